@@ -1,0 +1,36 @@
+# The verbs. Each calls something readable in scripts/.
+
+# The addresses of other servers, or of one's own, go through the environment: BACKSCROLL_POSTGRES_URL,
+# BACKSCROLL_NATS_URL, BACKSCROLL_REDIS_URL (see scripts/services.sh).
+SHELL := /bin/bash
+export SQLX_OFFLINE ?= true
+export CARGO_INCREMENTAL ?= 0
+
+WITH_SERVICES := scripts/with-services.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check services stop docs sqlx
+
+help: ## list these verbs
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: ## start the servers, build, and serve a workspace; EXPORT=slack.zip imports it first
+	@$(WITH_SERVICES) scripts/run.sh $(if $(EXPORT),"$(abspath $(EXPORT))")
+
+test: ## run all tests; ARGS="…" goes to cargo test
+	@$(WITH_SERVICES) scripts/test.sh $(ARGS)
+
+check: ## formatting, lints, documentation, licences of the dependencies
+	@scripts/check.sh
+
+services: ## start Postgres, NATS and Redis for this checkout, and leave them running
+	@scripts/services.sh start
+
+stop: ## stop them
+	@scripts/services.sh stop
+
+docs: ## write docs/openapi.json and docs/EVENTS.md anew
+	@scripts/generate-docs.sh
+
+sqlx: ## write .sqlx anew, after a change of SQL or of migrations
+	@$(WITH_SERVICES) scripts/sqlx-prepare.sh

@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# What every script here needs: where things are, how to speak, and what must be installed.
+# Sourced, never run.
+
+set -euo pipefail
+
+CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+RUN="$CHECKOUT/.run"
+
+# A bare environment (cron, some CI) may lack HOME; the caches and Rust are found through it.
+HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
+export HOME
+# shellcheck disable=SC2034 # for those who source this
+CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/backscroll"
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+    say "backscroll: $*"
+    exit 1
+}
+
+is_root() { [[ $(id -u) == 0 ]]; }
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Installs Debian packages when we may; otherwise says which are missing.
+install_packages() {
+    if ! is_root || ! has apt-get; then die "these packages are missing, please install them: $*"; fi
+    say "installing $*"
+    apt_install "$@" >/dev/null 2>&1 || { apt-get update -qq >&2 && apt_install "$@" >&2; } \
+        || die "apt-get could not install: $*"
+}
+
+apt_install() {
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+}
+
+# Rust is the one thing that we do not install: whoever builds chooses how it came to the machine.
+require_rust() {
+    has cargo || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+    has cargo || die "Rust is missing: install the stable toolchain (rustup.rs), then try again."
+
+    local wanted found
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$CHECKOUT/Cargo.toml")
+    found=$(cd "$CHECKOUT" && cargo --version | cut -d' ' -f2)
+    printf '%s\n' "$wanted" "$found" | sort -VC \
+        || die "Rust $found is too old: Backscroll needs $wanted or later (rustup update stable)."
+
+    has cc || install_packages build-essential pkg-config
+}
+
+# Exports the addresses of the servers that `services.sh start` wrote down.
+load_services_env() {
+    [[ -r $RUN/services.env ]] || die "no servers have been started: make services"
+    set -a
+    # shellcheck source=/dev/null
+    source "$RUN/services.env"
+    set +a
+}

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Builds Backscroll and serves it with a workspace to look at. Expects the servers' addresses in the
+# environment: call it by `make run`.
+#
+#   run.sh [FILE]   a Slack export to import first
+
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$CHECKOUT"
+require_rust
+
+# The key under which personal data are sealed. Whoever loses it loses them: keep a copy of the file.
+ensure_master_key() {
+    [[ -z ${BACKSCROLL_MASTER_KEY:-} ]] || return 0
+    local secrets="$RUN/secrets.env"
+    if [[ ! -s $secrets ]]; then
+        (umask 077 && printf 'BACKSCROLL_MASTER_KEY=%s\n' "$(head -c 32 /dev/urandom | base64 -w 0)" >"$secrets.new")
+        mv "$secrets.new" "$secrets"
+    fi
+    set -a
+    # shellcheck source=/dev/null
+    source "$secrets"
+    set +a
+}
+
+backscroll() { cargo run --release --quiet --bin backscroll -- "$@"; }
+
+export_file=${1:-}
+if [[ -n $export_file && ! -r $export_file ]]; then die "cannot read the export $export_file"; fi
+
+cargo build --release --bin backscroll
+ensure_master_key
+backscroll migrate
+# cargo replaces itself by the program, so that signals reach it.
+exec cargo run --release --quiet --bin backscroll -- demo ${export_file:+--export "$export_file"}

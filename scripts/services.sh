@@ -1,0 +1,382 @@
+#!/usr/bin/env bash
+# Postgres, NATS and Redis for this checkout alone: own data, own ports, bound to 127.0.0.1.
+#
+#   services.sh start [--temporary]   fetch and start what is missing; write .run/services.env
+#   services.sh stop [--temporary]    stop what `start` started (with the option: what `start --temporary` did)
+#   services.sh status                one line per server; fails unless all run
+#   services.sh env                   the addresses, as `export` lines for eval
+#   services.sh psql [ARGUMENT…]      the psql of our Postgres; without arguments in our database
+#   services.sh destroy               stop, and delete the data of this checkout
+#
+# A BACKSCROLL_POSTGRES_URL, _NATS_URL or _REDIS_URL in the environment means: use that server, start none.
+# Needs bash 5, Linux, util-linux; the rest is fetched (scripts/services/fetch.sh).
+
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/services/fetch.sh
+source "$CHECKOUT/scripts/services/fetch.sh"
+# shellcheck source=scripts/services/postgres.sh
+source "$CHECKOUT/scripts/services/postgres.sh"
+# shellcheck source=scripts/services/nats.sh
+source "$CHECKOUT/scripts/services/nats.sh"
+# shellcheck source=scripts/services/redis.sh
+source "$CHECKOUT/scripts/services/redis.sh"
+
+SERVERS=(postgres nats redis)
+WAIT_SECONDS_MAX=120 # Postgres may have a log to replay after a crash
+RELAUNCHES_MAX=10    # after a crash its orphans hold on to the data for a moment
+LOG_BYTES_MAX=$((10 * 1024 * 1024))
+PORT_MIN=20000 # up to 31999: below the range from which Linux gives outgoing connections theirs
+PORT_COUNT=12000
+
+main() {
+    local verb=${1:-help}
+    shift || true
+    case $verb in
+        start) start "$@" ;;
+        stop) stop "$@" ;;
+        status) status ;;
+        env) sed -n 's/^BACKSCROLL_/export &/p' "$RUN/services.env" ;;
+        psql) open_psql "$@" ;;
+        destroy) destroy ;;
+        *) sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" ;;
+    esac
+}
+
+# --- the verbs ---
+
+start() {
+    local lifetime=${1:-}
+    local server missing=()
+    LAUNCHED=()
+
+    take_the_lock
+    choose_service_user
+    choose_data_folder
+    load_state
+    trap stop_what_a_failed_start_left EXIT
+
+    for server in "${SERVERS[@]}"; do
+        if is_external "$server" || is_running "$server"; then continue; fi
+        missing+=("$server")
+    done
+    choose_server_cache
+    for server in "${missing[@]}"; do "find_$server"; done
+    for server in "${missing[@]}"; do ensure_port "$server"; done
+    save_state
+    for server in "${missing[@]}"; do bring_up "$server"; done
+    for server in "${SERVERS[@]}"; do report "$server"; done
+
+    write_services_env
+    remember_lifetime "$lifetime" "${missing[@]}"
+    trap - EXIT
+}
+
+stop() {
+    [[ -d $RUN ]] || return 0
+    take_the_lock
+    locate_data_folder || return 0
+    local names=("${SERVERS[@]}")
+    if [[ ${1:-} == --temporary ]]; then
+        mapfile -t names < <(cat "$RUN/temporary" 2>/dev/null || true)
+    fi
+    stop_servers "${names[@]}"
+    rm -f "$RUN/temporary"
+}
+
+status() {
+    locate_data_folder || die "nothing has been started here: make services"
+    load_state
+    local server all_run=0
+    for server in "${SERVERS[@]}"; do
+        if is_external "$server"; then
+            print_line "$server" "" "" "yours"
+        elif is_running "$server"; then
+            print_line "$server" "" "$(port_of "$server")" "running, process $(pid_of "$server")"
+        else
+            print_line "$server" "" "" "stopped"
+            all_run=1
+        fi
+    done
+    return $all_run
+}
+
+open_psql() {
+    load_services_env
+    choose_service_user
+    choose_server_cache
+    find_postgres
+    if (($# == 0)); then set -- "$BACKSCROLL_POSTGRES_URL"; fi
+    with_postgres_libraries "$POSTGRES_BIN/psql" "$@"
+}
+
+destroy() {
+    stop
+    locate_data_folder && rm -rf "$DATA"
+    rm -rf "$RUN/data" "$RUN/state.env" "$RUN/services.env" "$RUN/log" "$RUN"/*.pid
+}
+
+# --- one start or stop at a time ---
+
+take_the_lock() {
+    mkdir -p "$RUN/log"
+    [[ -O $RUN ]] || die "$RUN belongs to another account: start the servers as that one"
+    # The logs may quote what people wrote.
+    chmod 700 "$RUN/log"
+    exec 9>"$RUN/services.lock"
+    flock 9
+}
+
+# --- who runs the servers, and where their data are ---
+
+# Postgres refuses to run as root; none of the servers needs to.
+choose_service_user() {
+    AS_SERVICE_USER=()
+    is_root || return 0
+    SERVICE_UID=$(id -u nobody)
+    SERVICE_GID=$(id -g nobody)
+    AS_SERVICE_USER=(setpriv --reuid "$SERVICE_UID" --regid "$SERVICE_GID" --clear-groups --)
+}
+
+as_service_user() {
+    # From the root folder: the service user may not be able to enter the caller's.
+    (cd / && with_postgres_libraries "${AS_SERVICE_USER[@]}" "$@")
+}
+
+choose_data_folder() {
+    chmod 755 "$RUN"
+    locate_data_folder && forget_data_of_the_original && return
+    if is_root && ! "${AS_SERVICE_USER[@]}" test -x "$RUN"; then
+        # A closed checkout, such as one in `mktemp -d`: the data go where the service user can reach them.
+        mkdir -p /var/lib/backscroll
+        chmod 755 /var/lib/backscroll
+        DATA=$(mktemp -d /var/lib/backscroll/XXXXXXXX)
+        ln -sfn "$DATA" "$RUN/data"
+    else
+        DATA="$RUN/data"
+        mkdir -p "$DATA"
+    fi
+    make_service_folder "$DATA"
+    printf '%s\n' "$CHECKOUT" | write_as_service_user "$DATA/checkout"
+}
+
+locate_data_folder() {
+    DATA=$(readlink -e "$RUN/data") && [[ -e $DATA/checkout ]]
+}
+
+# A checkout copied with its .run points to the data of the one it was copied from.
+forget_data_of_the_original() {
+    local recorded
+    recorded=$(<"$DATA/checkout")
+    [[ $recorded == "$CHECKOUT" ]] && return
+    if [[ -L $RUN/data && $(readlink -e "$recorded/.run/data") == "$DATA" ]]; then
+        rm -f "$RUN/data" "$RUN/state.env" "$RUN"/*.pid
+        return 1
+    fi
+    printf '%s\n' "$CHECKOUT" | write_as_service_user "$DATA/checkout"
+}
+
+make_service_folder() {
+    mkdir -p "$1"
+    chmod 700 "$1"
+    give_to_service_user "$1"
+}
+
+install_as_service_user() { write_as_service_user "$2" <"$1"; }
+
+write_as_service_user() {
+    (umask 077 && cat >"$1")
+    give_to_service_user "$1"
+}
+
+give_to_service_user() {
+    if is_root; then chown "$SERVICE_UID:$SERVICE_GID" "$1"; fi
+}
+
+usable() { [[ -x $1 ]] && as_service_user test -x "$1"; }
+
+# --- what is remembered between starts: ports and passwords ---
+
+load_state() {
+    POSTGRES_PORT="" NATS_PORT="" REDIS_PORT=""
+    # shellcheck source=/dev/null
+    if [[ -e $RUN/state.env ]]; then source "$RUN/state.env"; fi
+    POSTGRES_PASSWORD=${POSTGRES_PASSWORD:-$(random_password)}
+    POSTGRES_ADMIN_PASSWORD=${POSTGRES_ADMIN_PASSWORD:-$(random_password)}
+    NATS_PASSWORD=${NATS_PASSWORD:-$(random_password)}
+    REDIS_PASSWORD=${REDIS_PASSWORD:-$(random_password)}
+}
+
+save_state() {
+    local name
+    for name in {POSTGRES,NATS,REDIS}_PORT {POSTGRES,POSTGRES_ADMIN,NATS,REDIS}_PASSWORD; do
+        printf '%s=%s\n' "$name" "${!name}"
+    done | write_private "$RUN/state.env"
+}
+
+# A letter first: the configuration of NATS reads a value that begins like a number as one.
+random_password() { printf 'p%s' "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"; }
+
+write_private() {
+    (umask 077 && cat >"$1.new")
+    mv "$1.new" "$1"
+}
+
+# Keeps the port of the last start when it is still free.
+ensure_port() {
+    local variable="${1^^}_PORT"
+    local port=${!variable}
+    while [[ -z $port ]] || is_taken "$variable" "$port"; do
+        port=$((PORT_MIN + SRANDOM % PORT_COUNT))
+    done
+    printf -v "$variable" '%s' "$port"
+}
+
+is_taken() {
+    local variable=$1 port=$2 other
+    for other in {POSTGRES,NATS,REDIS}_PORT; do
+        [[ $other != "$variable" && ${!other} == "$port" ]] && return
+    done
+    # 0A: listening. A closed connection to the server's last life does not count.
+    awk -v port="$(printf ':%04X' "$port")" '$4 == "0A" && index($2, port) { found = 1 } END { exit !found }' \
+        /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+port_of() {
+    local variable="${1^^}_PORT"
+    printf '%s' "${!variable}"
+}
+
+is_external() {
+    local url="BACKSCROLL_${1^^}_URL"
+    [[ -n ${!url:-} ]]
+}
+
+# --- processes ---
+
+pid_of() { cat "$RUN/$1.pid" 2>/dev/null; }
+
+# A number alone proves nothing, it may be another process by now: ours has the right name and
+# works in our data folder.
+is_running() {
+    local pid name="${1}_process"
+    pid=$(pid_of "$1") && [[ -n $pid ]] || return 1
+    [[ $(cat "/proc/$pid/comm" 2>/dev/null) == "${!name}" ]] \
+        && [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) == "$DATA/$1" ]]
+}
+
+# Runs a server in a session of its own, so that Ctrl-C in a terminal ends what uses it, not it.
+launch() {
+    local server=$1 log="$RUN/log/$1.log"
+    shift
+    if [[ -e $log && $(stat -c %s "$log") -gt $LOG_BYTES_MAX ]]; then mv "$log" "$log.old"; fi
+    (
+        cd "$DATA/$server"
+        exec setsid "${AS_SERVICE_USER[@]}" "$@"
+    ) </dev/null >>"$log" 2>&1 8>&- 9>&- &
+    printf '%s\n' $! >"$RUN/$server.pid"
+    LAUNCHED+=("$server")
+}
+
+bring_up() {
+    local server=$1 began=$EPOCHREALTIME
+    "configure_$server"
+    "launch_$server"
+    wait_until_answers "$server"
+    "prepare_$server"
+    print_line "$server" "$("${server}_version")" "$(port_of "$server")" "started in $(seconds_since "$began") s"
+}
+
+wait_until_answers() {
+    local server=$1 relaunches=0 deadline=$((SECONDS + WAIT_SECONDS_MAX))
+    until "${server}_answers" && is_running "$server"; do
+        ((SECONDS < deadline)) || die "$server does not answer after $WAIT_SECONDS_MAX s: .run/log/$server.log"
+        if ! kill -0 "$(pid_of "$server")" 2>/dev/null; then
+            ((relaunches++ < RELAUNCHES_MAX)) || die "$server does not start: $(tail -n 3 "$RUN/log/$server.log")"
+            sleep 0.5
+            "launch_$server"
+        fi
+        sleep 0.05
+    done
+}
+
+# Sends a line or two to a port of this machine and reads that many lines of the answer.
+ask() {
+    local port=$1 connection received all=""
+    local -n answer=$2
+    local question=$3 lines=${4:-1}
+    { exec {connection}<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null || return 1
+    { printf '%s' "$question" >&"$connection"; } 2>/dev/null || true
+    while ((lines-- > 0)) && IFS= read -r -t 2 received <&"$connection"; do all+=$received; done
+    exec {connection}>&-
+    # shellcheck disable=SC2034 # the variable of the caller
+    answer=$all
+}
+
+stop_servers() {
+    local server signal signalled=()
+    for server in "$@"; do
+        if is_running "$server"; then
+            signal="${server}_stop_signal"
+            kill -"${!signal}" "$(pid_of "$server")"
+            signalled+=("$server")
+        fi
+    done
+    for server in "${signalled[@]}"; do wait_until_gone "$server"; done
+}
+
+wait_until_gone() {
+    local server=$1 deadline=$((SECONDS + WAIT_SECONDS_MAX))
+    while is_running "$server"; do
+        ((SECONDS < deadline)) || die "$server (process $(pid_of "$server")) does not stop"
+        sleep 0.05
+    done
+    rm -f "$RUN/$server.pid"
+    print_line "$server" "" "" "stopped"
+}
+
+stop_what_a_failed_start_left() { stop_servers "${LAUNCHED[@]}"; }
+
+# `make test` and `make run` stop what they had to start. A start without the option keeps everything.
+remember_lifetime() {
+    local lifetime=$1
+    shift
+    if [[ $lifetime != --temporary ]]; then
+        rm -f "$RUN/temporary"
+    elif (($# > 0)); then
+        printf '%s\n' "$@" >>"$RUN/temporary"
+    fi
+}
+
+# --- what the user sees, and what programs read ---
+
+report() {
+    local server=$1 url="BACKSCROLL_${1^^}_URL"
+    if is_external "$server"; then
+        print_line "$server" "" "" "yours, by $url"
+    elif [[ " ${LAUNCHED[*]} " != *" $server "* ]]; then
+        print_line "$server" "" "$(port_of "$server")" "already running"
+    fi
+}
+
+print_line() {
+    local server=$1 version=$2 port=$3 state=$4
+    say "$(printf '%-9s %-7s %-16s %s' "$server" "$version" "${port:+127.0.0.1:$port}" "$state")"
+}
+
+seconds_since() { awk -v a="${1/,/.}" -v b="${EPOCHREALTIME/,/.}" 'BEGIN { printf "%.1f", b - a }'; }
+
+write_services_env() {
+    local server url
+    for server in "${SERVERS[@]}"; do
+        if ! is_external "$server"; then
+            "${server}_urls"
+            continue
+        fi
+        for url in "BACKSCROLL_${server^^}_URL" "BACKSCROLL_${server^^}_ADMIN_URL"; do
+            if [[ -n ${!url:-} ]]; then printf '%s=%q\n' "$url" "${!url}"; fi
+        done
+    done | write_private "$RUN/services.env"
+}
+
+main "$@"

