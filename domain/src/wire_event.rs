@@ -1,0 +1,151 @@
+//! An event as it travels through NATS: the row of the log as one JSON object, payload and metadata as they are stored.
+//!
+//! The relay writes it (`commands`), the feed reads it (`projections`).
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::context::Metadata;
+use crate::ids::{EventId, WorkspaceId};
+use crate::recorded_event::{AggregateType, DecodeError, Event, Recorded, StreamId};
+
+/// A row of the log, on its way. Nothing in it has been judged yet: reading it well is [`TryFrom`]'s.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WireEvent {
+    /// The place in the log.
+    pub position: i64,
+    /// The event's identifier.
+    pub event_id: Uuid,
+    /// The name of the aggregate's type.
+    pub aggregate_type: String,
+    /// The aggregate.
+    pub aggregate_id: String,
+    /// The place in the aggregate's stream.
+    pub sequence: i64,
+    /// The workspace that it belongs to, where it belongs to one.
+    pub workspace_id: Option<Uuid>,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// The event's name.
+    pub event_type: String,
+    /// The version of the payload.
+    pub event_version: String,
+    /// The payload, as it is stored.
+    pub payload: Box<RawValue>,
+    /// The metadata, as they are stored.
+    pub metadata: Box<RawValue>,
+}
+
+impl WireEvent {
+    /// The row, where the parts are still borrowed from what was received.
+    #[must_use]
+    pub fn as_row(&self) -> Row<'_> {
+        Row {
+            position: self.position,
+            event_id: self.event_id,
+            aggregate_type: &self.aggregate_type,
+            aggregate_id: &self.aggregate_id,
+            sequence: self.sequence,
+            workspace_id: self.workspace_id,
+            recorded_at: self.recorded_at,
+            event_type: &self.event_type,
+            event_version: &self.event_version,
+            payload: self.payload.get(),
+            metadata: self.metadata.get(),
+        }
+    }
+}
+
+impl TryFrom<WireEvent> for Recorded<Event> {
+    type Error = DecodeError;
+
+    fn try_from(wire: WireEvent) -> Result<Self, DecodeError> {
+        wire.as_row().decode()
+    }
+}
+
+/// A row of the log that is not decoded yet, borrowed from whatever holds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// The place in the log.
+    pub position: i64,
+    /// The event's identifier.
+    pub event_id: Uuid,
+    /// The name of the aggregate's type.
+    pub aggregate_type: &'a str,
+    /// The aggregate.
+    pub aggregate_id: &'a str,
+    /// The place in the aggregate's stream.
+    pub sequence: i64,
+    /// The workspace that it belongs to, where it belongs to one.
+    pub workspace_id: Option<Uuid>,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// The event's name.
+    pub event_type: &'a str,
+    /// The version of the payload.
+    pub event_version: &'a str,
+    /// The payload's JSON.
+    pub payload: &'a str,
+    /// The metadata's JSON.
+    pub metadata: &'a str,
+}
+
+impl Row<'_> {
+    /// Reads the row as today's event.
+    ///
+    /// # Errors
+    /// The aggregate is of no known type or has no identifier, or the payload or the metadata are not what they should be.
+    pub fn decode(&self) -> Result<Recorded<Event>, DecodeError> {
+        let aggregate = AggregateType::named(self.aggregate_type).ok_or_else(|| DecodeError::Aggregate(self.aggregate_type.into()))?;
+        let id = Uuid::try_parse(self.aggregate_id).map_err(|source| DecodeError::Identifier { id: self.aggregate_id.into(), source })?;
+        let metadata = serde_json::from_str::<Metadata>(self.metadata).map_err(|source| DecodeError::Metadata { source })?;
+        let event = Event::decode(aggregate, self.event_type, self.event_version, self.payload)?;
+        Ok(Recorded {
+            position: self.position,
+            event_id: EventId(self.event_id),
+            stream: StreamId { aggregate, id },
+            sequence: self.sequence,
+            workspace_id: self.workspace_id.map(WorkspaceId),
+            recorded_at: self.recorded_at,
+            metadata,
+            event,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::ChannelEvent;
+    use crate::ids::UserId;
+
+    fn archived() -> String {
+        let id = Uuid::from_u128(7);
+        format!(
+            r#"{{"position":12,"event_id":"{id}","aggregate_type":"channel","aggregate_id":"{id}","sequence":3,"workspace_id":"{id}",
+            "recorded_at":"2026-01-02T03:04:05.678901Z","event_type":"channel.archived","event_version":"1",
+            "payload":{{"channel.archived":{{"by":"{id}"}}}},"metadata":{{"actor":"{id}","command":"archive channel","correlation_id":"{id}"}}}}"#
+        )
+    }
+
+    #[test]
+    fn what_was_written_is_read_to_the_microsecond() {
+        let wire = serde_json::from_str::<WireEvent>(&archived()).expect("JSON");
+        let again = serde_json::from_str::<WireEvent>(&serde_json::to_string(&wire).expect("JSON")).expect("JSON");
+        let read = Recorded::try_from(again).expect("an event");
+        assert_eq!(read.position, 12);
+        assert_eq!(read.recorded_at.timestamp_subsec_micros(), 678_901);
+        assert_eq!(read.event, Event::Channel(ChannelEvent::Archived { by: UserId(Uuid::from_u128(7)) }));
+    }
+
+    #[test]
+    fn an_unknown_aggregate_a_bad_identifier_and_bad_metadata_are_refused() {
+        for (from, to) in [("\"channel\"", "\"carrot\""), ("\"aggregate_id\":\"0", "\"aggregate_id\":\"x"), ("\"actor\"", "\"hero\"")] {
+            let wire = serde_json::from_str::<WireEvent>(&archived().replacen(from, to, 1)).expect("JSON");
+            assert!(Recorded::try_from(wire).is_err(), "{to}");
+        }
+    }
+}
