@@ -1,1 +1,31 @@
-//! domain
+//! What may happen in Backscroll, and what did: aggregates, commands, events, refusals and value types.
+//!
+//! Invariant: everything here is a pure function of its arguments. No clock, no randomness, no input or output: who asks, and when, is
+//! passed in as a [`Context`]; identifiers are made outside.
+//!
+//! In reading order: the value types ([`ids`], [`text`], [`formatting`], [`permission`]), the circumstances of a command ([`context`]),
+//! the aggregates ([`user`], [`workspace`], [`channel`], [`message`]), and the envelope that both sides of the house share
+//! ([`recorded_event`], [`wire_event`], [`upcast`]).
+
+pub mod channel;
+pub mod context;
+pub mod formatting;
+pub mod ids;
+pub mod message;
+pub mod permission;
+pub mod recorded_event;
+pub mod refusal;
+pub mod text;
+pub mod upcast;
+pub mod user;
+pub mod wire_event;
+pub mod workspace;
+
+pub use channel::{Channel, ChannelCommand, ChannelEvent, ChannelRefusal};
+pub use context::{Context, Metadata};
+pub use message::{Message, MessageCommand, MessageEvent, MessageRefusal};
+pub use recorded_event::{AggregateType, DecodeError, Event, Recorded, StreamId};
+pub use refusal::{Refusal, RefusalKind};
+pub use user::{User, UserCommand, UserEvent, UserRefusal};
+pub use wire_event::WireEvent;
+pub use workspace::{Workspace, WorkspaceCommand, WorkspaceEvent, WorkspaceRefusal};

@@ -1,0 +1,214 @@
+//! The rules of channels, without async, clock or framework. One function per command.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use super::{Channel, ChannelEvent, ChannelRefusal, ChannelSettings, Creation, Kind, MemberRole, Membership, NewChannel, NotificationLevel};
+use crate::context::Context;
+use crate::ids::UserId;
+use crate::refusal::OutOfRange;
+use crate::text::{ChannelDisplayName, ChannelName, Description, Purpose, Topic};
+
+type Decision = Result<Vec<ChannelEvent>, ChannelRefusal>;
+
+/// A hundred years.
+pub(super) const RETENTION_DAYS: RangeInclusive<u64> = 1..=36_500;
+/// Who can talk in a direct conversation: oneself, or two people.
+pub(super) const DIRECT_PEOPLE: RangeInclusive<usize> = 1..=2;
+/// Who can talk in a group conversation.
+pub(super) const GROUP_PEOPLE: RangeInclusive<usize> = 3..=9;
+
+/// Creates the channel, with the actor and those who are named in it from the start.
+pub(super) fn create(channel: &Channel, context: &Context, new: NewChannel) -> Decision {
+    if channel.exists() {
+        return Err(ChannelRefusal::CreatedAlready);
+    }
+    let mut others = new.members.clone();
+    others.remove(&context.actor);
+    fits_its_kind(&new, others.len() + 1)?;
+    let joined = first_members(context.actor, role_of_creator(new.kind), others);
+    let created = ChannelEvent::Created(Box::new(creation(new, context.actor)));
+    Ok(std::iter::once(created).chain(joined).collect())
+}
+
+/// Gives the channel another name.
+pub(super) fn rename(channel: &Channel, name: ChannelName, display_name: Option<ChannelDisplayName>) -> Decision {
+    let creation = changeable(channel)?;
+    if creation.name.as_ref() == Some(&name) && creation.display_name == display_name {
+        return Ok(vec![]);
+    }
+    Ok(vec![ChannelEvent::Renamed { name, display_name }])
+}
+
+/// Says what is being talked about now, or nothing.
+pub(super) fn change_topic(channel: &Channel, topic: Option<Topic>) -> Decision {
+    if changeable(channel)?.topic == topic {
+        return Ok(vec![]);
+    }
+    Ok(vec![ChannelEvent::TopicChanged { topic }])
+}
+
+/// Says what the channel is for, or nothing.
+pub(super) fn change_purpose(channel: &Channel, purpose: Option<Purpose>) -> Decision {
+    if changeable(channel)?.purpose == purpose {
+        return Ok(vec![]);
+    }
+    Ok(vec![ChannelEvent::PurposeChanged { purpose }])
+}
+
+/// Describes the channel, or not.
+pub(super) fn change_description(channel: &Channel, description: Option<Description>) -> Decision {
+    if changeable(channel)?.description == description {
+        return Ok(vec![]);
+    }
+    Ok(vec![ChannelEvent::DescriptionChanged { description }])
+}
+
+/// Changes how the channel is run.
+pub(super) fn change_settings(channel: &Channel, settings: ChannelSettings) -> Decision {
+    open(channel)?;
+    if let Some(days) = settings.retention_policy.and_then(|policy| policy.days) {
+        OutOfRange::check("retention_policy.days", days, RETENTION_DAYS).map_err(ChannelRefusal::SettingsInvalid)?;
+    }
+    if channel.settings == settings {
+        return Ok(vec![]);
+    }
+    Ok(vec![ChannelEvent::SettingsChanged(settings)])
+}
+
+/// Makes the actor a member of a public channel.
+pub(super) fn join(channel: &Channel, context: &Context) -> Decision {
+    let creation = changeable(channel)?;
+    not_yet_a_member(channel, context.actor)?;
+    match creation.kind {
+        Kind::Public => Ok(vec![joined(context.actor, MemberRole::Member, None)]),
+        Kind::Private | Kind::Direct | Kind::GroupDirect => Err(ChannelRefusal::Private),
+    }
+}
+
+/// Adds somebody else to a channel that the actor is in.
+pub(super) fn add_member(channel: &Channel, context: &Context, user_id: UserId) -> Decision {
+    changeable(channel)?;
+    membership(channel, context.actor)?;
+    not_yet_a_member(channel, user_id)?;
+    Ok(vec![joined(user_id, MemberRole::Member, Some(context.actor))])
+}
+
+/// Ends the actor's membership. An archived channel can be left too: nobody is kept.
+pub(super) fn leave(channel: &Channel, context: &Context) -> Decision {
+    not_general(not_direct(channel)?)?;
+    membership(channel, context.actor)?;
+    Ok(vec![ChannelEvent::MemberLeft { user_id: context.actor }])
+}
+
+/// Ends somebody else's membership.
+pub(super) fn remove_member(channel: &Channel, context: &Context, user_id: UserId) -> Decision {
+    not_general(changeable(channel)?)?;
+    if user_id == context.actor {
+        return Err(ChannelRefusal::LeaveInstead);
+    }
+    membership(channel, user_id)?;
+    Ok(vec![ChannelEvent::MemberRemoved { user_id, removed_by: context.actor }])
+}
+
+/// Changes what a member is in the channel.
+pub(super) fn change_member_role(channel: &Channel, user_id: UserId, role: MemberRole) -> Decision {
+    changeable(channel)?;
+    if membership(channel, user_id)?.role == role {
+        return Ok(vec![]);
+    }
+    Ok(vec![ChannelEvent::MemberRoleChanged { user_id, role }])
+}
+
+/// Changes what the actor is told about, in an archived channel too.
+pub(super) fn change_notification_level(channel: &Channel, context: &Context, level: NotificationLevel) -> Decision {
+    existing(channel)?;
+    if membership(channel, context.actor)?.level == level {
+        return Ok(vec![]);
+    }
+    Ok(vec![ChannelEvent::NotificationLevelChanged { user_id: context.actor, level }])
+}
+
+/// Archives the channel: it stays readable, and nobody can post in it any more.
+pub(super) fn archive(channel: &Channel, context: &Context) -> Decision {
+    not_general(not_direct(channel)?)?;
+    if channel.archived {
+        return Err(ChannelRefusal::ArchivedAlready);
+    }
+    Ok(vec![ChannelEvent::Archived { by: context.actor }])
+}
+
+/// Opens an archived channel again.
+pub(super) fn unarchive(channel: &Channel, context: &Context) -> Decision {
+    existing(channel)?;
+    if !channel.archived {
+        return Err(ChannelRefusal::NotArchived);
+    }
+    Ok(vec![ChannelEvent::Unarchived { by: context.actor }])
+}
+
+fn fits_its_kind(new: &NewChannel, people: usize) -> Result<(), ChannelRefusal> {
+    match (new.kind, &new.name) {
+        (Kind::Public | Kind::Private, None) => Err(ChannelRefusal::NameRequired),
+        (Kind::Direct | Kind::GroupDirect, Some(_)) => Err(ChannelRefusal::NameUnexpected),
+        (Kind::Direct, None) if !DIRECT_PEOPLE.contains(&people) => Err(ChannelRefusal::PeopleOutOfRange),
+        (Kind::GroupDirect, None) if !GROUP_PEOPLE.contains(&people) => Err(ChannelRefusal::PeopleOutOfRange),
+        (Kind::Public | Kind::Private, Some(_)) | (Kind::Direct | Kind::GroupDirect, None) => Ok(()),
+    }
+}
+
+/// Those who talk in a conversation are equals; a channel has an admin.
+fn role_of_creator(kind: Kind) -> MemberRole {
+    match kind {
+        Kind::Public | Kind::Private => MemberRole::Admin,
+        Kind::Direct | Kind::GroupDirect => MemberRole::Member,
+    }
+}
+
+fn first_members(creator: UserId, role: MemberRole, others: BTreeSet<UserId>) -> impl Iterator<Item = ChannelEvent> {
+    let others = others.into_iter().map(move |user_id| joined(user_id, MemberRole::Member, Some(creator)));
+    std::iter::once(joined(creator, role, None)).chain(others)
+}
+
+fn creation(new: NewChannel, created_by: UserId) -> Creation {
+    let NewChannel { workspace_id, kind, name, display_name, description, topic, purpose, is_general, members: _ } = new;
+    Creation { workspace_id, kind, name, display_name, description, topic, purpose, is_general, created_by }
+}
+
+fn joined(user_id: UserId, role: MemberRole, invited_by: Option<UserId>) -> ChannelEvent {
+    ChannelEvent::MemberJoined { user_id, role, invited_by }
+}
+
+fn existing(channel: &Channel) -> Result<&Creation, ChannelRefusal> {
+    channel.creation.as_ref().ok_or(ChannelRefusal::NotFound)
+}
+
+fn not_direct(channel: &Channel) -> Result<&Creation, ChannelRefusal> {
+    let creation = existing(channel)?;
+    match creation.kind {
+        Kind::Public | Kind::Private => Ok(creation),
+        Kind::Direct | Kind::GroupDirect => Err(ChannelRefusal::DirectStays),
+    }
+}
+
+fn open(channel: &Channel) -> Result<&Creation, ChannelRefusal> {
+    let creation = existing(channel)?;
+    if channel.archived { Err(ChannelRefusal::Archived) } else { Ok(creation) }
+}
+
+fn changeable(channel: &Channel) -> Result<&Creation, ChannelRefusal> {
+    not_direct(channel)?;
+    open(channel)
+}
+
+fn not_general(creation: &Creation) -> Result<(), ChannelRefusal> {
+    if creation.is_general { Err(ChannelRefusal::GeneralStays) } else { Ok(()) }
+}
+
+fn membership(channel: &Channel, user_id: UserId) -> Result<&Membership, ChannelRefusal> {
+    channel.members.get(&user_id).ok_or(ChannelRefusal::NotAMember)
+}
+
+fn not_yet_a_member(channel: &Channel, user_id: UserId) -> Result<(), ChannelRefusal> {
+    if channel.has_member(user_id) { Err(ChannelRefusal::MemberAlready) } else { Ok(()) }
+}

@@ -1,0 +1,144 @@
+//! A channel: its name, its members, and whether one may still post. Direct and group conversations are channels without a name.
+//! Not here: messages (each is an aggregate of its own), and who may run which command (`commands/src/authorize.rs`).
+
+mod command;
+mod decide;
+mod error;
+mod event;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use serde::{Deserialize, Serialize};
+
+pub use command::{ChannelCommand, NewChannel};
+pub use error::ChannelRefusal;
+pub use event::{ChannelEvent, ChannelSettings, Creation, Kind, MemberRole, NotificationLevel, RetentionPolicy};
+
+use crate::context::Context;
+use crate::ids::UserId;
+
+/// What a decision about a channel needs to know: the fold of its events, nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Channel {
+    /// What it started with, its names kept up to date; `None` before it was created.
+    pub creation: Option<Creation>,
+    /// Its settings.
+    pub settings: ChannelSettings,
+    /// Who is in it now.
+    pub members: BTreeMap<UserId, Membership>,
+    /// Whether it is archived.
+    pub archived: bool,
+}
+
+/// What somebody is in a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Admin or member.
+    pub role: MemberRole,
+    /// What they are told about.
+    pub level: NotificationLevel,
+}
+
+impl Channel {
+    /// Whether it was created.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.creation.is_some()
+    }
+
+    /// Whether that user is in it.
+    #[must_use]
+    pub fn has_member(&self, user_id: UserId) -> bool {
+        self.members.contains_key(&user_id)
+    }
+
+    /// Whether that user is one of its admins.
+    #[must_use]
+    pub fn has_admin(&self, user_id: UserId) -> bool {
+        self.members.get(&user_id).is_some_and(|m| m.role == MemberRole::Admin)
+    }
+
+    /// What happens when `command` is asked of this channel, or why it does not.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn decide(&self, context: &Context, command: ChannelCommand) -> Result<Vec<ChannelEvent>, ChannelRefusal> {
+        match command {
+            ChannelCommand::Create(new) => decide::create(self, context, *new),
+            ChannelCommand::Rename { name, display_name } => decide::rename(self, name, display_name),
+            ChannelCommand::ChangeTopic { topic } => decide::change_topic(self, topic),
+            ChannelCommand::ChangePurpose { purpose } => decide::change_purpose(self, purpose),
+            ChannelCommand::ChangeDescription { description } => decide::change_description(self, description),
+            ChannelCommand::ChangeSettings(settings) => decide::change_settings(self, settings),
+            ChannelCommand::Join => decide::join(self, context),
+            ChannelCommand::AddMember { user_id } => decide::add_member(self, context, user_id),
+            ChannelCommand::Leave => decide::leave(self, context),
+            ChannelCommand::RemoveMember { user_id } => decide::remove_member(self, context, user_id),
+            ChannelCommand::ChangeMemberRole { user_id, role } => decide::change_member_role(self, user_id, role),
+            ChannelCommand::ChangeNotificationLevel { level } => decide::change_notification_level(self, context, level),
+            ChannelCommand::Archive => decide::archive(self, context),
+            ChannelCommand::Unarchive => decide::unarchive(self, context),
+        }
+    }
+}
+
+impl Aggregate for Channel {
+    const TYPE: &'static str = "channel";
+    type Command = (Context, ChannelCommand);
+    type Event = ChannelEvent;
+    type Error = ChannelRefusal;
+    type Services = ();
+
+    async fn handle(&mut self, (context, command): Self::Command, (): &(), sink: &EventSink<Self>) -> Result<(), ChannelRefusal> {
+        for event in self.decide(&context, command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: ChannelEvent) {
+        match event {
+            ChannelEvent::Created(creation) => self.creation = Some(*creation),
+            ChannelEvent::Renamed { name, display_name } => self.change(|c| {
+                c.name = Some(name);
+                c.display_name = display_name;
+            }),
+            ChannelEvent::TopicChanged { topic } => self.change(|c| c.topic = topic),
+            ChannelEvent::PurposeChanged { purpose } => self.change(|c| c.purpose = purpose),
+            ChannelEvent::DescriptionChanged { description } => self.change(|c| c.description = description),
+            ChannelEvent::SettingsChanged(settings) => self.settings = settings,
+            ChannelEvent::MemberJoined { user_id, role, invited_by: _ } => {
+                self.members.insert(user_id, Membership { role, level: NotificationLevel::default() });
+            }
+            ChannelEvent::MemberLeft { user_id } | ChannelEvent::MemberRemoved { user_id, .. } => drop(self.members.remove(&user_id)),
+            ChannelEvent::MemberRoleChanged { user_id, role } => self.change_member(user_id, |m| m.role = role),
+            ChannelEvent::NotificationLevelChanged { user_id, level } => self.change_member(user_id, |m| m.level = level),
+            ChannelEvent::Archived { .. } => self.archived = true,
+            ChannelEvent::Unarchived { .. } => self.archived = false,
+        }
+    }
+}
+
+impl Channel {
+    fn change(&mut self, change: impl FnOnce(&mut Creation)) {
+        if let Some(creation) = &mut self.creation {
+            change(creation);
+        }
+    }
+
+    fn change_member(&mut self, user_id: UserId, change: impl FnOnce(&mut Membership)) {
+        if let Some(member) = self.members.get_mut(&user_id) {
+            change(member);
+        }
+    }
+}
+
+/// What makes a direct or group conversation unique in its workspace: the set of people, as one text.
+#[must_use]
+pub fn people_key(members: &BTreeSet<UserId>) -> String {
+    members.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,137 @@
+//! Identifiers: newtypes over UUID, so that a channel's cannot be passed for a workspace's.
+//!
+//! Not here: making new ones, which wants randomness; the write side does that. What is here is derived from its arguments alone.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Uuid {
+                id.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
+id!(
+    /// A person, across all workspaces.
+    UserId
+);
+id!(
+    /// A team's space.
+    WorkspaceId
+);
+id!(
+    /// A channel, a direct conversation or a group conversation.
+    ChannelId
+);
+id!(
+    /// A message: a UUIDv7 of the moment at which it was sent, so that its month, and with it its partition, can be read off it.
+    MessageId
+);
+id!(
+    /// An invitation to a workspace.
+    InvitationId
+);
+id!(
+    /// One person's membership of one workspace.
+    MemberId
+);
+id!(
+    /// One person's membership of one channel.
+    MembershipId
+);
+id!(
+    /// A session of a signed-in user.
+    SessionId
+);
+id!(
+    /// An event (UUIDv7).
+    EventId
+);
+
+impl UserId {
+    /// Who acts when nobody does: the command line, an import, a process.
+    pub const SYSTEM: UserId = UserId(Uuid::nil());
+}
+
+impl MemberId {
+    /// The membership of `user` in `workspace`: the same each time, so that coming back keeps one row.
+    #[must_use]
+    pub fn of(workspace: WorkspaceId, user: UserId) -> Self {
+        Self(Uuid::new_v5(&workspace.0, user.0.as_bytes()))
+    }
+}
+
+impl MembershipId {
+    /// The membership of `user` in `channel`: the same each time, so that coming back keeps one row.
+    #[must_use]
+    pub fn of(channel: ChannelId, user: UserId) -> Self {
+        Self(Uuid::new_v5(&channel.0, user.0.as_bytes()))
+    }
+}
+
+impl MessageId {
+    /// The identifier of a message sent at `sent_at`, made unique by `unique` (RFC 9562, version 7).
+    #[must_use]
+    pub fn at(sent_at: DateTime<Utc>, unique: [u8; 10]) -> Self {
+        let millis = u64::try_from(sent_at.timestamp_millis()).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &unique).into_uuid())
+    }
+
+    /// The millisecond in which the message was sent; `None` where the identifier is not of version 7.
+    #[must_use]
+    pub fn sent_in(&self) -> Option<DateTime<Utc>> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_id_tells_the_millisecond_it_was_sent_in() {
+        let sent_at = "2016-02-07T10:30:00.123456Z".parse::<DateTime<Utc>>().expect("a time");
+        let id = MessageId::at(sent_at, [7; 10]);
+        assert_eq!(id.0.get_version_num(), 7);
+        assert_eq!(id.sent_in().map(|at| at.timestamp_millis()), Some(sent_at.timestamp_millis()));
+    }
+
+    #[test]
+    fn an_id_of_another_version_tells_no_time() {
+        assert_eq!(MessageId(Uuid::nil()).sent_in(), None);
+    }
+}

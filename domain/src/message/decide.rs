@@ -1,0 +1,167 @@
+//! The rules of messages, without async, clock or framework. One function per command.
+
+use chrono::TimeDelta;
+
+use super::{Kind, Message, MessageEvent, MessageRefusal, NewMessage, Posting, Surroundings};
+use crate::context::Context;
+use crate::formatting::FormattedContent;
+use crate::ids::{ChannelId, WorkspaceId};
+use crate::permission::Permission;
+use crate::text::{Emoji, MessageBody};
+use crate::workspace::Workspace;
+
+type Decision = Result<Vec<MessageEvent>, MessageRefusal>;
+
+/// How many different emojis a message may carry.
+pub(super) const EMOJIS_MAX: usize = 50;
+
+/// Posts the message; the actor is its author.
+pub(super) fn post(message: &Message, around: &Surroundings, context: &Context, new: NewMessage) -> Decision {
+    if message.posting.is_some() {
+        return Err(MessageRefusal::PostedAlready);
+    }
+    let (workspace_id, channel_id) = place(around)?;
+    not_archived(around)?;
+    participates(around, context)?;
+    thread_fits(around, channel_id, &new)?;
+    let NewMessage { message_id: _, content, thread_id, client_msg_id, sent_at } = new;
+    let formatted = formatted(&around.workspace, &content);
+    let kind = Kind::Text;
+    let posting =
+        Posting { workspace_id, channel_id, author: context.actor, kind, content, formatted, thread_id, client_msg_id, sent_at, edited_at: None };
+    Ok(vec![MessageEvent::Posted(Box::new(posting))])
+}
+
+/// Changes the text of the actor's own message, as long as the workspace allows.
+pub(super) fn edit(message: &Message, around: &Surroundings, context: &Context, content: MessageBody) -> Decision {
+    let posting = standing(message)?;
+    if posting.kind == Kind::System {
+        return Err(MessageRefusal::SystemMessageStays);
+    }
+    if posting.author != context.actor {
+        return Err(MessageRefusal::NotTheAuthor);
+    }
+    not_archived(around)?;
+    participates(around, context)?;
+    within_edit_window(posting, &around.workspace, context)?;
+    if posting.content == content {
+        return Ok(vec![]);
+    }
+    // Files and the name of a bot are not in the text: another text does not take them away.
+    let FormattedContent { files, bot_name, .. } = posting.formatted.clone();
+    let formatted = FormattedContent { files, bot_name, ..formatted(&around.workspace, &content) };
+    Ok(vec![MessageEvent::Edited { content, formatted, by: context.actor }])
+}
+
+/// Deletes the message: one's own, or with the permission for it anybody's.
+pub(super) fn delete(message: &Message, around: &Surroundings, context: &Context) -> Decision {
+    let posting = standing(message)?;
+    not_archived(around)?;
+    let own = posting.kind != Kind::System && posting.author == context.actor;
+    if !own && !around.workspace.allows(context.actor, Permission::MessageDeleteAny) {
+        return Err(MessageRefusal::NotTheAuthor);
+    }
+    Ok(vec![MessageEvent::Deleted { by: context.actor }])
+}
+
+/// Pins the message to its channel.
+pub(super) fn pin(message: &Message, around: &Surroundings, context: &Context) -> Decision {
+    touchable(message, around, context)?;
+    if message.pinned {
+        return Err(MessageRefusal::PinnedAlready);
+    }
+    Ok(vec![MessageEvent::Pinned { by: context.actor }])
+}
+
+/// Takes the pin off.
+pub(super) fn unpin(message: &Message, around: &Surroundings, context: &Context) -> Decision {
+    touchable(message, around, context)?;
+    if !message.pinned {
+        return Err(MessageRefusal::NotPinned);
+    }
+    Ok(vec![MessageEvent::Unpinned { by: context.actor }])
+}
+
+/// Adds the actor's reaction.
+pub(super) fn react(message: &Message, around: &Surroundings, context: &Context, emoji: Emoji) -> Decision {
+    touchable(message, around, context)?;
+    match message.reactions.get(&emoji) {
+        Some(users) if users.contains(&context.actor) => Err(MessageRefusal::ReactedAlready),
+        None if message.reactions.len() >= EMOJIS_MAX => Err(MessageRefusal::TooManyReactions),
+        Some(_) | None => Ok(vec![MessageEvent::Reacted { user_id: context.actor, emoji }]),
+    }
+}
+
+/// Takes the actor's reaction back.
+pub(super) fn take_reaction_back(message: &Message, around: &Surroundings, context: &Context, emoji: Emoji) -> Decision {
+    touchable(message, around, context)?;
+    if !message.reactions.get(&emoji).is_some_and(|users| users.contains(&context.actor)) {
+        return Err(MessageRefusal::ReactionNotFound);
+    }
+    Ok(vec![MessageEvent::ReactionRemoved { user_id: context.actor, emoji }])
+}
+
+fn standing(message: &Message) -> Result<&Posting, MessageRefusal> {
+    let posting = message.posting.as_ref().ok_or(MessageRefusal::NotFound)?;
+    if message.deleted { Err(MessageRefusal::Deleted) } else { Ok(posting) }
+}
+
+/// What pins and reactions have in common.
+fn touchable(message: &Message, around: &Surroundings, context: &Context) -> Result<(), MessageRefusal> {
+    standing(message)?;
+    not_archived(around)?;
+    participates(around, context)
+}
+
+fn place(around: &Surroundings) -> Result<(WorkspaceId, ChannelId), MessageRefusal> {
+    let creation = around.channel.creation.as_ref().ok_or(MessageRefusal::ChannelNotFound)?;
+    let channel_id = around.channel_id.ok_or(MessageRefusal::ChannelNotFound)?;
+    Ok((creation.workspace_id, channel_id))
+}
+
+fn not_archived(around: &Surroundings) -> Result<(), MessageRefusal> {
+    if around.channel.archived { Err(MessageRefusal::ChannelArchived) } else { Ok(()) }
+}
+
+/// Both are asked: a member who is shut out of the workspace stays in its channels, for when they come back.
+fn participates(around: &Surroundings, context: &Context) -> Result<(), MessageRefusal> {
+    if around.workspace.active_member(context.actor).is_none() {
+        return Err(MessageRefusal::NotAWorkspaceMember);
+    }
+    if !around.channel.has_member(context.actor) {
+        return Err(MessageRefusal::NotAChannelMember);
+    }
+    Ok(())
+}
+
+fn thread_fits(around: &Surroundings, channel_id: ChannelId, new: &NewMessage) -> Result<(), MessageRefusal> {
+    let parent = match (new.thread_id, &around.parent) {
+        (None, None) => return Ok(()),
+        (Some(_), Some(parent)) => parent,
+        (Some(_), None) | (None, Some(_)) => return Err(MessageRefusal::ThreadNotFound),
+    };
+    let begun_by = standing(parent).map_err(|_| MessageRefusal::ThreadNotFound)?;
+    if begun_by.channel_id != channel_id {
+        return Err(MessageRefusal::ThreadNotFound);
+    }
+    if begun_by.thread_id.is_some() {
+        return Err(MessageRefusal::ThreadNested);
+    }
+    if begun_by.kind == Kind::System {
+        return Err(MessageRefusal::ThreadOnSystemMessage);
+    }
+    if around.channel.settings.allow_threads { Ok(()) } else { Err(MessageRefusal::ThreadsDisabled) }
+}
+
+/// What the text refers to; people outside the workspace are not mentioned, whatever the text says.
+fn formatted(workspace: &Workspace, content: &MessageBody) -> FormattedContent {
+    let mut formatted = FormattedContent::of(content.as_str());
+    formatted.mentions.retain(|user_id| workspace.active_member(*user_id).is_some());
+    formatted
+}
+
+fn within_edit_window(posting: &Posting, workspace: &Workspace, context: &Context) -> Result<(), MessageRefusal> {
+    let window = workspace.settings.edit_window_minutes.map(|minutes| TimeDelta::minutes(i64::from(minutes)));
+    let closed = window.is_some_and(|window| context.at - posting.sent_at > window);
+    if closed { Err(MessageRefusal::EditWindowClosed) } else { Ok(()) }
+}

@@ -1,0 +1,31 @@
+//! Every "no" to a command of a message. Those that rest on the channel or the workspace carry the codes that those give for the same.
+
+use crate::refusal::refusals;
+
+refusals! {
+    /// Every "no" to a command of a message.
+    MessageRefusal {
+        PostedAlready = "message.posted_already" Conflict "this message was posted already",
+        NotFound = "message.not_found" NotFound "there is no such message",
+        Deleted = "message.deleted" Conflict "this message was deleted",
+        ChannelNotFound = "channel.not_found" NotFound "there is no such channel",
+        ChannelArchived = "channel.archived" Conflict "this channel is archived: unarchive it first",
+        NotAChannelMember = "channel.not_a_member" Forbidden "not a member of this channel: join it, or be added, first",
+        NotAWorkspaceMember = "workspace.not_a_member" Forbidden "not an active member of this workspace",
+        ThreadNotFound = "message.thread_not_found" NotFound "there is no such message in this channel to answer in a thread",
+        ThreadNested = "message.thread_nested" Invalid("thread_id")
+            "an answer in a thread cannot have a thread of its own: answer the message that the thread began with",
+        ThreadOnSystemMessage = "message.thread_on_system_message" Conflict "a system message cannot be answered in a thread",
+        ThreadsDisabled = "channel.threads_disabled" Conflict "threads are switched off in this channel: answer without one",
+        NotTheAuthor = "message.not_the_author" Forbidden "only the author may do that",
+        SystemMessageStays = "message.system_message_stays" Conflict "a system message cannot be edited",
+        EditWindowClosed = "message.edit_window_closed" Conflict
+            "this workspace lets messages be edited for a limited time, and that is over",
+        PinnedAlready = "message.pinned_already" Conflict "this message is pinned already",
+        NotPinned = "message.not_pinned" Conflict "this message is not pinned",
+        ReactedAlready = "message.reacted_already" Conflict "you have reacted to this message with that emoji already",
+        TooManyReactions = "message.too_many_reactions" Conflict
+            "this message has 50 different emojis, which is the most: choose one that is there",
+        ReactionNotFound = "message.reaction_not_found" NotFound "you have not reacted to this message with that emoji",
+    }
+}

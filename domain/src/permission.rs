@@ -1,0 +1,161 @@
+//! Roles, permissions and overrides: one table. The documentation prints it from here.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What a member is in a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Sees only the channels that they were added to.
+    Guest,
+    /// The usual.
+    Member,
+    /// Runs the workspace.
+    Admin,
+    /// Runs the workspace, and may hand it over.
+    Owner,
+}
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident = $wire:literal: $guest:literal $member:literal $admin:literal $owner:literal,)*) => {
+        /// What a member may be allowed to do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Permission {
+            $($(#[$doc])* #[serde(rename = $wire)] $name,)*
+        }
+
+        impl Permission {
+            /// Every permission, in the table's order.
+            pub const ALL: &'static [Permission] = &[$(Permission::$name,)*];
+
+            /// Its name on the wire.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Permission::$name => $wire,)*
+                }
+            }
+
+            /// Whether `role` has it, where nothing overrides that.
+            #[must_use]
+            pub fn granted_to(self, role: Role) -> bool {
+                let (guest, member, admin, owner) = match self {
+                    $(Permission::$name => ($guest, $member, $admin, $owner),)*
+                };
+                match role {
+                    Role::Guest => guest,
+                    Role::Member => member,
+                    Role::Admin => admin,
+                    Role::Owner => owner,
+                }
+            }
+        }
+    };
+}
+
+permissions! {
+    //                                                        guest member admin owner
+    /// Change the workspace's name, description and picture.
+    WorkspaceUpdate = "workspace.update":                     false false true  true,
+    /// Change the workspace's settings.
+    WorkspaceSettings = "workspace.settings":                 false false true  true,
+    /// Make somebody else an owner.
+    WorkspaceHandOver = "workspace.hand_over":                false false false true,
+    /// Invite people, and take invitations back.
+    MemberInvite = "member.invite":                           false false true  true,
+    /// Change members' roles, titles and permissions; deactivate and reactivate them.
+    MemberManage = "member.manage":                           false false true  true,
+    /// See who is in the workspace.
+    MemberList = "member.list":                               true  true  true  true,
+    /// Create public channels.
+    ChannelCreatePublic = "channel.create_public":            false true  true  true,
+    /// Create private channels.
+    ChannelCreatePrivate = "channel.create_private":          false true  true  true,
+    /// Start direct and group conversations.
+    ChannelCreateDirect = "channel.create_direct":            true  true  true  true,
+    /// See public channels without being in them, and join them.
+    ChannelBrowse = "channel.browse":                         false true  true  true,
+    /// Add members to a channel that one is in.
+    ChannelAddMembers = "channel.add_members":                false true  true  true,
+    /// Change the topic, the purpose and the description of a channel that one is in.
+    ChannelDescribe = "channel.describe":                     false true  true  true,
+    /// Rename, archive and set up channels, change roles in them and remove members, without being a channel's admin.
+    ChannelManage = "channel.manage":                         false false true  true,
+    /// Post messages, and edit and delete one's own.
+    MessagePost = "message.post":                             true  true  true  true,
+    /// React to messages.
+    MessageReact = "message.react":                           true  true  true  true,
+    /// Pin messages.
+    MessagePin = "message.pin":                               false true  true  true,
+    /// Delete messages of others.
+    MessageDeleteAny = "message.delete_any":                  false false true  true,
+    /// Read the log of the workspace, and the state of its projections.
+    AuditRead = "audit.read":                                 false false true  true,
+}
+
+/// What an individual member may do beyond their role, or may not do in spite of it.
+pub type Overrides = BTreeMap<Permission, bool>;
+
+/// Whether a member of that role with those overrides may do that.
+#[must_use]
+pub fn allows(role: Role, overrides: &Overrides, permission: Permission) -> bool {
+    overrides.get(&permission).copied().unwrap_or_else(|| permission.granted_to(role))
+}
+
+impl Role {
+    /// Every role, from least to most.
+    pub const ALL: [Role; 4] = [Role::Guest, Role::Member, Role::Admin, Role::Owner];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Guest => "guest",
+            Role::Member => "member",
+            Role::Admin => "admin",
+            Role::Owner => "owner",
+        }
+    }
+}
+
+/// The table of permissions, as Markdown.
+#[must_use]
+pub fn as_markdown() -> String {
+    let mut table = String::from("| permission | guest | member | admin | owner |\n|---|---|---|---|---|\n");
+    for permission in Permission::ALL {
+        let cells = Role::ALL.map(|role| if permission.granted_to(role) { "yes" } else { "" });
+        table.push_str(&format!("| `{}` | {} |\n", permission.as_str(), cells.join(" | ")));
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_higher_role_may_do_all_that_a_lower_one_may() {
+        for permission in Permission::ALL {
+            for pair in Role::ALL.windows(2) {
+                assert!(!permission.granted_to(pair[0]) || permission.granted_to(pair[1]), "{permission:?} {pair:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_override_beats_the_role_both_ways() {
+        let overrides = Overrides::from([(Permission::MessagePost, false), (Permission::AuditRead, true)]);
+        assert!(!allows(Role::Owner, &overrides, Permission::MessagePost));
+        assert!(allows(Role::Guest, &overrides, Permission::AuditRead));
+        assert!(allows(Role::Guest, &overrides, Permission::MessageReact));
+    }
+
+    #[test]
+    fn the_wire_name_is_the_serialised_name() {
+        for permission in Permission::ALL {
+            assert_eq!(serde_json::to_value(permission).expect("JSON"), permission.as_str());
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The envelope that both sides of the house share: an event, with its place in the log.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::channel::{Channel, ChannelEvent};
+use crate::context::Metadata;
+use crate::ids::{EventId, WorkspaceId};
+use crate::message::{Message, MessageEvent};
+use crate::upcast::{self, UpcastError};
+use crate::user::{User, UserEvent};
+use crate::workspace::{Workspace, WorkspaceEvent};
+
+/// What an event happened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AggregateType {
+    /// A user.
+    User,
+    /// A workspace.
+    Workspace,
+    /// A channel.
+    Channel,
+    /// A message.
+    Message,
+}
+
+impl AggregateType {
+    /// Every type.
+    pub const ALL: [AggregateType; 4] = [Self::User, Self::Workspace, Self::Channel, Self::Message];
+
+    /// Its name on the wire and in the log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => User::TYPE,
+            Self::Workspace => Workspace::TYPE,
+            Self::Channel => Channel::TYPE,
+            Self::Message => Message::TYPE,
+        }
+    }
+
+    /// The type of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|t| t.as_str() == name)
+    }
+}
+
+/// One aggregate's stream of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StreamId {
+    /// What kind of thing.
+    pub aggregate: AggregateType,
+    /// Which one.
+    pub id: Uuid,
+}
+
+impl StreamId {
+    /// The stream of that user.
+    #[must_use]
+    pub fn user(id: impl Into<Uuid>) -> Self {
+        Self { aggregate: AggregateType::User, id: id.into() }
+    }
+
+    /// The stream of that workspace.
+    #[must_use]
+    pub fn workspace(id: impl Into<Uuid>) -> Self {
+        Self { aggregate: AggregateType::Workspace, id: id.into() }
+    }
+
+    /// The stream of that channel.
+    #[must_use]
+    pub fn channel(id: impl Into<Uuid>) -> Self {
+        Self { aggregate: AggregateType::Channel, id: id.into() }
+    }
+
+    /// The stream of that message.
+    #[must_use]
+    pub fn message(id: impl Into<Uuid>) -> Self {
+        Self { aggregate: AggregateType::Message, id: id.into() }
+    }
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.aggregate.as_str(), self.id)
+    }
+}
+
+/// Any event of any aggregate.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Event {
+    /// Of a user.
+    User(UserEvent),
+    /// Of a workspace.
+    Workspace(WorkspaceEvent),
+    /// Of a channel.
+    Channel(ChannelEvent),
+    /// Of a message.
+    Message(MessageEvent),
+}
+
+impl Event {
+    /// The name on the wire.
+    #[must_use]
+    pub fn wire_name(&self) -> &'static str {
+        match self {
+            Self::User(event) => event.wire_name(),
+            Self::Workspace(event) => event.wire_name(),
+            Self::Channel(event) => event.wire_name(),
+            Self::Message(event) => event.wire_name(),
+        }
+    }
+
+    /// The version of the payload.
+    #[must_use]
+    pub fn version(&self) -> &'static str {
+        match self {
+            Self::User(event) => event.version(),
+            Self::Workspace(event) => event.version(),
+            Self::Channel(event) => event.version(),
+            Self::Message(event) => event.version(),
+        }
+    }
+
+    /// What it happened to.
+    #[must_use]
+    pub fn aggregate(&self) -> AggregateType {
+        match self {
+            Self::User(_) => AggregateType::User,
+            Self::Workspace(_) => AggregateType::Workspace,
+            Self::Channel(_) => AggregateType::Channel,
+            Self::Message(_) => AggregateType::Message,
+        }
+    }
+
+    /// Reads a stored payload: `{"channel.archived": {…}}`, upcast first where it is of an older version.
+    ///
+    /// # Errors
+    /// The payload is of a version that nobody knows, or is not what its version should be.
+    pub fn decode(aggregate: AggregateType, event_type: &str, version: &str, payload: &str) -> Result<Self, DecodeError> {
+        if upcast::is_current(event_type, version) {
+            return Self::from_json(aggregate, payload).map_err(|source| DecodeError::new(event_type, version, source));
+        }
+        let old = serde_json::from_str::<Value>(payload).map_err(|source| DecodeError::new(event_type, version, source))?;
+        let today = upcast::upcast(event_type, version, old)?;
+        Self::from_json(aggregate, &today.to_string()).map_err(|source| DecodeError::new(event_type, version, source))
+    }
+
+    fn from_json(aggregate: AggregateType, payload: &str) -> Result<Self, serde_json::Error> {
+        match aggregate {
+            AggregateType::User => serde_json::from_str(payload).map(Self::User),
+            AggregateType::Workspace => serde_json::from_str(payload).map(Self::Workspace),
+            AggregateType::Channel => serde_json::from_str(payload).map(Self::Channel),
+            AggregateType::Message => serde_json::from_str(payload).map(Self::Message),
+        }
+    }
+}
+
+impl From<UserEvent> for Event {
+    fn from(event: UserEvent) -> Self {
+        Self::User(event)
+    }
+}
+
+impl From<WorkspaceEvent> for Event {
+    fn from(event: WorkspaceEvent) -> Self {
+        Self::Workspace(event)
+    }
+}
+
+impl From<ChannelEvent> for Event {
+    fn from(event: ChannelEvent) -> Self {
+        Self::Channel(event)
+    }
+}
+
+impl From<MessageEvent> for Event {
+    fn from(event: MessageEvent) -> Self {
+        Self::Message(event)
+    }
+}
+
+/// A stored payload that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The payload is not what its type and version say.
+    #[error("the payload of a {event_type} of version {version} cannot be read")]
+    Payload {
+        /// The event's name on the wire.
+        event_type: String,
+        /// The version.
+        version: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// No upcaster leads from the version to today's.
+    #[error(transparent)]
+    Upcast(#[from] UpcastError),
+    /// The aggregate is of no known type.
+    #[error("there is no aggregate of the type {0:?}")]
+    Aggregate(String),
+    /// The aggregate's identifier is not a UUID.
+    #[error("{id:?} is not an identifier")]
+    Identifier {
+        /// What stands there.
+        id: String,
+        /// Why.
+        source: uuid::Error,
+    },
+    /// The metadata cannot be read.
+    #[error("the metadata cannot be read")]
+    Metadata {
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+impl DecodeError {
+    fn new(event_type: &str, version: &str, source: serde_json::Error) -> Self {
+        Self::Payload { event_type: event_type.into(), version: version.into(), source }
+    }
+}
+
+/// An event, with its place in the log. `E` is [`Event`], or the events of one aggregate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded<E = Event> {
+    /// Its place in the log: gapless, in order of commit, from 1.
+    pub position: i64,
+    /// Its identifier.
+    pub event_id: EventId,
+    /// What it happened to.
+    pub stream: StreamId,
+    /// Its place in the stream: gapless, from 1.
+    pub sequence: i64,
+    /// The workspace that it belongs to, where it belongs to one.
+    pub workspace_id: Option<WorkspaceId>,
+    /// When it was recorded: strictly increasing with the position.
+    pub recorded_at: DateTime<Utc>,
+    /// Who did it, and under which circumstances.
+    pub metadata: Metadata,
+    /// What happened.
+    pub event: E,
+}
+
+impl<E> Recorded<E> {
+    /// When it happened: the original time of what was imported, else when it was recorded.
+    #[must_use]
+    pub fn happened_at(&self) -> DateTime<Utc> {
+        self.metadata.occurred_at.unwrap_or(self.recorded_at)
+    }
+
+    /// The same place in the log, with another view of what happened.
+    #[must_use]
+    pub fn with<F>(self, event: F) -> Recorded<F> {
+        Recorded {
+            position: self.position,
+            event_id: self.event_id,
+            stream: self.stream,
+            sequence: self.sequence,
+            workspace_id: self.workspace_id,
+            recorded_at: self.recorded_at,
+            metadata: self.metadata,
+            event,
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Value types of text: each is parsed once, at the door, and is right from then on. The limits are the seed's columns.
+//!
+//! Reading an event back does not check again: what was once accepted stays readable when a limit changes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not what it should be: the field, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {reason}")]
+pub struct InvalidText {
+    /// The field's name on the wire.
+    pub field: &'static str,
+    /// What is wrong and what would be right, in words that go after the field's name.
+    pub reason: String,
+}
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $field:literal, max_chars: $max:literal, rule: $rule:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The most characters (Unicode scalar values) that it may have.
+            pub const CHARS_MAX: usize = $max;
+
+            /// Parses it, without the white space around it.
+            ///
+            /// # Errors
+            /// Says what is wrong with the text.
+            pub fn parse(text: &str) -> Result<Self, InvalidText> {
+                parse($field, Self::CHARS_MAX, $rule, text).map(Self)
+            }
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+text!(
+    /// An address for mail. Compared without case ([`Email::folded`]).
+    Email, "email", max_chars: 255, rule: email
+);
+text!(
+    /// The name that others mention: letters, digits, `.`, `_` and `-`. Compared without case.
+    Username, "username", max_chars: 100, rule: username
+);
+text!(
+    /// The name that is shown.
+    DisplayName, "display_name", max_chars: 200, rule: one_line
+);
+text!(
+    /// A job title.
+    Title, "title", max_chars: 200, rule: one_line
+);
+text!(
+    /// A department.
+    Department, "department", max_chars: 100, rule: one_line
+);
+text!(
+    /// A telephone number, as people write it.
+    Phone, "phone", max_chars: 50, rule: one_line
+);
+text!(
+    /// Some lines about oneself.
+    Bio, "bio", max_chars: 10000, rule: any
+);
+text!(
+    /// Pronouns.
+    Pronouns, "pronouns", max_chars: 50, rule: one_line
+);
+text!(
+    /// A name of the time zone database, such as `Europe/Zurich`.
+    Timezone, "timezone", max_chars: 50, rule: timezone
+);
+text!(
+    /// A language tag (BCP 47), such as `en` or `de-CH`.
+    Language, "language", max_chars: 10, rule: language
+);
+text!(
+    /// Where a picture lies: an `http` or `https` address.
+    AvatarUrl, "avatar_url", max_chars: 2000, rule: web_address
+);
+text!(
+    /// A workspace's name.
+    WorkspaceName, "name", max_chars: 200, rule: one_line
+);
+text!(
+    /// A workspace's domain, such as `acme.example.org`: lower case.
+    WorkspaceDomain, "domain", max_chars: 100, rule: domain
+);
+text!(
+    /// A channel's name: lower case letters of any script, digits, `-`, `_` and `.`, without spaces.
+    ChannelName, "name", max_chars: 100, rule: channel_name
+);
+text!(
+    /// A channel's name as it is shown.
+    ChannelDisplayName, "display_name", max_chars: 200, rule: one_line
+);
+text!(
+    /// What is being talked about now.
+    Topic, "topic", max_chars: 500, rule: any
+);
+text!(
+    /// What the channel is for.
+    Purpose, "purpose", max_chars: 10000, rule: any
+);
+text!(
+    /// A description.
+    Description, "description", max_chars: 10000, rule: any
+);
+text!(
+    /// The text of a message.
+    MessageBody, "content", max_chars: 40000, rule: body
+);
+text!(
+    /// An emoji: the character itself, or a short name such as `thumbsup`.
+    Emoji, "emoji", max_chars: 100, rule: emoji
+);
+text!(
+    /// The sender's own name for a message: the same one again is the same message.
+    ClientMsgId, "client_msg_id", max_chars: 100, rule: one_line
+);
+text!(
+    /// What one is doing just now.
+    StatusText, "text", max_chars: 200, rule: one_line
+);
+text!(
+    /// Why something was done.
+    Reason, "reason", max_chars: 1000, rule: any
+);
+
+impl Email {
+    /// The form in which two addresses are compared.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl Username {
+    /// The form in which two names are compared.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl MessageBody {
+    /// The text of a system message or of an import, cut to the limit.
+    #[must_use]
+    pub fn cut(text: &str) -> Self {
+        let kept = text.chars().filter(|c| *c != '\0').take(Self::CHARS_MAX).collect();
+        Self(kept)
+    }
+}
+
+type Rule = fn(&str) -> Result<(), &'static str>;
+
+fn parse(field: &'static str, chars_max: usize, rule: Rule, text: &str) -> Result<String, InvalidText> {
+    let text = text.trim();
+    let refuse = |reason: String| Err(InvalidText { field, reason });
+    if text.is_empty() {
+        return refuse("may not be empty".into());
+    }
+    let chars = text.chars().count();
+    if chars > chars_max {
+        return refuse(format!("may have at most {chars_max} characters; this has {chars}"));
+    }
+    if text.contains('\0') {
+        return refuse("may not contain the character U+0000".into());
+    }
+    match rule(text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(reason) => refuse(reason.into()),
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is one of the rules, which have one type")]
+fn any(_: &str) -> Result<(), &'static str> {
+    Ok(())
+}
+
+fn body(text: &str) -> Result<(), &'static str> {
+    ensure(text.chars().any(|c| !c.is_control()), "must have a character that can be seen")
+}
+
+fn one_line(text: &str) -> Result<(), &'static str> {
+    ensure(!text.chars().any(char::is_control), "must be one line without control characters")
+}
+
+fn email(text: &str) -> Result<(), &'static str> {
+    let shape = "must be an address such as ann@example.org";
+    let (local, host) = text.rsplit_once('@').ok_or(shape)?;
+    let fine = !local.is_empty() && host.contains('.') && !host.starts_with('.') && !host.ends_with('.');
+    ensure(fine && !text.chars().any(|c| c.is_whitespace() || c.is_control()), shape)
+}
+
+fn username(text: &str) -> Result<(), &'static str> {
+    let fine = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+    ensure(text.chars().all(fine), "may have letters, digits, '.', '_' and '-' only")
+}
+
+fn channel_name(text: &str) -> Result<(), &'static str> {
+    let fine = |c: char| (c.is_alphanumeric() && !c.is_uppercase()) || matches!(c, '.' | '_' | '-');
+    ensure(text.chars().all(fine), "may have lower case letters, digits, '.', '_' and '-' only")
+}
+
+fn domain(text: &str) -> Result<(), &'static str> {
+    let label = |l: &str| !l.is_empty() && !l.starts_with('-') && !l.ends_with('-');
+    let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
+    ensure(text.chars().all(fine) && text.split('.').all(label), "must be a domain in lower case, such as acme.example.org")
+}
+
+fn timezone(text: &str) -> Result<(), &'static str> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
+    ensure(text.chars().all(fine), "must be a name of the time zone database, such as Europe/Zurich")
+}
+
+fn language(text: &str) -> Result<(), &'static str> {
+    ensure(text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "must be a language tag, such as en or de-CH")
+}
+
+fn web_address(text: &str) -> Result<(), &'static str> {
+    let scheme = text.starts_with("https://") || text.starts_with("http://");
+    ensure(scheme && !text.chars().any(|c| c.is_whitespace() || c.is_control()), "must be an http or https address")
+}
+
+fn emoji(text: &str) -> Result<(), &'static str> {
+    let fine = |c: char| !c.is_whitespace() && !c.is_control() && c != ':';
+    ensure(text.chars().all(fine), "must be an emoji or its short name, without colons and spaces")
+}
+
+fn ensure(fine: bool, reason: &'static str) -> Result<(), &'static str> {
+    if fine { Ok(()) } else { Err(reason) }
+}

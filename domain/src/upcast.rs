@@ -1,0 +1,73 @@
+//! Old payload → today's. Events are for ever: a payload that must change gets a new version and a step here, and the old JSON stays in
+//! `domain/fixtures` as a test that it still loads.
+//!
+//! A step leads from one version to the next; a payload three versions old takes three steps.
+
+use serde_json::Value;
+
+/// One step: the event's name on the wire, the version that it leads from, the version that it leads to, and how.
+type Step = (&'static str, &'static str, &'static str, fn(Value) -> Value);
+
+/// Every step there is. None yet: every payload is of version 1.
+const STEPS: &[Step] = &[];
+
+/// No step leads on from a version.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no upcaster reads version {version} of {event_type}: was it written by a newer release?")]
+pub struct UpcastError {
+    /// The event's name on the wire.
+    pub event_type: String,
+    /// The version.
+    pub version: String,
+}
+
+/// Whether a payload of that version is read as it is.
+#[must_use]
+pub fn is_current(event_type: &str, version: &str) -> bool {
+    version == current(STEPS, event_type)
+}
+
+/// Today's form of an old payload.
+///
+/// # Errors
+/// No step leads on from the version.
+pub fn upcast(event_type: &str, version: &str, payload: Value) -> Result<Value, UpcastError> {
+    upcast_by(STEPS, event_type, version, payload)
+}
+
+fn current(steps: &[Step], event_type: &str) -> &'static str {
+    steps.iter().rev().find(|step| step.0 == event_type).map_or("1", |step| step.2)
+}
+
+fn upcast_by(steps: &[Step], event_type: &str, version: &str, mut payload: Value) -> Result<Value, UpcastError> {
+    let mut version = version.to_owned();
+    while version != current(steps, event_type) {
+        let unknown = || UpcastError { event_type: event_type.into(), version: version.clone() };
+        let step = steps.iter().find(|step| step.0 == event_type && step.1 == version).ok_or_else(unknown)?;
+        payload = step.3(payload);
+        step.2.clone_into(&mut version);
+    }
+    Ok(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const EXAMPLE: &[Step] = &[("thing.done", "1", "2", |mut p| { p["b"] = p["a"].take(); p }), ("thing.done", "2", "3", |mut p| { p["c"] = json!(true); p })];
+
+    #[test]
+    fn an_old_payload_takes_every_step_to_today() {
+        let today = upcast_by(EXAMPLE, "thing.done", "1", json!({"a": 1})).expect("two steps");
+        assert_eq!(today, json!({"a": null, "b": 1, "c": true}));
+        assert_eq!(current(EXAMPLE, "thing.done"), "3");
+    }
+
+    #[test]
+    fn a_version_of_the_future_is_refused() {
+        let refused = upcast_by(EXAMPLE, "thing.done", "9", json!({})).expect_err("no step");
+        assert_eq!(refused.version, "9");
+    }
+}

@@ -1,0 +1,52 @@
+//! What can be asked of a user.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::event::{Preferences, Profile, Registration};
+use crate::text::{Emoji, Reason, StatusText};
+
+/// What can be asked of a user.
+#[derive(Clone, Debug, PartialEq)]
+pub enum UserCommand {
+    /// Become a user.
+    Register(Box<Registration>),
+    /// Change what others see. Fields that stay are passed as they are.
+    ChangeProfile(Box<Profile>),
+    /// Change one's preferences.
+    ChangePreferences(Preferences),
+    /// Say what one is doing just now, or nothing.
+    ChangeStatus {
+        /// What one is doing.
+        text: Option<StatusText>,
+        /// A picture for it.
+        emoji: Option<Emoji>,
+        /// When it ceases to hold.
+        expires_at: Option<DateTime<Utc>>,
+    },
+    /// Lock the user out of the whole server.
+    Suspend {
+        /// Why.
+        reason: Option<Reason>,
+    },
+    /// Let a suspended user in again.
+    Reactivate,
+}
+
+/// Settings that the server keeps for clients without reading them.
+pub type Json = Map<String, Value>;
+
+impl UserCommand {
+    /// The name under which the log remembers it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Register(_) => "register user",
+            Self::ChangeProfile(_) => "change profile",
+            Self::ChangePreferences(_) => "change preferences",
+            Self::ChangeStatus { .. } => "change status",
+            Self::Suspend { .. } => "suspend user",
+            Self::Reactivate => "reactivate user",
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The rules of users, without async, clock or framework. One function per command.
+
+use chrono::{DateTime, Utc};
+
+use super::{Preferences, Profile, Registration, User, UserEvent, UserRefusal};
+use crate::context::Context;
+use crate::text::{Emoji, Reason, StatusText};
+
+type Decision = Result<Vec<UserEvent>, UserRefusal>;
+
+/// Makes somebody a user, once.
+pub(super) fn register(user: &User, registration: Box<Registration>) -> Decision {
+    if user.registration.is_some() {
+        return Err(UserRefusal::RegisteredAlready);
+    }
+    Ok(vec![UserEvent::Registered(registration)])
+}
+
+/// Changes what others see of the user.
+pub(super) fn change_profile(user: &User, profile: Box<Profile>) -> Decision {
+    if active(user)?.profile == *profile {
+        return Ok(vec![]);
+    }
+    Ok(vec![UserEvent::ProfileChanged(profile)])
+}
+
+/// Changes the user's own settings.
+pub(super) fn change_preferences(user: &User, preferences: Preferences) -> Decision {
+    if active(user)?.preferences == preferences {
+        return Ok(vec![]);
+    }
+    Ok(vec![UserEvent::PreferencesChanged(preferences)])
+}
+
+/// Says what the user is doing just now, or nothing.
+pub(super) fn change_status(
+    user: &User,
+    context: &Context,
+    text: Option<StatusText>,
+    emoji: Option<Emoji>,
+    expires_at: Option<DateTime<Utc>>,
+) -> Decision {
+    active(user)?;
+    if expires_at.is_some_and(|end| end <= context.at) {
+        return Err(UserRefusal::StatusOver);
+    }
+    Ok(vec![UserEvent::StatusChanged { text, emoji, expires_at }])
+}
+
+/// Locks the user out of the whole server.
+pub(super) fn suspend(user: &User, reason: Option<Reason>) -> Decision {
+    registered(user)?;
+    if user.suspended {
+        return Err(UserRefusal::SuspendedAlready);
+    }
+    Ok(vec![UserEvent::Suspended { reason }])
+}
+
+/// Lets a suspended user in again.
+pub(super) fn reactivate(user: &User) -> Decision {
+    registered(user)?;
+    if !user.suspended {
+        return Err(UserRefusal::NotSuspended);
+    }
+    Ok(vec![UserEvent::Reactivated {}])
+}
+
+fn active(user: &User) -> Result<&Registration, UserRefusal> {
+    let registration = registered(user)?;
+    if user.suspended { Err(UserRefusal::Suspended) } else { Ok(registration) }
+}
+
+fn registered(user: &User) -> Result<&Registration, UserRefusal> {
+    user.registration.as_ref().ok_or(UserRefusal::NotFound)
+}

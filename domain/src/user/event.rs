@@ -1,0 +1,137 @@
+//! What has happened to a user.
+
+use chrono::{DateTime, Utc};
+use cqrs_es::DomainEvent;
+use serde::{Deserialize, Serialize};
+
+use super::command::Json;
+use crate::text::{AvatarUrl, Bio, DisplayName, Email, Emoji, Language, Phone, Pronouns, Reason, StatusText, Timezone, Title, Username};
+
+/// What has happened to a user. The wire name of each is its `rename`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum UserEvent {
+    /// Became a user.
+    #[serde(rename = "user.registered")]
+    Registered(Box<Registration>),
+    /// Changed what others see; the whole of it, as it is now.
+    #[serde(rename = "user.profile_changed")]
+    ProfileChanged(Box<Profile>),
+    /// Changed their preferences; the whole of them, as they are now.
+    #[serde(rename = "user.preferences_changed")]
+    PreferencesChanged(Preferences),
+    /// Said what they are doing just now, or nothing.
+    #[serde(rename = "user.status_changed")]
+    StatusChanged {
+        /// What they are doing.
+        text: Option<StatusText>,
+        /// A picture for it.
+        emoji: Option<Emoji>,
+        /// When it ceases to hold.
+        expires_at: Option<DateTime<Utc>>,
+    },
+    /// Was locked out of the whole server.
+    #[serde(rename = "user.suspended")]
+    Suspended {
+        /// Why.
+        reason: Option<Reason>,
+    },
+    /// Was let in again.
+    #[serde(rename = "user.reactivated")]
+    Reactivated {},
+}
+
+/// What a user starts with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Registration {
+    /// Unique on this server, without case.
+    pub email: Email,
+    /// Unique on this server, without case.
+    pub username: Username,
+    /// What others see.
+    pub profile: Profile,
+    /// Their own settings.
+    pub preferences: Preferences,
+    /// Whether a program speaks here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_bot: bool,
+    /// Whether they run this server: may suspend users and see every projection.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_operator: bool,
+}
+
+/// What others see of a user.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The name that is shown.
+    pub display_name: DisplayName,
+    /// Where their picture lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<AvatarUrl>,
+    /// Job title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Title>,
+    /// Telephone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Phone>,
+    /// Some lines about themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bio: Option<Bio>,
+    /// Pronouns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pronouns: Option<Pronouns>,
+}
+
+/// A user's own settings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Preferences {
+    /// Where their day begins; `UTC` where they say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<Timezone>,
+    /// The language of their client; `en` where they say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// Kept for clients.
+    #[serde(default, skip_serializing_if = "Json::is_empty")]
+    pub notification_settings: Json,
+    /// Kept for clients.
+    #[serde(default, skip_serializing_if = "Json::is_empty")]
+    pub theme_preferences: Json,
+}
+
+impl UserEvent {
+    /// The name on the wire.
+    #[must_use]
+    pub fn wire_name(&self) -> &'static str {
+        match self {
+            Self::Registered(_) => "user.registered",
+            Self::ProfileChanged(_) => "user.profile_changed",
+            Self::PreferencesChanged(_) => "user.preferences_changed",
+            Self::StatusChanged { .. } => "user.status_changed",
+            Self::Suspended { .. } => "user.suspended",
+            Self::Reactivated {} => "user.reactivated",
+        }
+    }
+
+    /// The version of the payload; see [`crate::upcast`].
+    #[must_use]
+    pub fn version(&self) -> &'static str {
+        match self {
+            Self::Registered(_)
+            | Self::ProfileChanged(_)
+            | Self::PreferencesChanged(_)
+            | Self::StatusChanged { .. }
+            | Self::Suspended { .. }
+            | Self::Reactivated {} => "1",
+        }
+    }
+}
+
+impl DomainEvent for UserEvent {
+    fn event_type(&self) -> String {
+        self.wire_name().into()
+    }
+
+    fn event_version(&self) -> String {
+        self.version().into()
+    }
+}

@@ -1,0 +1,91 @@
+//! A user: a person, or a program, on this server, across all workspaces.
+//! Not here: their password (`secret.credentials`), their sessions, and what they are in a workspace (`workspace`).
+
+mod command;
+mod decide;
+mod error;
+mod event;
+#[cfg(test)]
+mod tests;
+
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use serde::{Deserialize, Serialize};
+
+pub use command::{Json, UserCommand};
+pub use error::UserRefusal;
+pub use event::{Preferences, Profile, Registration, UserEvent};
+
+use crate::context::Context;
+
+/// What a decision about a user needs to know: the fold of their events, nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct User {
+    /// What they registered with, kept up to date; `None` before they did.
+    pub registration: Option<Registration>,
+    /// Whether they are locked out.
+    pub suspended: bool,
+}
+
+impl User {
+    /// Whether they are there and not locked out.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.registration.is_some() && !self.suspended
+    }
+
+    /// Whether they run this server.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        self.is_active() && self.registration.as_ref().is_some_and(|r| r.is_operator)
+    }
+
+    /// What happens when `command` is asked of this user, or why it does not.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn decide(&self, context: &Context, command: UserCommand) -> Result<Vec<UserEvent>, UserRefusal> {
+        match command {
+            UserCommand::Register(registration) => decide::register(self, registration),
+            UserCommand::ChangeProfile(profile) => decide::change_profile(self, profile),
+            UserCommand::ChangePreferences(preferences) => decide::change_preferences(self, preferences),
+            UserCommand::ChangeStatus { text, emoji, expires_at } => decide::change_status(self, context, text, emoji, expires_at),
+            UserCommand::Suspend { reason } => decide::suspend(self, reason),
+            UserCommand::Reactivate => decide::reactivate(self),
+        }
+    }
+}
+
+impl Aggregate for User {
+    const TYPE: &'static str = "user";
+    type Command = (Context, UserCommand);
+    type Event = UserEvent;
+    type Error = UserRefusal;
+    type Services = ();
+
+    async fn handle(&mut self, (context, command): Self::Command, (): &(), sink: &EventSink<Self>) -> Result<(), UserRefusal> {
+        for event in self.decide(&context, command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: UserEvent) {
+        match event {
+            UserEvent::Registered(registration) => self.registration = Some(*registration),
+            UserEvent::ProfileChanged(profile) => self.change(|r| r.profile = *profile),
+            UserEvent::PreferencesChanged(preferences) => self.change(|r| r.preferences = preferences),
+            UserEvent::StatusChanged { .. } => {}
+            UserEvent::Suspended { .. } => self.suspended = true,
+            UserEvent::Reactivated {} => self.suspended = false,
+        }
+    }
+}
+
+impl User {
+    fn change(&mut self, change: impl FnOnce(&mut Registration)) {
+        if let Some(registration) = &mut self.registration {
+            change(registration);
+        }
+    }
+}

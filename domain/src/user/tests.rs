@@ -1,0 +1,1 @@
+//! Given these events, when this command, then those events.

@@ -1,0 +1,252 @@
+//! The rules of workspaces, without async, clock or framework. One function per command.
+
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Details, Invitation, Member, Workspace, WorkspaceEvent, WorkspaceRefusal, WorkspaceSettings};
+use crate::context::Context;
+use crate::ids::{ChannelId, InvitationId, UserId};
+use crate::permission::{self, Overrides, Permission, Role};
+use crate::refusal::OutOfRange;
+use crate::text::{Department, Email, Title, WorkspaceDomain};
+
+type Decision = Result<Vec<WorkspaceEvent>, WorkspaceRefusal>;
+
+/// How many active members a workspace may be set up for.
+pub(super) const MAX_MEMBERS: RangeInclusive<u64> = 1..=1_000_000;
+/// A hundred years.
+pub(super) const RETENTION_DAYS: RangeInclusive<u64> = 1..=36_500;
+/// Up to 10 GiB.
+pub(super) const UPLOAD_MAX_BYTES: RangeInclusive<u64> = 1..=10 * 1024 * 1024 * 1024;
+/// Up to a year.
+pub(super) const EDIT_WINDOW_MINUTES: RangeInclusive<u64> = 1..=525_600;
+/// How long an invitation can be accepted, at most.
+pub(super) const INVITATION_LIFE_MAX: TimeDelta = TimeDelta::days(90);
+
+/// Creates the workspace; the actor becomes its owner.
+pub(super) fn create(
+    workspace: &Workspace,
+    context: &Context,
+    details: Details,
+    domain: Option<WorkspaceDomain>,
+    general_channel_id: ChannelId,
+    max_members: u32,
+) -> Decision {
+    if workspace.exists() {
+        return Err(WorkspaceRefusal::CreatedAlready);
+    }
+    in_range("max_members", max_members, MAX_MEMBERS)?;
+    Ok(vec![
+        WorkspaceEvent::Created { details, domain, general_channel_id, max_members },
+        WorkspaceEvent::MemberJoined { user_id: context.actor, role: Role::Owner, invitation_id: None, invited_by: None },
+    ])
+}
+
+/// Changes name, description and picture.
+pub(super) fn change_details(workspace: &Workspace, details: Details) -> Decision {
+    if *existing(workspace)? == details {
+        return Ok(vec![]);
+    }
+    Ok(vec![WorkspaceEvent::DetailsChanged(details)])
+}
+
+/// Changes how the workspace is run.
+pub(super) fn change_settings(workspace: &Workspace, settings: WorkspaceSettings) -> Decision {
+    existing(workspace)?;
+    let WorkspaceSettings { retention_days, upload_max_bytes, edit_window_minutes } = settings;
+    retention_days.map_or(Ok(()), |days| in_range("retention_days", days, RETENTION_DAYS))?;
+    upload_max_bytes.map_or(Ok(()), |bytes| in_range("upload_max_bytes", bytes, UPLOAD_MAX_BYTES))?;
+    edit_window_minutes.map_or(Ok(()), |minutes| in_range("edit_window_minutes", minutes, EDIT_WINDOW_MINUTES))?;
+    if workspace.settings == settings {
+        return Ok(vec![]);
+    }
+    Ok(vec![WorkspaceEvent::SettingsChanged(settings)])
+}
+
+/// Invites somebody by mail. Whether the address belongs to a member is not known here: members are known by their identifiers.
+pub(super) fn invite(
+    workspace: &Workspace,
+    context: &Context,
+    invitation_id: InvitationId,
+    email: Email,
+    role: Role,
+    expires_at: DateTime<Utc>,
+) -> Decision {
+    existing(workspace)?;
+    if role == Role::Owner {
+        return Err(WorkspaceRefusal::OwnerNotInvited);
+    }
+    if expires_at <= context.at || expires_at - context.at > INVITATION_LIFE_MAX {
+        return Err(WorkspaceRefusal::InvitationExpiryInvalid);
+    }
+    let folded = email.folded();
+    if workspace.invitations.values().any(|i| i.expires_at > context.at && i.email.folded() == folded) {
+        return Err(WorkspaceRefusal::InvitedAlready);
+    }
+    Ok(vec![WorkspaceEvent::MemberInvited { invitation_id, email, role, invited_by: context.actor, expires_at }])
+}
+
+/// Makes the actor a member by an invitation.
+pub(super) fn accept_invitation(workspace: &Workspace, context: &Context, invitation_id: InvitationId) -> Decision {
+    let invitation = pending(workspace, invitation_id)?;
+    if invitation.expires_at <= context.at {
+        return Err(WorkspaceRefusal::InvitationExpired);
+    }
+    match workspace.members.get(&context.actor) {
+        Some(member) if member.active => return Err(WorkspaceRefusal::MemberAlready),
+        Some(_) => return Err(WorkspaceRefusal::ReactivationNeeded),
+        None => has_room(workspace)?,
+    }
+    Ok(vec![WorkspaceEvent::MemberJoined {
+        user_id: context.actor,
+        role: invitation.role,
+        invitation_id: Some(invitation_id),
+        invited_by: Some(invitation.invited_by),
+    }])
+}
+
+/// Takes an invitation back.
+pub(super) fn revoke_invitation(workspace: &Workspace, invitation_id: InvitationId) -> Decision {
+    pending(workspace, invitation_id)?;
+    Ok(vec![WorkspaceEvent::InvitationRevoked { invitation_id }])
+}
+
+/// Changes what a member is.
+pub(super) fn change_member_role(workspace: &Workspace, context: &Context, user_id: UserId, role: Role) -> Decision {
+    let member = active_member(workspace, user_id)?;
+    if member.role == Role::Owner || role == Role::Owner {
+        by_owner(workspace, context)?;
+    }
+    if member.role == role {
+        return Ok(vec![]);
+    }
+    another_owner_remains(workspace, user_id)?;
+    Ok(vec![WorkspaceEvent::MemberRoleChanged { user_id, role }])
+}
+
+/// Changes a member's title and department here.
+pub(super) fn change_member_details(
+    workspace: &Workspace,
+    user_id: UserId,
+    title: Option<Title>,
+    department: Option<Department>,
+) -> Decision {
+    let member = member(workspace, user_id)?;
+    if member.title == title && member.department == department {
+        return Ok(vec![]);
+    }
+    Ok(vec![WorkspaceEvent::MemberDetailsChanged { user_id, title, department }])
+}
+
+/// Replaces what a member may do beyond their role, or not in spite of it.
+pub(super) fn change_member_permissions(workspace: &Workspace, context: &Context, user_id: UserId, permissions: Overrides) -> Decision {
+    let member = member(workspace, user_id)?;
+    if member.role == Role::Owner {
+        by_owner(workspace, context)?;
+    }
+    if newly_granted(member, &permissions, Permission::WorkspaceHandOver) {
+        return Err(WorkspaceRefusal::HandOverNotGranted);
+    }
+    let may_give = |given: Permission| is_owner(workspace, context.actor) || workspace.allows(context.actor, given);
+    if Permission::ALL.iter().any(|p| gains(member, &permissions, *p) && !may_give(*p)) {
+        return Err(WorkspaceRefusal::PermissionBeyondOwn);
+    }
+    if member.permissions == permissions {
+        return Ok(vec![]);
+    }
+    Ok(vec![WorkspaceEvent::MemberPermissionsChanged { user_id, permissions }])
+}
+
+/// Shuts a member out.
+pub(super) fn deactivate_member(workspace: &Workspace, context: &Context, user_id: UserId) -> Decision {
+    let member = member(workspace, user_id)?;
+    if !member.active {
+        return Err(WorkspaceRefusal::MemberDeactivatedAlready);
+    }
+    if member.role == Role::Owner {
+        by_owner(workspace, context)?;
+    }
+    another_owner_remains(workspace, user_id)?;
+    Ok(vec![WorkspaceEvent::MemberDeactivated { user_id }])
+}
+
+/// Lets a deactivated member in again. One who was an owner is one again, so that takes an owner.
+pub(super) fn reactivate_member(workspace: &Workspace, context: &Context, user_id: UserId) -> Decision {
+    let member = member(workspace, user_id)?;
+    if member.active {
+        return Err(WorkspaceRefusal::MemberActiveAlready);
+    }
+    if member.role == Role::Owner {
+        by_owner(workspace, context)?;
+    }
+    has_room(workspace)?;
+    Ok(vec![WorkspaceEvent::MemberReactivated { user_id }])
+}
+
+/// Makes another member an owner in the actor's place.
+pub(super) fn hand_over(workspace: &Workspace, context: &Context, to: UserId) -> Decision {
+    existing(workspace)?;
+    by_owner(workspace, context)?;
+    if to == context.actor {
+        return Err(WorkspaceRefusal::HandOverToSelf);
+    }
+    if active_member(workspace, to)?.role == Role::Guest {
+        return Err(WorkspaceRefusal::HandOverToGuest);
+    }
+    Ok(vec![WorkspaceEvent::HandedOver { from: context.actor, to }])
+}
+
+fn existing(workspace: &Workspace) -> Result<&Details, WorkspaceRefusal> {
+    workspace.details.as_ref().ok_or(WorkspaceRefusal::NotFound)
+}
+
+fn in_range(field: &'static str, value: impl Into<u64>, range: RangeInclusive<u64>) -> Result<(), WorkspaceRefusal> {
+    OutOfRange::check(field, value, range).map_err(WorkspaceRefusal::SettingsInvalid)
+}
+
+fn pending(workspace: &Workspace, invitation_id: InvitationId) -> Result<&Invitation, WorkspaceRefusal> {
+    existing(workspace)?;
+    workspace.invitations.get(&invitation_id).ok_or(WorkspaceRefusal::InvitationNotFound)
+}
+
+fn member(workspace: &Workspace, user_id: UserId) -> Result<&Member, WorkspaceRefusal> {
+    existing(workspace)?;
+    workspace.members.get(&user_id).ok_or(WorkspaceRefusal::MemberNotFound)
+}
+
+fn active_member(workspace: &Workspace, user_id: UserId) -> Result<&Member, WorkspaceRefusal> {
+    let member = member(workspace, user_id)?;
+    if member.active { Ok(member) } else { Err(WorkspaceRefusal::MemberDeactivated) }
+}
+
+fn has_room(workspace: &Workspace) -> Result<(), WorkspaceRefusal> {
+    let active = workspace.members.values().filter(|m| m.active).count();
+    let room = usize::try_from(workspace.max_members).unwrap_or(usize::MAX);
+    if active < room { Ok(()) } else { Err(WorkspaceRefusal::Full) }
+}
+
+fn is_owner(workspace: &Workspace, user_id: UserId) -> bool {
+    workspace.active_member(user_id).is_some_and(|m| m.role == Role::Owner)
+}
+
+fn by_owner(workspace: &Workspace, context: &Context) -> Result<(), WorkspaceRefusal> {
+    if is_owner(workspace, context.actor) { Ok(()) } else { Err(WorkspaceRefusal::OwnersOnly) }
+}
+
+/// That there is an active owner beside `user_id`, which is so for whoever is none themselves.
+fn another_owner_remains(workspace: &Workspace, user_id: UserId) -> Result<(), WorkspaceRefusal> {
+    let remains = workspace.members.iter().any(|(id, m)| *id != user_id && m.active && m.role == Role::Owner);
+    if remains { Ok(()) } else { Err(WorkspaceRefusal::LastOwner) }
+}
+
+fn newly_granted(member: &Member, permissions: &Overrides, permission: Permission) -> bool {
+    permissions.get(&permission) == Some(&true) && member.permissions.get(&permission) != Some(&true)
+}
+
+/// Whether the member gets the permission by the change: granted outright, or by lifting what denied it.
+fn gains(member: &Member, permissions: &Overrides, permission: Permission) -> bool {
+    let before = permission::allows(member.role, &member.permissions, permission);
+    let after = permission::allows(member.role, permissions, permission);
+    newly_granted(member, permissions, permission) || (after && !before)
+}

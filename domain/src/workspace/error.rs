@@ -1,0 +1,40 @@
+//! Every "no" to a command of a workspace.
+
+use crate::refusal::{OutOfRange, refusals};
+
+refusals! {
+    /// Every "no" to a command of a workspace.
+    WorkspaceRefusal {
+        CreatedAlready = "workspace.created_already" Conflict "this workspace exists already",
+        NotFound = "workspace.not_found" NotFound "there is no such workspace",
+        SettingsInvalid(wrong: OutOfRange) = "workspace.settings_invalid" Invalid(wrong.field) "{0}",
+        InvitedAlready = "workspace.invited_already" Conflict
+            "this address has an invitation that can still be accepted: revoke that one first",
+        OwnerNotInvited = "workspace.owner_not_invited" Invalid("role")
+            "nobody can be invited as an owner: invite them as something else, and change their role once they have joined",
+        InvitationExpiryInvalid = "workspace.invitation_expiry_invalid" Invalid("expires_at")
+            "an invitation must expire in the future, and within 90 days",
+        InvitationNotFound = "workspace.invitation_not_found" NotFound
+            "there is no such invitation: it was accepted or revoked, or never was",
+        InvitationExpired = "workspace.invitation_expired" Conflict "this invitation has expired: ask for a new one",
+        MemberAlready = "workspace.member_already" Conflict "you are a member of this workspace already",
+        ReactivationNeeded = "workspace.reactivation_needed" Conflict
+            "you were a member and were deactivated: ask an admin of the workspace to reactivate you",
+        Full = "workspace.full" Conflict
+            "this workspace has as many active members as it may have: deactivate somebody first",
+        MemberNotFound = "workspace.member_not_found" NotFound "there is no such member in this workspace",
+        MemberDeactivated = "workspace.member_deactivated" Conflict "this member is deactivated: reactivate them first",
+        MemberDeactivatedAlready = "workspace.member_deactivated_already" Conflict "this member is deactivated already",
+        MemberActiveAlready = "workspace.member_active_already" Conflict "this member is active already",
+        OwnersOnly = "workspace.owners_only" Forbidden "only an owner may do that, as it concerns an owner",
+        LastOwner = "workspace.last_owner" Conflict
+            "a workspace always has an owner: hand it over, or make somebody else an owner first",
+        PermissionBeyondOwn = "workspace.permission_beyond_own" Forbidden
+            "you cannot give others a permission that you do not have yourself",
+        HandOverNotGranted = "workspace.hand_over_not_granted" Invalid("permissions")
+            "workspace.hand_over belongs to owners and cannot be granted: make the member an owner instead",
+        HandOverToSelf = "workspace.hand_over_to_self" Invalid("to") "you own this workspace already: hand it over to somebody else",
+        HandOverToGuest = "workspace.hand_over_to_guest" Conflict
+            "a guest cannot become the owner: change their role to member first",
+    }
+}

@@ -1,0 +1,191 @@
+//! What has happened in a workspace.
+
+use chrono::{DateTime, Utc};
+use cqrs_es::DomainEvent;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ChannelId, InvitationId, UserId};
+use crate::permission::{Overrides, Role};
+use crate::text::{AvatarUrl, Department, Description, Email, Title, WorkspaceDomain, WorkspaceName};
+
+/// What has happened in a workspace. The wire name of each is its `rename`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum WorkspaceEvent {
+    /// Was created.
+    #[serde(rename = "workspace.created")]
+    Created {
+        /// Name, description and picture.
+        details: Details,
+        /// Unique on this server.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        domain: Option<WorkspaceDomain>,
+        /// Its #general channel.
+        general_channel_id: ChannelId,
+        /// How many active members it may have.
+        max_members: u32,
+    },
+    /// Changed name, description or picture; all of them, as they are now.
+    #[serde(rename = "workspace.details_changed")]
+    DetailsChanged(Details),
+    /// Changed its settings; all of them, as they are now.
+    #[serde(rename = "workspace.settings_changed")]
+    SettingsChanged(WorkspaceSettings),
+    /// Somebody was invited.
+    #[serde(rename = "workspace.member_invited")]
+    MemberInvited {
+        /// The invitation.
+        invitation_id: InvitationId,
+        /// Whom.
+        email: Email,
+        /// As what.
+        role: Role,
+        /// Who invited them.
+        invited_by: UserId,
+        /// Until when it can be accepted.
+        expires_at: DateTime<Utc>,
+    },
+    /// An invitation was taken back.
+    #[serde(rename = "workspace.invitation_revoked")]
+    InvitationRevoked {
+        /// The invitation.
+        invitation_id: InvitationId,
+    },
+    /// Somebody became a member.
+    #[serde(rename = "workspace.member_joined")]
+    MemberJoined {
+        /// Who.
+        user_id: UserId,
+        /// As what.
+        role: Role,
+        /// The invitation that they accepted, where one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        invitation_id: Option<InvitationId>,
+        /// Who invited them, where somebody did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        invited_by: Option<UserId>,
+    },
+    /// A member became something else.
+    #[serde(rename = "workspace.member_role_changed")]
+    MemberRoleChanged {
+        /// Who.
+        user_id: UserId,
+        /// What they are now.
+        role: Role,
+    },
+    /// A member's title or department changed; both, as they are now.
+    #[serde(rename = "workspace.member_details_changed")]
+    MemberDetailsChanged {
+        /// Who.
+        user_id: UserId,
+        /// Job title in this workspace.
+        title: Option<Title>,
+        /// Department.
+        department: Option<Department>,
+    },
+    /// A member's overrides changed; all of them, as they are now.
+    #[serde(rename = "workspace.member_permissions_changed")]
+    MemberPermissionsChanged {
+        /// Who.
+        user_id: UserId,
+        /// The overrides.
+        permissions: Overrides,
+    },
+    /// A member was shut out.
+    #[serde(rename = "workspace.member_deactivated")]
+    MemberDeactivated {
+        /// Who.
+        user_id: UserId,
+    },
+    /// A deactivated member was let in again.
+    #[serde(rename = "workspace.member_reactivated")]
+    MemberReactivated {
+        /// Who.
+        user_id: UserId,
+    },
+    /// One owner put another member in their place, and became an admin.
+    #[serde(rename = "workspace.handed_over")]
+    HandedOver {
+        /// The owner that was.
+        from: UserId,
+        /// The owner that is.
+        to: UserId,
+    },
+}
+
+/// What a workspace says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Details {
+    /// Its name.
+    pub name: WorkspaceName,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Description>,
+    /// Where its picture lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<AvatarUrl>,
+}
+
+/// How a workspace is run. Unknown keys are refused.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkspaceSettings {
+    /// How long messages are kept, in days; for ever where it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u32>,
+    /// The largest file that may be uploaded, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload_max_bytes: Option<u64>,
+    /// How long authors may edit a message, in minutes; for ever where it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit_window_minutes: Option<u32>,
+}
+
+impl WorkspaceEvent {
+    /// The name on the wire.
+    #[must_use]
+    pub fn wire_name(&self) -> &'static str {
+        match self {
+            Self::Created { .. } => "workspace.created",
+            Self::DetailsChanged(_) => "workspace.details_changed",
+            Self::SettingsChanged(_) => "workspace.settings_changed",
+            Self::MemberInvited { .. } => "workspace.member_invited",
+            Self::InvitationRevoked { .. } => "workspace.invitation_revoked",
+            Self::MemberJoined { .. } => "workspace.member_joined",
+            Self::MemberRoleChanged { .. } => "workspace.member_role_changed",
+            Self::MemberDetailsChanged { .. } => "workspace.member_details_changed",
+            Self::MemberPermissionsChanged { .. } => "workspace.member_permissions_changed",
+            Self::MemberDeactivated { .. } => "workspace.member_deactivated",
+            Self::MemberReactivated { .. } => "workspace.member_reactivated",
+            Self::HandedOver { .. } => "workspace.handed_over",
+        }
+    }
+
+    /// The version of the payload; see [`crate::upcast`].
+    #[must_use]
+    pub fn version(&self) -> &'static str {
+        match self {
+            Self::Created { .. }
+            | Self::DetailsChanged(_)
+            | Self::SettingsChanged(_)
+            | Self::MemberInvited { .. }
+            | Self::InvitationRevoked { .. }
+            | Self::MemberJoined { .. }
+            | Self::MemberRoleChanged { .. }
+            | Self::MemberDetailsChanged { .. }
+            | Self::MemberPermissionsChanged { .. }
+            | Self::MemberDeactivated { .. }
+            | Self::MemberReactivated { .. }
+            | Self::HandedOver { .. } => "1",
+        }
+    }
+}
+
+impl DomainEvent for WorkspaceEvent {
+    fn event_type(&self) -> String {
+        self.wire_name().into()
+    }
+
+    fn event_version(&self) -> String {
+        self.version().into()
+    }
+}

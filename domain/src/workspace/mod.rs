@@ -1,0 +1,182 @@
+//! A workspace: its members, what each may do, and its settings.
+//! Not here: its channels, each of which is an aggregate of its own, and who may run which command (`commands/src/authorize.rs`).
+
+mod command;
+mod decide;
+mod error;
+mod event;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use serde::{Deserialize, Serialize};
+
+pub use command::WorkspaceCommand;
+pub use error::WorkspaceRefusal;
+pub use event::{Details, WorkspaceEvent, WorkspaceSettings};
+
+use crate::context::Context;
+use crate::ids::{ChannelId, InvitationId, UserId};
+use crate::permission::{self, Overrides, Permission, Role};
+use crate::text::{Department, Email, Title};
+
+/// What a decision about a workspace needs to know: the fold of its events, nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Workspace {
+    /// Name, description and picture; `None` before it was created.
+    pub details: Option<Details>,
+    /// Its #general channel.
+    pub general_channel_id: Option<ChannelId>,
+    /// How many active members it may have.
+    pub max_members: u32,
+    /// Its settings.
+    pub settings: WorkspaceSettings,
+    /// Everyone who is or was a member.
+    pub members: BTreeMap<UserId, Member>,
+    /// Invitations that are neither accepted nor revoked.
+    pub invitations: BTreeMap<InvitationId, Invitation>,
+}
+
+/// What somebody is in a workspace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// Owner, admin, member or guest.
+    pub role: Role,
+    /// Whether they were not shut out.
+    pub active: bool,
+    /// What they may beyond their role, or not in spite of it.
+    pub permissions: Overrides,
+    /// Job title here.
+    pub title: Option<Title>,
+    /// Department.
+    pub department: Option<Department>,
+}
+
+/// An invitation that can still be accepted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// Whom.
+    pub email: Email,
+    /// As what.
+    pub role: Role,
+    /// Who invited them.
+    pub invited_by: UserId,
+    /// Until when.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl Workspace {
+    /// Whether it was created.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.details.is_some()
+    }
+
+    /// The member, where they are one and were not shut out.
+    #[must_use]
+    pub fn active_member(&self, user_id: UserId) -> Option<&Member> {
+        self.members.get(&user_id).filter(|member| member.active)
+    }
+
+    /// Whether that user is an active member who may do that.
+    #[must_use]
+    pub fn allows(&self, user_id: UserId, permission: Permission) -> bool {
+        self.active_member(user_id).is_some_and(|m| permission::allows(m.role, &m.permissions, permission))
+    }
+
+    /// What happens when `command` is asked of this workspace, or why it does not.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn decide(&self, context: &Context, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceRefusal> {
+        match command {
+            WorkspaceCommand::Create { details, domain, general_channel_id, max_members } => {
+                decide::create(self, context, details, domain, general_channel_id, max_members)
+            }
+            WorkspaceCommand::ChangeDetails(details) => decide::change_details(self, details),
+            WorkspaceCommand::ChangeSettings(settings) => decide::change_settings(self, settings),
+            WorkspaceCommand::Invite { invitation_id, email, role, expires_at } => {
+                decide::invite(self, context, invitation_id, email, role, expires_at)
+            }
+            WorkspaceCommand::AcceptInvitation { invitation_id } => decide::accept_invitation(self, context, invitation_id),
+            WorkspaceCommand::RevokeInvitation { invitation_id } => decide::revoke_invitation(self, invitation_id),
+            WorkspaceCommand::ChangeMemberRole { user_id, role } => decide::change_member_role(self, context, user_id, role),
+            WorkspaceCommand::ChangeMemberDetails { user_id, title, department } => {
+                decide::change_member_details(self, user_id, title, department)
+            }
+            WorkspaceCommand::ChangeMemberPermissions { user_id, permissions } => {
+                decide::change_member_permissions(self, context, user_id, permissions)
+            }
+            WorkspaceCommand::DeactivateMember { user_id } => decide::deactivate_member(self, context, user_id),
+            WorkspaceCommand::ReactivateMember { user_id } => decide::reactivate_member(self, context, user_id),
+            WorkspaceCommand::HandOver { to } => decide::hand_over(self, context, to),
+        }
+    }
+}
+
+impl Aggregate for Workspace {
+    const TYPE: &'static str = "workspace";
+    type Command = (Context, WorkspaceCommand);
+    type Event = WorkspaceEvent;
+    type Error = WorkspaceRefusal;
+    type Services = ();
+
+    async fn handle(&mut self, (context, command): Self::Command, (): &(), sink: &EventSink<Self>) -> Result<(), WorkspaceRefusal> {
+        for event in self.decide(&context, command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: WorkspaceEvent) {
+        match event {
+            WorkspaceEvent::Created { details, domain: _, general_channel_id, max_members } => {
+                self.details = Some(details);
+                self.general_channel_id = Some(general_channel_id);
+                self.max_members = max_members;
+            }
+            WorkspaceEvent::DetailsChanged(details) => self.details = Some(details),
+            WorkspaceEvent::SettingsChanged(settings) => self.settings = settings,
+            WorkspaceEvent::MemberInvited { invitation_id, email, role, invited_by, expires_at } => {
+                self.invitations.insert(invitation_id, Invitation { email, role, invited_by, expires_at });
+            }
+            WorkspaceEvent::InvitationRevoked { invitation_id } => drop(self.invitations.remove(&invitation_id)),
+            WorkspaceEvent::MemberJoined { user_id, role, invitation_id, invited_by: _ } => {
+                if let Some(accepted) = invitation_id {
+                    self.invitations.remove(&accepted);
+                }
+                self.members.insert(user_id, Member::new(role));
+            }
+            WorkspaceEvent::MemberRoleChanged { user_id, role } => self.change(user_id, |m| m.role = role),
+            WorkspaceEvent::MemberDetailsChanged { user_id, title, department } => self.change(user_id, |m| {
+                m.title = title;
+                m.department = department;
+            }),
+            WorkspaceEvent::MemberPermissionsChanged { user_id, permissions } => self.change(user_id, |m| m.permissions = permissions),
+            WorkspaceEvent::MemberDeactivated { user_id } => self.change(user_id, |m| m.active = false),
+            WorkspaceEvent::MemberReactivated { user_id } => self.change(user_id, |m| m.active = true),
+            WorkspaceEvent::HandedOver { from, to } => {
+                self.change(to, |m| m.role = Role::Owner);
+                self.change(from, |m| m.role = Role::Admin);
+            }
+        }
+    }
+}
+
+impl Workspace {
+    fn change(&mut self, user_id: UserId, change: impl FnOnce(&mut Member)) {
+        if let Some(member) = self.members.get_mut(&user_id) {
+            change(member);
+        }
+    }
+}
+
+impl Member {
+    fn new(role: Role) -> Self {
+        Self { role, active: true, permissions: Overrides::new(), title: None, department: None }
+    }
+}
