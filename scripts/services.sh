@@ -5,7 +5,7 @@
 #   services.sh stop [--temporary]    stop what `start` started (with the option: what `start --temporary` did)
 #   services.sh status                one line per server; fails unless all run
 #   services.sh env                   the addresses, as `export` lines for eval
-#   services.sh psql [ARGUMENT…]      the psql of our Postgres; without arguments in our database
+#   services.sh psql [ARGUMENT…]      the psql of our Postgres; in our database unless told otherwise
 #   services.sh destroy               stop, and delete the data of this checkout
 #
 # A BACKSCROLL_POSTGRES_URL, _NATS_URL or _REDIS_URL in the environment means: use that server, start none.
@@ -106,7 +106,8 @@ open_psql() {
     choose_service_user
     choose_server_cache
     find_postgres
-    if (($# == 0)); then set -- "$BACKSCROLL_POSTGRES_URL"; fi
+    # Without the address of a database, ours.
+    if [[ ${1:--} == -* ]]; then set -- "$BACKSCROLL_POSTGRES_URL" "$@"; fi
     with_postgres_libraries "$POSTGRES_BIN/psql" "$@"
 }
 

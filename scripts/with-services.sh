@@ -40,4 +40,6 @@ while :; do
     wait "$command" || status=$?
     kill -0 "$command" 2>/dev/null || break
 done
+# What it left in its group, such as a child that ignores Ctrl-C, would be an orphan.
+kill -TERM -- "-$command" 2>/dev/null || true
 exit "$status"
