@@ -101,11 +101,10 @@ use_private_package_lists() {
 }
 
 try_download() {
-    local package=$1 folder=$2 packages
+    local package=$1 folder=$2 simulation packages
     # A simulation names exactly what this machine lacks.
-    mapfile -t packages < <(
-        apt-get "${APT_OPTIONS[@]}" -s install --no-install-recommends "$package" | awk '/^Inst/ { print $2 }'
-    )
+    simulation=$(apt-get "${APT_OPTIONS[@]}" -s install --no-install-recommends "$package") || return 1
+    mapfile -t packages < <(awk '/^Inst/ { print $2 }' <<<"$simulation")
     ((${#packages[@]} > 0)) || packages=("$package")
     (cd "$folder" && apt-get "${APT_OPTIONS[@]}" download "${packages[@]}")
 }
