@@ -15,7 +15,7 @@ help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 run: ## start the servers, build, and serve a workspace; EXPORT=slack.zip imports it first
-	@$(WITH_SERVICES) scripts/run.sh $(if $(EXPORT),"$(abspath $(EXPORT))")
+	@$(WITH_SERVICES) scripts/run.sh $(if $(EXPORT),"$(EXPORT)")
 
 test: ## run all tests; ARGS="…" goes to cargo test
 	@$(WITH_SERVICES) scripts/test.sh $(ARGS)

@@ -6,6 +6,13 @@
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+export_file=${1:-}
+if [[ -n $export_file ]]; then
+    [[ -r $export_file ]] || die "cannot read the export $export_file"
+    export_file=$(realpath -- "$export_file")
+fi
+
 cd "$CHECKOUT"
 require_rust
 
@@ -24,9 +31,6 @@ ensure_master_key() {
 }
 
 backscroll() { cargo run --release --quiet --bin backscroll -- "$@"; }
-
-export_file=${1:-}
-if [[ -n $export_file && ! -r $export_file ]]; then die "cannot read the export $export_file"; fi
 
 cargo build --release --bin backscroll
 ensure_master_key
