@@ -12,10 +12,15 @@ SCRATCH=backscroll_sqlx
 SCRATCH_URL=${BACKSCROLL_POSTGRES_URL%%\?*}
 SCRATCH_URL="${SCRATCH_URL%/*}/$SCRATCH"
 
-ask() { "$CHECKOUT/scripts/services.sh" psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 "$@"; }
+ask() {
+    local url=$1
+    shift
+    "$CHECKOUT/scripts/services.sh" psql "$url" --no-psqlrc --quiet --set ON_ERROR_STOP=1 "$@"
+}
 
 create_scratch_database() {
-    ask "$BACKSCROLL_POSTGRES_URL" --command "DROP DATABASE IF EXISTS $SCRATCH WITH (FORCE)" \
+    ask "$BACKSCROLL_POSTGRES_URL" --command "SET client_min_messages = warning" \
+        --command "DROP DATABASE IF EXISTS $SCRATCH WITH (FORCE)" \
         --command "CREATE DATABASE $SCRATCH"
 }
 
