@@ -7,6 +7,8 @@
 //! the aggregates ([`user`], [`workspace`], [`channel`], [`message`]), and the envelope that both sides of the house share
 //! ([`recorded_event`], [`wire_event`], [`upcast`]).
 
+#[cfg(test)]
+mod cast;
 pub mod channel;
 pub mod context;
 pub mod formatting;

@@ -1,1 +1,179 @@
 //! Given these events, when this command, then those events.
+
+use cqrs_es::test::TestFramework;
+use serde_json::json;
+
+use super::{Preferences, Profile, Registration, User, UserCommand, UserEvent, UserRefusal};
+use crate::cast::{ANN, by, minutes_later, now};
+use crate::text::{DisplayName, Email, Emoji, Language, Reason, StatusText, Timezone, Title, Username};
+
+type Given = TestFramework<User>;
+
+fn profile(display_name: &str) -> Box<Profile> {
+    let display_name = DisplayName::parse(display_name).expect("a name");
+    Box::new(Profile { display_name, avatar_url: None, title: Title::parse("Engineer").ok(), phone: None, bio: None, pronouns: None })
+}
+
+fn preferences(language: &str) -> Preferences {
+    let notification_settings = json!({"sound": true}).as_object().cloned().expect("an object");
+    let timezone = Timezone::parse("Europe/Zurich").ok();
+    Preferences { timezone, language: Language::parse(language).ok(), notification_settings, ..Preferences::default() }
+}
+
+fn registration() -> Box<Registration> {
+    Box::new(Registration {
+        email: Email::parse("ann@example.org").expect("an address"),
+        username: Username::parse("ann").expect("a name"),
+        profile: *profile("Ann"),
+        preferences: preferences("en"),
+        is_bot: false,
+        is_operator: true,
+    })
+}
+
+fn registered() -> UserEvent {
+    UserEvent::Registered(registration())
+}
+
+fn suspended() -> UserEvent {
+    UserEvent::Suspended { reason: None }
+}
+
+fn status(expires_at: Option<chrono::DateTime<chrono::Utc>>) -> UserCommand {
+    UserCommand::ChangeStatus { text: StatusText::parse("at lunch").ok(), emoji: Emoji::parse("🥪").ok(), expires_at }
+}
+
+#[test]
+fn somebody_registers() {
+    Given::with(()).given_no_previous_events().when((by(ANN), UserCommand::Register(registration()))).then_expect_events(vec![registered()]);
+}
+
+#[test]
+fn nobody_registers_twice() {
+    Given::with(())
+        .given(vec![registered()])
+        .when((by(ANN), UserCommand::Register(registration())))
+        .then_expect_error(UserRefusal::RegisteredAlready);
+}
+
+#[test]
+fn before_registration_everything_else_is_refused() {
+    let commands = [
+        UserCommand::ChangeProfile(profile("Ann")),
+        UserCommand::ChangePreferences(preferences("de")),
+        status(None),
+        UserCommand::Suspend { reason: None },
+        UserCommand::Reactivate,
+    ];
+    for command in commands {
+        Given::with(()).given_no_previous_events().when((by(ANN), command)).then_expect_error(UserRefusal::NotFound);
+    }
+}
+
+#[test]
+fn a_profile_is_changed() {
+    Given::with(())
+        .given(vec![registered()])
+        .when((by(ANN), UserCommand::ChangeProfile(profile("Ann B."))))
+        .then_expect_events(vec![UserEvent::ProfileChanged(profile("Ann B."))]);
+}
+
+#[test]
+fn an_unchanged_profile_is_no_event() {
+    Given::with(())
+        .given(vec![registered(), UserEvent::ProfileChanged(profile("Ann B."))])
+        .when((by(ANN), UserCommand::ChangeProfile(profile("Ann B."))))
+        .then_expect_events(vec![]);
+}
+
+#[test]
+fn preferences_are_changed() {
+    Given::with(())
+        .given(vec![registered()])
+        .when((by(ANN), UserCommand::ChangePreferences(preferences("de-CH"))))
+        .then_expect_events(vec![UserEvent::PreferencesChanged(preferences("de-CH"))]);
+}
+
+#[test]
+fn unchanged_preferences_are_no_event() {
+    Given::with(())
+        .given(vec![registered(), UserEvent::PreferencesChanged(preferences("de-CH"))])
+        .when((by(ANN), UserCommand::ChangePreferences(preferences("de-CH"))))
+        .then_expect_events(vec![]);
+}
+
+#[test]
+fn a_status_is_set_until_a_moment_in_the_future() {
+    Given::with(()).given(vec![registered()]).when((by(ANN), status(Some(minutes_later(1))))).then_expect_events(vec![
+        UserEvent::StatusChanged {
+            text: StatusText::parse("at lunch").ok(),
+            emoji: Emoji::parse("🥪").ok(),
+            expires_at: Some(minutes_later(1)),
+        },
+    ]);
+}
+
+#[test]
+fn a_status_is_cleared() {
+    Given::with(())
+        .given(vec![registered()])
+        .when((by(ANN), UserCommand::ChangeStatus { text: None, emoji: None, expires_at: None }))
+        .then_expect_events(vec![UserEvent::StatusChanged { text: None, emoji: None, expires_at: None }]);
+}
+
+#[test]
+fn a_status_cannot_end_before_it_begins() {
+    for end in [now(), minutes_later(-1)] {
+        Given::with(()).given(vec![registered()]).when((by(ANN), status(Some(end)))).then_expect_error(UserRefusal::StatusOver);
+    }
+}
+
+#[test]
+fn a_suspended_user_changes_nothing() {
+    for command in [UserCommand::ChangeProfile(profile("Ann")), UserCommand::ChangePreferences(preferences("de")), status(None)] {
+        Given::with(()).given(vec![registered(), suspended()]).when((by(ANN), command)).then_expect_error(UserRefusal::Suspended);
+    }
+}
+
+#[test]
+fn a_user_is_suspended_for_a_reason() {
+    let reason = Reason::parse("spam").ok();
+    Given::with(())
+        .given(vec![registered()])
+        .when((by(ANN), UserCommand::Suspend { reason: reason.clone() }))
+        .then_expect_events(vec![UserEvent::Suspended { reason }]);
+}
+
+#[test]
+fn nobody_is_suspended_twice() {
+    Given::with(())
+        .given(vec![registered(), suspended()])
+        .when((by(ANN), UserCommand::Suspend { reason: None }))
+        .then_expect_error(UserRefusal::SuspendedAlready);
+}
+
+#[test]
+fn a_suspended_user_is_reactivated() {
+    Given::with(())
+        .given(vec![registered(), suspended()])
+        .when((by(ANN), UserCommand::Reactivate))
+        .then_expect_events(vec![UserEvent::Reactivated {}]);
+}
+
+#[test]
+fn an_active_user_cannot_be_reactivated() {
+    Given::with(())
+        .given(vec![registered(), suspended(), UserEvent::Reactivated {}])
+        .when((by(ANN), UserCommand::Reactivate))
+        .then_expect_error(UserRefusal::NotSuspended);
+}
+
+#[test]
+fn a_suspended_operator_does_not_run_the_server() {
+    let mut user = User::default();
+    assert!(!user.is_active() && !user.is_operator());
+    cqrs_es::Aggregate::apply(&mut user, registered());
+    assert!(user.is_active() && user.is_operator());
+    cqrs_es::Aggregate::apply(&mut user, suspended());
+    assert!(!user.is_active() && !user.is_operator());
+}
