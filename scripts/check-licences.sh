@@ -18,4 +18,4 @@ if [[ ! -x $TOOLS/bin/cargo-deny ]]; then
     rm -rf "$TOOLS/build"
 fi
 
-"$TOOLS/bin/cargo-deny" --all-features check --hide-inclusion-graph licenses bans sources
+"$TOOLS/bin/cargo-deny" --log-level error --all-features check --hide-inclusion-graph licenses bans sources
