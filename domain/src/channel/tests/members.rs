@@ -1,0 +1,125 @@
+//! The rules of who is in a channel.
+
+use super::{Given, archived, direct, general, joined, of_kind, plans};
+use crate::cast::{ANN, BOB, CAT, DAN, by};
+use crate::channel::{ChannelCommand, ChannelEvent, ChannelRefusal, Kind, MemberRole, NotificationLevel};
+
+#[test]
+fn somebody_joins_a_public_channel() {
+    for given in [plans(), general()] {
+        Given::with(())
+            .given(given)
+            .when((by(CAT), ChannelCommand::Join))
+            .then_expect_events(vec![joined(CAT, MemberRole::Member, None)]);
+    }
+}
+
+#[test]
+fn a_private_channel_cannot_be_joined_by_oneself() {
+    Given::with(()).given(of_kind(Kind::Private)).when((by(CAT), ChannelCommand::Join)).then_expect_error(ChannelRefusal::Private);
+}
+
+#[test]
+fn a_member_cannot_join_or_be_added_again() {
+    for kind in [Kind::Public, Kind::Private] {
+        let commands = [ChannelCommand::Join, ChannelCommand::AddMember { user_id: ANN }, ChannelCommand::AddMember { user_id: BOB }];
+        for command in commands {
+            Given::with(()).given(of_kind(kind)).when((by(BOB), command)).then_expect_error(ChannelRefusal::MemberAlready);
+        }
+    }
+}
+
+#[test]
+fn a_member_adds_somebody() {
+    for kind in [Kind::Public, Kind::Private] {
+        Given::with(())
+            .given(of_kind(kind))
+            .when((by(BOB), ChannelCommand::AddMember { user_id: CAT }))
+            .then_expect_events(vec![joined(CAT, MemberRole::Member, Some(BOB))]);
+    }
+}
+
+#[test]
+fn somebody_outside_adds_nobody() {
+    for user_id in [CAT, DAN] {
+        Given::with(())
+            .given(plans())
+            .when((by(CAT), ChannelCommand::AddMember { user_id }))
+            .then_expect_error(ChannelRefusal::NotAMember);
+    }
+}
+
+#[test]
+fn a_member_leaves() {
+    Given::with(())
+        .given(plans())
+        .when((by(BOB), ChannelCommand::Leave))
+        .then_expect_events(vec![ChannelEvent::MemberLeft { user_id: BOB }]);
+}
+
+#[test]
+fn whoever_left_can_join_again() {
+    Given::with(())
+        .given(plans())
+        .and(vec![ChannelEvent::MemberLeft { user_id: BOB }])
+        .when((by(BOB), ChannelCommand::Join))
+        .then_expect_events(vec![joined(BOB, MemberRole::Member, None)]);
+}
+
+#[test]
+fn a_member_is_removed() {
+    Given::with(())
+        .given(plans())
+        .when((by(CAT), ChannelCommand::RemoveMember { user_id: BOB }))
+        .then_expect_events(vec![ChannelEvent::MemberRemoved { user_id: BOB, removed_by: CAT }]);
+}
+
+#[test]
+fn nobody_removes_themselves() {
+    Given::with(())
+        .given(plans())
+        .when((by(BOB), ChannelCommand::RemoveMember { user_id: BOB }))
+        .then_expect_error(ChannelRefusal::LeaveInstead);
+}
+
+#[test]
+fn a_member_becomes_an_admin() {
+    let role = MemberRole::Admin;
+    Given::with(())
+        .given(plans())
+        .when((by(ANN), ChannelCommand::ChangeMemberRole { user_id: BOB, role }))
+        .then_expect_events(vec![ChannelEvent::MemberRoleChanged { user_id: BOB, role }]);
+}
+
+#[test]
+fn a_member_changes_what_they_are_told_about() {
+    let level = NotificationLevel::Mentions;
+    for given in [plans(), direct()] {
+        Given::with(())
+            .given(given)
+            .when((by(BOB), ChannelCommand::ChangeNotificationLevel { level }))
+            .then_expect_events(vec![ChannelEvent::NotificationLevelChanged { user_id: BOB, level }]);
+    }
+}
+
+#[test]
+fn what_concerns_a_membership_needs_one() {
+    let commands = [
+        (CAT, ChannelCommand::Leave),
+        (CAT, ChannelCommand::ChangeNotificationLevel { level: NotificationLevel::None }),
+        (ANN, ChannelCommand::RemoveMember { user_id: CAT }),
+        (ANN, ChannelCommand::ChangeMemberRole { user_id: CAT, role: MemberRole::Admin }),
+    ];
+    for (actor, command) in commands {
+        Given::with(()).given(plans()).when((by(actor), command)).then_expect_error(ChannelRefusal::NotAMember);
+    }
+}
+
+#[test]
+fn a_removed_member_is_no_admin_any_more() {
+    let mut channel = super::Channel::default();
+    plans().into_iter().chain([archived()]).for_each(|event| cqrs_es::Aggregate::apply(&mut channel, event));
+    assert!(channel.has_admin(ANN) && channel.has_member(ANN));
+    cqrs_es::Aggregate::apply(&mut channel, ChannelEvent::MemberRemoved { user_id: ANN, removed_by: BOB });
+    assert!(!channel.has_admin(ANN) && !channel.has_member(ANN));
+}

@@ -1,0 +1,62 @@
+//! The rules of threads.
+
+use std::sync::Arc;
+
+use cqrs_es::Aggregate;
+
+use super::{MESSAGE, ROOT, around, channel, deleted, given, new, post, posted, posting, refuse, system};
+use crate::cast::{BOB, by};
+use crate::channel::{ChannelEvent, ChannelSettings};
+use crate::ids::ChannelId;
+use crate::message::{Message, MessageCommand, MessageEvent, MessageRefusal, NewMessage, Posting, Surroundings};
+
+fn under(parent: Vec<MessageEvent>) -> Surroundings {
+    let mut message = Message::default();
+    parent.into_iter().for_each(|event| message.apply(event));
+    Surroundings { parent: Some(Arc::new(message)), ..around() }
+}
+
+fn reply() -> MessageCommand {
+    post(NewMessage { thread_id: Some(ROOT), ..new("hello") })
+}
+
+#[test]
+fn a_message_is_answered_in_a_thread() {
+    given(under(vec![posted()]), vec![])
+        .when((by(BOB), reply()))
+        .then_expect_events(vec![MessageEvent::Posted(Box::new(Posting { thread_id: Some(ROOT), ..posting("hello") }))]);
+}
+
+#[test]
+fn what_is_not_there_was_deleted_or_is_elsewhere_cannot_be_answered() {
+    let elsewhere = Posting { channel_id: ChannelId(uuid::Uuid::from_u128(0x201)), ..posting("hello") };
+    let parents = [vec![], vec![posted(), deleted()], vec![MessageEvent::Posted(Box::new(elsewhere))]];
+    for parent in parents {
+        refuse(under(parent), vec![], by(BOB), reply(), MessageRefusal::ThreadNotFound);
+    }
+    refuse(around(), vec![], by(BOB), reply(), MessageRefusal::ThreadNotFound);
+}
+
+#[test]
+fn a_thread_that_was_not_asked_for_is_refused() {
+    refuse(under(vec![posted()]), vec![], by(BOB), post(new("hello")), MessageRefusal::ThreadNotFound);
+}
+
+#[test]
+fn an_answer_cannot_be_answered_in_a_thread_of_its_own() {
+    let answer = Posting { thread_id: Some(MESSAGE), ..posting("hello") };
+    refuse(under(vec![MessageEvent::Posted(Box::new(answer))]), vec![], by(BOB), reply(), MessageRefusal::ThreadNested);
+}
+
+#[test]
+fn a_system_message_cannot_be_answered_in_a_thread() {
+    refuse(under(vec![system()]), vec![], by(BOB), reply(), MessageRefusal::ThreadOnSystemMessage);
+}
+
+#[test]
+fn where_threads_are_switched_off_there_are_none() {
+    let settings = ChannelSettings { allow_threads: false, ..ChannelSettings::default() };
+    let switched_off = channel(vec![ChannelEvent::SettingsChanged(settings)]);
+    let around = Surroundings { channel: switched_off, ..under(vec![posted()]) };
+    refuse(around, vec![], by(BOB), reply(), MessageRefusal::ThreadsDisabled);
+}
