@@ -1,0 +1,405 @@
+//! Group commit: one task gathers what its callers want appended, and while one batch is being written the next one gathers.
+//!
+//! Each request is judged in memory, then its batch goes to the database in one call, which does nothing if another node has written in
+//! between. A unique key that is violated sends the batch through the careful way, one request at a time, so that only the guilty one
+//! fails. A call whose end is not known (the connection broke) is looked up in the log before anything else is done.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::Utc;
+use domain::{AggregateType, StreamId};
+use sqlx::{PgPool, query, query_scalar};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep};
+use tracing::warn;
+use uuid::Uuid;
+
+use super::batch::{Columns, Prepared, Touched};
+use super::cache::Caches;
+use super::claim::ClaimChange;
+use super::idempotency::Remembered;
+use super::memory::Memory;
+use super::request::{Append, Outcome};
+use super::{StoreError, claim, idempotency, load};
+
+/// The most requests in a batch.
+const BATCH_REQUESTS_MAX: usize = 500;
+/// The most events in a batch of more than one request.
+const BATCH_EVENTS_MAX: usize = 2_000;
+/// The most requests that wait for their turn; who comes then waits to be let in.
+const WAITING_MAX: usize = 4_096;
+/// How long a request may wait for its outcome.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long the log is asked what became of a call that broke off.
+const LOOK_UP_MAX: Duration = Duration::from_secs(8);
+/// How often a batch is tried again because other nodes wrote in between.
+const MOVED_MAX: usize = 100;
+/// The most events of other nodes that are read at a time.
+const CATCH_UP_MAX: i64 = 10_000;
+
+type Reply = oneshot::Sender<Result<Outcome, StoreError>>;
+
+enum Message {
+    Append(Job),
+    CatchUp(i64, oneshot::Sender<Result<(), StoreError>>),
+}
+
+struct Job {
+    prepared: Prepared,
+    reply: Reply,
+}
+
+impl Job {
+    fn answer(self, outcome: Result<Outcome, StoreError>) {
+        // Whoever does not wait any more asks again with the same key.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+/// What the writer has done since the process started.
+#[derive(Debug, Default)]
+pub struct WriterStats {
+    /// Batches written.
+    pub batches: AtomicU64,
+    /// Events written.
+    pub events: AtomicU64,
+    /// Batches that found the log moved by another node.
+    pub moved: AtomicU64,
+    /// Batches that went through the careful way.
+    pub careful: AtomicU64,
+}
+
+#[derive(Clone)]
+pub(super) struct Handle {
+    messages: mpsc::Sender<Message>,
+    stats: Arc<WriterStats>,
+}
+
+impl Handle {
+    pub(super) async fn append(&self, request: Append) -> Result<Outcome, StoreError> {
+        let (reply, outcome) = oneshot::channel();
+        let job = Job { prepared: Prepared::new(request)?, reply };
+        let answered = async {
+            self.messages.send(Message::Append(job)).await.map_err(|_| StoreError::Stopped)?;
+            outcome.await.map_err(|_| StoreError::Stopped)?
+        };
+        tokio::time::timeout(WAIT_MAX, answered).await.map_err(|_| StoreError::Busy)?
+    }
+
+    pub(super) async fn catch_up(&self, to: i64) -> Result<(), StoreError> {
+        let (reply, done) = oneshot::channel();
+        self.messages.send(Message::CatchUp(to, reply)).await.map_err(|_| StoreError::Stopped)?;
+        done.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    pub(super) fn stats(&self) -> &WriterStats {
+        &self.stats
+    }
+}
+
+/// The one task that writes.
+pub(super) struct Writer {
+    pool: PgPool,
+    messages: mpsc::Receiver<Message>,
+    waiting: VecDeque<Job>,
+    memory: Memory,
+    caches: Arc<Caches>,
+    head: watch::Sender<i64>,
+    stats: Arc<WriterStats>,
+}
+
+/// What came of the call for a batch.
+enum Written {
+    /// It is in the log.
+    Yes,
+    /// Nothing was appended: the log ends elsewhere.
+    Moved,
+    /// Nothing was appended: the database refuses something in it, such as a second holder of a unique key.
+    Refused(Box<dyn sqlx::error::DatabaseError>),
+}
+
+impl Writer {
+    pub(super) async fn start(pool: PgPool, caches: Arc<Caches>) -> Result<(Handle, watch::Receiver<i64>), StoreError> {
+        let last = query!("SELECT position, recorded_at FROM events ORDER BY position DESC LIMIT 1").fetch_optional(&pool).await?;
+        let memory = last.map_or_else(|| Memory::new(0, chrono::DateTime::UNIX_EPOCH), |last| Memory::new(last.position, last.recorded_at));
+        let (sender, messages) = mpsc::channel(WAITING_MAX);
+        let (head, heads) = watch::channel(memory.head);
+        let stats = Arc::new(WriterStats::default());
+        let handle = Handle { messages: sender, stats: Arc::clone(&stats) };
+        let writer = Self { pool, messages, waiting: VecDeque::new(), memory, caches, head, stats };
+        tokio::spawn(writer.run());
+        Ok((handle, heads))
+    }
+
+    async fn run(mut self) {
+        let mut received = Vec::with_capacity(BATCH_REQUESTS_MAX);
+        loop {
+            if self.waiting.is_empty() && self.messages.recv_many(&mut received, BATCH_REQUESTS_MAX).await == 0 {
+                return;
+            }
+            while self.waiting.len() + received.len() < BATCH_REQUESTS_MAX
+                && let Ok(message) = self.messages.try_recv()
+            {
+                received.push(message);
+            }
+            for message in received.drain(..) {
+                match message {
+                    Message::Append(job) => self.waiting.push_back(job),
+                    Message::CatchUp(to, reply) => {
+                        let _ = reply.send(self.catch_up(to).await);
+                    }
+                }
+            }
+            self.write_a_batch().await;
+        }
+    }
+
+    async fn write_a_batch(&mut self) {
+        for _ in 0..MOVED_MAX {
+            if let Err(error) = self.learn_versions().await {
+                return self.fail_all(&error);
+            }
+            let (batch, columns) = self.gather();
+            if batch.is_empty() {
+                return;
+            }
+            match self.write(&batch, &columns).await {
+                Ok(Written::Yes) => return self.acknowledge(batch, &columns),
+                Ok(Written::Moved) => self.put_back(batch),
+                Ok(Written::Refused(_)) => return self.write_one_by_one(batch).await,
+                Err(error) => return batch.into_iter().for_each(|job| job.answer(Err(error.clone()))),
+            }
+            self.stats.moved.fetch_add(1, Ordering::Relaxed);
+            if let Err(error) = self.catch_up(i64::MAX).await {
+                return self.fail_all(&error);
+            }
+        }
+        self.fail_all(&StoreError::Busy);
+    }
+
+    fn put_back(&mut self, batch: Vec<Job>) {
+        for job in batch.into_iter().rev() {
+            self.waiting.push_front(job);
+        }
+    }
+
+    fn fail_all(&mut self, error: &StoreError) {
+        warn!(%error, requests = self.waiting.len(), "requests were not appended");
+        for job in self.waiting.drain(..) {
+            job.answer(Err(error.clone()));
+        }
+    }
+
+    /// The guards whose streams are not remembered are looked up, all at once.
+    async fn learn_versions(&mut self) -> Result<(), StoreError> {
+        let guards = self.waiting.iter().flat_map(|job| &job.prepared.request.guards);
+        let unknown = guards.map(|(stream, _)| *stream).filter(|stream| self.memory.version(*stream).is_none()).collect::<Vec<_>>();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let found = load::versions(&self.pool, &unknown).await?;
+        for stream in unknown {
+            self.memory.saw_version(stream, found.get(&stream).copied().unwrap_or(0));
+        }
+        Ok(())
+    }
+
+    /// Takes what waits into a batch: who is refused is told at once, who touches another of the batch waits for the next.
+    fn gather(&mut self) -> (Vec<Job>, Columns) {
+        let (mut batch, mut columns, mut touched) = (Vec::new(), Columns::default(), Touched::default());
+        let events = self.waiting.iter().map(|job| job.prepared.rows.len()).sum();
+        let mut moments = self.memory.moments(Utc::now(), events);
+        for _ in 0..self.waiting.len() {
+            let Some(job) = self.waiting.pop_front() else { break };
+            let full = batch.len() >= BATCH_REQUESTS_MAX || (!batch.is_empty() && columns.len() + job.prepared.rows.len() > BATCH_EVENTS_MAX);
+            if full || touched.touches(&job.prepared) {
+                touched.add(&job.prepared);
+                self.waiting.push_back(job);
+            } else if let Some(outcome) = self.judge(&job.prepared) {
+                job.answer(Ok(outcome));
+            } else {
+                touched.add(&job.prepared);
+                columns.add(&job.prepared, self.memory.head + 1 + columns.len() as i64, &mut moments);
+                batch.push(job);
+            }
+        }
+        (batch, columns)
+    }
+
+    /// The outcome of a request that memory alone can refuse; `None` where nothing speaks against it.
+    fn judge(&mut self, prepared: &Prepared) -> Option<Outcome> {
+        if let (Some(key), Some(used)) = (prepared.key(), &prepared.request.idempotency)
+            && let Some(remembered) = self.memory.key(&key)
+        {
+            return Some(replay(remembered, &used.fingerprint));
+        }
+        for (stream, version) in &prepared.request.guards {
+            if self.memory.version(*stream) != Some(*version) {
+                return Some(Outcome::Stale(*stream));
+            }
+        }
+        let stale = |w: &&super::StreamWrite| self.memory.version(w.stream).is_some_and(|version| version != w.expected);
+        prepared.request.writes.iter().find(stale).map(|w| Outcome::Stale(w.stream))
+    }
+
+    async fn write(&self, batch: &[Job], columns: &Columns) -> Result<Written, StoreError> {
+        let error = match columns.append(&self.pool, self.memory.head).await {
+            Ok(head) if head == self.memory.head => return Ok(Written::Yes),
+            Ok(_) => return Ok(Written::Moved),
+            Err(error) => error,
+        };
+        match error {
+            sqlx::Error::Database(refusal) if is_final(refusal.as_ref()) => Ok(Written::Refused(refusal)),
+            error => self.look_up(batch, error).await,
+        }
+    }
+
+    /// The call broke off: whether it took effect stands in the log, once no append is under way.
+    async fn look_up(&self, batch: &[Job], error: sqlx::Error) -> Result<Written, StoreError> {
+        warn!(%error, "an append broke off; looking up what became of it");
+        let first = batch.first().and_then(|job| job.prepared.rows.first()).map(|row| row.event_id);
+        let (gives_up_at, mut pause) = (Instant::now() + LOOK_UP_MAX, Duration::from_millis(20));
+        loop {
+            match self.event_after_the_head().await {
+                Ok(found) => return Ok(if found.is_some() && found == first { Written::Yes } else { Written::Moved }),
+                Err(again) if Instant::now() + pause > gives_up_at => return Err(again.into()),
+                Err(_) => sleep(pause).await,
+            }
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    }
+
+    async fn event_after_the_head(&self) -> Result<Option<Uuid>, sqlx::Error> {
+        query_scalar!(r#"SELECT settled_head() AS "head!""#).fetch_one(&self.pool).await?;
+        query_scalar!("SELECT event_id FROM events WHERE position = $1", self.memory.head + 1).fetch_optional(&self.pool).await
+    }
+
+    fn acknowledge(&mut self, batch: Vec<Job>, columns: &Columns) {
+        let mut position = self.memory.head;
+        self.memory.advance(position + columns.len() as i64, columns.last_recorded_at());
+        self.stats.batches.fetch_add(1, Ordering::Relaxed);
+        self.stats.events.fetch_add(columns.len() as u64, Ordering::Relaxed);
+        let mut answers = Vec::with_capacity(batch.len());
+        for mut job in batch {
+            for row in std::mem::take(&mut job.prepared.rows) {
+                position += 1;
+                self.memory.saw_version(row.stream, row.sequence);
+                self.caches.wrote(row.stream, row.sequence, row.event);
+            }
+            self.remember_key(&job.prepared, position);
+            answers.push((job, position));
+        }
+        // Whoever is told of the head finds the caches up to date.
+        self.head.send_replace(position);
+        for (job, position) in answers {
+            job.answer(Ok(Outcome::Appended { position }));
+        }
+    }
+
+    fn remember_key(&mut self, prepared: &Prepared, position: i64) {
+        if let (Some(key), Some(used)) = (prepared.key(), &prepared.request.idempotency) {
+            let remembered = Remembered { fingerprint: used.fingerprint.to_vec(), position, subject: prepared.request.subject };
+            self.memory.saw_key(key, remembered);
+        }
+    }
+
+    /// The careful way: only the guilty request fails.
+    async fn write_one_by_one(&mut self, batch: Vec<Job>) {
+        self.stats.careful.fetch_add(1, Ordering::Relaxed);
+        for job in batch {
+            self.write_alone(job).await;
+        }
+    }
+
+    async fn write_alone(&mut self, job: Job) {
+        for _ in 0..MOVED_MAX {
+            if let Some(outcome) = self.judge(&job.prepared) {
+                return job.answer(Ok(outcome));
+            }
+            let mut columns = Columns::default();
+            let mut moments = self.memory.moments(Utc::now(), job.prepared.rows.len());
+            columns.add(&job.prepared, self.memory.head + 1, &mut moments);
+            match self.write(std::slice::from_ref(&job), &columns).await {
+                Ok(Written::Yes) => return self.acknowledge(vec![job], &columns),
+                Ok(Written::Refused(refusal)) => {
+                    let outcome = self.explain(&job.prepared, refusal).await;
+                    return job.answer(outcome);
+                }
+                Ok(Written::Moved) => {}
+                Err(error) => return job.answer(Err(error)),
+            }
+            if let Err(error) = self.catch_up(i64::MAX).await {
+                return job.answer(Err(error));
+            }
+        }
+        job.answer(Err(StoreError::Busy));
+    }
+
+    /// Which of the things that must be unique was not.
+    async fn explain(&mut self, prepared: &Prepared, refusal: Box<dyn sqlx::error::DatabaseError>) -> Result<Outcome, StoreError> {
+        if let Some(used) = &prepared.request.idempotency
+            && let Some(remembered) = idempotency::remembered(&self.pool, prepared.request.metadata.actor, &used.key).await?
+        {
+            return Ok(replay(&remembered, &used.fingerprint));
+        }
+        let released = |claim: &claim::Claim| prepared.request.claims.contains(&ClaimChange::Release(claim.clone()));
+        let taken = prepared.request.claims.iter().filter_map(|change| match change {
+            ClaimChange::Take(claim, _) => Some(claim.clone()),
+            ClaimChange::Release(_) => None,
+        });
+        let held = claim::holders(&self.pool, &taken.collect::<Vec<_>>()).await?;
+        if let Some((claim, holder)) = held.into_iter().find(|(claim, _)| !released(claim)) {
+            return Ok(Outcome::ClaimTaken { claim, holder });
+        }
+        let streams = prepared.request.writes.iter().map(|w| w.stream).collect::<Vec<_>>();
+        for (stream, version) in load::versions(&self.pool, &streams).await? {
+            self.memory.saw_version(stream, version);
+            self.caches.heard_of(stream, version);
+        }
+        self.judge(prepared).ok_or_else(|| StoreError::from(sqlx::Error::Database(refusal)))
+    }
+
+    /// Reads what other nodes appended, up to `to` or the end of the log.
+    async fn catch_up(&mut self, to: i64) -> Result<(), StoreError> {
+        while self.memory.head < to {
+            let rows = query!(
+                "SELECT position, aggregate_type, aggregate_id, sequence, recorded_at FROM events
+                 WHERE position > $1 ORDER BY position LIMIT $2",
+                self.memory.head,
+                CATCH_UP_MAX,
+            )
+            .fetch_all(&self.pool)
+            .await?;
+            let Some(last) = rows.last() else { break };
+            let (head, recorded_at) = (last.position, last.recorded_at);
+            for row in &rows {
+                if let (Some(aggregate), Ok(id)) = (AggregateType::named(&row.aggregate_type), row.aggregate_id.parse()) {
+                    let stream = StreamId { aggregate, id };
+                    self.memory.saw_version(stream, row.sequence);
+                    self.caches.heard_of(stream, row.sequence);
+                }
+            }
+            self.memory.advance(head, recorded_at);
+            self.head.send_replace(head);
+        }
+        Ok(())
+    }
+}
+
+fn replay(remembered: &Remembered, fingerprint: &[u8; 32]) -> Outcome {
+    if remembered.fingerprint == fingerprint {
+        Outcome::Replayed { position: remembered.position, subject: remembered.subject }
+    } else {
+        Outcome::KeyReused
+    }
+}
+
+/// Whether trying again would meet the same error: the database understood the call, and refused it.
+fn is_final(error: &dyn sqlx::error::DatabaseError) -> bool {
+    // 08: the connection. 40: rolled back for another's sake. 53, 55, 57: short of something, locked, shutting down. 58: the system.
+    let code = error.code().unwrap_or_default();
+    !["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
+}

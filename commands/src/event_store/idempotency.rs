@@ -1,0 +1,84 @@
+//! Keys under which a request counts once: stored in the transaction of its events, so that they are exact, for ever.
+
+use domain::ids::UserId;
+use domain::{Refusal, RefusalKind};
+use sqlx::{PgExecutor, query_as};
+use uuid::Uuid;
+
+use super::StoreError;
+
+/// A key that a client chose for a request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(String);
+
+/// A key that is not one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the Idempotency-Key must have 1 to {} visible characters; choose a random UUID", IdempotencyKey::CHARS_MAX)]
+pub struct InvalidKey;
+
+impl IdempotencyKey {
+    /// The most characters that a key may have.
+    pub const CHARS_MAX: usize = 200;
+
+    /// Parses a key.
+    ///
+    /// # Errors
+    /// It is empty, too long, or has characters that cannot be seen.
+    pub fn parse(text: &str) -> Result<Self, InvalidKey> {
+        let fine = (1..=Self::CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+        if fine { Ok(Self(text.to_owned())) } else { Err(InvalidKey) }
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Refusal for InvalidKey {
+    fn code(&self) -> &'static str {
+        "idempotency.key_invalid"
+    }
+
+    fn kind(&self) -> RefusalKind {
+        RefusalKind::Invalid
+    }
+
+    fn field(&self) -> Option<&'static str> {
+        Some("Idempotency-Key")
+    }
+}
+
+/// A key, and what was asked under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The key. It belongs to the actor: another's same key is another key.
+    pub key: IdempotencyKey,
+    /// SHA-256 over the request.
+    pub fingerprint: [u8; 32],
+}
+
+/// What was asked under a key before, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// SHA-256 over the request.
+    pub fingerprint: Vec<u8>,
+    /// The position of the last event that came of it.
+    pub position: i64,
+    /// What it created, or acted on.
+    pub subject: Uuid,
+}
+
+/// What came of the request that `actor` made under `key`, if they made one.
+pub(super) async fn remembered(pool: impl PgExecutor<'_>, actor: UserId, key: &IdempotencyKey) -> Result<Option<Remembered>, StoreError> {
+    let found = query_as!(
+        Remembered,
+        "SELECT fingerprint, position, subject FROM idempotency_keys WHERE actor_id = $1 AND key = $2",
+        actor.0,
+        key.as_str(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(found)
+}

@@ -1,0 +1,94 @@
+//! What the writer remembers of the log, so that judging a request costs no query. It belongs to the writer's task alone.
+//!
+//! Invariant: what is remembered of a stream is its version at `head` or later. The call that appends carries `head`: if the log ends
+//! elsewhere, nothing is appended, and the writer reads what came in between. What is not remembered (an old key, a stream that it has not
+//! seen) is held by the primary keys.
+
+use std::num::NonZeroUsize;
+
+use chrono::{DateTime, Duration, Utc};
+use domain::StreamId;
+use lru::LruCache;
+use uuid::Uuid;
+
+use super::cache::at_least_one;
+use super::idempotency::Remembered;
+
+/// How many streams' versions are remembered (about 100 bytes each).
+const STREAMS_MAX: NonZeroUsize = at_least_one(200_000);
+/// How many keys are remembered (about 200 bytes each).
+const KEYS_MAX: NonZeroUsize = at_least_one(50_000);
+
+pub(super) type Key = (Uuid, String);
+
+pub(super) struct Memory {
+    /// The last position that is known.
+    pub head: i64,
+    /// When that was recorded.
+    recorded_at: DateTime<Utc>,
+    versions: LruCache<StreamId, i64>,
+    keys: LruCache<Key, Remembered>,
+}
+
+impl Memory {
+    pub(super) fn new(head: i64, recorded_at: DateTime<Utc>) -> Self {
+        Self { head, recorded_at, versions: LruCache::new(STREAMS_MAX), keys: LruCache::new(KEYS_MAX) }
+    }
+
+    pub(super) fn version(&mut self, stream: StreamId) -> Option<i64> {
+        self.versions.get(&stream).copied()
+    }
+
+    /// Never goes back: two sources may tell of the same stream in any order.
+    pub(super) fn saw_version(&mut self, stream: StreamId, version: i64) {
+        let seen = self.versions.get_or_insert_mut(stream, || version);
+        *seen = version.max(*seen);
+    }
+
+    pub(super) fn key(&mut self, key: &Key) -> Option<&Remembered> {
+        self.keys.get(key)
+    }
+
+    pub(super) fn saw_key(&mut self, key: Key, remembered: Remembered) {
+        self.keys.put(key, remembered);
+    }
+
+    pub(super) fn advance(&mut self, head: i64, recorded_at: DateTime<Utc>) {
+        if head > self.head {
+            self.head = head;
+            self.recorded_at = recorded_at;
+        }
+    }
+
+    /// The moments to record the next `count` events at: a microsecond apart, after the last, and not before `now`. A clock that is set
+    /// back does not make them go back.
+    pub(super) fn moments(&self, now: DateTime<Utc>, count: usize) -> impl Iterator<Item = DateTime<Utc>> + use<> {
+        let tick = Duration::microseconds(1);
+        let now = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
+        let first = now.max(self.recorded_at + tick);
+        std::iter::successors(Some(first), move |at| Some(*at + tick)).take(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_increase_even_when_the_clock_is_set_back() {
+        let noon = "2026-11-22T12:00:00.000005Z".parse::<DateTime<Utc>>().expect("a time");
+        let memory = Memory::new(7, noon);
+        let moments = memory.moments(noon - Duration::hours(3), 3).collect::<Vec<_>>();
+        assert_eq!(moments[0], noon + Duration::microseconds(1));
+        assert_eq!(moments[2], noon + Duration::microseconds(3));
+    }
+
+    #[test]
+    fn a_version_never_goes_back() {
+        let mut memory = Memory::new(0, DateTime::UNIX_EPOCH);
+        let stream = StreamId::user(Uuid::nil());
+        memory.saw_version(stream, 5);
+        memory.saw_version(stream, 3);
+        assert_eq!(memory.version(stream), Some(5));
+    }
+}

@@ -1,0 +1,161 @@
+//! The event store: one append-only log in Postgres, and the only truth.
+//!
+//! What holds, whatever is killed when: an append that was answered is in the log exactly once; positions have no gap and are in order of
+//! commit; `recorded_at` increases with them; a decision is appended only while every stream that it rested on stands as it was read.
+//!
+//! | room | what |
+//! |---|---|
+//! | [`request`] | what a caller wants appended, and what comes of it |
+//! | `append` | group commit: one task gathers, judges, and writes a batch in one round trip |
+//! | `memory` | what the writer remembers of the log, so that judging costs no query |
+//! | `batch` | the call of the database's function |
+//! | [`claim`], [`idempotency`] | names that must be unique; keys under which a request counts once |
+//! | `load`, `cache`, `snapshot` | folding a stream into an aggregate |
+//! | `freshness` | how a reader knows that what it holds in memory is right now |
+//! | `digest`, `seal` | the bytes that are stored, and the digest over them |
+
+mod append;
+mod batch;
+mod cache;
+pub mod claim;
+mod digest;
+mod freshness;
+pub mod idempotency;
+mod load;
+mod memory;
+pub mod request;
+mod seal;
+mod snapshot;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::{DecodeError, StreamId};
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+pub use append::WriterStats;
+pub use cache::Versioned;
+pub use claim::{Claim, ClaimChange, ClaimKind};
+pub use digest::event_digest;
+pub use idempotency::{Idempotency, IdempotencyKey, InvalidKey};
+pub use load::Stored;
+pub use request::{Append, Outcome, PendingEvent, StreamWrite};
+
+use append::Writer;
+use cache::Caches;
+use freshness::Freshness;
+
+/// Why the store could not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Postgres did not do it, or cannot be reached.
+    #[error("the event store's database failed")]
+    Postgres(#[source] Arc<sqlx::Error>),
+    /// A stored event or snapshot cannot be read.
+    #[error("event {sequence} of {stream} cannot be read")]
+    Unreadable {
+        /// The stream.
+        stream: StreamId,
+        /// The place in it.
+        sequence: i64,
+        /// Why.
+        source: Arc<DecodeError>,
+    },
+    /// The append did not get its turn in time.
+    #[error("the event store is too busy")]
+    Busy,
+    /// The store is shutting down.
+    #[error("the event store has stopped")]
+    Stopped,
+    /// What is to be stored cannot be written as JSON.
+    #[error("an event cannot be written as JSON")]
+    Unwritable(#[source] Arc<serde_json::Error>),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Postgres(Arc::new(error))
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Unwritable(Arc::new(error))
+    }
+}
+
+/// A handle on the store; clones share everything.
+#[derive(Clone)]
+pub struct EventStore {
+    pool: PgPool,
+    writer: append::Handle,
+    freshness: Freshness,
+    caches: Arc<Caches>,
+    head: watch::Receiver<i64>,
+}
+
+impl EventStore {
+    /// Starts the writer's task over `pool`. It ends when the last handle is dropped.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or was not migrated.
+    pub async fn start(pool: PgPool) -> Result<Self, StoreError> {
+        let caches = Arc::new(Caches::default());
+        let (writer, head) = Writer::start(pool.clone(), Arc::clone(&caches)).await?;
+        let freshness = Freshness::start(pool.clone(), writer.clone(), head.clone());
+        Ok(Self { pool, writer, freshness, caches, head })
+    }
+
+    /// Appends all of it, or nothing, and says which. Cancelling the future does not take the request back.
+    ///
+    /// # Errors
+    /// The outcome is not known, or nothing was done; asking again with the same idempotency key is safe in either case.
+    pub async fn append(&self, request: Append) -> Result<Outcome, StoreError> {
+        self.writer.append(request).await
+    }
+
+    /// Where the log ends, as far as this process knows. Changes wake whoever waits on it.
+    #[must_use]
+    pub fn head(&self) -> watch::Receiver<i64> {
+        self.head.clone()
+    }
+
+    /// What the writer has done so far.
+    #[must_use]
+    pub fn stats(&self) -> &WriterStats {
+        self.writer.stats()
+    }
+
+    /// Returns once everything that was acknowledged before the call, by any node, is known here, and says where the log then ended.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn catch_up(&self) -> Result<i64, StoreError> {
+        self.freshness.catch_up().await
+    }
+
+    /// The versions of those streams that are there.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn versions(&self, streams: &[StreamId]) -> Result<HashMap<StreamId, i64>, StoreError> {
+        load::versions(&self.pool, streams).await
+    }
+
+    /// Who holds those of the claims that are held.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn holders(&self, claims: &[Claim]) -> Result<HashMap<Claim, uuid::Uuid>, StoreError> {
+        claim::holders(&self.pool, claims).await
+    }
+
+    /// What came of the request that `actor` made under `key`, if they made one.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn remembered(&self, actor: domain::ids::UserId, key: &IdempotencyKey) -> Result<Option<idempotency::Remembered>, StoreError> {
+        idempotency::remembered(&self.pool, actor, key).await
+    }
+}
