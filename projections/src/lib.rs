@@ -1,1 +1,28 @@
-//! projections
+//! The read side: projectors build tables from the log, and queries read what they built.
+//!
+//! Invariant: nothing here appends an event, and nothing here is the truth: every table can be thrown away and built anew
+//! ([`rebuild`]). What a projection holds is a function of the log up to its position.
+//!
+//! In reading order: [`ReadModels`] (the queries) and [`Progress`] (how far the projections are) are what the doors use; [`relational`]
+//! holds the read tables, one file per family; [`run`] keeps them up with the log: the feed brings events, the runner applies them.
+
+mod park;
+mod progress;
+mod read_models;
+mod rebuild;
+mod registry;
+pub mod relational;
+mod runner;
+mod states;
+
+pub use park::{ParkedEvent, UnparkError, unpark};
+pub use progress::{Behind, Progress};
+pub use read_models::{QueryError, ReadModels};
+pub use rebuild::{
+    Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, rebuild,
+};
+pub use runner::{Settings, run};
+pub use states::{ProjectionState, states};
+
+/// The relational projection's name: the one that every query here reads from.
+pub const RELATIONAL: &str = relational::NAME;

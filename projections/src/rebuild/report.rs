@@ -1,0 +1,136 @@
+//! What a rebuild is asked, what it says on the way, and what it says at the end.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How a rebuild is to go.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RebuildOptions {
+    /// Switch even where the new model differs from the live one.
+    pub accept_differences: bool,
+}
+
+/// What a rebuild is doing, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Folding events and copying rows. Counts events.
+    Folding,
+    /// Building indexes. Counts indexes.
+    Indexing,
+    /// Applying what came in meanwhile. Counts events.
+    CatchingUp,
+    /// Comparing with the live model at the same position. Counts tables.
+    Comparing,
+    /// Switching.
+    Switching,
+}
+
+/// How far a rebuild is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RebuildProgress {
+    /// What it is doing.
+    pub phase: Phase,
+    /// How much of that is done.
+    pub done: u64,
+    /// How much there is.
+    pub total: u64,
+}
+
+/// What a rebuild has done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RebuildReport {
+    /// How many events it read.
+    pub events: u64,
+    /// The position that the new model stood at when it was switched to.
+    pub position: i64,
+    /// How many rows each table had when the two models were compared.
+    pub rows: Vec<(String, i64)>,
+    /// Where the new model differs from the old one: empty unless differences were accepted.
+    pub differences: Vec<Difference>,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// How long each phase took.
+    pub phases: Vec<(Phase, Duration)>,
+}
+
+/// A table that is not the same in both models at the same position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The table.
+    pub table: String,
+    /// Its rows in the live model.
+    pub live_rows: i64,
+    /// Its rows in the new one.
+    pub new_rows: i64,
+}
+
+/// A rebuild that did not switch. The live model is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    /// There is no such projection.
+    #[error("there is no projection {0:?}")]
+    Unknown(String),
+    /// Another rebuild of it is under way.
+    #[error("another rebuild of {0} is under way")]
+    UnderWay(String),
+    /// The new model differs from the live one.
+    #[error(
+        "the new model differs from the live one at position {position}: {}",
+        list(differences)
+    )]
+    Differs {
+        /// Where both stood.
+        position: i64,
+        /// Where they differ.
+        differences: Vec<Difference>,
+    },
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Phase {
+    /// What it is called.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Folding => "folding",
+            Self::Indexing => "indexing",
+            Self::CatchingUp => "catching up",
+            Self::Comparing => "comparing",
+            Self::Switching => "switching",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.live_rows == self.new_rows {
+            write!(
+                f,
+                "{} has {} rows in both, not all alike",
+                self.table, self.live_rows
+            )
+        } else {
+            write!(
+                f,
+                "{} has {} rows, the new one {}",
+                self.table, self.live_rows, self.new_rows
+            )
+        }
+    }
+}
+
+fn list(differences: &[Difference]) -> String {
+    differences
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
+}

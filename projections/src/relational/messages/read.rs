@@ -1,0 +1,256 @@
+//! The queries on messages. Pages are by key, never by offset.
+
+use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
+use sqlx::query_file_as;
+use sqlx::types::Json;
+
+use super::rows::{Cursor, EarlierText, HistoryPage, MessageDetail, MessageRow, ThreadRows};
+use crate::read_models::{QueryError, ReadModels, rows};
+
+impl ReadModels {
+    /// A page of a channel's history, oldest first, without the answers in threads. Deleted messages are shown, without their text,
+    /// where they have answers.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn history(
+        &self,
+        channel_id: ChannelId,
+        page: HistoryPage,
+        limit: u16,
+    ) -> Result<Vec<MessageRow>, QueryError> {
+        match page {
+            HistoryPage::Latest => self.history_before(channel_id, Cursor::end(), limit).await,
+            HistoryPage::Before(cursor) => self.history_before(channel_id, cursor, limit).await,
+            HistoryPage::After(cursor) => self.history_after(channel_id, cursor, limit).await,
+            HistoryPage::Around(message_id) => {
+                self.history_around(channel_id, message_id, limit).await
+            }
+        }
+    }
+
+    /// A thread: its root, and a page of its answers, oldest first. `None` where there is no such message. Around a message of the
+    /// thread works too.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn thread(
+        &self,
+        root_id: MessageId,
+        page: HistoryPage,
+        limit: u16,
+    ) -> Result<Option<ThreadRows>, QueryError> {
+        let Some(root) = self.message(root_id).await?.map(|found| found.message) else {
+            return Ok(None);
+        };
+        let replies = match page {
+            HistoryPage::Latest => self.replies_before(&root, Cursor::end(), limit).await?,
+            HistoryPage::Before(cursor) => self.replies_before(&root, cursor, limit).await?,
+            HistoryPage::After(cursor) => self.replies_after(&root, cursor, limit).await?,
+            HistoryPage::Around(message_id) => {
+                self.replies_around(&root, message_id, limit).await?
+            }
+        };
+        Ok(Some(ThreadRows { root, replies }))
+    }
+
+    /// One message, with its earlier texts. A deleted one is found too, without its text.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn message(
+        &self,
+        message_id: MessageId,
+    ) -> Result<Option<MessageDetail>, QueryError> {
+        let Some(sent_in) = message_id.sent_in() else {
+            return Ok(None);
+        };
+        let file = query_file_as!(
+            MessageRow,
+            "src/relational/sql/message.sql",
+            message_id.0,
+            sent_in
+        );
+        let Some(message) = file.fetch_optional(&self.pool).await? else {
+            return Ok(None);
+        };
+        let edit_history = self.edit_history(&message).await?;
+        Ok(Some(MessageDetail {
+            message,
+            edit_history,
+        }))
+    }
+
+    /// A channel's pinned messages, last pinned first.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn pins(&self, channel_id: ChannelId) -> Result<Vec<MessageRow>, QueryError> {
+        let file = query_file_as!(
+            MessageRow,
+            "src/relational/sql/pins.sql",
+            channel_id.0,
+            rows(ReadModels::PAGE_ROWS_MAX)
+        );
+        Ok(file.fetch_all(&self.pool).await?)
+    }
+
+    /// The messages of a workspace that mention a user, newest first, from whatever channel: the caller leaves out those that the
+    /// asker may not read. `before` is the last one of the page before.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn mentions_of(
+        &self,
+        user_id: UserId,
+        workspace_id: WorkspaceId,
+        before: Option<Cursor>,
+        limit: u16,
+    ) -> Result<Vec<MessageRow>, QueryError> {
+        let before = before.unwrap_or_else(Cursor::end);
+        let file = query_file_as!(
+            MessageRow,
+            "src/relational/sql/mentions_of.sql",
+            user_id.0,
+            workspace_id.0,
+            before.created_at,
+            before.message_id,
+            rows(limit)
+        );
+        Ok(file.fetch_all(&self.pool).await?)
+    }
+
+    async fn edit_history(&self, message: &MessageRow) -> Result<Vec<EarlierText>, QueryError> {
+        let file = sqlx::query_file_scalar!(
+            "src/relational/sql/edit_history.sql",
+            message.message_id,
+            message.created_at
+        );
+        let stored = file.fetch_optional(&self.pool).await?;
+        Ok(stored.map(|history| history.0).unwrap_or_default())
+    }
+
+    async fn history_before(
+        &self,
+        channel_id: ChannelId,
+        end: Cursor,
+        limit: u16,
+    ) -> Result<Vec<MessageRow>, QueryError> {
+        let file = query_file_as!(
+            MessageRow,
+            "src/relational/sql/history_before.sql",
+            channel_id.0,
+            end.created_at,
+            end.message_id,
+            rows(limit)
+        );
+        Ok(oldest_first(file.fetch_all(&self.pool).await?))
+    }
+
+    async fn history_after(
+        &self,
+        channel_id: ChannelId,
+        start: Cursor,
+        limit: u16,
+    ) -> Result<Vec<MessageRow>, QueryError> {
+        let file = query_file_as!(
+            MessageRow,
+            "src/relational/sql/history_after.sql",
+            channel_id.0,
+            start.created_at,
+            start.message_id,
+            rows(limit)
+        );
+        Ok(file.fetch_all(&self.pool).await?)
+    }
+
+    async fn history_around(
+        &self,
+        channel_id: ChannelId,
+        message_id: MessageId,
+        limit: u16,
+    ) -> Result<Vec<MessageRow>, QueryError> {
+        let Some(middle) = self
+            .message(message_id)
+            .await?
+            .map(|found| found.message.cursor())
+        else {
+            return Ok(Vec::new());
+        };
+        let (older, newer) = halves(limit);
+        let mut page = self.history_before(channel_id, middle, older).await?;
+        page.append(
+            &mut self
+                .history_after(channel_id, middle.just_before(), newer)
+                .await?,
+        );
+        Ok(page)
+    }
+
+    async fn replies_before(
+        &self,
+        root: &MessageRow,
+        end: Cursor,
+        limit: u16,
+    ) -> Result<Vec<MessageRow>, QueryError> {
+        let file = query_file_as!(
+            MessageRow,
+            "src/relational/sql/replies_before.sql",
+            root.channel_id,
+            root.message_id,
+            end.created_at,
+            end.message_id,
+            rows(limit)
+        );
+        Ok(oldest_first(file.fetch_all(&self.pool).await?))
+    }
+
+    async fn replies_after(
+        &self,
+        root: &MessageRow,
+        start: Cursor,
+        limit: u16,
+    ) -> Result<Vec<MessageRow>, QueryError> {
+        let file = query_file_as!(
+            MessageRow,
+            "src/relational/sql/replies_after.sql",
+            root.channel_id,
+            root.message_id,
+            start.created_at,
+            start.message_id,
+            rows(limit)
+        );
+        Ok(file.fetch_all(&self.pool).await?)
+    }
+
+    async fn replies_around(
+        &self,
+        root: &MessageRow,
+        message_id: MessageId,
+        limit: u16,
+    ) -> Result<Vec<MessageRow>, QueryError> {
+        let middle = match self.message(message_id).await? {
+            Some(found) => found.message.cursor(),
+            None => Cursor::FIRST,
+        };
+        let (older, newer) = halves(limit);
+        let mut page = self.replies_before(root, middle, older).await?;
+        page.append(
+            &mut self
+                .replies_after(root, middle.just_before(), newer)
+                .await?,
+        );
+        Ok(page)
+    }
+}
+
+fn oldest_first(mut newest_first: Vec<MessageRow>) -> Vec<MessageRow> {
+    newest_first.reverse();
+    newest_first
+}
+
+/// How many rows before a message and how many from it on.
+fn halves(limit: u16) -> (u16, u16) {
+    let limit = limit.min(ReadModels::PAGE_ROWS_MAX);
+    (limit / 2, limit - limit / 2)
+}

@@ -1,0 +1,12 @@
+SELECT m.message_id, m.channel_id, m.workspace_id, m.user_id, COALESCE(u.username, '') AS "username!",
+       COALESCE(u.display_name, '') AS "display_name!", u.avatar_url AS "avatar_url?", m.content, m.message_type,
+       m.formatted_content, m.thread_id, m.reply_count, m.is_pinned, m.pinned_at, m.pinned_by, m.is_deleted, m.deleted_at,
+       m.reactions, m.edited_at, m.edited_by, m.client_msg_id, m.created_at, m.updated_at
+FROM (SELECT message_id, created_at
+      FROM mentions
+      WHERE user_id = $1 AND workspace_id = $2 AND created_at <= $3 AND (created_at, message_id) < ($3, $4)
+      ORDER BY created_at DESC, message_id DESC
+      LIMIT $5) page
+JOIN messages m ON m.message_id = page.message_id AND m.created_at = page.created_at
+LEFT JOIN users u ON u.user_id = m.user_id
+ORDER BY m.created_at DESC, m.message_id DESC

@@ -1,0 +1,11 @@
+SELECT m.message_id, m.channel_id, m.workspace_id, m.user_id, COALESCE(u.username, '') AS "username!",
+       COALESCE(u.display_name, '') AS "display_name!", u.avatar_url AS "avatar_url?", m.content, m.message_type,
+       m.formatted_content, m.thread_id, m.reply_count, m.is_pinned, m.pinned_at, m.pinned_by, m.is_deleted, m.deleted_at,
+       m.reactions, m.edited_at, m.edited_by, m.client_msg_id, m.created_at, m.updated_at
+FROM (SELECT *
+      FROM messages
+      WHERE channel_id = $1 AND is_pinned
+      ORDER BY pinned_at DESC, message_id DESC
+      LIMIT $2) m
+LEFT JOIN users u ON u.user_id = m.user_id
+ORDER BY m.pinned_at DESC, m.message_id DESC

@@ -1,0 +1,13 @@
+SELECT u.user_id, u.username, u.display_name, u.email, u.avatar_url, COALESCE(m.title, u.title) AS title, m.department, u.bio,
+       u.pronouns, u.phone, u.timezone, u.status_text, u.status_emoji, u.status_expires_at, u.is_bot, m.role
+FROM workspace_members m
+JOIN users u ON u.user_id = m.user_id
+WHERE m.workspace_id = $1
+  AND m.status = 'active'
+  AND ($2::text IS NULL
+       OR u.display_name ILIKE $2 OR u.username ILIKE $2 OR u.email ILIKE $2
+       OR COALESCE(m.title, u.title) ILIKE $2 OR m.department ILIKE $2)
+  AND ($3::uuid IS NULL
+       OR (lower(u.display_name), u.user_id) > (SELECT lower(l.display_name), l.user_id FROM users l WHERE l.user_id = $3))
+ORDER BY lower(u.display_name), u.user_id
+LIMIT $4

@@ -1,0 +1,6 @@
+SELECT w.workspace_id, w.name, w.domain, w.description, w.avatar_url, w.settings, w.plan_type, w.max_members, w.general_channel_id,
+       w.created_at, w.updated_at, w.position
+FROM workspace_members m
+JOIN workspaces w ON w.workspace_id = m.workspace_id
+WHERE m.user_id = $1 AND m.status = 'active'
+ORDER BY lower(w.name), w.workspace_id

@@ -1,0 +1,71 @@
+//! Where the projections are, for operators.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::{PgPool, query, query_scalar};
+use utoipa::ToSchema;
+
+use crate::park::{self, ParkedEvent};
+use crate::read_models::QueryError;
+use crate::registry;
+
+/// Where a projection is.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ProjectionState {
+    /// Its name.
+    pub name: String,
+    /// The last event that it has applied.
+    pub position: i64,
+    /// The last event of the log.
+    pub head: i64,
+    /// How many events it is behind.
+    pub lag: i64,
+    /// Who runs it, where somebody has.
+    pub holder: Option<String>,
+    /// When it last moved.
+    pub updated_at: Option<DateTime<Utc>>,
+    /// What could not be applied, and waits.
+    pub parked: Vec<ParkedEvent>,
+}
+
+/// Where every projection is.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn states(pool: &PgPool) -> Result<Vec<ProjectionState>, QueryError> {
+    let mut states = Vec::new();
+    for name in registry::names() {
+        states.push(state(pool, name).await?);
+    }
+    Ok(states)
+}
+
+async fn state(pool: &PgPool, name: &str) -> Result<ProjectionState, QueryError> {
+    let checkpoint = query!(
+        "SELECT position, holder, updated_at FROM projection_checkpoints WHERE projection = $1",
+        name
+    );
+    let checkpoint = checkpoint.fetch_optional(pool).await?;
+    // After the checkpoint, so that the lag is never negative.
+    let head = head(pool).await?;
+    let (position, holder, updated_at) = checkpoint.map_or((0, None, None), |c| {
+        (c.position, c.holder, Some(c.updated_at))
+    });
+    let parked = park::parked(pool, name).await?;
+    Ok(ProjectionState {
+        name: name.into(),
+        position,
+        head,
+        lag: head - position,
+        holder,
+        updated_at,
+        parked,
+    })
+}
+
+/// The last position of the log; 0 where it is empty.
+pub(crate) async fn head(executor: impl sqlx::PgExecutor<'_>) -> sqlx::Result<i64> {
+    query_scalar!(r#"SELECT COALESCE(max(position), 0) AS "head!" FROM events"#)
+        .fetch_one(executor)
+        .await
+}
