@@ -1,0 +1,155 @@
+//! Who may see what, for the queries. Judged here and not on the read side, after catching up with the log, so that a removal that was
+//! acknowledged is effective in what is read too, however far a projection lags.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
+use domain::permission::{Permission, Role};
+use domain::{Channel, User, Workspace};
+
+use crate::authorize::AccessRefusal;
+use crate::reader::Reader;
+use crate::{CommandError, Commands, authorize};
+
+impl Commands {
+    /// The user, where they are there and not suspended.
+    ///
+    /// # Errors
+    /// They are not, or the store failed.
+    pub async fn active_user(&self, actor: UserId) -> Result<Arc<User>, CommandError> {
+        let mut reader = self.fresh().await?;
+        let user = reader.user(actor).await?;
+        authorize::active(&user)?;
+        Ok(user)
+    }
+
+    /// Whether the user runs this server.
+    ///
+    /// # Errors
+    /// They do not, or the store failed.
+    pub async fn operator(&self, actor: UserId) -> Result<(), CommandError> {
+        let user = self.active_user(actor).await?;
+        if user.is_operator() { Ok(()) } else { Err(AccessRefusal::NotAnOperator.into()) }
+    }
+
+    /// What the actor is in the workspace.
+    ///
+    /// # Errors
+    /// Nothing, as far as they may know; or the store failed.
+    pub async fn active_member(&self, actor: UserId, workspace_id: WorkspaceId) -> Result<Role, CommandError> {
+        let workspace = self.member_of(actor, workspace_id).await?;
+        let member = workspace.active_member(actor).ok_or(AccessRefusal::WorkspaceNotFound)?;
+        Ok(member.role)
+    }
+
+    /// Whether the actor has that permission in the workspace.
+    ///
+    /// # Errors
+    /// They do not, or the store failed.
+    pub async fn may(&self, actor: UserId, workspace_id: WorkspaceId, permission: Permission) -> Result<(), CommandError> {
+        let workspace = self.member_of(actor, workspace_id).await?;
+        Ok(authorize::may(&workspace, actor, permission)?)
+    }
+
+    /// The workspace of a channel that the actor may read.
+    ///
+    /// # Errors
+    /// They may not, or the store failed.
+    pub async fn readable_channel(&self, actor: UserId, channel_id: ChannelId) -> Result<WorkspaceId, CommandError> {
+        let mut reader = self.fresh().await?;
+        authorize::active(reader.user(actor).await?.as_ref())?;
+        sees(&mut reader, actor, channel_id).await?.ok_or_else(|| AccessRefusal::ChannelNotFound.into())
+    }
+
+    /// Where a message is that the actor may read.
+    ///
+    /// # Errors
+    /// They may not, or the store failed.
+    pub async fn readable_message(&self, actor: UserId, message_id: MessageId) -> Result<(WorkspaceId, ChannelId), CommandError> {
+        let mut reader = self.fresh().await?;
+        authorize::active(reader.user(actor).await?.as_ref())?;
+        let message = reader.message(message_id).await?;
+        let channel_id = authorize::posted(&message)?.channel_id;
+        let workspace_id = sees(&mut reader, actor, channel_id).await?.ok_or(AccessRefusal::MessageNotFound)?;
+        Ok((workspace_id, channel_id))
+    }
+
+    /// Those of the channels that the actor may read.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn readable_channels(&self, actor: UserId, channels: &[ChannelId]) -> Result<HashSet<ChannelId>, CommandError> {
+        let mut reader = self.fresh().await?;
+        let mut readable = HashSet::new();
+        if !reader.user(actor).await?.is_active() {
+            return Ok(readable);
+        }
+        for channel_id in channels {
+            if !readable.contains(channel_id) && sees(&mut reader, actor, *channel_id).await?.is_some() {
+                readable.insert(*channel_id);
+            }
+        }
+        Ok(readable)
+    }
+
+    /// Those of the workspaces that the actor is an active member of.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn workspaces_among(&self, actor: UserId, workspaces: &[WorkspaceId]) -> Result<HashSet<WorkspaceId>, CommandError> {
+        let mut reader = self.fresh().await?;
+        let mut mine = HashSet::new();
+        for workspace_id in workspaces {
+            if reader.workspace(*workspace_id).await?.active_member(actor).is_some() {
+                mine.insert(*workspace_id);
+            }
+        }
+        Ok(mine)
+    }
+
+    /// The user as they are now.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn user_state(&self, id: UserId) -> Result<Arc<User>, CommandError> {
+        Ok(self.fresh().await?.user(id).await?)
+    }
+
+    /// The workspace as it is now.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn workspace_state(&self, id: WorkspaceId) -> Result<Arc<Workspace>, CommandError> {
+        Ok(self.fresh().await?.workspace(id).await?)
+    }
+
+    /// The channel as it is now.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn channel_state(&self, id: ChannelId) -> Result<Arc<Channel>, CommandError> {
+        Ok(self.fresh().await?.channel(id).await?)
+    }
+
+    async fn fresh(&self) -> Result<Reader<'_>, CommandError> {
+        self.store.catch_up().await?;
+        Ok(Reader::new(&self.store))
+    }
+
+    async fn member_of(&self, actor: UserId, workspace_id: WorkspaceId) -> Result<Arc<Workspace>, CommandError> {
+        let mut reader = self.fresh().await?;
+        authorize::active(reader.user(actor).await?.as_ref())?;
+        let workspace = reader.workspace(workspace_id).await?;
+        authorize::sees_workspace(&workspace, actor)?;
+        Ok(workspace)
+    }
+}
+
+/// The workspace of the channel, where the actor may read it.
+async fn sees(reader: &mut Reader<'_>, actor: UserId, channel_id: ChannelId) -> Result<Option<WorkspaceId>, CommandError> {
+    let channel = reader.channel(channel_id).await?;
+    let Some(creation) = &channel.creation else { return Ok(None) };
+    let workspace = reader.workspace(creation.workspace_id).await?;
+    Ok(authorize::sees_channel(&workspace, &channel, actor).is_ok().then_some(creation.workspace_id))
+}

@@ -1,0 +1,231 @@
+//! Who may run which command, and who may see what. One exhaustive match for each kind of command: no `_`.
+//!
+//! What may not be seen is not found: nobody learns that a private channel is there by being refused.
+
+use domain::ids::UserId;
+use domain::permission::Permission;
+use domain::{Channel, ChannelCommand, Message, MessageCommand, Refusal, RefusalKind, User, UserCommand, Workspace, WorkspaceCommand};
+
+use domain::channel::Kind;
+
+use crate::event_store::{Claim, ClaimKind};
+
+/// A "no" for who asks, whatever the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccessRefusal {
+    /// The actor is not a user, or is suspended.
+    #[error("this user is suspended or does not exist; ask the server's operators")]
+    NotActive,
+    /// There is no such user, as far as the actor may know.
+    #[error("there is no such user")]
+    UserNotFound,
+    /// There is no such workspace, as far as the actor may know.
+    #[error("there is no such workspace, or you are not a member of it")]
+    WorkspaceNotFound,
+    /// There is no such channel, as far as the actor may know.
+    #[error("there is no such channel, or you may not see it")]
+    ChannelNotFound,
+    /// There is no such message, as far as the actor may know.
+    #[error("there is no such message, or you may not see it")]
+    MessageNotFound,
+    /// A permission is missing.
+    #[error("this needs the permission {}; ask an admin of the workspace", .0.as_str())]
+    Forbidden(Permission),
+    /// Only the channel's admins and those who manage channels may do that.
+    #[error("only admins of the channel, and members with the permission channel.manage, may do this")]
+    NotTheChannelsAdmin,
+    /// Only the user themselves may do that.
+    #[error("you can only change your own account")]
+    NotYourself,
+    /// Only the server's operators may do that.
+    #[error("only operators of this server may do this")]
+    NotAnOperator,
+    /// Everyone who is put into a channel must be an active member of the workspace.
+    #[error("everyone in a channel must be an active member of the workspace; invite them first")]
+    NotAMemberOfTheWorkspace,
+}
+
+impl Refusal for AccessRefusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotActive => "user.not_active",
+            Self::UserNotFound => "user.not_found",
+            Self::WorkspaceNotFound => "workspace.not_found",
+            Self::ChannelNotFound => "channel.not_found",
+            Self::MessageNotFound => "message.not_found",
+            Self::Forbidden(_) => "access.forbidden",
+            Self::NotTheChannelsAdmin => "channel.admins_only",
+            Self::NotYourself => "user.not_yourself",
+            Self::NotAnOperator => "server.operators_only",
+            Self::NotAMemberOfTheWorkspace => "workspace.not_a_member",
+        }
+    }
+
+    fn kind(&self) -> RefusalKind {
+        match self {
+            Self::UserNotFound | Self::WorkspaceNotFound | Self::ChannelNotFound | Self::MessageNotFound => RefusalKind::NotFound,
+            Self::NotActive | Self::Forbidden(_) | Self::NotTheChannelsAdmin | Self::NotYourself | Self::NotAnOperator => RefusalKind::Forbidden,
+            Self::NotAMemberOfTheWorkspace => RefusalKind::Conflict,
+        }
+    }
+}
+
+/// Somebody holds a name already.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is taken already; choose another")]
+pub(crate) struct Taken {
+    code: &'static str,
+    field: &'static str,
+    what: &'static str,
+}
+
+impl Refusal for Taken {
+    fn code(&self) -> &'static str {
+        self.code
+    }
+
+    fn kind(&self) -> RefusalKind {
+        RefusalKind::Conflict
+    }
+
+    fn field(&self) -> Option<&'static str> {
+        Some(self.field)
+    }
+}
+
+/// The refusal of a name that somebody holds.
+pub(crate) fn taken(claim: &Claim) -> Taken {
+    let (code, field, what) = match claim.kind {
+        ClaimKind::Email => ("user.email_taken", "email", "this email address"),
+        ClaimKind::Username => ("user.username_taken", "username", "this username"),
+        ClaimKind::WorkspaceDomain => ("workspace.domain_taken", "domain", "this domain"),
+        ClaimKind::ChannelName => ("channel.name_taken", "name", "this channel name"),
+        ClaimKind::People => ("channel.exists_already", "members", "a conversation of these people"),
+        ClaimKind::FirstUser => ("user.first_taken", "email", "the place of this server's first user"),
+    };
+    Taken { code, field, what }
+}
+
+/// Whether the actor may act at all.
+pub(crate) fn active(actor: &User) -> Result<(), AccessRefusal> {
+    if actor.is_active() { Ok(()) } else { Err(AccessRefusal::NotActive) }
+}
+
+/// Whether the actor may run that command on `user`.
+pub(crate) fn user_command(actor_id: UserId, actor: &User, user_id: UserId, command: &UserCommand) -> Result<(), AccessRefusal> {
+    match command {
+        UserCommand::Register(_) => Ok(()),
+        UserCommand::ChangeProfile(_) | UserCommand::ChangePreferences(_) | UserCommand::ChangeStatus { .. } => {
+            if actor_id == user_id { active(actor) } else { Err(AccessRefusal::NotYourself) }
+        }
+        UserCommand::Suspend { .. } | UserCommand::Reactivate => {
+            if actor.is_operator() { Ok(()) } else { Err(AccessRefusal::NotAnOperator) }
+        }
+    }
+}
+
+/// Whether the actor may know that the workspace is there.
+pub(crate) fn sees_workspace(workspace: &Workspace, actor: UserId) -> Result<(), AccessRefusal> {
+    if workspace.active_member(actor).is_some() { Ok(()) } else { Err(AccessRefusal::WorkspaceNotFound) }
+}
+
+/// Whether the actor has that permission.
+pub(crate) fn may(workspace: &Workspace, actor: UserId, permission: Permission) -> Result<(), AccessRefusal> {
+    sees_workspace(workspace, actor)?;
+    if workspace.allows(actor, permission) { Ok(()) } else { Err(AccessRefusal::Forbidden(permission)) }
+}
+
+/// Whether the actor may run that command on the workspace.
+pub(crate) fn workspace_command(workspace: &Workspace, actor: UserId, command: &WorkspaceCommand) -> Result<(), AccessRefusal> {
+    match command {
+        WorkspaceCommand::Create { .. } => Ok(()),
+        // Who holds the invitation's token may: the domain checks that the invitation stands.
+        WorkspaceCommand::AcceptInvitation { .. } => {
+            if workspace.exists() { Ok(()) } else { Err(AccessRefusal::WorkspaceNotFound) }
+        }
+        WorkspaceCommand::ChangeDetails(_) => may(workspace, actor, Permission::WorkspaceUpdate),
+        WorkspaceCommand::ChangeSettings(_) => may(workspace, actor, Permission::WorkspaceSettings),
+        WorkspaceCommand::Invite { .. } | WorkspaceCommand::RevokeInvitation { .. } => may(workspace, actor, Permission::MemberInvite),
+        WorkspaceCommand::ChangeMemberRole { .. }
+        | WorkspaceCommand::ChangeMemberDetails { .. }
+        | WorkspaceCommand::ChangeMemberPermissions { .. }
+        | WorkspaceCommand::DeactivateMember { .. }
+        | WorkspaceCommand::ReactivateMember { .. } => may(workspace, actor, Permission::MemberManage),
+        WorkspaceCommand::HandOver { .. } => may(workspace, actor, Permission::WorkspaceHandOver),
+    }
+}
+
+/// Whether the actor may create a channel of that kind.
+pub(crate) fn create_channel(workspace: &Workspace, actor: UserId, kind: Kind) -> Result<(), AccessRefusal> {
+    match kind {
+        Kind::Public => may(workspace, actor, Permission::ChannelCreatePublic),
+        Kind::Private => may(workspace, actor, Permission::ChannelCreatePrivate),
+        Kind::Direct | Kind::GroupDirect => may(workspace, actor, Permission::ChannelCreateDirect),
+    }
+}
+
+/// Whether the actor may know that the channel is there, and read it.
+pub(crate) fn sees_channel(workspace: &Workspace, channel: &Channel, actor: UserId) -> Result<(), AccessRefusal> {
+    let is_public = channel.creation.as_ref().is_some_and(|c| c.kind == Kind::Public);
+    let may_browse = is_public && workspace.allows(actor, Permission::ChannelBrowse);
+    let sees = workspace.active_member(actor).is_some() && channel.exists() && (channel.has_member(actor) || may_browse);
+    if sees { Ok(()) } else { Err(AccessRefusal::ChannelNotFound) }
+}
+
+/// Whether the actor may run that command on the channel.
+pub(crate) fn channel_command(workspace: &Workspace, channel: &Channel, actor: UserId, command: &ChannelCommand) -> Result<(), AccessRefusal> {
+    match command {
+        ChannelCommand::Create(new) => create_channel(workspace, actor, new.kind),
+        ChannelCommand::ChangeTopic { .. } | ChannelCommand::ChangePurpose { .. } | ChannelCommand::ChangeDescription { .. } => {
+            describes(workspace, channel, actor)
+        }
+        ChannelCommand::AddMember { user_id } => {
+            sees_channel(workspace, channel, actor)?;
+            may(workspace, actor, Permission::ChannelAddMembers)?;
+            member_of_workspace(workspace, *user_id)
+        }
+        ChannelCommand::Join | ChannelCommand::Leave | ChannelCommand::ChangeNotificationLevel { .. } => sees_channel(workspace, channel, actor),
+        ChannelCommand::Rename { .. }
+        | ChannelCommand::ChangeSettings(_)
+        | ChannelCommand::RemoveMember { .. }
+        | ChannelCommand::ChangeMemberRole { .. }
+        | ChannelCommand::Archive
+        | ChannelCommand::Unarchive => manages(workspace, channel, actor),
+    }
+}
+
+/// Whether the user may be put into a channel.
+pub(crate) fn member_of_workspace(workspace: &Workspace, user_id: UserId) -> Result<(), AccessRefusal> {
+    if workspace.active_member(user_id).is_some() { Ok(()) } else { Err(AccessRefusal::NotAMemberOfTheWorkspace) }
+}
+
+fn describes(workspace: &Workspace, channel: &Channel, actor: UserId) -> Result<(), AccessRefusal> {
+    sees_channel(workspace, channel, actor)?;
+    if channel.has_admin(actor) || (channel.has_member(actor) && workspace.allows(actor, Permission::ChannelDescribe)) {
+        return Ok(());
+    }
+    may(workspace, actor, Permission::ChannelManage)
+}
+
+fn manages(workspace: &Workspace, channel: &Channel, actor: UserId) -> Result<(), AccessRefusal> {
+    sees_channel(workspace, channel, actor)?;
+    let may = channel.has_admin(actor) || workspace.allows(actor, Permission::ChannelManage);
+    if may { Ok(()) } else { Err(AccessRefusal::NotTheChannelsAdmin) }
+}
+
+/// Whether the actor may run that command on the message, or post it.
+pub(crate) fn message_command(workspace: &Workspace, channel: &Channel, actor: UserId, command: &MessageCommand) -> Result<(), AccessRefusal> {
+    sees_channel(workspace, channel, actor)?;
+    match command {
+        MessageCommand::Post(_) | MessageCommand::Edit { .. } => may(workspace, actor, Permission::MessagePost),
+        // The author may; others need a permission, which the domain checks, for it knows the author.
+        MessageCommand::Delete => Ok(()),
+        MessageCommand::Pin | MessageCommand::Unpin => may(workspace, actor, Permission::MessagePin),
+        MessageCommand::React { .. } | MessageCommand::TakeReactionBack { .. } => may(workspace, actor, Permission::MessageReact),
+    }
+}
+
+/// Whether there is such a message at all.
+pub(crate) fn posted(message: &Message) -> Result<&domain::message::Posting, AccessRefusal> {
+    message.posting.as_ref().ok_or(AccessRefusal::MessageNotFound)
+}

@@ -1,0 +1,161 @@
+//! Commands of channels.
+
+use std::collections::BTreeSet;
+
+use domain::channel::{NewChannel, people_key};
+use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
+use domain::message::{Kind, MessageEvent, Posting, system_message};
+use domain::{Channel, ChannelCommand, ChannelEvent, Context, StreamId};
+use tracing::instrument;
+use uuid::Uuid;
+
+use crate::authorize::AccessRefusal;
+use crate::event_store::{Claim, ClaimChange, ClaimKind};
+use crate::execute::{Decision, Draft};
+use crate::reader::Reader;
+use crate::{Appended, Asked, CommandError, Commands, authorize};
+
+impl Commands {
+    /// Creates a channel. For a direct or group conversation that is there already, tells which it is.
+    ///
+    /// # Errors
+    /// The refusal, or the store failed.
+    #[instrument(name = "create a channel", skip_all, fields(channel.id = %channel_id, workspace.id = %new.workspace_id))]
+    pub async fn create_channel(&self, asked: &Asked, channel_id: ChannelId, new: NewChannel) -> Result<Appended, CommandError> {
+        self.execute(asked, &Create { channel_id, new }).await
+    }
+
+    /// Runs a command on a channel.
+    ///
+    /// # Errors
+    /// The refusal, or the store failed.
+    pub async fn channel(&self, asked: &Asked, channel_id: ChannelId, command: ChannelCommand) -> Result<Appended, CommandError> {
+        let name = command.name();
+        self.channel_with(asked, channel_id, name, |_| command.clone()).await
+    }
+
+    /// Runs the command that `choose` makes of the channel as it is; it may be asked more than once.
+    ///
+    /// # Errors
+    /// The refusal, or the store failed.
+    #[instrument(name = "command a channel", skip_all, fields(channel.id = %channel_id, command = name))]
+    pub async fn channel_with(
+        &self,
+        asked: &Asked,
+        channel_id: ChannelId,
+        name: &'static str,
+        choose: impl Fn(&Channel) -> ChannelCommand + Sync,
+    ) -> Result<Appended, CommandError> {
+        self.execute(asked, &Change { channel_id, name, choose }).await
+    }
+}
+
+struct Create {
+    channel_id: ChannelId,
+    new: NewChannel,
+}
+
+impl Decision for Create {
+    fn name(&self) -> &'static str {
+        "create channel"
+    }
+
+    async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
+        authorize::active(reader.user(context.actor).await?.as_ref())?;
+        let workspace = reader.workspace(self.new.workspace_id).await?;
+        authorize::create_channel(&workspace, context.actor, self.new.kind)?;
+        for member in &self.new.members {
+            authorize::member_of_workspace(&workspace, *member)?;
+        }
+        let channel = reader.channel(self.channel_id).await?;
+        let events = channel.decide(context, ChannelCommand::Create(Box::new(self.new.clone())))?;
+        Ok(Draft::of(self.channel_id)
+            .write(StreamId::channel(self.channel_id), Some(self.new.workspace_id), events)
+            .claim([self.claim(context.actor).taken_by(self.channel_id)]))
+    }
+
+    fn claim_taken(&self, claim: &Claim, holder: Uuid) -> Result<Uuid, CommandError> {
+        if claim.kind == ClaimKind::People { Ok(holder) } else { Err(authorize::taken(claim).into()) }
+    }
+}
+
+impl Create {
+    /// A conversation is held by its people, a channel by its name.
+    fn claim(&self, actor: UserId) -> Claim {
+        if let Some(name) = self.new.name.as_ref().filter(|_| !self.new.kind.is_direct()) {
+            return name_claim(self.new.workspace_id, name.as_str());
+        }
+        let people = self.new.members.iter().copied().chain([actor]).collect::<BTreeSet<_>>();
+        Claim::in_workspace(ClaimKind::People, self.new.workspace_id, people_key(&people))
+    }
+}
+
+fn name_claim(workspace_id: WorkspaceId, name: &str) -> Claim {
+    Claim::in_workspace(ClaimKind::ChannelName, workspace_id, name.to_lowercase())
+}
+
+struct Change<F> {
+    channel_id: ChannelId,
+    name: &'static str,
+    choose: F,
+}
+
+impl<F: Fn(&Channel) -> ChannelCommand + Sync> Decision for Change<F> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
+        authorize::active(reader.user(context.actor).await?.as_ref())?;
+        let channel = reader.channel(self.channel_id).await?;
+        let workspace_id = channel.creation.as_ref().ok_or(AccessRefusal::ChannelNotFound)?.workspace_id;
+        let workspace = reader.workspace(workspace_id).await?;
+        authorize::sees_channel(&workspace, &channel, context.actor)?;
+        let command = (self.choose)(&channel);
+        authorize::channel_command(&workspace, &channel, context.actor, &command)?;
+        let claims = claims(workspace_id, self.channel_id, &channel, &command);
+        let events = channel.decide(context, command)?;
+        let said = announcements(context, workspace_id, self.channel_id, &events);
+        let draft = Draft::of(self.channel_id).claim(claims.into_iter().filter(|_| !events.is_empty()));
+        let draft = draft.write(StreamId::channel(self.channel_id), Some(workspace_id), events);
+        Ok(said.into_iter().fold(draft, |draft, (stream, event)| draft.write(stream, Some(workspace_id), vec![event])))
+    }
+}
+
+/// Another name is taken, and the old one is let go.
+fn claims(workspace_id: WorkspaceId, channel_id: ChannelId, channel: &Channel, command: &ChannelCommand) -> Vec<ClaimChange> {
+    let ChannelCommand::Rename { name, .. } = command else { return Vec::new() };
+    let old = channel.creation.as_ref().and_then(|c| c.name.as_ref()).map(|old| name_claim(workspace_id, old.as_str()));
+    let new = name_claim(workspace_id, name.as_str());
+    if old.as_ref() == Some(&new) {
+        return Vec::new();
+    }
+    old.map(ClaimChange::Release).into_iter().chain([new.taken_by(channel_id)]).collect()
+}
+
+/// The system messages that go with what happened in a channel.
+pub(crate) fn announcements(
+    context: &Context,
+    workspace_id: WorkspaceId,
+    channel_id: ChannelId,
+    events: &[ChannelEvent],
+) -> Vec<(StreamId, MessageEvent)> {
+    let said = events.iter().filter_map(|event| system_message(event, context.actor));
+    said.map(|(author, content, formatted)| {
+        let message_id = MessageId::at(context.at, rand::random());
+        let posting = Posting {
+            workspace_id,
+            channel_id,
+            author,
+            kind: Kind::System,
+            content,
+            formatted,
+            thread_id: None,
+            client_msg_id: None,
+            sent_at: context.at,
+            edited_at: None,
+        };
+        (StreamId::message(message_id), MessageEvent::Posted(Box::new(posting)))
+    })
+    .collect()
+}

@@ -1,0 +1,98 @@
+//! Commands of messages.
+
+use domain::ids::{ChannelId, MessageId, WorkspaceId};
+use domain::message::{NewMessage, Surroundings};
+use domain::{Context, Message, MessageCommand, StreamId};
+use tracing::instrument;
+
+use crate::authorize::AccessRefusal;
+use crate::execute::{Decision, Draft};
+use crate::reader::Reader;
+use crate::{Appended, Asked, CommandError, Commands, authorize};
+
+impl Commands {
+    /// Posts a message.
+    ///
+    /// # Errors
+    /// The refusal, or the store failed.
+    #[instrument(name = "post a message", skip_all, fields(channel.id = %channel_id, message.id = %new.message_id))]
+    pub async fn post_message(&self, asked: &Asked, channel_id: ChannelId, new: NewMessage) -> Result<Appended, CommandError> {
+        self.execute(asked, &Post { channel_id, new }).await
+    }
+
+    /// Runs a command on a message.
+    ///
+    /// # Errors
+    /// The refusal, or the store failed.
+    #[instrument(name = "command a message", skip_all, fields(message.id = %message_id, command = command.name()))]
+    pub async fn message(&self, asked: &Asked, message_id: MessageId, command: MessageCommand) -> Result<Appended, CommandError> {
+        self.execute(asked, &Change { message_id, command }).await
+    }
+}
+
+struct Post {
+    channel_id: ChannelId,
+    new: NewMessage,
+}
+
+impl Decision for Post {
+    fn name(&self) -> &'static str {
+        "post message"
+    }
+
+    async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
+        let command = MessageCommand::Post(Box::new(self.new.clone()));
+        let (workspace_id, mut around) = surroundings(context, reader, self.channel_id).await?;
+        authorize::message_command(&around.workspace, &around.channel, context.actor, &command)?;
+        if let Some(parent) = self.new.thread_id {
+            around.parent = Some(reader.message(parent).await?);
+        }
+        // A new stream: nothing to load. Should the identifier be in use, the store refuses a second first event.
+        let events = Message::default().decide(&around, context, command)?;
+        Ok(Draft::of(self.new.message_id).write(StreamId::message(self.new.message_id), Some(workspace_id), events))
+    }
+}
+
+struct Change {
+    message_id: MessageId,
+    command: MessageCommand,
+}
+
+impl Decision for Change {
+    fn name(&self) -> &'static str {
+        self.command.name()
+    }
+
+    async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
+        let message = reader.message(self.message_id).await?;
+        let channel_id = authorize::posted(&message)?.channel_id;
+        let (workspace_id, around) = surroundings(context, reader, channel_id).await.map_err(as_message)?;
+        authorize::message_command(&around.workspace, &around.channel, context.actor, &self.command).map_err(hidden)?;
+        let events = message.decide(&around, context, self.command.clone())?;
+        Ok(Draft::of(self.message_id).write(StreamId::message(self.message_id), Some(workspace_id), events))
+    }
+}
+
+/// What a message's decision rests on: its author may act, its workspace and its channel are there.
+async fn surroundings(context: &Context, reader: &mut Reader<'_>, channel_id: ChannelId) -> Result<(WorkspaceId, Surroundings), CommandError> {
+    authorize::active(reader.user(context.actor).await?.as_ref())?;
+    let channel = reader.channel(channel_id).await?;
+    let workspace_id = channel.creation.as_ref().ok_or(AccessRefusal::ChannelNotFound)?.workspace_id;
+    let workspace = reader.workspace(workspace_id).await?;
+    Ok((workspace_id, Surroundings { workspace, channel, channel_id: Some(channel_id), parent: None }))
+}
+
+/// Who asks for a message is told of a message, not of its channel.
+fn hidden(refusal: AccessRefusal) -> AccessRefusal {
+    match refusal {
+        AccessRefusal::ChannelNotFound | AccessRefusal::WorkspaceNotFound => AccessRefusal::MessageNotFound,
+        refusal => refusal,
+    }
+}
+
+fn as_message(error: CommandError) -> CommandError {
+    match error {
+        CommandError::Refused(refusal) if refusal.code() == "channel.not_found" => AccessRefusal::MessageNotFound.into(),
+        error => error,
+    }
+}

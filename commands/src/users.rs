@@ -1,0 +1,117 @@
+//! Commands of users.
+
+use domain::ids::UserId;
+use domain::user::Registration;
+use domain::{Context, Refusal, StreamId, User, UserCommand, UserEvent};
+use tracing::instrument;
+
+use crate::event_store::{Claim, ClaimChange, ClaimKind};
+use crate::execute::{Decision, Draft};
+use crate::reader::Reader;
+use crate::{Appended, Asked, CommandError, Commands, authorize};
+
+impl Commands {
+    /// Registers a user. The first of a server becomes its operator.
+    ///
+    /// # Errors
+    /// The refusal, or the store failed.
+    #[instrument(name = "register a user", skip_all, fields(user.id = %user_id))]
+    pub async fn register_user(&self, asked: &Asked, user_id: UserId, registration: Registration) -> Result<Appended, CommandError> {
+        let first = Claim::on_server(ClaimKind::FirstUser, "");
+        let is_operator = self.store.holders(std::slice::from_ref(&first)).await?.is_empty();
+        let registration = Registration { is_operator, ..registration };
+        match self.execute(asked, &Register { user_id, registration: registration.clone() }).await {
+            // Somebody else became the first in between.
+            Err(CommandError::Refused(refusal)) if refusal.code() == authorize::taken(&first).code() => {
+                self.execute(asked, &Register { user_id, registration: Registration { is_operator: false, ..registration } }).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Runs a command on a user.
+    ///
+    /// # Errors
+    /// The refusal, or the store failed.
+    pub async fn user(&self, asked: &Asked, user_id: UserId, command: UserCommand) -> Result<Appended, CommandError> {
+        let name = command.name();
+        self.user_with(asked, user_id, name, |_| command.clone()).await
+    }
+
+    /// Runs the command that `choose` makes of the user as they are; it may be asked more than once.
+    ///
+    /// # Errors
+    /// The refusal, or the store failed.
+    #[instrument(name = "command a user", skip_all, fields(user.id = %user_id, command = name))]
+    pub async fn user_with(
+        &self,
+        asked: &Asked,
+        user_id: UserId,
+        name: &'static str,
+        choose: impl Fn(&User) -> UserCommand + Sync,
+    ) -> Result<Appended, CommandError> {
+        self.execute(asked, &Change { user_id, name, choose }).await
+    }
+
+    /// The user who has that address or that name.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn user_by_login(&self, email_or_username: &str) -> Result<Option<UserId>, CommandError> {
+        let folded = email_or_username.trim().to_lowercase();
+        let kind = if folded.contains('@') { ClaimKind::Email } else { ClaimKind::Username };
+        let held = self.store.holders(&[Claim::on_server(kind, folded)]).await?;
+        Ok(held.into_values().next().map(UserId))
+    }
+}
+
+struct Register {
+    user_id: UserId,
+    registration: Registration,
+}
+
+impl Decision for Register {
+    fn name(&self) -> &'static str {
+        "register user"
+    }
+
+    async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
+        let user = reader.user(self.user_id).await?;
+        let events = user.decide(context, UserCommand::Register(Box::new(self.registration.clone())))?;
+        Ok(Draft::of(self.user_id).write(StreamId::user(self.user_id), None, events).claim(self.claims()))
+    }
+}
+
+impl Register {
+    fn claims(&self) -> Vec<ClaimChange> {
+        let mut claims = vec![
+            Claim::on_server(ClaimKind::Email, self.registration.email.folded()).taken_by(self.user_id),
+            Claim::on_server(ClaimKind::Username, self.registration.username.folded()).taken_by(self.user_id),
+        ];
+        if self.registration.is_operator {
+            claims.push(Claim::on_server(ClaimKind::FirstUser, "").taken_by(self.user_id));
+        }
+        claims
+    }
+}
+
+struct Change<F> {
+    user_id: UserId,
+    name: &'static str,
+    choose: F,
+}
+
+impl<F: Fn(&User) -> UserCommand + Sync> Decision for Change<F> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
+        let actor = reader.user(context.actor).await?;
+        let user = reader.user(self.user_id).await?;
+        let command = (self.choose)(&user);
+        authorize::user_command(context.actor, &actor, self.user_id, &command)?;
+        let events: Vec<UserEvent> = user.decide(context, command)?;
+        Ok(Draft::of(self.user_id).write(StreamId::user(self.user_id), None, events))
+    }
+}

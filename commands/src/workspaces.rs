@@ -1,0 +1,201 @@
+//! Commands of workspaces.
+
+use domain::channel::{Kind, NewChannel};
+use domain::ids::{ChannelId, InvitationId, UserId, WorkspaceId};
+use domain::text::{ChannelName, WorkspaceDomain};
+use domain::workspace::Details;
+use domain::{Channel, ChannelCommand, Context, StreamId, Workspace, WorkspaceCommand, WorkspaceEvent};
+use tracing::instrument;
+
+use crate::channels::announcements;
+use crate::event_store::{Claim, ClaimChange, ClaimKind};
+use crate::execute::{Decision, Draft};
+use crate::reader::Reader;
+use crate::{Appended, Asked, CommandError, Commands, authorize};
+
+/// The name of the channel that every workspace has.
+const GENERAL: &str = "general";
+
+/// What a workspace starts with.
+#[derive(Clone, Debug)]
+pub struct NewWorkspace {
+    /// Its identifier.
+    pub workspace_id: WorkspaceId,
+    /// The identifier of its #general channel.
+    pub general_channel_id: ChannelId,
+    /// Name, description and picture.
+    pub details: Details,
+    /// Unique on this server.
+    pub domain: Option<WorkspaceDomain>,
+    /// How many active members it may have.
+    pub max_members: u32,
+}
+
+impl Commands {
+    /// Creates a workspace, with its #general channel; the actor becomes its owner.
+    ///
+    /// # Errors
+    /// The refusal, or the store failed.
+    #[instrument(name = "create a workspace", skip_all, fields(workspace.id = %new.workspace_id))]
+    pub async fn create_workspace(&self, asked: &Asked, new: NewWorkspace) -> Result<Appended, CommandError> {
+        self.execute(asked, &new).await
+    }
+
+    /// Runs a command on a workspace.
+    ///
+    /// # Errors
+    /// The refusal, or the store failed.
+    pub async fn workspace(&self, asked: &Asked, workspace_id: WorkspaceId, command: WorkspaceCommand) -> Result<Appended, CommandError> {
+        let name = command.name();
+        self.workspace_with(asked, workspace_id, name, |_| command.clone()).await
+    }
+
+    /// Runs the command that `choose` makes of the workspace as it is; it may be asked more than once.
+    ///
+    /// # Errors
+    /// The refusal, or the store failed.
+    #[instrument(name = "command a workspace", skip_all, fields(workspace.id = %workspace_id, command = name))]
+    pub async fn workspace_with(
+        &self,
+        asked: &Asked,
+        workspace_id: WorkspaceId,
+        name: &'static str,
+        choose: impl Fn(&Workspace) -> WorkspaceCommand + Sync,
+    ) -> Result<Appended, CommandError> {
+        self.execute(asked, &Change { workspace_id, name, choose }).await
+    }
+
+    /// Accepts an invitation: the actor becomes a member, and joins #general.
+    ///
+    /// # Errors
+    /// The refusal, or the store failed.
+    #[instrument(name = "accept an invitation", skip_all, fields(workspace.id = %workspace_id))]
+    pub async fn accept_invitation(&self, asked: &Asked, workspace_id: WorkspaceId, invitation_id: InvitationId) -> Result<Appended, CommandError> {
+        self.execute(asked, &Accept { workspace_id, invitation_id }).await
+    }
+}
+
+impl Decision for NewWorkspace {
+    fn name(&self) -> &'static str {
+        "create workspace"
+    }
+
+    async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
+        authorize::active(reader.user(context.actor).await?.as_ref())?;
+        let workspace = reader.workspace(self.workspace_id).await?;
+        let channel = reader.channel(self.general_channel_id).await?;
+        let created = workspace.decide(context, self.command())?;
+        let general = channel.decide(context, ChannelCommand::Create(Box::new(self.general()?)))?;
+        Ok(Draft::of(self.workspace_id)
+            .write(StreamId::workspace(self.workspace_id), Some(self.workspace_id), created)
+            .write(StreamId::channel(self.general_channel_id), Some(self.workspace_id), general)
+            .claim(self.claims()))
+    }
+}
+
+impl NewWorkspace {
+    fn command(&self) -> WorkspaceCommand {
+        WorkspaceCommand::Create {
+            details: self.details.clone(),
+            domain: self.domain.clone(),
+            general_channel_id: self.general_channel_id,
+            max_members: self.max_members,
+        }
+    }
+
+    fn general(&self) -> Result<NewChannel, CommandError> {
+        Ok(NewChannel {
+            workspace_id: self.workspace_id,
+            kind: Kind::Public,
+            name: Some(ChannelName::parse(GENERAL)?),
+            display_name: None,
+            description: None,
+            topic: None,
+            purpose: None,
+            is_general: true,
+            members: std::collections::BTreeSet::new(),
+        })
+    }
+
+    fn claims(&self) -> Vec<ClaimChange> {
+        let general = Claim::in_workspace(ClaimKind::ChannelName, self.workspace_id, GENERAL).taken_by(self.general_channel_id);
+        let domain = self.domain.iter().map(|domain| Claim::on_server(ClaimKind::WorkspaceDomain, domain.as_str()).taken_by(self.workspace_id));
+        domain.chain([general]).collect()
+    }
+}
+
+struct Change<F> {
+    workspace_id: WorkspaceId,
+    name: &'static str,
+    choose: F,
+}
+
+impl<F: Fn(&Workspace) -> WorkspaceCommand + Sync> Decision for Change<F> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
+        authorize::active(reader.user(context.actor).await?.as_ref())?;
+        let workspace = reader.workspace(self.workspace_id).await?;
+        authorize::sees_workspace(&workspace, context.actor)?;
+        let command = (self.choose)(&workspace);
+        authorize::workspace_command(&workspace, context.actor, &command)?;
+        let subject = subject(self.workspace_id, &command);
+        let events: Vec<WorkspaceEvent> = workspace.decide(context, command)?;
+        Ok(Draft { subject, ..Draft::of(self.workspace_id) }.write(StreamId::workspace(self.workspace_id), Some(self.workspace_id), events))
+    }
+}
+
+/// What a command creates, or acts on.
+fn subject(workspace_id: WorkspaceId, command: &WorkspaceCommand) -> uuid::Uuid {
+    match command {
+        WorkspaceCommand::Invite { invitation_id, .. } => invitation_id.0,
+        _ => workspace_id.0,
+    }
+}
+
+struct Accept {
+    workspace_id: WorkspaceId,
+    invitation_id: InvitationId,
+}
+
+impl Decision for Accept {
+    fn name(&self) -> &'static str {
+        "accept invitation"
+    }
+
+    async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
+        authorize::active(reader.user(context.actor).await?.as_ref())?;
+        let workspace = reader.workspace(self.workspace_id).await?;
+        let command = WorkspaceCommand::AcceptInvitation { invitation_id: self.invitation_id };
+        authorize::workspace_command(&workspace, context.actor, &command)?;
+        let joined = workspace.decide(context, command)?;
+        let draft = Draft::of(self.workspace_id).write(StreamId::workspace(self.workspace_id), Some(self.workspace_id), joined);
+        match workspace.general_channel_id {
+            Some(general) => join_general(draft, context, reader, general, self.workspace_id).await,
+            None => Ok(draft),
+        }
+    }
+}
+
+async fn join_general(
+    draft: Draft,
+    context: &Context,
+    reader: &mut Reader<'_>,
+    channel_id: ChannelId,
+    workspace_id: WorkspaceId,
+) -> Result<Draft, CommandError> {
+    let channel = reader.channel(channel_id).await?;
+    if is_in(&channel, context.actor) {
+        return Ok(draft);
+    }
+    let events = channel.decide(context, ChannelCommand::Join)?;
+    let said = announcements(context, workspace_id, channel_id, &events);
+    let draft = draft.write(StreamId::channel(channel_id), Some(workspace_id), events);
+    Ok(said.into_iter().fold(draft, |draft, (stream, event)| draft.write(stream, Some(workspace_id), vec![event])))
+}
+
+fn is_in(channel: &Channel, user_id: UserId) -> bool {
+    channel.has_member(user_id)
+}
