@@ -1,0 +1,95 @@
+//! Publishing to JetStream: subjects, headers (CloudEvents' binding for NATS, binary mode), and the order.
+
+use async_nats::jetstream::context::PublishAckFuture;
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
+use async_nats::{Client, HeaderMap, jetstream};
+use chrono::SecondsFormat;
+use domain::wire_event::WireEvent;
+use futures::future::try_join_all;
+
+use super::leader::Cursor;
+use super::{RelayError, nats_error};
+
+/// The header that carries the position.
+const POSITION: &str = "ce-position";
+/// The header that carries the position before it in the same partition; 0 for the first.
+const PREVIOUS_POSITION: &str = "ce-previousposition";
+
+pub(super) struct Publisher {
+    context: jetstream::Context,
+    /// What every subject begins with.
+    root: String,
+    /// The sequence of the stream's last message: the next one must follow it.
+    last_sequence: u64,
+    /// The position of the stream's last message; 0 where there is none.
+    last_position: i64,
+}
+
+impl Publisher {
+    /// Makes the stream, if it is not there, and finds out where it ends.
+    pub(super) async fn connect(nats: &Client, stream: &str) -> Result<Self, RelayError> {
+        let context = jetstream::new(nats.clone());
+        let config = migrations::nats::events_stream(stream);
+        let stream_handle = context.get_or_create_stream(config).await.map_err(nats_error)?;
+        let last_sequence = stream_handle.get_info().await.map_err(nats_error)?.state.last_sequence;
+        let root = migrations::nats::subjects_root(stream);
+        let last_position = match stream_handle.get_last_raw_message_by_subject(&format!("{root}.>")).await {
+            Ok(message) => message.headers.get(POSITION).and_then(|value| value.as_str().parse().ok()).unwrap_or(0),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => 0,
+            Err(error) => return Err(nats_error(error)),
+        };
+        Ok(Self { context, root, last_sequence, last_position })
+    }
+
+    /// The position of the stream's last message; 0 where there is none.
+    pub(super) fn last_position(&self) -> i64 {
+        self.last_position
+    }
+
+    /// Publishes the events in order, all on their way at once, and returns when the server has acknowledged all.
+    pub(super) async fn publish(&mut self, events: &[WireEvent], cursor: &mut Cursor) -> Result<(), RelayError> {
+        let mut acks = Vec::with_capacity(events.len());
+        for event in events {
+            acks.push(self.send(event, cursor).await?);
+        }
+        try_join_all(acks.into_iter().map(IntoFuture::into_future)).await.map_err(nats_error)?;
+        Ok(())
+    }
+
+    async fn send(&mut self, event: &WireEvent, cursor: &mut Cursor) -> Result<PublishAckFuture, RelayError> {
+        let partition = cursor.partition(event.workspace_id);
+        let previous = cursor.advance(event.position, event.workspace_id);
+        let message = PublishMessage::build()
+            .payload(serde_json::to_vec(event)?.into())
+            .headers(headers(event, previous))
+            .message_id(event.position.to_string())
+            .expected_last_sequence(self.last_sequence);
+        self.last_sequence += 1;
+        self.context.send_publish(self.subject(event, partition), message).await.map_err(nats_error)
+    }
+
+    /// `events.<partition>.<workspace or _>.<aggregate>.<event>`; an event's name is `<aggregate>.<event>` already.
+    fn subject(&self, event: &WireEvent, partition: usize) -> String {
+        let root = &self.root;
+        match event.workspace_id {
+            Some(workspace_id) => format!("{root}.{partition}.{workspace_id}.{}", event.event_type),
+            None => format!("{root}.{partition}._.{}", event.event_type),
+        }
+    }
+}
+
+/// CloudEvents 1.0, and beside them the position and the one before it in the same partition.
+fn headers(event: &WireEvent, previous: i64) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("ce-specversion", "1.0");
+    headers.insert("ce-id", event.event_id.to_string());
+    headers.insert("ce-source", "/backscroll");
+    headers.insert("ce-type", event.event_type.as_str());
+    headers.insert("ce-subject", format!("{}/{}", event.aggregate_type, event.aggregate_id));
+    headers.insert("ce-time", event.recorded_at.to_rfc3339_opts(SecondsFormat::Micros, true));
+    headers.insert("ce-datacontenttype", "application/json");
+    headers.insert(POSITION, event.position.to_string());
+    headers.insert(PREVIOUS_POSITION, previous.to_string());
+    headers
+}

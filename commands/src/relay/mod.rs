@@ -1,0 +1,170 @@
+//! The relay: publishes the log to NATS JetStream, in order of position, by one leader at a time.
+//!
+//! NATS is a signal and a transport, never the truth: what is lost there, the projectors read from the log. The leader begins behind the
+//! last message of the stream or behind its cursor, whichever is further, and each message names the sequence that it expects to follow, so
+//! that a leader that was cut off and does not know it yet publishes nothing out of order.
+
+mod jetstream;
+mod leader;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_nats::Client;
+use domain::wire_event::WireEvent;
+use futures::StreamExt;
+use serde_json::value::RawValue;
+use sqlx::{PgPool, query};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use jetstream::Publisher;
+use leader::Leader;
+
+/// The most events that are on their way at a time.
+const IN_FLIGHT_MAX: i64 = 1_000;
+/// How long the log is not looked at when nobody says that it has grown.
+const POLL_EVERY: Duration = Duration::from_millis(250);
+/// How long is waited after something failed, and how long at most.
+const BACKOFF: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// What the relay needs.
+#[derive(Clone)]
+pub struct Settings {
+    /// The event store's database.
+    pub pool: PgPool,
+    /// NATS.
+    pub nats: Client,
+    /// The stream's name.
+    pub stream: String,
+    /// Into how many partitions the workspaces are spread: a token of the subjects.
+    pub partitions: u16,
+    /// Where the log ends, as far as this process knows.
+    pub head: watch::Receiver<i64>,
+    /// Told what the relay does.
+    pub stats: Arc<RelayStats>,
+}
+
+/// What the relay of this process does.
+#[derive(Debug, Default)]
+pub struct RelayStats {
+    /// The last position that this process published as the leader.
+    pub position: AtomicI64,
+    /// Whether this process is the leader.
+    pub leading: AtomicBool,
+    /// How often publishing failed and was begun anew.
+    pub restarts: AtomicI64,
+}
+
+/// Why the relay had to begin anew.
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error("the log cannot be read, or the lead was lost")]
+    Postgres(#[from] sqlx::Error),
+    #[error("{0}")]
+    Nats(String),
+    #[error("an event of the log is not JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Publishes until `shutdown`, whenever this process is the leader. Whatever fails is begun anew.
+pub async fn run(settings: Settings, shutdown: CancellationToken) {
+    let mut pause = BACKOFF;
+    while !shutdown.is_cancelled() {
+        let outcome = tokio::select! {
+            () = shutdown.cancelled() => break,
+            outcome = lead(&settings) => outcome,
+        };
+        settings.stats.leading.store(false, Ordering::Relaxed);
+        if let Err(error) = outcome {
+            settings.stats.restarts.fetch_add(1, Ordering::Relaxed);
+            warn!(error = &error as &dyn std::error::Error, pause_ms = pause.as_millis(), "the relay begins anew");
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            () = sleep(pause) => pause = (pause * 2).min(BACKOFF_MAX),
+        }
+    }
+    settings.stats.leading.store(false, Ordering::Relaxed);
+}
+
+/// Tells the other nodes, outside the stream, that this process has seen the log grow.
+pub async fn announce(nats: Client, stream: String, mut head: watch::Receiver<i64>, shutdown: CancellationToken) {
+    let subject = migrations::nats::wake_subject(&stream);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            changed = head.changed() => if changed.is_err() { return },
+        }
+        let position = head.borrow_and_update().to_string();
+        // A message that is lost costs nothing: who listens polls as well.
+        let _ = nats.publish(subject.clone(), position.into()).await;
+    }
+}
+
+/// Waits for the lead, then publishes until something fails.
+async fn lead(settings: &Settings) -> Result<(), RelayError> {
+    let mut leader = Leader::elected(&settings.pool).await?;
+    let mut publisher = Publisher::connect(&settings.nats, &settings.stream).await?;
+    let mut cursor = leader.cursor(&settings.pool, settings.partitions, publisher.last_position()).await?;
+    info!(position = cursor.position, "this process is the relay's leader");
+    settings.stats.leading.store(true, Ordering::Relaxed);
+    let mut woken = settings.nats.subscribe(migrations::nats::wake_subject(&settings.stream)).await.map_err(nats_error)?;
+    let mut head = settings.head.clone();
+    loop {
+        head.mark_unchanged();
+        let events = read(&settings.pool, cursor.position).await?;
+        let is_full = events.len() as i64 == IN_FLIGHT_MAX;
+        if !events.is_empty() {
+            publisher.publish(&events, &mut cursor).await?;
+            leader.save(&cursor).await?;
+            settings.stats.position.store(cursor.position, Ordering::Relaxed);
+        }
+        if !is_full {
+            tokio::select! {
+                _ = timeout(POLL_EVERY, head.changed()) => {}
+                _ = woken.next() => {}
+            }
+            if events.is_empty() {
+                leader.still_leads().await?;
+            }
+        }
+    }
+}
+
+/// The next events of the log, as they travel.
+async fn read(pool: &PgPool, after: i64) -> Result<Vec<WireEvent>, RelayError> {
+    let rows = query!(
+        r#"SELECT position, event_id, aggregate_type, aggregate_id, sequence, workspace_id, recorded_at, event_type, event_version,
+                  payload::text AS "payload!", metadata::text AS "metadata!"
+           FROM events WHERE position > $1 ORDER BY position LIMIT $2"#,
+        after,
+        IN_FLIGHT_MAX,
+    )
+    .fetch_all(pool)
+    .await?;
+    let wire = rows.into_iter().map(|row| {
+        Ok(WireEvent {
+            position: row.position,
+            event_id: row.event_id,
+            aggregate_type: row.aggregate_type,
+            aggregate_id: row.aggregate_id,
+            sequence: row.sequence,
+            workspace_id: row.workspace_id,
+            recorded_at: row.recorded_at,
+            event_type: row.event_type,
+            event_version: row.event_version,
+            payload: RawValue::from_string(row.payload)?,
+            metadata: RawValue::from_string(row.metadata)?,
+        })
+    });
+    wire.collect()
+}
+
+fn nats_error(error: impl std::fmt::Display) -> RelayError {
+    RelayError::Nats(error.to_string())
+}
