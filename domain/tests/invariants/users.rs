@@ -1,0 +1,73 @@
+//! What always holds of a user.
+
+use chrono::TimeDelta;
+use domain::text::{DisplayName, Email, Language, Reason, StatusText, Username};
+use domain::user::{Preferences, Profile, Registration};
+use domain::{User, UserCommand};
+use proptest::prelude::*;
+
+use crate::walk::{Step, asked, beginning, walk};
+
+fn profile() -> impl Strategy<Value = Profile> {
+    "[A-Z][a-z]{0,2}".prop_map(|name| Profile {
+        display_name: DisplayName::parse(&name).expect("a name"),
+        avatar_url: None,
+        title: None,
+        phone: None,
+        bio: None,
+        pronouns: None,
+    })
+}
+
+fn preferences() -> impl Strategy<Value = Preferences> {
+    prop::option::of("[a-c]{2}")
+        .prop_map(|language| Preferences { language: language.and_then(|l| Language::parse(&l).ok()), ..Preferences::default() })
+}
+
+fn registration() -> impl Strategy<Value = Registration> {
+    (profile(), preferences(), any::<bool>(), any::<bool>()).prop_map(|(profile, preferences, is_bot, is_operator)| Registration {
+        email: Email::parse("ann@example.org").expect("an address"),
+        username: Username::parse("ann").expect("a name"),
+        profile,
+        preferences,
+        is_bot,
+        is_operator,
+    })
+}
+
+fn command() -> impl Strategy<Value = UserCommand> {
+    prop_oneof![
+        registration().prop_map(|r| UserCommand::Register(Box::new(r))),
+        profile().prop_map(|p| UserCommand::ChangeProfile(Box::new(p))),
+        preferences().prop_map(UserCommand::ChangePreferences),
+        prop::option::of(0_i64..300_000).prop_map(|minutes| UserCommand::ChangeStatus {
+            text: StatusText::parse("at lunch").ok(),
+            emoji: None,
+            expires_at: minutes.map(|m| beginning() + TimeDelta::minutes(m)),
+        }),
+        any::<bool>().prop_map(|said| UserCommand::Suspend { reason: said.then(|| Reason::parse("spam").expect("a reason")) }),
+        Just(UserCommand::Reactivate),
+    ]
+}
+
+fn holds(step: &Step<User, UserCommand>) -> Result<(), TestCaseError> {
+    let Step { before, after, command, .. } = step;
+    if after.registration.is_none() {
+        prop_assert_eq!(after, &User::default());
+    }
+    if let Some(was) = &before.registration {
+        let is = after.registration.as_ref().expect("a registered user stays one");
+        prop_assert_eq!((&was.email, &was.username, was.is_operator), (&is.email, &is.username, is.is_operator));
+    }
+    if before.suspended && *command != UserCommand::Reactivate {
+        prop_assert_eq!(before, after);
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn a_user_registers_once_and_changes_nothing_while_suspended(asked in asked(command()), snapshot_at in 0_usize..60) {
+        walk::<User, _>(asked, snapshot_at, |_, _| (), |user, (), context, command| user.decide(context, command), holds)?;
+    }
+}
