@@ -253,3 +253,6 @@ fn emoji(text: &str) -> Result<(), &'static str> {
 fn ensure(fine: bool, reason: &'static str) -> Result<(), &'static str> {
     if fine { Ok(()) } else { Err(reason) }
 }
+
+#[cfg(test)]
+mod tests;
