@@ -95,6 +95,6 @@ fn membership_holds(before: &Channel, after: &Channel, direct: bool, general: bo
 proptest! {
     #[test]
     fn general_and_conversations_stay_and_what_is_archived_rests(asked in asked(command()), snapshot_at in 0_usize..60) {
-        walk::<Channel, _>(asked, snapshot_at, |_, _| (), |channel, (), context, command| channel.decide(context, command), holds)?;
+        walk(asked, snapshot_at, |_, _| (), |channel: &Channel, (), context, command| channel.decide(context, command), holds)?;
     }
 }

@@ -20,7 +20,7 @@ const CHANNEL: ChannelId = ChannelId(Uuid::from_u128(1));
 
 /// The channel is archived one minute in ten.
 fn archived_at(context: &Context) -> bool {
-    context.at.minute() % 10 == 0
+    context.at.minute().is_multiple_of(10)
 }
 
 /// The first person owns the workspace, the last one is in it but not in the channel.
@@ -117,6 +117,6 @@ proptest! {
     #[test]
     fn a_message_is_its_authors_and_a_deleted_one_rests(asked in asked(command()), snapshot_at in 0_usize..60) {
         let around = |context: &Context, _: &MessageCommand| around(archived_at(context));
-        walk::<Message, _>(asked, snapshot_at, around, |message, around, context, command| message.decide(around, context, command), holds)?;
+        walk(asked, snapshot_at, around, Message::decide, holds)?;
     }
 }

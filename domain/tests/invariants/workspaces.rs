@@ -62,6 +62,11 @@ fn overrides() -> impl Strategy<Value = WorkspaceCommand> {
     (person(), permissions).prop_map(|(user_id, permissions)| WorkspaceCommand::ChangeMemberPermissions { user_id, permissions })
 }
 
+fn member_details() -> impl Strategy<Value = WorkspaceCommand> {
+    let title = || Title::parse("Baker").ok();
+    person().prop_map(move |user_id| WorkspaceCommand::ChangeMemberDetails { user_id, title: title(), department: None })
+}
+
 fn command() -> impl Strategy<Value = WorkspaceCommand> {
     prop_oneof![
         3 => create(),
@@ -71,7 +76,7 @@ fn command() -> impl Strategy<Value = WorkspaceCommand> {
         8 => invitation().prop_map(|invitation_id| WorkspaceCommand::AcceptInvitation { invitation_id }),
         1 => invitation().prop_map(|invitation_id| WorkspaceCommand::RevokeInvitation { invitation_id }),
         4 => (person(), role()).prop_map(|(user_id, role)| WorkspaceCommand::ChangeMemberRole { user_id, role }),
-        1 => person().prop_map(|user_id| WorkspaceCommand::ChangeMemberDetails { user_id, title: Title::parse("Baker").ok(), department: None }),
+        1 => member_details(),
         2 => overrides(),
         3 => person().prop_map(|user_id| WorkspaceCommand::DeactivateMember { user_id }),
         3 => person().prop_map(|user_id| WorkspaceCommand::ReactivateMember { user_id }),
@@ -109,6 +114,6 @@ fn only_owners_make_owners(step: &Step<Workspace, WorkspaceCommand>) -> Result<(
 proptest! {
     #[test]
     fn a_workspace_has_an_owner_and_no_more_members_than_it_may(asked in asked(command()), snapshot_at in 0_usize..60) {
-        walk::<Workspace, _>(asked, snapshot_at, |_, _| (), |workspace, (), context, command| workspace.decide(context, command), holds)?;
+        walk(asked, snapshot_at, |_, _| (), |workspace: &Workspace, (), context, command| workspace.decide(context, command), holds)?;
     }
 }
