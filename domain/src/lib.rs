@@ -9,6 +9,7 @@
 
 #[cfg(test)]
 mod cast;
+pub mod catalogue;
 pub mod channel;
 pub mod context;
 pub mod formatting;

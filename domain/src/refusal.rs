@@ -84,7 +84,9 @@ pub struct RefusalEntry {
 /// Every refusal of an aggregate, one a line: `Variant = "code" Kind "message"`, `Kind("field")` where a field of the input is wrong.
 /// The message is the variant's documentation too. A table, so that none lacks a code, and so that the documentation can list them.
 macro_rules! refusals {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident $(($bind:ident: $payload:ty))? = $code:literal $kind:ident $(($field:expr))? $message:literal,)* }) => {
+    ($(#[$doc:meta])* $name:ident {
+        $($variant:ident $(($bind:ident: $payload:ty))? = $code:literal $kind:ident $(($field:expr))? $message:literal,)*
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
         pub enum $name {

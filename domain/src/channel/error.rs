@@ -16,7 +16,8 @@ refusals! {
         Archived = "channel.archived" Conflict "this channel is archived: unarchive it first",
         ArchivedAlready = "channel.archived_already" Conflict "this channel is archived already",
         NotArchived = "channel.not_archived" Conflict "this channel is not archived",
-        GeneralStays = "channel.general_stays" Conflict "everyone is in #general: it cannot be archived or left, and nobody removed from it",
+        GeneralStays = "channel.general_stays" Conflict
+            "everyone is in #general: it cannot be archived or left, and nobody removed from it",
         MemberAlready = "channel.member_already" Conflict "they are a member of this channel already",
         Private = "channel.private" Forbidden "this channel is private: ask a member to add you",
         NotAMember = "channel.not_a_member" Forbidden "not a member of this channel: join it, or be added, first",

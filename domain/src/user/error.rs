@@ -10,6 +10,7 @@ refusals! {
         Suspended = "user.suspended" Forbidden "this user is suspended: an operator must reactivate them first",
         SuspendedAlready = "user.suspended_already" Conflict "this user is suspended already",
         NotSuspended = "user.not_suspended" Conflict "this user is not suspended",
-        StatusOver = "user.status_over" Invalid("expires_at") "a status must end in the future: leave expires_at out for one without an end",
+        StatusOver = "user.status_over" Invalid("expires_at")
+            "a status must end in the future: leave expires_at out for one without an end",
     }
 }

@@ -1,0 +1,99 @@
+//! Every event that was ever written can be read: a stored payload of each, of each version that there was.
+#![expect(clippy::disallowed_methods, reason = "a test may read its fixtures")]
+#![expect(clippy::expect_used, reason = "a panic in a test is a failed test, with its line; the helpers are tests too")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use domain::catalogue::EVENTS;
+use domain::upcast::is_current;
+use domain::{AggregateType, ChannelEvent, Event, MessageEvent, UserEvent, WorkspaceEvent};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// A stored payload: the event's name on the wire, its version, and the JSON.
+struct Fixture {
+    wire_name: String,
+    version: String,
+    payload: String,
+}
+
+impl Fixture {
+    fn load(path: &Path) -> Self {
+        let name = path.file_name().and_then(|n| n.to_str()).expect("a name");
+        let stem = name.strip_suffix(".json").expect("a .json file");
+        let (wire_name, version) = stem.rsplit_once(".v").expect("a version");
+        let payload = std::fs::read_to_string(path).expect("a text");
+        Self { wire_name: wire_name.into(), version: version.into(), payload }
+    }
+
+    fn decode(&self) -> Event {
+        let aggregate = self.wire_name.split_once('.').and_then(|(name, _)| AggregateType::named(name)).expect("an aggregate");
+        Event::decode(aggregate, &self.wire_name, &self.version, &self.payload).expect("a payload that can be read")
+    }
+}
+
+fn fixtures() -> Vec<Fixture> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let entries = std::fs::read_dir(folder).expect("the fixtures");
+    entries.map(|entry| Fixture::load(&entry.expect("an entry").path())).collect()
+}
+
+/// The names of an event's variants, as serde knows them: it lists them when it is given one that is not there.
+fn variants<E: DeserializeOwned>() -> BTreeSet<String> {
+    let error = serde_json::from_value::<E>(json!({"no such event": {}})).err().expect("no such event");
+    let message = error.to_string();
+    let names = message.split('`').skip(1).step_by(2).map(str::to_owned);
+    names.filter(|name| name != "no such event").collect()
+}
+
+fn all_variants() -> BTreeSet<String> {
+    let of_aggregates = [variants::<UserEvent>(), variants::<WorkspaceEvent>(), variants::<ChannelEvent>(), variants::<MessageEvent>()];
+    of_aggregates.into_iter().flatten().collect()
+}
+
+#[test]
+fn every_fixture_is_the_event_that_its_name_says() {
+    for fixture in fixtures() {
+        let event = fixture.decode();
+        assert_eq!(event.wire_name(), fixture.wire_name);
+        assert!(is_current(&fixture.wire_name, event.version()), "{}", fixture.wire_name);
+        let written = serde_json::to_value(&event).expect("JSON");
+        let tags = written.as_object().expect("an object").keys().collect::<Vec<_>>();
+        assert_eq!(tags, [&fixture.wire_name]);
+    }
+}
+
+#[test]
+fn what_is_of_todays_version_is_written_as_it_was_read() {
+    for fixture in fixtures().iter().filter(|f| is_current(&f.wire_name, &f.version)) {
+        let read = serde_json::from_str::<Value>(&fixture.payload).expect("JSON");
+        let written = serde_json::to_value(fixture.decode()).expect("JSON");
+        assert_eq!(written, read, "{}", fixture.wire_name);
+    }
+}
+
+#[test]
+fn no_event_lacks_a_fixture_of_each_of_its_versions_or_a_line_in_the_catalogue() {
+    let versions = fixtures().into_iter().map(|f| (f.wire_name, f.version)).collect::<BTreeSet<_>>();
+    let listed = EVENTS.iter().map(|event| event.wire_name.to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(listed, all_variants(), "the catalogue and the events differ");
+    assert_eq!(listed.len(), EVENTS.len(), "an event is listed twice");
+    assert_eq!(versions.iter().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>(), listed, "the fixtures and the events differ");
+    for event in EVENTS {
+        assert!(is_current(event.wire_name, event.version), "{} is listed with an old version", event.wire_name);
+        let newest = event.version.parse::<u32>().expect("a number");
+        for version in 1..=newest {
+            assert!(versions.contains(&(event.wire_name.into(), version.to_string())), "{} lacks version {version}", event.wire_name);
+        }
+    }
+}
+
+#[test]
+fn a_payload_of_the_wrong_aggregate_or_of_a_later_version_is_refused() {
+    let payload = r#"{"channel.archived":{"by":"019f0b6e-3a00-7c41-9d52-8f1c2b7e4a01"}}"#;
+    assert!(Event::decode(AggregateType::Channel, "channel.archived", "1", payload).is_ok());
+    assert!(Event::decode(AggregateType::Workspace, "channel.archived", "1", payload).is_err());
+    assert!(Event::decode(AggregateType::Channel, "channel.archived", "2", payload).is_err());
+    assert!(Event::decode(AggregateType::Channel, "channel.archived", "1", "{}").is_err());
+}
