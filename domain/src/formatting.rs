@@ -113,7 +113,8 @@ impl FormattedContent {
             return;
         }
         for word in text.split_whitespace() {
-            let word = word.trim_matches(|c: char| matches!(c, '(' | ')' | '[' | ']' | '"' | '\'' | ',' | '.' | ';' | '!' | '?' | '*' | '_' | '`'));
+            let word = word
+                .trim_matches(|c: char| matches!(c, '(' | ')' | '[' | ']' | '"' | '\'' | ',' | '.' | ';' | '!' | '?' | '*' | '_' | '`'));
             if word.starts_with("http://") || word.starts_with("https://") {
                 push_once(&mut self.links, Link { url: word.into(), label: None });
             }
@@ -155,7 +156,9 @@ mod tests {
     fn mentions_channels_broadcasts_and_links_are_found_once_each() {
         let ann = UserId(Uuid::from_u128(1));
         let general = ChannelId(Uuid::from_u128(2));
-        let text = format!("1 < 2 > 0 <@{ann}> and <@{ann}> see <#{general}|general> <!here> <https://example.org|here> or https://example.org/a.");
+        let text = format!(
+            "1 < 2 > 0 <@{ann}> and <@{ann}> see <#{general}|general> <!here> <https://example.org|here> or https://example.org/a."
+        );
         let content = FormattedContent::of(&text);
         assert_eq!(content.mentions, [ann]);
         assert_eq!(content.channels, [general]);

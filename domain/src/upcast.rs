@@ -56,7 +56,16 @@ mod tests {
 
     use super::*;
 
-    const EXAMPLE: &[Step] = &[("thing.done", "1", "2", |mut p| { p["b"] = p["a"].take(); p }), ("thing.done", "2", "3", |mut p| { p["c"] = json!(true); p })];
+    const EXAMPLE: &[Step] = &[
+        ("thing.done", "1", "2", |mut p| {
+            p["b"] = p["a"].take();
+            p
+        }),
+        ("thing.done", "2", "3", |mut p| {
+            p["c"] = json!(true);
+            p
+        }),
+    ];
 
     #[test]
     fn an_old_payload_takes_every_step_to_today() {

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use super::{Channel, ChannelEvent, ChannelRefusal, ChannelSettings, Creation, Kind, MemberRole, Membership, NewChannel, NotificationLevel};
+use super::{
+    Channel, ChannelEvent, ChannelRefusal, ChannelSettings, Creation, Kind, MemberRole, Membership, NewChannel, NotificationLevel,
+};
 use crate::context::Context;
 use crate::ids::UserId;
 use crate::refusal::OutOfRange;

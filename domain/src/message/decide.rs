@@ -27,8 +27,18 @@ pub(super) fn post(message: &Message, around: &Surroundings, context: &Context, 
     let NewMessage { message_id: _, content, thread_id, client_msg_id, sent_at } = new;
     let formatted = formatted(&around.workspace, &content);
     let kind = Kind::Text;
-    let posting =
-        Posting { workspace_id, channel_id, author: context.actor, kind, content, formatted, thread_id, client_msg_id, sent_at, edited_at: None };
+    let posting = Posting {
+        workspace_id,
+        channel_id,
+        author: context.actor,
+        kind,
+        content,
+        formatted,
+        thread_id,
+        client_msg_id,
+        sent_at,
+        edited_at: None,
+    };
     Ok(vec![MessageEvent::Posted(Box::new(posting))])
 }
 

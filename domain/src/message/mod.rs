@@ -84,7 +84,12 @@ impl Aggregate for Message {
     type Error = MessageRefusal;
     type Services = Surroundings;
 
-    async fn handle(&mut self, (context, command): Self::Command, around: &Surroundings, sink: &EventSink<Self>) -> Result<(), MessageRefusal> {
+    async fn handle(
+        &mut self,
+        (context, command): Self::Command,
+        around: &Surroundings,
+        sink: &EventSink<Self>,
+    ) -> Result<(), MessageRefusal> {
         for event in self.decide(around, &context, command)? {
             sink.write(event, self).await;
         }

@@ -206,9 +206,7 @@ fn the_author_deletes() {
 #[test]
 fn whoever_has_the_permission_deletes_messages_of_others_and_of_the_system() {
     for event in [posted(), system()] {
-        given(around(), vec![event])
-            .when((by(ANN), MessageCommand::Delete))
-            .then_expect_events(vec![MessageEvent::Deleted { by: ANN }]);
+        given(around(), vec![event]).when((by(ANN), MessageCommand::Delete)).then_expect_events(vec![MessageEvent::Deleted { by: ANN }]);
     }
 }
 

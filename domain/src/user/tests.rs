@@ -45,7 +45,10 @@ fn status(expires_at: Option<chrono::DateTime<chrono::Utc>>) -> UserCommand {
 
 #[test]
 fn somebody_registers() {
-    Given::with(()).given_no_previous_events().when((by(ANN), UserCommand::Register(registration()))).then_expect_events(vec![registered()]);
+    Given::with(())
+        .given_no_previous_events()
+        .when((by(ANN), UserCommand::Register(registration())))
+        .then_expect_events(vec![registered()]);
 }
 
 #[test]

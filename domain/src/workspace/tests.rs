@@ -64,10 +64,7 @@ fn out_of_range(field: &'static str, range: &std::ops::RangeInclusive<u64>) -> W
 
 #[test]
 fn whoever_creates_a_workspace_owns_it() {
-    Given::with(())
-        .given_no_previous_events()
-        .when((by(ANN), create(3)))
-        .then_expect_events(vec![created(3), joined(ANN, Role::Owner)]);
+    Given::with(()).given_no_previous_events().when((by(ANN), create(3))).then_expect_events(vec![created(3), joined(ANN, Role::Owner)]);
 }
 
 #[test]

@@ -7,10 +7,7 @@ use crate::channel::{ChannelCommand, ChannelEvent, ChannelRefusal, Kind, MemberR
 #[test]
 fn somebody_joins_a_public_channel() {
     for given in [plans(), general()] {
-        Given::with(())
-            .given(given)
-            .when((by(CAT), ChannelCommand::Join))
-            .then_expect_events(vec![joined(CAT, MemberRole::Member, None)]);
+        Given::with(()).given(given).when((by(CAT), ChannelCommand::Join)).then_expect_events(vec![joined(CAT, MemberRole::Member, None)]);
     }
 }
 
@@ -32,20 +29,18 @@ fn a_member_cannot_join_or_be_added_again() {
 #[test]
 fn a_member_adds_somebody() {
     for kind in [Kind::Public, Kind::Private] {
-        Given::with(())
-            .given(of_kind(kind))
-            .when((by(BOB), ChannelCommand::AddMember { user_id: CAT }))
-            .then_expect_events(vec![joined(CAT, MemberRole::Member, Some(BOB))]);
+        Given::with(()).given(of_kind(kind)).when((by(BOB), ChannelCommand::AddMember { user_id: CAT })).then_expect_events(vec![joined(
+            CAT,
+            MemberRole::Member,
+            Some(BOB),
+        )]);
     }
 }
 
 #[test]
 fn somebody_outside_adds_nobody() {
     for user_id in [CAT, DAN] {
-        Given::with(())
-            .given(plans())
-            .when((by(CAT), ChannelCommand::AddMember { user_id }))
-            .then_expect_error(ChannelRefusal::NotAMember);
+        Given::with(()).given(plans()).when((by(CAT), ChannelCommand::AddMember { user_id })).then_expect_error(ChannelRefusal::NotAMember);
     }
 }
 

@@ -249,10 +249,7 @@ fn only_an_owner_reactivates_an_owner() {
 #[test]
 fn an_owner_hands_over_and_becomes_an_admin() {
     let handed_over = WorkspaceEvent::HandedOver { from: ANN, to: CAT };
-    Given::with(())
-        .given(acme())
-        .when((by(ANN), WorkspaceCommand::HandOver { to: CAT }))
-        .then_expect_events(vec![handed_over.clone()]);
+    Given::with(()).given(acme()).when((by(ANN), WorkspaceCommand::HandOver { to: CAT })).then_expect_events(vec![handed_over.clone()]);
     let mut workspace = super::Workspace::default();
     acme().into_iter().chain([handed_over]).for_each(|event| cqrs_es::Aggregate::apply(&mut workspace, event));
     assert_eq!(workspace.members[&ANN].role, Role::Admin);
@@ -271,7 +268,10 @@ fn only_an_owner_hands_over() {
 
 #[test]
 fn an_owner_cannot_hand_over_to_themselves() {
-    Given::with(()).given(acme()).when((by(ANN), WorkspaceCommand::HandOver { to: ANN })).then_expect_error(WorkspaceRefusal::HandOverToSelf);
+    Given::with(())
+        .given(acme())
+        .when((by(ANN), WorkspaceCommand::HandOver { to: ANN }))
+        .then_expect_error(WorkspaceRefusal::HandOverToSelf);
 }
 
 #[test]
