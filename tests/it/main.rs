@@ -1,1 +1,5 @@
-//! it
+//! One binary for every test that needs a real server. The folders mirror the system.
+
+mod event_store;
+mod relay;
+mod support;

@@ -1,1 +1,12 @@
-//! tests
+//! What every test that needs a real server shares: databases of their own, and waiting for a condition.
+//!
+//! Nothing is mocked here: Postgres, NATS and Redis are those that a user would run.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
+pub mod database;
+pub mod eventually;
+pub mod servers;
+
+pub use database::TestDatabase;
+pub use eventually::eventually;

@@ -1,0 +1,218 @@
+//! The zip: judged whole before anything of it is believed, and then read entry by entry, never unpacked.
+//!
+//! Refused: what is no zip, what is encrypted, names that climb or that are there twice, symbolic links, entries that share bytes, and what
+//! would become far larger than it is (a bomb). An entry that holds more than its directory says ends the reading.
+
+use std::io::{Read, Seek};
+
+use zip::read::Config;
+use zip::result::ZipError;
+use zip::unstable::read::ZipIterable;
+use zip::{CompressionMethod, ZipArchive};
+
+/// The longest name of an entry.
+const NAME_BYTES_MAX: usize = 1_000;
+
+/// What is read of an archive at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most entries (files and folders).
+    pub entries_max: usize,
+    /// The most bytes of one day of one channel, uncompressed: it is held in memory whole.
+    pub day_bytes_max: u64,
+    /// The most bytes of a list of users or channels, uncompressed: it is held in memory whole.
+    pub list_bytes_max: u64,
+    /// The most bytes of all entries, uncompressed.
+    pub total_bytes_max: u64,
+    /// How many times larger an entry may become, where it is larger than [`Limits::SMALL_BYTES`]; chat compresses some ten times.
+    pub ratio_max: u64,
+}
+
+impl Limits {
+    /// What is smaller is no bomb, however well it compresses.
+    pub const SMALL_BYTES: u64 = 1024 * 1024;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            entries_max: 2_000_000,
+            day_bytes_max: 64 * 1024 * 1024,
+            list_bytes_max: 256 * 1024 * 1024,
+            total_bytes_max: 256 * 1024 * 1024 * 1024,
+            ratio_max: 250,
+        }
+    }
+}
+
+/// Why an archive is refused, or cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// It cannot be opened.
+    #[error("the archive cannot be opened")]
+    Open(#[source] std::io::Error),
+    /// It is no zip, or a broken one.
+    #[error("the file is not a zip archive that can be read")]
+    NotAZip(#[source] ZipError),
+    /// It has too many entries.
+    #[error("the archive has {entries} entries; at most {max} are read")]
+    TooManyEntries {
+        /// How many.
+        entries: usize,
+        /// How many are allowed.
+        max: usize,
+    },
+    /// A name leads out of the archive, or cannot be understood.
+    #[error("the archive has an entry with the name {name:?}, which {reason}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Two entries have the same name.
+    #[error("the archive has two entries of the same name: which of them counts cannot be known")]
+    DuplicateNames,
+    /// Entries share bytes.
+    #[error("the archive has entries that share bytes, as bombs have")]
+    Overlapping,
+    /// It is encrypted.
+    #[error("the archive is encrypted ({0}): export it again without a password")]
+    Encrypted(String),
+    /// An entry is a symbolic link.
+    #[error("the archive has a symbolic link ({0})")]
+    SymbolicLink(String),
+    /// An entry is compressed in a way that is not read here.
+    #[error("{0} is compressed in a way that is not supported: zip it again with deflate")]
+    Compression(String),
+    /// Something would become too large.
+    #[error("{what} would take {bytes} bytes, more than the {max} that are read: is it a bomb?")]
+    TooLarge {
+        /// What.
+        what: String,
+        /// How large it says it is.
+        bytes: u64,
+        /// How large it may be.
+        max: u64,
+    },
+    /// An entry holds more than the directory says.
+    #[error("{0} holds more than the archive's directory says: is it a bomb?")]
+    Lies(String),
+    /// An entry cannot be read.
+    #[error("{path} in the archive is damaged")]
+    Damaged {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A file in the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Its place in the directory.
+    pub index: usize,
+    /// Its name, with `/` between folders.
+    pub path: String,
+    /// Its size, uncompressed, as the directory says.
+    pub bytes: u64,
+}
+
+/// An archive that was judged.
+pub(super) struct Archive<R> {
+    zip: ZipArchive<R>,
+}
+
+impl<R: Read + Seek> Archive<R> {
+    /// Opens the archive, and lists its files.
+    pub(super) fn open(mut reader: R, limits: &Limits) -> Result<(Self, Vec<Entry>), ArchiveError> {
+        // Counted before the directory is held in memory.
+        let entries = ZipIterable::try_new(&mut reader, Config::default()).map_err(ArchiveError::NotAZip)?.len();
+        not_too_many(entries, limits)?;
+        let mut zip = ZipArchive::new(reader).map_err(ArchiveError::NotAZip)?;
+        not_too_many(zip.len(), limits)?;
+        if zip.has_duplicate_names() {
+            return Err(ArchiveError::DuplicateNames);
+        }
+        let files = judge_entries(&zip, limits)?;
+        if zip.has_overlapping_entries().map_err(ArchiveError::NotAZip)? {
+            return Err(ArchiveError::Overlapping);
+        }
+        Ok((Self { zip }, files))
+    }
+
+    /// The content of a file, which may have at most so many bytes.
+    pub(super) fn read(&mut self, entry: &Entry, bytes_max: u64) -> Result<Vec<u8>, ArchiveError> {
+        if entry.bytes > bytes_max {
+            return Err(ArchiveError::TooLarge { what: entry.path.clone(), bytes: entry.bytes, max: bytes_max });
+        }
+        let damaged = |source| ArchiveError::Damaged { path: entry.path.clone(), source };
+        let file = self.zip.by_index(entry.index).map_err(|error| damaged(error.into()))?;
+        let mut content = Vec::with_capacity(usize::try_from(entry.bytes).unwrap_or(0).min(1024 * 1024));
+        file.take(entry.bytes + 1).read_to_end(&mut content).map_err(damaged)?;
+        match (content.len() as u64).cmp(&entry.bytes) {
+            std::cmp::Ordering::Equal => Ok(content),
+            std::cmp::Ordering::Greater => Err(ArchiveError::Lies(entry.path.clone())),
+            std::cmp::Ordering::Less => Err(damaged(std::io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+}
+
+fn not_too_many(entries: usize, limits: &Limits) -> Result<(), ArchiveError> {
+    if entries > limits.entries_max { Err(ArchiveError::TooManyEntries { entries, max: limits.entries_max }) } else { Ok(()) }
+}
+
+fn judge_entries<R: Read + Seek>(zip: &ZipArchive<R>, limits: &Limits) -> Result<Vec<Entry>, ArchiveError> {
+    let mut files = Vec::new();
+    let mut total = 0_u64;
+    for index in 0..zip.len() {
+        let entry = zip.by_index_data(index).map_err(ArchiveError::NotAZip)?;
+        let unreadable = |_| ArchiveError::Name { name: String::from_utf8_lossy(entry.name_raw()).into_owned(), reason: "cannot be read" };
+        let path = judge_name(&entry.name().map_err(unreadable)?)?;
+        if entry.is_symlink() {
+            return Err(ArchiveError::SymbolicLink(path));
+        }
+        if entry.encrypted() {
+            return Err(ArchiveError::Encrypted(path));
+        }
+        if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
+            return Err(ArchiveError::Compression(path));
+        }
+        let bytes = entry.size();
+        let bytes_max = Limits::SMALL_BYTES.max(entry.compressed_size().saturating_mul(limits.ratio_max));
+        if bytes > bytes_max {
+            return Err(ArchiveError::TooLarge { what: path, bytes, max: bytes_max });
+        }
+        total = total.saturating_add(bytes);
+        if !path.ends_with('/') {
+            files.push(Entry { index, path, bytes });
+        }
+    }
+    if total > limits.total_bytes_max {
+        return Err(ArchiveError::TooLarge { what: "the archive".into(), bytes: total, max: limits.total_bytes_max });
+    }
+    Ok(files)
+}
+
+/// A name that stays inside the archive. Nothing is unpacked, so it could do no harm; but no exporter writes such names.
+fn judge_name(name: &str) -> Result<String, ArchiveError> {
+    let refuse = |reason| Err(ArchiveError::Name { name: name.into(), reason });
+    if name.is_empty() || name.len() > NAME_BYTES_MAX {
+        return refuse("is empty or too long");
+    }
+    if name.starts_with('/') || name.as_bytes().get(1) == Some(&b':') {
+        return refuse("is absolute");
+    }
+    if name.contains('\\') {
+        return refuse("has a backslash");
+    }
+    if name.chars().any(char::is_control) {
+        return refuse("has a control character");
+    }
+    let folder = name.strip_suffix('/').unwrap_or(name);
+    if folder.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return refuse("climbs out of its folder");
+    }
+    Ok(name.into())
+}

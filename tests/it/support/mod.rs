@@ -1,0 +1,147 @@
+//! What the tests of the write side share: people, a workspace, a channel, messages, without HTTP.
+
+use chrono::Utc;
+use commands::{Appended, Asked, CommandError, Commands, EventStore, Idempotency, IdempotencyKey, NewWorkspace};
+use domain::channel::{Kind, NewChannel};
+use domain::ids::{ChannelId, InvitationId, MessageId, UserId, WorkspaceId};
+use domain::message::NewMessage;
+use domain::permission::Role;
+use domain::text::{ChannelName, DisplayName, Email, MessageBody, Username, WorkspaceName};
+use domain::user::{Preferences, Profile, Registration};
+use domain::workspace::Details;
+use domain::{ChannelCommand, Context, WorkspaceCommand};
+use sqlx::PgPool;
+use tests::TestDatabase;
+use uuid::Uuid;
+
+/// A write side over a database of its own.
+pub struct Writing {
+    pub database: TestDatabase,
+    pub pool: PgPool,
+    pub commands: Commands,
+}
+
+impl Writing {
+    pub async fn start() -> Self {
+        let database = TestDatabase::create().await;
+        let (pool, commands) = another_process(&database).await;
+        Self { database, pool, commands }
+    }
+
+    /// A workspace whose owner is the first user.
+    pub async fn workspace(&self) -> Team {
+        let owner = sign_up(&self.commands, "owner").await;
+        let (workspace_id, general) = (WorkspaceId(Uuid::now_v7()), ChannelId(Uuid::now_v7()));
+        let details = Details { name: WorkspaceName::parse("Orchard").expect("a name"), description: None, avatar_url: None };
+        let new = NewWorkspace { workspace_id, general_channel_id: general, details, domain: None, max_members: 1_000 };
+        self.commands.create_workspace(&asked(owner), new).await.expect("a workspace");
+        Team { owner, workspace_id, general }
+    }
+}
+
+/// Another process over the same database, as far as the event store can tell: nothing is shared but the database.
+pub async fn another_process(database: &TestDatabase) -> (PgPool, Commands) {
+    let pool = database.pool(8).await;
+    let store = EventStore::start(pool.clone()).await.expect("the event store");
+    (pool, Commands::new(store))
+}
+
+/// A workspace, its owner and its #general channel.
+#[derive(Clone, Copy)]
+pub struct Team {
+    pub owner: UserId,
+    pub workspace_id: WorkspaceId,
+    pub general: ChannelId,
+}
+
+impl Team {
+    /// Somebody new, who accepted an invitation.
+    pub async fn member(&self, commands: &Commands, name: &str, role: Role) -> UserId {
+        let user = sign_up(commands, name).await;
+        let invitation_id = InvitationId(Uuid::now_v7());
+        let email = email(name);
+        let invite = WorkspaceCommand::Invite { invitation_id, email, role, expires_at: Utc::now() + chrono::Duration::days(7) };
+        commands.workspace(&asked(self.owner), self.workspace_id, invite).await.expect("an invitation");
+        commands.accept_invitation(&asked(user), self.workspace_id, invitation_id).await.expect("a member");
+        user
+    }
+
+    pub async fn channel(&self, commands: &Commands, name: &str, kind: Kind, members: &[UserId]) -> ChannelId {
+        let channel_id = ChannelId(Uuid::now_v7());
+        let new = NewChannel {
+            workspace_id: self.workspace_id,
+            kind,
+            name: Some(ChannelName::parse(name).expect("a name")),
+            display_name: None,
+            description: None,
+            topic: None,
+            purpose: None,
+            is_general: false,
+            members: std::collections::BTreeSet::new(),
+        };
+        commands.create_channel(&asked(self.owner), channel_id, new).await.expect("a channel");
+        for user_id in members {
+            let add = ChannelCommand::AddMember { user_id: *user_id };
+            commands.channel(&asked(self.owner), channel_id, add).await.expect("a member of the channel");
+        }
+        channel_id
+    }
+}
+
+pub fn asked(actor: UserId) -> Asked {
+    Asked { context: Context::of(actor, Utc::now(), Uuid::now_v7()), idempotency: None }
+}
+
+pub fn asked_once(actor: UserId, key: &str) -> Asked {
+    let key = IdempotencyKey::parse(key).expect("a key");
+    Asked { idempotency: Some(Idempotency { key, fingerprint: [7; 32] }), ..asked(actor) }
+}
+
+fn email(name: &str) -> Email {
+    Email::parse(&format!("{name}@example.org")).expect("an address")
+}
+
+pub async fn sign_up(commands: &Commands, name: &str) -> UserId {
+    let user_id = UserId(Uuid::now_v7());
+    let registration = registration(name);
+    commands.register_user(&asked(user_id), user_id, registration).await.expect("a user");
+    user_id
+}
+
+pub fn registration(name: &str) -> Registration {
+    let profile = Profile {
+        display_name: DisplayName::parse(name).expect("a name"),
+        avatar_url: None,
+        title: None,
+        phone: None,
+        bio: None,
+        pronouns: None,
+    };
+    Registration {
+        email: email(name),
+        username: Username::parse(name).expect("a name"),
+        profile,
+        preferences: Preferences::default(),
+        is_bot: false,
+        is_operator: false,
+    }
+}
+
+pub async fn post(commands: &Commands, asked: &Asked, channel_id: ChannelId, text: &str) -> Result<Appended, CommandError> {
+    let new = NewMessage {
+        message_id: MessageId::at(asked.context.at, *Uuid::now_v7().as_bytes().last_chunk().expect("ten bytes")),
+        content: MessageBody::parse(text).expect("a text"),
+        thread_id: None,
+        client_msg_id: None,
+        sent_at: asked.context.at,
+    };
+    commands.post_message(asked, channel_id, new).await
+}
+
+/// The stable code of a refusal.
+pub fn code(outcome: Result<Appended, CommandError>) -> String {
+    match outcome.expect_err("a refusal") {
+        CommandError::Refused(refusal) => refusal.code().to_owned(),
+        error => panic!("not a refusal: {error:?}"),
+    }
+}

@@ -1,0 +1,36 @@
+//! Where the servers are that the tests run against: the environment, or what `make services` wrote.
+
+use std::path::{Path, PathBuf};
+
+/// The project's folder.
+#[must_use]
+pub fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// The address of a server, by the name of its setting, such as `BACKSCROLL_POSTGRES_URL`.
+///
+/// # Panics
+/// Nothing tells: neither the environment nor `.run/services.env`.
+#[must_use]
+pub fn address(setting: &str) -> String {
+    std::env::var(setting).ok().or_else(|| written(setting)).unwrap_or_else(|| panic!("{setting} is not set: run `make services` first"))
+}
+
+fn written(setting: &str) -> Option<String> {
+    let written = std::fs::read_to_string(checkout().join(".run/services.env")).ok()?;
+    written.lines().find_map(|line| line.strip_prefix(setting)?.strip_prefix('=').map(str::to_owned))
+}
+
+/// A connection to NATS. The client does not take a name and a password from the address by itself.
+///
+/// # Panics
+/// NATS cannot be reached.
+pub async fn nats() -> async_nats::Client {
+    let server: async_nats::ServerAddr = address("BACKSCROLL_NATS_URL").parse().expect("the address of NATS");
+    let options = match (server.username(), server.password()) {
+        (Some(name), Some(password)) => async_nats::ConnectOptions::with_user_and_password(name.into(), password.into()),
+        _ => async_nats::ConnectOptions::new(),
+    };
+    options.connect(server).await.expect("NATS: run `make services` first")
+}
