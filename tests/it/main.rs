@@ -1,5 +1,6 @@
 //! One binary for every test that needs a real server. The folders mirror the system.
 
+mod architecture;
 mod event_store;
 mod relay;
 mod support;

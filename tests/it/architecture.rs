@@ -1,0 +1,78 @@
+//! The arrows between the crates, as a test: `domain ← commands ← api`, `domain ← projections ← api`, and the two sides never know each
+//! other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use tests::servers::checkout;
+
+/// Which crates of ours each crate may know.
+const MAY_KNOW: [(&str, &[&str]); 5] = [
+    ("domain", &[]),
+    ("migrations", &[]),
+    ("commands", &["domain", "migrations"]),
+    ("projections", &["domain", "migrations"]),
+    ("api", &["domain", "migrations", "commands", "projections"]),
+];
+
+#[test]
+fn no_crate_knows_one_that_it_must_not() {
+    let ours = MAY_KNOW.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>();
+    for (name, may_know) in MAY_KNOW {
+        let known = dependencies(&checkout().join(name).join("Cargo.toml"));
+        let known = known.iter().map(String::as_str).filter(|dependency| ours.contains(dependency)).collect::<BTreeSet<_>>();
+        let may_know = may_know.iter().copied().collect::<BTreeSet<_>>();
+        assert!(known.is_subset(&may_know), "{name} knows {known:?}, and may know {may_know:?} only");
+    }
+}
+
+#[test]
+fn the_domain_has_no_clock_no_randomness_no_input_and_no_output() {
+    let allowed = ["chrono", "cqrs-es", "serde", "serde_json", "thiserror", "uuid"].map(str::to_owned).into_iter().collect::<BTreeSet<_>>();
+    let known = dependencies(&checkout().join("domain/Cargo.toml"));
+    assert!(known.is_subset(&allowed), "domain depends on more than {allowed:?}: {known:?}");
+    for banned in ["Utc::now", "Uuid::new_v4", "Uuid::now_v7", "std::env", "std::fs", "std::net", "SystemTime"] {
+        let found = sources("domain/src").into_iter().filter(|(_, text)| text.contains(banned)).map(|(path, _)| path).collect::<Vec<_>>();
+        assert!(found.is_empty(), "{banned} stands in {found:?}");
+    }
+}
+
+#[test]
+fn the_write_side_reads_no_projection_and_the_read_side_appends_nothing() {
+    let writes = sources("commands/src").into_iter().filter(|(_, text)| text.contains("FROM read.") || text.contains("read.messages"));
+    assert_eq!(writes.map(|(path, _)| path).collect::<Vec<_>>(), Vec::<String>::new());
+    let reads = sources("projections/src").into_iter().filter(|(_, text)| text.contains("append_events") || text.contains("INTO events"));
+    assert_eq!(reads.map(|(path, _)| path).collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[test]
+fn only_one_place_turns_an_error_into_a_status() {
+    let elsewhere = sources("api/src").into_iter().filter(|(path, text)| !path.contains("problem") && text.contains("application/problem+json"));
+    let elsewhere = elsewhere.map(|(path, _)| path).filter(|path| !path.contains("openapi")).collect::<Vec<_>>();
+    assert!(elsewhere.is_empty(), "{elsewhere:?}");
+}
+
+/// The names under `[dependencies]`.
+fn dependencies(manifest: &Path) -> BTreeSet<String> {
+    let manifest = fs::read_to_string(manifest).expect("a manifest");
+    let section = manifest.split("\n[").find(|section| section.starts_with("dependencies]")).unwrap_or_default();
+    let names = section.lines().skip(1).filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
+}
+
+/// Every Rust source under a folder, by path.
+fn sources(folder: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![checkout().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|ending| ending == "rs") {
+                found.insert(entry.display().to_string(), fs::read_to_string(&entry).expect("a source"));
+            }
+        }
+    }
+    found
+}
