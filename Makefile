@@ -9,7 +9,7 @@ export CARGO_INCREMENTAL ?= 0
 WITH_SERVICES := scripts/with-services.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check services stop docs sqlx
+.PHONY: help run test check bench services stop docs sqlx
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -22,6 +22,9 @@ test: ## run all tests; ARGS="…" goes to cargo test
 
 check: ## formatting, lints, documentation, licences of the dependencies
 	@scripts/check.sh
+
+bench: ## speed, as ratios to references of the same run; ROW=append runs the rows of that name
+	@$(WITH_SERVICES) cargo bench -p tests --bench bench -- $(ROW)
 
 services: ## start Postgres, NATS and Redis for this checkout, and leave them running
 	@scripts/services.sh start
