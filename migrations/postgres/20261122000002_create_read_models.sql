@@ -13,6 +13,7 @@ CREATE TABLE public.projection_checkpoints (
     projection TEXT PRIMARY KEY,
     position BIGINT NOT NULL DEFAULT 0 CHECK (position >= 0),
     epoch BIGINT NOT NULL DEFAULT 0,
+    generation BIGINT NOT NULL DEFAULT 0, -- a rebuild or an unparking was here: what the holder remembers is to be read again
     holder TEXT,
     updated_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );

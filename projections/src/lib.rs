@@ -6,8 +6,12 @@
 //! In reading order: [`ReadModels`] (the queries) and [`Progress`] (how far the projections are) are what the doors use; [`relational`]
 //! holds the read tables, one file per family; [`run`] keeps them up with the log: the feed brings events, the runner applies them.
 
+mod batch;
+mod checkpoint;
+mod feed;
 mod park;
 mod progress;
+mod projector;
 mod read_models;
 mod rebuild;
 mod registry;
@@ -18,9 +22,7 @@ mod states;
 pub use park::{ParkedEvent, UnparkError, unpark};
 pub use progress::{Behind, Progress};
 pub use read_models::{QueryError, ReadModels};
-pub use rebuild::{
-    Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, rebuild,
-};
+pub use rebuild::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, rebuild};
 pub use runner::{Settings, run};
 pub use states::{ProjectionState, states};
 

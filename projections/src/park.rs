@@ -1,9 +1,13 @@
 //! Parking: an event that cannot be applied holds up its key, and nothing else.
 
+use std::collections::{BTreeMap, HashSet};
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{PgPool, query_as};
+use sqlx::{PgConnection, PgPool, query, query_as, query_scalar};
 use utoipa::ToSchema;
+
+use crate::feed::Delivery;
 
 /// A key that waits: the event that could not be applied, and how many wait behind it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -54,10 +58,7 @@ pub async fn unpark(pool: &PgPool, projection: &str, park_key: &str) -> Result<u
 }
 
 /// What is parked.
-pub(crate) async fn parked(
-    executor: impl sqlx::PgExecutor<'_>,
-    projection: &str,
-) -> sqlx::Result<Vec<ParkedEvent>> {
+pub(crate) async fn parked(executor: impl sqlx::PgExecutor<'_>, projection: &str) -> sqlx::Result<Vec<ParkedEvent>> {
     query_as!(
         ParkedEvent,
         "SELECT park_key, first_position, last_position, events, error, parked_at FROM parked_keys WHERE projection = $1 ORDER BY first_position",
@@ -65,4 +66,95 @@ pub(crate) async fn parked(
     )
     .fetch_all(executor)
     .await
+}
+
+/// The keys that wait, as the holder remembers them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ParkedKeys(HashSet<String>);
+
+impl ParkedKeys {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn has(&self, park_key: &str) -> bool {
+        self.0.contains(park_key)
+    }
+
+    pub(crate) fn add(&mut self, park_key: &str) {
+        self.0.insert(park_key.to_owned());
+    }
+}
+
+/// The keys that wait.
+pub(crate) async fn keys(connection: &mut PgConnection, projection: &str) -> sqlx::Result<ParkedKeys> {
+    let keys = query_scalar!("SELECT park_key FROM parked_keys WHERE projection = $1", projection).fetch_all(connection).await?;
+    Ok(ParkedKeys(keys.into_iter().collect()))
+}
+
+/// What a batch, or a rebuild, has parked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parked {
+    keys: BTreeMap<String, Waiting>,
+}
+
+/// Events of one key that wait.
+#[derive(Clone, Debug)]
+struct Waiting {
+    /// Why the first of them cannot be applied; nothing where an earlier batch found that out.
+    error: Option<String>,
+    first: i64,
+    last: i64,
+    events: i64,
+}
+
+impl Parked {
+    /// An event that cannot be applied: from now on its key waits.
+    pub(crate) fn begins(&mut self, event: &Delivery, error: String) {
+        let waiting = Waiting { error: Some(error), first: event.position, last: event.position, events: 1 };
+        self.keys.insert(event.park_key.clone(), waiting);
+    }
+
+    /// An event that waits behind another one.
+    pub(crate) fn follows(&mut self, event: &Delivery) {
+        let waiting = Waiting { error: None, first: event.position, last: event.position, events: 0 };
+        let waiting = self.keys.entry(event.park_key.clone()).or_insert(waiting);
+        waiting.last = event.position;
+        waiting.events += 1;
+    }
+
+    /// Whether a key waits.
+    pub(crate) fn has(&self, park_key: &str) -> bool {
+        self.keys.contains_key(park_key)
+    }
+
+    /// The keys that wait.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.keys.keys().map(String::as_str)
+    }
+
+    /// Writes it down.
+    pub(crate) async fn store(&self, connection: &mut PgConnection, projection: &str) -> sqlx::Result<()> {
+        for (park_key, waiting) in &self.keys {
+            store(connection, projection, park_key, waiting).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn store(connection: &mut PgConnection, projection: &str, park_key: &str, waiting: &Waiting) -> sqlx::Result<()> {
+    query!(
+        "INSERT INTO parked_keys AS p (projection, park_key, first_position, last_position, events, error)
+         VALUES ($1, $2, $3, $4, $5, COALESCE($6, ''))
+         ON CONFLICT (projection, park_key) DO UPDATE SET last_position = $4, events = p.events + $5",
+        projection,
+        park_key,
+        waiting.first,
+        waiting.last,
+        waiting.events,
+        waiting.error
+    )
+    .execute(connection)
+    .await
+    .map(drop)
 }

@@ -59,13 +59,8 @@ impl Progress {
     /// Of the projections in that database.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        let trackers = registry::names()
-            .map(|name| (name, Tracker::new()))
-            .collect();
-        Self {
-            pool,
-            trackers: Arc::new(trackers),
-        }
+        let trackers = registry::names().map(|name| (name, Tracker::new())).collect();
+        Self { pool, trackers: Arc::new(trackers) }
     }
 
     /// The position that a projection has reached, by its checkpoint or what its projector in this process last said.
@@ -81,39 +76,20 @@ impl Progress {
     ///
     /// # Errors
     /// It did not get there within `limit`, there is no such projection, or its checkpoint cannot be read.
-    pub async fn wait_for(
-        &self,
-        projection: &str,
-        position: i64,
-        limit: Duration,
-    ) -> Result<i64, Behind> {
+    pub async fn wait_for(&self, projection: &str, position: i64, limit: Duration) -> Result<i64, Behind> {
         let tracker = self.tracker(projection)?;
         let deadline = Instant::now() + limit;
         loop {
             let known = *tracker.reached.borrow();
-            let reached = if known >= position {
-                known
-            } else {
-                self.look(projection, tracker).await?
-            };
+            let reached = if known >= position { known } else { self.look(projection, tracker).await? };
             if reached >= position {
                 return Ok(reached);
             }
             if Instant::now() >= deadline {
-                return Err(Behind::Reached {
-                    projection: projection.into(),
-                    asked: position,
-                    reached,
-                });
+                return Err(Behind::Reached { projection: projection.into(), asked: position, reached });
             }
-            let pause = if tracker.told.load(Ordering::Relaxed) {
-                TOLD_INTERVAL
-            } else {
-                POLL_INTERVAL
-            };
-            tracker
-                .moved_or(pause.min(deadline.saturating_duration_since(Instant::now())))
-                .await;
+            let pause = if tracker.told.load(Ordering::Relaxed) { TOLD_INTERVAL } else { POLL_INTERVAL };
+            tracker.moved_or(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
         }
     }
 
@@ -133,9 +109,7 @@ impl Progress {
     }
 
     fn tracker(&self, projection: &str) -> Result<&Tracker, Behind> {
-        self.trackers
-            .get(projection)
-            .ok_or_else(|| Behind::Unknown(projection.into()))
+        self.trackers.get(projection).ok_or_else(|| Behind::Unknown(projection.into()))
     }
 
     /// Where the projection is: as its projector says, or as the checkpoint says, which is read once for everyone who asks just now.
@@ -148,10 +122,7 @@ impl Progress {
         // Whoever was at it while this one waited for its turn began too early only if they began before the question.
         if read_at.is_none_or(|at| at < asked_at) {
             let began = Instant::now();
-            let stored = query_scalar!(
-                "SELECT position FROM projection_checkpoints WHERE projection = $1",
-                projection
-            );
+            let stored = query_scalar!("SELECT position FROM projection_checkpoints WHERE projection = $1", projection);
             let stored = stored.fetch_optional(&self.pool).await?.unwrap_or(0);
             tracker.moved_to(stored);
             *read_at = Some(began);
@@ -162,11 +133,7 @@ impl Progress {
 
 impl Tracker {
     fn new() -> Self {
-        Self {
-            reached: watch::Sender::new(0),
-            told: AtomicBool::new(false),
-            read_at: Mutex::new(None),
-        }
+        Self { reached: watch::Sender::new(0), told: AtomicBool::new(false), read_at: Mutex::new(None) }
     }
 
     fn moved_to(&self, position: i64) {

@@ -1,8 +1,14 @@
 //! Every projector, a line each.
 
-use crate::relational;
+use crate::projector::Projector;
+use crate::relational::Relational;
+
+/// Every projector.
+pub(crate) fn projectors() -> Vec<Box<dyn Projector>> {
+    vec![Box::new(Relational::LIVE)]
+}
 
 /// The names of all projections.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    [relational::NAME].into_iter()
+    projectors().into_iter().map(|projector| projector.name())
 }

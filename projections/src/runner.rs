@@ -1,15 +1,40 @@
 //! Keeps the projections up with the log: one holder each, batch by batch, each batch with its checkpoint in one transaction.
+//!
+//! The holder has an advisory lock on a connection of its own and does its work on that same connection, so that losing the one is
+//! losing the other. The epoch fences off whoever believes to be the holder all the same.
 
-use sqlx::PgPool;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
 
+use crate::batch::{self, BatchError};
+use crate::checkpoint::{self, Checkpoint};
+use crate::feed::log::LogError;
+use crate::feed::{Feed, Sources};
+use crate::park::{self, ParkedKeys};
 use crate::progress::Progress;
+use crate::projector::Projector;
+use crate::registry;
+
+/// How often a process that does not hold a projection tries to.
+const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long to wait after a failure, at first.
+const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
+
+/// How long to wait after a failure, at most.
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
 
 /// What the projectors of a process need.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The database; its `search_path` must be `read, public`.
+    /// The database.
     pub pool: PgPool,
     /// NATS, where the log is published. Without it, the log is polled.
     pub nats: Option<async_nats::Client>,
@@ -23,8 +48,132 @@ pub struct Settings {
     pub holder: String,
 }
 
+/// Why a holder stopped. All of it is tried again.
+#[derive(Debug, thiserror::Error)]
+enum HoldError {
+    #[error("the database cannot be used")]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+}
+
 /// Runs every projector until `shutdown`. Whatever fails is tried again for ever; another process takes over where this one dies.
 pub async fn run(settings: Settings, shutdown: CancellationToken) {
-    drop(settings);
-    shutdown.cancelled().await;
+    let mut runners = JoinSet::new();
+    for projector in registry::projectors() {
+        runners.spawn(keep(settings.clone(), projector, shutdown.clone()));
+    }
+    while runners.join_next().await.is_some() {}
+}
+
+async fn keep(settings: Settings, mut projector: Box<dyn Projector>, shutdown: CancellationToken) {
+    let name = projector.name();
+    let mut failures = 0;
+    while !shutdown.is_cancelled() {
+        let before = failures;
+        let held = hold(&settings, projector.as_mut(), &shutdown, &mut failures).await;
+        settings.progress.released(name);
+        match held {
+            Ok(()) => return,
+            Err(error) => {
+                // Whatever was applied in between has set it back to nothing.
+                failures = failures.min(before) + 1;
+                let delay = retry_delay(failures);
+                warn!(projection = name, error = %chain(&error), delay_ms = delay.as_millis(), "the projector stopped, and goes on after a pause");
+                tokio::select! { () = sleep(delay) => {}, () = shutdown.cancelled() => {} }
+            }
+        }
+    }
+}
+
+/// Holds the projection, from when nobody else does until shutdown or a failure.
+async fn hold(
+    settings: &Settings,
+    projector: &mut dyn Projector,
+    shutdown: &CancellationToken,
+    failures: &mut u32,
+) -> Result<(), HoldError> {
+    let name = projector.name();
+    let mut connection = connect(&settings.pool).await?;
+    while !checkpoint::try_hold(&mut connection, name).await? {
+        tokio::select! { () = sleep(STANDBY_INTERVAL) => {}, () = shutdown.cancelled() => return Ok(()) }
+    }
+    let mut stood = checkpoint::begin_epoch(&mut connection, name, &settings.holder).await?;
+    let mut parked = park::keys(&mut connection, name).await?;
+    info!(projection = name, position = stood.position, epoch = stood.epoch, "holding the projection");
+    settings.progress.reached(name, stood.position);
+    let sources = Sources {
+        pool: settings.pool.clone(),
+        nats: settings.nats.clone().map(|client| (client, settings.stream.clone())),
+        wake: settings.wake.clone(),
+    };
+    let mut feed = Feed::open(sources, name);
+    loop {
+        let events = tokio::select! {
+            events = feed.next(stood.position) => events?,
+            () = shutdown.cancelled() => break,
+        };
+        stood = apply(&mut connection, projector, stood, events, &mut parked).await?;
+        settings.progress.reached(name, stood.position);
+        feed.applied(stood.position).await;
+        *failures = 0;
+    }
+    Ok(connection.close().await?)
+}
+
+async fn apply(
+    connection: &mut PgConnection,
+    projector: &mut dyn Projector,
+    stood: Checkpoint,
+    events: Vec<crate::feed::Delivery>,
+    parked: &mut ParkedKeys,
+) -> Result<Checkpoint, BatchError> {
+    match batch::apply(connection, projector, stood, &events, parked).await {
+        Err(BatchError::Changed) => {
+            // A rebuild or an unparking was here. The same events again, knowing that.
+            let stood = batch::read_again(connection, projector.name(), stood, parked).await?;
+            debug!(projection = projector.name(), generation = stood.generation, "the projection was changed by somebody else");
+            batch::apply(connection, projector, stood, &events, parked).await
+        }
+        outcome => outcome,
+    }
+}
+
+/// A connection of its own, which ends with the hold.
+async fn connect(pool: &PgPool) -> sqlx::Result<PgConnection> {
+    let options: PgConnectOptions = pool.connect_options().as_ref().clone();
+    let options = options.application_name("backscroll projector").options([("search_path", "read,public"), ("timezone", "UTC")]);
+    PgConnection::connect_with(&options).await
+}
+
+/// Doubles with each failure, up to the limit; between half and all of it, so that nodes do not come back in step.
+fn retry_delay(failures: u32) -> Duration {
+    let full = RETRY_DELAY_MIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(RETRY_DELAY_MAX);
+    full.mul_f64(rand::random_range(0.5..=1.0))
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delay_grows_and_stays_under_its_limit() {
+        assert!(retry_delay(1) <= RETRY_DELAY_MIN);
+        assert!(retry_delay(4) > RETRY_DELAY_MIN * 2);
+        assert!((RETRY_DELAY_MAX / 2..=RETRY_DELAY_MAX).contains(&retry_delay(100)));
+    }
 }

@@ -41,31 +41,16 @@ pub async fn states(pool: &PgPool) -> Result<Vec<ProjectionState>, QueryError> {
 }
 
 async fn state(pool: &PgPool, name: &str) -> Result<ProjectionState, QueryError> {
-    let checkpoint = query!(
-        "SELECT position, holder, updated_at FROM projection_checkpoints WHERE projection = $1",
-        name
-    );
+    let checkpoint = query!("SELECT position, holder, updated_at FROM projection_checkpoints WHERE projection = $1", name);
     let checkpoint = checkpoint.fetch_optional(pool).await?;
     // After the checkpoint, so that the lag is never negative.
     let head = head(pool).await?;
-    let (position, holder, updated_at) = checkpoint.map_or((0, None, None), |c| {
-        (c.position, c.holder, Some(c.updated_at))
-    });
+    let (position, holder, updated_at) = checkpoint.map_or((0, None, None), |c| (c.position, c.holder, Some(c.updated_at)));
     let parked = park::parked(pool, name).await?;
-    Ok(ProjectionState {
-        name: name.into(),
-        position,
-        head,
-        lag: head - position,
-        holder,
-        updated_at,
-        parked,
-    })
+    Ok(ProjectionState { name: name.into(), position, head, lag: head - position, holder, updated_at, parked })
 }
 
 /// The last position of the log; 0 where it is empty.
 pub(crate) async fn head(executor: impl sqlx::PgExecutor<'_>) -> sqlx::Result<i64> {
-    query_scalar!(r#"SELECT COALESCE(max(position), 0) AS "head!" FROM events"#)
-        .fetch_one(executor)
-        .await
+    query_scalar!(r#"SELECT COALESCE(max(position), 0) AS "head!" FROM events"#).fetch_one(executor).await
 }

@@ -18,10 +18,6 @@ pub async fn rebuild(
     observe: impl Fn(RebuildProgress) + Send + Sync,
 ) -> Result<RebuildReport, RebuildError> {
     let _ = (pool, options);
-    observe(RebuildProgress {
-        phase: Phase::Folding,
-        done: 0,
-        total: 0,
-    });
+    observe(RebuildProgress { phase: Phase::Folding, done: 0, total: 0 });
     Err(RebuildError::Unknown(projection.into()))
 }

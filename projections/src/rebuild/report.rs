@@ -74,10 +74,7 @@ pub enum RebuildError {
     #[error("another rebuild of {0} is under way")]
     UnderWay(String),
     /// The new model differs from the live one.
-    #[error(
-        "the new model differs from the live one at position {position}: {}",
-        list(differences)
-    )]
+    #[error("the new model differs from the live one at position {position}: {}", list(differences))]
     Differs {
         /// Where both stood.
         position: i64,
@@ -112,25 +109,13 @@ impl fmt::Display for Phase {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.live_rows == self.new_rows {
-            write!(
-                f,
-                "{} has {} rows in both, not all alike",
-                self.table, self.live_rows
-            )
+            write!(f, "{} has {} rows in both, not all alike", self.table, self.live_rows)
         } else {
-            write!(
-                f,
-                "{} has {} rows, the new one {}",
-                self.table, self.live_rows, self.new_rows
-            )
+            write!(f, "{} has {} rows, the new one {}", self.table, self.live_rows, self.new_rows)
         }
     }
 }
 
 fn list(differences: &[Difference]) -> String {
-    differences
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
+    differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -1,14 +1,16 @@
 //! `audit_log`: an index of the log by workspace, actor, aggregate, type and time. The events themselves are read from the log.
 
 use chrono::{DateTime, Utc};
-use domain::AggregateType;
 use domain::ids::{UserId, WorkspaceId};
+use domain::{AggregateType, Event, Recorded};
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{query, query_file_as, query_file_scalar};
+use sqlx::{PgConnection, query, query_file, query_file_as, query_file_scalar};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::copy::{CopyRow, Tuple};
+use super::seen::to_micros;
 use crate::read_models::{QueryError, ReadModels, rows};
 
 /// Which events of the log. What says nothing leaves nothing out.
@@ -65,6 +67,65 @@ pub struct LogRow {
     pub metadata: Value,
 }
 
+/// A row of the table: one for each event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AuditRecord {
+    position: i64,
+    workspace_id: Option<Uuid>,
+    recorded_at: DateTime<Utc>,
+    actor_id: Uuid,
+    aggregate_type: &'static str,
+    aggregate_id: Uuid,
+    event_type: &'static str,
+}
+
+impl AuditRecord {
+    /// The event's row.
+    pub(crate) fn of(event: &Recorded<Event>) -> Self {
+        Self {
+            position: event.position,
+            workspace_id: event.workspace_id.map(|id| id.0),
+            recorded_at: to_micros(event.recorded_at),
+            actor_id: event.metadata.actor.0,
+            aggregate_type: event.stream.aggregate.as_str(),
+            aggregate_id: event.stream.id,
+            event_type: event.event.wire_name(),
+        }
+    }
+}
+
+/// Writes rows, unless they are there.
+pub(super) async fn save(connection: &mut PgConnection, records: &[AuditRecord]) -> sqlx::Result<()> {
+    query_file!(
+        "src/relational/sql/save_audit_log.sql",
+        &records.iter().map(|r| r.position).collect::<Vec<_>>(),
+        &records.iter().map(|r| r.workspace_id).collect::<Vec<_>>() as _,
+        &records.iter().map(|r| r.recorded_at).collect::<Vec<_>>(),
+        &records.iter().map(|r| r.actor_id).collect::<Vec<_>>(),
+        &records.iter().map(|r| r.aggregate_type).collect::<Vec<_>>() as _,
+        &records.iter().map(|r| r.aggregate_id).collect::<Vec<_>>(),
+        &records.iter().map(|r| r.event_type).collect::<Vec<_>>() as _,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+impl CopyRow for AuditRecord {
+    const COLUMNS: &'static [&'static str] =
+        &["position", "workspace_id", "recorded_at", "actor_id", "aggregate_type", "aggregate_id", "event_type"];
+
+    fn write(&self, tuple: &mut Tuple<'_>) {
+        tuple.int8(self.position);
+        tuple.maybe(self.workspace_id, Tuple::uuid);
+        tuple.time(self.recorded_at);
+        tuple.uuid(self.actor_id);
+        tuple.text(self.aggregate_type);
+        tuple.uuid(self.aggregate_id);
+        tuple.text(self.event_type);
+    }
+}
+
 impl ReadModels {
     /// Events of the log: newest first, or oldest first behind `after_position`.
     ///
@@ -84,24 +145,13 @@ impl ReadModels {
 
     /// The position of the first event recorded then or later; one behind the head where there is none.
     async fn first_position_at(&self, at: DateTime<Utc>) -> Result<i64, QueryError> {
-        Ok(
-            query_file_scalar!("src/relational/sql/first_position_at.sql", at)
-                .fetch_one(&self.pool)
-                .await?,
-        )
+        Ok(query_file_scalar!("src/relational/sql/first_position_at.sql", at).fetch_one(&self.pool).await?)
     }
 
-    async fn log_between(
-        &self,
-        filter: &LogFilter,
-        after: i64,
-        before: i64,
-    ) -> Result<Vec<LogRow>, QueryError> {
+    async fn log_between(&self, filter: &LogFilter, after: i64, before: i64) -> Result<Vec<LogRow>, QueryError> {
         let mut tx = self.pool.begin().await?;
         // A plan of its own for each question: which index fits depends on what was asked.
-        query!("SET LOCAL plan_cache_mode = force_custom_plan")
-            .execute(&mut *tx)
-            .await?;
+        query!("SET LOCAL plan_cache_mode = force_custom_plan").execute(&mut *tx).await?;
         let workspace_id = filter.workspace_id.map(|id| id.0);
         let actor = filter.actor.map(|id| id.0);
         let aggregate_type = filter.aggregate_type.map(AggregateType::as_str);

@@ -1,12 +1,18 @@
 //! `channel_members`: who is in which channel, and who was.
 
 use chrono::{DateTime, Utc};
-use domain::ids::{ChannelId, UserId};
+use domain::ChannelEvent;
+use domain::channel::{MemberRole, NotificationLevel};
+use domain::ids::{ChannelId, MembershipId, UserId};
 use serde::Serialize;
-use sqlx::query_file_as;
+use sqlx::types::Json;
+use sqlx::{PgConnection, query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::copy::{CopyRow, Tuple};
+use super::rows::{Missing, Row, Rows};
+use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels, rows};
 
 /// A member of a channel, with their names.
@@ -36,6 +42,142 @@ pub struct ChannelMemberRow {
     pub invited_by: Option<Uuid>,
 }
 
+/// A row of the table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct ChannelMemberRecord {
+    membership_id: Uuid,
+    channel_id: Uuid,
+    workspace_id: Uuid,
+    user_id: Uuid,
+    role: String,
+    notification_level: String,
+    joined_at: DateTime<Utc>,
+    left_at: Option<DateTime<Utc>>,
+    invited_by: Option<Uuid>,
+    is_active: bool,
+    position: i64,
+}
+
+/// The membership that an event is about.
+pub(super) fn touched(channel_id: Uuid, event: &ChannelEvent) -> Option<Uuid> {
+    match event {
+        ChannelEvent::MemberJoined { user_id, .. }
+        | ChannelEvent::MemberLeft { user_id }
+        | ChannelEvent::MemberRemoved { user_id, .. }
+        | ChannelEvent::MemberRoleChanged { user_id, .. }
+        | ChannelEvent::NotificationLevelChanged { user_id, .. } => Some(MembershipId::of(ChannelId(channel_id), *user_id).0),
+        ChannelEvent::Created(_)
+        | ChannelEvent::Renamed { .. }
+        | ChannelEvent::TopicChanged { .. }
+        | ChannelEvent::PurposeChanged { .. }
+        | ChannelEvent::DescriptionChanged { .. }
+        | ChannelEvent::SettingsChanged(_)
+        | ChannelEvent::Archived { .. }
+        | ChannelEvent::Unarchived { .. } => None,
+    }
+}
+
+/// What an event does to members of a channel.
+pub(super) fn apply(members: &mut Rows<ChannelMemberRecord>, place: (Uuid, Uuid), seen: Seen, event: &ChannelEvent) -> Result<(), Missing> {
+    let (workspace_id, channel_id) = place;
+    let Some(id) = touched(channel_id, event) else { return Ok(()) };
+    match event {
+        ChannelEvent::MemberJoined { user_id, role, invited_by } => {
+            let joined = ChannelMemberRecord {
+                membership_id: id,
+                channel_id,
+                workspace_id,
+                user_id: user_id.0,
+                role: role.as_str().into(),
+                notification_level: NotificationLevel::default().as_str().into(),
+                joined_at: seen.at,
+                left_at: None,
+                invited_by: invited_by.map(|id| id.0),
+                is_active: true,
+                position: seen.position,
+            };
+            members.insert(joined);
+            Ok(())
+        }
+        ChannelEvent::MemberLeft { user_id: _ } | ChannelEvent::MemberRemoved { .. } => members.change(id, seen, |row| {
+            row.is_active = false;
+            row.left_at = Some(seen.at);
+            row.role = MemberRole::Member.as_str().into();
+        }),
+        ChannelEvent::MemberRoleChanged { user_id: _, role } => members.change(id, seen, |row| row.role = role.as_str().into()),
+        ChannelEvent::NotificationLevelChanged { user_id: _, level } => {
+            members.change(id, seen, |row| row.notification_level = level.as_str().into())
+        }
+        ChannelEvent::Created(_)
+        | ChannelEvent::Renamed { .. }
+        | ChannelEvent::TopicChanged { .. }
+        | ChannelEvent::PurposeChanged { .. }
+        | ChannelEvent::DescriptionChanged { .. }
+        | ChannelEvent::SettingsChanged(_)
+        | ChannelEvent::Archived { .. }
+        | ChannelEvent::Unarchived { .. } => Ok(()),
+    }
+}
+
+/// The memberships as they are stored.
+pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<ChannelMemberRecord>> {
+    query_file_as!(ChannelMemberRecord, "src/relational/sql/load_channel_members.sql", ids).fetch_all(connection).await
+}
+
+/// Writes memberships, unless what is stored has seen more.
+pub(super) async fn save(connection: &mut PgConnection, members: &[&ChannelMemberRecord]) -> sqlx::Result<()> {
+    query_file!("src/relational/sql/save_channel_members.sql", Json(members) as _).execute(connection).await.map(drop)
+}
+
+impl CopyRow for ChannelMemberRecord {
+    const COLUMNS: &'static [&'static str] = &[
+        "membership_id",
+        "channel_id",
+        "workspace_id",
+        "user_id",
+        "role",
+        "notification_level",
+        "joined_at",
+        "left_at",
+        "invited_by",
+        "is_active",
+        "position",
+    ];
+
+    fn write(&self, tuple: &mut Tuple<'_>) {
+        tuple.uuid(self.membership_id);
+        tuple.uuid(self.channel_id);
+        tuple.uuid(self.workspace_id);
+        tuple.uuid(self.user_id);
+        tuple.text(&self.role);
+        tuple.text(&self.notification_level);
+        tuple.time(self.joined_at);
+        tuple.maybe(self.left_at, Tuple::time);
+        tuple.maybe(self.invited_by, Tuple::uuid);
+        tuple.bool(self.is_active);
+        tuple.int8(self.position);
+    }
+}
+
+impl Row for ChannelMemberRecord {
+    type Key = Uuid;
+    const TABLE: &'static str = "channel_members";
+
+    fn key(&self) -> Uuid {
+        self.membership_id
+    }
+
+    fn position(&self) -> i64 {
+        self.position
+    }
+
+    fn see(&mut self, position: i64) {
+        self.position = position;
+    }
+
+    fn updated(&mut self, _: DateTime<Utc>) {}
+}
+
 impl ReadModels {
     /// Who is in a channel now, in order of their identifiers. `after` is the last user of the page before.
     ///
@@ -48,13 +190,7 @@ impl ReadModels {
         limit: u16,
     ) -> Result<Vec<ChannelMemberRow>, QueryError> {
         let after = after.map_or(Uuid::nil(), |id| id.0);
-        let file = query_file_as!(
-            ChannelMemberRow,
-            "src/relational/sql/channel_members.sql",
-            channel_id.0,
-            after,
-            rows(limit)
-        );
+        let file = query_file_as!(ChannelMemberRow, "src/relational/sql/channel_members.sql", channel_id.0, after, rows(limit));
         Ok(file.fetch_all(&self.pool).await?)
     }
 }

@@ -1,14 +1,19 @@
 //! `channels`: channels, direct and group conversations.
 
 use chrono::{DateTime, Utc};
+use domain::ChannelEvent;
+use domain::channel::{ChannelSettings, Creation, RetentionPolicy};
 use domain::ids::{ChannelId, UserId, WorkspaceId};
 use domain::text::ChannelName;
 use serde::Serialize;
-use serde_json::Value;
-use sqlx::query_file_as;
+use serde_json::{Value, json};
+use sqlx::types::Json;
+use sqlx::{PgConnection, query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::rows::{Missing, Row, Rows};
+use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels, rows};
 
 /// A channel, as it is now.
@@ -53,8 +58,115 @@ pub struct ChannelRow {
     /// Who archived it.
     pub archived_by: Option<Uuid>,
     /// The last event that this has seen.
-    #[serde(skip)]
     pub position: i64,
+}
+
+/// What an event does to a channel itself. What it does to its members is theirs.
+pub(super) fn apply(channels: &mut Rows<ChannelRow>, id: Uuid, seen: Seen, event: &ChannelEvent) -> Result<(), Missing> {
+    match event {
+        ChannelEvent::Created(creation) => {
+            channels.insert(ChannelRow::created(id, seen, creation));
+            Ok(())
+        }
+        ChannelEvent::Renamed { name, display_name } => channels.change(id, seen, |row| {
+            row.name = Some(name.to_string());
+            row.display_name = display_name.as_ref().map(ToString::to_string);
+        }),
+        ChannelEvent::TopicChanged { topic } => channels.change(id, seen, |row| row.topic = topic.as_ref().map(ToString::to_string)),
+        ChannelEvent::PurposeChanged { purpose } => {
+            channels.change(id, seen, |row| row.purpose = purpose.as_ref().map(ToString::to_string))
+        }
+        ChannelEvent::DescriptionChanged { description } => {
+            channels.change(id, seen, |row| row.description = description.as_ref().map(ToString::to_string))
+        }
+        ChannelEvent::SettingsChanged(settings) => channels.change(id, seen, |row| row.set_settings(settings)),
+        ChannelEvent::Archived { by } => channels.change(id, seen, |row| {
+            row.is_archived = true;
+            row.archived_at = Some(seen.at);
+            row.archived_by = Some(by.0);
+        }),
+        ChannelEvent::Unarchived { by: _ } => channels.change(id, seen, |row| {
+            row.is_archived = false;
+            row.archived_at = None;
+            row.archived_by = None;
+        }),
+        ChannelEvent::MemberJoined { .. }
+        | ChannelEvent::MemberLeft { .. }
+        | ChannelEvent::MemberRemoved { .. }
+        | ChannelEvent::MemberRoleChanged { .. }
+        | ChannelEvent::NotificationLevelChanged { .. } => Ok(()),
+    }
+}
+
+/// The channels as they are stored.
+pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<ChannelRow>> {
+    query_file_as!(ChannelRow, "src/relational/sql/channels.sql", ids).fetch_all(connection).await
+}
+
+/// Writes channels, unless what is stored has seen more.
+pub(super) async fn save(connection: &mut PgConnection, channels: &[&ChannelRow]) -> sqlx::Result<()> {
+    query_file!("src/relational/sql/save_channels.sql", Json(channels) as _).execute(connection).await.map(drop)
+}
+
+fn as_json(policy: RetentionPolicy) -> Value {
+    json!({ "days": policy.days })
+}
+
+impl Row for ChannelRow {
+    type Key = Uuid;
+    const TABLE: &'static str = "channels";
+
+    fn key(&self) -> Uuid {
+        self.channel_id
+    }
+
+    fn position(&self) -> i64 {
+        self.position
+    }
+
+    fn see(&mut self, position: i64) {
+        self.position = position;
+    }
+
+    fn updated(&mut self, at: DateTime<Utc>) {
+        self.updated_at = at;
+    }
+}
+
+impl ChannelRow {
+    fn created(channel_id: Uuid, seen: Seen, creation: &Creation) -> Self {
+        let mut row = Self {
+            channel_id,
+            workspace_id: creation.workspace_id.0,
+            name: creation.name.as_ref().map(ToString::to_string),
+            display_name: creation.display_name.as_ref().map(ToString::to_string),
+            description: creation.description.as_ref().map(ToString::to_string),
+            channel_type: creation.kind.as_str().into(),
+            is_archived: false,
+            is_general: creation.is_general,
+            topic: creation.topic.as_ref().map(ToString::to_string),
+            purpose: creation.purpose.as_ref().map(ToString::to_string),
+            retention_policy: None,
+            allow_threads: false,
+            allow_file_upload: false,
+            allow_external_sharing: false,
+            created_by: creation.created_by.0,
+            created_at: seen.at,
+            updated_at: seen.at,
+            archived_at: None,
+            archived_by: None,
+            position: seen.position,
+        };
+        row.set_settings(&ChannelSettings::default());
+        row
+    }
+
+    fn set_settings(&mut self, settings: &ChannelSettings) {
+        self.allow_threads = settings.allow_threads;
+        self.allow_file_upload = settings.allow_file_upload;
+        self.allow_external_sharing = settings.allow_external_sharing;
+        self.retention_policy = settings.retention_policy.map(as_json);
+    }
 }
 
 impl ReadModels {
@@ -64,28 +176,15 @@ impl ReadModels {
     /// The read models cannot be read.
     pub async fn channel(&self, channel_id: ChannelId) -> Result<Option<ChannelRow>, QueryError> {
         let ids = [channel_id.0];
-        Ok(
-            query_file_as!(ChannelRow, "src/relational/sql/channels.sql", &ids)
-                .fetch_optional(&self.pool)
-                .await?,
-        )
+        Ok(query_file_as!(ChannelRow, "src/relational/sql/channels.sql", &ids).fetch_optional(&self.pool).await?)
     }
 
     /// The channel of that name.
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn channel_by_name(
-        &self,
-        workspace_id: WorkspaceId,
-        name: &ChannelName,
-    ) -> Result<Option<ChannelRow>, QueryError> {
-        let file = query_file_as!(
-            ChannelRow,
-            "src/relational/sql/channel_by_name.sql",
-            workspace_id.0,
-            name.as_str()
-        );
+    pub async fn channel_by_name(&self, workspace_id: WorkspaceId, name: &ChannelName) -> Result<Option<ChannelRow>, QueryError> {
+        let file = query_file_as!(ChannelRow, "src/relational/sql/channel_by_name.sql", workspace_id.0, name.as_str());
         Ok(file.fetch_optional(&self.pool).await?)
     }
 
@@ -102,14 +201,7 @@ impl ReadModels {
         limit: u16,
     ) -> Result<Vec<ChannelRow>, QueryError> {
         let after = after.map_or(Uuid::nil(), |id| id.0);
-        let file = query_file_as!(
-            ChannelRow,
-            "src/relational/sql/channels_of.sql",
-            user_id.0,
-            workspace_id.0,
-            after,
-            rows(limit)
-        );
+        let file = query_file_as!(ChannelRow, "src/relational/sql/channels_of.sql", user_id.0, workspace_id.0, after, rows(limit));
         Ok(file.fetch_all(&self.pool).await?)
     }
 
@@ -124,13 +216,7 @@ impl ReadModels {
         limit: u16,
     ) -> Result<Vec<ChannelRow>, QueryError> {
         let after = after.map(|id| id.0);
-        let file = query_file_as!(
-            ChannelRow,
-            "src/relational/sql/browsable_channels.sql",
-            workspace_id.0,
-            after,
-            rows(limit)
-        );
+        let file = query_file_as!(ChannelRow, "src/relational/sql/browsable_channels.sql", workspace_id.0, after, rows(limit));
         Ok(file.fetch_all(&self.pool).await?)
     }
 }

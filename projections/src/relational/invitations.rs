@@ -1,12 +1,16 @@
 //! `workspace_invitations`: who was invited to which workspace. Not here: the tokens (`secret`).
 
 use chrono::{DateTime, Utc};
+use domain::WorkspaceEvent;
 use domain::ids::WorkspaceId;
 use serde::Serialize;
-use sqlx::query_file_as;
+use sqlx::types::Json;
+use sqlx::{PgConnection, query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::rows::{Missing, Row, Rows};
+use super::seen::{Seen, to_micros};
 use crate::read_models::{QueryError, ReadModels};
 
 /// An invitation.
@@ -31,8 +35,78 @@ pub struct InvitationRow {
     /// When something of this last changed.
     pub updated_at: DateTime<Utc>,
     /// The last event that this has seen.
-    #[serde(skip)]
     pub position: i64,
+}
+
+/// The invitation that an event is about, where it was there before.
+pub(super) fn touched(event: &WorkspaceEvent) -> Option<Uuid> {
+    match event {
+        WorkspaceEvent::InvitationRevoked { invitation_id } => Some(invitation_id.0),
+        WorkspaceEvent::MemberJoined { invitation_id, .. } => invitation_id.map(|id| id.0),
+        WorkspaceEvent::Created { .. }
+        | WorkspaceEvent::DetailsChanged(_)
+        | WorkspaceEvent::SettingsChanged(_)
+        | WorkspaceEvent::MemberInvited { .. }
+        | WorkspaceEvent::MemberRoleChanged { .. }
+        | WorkspaceEvent::MemberDetailsChanged { .. }
+        | WorkspaceEvent::MemberPermissionsChanged { .. }
+        | WorkspaceEvent::MemberDeactivated { .. }
+        | WorkspaceEvent::MemberReactivated { .. }
+        | WorkspaceEvent::HandedOver { .. } => None,
+    }
+}
+
+/// What an event does to invitations.
+pub(super) fn apply(invitations: &mut Rows<InvitationRow>, workspace_id: Uuid, seen: Seen, event: &WorkspaceEvent) -> Result<(), Missing> {
+    if let WorkspaceEvent::MemberInvited { invitation_id, email, role, invited_by, expires_at } = event {
+        invitations.insert(InvitationRow {
+            invitation_id: invitation_id.0,
+            workspace_id,
+            email: email.to_string(),
+            role: role.as_str().into(),
+            status: "pending".into(),
+            invited_by: invited_by.0,
+            expires_at: to_micros(*expires_at),
+            created_at: seen.at,
+            updated_at: seen.at,
+            position: seen.position,
+        });
+        return Ok(());
+    }
+    let Some(id) = touched(event) else { return Ok(()) };
+    let outcome = if matches!(event, WorkspaceEvent::MemberJoined { .. }) { "accepted" } else { "revoked" };
+    invitations.change(id, seen, |row| row.status = outcome.into())
+}
+
+/// The invitations as they are stored.
+pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<InvitationRow>> {
+    query_file_as!(InvitationRow, "src/relational/sql/load_workspace_invitations.sql", ids).fetch_all(connection).await
+}
+
+/// Writes invitations, unless what is stored has seen more.
+pub(super) async fn save(connection: &mut PgConnection, invitations: &[&InvitationRow]) -> sqlx::Result<()> {
+    query_file!("src/relational/sql/save_workspace_invitations.sql", Json(invitations) as _).execute(connection).await.map(drop)
+}
+
+impl Row for InvitationRow {
+    type Key = Uuid;
+    const TABLE: &'static str = "workspace_invitations";
+
+    fn key(&self) -> Uuid {
+        self.invitation_id
+    }
+
+    fn position(&self) -> i64 {
+        self.position
+    }
+
+    fn see(&mut self, position: i64) {
+        self.position = position;
+    }
+
+    fn updated(&mut self, at: DateTime<Utc>) {
+        self.updated_at = at;
+    }
 }
 
 impl ReadModels {
@@ -40,15 +114,8 @@ impl ReadModels {
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn invitations(
-        &self,
-        workspace_id: WorkspaceId,
-    ) -> Result<Vec<InvitationRow>, QueryError> {
-        let file = query_file_as!(
-            InvitationRow,
-            "src/relational/sql/pending_invitations.sql",
-            workspace_id.0
-        );
+    pub async fn invitations(&self, workspace_id: WorkspaceId) -> Result<Vec<InvitationRow>, QueryError> {
+        let file = query_file_as!(InvitationRow, "src/relational/sql/pending_invitations.sql", workspace_id.0);
         Ok(file.fetch_all(&self.pool).await?)
     }
 }

@@ -1,13 +1,18 @@
 //! `workspace_members`: who is what in which workspace.
 
 use chrono::{DateTime, Utc};
-use domain::ids::{UserId, WorkspaceId};
+use domain::WorkspaceEvent;
+use domain::ids::{MemberId, UserId, WorkspaceId};
+use domain::permission::{Overrides, Role};
 use serde::Serialize;
-use serde_json::Value;
-use sqlx::query_file_as;
+use serde_json::{Value, json};
+use sqlx::types::Json;
+use sqlx::{PgConnection, query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::rows::{Missing, Row, Rows};
+use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels, rows};
 
 /// A member of a workspace, with their names.
@@ -45,25 +50,140 @@ pub struct MemberRow {
     pub updated_at: DateTime<Utc>,
 }
 
+/// A row of the table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct MemberRecord {
+    member_id: Uuid,
+    workspace_id: Uuid,
+    user_id: Uuid,
+    role: String,
+    title: Option<String>,
+    department: Option<String>,
+    status: String,
+    invited_by: Option<Uuid>,
+    permissions: Value,
+    last_seen_at: Option<DateTime<Utc>>,
+    timezone: Option<String>,
+    joined_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    position: i64,
+}
+
+/// The members that an event is about: by whom they are found.
+pub(super) fn touched(workspace_id: Uuid, event: &WorkspaceEvent) -> Vec<Uuid> {
+    let member = |user_id: &UserId| MemberId::of(WorkspaceId(workspace_id), *user_id).0;
+    match event {
+        WorkspaceEvent::Created { .. }
+        | WorkspaceEvent::DetailsChanged(_)
+        | WorkspaceEvent::SettingsChanged(_)
+        | WorkspaceEvent::MemberInvited { .. }
+        | WorkspaceEvent::InvitationRevoked { .. } => Vec::new(),
+        WorkspaceEvent::MemberJoined { user_id, .. }
+        | WorkspaceEvent::MemberRoleChanged { user_id, .. }
+        | WorkspaceEvent::MemberDetailsChanged { user_id, .. }
+        | WorkspaceEvent::MemberPermissionsChanged { user_id, .. }
+        | WorkspaceEvent::MemberDeactivated { user_id }
+        | WorkspaceEvent::MemberReactivated { user_id } => vec![member(user_id)],
+        WorkspaceEvent::HandedOver { from, to } => vec![member(from), member(to)],
+    }
+}
+
+/// What an event does to members.
+pub(super) fn apply(members: &mut Rows<MemberRecord>, workspace_id: Uuid, seen: Seen, event: &WorkspaceEvent) -> Result<(), Missing> {
+    let member = |user_id: &UserId| MemberId::of(WorkspaceId(workspace_id), *user_id).0;
+    match event {
+        WorkspaceEvent::MemberJoined { user_id, role, invitation_id: _, invited_by } => {
+            members.insert(MemberRecord::joined(workspace_id, *user_id, *role, *invited_by, seen));
+            Ok(())
+        }
+        WorkspaceEvent::MemberRoleChanged { user_id, role } => members.change(member(user_id), seen, |row| row.role = role.as_str().into()),
+        WorkspaceEvent::MemberDetailsChanged { user_id, title, department } => members.change(member(user_id), seen, |row| {
+            row.title = title.as_ref().map(ToString::to_string);
+            row.department = department.as_ref().map(ToString::to_string);
+        }),
+        WorkspaceEvent::MemberPermissionsChanged { user_id, permissions } => {
+            members.change(member(user_id), seen, |row| row.permissions = as_json(permissions))
+        }
+        WorkspaceEvent::MemberDeactivated { user_id } => members.change(member(user_id), seen, |row| row.status = "deactivated".into()),
+        WorkspaceEvent::MemberReactivated { user_id } => members.change(member(user_id), seen, |row| row.status = "active".into()),
+        WorkspaceEvent::HandedOver { from, to } => {
+            // Both or none.
+            members.get(member(from)).ok_or(Missing)?;
+            members.change(member(to), seen, |row| row.role = Role::Owner.as_str().into())?;
+            members.change(member(from), seen, |row| row.role = Role::Admin.as_str().into())
+        }
+        WorkspaceEvent::Created { .. }
+        | WorkspaceEvent::DetailsChanged(_)
+        | WorkspaceEvent::SettingsChanged(_)
+        | WorkspaceEvent::MemberInvited { .. }
+        | WorkspaceEvent::InvitationRevoked { .. } => Ok(()),
+    }
+}
+
+/// The members as they are stored.
+pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<MemberRecord>> {
+    query_file_as!(MemberRecord, "src/relational/sql/load_workspace_members.sql", ids).fetch_all(connection).await
+}
+
+/// Writes members, unless what is stored has seen more.
+pub(super) async fn save(connection: &mut PgConnection, members: &[&MemberRecord]) -> sqlx::Result<()> {
+    query_file!("src/relational/sql/save_workspace_members.sql", Json(members) as _).execute(connection).await.map(drop)
+}
+
+fn as_json(overrides: &Overrides) -> Value {
+    overrides.iter().map(|(permission, allowed)| (permission.as_str().to_owned(), json!(allowed))).collect()
+}
+
+impl Row for MemberRecord {
+    type Key = Uuid;
+    const TABLE: &'static str = "workspace_members";
+
+    fn key(&self) -> Uuid {
+        self.member_id
+    }
+
+    fn position(&self) -> i64 {
+        self.position
+    }
+
+    fn see(&mut self, position: i64) {
+        self.position = position;
+    }
+
+    fn updated(&mut self, at: DateTime<Utc>) {
+        self.updated_at = at;
+    }
+}
+
+impl MemberRecord {
+    fn joined(workspace_id: Uuid, user_id: UserId, role: Role, invited_by: Option<UserId>, seen: Seen) -> Self {
+        Self {
+            member_id: MemberId::of(WorkspaceId(workspace_id), user_id).0,
+            workspace_id,
+            user_id: user_id.0,
+            role: role.as_str().into(),
+            title: None,
+            department: None,
+            status: "active".into(),
+            invited_by: invited_by.map(|id| id.0),
+            permissions: json!({}),
+            last_seen_at: None,
+            timezone: None,
+            joined_at: seen.at,
+            updated_at: seen.at,
+            position: seen.position,
+        }
+    }
+}
+
 impl ReadModels {
     /// A workspace's members, deactivated ones too, in order of their identifiers. `after` is the last user of the page before.
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn members(
-        &self,
-        workspace_id: WorkspaceId,
-        after: Option<UserId>,
-        limit: u16,
-    ) -> Result<Vec<MemberRow>, QueryError> {
+    pub async fn members(&self, workspace_id: WorkspaceId, after: Option<UserId>, limit: u16) -> Result<Vec<MemberRow>, QueryError> {
         let after = after.map_or(Uuid::nil(), |id| id.0);
-        let file = query_file_as!(
-            MemberRow,
-            "src/relational/sql/members.sql",
-            workspace_id.0,
-            after,
-            rows(limit)
-        );
+        let file = query_file_as!(MemberRow, "src/relational/sql/members.sql", workspace_id.0, after, rows(limit));
         Ok(file.fetch_all(&self.pool).await?)
     }
 
@@ -71,17 +191,8 @@ impl ReadModels {
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn member(
-        &self,
-        workspace_id: WorkspaceId,
-        user_id: UserId,
-    ) -> Result<Option<MemberRow>, QueryError> {
-        let file = query_file_as!(
-            MemberRow,
-            "src/relational/sql/member.sql",
-            workspace_id.0,
-            user_id.0
-        );
+    pub async fn member(&self, workspace_id: WorkspaceId, user_id: UserId) -> Result<Option<MemberRow>, QueryError> {
+        let file = query_file_as!(MemberRow, "src/relational/sql/member.sql", workspace_id.0, user_id.0);
         Ok(file.fetch_optional(&self.pool).await?)
     }
 }

@@ -1,13 +1,18 @@
 //! `users`: everyone on this server, people and programs.
 
 use chrono::{DateTime, Utc};
+use domain::UserEvent;
 use domain::ids::{UserId, WorkspaceId};
+use domain::user::{Preferences, Profile, Registration};
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::query_file_as;
+use sqlx::types::Json;
+use sqlx::{PgConnection, query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::rows::{Missing, Row, Rows};
+use super::seen::{Seen, to_micros};
 use crate::read_models::{QueryError, ReadModels, rows};
 
 /// A user, as they are now.
@@ -60,7 +65,6 @@ pub struct UserRow {
     /// When they last signed in.
     pub last_login_at: Option<DateTime<Utc>>,
     /// The last event that this has seen.
-    #[serde(skip)]
     pub position: i64,
 }
 
@@ -101,6 +105,106 @@ pub struct DirectoryRow {
     pub role: String,
 }
 
+/// What an event does to a user.
+pub(super) fn apply(users: &mut Rows<UserRow>, id: Uuid, seen: Seen, event: &UserEvent) -> Result<(), Missing> {
+    match event {
+        UserEvent::Registered(registration) => {
+            users.insert(UserRow::registered(id, seen, registration));
+            Ok(())
+        }
+        UserEvent::ProfileChanged(profile) => users.change(id, seen, |user| user.set_profile(profile)),
+        UserEvent::PreferencesChanged(preferences) => users.change(id, seen, |user| user.set_preferences(preferences)),
+        UserEvent::StatusChanged { text, emoji, expires_at } => users.change(id, seen, |user| {
+            user.status_text = text.as_ref().map(ToString::to_string);
+            user.status_emoji = emoji.as_ref().map(ToString::to_string);
+            user.status_expires_at = expires_at.map(to_micros);
+        }),
+        UserEvent::Suspended { reason: _ } => users.change(id, seen, |user| user.status = "suspended".into()),
+        UserEvent::Reactivated {} => users.change(id, seen, |user| user.status = "active".into()),
+    }
+}
+
+/// The users as they are stored.
+pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<UserRow>> {
+    query_file_as!(UserRow, "src/relational/sql/users.sql", ids).fetch_all(connection).await
+}
+
+/// Writes users, unless what is stored has seen more.
+pub(super) async fn save(connection: &mut PgConnection, users: &[&UserRow]) -> sqlx::Result<()> {
+    query_file!("src/relational/sql/save_users.sql", Json(users) as _).execute(connection).await.map(drop)
+}
+
+impl Row for UserRow {
+    type Key = Uuid;
+    const TABLE: &'static str = "users";
+
+    fn key(&self) -> Uuid {
+        self.user_id
+    }
+
+    fn position(&self) -> i64 {
+        self.position
+    }
+
+    fn see(&mut self, position: i64) {
+        self.position = position;
+    }
+
+    fn updated(&mut self, at: DateTime<Utc>) {
+        self.updated_at = at;
+    }
+}
+
+impl UserRow {
+    fn registered(user_id: Uuid, seen: Seen, registration: &Registration) -> Self {
+        let mut user = Self {
+            user_id,
+            email: registration.email.to_string(),
+            username: registration.username.to_string(),
+            display_name: String::new(),
+            avatar_url: None,
+            timezone: String::new(),
+            status: "active".into(),
+            title: None,
+            phone: None,
+            bio: None,
+            pronouns: None,
+            notification_settings: Value::Null,
+            theme_preferences: Value::Null,
+            language: String::new(),
+            mfa_enabled: false,
+            status_text: None,
+            status_emoji: None,
+            status_expires_at: None,
+            is_bot: registration.is_bot,
+            is_operator: registration.is_operator,
+            created_at: seen.at,
+            updated_at: seen.at,
+            last_login_at: None,
+            position: seen.position,
+        };
+        user.set_profile(&registration.profile);
+        user.set_preferences(&registration.preferences);
+        user
+    }
+
+    fn set_profile(&mut self, profile: &Profile) {
+        self.display_name = profile.display_name.to_string();
+        self.avatar_url = profile.avatar_url.as_ref().map(ToString::to_string);
+        self.title = profile.title.as_ref().map(ToString::to_string);
+        self.phone = profile.phone.as_ref().map(ToString::to_string);
+        self.bio = profile.bio.as_ref().map(ToString::to_string);
+        self.pronouns = profile.pronouns.as_ref().map(ToString::to_string);
+    }
+
+    fn set_preferences(&mut self, preferences: &Preferences) {
+        self.timezone = preferences.timezone.as_ref().map_or_else(|| "UTC".into(), ToString::to_string);
+        self.language = preferences.language.as_ref().map_or_else(|| "en".into(), ToString::to_string);
+        self.notification_settings = Value::Object(preferences.notification_settings.clone());
+        self.theme_preferences = Value::Object(preferences.theme_preferences.clone());
+    }
+}
+
 impl ReadModels {
     /// That user.
     ///
@@ -116,11 +220,7 @@ impl ReadModels {
     /// The read models cannot be read.
     pub async fn users(&self, user_ids: &[UserId]) -> Result<Vec<UserRow>, QueryError> {
         let ids = user_ids.iter().map(|id| id.0).collect::<Vec<_>>();
-        Ok(
-            query_file_as!(UserRow, "src/relational/sql/users.sql", &ids)
-                .fetch_all(&self.pool)
-                .await?,
-        )
+        Ok(query_file_as!(UserRow, "src/relational/sql/users.sql", &ids).fetch_all(&self.pool).await?)
     }
 
     /// Active members of a workspace with what they say of themselves, by name. `query` is looked for in the names, the address, the
@@ -136,14 +236,7 @@ impl ReadModels {
         limit: u16,
     ) -> Result<Vec<DirectoryRow>, QueryError> {
         let (pattern, after) = (query.map(contains), after.map(|id| id.0));
-        let file = query_file_as!(
-            DirectoryRow,
-            "src/relational/sql/user_directory.sql",
-            workspace_id.0,
-            pattern,
-            after,
-            rows(limit)
-        );
+        let file = query_file_as!(DirectoryRow, "src/relational/sql/user_directory.sql", workspace_id.0, pattern, after, rows(limit));
         Ok(file.fetch_all(&self.pool).await?)
     }
 }

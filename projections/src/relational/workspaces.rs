@@ -1,13 +1,18 @@
 //! `workspaces`: name, description and settings of each.
 
 use chrono::{DateTime, Utc};
+use domain::WorkspaceEvent;
 use domain::ids::{UserId, WorkspaceId};
+use domain::workspace::{Details, WorkspaceSettings};
 use serde::Serialize;
-use serde_json::Value;
-use sqlx::query_file_as;
+use serde_json::{Value, json};
+use sqlx::types::Json;
+use sqlx::{PgConnection, query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::rows::{Missing, Row, Rows};
+use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels};
 
 /// A workspace, as it is now.
@@ -29,6 +34,16 @@ pub struct WorkspaceRow {
     pub plan_type: String,
     /// How many active members it may have.
     pub max_members: i32,
+    /// Where bills go.
+    pub billing_email: Option<String>,
+    /// `active` until somebody bills.
+    pub subscription_status: String,
+    /// Whether people sign in through an identity provider.
+    pub sso_enabled: bool,
+    /// How that provider is reached.
+    pub sso_config: Option<Value>,
+    /// Whether a second factor is asked of everyone.
+    pub require_2fa: bool,
     /// Its #general channel.
     pub general_channel_id: Uuid,
     /// When it was created.
@@ -36,8 +51,103 @@ pub struct WorkspaceRow {
     /// When something of this last changed.
     pub updated_at: DateTime<Utc>,
     /// The last event that this has seen.
-    #[serde(skip)]
     pub position: i64,
+}
+
+/// What an event does to a workspace itself. What it does to its members and invitations is theirs.
+pub(super) fn apply(workspaces: &mut Rows<WorkspaceRow>, id: Uuid, seen: Seen, event: &WorkspaceEvent) -> Result<(), Missing> {
+    match event {
+        WorkspaceEvent::Created { details, domain, general_channel_id, max_members } => {
+            let mut row = WorkspaceRow::new(id, seen, general_channel_id.0);
+            row.set_details(details);
+            row.domain = domain.as_ref().map(ToString::to_string);
+            row.max_members = i32::try_from(*max_members).unwrap_or(i32::MAX);
+            workspaces.insert(row);
+            Ok(())
+        }
+        WorkspaceEvent::DetailsChanged(details) => workspaces.change(id, seen, |row| row.set_details(details)),
+        WorkspaceEvent::SettingsChanged(settings) => workspaces.change(id, seen, |row| row.settings = as_json(settings)),
+        WorkspaceEvent::MemberInvited { .. }
+        | WorkspaceEvent::InvitationRevoked { .. }
+        | WorkspaceEvent::MemberJoined { .. }
+        | WorkspaceEvent::MemberRoleChanged { .. }
+        | WorkspaceEvent::MemberDetailsChanged { .. }
+        | WorkspaceEvent::MemberPermissionsChanged { .. }
+        | WorkspaceEvent::MemberDeactivated { .. }
+        | WorkspaceEvent::MemberReactivated { .. }
+        | WorkspaceEvent::HandedOver { .. } => Ok(()),
+    }
+}
+
+/// The workspaces as they are stored.
+pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<WorkspaceRow>> {
+    query_file_as!(WorkspaceRow, "src/relational/sql/workspaces.sql", ids).fetch_all(connection).await
+}
+
+/// Writes workspaces, unless what is stored has seen more.
+pub(super) async fn save(connection: &mut PgConnection, workspaces: &[&WorkspaceRow]) -> sqlx::Result<()> {
+    query_file!("src/relational/sql/save_workspaces.sql", Json(workspaces) as _).execute(connection).await.map(drop)
+}
+
+fn as_json(settings: &WorkspaceSettings) -> Value {
+    let WorkspaceSettings { retention_days, upload_max_bytes, edit_window_minutes } = settings;
+    let said = [
+        ("retention_days", retention_days.map(u64::from)),
+        ("upload_max_bytes", *upload_max_bytes),
+        ("edit_window_minutes", edit_window_minutes.map(u64::from)),
+    ];
+    said.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value?)))).collect()
+}
+
+impl Row for WorkspaceRow {
+    type Key = Uuid;
+    const TABLE: &'static str = "workspaces";
+
+    fn key(&self) -> Uuid {
+        self.workspace_id
+    }
+
+    fn position(&self) -> i64 {
+        self.position
+    }
+
+    fn see(&mut self, position: i64) {
+        self.position = position;
+    }
+
+    fn updated(&mut self, at: DateTime<Utc>) {
+        self.updated_at = at;
+    }
+}
+
+impl WorkspaceRow {
+    fn new(workspace_id: Uuid, seen: Seen, general_channel_id: Uuid) -> Self {
+        Self {
+            workspace_id,
+            name: String::new(),
+            domain: None,
+            description: None,
+            avatar_url: None,
+            settings: json!({}),
+            plan_type: "free".into(),
+            max_members: 0,
+            billing_email: None,
+            subscription_status: "active".into(),
+            sso_enabled: false,
+            sso_config: None,
+            require_2fa: false,
+            general_channel_id,
+            created_at: seen.at,
+            updated_at: seen.at,
+            position: seen.position,
+        }
+    }
+
+    fn set_details(&mut self, details: &Details) {
+        self.name = details.name.to_string();
+        self.description = details.description.as_ref().map(ToString::to_string);
+        self.avatar_url = details.avatar_url.as_ref().map(ToString::to_string);
+    }
 }
 
 impl ReadModels {
@@ -45,14 +155,9 @@ impl ReadModels {
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn workspace(
-        &self,
-        workspace_id: WorkspaceId,
-    ) -> Result<Option<WorkspaceRow>, QueryError> {
+    pub async fn workspace(&self, workspace_id: WorkspaceId) -> Result<Option<WorkspaceRow>, QueryError> {
         let ids = [workspace_id.0];
-        let found = query_file_as!(WorkspaceRow, "src/relational/sql/workspaces.sql", &ids)
-            .fetch_optional(&self.pool)
-            .await?;
+        let found = query_file_as!(WorkspaceRow, "src/relational/sql/workspaces.sql", &ids).fetch_optional(&self.pool).await?;
         Ok(found)
     }
 
@@ -61,13 +166,7 @@ impl ReadModels {
     /// # Errors
     /// The read models cannot be read.
     pub async fn workspaces_of(&self, user_id: UserId) -> Result<Vec<WorkspaceRow>, QueryError> {
-        let found = query_file_as!(
-            WorkspaceRow,
-            "src/relational/sql/workspaces_of.sql",
-            user_id.0
-        )
-        .fetch_all(&self.pool)
-        .await?;
+        let found = query_file_as!(WorkspaceRow, "src/relational/sql/workspaces_of.sql", user_id.0).fetch_all(&self.pool).await?;
         Ok(found)
     }
 }

@@ -13,19 +13,12 @@ impl ReadModels {
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn history(
-        &self,
-        channel_id: ChannelId,
-        page: HistoryPage,
-        limit: u16,
-    ) -> Result<Vec<MessageRow>, QueryError> {
+    pub async fn history(&self, channel_id: ChannelId, page: HistoryPage, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
         match page {
             HistoryPage::Latest => self.history_before(channel_id, Cursor::end(), limit).await,
             HistoryPage::Before(cursor) => self.history_before(channel_id, cursor, limit).await,
             HistoryPage::After(cursor) => self.history_after(channel_id, cursor, limit).await,
-            HistoryPage::Around(message_id) => {
-                self.history_around(channel_id, message_id, limit).await
-            }
+            HistoryPage::Around(message_id) => self.history_around(channel_id, message_id, limit).await,
         }
     }
 
@@ -34,12 +27,7 @@ impl ReadModels {
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn thread(
-        &self,
-        root_id: MessageId,
-        page: HistoryPage,
-        limit: u16,
-    ) -> Result<Option<ThreadRows>, QueryError> {
+    pub async fn thread(&self, root_id: MessageId, page: HistoryPage, limit: u16) -> Result<Option<ThreadRows>, QueryError> {
         let Some(root) = self.message(root_id).await?.map(|found| found.message) else {
             return Ok(None);
         };
@@ -47,9 +35,7 @@ impl ReadModels {
             HistoryPage::Latest => self.replies_before(&root, Cursor::end(), limit).await?,
             HistoryPage::Before(cursor) => self.replies_before(&root, cursor, limit).await?,
             HistoryPage::After(cursor) => self.replies_after(&root, cursor, limit).await?,
-            HistoryPage::Around(message_id) => {
-                self.replies_around(&root, message_id, limit).await?
-            }
+            HistoryPage::Around(message_id) => self.replies_around(&root, message_id, limit).await?,
         };
         Ok(Some(ThreadRows { root, replies }))
     }
@@ -58,27 +44,16 @@ impl ReadModels {
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn message(
-        &self,
-        message_id: MessageId,
-    ) -> Result<Option<MessageDetail>, QueryError> {
+    pub async fn message(&self, message_id: MessageId) -> Result<Option<MessageDetail>, QueryError> {
         let Some(sent_in) = message_id.sent_in() else {
             return Ok(None);
         };
-        let file = query_file_as!(
-            MessageRow,
-            "src/relational/sql/message.sql",
-            message_id.0,
-            sent_in
-        );
+        let file = query_file_as!(MessageRow, "src/relational/sql/message.sql", message_id.0, sent_in);
         let Some(message) = file.fetch_optional(&self.pool).await? else {
             return Ok(None);
         };
         let edit_history = self.edit_history(&message).await?;
-        Ok(Some(MessageDetail {
-            message,
-            edit_history,
-        }))
+        Ok(Some(MessageDetail { message, edit_history }))
     }
 
     /// A channel's pinned messages, last pinned first.
@@ -86,12 +61,7 @@ impl ReadModels {
     /// # Errors
     /// The read models cannot be read.
     pub async fn pins(&self, channel_id: ChannelId) -> Result<Vec<MessageRow>, QueryError> {
-        let file = query_file_as!(
-            MessageRow,
-            "src/relational/sql/pins.sql",
-            channel_id.0,
-            rows(ReadModels::PAGE_ROWS_MAX)
-        );
+        let file = query_file_as!(MessageRow, "src/relational/sql/pins.sql", channel_id.0, rows(ReadModels::PAGE_ROWS_MAX));
         Ok(file.fetch_all(&self.pool).await?)
     }
 
@@ -121,38 +91,18 @@ impl ReadModels {
     }
 
     async fn edit_history(&self, message: &MessageRow) -> Result<Vec<EarlierText>, QueryError> {
-        let file = sqlx::query_file_scalar!(
-            "src/relational/sql/edit_history.sql",
-            message.message_id,
-            message.created_at
-        );
+        let file = sqlx::query_file_scalar!("src/relational/sql/edit_history.sql", message.message_id, message.created_at);
         let stored = file.fetch_optional(&self.pool).await?;
         Ok(stored.map(|history| history.0).unwrap_or_default())
     }
 
-    async fn history_before(
-        &self,
-        channel_id: ChannelId,
-        end: Cursor,
-        limit: u16,
-    ) -> Result<Vec<MessageRow>, QueryError> {
-        let file = query_file_as!(
-            MessageRow,
-            "src/relational/sql/history_before.sql",
-            channel_id.0,
-            end.created_at,
-            end.message_id,
-            rows(limit)
-        );
+    async fn history_before(&self, channel_id: ChannelId, end: Cursor, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
+        let file =
+            query_file_as!(MessageRow, "src/relational/sql/history_before.sql", channel_id.0, end.created_at, end.message_id, rows(limit));
         Ok(oldest_first(file.fetch_all(&self.pool).await?))
     }
 
-    async fn history_after(
-        &self,
-        channel_id: ChannelId,
-        start: Cursor,
-        limit: u16,
-    ) -> Result<Vec<MessageRow>, QueryError> {
+    async fn history_after(&self, channel_id: ChannelId, start: Cursor, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
         let file = query_file_as!(
             MessageRow,
             "src/relational/sql/history_after.sql",
@@ -164,35 +114,17 @@ impl ReadModels {
         Ok(file.fetch_all(&self.pool).await?)
     }
 
-    async fn history_around(
-        &self,
-        channel_id: ChannelId,
-        message_id: MessageId,
-        limit: u16,
-    ) -> Result<Vec<MessageRow>, QueryError> {
-        let Some(middle) = self
-            .message(message_id)
-            .await?
-            .map(|found| found.message.cursor())
-        else {
+    async fn history_around(&self, channel_id: ChannelId, message_id: MessageId, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
+        let Some(middle) = self.message(message_id).await?.map(|found| found.message.cursor()) else {
             return Ok(Vec::new());
         };
         let (older, newer) = halves(limit);
         let mut page = self.history_before(channel_id, middle, older).await?;
-        page.append(
-            &mut self
-                .history_after(channel_id, middle.just_before(), newer)
-                .await?,
-        );
+        page.append(&mut self.history_after(channel_id, middle.just_before(), newer).await?);
         Ok(page)
     }
 
-    async fn replies_before(
-        &self,
-        root: &MessageRow,
-        end: Cursor,
-        limit: u16,
-    ) -> Result<Vec<MessageRow>, QueryError> {
+    async fn replies_before(&self, root: &MessageRow, end: Cursor, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
         let file = query_file_as!(
             MessageRow,
             "src/relational/sql/replies_before.sql",
@@ -205,12 +137,7 @@ impl ReadModels {
         Ok(oldest_first(file.fetch_all(&self.pool).await?))
     }
 
-    async fn replies_after(
-        &self,
-        root: &MessageRow,
-        start: Cursor,
-        limit: u16,
-    ) -> Result<Vec<MessageRow>, QueryError> {
+    async fn replies_after(&self, root: &MessageRow, start: Cursor, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
         let file = query_file_as!(
             MessageRow,
             "src/relational/sql/replies_after.sql",
@@ -223,23 +150,14 @@ impl ReadModels {
         Ok(file.fetch_all(&self.pool).await?)
     }
 
-    async fn replies_around(
-        &self,
-        root: &MessageRow,
-        message_id: MessageId,
-        limit: u16,
-    ) -> Result<Vec<MessageRow>, QueryError> {
+    async fn replies_around(&self, root: &MessageRow, message_id: MessageId, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
         let middle = match self.message(message_id).await? {
             Some(found) => found.message.cursor(),
             None => Cursor::FIRST,
         };
         let (older, newer) = halves(limit);
         let mut page = self.replies_before(root, middle, older).await?;
-        page.append(
-            &mut self
-                .replies_after(root, middle.just_before(), newer)
-                .await?,
-        );
+        page.append(&mut self.replies_after(root, middle.just_before(), newer).await?);
         Ok(page)
     }
 }

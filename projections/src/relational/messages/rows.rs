@@ -114,33 +114,21 @@ impl MessageRow {
     /// Its place in any order by time.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
-        Cursor {
-            created_at: self.created_at,
-            message_id: self.message_id,
-        }
+        Cursor { created_at: self.created_at, message_id: self.message_id }
     }
 }
 
 impl Cursor {
     /// Before everything.
-    pub(super) const FIRST: Self = Self {
-        created_at: DateTime::<Utc>::UNIX_EPOCH,
-        message_id: Uuid::nil(),
-    };
+    pub(super) const FIRST: Self = Self { created_at: DateTime::<Utc>::UNIX_EPOCH, message_id: Uuid::nil() };
 
     /// The place right before it, so that what follows begins with the message itself.
     pub(super) fn just_before(self) -> Self {
-        Self {
-            message_id: Uuid::from_u128(self.message_id.as_u128().saturating_sub(1)),
-            ..self
-        }
+        Self { message_id: Uuid::from_u128(self.message_id.as_u128().saturating_sub(1)), ..self }
     }
 
     /// After everything that `now` knows of: a message may carry a time a little ahead of another clock.
     pub(super) fn end() -> Self {
-        Self {
-            created_at: Utc::now() + chrono::Duration::days(1),
-            message_id: Uuid::max(),
-        }
+        Self { created_at: Utc::now() + chrono::Duration::days(1), message_id: Uuid::max() }
     }
 }

@@ -1,5 +1,5 @@
-SELECT w.workspace_id, w.name, w.domain, w.description, w.avatar_url, w.settings, w.plan_type, w.max_members, w.general_channel_id,
-       w.created_at, w.updated_at, w.position
+SELECT w.workspace_id, w.name, w.domain, w.description, w.avatar_url, w.settings, w.plan_type, w.max_members, w.billing_email,
+       w.subscription_status, w.sso_enabled, w.sso_config, w.require_2fa, w.general_channel_id, w.created_at, w.updated_at, w.position
 FROM workspace_members m
 JOIN workspaces w ON w.workspace_id = m.workspace_id
 WHERE m.user_id = $1 AND m.status = 'active'

@@ -1,0 +1,65 @@
+//! How far a projection is: one row, moved in the transaction that applies the events, by the holder of the newest epoch only.
+
+use sqlx::{PgConnection, query, query_as, query_scalar};
+
+/// Where a projection stands, and for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    /// The last event that was applied.
+    pub(crate) position: i64,
+    /// Grows with each holder: an older one cannot move it any more.
+    pub(crate) epoch: i64,
+    /// Grows when something else than the holder was here: a rebuild, or an unparking.
+    pub(crate) generation: i64,
+}
+
+/// Whether nobody else holds the projection: then this connection does, until it ends.
+pub(crate) async fn try_hold(connection: &mut PgConnection, projection: &str) -> sqlx::Result<bool> {
+    let key = format!("backscroll projection {projection}");
+    query_scalar!(r#"SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS "held!""#, key).fetch_one(connection).await
+}
+
+/// Begins an epoch: whoever held the projection before is fenced off.
+pub(crate) async fn begin_epoch(connection: &mut PgConnection, projection: &str, holder: &str) -> sqlx::Result<Checkpoint> {
+    query_as!(
+        Checkpoint,
+        "INSERT INTO projection_checkpoints AS c (projection, epoch, holder) VALUES ($1, 1, $2)
+         ON CONFLICT (projection) DO UPDATE SET epoch = c.epoch + 1, holder = $2, updated_at = now()
+         RETURNING position, epoch, generation",
+        projection,
+        holder
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Moves the checkpoint from where it stood, first thing in a batch's transaction, so that whatever else is read in it is what this
+/// holder left there. Answers with the generation; nothing where the holder is fenced off, or the checkpoint is elsewhere.
+pub(crate) async fn advance(connection: &mut PgConnection, projection: &str, stood: Checkpoint, to: i64) -> sqlx::Result<Option<i64>> {
+    query_scalar!(
+        "UPDATE projection_checkpoints SET position = $4, updated_at = now()
+         WHERE projection = $1 AND epoch = $2 AND position = $3
+         RETURNING generation",
+        projection,
+        stood.epoch,
+        stood.position,
+        to
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Where the checkpoint stands, held until the transaction ends: no batch can commit meanwhile.
+pub(crate) async fn lock(connection: &mut PgConnection, projection: &str) -> sqlx::Result<Option<Checkpoint>> {
+    query_as!(Checkpoint, "SELECT position, epoch, generation FROM projection_checkpoints WHERE projection = $1 FOR UPDATE", projection)
+        .fetch_optional(connection)
+        .await
+}
+
+/// Tells the holder that what it remembers is to be read again.
+pub(crate) async fn bump_generation(connection: &mut PgConnection, projection: &str) -> sqlx::Result<()> {
+    query!("UPDATE projection_checkpoints SET generation = generation + 1 WHERE projection = $1", projection)
+        .execute(connection)
+        .await
+        .map(drop)
+}

@@ -1,0 +1,210 @@
+//! Rows of the log out of the binary format of `COPY`
+//! (<https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS>).
+
+use chrono::{DateTime, Utc};
+use domain::wire_event::Row;
+use uuid::Uuid;
+
+/// Signature and flags; the length of the extension area follows.
+const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0";
+
+/// How many bytes the header has: nothing has ever been put into the extension area.
+const HEADER_BYTES: usize = SIGNATURE.len() + 4;
+
+/// The epoch of Postgres, 2000-01-01, in microseconds of Unix.
+const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
+
+/// The columns that are asked for.
+const FIELDS: i16 = 11;
+
+/// In place of a tuple's number of fields: there are no more tuples.
+const TRAILER: i16 = -1;
+
+/// What came is not the rows that were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the rows of the log are not what was asked for: {0}")]
+pub(crate) struct Malformed(&'static str);
+
+/// Takes in pieces as they come from the network, wherever they are cut, and gives out rows.
+#[derive(Debug, Default)]
+pub(super) struct Parser {
+    /// The beginning of a row whose end has not come yet.
+    kept: Vec<u8>,
+    header_seen: bool,
+}
+
+impl Parser {
+    /// Takes in a piece. Postgres sends each row as a piece of its own, so that usually nothing is kept and nothing copied.
+    pub(super) fn feed(&mut self, piece: &[u8], mut row: impl FnMut(&Row<'_>)) -> Result<(), Malformed> {
+        if self.kept.is_empty() {
+            let read = self.read(piece, &mut row)?;
+            self.kept.extend_from_slice(&piece[read..]);
+            return Ok(());
+        }
+        let mut joined = std::mem::take(&mut self.kept);
+        joined.extend_from_slice(piece);
+        let read = self.read(&joined, &mut row)?;
+        joined.drain(..read);
+        self.kept = joined;
+        Ok(())
+    }
+
+    /// Reads what is whole, and answers with how much that was.
+    fn read(&mut self, bytes: &[u8], row: &mut impl FnMut(&Row<'_>)) -> Result<usize, Malformed> {
+        let mut read = 0;
+        if !self.header_seen {
+            if bytes.len() < HEADER_BYTES {
+                return Ok(0);
+            }
+            if !bytes.starts_with(SIGNATURE) {
+                return Err(Malformed("no signature"));
+            }
+            self.header_seen = true;
+            read = HEADER_BYTES;
+        }
+        while let Some(length) = read_row(&bytes[read..], row)? {
+            read += length;
+        }
+        Ok(read)
+    }
+}
+
+/// Reads one row, and answers with its length; nothing where it is not whole, or there are no more.
+fn read_row(bytes: &[u8], row: &mut impl FnMut(&Row<'_>)) -> Result<Option<usize>, Malformed> {
+    let mut fields = Fields { bytes, at: 0 };
+    match fields.int2() {
+        None => return Ok(None),
+        Some(TRAILER) => return Ok(Some(2)),
+        Some(FIELDS) => {}
+        Some(_) => return Err(Malformed("another number of fields")),
+    }
+    let mut read = || -> Option<Result<Row<'_>, Malformed>> { Some(as_row(fields.all()?)) };
+    match read() {
+        None => Ok(None),
+        Some(read) => {
+            row(&read?);
+            Ok(Some(fields.at))
+        }
+    }
+}
+
+/// One field for each column; nothing stands for null.
+type Values<'a> = [Option<&'a [u8]>; FIELDS as usize];
+
+struct Fields<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Fields<'a> {
+    /// All fields of a row, where they are whole.
+    fn all(&mut self) -> Option<Values<'a>> {
+        let mut values = [None; FIELDS as usize];
+        for value in &mut values {
+            let length = i32::from_be_bytes(self.take(4)?.try_into().ok()?);
+            if let Ok(length) = usize::try_from(length) {
+                *value = Some(self.take(length)?);
+            }
+        }
+        Some(values)
+    }
+
+    fn int2(&mut self) -> Option<i16> {
+        Some(i16::from_be_bytes(self.take(2)?.try_into().ok()?))
+    }
+
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let taken = self.bytes.get(self.at..self.at + length)?;
+        self.at += length;
+        Some(taken)
+    }
+}
+
+fn as_row(values: Values<'_>) -> Result<Row<'_>, Malformed> {
+    let [position, event_id, aggregate_type, aggregate_id, sequence, workspace_id, recorded_at, event_type, version, payload, metadata] =
+        values;
+    Ok(Row {
+        position: int8(position)?,
+        event_id: uuid(event_id)?,
+        aggregate_type: text(aggregate_type)?,
+        aggregate_id: text(aggregate_id)?,
+        sequence: int8(sequence)?,
+        workspace_id: workspace_id.map(|bytes| uuid(Some(bytes))).transpose()?,
+        recorded_at: time(recorded_at)?,
+        event_type: text(event_type)?,
+        event_version: text(version)?,
+        payload: text(payload)?,
+        metadata: text(metadata)?,
+    })
+}
+
+fn int8(value: Option<&[u8]>) -> Result<i64, Malformed> {
+    value.and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes).ok_or(Malformed("no bigint"))
+}
+
+fn uuid(value: Option<&[u8]>) -> Result<Uuid, Malformed> {
+    value.and_then(|bytes| Uuid::from_slice(bytes).ok()).ok_or(Malformed("no uuid"))
+}
+
+fn text(value: Option<&[u8]>) -> Result<&str, Malformed> {
+    value.and_then(|bytes| str::from_utf8(bytes).ok()).ok_or(Malformed("no text"))
+}
+
+fn time(value: Option<&[u8]>) -> Result<DateTime<Utc>, Malformed> {
+    let micros = int8(value)?.checked_add(POSTGRES_EPOCH_MICROS);
+    micros.and_then(DateTime::from_timestamp_micros).ok_or(Malformed("no time"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copied() -> Vec<u8> {
+        let mut bytes = SIGNATURE.to_vec();
+        bytes.extend_from_slice(&[0; 4]);
+        for position in [7_i64, 8] {
+            bytes.extend_from_slice(&FIELDS.to_be_bytes());
+            let id = [9; 16];
+            let fields: [&[u8]; 5] = [&position.to_be_bytes(), &id, b"channel", b"c", &1_i64.to_be_bytes()];
+            for field in fields {
+                put(&mut bytes, field);
+            }
+            bytes.extend_from_slice(&(-1_i32).to_be_bytes());
+            for field in [&0_i64.to_be_bytes() as &[u8], b"channel.archived", b"1", b"{\"a\":1}", b"{}"] {
+                put(&mut bytes, field);
+            }
+        }
+        bytes.extend_from_slice(&TRAILER.to_be_bytes());
+        bytes
+    }
+
+    fn put(bytes: &mut Vec<u8>, field: &[u8]) {
+        bytes.extend_from_slice(&i32::try_from(field.len()).expect("short").to_be_bytes());
+        bytes.extend_from_slice(field);
+    }
+
+    fn positions(pieces: &[&[u8]]) -> Vec<(i64, String)> {
+        let mut parser = Parser::default();
+        let mut rows = Vec::new();
+        for piece in pieces {
+            parser.feed(piece, |row| rows.push((row.position, row.payload.to_owned()))).expect("rows");
+        }
+        rows
+    }
+
+    #[test]
+    fn rows_are_the_same_wherever_the_pieces_are_cut() {
+        let bytes = copied();
+        let expected = vec![(7, "{\"a\":1}".to_owned()), (8, "{\"a\":1}".to_owned())];
+        for cut in 0..bytes.len() {
+            let (before, after) = bytes.split_at(cut);
+            assert_eq!(positions(&[before, after]), expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_copy_is_refused() {
+        let mut parser = Parser::default();
+        assert_eq!(parser.feed(&[b'x'; 40], |_| {}), Err(Malformed("no signature")));
+    }
+}

@@ -1,0 +1,214 @@
+//! The feed: brings the events behind a position, each once and in order, or does not bring them.
+//!
+//! The log in Postgres is the truth ([`log`]). NATS is a signal and a transport ([`jetstream`]): what it brings in its turn is taken;
+//! what it leaves out, brings late, or brings not at all, is read from the log. Positions have no gap, so a hole shows.
+
+mod copy_out;
+mod delivery;
+mod jetstream;
+pub(crate) mod log;
+mod pending;
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+pub(crate) use delivery::Delivery;
+use jetstream::{Jetstream, Received};
+use log::{LogError, LogStream};
+use pending::Pending;
+
+use crate::states;
+
+/// The most events of one batch.
+pub(crate) const BATCH_EVENTS_MAX: usize = 2_000;
+
+/// How long NATS may take to bring what the appender of this process has said is there, before the log is read.
+const NATS_GRACE: Duration = Duration::from_millis(4);
+
+/// How long to leave the log alone after it had nothing new.
+const EMPTY_READ_PAUSE: Duration = Duration::from_millis(1);
+
+/// How long telling NATS may hold up the projector: it can block while the connection is down.
+const ACKNOWLEDGE_LIMIT: Duration = Duration::from_millis(20);
+
+/// How long the feed may be silent before it looks into the log: a consumer may have gone quiet.
+const WATCHDOG_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Brings one projection its events.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pool: PgPool,
+    jetstream: Option<Jetstream>,
+    wake: Option<watch::Receiver<i64>>,
+    pending: Pending,
+    /// Set while far behind: then the log is read ahead.
+    catching_up: Option<LogStream>,
+    /// Whether the log may hold more than was brought: at the start, and after catching up.
+    look_into_log: bool,
+}
+
+/// Where a feed gets its events from.
+#[derive(Clone, Debug)]
+pub(crate) struct Sources {
+    /// The log.
+    pub(crate) pool: PgPool,
+    /// NATS, with the stream's name.
+    pub(crate) nats: Option<(async_nats::Client, String)>,
+    /// The head of the log as the appender of this process knows it.
+    pub(crate) wake: Option<watch::Receiver<i64>>,
+}
+
+/// Why the feed brings nothing just now.
+enum Idle {
+    /// NATS brought something.
+    Received(Option<Received>),
+    /// The appender of this process has said that there is more.
+    Woken,
+    /// Nothing happened for too long.
+    Silence,
+}
+
+impl Feed {
+    /// A feed for the projection of that name.
+    pub(crate) fn open(sources: Sources, projection: &'static str) -> Self {
+        let jetstream = sources.nats.map(|(client, stream)| Jetstream::consume(client, stream, projection));
+        Self { pool: sources.pool, jetstream, wake: sources.wake, pending: Pending::default(), catching_up: None, look_into_log: true }
+    }
+
+    /// The events right behind `after`, at least one: waits until there are.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub(crate) async fn next(&mut self, after: i64) -> Result<Vec<Delivery>, LogError> {
+        loop {
+            if let Some(events) = self.next_of_catching_up(after).await? {
+                return Ok(events);
+            }
+            self.receive_what_is_there();
+            let in_turn = self.pending.take_in_turn(after, BATCH_EVENTS_MAX);
+            if !in_turn.is_empty() {
+                return Ok(in_turn);
+            }
+            if self.look_into_log || self.pending.has_hole(after) {
+                let events = self.read_log(after).await?;
+                if !events.is_empty() {
+                    return Ok(events);
+                }
+                // What was said to be there is not yet: do not ask at once again.
+                sleep(EMPTY_READ_PAUSE).await;
+            }
+            match self.wait(after).await {
+                Idle::Received(Some(received)) => self.pending.put(received),
+                // Its task ended, which it does not do by itself: go on without it.
+                Idle::Received(None) => self.jetstream = None,
+                Idle::Woken => self.wait_for_nats().await,
+                Idle::Silence => self.look_into_log = true,
+            }
+        }
+    }
+
+    /// The events up to `position` are applied: NATS need not bring them again.
+    pub(crate) async fn applied(&mut self, position: i64) {
+        if let Some(acker) = self.pending.take_acker(position) {
+            // A lost acknowledgement brings a message twice, and the second one is dropped.
+            drop(timeout(ACKNOWLEDGE_LIMIT, acker.ack()).await);
+        }
+    }
+
+    async fn next_of_catching_up(&mut self, after: i64) -> Result<Option<Vec<Delivery>>, LogError> {
+        let Some(stream) = &mut self.catching_up else { return Ok(None) };
+        match stream.next().await {
+            Some(Ok(mut events)) => {
+                // A batch that was not applied is asked for again: then the reading ahead begins anew.
+                if events.first().is_none_or(|first| first.position != after + 1) {
+                    self.catching_up = None;
+                    self.look_into_log = true;
+                    return Ok(None);
+                }
+                events.truncate(BATCH_EVENTS_MAX);
+                Ok(Some(events))
+            }
+            Some(Err(error)) => {
+                self.catching_up = None;
+                self.look_into_log = true;
+                Err(error)
+            }
+            None => {
+                self.catching_up = None;
+                self.look_into_log = true;
+                Ok(None)
+            }
+        }
+    }
+
+    /// One batch of the log. Where it is full there is more: then the rest is read ahead.
+    async fn read_log(&mut self, after: i64) -> Result<Vec<Delivery>, LogError> {
+        let events = log::read(&self.pool, after, BATCH_EVENTS_MAX).await?;
+        self.look_into_log = false;
+        if events.len() == BATCH_EVENTS_MAX {
+            let last = after + i64::try_from(events.len()).unwrap_or(0);
+            let head = states::head(&self.pool).await?;
+            self.catching_up = Some(LogStream::open(self.pool.clone(), last, head));
+        }
+        Ok(events)
+    }
+
+    fn receive_what_is_there(&mut self) {
+        let Some(jetstream) = &mut self.jetstream else { return };
+        while self.pending.has_room() {
+            match jetstream.received.try_recv() {
+                Ok(received) => self.pending.put(received),
+                Err(mpsc::error::TryRecvError::Empty) => return,
+                Err(mpsc::error::TryRecvError::Disconnected) => {
+                    self.jetstream = None;
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn wait(&mut self, after: i64) -> Idle {
+        tokio::select! {
+            received = receive(&mut self.jetstream) => Idle::Received(received),
+            () = woken(&mut self.wake, after) => Idle::Woken,
+            () = sleep(WATCHDOG_INTERVAL) => Idle::Silence,
+        }
+    }
+
+    /// NATS drives: what was appended here usually arrives by it within a millisecond or two. The log covers.
+    async fn wait_for_nats(&mut self) {
+        if self.jetstream.as_ref().is_some_and(Jetstream::is_live) {
+            tokio::select! {
+                received = receive(&mut self.jetstream) => match received {
+                    Some(received) => self.pending.put(received),
+                    None => self.jetstream = None,
+                },
+                () = sleep(NATS_GRACE) => self.look_into_log = true,
+            }
+        } else {
+            self.look_into_log = true;
+        }
+    }
+}
+
+async fn receive(jetstream: &mut Option<Jetstream>) -> Option<Received> {
+    match jetstream {
+        Some(jetstream) => jetstream.received.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Ends when the appender of this process is ahead of `after`.
+async fn woken(wake: &mut Option<watch::Receiver<i64>>, after: i64) {
+    if let Some(head) = wake {
+        if head.wait_for(|head| *head > after).await.is_ok() {
+            return;
+        }
+        // The appender is gone.
+        *wake = None;
+    }
+    std::future::pending().await
+}

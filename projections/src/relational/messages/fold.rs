@@ -1,0 +1,108 @@
+//! What an event does to messages: to its own, and to the one that began the thread.
+
+use domain::MessageEvent;
+use domain::ids::MessageId;
+use domain::message::Posting;
+use uuid::Uuid;
+
+use super::record::MessageRecord;
+use crate::projector::ApplyError;
+use crate::relational::rows::{Count, Row, Rows};
+use crate::relational::seen::Seen;
+
+/// The rows that an event has to do with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Effects {
+    /// On the event's own message.
+    pub(crate) own: bool,
+    /// On the message that began its thread, where it is in one.
+    pub(crate) root: bool,
+}
+
+impl Effects {
+    /// Every one.
+    pub(crate) const ALL: Self = Self { own: true, root: true };
+    /// None.
+    pub(crate) const NONE: Self = Self { own: false, root: false };
+}
+
+/// Messages that must be there before the event can be applied; `root` of a deletion is known only once its own is there.
+pub(crate) fn touched(id: Uuid, event: &MessageEvent) -> Option<Uuid> {
+    match event {
+        MessageEvent::Posted(posting) => posting.thread_id.map(|root| root.0),
+        MessageEvent::Edited { .. }
+        | MessageEvent::Deleted { .. }
+        | MessageEvent::Pinned { .. }
+        | MessageEvent::Unpinned { .. }
+        | MessageEvent::Reacted { .. }
+        | MessageEvent::ReactionRemoved { .. } => Some(id),
+    }
+}
+
+/// Has an event its `wanted` effects, and answers with those that it could not have, because the row is not there.
+pub(crate) fn apply(
+    messages: &mut Rows<MessageRecord>,
+    id: Uuid,
+    seen: Seen,
+    event: &MessageEvent,
+    wanted: Effects,
+    turn: Count,
+) -> Result<Effects, ApplyError> {
+    let mut missing = Effects::NONE;
+    if wanted.own {
+        missing.own = !apply_to_own(messages, id, seen, event)?;
+    }
+    if wanted.root {
+        missing.root = !apply_to_root(messages, id, seen.position, event, turn);
+    }
+    Ok(missing)
+}
+
+/// Whether the row was there.
+fn apply_to_own(messages: &mut Rows<MessageRecord>, id: Uuid, seen: Seen, event: &MessageEvent) -> Result<bool, ApplyError> {
+    let outcome = match event {
+        MessageEvent::Posted(posting) => {
+            check_moment(id, posting)?;
+            messages.insert(MessageRecord::posted(id, seen, posting));
+            Ok(())
+        }
+        MessageEvent::Edited { content, formatted, by } => {
+            messages.change(id, seen, |row| row.edit(content.as_str(), formatted, *by, seen.at))
+        }
+        MessageEvent::Deleted { by } => messages.change(id, seen, |row| row.delete(*by, seen.at)),
+        MessageEvent::Pinned { by } => messages.change(id, seen, |row| row.pinned = Some((seen.at, by.0))),
+        MessageEvent::Unpinned { by: _ } => messages.change(id, seen, |row| row.pinned = None),
+        MessageEvent::Reacted { user_id, emoji } => messages.change(id, seen, |row| row.react(*user_id, emoji.as_str())),
+        MessageEvent::ReactionRemoved { user_id, emoji } => {
+            messages.change(id, seen, |row| row.take_reaction_back(*user_id, emoji.as_str()))
+        }
+    };
+    Ok(outcome.is_ok())
+}
+
+/// Counts an answer that came or went. Whether the row was there, or none was needed.
+fn apply_to_root(messages: &mut Rows<MessageRecord>, id: Uuid, position: i64, event: &MessageEvent, turn: Count) -> bool {
+    let (root, difference) = match event {
+        MessageEvent::Posted(posting) => (posting.thread_id, 1),
+        MessageEvent::Deleted { .. } => match messages.get(id) {
+            Some(own) => (own.root(), -1),
+            None => return false,
+        },
+        MessageEvent::Edited { .. }
+        | MessageEvent::Pinned { .. }
+        | MessageEvent::Unpinned { .. }
+        | MessageEvent::Reacted { .. }
+        | MessageEvent::ReactionRemoved { .. } => return true,
+    };
+    root.is_none_or(|root| messages.count(root.0, position, turn, |row| row.reply_count += difference).is_ok())
+}
+
+/// A lookup by identifier finds the partition by the identifier's millisecond, so that must be the message's.
+fn check_moment(id: Uuid, posting: &Posting) -> Result<(), ApplyError> {
+    let said = MessageId(id).sent_in().map(|at| at.timestamp_millis());
+    if said == Some(posting.sent_at.timestamp_millis()) {
+        Ok(())
+    } else {
+        Err(ApplyError::WrongMoment { message_id: id, table: MessageRecord::TABLE })
+    }
+}

@@ -1,0 +1,247 @@
+//! A row of `messages`, and the rows of `mentions` that follow from it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::formatting::FormattedContent;
+use domain::ids::{MessageId, UserId};
+use domain::message::Posting;
+use uuid::Uuid;
+
+use super::rows::EarlierText;
+use crate::relational::copy::{CopyRow, Tuple};
+use crate::relational::rows::Row;
+use crate::relational::seen::{Seen, to_micros};
+
+/// A row of `messages`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MessageRecord {
+    pub(super) message_id: Uuid,
+    pub(super) channel_id: Uuid,
+    pub(super) workspace_id: Uuid,
+    pub(super) user_id: Uuid,
+    pub(super) content: String,
+    pub(super) message_type: String,
+    pub(super) formatted_content: Option<String>,
+    pub(super) thread_id: Option<Uuid>,
+    pub(super) reply_count: i32,
+    pub(super) pinned: Option<(DateTime<Utc>, Uuid)>,
+    pub(super) deleted: Option<(DateTime<Utc>, Uuid)>,
+    pub(super) reactions: BTreeMap<String, Vec<Uuid>>,
+    pub(super) edited_at: Option<DateTime<Utc>>,
+    pub(super) edited_by: Option<Uuid>,
+    pub(super) edit_history: Vec<EarlierText>,
+    pub(super) client_msg_id: Option<String>,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) updated_at: DateTime<Utc>,
+    pub(super) position: i64,
+    /// Whom the text mentions: in `formatted_content` too.
+    pub(super) mentions: Vec<Uuid>,
+    /// Whom `mentions` has rows for; nobody where the message is new.
+    pub(super) mentions_stored: Vec<Uuid>,
+}
+
+/// A row of `mentions`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Mention {
+    pub(super) user_id: Uuid,
+    pub(super) workspace_id: Uuid,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) message_id: Uuid,
+    pub(super) channel_id: Uuid,
+}
+
+impl MessageRecord {
+    pub(super) fn posted(message_id: Uuid, seen: Seen, posting: &Posting) -> Self {
+        let mut message = Self {
+            message_id,
+            channel_id: posting.channel_id.0,
+            workspace_id: posting.workspace_id.0,
+            user_id: posting.author.0,
+            content: posting.content.to_string(),
+            message_type: posting.kind.as_str().into(),
+            formatted_content: None,
+            thread_id: posting.thread_id.map(|id| id.0),
+            reply_count: 0,
+            pinned: None,
+            deleted: None,
+            reactions: BTreeMap::new(),
+            edited_at: posting.edited_at.map(to_micros),
+            edited_by: None,
+            edit_history: Vec::new(),
+            client_msg_id: posting.client_msg_id.as_ref().map(ToString::to_string),
+            created_at: to_micros(posting.sent_at),
+            updated_at: seen.at,
+            position: seen.position,
+            mentions: Vec::new(),
+            mentions_stored: Vec::new(),
+        };
+        message.set_formatted(&posting.formatted);
+        message
+    }
+
+    pub(super) fn edit(&mut self, content: &str, formatted: &FormattedContent, by: UserId, at: DateTime<Utc>) {
+        let content = std::mem::replace(&mut self.content, content.to_owned());
+        self.edit_history.push(EarlierText { content, edited_at: at, edited_by: by.0 });
+        self.edited_at = Some(at);
+        self.edited_by = Some(by.0);
+        self.set_formatted(formatted);
+    }
+
+    /// Leaves nothing of the text, of the earlier ones either.
+    pub(super) fn delete(&mut self, by: UserId, at: DateTime<Utc>) {
+        self.deleted = Some((at, by.0));
+        self.pinned = None;
+        self.content = String::new();
+        self.formatted_content = None;
+        self.mentions = Vec::new();
+        self.edit_history = Vec::new();
+    }
+
+    pub(super) fn react(&mut self, user_id: UserId, emoji: &str) {
+        let users = self.reactions.entry(emoji.to_owned()).or_default();
+        if !users.contains(&user_id.0) {
+            users.push(user_id.0);
+        }
+    }
+
+    pub(super) fn take_reaction_back(&mut self, user_id: UserId, emoji: &str) {
+        if let Some(users) = self.reactions.get_mut(emoji) {
+            users.retain(|user| *user != user_id.0);
+            if users.is_empty() {
+                self.reactions.remove(emoji);
+            }
+        }
+    }
+
+    /// The message that it answers in a thread.
+    pub(crate) fn root(&self) -> Option<MessageId> {
+        self.thread_id.map(MessageId)
+    }
+
+    /// The month that it belongs to.
+    pub(crate) fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+
+    /// About how many bytes it takes in memory.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Self>() + self.content.len() + self.formatted_content.as_ref().map_or(0, String::len)
+    }
+
+    /// Whom it mentions.
+    pub(crate) fn mentions(&self) -> impl Iterator<Item = Mention> {
+        self.mentions.iter().map(|user_id| Mention {
+            user_id: *user_id,
+            workspace_id: self.workspace_id,
+            created_at: self.created_at,
+            message_id: self.message_id,
+            channel_id: self.channel_id,
+        })
+    }
+
+    pub(super) fn reactions_json(&self) -> String {
+        as_json(&self.reactions, self.reactions.is_empty(), "{}")
+    }
+
+    pub(super) fn edit_history_json(&self) -> String {
+        as_json(&self.edit_history, self.edit_history.is_empty(), "[]")
+    }
+
+    fn set_formatted(&mut self, formatted: &FormattedContent) {
+        self.mentions = formatted.mentions.iter().map(|id| id.0).collect();
+        self.formatted_content = (!formatted.is_empty()).then(|| as_json(formatted, false, "{}"));
+    }
+}
+
+/// Nearly all messages have none: then nothing is serialised. Texts, numbers and identifiers always can be.
+fn as_json(value: &impl serde::Serialize, is_empty: bool, empty: &str) -> String {
+    if is_empty { empty.to_owned() } else { serde_json::to_string(value).unwrap_or_else(|_| empty.to_owned()) }
+}
+
+impl Row for MessageRecord {
+    type Key = Uuid;
+    const TABLE: &'static str = "messages";
+
+    fn key(&self) -> Uuid {
+        self.message_id
+    }
+
+    fn position(&self) -> i64 {
+        self.position
+    }
+
+    fn see(&mut self, position: i64) {
+        self.position = position;
+    }
+
+    fn updated(&mut self, at: DateTime<Utc>) {
+        self.updated_at = at;
+    }
+}
+
+impl CopyRow for MessageRecord {
+    const COLUMNS: &'static [&'static str] = &[
+        "message_id",
+        "channel_id",
+        "workspace_id",
+        "user_id",
+        "content",
+        "message_type",
+        "formatted_content",
+        "thread_id",
+        "reply_count",
+        "is_pinned",
+        "pinned_at",
+        "pinned_by",
+        "is_deleted",
+        "deleted_at",
+        "deleted_by",
+        "reactions",
+        "edited_at",
+        "edited_by",
+        "edit_history",
+        "client_msg_id",
+        "created_at",
+        "updated_at",
+        "position",
+    ];
+
+    fn write(&self, tuple: &mut Tuple<'_>) {
+        tuple.uuid(self.message_id);
+        tuple.uuid(self.channel_id);
+        tuple.uuid(self.workspace_id);
+        tuple.uuid(self.user_id);
+        tuple.text(&self.content);
+        tuple.text(&self.message_type);
+        tuple.maybe(self.formatted_content.as_deref(), Tuple::jsonb);
+        tuple.maybe(self.thread_id, Tuple::uuid);
+        tuple.int4(self.reply_count);
+        tuple.bool(self.pinned.is_some());
+        tuple.maybe(self.pinned.map(|(at, _)| at), Tuple::time);
+        tuple.maybe(self.pinned.map(|(_, by)| by), Tuple::uuid);
+        tuple.bool(self.deleted.is_some());
+        tuple.maybe(self.deleted.map(|(at, _)| at), Tuple::time);
+        tuple.maybe(self.deleted.map(|(_, by)| by), Tuple::uuid);
+        tuple.jsonb(&self.reactions_json());
+        tuple.maybe(self.edited_at, Tuple::time);
+        tuple.maybe(self.edited_by, Tuple::uuid);
+        tuple.jsonb(&self.edit_history_json());
+        tuple.maybe(self.client_msg_id.as_deref(), Tuple::text);
+        tuple.time(self.created_at);
+        tuple.time(self.updated_at);
+        tuple.int8(self.position);
+    }
+}
+
+impl CopyRow for Mention {
+    const COLUMNS: &'static [&'static str] = &["user_id", "workspace_id", "created_at", "message_id", "channel_id"];
+
+    fn write(&self, tuple: &mut Tuple<'_>) {
+        tuple.uuid(self.user_id);
+        tuple.uuid(self.workspace_id);
+        tuple.time(self.created_at);
+        tuple.uuid(self.message_id);
+        tuple.uuid(self.channel_id);
+    }
+}

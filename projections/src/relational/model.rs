@@ -1,0 +1,207 @@
+//! All read tables as far as some events touch them: loaded, folded, and written back.
+
+use std::collections::{BTreeSet, HashSet};
+
+use domain::{Event, MessageEvent, Recorded};
+use sqlx::{Executor, PgConnection};
+use uuid::Uuid;
+
+use super::audit_log::{self, AuditRecord};
+use super::channel_members::{self, ChannelMemberRecord};
+use super::channels::{self, ChannelRow};
+use super::invitations::{self, InvitationRow};
+use super::members::{self, MemberRecord};
+use super::messages::{self, Effects, MessageRecord, Month};
+use super::rows::{Count, Missing, Row, Rows};
+use super::seen::Seen;
+use super::users::{self, UserRow};
+use super::workspaces::{self, WorkspaceRow};
+use crate::projector::ApplyError;
+
+/// The rows that some events touch.
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) users: Rows<UserRow>,
+    pub(crate) workspaces: Rows<WorkspaceRow>,
+    pub(crate) members: Rows<MemberRecord>,
+    pub(crate) invitations: Rows<InvitationRow>,
+    pub(crate) channels: Rows<ChannelRow>,
+    pub(crate) channel_members: Rows<ChannelMemberRecord>,
+    pub(crate) messages: Rows<MessageRecord>,
+    pub(crate) audit_log: Vec<AuditRecord>,
+}
+
+/// What must be loaded before some events can be folded.
+#[derive(Debug, Default)]
+struct Touched {
+    users: HashSet<Uuid>,
+    workspaces: HashSet<Uuid>,
+    members: HashSet<Uuid>,
+    invitations: HashSet<Uuid>,
+    channels: HashSet<Uuid>,
+    channel_members: HashSet<Uuid>,
+    messages: HashSet<Uuid>,
+    /// Messages whose roots are known only once they are loaded.
+    deleted: HashSet<Uuid>,
+}
+
+impl Model {
+    /// The rows that those events touch, as they are stored.
+    pub(crate) async fn load(connection: &mut PgConnection, events: &[&Recorded<Event>]) -> sqlx::Result<Self> {
+        let mut touched = Touched::default();
+        for event in events {
+            touched.note(event);
+        }
+        let mut model = Self::default();
+        model.load_touched(connection, touched).await?;
+        Ok(model)
+    }
+
+    async fn load_touched(&mut self, connection: &mut PgConnection, touched: Touched) -> sqlx::Result<()> {
+        if let Some(ids) = ids(touched.users) {
+            self.users.load(users::load(connection, &ids).await?);
+        }
+        if let Some(ids) = ids(touched.workspaces) {
+            self.workspaces.load(workspaces::load(connection, &ids).await?);
+        }
+        if let Some(ids) = ids(touched.members) {
+            self.members.load(members::load(connection, &ids).await?);
+        }
+        if let Some(ids) = ids(touched.invitations) {
+            self.invitations.load(invitations::load(connection, &ids).await?);
+        }
+        if let Some(ids) = ids(touched.channels) {
+            self.channels.load(channels::load(connection, &ids).await?);
+        }
+        if let Some(ids) = ids(touched.channel_members) {
+            self.channel_members.load(channel_members::load(connection, &ids).await?);
+        }
+        if let Some(ids) = ids(touched.messages) {
+            self.messages.load(messages::load(connection, &ids).await?);
+        }
+        let roots = touched.deleted.iter().filter_map(|id| Some(self.messages.get(*id)?.root()?.0));
+        if let Some(ids) = ids(roots.collect()) {
+            self.messages.load(messages::load(connection, &ids).await?);
+        }
+        Ok(())
+    }
+
+    /// Folds an event into the rows that it touches.
+    pub(crate) fn apply(&mut self, event: &Recorded<Event>) -> Result<(), ApplyError> {
+        self.apply_without_messages(event)?;
+        if let Event::Message(happened) = &event.event {
+            let missing = messages::apply(&mut self.messages, event.stream.id, Seen::of(event), happened, Effects::ALL, Count::InTurn)?;
+            if missing != Effects::NONE {
+                return Err(missing_row::<MessageRecord>(event));
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds an event into the rows that it touches, but for messages. Notes it for the audit in any case.
+    pub(crate) fn apply_without_messages(&mut self, event: &Recorded<Event>) -> Result<(), ApplyError> {
+        let (id, seen) = (event.stream.id, Seen::of(event));
+        match &event.event {
+            Event::User(happened) => users::apply(&mut self.users, id, seen, happened).or_missing::<UserRow>(event)?,
+            Event::Workspace(happened) => {
+                workspaces::apply(&mut self.workspaces, id, seen, happened).or_missing::<WorkspaceRow>(event)?;
+                // Before the members: joining adds one whatever is there, so that an event has all its effects or none.
+                invitations::apply(&mut self.invitations, id, seen, happened).or_missing::<InvitationRow>(event)?;
+                members::apply(&mut self.members, id, seen, happened).or_missing::<MemberRecord>(event)?;
+            }
+            Event::Channel(happened) => {
+                let workspace_id = event.workspace_id.ok_or(ApplyError::NoWorkspace { position: event.position })?.0;
+                channels::apply(&mut self.channels, id, seen, happened).or_missing::<ChannelRow>(event)?;
+                channel_members::apply(&mut self.channel_members, (workspace_id, id), seen, happened)
+                    .or_missing::<ChannelMemberRecord>(event)?;
+            }
+            Event::Message(_) => {}
+        }
+        self.audit_log.push(AuditRecord::of(event));
+        Ok(())
+    }
+
+    /// Writes back what changed.
+    pub(crate) async fn save(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        self.save_without_messages(connection).await?;
+        let changed = self.messages.changed();
+        if !changed.is_empty() {
+            let months = changed.iter().map(|message| Month::of(message.created_at())).collect::<BTreeSet<_>>();
+            messages::ensure_months(connection, &months).await?;
+            messages::save(connection, &changed).await?;
+        }
+        if !self.audit_log.is_empty() {
+            audit_log::save(connection, &self.audit_log).await?;
+        }
+        Ok(())
+    }
+
+    async fn save_without_messages(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        if let Some(rows) = some(self.users.changed()) {
+            users::save(connection, &rows).await?;
+        }
+        if let Some(rows) = some(self.workspaces.changed()) {
+            workspaces::save(connection, &rows).await?;
+        }
+        if let Some(rows) = some(self.members.changed()) {
+            members::save(connection, &rows).await?;
+        }
+        if let Some(rows) = some(self.invitations.changed()) {
+            invitations::save(connection, &rows).await?;
+        }
+        if let Some(rows) = some(self.channels.changed()) {
+            channels::save(connection, &rows).await?;
+            // Now, and not at the commit: what cannot be applied must be found out while it can still be parked.
+            connection.execute("SET CONSTRAINTS ALL IMMEDIATE").await?;
+            connection.execute("SET CONSTRAINTS ALL DEFERRED").await?;
+        }
+        if let Some(rows) = some(self.channel_members.changed()) {
+            channel_members::save(connection, &rows).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Touched {
+    fn note(&mut self, event: &Recorded<Event>) {
+        let id = event.stream.id;
+        match &event.event {
+            Event::User(_) => self.users.extend((event.sequence > 1).then_some(id)),
+            Event::Workspace(happened) => {
+                self.workspaces.extend((event.sequence > 1).then_some(id));
+                self.members.extend(members::touched(id, happened));
+                self.invitations.extend(invitations::touched(happened));
+            }
+            Event::Channel(happened) => {
+                self.channels.extend((event.sequence > 1).then_some(id));
+                self.channel_members.extend(channel_members::touched(id, happened));
+            }
+            Event::Message(happened) => {
+                self.messages.extend(messages::touched(id, happened));
+                self.deleted.extend(matches!(happened, MessageEvent::Deleted { .. }).then_some(id));
+            }
+        }
+    }
+}
+
+fn ids(set: HashSet<Uuid>) -> Option<Vec<Uuid>> {
+    some(set.into_iter().collect())
+}
+
+fn some<T>(rows: Vec<T>) -> Option<Vec<T>> {
+    if rows.is_empty() { None } else { Some(rows) }
+}
+
+trait OrMissing {
+    fn or_missing<R: Row>(self, event: &Recorded<Event>) -> Result<(), ApplyError>;
+}
+
+impl OrMissing for Result<(), Missing> {
+    fn or_missing<R: Row>(self, event: &Recorded<Event>) -> Result<(), ApplyError> {
+        self.map_err(|Missing| missing_row::<R>(event))
+    }
+}
+
+fn missing_row<R: Row>(event: &Recorded<Event>) -> ApplyError {
+    ApplyError::MissingRow { table: R::TABLE, event_type: event.event.wire_name(), stream: event.stream }
+}

@@ -1,0 +1,130 @@
+//! Rows in memory: events are folded into them, and what changed is written back. The live projector and the rebuild fold alike, so
+//! they cannot come to different tables.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use chrono::{DateTime, Utc};
+
+use super::seen::Seen;
+
+/// A row of a read table.
+pub(crate) trait Row {
+    /// What it is found by.
+    type Key: Copy + Eq + Hash + Debug;
+
+    /// The table.
+    const TABLE: &'static str;
+
+    /// What this one is found by.
+    fn key(&self) -> Self::Key;
+
+    /// The last event that it has seen.
+    fn position(&self) -> i64;
+
+    /// It has seen that event.
+    fn see(&mut self, position: i64);
+
+    /// Something that it says of its thing has changed then.
+    fn updated(&mut self, at: DateTime<Utc>);
+}
+
+/// Those rows of a table that events of a batch touch; of the whole table in a rebuild.
+#[derive(Debug)]
+pub(crate) struct Rows<R: Row> {
+    slots: HashMap<R::Key, Slot<R>>,
+}
+
+#[derive(Debug)]
+struct Slot<R> {
+    row: R,
+    changed: bool,
+}
+
+/// Whether an event comes in its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// In order of position.
+    InTurn,
+    /// After later ones.
+    Late,
+}
+
+/// An event is about a row that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Missing;
+
+impl<R: Row> Default for Rows<R> {
+    fn default() -> Self {
+        Self { slots: HashMap::new() }
+    }
+}
+
+impl<R: Row> Rows<R> {
+    /// Takes in rows as they are stored.
+    pub(crate) fn load(&mut self, rows: impl IntoIterator<Item = R>) {
+        for row in rows {
+            self.slots.entry(row.key()).or_insert(Slot { row, changed: false });
+        }
+    }
+
+    /// The row, where it is there.
+    pub(crate) fn get(&self, key: R::Key) -> Option<&R> {
+        self.slots.get(&key).map(|slot| &slot.row)
+    }
+
+    /// A new row, unless it is there already and has seen this event.
+    pub(crate) fn insert(&mut self, row: R) {
+        let known = self.slots.get(&row.key()).map(|slot| slot.row.position());
+        if known.is_none_or(|position| position < row.position()) {
+            self.slots.insert(row.key(), Slot { row, changed: true });
+        }
+    }
+
+    /// Changes a row, unless it has seen this event.
+    pub(crate) fn change(&mut self, key: R::Key, seen: Seen, change: impl FnOnce(&mut R)) -> Result<(), Missing> {
+        let slot = self.slots.get_mut(&key).ok_or(Missing)?;
+        if slot.row.position() < seen.position {
+            change(&mut slot.row);
+            slot.row.see(seen.position);
+            slot.row.updated(seen.at);
+            slot.changed = true;
+        }
+        Ok(())
+    }
+
+    /// Counts something on a row, which is not a change of what it says of itself. `Count::Late` counts what the row has not seen
+    /// although it has seen later events: counting does not mind the order.
+    pub(crate) fn count(&mut self, key: R::Key, position: i64, count: Count, change: impl FnOnce(&mut R)) -> Result<(), Missing> {
+        let slot = self.slots.get_mut(&key).ok_or(Missing)?;
+        if slot.row.position() < position || count == Count::Late {
+            change(&mut slot.row);
+            slot.row.see(position.max(slot.row.position()));
+            slot.changed = true;
+        }
+        Ok(())
+    }
+
+    /// The rows that are to be written, in order of their last events.
+    pub(crate) fn changed(&self) -> Vec<&R> {
+        let mut changed = self.slots.values().filter(|slot| slot.changed).map(|slot| &slot.row).collect::<Vec<_>>();
+        changed.sort_unstable_by_key(|row| row.position());
+        changed
+    }
+
+    /// Takes a row out.
+    pub(crate) fn take(&mut self, key: R::Key) -> Option<R> {
+        self.slots.remove(&key).map(|slot| slot.row)
+    }
+
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// All rows, to be written where they never were.
+    pub(crate) fn into_rows(self) -> impl Iterator<Item = R> {
+        self.slots.into_values().map(|slot| slot.row)
+    }
+}
