@@ -9,6 +9,7 @@ mod authorize;
 mod channels;
 pub mod event_store;
 mod execute;
+pub mod import;
 mod messages;
 mod reader;
 pub mod relay;

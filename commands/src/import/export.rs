@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::archive::Entry;
+use super::channels::List;
 use super::report::Report;
 
 /// Where things are in the archive.
@@ -48,7 +49,13 @@ impl Layout {
 
     /// Whether it is an export at all.
     pub(super) fn is_an_export(&self) -> bool {
-        self.users.is_some() && [&self.channels, &self.groups, &self.dms, &self.mpims].into_iter().any(Option::is_some)
+        self.users.is_some() && self.channel_lists().next().is_some()
+    }
+
+    /// The lists of channels that there are.
+    pub(super) fn channel_lists(&self) -> impl Iterator<Item = (List, &Entry)> {
+        let lists = [(List::Public, &self.channels), (List::Private, &self.groups), (List::Direct, &self.dms), (List::Group, &self.mpims)];
+        lists.into_iter().filter_map(|(list, entry)| Some((list, entry.as_ref()?)))
     }
 
     /// The bytes of all days, uncompressed.
@@ -157,7 +164,8 @@ mod tests {
     #[test]
     fn days_are_in_order_and_what_is_not_read_is_reported() {
         let mut report = Report::default();
-        let paths = ["users.json", "channels.json", "b/2025-02-01.json", "b/2025-01-31.json", "b/canvas_in_the_conversation.json", "notes.txt"];
+        let paths =
+            ["users.json", "channels.json", "b/2025-02-01.json", "b/2025-01-31.json", "b/canvas_in_the_conversation.json", "notes.txt"];
         let layout = Layout::of(paths.into_iter().map(entry).collect(), &mut report);
         assert!(layout.is_an_export());
         assert_eq!(layout.folders["b"].iter().map(|day| day.date.to_string()).collect::<Vec<_>>(), ["2025-01-31", "2025-02-01"]);

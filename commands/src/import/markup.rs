@@ -186,7 +186,10 @@ mod tests {
     #[test]
     fn links_keep_their_labels() {
         assert_eq!(ours("<https://a.example/?x=1&amp;y=2|a &amp; b>"), "<https://a.example/?x=1&y=2|a & b>");
-        assert_eq!(ours("<mailto:ann@a.example|ann@a.example> <http://a.example>"), "<mailto:ann@a.example|ann@a.example> <http://a.example>");
+        assert_eq!(
+            ours("<mailto:ann@a.example|ann@a.example> <http://a.example>"),
+            "<mailto:ann@a.example|ann@a.example> <http://a.example>"
+        );
         assert_eq!(ours("<https://a.example/&gt;|x &gt; y>"), "<https://a.example/%3E|x › y>");
         let content = FormattedContent::of(&ours("<https://a.example|label> <@U1> <#C1>"));
         assert_eq!((content.links.len(), content.mentions, content.channels), (1, vec![ANN], vec![ORCHARD]));

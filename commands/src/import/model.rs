@@ -356,7 +356,8 @@ mod tests {
 
     #[test]
     fn files_may_be_objects_identifiers_or_neither() {
-        let message = message(r#"{"files":["F1",{"id":"F2","size":"12"},null,[1]],"file":"F3","edited":[],"comment":3,"attachments":false}"#);
+        let message =
+            message(r#"{"files":["F1",{"id":"F2","size":"12"},null,[1]],"file":"F3","edited":[],"comment":3,"attachments":false}"#);
         assert_eq!(message.files.iter().filter_map(|f| f.id.as_deref()).collect::<Vec<_>>(), ["F1", "F2"]);
         assert_eq!(message.files[1].size, Some(12));
         assert_eq!(message.file.and_then(|f| f.id).as_deref(), Some("F3"));

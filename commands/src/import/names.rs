@@ -73,7 +73,11 @@ fn first_free<A: Alphabet>(candidates: Vec<String>, taken: &HashSet<String>, giv
     name
 }
 
-async fn taken<A: Alphabet, S: Sink>(sink: &S, scope: Option<WorkspaceId>, names: impl Iterator<Item = &String>) -> Result<HashSet<String>, StoreError> {
+async fn taken<A: Alphabet, S: Sink>(
+    sink: &S,
+    scope: Option<WorkspaceId>,
+    names: impl Iterator<Item = &String>,
+) -> Result<HashSet<String>, StoreError> {
     let claim = |name: &String| match scope {
         Some(workspace_id) => Claim::in_workspace(A::KIND, workspace_id, A::folded(name)),
         None => Claim::on_server(A::KIND, A::folded(name)),
@@ -129,7 +133,8 @@ mod tests {
         for (name, username) in [("ann.b", "ann.b"), ("Ann B!", "Ann-B-"), ("@ann", "ann"), ("苹果", "苹果"), ("🍎", ""), ("", "")] {
             assert_eq!(Username::clean(name), username);
         }
-        for (name, channel) in [("Orchard Team", "orchard-team"), ("#cider", "cider"), ("ГРУШИ", "груши"), ("a/b", "a-b"), ("İ", "i-")] {
+        for (name, channel) in [("Orchard Team", "orchard-team"), ("#cider", "cider"), ("ГРУШИ", "груши"), ("a/b", "a-b"), ("İ", "i-")]
+        {
             assert_eq!(ChannelName::clean(name), channel);
             assert!(ChannelName::parse(channel).is_ok());
         }

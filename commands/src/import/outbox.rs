@@ -75,7 +75,13 @@ impl<'a, S: Sink> Outbox<'a, S> {
     }
 
     /// Appends events to a stream of that version, in steps of a size that an append may have.
-    pub(super) async fn push_many(&mut self, stream: StreamId, workspace: WorkspaceId, version: &mut i64, events: Vec<PendingEvent>) -> Result<(), ImportError> {
+    pub(super) async fn push_many(
+        &mut self,
+        stream: StreamId,
+        workspace: WorkspaceId,
+        version: &mut i64,
+        events: Vec<PendingEvent>,
+    ) -> Result<(), ImportError> {
         let mut events = events.into_iter().peekable();
         while events.peek().is_some() {
             let step = events.by_ref().take(BATCH_EVENTS).collect::<Vec<_>>();

@@ -174,12 +174,8 @@ impl ImportReport {
         let Read { files, bytes, public_channels, private_channels, direct_conversations, group_conversations, .. } = self.read;
         let Read { threads, replies, edited_messages, file_links, .. } = self.read;
         writeln!(f, "\nread {files} files, {bytes} bytes")?;
-        let channels = [
-            ("public", public_channels),
-            ("private", private_channels),
-            ("direct", direct_conversations),
-            ("group", group_conversations),
-        ];
+        let channels =
+            [("public", public_channels), ("private", private_channels), ("direct", direct_conversations), ("group", group_conversations)];
         fmt_counts(f, "channels", &channels)?;
         let messages = [("threads", threads), ("replies", replies), ("edited", edited_messages), ("file links", file_links)];
         fmt_counts(f, "messages", &messages)
@@ -235,8 +231,8 @@ mod tests {
 
     #[test]
     fn an_account_that_lacks_something_does_not_balance() {
-        let mut report = Report::default();
-        report.messages = Account { in_file: 3, imported: 1, already_there: 1, skipped: 1 };
+        let messages = Account { in_file: 3, imported: 1, already_there: 1, skipped: 1 };
+        let mut report = Report { messages, ..Report::default() };
         assert!(report.unbalanced().is_empty());
         report.messages.skipped = 0;
         assert_eq!(report.unbalanced(), ["messages"]);

@@ -75,7 +75,9 @@ pub(super) async fn still_missing<S: Sink>(
 fn retain_of_workspace(workspace: &Workspace, events: &mut Vec<PendingEvent>) {
     let mut let_in = HashSet::new();
     events.retain(|pending| match &pending.event {
-        Event::Workspace(WorkspaceEvent::MemberJoined { user_id, .. }) => !workspace.members.contains_key(user_id) && let_in.insert(*user_id),
+        Event::Workspace(WorkspaceEvent::MemberJoined { user_id, .. }) => {
+            !workspace.members.contains_key(user_id) && let_in.insert(*user_id)
+        }
         Event::Workspace(WorkspaceEvent::MemberDeactivated { user_id }) => let_in.contains(user_id),
         _ => true,
     });

@@ -8,7 +8,7 @@ use domain::ids::{ChannelId, MessageId, WorkspaceId};
 use domain::{Channel, Message, StreamId, Workspace};
 use uuid::Uuid;
 
-use crate::event_store::{Append, Claim, EventStore, Outcome, Stored, StoreError};
+use crate::event_store::{Append, Claim, EventStore, Outcome, StoreError, Stored};
 
 /// Where imported events go. The event store is one; the tests of the mapping have another, in memory.
 pub trait Sink: Send + Sync {

@@ -1,0 +1,180 @@
+//! The export's channels and conversations, as ours.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use domain::channel::MemberRole;
+use domain::ids::{ChannelId, UserId};
+use domain::{StreamId, Workspace};
+
+use super::ImportError;
+use super::export::Day;
+use super::maker::{Maker, joined};
+use super::markup::Names;
+use super::model::{SlackChannel, some};
+use super::people::{People, Stranger};
+use super::run::Run;
+use super::sink::Sink;
+
+/// Which list of the export it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum List {
+    /// `channels.json`
+    Public,
+    /// `groups.json`
+    Private,
+    /// `dms.json`
+    Direct,
+    /// `mpims.json`
+    Group,
+    /// None: it is a folder of which no list tells.
+    Unlisted,
+}
+
+/// A channel of the export, on its way.
+pub(super) struct Listed {
+    pub list: List,
+    pub slack_id: String,
+    pub slack: SlackChannel,
+    /// Its folder in the archive, and what is in it.
+    pub folder: String,
+    pub days: Vec<Day>,
+    /// What it is here.
+    pub channel_id: ChannelId,
+    /// How many events it has, once what is gathered is written.
+    pub version: i64,
+    /// Whether it is to be archived after its messages.
+    pub to_archive: bool,
+}
+
+/// The channels' identifiers here, by those of the export.
+pub(super) type ChannelIds = HashMap<String, ChannelId>;
+
+/// Who and what is meant in a text.
+pub(super) struct Directory<'a> {
+    pub people: &'a People,
+    pub channels: &'a ChannelIds,
+}
+
+impl Names for Directory<'_> {
+    fn user(&self, slack_id: &str) -> Option<UserId> {
+        self.people.find(slack_id)
+    }
+
+    fn channel(&self, slack_id: &str) -> Option<ChannelId> {
+        self.channels.get(slack_id).copied()
+    }
+}
+
+/// The channels of the lists, with their folders; and a channel for each folder that no list names.
+pub(super) fn listed<S>(
+    run: &mut Run<'_, S>,
+    lists: Vec<(List, Vec<SlackChannel>)>,
+    mut folders: BTreeMap<String, Vec<Day>>,
+) -> Vec<Listed> {
+    let mut seen = HashSet::new();
+    let mut channels = Vec::new();
+    for (list, slack) in lists.into_iter().flat_map(|(list, channels)| channels.into_iter().map(move |channel| (list, channel))) {
+        run.report.channels.in_file += 1;
+        let Some(slack_id) = some(slack.id.as_ref()).map(str::to_owned).filter(|id| seen.insert(id.clone())) else {
+            run.report.channels.skipped += 1;
+            run.report.skip("channel without an identifier of its own", || slack.name.clone().unwrap_or_default());
+            continue;
+        };
+        // Channels are in a folder of their name, direct conversations of their identifier.
+        let names = [some(slack.name.as_ref()).unwrap_or(&slack_id), &slack_id];
+        let found = names.into_iter().find_map(|name| folders.remove_entry(name));
+        let (folder, days) = found.unwrap_or_else(|| (names[0].to_owned(), Vec::new()));
+        let list = if list == List::Public && slack.is_private { List::Private } else { list };
+        channels.push(Listed::new(run, list, slack_id, slack, folder, days));
+    }
+    for (folder, days) in folders {
+        run.report.channels.in_file += 1;
+        run.report.turned("folder that no list names into a private channel of who imports", || folder.clone());
+        let slack = SlackChannel { name: Some(folder.clone()), ..SlackChannel::default() };
+        channels.push(Listed::new(run, List::Unlisted, format!("folder:{folder}"), slack, folder, days));
+    }
+    channels
+}
+
+impl Listed {
+    fn new<S>(run: &mut Run<'_, S>, list: List, slack_id: String, slack: SlackChannel, folder: String, days: Vec<Day>) -> Self {
+        let count = match list {
+            List::Public => &mut run.report.read.public_channels,
+            List::Private | List::Unlisted => &mut run.report.read.private_channels,
+            List::Direct => &mut run.report.read.direct_conversations,
+            List::Group => &mut run.report.read.group_conversations,
+        };
+        *count += 1;
+        let channel_id = run.ids.channel(&slack_id);
+        Self { list, slack_id, slack, folder, days, channel_id, version: 0, to_archive: false }
+    }
+
+    pub(super) fn label(&self) -> String {
+        format!("{} {}", self.slack_id, self.folder)
+    }
+}
+
+/// Creates what is not there yet. The export's #general becomes the workspace's.
+pub(super) async fn import<S: Sink>(
+    run: &mut Run<'_, S>,
+    channels: &mut [Listed],
+    people: &mut People,
+    workspace: &Workspace,
+) -> Result<ChannelIds, ImportError> {
+    strangers_in_conversations(run, channels, people).await?;
+    let general = general_of(channels);
+    let streams = channels.iter().map(|channel| StreamId::channel(channel.channel_id)).collect::<Vec<_>>();
+    let versions = run.sink.versions(&streams).await?;
+    let mut ids = channels.iter().map(|channel| (channel.slack_id.clone(), channel.channel_id)).collect::<ChannelIds>();
+    if let (Some(at), Some(general_id)) = (general, workspace.general_channel_id) {
+        ids.insert(channels[at].slack_id.clone(), general_id);
+    }
+    let mut maker = Maker::new(run, people, ids);
+    for (at, channel) in channels.iter_mut().enumerate() {
+        match (versions.get(&StreamId::channel(channel.channel_id)), workspace.general_channel_id) {
+            (_, Some(general_id)) if general == Some(at) => maker.map_onto_general(channel, general_id).await?,
+            (Some(version), _) => maker.complete(channel, *version).await?,
+            (None, _) => maker.create(channel).await?,
+        }
+    }
+    Ok(maker.ids)
+}
+
+/// Everybody is in #general here, but for guests and programs.
+pub(super) async fn everybody_into_general<S: Sink>(
+    run: &mut Run<'_, S>,
+    channels: &[Listed],
+    people: &People,
+    workspace: &Workspace,
+) -> Result<(), ImportError> {
+    let Some(general_id) = workspace.general_channel_id else { return Ok(()) };
+    let (state, version) = run.sink.channel(general_id).await?;
+    let listed = channels.iter().find(|channel| channel.channel_id == general_id);
+    let mut version = listed.map_or(version, |channel| channel.version);
+    let active = |id: &UserId| workspace.members.get(id).is_none_or(|member| member.active);
+    let missing =
+        people.residents().filter(|id| !state.has_member(*id) && !run.general.contains(id) && active(id)).collect::<BTreeSet<_>>();
+    for user_id in &missing {
+        run.report.turned("member who was not in #general into a member of it, as everybody is here", || user_id.to_string());
+    }
+    let at = run.began_at;
+    let events = missing.into_iter().map(|user_id| joined(user_id, MemberRole::Member, at)).collect();
+    run.outbox.push_many(StreamId::channel(general_id), run.settings.workspace_id, &mut version, events).await
+}
+
+/// The channel that says that it is #general; else the public one of that name.
+fn general_of(channels: &[Listed]) -> Option<usize> {
+    let public = |channel: &&(usize, &Listed)| channel.1.list == List::Public;
+    let all = channels.iter().enumerate().collect::<Vec<_>>();
+    let says = all.iter().filter(public).find(|(_, channel)| channel.slack.is_general);
+    let named = || all.iter().filter(public).find(|(_, channel)| channel.slack.name.as_deref() == Some("general"));
+    says.or_else(named).map(|(at, _)| *at)
+}
+
+/// Who talks in a direct conversation is there, even where the list of users lacks them: it would be another conversation without them.
+async fn strangers_in_conversations<S: Sink>(run: &mut Run<'_, S>, channels: &[Listed], people: &mut People) -> Result<(), ImportError> {
+    let conversations = channels.iter().filter(|channel| matches!(channel.list, List::Direct | List::Group));
+    let strangers = conversations.flat_map(|channel| &channel.slack.members).filter(|id| !id.is_empty() && people.find(id).is_none());
+    let strangers = strangers.map(|id| Stranger { slack_id: id.clone(), name: None, is_bot: false, avatar: None }).collect();
+    people.make(run, strangers).await
+}
