@@ -1,0 +1,110 @@
+//! The only place where the parts meet: the stores, the two sides, the doors, and what runs in the background.
+
+mod connect;
+mod server;
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, web};
+use commands::Commands;
+use commands::relay::RelayStats;
+use projections::{Progress, ReadModels};
+use sqlx::PgPool;
+use tokio::runtime::Handle;
+
+use crate::auth::credentials::Credentials;
+use crate::auth::invitations::InvitationTokens;
+use crate::auth::password::Passwords;
+use crate::auth::sessions::Sessions;
+use crate::config::Settings;
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::replays::Replays;
+
+pub use connect::{StartError, missing_migrations, nats_client, read_pool, write_pool};
+pub use server::{Roles, Server};
+
+/// Everything that a handler may use. Clones share everything.
+#[derive(Clone)]
+pub struct App {
+    /// What the server was started with.
+    pub settings: Arc<Settings>,
+    /// Postgres, for what is neither the write side nor a read model.
+    pub pool: PgPool,
+    /// Postgres, for the write side.
+    pub write_pool: PgPool,
+    /// NATS.
+    pub nats: async_nats::Client,
+    /// The write side.
+    pub commands: Commands,
+    /// The read side.
+    pub read_models: ReadModels,
+    /// How far the read side is.
+    pub progress: Progress,
+    /// Who is signed in.
+    pub sessions: Sessions,
+    /// Hashes and compares passwords.
+    pub passwords: Passwords,
+    /// The stored hashes.
+    pub credentials: Credentials,
+    /// Tokens of invitations.
+    pub invitations: InvitationTokens,
+    /// Replays that were asked for over HTTP.
+    pub replays: Replays,
+    /// What the relay of this process does.
+    pub relay: Arc<RelayStats>,
+    /// What Prometheus reads.
+    pub metrics: Metrics,
+}
+
+impl App {
+    /// Connects to everything. What can be missing for a while (Redis, NATS) need not be there yet.
+    ///
+    /// # Errors
+    /// Postgres cannot be reached, or its schema is not that of this release.
+    pub async fn connect(settings: Settings) -> Result<Self, StartError> {
+        let pool = read_pool(&settings).await?;
+        connect::check_migrations(&pool).await?;
+        let write_pool = write_pool(&settings).await?;
+        let store = commands::EventStore::start(write_pool.clone()).await?;
+        let cache = connect::session_cache(&settings)?;
+        Ok(Self {
+            nats: nats_client(&settings).await?,
+            commands: Commands::new(store),
+            read_models: ReadModels::new(pool.clone()),
+            progress: Progress::new(pool.clone()),
+            sessions: Sessions::new(pool.clone(), cache, settings.session_lifetime),
+            passwords: Passwords::new(connect::cores())?,
+            credentials: Credentials::new(pool.clone()),
+            invitations: InvitationTokens::new(pool.clone(), settings.master_key.clone()),
+            replays: Replays::new(pool.clone(), Handle::current()),
+            relay: Arc::default(),
+            metrics: Metrics::new()?,
+            settings: Arc::new(settings),
+            pool,
+            write_pool,
+        })
+    }
+
+    /// Everything that Prometheus reads, as it is now.
+    ///
+    /// # Errors
+    /// A figure cannot be written.
+    pub async fn metrics_text(&self) -> Result<String, prometheus::Error> {
+        let relay = self.relay.position.load(std::sync::atomic::Ordering::Relaxed);
+        self.metrics.set_position("relay", relay);
+        self.metrics.set_position("log", *self.commands.store().head().borrow());
+        if let Ok(position) = self.progress.position(projections::RELATIONAL).await {
+            self.metrics.set_position(projections::RELATIONAL, position);
+        }
+        self.metrics.as_text()
+    }
+
+    /// What the server put beside the request.
+    ///
+    /// # Errors
+    /// The server was put together without it: a defect.
+    pub fn of(request: &HttpRequest) -> Result<web::Data<Self>, Problem> {
+        request.app_data::<web::Data<Self>>().cloned().ok_or_else(|| Problem::internal(&std::fmt::Error))
+    }
+}

@@ -1,0 +1,138 @@
+//! Connecting to the stores.
+
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::auth::AuthError;
+use crate::auth::session_cache::SessionCache;
+use crate::config::Settings;
+
+/// How long a request waits for a connection to Postgres before it is told to try again.
+const ACQUIRE_MAX: Duration = Duration::from_secs(3);
+/// The schemas in which the read models' tables are found.
+const SEARCH_PATH: &str = "read,public";
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Postgres cannot be reached.
+    #[error("postgres cannot be reached (postgres_url)")]
+    Postgres(#[source] sqlx::Error),
+    /// The schema is not the one that this release needs.
+    #[error("the database lacks the migrations {0}: run `backscroll migrate`")]
+    NotMigrated(String),
+    /// The address of Redis is not one.
+    #[error("the address of redis is wrong (redis_url)")]
+    Redis(#[from] redis::RedisError),
+    /// The address of NATS is not one.
+    #[error("the address of nats is wrong (nats_url)")]
+    NatsAddress,
+    /// NATS refuses us.
+    #[error("nats cannot be reached (nats_url)")]
+    Nats(#[from] async_nats::ConnectError),
+    /// The event store does not start.
+    #[error("the event store does not start")]
+    Store(#[from] commands::StoreError),
+    /// There is no randomness for passwords.
+    #[error("passwords cannot be hashed")]
+    Passwords(#[from] AuthError),
+    /// Two metrics have one name.
+    #[error("the metrics are wrong")]
+    Metrics(#[from] prometheus::Error),
+    /// The address to serve at cannot be had.
+    #[error("{address} cannot be listened at (listen)")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl StartError {
+    /// Whether a server that we need does not answer, rather than something of ours being wrong.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Postgres(_) | Self::Nats(_) | Self::Store(_))
+    }
+}
+
+/// For queries, and for whatever else is not the write side.
+///
+/// # Errors
+/// Postgres cannot be reached.
+pub async fn read_pool(settings: &Settings) -> Result<PgPool, StartError> {
+    let writers = connections_of_writers(settings);
+    let options = connect_options(settings)?.options([("search_path", SEARCH_PATH)]);
+    pool_options(settings.postgres_connections.saturating_sub(writers).max(1)).connect_with(options).await.map_err(StartError::Postgres)
+}
+
+/// For the write side: its own, so that an append never waits behind queries.
+///
+/// # Errors
+/// Postgres cannot be reached.
+pub async fn write_pool(settings: &Settings) -> Result<PgPool, StartError> {
+    let options = connect_options(settings)?;
+    pool_options(connections_of_writers(settings)).connect_with(options).await.map_err(StartError::Postgres)
+}
+
+/// A third of all, but at least four: the appender, the relay, and those who load.
+fn connections_of_writers(settings: &Settings) -> u32 {
+    (settings.postgres_connections / 3).max(4)
+}
+
+fn connect_options(settings: &Settings) -> Result<PgConnectOptions, StartError> {
+    let options = PgConnectOptions::from_str(settings.postgres_url.expose()).map_err(StartError::Postgres)?;
+    Ok(options.application_name("backscroll"))
+}
+
+fn pool_options(connections_max: u32) -> PgPoolOptions {
+    // A dead connection is found out by its use: asking each one first would cost every query a round trip.
+    PgPoolOptions::new().max_connections(connections_max).acquire_timeout(ACQUIRE_MAX).test_before_acquire(false)
+}
+
+/// NATS, now or as soon as it is there.
+///
+/// # Errors
+/// The address is not one.
+pub async fn nats_client(settings: &Settings) -> Result<async_nats::Client, StartError> {
+    let server = settings.nats_url.expose().parse::<async_nats::ServerAddr>().map_err(|_| StartError::NatsAddress)?;
+    let options = async_nats::ConnectOptions::new().name("backscroll").retry_on_initial_connect();
+    // The client does not take them from the address by itself.
+    let options = match (server.username(), server.password()) {
+        (Some(user), Some(password)) => options.user_and_password(user.to_owned(), password.to_owned()),
+        _ => options,
+    };
+    Ok(options.connect(server).await?)
+}
+
+pub(super) fn session_cache(settings: &Settings) -> Result<SessionCache, StartError> {
+    Ok(SessionCache::new(settings.redis_url.expose(), &settings.redis_key_prefix, settings.session_lifetime)?)
+}
+
+/// The migrations of this release that the database lacks.
+///
+/// # Errors
+/// Postgres cannot be reached.
+pub async fn missing_migrations(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
+    let applied = sqlx::query_scalar::<_, i64>("SELECT version FROM public._sqlx_migrations WHERE success").fetch_all(pool).await;
+    let applied = match applied {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Vec::new(),
+        applied => applied?,
+    };
+    let missing = migrations::POSTGRES.iter().filter(|migration| !applied.contains(&migration.version));
+    Ok(missing.map(|migration| format!("{} ({})", migration.version, migration.description)).collect())
+}
+
+pub(super) async fn check_migrations(pool: &PgPool) -> Result<(), StartError> {
+    let missing = missing_migrations(pool).await.map_err(StartError::Postgres)?;
+    if missing.is_empty() { Ok(()) } else { Err(StartError::NotMigrated(missing.join(", "))) }
+}
+
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}

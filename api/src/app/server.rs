@@ -1,0 +1,194 @@
+//! A running server: HTTP, the relay, the projectors, or all of them, until it is told to stop.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::web::{self, Data};
+use actix_web::{HttpServer, middleware};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use utoipa_actix_web::AppExt;
+
+use super::connect::cores;
+use super::{App, StartError};
+use crate::http::unknown::{Methods, answer_unknown};
+use crate::openapi::{self, Document};
+use crate::{extract, http, telemetry};
+
+/// How often sessions that have ended are swept.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How long a client may take to send the head of a request.
+const REQUEST_HEAD_MAX: Duration = Duration::from_secs(10);
+/// How long a connection may be idle.
+const IDLE_MAX: Duration = Duration::from_secs(75);
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// Serves HTTP.
+    pub http: bool,
+    /// Publishes the log, while it is the leader.
+    pub relay: bool,
+    /// Keeps the projections up with the log.
+    pub projectors: bool,
+}
+
+impl Roles {
+    /// Everything in one process.
+    pub const ALL: Roles = Roles { http: true, relay: true, projectors: true };
+}
+
+/// A running server.
+pub struct Server {
+    app: App,
+    address: Option<SocketAddr>,
+    http: Option<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
+    background: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl Server {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// The address to serve at cannot be had.
+    pub fn start(app: App, roles: Roles) -> Result<Self, StartError> {
+        let mut server = Self { app, address: None, http: None, background: TaskTracker::new(), shutdown: CancellationToken::new() };
+        if roles.relay {
+            server.start_relay();
+        }
+        if roles.projectors {
+            server.start_projectors();
+        }
+        if roles.http {
+            server.start_http()?;
+        }
+        Ok(server)
+    }
+
+    /// Where HTTP is served.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Where clients find it.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        let own = || format!("http://{}", self.address.unwrap_or(self.app.settings.listen));
+        self.app.settings.public_url.clone().unwrap_or_else(own)
+    }
+
+    /// The parts that it runs.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Stops: no new requests, those under way may end, then the rest.
+    pub async fn stop(mut self) {
+        if let Some((handle, task)) = self.http.take() {
+            handle.stop(true).await;
+            let _ = task.await;
+        }
+        self.shutdown.cancel();
+        self.background.close();
+        let limit = self.app.settings.shutdown_timeout.max(Duration::from_secs(1));
+        if tokio::time::timeout(limit, self.background.wait()).await.is_err() {
+            tracing::warn!("background work did not end in time, and is cut off");
+        }
+    }
+
+    fn start_relay(&self) {
+        let app = &self.app;
+        let settings = commands::relay::Settings {
+            pool: app.write_pool.clone(),
+            nats: app.nats.clone(),
+            stream: app.settings.nats_stream.clone(),
+            partitions: app.settings.partitions,
+            head: app.commands.store().head(),
+            stats: app.relay.clone(),
+        };
+        self.background.spawn(commands::relay::run(settings, self.shutdown.clone()));
+    }
+
+    fn start_projectors(&self) {
+        let app = &self.app;
+        let settings = projections::Settings {
+            pool: app.pool.clone(),
+            nats: Some(app.nats.clone()),
+            stream: app.settings.nats_stream.clone(),
+            wake: Some(app.commands.store().head()),
+            progress: app.progress.clone(),
+            holder: holder(),
+        };
+        self.background.spawn(projections::run(settings, self.shutdown.clone()));
+    }
+
+    fn start_http(&mut self) -> Result<(), StartError> {
+        let (store, settings) = (self.app.commands.store(), &self.app.settings);
+        let announce = commands::relay::announce(self.app.nats.clone(), settings.nats_stream.clone(), store.head(), self.shutdown.clone());
+        self.background.spawn(announce);
+        self.background.spawn(sweep_sessions(self.app.clone(), self.shutdown.clone()));
+
+        let listen = settings.listen;
+        let refused = |source| StartError::Listen { address: listen, source };
+        let listener = TcpListener::bind(listen).map_err(refused)?;
+        self.address = Some(listener.local_addr().map_err(refused)?);
+        let server = serve(self.app.clone(), listener).map_err(refused)?;
+        self.http = Some((server.handle(), tokio::spawn(server)));
+        Ok(())
+    }
+}
+
+fn serve(app: App, listener: TcpListener) -> std::io::Result<actix_web::dev::Server> {
+    let settings = app.settings.clone();
+    let workers = if settings.http_workers == 0 { cores() } else { settings.http_workers };
+    let document = Data::new(openapi::document());
+    let methods = Data::new(Methods::of(&document.json));
+    let (metrics, app) = (Data::new(app.metrics.clone()), Data::new(app));
+    let factory = move || {
+        let (generated, _) = actix_web::App::new().into_utoipa_app().configure(http::routes).split_for_parts();
+        generated
+            .app_data(app.clone())
+            .app_data(metrics.clone())
+            .app_data(methods.clone())
+            .app_data(Data::<Document>::clone(&document))
+            .configure(|config| extract::configure(config, app.settings.body_bytes_max))
+            .configure(http::docs::configure)
+            .default_service(web::to(answer_unknown))
+            .wrap(middleware::DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+            .wrap(Compress::default())
+            .wrap(from_fn(telemetry::observe))
+    };
+    let server = HttpServer::new(factory)
+        .workers(workers)
+        .client_request_timeout(REQUEST_HEAD_MAX)
+        .keep_alive(IDLE_MAX)
+        .shutdown_timeout(settings.shutdown_timeout.as_secs())
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+/// Who runs the projections here, for operators.
+fn holder() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}:{}", if host.trim().is_empty() { "localhost" } else { host.trim() }, std::process::id())
+}
+
+async fn sweep_sessions(app: App, shutdown: CancellationToken) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = app.sessions.sweep().await {
+            tracing::debug!(%error, "sessions could not be swept; it is tried again");
+        }
+    }
+}

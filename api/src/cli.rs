@@ -1,0 +1,185 @@
+//! The command line: one verb a file. It parses, calls, and prints; long work shows how far it is.
+
+mod audit;
+mod connection;
+mod demo;
+mod import;
+mod migrate;
+mod progress;
+mod projections;
+mod replay;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::StartError;
+use crate::config::{self, ConfigError, Settings};
+use crate::{openapi, telemetry};
+
+/// What a failure means to whoever called us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Exit {
+    /// Something failed.
+    Failed = 1,
+    /// The command line or the settings are wrong.
+    Wrong = 2,
+    /// A server that is needed cannot be reached.
+    Unreachable = 3,
+    /// What was asked for is refused.
+    Refused = 4,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+  0  it was done
+  1  it failed
+  2  the command line or the settings are wrong
+  3  a server that is needed cannot be reached
+  4  it was refused: an export that cannot be imported, a replay that found differences";
+
+/// Self-hosted team chat in which everything that happens is an event.
+#[derive(Debug, Parser)]
+#[command(name = "backscroll", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+struct Arguments {
+    /// A TOML file with settings; the environment wins over it. `backscroll settings` lists them.
+    #[arg(long, global = true, env = "BACKSCROLL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Serve, until Ctrl-C or SIGTERM.
+    Serve(serve::Arguments),
+    /// Bring the schema of Postgres up to this release.
+    Migrate,
+    /// Bring conversations in from elsewhere.
+    #[command(subcommand)]
+    Import(import::Verb),
+    /// Build a projection anew from the log, prove it equal, and switch to it.
+    Replay(replay::Arguments),
+    /// Show where the projections are, and what they could not apply.
+    Projections,
+    /// Read the log.
+    #[command(subcommand)]
+    Audit(audit::Verb),
+    /// Serve a workspace to look at: create it where it is not there, import an export, and print how to use it.
+    Demo(demo::Arguments),
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Print the events, as Markdown.
+    Events,
+    /// Print the settings, as Markdown.
+    Settings,
+}
+
+/// A failure, and what it means to whoever called us.
+struct Failure {
+    exit: Exit,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit, error: error.into() }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self { exit: Exit::Failed, error }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(Exit::Failed, error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Exit::Wrong, error)
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self::new(if error.is_unreachable() { Exit::Unreachable } else { Exit::Failed }, error)
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::new(Exit::Unreachable, error)
+    }
+}
+
+/// Runs what the command line of this process asks for.
+#[must_use]
+pub fn run() -> ExitCode {
+    match dispatch(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("backscroll: {:#}", failure.error);
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Result<(), Failure> {
+    let settings = || -> Result<Settings, Failure> {
+        let settings = Settings::load(arguments.config.as_deref())?;
+        telemetry::start(&settings);
+        Ok(settings)
+    };
+    match arguments.verb {
+        Verb::Openapi => print(&openapi::document().text),
+        Verb::Events => print(&domain::catalogue::events_markdown()),
+        Verb::Settings => print(&config::as_markdown()),
+        Verb::Serve(arguments) => on_runtime(serve::run(settings()?, arguments)),
+        Verb::Migrate => on_runtime(migrate::run(settings()?)),
+        Verb::Import(verb) => on_runtime(import::run(settings()?, verb)),
+        Verb::Replay(arguments) => on_runtime(replay::run(settings()?, arguments)),
+        Verb::Projections => on_runtime(projections::run(settings()?)),
+        Verb::Audit(verb) => on_runtime(audit::run(settings()?, verb)),
+        Verb::Demo(arguments) => on_runtime(demo::run(settings()?, arguments)),
+    }
+}
+
+fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(work)
+}
+
+/// Whoever reads us may stop reading: that is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_exit_codes_are_in_the_help() {
+        for exit in [Exit::Failed, Exit::Wrong, Exit::Unreachable, Exit::Refused] {
+            assert!(EXIT_CODES.contains(&format!("\n  {}  ", exit as u8)), "{exit:?}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! `backscroll import`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use chrono::Utc;
+use clap::Subcommand;
+use commands::EventStore;
+use commands::event_store::{Claim, ClaimKind};
+use commands::import::{ImportError, ImportReport, Observer, Progress};
+use domain::ids::{UserId, WorkspaceId};
+use uuid::Uuid;
+
+use super::progress::Meter;
+use super::{Exit, Failure, print};
+use crate::app::{self, StartError};
+use crate::config::Settings;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Import a Slack export. What was imported before is left out, so an interrupted import can be run again.
+    Slack {
+        /// The zip file.
+        file: PathBuf,
+        /// Into which workspace: its identifier or its domain.
+        #[arg(long, value_name = "ID|DOMAIN")]
+        workspace: String,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
+    let Verb::Slack { file, workspace, json } = verb;
+    let store = EventStore::start(app::write_pool(&settings).await?).await.map_err(StartError::from)?;
+    let workspace_id = find(&store, &workspace).await?;
+    let report = slack(&store, &file, workspace_id, UserId::SYSTEM).await?;
+    if json {
+        return print(&serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?);
+    }
+    print(&report.to_string())
+}
+
+/// Imports, and shows how far it is.
+pub(super) async fn slack(store: &EventStore, file: &Path, workspace_id: WorkspaceId, importer: UserId) -> Result<ImportReport, Failure> {
+    let settings = commands::import::Settings {
+        workspace_id,
+        importer,
+        at: Utc::now(),
+        correlation_id: Uuid::now_v7(),
+        limits: commands::import::Limits::default(),
+    };
+    let shown = Shown(Meter::new("bytes"));
+    let outcome = commands::import::slack(store, file, &settings, &shown).await;
+    shown.0.finish();
+    outcome.map_err(failed)
+}
+
+struct Shown(Meter);
+
+impl Observer for Shown {
+    fn progress(&self, progress: &Progress) {
+        let detail = format!("{} messages, {} events", progress.messages_read, progress.events_appended);
+        self.0.at("importing", progress.bytes_done, progress.bytes_total, &detail);
+    }
+}
+
+async fn find(store: &EventStore, workspace: &str) -> Result<WorkspaceId, Failure> {
+    if let Ok(id) = workspace.parse() {
+        return Ok(id);
+    }
+    let claim = Claim::on_server(ClaimKind::WorkspaceDomain, workspace.to_lowercase());
+    let held = store.holders(&[claim]).await.map_err(StartError::from)?;
+    let id = held.into_values().next().map(WorkspaceId);
+    id.ok_or_else(|| Failure::new(Exit::Refused, anyhow!("no workspace has the identifier or the domain {workspace:?}")))
+}
+
+fn failed(error: ImportError) -> Failure {
+    let exit = match &error {
+        ImportError::Archive(_) | ImportError::Json { .. } | ImportError::NotAnExport => Exit::Refused,
+        ImportError::NoWorkspace(_) | ImportError::TooManyMembers { .. } => Exit::Refused,
+        ImportError::Store(_) => Exit::Unreachable,
+        _ => Exit::Failed,
+    };
+    Failure::new(exit, error)
+}

@@ -1,0 +1,36 @@
+//! `backscroll projections`
+
+use std::fmt::Write;
+
+use anyhow::Context;
+use projections::ProjectionState;
+
+use super::connection::read_pool;
+use super::{Failure, print};
+use crate::config::Settings;
+
+pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
+    let pool = read_pool(&settings).await?;
+    let states = projections::states(&pool).await.context("the projections cannot be read")?;
+    print(&table(&states))
+}
+
+fn table(states: &[ProjectionState]) -> String {
+    let mut text = format!("{:<14} {:>12} {:>12} {:>8}  {:<24} parked\n", "projection", "position", "head", "lag", "holder");
+    for state in states {
+        let holder = state.holder.as_deref().unwrap_or("-");
+        let _ = writeln!(
+            text,
+            "{:<14} {:>12} {:>12} {:>8}  {holder:<24} {}",
+            state.name,
+            state.position,
+            state.head,
+            state.lag,
+            state.parked.len()
+        );
+        for parked in &state.parked {
+            let _ = writeln!(text, "  {}: {} events from {} on: {}", parked.park_key, parked.events, parked.first_position, parked.error);
+        }
+    }
+    text
+}

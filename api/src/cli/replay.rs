@@ -1,0 +1,58 @@
+//! `backscroll replay NAME`
+
+use std::fmt::Write;
+
+use clap::Args;
+use projections::{RebuildError, RebuildOptions, RebuildReport};
+
+use super::connection::read_pool;
+use super::progress::Meter;
+use super::{Exit, Failure, print};
+use crate::config::Settings;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The projection: `backscroll projections` lists them.
+    name: String,
+    /// Switch even where the new model differs from the old one.
+    #[arg(long)]
+    accept_differences: bool,
+}
+
+pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
+    let pool = read_pool(&settings).await?;
+    let meter = Meter::new("events");
+    let options = RebuildOptions { accept_differences: arguments.accept_differences };
+    let observe = |progress: projections::RebuildProgress| meter.at(progress.phase.as_str(), progress.done, progress.total, "");
+    let outcome = projections::rebuild(&pool, &arguments.name, options, observe).await;
+    meter.finish();
+    print(&summary(&arguments.name, &outcome.map_err(failed)?))
+}
+
+fn failed(error: RebuildError) -> Failure {
+    let exit = match &error {
+        RebuildError::Unknown(_) => Exit::Wrong,
+        RebuildError::UnderWay(_) | RebuildError::Differs { .. } => Exit::Refused,
+        _ => Exit::Failed,
+    };
+    Failure::new(exit, error)
+}
+
+fn summary(name: &str, report: &RebuildReport) -> String {
+    let seconds = report.elapsed.as_secs_f64();
+    let rate = if seconds > 0.0 { report.events as f64 / seconds } else { 0.0 };
+    let mut text = format!(
+        "{name} was built anew from {} events in {seconds:.2} s ({rate:.0} events/s), and stands at position {}\n",
+        report.events, report.position
+    );
+    for (table, rows) in &report.rows {
+        let _ = writeln!(text, "  {table:<24} {rows:>12} rows");
+    }
+    let verdict =
+        if report.differences.is_empty() { "equal to the old model, table by table" } else { "differs from the old model, as accepted:" };
+    let _ = writeln!(text, "{verdict}");
+    for difference in &report.differences {
+        let _ = writeln!(text, "  {difference}");
+    }
+    text
+}

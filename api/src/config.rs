@@ -1,0 +1,243 @@
+//! The settings: one list, read from the environment and an optional TOML file, refused at start when one is wrong, missing or unknown.
+//!
+//! The environment wins over the file. [`SETTINGS`] is the list that the documentation prints.
+
+mod parse;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::config::parse::Values;
+pub use crate::config::parse::{LogFormat, Network};
+
+/// One setting, as it is documented and read.
+pub struct Setting {
+    /// The key in the file. In the environment it is `BACKSCROLL_` and the same in capitals.
+    pub name: &'static str,
+    /// What holds where it is not set; `None` where it must be set.
+    pub default: Option<&'static str>,
+    /// What it is for, and what it may be.
+    pub what: &'static str,
+}
+
+const fn required(name: &'static str, what: &'static str) -> Setting {
+    Setting { name, default: None, what }
+}
+
+const fn optional(name: &'static str, default: &'static str, what: &'static str) -> Setting {
+    Setting { name, default: Some(default), what }
+}
+
+/// Every setting there is.
+pub const SETTINGS: &[Setting] = &[
+    required("postgres_url", "Postgres: `postgres://user:password@host:port/database`"),
+    required("redis_url", "Redis: `redis://[:password@]host:port[/database]`"),
+    required("nats_url", "NATS with JetStream: `nats://[user:password@]host:port`"),
+    required(
+        "master_key",
+        "32 random bytes in base64, from which other keys are derived. Whoever loses it loses what it seals: `openssl rand -base64 32`",
+    ),
+    optional("listen", "127.0.0.1:8080", "the address to serve HTTP at; port 0 takes a free one"),
+    optional("public_url", "", "the address that clients know the server by, where that is not `listen`: `https://chat.example.org`"),
+    optional("trusted_proxies", "", "networks whose `X-Forwarded-For` is believed, with commas: `10.0.0.0/8, ::1`"),
+    optional("http_workers", "0", "threads that serve HTTP; 0 is one for each core; at most 1024"),
+    optional("body_bytes_max", "1048576", "the largest body of a request, in bytes: 1024 to 1073741824"),
+    optional("shutdown_seconds", "10", "how long requests may take to end when the server stops: 0 to 3600"),
+    optional("postgres_connections", "16", "the most connections to Postgres for queries and commands: 1 to 1000"),
+    optional("redis_key_prefix", "", "what every key in Redis begins with, for servers that share one"),
+    optional(
+        "nats_stream",
+        "BACKSCROLL_EVENTS",
+        "the name of the stream, and the first part of its subjects: letters, digits, `-` and `_`",
+    ),
+    optional("partitions", "8", "into how many partitions events are spread; fixed once the server has run: 1 to 256"),
+    optional("session_hours", "24", "how long a session lasts after it was last used: 1 to 8760"),
+    optional("invitation_hours", "168", "how long an invitation can be accepted, unless it says otherwise: 1 to 8760"),
+    optional("workspace_members_max", "10000", "how many active members a new workspace may have, unless it says otherwise: 1 to 1000000"),
+    optional(
+        "log_level",
+        "info,actix_server=warn,async_nats=warn",
+        "what is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,commands=debug`",
+    ),
+    optional("log_format", "text", "how it is logged: `text` or `json`"),
+];
+
+/// What a server is started with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where Postgres is.
+    pub postgres_url: Secret,
+    /// Where Redis is.
+    pub redis_url: Secret,
+    /// Where NATS is.
+    pub nats_url: Secret,
+    /// What other keys are derived from.
+    pub master_key: MasterKey,
+    /// Where to serve HTTP.
+    pub listen: SocketAddr,
+    /// What clients know the server by.
+    pub public_url: Option<String>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Threads that serve HTTP.
+    pub http_workers: usize,
+    /// The largest body of a request.
+    pub body_bytes_max: usize,
+    /// How long requests may take to end when the server stops.
+    pub shutdown_timeout: Duration,
+    /// The most connections to Postgres.
+    pub postgres_connections: u32,
+    /// What every key in Redis begins with.
+    pub redis_key_prefix: String,
+    /// The stream in JetStream, and the first part of its subjects.
+    pub nats_stream: String,
+    /// Into how many partitions events are spread.
+    pub partitions: u16,
+    /// How long a session lasts after it was last used.
+    pub session_lifetime: Duration,
+    /// How long an invitation can be accepted.
+    pub invitation_lifetime: Duration,
+    /// How many active members a new workspace may have.
+    pub workspace_members_max: u32,
+    /// What is logged.
+    pub log_level: String,
+    /// How it is logged.
+    pub log_format: LogFormat,
+}
+
+/// An address that holds a password: never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The address itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// What other keys are derived from: never printed.
+#[derive(Clone)]
+pub struct MasterKey(pub [u8; 32]);
+
+impl std::fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the settings file {path} cannot be read", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("the settings file {path} is not TOML: {reason}", path = path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        reason: String,
+    },
+    /// Settings that are wrong, unknown or missing, each in a line.
+    #[error("these settings are wrong:\n  {}", .0.join("\n  "))]
+    Wrong(Vec<String>),
+}
+
+impl Settings {
+    /// Reads them from the environment of this process and from `file`, or from where `BACKSCROLL_CONFIG` says.
+    ///
+    /// # Errors
+    /// Names every setting that is wrong, unknown or missing, with what it may be.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let environment = std::env::vars().collect::<BTreeMap<_, _>>();
+        let named = environment.get("BACKSCROLL_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let file = file.map(Path::to_owned).or(named);
+        let text = file.as_deref().map(read_file).transpose()?;
+        Self::from_sources(&environment, text.as_ref().map(|(path, text)| (path.as_path(), text.as_str())))
+    }
+
+    /// Reads them from an environment and the text of a file.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn from_sources(environment: &BTreeMap<String, String>, file: Option<(&Path, &str)>) -> Result<Self, ConfigError> {
+        let mut values = Values::gather(environment, file)?;
+        let settings = Self {
+            postgres_url: values.url("postgres_url", &["postgres://", "postgresql://"]),
+            redis_url: values.url("redis_url", &["redis://", "rediss://", "redis+unix://", "unix://"]),
+            nats_url: values.url("nats_url", &["nats://", "tls://"]),
+            master_key: values.master_key("master_key"),
+            listen: values.listen("listen"),
+            public_url: values.public_url("public_url"),
+            trusted_proxies: values.networks("trusted_proxies"),
+            http_workers: values.number("http_workers", 0..=1024),
+            body_bytes_max: values.number("body_bytes_max", 1024..=1 << 30),
+            shutdown_timeout: Duration::from_secs(values.number("shutdown_seconds", 0..=3600)),
+            postgres_connections: values.number("postgres_connections", 1..=1000),
+            redis_key_prefix: values.text("redis_key_prefix"),
+            nats_stream: values.stream_name("nats_stream"),
+            partitions: values.number("partitions", 1..=256),
+            session_lifetime: hours(values.number("session_hours", 1..=8760)),
+            invitation_lifetime: hours(values.number("invitation_hours", 1..=8760)),
+            workspace_members_max: values.number("workspace_members_max", 1..=1_000_000),
+            log_level: values.log_level("log_level"),
+            log_format: values.log_format("log_format"),
+        };
+        values.finish(settings)
+    }
+}
+
+fn hours(hours: u64) -> Duration {
+    Duration::from_secs(hours * 3600)
+}
+
+fn read_file(path: &Path) -> Result<(PathBuf, String), ConfigError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((path.to_owned(), text)),
+        Err(source) => Err(ConfigError::File { path: path.to_owned(), source }),
+    }
+}
+
+/// The list of settings, as Markdown.
+#[must_use]
+pub fn as_markdown() -> String {
+    let mut table = String::from("| setting | environment | default | what it is |\n|---|---|---|---|\n");
+    for Setting { name, default, what } in SETTINGS {
+        let default = match default {
+            None => "must be set".to_owned(),
+            Some("") => String::new(),
+            Some(default) => format!("`{default}`"),
+        };
+        table.push_str(&format!("| `{name}` | `{}` | {default} | {what} |\n", variable(name)));
+    }
+    table
+}
+
+fn variable(name: &str) -> String {
+    format!("BACKSCROLL_{}", name.to_uppercase())
+}
+
+#[cfg(test)]
+mod tests;

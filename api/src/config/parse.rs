@@ -1,0 +1,179 @@
+//! How each setting is parsed. Mistakes are gathered, so that all are reported at once.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use super::{ConfigError, MasterKey, SETTINGS, Secret, Setting, variable};
+
+/// How lines are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: an object a line.
+    Json,
+}
+
+/// A network in CIDR notation, or a single address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u32,
+}
+
+impl Network {
+    /// Whether the address is in it. An IPv4 address that arrived through IPv6 counts as IPv4.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => same_prefix(network.to_bits().into(), address.to_bits().into(), self.prefix, 32),
+            (IpAddr::V6(network), IpAddr::V6(address)) => same_prefix(network.to_bits(), address.to_bits(), self.prefix, 128),
+            _ => false,
+        }
+    }
+}
+
+fn same_prefix(a: u128, b: u128, prefix: u32, width: u32) -> bool {
+    (a ^ b).checked_shr(width - prefix).unwrap_or(0) == 0
+}
+
+impl FromStr for Network {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address = address.parse::<IpAddr>().map_err(drop)?;
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(width), |prefix| prefix.parse::<u32>().map_err(drop))?;
+        if prefix > width { Err(()) } else { Ok(Self { address, prefix }) }
+    }
+}
+
+/// What was set, and what is wrong with it.
+pub(super) struct Values {
+    set: BTreeMap<&'static str, String>,
+    mistakes: Vec<String>,
+}
+
+impl Values {
+    pub(super) fn gather(environment: &BTreeMap<String, String>, file: Option<(&Path, &str)>) -> Result<Self, ConfigError> {
+        let mut values = Self { set: BTreeMap::new(), mistakes: Vec::new() };
+        if let Some((path, text)) = file {
+            values.read_toml(path, text)?;
+        }
+        for Setting { name, .. } in SETTINGS {
+            // An empty variable is what compose files and scripts make of an unset one.
+            if let Some(value) = environment.get(&variable(name)).filter(|value| !value.is_empty()) {
+                values.set.insert(name, value.clone());
+            }
+        }
+        Ok(values)
+    }
+
+    fn read_toml(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
+        let table = text
+            .parse::<toml::Table>()
+            .map_err(|error| ConfigError::Toml { path: path.to_owned(), reason: error.to_string().trim().replace('\n', " ") })?;
+        for (key, value) in table {
+            let known = SETTINGS.iter().find(|setting| setting.name == key);
+            match (known, value) {
+                (Some(setting), toml::Value::String(text)) => drop(self.set.insert(setting.name, text)),
+                (Some(setting), toml::Value::Integer(number)) => drop(self.set.insert(setting.name, number.to_string())),
+                (Some(setting), _) => self.mistakes.push(format!("{key} must be a text or a whole number: {}", setting.what)),
+                (None, _) => self.mistakes.push(format!("{key} in {} is not a setting: `backscroll settings` lists them", path.display())),
+            }
+        }
+        Ok(())
+    }
+
+    /// The settings, where nothing was wrong.
+    pub(super) fn finish<T>(self, settings: T) -> Result<T, ConfigError> {
+        if self.mistakes.is_empty() { Ok(settings) } else { Err(ConfigError::Wrong(self.mistakes)) }
+    }
+
+    pub(super) fn text(&mut self, name: &'static str) -> String {
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
+            return String::new();
+        };
+        if let Some(value) = self.set.get(name) {
+            return value.trim().to_owned();
+        }
+        if setting.default.is_none() {
+            self.mistakes.push(format!("{name} ({}) is missing: {}", variable(name), setting.what));
+        }
+        setting.default.unwrap_or_default().to_owned()
+    }
+
+    /// Parses a value; where that fails, remembers it and goes on with a stand-in that is never used.
+    fn parsed<T>(&mut self, name: &'static str, stand_in: T, parse: impl FnOnce(&str) -> Option<T>) -> T {
+        let mistakes = self.mistakes.len();
+        let text = self.text(name);
+        if self.mistakes.len() > mistakes {
+            return stand_in;
+        }
+        parse(&text).unwrap_or_else(|| {
+            let what = SETTINGS.iter().find(|setting| setting.name == name).map_or("", |setting| setting.what);
+            self.mistakes.push(format!("{name} ({}) is wrong: {what}", variable(name)));
+            stand_in
+        })
+    }
+
+    pub(super) fn url(&mut self, name: &'static str, schemes: &[&str]) -> Secret {
+        self.parsed(name, String::new(), |text| schemes.iter().any(|scheme| text.starts_with(scheme)).then(|| text.to_owned())).into()
+    }
+
+    pub(super) fn master_key(&mut self, name: &'static str) -> MasterKey {
+        let key = self.parsed(name, [0; 32], |text| BASE64_STANDARD.decode(text).ok()?.try_into().ok());
+        MasterKey(key)
+    }
+
+    pub(super) fn listen(&mut self, name: &'static str) -> SocketAddr {
+        self.parsed(name, SocketAddr::from(([127, 0, 0, 1], 0)), |text| {
+            text.parse().ok().or_else(|| std::net::ToSocketAddrs::to_socket_addrs(text).ok()?.next())
+        })
+    }
+
+    pub(super) fn public_url(&mut self, name: &'static str) -> Option<String> {
+        self.parsed(name, None, |text| match text.trim_end_matches('/') {
+            "" => Some(None),
+            url if url.starts_with("https://") || url.starts_with("http://") => Some(Some(url.to_owned())),
+            _ => None,
+        })
+    }
+
+    pub(super) fn networks(&mut self, name: &'static str) -> Vec<Network> {
+        self.parsed(name, Vec::new(), |text| {
+            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect()
+        })
+    }
+
+    pub(super) fn number<T: FromStr + PartialOrd + Default>(&mut self, name: &'static str, range: RangeInclusive<T>) -> T {
+        self.parsed(name, T::default(), |text| text.parse().ok().filter(|number| range.contains(number)))
+    }
+
+    pub(super) fn stream_name(&mut self, name: &'static str) -> String {
+        let fine = |text: &str| {
+            !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        };
+        self.parsed(name, String::new(), |text| fine(text).then(|| text.to_owned()))
+    }
+
+    pub(super) fn log_level(&mut self, name: &'static str) -> String {
+        let fine = |text: &str| tracing_subscriber::EnvFilter::try_new(text).is_ok();
+        self.parsed(name, String::new(), |text| fine(text).then(|| text.to_owned()))
+    }
+
+    pub(super) fn log_format(&mut self, name: &'static str) -> LogFormat {
+        self.parsed(name, LogFormat::Text, |text| match text {
+            "text" => Some(LogFormat::Text),
+            "json" => Some(LogFormat::Json),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! Wrong settings are refused by name.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::{ConfigError, LogFormat, Network, SETTINGS, Settings, as_markdown};
+
+fn environment(changes: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::from(
+        [
+            ("BACKSCROLL_POSTGRES_URL", "postgres://localhost/backscroll"),
+            ("BACKSCROLL_REDIS_URL", "redis://localhost"),
+            ("BACKSCROLL_NATS_URL", "nats://localhost"),
+            ("BACKSCROLL_MASTER_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    for (name, value) in changes {
+        environment.insert((*name).to_owned(), (*value).to_owned());
+    }
+    environment
+}
+
+fn mistakes_of(result: Result<Settings, ConfigError>) -> Vec<String> {
+    match result {
+        Err(ConfigError::Wrong(mistakes)) => mistakes,
+        other => panic!("expected mistakes, got {other:?}"),
+    }
+}
+
+#[test]
+fn what_must_be_set_is_enough() {
+    let settings = Settings::from_sources(&environment(&[]), None).expect("settings");
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.log_format, LogFormat::Text);
+    assert_eq!(settings.session_lifetime.as_secs(), 86_400);
+}
+
+#[test]
+fn every_missing_setting_is_named_at_once() {
+    let mistakes = mistakes_of(Settings::from_sources(&BTreeMap::new(), None));
+    let missing = SETTINGS.iter().filter(|setting| setting.default.is_none()).count();
+    assert_eq!(mistakes.len(), missing, "{mistakes:?}");
+    assert!(mistakes[0].contains("BACKSCROLL_POSTGRES_URL") && mistakes[0].contains("missing"), "{mistakes:?}");
+}
+
+#[test]
+fn a_wrong_setting_is_named_with_what_it_may_be() {
+    let mistakes = mistakes_of(Settings::from_sources(&environment(&[("BACKSCROLL_PARTITIONS", "0")]), None));
+    assert_eq!(mistakes.len(), 1);
+    assert!(mistakes[0].contains("BACKSCROLL_PARTITIONS") && mistakes[0].contains("1 to 256"), "{mistakes:?}");
+}
+
+#[test]
+fn an_unknown_setting_of_the_file_is_named() {
+    let file = (Path::new("backscroll.toml"), "listen = \"[::1]:9000\"\nlisten_adress = 1");
+    let mistakes = mistakes_of(Settings::from_sources(&environment(&[]), Some(file)));
+    assert_eq!(mistakes.len(), 1);
+    assert!(mistakes[0].contains("listen_adress"), "{mistakes:?}");
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let file = (Path::new("backscroll.toml"), "session_hours = 2\npartitions = 4");
+    let settings = Settings::from_sources(&environment(&[("BACKSCROLL_SESSION_HOURS", "3")]), Some(file)).expect("settings");
+    assert_eq!((settings.session_lifetime.as_secs(), settings.partitions), (3 * 3600, 4));
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_refused_with_its_name() {
+    let refused = Settings::from_sources(&environment(&[]), Some((Path::new("backscroll.toml"), "listen = "))).expect_err("no TOML");
+    assert!(matches!(refused, ConfigError::Toml { .. }) && refused.to_string().contains("backscroll.toml"), "{refused}");
+}
+
+#[test]
+fn a_secret_is_never_printed() {
+    let settings = Settings::from_sources(&environment(&[("BACKSCROLL_REDIS_URL", "redis://:hunter2@localhost")]), None).expect("settings");
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_network_contains_its_addresses_alone() {
+    let network = "10.1.0.0/16".parse::<Network>().expect("a network");
+    assert!(network.contains("10.1.200.3".parse().expect("an address")));
+    assert!(network.contains("::ffff:10.1.0.1".parse().expect("an address")));
+    assert!(!network.contains("10.2.0.1".parse().expect("an address")));
+    let everything = "::/0".parse::<Network>().expect("a network");
+    assert!(everything.contains("2001:db8::1".parse().expect("an address")));
+    assert!("10.0.0.0/33".parse::<Network>().is_err());
+}
+
+#[test]
+fn every_setting_is_in_the_documented_list() {
+    let table = as_markdown();
+    assert!(SETTINGS.iter().all(|setting| table.contains(setting.name)));
+}

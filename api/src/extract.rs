@@ -1,0 +1,103 @@
+//! What a handler asks of a request: who asks ([`Actor`]), the body ([`Body`]), a command ([`Command`]), or a reading ([`Reading`]).
+//!
+//! Each turns a request into values, or into a problem that names the part of the request that is wrong.
+
+mod actor;
+mod body;
+mod command;
+mod input;
+mod reading;
+
+use std::net::IpAddr;
+
+use actix_web::http::header::{HeaderMap, USER_AGENT};
+use actix_web::{HttpRequest, web};
+
+pub use actor::{Actor, BearerToken, Circumstances, expired};
+pub use body::{Body, NoBody, RequestBody};
+pub use command::{Command, Key};
+pub use input::{Change, reject_unless_line};
+pub use reading::{Cursor, Page, Reading, Seen, page_limit};
+
+use crate::config::Network;
+use crate::problem::Problem;
+
+/// Of a client's name for itself, as many characters are kept.
+const USER_AGENT_CHARS_MAX: usize = 400;
+
+/// The header with the position that a command reached, or that a query read at.
+pub const POSITION: &str = "Backscroll-Position";
+/// The header with the position that a query must have reached.
+pub const MIN_POSITION: &str = "Backscroll-Min-Position";
+/// The header with the key under which a command counts once.
+pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+/// The header that says that the outcome is that of an earlier request.
+pub const REPLAYED: &str = "Idempotency-Replayed";
+
+/// The address that the request came from: the peer's, or what trusted proxies say.
+fn client_address(request: &HttpRequest, trusted: &[Network]) -> Option<String> {
+    let peer = request.peer_addr()?.ip();
+    let forwarded = request.headers().get_all("X-Forwarded-For").filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
+    let hops = forwarded.map(|hop| hop.trim().parse().ok()).collect::<Vec<_>>();
+    Some(last_untrusted(peer, &hops, trusted).to_canonical().to_string())
+}
+
+/// Walks from the peer towards the client as long as the next hop was named by somebody whom we trust.
+fn last_untrusted(peer: IpAddr, hops: &[Option<IpAddr>], trusted: &[Network]) -> IpAddr {
+    let mut address = peer;
+    for hop in hops.iter().rev() {
+        match hop {
+            Some(hop) if trusted.iter().any(|network| network.contains(address)) => address = *hop,
+            _ => break,
+        }
+    }
+    address
+}
+
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(USER_AGENT)?.to_str().ok()?;
+    Some(text.chars().take(USER_AGENT_CHARS_MAX).collect())
+}
+
+/// A header's text.
+fn header<'r>(request: &'r HttpRequest, name: &'static str) -> Result<Option<&'r str>, Problem> {
+    let Some(value) = request.headers().get(name) else {
+        return Ok(None);
+    };
+    let text =
+        value.to_str().map_err(|_| Problem::malformed("request.header_invalid", Some(name.into()), format!("{name} must be ASCII")))?;
+    Ok(Some(text))
+}
+
+/// What actix's own extractors refuse, as problems.
+pub fn configure(config: &mut web::ServiceConfig, body_bytes_max: usize) {
+    config
+        .app_data(web::PayloadConfig::new(body_bytes_max))
+        .app_data(web::PathConfig::default().error_handler(|error, _| {
+            Problem::malformed("request.path_invalid", None, format!("the address is not right: {error}")).into()
+        }))
+        .app_data(web::QueryConfig::default().error_handler(|error, _| {
+            Problem::malformed("request.query_invalid", None, format!("the part after the ? is not right: {error}")).into()
+        }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn nobody_is_believed_who_is_not_trusted() {
+        assert_eq!(last_untrusted(ip("203.0.113.9"), &[Some(ip("1.2.3.4"))], &[]), ip("203.0.113.9"));
+    }
+
+    #[test]
+    fn a_trusted_proxy_names_the_client_and_the_client_names_nobody() {
+        let trusted = ["10.0.0.0/8".parse().expect("a network")];
+        let hops = [Some(ip("1.2.3.4")), Some(ip("198.51.100.7")), Some(ip("10.0.0.2"))];
+        assert_eq!(last_untrusted(ip("10.0.0.1"), &hops, &trusted), ip("198.51.100.7"));
+    }
+}

@@ -1,0 +1,126 @@
+//! Who asks.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest, web};
+use chrono::Utc;
+use domain::Context;
+use domain::ids::{SessionId, UserId};
+use futures::future::LocalBoxFuture;
+use tracing::Span;
+use uuid::Uuid;
+
+use super::{client_address, user_agent};
+use crate::app::App;
+use crate::auth::sessions::Device;
+use crate::auth::token::Token;
+use crate::problem::Problem;
+use crate::telemetry::RequestId;
+
+/// The token that the request shows, whether it is anybody's or not.
+pub struct BearerToken(pub Token);
+
+impl FromRequest for BearerToken {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(token_of(request).map(Self))
+    }
+}
+
+fn token_of(request: &HttpRequest) -> Result<Token, Problem> {
+    let missing =
+        || Problem::unauthenticated("auth.token_missing", "sign in (POST /v1/sessions) and send the token: Authorization: Bearer bs_…");
+    let text = request.headers().get(AUTHORIZATION).ok_or_else(missing)?.to_str().map_err(|_| expired())?;
+    let (scheme, token) = text.split_once(' ').ok_or_else(missing)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(missing());
+    }
+    Token::parse_session(token.trim()).ok_or_else(expired)
+}
+
+/// The token is nobody's: it never was, or not any more.
+pub fn expired() -> Problem {
+    Problem::unauthenticated("auth.token_invalid", "the token is wrong, or its session has ended: sign in again")
+}
+
+/// A user who is signed in, and the circumstances of their request.
+pub struct Actor {
+    /// Who.
+    pub user_id: UserId,
+    /// Their session.
+    pub session_id: SessionId,
+    circumstances: Circumstances,
+}
+
+impl Actor {
+    /// The context of a command of theirs.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        Context { session: Some(self.session_id), ..self.circumstances.context_of(self.user_id) }
+    }
+}
+
+impl FromRequest for Actor {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let token = token_of(&request)?;
+            let app = App::of(&request)?;
+            let session = app.sessions.take_up(&token).await?.ok_or_else(expired)?;
+            Span::current().record("actor.id", session.user_id.to_string());
+            Ok(Self { user_id: session.user_id, session_id: session.session_id, circumstances: Circumstances::of(&request, &app) })
+        })
+    }
+}
+
+/// From where, with what, and under which name a request came.
+pub struct Circumstances {
+    address: Option<String>,
+    user_agent: Option<String>,
+    request_id: Option<String>,
+}
+
+impl Circumstances {
+    /// Those of that request.
+    #[must_use]
+    pub fn of(request: &HttpRequest, app: &web::Data<App>) -> Self {
+        Self {
+            address: client_address(request, &app.settings.trusted_proxies),
+            user_agent: user_agent(request.headers()),
+            request_id: RequestId::of_request(request).map(|id| id.as_str().to_owned()),
+        }
+    }
+
+    /// The context of a command of `actor` under them.
+    #[must_use]
+    pub fn context_of(&self, actor: UserId) -> Context {
+        Context {
+            address: self.address.clone(),
+            user_agent: self.user_agent.clone(),
+            request_id: self.request_id.clone(),
+            ..Context::of(actor, Utc::now(), Uuid::now_v7())
+        }
+    }
+
+    /// The device that somebody signs in from.
+    #[must_use]
+    pub fn device(&self, device_type: Option<String>) -> Device {
+        Device { device_type, ip_address: self.address.clone(), user_agent: self.user_agent.clone() }
+    }
+}
+
+impl FromRequest for Circumstances {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(App::of(request).map(|app| Self::of(request, &app)))
+    }
+}

@@ -1,0 +1,123 @@
+//! The body of a request: JSON, straight into a struct. Unknown fields are refused.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::web::Bytes;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use futures::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// A body that was read, and the bytes that it was read from.
+pub struct Body<T> {
+    /// What it says.
+    pub input: T,
+    bytes: Bytes,
+}
+
+/// No body: what is sent all the same is not read.
+pub struct NoBody;
+
+/// What a command may come with.
+pub trait RequestBody: FromRequest<Error = Problem> {
+    /// The bytes, as they came.
+    fn bytes(&self) -> &[u8];
+}
+
+impl<T: DeserializeOwned + 'static> RequestBody for Body<T> {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl RequestBody for NoBody {
+    fn bytes(&self) -> &[u8] {
+        &[]
+    }
+}
+
+impl FromRequest for NoBody {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self))
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_json = request.content_type().eq_ignore_ascii_case("application/json");
+        let app = App::of(request);
+        let bytes = Bytes::from_request(request, payload);
+        Box::pin(async move {
+            let bytes_max = app?.settings.body_bytes_max;
+            if !is_json {
+                return Err(Problem::unsupported_media_type());
+            }
+            let bytes = bytes.await.map_err(|error| unreadable(&error, bytes_max))?;
+            Ok(Self { input: parse(&bytes)?, bytes })
+        })
+    }
+}
+
+fn unreadable(error: &actix_web::Error, bytes_max: usize) -> Problem {
+    if error.as_response_error().status_code() == actix_web::http::StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::too_large(bytes_max);
+    }
+    Problem::malformed("request.body_unreadable", None, "the body broke off or cannot be decoded")
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|_| describe::<T>(bytes))
+}
+
+/// Reads once more, slower, to say where the mistake is.
+fn describe<T: DeserializeOwned>(bytes: &[u8]) -> Problem {
+    let deserializer = &mut serde_json::Deserializer::from_slice(bytes);
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(deserializer) else {
+        return Problem::malformed("request.body_invalid", None, "the body goes on after its end");
+    };
+    let path = error.path().to_string();
+    let field = Some(path).filter(|path| path != "." && !error.inner().is_syntax() && !error.inner().is_eof());
+    Problem::malformed("request.body_invalid", field, format!("the body is not right: {}", error.inner()))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::ResponseError;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Example {
+        #[expect(dead_code, reason = "only its shape counts")]
+        members: Vec<u8>,
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_place() {
+        let problem = parse::<Example>(br#"{"members": [1, "x"]}"#).expect_err("a mistake");
+        assert!(format!("{problem:?}").contains(r#"field: Some("members[1]")"#), "{problem:?}");
+        assert_eq!(problem.status_code(), 400);
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_by_name() {
+        let problem = parse::<Example>(br#"{"members": [], "extra": 1}"#).expect_err("a mistake");
+        assert!(problem.to_string().contains("unknown field `extra`"), "{problem}");
+    }
+
+    #[test]
+    fn what_comes_after_the_end_is_refused() {
+        assert!(parse::<Example>(br#"{"members": []} x"#).is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! A command: who asks, what, and under which key it counts once.
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use commands::{Asked, Idempotency, IdempotencyKey};
+use domain::Refusal;
+use domain::ids::UserId;
+use futures::future::LocalBoxFuture;
+use sha2::{Digest, Sha256};
+
+use super::{Actor, IDEMPOTENCY_KEY, NoBody, RequestBody, header};
+use crate::problem::Problem;
+
+/// A request to do something, by somebody who is signed in.
+pub struct Command<B = NoBody> {
+    /// Who asks.
+    pub actor: Actor,
+    /// What the request came with.
+    pub body: B,
+    key: Key,
+}
+
+impl<B: RequestBody> Command<B> {
+    /// What the write side wants to know of the request. With an `Idempotency-Key` it counts once.
+    #[must_use]
+    pub fn asked(&self) -> Asked {
+        Asked { context: self.actor.context(), idempotency: self.key.idempotency(self.actor.user_id, self.body.bytes()) }
+    }
+
+    /// The same, counting once under `own` where the client sent no key.
+    #[must_use]
+    pub fn asked_once_as(&self, own: Option<IdempotencyKey>) -> Asked {
+        let mut asked = self.asked();
+        if asked.idempotency.is_none() {
+            asked.idempotency = own.map(|key| self.key.under(key, self.actor.user_id, self.body.bytes()));
+        }
+        asked
+    }
+}
+
+impl<B: RequestBody + 'static> FromRequest for Command<B> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let actor = Actor::extract(&request).await?;
+            let key = Key::of(&request)?;
+            let body = B::from_request(&request, &mut payload).await?;
+            Ok(Self { actor, body, key })
+        })
+    }
+}
+
+/// The key under which a request counts once, and what it was used for.
+pub struct Key {
+    key: Option<IdempotencyKey>,
+    method: String,
+    path: String,
+}
+
+impl Key {
+    /// That of a request.
+    ///
+    /// # Errors
+    /// The header is not a key.
+    pub fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let key = header(request, IDEMPOTENCY_KEY)?.map(IdempotencyKey::parse).transpose();
+        let key = key.map_err(|invalid| Problem::malformed(invalid.code(), Some(IDEMPOTENCY_KEY.into()), invalid.to_string()))?;
+        Ok(Self { key, method: request.method().to_string(), path: request.path().to_owned() })
+    }
+
+    /// The key that the client sent.
+    #[must_use]
+    pub fn sent(&self) -> Option<&IdempotencyKey> {
+        self.key.as_ref()
+    }
+
+    /// The key that the client sent, with the fingerprint of the request.
+    #[must_use]
+    pub fn idempotency(&self, actor: UserId, body: &[u8]) -> Option<Idempotency> {
+        self.key.clone().map(|key| self.under(key, actor, body))
+    }
+
+    fn under(&self, key: IdempotencyKey, actor: UserId, body: &[u8]) -> Idempotency {
+        let mut fingerprint = Sha256::new();
+        for part in [self.method.as_bytes(), self.path.as_bytes(), actor.0.as_bytes(), body] {
+            fingerprint.update((part.len() as u64).to_be_bytes());
+            fingerprint.update(part);
+        }
+        Idempotency { key, fingerprint: fingerprint.finalize().into() }
+    }
+}
+
+impl FromRequest for Key {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(Self::of(request))
+    }
+}

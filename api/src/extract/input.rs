@@ -1,0 +1,84 @@
+//! Small pieces that the inputs of several resources share.
+
+use serde::{Deserialize, Deserializer};
+
+use crate::problem::Problem;
+
+/// A field of a partial change (JSON Merge Patch, RFC 7396): absent keeps what is there, `null` clears it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Change<T> {
+    /// The field stays as it is.
+    #[default]
+    Keep,
+    /// The field is cleared.
+    Clear,
+    /// The field gets this value.
+    Set(T),
+}
+
+impl<T> Change<T> {
+    /// Parses the value, where there is one.
+    ///
+    /// # Errors
+    /// Those of `parse`.
+    pub fn parse<U, E>(&self, parse: impl FnOnce(&T) -> Result<U, E>) -> Result<Change<U>, E> {
+        Ok(match self {
+            Self::Keep => Change::Keep,
+            Self::Clear => Change::Clear,
+            Self::Set(value) => Change::Set(parse(value)?),
+        })
+    }
+}
+
+impl<T: Clone> Change<T> {
+    /// What a field becomes that was `before`.
+    #[must_use]
+    pub fn of(&self, before: Option<&T>) -> Option<T> {
+        match self {
+            Self::Keep => before.cloned(),
+            Self::Clear => None,
+            Self::Set(value) => Some(value.clone()),
+        }
+    }
+}
+
+/// With `#[serde(default)]` beside it: a field that is there is either `null` or a value.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::<T>::deserialize(deserializer).map(|value| value.map_or(Self::Clear, Self::Set))
+    }
+}
+
+/// Refuses what is no single line of at most `chars_max` characters: Postgres, for one, takes no U+0000.
+///
+/// # Errors
+/// Names the field.
+pub fn reject_unless_line(field: &'static str, text: &str, chars_max: usize) -> Result<(), Problem> {
+    if text.is_empty() || text.chars().count() > chars_max || text.chars().any(char::is_control) {
+        return Err(Problem::invalid("input.invalid", field, format!("{field} must be one line of 1 to {chars_max} characters")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Example {
+        #[serde(default)]
+        title: Change<String>,
+    }
+
+    fn title(json: &str) -> Change<String> {
+        serde_json::from_str::<Example>(json).expect("JSON").title
+    }
+
+    #[test]
+    fn absent_keeps_and_null_clears() {
+        let before = "before".to_owned();
+        assert_eq!(title("{}").of(Some(&before)).as_deref(), Some("before"));
+        assert_eq!(title(r#"{"title": null}"#).of(Some(&before)), None);
+        assert_eq!(title(r#"{"title": "after"}"#).of(Some(&before)).as_deref(), Some("after"));
+    }
+}

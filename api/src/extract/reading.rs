@@ -1,0 +1,177 @@
+//! A reading: who asks, and from which position on.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use domain::ids::UserId;
+use futures::future::LocalBoxFuture;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Actor, MIN_POSITION, POSITION, header};
+use crate::app::App;
+use crate::problem::Problem;
+
+/// How long a query waits for the position that it must have reached.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+/// The rows of a page, unless the query says otherwise.
+const PAGE_ROWS: u16 = 50;
+/// The most rows of a page.
+pub const PAGE_ROWS_MAX: u16 = 100;
+
+/// A request to see something, by somebody who is signed in and not suspended, once the read model has come far enough.
+pub struct Reading {
+    /// Who asks.
+    pub actor: UserId,
+    /// The position that the read model had reached before it was read.
+    position: i64,
+}
+
+impl Reading {
+    /// The answer, with the position that it was read at.
+    pub fn answer<T: Serialize>(&self, body: T) -> Seen<T> {
+        Seen { position: self.position, body }
+    }
+}
+
+impl FromRequest for Reading {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let actor = Actor::extract(&request).await?.user_id;
+            let app = App::of(&request)?;
+            app.commands.active_user(actor).await?;
+            let min_position = min_position(&request)?;
+            let position = app.progress.wait_for(projections::RELATIONAL, min_position, WAIT_MAX).await?;
+            Ok(Self { actor, position })
+        })
+    }
+}
+
+fn min_position(request: &HttpRequest) -> Result<i64, Problem> {
+    let Some(text) = header(request, MIN_POSITION)? else {
+        return Ok(0);
+    };
+    let refused = || {
+        Problem::malformed(
+            "request.header_invalid",
+            Some(MIN_POSITION.into()),
+            format!("{MIN_POSITION} must be a position: a whole number"),
+        )
+    };
+    text.parse::<i64>().ok().filter(|position| *position >= 0).ok_or_else(refused)
+}
+
+/// What was seen, and the position that it was read at.
+pub struct Seen<T> {
+    position: i64,
+    body: T,
+}
+
+impl<T: Serialize> Responder for Seen<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok().insert_header((POSITION, self.position)).json(self.body)
+    }
+}
+
+/// One page of a list. To see the next, ask again with what `next` says.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// The cursor of the page that follows; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page out of at most `limit + 1` rows: the one too many says that there is more.
+    pub fn cut<C: Serialize>(mut rows: Vec<T>, limit: u16, cursor: impl FnOnce(&T) -> C) -> Self {
+        let more = rows.len() > usize::from(limit);
+        rows.truncate(usize::from(limit));
+        let next = rows.last().filter(|_| more).map(|row| Cursor(cursor(row)).to_string());
+        Self { items: rows, next }
+    }
+
+    /// A list that is not paged.
+    pub fn whole(items: Vec<T>) -> Self {
+        Self { items, next: None }
+    }
+}
+
+/// The rows that a query asks for.
+///
+/// # Errors
+/// They are none, or too many.
+pub fn page_limit(limit: Option<u16>) -> Result<u16, Problem> {
+    match limit.unwrap_or(PAGE_ROWS) {
+        limit @ 1..=PAGE_ROWS_MAX => Ok(limit),
+        _ => Err(Problem::malformed("request.query_invalid", Some("limit".into()), "limit must be 1 to 100")),
+    }
+}
+
+/// A place in a list: opaque to clients, so that what it is made of may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor<T>(pub T);
+
+impl<T: Serialize> std::fmt::Display for Cursor<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let json = serde_json::to_vec(&self.0).map_err(|_| std::fmt::Error)?;
+        f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(json))
+    }
+}
+
+impl<T: for<'de> Deserialize<'de>> FromStr for Cursor<T> {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(drop)?;
+        serde_json::from_slice(&json).map(Self).map_err(drop)
+    }
+}
+
+impl<T: for<'de> Deserialize<'de>> Cursor<T> {
+    /// Reads a cursor that a client gives back.
+    ///
+    /// # Errors
+    /// It is none of ours.
+    pub fn read(field: &'static str, text: Option<&str>) -> Result<Option<T>, Problem> {
+        let refused = |()| {
+            Problem::malformed(
+                "request.cursor_invalid",
+                Some(field.into()),
+                format!("{field} must be a cursor of an earlier answer, as it was"),
+            )
+        };
+        text.map(|text| text.parse::<Self>().map(|cursor| cursor.0).map_err(refused)).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_back_as_it_was_given_out() {
+        let text = Cursor((7_i64, "x".to_owned())).to_string();
+        assert_eq!(text.parse::<Cursor<(i64, String)>>(), Ok(Cursor((7, "x".to_owned()))));
+        assert!("nonsense!".parse::<Cursor<(i64, String)>>().is_err());
+    }
+
+    #[test]
+    fn the_row_too_many_says_that_there_is_more() {
+        let page = Page::cut(vec![1, 2, 3], 2, |row| *row);
+        assert_eq!((page.items, page.next.is_some()), (vec![1, 2], true));
+        assert_eq!(Page::cut(vec![1, 2], 2, |row| *row).next, None);
+    }
+}

@@ -1,0 +1,121 @@
+//! Members of a channel: joining, leaving, and what each is told about.
+
+use actix_web::web::{Data, Path, Query};
+use actix_web::{delete, get, post, put};
+use domain::ChannelCommand;
+use domain::channel::{MemberRole, NotificationLevel};
+use domain::ids::UserId;
+use projections::relational::channel_members::ChannelMemberRow;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::answer::Done;
+use super::headers::{CommandHeaders, QueryHeaders};
+use super::members::PageQuery;
+use super::path::{ChannelMemberPath, ChannelPath};
+use super::schema;
+use crate::app::App;
+use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, page_limit};
+use crate::problem::Problem;
+
+/// Shows who is in a channel.
+#[utoipa::path(tag = "channel members", params(ChannelPath, PageQuery, QueryHeaders),
+    responses((status = 200, description = "The members.", body = Page<ChannelMemberRow>)))]
+#[get("/channels/{channel_id}/members")]
+pub async fn list_channel_members(
+    path: Path<ChannelPath>,
+    query: Query<PageQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<Page<ChannelMemberRow>>, Problem> {
+    app.commands.readable_channel(reading.actor, path.channel_id).await?;
+    let (after, limit) = (Cursor::<UserId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
+    let rows = app.read_models.channel_members(path.channel_id, after, limit + 1).await?;
+    Ok(reading.answer(Page::cut(rows, limit, |row| row.user_id)))
+}
+
+/// Whom to add.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddMember {
+    /// An active member of the workspace.
+    #[schema(value_type = Uuid)]
+    user_id: UserId,
+}
+
+/// Adds somebody else to a channel.
+#[utoipa::path(tag = "channel members", request_body = AddMember, params(ChannelPath, CommandHeaders),
+    responses((status = 204, description = "They are in the channel.")))]
+#[post("/channels/{channel_id}/members")]
+pub async fn add_channel_member(path: Path<ChannelPath>, command: Command<Body<AddMember>>, app: Data<App>) -> Result<Done, Problem> {
+    let add = ChannelCommand::AddMember { user_id: command.body.input.user_id };
+    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, add).await?))
+}
+
+/// Removes somebody else from a channel.
+#[utoipa::path(tag = "channel members", params(ChannelMemberPath, CommandHeaders),
+    responses((status = 204, description = "They are not in the channel any more.")))]
+#[delete("/channels/{channel_id}/members/{user_id}")]
+pub async fn remove_channel_member(path: Path<ChannelMemberPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+    let remove = ChannelCommand::RemoveMember { user_id: path.user_id };
+    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, remove).await?))
+}
+
+/// Puts the asker into a public channel.
+#[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The asker is in the channel.")))]
+#[put("/channels/{channel_id}/membership")]
+pub async fn join_channel(path: Path<ChannelPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::Join).await?))
+}
+
+/// Takes the asker out of a channel.
+#[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders),
+    responses((status = 204, description = "The asker is not in the channel any more.")))]
+#[delete("/channels/{channel_id}/membership")]
+pub async fn leave_channel(path: Path<ChannelPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::Leave).await?))
+}
+
+/// What a member is to be in a channel.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeChannelRole {
+    /// The role.
+    #[schema(value_type = schema::ChannelRole)]
+    role: MemberRole,
+}
+
+/// Changes what a member is in a channel.
+#[utoipa::path(tag = "channel members", request_body = ChangeChannelRole, params(ChannelMemberPath, CommandHeaders),
+    responses((status = 204, description = "The role is changed.")))]
+#[put("/channels/{channel_id}/members/{user_id}/role")]
+pub async fn change_channel_role(
+    path: Path<ChannelMemberPath>,
+    command: Command<Body<ChangeChannelRole>>,
+    app: Data<App>,
+) -> Result<Done, Problem> {
+    let change = ChannelCommand::ChangeMemberRole { user_id: path.user_id, role: command.body.input.role };
+    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, change).await?))
+}
+
+/// What the asker wants to be told about.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeNotificationLevel {
+    /// The level.
+    #[schema(value_type = schema::NotificationLevel)]
+    level: NotificationLevel,
+}
+
+/// Changes what the asker is told about in a channel.
+#[utoipa::path(tag = "channel members", request_body = ChangeNotificationLevel, params(ChannelPath, CommandHeaders),
+    responses((status = 204, description = "The level is changed.")))]
+#[put("/channels/{channel_id}/notification-level")]
+pub async fn change_notification_level(
+    path: Path<ChannelPath>,
+    command: Command<Body<ChangeNotificationLevel>>,
+    app: Data<App>,
+) -> Result<Done, Problem> {
+    let change = ChannelCommand::ChangeNotificationLevel { level: command.body.input.level };
+    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, change).await?))
+}

@@ -1,0 +1,310 @@
+//! Channels and conversations: creating, finding, describing and archiving them.
+
+use std::collections::BTreeSet;
+
+use actix_web::web::{Data, Path, Query};
+use actix_web::{delete, get, post, put};
+use domain::ChannelCommand;
+use domain::channel::{ChannelSettings, Kind, NewChannel, RetentionPolicy};
+use domain::ids::{ChannelId, UserId, WorkspaceId};
+use domain::permission::Permission;
+use domain::text::{ChannelDisplayName, ChannelName, Description, InvalidText, Purpose, Topic};
+use projections::relational::channels::ChannelRow;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::answer::Done;
+use super::headers::{CommandHeaders, QueryHeaders};
+use super::path::{ChannelPath, WorkspacePath};
+use super::schema;
+use crate::app::App;
+use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, page_limit};
+use crate::problem::Problem;
+
+/// What a new channel or conversation starts with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateChannel {
+    /// Who can find it.
+    #[serde(rename = "type")]
+    #[schema(value_type = schema::ChannelType)]
+    kind: Kind,
+    /// Unique in the workspace. Direct and group conversations have none.
+    #[schema(min_length = 1, max_length = 100, example = "random")]
+    name: Option<String>,
+    /// The name as it is shown.
+    #[schema(min_length = 1, max_length = 200)]
+    display_name: Option<String>,
+    /// A description.
+    #[schema(min_length = 1, max_length = 10000)]
+    description: Option<String>,
+    /// What is being talked about.
+    #[schema(min_length = 1, max_length = 500)]
+    topic: Option<String>,
+    /// What it is for.
+    #[schema(min_length = 1, max_length = 10000)]
+    purpose: Option<String>,
+    /// Who else is in it from the start; for a conversation, with whom.
+    #[serde(default)]
+    #[schema(value_type = Vec<Uuid>, max_items = 1000)]
+    members: BTreeSet<UserId>,
+}
+
+/// The most people whom a channel may start with.
+const MEMBERS_MAX: usize = 1000;
+
+impl CreateChannel {
+    fn parse(&self, workspace_id: WorkspaceId) -> Result<NewChannel, Problem> {
+        if self.members.len() > MEMBERS_MAX {
+            return Err(Problem::invalid("input.invalid", "members", "members may name at most 1000 users: add the others later"));
+        }
+        Ok(NewChannel {
+            workspace_id,
+            kind: self.kind,
+            name: self.name.as_deref().map(ChannelName::parse).transpose()?,
+            display_name: self.display_name.as_deref().map(ChannelDisplayName::parse).transpose()?,
+            description: self.description.as_deref().map(Description::parse).transpose()?,
+            topic: self.topic.as_deref().map(Topic::parse).transpose()?,
+            purpose: self.purpose.as_deref().map(Purpose::parse).transpose()?,
+            is_general: false,
+            members: self.members.clone(),
+        })
+    }
+}
+
+/// A channel that was created.
+#[derive(Serialize, ToSchema)]
+pub struct ChannelCreated {
+    /// The channel; for people who have a conversation already, that one.
+    #[schema(value_type = Uuid)]
+    channel_id: ChannelId,
+}
+
+/// Creates a channel or a conversation. Of conversations there is one for each set of people: the one that is there is found again.
+#[utoipa::path(tag = "channels", request_body = CreateChannel, params(WorkspacePath, CommandHeaders),
+    responses((status = 201, description = "The channel is created, or the conversation is found.", body = ChannelCreated)))]
+#[post("/workspaces/{workspace_id}/channels")]
+pub async fn create_channel(
+    path: Path<WorkspacePath>,
+    command: Command<Body<CreateChannel>>,
+    app: Data<App>,
+) -> Result<Done<ChannelCreated>, Problem> {
+    let new = command.body.input.parse(path.workspace_id)?;
+    let appended = app.commands.create_channel(&command.asked(), Uuid::now_v7().into(), new).await?;
+    let channel_id = appended.id.into();
+    Ok(Done::created(appended, format!("/v1/channels/{channel_id}"), ChannelCreated { channel_id }))
+}
+
+/// Which channels of a workspace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// The channels and conversations that the asker is in.
+    #[default]
+    Mine,
+    /// The public channels, whether the asker is in them or not.
+    Browse,
+}
+
+/// Which channels to show.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ChannelsQuery {
+    /// Which; the asker's where it says nothing.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    scope: Scope,
+    /// Only the channel of this name, whatever the scope.
+    #[param(min_length = 1, max_length = 100, example = "general")]
+    name: Option<String>,
+    /// `next` of the page before.
+    after: Option<String>,
+    /// How many rows; 50 where it says nothing.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u16>,
+}
+
+/// Shows a workspace's channels: those that the asker is in, those that they can browse, or the one of a name.
+#[utoipa::path(tag = "channels", params(WorkspacePath, ChannelsQuery, QueryHeaders),
+    responses((status = 200, description = "The channels.", body = Page<ChannelRow>)))]
+#[get("/workspaces/{workspace_id}/channels")]
+pub async fn list_channels(
+    path: Path<WorkspacePath>,
+    query: Query<ChannelsQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<Page<ChannelRow>>, Problem> {
+    app.commands.active_member(reading.actor, path.workspace_id).await?;
+    let (after, limit) = (Cursor::<ChannelId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
+    let rows = match (&query.name, query.scope) {
+        (Some(name), _) => named(&app, path.workspace_id, name).await?,
+        (None, Scope::Mine) => app.read_models.channels_of(reading.actor, path.workspace_id, after, limit + 1).await?,
+        (None, Scope::Browse) => {
+            app.commands.may(reading.actor, path.workspace_id, Permission::ChannelBrowse).await?;
+            app.read_models.browsable_channels(path.workspace_id, after, limit + 1).await?
+        }
+    };
+    let mut page = Page::cut(rows, limit, |row| row.channel_id);
+    page.items = readable(&app, reading.actor, page.items).await?;
+    Ok(reading.answer(page))
+}
+
+async fn named(app: &App, workspace_id: WorkspaceId, name: &str) -> Result<Vec<ChannelRow>, Problem> {
+    let name = ChannelName::parse(name)?;
+    Ok(app.read_models.channel_by_name(workspace_id, &name).await?.into_iter().collect())
+}
+
+/// Leaves out what the asker may not see at this moment, whatever the read model says.
+async fn readable(app: &App, asker: UserId, mut rows: Vec<ChannelRow>) -> Result<Vec<ChannelRow>, Problem> {
+    let ids = rows.iter().map(|row| row.channel_id.into()).collect::<Vec<_>>();
+    let readable = app.commands.readable_channels(asker, &ids).await?;
+    rows.retain(|row| readable.contains(&row.channel_id.into()));
+    Ok(rows)
+}
+
+/// Shows a channel that the asker may see.
+#[utoipa::path(tag = "channels", params(ChannelPath, QueryHeaders), responses((status = 200, description = "The channel.", body = ChannelRow)))]
+#[get("/channels/{channel_id}")]
+pub async fn get_channel(path: Path<ChannelPath>, reading: Reading, app: Data<App>) -> Result<Seen<ChannelRow>, Problem> {
+    app.commands.readable_channel(reading.actor, path.channel_id).await?;
+    let channel = app.read_models.channel(path.channel_id).await?;
+    Ok(reading.answer(channel.ok_or_else(Problem::not_projected_yet)?))
+}
+
+/// What a channel is to be called.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenameChannel {
+    /// Unique in the workspace.
+    #[schema(min_length = 1, max_length = 100, example = "random")]
+    name: String,
+    /// The name as it is shown; the name itself without it.
+    #[schema(min_length = 1, max_length = 200)]
+    display_name: Option<String>,
+}
+
+/// Gives a channel another name.
+#[utoipa::path(tag = "channels", request_body = RenameChannel, params(ChannelPath, CommandHeaders),
+    responses((status = 204, description = "The channel is renamed.")))]
+#[put("/channels/{channel_id}/name")]
+pub async fn rename_channel(path: Path<ChannelPath>, command: Command<Body<RenameChannel>>, app: Data<App>) -> Result<Done, Problem> {
+    let input = &command.body.input;
+    let rename = ChannelCommand::Rename {
+        name: ChannelName::parse(&input.name)?,
+        display_name: input.display_name.as_deref().map(ChannelDisplayName::parse).transpose()?,
+    };
+    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, rename).await?))
+}
+
+/// What is being talked about.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeTopic {
+    /// The topic; none without it.
+    #[schema(max_length = 500, example = "The release on Friday")]
+    topic: Option<String>,
+}
+
+/// Says what is being talked about in a channel, or nothing.
+#[utoipa::path(tag = "channels", request_body = ChangeTopic, params(ChannelPath, CommandHeaders),
+    responses((status = 204, description = "The topic is changed.")))]
+#[put("/channels/{channel_id}/topic")]
+pub async fn change_topic(path: Path<ChannelPath>, command: Command<Body<ChangeTopic>>, app: Data<App>) -> Result<Done, Problem> {
+    let topic = parse_or_none(command.body.input.topic.as_deref(), Topic::parse)?;
+    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeTopic { topic }).await?))
+}
+
+/// What a channel is for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePurpose {
+    /// The purpose; none without it.
+    #[schema(max_length = 10000)]
+    purpose: Option<String>,
+}
+
+/// Says what a channel is for, or nothing.
+#[utoipa::path(tag = "channels", request_body = ChangePurpose, params(ChannelPath, CommandHeaders),
+    responses((status = 204, description = "The purpose is changed.")))]
+#[put("/channels/{channel_id}/purpose")]
+pub async fn change_purpose(path: Path<ChannelPath>, command: Command<Body<ChangePurpose>>, app: Data<App>) -> Result<Done, Problem> {
+    let purpose = parse_or_none(command.body.input.purpose.as_deref(), Purpose::parse)?;
+    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangePurpose { purpose }).await?))
+}
+
+/// A channel's description.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeDescription {
+    /// The description; none without it.
+    #[schema(max_length = 10000)]
+    description: Option<String>,
+}
+
+/// Describes a channel, or not.
+#[utoipa::path(tag = "channels", request_body = ChangeDescription, params(ChannelPath, CommandHeaders),
+    responses((status = 204, description = "The description is changed.")))]
+#[put("/channels/{channel_id}/description")]
+pub async fn change_description(
+    path: Path<ChannelPath>,
+    command: Command<Body<ChangeDescription>>,
+    app: Data<App>,
+) -> Result<Done, Problem> {
+    let description = parse_or_none(command.body.input.description.as_deref(), Description::parse)?;
+    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeDescription { description }).await?))
+}
+
+/// An empty text is what a client sends whose user has cleared the field.
+fn parse_or_none<T>(text: Option<&str>, parse: fn(&str) -> Result<T, InvalidText>) -> Result<Option<T>, InvalidText> {
+    text.filter(|text| !text.trim().is_empty()).map(parse).transpose()
+}
+
+/// How a channel is run.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeChannelSettings {
+    /// Whether messages may be answered in threads.
+    allow_threads: bool,
+    /// Whether files may be uploaded.
+    allow_file_upload: bool,
+    /// Whether people outside the workspace may be given access.
+    allow_external_sharing: bool,
+    /// How long messages are kept; as the workspace says, where this says nothing.
+    #[schema(value_type = Option<schema::RetentionPolicy>)]
+    retention_policy: Option<RetentionPolicy>,
+}
+
+/// Replaces a channel's settings.
+#[utoipa::path(tag = "channels", request_body = ChangeChannelSettings, params(ChannelPath, CommandHeaders),
+    responses((status = 204, description = "The settings are changed.")))]
+#[put("/channels/{channel_id}/settings")]
+pub async fn change_channel_settings(
+    path: Path<ChannelPath>,
+    command: Command<Body<ChangeChannelSettings>>,
+    app: Data<App>,
+) -> Result<Done, Problem> {
+    let input = &command.body.input;
+    let settings = ChannelSettings {
+        allow_threads: input.allow_threads,
+        allow_file_upload: input.allow_file_upload,
+        allow_external_sharing: input.allow_external_sharing,
+        retention_policy: input.retention_policy,
+    };
+    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeSettings(settings)).await?))
+}
+
+/// Archives a channel. It stays readable; posting in it is refused.
+#[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The channel is archived.")))]
+#[put("/channels/{channel_id}/archival")]
+pub async fn archive_channel(path: Path<ChannelPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::Archive).await?))
+}
+
+/// Opens an archived channel again.
+#[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The channel is open again.")))]
+#[delete("/channels/{channel_id}/archival")]
+pub async fn unarchive_channel(path: Path<ChannelPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::Unarchive).await?))
+}

@@ -1,0 +1,125 @@
+//! How the server is: for load balancers, for operators, and for Prometheus.
+
+use std::time::Duration;
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, get};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// How long each part may take to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(1);
+
+/// The process lives.
+#[derive(Serialize, ToSchema)]
+pub struct Alive {
+    /// `ok`.
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+/// Says that the process lives, and nothing else.
+#[utoipa::path(tag = "health", security(()), responses((status = 200, description = "It lives.", body = Alive)))]
+#[get("/healthz")]
+pub async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(Alive { status: "ok" })
+}
+
+/// How the server and what it needs are.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    /// `ready`; `degraded` where something is missing that the server can do without for a while; `unavailable` where it cannot.
+    status: &'static str,
+    /// Without it there are neither commands nor queries.
+    postgres: Part,
+    /// Without it sessions are read from Postgres.
+    redis: Part,
+    /// Without it the projections poll the log.
+    nats: Part,
+    /// Whether the schema of Postgres is the one that this release needs.
+    migrations: Part,
+    /// How far the read model is.
+    projector: Part,
+}
+
+/// How one part is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Part {
+    /// Whether it is as it should be.
+    ok: bool,
+    /// What it is, or what is wrong.
+    state: String,
+}
+
+impl Part {
+    fn from(result: Result<String, String>) -> Self {
+        match result {
+            Ok(state) => Self { ok: true, state },
+            Err(state) => Self { ok: false, state },
+        }
+    }
+}
+
+/// Says how the server and what it needs are.
+#[utoipa::path(tag = "health", security(()), responses(
+    (status = 200, description = "It serves.", body = Readiness),
+    (status = 503, description = "It cannot serve: Postgres or its schema is not there.", body = Readiness)))]
+#[get("/readyz")]
+pub async fn readyz(app: Data<App>) -> HttpResponse {
+    let readiness = readiness(&app).await;
+    let mut response = if readiness.status == "unavailable" { HttpResponse::ServiceUnavailable() } else { HttpResponse::Ok() };
+    response.json(readiness)
+}
+
+async fn readiness(app: &App) -> Readiness {
+    let (postgres, redis, migrations, projector) =
+        tokio::join!(within(postgres(app)), within(redis(app)), within(migrations_state(app)), within(projector(app)));
+    let nats = Part::from(nats(app));
+    let status = match (postgres.ok && migrations.ok, redis.ok && nats.ok && projector.ok) {
+        (true, true) => "ready",
+        (true, false) => "degraded",
+        (false, _) => "unavailable",
+    };
+    Readiness { status, postgres, redis, nats, migrations, projector }
+}
+
+async fn within(check: impl Future<Output = Result<String, String>>) -> Part {
+    let timed = tokio::time::timeout(ANSWER_MAX, check).await;
+    Part::from(timed.unwrap_or_else(|_| Err(format!("no answer within {} s", ANSWER_MAX.as_secs()))))
+}
+
+async fn postgres(app: &App) -> Result<String, String> {
+    sqlx::query_scalar!(r#"SELECT 1 AS "one!""#).fetch_one(&app.pool).await.map(|_| "answers".to_owned()).map_err(|error| error.to_string())
+}
+
+async fn redis(app: &App) -> Result<String, String> {
+    app.sessions.ping_cache().await.map(|()| "answers".to_owned()).map_err(|error| error.to_string())
+}
+
+fn nats(app: &App) -> Result<String, String> {
+    let state = app.nats.connection_state().to_string();
+    if app.nats.connection_state() == async_nats::connection::State::Connected { Ok(state) } else { Err(state) }
+}
+
+async fn migrations_state(app: &App) -> Result<String, String> {
+    let missing = crate::app::missing_migrations(&app.pool).await.map_err(|error| error.to_string())?;
+    if missing.is_empty() { Ok("all applied".into()) } else { Err(format!("missing: {}; run `backscroll migrate`", missing.join(", "))) }
+}
+
+async fn projector(app: &App) -> Result<String, String> {
+    let states = projections::states(&app.pool).await.map_err(|error| error.to_string())?;
+    let lags = states.iter().map(|state| format!("{} at {} of {}", state.name, state.position, state.head)).collect::<Vec<_>>().join("; ");
+    let parked = states.iter().map(|state| state.parked.len()).sum::<usize>();
+    if parked == 0 { Ok(lags) } else { Err(format!("{lags}; {parked} keys are parked: GET /v1/projections")) }
+}
+
+/// Shows the figures of this process, in Prometheus' text format.
+#[utoipa::path(tag = "health", security(()), responses((status = 200, description = "The figures.", content_type = "text/plain", body = String)))]
+#[get("/metrics")]
+pub async fn metrics(app: Data<App>) -> Result<HttpResponse, Problem> {
+    let text = app.metrics_text().await.map_err(|error| Problem::internal(&error))?;
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
+}

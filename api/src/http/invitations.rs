@@ -1,0 +1,118 @@
+//! Invitations to a workspace: giving them out, taking them back, accepting them.
+
+use actix_web::web::{Data, Path};
+use actix_web::{delete, get, post};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::WorkspaceCommand;
+use domain::ids::{InvitationId, WorkspaceId};
+use domain::permission::{Permission, Role};
+use domain::text::{Email, InvalidText};
+use projections::relational::invitations::InvitationRow;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::answer::Done;
+use super::headers::{CommandHeaders, QueryHeaders};
+use super::path::{InvitationPath, InvitationTokenPath, WorkspacePath};
+use super::schema;
+use crate::app::App;
+use crate::auth::token::Token;
+use crate::extract::{Body, Command, Page, Reading, Seen};
+use crate::problem::Problem;
+
+/// Whom to invite.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Invite {
+    /// Their address for mail. The user who accepts must have it.
+    #[schema(min_length = 3, max_length = 255, example = "ben@example.org")]
+    email: String,
+    /// As what; as a member where it says nothing.
+    #[schema(value_type = Option<schema::Role>)]
+    role: Option<Role>,
+    /// Until when it can be accepted; a week from now where it says nothing.
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// An invitation that was given out.
+#[derive(Serialize, ToSchema)]
+pub struct InvitationCreated {
+    /// The invitation.
+    #[schema(value_type = Uuid)]
+    invitation_id: InvitationId,
+    /// What the invited user accepts it with. It is shown to nobody else.
+    #[schema(example = "bsi_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
+    token: String,
+}
+
+/// Invites somebody to a workspace.
+#[utoipa::path(tag = "invitations", request_body = Invite, params(WorkspacePath, CommandHeaders),
+    responses((status = 201, description = "The invitation is given out.", body = InvitationCreated)))]
+#[post("/workspaces/{workspace_id}/invitations")]
+pub async fn invite(path: Path<WorkspacePath>, command: Command<Body<Invite>>, app: Data<App>) -> Result<Done<InvitationCreated>, Problem> {
+    let workspace_id = path.workspace_id;
+    let invitation = parse(&command.body.input, app.settings.invitation_lifetime)?;
+    let appended = app.commands.workspace(&command.asked(), workspace_id, invitation).await?;
+    let invitation_id = appended.id.into();
+    let token = app.invitations.give_out(workspace_id, invitation_id).await?.expose().to_owned();
+    let location = format!("/v1/workspaces/{workspace_id}/invitations/{invitation_id}");
+    Ok(Done::created(appended, location, InvitationCreated { invitation_id, token }))
+}
+
+fn parse(input: &Invite, lifetime: std::time::Duration) -> Result<WorkspaceCommand, InvalidText> {
+    let lifetime = TimeDelta::from_std(lifetime).unwrap_or(TimeDelta::days(7));
+    Ok(WorkspaceCommand::Invite {
+        invitation_id: Uuid::now_v7().into(),
+        email: Email::parse(&input.email)?,
+        role: input.role.unwrap_or(Role::Member),
+        expires_at: input.expires_at.unwrap_or_else(|| Utc::now() + lifetime),
+    })
+}
+
+/// Shows the invitations that are neither accepted nor revoked.
+#[utoipa::path(tag = "invitations", params(WorkspacePath, QueryHeaders),
+    responses((status = 200, description = "The open invitations.", body = Page<InvitationRow>)))]
+#[get("/workspaces/{workspace_id}/invitations")]
+pub async fn list_invitations(path: Path<WorkspacePath>, reading: Reading, app: Data<App>) -> Result<Seen<Page<InvitationRow>>, Problem> {
+    app.commands.may(reading.actor, path.workspace_id, Permission::MemberInvite).await?;
+    Ok(reading.answer(Page::whole(app.read_models.invitations(path.workspace_id).await?)))
+}
+
+/// Takes an invitation back.
+#[utoipa::path(tag = "invitations", params(InvitationPath, CommandHeaders), responses((status = 204, description = "The invitation is revoked.")))]
+#[delete("/workspaces/{workspace_id}/invitations/{invitation_id}")]
+pub async fn revoke_invitation(path: Path<InvitationPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+    let revoke = WorkspaceCommand::RevokeInvitation { invitation_id: path.invitation_id };
+    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, revoke).await?))
+}
+
+/// The workspace that the asker is a member of now.
+#[derive(Serialize, ToSchema)]
+pub struct InvitationAccepted {
+    /// The workspace.
+    #[schema(value_type = Uuid)]
+    workspace_id: WorkspaceId,
+}
+
+/// Accepts an invitation: the asker becomes a member.
+#[utoipa::path(tag = "invitations", params(InvitationTokenPath, CommandHeaders),
+    responses((status = 200, description = "The invitation is accepted.", body = InvitationAccepted)))]
+#[post("/invitations/{token}/acceptance")]
+pub async fn accept_invitation(
+    path: Path<InvitationTokenPath>,
+    command: Command,
+    app: Data<App>,
+) -> Result<Done<InvitationAccepted>, Problem> {
+    let (workspace_id, invitation_id) = find(&app, &path.token).await?;
+    let appended = app.commands.workspace(&command.asked(), workspace_id, WorkspaceCommand::AcceptInvitation { invitation_id }).await?;
+    Ok(Done::with(appended, InvitationAccepted { workspace_id }))
+}
+
+async fn find(app: &App, token: &str) -> Result<(WorkspaceId, InvitationId), Problem> {
+    let found = match Token::parse_invitation(token) {
+        Some(token) => app.invitations.find(&token).await?,
+        None => None,
+    };
+    found.ok_or_else(|| Problem::not_found("workspace.invitation_not_found", "there is no such invitation: ask for a new one"))
+}

@@ -1,0 +1,234 @@
+//! The asker themselves: what they see of themselves, and what they change of it.
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, get, patch, put};
+use chrono::{DateTime, Utc};
+use domain::UserCommand;
+use domain::text::{AvatarUrl, Bio, DisplayName, Emoji, InvalidText, Language, Phone, Pronouns, StatusText, Timezone, Title};
+use domain::user::{Json, Preferences, Profile};
+use projections::relational::users::UserRow;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::answer::Done;
+use super::headers::{CommandHeaders, QueryHeaders};
+use super::users::{no_such_user, parse_password};
+use crate::app::App;
+use crate::extract::{Actor, Body, Change, Command, Reading, Seen};
+use crate::problem::Problem;
+
+/// Shows the asker to themselves.
+#[utoipa::path(tag = "users", params(QueryHeaders),
+    responses((status = 200, description = "The asker.", body = UserRow)))]
+#[get("/users/me")]
+pub async fn get_me(reading: Reading, app: Data<App>) -> Result<Seen<UserRow>, Problem> {
+    let user = app.read_models.user(reading.actor).await?.ok_or_else(no_such_user)?;
+    Ok(reading.answer(user))
+}
+
+/// What to change of one's profile: a field that is absent stays, `null` clears it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeProfile {
+    /// The name that is shown.
+    #[schema(min_length = 1, max_length = 200)]
+    display_name: Option<String>,
+    /// Where one's picture lies.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 2000, example = "https://example.org/ann.png")]
+    avatar_url: Change<String>,
+    /// Job title.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 200)]
+    title: Change<String>,
+    /// Telephone.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 50)]
+    phone: Change<String>,
+    /// Some lines about oneself.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 10000)]
+    bio: Change<String>,
+    /// Pronouns.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 50)]
+    pronouns: Change<String>,
+}
+
+/// A change of a profile, parsed.
+struct ProfileChange {
+    display_name: Option<DisplayName>,
+    avatar_url: Change<AvatarUrl>,
+    title: Change<Title>,
+    phone: Change<Phone>,
+    bio: Change<Bio>,
+    pronouns: Change<Pronouns>,
+}
+
+impl ChangeProfile {
+    fn parse(&self) -> Result<ProfileChange, InvalidText> {
+        Ok(ProfileChange {
+            display_name: self.display_name.as_deref().map(DisplayName::parse).transpose()?,
+            avatar_url: self.avatar_url.parse(|text| AvatarUrl::parse(text))?,
+            title: self.title.parse(|text| Title::parse(text))?,
+            phone: self.phone.parse(|text| Phone::parse(text))?,
+            bio: self.bio.parse(|text| Bio::parse(text))?,
+            pronouns: self.pronouns.parse(|text| Pronouns::parse(text))?,
+        })
+    }
+}
+
+impl ProfileChange {
+    fn of(&self, before: &Profile) -> Profile {
+        Profile {
+            display_name: self.display_name.clone().unwrap_or_else(|| before.display_name.clone()),
+            avatar_url: self.avatar_url.of(before.avatar_url.as_ref()),
+            title: self.title.of(before.title.as_ref()),
+            phone: self.phone.of(before.phone.as_ref()),
+            bio: self.bio.of(before.bio.as_ref()),
+            pronouns: self.pronouns.of(before.pronouns.as_ref()),
+        }
+    }
+}
+
+/// Changes what others see of the asker (JSON Merge Patch).
+#[utoipa::path(tag = "users", request_body = ChangeProfile, params(CommandHeaders),
+    responses((status = 204, description = "The profile is changed.")))]
+#[patch("/users/me")]
+pub async fn change_profile(command: Command<Body<ChangeProfile>>, app: Data<App>) -> Result<Done, Problem> {
+    let change = command.body.input.parse()?;
+    let asked = command.asked();
+    let appended = app.commands.user_with(&asked, command.actor.user_id, "change profile", |user| match &user.registration {
+        Some(registration) => UserCommand::ChangeProfile(Box::new(change.of(&registration.profile))),
+        None => refused(),
+    });
+    Ok(Done::quietly(appended.await?))
+}
+
+/// Who never registered has nothing to change, and is refused whatever they ask.
+fn refused() -> UserCommand {
+    UserCommand::ChangePreferences(Preferences::default())
+}
+
+/// What to change of one's preferences: a field that is absent stays, `null` clears it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePreferences {
+    /// A name of the time zone database.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 50, example = "Europe/Zurich")]
+    timezone: Change<String>,
+    /// A language tag.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 10, example = "en")]
+    language: Change<String>,
+    /// Kept for clients, and replaced as a whole.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    notification_settings: Change<Json>,
+    /// Kept for clients, and replaced as a whole.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    theme_preferences: Change<Json>,
+}
+
+/// A change of preferences, parsed.
+struct PreferencesChange {
+    timezone: Change<Timezone>,
+    language: Change<Language>,
+    notification_settings: Change<Json>,
+    theme_preferences: Change<Json>,
+}
+
+impl ChangePreferences {
+    fn parse(&self) -> Result<PreferencesChange, InvalidText> {
+        Ok(PreferencesChange {
+            timezone: self.timezone.parse(|text| Timezone::parse(text))?,
+            language: self.language.parse(|text| Language::parse(text))?,
+            notification_settings: self.notification_settings.clone(),
+            theme_preferences: self.theme_preferences.clone(),
+        })
+    }
+}
+
+impl PreferencesChange {
+    fn of(&self, before: &Preferences) -> Preferences {
+        Preferences {
+            timezone: self.timezone.of(before.timezone.as_ref()),
+            language: self.language.of(before.language.as_ref()),
+            notification_settings: self.notification_settings.of(Some(&before.notification_settings)).unwrap_or_default(),
+            theme_preferences: self.theme_preferences.of(Some(&before.theme_preferences)).unwrap_or_default(),
+        }
+    }
+}
+
+/// Changes the asker's own settings (JSON Merge Patch).
+#[utoipa::path(tag = "users", request_body = ChangePreferences, params(CommandHeaders),
+    responses((status = 204, description = "The preferences are changed.")))]
+#[patch("/users/me/preferences")]
+pub async fn change_preferences(command: Command<Body<ChangePreferences>>, app: Data<App>) -> Result<Done, Problem> {
+    let change = command.body.input.parse()?;
+    let asked = command.asked();
+    let appended = app.commands.user_with(&asked, command.actor.user_id, "change preferences", |user| match &user.registration {
+        Some(registration) => UserCommand::ChangePreferences(change.of(&registration.preferences)),
+        None => refused(),
+    });
+    Ok(Done::quietly(appended.await?))
+}
+
+/// What one is doing just now; without anything, the status is cleared.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeStatus {
+    /// What one is doing.
+    #[schema(max_length = 200, example = "In a meeting")]
+    text: Option<String>,
+    /// A picture for it.
+    #[schema(max_length = 100, example = "📅")]
+    emoji: Option<String>,
+    /// When it ceases to hold.
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// Says what the asker is doing just now, or nothing.
+#[utoipa::path(tag = "users", request_body = ChangeStatus, params(CommandHeaders),
+    responses((status = 204, description = "The status is changed.")))]
+#[put("/users/me/status")]
+pub async fn change_status(command: Command<Body<ChangeStatus>>, app: Data<App>) -> Result<Done, Problem> {
+    let input = &command.body.input;
+    let change = UserCommand::ChangeStatus {
+        text: input.text.as_deref().map(StatusText::parse).transpose()?,
+        emoji: input.emoji.as_deref().map(Emoji::parse).transpose()?,
+        expires_at: input.expires_at,
+    };
+    Ok(Done::quietly(app.commands.user(&command.asked(), command.actor.user_id, change).await?))
+}
+
+/// A new password, and the one that it replaces.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePassword {
+    /// The one that holds now.
+    #[schema(min_length = 1, max_length = 200, format = Password)]
+    current_password: String,
+    /// The one that is to hold.
+    #[schema(min_length = 8, max_length = 200, format = Password)]
+    new_password: String,
+}
+
+/// Changes the asker's password. Their other sessions end.
+#[utoipa::path(tag = "users", request_body = ChangePassword, responses((status = 204, description = "The password is changed.")))]
+#[put("/users/me/password")]
+pub async fn change_password(actor: Actor, body: Body<ChangePassword>, app: Data<App>) -> Result<HttpResponse, Problem> {
+    let ChangePassword { current_password, new_password } = body.input;
+    let new_password = parse_password("new_password", new_password)?;
+    app.commands.active_user(actor.user_id).await?;
+    let stored = app.credentials.hash_of(actor.user_id).await?;
+    if !app.passwords.matches(current_password, stored).await? {
+        return Err(Problem::invalid("password.wrong", "current_password", "this is not your password"));
+    }
+    let hash = app.passwords.hash(new_password).await?;
+    app.credentials.replace(actor.user_id, &hash).await?;
+    app.sessions.end_others(actor.user_id, actor.session_id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

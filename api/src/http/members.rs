@@ -1,0 +1,176 @@
+//! Members of a workspace: who they are, and what they may do.
+
+use actix_web::web::{Data, Path, Query};
+use actix_web::{delete, get, put};
+use domain::WorkspaceCommand;
+use domain::ids::UserId;
+use domain::permission::{Overrides, Permission, Role};
+use domain::text::{Department, Title};
+use projections::relational::members::MemberRow;
+use projections::relational::users::DirectoryRow;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::answer::Done;
+use super::headers::{CommandHeaders, QueryHeaders};
+use super::path::{MemberPath, WorkspacePath};
+use super::schema;
+use crate::app::App;
+use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, page_limit, reject_unless_line};
+use crate::problem::Problem;
+
+/// The most characters that are looked for in the directory.
+const SOUGHT_CHARS_MAX: usize = 200;
+
+/// A page of a list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// `next` of the page before.
+    pub after: Option<String>,
+    /// How many rows; 50 where it says nothing.
+    #[param(minimum = 1, maximum = 100)]
+    pub limit: Option<u16>,
+}
+
+/// Shows a workspace's members, deactivated ones too.
+#[utoipa::path(tag = "members", params(WorkspacePath, PageQuery, QueryHeaders),
+    responses((status = 200, description = "The members.", body = Page<MemberRow>)))]
+#[get("/workspaces/{workspace_id}/members")]
+pub async fn list_members(
+    path: Path<WorkspacePath>,
+    query: Query<PageQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<Page<MemberRow>>, Problem> {
+    app.commands.may(reading.actor, path.workspace_id, Permission::MemberList).await?;
+    let (after, limit) = (Cursor::<UserId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
+    let rows = app.read_models.members(path.workspace_id, after, limit + 1).await?;
+    Ok(reading.answer(Page::cut(rows, limit, |row| row.user_id)))
+}
+
+/// Shows a member of a workspace.
+#[utoipa::path(tag = "members", params(MemberPath, QueryHeaders), responses((status = 200, description = "The member.", body = MemberRow)))]
+#[get("/workspaces/{workspace_id}/members/{user_id}")]
+pub async fn get_member(path: Path<MemberPath>, reading: Reading, app: Data<App>) -> Result<Seen<MemberRow>, Problem> {
+    app.commands.may(reading.actor, path.workspace_id, Permission::MemberList).await?;
+    let member = app.read_models.member(path.workspace_id, path.user_id).await?;
+    Ok(reading.answer(member.ok_or_else(|| Problem::not_found("workspace.member_not_found", "nobody of that name is in this workspace"))?))
+}
+
+/// Whom to look for in a workspace.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DirectoryQuery {
+    /// A part of a name, an address, a title or a department; everyone where it says nothing.
+    #[param(min_length = 1, max_length = 200, example = "ann")]
+    q: Option<String>,
+    /// `next` of the page before.
+    after: Option<String>,
+    /// How many rows; 50 where it says nothing.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u16>,
+}
+
+/// Shows active members with what they say of themselves, by name.
+#[utoipa::path(tag = "members", params(WorkspacePath, DirectoryQuery, QueryHeaders),
+    responses((status = 200, description = "Who was found.", body = Page<DirectoryRow>)))]
+#[get("/workspaces/{workspace_id}/directory")]
+pub async fn search_directory(
+    path: Path<WorkspacePath>,
+    query: Query<DirectoryQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<Page<DirectoryRow>>, Problem> {
+    app.commands.may(reading.actor, path.workspace_id, Permission::MemberList).await?;
+    let sought = query.q.as_deref();
+    sought.map_or(Ok(()), |text| reject_unless_line("q", text, SOUGHT_CHARS_MAX))?;
+    let (after, limit) = (Cursor::<UserId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
+    let rows = app.read_models.user_directory(path.workspace_id, sought, after, limit + 1).await?;
+    Ok(reading.answer(Page::cut(rows, limit, |row| row.user_id)))
+}
+
+/// What a member is to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRole {
+    /// The role.
+    #[schema(value_type = schema::Role)]
+    role: Role,
+}
+
+/// Changes what a member is in a workspace. Somebody stays its owner.
+#[utoipa::path(tag = "members", request_body = ChangeRole, params(MemberPath, CommandHeaders),
+    responses((status = 204, description = "The role is changed.")))]
+#[put("/workspaces/{workspace_id}/members/{user_id}/role")]
+pub async fn change_member_role(path: Path<MemberPath>, command: Command<Body<ChangeRole>>, app: Data<App>) -> Result<Done, Problem> {
+    let change = WorkspaceCommand::ChangeMemberRole { user_id: path.user_id, role: command.body.input.role };
+    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, change).await?))
+}
+
+/// What a member does in this workspace.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberDetails {
+    /// Job title; none without it.
+    #[schema(min_length = 1, max_length = 200, example = "Engineer")]
+    title: Option<String>,
+    /// Department; none without it.
+    #[schema(min_length = 1, max_length = 100, example = "Research")]
+    department: Option<String>,
+}
+
+/// Replaces a member's title and department in a workspace.
+#[utoipa::path(tag = "members", request_body = MemberDetails, params(MemberPath, CommandHeaders),
+    responses((status = 204, description = "The details are changed.")))]
+#[put("/workspaces/{workspace_id}/members/{user_id}/details")]
+pub async fn change_member_details(path: Path<MemberPath>, command: Command<Body<MemberDetails>>, app: Data<App>) -> Result<Done, Problem> {
+    let input = &command.body.input;
+    let change = WorkspaceCommand::ChangeMemberDetails {
+        user_id: path.user_id,
+        title: input.title.as_deref().map(Title::parse).transpose()?,
+        department: input.department.as_deref().map(Department::parse).transpose()?,
+    };
+    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, change).await?))
+}
+
+/// What a member may do beyond their role (`true`), or may not do in spite of it (`false`).
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberPermissions {
+    /// Permissions by name: those of the table in docs/API.md, such as `channel.create_public`.
+    #[schema(value_type = BTreeMap<String, bool>, example = json!({"channel.create_public": false}))]
+    permissions: Overrides,
+}
+
+/// Replaces a member's permission overrides.
+#[utoipa::path(tag = "members", request_body = MemberPermissions, params(MemberPath, CommandHeaders),
+    responses((status = 204, description = "The overrides are changed.")))]
+#[put("/workspaces/{workspace_id}/members/{user_id}/permissions")]
+pub async fn change_member_permissions(
+    path: Path<MemberPath>,
+    command: Command<Body<MemberPermissions>>,
+    app: Data<App>,
+) -> Result<Done, Problem> {
+    let permissions = command.body.input.permissions.clone();
+    let change = WorkspaceCommand::ChangeMemberPermissions { user_id: path.user_id, permissions };
+    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, change).await?))
+}
+
+/// Shuts a member out of a workspace. What they wrote stays.
+#[utoipa::path(tag = "members", params(MemberPath, CommandHeaders), responses((status = 204, description = "The member is deactivated.")))]
+#[put("/workspaces/{workspace_id}/members/{user_id}/deactivation")]
+pub async fn deactivate_member(path: Path<MemberPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+    let change = WorkspaceCommand::DeactivateMember { user_id: path.user_id };
+    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, change).await?))
+}
+
+/// Lets a deactivated member in again.
+#[utoipa::path(tag = "members", params(MemberPath, CommandHeaders), responses((status = 204, description = "The member is active again.")))]
+#[delete("/workspaces/{workspace_id}/members/{user_id}/deactivation")]
+pub async fn reactivate_member(path: Path<MemberPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+    let change = WorkspaceCommand::ReactivateMember { user_id: path.user_id };
+    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, change).await?))
+}

@@ -1,0 +1,39 @@
+//! Messages that mention the asker.
+
+use actix_web::get;
+use actix_web::web::{Data, Path, Query};
+use domain::ids::UserId;
+use projections::relational::messages::{Cursor as Place, MessageRow};
+
+use super::headers::QueryHeaders;
+use super::members::PageQuery;
+use super::path::WorkspacePath;
+use crate::app::App;
+use crate::extract::{Cursor, Page, Reading, Seen, page_limit};
+use crate::problem::Problem;
+
+/// Shows the messages that mention the asker, newest first. A page may have fewer rows than asked for while there is a next one: messages of
+/// channels that the asker is not in any more are left out.
+#[utoipa::path(tag = "messages", params(WorkspacePath, PageQuery, QueryHeaders),
+    responses((status = 200, description = "The messages.", body = Page<MessageRow>)))]
+#[get("/workspaces/{workspace_id}/mentions")]
+pub async fn list_mentions(
+    path: Path<WorkspacePath>,
+    query: Query<PageQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<Page<MessageRow>>, Problem> {
+    app.commands.active_member(reading.actor, path.workspace_id).await?;
+    let (after, limit) = (Cursor::<Place>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
+    let rows = app.read_models.mentions_of(reading.actor, path.workspace_id, after, limit + 1).await?;
+    let mut page = Page::cut(rows, limit, MessageRow::cursor);
+    page.items = readable(&app, reading.actor, page.items).await?;
+    Ok(reading.answer(page))
+}
+
+async fn readable(app: &App, asker: UserId, mut rows: Vec<MessageRow>) -> Result<Vec<MessageRow>, Problem> {
+    let channels = rows.iter().map(|row| row.channel_id.into()).collect::<Vec<_>>();
+    let readable = app.commands.readable_channels(asker, &channels).await?;
+    rows.retain(|row| readable.contains(&row.channel_id.into()));
+    Ok(rows)
+}

@@ -1,0 +1,230 @@
+//! Messages: posting, reading, editing and deleting them. Reactions and pins are in `reactions.rs` and `pins.rs`.
+
+use actix_web::web::{Data, Path, Query};
+use actix_web::{delete, get, patch, post};
+use chrono::Utc;
+use commands::IdempotencyKey;
+use domain::MessageCommand;
+use domain::ids::{ChannelId, MessageId};
+use domain::message::NewMessage;
+use domain::text::{ClientMsgId, InvalidText, MessageBody};
+use projections::relational::messages::{Cursor as Place, HistoryPage, MessageDetail, MessageRow};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::{IntoParams, ToSchema};
+
+use super::answer::Done;
+use super::headers::{CommandHeaders, QueryHeaders};
+use super::path::{ChannelPath, MessagePath};
+use crate::app::App;
+use crate::extract::{Body, Command, Cursor, Reading, Seen, page_limit};
+use crate::problem::Problem;
+
+/// What to post.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostMessage {
+    /// The text. People are mentioned as `<@user_id>`, channels as `<#channel_id>`, everyone as `<!channel>`.
+    #[schema(min_length = 1, max_length = 40000, example = "Hello team!")]
+    content: String,
+    /// The message that it answers in a thread.
+    #[schema(value_type = Option<Uuid>)]
+    thread_id: Option<MessageId>,
+    /// The sender's own name for it: the same one again is the same message. It counts as the `Idempotency-Key` where there is none.
+    #[schema(min_length = 1, max_length = 100)]
+    client_msg_id: Option<String>,
+}
+
+impl PostMessage {
+    fn parse(&self) -> Result<NewMessage, InvalidText> {
+        let sent_at = Utc::now();
+        Ok(NewMessage {
+            message_id: MessageId::at(sent_at, rand::random()),
+            content: MessageBody::parse(&self.content)?,
+            thread_id: self.thread_id,
+            client_msg_id: self.client_msg_id.as_deref().map(ClientMsgId::parse).transpose()?,
+            sent_at,
+        })
+    }
+}
+
+/// A message that was posted.
+#[derive(Serialize, ToSchema)]
+pub struct MessagePosted {
+    /// The message.
+    #[schema(value_type = Uuid)]
+    message_id: MessageId,
+}
+
+/// Posts a message.
+#[utoipa::path(tag = "messages", request_body = PostMessage, params(ChannelPath, CommandHeaders),
+    responses((status = 201, description = "The message is posted.", body = MessagePosted)))]
+#[post("/channels/{channel_id}/messages")]
+pub async fn post_message(
+    path: Path<ChannelPath>,
+    command: Command<Body<PostMessage>>,
+    app: Data<App>,
+) -> Result<Done<MessagePosted>, Problem> {
+    let new = command.body.input.parse()?;
+    let asked = command.asked_once_as(new.client_msg_id.as_ref().and_then(|name| own_key(path.channel_id, name)));
+    let appended = app.commands.post_message(&asked, path.channel_id, new).await?;
+    let message_id = appended.id.into();
+    Ok(Done::created(appended, format!("/v1/messages/{message_id}"), MessagePosted { message_id }))
+}
+
+/// The key under which the sender's own name counts once in a channel. What cannot be a key as it is counts by its hash.
+fn own_key(channel_id: ChannelId, name: &ClientMsgId) -> Option<IdempotencyKey> {
+    let key = |name: &str| IdempotencyKey::parse(&format!("client_msg_id:{channel_id}:{name}")).ok();
+    key(name.as_str()).or_else(|| key(&format!("sha256:{}", hex::encode(Sha256::digest(name.as_str())))))
+}
+
+/// Which page of messages. Without any of the three, the newest.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct HistoryQuery {
+    /// The page right before: `previous` of an answer.
+    before: Option<String>,
+    /// The page right after: `next` of an answer.
+    after: Option<String>,
+    /// The page around this message.
+    #[param(value_type = Option<Uuid>)]
+    around: Option<MessageId>,
+    /// How many rows; 50 where it says nothing.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u16>,
+}
+
+impl HistoryQuery {
+    fn parse(&self) -> Result<(HistoryPage, u16), Problem> {
+        let limit = page_limit(self.limit)?;
+        let before = Cursor::<Place>::read("before", self.before.as_deref())?;
+        let after = Cursor::<Place>::read("after", self.after.as_deref())?;
+        let page = match (before, after, self.around) {
+            (None, None, None) => HistoryPage::Latest,
+            (Some(place), None, None) => HistoryPage::Before(place),
+            (None, Some(place), None) => HistoryPage::After(place),
+            (None, None, Some(message_id)) => HistoryPage::Around(message_id),
+            _ => {
+                return Err(Problem::malformed(
+                    "request.query_invalid",
+                    Some("before".into()),
+                    "before, after and around exclude each other",
+                ));
+            }
+        };
+        Ok((page, limit))
+    }
+}
+
+/// A page of messages, oldest first.
+#[derive(Serialize, ToSchema)]
+pub struct MessagePage {
+    /// The messages.
+    items: Vec<MessageRow>,
+    /// The cursor of the page before (`before`); absent where there is nothing older.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<String>,
+    /// The cursor of the page after (`after`). It is there on the newest page too: what comes later is behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+impl MessagePage {
+    /// A page out of one row more than was asked for, where there was one: at the end that the page was read towards.
+    fn cut(mut rows: Vec<MessageRow>, page: HistoryPage, limit: u16) -> Self {
+        let limit = usize::from(limit);
+        let more = rows.len() > limit;
+        let mut older = more;
+        match page {
+            HistoryPage::Latest | HistoryPage::Before(_) if more => drop(rows.drain(..rows.len() - limit)),
+            HistoryPage::Latest | HistoryPage::Before(_) => {}
+            HistoryPage::After(_) | HistoryPage::Around(_) => {
+                rows.truncate(limit);
+                older = !rows.is_empty();
+            }
+        }
+        let cursor = |row: &MessageRow| Cursor(row.cursor()).to_string();
+        let next = match (rows.last(), page) {
+            (Some(row), _) => Some(cursor(row)),
+            // Nothing came later yet: the place stays.
+            (None, HistoryPage::After(place)) => Some(Cursor(place).to_string()),
+            (None, _) => None,
+        };
+        Self { previous: rows.first().filter(|_| older).map(cursor), next, items: rows }
+    }
+}
+
+/// Shows a channel's messages, a page at a time, without the answers in threads. Deleted ones are there, without text, where they have answers.
+#[utoipa::path(tag = "messages", params(ChannelPath, HistoryQuery, QueryHeaders),
+    responses((status = 200, description = "The page.", body = MessagePage)))]
+#[get("/channels/{channel_id}/messages")]
+pub async fn list_messages(
+    path: Path<ChannelPath>,
+    query: Query<HistoryQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<MessagePage>, Problem> {
+    app.commands.readable_channel(reading.actor, path.channel_id).await?;
+    let (page, limit) = query.parse()?;
+    let rows = app.read_models.history(path.channel_id, page, limit + 1).await?;
+    Ok(reading.answer(MessagePage::cut(rows, page, limit)))
+}
+
+/// A thread.
+#[derive(Serialize, ToSchema)]
+pub struct Thread {
+    /// The message that began it.
+    root: MessageRow,
+    /// A page of its answers.
+    replies: MessagePage,
+}
+
+/// Shows a thread: the message that began it, and its answers, a page at a time.
+#[utoipa::path(tag = "messages", params(MessagePath, HistoryQuery, QueryHeaders), responses((status = 200, description = "The thread.", body = Thread)))]
+#[get("/messages/{message_id}/thread")]
+pub async fn get_thread(
+    path: Path<MessagePath>,
+    query: Query<HistoryQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<Thread>, Problem> {
+    app.commands.readable_message(reading.actor, path.message_id).await?;
+    let (page, limit) = query.parse()?;
+    let thread = app.read_models.thread(path.message_id, page, limit + 1).await?.ok_or_else(Problem::not_projected_yet)?;
+    Ok(reading.answer(Thread { root: thread.root, replies: MessagePage::cut(thread.replies, page, limit) }))
+}
+
+/// Shows a message with its earlier texts.
+#[utoipa::path(tag = "messages", params(MessagePath, QueryHeaders), responses((status = 200, description = "The message.", body = MessageDetail)))]
+#[get("/messages/{message_id}")]
+pub async fn get_message(path: Path<MessagePath>, reading: Reading, app: Data<App>) -> Result<Seen<MessageDetail>, Problem> {
+    app.commands.readable_message(reading.actor, path.message_id).await?;
+    let message = app.read_models.message(path.message_id).await?;
+    Ok(reading.answer(message.ok_or_else(Problem::not_projected_yet)?))
+}
+
+/// Another text.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditMessage {
+    /// The text.
+    #[schema(min_length = 1, max_length = 40000, example = "Hello, team!")]
+    content: String,
+}
+
+/// Changes the text of the asker's message. The earlier text stays in its history.
+#[utoipa::path(tag = "messages", request_body = EditMessage, params(MessagePath, CommandHeaders),
+    responses((status = 204, description = "The message is edited.")))]
+#[patch("/messages/{message_id}")]
+pub async fn edit_message(path: Path<MessagePath>, command: Command<Body<EditMessage>>, app: Data<App>) -> Result<Done, Problem> {
+    let content = MessageBody::parse(&command.body.input.content)?;
+    Ok(Done::quietly(app.commands.message(&command.asked(), path.message_id, MessageCommand::Edit { content }).await?))
+}
+
+/// Deletes a message. Where it has answers, an empty one stays in its place.
+#[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is deleted.")))]
+#[delete("/messages/{message_id}")]
+pub async fn delete_message(path: Path<MessagePath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+    Ok(Done::quietly(app.commands.message(&command.asked(), path.message_id, MessageCommand::Delete).await?))
+}

@@ -1,0 +1,108 @@
+//! The route table: every operation of the HTTP interface, a line each. One file per resource holds what the line names.
+//!
+//! Not here: what may be done (`commands`), and what a "no" looks like (`problem.rs`).
+
+#![expect(unused_qualifications, reason = "utoipa writes the names of types once more, qualified, over ours")]
+
+pub mod answer;
+pub mod channel_members;
+pub mod channels;
+pub mod docs;
+pub mod headers;
+pub mod health;
+pub mod invitations;
+pub mod log;
+pub mod me;
+pub mod members;
+pub mod mentions;
+pub mod messages;
+pub mod path;
+pub mod pins;
+pub mod projections;
+pub mod reactions;
+pub mod schema;
+pub mod sessions;
+pub mod unknown;
+pub mod users;
+pub mod workspaces;
+
+use utoipa_actix_web::scope;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Everything that the OpenAPI document shows.
+pub fn routes(root: &mut ServiceConfig<'_>) {
+    root.service(scope("/v1").configure(v1)).service(health::healthz).service(health::readyz).service(health::metrics);
+}
+
+/// The order counts twice: addresses are compared one after the other, so the busiest stand first; and fixed parts (`me`, `current`) stand
+/// before the variables that would swallow them.
+fn v1(v1: &mut ServiceConfig<'_>) {
+    v1.service(messages::post_message)
+        .service(messages::list_messages)
+        .service(messages::get_message)
+        .service(messages::get_thread)
+        .service(messages::edit_message)
+        .service(messages::delete_message)
+        .service(reactions::react)
+        .service(reactions::take_reaction_back)
+        .service(pins::pin_message)
+        .service(pins::unpin_message)
+        .service(pins::list_pins)
+        .service(mentions::list_mentions);
+
+    v1.service(channels::list_channels)
+        .service(channels::get_channel)
+        .service(channels::create_channel)
+        .service(channels::rename_channel)
+        .service(channels::change_topic)
+        .service(channels::change_purpose)
+        .service(channels::change_description)
+        .service(channels::change_channel_settings)
+        .service(channels::archive_channel)
+        .service(channels::unarchive_channel)
+        .service(channel_members::list_channel_members)
+        .service(channel_members::add_channel_member)
+        .service(channel_members::remove_channel_member)
+        .service(channel_members::join_channel)
+        .service(channel_members::leave_channel)
+        .service(channel_members::change_channel_role)
+        .service(channel_members::change_notification_level);
+
+    v1.service(users::register_user)
+        .service(me::get_me)
+        .service(me::change_profile)
+        .service(me::change_preferences)
+        .service(me::change_status)
+        .service(me::change_password)
+        .service(users::get_user)
+        .service(users::suspend_user)
+        .service(users::reactivate_user)
+        .service(sessions::start_session)
+        .service(sessions::list_sessions)
+        .service(sessions::end_current_session)
+        .service(sessions::end_session);
+
+    v1.service(workspaces::create_workspace)
+        .service(workspaces::list_workspaces)
+        .service(workspaces::get_workspace)
+        .service(workspaces::change_workspace)
+        .service(workspaces::change_workspace_settings)
+        .service(workspaces::hand_over_workspace)
+        .service(members::list_members)
+        .service(members::get_member)
+        .service(members::search_directory)
+        .service(members::change_member_role)
+        .service(members::change_member_details)
+        .service(members::change_member_permissions)
+        .service(members::deactivate_member)
+        .service(members::reactivate_member)
+        .service(invitations::invite)
+        .service(invitations::list_invitations)
+        .service(invitations::revoke_invitation)
+        .service(invitations::accept_invitation);
+
+    v1.service(log::read_log)
+        .service(projections::list_projections)
+        .service(projections::start_replay)
+        .service(projections::get_current_replay);
+}

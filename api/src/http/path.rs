@@ -1,0 +1,116 @@
+//! What addresses name: the identifiers in them.
+
+use domain::ids::{ChannelId, InvitationId, MessageId, SessionId, UserId, WorkspaceId};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// A user.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct UserPath {
+    /// The user.
+    #[param(value_type = Uuid)]
+    pub user_id: UserId,
+}
+
+/// A session.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct SessionPath {
+    /// The session, as `GET /v1/sessions` names it.
+    #[param(value_type = Uuid)]
+    pub session_id: SessionId,
+}
+
+/// A workspace.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct WorkspacePath {
+    /// The workspace.
+    #[param(value_type = Uuid)]
+    pub workspace_id: WorkspaceId,
+}
+
+/// A member of a workspace.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct MemberPath {
+    /// The workspace.
+    #[param(value_type = Uuid)]
+    pub workspace_id: WorkspaceId,
+    /// The member.
+    #[param(value_type = Uuid)]
+    pub user_id: UserId,
+}
+
+/// An invitation to a workspace.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct InvitationPath {
+    /// The workspace.
+    #[param(value_type = Uuid)]
+    pub workspace_id: WorkspaceId,
+    /// The invitation.
+    #[param(value_type = Uuid)]
+    pub invitation_id: InvitationId,
+}
+
+/// An invitation, by its token.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct InvitationTokenPath {
+    /// The token that the inviter was given.
+    #[param(example = "bsi_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
+    pub token: String,
+}
+
+/// A channel.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct ChannelPath {
+    /// The channel.
+    #[param(value_type = Uuid)]
+    pub channel_id: ChannelId,
+}
+
+/// A member of a channel.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct ChannelMemberPath {
+    /// The channel.
+    #[param(value_type = Uuid)]
+    pub channel_id: ChannelId,
+    /// The member.
+    #[param(value_type = Uuid)]
+    pub user_id: UserId,
+}
+
+/// A message.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct MessagePath {
+    /// The message.
+    #[param(value_type = Uuid)]
+    pub message_id: MessageId,
+}
+
+/// A reaction to a message.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct ReactionPath {
+    /// The message.
+    #[param(value_type = Uuid)]
+    pub message_id: MessageId,
+    /// The emoji itself (percent-encoded), or its short name without colons.
+    #[param(min_length = 1, max_length = 100, example = "thumbsup")]
+    pub emoji: String,
+}
+
+/// A projection.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct ProjectionPath {
+    /// The projection's name.
+    #[param(example = "relational")]
+    pub name: String,
+}

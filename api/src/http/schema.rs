@@ -1,0 +1,81 @@
+//! The words of the domain, for the OpenAPI document. A test holds them equal to the domain's.
+
+use utoipa::ToSchema;
+
+/// What a member is in a workspace.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum Role {
+    /// Sees only the channels that they were added to.
+    Guest,
+    /// The usual.
+    Member,
+    /// Runs the workspace.
+    Admin,
+    /// Runs the workspace, and may hand it over.
+    Owner,
+}
+
+/// Who can find a channel.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum ChannelType {
+    /// Everyone in the workspace but guests.
+    Public,
+    /// Its members.
+    Private,
+    /// The one or two people who talk in it.
+    Dm,
+    /// The three to nine people who talk in it.
+    GroupDm,
+}
+
+/// What a member is in a channel.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum ChannelRole {
+    /// The usual.
+    Member,
+    /// May rename, archive and set up the channel, and remove members.
+    Admin,
+}
+
+/// What a member is told about.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum NotificationLevel {
+    /// Every message.
+    All,
+    /// Messages that mention them.
+    Mentions,
+    /// Nothing.
+    None,
+}
+
+/// How long messages are kept.
+#[derive(ToSchema)]
+pub struct RetentionPolicy {
+    /// In days; for ever where it says nothing.
+    #[schema(minimum = 1)]
+    pub days: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::channel::{Kind, MemberRole, NotificationLevel as Level};
+    use domain::permission::Role as DomainRole;
+    use serde_json::{Value, json};
+    use utoipa::PartialSchema;
+
+    fn words<T: PartialSchema>() -> Value {
+        serde_json::to_value(T::schema()).expect("JSON")["enum"].clone()
+    }
+
+    #[test]
+    fn the_documented_words_are_those_of_the_domain() {
+        assert_eq!(words::<super::Role>(), json!(DomainRole::ALL.map(DomainRole::as_str)));
+        assert_eq!(words::<super::ChannelType>(), json!([Kind::Public, Kind::Private, Kind::Direct, Kind::GroupDirect].map(Kind::as_str)));
+        assert_eq!(words::<super::ChannelRole>(), json!([MemberRole::Member, MemberRole::Admin].map(MemberRole::as_str)));
+        assert_eq!(words::<super::NotificationLevel>(), json!([Level::All, Level::Mentions, Level::None].map(Level::as_str)));
+    }
+}

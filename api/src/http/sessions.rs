@@ -1,0 +1,148 @@
+//! Sessions: signing in, seeing where one is signed in, and signing out.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, delete, get, post};
+use chrono::{DateTime, Utc};
+use domain::ids::{SessionId, UserId};
+use domain::text::Email;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::path::SessionPath;
+use crate::app::App;
+use crate::auth::AuthError;
+use crate::auth::sessions::Session;
+use crate::extract::{Actor, BearerToken, Body, Circumstances, Page, expired, reject_unless_line};
+use crate::problem::Problem;
+
+/// The most characters of a device's kind.
+const DEVICE_TYPE_CHARS_MAX: usize = 50;
+
+/// What somebody signs in with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartSession {
+    /// The email address or the username.
+    #[schema(min_length = 1, max_length = 255, example = "ann@example.org")]
+    login: String,
+    /// The password.
+    #[schema(min_length = 1, max_length = 200, format = Password, example = "correct horse battery")]
+    password: String,
+    /// What kind of device this is, in the client's words.
+    #[schema(min_length = 1, max_length = 50, example = "desktop")]
+    device_type: Option<String>,
+}
+
+impl StartSession {
+    fn check(&self) -> Result<(), Problem> {
+        reject_unless_line("login", &self.login, Email::CHARS_MAX)?;
+        self.device_type.as_deref().map_or(Ok(()), |text| reject_unless_line("device_type", text, DEVICE_TYPE_CHARS_MAX))
+    }
+}
+
+/// A session that was started.
+#[derive(Serialize, ToSchema)]
+pub struct SessionStarted {
+    /// To be sent with each request: `Authorization: Bearer bs_…`. It is shown this once.
+    #[schema(example = "bs_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
+    token: String,
+    /// The session.
+    #[schema(value_type = Uuid)]
+    session_id: SessionId,
+    /// Who is signed in.
+    #[schema(value_type = Uuid)]
+    user_id: UserId,
+    /// When it ends, unless it is used before.
+    expires_at: DateTime<Utc>,
+}
+
+/// Signs a user in.
+#[utoipa::path(tag = "sessions", request_body = StartSession, security(()),
+    responses((status = 201, description = "The session is started.", body = SessionStarted)))]
+#[post("/sessions")]
+pub async fn start_session(body: Body<StartSession>, from: Circumstances, app: Data<App>) -> Result<HttpResponse, Problem> {
+    let input = body.input;
+    input.check()?;
+    let user_id = check_password(&app, &input.login, input.password).await?;
+    app.commands.active_user(user_id).await?;
+    let (token, session) = app.sessions.start(user_id, from.device(input.device_type)).await?;
+    Ok(HttpResponse::Created().json(SessionStarted {
+        token: token.expose().to_owned(),
+        session_id: session.session_id,
+        user_id,
+        expires_at: app.sessions.expiry(&session),
+    }))
+}
+
+/// Takes as long for a login that nobody has, so that nobody learns who is here.
+async fn check_password(app: &App, login: &str, password: String) -> Result<UserId, Problem> {
+    let user_id = app.commands.user_by_login(login).await?;
+    let stored = match user_id {
+        Some(user_id) => app.credentials.hash_of(user_id).await?,
+        None => None,
+    };
+    let matches = app.passwords.matches(password, stored).await?;
+    Ok(user_id.filter(|_| matches).ok_or(AuthError::WrongPassword)?)
+}
+
+/// Where somebody is signed in.
+#[derive(Serialize, ToSchema)]
+pub struct SessionShown {
+    /// The session.
+    #[schema(value_type = Uuid)]
+    session_id: SessionId,
+    /// Whether it is the one that asks.
+    current: bool,
+    /// What kind of device, in the client's words.
+    device_type: String,
+    /// The address that it was started from.
+    ip_address: Option<String>,
+    /// What the client calls itself.
+    user_agent: Option<String>,
+    /// When it was started.
+    created_at: DateTime<Utc>,
+    /// When it was last used, to the minute.
+    last_activity: DateTime<Utc>,
+    /// When it ends, unless it is used before.
+    expires_at: DateTime<Utc>,
+}
+
+/// Shows where the asker is signed in, the latest first.
+#[utoipa::path(tag = "sessions", responses((status = 200, description = "The asker's sessions.", body = Page<SessionShown>)))]
+#[get("/sessions")]
+pub async fn list_sessions(actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    let sessions = app.sessions.of_user(actor.user_id).await?;
+    let shown = sessions.into_iter().map(|session| show(&app, &actor, session)).collect();
+    Ok(HttpResponse::Ok().json(Page::<SessionShown>::whole(shown)))
+}
+
+fn show(app: &App, actor: &Actor, session: Session) -> SessionShown {
+    SessionShown {
+        session_id: session.session_id,
+        current: session.session_id == actor.session_id,
+        expires_at: app.sessions.expiry(&session),
+        device_type: session.device_type,
+        ip_address: session.ip_address,
+        user_agent: session.user_agent,
+        created_at: session.created_at,
+        last_activity: session.last_activity,
+    }
+}
+
+/// Signs the asker out.
+#[utoipa::path(tag = "sessions", responses((status = 204, description = "The session has ended.")))]
+#[delete("/sessions/current")]
+pub async fn end_current_session(token: BearerToken, app: Data<App>) -> Result<HttpResponse, Problem> {
+    // Not through `Actor`: a session whose end was not confirmed must be there to be ended again.
+    if app.sessions.end(&token.0).await? { Ok(HttpResponse::NoContent().finish()) } else { Err(expired()) }
+}
+
+/// Ends one of the asker's sessions.
+#[utoipa::path(tag = "sessions", params(SessionPath), responses((status = 204, description = "The session has ended.")))]
+#[delete("/sessions/{session_id}")]
+pub async fn end_session(path: Path<SessionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    if app.sessions.end_of_user(actor.user_id, path.session_id).await? {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    Err(Problem::not_found("session.not_found", "you have no such session"))
+}

@@ -1,0 +1,55 @@
+//! What no line of the route table matches: an address that is not there, or a method that it does not take.
+
+use actix_web::dev::{Path, ResourceDef};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::Value;
+
+use crate::problem::Problem;
+
+/// Which methods each address takes, as the OpenAPI document says.
+pub struct Methods(Vec<(ResourceDef, Vec<String>)>);
+
+impl Methods {
+    /// Those of a document.
+    #[must_use]
+    pub fn of(document: &Value) -> Self {
+        let paths = document["paths"].as_object().into_iter().flatten();
+        let of_path = |(path, item): (&String, &Value)| {
+            let methods = item.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase()).collect();
+            (ResourceDef::new(path.as_str()), methods)
+        };
+        Self(paths.map(of_path).collect())
+    }
+
+    fn allowed(&self, path: &str) -> Vec<&str> {
+        let matching = self.0.iter().filter(|(pattern, _)| pattern.capture_match_info(&mut Path::new(path)));
+        let mut allowed = matching.flat_map(|(_, methods)| methods).map(String::as_str).collect::<Vec<_>>();
+        allowed.sort_unstable();
+        allowed.dedup();
+        allowed
+    }
+}
+
+/// Says what is wrong with a request that nobody answers.
+///
+/// # Errors
+/// Always: 404, or 405 with what the address takes.
+pub async fn answer_unknown(request: HttpRequest, methods: web::Data<Methods>) -> Result<HttpResponse, Problem> {
+    let allowed = methods.allowed(request.path());
+    if allowed.is_empty() { Err(Problem::no_such_route()) } else { Err(Problem::method_not_allowed(&allowed.join(", "))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_there_names_its_methods() {
+        let methods = Methods::of(&json!({"paths": {"/v1/users/me": {"get": {}, "patch": {}}, "/v1/users/{user_id}": {"get": {}}}}));
+        assert_eq!(methods.allowed("/v1/users/me"), ["GET", "PATCH"]);
+        assert_eq!(methods.allowed("/v1/users/7"), ["GET"]);
+        assert!(methods.allowed("/v1/nothing").is_empty());
+    }
+}

@@ -1,0 +1,223 @@
+//! Users: registering, what one sees of others, and what operators may do. One's own side is in `me.rs`.
+
+use actix_web::web::{Data, Path};
+use actix_web::{delete, get, post, put};
+use chrono::{DateTime, Utc};
+use commands::{Asked, CommandError};
+use domain::UserCommand;
+use domain::ids::UserId;
+use domain::text::{DisplayName, Email, Language, Reason, Timezone, Username};
+use domain::user::{Preferences, Profile, Registration};
+use projections::relational::users::UserRow;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::answer::Done;
+use super::headers::{CommandHeaders, QueryHeaders};
+use super::path::UserPath;
+use crate::app::App;
+use crate::auth::password::Password;
+use crate::extract::{Body, Circumstances, Command, Key, Reading, RequestBody, Seen};
+use crate::problem::Problem;
+
+/// What a new user starts with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterUser {
+    /// Unique on this server, without case.
+    #[schema(min_length = 3, max_length = 255, example = "ann@example.org")]
+    email: String,
+    /// Unique on this server, without case.
+    #[schema(min_length = 1, max_length = 100, example = "ann")]
+    username: String,
+    /// The name that is shown.
+    #[schema(min_length = 1, max_length = 200, example = "Ann Example")]
+    display_name: String,
+    /// To sign in with.
+    #[schema(min_length = 8, max_length = 200, format = Password, example = "correct horse battery")]
+    password: String,
+    /// A name of the time zone database.
+    #[schema(max_length = 50, example = "Europe/Zurich")]
+    timezone: Option<String>,
+    /// A language tag.
+    #[schema(max_length = 10, example = "en")]
+    language: Option<String>,
+}
+
+impl RegisterUser {
+    fn parse(self) -> Result<(Registration, Password), Problem> {
+        let profile = Profile {
+            display_name: DisplayName::parse(&self.display_name)?,
+            avatar_url: None,
+            title: None,
+            phone: None,
+            bio: None,
+            pronouns: None,
+        };
+        let preferences = Preferences {
+            timezone: self.timezone.as_deref().map(Timezone::parse).transpose()?,
+            language: self.language.as_deref().map(Language::parse).transpose()?,
+            ..Preferences::default()
+        };
+        let registration = Registration {
+            email: Email::parse(&self.email)?,
+            username: Username::parse(&self.username)?,
+            profile,
+            preferences,
+            is_bot: false,
+            is_operator: false,
+        };
+        Ok((registration, parse_password("password", self.password)?))
+    }
+}
+
+pub(super) fn parse_password(field: &'static str, text: String) -> Result<Password, Problem> {
+    Password::parse(text).map_err(|reason| Problem::invalid("input.invalid", field, reason))
+}
+
+/// A user who was created.
+#[derive(Serialize, ToSchema)]
+pub struct UserCreated {
+    /// The user.
+    #[schema(value_type = Uuid)]
+    user_id: UserId,
+}
+
+/// Registers a user. The first user of a server becomes its operator.
+#[utoipa::path(tag = "users", request_body = RegisterUser, security(()), params(CommandHeaders),
+    responses((status = 201, description = "The user is registered.", body = UserCreated)))]
+#[post("/users")]
+pub async fn register_user(body: Body<RegisterUser>, key: Key, from: Circumstances, app: Data<App>) -> Result<Done<UserCreated>, Problem> {
+    let idempotent_bytes = body.bytes().to_owned();
+    let (registration, password) = body.input.parse()?;
+    let user_id = new_user_id(&key, &registration);
+    let asked = Asked { context: from.context_of(user_id), idempotency: key.idempotency(user_id, &idempotent_bytes) };
+    let hash = app.passwords.hash(password).await?;
+    let added = app.credentials.add(user_id, &hash).await?;
+    let appended = app.commands.register_user(&asked, user_id, registration).await;
+    if added && matches!(appended, Err(CommandError::Refused(_) | CommandError::KeyReused)) {
+        app.credentials.remove(user_id).await?;
+    }
+    Ok(Done::created(appended?, format!("/v1/users/{user_id}"), UserCreated { user_id }))
+}
+
+/// Derived where the client sent a key, so that whoever asks again is the same actor, whose keys are remembered.
+fn new_user_id(key: &Key, registration: &Registration) -> UserId {
+    match key.sent() {
+        Some(key) => {
+            Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("backscroll:{}:{}", registration.email.folded(), key.as_str()).as_bytes()).into()
+        }
+        None => Uuid::now_v7().into(),
+    }
+}
+
+pub(super) fn no_such_user() -> Problem {
+    Problem::not_found("user.not_found", "there is no such user, or you share no workspace with them")
+}
+
+/// A user, as others see them.
+#[derive(Serialize, ToSchema)]
+pub struct OtherUser {
+    /// The user.
+    user_id: Uuid,
+    /// Their address for mail.
+    email: String,
+    /// The name that others mention.
+    username: String,
+    /// The name that is shown.
+    display_name: String,
+    /// Where their picture lies.
+    avatar_url: Option<String>,
+    /// Job title.
+    title: Option<String>,
+    /// Telephone.
+    phone: Option<String>,
+    /// Some lines about themselves.
+    bio: Option<String>,
+    /// Pronouns.
+    pronouns: Option<String>,
+    /// Where their day begins.
+    timezone: String,
+    /// `active` or `suspended`.
+    status: String,
+    /// What they are doing just now.
+    status_text: Option<String>,
+    /// A picture for it.
+    status_emoji: Option<String>,
+    /// When it ceases to hold.
+    status_expires_at: Option<DateTime<Utc>>,
+    /// Whether a program speaks here.
+    is_bot: bool,
+}
+
+impl From<UserRow> for OtherUser {
+    fn from(row: UserRow) -> Self {
+        Self {
+            user_id: row.user_id,
+            email: row.email,
+            username: row.username,
+            display_name: row.display_name,
+            avatar_url: row.avatar_url,
+            title: row.title,
+            phone: row.phone,
+            bio: row.bio,
+            pronouns: row.pronouns,
+            timezone: row.timezone,
+            status: row.status,
+            status_text: row.status_text,
+            status_emoji: row.status_emoji,
+            status_expires_at: row.status_expires_at,
+            is_bot: row.is_bot,
+        }
+    }
+}
+
+/// Shows a user with whom the asker shares a workspace.
+#[utoipa::path(tag = "users", params(UserPath, QueryHeaders),
+    responses((status = 200, description = "The user.", body = OtherUser)))]
+#[get("/users/{user_id}")]
+pub async fn get_user(path: Path<UserPath>, reading: Reading, app: Data<App>) -> Result<Seen<OtherUser>, Problem> {
+    if !share_a_workspace(&app, reading.actor, path.user_id).await? {
+        return Err(no_such_user());
+    }
+    let user = app.read_models.user(path.user_id).await?.ok_or_else(no_such_user)?;
+    Ok(reading.answer(user.into()))
+}
+
+/// The read model proposes; the write side, which is never behind, decides.
+async fn share_a_workspace(app: &App, asker: UserId, other: UserId) -> Result<bool, Problem> {
+    if asker == other {
+        return Ok(true);
+    }
+    let workspaces = app.read_models.workspaces_of(asker).await?;
+    let ids = workspaces.into_iter().map(|row| row.workspace_id.into()).collect::<Vec<_>>();
+    let (mine, theirs) = (app.commands.workspaces_among(asker, &ids).await?, app.commands.workspaces_among(other, &ids).await?);
+    Ok(!mine.is_disjoint(&theirs))
+}
+
+/// Why a user is locked out.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuspendUser {
+    /// Why; others do not see it.
+    #[schema(max_length = 1000, example = "left the company")]
+    reason: Option<String>,
+}
+
+/// Locks a user out of the whole server. Operators only.
+#[utoipa::path(tag = "users", request_body = SuspendUser, params(UserPath, CommandHeaders),
+    responses((status = 204, description = "The user is suspended.")))]
+#[put("/users/{user_id}/suspension")]
+pub async fn suspend_user(path: Path<UserPath>, command: Command<Body<SuspendUser>>, app: Data<App>) -> Result<Done, Problem> {
+    let reason = command.body.input.reason.as_deref().map(Reason::parse).transpose()?;
+    Ok(Done::quietly(app.commands.user(&command.asked(), path.user_id, UserCommand::Suspend { reason }).await?))
+}
+
+/// Lets a suspended user in again. Operators only.
+#[utoipa::path(tag = "users", params(UserPath, CommandHeaders),
+    responses((status = 204, description = "The user is let in again.")))]
+#[delete("/users/{user_id}/suspension")]
+pub async fn reactivate_user(path: Path<UserPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+    Ok(Done::quietly(app.commands.user(&command.asked(), path.user_id, UserCommand::Reactivate).await?))
+}

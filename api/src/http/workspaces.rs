@@ -1,0 +1,230 @@
+//! Workspaces: what each says of itself, how it is run, and who owns it.
+
+use actix_web::web::{Data, Path};
+use actix_web::{get, patch, post, put};
+use commands::NewWorkspace;
+use domain::WorkspaceCommand;
+use domain::ids::{UserId, WorkspaceId};
+use domain::text::{AvatarUrl, Description, InvalidText, WorkspaceDomain, WorkspaceName};
+use domain::workspace::{Details, WorkspaceSettings};
+use projections::relational::workspaces::WorkspaceRow;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::answer::Done;
+use super::headers::{CommandHeaders, QueryHeaders};
+use super::path::WorkspacePath;
+use crate::app::App;
+use crate::extract::{Body, Change, Command, Page, Reading, Seen};
+use crate::problem::Problem;
+
+/// What a new workspace starts with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateWorkspace {
+    /// Its name.
+    #[schema(min_length = 1, max_length = 200, example = "Acme")]
+    name: String,
+    /// Unique on this server.
+    #[schema(min_length = 1, max_length = 100, example = "acme.example.org")]
+    domain: Option<String>,
+    /// What it is for.
+    #[schema(min_length = 1, max_length = 10000)]
+    description: Option<String>,
+    /// Where its picture lies.
+    #[schema(min_length = 1, max_length = 2000, example = "https://example.org/acme.png")]
+    avatar_url: Option<String>,
+    /// How many active members it may have; as the server is set, where this says nothing.
+    #[schema(minimum = 1, maximum = 1000000)]
+    max_members: Option<u32>,
+}
+
+impl CreateWorkspace {
+    fn parse(&self, members_max: u32) -> Result<NewWorkspace, Problem> {
+        let max_members = self.max_members.unwrap_or(members_max);
+        if !(1..=1_000_000).contains(&max_members) {
+            return Err(Problem::invalid("input.invalid", "max_members", "max_members must be 1 to 1000000"));
+        }
+        Ok(NewWorkspace {
+            workspace_id: Uuid::now_v7().into(),
+            general_channel_id: Uuid::now_v7().into(),
+            details: self.details()?,
+            domain: self.domain.as_deref().map(WorkspaceDomain::parse).transpose()?,
+            max_members,
+        })
+    }
+
+    fn details(&self) -> Result<Details, InvalidText> {
+        Ok(Details {
+            name: WorkspaceName::parse(&self.name)?,
+            description: self.description.as_deref().map(Description::parse).transpose()?,
+            avatar_url: self.avatar_url.as_deref().map(AvatarUrl::parse).transpose()?,
+        })
+    }
+}
+
+/// A workspace that was created.
+#[derive(Serialize, ToSchema)]
+pub struct WorkspaceCreated {
+    /// The workspace.
+    #[schema(value_type = Uuid)]
+    workspace_id: WorkspaceId,
+}
+
+/// Creates a workspace with its #general channel. The asker becomes its owner.
+#[utoipa::path(tag = "workspaces", request_body = CreateWorkspace, params(CommandHeaders),
+    responses((status = 201, description = "The workspace is created.", body = WorkspaceCreated)))]
+#[post("/workspaces")]
+pub async fn create_workspace(command: Command<Body<CreateWorkspace>>, app: Data<App>) -> Result<Done<WorkspaceCreated>, Problem> {
+    let new = command.body.input.parse(app.settings.workspace_members_max)?;
+    let appended = app.commands.create_workspace(&command.asked(), new).await?;
+    let workspace_id = appended.id.into();
+    Ok(Done::created(appended, format!("/v1/workspaces/{workspace_id}"), WorkspaceCreated { workspace_id }))
+}
+
+/// Shows the workspaces that the asker is in, by name.
+#[utoipa::path(tag = "workspaces", params(QueryHeaders),
+    responses((status = 200, description = "The asker's workspaces.", body = Page<WorkspaceRow>)))]
+#[get("/workspaces")]
+pub async fn list_workspaces(reading: Reading, app: Data<App>) -> Result<Seen<Page<WorkspaceRow>>, Problem> {
+    let mut workspaces = app.read_models.workspaces_of(reading.actor).await?;
+    let ids = workspaces.iter().map(|row| row.workspace_id.into()).collect::<Vec<_>>();
+    let mine = app.commands.workspaces_among(reading.actor, &ids).await?;
+    workspaces.retain(|row| mine.contains(&row.workspace_id.into()));
+    Ok(reading.answer(Page::whole(workspaces)))
+}
+
+/// Shows a workspace that the asker is in.
+#[utoipa::path(tag = "workspaces", params(WorkspacePath, QueryHeaders),
+    responses((status = 200, description = "The workspace.", body = WorkspaceRow)))]
+#[get("/workspaces/{workspace_id}")]
+pub async fn get_workspace(path: Path<WorkspacePath>, reading: Reading, app: Data<App>) -> Result<Seen<WorkspaceRow>, Problem> {
+    app.commands.active_member(reading.actor, path.workspace_id).await?;
+    let workspace = app.read_models.workspace(path.workspace_id).await?;
+    Ok(reading.answer(workspace.ok_or_else(Problem::not_projected_yet)?))
+}
+
+/// What to change of a workspace: a field that is absent stays, `null` clears it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeWorkspace {
+    /// Its name.
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// What it is for.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 10000)]
+    description: Change<String>,
+    /// Where its picture lies.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    avatar_url: Change<String>,
+}
+
+/// A change of a workspace's details, parsed.
+struct DetailsChange {
+    name: Option<WorkspaceName>,
+    description: Change<Description>,
+    avatar_url: Change<AvatarUrl>,
+}
+
+impl ChangeWorkspace {
+    fn parse(&self) -> Result<DetailsChange, InvalidText> {
+        Ok(DetailsChange {
+            name: self.name.as_deref().map(WorkspaceName::parse).transpose()?,
+            description: self.description.parse(|text| Description::parse(text))?,
+            avatar_url: self.avatar_url.parse(|text| AvatarUrl::parse(text))?,
+        })
+    }
+}
+
+impl DetailsChange {
+    fn of(&self, before: &Details) -> Details {
+        Details {
+            name: self.name.clone().unwrap_or_else(|| before.name.clone()),
+            description: self.description.of(before.description.as_ref()),
+            avatar_url: self.avatar_url.of(before.avatar_url.as_ref()),
+        }
+    }
+}
+
+/// Changes a workspace's name, description and picture (JSON Merge Patch).
+#[utoipa::path(tag = "workspaces", request_body = ChangeWorkspace, params(WorkspacePath, CommandHeaders),
+    responses((status = 204, description = "The workspace is changed.")))]
+#[patch("/workspaces/{workspace_id}")]
+pub async fn change_workspace(path: Path<WorkspacePath>, command: Command<Body<ChangeWorkspace>>, app: Data<App>) -> Result<Done, Problem> {
+    let change = command.body.input.parse()?;
+    let asked = command.asked();
+    let appended = app.commands.workspace_with(&asked, path.workspace_id, "change workspace details", |workspace| {
+        match &workspace.details {
+            Some(before) => WorkspaceCommand::ChangeDetails(change.of(before)),
+            // There is no such workspace: refused, whatever is asked of it.
+            None => WorkspaceCommand::ChangeSettings(WorkspaceSettings::default()),
+        }
+    });
+    Ok(Done::quietly(appended.await?))
+}
+
+/// What to change of a workspace's settings: a field that is absent stays, `null` clears it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeSettings {
+    /// How long messages are kept, in days; for ever without it.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    retention_days: Change<u32>,
+    /// The largest file that may be uploaded, in bytes.
+    #[serde(default)]
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    upload_max_bytes: Change<u64>,
+    /// How long authors may edit a message, in minutes; for ever without it.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, minimum = 0)]
+    edit_window_minutes: Change<u32>,
+}
+
+impl ChangeSettings {
+    fn of(&self, before: &WorkspaceSettings) -> WorkspaceSettings {
+        WorkspaceSettings {
+            retention_days: self.retention_days.of(before.retention_days.as_ref()),
+            upload_max_bytes: self.upload_max_bytes.of(before.upload_max_bytes.as_ref()),
+            edit_window_minutes: self.edit_window_minutes.of(before.edit_window_minutes.as_ref()),
+        }
+    }
+}
+
+/// Changes how a workspace is run (JSON Merge Patch).
+#[utoipa::path(tag = "workspaces", request_body = ChangeSettings, params(WorkspacePath, CommandHeaders),
+    responses((status = 204, description = "The settings are changed.")))]
+#[patch("/workspaces/{workspace_id}/settings")]
+pub async fn change_workspace_settings(
+    path: Path<WorkspacePath>,
+    command: Command<Body<ChangeSettings>>,
+    app: Data<App>,
+) -> Result<Done, Problem> {
+    let change = &command.body.input;
+    let asked = command.asked();
+    let appended = app.commands.workspace_with(&asked, path.workspace_id, "change workspace settings", |workspace| {
+        WorkspaceCommand::ChangeSettings(change.of(&workspace.settings))
+    });
+    Ok(Done::quietly(appended.await?))
+}
+
+/// Who is to own the workspace.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HandOver {
+    /// The new owner: an active member.
+    #[schema(value_type = Uuid)]
+    to: UserId,
+}
+
+/// Makes another member an owner in the asker's place. The asker becomes an admin.
+#[utoipa::path(tag = "workspaces", request_body = HandOver, params(WorkspacePath, CommandHeaders),
+    responses((status = 204, description = "The workspace is handed over.")))]
+#[put("/workspaces/{workspace_id}/owner")]
+pub async fn hand_over_workspace(path: Path<WorkspacePath>, command: Command<Body<HandOver>>, app: Data<App>) -> Result<Done, Problem> {
+    let to = command.body.input.to;
+    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, WorkspaceCommand::HandOver { to }).await?))
+}

@@ -1,0 +1,283 @@
+//! The only place where an error becomes `application/problem+json` (RFC 9457), and the only one that knows a status.
+//!
+//! Every problem has a stable `code`, a `detail` that says what to do, and, for input, the `field`.
+
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use commands::CommandError;
+use domain::text::InvalidText;
+use domain::{Refusal, RefusalKind};
+use projections::{Behind, QueryError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::auth::AuthError;
+use crate::telemetry;
+
+/// The media type of a problem.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// When to try again what is overtaken by others or waits for a server.
+const RETRY_SOON: Duration = Duration::from_secs(1);
+
+/// Why a request was not answered as asked.
+#[derive(Debug)]
+pub struct Problem(Box<Parts>);
+
+/// Boxed: a problem travels through every `Result`, and is rare.
+#[derive(Debug)]
+struct Parts {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    field: Option<String>,
+    retry_after: Option<Duration>,
+    challenge: Option<&'static str>,
+    allow: Option<HeaderValue>,
+}
+
+/// A problem as it is answered (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem, example = json!({
+    "type": "urn:backscroll:problem:channel.archived_already", "title": "Conflict", "status": 409,
+    "code": "channel.archived_already", "detail": "the channel is archived already", "request_id": "0199d1c6-6a6f-7c51-8d7e-0f0f6a3f9d2b",
+}))]
+struct Body<'a> {
+    /// Names the kind of problem: `urn:backscroll:problem:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The status in words.
+    title: &'a str,
+    /// The status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// A stable name for programs.
+    code: &'a str,
+    /// What is wrong, and what to do about it.
+    detail: &'a str,
+    /// The part of the input that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    /// The request, as it is named in the server's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+/// The schema of [`Problem`], for the OpenAPI document.
+pub(crate) fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+    <Body<'static> as utoipa::PartialSchema>::schema()
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self(Box::new(Parts { status, code, detail: detail.into(), field: None, retry_after: None, challenge: None, allow: None }))
+    }
+
+    fn at_field(mut self, field: impl Into<String>) -> Self {
+        self.0.field = Some(field.into());
+        self
+    }
+
+    fn retry_after(mut self, delay: Duration) -> Self {
+        self.0.retry_after = Some(delay);
+        self
+    }
+
+    /// The request is not what it should be: the part of it that is wrong, and why.
+    pub fn malformed(code: &'static str, field: Option<String>, detail: impl Into<String>) -> Self {
+        let problem = Self::new(StatusCode::BAD_REQUEST, code, detail);
+        match field {
+            Some(field) => problem.at_field(field),
+            None => problem,
+        }
+    }
+
+    /// The input is well-formed, and still wrong.
+    pub fn invalid(code: &'static str, field: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail).at_field(field)
+    }
+
+    /// There is nothing of that name, or the asker may not know that there is.
+    pub fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// No such address.
+    pub fn no_such_route() -> Self {
+        Self::not_found("request.no_such_route", "there is nothing at this address: /docs lists what there is")
+    }
+
+    /// The address is there, and takes other methods.
+    pub fn method_not_allowed(allowed: &str) -> Self {
+        let mut problem =
+            Self::new(StatusCode::METHOD_NOT_ALLOWED, "request.method_not_allowed", format!("this address takes {allowed} only"));
+        problem.0.allow = HeaderValue::from_str(allowed).ok();
+        problem
+    }
+
+    /// The body is of another media type.
+    pub fn unsupported_media_type() -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "request.media_type", "the body must be of the type application/json")
+    }
+
+    /// The body is larger than the server takes.
+    pub fn too_large(bytes_max: usize) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request.too_large", format!("the body may have at most {bytes_max} bytes"))
+    }
+
+    /// The asker is not signed in.
+    pub fn unauthenticated(code: &'static str, detail: &'static str) -> Self {
+        let mut problem = Self::new(StatusCode::UNAUTHORIZED, code, detail);
+        problem.0.challenge = Some(if code == "auth.token_missing" { "Bearer" } else { "Bearer error=\"invalid_token\"" });
+        problem
+    }
+
+    /// Something that this request needs does not answer just now.
+    pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(RETRY_SOON)
+    }
+
+    /// The write side knows it, and the read model does not yet.
+    pub fn not_projected_yet() -> Self {
+        Self::unavailable("projection.behind", "the read model has not come that far yet: try again, or send Backscroll-Min-Position")
+    }
+
+    /// It contradicts what is going on.
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// A defect of ours: what happened is in the log, and not for the asker.
+    pub fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(error = %chain(error), "a request failed for a reason that was not foreseen");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something went wrong in the server; its log has it under the request's id",
+        )
+    }
+
+    fn refused(refusal: &dyn Refusal) -> Self {
+        let status = match refusal.kind() {
+            RefusalKind::NotFound => StatusCode::NOT_FOUND,
+            RefusalKind::Forbidden => StatusCode::FORBIDDEN,
+            RefusalKind::Conflict => StatusCode::CONFLICT,
+            RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        let problem = Self::new(status, refusal.code(), refusal.to_string());
+        match refusal.field() {
+            Some(field) => problem.at_field(field),
+            None => problem,
+        }
+    }
+
+    /// A server that we need did not answer: logged once, here.
+    fn store_failed(error: &dyn std::error::Error) -> Self {
+        tracing::warn!(error = %chain(error), "a server that the request needs did not answer");
+        Self::unavailable("service.unavailable", "the server cannot reach its database just now: try again")
+    }
+}
+
+/// An error with its causes, in a line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+impl From<CommandError> for Problem {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Refused(refusal) => Self::refused(refusal.as_ref()),
+            CommandError::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency.key_reused",
+                "this key was used for another request: take a new one for a new request",
+            ),
+            CommandError::Contended => Self::unavailable("service.contended", "others changed the same thing at the same time: try again"),
+            CommandError::Unavailable(error) => Self::store_failed(&error),
+        }
+    }
+}
+
+impl From<InvalidText> for Problem {
+    fn from(error: InvalidText) -> Self {
+        Self::refused(&error)
+    }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        Self::store_failed(&error)
+    }
+}
+
+impl From<Behind> for Problem {
+    fn from(behind: Behind) -> Self {
+        match behind {
+            Behind::Reached { .. } => Self::unavailable("projection.behind", behind.to_string()),
+            Behind::Unknown(_) => Self::not_found("projection.not_found", behind.to_string()),
+            Behind::Unavailable(_) => Self::store_failed(&behind),
+        }
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::WrongPassword => Self::unauthenticated("session.wrong_credentials", "no user has this login and this password"),
+            AuthError::Busy => Self::unavailable("auth.busy", "too many passwords are being checked just now: try again"),
+            AuthError::NotConfirmed => Self::unavailable(
+                "session.end_not_confirmed",
+                "the session is ended, but the session cache did not confirm it: send the request again, or a restored cache could bring it back",
+            ),
+            AuthError::Store(error) => Self::store_failed(&error),
+            AuthError::Hash => Self::internal(&error),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code, self.0.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.0.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let Parts { status, code, detail, field, retry_after, challenge, allow } = self.0.as_ref();
+        let request_id = telemetry::current_request_id();
+        let mut response = HttpResponseBuilder::new(*status);
+        if let Some(delay) = retry_after {
+            response.insert_header((header::RETRY_AFTER, delay.as_secs().max(1).to_string()));
+        }
+        if let Some(challenge) = challenge {
+            response.insert_header((header::WWW_AUTHENTICATE, *challenge));
+        }
+        if let Some(allow) = allow {
+            response.insert_header((header::ALLOW, allow.clone()));
+        }
+        response.content_type(MEDIA_TYPE).json(Body {
+            kind: format!("urn:backscroll:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Problem"),
+            status: status.as_u16(),
+            code,
+            detail,
+            field: field.as_deref(),
+            request_id: request_id.as_deref(),
+        })
+    }
+}
