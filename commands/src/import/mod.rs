@@ -32,10 +32,11 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read as IoRead, Seek};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -91,6 +92,12 @@ pub trait Observer: Send + Sync {
 /// Nobody watches.
 impl Observer for () {
     fn progress(&self, _: &Progress) {}
+}
+
+impl<O: Observer> Observer for Arc<O> {
+    fn progress(&self, progress: &Progress) {
+        O::progress(self, progress);
+    }
 }
 
 /// Why an import ended early. What was appended before stays, and another run goes on from there.
@@ -175,7 +182,7 @@ pub async fn slack_from<S: Sink, R: IoRead + Seek + Send + 'static>(
     finished(read?, events, started)
 }
 
-fn finished(mut report: Report, events: BTreeMap<&'static str, u64>, started: Instant) -> Result<ImportReport, ImportError> {
+fn finished(mut report: Report, events: outbox::Counts, started: Instant) -> Result<ImportReport, ImportError> {
     let appended = |name: &str| events.get(name).copied().unwrap_or(0);
     report.messages.imported = appended("message.posted");
     report.reactions.imported = appended("message.reacted");

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use domain::ids::{UserId, WorkspaceId};
-use domain::{AggregateType, Context, Event, StreamId};
+use domain::{AggregateType, Context, Event, StreamId, WorkspaceEvent};
 use tokio::sync::mpsc;
 use tracing::info;
 
@@ -21,6 +21,12 @@ const BATCH_EVENTS: usize = 1_000;
 const BATCHES_WAITING_MAX: usize = 2;
 /// How often a batch is tried again because something else was written in between.
 const ATTEMPTS_MAX: usize = 8;
+/// How many events are enough for a step, where people write to the same stream; and how often it is tried.
+const STEP_EVENTS: usize = 20;
+const STEP_ATTEMPTS_MAX: usize = 200;
+
+/// How many events were appended, by their names.
+pub(super) type Counts = BTreeMap<&'static str, u64>;
 
 /// Something to be appended.
 pub(super) struct Item {
@@ -130,37 +136,88 @@ pub(super) async fn write_all<S: Sink>(
     settings: &Settings,
     mut batches: mpsc::Receiver<Batch>,
     observer: &impl Observer,
-) -> Result<BTreeMap<&'static str, u64>, ImportError> {
-    let mut events = BTreeMap::new();
+) -> Result<Counts, ImportError> {
+    let mut counts = Counts::new();
     while let Some(batch) = batches.recv().await {
         let progress = batch.progress.clone();
-        for (name, count) in write(sink, settings, batch).await? {
-            *events.entry(name).or_default() += count;
-        }
-        observer.progress(&Progress { events_appended: events.values().sum(), ..progress });
+        add(&mut counts, write(sink, settings, batch).await?);
+        observer.progress(&Progress { events_appended: counts.values().sum(), ..progress });
     }
-    Ok(events)
+    Ok(counts)
 }
 
-async fn write<S: Sink>(sink: &S, settings: &Settings, batch: Batch) -> Result<BTreeMap<&'static str, u64>, ImportError> {
+async fn write<S: Sink>(sink: &S, settings: &Settings, batch: Batch) -> Result<Counts, ImportError> {
     let Batch { mut writes, mut claims, progress: _ } = batch;
-    for _ in 0..ATTEMPTS_MAX {
+    let mut shared = Vec::new();
+    let mut attempts = 0;
+    while attempts < ATTEMPTS_MAX {
         if writes.is_empty() {
-            return Ok(BTreeMap::new());
+            return write_in_steps(sink, settings, shared, Counts::new()).await;
         }
         match sink.append(request(settings, writes.clone(), claims.clone())).await {
-            Ok(Outcome::Appended { .. }) => return Ok(count(&writes)),
+            Ok(Outcome::Appended { .. }) => return write_in_steps(sink, settings, shared, count(&writes)).await,
+            Ok(Outcome::Stale(stream)) if is_shared(&stream) => {
+                info!(%stream, "people changed what the import changes too; it goes on in small steps");
+                shared.extend(writes.extract_if(.., |write| write.stream == stream));
+                continue;
+            }
             Ok(Outcome::ClaimTaken { claim, holder }) if !holds(&claims, &claim, holder) => {
                 return Err(ImportError::NameTaken { kind: claim.kind.as_str(), name: claim.value });
             }
-            // Something else was written in between, or it is not known what came of an attempt: the log tells.
-            Ok(outcome) => info!(?outcome, "what is imported changed meanwhile; reading it again"),
+            // Another run of the same import wrote it, or it is not known what came of an attempt: the log tells.
+            Ok(outcome) => info!(?outcome, "what is imported is there already; reading it again"),
             Err(StoreError::Busy) => info!("the event store was too busy; trying again"),
             Err(error) => return Err(error.into()),
         }
+        attempts += 1;
         (writes, claims) = resume::still_missing(sink, writes, claims).await?;
     }
     Err(ImportError::Contended)
+}
+
+/// Whether people write to the stream too, while the import runs.
+fn is_shared(stream: &StreamId) -> bool {
+    matches!(stream.aggregate, AggregateType::Workspace | AggregateType::Channel)
+}
+
+/// A stream that people write to is written in steps that are small enough to get in between, each on what then stands.
+async fn write_in_steps<S: Sink>(
+    sink: &S,
+    settings: &Settings,
+    writes: Vec<StreamWrite>,
+    mut counts: Counts,
+) -> Result<Counts, ImportError> {
+    for StreamWrite { stream, workspace_id, expected, events } in writes {
+        let mut events = events.into_iter().peekable();
+        while events.peek().is_some() {
+            let mut step = events.by_ref().take(STEP_EVENTS).collect::<Vec<_>>();
+            // Who is let in and shut out is so in one append.
+            step.extend(std::iter::from_fn(|| events.next_if(|pending| shuts_out(&pending.event))));
+            let write = StreamWrite { stream, workspace_id, expected, events: step };
+            add(&mut counts, write_step(sink, settings, &write).await?);
+        }
+    }
+    Ok(counts)
+}
+
+async fn write_step<S: Sink>(sink: &S, settings: &Settings, write: &StreamWrite) -> Result<Counts, ImportError> {
+    for _ in 0..STEP_ATTEMPTS_MAX {
+        let left = resume::missing(sink, write.clone()).await?;
+        if left.events.is_empty() {
+            return Ok(Counts::new());
+        }
+        let counts = count(std::slice::from_ref(&left));
+        match sink.append(request(settings, vec![left], Vec::new())).await {
+            Ok(Outcome::Appended { .. }) => return Ok(counts),
+            Ok(_) | Err(StoreError::Busy) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(ImportError::Contended)
+}
+
+fn shuts_out(event: &Event) -> bool {
+    matches!(event, Event::Workspace(WorkspaceEvent::MemberDeactivated { .. }))
 }
 
 fn request(settings: &Settings, writes: Vec<StreamWrite>, claims: Vec<ClaimChange>) -> Append {
@@ -174,12 +231,18 @@ fn holds(claims: &[ClaimChange], claim: &crate::event_store::Claim, holder: uuid
     claims.iter().any(|change| matches!(change, ClaimChange::Take(taken, by) if taken == claim && *by == holder))
 }
 
-fn count(writes: &[StreamWrite]) -> BTreeMap<&'static str, u64> {
-    let mut events = BTreeMap::new();
+fn count(writes: &[StreamWrite]) -> Counts {
+    let mut counts = Counts::new();
     for pending in writes.iter().flat_map(|write| &write.events) {
-        *events.entry(pending.event.wire_name()).or_default() += 1;
+        *counts.entry(pending.event.wire_name()).or_default() += 1;
     }
-    events
+    counts
+}
+
+fn add(to: &mut Counts, counts: Counts) {
+    for (name, count) in counts {
+        *to.entry(name).or_default() += count;
+    }
 }
 
 /// A new user.
