@@ -1,4 +1,4 @@
-//! Real archives, where they lie beside the project; and the sample that the project ships.
+//! Real archives, where they lie beside the project.
 
 use std::path::{Path, PathBuf};
 

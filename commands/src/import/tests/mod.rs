@@ -7,3 +7,4 @@ mod mapping;
 mod memory;
 mod people_and_channels;
 mod resuming;
+mod sample;
