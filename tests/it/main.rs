@@ -2,5 +2,6 @@
 
 mod architecture;
 mod event_store;
+mod import;
 mod relay;
 mod support;
