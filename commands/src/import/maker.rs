@@ -147,7 +147,7 @@ impl<'m, 'r, S: Sink> Maker<'m, 'r, S> {
     }
 
     fn general_says(&mut self, channel: &Listed, state: &Channel, at: DateTime<Utc>) -> Vec<PendingEvent> {
-        let importer = self.run.settings.importer;
+        let importer = self.run.steward;
         let (slack, creation) = (&channel.slack, state.creation.as_ref());
         let topic = self.topic(channel).filter(|_| creation.is_none_or(|c| c.topic.is_none()));
         let purpose = self.purpose(channel).filter(|_| creation.is_none_or(|c| c.purpose.is_none()));
@@ -189,7 +189,7 @@ impl<'m, 'r, S: Sink> Maker<'m, 'r, S> {
 
     fn members(&mut self, channel: &Listed) -> BTreeSet<UserId> {
         if channel.list == List::Unlisted {
-            return BTreeSet::from([self.run.settings.importer]);
+            return BTreeSet::from([self.run.steward]);
         }
         let mut members = BTreeSet::new();
         for slack_id in &channel.slack.members {
@@ -219,7 +219,7 @@ impl<'m, 'r, S: Sink> Maker<'m, 'r, S> {
     fn creator(&self, channel: &Listed, members: &BTreeSet<UserId>) -> UserId {
         let creator = channel.slack.creator.as_deref().and_then(|id| self.people.find(id));
         let direct = matches!(channel.list, List::Direct | List::Group).then(|| members.first().copied()).flatten();
-        creator.or(direct).unwrap_or(self.run.settings.importer)
+        creator.or(direct).unwrap_or(self.run.steward)
     }
 
     fn created_at(&self, channel: &Listed) -> DateTime<Utc> {

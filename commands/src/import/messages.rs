@@ -86,7 +86,7 @@ impl<'c> Conversation<'c> {
             return Ok(());
         }
         let at = self.last_at.unwrap_or(run.began_at);
-        let event = original(ChannelEvent::Archived { by: run.settings.importer }, run.settings.importer, at);
+        let event = original(ChannelEvent::Archived { by: run.steward }, run.steward, at);
         let mut version = self.channel.version;
         run.outbox.push_many(StreamId::channel(self.channel.channel_id), run.settings.workspace_id, &mut version, vec![event]).await
     }
@@ -138,7 +138,7 @@ impl<'c> Conversation<'c> {
             run.report.turned(turned, || format!("{place}: {subtype}"));
         }
         kinds::in_italics(&mut message);
-        let author = author_id(&message, people, run.settings.importer);
+        let author = author_id(&message, people, run.steward);
         let posting = self.posting(run, &message, Facts { author, kind, at, thread_id, place: &place }, &Directory { people, channels });
         let mut events = vec![original(MessageEvent::Posted(Box::new(posting)), author, at)];
         events.extend(reactions(&message, at, people, run, &place));

@@ -60,7 +60,7 @@ use run::Run;
 pub struct Settings {
     /// The workspace.
     pub workspace_id: WorkspaceId,
-    /// Who runs the import: acts where the export does not say who did.
+    /// Who runs the import: acts where the export does not say who did. Where they are no member, the owner does.
     pub importer: UserId,
     /// Now.
     pub at: DateTime<Utc>,
@@ -174,7 +174,8 @@ pub async fn slack_from<S: Sink, R: IoRead + Seek + Send + 'static>(
     let (archive, entries) = blocking(move || Archive::open(reader, &limits)).await??;
     let (outbox, batches) = Outbox::new(sink);
     let (ids, began_at) = (Ids::of(settings.workspace_id), settings.at);
-    let run = Run { sink, settings, ids, began_at, report: Report::default(), outbox, general: BTreeSet::new() };
+    let run =
+        Run { sink, settings, steward: settings.importer, ids, began_at, report: Report::default(), outbox, general: BTreeSet::new() };
     let written = outbox::write_all(sink, settings, batches, observer);
     let (read, written) = futures::join!(run::read(run, archive, entries), written);
     // Where the writer failed, the reader knows only that the writer is gone.

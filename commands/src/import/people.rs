@@ -232,7 +232,7 @@ async fn let_in<S: Sink>(run: &mut Run<'_, S>, strangers: &[(UserId, &SlackUser)
         events.push(original(WorkspaceEvent::MemberJoined { user_id, role, invitation_id: None, invited_by: None }, user_id, at));
         if user.deleted {
             let at = super::model::second(user.updated).unwrap_or(at).max(at);
-            events.push(original(WorkspaceEvent::MemberDeactivated { user_id }, run.settings.importer, at));
+            events.push(original(WorkspaceEvent::MemberDeactivated { user_id }, run.steward, at));
             run.report.turned("deleted user into a deactivated member", || label(user));
         }
     }

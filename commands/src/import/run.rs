@@ -5,7 +5,8 @@ use std::io::{Read, Seek};
 
 use chrono::{DateTime, Utc};
 use domain::ids::UserId;
-use domain::{Event, MessageEvent};
+use domain::permission::Role;
+use domain::{Event, MessageEvent, Workspace};
 
 use super::archive::{Archive, Entry};
 use super::channels::{self, ChannelIds, List, Listed};
@@ -24,6 +25,8 @@ use crate::event_store::PendingEvent;
 pub(super) struct Run<'a, S> {
     pub sink: &'a S,
     pub settings: &'a Settings,
+    /// Who acts and whose things are, where the export does not say: who imports, or else the workspace's owner.
+    pub steward: UserId,
     pub ids: Ids,
     /// When the team began: the time of what the export gives no time.
     pub began_at: DateTime<Utc>,
@@ -52,6 +55,7 @@ pub(super) async fn read<S: Sink, R: Read + Seek + Send + 'static>(
     if !workspace.exists() {
         return Err(ImportError::NoWorkspace(run.settings.workspace_id));
     }
+    run.steward = steward(&workspace, run.settings.importer);
     run.outbox.progress.bytes_total = layout.bytes_of_days();
     let limits = run.settings.limits;
     let (archive, layout, lists) = blocking(move || read_lists(archive, layout, &limits)).await??;
@@ -64,6 +68,12 @@ pub(super) async fn read<S: Sink, R: Read + Seek + Send + 'static>(
     run.messages(archive, &channels, &mut people, &channel_ids).await?;
     run.outbox.seal().await?;
     Ok(run.report)
+}
+
+/// An import from the command line is run by nobody in particular.
+fn steward(workspace: &Workspace, importer: UserId) -> UserId {
+    let owner = || workspace.members.iter().find(|(_, member)| member.active && member.role == Role::Owner).map(|(id, _)| *id);
+    if workspace.active_member(importer).is_some() { importer } else { owner().unwrap_or(importer) }
 }
 
 fn read_lists<R: Read + Seek>(

@@ -8,9 +8,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::exports::{Export, message};
-use super::memory::{GENERAL, Memory, OWNER, WORKSPACE};
+use super::memory::{GENERAL, Memory, OWNER, WORKSPACE, settings};
 use crate::event_store::{Claim, ClaimKind};
-use crate::import::ImportError;
+use crate::import::{ImportError, Settings, slack_from};
 
 #[tokio::test]
 async fn roles_and_standing_are_those_of_the_export() {
@@ -152,4 +152,15 @@ async fn a_workspace_without_room_is_told_before_anything_happens() {
     let nowhere = Memory::default();
     assert!(matches!(Export::of_two().import(&nowhere).await, Err(ImportError::NoWorkspace(WORKSPACE))));
     assert!(StreamId::workspace(WORKSPACE).to_string().starts_with("workspace"));
+}
+
+#[tokio::test]
+async fn what_nobody_owns_is_the_owners_when_the_command_line_imports() {
+    let memory = Memory::with_a_workspace(100);
+    let export = Export::of_two().with("attic/2025-01-01.json", &json!([message("U1", 1, "dust")]));
+    let by_nobody = Settings { importer: UserId::SYSTEM, ..settings() };
+    slack_from(&memory, export.zip(), &by_nobody, &()).await.expect("an import");
+    let (_, attic) = memory.channel_named("attic").expect("a channel");
+    assert_eq!(attic.members.keys().copied().collect::<Vec<_>>(), [OWNER]);
+    assert_eq!(attic.creation.expect("created").created_by, OWNER);
 }
