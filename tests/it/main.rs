@@ -2,6 +2,7 @@
 
 mod architecture;
 mod event_store;
+mod http;
 mod import;
 mod relay;
 mod support;

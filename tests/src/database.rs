@@ -58,7 +58,11 @@ impl Drop for TestDatabase {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 let mut server = PgConnection::connect(&address("BACKSCROLL_POSTGRES_URL")).await.map_err(std::io::Error::other)?;
-                server.execute(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)").as_str()).await.map(|_| ()).map_err(std::io::Error::other)
+                server
+                    .execute(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)").as_str())
+                    .await
+                    .map(|_| ())
+                    .map_err(std::io::Error::other)
             })
         });
         // A test that has failed is not to fail once more for what it leaves behind.

@@ -4,9 +4,16 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
+pub mod answer;
+pub mod app;
 pub mod database;
 pub mod eventually;
+pub mod person;
 pub mod servers;
+pub mod team;
 
+pub use app::TestApp;
 pub use database::TestDatabase;
 pub use eventually::eventually;
+pub use person::Person;
+pub use team::Team;

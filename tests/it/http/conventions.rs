@@ -1,0 +1,84 @@
+//! What holds for every request, whatever it asks.
+
+use reqwest::{Method, header};
+use serde_json::json;
+use tests::person::send;
+use tests::{TestApp, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_address_is_404_and_a_wrong_method_is_405_with_what_is_right() {
+    let app = TestApp::start().await;
+    app.get("/v1/nothing").await.expect_problem(404, "request.no_such_route");
+    app.get("/").await.expect_problem(404, "request.no_such_route");
+    let wrong = app.request(Method::DELETE, "/v1/users/me", None).await;
+    assert_eq!(wrong.header("allow"), Some("GET, PATCH"));
+    wrong.expect_problem(405, "request.method_not_allowed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_no_json_is_refused_by_type_size_and_place() {
+    let app = TestApp::start_with(&[("BACKSCROLL_BODY_BYTES_MAX", "1024")]).await;
+    let ann = app.sign_up("ann").await;
+    let post = |content_type: &str, body: String| {
+        let request = ann.request(Method::POST, "/v1/workspaces").header(header::CONTENT_TYPE, content_type).body(body);
+        send(request)
+    };
+    post("text/plain", "{}".into()).await.expect_problem(415, "request.media_type");
+    post("application/json; charset=utf-8", r#"{"name": "Acme"}"#.into()).await.expect(201);
+    post("application/json", "{".into()).await.expect_problem(400, "request.body_invalid");
+    post("application/json", String::new()).await.expect_problem(400, "request.body_invalid");
+    post("application/json", format!(r#"{{"name": "{}"}}"#, "x".repeat(2000))).await.expect_problem(413, "request.too_large");
+    let extra = post("application/json", r#"{"name": "Acme", "nmae": 1}"#.into()).await.expect_problem(400, "request.body_invalid");
+    assert!(extra["detail"].as_str().is_some_and(|detail| detail.contains("nmae")), "{extra}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_keeps_its_name_in_the_answer_and_in_the_log() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let request = ann.request(Method::POST, "/v1/workspaces").header("X-Request-Id", "order-17").header("User-Agent", "a test");
+    let answer = send(request.json(&json!({"name": "Acme"}))).await;
+    assert_eq!(answer.header("x-request-id"), Some("order-17"));
+    answer.expect(201);
+    let metadata = "SELECT metadata FROM events WHERE event_type = 'workspace.created'";
+    let metadata = sqlx::query_scalar::<_, serde_json::Value>(metadata).fetch_one(&app.app().pool).await.expect("the event");
+    assert_eq!(
+        (&metadata["request_id"], &metadata["user_agent"], &metadata["address"]),
+        (&json!("order-17"), &json!("a test"), &json!("127.0.0.1"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_is_that_of_the_peer_unless_a_proxy_is_trusted() {
+    for (trusted, expected) in [("", "127.0.0.1"), ("127.0.0.0/8", "198.51.100.7")] {
+        let app = TestApp::start_with(&[("BACKSCROLL_TRUSTED_PROXIES", trusted)]).await;
+        let ann = app.sign_up("ann").await;
+        let request =
+            ann.request(Method::PUT, "/v1/users/me/status").header("X-Forwarded-For", "198.51.100.7").json(&json!({"text": "here"}));
+        send(request).await.expect(204);
+        let address = "SELECT metadata->>'address' FROM events WHERE event_type = 'user.status_changed'";
+        let address = sqlx::query_scalar::<_, String>(address).fetch_one(&app.app().pool).await.expect("the event");
+        assert_eq!(address, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_reads_what_one_has_written() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    for n in 0..20 {
+        let title = format!("title {n}");
+        let position = ann.patch("/v1/users/me", json!({"title": title})).await.position();
+        assert_eq!(ann.get_at(position, "/v1/users/me").await.expect(200)["title"], title);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_server_answers_what_was_under_way_and_then_nobody() {
+    let mut app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    app.stop().await;
+    let url = format!("{}/healthz", app.url);
+    eventually("nobody answers", async || reqwest::get(&url).await.is_err()).await;
+    drop(ann);
+}

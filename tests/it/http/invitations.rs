@@ -1,0 +1,69 @@
+//! Invitations.
+
+use serde_json::json;
+use tests::{Team, TestApp};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_is_accepted_once() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let invited = app.sign_up("invited").await;
+    let token = team.invite(&invited.email, "member").await;
+    let acceptance = format!("/v1/invitations/{token}/acceptance");
+
+    let accepted = invited.post(&acceptance, json!({})).await;
+    let position = accepted.position();
+    assert_eq!(accepted.expect(200)["workspace_id"], json!(team.id));
+    invited.get_at(position, &team.general("/messages")).await.expect(200);
+    team.post(&invited, team.general, "thank you").await.expect(201);
+    for person in [&invited, &team.stranger] {
+        person.post(&acceptance, json!({})).await.expect_problem(404, "workspace.invitation_not_found");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_is_listed_and_taken_back() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let invited = team.owner.post(&team.path("/invitations"), json!({"email": team.stranger.email})).await;
+    let position = invited.position();
+    let invited = invited.expect(201);
+    let listed = team.owner.get_at(position, &team.path("/invitations")).await.expect(200);
+    assert_eq!(listed["items"][0]["invitation_id"], invited["invitation_id"]);
+    assert!(!listed.to_string().contains("bsi_"), "the token is shown to the inviter alone");
+    team.member.get(&team.path("/invitations")).await.expect_problem(403, "access.forbidden");
+
+    let one = team.path(&format!("/invitations/{}", invited["invitation_id"].as_str().expect("an invitation")));
+    team.member.delete(&one).await.expect_problem(403, "access.forbidden");
+    team.owner.delete(&one).await.expect(204);
+    let acceptance = format!("/v1/invitations/{}/acceptance", invited["token"].as_str().expect("a token"));
+    team.stranger.post(&acceptance, json!({})).await.expect_problem(404, "workspace.invitation_not_found");
+    team.owner.delete(&one).await.expect_problem(404, "workspace.invitation_not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_invitation_is_refused() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let invitations = team.path("/invitations");
+    team.owner.post(&invitations, json!({"email": "nowhere"})).await.expect_problem(422, "input.invalid");
+    let past = json!({"email": "a@example.org", "expires_at": "2001-01-01T00:00:00Z"});
+    team.owner.post(&invitations, past).await.expect_problem(422, "workspace.invitation_expiry_invalid");
+    team.owner
+        .post(&invitations, json!({"email": "a@example.org", "role": "owner"}))
+        .await
+        .expect_problem(422, "workspace.owner_not_invited");
+    team.member.post(&invitations, json!({"email": "a@example.org"})).await.expect_problem(403, "access.forbidden");
+    team.stranger.post("/v1/invitations/nonsense/acceptance", json!({})).await.expect_problem(404, "workspace.invitation_not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_key_gives_out_the_same_token() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let body = json!({"email": "a@example.org", "role": "guest"});
+    let first = team.owner.post_once("invite-1", &team.path("/invitations"), body.clone()).await.expect(201);
+    let second = team.owner.post_once("invite-1", &team.path("/invitations"), body).await;
+    assert_eq!(second.header("idempotency-replayed"), Some("true"));
+    assert_eq!(second.expect(201), first);
+}

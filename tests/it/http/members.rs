@@ -1,0 +1,92 @@
+//! Members of a workspace.
+
+use serde_json::{Value, json};
+use tests::{Person, Team, TestApp};
+
+fn below(team: &Team, person: &Person, what: &str) -> String {
+    team.path(&format!("/members/{}{what}", person.id))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_are_listed_a_page_at_a_time() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let position = team.post(&team.owner, team.general, "hello").await.position();
+    let first = team.guest.get_at(position, &team.path("/members?limit=2")).await.expect(200);
+    let next = first["next"].as_str().expect("there is a third");
+    let second = team.guest.get(&team.path(&format!("/members?limit=2&after={next}"))).await.expect(200);
+    let seen = [&first, &second]
+        .into_iter()
+        .flat_map(|page| page["items"].as_array().expect("rows"))
+        .map(|row| row["user_id"].clone())
+        .collect::<Vec<_>>();
+    let mut everybody = [&team.owner, &team.member, &team.guest].map(|person| json!(person.id)).to_vec();
+    everybody.sort_by_key(Value::to_string);
+    assert_eq!(seen, everybody);
+    assert_eq!(second.get("next"), None);
+
+    team.guest.get(&team.path("/members?limit=0")).await.expect_problem(400, "request.query_invalid");
+    team.guest.get(&team.path("/members?limit=many")).await.expect_problem(400, "request.query_invalid");
+    team.guest.get(&team.path("/members?after=nonsense")).await.expect_problem(400, "request.cursor_invalid");
+    team.guest.get(&team.path("/members?page=2")).await.expect_problem(400, "request.query_invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_directory_finds_people_by_what_they_say_of_themselves() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let changed =
+        team.owner.put(&below(&team, &team.member, "/details"), json!({"title": "Astronaut", "department": "Space"})).await.position();
+    let found = team.owner.get_at(changed, &team.path("/directory?q=astro")).await.expect(200);
+    assert_eq!((found["items"].as_array().map(Vec::len), &found["items"][0]["user_id"]), (Some(1), &json!(team.member.id)));
+    let everyone = team.owner.get(&team.path("/directory")).await.expect(200);
+    assert_eq!(everyone["items"].as_array().map(Vec::len), Some(3));
+    assert_eq!(team.owner.get(&team.path("/directory?q=%25")).await.expect(200)["items"], json!([]), "nothing is a wildcard");
+    team.owner.get(&team.path("/directory?q=%00")).await.expect_problem(422, "input.invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_are_changed_by_those_who_manage_members() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let role = below(&team, &team.guest, "/role");
+    team.member.put(&role, json!({"role": "member"})).await.expect_problem(403, "access.forbidden");
+    let changed = team.owner.put(&role, json!({"role": "member"})).await.position();
+    assert_eq!(team.owner.get_at(changed, &below(&team, &team.guest, "")).await.expect(200)["role"], "member");
+    team.owner.put(&role, json!({"role": "king"})).await.expect_problem(400, "request.body_invalid");
+    team.owner.put(&below(&team, &team.owner, "/role"), json!({"role": "member"})).await.expect_problem(409, "workspace.last_owner");
+    team.owner
+        .put(&below(&team, &team.stranger, "/role"), json!({"role": "member"}))
+        .await
+        .expect_problem(404, "workspace.member_not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_override_beats_the_role() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let permissions = below(&team, &team.member, "/permissions");
+    team.owner.put(&permissions, json!({"permissions": {"message.post": false, "audit.read": true}})).await.expect(204);
+    team.post(&team.member, team.general, "hello").await.expect_problem(403, "access.forbidden");
+    team.member.get(&team.path("/log")).await.expect(200);
+    team.owner.put(&permissions, json!({"permissions": {"fly": true}})).await.expect_problem(400, "request.body_invalid");
+    team.member.put(&permissions, json!({"permissions": {}})).await.expect_problem(403, "access.forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deactivated_member_sees_nothing_any_more_until_they_are_back() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let deactivation = below(&team, &team.member, "/deactivation");
+    team.member.put_empty(&deactivation).await.expect_problem(403, "access.forbidden");
+    team.owner.put_empty(&deactivation).await.expect(204);
+    team.member.get(&team.general("/messages")).await.expect_problem(404, "channel.not_found");
+    team.post(&team.member, team.general, "hello").await.expect_problem(404, "channel.not_found");
+    team.member.get(&team.path("")).await.expect_problem(404, "workspace.not_found");
+    assert_eq!(team.member.get("/v1/workspaces").await.expect(200)["items"], json!([]));
+    team.owner.put_empty(&deactivation).await.expect_problem(409, "workspace.member_deactivated_already");
+
+    team.owner.delete(&deactivation).await.expect(204);
+    team.member.get(&team.path("")).await.expect(200);
+    team.owner.delete(&deactivation).await.expect_problem(409, "workspace.member_active_already");
+}

@@ -1,0 +1,16 @@
+//! The HTTP interface, through the front door: per resource, each command's success beside its refusals.
+
+mod channel_members;
+mod channels;
+mod conventions;
+mod health;
+mod idempotency;
+mod invitations;
+mod log;
+mod members;
+mod messages;
+mod projections;
+mod sessions;
+mod strangers;
+mod users;
+mod workspaces;

@@ -1,0 +1,149 @@
+//! Every operation of the OpenAPI document refuses who is not signed in, and who is signed in and has no business there. An operation that
+//! is new fails here until it is either refused to strangers or on one of the two lists, which are to stay short.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::person::send;
+use tests::team::id;
+use tests::{Team, TestApp};
+
+/// Open to everybody.
+const PUBLIC: [&str; 5] = ["healthz", "metrics", "readyz", "register_user", "start_session"];
+
+/// Open to everybody who is signed in: they concern the asker alone.
+const ONES_OWN: [&str; 9] = [
+    "change_password",
+    "change_preferences",
+    "change_profile",
+    "change_status",
+    "create_workspace",
+    "end_current_session",
+    "get_me",
+    "list_sessions",
+    "list_workspaces",
+];
+
+struct Operation {
+    name: String,
+    method: Method,
+    path: String,
+    has_body: bool,
+}
+
+fn operations(document: &Value) -> Vec<Operation> {
+    let paths = document["paths"].as_object().expect("paths");
+    let of_path = |(path, item): (&String, &Value)| {
+        let of_method = |(method, operation): (&String, &Value)| Operation {
+            name: operation["operationId"].as_str().expect("a name").to_owned(),
+            method: method.to_uppercase().parse().expect("a method"),
+            path: path.clone(),
+            has_body: !operation["requestBody"].is_null(),
+        };
+        item.as_object().expect("methods").iter().map(of_method).collect::<Vec<_>>()
+    };
+    paths.iter().flat_map(of_path).collect()
+}
+
+/// Things that are really there, by the names that addresses give them.
+async fn things(team: &Team) -> BTreeMap<&'static str, String> {
+    let channel = team.channel(&team.owner, "private", "secret", &[&team.member]).await;
+    let message = team.message(&team.owner, channel, "hush").await;
+    team.owner.put_empty(&format!("/v1/messages/{message}/reactions/tada")).await.expect(204);
+    let invited = team.owner.post(&team.path("/invitations"), json!({"email": "new@example.org"})).await.expect(201);
+    let sessions = team.owner.get("/v1/sessions").await.expect(200);
+    BTreeMap::from([
+        ("workspace_id", team.id.to_string()),
+        ("user_id", team.member.id.to_string()),
+        ("channel_id", channel.to_string()),
+        ("message_id", message.to_string()),
+        ("invitation_id", id(&invited, "invitation_id").to_string()),
+        // Whoever holds a token is invited: a stranger does not, and guesses.
+        ("token", format!("bsi_{}", "A".repeat(43))),
+        ("session_id", id(&sessions["items"][0], "session_id").to_string()),
+        ("emoji", "tada".to_owned()),
+        ("name", "relational".to_owned()),
+    ])
+}
+
+/// A body that would do, were the asker somebody else.
+fn body(name: &str, team: &Team) -> Value {
+    let user_id = team.guest.id;
+    match name {
+        "add_channel_member" => json!({"user_id": user_id}),
+        "change_channel_role" | "change_member_role" => json!({"role": "admin"}),
+        "change_channel_settings" => json!({"allow_threads": true, "allow_file_upload": true, "allow_external_sharing": true}),
+        "change_description" | "change_purpose" | "change_topic" | "change_workspace_settings" | "suspend_user" => json!({}),
+        "change_member_details" => json!({"title": "Engineer"}),
+        "change_member_permissions" => json!({"permissions": {}}),
+        "change_notification_level" => json!({"level": "all"}),
+        "change_workspace" | "rename_channel" => json!({"name": "mine"}),
+        "create_channel" => json!({"type": "public", "name": "mine"}),
+        "edit_message" | "post_message" => json!({"content": "mine"}),
+        "hand_over_workspace" => json!({"to": user_id}),
+        "invite" => json!({"email": "mine@example.org"}),
+        other => panic!("{other} takes a body: write one here that would do"),
+    }
+}
+
+fn address(path: &str, things: &BTreeMap<&str, String>) -> String {
+    let filled = things.iter().fold(path.to_owned(), |path, (name, thing)| path.replace(&format!("{{{name}}}"), thing));
+    assert!(!filled.contains('{'), "{path} names a thing that is not made here");
+    filled
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_refuses_who_is_not_signed_in() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let things = things(&team).await;
+    let mut open = Vec::new();
+    for operation in operations(&app.get("/openapi.json").await.expect(200)) {
+        let answer = app.request(operation.method, &address(&operation.path, &things), Some(&json!({}))).await;
+        match answer.status.as_u16() {
+            401 => drop(answer.expect_problem(401, "auth.token_missing")),
+            _ => open.push(operation.name),
+        }
+    }
+    open.sort();
+    assert_eq!(open, PUBLIC);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_refuses_a_stranger() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let things = things(&team).await;
+    let operations = operations(&app.get("/openapi.json").await.expect(200));
+    let mut refused = 0;
+    for operation in &operations {
+        if PUBLIC.contains(&operation.name.as_str()) || ONES_OWN.contains(&operation.name.as_str()) {
+            continue;
+        }
+        let request = team.stranger.request(operation.method.clone(), &address(&operation.path, &things));
+        let request = if operation.has_body { request.json(&body(&operation.name, &team)) } else { request };
+        let answer = send(request).await;
+        assert!([403, 404].contains(&answer.status.as_u16()), "{}: {answer:?}", operation.name);
+        assert!(answer.body["code"] != "request.no_such_route", "{}: {answer:?}", operation.name);
+        refused += 1;
+    }
+    assert_eq!(refused, operations.len() - PUBLIC.len() - ONES_OWN.len(), "every operation is refused or on a list");
+    assert!(refused > 50, "{refused} operations were tried");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_changed_nothing() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let things = things(&team).await;
+    let count = || async { sqlx::query_scalar::<_, i64>("SELECT count(*) FROM events").fetch_one(&app.app().pool).await.expect("a count") };
+    let before = count().await;
+    for operation in operations(&app.get("/openapi.json").await.expect(200)) {
+        if operation.method != Method::GET && !PUBLIC.contains(&operation.name.as_str()) && !ONES_OWN.contains(&operation.name.as_str()) {
+            let request = team.stranger.request(operation.method.clone(), &address(&operation.path, &things));
+            send(if operation.has_body { request.json(&body(&operation.name, &team)) } else { request }).await;
+        }
+    }
+    assert_eq!(count().await, before);
+}

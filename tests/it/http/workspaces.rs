@@ -1,0 +1,64 @@
+//! Workspaces.
+
+use serde_json::{Value, json};
+use tests::{Team, TestApp};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_is_created_with_its_general_channel_and_its_owner() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let position = team.post(&team.owner, team.general, "hello").await.position();
+    let mine = team.owner.get_at(position, "/v1/workspaces").await.expect(200);
+    assert_eq!((mine["items"].as_array().map(Vec::len), &mine["items"][0]["name"]), (Some(1), &json!("Acme")));
+    let members = team.owner.get(&team.path(&format!("/members/{}", team.owner.id))).await.expect(200);
+    assert_eq!(members["role"], "owner");
+    let channels = team.owner.get(&team.path("/channels")).await.expect(200);
+    assert_eq!(channels["items"][0]["is_general"], true);
+    assert_eq!(team.stranger.get("/v1/workspaces").await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_that_is_taken_is_refused() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let body = json!({"name": "Acme", "domain": "acme.example.org"});
+    ann.post("/v1/workspaces", body.clone()).await.expect(201);
+    ann.post("/v1/workspaces", body).await.expect_problem(409, "workspace.domain_taken");
+    ann.post("/v1/workspaces", json!({"name": "Acme", "domain": "Acme!"})).await.expect_problem(422, "input.invalid");
+    ann.post("/v1/workspaces", json!({"name": "Acme", "max_members": 0})).await.expect_problem(422, "input.invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn owners_change_details_and_settings_and_members_do_not() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    team.owner.patch(&team.path(""), json!({"description": "We make everything"})).await.expect(204);
+    team.owner.patch(&team.path(""), json!({"name": "Acme Inc."})).await.expect(204);
+    let changed = team.owner.patch(&team.path("/settings"), json!({"edit_window_minutes": 5})).await;
+    let position = changed.position();
+    changed.expect(204);
+    let shown = team.member.get_at(position, &team.path("")).await.expect(200);
+    assert_eq!((&shown["name"], &shown["description"]), (&json!("Acme Inc."), &json!("We make everything")));
+    assert_eq!(shown["settings"]["edit_window_minutes"], 5);
+    let cleared = team.owner.patch(&team.path(""), json!({"description": null})).await.position();
+    assert_eq!(team.owner.get_at(cleared, &team.path("")).await.expect(200)["description"], Value::Null);
+
+    team.member.patch(&team.path(""), json!({"name": "Mine"})).await.expect_problem(403, "access.forbidden");
+    team.member.patch(&team.path("/settings"), json!({"retention_days": 1})).await.expect_problem(403, "access.forbidden");
+    team.stranger.patch(&team.path(""), json!({"name": "Mine"})).await.expect_problem(404, "workspace.not_found");
+    team.owner.patch(&team.path("/settings"), json!({"retention_days": 0})).await.expect_problem(422, "workspace.settings_invalid");
+    team.owner.patch(&team.path("/settings"), json!({"colour": "red"})).await.expect_problem(400, "request.body_invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_is_handed_over_to_a_member_only() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let owner = team.path("/owner");
+    team.owner.put(&owner, json!({"to": team.stranger.id})).await.expect_problem(404, "workspace.member_not_found");
+    team.member.put(&owner, json!({"to": team.member.id})).await.expect_problem(403, "access.forbidden");
+    let handed = team.owner.put(&owner, json!({"to": team.member.id})).await.position();
+    let role = |person: &tests::Person| team.path(&format!("/members/{}", person.id));
+    assert_eq!(team.member.get_at(handed, &role(&team.member)).await.expect(200)["role"], "owner");
+    assert_eq!(team.member.get(&role(&team.owner)).await.expect(200)["role"], "admin");
+}

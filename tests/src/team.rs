@@ -1,0 +1,101 @@
+//! A workspace with people in it.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::answer::Answer;
+use crate::app::TestApp;
+use crate::person::Person;
+
+/// A workspace with an owner, a member and a guest; and somebody who is not in it.
+pub struct Team {
+    /// The workspace.
+    pub id: Uuid,
+    /// Its #general channel.
+    pub general: Uuid,
+    /// The server's first user, who is in no workspace.
+    pub operator: Person,
+    /// Owns the workspace.
+    pub owner: Person,
+    /// A member of it.
+    pub member: Person,
+    /// A guest in it.
+    pub guest: Person,
+    /// Somebody else.
+    pub stranger: Person,
+}
+
+/// The identifier that an answer names.
+///
+/// # Panics
+/// It names none.
+#[must_use]
+#[track_caller]
+pub fn id(body: &Value, field: &str) -> Uuid {
+    body[field].as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no {field} in {body}"))
+}
+
+impl Team {
+    /// Founds one.
+    pub async fn found(app: &TestApp) -> Self {
+        let operator = app.sign_up("operator").await;
+        let (owner, member) = (app.sign_up("owner").await, app.sign_up("member").await);
+        let (guest, stranger) = (app.sign_up("guest").await, app.sign_up("stranger").await);
+        let created = owner.post("/v1/workspaces", json!({"name": "Acme"})).await;
+        let position = created.position();
+        let id = id(&created.expect(201), "workspace_id");
+        let shown = owner.get_at(position, &format!("/v1/workspaces/{id}")).await.expect(200);
+        let general = self::id(&shown, "general_channel_id");
+        let team = Self { id, general, operator, owner, member, guest, stranger };
+        team.take_in(&team.member, "member").await;
+        team.take_in(&team.guest, "guest").await;
+        team
+    }
+
+    /// Invites somebody, who accepts.
+    pub async fn take_in(&self, person: &Person, role: &str) -> i64 {
+        let token = self.invite(&person.email, role).await;
+        let accepted = person.post(&format!("/v1/invitations/{token}/acceptance"), json!({})).await;
+        let position = accepted.position();
+        accepted.expect(200);
+        position
+    }
+
+    /// Invites an address; returns the token.
+    ///
+    /// # Panics
+    /// It is refused.
+    pub async fn invite(&self, email: &str, role: &str) -> String {
+        let invited = self.owner.post(&self.path("/invitations"), json!({"email": email, "role": role})).await.expect(201);
+        invited["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// A path below the workspace's.
+    #[must_use]
+    pub fn path(&self, below: &str) -> String {
+        format!("/v1/workspaces/{}{below}", self.id)
+    }
+
+    /// A path below #general's.
+    #[must_use]
+    pub fn general(&self, below: &str) -> String {
+        format!("/v1/channels/{}{below}", self.general)
+    }
+
+    /// Creates a channel as somebody, with others in it.
+    pub async fn channel(&self, by: &Person, kind: &str, name: &str, members: &[&Person]) -> Uuid {
+        let members = members.iter().map(|person| person.id).collect::<Vec<_>>();
+        let created = by.post(&self.path("/channels"), json!({"type": kind, "name": name, "members": members})).await;
+        id(&created.expect(201), "channel_id")
+    }
+
+    /// Posts to a channel as somebody; returns the answer.
+    pub async fn post(&self, by: &Person, channel: Uuid, text: &str) -> Answer {
+        by.post(&format!("/v1/channels/{channel}/messages"), json!({"content": text})).await
+    }
+
+    /// Posts to a channel as somebody; returns the message.
+    pub async fn message(&self, by: &Person, channel: Uuid, text: &str) -> Uuid {
+        id(&self.post(by, channel, text).await.expect(201), "message_id")
+    }
+}
