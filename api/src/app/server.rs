@@ -144,6 +144,17 @@ impl Server {
     }
 }
 
+/// A server that is dropped stops as well, as soon as it can.
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+        if let Some((handle, _)) = &self.http {
+            // The command is on its way before the future is waited for.
+            drop(handle.stop(false));
+        }
+    }
+}
+
 fn serve(app: App, listener: TcpListener) -> std::io::Result<actix_web::dev::Server> {
     let settings = app.settings.clone();
     let workers = if settings.http_workers == 0 { cores() } else { settings.http_workers };

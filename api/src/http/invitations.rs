@@ -25,7 +25,7 @@ use crate::problem::Problem;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Invite {
-    /// Their address for mail. The user who accepts must have it.
+    /// Their address for mail.
     #[schema(min_length = 3, max_length = 255, example = "ben@example.org")]
     email: String,
     /// As what; as a member where it says nothing.
@@ -41,7 +41,7 @@ pub struct InvitationCreated {
     /// The invitation.
     #[schema(value_type = Uuid)]
     invitation_id: InvitationId,
-    /// What the invited user accepts it with. It is shown to nobody else.
+    /// What the invitation is accepted with, by whoever holds it: send it to the invited person alone. No list shows it.
     #[schema(example = "bsi_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
     token: String,
 }
@@ -105,7 +105,7 @@ pub async fn accept_invitation(
     app: Data<App>,
 ) -> Result<Done<InvitationAccepted>, Problem> {
     let (workspace_id, invitation_id) = find(&app, &path.token).await?;
-    let appended = app.commands.workspace(&command.asked(), workspace_id, WorkspaceCommand::AcceptInvitation { invitation_id }).await?;
+    let appended = app.commands.accept_invitation(&command.asked(), workspace_id, invitation_id).await?;
     Ok(Done::with(appended, InvitationAccepted { workspace_id }))
 }
 

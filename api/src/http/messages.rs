@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{delete, get, patch, post};
-use chrono::Utc;
+use chrono::{SubsecRound, Utc};
 use commands::IdempotencyKey;
 use domain::MessageCommand;
 use domain::ids::{ChannelId, MessageId};
@@ -37,7 +37,7 @@ pub struct PostMessage {
 
 impl PostMessage {
     fn parse(&self) -> Result<NewMessage, InvalidText> {
-        let sent_at = Utc::now();
+        let sent_at = Utc::now().trunc_subsecs(6);
         Ok(NewMessage {
             message_id: MessageId::at(sent_at, rand::random()),
             content: MessageBody::parse(&self.content)?,
