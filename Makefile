@@ -32,7 +32,7 @@ services: ## start Postgres, NATS and Redis for this checkout, and leave them ru
 stop: ## stop them
 	@scripts/services.sh stop
 
-docs: ## write docs/openapi.json and docs/EVENTS.md anew
+docs: ## write docs/openapi.json, docs/EVENTS.md and docs/SETTINGS.md anew
 	@scripts/generate-docs.sh
 
 sqlx: ## write .sqlx anew, after a change of SQL or of migrations

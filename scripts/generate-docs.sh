@@ -19,3 +19,4 @@ generate() {
 
 generate openapi docs/openapi.json
 generate events docs/EVENTS.md
+generate settings docs/SETTINGS.md

@@ -43,7 +43,7 @@ const CATCH_UP_MAX: i64 = 10_000;
 type Reply = oneshot::Sender<Result<Outcome, StoreError>>;
 
 enum Message {
-    Append(Job),
+    Append(Box<Job>),
     CatchUp(i64, oneshot::Sender<Result<(), StoreError>>),
 }
 
@@ -81,7 +81,7 @@ pub(super) struct Handle {
 impl Handle {
     pub(super) async fn append(&self, request: Append) -> Result<Outcome, StoreError> {
         let (reply, outcome) = oneshot::channel();
-        let job = Job { prepared: Prepared::new(request)?, reply };
+        let job = Box::new(Job { prepared: Prepared::new(request)?, reply });
         let answered = async {
             self.messages.send(Message::Append(job)).await.map_err(|_| StoreError::Stopped)?;
             outcome.await.map_err(|_| StoreError::Stopped)?
@@ -147,7 +147,7 @@ impl Writer {
             }
             for message in received.drain(..) {
                 match message {
-                    Message::Append(job) => self.waiting.push_back(job),
+                    Message::Append(job) => self.waiting.push_back(*job),
                     Message::CatchUp(to, reply) => {
                         let _ = reply.send(self.catch_up(to).await);
                     }
