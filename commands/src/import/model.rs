@@ -72,6 +72,10 @@ pub(super) struct SlackProfile {
     #[serde(deserialize_with = "number")]
     pub status_expiration: Option<i64>,
     #[serde(deserialize_with = "text")]
+    pub skype: Option<String>,
+    /// What a workspace added to its profiles: only counted.
+    pub fields: Option<Box<RawValue>>,
+    #[serde(deserialize_with = "text")]
     pub bot_id: Option<String>,
 }
 

@@ -1,9 +1,12 @@
 //! What the export says of a user, as a registration.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use domain::UserEvent;
 use domain::text::{AvatarUrl, DisplayName, Email, Emoji, InvalidText, Language, Phone, Pronouns, StatusText, Timezone, Title, Username};
 use domain::user::{Preferences, Profile, Registration};
+use serde_json::Value;
 
 use super::model::{SlackProfile, SlackUser, second, some};
 use super::names::{cut, line};
@@ -37,6 +40,14 @@ pub(super) fn email(user: &SlackUser) -> Option<Email> {
     user.profile.as_ref().and_then(|profile| some(profile.email.as_ref())).and_then(|email| Email::parse(email).ok())
 }
 
+/// What a profile says that there is no field for here: a workspace's own fields, and an address on Skype.
+fn without_a_place(profile: &SlackProfile) -> Vec<String> {
+    let own = profile.fields.as_ref().and_then(|fields| serde_json::from_str::<BTreeMap<String, Value>>(fields.get()).ok());
+    let said = own.into_iter().flatten().filter_map(|(_, field)| Some(field.get("value")?.as_str()?.to_owned()));
+    let skype = some(profile.skype.as_ref()).map(|address| format!("Skype: {address}"));
+    said.filter(|value| !value.is_empty()).chain(skype).collect()
+}
+
 /// A user of the list.
 pub(super) fn newcomer<S>(user: &SlackUser, run: &mut Run<'_, S>) -> Result<Newcomer, InvalidText> {
     let none = SlackProfile::default();
@@ -47,6 +58,9 @@ pub(super) fn newcomer<S>(user: &SlackUser, run: &mut Run<'_, S>) -> Result<Newc
         let said = profile.email.clone().unwrap_or_default();
         run.report
             .turned("missing address into a made-up one", || format!("{slack_id} {} {said}", user.name.as_deref().unwrap_or_default()));
+    }
+    for field in without_a_place(profile) {
+        run.report.skip("field of a profile that has no place here", || format!("{slack_id} {field}"));
     }
     let names = [&profile.display_name, &profile.real_name, &user.real_name, &user.name];
     let preferences = Preferences {
@@ -114,4 +128,20 @@ pub(super) fn emoji(name: &str) -> Option<Emoji> {
 
 fn first<'a>(texts: &[&'a Option<String>]) -> Option<&'a str> {
     texts.iter().find_map(|text| some(text.as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_profile_says_that_has_no_place_here_is_named() {
+        let profile = r#"{"skype": "ann.tree", "fields": {"Xf1": {"value": "she keeps bees", "alt": ""}, "Xf2": {"value": ""}}}"#;
+        let profile = serde_json::from_str::<SlackProfile>(profile).expect("a profile");
+        assert_eq!(without_a_place(&profile), ["she keeps bees", "Skype: ann.tree"]);
+        for none in [r#"{"fields": null, "skype": ""}"#, r#"{"fields": []}"#, "{}"] {
+            let profile = serde_json::from_str::<SlackProfile>(none).expect("a profile");
+            assert_eq!(without_a_place(&profile), Vec::<String>::new(), "{none}");
+        }
+    }
 }
