@@ -78,7 +78,12 @@ impl Ours {
             let store = store.clone();
             async move {
                 let stream = StreamId::message(MessageId(Uuid::now_v7()));
-                let write = StreamWrite { stream, workspace_id: Some(WorkspaceId(Uuid::from_u128(1))), expected: 0, events: vec![posted(n).into()] };
+                let write = StreamWrite {
+                    stream,
+                    workspace_id: Some(WorkspaceId(Uuid::from_u128(1))),
+                    expected: 0,
+                    events: vec![posted(n).into()],
+                };
                 // The guards of a post: the user, the workspace and the channel, none of which has events here.
                 let guards = [1, 2, 3].map(|id| (StreamId::workspace(Uuid::from_u128(id)), 0)).to_vec();
                 let metadata = context().metadata("post message");

@@ -59,7 +59,9 @@ impl Report {
             "# Benchmarks\n\nWritten by `make bench`. Every figure is a median of five runs, turn about with its reference; what counts is the\nratio: the machine is shared, and its absolute times mean little.\n\n",
         );
         let _ = writeln!(page, "Machine: {}.\n", machine());
-        page.push_str("| row | figure | spread | unit | reference (its figure) | ratio | goal | met |\n|---|---|---|---|---|---|---|---|\n");
+        page.push_str(
+            "| row | figure | spread | unit | reference (its figure) | ratio | goal | met |\n|---|---|---|---|---|---|---|---|\n",
+        );
         for line in &self.0 {
             let met = line.met.map_or("", |met| if met { "yes" } else { "**no**" });
             let ratio = line.ratio.map(|ratio| format!("{ratio:.2}×")).unwrap_or_default();

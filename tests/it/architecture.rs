@@ -48,7 +48,8 @@ fn the_write_side_reads_no_projection_and_the_read_side_appends_nothing() {
 
 #[test]
 fn only_one_place_turns_an_error_into_a_status() {
-    let elsewhere = sources("api/src").into_iter().filter(|(path, text)| !path.contains("problem") && text.contains("application/problem+json"));
+    let elsewhere =
+        sources("api/src").into_iter().filter(|(path, text)| !path.contains("problem") && text.contains("application/problem+json"));
     let elsewhere = elsewhere.map(|(path, _)| path).filter(|path| !path.contains("openapi")).collect::<Vec<_>>();
     assert!(elsewhere.is_empty(), "{elsewhere:?}");
 }

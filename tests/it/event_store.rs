@@ -44,7 +44,9 @@ async fn writers_of_two_processes_keep_positions_gapless_and_streams_whole() {
     let team = here.workspace().await;
     let posts = (0..600).map(|n| {
         let commands = if n % 2 == 0 { here.commands.clone() } else { there.clone() };
-        tokio::spawn(async move { post(&commands, &asked(team.owner), team.general, &format!("message {n}")).await.map(|done| done.position) })
+        tokio::spawn(
+            async move { post(&commands, &asked(team.owner), team.general, &format!("message {n}")).await.map(|done| done.position) },
+        )
     });
     let positions = join_all(posts).await.into_iter().map(|p| p.expect("no panic").expect("a post")).collect::<Vec<_>>();
     let distinct = positions.iter().collect::<std::collections::BTreeSet<_>>();
@@ -91,7 +93,8 @@ async fn a_member_removed_at_the_same_instant_posts_before_it_or_not_at_all() {
         };
         let posts = (0..8).map(poster).collect::<Vec<_>>();
         let remover = if round % 2 == 0 { &here.commands } else { &there };
-        let removed = remover.channel(&asked(team.owner), channel, ChannelCommand::RemoveMember { user_id: member }).await.expect("a removal");
+        let removed =
+            remover.channel(&asked(team.owner), channel, ChannelCommand::RemoveMember { user_id: member }).await.expect("a removal");
         let late = post(&there, &asked(member), channel, "after the removal").await;
         assert_eq!(code(late), "channel.not_found");
         for outcome in join_all(posts).await {
@@ -151,7 +154,9 @@ async fn a_key_of_before_a_restart_still_counts_and_a_refused_repetition_tells_t
     let (_, restarted) = another_process(&here.database).await;
     let again = restarted.channel(&asked_once(team.owner, "archive"), channel, ChannelCommand::Archive).await.expect("the first outcome");
     assert_eq!((again.position, again.replayed), (archived.position, true));
-    assert!(here.commands.store().remembered(team.owner, &IdempotencyKey::parse("archive").expect("a key")).await.expect("a look").is_some());
+    assert!(
+        here.commands.store().remembered(team.owner, &IdempotencyKey::parse("archive").expect("a key")).await.expect("a look").is_some()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -289,10 +294,16 @@ async fn what_another_process_has_done_is_seen_at_once() {
     let member = team.member(&here.commands, "ann", Role::Member).await;
     for _ in 0..20 {
         there.active_member(member, team.workspace_id).await.expect("a member");
-        here.commands.workspace(&asked(team.owner), team.workspace_id, WorkspaceCommand::DeactivateMember { user_id: member }).await.expect("out");
+        here.commands
+            .workspace(&asked(team.owner), team.workspace_id, WorkspaceCommand::DeactivateMember { user_id: member })
+            .await
+            .expect("out");
         assert!(there.active_member(member, team.workspace_id).await.is_err(), "an acknowledged removal is not effective");
         assert!(there.readable_channel(member, team.general).await.is_err());
-        there.workspace(&asked(team.owner), team.workspace_id, WorkspaceCommand::ReactivateMember { user_id: member }).await.expect("in again");
+        there
+            .workspace(&asked(team.owner), team.workspace_id, WorkspaceCommand::ReactivateMember { user_id: member })
+            .await
+            .expect("in again");
         here.commands.readable_channel(member, team.general).await.expect("to read again");
     }
     let user = there.store().load::<User>(member.0).await.expect("the user");
