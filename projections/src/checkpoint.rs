@@ -49,6 +49,13 @@ pub(crate) async fn advance(connection: &mut PgConnection, projection: &str, sto
     .await
 }
 
+/// Where the checkpoint stands.
+pub(crate) async fn read(connection: &mut PgConnection, projection: &str) -> sqlx::Result<Option<Checkpoint>> {
+    query_as!(Checkpoint, "SELECT position, epoch, generation FROM projection_checkpoints WHERE projection = $1", projection)
+        .fetch_optional(connection)
+        .await
+}
+
 /// Where the checkpoint stands, held until the transaction ends: no batch can commit meanwhile.
 pub(crate) async fn lock(connection: &mut PgConnection, projection: &str) -> sqlx::Result<Option<Checkpoint>> {
     query_as!(Checkpoint, "SELECT position, epoch, generation FROM projection_checkpoints WHERE projection = $1 FOR UPDATE", projection)

@@ -18,13 +18,15 @@ mod registry;
 pub mod relational;
 mod runner;
 mod states;
+mod unpark;
 
-pub use park::{ParkedEvent, UnparkError, unpark};
+pub use park::{ParkedEvent, UnparkError};
 pub use progress::{Behind, Progress};
 pub use read_models::{QueryError, ReadModels};
 pub use rebuild::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, rebuild};
 pub use runner::{Settings, run};
 pub use states::{ProjectionState, states};
+pub use unpark::unpark;
 
 /// The relational projection's name: the one that every query here reads from.
 pub const RELATIONAL: &str = relational::NAME;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool, query, query_as, query_scalar};
+use sqlx::{PgConnection, query, query_as, query_scalar};
 use utoipa::ToSchema;
 
 use crate::feed::Delivery;
@@ -43,18 +43,12 @@ pub enum UnparkError {
         /// Why.
         error: String,
     },
+    /// The log cannot be read.
+    #[error("the log cannot be read: {0}")]
+    Log(String),
     /// The database cannot be used just now.
     #[error("the database cannot be used")]
     Unavailable(#[from] sqlx::Error),
-}
-
-/// Applies what waits under a key, now that it can be applied.
-///
-/// # Errors
-/// Nothing is parked there, or an event still cannot be applied: then everything stays as it was.
-pub async fn unpark(pool: &PgPool, projection: &str, park_key: &str) -> Result<u64, UnparkError> {
-    let _ = (pool, projection);
-    Err(UnparkError::NotParked(park_key.into()))
 }
 
 /// What is parked.
@@ -65,6 +59,19 @@ pub(crate) async fn parked(executor: impl sqlx::PgExecutor<'_>, projection: &str
         projection
     )
     .fetch_all(executor)
+    .await
+}
+
+/// What is parked under a key, held until the transaction ends.
+pub(crate) async fn parked_under(connection: &mut PgConnection, projection: &str, park_key: &str) -> sqlx::Result<Option<ParkedEvent>> {
+    query_as!(
+        ParkedEvent,
+        "SELECT park_key, first_position, last_position, events, error, parked_at FROM parked_keys
+         WHERE projection = $1 AND park_key = $2 FOR UPDATE",
+        projection,
+        park_key
+    )
+    .fetch_optional(connection)
     .await
 }
 
@@ -79,6 +86,10 @@ impl ParkedKeys {
 
     pub(crate) fn has(&self, park_key: &str) -> bool {
         self.0.contains(park_key)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
     }
 
     pub(crate) fn add(&mut self, park_key: &str) {
@@ -126,11 +137,6 @@ impl Parked {
     /// Whether a key waits.
     pub(crate) fn has(&self, park_key: &str) -> bool {
         self.keys.contains_key(park_key)
-    }
-
-    /// The keys that wait.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.keys.keys().map(String::as_str)
     }
 
     /// Writes it down.

@@ -59,10 +59,7 @@ impl ApplyError {
     pub(crate) fn is_poison(&self) -> bool {
         match self {
             Self::MissingRow { .. } | Self::WrongMoment { .. } | Self::NoWorkspace { .. } => true,
-            Self::Store(sqlx::Error::Database(error)) => {
-                error.code().is_some_and(|code| POISON_CLASSES.iter().any(|class| code.starts_with(class)))
-            }
-            Self::Store(_) => false,
+            Self::Store(error) => is_poison(error),
         }
     }
 
@@ -73,4 +70,10 @@ impl ApplyError {
             other => other.to_string(),
         }
     }
+}
+
+/// Whether the store refuses the data themselves.
+pub(crate) fn is_poison(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| POISON_CLASSES.iter().any(|class| code.starts_with(class)))
 }

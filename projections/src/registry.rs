@@ -5,7 +5,7 @@ use crate::relational::Relational;
 
 /// Every projector.
 pub(crate) fn projectors() -> Vec<Box<dyn Projector>> {
-    vec![Box::new(Relational::LIVE)]
+    vec![Box::new(Relational::live())]
 }
 
 /// The names of all projections.

@@ -142,9 +142,14 @@ async fn apply(
 }
 
 /// A connection of its own, which ends with the hold.
-async fn connect(pool: &PgPool) -> sqlx::Result<PgConnection> {
+pub(crate) async fn connect(pool: &PgPool) -> sqlx::Result<PgConnection> {
     let options: PgConnectOptions = pool.connect_options().as_ref().clone();
-    let options = options.application_name("backscroll projector").options([("search_path", "read,public"), ("timezone", "UTC")]);
+    let options = options.application_name("backscroll projector").options([
+        ("search_path", "read,public"),
+        ("timezone", "UTC"),
+        // Postgres would tell of every long word that the full text index leaves out.
+        ("client_min_messages", "warning"),
+    ]);
     PgConnection::connect_with(&options).await
 }
 

@@ -43,14 +43,33 @@ pub(crate) enum LogError {
 /// The log cannot be read, or has a gap.
 pub(crate) async fn read(pool: &PgPool, after: i64, limit: usize) -> Result<Vec<Delivery>, LogError> {
     let to = after.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
-    let mut events = Vec::new();
-    let mut rows = pool.copy_out_raw(&statement(after, to)).await?;
-    let mut parser = Parser::default();
-    while let Some(bytes) = rows.next().await {
-        parser.feed(&bytes?, |row| events.push(Delivery::of(row)))?;
-    }
+    let events = collect(pool, &between(after, to)).await?;
     check_gapless(after, &events)?;
     Ok(events)
+}
+
+/// The events at those positions, in order of position.
+///
+/// # Errors
+/// The log cannot be read, or one of them is not there.
+pub(crate) async fn read_positions(pool: &PgPool, positions: &[i64]) -> Result<Vec<Delivery>, LogError> {
+    let list = positions.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let events = collect(pool, &select(&format!("position = ANY ('{{{list}}}')"))).await?;
+    for (expected, event) in positions.iter().zip(events.iter().map(Some).chain(std::iter::repeat(None))) {
+        if event.map(|event| event.position) != Some(*expected) {
+            return Err(LogError::Gap { expected: *expected, found: event.map(|event| event.position) });
+        }
+    }
+    Ok(events)
+}
+
+/// At most `limit` events behind `after`, up to and with `to`, for which a condition holds.
+///
+/// # Errors
+/// The log cannot be read.
+pub(crate) async fn read_of(pool: &PgPool, condition: &str, after: i64, to: i64, limit: usize) -> Result<Vec<Delivery>, LogError> {
+    let rows = format!("position > {after} AND position <= {to} AND {condition}");
+    collect(pool, &limited(&rows, &format!(" LIMIT {limit}"))).await
 }
 
 /// The log from behind one position up to another one, read and decoded ahead by a task of its own.
@@ -80,7 +99,7 @@ impl LogStream {
 }
 
 async fn read_ahead(pool: &PgPool, after: i64, to: i64, chunks: &mpsc::Sender<Result<Vec<Delivery>, LogError>>) -> Result<(), LogError> {
-    let mut rows = pool.copy_out_raw(&statement(after, to)).await?;
+    let mut rows = pool.copy_out_raw(&between(after, to)).await?;
     let mut parser = Parser::default();
     let mut reached = after;
     let mut chunk = Vec::with_capacity(CHUNK_EVENTS);
@@ -116,10 +135,28 @@ fn check_gapless(after: i64, events: &[Delivery]) -> Result<i64, LogError> {
     Ok(reached)
 }
 
-/// `COPY` takes no parameters; these are numbers.
-fn statement(after: i64, to: i64) -> String {
+async fn collect(pool: &PgPool, statement: &str) -> Result<Vec<Delivery>, LogError> {
+    let mut events = Vec::new();
+    let mut rows = pool.copy_out_raw(statement).await?;
+    let mut parser = Parser::default();
+    while let Some(bytes) = rows.next().await {
+        parser.feed(&bytes?, |row| events.push(Delivery::of(row)))?;
+    }
+    Ok(events)
+}
+
+fn between(after: i64, to: i64) -> String {
+    select(&format!("position > {after} AND position <= {to}"))
+}
+
+/// `COPY` takes no parameters; the condition has numbers only.
+fn select(condition: &str) -> String {
+    limited(condition, "")
+}
+
+fn limited(condition: &str, limit: &str) -> String {
     format!(
         "COPY (SELECT position, event_id, aggregate_type, aggregate_id, sequence, workspace_id, recorded_at, event_type, event_version, \
-         payload, metadata FROM events WHERE position > {after} AND position <= {to} ORDER BY position) TO STDOUT (FORMAT binary)"
+         payload, metadata FROM events WHERE {condition} ORDER BY position{limit}) TO STDOUT (FORMAT binary)"
     )
 }

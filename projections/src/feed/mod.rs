@@ -61,16 +61,6 @@ pub(crate) struct Sources {
     pub(crate) wake: Option<watch::Receiver<i64>>,
 }
 
-/// Why the feed brings nothing just now.
-enum Idle {
-    /// NATS brought something.
-    Received(Option<Received>),
-    /// The appender of this process has said that there is more.
-    Woken,
-    /// Nothing happened for too long.
-    Silence,
-}
-
 impl Feed {
     /// A feed for the projection of that name.
     pub(crate) fn open(sources: Sources, projection: &'static str) -> Self {
@@ -100,13 +90,7 @@ impl Feed {
                 // What was said to be there is not yet: do not ask at once again.
                 sleep(EMPTY_READ_PAUSE).await;
             }
-            match self.wait(after).await {
-                Idle::Received(Some(received)) => self.pending.put(received),
-                // Its task ended, which it does not do by itself: go on without it.
-                Idle::Received(None) => self.jetstream = None,
-                Idle::Woken => self.wait_for_nats().await,
-                Idle::Silence => self.look_into_log = true,
-            }
+            self.wait(after).await;
         }
     }
 
@@ -170,26 +154,32 @@ impl Feed {
         }
     }
 
-    async fn wait(&mut self, after: i64) -> Idle {
+    /// Until NATS brings something, or the log may hold something that NATS has not brought.
+    async fn wait(&mut self, after: i64) {
         tokio::select! {
-            received = receive(&mut self.jetstream) => Idle::Received(received),
-            () = woken(&mut self.wake, after) => Idle::Woken,
-            () = sleep(WATCHDOG_INTERVAL) => Idle::Silence,
+            received = receive(&mut self.jetstream) => self.put(received),
+            () = woken(&mut self.wake, after) => self.wait_for_nats().await,
+            () = sleep(WATCHDOG_INTERVAL) => self.look_into_log = true,
         }
     }
 
     /// NATS drives: what was appended here usually arrives by it within a millisecond or two. The log covers.
     async fn wait_for_nats(&mut self) {
-        if self.jetstream.as_ref().is_some_and(Jetstream::is_live) {
-            tokio::select! {
-                received = receive(&mut self.jetstream) => match received {
-                    Some(received) => self.pending.put(received),
-                    None => self.jetstream = None,
-                },
-                () = sleep(NATS_GRACE) => self.look_into_log = true,
-            }
-        } else {
+        if !self.jetstream.as_ref().is_some_and(Jetstream::is_live) {
             self.look_into_log = true;
+            return;
+        }
+        tokio::select! {
+            received = receive(&mut self.jetstream) => self.put(received),
+            () = sleep(NATS_GRACE) => self.look_into_log = true,
+        }
+    }
+
+    fn put(&mut self, received: Option<Received>) {
+        match received {
+            Some(received) => self.pending.put(received),
+            // Its task ended, which it does not do by itself: go on without it.
+            None => self.jetstream = None,
         }
     }
 }

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::batch::BatchError;
+use crate::feed::log::LogError;
+use crate::projector::ApplyError;
+
 /// How a rebuild is to go.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RebuildOptions {
@@ -13,7 +17,7 @@ pub struct RebuildOptions {
 /// What a rebuild is doing, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Folding events and copying rows. Counts events.
+    /// Folding events in memory, and copying rows. Counts events.
     Folding,
     /// Building indexes. Counts indexes.
     Indexing,
@@ -43,6 +47,8 @@ pub struct RebuildReport {
     pub events: u64,
     /// The position that the new model stood at when it was switched to.
     pub position: i64,
+    /// The position at which it was compared with the live model; nothing where the live one was too far behind for that.
+    pub compared_at: Option<i64>,
     /// How many rows each table had when the two models were compared.
     pub rows: Vec<(String, i64)>,
     /// Where the new model differs from the old one: empty unless differences were accepted.
@@ -81,9 +87,39 @@ pub enum RebuildError {
         /// Where they differ.
         differences: Vec<Difference>,
     },
+    /// The log cannot be read.
+    #[error("the log cannot be read")]
+    Log(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The new model cannot be written.
+    #[error("the new model cannot be written")]
+    Write(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The log grows faster than the new model catches up.
+    #[error("the log grows faster than the new model catches up")]
+    Outrun,
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+}
+
+impl From<LogError> for RebuildError {
+    fn from(error: LogError) -> Self {
+        Self::Log(Box::new(error))
+    }
+}
+
+impl From<BatchError> for RebuildError {
+    fn from(error: BatchError) -> Self {
+        Self::Write(Box::new(error))
+    }
+}
+
+impl From<ApplyError> for RebuildError {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Store(error) => Self::Database(error),
+            other => Self::Write(Box::new(other)),
+        }
+    }
 }
 
 impl Phase {

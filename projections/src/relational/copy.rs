@@ -29,7 +29,6 @@ pub(crate) trait CopyRow {
 #[derive(Debug)]
 pub(crate) struct CopyBuffer {
     bytes: Vec<u8>,
-    rows: usize,
 }
 
 /// The row that is being written.
@@ -39,7 +38,7 @@ pub(crate) struct Tuple<'a> {
 
 impl Default for CopyBuffer {
     fn default() -> Self {
-        Self { bytes: HEADER.to_vec(), rows: 0 }
+        Self { bytes: HEADER.to_vec() }
     }
 }
 
@@ -49,17 +48,11 @@ impl CopyBuffer {
         let fields = i16::try_from(R::COLUMNS.len()).unwrap_or(i16::MAX);
         self.bytes.extend_from_slice(&fields.to_be_bytes());
         row.write(&mut Tuple { bytes: &mut self.bytes });
-        self.rows += 1;
     }
 
     /// How many bytes it has.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
-    }
-
-    /// Whether it has no rows.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows == 0
     }
 
     /// Everything that `COPY` wants to have.

@@ -42,10 +42,15 @@ pub(crate) struct Relational {
 }
 
 impl Relational {
-    /// The live tables.
-    pub(crate) const LIVE: Self = Self { name: NAME };
-    /// Those that a rebuild fills.
-    pub(crate) const NEXT: Self = Self { name: NEXT_NAME };
+    /// Of the live tables.
+    pub(crate) fn live() -> Self {
+        Self { name: NAME }
+    }
+
+    /// Of those that a rebuild fills.
+    pub(crate) fn next() -> Self {
+        Self { name: NEXT_NAME }
+    }
 }
 
 impl Projector for Relational {
@@ -65,4 +70,13 @@ pub(crate) async fn apply(tx: &mut PgConnection, events: &[&Recorded<Event>]) ->
         model.apply(event)?;
     }
     Ok(model.save(tx).await?)
+}
+
+/// What a row of a table waits under when its key is parked, as an expression on `t`.
+pub(crate) fn park_key_of(table: &str) -> &'static str {
+    match table {
+        "users" => "'user:' || t.user_id",
+        "audit_log" => "COALESCE('workspace:' || t.workspace_id, t.aggregate_type || ':' || t.aggregate_id)",
+        _ => "'workspace:' || t.workspace_id",
+    }
 }

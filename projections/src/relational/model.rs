@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 
 use domain::{Event, MessageEvent, Recorded};
+use serde::Serialize;
+use sqlx::types::Json;
 use sqlx::{Executor, PgConnection};
 use uuid::Uuid;
 
@@ -17,6 +19,9 @@ use super::seen::Seen;
 use super::users::{self, UserRow};
 use super::workspaces::{self, WorkspaceRow};
 use crate::projector::ApplyError;
+
+/// Rows of one table that are written by one statement.
+const SAVED_ROWS_MAX: usize = 2_000;
 
 /// The rows that some events touch.
 #[derive(Debug, Default)]
@@ -55,6 +60,23 @@ impl Model {
         let mut model = Self::default();
         model.load_touched(connection, touched).await?;
         Ok(model)
+    }
+
+    /// Those messages, and those that began their threads.
+    pub(crate) async fn load_messages(connection: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Result<Self> {
+        let mut model = Self::default();
+        let ids = ids.into_iter().collect::<HashSet<_>>();
+        model.load_touched(connection, Touched { messages: ids.clone(), deleted: ids, ..Touched::default() }).await?;
+        Ok(model)
+    }
+
+    /// Writes everything that is there but messages, memberships of channels and the audit, into tables that are empty.
+    pub(crate) async fn fill(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        fill(connection, &self.users).await?;
+        fill(connection, &self.workspaces).await?;
+        fill(connection, &self.members).await?;
+        fill(connection, &self.invitations).await?;
+        fill(connection, &self.channels).await
     }
 
     async fn load_touched(&mut self, connection: &mut PgConnection, touched: Touched) -> sqlx::Result<()> {
@@ -136,30 +158,42 @@ impl Model {
         Ok(())
     }
 
+    /// Everything but messages and the audit. In chunks: a rebuild has all rows here.
     async fn save_without_messages(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        if let Some(rows) = some(self.users.changed()) {
-            users::save(connection, &rows).await?;
+        for rows in self.users.changed().chunks(SAVED_ROWS_MAX) {
+            users::save(connection, rows).await?;
         }
-        if let Some(rows) = some(self.workspaces.changed()) {
-            workspaces::save(connection, &rows).await?;
+        for rows in self.workspaces.changed().chunks(SAVED_ROWS_MAX) {
+            workspaces::save(connection, rows).await?;
         }
-        if let Some(rows) = some(self.members.changed()) {
-            members::save(connection, &rows).await?;
+        for rows in self.members.changed().chunks(SAVED_ROWS_MAX) {
+            members::save(connection, rows).await?;
         }
-        if let Some(rows) = some(self.invitations.changed()) {
-            invitations::save(connection, &rows).await?;
+        for rows in self.invitations.changed().chunks(SAVED_ROWS_MAX) {
+            invitations::save(connection, rows).await?;
         }
-        if let Some(rows) = some(self.channels.changed()) {
-            channels::save(connection, &rows).await?;
+        for rows in self.channels.changed().chunks(SAVED_ROWS_MAX) {
+            channels::save(connection, rows).await?;
+        }
+        if self.channels.any_changed() {
             // Now, and not at the commit: what cannot be applied must be found out while it can still be parked.
             connection.execute("SET CONSTRAINTS ALL IMMEDIATE").await?;
             connection.execute("SET CONSTRAINTS ALL DEFERRED").await?;
         }
-        if let Some(rows) = some(self.channel_members.changed()) {
-            channel_members::save(connection, &rows).await?;
+        for rows in self.channel_members.changed().chunks(SAVED_ROWS_MAX) {
+            channel_members::save(connection, rows).await?;
         }
         Ok(())
     }
+}
+
+/// Not checked when it is compiled: one statement for every table, and there is no index yet that a conflict could be found by.
+async fn fill<R: Row + Serialize>(connection: &mut PgConnection, rows: &Rows<R>) -> sqlx::Result<()> {
+    let statement = format!("INSERT INTO {0} SELECT * FROM jsonb_populate_recordset(NULL::{0}, $1)", R::TABLE);
+    for rows in rows.changed().chunks(SAVED_ROWS_MAX) {
+        sqlx::query(&statement).bind(Json(rows)).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 impl Touched {

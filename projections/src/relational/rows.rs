@@ -113,6 +113,11 @@ impl<R: Row> Rows<R> {
         changed
     }
 
+    /// Whether there are rows to be written.
+    pub(crate) fn any_changed(&self) -> bool {
+        self.slots.values().any(|slot| slot.changed)
+    }
+
     /// Takes a row out.
     pub(crate) fn take(&mut self, key: R::Key) -> Option<R> {
         self.slots.remove(&key).map(|slot| slot.row)

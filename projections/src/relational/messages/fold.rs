@@ -39,6 +39,24 @@ pub(crate) fn touched(id: Uuid, event: &MessageEvent) -> Option<Uuid> {
     }
 }
 
+/// The message that began the thread of a new one.
+pub(crate) fn root_of_new(event: &MessageEvent) -> Option<Uuid> {
+    match event {
+        MessageEvent::Posted(posting) => posting.thread_id.map(|root| root.0),
+        MessageEvent::Edited { .. }
+        | MessageEvent::Deleted { .. }
+        | MessageEvent::Pinned { .. }
+        | MessageEvent::Unpinned { .. }
+        | MessageEvent::Reacted { .. }
+        | MessageEvent::ReactionRemoved { .. } => None,
+    }
+}
+
+/// The message that began the thread, as far as those that are there tell.
+pub(crate) fn root(messages: &Rows<MessageRecord>, id: Uuid, event: &MessageEvent) -> Option<Uuid> {
+    root_of_new(event).or_else(|| Some(messages.get(id)?.root()?.0))
+}
+
 /// Has an event its `wanted` effects, and answers with those that it could not have, because the row is not there.
 pub(crate) fn apply(
     messages: &mut Rows<MessageRecord>,

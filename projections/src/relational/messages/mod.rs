@@ -7,7 +7,7 @@ mod record;
 mod rows;
 mod store;
 
-pub(crate) use fold::{Effects, apply, touched};
+pub(crate) use fold::{Effects, apply, root, root_of_new, touched};
 pub(crate) use partition::{Month, ensure as ensure_months};
 pub(crate) use record::{Mention, MessageRecord};
 pub use rows::{Cursor, EarlierText, HistoryPage, MessageDetail, MessageRow, ThreadRows};

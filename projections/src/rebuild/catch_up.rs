@@ -1,0 +1,123 @@
+//! Brings the tables under construction up: first what came too late for its row while folding, then what was appended meanwhile.
+
+use domain::{Event, MessageEvent, Recorded};
+use sqlx::Connection;
+use uuid::Uuid;
+
+use super::fold::{Late, count};
+use super::report::{Phase, RebuildError, RebuildProgress};
+use super::shadow::Shadow;
+use crate::batch;
+use crate::checkpoint::{self, Checkpoint};
+use crate::feed::{BATCH_EVENTS_MAX, log};
+use crate::park::{self, Parked, ParkedKeys};
+use crate::projector::ApplyError;
+use crate::relational::messages::{self, Effects};
+use crate::relational::{self, Count, Model, Relational, Seen};
+
+/// Late events of one transaction.
+const LATE_EVENTS: usize = 2_000;
+
+/// How often to catch up before giving up: each time takes less than the one before, unless the log grows faster than that.
+const ROUNDS_MAX: usize = 100;
+
+/// Where the tables under construction stand.
+pub(super) struct CatchUp {
+    stood: Checkpoint,
+    parked: ParkedKeys,
+}
+
+impl CatchUp {
+    /// The tables hold everything up to `position` but what is parked, and what is late.
+    pub(super) async fn begin(shadow: &mut Shadow, position: i64, parked: &Parked) -> Result<Self, RebuildError> {
+        let mut tx = shadow.connection.begin().await?;
+        let begun = checkpoint::begin_epoch(&mut tx, relational::NEXT_NAME, "a rebuild").await?;
+        checkpoint::advance(&mut tx, relational::NEXT_NAME, begun, position).await?;
+        parked.store(&mut tx, relational::NEXT_NAME).await?;
+        let parked = park::keys(&mut tx, relational::NEXT_NAME).await?;
+        tx.commit().await?;
+        Ok(Self { stood: Checkpoint { position, ..begun }, parked })
+    }
+
+    /// Where they stand.
+    pub(super) fn position(&self) -> i64 {
+        self.stood.position
+    }
+
+    /// Keys that wait.
+    pub(super) fn parked(&self) -> Vec<String> {
+        self.parked.iter().map(str::to_owned).collect()
+    }
+
+    /// What came too late for its row.
+    pub(super) async fn apply_late(
+        &self,
+        shadow: &mut Shadow,
+        late: &[Late],
+        observe: &(dyn Fn(RebuildProgress) + Send + Sync),
+    ) -> Result<(), RebuildError> {
+        for (done, chunk) in late.chunks(LATE_EVENTS).enumerate() {
+            let positions = chunk.iter().map(|late| late.position).collect::<Vec<_>>();
+            let events = log::read_positions(&shadow.pool, &positions).await?;
+            let events = events.into_iter().filter_map(|event| event.event.ok()).collect::<Vec<_>>();
+            let mut tx = shadow.connection.begin().await?;
+            apply_late(&mut tx, &events, chunk).await?;
+            tx.commit().await?;
+            observe(RebuildProgress { phase: Phase::CatchingUp, done: (done * LATE_EVENTS) as u64, total: late.len() as u64 });
+        }
+        Ok(())
+    }
+
+    /// Up to exactly `position`.
+    pub(super) async fn up_to(
+        &mut self,
+        shadow: &mut Shadow,
+        position: i64,
+        observe: &(dyn Fn(RebuildProgress) + Send + Sync),
+    ) -> Result<(), RebuildError> {
+        while self.stood.position < position {
+            let behind = usize::try_from(position - self.stood.position).unwrap_or(usize::MAX);
+            let events = log::read(&shadow.pool, self.stood.position, behind.min(BATCH_EVENTS_MAX)).await?;
+            if events.is_empty() {
+                return Err(RebuildError::Log(format!("it ends at {}, before {position}", self.stood.position).into()));
+            }
+            self.stood = batch::apply(&mut shadow.connection, &mut Relational::next(), self.stood, &events, &mut self.parked).await?;
+            observe(RebuildProgress { phase: Phase::CatchingUp, done: count(self.stood.position), total: count(position) });
+        }
+        Ok(())
+    }
+
+    /// Up to where less than a batch is missing to the live model, or, where that is behind, stay.
+    pub(super) async fn approach_live(
+        &mut self,
+        shadow: &mut Shadow,
+        observe: &(dyn Fn(RebuildProgress) + Send + Sync),
+    ) -> Result<(), RebuildError> {
+        for _ in 0..ROUNDS_MAX {
+            let live = checkpoint::read(&mut shadow.connection, relational::NAME).await?.map_or(0, |live| live.position);
+            if live - self.stood.position <= i64::try_from(BATCH_EVENTS_MAX).unwrap_or(i64::MAX) {
+                return Ok(());
+            }
+            self.up_to(shadow, live, observe).await?;
+        }
+        Err(RebuildError::Outrun)
+    }
+}
+
+async fn apply_late(tx: &mut sqlx::PgConnection, events: &[Recorded<Event>], late: &[Late]) -> Result<(), RebuildError> {
+    let events = events.iter().zip(late).filter_map(|(event, late)| match &event.event {
+        Event::Message(happened) => Some((event, happened, late.effects)),
+        Event::User(_) | Event::Workspace(_) | Event::Channel(_) => None,
+    });
+    let events = events.collect::<Vec<(&Recorded<Event>, &MessageEvent, Effects)>>();
+    let touched = events.iter().flat_map(|(event, happened, _)| [Some(event.stream.id), messages::root_of_new(happened)]);
+    let mut model = Model::load_messages(tx, touched.flatten().collect::<Vec<Uuid>>()).await?;
+    for (event, happened, effects) in events {
+        let missing = messages::apply(&mut model.messages, event.stream.id, Seen::of(event), happened, effects, Count::Late)?;
+        if missing != Effects::NONE {
+            return Err(RebuildError::Write(format!("the message of event {} is not there", event.position).into()));
+        }
+    }
+    model.save(tx).await.map_err(ApplyError::Store)?;
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Proves the new model equal to the live one: counts, and a checksum over each table's rows that does not mind their order, both at the
+//! same position. The live model is read in one snapshot together with its checkpoint, so it need not stand still.
+
+use sqlx::{Connection, Executor, PgConnection, Row};
+
+use super::catch_up::CatchUp;
+use super::report::{Difference, Phase, RebuildError, RebuildProgress};
+use super::shadow::{LIVE, NEXT, Shadow};
+use crate::{checkpoint, park, relational};
+
+/// What comparing has found.
+pub(super) struct Compared {
+    /// Where both models stood.
+    pub(super) position: i64,
+    /// The rows of each table of the new model.
+    pub(super) rows: Vec<(String, i64)>,
+    /// Where they differ.
+    pub(super) differences: Vec<Difference>,
+}
+
+/// A table's number of rows, and the sum of their hashes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Checksum {
+    rows: i64,
+    sum: String,
+}
+
+/// Compares the two models. Nothing, where the live one is behind the new one, so that they cannot stand at the same position.
+///
+/// Keys that wait in either are left out: a rebuild is how they are let go.
+pub(super) async fn compare(
+    shadow: &mut Shadow,
+    next: &mut CatchUp,
+    observe: &(dyn Fn(RebuildProgress) + Send + Sync),
+) -> Result<Option<Compared>, RebuildError> {
+    let mut connection = shadow.connect().await?;
+    let mut live = connection.begin().await?;
+    live.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let Some(stood) = checkpoint::read(&mut live, relational::NAME).await? else { return Ok(None) };
+    if stood.position < next.position() {
+        return Ok(None);
+    }
+    next.up_to(shadow, stood.position, observe).await?;
+    let mut parked = next.parked();
+    parked.extend(park::keys(&mut live, relational::NAME).await?.iter().map(str::to_owned));
+    let tables = shadow.tables().await?;
+    let mut compared = Compared { position: stood.position, rows: Vec::new(), differences: Vec::new() };
+    for (done, table) in (1..).zip(&tables) {
+        let (old, new) =
+            futures::try_join!(checksum(&mut live, LIVE, table, &parked), checksum(&mut shadow.connection, NEXT, table, &parked))?;
+        compared.note(table, &old, &new);
+        observe(RebuildProgress { phase: Phase::Comparing, done, total: tables.len() as u64 });
+    }
+    Ok(Some(compared))
+}
+
+impl Compared {
+    fn note(&mut self, table: &str, old: &Checksum, new: &Checksum) {
+        self.rows.push((table.to_owned(), new.rows));
+        if old != new {
+            self.differences.push(Difference { table: table.to_owned(), live_rows: old.rows, new_rows: new.rows });
+        }
+    }
+}
+
+/// Not checked when it is compiled: the tables are those of the catalog.
+async fn checksum(connection: &mut PgConnection, schema: &str, table: &str, parked: &[String]) -> sqlx::Result<Checksum> {
+    let wanted = if parked.is_empty() { "TRUE".to_owned() } else { format!("{} <> ALL ($1)", relational::park_key_of(table)) };
+    let statement = format!(
+        "SELECT count(*), COALESCE(sum(hashtextextended(t::text, 0)), 0)::text FROM {schema}.{table} t WHERE {wanted} AND $1 IS NOT NULL"
+    );
+    let row = sqlx::query(&statement).bind(parked).fetch_one(connection).await?;
+    Ok(Checksum { rows: row.try_get(0)?, sum: row.try_get(1)? })
+}

@@ -1,0 +1,201 @@
+//! Folds the log into rows in memory, and copies them. Bounded: only the messages that were touched last are kept; an event about an
+//! earlier one is noted, and applied when the indexes are there to find it by.
+
+use std::collections::BTreeSet;
+
+use domain::{Event, Recorded};
+
+use super::report::{Phase, RebuildError, RebuildProgress};
+use super::shadow::Shadow;
+use super::writer::{Piece, Writer};
+use crate::feed::Delivery;
+use crate::feed::log::LogStream;
+use crate::park::Parked;
+use crate::projector::ApplyError;
+use crate::relational::audit_log::AuditRecord;
+use crate::relational::channel_members::ChannelMemberRecord;
+use crate::relational::messages::{self, Effects, Mention, MessageRecord, Month};
+use crate::relational::{CopyBuffer, Count, Model, Rows, Seen};
+use crate::runner::chain;
+
+/// Messages of one generation: two are kept, and a message that is touched moves to the younger one.
+const GENERATION_ROWS_MAX: usize = 40_000;
+
+/// Memory for the messages of one generation.
+const GENERATION_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How many bytes are copied at once.
+const PIECE_BYTES: usize = 4 * 1024 * 1024;
+
+/// An event whose message had already been copied: what it has still to do, in order of position.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Late {
+    pub(super) position: i64,
+    pub(super) effects: Effects,
+}
+
+/// What is left to be done once the rows are there.
+#[derive(Debug, Default)]
+pub(super) struct Folded {
+    pub(super) late: Vec<Late>,
+    pub(super) parked: Parked,
+}
+
+/// The tables in memory.
+#[derive(Default)]
+struct Folder {
+    /// Everything but messages; of those, the younger generation.
+    model: Model,
+    model_bytes: usize,
+    /// The older generation of messages.
+    older: Rows<MessageRecord>,
+    audit_log: CopyBuffer,
+    folded: Folded,
+}
+
+/// Folds the log up to `target`, and writes every row.
+pub(super) async fn fold(
+    shadow: &mut Shadow,
+    target: i64,
+    observe: &(dyn Fn(RebuildProgress) + Send + Sync),
+) -> Result<Folded, RebuildError> {
+    let writer = Writer::start(shadow.connect().await?);
+    let outcome = fold_into(shadow, target, &writer, observe).await;
+    // What kept the writer from writing is why there was no going on.
+    writer.finish().await?;
+    outcome
+}
+
+async fn fold_into(
+    shadow: &mut Shadow,
+    target: i64,
+    writer: &Writer,
+    observe: &(dyn Fn(RebuildProgress) + Send + Sync),
+) -> Result<Folded, RebuildError> {
+    let mut folder = Folder::default();
+    let mut log = LogStream::open(shadow.pool.clone(), 0, target);
+    while let Some(events) = log.next().await {
+        let events = events?;
+        let reached = events.last().map_or(0, |event| event.position);
+        for event in &events {
+            folder.fold(event)?;
+        }
+        if !folder.write_what_is_full(writer).await {
+            return Ok(Folded::default());
+        }
+        observe(RebuildProgress { phase: Phase::Folding, done: count(reached), total: count(target) });
+    }
+    folder.write_the_rest(shadow, writer).await
+}
+
+impl Folder {
+    fn fold(&mut self, event: &Delivery) -> Result<(), RebuildError> {
+        if self.folded.parked.has(&event.park_key) {
+            self.folded.parked.follows(event);
+            return Ok(());
+        }
+        match &event.event {
+            Err(error) => self.folded.parked.begins(event, chain(error)),
+            Ok(recorded) => match self.fold_recorded(recorded) {
+                Err(error) if error.is_poison() => self.folded.parked.begins(event, error.told()),
+                outcome => outcome?,
+            },
+        }
+        Ok(())
+    }
+
+    fn fold_recorded(&mut self, event: &Recorded<Event>) -> Result<(), ApplyError> {
+        if let Event::Message(happened) = &event.event {
+            let id = event.stream.id;
+            self.rejuvenate(id);
+            if let Some(root) = messages::root(&self.model.messages, id, happened) {
+                self.rejuvenate(root);
+            }
+            let before = self.model.messages.len();
+            let effects = messages::apply(&mut self.model.messages, id, Seen::of(event), happened, Effects::ALL, Count::InTurn)?;
+            if self.model.messages.len() > before {
+                self.model_bytes += self.model.messages.get(id).map_or(0, MessageRecord::size);
+            }
+            if effects != Effects::NONE {
+                self.folded.late.push(Late { position: event.position, effects });
+            }
+        }
+        self.model.apply_without_messages(event)
+    }
+
+    /// A message that is touched is kept for longer.
+    fn rejuvenate(&mut self, id: uuid::Uuid) {
+        if let Some(message) = self.older.take(id) {
+            self.model_bytes += message.size();
+            self.model.messages.load([message]);
+        }
+    }
+
+    /// Whether writing goes on.
+    async fn write_what_is_full(&mut self, writer: &Writer) -> bool {
+        for record in self.model.audit_log.drain(..) {
+            self.audit_log.push(&record);
+        }
+        if self.audit_log.len() >= PIECE_BYTES
+            && !writer.write(Piece::of::<AuditRecord>("audit_log", std::mem::take(&mut self.audit_log))).await
+        {
+            return false;
+        }
+        if self.model.messages.len() >= GENERATION_ROWS_MAX || self.model_bytes >= GENERATION_BYTES_MAX {
+            self.model_bytes = 0;
+            let full = std::mem::take(&mut self.model.messages);
+            let oldest = std::mem::replace(&mut self.older, full);
+            return write_messages(writer, oldest).await;
+        }
+        true
+    }
+
+    async fn write_the_rest(mut self, shadow: &mut Shadow, writer: &Writer) -> Result<Folded, RebuildError> {
+        let messages = std::mem::take(&mut self.model.messages);
+        let audit_log = Piece::of::<AuditRecord>("audit_log", self.audit_log);
+        let members = std::mem::take(&mut self.model.channel_members);
+        let going_on = write_messages(writer, self.older).await
+            && write_messages(writer, messages).await
+            && writer.write(audit_log).await
+            && write_channel_members(writer, members).await;
+        if going_on {
+            self.model.fill(&mut shadow.connection).await?;
+        }
+        Ok(self.folded)
+    }
+}
+
+async fn write_messages(writer: &Writer, messages: Rows<MessageRecord>) -> bool {
+    let (mut rows, mut mentions, mut months) = (CopyBuffer::default(), CopyBuffer::default(), BTreeSet::new());
+    for message in messages.into_rows() {
+        rows.push(&message);
+        months.insert(Month::of(message.created_at()));
+        for mention in message.mentions() {
+            mentions.push(&mention);
+        }
+        if rows.len() >= PIECE_BYTES {
+            let piece = Piece::of_table::<MessageRecord>(std::mem::take(&mut rows)).in_months(std::mem::take(&mut months));
+            if !writer.write(piece).await {
+                return false;
+            }
+        }
+    }
+    writer.write(Piece::of_table::<MessageRecord>(rows).in_months(months)).await
+        && writer.write(Piece::of::<Mention>("mentions", mentions)).await
+}
+
+async fn write_channel_members(writer: &Writer, members: Rows<ChannelMemberRecord>) -> bool {
+    let mut rows = CopyBuffer::default();
+    for member in members.into_rows() {
+        rows.push(&member);
+        if rows.len() >= PIECE_BYTES && !writer.write(Piece::of_table::<ChannelMemberRecord>(std::mem::take(&mut rows))).await {
+            return false;
+        }
+    }
+    writer.write(Piece::of_table::<ChannelMemberRecord>(rows)).await
+}
+
+/// A position, or a number of events, as progress counts them.
+pub(super) fn count(events: i64) -> u64 {
+    u64::try_from(events).unwrap_or(0)
+}

@@ -1,0 +1,193 @@
+//! The live tables' indexes and constraints, on the tables under construction: read off the catalog, built on several connections.
+//!
+//! Those of partitioned tables are built partition by partition and then attached, as `pg_dump` does it: so they are shared out evenly.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use futures::future::try_join_all;
+use sqlx::{Executor, PgConnection, query_as};
+
+use super::report::{Phase, RebuildError, RebuildProgress};
+use super::shadow::{LIVE, NEXT, Shadow};
+
+/// Connections that build at the same time.
+const CONNECTIONS: usize = 2;
+
+/// An index of a live table.
+struct Index {
+    /// Its table.
+    table: String,
+    /// Its name.
+    name: String,
+    /// `CREATE INDEX …`, of the live table.
+    definition: String,
+    /// `PRIMARY KEY (…)` or `UNIQUE (…)`, where it stands for a constraint.
+    constraint: Option<String>,
+    /// Whether its table is partitioned.
+    partitioned: bool,
+}
+
+/// A table under construction that has rows of its own.
+struct Leaf {
+    /// The table whose indexes it gets: itself, or what it is a partition of.
+    table: String,
+    /// Its name.
+    name: String,
+    /// Its size.
+    bytes: i64,
+}
+
+/// One index to be built.
+struct Job {
+    statement: String,
+    bytes: i64,
+}
+
+/// Builds them all.
+pub(super) async fn build(shadow: &mut Shadow, observe: &(dyn Fn(RebuildProgress) + Send + Sync)) -> Result<(), RebuildError> {
+    let indexes = indexes(&mut shadow.connection).await?;
+    let leaves = leaves(&mut shadow.connection).await?;
+    for index in indexes.iter().filter(|index| index.partitioned) {
+        shadow.connection.execute(index.on_parent().as_str()).await?;
+    }
+    let mut jobs = jobs(&indexes, &leaves);
+    // The largest first, so that the connections end at about the same time.
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes));
+    let (taken, done) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let mut connections = Vec::new();
+    for _ in 0..CONNECTIONS {
+        connections.push(shadow.connect().await?);
+    }
+    try_join_all(connections.into_iter().map(|connection| work(connection, &jobs, &taken, &done, observe))).await?;
+    for index in indexes.iter().filter(|index| index.partitioned) {
+        for leaf in leaves.iter().filter(|leaf| leaf.table == index.table) {
+            shadow.connection.execute(index.attach(leaf).as_str()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Builds whatever is next, until nothing is left.
+async fn work(
+    mut connection: PgConnection,
+    jobs: &[Job],
+    taken: &AtomicUsize,
+    done: &AtomicU64,
+    observe: &(dyn Fn(RebuildProgress) + Send + Sync),
+) -> sqlx::Result<()> {
+    while let Some(job) = jobs.get(taken.fetch_add(1, Ordering::Relaxed)) {
+        connection.execute(job.statement.as_str()).await?;
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        observe(RebuildProgress { phase: Phase::Indexing, done, total: jobs.len() as u64 });
+    }
+    Ok(())
+}
+
+fn jobs(indexes: &[Index], leaves: &[Leaf]) -> Vec<Job> {
+    let of_leaf = |leaf: &Leaf| {
+        let here = indexes.iter().filter(|index| index.table == leaf.table);
+        here.map(|index| Job { statement: index.on_leaf(leaf), bytes: leaf.bytes * index.weight() }).collect::<Vec<_>>()
+    };
+    leaves.iter().flat_map(of_leaf).collect()
+}
+
+impl Index {
+    /// On the partitioned table alone: it becomes valid when every partition's is attached.
+    fn on_parent(&self) -> String {
+        match &self.constraint {
+            Some(constraint) => format!("ALTER TABLE ONLY {NEXT}.{} ADD CONSTRAINT {} {constraint}", self.table, self.name),
+            None => self.definition.replace(&format!(" {LIVE}.{} ", self.table), &format!(" {NEXT}.{} ", self.table)),
+        }
+    }
+
+    fn on_leaf(&self, leaf: &Leaf) -> String {
+        let (name, table) = (self.name_on(leaf), &leaf.name);
+        match &self.constraint {
+            Some(constraint) => format!("ALTER TABLE {NEXT}.{table} ADD CONSTRAINT {name} {constraint}"),
+            None => {
+                let (head, tail) = self.definition.split_once(" USING ").unwrap_or((&self.definition, ""));
+                let unique = if head.starts_with("CREATE UNIQUE ") { "UNIQUE " } else { "" };
+                format!("CREATE {unique}INDEX {name} ON {NEXT}.{table} USING {tail}")
+            }
+        }
+    }
+
+    fn attach(&self, leaf: &Leaf) -> String {
+        format!("ALTER INDEX {NEXT}.{} ATTACH PARTITION {NEXT}.{}", self.name, self.name_on(leaf))
+    }
+
+    /// `idx_messages_user` is `idx_messages_2024_01_user` on the partition `messages_2024_01`.
+    fn name_on(&self, leaf: &Leaf) -> String {
+        if self.partitioned { self.name.replacen(&self.table, &leaf.name, 1) } else { self.name.clone() }
+    }
+
+    /// About how long it takes, among indexes of one table: words are cut and stemmed for a full text index.
+    fn weight(&self) -> i64 {
+        if self.definition.contains(" USING gin ") { 10 } else { 1 }
+    }
+}
+
+async fn indexes(connection: &mut PgConnection) -> sqlx::Result<Vec<Index>> {
+    query_as!(
+        Index,
+        r#"SELECT t.relname::text AS "table!", i.relname::text AS "name!", pg_get_indexdef(i.oid) AS "definition!",
+                  pg_get_constraintdef(c.oid) AS "constraint?", t.relkind = 'p' AS "partitioned!"
+           FROM pg_index x
+           JOIN pg_class i ON i.oid = x.indexrelid
+           JOIN pg_class t ON t.oid = x.indrelid
+           LEFT JOIN pg_constraint c ON c.conindid = i.oid AND c.contype IN ('p', 'u')
+           WHERE t.relnamespace = $1::text::regnamespace AND NOT t.relispartition
+           ORDER BY t.relname, c.oid IS NULL, i.relname"#,
+        LIVE
+    )
+    .fetch_all(connection)
+    .await
+}
+
+async fn leaves(connection: &mut PgConnection) -> sqlx::Result<Vec<Leaf>> {
+    query_as!(
+        Leaf,
+        r#"SELECT COALESCE(p.relname, t.relname)::text AS "table!", t.relname::text AS "name!", pg_relation_size(t.oid) AS "bytes!"
+           FROM pg_class t
+           LEFT JOIN pg_inherits h ON h.inhrelid = t.oid
+           LEFT JOIN pg_class p ON p.oid = h.inhparent
+           WHERE t.relnamespace = $1::text::regnamespace AND t.relkind = 'r'"#,
+        NEXT
+    )
+    .fetch_all(connection)
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(constraint: Option<&str>) -> Index {
+        Index {
+            table: "messages".into(),
+            name: "idx_messages_user".into(),
+            definition: "CREATE INDEX idx_messages_user ON ONLY read.messages USING btree (user_id)".into(),
+            constraint: constraint.map(str::to_owned),
+            partitioned: true,
+        }
+    }
+
+    #[test]
+    fn a_partition_gets_its_own_index_under_its_own_name() {
+        let leaf = Leaf { table: "messages".into(), name: "messages_2024_01".into(), bytes: 1 };
+        let index = index(None);
+        assert_eq!(index.on_parent(), "CREATE INDEX idx_messages_user ON ONLY read_next.messages USING btree (user_id)");
+        assert_eq!(index.on_leaf(&leaf), "CREATE INDEX idx_messages_2024_01_user ON read_next.messages_2024_01 USING btree (user_id)");
+        assert_eq!(index.attach(&leaf), "ALTER INDEX read_next.idx_messages_user ATTACH PARTITION read_next.idx_messages_2024_01_user");
+    }
+
+    #[test]
+    fn a_constraint_is_a_constraint_on_the_partition_too() {
+        let leaf = Leaf { table: "messages".into(), name: "messages_2024_01".into(), bytes: 1 };
+        let index = index(Some("PRIMARY KEY (message_id, created_at)"));
+        assert_eq!(
+            index.on_leaf(&leaf),
+            "ALTER TABLE read_next.messages_2024_01 ADD CONSTRAINT idx_messages_2024_01_user PRIMARY KEY (message_id, created_at)"
+        );
+    }
+}
