@@ -38,10 +38,15 @@ impl TestApp {
     }
 
     /// A fresh one, with settings of the environment changed.
+    pub async fn start_with(changes: &[(&str, &str)]) -> Self {
+        Self::start_as(Roles::ALL, changes).await
+    }
+
+    /// A fresh one that does only some things, with settings of the environment changed.
     ///
     /// # Panics
     /// It does not start.
-    pub async fn start_with(changes: &[(&str, &str)]) -> Self {
+    pub async fn start_as(roles: Roles, changes: &[(&str, &str)]) -> Self {
         let database = TestDatabase::create().await;
         let name = Uuid::now_v7().simple().to_string();
         let (redis_prefix, stream) = (format!("test:{name}:"), format!("test-{name}"));
@@ -59,7 +64,7 @@ impl TestApp {
         environment.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let settings = Settings::from_sources(&environment, None).expect("the settings of a test");
         let app = App::connect(settings).await.expect("the servers that a test needs: run `make services` first");
-        let server = Server::start(app, Roles::ALL).expect("a server");
+        let server = Server::start(app, roles).expect("a server");
         let url = format!("http://{}", server.address().expect("an address"));
         Self { url, redis_prefix, stream, database, server: Some(server), http: reqwest::Client::new() }
     }

@@ -1,5 +1,6 @@
 //! Projections and replays.
 
+use api::app::Roles;
 use serde_json::json;
 use tests::{Team, TestApp, eventually};
 
@@ -27,11 +28,21 @@ async fn operators_see_the_projections_and_replay_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_waits_for_its_position_and_says_when_it_does_not_come() {
-    let app = TestApp::start().await;
+    let http_only = Roles { http: true, relay: false, projectors: false };
+    let app = TestApp::start_as(http_only, &[]).await;
     let ann = app.sign_up("ann").await;
-    let behind = ann.get_at(1_000_000, "/v1/users/me").await;
+    let behind = ann.get_at(1, "/v1/projections").await;
     assert!(behind.header("retry-after").is_some());
     behind.expect_problem(503, "projection.behind");
+    ann.get("/v1/projections").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_that_no_command_answered_is_refused_at_once() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let beyond = ann.get_at(1_000_000, "/v1/users/me").await.expect_problem(400, "request.position_unknown");
+    assert_eq!(beyond["field"], "Backscroll-Min-Position");
     let wrong = tests::person::send(ann.request(reqwest::Method::GET, "/v1/users/me").header("Backscroll-Min-Position", "soon")).await;
     assert_eq!(wrong.expect_problem(400, "request.header_invalid")["field"], "Backscroll-Min-Position");
 }

@@ -1,0 +1,140 @@
+//! The read side against real servers: what each event does, and what happens when something goes wrong.
+
+mod events;
+mod feed;
+mod parking;
+mod queries;
+mod rebuild;
+mod runner;
+mod whole;
+
+use std::time::Duration;
+
+use commands::Commands;
+use domain::ids::{ChannelId, MessageId, UserId};
+use domain::message::NewMessage;
+use domain::text::MessageBody;
+use projections::{Progress, ReadModels, RebuildOptions, RebuildReport};
+use sqlx::PgPool;
+use tests::TestDatabase;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+use crate::support::{Team, Writing, asked};
+
+/// How long a projector may be behind before a test gives up.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A write side and a read side over one database; the projector runs until this is dropped.
+pub struct House {
+    pub writing: Writing,
+    pub reading: Reading,
+}
+
+/// A read side.
+pub struct Reading {
+    pub pool: PgPool,
+    pub read: ReadModels,
+    pub progress: Progress,
+    projector: Option<DropGuard>,
+}
+
+impl House {
+    /// With a projector that polls the log.
+    pub async fn start() -> Self {
+        let mut house = Self::without_projector().await;
+        house.reading.start_projector(None);
+        house
+    }
+
+    pub async fn without_projector() -> Self {
+        let writing = Writing::start().await;
+        let reading = Reading::of(&writing.database).await;
+        Self { writing, reading }
+    }
+
+    pub fn commands(&self) -> &Commands {
+        &self.writing.commands
+    }
+
+    /// Waits until everything that was appended is in the read tables.
+    pub async fn settle(&self) {
+        let head = self.writing.commands.store().catch_up().await.expect("the head");
+        self.reading.progress.wait_for(projections::RELATIONAL, head, LIMIT).await.expect("the projector keeps up");
+    }
+
+    pub async fn post(&self, author: UserId, channel_id: ChannelId, text: &str) -> MessageId {
+        self.post_in(author, channel_id, text, None).await
+    }
+
+    pub async fn reply(&self, author: UserId, channel_id: ChannelId, root: MessageId, text: &str) -> MessageId {
+        self.post_in(author, channel_id, text, Some(root)).await
+    }
+
+    async fn post_in(&self, author: UserId, channel_id: ChannelId, text: &str, thread_id: Option<MessageId>) -> MessageId {
+        let asked = asked(author);
+        let new = new_message(asked.context.at, text, thread_id);
+        let message_id = new.message_id;
+        self.commands().post_message(&asked, channel_id, new).await.expect("a message");
+        message_id
+    }
+
+    pub async fn rebuild(&self, options: RebuildOptions) -> Result<RebuildReport, projections::RebuildError> {
+        projections::rebuild(&self.reading.pool, projections::RELATIONAL, options, |_| {}).await
+    }
+}
+
+impl Reading {
+    pub async fn of(database: &TestDatabase) -> Self {
+        let pool = database.read_pool(8).await;
+        Self { read: ReadModels::new(pool.clone()), progress: Progress::new(pool.clone()), pool, projector: None }
+    }
+
+    pub fn start_projector(&mut self, nats: Option<(async_nats::Client, String)>) {
+        let (nats, stream) = nats.map_or((None, String::new()), |(client, stream)| (Some(client), stream));
+        let settings = projections::Settings {
+            pool: self.pool.clone(),
+            nats,
+            stream,
+            wake: None,
+            progress: self.progress.clone(),
+            holder: "a test".into(),
+        };
+        let shutdown = CancellationToken::new();
+        tokio::spawn(projections::run(settings, shutdown.clone()));
+        self.projector = Some(shutdown.drop_guard());
+    }
+
+    pub fn stop_projector(&mut self) {
+        self.projector = None;
+    }
+
+    /// Every read table, row by row, in an order that does not depend on where the rows are stored.
+    pub async fn dump(&self) -> Vec<String> {
+        let mut dump = Vec::new();
+        for table in ["users", "workspaces", "workspace_members", "workspace_invitations", "channels", "channel_members", "messages", "mentions", "audit_log"] {
+            let rows = sqlx::query_scalar::<_, String>(&format!("SELECT t::text FROM {table} t ORDER BY 1"));
+            let rows = rows.fetch_all(&self.pool).await.expect("a read table");
+            dump.extend(rows.into_iter().map(|row| format!("{table} {row}")));
+        }
+        dump
+    }
+}
+
+pub fn new_message(at: chrono::DateTime<chrono::Utc>, text: &str, thread_id: Option<MessageId>) -> NewMessage {
+    NewMessage {
+        message_id: MessageId::at(at, *Uuid::now_v7().as_bytes().last_chunk().expect("ten bytes")),
+        content: MessageBody::parse(text).expect("a text"),
+        thread_id,
+        client_msg_id: None,
+        sent_at: at,
+    }
+}
+
+/// A workspace with two members.
+pub async fn team_of_three(house: &House) -> (Team, UserId, UserId) {
+    let team = house.writing.workspace().await;
+    let ann = team.member(house.commands(), "ann", domain::permission::Role::Member).await;
+    let bob = team.member(house.commands(), "bob", domain::permission::Role::Member).await;
+    (team, ann, bob)
+}
