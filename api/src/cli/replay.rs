@@ -22,7 +22,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
     let pool = read_pool(&settings).await?;
     let meter = Meter::new("events");
-    let options = RebuildOptions { accept_differences: arguments.accept_differences };
+    let options = RebuildOptions { accept_differences: arguments.accept_differences, ..RebuildOptions::default() };
     let observe = |progress: projections::RebuildProgress| meter.at(progress.phase.as_str(), progress.done, progress.total, "");
     let outcome = projections::rebuild(&pool, &arguments.name, options, observe).await;
     meter.finish();

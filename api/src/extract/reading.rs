@@ -8,6 +8,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use commands::CommandError;
 use domain::ids::UserId;
 use futures::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
@@ -49,11 +50,24 @@ impl FromRequest for Reading {
             let actor = Actor::extract(&request).await?.user_id;
             let app = App::of(&request)?;
             app.commands.active_user(actor).await?;
-            let min_position = min_position(&request)?;
-            let position = app.progress.wait_for(projections::RELATIONAL, min_position, WAIT_MAX).await?;
+            let position = reach(&app, min_position(&request)?).await?;
             Ok(Self { actor, position })
         })
     }
+}
+
+/// Waits until the read model is there; not for what the log does not hold, which nobody can have been told.
+async fn reach(app: &App, min_position: i64) -> Result<i64, Problem> {
+    let reached = app.progress.wait_for(projections::RELATIONAL, 0, WAIT_MAX).await?;
+    if reached >= min_position {
+        return Ok(reached);
+    }
+    let head = app.commands.store().catch_up().await.map_err(CommandError::from)?;
+    if min_position > head {
+        let detail = format!("the log ends at position {head}: send a position that a command has answered");
+        return Err(Problem::malformed("request.position_unknown", Some(MIN_POSITION.into()), detail));
+    }
+    Ok(app.progress.wait_for(projections::RELATIONAL, min_position, WAIT_MAX).await?)
 }
 
 fn min_position(request: &HttpRequest) -> Result<i64, Problem> {

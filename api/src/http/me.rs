@@ -8,6 +8,7 @@ use domain::text::{AvatarUrl, Bio, DisplayName, Emoji, InvalidText, Language, Ph
 use domain::user::{Json, Preferences, Profile};
 use projections::relational::users::UserRow;
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::answer::Done;
@@ -16,6 +17,9 @@ use super::users::{no_such_user, parse_password};
 use crate::app::App;
 use crate::extract::{Actor, Body, Change, Command, Reading, Seen};
 use crate::problem::Problem;
+
+/// The most bytes of what a client keeps here, as JSON.
+const JSON_BYTES_MAX: usize = 65_536;
 
 /// Shows the asker to themselves.
 #[utoipa::path(tag = "users", params(QueryHeaders),
@@ -145,9 +149,30 @@ impl ChangePreferences {
         Ok(PreferencesChange {
             timezone: self.timezone.parse(|text| Timezone::parse(text))?,
             language: self.language.parse(|text| Language::parse(text))?,
-            notification_settings: self.notification_settings.clone(),
-            theme_preferences: self.theme_preferences.clone(),
+            notification_settings: self.notification_settings.parse(|json| storable("notification_settings", json))?,
+            theme_preferences: self.theme_preferences.parse(|json| storable("theme_preferences", json))?,
         })
+    }
+}
+
+/// What clients keep here must fit into a row: not too large, and without U+0000, which Postgres' `jsonb` does not take.
+fn storable(field: &'static str, json: &Json) -> Result<Json, InvalidText> {
+    let refuse = |reason: String| Err(InvalidText { field, reason });
+    if json.iter().any(|(key, value)| key.contains('\0') || has_nul(value)) {
+        return refuse("may not contain the character U+0000".into());
+    }
+    match serde_json::to_string(json) {
+        Ok(text) if text.len() <= JSON_BYTES_MAX => Ok(json.clone()),
+        _ => refuse(format!("may have at most {JSON_BYTES_MAX} bytes as JSON")),
+    }
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

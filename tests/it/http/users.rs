@@ -98,6 +98,16 @@ async fn preferences_and_the_status_are_changed_and_cleared() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_no_row_can_hold_is_refused_and_not_appended() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    for kept in [json!({"a\u{0}b": 1}), json!({"a": [{"b": "\u{0}"}]}), json!({"a": "x".repeat(70_000)})] {
+        let refused = ann.patch("/v1/users/me/preferences", json!({"theme_preferences": kept})).await.expect_problem(422, "input.invalid");
+        assert_eq!(refused["field"], "theme_preferences");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_sees_those_with_whom_one_shares_a_workspace() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
