@@ -4,6 +4,7 @@ mod connect;
 mod server;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use actix_web::{HttpRequest, web};
 use commands::Commands;
@@ -21,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::replays::Replays;
 
+pub(crate) use connect::ACQUIRE_MAX;
 pub use connect::{StartError, missing_migrations, nats_client, read_pool, write_pool};
 pub use server::{Roles, Server};
 
@@ -91,11 +93,22 @@ impl App {
     /// # Errors
     /// A figure cannot be written.
     pub async fn metrics_text(&self) -> Result<String, prometheus::Error> {
-        let relay = self.relay.position.load(std::sync::atomic::Ordering::Relaxed);
-        self.metrics.set_position("relay", relay);
-        self.metrics.set_position("log", *self.commands.store().head().borrow());
+        let head = *self.commands.store().head().borrow();
+        self.metrics.set_position("log", head);
+        self.metrics.set_position("relay", self.relay.position.load(Relaxed));
+        self.metrics.set_relay_leads(self.relay.leading.load(Relaxed));
         if let Ok(position) = self.progress.position(projections::RELATIONAL).await {
             self.metrics.set_position(projections::RELATIONAL, position);
+            self.metrics.set_lag(projections::RELATIONAL, (head - position).max(0));
+        }
+        let store = self.commands.store().stats();
+        for (what, total) in [
+            ("events", &store.events),
+            ("batches", &store.batches),
+            ("batches moved", &store.moved),
+            ("batches done with care", &store.careful),
+        ] {
+            self.metrics.set_done(what, total.load(Relaxed));
         }
         self.metrics.as_text()
     }

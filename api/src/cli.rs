@@ -9,6 +9,7 @@ mod progress;
 mod projections;
 mod replay;
 mod serve;
+mod unpark;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,6 +65,8 @@ enum Verb {
     Replay(replay::Arguments),
     /// Show where the projections are, and what they could not apply.
     Projections,
+    /// Apply what waits under a parked key, now that it can be applied.
+    Unpark(unpark::Arguments),
     /// Read the log.
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -146,6 +149,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Verb::Import(verb) => on_runtime(import::run(settings()?, verb)),
         Verb::Replay(arguments) => on_runtime(replay::run(settings()?, arguments)),
         Verb::Projections => on_runtime(projections::run(settings()?)),
+        Verb::Unpark(arguments) => on_runtime(unpark::run(settings()?, arguments)),
         Verb::Audit(verb) => on_runtime(audit::run(settings()?, verb)),
         Verb::Demo(arguments) => on_runtime(demo::run(settings()?, arguments)),
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::core::Collector;
+use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 /// The upper bounds of the histogram of requests, in seconds.
 const REQUEST_SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -13,6 +14,9 @@ pub struct Metrics {
     registry: Registry,
     requests: HistogramVec,
     positions: IntGaugeVec,
+    lag: IntGaugeVec,
+    done: IntCounterVec,
+    relay_leads: IntGauge,
 }
 
 impl Metrics {
@@ -21,19 +25,35 @@ impl Metrics {
     /// # Errors
     /// Two figures have the same name.
     pub fn new() -> Result<Self, prometheus::Error> {
-        let requests = HistogramVec::new(
-            HistogramOpts::new("backscroll_http_request_seconds", "How long requests took, by route and status.")
-                .buckets(REQUEST_SECONDS.into()),
-            &["method", "route", "status"],
-        )?;
-        let positions = IntGaugeVec::new(
-            Opts::new("backscroll_position", "The position in the log that a part of the server has reached."),
-            &["part"],
-        )?;
         let registry = Registry::new();
-        registry.register(Box::new(requests.clone()))?;
-        registry.register(Box::new(positions.clone()))?;
-        Ok(Self { registry, requests, positions })
+        let request_seconds = HistogramOpts::new("backscroll_http_request_seconds", "How long requests took, by route and status.");
+        let requests = HistogramVec::new(request_seconds.buckets(REQUEST_SECONDS.into()), &["method", "route", "status"])?;
+        let positions = Opts::new("backscroll_position", "The position in the log that a part of the server has reached.");
+        let lag = Opts::new("backscroll_projection_lag_events", "How many events of the log a projection has still to apply.");
+        // Events over batches is the size of a batch.
+        let done =
+            Opts::new("backscroll_event_store_total", "What the event store of this process has written, found moved, or done over.");
+        let metrics = Self {
+            positions: IntGaugeVec::new(positions, &["part"])?,
+            lag: IntGaugeVec::new(lag, &["projection"])?,
+            done: IntCounterVec::new(done, &["what"])?,
+            relay_leads: IntGauge::new("backscroll_relay_leads", "Whether this process publishes the log.")?,
+            requests,
+            registry,
+        };
+        metrics.register()?;
+        Ok(metrics)
+    }
+
+    fn register(&self) -> Result<(), prometheus::Error> {
+        let all: [Box<dyn Collector>; 5] = [
+            Box::new(self.requests.clone()),
+            Box::new(self.positions.clone()),
+            Box::new(self.lag.clone()),
+            Box::new(self.done.clone()),
+            Box::new(self.relay_leads.clone()),
+        ];
+        all.into_iter().try_for_each(|collector| self.registry.register(collector))
     }
 
     /// Counts an answered request.
@@ -45,6 +65,22 @@ impl Metrics {
     /// Says how far a part of the server has come.
     pub fn set_position(&self, part: &str, position: i64) {
         self.positions.with_label_values(&[part]).set(position);
+    }
+
+    /// Says how far a projection is behind the log.
+    pub fn set_lag(&self, projection: &str, events: i64) {
+        self.lag.with_label_values(&[projection]).set(events);
+    }
+
+    /// Says how much of something the event store has done since the process started.
+    pub fn set_done(&self, what: &str, total: u64) {
+        let counter = self.done.with_label_values(&[what]);
+        counter.inc_by(total.saturating_sub(counter.get()));
+    }
+
+    /// Says whether this process publishes the log.
+    pub fn set_relay_leads(&self, leads: bool) {
+        self.relay_leads.set(i64::from(leads));
     }
 
     /// Everything, in Prometheus' text format.

@@ -12,7 +12,7 @@ use crate::auth::session_cache::SessionCache;
 use crate::config::Settings;
 
 /// How long a request waits for a connection to Postgres before it is told to try again.
-const ACQUIRE_MAX: Duration = Duration::from_secs(3);
+pub(crate) const ACQUIRE_MAX: Duration = Duration::from_secs(3);
 /// The schemas in which the read models' tables are found.
 const SEARCH_PATH: &str = "read,public";
 

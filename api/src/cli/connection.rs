@@ -22,5 +22,5 @@ pub(super) async fn read_pool(settings: &Settings) -> Result<PgPool, Failure> {
 /// One connection, for migrations: they stay in the order of their names.
 pub(super) async fn migration_pool(settings: &Settings) -> Result<PgPool, Failure> {
     let options = PgConnectOptions::from_str(settings.postgres_url.expose())?.application_name("backscroll migrate");
-    Ok(PgPoolOptions::new().max_connections(1).connect_with(options).await?)
+    Ok(PgPoolOptions::new().max_connections(1).acquire_timeout(app::ACQUIRE_MAX).connect_with(options).await?)
 }
