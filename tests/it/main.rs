@@ -6,5 +6,6 @@ mod event_store;
 mod http;
 mod import;
 mod laws;
+mod projections;
 mod relay;
 mod support;

@@ -18,9 +18,6 @@ use crate::relational::messages::{self, Effects, Mention, MessageRecord, Month};
 use crate::relational::{CopyBuffer, Count, Model, Rows, Seen};
 use crate::runner::chain;
 
-/// Messages of one generation: two are kept, and a message that is touched moves to the younger one.
-const GENERATION_ROWS_MAX: usize = 40_000;
-
 /// Memory for the messages of one generation.
 const GENERATION_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -44,6 +41,8 @@ pub(super) struct Folded {
 /// The tables in memory.
 #[derive(Default)]
 struct Folder {
+    /// How many messages a generation may have: two are kept, and a message that is touched moves to the younger one.
+    generation_rows_max: usize,
     /// Everything but messages; of those, the younger generation.
     model: Model,
     model_bytes: usize,
@@ -57,10 +56,11 @@ struct Folder {
 pub(super) async fn fold(
     shadow: &mut Shadow,
     target: i64,
+    kept_messages: usize,
     observe: &(dyn Fn(RebuildProgress) + Send + Sync),
 ) -> Result<Folded, RebuildError> {
     let writer = Writer::start(shadow.connect().await?);
-    let outcome = fold_into(shadow, target, &writer, observe).await;
+    let outcome = fold_into(shadow, target, kept_messages, &writer, observe).await;
     // What kept the writer from writing is why there was no going on.
     writer.finish().await?;
     outcome
@@ -69,10 +69,11 @@ pub(super) async fn fold(
 async fn fold_into(
     shadow: &mut Shadow,
     target: i64,
+    kept_messages: usize,
     writer: &Writer,
     observe: &(dyn Fn(RebuildProgress) + Send + Sync),
 ) -> Result<Folded, RebuildError> {
-    let mut folder = Folder::default();
+    let mut folder = Folder { generation_rows_max: (kept_messages / 2).max(1), ..Folder::default() };
     let mut log = LogStream::open(shadow.pool.clone(), 0, target);
     while let Some(events) = log.next().await {
         let events = events?;
@@ -141,7 +142,7 @@ impl Folder {
         {
             return false;
         }
-        if self.model.messages.len() >= GENERATION_ROWS_MAX || self.model_bytes >= GENERATION_BYTES_MAX {
+        if self.model.messages.len() >= self.generation_rows_max || self.model_bytes >= GENERATION_BYTES_MAX {
             self.model_bytes = 0;
             let full = std::mem::take(&mut self.model.messages);
             let oldest = std::mem::replace(&mut self.older, full);

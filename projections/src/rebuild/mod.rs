@@ -96,7 +96,7 @@ impl Rebuild<'_> {
     async fn build(&mut self, shadow: &mut Shadow, target: i64) -> Result<CatchUp, RebuildError> {
         self.enter(Phase::Folding);
         shadow.create_tables().await?;
-        let folded = fold::fold(shadow, target, self.observe).await?;
+        let folded = fold::fold(shadow, target, self.options.kept_messages, self.observe).await?;
         self.enter(Phase::Indexing);
         index::build(shadow, self.observe).await?;
         self.enter(Phase::CatchingUp);

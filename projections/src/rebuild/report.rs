@@ -8,10 +8,21 @@ use crate::feed::log::LogError;
 use crate::projector::ApplyError;
 
 /// How a rebuild is to go.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct RebuildOptions {
     /// Switch even where the new model differs from the live one.
     pub accept_differences: bool,
+    /// How many messages are kept in memory while folding. An event about an earlier one is applied once the indexes are there.
+    pub kept_messages: usize,
+}
+
+/// About 40 MB of messages of usual length. More would save little: nearly all that happens to a message happens soon.
+const KEPT_MESSAGES: usize = 80_000;
+
+impl Default for RebuildOptions {
+    fn default() -> Self {
+        Self { accept_differences: false, kept_messages: KEPT_MESSAGES }
+    }
 }
 
 /// What a rebuild is doing, in this order.

@@ -112,9 +112,19 @@ impl Reading {
     /// Every read table, row by row, in an order that does not depend on where the rows are stored.
     pub async fn dump(&self) -> Vec<String> {
         let mut dump = Vec::new();
-        for table in ["users", "workspaces", "workspace_members", "workspace_invitations", "channels", "channel_members", "messages", "mentions", "audit_log"] {
-            let rows = sqlx::query_scalar::<_, String>(&format!("SELECT t::text FROM {table} t ORDER BY 1"));
-            let rows = rows.fetch_all(&self.pool).await.expect("a read table");
+        for table in [
+            "users",
+            "workspaces",
+            "workspace_members",
+            "workspace_invitations",
+            "channels",
+            "channel_members",
+            "messages",
+            "mentions",
+            "audit_log",
+        ] {
+            let select = format!("SELECT t::text FROM {table} t ORDER BY 1");
+            let rows = sqlx::query_scalar::<_, String>(&select).fetch_all(&self.pool).await.expect("a read table");
             dump.extend(rows.into_iter().map(|row| format!("{table} {row}")));
         }
         dump

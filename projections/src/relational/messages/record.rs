@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::formatting::FormattedContent;
 use domain::ids::{MessageId, UserId};
-use domain::message::Posting;
+use domain::message::{Kind, Posting};
 use uuid::Uuid;
 
 use super::rows::EarlierText;
@@ -35,7 +35,7 @@ pub(crate) struct MessageRecord {
     pub(super) created_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
     pub(super) position: i64,
-    /// Whom the text mentions: in `formatted_content` too.
+    /// Whom the text mentions: in `formatted_content` too. Nobody in what the system says: that somebody joined is not said to them.
     pub(super) mentions: Vec<Uuid>,
     /// Whom `mentions` has rows for; nobody where the message is new.
     pub(super) mentions_stored: Vec<Uuid>,
@@ -149,9 +149,14 @@ impl MessageRecord {
     }
 
     fn set_formatted(&mut self, formatted: &FormattedContent) {
-        self.mentions = formatted.mentions.iter().map(|id| id.0).collect();
+        self.mentions = mentions(&self.message_type, formatted);
         self.formatted_content = (!formatted.is_empty()).then(|| as_json(formatted, false, "{}"));
     }
+}
+
+/// Whom a text mentions that somebody wrote.
+pub(super) fn mentions(message_type: &str, formatted: &FormattedContent) -> Vec<Uuid> {
+    if message_type == Kind::System.as_str() { Vec::new() } else { formatted.mentions.iter().map(|id| id.0).collect() }
 }
 
 /// Nearly all messages have none: then nothing is serialised. Texts, numbers and identifiers always can be.

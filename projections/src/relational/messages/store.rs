@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, query, query_file, query_file_as};
 use uuid::Uuid;
 
-use super::record::{Mention, MessageRecord};
+use super::record::{Mention, MessageRecord, mentions};
 use super::rows::EarlierText;
 
 /// A row of `messages`, as it is read.
@@ -113,7 +113,7 @@ fn column<'a, R, T>(rows: &'a [R], field: impl Fn(&'a R) -> T) -> Vec<T> {
 impl From<Stored> for MessageRecord {
     fn from(row: Stored) -> Self {
         let formatted = row.formatted_content.as_deref().and_then(|json| serde_json::from_str::<FormattedContent>(json).ok());
-        let mentions = formatted.map(|f| f.mentions.iter().map(|id| id.0).collect::<Vec<_>>()).unwrap_or_default();
+        let mentions = formatted.map(|f| mentions(&row.message_type, &f)).unwrap_or_default();
         Self {
             message_id: row.message_id,
             channel_id: row.channel_id,

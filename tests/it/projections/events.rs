@@ -1,0 +1,327 @@
+//! What each event does to its table.
+
+use chrono::{Duration, Utc};
+use domain::channel::{ChannelSettings, Kind, MemberRole, NotificationLevel, RetentionPolicy};
+use domain::ids::{InvitationId, MessageId, UserId};
+use domain::permission::{Permission, Role};
+use domain::text::{
+    ChannelDisplayName, ChannelName, Department, Description, DisplayName, Emoji, Language, MessageBody, Purpose, StatusText, Timezone,
+    Title, Topic, WorkspaceName,
+};
+use domain::user::{Preferences, Profile};
+use domain::workspace::{Details, WorkspaceSettings};
+use domain::{ChannelCommand, MessageCommand, UserCommand, WorkspaceCommand};
+use projections::relational::messages::MessageDetail;
+use serde_json::json;
+
+use super::{House, team_of_three};
+use crate::support::{Team, asked, sign_up};
+
+impl House {
+    async fn user_is_asked(&self, actor: UserId, user_id: UserId, command: UserCommand) {
+        self.commands().user(&asked(actor), user_id, command).await.expect("a command of a user");
+    }
+
+    async fn workspace_is_asked(&self, team: Team, command: WorkspaceCommand) {
+        self.commands().workspace(&asked(team.owner), team.workspace_id, command).await.expect("a command of a workspace");
+    }
+
+    async fn channel_is_asked(&self, actor: UserId, channel_id: domain::ids::ChannelId, command: ChannelCommand) {
+        self.commands().channel(&asked(actor), channel_id, command).await.expect("a command of a channel");
+    }
+
+    pub async fn message_is_asked(&self, actor: UserId, message_id: MessageId, command: MessageCommand) {
+        self.commands().message(&asked(actor), message_id, command).await.expect("a command of a message");
+    }
+
+    pub async fn message(&self, message_id: MessageId) -> MessageDetail {
+        self.settle().await;
+        self.reading.read.message(message_id).await.expect("the read tables").expect("a message")
+    }
+}
+
+pub fn body(text: &str) -> MessageBody {
+    MessageBody::parse(text).expect("a text")
+}
+
+pub fn emoji(text: &str) -> Emoji {
+    Emoji::parse(text).expect("an emoji")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_show_what_they_last_said_of_themselves() {
+    let house = House::start().await;
+    let ann = sign_up(house.commands(), "ann").await;
+    let profile = Profile {
+        display_name: DisplayName::parse("Ann Orchard").expect("a name"),
+        avatar_url: None,
+        title: Some(Title::parse("Gardener").expect("a title")),
+        phone: None,
+        bio: None,
+        pronouns: None,
+    };
+    house.user_is_asked(ann, ann, UserCommand::ChangeProfile(Box::new(profile))).await;
+    let preferences = Preferences {
+        timezone: Some(Timezone::parse("Europe/Zurich").expect("a time zone")),
+        language: Some(Language::parse("de-CH").expect("a language")),
+        ..Preferences::default()
+    };
+    house.user_is_asked(ann, ann, UserCommand::ChangePreferences(preferences)).await;
+    let text = Some(StatusText::parse("pruning").expect("a status"));
+    let expires_at = Some(Utc::now() + Duration::hours(1));
+    house.user_is_asked(ann, ann, UserCommand::ChangeStatus { text, emoji: Some(emoji("🌳")), expires_at }).await;
+    house.settle().await;
+
+    let shown = house.reading.read.user(ann).await.expect("the read tables").expect("a user");
+    assert_eq!((shown.display_name.as_str(), shown.title.as_deref()), ("Ann Orchard", Some("Gardener")));
+    assert_eq!((shown.timezone.as_str(), shown.language.as_str(), shown.status.as_str()), ("Europe/Zurich", "de-CH", "active"));
+    assert_eq!((shown.status_text.as_deref(), shown.status_emoji.as_deref()), (Some("pruning"), Some("🌳")));
+    assert!(shown.status_expires_at.is_some() && shown.updated_at > shown.created_at);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_user_is_shown_as_such_until_they_are_let_in_again() {
+    let house = House::start().await;
+    // The first user of a server runs it.
+    let operator = sign_up(house.commands(), "operator").await;
+    let ann = sign_up(house.commands(), "ann").await;
+    house.user_is_asked(operator, ann, UserCommand::Suspend { reason: None }).await;
+    house.settle().await;
+    assert_eq!(house.reading.read.user(ann).await.expect("the read tables").expect("a user").status, "suspended");
+    house.user_is_asked(operator, ann, UserCommand::Reactivate).await;
+    house.settle().await;
+    assert_eq!(house.reading.read.user(ann).await.expect("the read tables").expect("a user").status, "active");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workspaces_show_their_details_and_settings() {
+    let house = House::start().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    let details = Details {
+        name: WorkspaceName::parse("Old Orchard").expect("a name"),
+        description: Some(Description::parse("apples").expect("a description")),
+        avatar_url: None,
+    };
+    house.workspace_is_asked(team, WorkspaceCommand::ChangeDetails(details)).await;
+    let settings = WorkspaceSettings { retention_days: Some(30), ..WorkspaceSettings::default() };
+    house.workspace_is_asked(team, WorkspaceCommand::ChangeSettings(settings)).await;
+    house.settle().await;
+
+    let shown = house.reading.read.workspace(team.workspace_id).await.expect("the read tables").expect("a workspace");
+    assert_eq!((shown.name.as_str(), shown.description.as_deref()), ("Old Orchard", Some("apples")));
+    assert_eq!((shown.settings, shown.general_channel_id), (json!({"retention_days": 30}), team.general.0));
+    let of_ann = house.reading.read.workspaces_of(ann).await.expect("the read tables");
+    assert_eq!(of_ann.iter().map(|w| w.workspace_id).collect::<Vec<_>>(), [team.workspace_id.0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_show_their_role_title_permissions_and_whether_they_were_shut_out() {
+    let house = House::start().await;
+    let (team, ann, bob) = team_of_three(&house).await;
+    let (title, department) = (Title::parse("Lead").ok(), Department::parse("Trees").ok());
+    house.workspace_is_asked(team, WorkspaceCommand::ChangeMemberDetails { user_id: ann, title, department }).await;
+    let permissions = [(Permission::MessagePin, false)].into();
+    house.workspace_is_asked(team, WorkspaceCommand::ChangeMemberPermissions { user_id: ann, permissions }).await;
+    house.workspace_is_asked(team, WorkspaceCommand::DeactivateMember { user_id: bob }).await;
+    house.workspace_is_asked(team, WorkspaceCommand::HandOver { to: ann }).await;
+    house.settle().await;
+
+    let member = async |user| house.reading.read.member(team.workspace_id, user).await.expect("the read tables").expect("a member");
+    let shown = member(ann).await;
+    assert_eq!((shown.role.as_str(), shown.title.as_deref(), shown.department.as_deref()), ("owner", Some("Lead"), Some("Trees")));
+    assert_eq!((shown.permissions, shown.display_name.as_str()), (json!({"message.pin": false}), "ann"));
+    assert_eq!(member(team.owner).await.role, "admin");
+    assert_eq!(member(bob).await.status, "deactivated");
+    assert_eq!(house.reading.read.workspaces_of(bob).await.expect("the read tables").len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_is_shown_until_it_is_accepted_or_revoked() {
+    let house = House::start().await;
+    let (team, _, _) = team_of_three(&house).await;
+    let invitation_id = InvitationId(uuid::Uuid::now_v7());
+    let email = domain::text::Email::parse("eve@example.org").expect("an address");
+    let expires_at = Utc::now() + Duration::days(1);
+    house.workspace_is_asked(team, WorkspaceCommand::Invite { invitation_id, email, role: Role::Guest, expires_at }).await;
+    house.settle().await;
+    let pending = house.reading.read.invitations(team.workspace_id).await.expect("the read tables");
+    assert_eq!(
+        pending.iter().map(|i| (i.invitation_id, i.email.as_str(), i.role.as_str())).collect::<Vec<_>>(),
+        [(invitation_id.0, "eve@example.org", "guest")]
+    );
+    house.workspace_is_asked(team, WorkspaceCommand::RevokeInvitation { invitation_id }).await;
+    house.settle().await;
+    assert!(house.reading.read.invitations(team.workspace_id).await.expect("the read tables").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn channels_show_what_they_are_called_what_they_are_for_and_whether_they_are_archived() {
+    let house = House::start().await;
+    let (team, _, _) = team_of_three(&house).await;
+    let channel = team.channel(house.commands(), "apples", Kind::Public, &[]).await;
+    let display_name = ChannelDisplayName::parse("All the pears").ok();
+    let name = ChannelName::parse("pears").expect("a name");
+    let settings =
+        ChannelSettings { allow_threads: false, retention_policy: Some(RetentionPolicy { days: Some(7) }), ..ChannelSettings::default() };
+    for command in [
+        ChannelCommand::Rename { name: name.clone(), display_name },
+        ChannelCommand::ChangeTopic { topic: Topic::parse("harvest").ok() },
+        ChannelCommand::ChangePurpose { purpose: Purpose::parse("to eat").ok() },
+        ChannelCommand::ChangeDescription { description: Description::parse("green").ok() },
+        ChannelCommand::ChangeSettings(settings),
+        ChannelCommand::Archive,
+    ] {
+        house.channel_is_asked(team.owner, channel, command).await;
+    }
+    house.settle().await;
+
+    let shown = house.reading.read.channel_by_name(team.workspace_id, &name).await.expect("the read tables").expect("a channel");
+    assert_eq!((shown.channel_id, shown.display_name.as_deref()), (channel.0, Some("All the pears")));
+    assert_eq!(
+        (shown.topic.as_deref(), shown.purpose.as_deref(), shown.description.as_deref()),
+        (Some("harvest"), Some("to eat"), Some("green"))
+    );
+    assert_eq!((shown.allow_threads, shown.retention_policy), (false, Some(json!({"days": 7}))));
+    assert!(shown.is_archived && shown.archived_at.is_some() && shown.archived_by == Some(team.owner.0));
+    house.channel_is_asked(team.owner, channel, ChannelCommand::Unarchive).await;
+    house.settle().await;
+    let shown = house.reading.read.channel(channel).await.expect("the read tables").expect("a channel");
+    assert!(!shown.is_archived && shown.archived_at.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_a_channel_and_comes_back_keeps_one_row() {
+    let house = House::start().await;
+    let (team, ann, bob) = team_of_three(&house).await;
+    let channel = team.channel(house.commands(), "apples", Kind::Public, &[ann, bob]).await;
+    house.channel_is_asked(team.owner, channel, ChannelCommand::ChangeMemberRole { user_id: bob, role: MemberRole::Admin }).await;
+    house.channel_is_asked(ann, channel, ChannelCommand::ChangeNotificationLevel { level: NotificationLevel::Mentions }).await;
+    house.settle().await;
+    let members = house.reading.read.channel_members(channel, None, 50).await.expect("the read tables");
+    let of = |user: UserId| members.iter().find(|m| m.user_id == user.0).expect("a member");
+    assert_eq!((of(bob).role.as_str(), of(ann).notification_level.as_str(), of(ann).invited_by), ("admin", "mentions", Some(team.owner.0)));
+
+    house.channel_is_asked(ann, channel, ChannelCommand::Leave).await;
+    house.channel_is_asked(team.owner, channel, ChannelCommand::RemoveMember { user_id: bob }).await;
+    house.channel_is_asked(ann, channel, ChannelCommand::Join).await;
+    house.settle().await;
+    let members = house.reading.read.channel_members(channel, None, 50).await.expect("the read tables");
+    let ann_again = members.iter().find(|m| m.user_id == ann.0).expect("a member");
+    assert_eq!((members.len(), ann_again.notification_level.as_str()), (2, "all"));
+    let rows =
+        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM channel_members WHERE channel_id = $1 AND (is_active OR left_at IS NOT NULL)");
+    assert_eq!(rows.bind(channel.0).fetch_one(&house.reading.pool).await.expect("a count"), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_channels_may_swap_their_names_in_one_batch() {
+    let mut house = House::without_projector().await;
+    let (team, _, _) = team_of_three(&house).await;
+    let apples = team.channel(house.commands(), "apples", Kind::Public, &[]).await;
+    let pears = team.channel(house.commands(), "pears", Kind::Public, &[]).await;
+    for (channel, name) in [(apples, "spare"), (pears, "apples"), (apples, "pears")] {
+        let name = ChannelName::parse(name).expect("a name");
+        house.channel_is_asked(team.owner, channel, ChannelCommand::Rename { name, display_name: None }).await;
+    }
+    house.reading.start_projector(None);
+    house.settle().await;
+    let apples = house.reading.read.channel(apples).await.expect("the read tables").expect("a channel");
+    assert_eq!(apples.name.as_deref(), Some("pears"));
+    assert!(projections::states(&house.reading.pool).await.expect("states")[0].parked.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edited_message_keeps_its_earlier_texts_and_mentions_whom_it_mentions_now() {
+    let house = House::start().await;
+    let (team, ann, bob) = team_of_three(&house).await;
+    let message = house.post(team.owner, team.general, &format!("hello <@{ann}>")).await;
+    house.settle().await;
+    let mentioned = async |user| house.reading.read.mentions_of(user, team.workspace_id, None, 50).await.expect("the read tables").len();
+    assert_eq!((mentioned(ann).await, mentioned(bob).await), (1, 0));
+
+    house.message_is_asked(team.owner, message, MessageCommand::Edit { content: body(&format!("hello <@{bob}>")) }).await;
+    let shown = house.message(message).await;
+    assert_eq!(shown.message.content, format!("hello <@{bob}>"));
+    assert_eq!(shown.message.formatted_content, Some(json!({"mentions": [bob]})));
+    assert_eq!(shown.edit_history.iter().map(|e| e.content.clone()).collect::<Vec<_>>(), [format!("hello <@{ann}>")]);
+    assert_eq!((shown.message.edited_by, shown.edit_history[0].edited_by), (Some(team.owner.0), team.owner.0));
+    assert_eq!((mentioned(ann).await, mentioned(bob).await), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_message_leaves_nothing_of_its_text() {
+    let house = House::start().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    let message = house.post(team.owner, team.general, &format!("a secret for <@{ann}>")).await;
+    house.message_is_asked(team.owner, message, MessageCommand::Edit { content: body("another secret") }).await;
+    house.message_is_asked(team.owner, message, MessageCommand::Pin).await;
+    house.message_is_asked(team.owner, message, MessageCommand::Delete).await;
+    let shown = house.message(message).await;
+    assert!(shown.message.is_deleted && shown.message.deleted_at.is_some() && !shown.message.is_pinned);
+    assert_eq!((shown.message.content.as_str(), shown.message.formatted_content, shown.edit_history.len()), ("", None, 0));
+    assert!(!house.reading.dump().await.iter().any(|row| row.contains("secret")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_counted_while_they_stand() {
+    let house = House::start().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    let root = house.post(team.owner, team.general, "who picks?").await;
+    let first = house.reply(ann, team.general, root, "me").await;
+    house.reply(team.owner, team.general, root, "good").await;
+    assert_eq!(house.message(root).await.message.reply_count, 2);
+    house.message_is_asked(ann, first, MessageCommand::Delete).await;
+    assert_eq!(house.message(root).await.message.reply_count, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reactions_stand_in_the_order_in_which_people_reacted() {
+    let house = House::start().await;
+    let (team, ann, bob) = team_of_three(&house).await;
+    let message = house.post(team.owner, team.general, "pears are ripe").await;
+    for user in [bob, ann, team.owner] {
+        house.message_is_asked(user, message, MessageCommand::React { emoji: emoji("🍐") }).await;
+    }
+    house.message_is_asked(ann, message, MessageCommand::React { emoji: emoji("👍") }).await;
+    house.message_is_asked(bob, message, MessageCommand::TakeReactionBack { emoji: emoji("🍐") }).await;
+    assert_eq!(house.message(message).await.message.reactions, json!({"🍐": [ann, team.owner], "👍": [ann]}));
+    house.message_is_asked(ann, message, MessageCommand::TakeReactionBack { emoji: emoji("👍") }).await;
+    assert_eq!(house.message(message).await.message.reactions, json!({"🍐": [ann, team.owner]}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pins_come_last_pinned_first_until_they_are_taken_off() {
+    let house = House::start().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    let (first, second) = (house.post(ann, team.general, "one").await, house.post(ann, team.general, "two").await);
+    house.message_is_asked(ann, second, MessageCommand::Pin).await;
+    house.message_is_asked(ann, first, MessageCommand::Pin).await;
+    house.settle().await;
+    let pins =
+        async || house.reading.read.pins(team.general).await.expect("the read tables").iter().map(|m| m.message_id).collect::<Vec<_>>();
+    assert_eq!(pins().await, [first.0, second.0]);
+    house.message_is_asked(ann, first, MessageCommand::Unpin).await;
+    house.settle().await;
+    assert_eq!(pins().await, [second.0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_month_has_a_partition_made_when_its_first_message_comes() {
+    let house = House::start().await;
+    let (team, _, _) = team_of_three(&house).await;
+    let mut messages = Vec::new();
+    for at in ["2015-12-31T23:59:59.999999Z", "2016-01-01T00:00:00Z", "2016-02-29T12:00:00Z"] {
+        let new = super::new_message(at.parse().expect("a time"), "long ago", None);
+        messages.push(new.message_id);
+        house.commands().post_message(&asked(team.owner), team.general, new).await.expect("a message");
+    }
+    house.settle().await;
+    for message in messages {
+        assert_eq!(house.message(message).await.message.content, "long ago");
+    }
+    let partitions = sqlx::query_scalar::<_, String>(
+        "SELECT relname::text FROM pg_class WHERE relispartition AND relkind = 'r' AND relnamespace = 'read'::regnamespace ORDER BY 1",
+    );
+    let partitions = partitions.fetch_all(&house.reading.pool).await.expect("partitions");
+    assert_eq!(partitions[..3], ["messages_2015_12", "messages_2016_01", "messages_2016_02"]);
+}

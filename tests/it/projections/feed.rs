@@ -1,0 +1,123 @@
+//! The feed against a real NATS: what it brings is taken, what it leaves out is read from the log.
+
+use std::sync::Arc;
+
+use async_nats::jetstream;
+use commands::relay::{self, RelayStats};
+use domain::ids::MessageId;
+use sqlx::Row;
+use tests::{eventually, servers};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+use super::{House, team_of_three};
+
+/// A stream that is deleted with the test's server.
+struct Stream {
+    name: String,
+    client: async_nats::Client,
+}
+
+impl Stream {
+    async fn named() -> Self {
+        Self { name: format!("TEST_{}", Uuid::now_v7().simple()), client: servers::nats().await }
+    }
+
+    async fn create(&self) {
+        let config =
+            jetstream::stream::Config { name: self.name.clone(), subjects: vec![format!("{}.>", self.name)], ..Default::default() };
+        jetstream::new(self.client.clone()).create_stream(config).await.expect("a stream");
+    }
+
+    async fn delete(&self) {
+        jetstream::new(self.client.clone()).delete_stream(&self.name).await.expect("the stream goes");
+    }
+
+    fn of_settings(&self) -> Option<(async_nats::Client, String)> {
+        Some((self.client.clone(), self.name.clone()))
+    }
+
+    async fn has_consumer(&self) -> bool {
+        let Ok(stream) = jetstream::new(self.client.clone()).get_stream(&self.name).await else { return false };
+        stream.get_consumer::<jetstream::consumer::pull::Config>(projections::RELATIONAL).await.is_ok()
+    }
+
+    /// Publishes what stands in the log at those positions, as the relay would.
+    async fn publish(&self, house: &House, positions: &[i64]) {
+        let context = jetstream::new(self.client.clone());
+        for position in positions {
+            let row = sqlx::query(
+                "SELECT json_build_object('position', position, 'event_id', event_id, 'aggregate_type', aggregate_type, 'aggregate_id',
+                 aggregate_id, 'sequence', sequence, 'workspace_id', workspace_id, 'recorded_at', recorded_at, 'event_type', event_type,
+                 'event_version', event_version, 'payload', payload, 'metadata', metadata)::text FROM events WHERE position = $1",
+            );
+            let body: String = row.bind(position).fetch_one(&house.reading.pool).await.expect("an event").get(0);
+            let subject = format!("{}.0.event", self.name);
+            context.publish(subject, body.into()).await.expect("published").await.expect("acknowledged");
+        }
+    }
+}
+
+fn start_relay(house: &House, stream: &Stream) -> DropGuard {
+    let settings = relay::Settings {
+        pool: house.writing.pool.clone(),
+        nats: stream.client.clone(),
+        stream: stream.name.clone(),
+        partitions: 4,
+        head: house.commands().store().head(),
+        stats: Arc::new(RelayStats::default()),
+    };
+    let shutdown = CancellationToken::new();
+    tokio::spawn(relay::run(settings, shutdown.clone()));
+    shutdown.drop_guard()
+}
+
+async fn is_there(house: &House, message: MessageId) -> bool {
+    house.reading.read.message(message).await.expect("a message").is_some()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nats_leaves_out_brings_twice_or_brings_late_is_applied_once_and_in_order() {
+    let mut house = House::without_projector().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    let stream = Stream::named().await;
+    stream.create().await;
+    house.reading.start_projector(stream.of_settings());
+    eventually("the projector consumes", async || stream.has_consumer().await).await;
+    house.settle().await;
+    let root = house.post(ann, team.general, "root").await;
+    for n in 0..10 {
+        house.reply(ann, team.general, root, &n.to_string()).await;
+    }
+    let head = house.commands().store().catch_up().await.expect("the head");
+    // A hole, doubles, another order, nonsense, and an end that never comes.
+    stream.publish(&house, &[head - 4, head - 4, head - 6, head - 8, head - 3, head - 10]).await;
+    let context = jetstream::new(stream.client.clone());
+    context.publish(format!("{}.0.event", stream.name), "nonsense".into()).await.expect("published").await.expect("acknowledged");
+    house.settle().await;
+    assert_eq!(house.message(root).await.message.reply_count, 10);
+    assert_eq!(house.state().await.lag, 0);
+    stream.delete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_stream_deleted_under_load_everything_arrives_all_the_same() {
+    let mut house = House::without_projector().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    let stream = Stream::named().await;
+    let _relay = start_relay(&house, &stream);
+    house.reading.start_projector(stream.of_settings());
+    eventually("the projector consumes", async || stream.has_consumer().await).await;
+    let mut last = None;
+    for n in 0..200 {
+        last = Some(house.post(ann, team.general, &n.to_string()).await);
+        if n == 100 {
+            stream.delete().await;
+        }
+    }
+    let last = last.expect("a message");
+    eventually("the last one is there", async || is_there(&house, last).await).await;
+    let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM messages WHERE message_type = 'text'");
+    assert_eq!(count.fetch_one(&house.reading.pool).await.expect("a count"), 200);
+    stream.delete().await;
+}

@@ -1,0 +1,160 @@
+//! The queries: pages, places, and what is left out.
+
+use domain::MessageCommand;
+use domain::channel::Kind;
+use projections::ReadModels;
+use projections::relational::audit_log::LogFilter;
+use projections::relational::messages::{HistoryPage, MessageRow};
+
+use super::{House, team_of_three};
+use crate::support::asked;
+
+fn texts(rows: &[MessageRow]) -> Vec<&str> {
+    rows.iter().filter(|row| row.message_type == "text").map(|row| row.content.as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_is_paged_in_both_directions_and_around_a_message() {
+    let house = House::start().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    let channel = team.channel(house.commands(), "apples", Kind::Public, &[ann]).await;
+    let mut messages = Vec::new();
+    for n in 0..9 {
+        messages.push(house.post(ann, channel, &n.to_string()).await);
+    }
+    house.settle().await;
+    let read = &house.reading.read;
+    let page = async |page, limit| read.history(channel, page, limit).await.expect("a page");
+
+    let latest = page(HistoryPage::Latest, 3).await;
+    assert_eq!(texts(&latest), ["6", "7", "8"]);
+    assert_eq!((latest[0].display_name.as_str(), latest[0].username.as_str()), ("ann", "ann"));
+    let before = page(HistoryPage::Before(latest[0].cursor()), 3).await;
+    assert_eq!(texts(&before), ["3", "4", "5"]);
+    let after = page(HistoryPage::After(before[2].cursor()), 2).await;
+    assert_eq!(texts(&after), ["6", "7"]);
+    let around = page(HistoryPage::Around(messages[4]), 5).await;
+    assert_eq!(texts(&around), ["2", "3", "4", "5", "6"]);
+    assert!(page(HistoryPage::After(latest[2].cursor()), 3).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_has_no_answers_and_shows_deleted_messages_only_where_they_have_some() {
+    let house = House::start().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    let root = house.post(ann, team.general, "root").await;
+    let lonely = house.post(ann, team.general, "lonely").await;
+    let answer = house.reply(team.owner, team.general, root, "answer").await;
+    let gone = house.reply(team.owner, team.general, root, "gone").await;
+    for (author, message) in [(ann, root), (ann, lonely), (team.owner, gone)] {
+        house.message_is_asked(author, message, MessageCommand::Delete).await;
+    }
+    house.settle().await;
+    let history = house.reading.read.history(team.general, HistoryPage::Latest, 50).await.expect("a page");
+    let of_people = history.iter().filter(|m| m.message_type == "text").map(|m| (m.message_id, m.is_deleted, m.reply_count));
+    assert_eq!(of_people.collect::<Vec<_>>(), [(root.0, true, 1)]);
+    let thread = house.reading.read.thread(root, HistoryPage::Latest, 50).await.expect("a thread").expect("a root");
+    assert_eq!((thread.root.content.as_str(), thread.replies.iter().map(|m| m.message_id).collect::<Vec<_>>()), ("", vec![answer.0]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thread_is_paged_like_a_history() {
+    let house = House::start().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    let root = house.post(ann, team.general, "root").await;
+    let mut answers = Vec::new();
+    for n in 0..5 {
+        answers.push(house.reply(ann, team.general, root, &n.to_string()).await);
+    }
+    house.settle().await;
+    let read = &house.reading.read;
+    let page = async |page, limit| read.thread(root, page, limit).await.expect("a page").expect("a thread").replies;
+    let latest = page(HistoryPage::Latest, 2).await;
+    assert_eq!(texts(&latest), ["3", "4"]);
+    assert_eq!(texts(&page(HistoryPage::Before(latest[0].cursor()), 2).await), ["1", "2"]);
+    assert_eq!(texts(&page(HistoryPage::After(latest[0].cursor()), 2).await), ["4"]);
+    assert_eq!(texts(&page(HistoryPage::Around(answers[2]), 3).await), ["1", "2", "3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_paged_by_their_last_entry() {
+    let house = House::start().await;
+    let (team, ann, bob) = team_of_three(&house).await;
+    for name in ["apples", "berries", "cherries"] {
+        team.channel(house.commands(), name, Kind::Public, &[ann]).await;
+    }
+    house.settle().await;
+    let read = &house.reading.read;
+
+    let first = read.browsable_channels(team.workspace_id, None, 2).await.expect("a page");
+    assert_eq!(first.iter().filter_map(|c| c.name.as_deref()).collect::<Vec<_>>(), ["apples", "berries"]);
+    let rest = read.browsable_channels(team.workspace_id, Some(first[1].channel_id.into()), 50).await.expect("a page");
+    assert_eq!(rest.iter().filter_map(|c| c.name.as_deref()).collect::<Vec<_>>(), ["cherries", "general"]);
+
+    let members = read.members(team.workspace_id, None, ReadModels::PAGE_ROWS_MAX).await.expect("a page");
+    let behind_the_first = read.members(team.workspace_id, Some(members[0].user_id.into()), 50).await.expect("a page");
+    assert_eq!((members.len(), behind_the_first.len()), (3, 2));
+
+    let of_ann = read.channels_of(ann, team.workspace_id, None, 50).await.expect("a page");
+    let behind = read.channels_of(ann, team.workspace_id, Some(of_ann[1].channel_id.into()), 50).await.expect("a page");
+    assert_eq!((of_ann.len(), behind.len()), (4, 2));
+    assert_eq!(read.channels_of(bob, team.workspace_id, None, 50).await.expect("a page").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_directory_finds_members_by_any_part_of_their_names_without_case() {
+    let house = House::start().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    house.settle().await;
+    let found = async |query, after| {
+        let rows = house.reading.read.user_directory(team.workspace_id, query, after, 50).await.expect("a page");
+        rows.into_iter().map(|row| row.username).collect::<Vec<_>>()
+    };
+    assert_eq!(found(None, None).await, ["ann", "bob", "owner"]);
+    assert_eq!(found(None, Some(ann)).await, ["bob", "owner"]);
+    assert_eq!(found(Some("NN"), None).await, ["ann"]);
+    assert_eq!(found(Some("%"), None).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_found_by_actor_aggregate_type_and_time() {
+    let house = House::start().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    house.post(ann, team.general, "before").await;
+    let between = house.writing.commands.store().catch_up().await.expect("the head");
+    let message = house.post(ann, team.general, "after").await;
+    house.settle().await;
+    let read = &house.reading.read;
+    let filter = LogFilter { workspace_id: Some(team.workspace_id), limit: 50, ..LogFilter::default() };
+    let log = async |filter: LogFilter| read.log(&filter).await.expect("the log");
+
+    let whole = log(filter.clone()).await;
+    assert!(whole.windows(2).all(|pair| pair[0].position > pair[1].position), "newest first");
+    let posted = log(LogFilter { event_type: Some("message.posted".into()), actor: Some(ann), ..filter.clone() }).await;
+    assert!(posted.iter().all(|e| e.event_type == "message.posted" && e.actor_id == ann.0 && e.metadata["actor"] == ann.to_string()));
+    let of_message = log(LogFilter { aggregate_id: Some(message.0), ..filter.clone() }).await;
+    assert_eq!(of_message.iter().map(|e| e.payload["message.posted"]["content"].clone()).collect::<Vec<_>>(), ["after"]);
+    let oldest_first = log(LogFilter { after_position: Some(between), ..filter.clone() }).await;
+    assert_eq!(oldest_first.first().map(|e| e.position), Some(between + 1));
+    let at = of_message[0].recorded_at;
+    let later = log(LogFilter { from: Some(at), ..filter.clone() }).await;
+    let earlier = log(LogFilter { to: Some(at), ..filter.clone() }).await;
+    assert!(later.iter().all(|e| e.recorded_at >= at) && earlier.iter().all(|e| e.recorded_at < at));
+    assert_eq!(later.len() + earlier.len(), whole.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_is_waited_for_and_what_never_comes_is_not() {
+    let mut house = House::without_projector().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    let appended = house.commands().post_message(&asked(ann), team.general, super::new_message(chrono::Utc::now(), "hello", None)).await;
+    let position = appended.expect("a message").position;
+    let progress = house.reading.progress.clone();
+    let short = std::time::Duration::from_millis(50);
+    assert!(progress.wait_for(projections::RELATIONAL, position, short).await.is_err(), "no projector runs");
+    house.reading.start_projector(None);
+    let reached = progress.wait_for(projections::RELATIONAL, position, super::LIMIT).await.expect("the projector");
+    assert!(reached >= position);
+    assert!(progress.wait_for(projections::RELATIONAL, position + 1, short).await.is_err(), "there is no such event");
+    assert!(progress.wait_for("carrots", 1, short).await.is_err(), "there is no such projection");
+}

@@ -1,0 +1,99 @@
+//! The law of the house: a live projection is what a rebuild from nothing would build.
+
+use domain::MessageCommand;
+use domain::channel::Kind;
+use projections::{RebuildOptions, RebuildReport};
+
+use super::events::{body, emoji};
+use super::{House, team_of_three};
+
+impl House {
+    /// A bit of everything that can happen to messages, so that there is something to compare.
+    pub async fn busy(&self) -> crate::support::Team {
+        let (team, ann, bob) = team_of_three(self).await;
+        let channel = team.channel(self.commands(), "apples", Kind::Private, &[ann, bob]).await;
+        let mut messages = Vec::new();
+        for n in 0..30 {
+            messages.push(self.post(ann, channel, &format!("message {n} for <@{bob}>")).await);
+        }
+        for (n, message) in messages.iter().enumerate() {
+            let answer = self.reply(bob, channel, *message, "an answer").await;
+            match n % 5 {
+                0 => self.message_is_asked(ann, *message, MessageCommand::Edit { content: body(&format!("now for <@{ann}>")) }).await,
+                1 => self.message_is_asked(bob, answer, MessageCommand::Delete).await,
+                2 => self.message_is_asked(ann, *message, MessageCommand::Delete).await,
+                3 => self.message_is_asked(bob, *message, MessageCommand::React { emoji: emoji("👍") }).await,
+                _ => self.message_is_asked(bob, *message, MessageCommand::Pin).await,
+            }
+        }
+        team
+    }
+}
+
+fn rows(report: &RebuildReport, table: &str) -> Option<i64> {
+    report.rows.iter().find(|(name, _)| name == table).map(|(_, rows)| *rows)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_projection_is_what_a_rebuild_from_nothing_builds() {
+    let house = House::start().await;
+    house.busy().await;
+    house.settle().await;
+    let live = house.reading.dump().await;
+    let report = house.rebuild(RebuildOptions::default()).await.expect("a rebuild");
+    assert_eq!(house.reading.dump().await, live);
+    assert_eq!(report.compared_at, Some(report.position));
+    assert!(rows(&report, "messages").is_some_and(|rows| rows > 60) && rows(&report, "audit_log") == Some(report.position));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_too_late_for_a_message_that_is_no_longer_in_memory_is_applied_all_the_same() {
+    let house = House::start().await;
+    house.busy().await;
+    house.settle().await;
+    let live = house.reading.dump().await;
+    for kept_messages in [0, 2, 7, 40] {
+        house.rebuild(RebuildOptions { kept_messages, ..RebuildOptions::default() }).await.expect("the same tables");
+        assert_eq!(house.reading.dump().await, live, "{kept_messages} messages are kept");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_built_without_a_projector_is_what_one_would_have_built() {
+    let mut house = House::without_projector().await;
+    house.busy().await;
+    let report = house.rebuild(RebuildOptions::default()).await.expect("a rebuild of nothing");
+    assert_eq!(report.compared_at, None);
+    let built = house.reading.dump().await;
+    sqlx::query("UPDATE projection_checkpoints SET position = 0").execute(&house.reading.pool).await.expect("the checkpoint");
+    let empty =
+        "TRUNCATE users, workspaces, workspace_members, workspace_invitations, channels, channel_members, messages, mentions, audit_log";
+    sqlx::query(empty).execute(&house.reading.pool).await.expect("the read tables");
+    house.reading.start_projector(None);
+    house.settle().await;
+    assert_eq!(house.reading.dump().await, built);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indexes_and_constraints_are_the_same_after_a_rebuild() {
+    let house = House::start().await;
+    house.busy().await;
+    house.settle().await;
+    let shape = async || {
+        let indexes = "SELECT pg_get_indexdef(i.indexrelid) || ' ' || i.indisvalid FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
+                       WHERE t.relnamespace = 'read'::regnamespace AND NOT t.relispartition ORDER BY 1";
+        let constraints = "SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(c.oid) FROM pg_constraint c
+                           JOIN pg_class t ON t.oid = c.conrelid
+                           WHERE t.relnamespace = 'read'::regnamespace AND NOT t.relispartition ORDER BY 1";
+        let partitions = "SELECT t.relname || ' ' || count(*) FROM pg_class t JOIN pg_index i ON i.indrelid = t.oid
+                          WHERE t.relnamespace = 'read'::regnamespace AND t.relispartition GROUP BY t.relname ORDER BY 1";
+        let mut shape = Vec::new();
+        for statement in [indexes, constraints, partitions] {
+            shape.extend(sqlx::query_scalar::<_, String>(statement).fetch_all(&house.reading.pool).await.expect("the catalog"));
+        }
+        shape
+    };
+    let before = shape().await;
+    house.rebuild(RebuildOptions::default()).await.expect("a rebuild");
+    assert_eq!(shape().await, before);
+}
