@@ -64,7 +64,9 @@ impl Refusal for AccessRefusal {
     fn kind(&self) -> RefusalKind {
         match self {
             Self::UserNotFound | Self::WorkspaceNotFound | Self::ChannelNotFound | Self::MessageNotFound => RefusalKind::NotFound,
-            Self::NotActive | Self::Forbidden(_) | Self::NotTheChannelsAdmin | Self::NotYourself | Self::NotAnOperator => RefusalKind::Forbidden,
+            Self::NotActive | Self::Forbidden(_) | Self::NotTheChannelsAdmin | Self::NotYourself | Self::NotAnOperator => {
+                RefusalKind::Forbidden
+            }
             Self::NotAMemberOfTheWorkspace => RefusalKind::Conflict,
         }
     }
@@ -116,10 +118,18 @@ pub(crate) fn user_command(actor_id: UserId, actor: &User, user_id: UserId, comm
     match command {
         UserCommand::Register(_) => Ok(()),
         UserCommand::ChangeProfile(_) | UserCommand::ChangePreferences(_) | UserCommand::ChangeStatus { .. } => {
-            if actor_id == user_id { active(actor) } else { Err(AccessRefusal::NotYourself) }
+            if actor_id == user_id {
+                active(actor)
+            } else {
+                Err(AccessRefusal::NotYourself)
+            }
         }
         UserCommand::Suspend { .. } | UserCommand::Reactivate => {
-            if actor.is_operator() { Ok(()) } else { Err(AccessRefusal::NotAnOperator) }
+            if actor.is_operator() {
+                Ok(())
+            } else {
+                Err(AccessRefusal::NotAnOperator)
+            }
         }
     }
 }
@@ -141,7 +151,11 @@ pub(crate) fn workspace_command(workspace: &Workspace, actor: UserId, command: &
         WorkspaceCommand::Create { .. } => Ok(()),
         // Who holds the invitation's token may: the domain checks that the invitation stands.
         WorkspaceCommand::AcceptInvitation { .. } => {
-            if workspace.exists() { Ok(()) } else { Err(AccessRefusal::WorkspaceNotFound) }
+            if workspace.exists() {
+                Ok(())
+            } else {
+                Err(AccessRefusal::WorkspaceNotFound)
+            }
         }
         WorkspaceCommand::ChangeDetails(_) => may(workspace, actor, Permission::WorkspaceUpdate),
         WorkspaceCommand::ChangeSettings(_) => may(workspace, actor, Permission::WorkspaceSettings),
@@ -173,7 +187,12 @@ pub(crate) fn sees_channel(workspace: &Workspace, channel: &Channel, actor: User
 }
 
 /// Whether the actor may run that command on the channel.
-pub(crate) fn channel_command(workspace: &Workspace, channel: &Channel, actor: UserId, command: &ChannelCommand) -> Result<(), AccessRefusal> {
+pub(crate) fn channel_command(
+    workspace: &Workspace,
+    channel: &Channel,
+    actor: UserId,
+    command: &ChannelCommand,
+) -> Result<(), AccessRefusal> {
     match command {
         ChannelCommand::Create(new) => create_channel(workspace, actor, new.kind),
         ChannelCommand::ChangeTopic { .. } | ChannelCommand::ChangePurpose { .. } | ChannelCommand::ChangeDescription { .. } => {
@@ -184,7 +203,9 @@ pub(crate) fn channel_command(workspace: &Workspace, channel: &Channel, actor: U
             may(workspace, actor, Permission::ChannelAddMembers)?;
             member_of_workspace(workspace, *user_id)
         }
-        ChannelCommand::Join | ChannelCommand::Leave | ChannelCommand::ChangeNotificationLevel { .. } => sees_channel(workspace, channel, actor),
+        ChannelCommand::Join | ChannelCommand::Leave | ChannelCommand::ChangeNotificationLevel { .. } => {
+            sees_channel(workspace, channel, actor)
+        }
         ChannelCommand::Rename { .. }
         | ChannelCommand::ChangeSettings(_)
         | ChannelCommand::RemoveMember { .. }
@@ -214,7 +235,12 @@ fn manages(workspace: &Workspace, channel: &Channel, actor: UserId) -> Result<()
 }
 
 /// Whether the actor may run that command on the message, or post it.
-pub(crate) fn message_command(workspace: &Workspace, channel: &Channel, actor: UserId, command: &MessageCommand) -> Result<(), AccessRefusal> {
+pub(crate) fn message_command(
+    workspace: &Workspace,
+    channel: &Channel,
+    actor: UserId,
+    command: &MessageCommand,
+) -> Result<(), AccessRefusal> {
     sees_channel(workspace, channel, actor)?;
     match command {
         MessageCommand::Post(_) | MessageCommand::Edit { .. } => may(workspace, actor, Permission::MessagePost),

@@ -16,7 +16,6 @@ pub mod relay;
 mod users;
 mod workspaces;
 
-
 use domain::{Context, Refusal};
 use uuid::Uuid;
 

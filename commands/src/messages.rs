@@ -74,7 +74,11 @@ impl Decision for Change {
 }
 
 /// What a message's decision rests on: its author may act, its workspace and its channel are there.
-async fn surroundings(context: &Context, reader: &mut Reader<'_>, channel_id: ChannelId) -> Result<(WorkspaceId, Surroundings), CommandError> {
+async fn surroundings(
+    context: &Context,
+    reader: &mut Reader<'_>,
+    channel_id: ChannelId,
+) -> Result<(WorkspaceId, Surroundings), CommandError> {
     authorize::active(reader.user(context.actor).await?.as_ref())?;
     let channel = reader.channel(channel_id).await?;
     let workspace_id = channel.creation.as_ref().ok_or(AccessRefusal::ChannelNotFound)?.workspace_id;

@@ -70,7 +70,12 @@ impl Commands {
     /// # Errors
     /// The refusal, or the store failed.
     #[instrument(name = "accept an invitation", skip_all, fields(workspace.id = %workspace_id))]
-    pub async fn accept_invitation(&self, asked: &Asked, workspace_id: WorkspaceId, invitation_id: InvitationId) -> Result<Appended, CommandError> {
+    pub async fn accept_invitation(
+        &self,
+        asked: &Asked,
+        workspace_id: WorkspaceId,
+        invitation_id: InvitationId,
+    ) -> Result<Appended, CommandError> {
         self.execute(asked, &Accept { workspace_id, invitation_id }).await
     }
 }
@@ -119,7 +124,8 @@ impl NewWorkspace {
 
     fn claims(&self) -> Vec<ClaimChange> {
         let general = Claim::in_workspace(ClaimKind::ChannelName, self.workspace_id, GENERAL).taken_by(self.general_channel_id);
-        let domain = self.domain.iter().map(|domain| Claim::on_server(ClaimKind::WorkspaceDomain, domain.as_str()).taken_by(self.workspace_id));
+        let domain =
+            self.domain.iter().map(|domain| Claim::on_server(ClaimKind::WorkspaceDomain, domain.as_str()).taken_by(self.workspace_id));
         domain.chain([general]).collect()
     }
 }

@@ -87,7 +87,7 @@ async fn a_member_removed_at_the_same_instant_posts_before_it_or_not_at_all() {
     let mut refused = 0;
     for round in 0..40 {
         let channel = team.channel(&here.commands, &format!("race-{round}"), Kind::Private, &[member]).await;
-        let poster = |n: usize| {
+        let poster = |n: i32| {
             let commands = if n % 2 == 0 { here.commands.clone() } else { there.clone() };
             tokio::spawn(async move { post(&commands, &asked(member), channel, "still here").await })
         };

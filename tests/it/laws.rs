@@ -26,13 +26,8 @@ async fn workspace(commands: &Commands) -> Team {
     let owner = sign_up(commands, &format!("owner-{}", Uuid::now_v7().simple())).await;
     let team = Team { owner, workspace_id: WorkspaceId(Uuid::now_v7()), general: ChannelId(Uuid::now_v7()) };
     let details = Details { name: WorkspaceName::parse("Hollow Hill").expect("a name"), description: None, avatar_url: None };
-    let new = NewWorkspace {
-        workspace_id: team.workspace_id,
-        general_channel_id: team.general,
-        details,
-        domain: None,
-        max_members: 100_000,
-    };
+    let new =
+        NewWorkspace { workspace_id: team.workspace_id, general_channel_id: team.general, details, domain: None, max_members: 100_000 };
     commands.create_workspace(&asked(owner), new).await.expect("a workspace");
     team
 }
@@ -66,7 +61,8 @@ const MESSAGES: &str = "SELECT count(DISTINCT message_id) FROM messages";
 
 /// The sample, and those real archives that lie beside the project and do not take long.
 fn archives() -> Vec<PathBuf> {
-    let beside = ["slack-export-2018.zip", "gitter-slack-export-small.zip"].map(|name| servers::checkout().join("../shared/data").join(name));
+    let beside =
+        ["slack-export-2018.zip", "gitter-slack-export-small.zip"].map(|name| servers::checkout().join("../shared/data").join(name));
     let sample = servers::checkout().join("tests/fixtures/sample-export.zip");
     let (used, absent): (Vec<_>, Vec<_>) = beside.into_iter().partition(|path| path.exists());
     println!("used: {sample:?} and {used:?}; not beside the project: {absent:?}");
@@ -127,8 +123,7 @@ async fn when_the_stream_is_deleted_under_load_the_projection_converges() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_over_the_same_database_serve_the_same_and_one_of_them_relays() {
     let first = TestApp::start().await;
-    let second =
-        TestApp::start_with(&[("BACKSCROLL_POSTGRES_URL", &first.database.url), ("BACKSCROLL_NATS_STREAM", &first.stream)]).await;
+    let second = TestApp::start_with(&[("BACKSCROLL_POSTGRES_URL", &first.database.url), ("BACKSCROLL_NATS_STREAM", &first.stream)]).await;
     let team = workspace(&first.app().commands).await;
     for n in 0..300 {
         let app = if n % 2 == 0 { &first } else { &second };

@@ -1,5 +1,7 @@
 //! One binary for every test that needs a real server. The folders mirror the system.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that panics has failed, and says where")]
+
 mod architecture;
 mod docs;
 mod event_store;

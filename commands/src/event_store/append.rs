@@ -214,7 +214,8 @@ impl Writer {
         let mut moments = self.memory.moments(Utc::now(), events);
         for _ in 0..self.waiting.len() {
             let Some(job) = self.waiting.pop_front() else { break };
-            let full = batch.len() >= BATCH_REQUESTS_MAX || (!batch.is_empty() && columns.len() + job.prepared.rows.len() > BATCH_EVENTS_MAX);
+            let full =
+                batch.len() >= BATCH_REQUESTS_MAX || (!batch.is_empty() && columns.len() + job.prepared.rows.len() > BATCH_EVENTS_MAX);
             if full || touched.touches(&job.prepared) {
                 touched.add(&job.prepared);
                 self.waiting.push_back(job);

@@ -155,7 +155,11 @@ impl EventStore {
     ///
     /// # Errors
     /// The database cannot be reached.
-    pub async fn remembered(&self, actor: domain::ids::UserId, key: &IdempotencyKey) -> Result<Option<idempotency::Remembered>, StoreError> {
+    pub async fn remembered(
+        &self,
+        actor: domain::ids::UserId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<idempotency::Remembered>, StoreError> {
         idempotency::remembered(&self.pool, actor, key).await
     }
 }
