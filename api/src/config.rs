@@ -58,7 +58,7 @@ pub const SETTINGS: &[Setting] = &[
     optional("workspace_members_max", "10000", "how many active members a new workspace may have, unless it says otherwise: 1 to 1000000"),
     optional(
         "log_level",
-        "info,actix_server=warn,async_nats=warn",
+        "info,actix_server=warn,async_nats=warn,sqlx=warn",
         "what is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,commands=debug`",
     ),
     optional("log_format", "text", "how it is logged: `text` or `json`"),

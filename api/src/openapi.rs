@@ -23,6 +23,7 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     ("401", "Unauthenticated", "The token is missing, wrong, or its session has ended."),
     ("403", "Forbidden", "The asker may not do that."),
     ("404", "NotFound", "There is no such thing, or the asker may not know that there is."),
+    ("408", "TooSlow", "The body did not come in time."),
     ("409", "Conflict", "It contradicts what has happened before."),
     ("413", "TooLarge", "The body is larger than the server takes."),
     ("415", "UnsupportedMediaType", "The body is not `application/json`."),
@@ -172,7 +173,7 @@ impl Kind {
         let mut add = |condition: bool, statuses: &[&'static str]| problems.extend(statuses.iter().filter(|_| condition));
         add(!self.is_public || has_body, &["401"]);
         add(has_body || has_path_or_query || self.is_command || self.is_query, &["400"]);
-        add(has_body, &["413", "415", "422"]);
+        add(has_body, &["408", "413", "415", "422"]);
         add(self.is_command, &["403", "404", "409", "422"]);
         add(self.is_query, &["403", "404", "422"]);
         add(!self.is_command && !self.is_query, &["403"]);

@@ -129,6 +129,11 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request.too_large", format!("the body may have at most {bytes_max} bytes"))
     }
 
+    /// The body did not come in time.
+    pub fn too_slow(limit: Duration) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "request.too_slow", format!("the body did not come within {} seconds", limit.as_secs()))
+    }
+
     /// The asker is not signed in.
     pub fn unauthenticated(code: &'static str, detail: &'static str) -> Self {
         let mut problem = Self::new(StatusCode::UNAUTHORIZED, code, detail);
@@ -175,11 +180,25 @@ impl Problem {
         }
     }
 
+    /// The database did not answer, which passes; or it did not understand us, which is a defect.
+    fn database_failed(error: &dyn std::error::Error, cause: &sqlx::Error) -> Self {
+        match cause {
+            sqlx::Error::Database(refusal) if !passes(refusal.code().as_deref()) => Self::internal(error),
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => Self::internal(error),
+            _ => Self::store_failed(error),
+        }
+    }
+
     /// A server that we need did not answer: logged once, here.
     fn store_failed(error: &dyn std::error::Error) -> Self {
         tracing::warn!(error = %chain(error), "a server that the request needs did not answer");
         Self::unavailable("service.unavailable", "the server cannot reach its database just now: try again")
     }
+}
+
+/// Whether trying again can help, by the class of Postgres' code: connection, rollback, resources, an operator, the system.
+fn passes(code: Option<&str>) -> bool {
+    code.is_none_or(|code| ["08", "25", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class)))
 }
 
 /// An error with its causes, in a line.
@@ -217,7 +236,7 @@ impl From<InvalidText> for Problem {
 
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
-        Self::store_failed(&error)
+        Self::database_failed(&error, &error.0)
     }
 }
 
@@ -226,7 +245,7 @@ impl From<Behind> for Problem {
         match behind {
             Behind::Reached { .. } => Self::unavailable("projection.behind", behind.to_string()),
             Behind::Unknown(_) => Self::not_found("projection.not_found", behind.to_string()),
-            Behind::Unavailable(_) => Self::store_failed(&behind),
+            Behind::Unavailable(ref cause) => Self::database_failed(&behind, cause),
         }
     }
 }
@@ -240,7 +259,7 @@ impl From<AuthError> for Problem {
                 "session.end_not_confirmed",
                 "the session is ended, but the session cache did not confirm it: send the request again, or a restored cache could bring it back",
             ),
-            AuthError::Store(error) => Self::store_failed(&error),
+            AuthError::Store(error) => Self::database_failed(&error, &error),
             AuthError::Hash => Self::internal(&error),
         }
     }

@@ -13,8 +13,6 @@ use crate::config::Settings;
 
 /// How long a request waits for a connection to Postgres before it is told to try again.
 pub(crate) const ACQUIRE_MAX: Duration = Duration::from_secs(3);
-/// The schemas in which the read models' tables are found.
-const SEARCH_PATH: &str = "read,public";
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +65,7 @@ impl StartError {
 /// Postgres cannot be reached.
 pub async fn read_pool(settings: &Settings) -> Result<PgPool, StartError> {
     let writers = connections_of_writers(settings);
-    let options = connect_options(settings)?.options([("search_path", SEARCH_PATH)]);
+    let options = projections::connect_options(connect_options(settings)?);
     pool_options(settings.postgres_connections.saturating_sub(writers).max(1)).connect_with(options).await.map_err(StartError::Postgres)
 }
 

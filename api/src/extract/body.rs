@@ -1,15 +1,20 @@
 //! The body of a request: JSON, straight into a struct. Unknown fields are refused.
 
 use std::future::{Ready, ready};
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::problem::Problem;
+
+/// How long a client may take to send a body.
+const BODY_MAX: Duration = Duration::from_secs(30);
 
 /// A body that was read, and the bytes that it was read from.
 pub struct Body<T> {
@@ -61,7 +66,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             if !is_json {
                 return Err(Problem::unsupported_media_type());
             }
-            let bytes = bytes.await.map_err(|error| unreadable(&error, bytes_max))?;
+            let bytes = timeout(BODY_MAX, bytes).await.map_err(|_| Problem::too_slow(BODY_MAX))?;
+            let bytes = bytes.map_err(|error| unreadable(&error, bytes_max))?;
             Ok(Self { input: parse(&bytes)?, bytes })
         })
     }

@@ -140,7 +140,7 @@ pub async fn change_member_details(path: Path<MemberPath>, command: Command<Body
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemberPermissions {
-    /// Permissions by name: those of the table in docs/API.md, such as `channel.create_public`.
+    /// Permissions by name: those of the table in docs/EVENTS.md, such as `channel.create_public`.
     #[schema(value_type = BTreeMap<String, bool>, example = json!({"channel.create_public": false}))]
     permissions: Overrides,
 }
