@@ -2,7 +2,7 @@
 
 use domain::{Event, Recorded};
 use sqlx::{Connection, PgConnection};
-use tracing::error;
+use tracing::{Level, debug, enabled, error};
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::feed::Delivery;
@@ -42,7 +42,11 @@ pub(crate) async fn apply(
     if let Some(ready) = ready {
         match apply_at_once(connection, projector, stood, to, &ready).await {
             Err(BatchError::Apply(error)) if error.is_poison() => {}
-            outcome => return outcome.map(|()| to),
+            Err(error) => return Err(error),
+            Ok(()) => {
+                tell(projector.name(), &ready);
+                return Ok(to);
+            }
         }
     }
     apply_with_care(connection, projector, stood, to, events, parked).await?;
@@ -82,6 +86,17 @@ async fn apply_at_once(
     advance(&mut tx, projector.name(), stood, to).await?;
     projector.apply(&mut tx, events).await.map_err(BatchError::Apply)?;
     Ok(tx.commit().await?)
+}
+
+/// Lets a request be followed from HTTP to here: its identifier is in the line, as it is in those of the doors.
+fn tell(projection: &str, events: &[&Recorded<Event>]) {
+    if !enabled!(Level::DEBUG) {
+        return;
+    }
+    for event in events {
+        let (position, request_id) = (event.position, event.metadata.request_id.as_deref());
+        debug!(projection, position, request_id, event_type = event.event.wire_name(), "projected an event");
+    }
 }
 
 /// Event by event, each under a savepoint.
@@ -129,6 +144,7 @@ async fn apply_one(tx: &mut PgConnection, projector: &mut dyn Projector, event: 
     match projector.apply(&mut savepoint, &[recorded]).await {
         Ok(()) => {
             savepoint.commit().await?;
+            tell(projector.name(), &[recorded]);
             Ok(None)
         }
         Err(error) if error.is_poison() => {

@@ -22,7 +22,7 @@ mod unpark;
 
 pub use park::{ParkedEvent, UnparkError};
 pub use progress::{Behind, Progress};
-pub use read_models::{QueryError, ReadModels};
+pub use read_models::{QueryError, ReadModels, connect_options};
 pub use rebuild::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, rebuild};
 pub use runner::{Settings, run};
 pub use states::{ProjectionState, states};

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -143,13 +142,7 @@ async fn apply(
 
 /// A connection of its own, which ends with the hold.
 pub(crate) async fn connect(pool: &PgPool) -> sqlx::Result<PgConnection> {
-    let options: PgConnectOptions = pool.connect_options().as_ref().clone();
-    let options = options.application_name("backscroll projector").options([
-        ("search_path", "read,public"),
-        ("timezone", "UTC"),
-        // Postgres would tell of every long word that the full text index leaves out.
-        ("client_min_messages", "warning"),
-    ]);
+    let options = crate::connect_options(pool.connect_options().as_ref().clone()).application_name("backscroll projector");
     PgConnection::connect_with(&options).await
 }
 

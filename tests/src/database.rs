@@ -36,19 +36,23 @@ impl TestDatabase {
 
     /// A pool for the event store, of at most `max` connections.
     pub async fn pool(&self, max: u32) -> PgPool {
-        self.pool_with(max, "public").await
+        let options = self.options().options([("search_path", "public")]);
+        connect_pool(max, options).await
     }
 
     /// A pool for the projections, of at most `max` connections.
     pub async fn read_pool(&self, max: u32) -> PgPool {
-        self.pool_with(max, "read,public").await
+        connect_pool(max, projections::connect_options(self.options())).await
     }
 
-    async fn pool_with(&self, max: u32, search_path: &str) -> PgPool {
-        let options = PgConnectOptions::from_str(&self.url).expect("an address").options([("search_path", search_path)]);
-        let pool = PgPoolOptions::new().max_connections(max).acquire_timeout(Duration::from_secs(10)).test_before_acquire(false);
-        pool.connect_with(options).await.expect("the test's database")
+    fn options(&self) -> PgConnectOptions {
+        PgConnectOptions::from_str(&self.url).expect("an address")
     }
+}
+
+async fn connect_pool(max: u32, options: PgConnectOptions) -> PgPool {
+    let pool = PgPoolOptions::new().max_connections(max).acquire_timeout(Duration::from_secs(10)).test_before_acquire(false);
+    pool.connect_with(options).await.expect("the test's database")
 }
 
 impl Drop for TestDatabase {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection, PgPool, query, query_scalar};
 use tracing::warn;
 
@@ -146,12 +145,8 @@ impl Shadow {
 }
 
 async fn connect(pool: &PgPool) -> sqlx::Result<PgConnection> {
-    let options: PgConnectOptions = pool.connect_options().as_ref().clone();
-    let options = options.application_name("backscroll rebuild").options([
+    let options = crate::connect_options(pool.connect_options().as_ref().clone()).application_name("backscroll rebuild").options([
         ("search_path", "read_next,public"),
-        ("timezone", "UTC"),
-        // Postgres would tell of every long word that the full text index leaves out.
-        ("client_min_messages", "warning"),
         // What a crash would lose here, a rebuild would throw away anyway. The switch itself waits for the disk.
         ("synchronous_commit", "off"),
         ("maintenance_work_mem", INDEX_MEMORY),
