@@ -1,10 +1,10 @@
 //! Commands of workspaces.
 
 use domain::channel::{Kind, NewChannel};
-use domain::ids::{ChannelId, InvitationId, UserId, WorkspaceId};
+use domain::ids::{ChannelId, InvitationId, WorkspaceId};
 use domain::text::{ChannelName, WorkspaceDomain};
 use domain::workspace::Details;
-use domain::{Channel, ChannelCommand, Context, StreamId, Workspace, WorkspaceCommand, WorkspaceEvent};
+use domain::{ChannelCommand, Context, StreamId, Workspace, WorkspaceCommand, WorkspaceEvent};
 use tracing::instrument;
 
 use crate::channels::announcements;
@@ -193,15 +193,11 @@ async fn join_general(
     workspace_id: WorkspaceId,
 ) -> Result<Draft, CommandError> {
     let channel = reader.channel(channel_id).await?;
-    if is_in(&channel, context.actor) {
+    if channel.has_member(context.actor) {
         return Ok(draft);
     }
     let events = channel.decide(context, ChannelCommand::Join)?;
     let said = announcements(context, workspace_id, channel_id, &events);
     let draft = draft.write(StreamId::channel(channel_id), Some(workspace_id), events);
     Ok(said.into_iter().fold(draft, |draft, (stream, event)| draft.write(stream, Some(workspace_id), vec![event])))
-}
-
-fn is_in(channel: &Channel, user_id: UserId) -> bool {
-    channel.has_member(user_id)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::ids::{UserId, WorkspaceId};
+use domain::ids::WorkspaceId;
 use sqlx::{PgExecutor, query};
 use uuid::Uuid;
 
@@ -74,12 +74,6 @@ impl Claim {
     #[must_use]
     pub fn taken_by(self, holder: impl Into<Uuid>) -> ClaimChange {
         ClaimChange::Take(self, holder.into())
-    }
-
-    /// The user's part of a claim's holder.
-    #[must_use]
-    pub fn user(holder: Uuid) -> UserId {
-        UserId(holder)
     }
 }
 

@@ -1,7 +1,6 @@
 //! What can be asked of a user.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
 
 use super::event::{Preferences, Profile, Registration};
 use crate::text::{Emoji, Reason, StatusText};
@@ -32,9 +31,6 @@ pub enum UserCommand {
     /// Let a suspended user in again.
     Reactivate,
 }
-
-/// Settings that the server keeps for clients without reading them.
-pub type Json = Map<String, Value>;
 
 impl UserCommand {
     /// The name under which the log remembers it.

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::command::Json;
 use crate::text::{AvatarUrl, Bio, DisplayName, Email, Emoji, Language, Phone, Pronouns, Reason, StatusText, Timezone, Title, Username};
 
 /// What has happened to a user. The wire name of each is its `rename`.
@@ -80,6 +80,9 @@ pub struct Profile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pronouns: Option<Pronouns>,
 }
+
+/// Settings that the server keeps for clients without reading them.
+pub type Json = Map<String, Value>;
 
 /// A user's own settings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -12,9 +12,9 @@ use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
-pub use command::{Json, UserCommand};
+pub use command::UserCommand;
 pub use error::UserRefusal;
-pub use event::{Preferences, Profile, Registration, UserEvent};
+pub use event::{Json, Preferences, Profile, Registration, UserEvent};
 
 use crate::context::Context;
 
