@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has failed")]
 
 mod append;
+mod archive;
 mod harness;
 mod report;
 
@@ -16,5 +17,6 @@ async fn main() {
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
     let mut report = Report::default();
     append::rows(&mut report, &wanted).await;
-    report.write();
+    archive::rows(&mut report, &wanted).await;
+    report.write(wanted.is_empty());
 }

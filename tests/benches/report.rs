@@ -44,14 +44,16 @@ impl Report {
         self.0.push(line);
     }
 
-    /// Writes the table and the JSON, where anything was measured.
-    pub fn write(&self) {
+    /// Writes the JSON, and the page where every row was measured.
+    pub fn write(&self, is_whole: bool) {
         if self.0.is_empty() {
             return println!("no row has that name");
         }
         let json = serde_json::to_string_pretty(&self.0).expect("JSON");
         std::fs::write(checkout().join("target/bench.json"), json).expect("target/bench.json");
-        std::fs::write(checkout().join("docs/BENCHMARKS.md"), self.markdown()).expect("docs/BENCHMARKS.md");
+        if is_whole {
+            std::fs::write(checkout().join("docs/BENCHMARKS.md"), self.markdown()).expect("docs/BENCHMARKS.md");
+        }
     }
 
     fn markdown(&self) -> String {
