@@ -78,15 +78,17 @@ impl Rebuild<'_> {
         next.approach_live(shadow, self.observe).await?;
         self.enter(Phase::Switching);
         self.tell(Phase::Switching, 0, 1);
-        let position = switch::switch(shadow, &mut next).await?;
+        let held_up = switch::switch(shadow, &mut next).await?;
         self.tell(Phase::Switching, 1, 1);
+        self.enter(Phase::Dropping);
         shadow.drop_old().await;
         Ok(RebuildReport {
-            events: u64::try_from(position).unwrap_or(0),
-            position,
+            events: fold::count(next.position()),
+            position: next.position(),
             compared_at: compared.as_ref().map(|c| c.position),
             rows: compared.as_ref().map(|c| c.rows.clone()).unwrap_or_default(),
             differences: compared.map(|c| c.differences).unwrap_or_default(),
+            held_up,
             elapsed: self.began.elapsed(),
             phases: self.finish(),
         })

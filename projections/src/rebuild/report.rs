@@ -38,6 +38,8 @@ pub enum Phase {
     Comparing,
     /// Switching.
     Switching,
+    /// Dropping the old tables, once nobody reads them any more.
+    Dropping,
 }
 
 /// How far a rebuild is.
@@ -64,6 +66,8 @@ pub struct RebuildReport {
     pub rows: Vec<(String, i64)>,
     /// Where the new model differs from the old one: empty unless differences were accepted.
     pub differences: Vec<Difference>,
+    /// How long the live projector was held up by the switch.
+    pub held_up: Duration,
     /// How long it took.
     pub elapsed: Duration,
     /// How long each phase took.
@@ -143,6 +147,7 @@ impl Phase {
             Self::CatchingUp => "catching up",
             Self::Comparing => "comparing",
             Self::Switching => "switching",
+            Self::Dropping => "dropping the old tables",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The switch: behind a barrier that no event can slip past, the new model takes the live one's name.
 
+use std::time::{Duration, Instant};
+
 use sqlx::{Connection, Executor, PgConnection, query};
 use tokio::time::sleep;
 
@@ -12,14 +14,14 @@ use crate::{checkpoint, relational};
 /// How often to try: a try is called off when it would hold up the live projector for more than a batch or two.
 const TRIES_MAX: usize = 100;
 
-/// Switches, and answers with the position that the new model stands at.
-pub(super) async fn switch(shadow: &mut Shadow, next: &mut CatchUp) -> Result<i64, RebuildError> {
+/// Switches, and answers with how long the live projector was held up.
+pub(super) async fn switch(shadow: &mut Shadow, next: &mut CatchUp) -> Result<Duration, RebuildError> {
     let mut connection = shadow.connect().await?;
     // Its commit is what readers rely on: it waits for the disk.
     connection.execute("SET synchronous_commit = on").await?;
     for _ in 0..TRIES_MAX {
-        if try_switch(&mut connection, shadow, next).await? {
-            return Ok(next.position());
+        if let Some(held_up) = try_switch(&mut connection, shadow, next).await? {
+            return Ok(held_up);
         }
         next.approach_live(shadow, &|_| {}).await?;
         sleep(LOOK_INTERVAL).await;
@@ -27,12 +29,14 @@ pub(super) async fn switch(shadow: &mut Shadow, next: &mut CatchUp) -> Result<i6
     Err(RebuildError::Outrun)
 }
 
-/// Whether it switched. The checkpoint's row is the barrier: every batch of the live projector begins with it.
-async fn try_switch(connection: &mut PgConnection, shadow: &mut Shadow, next: &mut CatchUp) -> Result<bool, RebuildError> {
+/// How long it took, where it switched. The checkpoint's row is the barrier: every batch of the live projector begins with it.
+async fn try_switch(connection: &mut PgConnection, shadow: &mut Shadow, next: &mut CatchUp) -> Result<Option<Duration>, RebuildError> {
     let mut barrier = connection.begin().await?;
-    if let Some(live) = checkpoint::lock(&mut barrier, relational::NAME).await? {
+    let live = checkpoint::lock(&mut barrier, relational::NAME).await?;
+    let began = Instant::now();
+    if let Some(live) = live {
         if live.position - next.position() > 2 * i64::try_from(BATCH_EVENTS_MAX).unwrap_or(i64::MAX) {
-            return Ok(false);
+            return Ok(None);
         }
         next.up_to(shadow, live.position, &|_| {}).await?;
     }
@@ -41,7 +45,7 @@ async fn try_switch(connection: &mut PgConnection, shadow: &mut Shadow, next: &m
         barrier.execute(format!("ALTER SCHEMA {from} RENAME TO {to}").as_str()).await?;
     }
     barrier.commit().await?;
-    Ok(true)
+    Ok(Some(began.elapsed()))
 }
 
 /// The checkpoint and what is parked become the new model's. The holder goes on, and reads again what it remembers.

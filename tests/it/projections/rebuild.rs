@@ -67,6 +67,7 @@ async fn rebuilds_under_load_are_seen_by_nobody_and_end_with_the_same_tables() {
     for _ in 0..3 {
         let report = house.rebuild(RebuildOptions::default()).await.expect("a rebuild");
         assert!(report.compared_at.is_some() && report.differences.is_empty());
+        assert!(report.held_up < std::time::Duration::from_secs(2), "the live projector stood still for {:?}", report.held_up);
     }
     let (posted, read) = load.stop().await;
     assert!(posted > 10 && read > 10, "{posted} posts, {read} reads");
