@@ -310,3 +310,20 @@ async fn what_another_process_has_done_is_seen_at_once() {
     let workspace = there.store().load::<Workspace>(team.workspace_id.0).await.expect("the workspace");
     assert!(user.state.is_active() && workspace.version > 40);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_miss_a_long_stream_at_once_one_reads_it() {
+    let here = Writing::start().await;
+    let team = here.workspace().await;
+    for n in 0..200 {
+        let topic = domain::text::Topic::parse(&format!("topic {n}")).expect("a topic");
+        here.commands.channel(&asked(team.owner), team.general, ChannelCommand::ChangeTopic { topic: Some(topic) }).await.expect("a topic");
+    }
+    let (_, restarted) = another_process(&here.database).await;
+    let loads = (0..300).map(|_| {
+        let store = restarted.store().clone();
+        tokio::spawn(async move { store.load::<Channel>(team.general.0).await.expect("the channel").state })
+    });
+    let states = join_all(loads).await.into_iter().map(|state| state.expect("no panic")).collect::<Vec<_>>();
+    assert!(states.iter().all(|state| Arc::ptr_eq(state, &states[0])), "it was read more than once");
+}

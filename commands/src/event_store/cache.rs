@@ -57,15 +57,24 @@ struct Inner<A> {
     generations: Box<[u64]>,
 }
 
-pub(super) struct Cache<A>(Mutex<Inner<A>>);
+pub(super) struct Cache<A> {
+    inner: Mutex<Inner<A>>,
+    turns: Box<[Arc<tokio::sync::Mutex<()>>]>,
+}
 
 impl<A: Aggregate + Clone> Cache<A> {
     fn new(max: NonZeroUsize) -> Self {
-        Self(Mutex::new(Inner { entries: LruCache::new(max), generations: vec![0; BUCKETS].into() }))
+        let inner = Mutex::new(Inner { entries: LruCache::new(max), generations: vec![0; BUCKETS].into() });
+        Self { inner, turns: std::iter::repeat_with(Arc::default).take(BUCKETS).collect() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<A>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the turn to load that aggregate: of a thousand who miss it at once, one reads it, and the others find it.
+    pub(super) async fn turn(&self, id: Uuid) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.turns[bucket(id)]).lock_owned().await
     }
 
     pub(super) fn look(&self, id: Uuid) -> Lookup<A> {

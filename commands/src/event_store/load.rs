@@ -69,6 +69,10 @@ impl EventStore {
     /// The database cannot be reached, or an event cannot be read.
     pub async fn load<A: Stored>(&self, id: Uuid) -> Result<Versioned<A>, StoreError> {
         let cache = self.caches.of::<A>();
+        if let Lookup::Fresh(held) = cache.look(id) {
+            return Ok(held);
+        }
+        let _turn = cache.turn(id).await;
         let (loaded, ticket) = match cache.look(id) {
             Lookup::Fresh(held) => return Ok(held),
             Lookup::Stale(held, ticket) => (self.catch_up_aggregate(id, held).await?, ticket),
