@@ -72,8 +72,8 @@ async fn changes_of_one_stream_from_two_processes_are_all_decided_on_what_stands
     for outcome in join_all(reactions).await {
         outcome.expect("no panic").expect("a reaction");
     }
+    there.store().catch_up().await.expect("the head");
     let loaded = there.store().load::<domain::Message>(message).await.expect("the message");
-    here.commands.store().catch_up().await.expect("the head");
     assert_eq!(loaded.version, 13);
     expect_a_sound_log(&here.pool).await;
 }
@@ -306,6 +306,7 @@ async fn what_another_process_has_done_is_seen_at_once() {
             .expect("in again");
         here.commands.readable_channel(member, team.general).await.expect("to read again");
     }
+    there.store().catch_up().await.expect("the head");
     let user = there.store().load::<User>(member.0).await.expect("the user");
     let workspace = there.store().load::<Workspace>(team.workspace_id.0).await.expect("the workspace");
     assert!(user.state.is_active() && workspace.version > 40);

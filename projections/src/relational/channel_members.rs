@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::copy::{CopyRow, Tuple};
-use super::rows::{Missing, Row, Rows};
+use super::rows::{Missing, Rows, row};
 use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels, rows};
 
@@ -159,24 +159,7 @@ impl CopyRow for ChannelMemberRecord {
     }
 }
 
-impl Row for ChannelMemberRecord {
-    type Key = Uuid;
-    const TABLE: &'static str = "channel_members";
-
-    fn key(&self) -> Uuid {
-        self.membership_id
-    }
-
-    fn position(&self) -> i64 {
-        self.position
-    }
-
-    fn see(&mut self, position: i64) {
-        self.position = position;
-    }
-
-    fn updated(&mut self, _: DateTime<Utc>) {}
-}
+row!(ChannelMemberRecord, "channel_members", membership_id);
 
 impl ReadModels {
     /// Who is in a channel now, in order of their identifiers. `after` is the last user of the page before.

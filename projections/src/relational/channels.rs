@@ -12,7 +12,7 @@ use sqlx::{PgConnection, query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::rows::{Missing, Row, Rows};
+use super::rows::{Missing, Rows, row};
 use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels, rows};
 
@@ -112,26 +112,7 @@ fn as_json(policy: RetentionPolicy) -> Value {
     json!({ "days": policy.days })
 }
 
-impl Row for ChannelRow {
-    type Key = Uuid;
-    const TABLE: &'static str = "channels";
-
-    fn key(&self) -> Uuid {
-        self.channel_id
-    }
-
-    fn position(&self) -> i64 {
-        self.position
-    }
-
-    fn see(&mut self, position: i64) {
-        self.position = position;
-    }
-
-    fn updated(&mut self, at: DateTime<Utc>) {
-        self.updated_at = at;
-    }
-}
+row!(ChannelRow, "channels", channel_id, updated_at);
 
 impl ChannelRow {
     fn created(channel_id: Uuid, seen: Seen, creation: &Creation) -> Self {

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::rows::{Missing, Row, Rows};
+use super::rows::{Missing, Rows, row};
 use super::seen::{Seen, to_micros};
 use crate::read_models::{QueryError, ReadModels};
 
@@ -88,26 +88,7 @@ pub(super) async fn save(connection: &mut PgConnection, invitations: &[&Invitati
     query_file!("src/relational/sql/save_workspace_invitations.sql", Json(invitations) as _).execute(connection).await.map(drop)
 }
 
-impl Row for InvitationRow {
-    type Key = Uuid;
-    const TABLE: &'static str = "workspace_invitations";
-
-    fn key(&self) -> Uuid {
-        self.invitation_id
-    }
-
-    fn position(&self) -> i64 {
-        self.position
-    }
-
-    fn see(&mut self, position: i64) {
-        self.position = position;
-    }
-
-    fn updated(&mut self, at: DateTime<Utc>) {
-        self.updated_at = at;
-    }
-}
+row!(InvitationRow, "workspace_invitations", invitation_id, updated_at);
 
 impl ReadModels {
     /// A workspace's invitations that are neither accepted nor revoked, oldest first; expired ones too.

@@ -11,7 +11,7 @@ use sqlx::{PgConnection, query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::rows::{Missing, Row, Rows};
+use super::rows::{Missing, Rows, row};
 use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels, rows};
 
@@ -134,26 +134,7 @@ fn as_json(overrides: &Overrides) -> Value {
     overrides.iter().map(|(permission, allowed)| (permission.as_str().to_owned(), json!(allowed))).collect()
 }
 
-impl Row for MemberRecord {
-    type Key = Uuid;
-    const TABLE: &'static str = "workspace_members";
-
-    fn key(&self) -> Uuid {
-        self.member_id
-    }
-
-    fn position(&self) -> i64 {
-        self.position
-    }
-
-    fn see(&mut self, position: i64) {
-        self.position = position;
-    }
-
-    fn updated(&mut self, at: DateTime<Utc>) {
-        self.updated_at = at;
-    }
-}
+row!(MemberRecord, "workspace_members", member_id, updated_at);
 
 impl MemberRecord {
     fn joined(workspace_id: Uuid, user_id: UserId, role: Role, invited_by: Option<UserId>, seen: Seen) -> Self {

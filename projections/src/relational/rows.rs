@@ -30,6 +30,35 @@ pub(crate) trait Row {
     fn updated(&mut self, at: DateTime<Utc>);
 }
 
+/// A row of that table, found by that column. It says when it was updated, where a column for that is named.
+macro_rules! row {
+    ($row:ident, $table:literal, $key:ident $(, $updated_at:ident)?) => {
+        impl crate::relational::rows::Row for $row {
+            type Key = uuid::Uuid;
+            const TABLE: &'static str = $table;
+
+            fn key(&self) -> uuid::Uuid {
+                self.$key
+            }
+
+            fn position(&self) -> i64 {
+                self.position
+            }
+
+            fn see(&mut self, position: i64) {
+                self.position = position;
+            }
+
+            fn updated(&mut self, at: chrono::DateTime<chrono::Utc>) {
+                let _ = at;
+                $(self.$updated_at = at;)?
+            }
+        }
+    };
+}
+
+pub(crate) use row;
+
 /// Those rows of a table that events of a batch touch; of the whole table in a rebuild.
 #[derive(Debug)]
 pub(crate) struct Rows<R: Row> {

@@ -11,7 +11,7 @@ use sqlx::{PgConnection, query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::rows::{Missing, Row, Rows};
+use super::rows::{Missing, Rows, row};
 use super::seen::{Seen, to_micros};
 use crate::read_models::{QueryError, ReadModels, rows};
 
@@ -134,26 +134,7 @@ pub(super) async fn save(connection: &mut PgConnection, users: &[&UserRow]) -> s
     query_file!("src/relational/sql/save_users.sql", Json(users) as _).execute(connection).await.map(drop)
 }
 
-impl Row for UserRow {
-    type Key = Uuid;
-    const TABLE: &'static str = "users";
-
-    fn key(&self) -> Uuid {
-        self.user_id
-    }
-
-    fn position(&self) -> i64 {
-        self.position
-    }
-
-    fn see(&mut self, position: i64) {
-        self.position = position;
-    }
-
-    fn updated(&mut self, at: DateTime<Utc>) {
-        self.updated_at = at;
-    }
-}
+row!(UserRow, "users", user_id, updated_at);
 
 impl UserRow {
     fn registered(user_id: Uuid, seen: Seen, registration: &Registration) -> Self {

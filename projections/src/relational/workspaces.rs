@@ -11,7 +11,7 @@ use sqlx::{PgConnection, query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::rows::{Missing, Row, Rows};
+use super::rows::{Missing, Rows, row};
 use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels};
 
@@ -99,26 +99,7 @@ fn as_json(settings: &WorkspaceSettings) -> Value {
     said.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value?)))).collect()
 }
 
-impl Row for WorkspaceRow {
-    type Key = Uuid;
-    const TABLE: &'static str = "workspaces";
-
-    fn key(&self) -> Uuid {
-        self.workspace_id
-    }
-
-    fn position(&self) -> i64 {
-        self.position
-    }
-
-    fn see(&mut self, position: i64) {
-        self.position = position;
-    }
-
-    fn updated(&mut self, at: DateTime<Utc>) {
-        self.updated_at = at;
-    }
-}
+row!(WorkspaceRow, "workspaces", workspace_id, updated_at);
 
 impl WorkspaceRow {
     fn new(workspace_id: Uuid, seen: Seen, general_channel_id: Uuid) -> Self {

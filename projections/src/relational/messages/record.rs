@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::rows::EarlierText;
 use crate::relational::copy::{CopyRow, Tuple};
-use crate::relational::rows::Row;
+use crate::relational::rows::row;
 use crate::relational::seen::{Seen, to_micros};
 
 /// A row of `messages`.
@@ -164,26 +164,7 @@ fn as_json(value: &impl serde::Serialize, is_empty: bool, empty: &str) -> String
     if is_empty { empty.to_owned() } else { serde_json::to_string(value).unwrap_or_else(|_| empty.to_owned()) }
 }
 
-impl Row for MessageRecord {
-    type Key = Uuid;
-    const TABLE: &'static str = "messages";
-
-    fn key(&self) -> Uuid {
-        self.message_id
-    }
-
-    fn position(&self) -> i64 {
-        self.position
-    }
-
-    fn see(&mut self, position: i64) {
-        self.position = position;
-    }
-
-    fn updated(&mut self, at: DateTime<Utc>) {
-        self.updated_at = at;
-    }
-}
+row!(MessageRecord, "messages", message_id, updated_at);
 
 impl CopyRow for MessageRecord {
     const COLUMNS: &'static [&'static str] = &[
