@@ -1,5 +1,8 @@
 //! Group commit: one task gathers what its callers want appended, and while one batch is being written the next one gathers.
 //!
+//! Many callers work in two shifts: while the database writes the batch of one, the callers of the other are told, and ask for more. So
+//! both cores have work, where a single batch of all would have them wait for each other.
+//!
 //! Each request is judged in memory, then its batch goes to the database in one call, which does nothing if another node has written in
 //! between. A unique key that is violated sends the batch through the careful way, one request at a time, so that only the guilty one
 //! fails. A call whose end is not known (the connection broke) is looked up in the log before anything else is done.
@@ -9,19 +12,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use domain::{AggregateType, StreamId};
+use futures::future::join;
 use sqlx::{PgPool, query, query_scalar};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 use uuid::Uuid;
 
-use super::batch::{Columns, Prepared, Touched};
+use super::batch::Columns;
 use super::cache::Caches;
 use super::claim::ClaimChange;
 use super::idempotency::Remembered;
 use super::memory::Memory;
+use super::prepared::{Prepared, Touched};
 use super::request::{Append, Outcome};
 use super::{StoreError, claim, idempotency, load};
 
@@ -29,6 +34,8 @@ use super::{StoreError, claim, idempotency, load};
 const BATCH_REQUESTS_MAX: usize = 500;
 /// The most events in a batch of more than one request.
 const BATCH_EVENTS_MAX: usize = 2_000;
+/// From how many callers on two shifts are faster than one: below it, the commit costs more than the work that could be done meanwhile.
+const SHIFTS_FROM: usize = 64;
 /// The most requests that wait for their turn; who comes then waits to be let in.
 const WAITING_MAX: usize = 4_096;
 /// How long a request may wait for its outcome.
@@ -105,16 +112,33 @@ pub(super) struct Writer {
     pool: PgPool,
     messages: mpsc::Receiver<Message>,
     waiting: VecDeque<Job>,
+    /// Whose events are in the log, and who has not been told yet.
+    untold: Untold,
     memory: Memory,
     caches: Arc<Caches>,
     head: watch::Sender<i64>,
     stats: Arc<WriterStats>,
 }
 
+/// Callers whose events are in the log, each with the position of their last one.
+#[derive(Default)]
+struct Untold(Vec<(Job, i64)>);
+
+impl Untold {
+    fn tell(self, head: &watch::Sender<i64>) {
+        if let Some((_, last)) = self.0.last() {
+            head.send_replace(*last);
+        }
+        for (job, position) in self.0 {
+            job.answer(Ok(Outcome::Appended { position }));
+        }
+    }
+}
+
 /// What came of the call for a batch.
 enum Written {
-    /// It is in the log.
-    Yes,
+    /// It is in the log; its last event was recorded then.
+    Yes(DateTime<Utc>),
     /// Nothing was appended: the log ends elsewhere.
     Moved,
     /// Nothing was appended: the database refuses something in it, such as a second holder of a unique key.
@@ -124,12 +148,13 @@ enum Written {
 impl Writer {
     pub(super) async fn start(pool: PgPool, caches: Arc<Caches>) -> Result<(Handle, watch::Receiver<i64>), StoreError> {
         let last = query!("SELECT position, recorded_at FROM events ORDER BY position DESC LIMIT 1").fetch_optional(&pool).await?;
-        let memory = last.map_or_else(|| Memory::new(0, chrono::DateTime::UNIX_EPOCH), |last| Memory::new(last.position, last.recorded_at));
+        let memory = last.map_or_else(|| Memory::new(0, DateTime::UNIX_EPOCH), |last| Memory::new(last.position, last.recorded_at));
         let (sender, messages) = mpsc::channel(WAITING_MAX);
         let (head, heads) = watch::channel(memory.head);
         let stats = Arc::new(WriterStats::default());
         let handle = Handle { messages: sender, stats: Arc::clone(&stats) };
-        let writer = Self { pool, messages, waiting: VecDeque::new(), memory, caches, head, stats };
+        let (waiting, untold) = (VecDeque::new(), Untold::default());
+        let writer = Self { pool, messages, waiting, untold, memory, caches, head, stats };
         tokio::spawn(writer.run());
         Ok((handle, heads))
     }
@@ -137,18 +162,22 @@ impl Writer {
     async fn run(mut self) {
         let mut received = Vec::with_capacity(BATCH_REQUESTS_MAX);
         loop {
-            if self.waiting.is_empty() && self.messages.recv_many(&mut received, BATCH_REQUESTS_MAX).await == 0 {
-                return;
-            }
             while self.waiting.len() + received.len() < BATCH_REQUESTS_MAX
                 && let Ok(message) = self.messages.try_recv()
             {
                 received.push(message);
             }
+            if self.waiting.is_empty() && received.is_empty() {
+                self.tell();
+                if self.messages.recv_many(&mut received, BATCH_REQUESTS_MAX).await == 0 {
+                    return;
+                }
+            }
             for message in received.drain(..) {
                 match message {
                     Message::Append(job) => self.waiting.push_back(*job),
                     Message::CatchUp(to, reply) => {
+                        self.tell();
                         let _ = reply.send(self.catch_up(to).await);
                     }
                 }
@@ -157,17 +186,21 @@ impl Writer {
         }
     }
 
+    fn tell(&mut self) {
+        std::mem::take(&mut self.untold).tell(&self.head);
+    }
+
     async fn write_a_batch(&mut self) {
         for _ in 0..MOVED_MAX {
             if let Err(error) = self.learn_versions().await {
                 return self.fail_all(&error);
             }
-            let (batch, columns) = self.gather();
+            let batch = self.gather();
             if batch.is_empty() {
                 return;
             }
-            match self.write(&batch, &columns).await {
-                Ok(Written::Yes) => return self.acknowledge(batch, &columns),
+            match self.write(&batch).await {
+                Ok(Written::Yes(recorded_at)) => return self.remember(batch, recorded_at),
                 Ok(Written::Moved) => self.put_back(batch),
                 Ok(Written::Refused(_)) => return self.write_one_by_one(batch).await,
                 Err(error) => return batch.into_iter().for_each(|job| job.answer(Err(error.clone()))),
@@ -208,14 +241,12 @@ impl Writer {
     }
 
     /// Takes what waits into a batch: who is refused is told at once, who touches another of the batch waits for the next.
-    fn gather(&mut self) -> (Vec<Job>, Columns) {
-        let (mut batch, mut columns, mut touched) = (Vec::new(), Columns::default(), Touched::default());
-        let events = self.waiting.iter().map(|job| job.prepared.rows.len()).sum();
-        let mut moments = self.memory.moments(Utc::now(), events);
+    fn gather(&mut self) -> Vec<Job> {
+        let (mut batch, mut events, mut touched) = (Vec::new(), 0, Touched::default());
+        let batch_max = self.share();
         for _ in 0..self.waiting.len() {
             let Some(job) = self.waiting.pop_front() else { break };
-            let full =
-                batch.len() >= BATCH_REQUESTS_MAX || (!batch.is_empty() && columns.len() + job.prepared.rows.len() > BATCH_EVENTS_MAX);
+            let full = batch.len() >= batch_max || (!batch.is_empty() && events + job.prepared.rows.len() > BATCH_EVENTS_MAX);
             if full || touched.touches(&job.prepared) {
                 touched.add(&job.prepared);
                 self.waiting.push_back(job);
@@ -223,11 +254,17 @@ impl Writer {
                 job.answer(Ok(outcome));
             } else {
                 touched.add(&job.prepared);
-                columns.add(&job.prepared, self.memory.head + 1 + columns.len() as i64, &mut moments);
+                events += job.prepared.rows.len();
                 batch.push(job);
             }
         }
-        (batch, columns)
+        batch
+    }
+
+    /// How many of those who wait make up the next batch.
+    fn share(&self) -> usize {
+        let callers = self.waiting.len() + self.untold.0.len();
+        if callers < SHIFTS_FROM { BATCH_REQUESTS_MAX } else { callers.div_ceil(2).min(BATCH_REQUESTS_MAX) }
     }
 
     /// The outcome of a request that memory alone can refuse; `None` where nothing speaks against it.
@@ -246,26 +283,32 @@ impl Writer {
         prepared.request.writes.iter().find(stale).map(|w| Outcome::Stale(w.stream))
     }
 
-    async fn write(&self, batch: &[Job], columns: &Columns) -> Result<Written, StoreError> {
-        let error = match columns.append(&self.pool, self.memory.head).await {
-            Ok(head) if head == self.memory.head => return Ok(Written::Yes),
+    /// Has the database write a batch, and meanwhile tells those of the batch before.
+    async fn write(&mut self, batch: &[Job]) -> Result<Written, StoreError> {
+        let (untold, head) = (std::mem::take(&mut self.untold), self.head.clone());
+        let requests = batch.iter().map(|job| &job.prepared);
+        let columns = Columns::of(requests, self.memory.head + 1, self.memory.moments(Utc::now()));
+        let (written, ()) = join(columns.append(&self.pool, self.memory.head), async { untold.tell(&head) }).await;
+        let error = match written {
+            Ok(head) if head == self.memory.head => return Ok(Written::Yes(columns.last_recorded_at())),
             Ok(_) => return Ok(Written::Moved),
             Err(error) => error,
         };
         match error {
             sqlx::Error::Database(refusal) if is_final(refusal.as_ref()) => Ok(Written::Refused(refusal)),
-            error => self.look_up(batch, error).await,
+            error => self.look_up(batch, columns.last_recorded_at(), error).await,
         }
     }
 
     /// The call broke off: whether it took effect stands in the log, once no append is under way.
-    async fn look_up(&self, batch: &[Job], error: sqlx::Error) -> Result<Written, StoreError> {
+    async fn look_up(&self, batch: &[Job], recorded_at: DateTime<Utc>, error: sqlx::Error) -> Result<Written, StoreError> {
         warn!(%error, "an append broke off; looking up what became of it");
         let first = batch.first().and_then(|job| job.prepared.rows.first()).map(|row| row.event_id);
         let (gives_up_at, mut pause) = (Instant::now() + LOOK_UP_MAX, Duration::from_millis(20));
         loop {
             match self.event_after_the_head().await {
-                Ok(found) => return Ok(if found.is_some() && found == first { Written::Yes } else { Written::Moved }),
+                Ok(found) if found.is_some() && found == first => return Ok(Written::Yes(recorded_at)),
+                Ok(_) => return Ok(Written::Moved),
                 Err(again) if Instant::now() + pause > gives_up_at => return Err(again.into()),
                 Err(_) => sleep(pause).await,
             }
@@ -278,12 +321,10 @@ impl Writer {
         query_scalar!("SELECT event_id FROM events WHERE position = $1", self.memory.head + 1).fetch_optional(&self.pool).await
     }
 
-    fn acknowledge(&mut self, batch: Vec<Job>, columns: &Columns) {
-        let mut position = self.memory.head;
-        self.memory.advance(position + columns.len() as i64, columns.last_recorded_at());
-        self.stats.batches.fetch_add(1, Ordering::Relaxed);
-        self.stats.events.fetch_add(columns.len() as u64, Ordering::Relaxed);
-        let mut answers = Vec::with_capacity(batch.len());
+    /// The batch is in the log: whoever asks from now on is judged, and answered, by that.
+    fn remember(&mut self, batch: Vec<Job>, recorded_at: DateTime<Utc>) {
+        let before = self.memory.head;
+        let mut position = before;
         for mut job in batch {
             for row in std::mem::take(&mut job.prepared.rows) {
                 position += 1;
@@ -291,13 +332,11 @@ impl Writer {
                 self.caches.wrote(row.stream, row.sequence, row.event);
             }
             self.remember_key(&job.prepared, position);
-            answers.push((job, position));
+            self.untold.0.push((job, position));
         }
-        // Whoever is told of the head finds the caches up to date.
-        self.head.send_replace(position);
-        for (job, position) in answers {
-            job.answer(Ok(Outcome::Appended { position }));
-        }
+        self.memory.advance(position, recorded_at);
+        self.stats.batches.fetch_add(1, Ordering::Relaxed);
+        self.stats.events.fetch_add((position - before).unsigned_abs(), Ordering::Relaxed);
     }
 
     fn remember_key(&mut self, prepared: &Prepared, position: i64) {
@@ -320,11 +359,11 @@ impl Writer {
             if let Some(outcome) = self.judge(&job.prepared) {
                 return job.answer(Ok(outcome));
             }
-            let mut columns = Columns::default();
-            let mut moments = self.memory.moments(Utc::now(), job.prepared.rows.len());
-            columns.add(&job.prepared, self.memory.head + 1, &mut moments);
-            match self.write(std::slice::from_ref(&job), &columns).await {
-                Ok(Written::Yes) => return self.acknowledge(vec![job], &columns),
+            match self.write(std::slice::from_ref(&job)).await {
+                Ok(Written::Yes(recorded_at)) => {
+                    self.remember(vec![job], recorded_at);
+                    return self.tell();
+                }
                 Ok(Written::Refused(refusal)) => {
                     let outcome = self.explain(&job.prepared, refusal).await;
                     return job.answer(outcome);

@@ -60,13 +60,13 @@ impl Memory {
         }
     }
 
-    /// The moments to record the next `count` events at: a microsecond apart, after the last, and not before `now`. A clock that is set
+    /// The moments to record the next events at: a microsecond apart, after the last, and not before `now`. A clock that is set
     /// back does not make them go back.
-    pub(super) fn moments(&self, now: DateTime<Utc>, count: usize) -> impl Iterator<Item = DateTime<Utc>> + use<> {
+    pub(super) fn moments(&self, now: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> + use<> {
         let tick = Duration::microseconds(1);
         let now = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
         let first = now.max(self.recorded_at + tick);
-        std::iter::successors(Some(first), move |at| Some(*at + tick)).take(count)
+        std::iter::successors(Some(first), move |at| Some(*at + tick))
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
     fn moments_increase_even_when_the_clock_is_set_back() {
         let noon = "2026-11-22T12:00:00.000005Z".parse::<DateTime<Utc>>().expect("a time");
         let memory = Memory::new(7, noon);
-        let moments = memory.moments(noon - Duration::hours(3), 3).collect::<Vec<_>>();
+        let moments = memory.moments(noon - Duration::hours(3)).take(3).collect::<Vec<_>>();
         assert_eq!(moments[0], noon + Duration::microseconds(1));
         assert_eq!(moments[2], noon + Duration::microseconds(3));
     }

@@ -8,6 +8,7 @@
 //! | [`request`] | what a caller wants appended, and what comes of it |
 //! | `append` | group commit: one task gathers, judges, and writes a batch in one round trip |
 //! | `memory` | what the writer remembers of the log, so that judging costs no query |
+//! | `prepared` | a request, written as it is to be stored, and what it touches |
 //! | `batch` | the call of the database's function |
 //! | [`claim`], [`idempotency`] | names that must be unique; keys under which a request counts once |
 //! | `load`, `cache`, `snapshot` | folding a stream into an aggregate |
@@ -23,6 +24,7 @@ mod freshness;
 pub mod idempotency;
 mod load;
 mod memory;
+mod prepared;
 pub mod request;
 mod seal;
 mod snapshot;

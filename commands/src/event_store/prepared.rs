@@ -1,0 +1,105 @@
+//! A request, written as it is to be stored, and what it touches.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use domain::{Event, Metadata, StreamId};
+use uuid::Uuid;
+
+use super::claim::Claim;
+use super::digest::Content;
+use super::memory::Key;
+use super::request::{Append, PendingEvent, StreamWrite};
+use super::{StoreError, seal};
+
+/// An event, written as it is to be stored; its position and its moment are still to come.
+pub(super) struct Row {
+    pub stream: StreamId,
+    pub sequence: i64,
+    pub event: Event,
+    pub event_id: Uuid,
+    pub aggregate_id: String,
+    pub workspace_id: Option<Uuid>,
+    pub payload: String,
+    pub metadata: Arc<str>,
+    /// The part of the digest that does not depend on the place in the log.
+    pub content: [u8; 32],
+}
+
+/// A request, written as it is to be stored, by its caller: the writer has less to do.
+pub(super) struct Prepared {
+    pub rows: Vec<Row>,
+    pub request: Append,
+}
+
+impl Prepared {
+    pub(super) fn new(mut request: Append) -> Result<Self, StoreError> {
+        let shared: Arc<str> = serde_json::to_string(&request.metadata)?.into();
+        let mut rows = Vec::with_capacity(request.writes.iter().map(|w| w.events.len()).sum());
+        for write in &mut request.writes {
+            let events = std::mem::take(&mut write.events);
+            for (sequence, pending) in (write.expected + 1..).zip(events) {
+                rows.push(Row::new(write, sequence, pending, &request.metadata, &shared)?);
+            }
+        }
+        Ok(Self { rows, request })
+    }
+
+    pub(super) fn key(&self) -> Option<Key> {
+        let used = self.request.idempotency.as_ref()?;
+        Some((self.request.metadata.actor.0, used.key.as_str().to_owned()))
+    }
+}
+
+impl Row {
+    fn new(write: &StreamWrite, sequence: i64, pending: PendingEvent, metadata: &Metadata, shared: &Arc<str>) -> Result<Self, StoreError> {
+        let metadata = match pending.original {
+            None => Arc::clone(shared),
+            Some((actor, at)) => serde_json::to_string(&Metadata { actor, occurred_at: Some(at), ..metadata.clone() })?.into(),
+        };
+        let payload = seal::seal(serde_json::to_string(&pending.event)?);
+        let (event_id, workspace_id) = (Uuid::now_v7(), write.workspace_id.map(Uuid::from));
+        let aggregate_id = write.stream.id.to_string();
+        let content = Content {
+            aggregate_type: write.stream.aggregate.as_str(),
+            aggregate_id: &aggregate_id,
+            sequence,
+            event_type: pending.event.wire_name(),
+            event_version: pending.event.version(),
+            payload: &payload,
+            metadata: &metadata,
+            event_id,
+            workspace_id,
+        }
+        .hash();
+        let (stream, event) = (write.stream, pending.event);
+        Ok(Self { stream, sequence, event, event_id, aggregate_id, workspace_id, payload, metadata, content })
+    }
+}
+
+/// What a batch touches: requests that touch each other go into different batches, so that each is judged on what stands.
+#[derive(Default)]
+pub(super) struct Touched {
+    written: HashSet<StreamId>,
+    guarded: HashSet<StreamId>,
+    claims: HashSet<Claim>,
+    keys: HashSet<Key>,
+}
+
+impl Touched {
+    pub(super) fn touches(&self, prepared: &Prepared) -> bool {
+        let request = &prepared.request;
+        request.writes.iter().any(|w| self.written.contains(&w.stream) || self.guarded.contains(&w.stream))
+            || request.guards.iter().any(|(stream, _)| self.written.contains(stream))
+            || request.claims.iter().any(|change| self.claims.contains(change.claim()))
+            || prepared.key().is_some_and(|key| self.keys.contains(&key))
+    }
+
+    pub(super) fn add(&mut self, prepared: &Prepared) {
+        let request = &prepared.request;
+        self.written.extend(request.writes.iter().map(|w| w.stream));
+        self.guarded.extend(request.guards.iter().map(|(stream, _)| *stream));
+        self.claims.extend(request.claims.iter().map(|change| change.claim().clone()));
+        self.keys.extend(prepared.key());
+    }
+}
