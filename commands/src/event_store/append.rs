@@ -4,8 +4,7 @@
 //! both cores have work, where a single batch of all would have them wait for each other.
 //!
 //! Each request is judged in memory, then its batch goes to the database in one call, which does nothing if another node has written in
-//! between. A unique key that is violated sends the batch through the careful way, one request at a time, so that only the guilty one
-//! fails. A call whose end is not known (the connection broke) is looked up in the log before anything else is done.
+//! between. What happens when the database refuses a batch, or the call breaks off, is in `recover`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,20 +14,17 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::{AggregateType, StreamId};
 use futures::future::join;
-use sqlx::{PgPool, query, query_scalar};
+use sqlx::{PgPool, query};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep};
 use tracing::warn;
-use uuid::Uuid;
 
 use super::batch::Columns;
 use super::cache::Caches;
-use super::claim::ClaimChange;
 use super::idempotency::Remembered;
 use super::memory::Memory;
 use super::prepared::{Prepared, Touched};
 use super::request::{Append, Outcome};
-use super::{StoreError, claim, idempotency, load};
+use super::{StoreError, load};
 
 /// The most requests in a batch.
 const BATCH_REQUESTS_MAX: usize = 500;
@@ -40,10 +36,8 @@ const SHIFTS_FROM: usize = 64;
 const WAITING_MAX: usize = 4_096;
 /// How long a request may wait for its outcome.
 const WAIT_MAX: Duration = Duration::from_secs(10);
-/// How long the log is asked what became of a call that broke off.
-const LOOK_UP_MAX: Duration = Duration::from_secs(8);
 /// How often a batch is tried again because other nodes wrote in between.
-const MOVED_MAX: usize = 100;
+pub(super) const MOVED_MAX: usize = 100;
 /// The most events of other nodes that are read at a time.
 const CATCH_UP_MAX: i64 = 10_000;
 
@@ -54,13 +48,13 @@ enum Message {
     CatchUp(i64, oneshot::Sender<Result<(), StoreError>>),
 }
 
-struct Job {
-    prepared: Prepared,
+pub(super) struct Job {
+    pub prepared: Prepared,
     reply: Reply,
 }
 
 impl Job {
-    fn answer(self, outcome: Result<Outcome, StoreError>) {
+    pub(super) fn answer(self, outcome: Result<Outcome, StoreError>) {
         // Whoever does not wait any more asks again with the same key.
         let _ = self.reply.send(outcome);
     }
@@ -109,15 +103,15 @@ impl Handle {
 
 /// The one task that writes.
 pub(super) struct Writer {
-    pool: PgPool,
+    pub(super) pool: PgPool,
     messages: mpsc::Receiver<Message>,
     waiting: VecDeque<Job>,
     /// Whose events are in the log, and who has not been told yet.
     untold: Untold,
-    memory: Memory,
-    caches: Arc<Caches>,
+    pub(super) memory: Memory,
+    pub(super) caches: Arc<Caches>,
     head: watch::Sender<i64>,
-    stats: Arc<WriterStats>,
+    pub(super) stats: Arc<WriterStats>,
 }
 
 /// Callers whose events are in the log, each with the position of their last one.
@@ -136,7 +130,7 @@ impl Untold {
 }
 
 /// What came of the call for a batch.
-enum Written {
+pub(super) enum Written {
     /// It is in the log; its last event was recorded then.
     Yes(DateTime<Utc>),
     /// Nothing was appended: the log ends elsewhere.
@@ -186,7 +180,7 @@ impl Writer {
         }
     }
 
-    fn tell(&mut self) {
+    pub(super) fn tell(&mut self) {
         std::mem::take(&mut self.untold).tell(&self.head);
     }
 
@@ -268,7 +262,7 @@ impl Writer {
     }
 
     /// The outcome of a request that memory alone can refuse; `None` where nothing speaks against it.
-    fn judge(&mut self, prepared: &Prepared) -> Option<Outcome> {
+    pub(super) fn judge(&mut self, prepared: &Prepared) -> Option<Outcome> {
         if let (Some(key), Some(used)) = (prepared.key(), &prepared.request.idempotency)
             && let Some(remembered) = self.memory.key(&key)
         {
@@ -284,7 +278,7 @@ impl Writer {
     }
 
     /// Has the database write a batch, and meanwhile tells those of the batch before.
-    async fn write(&mut self, batch: &[Job]) -> Result<Written, StoreError> {
+    pub(super) async fn write(&mut self, batch: &[Job]) -> Result<Written, StoreError> {
         let (untold, head) = (std::mem::take(&mut self.untold), self.head.clone());
         let requests = batch.iter().map(|job| &job.prepared);
         let columns = Columns::of(requests, self.memory.head + 1, self.memory.moments(Utc::now()));
@@ -300,29 +294,8 @@ impl Writer {
         }
     }
 
-    /// The call broke off: whether it took effect stands in the log, once no append is under way.
-    async fn look_up(&self, batch: &[Job], recorded_at: DateTime<Utc>, error: sqlx::Error) -> Result<Written, StoreError> {
-        warn!(%error, "an append broke off; looking up what became of it");
-        let first = batch.first().and_then(|job| job.prepared.rows.first()).map(|row| row.event_id);
-        let (gives_up_at, mut pause) = (Instant::now() + LOOK_UP_MAX, Duration::from_millis(20));
-        loop {
-            match self.event_after_the_head().await {
-                Ok(found) if found.is_some() && found == first => return Ok(Written::Yes(recorded_at)),
-                Ok(_) => return Ok(Written::Moved),
-                Err(again) if Instant::now() + pause > gives_up_at => return Err(again.into()),
-                Err(_) => sleep(pause).await,
-            }
-            pause = (pause * 2).min(Duration::from_secs(1));
-        }
-    }
-
-    async fn event_after_the_head(&self) -> Result<Option<Uuid>, sqlx::Error> {
-        query_scalar!(r#"SELECT settled_head() AS "head!""#).fetch_one(&self.pool).await?;
-        query_scalar!("SELECT event_id FROM events WHERE position = $1", self.memory.head + 1).fetch_optional(&self.pool).await
-    }
-
     /// The batch is in the log: whoever asks from now on is judged, and answered, by that.
-    fn remember(&mut self, batch: Vec<Job>, recorded_at: DateTime<Utc>) {
+    pub(super) fn remember(&mut self, batch: Vec<Job>, recorded_at: DateTime<Utc>) {
         let before = self.memory.head;
         let mut position = before;
         for mut job in batch {
@@ -346,64 +319,8 @@ impl Writer {
         }
     }
 
-    /// The careful way: only the guilty request fails.
-    async fn write_one_by_one(&mut self, batch: Vec<Job>) {
-        self.stats.careful.fetch_add(1, Ordering::Relaxed);
-        for job in batch {
-            self.write_alone(job).await;
-        }
-    }
-
-    async fn write_alone(&mut self, job: Job) {
-        for _ in 0..MOVED_MAX {
-            if let Some(outcome) = self.judge(&job.prepared) {
-                return job.answer(Ok(outcome));
-            }
-            match self.write(std::slice::from_ref(&job)).await {
-                Ok(Written::Yes(recorded_at)) => {
-                    self.remember(vec![job], recorded_at);
-                    return self.tell();
-                }
-                Ok(Written::Refused(refusal)) => {
-                    let outcome = self.explain(&job.prepared, refusal).await;
-                    return job.answer(outcome);
-                }
-                Ok(Written::Moved) => {}
-                Err(error) => return job.answer(Err(error)),
-            }
-            if let Err(error) = self.catch_up(i64::MAX).await {
-                return job.answer(Err(error));
-            }
-        }
-        job.answer(Err(StoreError::Busy));
-    }
-
-    /// Which of the things that must be unique was not.
-    async fn explain(&mut self, prepared: &Prepared, refusal: Box<dyn sqlx::error::DatabaseError>) -> Result<Outcome, StoreError> {
-        if let Some(used) = &prepared.request.idempotency
-            && let Some(remembered) = idempotency::remembered(&self.pool, prepared.request.metadata.actor, &used.key).await?
-        {
-            return Ok(replay(&remembered, &used.fingerprint));
-        }
-        let released = |claim: &claim::Claim| prepared.request.claims.contains(&ClaimChange::Release(claim.clone()));
-        let taken = prepared.request.claims.iter().filter_map(|change| match change {
-            ClaimChange::Take(claim, _) => Some(claim.clone()),
-            ClaimChange::Release(_) => None,
-        });
-        let held = claim::holders(&self.pool, &taken.collect::<Vec<_>>()).await?;
-        if let Some((claim, holder)) = held.into_iter().find(|(claim, _)| !released(claim)) {
-            return Ok(Outcome::ClaimTaken { claim, holder });
-        }
-        let streams = prepared.request.writes.iter().map(|w| w.stream).collect::<Vec<_>>();
-        for (stream, version) in load::versions(&self.pool, &streams).await? {
-            self.memory.saw_version(stream, version);
-            self.caches.heard_of(stream, version);
-        }
-        self.judge(prepared).ok_or_else(|| StoreError::from(sqlx::Error::Database(refusal)))
-    }
-
     /// Reads what other nodes appended, up to `to` or the end of the log.
-    async fn catch_up(&mut self, to: i64) -> Result<(), StoreError> {
+    pub(super) async fn catch_up(&mut self, to: i64) -> Result<(), StoreError> {
         while self.memory.head < to {
             let rows = query!(
                 "SELECT position, aggregate_type, aggregate_id, sequence, recorded_at FROM events
@@ -429,7 +346,7 @@ impl Writer {
     }
 }
 
-fn replay(remembered: &Remembered, fingerprint: &[u8; 32]) -> Outcome {
+pub(super) fn replay(remembered: &Remembered, fingerprint: &[u8; 32]) -> Outcome {
     if remembered.fingerprint == fingerprint {
         Outcome::Replayed { position: remembered.position, subject: remembered.subject }
     } else {

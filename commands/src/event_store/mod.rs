@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`request`] | what a caller wants appended, and what comes of it |
 //! | `append` | group commit: one task gathers, judges, and writes a batch in one round trip |
+//! | `recover` | what is done when a batch does not go through |
 //! | `memory` | what the writer remembers of the log, so that judging costs no query |
 //! | `prepared` | a request, written as it is to be stored, and what it touches |
 //! | `batch` | the call of the database's function |
@@ -25,6 +26,7 @@ pub mod idempotency;
 mod load;
 mod memory;
 mod prepared;
+mod recover;
 pub mod request;
 mod seal;
 mod snapshot;

@@ -1,0 +1,99 @@
+//! When a batch does not go through. One that the database refuses goes the careful way, one request at a time, so that only the guilty one
+//! fails. A call whose end is not known (the connection broke) is looked up in the log before anything else is done.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::query_scalar;
+use tokio::time::{Instant, sleep};
+use tracing::warn;
+use uuid::Uuid;
+
+use super::append::{Job, MOVED_MAX, Writer, Written, replay};
+use super::claim::ClaimChange;
+use super::prepared::Prepared;
+use super::request::Outcome;
+use super::{StoreError, claim, idempotency, load};
+
+/// How long the log is asked what became of a call that broke off.
+const LOOK_UP_MAX: Duration = Duration::from_secs(8);
+
+impl Writer {
+    /// The call broke off: whether it took effect stands in the log, once no append is under way.
+    pub(super) async fn look_up(&self, batch: &[Job], recorded_at: DateTime<Utc>, error: sqlx::Error) -> Result<Written, StoreError> {
+        warn!(%error, "an append broke off; looking up what became of it");
+        let first = batch.first().and_then(|job| job.prepared.rows.first()).map(|row| row.event_id);
+        let (gives_up_at, mut pause) = (Instant::now() + LOOK_UP_MAX, Duration::from_millis(20));
+        loop {
+            match self.event_after_the_head().await {
+                Ok(found) if found.is_some() && found == first => return Ok(Written::Yes(recorded_at)),
+                Ok(_) => return Ok(Written::Moved),
+                Err(again) if Instant::now() + pause > gives_up_at => return Err(again.into()),
+                Err(_) => sleep(pause).await,
+            }
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    }
+
+    async fn event_after_the_head(&self) -> Result<Option<Uuid>, sqlx::Error> {
+        query_scalar!(r#"SELECT settled_head() AS "head!""#).fetch_one(&self.pool).await?;
+        query_scalar!("SELECT event_id FROM events WHERE position = $1", self.memory.head + 1).fetch_optional(&self.pool).await
+    }
+
+    /// The careful way: only the guilty request fails.
+    pub(super) async fn write_one_by_one(&mut self, batch: Vec<Job>) {
+        self.stats.careful.fetch_add(1, Ordering::Relaxed);
+        for job in batch {
+            self.write_alone(job).await;
+        }
+    }
+
+    async fn write_alone(&mut self, job: Job) {
+        for _ in 0..MOVED_MAX {
+            if let Some(outcome) = self.judge(&job.prepared) {
+                return job.answer(Ok(outcome));
+            }
+            match self.write(std::slice::from_ref(&job)).await {
+                Ok(Written::Yes(recorded_at)) => {
+                    self.remember(vec![job], recorded_at);
+                    return self.tell();
+                }
+                Ok(Written::Refused(refusal)) => {
+                    let outcome = self.explain(&job.prepared, refusal).await;
+                    return job.answer(outcome);
+                }
+                Ok(Written::Moved) => {}
+                Err(error) => return job.answer(Err(error)),
+            }
+            if let Err(error) = self.catch_up(i64::MAX).await {
+                return job.answer(Err(error));
+            }
+        }
+        job.answer(Err(StoreError::Busy));
+    }
+
+    /// Which of the things that must be unique was not.
+    async fn explain(&mut self, prepared: &Prepared, refusal: Box<dyn sqlx::error::DatabaseError>) -> Result<Outcome, StoreError> {
+        if let Some(used) = &prepared.request.idempotency
+            && let Some(remembered) = idempotency::remembered(&self.pool, prepared.request.metadata.actor, &used.key).await?
+        {
+            return Ok(replay(&remembered, &used.fingerprint));
+        }
+        let released = |claim: &claim::Claim| prepared.request.claims.contains(&ClaimChange::Release(claim.clone()));
+        let taken = prepared.request.claims.iter().filter_map(|change| match change {
+            ClaimChange::Take(claim, _) => Some(claim.clone()),
+            ClaimChange::Release(_) => None,
+        });
+        let held = claim::holders(&self.pool, &taken.collect::<Vec<_>>()).await?;
+        if let Some((claim, holder)) = held.into_iter().find(|(claim, _)| !released(claim)) {
+            return Ok(Outcome::ClaimTaken { claim, holder });
+        }
+        let streams = prepared.request.writes.iter().map(|w| w.stream).collect::<Vec<_>>();
+        for (stream, version) in load::versions(&self.pool, &streams).await? {
+            self.memory.saw_version(stream, version);
+            self.caches.heard_of(stream, version);
+        }
+        self.judge(prepared).ok_or_else(|| StoreError::from(sqlx::Error::Database(refusal)))
+    }
+}
