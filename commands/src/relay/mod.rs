@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use async_nats::Client;
+use async_nats::{Client, Subscriber};
 use domain::wire_event::WireEvent;
 use futures::StreamExt;
 use serde_json::value::RawValue;
@@ -127,13 +127,25 @@ async fn lead(settings: &Settings) -> Result<(), RelayError> {
         if !is_full {
             tokio::select! {
                 _ = timeout(POLL_EVERY, head.changed()) => {}
-                _ = woken.next() => {}
+                () = heard_of_more(&mut woken, cursor.position) => {}
             }
             if events.is_empty() {
                 leader.still_leads().await?;
             }
         }
     }
+}
+
+/// Waits until a node says that the log goes on behind `position`. What was said while that was being published is old by now.
+async fn heard_of_more(woken: &mut Subscriber, position: i64) {
+    while let Some(message) = woken.next().await {
+        let told = std::str::from_utf8(&message.payload).ok().and_then(|text| text.parse::<i64>().ok());
+        if told.is_none_or(|told| told > position) {
+            return;
+        }
+    }
+    // The subscription has ended: what is left is the poll.
+    std::future::pending().await
 }
 
 /// The next events of the log, as they travel.
