@@ -12,6 +12,7 @@ mod feed;
 mod park;
 mod progress;
 mod projector;
+mod read_log;
 mod read_models;
 mod rebuild;
 mod registry;
@@ -22,6 +23,7 @@ mod unpark;
 
 pub use park::{ParkedEvent, UnparkError};
 pub use progress::{Behind, Progress};
+pub use read_log::{LogUnreadable, read_log};
 pub use read_models::{QueryError, ReadModels, connect_options};
 pub use rebuild::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, rebuild};
 pub use runner::{Settings, run};

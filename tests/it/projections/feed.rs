@@ -122,3 +122,16 @@ async fn with_the_stream_deleted_under_load_everything_arrives_all_the_same() {
     // The relay may not have made it anew yet.
     drop(jetstream::new(stream.client.clone()).delete_stream(&stream.name).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_log_is_read_in_order_and_decoded() {
+    let house = House::without_projector().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    let posted = house.post(ann, team.general, "the last event").await;
+    let head = house.commands().store().catch_up().await.expect("the head");
+    let mut read = Vec::new();
+    let end = projections::read_log(&house.reading.pool, |event| read.push(event.expect("an event of today"))).await.expect("the log");
+    assert_eq!(end, head);
+    assert!(read.iter().map(|event| event.position).eq(1..=head), "each once, in order");
+    assert_eq!(read.last().map(|event| event.stream.id), Some(posted.0));
+}
