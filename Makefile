@@ -23,8 +23,8 @@ test: ## run all tests; ARGS="…" goes to cargo test
 check: ## formatting, lints, documentation, licences of the dependencies
 	@scripts/check.sh
 
-bench: ## speed, as ratios to references of the same run; ROW=append runs the rows of that name
-	@$(WITH_SERVICES) cargo bench -p tests --bench bench -- $(ROW)
+bench: ## speed, as ratios to references of the same run; ROW=append runs the rows of that name, TRY=1 tries them shortly
+	@TRY="$(TRY)" $(WITH_SERVICES) scripts/bench.sh $(ROW)
 
 services: ## start Postgres, NATS and Redis for this checkout, and leave them running
 	@scripts/services.sh start

@@ -1,22 +1,48 @@
-//! `make bench`: speed, always as a ratio to a reference that is measured in the same run, turn about, so that it holds on a noisy machine.
+//! `make bench`: speed, as ratios to references that are measured in the same run, turn about, so that they hold on a noisy machine.
 //!
-//! `make bench ROW=append` runs the rows whose name begins so. The table goes to `docs/BENCHMARKS.md`, and as JSON to `target/bench.json`.
+//! `make bench ROW=http` runs the rows whose names begin so; the figures of the others stay as they were last measured. `TRY=1` is a
+//! short trial of everything, which prints and writes nothing.
+//!
+//! | room | what |
+//! |---|---|
+//! | `rows` | one file for each row of the table |
+//! | `load`, `client` | callers: as fast as they can, or at a fixed rate; over HTTP |
+//! | `appenders`, `command_path`, `filled_log` | what is called without HTTP, by more rows than one |
+//! | `place`, `served`, `furnish`, `posters` | a database, stream and keys of one's own; the real binary over them; people and messages in them; who post |
+//! | `runs`, `report` | what five runs say, and the lines of the table |
+//! | `book`, `page`, `machine` | where figures are kept, how they are shown, and on what they were measured |
 
-#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up has failed")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a benchmark that cannot be set up has failed")]
 
-mod append;
-mod archive;
-mod harness;
+mod appenders;
+mod book;
+mod client;
+mod command_path;
+mod filled_log;
+mod furnish;
+mod load;
+mod machine;
+mod page;
+mod place;
+mod posters;
 mod report;
+mod rows;
+mod runs;
+mod served;
 
-use report::Report;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
-async fn main() {
+async fn main() -> ExitCode {
     // Cargo passes `--bench` of its own.
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
-    let mut report = Report::default();
-    append::rows(&mut report, &wanted).await;
-    archive::rows(&mut report, &wanted).await;
-    report.write(wanted.is_empty());
+    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be waited for");
+    // What a row has started ends with it, also where it is dropped in the middle.
+    tokio::select! {
+        outcome = rows::run(&wanted) => outcome,
+        _ = tokio::signal::ctrl_c() => ExitCode::from(130),
+        _ = terminate.recv() => ExitCode::from(143),
+    }
 }

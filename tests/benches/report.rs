@@ -1,82 +1,143 @@
-//! The table and the JSON.
+//! The lines of the table.
 
-use std::fmt::Write as _;
+use serde::{Deserialize, Serialize};
 
-use serde::Serialize;
-use tests::servers::checkout;
+use crate::runs::Runs;
 
-use crate::harness::Runs;
+/// What is wanted of a ratio, or of a figure that has no reference.
+#[derive(Clone, Copy, Debug)]
+pub enum Goal {
+    Stated,
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Goal {
+    fn told(self, unit: &str) -> String {
+        match self {
+            Self::Stated => "stated".into(),
+            Self::AtLeast(least) => format!("≥ {}{unit}", grouped(least)),
+            Self::AtMost(most) => format!("≤ {}{unit}", grouped(most)),
+        }
+    }
+
+    fn is_met(self, found: f64) -> Option<bool> {
+        match self {
+            Self::Stated => None,
+            Self::AtLeast(least) => Some(found >= least),
+            Self::AtMost(most) => Some(found <= most),
+        }
+    }
+}
 
 /// One line of the table.
-#[derive(Serialize)]
-struct Line {
-    row: String,
-    figure: f64,
-    unit: &'static str,
-    reference: String,
-    ratio: Option<f64>,
-    goal: String,
-    met: Option<bool>,
-    #[serde(skip)]
-    spread: String,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Line {
+    pub row: String,
+    pub figure: f64,
+    pub unit: String,
+    /// What it is compared with.
+    pub reference: Option<String>,
+    /// The median of the ratios of the paired runs.
+    pub ratio: Option<f64>,
+    pub goal: String,
+    pub met: Option<bool>,
+    /// The least and the greatest figure.
+    pub spread: (f64, f64),
+    pub reference_figure: Option<f64>,
+    pub ratio_spread: Option<(f64, f64)>,
 }
 
-/// Every line that was measured.
+/// The lines of one row, as they are measured.
 #[derive(Default)]
-pub struct Report(Vec<Line>);
+pub struct Report {
+    pub lines: Vec<Line>,
+    /// What was measured over, in a sentence.
+    pub data: String,
+}
 
 impl Report {
-    /// A figure against a reference of the same run, and the least ratio that is wanted.
-    pub fn compare(&mut self, row: &str, unit: &'static str, subject: &Runs, reference: (&str, &Runs), goal: Option<f64>) {
-        let ratio = subject.median() / reference.1.median();
-        let (low, high) = subject.range();
-        let line = Line {
+    /// What the figures rest on.
+    pub fn over(&mut self, data: impl Into<String>) {
+        self.data = data.into();
+    }
+
+    /// A figure against a reference that was measured turn about with it; the goal is the ratio's.
+    pub fn compare(&mut self, row: impl Into<String>, unit: &str, subject: &Runs, reference: (&str, &Runs), goal: Goal) {
+        let ratios = subject.ratios(reference.1);
+        self.push(Line {
             row: row.into(),
-            figure: subject.median().round(),
-            unit,
-            reference: format!("{} ({:.0})", reference.0, reference.1.median()),
-            ratio: Some((ratio * 100.0).round() / 100.0),
-            goal: goal.map_or_else(|| "stated".into(), |goal| format!("≥ {goal}×")),
-            met: goal.map(|goal| ratio >= goal),
-            spread: format!("{low:.0}–{high:.0}"),
-        };
-        println!("{:<34} {:>9.0} {:<10} {:>6.2}× {:<34} {}", line.row, line.figure, unit, ratio, line.reference, line.goal);
-        self.0.push(line);
+            figure: subject.median(),
+            unit: unit.into(),
+            reference: Some(reference.0.into()),
+            ratio: Some(ratios.median()),
+            goal: goal.told("×"),
+            met: goal.is_met(ratios.median()),
+            spread: subject.range(),
+            reference_figure: Some(reference.1.median()),
+            ratio_spread: Some(ratios.range()),
+        });
     }
 
-    /// Writes the JSON, and the page where every row was measured.
-    pub fn write(&self, is_whole: bool) {
-        if self.0.is_empty() {
-            return println!("no row has that name");
-        }
-        let json = serde_json::to_string_pretty(&self.0).expect("JSON");
-        std::fs::write(checkout().join("target/bench.json"), json).expect("target/bench.json");
-        if is_whole {
-            std::fs::write(checkout().join("docs/BENCHMARKS.md"), self.markdown()).expect("docs/BENCHMARKS.md");
-        }
+    /// A figure that stands for itself.
+    pub fn state(&mut self, row: impl Into<String>, unit: &str, subject: &Runs, goal: Goal) {
+        self.push(Line {
+            row: row.into(),
+            figure: subject.median(),
+            unit: unit.into(),
+            reference: None,
+            ratio: None,
+            goal: goal.told(&format!(" {unit}")),
+            met: goal.is_met(subject.median()),
+            spread: subject.range(),
+            reference_figure: None,
+            ratio_spread: None,
+        });
     }
 
-    fn markdown(&self) -> String {
-        let mut page = String::from(
-            "# Benchmarks\n\nWritten by `make bench`. Every figure is a median of five runs, turn about with its reference; what counts is the\nratio: the machine is shared, and its absolute times mean little.\n\n",
+    fn push(&mut self, line: Line) {
+        let reference = line.reference.as_ref().map(|name| format!("{name} ({})", number(line.reference_figure.unwrap_or_default())));
+        println!(
+            "{:<42} {:>9} {:<9} {:>7} {:<46} {:<16} {}",
+            line.row,
+            number(line.figure),
+            line.unit,
+            line.ratio.map(times).unwrap_or_default(),
+            reference.unwrap_or_default(),
+            line.goal,
+            met(line.met),
         );
-        let _ = writeln!(page, "Machine: {}.\n", machine());
-        page.push_str(
-            "| row | figure | spread | unit | reference (its figure) | ratio | goal | met |\n|---|---|---|---|---|---|---|---|\n",
-        );
-        for line in &self.0 {
-            let met = line.met.map_or("", |met| if met { "yes" } else { "**no**" });
-            let ratio = line.ratio.map(|ratio| format!("{ratio:.2}×")).unwrap_or_default();
-            let Line { row, figure, spread, unit, reference, goal, .. } = line;
-            let _ = writeln!(page, "| {row} | {figure:.0} | {spread} | {unit} | {reference} | {ratio} | {goal} | {met} |");
-        }
-        page
+        self.lines.push(line);
     }
 }
 
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kilobytes = memory.lines().next().and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or_default();
-    format!("{cores} cores, {} GiB of memory", kilobytes / 1_048_576)
+pub fn met(met: Option<bool>) -> &'static str {
+    met.map_or("", |met| if met { "yes" } else { "**no**" })
+}
+
+pub fn times(ratio: f64) -> String {
+    format!("{}×", number(ratio))
+}
+
+/// Three digits that count, or all before the point.
+pub fn number(figure: f64) -> String {
+    match figure.abs() {
+        size if size >= 100.0 => grouped(figure.round()),
+        size if size >= 10.0 => format!("{figure:.1}"),
+        _ => format!("{figure:.2}"),
+    }
+}
+
+/// With a comma between thousands.
+fn grouped(figure: f64) -> String {
+    let text = figure.to_string();
+    let whole = text.split('.').next().unwrap_or_default().len();
+    let mut grouped = String::new();
+    for (place, digit) in text.chars().enumerate() {
+        if place > 0 && place < whole && (whole - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }

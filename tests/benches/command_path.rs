@@ -1,0 +1,37 @@
+//! Posting through the façade of the write side, in this process: authorise, load, guards, decide, append. Nothing projects.
+
+use commands::{Asked, Commands, EventStore};
+use tests::TestDatabase;
+
+use crate::furnish::{Furnished, context, new_message};
+use crate::load::rate;
+
+pub struct CommandPath {
+    commands: Commands,
+    furnished: Furnished,
+    _database: TestDatabase,
+}
+
+impl CommandPath {
+    /// One with a channel of that many members.
+    pub async fn start(members: usize) -> Self {
+        let database = TestDatabase::create().await;
+        let store = EventStore::start(database.pool(8).await).await.expect("the store");
+        let furnished = Furnished::with(&store, members).await;
+        Self { commands: Commands::new(store), furnished, _database: database }
+    }
+
+    /// Posts a second by that many callers, each a member of its own as far as there are.
+    pub async fn rate(&self, callers: usize) -> f64 {
+        let (commands, furnished) = (self.commands.clone(), self.furnished.clone());
+        rate(callers, move |n| {
+            let (commands, channel_id) = (commands.clone(), furnished.channel_id);
+            let user = furnished.users[n as usize % callers.min(furnished.users.len())];
+            async move {
+                let asked = Asked { context: context(user), idempotency: None };
+                commands.post_message(&asked, channel_id, new_message(n)).await.expect("a post");
+            }
+        })
+        .await
+    }
+}

@@ -1,0 +1,97 @@
+//! People who post to one channel of the real binary over HTTP.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use api::auth::sessions::Device;
+use domain::ids::WorkspaceId;
+
+use crate::client::Client;
+use crate::furnish::{Furnished, messages_path, text};
+use crate::load::Caller;
+use crate::place::Place;
+use crate::served::Served;
+
+/// A server with a channel, and the tokens of some who are in it.
+pub struct Posters {
+    pub served: Served,
+    pub workspace_id: WorkspaceId,
+    pub path: String,
+    pub tokens: Vec<String>,
+    /// What is known of all posts so far.
+    pub tally: Arc<Tally>,
+    // The last to go: the server uses it.
+    pub place: Place,
+}
+
+/// What came of the posts.
+#[derive(Default)]
+pub struct Tally {
+    pub refused: AtomicU64,
+    /// The last position that was acknowledged.
+    pub head: AtomicI64,
+}
+
+impl Posters {
+    /// A channel of `members`, of whom `posters` are signed in.
+    pub async fn start(members: usize, posters: usize) -> Self {
+        let place = Place::create().await;
+        let app = place.app().await;
+        let furnished = Furnished::with(app.commands.store(), members).await;
+        let mut tokens = Vec::with_capacity(posters);
+        for user in furnished.users.iter().take(posters) {
+            let (token, _) = app.sessions.start(*user, Device::default()).await.expect("a session");
+            tokens.push(token.expose().to_owned());
+        }
+        drop(app);
+        let path = messages_path(furnished.channel_id);
+        let posters =
+            Self { served: Served::at(&place).await, workspace_id: furnished.workspace_id, path, tokens, tally: Arc::default(), place };
+        posters.post_once().await;
+        posters.are_projected().await;
+        posters
+    }
+
+    /// One post of one of them.
+    pub async fn post_once(&self) {
+        for mut poster in self.connect(1).await {
+            poster.call(0).await;
+        }
+    }
+
+    /// That many connections, each of somebody else as far as there are.
+    pub async fn connect(&self, number: usize) -> Vec<Poster> {
+        let mut posters = Vec::with_capacity(number);
+        for token in self.tokens.iter().cycle().take(number) {
+            let client = Client::connect(self.served.address, Some(token)).await;
+            posters.push(Poster { client, path: self.path.clone(), tally: Arc::clone(&self.tally) });
+        }
+        posters
+    }
+
+    /// Waits until every post can be read: what is measured next does not pay for it.
+    pub async fn are_projected(&self) {
+        self.served.has_projected(self.tally.head.load(Ordering::Relaxed), &self.tokens[0], &self.path).await;
+    }
+}
+
+/// One connection of one of them.
+pub struct Poster {
+    client: Client,
+    path: String,
+    tally: Arc<Tally>,
+}
+
+impl Caller for Poster {
+    /// The message's position in the log.
+    type Answer = i64;
+
+    async fn call(&mut self, n: u64) -> i64 {
+        let answer = self.client.post(&self.path, format!("{{\"content\":\"{}\"}}", text(n))).await;
+        if answer.status != 201 {
+            self.tally.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        self.tally.head.fetch_max(answer.position, Ordering::Relaxed);
+        answer.position
+    }
+}

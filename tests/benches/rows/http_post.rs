@@ -1,0 +1,81 @@
+//! Posting over HTTP into one busy channel, to the real binary with all its parts at work.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::appenders::Bare;
+use crate::client::Client;
+use crate::command_path::CommandPath;
+use crate::load::{Caller, open_loop, rate_of};
+use crate::posters::Posters;
+use crate::report::{Goal, Report};
+use crate::runs::{Latencies, Runs, runs, sized};
+
+const CLIENTS: [usize; 3] = [1, 32, 256];
+const MEMBERS: usize = 1_000;
+const A_SECOND: u32 = 1_000;
+/// Connections of the open loop: more than are ever busy at once.
+const CONNECTIONS: usize = 64;
+
+pub async fn measure(report: &mut Report) {
+    report.over(format!(
+        "a channel of {MEMBERS} members; after each run it is waited until all is projected; the command path and the bare append run \
+         inside the benchmark, without a server; at {A_SECOND} a second in an open loop, from the moment at which a post was due"
+    ));
+    let posters = Posters::start(MEMBERS, 256).await;
+    throughput(report, &posters).await;
+    latency(report, &posters).await;
+    let refused = posters.tally.refused.load(Ordering::Relaxed);
+    report.state("http-post, refused", "posts", &Runs(vec![refused as f64]), Goal::AtMost(0.0));
+}
+
+async fn throughput(report: &mut Report, posters: &Posters) {
+    let (path, bare) = (CommandPath::start(MEMBERS).await, Bare::start().await);
+    for clients in CLIENTS {
+        let [mut posts, mut healthz, mut commands, mut appends] = [const { Runs(Vec::new()) }; 4];
+        for _ in 0..runs() {
+            posts.push(rate_of(posters.connect(clients).await).await);
+            posters.are_projected().await;
+            healthz.push(rate_of(askers(posters, clients).await).await);
+            commands.push(path.rate(clients).await);
+            appends.push(bare.rate(clients).await);
+        }
+        let row = format!("http-post, {clients} client{}", if clients == 1 { "" } else { "s" });
+        report.compare(&row, "posts/s", &posts, ("/healthz", &healthz), Goal::Stated);
+        report.compare(&row, "posts/s", &posts, ("the command path", &commands), Goal::AtLeast(0.5));
+        report.compare(&row, "posts/s", &posts, ("bare group commit", &appends), Goal::Stated);
+    }
+}
+
+async fn latency(report: &mut Report, posters: &Posters) {
+    let lasts = Duration::from_secs(sized(8, 3));
+    open_loop(posters.connect(CONNECTIONS).await, A_SECOND, Duration::from_secs(2)).await;
+    let (mut p50, mut p99) = (Runs::default(), Runs::default());
+    for _ in 0..runs() {
+        let served = open_loop(posters.connect(CONNECTIONS).await, A_SECOND, lasts).await;
+        let latencies = Latencies::of(served.iter().map(|served| served.latency()));
+        p50.push(latencies.percentile(0.5));
+        p99.push(latencies.percentile(0.99));
+    }
+    report.state("http-post, 1,000 a second: p50", "ms", &p50, Goal::Stated);
+    report.state("http-post, 1,000 a second: p99", "ms", &p99, Goal::AtMost(10.0));
+}
+
+/// Those who ask the same server whether it lives.
+async fn askers(posters: &Posters, number: usize) -> Vec<Asker> {
+    let mut askers = Vec::with_capacity(number);
+    for _ in 0..number {
+        askers.push(Asker(Client::connect(posters.served.address, None).await));
+    }
+    askers
+}
+
+struct Asker(Client);
+
+impl Caller for Asker {
+    type Answer = ();
+
+    async fn call(&mut self, _: u64) {
+        assert_eq!(self.0.get("/healthz").await.status, 200, "it lives");
+    }
+}

@@ -1,0 +1,50 @@
+//! Appending behind a long log, against a short one.
+
+use crate::filled_log::{FilledLog, ROW_BYTES, free_bytes};
+use crate::report::{Goal, Report};
+use crate::runs::{Runs, runs, sized};
+
+const CALLERS: [usize; 2] = [1, 32];
+/// What is left free on the disk in any case.
+const FREE_BYTES_MIN: u64 = 10 << 30;
+
+pub async fn measure(report: &mut Report) {
+    let (short, sizes): (i64, [i64; 3]) = sized((100_000, [1_000_000, 10_000_000, 50_000_000]), (10_000, [20_000, 50_000, 100_000]));
+    let mut left_out = Vec::new();
+    let mut long = FilledLog::create().await;
+    for size in sizes {
+        if free_bytes() < size.unsigned_abs() * ROW_BYTES + FREE_BYTES_MIN {
+            left_out.push(format!("{} was left out: the disk has no room for it", millions(size)));
+            continue;
+        }
+        long.grow_to(size).await;
+        for callers in CALLERS {
+            at_that_size(report, &long, size, short, callers).await;
+        }
+    }
+    report.over(format!(
+        "the time that one of the callers waits for an append, on average; the log filled by SQL with rows of about 200 bytes, through \
+         all indexes, then vacuumed{}",
+        left_out.iter().map(|text| format!("; {text}")).collect::<String>()
+    ));
+}
+
+async fn at_that_size(report: &mut Report, long: &FilledLog, size: i64, short: i64, callers: usize) {
+    // A new one each time: what is measured makes it longer.
+    let mut reference = FilledLog::create().await;
+    reference.grow_to(short).await;
+    let (long, reference) = (long.store().await, reference);
+    let short_store = reference.store().await;
+    let (mut in_long, mut in_short) = (Runs::default(), Runs::default());
+    for _ in 0..runs() {
+        in_long.push(1_000.0 * callers as f64 / long.rate(callers).await);
+        in_short.push(1_000.0 * callers as f64 / short_store.rate(callers).await);
+    }
+    let row = format!("log-size, {}, {}", millions(size), super::callers(callers));
+    let short = format!("{} events", millions(short));
+    report.compare(row, "ms", &in_long, (&short, &in_short), Goal::AtMost(1.3));
+}
+
+fn millions(events: i64) -> String {
+    format!("{} M", events as f64 / 1_000_000.0)
+}

@@ -1,0 +1,66 @@
+//! The rows of the table, one file each.
+
+mod append;
+mod archive;
+mod batch;
+mod command;
+mod http_history;
+mod http_post;
+mod in_process;
+mod log_size;
+mod memory;
+mod read_log;
+mod visible;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::book::Book;
+use crate::report::Report;
+use crate::runs::is_trial;
+
+/// In the order of the table.
+const NAMES: [&str; 11] =
+    ["append", "batch", "command", "in-process", "read-log", "archive", "visible", "http-post", "http-history", "log-size", "memory"];
+
+/// Measures the rows whose names begin so. Each is written down when it is done: what was measured stays when a later one fails.
+pub async fn run(wanted: &str) -> ExitCode {
+    let mut book = Book::open();
+    let names = NAMES.iter().filter(|name| name.starts_with(wanted)).collect::<Vec<_>>();
+    for name in &names {
+        println!("\n{name}");
+        let (began, mut report) = (Instant::now(), Report::default());
+        measure(name, &mut report).await;
+        println!("{name}: {} s; {}", began.elapsed().as_secs(), report.data);
+        if !is_trial() {
+            book.take(name, report, began.elapsed()).await;
+            book.write(&NAMES);
+        }
+    }
+    if names.is_empty() {
+        println!("no row's name begins with {wanted:?}: {}", NAMES.join(", "));
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+async fn measure(name: &str, report: &mut Report) {
+    match name {
+        "append" => append::measure(report).await,
+        "batch" => batch::measure(report).await,
+        "in-process" => in_process::measure(report).await,
+        "read-log" => read_log::measure(report).await,
+        "log-size" => log_size::measure(report).await,
+        "memory" => memory::measure(report).await,
+        "command" => command::measure(report).await,
+        "archive" => archive::measure(report).await,
+        "visible" => visible::measure(report).await,
+        "http-post" => http_post::measure(report).await,
+        "http-history" => http_history::measure(report).await,
+        _ => panic!("{name} has a name and no measurement"),
+    }
+}
+
+fn callers(number: usize) -> String {
+    if number == 1 { "1 caller".into() } else { format!("{number} callers") }
+}

@@ -1,0 +1,61 @@
+//! What several runs of a measurement say.
+
+use std::time::Duration;
+
+/// How often each is measured.
+pub fn runs() -> usize {
+    sized(5, 2)
+}
+
+/// Whether this is a trial: short, and nothing is written.
+pub fn is_trial() -> bool {
+    std::env::var_os("TRY").is_some_and(|value| !value.is_empty())
+}
+
+/// As long or as much as that; in a trial the other.
+pub fn sized<T>(whole: T, trial: T) -> T {
+    if is_trial() { trial } else { whole }
+}
+
+/// The runs of one figure.
+#[derive(Clone, Debug, Default)]
+pub struct Runs(pub Vec<f64>);
+
+impl Runs {
+    pub fn push(&mut self, figure: f64) {
+        self.0.push(figure);
+    }
+
+    pub fn median(&self) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    }
+
+    pub fn range(&self) -> (f64, f64) {
+        (self.0.iter().copied().fold(f64::INFINITY, f64::min), self.0.iter().copied().fold(0.0, f64::max))
+    }
+
+    /// Each run against the run of the reference beside it.
+    pub fn ratios(&self, reference: &Self) -> Self {
+        Self(self.0.iter().zip(&reference.0).map(|(figure, reference)| figure / reference).collect())
+    }
+}
+
+/// Latencies, to ask for percentiles.
+#[derive(Clone, Debug)]
+pub struct Latencies(Vec<Duration>);
+
+impl Latencies {
+    pub fn of(latencies: impl IntoIterator<Item = Duration>) -> Self {
+        let mut sorted = latencies.into_iter().collect::<Vec<_>>();
+        sorted.sort_unstable();
+        Self(sorted)
+    }
+
+    /// The latency, in milliseconds, that this part of all did not exceed.
+    pub fn percentile(&self, part: f64) -> f64 {
+        let place = ((self.0.len() as f64 * part).ceil() as usize).clamp(1, self.0.len().max(1)) - 1;
+        self.0.get(place).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1_000.0)
+    }
+}
