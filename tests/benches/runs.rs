@@ -29,7 +29,8 @@ impl Runs {
     pub fn median(&self) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+        let middle = |place: usize| sorted.get(place).copied().unwrap_or_default();
+        (middle(sorted.len().saturating_sub(1) / 2) + middle(sorted.len() / 2)) / 2.0
     }
 
     pub fn range(&self) -> (f64, f64) {

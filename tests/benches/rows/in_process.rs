@@ -8,10 +8,9 @@ use chrono::Utc;
 use cqrs_es::Aggregate;
 use criterion::Criterion;
 use domain::formatting::FormattedContent;
-use domain::ids::UserId;
-use domain::message::Surroundings;
+use domain::message::{NewMessage, Surroundings};
 use domain::wire_event::Row;
-use domain::{Channel, Event, Message, MessageCommand, Workspace};
+use domain::{Channel, Context, Event, Message, MessageCommand, Workspace};
 use serde_json::Value;
 use tests::servers::checkout;
 use uuid::Uuid;
@@ -48,8 +47,9 @@ pub async fn measure(report: &mut Report) {
         payload: &payload,
         metadata: &metadata,
     };
-    let said = serde_json::to_string(&text(1)).expect("JSON");
-    let around = surroundings(&furnished);
+    let linking = text(4);
+    let said = serde_json::to_string(&linking).expect("JSON");
+    let (around, asks, new) = (surroundings(&furnished), context(author), new_message(1));
     let parse = || drop(black_box(serde_json::from_str::<Value>(black_box(&payload)).expect("JSON")));
     let parse_both = || {
         drop(black_box(serde_json::from_str::<Value>(black_box(&metadata)).expect("JSON")));
@@ -58,7 +58,7 @@ pub async fn measure(report: &mut Report) {
     let parse_text = || drop(black_box(serde_json::from_str::<Value>(black_box(&said)).expect("JSON")));
     let write = || drop(black_box(serde_json::to_string(black_box(&value)).expect("JSON")));
     tokio::task::block_in_place(|| {
-        compare(report, "decide a post", &|| decide(&around, author), ("Value of its event", &parse));
+        compare(report, "decide a post", &|| decide(&around, &asks, &new), ("Value of its event", &parse));
         compare(
             report,
             "decode a row of the log",
@@ -67,7 +67,7 @@ pub async fn measure(report: &mut Report) {
         );
         let encode = || drop(black_box(serde_json::to_string(black_box(&event)).expect("JSON")));
         compare(report, "encode an event", &encode, ("the same Value written", &write));
-        let refers = || drop(black_box(FormattedContent::of(black_box(&text(4)))));
+        let refers = || drop(black_box(FormattedContent::of(black_box(&linking))));
         compare(report, "find what a text refers to", &refers, ("Value of the text", &parse_text));
     });
 }
@@ -85,9 +85,9 @@ fn surroundings(furnished: &Furnished) -> Surroundings {
     Surroundings { workspace: Arc::new(workspace), channel: Arc::new(channel), channel_id: Some(furnished.channel_id), parent: None }
 }
 
-fn decide(around: &Surroundings, author: UserId) {
-    let command = MessageCommand::Post(Box::new(new_message(1)));
-    drop(black_box(Message::default().decide(black_box(around), &context(author), command).expect("a post")));
+fn decide(around: &Surroundings, asks: &Context, new: &NewMessage) {
+    let command = MessageCommand::Post(Box::new(new.clone()));
+    drop(black_box(Message::default().decide(black_box(around), asks, command).expect("a post")));
 }
 
 fn compare(report: &mut Report, name: &str, subject: &dyn Fn(), reference: (&str, &dyn Fn())) {
@@ -102,7 +102,7 @@ fn compare(report: &mut Report, name: &str, subject: &dyn Fn(), reference: (&str
 /// How long a call takes: criterion's median.
 fn nanoseconds(name: &str, call: &dyn Fn()) -> f64 {
     let folder = checkout().join("target/bench-criterion");
-    let criterion = Criterion::default().without_plots().output_directory(&folder).sample_size(20);
+    let criterion = Criterion::default().without_plots().output_directory(&folder).sample_size(20).nresamples(1_001);
     let mut criterion = criterion.warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(600));
     criterion.bench_function(name, |bencher| bencher.iter(call));
     let estimates = std::fs::read_to_string(folder.join(name).join("new/estimates.json")).expect("criterion's estimates");
