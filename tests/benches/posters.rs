@@ -33,8 +33,15 @@ pub struct Tally {
 }
 
 impl Posters {
-    /// A channel of `members`, of whom `posters` are signed in.
+    /// A channel of `members`, of whom `posters` are signed in, on a server with all its parts.
     pub async fn start(members: usize, posters: usize) -> Self {
+        let started = Self::start_with(members, posters, &[]).await;
+        started.are_projected().await;
+        started
+    }
+
+    /// The same on a server with those arguments.
+    pub async fn start_with(members: usize, posters: usize, arguments: &[&str]) -> Self {
         let place = Place::create().await;
         let app = place.app().await;
         let furnished = Furnished::with(app.commands.store(), members).await;
@@ -45,10 +52,15 @@ impl Posters {
         }
         drop(app);
         let path = messages_path(furnished.channel_id);
-        let posters =
-            Self { served: Served::at(&place).await, workspace_id: furnished.workspace_id, path, tokens, tally: Arc::default(), place };
+        let posters = Self {
+            served: Served::at(&place, arguments).await,
+            workspace_id: furnished.workspace_id,
+            path,
+            tokens,
+            tally: Arc::default(),
+            place,
+        };
         posters.post_once().await;
-        posters.are_projected().await;
         posters
     }
 

@@ -48,6 +48,25 @@ pub struct Line {
     pub ratio_spread: Option<(f64, f64)>,
 }
 
+impl Line {
+    /// Without digits that say nothing.
+    fn rounded(self) -> Self {
+        let pair = |(low, high)| (thousandths(low), thousandths(high));
+        Self {
+            figure: thousandths(self.figure),
+            ratio: self.ratio.map(thousandths),
+            spread: pair(self.spread),
+            reference_figure: self.reference_figure.map(thousandths),
+            ratio_spread: self.ratio_spread.map(pair),
+            ..self
+        }
+    }
+}
+
+fn thousandths(figure: f64) -> f64 {
+    (figure * 1_000.0).round() / 1_000.0
+}
+
 /// The lines of one row, as they are measured.
 #[derive(Default)]
 pub struct Report {
@@ -107,7 +126,7 @@ impl Report {
             line.goal,
             met(line.met),
         );
-        self.lines.push(line);
+        self.lines.push(line.rounded());
     }
 }
 

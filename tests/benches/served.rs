@@ -27,9 +27,9 @@ pub struct Served {
 }
 
 impl Served {
-    /// Serves that place with the product's own settings.
-    pub async fn at(place: &Place) -> Self {
-        let mut process = backscroll(place).arg("serve").stdout(Stdio::piped()).spawn().expect("target/release/backscroll");
+    /// Serves that place with the product's own settings and those arguments.
+    pub async fn at(place: &Place, arguments: &[&str]) -> Self {
+        let mut process = backscroll(place).arg("serve").args(arguments).stdout(Stdio::piped()).spawn().expect("target/release/backscroll");
         let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
         let said = timeout(START_MAX, lines.next_line()).await.expect("it starts in time").expect("what it says").unwrap_or_default();
         let address = said.split("http://").nth(1).and_then(|rest| rest.split([',', '/']).next()?.parse().ok());

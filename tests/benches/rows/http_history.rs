@@ -38,7 +38,7 @@ pub async fn measure(report: &mut Report) {
          server's own statement over as many connections as the server reads with ({connections}), and makes nothing of them"
     ));
     drop(app);
-    let (served, path) = (Served::at(&place).await, messages_path(furnished.channel_id));
+    let (served, path) = (Served::at(&place, &[]).await, messages_path(furnished.channel_id));
     served.has_projected(head, token.expose(), &path).await;
     let pool = place.database.read_pool(connections).await;
     sqlx::raw_sql("VACUUM ANALYZE read.messages").execute(&pool).await.expect("what autovacuum will do some time");

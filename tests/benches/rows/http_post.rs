@@ -20,7 +20,7 @@ const CONNECTIONS: usize = 64;
 pub async fn measure(report: &mut Report) {
     report.over(format!(
         "a channel of {MEMBERS} members; after each run it is waited until all is projected; the command path and the bare append run \
-         inside the benchmark, without a server; at {A_SECOND} a second in an open loop, from the moment at which a post was due"
+         inside the benchmark, without a server; `alone` is a server that runs with `--only http`, beside no relay and no projector; at {A_SECOND} a second in an open loop, from the moment at which a post was due"
     ));
     let posters = Posters::start(MEMBERS, 256).await;
     throughput(report, &posters).await;
@@ -31,11 +31,13 @@ pub async fn measure(report: &mut Report) {
 
 async fn throughput(report: &mut Report, posters: &Posters) {
     let (path, bare) = (CommandPath::start(MEMBERS).await, Bare::start().await);
+    let alone = Posters::start_with(MEMBERS, 256, &["--only", "http"]).await;
     for clients in CLIENTS {
-        let [mut posts, mut healthz, mut commands, mut appends] = [const { Runs(Vec::new()) }; 4];
+        let [mut posts, mut posts_alone, mut healthz, mut commands, mut appends] = [const { Runs(Vec::new()) }; 5];
         for _ in 0..runs() {
             posts.push(rate_of(posters.connect(clients).await).await);
             posters.are_projected().await;
+            posts_alone.push(rate_of(alone.connect(clients).await).await);
             healthz.push(rate_of(askers(posters, clients).await).await);
             commands.push(path.rate(clients).await);
             appends.push(bare.rate(clients).await);
@@ -44,7 +46,9 @@ async fn throughput(report: &mut Report, posters: &Posters) {
         report.compare(&row, "posts/s", &posts, ("/healthz", &healthz), Goal::Stated);
         report.compare(&row, "posts/s", &posts, ("the command path", &commands), Goal::AtLeast(0.5));
         report.compare(&row, "posts/s", &posts, ("bare group commit", &appends), Goal::Stated);
+        report.compare(format!("{row}, alone"), "posts/s", &posts_alone, ("the command path", &commands), Goal::Stated);
     }
+    assert_eq!(alone.tally.refused.load(Ordering::Relaxed), 0, "nothing is refused");
 }
 
 async fn latency(report: &mut Report, posters: &Posters) {
