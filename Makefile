@@ -9,7 +9,7 @@ export CARGO_INCREMENTAL ?= 0
 WITH_SERVICES := scripts/with-services.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench services stop docs sqlx
+.PHONY: help run test check bench chaos services stop docs sqlx
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -25,6 +25,9 @@ check: ## formatting, lints, documentation, licences of the dependencies
 
 bench: ## speed, as ratios to references of the same run; ROW=append runs the rows of that name, TRY=1 tries them shortly
 	@TRY="$(TRY)" $(WITH_SERVICES) scripts/bench.sh $(ROW)
+
+chaos: ## break everything under load, and judge what comes of it; SEED=… repeats a run, ROUNDS=… is its length
+	@SEED="$(SEED)" ROUNDS="$(ROUNDS)" scripts/chaos.sh
 
 services: ## start Postgres, NATS and Redis for this checkout, and leave them running
 	@scripts/services.sh start

@@ -5,7 +5,8 @@
 set -euo pipefail
 
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-RUN="$CHECKOUT/.run"
+# Where the servers of this checkout live, and what runs beside them; a campaign of faults has a folder and servers of its own.
+RUN=${BACKSCROLL_RUN:-$CHECKOUT/.run}
 
 # A bare environment (cron, some CI) may lack HOME; the caches and Rust are found through it.
 HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}

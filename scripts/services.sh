@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
 # Postgres, NATS and Redis for this checkout alone: own data, own ports, bound to 127.0.0.1.
 #
-#   services.sh start [--temporary]   fetch and start what is missing; write .run/services.env
+#   services.sh start [--temporary] [SERVER…]
+#                                     fetch and start what is missing; write .run/services.env
 #   services.sh stop [--temporary]    stop what `start` started (with the option: what `start --temporary` did)
 #   services.sh status                one line per server; fails unless all run
 #   services.sh env                   the addresses, as `export` lines for eval
 #   services.sh psql [ARGUMENT…]      the psql of our Postgres; in our database unless told otherwise
+#   services.sh crash SERVER…         kill -9, as a crash of the machine would
+#   services.sh wipe SERVER…          the same, and its data are gone
 #   services.sh destroy               stop, and delete the data of this checkout
 #
+# BACKSCROLL_RUN in the environment means: in that folder instead of .run, beside the servers of this checkout.
 # A BACKSCROLL_POSTGRES_URL, _NATS_URL or _REDIS_URL in the environment means: use that server, start none.
 # Needs bash 5, Linux, util-linux; the rest is fetched (scripts/services/fetch.sh).
 
@@ -38,6 +42,8 @@ main() {
         status) status ;;
         env) sed -n 's/^BACKSCROLL_/export &/p' "$RUN/services.env" ;;
         psql) open_psql "$@" ;;
+        crash) crash "$@" ;;
+        wipe) wipe "$@" ;;
         destroy) destroy ;;
         *) sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" ;;
     esac
@@ -46,8 +52,12 @@ main() {
 # --- the verbs ---
 
 start() {
-    local lifetime=${1:-}
-    local server missing=()
+    local lifetime=""
+    if [[ ${1:-} == --* ]]; then
+        lifetime=$1
+        shift
+    fi
+    local server missing=() wanted=("${@:-${SERVERS[@]}}")
     LAUNCHED=()
 
     take_the_lock
@@ -56,7 +66,7 @@ start() {
     load_state
     trap stop_what_a_failed_start_left EXIT
 
-    for server in "${SERVERS[@]}"; do
+    for server in "${wanted[@]}"; do
         if is_external "$server" || is_running "$server"; then continue; fi
         missing+=("$server")
     done
@@ -65,7 +75,7 @@ start() {
     for server in "${missing[@]}"; do ensure_port "$server"; done
     save_state
     for server in "${missing[@]}"; do bring_up "$server"; done
-    for server in "${SERVERS[@]}"; do report "$server"; done
+    for server in "${wanted[@]}"; do report "$server"; done
 
     write_services_env
     remember_lifetime "$lifetime" "${missing[@]}"
@@ -82,6 +92,26 @@ stop() {
     fi
     stop_servers "${names[@]}"
     rm -f "$RUN/temporary"
+}
+
+crash() {
+    take_the_lock
+    locate_data_folder || die "nothing has been started here: make services"
+    local server pid
+    for server in "$@"; do
+        is_running "$server" || continue
+        pid=$(pid_of "$server")
+        # Its children too: those of Postgres would end by themselves only once they notice.
+        # shellcheck disable=SC2046 # a word for each
+        kill -KILL "$pid" $(cat "/proc/$pid/task/$pid/children") 2>/dev/null || true
+        wait_until_gone "$server"
+    done
+}
+
+wipe() {
+    crash "$@"
+    local server
+    for server in "$@"; do rm -rf "${DATA:?}/$server"; done
 }
 
 status() {

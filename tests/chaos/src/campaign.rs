@@ -1,0 +1,292 @@
+//! A run: the servers, then round after round, then the last judgement.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use sqlx::PgPool;
+
+use crate::check::{Checker, Violation};
+use crate::clock::Clock;
+use crate::disk::SmallDisk;
+use crate::faults::Breaker;
+use crate::load::{self, Clients, World};
+use crate::plan::{Fault, Round};
+use crate::record::Recorder;
+use crate::recovery::{RECOVERY_MAX, is_level, wait_until, whereabouts, works};
+use crate::seed;
+use crate::servers::{Servers, checkout};
+use crate::stack::Stack;
+use crate::work::Works;
+
+/// How many clients there are beside those who are removed and the one who removes them.
+const CLIENTS: usize = 10;
+/// How many are removed and taken back, again and again.
+const VICTIMS: usize = 3;
+/// How long the product's own rebuild may take.
+const REPLAY_MAX: Duration = Duration::from_secs(120);
+
+/// What a run came to.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How many rounds ran.
+    pub rounds: u64,
+    /// How many commands the clients asked for.
+    pub commands: usize,
+    /// How many events were judged.
+    pub events: i64,
+    /// The longest that a recovery took.
+    pub slowest_recovery: Duration,
+    /// Faults that could not be done here.
+    pub left_out: Vec<String>,
+    /// What cannot be, and is; with it the run ends.
+    pub violations: Vec<Violation>,
+}
+
+/// A run that is under way.
+#[derive(Debug)]
+pub struct Campaign {
+    seed: u64,
+    folder: PathBuf,
+    pool: PgPool,
+    stack: Option<Stack>,
+    disk: Option<SmallDisk>,
+    world: Option<World>,
+    checker: Checker,
+    works: Works,
+    recorder: Arc<Recorder>,
+    known: Arc<AtomicI64>,
+    report: Report,
+    // Last, so that they stop after whatever uses them.
+    servers: Servers,
+}
+
+impl Campaign {
+    /// Starts the servers of a run, which keeps its records and logs in `.run/chaos/<name>`.
+    ///
+    /// # Errors
+    /// They do not start.
+    pub async fn start(seed: u64, name: &str) -> Result<Self> {
+        let folder = checkout().join(".run/chaos").join(name);
+        if folder.join("servers").exists() {
+            // What an earlier run under this name left.
+            Servers::at(folder.join("servers")).destroy().await?;
+        }
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(folder.join("log"))?;
+        let servers = Servers::start(folder.join("servers")).await?;
+        let pool = servers.pool("BACKSCROLL_POSTGRES_URL")?;
+        let disk = SmallDisk::mount(&folder.join("disk"), servers.address("BACKSCROLL_POSTGRES_ADMIN_URL")?).await?;
+        Ok(Self {
+            seed,
+            checker: Checker::new(pool.clone()),
+            works: Works::new(seed),
+            recorder: Arc::new(Recorder::append_to(&folder.join("records.jsonl"))?),
+            folder,
+            pool,
+            stack: None,
+            disk,
+            world: None,
+            known: Arc::default(),
+            report: Report::default(),
+            servers,
+        })
+    }
+
+    /// Runs rounds until one shows a violation, and ends with the last judgement.
+    ///
+    /// # Errors
+    /// The campaign itself fails.
+    pub async fn run(mut self, rounds: &[Round]) -> Result<Report> {
+        for round in rounds {
+            let began = Instant::now();
+            let told = self.round(round).await.with_context(|| format!("round {}", round.number))?;
+            self.report.rounds += 1;
+            println!(
+                "round {:>3}  {:<6} {:<44} {told}  {:.1} s",
+                round.number,
+                format!("{:?}", round.shape),
+                format!("{:?}{}", round.faults, round.work.map(|work| format!(" {work:?}")).unwrap_or_default()),
+                began.elapsed().as_secs_f64()
+            );
+            if !self.report.violations.is_empty() {
+                break;
+            }
+        }
+        if self.report.violations.is_empty() {
+            self.judge_at_last().await?;
+        }
+        self.finish().await
+    }
+
+    async fn round(&mut self, round: &Round) -> Result<String> {
+        self.make_ready(round).await?;
+        let stack = self.stack.as_mut().context("no processes")?;
+        let world = self.world.clone().context("no world")?;
+        let prefix = format!("{}-{}", self.seed, round.number);
+        let clients = Clients::new(self.recorder.clone(), stack.doors(), self.known.clone(), prefix)?;
+        let load = begin_load(&clients, &world, self.seed, round.number);
+
+        tokio::time::sleep(round.before).await;
+        let work = self.works.begin(round.work, stack)?;
+        let mut breaker = Breaker::new(&self.servers, stack, self.disk.as_mut(), self.pool.clone());
+        let mut did = Vec::new();
+        for fault in &round.faults {
+            did.push(format!("{fault:?}: {}", breaker.inject(*fault).await?));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        tokio::time::sleep(round.broken).await;
+        breaker.heal(&round.faults).await?;
+        self.recorder.note("faults", &round.number.to_string(), &did);
+        self.report.left_out.extend(did.into_iter().filter(|done| done.contains("left out")));
+
+        let recovered = self.recover(round, &world).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        clients.ending.store(true, Relaxed);
+        let began = Instant::now();
+        for task in load {
+            task.await?;
+        }
+        let stack = self.stack.as_mut().context("no processes")?;
+        self.works.end(work, stack, &mut self.report.violations).await?;
+        self.drain(round).await;
+        let drained = began.elapsed();
+        let judged = Instant::now();
+        let taken = self.judge(round, false).await?;
+        if round.replays && self.report.violations.is_empty() {
+            self.replay().await?;
+        }
+        Ok(format!(
+            "{taken:>4} commands, log at {:>6}, recovered in {:.1} s, drained in {:.1} s, judged in {:.1} s",
+            self.checker.head(),
+            recovered.as_secs_f64(),
+            drained.as_secs_f64(),
+            judged.elapsed().as_secs_f64()
+        ))
+    }
+
+    /// The processes that the round wants, and people in a workspace.
+    async fn make_ready(&mut self, round: &Round) -> Result<()> {
+        let wants_clock = round.faults.contains(&Fault::ClockBack);
+        let fits = |stack: &Stack| stack.shape == round.shape && stack.clock.is_some() == wants_clock;
+        if !self.stack.as_ref().is_some_and(fits) {
+            if let Some(stack) = &mut self.stack {
+                stack.stop().await?;
+            }
+            let clock = if wants_clock { Some(Clock::new(self.folder.join("clock")).await?) } else { None };
+            let log = self.folder.join("log");
+            let mut stack = Stack::prepare(&self.servers, round.shape, clock, log, self.seed, round.number).await?;
+            if self.world.is_none() && !stack.command_line(&["migrate"], RECOVERY_MAX).await? {
+                bail!("the schema cannot be made");
+            }
+            stack.start().await?;
+            self.stack = Some(stack);
+        }
+        if self.world.is_none() {
+            let doors = self.stack.as_ref().map(Stack::doors).unwrap_or_default();
+            let clients = Clients::new(self.recorder.clone(), doors, self.known.clone(), format!("{}-0", self.seed))?;
+            let mut client = clients.client("founder", seed::stream(self.seed, "founder", 0));
+            self.world = Some(World::found(&mut client, CLIENTS, VICTIMS).await?);
+            self.works.found(&mut client, self.world.as_ref()).await?;
+        }
+        if round.faults.contains(&Fault::FullDisk)
+            && let Some(disk) = &self.disk
+        {
+            disk.take_read_models(self.servers.address("BACKSCROLL_POSTGRES_URL")?).await?;
+        }
+        Ok(())
+    }
+
+    /// How long it takes until every door works again.
+    async fn recover(&mut self, round: &Round, world: &World) -> Duration {
+        let began = Instant::now();
+        let doors = self.stack.as_ref().map(Stack::doors).unwrap_or_default();
+        let http = reqwest::Client::new();
+        for door in doors.iter() {
+            let works = || works(&http, &door.url, &world.owner.token, world.general);
+            if wait_until(RECOVERY_MAX, works).await.is_none() {
+                self.report.violations.push(format!("round {}: {} does not work {RECOVERY_MAX:?} after", round.number, door.url));
+            }
+        }
+        if let Some(process) = self.stack.iter_mut().flat_map(|stack| &mut stack.processes).find_map(|p| p.has_ended().then_some(p.role)) {
+            self.report.violations.push(format!("round {}: {process:?} has ended by itself", round.number));
+        }
+        let took = began.elapsed();
+        self.report.slowest_recovery = self.report.slowest_recovery.max(took);
+        took
+    }
+
+    /// Waits until the relay and the projector have come to the end of the log.
+    async fn drain(&mut self, round: &Round) {
+        if wait_until(RECOVERY_MAX, || is_level(&self.pool)).await.is_none() {
+            let where_they_are = whereabouts(&self.pool).await;
+            self.report.violations.push(format!("round {}: not level after {RECOVERY_MAX:?}: {where_they_are}", round.number));
+        }
+    }
+
+    async fn judge(&mut self, round: &Round, thorough: bool) -> Result<usize> {
+        let taken = self.recorder.take();
+        let found = self.checker.check(&taken, thorough).await?;
+        self.report.commands += taken.commands.len();
+        self.report.violations.extend(found.into_iter().map(|violation| format!("round {}: {violation}", round.number)));
+        self.works.judge(&self.checker, &mut self.report.violations);
+        Ok(taken.commands.len())
+    }
+
+    /// The product's own judgement: it builds its read models anew, and compares them with the live ones.
+    async fn replay(&mut self) -> Result<()> {
+        let stack = self.stack.as_ref().context("no processes")?;
+        if !stack.command_line(&["replay", "relational"], REPLAY_MAX).await? {
+            self.report.violations.push("`backscroll replay relational` found differences: log/command-line.log".to_owned());
+        }
+        Ok(())
+    }
+
+    async fn judge_at_last(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let found = self.checker.check(&self.recorder.take(), true).await?;
+        self.report.violations.extend(found.into_iter().map(|violation| format!("at last: {violation}")));
+        self.replay().await?;
+        println!("the whole log and every row judged once more in {:.1} s", began.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    /// Stops everything. Data and records are kept only where there is something to look at.
+    async fn finish(mut self) -> Result<Report> {
+        self.report.events = self.checker.head();
+        if let Some(stack) = &mut self.stack {
+            stack.stop().await?;
+        }
+        self.pool.close().await;
+        if self.report.violations.is_empty() {
+            self.servers.destroy().await?;
+            drop(self.disk.take());
+            let _ = std::fs::remove_dir_all(&self.folder);
+        } else {
+            std::fs::write(self.folder.join("violations.txt"), self.report.violations.join("\n"))?;
+        }
+        Ok(std::mem::take(&mut self.report))
+    }
+}
+
+/// Every client, and the race of removals.
+fn begin_load(clients: &Clients, world: &World, seed: u64, round: u64) -> Vec<tokio::task::JoinHandle<()>> {
+    let client = |name: &str, number: usize| {
+        let name = format!("{name}{number}");
+        let chance = seed::stream(seed, &name, round);
+        clients.client(&name, chance)
+    };
+    let mixed = world.members.iter().enumerate().map(|(number, person)| load::run_mix(client("client", number), world.clone(), person.clone()));
+    let mut tasks = mixed.map(tokio::spawn).collect::<Vec<_>>();
+    let posters = world.victims.iter().enumerate().map(|(number, person)| (client("victim", number), person.clone())).collect();
+    tasks.push(tokio::spawn(load::run_removals(client("owner", 0), posters, world.clone())));
+    tasks
+}
+
+/// Where a run keeps its records.
+#[must_use]
+pub fn folder(name: &str) -> PathBuf {
+    Path::new(".run/chaos").join(name)
+}

@@ -1,0 +1,103 @@
+//! What was acknowledged is in the log exactly once, and as it was asked for; what was refused is not there.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::log::{Event, Log};
+use super::{Violation, tell};
+use crate::record::{Command, Effect, Outcome};
+
+/// How often each text was posted, or put in the place of another. Every text of a client is its own.
+pub(crate) type Texts = HashMap<(String, String), usize>;
+
+/// Counts what is new.
+pub(crate) fn count_texts(texts: &mut Texts, fresh: &[Event]) {
+    for event in fresh.iter().filter(|event| matches!(event.event_type.as_str(), "message.posted" | "message.edited")) {
+        let text = event.text("content").unwrap_or_default().to_owned();
+        *texts.entry((event.event_type.clone(), text)).or_default() += 1;
+    }
+}
+
+/// Judges commands that are over.
+pub(crate) fn check(log: &Log, texts: &Texts, commands: &[Command], found: &mut Vec<Violation>) {
+    for command in commands {
+        judge(log, command, found);
+        judge_text(texts, command, found);
+    }
+}
+
+fn judge(log: &Log, command: &Command, found: &mut Vec<Violation>) {
+    let acks = command.attempts.iter().map(|attempt| &attempt.outcome).filter(|outcome| outcome.is_ack()).collect::<Vec<_>>();
+    let key = log.key(&command.key);
+    let Some(first) = acks.first() else { return judge_refusal(log, command, found) };
+    // What was found and not made may be found again later, at another position.
+    if acks.iter().any(|ack| !agree(first, ack, key.is_some())) {
+        tell(found, "two answers to one key", || format!("{command:?}"));
+    }
+    let Some(key) = key.filter(|key| key.actor == command.actor) else {
+        // Where nothing was to change, nothing is in the log, and its key neither.
+        if command.effect.is_some() || first.position().is_none_or(|position| position > log.head()) {
+            tell(found, "lost acknowledgement", || format!("{command:?}"));
+        }
+        return;
+    };
+    if first.position() != Some(key.position) {
+        tell(found, "acknowledged elsewhere", || format!("{command:?} stands at {}", key.position));
+        return;
+    }
+    if let Some(effect) = &command.effect
+        && !log.request_ending_at(key.position).into_iter().any(|event| shows(event, effect))
+    {
+        tell(found, "acknowledged, and not done", || format!("{command:?} at {}", key.position));
+    }
+}
+
+/// Two answers to the same key say the same.
+fn agree(first: &Outcome, second: &Outcome, at_one_position: bool) -> bool {
+    match (first, second) {
+        (Outcome::Answered { position: a, body: x, status: s, .. }, Outcome::Answered { position: b, body: y, status: t, .. }) => {
+            (x, s) == (y, t) && (a == b || !at_one_position)
+        }
+        _ => false,
+    }
+}
+
+/// Whether an event is what was asked for.
+fn shows(event: &Event, effect: &Effect) -> bool {
+    let fields = effect.fields.as_object();
+    event.event_type == effect.event_type
+        && effect.stream.is_none_or(|stream| event.stream == stream)
+        && fields.is_none_or(|fields| fields.iter().all(|(name, value)| holds(event.payload.get(name), value)))
+}
+
+/// Whether a value has at least what is expected of it.
+fn holds(value: Option<&Value>, expected: &Value) -> bool {
+    match (value, expected) {
+        (Some(Value::Object(value)), Value::Object(expected)) => expected.iter().all(|(name, wanted)| holds(value.get(name), wanted)),
+        (value, expected) => value == Some(expected),
+    }
+}
+
+/// A refusal says that nothing was done: of the only request, or of an earlier one that anybody had been told of already.
+fn judge_refusal(log: &Log, command: &Command, found: &mut Vec<Violation>) {
+    let Some(last) = command.attempts.last().filter(|attempt| attempt.outcome.status().is_some_and(|status| status != 503)) else { return };
+    let unheard = command.attempts.iter().filter(|attempt| !matches!(attempt.outcome, Outcome::Broken { unsent: true, .. })).count();
+    if let Some(key) = log.key(&command.key)
+        && (unheard == 1 || key.position <= last.known_before)
+    {
+        tell(found, "refused, and done", || format!("{command:?} stands at {}", key.position));
+    }
+}
+
+fn judge_text(texts: &Texts, command: &Command, found: &mut Vec<Violation>) {
+    let Some(effect) = command.effect.as_ref().filter(|effect| matches!(effect.event_type, "message.posted" | "message.edited")) else {
+        return;
+    };
+    let text = effect.fields.get("content").and_then(Value::as_str).unwrap_or_default();
+    let times = texts.get(&(effect.event_type.to_owned(), text.to_owned())).copied().unwrap_or(0);
+    let acknowledged = command.attempts.iter().any(|attempt| attempt.outcome.is_ack());
+    if times > 1 || (acknowledged && times == 0) {
+        tell(found, "not exactly once", || format!("{times} times in the log: {command:?}"));
+    }
+}

@@ -1,0 +1,55 @@
+//! What callers got: what they asked for, a refusal that says why, or a 503 that says when to come back; and what they read was right.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Violation, tell};
+use crate::record::{Expects, Outcome, Query, Taken};
+
+/// What a refusal may be: forbidden, not found, in conflict, invalid.
+const REFUSALS: [u16; 4] = [403, 404, 409, 422];
+
+/// Judges every answer.
+pub(crate) fn check(taken: &Taken, found: &mut Vec<Violation>) {
+    for command in &taken.commands {
+        for attempt in &command.attempts {
+            judge(&command.request, &attempt.outcome, found);
+        }
+    }
+    for query in &taken.queries {
+        judge(&query.request, &query.outcome, found);
+        judge_query(query, found);
+    }
+}
+
+fn judge(request: &str, outcome: &Outcome, found: &mut Vec<Violation>) {
+    match outcome {
+        Outcome::Broken { excused: true, .. } | Outcome::Answered { status: 200..300, .. } => {}
+        Outcome::Broken { error, .. } => tell(found, "no answer, and the server was there", || format!("{request}: {error}")),
+        Outcome::Answered { status: 503, retry_after: Some(_), problem: Some(_), .. } => {}
+        Outcome::Answered { status: 503, .. } => tell(found, "503 that is not clear", || format!("{request}: {outcome:?}")),
+        Outcome::Answered { status, problem: Some(code), .. } if REFUSALS.contains(status) && code != "idempotency.key_reused" => {}
+        Outcome::Answered { .. } => tell(found, "wrong answer", || format!("{request}: {outcome:?}")),
+    }
+}
+
+fn judge_query(query: &Query, found: &mut Vec<Violation>) {
+    let Outcome::Answered { status, position, body, .. } = &query.outcome else { return };
+    if *status == 503 {
+        return;
+    }
+    match &query.expects {
+        Expects::Refusal if *status == 403 || *status == 404 => {}
+        Expects::Refusal => tell(found, "heard after a removal", || format!("{query:?}")),
+        Expects::Message { id, content } => {
+            if *status != 200 || !is_message(body, *id, content) || *position < query.min_position {
+                tell(found, "own write not seen", || format!("{query:?}"));
+            }
+        }
+    }
+}
+
+fn is_message(body: &Value, id: Uuid, content: &str) -> bool {
+    let text = |field| body.get(field).and_then(Value::as_str).unwrap_or_default();
+    text("message_id") == id.to_string() && text("content") == content
+}

@@ -1,0 +1,181 @@
+//! The log itself: positions without a gap, times that increase, streams without a gap, and a key for whatever somebody asked for.
+
+use std::collections::{HashMap, HashSet};
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgPool, Row};
+use uuid::Uuid;
+
+use super::{Violation, tell};
+
+/// An event, as it is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) position: i64,
+    pub(crate) aggregate_type: String,
+    pub(crate) stream: Uuid,
+    pub(crate) sequence: i64,
+    pub(crate) event_type: String,
+    /// What is under the event's name.
+    pub(crate) payload: Value,
+    pub(crate) event_id: Uuid,
+    pub(crate) workspace: Option<Uuid>,
+    pub(crate) recorded_at: DateTime<Utc>,
+    /// Shared by all events of one request.
+    pub(crate) correlation: Uuid,
+    pub(crate) actor: Uuid,
+    /// What an import brings comes without keys, and is from before.
+    pub(crate) is_import: bool,
+}
+
+impl Event {
+    /// An identifier in the payload.
+    pub(crate) fn id(&self, field: &str) -> Option<Uuid> {
+        self.payload.get(field)?.as_str()?.parse().ok()
+    }
+
+    /// A text in the payload.
+    pub(crate) fn text(&self, field: &str) -> Option<&str> {
+        self.payload.get(field)?.as_str()
+    }
+}
+
+/// What came of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) actor: Uuid,
+    pub(crate) key: String,
+    pub(crate) position: i64,
+}
+
+/// The log as far as it was read, with the keys.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    events: Vec<Event>,
+    sequences: HashMap<(String, Uuid), i64>,
+    event_ids: HashSet<Uuid>,
+    keys: HashMap<String, Key>,
+    keyed_positions: HashMap<i64, Uuid>,
+}
+
+impl Log {
+    pub(crate) fn head(&self) -> i64 {
+        self.events.len() as i64
+    }
+
+    /// The events behind a position.
+    pub(crate) fn since(&self, position: i64) -> &[Event] {
+        self.events.get(usize::try_from(position).unwrap_or(0)..).unwrap_or_default()
+    }
+
+    pub(crate) fn key(&self, key: &str) -> Option<&Key> {
+        self.keys.get(key)
+    }
+
+    /// The events of the request whose last event stands there.
+    pub(crate) fn request_ending_at(&self, position: i64) -> Vec<&Event> {
+        let Some(last) = usize::try_from(position - 1).ok().and_then(|index| self.events.get(index)) else { return Vec::new() };
+        let before = self.events.iter().take(last.position as usize).rev();
+        before.take_while(|event| event.correlation == last.correlation).collect()
+    }
+
+    /// Adds what is new, and judges it.
+    pub(crate) fn extend(&mut self, events: Vec<Event>, keys: Vec<Key>, found: &mut Vec<Violation>) {
+        let from = self.head();
+        for event in events {
+            self.judge(&event, found);
+            self.events.push(event);
+        }
+        for key in keys {
+            self.add_key(key, found);
+        }
+        self.judge_requests(from, found);
+    }
+
+    fn judge(&mut self, event: &Event, found: &mut Vec<Violation>) {
+        let last = self.events.last();
+        let expected = self.head() + 1;
+        if event.position != expected {
+            tell(found, "gap in the log", || format!("position {} stands where {expected} should", event.position));
+        }
+        if let Some(last) = last.filter(|last| last.recorded_at >= event.recorded_at) {
+            tell(found, "recorded_at does not increase", || {
+                format!("{} at {}, {} at {}", last.recorded_at, last.position, event.recorded_at, event.position)
+            });
+        }
+        let sequence = self.sequences.entry((event.aggregate_type.clone(), event.stream)).or_default();
+        *sequence += 1;
+        if event.sequence != *sequence {
+            let expected = *sequence;
+            tell(found, "gap in a stream", || {
+                format!("{} {} has {} where {expected} should stand, at {}", event.aggregate_type, event.stream, event.sequence, event.position)
+            });
+            *sequence = event.sequence;
+        }
+        if !self.event_ids.insert(event.event_id) {
+            tell(found, "doubled event", || format!("{} stands again at {}", event.event_id, event.position));
+        }
+    }
+
+    fn add_key(&mut self, key: Key, found: &mut Vec<Violation>) {
+        self.keyed_positions.insert(key.position, key.actor);
+        if let Some(other) = self.keys.insert(key.key.clone(), key.clone())
+            && other != key
+        {
+            tell(found, "doubled command", || format!("key {} led to {} and to {}", key.key, other.position, key.position));
+        }
+    }
+
+    /// Whatever somebody asked for came with a key here: events whose request left none were written outside of it, or once more.
+    fn judge_requests(&self, from: i64, found: &mut Vec<Violation>) {
+        let fresh = self.since(from);
+        for (index, event) in fresh.iter().enumerate() {
+            let is_last = fresh.get(index + 1).is_none_or(|next| next.correlation != event.correlation);
+            if !is_last || event.is_import || self.keyed_positions.get(&event.position) == Some(&event.actor) {
+                continue;
+            }
+            tell(found, "event without a key", || format!("{} at {} by {}", event.event_type, event.position, event.actor));
+        }
+    }
+}
+
+/// The log behind a position.
+pub(crate) async fn read(pool: &PgPool, after: i64) -> Result<Vec<Event>> {
+    let rows = sqlx::query(
+        "SELECT position, aggregate_type, aggregate_id, sequence, event_type, payload, metadata, event_id, workspace_id, recorded_at
+         FROM public.events WHERE position > $1 ORDER BY position",
+    );
+    let rows = rows.bind(after).fetch_all(pool).await?;
+    rows.into_iter()
+        .map(|row| {
+            let event_type = row.try_get::<String, _>("event_type")?;
+            let mut payload = row.try_get::<Value, _>("payload")?;
+            let metadata = row.try_get::<Value, _>("metadata")?;
+            let id = |field: &str| metadata.get(field).and_then(Value::as_str).and_then(|id| id.parse().ok()).unwrap_or_default();
+            Ok(Event {
+                position: row.try_get("position")?,
+                aggregate_type: row.try_get("aggregate_type")?,
+                stream: row.try_get::<String, _>("aggregate_id")?.parse()?,
+                sequence: row.try_get("sequence")?,
+                payload: payload.get_mut(&event_type).map(Value::take).unwrap_or_default(),
+                event_type,
+                event_id: row.try_get("event_id")?,
+                workspace: row.try_get("workspace_id")?,
+                recorded_at: row.try_get("recorded_at")?,
+                correlation: id("correlation_id"),
+                actor: id("actor"),
+                is_import: metadata.get("command").and_then(Value::as_str).is_some_and(|command| command.starts_with("import")),
+            })
+        })
+        .collect()
+}
+
+/// The keys of what stands behind a position.
+pub(crate) async fn read_keys(pool: &PgPool, after: i64) -> Result<Vec<Key>> {
+    let rows = sqlx::query("SELECT actor_id, key, position FROM public.idempotency_keys WHERE position > $1").bind(after);
+    let rows = rows.fetch_all(pool).await?;
+    let key = |row: sqlx::postgres::PgRow| Ok(Key { actor: row.try_get(0)?, key: row.try_get(1)?, position: row.try_get(2)? });
+    rows.into_iter().map(key).collect()
+}

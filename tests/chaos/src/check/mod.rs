@@ -1,0 +1,92 @@
+//! The checker: reads the log, the read models and what the clients wrote down, by plain SQL and plain JSON, and says what cannot be.
+//!
+//! It shares no code with what it judges: this crate depends on none of ours (`tests/it/architecture.rs` holds that).
+
+mod acks;
+mod answers;
+mod authority;
+mod fold;
+mod log;
+mod read;
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::record::Taken;
+use fold::Fold;
+use log::Log;
+
+/// Something that cannot be, and is.
+pub type Violation = String;
+
+/// How many violations of a kind are told at most: the first ones tell most.
+const TOLD_MAX: usize = 8;
+
+/// Judges round after round, each by what is new.
+#[derive(Debug)]
+pub struct Checker {
+    pool: PgPool,
+    log: Log,
+    fold: Fold,
+    authority: authority::Authority,
+    texts: acks::Texts,
+}
+
+impl Checker {
+    /// One that has seen nothing yet.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        let (log, fold) = (Log::default(), Fold::default());
+        Self { pool, log, fold, authority: authority::Authority::default(), texts: HashMap::new() }
+    }
+
+    /// How many events were judged.
+    #[must_use]
+    pub fn head(&self) -> i64 {
+        self.log.head()
+    }
+
+    /// Judges what came since the last time. With `thorough`, every row of the read models is compared, not only what has changed.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn check(&mut self, taken: &Taken, thorough: bool) -> Result<Vec<Violation>> {
+        let mut found = Vec::new();
+        let from = self.log.head();
+        let events = log::read(&self.pool, from).await?;
+        let keys = log::read_keys(&self.pool, from).await?;
+        self.log.extend(events, keys, &mut found);
+        let fresh = self.log.since(from);
+        acks::count_texts(&mut self.texts, fresh);
+        for event in fresh {
+            self.authority.check(event, &mut found);
+            self.fold.apply(event, &mut found);
+        }
+        acks::check(&self.log, &self.texts, &taken.commands, &mut found);
+        answers::check(taken, &mut found);
+        read::check(&self.pool, &mut self.fold, self.log.head(), thorough, &mut found).await?;
+        found.truncate(TOLD_MAX * 4);
+        Ok(found)
+    }
+
+    /// How many events of each type an import brought into a workspace.
+    #[must_use]
+    pub fn imported(&self, workspace: Uuid) -> HashMap<String, usize> {
+        let mut count = HashMap::new();
+        for event in self.log.since(0).iter().filter(|event| event.workspace == Some(workspace) && event.is_import) {
+            *count.entry(event.event_type.clone()).or_default() += 1;
+        }
+        count
+    }
+}
+
+/// Tells a violation, unless enough of its kind were told.
+pub(crate) fn tell(found: &mut Vec<Violation>, kind: &str, what: impl FnOnce() -> String) {
+    let told = found.iter().filter(|violation| violation.starts_with(kind)).count();
+    if told < TOLD_MAX {
+        found.push(format!("{kind}: {}", what()));
+    }
+}

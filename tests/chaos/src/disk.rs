@@ -1,0 +1,109 @@
+//! A small disk for the read models alone, so that it can be full while the log's is not: a tablespace on a tmpfs.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use sqlx::{Connection, PgConnection};
+
+/// Far more than the read models of a campaign take; nothing of it is used before it is full.
+const DISK_MB: u64 = 512;
+
+/// A mounted disk.
+#[derive(Debug)]
+pub struct SmallDisk {
+    mount: PathBuf,
+}
+
+impl SmallDisk {
+    /// Mounts one, and gives it to Postgres as the tablespace `small`. Nothing where nothing may be mounted.
+    ///
+    /// # Errors
+    /// Postgres does not take it.
+    pub async fn mount(folder: &Path, admin_url: &str) -> Result<Option<Self>> {
+        std::fs::create_dir_all(folder)?;
+        let size = format!("size={DISK_MB}m,mode=0755");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "backscroll-chaos"]).arg(folder).output();
+        if !mounted.is_ok_and(|output| output.status.success()) {
+            return Ok(None);
+        }
+        let disk = Self { mount: folder.to_owned() };
+        let tablespace = folder.join("tablespace");
+        std::fs::create_dir(&tablespace)?;
+        run("chown", &["nobody", &tablespace.display().to_string()])?;
+        let mut connection = PgConnection::connect(admin_url).await?;
+        for sql in [
+            format!("CREATE TABLESPACE small LOCATION '{}'", tablespace.display()),
+            "GRANT CREATE ON TABLESPACE small TO backscroll".to_owned(),
+        ] {
+            sqlx::raw_sql(&sql).execute(&mut connection).await.context("the tablespace")?;
+        }
+        connection.close().await?;
+        Ok(Some(disk))
+    }
+
+    /// Moves the read models there, with whatever is made in them from now on.
+    ///
+    /// # Errors
+    /// Postgres does not do it.
+    pub async fn take_read_models(&self, url: &str) -> Result<()> {
+        let mut connection = PgConnection::connect(url).await?;
+        let relations = sqlx::query_scalar::<_, String>(
+            "SELECT format('ALTER %s read.%I SET TABLESPACE small', CASE WHEN relkind IN ('i', 'I') THEN 'INDEX' ELSE 'TABLE' END, relname)
+             FROM pg_class WHERE relnamespace = 'read'::regnamespace AND relkind IN ('r', 'p', 'i', 'I')
+               AND reltablespace <> (SELECT oid FROM pg_tablespace WHERE spcname = 'small')",
+        );
+        for sql in relations.fetch_all(&mut connection).await? {
+            sqlx::raw_sql(&sql).execute(&mut connection).await.with_context(|| sql.clone())?;
+        }
+        Ok(connection.close().await?)
+    }
+
+    /// Fills it to the last byte.
+    ///
+    /// # Errors
+    /// It cannot be written at all.
+    pub fn fill(&self) -> Result<String> {
+        let mut file = File::create(self.filler())?;
+        let mut written = 0;
+        for size in [1 << 20, 1 << 12] {
+            let block = vec![1; size];
+            while file.write_all(&block).is_ok() {
+                written += size;
+            }
+        }
+        Ok(format!("{} MB of {DISK_MB} MB taken", written >> 20))
+    }
+
+    /// Makes room again.
+    ///
+    /// # Errors
+    /// What fills it cannot be removed.
+    pub fn empty(&self) -> Result<()> {
+        match std::fs::remove_file(self.filler()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.mount.join("filler")
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: Postgres may have files open until it stops.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.mount).status();
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) -> Result<()> {
+    let output = Command::new(program).args(arguments).output()?;
+    if !output.status.success() {
+        bail!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}

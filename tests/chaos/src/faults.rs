@@ -1,0 +1,167 @@
+//! How each fault is done, and undone.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use sqlx::PgPool;
+
+use crate::disk::SmallDisk;
+use crate::plan::Fault;
+use crate::servers::{Server, Servers};
+use crate::stack::Stack;
+
+/// How many of 1,000 chunks that a process sends to Postgres end their connection.
+const POSTGRES_CUTS_PER_MILLE: u32 = 15;
+/// The same to NATS.
+const NATS_CUTS_PER_MILLE: u32 = 20;
+/// How far the clock is set back.
+const CLOCK_BACK_SECONDS: i64 = -3_600;
+
+/// What is broken, and who breaks it.
+#[derive(Debug)]
+pub struct Breaker<'a> {
+    /// The servers.
+    pub servers: &'a Servers,
+    /// The processes.
+    pub stack: &'a mut Stack,
+    /// Where the read models may lie.
+    pub disk: Option<&'a mut SmallDisk>,
+    /// Past every proxy.
+    pub pool: PgPool,
+    frozen: Vec<usize>,
+}
+
+impl<'a> Breaker<'a> {
+    /// One that has broken nothing yet.
+    pub fn new(servers: &'a Servers, stack: &'a mut Stack, disk: Option<&'a mut SmallDisk>, pool: PgPool) -> Self {
+        Self { servers, stack, disk, pool, frozen: Vec::new() }
+    }
+
+    /// Breaks it. Returns what was done, for the report.
+    ///
+    /// # Errors
+    /// It cannot be broken.
+    pub async fn inject(&mut self, fault: Fault) -> Result<String> {
+        match fault {
+            Fault::KillServer => self.kill(self.server()).await,
+            Fault::KillProjector => self.kill(self.holder_of(PROJECTION_LOCK).await).await,
+            Fault::KillRelay => self.kill(self.holder_of(RELAY_LOCK).await).await,
+            Fault::FreezeServer => self.freeze(self.server(), false).await,
+            Fault::FreezeProjector => self.freeze(self.holder_of(PROJECTION_LOCK).await, true).await,
+            Fault::FreezeRelay => self.freeze(self.holder_of(RELAY_LOCK).await, true).await,
+            Fault::CrashPostgres => self.servers.crash(Server::Postgres).await.map(|()| "killed".to_owned()),
+            Fault::CrashNats => self.servers.crash(Server::Nats).await.map(|()| "killed".to_owned()),
+            Fault::WipeNats => self.servers.wipe(Server::Nats).await.map(|()| "killed, data deleted".to_owned()),
+            Fault::CrashRedis => self.servers.crash(Server::Redis).await.map(|()| "killed".to_owned()),
+            Fault::WipeRedis => self.servers.wipe(Server::Redis).await.map(|()| "killed, data deleted".to_owned()),
+            Fault::CutPostgres => {
+                self.cut_postgres_per_mille(POSTGRES_CUTS_PER_MILLE);
+                Ok(format!("{POSTGRES_CUTS_PER_MILLE} of 1000 requests"))
+            }
+            Fault::CutAllPostgres => {
+                self.stack.to_postgres.cut_all();
+                self.stack.processes.iter().for_each(|process| process.to_postgres.cut_all());
+                Ok("all at once".to_owned())
+            }
+            Fault::CutNats => {
+                self.stack.processes.iter().for_each(|process| process.to_nats.cut_per_mille(NATS_CUTS_PER_MILLE));
+                Ok(format!("{NATS_CUTS_PER_MILLE} of 1000 requests"))
+            }
+            Fault::MistreatMessages => {
+                self.stack.processes.iter().for_each(|process| process.to_nats.mistreatment().set(100, 150, 150));
+                Ok("10 % dropped, 15 % doubled, 15 % swapped".to_owned())
+            }
+            Fault::ClockBack => {
+                self.stack.clock.as_ref().context("the clock cannot be set")?.set(CLOCK_BACK_SECONDS)?;
+                Ok(format!("{CLOCK_BACK_SECONDS} s"))
+            }
+            Fault::FullDisk => match self.disk.as_mut() {
+                Some(disk) => disk.fill(),
+                None => Ok("left out: nothing may be mounted here".to_owned()),
+            },
+        }
+    }
+
+    /// Mends everything that was broken.
+    ///
+    /// # Errors
+    /// It cannot be mended.
+    pub async fn heal(&mut self, faults: &[Fault]) -> Result<()> {
+        self.cut_postgres_per_mille(0);
+        for process in &self.stack.processes {
+            process.to_nats.cut_per_mille(0);
+            process.to_nats.mistreatment().set(0, 0, 0);
+        }
+        if let Some(disk) = self.disk.as_mut() {
+            disk.empty()?;
+        }
+        if let Some(clock) = &self.stack.clock {
+            clock.set(0)?;
+        }
+        for index in std::mem::take(&mut self.frozen) {
+            if let Some(process) = self.stack.processes.get(index) {
+                process.wake().await?;
+            }
+        }
+        for fault in faults {
+            match fault {
+                Fault::CrashPostgres => self.servers.restart(Server::Postgres).await?,
+                Fault::CrashNats | Fault::WipeNats => self.servers.restart(Server::Nats).await?,
+                Fault::CrashRedis | Fault::WipeRedis => self.servers.restart(Server::Redis).await?,
+                _ => {}
+            }
+        }
+        self.stack.start().await
+    }
+
+    fn cut_postgres_per_mille(&self, requests: u32) {
+        self.stack.to_postgres.cut_per_mille(requests);
+        self.stack.processes.iter().for_each(|process| process.to_postgres.cut_per_mille(requests));
+    }
+
+    /// The first that serves HTTP and stands.
+    fn server(&self) -> Option<usize> {
+        (0..self.stack.processes.len()).find(|index| {
+            let process = self.stack.processes.get(*index);
+            !self.frozen.contains(index) && process.is_some_and(|process| process.role.serves_http() && process.pid().is_some())
+        })
+    }
+
+    /// Whose connection to Postgres holds a lock; nothing while nobody does.
+    async fn holder_of(&self, lock: &str) -> Option<usize> {
+        let sql = format!(
+            "SELECT client_port FROM pg_locks JOIN pg_stat_activity USING (pid)
+             WHERE locktype = 'advisory' AND granted AND ((classid::bigint << 32) | objid::bigint) = {lock}"
+        );
+        let port = tokio::time::timeout(Duration::from_secs(2), sqlx::query_scalar::<_, i32>(&sql).fetch_optional(&self.pool));
+        let port = u16::try_from(port.await.ok()?.ok()??).ok()?;
+        self.stack.processes.iter().position(|process| process.to_postgres.carries(port))
+    }
+
+    async fn kill(&mut self, index: Option<usize>) -> Result<String> {
+        let Some((index, process)) = index.and_then(|index| Some((index, self.stack.processes.get_mut(index)?))) else {
+            return Ok("there is nobody to kill".to_owned());
+        };
+        process.kill().await?;
+        // It was frozen before, perhaps; now it is gone.
+        self.frozen.retain(|frozen| *frozen != index);
+        Ok(format!("process {index}, {:?}", process.role))
+    }
+
+    async fn freeze(&mut self, index: Option<usize>, cut_off: bool) -> Result<String> {
+        let Some((index, process)) = index.and_then(|index| Some((index, self.stack.processes.get(index)?))) else {
+            return Ok("there is nobody to freeze".to_owned());
+        };
+        process.pause().await?;
+        if cut_off {
+            process.to_postgres.cut_all();
+        }
+        self.frozen.push(index);
+        Ok(format!("process {index}, {:?}", process.role))
+    }
+}
+
+/// The advisory lock of whoever leads the relay.
+const RELAY_LOCK: &str = "4702";
+/// The advisory lock of whoever holds the projection.
+const PROJECTION_LOCK: &str = "hashtextextended('backscroll projection relational', 0)";

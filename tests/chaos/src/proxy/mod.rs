@@ -1,0 +1,194 @@
+//! A proxy between one process and one server, which breaks connections on purpose, and mistreats what NATS delivers.
+
+mod nats;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use anyhow::Result;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use nats::Mistreatment;
+
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// What is said over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speech {
+    /// Anything.
+    Bytes,
+    /// The protocol of NATS, from the server to the client.
+    Nats,
+}
+
+/// A proxy that listens until it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    /// Where it listens, on 127.0.0.1.
+    pub port: u16,
+    controls: Arc<Controls>,
+    listener: JoinHandle<()>,
+}
+
+/// What the proxy does to what goes through it.
+#[derive(Debug)]
+struct Controls {
+    target: u16,
+    speech: Speech,
+    /// Whoever sees it change ends.
+    cut: watch::Sender<u64>,
+    /// How many of 1,000 requests end their connection.
+    cut_per_mille: AtomicU32,
+    mistreatment: Mistreatment,
+    cuts: AtomicU64,
+    /// The ports from which the server is spoken to, now.
+    outgoing: Mutex<HashSet<u16>>,
+    chance: Mutex<StdRng>,
+}
+
+impl Proxy {
+    /// A proxy in front of a port of this machine.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub async fn start(target: u16, speech: Speech, chance: StdRng) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let port = listener.local_addr()?.port();
+        let controls = Arc::new(Controls {
+            target,
+            speech,
+            cut: watch::channel(0).0,
+            cut_per_mille: AtomicU32::new(0),
+            mistreatment: Mistreatment::default(),
+            cuts: AtomicU64::new(0),
+            outgoing: Mutex::default(),
+            chance: Mutex::new(chance),
+        });
+        let accepting = accept(listener, controls.clone());
+        Ok(Self { port, controls, listener: tokio::spawn(accepting) })
+    }
+
+    /// Ends every connection, now.
+    pub fn cut_all(&self) {
+        self.controls.cut.send_modify(|count| *count += 1);
+    }
+
+    /// From now on so many of 1,000 requests end their connection: before they are passed on, or after, when nobody will hear the answer.
+    pub fn cut_per_mille(&self, requests: u32) {
+        self.controls.cut_per_mille.store(requests, Relaxed);
+    }
+
+    /// What happens to the messages of JetStream.
+    #[must_use]
+    pub fn mistreatment(&self) -> &Mistreatment {
+        &self.controls.mistreatment
+    }
+
+    /// Whether the server sees one of its connections come from that port.
+    #[must_use]
+    pub fn carries(&self, port: u16) -> bool {
+        self.controls.outgoing.lock().is_ok_and(|ports| ports.contains(&port))
+    }
+
+    /// How many connections were ended by chance.
+    #[must_use]
+    pub fn cuts(&self) -> u64 {
+        self.controls.cuts.load(Relaxed)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.listener.abort();
+        self.cut_all();
+    }
+}
+
+async fn accept(listener: TcpListener, controls: Arc<Controls>) {
+    loop {
+        if let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(carry(client, controls.clone()));
+        }
+    }
+}
+
+/// Carries one connection to its end. Both sides see it reset rather than closed, as when a machine goes away.
+async fn carry(client: TcpStream, controls: Arc<Controls>) {
+    let mut cut = controls.cut.subscribe();
+    let Ok(server) = TcpStream::connect(("127.0.0.1", controls.target)).await else { return };
+    for end in [&client, &server] {
+        let _ = end.set_nodelay(true);
+        let _ = end.set_zero_linger();
+    }
+    let port = server.local_addr().map_or(0, |address| address.port());
+    controls.note(port, true);
+    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    tokio::select! {
+        _ = requests(from_client, to_server, &controls) => {}
+        () = answers(from_server, to_client, &controls) => {}
+        _ = cut.changed() => {}
+    }
+    controls.note(port, false);
+}
+
+/// Ends when the connection does, or when chance says so.
+async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, controls: &Controls) -> Option<()> {
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        let count = from.read(&mut buffer).await.ok().filter(|count| *count > 0)?;
+        let fate = controls.fate();
+        if fate == Fate::CutBefore {
+            return None;
+        }
+        to.write_all(buffer.get(..count)?).await.ok()?;
+        if let Fate::CutAfter(pause) = fate {
+            tokio::time::sleep(pause).await;
+            return None;
+        }
+    }
+}
+
+async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, controls: &Controls) {
+    match controls.speech {
+        Speech::Bytes => drop(tokio::io::copy(&mut from, &mut to).await),
+        Speech::Nats => drop(nats::carry(from, to, &controls.mistreatment, &controls.chance).await),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Pass,
+    CutBefore,
+    CutAfter(Duration),
+}
+
+impl Controls {
+    fn note(&self, port: u16, is_open: bool) {
+        if let Ok(mut ports) = self.outgoing.lock() {
+            if is_open { ports.insert(port) } else { ports.remove(&port) };
+        }
+    }
+
+    fn fate(&self) -> Fate {
+        let per_mille = self.cut_per_mille.load(Relaxed);
+        let Ok(mut chance) = self.chance.lock() else { return Fate::Pass };
+        if per_mille == 0 || chance.random_range(0..1_000) >= per_mille {
+            return Fate::Pass;
+        }
+        self.cuts.fetch_add(1, Relaxed);
+        match chance.random_range(0..3) {
+            0 => Fate::CutBefore,
+            1 => Fate::CutAfter(Duration::ZERO),
+            _ => Fate::CutAfter(Duration::from_millis(chance.random_range(1..8))),
+        }
+    }
+}

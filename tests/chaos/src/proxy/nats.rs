@@ -1,0 +1,141 @@
+//! Just enough of the protocol of NATS (<https://docs.nats.io/reference/reference-protocols/nats-protocol>) to drop, double and reorder what
+//! JetStream delivers: the frames `MSG` and `HMSG` say how long they are, all others are one line.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+/// The longest frame that a server sends: larger than any event.
+const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How many of 1,000 delivered messages are mistreated, and how many were.
+#[derive(Debug, Default)]
+pub struct Mistreatment {
+    /// Not delivered.
+    pub drop_per_mille: AtomicU32,
+    /// Delivered twice.
+    pub double_per_mille: AtomicU32,
+    /// Delivered after the next one.
+    pub swap_per_mille: AtomicU32,
+    /// How many were mistreated.
+    pub count: AtomicU64,
+}
+
+impl Mistreatment {
+    /// So many of 1,000 are dropped, doubled, and swapped.
+    pub fn set(&self, drop: u32, double: u32, swap: u32) {
+        self.drop_per_mille.store(drop, Relaxed);
+        self.double_per_mille.store(double, Relaxed);
+        self.swap_per_mille.store(swap, Relaxed);
+    }
+
+    fn fate(&self, chance: &mut StdRng) -> Fate {
+        let draw = chance.random_range(0..1_000);
+        let mut up_to = 0;
+        for (per_mille, fate) in
+            [(&self.drop_per_mille, Fate::Drop), (&self.double_per_mille, Fate::Double), (&self.swap_per_mille, Fate::Swap)]
+        {
+            up_to += per_mille.load(Relaxed);
+            if draw < up_to {
+                self.count.fetch_add(1, Relaxed);
+                return fate;
+            }
+        }
+        Fate::Pass
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Pass,
+    Drop,
+    Double,
+    Swap,
+}
+
+/// Carries what the server says to the client, until either is gone.
+pub(super) async fn carry(
+    from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mistreatment: &Mistreatment,
+    chance: &Mutex<StdRng>,
+) -> std::io::Result<()> {
+    let mut from = BufReader::new(from);
+    let mut held = Vec::new();
+    loop {
+        let mut frame = Vec::new();
+        let is_delivery = read_frame(&mut from, &mut frame).await?;
+        let fate = match chance.lock() {
+            Ok(mut chance) if is_delivery => mistreatment.fate(&mut chance),
+            _ => Fate::Pass,
+        };
+        match fate {
+            Fate::Drop => continue,
+            Fate::Swap if held.is_empty() => {
+                held = frame;
+                continue;
+            }
+            Fate::Double => {
+                to.write_all(&frame).await?;
+                to.write_all(&frame).await?;
+            }
+            Fate::Pass | Fate::Swap => to.write_all(&frame).await?,
+        }
+        // What was held goes after whatever came next, if that is a heartbeat only.
+        to.write_all(&std::mem::take(&mut held)).await?;
+    }
+}
+
+/// Reads one frame, and tells whether JetStream delivers an event with it.
+async fn read_frame(from: &mut BufReader<OwnedReadHalf>, frame: &mut Vec<u8>) -> std::io::Result<bool> {
+    if from.read_until(b'\n', frame).await? == 0 {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    let line = String::from_utf8_lossy(frame).into_owned();
+    let Some(payload) = payload_bytes(&line) else { return Ok(false) };
+    if payload > FRAME_BYTES_MAX {
+        return Err(std::io::ErrorKind::InvalidData.into());
+    }
+    let start = frame.len();
+    frame.resize(start + payload + "\r\n".len(), 0);
+    let Some(rest) = frame.get_mut(start..) else { return Ok(false) };
+    from.read_exact(rest).await?;
+    Ok(is_delivery(&line))
+}
+
+/// How many bytes follow the line: the last of its words says so.
+fn payload_bytes(line: &str) -> Option<usize> {
+    let mut words = line.split_ascii_whitespace();
+    let verb = words.next()?;
+    (verb.eq_ignore_ascii_case("MSG") || verb.eq_ignore_ascii_case("HMSG")).then_some(())?;
+    words.next_back()?.parse().ok()
+}
+
+/// Answers of the server go to an inbox; what JetStream delivers is under the event's own subject, with an address to acknowledge to.
+fn is_delivery(line: &str) -> bool {
+    let words = line.split_ascii_whitespace().collect::<Vec<_>>();
+    words.get(3).is_some_and(|reply| reply.starts_with("$JS.ACK."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_delivery, payload_bytes};
+
+    #[test]
+    fn frames_with_a_payload_say_how_long_it_is() {
+        assert_eq!(payload_bytes("MSG chat.1 9 11\r\n"), Some(11));
+        assert_eq!(payload_bytes("HMSG chat.1 9 $JS.ACK.x 12 345\r\n"), Some(345));
+        assert_eq!(payload_bytes("PING\r\n"), None);
+        assert_eq!(payload_bytes("INFO {\"max_payload\":10}\r\n"), None);
+    }
+
+    #[test]
+    fn only_what_can_be_acknowledged_is_a_delivery() {
+        assert!(is_delivery("HMSG chat.1 9 $JS.ACK.stream.consumer.1.2.3 12 345\r\n"));
+        assert!(!is_delivery("MSG _INBOX.abc 9 11\r\n"));
+    }
+}

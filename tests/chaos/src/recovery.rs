@@ -1,0 +1,65 @@
+//! Whether everything works again, and everything is where it should be.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use reqwest::Method;
+use serde_json::json;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+/// Within what time everything must have recovered by itself, from when what was broken is there again.
+pub const RECOVERY_MAX: Duration = Duration::from_secs(30);
+const ASK_EVERY: Duration = Duration::from_millis(50);
+
+/// Asks until it is so; returns how long that took, or nothing where it took too long.
+pub async fn wait_until<F: Future<Output = Result<bool>>>(limit: Duration, is_so: impl Fn() -> F) -> Option<Duration> {
+    let began = Instant::now();
+    loop {
+        // A failure is an answer too: not yet.
+        if matches!(tokio::time::timeout(limit, is_so()).await, Ok(Ok(true))) {
+            return Some(began.elapsed());
+        }
+        if began.elapsed() > limit {
+            return None;
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+/// Somebody posts through that door, and sees it there.
+///
+/// # Errors
+/// Nobody answers.
+pub async fn works(http: &reqwest::Client, door: &str, token: &str, channel: Uuid) -> Result<bool> {
+    let text = format!("recovered {}", Uuid::now_v7());
+    let post = http.request(Method::POST, format!("{door}/v1/channels/{channel}/messages")).bearer_auth(token);
+    let answer = post.header("Idempotency-Key", &text.replace(' ', "-")).json(&json!({"content": text})).send().await?;
+    let position = answer.headers().get("Backscroll-Position").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    if answer.status() != 201 {
+        return Ok(false);
+    }
+    let list = http.get(format!("{door}/v1/channels/{channel}/messages?limit=20")).bearer_auth(token);
+    let list = list.header("Backscroll-Min-Position", position.unwrap_or_default()).send().await?;
+    Ok(list.status() == 200 && list.text().await?.contains(&text))
+}
+
+/// Whether the relay and the projector are where the log ends.
+///
+/// # Errors
+/// Postgres does not answer.
+pub async fn is_level(pool: &PgPool) -> Result<bool> {
+    let sql = "SELECT (SELECT max(position) FROM public.events) = ALL (ARRAY[
+                   (SELECT position FROM public.relay_cursor),
+                   (SELECT position FROM public.projection_checkpoints WHERE projection = 'relational')])";
+    Ok(sqlx::query_scalar::<_, Option<bool>>(sql).fetch_one(pool).await?.unwrap_or(false))
+}
+
+/// Where the relay, the projector and the log are, for the report.
+pub async fn whereabouts(pool: &PgPool) -> String {
+    let sql = "SELECT format('log %s, relay %s, projection %s', (SELECT max(position) FROM public.events),
+                   (SELECT position FROM public.relay_cursor),
+                   (SELECT position FROM public.projection_checkpoints WHERE projection = 'relational'))";
+    sqlx::query_scalar::<_, String>(sql).fetch_one(pool).await.unwrap_or_else(|error| error.to_string())
+}

@@ -1,0 +1,203 @@
+//! The processes of one round: all in one, or split over several, each behind proxies of its own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use futures::future::try_join_all;
+use tokio::process::Command;
+
+use crate::clock::Clock;
+use crate::process::{Downtime, Process, Role, backscroll};
+use crate::proxy::{Proxy, Speech};
+use crate::seed;
+use crate::servers::Servers;
+
+/// 32 bytes of `chaos`: what is sealed here need not be secret.
+const MASTER_KEY: &str = "Y2hhb3NjaGFvc2NoYW9zY2hhb3NjaGFvc2NoYW9zY2g=";
+/// How long a process may take to start.
+const START_MAX: Duration = Duration::from_secs(30);
+
+/// Which processes there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One that does everything.
+    Whole,
+    /// Two that do everything: each part has a standby in the other.
+    Twins,
+    /// Two for HTTP, two relays, two projectors.
+    Split,
+}
+
+impl Shape {
+    fn roles(self) -> &'static [Role] {
+        match self {
+            Self::Whole => &[Role::Whole],
+            Self::Twins => &[Role::Whole, Role::Whole],
+            Self::Split => &[Role::Http, Role::Http, Role::Relay, Role::Relay, Role::Projectors, Role::Projectors],
+        }
+    }
+}
+
+/// A server of HTTP, as clients know it.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// Where it is.
+    pub url: String,
+    /// When it was not there.
+    pub downtime: Downtime,
+}
+
+/// Running processes.
+#[derive(Debug)]
+pub struct Stack {
+    /// Which.
+    pub shape: Shape,
+    /// Whether their clock can be set.
+    pub clock: Option<Clock>,
+    /// Each.
+    pub processes: Vec<Process>,
+    /// Between the command line and Postgres.
+    pub to_postgres: Proxy,
+    environment: Vec<(String, String)>,
+    log: PathBuf,
+}
+
+impl Stack {
+    /// Prepares processes of that shape; nothing runs yet.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub async fn prepare(servers: &Servers, shape: Shape, clock: Option<Clock>, log: PathBuf, seed: u64, number: u64) -> Result<Self> {
+        let mut processes = Vec::new();
+        for (index, role) in shape.roles().iter().enumerate() {
+            let chance = |part| seed::stream(seed, part, number * 100 + index as u64);
+            let to_postgres = Proxy::start(port_of(servers.address(POSTGRES)?)?, Speech::Bytes, chance("to postgres")).await?;
+            let to_nats = Proxy::start(port_of(servers.address(NATS)?)?, Speech::Nats, chance("to nats")).await?;
+            let url = format!("http://127.0.0.1:{}", free_port().await?);
+            let mut environment = environment(servers, to_postgres.port, to_nats.port)?;
+            environment.push(("BACKSCROLL_LISTEN".to_owned(), url.trim_start_matches("http://").to_owned()));
+            environment.extend(clock.iter().flat_map(Clock::environment));
+            let log = log.join(format!("{number}-{index}-{role:?}.log").to_lowercase());
+            processes.push(Process::new(*role, url, to_postgres, to_nats, environment, log));
+        }
+        let to_postgres = Proxy::start(port_of(servers.address(POSTGRES)?)?, Speech::Bytes, seed::stream(seed, "to cli", number)).await?;
+        let environment = environment(servers, to_postgres.port, port_of(servers.address(NATS)?)?)?;
+        Ok(Self { shape, clock, processes, to_postgres, environment, log })
+    }
+
+    /// Starts every process that does not run.
+    ///
+    /// # Errors
+    /// One does not start.
+    pub async fn start(&mut self) -> Result<()> {
+        let down = self.processes.iter_mut().filter(|process| process.pid().is_none());
+        try_join_all(down.map(|process| process.start(START_MAX))).await.map(drop)
+    }
+
+    /// Stops every process, as an operator would.
+    ///
+    /// # Errors
+    /// One does not stop.
+    pub async fn stop(&mut self) -> Result<()> {
+        let up = self.processes.iter_mut().filter(|process| process.pid().is_some());
+        try_join_all(up.map(Process::stop)).await.map(drop)
+    }
+
+    /// Where clients may ask.
+    #[must_use]
+    pub fn doors(&self) -> Arc<Vec<Door>> {
+        let serving = self.processes.iter().filter(|process| process.role.serves_http());
+        Arc::new(serving.map(|process| Door { url: process.url.clone(), downtime: process.downtime.clone() }).collect())
+    }
+
+    /// Runs the command line to its end, over a proxy of its own; what it says goes to a log. Returns whether it succeeded.
+    ///
+    /// # Errors
+    /// It cannot be run, or takes too long.
+    pub async fn command_line(&self, arguments: &[&str], limit: Duration) -> Result<bool> {
+        Ok(self.spawn(arguments)?.within(limit).await?)
+    }
+
+    /// Begins to run the command line.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub fn spawn(&self, arguments: &[&str]) -> Result<Running> {
+        let log = std::fs::File::options().create(true).append(true).open(self.log.join("command-line.log"))?;
+        let mut command: Command = backscroll(arguments, &self.environment)?;
+        let child = command.stdout(log.try_clone()?).stderr(log).spawn()?;
+        Ok(Running { child, what: arguments.join(" "), began: Instant::now() })
+    }
+}
+
+/// A command line that runs.
+#[derive(Debug)]
+pub struct Running {
+    child: tokio::process::Child,
+    what: String,
+    /// Since when.
+    pub began: Instant,
+}
+
+impl Running {
+    /// Waits for the end, and returns whether it succeeded.
+    ///
+    /// # Errors
+    /// It takes longer than that.
+    pub async fn within(mut self, limit: Duration) -> Result<bool> {
+        let ended = tokio::time::timeout(limit, self.child.wait()).await;
+        Ok(ended.with_context(|| format!("`backscroll {}` does not end within {limit:?}", self.what))??.success())
+    }
+}
+
+const POSTGRES: &str = "BACKSCROLL_POSTGRES_URL";
+const NATS: &str = "BACKSCROLL_NATS_URL";
+const REDIS: &str = "BACKSCROLL_REDIS_URL";
+
+fn environment(servers: &Servers, postgres_port: u16, nats_port: u16) -> Result<Vec<(String, String)>> {
+    let settings = [
+        (POSTGRES, at_port(servers.address(POSTGRES)?, postgres_port)?),
+        (NATS, at_port(servers.address(NATS)?, nats_port)?),
+        (REDIS, servers.address(REDIS)?.to_owned()),
+        ("BACKSCROLL_MASTER_KEY", MASTER_KEY.to_owned()),
+        ("BACKSCROLL_HTTP_WORKERS", "2".to_owned()),
+    ];
+    Ok(settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// The port of an address: what stands behind its last colon, up to the path.
+fn port_of(address: &str) -> Result<u16> {
+    let (_, rest) = address.rsplit_once(':').with_context(|| format!("{address} has no port"))?;
+    Ok(rest.split('/').next().unwrap_or(rest).parse()?)
+}
+
+fn at_port(address: &str, port: u16) -> Result<String> {
+    let old = port_of(address)?;
+    Ok(address.replace(&format!(":{old}"), &format!(":{port}")))
+}
+
+/// A port that nobody listens at, and that nobody is given for an outgoing connection, so that it stays free while a process is down.
+async fn free_port() -> Result<u16> {
+    loop {
+        let port = rand::random_range(20_000..32_000);
+        if tokio::net::TcpListener::bind(("127.0.0.1", port)).await.is_ok() {
+            return Ok(port);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{at_port, port_of};
+
+    #[test]
+    fn an_address_is_moved_to_another_port() -> anyhow::Result<()> {
+        let address = "postgres://u:p@127.0.0.1:5432/base";
+        assert_eq!(port_of(address)?, 5432);
+        assert_eq!(at_port(address, 99)?, "postgres://u:p@127.0.0.1:99/base");
+        assert_eq!(port_of("redis://:p@127.0.0.1:6379")?, 6379);
+        Ok(())
+    }
+}
