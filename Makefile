@@ -27,7 +27,7 @@ bench: ## speed, as ratios to references of the same run; ROW=append runs the ro
 	@TRY="$(TRY)" $(WITH_SERVICES) scripts/bench.sh $(ROW)
 
 chaos: ## break everything under load, and judge what comes of it; SEED=… repeats a run, ROUNDS=… is its length
-	@SEED="$(SEED)" ROUNDS="$(ROUNDS)" scripts/chaos.sh
+	@SEED="$(SEED)" ROUNDS="$(ROUNDS)" FAULTS="$(FAULTS)" scripts/chaos.sh
 
 services: ## start Postgres, NATS and Redis for this checkout, and leave them running
 	@scripts/services.sh start

@@ -9,6 +9,7 @@
 #   services.sh psql [ARGUMENT…]      the psql of our Postgres; in our database unless told otherwise
 #   services.sh crash SERVER…         kill -9, as a crash of the machine would
 #   services.sh wipe SERVER…          the same, and its data are gone
+#   services.sh freeze SERVER…        it stands still, until `thaw SERVER…`
 #   services.sh destroy               stop, and delete the data of this checkout
 #
 # BACKSCROLL_RUN in the environment means: in that folder instead of .run, beside the servers of this checkout.
@@ -44,6 +45,8 @@ main() {
         psql) open_psql "$@" ;;
         crash) crash "$@" ;;
         wipe) wipe "$@" ;;
+        freeze) signal_servers STOP "$@" ;;
+        thaw) signal_servers CONT "$@" ;;
         destroy) destroy ;;
         *) sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" ;;
     esac
@@ -95,17 +98,9 @@ stop() {
 }
 
 crash() {
-    take_the_lock
-    locate_data_folder || die "nothing has been started here: make services"
-    local server pid
-    for server in "$@"; do
-        is_running "$server" || continue
-        pid=$(pid_of "$server")
-        # Its children too: those of Postgres would end by themselves only once they notice.
-        # shellcheck disable=SC2046 # a word for each
-        kill -KILL "$pid" $(cat "/proc/$pid/task/$pid/children") 2>/dev/null || true
-        wait_until_gone "$server"
-    done
+    signal_servers KILL "$@"
+    local server
+    for server in "$@"; do wait_until_gone "$server"; done
 }
 
 wipe() {
@@ -200,7 +195,7 @@ forget_data_of_the_original() {
     local recorded
     recorded=$(<"$DATA/checkout")
     [[ $recorded == "$CHECKOUT" ]] && return
-    if [[ -L $RUN/data && $(readlink -e "$recorded/.run/data") == "$DATA" ]]; then
+    if [[ -L $RUN/data && $(readlink -e "${RUN/#"$CHECKOUT"/"$recorded"}/data") == "$DATA" ]]; then
         rm -f "$RUN/data" "$RUN/state.env" "$RUN"/*.pid
         return 1
     fi
@@ -342,6 +337,20 @@ ask() {
     exec {connection}>&-
     # shellcheck disable=SC2034 # the variable of the caller
     answer=$all
+}
+
+# To its children too: those of Postgres would notice a death late, and a standstill never.
+signal_servers() {
+    local signal=$1 server pid
+    shift
+    take_the_lock
+    locate_data_folder || die "nothing has been started here: make services"
+    for server in "$@"; do
+        is_running "$server" || continue
+        pid=$(pid_of "$server")
+        # shellcheck disable=SC2046 # a word for each
+        kill "-$signal" "$pid" $(cat "/proc/$pid/task/$pid/children") 2>/dev/null || true
+    done
 }
 
 stop_servers() {

@@ -9,12 +9,12 @@ use anyhow::{Context, Result, bail};
 use sqlx::PgPool;
 
 use crate::check::{Checker, Violation};
-use crate::clock::Clock;
+use crate::clock::Clocks;
 use crate::disk::SmallDisk;
 use crate::faults::Breaker;
 use crate::load::{self, Clients, World};
 use crate::plan::{Fault, Round};
-use crate::record::Recorder;
+use crate::record::{Recorder, Tally};
 use crate::recovery::{RECOVERY_MAX, is_level, wait_until, whereabouts, works};
 use crate::seed;
 use crate::servers::{Servers, checkout};
@@ -33,8 +33,10 @@ const REPLAY_MAX: Duration = Duration::from_secs(120);
 pub struct Report {
     /// How many rounds ran.
     pub rounds: u64,
-    /// How many commands the clients asked for.
-    pub commands: usize,
+    /// What the clients asked for, and what came back.
+    pub tally: Tally,
+    /// How often connections were ended, or messages mistreated.
+    pub meddled: u64,
     /// How many events were judged.
     pub events: i64,
     /// The longest that a recovery took.
@@ -130,8 +132,9 @@ impl Campaign {
         let load = begin_load(&clients, &world, self.seed, round.number);
 
         tokio::time::sleep(round.before).await;
-        let work = self.works.begin(round.work, stack)?;
-        let mut breaker = Breaker::new(&self.servers, stack, self.disk.as_mut(), self.pool.clone());
+        let work = self.works.begin(round.work, &stack.command_line)?;
+        let mut breaker =
+            Breaker::new(&self.servers, stack, self.disk.as_mut(), self.pool.clone(), seed::stream(self.seed, "faults", round.number));
         let mut did = Vec::new();
         for fault in &round.faults {
             did.push(format!("{fault:?}: {}", breaker.inject(*fault).await?));
@@ -142,6 +145,8 @@ impl Campaign {
         self.recorder.note("faults", &round.number.to_string(), &did);
         self.report.left_out.extend(did.into_iter().filter(|done| done.contains("left out")));
 
+        let meddled = self.stack.as_ref().map_or(0, Stack::take_meddled);
+        self.report.meddled += meddled;
         let recovered = self.recover(round, &world).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
         clients.ending.store(true, Relaxed);
@@ -149,17 +154,19 @@ impl Campaign {
         for task in load {
             task.await?;
         }
-        let stack = self.stack.as_mut().context("no processes")?;
-        self.works.end(work, stack, &mut self.report.violations).await?;
+        self.works.end(work, &mut self.report.violations).await?;
         self.drain(round).await;
         let drained = began.elapsed();
         let judged = Instant::now();
-        let taken = self.judge(round, false).await?;
+        let tally = self.judge(round, false).await?;
         if round.replays && self.report.violations.is_empty() {
             self.replay().await?;
         }
         Ok(format!(
-            "{taken:>4} commands, log at {:>6}, recovered in {:.1} s, drained in {:.1} s, judged in {:.1} s",
+            "{:>4} commands, {:>3} × 503, {:>3} broken, {meddled:>3} cuts, log at {:>6}; recovered in {:.1} s, drained in {:.1} s, judged in {:.1} s",
+            tally.commands,
+            tally.later,
+            tally.broken,
             self.checker.head(),
             recovered.as_secs_f64(),
             drained.as_secs_f64(),
@@ -169,16 +176,16 @@ impl Campaign {
 
     /// The processes that the round wants, and people in a workspace.
     async fn make_ready(&mut self, round: &Round) -> Result<()> {
-        let wants_clock = round.faults.contains(&Fault::ClockBack);
-        let fits = |stack: &Stack| stack.shape == round.shape && stack.clock.is_some() == wants_clock;
+        let wants_clocks = round.faults.iter().any(|fault| fault.sets_a_clock());
+        let fits = |stack: &Stack| stack.shape == round.shape && stack.clocks.is_some() == wants_clocks;
         if !self.stack.as_ref().is_some_and(fits) {
             if let Some(stack) = &mut self.stack {
                 stack.stop().await?;
             }
-            let clock = if wants_clock { Some(Clock::new(self.folder.join("clock")).await?) } else { None };
+            let clocks = if wants_clocks { Some(Clocks::new(self.folder.join("clocks")).await?) } else { None };
             let log = self.folder.join("log");
-            let mut stack = Stack::prepare(&self.servers, round.shape, clock, log, self.seed, round.number).await?;
-            if self.world.is_none() && !stack.command_line(&["migrate"], RECOVERY_MAX).await? {
+            let mut stack = Stack::prepare(&self.servers, round.shape, clocks, log, self.seed, round.number).await?;
+            if self.world.is_none() && !stack.command_line.run(&["migrate"], RECOVERY_MAX).await? {
                 bail!("the schema cannot be made");
             }
             stack.start().await?;
@@ -226,19 +233,20 @@ impl Campaign {
         }
     }
 
-    async fn judge(&mut self, round: &Round, thorough: bool) -> Result<usize> {
+    async fn judge(&mut self, round: &Round, thorough: bool) -> Result<Tally> {
         let taken = self.recorder.take();
         let found = self.checker.check(&taken, thorough).await?;
-        self.report.commands += taken.commands.len();
+        let tally = taken.tally();
+        self.report.tally += tally;
         self.report.violations.extend(found.into_iter().map(|violation| format!("round {}: {violation}", round.number)));
         self.works.judge(&self.checker, &mut self.report.violations);
-        Ok(taken.commands.len())
+        Ok(tally)
     }
 
     /// The product's own judgement: it builds its read models anew, and compares them with the live ones.
     async fn replay(&mut self) -> Result<()> {
         let stack = self.stack.as_ref().context("no processes")?;
-        if !stack.command_line(&["replay", "relational"], REPLAY_MAX).await? {
+        if !stack.command_line.run(&["replay", "relational"], REPLAY_MAX).await? {
             self.report.violations.push("`backscroll replay relational` found differences: log/command-line.log".to_owned());
         }
         Ok(())
@@ -278,7 +286,8 @@ fn begin_load(clients: &Clients, world: &World, seed: u64, round: u64) -> Vec<to
         let chance = seed::stream(seed, &name, round);
         clients.client(&name, chance)
     };
-    let mixed = world.members.iter().enumerate().map(|(number, person)| load::run_mix(client("client", number), world.clone(), person.clone()));
+    let mixed =
+        world.members.iter().enumerate().map(|(number, person)| load::run_mix(client("client", number), world.clone(), person.clone()));
     let mut tasks = mixed.map(tokio::spawn).collect::<Vec<_>>();
     let posters = world.victims.iter().enumerate().map(|(number, person)| (client("victim", number), person.clone())).collect();
     tasks.push(tokio::spawn(load::run_removals(client("owner", 0), posters, world.clone())));

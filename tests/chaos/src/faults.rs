@@ -1,12 +1,17 @@
 //! How each fault is done, and undone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use sqlx::PgPool;
+use tokio::task::JoinHandle;
 
 use crate::disk::SmallDisk;
 use crate::plan::Fault;
+use crate::proxy::Proxy;
 use crate::servers::{Server, Servers};
 use crate::stack::Stack;
 
@@ -16,6 +21,9 @@ const POSTGRES_CUTS_PER_MILLE: u32 = 15;
 const NATS_CUTS_PER_MILLE: u32 = 20;
 /// How far the clock is set back.
 const CLOCK_BACK_SECONDS: i64 = -3_600;
+
+/// How far it is set ahead: what it recorded meanwhile lies in the future for as long, once it is set back.
+const CLOCK_AHEAD_SECONDS: i64 = 20;
 
 /// What is broken, and who breaks it.
 #[derive(Debug)]
@@ -29,12 +37,14 @@ pub struct Breaker<'a> {
     /// Past every proxy.
     pub pool: PgPool,
     frozen: Vec<usize>,
+    harassing: Option<JoinHandle<()>>,
+    chance: StdRng,
 }
 
 impl<'a> Breaker<'a> {
     /// One that has broken nothing yet.
-    pub fn new(servers: &'a Servers, stack: &'a mut Stack, disk: Option<&'a mut SmallDisk>, pool: PgPool) -> Self {
-        Self { servers, stack, disk, pool, frozen: Vec::new() }
+    pub fn new(servers: &'a Servers, stack: &'a mut Stack, disk: Option<&'a mut SmallDisk>, pool: PgPool, chance: StdRng) -> Self {
+        Self { servers, stack, disk, pool, frozen: Vec::new(), harassing: None, chance }
     }
 
     /// Breaks it. Returns what was done, for the report.
@@ -63,6 +73,11 @@ impl<'a> Breaker<'a> {
                 self.stack.processes.iter().for_each(|process| process.to_postgres.cut_all());
                 Ok("all at once".to_owned())
             }
+            Fault::CutWork => {
+                let (proxy, chance) = (self.stack.to_postgres.clone(), StdRng::from_rng(&mut self.chance));
+                self.harassing = Some(tokio::spawn(harass(proxy, chance)));
+                Ok("again and again".to_owned())
+            }
             Fault::CutNats => {
                 self.stack.processes.iter().for_each(|process| process.to_nats.cut_per_mille(NATS_CUTS_PER_MILLE));
                 Ok(format!("{NATS_CUTS_PER_MILLE} of 1000 requests"))
@@ -71,10 +86,12 @@ impl<'a> Breaker<'a> {
                 self.stack.processes.iter().for_each(|process| process.to_nats.mistreatment().set(100, 150, 150));
                 Ok("10 % dropped, 15 % doubled, 15 % swapped".to_owned())
             }
-            Fault::ClockBack => {
-                self.stack.clock.as_ref().context("the clock cannot be set")?.set(CLOCK_BACK_SECONDS)?;
-                Ok(format!("{CLOCK_BACK_SECONDS} s"))
-            }
+            Fault::ClockBack => self.set_clocks(usize::MAX, CLOCK_BACK_SECONDS),
+            Fault::OneClockBack => self.set_clocks(1, CLOCK_BACK_SECONDS),
+            Fault::ClockAhead => self.set_clocks(usize::MAX, CLOCK_AHEAD_SECONDS),
+            Fault::FreezePostgres => self.servers.freeze(Server::Postgres).await.map(|()| "stands still".to_owned()),
+            Fault::FreezeNats => self.servers.freeze(Server::Nats).await.map(|()| "stands still".to_owned()),
+            Fault::FreezeRedis => self.servers.freeze(Server::Redis).await.map(|()| "stands still".to_owned()),
             Fault::FullDisk => match self.disk.as_mut() {
                 Some(disk) => disk.fill(),
                 None => Ok("left out: nothing may be mounted here".to_owned()),
@@ -87,6 +104,9 @@ impl<'a> Breaker<'a> {
     /// # Errors
     /// It cannot be mended.
     pub async fn heal(&mut self, faults: &[Fault]) -> Result<()> {
+        if let Some(harassing) = self.harassing.take() {
+            harassing.abort();
+        }
         self.cut_postgres_per_mille(0);
         for process in &self.stack.processes {
             process.to_nats.cut_per_mille(0);
@@ -95,9 +115,7 @@ impl<'a> Breaker<'a> {
         if let Some(disk) = self.disk.as_mut() {
             disk.empty()?;
         }
-        if let Some(clock) = &self.stack.clock {
-            clock.set(0)?;
-        }
+        self.set_clocks(usize::MAX, 0)?;
         for index in std::mem::take(&mut self.frozen) {
             if let Some(process) = self.stack.processes.get(index) {
                 process.wake().await?;
@@ -108,10 +126,23 @@ impl<'a> Breaker<'a> {
                 Fault::CrashPostgres => self.servers.restart(Server::Postgres).await?,
                 Fault::CrashNats | Fault::WipeNats => self.servers.restart(Server::Nats).await?,
                 Fault::CrashRedis | Fault::WipeRedis => self.servers.restart(Server::Redis).await?,
+                Fault::FreezePostgres => self.servers.thaw(Server::Postgres).await?,
+                Fault::FreezeNats => self.servers.thaw(Server::Nats).await?,
+                Fault::FreezeRedis => self.servers.thaw(Server::Redis).await?,
                 _ => {}
             }
         }
         self.stack.start().await
+    }
+
+    /// Of the first so many processes.
+    fn set_clocks(&self, processes: usize, seconds: i64) -> Result<String> {
+        if let Some(clocks) = &self.stack.clocks {
+            for process in 0..self.stack.processes.len().min(processes) {
+                clocks.set(process, seconds)?;
+            }
+        }
+        Ok(format!("{seconds} s"))
     }
 
     fn cut_postgres_per_mille(&self, requests: u32) {
@@ -158,6 +189,14 @@ impl<'a> Breaker<'a> {
         }
         self.frozen.push(index);
         Ok(format!("process {index}, {:?}", process.role))
+    }
+}
+
+/// Ends the connections again and again, at moments that move.
+async fn harass(proxy: Arc<Proxy>, mut chance: StdRng) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(chance.random_range(20..250))).await;
+        proxy.cut_all();
     }
 }
 

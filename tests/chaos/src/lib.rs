@@ -7,6 +7,7 @@
 pub mod campaign;
 pub mod check;
 pub mod clock;
+pub mod command_line;
 pub mod disk;
 pub mod faults;
 pub mod load;

@@ -16,12 +16,14 @@ async fn main() -> Result<ExitCode> {
         None => rand::random_range(1..1_000_000),
     };
     let count = setting("ROUNDS").map_or(Ok(20), |text| text.parse()).context("ROUNDS must be a whole number")?;
-    println!("chaos: seed {seed}, {count} rounds (again: make chaos SEED={seed} ROUNDS={count})");
+    let only = setting("FAULTS").map_or_else(String::new, |text| text);
+    let faults = only.split_terminator(',').map(|name| name.parse().map_err(anyhow::Error::msg)).collect::<Result<Vec<_>>>()?;
+    println!("chaos: seed {seed}, {count} rounds (again: make chaos SEED={seed} ROUNDS={count} FAULTS={only})");
     let name = format!("seed-{seed}");
     let began = Instant::now();
     let mut terminate = signal(SignalKind::terminate())?;
     let report = tokio::select! {
-        report = async { Campaign::start(seed, &name).await?.run(&plan::rounds(seed, count)).await } => report?,
+        report = async { Campaign::start(seed, &name).await?.run(&plan::rounds(seed, count, &faults)).await } => report?,
         _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
         _ = terminate.recv() => anyhow::bail!("interrupted"),
     };
@@ -34,11 +36,12 @@ fn tell(report: &Report, name: &str, began: Instant) {
         println!("{left_out}");
     }
     println!(
-        "{} rounds in {:.0} s: {} commands, {} events, slowest recovery {:.1} s, {} violations",
+        "{} rounds in {:.0} s: {:?}, {} events, {} cuts, slowest recovery {:.1} s, {} violations",
         report.rounds,
         began.elapsed().as_secs_f64(),
-        report.commands,
+        report.tally,
         report.events,
+        report.meddled,
         report.slowest_recovery.as_secs_f64(),
         report.violations.len()
     );

@@ -1,5 +1,6 @@
 //! The schedule of a run: which processes, which faults, when, and what else goes on. The seed says it all.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -38,19 +39,31 @@ pub enum Fault {
     CutPostgres,
     /// Every connection to Postgres ends at once.
     CutAllPostgres,
+    /// Connections of a rebuild, or of an import, end again and again.
+    CutWork,
     /// Connections to NATS end at random moments.
     CutNats,
     /// Messages of JetStream are dropped, doubled and swapped.
     MistreatMessages,
-    /// The clock of the processes is set back.
+    /// The clocks of all processes are set back.
     ClockBack,
+    /// The clock of one process only is set back.
+    OneClockBack,
+    /// The clocks run ahead for a while; when that is mended they are set back.
+    ClockAhead,
+    /// Postgres stands still, and keeps its connections.
+    FreezePostgres,
+    /// NATS stands still, and keeps its connections.
+    FreezeNats,
+    /// Redis stands still, and keeps its connections.
+    FreezeRedis,
     /// The disk of the read models is full.
     FullDisk,
 }
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 23] = [
         Self::KillServer,
         Self::CrashPostgres,
         Self::CutPostgres,
@@ -63,16 +76,28 @@ impl Fault {
         Self::KillRelay,
         Self::WipeRedis,
         Self::CutAllPostgres,
+        Self::CutWork,
         Self::CrashNats,
         Self::FreezeRelay,
         Self::FreezeServer,
         Self::CutNats,
         Self::CrashRedis,
+        Self::OneClockBack,
+        Self::ClockAhead,
+        Self::FreezePostgres,
+        Self::FreezeNats,
+        Self::FreezeRedis,
     ];
 
-    /// Whether another process must be there to take over.
-    fn needs_a_standby(self) -> bool {
-        matches!(self, Self::FreezeProjector | Self::FreezeRelay)
+    /// Whether the processes must go by clocks that can be set.
+    #[must_use]
+    pub fn sets_a_clock(self) -> bool {
+        matches!(self, Self::ClockBack | Self::OneClockBack | Self::ClockAhead)
+    }
+
+    /// Whether there must be another process.
+    fn needs_another(self) -> bool {
+        matches!(self, Self::FreezeProjector | Self::FreezeRelay | Self::OneClockBack)
     }
 }
 
@@ -104,9 +129,19 @@ pub struct Round {
     pub replays: bool,
 }
 
-/// The rounds of a run: one fault at a time until each has had its turn, then two.
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let known = || Self::ALL.map(|fault| format!("{fault:?}")).join(", ");
+        Self::ALL.into_iter().find(|fault| format!("{fault:?}") == name).ok_or_else(|| format!("{name} is none of {}", known()))
+    }
+}
+
+/// The rounds of a run: one fault at a time until each has had its turn, then two. Only some of them, where `only` names any.
 #[must_use]
-pub fn rounds(seed: u64, count: u64) -> Vec<Round> {
+pub fn rounds(seed: u64, count: u64, only: &[Fault]) -> Vec<Round> {
+    let all = if only.is_empty() { &Fault::ALL } else { only };
     let mut queue = Vec::new();
     let mut shape = Shape::Whole;
     (1..=count)
@@ -115,10 +150,9 @@ pub fn rounds(seed: u64, count: u64) -> Vec<Round> {
             if number % 3 == 1 {
                 shape = *[Shape::Whole, Shape::Twins, Shape::Split].choose(chance).unwrap_or(&shape);
             }
-            let pairs = number > Fault::ALL.len() as u64;
-            let mut faults = vec![next(&mut queue, chance)];
-            if pairs {
-                faults.push(next(&mut queue, chance));
+            let mut faults = vec![next(&mut queue, all, chance)];
+            if number > all.len() as u64 {
+                faults.push(next(&mut queue, all, chance));
             }
             round(number, shape, faults, chance)
         })
@@ -130,11 +164,12 @@ pub fn rounds(seed: u64, count: u64) -> Vec<Round> {
 pub fn short(seed: u64) -> Vec<Round> {
     let fixed = [
         (Shape::Whole, vec![Fault::KillServer], None),
-        (Shape::Whole, vec![Fault::CutPostgres, Fault::ClockBack], None),
+        (Shape::Twins, vec![Fault::CutPostgres, Fault::OneClockBack], None),
         (Shape::Whole, vec![Fault::CrashPostgres], None),
         (Shape::Split, vec![Fault::WipeNats, Fault::WipeRedis], None),
-        (Shape::Split, vec![Fault::KillProjector, Fault::KillRelay], Some(Work::Import)),
-        (Shape::Split, vec![Fault::FreezeProjector, Fault::MistreatMessages], Some(Work::Rebuild)),
+        (Shape::Split, vec![Fault::KillProjector, Fault::CutWork], Some(Work::Import)),
+        (Shape::Split, vec![Fault::FreezeProjector, Fault::MistreatMessages], None),
+        (Shape::Split, vec![Fault::KillRelay, Fault::CutWork], Some(Work::Rebuild)),
         (Shape::Split, vec![Fault::FullDisk], None),
     ];
     let rounds = fixed.into_iter().zip(1..).map(|((shape, faults, work), number)| {
@@ -145,20 +180,21 @@ pub fn short(seed: u64) -> Vec<Round> {
 }
 
 /// Every fault once in chance's order, then again.
-fn next(queue: &mut Vec<Fault>, chance: &mut StdRng) -> Fault {
+fn next(queue: &mut Vec<Fault>, all: &[Fault], chance: &mut StdRng) -> Fault {
     if queue.is_empty() {
-        *queue = Fault::ALL.to_vec();
+        *queue = all.to_vec();
     }
     queue.swap_remove(chance.random_range(0..queue.len()))
 }
 
 fn round(number: u64, shape: Shape, faults: Vec<Fault>, chance: &mut StdRng) -> Round {
-    let shape = if shape == Shape::Whole && faults.iter().any(|fault| fault.needs_a_standby()) { Shape::Twins } else { shape };
+    let shape = if shape == Shape::Whole && faults.iter().any(|fault| fault.needs_another()) { Shape::Twins } else { shape };
+    let works = if faults.contains(&Fault::CutWork) { 2 } else { 4 };
     Round {
         number,
         shape,
         faults,
-        work: match chance.random_range(0..4) {
+        work: match chance.random_range(0..works) {
             0 => Some(Work::Rebuild),
             1 => Some(Work::Import),
             _ => None,
@@ -175,14 +211,22 @@ mod tests {
 
     #[test]
     fn a_seed_repeats_its_plan() {
-        assert_eq!(rounds(5, 60), rounds(5, 60));
-        assert_ne!(rounds(5, 60), rounds(6, 60));
+        assert_eq!(rounds(5, 60, &[]), rounds(5, 60, &[]));
+        assert_ne!(rounds(5, 60, &[]), rounds(6, 60, &[]));
         assert_eq!(short(5), short(5));
     }
 
     #[test]
+    fn a_plan_can_be_of_some_faults_only() {
+        let only = [Fault::FullDisk, Fault::CutWork];
+        assert_eq!("FullDisk".parse(), Ok(Fault::FullDisk));
+        assert!("Flood".parse::<Fault>().is_err());
+        assert!(rounds(1, 9, &only).iter().flat_map(|round| &round.faults).all(|fault| only.contains(fault)));
+    }
+
+    #[test]
     fn every_fault_comes_alone_first_and_then_with_another() {
-        let plan = rounds(1, 60);
+        let plan = rounds(1, 60, &[]);
         let alone = plan.iter().take(Fault::ALL.len()).flat_map(|round| round.faults.clone()).collect::<Vec<_>>();
         assert!(Fault::ALL.iter().all(|fault| alone.contains(fault)));
         assert!(plan.iter().skip(Fault::ALL.len()).all(|round| round.faults.len() == 2));

@@ -135,6 +135,52 @@ pub struct Taken {
     pub queries: Vec<Query>,
 }
 
+/// How often what came back.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Commands.
+    pub commands: usize,
+    /// Queries.
+    pub queries: usize,
+    /// Answers that said: done.
+    pub acks: usize,
+    /// Answers that said: no.
+    pub refusals: usize,
+    /// Answers that said: later.
+    pub later: usize,
+    /// No answer.
+    pub broken: usize,
+}
+
+impl Taken {
+    /// Counts it.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally { commands: self.commands.len(), queries: self.queries.len(), ..Tally::default() };
+        let attempts = self.commands.iter().flat_map(|command| &command.attempts).map(|attempt| &attempt.outcome);
+        for outcome in attempts.chain(self.queries.iter().map(|query| &query.outcome)) {
+            match outcome.status() {
+                Some(200..300) => tally.acks += 1,
+                Some(503) => tally.later += 1,
+                Some(_) => tally.refusals += 1,
+                None => tally.broken += 1,
+            }
+        }
+        tally
+    }
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.commands += other.commands;
+        self.queries += other.queries;
+        self.acks += other.acks;
+        self.refusals += other.refusals;
+        self.later += other.later;
+        self.broken += other.broken;
+    }
+}
+
 /// Where clients write.
 #[derive(Debug)]
 pub struct Recorder {

@@ -90,6 +90,22 @@ impl Servers {
         self.script(&["wipe", server.name()]).await
     }
 
+    /// It stands still, and keeps its connections.
+    ///
+    /// # Errors
+    /// It cannot be stopped.
+    pub async fn freeze(&self, server: Server) -> Result<()> {
+        self.script(&["freeze", server.name()]).await
+    }
+
+    /// It goes on.
+    ///
+    /// # Errors
+    /// It cannot be woken.
+    pub async fn thaw(&self, server: Server) -> Result<()> {
+        self.script(&["thaw", server.name()]).await
+    }
+
     /// Stops all, and deletes their data.
     ///
     /// # Errors

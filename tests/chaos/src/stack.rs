@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
-use tokio::process::Command;
 
-use crate::clock::Clock;
-use crate::process::{Downtime, Process, Role, backscroll};
+use crate::clock::Clocks;
+use crate::command_line::CommandLine;
+use crate::process::{Downtime, Process, Role};
 use crate::proxy::{Proxy, Speech};
 use crate::seed;
 use crate::servers::Servers;
@@ -54,14 +54,14 @@ pub struct Door {
 pub struct Stack {
     /// Which.
     pub shape: Shape,
-    /// Whether their clock can be set.
-    pub clock: Option<Clock>,
+    /// Their clocks, where they can be set.
+    pub clocks: Option<Clocks>,
     /// Each.
     pub processes: Vec<Process>,
     /// Between the command line and Postgres.
-    pub to_postgres: Proxy,
-    environment: Vec<(String, String)>,
-    log: PathBuf,
+    pub to_postgres: Arc<Proxy>,
+    /// The command line.
+    pub command_line: CommandLine,
 }
 
 impl Stack {
@@ -69,7 +69,7 @@ impl Stack {
     ///
     /// # Errors
     /// No port is free.
-    pub async fn prepare(servers: &Servers, shape: Shape, clock: Option<Clock>, log: PathBuf, seed: u64, number: u64) -> Result<Self> {
+    pub async fn prepare(servers: &Servers, shape: Shape, clocks: Option<Clocks>, log: PathBuf, seed: u64, number: u64) -> Result<Self> {
         let mut processes = Vec::new();
         for (index, role) in shape.roles().iter().enumerate() {
             let chance = |part| seed::stream(seed, part, number * 100 + index as u64);
@@ -78,13 +78,16 @@ impl Stack {
             let url = format!("http://127.0.0.1:{}", free_port().await?);
             let mut environment = environment(servers, to_postgres.port, to_nats.port)?;
             environment.push(("BACKSCROLL_LISTEN".to_owned(), url.trim_start_matches("http://").to_owned()));
-            environment.extend(clock.iter().flat_map(Clock::environment));
+            if let Some(clocks) = &clocks {
+                environment.extend(clocks.environment(index)?);
+            }
             let log = log.join(format!("{number}-{index}-{role:?}.log").to_lowercase());
             processes.push(Process::new(*role, url, to_postgres, to_nats, environment, log));
         }
         let to_postgres = Proxy::start(port_of(servers.address(POSTGRES)?)?, Speech::Bytes, seed::stream(seed, "to cli", number)).await?;
         let environment = environment(servers, to_postgres.port, port_of(servers.address(NATS)?)?)?;
-        Ok(Self { shape, clock, processes, to_postgres, environment, log })
+        let command_line = CommandLine::new(environment, log.join("command-line.log"));
+        Ok(Self { shape, clocks, processes, to_postgres: Arc::new(to_postgres), command_line })
     }
 
     /// Starts every process that does not run.
@@ -105,50 +108,17 @@ impl Stack {
         try_join_all(up.map(Process::stop)).await.map(drop)
     }
 
+    /// How often connections were ended by chance, or messages mistreated, since it was last asked.
+    pub fn take_meddled(&self) -> u64 {
+        let proxies = self.processes.iter().flat_map(|process| [&process.to_postgres, &process.to_nats]);
+        proxies.chain([self.to_postgres.as_ref()]).map(Proxy::take_meddled).sum()
+    }
+
     /// Where clients may ask.
     #[must_use]
     pub fn doors(&self) -> Arc<Vec<Door>> {
         let serving = self.processes.iter().filter(|process| process.role.serves_http());
         Arc::new(serving.map(|process| Door { url: process.url.clone(), downtime: process.downtime.clone() }).collect())
-    }
-
-    /// Runs the command line to its end, over a proxy of its own; what it says goes to a log. Returns whether it succeeded.
-    ///
-    /// # Errors
-    /// It cannot be run, or takes too long.
-    pub async fn command_line(&self, arguments: &[&str], limit: Duration) -> Result<bool> {
-        Ok(self.spawn(arguments)?.within(limit).await?)
-    }
-
-    /// Begins to run the command line.
-    ///
-    /// # Errors
-    /// It cannot be run.
-    pub fn spawn(&self, arguments: &[&str]) -> Result<Running> {
-        let log = std::fs::File::options().create(true).append(true).open(self.log.join("command-line.log"))?;
-        let mut command: Command = backscroll(arguments, &self.environment)?;
-        let child = command.stdout(log.try_clone()?).stderr(log).spawn()?;
-        Ok(Running { child, what: arguments.join(" "), began: Instant::now() })
-    }
-}
-
-/// A command line that runs.
-#[derive(Debug)]
-pub struct Running {
-    child: tokio::process::Child,
-    what: String,
-    /// Since when.
-    pub began: Instant,
-}
-
-impl Running {
-    /// Waits for the end, and returns whether it succeeded.
-    ///
-    /// # Errors
-    /// It takes longer than that.
-    pub async fn within(mut self, limit: Duration) -> Result<bool> {
-        let ended = tokio::time::timeout(limit, self.child.wait()).await;
-        Ok(ended.with_context(|| format!("`backscroll {}` does not end within {limit:?}", self.what))??.success())
     }
 }
 

@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use reqwest::Method;
 use serde_json::json;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::check::{Checker, Violation};
+use crate::command_line::CommandLine;
 use crate::load::{Ask, Client, World};
 use crate::plan::Work;
 use crate::record::Effect;
 use crate::servers::checkout;
-use crate::stack::{Running, Stack};
 
 /// How long a work may take, however often it is begun anew.
 const WORK_MAX: Duration = Duration::from_secs(120);
@@ -28,6 +29,8 @@ pub struct Works {
     workspaces: Vec<Uuid>,
     /// Those into which everything was imported, and what the first one got.
     imported: Vec<Uuid>,
+    /// How often one was begun, until it was done.
+    pub attempts: u64,
     seed: u64,
 }
 
@@ -36,14 +39,15 @@ pub struct Works {
 pub struct Begun {
     work: Work,
     into: Uuid,
-    running: Running,
+    /// How often it was begun; nothing where it never succeeded.
+    running: JoinHandle<Result<Option<u32>>>,
 }
 
 impl Works {
     /// None yet.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { workspaces: Vec::new(), imported: Vec::new(), seed }
+        Self { workspaces: Vec::new(), imported: Vec::new(), attempts: 0, seed }
     }
 
     /// Founds the workspaces that exports go into.
@@ -63,36 +67,31 @@ impl Works {
         Ok(())
     }
 
-    /// Begins a work.
+    /// Begins a work, and begins it anew whenever it is broken.
     ///
     /// # Errors
-    /// The program cannot be run.
-    pub fn begin(&mut self, work: Option<Work>, stack: &Stack) -> Result<Option<Begun>> {
+    /// There is nothing to import into.
+    pub fn begin(&mut self, work: Option<Work>, command_line: &CommandLine) -> Result<Option<Begun>> {
         let Some(work) = work else { return Ok(None) };
-        // Once every workspace has had its import, it is imported again: nothing may change.
-        let into = self.workspaces.pop().or(self.imported.last().copied()).context("no workspace to import into")?;
-        if work != Work::Import {
-            self.workspaces.push(into);
-        }
-        let running = spawn(work, into, stack)?;
-        Ok(Some(Begun { work, into, running }))
+        let into = match work {
+            // Once every workspace has had its import, it is imported again: nothing may change.
+            Work::Import => self.workspaces.pop().or(self.imported.last().copied()).context("no workspace to import into")?,
+            Work::Rebuild => Uuid::nil(),
+        };
+        Ok(Some(Begun { work, into, running: tokio::spawn(until_done(work, into, command_line.clone())) }))
     }
 
-    /// Waits for its end; where it was broken, begins it anew until it is done.
+    /// Waits for its end.
     ///
     /// # Errors
     /// The program cannot be run.
-    pub async fn end(&mut self, begun: Option<Begun>, stack: &Stack, found: &mut Vec<Violation>) -> Result<()> {
-        let Some(Begun { work, into, mut running }) = begun else { return Ok(()) };
-        let deadline = Instant::now() + WORK_MAX;
-        while !running.within(WORK_MAX).await? {
-            if Instant::now() > deadline {
-                found.push(format!("{work:?} does not succeed in {WORK_MAX:?}: log/command-line.log"));
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            running = spawn(work, into, stack)?;
-        }
+    pub async fn end(&mut self, begun: Option<Begun>, found: &mut Vec<Violation>) -> Result<()> {
+        let Some(Begun { work, into, running }) = begun else { return Ok(()) };
+        let Some(times) = running.await?? else {
+            found.push(format!("{work:?} does not succeed in {WORK_MAX:?}: log/command-line.log"));
+            return Ok(());
+        };
+        self.attempts += u64::from(times);
         if work == Work::Import && !self.imported.contains(&into) {
             self.imported.push(into);
         }
@@ -115,14 +114,23 @@ impl Works {
     }
 }
 
-fn spawn(work: Work, into: Uuid, stack: &Stack) -> Result<Running> {
-    match work {
-        Work::Rebuild => stack.spawn(&["replay", "relational"]),
-        Work::Import => {
-            let file = checkout().join(EXPORT).display().to_string();
-            stack.spawn(&["import", "slack", &file, "--workspace", &into.to_string()])
+/// Returns how often it was begun.
+async fn until_done(work: Work, into: Uuid, command_line: CommandLine) -> Result<Option<u32>> {
+    let (file, into) = (checkout().join(EXPORT).display().to_string(), into.to_string());
+    let arguments = match work {
+        Work::Rebuild => vec!["replay", "relational"],
+        Work::Import => vec!["import", "slack", &file, "--workspace", &into],
+    };
+    let deadline = Instant::now() + WORK_MAX;
+    let mut times = 1;
+    while !command_line.run(&arguments, WORK_MAX).await? {
+        if Instant::now() > deadline {
+            return Ok(None);
         }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        times += 1;
     }
+    Ok(Some(times))
 }
 
 fn listed(count: &HashMap<String, usize>) -> String {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::log::{Event, Log};
 use super::{Violation, tell};
-use crate::record::{Command, Effect, Outcome};
+use crate::record::{Attempt, Command, Effect, Outcome};
 
 /// How often each text was posted, or put in the place of another. Every text of a client is its own.
 pub(crate) type Texts = HashMap<(String, String), usize>;
@@ -34,6 +34,10 @@ fn judge(log: &Log, command: &Command, found: &mut Vec<Violation>) {
     // What was found and not made may be found again later, at another position.
     if acks.iter().any(|ack| !agree(first, ack, key.is_some())) {
         tell(found, "two answers to one key", || format!("{command:?}"));
+    }
+    let refused = |attempt: &Attempt| matches!(attempt.outcome.status(), Some(400..500));
+    if key.is_some() && command.attempts.iter().skip_while(|attempt| !attempt.outcome.is_ack()).any(refused) {
+        tell(found, "refused after it was done", || format!("{command:?}"));
     }
     let Some(key) = key.filter(|key| key.actor == command.actor) else {
         // Where nothing was to change, nothing is in the log, and its key neither.

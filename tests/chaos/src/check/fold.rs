@@ -21,15 +21,8 @@ pub(crate) enum Table {
 }
 
 impl Table {
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Users,
-        Self::Workspaces,
-        Self::WorkspaceMembers,
-        Self::Invitations,
-        Self::Channels,
-        Self::ChannelMembers,
-        Self::Messages,
-    ];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Users, Self::Workspaces, Self::WorkspaceMembers, Self::Invitations, Self::Channels, Self::ChannelMembers, Self::Messages];
 
     /// Its name, and the columns that name a row.
     pub(crate) fn name_and_key(self) -> (&'static str, &'static str, &'static str) {
@@ -86,8 +79,11 @@ impl Fold {
         match event.event_type.as_str() {
             "user.registered" => {
                 let name = payload.get("profile").and_then(|profile| profile.get("display_name"));
-                self.insert(row, json!({"email": payload.get("email"), "username": payload.get("username"), "display_name": name,
-                                        "title": payload.get("profile").and_then(|profile| profile.get("title")), "status": "active"}));
+                self.insert(
+                    row,
+                    json!({"email": payload.get("email"), "username": payload.get("username"), "display_name": name,
+                                        "title": payload.get("profile").and_then(|profile| profile.get("title")), "status": "active"}),
+                );
             }
             "user.profile_changed" => {
                 self.set(row, json!({"display_name": payload.get("display_name"), "title": payload.get("title")}))?;
@@ -109,8 +105,11 @@ impl Fold {
             "workspace.created" => {
                 let row = (Table::Workspaces, event.stream, Uuid::nil());
                 let name = payload.get("details").and_then(|details| details.get("name"));
-                self.insert(row, json!({"name": name, "domain": payload.get("domain"),
-                                        "general_channel_id": payload.get("general_channel_id")}));
+                self.insert(
+                    row,
+                    json!({"name": name, "domain": payload.get("domain"),
+                                        "general_channel_id": payload.get("general_channel_id")}),
+                );
             }
             "workspace.details_changed" => {
                 self.set((Table::Workspaces, event.stream, Uuid::nil()), json!({"name": payload.get("name")}))?;

@@ -110,7 +110,10 @@ impl Log {
         if event.sequence != *sequence {
             let expected = *sequence;
             tell(found, "gap in a stream", || {
-                format!("{} {} has {} where {expected} should stand, at {}", event.aggregate_type, event.stream, event.sequence, event.position)
+                format!(
+                    "{} {} has {} where {expected} should stand, at {}",
+                    event.aggregate_type, event.stream, event.sequence, event.position
+                )
             });
             *sequence = event.sequence;
         }

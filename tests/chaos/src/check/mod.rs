@@ -8,6 +8,8 @@ mod authority;
 mod fold;
 mod log;
 mod read;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 

@@ -145,8 +145,11 @@ async fn converse(client: &mut Client, world: &World, person: &Person) {
 
 async fn come_or_go(client: &mut Client, world: &World, person: &Person) {
     let channel = world.channel(&mut client.chance);
-    let (method, event_type) =
-        if client.chance_of(60) && channel.public { (Method::PUT, "channel.member_joined") } else { (Method::DELETE, "channel.member_left") };
+    let (method, event_type) = if client.chance_of(60) && channel.public {
+        (Method::PUT, "channel.member_joined")
+    } else {
+        (Method::DELETE, "channel.member_left")
+    };
     let ask = on_channel(method, channel.id, "/membership", None, event_type, json!({"user_id": person.id}));
     client.command(person.id, &person.token, ask).await;
 }

@@ -85,8 +85,7 @@ impl World {
         let ask = Ask { method: Method::POST, path: "/v1/workspaces".to_owned(), body: Some(body), effect };
         let created = client.command(owner.id, &owner.token, ask).await.context("no workspace")?;
         let workspace = created.id("workspace_id").context("no workspace")?;
-        let mut world =
-            Self { workspace, general: Uuid::nil(), owner, members: Vec::new(), victims: Vec::new(), known: Arc::default() };
+        let mut world = Self { workspace, general: Uuid::nil(), owner, members: Vec::new(), victims: Vec::new(), known: Arc::default() };
         for number in 0..members + victims {
             let person = register(client, if number < members { "member" } else { "victim" }).await?;
             world.take_in(client, &person).await?;

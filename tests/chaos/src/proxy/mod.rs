@@ -99,10 +99,9 @@ impl Proxy {
         self.controls.outgoing.lock().is_ok_and(|ports| ports.contains(&port))
     }
 
-    /// How many connections were ended by chance.
-    #[must_use]
-    pub fn cuts(&self) -> u64 {
-        self.controls.cuts.load(Relaxed)
+    /// How many connections were ended, and messages mistreated, since it was last asked.
+    pub fn take_meddled(&self) -> u64 {
+        self.controls.cuts.swap(0, Relaxed) + self.controls.mistreatment.count.swap(0, Relaxed)
     }
 }
 
@@ -135,7 +134,7 @@ async fn carry(client: TcpStream, controls: Arc<Controls>) {
     tokio::select! {
         _ = requests(from_client, to_server, &controls) => {}
         () = answers(from_server, to_client, &controls) => {}
-        _ = cut.changed() => {}
+        _ = cut.changed() => drop(controls.cuts.fetch_add(1, Relaxed)),
     }
     controls.note(port, false);
 }
@@ -174,7 +173,11 @@ enum Fate {
 impl Controls {
     fn note(&self, port: u16, is_open: bool) {
         if let Ok(mut ports) = self.outgoing.lock() {
-            if is_open { ports.insert(port) } else { ports.remove(&port) };
+            if is_open {
+                ports.insert(port)
+            } else {
+                ports.remove(&port)
+            };
         }
     }
 
