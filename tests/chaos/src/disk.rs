@@ -55,7 +55,9 @@ impl SmallDisk {
              FROM pg_class WHERE relnamespace = 'read'::regnamespace AND relkind IN ('r', 'p', 'i', 'I')
                AND reltablespace <> (SELECT oid FROM pg_tablespace WHERE spcname = 'small')",
         );
-        for sql in relations.fetch_all(&mut connection).await? {
+        // A rebuild makes its tables there too.
+        let from_now_on = "ALTER ROLE CURRENT_USER SET default_tablespace = small".to_owned();
+        for sql in relations.fetch_all(&mut connection).await?.into_iter().chain([from_now_on]) {
             sqlx::raw_sql(&sql).execute(&mut connection).await.with_context(|| sql.clone())?;
         }
         Ok(connection.close().await?)
