@@ -120,13 +120,17 @@ async fn accept(listener: TcpListener, controls: Arc<Controls>) {
     }
 }
 
-/// Carries one connection to its end. Both sides see it reset rather than closed, as when a machine goes away.
+/// Carries one connection to its end. The client sees it reset, as when a machine goes away; the server sees that too, or that it is closed, which
+/// lets it do first what it was sent before.
 async fn carry(client: TcpStream, controls: Arc<Controls>) {
     let mut cut = controls.cut.subscribe();
     let Ok(server) = TcpStream::connect(("127.0.0.1", controls.target)).await else { return };
     for end in [&client, &server] {
         let _ = end.set_nodelay(true);
-        let _ = end.set_zero_linger();
+    }
+    let _ = client.set_zero_linger();
+    if controls.flips_a_coin() {
+        let _ = server.set_zero_linger();
     }
     let port = server.local_addr().map_or(0, |address| address.port());
     controls.note(port, true);
@@ -179,6 +183,10 @@ impl Controls {
                 ports.remove(&port)
             };
         }
+    }
+
+    fn flips_a_coin(&self) -> bool {
+        self.chance.lock().is_ok_and(|mut chance| chance.random_bool(0.5))
     }
 
     fn fate(&self) -> Fate {
