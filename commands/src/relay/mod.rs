@@ -73,23 +73,44 @@ enum RelayError {
 
 /// Publishes until `shutdown`, whenever this process is the leader. Whatever fails is begun anew.
 pub async fn run(settings: Settings, shutdown: CancellationToken) {
-    let mut pause = BACKOFF;
+    let mut pause = Pause::default();
     while !shutdown.is_cancelled() {
         let outcome = tokio::select! {
             () = shutdown.cancelled() => break,
-            outcome = lead(&settings) => outcome,
+            outcome = lead(&settings, &mut pause) => outcome,
         };
         settings.stats.leading.store(false, Ordering::Relaxed);
         if let Err(error) = outcome {
             settings.stats.restarts.fetch_add(1, Ordering::Relaxed);
-            warn!(error = &error as &dyn std::error::Error, pause_ms = pause.as_millis(), "the relay begins anew");
+            warn!(error = &error as &dyn std::error::Error, pause_ms = pause.0.as_millis(), "the relay begins anew");
         }
         tokio::select! {
             () = shutdown.cancelled() => break,
-            () = sleep(pause) => pause = (pause * 2).min(BACKOFF_MAX),
+            () = sleep(pause.0) => pause.grow(),
         }
     }
     settings.stats.leading.store(false, Ordering::Relaxed);
+}
+
+/// How long is waited before the relay begins anew.
+struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(BACKOFF)
+    }
+}
+
+impl Pause {
+    /// It failed once more.
+    fn grow(&mut self) {
+        self.0 = (self.0 * 2).min(BACKOFF_MAX);
+    }
+
+    /// Something was published: what failed before is over.
+    fn shrink(&mut self) {
+        self.0 = BACKOFF;
+    }
 }
 
 /// Tells the other nodes, outside the stream, that this process has seen the log grow.
@@ -107,7 +128,7 @@ pub async fn announce(nats: Client, stream: String, mut head: watch::Receiver<i6
 }
 
 /// Waits for the lead, then publishes until something fails.
-async fn lead(settings: &Settings) -> Result<(), RelayError> {
+async fn lead(settings: &Settings, pause: &mut Pause) -> Result<(), RelayError> {
     let mut leader = Leader::elected(&settings.pool).await?;
     let mut publisher = Publisher::connect(&settings.nats, &settings.stream).await?;
     let mut cursor = leader.cursor(&settings.pool, settings.partitions, publisher.last_position()).await?;
@@ -122,6 +143,7 @@ async fn lead(settings: &Settings) -> Result<(), RelayError> {
         if !events.is_empty() {
             publisher.publish(&events, &mut cursor).await?;
             leader.save(&cursor).await?;
+            pause.shrink();
             settings.stats.position.store(cursor.position, Ordering::Relaxed);
         }
         if !is_full {
@@ -179,4 +201,18 @@ async fn read(pool: &PgPool, after: i64) -> Result<Vec<WireEvent>, RelayError> {
 
 fn nats_error(error: impl std::fmt::Display) -> RelayError {
     RelayError::Nats(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_that_are_over_do_not_keep_the_relay_away_for_longer_the_next_time() {
+        let mut pause = Pause::default();
+        (0..20).for_each(|_| pause.grow());
+        assert_eq!(pause.0, BACKOFF_MAX);
+        pause.shrink();
+        assert_eq!(pause.0, BACKOFF);
+    }
 }
