@@ -16,7 +16,7 @@ async fn main() -> Result<ExitCode> {
         None => rand::random_range(1..1_000_000),
     };
     let count = setting("ROUNDS").map_or(Ok(20), |text| text.parse()).context("ROUNDS must be a whole number")?;
-    let only = setting("FAULTS").map_or_else(String::new, |text| text);
+    let only = setting("FAULTS").unwrap_or_default();
     let faults = only.split_terminator(',').map(|name| name.parse().map_err(anyhow::Error::msg)).collect::<Result<Vec<_>>>()?;
     println!("chaos: seed {seed}, {count} rounds (again: make chaos SEED={seed} ROUNDS={count} FAULTS={only})");
     let name = format!("seed-{seed}");

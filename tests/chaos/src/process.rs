@@ -44,7 +44,10 @@ impl Role {
 
 /// When a process did not run, or was stopped: a request to it may have broken off then.
 #[derive(Clone, Debug, Default)]
-pub struct Downtime(Arc<Mutex<Vec<(Instant, Option<Instant>)>>>);
+pub struct Downtime(Arc<Mutex<Vec<Span>>>);
+
+/// From when, and until when, if it is over.
+type Span = (Instant, Option<Instant>);
 
 impl Downtime {
     fn begin(&self) {
@@ -64,7 +67,7 @@ impl Downtime {
     /// Whether it was down at any moment between the two.
     #[must_use]
     pub fn overlaps(&self, from: Instant, to: Instant) -> bool {
-        let overlaps = |(began, ended): &(Instant, Option<Instant>)| *began <= to && ended.is_none_or(|ended| ended >= from);
+        let overlaps = |(began, ended): &Span| *began <= to && ended.is_none_or(|ended| ended >= from);
         self.0.lock().is_ok_and(|spans| spans.iter().any(overlaps))
     }
 }

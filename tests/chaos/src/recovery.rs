@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -40,9 +40,11 @@ pub async fn works(http: &reqwest::Client, door: &str, token: &str, channel: Uui
     if answer.status() != 201 {
         return Ok(false);
     }
-    let list = http.get(format!("{door}/v1/channels/{channel}/messages?limit=20")).bearer_auth(token);
-    let list = list.header("Backscroll-Min-Position", position.unwrap_or_default()).send().await?;
-    Ok(list.status() == 200 && list.text().await?.contains(&text))
+    let posted = answer.json::<Value>().await?;
+    let id = posted.get("message_id").and_then(Value::as_str).unwrap_or_default();
+    let shown = http.get(format!("{door}/v1/messages/{id}")).bearer_auth(token);
+    let shown = shown.header("Backscroll-Min-Position", position.unwrap_or_default()).send().await?;
+    Ok(shown.status() == 200 && shown.text().await?.contains(&text))
 }
 
 /// Whether the relay and the projector are where the log ends.
