@@ -12,6 +12,13 @@ SUMMARY="$RUN/log/test-summary"
 mkdir -p "$RUN/log"
 rm -f "$SUMMARY"
 
+# The short campaign of faults has servers of its own: where it was interrupted, it could not stop them.
+stop_servers_of_chaos() {
+    local run="$RUN/chaos/short/servers"
+    [[ ! -d $run ]] || BACKSCROLL_RUN="$run" "$CHECKOUT/scripts/services.sh" stop
+}
+trap stop_servers_of_chaos EXIT
+
 status=0
 cargo test --workspace --no-fail-fast "$@" 2>&1 | tee "$LOG" || status=$?
 

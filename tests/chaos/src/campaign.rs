@@ -76,6 +76,7 @@ impl Campaign {
             // What an earlier run under this name left.
             Servers::at(folder.join("servers")).destroy().await?;
         }
+        SmallDisk::unmount(&folder.join("disk"));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(folder.join("log"))?;
         let servers = Servers::start(folder.join("servers")).await?;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use sqlx::{Connection, PgConnection};
@@ -42,6 +42,12 @@ impl SmallDisk {
         }
         connection.close().await?;
         Ok(Some(disk))
+    }
+
+    /// Unmounts what is mounted there, if anything is: what a run that was killed left, too.
+    pub fn unmount(folder: &Path) {
+        // Lazily: Postgres may have files open until it stops.
+        let _ = Command::new("umount").arg("--lazy").arg(folder).stderr(Stdio::null()).status();
     }
 
     /// Moves the read models there, with whatever is made in them from now on.
@@ -97,8 +103,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: Postgres may have files open until it stops.
-        let _ = Command::new("umount").arg("--lazy").arg(&self.mount).status();
+        Self::unmount(&self.mount);
     }
 }
 
