@@ -10,4 +10,5 @@ mod import;
 mod laws;
 mod projections;
 mod relay;
+mod strangers;
 mod support;

@@ -1,0 +1,260 @@
+//! Schemathesis asks every operation of `/openapi.json` what the document allows and what it forbids, as different people: no answer may be a
+//! 5xx, or have a status, a type, a header or a shape that the document does not know.
+//!
+//! `BACKSCROLL_SCHEMATHESIS_EXAMPLES` makes it ask longer, `BACKSCROLL_SCHEMATHESIS_SEED` something else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::process::Stdio;
+use std::str::FromStr;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::person::{PASSWORD, Person, send};
+use tests::servers::checkout;
+use tests::team::id;
+use tests::{Team, TestApp};
+
+/// How many requests an operation gets at random, beside the boundaries of each parameter, which are always tried.
+const EXAMPLES: u32 = 5;
+/// What chance begins with.
+const SEED: u32 = 4_799;
+/// How often a parameter is one of something that is there.
+const REAL: f64 = 0.8;
+
+/// What ends the asker's sessions: asked by somebody who signs in again. The password comes last, for it ends all sessions at once.
+const ENDING: [&[&str]; 2] = [&["end_current_session", "end_session"], &["change_password"]];
+/// What only the server's operator may do.
+const OPERATORS: [&str; 5] = ["get_current_replay", "list_projections", "reactivate_user", "start_replay", "suspend_user"];
+/// Without the boundaries of each parameter, which are the same for everybody and are tried as the owner.
+const AT_RANDOM: [&str; 2] = ["--phases", "examples,fuzzing"];
+
+/// The flags for those operations alone, or for all others.
+fn only(operations: &[&str]) -> Vec<String> {
+    vec!["--include-operation-id-regex".into(), format!("^({})$", operations.join("|"))]
+}
+
+fn all_but(operations: &[&str]) -> Vec<String> {
+    vec!["--exclude-operation-id-regex".into(), format!("^({})$", operations.join("|"))]
+}
+
+fn setting<T: FromStr>(name: &str, default: T) -> T {
+    std::env::var(format!("BACKSCROLL_SCHEMATHESIS_{name}")).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// A team of its own for each run, of which not everything may be left afterwards.
+struct World {
+    app: TestApp,
+    team: Team,
+    /// Things that are there, by the parameters that name them.
+    things: BTreeMap<&'static str, Vec<Value>>,
+    /// How often each route was answered with success while all this was made.
+    made_with: Successes,
+}
+
+/// By method and route.
+type Successes = BTreeMap<(String, String), u64>;
+
+/// How often each route was answered with success, as the server counts.
+async fn successes(app: &TestApp) -> Successes {
+    let metrics = app.get("/metrics").await.expect(200);
+    let mut successes = Successes::new();
+    for line in metrics.as_str().expect("a text").lines().filter(|line| line.contains(r#"_request_seconds_count{"#)) {
+        let parts = line.split('"').collect::<Vec<_>>();
+        let [_, method, _, route, _, status, count] = parts[..] else { panic!("{line}") };
+        if status.starts_with('2') {
+            let count = count.trim_start_matches('}').trim().parse::<u64>().expect("a count");
+            *successes.entry((method.to_lowercase(), route.to_owned())).or_default() += count;
+        }
+    }
+    successes
+}
+
+impl World {
+    async fn make() -> Self {
+        let app = TestApp::start().await;
+        let team = Team::found(&app).await;
+        let things = things(&team).await;
+        let made_with = successes(&app).await;
+        Self { app, team, things, made_with }
+    }
+
+    /// The operations that were answered with success.
+    async fn succeeded(&self) -> BTreeSet<String> {
+        let document = self.app.get("/openapi.json").await.expect(200);
+        let name = |(method, route): &(String, String)| document["paths"][route][method]["operationId"].as_str().map(str::to_owned);
+        let successes = successes(&self.app).await;
+        let more = successes.iter().filter(|(route, count)| self.made_with.get(*route).is_none_or(|before| before < *count));
+        more.filter_map(|(route, _)| name(route)).collect()
+    }
+
+    /// Asks with a token, or with none, every operation that the flags leave.
+    async fn ask(&self, token: Option<&str>, which: &[impl AsRef<OsStr>]) {
+        let auth = token.map_or(json!({}), |token| json!({"openapi": {"token": {"bearer": token}}}));
+        self.run(&auth, which).await;
+    }
+
+    /// Asks as somebody who signs in again whenever their session has ended.
+    async fn ask_returning(&self, person: &Person, which: &[impl AsRef<OsStr>]) {
+        let sign_in = json!({
+            "path": "/v1/sessions", "method": "post", "payload": {"login": person.username, "password": PASSWORD},
+            "extract_from": "body", "extract_selector": "/token", "retry_on": [401],
+        });
+        self.run(&json!({"dynamic": {"openapi": {"token": sign_in}}}), which).await;
+    }
+
+    async fn run(&self, auth: &Value, which: &[impl AsRef<OsStr>]) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = folder.path().join("schemathesis.toml");
+        std::fs::write(&config, self.config(auth)).expect("a configuration");
+        let (examples, seed) = (setting("EXAMPLES", EXAMPLES), setting("SEED", SEED));
+        let mut command = tokio::process::Command::new(checkout().join("scripts/schemathesis.sh"));
+        command.arg("--config-file").arg(&config).arg("run").arg(format!("{}/openapi.json", self.app.url));
+        command.args(["--max-examples", &examples.to_string(), "--seed", &seed.to_string()]).args(which);
+        let output = command.current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true).output().await;
+        let output = output.expect("scripts/schemathesis.sh runs");
+        let report = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "schemathesis with the seed {seed} and {examples} examples:\n{report}");
+        println!("{report}");
+    }
+
+    fn config(&self, auth: &Value) -> String {
+        let dictionaries = self.things.iter().map(|(name, values)| (name.replace('.', "-"), json!({"values": values})));
+        let real = |name: &str| json!({"dictionary": name.replace('.', "-"), "probability": REAL});
+        let parameters = self.things.keys().map(|name| ((*name).to_owned(), real(name)));
+        let mut config = json!({
+            "auth": auth,
+            "checks": checks(),
+            "continue-on-failure": true,
+            "dictionaries": Value::Object(dictionaries.collect()),
+            "generation": {"database": "none", "no-shrink": true},
+            "parameters": Value::Object(parameters.collect()),
+            "phases": {"stateful": {"enabled": false}},
+            "warnings": false,
+        });
+        config["output"] = json!({"sanitization": {"enabled": false}});
+        toml::to_string(&config).expect("TOML")
+    }
+}
+
+fn checks() -> Value {
+    let held = [
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_headers_conformance",
+        "response_schema_conformance",
+        "negative_data_rejection",
+        "unsupported_method",
+        "allow_header_conformance",
+        "ignored_auth",
+    ];
+    let held = held.map(|check| (check.to_owned(), json!({"enabled": true})));
+    let mut checks = json!({"enabled": false});
+    checks.as_object_mut().expect("an object").extend(held);
+    checks["response_schema_conformance"]["validate-formats"] = json!(true);
+    checks
+}
+
+/// Things that are there. There are several of each, because some are archived, deleted, removed or handed over on the way.
+async fn things(team: &Team) -> BTreeMap<&'static str, Vec<Value>> {
+    let mut channels = vec![json!(team.general)];
+    let mut messages = Vec::new();
+    for n in 0..4 {
+        let kind = if n % 2 == 0 { "public" } else { "private" };
+        let channel = team.channel(&team.owner, kind, &format!("channel-{n}"), &[&team.member, &team.guest]).await;
+        channels.push(json!(channel));
+        for person in [&team.owner, &team.member, &team.guest] {
+            messages.push(json!(team.message(person, channel, "hello <!here> *you*").await));
+        }
+    }
+    let (mut tokens, mut invitations) = (Vec::new(), Vec::new());
+    for n in 0..4 {
+        let invite = json!({"email": format!("new-{n}@example.org"), "role": "guest"});
+        let invited = team.owner.post(&team.path("/invitations"), invite).await.expect(201);
+        tokens.push(invited["token"].clone());
+        invitations.push(json!(id(&invited, "invitation_id")));
+    }
+    let page = team.owner.get(&format!("/v1/channels/{}/messages?limit=1", channels[1].as_str().expect("a channel"))).await.expect(200);
+    for _ in 0..8 {
+        send(team.member.request(Method::POST, "/v1/sessions").json(&json!({"login": team.member.email, "password": PASSWORD})))
+            .await
+            .expect(201);
+    }
+    let sessions = team.member.get("/v1/sessions").await.expect(200);
+    let sessions = sessions["items"].as_array().expect("sessions").iter().map(|session| session["session_id"].clone()).collect();
+    let people = [&team.owner, &team.member, &team.guest, &team.stranger];
+    BTreeMap::from([
+        ("path.workspace_id", vec![json!(team.id)]),
+        ("path.channel_id", channels),
+        ("path.message_id", messages.clone()),
+        ("path.user_id", people.map(|person| json!(person.id)).to_vec()),
+        ("path.invitation_id", invitations),
+        ("path.token", tokens),
+        ("path.session_id", sessions),
+        ("path.name", vec![json!("relational")]),
+        ("query.before", vec![page["next"].clone()]),
+        ("header.Backscroll-Min-Position", (0..20).map(Value::from).collect()),
+        ("body.user_id", people.map(|person| json!(person.id)).to_vec()),
+        ("body.thread_id", messages),
+        ("body.current_password", vec![json!(PASSWORD)]),
+        ("body.new_password", vec![json!(PASSWORD)]),
+    ])
+}
+
+fn without_ending() -> Vec<String> {
+    all_but(&ENDING.concat())
+}
+
+fn at_random(flags: Vec<String>) -> Vec<String> {
+    AT_RANDOM.map(str::to_owned).into_iter().chain(flags).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_answered_as_documented() {
+    let world = World::make().await;
+    world.ask(None, &AT_RANDOM).await;
+    assert_eq!(Vec::from_iter(world.succeeded().await), ["healthz", "metrics", "readyz", "register_user"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_is_answered_as_documented() {
+    let world = World::make().await;
+    world.ask(Some(&world.team.stranger.token), &at_random(without_ending())).await;
+    let succeeded = world.succeeded().await;
+    assert!(succeeded.len() >= 15, "{succeeded:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_is_answered_as_documented() {
+    let world = World::make().await;
+    world.ask(Some(&world.team.guest.token), &at_random(without_ending())).await;
+    let succeeded = world.succeeded().await;
+    assert!(succeeded.len() >= 20, "{succeeded:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_is_answered_as_documented() {
+    let world = World::make().await;
+    world.ask(Some(&world.team.owner.token), &without_ending()).await;
+    let succeeded = world.succeeded().await;
+    assert!(succeeded.len() >= 40, "{succeeded:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_is_answered_as_documented() {
+    let world = World::make().await;
+    world.ask(Some(&world.team.operator.token), &only(&OPERATORS)).await;
+    let succeeded = world.succeeded().await;
+    assert!(OPERATORS.iter().all(|operation| succeeded.contains(*operation)), "{succeeded:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_ends_their_sessions_is_answered_as_documented() {
+    let world = World::make().await;
+    for operations in ENDING {
+        world.ask_returning(&world.team.member, &only(operations)).await;
+    }
+    let succeeded = world.succeeded().await;
+    assert!(ENDING.concat().iter().all(|operation| succeeded.contains(*operation)), "{succeeded:?}");
+}
