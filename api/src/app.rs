@@ -1,6 +1,8 @@
 //! The only place where the parts meet: the stores, the two sides, the doors, and what runs in the background.
 
 mod connect;
+mod connection;
+mod listener;
 mod server;
 
 use std::sync::Arc;

@@ -43,6 +43,14 @@ pub const SETTINGS: &[Setting] = &[
     optional("public_url", "", "the address that clients know the server by, where that is not `listen`: `https://chat.example.org`"),
     optional("trusted_proxies", "", "networks whose `X-Forwarded-For` is believed, with commas: `10.0.0.0/8, ::1`"),
     optional("http_workers", "0", "threads that serve HTTP; 0 is one for each core; at most 1024"),
+    optional(
+        "connections_max",
+        "20000",
+        "the most connections of clients at a time, fewer where the system allows fewer open files; further ones wait: 16 to 1000000",
+    ),
+    optional("request_head_seconds", "10", "how long a client may take to send the head of its first request: 1 to 300"),
+    optional("request_body_seconds", "30", "how long a client may take to send a body: 1 to 3600"),
+    optional("idle_seconds", "75", "how long a connection may wait for its next request, or for its client to take an answer: 1 to 3600"),
     optional("body_bytes_max", "1048576", "the largest body of a request, in bytes: 1024 to 1073741824"),
     optional("shutdown_seconds", "10", "how long requests may take to end when the server stops: 0 to 3600"),
     optional("postgres_connections", "16", "the most connections to Postgres for queries and commands: 1 to 1000"),
@@ -83,6 +91,14 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// Threads that serve HTTP.
     pub http_workers: usize,
+    /// The most connections of clients at a time.
+    pub connections_max: usize,
+    /// How long a client may take to send the head of its first request.
+    pub request_head_timeout: Duration,
+    /// How long a client may take to send a body.
+    pub request_body_timeout: Duration,
+    /// How long a connection may wait for its client: for the next request, or until an answer is taken.
+    pub idle_timeout: Duration,
     /// The largest body of a request.
     pub body_bytes_max: usize,
     /// How long requests may take to end when the server stops.
@@ -193,6 +209,10 @@ impl Settings {
             public_url: values.public_url("public_url"),
             trusted_proxies: values.networks("trusted_proxies"),
             http_workers: values.number("http_workers", 0..=1024),
+            connections_max: values.number("connections_max", 16..=1_000_000),
+            request_head_timeout: Duration::from_secs(values.number("request_head_seconds", 1..=300)),
+            request_body_timeout: Duration::from_secs(values.number("request_body_seconds", 1..=3600)),
+            idle_timeout: Duration::from_secs(values.number("idle_seconds", 1..=3600)),
             body_bytes_max: values.number("body_bytes_max", 1024..=1 << 30),
             shutdown_timeout: Duration::from_secs(values.number("shutdown_seconds", 0..=3600)),
             postgres_connections: values.number("postgres_connections", 1..=1000),
@@ -206,6 +226,12 @@ impl Settings {
             log_format: values.log_format("log_format"),
         };
         values.finish(settings)
+    }
+
+    /// How long a connection may go on without anything being sent on it: a request may take its time, and then nothing may come for a while.
+    #[must_use]
+    pub fn unanswered_max(&self) -> Duration {
+        self.request_head_timeout + self.request_body_timeout + self.idle_timeout
     }
 }
 

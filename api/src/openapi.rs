@@ -26,7 +26,7 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     ("408", "TooSlow", "The body did not come in time."),
     ("409", "Conflict", "It contradicts what has happened before."),
     ("413", "TooLarge", "The body is larger than the server takes."),
-    ("415", "UnsupportedMediaType", "The body is not `application/json`."),
+    ("415", "UnsupportedMediaType", "The body is not `application/json`, or it is compressed."),
     ("422", "Invalid", "The input is wrong (`field` says which part), or the `Idempotency-Key` was used for another request."),
     ("503", "Unavailable", "Something that is needed does not answer just now: try again after `Retry-After` seconds."),
 ];

@@ -38,6 +38,7 @@ struct Parts {
     retry_after: Option<Duration>,
     challenge: Option<&'static str>,
     allow: Option<HeaderValue>,
+    closing: bool,
 }
 
 /// A problem as it is answered (RFC 9457).
@@ -74,7 +75,22 @@ pub(crate) fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self(Box::new(Parts { status, code, detail: detail.into(), field: None, retry_after: None, challenge: None, allow: None }))
+        Self(Box::new(Parts {
+            status,
+            code,
+            detail: detail.into(),
+            field: None,
+            retry_after: None,
+            challenge: None,
+            allow: None,
+            closing: false,
+        }))
+    }
+
+    /// The rest of the request is not worth reading: the connection ends with the answer.
+    fn closing(mut self) -> Self {
+        self.0.closing = true;
+        self
     }
 
     fn at_field(mut self, field: impl Into<String>) -> Self {
@@ -124,14 +140,20 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "request.media_type", "the body must be of the type application/json")
     }
 
+    /// The body is compressed: how large it is cannot be known before it is in memory.
+    pub fn unsupported_encoding() -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "request.content_encoding", "send the body as it is, without Content-Encoding")
+    }
+
     /// The body is larger than the server takes.
     pub fn too_large(bytes_max: usize) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request.too_large", format!("the body may have at most {bytes_max} bytes"))
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request.too_large", format!("the body may have at most {bytes_max} bytes")).closing()
     }
 
     /// The body did not come in time.
     pub fn too_slow(limit: Duration) -> Self {
-        Self::new(StatusCode::REQUEST_TIMEOUT, "request.too_slow", format!("the body did not come within {} seconds", limit.as_secs()))
+        let detail = format!("the body did not come within {} seconds", limit.as_secs());
+        Self::new(StatusCode::REQUEST_TIMEOUT, "request.too_slow", detail).closing()
     }
 
     /// The asker is not signed in.
@@ -277,7 +299,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let Parts { status, code, detail, field, retry_after, challenge, allow } = self.0.as_ref();
+        let Parts { status, code, detail, field, retry_after, challenge, allow, closing } = self.0.as_ref();
         let request_id = telemetry::current_request_id();
         let mut response = HttpResponseBuilder::new(*status);
         if let Some(delay) = retry_after {
@@ -288,6 +310,9 @@ impl ResponseError for Problem {
         }
         if let Some(allow) = allow {
             response.insert_header((header::ALLOW, allow.clone()));
+        }
+        if *closing {
+            response.force_close();
         }
         response.content_type(MEDIA_TYPE).json(Body {
             kind: format!("urn:backscroll:problem:{code}"),

@@ -3,27 +3,30 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_http::{HttpService, Protocol};
+use actix_server::{GracefulShutdownSignal, ServerHandle};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::middleware;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, Data};
-use actix_web::{HttpServer, middleware};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use utoipa_actix_web::AppExt;
 
 use super::connect::cores;
-use super::{App, StartError};
+use super::connection::Connection;
+use super::{App, StartError, listener};
 use crate::http::unknown::{Methods, answer_unknown};
 use crate::openapi::{self, Document};
 use crate::{extract, http, telemetry};
 
 /// How often sessions that have ended are swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// How long a client may take to send the head of a request.
-const REQUEST_HEAD_MAX: Duration = Duration::from_secs(10);
-/// How long a connection may be idle.
-const IDLE_MAX: Duration = Duration::from_secs(75);
+/// How long a client may take to close a connection that is closed here.
+const CLOSING_MAX: Duration = Duration::from_secs(5);
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +139,7 @@ impl Server {
 
         let listen = settings.listen;
         let refused = |source| StartError::Listen { address: listen, source };
-        let listener = TcpListener::bind(listen).map_err(refused)?;
+        let listener = listener::open(listen).map_err(refused)?;
         self.address = Some(listener.local_addr().map_err(refused)?);
         let server = serve(self.app.clone(), listener).map_err(refused)?;
         self.http = Some((server.handle(), tokio::spawn(server)));
@@ -155,7 +158,7 @@ impl Drop for Server {
     }
 }
 
-fn serve(app: App, listener: TcpListener) -> std::io::Result<actix_web::dev::Server> {
+fn serve(app: App, listener: TcpListener) -> std::io::Result<actix_server::Server> {
     let settings = app.settings.clone();
     let workers = if settings.http_workers == 0 { cores() } else { settings.http_workers };
     let document = Data::new(openapi::document());
@@ -175,14 +178,35 @@ fn serve(app: App, listener: TcpListener) -> std::io::Result<actix_web::dev::Ser
             .wrap(Compress::default())
             .wrap(from_fn(telemetry::observe))
     };
-    let server = HttpServer::new(factory)
+    let (address, unanswered_max) = (listener.local_addr()?, settings.unanswered_max());
+    let builder = actix_server::Server::build()
         .workers(workers)
-        .client_request_timeout(REQUEST_HEAD_MAX)
-        .keep_alive(IDLE_MAX)
+        .max_concurrent_connections(listener::connections_max(settings.connections_max).div_ceil(workers))
         .shutdown_timeout(settings.shutdown_timeout.as_secs())
-        .disable_signals()
-        .listen(listener)?;
+        .disable_signals();
+    let stopping = builder.graceful_shutdown_signal();
+    let server = builder.listen("http", listener, move || {
+        let stopping = stopping.clone();
+        let service = HttpService::build()
+            .graceful_shutdown_signal(move || stopped(stopping.clone()))
+            .client_request_timeout(settings.request_head_timeout)
+            .client_disconnect_timeout(CLOSING_MAX)
+            .keep_alive(settings.idle_timeout)
+            .local_addr(address);
+        let app = factory().into_factory().map_err(|error: actix_web::Error| error.error_response());
+        let accept = move |stream: TcpStream| async move {
+            let peer = stream.peer_addr().ok();
+            // What is sent are whole answers: to wait for more to send with them is for nothing.
+            let _ = stream.set_nodelay(true);
+            Ok((Connection::new(stream, unanswered_max), Protocol::Http1, peer))
+        };
+        fn_service(accept).and_then(service.finish(map_config(app, |()| AppConfig::default())))
+    })?;
     Ok(server.run())
+}
+
+async fn stopped(signal: GracefulShutdownSignal) {
+    signal.notified().await;
 }
 
 /// Who runs the projections here, for operators.

@@ -1,9 +1,9 @@
 //! The body of a request: JSON, straight into a struct. Unknown fields are refused.
 
 use std::future::{Ready, ready};
-use std::time::Duration;
 
 use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_ENCODING;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures::future::LocalBoxFuture;
@@ -12,9 +12,6 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::problem::Problem;
-
-/// How long a client may take to send a body.
-const BODY_MAX: Duration = Duration::from_secs(30);
 
 /// A body that was read, and the bytes that it was read from.
 pub struct Body<T> {
@@ -59,14 +56,20 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_json = request.content_type().eq_ignore_ascii_case("application/json");
+        let is_compressed =
+            request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
         let app = App::of(request);
         let bytes = Bytes::from_request(request, payload);
         Box::pin(async move {
-            let bytes_max = app?.settings.body_bytes_max;
+            let settings = app?.settings.clone();
+            let (bytes_max, limit) = (settings.body_bytes_max, settings.request_body_timeout);
             if !is_json {
                 return Err(Problem::unsupported_media_type());
             }
-            let bytes = timeout(BODY_MAX, bytes).await.map_err(|_| Problem::too_slow(BODY_MAX))?;
+            if is_compressed {
+                return Err(Problem::unsupported_encoding());
+            }
+            let bytes = timeout(limit, bytes).await.map_err(|_| Problem::too_slow(limit))?;
             let bytes = bytes.map_err(|error| unreadable(&error, bytes_max))?;
             Ok(Self { input: parse(&bytes)?, bytes })
         })
