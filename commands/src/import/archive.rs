@@ -36,7 +36,7 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            entries_max: 2_000_000,
+            entries_max: 1_000_000,
             day_bytes_max: 64 * 1024 * 1024,
             list_bytes_max: 256 * 1024 * 1024,
             total_bytes_max: 256 * 1024 * 1024 * 1024,
