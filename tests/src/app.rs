@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::TestDatabase;
 use crate::answer::Answer;
 use crate::person::{PASSWORD, Person, send};
+use crate::program::Program;
 use crate::servers::{address, nats};
 
 /// 32 zeros: what is sealed in a test need not be secret.
@@ -28,6 +29,8 @@ pub struct TestApp {
     /// Its database.
     pub database: TestDatabase,
     server: Option<Server>,
+    program: Option<Program>,
+    environment: BTreeMap<String, String>,
     http: reqwest::Client,
 }
 
@@ -47,6 +50,25 @@ impl TestApp {
     /// # Panics
     /// It does not start.
     pub async fn start_as(roles: Roles, changes: &[(&str, &str)]) -> Self {
+        let mut test = Self::not_started(changes).await;
+        let settings = Settings::from_sources(&test.environment, None).expect("the settings of a test");
+        let app = App::connect(settings).await.expect("the servers that a test needs: run `make services` first");
+        let server = Server::start(app, roles).expect("a server");
+        test.url = format!("http://{}", server.address().expect("an address"));
+        test.server = Some(server);
+        test
+    }
+
+    /// A fresh one, in a process of its own: the binary, with settings of the environment changed. It has no [`TestApp::app`].
+    pub async fn start_program(changes: &[(&str, &str)]) -> Self {
+        let mut test = Self::not_started(changes).await;
+        let (program, url) = Program::serve(&test.environment);
+        (test.program, test.url) = (Some(program), url);
+        test
+    }
+
+    /// What one needs, and nobody who serves.
+    pub async fn not_started(changes: &[(&str, &str)]) -> Self {
         let database = TestDatabase::create().await;
         let name = Uuid::now_v7().simple().to_string();
         let (redis_prefix, stream) = (format!("test:{name}:"), format!("test-{name}"));
@@ -62,11 +84,23 @@ impl TestApp {
             ("BACKSCROLL_NATS_STREAM".to_owned(), stream.clone()),
         ]);
         environment.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let settings = Settings::from_sources(&environment, None).expect("the settings of a test");
-        let app = App::connect(settings).await.expect("the servers that a test needs: run `make services` first");
-        let server = Server::start(app, roles).expect("a server");
-        let url = format!("http://{}", server.address().expect("an address"));
-        Self { url, redis_prefix, stream, database, server: Some(server), http: reqwest::Client::new() }
+        let (url, http) = (String::new(), reqwest::Client::new());
+        Self { url, redis_prefix, stream, database, server: None, program: None, environment, http }
+    }
+
+    /// The settings that it runs with, as variables of the environment.
+    #[must_use]
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
+    /// The process that it runs in.
+    ///
+    /// # Panics
+    /// It runs in this one.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        self.program.as_ref().expect("a process of its own")
     }
 
     /// The parts that it runs.
@@ -140,7 +174,7 @@ impl TestApp {
 /// Leaves nothing behind in NATS; the database goes by itself, and keys of Redis expire.
 impl Drop for TestApp {
     fn drop(&mut self) {
-        drop(self.server.take());
+        drop((self.server.take(), self.program.take()));
         let stream = self.stream.clone();
         let deleted = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

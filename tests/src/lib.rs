@@ -9,6 +9,7 @@ pub mod app;
 pub mod database;
 pub mod eventually;
 pub mod person;
+pub mod program;
 pub mod servers;
 pub mod team;
 
@@ -16,4 +17,5 @@ pub use app::TestApp;
 pub use database::TestDatabase;
 pub use eventually::eventually;
 pub use person::Person;
+pub use program::Program;
 pub use team::Team;

@@ -1,0 +1,216 @@
+//! `backscroll import slack` with archives that mean no good: a clear refusal, bounded memory, nothing half imported.
+
+use std::path::Path;
+
+use flate2::Compression;
+use tests::program::{Ended, run};
+use tests::servers::checkout;
+use tests::{Team, TestApp};
+
+use super::forged_zip::{BZIP2, ENCRYPTED, Entry, ForgedZip, STORED, SYMBOLIC_LINK};
+
+const MEGABYTE: u64 = 1024 * 1024;
+/// What the import of a hostile archive may take.
+const MEMORY_MAX: u64 = 192 * MEGABYTE;
+/// What it may take to look at the names of a million files.
+const MEMORY_OF_A_MILLION_MAX: u64 = 1024 * MEGABYTE;
+/// The exit code of what is refused.
+const REFUSED: i32 = 4;
+
+/// A workspace to import into.
+struct Target {
+    app: TestApp,
+    team: Team,
+    folder: tempfile::TempDir,
+}
+
+impl Target {
+    async fn make() -> Self {
+        let app = TestApp::start().await;
+        let team = Team::found(&app).await;
+        Self { app, team, folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    async fn import(&self, archive: &[u8]) -> Ended {
+        let path = self.folder.path().join("export.zip");
+        std::fs::write(&path, archive).expect("an archive");
+        self.import_file(&path).await
+    }
+
+    async fn import_file(&self, path: &Path) -> Ended {
+        let (path, workspace) = (path.to_str().expect("a path").to_owned(), self.team.id.to_string());
+        let environment = self.app.environment().clone();
+        let import = move || run(&["import", "slack", &path, "--workspace", &workspace], &environment);
+        tokio::task::spawn_blocking(import).await.expect("the import ends")
+    }
+
+    async fn events(&self) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(&self.app.app().pool).await.expect("a count")
+    }
+}
+
+/// A small export that is right, and what is added to it.
+fn export(more: &[Entry]) -> Vec<u8> {
+    let mut zip = ForgedZip::default();
+    zip.add(&Entry::deflated("users.json", br#"[{"id": "U1", "name": "ann", "profile": {"real_name": "Ann"}}]"#));
+    zip.add(&Entry::deflated("channels.json", br#"[{"id": "C1", "name": "orchard", "created": 1735689600, "members": ["U1"]}]"#));
+    more.iter().for_each(|entry| zip.add(entry));
+    zip.finish()
+}
+
+/// An entry with something wrong in it.
+fn wrong(name: &str, spoil: impl FnOnce(&mut Entry)) -> Entry {
+    let mut entry = Entry::deflated(name, b"[]");
+    spoil(&mut entry);
+    entry
+}
+
+/// 16 MB of nothing, in a thousandth of them, or, weaker, in a two hundredth: then they are read, as they may be an export.
+fn bomb(name: &str, level: Compression) -> Entry {
+    Entry::deflated_as(name, &vec![b' '; 16 * 1024 * 1024], level)
+}
+
+/// Archives, and a part of the refusal.
+fn archives() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    let day = "orchard/2025-01-01.json";
+    let honest = export(&[]);
+    vec![
+        ("a path that climbs", export(&[Entry::empty("../../etc/cron.d/evil")]), "climbs out of its folder"),
+        ("an absolute path", export(&[Entry::empty("/etc/passwd")]), "is absolute"),
+        ("a path of Windows", export(&[Entry::empty("C:\\evil.json")]), "is absolute"),
+        ("a symbolic link", export(&[wrong("link", |entry| entry.attributes = SYMBOLIC_LINK)]), "symbolic link (link)"),
+        ("a bomb", export(&[bomb(day, Compression::best())]), "orchard/2025-01-01.json would take 16777216 bytes"),
+        ("a weak bomb", export(&[bomb(day, Compression::fast())]), "orchard/2025-01-01.json in the archive is not a list in JSON"),
+        (
+            "a bomb where a list should be",
+            ForgedZip::default().with(&bomb("users.json", Compression::best())).finish(),
+            "users.json would take",
+        ),
+        (
+            "a bomb that says 4 GB",
+            export(&[wrong(day, |entry| entry.bytes = u32::MAX - 1)]),
+            "orchard/2025-01-01.json would take 4294967294",
+        ),
+        ("a bomb that hides", export(&[hidden_bomb("users.json")]), "two entries of the same name"),
+        ("a list that is larger than it says", lists(hidden_bomb("users.json")), "users.json"),
+        (
+            "an entry that is smaller than it says",
+            lists(wrong("users.json", |entry| entry.bytes = 500)),
+            "users.json in the archive is damaged",
+        ),
+        ("a wrong checksum", lists(wrong("users.json", |entry| entry.crc ^= 1)), "users.json in the archive is damaged"),
+        ("an encrypted entry", export(&[wrong(day, |entry| entry.flags = ENCRYPTED)]), "is encrypted (orchard/2025-01-01.json)"),
+        ("an unknown compression", export(&[wrong(day, |entry| entry.method = BZIP2)]), "orchard/2025-01-01.json is compressed in a way"),
+        ("two entries of a name", export(&[Entry::deflated("users.json", b"[]")]), "two entries of the same name"),
+        ("half an archive", honest[..honest.len() / 2].to_vec(), "not a zip archive"),
+        ("an archive without its beginning", honest[40..].to_vec(), "not a zip archive"),
+        ("something else", b"%PDF-1.7".repeat(1000), "not a zip archive"),
+        ("nothing", Vec::new(), "not a zip archive"),
+        ("no export", ForgedZip::default().with(&Entry::empty("notes.txt")).finish(), "no Slack export"),
+        (
+            "a list that is an object",
+            lists(Entry::deflated("users.json", br#"{"id": "U1"}"#)),
+            "users.json in the archive is not a list in JSON",
+        ),
+        ("a list that is no JSON", lists(Entry::deflated("users.json", b"\xff\xfe\x00garbage")), "users.json in the archive is not a list"),
+        (
+            "a list that is too deep",
+            lists(Entry::deflated("users.json", "[".repeat(1_000_000).as_bytes())),
+            "users.json in the archive is not a list",
+        ),
+    ]
+}
+
+/// The two lists that there must be, with that one of users.
+fn lists(users: Entry) -> Vec<u8> {
+    ForgedZip::default().with(&Entry::deflated("channels.json", b"[]")).with(&users).finish()
+}
+
+/// 16 MB that say they are ten bytes.
+fn hidden_bomb(name: &str) -> Entry {
+    let mut entry = bomb(name, Compression::best());
+    entry.bytes = 10;
+    entry
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_archives_are_refused_by_name_and_leave_nothing_behind() {
+    let target = Target::make().await;
+    let before = target.events().await;
+    let mut memory_peak = 0;
+    for (what, archive, expected) in archives() {
+        let Ended { output, memory_peak: memory } = target.import(&archive).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(REFUSED), "{what}: {said}");
+        assert!(said.contains(expected), "{what}: {said}");
+        assert!(memory < MEMORY_MAX, "{what} took {memory} bytes");
+        memory_peak = memory_peak.max(memory);
+    }
+    println!("at most {} MB", memory_peak / MEGABYTE);
+    assert_eq!(target.events().await, before, "nothing was imported");
+    let good = target.import_file(&checkout().join("tests/fixtures/sample-export.zip")).await;
+    assert!(good.output.status.success(), "{}", String::from_utf8_lossy(&good.output.stderr));
+    assert!(target.events().await > before + 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_million_files_are_looked_at_in_bounded_memory_and_more_are_refused() {
+    let target = Target::make().await;
+    let before = target.events().await;
+    for (files, expected) in [(1_000_000, "no Slack export"), (1_000_001, "the archive has 1000001 entries; at most 1000000 are read")] {
+        let mut zip = ForgedZip::default();
+        (0..files).for_each(|n| zip.add(&Entry { method: STORED, ..Entry::empty(&format!("c/{n}.json")) }));
+        let Ended { output, memory_peak } = target.import(&zip.finish()).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(REFUSED) && said.contains(expected), "{files}: {said}");
+        println!("{files} files: {} MB", memory_peak / MEGABYTE);
+        assert!(memory_peak < MEMORY_OF_A_MILLION_MAX, "{files} files took {memory_peak} bytes");
+    }
+    assert_eq!(target.events().await, before);
+}
+
+/// What is wrong in the middle of an export is found out in the middle: what came before it stays, and the export goes on from there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_is_broken_in_the_middle_is_imported_once_it_is_mended() {
+    let target = Target::make().await;
+    let message = |day: u32| {
+        format!(r#"[{{"type": "message", "user": "U1", "ts": "{}.000100", "text": "day {day}"}}]"#, 1_735_689_600 + day * 86_400)
+    };
+    let days = |third: &[u8]| {
+        let days = [message(0).into_bytes(), message(1).into_bytes(), third.to_vec(), message(3).into_bytes()];
+        let entry = |(n, day): (usize, &Vec<u8>)| Entry::deflated(&format!("orchard/2025-01-0{}.json", n + 1), day);
+        export(&days.iter().enumerate().map(entry).collect::<Vec<_>>())
+    };
+    let count = "SELECT count(*), count(DISTINCT aggregate_id) FROM events WHERE event_type = 'message.posted' AND metadata->>'command' = 'import slack'";
+    let posted = || async { sqlx::query_as::<_, (i64, i64)>(count).fetch_one(&target.app.app().pool).await.expect("a count") };
+    for broken in [b"[{\"type\":".as_slice(), b"{}", b"null", b"\xff\xff"] {
+        let Ended { output, .. } = target.import(&days(broken)).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(REFUSED), "{said}");
+        assert!(said.contains("orchard/2025-01-03.json in the archive is not a list in JSON"), "{said}");
+        assert!(posted().await.0 <= 2);
+    }
+    let Ended { output, .. } = target.import(&days(message(2).as_bytes())).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(posted().await, (4, 4));
+}
+
+/// Elements that are not what they should be are counted and left out, and the rest is imported.
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_types_and_broken_characters_cost_no_more_than_themselves() {
+    let target = Target::make().await;
+    let day = br#"[null, 1, "x", [], {"type": 7}, {"type": "message", "user": ["U1"], "ts": "never", "text": {}},
+        {"type": "message", "user": "U1", "ts": "1735689600.000100", "text": "kept \ud83d \u0000 "},
+        {"type": "message", "user": "U1", "ts": 1735689601.0002, "text": "kept too", "reactions": "none", "edited": 3, "attachments": {}}]"#;
+    let mut broken = Entry::deflated("orchard/2025-01-01.json", day);
+    let mut name = Entry::empty("x");
+    name.name = b"orchard/\xff\xfe.json".to_vec();
+    broken.flags = 0;
+    let Ended { output, .. } = target.import(&export(&[broken, name])).await;
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said} {}", String::from_utf8_lossy(&output.stderr));
+    let texts = "SELECT payload->'message.posted'->>'content' FROM events WHERE event_type = 'message.posted' AND metadata->>'command' = 'import slack'";
+    let texts = sqlx::query_scalar::<_, String>(texts).fetch_all(&target.app.app().pool).await.expect("the texts");
+    assert!(texts.iter().any(|text| text.starts_with("kept \u{fffd}")), "{texts:?}");
+    assert!(said.contains("skipped"), "{said}");
+}

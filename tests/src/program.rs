@@ -1,0 +1,119 @@
+//! The binary itself, as a process of its own: for what a test wants to measure, starve, or kill.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+/// How often the memory of a process that runs to its end is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// A running `backscroll`, which is killed with it.
+pub struct Program(Child);
+
+/// What a process that has ended had to say, and the most memory that it had.
+pub struct Ended {
+    /// What it said, and how it ended.
+    pub output: Output,
+    /// The most memory that it had, in bytes.
+    pub memory_peak: u64,
+}
+
+/// Where it is: cargo builds it beside the tests, where it tests the whole workspace.
+///
+/// # Panics
+/// It is not there.
+#[must_use]
+pub fn path() -> PathBuf {
+    let tests = std::env::current_exe().expect("the test's own path");
+    let path = tests.parent().and_then(|folder| folder.parent()).expect("a target folder").join("backscroll");
+    assert!(path.exists(), "{} is not built: run the tests with --workspace", path.display());
+    path
+}
+
+fn command(arguments: &[&str], environment: &BTreeMap<String, String>) -> Command {
+    let mut command = Command::new(path());
+    command.args(arguments).env_clear().envs(environment).stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+}
+
+impl Program {
+    /// Serves; returns it, and the address.
+    ///
+    /// # Panics
+    /// It does not say that it serves.
+    #[must_use]
+    pub fn serve(environment: &BTreeMap<String, String>) -> (Self, String) {
+        let mut child = command(&["serve"], environment).stderr(Stdio::null()).spawn().expect("the binary runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let program = Self(child);
+        let line = lines.next().expect("a line").expect("a line");
+        let url = line.strip_prefix("serving at ").and_then(|rest| rest.split(',').next());
+        let url = url.unwrap_or_else(|| panic!("not serving: {line}")).to_owned();
+        // Somebody has to read what it says at its end.
+        drop(std::thread::spawn(move || lines.for_each(drop)));
+        (program, url)
+    }
+
+    /// The memory that it has now, in bytes.
+    ///
+    /// # Panics
+    /// It has ended.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        status(self.0.id(), "VmRSS").expect("a running process")
+    }
+
+    /// The most memory that it had, in bytes.
+    ///
+    /// # Panics
+    /// It has ended.
+    #[must_use]
+    pub fn memory_peak(&self) -> u64 {
+        status(self.0.id(), "VmHWM").expect("a running process")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a verb of the command line to its end.
+///
+/// # Panics
+/// The binary does not run.
+#[must_use]
+pub fn run(arguments: &[&str], environment: &BTreeMap<String, String>) -> Ended {
+    let mut child = command(arguments, environment).stderr(Stdio::piped()).spawn().expect("the binary runs");
+    let pid = child.id();
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let stdout = std::thread::spawn(move || read(stdout));
+    let stderr = std::thread::spawn(move || read(stderr));
+    let mut memory_peak = 0;
+    let status = loop {
+        memory_peak = memory_peak.max(status(pid, "VmHWM").unwrap_or(0));
+        if let Some(status) = child.try_wait().expect("its end") {
+            break status;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    };
+    let (stdout, stderr) = (stdout.join().expect("its output"), stderr.join().expect("its errors"));
+    Ended { output: Output { status, stdout, stderr }, memory_peak }
+}
+
+fn read(from: Option<impl std::io::Read>) -> Vec<u8> {
+    let mut text = Vec::new();
+    from.expect("a pipe").read_to_end(&mut text).expect("what it says");
+    text
+}
+
+/// A line of `/proc/<pid>/status`, which is in kB, in bytes.
+fn status(pid: u32, name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
