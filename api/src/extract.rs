@@ -5,6 +5,8 @@
 mod actor;
 mod body;
 mod command;
+#[cfg(test)]
+mod foreign_input;
 mod input;
 mod reading;
 
@@ -16,8 +18,8 @@ use actix_web::{HttpRequest, web};
 pub use actor::{Actor, BearerToken, Circumstances, expired};
 pub use body::{Body, NoBody, RequestBody};
 pub use command::{Command, Key};
-pub use input::{Change, reject_unless_line};
-pub use reading::{Cursor, Page, Reading, Seen, page_limit};
+pub use input::{Change, reject_unless_line, reject_unless_moment};
+pub use reading::{Cursor, Page, Reading, Seen, page_limit, read_place};
 
 use crate::config::Network;
 use crate::problem::Problem;

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use proptest::prelude::{any, prop_assert, proptest};
+use proptest::sample::{Index, select};
+
 use super::{ConfigError, LogFormat, Network, SETTINGS, Settings, as_markdown};
 
 fn environment(changes: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -93,4 +96,35 @@ fn a_network_contains_its_addresses_alone() {
 fn every_setting_is_in_the_documented_list() {
     let table = as_markdown();
     assert!(SETTINGS.iter().all(|setting| table.contains(setting.name)));
+}
+
+/// What people write where a number, an address or a name should be.
+const WRONG: [&str; 12] = ["-1", "0", "18446744073709551616", "1e9", "yes", " 7 ", "\u{7}", "::", "postgres://", "/32", "=,=", "\"\"\""];
+
+proptest! {
+    #[test]
+    fn whatever_a_setting_says_it_is_used_or_named(index in any::<Index>(), text: String, wrong in select(WRONG.to_vec())) {
+        let setting = index.get(SETTINGS);
+        for text in [text.as_str(), wrong] {
+            // What is no address is looked up as a name, and a test asks no name servers.
+            if setting.name == "listen" {
+                continue;
+            }
+            let variable = super::variable(setting.name);
+            if let Err(ConfigError::Wrong(mistakes)) = Settings::from_sources(&environment(&[(&variable, text)]), None) {
+                prop_assert!(mistakes.len() == 1 && mistakes[0].contains(&variable), "{:?}", mistakes);
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_the_file_says_it_is_used_or_refused_with_its_name(text in "([a-z_]{1,12} ?= ?(\"[^\"]{0,9}\"|[0-9-]{1,20}|\\[[0-9,]{0,9})?\n){0,5}", noise in any::<String>()) {
+        for text in [text, noise] {
+            match Settings::from_sources(&environment(&[]), Some((Path::new("backscroll.toml"), &text))) {
+                Ok(_) => {}
+                Err(ConfigError::Wrong(mistakes)) => prop_assert!(!mistakes.is_empty()),
+                Err(error) => prop_assert!(error.to_string().contains("backscroll.toml"), "{}", error),
+            }
+        }
+    }
 }

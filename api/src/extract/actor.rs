@@ -31,7 +31,7 @@ impl FromRequest for BearerToken {
     }
 }
 
-fn token_of(request: &HttpRequest) -> Result<Token, Problem> {
+pub(super) fn token_of(request: &HttpRequest) -> Result<Token, Problem> {
     let missing =
         || Problem::unauthenticated("auth.token_missing", "sign in (POST /v1/sessions) and send the token: Authorization: Bearer bs_…");
     let text = request.headers().get(AUTHORIZATION).ok_or_else(missing)?.to_str().map_err(|_| expired())?;

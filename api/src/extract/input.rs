@@ -1,8 +1,14 @@
 //! Small pieces that the inputs of several resources share.
 
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Deserializer};
 
 use crate::problem::Problem;
+
+/// The years that RFC 3339 can write.
+const YEARS: RangeInclusive<i32> = 0..=9999;
 
 /// A field of a partial change (JSON Merge Patch, RFC 7396): absent keeps what is there, `null` clears it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +64,17 @@ pub fn reject_unless_line(field: &'static str, text: &str, chars_max: usize) -> 
         return Err(Problem::invalid("input.invalid", field, format!("{field} must be one line of 1 to {chars_max} characters")));
     }
     Ok(())
+}
+
+/// Refuses a moment that RFC 3339 cannot write: Postgres, for one, begins in the year 4713 before ours.
+///
+/// # Errors
+/// Names the field.
+pub fn reject_unless_moment(field: &'static str, moment: DateTime<Utc>) -> Result<(), Problem> {
+    if YEARS.contains(&moment.year()) {
+        return Ok(());
+    }
+    Err(Problem::malformed("request.query_invalid", Some(field.into()), format!("{field} must be in the years 0000 to 9999")))
 }
 
 #[cfg(test)]

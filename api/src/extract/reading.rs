@@ -11,10 +11,11 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use commands::CommandError;
 use domain::ids::UserId;
 use futures::future::LocalBoxFuture;
+use projections::relational::messages::Cursor as Place;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Actor, MIN_POSITION, POSITION, header};
+use super::{Actor, MIN_POSITION, POSITION, header, reject_unless_moment};
 use crate::app::App;
 use crate::problem::Problem;
 
@@ -70,7 +71,7 @@ async fn reach(app: &App, min_position: i64) -> Result<i64, Problem> {
     Ok(app.progress.wait_for(projections::RELATIONAL, min_position, WAIT_MAX).await?)
 }
 
-fn min_position(request: &HttpRequest) -> Result<i64, Problem> {
+pub(super) fn min_position(request: &HttpRequest) -> Result<i64, Problem> {
     let Some(text) = header(request, MIN_POSITION)? else {
         return Ok(0);
     };
@@ -160,14 +161,24 @@ impl<T: for<'de> Deserialize<'de>> Cursor<T> {
     /// # Errors
     /// It is none of ours.
     pub fn read(field: &'static str, text: Option<&str>) -> Result<Option<T>, Problem> {
-        let refused = |()| {
-            Problem::malformed(
-                "request.cursor_invalid",
-                Some(field.into()),
-                format!("{field} must be a cursor of an earlier answer, as it was"),
-            )
-        };
-        text.map(|text| text.parse::<Self>().map(|cursor| cursor.0).map_err(refused)).transpose()
+        text.map(|text| text.parse::<Self>().map(|cursor| cursor.0).map_err(|()| no_cursor(field))).transpose()
+    }
+}
+
+fn no_cursor(field: &'static str) -> Problem {
+    let detail = format!("{field} must be a cursor of an earlier answer, as it was");
+    Problem::malformed("request.cursor_invalid", Some(field.into()), detail)
+}
+
+/// Reads a cursor among messages that a client gives back.
+///
+/// # Errors
+/// It is none of ours: no message has such a time.
+pub fn read_place(field: &'static str, text: Option<&str>) -> Result<Option<Place>, Problem> {
+    let place = Cursor::<Place>::read(field, text)?;
+    match place.map(|place| reject_unless_moment(field, place.created_at)) {
+        Some(Err(_)) => Err(no_cursor(field)),
+        _ => Ok(place),
     }
 }
 

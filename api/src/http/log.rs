@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
 use crate::app::App;
-use crate::extract::{Cursor, Page, Reading, Seen, page_limit, reject_unless_line};
+use crate::extract::{Cursor, Page, Reading, Seen, page_limit, reject_unless_line, reject_unless_moment};
 use crate::problem::Problem;
 
 /// The most characters of an event's name.
@@ -51,6 +51,8 @@ pub struct LogQuery {
 impl LogQuery {
     fn parse(&self, workspace_id: WorkspaceId, limit: u16) -> Result<LogFilter, Problem> {
         self.event_type.as_deref().map_or(Ok(()), |name| reject_unless_line("type", name, EVENT_TYPE_CHARS_MAX))?;
+        self.from.map_or(Ok(()), |from| reject_unless_moment("from", from))?;
+        self.to.map_or(Ok(()), |to| reject_unless_moment("to", to))?;
         Ok(LogFilter {
             workspace_id: Some(workspace_id),
             actor: self.actor,

@@ -3,13 +3,13 @@
 use actix_web::get;
 use actix_web::web::{Data, Path, Query};
 use domain::ids::UserId;
-use projections::relational::messages::{Cursor as Place, MessageRow};
+use projections::relational::messages::MessageRow;
 
 use super::headers::QueryHeaders;
 use super::members::PageQuery;
 use super::path::WorkspacePath;
 use crate::app::App;
-use crate::extract::{Cursor, Page, Reading, Seen, page_limit};
+use crate::extract::{Page, Reading, Seen, page_limit, read_place};
 use crate::problem::Problem;
 
 /// Shows the messages that mention the asker, newest first. A page may have fewer rows than asked for while there is a next one: messages of
@@ -24,7 +24,7 @@ pub async fn list_mentions(
     app: Data<App>,
 ) -> Result<Seen<Page<MessageRow>>, Problem> {
     app.commands.active_member(reading.actor, path.workspace_id).await?;
-    let (after, limit) = (Cursor::<Place>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
+    let (after, limit) = (read_place("after", query.after.as_deref())?, page_limit(query.limit)?);
     let rows = app.read_models.mentions_of(reading.actor, path.workspace_id, after, limit + 1).await?;
     let mut page = Page::cut(rows, limit, MessageRow::cursor);
     page.items = readable(&app, reading.actor, page.items).await?;

@@ -8,7 +8,7 @@ use domain::MessageCommand;
 use domain::ids::{ChannelId, MessageId};
 use domain::message::NewMessage;
 use domain::text::{ClientMsgId, InvalidText, MessageBody};
-use projections::relational::messages::{Cursor as Place, HistoryPage, MessageDetail, MessageRow};
+use projections::relational::messages::{HistoryPage, MessageDetail, MessageRow};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
@@ -17,7 +17,7 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{ChannelPath, MessagePath};
 use crate::app::App;
-use crate::extract::{Body, Command, Cursor, Reading, Seen, page_limit};
+use crate::extract::{Body, Command, Cursor, Reading, Seen, page_limit, read_place};
 use crate::problem::Problem;
 
 /// What to post.
@@ -98,8 +98,8 @@ pub struct HistoryQuery {
 impl HistoryQuery {
     fn parse(&self) -> Result<(HistoryPage, u16), Problem> {
         let limit = page_limit(self.limit)?;
-        let before = Cursor::<Place>::read("before", self.before.as_deref())?;
-        let after = Cursor::<Place>::read("after", self.after.as_deref())?;
+        let before = read_place("before", self.before.as_deref())?;
+        let after = read_place("after", self.after.as_deref())?;
         let page = match (before, after, self.around) {
             (None, None, None) => HistoryPage::Latest,
             (Some(place), None, None) => HistoryPage::Before(place),

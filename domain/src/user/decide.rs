@@ -1,12 +1,15 @@
 //! The rules of users, without async, clock or framework. One function per command.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 
 use super::{Preferences, Profile, Registration, User, UserEvent, UserRefusal};
 use crate::context::Context;
 use crate::text::{Emoji, Reason, StatusText};
 
 type Decision = Result<Vec<UserEvent>, UserRefusal>;
+
+/// The last year that RFC 3339 can write; databases do not go much further.
+const YEAR_MAX: i32 = 9999;
 
 /// Makes somebody a user, once.
 pub(super) fn register(user: &User, registration: Box<Registration>) -> Decision {
@@ -41,7 +44,7 @@ pub(super) fn change_status(
     expires_at: Option<DateTime<Utc>>,
 ) -> Decision {
     active(user)?;
-    if expires_at.is_some_and(|end| end <= context.at) {
+    if expires_at.is_some_and(|end| end <= context.at || end.year() > YEAR_MAX) {
         return Err(UserRefusal::StatusOver);
     }
     Ok(vec![UserEvent::StatusChanged { text, emoji, expires_at }])

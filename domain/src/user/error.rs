@@ -11,6 +11,6 @@ refusals! {
         SuspendedAlready = "user.suspended_already" Conflict "this user is suspended already",
         NotSuspended = "user.not_suspended" Conflict "this user is not suspended",
         StatusOver = "user.status_over" Invalid("expires_at")
-            "a status must end in the future: leave expires_at out for one without an end",
+            "a status must end in the future, and before the year 10000: leave expires_at out for one without an end",
     }
 }

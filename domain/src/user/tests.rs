@@ -125,6 +125,12 @@ fn a_status_is_cleared() {
 }
 
 #[test]
+fn a_status_cannot_end_in_a_year_that_no_database_knows() {
+    let end = "+262142-12-31T23:59:59Z".parse().expect("a time");
+    Given::with(()).given(vec![registered()]).when((by(ANN), status(Some(end)))).then_expect_error(UserRefusal::StatusOver);
+}
+
+#[test]
 fn a_status_cannot_end_before_it_begins() {
     for end in [now(), minutes_later(-1)] {
         Given::with(()).given(vec![registered()]).when((by(ANN), status(Some(end)))).then_expect_error(UserRefusal::StatusOver);

@@ -157,6 +157,10 @@ fn time(value: Option<&[u8]>) -> Result<DateTime<Utc>, Malformed> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{any, prop_assert, proptest};
+    use proptest::sample::Index;
+
     use super::*;
 
     fn copied() -> Vec<u8> {
@@ -199,6 +203,22 @@ mod tests {
         for cut in 0..bytes.len() {
             let (before, after) = bytes.split_at(cut);
             assert_eq!(positions(&[before, after]), expected, "cut at {cut}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_copy_that_was_damaged_is_read_or_refused(damage in vec((any::<Index>(), any::<u8>()), 1..4), end: Index, piece in 1..64_usize) {
+            let mut bytes = copied();
+            for (place, byte) in damage {
+                let at = place.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes.truncate(end.index(bytes.len()) + 1);
+            let mut parser = Parser::default();
+            let mut rows = 0;
+            let read = bytes.chunks(piece).try_for_each(|piece| parser.feed(piece, |_| rows += 1));
+            prop_assert!(read.is_err() || rows <= 2);
         }
     }
 

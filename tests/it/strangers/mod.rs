@@ -8,3 +8,4 @@ mod invalid_http;
 mod raw;
 mod rude_clients;
 mod schemathesis;
+mod tampered;

@@ -2,6 +2,7 @@
 
 mod archives;
 mod exports;
+mod foreign_input;
 mod hostile;
 mod mapping;
 mod memory;
