@@ -9,4 +9,4 @@ require_rust
 cargo fmt --all --check
 cargo clippy --workspace --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace
-scripts/check-licences.sh
+scripts/check-dependencies.sh
