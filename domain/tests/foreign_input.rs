@@ -1,5 +1,6 @@
 //! Whatever text comes from outside: it is parsed or refused, and nothing panics.
 #![expect(clippy::expect_used, reason = "a panic in a test is a failed test, with its line")]
+#![expect(clippy::disallowed_methods, reason = "the fixtures are files")]
 
 use domain::formatting::FormattedContent;
 use domain::text::*;
