@@ -15,6 +15,8 @@ use crate::place::Place;
 
 /// How long it may take to start.
 const START_MAX: Duration = Duration::from_secs(30);
+/// How long a killed process may take to be gone.
+const END_MAX: Duration = Duration::from_secs(5);
 /// How long the read models may take to have everything.
 const CATCH_UP_MAX: Duration = Duration::from_secs(300);
 
@@ -58,6 +60,17 @@ impl Served {
         let status = std::fs::read_to_string(file).expect("its status");
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().split(' ').next()?.parse::<f64>().ok());
         resident.expect("its memory") / 1_024.0
+    }
+}
+
+/// Ends the process, and waits until it is gone: the database goes next, and nobody may come back to it meanwhile.
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.start_kill();
+        let gives_up_at = Instant::now() + END_MAX;
+        while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < gives_up_at {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
