@@ -2,6 +2,7 @@
 
 mod connect;
 mod connection;
+mod deadline;
 mod listener;
 mod server;
 

@@ -18,7 +18,7 @@ use utoipa_actix_web::AppExt;
 
 use super::connect::cores;
 use super::connection::Connection;
-use super::{App, StartError, listener};
+use super::{App, StartError, deadline, listener};
 use crate::http::unknown::{Methods, answer_unknown};
 use crate::openapi::{self, Document};
 use crate::{extract, http, telemetry};
@@ -174,6 +174,7 @@ fn serve(app: App, listener: TcpListener) -> std::io::Result<actix_server::Serve
             .configure(|config| extract::configure(config, app.settings.body_bytes_max))
             .configure(http::docs::configure)
             .default_service(web::to(answer_unknown))
+            .wrap(from_fn(deadline::answer_in_time))
             .wrap(middleware::DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
             .wrap(Compress::default())
             .wrap(from_fn(telemetry::observe))

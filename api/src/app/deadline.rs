@@ -1,0 +1,53 @@
+//! An answer in any case: a server behind us may stand still without ending its connections, and a request must not wait for it for ever.
+
+use std::time::Duration;
+
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+
+use super::App;
+use crate::problem::Problem;
+
+/// How long an answer may take once the request is there as a whole. Longer than anything waits that has a limit of its own.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+
+/// Answers with a problem where the answer takes too long. What was asked may have been done.
+///
+/// # Errors
+/// Those of what it wraps, and that it took too long.
+pub async fn answer_in_time<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
+    let body_max = request.app_data::<Data<App>>().map_or(Duration::ZERO, |app| app.settings.request_body_timeout);
+    within(body_max + ANSWER_MAX, next.call(request)).await
+}
+
+async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
+        tracing::warn!(limit_seconds = limit.as_secs(), "an answer took too long, and was given up");
+        let detail = "the answer took too long: try again, a command under the same Idempotency-Key";
+        Err(Problem::unavailable("request.unanswered", detail).into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::StatusCode;
+    use actix_web::http::header::RETRY_AFTER;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_would_wait_for_ever_is_told_to_try_again() {
+        let given_up = within::<()>(Duration::from_millis(5), std::future::pending()).await.expect_err("no answer");
+        let response = given_up.error_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(RETRY_AFTER));
+    }
+
+    #[tokio::test]
+    async fn an_answer_in_time_is_given() {
+        assert_eq!(within(Duration::from_secs(5), async { Ok(7) }).await.ok(), Some(7));
+    }
+}
