@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -23,6 +23,12 @@ use crate::registry;
 
 /// How often a process that does not hold a projection tries to.
 const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The least time from one small batch to the next: at a steady load, several events share a commit. Who comes alone does not wait.
+const PACE: Duration = Duration::from_millis(5);
+
+/// Up to how many events a batch is small.
+const SMALL_BATCH_EVENTS: usize = 100;
 
 /// How long to wait after a failure, at first.
 const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
@@ -114,10 +120,14 @@ async fn hold(
             events = feed.next(stood.position) => events?,
             () = shutdown.cancelled() => break,
         };
+        let (began, small) = (Instant::now(), events.len() <= SMALL_BATCH_EVENTS);
         stood = apply(&mut connection, projector, stood, events, &mut parked).await?;
         settings.progress.reached(name, stood.position);
         feed.applied(stood.position).await;
         *failures = 0;
+        if small {
+            sleep_until(began + PACE).await;
+        }
     }
     Ok(connection.close().await?)
 }
@@ -143,6 +153,8 @@ async fn apply(
 /// A connection of its own, which ends with the hold.
 pub(crate) async fn connect(pool: &PgPool) -> sqlx::Result<PgConnection> {
     let options = crate::connect_options(pool.connect_options().as_ref().clone()).application_name("backscroll projector");
+    // The full text index puts new words aside, and sorts them in when there are so many: little and often holds nobody up.
+    let options = options.options([("gin_pending_list_limit", "256kB")]);
     PgConnection::connect_with(&options).await
 }
 

@@ -17,7 +17,7 @@ use futures::StreamExt;
 use serde_json::value::RawValue;
 use sqlx::{PgPool, query};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -28,6 +28,10 @@ use leader::Leader;
 const IN_FLIGHT_MAX: i64 = 1_000;
 /// How long the log is not looked at when nobody says that it has grown.
 const POLL_EVERY: Duration = Duration::from_millis(250);
+/// The least time from one batch that was not full to the next: at a steady load, several events share the way there.
+const PACE: Duration = Duration::from_millis(2);
+/// How often the cursor is saved, at most. Where it lags behind, the stream says how far it is.
+const SAVE_EVERY: Duration = Duration::from_millis(100);
 /// How long is waited after something failed, and how long at most.
 const BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
@@ -136,15 +140,20 @@ async fn lead(settings: &Settings, pause: &mut Pause) -> Result<(), RelayError> 
     settings.stats.leading.store(true, Ordering::Relaxed);
     let mut woken = settings.nats.subscribe(migrations::nats::wake_subject(&settings.stream)).await.map_err(nats_error)?;
     let mut head = settings.head.clone();
+    let (mut saved, mut saved_at) = (cursor.position, Instant::now());
     loop {
+        let began = Instant::now();
         head.mark_unchanged();
         let events = read(&settings.pool, cursor.position).await?;
         let is_full = events.len() as i64 == IN_FLIGHT_MAX;
         if !events.is_empty() {
             publisher.publish(&events, &mut cursor).await?;
-            leader.save(&cursor).await?;
             pause.shrink();
             settings.stats.position.store(cursor.position, Ordering::Relaxed);
+        }
+        if saved < cursor.position && saved_at.elapsed() >= SAVE_EVERY {
+            leader.save(&cursor).await?;
+            (saved, saved_at) = (cursor.position, Instant::now());
         }
         if !is_full {
             tokio::select! {
@@ -154,6 +163,7 @@ async fn lead(settings: &Settings, pause: &mut Pause) -> Result<(), RelayError> 
             if events.is_empty() {
                 leader.still_leads().await?;
             }
+            sleep_until(began + PACE).await;
         }
     }
 }
