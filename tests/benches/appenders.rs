@@ -12,6 +12,7 @@ use domain::text::MessageBody;
 use domain::{Context, Event, Message, MessageEvent, StreamId};
 use postgres_es::PostgresEventRepository;
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use tests::TestDatabase;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -92,7 +93,9 @@ pub struct Stock {
 impl Stock {
     pub async fn start() -> Self {
         let database = TestDatabase::create().await;
-        let pool = database.pool(16).await;
+        // As its own `default_postgress_pool` does, which asks each connection whether it lives before its use.
+        let options = database.pool(1).await.connect_options().as_ref().clone();
+        let pool = PgPoolOptions::new().max_connections(10).connect_with(options).await.expect("Postgres");
         let table = format!("DROP TABLE events CASCADE; {STOCK_TABLE}");
         sqlx::raw_sql(&table).execute(&pool).await.expect("the table of postgres-es");
         Self { _database: database, repository: Arc::new(PostgresEventRepository::new(pool)) }
