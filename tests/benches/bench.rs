@@ -32,7 +32,12 @@ mod served;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// The server's: what is measured in this process allocates as it does there, and so do the references.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
