@@ -23,7 +23,6 @@ mod furnish;
 mod load;
 mod machine;
 mod page;
-mod place;
 mod posters;
 mod report;
 mod rows;

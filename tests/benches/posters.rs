@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use api::auth::sessions::Device;
 use domain::ids::WorkspaceId;
+use tests::Place;
 
 use crate::client::Client;
 use crate::furnish::{Furnished, messages_path, text};
 use crate::load::Caller;
-use crate::place::Place;
 use crate::served::Served;
 
 /// A server with a channel, and the tokens of some who are in it.
@@ -42,7 +42,7 @@ impl Posters {
 
     /// The same on a server with those arguments.
     pub async fn start_with(members: usize, posters: usize, arguments: &[&str]) -> Self {
-        let place = Place::create().await;
+        let place = Place::create(&[]).await;
         let app = place.app().await;
         let furnished = Furnished::with(app.commands.store(), members).await;
         let mut tokens = Vec::with_capacity(posters);
@@ -53,7 +53,7 @@ impl Posters {
         drop(app);
         let path = messages_path(furnished.channel_id);
         let posters = Self {
-            served: Served::at(&place, arguments).await,
+            served: Served::at(&place, arguments),
             workspace_id: furnished.workspace_id,
             path,
             tokens,

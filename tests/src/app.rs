@@ -1,36 +1,25 @@
 //! A server of its own for each test: its own database, its own stream in NATS, its own keys in Redis, on a port that was free.
 
-use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use api::app::{App, Roles, Server};
-use api::config::Settings;
-use redis::AsyncCommands;
 use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::TestDatabase;
 use crate::answer::Answer;
 use crate::person::{PASSWORD, Person, send};
+use crate::place::Place;
 use crate::program::Program;
-use crate::servers::{address, nats};
-
-/// 32 zeros: what is sealed in a test need not be secret.
-const MASTER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /// A running server, and what it runs on.
 pub struct TestApp {
     /// Where it serves.
     pub url: String,
-    /// What its keys in Redis begin with.
-    pub redis_prefix: String,
-    /// The name of its stream.
-    pub stream: String,
-    /// Its database.
-    pub database: TestDatabase,
+    // In this order they go: whoever works in the place before the place.
     server: Option<Server>,
     program: Option<Program>,
-    environment: BTreeMap<String, String>,
+    place: Place,
     http: reqwest::Client,
 }
 
@@ -51,8 +40,7 @@ impl TestApp {
     /// It does not start.
     pub async fn start_as(roles: Roles, changes: &[(&str, &str)]) -> Self {
         let mut test = Self::not_started(changes).await;
-        let settings = Settings::from_sources(&test.environment, None).expect("the settings of a test");
-        let app = App::connect(settings).await.expect("the servers that a test needs: run `make services` first");
+        let app = test.place.app().await;
         let server = Server::start(app, roles).expect("a server");
         test.url = format!("http://{}", server.address().expect("an address"));
         test.server = Some(server);
@@ -62,36 +50,16 @@ impl TestApp {
     /// A fresh one, in a process of its own: the binary, with settings of the environment changed. It has no [`TestApp::app`].
     pub async fn start_program(changes: &[(&str, &str)]) -> Self {
         let mut test = Self::not_started(changes).await;
-        let (program, url) = Program::serve(&test.environment);
+        let (program, url) = Program::serve(&test.place.environment);
         (test.program, test.url) = (Some(program), url);
         test
     }
 
     /// What one needs, and nobody who serves.
     pub async fn not_started(changes: &[(&str, &str)]) -> Self {
-        let database = TestDatabase::create().await;
-        let name = Uuid::now_v7().simple().to_string();
-        let (redis_prefix, stream) = (format!("test:{name}:"), format!("test-{name}"));
-        let mut environment = BTreeMap::from([
-            ("BACKSCROLL_POSTGRES_URL".to_owned(), database.url.clone()),
-            ("BACKSCROLL_REDIS_URL".to_owned(), address("BACKSCROLL_REDIS_URL")),
-            ("BACKSCROLL_NATS_URL".to_owned(), address("BACKSCROLL_NATS_URL")),
-            ("BACKSCROLL_MASTER_KEY".to_owned(), MASTER_KEY.to_owned()),
-            ("BACKSCROLL_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
-            ("BACKSCROLL_HTTP_WORKERS".to_owned(), "1".to_owned()),
-            ("BACKSCROLL_POSTGRES_CONNECTIONS".to_owned(), "10".to_owned()),
-            ("BACKSCROLL_REDIS_KEY_PREFIX".to_owned(), redis_prefix.clone()),
-            ("BACKSCROLL_NATS_STREAM".to_owned(), stream.clone()),
-        ]);
-        environment.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let (url, http) = (String::new(), reqwest::Client::new());
-        Self { url, redis_prefix, stream, database, server: None, program: None, environment, http }
-    }
-
-    /// The settings that it runs with, as variables of the environment.
-    #[must_use]
-    pub fn environment(&self) -> &BTreeMap<String, String> {
-        &self.environment
+        let small = [("BACKSCROLL_HTTP_WORKERS", "1"), ("BACKSCROLL_POSTGRES_CONNECTIONS", "10")];
+        let place = Place::create(&[&small, changes].concat()).await;
+        Self { url: String::new(), server: None, program: None, place, http: reqwest::Client::new() }
     }
 
     /// The process that it runs in.
@@ -155,35 +123,12 @@ impl TestApp {
         let request = self.http.request(method, format!("{}{path}", self.url));
         send(body.into_iter().fold(request, reqwest::RequestBuilder::json)).await
     }
-
-    /// Forgets everything that Redis knows of this server.
-    ///
-    /// # Panics
-    /// Redis does not answer.
-    pub async fn empty_redis(&self) -> usize {
-        let client = redis::Client::open(address("BACKSCROLL_REDIS_URL")).expect("the address of Redis");
-        let mut connection = client.get_multiplexed_async_connection().await.expect("Redis");
-        let keys = connection.keys::<_, Vec<String>>(format!("{}*", self.redis_prefix)).await.expect("the keys");
-        for key in &keys {
-            connection.del::<_, ()>(key).await.expect("the key goes");
-        }
-        keys.len()
-    }
 }
 
-/// Leaves nothing behind in NATS; the database goes by itself, and keys of Redis expire.
-impl Drop for TestApp {
-    fn drop(&mut self) {
-        drop((self.server.take(), self.program.take()));
-        let stream = self.stream.clone();
-        let deleted = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(async {
-                let _ = async_nats::jetstream::new(nats().await).delete_stream(&stream).await;
-            });
-            Ok::<(), std::io::Error>(())
-        });
-        // A test that has failed is not to fail once more for what it leaves behind.
-        let _ = deleted.join();
+impl Deref for TestApp {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.place
     }
 }

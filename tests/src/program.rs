@@ -32,7 +32,12 @@ pub fn path() -> PathBuf {
     path
 }
 
-fn command(arguments: &[&str], environment: &BTreeMap<String, String>) -> Command {
+/// A call of it, whose output is for us to read.
+///
+/// # Panics
+/// It is not there.
+#[must_use]
+pub fn command(arguments: &[&str], environment: &BTreeMap<String, String>) -> Command {
     let mut command = Command::new(path());
     command.args(arguments).env_clear().envs(environment).stdin(Stdio::null()).stdout(Stdio::piped());
     command
@@ -45,7 +50,16 @@ impl Program {
     /// It does not say that it serves.
     #[must_use]
     pub fn serve(environment: &BTreeMap<String, String>) -> (Self, String) {
-        let mut child = command(&["serve"], environment).stderr(Stdio::null()).spawn().expect("the binary runs");
+        Self::serving(&mut command(&["serve"], environment), Stdio::null())
+    }
+
+    /// Runs a call that serves, and keeps its log there; returns it, and the address.
+    ///
+    /// # Panics
+    /// It does not say that it serves.
+    #[must_use]
+    pub fn serving(command: &mut Command, log: impl Into<Stdio>) -> (Self, String) {
+        let mut child = command.stderr(log).spawn().expect("the binary runs");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let program = Self(child);
         let line = lines.next().expect("a line").expect("a line");

@@ -6,12 +6,12 @@ use domain::ids::ChannelId;
 use projections::relational::messages::Cursor;
 use serde_json::Value;
 use sqlx::PgPool;
+use tests::Place;
 use uuid::Uuid;
 
 use crate::client::Client;
 use crate::furnish::{Furnished, messages_path};
 use crate::load::{Caller, rate, rate_of};
-use crate::place::Place;
 use crate::report::{Goal, Report};
 use crate::runs::{Runs, runs, sized};
 use crate::served::Served;
@@ -27,7 +27,7 @@ const DAYS: i64 = 90;
 
 pub async fn measure(report: &mut Report) {
     let messages = sized(100_000, 10_000);
-    let place = Place::create().await;
+    let place = Place::create(&[]).await;
     let app = place.app().await;
     let furnished = Furnished::with(app.commands.store(), WRITERS).await;
     let head = furnished.fill(app.commands.store(), messages, DAYS).await;
@@ -38,7 +38,7 @@ pub async fn measure(report: &mut Report) {
          server's own statement over as many connections as the server reads with ({connections}), and makes nothing of them"
     ));
     drop(app);
-    let (served, path) = (Served::at(&place, &[]).await, messages_path(furnished.channel_id));
+    let (served, path) = (Served::at(&place, &[]), messages_path(furnished.channel_id));
     served.has_projected(head, token.expose(), &path).await;
     let pool = place.database.read_pool(connections).await;
     sqlx::raw_sql("VACUUM ANALYZE read.messages").execute(&pool).await.expect("what autovacuum will do some time");

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::archive::{self, archive};
@@ -10,7 +11,7 @@ use crate::load::open_loop;
 use crate::posters::Posters;
 use crate::report::{Goal, Report};
 use crate::runs::{Latencies, Runs, sized};
-use crate::served::backscroll;
+use crate::served::{backscroll, log};
 
 const A_SECOND: u32 = 1_000;
 const CONNECTIONS: usize = 64;
@@ -62,9 +63,9 @@ pub async fn measure(report: &mut Report) {
 }
 
 async fn import(posters: &Posters, archive: &std::path::Path) {
-    let mut command = backscroll(&posters.place);
-    command.args(["import", "slack"]).arg(archive).args(["--workspace", &posters.workspace_id.to_string(), "--json"]);
-    let done = command.output().await.expect("an import");
+    let (archive, workspace_id) = (archive.display().to_string(), posters.workspace_id.to_string());
+    let mut command = backscroll(&posters.place, &["import", "slack", &archive, "--workspace", &workspace_id, "--json"]);
+    let done = spawn_blocking(move || command.stderr(log()).output()).await.expect("a thread").expect("an import");
     assert!(done.status.success(), "the import fails: target/bench-server.log");
     // One more post, and until it is projected so is the archive.
     posters.post_once().await;

@@ -140,7 +140,7 @@ impl Servers {
     }
 
     async fn script(&self, arguments: &[&str]) -> Result<()> {
-        let output = script_command(&self.run, arguments).output().await?;
+        let output = Command::from(script_command(&self.run, arguments)).output().await?;
         if !output.status.success() {
             bail!("services.sh {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
         }
@@ -148,8 +148,8 @@ impl Servers {
     }
 }
 
-fn script_command(run: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(checkout().join("scripts/services.sh"));
+fn script_command(run: &Path, arguments: &[&str]) -> std::process::Command {
+    let mut command = std::process::Command::new(checkout().join("scripts/services.sh"));
     command.args(arguments).env("BACKSCROLL_RUN", run).stdin(Stdio::null()).stdout(Stdio::null());
     // An address in the environment would mean: use that server, which is not ours.
     for server in ["POSTGRES", "NATS", "REDIS"] {
@@ -166,11 +166,6 @@ fn read_addresses(file: &Path) -> Result<HashMap<String, String>> {
 /// A campaign that fails or panics leaves no server running.
 impl Drop for Servers {
     fn drop(&mut self) {
-        let mut stop = std::process::Command::new(checkout().join("scripts/services.sh"));
-        stop.arg("stop").env("BACKSCROLL_RUN", &self.run).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        for server in ["POSTGRES", "NATS", "REDIS"] {
-            stop.env_remove(format!("BACKSCROLL_{server}_URL"));
-        }
-        let _ = stop.status();
+        let _ = script_command(&self.run, &["stop"]).stderr(Stdio::null()).status();
     }
 }

@@ -74,11 +74,11 @@ async fn another_password_ends_the_other_sessions() {
 async fn redis_emptied_signs_nobody_out() {
     let app = TestApp::start().await;
     let people = [app.sign_up("ann").await, app.sign_up("ben").await];
-    assert_eq!(app.empty_redis().await, 2);
+    assert_eq!(app.empty_redis().await.expect("Redis"), 2);
     for person in &people {
         person.get("/v1/users/me").await.expect(200);
     }
-    assert_eq!(app.empty_redis().await, 2, "the sessions were put back");
+    assert_eq!(app.empty_redis().await.expect("Redis"), 2, "the sessions were put back");
 
     people[0].delete("/v1/sessions/current").await.expect(204);
     people[0].get("/v1/users/me").await.expect_problem(401, "auth.token_invalid");

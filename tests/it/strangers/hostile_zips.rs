@@ -39,7 +39,7 @@ impl Target {
 
     async fn import_file(&self, path: &Path) -> Ended {
         let (path, workspace) = (path.to_str().expect("a path").to_owned(), self.team.id.to_string());
-        let environment = self.app.environment().clone();
+        let environment = self.app.environment.clone();
         let import = move || run(&["import", "slack", &path, "--workspace", &workspace], &environment);
         tokio::task::spawn_blocking(import).await.expect("the import ends")
     }

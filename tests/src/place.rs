@@ -1,0 +1,91 @@
+//! A place for servers: a database, a stream of NATS and keys of Redis of its own, which go when it goes.
+
+use std::collections::BTreeMap;
+
+use api::app::App;
+use api::config::Settings;
+use redis::AsyncCommands;
+use uuid::Uuid;
+
+use crate::TestDatabase;
+use crate::servers::{address, nats};
+
+/// 32 zeros: what is sealed here need not be secret.
+const MASTER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+/// What servers need, and nobody else uses.
+pub struct Place {
+    /// The settings of a server here, as its environment; what it does not name is as the product has it.
+    pub environment: BTreeMap<String, String>,
+    /// The database.
+    pub database: TestDatabase,
+    /// The name of the stream.
+    pub stream: String,
+    /// What the keys in Redis begin with.
+    pub redis_prefix: String,
+}
+
+impl Place {
+    /// A fresh one, with settings of the environment changed.
+    pub async fn create(changes: &[(&str, &str)]) -> Self {
+        let database = TestDatabase::create().await;
+        let name = Uuid::now_v7().simple();
+        let (redis_prefix, stream) = (format!("test:{name}:"), format!("test-{name}"));
+        let (redis, nats) = (address("BACKSCROLL_REDIS_URL"), address("BACKSCROLL_NATS_URL"));
+        let needed = [
+            ("BACKSCROLL_POSTGRES_URL", database.url.as_str()),
+            ("BACKSCROLL_REDIS_URL", &redis),
+            ("BACKSCROLL_NATS_URL", &nats),
+            ("BACKSCROLL_MASTER_KEY", MASTER_KEY),
+            ("BACKSCROLL_LISTEN", "127.0.0.1:0"),
+            ("BACKSCROLL_REDIS_KEY_PREFIX", &redis_prefix),
+            ("BACKSCROLL_NATS_STREAM", &stream),
+        ];
+        let settings = needed.iter().chain(changes);
+        let environment = settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { environment, database, stream, redis_prefix }
+    }
+
+    /// The parts of a server here, in this process, none of which does anything by itself.
+    ///
+    /// # Panics
+    /// A setting is wrong, or a server is not there.
+    pub async fn app(&self) -> App {
+        let settings = Settings::from_sources(&self.environment, None).expect("the settings");
+        App::connect(settings).await.expect("the servers that this needs: run `make services` first")
+    }
+
+    /// Forgets everything that Redis knows here; returns how many keys that were.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn empty_redis(&self) -> redis::RedisResult<usize> {
+        empty_redis(&self.redis_prefix).await
+    }
+}
+
+async fn empty_redis(prefix: &str) -> redis::RedisResult<usize> {
+    let mut connection = redis::Client::open(address("BACKSCROLL_REDIS_URL"))?.get_multiplexed_async_connection().await?;
+    let keys = connection.keys::<_, Vec<String>>(format!("{prefix}*")).await?;
+    if !keys.is_empty() {
+        connection.del::<_, ()>(&keys).await?;
+    }
+    Ok(keys.len())
+}
+
+/// Leaves nothing behind in NATS and Redis; the database goes by itself.
+impl Drop for Place {
+    fn drop(&mut self) {
+        let (stream, prefix) = (self.stream.clone(), self.redis_prefix.clone());
+        let emptied = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let _ = async_nats::jetstream::new(nats().await).delete_stream(&stream).await;
+                let _ = empty_redis(&prefix).await;
+            });
+            Ok::<(), std::io::Error>(())
+        });
+        // What has failed is not to fail once more for what it leaves behind.
+        let _ = emptied.join();
+    }
+}
