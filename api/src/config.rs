@@ -12,6 +12,9 @@ use std::time::Duration;
 use crate::config::parse::Values;
 pub use crate::config::parse::{LogFormat, Network};
 
+/// How long an answer may take once the request is there as a whole. Longer than anything waits that has a limit of its own.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+
 /// One setting, as it is documented and read.
 pub struct Setting {
     /// The key in the file. In the environment it is `BACKSCROLL_` and the same in capitals.
@@ -228,10 +231,16 @@ impl Settings {
         values.finish(settings)
     }
 
+    /// How long a request may take from its head to its answer.
+    #[must_use]
+    pub fn answer_max(&self) -> Duration {
+        self.request_body_timeout + ANSWER_MAX
+    }
+
     /// How long a connection may go on without anything being sent on it: a request may take its time, and then nothing may come for a while.
     #[must_use]
     pub fn unanswered_max(&self) -> Duration {
-        self.request_head_timeout + self.request_body_timeout + self.idle_timeout
+        self.request_head_timeout + self.answer_max() + self.idle_timeout
     }
 }
 

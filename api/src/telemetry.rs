@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
@@ -83,18 +84,22 @@ pub async fn observe(request: ServiceRequest, next: Next<impl MessageBody + 'sta
     let started = Instant::now();
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
+    let (method, metrics) = (request.method().clone(), request.app_data::<web::Data<Metrics>>().cloned());
     let span = span_of(&request, &id);
-    let answer = answer(request, next, id).instrument(span.clone());
-    let response = answer.await?;
+    let answer = answer(request, next, id).instrument(span.clone()).await;
 
-    let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
-    let status = response.status().as_u16();
+    let (route, status) = match &answer {
+        Ok(response) => (response.request().match_pattern(), response.status()),
+        // Given up before its route was told.
+        Err(error) => (None, error.as_response_error().status_code()),
+    };
+    let (route, status) = (route.unwrap_or_else(|| "none".to_owned()), status.as_u16());
     span.record("http.route", &route).record("http.status", status);
-    if let Some(metrics) = response.request().app_data::<web::Data<Metrics>>() {
-        metrics.count_request(response.request().method().as_str(), &route, status, started.elapsed());
+    if let Some(metrics) = metrics {
+        metrics.count_request(method.as_str(), &route, status, started.elapsed());
     }
     span.in_scope(|| tracing::debug!(duration_ms = started.elapsed().as_millis(), "answered"));
-    Ok(response)
+    answer
 }
 
 /// The path itself is not logged: it may hold an invitation's token.
@@ -115,17 +120,52 @@ fn answer<B: MessageBody + 'static>(
     id: RequestId,
 ) -> impl Future<Output = Result<ServiceResponse<B>, Error>> {
     CURRENT.scope(id.clone(), async move {
-        let mut response = next.call(request).await?;
-        if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-            response.headers_mut().insert(REQUEST_ID, value);
+        match next.call(request).await {
+            Ok(mut response) => {
+                name(response.headers_mut(), &id);
+                Ok(response)
+            }
+            // Written here, where the request's identifier is known.
+            Err(error) => {
+                let mut response = error.error_response();
+                name(response.headers_mut(), &id);
+                Err(InternalError::from_response(error, response).into())
+            }
         }
-        Ok(response)
     })
+}
+
+fn name(headers: &mut HeaderMap, id: &RequestId) {
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        headers.insert(REQUEST_ID, value);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, init_service, try_call_service};
+    use actix_web::{App, body};
+
     use super::*;
+    use crate::problem::Problem;
+
+    #[actix_web::test]
+    async fn an_answer_that_was_given_up_is_named_and_counted() {
+        async fn give_up(_: ServiceRequest, _: Next<impl MessageBody>) -> Result<ServiceResponse, Error> {
+            Err(Problem::unavailable("request.unanswered", "too long").into())
+        }
+        let metrics = web::Data::new(Metrics::new().expect("metrics"));
+        let app = App::new().app_data(metrics.clone()).wrap(from_fn(give_up)).wrap(from_fn(observe));
+        let request = TestRequest::get().insert_header((REQUEST_ID, "order-17")).to_request();
+        let given_up = try_call_service(&init_service(app).await, request).await.map(drop).expect_err("no answer");
+        let response = given_up.error_response();
+        assert_eq!(response.headers().get(REQUEST_ID).map(HeaderValue::as_bytes), Some(&b"order-17"[..]));
+        let body = body::to_bytes(response.into_body()).await.expect("a body");
+        assert!(String::from_utf8_lossy(&body).contains(r#""request_id":"order-17""#));
+        let told = metrics.as_text().expect("the metrics");
+        assert!(told.contains(r#"backscroll_http_request_seconds_count{method="GET",route="none",status="503"} 1"#), "{told}");
+    }
 
     fn id_given(text: &str) -> String {
         let mut headers = HeaderMap::new();

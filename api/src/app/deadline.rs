@@ -11,16 +11,13 @@ use actix_web::web::Data;
 use super::App;
 use crate::problem::Problem;
 
-/// How long an answer may take once the request is there as a whole. Longer than anything waits that has a limit of its own.
-const ANSWER_MAX: Duration = Duration::from_secs(15);
-
 /// Answers with a problem where the answer takes too long. What was asked may have been done.
 ///
 /// # Errors
 /// Those of what it wraps, and that it took too long.
 pub async fn answer_in_time<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
-    let body_max = request.app_data::<Data<App>>().map_or(Duration::ZERO, |app| app.settings.request_body_timeout);
-    within(body_max + ANSWER_MAX, next.call(request)).await
+    let limit = request.app_data::<Data<App>>().map_or(Duration::MAX, |app| app.settings.answer_max());
+    within(limit, next.call(request)).await
 }
 
 async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
