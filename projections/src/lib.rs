@@ -18,6 +18,7 @@ mod rebuild;
 mod registry;
 pub mod relational;
 mod runner;
+pub mod search;
 mod states;
 mod unpark;
 

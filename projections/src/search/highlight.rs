@@ -1,0 +1,155 @@
+//! Which parts of a text were found: passages around them, as pieces that say whether they are a hit. Never HTML: whoever shows them
+//! decides how, and nothing in a text can pass for markup of ours.
+
+use std::ops::Range;
+
+use rust_stemmers::{Algorithm, Stemmer};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::words::{Word, words};
+use super::{Text, TextTerm, Wanted};
+
+/// The most passages of a text.
+const PASSAGES_MAX: usize = 3;
+/// How many bytes of a text stand before and after a hit, at most.
+const CONTEXT_BYTES: usize = 80;
+
+/// A piece of a passage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Fragment {
+    /// The text, as it stands in the message.
+    pub text: String,
+    /// Whether this was looked for.
+    pub hit: bool,
+}
+
+/// The passages of a text that has what was looked for, first to last. None, where no words were looked for.
+#[must_use]
+pub fn highlight(text: &str, terms: &[TextTerm]) -> Vec<Vec<Fragment>> {
+    let mut hits = hits(text, terms).into_iter().peekable();
+    let mut passages = Vec::new();
+    while let Some(first) = hits.next() {
+        let mut passage = vec![first];
+        while let Some(next) = hits.next_if(|next| passage.last().is_some_and(|last| next.start <= last.end + CONTEXT_BYTES)) {
+            passage.push(next);
+        }
+        passages.push(cut(text, &passage));
+        if passages.len() == PASSAGES_MAX {
+            break;
+        }
+    }
+    passages
+}
+
+/// The parts of the text that were looked for, in order, without overlaps.
+fn hits(text: &str, terms: &[TextTerm]) -> Vec<Range<usize>> {
+    let stemmer = Stemmer::create(Algorithm::English);
+    let words = words(text);
+    let mut hits = Vec::new();
+    for term in terms.iter().filter(|term| term.wanted == Wanted::Yes) {
+        let sought = term.text.words();
+        for row in words.windows(sought.len().max(1)) {
+            if row.len() == sought.len() && is_found(row, &term.text, &stemmer) {
+                hits.extend(row.first().zip(row.last()).map(|(first, last)| first.from..last.to));
+            }
+        }
+    }
+    hits.sort_unstable_by_key(|hit| (hit.start, hit.end));
+    hits.dedup_by(|next, kept| {
+        let overlaps = next.start < kept.end;
+        kept.end = if overlaps { kept.end.max(next.end) } else { kept.end };
+        overlaps
+    });
+    hits
+}
+
+fn is_found(row: &[Word], text: &Text, stemmer: &Stemmer) -> bool {
+    let sought = text.words();
+    match text {
+        Text::Words(_) => row.iter().zip(sought).all(|(word, sought)| stem(stemmer, &word.folded) == stem(stemmer, sought)),
+        Text::Exact(_) => row.iter().zip(sought).all(|(word, sought)| word.folded == *sought),
+        Text::Prefix(_) => {
+            let (last, before) = (row.len() - 1, row.iter().zip(sought));
+            before.enumerate().all(|(n, (word, sought))| word.folded == *sought || (n == last && word.folded.starts_with(sought.as_str())))
+        }
+    }
+}
+
+/// What Postgres does: a word with a digit in it is no English.
+fn stem(stemmer: &Stemmer, word: &str) -> String {
+    if word.chars().any(char::is_numeric) { word.to_owned() } else { stemmer.stem(word).into_owned() }
+}
+
+/// A passage: its hits, and what stands around them, cut between characters.
+fn cut(text: &str, hits: &[Range<usize>]) -> Vec<Fragment> {
+    let (begin, end) = (hits.first().map_or(0, |hit| hit.start), hits.last().map_or(0, |hit| hit.end));
+    let from = text.ceil_char_boundary(begin.saturating_sub(CONTEXT_BYTES));
+    let to = text.floor_char_boundary((end + CONTEXT_BYTES).min(text.len()));
+    let (mut at, mut pieces) = (from, Vec::new());
+    for hit in hits {
+        pieces.extend(piece(&text[at..hit.start], false));
+        pieces.extend(piece(&text[hit.clone()], true));
+        at = hit.end;
+    }
+    pieces.extend(piece(&text[at..to], false));
+    pieces
+}
+
+fn piece(text: &str, hit: bool) -> Option<Fragment> {
+    (!text.is_empty()).then(|| Fragment { text: text.to_owned(), hit })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sought(text: Text) -> Vec<TextTerm> {
+        vec![TextTerm { text, wanted: Wanted::Yes }]
+    }
+
+    fn own(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    fn marked(text: &str, terms: &[TextTerm]) -> Vec<String> {
+        let mark = |piece: Fragment| if piece.hit { format!("[{}]", piece.text) } else { piece.text };
+        highlight(text, terms).into_iter().map(|passage| passage.into_iter().map(mark).collect()).collect()
+    }
+
+    #[test]
+    fn words_are_marked_in_every_form_and_phrases_as_they_are() {
+        assert_eq!(marked("He runs. Running!", &sought(Text::Words(own(&["run"])))), ["He [runs]. [Running]!"]);
+        assert_eq!(marked("to run, to runs", &sought(Text::Exact(own(&["to", "run"])))), ["[to run], to runs"]);
+        assert_eq!(marked("Rollout rolls", &sought(Text::Prefix(own(&["rollo"])))), ["[Rollout] rolls"]);
+        assert_eq!(marked("全文検索です", &sought(Text::Words(own(&["検", "索"])))), ["全文[検索]です"]);
+        assert_eq!(marked("<b>bold</b>", &sought(Text::Words(own(&["b"])))), ["<[b]>bold</[b]>"]);
+    }
+
+    #[test]
+    fn what_must_not_be_there_is_not_marked() {
+        let not = TextTerm { text: Text::Words(own(&["run"])), wanted: Wanted::No };
+        assert!(highlight("run", &[not]).is_empty());
+    }
+
+    #[test]
+    fn a_long_text_is_cut_to_passages() {
+        let text = format!("{0} needle {0} needle {0} needle {0} needle {0}", "hay ".repeat(100));
+        let passages = marked(&text, &sought(Text::Words(own(&["needle"]))));
+        assert_eq!(passages.len(), PASSAGES_MAX);
+        assert!(passages.iter().all(|passage| passage.len() <= 2 * CONTEXT_BYTES + "[needle]".len()));
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_are_the_text_whatever_it_is(text in r"(ab|[a-c]|é|全|\PC| ){0,60}") {
+            for passage in highlight(&text, &sought(Text::Exact(own(&["ab"])))) {
+                let whole = passage.iter().map(|piece| piece.text.as_str()).collect::<String>();
+                prop_assert!(text.contains(&whole));
+                prop_assert!(passage.iter().filter(|piece| piece.hit).all(|piece| piece.text.to_lowercase() == "ab"));
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What people type, and what is understood.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Monday, 2 March 2026, half past midnight in Zurich; still 1 March in London.
+fn clock() -> Clock {
+    Clock { now: "2026-03-01T23:30:00Z".parse().expect("a time"), zone: Zone::Europe__Zurich }
+}
+
+fn parse(text: &str) -> Query {
+    Query::parse(text, &clock()).unwrap_or_else(|mistake| panic!("{text}: {mistake:?}"))
+}
+
+fn mistake(text: &str) -> (Mistake, (usize, usize)) {
+    let QueryMistake { mistake, at } = Query::parse(text, &clock()).expect_err(text);
+    (mistake, (at.offset, at.length))
+}
+
+fn texts(text: &str) -> Vec<(Text, Wanted)> {
+    parse(text).text.into_iter().map(|term| (term.what, term.wanted)).collect()
+}
+
+fn filter(text: &str) -> Filter {
+    let filters = parse(text).filters;
+    assert_eq!(filters.len(), 1, "{text}");
+    filters[0].what.clone()
+}
+
+fn during(text: &str) -> (String, String) {
+    let Filter::During(span) = filter(text) else { panic!("{text} is no time") };
+    let told = |at: Option<chrono::DateTime<chrono::Utc>>| at.map_or("…".into(), |at| at.format("%Y-%m-%dT%H:%M").to_string());
+    (told(span.from), told(span.to))
+}
+
+fn own(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+#[test]
+fn words_phrases_and_prefixes_are_told_apart() {
+    use Wanted::{No, Yes};
+    let found = texts(r#"Deploy "to Production" -not roll* -"on friday" foo_bar.rs"#);
+    let expected = [
+        (Text::Words(own(&["deploy"])), Yes),
+        (Text::Exact(own(&["to", "production"])), Yes),
+        (Text::Words(own(&["not"])), No),
+        (Text::Prefix(own(&["roll"])), Yes),
+        (Text::Exact(own(&["on", "friday"])), No),
+        (Text::Words(own(&["foo", "bar", "rs"])), Yes),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_only_looks_like_a_filter_is_words() {
+    assert_eq!(texts("12:30")[0].0, Text::Words(own(&["12", "30"])));
+    assert_eq!(texts("https://example.org/a")[0].0, Text::Words(own(&["https", "example", "org", "a"])));
+    assert_eq!(texts("note: this"), texts("note this"));
+    assert_eq!(texts("a - b & c"), texts("a b c"));
+    assert_eq!(texts("say“hello there”"), texts(r#"say "hello there""#));
+}
+
+#[test]
+fn each_filter_is_understood_with_and_without_its_sign() {
+    let ann = || Person::Named("ann".into());
+    assert_eq!(filter("from:@Ann"), Filter::From(ann()));
+    assert_eq!(filter("FROM:ann"), Filter::From(ann()));
+    assert_eq!(filter("from:me"), Filter::From(Person::Me));
+    assert_eq!(filter("to:me"), Filter::To(Person::Me));
+    assert_eq!(filter("in:#General"), Filter::In(Room::Channel("general".into())));
+    assert_eq!(filter("in:general"), Filter::In(Room::Channel("general".into())));
+    assert_eq!(filter("in:@ann"), Filter::In(Room::With(ann())));
+    assert_eq!(filter(r#"in:"general""#), Filter::In(Room::Channel("general".into())));
+    for (text, mark) in [
+        ("has:link", Mark::Link),
+        ("has:files", Mark::File),
+        ("has:reaction", Mark::Reaction),
+        ("has::tada:", Mark::Emoji("tada".into())),
+        ("has:🎉", Mark::Emoji("🎉".into())),
+        ("is:pinned", Mark::Pinned),
+        ("is:thread", Mark::Thread),
+    ] {
+        assert_eq!(filter(text), Filter::Mark(mark), "{text}");
+    }
+}
+
+#[test]
+fn every_filter_can_be_turned_round() {
+    for text in ["from:me", "to:me", "in:general", "before:2024", "after:2024", "on:today", "during:march", "has:link", "is:pinned"] {
+        let query = parse(&format!("-{text}"));
+        assert_eq!((query.filters[0].wanted, query.filters[0].at), (Wanted::No, Place { offset: 0, length: text.len() + 1 }), "{text}");
+    }
+}
+
+#[test]
+fn days_begin_where_the_asker_is() {
+    let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+    assert_eq!(during("on:today"), pair("2026-03-01T23:00", "2026-03-02T23:00"));
+    assert_eq!(during("on:yesterday"), pair("2026-02-28T23:00", "2026-03-01T23:00"));
+    assert_eq!(during("on:2024-03-05"), pair("2024-03-04T23:00", "2024-03-05T23:00"));
+    assert_eq!(during("during:2024-03"), pair("2024-02-29T23:00", "2024-03-31T22:00"));
+    assert_eq!(during("during:2024"), pair("2023-12-31T23:00", "2024-12-31T23:00"));
+    assert_eq!(during("during:march"), pair("2026-02-28T23:00", "2026-03-31T22:00"));
+    assert_eq!(during("during:Dec"), pair("2025-11-30T23:00", "2025-12-31T23:00"));
+    assert_eq!(during("before:2024-03-05"), pair("…", "2024-03-04T23:00"));
+    assert_eq!(during("after:2024-03-05"), pair("2024-03-05T23:00", "…"));
+}
+
+#[test]
+fn a_day_begins_later_where_clocks_skip_midnight() {
+    let clock = Clock { zone: Zone::America__Sao_Paulo, ..clock() };
+    let query = Query::parse("on:2018-11-04", &clock).expect("a day");
+    let Filter::During(span) = query.filters[0].what else { panic!("a time") };
+    assert_eq!(span.to.zip(span.from).map(|(to, from)| (to - from).num_hours()), Some(22));
+}
+
+#[test]
+fn a_mistake_is_named_with_its_place() {
+    assert_eq!(mistake(""), (Mistake::Empty, (0, 0)));
+    assert_eq!(mistake(" … "), (Mistake::Empty, (0, 3)));
+    assert_eq!(mistake(r#"änd "open"#), (Mistake::OpenQuote, (4, 5)));
+    assert_eq!(mistake(r#"a """#), (Mistake::NoWord, (2, 2)));
+    assert_eq!(mistake("a *"), (Mistake::NoWord, (2, 1)));
+    assert_eq!(mistake("a b*"), (Mistake::ShortPrefix, (2, 2)));
+    assert_eq!(mistake("ok from: ann"), (Mistake::NoValue("from"), (3, 5)));
+    assert_eq!(mistake("ok from:@"), (Mistake::NoValue("from"), (3, 6)));
+    assert_eq!(mistake("form:@ann"), (Mistake::UnknownFilter("form".into()), (0, 9)));
+    assert!(matches!(mistake("x has:cheese"), (Mistake::UnknownValue { filter: "has", .. }, (2, 10))));
+    assert!(matches!(mistake("is:late"), (Mistake::UnknownValue { filter: "is", .. }, (0, 7))));
+    for date in ["2024-13", "2024-02-30", "24", "soon", "2024-1-1-1", "-5", "99999"] {
+        assert_eq!(mistake(&format!("on:{date}")), (Mistake::NoDate, (0, 3 + date.len())), "{date}");
+    }
+    assert_eq!(mistake(&"x".repeat(501)), (Mistake::TooLong, (500, 1)));
+    assert_eq!(mistake(&"x ".repeat(31)), (Mistake::TooManyTerms, (0, 62)));
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_typed_is_understood_or_refused_at_a_place_within_it(text in r#"([a-z]{1,3}|["“:@#*-]|from:|on:|has:|[ 0-9]|\PC){0,20}"#) {
+        let chars = text.chars().count();
+        match Query::parse(&text, &clock()) {
+            Ok(query) => {
+                prop_assert!(query.text.iter().all(|term| !term.what.words().is_empty()));
+                prop_assert!(query.text.iter().all(|term| term.at.offset + term.at.length <= chars));
+            }
+            Err(mistake) => prop_assert!(mistake.at.offset + mistake.at.length <= chars),
+        }
+    }
+}
