@@ -12,13 +12,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use actix_web::{HttpRequest, web};
 use commands::Commands;
 use commands::relay::RelayStats;
-use projections::{Progress, ReadModels};
+use projections::{Progress, ReadModels, Stores};
 use sqlx::PgPool;
 use tokio::runtime::Handle;
 
 use crate::auth::credentials::Credentials;
 use crate::auth::invitations::InvitationTokens;
 use crate::auth::password::Passwords;
+use crate::auth::session_cache::SessionCache;
 use crate::auth::sessions::Sessions;
 use crate::config::Settings;
 use crate::metrics::Metrics;
@@ -26,7 +27,7 @@ use crate::problem::Problem;
 use crate::replays::Replays;
 
 pub(crate) use connect::ACQUIRE_MAX;
-pub use connect::{StartError, missing_migrations, nats_client, read_pool, write_pool};
+pub use connect::{StartError, missing_migrations, nats_client, read_pool, redis_connection, write_pool};
 pub use server::{Roles, Server};
 
 /// Everything that a handler may use. Clones share everything.
@@ -44,6 +45,8 @@ pub struct App {
     pub commands: Commands,
     /// The read side.
     pub read_models: ReadModels,
+    /// What the read side is kept in.
+    pub stores: Stores,
     /// How far the read side is.
     pub progress: Progress,
     /// Who is signed in.
@@ -72,20 +75,22 @@ impl App {
         connect::check_migrations(&pool).await?;
         let write_pool = write_pool(&settings).await?;
         let store = commands::EventStore::start(write_pool.clone()).await?;
-        let cache = connect::session_cache(&settings)?;
+        let stores = Stores::new(pool.clone(), redis_connection(&settings)?);
+        let cache = SessionCache::new(stores.redis.clone(), settings.session_lifetime);
         Ok(Self {
             nats: nats_client(&settings).await?,
             commands: Commands::new(store),
             read_models: ReadModels::new(pool.clone()),
-            progress: Progress::new(pool.clone()),
+            progress: stores.progress.clone(),
             sessions: Sessions::new(pool.clone(), cache, settings.session_lifetime),
             passwords: Passwords::new(connect::cores())?,
             credentials: Credentials::new(pool.clone()),
             invitations: InvitationTokens::new(pool.clone(), settings.master_key.clone()),
-            replays: Replays::new(pool.clone(), Handle::current()),
+            replays: Replays::new(stores.clone(), Handle::current()),
             relay: Arc::default(),
             metrics: Metrics::new()?,
             settings: Arc::new(settings),
+            stores,
             pool,
             write_pool,
         })

@@ -36,7 +36,7 @@ const fn optional(name: &'static str, default: &'static str, what: &'static str)
 /// Every setting there is.
 pub const SETTINGS: &[Setting] = &[
     required("postgres_url", "Postgres: `postgres://user:password@host:port/database`"),
-    required("redis_url", "Redis: `redis://[:password@]host:port[/database]`"),
+    required("redis_url", "Redis: `redis://[:password@]host:port[/database]`; of a cluster, some of its nodes, with commas"),
     required("nats_url", "NATS with JetStream: `nats://[user:password@]host:port`"),
     required(
         "master_key",
@@ -57,6 +57,7 @@ pub const SETTINGS: &[Setting] = &[
     optional("body_bytes_max", "1048576", "the largest body of a request, in bytes: 1024 to 1073741824"),
     optional("shutdown_seconds", "10", "how long requests may take to end when the server stops: 0 to 3600"),
     optional("postgres_connections", "16", "the most connections to Postgres for queries and commands: 1 to 1000"),
+    optional("redis_cluster", "false", "whether `redis_url` names nodes of a Redis Cluster: `true` or `false`"),
     optional("redis_key_prefix", "", "what every key in Redis begins with, for servers that share one"),
     optional(
         "nats_stream",
@@ -108,6 +109,8 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// The most connections to Postgres.
     pub postgres_connections: u32,
+    /// Whether Redis is a cluster.
+    pub redis_cluster: bool,
     /// What every key in Redis begins with.
     pub redis_key_prefix: String,
     /// The stream in JetStream, and the first part of its subjects.
@@ -219,6 +222,7 @@ impl Settings {
             body_bytes_max: values.number("body_bytes_max", 1024..=1 << 30),
             shutdown_timeout: Duration::from_secs(values.number("shutdown_seconds", 0..=3600)),
             postgres_connections: values.number("postgres_connections", 1..=1000),
+            redis_cluster: values.flag("redis_cluster"),
             redis_key_prefix: values.text("redis_key_prefix"),
             nats_stream: values.stream_name("nats_stream"),
             partitions: values.number("partitions", 1..=256),

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use projections::{RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
+use projections::{RebuildError, RebuildOptions, RebuildProgress, RebuildReport, Stores};
 use serde::Serialize;
-use sqlx::PgPool;
 use tokio::runtime::Handle;
 use utoipa::ToSchema;
 
@@ -42,7 +41,7 @@ pub struct Replay {
 /// The latest replay of each projection, since this process started.
 #[derive(Clone)]
 pub struct Replays {
-    pool: PgPool,
+    stores: Stores,
     /// Not the threads that answer requests: a replay works hard.
     runtime: Handle,
     latest: Arc<Mutex<HashMap<String, Replay>>>,
@@ -51,8 +50,8 @@ pub struct Replays {
 impl Replays {
     /// None yet.
     #[must_use]
-    pub fn new(pool: PgPool, runtime: Handle) -> Self {
-        Self { pool, runtime, latest: Arc::default() }
+    pub fn new(stores: Stores, runtime: Handle) -> Self {
+        Self { stores, runtime, latest: Arc::default() }
     }
 
     /// Begins one.
@@ -81,7 +80,7 @@ impl Replays {
 
     async fn run(self, projection: String) {
         let observe = |progress| self.change(&projection, |replay| replay.moved(progress));
-        let outcome = projections::rebuild(&self.pool, &projection, RebuildOptions::default(), observe).await;
+        let outcome = projections::rebuild(&self.stores, &projection, RebuildOptions::default(), observe).await;
         match &outcome {
             Ok(report) => tracing::info!(projection, events = report.events, position = report.position, "a projection was replayed"),
             Err(error) => tracing::warn!(projection, %error, "a projection could not be replayed"),

@@ -7,6 +7,7 @@
 //! holds the read tables, one file per family; [`run`] keeps them up with the log: the feed brings events, the runner applies them.
 
 mod batch;
+pub mod cache;
 mod checkpoint;
 mod feed;
 mod park;
@@ -20,6 +21,7 @@ pub mod relational;
 mod runner;
 pub mod search;
 mod states;
+mod stores;
 mod unpark;
 
 pub use park::{ParkedEvent, UnparkError};
@@ -29,6 +31,7 @@ pub use read_models::{QueryError, ReadModels, connect_options};
 pub use rebuild::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, rebuild};
 pub use runner::{Settings, run};
 pub use states::{ProjectionState, states};
+pub use stores::Stores;
 pub use unpark::unpark;
 
 /// The relational projection's name: the one that every query here reads from.

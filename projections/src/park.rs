@@ -35,6 +35,9 @@ pub enum UnparkError {
     /// There is no such projection.
     #[error("there is no projection {0:?}")]
     Unknown(String),
+    /// The projection's own store cannot be used just now.
+    #[error("{0}")]
+    Elsewhere(String),
     /// An event still cannot be applied.
     #[error("event {position} still cannot be applied: {error}")]
     StillPoison {

@@ -59,7 +59,7 @@ impl Progress {
     /// Of the projections in that database.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        let trackers = registry::names().map(|name| (name, Tracker::new())).collect();
+        let trackers = registry::NAMES.map(|name| (name, Tracker::new())).into_iter().collect();
         Self { pool, trackers: Arc::new(trackers) }
     }
 

@@ -48,6 +48,15 @@ pub(crate) enum ApplyError {
     /// The store refused, or cannot be used just now.
     #[error("the store refused or cannot be used")]
     Store(#[from] sqlx::Error),
+    /// A store that is not Postgres cannot be used just now. It is never the event's fault.
+    #[error("{store} cannot be used just now")]
+    Elsewhere {
+        /// The store.
+        store: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// Classes of SQLSTATE that are the data's fault: cardinality, data, integrity, and limits of the program
@@ -60,6 +69,7 @@ impl ApplyError {
         match self {
             Self::MissingRow { .. } | Self::WrongMoment { .. } | Self::NoWorkspace { .. } => true,
             Self::Store(error) => is_poison(error),
+            Self::Elsewhere { .. } => false,
         }
     }
 

@@ -17,9 +17,9 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::feed::log::LogError;
 use crate::feed::{Feed, Sources};
 use crate::park::{self, ParkedKeys};
-use crate::progress::Progress;
 use crate::projector::Projector;
 use crate::registry;
+use crate::stores::Stores;
 
 /// How often a process that does not hold a projection tries to.
 const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
@@ -39,16 +39,14 @@ const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
 /// What the projectors of a process need.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The database.
-    pub pool: PgPool,
+    /// What they write to. They tell its `progress` how far they are.
+    pub stores: Stores,
     /// NATS, where the log is published. Without it, the log is polled.
     pub nats: Option<async_nats::Client>,
     /// The JetStream stream that the relay publishes to.
     pub stream: String,
     /// The head of the log as the appender of this process knows it, so that its own events are seen at once.
     pub wake: Option<watch::Receiver<i64>>,
-    /// Told how far the projections are.
-    pub progress: Progress,
     /// Who this is, for operators: the host and the process.
     pub holder: String,
 }
@@ -67,7 +65,7 @@ enum HoldError {
 /// Runs every projector until `shutdown`. Whatever fails is tried again for ever; another process takes over where this one dies.
 pub async fn run(settings: Settings, shutdown: CancellationToken) {
     let mut runners = JoinSet::new();
-    for projector in registry::projectors() {
+    for projector in registry::projectors(&settings.stores) {
         runners.spawn(keep(settings.clone(), projector, shutdown.clone()));
     }
     while runners.join_next().await.is_some() {}
@@ -79,7 +77,7 @@ async fn keep(settings: Settings, mut projector: Box<dyn Projector>, shutdown: C
     while !shutdown.is_cancelled() {
         let before = failures;
         let held = hold(&settings, projector.as_mut(), &shutdown, &mut failures).await;
-        settings.progress.released(name);
+        settings.stores.progress.released(name);
         match held {
             Ok(()) => return,
             Err(error) => {
@@ -101,16 +99,16 @@ async fn hold(
     failures: &mut u32,
 ) -> Result<(), HoldError> {
     let name = projector.name();
-    let mut connection = connect(&settings.pool).await?;
+    let mut connection = connect(&settings.stores.pool).await?;
     while !checkpoint::try_hold(&mut connection, name).await? {
         tokio::select! { () = sleep(STANDBY_INTERVAL) => {}, () = shutdown.cancelled() => return Ok(()) }
     }
     let mut stood = checkpoint::begin_epoch(&mut connection, name, &settings.holder).await?;
     let mut parked = park::keys(&mut connection, name).await?;
     info!(projection = name, position = stood.position, epoch = stood.epoch, "holding the projection");
-    settings.progress.reached(name, stood.position);
+    settings.stores.progress.reached(name, stood.position);
     let sources = Sources {
-        pool: settings.pool.clone(),
+        pool: settings.stores.pool.clone(),
         nats: settings.nats.clone().map(|client| (client, settings.stream.clone())),
         wake: settings.wake.clone(),
     };
@@ -122,7 +120,7 @@ async fn hold(
         };
         let (began, small) = (Instant::now(), events.len() <= SMALL_BATCH_EVENTS);
         stood = apply(&mut connection, projector, stood, events, &mut parked).await?;
-        settings.progress.reached(name, stood.position);
+        settings.stores.progress.reached(name, stood.position);
         feed.applied(stood.position).await;
         *failures = 0;
         if small {

@@ -34,7 +34,7 @@ pub struct ProjectionState {
 /// The database cannot be read.
 pub async fn states(pool: &PgPool) -> Result<Vec<ProjectionState>, QueryError> {
     let mut states = Vec::new();
-    for name in registry::names() {
+    for name in registry::NAMES {
         states.push(state(pool, name).await?);
     }
     Ok(states)

@@ -7,6 +7,7 @@ use crate::feed::{BATCH_EVENTS_MAX, log};
 use crate::park::{self, ParkedEvent, UnparkError};
 use crate::projector::{ApplyError, Projector};
 use crate::runner::{chain, connect};
+use crate::stores::Stores;
 use crate::{checkpoint, registry};
 
 /// Applies what waits under a key, now that it can be applied. The projection stands still meanwhile: where very much waits, a rebuild
@@ -14,8 +15,9 @@ use crate::{checkpoint, registry};
 ///
 /// # Errors
 /// Nothing is parked there, or an event still cannot be applied: then everything stays as it was.
-pub async fn unpark(pool: &PgPool, projection: &str, park_key: &str) -> Result<u64, UnparkError> {
-    let mut projectors = registry::projectors().into_iter();
+pub async fn unpark(stores: &Stores, projection: &str, park_key: &str) -> Result<u64, UnparkError> {
+    let pool = &stores.pool;
+    let mut projectors = registry::projectors(stores).into_iter();
     let mut projector = projectors.find(|p| p.name() == projection).ok_or_else(|| UnparkError::Unknown(projection.into()))?;
     let mut connection = connect(pool).await?;
     let mut tx = connection.begin().await?;
@@ -45,7 +47,7 @@ async fn apply(tx: &mut PgConnection, pool: &PgPool, projector: &mut dyn Project
                 Ok(()) => applied += 1,
                 Err(error) if error.is_poison() => return Err(still(error.told())),
                 Err(ApplyError::Store(error)) => return Err(error.into()),
-                Err(error) => return Err(still(error.told())),
+                Err(error) => return Err(UnparkError::Elsewhere(chain(&error))),
             }
         }
     }

@@ -40,7 +40,7 @@ async fn everything_is_projected(app: &TestApp) -> i64 {
 /// Builds the read model anew; it refuses to switch where the live one is not the same.
 async fn rebuilt(app: &TestApp) -> RebuildReport {
     let options = RebuildOptions::default();
-    let report = rebuild(&app.app().pool, RELATIONAL, options, |_| {}).await.expect("a model that is the same");
+    let report = rebuild(&app.app().stores, RELATIONAL, options, |_| {}).await.expect("a model that is the same");
     assert!(report.compared_at.is_some(), "nothing was compared");
     assert!(report.differences.is_empty());
     report

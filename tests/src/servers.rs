@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use projections::cache::Redis;
+use uuid::Uuid;
+
 /// The project's folder.
 #[must_use]
 pub fn checkout() -> PathBuf {
@@ -20,6 +23,16 @@ pub fn address(setting: &str) -> String {
 fn written(setting: &str) -> Option<String> {
     let written = std::fs::read_to_string(checkout().join(".run/services.env")).ok()?;
     written.lines().find_map(|line| line.strip_prefix(setting)?.strip_prefix('=').map(str::to_owned))
+}
+
+/// A connection to Redis, with keys of its own.
+///
+/// # Panics
+/// Its address is none.
+#[must_use]
+pub fn redis() -> Redis {
+    let key_prefix = format!("test:{}:", Uuid::now_v7().simple());
+    Redis::single(&address("BACKSCROLL_REDIS_URL"), &key_prefix).expect("the address of Redis")
 }
 
 /// A connection to NATS. The client does not take a name and a password from the address by itself.

@@ -4,11 +4,11 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
+use projections::cache::Redis;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::auth::AuthError;
-use crate::auth::session_cache::SessionCache;
 use crate::config::Settings;
 
 /// How long a request waits for a connection to Postgres before it is told to try again.
@@ -108,8 +108,13 @@ pub async fn nats_client(settings: &Settings) -> Result<async_nats::Client, Star
     Ok(options.connect(server).await?)
 }
 
-pub(super) fn session_cache(settings: &Settings) -> Result<SessionCache, StartError> {
-    Ok(SessionCache::new(settings.redis_url.expose(), &settings.redis_key_prefix, settings.session_lifetime)?)
+/// Redis, as soon as it is asked.
+///
+/// # Errors
+/// The address is not one.
+pub fn redis_connection(settings: &Settings) -> Result<Redis, StartError> {
+    let connect = if settings.redis_cluster { Redis::cluster } else { Redis::single };
+    Ok(connect(settings.redis_url.expose(), &settings.redis_key_prefix)?)
 }
 
 /// The migrations of this release that the database lacks.

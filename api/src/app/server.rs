@@ -121,11 +121,10 @@ impl Server {
     fn start_projectors(&self) {
         let app = &self.app;
         let settings = projections::Settings {
-            pool: app.pool.clone(),
+            stores: app.stores.clone(),
             nats: Some(app.nats.clone()),
             stream: app.settings.nats_stream.clone(),
             wake: Some(app.commands.store().head()),
-            progress: app.progress.clone(),
             holder: holder(),
         };
         self.background.spawn(projections::run(settings, self.shutdown.clone()));

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{SessionId, UserId};
+use projections::cache::RedisDown;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::AuthError;
-use super::session_cache::{CacheDown, SessionCache};
+use super::session_cache::SessionCache;
 use super::token::{Token, TokenHash};
 
 /// How old `last_activity` may become before a request renews it: one write a minute, and not one a request.
@@ -108,7 +109,7 @@ impl Sessions {
         let session = match self.cache.take_up(&id).await {
             Ok(Some(session)) => Some(session),
             Ok(None) => self.put_back(&id).await?,
-            Err(CacheDown) => self.find(&id).await?,
+            Err(RedisDown) => self.find(&id).await?,
         };
         if let Some(session) = &session {
             self.renew_if_old(id, session);
@@ -192,7 +193,7 @@ impl Sessions {
     ///
     /// # Errors
     /// It does not.
-    pub async fn ping_cache(&self) -> Result<(), CacheDown> {
+    pub async fn ping_cache(&self) -> Result<(), RedisDown> {
         self.cache.ping().await
     }
 
@@ -268,7 +269,7 @@ impl Sessions {
     /// Completes the end of sessions; says whether there were any.
     async fn confirm(&self, ended: Vec<Vec<u8>>) -> Result<bool, AuthError> {
         let ids = ended.iter().filter_map(|hash| hash.as_slice().try_into().ok()).map(TokenHash).collect::<Vec<_>>();
-        self.cache.remove(&ids).await.map_err(|CacheDown| AuthError::NotConfirmed)?;
+        self.cache.remove(&ids).await.map_err(|RedisDown| AuthError::NotConfirmed)?;
         if ended.is_empty() {
             return Ok(false);
         }

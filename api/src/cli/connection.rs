@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use projections::Stores;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -17,6 +18,11 @@ pub(super) async fn read_pool(settings: &Settings) -> Result<PgPool, Failure> {
         return Ok(pool);
     }
     Err(Failure::new(Exit::Failed, app::StartError::NotMigrated(missing.join(", "))))
+}
+
+/// The read models' stores, on a schema that is up to date.
+pub(super) async fn stores(settings: &Settings) -> Result<Stores, Failure> {
+    Ok(Stores::new(read_pool(settings).await?, app::redis_connection(settings)?))
 }
 
 /// One connection, for migrations: they stay in the order of their names.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 use projections::{RebuildError, RebuildOptions, RebuildReport};
 
-use super::connection::read_pool;
+use super::connection::stores;
 use super::progress::Meter;
 use super::{Exit, Failure, print};
 use crate::config::Settings;
@@ -20,11 +20,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let pool = read_pool(&settings).await?;
+    let stores = stores(&settings).await?;
     let meter = Meter::new("events");
     let options = RebuildOptions { accept_differences: arguments.accept_differences, ..RebuildOptions::default() };
     let observe = |progress: projections::RebuildProgress| meter.at(progress.phase.as_str(), progress.done, progress.total, "");
-    let outcome = projections::rebuild(&pool, &arguments.name, options, observe).await;
+    let outcome = projections::rebuild(&stores, &arguments.name, options, observe).await;
     meter.finish();
     print(&summary(&arguments.name, &outcome.map_err(failed)?))
 }

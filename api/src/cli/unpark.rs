@@ -3,7 +3,7 @@
 use clap::Args;
 use projections::UnparkError;
 
-use super::connection::read_pool;
+use super::connection::stores;
 use super::{Exit, Failure, print};
 use crate::config::Settings;
 
@@ -16,8 +16,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let pool = read_pool(&settings).await?;
-    let applied = projections::unpark(&pool, &arguments.name, &arguments.key).await.map_err(failed)?;
+    let stores = stores(&settings).await?;
+    let applied = projections::unpark(&stores, &arguments.name, &arguments.key).await.map_err(failed)?;
     print(&format!("applied {applied} events of {} to {}", arguments.key, arguments.name))
 }
 
@@ -26,7 +26,7 @@ fn failed(error: UnparkError) -> Failure {
         UnparkError::Unknown(_) | UnparkError::NotParked(_) => Exit::Wrong,
         UnparkError::StillPoison { .. } => Exit::Refused,
         UnparkError::Log(_) => Exit::Failed,
-        UnparkError::Unavailable(_) => Exit::Unreachable,
+        UnparkError::Elsewhere(_) | UnparkError::Unavailable(_) => Exit::Unreachable,
     };
     Failure::new(exit, error)
 }

@@ -85,7 +85,10 @@ impl Values {
             match (known, value) {
                 (Some(setting), toml::Value::String(text)) => drop(self.set.insert(setting.name, text)),
                 (Some(setting), toml::Value::Integer(number)) => drop(self.set.insert(setting.name, number.to_string())),
-                (Some(setting), _) => self.mistakes.push(format!("{key} must be a text or a whole number: {}", setting.what)),
+                (Some(setting), toml::Value::Boolean(flag)) => drop(self.set.insert(setting.name, flag.to_string())),
+                (Some(setting), _) => {
+                    self.mistakes.push(format!("{key} must be a text, a whole number, or true or false: {}", setting.what))
+                }
                 (None, _) => self.mistakes.push(format!("{key} in {} is not a setting: `backscroll settings` lists them", path.display())),
             }
         }
@@ -155,6 +158,10 @@ impl Values {
 
     pub(super) fn number<T: FromStr + PartialOrd + Default>(&mut self, name: &'static str, range: RangeInclusive<T>) -> T {
         self.parsed(name, T::default(), |text| text.parse().ok().filter(|number| range.contains(number)))
+    }
+
+    pub(super) fn flag(&mut self, name: &'static str) -> bool {
+        self.parsed(name, false, |text| text.parse().ok())
     }
 
     pub(super) fn stream_name(&mut self, name: &'static str) -> String {

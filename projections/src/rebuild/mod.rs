@@ -19,10 +19,10 @@ mod writer;
 
 use std::time::{Duration, Instant};
 
-use sqlx::PgPool;
 use tracing::warn;
 
 use crate::checkpoint::{self, Checkpoint};
+use crate::stores::Stores;
 use crate::{park, projector, relational, states};
 use catch_up::CatchUp;
 use fold::Folded;
@@ -38,7 +38,7 @@ const LIVE_LAG_MAX: i64 = 100_000;
 /// There is no such projection, another rebuild is under way, the database fails, or the new model differs from the live one at the
 /// same position: then the live one stays.
 pub async fn rebuild(
-    pool: &PgPool,
+    stores: &Stores,
     projection: &str,
     options: RebuildOptions,
     observe: impl Fn(RebuildProgress) + Send + Sync,
@@ -46,7 +46,7 @@ pub async fn rebuild(
     if projection != relational::NAME {
         return Err(RebuildError::Unknown(projection.into()));
     }
-    let mut shadow = Shadow::open(pool).await?;
+    let mut shadow = Shadow::open(&stores.pool).await?;
     let mut rebuild = Rebuild { options, observe: &observe, phases: Vec::new(), began: Instant::now() };
     let report = rebuild.run(&mut shadow).await;
     if report.is_err() {

@@ -36,7 +36,7 @@ pub async fn measure(report: &mut Report) {
         projections.push(rate(projection_took));
         report.over(format!("{}: {appended} events; projected by NATS while it is being imported", name(&archive)));
         let began = Instant::now();
-        let rebuilt = rebuild(&app.app().pool, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("a rebuild");
+        let rebuilt = rebuild(&app.app().stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("a rebuild");
         rebuilds.push(rebuilt.events as f64 / began.elapsed().as_secs_f64());
         let copy = plain_copy(&app.app().pool).await;
         copies.push(rebuilt.events as f64 / copy.as_secs_f64());

@@ -14,9 +14,10 @@ use commands::Commands;
 use domain::ids::{ChannelId, MessageId, UserId};
 use domain::message::NewMessage;
 use domain::text::MessageBody;
-use projections::{Progress, ReadModels, RebuildOptions, RebuildReport};
+use projections::{Progress, ReadModels, RebuildOptions, RebuildReport, Stores};
 use sqlx::PgPool;
 use tests::TestDatabase;
+use tests::servers::redis;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
@@ -36,6 +37,7 @@ pub struct Reading {
     pub pool: PgPool,
     pub read: ReadModels,
     pub progress: Progress,
+    pub stores: Stores,
     projector: Option<DropGuard>,
 }
 
@@ -80,26 +82,20 @@ impl House {
     }
 
     pub async fn rebuild(&self, options: RebuildOptions) -> Result<RebuildReport, projections::RebuildError> {
-        projections::rebuild(&self.reading.pool, projections::RELATIONAL, options, |_| {}).await
+        projections::rebuild(&self.reading.stores, projections::RELATIONAL, options, |_| {}).await
     }
 }
 
 impl Reading {
     pub async fn of(database: &TestDatabase) -> Self {
         let pool = database.read_pool(8).await;
-        Self { read: ReadModels::new(pool.clone()), progress: Progress::new(pool.clone()), pool, projector: None }
+        let stores = Stores::new(pool.clone(), redis());
+        Self { read: ReadModels::new(pool.clone()), progress: stores.progress.clone(), stores, pool, projector: None }
     }
 
     pub fn start_projector(&mut self, nats: Option<(async_nats::Client, String)>) {
         let (nats, stream) = nats.map_or((None, String::new()), |(client, stream)| (Some(client), stream));
-        let settings = projections::Settings {
-            pool: self.pool.clone(),
-            nats,
-            stream,
-            wake: None,
-            progress: self.progress.clone(),
-            holder: "a test".into(),
-        };
+        let settings = projections::Settings { stores: self.stores.clone(), nats, stream, wake: None, holder: "a test".into() };
         let shutdown = CancellationToken::new();
         tokio::spawn(projections::run(settings, shutdown.clone()));
         self.projector = Some(shutdown.drop_guard());

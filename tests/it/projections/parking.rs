@@ -81,11 +81,11 @@ async fn a_mended_event_and_what_waited_behind_it_are_applied_when_the_key_is_le
     let mut house = House::without_projector().await;
     let (team, _, position) = house.poisoned().await;
     let key = format!("workspace:{}", team.workspace_id);
-    let pool = house.reading.pool.clone();
-    let refused = projections::unpark(&pool, PROJECTION, &key).await.expect_err("it is still poison");
+    let stores = house.reading.stores.clone();
+    let refused = projections::unpark(&stores, PROJECTION, &key).await.expect_err("it is still poison");
     assert!(matches!(refused, UnparkError::StillPoison { position: at, .. } if at == position), "{refused:?}");
     house.tamper(position, "\"contents\"", "\"content\"").await;
-    assert_eq!(projections::unpark(&pool, PROJECTION, &key).await.expect("it is mended"), 3);
+    assert_eq!(projections::unpark(&stores, PROJECTION, &key).await.expect("it is mended"), 3);
     assert_eq!(house.texts(team).await, ["poison", "behind the poison", "later"]);
     assert!(house.state().await.parked.is_empty());
     // The projector that runs has noticed.

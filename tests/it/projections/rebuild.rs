@@ -121,7 +121,7 @@ async fn of_two_rebuilds_at_once_one_is_told_so() {
     assert_eq!(outcomes.iter().filter(|o| o.is_ok()).count(), 1);
     assert!(outcomes.iter().any(|o| matches!(o, Err(RebuildError::UnderWay(_)))));
     assert!(matches!(
-        projections::rebuild(&house.reading.pool, "carrots", RebuildOptions::default(), |_| {}).await,
+        projections::rebuild(&house.reading.stores, "carrots", RebuildOptions::default(), |_| {}).await,
         Err(RebuildError::Unknown(_))
     ));
 }
