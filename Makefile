@@ -1,12 +1,14 @@
 # The verbs. Each calls something readable in scripts/.
 
 # The addresses of other servers, or of one's own, go through the environment: BACKSCROLL_POSTGRES_URL,
-# BACKSCROLL_NATS_URL, BACKSCROLL_REDIS_URL (see scripts/services.sh).
+# BACKSCROLL_NATS_URL, BACKSCROLL_REDIS_URL, BACKSCROLL_ELASTICSEARCH_URL (see scripts/services.sh).
 SHELL := /bin/bash
 export SQLX_OFFLINE ?= true
 export CARGO_INCREMENTAL ?= 0
 
 WITH_SERVICES := scripts/with-services.sh
+# What answers searches in `make run`: postgres, or elasticsearch.
+SEARCH ?= $(or $(BACKSCROLL_SEARCH),postgres)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench chaos services stop docs sqlx
@@ -14,23 +16,23 @@ WITH_SERVICES := scripts/with-services.sh
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-run: ## start the servers, build, and serve a workspace; EXPORT=slack.zip imports it first
-	@$(WITH_SERVICES) scripts/run.sh $(if $(EXPORT),"$(EXPORT)")
+run: ## start the servers, build, and serve a workspace; EXPORT=slack.zip imports it first, SEARCH=elasticsearch searches with that
+	@BACKSCROLL_SEARCH="$(SEARCH)" ALSO="$(filter elasticsearch,$(SEARCH))" $(WITH_SERVICES) scripts/run.sh $(if $(EXPORT),"$(EXPORT)")
 
 test: ## run all tests; ARGS="…" goes to cargo test
-	@$(WITH_SERVICES) scripts/test.sh $(ARGS)
+	@ALSO=elasticsearch $(WITH_SERVICES) scripts/test.sh $(ARGS)
 
 check: ## formatting, lints, documentation, licences of the dependencies
 	@scripts/check.sh
 
 bench: ## speed, as ratios to references of the same run; ROW=append runs the rows of that name, TRY=1 tries them shortly
-	@TRY="$(TRY)" $(WITH_SERVICES) scripts/bench.sh $(ROW)
+	@TRY="$(TRY)" ALSO=elasticsearch $(WITH_SERVICES) scripts/bench.sh $(ROW)
 
 chaos: ## break everything under load, and judge what comes of it; SEED=… repeats a run, ROUNDS=… is its length
 	@SEED="$(SEED)" ROUNDS="$(ROUNDS)" FAULTS="$(FAULTS)" scripts/chaos.sh
 
-services: ## start Postgres, NATS and Redis for this checkout, and leave them running
-	@scripts/services.sh start
+services: ## start Postgres, NATS, Redis and Elasticsearch for this checkout, and leave them running
+	@scripts/services.sh start postgres nats redis elasticsearch
 
 stop: ## stop them
 	@scripts/services.sh stop

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Postgres, NATS and Redis for this checkout alone: own data, own ports, bound to 127.0.0.1.
+# Postgres, NATS, Redis and Elasticsearch for this checkout alone: own data, own ports, bound to 127.0.0.1.
 #
 #   services.sh start [--temporary] [SERVER…]
-#                                     fetch and start what is missing; write .run/services.env
+#                                     fetch and start what is missing; write .run/services.env. Without names: all but
+#                                     Elasticsearch, which only some need
 #   services.sh stop [--temporary]    stop what `start` started (with the option: what `start --temporary` did)
 #   services.sh status                one line per server; fails unless all run
 #   services.sh env                   the addresses, as `export` lines for eval
@@ -13,7 +14,7 @@
 #   services.sh destroy               stop, and delete the data of this checkout
 #
 # BACKSCROLL_RUN in the environment means: in that folder instead of .run, beside the servers of this checkout.
-# A BACKSCROLL_POSTGRES_URL, _NATS_URL or _REDIS_URL in the environment means: use that server, start none.
+# A BACKSCROLL_POSTGRES_URL, _NATS_URL, _REDIS_URL or _ELASTICSEARCH_URL in the environment means: use that server, start none.
 # Needs bash 5, Linux, util-linux; the rest is fetched (scripts/services/fetch.sh).
 
 # shellcheck source=scripts/lib.sh
@@ -26,8 +27,11 @@ source "$CHECKOUT/scripts/services/postgres.sh"
 source "$CHECKOUT/scripts/services/nats.sh"
 # shellcheck source=scripts/services/redis.sh
 source "$CHECKOUT/scripts/services/redis.sh"
+# shellcheck source=scripts/services/elasticsearch.sh
+source "$CHECKOUT/scripts/services/elasticsearch.sh"
 
-SERVERS=(postgres nats redis)
+SERVERS=(postgres nats redis elasticsearch)
+ALWAYS=(postgres nats redis)
 WAIT_SECONDS_MAX=120 # Postgres may have a log to replay after a crash
 RELAUNCHES_MAX=10    # after a crash its orphans hold on to the data for a moment
 LOG_BYTES_MAX=$((10 * 1024 * 1024))
@@ -60,7 +64,7 @@ start() {
         lifetime=$1
         shift
     fi
-    local server missing=() wanted=("${@:-${SERVERS[@]}}")
+    local server missing=() wanted=("${@:-${ALWAYS[@]}}")
     LAUNCHED=()
 
     take_the_lock
@@ -98,9 +102,12 @@ stop() {
 }
 
 crash() {
+    local server pid processes=()
+    for server in "$@"; do mapfile -t -O ${#processes[@]} processes < <(processes_of "$server"); done
     signal_servers KILL "$@"
-    local server
     for server in "$@"; do wait_until_gone "$server"; done
+    # Its children too: until they are gone, its data and its port are taken.
+    for pid in "${processes[@]}"; do wait_until_dead "$pid"; done
 }
 
 wipe() {
@@ -118,6 +125,8 @@ status() {
             print_line "$server" "" "" "yours"
         elif is_running "$server"; then
             print_line "$server" "" "$(port_of "$server")" "running, process $(pid_of "$server")"
+        elif [[ " ${ALWAYS[*]} " != *" $server "* ]]; then
+            print_line "$server" "" "" "not started"
         else
             print_line "$server" "" "" "stopped"
             all_run=1
@@ -224,7 +233,7 @@ usable() { [[ -x $1 ]] && as_service_user test -x "$1"; }
 # --- what is remembered between starts: ports and passwords ---
 
 load_state() {
-    POSTGRES_PORT="" NATS_PORT="" REDIS_PORT=""
+    POSTGRES_PORT="" NATS_PORT="" REDIS_PORT="" ELASTICSEARCH_PORT=""
     # shellcheck source=/dev/null
     if [[ -e $RUN/state.env ]]; then source "$RUN/state.env"; fi
     POSTGRES_PASSWORD=${POSTGRES_PASSWORD:-$(random_password)}
@@ -235,7 +244,7 @@ load_state() {
 
 save_state() {
     local name
-    for name in {POSTGRES,NATS,REDIS}_PORT {POSTGRES,POSTGRES_ADMIN,NATS,REDIS}_PASSWORD; do
+    for name in {POSTGRES,NATS,REDIS,ELASTICSEARCH}_PORT {POSTGRES,POSTGRES_ADMIN,NATS,REDIS}_PASSWORD; do
         printf '%s=%s\n' "$name" "${!name}"
     done | write_private "$RUN/state.env"
 }
@@ -260,7 +269,7 @@ ensure_port() {
 
 is_taken() {
     local variable=$1 port=$2 other
-    for other in {POSTGRES,NATS,REDIS}_PORT; do
+    for other in {POSTGRES,NATS,REDIS,ELASTICSEARCH}_PORT; do
         [[ $other != "$variable" && ${!other} == "$port" ]] && return
     done
     # 0A: listening. A closed connection to the server's last life does not count.
@@ -347,9 +356,23 @@ signal_servers() {
     locate_data_folder || die "nothing has been started here: make services"
     for server in "$@"; do
         is_running "$server" || continue
-        pid=$(pid_of "$server")
-        # shellcheck disable=SC2046 # a word for each
-        kill "-$signal" "$pid" $(cat "/proc/$pid/task/$pid/children") 2>/dev/null || true
+        for pid in $(processes_of "$server"); do kill "-$signal" "$pid" 2>/dev/null || true; done
+    done
+}
+
+# Prints the process of a server and its children, whichever thread of it began them.
+processes_of() {
+    local pid
+    pid=$(pid_of "$1") || return 0
+    printf '%s\n' "$pid"
+    cat "/proc/$pid"/task/*/children 2>/dev/null | tr ' ' '\n' | sed '/^$/d'
+}
+
+wait_until_dead() {
+    local deadline=$((SECONDS + WAIT_SECONDS_MAX))
+    while kill -0 "$1" 2>/dev/null && [[ $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) != Z* ]]; do
+        ((SECONDS < deadline)) || die "process $1 does not end"
+        sleep 0.05
     done
 }
 
@@ -401,7 +424,7 @@ report() {
 
 print_line() {
     local server=$1 version=$2 port=$3 state=$4
-    say "$(printf '%-9s %-7s %-16s %s' "$server" "$version" "${port:+127.0.0.1:$port}" "$state")"
+    say "$(printf '%-13s %-7s %-16s %s' "$server" "$version" "${port:+127.0.0.1:$port}" "$state")"
 }
 
 seconds_since() { awk -v a="${1/,/.}" -v b="${EPOCHREALTIME/,/.}" 'BEGIN { printf "%.1f", b - a }'; }
@@ -410,7 +433,8 @@ write_services_env() {
     local server url
     for server in "${SERVERS[@]}"; do
         if ! is_external "$server"; then
-            "${server}_urls"
+            # Where something has been started once: what is not, has no address.
+            if [[ -n $(port_of "$server") ]]; then "${server}_urls"; fi
             continue
         fi
         for url in "BACKSCROLL_${server^^}_URL" "BACKSCROLL_${server^^}_ADMIN_URL"; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a command with the servers up and their addresses in its environment; afterwards stops those
-# that it had to start. The exit status is the command's.
+# that it had to start. The exit status is the command's. ALSO in the environment names servers beyond those that everything needs.
 #
 #   with-services.sh COMMAND [ARGUMENT…]
 
@@ -13,7 +13,8 @@ mkdir -p "$RUN"
 exec 8>"$RUN/users.lock"
 flock --shared 8
 
-"$SERVICES" start --temporary 8>&-
+# shellcheck disable=SC2086 # a word for each
+"$SERVICES" start --temporary ${ALSO:+postgres nats redis $ALSO} 8>&-
 load_services_env
 
 # shellcheck disable=SC2317 # the trap calls it
