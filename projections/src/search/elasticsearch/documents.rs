@@ -1,0 +1,243 @@
+//! What a document is: a function of a row of the read tables. Its version is the position that the row was read at, so that an older one
+//! never replaces a newer one, whoever writes it and however often.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::formatting::FormattedContent;
+use domain::message::Kind;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// Which kind of indices a document belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Family {
+    /// A document for each message.
+    Messages,
+    /// A document for each member of a workspace.
+    Users,
+}
+
+impl Family {
+    pub(crate) const ALL: [Family; 2] = [Self::Messages, Self::Users];
+
+    /// What its indices are called.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Users => "users",
+        }
+    }
+}
+
+/// A document, as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Document {
+    pub(crate) family: Family,
+    pub(crate) id: String,
+    pub(crate) workspace_id: Uuid,
+    /// When what it stands for began: some indices are by month.
+    pub(crate) moment: DateTime<Utc>,
+    /// The position of the relational projection that it was read at.
+    pub(crate) version: i64,
+    /// Tells documents apart that are not the same.
+    pub(crate) checksum: i64,
+    /// JSON, in one line.
+    pub(crate) source: Vec<u8>,
+}
+
+/// A row of `messages` with the names that go with it.
+#[derive(Debug)]
+pub(super) struct MessageRow {
+    pub(super) version: Option<i64>,
+    pub(super) message_id: Uuid,
+    pub(super) workspace_id: Uuid,
+    pub(super) channel_id: Uuid,
+    pub(super) user_id: Uuid,
+    pub(super) username: String,
+    pub(super) display_name: String,
+    pub(super) content: String,
+    pub(super) message_type: String,
+    pub(super) thread_id: Option<Uuid>,
+    pub(super) formatted_content: Option<String>,
+    pub(super) reactions: String,
+    pub(super) reply_count: i32,
+    pub(super) is_pinned: bool,
+    pub(super) is_deleted: bool,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) updated_at: DateTime<Utc>,
+    pub(super) position: i64,
+    pub(super) channel_name: Option<String>,
+}
+
+/// A row of `workspace_members` with the person that it is.
+#[derive(Debug)]
+pub(super) struct MemberRow {
+    pub(super) version: Option<i64>,
+    pub(super) member_id: Uuid,
+    pub(super) workspace_id: Uuid,
+    pub(super) user_id: Uuid,
+    pub(super) username: String,
+    pub(super) display_name: String,
+    pub(super) email: String,
+    pub(super) title: Option<String>,
+    pub(super) department: Option<String>,
+    pub(super) bio: Option<String>,
+    pub(super) status: String,
+    pub(super) last_seen_at: Option<DateTime<Utc>>,
+    pub(super) role: String,
+    pub(super) is_bot: bool,
+    pub(super) position: i64,
+}
+
+/// The seed's message, and what else searches ask for. A deleted message stays, as a document without its text that no search finds:
+/// Elasticsearch forgets the version of what was removed after a minute, and an older write could bring it back.
+#[derive(Serialize)]
+struct MessageSource<'a> {
+    message_id: Uuid,
+    workspace_id: Uuid,
+    channel_id: Uuid,
+    user_id: Uuid,
+    username: &'a str,
+    display_name: &'a str,
+    content: &'a str,
+    message_type: &'a str,
+    thread_id: Option<Uuid>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    mentions: Vec<Uuid>,
+    channel_name: Option<&'a str>,
+    has_files: bool,
+    reaction_count: usize,
+    has_links: bool,
+    is_pinned: bool,
+    is_deleted: bool,
+    reply_count: i32,
+    /// The moment to the microsecond, which a date of Elasticsearch does not hold: the order of messages.
+    sent_micros: i64,
+    position: i64,
+}
+
+/// The seed's user: a person in a workspace.
+#[derive(Serialize)]
+struct MemberSource<'a> {
+    user_id: Uuid,
+    workspace_id: Uuid,
+    username: &'a str,
+    display_name: &'a str,
+    email: &'a str,
+    title: Option<&'a str>,
+    department: Option<&'a str>,
+    bio: Option<&'a str>,
+    status: &'a str,
+    last_active: Option<DateTime<Utc>>,
+    role: &'a str,
+    is_bot: bool,
+    position: i64,
+}
+
+impl MessageRow {
+    pub(super) fn document(&self) -> Document {
+        let formatted = self.formatted_content.as_deref().and_then(|json| serde_json::from_str::<FormattedContent>(json).ok());
+        let formatted = formatted.unwrap_or_default();
+        let source = MessageSource {
+            message_id: self.message_id,
+            workspace_id: self.workspace_id,
+            channel_id: self.channel_id,
+            user_id: self.user_id,
+            username: &self.username,
+            display_name: &self.display_name,
+            content: &self.content,
+            message_type: &self.message_type,
+            thread_id: self.thread_id,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            mentions: self.mentions(&formatted),
+            channel_name: self.channel_name.as_deref(),
+            has_files: !formatted.files.is_empty() || self.message_type == Kind::File.as_str(),
+            reaction_count: reaction_count(&self.reactions),
+            has_links: !formatted.links.is_empty(),
+            is_pinned: self.is_pinned,
+            is_deleted: self.is_deleted,
+            reply_count: self.reply_count,
+            sent_micros: self.created_at.timestamp_micros(),
+            position: self.position,
+        };
+        let key = (Family::Messages, self.message_id.to_string(), self.workspace_id);
+        Document::of(key, self.created_at, self.version, &source)
+    }
+
+    /// Nobody in what the system says: that somebody joined is not said to them.
+    fn mentions(&self, formatted: &FormattedContent) -> Vec<Uuid> {
+        if self.message_type == Kind::System.as_str() { Vec::new() } else { formatted.mentions.iter().map(|id| id.0).collect() }
+    }
+}
+
+impl MemberRow {
+    pub(super) fn document(&self) -> Document {
+        let source = MemberSource {
+            user_id: self.user_id,
+            workspace_id: self.workspace_id,
+            username: &self.username,
+            display_name: &self.display_name,
+            email: &self.email,
+            title: self.title.as_deref(),
+            department: self.department.as_deref(),
+            bio: self.bio.as_deref(),
+            status: &self.status,
+            last_active: self.last_seen_at,
+            role: &self.role,
+            is_bot: self.is_bot,
+            position: self.position,
+        };
+        let key = (Family::Users, member_document(self.workspace_id, self.user_id), self.workspace_id);
+        Document::of(key, DateTime::UNIX_EPOCH, self.version, &source)
+    }
+}
+
+/// What the document of a member is called.
+pub(crate) fn member_document(workspace_id: Uuid, user_id: Uuid) -> String {
+    format!("{workspace_id}:{user_id}")
+}
+
+impl Document {
+    fn of(key: (Family, String, Uuid), moment: DateTime<Utc>, version: Option<i64>, source: &impl Serialize) -> Self {
+        let (family, id, workspace_id) = key;
+        // Texts, numbers and identifiers always can be serialised.
+        let mut source = serde_json::to_vec(source).unwrap_or_default();
+        let checksum = checksum(&source);
+        source.pop();
+        source.extend_from_slice(format!(",\"checksum\":{checksum}}}").as_bytes());
+        Self { family, id, workspace_id, moment, version: version.unwrap_or(0), checksum, source }
+    }
+}
+
+fn reaction_count(reactions: &str) -> usize {
+    let reactions = serde_json::from_str::<BTreeMap<String, Vec<Uuid>>>(reactions).unwrap_or_default();
+    reactions.values().map(Vec::len).sum()
+}
+
+/// FNV-1a, which is the same in every release (<http://www.isthe.com/chongo/tech/comp/fnv/>). Never negative.
+pub(crate) fn checksum(bytes: &[u8]) -> i64 {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    i64::try_from(hash >> 1).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checksum_is_what_it_was_in_the_last_release_and_never_negative() {
+        assert_eq!(checksum(b""), 0x65e6_d1cf_4211_1192);
+        assert_eq!(checksum(b"foobar"), i64::try_from(0x8594_4171_f739_67e8_u64 >> 1).expect("63 bits"));
+        assert!((0..1_000_u32).all(|n| checksum(&n.to_be_bytes()) >= 0));
+    }
+
+    #[test]
+    fn reactions_are_counted_by_person() {
+        let ann = Uuid::nil();
+        assert_eq!(reaction_count("{}"), 0);
+        assert_eq!(reaction_count(&format!(r#"{{"👍":["{ann}","{ann}"],"🎉":["{ann}"]}}"#)), 3);
+    }
+}
