@@ -11,6 +11,14 @@ pub(crate) trait Projector: Send {
     /// The projection's name.
     fn name(&self) -> &'static str;
 
+    /// Makes ready what it writes to, each time that the projection is taken up, before anything is applied. It may take long.
+    ///
+    /// # Errors
+    /// The store cannot be used just now.
+    fn prepare(&mut self) -> BoxFuture<'_, Result<(), ApplyError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Applies events, in order. The transaction already holds the checkpoint; what is written in it comes and goes with that.
     ///
     /// # Errors

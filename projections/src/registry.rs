@@ -2,12 +2,17 @@
 
 use crate::projector::Projector;
 use crate::relational::{self, Relational};
+use crate::search::elasticsearch::{self, SearchProjector};
 use crate::stores::Stores;
 
 /// The names of all projections.
-pub(crate) const NAMES: [&str; 1] = [relational::NAME];
+pub(crate) const NAMES: [&str; 2] = [relational::NAME, elasticsearch::NAME];
 
-/// Every projector, in the order of the names.
-pub(crate) fn projectors(_stores: &Stores) -> Vec<Box<dyn Projector>> {
-    vec![Box::new(Relational::live())]
+/// Every projector, in the order of the names. That of a store which the settings do not want is left out.
+pub(crate) fn projectors(stores: &Stores) -> Vec<Box<dyn Projector>> {
+    let mut projectors: Vec<Box<dyn Projector>> = vec![Box::new(Relational::live())];
+    if let Some(elastic) = &stores.elastic {
+        projectors.push(Box::new(SearchProjector::live(stores, elastic)));
+    }
+    projectors
 }

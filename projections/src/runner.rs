@@ -17,7 +17,7 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::feed::log::LogError;
 use crate::feed::{Feed, Sources};
 use crate::park::{self, ParkedKeys};
-use crate::projector::Projector;
+use crate::projector::{ApplyError, Projector};
 use crate::registry;
 use crate::stores::Stores;
 
@@ -60,6 +60,8 @@ enum HoldError {
     Log(#[from] LogError),
     #[error(transparent)]
     Batch(#[from] BatchError),
+    #[error("the projection cannot be made ready")]
+    Prepare(#[source] ApplyError),
 }
 
 /// Runs every projector until `shutdown`. Whatever fails is tried again for ever; another process takes over where this one dies.
@@ -102,6 +104,10 @@ async fn hold(
     let mut connection = connect(&settings.stores.pool).await?;
     while !checkpoint::try_hold(&mut connection, name).await? {
         tokio::select! { () = sleep(STANDBY_INTERVAL) => {}, () = shutdown.cancelled() => return Ok(()) }
+    }
+    tokio::select! {
+        prepared = projector.prepare() => prepared.map_err(HoldError::Prepare)?,
+        () = shutdown.cancelled() => return Ok(()),
     }
     let mut stood = checkpoint::begin_epoch(&mut connection, name, &settings.holder).await?;
     let mut parked = park::keys(&mut connection, name).await?;

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use crate::park::{self, ParkedEvent};
 use crate::read_models::QueryError;
-use crate::registry;
+use crate::search::elasticsearch::{self, Rejected};
+use crate::{registry, relational};
 
 /// Where a projection is.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -26,16 +27,21 @@ pub struct ProjectionState {
     pub updated_at: Option<DateTime<Utc>>,
     /// What could not be applied, and waits.
     pub parked: Vec<ParkedEvent>,
+    /// Documents that the store does not take for what they are: they are missing there, and nothing waits for them.
+    pub rejected: Vec<Rejected>,
 }
 
-/// Where every projection is.
+/// Where every projection is that anybody has run.
 ///
 /// # Errors
 /// The database cannot be read.
 pub async fn states(pool: &PgPool) -> Result<Vec<ProjectionState>, QueryError> {
     let mut states = Vec::new();
     for name in registry::NAMES {
-        states.push(state(pool, name).await?);
+        let state = state(pool, name).await?;
+        if state.updated_at.is_some() || name == relational::NAME {
+            states.push(state);
+        }
     }
     Ok(states)
 }
@@ -47,7 +53,8 @@ async fn state(pool: &PgPool, name: &str) -> Result<ProjectionState, QueryError>
     let head = head(pool).await?;
     let (position, holder, updated_at) = checkpoint.map_or((0, None, None), |c| (c.position, c.holder, Some(c.updated_at)));
     let parked = park::parked(pool, name).await?;
-    Ok(ProjectionState { name: name.into(), position, head, lag: head - position, holder, updated_at, parked })
+    let rejected = if name == elasticsearch::NAME { elasticsearch::rejected(pool).await? } else { Vec::new() };
+    Ok(ProjectionState { name: name.into(), position, head, lag: head - position, holder, updated_at, parked, rejected })
 }
 
 /// The last position of the log; 0 where it is empty.

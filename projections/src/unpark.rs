@@ -8,7 +8,8 @@ use crate::park::{self, ParkedEvent, UnparkError};
 use crate::projector::{ApplyError, Projector};
 use crate::runner::{chain, connect};
 use crate::stores::Stores;
-use crate::{checkpoint, registry};
+use crate::search::elasticsearch;
+use crate::{checkpoint, registry, relational};
 
 /// Applies what waits under a key, now that it can be applied. The projection stands still meanwhile: where very much waits, a rebuild
 /// is the better way.
@@ -27,6 +28,9 @@ pub async fn unpark(stores: &Stores, projection: &str, park_key: &str) -> Result
     let applied = apply(&mut tx, pool, projector.as_mut(), &parked).await?;
     query!("DELETE FROM parked_keys WHERE projection = $1 AND park_key = $2", projection, park_key).execute(&mut *tx).await?;
     checkpoint::bump_generation(&mut tx, projection).await?;
+    if projection == relational::NAME {
+        elasticsearch::refresh_later(&mut tx, park_key).await?;
+    }
     tx.commit().await?;
     Ok(applied)
 }

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use crate::checkpoint::{self, Checkpoint};
+use crate::search::elasticsearch;
 use crate::stores::Stores;
 use crate::{park, projector, relational, states};
 use catch_up::CatchUp;
@@ -43,6 +44,9 @@ pub async fn rebuild(
     options: RebuildOptions,
     observe: impl Fn(RebuildProgress) + Send + Sync,
 ) -> Result<RebuildReport, RebuildError> {
+    if projection == elasticsearch::NAME {
+        return elasticsearch::rebuild(stores, options, &observe).await;
+    }
     if projection != relational::NAME {
         return Err(RebuildError::Unknown(projection.into()));
     }

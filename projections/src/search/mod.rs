@@ -7,6 +7,7 @@
 //! What every backend must agree on stands in one place: what a word is ([`words`]), which messages can be found, and what `has:link` and its
 //! like mean ([`searchable`]).
 
+pub mod elasticsearch;
 mod highlight;
 pub mod query;
 pub mod searchable;

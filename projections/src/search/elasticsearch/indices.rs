@@ -80,8 +80,9 @@ pub(crate) struct Model {
 
 impl Model {
     /// Every index that the model has in any case.
-    pub(crate) fn shared_indices(&self) -> impl Iterator<Item = (Family, String)> {
-        Family::ALL.into_iter().flat_map(move |family| (0..self.pools).map(move |pool| (family, format!("{}_shared_{pool}", family.as_str()))))
+    pub(crate) fn shared_indices(&self) -> Vec<String> {
+        let of = |family: Family| (0..self.pools).map(move |pool| format!("{}_shared_{pool}", family.as_str()));
+        Family::ALL.into_iter().flat_map(of).collect()
     }
 
     /// The names of the indices that a document is to be written to, without the model's number.
@@ -102,6 +103,29 @@ impl Model {
             Place::Shared => format!("{}{}", self.prefix, self.shared(family, workspace_id)),
             Place::Own | Place::Monthly => self.alias_of_workspace(place, workspace_id),
         }
+    }
+
+    /// Whether a workspace is read from there.
+    pub(crate) fn is_read_from(&self, place: Place, workspace_id: Uuid) -> bool {
+        self.routes.get(&workspace_id).is_some_and(|route| route.read() == place)
+    }
+
+    /// The aliases that searches use, and to which of these indices of the model each is to lead.
+    pub(crate) fn reading_aliases(&self, concrete: &BTreeSet<String>) -> Vec<(String, String)> {
+        let mut aliases = Vec::new();
+        for index in self.shared_indices() {
+            aliases.push((format!("{}{index}", self.prefix), self.concrete(&index)));
+        }
+        for (workspace_id, route) in &self.routes {
+            let beginning = match route.read() {
+                Place::Shared => continue,
+                Place::Own => format!("{}messages_workspace_{workspace_id}-", self.prefix),
+                Place::Monthly => format!("{}messages_{workspace_id}_", self.prefix),
+            };
+            let alias = self.alias_of_workspace(route.read(), *workspace_id);
+            aliases.extend(concrete.iter().filter(|index| index.starts_with(&beginning)).map(|index| (alias.clone(), index.clone())));
+        }
+        aliases
     }
 
     /// The index of a place that holds what is of that moment.

@@ -1,0 +1,247 @@
+//! Writing many documents: requests bounded in bytes and in number, two under way at a time, and only what was refused is sent again. A
+//! document that is older than what is there is left out by its version; one that is refused for what it is, is handed back.
+
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::client::{Client, ElasticError, is_passing};
+use super::documents::{Document, Family};
+
+/// How often a document is sent again that was refused for what passes.
+const TRIES_MAX: u32 = 6;
+/// How long to wait before the second try; doubled for each further one.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
+/// Requests that are under way at a time.
+const UNDER_WAY: usize = 2;
+
+/// How large a request may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) bytes: usize,
+    pub(crate) documents: usize,
+}
+
+/// A document and one index that it is to be in.
+#[derive(Clone, Debug)]
+pub(crate) struct Write<'a> {
+    /// The alias that the index is written through.
+    pub(crate) index: String,
+    pub(crate) document: &'a Document,
+}
+
+/// A document that Elasticsearch does not take for what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rejection {
+    pub(crate) family: Family,
+    pub(crate) id: String,
+    pub(crate) version: i64,
+    pub(crate) reason: String,
+}
+
+/// What became of one document.
+enum Outcome {
+    /// It is there, or a newer one is.
+    Done,
+    /// It may work a moment later.
+    Again,
+    /// It is refused for what it is.
+    Rejected(String),
+    /// Its index is gone.
+    Lost,
+}
+
+/// Writes documents, and answers with those that are refused for what they are.
+///
+/// # Errors
+/// Elasticsearch does not answer, or has too much to do, for longer than was waited; or it has lost an index.
+pub(crate) async fn write(client: &Client, limits: Limits, writes: Vec<Write<'_>>) -> Result<Vec<Rejection>, ElasticError> {
+    let mut rejections = Vec::new();
+    let mut under_way = FuturesUnordered::new();
+    for request in split(limits, writes) {
+        if under_way.len() == UNDER_WAY
+            && let Some(ended) = under_way.next().await
+        {
+            rejections.extend(ended?);
+        }
+        under_way.push(send(client, request));
+    }
+    while let Some(ended) = under_way.next().await {
+        rejections.extend(ended?);
+    }
+    Ok(rejections)
+}
+
+/// As many requests as it takes. One document alone may be larger than the limit.
+fn split(limits: Limits, writes: Vec<Write<'_>>) -> Vec<Vec<Write<'_>>> {
+    let mut requests = Vec::new();
+    let (mut request, mut bytes) = (Vec::new(), 0);
+    for write in writes {
+        let size = write.size();
+        if !request.is_empty() && (bytes + size > limits.bytes || request.len() >= limits.documents) {
+            requests.push(std::mem::take(&mut request));
+            bytes = 0;
+        }
+        bytes += size;
+        request.push(write);
+    }
+    if !request.is_empty() {
+        requests.push(request);
+    }
+    requests
+}
+
+/// Sends one request until each of its documents has come to an end.
+async fn send(client: &Client, mut writes: Vec<Write<'_>>) -> Result<Vec<Rejection>, ElasticError> {
+    let mut rejections = Vec::new();
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match client.bulk(lines(&writes)).await {
+            Ok(answer) => writes = judge(&answer, writes, &mut rejections)?,
+            Err(error) if error.is_too_large() => return send_in_halves(client, writes, &error, rejections).await,
+            Err(error) if !error.is_passing() || tries == TRIES_MAX => return Err(error),
+            Err(_) => {}
+        }
+        if writes.is_empty() {
+            return Ok(rejections);
+        }
+        if tries == TRIES_MAX {
+            let reason = format!("{} documents are still refused after {TRIES_MAX} tries", writes.len());
+            return Err(ElasticError::Refused { status: 429, kind: "too much to do".into(), reason });
+        }
+        sleep(RETRY_DELAY * 2_u32.pow(tries - 1)).await;
+    }
+}
+
+/// Elasticsearch's own limit is lower than ours.
+async fn send_in_halves(
+    client: &Client,
+    mut writes: Vec<Write<'_>>,
+    error: &ElasticError,
+    mut rejections: Vec<Rejection>,
+) -> Result<Vec<Rejection>, ElasticError> {
+    if let [write] = writes.as_slice() {
+        rejections.push(write.rejected(error.to_string()));
+        return Ok(rejections);
+    }
+    let second = writes.split_off(writes.len() / 2);
+    for half in [writes, second] {
+        rejections.extend(Box::pin(send(client, half)).await?);
+    }
+    Ok(rejections)
+}
+
+/// The documents that are to be sent again.
+fn judge<'a>(answer: &Value, writes: Vec<Write<'a>>, rejections: &mut Vec<Rejection>) -> Result<Vec<Write<'a>>, ElasticError> {
+    if answer["errors"] == false {
+        return Ok(Vec::new());
+    }
+    let items = answer["items"].as_array().filter(|items| items.len() == writes.len());
+    let items = items.ok_or_else(|| ElasticError::Unreadable("a bulk request is answered with fewer items than it has".into()))?;
+    let mut again = Vec::new();
+    for (item, write) in items.iter().zip(writes) {
+        match outcome(item) {
+            Outcome::Done => {}
+            Outcome::Again => again.push(write),
+            Outcome::Rejected(reason) => rejections.push(write.rejected(reason)),
+            Outcome::Lost => return Err(ElasticError::Lost(write.index)),
+        }
+    }
+    Ok(again)
+}
+
+/// The version is older than what is there: done. Whoever may not write, or finds the disk full, is waited for.
+fn outcome(item: &Value) -> Outcome {
+    let item = item.as_object().and_then(|item| item.values().next()).unwrap_or(&Value::Null);
+    let error = &item["error"];
+    let status = item["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(500);
+    match (status, error["type"].as_str().unwrap_or_default()) {
+        (200..300 | 409, _) => Outcome::Done,
+        (404, "") => Outcome::Done,
+        (404, _) => Outcome::Lost,
+        (401 | 403, _) => Outcome::Again,
+        (status, _) if is_passing(status) => Outcome::Again,
+        (_, kind) => Outcome::Rejected(format!("{kind}: {}", error["reason"].as_str().unwrap_or_default())),
+    }
+}
+
+fn lines(writes: &[Write<'_>]) -> Bytes {
+    let mut lines = BytesMut::with_capacity(writes.iter().map(Write::size).sum());
+    for write in writes {
+        lines.put_slice(write.action().as_bytes());
+        lines.put_slice(&write.document.source);
+        lines.put_u8(b'\n');
+    }
+    lines.freeze()
+}
+
+impl Write<'_> {
+    /// Names and identifiers of ours need no escaping.
+    fn action(&self) -> String {
+        let (index, Document { id, version, .. }) = (&self.index, self.document);
+        format!("{{\"index\":{{\"_index\":\"{index}\",\"_id\":\"{id}\",\"version\":{version},\"version_type\":\"external_gte\"}}}}\n")
+    }
+
+    fn size(&self) -> usize {
+        const ACTION_BYTES: usize = 90;
+        self.document.source.len() + self.index.len() + self.document.id.len() + ACTION_BYTES
+    }
+
+    fn rejected(&self, reason: String) -> Rejection {
+        Rejection { family: self.document.family, id: self.document.id.clone(), version: self.document.version, reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn document(id: &str, bytes: usize) -> Document {
+        let (family, workspace_id, moment) = (Family::Messages, Uuid::nil(), DateTime::UNIX_EPOCH);
+        Document { family, id: id.into(), workspace_id, moment, version: 7, checksum: 0, source: vec![b'x'; bytes] }
+    }
+
+    fn write_of(document: &Document) -> Write<'_> {
+        Write { index: "i".into(), document }
+    }
+
+    #[test]
+    fn requests_are_bounded_in_bytes_and_in_number() {
+        let documents = [document("a", 500), document("b", 500), document("c", 5_000), document("d", 1), document("e", 1), document("f", 1)];
+        let requests = split(Limits { bytes: 1_500, documents: 2 }, documents.iter().map(write_of).collect());
+        let ids = requests.iter().map(|request| request.iter().map(|w| w.document.id.as_str()).collect::<String>()).collect::<Vec<_>>();
+        assert_eq!(ids, ["ab", "c", "de", "f"]);
+    }
+
+    #[test]
+    fn only_what_was_refused_for_the_moment_is_sent_again() {
+        let documents = ["done", "older", "busy", "wrong"].map(|id| document(id, 1));
+        let answer = json!({"errors": true, "items": [
+            {"index": {"status": 201}},
+            {"index": {"status": 409, "error": {"type": "version_conflict_engine_exception"}}},
+            {"index": {"status": 429, "error": {"type": "es_rejected_execution_exception"}}},
+            {"index": {"status": 400, "error": {"type": "document_parsing_exception", "reason": "no"}}},
+        ]});
+        let mut rejections = Vec::new();
+        let again = judge(&answer, documents.iter().map(write_of).collect(), &mut rejections).expect("nothing is lost");
+        assert_eq!(again.iter().map(|w| w.document.id.as_str()).collect::<Vec<_>>(), ["busy"]);
+        assert_eq!(rejections.iter().map(|r| (r.id.as_str(), r.reason.as_str())).collect::<Vec<_>>(), [("wrong", "document_parsing_exception: no")]);
+    }
+
+    #[test]
+    fn a_write_to_an_index_that_is_gone_is_no_rejection() {
+        let documents = [document("a", 1)];
+        let answer = json!({"errors": true, "items": [{"index": {"status": 404, "error": {"type": "index_not_found_exception"}}}]});
+        let judged = judge(&answer, documents.iter().map(write_of).collect(), &mut Vec::new());
+        assert!(matches!(judged, Err(ElasticError::Lost(_))));
+    }
+}

@@ -1,0 +1,168 @@
+//! Proves documents equal to rows, one by one, while both move on: every row has its document, with the checksum of what the row says, and
+//! there is no other. A document that is newer than the row that was read is looked at again, and so is one that the log was still to bring.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use elasticsearch::http::Method;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Elastic;
+use super::client::ElasticError;
+use super::documents::{Document, Family};
+use super::rebuild::{Building, COMPARED_ROWS, Compared};
+use super::rows::{self, Scan};
+use crate::rebuild::{Difference, Phase, RebuildError, RebuildProgress};
+
+/// How often to look again at what differs before it is said to.
+const ROUNDS_MAX: usize = 10;
+/// Documents that one page of a scan may have: what is behind that is there too often.
+const PAGE_DOCUMENTS: i64 = 2 * COMPARED_ROWS;
+/// How many documents that differ are looked at again: so many are no matter of time.
+const SUSPECTS_MAX: usize = 10_000;
+
+/// A document, as far as it is compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Found {
+    index: String,
+    checksum: i64,
+}
+
+/// What differs, by index.
+type Suspects = BTreeMap<(Family, String), (String, Difference)>;
+
+/// Compares everything.
+pub(super) async fn compare(
+    elastic: &Elastic,
+    building: &mut Building<'_>,
+    connection: &mut PgConnection,
+    observe: &(dyn Fn(RebuildProgress) + Send + Sync),
+) -> Result<Compared, RebuildError> {
+    let mut counts = BTreeMap::new();
+    let mut suspects = BTreeSet::new();
+    let families = [(Scan::Members, Family::Users), (Scan::Messages, Family::Messages)];
+    for (done, (scan, family)) in (1..).zip(families) {
+        let mut after = Some(Uuid::nil());
+        while let Some(from) = after {
+            let chunk = rows::scan(connection, scan, from).await?;
+            let found = found_between(elastic, building, family, from, chunk.last).await?;
+            for Found { index, .. } in found.values() {
+                *counts.entry(index.clone()).or_insert(0) += 1;
+            }
+            suspects.extend(differing(&chunk.documents, &found).into_iter().map(|id| (family, id)));
+            after = chunk.last;
+        }
+        observe(RebuildProgress { phase: Phase::Comparing, done, total: families.len() as u64 });
+    }
+    let differences = look_again(elastic, building, connection, suspects).await?;
+    Ok(Compared { documents: counts.into_iter().collect(), differences })
+}
+
+/// The identifiers of documents that are not what the rows say, are missing, or have no row.
+fn differing(rows: &[Document], found: &BTreeMap<String, Found>) -> Vec<String> {
+    let wrong = rows.iter().filter(|row| found.get(&row.id).is_none_or(|found| found.checksum != row.checksum));
+    let ids = rows.iter().map(|row| row.id.as_str()).collect::<BTreeSet<_>>();
+    let without = found.keys().filter(|id| !ids.contains(id.as_str()));
+    wrong.map(|row| row.id.clone()).chain(without.cloned()).collect()
+}
+
+/// What still differs once the log has brought everything, in how many rounds that ever takes.
+async fn look_again(
+    elastic: &Elastic,
+    building: &mut Building<'_>,
+    connection: &mut PgConnection,
+    mut suspects: BTreeSet<(Family, String)>,
+) -> Result<Vec<Difference>, RebuildError> {
+    let mut differing = Suspects::new();
+    for _ in 0..ROUNDS_MAX {
+        if suspects.is_empty() {
+            return Ok(Vec::new());
+        }
+        building.approach_rows(connection).await?;
+        differing = judge(elastic, building, connection, &suspects).await?;
+        if suspects.len() > SUSPECTS_MAX {
+            break;
+        }
+        suspects = differing.keys().cloned().collect();
+    }
+    let mut by_index = BTreeMap::<String, Difference>::new();
+    for (index, one) in differing.into_values() {
+        let sum = by_index.entry(index.clone()).or_insert(Difference { table: index, live_rows: 0, new_rows: 0 });
+        sum.live_rows += one.live_rows;
+        sum.new_rows += one.new_rows;
+    }
+    Ok(by_index.into_values().collect())
+}
+
+/// Those that differ now. A document that is newer than the row was when it was read differs for a moment only.
+async fn judge(
+    elastic: &Elastic,
+    building: &Building<'_>,
+    connection: &mut PgConnection,
+    suspects: &BTreeSet<(Family, String)>,
+) -> Result<Suspects, RebuildError> {
+    let mut differing = Suspects::new();
+    for (family, id) in suspects.iter().take(SUSPECTS_MAX) {
+        let row = row(connection, *family, id).await?;
+        let found = by_id(elastic, building, *family, id).await?;
+        let index = || row.as_ref().and_then(|row| building.model.written_to(row).into_iter().next()).unwrap_or_else(|| family.as_str().into());
+        if row.as_ref().map(|row| row.checksum) != found.as_ref().map(|found| found.checksum) {
+            let count = |there: bool| i64::from(there);
+            let difference = Difference { table: index(), live_rows: count(row.is_some()), new_rows: count(found.is_some()) };
+            differing.insert((*family, id.clone()), (index(), difference));
+        }
+    }
+    Ok(differing)
+}
+
+async fn row(connection: &mut PgConnection, family: Family, id: &str) -> sqlx::Result<Option<Document>> {
+    let ids = id.split(':').filter_map(|id| id.parse().ok()).collect::<Vec<Uuid>>();
+    match (family, ids.as_slice()) {
+        (Family::Messages, [id]) => Ok(rows::messages(connection, &[*id]).await?.into_iter().next().map(|(document, _)| document)),
+        (Family::Users, [workspace_id, user_id]) => Ok(rows::members(connection, &[(*workspace_id, *user_id)]).await?.into_iter().next()),
+        (Family::Messages | Family::Users, _) => Ok(None),
+    }
+}
+
+/// The documents whose identifiers are behind `after`, and not behind `last`.
+async fn found_between(
+    elastic: &Elastic,
+    building: &Building<'_>,
+    family: Family,
+    after: Uuid,
+    last: Option<Uuid>,
+) -> Result<BTreeMap<String, Found>, ElasticError> {
+    let field = if family == Family::Messages { "message_id" } else { "member_id" };
+    let mut range = json!({"gt": after});
+    if let Some(last) = last {
+        range["lte"] = json!(last);
+    }
+    search(elastic, building, family, &json!({"range": {field: range}})).await
+}
+
+async fn by_id(elastic: &Elastic, building: &Building<'_>, family: Family, id: &str) -> Result<Option<Found>, ElasticError> {
+    elastic.refresh(&pattern(building, family)).await?;
+    Ok(search(elastic, building, family, &json!({"ids": {"values": [id]}})).await?.remove(id))
+}
+
+async fn search(
+    elastic: &Elastic,
+    building: &Building<'_>,
+    family: Family,
+    query: &Value,
+) -> Result<BTreeMap<String, Found>, ElasticError> {
+    let body = json!({"query": query, "size": PAGE_DOCUMENTS, "_source": false, "docvalue_fields": ["checksum"], "track_total_hits": false});
+    let path = format!("/{}/_search", pattern(building, family));
+    let answer = elastic.client.ask(Method::Post, &path, Some(&body)).await?;
+    let hits = answer["hits"]["hits"].as_array().ok_or_else(|| ElasticError::Unreadable("a search is answered without hits".into()))?;
+    let found = hits.iter().filter_map(|hit| {
+        let index = hit["_index"].as_str()?.to_owned();
+        Some((hit["_id"].as_str()?.to_owned(), Found { index, checksum: hit["fields"]["checksum"][0].as_i64()? }))
+    });
+    Ok(found.collect())
+}
+
+fn pattern(building: &Building<'_>, family: Family) -> String {
+    format!("{}{}_*-m{}", building.model.prefix, family.as_str(), building.model.model_id)
+}

@@ -1,0 +1,46 @@
+//! Elasticsearch: a document for each message and each member, made from the rows of the read tables, and the backend that searches them.
+//!
+//! A document is a function of rows ([`documents`]), and its version is the position of the relational projection that the rows were read
+//! at. So it does not matter who writes a document, how often, or how late: what is older than what is there is left out. The projector
+//! ([`projector`]) writes what events touch; a rebuild ([`rebuild`]) writes everything into new indices beside the live ones, proves them equal
+//! to the rows, and switches; a workspace that has grown moves to indices of its own ([`moves`]).
+//!
+//! Which indices there are, and which of them is read, stands in Postgres ([`models`]), so that an Elasticsearch that was wiped is noticed.
+
+mod bulk;
+mod client;
+mod compare;
+mod documents;
+mod indices;
+mod models;
+mod node;
+mod projector;
+mod rebuild;
+mod rows;
+
+use std::sync::Arc;
+
+pub use client::{ElasticError, ElasticSettings, Login};
+pub use models::Rejected;
+pub(crate) use models::{refresh_later, rejected};
+pub(crate) use projector::{NAME, SearchProjector};
+pub(crate) use rebuild::rebuild;
+
+use client::Client;
+
+/// Elasticsearch, as an installation uses it. Cheap to clone; it need not be there.
+#[derive(Clone, Debug)]
+pub struct Elastic {
+    client: Client,
+    settings: Arc<ElasticSettings>,
+}
+
+impl Elastic {
+    /// With those settings. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// The address or the certificate is not one.
+    pub fn new(settings: ElasticSettings) -> Result<Self, ElasticError> {
+        Ok(Self { client: Client::new(&settings)?, settings: Arc::new(settings) })
+    }
+}

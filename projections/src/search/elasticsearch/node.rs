@@ -1,0 +1,157 @@
+//! What is done to indices as such: templates, making and dropping them, aliases, counts.
+
+use std::collections::BTreeSet;
+
+use elasticsearch::http::Method;
+use migrations::elasticsearch::TEMPLATES;
+use serde_json::{Map, Value, json};
+
+use super::Elastic;
+use super::client::ElasticError;
+use super::indices::Model;
+
+/// Whether an index is being filled, or searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Nobody searches it: no copies, no refreshes.
+    Filling,
+    /// As the settings say.
+    Searching,
+}
+
+impl Elastic {
+    /// Brings the templates up to date.
+    pub(super) async fn put_templates(&self) -> Result<(), ElasticError> {
+        for template in TEMPLATES {
+            let mut body = serde_json::from_str::<Value>(template.body).map_err(|error| ElasticError::Settings(error.to_string()))?;
+            body["index_patterns"] = json!([format!("{}{}_*", self.settings.prefix, template.family)]);
+            body["priority"] = json!(500);
+            if let Some(settings) = body["template"]["settings"].as_object_mut() {
+                settings.extend(self.index_settings());
+            }
+            let path = format!("/_index_template/{}{}", self.settings.prefix, template.family);
+            self.client.ask(Method::Put, &path, Some(&body)).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes an index with the alias that it is written through, unless it is there.
+    pub(super) async fn ensure_index(&self, model: &Model, index: &str, alias: Option<&str>, used: Use) -> Result<(), ElasticError> {
+        let mut aliases = Map::new();
+        for alias in std::iter::once(model.writing(index)).chain(alias.map(str::to_owned)) {
+            aliases.insert(alias, json!({}));
+        }
+        let settings = if used == Use::Filling { json!({"number_of_replicas": 0, "refresh_interval": "-1"}) } else { json!({}) };
+        let body = json!({"aliases": aliases, "settings": settings});
+        match self.client.ask(Method::Put, &format!("/{}", model.concrete(index)), Some(&body)).await {
+            Err(ElasticError::Refused { kind, .. }) if kind == "resource_already_exists_exception" => Ok(()),
+            made => made.map(drop),
+        }
+    }
+
+    /// What was filled is searched from now on.
+    pub(super) async fn end_filling(&self, model: &Model) -> Result<(), ElasticError> {
+        let settings = json!({
+            "number_of_replicas": self.settings.replicas,
+            "refresh_interval": self.refresh_interval(),
+        });
+        self.client.ask(Method::Put, &format!("/{}/_settings", model.pattern()), Some(&settings)).await?;
+        self.refresh(&model.pattern()).await
+    }
+
+    /// Whether everything that a model has in any case is there.
+    pub(super) async fn has(&self, model: &Model) -> Result<bool, ElasticError> {
+        let found = self.indices(&model.pattern()).await?;
+        Ok(model.shared_indices().iter().all(|index| found.contains(&model.concrete(index))))
+    }
+
+    /// The aliases that searches use lead to this model, and to no other; all at once. What leads there already stays.
+    pub(super) async fn point_aliases(&self, model: &Model, aliases: &[(String, String)]) -> Result<(), ElasticError> {
+        let mut actions = Vec::new();
+        let wanted = aliases.iter().cloned().collect::<BTreeSet<_>>();
+        let there = self.reading_aliases().await?;
+        for (alias, index) in there.difference(&wanted) {
+            actions.push(json!({"remove": {"index": index, "alias": alias}}));
+        }
+        for (alias, index) in wanted.difference(&there) {
+            actions.push(json!({"add": {"index": index, "alias": alias}}));
+        }
+        if actions.is_empty() {
+            return Ok(());
+        }
+        tracing::info!(model = model.model_id, changes = actions.len(), "elasticsearch is read through other aliases");
+        self.client.ask(Method::Post, "/_aliases", Some(&json!({"actions": actions}))).await.map(drop)
+    }
+
+    /// Adds an alias to an index.
+    pub(super) async fn add_alias(&self, alias: &str, index: &str) -> Result<(), ElasticError> {
+        let body = json!({"actions": [{"add": {"index": index, "alias": alias}}]});
+        self.client.ask(Method::Post, "/_aliases", Some(&body)).await.map(drop)
+    }
+
+    /// Drops every index of ours that is not of that model.
+    pub(super) async fn drop_others(&self, model: Option<&Model>, also: Option<&Model>) -> Result<(), ElasticError> {
+        let all = self.indices(&format!("{}*", self.settings.prefix)).await?;
+        let mut kept = BTreeSet::new();
+        for model in [model, also].into_iter().flatten() {
+            kept.extend(self.indices(&model.pattern()).await?);
+        }
+        // One by one: what is in the way of one of them is in the way of no other.
+        for index in all.difference(&kept).filter(|index| self.is_ours(index)) {
+            match self.client.ask(Method::Delete, &format!("/{index}"), None).await {
+                Err(error) if !error.is_missing() => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes what was written findable.
+    pub(super) async fn refresh(&self, indices: &str) -> Result<(), ElasticError> {
+        self.client.ask(Method::Post, &format!("/{indices}/_refresh"), None).await.map(drop)
+    }
+
+    /// The names of indices that match a pattern.
+    pub(super) async fn indices(&self, pattern: &str) -> Result<BTreeSet<String>, ElasticError> {
+        let found = self.client.ask(Method::Get, &format!("/{pattern}/_alias?expand_wildcards=all"), None).await;
+        Ok(names(found)?.as_object().into_iter().flat_map(|indices| indices.keys().cloned()).collect())
+    }
+
+    /// Every alias of ours that searches use, with the index that it leads to.
+    async fn reading_aliases(&self) -> Result<BTreeSet<(String, String)>, ElasticError> {
+        let found = names(self.client.ask(Method::Get, &format!("/{}*/_alias", self.settings.prefix), None).await)?;
+        let mut aliases = BTreeSet::new();
+        for (index, about) in found.as_object().into_iter().flatten().filter(|(index, _)| self.is_ours(index)) {
+            let of_index = about["aliases"].as_object().into_iter().flat_map(|aliases| aliases.keys());
+            aliases.extend(of_index.filter(|alias| !alias.ends_with("-write")).map(|alias| (alias.clone(), index.clone())));
+        }
+        Ok(aliases)
+    }
+
+    /// A prefix may be the beginning of another installation's: ours goes on with one of our families and ends in a model's number.
+    fn is_ours(&self, index: &str) -> bool {
+        let Some(name) = index.strip_prefix(&self.settings.prefix) else { return false };
+        let has_family = TEMPLATES.iter().any(|template| name.strip_prefix(template.family).is_some_and(|rest| rest.starts_with('_')));
+        has_family && name.rsplit_once("-m").is_some_and(|(_, model)| !model.is_empty() && model.bytes().all(|b| b.is_ascii_digit()))
+    }
+
+    fn index_settings(&self) -> Map<String, Value> {
+        let mut settings = Map::new();
+        settings.insert("number_of_shards".into(), json!(self.settings.shards));
+        settings.insert("number_of_replicas".into(), json!(self.settings.replicas));
+        settings.insert("refresh_interval".into(), json!(self.refresh_interval()));
+        settings
+    }
+
+    fn refresh_interval(&self) -> String {
+        format!("{}ms", self.settings.refresh_interval.as_millis())
+    }
+}
+
+/// A pattern that nothing matches is answered with nothing, or with a 404 where it was a name.
+fn names(found: Result<Value, ElasticError>) -> Result<Value, ElasticError> {
+    match found {
+        Err(error) if error.is_missing() => Ok(Value::Null),
+        found => found,
+    }
+}

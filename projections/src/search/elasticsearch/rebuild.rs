@@ -1,0 +1,311 @@
+//! A rebuild: every row written into new indices beside the live ones, what came in meanwhile from the log, the documents proved equal to the
+//! rows, and the aliases switched. It is also how the first indices come about, and those after Elasticsearch was wiped: then nothing is
+//! read from it meanwhile.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, PgConnection, query, query_scalar};
+use uuid::Uuid;
+
+use super::client::ElasticError;
+use super::indices::{Model, Place};
+use super::node::Use;
+use super::projector::{NAME, NEXT_NAME, SearchProjector, elsewhere};
+use super::rows::{self, CHUNK_ROWS, Scan};
+use super::{Elastic, compare, models};
+use crate::batch;
+use crate::checkpoint::{self, Checkpoint};
+use crate::feed::{BATCH_EVENTS_MAX, log};
+use crate::park::ParkedKeys;
+use crate::projector::ApplyError;
+use crate::rebuild::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
+use crate::runner;
+use crate::stores::Stores;
+
+/// How often to catch up before giving up: each time takes less than the one before, unless the log grows faster than that.
+const ROUNDS_MAX: usize = 100;
+
+type Observe<'a> = &'a (dyn Fn(RebuildProgress) + Send + Sync);
+
+/// Builds the search projection anew and switches to it.
+///
+/// # Errors
+/// Another rebuild is under way, a store fails, or the documents differ from the rows: then the live indices stay.
+pub(crate) async fn rebuild(stores: &Stores, options: RebuildOptions, observe: Observe<'_>) -> Result<RebuildReport, RebuildError> {
+    let elastic = stores.elastic.clone().ok_or_else(|| RebuildError::Unknown(NAME.into()))?;
+    let mut connection = take_the_lock(stores).await?;
+    elastic.put_templates().await?;
+    let built = build(stores, &elastic, &mut connection, options, observe).await;
+    if built.is_err() {
+        discard(&elastic, &mut connection).await;
+    }
+    built
+}
+
+/// Sees to it that there are live indices, and that searches are led to them. The caller holds the projection.
+pub(super) async fn ensure_live(stores: &Stores, elastic: &Elastic) -> Result<(), ApplyError> {
+    let mut connection = take_the_lock(stores).await.map_err(other)?;
+    elastic.put_templates().await.map_err(elsewhere)?;
+    if let Some(model) = models::live(&mut connection, &elastic.settings.prefix).await? {
+        if elastic.has(&model).await.map_err(elsewhere)? {
+            let aliases = model.reading_aliases(&elastic.indices(&model.pattern()).await.map_err(elsewhere)?);
+            return elastic.point_aliases(&model, &aliases).await.map_err(elsewhere);
+        }
+        tracing::warn!(model = model.model_id, "elasticsearch has lost its indices: they are built anew");
+        models::forget(&mut connection, model.model_id).await?;
+    }
+    let options = RebuildOptions { accept_differences: true, ..RebuildOptions::default() };
+    let report = build(stores, elastic, &mut connection, options, &|_| {}).await.map_err(other)?;
+    tracing::info!(documents = report.events, position = report.position, seconds = report.elapsed.as_secs(), "elasticsearch was filled");
+    for difference in report.differences {
+        tracing::error!(%difference, "an index differs from the rows: `backscroll projections` lists documents that were not taken");
+    }
+    Ok(())
+}
+
+/// One rebuild, or move, at a time.
+pub(super) async fn take_the_lock(stores: &Stores) -> Result<PgConnection, RebuildError> {
+    let mut connection = runner::connect(&stores.pool).await?;
+    let free = query_scalar!(r#"SELECT pg_try_advisory_lock(hashtextextended('backscroll rebuild search', 0)) AS "free!""#);
+    if free.fetch_one(&mut connection).await? { Ok(connection) } else { Err(RebuildError::UnderWay(NAME.into())) }
+}
+
+fn other(error: RebuildError) -> ApplyError {
+    ApplyError::Elsewhere { store: "elasticsearch", source: Box::new(error) }
+}
+
+/// Leaves nothing of what was not finished; what cannot be removed now is removed by the next one.
+async fn discard(elastic: &Elastic, connection: &mut PgConnection) {
+    let discarded = async {
+        let live = models::live(connection, &elastic.settings.prefix).await?;
+        query!("DELETE FROM search_models WHERE state = 'building'").execute(connection).await?;
+        elastic.drop_others(live.as_ref(), None).await?;
+        Ok::<(), RebuildError>(())
+    };
+    if let Err(error) = discarded.await {
+        tracing::warn!(%error, "what an unfinished rebuild of the search left could not be removed; the next one does");
+    }
+}
+
+async fn build(
+    stores: &Stores,
+    elastic: &Elastic,
+    connection: &mut PgConnection,
+    options: RebuildOptions,
+    observe: Observe<'_>,
+) -> Result<RebuildReport, RebuildError> {
+    let mut building = Building::begin(stores, elastic, connection, observe).await?;
+    building.fill(connection).await?;
+    building.approach_rows(connection).await?;
+    building.enter(Phase::Comparing);
+    elastic.end_filling(&building.model).await?;
+    let compared = building.compare(connection).await?;
+    if !compared.differences.is_empty() && !options.accept_differences {
+        return Err(RebuildError::Differs { position: building.stood.position, differences: compared.differences });
+    }
+    building.enter(Phase::Switching);
+    let held_up = building.switch(connection).await?;
+    building.enter(Phase::Dropping);
+    if let Err(error) = elastic.drop_others(Some(&building.model), None).await {
+        tracing::warn!(%error, "the old indices could not be dropped; the next rebuild does");
+    }
+    Ok(building.report(compared, held_up))
+}
+
+/// Indices under construction.
+pub(super) struct Building<'a> {
+    elastic: &'a Elastic,
+    stores: &'a Stores,
+    pub(super) model: Model,
+    projector: SearchProjector,
+    stood: Checkpoint,
+    parked: ParkedKeys,
+    observe: Observe<'a>,
+    began: Instant,
+    phases: Vec<(Phase, Duration)>,
+    documents: u64,
+}
+
+/// What comparing has found.
+pub(super) struct Compared {
+    pub(super) documents: Vec<(String, i64)>,
+    pub(super) differences: Vec<Difference>,
+}
+
+impl<'a> Building<'a> {
+    /// Makes the indices. From the position that the rows stand at on, the log is what the scan may have missed.
+    async fn begin(
+        stores: &'a Stores,
+        elastic: &'a Elastic,
+        connection: &mut PgConnection,
+        observe: Observe<'a>,
+    ) -> Result<Self, RebuildError> {
+        let settings = &elastic.settings;
+        let routes = places(connection, elastic).await?;
+        let mut tx = connection.begin().await?;
+        let position = rows::position(&mut tx).await?;
+        query!("DELETE FROM projection_checkpoints WHERE projection = $1", NEXT_NAME).execute(&mut *tx).await?;
+        query!("DELETE FROM parked_keys WHERE projection = $1", NEXT_NAME).execute(&mut *tx).await?;
+        let begun = checkpoint::begin_epoch(&mut tx, NEXT_NAME, "a rebuild").await?;
+        checkpoint::advance(&mut tx, NEXT_NAME, begun, position).await?;
+        let model = models::begin(&mut tx, &settings.prefix, settings.pools, &routes).await?;
+        tx.commit().await?;
+        let live = models::live(connection, &settings.prefix).await?;
+        elastic.drop_others(live.as_ref(), None).await?;
+        for index in model.shared_indices() {
+            elastic.ensure_index(&model, &index, None, Use::Filling).await?;
+        }
+        let projector = SearchProjector::next(stores, elastic, model.model_id);
+        let stood = Checkpoint { position, ..begun };
+        let (parked, began, phases) = (ParkedKeys::default(), Instant::now(), Vec::new());
+        let mut building = Self { elastic, stores, model, projector, stood, parked, observe, began, phases, documents: 0 };
+        building.enter(Phase::Folding);
+        Ok(building)
+    }
+
+    /// Every row, as it is when it is read.
+    async fn fill(&mut self, connection: &mut PgConnection) -> Result<(), RebuildError> {
+        let rows = query_scalar!(r#"SELECT COALESCE(sum(reltuples), 0)::bigint AS "rows!" FROM pg_class WHERE relname ~ '^messages_[0-9]{4}_' AND relkind = 'r'"#);
+        let total = u64::try_from(rows.fetch_one(&mut *connection).await?).unwrap_or(0);
+        for scan in [Scan::Members, Scan::Messages] {
+            let mut chunk = rows::scan(connection, scan, Uuid::nil()).await?;
+            loop {
+                // The next ones are read while these are written.
+                let next = async {
+                    let mut reader = self.stores.pool.acquire().await?;
+                    match chunk.last {
+                        Some(after) => rows::scan(&mut reader, scan, after).await.map(Some),
+                        None => Ok(None),
+                    }
+                };
+                let write = self.projector.write(connection, &self.model, &chunk.documents);
+                let (next, written) = futures::join!(next, write);
+                written?;
+                self.documents += chunk.documents.len() as u64;
+                (self.observe)(RebuildProgress { phase: Phase::Folding, done: self.documents, total: total.max(self.documents) });
+                let Some(next) = next? else { break };
+                chunk = next;
+            }
+        }
+        Ok(())
+    }
+
+    /// Up to exactly `position` of the log.
+    async fn up_to(&mut self, connection: &mut PgConnection, position: i64) -> Result<(), RebuildError> {
+        while self.stood.position < position {
+            let behind = usize::try_from(position - self.stood.position).unwrap_or(usize::MAX);
+            let events = log::read(&self.stores.pool, self.stood.position, behind.min(BATCH_EVENTS_MAX)).await?;
+            if events.is_empty() {
+                return Err(RebuildError::Log(format!("it ends at {}, before {position}", self.stood.position).into()));
+            }
+            self.stood = batch::apply(connection, &mut self.projector, self.stood, &events, &mut self.parked).await?;
+            let (done, total) = (u64::try_from(self.stood.position).unwrap_or(0), u64::try_from(position).unwrap_or(0));
+            (self.observe)(RebuildProgress { phase: Phase::CatchingUp, done, total });
+        }
+        Ok(())
+    }
+
+    /// Up to where the rows stand.
+    pub(super) async fn approach_rows(&mut self, connection: &mut PgConnection) -> Result<(), RebuildError> {
+        if self.phases.last().is_some_and(|(phase, _)| *phase == Phase::Folding) {
+            self.enter(Phase::CatchingUp);
+        }
+        for _ in 0..ROUNDS_MAX {
+            let position = rows::position(connection).await?;
+            let behind = position - self.stood.position;
+            self.up_to(connection, position).await?;
+            if behind <= i64::try_from(BATCH_EVENTS_MAX).unwrap_or(i64::MAX) {
+                return Ok(());
+            }
+        }
+        Err(RebuildError::Outrun)
+    }
+
+    /// Whether every document is what its row says, and there are no others.
+    async fn compare(&mut self, connection: &mut PgConnection) -> Result<Compared, RebuildError> {
+        let elastic = self.elastic;
+        compare::compare(elastic, self, connection, self.observe).await
+    }
+
+    /// Switches behind the barrier that every batch of the live projector begins with, and answers with how long that held it up.
+    async fn switch(&mut self, connection: &mut PgConnection) -> Result<Duration, RebuildError> {
+        let mut barrier_connection = runner::connect(&self.stores.pool).await?;
+        let mut barrier = barrier_connection.begin().await?;
+        let live = checkpoint::lock(&mut barrier, NAME).await?;
+        let began = Instant::now();
+        if let Some(live) = live {
+            self.up_to(connection, live.position).await?;
+        }
+        let aliases = self.model.reading_aliases(&self.elastic.indices(&self.model.pattern()).await?);
+        self.elastic.point_aliases(&self.model, &aliases).await?;
+        take_over(&mut barrier, self.stood.position).await?;
+        models::make_live(&mut barrier, self.model.model_id).await?;
+        barrier.commit().await?;
+        Ok(began.elapsed())
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        let spent = self.phases.iter().map(|(_, took)| *took).sum::<Duration>();
+        if let Some((_, took)) = self.phases.last_mut() {
+            *took += self.began.elapsed().saturating_sub(spent);
+        }
+        self.phases.push((phase, Duration::ZERO));
+        (self.observe)(RebuildProgress { phase, done: 0, total: 1 });
+    }
+
+    fn report(mut self, compared: Compared, held_up: Duration) -> RebuildReport {
+        self.enter(Phase::Dropping);
+        self.phases.pop();
+        RebuildReport {
+            events: self.documents,
+            position: self.stood.position,
+            compared_at: Some(self.stood.position),
+            rows: compared.documents,
+            differences: compared.differences,
+            held_up,
+            elapsed: self.began.elapsed(),
+            phases: self.phases,
+        }
+    }
+}
+
+/// The checkpoint and what is parked become the new model's. The holder goes on, and reads again what it remembers.
+async fn take_over(barrier: &mut PgConnection, position: i64) -> sqlx::Result<()> {
+    query!(
+        "INSERT INTO projection_checkpoints AS c (projection, position) VALUES ($1, $2)
+         ON CONFLICT (projection) DO UPDATE SET position = $2, generation = c.generation + 1, updated_at = now()",
+        NAME,
+        position
+    )
+    .execute(&mut *barrier)
+    .await?;
+    query!("DELETE FROM parked_keys WHERE projection = $1", NAME).execute(&mut *barrier).await?;
+    query!("UPDATE parked_keys SET projection = $1 WHERE projection = $2", NAME, NEXT_NAME).execute(&mut *barrier).await?;
+    query!("DELETE FROM projection_checkpoints WHERE projection = $1", NEXT_NAME).execute(barrier).await.map(drop)
+}
+
+/// Workspaces that are too large, or write too much, for a shared index.
+pub(super) async fn places(connection: &mut PgConnection, elastic: &Elastic) -> sqlx::Result<Vec<(Uuid, Place)>> {
+    let monthly = i64::try_from(elastic.settings.monthly_index_messages).unwrap_or(i64::MAX);
+    let high = query_scalar!(
+        "SELECT workspace_id FROM messages WHERE created_at >= now() - INTERVAL '30 days' GROUP BY workspace_id HAVING count(*) > $1",
+        monthly
+    );
+    let high = high.fetch_all(&mut *connection).await?;
+    let members = i64::from(elastic.settings.dedicated_index_members);
+    let large = query_scalar!(
+        "SELECT workspace_id FROM workspace_members WHERE status = 'active' GROUP BY workspace_id HAVING count(*) > $1",
+        members
+    );
+    let large = large.fetch_all(connection).await?.into_iter().filter(|id| !high.contains(id)).collect::<Vec<_>>();
+    Ok(high.iter().map(|id| (*id, Place::Monthly)).chain(large.into_iter().map(|id| (id, Place::Own))).collect())
+}
+
+/// How many rows are compared at a time.
+pub(super) const COMPARED_ROWS: i64 = CHUNK_ROWS;
+
+impl From<ElasticError> for RebuildError {
+    fn from(error: ElasticError) -> Self {
+        Self::Write(Box::new(error))
+    }
+}
