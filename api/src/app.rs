@@ -27,7 +27,7 @@ use crate::problem::Problem;
 use crate::replays::Replays;
 
 pub(crate) use connect::ACQUIRE_MAX;
-pub use connect::{StartError, missing_migrations, nats_client, read_pool, redis_connection, write_pool};
+pub use connect::{StartError, elasticsearch, missing_migrations, nats_client, read_pool, redis_connection, write_pool};
 pub use server::{Roles, Server};
 
 /// Everything that a handler may use. Clones share everything.
@@ -75,7 +75,7 @@ impl App {
         connect::check_migrations(&pool).await?;
         let write_pool = write_pool(&settings).await?;
         let store = commands::EventStore::start(write_pool.clone()).await?;
-        let stores = Stores::new(pool.clone(), redis_connection(&settings)?);
+        let stores = Stores::new(pool.clone(), redis_connection(&settings)?).with_elastic(elasticsearch(&settings)?);
         let cache = SessionCache::new(stores.redis.clone(), settings.session_lifetime);
         Ok(Self {
             nats: nats_client(&settings).await?,

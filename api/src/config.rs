@@ -1,8 +1,9 @@
 //! The settings: one list, read from the environment and an optional TOML file, refused at start when one is wrong, missing or unknown.
 //!
-//! The environment wins over the file. [`SETTINGS`] is the list that the documentation prints.
+//! The environment wins over the file. [`settings`] is the list that the documentation prints.
 
 mod parse;
+mod search;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use crate::config::parse::Values;
 pub use crate::config::parse::{LogFormat, Network};
+pub use crate::config::search::{ElasticsearchSettings, SearchSettings};
 
 /// How long an answer may take once the request is there as a whole. Longer than anything waits that has a limit of its own.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
@@ -34,7 +36,11 @@ const fn optional(name: &'static str, default: &'static str, what: &'static str)
 }
 
 /// Every setting there is.
-pub const SETTINGS: &[Setting] = &[
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().chain(&search::SETTINGS)
+}
+
+const SETTINGS: &[Setting] = &[
     required("postgres_url", "Postgres: `postgres://user:password@host:port/database`"),
     required("redis_url", "Redis: `redis://[:password@]host:port[/database]`; of a cluster, some of its nodes, with commas"),
     required("nats_url", "NATS with JetStream: `nats://[user:password@]host:port`"),
@@ -123,6 +129,8 @@ pub struct Settings {
     pub invitation_lifetime: Duration,
     /// How many active members a new workspace may have.
     pub workspace_members_max: u32,
+    /// What answers searches.
+    pub search: SearchSettings,
     /// What is logged.
     pub log_level: String,
     /// How it is logged.
@@ -229,6 +237,7 @@ impl Settings {
             session_lifetime: hours(values.number("session_hours", 1..=8760)),
             invitation_lifetime: hours(values.number("invitation_hours", 1..=8760)),
             workspace_members_max: values.number("workspace_members_max", 1..=1_000_000),
+            search: SearchSettings::read(&mut values),
             log_level: values.log_level("log_level"),
             log_format: values.log_format("log_format"),
         };
@@ -263,7 +272,7 @@ fn read_file(path: &Path) -> Result<(PathBuf, String), ConfigError> {
 #[must_use]
 pub fn as_markdown() -> String {
     let mut table = String::from("| setting | environment | default | what it is |\n|---|---|---|---|\n");
-    for Setting { name, default, what } in SETTINGS {
+    for Setting { name, default, what } in settings() {
         let default = match default {
             None => "must be set".to_owned(),
             Some("") => String::new(),

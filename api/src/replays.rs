@@ -59,7 +59,7 @@ impl Replays {
     /// # Errors
     /// There is no such projection, or one is under way.
     pub fn start(&self, projection: &str) -> Result<Replay, Problem> {
-        if projection != projections::RELATIONAL {
+        if !projections::can_be_replayed(&self.stores, projection) {
             return Err(Problem::not_found("projection.not_found", "there is no such projection: GET /v1/projections lists them"));
         }
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);

@@ -28,7 +28,7 @@ pub use park::{ParkedEvent, UnparkError};
 pub use progress::{Behind, Progress};
 pub use read_log::{LogUnreadable, read_log};
 pub use read_models::{QueryError, ReadModels, connect_options};
-pub use rebuild::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, rebuild};
+pub use rebuild::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, can_be_replayed, rebuild};
 pub use runner::{Settings, run};
 pub use states::{ProjectionState, states};
 pub use stores::Stores;
@@ -36,3 +36,6 @@ pub use unpark::unpark;
 
 /// The relational projection's name: the one that every query here reads from.
 pub const RELATIONAL: &str = relational::NAME;
+
+/// The search projection's name: what Elasticsearch has.
+pub const SEARCH: &str = search::elasticsearch::NAME;

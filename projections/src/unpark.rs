@@ -7,8 +7,8 @@ use crate::feed::{BATCH_EVENTS_MAX, log};
 use crate::park::{self, ParkedEvent, UnparkError};
 use crate::projector::{ApplyError, Projector};
 use crate::runner::{chain, connect};
-use crate::stores::Stores;
 use crate::search::elasticsearch;
+use crate::stores::Stores;
 use crate::{checkpoint, registry, relational};
 
 /// Applies what waits under a key, now that it can be applied. The projection stands still meanwhile: where very much waits, a rebuild

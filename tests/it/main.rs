@@ -4,6 +4,7 @@
 
 mod architecture;
 mod docs;
+mod elasticsearch;
 mod event_store;
 mod http;
 mod import;

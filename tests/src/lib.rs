@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod app;
 pub mod database;
+pub mod elastic;
 pub mod eventually;
 pub mod person;
 pub mod place;

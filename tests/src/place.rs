@@ -23,6 +23,23 @@ pub struct Place {
     pub stream: String,
     /// What the keys in Redis begin with.
     pub redis_prefix: String,
+    /// What the names of indices in Elasticsearch begin with, where the settings want it.
+    pub elastic_prefix: String,
+}
+
+/// The setting with which searches are answered by Elasticsearch.
+pub const WITH_ELASTICSEARCH: (&str, &str) = ("BACKSCROLL_SEARCH", "elasticsearch");
+
+/// Small indices: each test makes some.
+fn elastic_settings(prefix: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("BACKSCROLL_ELASTICSEARCH_URL", address("BACKSCROLL_ELASTICSEARCH_URL")),
+        ("BACKSCROLL_ELASTICSEARCH_INDEX_PREFIX", prefix.to_owned()),
+        ("BACKSCROLL_ELASTICSEARCH_SHARDS", "1".to_owned()),
+        ("BACKSCROLL_ELASTICSEARCH_REPLICAS", "0".to_owned()),
+        ("BACKSCROLL_ELASTICSEARCH_POOLS", "2".to_owned()),
+        ("BACKSCROLL_ELASTICSEARCH_REFRESH_MS", "200".to_owned()),
+    ]
 }
 
 impl Place {
@@ -31,6 +48,7 @@ impl Place {
         let database = TestDatabase::create().await;
         let name = Uuid::now_v7().simple();
         let (redis_prefix, stream) = (format!("test:{name}:"), format!("test-{name}"));
+        let elastic_prefix = format!("test_{name}_");
         let (redis, nats) = (address("BACKSCROLL_REDIS_URL"), address("BACKSCROLL_NATS_URL"));
         let needed = [
             ("BACKSCROLL_POSTGRES_URL", database.url.as_str()),
@@ -41,9 +59,11 @@ impl Place {
             ("BACKSCROLL_REDIS_KEY_PREFIX", &redis_prefix),
             ("BACKSCROLL_NATS_STREAM", &stream),
         ];
-        let settings = needed.iter().chain(changes);
+        let elastic = if changes.contains(&WITH_ELASTICSEARCH) { elastic_settings(&elastic_prefix) } else { Vec::new() };
+        let elastic = elastic.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>();
+        let settings = needed.iter().chain(&elastic).chain(changes);
         let environment = settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self { environment, database, stream, redis_prefix }
+        Self { environment, database, stream, redis_prefix, elastic_prefix }
     }
 
     /// The parts of a server here, in this process, none of which does anything by itself.
@@ -77,11 +97,15 @@ async fn empty_redis(prefix: &str) -> redis::RedisResult<usize> {
 impl Drop for Place {
     fn drop(&mut self) {
         let (stream, prefix) = (self.stream.clone(), self.redis_prefix.clone());
+        let elastic_prefix = self.environment.contains_key("BACKSCROLL_ELASTICSEARCH_URL").then(|| self.elastic_prefix.clone());
         let emptied = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 let _ = async_nats::jetstream::new(nats().await).delete_stream(&stream).await;
                 let _ = empty_redis(&prefix).await;
+                if let Some(prefix) = elastic_prefix {
+                    crate::elastic::clean_up(&prefix).await;
+                }
             });
             Ok::<(), std::io::Error>(())
         });

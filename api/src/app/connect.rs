@@ -5,6 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use projections::cache::Redis;
+use projections::search::BackendName;
+use projections::search::elasticsearch::{Elastic, ElasticError};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -32,6 +34,9 @@ pub enum StartError {
     /// NATS refuses us.
     #[error("nats cannot be reached (nats_url)")]
     Nats(#[from] async_nats::ConnectError),
+    /// Elasticsearch cannot be used so.
+    #[error("elasticsearch cannot be used (elasticsearch_url)")]
+    Elasticsearch(#[from] ElasticError),
     /// The event store does not start.
     #[error("the event store does not start")]
     Store(#[from] commands::StoreError),
@@ -115,6 +120,17 @@ pub async fn nats_client(settings: &Settings) -> Result<async_nats::Client, Star
 pub fn redis_connection(settings: &Settings) -> Result<Redis, StartError> {
     let connect = if settings.redis_cluster { Redis::cluster } else { Redis::single };
     Ok(connect(settings.redis_url.expose(), &settings.redis_key_prefix)?)
+}
+
+/// Elasticsearch, where searches are to be answered by it.
+///
+/// # Errors
+/// The address, or the certificate authority, is not one.
+pub fn elasticsearch(settings: &Settings) -> Result<Option<Elastic>, StartError> {
+    match settings.search.backend {
+        BackendName::Postgres => Ok(None),
+        BackendName::Elasticsearch => Ok(Some(Elastic::new(settings.search.elasticsearch.resolved()?)?)),
+    }
 }
 
 /// The migrations of this release that the database lacks.

@@ -22,7 +22,8 @@ pub(super) async fn read_pool(settings: &Settings) -> Result<PgPool, Failure> {
 
 /// The read models' stores, on a schema that is up to date.
 pub(super) async fn stores(settings: &Settings) -> Result<Stores, Failure> {
-    Ok(Stores::new(read_pool(settings).await?, app::redis_connection(settings)?))
+    let stores = Stores::new(read_pool(settings).await?, app::redis_connection(settings)?);
+    Ok(stores.with_elastic(app::elasticsearch(settings)?))
 }
 
 /// One connection, for migrations: they stay in the order of their names.

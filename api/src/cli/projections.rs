@@ -31,6 +31,10 @@ fn table(states: &[ProjectionState]) -> String {
         for parked in &state.parked {
             let _ = writeln!(text, "  {}: {} events from {} on: {}", parked.park_key, parked.events, parked.first_position, parked.error);
         }
+        for rejected in &state.rejected {
+            let _ =
+                writeln!(text, "  not taken: {} {} at {}: {}", rejected.family, rejected.document_id, rejected.position, rejected.reason);
+        }
     }
     text
 }

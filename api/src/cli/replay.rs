@@ -41,16 +41,21 @@ fn failed(error: RebuildError) -> Failure {
 fn summary(name: &str, report: &RebuildReport) -> String {
     let seconds = report.elapsed.as_secs_f64();
     let rate = if seconds > 0.0 { report.events as f64 / seconds } else { 0.0 };
+    let (what, table, other) = match name {
+        projections::SEARCH => ("documents", "documents", "the rows, index by index"),
+        _ => ("events", "rows", "the old model, table by table"),
+    };
     let mut text = format!(
-        "{name} was built anew from {} events in {seconds:.2} s ({rate:.0} events/s), and stands at position {}\n",
+        "{name} was built anew from {} {what} in {seconds:.2} s ({rate:.0} {what}/s), and stands at position {}\n",
         report.events, report.position
     );
-    for (table, rows) in &report.rows {
-        let _ = writeln!(text, "  {table:<24} {rows:>12} rows");
+    for (name, rows) in &report.rows {
+        let _ = writeln!(text, "  {name:<24} {rows:>12} {table}");
     }
-    let verdict =
-        if report.differences.is_empty() { "equal to the old model, table by table" } else { "differs from the old model, as accepted:" };
-    let _ = writeln!(text, "{verdict}");
+    let _ = match report.differences.is_empty() {
+        true => writeln!(text, "equal to {other}"),
+        false => writeln!(text, "differs from {other}, as accepted:"),
+    };
     for difference in &report.differences {
         let _ = writeln!(text, "  {difference}");
     }

@@ -9,7 +9,9 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{ConfigError, MasterKey, SETTINGS, Secret, Setting, variable};
+use projections::search::BackendName;
+
+use super::{ConfigError, MasterKey, Secret, Setting, settings, variable};
 
 /// How lines are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +69,7 @@ impl Values {
         if let Some((path, text)) = file {
             values.read_toml(path, text)?;
         }
-        for Setting { name, .. } in SETTINGS {
+        for Setting { name, .. } in settings() {
             // An empty variable is what compose files and scripts make of an unset one.
             if let Some(value) = environment.get(&variable(name)).filter(|value| !value.is_empty()) {
                 values.set.insert(name, value.clone());
@@ -81,7 +83,7 @@ impl Values {
             .parse::<toml::Table>()
             .map_err(|error| ConfigError::Toml { path: path.to_owned(), reason: error.to_string().trim().replace('\n', " ") })?;
         for (key, value) in table {
-            let known = SETTINGS.iter().find(|setting| setting.name == key);
+            let known = settings().find(|setting| setting.name == key);
             match (known, value) {
                 (Some(setting), toml::Value::String(text)) => drop(self.set.insert(setting.name, text)),
                 (Some(setting), toml::Value::Integer(number)) => drop(self.set.insert(setting.name, number.to_string())),
@@ -101,7 +103,7 @@ impl Values {
     }
 
     pub(super) fn text(&mut self, name: &'static str) -> String {
-        let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
+        let Some(setting) = settings().find(|setting| setting.name == name) else {
             return String::new();
         };
         if let Some(value) = self.set.get(name) {
@@ -121,7 +123,7 @@ impl Values {
             return stand_in;
         }
         parse(&text).unwrap_or_else(|| {
-            let what = SETTINGS.iter().find(|setting| setting.name == name).map_or("", |setting| setting.what);
+            let what = settings().find(|setting| setting.name == name).map_or("", |setting| setting.what);
             self.mistakes.push(format!("{name} ({}) is wrong: {what}", variable(name)));
             stand_in
         })
@@ -168,6 +170,28 @@ impl Values {
         let fine = |text: &str| {
             !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
         };
+        self.parsed(name, String::new(), |text| fine(text).then(|| text.to_owned()))
+    }
+
+    pub(super) fn search_backend(&mut self, name: &'static str) -> BackendName {
+        self.parsed(name, BackendName::Postgres, |text| match text {
+            "postgres" => Some(BackendName::Postgres),
+            "elasticsearch" => Some(BackendName::Elasticsearch),
+            _ => None,
+        })
+    }
+
+    /// Whoever searches elsewhere need not say where Elasticsearch is.
+    pub(super) fn elasticsearch_url(&mut self, name: &'static str, backend: BackendName) -> Secret {
+        let is_url = |text: &str| text.starts_with("http://") || text.starts_with("https://");
+        let is_left_out = |text: &str| text.is_empty() && backend == BackendName::Postgres;
+        self.parsed(name, String::new(), |text| (is_url(text) || is_left_out(text)).then(|| text.to_owned())).into()
+    }
+
+    /// What Elasticsearch takes as the beginning of a name.
+    pub(super) fn index_prefix(&mut self, name: &'static str) -> String {
+        let is_fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+        let fine = |text: &str| text.starts_with(|first: char| first.is_ascii_lowercase()) && text.len() <= 64 && text.bytes().all(is_fine);
         self.parsed(name, String::new(), |text| fine(text).then(|| text.to_owned()))
     }
 

@@ -42,7 +42,7 @@ fn what_must_be_set_is_enough() {
 #[test]
 fn every_missing_setting_is_named_at_once() {
     let mistakes = mistakes_of(Settings::from_sources(&BTreeMap::new(), None));
-    let missing = SETTINGS.iter().filter(|setting| setting.default.is_none()).count();
+    let missing = settings().filter(|setting| setting.default.is_none()).count();
     assert_eq!(mistakes.len(), missing, "{mistakes:?}");
     assert!(mistakes[0].contains("BACKSCROLL_POSTGRES_URL") && mistakes[0].contains("missing"), "{mistakes:?}");
 }
@@ -95,7 +95,7 @@ fn a_network_contains_its_addresses_alone() {
 #[test]
 fn every_setting_is_in_the_documented_list() {
     let table = as_markdown();
-    assert!(SETTINGS.iter().all(|setting| table.contains(setting.name)));
+    assert!(settings().all(|setting| table.contains(setting.name)));
 }
 
 /// What people write where a number, an address or a name should be.
@@ -104,7 +104,7 @@ const WRONG: [&str; 12] = ["-1", "0", "18446744073709551616", "1e9", "yes", " 7 
 proptest! {
     #[test]
     fn whatever_a_setting_says_it_is_used_or_named(index in any::<Index>(), text: String, wrong in select(WRONG.to_vec())) {
-        let setting = index.get(SETTINGS);
+        let setting = index.get(&settings().collect::<Vec<_>>());
         for text in [text.as_str(), wrong] {
             // What is no address is looked up as a name, and a test asks no name servers.
             if setting.name == "listen" {

@@ -33,6 +33,12 @@ use shadow::Shadow;
 /// How far the live model may be behind the log to be compared with. Beyond that, the new one does not wait for it.
 const LIVE_LAG_MAX: i64 = 100_000;
 
+/// Whether there is a projection of that name that can be built anew here.
+#[must_use]
+pub fn can_be_replayed(stores: &Stores, projection: &str) -> bool {
+    projection == relational::NAME || (projection == elasticsearch::NAME && stores.elastic.is_some())
+}
+
 /// Builds a projection anew and switches to it. `observe` is told how far it is, often; it must not block.
 ///
 /// # Errors

@@ -216,7 +216,8 @@ mod tests {
 
     #[test]
     fn requests_are_bounded_in_bytes_and_in_number() {
-        let documents = [document("a", 500), document("b", 500), document("c", 5_000), document("d", 1), document("e", 1), document("f", 1)];
+        let documents =
+            [document("a", 500), document("b", 500), document("c", 5_000), document("d", 1), document("e", 1), document("f", 1)];
         let requests = split(Limits { bytes: 1_500, documents: 2 }, documents.iter().map(write_of).collect());
         let ids = requests.iter().map(|request| request.iter().map(|w| w.document.id.as_str()).collect::<String>()).collect::<Vec<_>>();
         assert_eq!(ids, ["ab", "c", "de", "f"]);
@@ -234,7 +235,10 @@ mod tests {
         let mut rejections = Vec::new();
         let again = judge(&answer, documents.iter().map(write_of).collect(), &mut rejections).expect("nothing is lost");
         assert_eq!(again.iter().map(|w| w.document.id.as_str()).collect::<Vec<_>>(), ["busy"]);
-        assert_eq!(rejections.iter().map(|r| (r.id.as_str(), r.reason.as_str())).collect::<Vec<_>>(), [("wrong", "document_parsing_exception: no")]);
+        assert_eq!(
+            rejections.iter().map(|r| (r.id.as_str(), r.reason.as_str())).collect::<Vec<_>>(),
+            [("wrong", "document_parsing_exception: no")]
+        );
     }
 
     #[test]

@@ -155,7 +155,13 @@ impl Client {
     }
 
     /// Asks for something that is answered within `limit`, or not at all.
-    pub(crate) async fn ask_within(&self, limit: Duration, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ElasticError> {
+    pub(crate) async fn ask_within(
+        &self,
+        limit: Duration,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, ElasticError> {
         let sent = self.0.send(method, path, HeaderMap::new(), None::<&()>, body.map(JsonBody::new), Some(limit));
         answer(sent.await).await
     }
@@ -186,7 +192,8 @@ async fn answer(sent: Result<Response, elasticsearch::Error>) -> Result<Value, E
 fn refusal(status: u16, body: &Value) -> ElasticError {
     let error = &body["error"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (kind, reason) = if error.is_object() { (text(&error["type"]), text(&error["reason"])) } else { (String::new(), error.to_string()) };
+    let (kind, reason) =
+        if error.is_object() { (text(&error["type"]), text(&error["reason"])) } else { (String::new(), error.to_string()) };
     // The cause of the cause says more, such as which clause of a query is wrong.
     let cause = error["root_cause"][0]["reason"].as_str().filter(|cause| *cause != reason).map(|cause| format!(": {cause}"));
     ElasticError::Refused { status, kind, reason: reason + &cause.unwrap_or_default() }

@@ -106,7 +106,8 @@ async fn judge(
     for (family, id) in suspects.iter().take(SUSPECTS_MAX) {
         let row = row(connection, *family, id).await?;
         let found = by_id(elastic, building, *family, id).await?;
-        let index = || row.as_ref().and_then(|row| building.model.written_to(row).into_iter().next()).unwrap_or_else(|| family.as_str().into());
+        let index =
+            || row.as_ref().and_then(|row| building.model.written_to(row).into_iter().next()).unwrap_or_else(|| family.as_str().into());
         if row.as_ref().map(|row| row.checksum) != found.as_ref().map(|found| found.checksum) {
             let count = |there: bool| i64::from(there);
             let difference = Difference { table: index(), live_rows: count(row.is_some()), new_rows: count(found.is_some()) };
@@ -152,7 +153,8 @@ async fn search(
     family: Family,
     query: &Value,
 ) -> Result<BTreeMap<String, Found>, ElasticError> {
-    let body = json!({"query": query, "size": PAGE_DOCUMENTS, "_source": false, "docvalue_fields": ["checksum"], "track_total_hits": false});
+    let body =
+        json!({"query": query, "size": PAGE_DOCUMENTS, "_source": false, "docvalue_fields": ["checksum"], "track_total_hits": false});
     let path = format!("/{}/_search", pattern(building, family));
     let answer = elastic.client.ask(Method::Post, &path, Some(&body)).await?;
     let hits = answer["hits"]["hits"].as_array().ok_or_else(|| ElasticError::Unreadable("a search is answered without hits".into()))?;

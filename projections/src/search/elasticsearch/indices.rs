@@ -166,9 +166,9 @@ impl Model {
         for document in documents.iter().filter(|document| document.family == Family::Messages) {
             if let Some(route) = self.routes.get(&document.workspace_id) {
                 let places = route.written().filter(|place| *place != Place::Shared);
-                needed.extend(places.map(|place| {
-                    (self.index_in(place, document.workspace_id, document.moment), place, document.workspace_id)
-                }));
+                needed.extend(
+                    places.map(|place| (self.index_in(place, document.workspace_id, document.moment), place, document.workspace_id)),
+                );
             }
         }
         needed

@@ -165,7 +165,9 @@ impl<'a> Building<'a> {
 
     /// Every row, as it is when it is read.
     async fn fill(&mut self, connection: &mut PgConnection) -> Result<(), RebuildError> {
-        let rows = query_scalar!(r#"SELECT COALESCE(sum(reltuples), 0)::bigint AS "rows!" FROM pg_class WHERE relname ~ '^messages_[0-9]{4}_' AND relkind = 'r'"#);
+        let rows = query_scalar!(
+            r#"SELECT COALESCE(sum(reltuples), 0)::bigint AS "rows!" FROM pg_class WHERE relname ~ '^messages_[0-9]{4}_' AND relkind = 'r'"#
+        );
         let total = u64::try_from(rows.fetch_one(&mut *connection).await?).unwrap_or(0);
         for scan in [Scan::Members, Scan::Messages] {
             let mut chunk = rows::scan(connection, scan, Uuid::nil()).await?;

@@ -1,0 +1,126 @@
+//! The settings of searching: what answers, and where Elasticsearch is.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use projections::search::BackendName;
+use projections::search::elasticsearch::{ElasticError, ElasticSettings, Login};
+
+use super::parse::Values;
+use super::{Secret, Setting, optional};
+
+/// Every setting of searching.
+pub(super) const SETTINGS: [Setting; 15] = [
+    optional(
+        "search",
+        "postgres",
+        "what answers searches: `postgres`, or `elasticsearch`, which is filled first while Postgres still answers",
+    ),
+    optional("elasticsearch_url", "", "Elasticsearch 8 or 9: `https://host:9200`; must be set where `search` is `elasticsearch`"),
+    optional("elasticsearch_user", "", "the user to be for Elasticsearch"),
+    optional("elasticsearch_password", "", "that user's password"),
+    optional("elasticsearch_api_key", "", "an encoded API key, instead of a user and a password"),
+    optional("elasticsearch_ca_file", "", "the certificate authority of Elasticsearch in PEM, where the system does not know it"),
+    optional(
+        "elasticsearch_index_prefix",
+        "backscroll_",
+        "what the names of indices begin with, for installations that share an Elasticsearch: 1 to 64 small letters, digits, `-` and `_`, \
+         a letter first",
+    ),
+    optional("elasticsearch_shards", "5", "shards of an index; of those that are made from now on: 1 to 100"),
+    optional("elasticsearch_replicas", "1", "copies of each shard; of indices that are made from now on: 0 to 10"),
+    optional("elasticsearch_refresh_ms", "5000", "how often what was written becomes findable, in milliseconds: 100 to 600000"),
+    optional("elasticsearch_pools", "10", "into how many indices small workspaces are spread; holds from the next replay on: 1 to 1000"),
+    optional("elasticsearch_dedicated_index_members", "10000", "a workspace with more members has an index of its own: 1 to 10000000"),
+    optional(
+        "elasticsearch_monthly_index_messages",
+        "1000000",
+        "a workspace with more messages in thirty days has an index for each month: 1 to 1000000000",
+    ),
+    optional("elasticsearch_bulk_bytes", "5242880", "the largest bulk request, in bytes: 65536 to 104857600"),
+    optional("elasticsearch_bulk_documents", "2000", "the most documents of a bulk request: 1 to 100000"),
+];
+
+/// What answers searches.
+#[derive(Clone, Debug)]
+pub struct SearchSettings {
+    /// Who.
+    pub backend: BackendName,
+    /// Where Elasticsearch is, and how it is used.
+    pub elasticsearch: ElasticsearchSettings,
+}
+
+/// Where Elasticsearch is, and how it is used.
+#[derive(Clone, Debug)]
+pub struct ElasticsearchSettings {
+    url: Secret,
+    user: String,
+    password: Secret,
+    api_key: Secret,
+    ca_file: Option<PathBuf>,
+    prefix: String,
+    shards: u32,
+    replicas: u32,
+    refresh_interval: Duration,
+    pools: u32,
+    dedicated_index_members: u32,
+    monthly_index_messages: u64,
+    bulk_bytes: usize,
+    bulk_documents: usize,
+}
+
+impl SearchSettings {
+    pub(super) fn read(values: &mut Values) -> Self {
+        let backend = values.search_backend("search");
+        let elasticsearch = ElasticsearchSettings {
+            url: values.elasticsearch_url("elasticsearch_url", backend),
+            user: values.text("elasticsearch_user"),
+            password: values.text("elasticsearch_password").into(),
+            api_key: values.text("elasticsearch_api_key").into(),
+            ca_file: Some(values.text("elasticsearch_ca_file")).filter(|path| !path.is_empty()).map(PathBuf::from),
+            prefix: values.index_prefix("elasticsearch_index_prefix"),
+            shards: values.number("elasticsearch_shards", 1..=100),
+            replicas: values.number("elasticsearch_replicas", 0..=10),
+            refresh_interval: Duration::from_millis(values.number("elasticsearch_refresh_ms", 100..=600_000)),
+            pools: values.number("elasticsearch_pools", 1..=1000),
+            dedicated_index_members: values.number("elasticsearch_dedicated_index_members", 1..=10_000_000),
+            monthly_index_messages: values.number("elasticsearch_monthly_index_messages", 1..=1_000_000_000),
+            bulk_bytes: values.number("elasticsearch_bulk_bytes", 65_536..=104_857_600),
+            bulk_documents: values.number("elasticsearch_bulk_documents", 1..=100_000),
+        };
+        Self { backend, elasticsearch }
+    }
+}
+
+impl ElasticsearchSettings {
+    /// As the projections take them.
+    ///
+    /// # Errors
+    /// The file of the certificate authority cannot be read.
+    pub fn resolved(&self) -> Result<ElasticSettings, ElasticError> {
+        let unreadable = |path: &PathBuf, error| ElasticError::Settings(format!("{} (elasticsearch_ca_file): {error}", path.display()));
+        let read = |path: &PathBuf| std::fs::read(path).map_err(|error| unreadable(path, error));
+        Ok(ElasticSettings {
+            url: self.url.expose().to_owned(),
+            login: self.login(),
+            authority: self.ca_file.as_ref().map(read).transpose()?,
+            prefix: self.prefix.clone(),
+            shards: self.shards,
+            replicas: self.replicas,
+            refresh_interval: self.refresh_interval,
+            pools: self.pools,
+            dedicated_index_members: self.dedicated_index_members,
+            monthly_index_messages: self.monthly_index_messages,
+            bulk_bytes: self.bulk_bytes,
+            bulk_documents: self.bulk_documents,
+        })
+    }
+
+    fn login(&self) -> Login {
+        match (self.api_key.expose(), self.user.as_str()) {
+            ("", "") => Login::Nobody,
+            ("", user) => Login::Password { user: user.to_owned(), password: self.password.expose().to_owned() },
+            (key, _) => Login::ApiKey(key.to_owned()),
+        }
+    }
+}

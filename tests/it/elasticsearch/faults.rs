@@ -1,0 +1,46 @@
+//! Elasticsearch loses what it had.
+
+use reqwest::Method;
+use tests::elastic::{clean_up, expect};
+use tests::eventually;
+
+use super::SearchHouse;
+use crate::projections::team_of_three;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wiped_under_load_is_built_anew() {
+    let search = SearchHouse::start().await;
+    let (team, ann, _) = team_of_three(&search.house).await;
+    search.house.post(ann, team.general, "before").await;
+    search.settle().await;
+    for round in 0..60 {
+        if round == 20 {
+            clean_up(&search.prefix).await;
+            assert!(search.indices().await.is_empty());
+        }
+        search.house.post(ann, team.general, &format!("message {round}")).await;
+    }
+    search.settle().await;
+    eventually("the indices are there again", async || !search.indices().await.is_empty()).await;
+    search.settle().await;
+    search.assert_equal().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_is_gone_is_not_made_by_writing_to_it() {
+    let search = SearchHouse::start().await;
+    let (team, ann, _) = team_of_three(&search.house).await;
+    search.settle().await;
+    let lost = search.indices().await;
+    for index in &lost {
+        expect(Method::DELETE, &format!("/{index}"), None).await;
+    }
+    search.house.post(ann, team.general, "after").await;
+    eventually("a new model is there", async || {
+        let found = search.indices().await;
+        !found.is_empty() && found.iter().all(|index| !lost.contains(index))
+    })
+    .await;
+    search.settle().await;
+    search.assert_equal().await;
+}

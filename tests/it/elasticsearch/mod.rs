@@ -1,0 +1,106 @@
+//! What the search projection keeps in a real Elasticsearch, looked at past our own client.
+
+mod faults;
+mod projector;
+mod rebuild;
+
+use std::time::Duration;
+
+use api::config::Settings;
+use projections::search::elasticsearch::{Elastic, ElasticSettings};
+use projections::{RebuildError, RebuildOptions, RebuildReport};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::elastic::{documents, expect};
+use tests::place::{Place, WITH_ELASTICSEARCH};
+
+use crate::projections::House;
+
+/// How long the projection may be behind before a test gives up: Elasticsearch makes its indices first.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A house with a search projection.
+pub struct SearchHouse {
+    pub house: House,
+    /// What the names of its indices begin with.
+    pub prefix: String,
+    /// Removes the indices.
+    _place: Place,
+}
+
+impl SearchHouse {
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// With settings changed.
+    pub async fn start_with(change: impl FnOnce(&mut ElasticSettings)) -> Self {
+        let mut this = Self::without_projector(change).await;
+        this.house.reading.start_projector(None);
+        this
+    }
+
+    pub async fn without_projector(change: impl FnOnce(&mut ElasticSettings)) -> Self {
+        let place = Place::create(&[WITH_ELASTICSEARCH]).await;
+        let settings = Settings::from_sources(&place.environment, None).expect("settings");
+        let mut settings = settings.search.elasticsearch.resolved().expect("settings of Elasticsearch");
+        change(&mut settings);
+        let prefix = settings.prefix.clone();
+        let mut house = House::without_projector().await;
+        house.reading.stores = house.reading.stores.with_elastic(Some(Elastic::new(settings).expect("an address")));
+        Self { house, prefix, _place: place }
+    }
+
+    /// Waits until everything that was appended is in Elasticsearch.
+    pub async fn settle(&self) {
+        let head = self.house.writing.commands.store().catch_up().await.expect("the head");
+        self.house.reading.progress.wait_for(projections::SEARCH, head, LIMIT).await.expect("the search projector keeps up");
+    }
+
+    /// The documents of messages, as searches see them.
+    pub async fn messages(&self) -> Vec<(String, i64, Value)> {
+        documents(&format!("{}messages_shared_0,{0}messages_shared_1", self.prefix)).await
+    }
+
+    /// The documents of members.
+    pub async fn members(&self) -> Vec<(String, i64, Value)> {
+        documents(&format!("{}users_shared_0,{0}users_shared_1", self.prefix)).await
+    }
+
+    /// One message's document.
+    pub async fn message(&self, id: domain::ids::MessageId) -> Value {
+        let all = self.messages().await;
+        all.into_iter().find(|(found, ..)| *found == id.to_string()).map(|(.., source)| source).unwrap_or_default()
+    }
+
+    pub async fn rebuild(&self) -> Result<RebuildReport, RebuildError> {
+        projections::rebuild(&self.house.reading.stores, projections::SEARCH, RebuildOptions::default(), |_| {}).await
+    }
+
+    /// The indices themselves, without their aliases.
+    pub async fn indices(&self) -> Vec<String> {
+        let found = expect(Method::GET, &format!("/{}*/_alias", self.prefix), None).await;
+        found.as_object().into_iter().flat_map(|indices| indices.keys().cloned()).collect()
+    }
+
+    /// What every message's row says, as far as a document says it too: in the same order as [`Self::messages`].
+    pub async fn rows(&self) -> Vec<(String, Value)> {
+        let rows = sqlx::query_as::<_, (uuid::Uuid, String, bool, bool)>(
+            "SELECT message_id, content, is_deleted, is_pinned FROM messages ORDER BY message_id::text",
+        );
+        let rows = rows.fetch_all(&self.house.reading.pool).await.expect("the rows");
+        rows.into_iter()
+            .map(|(id, content, is_deleted, is_pinned)| {
+                (id.to_string(), json!({"content": content, "is_deleted": is_deleted, "is_pinned": is_pinned}))
+            })
+            .collect()
+    }
+
+    /// Elasticsearch says of every message what its row says, and of no other.
+    pub async fn assert_equal(&self) {
+        let found = self.messages().await.into_iter().map(|(id, _, source)| {
+            (id, json!({"content": source["content"], "is_deleted": source["is_deleted"], "is_pinned": source["is_pinned"]}))
+        });
+        assert_eq!(found.collect::<Vec<_>>(), self.rows().await);
+    }
+}

@@ -1,0 +1,83 @@
+//! Indices built anew beside the live ones.
+
+use domain::MessageCommand;
+use projections::RebuildError;
+use reqwest::Method;
+use serde_json::json;
+use tests::elastic::expect;
+
+use super::SearchHouse;
+use crate::projections::team_of_three;
+use crate::support::asked;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_indices_are_equal_to_the_rows_and_take_the_place_of_the_old_ones() {
+    let search = SearchHouse::start().await;
+    let (team, ann, _) = team_of_three(&search.house).await;
+    let message = search.house.post(ann, team.general, "to be deleted").await;
+    for round in 0..20 {
+        search.house.post(ann, team.general, &format!("message {round}")).await;
+    }
+    search.house.commands().message(&asked(ann), message, MessageCommand::Delete).await.expect("it is deleted");
+    search.settle().await;
+    let (before, indices) = (search.messages().await, search.indices().await);
+    let report = search.rebuild().await.expect("a rebuild");
+    assert!(report.differences.is_empty() && report.rows.iter().map(|(_, n)| n).sum::<i64>() >= 24, "{report:?}");
+    let without_versions =
+        |documents: Vec<(String, i64, serde_json::Value)>| documents.into_iter().map(|(id, _, source)| (id, source)).collect::<Vec<_>>();
+    assert_eq!(without_versions(search.messages().await), without_versions(before));
+    assert!(search.indices().await.iter().all(|index| !indices.contains(index)), "the old indices are gone");
+    // The projector that runs goes on with the new ones.
+    search.house.post(ann, team.general, "afterwards").await;
+    search.settle().await;
+    search.assert_equal().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_under_load_ends_equal() {
+    let search = SearchHouse::start().await;
+    let (team, ann, _) = team_of_three(&search.house).await;
+    search.settle().await;
+    let load = async {
+        for round in 0..200 {
+            let message = search.house.post(ann, team.general, &format!("under load {round}")).await;
+            if round % 3 == 0 {
+                search.house.commands().message(&asked(ann), message, MessageCommand::Delete).await.expect("it is deleted");
+            }
+        }
+    };
+    let (rebuilt, again, ()) = futures::join!(search.rebuild(), async { "one at a time" }, load);
+    let _ = again;
+    rebuilt.expect("a rebuild");
+    search.settle().await;
+    search.assert_equal().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_is_refused_where_documents_are_not_what_the_rows_say() {
+    let search = SearchHouse::start().await;
+    let (team, ann, _) = team_of_three(&search.house).await;
+    search.house.post(ann, team.general, "hello").await;
+    search.settle().await;
+    let indices = search.indices().await;
+    // A template of somebody else's comes before ours: it wants `content` to be a number.
+    let template = json!({
+        "index_patterns": [format!("{}messages_*", search.prefix)],
+        "priority": 900,
+        "template": {"mappings": {"properties": {"content": {"type": "long"}}}},
+    });
+    let name = format!("/_index_template/{}other", search.prefix);
+    expect(Method::PUT, &name, Some(&template)).await;
+    let refused = search.rebuild().await;
+    expect(Method::DELETE, &name, None).await;
+    match refused {
+        Err(RebuildError::Differs { differences, .. }) => {
+            assert!(differences.iter().all(|d| d.table.starts_with("messages_shared_") && d.live_rows > d.new_rows), "{differences:?}");
+        }
+        other => panic!("it was not refused: {other:?}"),
+    }
+    assert_eq!(search.indices().await, indices, "nothing is left of it");
+    search.house.post(ann, team.general, "afterwards").await;
+    search.settle().await;
+    search.assert_equal().await;
+}
