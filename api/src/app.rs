@@ -22,6 +22,7 @@ use crate::auth::password::Passwords;
 use crate::auth::session_cache::SessionCache;
 use crate::auth::sessions::Sessions;
 use crate::config::Settings;
+use crate::limit::Limits;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::replays::Replays;
@@ -51,6 +52,8 @@ pub struct App {
     pub progress: Progress,
     /// Who is signed in.
     pub sessions: Sessions,
+    /// How much one may ask.
+    pub limits: Limits,
     /// Hashes and compares passwords.
     pub passwords: Passwords,
     /// The stored hashes.
@@ -77,10 +80,12 @@ impl App {
         let store = commands::EventStore::start(write_pool.clone()).await?;
         let stores = Stores::new(pool.clone(), redis_connection(&settings)?).with_elastic(elasticsearch(&settings)?);
         let cache = SessionCache::new(stores.redis.clone(), settings.session_lifetime);
+        let read_models = ReadModels::new(pool.clone());
         Ok(Self {
             nats: nats_client(&settings).await?,
             commands: Commands::new(store),
-            read_models: ReadModels::new(pool.clone()),
+            limits: Limits::new(settings.rate_limits.clone(), stores.redis.clone(), read_models.clone()),
+            read_models,
             progress: stores.progress.clone(),
             sessions: Sessions::new(pool.clone(), cache, settings.session_lifetime),
             passwords: Passwords::new(connect::cores())?,

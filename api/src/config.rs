@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::config::parse::Values;
 pub use crate::config::parse::{LogFormat, Network};
 pub use crate::config::search::{ElasticsearchSettings, SearchSettings};
+use crate::limit::policy::{self, RateLimits};
 
 /// How long an answer may take once the request is there as a whole. Longer than anything waits that has a limit of its own.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
@@ -34,6 +35,10 @@ const fn required(name: &'static str, what: &'static str) -> Setting {
 const fn optional(name: &'static str, default: &'static str, what: &'static str) -> Setting {
     Setting { name, default: Some(default), what }
 }
+
+const RATE_LIMITS: &str = "how many requests in how many seconds each class of them may have: items such as `free.write=600/60`, for one plan \
+    or (`write=600/60`) for all, with spaces between; 0 for no limit, `all` for every class, `off` for none at all. What is not named stays as it is \
+    by default. OPERATIONS.md says what the classes are";
 
 /// Every setting there is.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
@@ -74,6 +79,7 @@ const SETTINGS: &[Setting] = &[
     optional("session_hours", "24", "how long a session lasts after it was last used: 1 to 8760"),
     optional("invitation_hours", "168", "how long an invitation can be accepted, unless it says otherwise: 1 to 8760"),
     optional("workspace_members_max", "10000", "how many active members a new workspace may have, unless it says otherwise: 1 to 1000000"),
+    optional("rate_limits", policy::DEFAULT, RATE_LIMITS),
     optional(
         "log_level",
         "info,actix_server=warn,async_nats=warn,sqlx=warn",
@@ -131,6 +137,8 @@ pub struct Settings {
     pub workspace_members_max: u32,
     /// What answers searches.
     pub search: SearchSettings,
+    /// How much each may ask.
+    pub rate_limits: RateLimits,
     /// What is logged.
     pub log_level: String,
     /// How it is logged.
@@ -238,6 +246,7 @@ impl Settings {
             invitation_lifetime: hours(values.number("invitation_hours", 1..=8760)),
             workspace_members_max: values.number("workspace_members_max", 1..=1_000_000),
             search: SearchSettings::read(&mut values),
+            rate_limits: values.rate_limits("rate_limits"),
             log_level: values.log_level("log_level"),
             log_format: values.log_format("log_format"),
         };

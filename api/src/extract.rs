@@ -37,11 +37,11 @@ pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 pub const REPLAYED: &str = "Idempotency-Replayed";
 
 /// The address that the request came from: the peer's, or what trusted proxies say.
-fn client_address(request: &HttpRequest, trusted: &[Network]) -> Option<String> {
+pub fn client_ip(request: &HttpRequest, trusted: &[Network]) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip();
     let forwarded = request.headers().get_all("X-Forwarded-For").filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
     let hops = forwarded.map(|hop| hop.trim().parse().ok()).collect::<Vec<_>>();
-    Some(last_untrusted(peer, &hops, trusted).to_canonical().to_string())
+    Some(last_untrusted(peer, &hops, trusted).to_canonical())
 }
 
 /// Walks from the peer towards the client as long as the next hop was named by somebody whom we trust.

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod extract;
 pub mod http;
+pub mod limit;
 pub mod metrics;
 pub mod openapi;
 pub mod problem;

@@ -1,11 +1,15 @@
 //! The OpenAPI 3.1 document, generated from the handlers. What all operations share (who may ask, how a "no" looks, which headers come with
 //! an answer) is added here, once.
 
+use std::str::FromStr;
+
 use actix_web::App;
-use serde_json::{Map, Value, json};
+use actix_web::http::Method;
+use serde_json::{Value, json};
 use utoipa_actix_web::AppExt;
 
 use crate::extract::{IDEMPOTENCY_KEY, MIN_POSITION, POSITION, REPLAYED};
+use crate::limit::class::Class;
 use crate::{http, problem};
 
 /// The document, as it is served.
@@ -28,6 +32,7 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     ("413", "TooLarge", "The body is larger than the server takes."),
     ("415", "UnsupportedMediaType", "The body is not `application/json`, or it is compressed."),
     ("422", "Invalid", "The input is wrong (`field` says which part), or the `Idempotency-Key` was used for another request."),
+    ("429", "RateLimited", "Too many requests of this class, or messages in this channel: try again after `Retry-After` seconds."),
     ("503", "Unavailable", "Something that is needed does not answer just now: try again after `Retry-After` seconds."),
 ];
 
@@ -39,19 +44,15 @@ pub fn document() -> Document {
     let (_, generated) = App::new().into_utoipa_app().configure(http::routes).split_for_parts();
     let mut json = serde_json::to_value(generated).unwrap_or_default();
     describe(&mut json);
-    for item in members(&mut json["paths"]) {
+    for (path, item) in json["paths"].as_object_mut().into_iter().flatten() {
         for method in METHODS {
             if let Some(operation) = item.get_mut(method) {
-                complete(operation, method);
+                complete(operation, method, path);
             }
         }
     }
     let text = serde_json::to_string_pretty(&json).unwrap_or_default();
     Document { json, text }
-}
-
-fn members(value: &mut Value) -> impl Iterator<Item = &mut Value> {
-    value.as_object_mut().into_iter().flat_map(Map::values_mut)
 }
 
 fn describe(document: &mut Value) {
@@ -60,7 +61,8 @@ fn describe(document: &mut Value) {
         "version": env!("CARGO_PKG_VERSION"),
         "description": "Self-hosted team chat in which everything that happens is an event. Every command answers with the position in the log \
             that it reached (`Backscroll-Position`); a query that is sent that position (`Backscroll-Min-Position`) has seen it. \
-            Problems are those of RFC 9457, with a stable `code`.",
+            Problems are those of RFC 9457, with a stable `code`. How many requests of each class (`x-rate-limit-class`) a person may make is said \
+            by `RateLimit-Policy`, and how many are left by `RateLimit`.",
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     });
     document["servers"] = json!([{"url": "/"}]);
@@ -96,6 +98,9 @@ fn headers() -> Value {
         "Replayed": header("`true` where this is the outcome of an earlier request.", json!({"type": "string", "enum": ["true"]})),
         "Location": header("Where what was created is.", json!({"type": "string"})),
         "RetryAfter": header("After how many seconds to try again.", json!({"type": "integer", "minimum": 1})),
+        "RateLimit": header("How many more requests of the class there may be, and in how many seconds there is one more: \
+            `\"write\";r=299;t=12` (draft-ietf-httpapi-ratelimit-headers).", json!({"type": "string"})),
+        "RateLimitPolicy": header("How many requests of the class there may be in how many seconds: `\"write\";q=300;w=60`.", json!({"type": "string"})),
         "Challenge": header("`Bearer` (RFC 6750).", json!({"type": "string"})),
     })
 }
@@ -105,9 +110,11 @@ fn reference(name: &str) -> Value {
 }
 
 fn problem_response(name: &str, description: &str) -> Value {
-    let mut headers = json!({"X-Request-Id": reference("RequestId")});
+    let mut headers = json!({
+        "X-Request-Id": reference("RequestId"), "RateLimit": reference("RateLimit"), "RateLimit-Policy": reference("RateLimitPolicy"),
+    });
     match name {
-        "Unavailable" => headers["Retry-After"] = reference("RetryAfter"),
+        "Unavailable" | "RateLimited" => headers["Retry-After"] = reference("RetryAfter"),
         "Unauthenticated" => headers["WWW-Authenticate"] = reference("Challenge"),
         _ => {}
     }
@@ -116,8 +123,11 @@ fn problem_response(name: &str, description: &str) -> Value {
 }
 
 /// Adds to an operation what all of its kind share.
-fn complete(operation: &mut Value, method: &str) {
+fn complete(operation: &mut Value, method: &str, path: &str) {
     let kind = Kind::of(operation);
+    if let Some(class) = class(method, path) {
+        operation["x-rate-limit-class"] = json!(class.as_str());
+    }
     let problems = kind.problems(operation, method);
     let Some(responses) = operation["responses"].as_object_mut() else {
         return;
@@ -131,8 +141,17 @@ fn complete(operation: &mut Value, method: &str) {
     }
 }
 
+/// What the operation counts as.
+fn class(method: &str, path: &str) -> Option<Class> {
+    Class::of(&Method::from_str(&method.to_uppercase()).ok()?, path)
+}
+
 fn add_headers(response: &mut Value, status: &str, kind: &Kind) {
     response["headers"]["X-Request-Id"] = reference("RequestId");
+    if !kind.is_operational {
+        response["headers"]["RateLimit"] = reference("RateLimit");
+        response["headers"]["RateLimit-Policy"] = reference("RateLimitPolicy");
+    }
     if kind.is_command || kind.is_query {
         response["headers"][POSITION] = reference("Position");
     }
@@ -169,7 +188,7 @@ impl Kind {
         }
         let has_body = !operation["requestBody"].is_null();
         let has_path_or_query = operation["parameters"].as_array().into_iter().flatten().any(|parameter| parameter["in"] != "header");
-        let mut problems = vec!["503"];
+        let mut problems = vec!["429", "503"];
         let mut add = |condition: bool, statuses: &[&'static str]| problems.extend(statuses.iter().filter(|_| condition));
         add(!self.is_public || has_body, &["401"]);
         add(has_body || has_path_or_query || self.is_command || self.is_query, &["400"]);

@@ -163,6 +163,14 @@ impl Problem {
         problem
     }
 
+    /// Too many requests of that kind came in a window.
+    pub fn rate_limited(class: &'static str, requests: u32, window: Duration, retry_after: Duration) -> Self {
+        let (window, seconds) = (window.as_secs(), retry_after.as_millis().div_ceil(1000).max(1));
+        let detail =
+            format!("at most {requests} requests of the class {class} are taken in {window} seconds: try again in {seconds} seconds");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "request.rate_limited", detail).retry_after(retry_after)
+    }
+
     /// Something that this request needs does not answer just now.
     pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(RETRY_SOON)
@@ -303,7 +311,8 @@ impl ResponseError for Problem {
         let request_id = telemetry::current_request_id();
         let mut response = HttpResponseBuilder::new(*status);
         if let Some(delay) = retry_after {
-            response.insert_header((header::RETRY_AFTER, delay.as_secs().max(1).to_string()));
+            // Never too early.
+            response.insert_header((header::RETRY_AFTER, delay.as_millis().div_ceil(1000).max(1).to_string()));
         }
         if let Some(challenge) = challenge {
             response.insert_header((header::WWW_AUTHENTICATE, *challenge));

@@ -5,6 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::answer::Answer;
+use crate::app::TestApp;
 
 /// Everybody's password.
 pub const PASSWORD: &str = "correct horse battery";
@@ -29,6 +30,12 @@ impl Person {
     #[must_use]
     pub fn with_token(&self, token: String) -> Self {
         Self { token, ..self.clone() }
+    }
+
+    /// The same session at another server.
+    #[must_use]
+    pub fn at(&self, app: &TestApp) -> Self {
+        Self { url: app.url.clone(), ..self.clone() }
     }
 
     /// A request of theirs, to be completed and [`send`]t.

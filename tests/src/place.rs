@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use api::app::App;
 use api::config::Settings;
 use redis::AsyncCommands;
+use redis::aio::MultiplexedConnection;
 use uuid::Uuid;
 
 use crate::TestDatabase;
@@ -58,6 +59,8 @@ impl Place {
             ("BACKSCROLL_LISTEN", "127.0.0.1:0"),
             ("BACKSCROLL_REDIS_KEY_PREFIX", &redis_prefix),
             ("BACKSCROLL_NATS_STREAM", &stream),
+            // Counted as ever, and never refused: whoever tests or measures here comes from one address.
+            ("BACKSCROLL_RATE_LIMITS", "all=1000000/60"),
         ];
         let elastic = if changes.contains(&WITH_ELASTICSEARCH) { elastic_settings(&elastic_prefix) } else { Vec::new() };
         let elastic = elastic.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>();
@@ -73,6 +76,14 @@ impl Place {
     pub async fn app(&self) -> App {
         let settings = Settings::from_sources(&self.environment, None).expect("the settings");
         App::connect(settings).await.expect("the servers that this needs: run `make services` first")
+    }
+
+    /// A connection to Redis.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn redis(&self) -> redis::RedisResult<MultiplexedConnection> {
+        redis::Client::open(address("BACKSCROLL_REDIS_URL"))?.get_multiplexed_async_connection().await
     }
 
     /// Forgets everything that Redis knows here; returns how many keys that were.

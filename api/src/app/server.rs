@@ -21,7 +21,7 @@ use super::connection::Connection;
 use super::{App, StartError, deadline, listener};
 use crate::http::unknown::{Methods, answer_unknown};
 use crate::openapi::{self, Document};
-use crate::{extract, http, telemetry};
+use crate::{extract, http, limit, telemetry};
 
 /// How often sessions that have ended are swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -173,6 +173,7 @@ fn serve(app: App, listener: TcpListener) -> std::io::Result<actix_server::Serve
             .configure(|config| extract::configure(config, app.settings.body_bytes_max))
             .configure(http::docs::configure)
             .default_service(web::to(answer_unknown))
+            .wrap(from_fn(limit::show_limits))
             .wrap(from_fn(deadline::answer_in_time))
             .wrap(middleware::DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
             .wrap(Compress::default())

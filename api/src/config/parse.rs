@@ -12,6 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use projections::search::BackendName;
 
 use super::{ConfigError, MasterKey, Secret, Setting, settings, variable};
+use crate::limit::policy::RateLimits;
 
 /// How lines are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +194,10 @@ impl Values {
         let is_fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
         let fine = |text: &str| text.starts_with(|first: char| first.is_ascii_lowercase()) && text.len() <= 64 && text.bytes().all(is_fine);
         self.parsed(name, String::new(), |text| fine(text).then(|| text.to_owned()))
+    }
+
+    pub(super) fn rate_limits(&mut self, name: &'static str) -> RateLimits {
+        self.parsed(name, RateLimits::off(), |text| text.parse().ok())
     }
 
     pub(super) fn log_level(&mut self, name: &'static str) -> String {

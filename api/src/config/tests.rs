@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::{any, prop_assert, proptest};
 use proptest::sample::{Index, select};
 
-use super::{ConfigError, LogFormat, Network, SETTINGS, Settings, as_markdown};
+use super::{ConfigError, LogFormat, Network, Settings, as_markdown, settings};
 
 fn environment(changes: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::from(
@@ -104,7 +104,8 @@ const WRONG: [&str; 12] = ["-1", "0", "18446744073709551616", "1e9", "yes", " 7 
 proptest! {
     #[test]
     fn whatever_a_setting_says_it_is_used_or_named(index in any::<Index>(), text: String, wrong in select(WRONG.to_vec())) {
-        let setting = index.get(&settings().collect::<Vec<_>>());
+        let settings = settings().collect::<Vec<_>>();
+        let setting = index.get(&settings);
         for text in [text.as_str(), wrong] {
             // What is no address is looked up as a name, and a test asks no name servers.
             if setting.name == "listen" {

@@ -12,10 +12,11 @@ use futures::future::LocalBoxFuture;
 use tracing::Span;
 use uuid::Uuid;
 
-use super::{client_address, user_agent};
+use super::{client_ip, user_agent};
 use crate::app::App;
 use crate::auth::sessions::Device;
 use crate::auth::token::Token;
+use crate::limit;
 use crate::problem::Problem;
 use crate::telemetry::RequestId;
 
@@ -73,7 +74,7 @@ impl FromRequest for Actor {
         Box::pin(async move {
             let token = token_of(&request)?;
             let app = App::of(&request)?;
-            let session = app.sessions.take_up(&token).await?.ok_or_else(expired)?;
+            let session = limit::take_up(&app, &request, &token).await?;
             Span::current().record("actor.id", session.user_id.to_string());
             Ok(Self { user_id: session.user_id, session_id: session.session_id, circumstances: Circumstances::of(&request, &app) })
         })
@@ -92,7 +93,7 @@ impl Circumstances {
     #[must_use]
     pub fn of(request: &HttpRequest, app: &web::Data<App>) -> Self {
         Self {
-            address: client_address(request, &app.settings.trusted_proxies),
+            address: client_ip(request, &app.settings.trusted_proxies).map(|address| address.to_string()),
             user_agent: user_agent(request.headers()),
             request_id: RequestId::of_request(request).map(|id| id.as_str().to_owned()),
         }

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::auth::AuthError;
 use crate::auth::sessions::Session;
 use crate::extract::{Actor, BearerToken, Body, Circumstances, Page, expired, reject_unless_line};
+use crate::limit::Visitor;
 use crate::problem::Problem;
 
 /// The most characters of a device's kind.
@@ -60,7 +61,7 @@ pub struct SessionStarted {
 #[utoipa::path(tag = "sessions", request_body = StartSession, security(()),
     responses((status = 201, description = "The session is started.", body = SessionStarted)))]
 #[post("/sessions")]
-pub async fn start_session(body: Body<StartSession>, from: Circumstances, app: Data<App>) -> Result<HttpResponse, Problem> {
+pub async fn start_session(_: Visitor, body: Body<StartSession>, from: Circumstances, app: Data<App>) -> Result<HttpResponse, Problem> {
     let input = body.input;
     input.check()?;
     let user_id = check_password(&app, &input.login, input.password).await?;
@@ -132,7 +133,7 @@ fn show(app: &App, actor: &Actor, session: Session) -> SessionShown {
 /// Signs the asker out.
 #[utoipa::path(tag = "sessions", responses((status = 204, description = "The session has ended.")))]
 #[delete("/sessions/current")]
-pub async fn end_current_session(token: BearerToken, app: Data<App>) -> Result<HttpResponse, Problem> {
+pub async fn end_current_session(_: Visitor, token: BearerToken, app: Data<App>) -> Result<HttpResponse, Problem> {
     // Not through `Actor`: a session whose end was not confirmed must be there to be ended again.
     if app.sessions.end(&token.0).await? { Ok(HttpResponse::NoContent().finish()) } else { Err(expired()) }
 }

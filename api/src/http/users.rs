@@ -19,6 +19,7 @@ use super::path::UserPath;
 use crate::app::App;
 use crate::auth::password::Password;
 use crate::extract::{Body, Circumstances, Command, Key, Reading, RequestBody, Seen};
+use crate::limit::Visitor;
 use crate::problem::Problem;
 
 /// What a new user starts with.
@@ -88,7 +89,13 @@ pub struct UserCreated {
 #[utoipa::path(tag = "users", request_body = RegisterUser, security(()), params(CommandHeaders),
     responses((status = 201, description = "The user is registered.", body = UserCreated)))]
 #[post("/users")]
-pub async fn register_user(body: Body<RegisterUser>, key: Key, from: Circumstances, app: Data<App>) -> Result<Done<UserCreated>, Problem> {
+pub async fn register_user(
+    _: Visitor,
+    body: Body<RegisterUser>,
+    key: Key,
+    from: Circumstances,
+    app: Data<App>,
+) -> Result<Done<UserCreated>, Problem> {
     let idempotent_bytes = body.bytes().to_owned();
     let (registration, password) = body.input.parse()?;
     let user_id = new_user_id(&key, &registration);

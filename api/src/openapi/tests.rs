@@ -40,6 +40,14 @@ fn every_operation_under_v1_is_a_command_a_query_or_about_sessions() {
 }
 
 #[test]
+fn every_operation_but_those_that_watch_the_server_says_what_it_counts_as() {
+    for (address, operation) in operations(&document().json) {
+        let counted = operation["x-rate-limit-class"].is_string() && !operation["responses"]["429"].is_null();
+        assert_eq!(counted, operation["tags"][0] != "health", "{address}");
+    }
+}
+
+#[test]
 fn every_reference_leads_somewhere() {
     let document = document().json;
     let mut references = Vec::new();

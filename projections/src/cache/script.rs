@@ -28,8 +28,17 @@ impl Script {
     /// A call of it on that key, to be completed with arguments and [run](super::Redis::run).
     #[must_use]
     pub fn on(&self, key: &str) -> Cmd {
+        self.on_all([key].into_iter())
+    }
+
+    /// A call of it on those keys, which must have one hash tag.
+    #[must_use]
+    pub fn on_all<'k>(&self, keys: impl ExactSizeIterator<Item = &'k str>) -> Cmd {
         let mut call = redis::cmd("EVALSHA");
-        call.arg(&self.digest).arg(1).arg(key);
+        call.arg(&self.digest).arg(keys.len());
+        for key in keys {
+            call.arg(key);
+        }
         call
     }
 }

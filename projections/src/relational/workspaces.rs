@@ -7,7 +7,7 @@ use domain::workspace::{Details, WorkspaceSettings};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::types::Json;
-use sqlx::{PgConnection, query_file, query_file_as};
+use sqlx::{PgConnection, query_file, query_file_as, query_scalar};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -149,5 +149,18 @@ impl ReadModels {
     pub async fn workspaces_of(&self, user_id: UserId) -> Result<Vec<WorkspaceRow>, QueryError> {
         let found = query_file_as!(WorkspaceRow, "src/relational/sql/workspaces_of.sql", user_id.0).fetch_all(&self.pool).await?;
         Ok(found)
+    }
+
+    /// The plans of the workspaces that a user is an active member of, each once.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn plans_of(&self, user_id: UserId) -> Result<Vec<String>, QueryError> {
+        let found = query_scalar!(
+            "SELECT DISTINCT w.plan_type FROM workspaces w JOIN workspace_members m USING (workspace_id)
+             WHERE m.user_id = $1 AND m.status = 'active'",
+            user_id.0,
+        );
+        Ok(found.fetch_all(&self.pool).await?)
     }
 }

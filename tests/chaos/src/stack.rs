@@ -133,6 +133,8 @@ fn environment(servers: &Servers, postgres_port: u16, nats_port: u16) -> Result<
         (REDIS, servers.address(REDIS)?.to_owned()),
         ("BACKSCROLL_MASTER_KEY", MASTER_KEY.to_owned()),
         ("BACKSCROLL_HTTP_WORKERS", "2".to_owned()),
+        // The load is to break things, and not to be held back.
+        ("BACKSCROLL_RATE_LIMITS", "all=1000000/1".to_owned()),
     ];
     Ok(settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }

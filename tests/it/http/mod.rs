@@ -10,6 +10,7 @@ mod log;
 mod members;
 mod messages;
 mod projections;
+mod rate_limits;
 mod sessions;
 mod strangers;
 mod users;

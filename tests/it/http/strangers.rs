@@ -126,6 +126,7 @@ async fn every_operation_refuses_a_stranger() {
         let answer = send(request).await;
         assert!([403, 404].contains(&answer.status.as_u16()), "{}: {answer:?}", operation.name);
         assert!(answer.body["code"] != "request.no_such_route", "{}: {answer:?}", operation.name);
+        assert!(answer.header("ratelimit").is_some(), "{} is not counted", operation.name);
         refused += 1;
     }
     assert_eq!(refused, operations.len() - PUBLIC.len() - ONES_OWN.len(), "every operation is refused or on a list");

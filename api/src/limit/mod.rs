@@ -1,0 +1,145 @@
+//! How much one may ask: true sliding windows for each person and class of request, and for each person's messages in a channel.
+//!
+//! The windows are in Redis ([`windows`]), so that all servers share them. Without Redis every process keeps windows of its own ([`local`]): nobody
+//! is locked out, and nobody is let in without a limit. What a request counts as is decided in [`class`]; how much of that there may be is a setting
+//! ([`policy`]).
+//!
+//! A request counts whatever comes of it, the replay of a command too: that it is one is known only after the work is done. What is refused for the
+//! limit does not count: whoever goes on asking gets what the limit allows, and is never shut out by asking.
+
+pub mod class;
+mod known;
+mod local;
+pub mod policy;
+mod show;
+mod visitor;
+mod windows;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use actix_web::{HttpMessage, HttpRequest};
+use domain::ids::{ChannelId, UserId};
+use projections::ReadModels;
+use projections::cache::{Redis, RedisDown};
+
+use self::class::Class;
+use self::known::{Asker, Known};
+use self::local::LocalWindows;
+use self::policy::{Plan, RateLimits};
+use self::windows::{SharedWindows, Verdict, Window};
+use crate::app::App;
+use crate::auth::sessions::Session;
+use crate::auth::token::Token;
+use crate::extract::expired;
+use crate::problem::Problem;
+
+pub use self::show::{LIMIT, POLICY, show_limits};
+pub use self::visitor::Visitor;
+
+/// The limits of this server. Clones share everything.
+#[derive(Clone)]
+pub struct Limits {
+    settings: Arc<RateLimits>,
+    shared: SharedWindows,
+    local: Arc<LocalWindows>,
+    known: Arc<Known>,
+    read_models: ReadModels,
+}
+
+impl Limits {
+    /// Those of the settings, counted in that Redis. Plans are read from those read models.
+    #[must_use]
+    pub fn new(settings: RateLimits, redis: Redis, read_models: ReadModels) -> Self {
+        let shared = SharedWindows::new(redis);
+        Self { settings: Arc::new(settings), shared, local: Arc::default(), known: Arc::default(), read_models }
+    }
+
+    /// Counts a request of somebody who is not signed in, by the address that they come from.
+    async fn count_visitor(&self, address: IpAddr) -> Option<Verdict> {
+        let quota = self.settings.quota(Plan::Free, Class::SignIn)?;
+        let key = self.shared.key_of_address(address);
+        Some(self.count(&[Window { class: Class::SignIn, key, quota }]).await)
+    }
+
+    /// Counts a request of a user; `None` where nothing of it is limited.
+    async fn count_user(&self, asker: Asker, class: Class, channel: Option<ChannelId>) -> Option<Verdict> {
+        let mut windows = Vec::with_capacity(2);
+        let general = if class == Class::Message { Class::Write } else { class };
+        if let Some(quota) = self.settings.quota(asker.plan, general) {
+            windows.push(Window { class: general, key: self.shared.key_of_user(asker.user_id, general), quota });
+        }
+        if let (Some(channel), Some(quota)) = (channel, self.settings.quota(asker.plan, Class::Message)) {
+            windows.push(Window { class: Class::Message, key: self.shared.key_of_messages(asker.user_id, channel), quota });
+        }
+        if windows.is_empty() { None } else { Some(self.count(&windows).await) }
+    }
+
+    async fn count(&self, windows: &[Window]) -> Verdict {
+        match self.shared.count(windows).await {
+            Ok(verdict) => verdict,
+            Err(RedisDown) => self.local.count(windows),
+        }
+    }
+
+    /// Who that token's user is, and which plan is theirs; remembered, so that the next request need not ask.
+    async fn get_to_know(&self, token: &Token, user_id: UserId) -> Asker {
+        // Whose plan cannot be read just now has the smallest, until it is asked for again.
+        let plans = self.read_models.plans_of(user_id).await.unwrap_or_default();
+        let asker = Asker { user_id, plan: Plan::best(plans.iter().map(String::as_str)) };
+        self.known.remember(token.hash(), asker);
+        asker
+    }
+}
+
+/// The session of that token, and the request counted. Where this process knows whose token it is, both are asked of Redis at once: a user's token
+/// never becomes another's.
+///
+/// # Errors
+/// The token is nobody's (any more), the limit is reached, or nobody can tell.
+pub async fn take_up(app: &App, request: &HttpRequest, token: &Token) -> Result<Session, Problem> {
+    let counted = counted(request);
+    let Some(asker) = app.limits.known.recall(&token.hash()) else {
+        let session = app.sessions.take_up(token).await?.ok_or_else(expired)?;
+        if let Some((class, channel)) = counted {
+            let asker = app.limits.get_to_know(token, session.user_id).await;
+            judge(request, app.limits.count_user(asker, class, channel).await)?;
+        }
+        return Ok(session);
+    };
+    let count = async {
+        match counted {
+            Some((class, channel)) => app.limits.count_user(asker, class, channel).await,
+            None => None,
+        }
+    };
+    let (session, verdict) = tokio::join!(app.sessions.take_up(token), count);
+    let Some(session) = session? else {
+        app.limits.known.forget(&token.hash());
+        return Err(expired());
+    };
+    judge(request, verdict)?;
+    Ok(session)
+}
+
+/// What a request counts as, and the channel that it posts to; `None` where it was counted already, or is not counted.
+fn counted(request: &HttpRequest) -> Option<(Class, Option<ChannelId>)> {
+    if request.extensions().contains::<Verdict>() {
+        return None;
+    }
+    let path = request.match_info();
+    let class = Class::of(request.method(), path.as_str())?;
+    let channel = if class == Class::Message { path.get("channel_id").and_then(|id| id.parse().ok()) } else { None };
+    Some((class, channel))
+}
+
+/// Keeps the verdict for the answer's headers.
+fn judge(request: &HttpRequest, verdict: Option<Verdict>) -> Result<(), Problem> {
+    let Some(verdict) = verdict else {
+        return Ok(());
+    };
+    let refused =
+        verdict.refusal().map(|left| Problem::rate_limited(left.class.as_str(), left.quota.requests, left.quota.window, left.next));
+    request.extensions_mut().insert(verdict);
+    refused.map_or(Ok(()), Err)
+}
