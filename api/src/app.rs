@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use actix_web::{HttpRequest, web};
 use commands::Commands;
 use commands::relay::RelayStats;
+use projections::cache::Caches;
 use projections::{Progress, ReadModels, Stores};
 use sqlx::PgPool;
 use tokio::runtime::Handle;
@@ -48,6 +49,8 @@ pub struct App {
     pub read_models: ReadModels,
     /// What the read side is kept in.
     pub stores: Stores,
+    /// What is kept in Redis of what the read side answers.
+    pub caches: Caches,
     /// How far the read side is.
     pub progress: Progress,
     /// Who is signed in.
@@ -86,6 +89,7 @@ impl App {
             commands: Commands::new(store),
             limits: Limits::new(settings.rate_limits.clone(), stores.redis.clone(), read_models.clone()),
             read_models,
+            caches: Caches::new(stores.clone()),
             progress: stores.progress.clone(),
             sessions: Sessions::new(pool.clone(), cache, settings.session_lifetime),
             passwords: Passwords::new(connect::cores())?,
@@ -110,16 +114,23 @@ impl App {
         self.metrics.set_position("log", head);
         self.metrics.set_position("relay", self.relay.position.load(Relaxed));
         self.metrics.set_relay_leads(self.relay.leading.load(Relaxed));
-        if let Ok(position) = self.progress.position(projections::RELATIONAL).await {
-            self.metrics.set_position(projections::RELATIONAL, position);
-            self.metrics.set_lag(projections::RELATIONAL, (head - position).max(0));
+        for projection in [projections::RELATIONAL, projections::CACHE] {
+            if let Ok(position) = self.progress.position(projection).await {
+                self.metrics.set_position(projection, position);
+                self.metrics.set_lag(projection, (head - position).max(0));
+            }
         }
+        let cache = self.caches.stats();
         let store = self.commands.store().stats();
         for (what, total) in [
             ("events", &store.events),
             ("batches", &store.batches),
             ("batches moved", &store.moved),
             ("batches done with care", &store.careful),
+            ("cache hits", &cache.hits),
+            ("cache misses", &cache.misses),
+            ("cache fills", &cache.fills),
+            ("cache fills refused", &cache.fills_refused),
         ] {
             self.metrics.set_done(what, total.load(Relaxed));
         }

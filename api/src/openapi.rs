@@ -76,6 +76,7 @@ fn describe(document: &mut Value) {
         {"name": "channels", "description": "Where people talk."},
         {"name": "channel members", "description": "Who is in a channel."},
         {"name": "messages", "description": "What people say, and what others say to that."},
+        {"name": "unread", "description": "What one has not read, and how far one has."},
         {"name": "log", "description": "What happened: who did what, and when."},
         {"name": "projections", "description": "How far the read models are."},
         {"name": "health", "description": "How the server is."},

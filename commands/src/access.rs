@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use domain::channel::ChannelRefusal;
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
 use domain::permission::{Permission, Role};
 use domain::{Channel, User, Workspace};
@@ -73,6 +75,27 @@ impl Commands {
         let channel_id = authorize::posted(&message)?.channel_id;
         let workspace_id = sees(&mut reader, actor, channel_id).await?.ok_or(AccessRefusal::MessageNotFound)?;
         Ok((workspace_id, channel_id))
+    }
+
+    /// In which workspace a channel is that the actor is a member of, and when a message of it was sent.
+    ///
+    /// # Errors
+    /// They may not read it or are not a member, the message is not there, or the store failed.
+    pub async fn message_of_member(
+        &self,
+        actor: UserId,
+        channel_id: ChannelId,
+        message_id: MessageId,
+    ) -> Result<(WorkspaceId, DateTime<Utc>), CommandError> {
+        let mut reader = self.fresh().await?;
+        authorize::active(reader.user(actor).await?.as_ref())?;
+        let workspace_id = sees(&mut reader, actor, channel_id).await?.ok_or(AccessRefusal::ChannelNotFound)?;
+        if !reader.channel(channel_id).await?.has_member(actor) {
+            return Err(ChannelRefusal::NotAMember.into());
+        }
+        let message = reader.message(message_id).await?;
+        let posting = message.posting.as_ref().filter(|posting| posting.channel_id == channel_id);
+        Ok((workspace_id, posting.ok_or(AccessRefusal::MessageNotFound)?.sent_at))
     }
 
     /// Those of the channels that the actor may read.

@@ -2,6 +2,8 @@
 
 use sqlx::{PgConnection, query, query_as, query_scalar};
 
+use crate::progress::Standing;
+
 /// Where a projection stands, and for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
@@ -11,6 +13,13 @@ pub(crate) struct Checkpoint {
     pub(crate) epoch: i64,
     /// Grows when something else than the holder was here: a rebuild, or an unparking.
     pub(crate) generation: i64,
+}
+
+impl Checkpoint {
+    /// Without whose it is.
+    pub(crate) fn standing(self) -> Standing {
+        Standing { position: self.position, generation: self.generation }
+    }
 }
 
 /// Whether nobody else holds the projection: then this connection does, until it ends.

@@ -34,6 +34,9 @@ pub use states::{ProjectionState, states};
 pub use stores::Stores;
 pub use unpark::unpark;
 
+/// The cache's name.
+pub const CACHE: &str = cache::NAME;
+
 /// The relational projection's name: the one that every query here reads from.
 pub const RELATIONAL: &str = relational::NAME;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sqlx::{PgPool, query_scalar};
+use sqlx::{PgPool, query_as};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout};
 
@@ -24,10 +24,19 @@ pub struct Progress {
     trackers: Arc<HashMap<&'static str, Tracker>>,
 }
 
+/// Where a projection stands. Both only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The last event that was applied.
+    pub(crate) position: i64,
+    /// Grows when something else than its projector was here ([`crate::checkpoint::Checkpoint`]).
+    pub(crate) generation: i64,
+}
+
 /// One projection's position, as far as this process knows.
 #[derive(Debug)]
 struct Tracker {
-    reached: watch::Sender<i64>,
+    reached: watch::Sender<Standing>,
     /// Whether its projector runs in this process and says where it is.
     told: AtomicBool,
     /// When the checkpoint was last read. Whoever holds this reads it on behalf of everyone who waits.
@@ -80,7 +89,7 @@ impl Progress {
         let tracker = self.tracker(projection)?;
         let deadline = Instant::now() + limit;
         loop {
-            let known = *tracker.reached.borrow();
+            let known = tracker.reached.borrow().position;
             let reached = if known >= position { known } else { self.look(projection, tracker).await? };
             if reached >= position {
                 return Ok(reached);
@@ -94,9 +103,9 @@ impl Progress {
     }
 
     /// Tells everyone who waits that a projection of this process has reached `position`.
-    pub(crate) fn reached(&self, projection: &str, position: i64) {
+    pub(crate) fn reached(&self, projection: &str, standing: Standing) {
         if let Some(tracker) = self.trackers.get(projection) {
-            tracker.moved_to(position);
+            tracker.moved_to(standing);
             tracker.told.store(true, Ordering::Relaxed);
         }
     }
@@ -108,6 +117,26 @@ impl Progress {
         }
     }
 
+    /// Where a projection stood when somebody last looked, without looking.
+    pub(crate) fn standing(&self, projection: &str) -> Standing {
+        self.trackers.get(projection).map(|tracker| *tracker.reached.borrow()).unwrap_or_default()
+    }
+
+    /// Looks where a projection stands by its checkpoint, whoever runs it.
+    ///
+    /// # Errors
+    /// There is no such projection, or its checkpoint cannot be read.
+    pub(crate) async fn read_again(&self, projection: &str) -> Result<Standing, Behind> {
+        let tracker = self.tracker(projection)?;
+        tracker.moved_to(self.stored(projection).await?);
+        Ok(*tracker.reached.borrow())
+    }
+
+    async fn stored(&self, projection: &str) -> sqlx::Result<Standing> {
+        let stored = query_as!(Standing, "SELECT position, generation FROM projection_checkpoints WHERE projection = $1", projection);
+        Ok(stored.fetch_optional(&self.pool).await?.unwrap_or_default())
+    }
+
     fn tracker(&self, projection: &str) -> Result<&Tracker, Behind> {
         self.trackers.get(projection).ok_or_else(|| Behind::Unknown(projection.into()))
     }
@@ -115,31 +144,30 @@ impl Progress {
     /// Where the projection is: as its projector says, or as the checkpoint says, which is read once for everyone who asks just now.
     async fn look(&self, projection: &str, tracker: &Tracker) -> Result<i64, Behind> {
         if tracker.told.load(Ordering::Relaxed) {
-            return Ok(*tracker.reached.borrow());
+            return Ok(tracker.reached.borrow().position);
         }
         let asked_at = Instant::now();
         let mut read_at = tracker.read_at.lock().await;
         // Whoever was at it while this one waited for its turn began too early only if they began before the question.
         if read_at.is_none_or(|at| at < asked_at) {
             let began = Instant::now();
-            let stored = query_scalar!("SELECT position FROM projection_checkpoints WHERE projection = $1", projection);
-            let stored = stored.fetch_optional(&self.pool).await?.unwrap_or(0);
-            tracker.moved_to(stored);
+            tracker.moved_to(self.stored(projection).await?);
             *read_at = Some(began);
         }
-        Ok(*tracker.reached.borrow())
+        Ok(tracker.reached.borrow().position)
     }
 }
 
 impl Tracker {
     fn new() -> Self {
-        Self { reached: watch::Sender::new(0), told: AtomicBool::new(false), read_at: Mutex::new(None) }
+        Self { reached: watch::Sender::new(Standing::default()), told: AtomicBool::new(false), read_at: Mutex::new(None) }
     }
 
-    fn moved_to(&self, position: i64) {
+    fn moved_to(&self, standing: Standing) {
         self.reached.send_if_modified(|known| {
-            let ahead = position > *known;
-            *known = position.max(*known);
+            let ahead = standing.position > known.position;
+            known.position = standing.position.max(known.position);
+            known.generation = standing.generation.max(known.generation);
             ahead
         });
     }

@@ -1,16 +1,18 @@
 //! Every projector, a line each.
 
+use crate::cache;
+use crate::cache::projector::Cache;
 use crate::projector::Projector;
 use crate::relational::{self, Relational};
 use crate::search::elasticsearch::{self, SearchProjector};
 use crate::stores::Stores;
 
 /// The names of all projections.
-pub(crate) const NAMES: [&str; 2] = [relational::NAME, elasticsearch::NAME];
+pub(crate) const NAMES: [&str; 3] = [relational::NAME, cache::NAME, elasticsearch::NAME];
 
 /// Every projector, in the order of the names. That of a store which the settings do not want is left out.
 pub(crate) fn projectors(stores: &Stores) -> Vec<Box<dyn Projector>> {
-    let mut projectors: Vec<Box<dyn Projector>> = vec![Box::new(Relational::live())];
+    let mut projectors: Vec<Box<dyn Projector>> = vec![Box::new(Relational::live()), Box::new(Cache::new(stores))];
     if let Some(elastic) = &stores.elastic {
         projectors.push(Box::new(SearchProjector::live(stores, elastic)));
     }

@@ -112,7 +112,7 @@ async fn hold(
     let mut stood = checkpoint::begin_epoch(&mut connection, name, &settings.holder).await?;
     let mut parked = park::keys(&mut connection, name).await?;
     info!(projection = name, position = stood.position, epoch = stood.epoch, "holding the projection");
-    settings.stores.progress.reached(name, stood.position);
+    settings.stores.progress.reached(name, stood.standing());
     let sources = Sources {
         pool: settings.stores.pool.clone(),
         nats: settings.nats.clone().map(|client| (client, settings.stream.clone())),
@@ -126,7 +126,7 @@ async fn hold(
         };
         let (began, small) = (Instant::now(), events.len() <= SMALL_BATCH_EVENTS);
         stood = apply(&mut connection, projector, stood, events, &mut parked).await?;
-        settings.stores.progress.reached(name, stood.position);
+        settings.stores.progress.reached(name, stood.standing());
         feed.applied(stood.position).await;
         *failures = 0;
         if small {

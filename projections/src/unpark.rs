@@ -9,7 +9,7 @@ use crate::projector::{ApplyError, Projector};
 use crate::runner::{chain, connect};
 use crate::search::elasticsearch;
 use crate::stores::Stores;
-use crate::{checkpoint, registry, relational};
+use crate::{CACHE, RELATIONAL, cache, checkpoint, registry};
 
 /// Applies what waits under a key, now that it can be applied. The projection stands still meanwhile: where very much waits, a rebuild
 /// is the better way.
@@ -28,8 +28,9 @@ pub async fn unpark(stores: &Stores, projection: &str, park_key: &str) -> Result
     let applied = apply(&mut tx, pool, projector.as_mut(), &parked).await?;
     query!("DELETE FROM parked_keys WHERE projection = $1 AND park_key = $2", projection, park_key).execute(&mut *tx).await?;
     checkpoint::bump_generation(&mut tx, projection).await?;
-    if projection == relational::NAME {
+    if projection == RELATIONAL {
         elasticsearch::refresh_later(&mut tx, park_key).await?;
+        forget_cached(&mut tx, park_key).await?;
     }
     tx.commit().await?;
     Ok(applied)
@@ -55,6 +56,12 @@ async fn apply(tx: &mut PgConnection, pool: &PgPool, projector: &mut dyn Project
             }
         }
     }
+}
+
+/// The cache follows the read tables: what it has of them is old now, and what waited there for the same reason is read with them.
+async fn forget_cached(tx: &mut PgConnection, park_key: &str) -> sqlx::Result<()> {
+    query!("DELETE FROM parked_keys WHERE projection = $1 AND park_key = $2", CACHE, park_key).execute(&mut *tx).await?;
+    cache::begin_generation(tx).await.map(drop)
 }
 
 /// Which events of the log wait under a key.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
+use actix_web::http::header::ContentType;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -30,11 +31,23 @@ pub const PAGE_ROWS_MAX: u16 = 100;
 pub struct Reading {
     /// Who asks.
     pub actor: UserId,
+    /// The position that the answer must have seen.
+    pub min_position: i64,
     /// The position that the read model had reached before it was read.
     position: i64,
 }
 
 impl Reading {
+    /// An answer that was read at a position of its own.
+    pub fn answer_at<T: Serialize>(position: i64, body: T) -> Seen<T> {
+        Seen { position, body }
+    }
+
+    /// An answer that was read at a position of its own, and is JSON already.
+    pub fn answer_json_at(position: i64, json: String) -> HttpResponse {
+        HttpResponse::Ok().insert_header((POSITION, position)).content_type(ContentType::json()).body(json)
+    }
+
     /// The answer, with the position that it was read at.
     pub fn answer<T: Serialize>(&self, body: T) -> Seen<T> {
         Seen { position: self.position, body }
@@ -51,8 +64,9 @@ impl FromRequest for Reading {
             let actor = Actor::extract(&request).await?.user_id;
             let app = App::of(&request)?;
             app.commands.active_user(actor).await?;
-            let position = reach(&app, min_position(&request)?).await?;
-            Ok(Self { actor, position })
+            let min_position = min_position(&request)?;
+            let position = reach(&app, min_position).await?;
+            Ok(Self { actor, min_position, position })
         })
     }
 }

@@ -1,14 +1,14 @@
 //! Messages: posting, reading, editing and deleting them. Reactions and pins are in `reactions.rs` and `pins.rs`.
 
 use actix_web::web::{Data, Path, Query};
-use actix_web::{delete, get, patch, post};
+use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, patch, post};
 use chrono::{SubsecRound, Utc};
 use commands::IdempotencyKey;
 use domain::MessageCommand;
 use domain::ids::{ChannelId, MessageId};
 use domain::message::NewMessage;
 use domain::text::{ClientMsgId, InvalidText, MessageBody};
-use projections::relational::messages::{HistoryPage, MessageDetail, MessageRow};
+use projections::relational::messages::{Cursor as Place, HistoryPage, MessageDetail, MessageRow};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
@@ -163,12 +163,38 @@ pub async fn list_messages(
     path: Path<ChannelPath>,
     query: Query<HistoryQuery>,
     reading: Reading,
+    request: HttpRequest,
     app: Data<App>,
-) -> Result<Seen<MessagePage>, Problem> {
-    app.commands.readable_channel(reading.actor, path.channel_id).await?;
+) -> Result<HttpResponse, Problem> {
+    let workspace_id = app.commands.readable_channel(reading.actor, path.channel_id).await?;
     let (page, limit) = query.parse()?;
+    if page == HistoryPage::Latest {
+        let recent = app.caches.recent_messages(workspace_id, path.channel_id, limit + 1, reading.min_position).await?;
+        if let Some(recent) = recent {
+            return Ok(Reading::answer_json_at(recent.position, newest_page(&recent.rows, limit)));
+        }
+    }
     let rows = app.read_models.history(path.channel_id, page, limit + 1).await?;
-    Ok(reading.answer(MessagePage::cut(rows, page, limit)))
+    Ok(reading.answer(MessagePage::cut(rows, page, limit)).respond_to(&request))
+}
+
+/// What [`MessagePage::cut`] makes of the newest rows, of rows that are JSON already.
+fn newest_page(rows: &[(Place, String)], limit: u16) -> String {
+    let surplus = rows.len().saturating_sub(usize::from(limit));
+    let shown = &rows[surplus..];
+    let cursor =
+        |name: &str, row: Option<&(Place, String)>| row.map(|(place, _)| format!(r#","{name}":"{}""#, Cursor(*place))).unwrap_or_default();
+    let mut json = String::with_capacity(shown.iter().map(|(_, row)| row.len() + 1).sum::<usize>() + 300);
+    json.push_str(r#"{"items":["#);
+    for (n, (_, row)) in shown.iter().enumerate() {
+        json.push_str(if n == 0 { "" } else { "," });
+        json.push_str(row);
+    }
+    json.push(']');
+    json.push_str(&cursor("previous", shown.first().filter(|_| surplus > 0)));
+    json.push_str(&cursor("next", shown.last()));
+    json.push('}');
+    json
 }
 
 /// A thread.

@@ -23,6 +23,7 @@ pub mod reactions;
 pub mod schema;
 pub mod sessions;
 pub mod unknown;
+pub mod unread;
 pub mod users;
 pub mod workspaces;
 
@@ -48,7 +49,9 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(pins::pin_message)
         .service(pins::unpin_message)
         .service(pins::list_pins)
-        .service(mentions::list_mentions);
+        .service(mentions::list_mentions)
+        .service(unread::move_read_marker)
+        .service(unread::get_unread);
 
     v1.service(channels::list_channels)
         .service(channels::get_channel)

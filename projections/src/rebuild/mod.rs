@@ -24,7 +24,7 @@ use tracing::warn;
 use crate::checkpoint::{self, Checkpoint};
 use crate::search::elasticsearch;
 use crate::stores::Stores;
-use crate::{park, projector, relational, states};
+use crate::{cache, park, projector, relational, states};
 use catch_up::CatchUp;
 use fold::Folded;
 pub use report::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
@@ -36,7 +36,7 @@ const LIVE_LAG_MAX: i64 = 100_000;
 /// Whether there is a projection of that name that can be built anew here.
 #[must_use]
 pub fn can_be_replayed(stores: &Stores, projection: &str) -> bool {
-    projection == relational::NAME || (projection == elasticsearch::NAME && stores.elastic.is_some())
+    [relational::NAME, cache::NAME].contains(&projection) || (projection == elasticsearch::NAME && stores.elastic.is_some())
 }
 
 /// Builds a projection anew and switches to it. `observe` is told how far it is, often; it must not block.
@@ -50,6 +50,9 @@ pub async fn rebuild(
     options: RebuildOptions,
     observe: impl Fn(RebuildProgress) + Send + Sync,
 ) -> Result<RebuildReport, RebuildError> {
+    if projection == cache::NAME {
+        return cache::replay(stores, observe).await;
+    }
     if projection == elasticsearch::NAME {
         return elasticsearch::rebuild(stores, options, &observe).await;
     }
@@ -59,8 +62,10 @@ pub async fn rebuild(
     let mut shadow = Shadow::open(&stores.pool).await?;
     let mut rebuild = Rebuild { options, observe: &observe, phases: Vec::new(), began: Instant::now() };
     let report = rebuild.run(&mut shadow).await;
-    if report.is_err() {
-        shadow.discard().await;
+    match &report {
+        // The cache follows the read tables, and these are others.
+        Ok(_) => drop(cache::begin_generation(&stores.pool).await?),
+        Err(_) => shadow.discard().await,
     }
     report
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tests::person::send;
 use tests::team::id;
 use tests::{Team, TestApp};
+use uuid::Uuid;
 
 /// Open to everybody.
 const PUBLIC: [&str; 5] = ["healthz", "metrics", "readyz", "register_user", "start_session"];
@@ -83,6 +84,7 @@ fn body(name: &str, team: &Team) -> Value {
         "edit_message" | "post_message" => json!({"content": "mine"}),
         "hand_over_workspace" => json!({"to": user_id}),
         "invite" => json!({"email": "mine@example.org"}),
+        "move_read_marker" => json!({"message_id": Uuid::now_v7()}),
         other => panic!("{other} takes a body: write one here that would do"),
     }
 }

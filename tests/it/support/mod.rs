@@ -30,13 +30,17 @@ impl Writing {
 
     /// A workspace whose owner is the first user.
     pub async fn workspace(&self) -> Team {
-        let owner = sign_up(&self.commands, "owner").await;
-        let (workspace_id, general) = (WorkspaceId(Uuid::now_v7()), ChannelId(Uuid::now_v7()));
-        let details = Details { name: WorkspaceName::parse("Orchard").expect("a name"), description: None, avatar_url: None };
-        let new = NewWorkspace { workspace_id, general_channel_id: general, details, domain: None, max_members: 1_000 };
-        self.commands.create_workspace(&asked(owner), new).await.expect("a workspace");
-        Team { owner, workspace_id, general }
+        found(&self.commands, sign_up(&self.commands, "owner").await).await
     }
+}
+
+/// A workspace of that owner.
+pub async fn found(commands: &Commands, owner: UserId) -> Team {
+    let (workspace_id, general) = (WorkspaceId(Uuid::now_v7()), ChannelId(Uuid::now_v7()));
+    let details = Details { name: WorkspaceName::parse("Orchard").expect("a name"), description: None, avatar_url: None };
+    let new = NewWorkspace { workspace_id, general_channel_id: general, details, domain: None, max_members: 1_000 };
+    commands.create_workspace(&asked(owner), new).await.expect("a workspace");
+    Team { owner, workspace_id, general }
 }
 
 /// Another process over the same database, as far as the event store can tell: nothing is shared but the database.

@@ -1,0 +1,102 @@
+//! What the asker has not read, and how far they have. Read markers are no events: they change all the time, and nobody audits them.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, get, put};
+use domain::ids::MessageId;
+use projections::cache::{ChannelUnread, MarkerMove, ReadMarker};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::headers::QueryHeaders;
+use super::path::{ChannelPath, WorkspacePath};
+use crate::app::App;
+use crate::extract::{Actor, Body, Reading, Seen};
+use crate::problem::Problem;
+
+/// How far the asker has read.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoveReadMarker {
+    /// The last message that they have read: one of the channel's.
+    #[schema(value_type = Uuid)]
+    message_id: MessageId,
+    /// Whether the marker may go back: to read again what was read.
+    #[serde(default)]
+    move_back: bool,
+}
+
+/// Says how far the asker has read a channel, on all their devices. The marker never goes back unless asked to: whichever device is ahead
+/// counts. The answer says where it stands.
+#[utoipa::path(tag = "unread", request_body = MoveReadMarker, params(ChannelPath),
+    responses((status = 200, description = "The marker, as it stands now.", body = ReadMarker)))]
+#[put("/channels/{channel_id}/read-marker")]
+pub async fn move_read_marker(
+    path: Path<ChannelPath>,
+    actor: Actor,
+    body: Body<MoveReadMarker>,
+    app: Data<App>,
+) -> Result<HttpResponse, Problem> {
+    let MoveReadMarker { message_id, move_back } = body.input;
+    let (workspace_id, sent_at) = app.commands.message_of_member(actor.user_id, path.channel_id, message_id).await?;
+    let to = MarkerMove { workspace_id, channel_id: path.channel_id, message_id, sent_at, back: move_back };
+    Ok(HttpResponse::Ok().json(app.caches.move_read_marker(actor.user_id, to).await?))
+}
+
+/// What the asker has not read in a workspace.
+#[derive(Serialize, ToSchema)]
+pub struct UnreadCounts {
+    /// Unread messages, of the channels that the asker wants to be told of every message in.
+    #[schema(minimum = 0)]
+    unread: i64,
+    /// Unread messages that mention the asker or everyone, but of the channels that they want to be told nothing of.
+    #[schema(minimum = 0)]
+    mentions: i64,
+    /// Each channel that the asker is in and that is not archived, in order of identifiers.
+    channels: Vec<ChannelUnread>,
+}
+
+impl UnreadCounts {
+    /// What each channel has to do with the totals is the asker's to say.
+    fn of(channels: Vec<ChannelUnread>) -> Self {
+        let sum = |levels: &[&str], count: fn(&ChannelUnread) -> i64| {
+            channels.iter().filter(|channel| levels.contains(&channel.notification_level.as_str())).map(count).sum()
+        };
+        let (unread, mentions) = (sum(&["all"], |channel| channel.unread), sum(&["all", "mentions"], |channel| channel.mentions));
+        Self { unread, mentions, channels }
+    }
+}
+
+/// Counts what the asker has not read in a workspace, channel by channel: what stands after their read marker, or after they joined. Their own
+/// messages, deleted ones, and what the system says do not count; answers in threads count only where they mention the asker or everyone.
+#[utoipa::path(tag = "unread", params(WorkspacePath, QueryHeaders),
+    responses((status = 200, description = "The counts.", body = UnreadCounts)))]
+#[get("/workspaces/{workspace_id}/unread")]
+pub async fn get_unread(path: Path<WorkspacePath>, reading: Reading, app: Data<App>) -> Result<Seen<UnreadCounts>, Problem> {
+    app.commands.active_member(reading.actor, path.workspace_id).await?;
+    let mut unread = app.caches.unread(reading.actor, path.workspace_id, reading.min_position).await?;
+    let channels = unread.channels.iter().map(|channel| channel.channel_id.into()).collect::<Vec<_>>();
+    let readable = app.commands.readable_channels(reading.actor, &channels).await?;
+    unread.channels.retain(|channel| readable.contains(&channel.channel_id.into()));
+    Ok(Reading::answer_at(unread.position, UnreadCounts::of(unread.channels)))
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn muted_channels_are_in_no_total_and_those_of_mentions_only_in_one() {
+        let channel = |level: &str, unread, mentions| ChannelUnread {
+            channel_id: Uuid::nil(),
+            notification_level: level.to_owned(),
+            last_read_message_id: None,
+            unread,
+            mentions,
+            more: false,
+        };
+        let counts = UnreadCounts::of(vec![channel("all", 1, 10), channel("mentions", 2, 20), channel("none", 4, 40)]);
+        assert_eq!((counts.unread, counts.mentions), (1, 30));
+    }
+}

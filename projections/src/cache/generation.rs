@@ -1,0 +1,157 @@
+//! Which generation of the cache is to be believed. It stands in Postgres beside the projection's checkpoint, so that it cannot be lost with
+//! what it is about: the position and the generation are read together, and what that generation holds is as of that position or later.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use sqlx::{PgExecutor, query_scalar};
+use tokio::sync::Mutex;
+use tracing::{info, warn};
+
+use super::NAME;
+use super::scripts::SCRIPTS;
+use crate::RELATIONAL;
+use crate::progress::Standing;
+use crate::runner::chain;
+use crate::stores::Stores;
+
+/// How old what this process knows of the generation may become before it is read again.
+const REFRESH_EVERY: Duration = Duration::from_millis(500);
+/// How many events the cache may be behind the read tables to be asked.
+const LAG_MAX: i64 = 1_000;
+/// For how long the cache may stand still behind the read tables to be asked.
+const STILL_MAX: Duration = Duration::from_secs(1);
+
+/// Which generation this process believes.
+#[derive(Clone)]
+pub(super) struct Trust {
+    stores: Stores,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// The first generation that this process believes: none before it has begun one, and none after a loss until it has begun another.
+    since: AtomicI64,
+    /// The losses that `since` makes good.
+    losses: AtomicU64,
+    beginning: AtomicBool,
+    refreshed_at: Mutex<Option<Instant>>,
+    moved: std::sync::Mutex<(i64, Instant)>,
+}
+
+/// A generation that is believed now, and a position that it has reached.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Believed {
+    pub(super) position: i64,
+    pub(super) generation: i64,
+    losses: u64,
+}
+
+/// Begins a new generation: what was cached before is not read any more, and expires.
+pub(crate) async fn begin(executor: impl PgExecutor<'_>) -> sqlx::Result<Option<i64>> {
+    query_scalar!("UPDATE projection_checkpoints SET generation = generation + 1 WHERE projection = $1 RETURNING generation", NAME)
+        .fetch_optional(executor)
+        .await
+}
+
+impl Trust {
+    pub(super) fn new(stores: Stores) -> Self {
+        let shared = Shared {
+            since: AtomicI64::new(i64::MAX),
+            losses: AtomicU64::new(0),
+            beginning: AtomicBool::new(false),
+            refreshed_at: Mutex::new(None),
+            moved: std::sync::Mutex::new((0, Instant::now())),
+        };
+        Self { stores, shared: Arc::new(shared) }
+    }
+
+    /// What is to be believed for a reading that must not be from before `min_position`; nothing where Postgres is to be asked instead.
+    pub(super) async fn now(&self, min_position: i64) -> Option<Believed> {
+        let losses = self.stores.redis.losses();
+        if self.shared.since.load(Ordering::SeqCst) == i64::MAX || self.shared.losses.load(Ordering::SeqCst) != losses {
+            self.begin_anew();
+            return None;
+        }
+        self.refresh().await;
+        let Standing { position, generation } = self.stores.progress.standing(NAME);
+        let fine = position >= min_position && generation >= self.shared.since.load(Ordering::SeqCst) && self.keeps_up(position);
+        fine.then_some(Believed { position, generation, losses })
+    }
+
+    /// Whether nothing was lost since.
+    pub(super) fn holds(&self, believed: Believed) -> bool {
+        self.stores.redis.losses() == believed.losses
+    }
+
+    /// Begins a generation behind the caller's back: until then, Postgres is asked.
+    pub(super) fn begin_anew(&self) {
+        if self.shared.beginning.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let this = self.clone();
+        drop(tokio::spawn(async move {
+            this.try_to_begin().await;
+            this.shared.beginning.store(false, Ordering::SeqCst);
+        }));
+    }
+
+    /// Begins a generation; where Redis is away, there is none to be believed.
+    pub(super) async fn begin_now(&self) -> sqlx::Result<()> {
+        self.try_to_begin().await;
+        // Even where Redis is away: what others have of it is not read any more.
+        self.forget_all().await
+    }
+
+    async fn try_to_begin(&self) {
+        let losses = self.stores.redis.losses();
+        if SCRIPTS.send(&self.stores.redis).await.is_err() {
+            return;
+        }
+        match begin(&self.stores.pool).await {
+            Ok(Some(generation)) => {
+                self.shared.losses.store(losses, Ordering::SeqCst);
+                self.shared.since.store(generation, Ordering::SeqCst);
+                info!(generation, "the cache begins anew");
+                self.read_again().await;
+            }
+            // Nobody has projected into the cache yet.
+            Ok(None) => {}
+            Err(error) => warn!(error = %chain(&error), "the cache cannot begin anew; it is tried again"),
+        }
+    }
+
+    /// What is cached is not to be believed any more, from when this returns.
+    pub(super) async fn forget_all(&self) -> sqlx::Result<()> {
+        begin(&self.stores.pool).await?;
+        self.read_again().await;
+        Ok(())
+    }
+
+    /// Reads the position and the generation again.
+    pub(super) async fn read_again(&self) {
+        if let Err(error) = self.stores.progress.read_again(NAME).await {
+            warn!(error = %chain(&error), "the generation of the cache cannot be read");
+        }
+    }
+
+    /// What others have begun is known soon. One question serves everyone.
+    async fn refresh(&self) {
+        let Ok(mut refreshed_at) = self.shared.refreshed_at.try_lock() else { return };
+        if refreshed_at.is_none_or(|at| at.elapsed() >= REFRESH_EVERY) {
+            self.read_again().await;
+            *refreshed_at = Some(Instant::now());
+        }
+    }
+
+    /// Whether the cache follows the read tables: not too far behind, and not standing still behind them.
+    fn keeps_up(&self, position: i64) -> bool {
+        let relational = self.stores.progress.standing(RELATIONAL).position;
+        let mut moved = self.shared.moved.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if moved.0 != position || position >= relational {
+            *moved = (position, Instant::now());
+        }
+        relational - position <= LAG_MAX && moved.1.elapsed() <= STILL_MAX
+    }
+}

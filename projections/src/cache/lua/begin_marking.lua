@@ -1,0 +1,13 @@
+-- Somebody's read marker is about to change in Postgres: until it has, nobody computes their counts from here. ARGV: 4 user.
+-- Whoever dies in between leaves a mark that lasts longer than what it is about.
+local token = redis.call('GET', KEYS[1])
+if not token then
+  return ''
+end
+redis.call('SET', name('marking', token, ARGV[4]), ARGV[3], 'PX', 60000)
+redis.call('DEL', name('filling', token, 'unread_counts:' .. ARGV[4]))
+local places = name('unread_counts', token, ARGV[4])
+if redis.call('PTTL', places) > 30000 then
+  redis.call('PEXPIRE', places, 30000)
+end
+return token

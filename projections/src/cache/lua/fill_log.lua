@@ -1,0 +1,13 @@
+-- Fills in what unread counts of a channel are computed from. ARGV: 4 channel, 5 the token it belongs to, 6 the position it was read at,
+-- 7 for how long to keep it, 8 the floor, 9… for each message its place, its author, whether it counts, and whom it mentions.
+if redis.call('GET', KEYS[1]) ~= ARGV[5] or not redeem(ARGV[5], 'unread_log', ARGV[4], ARGV[3], ARGV[6]) then
+  return 0
+end
+local log = name('unread_log', ARGV[5], ARGV[4])
+redis.call('DEL', log)
+set_log_header(log, nil, ARGV[8], tonumber(ARGV[6]))
+for n = 9, #ARGV, 4 do
+  log_add(log, ARGV[n], ARGV[n + 1], ARGV[n + 2], ARGV[n + 3])
+end
+redis.call('EXPIRE', log, ARGV[7])
+return 1

@@ -1,0 +1,22 @@
+-- The newest rows of a channel, oldest first. ARGV: 4 channel, 5 how many, 6 for how long to keep it, 7 whether to fill it where it is not
+-- there. Members of the sorted set are `<place>|<row>`, and first of all `!<floor>|<applied>`: all rows after that place are there.
+local token = rooted()
+local key = name('recent_messages', token, ARGV[4])
+local wanted = tonumber(ARGV[5])
+local rows = redis.call('ZRANGE', key, -wanted, -1)
+if #rows > 0 then
+  local first = redis.call('ZRANGE', key, 0, 0)[1]
+  local complete = string.sub(first, 1, 2) == '!|'
+  if string.sub(rows[1], 1, 1) == '!' then
+    table.remove(rows, 1)
+  end
+  if string.sub(first, 1, 1) == '!' and (complete or #rows == wanted) then
+    redis.call('EXPIRE', key, ARGV[6])
+    return { 'hit', rows }
+  end
+  redis.call('DEL', key)
+end
+if ARGV[7] == '1' and lease(token, 'recent_messages', ARGV[4]) then
+  return { 'fill', { token } }
+end
+return { 'miss', {} }

@@ -1,0 +1,104 @@
+//! The seed's `recent_messages:{channel}`: the newest rows of a channel's history, as they are answered, in text that nobody parses on the
+//! way out.
+
+use domain::ids::{ChannelId, WorkspaceId};
+
+use super::caches::Caches;
+use super::place::{PLACE_CHARS, cursor, place};
+use super::scripts::{Found, Of, SCRIPTS};
+use crate::read_models::QueryError;
+use crate::relational::messages::{Cursor, HistoryPage, MessageRow};
+
+/// How many rows are kept: the seed's hundred, the one that tells whether there are more, and some to spare for deletions.
+pub(super) const ROWS: u16 = 120;
+/// How many there may be before the surplus goes.
+pub(super) const ROWS_MAX: u16 = 150;
+/// For how long a page is kept that nobody reads, in seconds.
+const TTL_SECONDS: u64 = 3_600;
+
+/// The newest rows of a channel, oldest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecentMessages {
+    /// They are as of this position, or later.
+    pub position: i64,
+    /// Each with its place, as JSON.
+    pub rows: Vec<(Cursor, String)>,
+}
+
+impl Caches {
+    /// The newest `limit` rows of a channel, oldest first; nothing where the read models are to be asked.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn recent_messages(
+        &self,
+        workspace_id: WorkspaceId,
+        channel_id: ChannelId,
+        limit: u16,
+        min_position: i64,
+    ) -> Result<Option<RecentMessages>, QueryError> {
+        let Some(believed) = self.trust.now(min_position).await else { return Ok(self.missed()) };
+        let of = Of::workspace(&self.stores.redis, believed.generation, workspace_id);
+        let mut found = self.read_page(&of, channel_id, limit, false).await;
+        if matches!(&found, Some((outcome, _)) if outcome == "miss") {
+            // One of this process fills it in; the others wait for that one, and not all of them ask Postgres.
+            let filling = self.fills.of(channel_id.0);
+            let first = filling.try_lock().ok();
+            if first.is_none() {
+                drop(filling.lock().await);
+            }
+            found = self.read_page(&of, channel_id, limit, first.is_some()).await;
+            if let Some(("fill", token)) = found.as_ref().map(|(outcome, found)| (outcome.as_str(), found.first())) {
+                let token = token.cloned().unwrap_or_default();
+                return self.fill_page(&of, channel_id, limit, &token).await;
+            }
+        }
+        let rows =
+            found.filter(|(outcome, _)| outcome == "hit").and_then(|(_, rows)| rows.into_iter().map(split).collect::<Option<Vec<_>>>());
+        match rows.filter(|_| self.trust.holds(believed)) {
+            Some(rows) => Ok(self.hit(RecentMessages { position: believed.position, rows })),
+            None => Ok(self.missed()),
+        }
+    }
+
+    async fn read_page(&self, of: &Of<'_>, channel_id: ChannelId, limit: u16, fill: bool) -> Option<Found> {
+        let mut call = of.call(&SCRIPTS.read_recent);
+        call.arg(channel_id.0.simple().to_string()).arg(limit).arg(TTL_SECONDS).arg(u8::from(fill));
+        self.stores.redis.run(&SCRIPTS.read_recent, &call).await.ok()
+    }
+
+    /// Answers with what it fills in.
+    async fn fill_page(&self, of: &Of<'_>, channel_id: ChannelId, limit: u16, token: &str) -> Result<Option<RecentMessages>, QueryError> {
+        // Before the rows: what they are read at is not before this.
+        let position = self.relational_position().await?;
+        let mut rows = self.read.history(channel_id, HistoryPage::Latest, ROWS + 1).await?;
+        let floor = if rows.len() > usize::from(ROWS) { row_place(&rows.remove(0)) } else { String::new() };
+        let mut call = of.call(&SCRIPTS.fill_recent);
+        call.arg(channel_id.0.simple().to_string()).arg(token).arg(position).arg(TTL_SECONDS).arg(floor);
+        let rows = rows.iter().map(entry).collect::<Vec<_>>();
+        call.arg(&rows);
+        // Where it is refused, or Redis is gone, the rows are right all the same.
+        self.filled(self.stores.redis.run(&SCRIPTS.fill_recent, &call).await);
+        let rows = rows.into_iter().map(split).collect::<Option<Vec<_>>>();
+        Ok(rows.map(|mut rows| {
+            rows.drain(..rows.len().saturating_sub(usize::from(limit)));
+            RecentMessages { position, rows }
+        }))
+    }
+}
+
+/// A row as it is kept.
+pub(super) fn entry(row: &MessageRow) -> String {
+    // Texts, numbers and identifiers always can be written.
+    format!("{}|{}", row_place(row), serde_json::to_string(row).unwrap_or_default())
+}
+
+/// Where a row stands.
+pub(super) fn row_place(row: &MessageRow) -> String {
+    place(row.created_at, row.message_id)
+}
+
+fn split(entry: String) -> Option<(Cursor, String)> {
+    let place = cursor(entry.get(..PLACE_CHARS)?)?;
+    Some((place, entry.get(PLACE_CHARS + 1..)?.to_owned()))
+}

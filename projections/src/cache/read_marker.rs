@@ -1,0 +1,88 @@
+//! How far somebody has read a channel: state that is not in the log, in Postgres, and from there in the cache.
+
+use chrono::{DateTime, Utc};
+use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
+use serde::Serialize;
+use sqlx::query_file_as;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::caches::Caches;
+use super::scripts::{Of, SCRIPTS};
+use super::unread::PLACES_TTL_SECONDS;
+use crate::read_models::{QueryError, ReadModels};
+
+/// How far somebody has read a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ReadMarker {
+    /// The last message that they have read.
+    pub message_id: Uuid,
+    /// When that was sent.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Where a marker is to be put.
+#[derive(Clone, Copy, Debug)]
+pub struct MarkerMove {
+    /// The workspace of the channel.
+    pub workspace_id: WorkspaceId,
+    /// The channel.
+    pub channel_id: ChannelId,
+    /// The message, which is one of the channel's.
+    pub message_id: MessageId,
+    /// When that was sent, to the microsecond.
+    pub sent_at: DateTime<Utc>,
+    /// Whether it may go back.
+    pub back: bool,
+}
+
+impl ReadModels {
+    async fn move_marker(&self, user_id: UserId, to: MarkerMove) -> Result<ReadMarker, QueryError> {
+        let file = query_file_as!(
+            ReadMarker,
+            "src/cache/sql/move_read_marker.sql",
+            user_id.0,
+            to.channel_id.0,
+            to.message_id.0,
+            to.sent_at,
+            to.back
+        );
+        Ok(file.fetch_one(&self.pool).await?)
+    }
+}
+
+impl Caches {
+    /// Moves somebody's marker: forward only, unless asked to go back. Answers with where it stands then.
+    ///
+    /// The cache is told before Postgres and after: whoever dies in between leaves a cache that is not asked.
+    ///
+    /// # Errors
+    /// The marker cannot be written.
+    pub async fn move_read_marker(&self, user_id: UserId, to: MarkerMove) -> Result<ReadMarker, QueryError> {
+        self.trust.read_again().await;
+        let generation = self.stores.progress.standing(super::NAME).generation;
+        let of = Of::workspace(&self.stores.redis, generation, to.workspace_id);
+        let mut begin = of.call(&SCRIPTS.begin_marking);
+        begin.arg(user_id.0.simple().to_string());
+        let begun = self.stores.redis.run::<String>(&SCRIPTS.begin_marking, &begin).await;
+        let marker = self.read.move_marker(user_id, to).await?;
+        let told = match &begun {
+            Ok(token) => self.end_marking(&of, user_id, to, token).await?,
+            Err(_) => false,
+        };
+        self.trust.read_again().await;
+        if !told || self.stores.progress.standing(super::NAME).generation != generation {
+            // It could not be told, and may be there again at any moment; or it was told what nobody reads any more.
+            self.trust.forget_all().await?;
+        }
+        Ok(marker)
+    }
+
+    async fn end_marking(&self, of: &Of<'_>, user_id: UserId, to: MarkerMove, token: &str) -> Result<bool, QueryError> {
+        let places = self.read.unread_places(user_id, to.workspace_id, Some(to.channel_id)).await?;
+        let value = places.first().map(super::unread::Place::value).unwrap_or_default();
+        let mut end = of.call(&SCRIPTS.end_marking);
+        end.arg(user_id.0.simple().to_string()).arg(token).arg(PLACES_TTL_SECONDS).arg(to.channel_id.0.simple().to_string()).arg(value);
+        Ok(self.stores.redis.run::<i64>(&SCRIPTS.end_marking, &end).await.is_ok())
+    }
+}

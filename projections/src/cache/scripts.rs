@@ -1,0 +1,97 @@
+//! The scripts of the cache, and how each is called. They are this process's own, so that a Redis that lost its last second is found out.
+
+use std::sync::LazyLock;
+
+use domain::ids::WorkspaceId;
+use redis::Cmd;
+use uuid::Uuid;
+
+use super::connection::{Redis, RedisDown};
+use super::script::Script;
+
+/// Every script.
+pub(super) struct Scripts {
+    pub(super) read_recent: Script,
+    pub(super) fill_recent: Script,
+    pub(super) read_unread: Script,
+    pub(super) fill_places: Script,
+    pub(super) fill_log: Script,
+    pub(super) begin_marking: Script,
+    pub(super) end_marking: Script,
+    pub(super) read_members: Script,
+    pub(super) fill_members: Script,
+    pub(super) apply_messages: Script,
+    pub(super) forget: Script,
+}
+
+/// The scripts of this process.
+pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
+    let common = include_str!("lua/common.lua");
+    let log = include_str!("lua/log.lua");
+    let plain = |text: &str| Script::own(&format!("{common}\n{text}"));
+    let counting = |text: &str| Script::own(&format!("{common}\n{log}\n{text}"));
+    Scripts {
+        read_recent: plain(include_str!("lua/read_recent.lua")),
+        fill_recent: plain(include_str!("lua/fill_recent.lua")),
+        read_unread: counting(include_str!("lua/read_unread.lua")),
+        fill_places: plain(include_str!("lua/fill_places.lua")),
+        fill_log: counting(include_str!("lua/fill_log.lua")),
+        begin_marking: plain(include_str!("lua/begin_marking.lua")),
+        end_marking: plain(include_str!("lua/end_marking.lua")),
+        read_members: plain(include_str!("lua/read_members.lua")),
+        fill_members: plain(include_str!("lua/fill_members.lua")),
+        apply_messages: counting(include_str!("lua/apply_messages.lua")),
+        forget: plain(include_str!("lua/forget.lua")),
+    }
+});
+
+impl Scripts {
+    /// Sends all of them: from then on, a server that lacks one has lost it.
+    pub(super) async fn send(&self, redis: &Redis) -> Result<(), RedisDown> {
+        let all = [
+            &self.read_recent,
+            &self.fill_recent,
+            &self.read_unread,
+            &self.fill_places,
+            &self.fill_log,
+            &self.begin_marking,
+            &self.end_marking,
+            &self.read_members,
+            &self.fill_members,
+            &self.apply_messages,
+            &self.forget,
+        ];
+        redis.send(&all).await
+    }
+}
+
+/// What is cached of a workspace, in a generation of the cache.
+pub(super) struct Of<'a> {
+    redis: &'a Redis,
+    root: String,
+    tag: String,
+    /// What is new with this call: a token of the workspace, or who fills something in.
+    pub(super) by: String,
+}
+
+impl<'a> Of<'a> {
+    pub(super) fn workspace(redis: &'a Redis, generation: i64, workspace_id: WorkspaceId) -> Self {
+        let tag = format!("{{{workspace_id}}}");
+        Self { root: redis.key(&format!("cache:{generation}:{tag}")), tag, by: Uuid::now_v7().simple().to_string(), redis }
+    }
+
+    /// The root's key.
+    pub(super) fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// A call of a script, to be completed with the arguments that it names from the fourth on.
+    pub(super) fn call(&self, script: &Script) -> Cmd {
+        let mut call = script.on(&self.root);
+        call.arg(self.redis.key("")).arg(&self.tag).arg(&self.by);
+        call
+    }
+}
+
+/// What a script that reads answers with: how it went, and what it found.
+pub(super) type Found = (String, Vec<String>);

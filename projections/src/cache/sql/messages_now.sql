@@ -1,0 +1,14 @@
+-- Some messages as they are now. LATERAL with LIMIT, so that each identifier looks into its own month alone.
+SELECT m.message_id, m.channel_id, m.workspace_id, m.user_id, COALESCE(u.username, '') AS "username!",
+       COALESCE(u.display_name, '') AS "display_name!", u.avatar_url AS "avatar_url?", m.content, m.message_type,
+       m.formatted_content, m.thread_id, m.reply_count, m.is_pinned, m.pinned_at, m.pinned_by, m.is_deleted, m.deleted_at,
+       m.reactions, m.edited_at, m.edited_by, m.client_msg_id, m.created_at, m.updated_at
+FROM unnest($1::uuid[], $2::timestamptz[]) AS wanted (message_id, sent_in)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM messages
+    WHERE message_id = wanted.message_id
+      AND created_at >= wanted.sent_in
+      AND created_at < wanted.sent_in + INTERVAL '1 millisecond'
+    LIMIT 1) m
+LEFT JOIN LATERAL (SELECT username, display_name, avatar_url FROM users WHERE user_id = m.user_id LIMIT 1) u ON TRUE
