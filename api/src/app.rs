@@ -25,8 +25,10 @@ use crate::auth::sessions::Sessions;
 use crate::config::Settings;
 use crate::limit::Limits;
 use crate::metrics::Metrics;
+use crate::presence::Presences;
 use crate::problem::Problem;
 use crate::replays::Replays;
+use crate::typing::Typing;
 
 pub(crate) use connect::ACQUIRE_MAX;
 pub use connect::{StartError, elasticsearch, missing_migrations, nats_client, read_pool, redis_connection, write_pool};
@@ -57,6 +59,10 @@ pub struct App {
     pub sessions: Sessions,
     /// How much one may ask.
     pub limits: Limits,
+    /// Who is there.
+    pub presences: Presences,
+    /// Who is typing.
+    pub typing: Typing,
     /// Hashes and compares passwords.
     pub passwords: Passwords,
     /// The stored hashes.
@@ -88,6 +94,8 @@ impl App {
             nats: nats_client(&settings).await?,
             commands: Commands::new(store),
             limits: Limits::new(settings.rate_limits.clone(), stores.redis.clone(), read_models.clone()),
+            presences: Presences::new(stores.redis.clone()),
+            typing: Typing::new(stores.redis.clone()),
             read_models,
             caches: Caches::new(stores.clone()),
             progress: stores.progress.clone(),

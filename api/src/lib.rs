@@ -13,6 +13,8 @@ pub mod http;
 pub mod limit;
 pub mod metrics;
 pub mod openapi;
+pub mod presence;
 pub mod problem;
 pub mod replays;
 pub mod telemetry;
+pub mod typing;

@@ -77,6 +77,7 @@ fn describe(document: &mut Value) {
         {"name": "channel members", "description": "Who is in a channel."},
         {"name": "messages", "description": "What people say, and what others say to that."},
         {"name": "unread", "description": "What one has not read, and how far one has."},
+        {"name": "presence", "description": "Who is there, and who is typing."},
         {"name": "log", "description": "What happened: who did what, and when."},
         {"name": "projections", "description": "How far the read models are."},
         {"name": "health", "description": "How the server is."},
@@ -198,7 +199,7 @@ impl Kind {
         add(self.is_query, &["403", "404", "422"]);
         add(!self.is_command && !self.is_query, &["403"]);
         add(has_path_or_query, &["404"]);
-        add(method == "post", &["409"]);
+        add(method == "post" || method == "put", &["409"]);
         problems
     }
 }

@@ -11,6 +11,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use commands::CommandError;
 use domain::text::InvalidText;
 use domain::{Refusal, RefusalKind};
+use projections::cache::RedisDown;
 use projections::{Behind, QueryError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -174,6 +175,11 @@ impl Problem {
     /// Something that this request needs does not answer just now.
     pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(RETRY_SOON)
+    }
+
+    /// What is kept in Redis alone can neither be said nor seen just now.
+    pub fn not_kept(_: RedisDown) -> Self {
+        Self::unavailable("presence.unavailable", "presence and typing are not known just now: they come back with the next heartbeats")
     }
 
     /// The write side knows it, and the read model does not yet.

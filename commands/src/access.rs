@@ -8,9 +8,10 @@ use chrono::{DateTime, Utc};
 use domain::channel::ChannelRefusal;
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
 use domain::permission::{Permission, Role};
-use domain::{Channel, User, Workspace};
+use domain::{Channel, Context, User, Workspace};
 
 use crate::authorize::AccessRefusal;
+use crate::messages::surroundings;
 use crate::reader::Reader;
 use crate::{CommandError, Commands, authorize};
 
@@ -62,6 +63,18 @@ impl Commands {
         let mut reader = self.fresh().await?;
         authorize::active(reader.user(actor).await?.as_ref())?;
         sees(&mut reader, actor, channel_id).await?.ok_or_else(|| AccessRefusal::ChannelNotFound.into())
+    }
+
+    /// Whether the actor may post to the channel just now.
+    ///
+    /// # Errors
+    /// They may not, or the store failed.
+    pub async fn may_post(&self, context: &Context, channel_id: ChannelId) -> Result<(), CommandError> {
+        let mut reader = self.fresh().await?;
+        let (_, around) = surroundings(context, &mut reader, channel_id).await?;
+        authorize::sees_channel(&around.workspace, &around.channel, context.actor)?;
+        authorize::may(&around.workspace, context.actor, Permission::MessagePost)?;
+        Ok(around.may_be_posted_to(context)?)
     }
 
     /// Where a message is that the actor may read.
@@ -129,6 +142,21 @@ impl Commands {
             }
         }
         Ok(mine)
+    }
+
+    /// Those of the users who are active members of the workspace, where the actor may see who is in it.
+    ///
+    /// # Errors
+    /// They may not, or the store failed.
+    pub async fn active_members_among(
+        &self,
+        actor: UserId,
+        workspace_id: WorkspaceId,
+        users: &[UserId],
+    ) -> Result<Vec<UserId>, CommandError> {
+        let workspace = self.member_of(actor, workspace_id).await?;
+        authorize::may(&workspace, actor, Permission::MemberList)?;
+        Ok(users.iter().copied().filter(|user_id| workspace.active_member(*user_id).is_some()).collect())
     }
 
     /// The user as they are now.

@@ -74,7 +74,7 @@ impl Decision for Change {
 }
 
 /// What a message's decision rests on: its author may act, its workspace and its channel are there.
-async fn surroundings(
+pub(crate) async fn surroundings(
     context: &Context,
     reader: &mut Reader<'_>,
     channel_id: ChannelId,

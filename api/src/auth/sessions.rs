@@ -55,6 +55,28 @@ pub struct Device {
     pub user_agent: Option<String>,
 }
 
+/// A session that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    token_hash: Vec<u8>,
+    session_id: Uuid,
+    user_id: Uuid,
+}
+
+impl Ended {
+    /// Whose it was.
+    #[must_use]
+    pub fn user_id(&self) -> UserId {
+        self.user_id.into()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn session_id(&self) -> SessionId {
+        self.session_id.into()
+    }
+}
+
 /// The sessions of this server.
 #[derive(Clone)]
 pub struct Sessions {
@@ -132,13 +154,15 @@ impl Sessions {
         Ok(rows.fetch_all(&self.pool).await?.into_iter().map(Session::from).collect())
     }
 
-    /// Ends the session of that token; says whether there was one. One that is ended, and that Redis has not confirmed, is there to be ended again.
+    /// Ends the session of that token; returns it, if there was one. One that is ended, and that Redis has not confirmed, is there to be ended again.
     ///
     /// # Errors
     /// Postgres does not answer, or Redis does not confirm.
-    pub async fn end(&self, token: &Token) -> Result<bool, AuthError> {
-        let ended = sqlx::query_scalar!(
-            "UPDATE secret.sessions SET ended_at = coalesce(ended_at, now()) WHERE token_hash = $1 AND expires_at > now() RETURNING token_hash",
+    pub async fn end(&self, token: &Token) -> Result<Vec<Ended>, AuthError> {
+        let ended = sqlx::query_as!(
+            Ended,
+            "UPDATE secret.sessions SET ended_at = coalesce(ended_at, now()) WHERE token_hash = $1 AND expires_at > now()
+             RETURNING token_hash, session_id, user_id",
             &token.hash().0[..],
         );
         let ended = ended.fetch_all(&self.pool).await?;
@@ -149,14 +173,15 @@ impl Sessions {
         self.confirm(ended).await
     }
 
-    /// Ends a session of that user by its name; says whether there was one.
+    /// Ends a session of that user by its name; returns it, if there was one.
     ///
     /// # Errors
     /// As [`Sessions::end`].
-    pub async fn end_of_user(&self, user_id: UserId, session_id: SessionId) -> Result<bool, AuthError> {
-        let ended = sqlx::query_scalar!(
+    pub async fn end_of_user(&self, user_id: UserId, session_id: SessionId) -> Result<Vec<Ended>, AuthError> {
+        let ended = sqlx::query_as!(
+            Ended,
             "UPDATE secret.sessions SET ended_at = coalesce(ended_at, now())
-             WHERE session_id = $1 AND user_id = $2 AND expires_at > now() RETURNING token_hash",
+             WHERE session_id = $1 AND user_id = $2 AND expires_at > now() RETURNING token_hash, session_id, user_id",
             session_id.0,
             user_id.0,
         );
@@ -164,18 +189,20 @@ impl Sessions {
         self.confirm(ended).await
     }
 
-    /// Ends all sessions of that user but one.
+    /// Ends all sessions of that user but one; returns them.
     ///
     /// # Errors
     /// As [`Sessions::end`].
-    pub async fn end_others(&self, user_id: UserId, but: SessionId) -> Result<(), AuthError> {
-        let ended = sqlx::query_scalar!(
-            "UPDATE secret.sessions SET ended_at = coalesce(ended_at, now()) WHERE user_id = $1 AND session_id <> $2 RETURNING token_hash",
+    pub async fn end_others(&self, user_id: UserId, but: SessionId) -> Result<Vec<Ended>, AuthError> {
+        let ended = sqlx::query_as!(
+            Ended,
+            "UPDATE secret.sessions SET ended_at = coalesce(ended_at, now()) WHERE user_id = $1 AND session_id <> $2
+             RETURNING token_hash, session_id, user_id",
             user_id.0,
             but.0,
         );
         let ended = ended.fetch_all(&self.pool).await?;
-        self.confirm(ended).await.map(drop)
+        self.confirm(ended).await
     }
 
     /// Removes what has expired, and completes ends that Redis had not confirmed.
@@ -184,7 +211,11 @@ impl Sessions {
     /// Postgres does not answer, or Redis does not confirm.
     pub async fn sweep(&self) -> Result<(), AuthError> {
         sqlx::query!("DELETE FROM secret.sessions WHERE expires_at < now()").execute(&self.pool).await?;
-        let ended = sqlx::query_scalar!("SELECT token_hash FROM secret.sessions WHERE ended_at IS NOT NULL LIMIT $1", LIST_MAX);
+        let ended = sqlx::query_as!(
+            Ended,
+            "SELECT token_hash, session_id, user_id FROM secret.sessions WHERE ended_at IS NOT NULL LIMIT $1",
+            LIST_MAX
+        );
         let ended = ended.fetch_all(&self.pool).await?;
         self.confirm(ended).await.map(drop)
     }
@@ -266,15 +297,18 @@ impl Sessions {
         Ok(())
     }
 
-    /// Completes the end of sessions; says whether there were any.
-    async fn confirm(&self, ended: Vec<Vec<u8>>) -> Result<bool, AuthError> {
-        let ids = ended.iter().filter_map(|hash| hash.as_slice().try_into().ok()).map(TokenHash).collect::<Vec<_>>();
+    /// Completes the end of sessions.
+    async fn confirm(&self, ended: Vec<Ended>) -> Result<Vec<Ended>, AuthError> {
+        let hashes = ended.iter().map(|session| session.token_hash.clone()).collect::<Vec<_>>();
+        let ids = hashes.iter().filter_map(|hash| hash.as_slice().try_into().ok()).map(TokenHash).collect::<Vec<_>>();
         self.cache.remove(&ids).await.map_err(|RedisDown| AuthError::NotConfirmed)?;
         if ended.is_empty() {
-            return Ok(false);
+            return Ok(ended);
         }
-        sqlx::query!("DELETE FROM secret.sessions WHERE token_hash = ANY($1) AND ended_at IS NOT NULL", &ended).execute(&self.pool).await?;
-        Ok(true)
+        sqlx::query!("DELETE FROM secret.sessions WHERE token_hash = ANY($1) AND ended_at IS NOT NULL", &hashes)
+            .execute(&self.pool)
+            .await?;
+        Ok(ended)
     }
 }
 

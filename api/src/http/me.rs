@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
+use super::sessions::leave;
 use super::users::{no_such_user, parse_password};
 use crate::app::App;
 use crate::extract::{Actor, Body, Change, Command, Reading, Seen};
@@ -254,6 +255,7 @@ pub async fn change_password(actor: Actor, body: Body<ChangePassword>, app: Data
     }
     let hash = app.passwords.hash(new_password).await?;
     app.credentials.replace(actor.user_id, &hash).await?;
-    app.sessions.end_others(actor.user_id, actor.session_id).await?;
+    let ended = app.sessions.end_others(actor.user_id, actor.session_id).await?;
+    leave(&app, &ended).await;
     Ok(HttpResponse::NoContent().finish())
 }

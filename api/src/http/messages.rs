@@ -68,6 +68,7 @@ pub async fn post_message(
     let new = command.body.input.parse()?;
     let asked = command.asked_once_as(new.client_msg_id.as_ref().and_then(|name| own_key(path.channel_id, name)));
     let appended = app.commands.post_message(&asked, path.channel_id, new).await?;
+    app.typing.end(path.channel_id, command.actor.user_id);
     let message_id = appended.id.into();
     Ok(Done::created(appended, format!("/v1/messages/{message_id}"), MessagePosted { message_id }))
 }

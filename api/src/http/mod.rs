@@ -18,10 +18,12 @@ pub mod mentions;
 pub mod messages;
 pub mod path;
 pub mod pins;
+pub mod presence;
 pub mod projections;
 pub mod reactions;
 pub mod schema;
 pub mod sessions;
+pub mod typing;
 pub mod unknown;
 pub mod unread;
 pub mod users;
@@ -51,7 +53,9 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(pins::list_pins)
         .service(mentions::list_mentions)
         .service(unread::move_read_marker)
-        .service(unread::get_unread);
+        .service(unread::get_unread)
+        .service(typing::announce_typing)
+        .service(typing::list_typing);
 
     v1.service(channels::list_channels)
         .service(channels::get_channel)
@@ -94,6 +98,10 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(members::list_members)
         .service(members::get_member)
         .service(members::search_directory)
+        .service(presence::announce_presence)
+        .service(presence::end_presence)
+        .service(presence::list_presence)
+        .service(presence::get_presence)
         .service(members::change_member_role)
         .service(members::change_member_details)
         .service(members::change_member_permissions)

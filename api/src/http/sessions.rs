@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::path::SessionPath;
 use crate::app::App;
 use crate::auth::AuthError;
-use crate::auth::sessions::Session;
+use crate::auth::sessions::{Ended, Session};
 use crate::extract::{Actor, BearerToken, Body, Circumstances, Page, expired, reject_unless_line};
 use crate::limit::Visitor;
 use crate::problem::Problem;
@@ -135,15 +135,34 @@ fn show(app: &App, actor: &Actor, session: Session) -> SessionShown {
 #[delete("/sessions/current")]
 pub async fn end_current_session(_: Visitor, token: BearerToken, app: Data<App>) -> Result<HttpResponse, Problem> {
     // Not through `Actor`: a session whose end was not confirmed must be there to be ended again.
-    if app.sessions.end(&token.0).await? { Ok(HttpResponse::NoContent().finish()) } else { Err(expired()) }
+    let ended = app.sessions.end(&token.0).await?;
+    if ended.is_empty() {
+        return Err(expired());
+    }
+    leave(&app, &ended).await;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Ends one of the asker's sessions.
 #[utoipa::path(tag = "sessions", params(SessionPath), responses((status = 204, description = "The session has ended.")))]
 #[delete("/sessions/{session_id}")]
 pub async fn end_session(path: Path<SessionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    if app.sessions.end_of_user(actor.user_id, path.session_id).await? {
-        return Ok(HttpResponse::NoContent().finish());
+    let ended = app.sessions.end_of_user(actor.user_id, path.session_id).await?;
+    if ended.is_empty() {
+        return Err(Problem::not_found("session.not_found", "you have no such session"));
     }
-    Err(Problem::not_found("session.not_found", "you have no such session"))
+    leave(&app, &ended).await;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The devices whose sessions have ended are not there any more. Where that cannot be said just now, it becomes true by itself in some minutes.
+pub(super) async fn leave(app: &App, ended: &[Ended]) {
+    for session in ended {
+        let workspaces = app.read_models.workspaces_of(session.user_id()).await.unwrap_or_default();
+        for workspace in workspaces {
+            if app.presences.forget(session.user_id(), workspace.workspace_id.into(), session.session_id()).await.is_err() {
+                return;
+            }
+        }
+    }
 }

@@ -21,8 +21,7 @@ pub(super) fn post(message: &Message, around: &Surroundings, context: &Context, 
         return Err(MessageRefusal::PostedAlready);
     }
     let (workspace_id, channel_id) = place(around)?;
-    not_archived(around)?;
-    participates(around, context)?;
+    may_post(around, context)?;
     thread_fits(around, channel_id, &new)?;
     let NewMessage { message_id: _, content, thread_id, client_msg_id, sent_at } = new;
     let formatted = formatted(&around.workspace, &content);
@@ -40,6 +39,12 @@ pub(super) fn post(message: &Message, around: &Surroundings, context: &Context, 
         edited_at: None,
     };
     Ok(vec![MessageEvent::Posted(Box::new(posting))])
+}
+
+/// What is asked of every message before it is looked at.
+pub(super) fn may_post(around: &Surroundings, context: &Context) -> Result<(), MessageRefusal> {
+    not_archived(around)?;
+    participates(around, context)
 }
 
 /// Changes the text of the actor's own message, as long as the workspace allows.

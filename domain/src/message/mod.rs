@@ -53,6 +53,16 @@ pub struct Surroundings {
     pub parent: Option<Arc<Message>>,
 }
 
+impl Surroundings {
+    /// Whether the actor may post there, whatever they want to say.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn may_be_posted_to(&self, context: &Context) -> Result<(), MessageRefusal> {
+        decide::may_post(self, context)
+    }
+}
+
 impl Message {
     /// Whether it was posted and not deleted.
     #[must_use]

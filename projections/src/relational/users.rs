@@ -186,6 +186,13 @@ impl UserRow {
     }
 }
 
+/// A status whose time is over is not shown, nowhere; the table keeps it until there is another.
+fn hide_if_over(expires_at: &mut Option<DateTime<Utc>>, text: &mut Option<String>, emoji: &mut Option<String>) {
+    if expires_at.is_some_and(|expires_at| expires_at <= Utc::now()) {
+        (*expires_at, *text, *emoji) = (None, None, None);
+    }
+}
+
 impl ReadModels {
     /// That user.
     ///
@@ -201,7 +208,11 @@ impl ReadModels {
     /// The read models cannot be read.
     pub async fn users(&self, user_ids: &[UserId]) -> Result<Vec<UserRow>, QueryError> {
         let ids = user_ids.iter().map(|id| id.0).collect::<Vec<_>>();
-        Ok(query_file_as!(UserRow, "src/relational/sql/users.sql", &ids).fetch_all(&self.pool).await?)
+        let mut users = query_file_as!(UserRow, "src/relational/sql/users.sql", &ids).fetch_all(&self.pool).await?;
+        for user in &mut users {
+            hide_if_over(&mut user.status_expires_at, &mut user.status_text, &mut user.status_emoji);
+        }
+        Ok(users)
     }
 
     /// Active members of a workspace with what they say of themselves, by name. `query` is looked for in the names, the address, the
@@ -218,7 +229,11 @@ impl ReadModels {
     ) -> Result<Vec<DirectoryRow>, QueryError> {
         let (pattern, after) = (query.map(contains), after.map(|id| id.0));
         let file = query_file_as!(DirectoryRow, "src/relational/sql/user_directory.sql", workspace_id.0, pattern, after, rows(limit));
-        Ok(file.fetch_all(&self.pool).await?)
+        let mut found = file.fetch_all(&self.pool).await?;
+        for row in &mut found {
+            hide_if_over(&mut row.status_expires_at, &mut row.status_text, &mut row.status_emoji);
+        }
+        Ok(found)
     }
 }
 

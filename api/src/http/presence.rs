@@ -1,0 +1,181 @@
+//! Who is there. What devices say is in `presence/`; here is who may see it, and what people say of themselves beside it.
+
+use std::collections::HashMap;
+
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpResponse, delete, get, put};
+use chrono::{DateTime, Utc};
+use domain::ids::{UserId, WorkspaceId};
+use projections::cache::RedisDown;
+use projections::relational::users::UserRow;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::headers::QueryHeaders;
+use super::path::{MemberPath, WorkspacePath};
+use crate::app::App;
+use crate::extract::{Actor, Body, Page, Reading, Seen, reject_unless_line};
+use crate::presence::{Device, PEOPLE_MAX, Status, most_present};
+use crate::problem::Problem;
+
+/// The most characters of a device's kind.
+const DEVICE_TYPE_CHARS_MAX: usize = 50;
+
+/// What a device says of its person.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnnouncePresence {
+    /// Whether somebody is there.
+    status: Status,
+    /// What kind of device it is, in the client's words.
+    #[schema(min_length = 1, max_length = 50, example = "desktop")]
+    device_type: Option<String>,
+}
+
+/// Says that the asker is there, on the device whose session this is. It holds for five minutes: send it every one or two.
+#[utoipa::path(tag = "presence", request_body = AnnouncePresence, params(WorkspacePath),
+    responses((status = 204, description = "It is said.")))]
+#[put("/workspaces/{workspace_id}/presence")]
+pub async fn announce_presence(
+    path: Path<WorkspacePath>,
+    actor: Actor,
+    body: Body<AnnouncePresence>,
+    app: Data<App>,
+) -> Result<HttpResponse, Problem> {
+    let AnnouncePresence { status, device_type } = body.input;
+    let device_type = device_type.as_deref().unwrap_or("unknown");
+    reject_unless_line("device_type", device_type, DEVICE_TYPE_CHARS_MAX)?;
+    app.commands.active_member(actor.user_id, path.workspace_id).await?;
+    let said = app.presences.say((actor.user_id, path.workspace_id), actor.session_id, status, device_type).await;
+    said.map_err(Problem::not_kept)?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Says that the asker is not there any more, on the device whose session this is. Signing out does the same.
+#[utoipa::path(tag = "presence", params(WorkspacePath), responses((status = 204, description = "It is said.")))]
+#[delete("/workspaces/{workspace_id}/presence")]
+pub async fn end_presence(path: Path<WorkspacePath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    app.commands.active_member(actor.user_id, path.workspace_id).await?;
+    app.presences.forget(actor.user_id, path.workspace_id, actor.session_id).await.map_err(Problem::not_kept)?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// How present somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// On at least one device, and not to be disturbed.
+    Dnd,
+    /// On at least one device.
+    Online,
+    /// On devices before which nobody is.
+    Away,
+    /// On no device.
+    Offline,
+    /// The server cannot tell just now.
+    Unknown,
+}
+
+impl From<Status> for Presence {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Dnd => Self::Dnd,
+            Status::Online => Self::Online,
+            Status::Away => Self::Away,
+        }
+    }
+}
+
+/// A member, as far as they are there, with what they say of themselves.
+#[derive(Serialize, ToSchema)]
+pub struct PresenceShown {
+    /// The user.
+    #[schema(value_type = Uuid)]
+    user_id: UserId,
+    /// How present they are: on several devices, as on the most present one.
+    presence: Presence,
+    /// What kind of device that is.
+    device_type: Option<String>,
+    /// When any of their devices was last heard of, for as long as one is there.
+    last_seen: Option<DateTime<Utc>>,
+    /// What they are doing just now.
+    status_text: Option<String>,
+    /// A picture for it.
+    status_emoji: Option<String>,
+    /// When it ceases to hold.
+    status_expires_at: Option<DateTime<Utc>>,
+    /// Where their day begins.
+    timezone: String,
+}
+
+impl PresenceShown {
+    /// `devices` is `None` where nobody can tell.
+    fn of(user: UserRow, devices: Option<&[Device]>) -> Self {
+        let first = devices.and_then(most_present);
+        let absent = if devices.is_some() { Presence::Offline } else { Presence::Unknown };
+        Self {
+            user_id: user.user_id.into(),
+            presence: first.map_or(absent, |(device, _)| device.status.into()),
+            device_type: first.map(|(device, _)| device.device_type.clone()),
+            last_seen: first.map(|(_, last_seen)| last_seen),
+            status_text: user.status_text,
+            status_emoji: user.status_emoji,
+            status_expires_at: user.status_expires_at,
+            timezone: user.timezone,
+        }
+    }
+}
+
+/// Whom to look at.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PresenceQuery {
+    /// The users, with commas between them. Who of them is no active member is left out.
+    #[param(value_type = Vec<Uuid>, style = Form, explode = false, min_items = 1, max_items = 100)]
+    users: String,
+}
+
+impl PresenceQuery {
+    fn parse(&self) -> Result<Vec<UserId>, Problem> {
+        let refused = |detail: String| Problem::malformed("request.query_invalid", Some("users".into()), detail);
+        let users = self.users.split(',').map(|id| id.parse::<UserId>().map_err(|_| refused(format!("{id:?} in users is no identifier"))));
+        let users = users.collect::<Result<Vec<_>, _>>()?;
+        if users.len() > PEOPLE_MAX { Err(refused(format!("users must be at most {PEOPLE_MAX}"))) } else { Ok(users) }
+    }
+}
+
+/// Shows which members of a workspace are there.
+#[utoipa::path(tag = "presence", params(WorkspacePath, PresenceQuery, QueryHeaders),
+    responses((status = 200, description = "Those members.", body = Page<PresenceShown>)))]
+#[get("/workspaces/{workspace_id}/presence")]
+pub async fn list_presence(
+    path: Path<WorkspacePath>,
+    query: Query<PresenceQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<Page<PresenceShown>>, Problem> {
+    let users = query.parse()?;
+    let members = app.commands.active_members_among(reading.actor, path.workspace_id, &users).await?;
+    Ok(reading.answer(Page::whole(look(&app, path.workspace_id, &members).await?)))
+}
+
+/// Shows whether a member of a workspace is there.
+#[utoipa::path(tag = "presence", params(MemberPath, QueryHeaders), responses((status = 200, description = "The member.", body = PresenceShown)))]
+#[get("/workspaces/{workspace_id}/members/{user_id}/presence")]
+pub async fn get_presence(path: Path<MemberPath>, reading: Reading, app: Data<App>) -> Result<Seen<PresenceShown>, Problem> {
+    let members = app.commands.active_members_among(reading.actor, path.workspace_id, &[path.user_id]).await?;
+    let shown = look(&app, path.workspace_id, &members).await?.pop();
+    let missing = || Problem::not_found("workspace.member_not_found", "nobody of that name is active in this workspace");
+    Ok(reading.answer(shown.ok_or_else(missing)?))
+}
+
+async fn look(app: &App, workspace_id: WorkspaceId, members: &[UserId]) -> Result<Vec<PresenceShown>, Problem> {
+    let (devices, users) = tokio::join!(app.presences.of(workspace_id, members), app.read_models.users(members));
+    let devices = match devices {
+        Ok(devices) => Some(members.iter().copied().zip(devices).collect::<HashMap<_, _>>()),
+        Err(RedisDown) => None,
+    };
+    let of = |user: &UserRow| devices.as_ref().map(|devices| devices.get(&user.user_id.into()).map_or(&[][..], Vec::as_slice));
+    Ok(users?.into_iter().map(|user| (of(&user), user)).map(|(devices, user)| PresenceShown::of(user, devices)).collect())
+}

@@ -1,0 +1,63 @@
+//! Who is typing where, for ten seconds from each time that it is said.
+//!
+//! The seed has a key per person and channel, `typing:{channel}:{user}`. To list a channel's would mean to look through all keys there are: so here a
+//! channel is one key, `typing:{channel}`, a sorted set of people by until when it holds of each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::ids::{ChannelId, UserId};
+use projections::cache::{Redis, RedisDown, Script};
+
+/// For how long it holds that somebody is typing.
+pub const HOLDS_FOR: Duration = Duration::from_secs(10);
+/// The most people that a list names.
+pub const PEOPLE_MAX: usize = 100;
+
+/// Who is typing. Clones share everything.
+#[derive(Clone)]
+pub struct Typing {
+    redis: Redis,
+    say: Arc<Script>,
+    look: Arc<Script>,
+}
+
+impl Typing {
+    /// As that Redis knows it.
+    #[must_use]
+    pub fn new(redis: Redis) -> Self {
+        let (say, look) = (Script::new(include_str!("type.lua")), Script::new(include_str!("look.lua")));
+        Self { redis, say: Arc::new(say), look: Arc::new(look) }
+    }
+
+    /// Says that somebody is typing.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn say(&self, channel_id: ChannelId, user_id: UserId) -> Result<(), RedisDown> {
+        let mut call = self.say.on(&self.key(channel_id));
+        call.arg(user_id.to_string()).arg(HOLDS_FOR.as_millis().to_string());
+        self.redis.run(&self.say, &call).await
+    }
+
+    /// Somebody has stopped, or posted what they typed. Nobody waits for it: it is over in a moment by itself.
+    pub fn end(&self, channel_id: ChannelId, user_id: UserId) {
+        let (redis, key) = (self.redis.clone(), self.key(channel_id));
+        tokio::spawn(async move { redis.ask::<i64>(redis::cmd("ZREM").arg(key).arg(user_id.to_string())).await });
+    }
+
+    /// Who is typing, the latest first.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn of(&self, channel_id: ChannelId) -> Result<Vec<UserId>, RedisDown> {
+        let mut call = self.look.on(&self.key(channel_id));
+        call.arg(PEOPLE_MAX);
+        let people: Vec<String> = self.redis.run(&self.look, &call).await?;
+        Ok(people.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    fn key(&self, channel_id: ChannelId) -> String {
+        self.redis.key(&format!("typing:{{{channel_id}}}"))
+    }
+}

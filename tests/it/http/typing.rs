@@ -1,0 +1,69 @@
+//! Who is typing.
+
+use redis::AsyncCommands;
+use serde_json::{Value, json};
+use tests::{Person, Team, TestApp, eventually};
+use uuid::Uuid;
+
+async fn typing(person: &Person, channel: Uuid) -> Vec<Value> {
+    let page = person.get(&format!("/v1/channels/{channel}/typing")).await.expect(200);
+    page["items"].as_array().expect("people").iter().map(|row| row["user_id"].clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_types_is_seen_until_they_have_posted() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    assert_eq!(typing(&team.guest, team.general).await, Vec::<Value>::new());
+    team.member.put_empty(&team.general("/typing")).await.expect(204);
+    team.owner.put_empty(&team.general("/typing")).await.expect(204);
+    let mut both = typing(&team.guest, team.general).await;
+    both.sort_by_key(ToString::to_string);
+    let mut expected = vec![json!(team.member.id), json!(team.owner.id)];
+    expected.sort_by_key(ToString::to_string);
+    assert_eq!(both, expected);
+
+    team.post(&team.member, team.general, "done").await.expect(201);
+    eventually("who has posted types no more", async || typing(&team.guest, team.general).await == [json!(team.owner.id)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_holds_for_ten_seconds() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    team.member.put_empty(&team.general("/typing")).await.expect(204);
+    let (key, mut redis) = (format!("{}typing:{{{}}}", app.redis_prefix, team.general), app.redis().await.expect("Redis"));
+    assert!((9_000..=10_000).contains(&redis.pttl::<_, i64>(&key).await.expect("its time")));
+    let over = chrono::Utc::now().timestamp_millis() - 1;
+    redis.zadd::<_, _, _, ()>(&key, team.member.id.to_string(), over).await.expect("ten seconds later");
+    assert_eq!(typing(&team.guest, team.general).await, Vec::<Value>::new());
+    team.owner.put_empty(&team.general("/typing")).await.expect(204);
+    assert_eq!(redis.zcard::<_, usize>(&key).await.expect("who types"), 1, "who is over is forgotten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_may_post_types_and_only_who_may_read_sees_it() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let secret = team.channel(&team.owner, "private", "secret", &[]).await;
+    let path = format!("/v1/channels/{secret}/typing");
+    for person in [&team.member, &team.stranger] {
+        person.put_empty(&path).await.expect_problem(404, "channel.not_found");
+        person.get(&path).await.expect_problem(404, "channel.not_found");
+    }
+    let open = team.channel(&team.owner, "public", "open", &[]).await;
+    let path = format!("/v1/channels/{open}/typing");
+    team.member.put_empty(&path).await.expect_problem(403, "channel.not_a_member");
+    team.member.get(&path).await.expect(200);
+    team.owner.put_empty(&format!("/v1/channels/{open}/archival")).await.expect(204);
+    team.owner.put_empty(&path).await.expect_problem(409, "channel.archived");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_nobody_can_tell_and_posting_goes_on() {
+    let app = TestApp::start_with(&[("BACKSCROLL_REDIS_URL", "redis://127.0.0.1:1")]).await;
+    let team = Team::found(&app).await;
+    team.member.put_empty(&team.general("/typing")).await.expect_problem(503, "presence.unavailable");
+    team.member.get(&team.general("/typing")).await.expect_problem(503, "presence.unavailable");
+    team.post(&team.member, team.general, "all the same").await.expect(201);
+}
