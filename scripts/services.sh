@@ -8,6 +8,8 @@
 #   services.sh status                one line per server; fails unless all run
 #   services.sh env                   the addresses, as `export` lines for eval
 #   services.sh psql [ARGUMENT…]      the psql of our Postgres; in our database unless told otherwise
+#   services.sh redis-server [ARGUMENT…]
+#                                     one more Redis, in the foreground: tests make a cluster of some
 #   services.sh crash SERVER…         kill -9, as a crash of the machine would
 #   services.sh wipe SERVER…          the same, and its data are gone
 #   services.sh freeze SERVER…        it stands still, until `thaw SERVER…`
@@ -47,6 +49,7 @@ main() {
         status) status ;;
         env) sed -n 's/^BACKSCROLL_/export &/p' "$RUN/services.env" ;;
         psql) open_psql "$@" ;;
+        redis-server) run_another_redis "$@" ;;
         crash) crash "$@" ;;
         wipe) wipe "$@" ;;
         freeze) signal_servers STOP "$@" ;;
@@ -143,6 +146,15 @@ open_psql() {
     # Without the address of a database, ours.
     if [[ ${1:--} == -* ]]; then set -- "$BACKSCROLL_POSTGRES_URL" "$@"; fi
     with_postgres_libraries "$POSTGRES_BIN/psql" "$@"
+}
+
+run_another_redis() {
+    mkdir -p "$RUN/log"
+    choose_service_user
+    choose_server_cache
+    find_redis
+    # In place of this shell, so that signals reach it.
+    with_libraries "$REDIS_LIBRARIES" exec "$REDIS_SERVER" "$@"
 }
 
 destroy() {

@@ -11,6 +11,7 @@ mod http;
 mod import;
 mod laws;
 mod projections;
+mod redis;
 mod relay;
 mod strangers;
 mod support;

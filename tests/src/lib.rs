@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod app;
+pub mod cluster;
 pub mod database;
 pub mod elastic;
 pub mod eventually;
@@ -16,6 +17,7 @@ pub mod servers;
 pub mod team;
 
 pub use app::TestApp;
+pub use cluster::RedisCluster;
 pub use database::TestDatabase;
 pub use eventually::eventually;
 pub use person::Person;

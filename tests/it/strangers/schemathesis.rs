@@ -175,7 +175,9 @@ async fn things(team: &Team) -> BTreeMap<&'static str, Vec<Value>> {
         tokens.push(invited["token"].clone());
         invitations.push(json!(id(&invited, "invitation_id")));
     }
-    let page = team.owner.get(&format!("/v1/channels/{}/messages?limit=1", channels[1].as_str().expect("a channel"))).await.expect(200);
+    let position = team.post(&team.owner, team.general, "the last").await.position();
+    let history = format!("/v1/channels/{}/messages?limit=1", channels[1].as_str().expect("a channel"));
+    let page = team.owner.get_at(position, &history).await.expect(200);
     for _ in 0..8 {
         send(team.member.request(Method::POST, "/v1/sessions").json(&json!({"login": team.member.email, "password": PASSWORD})))
             .await
@@ -194,7 +196,7 @@ async fn things(team: &Team) -> BTreeMap<&'static str, Vec<Value>> {
         ("path.session_id", sessions),
         ("path.name", vec![json!("relational")]),
         ("query.before", vec![page["next"].clone()]),
-        ("query.users", people.map(|person| json!([person.id])).to_vec()),
+        ("query.users", people.map(|person| json!(person.id)).to_vec()),
         ("header.Backscroll-Min-Position", (0..20).map(Value::from).collect()),
         ("body.user_id", people.map(|person| json!(person.id)).to_vec()),
         ("body.thread_id", messages),

@@ -1,0 +1,95 @@
+//! Redis as it is shipped, and as a cluster.
+
+use serde_json::json;
+use tests::person::PASSWORD;
+use tests::servers::{address, checkout};
+use tests::{RedisCluster, Team, TestApp, eventually};
+
+/// The seed's persistence: what `CONFIG GET` names, what it says, and what stands in the configuration.
+const PERSISTENCE: [(&str, &str, &[&str]); 5] = [
+    ("save", "900 1 300 10 60 10000", &["save 900 1", "save 300 10", "save 60 10000"]),
+    ("appendonly", "yes", &["appendonly yes"]),
+    ("appendfsync", "everysec", &["appendfsync everysec"]),
+    ("auto-aof-rewrite-percentage", "100", &["auto-aof-rewrite-percentage 100"]),
+    ("auto-aof-rewrite-min-size", "67108864", &["auto-aof-rewrite-min-size 64mb"]),
+];
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(checkout().join(path)).unwrap_or_default()
+}
+
+/// Whether the Redis that tests run against was started by `make services`, and is not somebody's own.
+fn is_ours(url: &str) -> bool {
+    let run = std::env::var("BACKSCROLL_RUN").unwrap_or_else(|_| ".run".into());
+    let state = read(&format!("{run}/state.env"));
+    let port = state.lines().find_map(|line| line.strip_prefix("REDIS_PORT="));
+    port.is_some_and(|port| url.ends_with(&format!("@127.0.0.1:{port}")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_redis_that_is_shipped_keeps_what_it_is_told_as_the_seed_says() {
+    let shipped = read("scripts/services/redis.conf");
+    for line in PERSISTENCE.iter().flat_map(|(_, _, lines)| *lines) {
+        assert!(shipped.lines().any(|shipped| shipped == *line), "{line}");
+    }
+    assert!(read("compose.yaml").contains("./scripts/services/redis.conf:/etc/backscroll/redis.conf:ro"), "containers have the same");
+
+    let url = address("BACKSCROLL_REDIS_URL");
+    if !is_ours(&url) {
+        return;
+    }
+    let mut redis = redis::Client::open(url).expect("an address").get_multiplexed_async_connection().await.expect("Redis");
+    for (name, expected, _) in PERSISTENCE {
+        let (_, says): (String, String) = redis::cmd("CONFIG").arg("GET").arg(name).query_async(&mut redis).await.expect("a setting");
+        assert_eq!(says, expected, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_works_on_a_cluster_of_three_nodes() {
+    let cluster = RedisCluster::start().await;
+    let settings = [
+        ("BACKSCROLL_REDIS_URL", &*cluster.urls()),
+        ("BACKSCROLL_REDIS_CLUSTER", "true"),
+        ("BACKSCROLL_RATE_LIMITS", "all=1000000/60 message=2/60"),
+    ];
+    let app = TestApp::start_with(&settings).await;
+    let team = Team::found(&app).await;
+    let people = [&team.owner, &team.member, &team.guest];
+    eventually("the server is ready", async || app.get("/readyz").await.expect(200)["redis"]["ok"] == true).await;
+
+    // Sessions of several people, on whichever node: taken up, listed, and ended together.
+    let others = [app.sign_in(&team.member.email).await, app.sign_in(&team.member.email).await].map(|token| team.member.with_token(token));
+    for person in people.into_iter().chain(&others) {
+        person.get("/v1/users/me").await.expect(200);
+    }
+    assert!(cluster.keys().await.iter().all(|keys| *keys > 0), "every node has something: {:?}", cluster.keys().await);
+
+    // Both windows of a post in one script.
+    for expected in [201, 201, 429] {
+        let posted = team.post(&team.member, team.general, "hello").await;
+        assert_eq!(posted.status.as_u16(), expected);
+        assert!(posted.header("ratelimit").is_some_and(|left| left.contains("\"write\"") && left.contains("\"message\"")), "{posted:?}");
+    }
+
+    // Many people of a workspace in one script.
+    for person in people {
+        person.put(&team.path("/presence"), json!({"status": "online"})).await.expect(204);
+        person.put_empty(&team.general("/typing")).await.expect(204);
+    }
+    let list = team.path(&format!("/presence?users={}", people.map(|person| person.id.to_string()).join(",")));
+    let page = team.guest.get(&list).await.expect(200);
+    let there = page["items"].as_array().expect("people").iter().filter(|row| row["presence"] == "online").count();
+    assert_eq!(there, 3, "{page}");
+    let typing = team.owner.get(&team.general("/typing")).await.expect(200);
+    assert_eq!(typing["items"].as_array().map(Vec::len), Some(3));
+
+    let change = json!({"current_password": PASSWORD, "new_password": "another horse"});
+    team.member.put("/v1/users/me/password", change).await.expect(204);
+    for ended in &others {
+        ended.get("/v1/users/me").await.expect_problem(401, "auth.token_invalid");
+    }
+    team.member.delete("/v1/sessions/current").await.expect(204);
+    let presence = team.path(&format!("/members/{}/presence", team.member.id));
+    assert_eq!(team.owner.get(&presence).await.expect(200)["presence"], "offline");
+}
