@@ -13,6 +13,7 @@ use actix_web::{HttpRequest, web};
 use commands::Commands;
 use commands::relay::RelayStats;
 use projections::cache::Caches;
+use projections::search::{PostgresSearch, Search};
 use projections::{Progress, ReadModels, Stores};
 use sqlx::PgPool;
 use tokio::runtime::Handle;
@@ -53,6 +54,8 @@ pub struct App {
     pub stores: Stores,
     /// What is kept in Redis of what the read side answers.
     pub caches: Caches,
+    /// What searches it.
+    pub search: Search,
     /// How far the read side is.
     pub progress: Progress,
     /// Who is signed in.
@@ -98,6 +101,7 @@ impl App {
             typing: Typing::new(stores.redis.clone()),
             read_models,
             caches: Caches::new(stores.clone()),
+            search: Search::new(ReadModels::new(pool.clone()), vec![Arc::new(PostgresSearch::new(pool.clone()))]),
             progress: stores.progress.clone(),
             sessions: Sessions::new(pool.clone(), cache, settings.session_lifetime),
             passwords: Passwords::new(connect::cores())?,

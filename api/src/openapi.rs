@@ -78,6 +78,8 @@ fn describe(document: &mut Value) {
         {"name": "messages", "description": "What people say, and what others say to that."},
         {"name": "unread", "description": "What one has not read, and how far one has."},
         {"name": "presence", "description": "Who is there, and who is typing."},
+        {"name": "search", "description": "What was said, and who is there. The language of searches is in docs/SEARCH.md."},
+        {"name": "analytics", "description": "How much is said, where, by whom and when."},
         {"name": "log", "description": "What happened: who did what, and when."},
         {"name": "projections", "description": "How far the read models are."},
         {"name": "health", "description": "How the server is."},

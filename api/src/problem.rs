@@ -12,6 +12,8 @@ use commands::CommandError;
 use domain::text::InvalidText;
 use domain::{Refusal, RefusalKind};
 use projections::cache::RedisDown;
+use projections::search::query::QueryMistake;
+use projections::search::{ResolveError, SearchError};
 use projections::{Behind, QueryError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -36,6 +38,7 @@ struct Parts {
     code: &'static str,
     detail: String,
     field: Option<String>,
+    place: Option<Place>,
     retry_after: Option<Duration>,
     challenge: Option<&'static str>,
     allow: Option<HeaderValue>,
@@ -64,9 +67,21 @@ struct Body<'a> {
     /// The part of the input that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+    /// Where in that part it is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<&'a Place>,
     /// The request, as it is named in the server's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
+}
+
+/// A part of a text, in characters (Unicode scalar values).
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+struct Place {
+    /// How many characters stand before it.
+    offset: usize,
+    /// How many characters it has.
+    length: usize,
 }
 
 /// The schema of [`Problem`], for the OpenAPI document.
@@ -81,6 +96,7 @@ impl Problem {
             code,
             detail: detail.into(),
             field: None,
+            place: None,
             retry_after: None,
             challenge: None,
             allow: None,
@@ -276,6 +292,33 @@ impl From<QueryError> for Problem {
     }
 }
 
+impl From<QueryMistake> for Problem {
+    fn from(QueryMistake { mistake, at }: QueryMistake) -> Self {
+        let mut problem = Self::malformed("search.query_invalid", Some("q".into()), mistake.to_string());
+        problem.0.place = Some(Place { offset: at.offset, length: at.length });
+        problem
+    }
+}
+
+impl From<ResolveError> for Problem {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::Mistake(mistake) => mistake.into(),
+            ResolveError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<SearchError> for Problem {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::ForeignPage => Self::malformed("request.cursor_invalid", Some("after".into()), error.to_string()),
+            SearchError::Store(ref cause) => Self::database_failed(&error, cause),
+            SearchError::Unavailable(_) => Self::store_failed(&error),
+        }
+    }
+}
+
 impl From<Behind> for Problem {
     fn from(behind: Behind) -> Self {
         match behind {
@@ -313,7 +356,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let Parts { status, code, detail, field, retry_after, challenge, allow, closing } = self.0.as_ref();
+        let Parts { status, code, detail, field, place, retry_after, challenge, allow, closing } = self.0.as_ref();
         let request_id = telemetry::current_request_id();
         let mut response = HttpResponseBuilder::new(*status);
         if let Some(delay) = retry_after {
@@ -336,6 +379,7 @@ impl ResponseError for Problem {
             code,
             detail,
             field: field.as_deref(),
+            place: place.as_ref(),
             request_id: request_id.as_deref(),
         })
     }

@@ -93,6 +93,8 @@ permissions! {
     MessageDeleteAny = "message.delete_any":                  false false true  true,
     /// Read the log of the workspace, and the state of its projections.
     AuditRead = "audit.read":                                 false false true  true,
+    /// See how many messages and people there are, in channels of every kind.
+    AnalyticsRead = "analytics.read":                         false false true  true,
 }
 
 /// What an individual member may do beyond their role, or may not do in spite of it.

@@ -13,5 +13,6 @@ mod laws;
 mod projections;
 mod redis;
 mod relay;
+mod search;
 mod strangers;
 mod support;

@@ -4,6 +4,7 @@
 
 #![expect(unused_qualifications, reason = "utoipa writes the names of types once more, qualified, over ours")]
 
+pub mod analytics;
 pub mod answer;
 pub mod channel_members;
 pub mod channels;
@@ -22,6 +23,7 @@ pub mod presence;
 pub mod projections;
 pub mod reactions;
 pub mod schema;
+pub mod search;
 pub mod sessions;
 pub mod typing;
 pub mod unknown;
@@ -55,7 +57,9 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(unread::move_read_marker)
         .service(unread::get_unread)
         .service(typing::announce_typing)
-        .service(typing::list_typing);
+        .service(typing::list_typing)
+        .service(search::search_messages)
+        .service(search::search_people);
 
     v1.service(channels::list_channels)
         .service(channels::get_channel)
@@ -113,6 +117,8 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(invitations::accept_invitation);
 
     v1.service(log::read_log)
+        .service(analytics::count_messages)
+        .service(analytics::count_members)
         .service(projections::list_projections)
         .service(projections::start_replay)
         .service(projections::get_current_replay);

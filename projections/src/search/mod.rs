@@ -9,8 +9,11 @@
 
 pub mod elasticsearch;
 mod highlight;
+mod postgres;
 pub mod query;
-pub mod searchable;
+mod resolve;
+mod searchable;
+mod service;
 pub mod words;
 
 use chrono::{DateTime, Utc};
@@ -21,7 +24,10 @@ use utoipa::ToSchema;
 
 use crate::relational::messages::Cursor;
 pub use highlight::{Fragment, highlight};
+pub use postgres::PostgresSearch;
 pub use query::Text;
+pub use resolve::{Asker, Paging, ResolveError, RoomRow};
+pub use service::{Answered, FoundMessage, FoundMessages, GrowthRow, Search};
 
 /// Up to here a total is exact, whichever backend counts; beyond, it is "more than". Postgres looks at no more hits than that to rank them.
 pub const TOTAL_MAX: u64 = 1_000;

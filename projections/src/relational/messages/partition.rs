@@ -46,7 +46,7 @@ pub(crate) async fn ensure(connection: &mut PgConnection, months: &BTreeSet<Mont
 /// Made apart and attached, so that readers of the other months go on reading: attaching locks out other attachers alone.
 async fn create(connection: &mut PgConnection, month: Month) -> sqlx::Result<()> {
     let (table, from, to) = (month.table(), month.first_moment(), month.next().first_moment());
-    let create = format!("CREATE TABLE {table} (LIKE messages INCLUDING DEFAULTS INCLUDING CONSTRAINTS)");
+    let create = format!("CREATE TABLE {table} (LIKE messages INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED)");
     let attach = format!("ALTER TABLE messages ATTACH PARTITION {table} FOR VALUES FROM ('{from}') TO ('{to}')");
     connection.execute(create.as_str()).await?;
     connection.execute(attach.as_str()).await.map(drop)

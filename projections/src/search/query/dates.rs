@@ -55,7 +55,7 @@ fn first_and_after(value: &str, clock: &Clock) -> Option<(NaiveDate, NaiveDate)>
 /// The month of that name that began last.
 fn named_month(name: &str, today: NaiveDate) -> Option<(NaiveDate, NaiveDate)> {
     let is_named = |month: &&str| *month == name || (name.len() == SHORT_NAME_BYTES && month.starts_with(name));
-    let number = u32::try_from(MONTHS.iter().position(|month| is_named(&month))? + 1).ok()?;
+    let number = u32::try_from(MONTHS.iter().position(is_named)? + 1).ok()?;
     let year = if number <= today.month() { today.year() } else { today.year() - 1 };
     month(year, number)
 }

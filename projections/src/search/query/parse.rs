@@ -25,7 +25,8 @@ pub(super) fn names() -> String {
 }
 
 pub(super) fn parse(text: &str, clock: &Clock) -> Result<Query, QueryMistake> {
-    let chars = text.chars().collect::<Vec<_>>();
+    // Whoever pastes lines looks for their words; and no name has a character that cannot be seen.
+    let chars = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<Vec<_>>();
     let whole = Place { offset: 0, length: chars.len() };
     if chars.len() > QUERY_CHARS_MAX {
         return Err(Mistake::TooLong.at(Place { offset: QUERY_CHARS_MAX, length: chars.len() - QUERY_CHARS_MAX }));

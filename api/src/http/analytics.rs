@@ -1,0 +1,237 @@
+//! How much is said, where, by whom and when; and how a workspace grows. Counts only, for those who run it: they have the permission
+//! `analytics.read`.
+//!
+//! Everything is counted, private channels and conversations too; but a channel that the asker may not read has no row of its own: those are
+//! one row for each type, so that neither their names nor how many there are can be told.
+
+use std::collections::{BTreeMap, HashMap};
+
+use actix_web::get;
+use actix_web::web::{Data, Path, Query};
+use chrono::{DateTime, Utc};
+use domain::ids::{UserId, WorkspaceId};
+use domain::permission::Permission;
+use projections::search::{AnalyticsQuery, BackendName, Bucket, BucketKey, CountedBy, RoomRow, Span};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::headers::QueryHeaders;
+use super::path::WorkspacePath;
+use super::search::{Room, readable_rooms};
+use crate::app::App;
+use crate::extract::{Reading, Seen, reject_unless_moment};
+use crate::problem::Problem;
+
+/// The rows of an answer, unless the query says otherwise.
+const ROWS: u16 = 100;
+/// The most rows of an answer: years of days.
+const ROWS_MAX: u16 = 1_000;
+/// Channels that are counted at most, to be summed up where the asker may not read them.
+const CHANNELS_MAX: u16 = u16::MAX;
+
+/// What to count.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MessageCountQuery {
+    /// By what.
+    #[param(inline, required = true, value_type = CountedBy)]
+    by: Option<CountedBy>,
+    /// Sent then or later.
+    from: Option<DateTime<Utc>>,
+    /// Sent before then.
+    to: Option<DateTime<Utc>>,
+    /// How many rows; 100 where it says nothing.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u16>,
+}
+
+/// Messages, counted.
+#[derive(Serialize, ToSchema)]
+pub struct MessageCounts {
+    /// What counted.
+    backend: BackendName,
+    /// The channels or people with the most messages first; days and hours in their order, without those that have none.
+    items: Vec<MessageCount>,
+}
+
+/// Some messages with something in common.
+#[derive(Default, Serialize, ToSchema)]
+pub struct MessageCount {
+    /// Their channel, where the asker may read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<Room>,
+    /// The type of channels that the asker may not read: these are all their messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_channels: Option<String>,
+    /// Who wrote them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person: Option<Author>,
+    /// Their day, as its first moment in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    day: Option<DateTime<Utc>>,
+    /// Their hour of the day in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 23)]
+    hour: Option<u8>,
+    /// How many.
+    messages: u64,
+    /// How many people wrote them: of a day, its active members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authors: Option<u64>,
+}
+
+/// Somebody who writes.
+#[derive(Serialize, ToSchema)]
+pub struct Author {
+    /// The user.
+    user_id: Uuid,
+    /// The name that others mention.
+    username: String,
+    /// The name as it is shown.
+    display_name: String,
+}
+
+/// Counts the messages of a workspace, private ones too. Needs the permission `analytics.read`.
+#[utoipa::path(tag = "analytics", params(WorkspacePath, MessageCountQuery, QueryHeaders),
+    responses((status = 200, description = "The counts.", body = MessageCounts)))]
+#[get("/workspaces/{workspace_id}/analytics/messages")]
+pub async fn count_messages(
+    path: Path<WorkspacePath>,
+    query: Query<MessageCountQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<MessageCounts>, Problem> {
+    app.commands.may(reading.actor, path.workspace_id, Permission::AnalyticsRead).await?;
+    let (during, rows) = (span(query.from, query.to)?, rows(query.limit)?);
+    let by = query.by.ok_or_else(|| Problem::malformed("request.query_invalid", Some("by".into()), "say by what: by=channel, for one"))?;
+    let limit = if by == CountedBy::Channel { CHANNELS_MAX } else { rows };
+    let asked = AnalyticsQuery { workspace_id: path.workspace_id, by, during, limit };
+    let counted = app.search.analytics(&asked).await?;
+    let mut items = match by {
+        CountedBy::Channel => by_channel(&app, path.workspace_id, reading.actor, &counted.answer).await?,
+        CountedBy::Person => by_person(&app, &counted.answer).await?,
+        CountedBy::Day | CountedBy::Hour => counted.answer.iter().map(by_time).collect(),
+    };
+    items.truncate(usize::from(rows));
+    Ok(reading.answer(MessageCounts { backend: counted.backend, items }))
+}
+
+async fn by_channel(app: &App, workspace_id: WorkspaceId, asker: UserId, buckets: &[Bucket]) -> Result<Vec<MessageCount>, Problem> {
+    let rooms = readable_rooms(app, workspace_id, asker).await?;
+    let readable = rooms.iter().map(|room| (room.channel_id, room)).collect::<HashMap<_, &RoomRow>>();
+    let others = buckets.iter().filter_map(|bucket| channel(bucket).filter(|id| !readable.contains_key(id)));
+    let types = app.read_models.channel_types(&others.collect::<Vec<_>>()).await?;
+    let (mut items, mut sums) = (Vec::new(), BTreeMap::<&str, u64>::new());
+    for (bucket, id) in buckets.iter().filter_map(|bucket| Some((bucket, channel(bucket)?))) {
+        match readable.get(&id) {
+            Some(room) => items.push(MessageCount { channel: Some(Room::from(*room)), authors: Some(bucket.authors), ..counted(bucket) }),
+            None => *sums.entry(types.get(&id).map_or("private", String::as_str)).or_default() += bucket.messages,
+        }
+    }
+    items.extend(sums.into_iter().map(|(kind, messages)| MessageCount {
+        other_channels: Some(kind.to_owned()),
+        messages,
+        ..MessageCount::default()
+    }));
+    items.sort_by_key(|item| std::cmp::Reverse(item.messages));
+    Ok(items)
+}
+
+async fn by_person(app: &App, buckets: &[Bucket]) -> Result<Vec<MessageCount>, Problem> {
+    let person = |bucket: &Bucket| match bucket.key {
+        BucketKey::Person(user_id) => Some(user_id),
+        BucketKey::Channel(_) | BucketKey::Day(_) | BucketKey::Hour(_) => None,
+    };
+    let ids = buckets.iter().filter_map(person).collect::<Vec<_>>();
+    let mut users = app.read_models.users(&ids).await?.into_iter().map(|user| (user.user_id, user)).collect::<HashMap<_, _>>();
+    let items = buckets.iter().filter_map(|bucket| {
+        let user_id = person(bucket)?.0;
+        let (username, display_name) = users.remove(&user_id).map_or_else(Default::default, |user| (user.username, user.display_name));
+        Some(MessageCount { person: Some(Author { user_id, username, display_name }), ..counted(bucket) })
+    });
+    Ok(items.collect())
+}
+
+fn by_time(bucket: &Bucket) -> MessageCount {
+    let (day, hour) = match bucket.key {
+        BucketKey::Day(day) => (Some(day), None),
+        BucketKey::Hour(hour) => (None, Some(hour)),
+        BucketKey::Channel(_) | BucketKey::Person(_) => (None, None),
+    };
+    MessageCount { day, hour, authors: Some(bucket.authors), ..counted(bucket) }
+}
+
+fn counted(bucket: &Bucket) -> MessageCount {
+    MessageCount { messages: bucket.messages, ..MessageCount::default() }
+}
+
+fn channel(bucket: &Bucket) -> Option<Uuid> {
+    match bucket.key {
+        BucketKey::Channel(channel_id) => Some(channel_id.0),
+        BucketKey::Person(_) | BucketKey::Day(_) | BucketKey::Hour(_) => None,
+    }
+}
+
+/// Which days to count.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MemberCountQuery {
+    /// On that day or later.
+    from: Option<DateTime<Utc>>,
+    /// Before that day.
+    to: Option<DateTime<Utc>>,
+    /// How many days; 100 where it says nothing.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u16>,
+}
+
+/// How a workspace grows.
+#[derive(Serialize, ToSchema)]
+pub struct MemberCounts {
+    /// Days on which somebody joined, in order.
+    items: Vec<MemberCount>,
+}
+
+/// A day on which somebody joined.
+#[derive(Serialize, ToSchema)]
+pub struct MemberCount {
+    /// The day's first moment, in UTC.
+    day: DateTime<Utc>,
+    /// How many joined on it.
+    joined: i64,
+    /// How many had joined by its end, those who are deactivated now too.
+    members: i64,
+}
+
+/// Shows how many people joined a workspace, day by day. Needs the permission `analytics.read`.
+#[utoipa::path(tag = "analytics", params(WorkspacePath, MemberCountQuery, QueryHeaders),
+    responses((status = 200, description = "The counts.", body = MemberCounts)))]
+#[get("/workspaces/{workspace_id}/analytics/members")]
+pub async fn count_members(
+    path: Path<WorkspacePath>,
+    query: Query<MemberCountQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<MemberCounts>, Problem> {
+    app.commands.may(reading.actor, path.workspace_id, Permission::AnalyticsRead).await?;
+    let (during, limit) = (span(query.from, query.to)?, rows(query.limit)?);
+    let growth = app.read_models.growth(path.workspace_id, during, limit).await?;
+    let items = growth.into_iter().map(|row| MemberCount { day: row.day, joined: row.joined, members: row.members });
+    Ok(reading.answer(MemberCounts { items: items.collect() }))
+}
+
+fn span(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> Result<Span, Problem> {
+    from.map_or(Ok(()), |from| reject_unless_moment("from", from))?;
+    to.map_or(Ok(()), |to| reject_unless_moment("to", to))?;
+    Ok(Span { from, to })
+}
+
+fn rows(limit: Option<u16>) -> Result<u16, Problem> {
+    match limit.unwrap_or(ROWS) {
+        limit @ 1..=ROWS_MAX => Ok(limit),
+        _ => Err(Problem::malformed("request.query_invalid", Some("limit".into()), "limit must be 1 to 1000")),
+    }
+}

@@ -1,0 +1,201 @@
+//! Searching messages and people. What the language means is in `projections/src/search/query.rs`; the messages around a hit are those that
+//! its channel's history shows `around` it, or, for an answer, those of its thread.
+
+use actix_web::get;
+use actix_web::web::{Data, Path, Query};
+use chrono::Utc;
+use domain::ids::{UserId, WorkspaceId};
+use domain::permission::Permission;
+use projections::relational::messages::MessageRow;
+use projections::relational::users::DirectoryRow;
+use projections::search::query::{Clock, Query as SearchQuery, Zone};
+use projections::search::{
+    Asker, BackendName, FoundMessage, FoundMessages, Fragment, Order, PageKey, Paging, PeopleQuery, PersonKey, RoomRow,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::headers::QueryHeaders;
+use super::path::WorkspacePath;
+use crate::app::App;
+use crate::extract::{Cursor, Reading, Seen, page_limit, reject_unless_line, reject_unless_moment};
+use crate::problem::Problem;
+
+/// The most characters of a name that is looked for.
+const NAME_CHARS_MAX: usize = 100;
+
+/// What to look for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MessagesQuery {
+    /// Words, `"exact phrases"`, `wor*`, and filters: `from:@ann`, `to:me`, `in:#general`, `before:2024-03-05`, `after:`, `on:today`,
+    /// `during:march`, `has:link`, `is:pinned`. A `-` before anything leaves out what has it. docs/SEARCH.md has them all.
+    // Missing is empty here, which is refused like everything that says nothing: after it was asked who wants to know.
+    #[serde(default)]
+    #[param(required = true, min_length = 1, max_length = 500, example = "from:@ann \"exact phrase\" -not")]
+    q: String,
+    /// What comes first; what fits best, where it says nothing.
+    #[serde(default)]
+    #[param(inline, required = false)]
+    order: Order,
+    /// `next` of the page before, of the same search.
+    after: Option<String>,
+    /// How many rows; 50 where it says nothing.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u16>,
+}
+
+/// Messages that were found.
+#[derive(Serialize, ToSchema)]
+pub struct MessageHits {
+    /// How many there are in all, among what the asker may read.
+    total: u64,
+    /// Whether there are no more than that.
+    total_is_exact: bool,
+    /// What answered. Where Elasticsearch is set and cannot, Postgres does.
+    backend: BackendName,
+    /// The page.
+    items: Vec<MessageHit>,
+    /// The cursor of the page that follows; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// A message that was found.
+#[derive(Serialize, ToSchema)]
+pub struct MessageHit {
+    /// The message.
+    message: MessageRow,
+    /// Where it is.
+    channel: Room,
+    /// How well it fits: comparable within one answer only.
+    score: f32,
+    /// Passages of its text with what was looked for; each is a row of pieces.
+    highlights: Vec<Vec<Fragment>>,
+}
+
+/// A channel that the asker may read.
+#[derive(Clone, Serialize, ToSchema)]
+pub struct Room {
+    /// The channel.
+    channel_id: Uuid,
+    /// Its name; conversations have none.
+    name: Option<String>,
+    /// `public`, `private`, `dm` or `group_dm`.
+    channel_type: String,
+}
+
+impl From<&RoomRow> for Room {
+    fn from(row: &RoomRow) -> Self {
+        Self { channel_id: row.channel_id, name: row.name.clone(), channel_type: row.channel_type.clone() }
+    }
+}
+
+/// Finds messages in the channels that the asker may read at this moment.
+#[utoipa::path(tag = "search", params(WorkspacePath, MessagesQuery, QueryHeaders),
+    responses((status = 200, description = "What was found.", body = MessageHits)))]
+#[get("/workspaces/{workspace_id}/search/messages")]
+pub async fn search_messages(
+    path: Path<WorkspacePath>,
+    query: Query<MessagesQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<MessageHits>, Problem> {
+    let rooms = readable_rooms(&app, path.workspace_id, reading.actor).await?;
+    let paging = Paging { order: query.order, after: read_page(query.after.as_deref())?, limit: page_limit(query.limit)? };
+    let sought = SearchQuery::parse(&query.q, &clock(&app, reading.actor, &query.q).await?)?;
+    let asker = Asker { workspace_id: path.workspace_id, user_id: reading.actor, rooms: &rooms };
+    let resolved = app.read_models.resolve(&sought, asker, paging).await?;
+    let found = app.search.messages(&resolved).await?;
+    Ok(reading.answer(MessageHits::of(found.backend, found.answer, &rooms)))
+}
+
+impl MessageHits {
+    fn of(backend: BackendName, found: FoundMessages, rooms: &[RoomRow]) -> Self {
+        let FoundMessages { total, total_is_exact, hits, next } = found;
+        let items = hits.into_iter().filter_map(|FoundMessage { message, score, highlights }| {
+            let channel = rooms.iter().find(|room| room.channel_id == message.channel_id)?.into();
+            Some(MessageHit { message, channel, score, highlights })
+        });
+        Self { total, total_is_exact, backend, items: items.collect(), next: next.map(|key| Cursor(key).to_string()) }
+    }
+}
+
+/// The channels that the asker may read: those that the read model knows of, as far as the write side says so at this moment.
+pub(super) async fn readable_rooms(app: &App, workspace_id: WorkspaceId, asker: UserId) -> Result<Vec<RoomRow>, Problem> {
+    let mut rooms = app.read_models.rooms_of(workspace_id, asker).await?;
+    let ids = rooms.iter().map(|room| room.channel_id.into()).collect::<Vec<_>>();
+    let readable = app.commands.readable_in(asker, workspace_id, &ids).await?;
+    rooms.retain(|room| readable.contains(&room.channel_id.into()));
+    Ok(rooms)
+}
+
+/// When it is for the asker. Only filters want to know.
+async fn clock(app: &App, asker: UserId, query: &str) -> Result<Clock, Problem> {
+    let user = if query.contains(':') { app.read_models.user(asker).await? } else { None };
+    let zone = user.and_then(|user| user.timezone.parse::<Zone>().ok()).unwrap_or(Zone::UTC);
+    Ok(Clock { now: Utc::now(), zone })
+}
+
+/// Reads a cursor that a client gives back.
+fn read_page(text: Option<&str>) -> Result<Option<PageKey>, Problem> {
+    let page = Cursor::<PageKey>::read("after", text)?;
+    if let Some(PageKey { place, newest, .. }) = page {
+        reject_unless_moment("after", place.created_at)?;
+        reject_unless_moment("after", newest.created_at)?;
+    }
+    Ok(page)
+}
+
+/// Whom to look for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PeopleSearchQuery {
+    /// How a part of their name begins. Longer ones may have an error or two.
+    #[serde(default)]
+    #[param(required = true, min_length = 1, max_length = 100, example = "ann")]
+    q: String,
+    /// `next` of the page before, of the same search.
+    after: Option<String>,
+    /// How many rows; 50 where it says nothing.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u16>,
+}
+
+/// People who were found.
+#[derive(Serialize, ToSchema)]
+pub struct PeopleHits {
+    /// What answered.
+    backend: BackendName,
+    /// Those who fit best first.
+    items: Vec<DirectoryRow>,
+    /// The cursor of the page that follows; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Finds active members of a workspace by how a part of their names begins, or nearly so.
+#[utoipa::path(tag = "search", params(WorkspacePath, PeopleSearchQuery, QueryHeaders),
+    responses((status = 200, description = "Who was found.", body = PeopleHits)))]
+#[get("/workspaces/{workspace_id}/search/people")]
+pub async fn search_people(
+    path: Path<WorkspacePath>,
+    query: Query<PeopleSearchQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<PeopleHits>, Problem> {
+    app.commands.may(reading.actor, path.workspace_id, Permission::MemberList).await?;
+    reject_unless_line("q", &query.q, NAME_CHARS_MAX)?;
+    let (after, limit) = (Cursor::<PersonKey>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
+    let sought = PeopleQuery { workspace_id: path.workspace_id, text: query.q.clone(), after, limit };
+    let mut found = app.search.people(&sought).await?;
+    let more = found.answer.len() > usize::from(limit);
+    found.answer.truncate(usize::from(limit));
+    let last = found.answer.last().filter(|_| more).map(|hit| PersonKey { distance: hit.distance, user_id: hit.user_id });
+    let ids = found.answer.iter().map(|hit| hit.user_id).collect::<Vec<_>>();
+    let items = app.read_models.directory_of(path.workspace_id, &ids).await?;
+    Ok(reading.answer(PeopleHits { backend: found.backend, items, next: last.map(|key| Cursor(key).to_string()) }))
+}

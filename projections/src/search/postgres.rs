@@ -1,0 +1,45 @@
+//! The backend that needs nothing to be installed: the full text search of Postgres, over the relational rows themselves. So it is never
+//! behind them, and cannot find what they do not have.
+
+mod analytics;
+mod lexemes;
+mod messages;
+mod people;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use sqlx::PgPool;
+
+use super::{AnalyticsQuery, BackendName, Bucket, Hits, MessageQuery, PeopleQuery, PersonHit, SearchBackend, SearchError};
+
+/// The full text search of Postgres.
+#[derive(Clone, Debug)]
+pub struct PostgresSearch {
+    pool: PgPool,
+}
+
+impl PostgresSearch {
+    /// Searches through that pool, whose connections must be [`crate::connect_options`]'.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+}
+
+impl SearchBackend for PostgresSearch {
+    fn name(&self) -> BackendName {
+        BackendName::Postgres
+    }
+
+    fn messages<'a>(&'a self, query: &'a MessageQuery) -> BoxFuture<'a, Result<Hits, SearchError>> {
+        messages::search(&self.pool, query).boxed()
+    }
+
+    fn people<'a>(&'a self, query: &'a PeopleQuery) -> BoxFuture<'a, Result<Vec<PersonHit>, SearchError>> {
+        people::search(&self.pool, query).boxed()
+    }
+
+    fn analytics<'a>(&'a self, query: &'a AnalyticsQuery) -> BoxFuture<'a, Result<Vec<Bucket>, SearchError>> {
+        analytics::count(&self.pool, query).boxed()
+    }
+}

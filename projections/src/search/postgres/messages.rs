@@ -1,0 +1,221 @@
+//! Messages, by the words of their `search_vector` and by what their rows say.
+//!
+//! The newest hits are found first, month by month, and no more than [`TOTAL_MAX`] and one of them: those are counted, and those are ranked.
+//! So a word that half of all messages have costs no more than one that a thousand have, and what is ranked is what people look for.
+
+use chrono::{DateTime, Utc};
+use domain::ids::{ChannelId, UserId};
+use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use super::lexemes::{Lexemes, quoted};
+use crate::relational::messages::Cursor;
+use crate::search::{Addressee, BackendName, Hit, Hits, MessageQuery, Order, PageKey, SearchError, Span, TOTAL_MAX};
+
+/// How much a word counts by its weight (D, C, B, A): that a message has the stem, and a little more that it has the very form.
+const WEIGHTS: &str = "'{0, 0, 0.2, 1}'";
+
+type Statement = QueryBuilder<'static, Postgres>;
+
+/// A hit, and how many there are up to [`TOTAL_MAX`] and one.
+#[derive(FromRow)]
+struct Found {
+    message_id: Uuid,
+    channel_id: Uuid,
+    created_at: DateTime<Utc>,
+    score: f32,
+    total: i64,
+    newest_at: DateTime<Utc>,
+    newest_id: Uuid,
+}
+
+/// The page of hits that is asked for.
+pub(super) async fn search(pool: &PgPool, query: &MessageQuery) -> Result<Hits, SearchError> {
+    if query.channels.is_empty() {
+        return Ok(Hits { total_is_exact: true, ..Hits::default() });
+    }
+    if query
+        .after
+        .is_some_and(|after| after.order != query.order || (after.backend != BackendName::Postgres && query.order == Order::Relevance))
+    {
+        return Err(SearchError::ForeignPage);
+    }
+    let found = statement(query).build_query_as::<Found>().fetch_all(pool).await?;
+    Ok(page(query, found))
+}
+
+/// Not checked when it is compiled: conditions that nobody asks for are not in it, because no plan fits all that could be asked.
+fn statement(query: &MessageQuery) -> Statement {
+    let (wanted, unwanted) = (Lexemes::wanted(query), Lexemes::unwanted(query));
+    let mut sql = Statement::new("WITH candidates AS MATERIALIZED (SELECT message_id, channel_id, created_at, ");
+    sql.push(if is_ranked(query) { "search_vector" } else { "NULL::tsvector AS search_vector" });
+    sql.push(" FROM messages m WHERE NOT is_deleted AND message_type <> 'system' AND workspace_id = ").push_bind(query.workspace_id.0);
+    in_channels(&mut sql, query);
+    if let Some(wanted) = &wanted {
+        sql.push(" AND search_vector @@ (SELECT ");
+        lexemes(&mut sql, wanted, "&&");
+        sql.push(")");
+    }
+    if let Some(unwanted) = &unwanted {
+        sql.push(" AND NOT (search_vector @@ (SELECT ");
+        lexemes(&mut sql, unwanted, "||");
+        sql.push("))");
+    }
+    by_whom(&mut sql, query);
+    when(&mut sql, query);
+    up_to_the_end_of_the_page_before(&mut sql, query);
+    sql.push(" ORDER BY created_at DESC, message_id DESC LIMIT ").push_bind(candidates(query));
+    sql.push("), hits AS (SELECT message_id, channel_id, created_at, ");
+    match &wanted {
+        Some(wanted) if is_ranked(query) => {
+            sql.push("ts_rank(").push(WEIGHTS).push(", search_vector, (SELECT ");
+            lexemes(&mut sql, wanted, "&&");
+            sql.push("))");
+        }
+        _ => drop(sql.push("0::real")),
+    }
+    sql.push(
+        " AS score, count(*) OVER () AS total, first_value(created_at) OVER newest AS newest_at,
+          first_value(message_id) OVER newest AS newest_id
+          FROM candidates WINDOW newest AS (ORDER BY created_at DESC, message_id DESC)) SELECT * FROM hits",
+    );
+    if let Some(after) = query.after.filter(|_| query.order == Order::Relevance) {
+        sql.push(" WHERE (score, created_at, message_id) < (").push_bind(after.score);
+        sql.push(", ").push_bind(after.place.created_at).push(", ").push_bind(after.place.message_id).push(")");
+    }
+    sql.push(" ORDER BY score DESC, created_at DESC, message_id DESC LIMIT ").push_bind(i64::from(query.limit) + 1);
+    sql
+}
+
+fn is_ranked(query: &MessageQuery) -> bool {
+    query.order == Order::Relevance
+}
+
+/// How many of the newest hits are looked at. Behind the first page by time nothing is counted again.
+fn candidates(query: &MessageQuery) -> i64 {
+    match (query.order, query.after) {
+        (Order::Newest, Some(_)) => i64::from(query.limit) + 1,
+        (Order::Newest | Order::Relevance, _) => i64::try_from(TOTAL_MAX).unwrap_or(i64::MAX) + 1,
+    }
+}
+
+fn in_channels(sql: &mut Statement, query: &MessageQuery) {
+    let channels = ids(&query.channels);
+    if query.is_narrowed {
+        sql.push(" AND channel_id = ANY (").push_bind(channels).push(")");
+    } else {
+        // `IS TRUE` keeps it from becoming a join: it is a look into a table of hashes, whose rows stay in order.
+        sql.push(" AND (channel_id IN (SELECT unnest(").push_bind(channels).push("))) IS TRUE");
+    }
+}
+
+fn by_whom(sql: &mut Statement, query: &MessageQuery) {
+    if let Some(authors) = &query.authors {
+        sql.push(" AND user_id = ANY (").push_bind(users(authors)).push(")");
+    }
+    if !query.not_authors.is_empty() {
+        sql.push(" AND user_id <> ALL (").push_bind(users(&query.not_authors)).push(")");
+    }
+    for addressee in &query.to {
+        sql.push(" AND ");
+        to(sql, addressee);
+    }
+    for addressee in &query.not_to {
+        sql.push(" AND NOT ");
+        to(sql, addressee);
+    }
+}
+
+fn to(sql: &mut Statement, Addressee { user_id, conversations }: &Addressee) {
+    sql.push("(search_vector @@ (SELECT ").push_bind(quoted(&format!("@{user_id}"))).push("::tsquery)");
+    if !conversations.is_empty() {
+        sql.push(" OR (channel_id = ANY (").push_bind(ids(conversations)).push(") AND user_id <> ").push_bind(user_id.0).push(")");
+    }
+    sql.push(")");
+}
+
+fn when(sql: &mut Statement, query: &MessageQuery) {
+    if let Some(from) = query.during.from {
+        sql.push(" AND created_at >= ").push_bind(from);
+    }
+    if let Some(to) = query.during.to {
+        sql.push(" AND created_at < ").push_bind(to);
+    }
+    for Span { from, to } in &query.not_during {
+        let (from, to) = (from.unwrap_or(DateTime::UNIX_EPOCH), *to);
+        sql.push(" AND NOT (created_at >= ").push_bind(from);
+        if let Some(to) = to {
+            sql.push(" AND created_at < ").push_bind(to);
+        }
+        sql.push(")");
+    }
+}
+
+/// By time, from there on; by relevance, among those that were looked at for the first page.
+fn up_to_the_end_of_the_page_before(sql: &mut Statement, query: &MessageQuery) {
+    let Some(after) = query.after else { return };
+    let (Cursor { created_at, message_id }, comparison) = match query.order {
+        Order::Newest => (after.place, "<"),
+        Order::Relevance => (after.newest, "<="),
+    };
+    // The first condition says which months need not be looked at.
+    sql.push(" AND created_at <= ").push_bind(created_at);
+    sql.push(" AND (created_at, message_id) ").push(comparison).push(" (").push_bind(created_at).push(", ").push_bind(message_id).push(")");
+}
+
+/// One query of what must be there, or of what must not.
+fn lexemes(sql: &mut Statement, lexemes: &Lexemes, between: &str) {
+    let mut parts = Vec::new();
+    for (text, before, after) in [
+        (&lexemes.stems, "to_tsquery('public.search_stems', ", ")"),
+        (&lexemes.words, "to_tsquery('pg_catalog.simple', ", ")"),
+        (&lexemes.marks, "(", "::tsquery)"),
+    ] {
+        if !text.is_empty() {
+            parts.push((text.clone(), before, after));
+        }
+    }
+    for (n, (text, before, after)) in parts.into_iter().enumerate() {
+        if n > 0 {
+            sql.push(" ").push(between).push(" ");
+        }
+        sql.push(before).push_bind(text).push(after);
+    }
+}
+
+fn ids(channels: &[ChannelId]) -> Vec<Uuid> {
+    channels.iter().map(|id| id.0).collect()
+}
+
+fn users(users: &[UserId]) -> Vec<Uuid> {
+    users.iter().map(|id| id.0).collect()
+}
+
+/// A page out of at most one row more than was asked for.
+fn page(query: &MessageQuery, mut found: Vec<Found>) -> Hits {
+    let more = found.len() > usize::from(query.limit);
+    found.truncate(usize::from(query.limit));
+    let (total, total_is_exact) = match query.after {
+        Some(after) => (after.total, after.total_is_exact),
+        None => {
+            let counted = found.first().map_or(0, |hit| u64::try_from(hit.total).unwrap_or(0));
+            (counted.min(TOTAL_MAX), counted <= TOTAL_MAX)
+        }
+    };
+    let next = found.last().filter(|_| more).map(|last| PageKey {
+        backend: BackendName::Postgres,
+        order: query.order,
+        score: last.score,
+        place: Cursor { created_at: last.created_at, message_id: last.message_id },
+        newest: query.after.map_or(Cursor { created_at: last.newest_at, message_id: last.newest_id }, |after| after.newest),
+        total,
+        total_is_exact,
+    });
+    Hits { total, total_is_exact, hits: found.iter().map(Hit::from).collect(), next }
+}
+
+impl From<&Found> for Hit {
+    fn from(row: &Found) -> Self {
+        Self { message_id: row.message_id.into(), channel_id: row.channel_id.into(), created_at: row.created_at, score: row.score }
+    }
+}

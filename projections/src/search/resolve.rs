@@ -1,0 +1,187 @@
+//! What names in a query mean, for who asks: from what people type to what a backend understands.
+//!
+//! A channel that the asker may not read is no different here from one that is not there: only the channels that the caller has judged
+//! readable are looked at.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::ids::{ChannelId, UserId, WorkspaceId};
+use sqlx::{query_file, query_file_as};
+use uuid::Uuid;
+
+use super::query::{Filter, Mistake, Person, Query, QueryMistake, Room, Term};
+use super::{Addressee, MessageQuery, Order, PageKey, Span, TextTerm, Wanted};
+use crate::read_models::{QueryError, ReadModels};
+
+/// The most channels of one person that are searched: their own first, then public ones.
+const ROOMS_MAX: i64 = 50_000;
+
+/// A channel or conversation, as searches and their answers name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomRow {
+    /// The channel.
+    pub channel_id: Uuid,
+    /// Its name; conversations have none.
+    pub name: Option<String>,
+    /// `public`, `private`, `dm` or `group_dm`.
+    pub channel_type: String,
+}
+
+/// Who asks, and what they may read at this moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// The workspace that they search.
+    pub workspace_id: WorkspaceId,
+    /// Who.
+    pub user_id: UserId,
+    /// The channels that they may read.
+    pub rooms: &'a [RoomRow],
+}
+
+/// Which page of hits, in which order.
+#[derive(Clone, Copy, Debug)]
+pub struct Paging {
+    /// Which first.
+    pub order: Order,
+    /// The end of the page before.
+    pub after: Option<PageKey>,
+    /// The most hits.
+    pub limit: u16,
+}
+
+/// Why a query cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// It names what is not there, as far as the asker may know.
+    #[error(transparent)]
+    Mistake(#[from] QueryMistake),
+    /// The read models cannot be read.
+    #[error(transparent)]
+    Unavailable(#[from] QueryError),
+}
+
+/// People who are named in a query.
+struct People {
+    asker: UserId,
+    named: HashMap<String, UserId>,
+    conversations: HashMap<UserId, Vec<ChannelId>>,
+}
+
+impl ReadModels {
+    /// The channels that somebody may be able to read in a workspace. Whether they may is the write side's to say.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn rooms_of(&self, workspace_id: WorkspaceId, user_id: UserId) -> Result<Vec<RoomRow>, QueryError> {
+        let file = query_file_as!(RoomRow, "src/search/sql/rooms_of.sql", workspace_id.0, user_id.0, ROOMS_MAX);
+        Ok(file.fetch_all(&self.pool).await?)
+    }
+
+    /// What a query asks of a backend.
+    ///
+    /// # Errors
+    /// It names what is not there, or the read models cannot be read.
+    pub async fn resolve(&self, query: &Query, asker: Asker<'_>, paging: Paging) -> Result<MessageQuery, ResolveError> {
+        let people = self.people(query, asker).await?;
+        let mut resolved = MessageQuery {
+            workspace_id: asker.workspace_id,
+            channels: asker.rooms.iter().map(|room| room.channel_id.into()).collect(),
+            is_narrowed: false,
+            text: query.text.iter().map(|term| TextTerm { text: term.what.clone(), wanted: term.wanted }).collect(),
+            authors: None,
+            not_authors: Vec::new(),
+            to: Vec::new(),
+            not_to: Vec::new(),
+            during: Span::default(),
+            not_during: Vec::new(),
+            marks: Vec::new(),
+            order: paging.order,
+            after: paging.after,
+            limit: paging.limit,
+        };
+        let (mut inside, mut outside) = (None::<HashSet<ChannelId>>, HashSet::new());
+        for Term { what, wanted, at } in &query.filters {
+            let refused = |mistake: Mistake| mistake.at(*at);
+            match (what, wanted) {
+                (Filter::From(person), Wanted::Yes) => {
+                    resolved.authors.get_or_insert_default().push(people.user(person).map_err(refused)?);
+                }
+                (Filter::From(person), Wanted::No) => resolved.not_authors.push(people.user(person).map_err(refused)?),
+                (Filter::To(person), Wanted::Yes) => resolved.to.push(people.addressee(person, asker).map_err(refused)?),
+                (Filter::To(person), Wanted::No) => resolved.not_to.push(people.addressee(person, asker).map_err(refused)?),
+                (Filter::In(room), Wanted::Yes) => {
+                    inside.get_or_insert_default().extend(people.room(room, asker).map_err(refused)?);
+                }
+                (Filter::In(room), Wanted::No) => outside.extend(people.room(room, asker).map_err(refused)?),
+                (Filter::During(span), Wanted::Yes) => resolved.during = resolved.during.and(*span),
+                (Filter::During(span), Wanted::No) => resolved.not_during.push(*span),
+                (Filter::Mark(mark), wanted) => resolved.marks.push((mark.clone(), *wanted)),
+            }
+        }
+        resolved.is_narrowed = inside.is_some();
+        resolved.channels.retain(|id| !outside.contains(id) && inside.as_ref().is_none_or(|inside| inside.contains(id)));
+        Ok(resolved)
+    }
+
+    async fn people(&self, query: &Query, asker: Asker<'_>) -> Result<People, QueryError> {
+        let mut people = People { asker: asker.user_id, named: HashMap::new(), conversations: HashMap::new() };
+        let names = query.filters.iter().filter_map(|term| name(&term.what)).collect::<Vec<_>>();
+        if names.is_empty() {
+            return Ok(people);
+        }
+        let named = query_file!("src/search/sql/people_named.sql", asker.workspace_id.0, &names as _).fetch_all(&self.pool).await?;
+        people.named = named.into_iter().map(|row| (row.name, row.user_id.into())).collect();
+        let rooms = asker.rooms.iter().filter(|room| room.channel_type == "dm").map(|room| room.channel_id).collect::<Vec<_>>();
+        let others = people.named.values().map(|id| id.0).collect::<Vec<_>>();
+        let found = query_file!("src/search/sql/conversations_with.sql", &rooms, &others).fetch_all(&self.pool).await?;
+        for row in found {
+            people.conversations.entry(row.user_id.into()).or_default().push(row.channel_id.into());
+        }
+        Ok(people)
+    }
+}
+
+/// The username that a filter names.
+fn name(filter: &Filter) -> Option<String> {
+    match filter {
+        Filter::From(Person::Named(name)) | Filter::To(Person::Named(name)) | Filter::In(Room::With(Person::Named(name))) => {
+            Some(name.clone())
+        }
+        Filter::From(Person::Me)
+        | Filter::To(Person::Me)
+        | Filter::In(Room::With(Person::Me) | Room::Channel(_))
+        | Filter::During(_)
+        | Filter::Mark(_) => None,
+    }
+}
+
+impl People {
+    fn user(&self, person: &Person) -> Result<UserId, Mistake> {
+        match person {
+            Person::Me => Ok(self.asker),
+            Person::Named(name) => self.named.get(name).copied().ok_or_else(|| Mistake::UnknownPerson(name.clone())),
+        }
+    }
+
+    /// All conversations are with the asker; with somebody else, those with them.
+    fn addressee(&self, person: &Person, asker: Asker<'_>) -> Result<Addressee, Mistake> {
+        let user_id = self.user(person)?;
+        let is_conversation = |room: &&RoomRow| matches!(room.channel_type.as_str(), "dm" | "group_dm");
+        let conversations = if user_id == asker.user_id {
+            asker.rooms.iter().filter(is_conversation).map(|room| room.channel_id.into()).collect()
+        } else {
+            self.conversations.get(&user_id).cloned().unwrap_or_default()
+        };
+        Ok(Addressee { user_id, conversations })
+    }
+
+    fn room(&self, room: &Room, asker: Asker<'_>) -> Result<Vec<ChannelId>, Mistake> {
+        match room {
+            Room::With(person) => Ok(self.conversations.get(&self.user(person)?).cloned().unwrap_or_default()),
+            Room::Channel(name) => {
+                let found = asker.rooms.iter().find(|room| room.name.as_ref() == Some(name));
+                found.map(|room| vec![room.channel_id.into()]).ok_or_else(|| Mistake::UnknownChannel(name.clone()))
+            }
+        }
+    }
+}

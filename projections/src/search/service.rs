@@ -1,0 +1,173 @@
+//! Search as the doors use it: the backend that is set answers; where it cannot just now, the next one does. Hits become rows here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use domain::ids::{UserId, WorkspaceId};
+use futures::future::BoxFuture;
+use sqlx::{query, query_file_as};
+use tracing::warn;
+use uuid::Uuid;
+
+use super::{
+    AnalyticsQuery, BackendName, Bucket, Fragment, Hit, MessageQuery, PageKey, PeopleQuery, PersonHit, SearchBackend, SearchError, Span,
+    highlight,
+};
+use crate::read_models::{QueryError, ReadModels};
+use crate::relational::messages::MessageRow;
+use crate::relational::users::DirectoryRow;
+
+/// Every search. Cheap to clone.
+#[derive(Clone)]
+pub struct Search {
+    models: ReadModels,
+    /// In the order in which they are asked.
+    backends: Arc<[Arc<dyn SearchBackend>]>,
+}
+
+/// An answer, and who gave it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered<T> {
+    /// Who.
+    pub backend: BackendName,
+    /// What.
+    pub answer: T,
+}
+
+/// A page of messages that were found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundMessages {
+    /// How many there are in all.
+    pub total: u64,
+    /// Whether there are no more than that.
+    pub total_is_exact: bool,
+    /// The page. It may be shorter than asked for while there is a next one: what was deleted meanwhile is left out.
+    pub hits: Vec<FoundMessage>,
+    /// The end of this page, where there is more.
+    pub next: Option<PageKey>,
+}
+
+/// A message that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundMessage {
+    /// The message as it is now.
+    pub message: MessageRow,
+    /// How well it fits: comparable within one answer only.
+    pub score: f32,
+    /// Passages with what was looked for.
+    pub highlights: Vec<Vec<Fragment>>,
+}
+
+/// How a workspace grew on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrowthRow {
+    /// The day's first moment, in UTC.
+    pub day: DateTime<Utc>,
+    /// How many joined on it.
+    pub joined: i64,
+    /// How many had joined by its end.
+    pub members: i64,
+}
+
+impl Search {
+    /// Asks those backends, in that order, until one answers.
+    #[must_use]
+    pub fn new(models: ReadModels, backends: Vec<Arc<dyn SearchBackend>>) -> Self {
+        Self { models, backends: backends.into() }
+    }
+
+    /// Messages.
+    ///
+    /// # Errors
+    /// No backend answers, or the page is one of another backend.
+    pub async fn messages(&self, query: &MessageQuery) -> Result<Answered<FoundMessages>, SearchError> {
+        let Answered { backend, answer } = self.ask(|backend| backend.messages(query)).await?;
+        let mut rows = self.models.rows_of(&answer.hits).await?;
+        let hits = answer.hits.iter().filter_map(|hit| {
+            let message = rows.remove(&hit.message_id.0).filter(MessageRow::is_searchable)?;
+            Some(FoundMessage { score: hit.score, highlights: highlight(&message.content, &query.text), message })
+        });
+        let hits = hits.collect();
+        let answer = FoundMessages { total: answer.total, total_is_exact: answer.total_is_exact, hits, next: answer.next };
+        Ok(Answered { backend, answer })
+    }
+
+    /// People.
+    ///
+    /// # Errors
+    /// No backend answers.
+    pub async fn people(&self, query: &PeopleQuery) -> Result<Answered<Vec<PersonHit>>, SearchError> {
+        self.ask(|backend| backend.people(query)).await
+    }
+
+    /// Messages, counted.
+    ///
+    /// # Errors
+    /// No backend answers.
+    pub async fn analytics(&self, query: &AnalyticsQuery) -> Result<Answered<Vec<Bucket>>, SearchError> {
+        self.ask(|backend| backend.analytics(query)).await
+    }
+
+    /// The answer of the first that has one.
+    async fn ask<'a, T>(
+        &'a self,
+        ask: impl Fn(&'a dyn SearchBackend) -> BoxFuture<'a, Result<T, SearchError>>,
+    ) -> Result<Answered<T>, SearchError> {
+        let mut outcome = Err(SearchError::Unavailable("there is no search backend".into()));
+        for backend in self.backends.iter() {
+            outcome = ask(backend.as_ref()).await.map(|answer| Answered { backend: backend.name(), answer });
+            match &outcome {
+                Err(SearchError::Unavailable(cause)) => {
+                    warn!(
+                        backend = backend.name().as_str(),
+                        cause = cause.as_ref(),
+                        "a search backend cannot answer: the next one is asked"
+                    );
+                }
+                Ok(_) | Err(SearchError::ForeignPage | SearchError::Store(_)) => break,
+            }
+        }
+        outcome
+    }
+}
+
+impl ReadModels {
+    /// How a workspace grew, day by day; days on which nobody joined are left out.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn growth(&self, workspace_id: WorkspaceId, during: Span, limit: u16) -> Result<Vec<GrowthRow>, QueryError> {
+        let file = query_file_as!(GrowthRow, "src/search/sql/member_growth.sql", workspace_id.0, during.from, during.to, i64::from(limit));
+        Ok(file.fetch_all(&self.pool).await?)
+    }
+
+    /// What those members of a workspace say of themselves, in the order in which they are named; who is not active there is left out.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn directory_of(&self, workspace_id: WorkspaceId, user_ids: &[UserId]) -> Result<Vec<DirectoryRow>, QueryError> {
+        let ids = user_ids.iter().map(|id| id.0).collect::<Vec<_>>();
+        Ok(query_file_as!(DirectoryRow, "src/search/sql/people.sql", workspace_id.0, &ids).fetch_all(&self.pool).await?)
+    }
+
+    /// The types of those channels.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn channel_types(&self, channel_ids: &[Uuid]) -> Result<HashMap<Uuid, String>, QueryError> {
+        let rows = query!("SELECT channel_id, channel_type FROM channels WHERE channel_id = ANY ($1)", channel_ids).fetch_all(&self.pool);
+        Ok(rows.await?.into_iter().map(|row| (row.channel_id, row.channel_type)).collect())
+    }
+
+    /// The rows of hits; those that are gone are left out.
+    async fn rows_of(&self, hits: &[Hit]) -> Result<HashMap<Uuid, MessageRow>, sqlx::Error> {
+        if hits.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let ids = hits.iter().map(|hit| hit.message_id.0).collect::<Vec<_>>();
+        let moments = hits.iter().map(|hit| hit.created_at).collect::<Vec<_>>();
+        let rows = query_file_as!(MessageRow, "src/search/sql/messages.sql", &ids, &moments).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|row| (row.message_id, row)).collect())
+    }
+}

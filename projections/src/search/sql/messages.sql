@@ -1,0 +1,13 @@
+-- LATERAL with LIMIT, so that each identifier looks into its own month alone, and names are looked up one by one.
+SELECT m.message_id AS "message_id!", m.channel_id AS "channel_id!", m.workspace_id AS "workspace_id!", m.user_id AS "user_id!",
+       COALESCE(u.username, '') AS "username!", COALESCE(u.display_name, '') AS "display_name!", u.avatar_url AS "avatar_url?",
+       m.content AS "content!", m.message_type AS "message_type!", m.formatted_content, m.thread_id, m.reply_count AS "reply_count!",
+       m.is_pinned AS "is_pinned!", m.pinned_at, m.pinned_by, m.is_deleted AS "is_deleted!", m.deleted_at, m.reactions AS "reactions!",
+       m.edited_at, m.edited_by, m.client_msg_id, m.created_at AS "created_at!", m.updated_at AS "updated_at!"
+FROM unnest($1::uuid[], $2::timestamptz[]) AS wanted (message_id, created_at)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM messages
+    WHERE message_id = wanted.message_id AND created_at = wanted.created_at
+    LIMIT 1) m
+LEFT JOIN LATERAL (SELECT username, display_name, avatar_url FROM users WHERE user_id = m.user_id LIMIT 1) u ON TRUE

@@ -1,0 +1,9 @@
+-- Names as words in lower case, parted by spaces, as words.rs has them: a part begins where a space ends.
+SELECT p.user_id AS "user_id!", p.names AS "names!"
+FROM (SELECT u.user_id, lower(regexp_replace(search_words(u.username || ' ' || u.display_name), ' +', ' ', 'g')) AS names
+      FROM workspace_members m
+      JOIN users u ON u.user_id = m.user_id
+      WHERE m.workspace_id = $1 AND m.status = 'active' AND u.user_id > $3) p
+WHERE starts_with(p.names, $2) OR strpos(p.names, ' ' || $2) > 0
+ORDER BY p.user_id
+LIMIT $4

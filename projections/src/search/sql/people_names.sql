@@ -1,0 +1,6 @@
+SELECT u.user_id, lower(regexp_replace(search_words(u.username || ' ' || u.display_name), ' +', ' ', 'g')) AS "names!"
+FROM workspace_members m
+JOIN users u ON u.user_id = m.user_id
+WHERE m.workspace_id = $1 AND m.status = 'active'
+ORDER BY m.joined_at DESC, u.user_id
+LIMIT $2

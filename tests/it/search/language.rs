@@ -1,0 +1,182 @@
+//! What the language finds.
+
+use serde_json::json;
+
+use super::house::{Backend, House, texts};
+use super::over_every_backend;
+
+over_every_backend!(
+    words_are_found_in_every_form_and_phrases_as_they_are,
+    a_word_begins_as_told_and_what_must_not_be_is_left_out,
+    scripts_without_spaces_are_found_by_what_they_contain,
+    filters_leave_what_they_say,
+    what_is_said_to_somebody_is_found,
+    time_leaves_what_was_sent_in_it,
+    what_fits_best_comes_first,
+    hits_are_shown_with_their_place_and_highlights,
+    a_mistake_is_refused_with_its_place,
+);
+
+async fn words_are_found_in_every_form_and_phrases_as_they_are(backend: Backend) {
+    let house = House::start(backend).await;
+    for text in ["We deploy on Friday", "deployments were DEPLOYED", "He said: to be, or not to be?", "foo_bar.rs is broken"] {
+        house.say(text).await;
+    }
+    assert_eq!(house.find("deploying").await, ["deployments were DEPLOYED", "We deploy on Friday"]);
+    assert_eq!(house.find("DEPLOY friday").await, ["We deploy on Friday"]);
+    assert_eq!(house.find("\"deploy on\"").await, ["We deploy on Friday"]);
+    assert_eq!(house.find("\"deployed\"").await, ["deployments were DEPLOYED"], "a quotation is as it is");
+    assert_eq!(house.find("\"on deploy\"").await, [""; 0]);
+    assert_eq!(house.find("\"to be or not to be\"").await, ["He said: to be, or not to be?"], "no word is too common");
+    assert_eq!(house.find("\"be to\"").await, [""; 0], "a text's end is not next to its beginning");
+    assert_eq!(house.find("foo_bar").await, ["foo_bar.rs is broken"]);
+    assert_eq!(house.find("bar_foo").await, [""; 0]);
+    assert_eq!(house.find("joined").await, [""; 0], "what the system says is not found");
+}
+
+async fn a_word_begins_as_told_and_what_must_not_be_is_left_out(backend: Backend) {
+    let house = House::start(backend).await;
+    for text in ["rolling back", "a rollback", "troll", "back rolls"] {
+        house.say(text).await;
+    }
+    assert_eq!(house.find("roll*").await, ["back rolls", "a rollback", "rolling back"]);
+    assert_eq!(house.find("rollin*").await, ["rolling back"]);
+    assert_eq!(house.find("roll* -rollback").await, ["back rolls", "rolling back"]);
+    assert_eq!(house.find("back -roll*").await, [""; 0]);
+    assert_eq!(house.find("back -\"rolling back\"").await, ["back rolls"]);
+    assert_eq!(house.find("-back").await, ["troll", "a rollback"]);
+}
+
+async fn scripts_without_spaces_are_found_by_what_they_contain(backend: Backend) {
+    let house = House::start(backend).await;
+    for text in ["全文検索をテストする", "検索結果は三件", "한국어를 배워요", "Ärger mit dem Überfluß", "漢字 and English together"]
+    {
+        house.say(text).await;
+    }
+    assert_eq!(house.find("検索").await, ["検索結果は三件", "全文検索をテストする"]);
+    assert_eq!(house.find("索検").await, [""; 0]);
+    assert_eq!(house.find("三").await, ["検索結果は三件"]);
+    assert_eq!(house.find("テスト").await, ["全文検索をテストする"]);
+    assert_eq!(house.find("한국어").await, ["한국어를 배워요"]);
+    assert_eq!(house.find("\"漢字 and\"").await, ["漢字 and English together"]);
+    assert_eq!(house.find("検* -結果").await, ["全文検索をテストする"]);
+    assert_eq!(house.find("überfluß").await, ["Ärger mit dem Überfluß"]);
+}
+
+async fn filters_leave_what_they_say(backend: Backend) {
+    let house = House::start(backend).await;
+    let team = &house.team;
+    let random = team.channel(&team.owner, "public", "random", &[&team.member]).await;
+    team.message(&team.member, random, "a link: https://example.org/page").await;
+    let pinned = team.message(&team.owner, random, "the rules").await;
+    let root = team.message(&team.owner, team.general, "a question").await;
+    team.member.post(&team.general("/messages"), json!({"content": "an answer", "thread_id": root})).await.expect(201);
+    team.member.put_empty(&format!("/v1/messages/{pinned}/pin")).await.expect(204);
+    team.guest.put_empty(&format!("/v1/messages/{root}/reactions/tada")).await.expect(204);
+
+    assert_eq!(
+        house.find(&format!("from:@{}", team.member.username.to_uppercase())).await,
+        ["an answer", "a link: https://example.org/page"]
+    );
+    assert_eq!(house.find_as(&team.member, "from:me in:general").await, ["an answer"]);
+    assert_eq!(house.find_as(&team.member, "-from:me").await, ["a question", "the rules"]);
+    assert_eq!(house.find("in:#random").await, ["the rules", "a link: https://example.org/page"]);
+    assert_eq!(house.find("in:random in:general").await.len(), 4, "in one of them");
+    assert_eq!(house.find("-in:random").await, ["an answer", "a question"]);
+    assert_eq!(house.find("has:link").await, ["a link: https://example.org/page"]);
+    assert_eq!(house.find("example.org").await, ["a link: https://example.org/page"]);
+    assert_eq!(house.find("has:file").await, [""; 0]);
+    assert_eq!(house.find("has:reaction").await, ["a question"]);
+    assert_eq!(house.find("has::tada:").await, ["a question"]);
+    assert_eq!(house.find("has::cake:").await, [""; 0]);
+    assert_eq!(house.find("is:pinned").await, ["the rules"]);
+    assert_eq!(house.find("is:thread").await, ["an answer", "a question"]);
+    assert_eq!(house.find("-is:thread -is:pinned").await, ["a link: https://example.org/page"]);
+    assert_eq!(house.find("question is:pinned").await, [""; 0]);
+}
+
+async fn what_is_said_to_somebody_is_found(backend: Backend) {
+    let house = House::start(backend).await;
+    let team = &house.team;
+    let conversation = house.conversation(&team.owner, &[&team.member]).await;
+    team.message(&team.owner, conversation, "psst").await;
+    team.message(&team.member, conversation, "what?").await;
+    house.say(&format!("hello <@{}>", team.member.id)).await;
+    house.say("hello everybody").await;
+    assert_eq!(house.find_as(&team.member, "to:me").await, [format!("hello <@{}>", team.member.id), "psst".into()]);
+    assert_eq!(house.find_as(&team.member, "hello -to:me").await, ["hello everybody"]);
+    let owner = &team.owner.username;
+    assert_eq!(house.find_as(&team.member, &format!("to:@{owner}")).await, ["what?"]);
+    assert_eq!(house.find_as(&team.member, &format!("in:@{owner}")).await, ["what?", "psst"]);
+    assert_eq!(house.find_as(&team.guest, &format!("in:@{owner}")).await, [""; 0], "they have no conversation");
+}
+
+async fn time_leaves_what_was_sent_in_it(backend: Backend) {
+    let house = House::start(backend).await;
+    house.say("now").await;
+    let today = chrono::Utc::now().format("%Y-%m-%d").to_string();
+    for query in
+        [format!("during:{}", &today[..4]), format!("during:{}", &today[..7]), "after:2024-02-29 now".into(), "-on:2024-02-29".into()]
+    {
+        assert_eq!(house.find(&query).await, ["now"], "{query}");
+    }
+    for query in [
+        "before:2024-03".to_owned(),
+        format!("now before:{}", &today[..4]),
+        format!("after:{}", &today[..4]),
+        format!("-during:{}", &today[..4]),
+    ] {
+        assert_eq!(house.find(&query).await, [""; 0], "{query}");
+    }
+}
+
+async fn what_fits_best_comes_first(backend: Backend) {
+    let house = House::start(backend).await;
+    house.say("apple apple apple").await;
+    house.say("apples are fruit that some people like to eat, and others do not").await;
+    house.say("an apple").await;
+    let found = house.search(&house.team.owner, "apple", "").await;
+    assert_eq!((&texts(&found)[0], found["total"].as_u64()), (&"apple apple apple".to_owned(), Some(3)));
+    let scores = found["items"].as_array().expect("hits").iter().map(|hit| hit["score"].as_f64().expect("a score")).collect::<Vec<_>>();
+    assert!(scores.is_sorted_by(|a, b| a >= b) && scores[0] > 0.0, "{scores:?}");
+}
+
+async fn hits_are_shown_with_their_place_and_highlights(backend: Backend) {
+    let house = House::start(backend).await;
+    let message = house.say("<b>Running</b> & \"running\"").await;
+    let found = house.search(&house.team.guest, "run", "").await;
+    let hit = &found["items"][0];
+    assert_eq!((&hit["message"]["message_id"], &hit["message"]["username"]), (&json!(message), &json!(house.team.owner.username)));
+    assert_eq!(hit["channel"], json!({"channel_id": house.team.general, "name": "general", "channel_type": "public"}));
+    let piece = |text: &str, hit: bool| json!({"text": text, "hit": hit});
+    let pieces =
+        json!([[piece("<b>", false), piece("Running", true), piece("</b> & \"", false), piece("running", true), piece("\"", false)]]);
+    assert_eq!(hit["highlights"], pieces);
+    let around = house.team.guest.get(&house.team.general(&format!("/messages?around={message}"))).await.expect(200);
+    assert!(around.to_string().contains(&message.to_string()), "the messages around a hit are the history's");
+}
+
+async fn a_mistake_is_refused_with_its_place(backend: Backend) {
+    let house = House::start(backend).await;
+    let owner = &house.team.owner;
+    for (query, wrong, says) in [
+        ("ok \"open", "\"open", "does not end"),
+        ("ok from:@nobody", "from:@nobody", "username nobody"),
+        ("in:#nowhere ok", "in:#nowhere", "no channel nowhere"),
+        ("in:@nobody", "in:@nobody", "username nobody"),
+        ("on:2024-02-30", "on:2024-02-30", "write a day"),
+        ("has:cheese", "has:cheese", "has: knows"),
+        ("a b*", "b*", "before the *"),
+        ("…", "…", "nothing to look for"),
+        ("from:", "from:", "needs something"),
+    ] {
+        let (detail, part) = house.mistake(owner, query).await;
+        assert_eq!(part, wrong, "{query}");
+        assert!(detail.contains(says), "{query}: {detail}");
+    }
+    owner.get(&house.team.path("/search/messages")).await.expect_problem(400, "search.query_invalid");
+    house.ask(owner, "ok", "&order=best").await.expect_problem(400, "request.query_invalid");
+    house.ask(owner, "ok", "&limit=0").await.expect_problem(400, "request.query_invalid");
+    house.ask(owner, "ok", "&after=x").await.expect_problem(400, "request.cursor_invalid");
+    house.ask(owner, "a\u{0}b", "").await.expect(200);
+}

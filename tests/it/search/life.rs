@@ -1,0 +1,92 @@
+//! What happens to messages, people and channels is followed, and nothing comes back that is gone.
+
+use projections::{RELATIONAL, RebuildOptions, rebuild};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::house::{Backend, House};
+use super::over_every_backend;
+
+over_every_backend!(
+    edits_and_deletions_are_followed,
+    archived_channels_stay_searchable_and_renamed_ones_have_their_new_names,
+    renamed_people_are_shown_by_their_new_names,
+    marks_come_and_go,
+    a_rebuild_under_load_loses_nothing_and_finds_nothing_twice,
+);
+
+async fn edits_and_deletions_are_followed(backend: Backend) {
+    let house = House::start(backend).await;
+    let owner = &house.team.owner;
+    let message = house.say("before the edit").await;
+    assert_eq!(house.find("before").await, ["before the edit"]);
+    owner.patch(&format!("/v1/messages/{message}"), json!({"content": "after that"})).await.expect(204);
+    assert_eq!(house.find("before").await, [""; 0]);
+    assert_eq!(house.find("after that").await, ["after that"]);
+    owner.put_empty(&format!("/v1/messages/{message}/reactions/tada")).await.expect(204);
+    owner.delete(&format!("/v1/messages/{message}")).await.expect(204);
+    for query in ["after", "has:reaction", "from:me", "-nothing"] {
+        assert_eq!(house.find(query).await, [""; 0], "{query}");
+    }
+}
+
+async fn archived_channels_stay_searchable_and_renamed_ones_have_their_new_names(backend: Backend) {
+    let house = House::start(backend).await;
+    let team = &house.team;
+    let channel = team.channel(&team.owner, "public", "attic", &[]).await;
+    team.message(&team.owner, channel, "an old chair").await;
+    team.owner.put(&format!("/v1/channels/{channel}/name"), json!({"name": "loft"})).await.expect(204);
+    team.owner.put_empty(&format!("/v1/channels/{channel}/archival")).await.expect(204);
+    assert_eq!(house.find("chair in:#loft").await, ["an old chair"]);
+    assert_eq!(house.mistake(&team.owner, "chair in:#attic").await.1, "in:#attic");
+    assert_eq!(house.search(&team.owner, "chair", "").await["items"][0]["channel"]["name"], "loft");
+}
+
+async fn renamed_people_are_shown_by_their_new_names(backend: Backend) {
+    let house = House::start(backend).await;
+    house.say("mine").await;
+    house.team.owner.patch("/v1/users/me", json!({"display_name": "Queen Bee"})).await.expect(204);
+    assert_eq!(house.search(&house.team.owner, "mine", "").await["items"][0]["message"]["display_name"], "Queen Bee");
+}
+
+async fn marks_come_and_go(backend: Backend) {
+    let house = House::start(backend).await;
+    let owner = &house.team.owner;
+    let message = house.say("marked").await;
+    for (mark, query) in [("pin", "is:pinned"), ("reactions/tada", "has:reaction"), ("reactions/tada", "has::tada:")] {
+        let mark = format!("/v1/messages/{message}/{mark}");
+        assert_eq!(house.find(query).await, [""; 0], "{query}");
+        owner.put_empty(&mark).await.expect(204);
+        assert_eq!(house.find(query).await, ["marked"], "{query}");
+        assert_eq!(house.find(&format!("-{query}")).await, [""; 0], "{query}");
+        owner.delete(&mark).await.expect(204);
+        assert_eq!(house.find(query).await, [""; 0], "{query}");
+    }
+}
+
+async fn a_rebuild_under_load_loses_nothing_and_finds_nothing_twice(backend: Backend) {
+    let house = House::start(backend).await;
+    for n in 0..50 {
+        house.say(&format!("before {n}")).await;
+    }
+    house.settle().await;
+    let stop = CancellationToken::new();
+    let load = async {
+        let mut said = 0;
+        while !stop.is_cancelled() {
+            house.say(&format!("during {said}")).await;
+            assert_eq!(house.find("before").await.len(), 50, "a search saw half a model");
+            said += 1;
+        }
+        said
+    };
+    let rebuilt = async {
+        for _ in 0..2 {
+            rebuild(&house.app.app().pool, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("a model that is the same");
+        }
+        stop.cancel();
+    };
+    let (said, ()) = futures::join!(load, rebuilt);
+    let found = house.search(&house.team.owner, "during", "&order=newest&limit=1").await;
+    assert_eq!(found["total"], json!(said));
+}
