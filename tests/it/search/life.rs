@@ -82,7 +82,7 @@ async fn a_rebuild_under_load_loses_nothing_and_finds_nothing_twice(backend: Bac
     };
     let rebuilt = async {
         for _ in 0..2 {
-            rebuild(&house.app.app().pool, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("a model that is the same");
+            rebuild(&house.app.app().stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("a model that is the same");
         }
         stop.cancel();
     };
