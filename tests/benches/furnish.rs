@@ -84,15 +84,20 @@ impl Furnished {
 
     /// How the channel came about.
     pub fn channel_events(&self) -> Vec<Event> {
+        self.channel_events_named("general")
+    }
+
+    /// How a channel of that name came about.
+    pub fn channel_events_named(&self, name: &str) -> Vec<Event> {
         let created = ChannelEvent::Created(Box::new(Creation {
             workspace_id: self.workspace_id,
             kind: ChannelKind::Public,
-            name: Some(ChannelName::parse("general").expect("a name")),
+            name: Some(ChannelName::parse(name).expect("a name")),
             display_name: None,
             description: None,
             topic: None,
             purpose: None,
-            is_general: true,
+            is_general: name == "general",
             created_by: self.users[0],
         }));
         let joined =
@@ -120,11 +125,16 @@ impl Furnished {
 
     /// The event of a message.
     pub fn posted(&self, n: u64, sent_at: DateTime<Utc>) -> Event {
+        self.posted_by(self.users[n as usize % self.users.len()], n, sent_at)
+    }
+
+    /// The event of a message of somebody.
+    pub fn posted_by(&self, author: UserId, n: u64, sent_at: DateTime<Utc>) -> Event {
         let text = text(n);
         Event::Message(MessageEvent::Posted(Box::new(Posting {
             workspace_id: self.workspace_id,
             channel_id: self.channel_id,
-            author: self.users[n as usize % self.users.len()],
+            author,
             kind: Kind::Text,
             formatted: FormattedContent::of(&text),
             content: MessageBody::cut(&text),

@@ -3,6 +3,7 @@
 mod append;
 mod archive;
 mod batch;
+mod cache;
 mod command;
 mod http_history;
 mod http_post;
@@ -20,8 +21,20 @@ use crate::report::Report;
 use crate::runs::is_trial;
 
 /// In the order of the table.
-const NAMES: [&str; 11] =
-    ["append", "batch", "command", "in-process", "read-log", "archive", "visible", "http-post", "http-history", "log-size", "memory"];
+const NAMES: [&str; 12] = [
+    "append",
+    "batch",
+    "command",
+    "in-process",
+    "read-log",
+    "archive",
+    "visible",
+    "http-post",
+    "http-history",
+    "cache",
+    "log-size",
+    "memory",
+];
 
 /// Measures the rows whose names begin so. Each is written down when it is done: what was measured stays when a later one fails.
 pub async fn run(wanted: &str) -> ExitCode {
@@ -57,6 +70,7 @@ async fn measure(name: &str, report: &mut Report) {
         "visible" => visible::measure(report).await,
         "http-post" => http_post::measure(report).await,
         "http-history" => http_history::measure(report).await,
+        "cache" => cache::measure(report).await,
         _ => panic!("{name} has a name and no measurement"),
     }
 }
