@@ -13,7 +13,8 @@ use actix_web::{HttpRequest, web};
 use commands::Commands;
 use commands::relay::RelayStats;
 use projections::cache::Caches;
-use projections::search::{PostgresSearch, Search};
+use projections::search::elasticsearch::ElasticSearch;
+use projections::search::{PostgresSearch, Search, SearchBackend};
 use projections::{Progress, ReadModels, Stores};
 use sqlx::PgPool;
 use tokio::runtime::Handle;
@@ -101,7 +102,7 @@ impl App {
             typing: Typing::new(stores.redis.clone()),
             read_models,
             caches: Caches::new(stores.clone()),
-            search: Search::new(ReadModels::new(pool.clone()), vec![Arc::new(PostgresSearch::new(pool.clone()))]),
+            search: Search::new(ReadModels::new(pool.clone()), search_backends(&stores)),
             progress: stores.progress.clone(),
             sessions: Sessions::new(pool.clone(), cache, settings.session_lifetime),
             passwords: Passwords::new(connect::cores())?,
@@ -156,4 +157,10 @@ impl App {
     pub fn of(request: &HttpRequest) -> Result<web::Data<Self>, Problem> {
         request.app_data::<web::Data<Self>>().cloned().ok_or_else(|| Problem::internal(&std::fmt::Error))
     }
+}
+
+/// What answers searches, in the order in which it is asked: Postgres can whenever anything can.
+fn search_backends(stores: &Stores) -> Vec<Arc<dyn SearchBackend>> {
+    let elastic = ElasticSearch::new(stores).map(|elastic| Arc::new(elastic) as Arc<dyn SearchBackend>);
+    elastic.into_iter().chain([Arc::new(PostgresSearch::new(stores.pool.clone())) as Arc<dyn SearchBackend>]).collect()
 }

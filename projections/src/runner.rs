@@ -19,6 +19,7 @@ use crate::feed::{Feed, Sources};
 use crate::park::{self, ParkedKeys};
 use crate::projector::{ApplyError, Projector};
 use crate::registry;
+use crate::search::elasticsearch;
 use crate::stores::Stores;
 
 /// How often a process that does not hold a projection tries to.
@@ -69,6 +70,9 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) {
     let mut runners = JoinSet::new();
     for projector in registry::projectors(&settings.stores) {
         runners.spawn(keep(settings.clone(), projector, shutdown.clone()));
+    }
+    if settings.stores.elastic.is_some() {
+        runners.spawn(elasticsearch::tend(settings.stores.clone(), shutdown));
     }
     while runners.join_next().await.is_some() {}
 }

@@ -38,6 +38,11 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// The position that the answer must have seen, where the asker said one.
+    pub fn asked_position(&self) -> Option<i64> {
+        (self.min_position > 0).then_some(self.min_position)
+    }
+
     /// An answer that was read at a position of its own.
     pub fn answer_at<T: Serialize>(position: i64, body: T) -> Seen<T> {
         Seen { position, body }

@@ -107,7 +107,7 @@ pub async fn count_messages(
     let (during, rows) = (span(query.from, query.to)?, rows(query.limit)?);
     let by = query.by.ok_or_else(|| Problem::malformed("request.query_invalid", Some("by".into()), "say by what: by=channel, for one"))?;
     let limit = if by == CountedBy::Channel { CHANNELS_MAX } else { rows };
-    let asked = AnalyticsQuery { workspace_id: path.workspace_id, by, during, limit };
+    let asked = AnalyticsQuery { workspace_id: path.workspace_id, by, during, limit, min_position: reading.asked_position() };
     let counted = app.search.analytics(&asked).await?;
     let mut items = match by {
         CountedBy::Channel => by_channel(&app, path.workspace_id, reading.actor, &counted.answer).await?,

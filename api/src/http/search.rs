@@ -104,7 +104,8 @@ pub async fn search_messages(
     app: Data<App>,
 ) -> Result<Seen<MessageHits>, Problem> {
     let rooms = readable_rooms(&app, path.workspace_id, reading.actor).await?;
-    let paging = Paging { order: query.order, after: read_page(query.after.as_deref())?, limit: page_limit(query.limit)? };
+    let (after, limit) = (read_page(query.after.as_deref())?, page_limit(query.limit)?);
+    let paging = Paging { order: query.order, after, limit, min_position: reading.asked_position() };
     let sought = SearchQuery::parse(&query.q, &clock(&app, reading.actor, &query.q).await?)?;
     let asker = Asker { workspace_id: path.workspace_id, user_id: reading.actor, rooms: &rooms };
     let resolved = app.read_models.resolve(&sought, asker, paging).await?;
@@ -190,7 +191,8 @@ pub async fn search_people(
     app.commands.may(reading.actor, path.workspace_id, Permission::MemberList).await?;
     reject_unless_line("q", &query.q, NAME_CHARS_MAX)?;
     let (after, limit) = (Cursor::<PersonKey>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
-    let sought = PeopleQuery { workspace_id: path.workspace_id, text: query.q.clone(), after, limit };
+    let sought =
+        PeopleQuery { workspace_id: path.workspace_id, text: query.q.clone(), after, limit, min_position: reading.asked_position() };
     let mut found = app.search.people(&sought).await?;
     let more = found.answer.len() > usize::from(limit);
     found.answer.truncate(usize::from(limit));

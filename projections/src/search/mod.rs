@@ -9,6 +9,7 @@
 
 pub mod elasticsearch;
 mod highlight;
+mod names;
 mod postgres;
 pub mod query;
 mod resolve;
@@ -102,6 +103,8 @@ pub struct MessageQuery {
     pub after: Option<PageKey>,
     /// The most hits.
     pub limit: u16,
+    /// What the asker has done must be seen up to here.
+    pub min_position: Option<i64>,
 }
 
 /// Whether something is to be so.
@@ -224,6 +227,8 @@ pub struct PeopleQuery {
     pub after: Option<PersonKey>,
     /// The most hits.
     pub limit: u16,
+    /// What the asker has done must be seen up to here.
+    pub min_position: Option<i64>,
 }
 
 /// Somebody who was found. Those who fit best come first; among equals, in order of the identifiers.
@@ -255,6 +260,8 @@ pub struct AnalyticsQuery {
     pub during: Span,
     /// The most buckets: those with the most messages of channels and people, the first ones of days and hours.
     pub limit: u16,
+    /// What the asker has done must be seen up to here.
+    pub min_position: Option<i64>,
 }
 
 /// By what messages are counted.

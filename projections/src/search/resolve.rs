@@ -47,6 +47,8 @@ pub struct Paging {
     pub after: Option<PageKey>,
     /// The most hits.
     pub limit: u16,
+    /// What the asker has done must be seen up to here.
+    pub min_position: Option<i64>,
 }
 
 /// Why a query cannot be asked.
@@ -98,6 +100,7 @@ impl ReadModels {
             order: paging.order,
             after: paging.after,
             limit: paging.limit,
+            min_position: paging.min_position,
         };
         let (mut inside, mut outside) = (None::<HashSet<ChannelId>>, HashSet::new());
         for Term { what, wanted, at } in &query.filters {

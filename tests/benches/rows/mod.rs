@@ -11,6 +11,7 @@ mod in_process;
 mod log_size;
 mod memory;
 mod read_log;
+mod search_elastic;
 mod visible;
 
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ use crate::report::Report;
 use crate::runs::is_trial;
 
 /// In the order of the table.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "append",
     "batch",
     "command",
@@ -32,6 +33,7 @@ const NAMES: [&str; 12] = [
     "http-post",
     "http-history",
     "cache",
+    "search-elastic",
     "log-size",
     "memory",
 ];
@@ -67,6 +69,7 @@ async fn measure(name: &str, report: &mut Report) {
         "memory" => memory::measure(report).await,
         "command" => command::measure(report).await,
         "archive" => archive::measure(report).await,
+        "search-elastic" => search_elastic::measure(report).await,
         "visible" => visible::measure(report).await,
         "http-post" => http_post::measure(report).await,
         "http-history" => http_history::measure(report).await,

@@ -1,6 +1,8 @@
 //! What the search projection keeps in a real Elasticsearch, looked at past our own client.
 
+mod backend;
 mod faults;
+mod moves;
 mod projector;
 mod rebuild;
 

@@ -1,8 +1,11 @@
 //! A workspace that is searched, over one backend or the other.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tests::answer::Answer;
 use tests::person::Person;
+use tests::place::WITH_ELASTICSEARCH;
 use tests::team::id;
 use tests::{Team, TestApp};
 use uuid::Uuid;
@@ -11,7 +14,11 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     Postgres,
+    Elasticsearch,
 }
+
+/// How long Elasticsearch may take to be filled.
+const FILLED_MAX: Duration = Duration::from_secs(60);
 
 /// A server with that backend, and a team on it.
 pub struct House {
@@ -25,12 +32,14 @@ impl Backend {
     pub fn settings(self) -> Vec<(&'static str, &'static str)> {
         match self {
             Self::Postgres => Vec::new(),
+            Self::Elasticsearch => vec![WITH_ELASTICSEARCH],
         }
     }
 
     fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
+            Self::Elasticsearch => "elasticsearch",
         }
     }
 }
@@ -53,6 +62,10 @@ impl House {
         match self.backend {
             // It searches the read tables themselves, and the query waits for those.
             Backend::Postgres => head,
+            Backend::Elasticsearch => {
+                self.app.app().progress.wait_for(projections::SEARCH, head, FILLED_MAX).await.expect("it is filled");
+                head
+            }
         }
     }
 

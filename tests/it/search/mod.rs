@@ -20,6 +20,13 @@ macro_rules! over_every_backend {
                 super::$name(crate::search::house::Backend::Postgres).await;
             })*
         }
+
+        mod elasticsearch {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(crate::search::house::Backend::Elasticsearch).await;
+            })*
+        }
     };
 }
 

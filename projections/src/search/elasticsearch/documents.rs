@@ -9,7 +9,7 @@ use domain::message::Kind;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::search::words;
+use crate::search::{names, words};
 
 /// Which kind of indices a document belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,6 +133,8 @@ struct MemberSource<'a> {
     workspace_id: Uuid,
     username: &'a str,
     display_name: &'a str,
+    /// What they are found by, as all backends part it.
+    names: String,
     email: &'a str,
     title: Option<&'a str>,
     department: Option<&'a str>,
@@ -193,6 +195,7 @@ impl MemberRow {
             workspace_id: self.workspace_id,
             username: &self.username,
             display_name: &self.display_name,
+            names: names::names_of(&self.username, &self.display_name),
             email: &self.email,
             title: self.title.as_deref(),
             department: self.department.as_deref(),

@@ -7,22 +7,31 @@
 //!
 //! Which indices there are, and which of them is read, stands in Postgres ([`models`]), so that an Elasticsearch that was wiped is noticed.
 
+mod analytics;
+mod backend;
+mod breaker;
 mod bulk;
 mod client;
 mod compare;
 mod documents;
 mod indices;
+mod messages;
 mod models;
+mod moves;
 mod node;
+mod people;
 mod projector;
 mod rebuild;
 mod rows;
 
 use std::sync::Arc;
 
+pub use backend::ElasticSearch;
 pub use client::{ElasticError, ElasticSettings, Login};
 pub use models::Rejected;
 pub(crate) use models::{refresh_later, rejected};
+pub use moves::rebalance;
+pub(crate) use moves::tend;
 pub(crate) use projector::{NAME, SearchProjector};
 pub(crate) use rebuild::rebuild;
 

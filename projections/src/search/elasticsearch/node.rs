@@ -83,12 +83,6 @@ impl Elastic {
         self.client.ask(Method::Post, "/_aliases", Some(&json!({"actions": actions}))).await.map(drop)
     }
 
-    /// Adds an alias to an index.
-    pub(super) async fn add_alias(&self, alias: &str, index: &str) -> Result<(), ElasticError> {
-        let body = json!({"actions": [{"add": {"index": index, "alias": alias}}]});
-        self.client.ask(Method::Post, "/_aliases", Some(&body)).await.map(drop)
-    }
-
     /// Drops every index of ours that is not of that model.
     pub(super) async fn drop_others(&self, model: Option<&Model>, also: Option<&Model>) -> Result<(), ElasticError> {
         let all = self.indices(&format!("{}*", self.settings.prefix)).await?;

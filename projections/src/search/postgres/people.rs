@@ -6,14 +6,10 @@
 use sqlx::{PgPool, query_file_as};
 use uuid::Uuid;
 
-use crate::search::{PeopleQuery, PersonHit, PersonKey, SearchError, words};
+use crate::search::{PeopleQuery, PersonHit, PersonKey, SearchError, names, words};
 
 /// The most people among whom typing errors are looked for: those who joined last.
 const NEARLY_AMONG_MAX: i64 = 20_000;
-/// From so many characters on one of them may be wrong.
-const ONE_WRONG_FROM_CHARS: usize = 4;
-/// From so many characters on two of them may be wrong.
-const TWO_WRONG_FROM_CHARS: usize = 8;
 
 /// Somebody, with the words of their names.
 struct Named {
@@ -32,7 +28,7 @@ pub(super) async fn search(pool: &PgPool, query: &PeopleQuery) -> Result<Vec<Per
         Some(PersonKey { distance: 1.., .. }) => Vec::new(),
         after => beginning(pool, query, &sought, after).await?,
     };
-    if hits.len() < limit && sought.chars().count() >= ONE_WRONG_FROM_CHARS {
+    if hits.len() < limit && names::wrong_max(&sought) > 0 {
         hits.extend(nearly(pool, query, &sought).await?);
         hits.truncate(limit);
     }
@@ -51,58 +47,10 @@ async fn beginning(pool: &PgPool, query: &PeopleQuery, sought: &str, after: Opti
 /// Those of whose names a part nearly begins so, the nearest first.
 async fn nearly(pool: &PgPool, query: &PeopleQuery, sought: &str) -> Result<Vec<PersonHit>, SearchError> {
     let file = query_file_as!(Named, "src/search/sql/people_names.sql", query.workspace_id.0, NEARLY_AMONG_MAX);
-    let sought = sought.chars().collect::<Vec<_>>();
-    let wrong_max = if sought.len() >= TWO_WRONG_FROM_CHARS { 2 } else { 1 };
-    let distance = |named: &Named| nearest(&sought, &named.names).filter(|distance| (1..=wrong_max).contains(distance));
+    let (wrong_max, sought) = (names::wrong_max(sought), sought.chars().collect::<Vec<_>>());
+    let distance = |named: &Named| names::nearest(&sought, &named.names).filter(|distance| (1..=wrong_max).contains(distance));
     let mut hits = file.fetch_all(pool).await?.iter().filter_map(|named| Some((distance(named)?, named.user_id))).collect::<Vec<_>>();
     hits.sort_unstable();
     let hits = hits.into_iter().map(|(distance, user_id)| PersonHit { user_id: user_id.into(), distance });
     Ok(hits.filter(|hit| query.after.is_none_or(|after| PersonKey { distance: hit.distance, user_id: hit.user_id } > after)).collect())
-}
-
-/// How far what is looked for is from the beginning of the nearest part of a name. A name that begins so is not among those: it is found
-/// without this.
-fn nearest(sought: &[char], names: &str) -> Option<u16> {
-    let begins = names.match_indices(' ').map(|(at, _)| at + 1).chain([0]);
-    begins.map(|at| distance_to_beginning(sought, &names[at..].chars().take(sought.len() + 2).collect::<Vec<_>>())).min()
-}
-
-/// The fewest characters to insert, leave out, replace or swap with the next (optimal string alignment), to come from what is looked for to
-/// some beginning of the name.
-fn distance_to_beginning(sought: &[char], name: &[char]) -> u16 {
-    let width = name.len() + 1;
-    let mut rows = vec![(0..width).collect::<Vec<usize>>()];
-    for (i, c) in sought.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, d) in name.iter().enumerate() {
-            let replaced = rows[i][j] + usize::from(c != d);
-            let mut least = replaced.min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *c == name[j - 1] && sought[i - 1] == *d {
-                least = least.min(rows[i - 1][j - 1] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    let least = rows.last().and_then(|row| row.iter().min()).copied().unwrap_or_default();
-    u16::try_from(least).unwrap_or(u16::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn distance(sought: &str, names: &str) -> Option<u16> {
-        nearest(&sought.chars().collect::<Vec<_>>(), names)
-    }
-
-    #[test]
-    fn a_beginning_is_no_error_and_each_error_counts_once() {
-        assert_eq!(distance("quin", "ann quincy"), Some(0));
-        assert_eq!(distance("qiun", "ann quincy"), Some(1), "swapped");
-        assert_eq!(distance("quicy", "ann quincy"), Some(1), "left out");
-        assert_eq!(distance("quuincy", "ann quincy"), Some(1), "too much");
-        assert_eq!(distance("quantcy", "ann quincy"), Some(2));
-        assert_eq!(distance("bertha", "ann quincy").map(|distance| distance > 2), Some(true));
-    }
 }

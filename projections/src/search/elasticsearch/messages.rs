@@ -1,0 +1,176 @@
+//! Messages: what a query is in the language of Elasticsearch, and what its answer says.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::backend::findable;
+use super::client::ElasticError;
+use crate::relational::messages::Cursor;
+use crate::search::{
+    Addressee, BackendName, Hit, Hits, Mark, MessageQuery, Order, PageKey, SearchError, Span, TOTAL_MAX, Text, TextTerm, Wanted,
+};
+
+/// The most values of one `terms` clause that Elasticsearch takes by default.
+const TERMS_MAX: usize = 65_536;
+/// How many words the beginning of one may stand for inside a phrase.
+const EXPANSIONS_MAX: u32 = 10_000;
+
+/// A page by relevance can only be one of ours: another backend's scores mean something else.
+pub(super) fn check_page(query: &MessageQuery) -> Result<(), SearchError> {
+    let Some(after) = query.after else { return Ok(()) };
+    let is_ours = after.backend == BackendName::Elasticsearch || query.order == Order::Newest;
+    if is_ours && after.order == query.order { Ok(()) } else { Err(SearchError::ForeignPage) }
+}
+
+/// What Elasticsearch is asked. One hit more than a page has, which says whether there is another page.
+pub(super) fn body(query: &MessageQuery) -> Value {
+    let (wanted, unwanted): (Vec<&TextTerm>, Vec<&TextTerm>) = query.text.iter().partition(|term| term.wanted == Wanted::Yes);
+    let mut filter = findable(query.workspace_id.0);
+    filter.push(in_one_of("channel_id", query.channels.iter().map(|id| id.0).collect()));
+    filter.extend(query.authors.as_ref().map(|authors| in_one_of("user_id", authors.iter().map(|id| id.0).collect())));
+    filter.extend(query.to.iter().map(addressed_to));
+    filter.extend(within(&query.during));
+    filter.extend(up_to_the_first_page(query));
+    let mut must_not = unwanted.iter().map(|term| words(&term.text)).collect::<Vec<_>>();
+    must_not.push(in_one_of("user_id", query.not_authors.iter().map(|id| id.0).collect()));
+    must_not.extend(query.not_to.iter().map(addressed_to));
+    must_not.extend(query.not_during.iter().map(|span| within(span).unwrap_or_else(|| json!({"match_all": {}}))));
+    for (mark, is) in &query.marks {
+        if *is == Wanted::Yes { filter.push(marked(mark)) } else { must_not.push(marked(mark)) }
+    }
+    let must = wanted.iter().map(|term| words(&term.text)).collect::<Vec<_>>();
+    let mut body = json!({
+        "query": {"bool": {"must": must, "filter": filter, "must_not": must_not}},
+        "sort": sort(query.order),
+        "size": query.limit + 1,
+        "_source": false,
+        "docvalue_fields": ["channel_id", "sent_micros"],
+    });
+    match query.after {
+        None => {
+            body["track_total_hits"] = json!(TOTAL_MAX);
+            body["aggs"] = json!({"newest": {"max": {"field": "sent_micros"}}});
+        }
+        Some(after) => {
+            body["track_total_hits"] = json!(false);
+            body["search_after"] = place(&after);
+        }
+    }
+    body
+}
+
+/// Words stand next to each other in any form that English gives them, or as they are; a beginning stands for what begins so.
+fn words(text: &Text) -> Value {
+    let joined = text.words().join(" ");
+    match text {
+        Text::Words(_) => json!({"match_phrase": {"words.stems": joined}}),
+        Text::Exact(_) => json!({"match_phrase": {"words": joined}}),
+        Text::Prefix(words) if words.len() == 1 => json!({"prefix": {"words": {"value": joined}}}),
+        Text::Prefix(_) => json!({"match_phrase_prefix": {"words": {"query": joined, "max_expansions": EXPANSIONS_MAX}}}),
+    }
+}
+
+fn marked(mark: &Mark) -> Value {
+    match mark {
+        Mark::Link => json!({"term": {"has_links": true}}),
+        Mark::File => json!({"term": {"has_files": true}}),
+        Mark::Reaction => json!({"range": {"reaction_count": {"gt": 0}}}),
+        Mark::Emoji(emoji) => json!({"term": {"reactions": emoji}}),
+        Mark::Pinned => json!({"term": {"is_pinned": true}}),
+        Mark::Thread => any(vec![json!({"exists": {"field": "thread_id"}}), json!({"range": {"reply_count": {"gt": 0}}})]),
+    }
+}
+
+fn addressed_to(Addressee { user_id, conversations }: &Addressee) -> Value {
+    let conversation = in_one_of("channel_id", conversations.iter().map(|id| id.0).collect());
+    let by_another = json!({"bool": {"filter": conversation, "must_not": {"term": {"user_id": user_id.0}}}});
+    any(vec![json!({"term": {"mentions": user_id.0}}), by_another])
+}
+
+/// Where there are more values than one clause takes, there are more clauses.
+fn in_one_of(field: &str, ids: Vec<Uuid>) -> Value {
+    match ids.chunks(TERMS_MAX).collect::<Vec<_>>().as_slice() {
+        [] => json!({"match_none": {}}),
+        [all] => json!({"terms": {field: all}}),
+        chunks => any(chunks.iter().map(|chunk| json!({"terms": {field: chunk}})).collect()),
+    }
+}
+
+fn any(clauses: Vec<Value>) -> Value {
+    json!({"bool": {"should": clauses, "minimum_should_match": 1}})
+}
+
+/// Nothing, where the span is open at both ends.
+pub(super) fn within(span: &Span) -> Option<Value> {
+    let mut range = serde_json::Map::new();
+    range.extend(span.from.map(|from| ("gte".to_owned(), json!(from.timestamp_micros()))));
+    range.extend(span.to.map(|to| ("lt".to_owned(), json!(to.timestamp_micros()))));
+    (!range.is_empty()).then(|| json!({"range": {"sent_micros": range}}))
+}
+
+/// What came after the first page was asked for would move the pages by relevance.
+fn up_to_the_first_page(query: &MessageQuery) -> Option<Value> {
+    let after = query.after.filter(|_| query.order == Order::Relevance)?;
+    Some(json!({"range": {"sent_micros": {"lte": after.newest.created_at.timestamp_micros()}}}))
+}
+
+fn sort(order: Order) -> Value {
+    match order {
+        Order::Relevance => json!([{"_score": "desc"}, {"sent_micros": "desc"}, {"message_id": "desc"}]),
+        Order::Newest => json!([{"sent_micros": "desc"}, {"message_id": "desc"}]),
+    }
+}
+
+fn place(after: &PageKey) -> Value {
+    let (micros, id) = (after.place.created_at.timestamp_micros(), after.place.message_id);
+    match after.order {
+        Order::Relevance => json!([after.score, micros, id]),
+        Order::Newest => json!([micros, id]),
+    }
+}
+
+/// What the answer says.
+pub(super) fn page(query: &MessageQuery, answer: &Value) -> Result<Hits, ElasticError> {
+    let unreadable = || ElasticError::Unreadable("a search is answered without hits".into());
+    let found = answer["hits"]["hits"].as_array().ok_or_else(unreadable)?;
+    let mut hits = found.iter().map(hit).collect::<Option<Vec<_>>>().ok_or_else(unreadable)?;
+    let more = hits.len() > usize::from(query.limit);
+    hits.truncate(usize::from(query.limit));
+    let (total, total_is_exact) = match query.after {
+        Some(after) => (after.total, after.total_is_exact),
+        None => {
+            let total = &answer["hits"]["total"];
+            (total["value"].as_u64().ok_or_else(unreadable)?, total["relation"] == "eq")
+        }
+    };
+    let newest = query.after.map_or_else(|| newest(answer), |after| Some(after.newest));
+    let next = hits.last().filter(|_| more).map(|last| {
+        let place = Cursor { created_at: last.created_at, message_id: last.message_id.0 };
+        let (backend, order, newest) = (BackendName::Elasticsearch, query.order, newest.unwrap_or(place));
+        PageKey { backend, order, score: last.score, place, newest, total, total_is_exact }
+    });
+    Ok(Hits { total, total_is_exact, hits, next })
+}
+
+fn hit(found: &Value) -> Option<Hit> {
+    let fields = &found["fields"];
+    Some(Hit {
+        message_id: found["_id"].as_str()?.parse::<Uuid>().ok()?.into(),
+        channel_id: fields["channel_id"][0].as_str()?.parse::<Uuid>().ok()?.into(),
+        created_at: DateTime::<Utc>::from_timestamp_micros(fields["sent_micros"][0].as_i64()?)?,
+        score: score(&found["_score"]),
+    })
+}
+
+/// A score is a single: it is written with as many digits as that takes.
+fn score(value: &Value) -> f32 {
+    value.to_string().parse::<f32>().unwrap_or(0.0)
+}
+
+fn newest(answer: &Value) -> Option<Cursor> {
+    let micros = answer["aggregations"]["newest"]["value"].as_f64()?;
+    // Microseconds since 1970 are exact in a double until the year 2255.
+    let created_at = DateTime::<Utc>::from_timestamp_micros(format!("{micros:.0}").parse().ok()?)?;
+    Some(Cursor { created_at, message_id: Uuid::max() })
+}

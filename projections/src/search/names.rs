@@ -1,0 +1,67 @@
+//! How near a name is to what somebody types: the same for every backend.
+
+use super::words;
+
+/// From so many characters on one of them may be wrong.
+const ONE_WRONG_FROM_CHARS: usize = 4;
+/// From so many characters on two of them may be wrong.
+const TWO_WRONG_FROM_CHARS: usize = 8;
+
+/// The names that somebody is found by: words in lower case, parted by spaces.
+pub(crate) fn names_of(username: &str, display_name: &str) -> String {
+    words::normalised(&format!("{username} {display_name}"))
+}
+
+/// How many characters may be wrong.
+pub(crate) fn wrong_max(sought: &str) -> u16 {
+    match sought.chars().count() {
+        ..ONE_WRONG_FROM_CHARS => 0,
+        ONE_WRONG_FROM_CHARS..TWO_WRONG_FROM_CHARS => 1,
+        TWO_WRONG_FROM_CHARS.. => 2,
+    }
+}
+
+/// How far what is looked for is from the beginning of the nearest part of a name; 0 where a part begins so.
+pub(crate) fn nearest(sought: &[char], names: &str) -> Option<u16> {
+    let begins = names.match_indices(' ').map(|(at, _)| at + 1).chain([0]);
+    begins.map(|at| distance_to_beginning(sought, &names[at..].chars().take(sought.len() + 2).collect::<Vec<_>>())).min()
+}
+
+/// The fewest characters to insert, leave out, replace or swap with the next (optimal string alignment), to come from what is looked for to
+/// some beginning of the name.
+fn distance_to_beginning(sought: &[char], name: &[char]) -> u16 {
+    let mut rows = vec![(0..=name.len()).collect::<Vec<usize>>()];
+    for (i, c) in sought.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, d) in name.iter().enumerate() {
+            let replaced = rows[i][j] + usize::from(c != d);
+            let mut least = replaced.min(rows[i][j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *c == name[j - 1] && sought[i - 1] == *d {
+                least = least.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    let least = rows.last().and_then(|row| row.iter().min()).copied().unwrap_or_default();
+    u16::try_from(least).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn distance(sought: &str, names: &str) -> Option<u16> {
+        nearest(&sought.chars().collect::<Vec<_>>(), names)
+    }
+
+    #[test]
+    fn a_beginning_is_no_error_and_each_error_counts_once() {
+        assert_eq!(distance("quin", "ann quincy"), Some(0));
+        assert_eq!(distance("qiun", "ann quincy"), Some(1), "swapped");
+        assert_eq!(distance("quicy", "ann quincy"), Some(1), "left out");
+        assert_eq!(distance("quuincy", "ann quincy"), Some(1), "too much");
+        assert_eq!(distance("quantcy", "ann quincy"), Some(2));
+        assert_eq!(distance("bertha", "ann quincy").map(|distance| distance > 2), Some(true));
+    }
+}
