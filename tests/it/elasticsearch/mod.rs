@@ -14,6 +14,7 @@ use projections::{RebuildError, RebuildOptions, RebuildReport};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::elastic::{documents, expect};
+use tests::eventually;
 use tests::place::{Place, WITH_ELASTICSEARCH};
 
 use crate::projections::House;
@@ -75,8 +76,15 @@ impl SearchHouse {
         all.into_iter().find(|(found, ..)| *found == id.to_string()).map(|(.., source)| source).unwrap_or_default()
     }
 
+    /// A rebuild, once the one that made the first indices has ended.
     pub async fn rebuild(&self) -> Result<RebuildReport, RebuildError> {
-        projections::rebuild(&self.house.reading.stores, projections::SEARCH, RebuildOptions::default(), |_| {}).await
+        let mut outcome = Err(RebuildError::Outrun);
+        eventually("no other rebuild is under way", async || {
+            outcome = projections::rebuild(&self.house.reading.stores, projections::SEARCH, RebuildOptions::default(), |_| {}).await;
+            !matches!(outcome, Err(RebuildError::UnderWay(_)))
+        })
+        .await;
+        outcome
     }
 
     /// The indices themselves, without their aliases.
