@@ -5,39 +5,47 @@
 -- returns   whether it is granted (1 or 0); for each window how many are left, and in how many microseconds one more is.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local granted = 1
+local granted, used_of, oldest_of = 1, {}, {}
 
 for i, key in ipairs(KEYS) do
     local quota, length = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
-    local newest = redis.call('LINDEX', key, 0)
-    if newest and tonumber(newest) > now then
-        -- The clock was set back: better too many requests than a window that nobody gets out of.
-        redis.call('DEL', key)
-    end
-    local oldest = redis.call('LINDEX', key, -1)
+    local oldest, used = redis.call('LINDEX', key, -1), 0
     while oldest and tonumber(oldest) <= now - length do
         redis.call('RPOP', key)
         oldest = redis.call('LINDEX', key, -1)
     end
-    local used = redis.call('LLEN', key)
-    if used > quota then
-        -- The setting was lowered.
-        redis.call('LTRIM', key, 0, quota - 1)
+    if oldest then
+        used = redis.call('LLEN', key)
+        if tonumber(redis.call('LINDEX', key, 0)) > now then
+            -- The clock was set back: better too many requests than a window that nobody gets out of.
+            redis.call('DEL', key)
+            oldest, used = nil, 0
+        elseif used > quota then
+            -- The setting was lowered.
+            redis.call('LTRIM', key, 0, quota - 1)
+            oldest, used = redis.call('LINDEX', key, -1), quota
+        end
     end
     if used >= quota then
         granted = 0
     end
+    used_of[i], oldest_of[i] = used, tonumber(oldest)
 end
 
 local answer = { granted }
 for i, key in ipairs(KEYS) do
     local quota, length = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+    local used, oldest = used_of[i], oldest_of[i]
     if granted == 1 then
-        redis.call('LPUSH', key, string.format('%.0f', now))
-        redis.call('PEXPIRE', key, math.ceil(length / 1000))
+        used = redis.call('LPUSH', key, string.format('%.0f', now))
+        oldest = oldest or now
+        -- Twice as long, so that not every request has to put it off once more.
+        local window_ms = math.ceil(length / 1000)
+        if redis.call('PTTL', key) < window_ms then
+            redis.call('PEXPIRE', key, 2 * window_ms)
+        end
     end
-    local oldest = redis.call('LINDEX', key, -1)
-    answer[#answer + 1] = quota - redis.call('LLEN', key)
-    answer[#answer + 1] = oldest and tonumber(oldest) + length - now or 0
+    answer[#answer + 1] = quota - used
+    answer[#answer + 1] = oldest and oldest + length - now or 0
 end
 return answer

@@ -3,14 +3,20 @@
 //! The seed has a key per person and channel, `typing:{channel}:{user}`. To list a channel's would mean to look through all keys there are: so here a
 //! channel is one key, `typing:{channel}`, a sorted set of people by until when it holds of each.
 
+mod ends;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::ids::{ChannelId, UserId};
 use projections::cache::{Redis, RedisDown, Script};
 
+use self::ends::Ends;
+
 /// For how long it holds that somebody is typing.
 pub const HOLDS_FOR: Duration = Duration::from_secs(10);
+/// For how long ends are gathered.
+const GATHERED_FOR: Duration = Duration::from_millis(50);
 /// The most people that a list names.
 pub const PEOPLE_MAX: usize = 100;
 
@@ -20,6 +26,7 @@ pub struct Typing {
     redis: Redis,
     say: Arc<Script>,
     look: Arc<Script>,
+    ends: Arc<Ends>,
 }
 
 impl Typing {
@@ -27,7 +34,7 @@ impl Typing {
     #[must_use]
     pub fn new(redis: Redis) -> Self {
         let (say, look) = (Script::new(include_str!("type.lua")), Script::new(include_str!("look.lua")));
-        Self { redis, say: Arc::new(say), look: Arc::new(look) }
+        Self { redis, say: Arc::new(say), look: Arc::new(look), ends: Arc::default() }
     }
 
     /// Says that somebody is typing.
@@ -35,6 +42,7 @@ impl Typing {
     /// # Errors
     /// Redis does not answer.
     pub async fn say(&self, channel_id: ChannelId, user_id: UserId) -> Result<(), RedisDown> {
+        self.ends.take_back(channel_id, user_id);
         let mut call = self.say.on(&self.key(channel_id));
         call.arg(user_id.to_string()).arg(HOLDS_FOR.as_millis().to_string());
         self.redis.run(&self.say, &call).await
@@ -42,8 +50,23 @@ impl Typing {
 
     /// Somebody has stopped, or posted what they typed. Nobody waits for it: it is over in a moment by itself.
     pub fn end(&self, channel_id: ChannelId, user_id: UserId) {
-        let (redis, key) = (self.redis.clone(), self.key(channel_id));
-        tokio::spawn(async move { redis.ask::<i64>(redis::cmd("ZREM").arg(key).arg(user_id.to_string())).await });
+        if self.ends.add(channel_id, user_id) {
+            tokio::spawn(self.clone().tell_ends());
+        }
+    }
+
+    async fn tell_ends(self) {
+        tokio::time::sleep(GATHERED_FOR).await;
+        for (channel_id, people) in self.ends.take_all() {
+            let mut command = redis::cmd("ZREM");
+            command.arg(self.key(channel_id));
+            for user_id in &people {
+                command.arg(user_id.to_string());
+            }
+            if !people.is_empty() && self.redis.ask::<i64>(&command).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Who is typing, the latest first.
