@@ -88,10 +88,10 @@ impl Place {
 
     /// Forgets everything that Redis knows here; returns how many keys that were.
     ///
-    /// # Errors
+    /// # Panics
     /// Redis does not answer.
-    pub async fn empty_redis(&self) -> redis::RedisResult<usize> {
-        empty_redis(&self.redis_prefix).await
+    pub async fn empty_redis(&self) -> usize {
+        empty_redis(&self.redis_prefix).await.expect("Redis")
     }
 }
 

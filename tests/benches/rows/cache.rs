@@ -3,8 +3,8 @@
 use api::auth::sessions::Device;
 use chrono::{SubsecRound, TimeDelta, Utc};
 use commands::EventStore;
+use domain::StreamId;
 use domain::ids::{ChannelId, MessageId, UserId};
-use domain::{Event, StreamId};
 use projections::cache::Caches;
 use projections::{CACHE, RELATIONAL, Stores};
 use serde_json::Value;
