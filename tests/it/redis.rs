@@ -5,6 +5,8 @@ use tests::person::PASSWORD;
 use tests::servers::{address, checkout};
 use tests::{RedisCluster, Team, TestApp, eventually};
 
+use crate::cache::{cached_unread, page_is_right, settled};
+
 /// The seed's persistence: what `CONFIG GET` names, what it says, and what stands in the configuration.
 const PERSISTENCE: [(&str, &str, &[&str]); 5] = [
     ("save", "900 1 300 10 60 10000", &["save 900 1", "save 300 10", "save 60 10000"]),
@@ -45,15 +47,16 @@ async fn the_redis_that_is_shipped_keeps_what_it_is_told_as_the_seed_says() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn everything_works_on_a_cluster_of_three_nodes() {
+async fn on_a_cluster(changes: &[(&str, &str)]) -> (RedisCluster, TestApp) {
     let cluster = RedisCluster::start().await;
-    let settings = [
-        ("BACKSCROLL_REDIS_URL", &*cluster.urls()),
-        ("BACKSCROLL_REDIS_CLUSTER", "true"),
-        ("BACKSCROLL_RATE_LIMITS", "all=1000000/60 message=2/60"),
-    ];
-    let app = TestApp::start_with(&settings).await;
+    let urls = cluster.urls();
+    let settings = [&[("BACKSCROLL_REDIS_URL", urls.as_str()), ("BACKSCROLL_REDIS_CLUSTER", "true")], changes].concat();
+    (cluster, TestApp::start_with(&settings).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_limits_presence_and_typing_work_on_a_cluster_of_three_nodes() {
+    let (cluster, app) = on_a_cluster(&[("BACKSCROLL_RATE_LIMITS", "all=1000000/60 message=2/60")]).await;
     let team = Team::found(&app).await;
     let people = [&team.owner, &team.member, &team.guest];
     eventually("the server is ready", async || app.get("/readyz").await.expect(200)["redis"]["ok"] == true).await;
@@ -92,4 +95,33 @@ async fn everything_works_on_a_cluster_of_three_nodes() {
     team.member.delete("/v1/sessions/current").await.expect(204);
     let presence = team.path(&format!("/members/{}/presence", team.member.id));
     assert_eq!(team.owner.get(&presence).await.expect(200)["presence"], "offline");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_and_unread_counts_come_from_a_cluster_of_three_nodes() {
+    let (_cluster, app) = on_a_cluster(&[]).await;
+    let team = Team::found(&app).await;
+    let mut channels = vec![team.general];
+    for n in 0..6 {
+        channels.push(team.channel(&team.owner, "public", &format!("channel-{n}"), &[&team.member]).await);
+    }
+    for channel in &channels {
+        for n in 0..3 {
+            team.message(&team.owner, *channel, &format!("message {n}")).await;
+        }
+    }
+    settled(&app).await;
+    for channel in &channels {
+        page_is_right(&app, team.id.into(), (*channel).into(), 50).await;
+    }
+    let unread = cached_unread(&app, team.member.id.into(), team.id.into()).await;
+    assert_eq!(unread.channels.iter().map(|channel| channel.unread).sum::<i64>(), 3 * 7, "{unread:?}");
+    team.member
+        .put(&team.general("/read-marker"), json!({"message_id": team.message(&team.owner, team.general, "last").await}))
+        .await
+        .expect(200);
+    let position = settled(&app).await;
+    let seen = team.member.get_at(position, &team.path("/unread")).await.expect(200);
+    let general = seen["channels"].as_array().expect("channels").iter().find(|row| row["channel_id"] == team.general.to_string());
+    assert!(general.is_none_or(|row| row["unread"] == 0), "{seen}");
 }

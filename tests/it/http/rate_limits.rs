@@ -10,6 +10,8 @@ use tests::person::{PASSWORD, send};
 use tests::{Person, Team, TestApp, eventually};
 use tokio::time::Instant;
 
+use crate::cache::settled;
+
 const ME: &str = "/v1/users/me";
 
 /// Everything else is as good as unlimited.
@@ -150,6 +152,8 @@ async fn who_is_not_signed_in_is_limited_by_address() {
 async fn a_person_has_the_best_plan_of_their_workspaces() {
     let app = TestApp::start_with(&[("BACKSCROLL_RATE_LIMITS", "read=0 free.read=1000/60 pro.read=2000/60")]).await;
     let team = Team::found(&app).await;
+    // Plans are read from the read model, which knows of the members a moment later.
+    settled(&app).await;
     let policy = async |token| team.member.with_token(token).get(ME).await.header("ratelimit-policy").map(str::to_owned);
     assert_eq!(policy(team.member.token.clone()).await.as_deref(), Some(r#""read";q=1000;w=60"#));
     sqlx::query("UPDATE read.workspaces SET plan_type = 'pro'").execute(&app.app().pool).await.expect("the plan");
