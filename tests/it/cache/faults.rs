@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::ids::{ChannelId, UserId, WorkspaceId};
 use projections::cache::{MarkerMove, Redis};
-use redis::cmd;
+use redis::{AsyncCommands, cmd};
 use serde_json::json;
 use tests::servers::address;
 use tests::{Team, TestApp, eventually};
@@ -38,12 +38,18 @@ impl Snapshot {
 
     /// What a Redis does that was killed and lost the last of what it was told: it has older keys, and no scripts.
     async fn restart_with(&self, app: &TestApp) {
-        let redis = admin();
-        app.empty_redis().await;
+        let client = redis::Client::open(address("BACKSCROLL_REDIS_URL")).expect("the address of Redis");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("Redis");
+        // In one go, as a restart does it: nobody finds the old keys while their scripts are still there.
+        let mut restart = redis::pipe();
+        restart.atomic();
+        let keys: Vec<String> = connection.keys(format!("{}*", app.redis_prefix)).await.expect("the keys");
+        restart.del(&keys).ignore();
         for (key, dump, ttl) in &self.0 {
-            let _: String = redis.ask(cmd("RESTORE").arg(key).arg(ttl).arg(dump).arg("REPLACE")).await.expect("a key");
+            restart.cmd("RESTORE").arg(key).arg(ttl).arg(dump).arg("REPLACE").ignore();
         }
-        let _: String = redis.ask(cmd("SCRIPT").arg("FLUSH")).await.expect("no scripts");
+        restart.cmd("SCRIPT").arg("FLUSH").ignore();
+        restart.query_async::<()>(&mut connection).await.expect("Redis as it was");
     }
 }
 

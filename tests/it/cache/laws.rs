@@ -1,6 +1,6 @@
 //! What holds of the cache whatever people do: it is what Postgres says, and that is what the log and the markers say.
 
-use tests::TestApp;
+use tests::{RedisCluster, TestApp};
 
 use super::world::{Chance, World};
 use super::{cached_unread, page_is_right, settled};
@@ -25,36 +25,42 @@ async fn everything_is_right(app: &TestApp, world: &World<'_>, limit: u16) {
     }
 }
 
-async fn a_history(seed: u64) {
-    let app = TestApp::start().await;
-    let (mut chance, mut world) = (Chance::new(seed), World::found(&app).await);
+async fn a_history(app: &TestApp, seed: u64) {
+    let (mut chance, mut world) = (Chance::new(seed), World::found(app).await);
     for step in 0..STEPS {
         world.step(&mut chance).await;
         if step % LOOK_EVERY == 0 {
             let limit = u16::try_from(1 + chance.below(60)).expect("a limit");
-            everything_is_right(&app, &world, limit).await;
+            everything_is_right(app, &world, limit).await;
         }
         // Somebody looks while others write: the counts are as of some moment, and of no message that never was.
         let reader = world.people[chance.below(world.people.len())];
         let unread = app.app().caches.unread(reader, world.team.workspace_id, 0).await.expect("counts");
         assert!(unread.channels.iter().all(|channel| channel.unread >= 0 && channel.mentions >= 0), "{unread:?}");
     }
-    everything_is_right(&app, &world, 101).await;
+    everything_is_right(app, &world, 101).await;
     let stats = app.app().caches.stats();
     assert!(stats.hits.load(std::sync::atomic::Ordering::Relaxed) > 0, "the cache was used: {stats:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unread_counts_and_pages_are_a_recount_of_the_log_after_one_random_history() {
-    a_history(1).await;
+    a_history(&TestApp::start().await, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unread_counts_and_pages_are_a_recount_of_the_log_after_another() {
-    a_history(20_261_122).await;
+    a_history(&TestApp::start().await, 20_261_122).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unread_counts_and_pages_are_a_recount_of_the_log_after_a_third() {
-    a_history(0x5EED).await;
+    a_history(&TestApp::start().await, 0x5EED).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unread_counts_and_pages_are_a_recount_of_the_log_on_a_cluster_of_three_nodes() {
+    let cluster = RedisCluster::start().await;
+    let app = TestApp::start_with(&[("BACKSCROLL_REDIS_URL", &*cluster.urls()), ("BACKSCROLL_REDIS_CLUSTER", "true")]).await;
+    a_history(&app, 3).await;
 }
