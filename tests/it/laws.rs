@@ -22,7 +22,7 @@ use crate::support::{Team, asked, post, sign_up};
 const CATCH_UP_MAX: Duration = Duration::from_secs(120);
 
 /// A workspace that everybody in the archives fits into.
-async fn workspace(commands: &Commands) -> Team {
+pub async fn workspace(commands: &Commands) -> Team {
     let owner = sign_up(commands, &format!("owner-{}", Uuid::now_v7().simple())).await;
     let team = Team { owner, workspace_id: WorkspaceId(Uuid::now_v7()), general: ChannelId(Uuid::now_v7()) };
     let details = Details { name: WorkspaceName::parse("Hollow Hill").expect("a name"), description: None, avatar_url: None };

@@ -13,6 +13,7 @@ pub mod eventually;
 pub mod person;
 pub mod place;
 pub mod program;
+pub mod searches;
 pub mod servers;
 pub mod team;
 

@@ -78,11 +78,11 @@ pub async fn import_only(database: &TestDatabase, archive: &Path) {
 }
 
 /// A workspace for an archive.
-async fn workspace(commands: &Commands) -> WorkspaceId {
+pub async fn workspace(commands: &Commands) -> WorkspaceId {
     Furnished::with(commands.store(), 1).await.workspace_id
 }
 
-async fn import_into(commands: &Commands, workspace_id: WorkspaceId, archive: &Path) -> u64 {
+pub async fn import_into(commands: &Commands, workspace_id: WorkspaceId, archive: &Path) -> u64 {
     let importer = UserId::SYSTEM;
     let settings = Settings { workspace_id, importer, at: Utc::now(), correlation_id: Uuid::now_v7(), limits: Limits::default() };
     import::slack(commands.store(), archive, &settings, &()).await.expect("an import").events_appended()
@@ -101,7 +101,7 @@ async fn plain_copy(pool: &PgPool) -> Duration {
     for table in tables {
         let out = format!("COPY read.{table} TO STDOUT (FORMAT binary)");
         let chunks = pool.copy_out_raw(&out).await.expect("a copy").try_collect::<Vec<_>>().await.expect("the rows");
-        let create = format!("CREATE TABLE reference.{table} (LIKE read.{table} INCLUDING DEFAULTS)");
+        let create = format!("CREATE TABLE reference.{table} (LIKE read.{table} INCLUDING DEFAULTS INCLUDING GENERATED)");
         sqlx::raw_sql(&create).execute(pool).await.expect("a table");
         let began = Instant::now();
         let mut copy = pool.copy_in_raw(&format!("COPY reference.{table} FROM STDIN (FORMAT binary)")).await.expect("a copy");

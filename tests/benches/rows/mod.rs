@@ -11,6 +11,7 @@ mod in_process;
 mod log_size;
 mod memory;
 mod read_log;
+mod search;
 mod search_elastic;
 mod visible;
 
@@ -22,7 +23,7 @@ use crate::report::Report;
 use crate::runs::is_trial;
 
 /// In the order of the table.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "append",
     "batch",
     "command",
@@ -33,6 +34,7 @@ const NAMES: [&str; 13] = [
     "http-post",
     "http-history",
     "cache",
+    "search",
     "search-elastic",
     "log-size",
     "memory",
@@ -69,6 +71,7 @@ async fn measure(name: &str, report: &mut Report) {
         "memory" => memory::measure(report).await,
         "command" => command::measure(report).await,
         "archive" => archive::measure(report).await,
+        "search" => search::measure(report).await,
         "search-elastic" => search_elastic::measure(report).await,
         "visible" => visible::measure(report).await,
         "http-post" => http_post::measure(report).await,

@@ -36,6 +36,13 @@ impl Backend {
         }
     }
 
+    /// The projection that it searches.
+    pub fn projection(self) -> &'static str {
+        match self {
+            Self::Postgres => projections::RELATIONAL,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",

@@ -4,6 +4,7 @@
 
 mod analytics;
 mod house;
+mod kept;
 mod language;
 mod life;
 mod pages;

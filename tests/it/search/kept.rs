@@ -1,0 +1,72 @@
+//! The searches that the project keeps find what a plain scan of all messages finds. Over the small archive here, where it lies beside the
+//! project; over the large one in `make bench`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use api::auth::sessions::Device;
+use chrono::Utc;
+use commands::import::{self, Limits, Settings};
+use projections::search::TOTAL_MAX;
+use reqwest::Client;
+use serde_json::Value;
+use tests::person::send;
+use tests::searches::{everything_said, kept};
+use tests::{TestApp, servers};
+use uuid::Uuid;
+
+use super::house::{Backend, escaped};
+use super::over_every_backend;
+
+/// How long a projection may take to have the archive.
+const CATCH_UP_MAX: Duration = Duration::from_secs(120);
+
+over_every_backend!(the_kept_searches_find_what_a_plain_scan_finds);
+
+async fn the_kept_searches_find_what_a_plain_scan_finds(backend: Backend) {
+    let archive = servers::checkout().join("../shared/data/gitter-slack-export-small.zip");
+    if !archive.exists() {
+        println!("{archive:?} is not beside the project, and not used");
+        return;
+    }
+    let app = TestApp::start_with(&backend.settings()).await;
+    let team = crate::laws::workspace(&app.app().commands).await;
+    let (workspace_id, importer) = (team.workspace_id, team.owner);
+    let settings = Settings { workspace_id, importer, at: Utc::now(), correlation_id: Uuid::now_v7(), limits: Limits::default() };
+    import::slack(app.app().commands.store(), &archive, &settings, &()).await.expect("an import");
+    let head = app.app().commands.store().catch_up().await.expect("the head");
+    app.app().progress.wait_for(backend.projection(), head, CATCH_UP_MAX).await.expect("everything is projected");
+    let (token, _) = app.app().sessions.start(team.owner, Device::default()).await.expect("a session");
+    let ask = async |path: String| send(Client::new().get(format!("{}{path}", app.url)).bearer_auth(token.expose())).await;
+
+    let said = everything_said(&app.app().pool).await;
+    let mut found_some = 0;
+    for search in kept() {
+        let path = format!("/v1/workspaces/{workspace_id}/search/messages?q={}&order=newest&limit=100", escaped(search.query));
+        let expected = said.iter().filter(|said| search.means(said)).map(|said| said.message_id.to_string()).collect::<Vec<_>>();
+        let first = ask(path.clone()).await;
+        if first.status == 400 {
+            // The small archive lacks some of the people and channels.
+            let wrong = first.expect_problem(400, "search.query_invalid")["detail"].to_string();
+            assert!(search.authors().into_iter().chain(search.channels()).any(|name| wrong.contains(name)), "{}: {wrong}", search.query);
+            continue;
+        }
+        let mut page = first.expect(200);
+        let total = page["total"].as_u64();
+        assert_eq!(total, Some(TOTAL_MAX.min(expected.len() as u64)), "{}", search.query);
+        let mut found = ids(&page);
+        while let Some(next) = page["next"].as_str() {
+            page = ask(format!("{path}&after={next}")).await.expect(200);
+            found.extend(ids(&page));
+        }
+        assert_eq!(found, expected, "{}", search.query);
+        assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), found.len(), "{}", search.query);
+        found_some += usize::from(!found.is_empty());
+    }
+    assert!(found_some > 30, "{found_some} searches found something");
+}
+
+fn ids(page: &Value) -> Vec<String> {
+    let id = |hit: &Value| hit["message"]["message_id"].as_str().expect("a message").to_owned();
+    page["items"].as_array().expect("hits").iter().map(id).collect()
+}
