@@ -1,6 +1,6 @@
 //! Messages, by the words of their `search_vector` and by what their rows say.
 //!
-//! The newest hits are found first, month by month, and no more than [`TOTAL_MAX`] and one of them: those are counted, and those are ranked.
+//! The newest hits are found first, and no more than [`TOTAL_MAX`] and one of them: those are counted, and those are ranked.
 //! So a word that half of all messages have costs no more than one that a thousand have, and what is ranked is what people look for.
 
 use chrono::{DateTime, Utc};
@@ -14,6 +14,15 @@ use crate::search::{Addressee, BackendName, Hit, Hits, MessageQuery, Order, Page
 
 /// How much a word counts by its weight (D, C, B, A): that a message has the stem, and a little more that it has the very form.
 const WEIGHTS: &str = "'{0, 0, 0.2, 1}'";
+
+/// The newest two months, the six before, and the rest, in this order: what comes later is not looked at where enough was found before. A
+/// nested loop is the only way to run a LATERAL with a LIMIT, and keeps their order. By itself Postgres would sort all hits of all months.
+const AGES: &str = "(SELECT COALESCE((array_agg(month ORDER BY month DESC))[2], '-infinity') AS recent,
+                            COALESCE((array_agg(month ORDER BY month DESC))[8], '-infinity') AS past
+                     FROM (SELECT to_timestamp(right(c.relname, 7), 'YYYY_MM') AS month
+                           FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+                           WHERE i.inhparent = to_regclass('messages')) months) ages
+                    CROSS JOIN LATERAL (VALUES (recent, 'infinity'::timestamptz), (past, recent), ('-infinity', past)) age (since, until)";
 
 type Statement = QueryBuilder<'static, Postgres>;
 
@@ -47,9 +56,11 @@ pub(super) async fn search(pool: &PgPool, query: &MessageQuery) -> Result<Hits, 
 /// Not checked when it is compiled: conditions that nobody asks for are not in it, because no plan fits all that could be asked.
 fn statement(query: &MessageQuery) -> Statement {
     let (wanted, unwanted) = (Lexemes::wanted(query), Lexemes::unwanted(query));
-    let mut sql = Statement::new("WITH candidates AS MATERIALIZED (SELECT message_id, channel_id, created_at, ");
+    let mut sql = Statement::new("WITH candidates AS MATERIALIZED (SELECT found.* FROM ");
+    sql.push(AGES).push(" CROSS JOIN LATERAL (SELECT message_id, channel_id, created_at, ");
     sql.push(if is_ranked(query) { "search_vector" } else { "NULL::tsvector AS search_vector" });
-    sql.push(" FROM messages m WHERE NOT is_deleted AND message_type <> 'system' AND workspace_id = ").push_bind(query.workspace_id.0);
+    sql.push(" FROM messages m WHERE created_at >= since AND created_at < until");
+    sql.push(" AND NOT is_deleted AND message_type <> 'system' AND workspace_id = ").push_bind(query.workspace_id.0);
     in_channels(&mut sql, query);
     if let Some(wanted) = &wanted {
         sql.push(" AND search_vector @@ (SELECT ");
@@ -65,6 +76,7 @@ fn statement(query: &MessageQuery) -> Statement {
     when(&mut sql, query);
     up_to_the_end_of_the_page_before(&mut sql, query);
     sql.push(" ORDER BY created_at DESC, message_id DESC LIMIT ").push_bind(candidates(query));
+    sql.push(") found LIMIT ").push_bind(candidates(query));
     sql.push("), hits AS (SELECT message_id, channel_id, created_at, ");
     match &wanted {
         Some(wanted) if is_ranked(query) => {
