@@ -69,6 +69,7 @@ struct Body<'a> {
     field: Option<&'a str>,
     /// Where in that part it is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
     place: Option<&'a Place>,
     /// The request, as it is named in the server's log.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -116,7 +116,7 @@ async fn redis_is_emptied_and_set_back_under_load_and_nobody_is_answered_wrongly
             let text = format!("{who} {said}");
             let position = post(commands, &asked(who), channel, &text).await.expect("a message").position;
             app.app().progress.wait_for(projections::RELATIONAL, position, Duration::from_secs(20)).await.expect("a position");
-            if said % 2 == 0 {
+            if said.is_multiple_of(2) {
                 drop(app.app().progress.wait_for(projections::CACHE, position, Duration::from_millis(300)).await);
             }
             let page = caches.recent_messages(team.workspace_id, channel, 60, position).await.expect("a page");

@@ -40,6 +40,7 @@ impl Backend {
     pub fn projection(self) -> &'static str {
         match self {
             Self::Postgres => projections::RELATIONAL,
+            Self::Elasticsearch => projections::SEARCH,
         }
     }
 
