@@ -1,6 +1,6 @@
 //! How much one may ask: true sliding windows for each person and class of request, and for each person's messages in a channel.
 //!
-//! The windows are in Redis ([`windows`]), so that all servers share them. Without Redis every process keeps windows of its own ([`local`]): nobody
+//! The windows are in Redis (`windows`), so that all servers share them. Without Redis every process keeps windows of its own (`local`): nobody
 //! is locked out, and nobody is let in without a limit. What a request counts as is decided in [`class`]; how much of that there may be is a setting
 //! ([`policy`]).
 //!

@@ -1,9 +1,9 @@
 //! What is kept in Redis: a copy of what Postgres could answer, for speed alone. Redis may be gone, emptied or behind at any time, and
 //! nobody is answered wrongly for it (docs/decisions/0009-the-cache-follows-the-read-tables.md).
 //!
-//! [`Redis`] is the one connection; [`Caches`] is what the doors read from: [`page`] the newest messages of a channel, [`unread`] what
-//! somebody has not read, [`read_marker`] how far they have, [`members`] who is in a channel. [`projector`] keeps it up with the log, and
-//! [`generation`] says what of it is to be believed.
+//! [`Redis`] is the one connection; [`Caches`] is what the doors read from: `page` the newest messages of a channel, `unread` what
+//! somebody has not read, `read_marker` how far they have, `members` who is in a channel. `projector` keeps it up with the log, and
+//! `generation` says what of it is to be believed.
 
 mod breaker;
 mod caches;

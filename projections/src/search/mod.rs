@@ -4,8 +4,8 @@
 //! Who may read what is not decided here: the caller says which channels the asker may read at this moment ([`MessageQuery::channels`]), and
 //! a backend looks nowhere else, not for a total either.
 //!
-//! What every backend must agree on stands in one place: what a word is ([`words`]), which messages can be found, and what `has:link` and its
-//! like mean ([`searchable`]).
+//! What every backend must agree on stands in one place: what a word is (`words`), which messages can be found, and what `has:link` and its
+//! like mean (`searchable`).
 
 pub mod elasticsearch;
 mod highlight;
