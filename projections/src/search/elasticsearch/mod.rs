@@ -1,11 +1,11 @@
 //! Elasticsearch: a document for each message and each member, made from the rows of the read tables, and the backend that searches them.
 //!
-//! A document is a function of rows ([`documents`]), and its version is the position of the relational projection that the rows were read
+//! A document is a function of rows (`documents`), and its version is the position of the relational projection that the rows were read
 //! at. So it does not matter who writes a document, how often, or how late: what is older than what is there is left out. The projector
-//! ([`projector`]) writes what events touch; a rebuild ([`rebuild`]) writes everything into new indices beside the live ones, proves them equal
-//! to the rows, and switches; a workspace that has grown moves to indices of its own ([`moves`]).
+//! (`projector`) writes what events touch; a rebuild (`rebuild`) writes everything into new indices beside the live ones, proves them equal
+//! to the rows, and switches; a workspace that has grown moves to indices of its own (`moves`).
 //!
-//! Which indices there are, and which of them is read, stands in Postgres ([`models`]), so that an Elasticsearch that was wiped is noticed.
+//! Which indices there are, and which of them is read, stands in Postgres (`models`), so that an Elasticsearch that was wiped is noticed.
 
 mod analytics;
 mod backend;
