@@ -28,6 +28,21 @@ pub(crate) async fn try_hold(connection: &mut PgConnection, projection: &str) ->
     query_scalar!(r#"SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS "held!""#, key).fetch_one(connection).await
 }
 
+/// Whether nobody else builds the projection anew, or moves parts of it: then this connection does, until [`end_rebuilding`] or its end.
+pub(crate) async fn try_rebuild(connection: &mut PgConnection, projection: &str) -> sqlx::Result<bool> {
+    let key = format!("backscroll rebuild {projection}");
+    query_scalar!(r#"SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS "held!""#, key).fetch_one(connection).await
+}
+
+/// Lets the next rebuild begin at once: of a connection that has ended, Postgres lets the locks go only a moment later.
+pub(crate) async fn end_rebuilding(connection: &mut PgConnection, projection: &str) {
+    let key = format!("backscroll rebuild {projection}");
+    let ended = query_scalar!("SELECT pg_advisory_unlock(hashtextextended($1, 0))", key).fetch_one(connection).await;
+    if let Err(error) = ended {
+        tracing::debug!(%error, projection, "the lock of a rebuild goes with its connection");
+    }
+}
+
 /// Begins an epoch: whoever held the projection before is fenced off.
 pub(crate) async fn begin_epoch(connection: &mut PgConnection, projection: &str, holder: &str) -> sqlx::Result<Checkpoint> {
     query_as!(

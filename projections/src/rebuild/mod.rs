@@ -67,6 +67,7 @@ pub async fn rebuild(
         Ok(_) => drop(cache::begin_generation(&stores.pool).await?),
         Err(_) => shadow.discard().await,
     }
+    shadow.close().await;
     report
 }
 

@@ -6,7 +6,7 @@ use sqlx::{Connection, Executor, PgConnection, PgPool, query, query_scalar};
 use tracing::warn;
 
 use super::report::RebuildError;
-use crate::relational;
+use crate::{checkpoint, relational};
 
 /// The schema that is read from.
 pub(super) const LIVE: &str = "read";
@@ -35,8 +35,7 @@ impl Shadow {
     /// Takes the lock.
     pub(super) async fn open(pool: &PgPool) -> Result<Self, RebuildError> {
         let mut connection = connect(pool).await?;
-        let free = query_scalar!(r#"SELECT pg_try_advisory_lock(hashtextextended('backscroll rebuild relational', 0)) AS "free!""#);
-        if !free.fetch_one(&mut connection).await? {
+        if !checkpoint::try_rebuild(&mut connection, relational::NAME).await? {
             return Err(RebuildError::UnderWay(relational::NAME.into()));
         }
         Ok(Self { pool: pool.clone(), connection })
@@ -116,13 +115,18 @@ impl Shadow {
     }
 
     /// Leaves nothing behind of a rebuild that failed.
-    pub(super) async fn discard(mut self) {
+    pub(super) async fn discard(&mut self) {
         let dropped = self.connection.execute(format!("DROP SCHEMA IF EXISTS {NEXT} CASCADE").as_str()).await.map(drop);
         let forgotten = self.forget_checkpoint().await;
         if let Err(error) = dropped.and(forgotten) {
             // The next rebuild drops it.
             warn!(%error, schema = NEXT, "a failed rebuild could not be cleared away");
         }
+    }
+
+    /// Lets the next one begin.
+    pub(super) async fn close(mut self) {
+        checkpoint::end_rebuilding(&mut self.connection, relational::NAME).await;
     }
 
     async fn forget_checkpoint(&mut self) -> sqlx::Result<()> {

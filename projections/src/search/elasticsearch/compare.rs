@@ -21,6 +21,8 @@ const ROUNDS_MAX: usize = 10;
 const PAGE_DOCUMENTS: i64 = 2 * COMPARED_ROWS;
 /// How many documents that differ are looked at again: so many are no matter of time.
 const SUSPECTS_MAX: usize = 10_000;
+/// How many documents are looked at again in one question: while an import goes on, thousands of rows have come in since the last one.
+const JUDGED_DOCUMENTS: usize = 1_000;
 
 /// A document, as far as it is compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,27 +105,40 @@ async fn judge(
     suspects: &BTreeSet<(Family, String)>,
 ) -> Result<Suspects, RebuildError> {
     let mut differing = Suspects::new();
-    for (family, id) in suspects.iter().take(SUSPECTS_MAX) {
-        let row = row(connection, *family, id).await?;
-        let found = by_id(elastic, building, *family, id).await?;
-        let index =
-            || row.as_ref().and_then(|row| building.model.written_to(row).into_iter().next()).unwrap_or_else(|| family.as_str().into());
-        if row.as_ref().map(|row| row.checksum) != found.as_ref().map(|found| found.checksum) {
-            let count = |there: bool| i64::from(there);
-            let difference = Difference { table: index(), live_rows: count(row.is_some()), new_rows: count(found.is_some()) };
-            differing.insert((*family, id.clone()), (index(), difference));
+    for family in [Family::Users, Family::Messages] {
+        let of_family = suspects.iter().filter(|(of, _)| *of == family).take(SUSPECTS_MAX);
+        let ids = of_family.map(|(_, id)| id.as_str()).collect::<Vec<_>>();
+        elastic.refresh(&pattern(building, family)).await?;
+        for ids in ids.chunks(JUDGED_DOCUMENTS) {
+            let rows = rows_of(connection, family, ids).await?;
+            let found = search(elastic, building, family, &json!({"ids": {"values": ids}})).await?;
+            let differ = ids.iter().filter(|id| rows.get(**id).map(|row| row.checksum) != found.get(**id).map(|found| found.checksum));
+            for id in differ {
+                let row = rows.get(*id);
+                let index = row.and_then(|row| building.model.written_to(row).into_iter().next());
+                let index = index.unwrap_or_else(|| family.as_str().into());
+                let (live_rows, new_rows) = (i64::from(row.is_some()), i64::from(found.contains_key(*id)));
+                let difference = Difference { table: index.clone(), live_rows, new_rows };
+                differing.insert((family, (*id).to_owned()), (index, difference));
+            }
         }
     }
     Ok(differing)
 }
 
-async fn row(connection: &mut PgConnection, family: Family, id: &str) -> sqlx::Result<Option<Document>> {
-    let ids = id.split(':').filter_map(|id| id.parse().ok()).collect::<Vec<Uuid>>();
-    match (family, ids.as_slice()) {
-        (Family::Messages, [id]) => Ok(rows::messages(connection, &[*id]).await?.into_iter().next().map(|(document, _)| document)),
-        (Family::Users, [workspace_id, user_id]) => Ok(rows::members(connection, &[(*workspace_id, *user_id)]).await?.into_iter().next()),
-        (Family::Messages | Family::Users, _) => Ok(None),
-    }
+/// What the rows say of those documents, by identifier.
+async fn rows_of(connection: &mut PgConnection, family: Family, ids: &[&str]) -> sqlx::Result<BTreeMap<String, Document>> {
+    let rows = match family {
+        Family::Messages => {
+            let ids = ids.iter().filter_map(|id| id.parse().ok()).collect::<Vec<_>>();
+            rows::messages(connection, &ids).await?.into_iter().map(|(document, _)| document).collect()
+        }
+        Family::Users => {
+            let key = |id: &str| id.split_once(':').and_then(|(workspace, user)| Some((workspace.parse().ok()?, user.parse().ok()?)));
+            rows::members(connection, &ids.iter().filter_map(|id| key(id)).collect::<Vec<_>>()).await?
+        }
+    };
+    Ok(rows.into_iter().map(|row: Document| (row.id.clone(), row)).collect())
 }
 
 /// The documents whose identifiers are behind `after`, and not behind `last`.
@@ -140,11 +155,6 @@ async fn found_between(
         range["lte"] = json!(last);
     }
     search(elastic, building, family, &json!({"range": {field: range}})).await
-}
-
-async fn by_id(elastic: &Elastic, building: &Building<'_>, family: Family, id: &str) -> Result<Option<Found>, ElasticError> {
-    elastic.refresh(&pattern(building, family)).await?;
-    Ok(search(elastic, building, family, &json!({"ids": {"values": [id]}})).await?.remove(id))
 }
 
 async fn search(

@@ -49,12 +49,23 @@ pub async fn rebalance(stores: &Stores, emptied_after: Duration) -> Result<Vec<U
         Err(RebuildError::UnderWay(_)) => return Ok(Vec::new()),
         connection => connection?,
     };
-    let Some(model) = models::live(&mut connection, &elastic.settings.prefix).await? else { return Ok(Vec::new()) };
-    empty_left_places(&elastic, &mut connection, &model, emptied_after).await?;
+    let moved = move_all(stores, &elastic, &mut connection, emptied_after).await;
+    checkpoint::end_rebuilding(&mut connection, NAME).await;
+    moved
+}
+
+async fn move_all(
+    stores: &Stores,
+    elastic: &Elastic,
+    connection: &mut PgConnection,
+    emptied_after: Duration,
+) -> Result<Vec<Uuid>, RebuildError> {
+    let Some(model) = models::live(connection, &elastic.settings.prefix).await? else { return Ok(Vec::new()) };
+    empty_left_places(elastic, connection, &model, emptied_after).await?;
     let mut moved = Vec::new();
-    for (workspace_id, place) in places(&mut connection, &elastic).await? {
+    for (workspace_id, place) in places(connection, elastic).await? {
         if is_to_move(&model, workspace_id, place) {
-            move_workspace(stores, &elastic, &mut connection, model.model_id, workspace_id, place).await?;
+            move_workspace(stores, elastic, connection, model.model_id, workspace_id, place).await?;
             moved.push(workspace_id);
         }
     }

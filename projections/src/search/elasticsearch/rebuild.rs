@@ -34,28 +34,37 @@ type Observe<'a> = &'a (dyn Fn(RebuildProgress) + Send + Sync);
 pub(crate) async fn rebuild(stores: &Stores, options: RebuildOptions, observe: Observe<'_>) -> Result<RebuildReport, RebuildError> {
     let elastic = stores.elastic.clone().ok_or_else(|| RebuildError::Unknown(NAME.into()))?;
     let mut connection = take_the_lock(stores).await?;
-    elastic.put_templates().await?;
-    let built = build(stores, &elastic, &mut connection, options, observe).await;
+    let built = match elastic.put_templates().await {
+        Ok(()) => build(stores, &elastic, &mut connection, options, observe).await,
+        Err(error) => Err(error.into()),
+    };
     if built.is_err() {
         discard(&elastic, &mut connection).await;
     }
+    checkpoint::end_rebuilding(&mut connection, NAME).await;
     built
 }
 
 /// Sees to it that there are live indices, and that searches are led to them. The caller holds the projection.
 pub(super) async fn ensure_live(stores: &Stores, elastic: &Elastic) -> Result<(), ApplyError> {
     let mut connection = take_the_lock(stores).await.map_err(other)?;
+    let ensured = find_or_fill(stores, elastic, &mut connection).await;
+    checkpoint::end_rebuilding(&mut connection, NAME).await;
+    ensured
+}
+
+async fn find_or_fill(stores: &Stores, elastic: &Elastic, connection: &mut PgConnection) -> Result<(), ApplyError> {
     elastic.put_templates().await.map_err(elsewhere)?;
-    if let Some(model) = models::live(&mut connection, &elastic.settings.prefix).await? {
+    if let Some(model) = models::live(connection, &elastic.settings.prefix).await? {
         if elastic.has(&model).await.map_err(elsewhere)? {
             let aliases = model.reading_aliases(&elastic.indices(&model.pattern()).await.map_err(elsewhere)?);
             return elastic.point_aliases(&model, &aliases).await.map_err(elsewhere);
         }
         tracing::warn!(model = model.model_id, "elasticsearch has lost its indices: they are built anew");
-        models::forget(&mut connection, model.model_id).await?;
+        models::forget(connection, model.model_id).await?;
     }
     let options = RebuildOptions { accept_differences: true, ..RebuildOptions::default() };
-    let report = build(stores, elastic, &mut connection, options, &|_| {}).await.map_err(other)?;
+    let report = build(stores, elastic, connection, options, &|_| {}).await.map_err(other)?;
     tracing::info!(documents = report.events, position = report.position, seconds = report.elapsed.as_secs(), "elasticsearch was filled");
     for difference in report.differences {
         tracing::error!(%difference, "an index differs from the rows: `backscroll projections` lists documents that were not taken");
@@ -66,8 +75,7 @@ pub(super) async fn ensure_live(stores: &Stores, elastic: &Elastic) -> Result<()
 /// One rebuild, or move, at a time.
 pub(super) async fn take_the_lock(stores: &Stores) -> Result<PgConnection, RebuildError> {
     let mut connection = runner::connect(&stores.pool).await?;
-    let free = query_scalar!(r#"SELECT pg_try_advisory_lock(hashtextextended('backscroll rebuild search', 0)) AS "free!""#);
-    if free.fetch_one(&mut connection).await? { Ok(connection) } else { Err(RebuildError::UnderWay(NAME.into())) }
+    if checkpoint::try_rebuild(&mut connection, NAME).await? { Ok(connection) } else { Err(RebuildError::UnderWay(NAME.into())) }
 }
 
 fn other(error: RebuildError) -> ApplyError {
