@@ -1,90 +1,20 @@
-//! `backscroll audit`
+//! `backscroll audit`: one verb a file.
 
-use anyhow::Context;
-use chrono::{DateTime, Utc};
-use clap::{Args, Subcommand};
-use domain::AggregateType;
-use domain::ids::{UserId, WorkspaceId};
-use projections::ReadModels;
-use projections::relational::audit_log::{LogFilter, LogRow};
-use uuid::Uuid;
+mod log;
 
-use super::connection::read_pool;
-use super::{Failure, print};
+use clap::Subcommand;
+
+use super::Failure;
 use crate::config::Settings;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Show events of the log, newest first.
-    Log(LogArguments),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct LogArguments {
-    /// Of that workspace.
-    #[arg(long, value_name = "ID")]
-    workspace: Option<WorkspaceId>,
-    /// Done by that user.
-    #[arg(long, value_name = "ID")]
-    actor: Option<UserId>,
-    /// Happened to a thing of that kind: user, workspace, channel or message.
-    #[arg(long, value_name = "TYPE", value_parser = aggregate_type)]
-    aggregate_type: Option<AggregateType>,
-    /// Happened to that thing.
-    #[arg(long, value_name = "ID")]
-    aggregate_id: Option<Uuid>,
-    /// Of that name, such as channel.archived.
-    #[arg(long = "type", value_name = "NAME")]
-    event_type: Option<String>,
-    /// Recorded then or later (RFC 3339).
-    #[arg(long, value_name = "TIME")]
-    from: Option<DateTime<Utc>>,
-    /// Recorded before then (RFC 3339).
-    #[arg(long, value_name = "TIME")]
-    to: Option<DateTime<Utc>>,
-    /// Before that position: to go on where another call ended.
-    #[arg(long, value_name = "POSITION")]
-    before: Option<i64>,
-    /// At most so many.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
-    limit: u16,
-    /// Print each event as JSON, a line each.
-    #[arg(long)]
-    json: bool,
-}
-
-fn aggregate_type(name: &str) -> Result<AggregateType, String> {
-    AggregateType::named(name).ok_or_else(|| format!("one of {}", AggregateType::ALL.map(AggregateType::as_str).join(", ")))
+    Log(log::Arguments),
 }
 
 pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
-    let Verb::Log(arguments) = verb;
-    let as_json = arguments.json;
-    let rows = ReadModels::new(read_pool(&settings).await?).log(&filter(arguments)).await.context("the log cannot be read")?;
-    let lines = rows.iter().map(|row| if as_json { json(row) } else { Ok(line(row)) }).collect::<Result<Vec<_>, _>>()?;
-    print(&lines.join("\n"))
-}
-
-fn filter(arguments: LogArguments) -> LogFilter {
-    LogFilter {
-        workspace_id: arguments.workspace,
-        actor: arguments.actor,
-        aggregate_type: arguments.aggregate_type,
-        aggregate_id: arguments.aggregate_id,
-        event_type: arguments.event_type,
-        from: arguments.from,
-        to: arguments.to,
-        after_position: None,
-        before_position: arguments.before,
-        limit: arguments.limit,
+    match verb {
+        Verb::Log(arguments) => log::run(settings, arguments).await,
     }
-}
-
-fn json(row: &LogRow) -> anyhow::Result<String> {
-    serde_json::to_string(row).context("an event cannot be written as JSON")
-}
-
-fn line(row: &LogRow) -> String {
-    let at = row.recorded_at.format("%Y-%m-%d %H:%M:%S%.6f");
-    format!("{:>10}  {at}  {:<32} {} {}  by {}", row.position, row.event_type, row.aggregate_type, row.aggregate_id, row.actor_id)
 }
