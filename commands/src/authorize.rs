@@ -4,7 +4,10 @@
 
 use domain::ids::UserId;
 use domain::permission::Permission;
-use domain::{Channel, ChannelCommand, Message, MessageCommand, Refusal, RefusalKind, User, UserCommand, Workspace, WorkspaceCommand};
+use domain::{
+    Channel, ChannelCommand, InstallationCommand, Message, MessageCommand, Refusal, RefusalKind, User, UserCommand, Workspace,
+    WorkspaceCommand,
+};
 
 use domain::channel::Kind;
 
@@ -143,6 +146,22 @@ pub(crate) fn sees_workspace(workspace: &Workspace, actor: UserId) -> Result<(),
 pub(crate) fn may(workspace: &Workspace, actor: UserId, permission: Permission) -> Result<(), AccessRefusal> {
     sees_workspace(workspace, actor)?;
     if workspace.allows(actor, permission) { Ok(()) } else { Err(AccessRefusal::Forbidden(permission)) }
+}
+
+/// Whether the actor may run that command on the installation: its operators, and the server itself, as which the command line acts.
+pub(crate) fn installation_command(actor_id: UserId, actor: &User, command: &InstallationCommand) -> Result<(), AccessRefusal> {
+    match command {
+        InstallationCommand::StartReplay(_)
+        | InstallationCommand::EndReplay(_)
+        | InstallationCommand::SkipEvent(_)
+        | InstallationCommand::NoteRetry { .. } => {
+            if actor_id == UserId::SYSTEM || actor.is_operator() {
+                Ok(())
+            } else {
+                Err(AccessRefusal::NotAnOperator)
+            }
+        }
+    }
 }
 
 /// Whether the actor may run that command on the workspace.

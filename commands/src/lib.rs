@@ -10,6 +10,7 @@ mod channels;
 pub mod event_store;
 mod execute;
 pub mod import;
+mod installation;
 mod messages;
 mod reader;
 pub mod relay;

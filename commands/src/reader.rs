@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
-use domain::{Channel, Message, StreamId, User, Workspace};
+use domain::{Channel, Installation, Message, StreamId, User, Workspace};
 
 use crate::StoreError;
 use crate::event_store::{EventStore, Stored};
@@ -35,6 +35,10 @@ impl<'a> Reader<'a> {
 
     pub(crate) async fn message(&mut self, id: MessageId) -> Result<Arc<Message>, StoreError> {
         self.read(StreamId::message(id)).await
+    }
+
+    pub(crate) async fn installation(&mut self) -> Result<Arc<Installation>, StoreError> {
+        self.read(StreamId::INSTALLATION).await
     }
 
     async fn read<A: Stored>(&mut self, stream: StreamId) -> Result<Arc<A>, StoreError> {

@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use crate::channel::ChannelRefusal;
+use crate::installation::InstallationRefusal;
 use crate::message::MessageRefusal;
 use crate::permission;
 use crate::recorded_event::AggregateType;
@@ -76,6 +77,11 @@ pub const EVENTS: &[EventEntry] = &[
     event!("message.unpinned", "1", "The pin was taken off."),
     event!("message.reacted", "1", "Somebody reacted to the message."),
     event!("message.reaction_removed", "1", "A reaction was taken back."),
+    event!("installation.replay_started", "1", "A projection began to be built anew: all of it, a workspace's rows, or a view as of then."),
+    event!("installation.replay_ended", "1", "What came of it."),
+    event!("installation.replay_switched_with_differences", "1", "The new model was switched to although it differs: that was accepted."),
+    event!("installation.event_skipped", "1", "A projection leaves out an event that it cannot apply, now and in every replay."),
+    event!("installation.event_retried", "1", "What waited behind an event that could not be applied was applied after all."),
 ];
 
 /// Every refusal of that aggregate's commands.
@@ -86,6 +92,7 @@ pub fn refusals(aggregate: AggregateType) -> &'static [RefusalEntry] {
         AggregateType::Workspace => WorkspaceRefusal::ALL,
         AggregateType::Channel => ChannelRefusal::ALL,
         AggregateType::Message => MessageRefusal::ALL,
+        AggregateType::Installation => InstallationRefusal::ALL,
     }
 }
 

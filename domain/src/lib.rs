@@ -4,7 +4,7 @@
 //! passed in as a [`Context`]; identifiers are made outside.
 //!
 //! In reading order: the value types ([`ids`], [`text`], [`formatting`], [`permission`]), the circumstances of a command ([`context`]),
-//! the aggregates ([`user`], [`workspace`], [`channel`], [`message`]), and the envelope that both sides of the house share
+//! the aggregates ([`user`], [`workspace`], [`channel`], [`message`], [`installation`]), and the envelope that both sides of the house share
 //! ([`recorded_event`], [`wire_event`], [`upcast`]).
 
 #[cfg(test)]
@@ -14,6 +14,7 @@ pub mod channel;
 pub mod context;
 pub mod formatting;
 pub mod ids;
+pub mod installation;
 pub mod message;
 pub mod permission;
 pub mod recorded_event;
@@ -26,6 +27,7 @@ pub mod workspace;
 
 pub use channel::{Channel, ChannelCommand, ChannelEvent, ChannelRefusal};
 pub use context::{Context, Metadata};
+pub use installation::{Installation, InstallationCommand, InstallationEvent, InstallationRefusal};
 pub use message::{Message, MessageCommand, MessageEvent, MessageRefusal};
 pub use recorded_event::{AggregateType, DecodeError, Event, Recorded, StreamId};
 pub use refusal::{Refusal, RefusalKind};

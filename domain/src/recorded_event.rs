@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::channel::{Channel, ChannelEvent};
 use crate::context::Metadata;
 use crate::ids::{EventId, WorkspaceId};
+use crate::installation::{Installation, InstallationEvent};
 use crate::message::{Message, MessageEvent};
 use crate::upcast::{self, UpcastError};
 use crate::user::{User, UserEvent};
@@ -28,11 +29,13 @@ pub enum AggregateType {
     Channel,
     /// A message.
     Message,
+    /// The server as a whole.
+    Installation,
 }
 
 impl AggregateType {
     /// Every type.
-    pub const ALL: [AggregateType; 4] = [Self::User, Self::Workspace, Self::Channel, Self::Message];
+    pub const ALL: [AggregateType; 5] = [Self::User, Self::Workspace, Self::Channel, Self::Message, Self::Installation];
 
     /// Its name on the wire and in the log.
     #[must_use]
@@ -42,6 +45,7 @@ impl AggregateType {
             Self::Workspace => Workspace::TYPE,
             Self::Channel => Channel::TYPE,
             Self::Message => Message::TYPE,
+            Self::Installation => Installation::TYPE,
         }
     }
 
@@ -62,6 +66,9 @@ pub struct StreamId {
 }
 
 impl StreamId {
+    /// The stream of the server as a whole.
+    pub const INSTALLATION: Self = Self { aggregate: AggregateType::Installation, id: Uuid::nil() };
+
     /// The stream of that user.
     #[must_use]
     pub fn user(id: impl Into<Uuid>) -> Self {
@@ -105,6 +112,8 @@ pub enum Event {
     Channel(ChannelEvent),
     /// Of a message.
     Message(MessageEvent),
+    /// Of the server as a whole.
+    Installation(InstallationEvent),
 }
 
 impl Event {
@@ -116,6 +125,7 @@ impl Event {
             Self::Workspace(event) => event.wire_name(),
             Self::Channel(event) => event.wire_name(),
             Self::Message(event) => event.wire_name(),
+            Self::Installation(event) => event.wire_name(),
         }
     }
 
@@ -127,6 +137,7 @@ impl Event {
             Self::Workspace(event) => event.version(),
             Self::Channel(event) => event.version(),
             Self::Message(event) => event.version(),
+            Self::Installation(event) => event.version(),
         }
     }
 
@@ -138,6 +149,7 @@ impl Event {
             Self::Workspace(_) => AggregateType::Workspace,
             Self::Channel(_) => AggregateType::Channel,
             Self::Message(_) => AggregateType::Message,
+            Self::Installation(_) => AggregateType::Installation,
         }
     }
 
@@ -160,6 +172,7 @@ impl Event {
             AggregateType::Workspace => serde_json::from_str(payload).map(Self::Workspace),
             AggregateType::Channel => serde_json::from_str(payload).map(Self::Channel),
             AggregateType::Message => serde_json::from_str(payload).map(Self::Message),
+            AggregateType::Installation => serde_json::from_str(payload).map(Self::Installation),
         }
     }
 }
@@ -185,6 +198,12 @@ impl From<ChannelEvent> for Event {
 impl From<MessageEvent> for Event {
     fn from(event: MessageEvent) -> Self {
         Self::Message(event)
+    }
+}
+
+impl From<InstallationEvent> for Event {
+    fn from(event: InstallationEvent) -> Self {
+        Self::Installation(event)
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use domain::catalogue::EVENTS;
 use domain::upcast::is_current;
-use domain::{AggregateType, ChannelEvent, Event, MessageEvent, UserEvent, WorkspaceEvent};
+use domain::{AggregateType, ChannelEvent, Event, InstallationEvent, MessageEvent, UserEvent, WorkspaceEvent};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -48,7 +48,13 @@ fn variants<E: DeserializeOwned>() -> BTreeSet<String> {
 }
 
 fn all_variants() -> BTreeSet<String> {
-    let of_aggregates = [variants::<UserEvent>(), variants::<WorkspaceEvent>(), variants::<ChannelEvent>(), variants::<MessageEvent>()];
+    let of_aggregates = [
+        variants::<UserEvent>(),
+        variants::<WorkspaceEvent>(),
+        variants::<ChannelEvent>(),
+        variants::<MessageEvent>(),
+        variants::<InstallationEvent>(),
+    ];
     of_aggregates.into_iter().flatten().collect()
 }
 

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cqrs_es::Aggregate;
-use domain::{AggregateType, Channel, Event, Message, StreamId, User, Workspace};
+use domain::{AggregateType, Channel, Event, Installation, Message, StreamId, User, Workspace};
 use lru::LruCache;
 use uuid::Uuid;
 
@@ -134,6 +134,7 @@ pub(super) struct Caches {
     pub workspaces: Cache<Workspace>,
     pub channels: Cache<Channel>,
     pub messages: Cache<Message>,
+    pub installations: Cache<Installation>,
 }
 
 impl Default for Caches {
@@ -143,6 +144,7 @@ impl Default for Caches {
             workspaces: Cache::new(WORKSPACES_MAX),
             channels: Cache::new(CHANNELS_MAX),
             messages: Cache::new(MESSAGES_MAX),
+            installations: Cache::new(NonZeroUsize::MIN),
         }
     }
 }
@@ -155,6 +157,7 @@ impl Caches {
             Event::Workspace(event) => self.workspaces.wrote(stream.id, sequence, event),
             Event::Channel(event) => self.channels.wrote(stream.id, sequence, event),
             Event::Message(event) => self.messages.wrote(stream.id, sequence, event),
+            Event::Installation(event) => self.installations.wrote(stream.id, sequence, event),
         }
     }
 
@@ -165,6 +168,7 @@ impl Caches {
             AggregateType::Workspace => self.workspaces.heard_of(stream.id, sequence),
             AggregateType::Channel => self.channels.heard_of(stream.id, sequence),
             AggregateType::Message => self.messages.heard_of(stream.id, sequence),
+            AggregateType::Installation => self.installations.heard_of(stream.id, sequence),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use cqrs_es::persist::{PersistedEventRepository, PersistenceError};
-use domain::{AggregateType, Channel, Event, Message, StreamId, User, Workspace, upcast};
+use domain::{AggregateType, Channel, Event, Installation, Message, StreamId, User, Workspace, upcast};
 use postgres_es::PostgresEventRepository;
 use sqlx::{PgPool, query};
 use uuid::Uuid;
@@ -61,6 +61,7 @@ stored!(User, users, "user");
 stored!(Workspace, workspaces, "workspace");
 stored!(Channel, channels, "channel");
 stored!(Message, messages, "message");
+stored!(Installation, installations, "installation");
 
 impl EventStore {
     /// The aggregate, as new as anything that this process has heard of; the default, at version 0, where it has no events.

@@ -70,8 +70,8 @@ pub(super) async fn write<A: Stored>(pool: &PgPool, id: Uuid, loaded: &Versioned
 
 /// The hash of the source that the state's shape is written in: any change of it makes old snapshots unread.
 fn schema_hash<A: Stored>() -> &'static str {
-    static HASHES: LazyLock<[String; 4]> = LazyLock::new(|| {
-        [domain::User::SOURCE, domain::Workspace::SOURCE, domain::Channel::SOURCE, domain::Message::SOURCE]
+    static HASHES: LazyLock<[String; 5]> = LazyLock::new(|| {
+        [domain::User::SOURCE, domain::Workspace::SOURCE, domain::Channel::SOURCE, domain::Message::SOURCE, domain::Installation::SOURCE]
             .map(|source| hex::encode(Sha256::digest(source)))
     });
     let place = match A::AGGREGATE {
@@ -79,6 +79,7 @@ fn schema_hash<A: Stored>() -> &'static str {
         domain::AggregateType::Workspace => 1,
         domain::AggregateType::Channel => 2,
         domain::AggregateType::Message => 3,
+        domain::AggregateType::Installation => 4,
     };
     &HASHES[place]
 }

@@ -36,6 +36,11 @@ pub(super) async fn missing<S: Sink>(sink: &S, write: StreamWrite) -> Result<Str
             events.retain(|pending| is_new_to_channel(&channel, &pending.event));
             version
         }
+        // Nothing of an import happens to it.
+        AggregateType::Installation => {
+            events.clear();
+            sink.versions(&[stream]).await?.get(&stream).copied().unwrap_or(0)
+        }
         AggregateType::Message => {
             let (message, version) = sink.message(MessageId(stream.id)).await?;
             events.retain(|pending| is_new_to_message(&message, &pending.event));

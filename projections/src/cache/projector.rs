@@ -99,7 +99,8 @@ impl Touched {
                 | UserEvent::Suspended { .. }
                 | UserEvent::Reactivated {},
             )
-            | Event::Workspace(_) => {}
+            | Event::Workspace(_)
+            | Event::Installation(_) => {}
             Event::Channel(happened) => {
                 if let Some(workspace_id) = event.workspace_id {
                     self.workspaces.entry(workspace_id).or_default().note_channel(ChannelId(id), happened);

@@ -137,7 +137,7 @@ impl Model {
                 channel_members::apply(&mut self.channel_members, (workspace_id, id), seen, happened)
                     .or_missing::<ChannelMemberRecord>(event)?;
             }
-            Event::Message(_) => {}
+            Event::Message(_) | Event::Installation(_) => {}
         }
         self.audit_log.push(AuditRecord::of(event));
         Ok(())
@@ -214,6 +214,7 @@ impl Touched {
                 self.messages.extend(messages::touched(id, happened));
                 self.deleted.extend(matches!(happened, MessageEvent::Deleted { .. }).then_some(id));
             }
+            Event::Installation(_) => {}
         }
     }
 }

@@ -230,7 +230,7 @@ impl Recount {
                 (posting.content, posting.formatted) = (content.clone(), formatted.clone());
             }
             Event::Message(MessageEvent::Deleted { .. }) => self.messages.get_mut(&MessageId(id)).expect("a message").1 = false,
-            Event::User(_) | Event::Workspace(_) | Event::Channel(_) | Event::Message(_) => {}
+            Event::User(_) | Event::Workspace(_) | Event::Channel(_) | Event::Message(_) | Event::Installation(_) => {}
         }
     }
 

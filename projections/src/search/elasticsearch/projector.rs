@@ -237,6 +237,7 @@ impl Touched {
             Event::Workspace(happened) => self.note_workspace(id, happened),
             Event::Channel(happened) => self.note_channel(id, happened),
             Event::Message(happened) => self.note_message(id, happened),
+            Event::Installation(_) => {}
         }
     }
 

@@ -1,0 +1,36 @@
+//! The rules of the installation, without async, clock or framework. One function per command.
+
+use super::{Installation, InstallationEvent, InstallationRefusal, ReplayEnd, ReplayOutcome, ReplayStart, SkippedEvent};
+
+/// Starts a replay. One that never said how it ended was cut off.
+pub(super) fn start_replay(installation: &Installation, start: ReplayStart) -> Vec<InstallationEvent> {
+    let dead = installation.running.get(&start.projection).filter(|running| **running != start.replay_id);
+    let ended = dead.map(|replay_id| {
+        let (replay_id, projection) = (*replay_id, start.projection.clone());
+        InstallationEvent::ReplayEnded(Box::new(ReplayEnd::of(replay_id, projection, ReplayOutcome::CutOff)))
+    });
+    ended.into_iter().chain([InstallationEvent::ReplayStarted(Box::new(start))]).collect()
+}
+
+/// Ends a replay. Where it switched in spite of differences, the log says so in an event of its own.
+pub(super) fn end_replay(installation: &Installation, end: ReplayEnd) -> Result<Vec<InstallationEvent>, InstallationRefusal> {
+    if installation.running.get(&end.projection) != Some(&end.replay_id) {
+        return Err(InstallationRefusal::ReplayNotRunning);
+    }
+    let mut events = Vec::new();
+    if end.outcome == ReplayOutcome::Switched && !end.differences.is_empty() {
+        let (replay_id, projection) = (end.replay_id, end.projection.clone());
+        let (position, differences) = (end.position, end.differences.clone());
+        events.push(InstallationEvent::ReplaySwitchedWithDifferences { replay_id, projection, position, differences });
+    }
+    events.push(InstallationEvent::ReplayEnded(Box::new(end)));
+    Ok(events)
+}
+
+/// Leaves an event out, once.
+pub(super) fn skip_event(installation: &Installation, skipped: SkippedEvent) -> Vec<InstallationEvent> {
+    if installation.skipped.get(&skipped.projection).is_some_and(|positions| positions.contains(&skipped.position)) {
+        return vec![];
+    }
+    vec![InstallationEvent::EventSkipped(skipped)]
+}
