@@ -2,7 +2,8 @@
 //!
 //! The seed keeps a number for each person and channel, so that a post in a channel of ten thousand members is ten thousand writes. Here the
 //! hash says where counting begins, and each channel has one sorted set of its newest messages (`unread_log:{channel}`), so that a post is
-//! one write and a person's counts are computed when they are asked for, all in one script.
+//! one write and a person's counts are computed when they are asked for, all in one script. What was counted stays beside the place, with a
+//! version of the channel's messages (`unread_versions`), so that only what has changed since is counted again.
 
 use chrono::{DateTime, Utc};
 use domain::formatting::{Broadcast, FormattedContent};
@@ -145,7 +146,7 @@ impl Caches {
             let Some((outcome, mut found)) = self.read_unread(&of, user_id).await else { return Ok(self.missed()) };
             match outcome.as_str() {
                 "hit" if self.trust.holds(believed) => {
-                    let channels = found.chunks_exact(5).map(counted).collect::<Option<Vec<_>>>();
+                    let channels = found.chunks_exact(2).filter(|pair| pair[0] != "!").map(counted).collect::<Option<Vec<_>>>();
                     return Ok(channels.and_then(|channels| self.hit(Unread { position: believed.position, channels: in_order(channels) })));
                 }
                 "fill" => self.fill_places(&of, user_id, workspace_id, &found.pop().unwrap_or_default()).await?,
@@ -268,17 +269,17 @@ pub(super) fn is_said_by_somebody(message_type: &str) -> bool {
     message_type != Kind::System.as_str()
 }
 
-/// One channel of the answer of the script.
-fn counted(values: &[String]) -> Option<ChannelUnread> {
-    let [channel, value, messages, mentions, more] = values else { return None };
+/// One channel of the answer of the script: it, and `<place>|<level>|<marker>|<messages>|<mentions>|<more>|<version>`.
+fn counted(pair: &[String]) -> Option<ChannelUnread> {
+    let [channel, value] = pair else { return None };
     let mut parts = value.get(PLACE_CHARS + 1..)?.split('|');
     Some(ChannelUnread {
         channel_id: channel.parse().ok()?,
         notification_level: parts.next()?.to_owned(),
         last_read_message_id: parts.next().and_then(|id| id.parse().ok()),
-        unread: messages.parse().ok()?,
-        mentions: mentions.parse().ok()?,
-        more: more == "1",
+        unread: parts.next()?.parse().ok()?,
+        mentions: parts.next()?.parse().ok()?,
+        more: parts.next()? == "1",
     })
 }
 

@@ -7,6 +7,7 @@ if not token then
 end
 happened(token, 'recent_messages', ARGV[4], ARGV[5])
 happened(token, 'unread_log', ARGV[4], ARGV[5])
+log_changed(token, ARGV[4])
 local read_at = tonumber(ARGV[6])
 
 local page = name('recent_messages', token, ARGV[4])

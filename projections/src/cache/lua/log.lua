@@ -8,6 +8,48 @@
 --   b:<author>:<place>       the same, by author
 local PLACE = 49
 
+-- Calls that function with so many of the values at a time as a call of Redis may have.
+local function in_parts(values, call)
+  for first = 1, #values, 1000 do
+    call({ unpack(values, first, math.min(first + 999, #values)) })
+  end
+end
+
+-- Versions of the messages of channels, all of a workspace in one hash: what was counted at a version holds while that stands there.
+-- Each is a new token, so that one that is gone, by a change or by an eviction, is never that of before.
+local function versions_key(token)
+  return name('unread_versions', token, 'all')
+end
+
+-- The versions of channels, which are every second of the values. Those that have none get one.
+local function log_versions(token, channels)
+  local key, versions, fresh, names = versions_key(token), {}, {}, {}
+  for n = 1, #channels, 2 do
+    names[#names + 1] = channels[n]
+  end
+  in_parts(names, function(part)
+    for n, version in ipairs(redis.call('HMGET', key, unpack(part))) do
+      if not version then
+        fresh[#fresh + 1] = part[n]
+        fresh[#fresh + 1] = ARGV[3]
+      end
+      versions[#versions + 1] = version or ARGV[3]
+    end
+  end)
+  if #fresh > 0 then
+    in_parts(fresh, function(part)
+      redis.call('HSET', key, unpack(part))
+    end)
+    redis.call('EXPIRE', key, ROOT_TTL)
+  end
+  return versions
+end
+
+-- Messages of a channel have changed.
+local function log_changed(token, channel)
+  redis.call('HDEL', versions_key(token), channel)
+end
+
 local function log_header(log)
   local first = redis.call('ZRANGE', log, 0, 0)[1]
   if not first or string.sub(first, 1, 1) ~= '!' then

@@ -1,11 +1,13 @@
 -- What somebody has not read, in all their channels of a workspace. ARGV: 4 user, 5 the most that is counted in a channel.
--- `unread_counts` is a hash: of each channel, where counting begins, what they want to be told, and the message that they read up to.
--- Answers with 5 values for each channel: it, its value in the hash, unread messages, mentions, and whether there are more.
+-- `unread_counts` is a hash: of each channel, where counting begins, what they want to be told, the message that they read up to, and what
+-- was counted last, with the version of the channel's messages then. Only channels that have changed since are counted again: whoever
+-- asks twice costs a look into the versions. Answers with the fields of that hash and their values, by turns.
 local token = rooted()
 if redis.call('EXISTS', name('marking', token, ARGV[4])) == 1 then
   return { 'miss', {} }
 end
-local places = redis.call('HGETALL', name('unread_counts', token, ARGV[4]))
+local key = name('unread_counts', token, ARGV[4])
+local places = redis.call('HGETALL', key)
 if #places == 0 then
   if lease(token, 'unread_counts', ARGV[4]) then
     return { 'fill', { token } }
@@ -20,43 +22,52 @@ local function after(prefix, place)
   return redis.call('ZLEXCOUNT', log, '(' .. prefix .. place .. '~', '(' .. prefix .. '~')
 end
 
-local counted, wanted, busy = {}, {}, false
+-- What is unread in a channel: messages, mentions, and whether there are more. Nothing where too little is kept of it.
+local function count(channel, since)
+  log = name('unread_log', token, channel)
+  local header = log_header(log)
+  if not header then
+    return nil, 'shallow'
+  end
+  local messages, more = after('m:', since), 0
+  if messages > at_most then
+    local last = redis.call('ZREVRANGEBYLEX', log, '(m:~', '[m:', 'LIMIT', at_most, 1)[1]
+    since, messages, more = string.sub(last, 3, 2 + PLACE), at_most, 1
+  elseif since < header.floor then
+    return nil, 'deep'
+  end
+  if messages > 0 then
+    messages = messages - after('a:' .. ARGV[4] .. ':', since)
+  end
+  local mentions = 0
+  if after('i:', since) > 0 then
+    mentions = after('u:' .. ARGV[4] .. ':', since) + after('B:', since) - after('b:' .. ARGV[4] .. ':', since)
+  end
+  return messages .. '|' .. mentions .. '|' .. more
+end
+
+local versions = log_versions(token, places)
+local wanted, counted, busy = {}, {}, false
 for n = 1, #places, 2 do
-  local channel, value = places[n], places[n + 1]
-  if channel ~= '!' then
-    log = name('unread_log', token, channel)
-    local header = log_header(log)
-    local since = string.sub(value, 1, PLACE)
-    local messages = header and after('m:', since) or 0
-    local more = 0
-    if header and messages > at_most then
-      local last = redis.call('ZREVRANGEBYLEX', log, '(m:~', '[m:', 'LIMIT', at_most, 1)[1]
-      since, messages, more = string.sub(last, 3, 2 + PLACE), at_most, 1
-    elseif not header or since < header.floor then
-      if lease(token, 'unread_log', channel) then
-        wanted[#wanted + 1] = channel
-        wanted[#wanted + 1] = header and 'deep' or 'shallow'
-      else
-        busy = true
-      end
-    end
-    if #wanted == 0 and not busy then
-      if messages > 0 then
-        messages = messages - after('a:' .. ARGV[4] .. ':', since)
-      end
-      local mentions = after('u:' .. ARGV[4] .. ':', since)
-      local everyone = after('B:', since)
-      if everyone > 0 then
-        mentions = mentions + everyone - after('b:' .. ARGV[4] .. ':', since)
-      end
+  local channel, value, version = places[n], places[n + 1], versions[(n + 1) / 2]
+  -- `<place>|<level>|<marker>`, and behind it, where something was counted, `|<messages>|<mentions>|<more>|<version>`.
+  if channel ~= '!' and string.sub(value, -#version) ~= version then
+    local figures, depth = count(channel, string.sub(value, 1, PLACE))
+    if figures then
+      places[n + 1] = string.match(value, '^[^|]*|[^|]*|[^|]*') .. '|' .. figures .. '|' .. version
       counted[#counted + 1] = channel
-      counted[#counted + 1] = value
-      counted[#counted + 1] = tostring(messages)
-      counted[#counted + 1] = tostring(mentions)
-      counted[#counted + 1] = tostring(more)
+      counted[#counted + 1] = places[n + 1]
+    elseif lease(token, 'unread_log', channel) then
+      wanted[#wanted + 1] = channel
+      wanted[#wanted + 1] = depth
+    else
+      busy = true
     end
   end
 end
+in_parts(counted, function(part)
+  redis.call('HSET', key, unpack(part))
+end)
 if #wanted > 0 then
   table.insert(wanted, 1, token)
   return { 'logs', wanted }
@@ -64,4 +75,4 @@ end
 if busy then
   return { 'miss', {} }
 end
-return { 'hit', counted }
+return { 'hit', places }
