@@ -7,6 +7,7 @@
 //! holds the read tables, one file per family; [`run`] keeps them up with the log: the feed brings events, the runner applies them.
 
 mod batch;
+mod breaker;
 pub mod cache;
 mod checkpoint;
 mod feed;

@@ -15,8 +15,8 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerError
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::breaker::Breaker;
 use super::script::Script;
+use crate::breaker::Breaker;
 
 /// How long Redis may take to answer, or to accept a connection.
 const ANSWER_MAX: Duration = Duration::from_millis(250);
@@ -79,7 +79,7 @@ impl Redis {
     }
 
     fn of(server: Server, key_prefix: &str) -> Self {
-        let (breaker, sent, losses) = (Breaker::default(), Mutex::default(), AtomicU64::new(0));
+        let (breaker, sent, losses) = (Breaker::of("redis"), Mutex::default(), AtomicU64::new(0));
         Self { shared: Arc::new(Shared { server, key_prefix: key_prefix.to_owned(), breaker, sent, losses }) }
     }
 
@@ -151,8 +151,14 @@ impl Redis {
                 self.shared.breaker.worked();
                 Ok(answer)
             }
-            Ok(Err(error)) => Err(self.shared.breaker.failed(Some(&error))),
-            Err(_) => Err(self.shared.breaker.failed(None)),
+            Ok(Err(error)) => {
+                self.shared.breaker.failed(&error);
+                Err(RedisDown)
+            }
+            Err(_) => {
+                self.shared.breaker.failed(&"it took too long");
+                Err(RedisDown)
+            }
         }
     }
 

@@ -5,7 +5,6 @@
 //! somebody has not read, `read_marker` how far they have, `members` who is in a channel. `projector` keeps it up with the log, and
 //! `generation` says what of it is to be believed.
 
-mod breaker;
 mod caches;
 mod connection;
 mod generation;

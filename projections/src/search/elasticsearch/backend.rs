@@ -9,12 +9,13 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::breaker::Breaker;
 use super::client::ElasticError;
 use super::documents::Family;
 use super::indices::Model;
 use super::{Elastic, NAME, analytics, messages, models, people};
+use crate::breaker::Breaker;
 use crate::relational;
+use crate::runner::chain;
 use crate::search::{AnalyticsQuery, BackendName, Bucket, Hits, MessageQuery, PeopleQuery, PersonHit, SearchBackend, SearchError};
 use crate::stores::Stores;
 
@@ -51,7 +52,7 @@ impl ElasticSearch {
     #[must_use]
     pub fn new(stores: &Stores) -> Option<Self> {
         let elastic = stores.elastic.clone()?;
-        Some(Self { stores: stores.clone(), elastic, breaker: Arc::default() })
+        Some(Self { stores: stores.clone(), elastic, breaker: Arc::new(Breaker::of("elasticsearch")) })
     }
 
     /// The model that is searched, where it may be.
@@ -88,7 +89,7 @@ impl ElasticSearch {
                 Ok(answer)
             }
             Err(error) => {
-                self.breaker.failed(&error);
+                self.breaker.failed(&chain(&error));
                 Err(unavailable(error))
             }
         }

@@ -9,7 +9,6 @@
 
 mod analytics;
 mod backend;
-mod breaker;
 mod bulk;
 mod client;
 mod compare;
