@@ -1,13 +1,14 @@
 //! Who may see what, for the queries. Judged here and not on the read side, after catching up with the log, so that a removal that was
 //! acknowledged is effective in what is read too, however far a projection lags.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::channel::ChannelRefusal;
-use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
+use domain::ids::{ChannelId, HoldId, MessageId, UserId, WorkspaceId};
 use domain::permission::{Permission, Role};
+use domain::workspace::Hold;
 use domain::{Channel, Context, User, Workspace};
 use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 
@@ -57,6 +58,17 @@ impl Commands {
     pub async fn may(&self, actor: UserId, workspace_id: WorkspaceId, permission: Permission) -> Result<(), CommandError> {
         let workspace = self.member_of(actor, workspace_id).await?;
         Ok(authorize::may(&workspace, actor, permission)?)
+    }
+
+    /// The legal holds that stand in the workspace, where the actor may see them. They are few, and effective at once: so they are told from
+    /// here, and stand in no read table.
+    ///
+    /// # Errors
+    /// They may not, or the store failed.
+    pub async fn holds(&self, actor: UserId, workspace_id: WorkspaceId) -> Result<BTreeMap<HoldId, Hold>, CommandError> {
+        let workspace = self.member_of(actor, workspace_id).await?;
+        authorize::may(&workspace, actor, Permission::HoldsManage)?;
+        Ok(workspace.holds.clone())
     }
 
     /// The workspace of a channel that the actor may read.

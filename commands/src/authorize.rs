@@ -185,6 +185,7 @@ pub(crate) fn workspace_command(workspace: &Workspace, actor: UserId, command: &
         | WorkspaceCommand::DeactivateMember { .. }
         | WorkspaceCommand::ReactivateMember { .. } => may(workspace, actor, Permission::MemberManage),
         WorkspaceCommand::HandOver { .. } => may(workspace, actor, Permission::WorkspaceHandOver),
+        WorkspaceCommand::PlaceHold { .. } | WorkspaceCommand::ReleaseHold { .. } => may(workspace, actor, Permission::HoldsManage),
     }
 }
 

@@ -3,8 +3,8 @@
 use domain::channel::{Kind, NewChannel};
 use domain::ids::{ChannelId, InvitationId, WorkspaceId};
 use domain::text::{ChannelName, WorkspaceDomain};
-use domain::workspace::Details;
-use domain::{ChannelCommand, Context, StreamId, Workspace, WorkspaceCommand, WorkspaceEvent};
+use domain::workspace::{Details, HoldTarget};
+use domain::{ChannelCommand, Context, StreamId, Workspace, WorkspaceCommand, WorkspaceEvent, WorkspaceRefusal};
 use tracing::instrument;
 
 use crate::channels::announcements;
@@ -147,16 +147,26 @@ impl<F: Fn(&Workspace) -> WorkspaceCommand + Sync> Decision for Change<F> {
         authorize::sees_workspace(&workspace, context.actor)?;
         let command = (self.choose)(&workspace);
         authorize::workspace_command(&workspace, context.actor, &command)?;
+        held_channel_is_here(reader, self.workspace_id, &command).await?;
         let subject = subject(self.workspace_id, &command);
         let events: Vec<WorkspaceEvent> = workspace.decide(context, command)?;
         Ok(Draft { subject, ..Draft::of(self.workspace_id) }.write(StreamId::workspace(self.workspace_id), Some(self.workspace_id), events))
     }
 }
 
+/// A hold covers channels of its own workspace. Whether the asker may see the channel is not asked: who may place holds may hold everything.
+async fn held_channel_is_here(reader: &mut Reader<'_>, workspace_id: WorkspaceId, command: &WorkspaceCommand) -> Result<(), CommandError> {
+    let WorkspaceCommand::PlaceHold { on: HoldTarget::Channel { channel_id }, .. } = command else { return Ok(()) };
+    let channel = reader.channel(*channel_id).await?;
+    let is_here = channel.creation.as_ref().is_some_and(|creation| creation.workspace_id == workspace_id);
+    if is_here { Ok(()) } else { Err(WorkspaceRefusal::HoldTargetNotFound.into()) }
+}
+
 /// What a command creates, or acts on.
 fn subject(workspace_id: WorkspaceId, command: &WorkspaceCommand) -> uuid::Uuid {
     match command {
         WorkspaceCommand::Invite { invitation_id, .. } => invitation_id.0,
+        WorkspaceCommand::PlaceHold { hold_id, .. } => hold_id.0,
         _ => workspace_id.0,
     }
 }

@@ -57,6 +57,8 @@ pub const EVENTS: &[EventEntry] = &[
     event!("workspace.member_deactivated", "1", "A member was shut out."),
     event!("workspace.member_reactivated", "1", "A deactivated member was let in again, as what they were."),
     event!("workspace.handed_over", "1", "One owner put another member in their place, and became an admin."),
+    event!("workspace.hold_placed", "1", "A legal hold: nothing that it covers is archived, purged or erased."),
+    event!("workspace.hold_released", "1", "A legal hold ended."),
     event!("channel.created", "1", "A channel was created; who is in it from the start joins right after."),
     event!("channel.renamed", "1", "The channel got another name, or another display name."),
     event!("channel.topic_changed", "1", "What is being talked about, or nothing."),
@@ -142,7 +144,10 @@ fn event_section(event: &EventEntry) -> String {
 fn refusals_table(refusals: &[RefusalEntry]) -> String {
     let mut table = String::from("| code | kind | meaning |\n|---|---|---|\n");
     for refusal in refusals {
-        let meaning = refusal.message.replace("{0}", "a setting is out of range: it says which, and what it may be");
+        let meaning = match refusal.message {
+            "{0}" => "a setting is out of range: it says which, and what it may be".to_owned(),
+            message => message.replace("{0}", "…"),
+        };
         let _ = writeln!(table, "| `{}` | {} | {meaning} |", refusal.code, kind(refusal.kind));
     }
     table

@@ -80,6 +80,10 @@ id!(
     /// An event (UUIDv7).
     EventId
 );
+id!(
+    /// A legal hold.
+    HoldId
+);
 
 impl UserId {
     /// Who acts when nobody does: the command line, an import, a process.

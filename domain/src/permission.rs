@@ -95,6 +95,8 @@ permissions! {
     AuditRead = "audit.read":                                 false false true  true,
     /// See how many messages and people there are, in channels of every kind.
     AnalyticsRead = "analytics.read":                         false false true  true,
+    /// Place and release legal holds, and see which there are.
+    HoldsManage = "holds.manage":                             false false false true,
 }
 
 /// What an individual member may do beyond their role, or may not do in spite of it.

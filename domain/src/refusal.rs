@@ -115,7 +115,11 @@ macro_rules! refusals {
 
             fn field(&self) -> Option<&'static str> {
                 match self {
-                    $(Self::$variant $(($bind))? => $crate::refusal::refusals!(@field $($field)?),)*
+                    $(Self::$variant $(($bind))? => {
+                        // What is said need not be about a field.
+                        $(let _ = $bind;)?
+                        $crate::refusal::refusals!(@field $($field)?)
+                    })*
                 }
             }
         }

@@ -11,6 +11,7 @@ pub mod channels;
 pub mod docs;
 pub mod headers;
 pub mod health;
+pub mod holds;
 pub mod invitations;
 pub mod log;
 pub mod me;
@@ -99,6 +100,9 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(workspaces::change_workspace)
         .service(workspaces::change_workspace_settings)
         .service(workspaces::hand_over_workspace)
+        .service(holds::place_hold)
+        .service(holds::list_holds)
+        .service(holds::release_hold)
         .service(members::list_members)
         .service(members::get_member)
         .service(members::search_directory)

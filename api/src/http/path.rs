@@ -1,6 +1,6 @@
 //! What addresses name: the identifiers in them.
 
-use domain::ids::{ChannelId, InvitationId, MessageId, SessionId, UserId, WorkspaceId};
+use domain::ids::{ChannelId, HoldId, InvitationId, MessageId, SessionId, UserId, WorkspaceId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -53,6 +53,18 @@ pub struct InvitationPath {
     /// The invitation.
     #[param(value_type = Uuid)]
     pub invitation_id: InvitationId,
+}
+
+/// A legal hold.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct HoldPath {
+    /// The workspace.
+    #[param(value_type = Uuid)]
+    pub workspace_id: WorkspaceId,
+    /// The hold.
+    #[param(value_type = Uuid)]
+    pub hold_id: HoldId,
 }
 
 /// An invitation, by its token.

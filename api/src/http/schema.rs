@@ -52,6 +52,18 @@ pub enum NotificationLevel {
     None,
 }
 
+/// What a legal hold covers.
+#[derive(ToSchema)]
+#[schema(example = json!({"kind": "channel", "channel_id": "019f0b6e-3a00-7c41-9d52-8f1c2b7e4a04"}))]
+pub struct HoldTarget {
+    /// `workspace`, `channel` or `person`.
+    pub kind: String,
+    /// Which channel, where it is one.
+    pub channel_id: Option<uuid::Uuid>,
+    /// Who, where it is a person: everything that they wrote in the workspace.
+    pub user_id: Option<uuid::Uuid>,
+}
+
 /// How long messages are kept.
 #[derive(ToSchema)]
 pub struct RetentionPolicy {

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::event::{Details, WorkspaceSettings};
-use crate::ids::{ChannelId, InvitationId, UserId};
+use super::event::{Details, HoldTarget, WorkspaceSettings};
+use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
 use crate::permission::{Overrides, Role};
-use crate::text::{Department, Email, Title, WorkspaceDomain};
+use crate::text::{Department, Email, Reason, Title, WorkspaceDomain};
 
 /// What can be asked of a workspace.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +84,22 @@ pub enum WorkspaceCommand {
         /// The new owner.
         to: UserId,
     },
+    /// Put something under a legal hold.
+    PlaceHold {
+        /// The hold.
+        hold_id: HoldId,
+        /// What it is to cover. That a channel is one of this workspace is known outside.
+        on: HoldTarget,
+        /// Why.
+        reason: Reason,
+    },
+    /// End a legal hold.
+    ReleaseHold {
+        /// The hold.
+        hold_id: HoldId,
+        /// Why.
+        reason: Reason,
+    },
 }
 
 impl WorkspaceCommand {
@@ -103,6 +119,8 @@ impl WorkspaceCommand {
             Self::DeactivateMember { .. } => "deactivate member",
             Self::ReactivateMember { .. } => "reactivate member",
             Self::HandOver { .. } => "hand over workspace",
+            Self::PlaceHold { .. } => "place legal hold",
+            Self::ReleaseHold { .. } => "release legal hold",
         }
     }
 }

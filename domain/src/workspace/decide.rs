@@ -4,12 +4,12 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Details, Invitation, Member, Workspace, WorkspaceEvent, WorkspaceRefusal, WorkspaceSettings};
+use super::{Details, HoldTarget, Invitation, Member, Workspace, WorkspaceEvent, WorkspaceRefusal, WorkspaceSettings};
 use crate::context::Context;
-use crate::ids::{ChannelId, InvitationId, UserId};
+use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
 use crate::permission::{self, Overrides, Permission, Role};
 use crate::refusal::OutOfRange;
-use crate::text::{Department, Email, Title, WorkspaceDomain};
+use crate::text::{Department, Email, Reason, Title, WorkspaceDomain};
 
 type Decision = Result<Vec<WorkspaceEvent>, WorkspaceRefusal>;
 
@@ -195,6 +195,29 @@ pub(super) fn hand_over(workspace: &Workspace, context: &Context, to: UserId) ->
         return Err(WorkspaceRefusal::HandOverToGuest);
     }
     Ok(vec![WorkspaceEvent::HandedOver { from: context.actor, to }])
+}
+
+/// Puts something under a legal hold. One thing may be under several: each is a matter of its own, and ends by itself.
+pub(super) fn place_hold(workspace: &Workspace, context: &Context, hold_id: HoldId, on: HoldTarget, reason: Reason) -> Decision {
+    existing(workspace)?;
+    let is_known = match on {
+        HoldTarget::Workspace {} | HoldTarget::Channel { .. } => true,
+        // Who was a member is held too: what they wrote is still there.
+        HoldTarget::Person { user_id } => workspace.members.contains_key(&user_id),
+    };
+    if !is_known {
+        return Err(WorkspaceRefusal::HoldTargetNotFound);
+    }
+    Ok(vec![WorkspaceEvent::HoldPlaced { hold_id, on, reason, placed_by: context.actor }])
+}
+
+/// Ends a legal hold.
+pub(super) fn release_hold(workspace: &Workspace, context: &Context, hold_id: HoldId, reason: Reason) -> Decision {
+    existing(workspace)?;
+    if !workspace.holds.contains_key(&hold_id) {
+        return Err(WorkspaceRefusal::HoldNotFound);
+    }
+    Ok(vec![WorkspaceEvent::HoldReleased { hold_id, reason, released_by: context.actor }])
 }
 
 fn existing(workspace: &Workspace) -> Result<&Details, WorkspaceRefusal> {

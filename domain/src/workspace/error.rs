@@ -1,5 +1,6 @@
 //! Every "no" to a command of a workspace.
 
+use crate::ids::HoldId;
 use crate::refusal::{OutOfRange, refusals};
 
 refusals! {
@@ -36,5 +37,9 @@ refusals! {
         HandOverToSelf = "workspace.hand_over_to_self" Invalid("to") "you own this workspace already: hand it over to somebody else",
         HandOverToGuest = "workspace.hand_over_to_guest" Conflict
             "a guest cannot become the owner: change their role to member first",
+        HoldTargetNotFound = "workspace.hold_target_not_found" NotFound "there is no such channel or member in this workspace to hold",
+        HoldNotFound = "workspace.hold_not_found" NotFound "there is no such legal hold: it was released, or never was",
+        Held(hold: HoldId) = "workspace.held" Conflict
+            "the legal hold {0} covers this: nothing of it is archived, purged or erased until that is released",
     }
 }

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ChannelId, InvitationId, UserId};
+use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
 use crate::permission::{Overrides, Role};
-use crate::text::{AvatarUrl, Department, Description, Email, Title, WorkspaceDomain, WorkspaceName};
+use crate::text::{AvatarUrl, Department, Description, Email, Reason, Title, WorkspaceDomain, WorkspaceName};
 
 /// What has happened in a workspace. The wire name of each is its `rename`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,6 +110,46 @@ pub enum WorkspaceEvent {
         /// The owner that is.
         to: UserId,
     },
+    /// Something was put under a legal hold: nothing of it is archived, purged or erased from then on.
+    #[serde(rename = "workspace.hold_placed")]
+    HoldPlaced {
+        /// The hold.
+        hold_id: HoldId,
+        /// What it covers.
+        on: HoldTarget,
+        /// Why.
+        reason: Reason,
+        /// Who placed it.
+        placed_by: UserId,
+    },
+    /// A legal hold ended.
+    #[serde(rename = "workspace.hold_released")]
+    HoldReleased {
+        /// The hold.
+        hold_id: HoldId,
+        /// Why.
+        reason: Reason,
+        /// Who released it.
+        released_by: UserId,
+    },
+}
+
+/// What a legal hold covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum HoldTarget {
+    /// Everything in the workspace.
+    Workspace {},
+    /// Everything in a channel.
+    Channel {
+        /// Which.
+        channel_id: ChannelId,
+    },
+    /// Everything that somebody wrote in the workspace.
+    Person {
+        /// Who.
+        user_id: UserId,
+    },
 }
 
 /// What a workspace says of itself.
@@ -157,6 +197,8 @@ impl WorkspaceEvent {
             Self::MemberDeactivated { .. } => "workspace.member_deactivated",
             Self::MemberReactivated { .. } => "workspace.member_reactivated",
             Self::HandedOver { .. } => "workspace.handed_over",
+            Self::HoldPlaced { .. } => "workspace.hold_placed",
+            Self::HoldReleased { .. } => "workspace.hold_released",
         }
     }
 
@@ -175,7 +217,9 @@ impl WorkspaceEvent {
             | Self::MemberPermissionsChanged { .. }
             | Self::MemberDeactivated { .. }
             | Self::MemberReactivated { .. }
-            | Self::HandedOver { .. } => "1",
+            | Self::HandedOver { .. }
+            | Self::HoldPlaced { .. }
+            | Self::HoldReleased { .. } => "1",
         }
     }
 }

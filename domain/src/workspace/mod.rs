@@ -1,10 +1,11 @@
-//! A workspace: its members, what each may do, and its settings.
+//! A workspace: its members, what each may do, its settings, and its legal holds.
 //! Not here: its channels, each of which is an aggregate of its own, and who may run which command (`commands/src/authorize.rs`).
 
 mod command;
 mod decide;
 mod error;
 mod event;
+mod hold;
 #[cfg(test)]
 mod tests;
 
@@ -17,12 +18,13 @@ use serde::{Deserialize, Serialize};
 
 pub use command::WorkspaceCommand;
 pub use error::WorkspaceRefusal;
-pub use event::{Details, WorkspaceEvent, WorkspaceSettings};
+pub use event::{Details, HoldTarget, WorkspaceEvent, WorkspaceSettings};
+pub use hold::{Subject, covering};
 
 use crate::context::Context;
-use crate::ids::{ChannelId, InvitationId, UserId};
+use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
 use crate::permission::{self, Overrides, Permission, Role};
-use crate::text::{Department, Email, Title};
+use crate::text::{Department, Email, Reason, Title};
 
 /// What a decision about a workspace needs to know: the fold of its events, nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,6 +41,19 @@ pub struct Workspace {
     pub members: BTreeMap<UserId, Member>,
     /// Invitations that are neither accepted nor revoked.
     pub invitations: BTreeMap<InvitationId, Invitation>,
+    /// Legal holds that stand.
+    pub holds: BTreeMap<HoldId, Hold>,
+}
+
+/// A legal hold that stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// What it covers.
+    pub on: HoldTarget,
+    /// Why.
+    pub reason: Reason,
+    /// Who placed it.
+    pub placed_by: UserId,
 }
 
 /// What somebody is in a workspace.
@@ -88,6 +103,14 @@ impl Workspace {
         self.active_member(user_id).is_some_and(|m| permission::allows(m.role, &m.permissions, permission))
     }
 
+    /// That no legal hold covers it, so that it may be archived, purged or erased.
+    ///
+    /// # Errors
+    /// Names the first hold that does.
+    pub fn not_held(&self, subject: Subject) -> Result<(), WorkspaceRefusal> {
+        covering(&self.holds, subject).next().map_or(Ok(()), |hold_id| Err(WorkspaceRefusal::Held(hold_id)))
+    }
+
     /// What happens when `command` is asked of this workspace, or why it does not.
     ///
     /// # Errors
@@ -114,6 +137,8 @@ impl Workspace {
             WorkspaceCommand::DeactivateMember { user_id } => decide::deactivate_member(self, context, user_id),
             WorkspaceCommand::ReactivateMember { user_id } => decide::reactivate_member(self, context, user_id),
             WorkspaceCommand::HandOver { to } => decide::hand_over(self, context, to),
+            WorkspaceCommand::PlaceHold { hold_id, on, reason } => decide::place_hold(self, context, hold_id, on, reason),
+            WorkspaceCommand::ReleaseHold { hold_id, reason } => decide::release_hold(self, context, hold_id, reason),
         }
     }
 }
@@ -163,6 +188,10 @@ impl Aggregate for Workspace {
                 self.change(to, |m| m.role = Role::Owner);
                 self.change(from, |m| m.role = Role::Admin);
             }
+            WorkspaceEvent::HoldPlaced { hold_id, on, reason, placed_by } => {
+                self.holds.insert(hold_id, Hold { on, reason, placed_by });
+            }
+            WorkspaceEvent::HoldReleased { hold_id, .. } => drop(self.holds.remove(&hold_id)),
         }
     }
 }

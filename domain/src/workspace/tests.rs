@@ -1,5 +1,6 @@
 //! Given these events, when this command, then those events.
 
+mod holds;
 mod members;
 
 use cqrs_es::test::TestFramework;
@@ -103,6 +104,8 @@ fn before_it_is_created_everything_else_is_refused() {
         WorkspaceCommand::DeactivateMember { user_id },
         WorkspaceCommand::ReactivateMember { user_id },
         WorkspaceCommand::HandOver { to: user_id },
+        holds::place(),
+        holds::release(),
     ];
     for command in commands {
         Given::with(()).given_no_previous_events().when((by(ANN), command)).then_expect_error(WorkspaceRefusal::NotFound);

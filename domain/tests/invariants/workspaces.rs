@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use domain::ids::{ChannelId, InvitationId};
+use domain::ids::{ChannelId, HoldId, InvitationId};
 use domain::permission::{Permission, Role};
-use domain::text::{Email, Title, WorkspaceName};
-use domain::workspace::{Details, WorkspaceSettings};
+use domain::text::{Email, Reason, Title, WorkspaceName};
+use domain::workspace::{Details, HoldTarget, WorkspaceSettings};
 use domain::{Workspace, WorkspaceCommand};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -67,6 +67,23 @@ fn member_details() -> impl Strategy<Value = WorkspaceCommand> {
     person().prop_map(move |user_id| WorkspaceCommand::ChangeMemberDetails { user_id, title: title(), department: None })
 }
 
+fn hold() -> impl Strategy<Value = HoldId> {
+    (1_u128..4).prop_map(|n| HoldId(Uuid::from_u128(n)))
+}
+
+fn reason() -> Reason {
+    Reason::parse("a case").expect("a reason")
+}
+
+fn place_hold() -> impl Strategy<Value = WorkspaceCommand> {
+    let on = prop_oneof![
+        Just(HoldTarget::Workspace {}),
+        Just(HoldTarget::Channel { channel_id: ChannelId(Uuid::nil()) }),
+        person().prop_map(|user_id| HoldTarget::Person { user_id }),
+    ];
+    (hold(), on).prop_map(|(hold_id, on)| WorkspaceCommand::PlaceHold { hold_id, on, reason: reason() })
+}
+
 fn command() -> impl Strategy<Value = WorkspaceCommand> {
     prop_oneof![
         3 => create(),
@@ -81,6 +98,8 @@ fn command() -> impl Strategy<Value = WorkspaceCommand> {
         3 => person().prop_map(|user_id| WorkspaceCommand::DeactivateMember { user_id }),
         3 => person().prop_map(|user_id| WorkspaceCommand::ReactivateMember { user_id }),
         2 => person().prop_map(|to| WorkspaceCommand::HandOver { to }),
+        2 => place_hold(),
+        1 => hold().prop_map(|hold_id| WorkspaceCommand::ReleaseHold { hold_id, reason: reason() }),
     ]
 }
 

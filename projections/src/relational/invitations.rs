@@ -52,7 +52,9 @@ pub(super) fn touched(event: &WorkspaceEvent) -> Option<Uuid> {
         | WorkspaceEvent::MemberPermissionsChanged { .. }
         | WorkspaceEvent::MemberDeactivated { .. }
         | WorkspaceEvent::MemberReactivated { .. }
-        | WorkspaceEvent::HandedOver { .. } => None,
+        | WorkspaceEvent::HandedOver { .. }
+        | WorkspaceEvent::HoldPlaced { .. }
+        | WorkspaceEvent::HoldReleased { .. } => None,
     }
 }
 

@@ -77,7 +77,9 @@ pub(super) fn touched(workspace_id: Uuid, event: &WorkspaceEvent) -> Vec<Uuid> {
         | WorkspaceEvent::DetailsChanged(_)
         | WorkspaceEvent::SettingsChanged(_)
         | WorkspaceEvent::MemberInvited { .. }
-        | WorkspaceEvent::InvitationRevoked { .. } => Vec::new(),
+        | WorkspaceEvent::InvitationRevoked { .. }
+        | WorkspaceEvent::HoldPlaced { .. }
+        | WorkspaceEvent::HoldReleased { .. } => Vec::new(),
         WorkspaceEvent::MemberJoined { user_id, .. }
         | WorkspaceEvent::MemberRoleChanged { user_id, .. }
         | WorkspaceEvent::MemberDetailsChanged { user_id, .. }
@@ -116,7 +118,9 @@ pub(super) fn apply(members: &mut Rows<MemberRecord>, workspace_id: Uuid, seen: 
         | WorkspaceEvent::DetailsChanged(_)
         | WorkspaceEvent::SettingsChanged(_)
         | WorkspaceEvent::MemberInvited { .. }
-        | WorkspaceEvent::InvitationRevoked { .. } => Ok(()),
+        | WorkspaceEvent::InvitationRevoked { .. }
+        | WorkspaceEvent::HoldPlaced { .. }
+        | WorkspaceEvent::HoldReleased { .. } => Ok(()),
     }
 }
 

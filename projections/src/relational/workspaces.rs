@@ -75,7 +75,9 @@ pub(super) fn apply(workspaces: &mut Rows<WorkspaceRow>, id: Uuid, seen: Seen, e
         | WorkspaceEvent::MemberPermissionsChanged { .. }
         | WorkspaceEvent::MemberDeactivated { .. }
         | WorkspaceEvent::MemberReactivated { .. }
-        | WorkspaceEvent::HandedOver { .. } => Ok(()),
+        | WorkspaceEvent::HandedOver { .. }
+        | WorkspaceEvent::HoldPlaced { .. }
+        | WorkspaceEvent::HoldReleased { .. } => Ok(()),
     }
 }
 

@@ -54,6 +54,7 @@ async fn things(team: &Team) -> BTreeMap<&'static str, String> {
     team.owner.put_empty(&format!("/v1/messages/{message}/reactions/tada")).await.expect(204);
     let invited = team.owner.post(&team.path("/invitations"), json!({"email": "new@example.org"})).await.expect(201);
     let sessions = team.owner.get("/v1/sessions").await.expect(200);
+    let held = team.owner.post(&team.path("/holds"), json!({"on": {"kind": "workspace"}, "reason": "a case"})).await.expect(201);
     BTreeMap::from([
         ("workspace_id", team.id.to_string()),
         ("user_id", team.member.id.to_string()),
@@ -64,6 +65,7 @@ async fn things(team: &Team) -> BTreeMap<&'static str, String> {
         ("token", format!("bsi_{}", "A".repeat(43))),
         ("session_id", id(&sessions["items"][0], "session_id").to_string()),
         ("emoji", "tada".to_owned()),
+        ("hold_id", id(&held, "hold_id").to_string()),
         ("name", "relational".to_owned()),
     ])
 }
@@ -85,6 +87,8 @@ fn body(name: &str, team: &Team) -> Value {
         "edit_message" | "post_message" => json!({"content": "mine"}),
         "hand_over_workspace" => json!({"to": user_id}),
         "invite" => json!({"email": "mine@example.org"}),
+        "place_hold" => json!({"on": {"kind": "workspace"}, "reason": "mine"}),
+        "release_hold" => json!({"reason": "mine"}),
         "move_read_marker" => json!({"message_id": Uuid::now_v7()}),
         other => panic!("{other} takes a body: write one here that would do"),
     }

@@ -265,7 +265,9 @@ impl Touched {
             | WorkspaceEvent::SettingsChanged(_)
             | WorkspaceEvent::MemberInvited { .. }
             | WorkspaceEvent::InvitationRevoked { .. }
-            | WorkspaceEvent::MemberPermissionsChanged { .. } => {}
+            | WorkspaceEvent::MemberPermissionsChanged { .. }
+            | WorkspaceEvent::HoldPlaced { .. }
+            | WorkspaceEvent::HoldReleased { .. } => {}
         }
     }
 

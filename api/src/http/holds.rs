@@ -1,0 +1,101 @@
+//! Legal holds of a workspace: while one covers something, nothing of it is archived, purged or erased.
+
+use actix_web::web::{Data, Path};
+use actix_web::{get, post, put};
+use domain::WorkspaceCommand;
+use domain::ids::{HoldId, UserId};
+use domain::text::Reason;
+use domain::workspace::{Hold, HoldTarget};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::answer::Done;
+use super::headers::{CommandHeaders, QueryHeaders};
+use super::path::{HoldPath, WorkspacePath};
+use super::schema;
+use crate::app::App;
+use crate::extract::{Body, Command, Page, Reading, Seen};
+use crate::problem::Problem;
+
+/// What to hold.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceHold {
+    /// What it covers.
+    #[schema(value_type = schema::HoldTarget)]
+    on: HoldTarget,
+    /// Why: the case, and who asked for it.
+    #[schema(min_length = 1, max_length = 1000, example = "Case 2026/114, letter of the court of 3 March")]
+    reason: String,
+}
+
+/// A legal hold that was placed.
+#[derive(Serialize, ToSchema)]
+pub struct HoldPlaced {
+    /// The hold.
+    #[schema(value_type = Uuid)]
+    hold_id: HoldId,
+}
+
+/// A legal hold that stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StandingHold {
+    /// The hold.
+    #[schema(value_type = Uuid)]
+    hold_id: HoldId,
+    /// What it covers.
+    #[schema(value_type = schema::HoldTarget)]
+    on: HoldTarget,
+    /// Why.
+    reason: String,
+    /// Who placed it.
+    #[schema(value_type = Uuid)]
+    placed_by: UserId,
+}
+
+impl StandingHold {
+    fn of((hold_id, hold): (HoldId, Hold)) -> Self {
+        Self { hold_id, on: hold.on, reason: hold.reason.to_string(), placed_by: hold.placed_by }
+    }
+}
+
+/// Places a legal hold on the workspace, on a channel of it, or on a person in it.
+#[utoipa::path(tag = "holds", request_body = PlaceHold, params(WorkspacePath, CommandHeaders),
+    responses((status = 201, description = "The hold is placed, and effective.", body = HoldPlaced)))]
+#[post("/workspaces/{workspace_id}/holds")]
+pub async fn place_hold(path: Path<WorkspacePath>, command: Command<Body<PlaceHold>>, app: Data<App>) -> Result<Done<HoldPlaced>, Problem> {
+    let workspace_id = path.workspace_id;
+    let input = &command.body.input;
+    let place = WorkspaceCommand::PlaceHold { hold_id: Uuid::now_v7().into(), on: input.on, reason: Reason::parse(&input.reason)? };
+    let appended = app.commands.workspace(&command.asked(), workspace_id, place).await?;
+    let hold_id = appended.id.into();
+    Ok(Done::created(appended, format!("/v1/workspaces/{workspace_id}/holds"), HoldPlaced { hold_id }))
+}
+
+/// Shows the legal holds that stand, oldest first. Those that were released are in the log.
+#[utoipa::path(tag = "holds", params(WorkspacePath, QueryHeaders),
+    responses((status = 200, description = "The holds.", body = Page<StandingHold>)))]
+#[get("/workspaces/{workspace_id}/holds")]
+pub async fn list_holds(path: Path<WorkspacePath>, reading: Reading, app: Data<App>) -> Result<Seen<Page<StandingHold>>, Problem> {
+    let holds = app.commands.holds(reading.actor, path.workspace_id).await?;
+    Ok(reading.answer(Page::whole(holds.into_iter().map(StandingHold::of).collect())))
+}
+
+/// Why a hold ends.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseHold {
+    /// Why.
+    #[schema(min_length = 1, max_length = 1000, example = "Case 2026/114 is closed")]
+    reason: String,
+}
+
+/// Releases a legal hold. What only it had held back leaves with the next retention run.
+#[utoipa::path(tag = "holds", request_body = ReleaseHold, params(HoldPath, CommandHeaders),
+    responses((status = 204, description = "The hold is released.")))]
+#[put("/workspaces/{workspace_id}/holds/{hold_id}/release")]
+pub async fn release_hold(path: Path<HoldPath>, command: Command<Body<ReleaseHold>>, app: Data<App>) -> Result<Done, Problem> {
+    let release = WorkspaceCommand::ReleaseHold { hold_id: path.hold_id, reason: Reason::parse(&command.body.input.reason)? };
+    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, release).await?))
+}
