@@ -38,7 +38,7 @@ impl Commands {
     /// They do not, or the store failed.
     pub async fn operator(&self, actor: UserId) -> Result<(), CommandError> {
         let user = self.active_user(actor).await?;
-        if user.is_operator() { Ok(()) } else { Err(AccessRefusal::NotAnOperator.into()) }
+        Ok(authorize::operator(&user)?)
     }
 
     /// What the actor is in the workspace.

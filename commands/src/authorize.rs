@@ -116,6 +116,11 @@ pub(crate) fn active(actor: &User) -> Result<(), AccessRefusal> {
     if actor.is_active() { Ok(()) } else { Err(AccessRefusal::NotActive) }
 }
 
+/// Whether the actor runs this server.
+pub(crate) fn operator(actor: &User) -> Result<(), AccessRefusal> {
+    if actor.is_operator() { Ok(()) } else { Err(AccessRefusal::NotAnOperator) }
+}
+
 /// Whether the actor may run that command on `user`.
 pub(crate) fn user_command(actor_id: UserId, actor: &User, user_id: UserId, command: &UserCommand) -> Result<(), AccessRefusal> {
     match command {
@@ -127,13 +132,7 @@ pub(crate) fn user_command(actor_id: UserId, actor: &User, user_id: UserId, comm
                 Err(AccessRefusal::NotYourself)
             }
         }
-        UserCommand::Suspend { .. } | UserCommand::Reactivate => {
-            if actor.is_operator() {
-                Ok(())
-            } else {
-                Err(AccessRefusal::NotAnOperator)
-            }
-        }
+        UserCommand::Suspend { .. } | UserCommand::Reactivate => operator(actor),
     }
 }
 
@@ -178,6 +177,8 @@ pub(crate) fn workspace_command(workspace: &Workspace, actor: UserId, command: &
         }
         WorkspaceCommand::ChangeDetails(_) => may(workspace, actor, Permission::WorkspaceUpdate),
         WorkspaceCommand::ChangeSettings(_) => may(workspace, actor, Permission::WorkspaceSettings),
+        // Nothing that a member is allows it: operators need not be one.
+        WorkspaceCommand::ChangePlan { .. } => Err(AccessRefusal::NotAnOperator),
         WorkspaceCommand::Invite { .. } | WorkspaceCommand::RevokeInvitation { .. } => may(workspace, actor, Permission::MemberInvite),
         WorkspaceCommand::ChangeMemberRole { .. }
         | WorkspaceCommand::ChangeMemberDetails { .. }

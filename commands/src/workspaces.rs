@@ -3,7 +3,7 @@
 use domain::channel::{Kind, NewChannel};
 use domain::ids::{ChannelId, InvitationId, WorkspaceId};
 use domain::text::{ChannelName, WorkspaceDomain};
-use domain::workspace::{Details, HoldTarget};
+use domain::workspace::{Details, HoldTarget, Plan};
 use domain::{ChannelCommand, Context, StreamId, Workspace, WorkspaceCommand, WorkspaceEvent, WorkspaceRefusal};
 use tracing::instrument;
 
@@ -63,6 +63,15 @@ impl Commands {
         choose: impl Fn(&Workspace) -> WorkspaceCommand + Sync,
     ) -> Result<Appended, CommandError> {
         self.execute(asked, &Change { workspace_id, name, choose }).await
+    }
+
+    /// Gives a workspace another plan: operators of the server may, whether they are members of it or not.
+    ///
+    /// # Errors
+    /// The refusal, or the store failed.
+    #[instrument(name = "change a workspace's plan", skip_all, fields(workspace.id = %workspace_id))]
+    pub async fn change_plan(&self, asked: &Asked, workspace_id: WorkspaceId, plan: Plan) -> Result<Appended, CommandError> {
+        self.execute(asked, &ChangePlan { workspace_id, plan }).await
     }
 
     /// Accepts an invitation: the actor becomes a member, and joins #general.
@@ -168,6 +177,24 @@ fn subject(workspace_id: WorkspaceId, command: &WorkspaceCommand) -> uuid::Uuid 
         WorkspaceCommand::Invite { invitation_id, .. } => invitation_id.0,
         WorkspaceCommand::PlaceHold { hold_id, .. } => hold_id.0,
         _ => workspace_id.0,
+    }
+}
+
+struct ChangePlan {
+    workspace_id: WorkspaceId,
+    plan: Plan,
+}
+
+impl Decision for ChangePlan {
+    fn name(&self) -> &'static str {
+        "change workspace plan"
+    }
+
+    async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
+        authorize::operator(reader.user(context.actor).await?.as_ref())?;
+        let workspace = reader.workspace(self.workspace_id).await?;
+        let changed = workspace.decide(context, WorkspaceCommand::ChangePlan { plan: self.plan })?;
+        Ok(Draft::of(self.workspace_id).write(StreamId::workspace(self.workspace_id), Some(self.workspace_id), changed))
     }
 }
 

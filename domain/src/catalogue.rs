@@ -48,6 +48,7 @@ pub const EVENTS: &[EventEntry] = &[
     event!("workspace.created", "1", "A workspace was created; its owner joins right after."),
     event!("workspace.details_changed", "1", "Name, description or picture; all of them, as they are now."),
     event!("workspace.settings_changed", "1", "How the workspace is run; all settings, as they are now."),
+    event!("workspace.plan_changed", "1", "What the workspace pays for, as an operator of the server has said."),
     event!("workspace.member_invited", "1", "Somebody was invited by mail."),
     event!("workspace.invitation_revoked", "1", "An invitation was taken back."),
     event!("workspace.member_joined", "1", "Somebody became a member."),

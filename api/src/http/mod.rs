@@ -99,6 +99,7 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(workspaces::get_workspace)
         .service(workspaces::change_workspace)
         .service(workspaces::change_workspace_settings)
+        .service(workspaces::change_workspace_plan)
         .service(workspaces::hand_over_workspace)
         .service(holds::place_hold)
         .service(holds::list_holds)

@@ -6,7 +6,7 @@ use commands::NewWorkspace;
 use domain::WorkspaceCommand;
 use domain::ids::{UserId, WorkspaceId};
 use domain::text::{AvatarUrl, Description, InvalidText, WorkspaceDomain, WorkspaceName};
-use domain::workspace::{Details, WorkspaceSettings};
+use domain::workspace::{Details, Plan, WorkspaceSettings};
 use projections::relational::workspaces::WorkspaceRow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -209,6 +209,24 @@ pub async fn change_workspace_settings(
         WorkspaceCommand::ChangeSettings(change.of(&workspace.settings))
     });
     Ok(Done::quietly(appended.await?))
+}
+
+/// What the workspace is to pay for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePlan {
+    /// `free`, `pro` or `enterprise`: how much its members may ask (`rate_limits`).
+    #[schema(value_type = String, example = "pro", pattern = "^(free|pro|enterprise)$")]
+    plan: Plan,
+}
+
+/// Gives a workspace another plan. Operators only, whether they are members of it or not.
+#[utoipa::path(tag = "workspaces", request_body = ChangePlan, params(WorkspacePath, CommandHeaders),
+    responses((status = 204, description = "The plan is changed.")))]
+#[put("/workspaces/{workspace_id}/plan")]
+pub async fn change_workspace_plan(path: Path<WorkspacePath>, command: Command<Body<ChangePlan>>, app: Data<App>) -> Result<Done, Problem> {
+    let plan = command.body.input.plan;
+    Ok(Done::quietly(app.commands.change_plan(&command.asked(), path.workspace_id, plan).await?))
 }
 
 /// Who is to own the workspace.

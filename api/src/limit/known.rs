@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::ids::UserId;
+use domain::workspace::Plan;
 use lru::LruCache;
 
-use super::policy::Plan;
 use crate::auth::token::TokenHash;
 
 /// For how long a plan counts that was read once.

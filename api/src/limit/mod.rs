@@ -20,13 +20,14 @@ use std::sync::Arc;
 
 use actix_web::{HttpMessage, HttpRequest};
 use domain::ids::{ChannelId, UserId};
+use domain::workspace::Plan;
 use projections::ReadModels;
 use projections::cache::{Redis, RedisDown};
 
 use self::class::Class;
 use self::known::{Asker, Known};
 use self::local::LocalWindows;
-use self::policy::{Plan, RateLimits};
+use self::policy::RateLimits;
 use self::windows::{SharedWindows, Verdict, Window};
 use crate::app::App;
 use crate::auth::sessions::Session;
@@ -86,7 +87,7 @@ impl Limits {
     async fn get_to_know(&self, token: &Token, user_id: UserId) -> Asker {
         // Whose plan cannot be read just now has the smallest, until it is asked for again.
         let plans = self.read_models.plans_of(user_id).await.unwrap_or_default();
-        let asker = Asker { user_id, plan: Plan::best(plans.iter().map(String::as_str)) };
+        let asker = Asker { user_id, plan: policy::best(plans.iter().map(String::as_str)) };
         self.known.remember(token.hash(), asker);
         asker
     }

@@ -11,6 +11,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use domain::workspace::Plan;
+
 use super::class::Class;
 
 /// What holds where the setting says nothing.
@@ -24,35 +26,9 @@ const REQUESTS_MAX: u32 = 1_000_000;
 /// The longest window, in seconds.
 const SECONDS_MAX: u64 = 3600;
 
-/// What a workspace pays for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Plan {
-    /// Nothing.
-    Free,
-    /// More.
-    Pro,
-    /// Most.
-    Enterprise,
-}
-
-impl Plan {
-    /// Every plan, from least to most.
-    pub const ALL: [Plan; 3] = [Plan::Free, Plan::Pro, Plan::Enterprise];
-
-    /// Its name: `plan_type` of workspaces.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Plan::Free => "free",
-            Plan::Pro => "pro",
-            Plan::Enterprise => "enterprise",
-        }
-    }
-
-    /// The best of those; unknown ones are as good as none.
-    pub(super) fn best<'n>(names: impl Iterator<Item = &'n str>) -> Self {
-        names.filter_map(|name| Self::ALL.into_iter().find(|plan| plan.as_str() == name)).max().unwrap_or(Plan::Free)
-    }
+/// The best of those plans; unknown ones are as good as none.
+pub(super) fn best<'n>(names: impl Iterator<Item = &'n str>) -> Plan {
+    names.filter_map(|name| Plan::ALL.into_iter().find(|plan| plan.as_str() == name)).max().unwrap_or_default()
 }
 
 /// So many requests in such a window, wherever it begins.
@@ -182,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_best_plan_counts() {
-        assert_eq!(Plan::best(["free", "enterprise", "pro"].into_iter()), Plan::Enterprise);
-        assert_eq!(Plan::best(["gold"].into_iter()), Plan::Free);
+        assert_eq!(best(["free", "enterprise", "pro"].into_iter()), Plan::Enterprise);
+        assert_eq!(best(["gold"].into_iter()), Plan::Free);
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::event::{Details, HoldTarget, WorkspaceSettings};
+use super::event::{Details, HoldTarget, Plan, WorkspaceSettings};
 use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
 use crate::permission::{Overrides, Role};
 use crate::text::{Department, Email, Reason, Title, WorkspaceDomain};
@@ -25,6 +25,11 @@ pub enum WorkspaceCommand {
     ChangeDetails(Details),
     /// Change the settings. Fields that stay are passed as they are.
     ChangeSettings(WorkspaceSettings),
+    /// Give it another plan.
+    ChangePlan {
+        /// What it pays for.
+        plan: Plan,
+    },
     /// Invite somebody by mail.
     Invite {
         /// The invitation.
@@ -110,6 +115,7 @@ impl WorkspaceCommand {
             Self::Create { .. } => "create workspace",
             Self::ChangeDetails(_) => "change workspace details",
             Self::ChangeSettings(_) => "change workspace settings",
+            Self::ChangePlan { .. } => "change workspace plan",
             Self::Invite { .. } => "invite member",
             Self::AcceptInvitation { .. } => "accept invitation",
             Self::RevokeInvitation { .. } => "revoke invitation",

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Details, HoldTarget, Invitation, Member, Workspace, WorkspaceEvent, WorkspaceRefusal, WorkspaceSettings};
+use super::{Details, HoldTarget, Invitation, Member, Plan, Workspace, WorkspaceEvent, WorkspaceRefusal, WorkspaceSettings};
 use crate::context::Context;
 use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
 use crate::permission::{self, Overrides, Permission, Role};
@@ -62,6 +62,12 @@ pub(super) fn change_settings(workspace: &Workspace, settings: WorkspaceSettings
         return Ok(vec![]);
     }
     Ok(vec![WorkspaceEvent::SettingsChanged(settings)])
+}
+
+/// Gives the workspace another plan.
+pub(super) fn change_plan(workspace: &Workspace, plan: Plan) -> Decision {
+    existing(workspace)?;
+    if workspace.plan == plan { Ok(vec![]) } else { Ok(vec![WorkspaceEvent::PlanChanged { plan }]) }
 }
 
 /// Invites somebody by mail. Whether the address belongs to a member is not known here: members are known by their identifiers.

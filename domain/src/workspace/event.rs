@@ -30,6 +30,12 @@ pub enum WorkspaceEvent {
     /// Changed its settings; all of them, as they are now.
     #[serde(rename = "workspace.settings_changed")]
     SettingsChanged(WorkspaceSettings),
+    /// Was given another plan.
+    #[serde(rename = "workspace.plan_changed")]
+    PlanChanged {
+        /// What it pays for now.
+        plan: Plan,
+    },
     /// Somebody was invited.
     #[serde(rename = "workspace.member_invited")]
     MemberInvited {
@@ -165,6 +171,34 @@ pub struct Details {
     pub avatar_url: Option<AvatarUrl>,
 }
 
+/// What a workspace pays for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plan {
+    /// Nothing.
+    #[default]
+    Free,
+    /// More.
+    Pro,
+    /// Most.
+    Enterprise,
+}
+
+impl Plan {
+    /// Every plan, from least to most.
+    pub const ALL: [Self; 3] = [Self::Free, Self::Pro, Self::Enterprise];
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Pro => "pro",
+            Self::Enterprise => "enterprise",
+        }
+    }
+}
+
 /// How a workspace is run. Unknown keys are refused.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -188,6 +222,7 @@ impl WorkspaceEvent {
             Self::Created { .. } => "workspace.created",
             Self::DetailsChanged(_) => "workspace.details_changed",
             Self::SettingsChanged(_) => "workspace.settings_changed",
+            Self::PlanChanged { .. } => "workspace.plan_changed",
             Self::MemberInvited { .. } => "workspace.member_invited",
             Self::InvitationRevoked { .. } => "workspace.invitation_revoked",
             Self::MemberJoined { .. } => "workspace.member_joined",
@@ -209,6 +244,7 @@ impl WorkspaceEvent {
             Self::Created { .. }
             | Self::DetailsChanged(_)
             | Self::SettingsChanged(_)
+            | Self::PlanChanged { .. }
             | Self::MemberInvited { .. }
             | Self::InvitationRevoked { .. }
             | Self::MemberJoined { .. }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use command::WorkspaceCommand;
 pub use error::WorkspaceRefusal;
-pub use event::{Details, HoldTarget, WorkspaceEvent, WorkspaceSettings};
+pub use event::{Details, HoldTarget, Plan, WorkspaceEvent, WorkspaceSettings};
 pub use hold::{Subject, covering};
 
 use crate::context::Context;
@@ -37,6 +37,8 @@ pub struct Workspace {
     pub max_members: u32,
     /// Its settings.
     pub settings: WorkspaceSettings,
+    /// What it pays for.
+    pub plan: Plan,
     /// Everyone who is or was a member.
     pub members: BTreeMap<UserId, Member>,
     /// Invitations that are neither accepted nor revoked.
@@ -122,6 +124,7 @@ impl Workspace {
             }
             WorkspaceCommand::ChangeDetails(details) => decide::change_details(self, details),
             WorkspaceCommand::ChangeSettings(settings) => decide::change_settings(self, settings),
+            WorkspaceCommand::ChangePlan { plan } => decide::change_plan(self, plan),
             WorkspaceCommand::Invite { invitation_id, email, role, expires_at } => {
                 decide::invite(self, context, invitation_id, email, role, expires_at)
             }
@@ -166,6 +169,7 @@ impl Aggregate for Workspace {
             }
             WorkspaceEvent::DetailsChanged(details) => self.details = Some(details),
             WorkspaceEvent::SettingsChanged(settings) => self.settings = settings,
+            WorkspaceEvent::PlanChanged { plan } => self.plan = plan,
             WorkspaceEvent::MemberInvited { invitation_id, email, role, invited_by, expires_at } => {
                 self.invitations.insert(invitation_id, Invitation { email, role, invited_by, expires_at });
             }

@@ -6,7 +6,7 @@ mod members;
 use cqrs_es::test::TestFramework;
 
 use super::decide::{EDIT_WINDOW_MINUTES, MAX_MEMBERS, RETENTION_DAYS, UPLOAD_MAX_BYTES};
-use super::{Details, Workspace, WorkspaceCommand, WorkspaceEvent, WorkspaceRefusal, WorkspaceSettings};
+use super::{Details, Plan, Workspace, WorkspaceCommand, WorkspaceEvent, WorkspaceRefusal, WorkspaceSettings};
 use crate::cast::{ANN, BOB, CAT, DAN, GENERAL, by, by_at, days_later, minutes_later, now};
 use crate::ids::{InvitationId, UserId};
 use crate::permission::{Overrides, Role};
@@ -123,6 +123,15 @@ fn details_are_changed() {
 #[test]
 fn unchanged_details_are_no_event() {
     Given::with(()).given(acme()).when((by(ANN), WorkspaceCommand::ChangeDetails(details("Acme")))).then_expect_events(vec![]);
+}
+
+#[test]
+fn a_plan_is_changed_once_and_only_of_a_workspace_that_is_there() {
+    let (pro, changed) = (WorkspaceCommand::ChangePlan { plan: Plan::Pro }, WorkspaceEvent::PlanChanged { plan: Plan::Pro });
+    Given::with(()).given(acme()).when((by(DAN), pro.clone())).then_expect_events(vec![changed.clone()]);
+    Given::with(()).given(acme()).and(vec![changed]).when((by(DAN), pro.clone())).then_expect_events(vec![]);
+    Given::with(()).given(acme()).when((by(DAN), WorkspaceCommand::ChangePlan { plan: Plan::Free })).then_expect_events(vec![]);
+    Given::with(()).given_no_previous_events().when((by(DAN), pro)).then_expect_error(WorkspaceRefusal::NotFound);
 }
 
 #[test]

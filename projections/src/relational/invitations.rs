@@ -46,6 +46,7 @@ pub(super) fn touched(event: &WorkspaceEvent) -> Option<Uuid> {
         WorkspaceEvent::Created { .. }
         | WorkspaceEvent::DetailsChanged(_)
         | WorkspaceEvent::SettingsChanged(_)
+        | WorkspaceEvent::PlanChanged { .. }
         | WorkspaceEvent::MemberInvited { .. }
         | WorkspaceEvent::MemberRoleChanged { .. }
         | WorkspaceEvent::MemberDetailsChanged { .. }

@@ -76,6 +76,7 @@ pub(super) fn touched(workspace_id: Uuid, event: &WorkspaceEvent) -> Vec<Uuid> {
         WorkspaceEvent::Created { .. }
         | WorkspaceEvent::DetailsChanged(_)
         | WorkspaceEvent::SettingsChanged(_)
+        | WorkspaceEvent::PlanChanged { .. }
         | WorkspaceEvent::MemberInvited { .. }
         | WorkspaceEvent::InvitationRevoked { .. }
         | WorkspaceEvent::HoldPlaced { .. }
@@ -117,6 +118,7 @@ pub(super) fn apply(members: &mut Rows<MemberRecord>, workspace_id: Uuid, seen: 
         WorkspaceEvent::Created { .. }
         | WorkspaceEvent::DetailsChanged(_)
         | WorkspaceEvent::SettingsChanged(_)
+        | WorkspaceEvent::PlanChanged { .. }
         | WorkspaceEvent::MemberInvited { .. }
         | WorkspaceEvent::InvitationRevoked { .. }
         | WorkspaceEvent::HoldPlaced { .. }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::WorkspaceEvent;
 use domain::ids::{UserId, WorkspaceId};
-use domain::workspace::{Details, WorkspaceSettings};
+use domain::workspace::{Details, Plan, WorkspaceSettings};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::types::Json;
@@ -67,6 +67,7 @@ pub(super) fn apply(workspaces: &mut Rows<WorkspaceRow>, id: Uuid, seen: Seen, e
         }
         WorkspaceEvent::DetailsChanged(details) => workspaces.change(id, seen, |row| row.set_details(details)),
         WorkspaceEvent::SettingsChanged(settings) => workspaces.change(id, seen, |row| row.settings = as_json(settings)),
+        WorkspaceEvent::PlanChanged { plan } => workspaces.change(id, seen, |row| row.plan_type = plan.as_str().into()),
         WorkspaceEvent::MemberInvited { .. }
         | WorkspaceEvent::InvitationRevoked { .. }
         | WorkspaceEvent::MemberJoined { .. }
@@ -112,7 +113,7 @@ impl WorkspaceRow {
             description: None,
             avatar_url: None,
             settings: json!({}),
-            plan_type: "free".into(),
+            plan_type: Plan::default().as_str().into(),
             max_members: 0,
             billing_email: None,
             subscription_status: "active".into(),

@@ -155,12 +155,15 @@ async fn a_person_has_the_best_plan_of_their_workspaces() {
     // Plans are read from the read model, which knows of the members a moment later.
     settled(&app).await;
     let policy = async |token| team.member.with_token(token).get(ME).await.header("ratelimit-policy").map(str::to_owned);
+    let upgrade = async |plan: &str| {
+        team.operator.put(&team.path("/plan"), json!({"plan": plan})).await.expect(204);
+        settled(&app).await;
+        app.sign_in(&team.member.email).await
+    };
     assert_eq!(policy(team.member.token.clone()).await.as_deref(), Some(r#""read";q=1000;w=60"#));
-    sqlx::query("UPDATE read.workspaces SET plan_type = 'pro'").execute(&app.app().pool).await.expect("the plan");
-    let other_session = app.sign_in(&team.member.email).await;
-    assert_eq!(policy(other_session).await.as_deref(), Some(r#""read";q=2000;w=60"#));
-    sqlx::query("UPDATE read.workspaces SET plan_type = 'enterprise'").execute(&app.app().pool).await.expect("the plan");
-    assert_eq!(policy(app.sign_in(&team.member.email).await).await, None, "0 is no limit");
+    assert_eq!(policy(upgrade("pro").await).await.as_deref(), Some(r#""read";q=2000;w=60"#));
+    assert_eq!(policy(upgrade("enterprise").await).await, None, "0 is no limit");
+    assert_eq!(policy(upgrade("free").await).await.as_deref(), Some(r#""read";q=1000;w=60"#), "it can be taken away again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

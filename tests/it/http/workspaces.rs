@@ -51,6 +51,26 @@ async fn owners_change_details_and_settings_and_members_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_operators_change_a_plan_and_they_need_not_be_members() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let (plan, pro) = (team.path("/plan"), json!({"plan": "pro"}));
+    let free = team.owner.get(&team.path("")).await.expect(200);
+    assert_eq!(free["plan_type"], "free");
+    for person in [&team.owner, &team.member, &team.guest, &team.stranger] {
+        person.put(&plan, pro.clone()).await.expect_problem(403, "server.operators_only");
+    }
+    team.operator.get(&team.path("")).await.expect_problem(404, "workspace.not_found");
+    let changed = team.operator.put(&plan, pro.clone()).await;
+    let position = changed.position();
+    changed.expect(204);
+    assert_eq!(team.member.get_at(position, &team.path("")).await.expect(200)["plan_type"], "pro");
+    team.operator.put(&plan, json!({"plan": "gold"})).await.expect_problem(400, "request.body_invalid");
+    let nowhere = format!("/v1/workspaces/{}/plan", uuid::Uuid::now_v7());
+    team.operator.put(&nowhere, pro).await.expect_problem(404, "workspace.not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_workspace_is_handed_over_to_a_member_only() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;

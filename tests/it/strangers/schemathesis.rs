@@ -25,7 +25,8 @@ const REAL: f64 = 0.8;
 /// What ends the asker's sessions: asked by somebody who signs in again. The password comes last, for it ends all sessions at once.
 const ENDING: [&[&str]; 2] = [&["end_current_session", "end_session"], &["change_password"]];
 /// What only the server's operator may do.
-const OPERATORS: [&str; 5] = ["get_current_replay", "list_projections", "reactivate_user", "start_replay", "suspend_user"];
+const OPERATORS: [&str; 6] =
+    ["change_workspace_plan", "get_current_replay", "list_projections", "reactivate_user", "start_replay", "suspend_user"];
 /// Without the boundaries of each parameter, which are the same for everybody and are tried as the owner.
 const AT_RANDOM: [&str; 2] = ["--phases", "examples,fuzzing"];
 

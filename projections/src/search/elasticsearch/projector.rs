@@ -263,6 +263,7 @@ impl Touched {
             WorkspaceEvent::Created { .. }
             | WorkspaceEvent::DetailsChanged(_)
             | WorkspaceEvent::SettingsChanged(_)
+            | WorkspaceEvent::PlanChanged { .. }
             | WorkspaceEvent::MemberInvited { .. }
             | WorkspaceEvent::InvitationRevoked { .. }
             | WorkspaceEvent::MemberPermissionsChanged { .. }
