@@ -1,7 +1,7 @@
 //! Members of a channel: joining, leaving, and what each is told about.
 
 use actix_web::web::{Data, Path, Query};
-use actix_web::{delete, get, post, put};
+use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, post, put};
 use domain::ChannelCommand;
 use domain::channel::{MemberRole, NotificationLevel};
 use domain::ids::UserId;
@@ -15,7 +15,7 @@ use super::members::PageQuery;
 use super::path::{ChannelMemberPath, ChannelPath};
 use super::schema;
 use crate::app::App;
-use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, page_limit};
+use crate::extract::{Body, Command, Cursor, Page, Reading, page_limit};
 use crate::problem::Problem;
 
 /// Shows who is in a channel.
@@ -26,12 +26,26 @@ pub async fn list_channel_members(
     path: Path<ChannelPath>,
     query: Query<PageQuery>,
     reading: Reading,
+    request: HttpRequest,
     app: Data<App>,
-) -> Result<Seen<Page<ChannelMemberRow>>, Problem> {
-    app.commands.readable_channel(reading.actor, path.channel_id).await?;
+) -> Result<HttpResponse, Problem> {
+    let workspace_id = app.commands.readable_channel(reading.actor, path.channel_id).await?;
     let (after, limit) = (Cursor::<UserId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
+    if after.is_none()
+        && let Some(first) = app.caches.first_members(workspace_id, path.channel_id, limit + 1, reading.min_position).await?
+    {
+        return Ok(Reading::answer_json_at(first.position, first_page(&first.rows, limit)));
+    }
     let rows = app.read_models.channel_members(path.channel_id, after, limit + 1).await?;
-    Ok(reading.answer(Page::cut(rows, limit, |row| row.user_id)))
+    Ok(reading.answer(Page::cut(rows, limit, |row| row.user_id)).respond_to(&request))
+}
+
+/// What [`Page::cut`] makes of the first rows, of rows that are JSON already.
+fn first_page(rows: &[(UserId, String)], limit: u16) -> String {
+    let shown = &rows[..rows.len().min(usize::from(limit))];
+    let next = shown.last().filter(|_| rows.len() > shown.len()).map(|(user_id, _)| format!(r#","next":"{}""#, Cursor(*user_id)));
+    let items = shown.iter().map(|(_, row)| row.as_str()).collect::<Vec<_>>().join(",");
+    format!(r#"{{"items":[{items}]{}}}"#, next.unwrap_or_default())
 }
 
 /// Whom to add.

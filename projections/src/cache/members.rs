@@ -1,73 +1,83 @@
 //! The seed's `channel_members:{channel}`: who is in a channel, for half an hour at most. Never the authority for access, which is judged on
 //! the write side.
+//!
+//! Kept are the first rows of the list, as they are answered: that is what clients ask for when they open a channel. Whoever leafs on in a
+//! channel of ten thousand asks Postgres, and nobody keeps ten thousand rows for it.
 
-use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, UserId, WorkspaceId};
-use serde::{Deserialize, Serialize};
-use sqlx::query_scalar;
 
 use super::caches::Caches;
 use super::scripts::{Found, Of, SCRIPTS};
-use crate::read_models::{QueryError, ReadModels};
+use crate::read_models::QueryError;
+use crate::relational::channel_members::ChannelMemberRow;
 
 /// For how long it is kept, in seconds: the seed's 30 minutes.
 const TTL_SECONDS: u64 = 1_800;
+/// How many rows are kept: those of the largest page, and the one that tells whether there are more.
+const ROWS: u16 = 101;
 
-/// Who is in a channel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChannelMembers {
-    /// They, in order of their identifiers.
-    pub members: Vec<UserId>,
-    /// How many they are.
-    pub member_count: usize,
-    /// When that was read.
-    pub last_updated: DateTime<Utc>,
-}
-
-impl ReadModels {
-    async fn members_of(&self, channel_id: ChannelId) -> Result<ChannelMembers, QueryError> {
-        let members =
-            query_scalar!("SELECT user_id FROM channel_members WHERE channel_id = $1 AND is_active ORDER BY user_id", channel_id.0);
-        let members = members.fetch_all(&self.pool).await?.into_iter().map(UserId).collect::<Vec<_>>();
-        Ok(ChannelMembers { member_count: members.len(), members, last_updated: Utc::now() })
-    }
+/// The first of those who are in a channel, in order of their identifiers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstMembers {
+    /// They are as of this position, or later.
+    pub position: i64,
+    /// Each with their row, as JSON.
+    pub rows: Vec<(UserId, String)>,
 }
 
 impl Caches {
-    /// Who is in a channel, as of `min_position` or later.
+    /// The first `limit` of those who are in a channel; nothing where the read models are to be asked.
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn channel_members(
+    pub async fn first_members(
         &self,
         workspace_id: WorkspaceId,
         channel_id: ChannelId,
+        limit: u16,
         min_position: i64,
-    ) -> Result<ChannelMembers, QueryError> {
-        let Some(believed) = self.trust.now(min_position).await else {
-            self.missed::<()>();
-            return self.read.members_of(channel_id).await;
-        };
+    ) -> Result<Option<FirstMembers>, QueryError> {
+        let Some(believed) = self.trust.now(min_position).await.filter(|_| limit <= ROWS) else { return Ok(self.missed()) };
         let of = Of::workspace(&self.stores.redis, believed.generation, workspace_id);
         let mut call = of.call(&SCRIPTS.read_members);
         call.arg(channel_id.0.simple().to_string());
         let found: Option<Found> = self.stores.redis.run(&SCRIPTS.read_members, &call).await.ok();
-        let (outcome, values) = found.unwrap_or_default();
-        let value = values.into_iter().next().unwrap_or_default();
-        let believable = outcome == "hit" && self.trust.holds(believed);
-        if let Some(members) = believable.then(|| serde_json::from_str(&value).ok()).flatten().and_then(|members| self.hit(members)) {
-            return Ok(members);
+        let (outcome, mut values) = found.unwrap_or_default();
+        let value = values.pop().unwrap_or_default();
+        match outcome.as_str() {
+            "hit" if self.trust.holds(believed) => {
+                let rows = value.lines().take(usize::from(limit)).map(split).collect::<Option<Vec<_>>>();
+                Ok(rows.and_then(|rows| self.hit(FirstMembers { position: believed.position, rows })))
+            }
+            "fill" => {
+                self.missed::<()>();
+                self.fill_members(&of, channel_id, limit, &value).await.map(Some)
+            }
+            _ => Ok(self.missed()),
         }
-        self.missed::<()>();
+    }
+
+    /// Answers with what it fills in.
+    async fn fill_members(&self, of: &Of<'_>, channel_id: ChannelId, limit: u16, token: &str) -> Result<FirstMembers, QueryError> {
         // Before the members: what they are read at is not before this.
         let position = self.relational_position().await?;
-        let members = self.read.members_of(channel_id).await?;
-        if outcome == "fill" {
-            let json = serde_json::to_string(&members).unwrap_or_default();
-            let mut call = of.call(&SCRIPTS.fill_members);
-            call.arg(channel_id.0.simple().to_string()).arg(&value).arg(position).arg(TTL_SECONDS).arg(json);
-            self.filled(self.stores.redis.run(&SCRIPTS.fill_members, &call).await);
-        }
-        Ok(members)
+        let members = self.read.channel_members(channel_id, None, ROWS).await?;
+        let rows = members.iter().map(json).collect::<Vec<_>>();
+        let value = rows.iter().map(|(user_id, row)| format!("{}|{row}", user_id.0.simple())).collect::<Vec<_>>().join("\n");
+        let mut call = of.call(&SCRIPTS.fill_members);
+        call.arg(channel_id.0.simple().to_string()).arg(token).arg(position).arg(TTL_SECONDS).arg(value);
+        // Where it is refused, or Redis is gone, the rows are right all the same.
+        self.filled(self.stores.redis.run(&SCRIPTS.fill_members, &call).await);
+        Ok(FirstMembers { position, rows: rows.into_iter().take(usize::from(limit)).collect() })
     }
+}
+
+fn json(row: &ChannelMemberRow) -> (UserId, String) {
+    // Texts and identifiers always can be written, in one line.
+    (UserId(row.user_id), serde_json::to_string(row).unwrap_or_default())
+}
+
+fn split(line: &str) -> Option<(UserId, String)> {
+    let (user_id, row) = line.split_once('|')?;
+    Some((UserId(user_id.parse().ok()?), row.to_owned()))
 }

@@ -20,7 +20,7 @@ mod unread;
 
 pub use caches::{CacheStats, Caches};
 pub use connection::{Redis, RedisDown};
-pub use members::ChannelMembers;
+pub use members::FirstMembers;
 pub use page::RecentMessages;
 pub use read_marker::{MarkerMove, ReadMarker};
 pub use script::Script;

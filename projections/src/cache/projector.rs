@@ -82,7 +82,7 @@ struct InWorkspace {
     /// Something that is in everything.
     everything: bool,
     messages: BTreeSet<Uuid>,
-    /// Where people came or went, or changed what they are told.
+    /// Where people came or went, became something else, or changed what they are told.
     memberships: BTreeSet<(ChannelId, UserId)>,
 }
 
@@ -136,6 +136,7 @@ impl InWorkspace {
             ChannelEvent::MemberJoined { user_id, .. }
             | ChannelEvent::MemberLeft { user_id }
             | ChannelEvent::MemberRemoved { user_id, .. }
+            | ChannelEvent::MemberRoleChanged { user_id, .. }
             | ChannelEvent::NotificationLevelChanged { user_id, .. } => drop(self.memberships.insert((channel_id, *user_id))),
             // It is in the counts of everyone in it, or not any more.
             ChannelEvent::Archived { .. } | ChannelEvent::Unarchived { .. } => self.everything = true,
@@ -144,8 +145,7 @@ impl InWorkspace {
             | ChannelEvent::TopicChanged { .. }
             | ChannelEvent::PurposeChanged { .. }
             | ChannelEvent::DescriptionChanged { .. }
-            | ChannelEvent::SettingsChanged(_)
-            | ChannelEvent::MemberRoleChanged { .. } => {}
+            | ChannelEvent::SettingsChanged(_) => {}
         }
     }
 }

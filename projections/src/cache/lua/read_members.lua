@@ -1,4 +1,4 @@
--- Who is in a channel. ARGV: 4 channel.
+-- The first of those who are in a channel: a line for each. ARGV: 4 channel.
 local token = rooted()
 local members = redis.call('GET', name('channel_members', token, ARGV[4]))
 if members then
