@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::ids::MessageId;
-use sqlx::{PgConnection, query_file_as, query_scalar};
+use sqlx::{PgConnection, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::documents::{Document, MemberRow, MessageRow};
@@ -10,24 +10,73 @@ use super::documents::{Document, MemberRow, MessageRow};
 /// Rows that are read at a time.
 pub(super) const CHUNK_ROWS: i64 = 4_000;
 
+/// The rows of messages that a document is made of, with the names that go with them: of whatever `$from` calls `m`. One statement, so that the
+/// rows and the position that they are of come from the same moment.
+macro_rules! message_rows {
+    ($from:literal, $end:literal, $($argument:expr),+) => {
+        query_as!(
+            MessageRow,
+            r#"SELECT (SELECT position FROM projection_checkpoints WHERE projection = 'relational') AS version, m.message_id, m.workspace_id,
+                   m.channel_id, m.user_id, COALESCE(u.username, '') AS "username!", COALESCE(u.display_name, '') AS "display_name!",
+                   m.content, m.message_type, m.thread_id, m.formatted_content::text AS formatted_content, m.reactions::text AS "reactions!",
+                   m.reply_count, m.is_pinned, m.is_deleted, m.created_at, m.updated_at, m.position, c.name AS "channel_name?"
+            "# + $from + r#"
+            LEFT JOIN users u ON u.user_id = m.user_id
+            LEFT JOIN channels c ON c.channel_id = m.channel_id
+            "# + $end,
+            $($argument),+
+        )
+    };
+}
+
+/// The rows of members that a document is made of, with the people that they are. One statement, for the same reason.
+macro_rules! member_rows {
+    ($which:literal, $($argument:expr),+) => {
+        query_as!(
+            MemberRow,
+            r#"SELECT (SELECT position FROM projection_checkpoints WHERE projection = 'relational') AS version, m.member_id, m.workspace_id,
+                   m.user_id, COALESCE(u.username, '') AS "username!", COALESCE(u.display_name, '') AS "display_name!",
+                   COALESCE(u.email, '') AS "email!", COALESCE(m.title, u.title) AS title, m.department, u.bio AS "bio?", m.status,
+                   m.last_seen_at, m.role, COALESCE(u.is_bot, FALSE) AS "is_bot!", GREATEST(m.position, u.position) AS "position!"
+            FROM workspace_members m
+            LEFT JOIN users u ON u.user_id = m.user_id
+            "# + $which,
+            $($argument),+
+        )
+    };
+}
+
 /// Those messages, each with the one that began its thread. What is not there is left out: the relational projection has parked it.
 pub(super) async fn messages(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<(Document, Option<Uuid>)>> {
     let known = ids.iter().filter_map(|id| Some((*id, MessageId(*id).sent_in()?)));
     let (ids, moments): (Vec<Uuid>, Vec<DateTime<Utc>>) = known.unzip();
-    let rows = query_file_as!(MessageRow, "src/search/elasticsearch/sql/messages_by_id.sql", &ids, &moments);
+    // LATERAL with LIMIT, so that each identifier looks into its own month alone.
+    let rows = message_rows!(
+        "FROM unnest($1::uuid[], $2::timestamptz[]) AS wanted (message_id, sent_in)
+         CROSS JOIN LATERAL (
+             SELECT *
+             FROM messages
+             WHERE message_id = wanted.message_id
+               AND created_at >= wanted.sent_in
+               AND created_at < wanted.sent_in + INTERVAL '1 millisecond'
+             LIMIT 1) m",
+        "",
+        &ids,
+        &moments
+    );
     Ok(rows.fetch_all(connection).await?.iter().map(|row| (row.document(), row.thread_id)).collect())
 }
 
 /// Those members.
 pub(super) async fn members(connection: &mut PgConnection, keys: &[(Uuid, Uuid)]) -> sqlx::Result<Vec<Document>> {
     let (workspaces, users): (Vec<Uuid>, Vec<Uuid>) = keys.iter().copied().unzip();
-    let rows = query_file_as!(MemberRow, "src/search/elasticsearch/sql/members_by_key.sql", &workspaces, &users);
+    let rows = member_rows!("WHERE (m.workspace_id, m.user_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))", &workspaces, &users);
     Ok(rows.fetch_all(connection).await?.iter().map(MemberRow::document).collect())
 }
 
 /// Everything that those people are members of.
 pub(super) async fn memberships(connection: &mut PgConnection, users: &[Uuid]) -> sqlx::Result<Vec<Document>> {
-    let rows = query_file_as!(MemberRow, "src/search/elasticsearch/sql/members_of_users.sql", users);
+    let rows = member_rows!("WHERE m.user_id = ANY ($1)", users);
     Ok(rows.fetch_all(connection).await?.iter().map(MemberRow::document).collect())
 }
 
@@ -60,27 +109,50 @@ pub(super) struct Chunk {
 pub(super) async fn scan(connection: &mut PgConnection, scan: Scan, after: Uuid) -> sqlx::Result<Chunk> {
     match scan {
         Scan::Messages => {
-            let rows = query_file_as!(MessageRow, "src/search/elasticsearch/sql/messages_after.sql", after, CHUNK_ROWS);
+            let rows = message_rows!(
+                "FROM (SELECT * FROM messages WHERE message_id > $1 ORDER BY message_id LIMIT $2) m",
+                "ORDER BY m.message_id",
+                after,
+                CHUNK_ROWS
+            );
             Ok(Chunk::of(&rows.fetch_all(connection).await?, MessageRow::document, |row| row.message_id))
         }
         Scan::MessagesOfWorkspace(id) => {
-            let rows = query_file_as!(MessageRow, "src/search/elasticsearch/sql/messages_of_workspace.sql", id, after, CHUNK_ROWS);
+            let rows = message_rows!(
+                "FROM (SELECT * FROM messages WHERE workspace_id = $1 AND message_id > $2 ORDER BY message_id LIMIT $3) m",
+                "ORDER BY m.message_id",
+                id,
+                after,
+                CHUNK_ROWS
+            );
             Ok(Chunk::of(&rows.fetch_all(connection).await?, MessageRow::document, |row| row.message_id))
         }
         Scan::MessagesOfUser(id) => {
-            let rows = query_file_as!(MessageRow, "src/search/elasticsearch/sql/messages_of_user.sql", id, after, CHUNK_ROWS);
+            let rows = message_rows!(
+                "FROM (SELECT * FROM messages WHERE user_id = $1 AND message_id > $2 ORDER BY message_id LIMIT $3) m",
+                "ORDER BY m.message_id",
+                id,
+                after,
+                CHUNK_ROWS
+            );
             Ok(Chunk::of(&rows.fetch_all(connection).await?, MessageRow::document, |row| row.message_id))
         }
         Scan::MessagesOfChannel(id) => {
-            let rows = query_file_as!(MessageRow, "src/search/elasticsearch/sql/messages_of_channel.sql", id, after, CHUNK_ROWS);
+            let rows = message_rows!(
+                "FROM (SELECT * FROM messages WHERE channel_id = $1 AND message_id > $2 ORDER BY message_id LIMIT $3) m",
+                "ORDER BY m.message_id",
+                id,
+                after,
+                CHUNK_ROWS
+            );
             Ok(Chunk::of(&rows.fetch_all(connection).await?, MessageRow::document, |row| row.message_id))
         }
         Scan::Members => {
-            let rows = query_file_as!(MemberRow, "src/search/elasticsearch/sql/members_after.sql", after, CHUNK_ROWS);
+            let rows = member_rows!("WHERE m.member_id > $1 ORDER BY m.member_id LIMIT $2", after, CHUNK_ROWS);
             Ok(Chunk::of(&rows.fetch_all(connection).await?, MemberRow::document, |row| row.member_id))
         }
         Scan::MembersOfWorkspace(id) => {
-            let rows = query_file_as!(MemberRow, "src/search/elasticsearch/sql/members_of_workspace.sql", id, after, CHUNK_ROWS);
+            let rows = member_rows!("WHERE m.workspace_id = $1 AND m.user_id > $2 ORDER BY m.user_id LIMIT $3", id, after, CHUNK_ROWS);
             Ok(Chunk::of(&rows.fetch_all(connection).await?, MemberRow::document, |row| row.user_id))
         }
     }
