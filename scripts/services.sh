@@ -10,6 +10,8 @@
 #   services.sh psql [ARGUMENT…]      the psql of our Postgres; in our database unless told otherwise
 #   services.sh redis-server [ARGUMENT…]
 #                                     one more Redis, in the foreground: tests make a cluster of some
+#   services.sh elasticsearch FOLDER  one more Elasticsearch, in the foreground, as the configuration in that folder says: tests make
+#                                     one with users and TLS
 #   services.sh crash SERVER…         kill -9, as a crash of the machine would
 #   services.sh wipe SERVER…          the same, and its data are gone
 #   services.sh freeze SERVER…        it stands still, until `thaw SERVER…`
@@ -50,6 +52,7 @@ main() {
         env) sed -n 's/^BACKSCROLL_/export &/p' "$RUN/services.env" ;;
         psql) open_psql "$@" ;;
         redis-server) run_another_redis "$@" ;;
+        elasticsearch) run_another_elasticsearch "$@" ;;
         crash) crash "$@" ;;
         wipe) wipe "$@" ;;
         freeze) signal_servers STOP "$@" ;;
@@ -155,6 +158,18 @@ run_another_redis() {
     find_redis
     # In place of this shell, so that signals reach it.
     with_libraries "$REDIS_LIBRARIES" exec "$REDIS_SERVER" "$@"
+}
+
+run_another_elasticsearch() {
+    local folder=$1
+    mkdir -p "$RUN/log" "$folder/tmp"
+    choose_service_user
+    choose_server_cache
+    find_elasticsearch
+    configure_java "$folder" "$folder/tmp"
+    if is_root; then chown -R "$SERVICE_UID:$SERVICE_GID" "$folder"; fi
+    choose_elasticsearch_command "$folder" "$folder/tmp"
+    with_libraries "$ELASTICSEARCH_LIBRARIES" exec "${AS_SERVICE_USER[@]}" "${ELASTICSEARCH_COMMAND[@]}"
 }
 
 destroy() {

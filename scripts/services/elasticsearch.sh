@@ -104,9 +104,15 @@ configure_elasticsearch() {
         cat "$CHECKOUT/scripts/services/elasticsearch.yml"
         printf 'http.port: %s\npath.data: "%s"\npath.logs: "%s"\n' "$ELASTICSEARCH_PORT" "$DATA/elasticsearch/data" "$DATA/elasticsearch.logs"
     } | write_as_service_user "$conf/elasticsearch.yml"
+    configure_java "$conf" "$DATA/elasticsearch/tmp"
+}
+
+# Writes, into a folder of configuration, how its Java runs and what it tells.
+configure_java() {
+    local conf=$1 tmp=$2
     # Without its own log of garbage collection, which would lie beside the programs.
-    printf '%s\n' -XX:+UseG1GC -XX:+ExitOnOutOfMemoryError "-Djava.io.tmpdir=$DATA/elasticsearch/tmp" "-Xms$ELASTICSEARCH_HEAP" \
-        "-Xmx$ELASTICSEARCH_HEAP" | write_as_service_user "$conf/jvm.options"
+    printf '%s\n' -XX:+UseG1GC -XX:+ExitOnOutOfMemoryError "-Djava.io.tmpdir=$tmp" "-Xms$ELASTICSEARCH_HEAP" "-Xmx$ELASTICSEARCH_HEAP" \
+        | write_as_service_user "$conf/jvm.options"
     printf '%s\n' 'status = error' 'appender.console.type = Console' 'appender.console.name = console' \
         'appender.console.layout.type = PatternLayout' 'appender.console.layout.pattern = [%d{ISO8601}][%-5p][%-25c{1.}] %m%n' \
         'rootLogger.level = warn' 'rootLogger.appenderRef.console.ref = console' | write_as_service_user "$conf/log4j2.properties"
@@ -114,13 +120,20 @@ configure_elasticsearch() {
 
 # What its script `bin/elasticsearch` does, but for going to the folder of the programs: by the folder that it works in we know our own,
 # so Java is only told that it works there.
-launch_elasticsearch() {
-    local home=$ELASTICSEARCH_HOME
-    ES_JAVA_HOME=$JAVA_HOME_FOUND ES_PATH_CONF="$DATA/elasticsearch.conf" ES_TMPDIR="$DATA/elasticsearch/tmp" \
-        with_libraries "$ELASTICSEARCH_LIBRARIES" launch elasticsearch "$JAVA_HOME_FOUND/bin/java" -Xms4m -Xmx64m -XX:+UseSerialGC \
-        "-Duser.dir=$home" -Dcli.name=server "-Dcli.script=$home/bin/elasticsearch" -Dcli.libs=lib/tools/server-cli "-Des.path.home=$home" \
-        "-Des.path.conf=$DATA/elasticsearch.conf" -Des.distribution.type=zip -Des.java.type=ES_JAVA_HOME \
+choose_elasticsearch_command() {
+    local conf=$1 tmp=$2 home=$ELASTICSEARCH_HOME
+    ELASTICSEARCH_COMMAND=(
+        env "ES_JAVA_HOME=$JAVA_HOME_FOUND" "ES_PATH_CONF=$conf" "ES_TMPDIR=$tmp"
+        "$JAVA_HOME_FOUND/bin/java" -Xms4m -Xmx64m -XX:+UseSerialGC "-Duser.dir=$home" -Dcli.name=server
+        "-Dcli.script=$home/bin/elasticsearch" -Dcli.libs=lib/tools/server-cli "-Des.path.home=$home" "-Des.path.conf=$conf"
+        -Des.distribution.type=zip -Des.java.type=ES_JAVA_HOME
         -cp "$home/lib/*:$home/lib/cli-launcher/*" org.elasticsearch.launcher.CliToolLauncher
+    )
+}
+
+launch_elasticsearch() {
+    choose_elasticsearch_command "$DATA/elasticsearch.conf" "$DATA/elasticsearch/tmp"
+    with_libraries "$ELASTICSEARCH_LIBRARIES" launch elasticsearch "${ELASTICSEARCH_COMMAND[@]}"
 }
 
 # Green or yellow: the indices of its last life are there.

@@ -71,6 +71,11 @@ impl TestApp {
         self.program.as_ref().expect("a process of its own")
     }
 
+    /// Kills the process that it runs in.
+    pub fn kill_program(&mut self) {
+        drop(self.program.take());
+    }
+
     /// The parts that it runs.
     ///
     /// # Panics

@@ -14,6 +14,7 @@ pub mod person;
 pub mod place;
 pub mod program;
 pub mod searches;
+pub mod secured;
 pub mod servers;
 pub mod team;
 
@@ -24,4 +25,5 @@ pub use eventually::eventually;
 pub use person::Person;
 pub use place::Place;
 pub use program::Program;
+pub use secured::SecuredElasticsearch;
 pub use team::Team;

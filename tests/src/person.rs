@@ -38,6 +38,12 @@ impl Person {
         Self { url: app.url.clone(), ..self.clone() }
     }
 
+    /// The same session at a process of its own.
+    #[must_use]
+    pub fn at_url(&self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self.clone() }
+    }
+
     /// A request of theirs, to be completed and [`send`]t.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)

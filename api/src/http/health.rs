@@ -43,6 +43,9 @@ pub struct Readiness {
     migrations: Part,
     /// How far the read model is.
     projector: Part,
+    /// Where searches are to be answered by Elasticsearch. Without it Postgres answers them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elasticsearch: Option<Part>,
 }
 
 /// How one part is.
@@ -75,15 +78,16 @@ pub async fn readyz(app: Data<App>) -> HttpResponse {
 }
 
 async fn readiness(app: &App) -> Readiness {
-    let (postgres, redis, migrations, projector) =
-        tokio::join!(within(postgres(app)), within(redis(app)), within(migrations_state(app)), within(projector(app)));
+    let (postgres, redis, migrations, projector, elasticsearch) =
+        tokio::join!(within(postgres(app)), within(redis(app)), within(migrations_state(app)), within(projector(app)), elasticsearch(app));
     let nats = Part::from(nats(app));
-    let status = match (postgres.ok && migrations.ok, redis.ok && nats.ok && projector.ok) {
+    let searches = elasticsearch.as_ref().is_none_or(|part| part.ok);
+    let status = match (postgres.ok && migrations.ok, redis.ok && nats.ok && projector.ok && searches) {
         (true, true) => "ready",
         (true, false) => "degraded",
         (false, _) => "unavailable",
     };
-    Readiness { status, postgres, redis, nats, migrations, projector }
+    Readiness { status, postgres, redis, nats, migrations, projector, elasticsearch }
 }
 
 async fn within(check: impl Future<Output = Result<String, String>>) -> Part {
@@ -114,6 +118,10 @@ async fn projector(app: &App) -> Result<String, String> {
     let lags = states.iter().map(|state| format!("{} at {} of {}", state.name, state.position, state.head)).collect::<Vec<_>>().join("; ");
     let parked = states.iter().map(|state| state.parked.len()).sum::<usize>();
     if parked == 0 { Ok(lags) } else { Err(format!("{lags}; {parked} keys are parked: GET /v1/projections")) }
+}
+
+async fn elasticsearch(app: &App) -> Option<Part> {
+    Some(within(app.stores.elastic.as_ref()?.health()).await)
 }
 
 /// Shows the figures of this process, in Prometheus' text format.

@@ -5,6 +5,8 @@ mod faults;
 mod moves;
 mod projector;
 mod rebuild;
+mod secured;
+mod switch;
 
 use std::time::Duration;
 

@@ -23,7 +23,11 @@ mod projector;
 mod rebuild;
 mod rows;
 
+use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
+
+use elasticsearch::http::Method;
 
 pub use backend::ElasticSearch;
 pub use client::{ElasticError, ElasticSettings, Login};
@@ -35,6 +39,9 @@ pub(crate) use projector::{NAME, SearchProjector};
 pub(crate) use rebuild::rebuild;
 
 use client::Client;
+
+/// How long it may take to say how it is.
+const HEALTH_MAX: Duration = Duration::from_secs(1);
 
 /// Elasticsearch, as an installation uses it. Cheap to clone; it need not be there.
 #[derive(Clone, Debug)]
@@ -51,4 +58,30 @@ impl Elastic {
     pub fn new(settings: ElasticSettings) -> Result<Self, ElasticError> {
         Ok(Self { client: Client::new(&settings)?, settings: Arc::new(settings) })
     }
+
+    /// How it is, for whoever looks after it: which version answers, or what is wrong. Nothing that only operators may know.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub async fn health(&self) -> Result<String, String> {
+        match self.client.ask_within(HEALTH_MAX, Method::Get, "/", None).await {
+            Ok(about) => Ok(format!("answers, version {}", about["version"]["number"].as_str().unwrap_or("unknown"))),
+            Err(ElasticError::Refused { status: 401, .. }) => {
+                Err("it refuses the login (401): check elasticsearch_user and elasticsearch_password, or elasticsearch_api_key".into())
+            }
+            Err(ElasticError::Refused { status: 403, .. }) => {
+                Err("it refuses the rights of the login (403): docs/SEARCH_OPERATIONS.md says which are needed".into())
+            }
+            Err(error) => Err(root_of(&error)),
+        }
+    }
+}
+
+/// What is at the bottom of an error: what stands above it may name addresses.
+fn root_of(error: &dyn Error) -> String {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
 }

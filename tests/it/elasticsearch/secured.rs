@@ -1,0 +1,61 @@
+//! With TLS and a login, as people run it.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tests::place::WITH_ELASTICSEARCH;
+use tests::secured::{PASSWORD, USER};
+use tests::{SecuredElasticsearch, Team, TestApp, eventually};
+
+use super::LIMIT;
+
+/// A server that uses that Elasticsearch, with that authority and that login.
+async fn server(secured: &SecuredElasticsearch, authority: &Path, login: &[(&str, &str)]) -> TestApp {
+    let authority = authority.to_str().expect("a path");
+    let at = [("BACKSCROLL_ELASTICSEARCH_URL", secured.url.as_str()), ("BACKSCROLL_ELASTICSEARCH_CA_FILE", authority)];
+    TestApp::start_with(&[&[WITH_ELASTICSEARCH], &at[..], login].concat()).await
+}
+
+/// Somebody says something, and looks for it: what answered.
+async fn searched(app: &TestApp, wait: bool) -> Value {
+    let team = Team::found(app).await;
+    team.message(&team.owner, team.general, "hello there").await;
+    let head = app.app().commands.store().catch_up().await.expect("the head");
+    if wait {
+        app.app().progress.wait_for(projections::SEARCH, head, LIMIT).await.expect("it is filled");
+    }
+    let found = team.owner.get_at(head, &team.path("/search/messages?q=hello")).await.expect(200);
+    assert_eq!(found["total"], json!(1), "{found}");
+    found["backend"].clone()
+}
+
+/// What `/readyz` says of Elasticsearch, once that has this in it, and of all together.
+async fn said(app: &TestApp, what: &str) -> (Value, Value) {
+    let mut health = Value::Null;
+    eventually("the health says so", async || {
+        health = app.get("/readyz").await.expect(200);
+        health["elasticsearch"]["state"].as_str().is_some_and(|state| state.contains(what))
+    })
+    .await;
+    (health["elasticsearch"]["ok"].clone(), health["status"].clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_tls_it_takes_a_password_or_a_key_and_what_is_wrong_is_said_while_postgres_answers() {
+    let secured = SecuredElasticsearch::start().await;
+    let (key, authority) = (secured.api_key().await, secured.authority());
+    let user = ("BACKSCROLL_ELASTICSEARCH_USER", USER);
+    let right = ("BACKSCROLL_ELASTICSEARCH_PASSWORD", PASSWORD);
+    for login in [vec![user, right], vec![("BACKSCROLL_ELASTICSEARCH_API_KEY", key.as_str())]] {
+        let app = server(&secured, &authority, &login).await;
+        assert_eq!(searched(&app, true).await, "elasticsearch", "{login:?}");
+        assert_eq!(said(&app, "version 8").await, (json!(true), json!("ready")));
+    }
+    let wrong_login = vec![user, ("BACKSCROLL_ELASTICSEARCH_PASSWORD", "wrong")];
+    let another = secured.another_authority();
+    for (authority, login, what) in [(&authority, wrong_login, "elasticsearch_password"), (&another, vec![user, right], "certificate")] {
+        let app = server(&secured, authority, &login).await;
+        assert_eq!(searched(&app, false).await, "postgres");
+        assert_eq!(said(&app, what).await, (json!(false), json!("degraded")));
+    }
+}

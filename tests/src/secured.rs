@@ -1,0 +1,160 @@
+//! An Elasticsearch as people run it, with TLS, a user whose rights are those that `docs/SEARCH_OPERATIONS.md` names, and API keys. It is on this
+//! machine, and ends with the test that started it.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use elasticsearch::Elasticsearch;
+use elasticsearch::auth::Credentials;
+use elasticsearch::cert::{Certificate, CertificateValidation};
+use elasticsearch::http::headers::HeaderMap;
+use elasticsearch::http::request::JsonBody;
+use elasticsearch::http::transport::{SingleNodeConnectionPool, TransportBuilder};
+use elasticsearch::http::{Method, Url};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::servers::checkout;
+
+/// Its user.
+pub const USER: &str = "backscroll";
+/// That user's password.
+pub const PASSWORD: &str = "secret-enough";
+/// The same, as the file of users has it: bcrypt, with little work.
+const PASSWORD_HASH: &str = "$2a$05$feIPJOBQkw3AEubkPF.a5.ZLwItneGZQRh2VVjXPgPpBtiMy/6XRy";
+/// How long it may take to start, beside everything else that runs here.
+const START_MAX: Duration = Duration::from_secs(120);
+/// How long between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What it may, and no more.
+const ROLES: &str = "backscroll_writer:
+  cluster: [ monitor, manage_index_templates, manage_own_api_key ]
+  indices:
+    - names: [ 'test_*' ]
+      privileges: [ all ]
+";
+
+/// Running, and answering.
+pub struct SecuredElasticsearch {
+    /// Where it is: `https://localhost:…`.
+    pub url: String,
+    process: Child,
+    folder: TempDir,
+    admin: Elasticsearch,
+}
+
+/// A certificate authority, and what it has signed for this machine.
+struct Certificates {
+    authority: String,
+    certificate: String,
+    key: String,
+}
+
+impl Certificates {
+    fn sign() -> Result<Self, rcgen::Error> {
+        let mut authority = CertificateParams::new(Vec::<String>::new())?;
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.distinguished_name.push(DnType::CommonName, "the authority of a test");
+        let authority_key = KeyPair::generate()?;
+        let signed = authority.self_signed(&authority_key)?;
+        let issuer = Issuer::new(authority, authority_key);
+        let key = KeyPair::generate()?;
+        let certificate = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?.signed_by(&key, &issuer)?;
+        Ok(Self { authority: signed.pem(), certificate: certificate.pem(), key: key.serialize_pem() })
+    }
+}
+
+impl SecuredElasticsearch {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
+        let certificates = Certificates::sign().expect("certificates");
+        let strangers = Certificates::sign().expect("certificates");
+        let at = |name: &str| folder.path().join(name);
+        let settings = format!(
+            "discovery.type: single-node\nhttp.host: 127.0.0.1\nhttp.port: {port}\ntransport.host: 127.0.0.1\ntransport.port: 0\n\
+             path.data: '{}'\npath.logs: '{}'\nnode.store.allow_mmap: false\ncluster.routing.allocation.disk.threshold_enabled: false\n\
+             xpack.security.enabled: true\nxpack.security.http.ssl.enabled: true\nxpack.security.http.ssl.key: node.key\n\
+             xpack.security.http.ssl.certificate: node.pem\nxpack.security.authc.realms.file.file1.order: 0\n",
+            at("data").display(),
+            at("logs").display()
+        );
+        for (name, text) in [
+            ("elasticsearch.yml", settings.as_str()),
+            ("users", &format!("{USER}:{PASSWORD_HASH}\n")),
+            ("users_roles", &format!("backscroll_writer:{USER}\n")),
+            ("roles.yml", ROLES),
+            ("node.key", &certificates.key),
+            ("node.pem", &certificates.certificate),
+            ("ca.pem", &certificates.authority),
+            ("another-ca.pem", &strangers.authority),
+        ] {
+            fs::write(at(name), text).expect("a file");
+        }
+        let mut command = Command::new(checkout().join("scripts/services.sh"));
+        command.arg("elasticsearch").arg(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().expect("scripts/services.sh");
+        let url = format!("https://localhost:{port}");
+        let admin = client(&url, certificates.authority.as_bytes());
+        let this = Self { url, process, folder, admin };
+        let gives_up_at = Instant::now() + START_MAX;
+        while this.ask(Method::Get, "/_cluster/health", None).await.is_none_or(|health| health["status"] == "red") {
+            assert!(Instant::now() < gives_up_at, "elasticsearch does not answer after {START_MAX:?}");
+            sleep(LOOK_EVERY).await;
+        }
+        this
+    }
+
+    /// A new API key of its user, encoded.
+    ///
+    /// # Panics
+    /// It is refused.
+    pub async fn api_key(&self) -> String {
+        let made = self.ask(Method::Post, "/_security/api_key", Some(json!({"name": "a test"}))).await.expect("an API key");
+        made["encoded"].as_str().expect("an API key").to_owned()
+    }
+
+    /// What it answers, where it does as it is told.
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Option<Value> {
+        let sent = self.admin.send(method, path, HeaderMap::new(), None::<&()>, body.map(JsonBody::new), None).await.ok()?;
+        if sent.status_code().is_success() { sent.json().await.ok() } else { None }
+    }
+
+    /// The file with the authority that signed its certificate.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// The file with an authority that has nothing to do with it.
+    #[must_use]
+    pub fn another_authority(&self) -> PathBuf {
+        self.folder.path().join("another-ca.pem")
+    }
+}
+
+/// Its user, past our own client.
+fn client(url: &str, authority: &[u8]) -> Elasticsearch {
+    let pool = SingleNodeConnectionPool::new(Url::parse(url).expect("an address"));
+    let authority = Certificate::from_pem(authority).expect("a certificate");
+    let transport = TransportBuilder::new(pool).disable_proxy().auth(Credentials::Basic(USER.to_owned(), PASSWORD.to_owned()));
+    Elasticsearch::new(transport.cert_validation(CertificateValidation::Full(authority)).build().expect("a client"))
+}
+
+impl Drop for SecuredElasticsearch {
+    fn drop(&mut self) {
+        // Told to end, so that what it has started ends with it.
+        let _ = Command::new("kill").arg(self.process.id().to_string()).status();
+        let _ = self.process.wait();
+    }
+}
