@@ -12,6 +12,7 @@ use crate::check::{Checker, Violation};
 use crate::clock::Clocks;
 use crate::disk::SmallDisk;
 use crate::faults::Breaker;
+use crate::index::{CONVERGED_MAX, Index};
 use crate::load::{self, Clients, World};
 use crate::plan::{Fault, Round};
 use crate::record::{Recorder, Tally};
@@ -55,6 +56,7 @@ pub struct Campaign {
     pool: PgPool,
     stack: Option<Stack>,
     disk: Option<SmallDisk>,
+    index: Option<Index>,
     world: Option<World>,
     checker: Checker,
     works: Works,
@@ -66,11 +68,11 @@ pub struct Campaign {
 }
 
 impl Campaign {
-    /// Starts the servers of a run, which keeps its records and logs in `.run/chaos/<name>`.
+    /// Starts the servers that those rounds need, of a run that keeps its records and logs in `.run/chaos/<name>`.
     ///
     /// # Errors
     /// They do not start.
-    pub async fn start(seed: u64, name: &str) -> Result<Self> {
+    pub async fn start(seed: u64, name: &str, rounds: &[Round]) -> Result<Self> {
         let folder = checkout().join(".run/chaos").join(name);
         if folder.join("servers").exists() {
             // What an earlier run under this name left.
@@ -79,7 +81,8 @@ impl Campaign {
         SmallDisk::unmount(&folder.join("disk"));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(folder.join("log"))?;
-        let servers = Servers::start(folder.join("servers")).await?;
+        let elasticsearch = rounds.iter().flat_map(|round| &round.faults).any(|fault| fault.needs_elasticsearch());
+        let servers = Servers::start(folder.join("servers"), elasticsearch).await?;
         let pool = servers.pool("BACKSCROLL_POSTGRES_URL")?;
         let disk = SmallDisk::mount(&folder.join("disk"), servers.address("BACKSCROLL_POSTGRES_ADMIN_URL")?).await?;
         Ok(Self {
@@ -91,6 +94,7 @@ impl Campaign {
             pool,
             stack: None,
             disk,
+            index: Index::of(&servers)?,
             world: None,
             known: Arc::default(),
             report: Report::default(),
@@ -231,6 +235,13 @@ impl Campaign {
         if wait_until(RECOVERY_MAX, || is_level(&self.pool)).await.is_none() {
             let where_they_are = whereabouts(&self.pool).await;
             self.report.violations.push(format!("round {}: not level after {RECOVERY_MAX:?}: {where_they_are}", round.number));
+        }
+        let Some(index) = &self.index else { return };
+        if wait_until(CONVERGED_MAX, || index.is_level(&self.pool)).await.is_none() {
+            let found = index.differences(&self.pool).await;
+            self.report
+                .violations
+                .push(format!("round {}: after {CONVERGED_MAX:?} documents are not as the rows: {found:?}", round.number));
         }
     }
 

@@ -64,6 +64,8 @@ impl<'a> Breaker<'a> {
             Fault::WipeNats => self.servers.wipe(Server::Nats).await.map(|()| "killed, data deleted".to_owned()),
             Fault::CrashRedis => self.servers.crash(Server::Redis).await.map(|()| "killed".to_owned()),
             Fault::WipeRedis => self.servers.wipe(Server::Redis).await.map(|()| "killed, data deleted".to_owned()),
+            Fault::CrashElasticsearch => self.servers.crash(Server::Elasticsearch).await.map(|()| "killed".to_owned()),
+            Fault::WipeElasticsearch => self.servers.wipe(Server::Elasticsearch).await.map(|()| "killed, data deleted".to_owned()),
             Fault::CutPostgres => {
                 self.cut_postgres_per_mille(POSTGRES_CUTS_PER_MILLE);
                 Ok(format!("{POSTGRES_CUTS_PER_MILLE} of 1000 requests"))
@@ -92,6 +94,7 @@ impl<'a> Breaker<'a> {
             Fault::FreezePostgres => self.servers.freeze(Server::Postgres).await.map(|()| "stands still".to_owned()),
             Fault::FreezeNats => self.servers.freeze(Server::Nats).await.map(|()| "stands still".to_owned()),
             Fault::FreezeRedis => self.servers.freeze(Server::Redis).await.map(|()| "stands still".to_owned()),
+            Fault::FreezeElasticsearch => self.servers.freeze(Server::Elasticsearch).await.map(|()| "stands still".to_owned()),
             Fault::FullDisk => match self.disk.as_mut() {
                 Some(disk) => disk.fill(),
                 None => Ok("left out: nothing may be mounted here".to_owned()),
@@ -126,6 +129,8 @@ impl<'a> Breaker<'a> {
                 Fault::CrashPostgres => self.servers.restart(Server::Postgres).await?,
                 Fault::CrashNats | Fault::WipeNats => self.servers.restart(Server::Nats).await?,
                 Fault::CrashRedis | Fault::WipeRedis => self.servers.restart(Server::Redis).await?,
+                Fault::CrashElasticsearch | Fault::WipeElasticsearch => self.servers.restart(Server::Elasticsearch).await?,
+                Fault::FreezeElasticsearch => self.servers.thaw(Server::Elasticsearch).await?,
                 Fault::FreezePostgres => self.servers.thaw(Server::Postgres).await?,
                 Fault::FreezeNats => self.servers.thaw(Server::Nats).await?,
                 Fault::FreezeRedis => self.servers.thaw(Server::Redis).await?,

@@ -19,11 +19,11 @@ async fn main() -> Result<ExitCode> {
     let only = setting("FAULTS").unwrap_or_default();
     let faults = only.split_terminator(',').map(|name| name.parse().map_err(anyhow::Error::msg)).collect::<Result<Vec<_>>>()?;
     println!("chaos: seed {seed}, {count} rounds (again: make chaos SEED={seed} ROUNDS={count} FAULTS={only})");
-    let name = format!("seed-{seed}");
+    let (name, rounds) = (format!("seed-{seed}"), plan::rounds(seed, count, &faults));
     let began = Instant::now();
     let mut terminate = signal(SignalKind::terminate())?;
     let report = tokio::select! {
-        report = async { Campaign::start(seed, &name).await?.run(&plan::rounds(seed, count, &faults)).await } => report?,
+        report = async { Campaign::start(seed, &name, &rounds).await?.run(&rounds).await } => report?,
         _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
         _ = terminate.recv() => anyhow::bail!("interrupted"),
     };

@@ -59,11 +59,17 @@ pub enum Fault {
     FreezeRedis,
     /// The disk of the read models is full.
     FullDisk,
+    /// `kill -9` of Elasticsearch.
+    CrashElasticsearch,
+    /// The same, and its data are gone.
+    WipeElasticsearch,
+    /// Elasticsearch stands still, and keeps its connections.
+    FreezeElasticsearch,
 }
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::KillServer,
         Self::CrashPostgres,
         Self::CutPostgres,
@@ -87,12 +93,21 @@ impl Fault {
         Self::FreezePostgres,
         Self::FreezeNats,
         Self::FreezeRedis,
+        Self::WipeElasticsearch,
+        Self::CrashElasticsearch,
+        Self::FreezeElasticsearch,
     ];
 
     /// Whether the processes must go by clocks that can be set.
     #[must_use]
     pub fn sets_a_clock(self) -> bool {
         matches!(self, Self::ClockBack | Self::OneClockBack | Self::ClockAhead)
+    }
+
+    /// Whether there must be an Elasticsearch.
+    #[must_use]
+    pub fn needs_elasticsearch(self) -> bool {
+        matches!(self, Self::CrashElasticsearch | Self::WipeElasticsearch | Self::FreezeElasticsearch)
     }
 
     /// Whether there must be another process.
@@ -171,6 +186,7 @@ pub fn short(seed: u64) -> Vec<Round> {
         (Shape::Split, vec![Fault::FreezeProjector, Fault::MistreatMessages], None),
         (Shape::Split, vec![Fault::KillRelay, Fault::CutWork], Some(Work::Rebuild)),
         (Shape::Split, vec![Fault::FullDisk], None),
+        (Shape::Whole, vec![Fault::WipeElasticsearch], None),
     ];
     let rounds = fixed.into_iter().zip(1..).map(|((shape, faults, work), number)| {
         let chance = &mut seed::stream(seed, "plan", number);

@@ -122,6 +122,18 @@ pub enum Expects {
         /// Its text.
         content: String,
     },
+    /// That message with that content and no other, by a search for what is in no other.
+    Found {
+        /// The message.
+        id: Uuid,
+        /// Its text.
+        content: String,
+    },
+    /// A search that finds nothing in that channel: the asker was removed from it before.
+    NothingIn {
+        /// The channel.
+        channel: Uuid,
+    },
     /// 403 or 404: the asker was removed before.
     Refusal,
 }

@@ -1,4 +1,4 @@
-//! Postgres, NATS and Redis of the campaign: its own data, its own ports. `scripts/services.sh` finds, starts and kills them; no server that it
+//! Postgres, NATS, Redis and, where a plan wants it, Elasticsearch of the campaign: its own data, its own ports. `scripts/services.sh` finds, starts and kills them; no server that it
 //! did not start is ever touched.
 
 use std::collections::HashMap;
@@ -11,15 +11,17 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::process::Command;
 
-/// One of the three.
+/// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Server {
     /// The log and the read models.
     Postgres,
     /// The transport.
     Nats,
-    /// The session cache.
+    /// Sessions, limits and the cache.
     Redis,
+    /// What answers searches, where the plan breaks it.
+    Elasticsearch,
 }
 
 impl Server {
@@ -28,6 +30,7 @@ impl Server {
             Self::Postgres => "postgres",
             Self::Nats => "nats",
             Self::Redis => "redis",
+            Self::Elasticsearch => "elasticsearch",
         }
     }
 }
@@ -53,15 +56,18 @@ impl Servers {
         Self { run, addresses: HashMap::new() }
     }
 
-    /// Starts all three, fresh, with what they write in `run`.
+    /// Starts them, fresh, with what they write in `run`; Elasticsearch only where it is needed.
     ///
     /// # Errors
     /// They do not start.
-    pub async fn start(run: PathBuf) -> Result<Self> {
+    pub async fn start(run: PathBuf, elasticsearch: bool) -> Result<Self> {
         std::fs::create_dir_all(&run)?;
         let mut servers = Self::at(run);
         servers.script(&["destroy"]).await?;
         servers.script(&["start"]).await?;
+        if elasticsearch {
+            servers.script(&["start", Server::Elasticsearch.name()]).await?;
+        }
         servers.addresses = read_addresses(&servers.run.join("services.env"))?;
         Ok(servers)
     }
@@ -152,7 +158,7 @@ fn script_command(run: &Path, arguments: &[&str]) -> std::process::Command {
     let mut command = std::process::Command::new(checkout().join("scripts/services.sh"));
     command.args(arguments).env("BACKSCROLL_RUN", run).stdin(Stdio::null()).stdout(Stdio::null());
     // An address in the environment would mean: use that server, which is not ours.
-    for server in ["POSTGRES", "NATS", "REDIS"] {
+    for server in ["POSTGRES", "NATS", "REDIS", "ELASTICSEARCH"] {
         command.env_remove(format!("BACKSCROLL_{server}_URL")).env_remove(format!("BACKSCROLL_{server}_ADMIN_URL"));
     }
     command

@@ -9,6 +9,7 @@ use futures::future::try_join_all;
 
 use crate::clock::Clocks;
 use crate::command_line::CommandLine;
+use crate::index::{ELASTICSEARCH, POOLS};
 use crate::process::{Downtime, Process, Role};
 use crate::proxy::{Proxy, Speech};
 use crate::seed;
@@ -136,7 +137,19 @@ fn environment(servers: &Servers, postgres_port: u16, nats_port: u16) -> Result<
         // The load is to break things, and not to be held back.
         ("BACKSCROLL_RATE_LIMITS", "all=1000000/1".to_owned()),
     ];
-    Ok(settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    let search = servers.address(ELASTICSEARCH).map(|url| {
+        [
+            ("BACKSCROLL_SEARCH", "elasticsearch".to_owned()),
+            (ELASTICSEARCH, url.to_owned()),
+            // Small ones, which are made anew when they are lost.
+            ("BACKSCROLL_ELASTICSEARCH_SHARDS", "1".to_owned()),
+            ("BACKSCROLL_ELASTICSEARCH_REPLICAS", "0".to_owned()),
+            ("BACKSCROLL_ELASTICSEARCH_POOLS", POOLS.to_string()),
+            ("BACKSCROLL_ELASTICSEARCH_REFRESH_MS", "500".to_owned()),
+        ]
+    });
+    let all = settings.into_iter().chain(search.into_iter().flatten());
+    Ok(all.map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// The port of an address: what stands behind its last colon, up to the path.

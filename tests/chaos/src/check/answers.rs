@@ -46,7 +46,26 @@ fn judge_query(query: &Query, found: &mut Vec<Violation>) {
                 tell(found, "own write not seen", || format!("{query:?}"));
             }
         }
+        Expects::Found { id, content } => {
+            let is_it = |body: &Value| match hits(body) {
+                Some([hit]) => hit.get("message").is_some_and(|message| is_message(message, *id, content)),
+                _ => false,
+            };
+            if *status != 200 || !is_it(body) || *position < query.min_position {
+                tell(found, "own write not found", || format!("{query:?}"));
+            }
+        }
+        Expects::NothingIn { channel } => {
+            let is_there = |hit: &Value| hit.pointer("/message/channel_id").and_then(Value::as_str) == Some(&channel.to_string());
+            if *status != 200 || hits(body).is_none_or(|hits| hits.iter().any(is_there)) {
+                tell(found, "found after a removal", || format!("{query:?}"));
+            }
+        }
     }
+}
+
+fn hits(body: &Value) -> Option<&[Value]> {
+    body.get("items")?.as_array().map(Vec::as_slice)
 }
 
 fn is_message(body: &Value, id: Uuid, content: &str) -> bool {

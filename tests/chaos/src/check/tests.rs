@@ -238,6 +238,17 @@ fn a_query_that_shows_too_little_or_too_much_shows() {
     shows(&judged(own(), refused(404, "x")), "own write not seen");
     assert_eq!(judged(Expects::Refusal, refused(404, "x")), Vec::<Violation>::new());
     shows(&judged(Expects::Refusal, answered(200, Some(6), json!({"items": []}))), "heard after a removal");
+    let found = |messages: &[Value]| json!({"items": messages.iter().map(|message| json!({"message": message})).collect::<Vec<_>>()});
+    let sought = || Expects::Found { id: MESSAGE, content: "hello".to_owned() };
+    assert_eq!(judged(sought(), answered(200, Some(6), found(&[message("hello")]))), Vec::<Violation>::new());
+    for wrong in [found(&[]), found(&[message("hell")]), found(&[message("hello"), message("hello")]), json!({})] {
+        shows(&judged(sought(), answered(200, Some(6), wrong)), "own write not found");
+    }
+    shows(&judged(sought(), answered(200, Some(5), found(&[message("hello")]))), "own write not found");
+    let nothing = || Expects::NothingIn { channel: CHANNEL };
+    assert_eq!(judged(nothing(), answered(200, Some(6), found(&[json!({"channel_id": WORKSPACE})]))), Vec::<Violation>::new());
+    shows(&judged(nothing(), answered(200, Some(6), found(&[json!({"channel_id": CHANNEL})]))), "found after a removal");
+    shows(&judged(nothing(), refused(404, "x")), "found after a removal");
 }
 
 #[test]

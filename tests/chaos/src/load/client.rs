@@ -145,6 +145,18 @@ impl Client {
         self.query(token, path, min_position, Expects::Message { id, content }).await;
     }
 
+    /// Searches for a word that is in that message alone, and writes down what is to be found.
+    pub async fn expect_found(&mut self, token: &str, workspace: Uuid, word: &str, position: i64, (id, content): (Uuid, String)) {
+        let path = format!("/v1/workspaces/{workspace}/search/messages?q={word}&order=newest");
+        self.query(token, path, Some(position), Expects::Found { id, content }).await;
+    }
+
+    /// Searches for a word, of which nothing is to be found in a channel.
+    pub async fn expect_nothing_in(&mut self, token: &str, workspace: Uuid, word: &str, channel: Uuid) {
+        let path = format!("/v1/workspaces/{workspace}/search/messages?q={word}&order=newest&limit=100");
+        self.query(token, path, None, Expects::NothingIn { channel }).await;
+    }
+
     /// Asks for what must be refused.
     pub async fn expect_refusal(&mut self, token: &str, path: String) {
         self.query(token, path, None, Expects::Refusal).await;

@@ -46,6 +46,8 @@ async fn act(client: &mut Client, world: &World, person: &Person, number: u64) {
 
 async fn post(client: &mut Client, world: &World, person: &Person, text: String, thread: Option<&Message>) {
     let channel = thread.map_or_else(|| world.channel(&mut client.chance).id, |root| root.channel);
+    // The last word of the text is in no other.
+    let word = text.rsplit(' ').next().unwrap_or_default().to_owned();
     let content = if client.chance_of(15) { format!("{text} <@{}>", world.anybody(&mut client.chance).id) } else { text };
     let mut body = json!({"content": content});
     let mut fields = json!({"content": content, "channel_id": channel, "author": person.id});
@@ -63,7 +65,10 @@ async fn post(client: &mut Client, world: &World, person: &Person, text: String,
     let Some(done) = client.command(person.id, &person.token, ask).await else { return };
     let Some(id) = done.id("message_id") else { return };
     if client.chance_of(20) && channel == world.general {
-        client.expect_message(&person.token, id, Some(done.position), content).await;
+        client.expect_message(&person.token, id, Some(done.position), content.clone()).await;
+    }
+    if client.chance_of(10) && channel == world.general {
+        client.expect_found(&person.token, world.workspace, &word, done.position, (id, content)).await;
     }
     world.add_message(Message { id, channel, author: person.id, thread: thread.map(|root| root.id) });
 }

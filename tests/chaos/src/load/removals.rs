@@ -60,6 +60,7 @@ async fn from_channel(owner: &mut Client, world: &World, victim: &Person, channe
     let path = format!("/v1/channels/{channel}/members/{}", victim.id);
     if command(owner, world, ask(Method::DELETE, path, None, "channel.member_removed", channel, fields)).await.is_some() {
         owner.expect_refusal(&victim.token, format!("/v1/channels/{channel}/messages")).await;
+        owner.expect_nothing_in(&victim.token, world.workspace, "race", channel).await;
     }
     let fields = json!({"user_id": victim.id});
     let path = format!("/v1/channels/{channel}/members");
@@ -71,7 +72,11 @@ async fn from_workspace(owner: &mut Client, world: &World, victim: &Person, chan
     let fields = json!({"user_id": victim.id});
     let shut_out = ask(Method::PUT, path.clone(), None, "workspace.member_deactivated", world.workspace, fields.clone());
     if command(owner, world, shut_out).await.is_some() {
-        for below in [format!("channels/{channel}/messages"), format!("workspaces/{}/channels", world.workspace)] {
+        for below in [
+            format!("channels/{channel}/messages"),
+            format!("workspaces/{}/channels", world.workspace),
+            format!("workspaces/{}/search/messages?q=race", world.workspace),
+        ] {
             owner.expect_refusal(&victim.token, format!("/v1/{below}")).await;
         }
     }

@@ -1,0 +1,140 @@
+//! Elasticsearch of the campaign, looked at past the product: whether its documents say what the rows of the read tables say.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::{PgPool, Row};
+
+use crate::servers::Servers;
+
+/// Within what time the documents must be those of the rows, from when nobody writes any more: an Elasticsearch that was wiped is filled anew.
+pub const CONVERGED_MAX: Duration = Duration::from_secs(90);
+/// The setting with its address.
+pub const ELASTICSEARCH: &str = "BACKSCROLL_ELASTICSEARCH_URL";
+/// Into how many indices the workspaces are spread.
+pub const POOLS: usize = 2;
+/// Documents that are read at a time.
+const PAGE: usize = 5_000;
+/// How many differences are told.
+const TOLD_MAX: usize = 5;
+
+/// What is said of each message, or of each member, by its identifier.
+type Documents = HashMap<String, Value>;
+
+/// Elasticsearch, where the campaign has one.
+#[derive(Clone, Debug)]
+pub struct Index {
+    url: String,
+    http: reqwest::Client,
+}
+
+impl Index {
+    /// That of those servers.
+    ///
+    /// # Errors
+    /// There is no TLS: cannot be.
+    pub fn of(servers: &Servers) -> Result<Option<Self>> {
+        let Ok(url) = servers.address(ELASTICSEARCH) else { return Ok(None) };
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
+        Ok(Some(Self { url: url.to_owned(), http }))
+    }
+
+    /// What the documents say and the rows do not, or the other way round.
+    ///
+    /// # Errors
+    /// One of the two does not answer.
+    pub async fn differences(&self, pool: &PgPool) -> Result<Vec<String>> {
+        let mut found = compare(&stored_messages(pool).await?, &self.messages().await?, "message");
+        found.extend(compare(&stored_members(pool).await?, &self.members().await?, "member"));
+        found.truncate(TOLD_MAX);
+        Ok(found)
+    }
+
+    /// Whether there are none.
+    ///
+    /// # Errors
+    /// One of the two does not answer.
+    pub async fn is_level(&self, pool: &PgPool) -> Result<bool> {
+        Ok(self.differences(pool).await?.is_empty())
+    }
+
+    async fn messages(&self) -> Result<Documents> {
+        let of = |source: &Value| {
+            let content = Some(&source["content"]).filter(|_| source["is_deleted"] != json!(true));
+            json!([content, source["is_deleted"], source["is_pinned"], source["reply_count"]])
+        };
+        self.documents("messages", "message_id", of).await
+    }
+
+    async fn members(&self) -> Result<Documents> {
+        let of = |source: &Value| json!([source["username"], source["display_name"], source["status"], source["role"]]);
+        self.documents("users", "member_id", of).await
+    }
+
+    /// Every document of a family, as searches see them: through the aliases.
+    async fn documents(&self, family: &str, key: &str, of: impl Fn(&Value) -> Value) -> Result<Documents> {
+        let aliases = (0..POOLS).map(|pool| format!("backscroll_{family}_shared_{pool}")).collect::<Vec<_>>().join(",");
+        self.ask(&format!("/{aliases}/_refresh"), &json!({})).await?;
+        let (mut all, mut after) = (Documents::new(), json!(""));
+        loop {
+            let query = json!({"size": PAGE, "sort": [{key: "asc"}], "search_after": [after]});
+            let found = self.ask(&format!("/{aliases}/_search"), &query).await?;
+            let hits = found["hits"]["hits"].as_array().cloned().unwrap_or_default();
+            let Some(last) = hits.last() else { return Ok(all) };
+            after = last["sort"][0].clone();
+            for hit in &hits {
+                let id = hit["_source"][key].as_str().context("a document without an identifier")?;
+                let twice = all.insert(id.to_owned(), of(&hit["_source"])).is_some();
+                ensure!(!twice, "{id} is found twice");
+            }
+        }
+    }
+
+    async fn ask(&self, path: &str, body: &Value) -> Result<Value> {
+        let answer = self.http.request(Method::POST, format!("{}{path}", self.url)).json(body).send().await?;
+        ensure!(answer.status().is_success(), "elasticsearch: {}", answer.status());
+        Ok(answer.json().await?)
+    }
+}
+
+async fn stored_messages(pool: &PgPool) -> Result<Documents> {
+    let sql = "SELECT message_id::text, jsonb_build_array(CASE WHEN NOT is_deleted THEN content END, is_deleted, is_pinned, reply_count)
+               FROM read.messages";
+    rows(pool, sql).await
+}
+
+async fn stored_members(pool: &PgPool) -> Result<Documents> {
+    let sql = "SELECT m.member_id::text, jsonb_build_array(u.username, u.display_name, m.status, m.role)
+               FROM read.workspace_members m JOIN read.users u ON u.user_id = m.user_id";
+    rows(pool, sql).await
+}
+
+async fn rows(pool: &PgPool, sql: &'static str) -> Result<Documents> {
+    let rows = sqlx::query(sql).fetch_all(pool).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+fn compare(rows: &Documents, documents: &Documents, what: &str) -> Vec<String> {
+    let missing = rows.iter().filter(|(id, row)| documents.get(*id) != Some(row));
+    let missing = missing.map(|(id, row)| format!("{what} {id}: the row says {row}, the document {:?}", documents.get(id)));
+    let surplus = documents.keys().filter(|id| !rows.contains_key(*id)).map(|id| format!("{what} {id} has a document and no row"));
+    missing.chain(surplus).take(TOLD_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_different_or_too_much_is_told() {
+        let of = |entries: &[(&str, &str)]| entries.iter().map(|(id, text)| ((*id).to_owned(), json!([text]))).collect::<Documents>();
+        let rows = of(&[("1", "one"), ("2", "two")]);
+        assert!(compare(&rows, &rows, "message").is_empty());
+        for documents in [of(&[("1", "one")]), of(&[("1", "one"), ("2", "other")]), of(&[("1", "one"), ("2", "two"), ("3", "three")])] {
+            assert_eq!(compare(&rows, &documents, "message").len(), 1, "{documents:?}");
+        }
+    }
+}
