@@ -1,12 +1,15 @@
 //! Searching an archive over HTTP with 8 clients: the searches that the project keeps (`tests/searches/gitter.txt`), in turn. Each is first held
 //! to what a plain scan of all messages finds: what is fast must be right.
 
+use std::time::Duration;
+
 use api::auth::sessions::Device;
 use projections::search::TOTAL_MAX;
 use projections::{RELATIONAL, RebuildOptions, rebuild};
 use serde_json::Value;
 use sqlx::PgPool;
 use tests::Place;
+use tests::place::WITH_ELASTICSEARCH;
 use tests::searches::{Kept, Said, everything_said, kept};
 use tokio::time::Instant;
 
@@ -21,52 +24,86 @@ const CLIENTS: usize = 8;
 /// The rows of a page.
 const ROWS: usize = 20;
 
-/// What answers: its name, what a server that uses it is started with, and the slowest twentieth that it may have, by relevance and by time.
+/// What answers: its name, as the setting and the answers have it, and the slowest twentieth that it may have, by relevance and by time.
 struct Backend {
     name: &'static str,
-    settings: &'static [(&'static str, &'static str)],
     goals_ms: [f64; 2],
 }
 
-const BACKENDS: [Backend; 1] = [Backend { name: "Postgres", settings: &[], goals_ms: [50.0, 50.0] }];
+const BACKENDS: [Backend; 2] =
+    [Backend { name: "postgres", goals_ms: [50.0, 50.0] }, Backend { name: "elasticsearch", goals_ms: [50.0, 25.0] }];
+const ORDERS: [&str; 2] = ["relevance", "newest"];
+/// How long Elasticsearch may take to be filled.
+const FILLED_MAX: Duration = Duration::from_secs(600);
+
+/// The median and the slowest twentieth, of each run.
+#[derive(Default)]
+struct Waits {
+    middle: Runs,
+    slow: Runs,
+}
 
 pub async fn measure(report: &mut Report) {
     let archive = archive::archive();
-    for backend in BACKENDS {
-        let place = Place::create(backend.settings).await;
-        let app = place.app().await;
-        let furnished = Furnished::with(app.commands.store(), 1).await;
-        archive::import_into(&app.commands, furnished.workspace_id, &archive).await;
-        rebuild(&app.stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("the read tables");
-        let (token, _) = app.sessions.start(furnished.users[0], Device::default()).await.expect("a session");
-        let pool = app.pool.clone();
-        sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await.expect("what autovacuum will do some time");
-        let said = everything_said(&pool).await;
-        let path = format!("/v1/workspaces/{}/search/messages", furnished.workspace_id);
-        report.over(format!(
-            "{}: {} messages in {} channels, {} searches in turn, a page of {ROWS} hits with highlights and the total",
-            archive::name(&archive),
-            said.len(),
-            channels(&pool).await,
-            kept().len()
-        ));
-        drop(app);
+    // As the product has it: five shards, ten pools.
+    let indices = [("BACKSCROLL_ELASTICSEARCH_SHARDS", "5"), ("BACKSCROLL_ELASTICSEARCH_POOLS", "10")];
+    let mut place = Place::create(&[&[WITH_ELASTICSEARCH], &indices[..]].concat()).await;
+    let app = place.app().await;
+    let furnished = Furnished::with(app.commands.store(), 1).await;
+    archive::import_into(&app.commands, furnished.workspace_id, &archive).await;
+    rebuild(&app.stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("the read tables");
+    let (token, _) = app.sessions.start(furnished.users[0], Device::default()).await.expect("a session");
+    sqlx::raw_sql("VACUUM ANALYZE").execute(&app.pool).await.expect("what autovacuum will do some time");
+    let said = everything_said(&app.pool).await;
+    report.over(format!(
+        "{}: {} messages in {} channels, {} searches in turn, a page of {ROWS} hits with highlights and the total",
+        archive::name(&archive),
+        said.len(),
+        channels(&app.pool).await,
+        kept().len()
+    ));
+    drop(app);
+    let path = format!("/v1/workspaces/{}/search/messages", furnished.workspace_id);
+    let mut all = Vec::new();
+    for backend in &BACKENDS {
+        place.environment.insert("BACKSCROLL_SEARCH".into(), backend.name.into());
         let served = Served::at(&place, &[]);
         let head = place.app().await.commands.store().catch_up().await.expect("the head");
         served.has_projected(head, token.expose(), &format!("{path}?q=warm")).await;
+        answers(&served, token.expose(), &path, backend).await;
         for search in kept() {
-            hold_to_the_scan(&served, token.expose(), &path, &search, &said).await;
+            hold_to_the_scan(&served, token.expose(), &path, (backend, &search), &said).await;
         }
-        for (order, goal) in ["relevance", "newest"].into_iter().zip(backend.goals_ms) {
-            let [mut middle, mut slow] = [const { Runs(Vec::new()) }; 2];
+        for (order, goal) in ORDERS.into_iter().zip(backend.goals_ms) {
+            let mut waits = Waits::default();
             for _ in 0..runs() {
                 let latencies = latencies(&served, token.expose(), &path, order).await;
-                middle.push(latencies.percentile(0.5));
-                slow.push(latencies.percentile(0.95));
+                waits.middle.push(latencies.percentile(0.5));
+                waits.slow.push(latencies.percentile(0.95));
             }
-            report.state(format!("search, {}, by {order}, 8 clients, p50", backend.name), "ms", &middle, Goal::Stated);
-            report.state(format!("search, {}, by {order}, 8 clients, p95", backend.name), "ms", &slow, Goal::AtMost(goal));
+            report.state(format!("search, {}, by {order}, 8 clients, p50", backend.name), "ms", &waits.middle, Goal::Stated);
+            report.state(format!("search, {}, by {order}, 8 clients, p95", backend.name), "ms", &waits.slow, Goal::AtMost(goal));
+            all.push(waits);
         }
+    }
+    for (n, order) in ORDERS.into_iter().enumerate() {
+        let (postgres, elastic) = (&all[n], &all[n + ORDERS.len()]);
+        let row = format!("search, elasticsearch against postgres, by {order}, p95");
+        report.compare(row, "ms", &elastic.slow, ("postgres", &postgres.slow), Goal::Stated);
+    }
+}
+
+/// Waits until that backend is the one that answers.
+async fn answers(served: &Served, token: &str, path: &str, backend: &Backend) {
+    let mut client = Client::connect(served.address, Some(token)).await;
+    let gives_up_at = Instant::now() + FILLED_MAX;
+    loop {
+        let found = serde_json::from_slice::<Value>(&client.get(&format!("{path}?q=warm")).await.body).expect("JSON");
+        if found["backend"] == backend.name {
+            return;
+        }
+        assert!(Instant::now() < gives_up_at, "{} does not answer after {FILLED_MAX:?}: {found}", backend.name);
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
@@ -75,13 +112,15 @@ async fn channels(pool: &PgPool) -> i64 {
 }
 
 /// Its total, and its newest hits, are those of the scan.
-async fn hold_to_the_scan(served: &Served, token: &str, path: &str, search: &Kept, said: &[Said]) {
+async fn hold_to_the_scan(served: &Served, token: &str, path: &str, asked: (&Backend, &Kept), said: &[Said]) {
+    let (backend, search) = asked;
     let mut client = Client::connect(served.address, Some(token)).await;
     let answer = client.get(&format!("{path}?q={}&order=newest&limit=100", escaped(search.query))).await;
     let found = serde_json::from_slice::<Value>(&answer.body).expect("JSON");
     if answer.status == 400 && tests::searches::is_missing(search, said) {
         return;
     }
+    assert_eq!(found["backend"], backend.name, "{}", search.query);
     let expected = said.iter().filter(|said| search.means(said)).map(|said| said.message_id.to_string()).collect::<Vec<_>>();
     let hits = found["items"].as_array().unwrap_or_else(|| panic!("{}: {found}", search.query));
     let hits = hits.iter().map(|hit| hit["message"]["message_id"].as_str().unwrap_or_default()).collect::<Vec<_>>();
