@@ -1,6 +1,7 @@
 //! The backend that needs nothing to be installed: the full text search of Postgres, over the relational rows themselves. So it is never
 //! behind them, and cannot find what they do not have.
 
+mod ages;
 mod analytics;
 mod lexemes;
 mod messages;
@@ -16,13 +17,14 @@ use super::{AnalyticsQuery, BackendName, Bucket, Hits, MessageQuery, PeopleQuery
 #[derive(Clone, Debug)]
 pub struct PostgresSearch {
     pool: PgPool,
+    ages: ages::Ages,
 }
 
 impl PostgresSearch {
     /// Searches through that pool, whose connections must be [`crate::connect_options`]'.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+        Self { pool, ages: ages::Ages::default() }
     }
 }
 
@@ -32,7 +34,7 @@ impl SearchBackend for PostgresSearch {
     }
 
     fn messages<'a>(&'a self, query: &'a MessageQuery) -> BoxFuture<'a, Result<Hits, SearchError>> {
-        messages::search(&self.pool, query).boxed()
+        messages::search(&self.pool, &self.ages, query).boxed()
     }
 
     fn people<'a>(&'a self, query: &'a PeopleQuery) -> BoxFuture<'a, Result<Vec<PersonHit>, SearchError>> {

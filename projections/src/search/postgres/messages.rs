@@ -8,21 +8,13 @@ use domain::ids::{ChannelId, UserId};
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
+use super::ages::{Ages, Cuts};
 use super::lexemes::{Lexemes, quoted};
 use crate::relational::messages::Cursor;
 use crate::search::{Addressee, BackendName, Hit, Hits, MessageQuery, Order, PageKey, SearchError, Span, TOTAL_MAX};
 
 /// How much a word counts by its weight (D, C, B, A): that a message has the stem, and a little more that it has the very form.
 const WEIGHTS: &str = "'{0, 0, 0.2, 1}'";
-
-/// The newest two months, the six before, and the rest, in this order: what comes later is not looked at where enough was found before. A
-/// nested loop is the only way to run a LATERAL with a LIMIT, and keeps their order. By itself Postgres would sort all hits of all months.
-const AGES: &str = "(SELECT COALESCE((array_agg(month ORDER BY month DESC))[2], '-infinity') AS recent,
-                            COALESCE((array_agg(month ORDER BY month DESC))[8], '-infinity') AS past
-                     FROM (SELECT to_timestamp(right(c.relname, 7), 'YYYY_MM') AS month
-                           FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-                           WHERE i.inhparent = to_regclass('messages')) months) ages
-                    CROSS JOIN LATERAL (VALUES (recent, 'infinity'::timestamptz), (past, recent), ('-infinity', past)) age (since, until)";
 
 type Statement = QueryBuilder<'static, Postgres>;
 
@@ -39,7 +31,7 @@ struct Found {
 }
 
 /// The page of hits that is asked for.
-pub(super) async fn search(pool: &PgPool, query: &MessageQuery) -> Result<Hits, SearchError> {
+pub(super) async fn search(pool: &PgPool, ages: &Ages, query: &MessageQuery) -> Result<Hits, SearchError> {
     if query.channels.is_empty() {
         return Ok(Hits { total_is_exact: true, ..Hits::default() });
     }
@@ -49,33 +41,16 @@ pub(super) async fn search(pool: &PgPool, query: &MessageQuery) -> Result<Hits, 
     {
         return Err(SearchError::ForeignPage);
     }
-    let found = statement(query).build_query_as::<Found>().fetch_all(pool).await?;
+    let cuts = ages.cuts(pool).await?;
+    let found = statement(query, &cuts).build_query_as::<Found>().fetch_all(pool).await?;
     Ok(page(query, found))
 }
 
 /// Not checked when it is compiled: conditions that nobody asks for are not in it, because no plan fits all that could be asked.
-fn statement(query: &MessageQuery) -> Statement {
-    let (wanted, unwanted) = (Lexemes::wanted(query), Lexemes::unwanted(query));
-    let mut sql = Statement::new("WITH candidates AS MATERIALIZED (SELECT found.* FROM ");
-    sql.push(AGES).push(" CROSS JOIN LATERAL (SELECT message_id, channel_id, created_at, ");
-    sql.push(if is_ranked(query) { "search_vector" } else { "NULL::tsvector AS search_vector" });
-    sql.push(" FROM messages m WHERE created_at >= since AND created_at < until");
-    sql.push(" AND NOT is_deleted AND message_type <> 'system' AND workspace_id = ").push_bind(query.workspace_id.0);
-    in_channels(&mut sql, query);
-    if let Some(wanted) = &wanted {
-        sql.push(" AND search_vector @@ (SELECT ");
-        lexemes(&mut sql, wanted, "&&");
-        sql.push(")");
-    }
-    if let Some(unwanted) = &unwanted {
-        sql.push(" AND NOT (search_vector @@ (SELECT ");
-        lexemes(&mut sql, unwanted, "||");
-        sql.push("))");
-    }
-    by_whom(&mut sql, query);
-    when(&mut sql, query);
-    up_to_the_end_of_the_page_before(&mut sql, query);
-    sql.push(" ORDER BY created_at DESC, message_id DESC LIMIT ").push_bind(candidates(query));
+fn statement(query: &MessageQuery, cuts: &Cuts) -> Statement {
+    let wanted = Lexemes::wanted(query);
+    let mut sql = Statement::new("WITH candidates AS MATERIALIZED (SELECT found.* FROM (");
+    parts(&mut sql, query, cuts, wanted.as_ref());
     sql.push(") found LIMIT ").push_bind(candidates(query));
     sql.push("), hits AS (SELECT message_id, channel_id, created_at, ");
     match &wanted {
@@ -97,6 +72,40 @@ fn statement(query: &MessageQuery) -> Statement {
     }
     sql.push(" ORDER BY score DESC, created_at DESC, message_id DESC LIMIT ").push_bind(i64::from(query.limit) + 1);
     sql
+}
+
+/// The candidates of each part of the months, the newest part first. Postgres goes through the parts of a UNION ALL one after the other, since none
+/// that has a LIMIT can be done in parallel, and not on once there are enough. What holds in all parts is written, and bound, once.
+fn parts(sql: &mut Statement, query: &MessageQuery, cuts: &Cuts, wanted: Option<&Lexemes>) {
+    let vector = if is_ranked(query) { "search_vector" } else { "NULL::tsvector AS search_vector" };
+    let begin = |condition: String| format!("(SELECT message_id, channel_id, created_at, {vector} FROM messages m WHERE {condition}");
+    let mut ages = cuts.conditions().into_iter().map(begin);
+    sql.push(ages.next().unwrap_or_default());
+    let begins = sql.sql().len();
+    conditions(sql, query, wanted);
+    sql.push(" ORDER BY created_at DESC, message_id DESC LIMIT ").push_bind(candidates(query)).push(")");
+    let everywhere = sql.sql()[begins..].to_owned();
+    for age in ages {
+        sql.push(" UNION ALL ").push(age).push(&everywhere);
+    }
+}
+
+fn conditions(sql: &mut Statement, query: &MessageQuery, wanted: Option<&Lexemes>) {
+    sql.push(" AND NOT is_deleted AND message_type <> 'system' AND workspace_id = ").push_bind(query.workspace_id.0);
+    in_channels(sql, query);
+    if let Some(wanted) = wanted {
+        sql.push(" AND search_vector @@ (SELECT ");
+        lexemes(sql, wanted, "&&");
+        sql.push(")");
+    }
+    if let Some(unwanted) = Lexemes::unwanted(query) {
+        sql.push(" AND NOT (search_vector @@ (SELECT ");
+        lexemes(sql, &unwanted, "||");
+        sql.push("))");
+    }
+    by_whom(sql, query);
+    when(sql, query);
+    up_to_the_end_of_the_page_before(sql, query);
 }
 
 fn is_ranked(query: &MessageQuery) -> bool {
