@@ -10,6 +10,7 @@ use sqlx::PgPool;
 
 use crate::check::{Checker, Violation};
 use crate::clock::Clocks;
+use crate::counts;
 use crate::disk::SmallDisk;
 use crate::faults::Breaker;
 use crate::index::{CONVERGED_MAX, Index};
@@ -161,6 +162,9 @@ impl Campaign {
         }
         self.works.end(work, &mut self.report.violations).await?;
         self.drain(round).await;
+        let doors = self.stack.as_ref().map(Stack::doors).unwrap_or_default();
+        let wrong = counts::judge(&doors, &world, &self.pool).await;
+        self.report.violations.extend(wrong.into_iter().map(|wrong| format!("round {}: {wrong}", round.number)));
         let drained = began.elapsed();
         let judged = Instant::now();
         let tally = self.judge(round, false).await?;

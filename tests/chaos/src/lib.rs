@@ -2,12 +2,13 @@
 //! code with what it judges. `docs/CHAOS.md` says what is broken, what is judged, and what was found.
 //!
 //! `plan` says what happens, `servers`, `stack` and `process` are what it happens to, `proxy`, `clock`, `disk` and `faults` do it, `load` asks,
-//! `record` is what was asked and answered, `recovery` waits, `check` judges, and `index` what Elasticsearch has, `campaign` is the order of it all.
+//! `record` is what was asked and answered, `recovery` waits, `check` judges, `index` what Elasticsearch has, `counts` what people are told is unread, `campaign` is the order of it all.
 
 pub mod campaign;
 pub mod check;
 pub mod clock;
 pub mod command_line;
+pub mod counts;
 pub mod disk;
 pub mod faults;
 pub mod index;

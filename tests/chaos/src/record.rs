@@ -129,6 +129,11 @@ pub enum Expects {
         /// Its text.
         content: String,
     },
+    /// The newest page of a channel, with that message on it, unless all of the page is newer.
+    OnPage {
+        /// The message.
+        id: Uuid,
+    },
     /// A search that finds nothing in that channel: the asker was removed from it before.
     NothingIn {
         /// The channel.

@@ -9,6 +9,9 @@ use crate::record::{Expects, Outcome, Query, Taken};
 /// What a refusal may be: forbidden, not found, in conflict, invalid.
 const REFUSALS: [u16; 4] = [403, 404, 409, 422];
 
+/// The rows of a full page.
+const PAGE_ROWS: usize = 100;
+
 /// Judges every answer.
 pub(crate) fn check(taken: &Taken, found: &mut Vec<Violation>) {
     for command in &taken.commands {
@@ -55,6 +58,11 @@ fn judge_query(query: &Query, found: &mut Vec<Violation>) {
                 tell(found, "own write not found", || format!("{query:?}"));
             }
         }
+        Expects::OnPage { id } => {
+            if *status != 200 || !is_on_page(body, *id) || *position < query.min_position {
+                tell(found, "own write not on the page", || format!("{query:?}"));
+            }
+        }
         Expects::NothingIn { channel } => {
             let is_there = |hit: &Value| hit.pointer("/message/channel_id").and_then(Value::as_str) == Some(&channel.to_string());
             if *status != 200 || hits(body).is_none_or(|hits| hits.iter().any(is_there)) {
@@ -62,6 +70,15 @@ fn judge_query(query: &Query, found: &mut Vec<Violation>) {
             }
         }
     }
+}
+
+/// Whether a page has a message, or none that is older: the others have pushed it off.
+fn is_on_page(body: &Value, id: Uuid) -> bool {
+    let Some(rows) = hits(body) else { return false };
+    let ids = rows.iter().filter_map(|row| row.get("message_id")?.as_str()?.parse::<Uuid>().ok()).collect::<Vec<_>>();
+    // An identifier begins with the millisecond that its message was sent in.
+    let sent_in = |id: &Uuid| id.as_u128() >> 80;
+    ids.contains(&id) || (ids.len() >= PAGE_ROWS && ids.iter().all(|other| sent_in(other) >= sent_in(&id)))
 }
 
 fn hits(body: &Value) -> Option<&[Value]> {

@@ -245,6 +245,14 @@ fn a_query_that_shows_too_little_or_too_much_shows() {
         shows(&judged(sought(), answered(200, Some(6), wrong)), "own write not found");
     }
     shows(&judged(sought(), answered(200, Some(5), found(&[message("hello")]))), "own write not found");
+    let on_page = || Expects::OnPage { id: MESSAGE };
+    let page = |messages: &[Value]| json!({"items": messages});
+    assert_eq!(judged(on_page(), answered(200, Some(6), page(&[message("hello")]))), Vec::<Violation>::new());
+    let newer = |n: u128| json!({"message_id": Uuid::from_u128(n << 81)});
+    assert_eq!(judged(on_page(), answered(200, Some(6), page(&(1..=100).map(newer).collect::<Vec<_>>()))), Vec::<Violation>::new());
+    for wrong in [page(&[]), page(&[newer(1)]), json!({})] {
+        shows(&judged(on_page(), answered(200, Some(6), wrong)), "own write not on the page");
+    }
     let nothing = || Expects::NothingIn { channel: CHANNEL };
     assert_eq!(judged(nothing(), answered(200, Some(6), found(&[json!({"channel_id": WORKSPACE})]))), Vec::<Violation>::new());
     shows(&judged(nothing(), answered(200, Some(6), found(&[json!({"channel_id": CHANNEL})]))), "found after a removal");

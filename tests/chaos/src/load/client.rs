@@ -145,6 +145,12 @@ impl Client {
         self.query(token, path, min_position, Expects::Message { id, content }).await;
     }
 
+    /// Asks for the newest page of a channel, and writes down what is to be on it.
+    pub async fn expect_on_page(&mut self, token: &str, channel: Uuid, position: i64, id: Uuid) {
+        let path = format!("/v1/channels/{channel}/messages?limit=100");
+        self.query(token, path, Some(position), Expects::OnPage { id }).await;
+    }
+
     /// Searches for a word that is in that message alone, and writes down what is to be found.
     pub async fn expect_found(&mut self, token: &str, workspace: Uuid, word: &str, position: i64, (id, content): (Uuid, String)) {
         let path = format!("/v1/workspaces/{workspace}/search/messages?q={word}&order=newest");

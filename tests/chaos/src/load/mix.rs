@@ -67,6 +67,9 @@ async fn post(client: &mut Client, world: &World, person: &Person, text: String,
     if client.chance_of(20) && channel == world.general {
         client.expect_message(&person.token, id, Some(done.position), content.clone()).await;
     }
+    if client.chance_of(20) && channel == world.general && thread.is_none() {
+        client.expect_on_page(&person.token, channel, done.position, id).await;
+    }
     if client.chance_of(10) && channel == world.general {
         client.expect_found(&person.token, world.workspace, &word, done.position, (id, content)).await;
     }

@@ -1,0 +1,85 @@
+//! What people have not read, as the program answers it, from Redis or not, against a count of the rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::check::Violation;
+use crate::load::{Person, World};
+use crate::recovery::{RECOVERY_MAX, wait_until};
+use crate::stack::Door;
+
+/// What stands for more than are counted: the newest so many, whoever wrote them.
+const MANY: i64 = 1_000;
+/// How many differences are told.
+const TOLD_MAX: usize = 5;
+
+/// Of each channel, what is unread there.
+type Counts = BTreeMap<String, i64>;
+
+/// What people are told is unread and the rows do not say, through any door, once nobody writes any more.
+pub async fn judge(doors: &[Door], world: &World, pool: &PgPool) -> Vec<Violation> {
+    let (http, mut found) = (reqwest::Client::new(), Vec::new());
+    // Neither has ever marked anything.
+    for person in [&world.owner].into_iter().chain(world.members.first()) {
+        for door in doors {
+            let differences = || differences(&http, &door.url, person, world.workspace, pool);
+            // The read tables are level by now, the cache may be a moment behind them.
+            if wait_until(RECOVERY_MAX, || async { Ok(differences().await?.is_empty()) }).await.is_none() {
+                found.push(format!("unread counts by {} are wrong: {:?}", door.url, differences().await));
+            }
+        }
+    }
+    found
+}
+
+async fn differences(http: &reqwest::Client, door: &str, person: &Person, workspace: Uuid, pool: &PgPool) -> Result<Vec<String>> {
+    let expected = counted(pool, person.id, workspace).await?;
+    let answer = http.get(format!("{door}/v1/workspaces/{workspace}/unread")).bearer_auth(&person.token).send().await?;
+    ensure!(answer.status().is_success(), "unread counts: {}", answer.status());
+    let answered = told(&answer.json().await?)?;
+    let channels = expected.keys().chain(answered.keys()).collect::<BTreeSet<_>>();
+    let differs = channels.into_iter().filter(|channel| expected.get(*channel) != answered.get(*channel));
+    let told = differs.map(|id| format!("{id}: answered {:?}, counted {:?}", answered.get(id), expected.get(id)));
+    Ok(told.take(TOLD_MAX).collect())
+}
+
+/// Where there are more than are counted, the answer says so, and is left out.
+fn told(answer: &Value) -> Result<Counts> {
+    let channels = answer.get("channels").and_then(Value::as_array).context("no channels")?;
+    let count = |channel: &Value| {
+        let id = channel.get("channel_id")?.as_str()?.to_owned();
+        let more = channel.get("more")?.as_bool()?;
+        Some((id, if more { MANY } else { channel.get("unread")?.as_i64()? }))
+    };
+    channels.iter().map(|channel| count(channel).context("a channel without counts")).collect()
+}
+
+async fn counted(pool: &PgPool, user: Uuid, workspace: Uuid) -> Result<Counts> {
+    let sql = "SELECT cm.channel_id::text,
+                      CASE WHEN count(m.message_id) > 1000 THEN 1000 ELSE count(m.message_id) FILTER (WHERE m.user_id <> cm.user_id) END
+               FROM read.channel_members cm
+               JOIN read.channels c ON c.channel_id = cm.channel_id AND NOT c.is_archived
+               LEFT JOIN read.messages m ON m.channel_id = cm.channel_id AND m.thread_id IS NULL AND NOT m.is_deleted
+                 AND m.message_type <> 'system' AND m.created_at > cm.joined_at
+               WHERE cm.user_id = $1 AND cm.workspace_id = $2 AND cm.is_active
+               GROUP BY cm.channel_id";
+    let rows = sqlx::query_as::<_, (String, i64)>(sql).bind(user).bind(workspace).fetch_all(pool).await?;
+    Ok(rows.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_and_one_without_counts_is_none() {
+        let answer = serde_json::json!({"channels": [
+            {"channel_id": "a", "unread": 3, "more": false}, {"channel_id": "b", "unread": 990, "more": true}]});
+        assert_eq!(told(&answer).ok(), Some(Counts::from([("a".to_owned(), 3), ("b".to_owned(), MANY)])));
+        assert!(told(&serde_json::json!({"channels": [{"channel_id": "a"}]})).is_err());
+    }
+}
