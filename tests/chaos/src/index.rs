@@ -77,11 +77,11 @@ impl Index {
     /// Every document of a family, as searches see them: through the aliases.
     async fn documents(&self, family: &str, key: &str, of: impl Fn(&Value) -> Value) -> Result<Documents> {
         let aliases = (0..POOLS).map(|pool| format!("backscroll_{family}_shared_{pool}")).collect::<Vec<_>>().join(",");
-        self.ask(&format!("/{aliases}/_refresh"), &json!({})).await?;
+        self.ask(&format!("/{aliases}/_refresh"), None).await?;
         let (mut all, mut after) = (Documents::new(), json!(""));
         loop {
             let query = json!({"size": PAGE, "sort": [{key: "asc"}], "search_after": [after]});
-            let found = self.ask(&format!("/{aliases}/_search"), &query).await?;
+            let found = self.ask(&format!("/{aliases}/_search"), Some(&query)).await?;
             let hits = found["hits"]["hits"].as_array().cloned().unwrap_or_default();
             let Some(last) = hits.last() else { return Ok(all) };
             after = last["sort"][0].clone();
@@ -93,10 +93,12 @@ impl Index {
         }
     }
 
-    async fn ask(&self, path: &str, body: &Value) -> Result<Value> {
-        let answer = self.http.request(Method::POST, format!("{}{path}", self.url)).json(body).send().await?;
-        ensure!(answer.status().is_success(), "elasticsearch: {}", answer.status());
-        Ok(answer.json().await?)
+    async fn ask(&self, path: &str, body: Option<&Value>) -> Result<Value> {
+        let request = self.http.request(Method::POST, format!("{}{path}", self.url));
+        let answer = body.into_iter().fold(request, |request, body| request.json(body)).send().await?;
+        let (status, said) = (answer.status(), answer.json::<Value>().await?);
+        ensure!(status.is_success(), "elasticsearch: {status}: {}", said["error"]["reason"]);
+        Ok(said)
     }
 }
 
