@@ -22,9 +22,11 @@ use tokio::runtime::Handle;
 use crate::auth::credentials::Credentials;
 use crate::auth::invitations::InvitationTokens;
 use crate::auth::password::Passwords;
+use crate::auth::refused::RefusedSignIns;
 use crate::auth::session_cache::SessionCache;
 use crate::auth::sessions::Sessions;
 use crate::config::Settings;
+use crate::http::audit::Readings;
 use crate::limit::Limits;
 use crate::metrics::Metrics;
 use crate::presence::Presences;
@@ -61,6 +63,10 @@ pub struct App {
     pub progress: Progress,
     /// Who is signed in.
     pub sessions: Sessions,
+    /// Who was not signed in, for the audit.
+    pub refused_sign_ins: RefusedSignIns,
+    /// Who has just been noted as reading an audit.
+    pub readings: Readings,
     /// How much one may ask.
     pub limits: Limits,
     /// Who is there.
@@ -94,9 +100,11 @@ impl App {
         let stores = Stores::new(pool.clone(), redis_connection(&settings)?).with_elastic(elasticsearch(&settings)?);
         let cache = SessionCache::new(stores.redis.clone(), settings.session_lifetime);
         let read_models = ReadModels::new(pool.clone());
+        let commands = Commands::new(store);
         Ok(Self {
             nats: nats_client(&settings).await?,
-            commands: Commands::new(store),
+            refused_sign_ins: RefusedSignIns::new(commands.clone(), settings.master_key.clone()),
+            readings: Readings::default(),
             limits: Limits::new(settings.rate_limits.clone(), stores.redis.clone(), read_models.clone()),
             presences: Presences::new(stores.redis.clone()),
             typing: Typing::new(stores.redis.clone()),
@@ -104,13 +112,14 @@ impl App {
             caches: Caches::new(stores.clone()),
             search: Search::new(ReadModels::new(pool.clone()), search_backends(&stores)),
             progress: stores.progress.clone(),
-            sessions: Sessions::new(pool.clone(), cache, settings.session_lifetime),
+            sessions: Sessions::new(pool.clone(), cache, commands.clone(), settings.session_lifetime),
             passwords: Passwords::new(connect::cores())?,
             credentials: Credentials::new(pool.clone()),
             invitations: InvitationTokens::new(pool.clone(), settings.master_key.clone()),
             replays: Replays::new(stores.clone(), Handle::current()),
             relay: Arc::default(),
             metrics: Metrics::new()?,
+            commands,
             settings: Arc::new(settings),
             stores,
             pool,

@@ -80,7 +80,8 @@ fn describe(document: &mut Value) {
         {"name": "presence", "description": "Who is there, and who is typing."},
         {"name": "search", "description": "What was said, and who is there. The language of searches is in docs/SEARCH.md."},
         {"name": "analytics", "description": "How much is said, where, by whom and when."},
-        {"name": "log", "description": "What happened: who did what, and when."},
+        {"name": "log", "description": "What happened, as it is stored."},
+        {"name": "audit", "description": "Who did what, when, from where, and what came of it."},
         {"name": "projections", "description": "How far the read models are."},
         {"name": "health", "description": "How the server is."},
     ]);

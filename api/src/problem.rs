@@ -11,6 +11,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use commands::CommandError;
 use domain::text::InvalidText;
 use domain::{Refusal, RefusalKind};
+use projections::audit::AuditError;
 use projections::cache::RedisDown;
 use projections::search::query::QueryMistake;
 use projections::search::{ResolveError, SearchError};
@@ -293,6 +294,15 @@ impl From<QueryError> for Problem {
     }
 }
 
+impl From<AuditError> for Problem {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Store(ref cause) => Self::database_failed(&error, cause),
+            AuditError::Log(_) | AuditError::Unreadable { .. } => Self::internal(&error),
+        }
+    }
+}
+
 impl From<QueryMistake> for Problem {
     fn from(QueryMistake { mistake, at }: QueryMistake) -> Self {
         let mut problem = Self::malformed("search.query_invalid", Some("q".into()), mistake.to_string());
@@ -339,6 +349,7 @@ impl From<AuthError> for Problem {
                 "session.end_not_confirmed",
                 "the session is ended, but the session cache did not confirm it: send the request again, or a restored cache could bring it back",
             ),
+            AuthError::Log(error) => error.into(),
             AuthError::Store(error) => Self::database_failed(&error, &error),
             AuthError::Hash => Self::internal(&error),
         }

@@ -69,6 +69,12 @@ impl Commands {
         let workspace = self.member_of(actor, workspace_id).await?;
         authorize::may(&workspace, actor, Permission::HoldsManage)?;
         Ok(workspace.holds.clone())
+    /// Whether the actor, who is a member, has that permission in the workspace.
+    ///
+    /// # Errors
+    /// They are not in the workspace, as far as they may know; or the store failed.
+    pub async fn allows(&self, actor: UserId, workspace_id: WorkspaceId, permission: Permission) -> Result<bool, CommandError> {
+        Ok(self.member_of(actor, workspace_id).await?.allows(actor, permission))
     }
 
     /// The workspace of a channel that the actor may read.

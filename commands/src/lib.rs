@@ -5,6 +5,7 @@
 //! [`Commands`] is the façade that the doors see. A command goes `execute` → `authorize` → the domain's `decide` → the event store.
 
 mod access;
+mod audits;
 mod authorize;
 mod channels;
 pub mod event_store;
@@ -14,6 +15,7 @@ mod installation;
 mod messages;
 mod reader;
 pub mod relay;
+mod sessions;
 mod users;
 mod workspaces;
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
-use domain::{Channel, Installation, Message, StreamId, User, Workspace};
+use domain::ids::{ChannelId, MessageId, SessionId, UserId, WorkspaceId};
+use domain::{Audit, Channel, Installation, Message, Session, StreamId, User, Workspace};
 
 use crate::StoreError;
 use crate::event_store::{EventStore, Stored};
@@ -39,6 +39,14 @@ impl<'a> Reader<'a> {
 
     pub(crate) async fn installation(&mut self) -> Result<Arc<Installation>, StoreError> {
         self.read(StreamId::INSTALLATION).await
+    }
+
+    pub(crate) async fn session(&mut self, id: SessionId) -> Result<Arc<Session>, StoreError> {
+        self.read(StreamId::session(id)).await
+    }
+
+    pub(crate) async fn audit(&mut self, id: WorkspaceId) -> Result<Arc<Audit>, StoreError> {
+        self.read(StreamId::audit(id)).await
     }
 
     async fn read<A: Stored>(&mut self, stream: StreamId) -> Result<Arc<A>, StoreError> {

@@ -10,6 +10,7 @@ use crate::message::MessageRefusal;
 use crate::permission;
 use crate::recorded_event::AggregateType;
 use crate::refusal::{RefusalEntry, RefusalKind};
+use crate::session::SessionRefusal;
 use crate::user::UserRefusal;
 use crate::workspace::WorkspaceRefusal;
 
@@ -85,6 +86,11 @@ pub const EVENTS: &[EventEntry] = &[
     event!("installation.replay_switched_with_differences", "1", "The new model was switched to although it differs: that was accepted."),
     event!("installation.event_skipped", "1", "A projection leaves out an event that it cannot apply, now and in every replay."),
     event!("installation.event_retried", "1", "What waited behind an event that could not be applied was applied after all."),
+    event!("session.started", "1", "Somebody signed in. From where is said by the metadata."),
+    event!("session.refused", "1", "Somebody was not signed in. It has no password, and no login that nobody has."),
+    event!("session.ended", "1", "Somebody is not signed in any more."),
+    event!("audit.read", "1", "Somebody read the audit of the workspace."),
+    event!("audit.exported", "1", "Somebody took a copy of the workspace's audit, or of a part of it, out of here."),
 ];
 
 /// Every refusal of that aggregate's commands.
@@ -96,6 +102,9 @@ pub fn refusals(aggregate: AggregateType) -> &'static [RefusalEntry] {
         AggregateType::Channel => ChannelRefusal::ALL,
         AggregateType::Message => MessageRefusal::ALL,
         AggregateType::Installation => InstallationRefusal::ALL,
+        AggregateType::Session => SessionRefusal::ALL,
+        // Whoever may ask is noted, always.
+        AggregateType::Audit => &[],
     }
 }
 
@@ -107,7 +116,9 @@ pub fn events_markdown() -> String {
         // Writing to a String cannot fail.
         let _ = write!(page, "\n## {}\n\n{}", aggregate.as_str(), events_table(aggregate));
         events_of(aggregate).for_each(|event| page.push_str(&event_section(event)));
-        let _ = write!(page, "\n### Refusals of {} commands\n\n{}", aggregate.as_str(), refusals_table(refusals(aggregate)));
+        if !refusals(aggregate).is_empty() {
+            let _ = write!(page, "\n### Refusals of {} commands\n\n{}", aggregate.as_str(), refusals_table(refusals(aggregate)));
+        }
     }
     let _ = write!(page, "\n## Permissions\n\n{PERMISSIONS_INTRODUCTION}\n{}", permission::as_markdown());
     page

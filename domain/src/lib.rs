@@ -4,9 +4,11 @@
 //! passed in as a [`Context`]; identifiers are made outside.
 //!
 //! In reading order: the value types ([`ids`], [`text`], [`formatting`], [`permission`]), the circumstances of a command ([`context`]),
-//! the aggregates ([`user`], [`workspace`], [`channel`], [`message`], [`installation`]), and the envelope that both sides of the house share
+//! the aggregates ([`user`], [`workspace`], [`channel`], [`message`], [`session`], [`audit`], [`installation`]), and the envelope that both
+//! sides of the house share
 //! ([`recorded_event`], [`wire_event`], [`upcast`]).
 
+pub mod audit;
 #[cfg(test)]
 mod cast;
 pub mod catalogue;
@@ -19,18 +21,21 @@ pub mod message;
 pub mod permission;
 pub mod recorded_event;
 pub mod refusal;
+pub mod session;
 pub mod text;
 pub mod upcast;
 pub mod user;
 pub mod wire_event;
 pub mod workspace;
 
+pub use audit::{Audit, AuditCommand, AuditEvent};
 pub use channel::{Channel, ChannelCommand, ChannelEvent, ChannelRefusal};
 pub use context::{Context, Metadata};
 pub use installation::{Installation, InstallationCommand, InstallationEvent, InstallationRefusal};
 pub use message::{Message, MessageCommand, MessageEvent, MessageRefusal};
 pub use recorded_event::{AggregateType, DecodeError, Event, Recorded, StreamId};
 pub use refusal::{Refusal, RefusalKind};
+pub use session::{Session, SessionCommand, SessionEvent, SessionRefusal};
 pub use user::{User, UserCommand, UserEvent, UserRefusal};
 pub use wire_event::WireEvent;
 pub use workspace::{Workspace, WorkspaceCommand, WorkspaceEvent, WorkspaceRefusal};

@@ -91,8 +91,10 @@ permissions! {
     MessagePin = "message.pin":                               false true  true  true,
     /// Delete messages of others.
     MessageDeleteAny = "message.delete_any":                  false false true  true,
-    /// Read the log of the workspace, and the state of its projections.
+    /// Read the audit and the log of the workspace, export them, and see the state of its projections.
     AuditRead = "audit.read":                                 false false true  true,
+    /// Read texts of conversations that one is not in, in the audit. No role has it: an owner gives it, and that is an event.
+    ComplianceRead = "compliance.read":                       false false false false,
     /// See how many messages and people there are, in channels of every kind.
     AnalyticsRead = "analytics.read":                         false false true  true,
     /// Place and release legal holds, and see which there are.

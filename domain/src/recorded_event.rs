@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::audit::{Audit, AuditEvent};
 use crate::channel::{Channel, ChannelEvent};
 use crate::context::Metadata;
 use crate::ids::{EventId, WorkspaceId};
 use crate::installation::{Installation, InstallationEvent};
 use crate::message::{Message, MessageEvent};
+use crate::session::{Session, SessionEvent};
 use crate::upcast::{self, UpcastError};
 use crate::user::{User, UserEvent};
 use crate::workspace::{Workspace, WorkspaceEvent};
@@ -31,11 +33,16 @@ pub enum AggregateType {
     Message,
     /// The server as a whole.
     Installation,
+    /// A session: signing in and out.
+    Session,
+    /// The audit of a workspace: who reads it.
+    Audit,
 }
 
 impl AggregateType {
     /// Every type.
-    pub const ALL: [AggregateType; 5] = [Self::User, Self::Workspace, Self::Channel, Self::Message, Self::Installation];
+    pub const ALL: [AggregateType; 7] =
+        [Self::User, Self::Workspace, Self::Channel, Self::Message, Self::Session, Self::Audit, Self::Installation];
 
     /// Its name on the wire and in the log.
     #[must_use]
@@ -46,6 +53,8 @@ impl AggregateType {
             Self::Channel => Channel::TYPE,
             Self::Message => Message::TYPE,
             Self::Installation => Installation::TYPE,
+            Self::Session => Session::TYPE,
+            Self::Audit => Audit::TYPE,
         }
     }
 
@@ -92,6 +101,18 @@ impl StreamId {
     pub fn message(id: impl Into<Uuid>) -> Self {
         Self { aggregate: AggregateType::Message, id: id.into() }
     }
+
+    /// The stream of that session.
+    #[must_use]
+    pub fn session(id: impl Into<Uuid>) -> Self {
+        Self { aggregate: AggregateType::Session, id: id.into() }
+    }
+
+    /// The stream of the audit of that workspace.
+    #[must_use]
+    pub fn audit(workspace_id: impl Into<Uuid>) -> Self {
+        Self { aggregate: AggregateType::Audit, id: workspace_id.into() }
+    }
 }
 
 impl fmt::Display for StreamId {
@@ -114,6 +135,10 @@ pub enum Event {
     Message(MessageEvent),
     /// Of the server as a whole.
     Installation(InstallationEvent),
+    /// Of a session.
+    Session(SessionEvent),
+    /// Of an audit.
+    Audit(AuditEvent),
 }
 
 impl Event {
@@ -126,6 +151,8 @@ impl Event {
             Self::Channel(event) => event.wire_name(),
             Self::Message(event) => event.wire_name(),
             Self::Installation(event) => event.wire_name(),
+            Self::Session(event) => event.wire_name(),
+            Self::Audit(event) => event.wire_name(),
         }
     }
 
@@ -138,6 +165,8 @@ impl Event {
             Self::Channel(event) => event.version(),
             Self::Message(event) => event.version(),
             Self::Installation(event) => event.version(),
+            Self::Session(event) => event.version(),
+            Self::Audit(event) => event.version(),
         }
     }
 
@@ -150,6 +179,8 @@ impl Event {
             Self::Channel(_) => AggregateType::Channel,
             Self::Message(_) => AggregateType::Message,
             Self::Installation(_) => AggregateType::Installation,
+            Self::Session(_) => AggregateType::Session,
+            Self::Audit(_) => AggregateType::Audit,
         }
     }
 
@@ -173,6 +204,8 @@ impl Event {
             AggregateType::Channel => serde_json::from_str(payload).map(Self::Channel),
             AggregateType::Message => serde_json::from_str(payload).map(Self::Message),
             AggregateType::Installation => serde_json::from_str(payload).map(Self::Installation),
+            AggregateType::Session => serde_json::from_str(payload).map(Self::Session),
+            AggregateType::Audit => serde_json::from_str(payload).map(Self::Audit),
         }
     }
 }
@@ -204,6 +237,18 @@ impl From<MessageEvent> for Event {
 impl From<InstallationEvent> for Event {
     fn from(event: InstallationEvent) -> Self {
         Self::Installation(event)
+    }
+}
+
+impl From<SessionEvent> for Event {
+    fn from(event: SessionEvent) -> Self {
+        Self::Session(event)
+    }
+}
+
+impl From<AuditEvent> for Event {
+    fn from(event: AuditEvent) -> Self {
+        Self::Audit(event)
     }
 }
 

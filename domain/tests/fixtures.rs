@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use domain::catalogue::EVENTS;
 use domain::upcast::is_current;
-use domain::{AggregateType, ChannelEvent, Event, InstallationEvent, MessageEvent, UserEvent, WorkspaceEvent};
+use domain::{AggregateType, AuditEvent, ChannelEvent, Event, InstallationEvent, MessageEvent, SessionEvent, UserEvent, WorkspaceEvent};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -54,6 +54,8 @@ fn all_variants() -> BTreeSet<String> {
         variants::<ChannelEvent>(),
         variants::<MessageEvent>(),
         variants::<InstallationEvent>(),
+        variants::<SessionEvent>(),
+        variants::<AuditEvent>(),
     ];
     of_aggregates.into_iter().flatten().collect()
 }

@@ -6,6 +6,7 @@
 //! In reading order: [`ReadModels`] (the queries) and [`Progress`] (how far the projections are) are what the doors use; [`relational`]
 //! holds the read tables, one file per family; [`run`] keeps them up with the log: the feed brings events, the runner applies them.
 
+pub mod audit;
 mod batch;
 mod breaker;
 pub mod cache;

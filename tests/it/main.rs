@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that panics has failed, and says where")]
 
 mod architecture;
+mod audit;
 mod cache;
 mod docs;
 mod elasticsearch;

@@ -5,9 +5,12 @@
 pub mod credentials;
 pub mod invitations;
 pub mod password;
+pub mod refused;
 pub mod session_cache;
 pub mod sessions;
 pub mod token;
+
+use commands::CommandError;
 
 /// Why somebody could not be signed in, kept signed in, or signed out.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +24,9 @@ pub enum AuthError {
     /// The session is ended, but the cache could not be told.
     #[error("the session cache did not confirm the end of the session")]
     NotConfirmed,
+    /// The log did not take what it is to be told, or refuses it.
+    #[error("the log was not told")]
+    Log(#[from] CommandError),
     /// Postgres did not answer.
     #[error("the secrets cannot be read or written")]
     Store(#[from] sqlx::Error),

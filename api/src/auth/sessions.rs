@@ -1,12 +1,15 @@
 //! Who is signed in. Redis is asked first; Postgres is what holds, so that losing Redis signs nobody out.
 //!
-//! The end of a session is written to Postgres first. It is complete when Redis confirms that it forgot; until then the row stays, marked as
-//! ended, and [`Sessions::sweep`] tries again.
+//! The log is told of a sign-in before anybody is signed in. The end of a session is written to Postgres first. It is complete when the log was
+//! told, and Redis confirms that it forgot; until then the row stays, marked as ended, and [`Sessions::sweep`] tries again.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use commands::Commands;
+use domain::Context;
 use domain::ids::{SessionId, UserId};
+use domain::session::{End, Start};
 use projections::cache::RedisDown;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -53,6 +56,21 @@ pub struct Device {
     pub ip_address: Option<String>,
     /// What the client calls itself.
     pub user_agent: Option<String>,
+    /// The request, as it is named in the server's log.
+    pub request_id: Option<String>,
+}
+
+impl Device {
+    /// The context of what `actor` asks from there.
+    #[must_use]
+    pub fn context(&self, actor: UserId) -> Context {
+        Context {
+            address: self.ip_address.clone(),
+            user_agent: self.user_agent.clone(),
+            request_id: self.request_id.clone(),
+            ..Context::of(actor, Utc::now(), Uuid::now_v7())
+        }
+    }
 }
 
 /// A session that has ended.
@@ -82,25 +100,28 @@ impl Ended {
 pub struct Sessions {
     pool: PgPool,
     cache: SessionCache,
+    commands: Commands,
     lifetime: TimeDelta,
 }
 
 impl Sessions {
-    /// Those in that database, with that cache before it.
+    /// Those in that database, with that cache before it. Those commands tell the log.
     #[must_use]
-    pub fn new(pool: PgPool, cache: SessionCache, lifetime: Duration) -> Self {
-        Self { pool, cache, lifetime: TimeDelta::from_std(lifetime).unwrap_or(TimeDelta::days(1)) }
+    pub fn new(pool: PgPool, cache: SessionCache, commands: Commands, lifetime: Duration) -> Self {
+        Self { pool, cache, commands, lifetime: TimeDelta::from_std(lifetime).unwrap_or(TimeDelta::days(1)) }
     }
 
-    /// Signs a user in.
+    /// Signs a user in who has shown who they are.
     ///
     /// # Errors
-    /// Postgres does not answer.
+    /// They are suspended, or Postgres does not answer.
     pub async fn start(&self, user_id: UserId, device: Device) -> Result<(Token, Session), AuthError> {
-        let token = Token::of_new_session();
+        let (token, session_id) = (Token::of_new_session(), SessionId(Uuid::now_v7()));
+        let start = Start { user_id, device_type: device.device_type.clone() };
+        self.commands.start_session(device.context(user_id), session_id, start).await?;
         let now = Utc::now();
         let session = Session {
-            session_id: Uuid::now_v7().into(),
+            session_id,
             user_id,
             workspace_id: None,
             device_type: device.device_type.unwrap_or_else(|| "unknown".into()),
@@ -158,7 +179,7 @@ impl Sessions {
     ///
     /// # Errors
     /// Postgres does not answer, or Redis does not confirm.
-    pub async fn end(&self, token: &Token) -> Result<Vec<Ended>, AuthError> {
+    pub async fn end(&self, token: &Token, from: &Device) -> Result<Vec<Ended>, AuthError> {
         let ended = sqlx::query_as!(
             Ended,
             "UPDATE secret.sessions SET ended_at = coalesce(ended_at, now()) WHERE token_hash = $1 AND expires_at > now()
@@ -170,38 +191,48 @@ impl Sessions {
             // A restored Redis may know a session that Postgres does not.
             let _ = self.cache.remove(&[token.hash()]).await;
         }
+        for session in &ended {
+            let context = Context { session: Some(session.session_id()), ..from.context(session.user_id()) };
+            self.note_end(context, session, End::SignedOut).await?;
+        }
         self.confirm(ended).await
     }
 
-    /// Ends a session of that user by its name; returns it, if there was one.
+    /// Ends a session of the actor by its name; returns it, if there was one.
     ///
     /// # Errors
     /// As [`Sessions::end`].
-    pub async fn end_of_user(&self, user_id: UserId, session_id: SessionId) -> Result<Vec<Ended>, AuthError> {
+    pub async fn end_of_user(&self, context: &Context, session_id: SessionId) -> Result<Vec<Ended>, AuthError> {
         let ended = sqlx::query_as!(
             Ended,
             "UPDATE secret.sessions SET ended_at = coalesce(ended_at, now())
              WHERE session_id = $1 AND user_id = $2 AND expires_at > now() RETURNING token_hash, session_id, user_id",
             session_id.0,
-            user_id.0,
+            context.actor.0,
         );
         let ended = ended.fetch_all(&self.pool).await?;
+        for session in &ended {
+            self.note_end(context.clone(), session, End::SignedOut).await?;
+        }
         self.confirm(ended).await
     }
 
-    /// Ends all sessions of that user but one; returns them.
+    /// Ends all sessions of the actor but the one that they ask in, because their password was changed; returns them.
     ///
     /// # Errors
     /// As [`Sessions::end`].
-    pub async fn end_others(&self, user_id: UserId, but: SessionId) -> Result<Vec<Ended>, AuthError> {
+    pub async fn end_others(&self, context: &Context, but: SessionId) -> Result<Vec<Ended>, AuthError> {
         let ended = sqlx::query_as!(
             Ended,
             "UPDATE secret.sessions SET ended_at = coalesce(ended_at, now()) WHERE user_id = $1 AND session_id <> $2
              RETURNING token_hash, session_id, user_id",
-            user_id.0,
+            context.actor.0,
             but.0,
         );
         let ended = ended.fetch_all(&self.pool).await?;
+        for session in &ended {
+            self.note_end(context.clone(), session, End::PasswordChanged).await?;
+        }
         self.confirm(ended).await
     }
 
@@ -210,14 +241,39 @@ impl Sessions {
     /// # Errors
     /// Postgres does not answer, or Redis does not confirm.
     pub async fn sweep(&self) -> Result<(), AuthError> {
-        sqlx::query!("DELETE FROM secret.sessions WHERE expires_at < now()").execute(&self.pool).await?;
+        self.sweep_expired().await?;
         let ended = sqlx::query_as!(
             Ended,
             "SELECT token_hash, session_id, user_id FROM secret.sessions WHERE ended_at IS NOT NULL LIMIT $1",
             LIST_MAX
         );
         let ended = ended.fetch_all(&self.pool).await?;
+        for session in &ended {
+            // Where the log was told when it was ended, this changes nothing.
+            self.note_end(by_itself(), session, End::SignedOut).await?;
+        }
         self.confirm(ended).await.map(drop)
+    }
+
+    async fn sweep_expired(&self) -> Result<(), AuthError> {
+        let expired = sqlx::query_as!(
+            Ended,
+            "SELECT token_hash, session_id, user_id FROM secret.sessions WHERE expires_at < now() LIMIT $1",
+            LIST_MAX
+        );
+        let expired = expired.fetch_all(&self.pool).await?;
+        for session in &expired {
+            self.note_end(by_itself(), session, End::Expired).await?;
+        }
+        let hashes = expired.iter().map(|session| session.token_hash.clone()).collect::<Vec<_>>();
+        sqlx::query!("DELETE FROM secret.sessions WHERE token_hash = ANY($1) AND expires_at < now()", &hashes).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Tells the log, which notes it once.
+    async fn note_end(&self, context: Context, session: &Ended, reason: End) -> Result<(), AuthError> {
+        self.commands.end_session(context, session.session_id(), session.user_id(), reason).await?;
+        Ok(())
     }
 
     /// Whether Redis answers.
@@ -310,6 +366,11 @@ impl Sessions {
             .await?;
         Ok(ended)
     }
+}
+
+/// The context of what nobody asked for.
+fn by_itself() -> Context {
+    Context::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7())
 }
 
 /// What every session may be used for: limited ones come with integrations.

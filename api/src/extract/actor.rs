@@ -113,7 +113,8 @@ impl Circumstances {
     /// The device that somebody signs in from.
     #[must_use]
     pub fn device(&self, device_type: Option<String>) -> Device {
-        Device { device_type, ip_address: self.address.clone(), user_agent: self.user_agent.clone() }
+        let (ip_address, user_agent) = (self.address.clone(), self.user_agent.clone());
+        Device { device_type, ip_address, user_agent, request_id: self.request_id.clone() }
     }
 }
 

@@ -10,6 +10,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use commands::CommandError;
+use domain::Context;
 use domain::ids::UserId;
 use futures::future::LocalBoxFuture;
 use projections::relational::messages::Cursor as Place;
@@ -33,11 +34,17 @@ pub struct Reading {
     pub actor: UserId,
     /// The position that the answer must have seen.
     pub min_position: i64,
+    asker: Actor,
     /// The position that the read model had reached before it was read.
     position: i64,
 }
 
 impl Reading {
+    /// The context of what is noted of the reading.
+    pub fn context(&self) -> Context {
+        self.asker.context()
+    }
+
     /// The position that the answer must have seen, where the asker said one.
     pub fn asked_position(&self) -> Option<i64> {
         (self.min_position > 0).then_some(self.min_position)
@@ -66,12 +73,13 @@ impl FromRequest for Reading {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let actor = Actor::extract(&request).await?.user_id;
+            let asker = Actor::extract(&request).await?;
+            let actor = asker.user_id;
             let app = App::of(&request)?;
             app.commands.active_user(actor).await?;
             let min_position = min_position(&request)?;
             let position = reach(&app, min_position).await?;
-            Ok(Self { actor, min_position, position })
+            Ok(Self { actor, min_position, asker, position })
         })
     }
 }

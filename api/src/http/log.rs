@@ -1,24 +1,20 @@
-//! The log of a workspace: who did what, when. For its owners and admins.
+//! The log of a workspace: its events as they are stored, newest first. The same events as the audit's, without what is made of them there.
 
 use actix_web::get;
 use actix_web::web::{Data, Path, Query};
 use chrono::{DateTime, Utc};
-use domain::AggregateType;
-use domain::ids::{UserId, WorkspaceId};
-use domain::permission::Permission;
-use projections::relational::audit_log::{LogFilter, LogRow};
+use domain::ids::UserId;
+use projections::audit::{Filter, LogRow};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::audit;
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
 use crate::app::App;
 use crate::extract::{Cursor, Page, Reading, Seen, page_limit, reject_unless_line, reject_unless_moment};
 use crate::problem::Problem;
-
-/// The most characters of an event's name.
-const EVENT_TYPE_CHARS_MAX: usize = 100;
 
 /// Which events of the log. What says nothing leaves nothing out.
 #[derive(Deserialize, IntoParams)]
@@ -28,7 +24,7 @@ pub struct LogQuery {
     /// Done by that user.
     #[param(value_type = Option<Uuid>)]
     actor: Option<UserId>,
-    /// Happened to a thing of that kind: `user`, `workspace`, `channel` or `message`.
+    /// Happened to a thing of that kind, such as `channel`.
     #[param(example = "channel")]
     aggregate_type: Option<String>,
     /// Happened to that thing.
@@ -49,34 +45,26 @@ pub struct LogQuery {
 }
 
 impl LogQuery {
-    fn parse(&self, workspace_id: WorkspaceId, limit: u16) -> Result<LogFilter, Problem> {
-        self.event_type.as_deref().map_or(Ok(()), |name| reject_unless_line("type", name, EVENT_TYPE_CHARS_MAX))?;
+    fn parse(&self, limit: u16) -> Result<Filter, Problem> {
+        self.event_type.as_deref().map_or(Ok(()), |name| reject_unless_line("type", name, audit::NAME_CHARS_MAX))?;
         self.from.map_or(Ok(()), |from| reject_unless_moment("from", from))?;
         self.to.map_or(Ok(()), |to| reject_unless_moment("to", to))?;
-        Ok(LogFilter {
-            workspace_id: Some(workspace_id),
+        Ok(Filter {
             actor: self.actor,
-            aggregate_type: self.aggregate_type.as_deref().map(aggregate_type).transpose()?,
+            aggregate_type: self.aggregate_type.as_deref().map(audit::aggregate_type).transpose()?,
             aggregate_id: self.aggregate_id,
             event_type: self.event_type.clone(),
             from: self.from,
             to: self.to,
-            after_position: None,
-            before_position: Cursor::<i64>::read("after", self.after.as_deref())?,
+            before: Cursor::<i64>::read("after", self.after.as_deref())?,
             limit,
+            ..Filter::default()
         })
     }
 }
 
-fn aggregate_type(name: &str) -> Result<AggregateType, Problem> {
-    let refused = || {
-        let names = AggregateType::ALL.map(AggregateType::as_str).join(", ");
-        Problem::malformed("request.query_invalid", Some("aggregate_type".into()), format!("aggregate_type must be one of {names}"))
-    };
-    AggregateType::named(name).ok_or_else(refused)
-}
-
-/// Shows what happened in a workspace, newest first: private channels too. Needs the permission `audit.read`.
+/// Shows what happened in a workspace, newest first, as it is stored: private channels too, but for texts that the asker may not read. Needs the
+/// permission `audit.read`. The audit says more of each event.
 #[utoipa::path(tag = "log", params(WorkspacePath, LogQuery, QueryHeaders), responses((status = 200, description = "The events.", body = Page<LogRow>)))]
 #[get("/workspaces/{workspace_id}/log")]
 pub async fn read_log(
@@ -85,8 +73,7 @@ pub async fn read_log(
     reading: Reading,
     app: Data<App>,
 ) -> Result<Seen<Page<LogRow>>, Problem> {
-    app.commands.may(reading.actor, path.workspace_id, Permission::AuditRead).await?;
     let limit = page_limit(query.limit)?;
-    let rows = app.read_models.log(&query.parse(path.workspace_id, limit + 1)?).await?;
-    Ok(reading.answer(Page::cut(rows, limit, |row| row.position)))
+    let (found, sight) = audit::find(&app, &reading, path.workspace_id, query.parse(limit + 1)?).await?;
+    Ok(reading.answer(Page::cut(found.rows(&sight), limit, |row| row.position)))
 }

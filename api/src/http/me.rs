@@ -255,7 +255,7 @@ pub async fn change_password(actor: Actor, body: Body<ChangePassword>, app: Data
     }
     let hash = app.passwords.hash(new_password).await?;
     app.credentials.replace(actor.user_id, &hash).await?;
-    let ended = app.sessions.end_others(actor.user_id, actor.session_id).await?;
+    let ended = app.sessions.end_others(&actor.context(), actor.session_id).await?;
     leave(&app, &ended).await;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -6,6 +6,7 @@
 
 pub mod analytics;
 pub mod answer;
+pub mod audit;
 pub mod channel_members;
 pub mod channels;
 pub mod docs;
@@ -122,6 +123,7 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(invitations::accept_invitation);
 
     v1.service(log::read_log)
+        .service(audit::read_audit)
         .service(analytics::count_messages)
         .service(analytics::count_members)
         .service(projections::list_projections)

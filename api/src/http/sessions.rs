@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
+use commands::CommandError;
 use domain::ids::{SessionId, UserId};
 use domain::text::Email;
 use serde::{Deserialize, Serialize};
@@ -64,9 +65,19 @@ pub struct SessionStarted {
 pub async fn start_session(_: Visitor, body: Body<StartSession>, from: Circumstances, app: Data<App>) -> Result<HttpResponse, Problem> {
     let input = body.input;
     input.check()?;
-    let user_id = check_password(&app, &input.login, input.password).await?;
-    app.commands.active_user(user_id).await?;
-    let (token, session) = app.sessions.start(user_id, from.device(input.device_type)).await?;
+    let device = from.device(input.device_type);
+    let user_id = match check_password(&app, &input.login, input.password).await? {
+        Checked::Right(user_id) => user_id,
+        Checked::Wrong(user_id) => {
+            app.refused_sign_ins.note(&device, &input.login, user_id, false).await;
+            return Err(AuthError::WrongPassword.into());
+        }
+    };
+    let started = app.sessions.start(user_id, device.clone()).await;
+    if matches!(started, Err(AuthError::Log(CommandError::Refused(_)))) {
+        app.refused_sign_ins.note(&device, &input.login, Some(user_id), true).await;
+    }
+    let (token, session) = started?;
     Ok(HttpResponse::Created().json(SessionStarted {
         token: token.expose().to_owned(),
         session_id: session.session_id,
@@ -76,14 +87,22 @@ pub async fn start_session(_: Visitor, body: Body<StartSession>, from: Circumsta
 }
 
 /// Takes as long for a login that nobody has, so that nobody learns who is here.
-async fn check_password(app: &App, login: &str, password: String) -> Result<UserId, Problem> {
+async fn check_password(app: &App, login: &str, password: String) -> Result<Checked, Problem> {
     let user_id = app.commands.user_by_login(login).await?;
     let stored = match user_id {
         Some(user_id) => app.credentials.hash_of(user_id).await?,
         None => None,
     };
     let matches = app.passwords.matches(password, stored).await?;
-    Ok(user_id.filter(|_| matches).ok_or(AuthError::WrongPassword)?)
+    Ok(user_id.filter(|_| matches).map_or(Checked::Wrong(user_id), Checked::Right))
+}
+
+/// What a login and a password are together.
+enum Checked {
+    /// That user's.
+    Right(UserId),
+    /// Not the password of whoever has the login, if anybody has.
+    Wrong(Option<UserId>),
 }
 
 /// Where somebody is signed in.
@@ -133,9 +152,9 @@ fn show(app: &App, actor: &Actor, session: Session) -> SessionShown {
 /// Signs the asker out.
 #[utoipa::path(tag = "sessions", responses((status = 204, description = "The session has ended.")))]
 #[delete("/sessions/current")]
-pub async fn end_current_session(_: Visitor, token: BearerToken, app: Data<App>) -> Result<HttpResponse, Problem> {
+pub async fn end_current_session(_: Visitor, token: BearerToken, from: Circumstances, app: Data<App>) -> Result<HttpResponse, Problem> {
     // Not through `Actor`: a session whose end was not confirmed must be there to be ended again.
-    let ended = app.sessions.end(&token.0).await?;
+    let ended = app.sessions.end(&token.0, &from.device(None)).await?;
     if ended.is_empty() {
         return Err(expired());
     }
@@ -147,7 +166,7 @@ pub async fn end_current_session(_: Visitor, token: BearerToken, app: Data<App>)
 #[utoipa::path(tag = "sessions", params(SessionPath), responses((status = 204, description = "The session has ended.")))]
 #[delete("/sessions/{session_id}")]
 pub async fn end_session(path: Path<SessionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    let ended = app.sessions.end_of_user(actor.user_id, path.session_id).await?;
+    let ended = app.sessions.end_of_user(&actor.context(), path.session_id).await?;
     if ended.is_empty() {
         return Err(Problem::not_found("session.not_found", "you have no such session"));
     }

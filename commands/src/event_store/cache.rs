@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cqrs_es::Aggregate;
-use domain::{AggregateType, Channel, Event, Installation, Message, StreamId, User, Workspace};
+use domain::{AggregateType, Audit, Channel, Event, Installation, Message, Session, StreamId, User, Workspace};
 use lru::LruCache;
 use uuid::Uuid;
 
@@ -19,6 +19,8 @@ const WORKSPACES_MAX: NonZeroUsize = at_least_one(1_000);
 const CHANNELS_MAX: NonZeroUsize = at_least_one(10_000);
 const USERS_MAX: NonZeroUsize = at_least_one(50_000);
 const MESSAGES_MAX: NonZeroUsize = at_least_one(10_000);
+const SESSIONS_MAX: NonZeroUsize = at_least_one(1_000);
+const AUDITS_MAX: NonZeroUsize = at_least_one(1_000);
 
 /// An aggregate at a version: the number of its events that are folded in.
 #[derive(Debug)]
@@ -135,6 +137,8 @@ pub(super) struct Caches {
     pub channels: Cache<Channel>,
     pub messages: Cache<Message>,
     pub installations: Cache<Installation>,
+    pub sessions: Cache<Session>,
+    pub audits: Cache<Audit>,
 }
 
 impl Default for Caches {
@@ -145,6 +149,8 @@ impl Default for Caches {
             channels: Cache::new(CHANNELS_MAX),
             messages: Cache::new(MESSAGES_MAX),
             installations: Cache::new(NonZeroUsize::MIN),
+            sessions: Cache::new(SESSIONS_MAX),
+            audits: Cache::new(AUDITS_MAX),
         }
     }
 }
@@ -158,6 +164,8 @@ impl Caches {
             Event::Channel(event) => self.channels.wrote(stream.id, sequence, event),
             Event::Message(event) => self.messages.wrote(stream.id, sequence, event),
             Event::Installation(event) => self.installations.wrote(stream.id, sequence, event),
+            Event::Session(event) => self.sessions.wrote(stream.id, sequence, event),
+            Event::Audit(event) => self.audits.wrote(stream.id, sequence, event),
         }
     }
 
@@ -169,6 +177,8 @@ impl Caches {
             AggregateType::Channel => self.channels.heard_of(stream.id, sequence),
             AggregateType::Message => self.messages.heard_of(stream.id, sequence),
             AggregateType::Installation => self.installations.heard_of(stream.id, sequence),
+            AggregateType::Session => self.sessions.heard_of(stream.id, sequence),
+            AggregateType::Audit => self.audits.heard_of(stream.id, sequence),
         }
     }
 

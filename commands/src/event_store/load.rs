@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use cqrs_es::persist::{PersistedEventRepository, PersistenceError};
-use domain::{AggregateType, Channel, Event, Installation, Message, StreamId, User, Workspace, upcast};
+use domain::{AggregateType, Audit, Channel, Event, Installation, Message, Session, StreamId, User, Workspace, upcast};
 use postgres_es::PostgresEventRepository;
 use sqlx::{PgPool, query};
 use uuid::Uuid;
@@ -62,6 +62,8 @@ stored!(Workspace, workspaces, "workspace");
 stored!(Channel, channels, "channel");
 stored!(Message, messages, "message");
 stored!(Installation, installations, "installation");
+stored!(Session, sessions, "session");
+stored!(Audit, audits, "audit");
 
 impl EventStore {
     /// The aggregate, as new as anything that this process has heard of; the default, at version 0, where it has no events.

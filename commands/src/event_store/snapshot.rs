@@ -70,16 +70,26 @@ pub(super) async fn write<A: Stored>(pool: &PgPool, id: Uuid, loaded: &Versioned
 
 /// The hash of the source that the state's shape is written in: any change of it makes old snapshots unread.
 fn schema_hash<A: Stored>() -> &'static str {
-    static HASHES: LazyLock<[String; 5]> = LazyLock::new(|| {
-        [domain::User::SOURCE, domain::Workspace::SOURCE, domain::Channel::SOURCE, domain::Message::SOURCE, domain::Installation::SOURCE]
-            .map(|source| hex::encode(Sha256::digest(source)))
+    static HASHES: LazyLock<[String; 7]> = LazyLock::new(|| {
+        let sources = [
+            domain::User::SOURCE,
+            domain::Workspace::SOURCE,
+            domain::Channel::SOURCE,
+            domain::Message::SOURCE,
+            domain::Session::SOURCE,
+            domain::Audit::SOURCE,
+            domain::Installation::SOURCE,
+        ];
+        sources.map(|source| hex::encode(Sha256::digest(source)))
     });
     let place = match A::AGGREGATE {
         domain::AggregateType::User => 0,
         domain::AggregateType::Workspace => 1,
         domain::AggregateType::Channel => 2,
         domain::AggregateType::Message => 3,
-        domain::AggregateType::Installation => 4,
+        domain::AggregateType::Session => 4,
+        domain::AggregateType::Audit => 5,
+        domain::AggregateType::Installation => 6,
     };
     &HASHES[place]
 }

@@ -46,6 +46,8 @@ pub(super) async fn missing<S: Sink>(sink: &S, write: StreamWrite) -> Result<Str
             events.retain(|pending| is_new_to_message(&message, &pending.event));
             version
         }
+        // An export has none.
+        AggregateType::Session | AggregateType::Audit => 0,
     };
     Ok(StreamWrite { stream, workspace_id, expected, events })
 }

@@ -100,6 +100,8 @@ impl Touched {
                 | UserEvent::Reactivated {},
             )
             | Event::Workspace(_)
+            | Event::Session(_)
+            | Event::Audit(_)
             | Event::Installation(_) => {}
             Event::Channel(happened) => {
                 if let Some(workspace_id) = event.workspace_id {

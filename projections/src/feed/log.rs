@@ -3,6 +3,7 @@
 //! It is read by `COPY … TO STDOUT` in the binary format, which costs half of what a cursor or a query with rows costs, and is decoded
 //! from the received bytes without a tree of JSON values in between.
 
+use domain::StreamId;
 use futures::StreamExt;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolCopyExt;
@@ -70,6 +71,17 @@ pub(crate) async fn read_positions(pool: &PgPool, positions: &[i64]) -> Result<V
 pub(crate) async fn read_of(pool: &PgPool, condition: &str, after: i64, to: i64, limit: usize) -> Result<Vec<Delivery>, LogError> {
     let rows = format!("position > {after} AND position <= {to} AND {condition}");
     collect(pool, &limited(&rows, &format!(" LIMIT {limit}"))).await
+}
+
+/// The events of those streams, each up to and with that place in it, in order of position.
+///
+/// # Errors
+/// The log cannot be read.
+pub(crate) async fn read_streams(pool: &PgPool, streams: &[(StreamId, i64)]) -> Result<Vec<Delivery>, LogError> {
+    let of_stream = |(stream, to): &(StreamId, i64)| {
+        format!("(aggregate_type = '{}' AND aggregate_id = '{}' AND sequence <= {to})", stream.aggregate.as_str(), stream.id)
+    };
+    collect(pool, &select(&streams.iter().map(of_stream).collect::<Vec<_>>().join(" OR "))).await
 }
 
 /// The log from behind one position up to another one, read and decoded ahead by a task of its own.
@@ -149,7 +161,7 @@ fn between(after: i64, to: i64) -> String {
     select(&format!("position > {after} AND position <= {to}"))
 }
 
-/// `COPY` takes no parameters; the condition has numbers only.
+/// `COPY` takes no parameters; the condition has numbers, identifiers and names of ours only.
 fn select(condition: &str) -> String {
     limited(condition, "")
 }

@@ -107,7 +107,7 @@ impl CatchUp {
 async fn apply_late(tx: &mut sqlx::PgConnection, events: &[Recorded<Event>], late: &[Late]) -> Result<(), RebuildError> {
     let events = events.iter().zip(late).filter_map(|(event, late)| match &event.event {
         Event::Message(happened) => Some((event, happened, late.effects)),
-        Event::User(_) | Event::Workspace(_) | Event::Channel(_) | Event::Installation(_) => None,
+        Event::User(_) | Event::Workspace(_) | Event::Channel(_) | Event::Session(_) | Event::Audit(_) | Event::Installation(_) => None,
     });
     let events = events.collect::<Vec<(&Recorded<Event>, &MessageEvent, Effects)>>();
     let touched = events.iter().flat_map(|(event, happened, _)| [Some(event.stream.id), messages::root_of_new(happened)]);

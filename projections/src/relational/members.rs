@@ -65,6 +65,7 @@ pub(crate) struct MemberRecord {
     last_seen_at: Option<DateTime<Utc>>,
     timezone: Option<String>,
     joined_at: DateTime<Utc>,
+    deactivated_at: Option<DateTime<Utc>>,
     updated_at: DateTime<Utc>,
     position: i64,
 }
@@ -107,8 +108,14 @@ pub(super) fn apply(members: &mut Rows<MemberRecord>, workspace_id: Uuid, seen: 
         WorkspaceEvent::MemberPermissionsChanged { user_id, permissions } => {
             members.change(member(user_id), seen, |row| row.permissions = as_json(permissions))
         }
-        WorkspaceEvent::MemberDeactivated { user_id } => members.change(member(user_id), seen, |row| row.status = "deactivated".into()),
-        WorkspaceEvent::MemberReactivated { user_id } => members.change(member(user_id), seen, |row| row.status = "active".into()),
+        WorkspaceEvent::MemberDeactivated { user_id } => members.change(member(user_id), seen, |row| {
+            row.status = "deactivated".into();
+            row.deactivated_at = Some(seen.at);
+        }),
+        WorkspaceEvent::MemberReactivated { user_id } => members.change(member(user_id), seen, |row| {
+            row.status = "active".into();
+            row.deactivated_at = None;
+        }),
         WorkspaceEvent::HandedOver { from, to } => {
             // Both or none.
             members.get(member(from)).ok_or(Missing)?;
@@ -157,6 +164,7 @@ impl MemberRecord {
             last_seen_at: None,
             timezone: None,
             joined_at: seen.at,
+            deactivated_at: None,
             updated_at: seen.at,
             position: seen.position,
         }

@@ -1,8 +1,9 @@
 //! All read tables as far as some events touch them: loaded, folded, and written back.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use domain::{Event, MessageEvent, Recorded};
+use chrono::{DateTime, Utc};
+use domain::{Event, MessageEvent, Recorded, SessionEvent};
 use serde::Serialize;
 use sqlx::types::Json;
 use sqlx::{Executor, PgConnection};
@@ -34,6 +35,8 @@ pub(crate) struct Model {
     pub(crate) channel_members: Rows<ChannelMemberRecord>,
     pub(crate) messages: Rows<MessageRecord>,
     pub(crate) audit_log: Vec<AuditRecord>,
+    /// When users last signed in, as far as the events say it.
+    logins: HashMap<Uuid, DateTime<Utc>>,
 }
 
 /// What must be loaded before some events can be folded.
@@ -137,10 +140,22 @@ impl Model {
                 channel_members::apply(&mut self.channel_members, (workspace_id, id), seen, happened)
                     .or_missing::<ChannelMemberRecord>(event)?;
             }
-            Event::Message(_) | Event::Installation(_) => {}
+            Event::Session(SessionEvent::Started(start)) => self.sign_in(start.user_id.0, seen).or_missing::<UserRow>(event)?,
+            Event::Message(_)
+            | Event::Session(SessionEvent::Refused(_) | SessionEvent::Ended { .. })
+            | Event::Audit(_)
+            | Event::Installation(_) => {}
         }
         self.audit_log.push(AuditRecord::of(event));
         Ok(())
+    }
+
+    /// A sign-in is no change of what the row says of the user, and does not count as one: an earlier change may still wait to be applied.
+    fn sign_in(&mut self, user_id: Uuid, seen: Seen) -> Result<(), Missing> {
+        let last = self.logins.entry(user_id).or_insert(seen.at);
+        *last = seen.at.max(*last);
+        let last = *last;
+        self.users.note(user_id, |user| user.last_login_at = user.last_login_at.max(Some(last)))
     }
 
     /// Writes back what changed.
@@ -162,6 +177,9 @@ impl Model {
     async fn save_without_messages(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         for rows in self.users.changed().chunks(SAVED_ROWS_MAX) {
             users::save(connection, rows).await?;
+        }
+        if !self.logins.is_empty() {
+            users::save_logins(connection, &self.logins).await?;
         }
         for rows in self.workspaces.changed().chunks(SAVED_ROWS_MAX) {
             workspaces::save(connection, rows).await?;
@@ -214,7 +232,8 @@ impl Touched {
                 self.messages.extend(messages::touched(id, happened));
                 self.deleted.extend(matches!(happened, MessageEvent::Deleted { .. }).then_some(id));
             }
-            Event::Installation(_) => {}
+            Event::Session(SessionEvent::Started(start)) => drop(self.users.insert(start.user_id.0)),
+            Event::Session(SessionEvent::Refused(_) | SessionEvent::Ended { .. }) | Event::Audit(_) | Event::Installation(_) => {}
         }
     }
 }

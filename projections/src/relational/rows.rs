@@ -135,6 +135,13 @@ impl<R: Row> Rows<R> {
         Ok(())
     }
 
+    /// Notes something on a row that is written elsewhere too, and of which the row's position says nothing.
+    pub(crate) fn note(&mut self, key: R::Key, note: impl FnOnce(&mut R)) -> Result<(), Missing> {
+        let slot = self.slots.get_mut(&key).ok_or(Missing)?;
+        note(&mut slot.row);
+        Ok(())
+    }
+
     /// The rows that are to be written, in order of their last events.
     pub(crate) fn changed(&self) -> Vec<&R> {
         let mut changed = self.slots.values().filter(|slot| slot.changed).map(|slot| &slot.row).collect::<Vec<_>>();

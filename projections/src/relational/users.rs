@@ -1,5 +1,7 @@
 //! `users`: everyone on this server, people and programs.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use domain::UserEvent;
 use domain::ids::{UserId, WorkspaceId};
@@ -7,7 +9,7 @@ use domain::user::{Preferences, Profile, Registration};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::types::Json;
-use sqlx::{PgConnection, query_file, query_file_as};
+use sqlx::{PgConnection, query, query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -132,6 +134,21 @@ pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::R
 /// Writes users, unless what is stored has seen more.
 pub(super) async fn save(connection: &mut PgConnection, users: &[&UserRow]) -> sqlx::Result<()> {
     query_file!("src/relational/sql/save_users.sql", Json(users) as _).execute(connection).await.map(drop)
+}
+
+/// Writes when users last signed in, unless what is stored is later.
+pub(super) async fn save_logins(connection: &mut PgConnection, logins: &HashMap<Uuid, DateTime<Utc>>) -> sqlx::Result<()> {
+    let (ids, times) = logins.iter().map(|(id, at)| (*id, *at)).unzip::<_, _, Vec<_>, Vec<_>>();
+    query!(
+        "UPDATE users SET last_login_at = GREATEST(users.last_login_at, login.at)
+         FROM unnest($1::uuid[], $2::timestamptz[]) AS login (user_id, at)
+         WHERE users.user_id = login.user_id",
+        &ids,
+        &times,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 row!(UserRow, "users", user_id, updated_at);

@@ -79,7 +79,7 @@ fn surroundings(furnished: &Furnished) -> Surroundings {
         match event {
             Event::Workspace(event) => workspace.apply(event),
             Event::Channel(event) => channel.apply(event),
-            Event::User(_) | Event::Message(_) | Event::Installation(_) => {}
+            Event::User(_) | Event::Message(_) | Event::Session(_) | Event::Audit(_) | Event::Installation(_) => {}
         }
     }
     Surroundings { workspace: Arc::new(workspace), channel: Arc::new(channel), channel_id: Some(furnished.channel_id), parent: None }

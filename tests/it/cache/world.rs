@@ -230,7 +230,13 @@ impl Recount {
                 (posting.content, posting.formatted) = (content.clone(), formatted.clone());
             }
             Event::Message(MessageEvent::Deleted { .. }) => self.messages.get_mut(&MessageId(id)).expect("a message").1 = false,
-            Event::User(_) | Event::Workspace(_) | Event::Channel(_) | Event::Message(_) | Event::Installation(_) => {}
+            Event::User(_)
+            | Event::Workspace(_)
+            | Event::Channel(_)
+            | Event::Message(_)
+            | Event::Session(_)
+            | Event::Audit(_)
+            | Event::Installation(_) => {}
         }
     }
 

@@ -3,7 +3,7 @@
 use domain::MessageCommand;
 use domain::channel::Kind;
 use projections::ReadModels;
-use projections::relational::audit_log::LogFilter;
+use projections::audit::{Filter, Order, Sight};
 use projections::relational::messages::{HistoryPage, MessageRow};
 
 use super::{House, team_of_three};
@@ -125,20 +125,20 @@ async fn the_log_is_found_by_actor_aggregate_type_and_time() {
     let message = house.post(ann, team.general, "after").await;
     house.settle().await;
     let read = &house.reading.read;
-    let filter = LogFilter { workspace_id: Some(team.workspace_id), limit: 50, ..LogFilter::default() };
-    let log = async |filter: LogFilter| read.log(&filter).await.expect("the log");
+    let filter = Filter { workspace_id: Some(team.workspace_id), limit: 50, ..Filter::default() };
+    let log = async |filter: Filter| read.audit(&filter).await.expect("the log").entries(&Sight::everything());
 
     let whole = log(filter.clone()).await;
     assert!(whole.windows(2).all(|pair| pair[0].position > pair[1].position), "newest first");
-    let posted = log(LogFilter { event_type: Some("message.posted".into()), actor: Some(ann), ..filter.clone() }).await;
-    assert!(posted.iter().all(|e| e.event_type == "message.posted" && e.actor_id == ann.0 && e.metadata["actor"] == ann.to_string()));
-    let of_message = log(LogFilter { aggregate_id: Some(message.0), ..filter.clone() }).await;
+    let posted = log(Filter { event_type: Some("message.posted".into()), actor: Some(ann), ..filter.clone() }).await;
+    assert!(posted.iter().all(|e| e.event_type == "message.posted" && e.actor_id == ann.0));
+    let of_message = log(Filter { aggregate_id: Some(message.0), ..filter.clone() }).await;
     assert_eq!(of_message.iter().map(|e| e.payload["message.posted"]["content"].clone()).collect::<Vec<_>>(), ["after"]);
-    let oldest_first = log(LogFilter { after_position: Some(between), ..filter.clone() }).await;
+    let oldest_first = log(Filter { after: Some(between), order: Order::OldestFirst, ..filter.clone() }).await;
     assert_eq!(oldest_first.first().map(|e| e.position), Some(between + 1));
     let at = of_message[0].recorded_at;
-    let later = log(LogFilter { from: Some(at), ..filter.clone() }).await;
-    let earlier = log(LogFilter { to: Some(at), ..filter.clone() }).await;
+    let later = log(Filter { from: Some(at), ..filter.clone() }).await;
+    let earlier = log(Filter { to: Some(at), ..filter.clone() }).await;
     assert!(later.iter().all(|e| e.recorded_at >= at) && earlier.iter().all(|e| e.recorded_at < at));
     assert_eq!(later.len() + earlier.len(), whole.len());
 }

@@ -237,7 +237,7 @@ impl Touched {
             Event::Workspace(happened) => self.note_workspace(id, happened),
             Event::Channel(happened) => self.note_channel(id, happened),
             Event::Message(happened) => self.note_message(id, happened),
-            Event::Installation(_) => {}
+            Event::Session(_) | Event::Audit(_) | Event::Installation(_) => {}
         }
     }
 

@@ -1,0 +1,73 @@
+//! The audit of a workspace: who did what, when, from where, and what came of it. For its owners and admins, and whoever has `audit.read`.
+//!
+//! What is not in it: other workspaces, and texts of conversations that the asker may not read, unless they have `compliance.read`.
+
+mod noted;
+mod query;
+
+use actix_web::get;
+use actix_web::web::{Data, Path, Query};
+use domain::audit::Question;
+use domain::ids::{ChannelId, UserId, WorkspaceId};
+use domain::permission::Permission;
+use projections::audit::{Entry, Filter, Found, Sight};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::headers::QueryHeaders;
+use super::path::WorkspacePath;
+use crate::app::App;
+use crate::extract::{Reading, Seen, page_limit};
+use crate::problem::Problem;
+
+pub use noted::Readings;
+pub use query::{AuditOrder, AuditQuery};
+pub(in crate::http) use query::{NAME_CHARS_MAX, aggregate_type};
+
+/// A page of the audit.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AuditPage {
+    /// The entries.
+    items: Vec<Entry>,
+    /// The position to go on at: `before` where the newest come first, `after` where the oldest do; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<i64>,
+}
+
+/// The events of a workspace that somebody asks for who may, and what they may read of them.
+pub(super) async fn find(app: &App, reading: &Reading, workspace_id: WorkspaceId, filter: Filter) -> Result<(Found, Sight), Problem> {
+    noted::admit(app, reading, workspace_id, Question::Entries, query::filter_said(&filter)).await?;
+    let found = app.read_models.audit(&Filter { workspace_id: Some(workspace_id), ..filter }).await?;
+    let sight = sight(app, reading.actor, workspace_id, &found.channels()).await?;
+    Ok((found, sight))
+}
+
+/// Whose texts somebody may read, of those channels.
+async fn sight(app: &App, actor: UserId, workspace_id: WorkspaceId, channels: &[ChannelId]) -> Result<Sight, Problem> {
+    if app.commands.allows(actor, workspace_id, Permission::ComplianceRead).await? {
+        return Ok(Sight::everything());
+    }
+    let channels = app.commands.readable_in(actor, workspace_id, channels).await?;
+    Ok(Sight { is_everything: false, channels })
+}
+
+/// Shows who did what in a workspace, when, from where and by which command, what it changed, and what caused it; with the sign-ins of its
+/// members. Texts of conversations that the asker may not read are left out, unless they have the permission `compliance.read`, and their
+/// entries say so. That the audit is read is in it too. Needs the permission `audit.read`.
+#[utoipa::path(tag = "audit", params(WorkspacePath, AuditQuery, QueryHeaders),
+    responses((status = 200, description = "The entries.", body = AuditPage)))]
+#[get("/workspaces/{workspace_id}/audit")]
+pub async fn read_audit(
+    path: Path<WorkspacePath>,
+    query: Query<AuditQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<AuditPage>, Problem> {
+    let limit = page_limit(query.limit)?;
+    let (found, sight) = find(&app, &reading, path.workspace_id, query.parse(limit + 1)?).await?;
+    let mut items = found.entries(&sight);
+    let is_more = items.len() > usize::from(limit);
+    items.truncate(usize::from(limit));
+    let next = items.last().filter(|_| is_more).map(|entry| entry.position);
+    Ok(reading.answer(AuditPage { items, next }))
+}

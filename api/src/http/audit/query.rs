@@ -1,0 +1,142 @@
+//! Which entries: the part of an address behind the `?`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::AggregateType;
+use domain::ids::{SessionId, UserId};
+use projections::audit::{Filter, Order};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::noted::said;
+use crate::extract::{reject_unless_line, reject_unless_moment};
+use crate::problem::Problem;
+
+/// The most characters of an event's or a command's name, and of an address.
+pub(in crate::http) const NAME_CHARS_MAX: usize = 100;
+
+/// Which events. What says nothing leaves nothing out.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AuditQuery {
+    /// Done by that user; of sign-ins, theirs, refused ones too.
+    #[param(value_type = Option<Uuid>)]
+    actor: Option<UserId>,
+    /// Happened to a thing of that kind, such as `channel`.
+    #[param(example = "channel")]
+    aggregate_type: Option<String>,
+    /// Happened to that thing.
+    aggregate_id: Option<Uuid>,
+    /// Of that name.
+    #[serde(rename = "type")]
+    #[param(min_length = 1, max_length = 100, example = "channel.archived")]
+    event_type: Option<String>,
+    /// Came of a command with that text in its name, without case.
+    #[param(min_length = 1, max_length = 100, example = "archive")]
+    command: Option<String>,
+    /// In that session.
+    #[param(value_type = Option<Uuid>)]
+    session: Option<SessionId>,
+    /// From that address.
+    #[param(min_length = 1, max_length = 100, example = "203.0.113.9")]
+    address: Option<String>,
+    /// Of that correlation: everything that one request set off.
+    correlation_id: Option<Uuid>,
+    /// Recorded then or later.
+    from: Option<DateTime<Utc>>,
+    /// Recorded before then.
+    to: Option<DateTime<Utc>>,
+    /// Behind that position.
+    #[param(minimum = 0)]
+    after: Option<i64>,
+    /// Before that position.
+    #[param(minimum = 0)]
+    before: Option<i64>,
+    /// `newest` or `oldest` first; the newest where it says nothing.
+    #[param(inline)]
+    order: Option<AuditOrder>,
+    /// How many entries; 50 where it says nothing.
+    #[param(minimum = 1, maximum = 100)]
+    pub(super) limit: Option<u16>,
+}
+
+/// In which order.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditOrder {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// The oldest first.
+    Oldest,
+}
+
+impl AuditQuery {
+    pub(super) fn parse(&self, limit: u16) -> Result<Filter, Problem> {
+        for (field, text) in [("type", &self.event_type), ("command", &self.command), ("address", &self.address)] {
+            text.as_deref().map_or(Ok(()), |text| reject_unless_line(field, text, NAME_CHARS_MAX))?;
+        }
+        for (field, moment) in [("from", self.from), ("to", self.to)] {
+            moment.map_or(Ok(()), |moment| reject_unless_moment(field, moment))?;
+        }
+        for (field, position) in [("after", self.after), ("before", self.before)] {
+            position.map_or(Ok(()), |position| reject_unless_position(field, position))?;
+        }
+        Ok(Filter {
+            workspace_id: None,
+            actor: self.actor,
+            aggregate_type: self.aggregate_type.as_deref().map(aggregate_type).transpose()?,
+            aggregate_id: self.aggregate_id,
+            event_type: self.event_type.clone(),
+            command: self.command.clone(),
+            session: self.session,
+            address: self.address.clone(),
+            correlation_id: self.correlation_id,
+            from: self.from,
+            to: self.to,
+            after: self.after,
+            before: self.before,
+            order: match self.order.unwrap_or_default() {
+                AuditOrder::Newest => Order::NewestFirst,
+                AuditOrder::Oldest => Order::OldestFirst,
+            },
+            limit,
+        })
+    }
+}
+
+/// What a filter says, by the names of its parts; not which page of it.
+pub(in crate::http) fn filter_said(filter: &Filter) -> BTreeMap<String, String> {
+    said([
+        ("actor", filter.actor.map(|id| id.to_string())),
+        ("aggregate_type", filter.aggregate_type.map(|kind| kind.as_str().to_owned())),
+        ("aggregate_id", filter.aggregate_id.map(|id| id.to_string())),
+        ("type", filter.event_type.clone()),
+        ("command", filter.command.clone()),
+        ("session", filter.session.map(|id| id.to_string())),
+        ("address", filter.address.clone()),
+        ("correlation_id", filter.correlation_id.map(|id| id.to_string())),
+        ("from", filter.from.map(|at| at.to_rfc3339())),
+        ("to", filter.to.map(|at| at.to_rfc3339())),
+    ])
+}
+
+/// The kind of thing of that name.
+pub(in crate::http) fn aggregate_type(name: &str) -> Result<AggregateType, Problem> {
+    let refused = || {
+        let names = AggregateType::ALL.map(AggregateType::as_str).join(", ");
+        Problem::malformed("request.query_invalid", Some("aggregate_type".into()), format!("aggregate_type must be one of {names}"))
+    };
+    AggregateType::named(name).ok_or_else(refused)
+}
+
+/// Refuses what can be no position.
+pub(super) fn reject_unless_position(field: &'static str, position: i64) -> Result<(), Problem> {
+    if position >= 0 {
+        return Ok(());
+    }
+    Err(Problem::malformed("request.query_invalid", Some(field.into()), format!("{field} must be a position: a whole number from 0")))
+}

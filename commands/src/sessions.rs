@@ -1,0 +1,78 @@
+//! Commands of sessions: what the log is told of signing in and out. The session itself is kept elsewhere (`secret.sessions`).
+
+use std::sync::Arc;
+
+use domain::ids::{SessionId, UserId};
+use domain::session::{Attempt, End, Start};
+use domain::{Context, SessionCommand, StreamId};
+use tracing::instrument;
+
+use crate::execute::{Decision, Draft};
+use crate::reader::Reader;
+use crate::{Appended, Asked, CommandError, Commands, authorize};
+
+impl Commands {
+    /// Signs in the actor, who has shown who they are: the log says so before anybody is signed in.
+    ///
+    /// # Errors
+    /// They are suspended, or the store failed.
+    #[instrument(name = "start a session", skip_all, fields(session.id = %session_id))]
+    pub async fn start_session(&self, context: Context, session_id: SessionId, start: Start) -> Result<Appended, CommandError> {
+        let context = Context { session: Some(session_id), ..context };
+        self.run(context, session_id, SessionCommand::Start(start)).await
+    }
+
+    /// Notes that somebody was not signed in.
+    ///
+    /// # Errors
+    /// The store failed.
+    #[instrument(name = "refuse a session", skip_all, fields(session.id = %session_id))]
+    pub async fn refuse_session(&self, context: Context, session_id: SessionId, attempt: Attempt) -> Result<Appended, CommandError> {
+        self.run(context, session_id, SessionCommand::Refuse(attempt)).await
+    }
+
+    /// Notes that a session has ended; once, however often it is asked.
+    ///
+    /// # Errors
+    /// The store failed.
+    #[instrument(name = "end a session", skip_all, fields(session.id = %session_id))]
+    pub async fn end_session(
+        &self,
+        context: Context,
+        session_id: SessionId,
+        user_id: UserId,
+        reason: End,
+    ) -> Result<Appended, CommandError> {
+        self.run(context, session_id, SessionCommand::End { user_id, reason }).await
+    }
+
+    async fn run(&self, context: Context, session_id: SessionId, command: SessionCommand) -> Result<Appended, CommandError> {
+        self.execute(&Asked { context, idempotency: None }, &Run { session_id, command }).await
+    }
+}
+
+struct Run {
+    session_id: SessionId,
+    command: SessionCommand,
+}
+
+impl Decision for Run {
+    fn name(&self) -> &'static str {
+        self.command.name()
+    }
+
+    async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
+        let session = match &self.command {
+            SessionCommand::Start(start) => {
+                // Guarded: nobody is signed in behind their suspension.
+                authorize::active(reader.user(start.user_id).await?.as_ref())?;
+                Arc::default()
+            }
+            // New streams: nothing to load.
+            SessionCommand::Refuse(_) => Arc::default(),
+            SessionCommand::End { .. } => reader.session(self.session_id).await?,
+        };
+        let events = session.decide(context, self.command.clone())?;
+        Ok(Draft::of(self.session_id).write(StreamId::session(self.session_id), None, events))
+    }
+}

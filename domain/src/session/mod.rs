@@ -1,0 +1,79 @@
+//! A session: that somebody signed in, was refused, or is not signed in any more. Each is a stream of its own, so that nobody else's
+//! commands wait for it. Not here: the token, and where the session was last used (`secret.sessions`).
+
+mod command;
+mod decide;
+mod error;
+mod event;
+#[cfg(test)]
+mod tests;
+
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use serde::{Deserialize, Serialize};
+
+pub use command::SessionCommand;
+pub use error::SessionRefusal;
+pub use event::{Attempt, Cause, End, SessionEvent, Start};
+
+use crate::context::Context;
+use crate::ids::UserId;
+
+/// What a decision about a session needs to know: the fold of its events, nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Whose it is, or whose it was to be; `None` where nobody knows the login.
+    pub user_id: Option<UserId>,
+    /// Whether it was started.
+    pub started: bool,
+    /// Why it has ended, where it has.
+    pub ended: Option<End>,
+    /// Why it was refused, where it was.
+    pub refused: Option<Cause>,
+}
+
+impl Session {
+    /// What happens when `command` is asked of this session, or why it does not.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn decide(&self, _: &Context, command: SessionCommand) -> Result<Vec<SessionEvent>, SessionRefusal> {
+        match command {
+            SessionCommand::Start(start) => decide::start(self, start),
+            SessionCommand::Refuse(attempt) => decide::refuse(self, attempt),
+            SessionCommand::End { user_id, reason } => decide::end(self, user_id, reason),
+        }
+    }
+}
+
+impl Aggregate for Session {
+    const TYPE: &'static str = "session";
+    type Command = (Context, SessionCommand);
+    type Event = SessionEvent;
+    type Error = SessionRefusal;
+    type Services = ();
+
+    async fn handle(&mut self, (context, command): Self::Command, (): &(), sink: &EventSink<Self>) -> Result<(), SessionRefusal> {
+        for event in self.decide(&context, command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Started(start) => {
+                self.user_id = Some(start.user_id);
+                self.started = true;
+            }
+            SessionEvent::Refused(attempt) => {
+                self.user_id = attempt.user_id;
+                self.refused = Some(attempt.cause);
+            }
+            SessionEvent::Ended { user_id, reason } => {
+                self.user_id = Some(user_id);
+                self.ended = Some(reason);
+            }
+        }
+    }
+}

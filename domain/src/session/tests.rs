@@ -1,0 +1,60 @@
+//! Given these events, when this command, then those events.
+
+use cqrs_es::test::TestFramework;
+
+use super::{Attempt, Cause, End, Session, SessionCommand, SessionEvent, SessionRefusal, Start};
+use crate::cast::{ANN, by};
+
+type Given = TestFramework<Session>;
+
+fn start() -> Start {
+    Start { user_id: ANN, device_type: Some("desktop".into()) }
+}
+
+fn attempt() -> Attempt {
+    Attempt { user_id: Some(ANN), login_digest: None, cause: Cause::WrongPassword, not_recorded: 0 }
+}
+
+fn ended(reason: End) -> SessionEvent {
+    SessionEvent::Ended { user_id: ANN, reason }
+}
+
+#[test]
+fn a_session_is_started_and_ended_once() {
+    Given::with(())
+        .given_no_previous_events()
+        .when((by(ANN), SessionCommand::Start(start())))
+        .then_expect_events(vec![SessionEvent::Started(start())]);
+    Given::with(())
+        .given(vec![SessionEvent::Started(start())])
+        .when((by(ANN), SessionCommand::Start(start())))
+        .then_expect_error(SessionRefusal::BegunAlready);
+    Given::with(())
+        .given(vec![SessionEvent::Started(start())])
+        .when((by(ANN), SessionCommand::End { user_id: ANN, reason: End::SignedOut }))
+        .then_expect_events(vec![ended(End::SignedOut)]);
+    Given::with(())
+        .given(vec![SessionEvent::Started(start()), ended(End::SignedOut)])
+        .when((by(ANN), SessionCommand::End { user_id: ANN, reason: End::Expired }))
+        .then_expect_events(vec![]);
+}
+
+#[test]
+fn a_session_of_an_earlier_release_is_ended_although_the_log_does_not_know_it() {
+    Given::with(())
+        .given_no_previous_events()
+        .when((by(ANN), SessionCommand::End { user_id: ANN, reason: End::Expired }))
+        .then_expect_events(vec![ended(End::Expired)]);
+}
+
+#[test]
+fn an_attempt_is_noted_once() {
+    Given::with(())
+        .given_no_previous_events()
+        .when((by(ANN), SessionCommand::Refuse(attempt())))
+        .then_expect_events(vec![SessionEvent::Refused(attempt())]);
+    Given::with(())
+        .given(vec![SessionEvent::Refused(attempt())])
+        .when((by(ANN), SessionCommand::Refuse(attempt())))
+        .then_expect_error(SessionRefusal::BegunAlready);
+}

@@ -1,0 +1,177 @@
+//! What an event changed: the fold of its stream, before and after it, compared as JSON (RFC 6902).
+//!
+//! Of a large aggregate only what the event is about is compared: the members that it names, and whatever is not a member. A test holds that
+//! this is what a comparison of the whole finds.
+
+use std::collections::BTreeMap;
+
+use cqrs_es::Aggregate;
+use domain::ids::{ChannelId, InvitationId, UserId};
+use domain::{AggregateType, Audit, Channel, ChannelEvent, Event, Installation, Message, Session, User, Workspace, WorkspaceEvent};
+use serde::Serialize;
+use serde_json::Value;
+
+/// The fold of a stream.
+#[derive(Clone, Debug)]
+pub(crate) enum State {
+    User(Box<User>),
+    Workspace(Box<Workspace>),
+    Channel(Box<Channel>),
+    Message(Box<Message>),
+    Session(Box<Session>),
+    Audit(Box<Audit>),
+    Installation(Box<Installation>),
+}
+
+impl State {
+    /// That of a stream of which nothing has been read.
+    pub(crate) fn new(aggregate: AggregateType) -> Self {
+        match aggregate {
+            AggregateType::User => Self::User(Box::default()),
+            AggregateType::Workspace => Self::Workspace(Box::default()),
+            AggregateType::Channel => Self::Channel(Box::default()),
+            AggregateType::Message => Self::Message(Box::default()),
+            AggregateType::Session => Self::Session(Box::default()),
+            AggregateType::Audit => Self::Audit(Box::default()),
+            AggregateType::Installation => Self::Installation(Box::default()),
+        }
+    }
+
+    /// Folds an event in; one of another kind of aggregate changes nothing.
+    pub(crate) fn apply(&mut self, event: &Event) {
+        match (self, event) {
+            (Self::User(state), Event::User(event)) => state.apply(event.clone()),
+            (Self::Workspace(state), Event::Workspace(event)) => state.apply(event.clone()),
+            (Self::Channel(state), Event::Channel(event)) => state.apply(event.clone()),
+            (Self::Message(state), Event::Message(event)) => state.apply(event.clone()),
+            (Self::Session(state), Event::Session(event)) => state.apply(event.clone()),
+            (Self::Audit(state), Event::Audit(event)) => state.apply(event.clone()),
+            (Self::Installation(state), Event::Installation(event)) => state.apply(event.clone()),
+            (
+                Self::User(_)
+                | Self::Workspace(_)
+                | Self::Channel(_)
+                | Self::Message(_)
+                | Self::Session(_)
+                | Self::Audit(_)
+                | Self::Installation(_),
+                _,
+            ) => {}
+        }
+    }
+
+    /// All of it.
+    pub(crate) fn whole(&self) -> Value {
+        match self {
+            Self::User(state) => json(state),
+            Self::Workspace(state) => json(state),
+            Self::Channel(state) => json(state),
+            Self::Message(state) => json(state),
+            Self::Session(state) => json(state),
+            Self::Audit(state) => json(state),
+            Self::Installation(state) => json(state),
+        }
+    }
+
+    /// What that event can change, and what is small.
+    pub(crate) fn part(&self, event: &Event) -> Value {
+        match (self, event) {
+            (Self::Workspace(state), Event::Workspace(event)) => json(&part_of_workspace(state, event)),
+            (Self::Channel(state), Event::Channel(event)) => json(&part_of_channel(state, event)),
+            (
+                Self::User(_)
+                | Self::Workspace(_)
+                | Self::Channel(_)
+                | Self::Message(_)
+                | Self::Session(_)
+                | Self::Audit(_)
+                | Self::Installation(_),
+                _,
+            ) => self.whole(),
+        }
+    }
+
+    /// The channel that a message was posted to.
+    pub(crate) fn conversation(&self) -> Option<ChannelId> {
+        match self {
+            Self::Message(message) => message.posting.as_ref().map(|posting| posting.channel_id),
+            Self::User(_) | Self::Workspace(_) | Self::Channel(_) | Self::Session(_) | Self::Audit(_) | Self::Installation(_) => None,
+        }
+    }
+}
+
+/// Where a message's text stands: in its state, and in its events.
+const TEXTS: [&str; 3] = ["/posting", "/message.posted", "/message.edited"];
+
+/// Takes the text out of the JSON of a message's state, or of its event, and says whether there was one.
+pub(crate) fn withhold_text(value: &mut Value) -> bool {
+    let mut had_text = false;
+    for place in TEXTS {
+        if let Some(Value::Object(fields)) = value.pointer_mut(place) {
+            had_text |= fields.remove("content").is_some();
+            had_text |= fields.remove("formatted").is_some();
+        }
+    }
+    had_text
+}
+
+fn part_of_workspace(state: &Workspace, event: &WorkspaceEvent) -> Workspace {
+    let (people, invitations) = named_in_workspace(event);
+    Workspace {
+        details: state.details.clone(),
+        general_channel_id: state.general_channel_id,
+        max_members: state.max_members,
+        settings: state.settings.clone(),
+        members: only(&state.members, &people),
+        invitations: only(&state.invitations, &invitations),
+    }
+}
+
+fn named_in_workspace(event: &WorkspaceEvent) -> (Vec<UserId>, Vec<InvitationId>) {
+    match event {
+        WorkspaceEvent::Created { .. } | WorkspaceEvent::DetailsChanged(_) | WorkspaceEvent::SettingsChanged(_) => (Vec::new(), Vec::new()),
+        WorkspaceEvent::MemberInvited { invitation_id, .. } | WorkspaceEvent::InvitationRevoked { invitation_id } => {
+            (Vec::new(), vec![*invitation_id])
+        }
+        WorkspaceEvent::MemberJoined { user_id, invitation_id, .. } => (vec![*user_id], invitation_id.iter().copied().collect()),
+        WorkspaceEvent::MemberRoleChanged { user_id, .. }
+        | WorkspaceEvent::MemberDetailsChanged { user_id, .. }
+        | WorkspaceEvent::MemberPermissionsChanged { user_id, .. }
+        | WorkspaceEvent::MemberDeactivated { user_id }
+        | WorkspaceEvent::MemberReactivated { user_id } => (vec![*user_id], Vec::new()),
+        WorkspaceEvent::HandedOver { from, to } => (vec![*from, *to], Vec::new()),
+    }
+}
+
+fn part_of_channel(state: &Channel, event: &ChannelEvent) -> Channel {
+    let people = match event {
+        ChannelEvent::MemberJoined { user_id, .. }
+        | ChannelEvent::MemberLeft { user_id }
+        | ChannelEvent::MemberRemoved { user_id, .. }
+        | ChannelEvent::MemberRoleChanged { user_id, .. }
+        | ChannelEvent::NotificationLevelChanged { user_id, .. } => vec![*user_id],
+        ChannelEvent::Created(_)
+        | ChannelEvent::Renamed { .. }
+        | ChannelEvent::TopicChanged { .. }
+        | ChannelEvent::PurposeChanged { .. }
+        | ChannelEvent::DescriptionChanged { .. }
+        | ChannelEvent::SettingsChanged(_)
+        | ChannelEvent::Archived { .. }
+        | ChannelEvent::Unarchived { .. } => Vec::new(),
+    };
+    Channel {
+        creation: state.creation.clone(),
+        settings: state.settings.clone(),
+        members: only(&state.members, &people),
+        archived: state.archived,
+    }
+}
+
+fn only<K: Ord + Copy, V: Clone>(map: &BTreeMap<K, V>, keys: &[K]) -> BTreeMap<K, V> {
+    keys.iter().filter_map(|key| Some((*key, map.get(key)?.clone()))).collect()
+}
+
+/// A state that cannot be written as JSON does not exist: a snapshot of each is written as that.
+fn json<T: Serialize>(state: &T) -> Value {
+    serde_json::to_value(state).unwrap_or(Value::Null)
+}

@@ -1,0 +1,20 @@
+//! The audit: who did what, and who may see that.
+
+mod entries;
+mod who_may_see;
+
+use serde_json::Value;
+use tests::person::Person;
+use tests::{Team, TestApp};
+
+/// The audit as somebody reads it who may, once it knows everything that has happened.
+pub async fn audit(app: &TestApp, team: &Team, reader: &Person, query: &str) -> Vec<Value> {
+    let head = app.app().commands.store().catch_up().await.expect("the head");
+    let page = reader.get_at(head, &team.path(&format!("/audit?limit=100{query}"))).await.expect(200);
+    page["items"].as_array().expect("entries").clone()
+}
+
+/// A field of each entry.
+pub fn each<'a>(entries: &'a [Value], field: &str) -> Vec<&'a str> {
+    entries.iter().map(|entry| entry[field].as_str().unwrap_or_default()).collect()
+}
