@@ -124,6 +124,10 @@ fn v1(v1: &mut ServiceConfig<'_>) {
 
     v1.service(log::read_log)
         .service(audit::read_audit)
+        .service(audit::through_time::read_history)
+        .service(audit::through_time::read_as_of)
+        .service(audit::through_time::read_difference)
+        .service(audit::chain::read_chain)
         .service(analytics::count_messages)
         .service(analytics::count_members)
         .service(projections::list_projections)

@@ -8,14 +8,21 @@
 //! |---|---|
 //! | `filter` | which events |
 //! | `entry` | an event as an auditor reads it |
+//! | `history`, `as_of`, `difference` | one thing through time: after each event, at a moment, between two |
+//! | `chain` | what an event was set off by, and what it has set off |
 //! | `row` | an event as the log holds it |
 //! | `state` | what an event changed: the fold of its stream before and after |
 //! | `load` | the events and streams, from the log |
 //! | `names` | people, channels and workspaces by name; causes by position |
 
+mod as_of;
+mod chain;
+mod difference;
 mod entry;
 mod filter;
+mod history;
 mod load;
+mod moment;
 mod names;
 mod row;
 mod state;
@@ -25,8 +32,13 @@ use std::collections::HashSet;
 use domain::DecodeError;
 use domain::ids::ChannelId;
 
+pub use as_of::{AsOf, MessageThen, MessagesThen, ThenFound};
+pub use chain::{Chain, Links};
+pub use difference::{Difference, TwoMoments};
 pub use entry::{Change, Entry, Found};
 pub use filter::{Filter, Order};
+pub use history::HistoryEntry;
+pub use moment::Moment;
 pub use row::LogRow;
 
 use crate::feed::log::LogError;

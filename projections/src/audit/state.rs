@@ -11,6 +11,9 @@ use domain::{AggregateType, Audit, Channel, ChannelEvent, Event, Installation, M
 use serde::Serialize;
 use serde_json::Value;
 
+/// The most people that are shown with each state of a history.
+const PEOPLE_SHOWN_MAX: usize = 100;
+
 /// The fold of a stream.
 #[derive(Clone, Debug)]
 pub(crate) enum State {
@@ -88,6 +91,15 @@ impl State {
                 | Self::Installation(_),
                 _,
             ) => self.whole(),
+        }
+    }
+
+    /// Whether it has so many people that they are not shown again after each event.
+    pub(crate) fn is_large(&self) -> bool {
+        match self {
+            Self::Workspace(state) => state.members.len() + state.invitations.len() > PEOPLE_SHOWN_MAX,
+            Self::Channel(state) => state.members.len() > PEOPLE_SHOWN_MAX,
+            Self::User(_) | Self::Message(_) | Self::Session(_) | Self::Audit(_) | Self::Installation(_) => false,
         }
     }
 

@@ -17,7 +17,8 @@ async fn the_figures_count_requests_by_route() {
     let text = app.get("/metrics").await.expect(200);
     let text = text.as_str().expect("text");
     assert!(text.contains(r#"backscroll_http_request_seconds_count{method="POST",route="/v1/users",status="201"} 1"#), "{text}");
-    assert!(text.contains(r#"backscroll_position{part="log"} 1"#), "{text}");
+    // She registered, and signed in.
+    assert!(text.contains(r#"backscroll_position{part="log"} 2"#), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

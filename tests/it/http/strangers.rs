@@ -67,6 +67,9 @@ async fn things(team: &Team) -> BTreeMap<&'static str, String> {
         ("emoji", "tada".to_owned()),
         ("hold_id", id(&held, "hold_id").to_string()),
         ("name", "relational".to_owned()),
+        ("aggregate_type", "channel".to_owned()),
+        ("aggregate_id", channel.to_string()),
+        ("position", "1".to_owned()),
     ])
 }
 

@@ -2,8 +2,10 @@
 //!
 //! What is not in it: other workspaces, and texts of conversations that the asker may not read, unless they have `compliance.read`.
 
+pub mod chain;
 mod noted;
 mod query;
+pub mod through_time;
 
 use actix_web::get;
 use actix_web::web::{Data, Path, Query};

@@ -1,0 +1,43 @@
+//! Cause and effect.
+
+use actix_web::get;
+use actix_web::web::{Data, Path};
+use domain::audit::Question;
+use domain::ids::WorkspaceId;
+use projections::audit::Chain;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::noted::{admit, said};
+use super::query::reject_unless_position;
+use super::sight;
+use crate::app::App;
+use crate::extract::{Reading, Seen};
+use crate::http::headers::QueryHeaders;
+use crate::problem::Problem;
+
+/// An event in the audit of a workspace.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct EventPath {
+    /// The workspace.
+    #[param(value_type = Uuid)]
+    pub workspace_id: WorkspaceId,
+    /// Its place in the log.
+    #[param(minimum = 0)]
+    pub position: i64,
+}
+
+/// Shows what set an event off, what it set off, and what else came of the same request. Needs the permission `audit.read`.
+#[utoipa::path(tag = "audit", params(EventPath, QueryHeaders), responses((status = 200, description = "The chain.", body = Chain)))]
+#[get("/workspaces/{workspace_id}/audit/events/{position}/chain")]
+pub async fn read_chain(path: Path<EventPath>, reading: Reading, app: Data<App>) -> Result<Seen<Chain>, Problem> {
+    reject_unless_position("position", path.position)?;
+    let filter = said([("position", Some(path.position.to_string()))]);
+    admit(&app, &reading, path.workspace_id, Question::Chain, filter).await?;
+    let no_such_event = || Problem::not_found("audit.event_not_found", "there is no such event in this workspace's audit");
+    let links = app.read_models.audit_chain(path.workspace_id, path.position).await?.ok_or_else(no_such_event)?;
+    let sight = sight(&app, reading.actor, path.workspace_id, &links.channels()).await?;
+    Ok(reading.answer(links.shown(&sight).ok_or_else(no_such_event)?))
+}

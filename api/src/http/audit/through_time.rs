@@ -1,0 +1,253 @@
+//! One thing through time: its history, as it was, and the difference between two moments.
+
+use actix_web::get;
+use actix_web::web::{Data, Path, Query};
+use chrono::{DateTime, Utc};
+use domain::audit::Question;
+use domain::ids::{ChannelId, WorkspaceId};
+use domain::{AggregateType, StreamId};
+use projections::audit::{AsOf, Difference, Filter, HistoryEntry, MessageThen, Moment, Order, Sight};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::noted::{admit, said};
+use super::query::{aggregate_type, reject_unless_position};
+use super::sight;
+use crate::app::App;
+use crate::extract::{Cursor, Reading, Seen, page_limit, reject_unless_moment};
+use crate::http::headers::QueryHeaders;
+use crate::problem::Problem;
+
+/// A thing in a workspace.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct AggregatePath {
+    /// The workspace.
+    #[param(value_type = Uuid)]
+    pub workspace_id: WorkspaceId,
+    /// The kind of thing, such as `channel`.
+    #[param(example = "channel")]
+    pub aggregate_type: String,
+    /// The thing.
+    pub aggregate_id: Uuid,
+}
+
+impl AggregatePath {
+    fn stream(&self) -> Result<StreamId, Problem> {
+        Ok(StreamId { aggregate: aggregate_type(&self.aggregate_type)?, id: self.aggregate_id })
+    }
+}
+
+/// Which part of a history.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct HistoryQuery {
+    /// Behind that position.
+    #[param(minimum = 0)]
+    after: Option<i64>,
+    /// How many entries; 50 where it says nothing.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u16>,
+}
+
+/// A page of a history.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HistoryPage {
+    /// The events, the first one first, each with what the thing was after it.
+    items: Vec<HistoryEntry>,
+    /// The position to go on at, as `after`; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<i64>,
+}
+
+/// Shows the history of one thing: its events, the first one first, and what it was after each. Needs the permission `audit.read`.
+#[utoipa::path(tag = "audit", params(AggregatePath, HistoryQuery, QueryHeaders),
+    responses((status = 200, description = "The history.", body = HistoryPage)))]
+#[get("/workspaces/{workspace_id}/audit/aggregates/{aggregate_type}/{aggregate_id}/history")]
+pub async fn read_history(
+    path: Path<AggregatePath>,
+    query: Query<HistoryQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<HistoryPage>, Problem> {
+    let (stream, limit) = (path.stream()?, page_limit(query.limit)?);
+    query.after.map_or(Ok(()), |position| reject_unless_position("after", position))?;
+    admit(&app, &reading, path.workspace_id, Question::History, of_stream(stream)).await?;
+    if stream.aggregate == AggregateType::Installation {
+        return Err(no_such_thing());
+    }
+    let filter = Filter {
+        workspace_id: Some(path.workspace_id),
+        aggregate_type: Some(stream.aggregate),
+        aggregate_id: Some(stream.id),
+        after: query.after,
+        order: Order::OldestFirst,
+        limit: limit + 1,
+        ..Filter::default()
+    };
+    let found = app.read_models.audit(&filter).await?;
+    if found.is_empty() && query.after.is_none() {
+        return Err(no_such_thing());
+    }
+    let sight = sight(&app, reading.actor, path.workspace_id, &found.channels()).await?;
+    let mut items = found.history(&sight);
+    let is_more = items.len() > usize::from(limit);
+    items.truncate(usize::from(limit));
+    let next = items.last().filter(|_| is_more).map(|item| item.entry.position);
+    Ok(reading.answer(HistoryPage { items, next }))
+}
+
+/// As of when. Now, where it says nothing.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AsOfQuery {
+    /// Behind that event of the log.
+    #[param(minimum = 0)]
+    position: Option<i64>,
+    /// At that time: what was imported counts from when it was said.
+    time: Option<DateTime<Utc>>,
+    /// Of a channel, `next_messages` of the page before.
+    messages_after: Option<String>,
+    /// Of a channel, how many messages; 50 where it says nothing.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u16>,
+}
+
+/// A thing as it was, and of a channel its messages as they were.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AsOfAnswer {
+    /// The thing.
+    #[serde(flatten)]
+    thing: AsOf,
+    /// Of a channel: its messages as they were, the last one first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages: Option<Vec<MessageThen>>,
+    /// The cursor of the messages that follow; absent where there are no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_messages: Option<String>,
+}
+
+/// Shows one thing as it was behind an event of the log, or at a time: a channel with its members and its messages as they were. Needs the
+/// permission `audit.read`.
+#[utoipa::path(tag = "audit", params(AggregatePath, AsOfQuery, QueryHeaders),
+    responses((status = 200, description = "The thing as it was.", body = AsOfAnswer)))]
+#[get("/workspaces/{workspace_id}/audit/aggregates/{aggregate_type}/{aggregate_id}/as-of")]
+pub async fn read_as_of(
+    path: Path<AggregatePath>,
+    query: Query<AsOfQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<AsOfAnswer>, Problem> {
+    let (stream, limit) = (path.stream()?, page_limit(query.limit)?);
+    let moment = moment("time", query.position, query.time)?;
+    let behind = Cursor::<(DateTime<Utc>, i64)>::read("messages_after", query.messages_after.as_deref())?;
+    behind.map_or(Ok(()), |(at, _)| reject_unless_moment("messages_after", at))?;
+    let mut filter = of_stream(stream);
+    filter.extend(said([("moment", moment_said(moment))]));
+    admit(&app, &reading, path.workspace_id, Question::AsOf, filter).await?;
+    let found = app.read_models.audit_as_of(path.workspace_id, stream, moment).await?.ok_or_else(no_such_thing)?;
+    let is_channel = stream.aggregate == AggregateType::Channel;
+    let channels = found.channel().into_iter().chain(is_channel.then_some(ChannelId(stream.id))).collect::<Vec<_>>();
+    let sight = sight(&app, reading.actor, path.workspace_id, &channels).await?;
+    let (messages, next) = if is_channel { messages(&app, stream, moment, behind, limit, &sight).await? } else { (None, None) };
+    Ok(reading.answer(AsOfAnswer { thing: found.shown(&sight), messages, next_messages: next }))
+}
+
+type Page = (Option<Vec<MessageThen>>, Option<String>);
+
+async fn messages(
+    app: &App,
+    stream: StreamId,
+    moment: Moment,
+    behind: Option<(DateTime<Utc>, i64)>,
+    limit: u16,
+    sight: &Sight,
+) -> Result<Page, Problem> {
+    let page = app.read_models.audit_messages_as_of(ChannelId(stream.id), moment, behind, limit, sight).await?;
+    Ok((Some(page.items), page.next.map(|place| Cursor(place).to_string())))
+}
+
+/// Between which moments.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DifferenceQuery {
+    /// The first moment: a position or a time (RFC 3339); before everything, where it says nothing.
+    #[param(max_length = 40, example = "2026-11-01T00:00:00Z")]
+    from: Option<String>,
+    /// The second moment: a position or a time; now, where it says nothing.
+    #[param(max_length = 40, example = "4711")]
+    to: Option<String>,
+}
+
+/// Shows what changed of one thing between two moments. Needs the permission `audit.read`.
+#[utoipa::path(tag = "audit", params(AggregatePath, DifferenceQuery, QueryHeaders),
+    responses((status = 200, description = "The difference.", body = Difference)))]
+#[get("/workspaces/{workspace_id}/audit/aggregates/{aggregate_type}/{aggregate_id}/diff")]
+pub async fn read_difference(
+    path: Path<AggregatePath>,
+    query: Query<DifferenceQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<Difference>, Problem> {
+    let stream = path.stream()?;
+    let from = query.from.as_deref().map_or(Ok(Moment::Position(0)), |text| parse_moment("from", text))?;
+    let to = query.to.as_deref().map_or(Ok(Moment::Now), |text| parse_moment("to", text))?;
+    let mut filter = of_stream(stream);
+    filter.extend(said([("from", moment_said(from)), ("to", moment_said(to))]));
+    admit(&app, &reading, path.workspace_id, Question::Difference, filter).await?;
+    let moments = app.read_models.audit_between(path.workspace_id, stream, from, to).await?.ok_or_else(no_such_thing)?;
+    let channels = moments.channel().into_iter().collect::<Vec<_>>();
+    let sight = sight(&app, reading.actor, path.workspace_id, &channels).await?;
+    Ok(reading.answer(app.read_models.audit_difference(&moments, &sight).await?))
+}
+
+fn no_such_thing() -> Problem {
+    Problem::not_found("audit.aggregate_not_found", "nothing in this workspace's audit happened to such a thing")
+}
+
+fn of_stream(stream: StreamId) -> std::collections::BTreeMap<String, String> {
+    said([("aggregate_type", Some(stream.aggregate.as_str().to_owned())), ("aggregate_id", Some(stream.id.to_string()))])
+}
+
+fn moment(field: &'static str, position: Option<i64>, time: Option<DateTime<Utc>>) -> Result<Moment, Problem> {
+    match (position, time) {
+        (Some(_), Some(_)) => {
+            Err(Problem::malformed("request.query_invalid", Some(field.into()), "send a position or a time, and not both"))
+        }
+        (Some(position), None) => {
+            reject_unless_position("position", position)?;
+            Ok(Moment::Position(position))
+        }
+        (None, Some(at)) => {
+            reject_unless_moment(field, at)?;
+            Ok(Moment::Time(at))
+        }
+        (None, None) => Ok(Moment::Now),
+    }
+}
+
+fn parse_moment(field: &'static str, text: &str) -> Result<Moment, Problem> {
+    if let Ok(position) = text.parse::<i64>() {
+        reject_unless_position(field, position)?;
+        return Ok(Moment::Position(position));
+    }
+    let refused = || {
+        let detail = format!("{field} must be a position, or a time such as 2026-11-01T00:00:00Z");
+        Problem::malformed("request.query_invalid", Some(field.into()), detail)
+    };
+    let at = text.parse::<DateTime<Utc>>().map_err(|_| refused())?;
+    reject_unless_moment(field, at)?;
+    Ok(Moment::Time(at))
+}
+
+fn moment_said(moment: Moment) -> Option<String> {
+    match moment {
+        Moment::Position(position) => Some(position.to_string()),
+        Moment::Time(at) => Some(at.to_rfc3339()),
+        Moment::Now => None,
+    }
+}
