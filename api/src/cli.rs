@@ -150,7 +150,10 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Verb::Replay(arguments) => on_runtime(replay::run(settings()?, arguments)),
         Verb::Projections => on_runtime(projections::run(settings()?)),
         Verb::Unpark(arguments) => on_runtime(unpark::run(settings()?, arguments)),
-        Verb::Audit(verb) => on_runtime(audit::run(settings()?, verb)),
+        Verb::Audit(verb) => match audit::runs_alone(&verb) {
+            Some(outcome) => outcome,
+            None => on_runtime(audit::run(settings()?, verb)),
+        },
         Verb::Demo(arguments) => on_runtime(demo::run(settings()?, arguments)),
     }
 }

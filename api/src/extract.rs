@@ -19,7 +19,7 @@ pub use actor::{Actor, BearerToken, Circumstances, expired};
 pub use body::{Body, NoBody, RequestBody};
 pub use command::{Command, Key};
 pub use input::{Change, reject_unless_line, reject_unless_moment};
-pub use reading::{Cursor, Page, Reading, Seen, page_limit, read_place};
+pub use reading::{Cursor, Page, Reading, Seen, WAIT_MAX, page_limit, read_place};
 
 use crate::config::Network;
 use crate::problem::Problem;

@@ -4,6 +4,7 @@
 //! becomes an answer; [`cli`] has one file per verb.
 
 pub mod app;
+mod audit_key;
 pub mod auth;
 pub mod cli;
 

@@ -69,6 +69,8 @@ impl Commands {
         let workspace = self.member_of(actor, workspace_id).await?;
         authorize::may(&workspace, actor, Permission::HoldsManage)?;
         Ok(workspace.holds.clone())
+    }
+
     /// Whether the actor, who is a member, has that permission in the workspace.
     ///
     /// # Errors

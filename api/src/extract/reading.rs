@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::problem::Problem;
 
 /// How long a query waits for the position that it must have reached.
-const WAIT_MAX: Duration = Duration::from_secs(5);
+pub const WAIT_MAX: Duration = Duration::from_secs(5);
 /// The rows of a page, unless the query says otherwise.
 const PAGE_ROWS: u16 = 50;
 /// The most rows of a page.

@@ -128,6 +128,7 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(audit::through_time::read_as_of)
         .service(audit::through_time::read_difference)
         .service(audit::chain::read_chain)
+        .service(audit::export::export_audit)
         .service(analytics::count_messages)
         .service(analytics::count_members)
         .service(projections::list_projections)

@@ -75,11 +75,16 @@ pub struct MessagesThen {
 }
 
 impl ReadModels {
-    /// A thing as it was, where the audit of that workspace shows anything of it; with the channel whose texts its state can hold.
+    /// A thing as it was, where the audit of that workspace, or of the whole server, shows anything of it; with the channel whose texts its state can hold.
     ///
     /// # Errors
     /// The read models or the log cannot be read.
-    pub async fn audit_as_of(&self, workspace_id: WorkspaceId, stream: StreamId, moment: Moment) -> Result<Option<ThenFound>, AuditError> {
+    pub async fn audit_as_of(
+        &self,
+        workspace_id: Option<WorkspaceId>,
+        stream: StreamId,
+        moment: Moment,
+    ) -> Result<Option<ThenFound>, AuditError> {
         let Some(events) = self.stream_in(workspace_id, stream).await? else { return Ok(None) };
         let channel = conversation(&events);
         Ok(Some(ThenFound { stream, channel, then: Then::of(stream, &events, moment) }))

@@ -41,13 +41,13 @@ pub struct TwoMoments {
 }
 
 impl ReadModels {
-    /// A thing at two moments, where the audit of that workspace shows anything of it.
+    /// A thing at two moments, where the audit of that workspace, or of the whole server, shows anything of it.
     ///
     /// # Errors
     /// The read models or the log cannot be read.
     pub async fn audit_between(
         &self,
-        workspace_id: WorkspaceId,
+        workspace_id: Option<WorkspaceId>,
         stream: StreamId,
         from: Moment,
         to: Moment,

@@ -10,6 +10,7 @@
 //! | `entry` | an event as an auditor reads it |
 //! | `history`, `as_of`, `difference` | one thing through time: after each event, at a moment, between two |
 //! | `chain` | what an event was set off by, and what it has set off |
+//! | `export`, `signature` | the audit as a file, with a manifest that is signed |
 //! | `row` | an event as the log holds it |
 //! | `state` | what an event changed: the fold of its stream before and after |
 //! | `load` | the events and streams, from the log |
@@ -19,12 +20,14 @@ mod as_of;
 mod chain;
 mod difference;
 mod entry;
+mod export;
 mod filter;
 mod history;
 mod load;
 mod moment;
 mod names;
 mod row;
+mod signature;
 mod state;
 
 use std::collections::HashSet;
@@ -36,10 +39,12 @@ pub use as_of::{AsOf, MessageThen, MessagesThen, ThenFound};
 pub use chain::{Chain, Links};
 pub use difference::{Difference, TwoMoments};
 pub use entry::{Change, Entry, Found};
+pub use export::{Export, Head, Manifest, Unverified, WriteError, verify_export};
 pub use filter::{Filter, Order};
 pub use history::HistoryEntry;
 pub use moment::Moment;
 pub use row::LogRow;
+pub use signature::{NoKey, SigningKey, VerifyingKey};
 
 use crate::feed::log::LogError;
 

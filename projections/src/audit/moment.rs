@@ -65,13 +65,14 @@ impl Then {
 }
 
 impl ReadModels {
-    /// The whole stream of a thing, where the audit of that workspace shows anything of it. The installation is no workspace's.
-    pub(super) async fn stream_in(&self, workspace_id: WorkspaceId, stream: StreamId) -> Result<Option<Stream>, AuditError> {
-        if stream.aggregate == AggregateType::Installation {
+    /// The whole stream of a thing, where the audit of that workspace, or of the whole server, shows anything of it. The
+    /// installation is no workspace's.
+    pub(super) async fn stream_in(&self, workspace_id: Option<WorkspaceId>, stream: StreamId) -> Result<Option<Stream>, AuditError> {
+        if workspace_id.is_some() && stream.aggregate == AggregateType::Installation {
             return Ok(None);
         }
         let any = Filter {
-            workspace_id: Some(workspace_id),
+            workspace_id,
             aggregate_type: Some(stream.aggregate),
             aggregate_id: Some(stream.id),
             order: Order::OldestFirst,

@@ -2,6 +2,7 @@
 
 mod append;
 mod archive;
+mod audit;
 mod batch;
 mod cache;
 mod command;
@@ -23,7 +24,7 @@ use crate::report::Report;
 use crate::runs::is_trial;
 
 /// In the order of the table.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "append",
     "batch",
     "command",
@@ -36,6 +37,7 @@ const NAMES: [&str; 14] = [
     "cache",
     "search",
     "search-elastic",
+    "audit",
     "log-size",
     "memory",
 ];
@@ -71,6 +73,7 @@ async fn measure(name: &str, report: &mut Report) {
         "memory" => memory::measure(report).await,
         "command" => command::measure(report).await,
         "archive" => archive::measure(report).await,
+        "audit" => audit::measure(report).await,
         "search" => search::measure(report).await,
         "search-elastic" => search_elastic::measure(report).await,
         "visible" => visible::measure(report).await,

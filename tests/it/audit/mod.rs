@@ -1,6 +1,8 @@
 //! The audit: who did what, and who may see that.
 
+mod archives;
 mod entries;
+mod exports;
 mod sign_ins;
 mod through_time;
 mod who_may_see;

@@ -7,7 +7,6 @@ use domain::ids::WorkspaceId;
 use projections::audit::Chain;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use uuid::Uuid;
 
 use super::noted::{admit, said};
 use super::query::reject_unless_position;

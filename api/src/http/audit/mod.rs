@@ -3,6 +3,7 @@
 //! What is not in it: other workspaces, and texts of conversations that the asker may not read, unless they have `compliance.read`.
 
 pub mod chain;
+pub mod export;
 mod noted;
 mod query;
 pub mod through_time;
@@ -23,6 +24,7 @@ use crate::extract::{Reading, Seen, page_limit};
 use crate::problem::Problem;
 
 pub use noted::Readings;
+pub(crate) use query::filter_said;
 pub use query::{AuditOrder, AuditQuery};
 pub(in crate::http) use query::{NAME_CHARS_MAX, aggregate_type};
 

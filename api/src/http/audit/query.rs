@@ -109,7 +109,7 @@ impl AuditQuery {
 }
 
 /// What a filter says, by the names of its parts; not which page of it.
-pub(in crate::http) fn filter_said(filter: &Filter) -> BTreeMap<String, String> {
+pub(crate) fn filter_said(filter: &Filter) -> BTreeMap<String, String> {
     said([
         ("actor", filter.actor.map(|id| id.to_string())),
         ("aggregate_type", filter.aggregate_type.map(|kind| kind.as_str().to_owned())),

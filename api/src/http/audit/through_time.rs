@@ -148,7 +148,7 @@ pub async fn read_as_of(
     let mut filter = of_stream(stream);
     filter.extend(said([("moment", moment_said(moment))]));
     admit(&app, &reading, path.workspace_id, Question::AsOf, filter).await?;
-    let found = app.read_models.audit_as_of(path.workspace_id, stream, moment).await?.ok_or_else(no_such_thing)?;
+    let found = app.read_models.audit_as_of(Some(path.workspace_id), stream, moment).await?.ok_or_else(no_such_thing)?;
     let is_channel = stream.aggregate == AggregateType::Channel;
     let channels = found.channel().into_iter().chain(is_channel.then_some(ChannelId(stream.id))).collect::<Vec<_>>();
     let sight = sight(&app, reading.actor, path.workspace_id, &channels).await?;
@@ -199,7 +199,7 @@ pub async fn read_difference(
     let mut filter = of_stream(stream);
     filter.extend(said([("from", moment_said(from)), ("to", moment_said(to))]));
     admit(&app, &reading, path.workspace_id, Question::Difference, filter).await?;
-    let moments = app.read_models.audit_between(path.workspace_id, stream, from, to).await?.ok_or_else(no_such_thing)?;
+    let moments = app.read_models.audit_between(Some(path.workspace_id), stream, from, to).await?.ok_or_else(no_such_thing)?;
     let channels = moments.channel().into_iter().collect::<Vec<_>>();
     let sight = sight(&app, reading.actor, path.workspace_id, &channels).await?;
     Ok(reading.answer(app.read_models.audit_difference(&moments, &sight).await?))

@@ -1,0 +1,65 @@
+//! `backscroll audit as-of TYPE ID`
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use domain::AggregateType;
+use domain::ids::ChannelId;
+use projections::ReadModels;
+use projections::audit::{MessageThen, Moment, Sight};
+use serde_json::json;
+
+use super::filter::{ThingArguments, moment};
+use crate::cli::connection::read_pool;
+use crate::cli::{Exit, Failure, print};
+use crate::config::Settings;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    thing: ThingArguments,
+    /// A position or a time (RFC 3339); now, where it is left out.
+    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    at: Option<Moment>,
+    /// Of a channel, so many of its messages.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+    limit: u16,
+    /// Print it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
+    let read_models = ReadModels::new(read_pool(&settings).await?);
+    let (stream, at) = (arguments.thing.stream(), arguments.at.unwrap_or(Moment::Now));
+    let (sight, failed) = (Sight::everything(), "the audit cannot be read");
+    let found = read_models.audit_as_of(None, stream, at).await.context(failed)?;
+    let thing = found.ok_or_else(|| Failure::new(Exit::Failed, anyhow!("the log knows no such thing")))?.shown(&sight);
+    let messages = match stream.aggregate {
+        AggregateType::Channel => {
+            let page = read_models.audit_messages_as_of(ChannelId(stream.id), at, None, arguments.limit, &sight).await.context(failed)?;
+            Some(page.items)
+        }
+        AggregateType::User
+        | AggregateType::Workspace
+        | AggregateType::Message
+        | AggregateType::Session
+        | AggregateType::Audit
+        | AggregateType::Installation => None,
+    };
+    if arguments.json {
+        let whole = json!({"thing": thing, "messages": messages});
+        return print(&serde_json::to_string_pretty(&whole).context("it cannot be written as JSON")?);
+    }
+    let state = serde_json::to_string_pretty(&thing.state).context("it cannot be written as JSON")?;
+    let when = thing.happened_at.map(|at| at.to_rfc3339()).unwrap_or_default();
+    let mut lines =
+        vec![format!("{} {}, after {} events, the last {when}", thing.aggregate_type, thing.aggregate_id, thing.version), state];
+    lines.extend(messages.unwrap_or_default().iter().rev().map(told));
+    print(&lines.join("\n"))
+}
+
+fn told(message: &MessageThen) -> String {
+    let at = message.sent_at.format("%Y-%m-%d %H:%M:%S");
+    let text = message.content.as_deref().unwrap_or("(deleted)");
+    format!("{at}  {}  {text}{}", message.author_id, if message.is_edited { "  (edited)" } else { "" })
+}

@@ -1,0 +1,41 @@
+//! `backscroll audit diff TYPE ID`
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use projections::ReadModels;
+use projections::audit::{Moment, Sight};
+
+use super::filter::{ThingArguments, moment};
+use crate::cli::connection::read_pool;
+use crate::cli::{Exit, Failure, print};
+use crate::config::Settings;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    thing: ThingArguments,
+    /// The first moment: a position or a time (RFC 3339); before everything, where it is left out.
+    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    from: Option<Moment>,
+    /// The second moment; now, where it is left out.
+    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    to: Option<Moment>,
+    /// Print it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
+    let read_models = ReadModels::new(read_pool(&settings).await?);
+    let (from, to) = (arguments.from.unwrap_or(Moment::Position(0)), arguments.to.unwrap_or(Moment::Now));
+    let moments = read_models.audit_between(None, arguments.thing.stream(), from, to).await.context("the audit cannot be read")?;
+    let moments = moments.ok_or_else(|| Failure::new(Exit::Failed, anyhow!("the log knows no such thing")))?;
+    let difference = read_models.audit_difference(&moments, &Sight::everything()).await.context("the audit cannot be read")?;
+    if arguments.json {
+        return print(&serde_json::to_string_pretty(&difference).context("a difference cannot be written as JSON")?);
+    }
+    let mut lines = vec![format!("from its event {} to its event {}", difference.from_version, difference.to_version)];
+    lines.extend(difference.messages_sent.map(|sent| format!("{sent} messages were sent")));
+    lines.extend(difference.readable);
+    print(&lines.join("\n"))
+}

@@ -1,0 +1,90 @@
+//! `backscroll audit export`
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use chrono::Utc;
+use clap::{Args, ValueEnum};
+use commands::{Commands, EventStore};
+use domain::audit::{Export as Noted, ExportFormat};
+use domain::ids::{UserId, WorkspaceId};
+use domain::{AuditCommand, Context as Asking};
+use projections::ReadModels;
+use projections::audit::{Export, Sight};
+use uuid::Uuid;
+
+use super::filter::FilterArguments;
+use crate::app::write_pool;
+use crate::audit_key;
+use crate::cli::Failure;
+use crate::cli::connection::read_pool;
+use crate::config::Settings;
+use crate::http::audit::filter_said;
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// JSON, a line for each entry.
+    Jsonl,
+    /// Comma-separated values.
+    Csv,
+    /// CloudEvents 1.0, a line for each.
+    Cloudevents,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// Of that workspace, with the sign-ins of its members.
+    #[arg(long, value_name = "ID")]
+    workspace: WorkspaceId,
+    #[command(flatten)]
+    filter: FilterArguments,
+    /// In which form.
+    #[arg(long, value_enum, default_value = "jsonl")]
+    format: Format,
+    /// Into that file; to the output, where it is left out.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
+    let read_models = ReadModels::new(read_pool(&settings).await?);
+    let key = audit_key::signing_key(&settings.master_key).context("the key of exports cannot be made")?;
+    let format = match arguments.format {
+        Format::Jsonl => ExportFormat::Jsonl,
+        Format::Csv => ExportFormat::Csv,
+        Format::Cloudevents => ExportFormat::Cloudevents,
+    };
+    let filter = arguments.filter.filter(Some(arguments.workspace));
+    let (export_id, said) = (Uuid::now_v7(), filter_said(&filter));
+    let head = read_models.audit_head().await.context("the log cannot be read")?;
+    let noted = Noted { export_id, format, filter: said.clone(), up_to: head.position };
+    note(&settings, arguments.workspace, noted).await?;
+    let mut export = Export::begin(export_id, arguments.workspace, Uuid::nil(), format, (filter, said), head);
+    let mut out: Box<dyn Write> = match &arguments.out {
+        Some(path) => Box::new(File::create(path)?),
+        None => Box::new(std::io::stdout()),
+    };
+    loop {
+        let found = read_models.audit_piece(&export).await.context("the audit cannot be read")?;
+        // Whoever holds the database can read everything in it.
+        out.write_all(&export.write(&found, &Sight::everything()).context("an entry cannot be written")?)?;
+        if found.is_empty() {
+            break;
+        }
+    }
+    let vkey = key.verifying().to_string();
+    out.write_all(&export.end(&key).context("the manifest cannot be written")?)?;
+    out.flush()?;
+    eprintln!("signed with {vkey}");
+    Ok(())
+}
+
+/// That it is exported is in the audit before the first entry leaves.
+async fn note(settings: &Settings, workspace_id: WorkspaceId, noted: Noted) -> Result<(), Failure> {
+    let store = EventStore::start(write_pool(settings).await?).await.context("the log cannot be written")?;
+    let context = Asking::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7());
+    Commands::new(store).audit(context, workspace_id, AuditCommand::Export(noted)).await.context("the export was not noted")?;
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! `backscroll audit show POSITION`
+
+use std::fmt::Write;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use projections::ReadModels;
+use projections::audit::{Change, Entry, Filter, Sight};
+
+use super::table::line;
+use crate::cli::connection::read_pool;
+use crate::cli::{Exit, Failure, print};
+use crate::config::Settings;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// The event's place in the log.
+    position: i64,
+    /// Print it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
+    let position = arguments.position;
+    let this = Filter { after: Some(position.saturating_sub(1)), before: Some(position.saturating_add(1)), limit: 1, ..Filter::default() };
+    let read_models = ReadModels::new(read_pool(&settings).await?);
+    let entries = read_models.audit(&this).await.context("the audit cannot be read")?.entries(&Sight::everything());
+    let entry = entries.first().ok_or_else(|| Failure::new(Exit::Failed, anyhow!("there is no event at position {position}")))?;
+    if arguments.json {
+        return print(&serde_json::to_string_pretty(entry).context("an entry cannot be written as JSON")?);
+    }
+    print(&told(entry)?)
+}
+
+/// Everything that is known of an event.
+fn told(entry: &Entry) -> Result<String, Failure> {
+    let mut text = format!("{}\n\n", line(entry));
+    let maybe = |value: Option<String>| value.unwrap_or_else(|| "—".into());
+    let rows = [
+        ("event", format!("{} (version {}), {}", entry.event_type, entry.event_version, entry.event_id)),
+        ("happened", entry.happened_at.unwrap_or(entry.recorded_at).to_rfc3339()),
+        ("recorded", entry.recorded_at.to_rfc3339()),
+        ("who", format!("{} {}", entry.actor_name.as_deref().unwrap_or("—"), entry.actor_id)),
+        ("on what", format!("{} {}, its event {}", entry.aggregate_type, entry.aggregate_id, entry.sequence)),
+        ("workspace", maybe(entry.workspace_id.map(|id| id.to_string()))),
+        ("command", entry.command.clone()),
+        ("address", maybe(entry.address.clone())),
+        ("session", maybe(entry.session_id.map(|id| id.to_string()))),
+        ("client", maybe(entry.user_agent.clone())),
+        ("request", maybe(entry.request_id.clone())),
+        ("correlation", entry.correlation_id.to_string()),
+        ("caused by", maybe(entry.caused_by.map(|position| position.to_string()))),
+        ("caused", entry.caused.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    ];
+    for (name, value) in rows {
+        let _ = writeln!(text, "{name:<12} {value}");
+    }
+    let payload = serde_json::to_string_pretty(&entry.payload).context("an event cannot be written as JSON")?;
+    let _ = writeln!(text, "\n{payload}\n\nwhat it changed:");
+    for change in &entry.changes {
+        let _ = writeln!(text, "  {}", said(change));
+    }
+    Ok(text)
+}
+
+fn said(change: &Change) -> String {
+    let json = |value: &Option<serde_json::Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
+    match change.op {
+        "add" => format!("+ {} {}", change.path, json(&change.value)),
+        "remove" => format!("- {} {}", change.path, json(&change.was)),
+        _ => format!("~ {} {} → {}", change.path, json(&change.was), json(&change.value)),
+    }
+}

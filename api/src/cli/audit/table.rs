@@ -1,0 +1,74 @@
+//! Entries as people read them.
+
+use projections::audit::Entry;
+
+/// The widest that a column becomes.
+const COLUMN_CHARS_MAX: usize = 40;
+
+/// Entries as a table: position, time, who, what, on what, from where.
+pub(super) fn table(entries: &[Entry]) -> String {
+    let head = ["POSITION", "TIME (UTC)", "WHO", "WHAT", "ON WHAT", "FROM"].map(str::to_owned);
+    let rows = [head].into_iter().chain(entries.iter().map(row)).collect::<Vec<_>>();
+    aligned(&rows)
+}
+
+/// One line of a table that goes on.
+pub(super) fn line(entry: &Entry) -> String {
+    let [position, time, who, what, on_what, from] = row(entry);
+    format!("{position:>9}  {time}  {who:<20} {what:<30} {on_what:<30} {from}").trim_end().to_owned()
+}
+
+fn row(entry: &Entry) -> [String; 6] {
+    let at = entry.recorded_at.format("%Y-%m-%d %H:%M:%S").to_string();
+    let what = if entry.withheld { format!("{} (text withheld)", entry.event_type) } else { entry.event_type.clone() };
+    [entry.position.to_string(), at, cut(&who(entry)), cut(&what), cut(&on_what(entry)), entry.address.clone().unwrap_or_default()]
+}
+
+fn who(entry: &Entry) -> String {
+    match &entry.actor_name {
+        Some(name) => name.clone(),
+        None if entry.actor_id.is_nil() => "—".into(),
+        None => entry.actor_id.to_string(),
+    }
+}
+
+fn on_what(entry: &Entry) -> String {
+    match (entry.aggregate_type.as_str(), &entry.aggregate_name, &entry.channel_name) {
+        ("channel", Some(name), _) => format!("#{name}"),
+        ("message", _, Some(channel)) => format!("a message in #{channel}"),
+        (kind, Some(name), _) => format!("{kind} {name}"),
+        (kind, None, _) => format!("{kind} {}", entry.aggregate_id),
+    }
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= COLUMN_CHARS_MAX {
+        return text.to_owned();
+    }
+    text.chars().take(COLUMN_CHARS_MAX - 1).chain(['…']).collect()
+}
+
+/// Columns as wide as their widest cell; the first is aligned to the right.
+fn aligned(rows: &[[String; 6]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths = [0, 1, 2, 3, 4, 5].map(width);
+    let line = |row: &[String; 6]| {
+        let pad = |column: usize| " ".repeat(widths[column] - row[column].chars().count());
+        let cells = (1..6).map(|column| format!("{}{}", row[column], pad(column))).collect::<Vec<_>>();
+        format!("{}{}  {}", pad(0), row[0], cells.join("  ")).trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_whatever_the_script() {
+        let row = |cells: [&str; 6]| cells.map(str::to_owned);
+        let text = aligned(&[row(["7", "t", "ann", "x", "#a", ""]), row(["4711", "t", "zoë", "xyz", "#b", "::1"])]);
+        assert_eq!(text, "   7  t  ann  x    #a\n4711  t  zoë  xyz  #b  ::1");
+        assert_eq!(cut(&"x".repeat(50)).chars().count(), COLUMN_CHARS_MAX);
+    }
+}

@@ -1,0 +1,65 @@
+//! `backscroll audit tail`
+
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use domain::ids::WorkspaceId;
+use projections::ReadModels;
+use projections::audit::{Filter, Order, Sight};
+
+use super::filter::FilterArguments;
+use super::table::line;
+use crate::cli::connection::read_pool;
+use crate::cli::{Failure, print};
+use crate::config::Settings;
+
+/// How often it is looked whether more has happened.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// Of that workspace; of the whole server, where it is left out.
+    #[arg(long, value_name = "ID")]
+    workspace: Option<WorkspaceId>,
+    #[command(flatten)]
+    filter: FilterArguments,
+    /// So many of those that have happened already.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=200))]
+    lines: u16,
+    /// Print each entry as JSON, a line each.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints what has happened last, and then what happens, until Ctrl-C.
+pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
+    let read_models = ReadModels::new(read_pool(&settings).await?);
+    let filter = arguments.filter.clone().filter(arguments.workspace);
+    let newest = Filter { limit: arguments.lines.max(1), ..filter.clone() };
+    let mut last = read_models.audit(&newest).await.context("the audit cannot be read")?.entries(&Sight::everything());
+    last.reverse();
+    let mut reached = last.last().map_or(0, |entry| entry.position);
+    if arguments.lines > 0 {
+        show(&last, arguments.json)?;
+    }
+    loop {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        let next = Filter { after: Some(reached), order: Order::OldestFirst, limit: ReadModels::PAGE_ROWS_MAX, ..filter.clone() };
+        let entries = read_models.audit(&next).await.context("the audit cannot be read")?.entries(&Sight::everything());
+        reached = entries.last().map_or(reached, |entry| entry.position);
+        show(&entries, arguments.json)?;
+    }
+}
+
+fn show(entries: &[projections::audit::Entry], as_json: bool) -> Result<(), Failure> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let text = |entry| if as_json { serde_json::to_string(entry) } else { Ok(line(entry)) };
+    let lines = entries.iter().map(text).collect::<Result<Vec<_>, _>>().context("an entry cannot be written as JSON")?;
+    print(&lines.join("\n"))
+}

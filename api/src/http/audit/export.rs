@@ -1,0 +1,147 @@
+//! The audit as a file, of any size: read, written and sent piece by piece.
+
+use actix_web::get;
+use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use actix_web::web::{Bytes, Data, Path, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use domain::AuditCommand;
+use domain::audit::{Export as Noted, ExportFormat};
+use domain::ids::{UserId, WorkspaceId};
+use domain::permission::Permission;
+use futures::stream::{self, Stream};
+use projections::audit::{Export, SigningKey};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::query::{AuditQuery, filter_said};
+use super::sight;
+use crate::app::App;
+use crate::audit_key;
+use crate::extract::{Reading, reject_unless_line};
+use crate::http::headers::QueryHeaders;
+use crate::http::path::WorkspacePath;
+use crate::problem::Problem;
+
+/// The header with the public key that the manifest is signed with.
+const EXPORT_KEY: &str = "Backscroll-Export-Key";
+
+/// In which form.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// JSON, a line for each entry.
+    #[default]
+    Jsonl,
+    /// Comma-separated values (RFC 4180).
+    Csv,
+    /// CloudEvents 1.0 in its JSON format, a line for each.
+    Cloudevents,
+}
+
+/// In which form; the rest of the query is the audit's.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ExportQuery {
+    /// `jsonl`, `csv` or `cloudevents`; JSON lines where it says nothing.
+    #[param(inline)]
+    format: Option<Format>,
+}
+
+impl Format {
+    fn parse(self) -> (ExportFormat, &'static str) {
+        match self {
+            Self::Jsonl => (ExportFormat::Jsonl, "application/jsonl"),
+            Self::Csv => (ExportFormat::Csv, "text/csv; charset=utf-8"),
+            Self::Cloudevents => (ExportFormat::Cloudevents, "application/jsonl"),
+        }
+    }
+}
+
+/// Sends the entries that a filter means, the oldest first, as a file whose last line is a manifest with its signature. What the asker may not read is
+/// withheld there as it is here. Needs the permission `audit.read`. `backscroll audit verify-export` checks such a file.
+#[utoipa::path(tag = "audit", params(WorkspacePath, ExportQuery, AuditQuery, QueryHeaders),
+    responses((status = 200, description = "The file.", content_type = "application/jsonl", body = String)))]
+#[get("/workspaces/{workspace_id}/audit/export")]
+pub async fn export_audit(
+    path: Path<WorkspacePath>,
+    request: HttpRequest,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<HttpResponse, Problem> {
+    app.commands.may(reading.actor, path.workspace_id, Permission::AuditRead).await?;
+    let (format, query) = split(request.query_string())?;
+    let (format, media_type) = format.parse();
+    let filter = query.parse(1)?;
+    let (export_id, head) = (Uuid::now_v7(), app.read_models.audit_head().await?);
+    app.progress.wait_for(projections::RELATIONAL, head.position, crate::extract::WAIT_MAX).await?;
+    let said = filter_said(&filter);
+    let noted = Noted { export_id, format, filter: said.clone(), up_to: head.position };
+    app.commands.audit(reading.context(), path.workspace_id, AuditCommand::Export(noted)).await?;
+    let key = audit_key::signing_key(&app.settings.master_key).map_err(|error| Problem::internal(&error))?;
+    let vkey = key.verifying().to_string();
+    let export = Export::begin(export_id, path.workspace_id, reading.actor.0, format, (filter, said), head);
+    let name = format!("attachment; filename=\"audit-{export_id}.{}\"", if format == ExportFormat::Csv { "csv" } else { "jsonl" });
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, media_type))
+        .insert_header((CONTENT_DISPOSITION, name))
+        .insert_header((EXPORT_KEY, vkey))
+        .streaming(pieces(app, path.workspace_id, reading.actor, export, key)))
+}
+
+/// The form, and the audit's own query.
+fn split(query: &str) -> Result<(Format, AuditQuery), Problem> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        Problem::malformed("request.query_invalid", None, format!("the part after the ? is not right: {error}"))
+    };
+    let format = Query::<ExportQuery>::from_query(query).map_err(|error| wrong(&error))?.format.unwrap_or_default();
+    let rest = query.split('&').filter(|part| !part.starts_with("format=")).collect::<Vec<_>>().join("&");
+    reject_unless_line("query", if rest.is_empty() { "-" } else { &rest }, QUERY_CHARS_MAX)?;
+    Ok((format, Query::<AuditQuery>::from_query(&rest).map_err(|error| wrong(&error))?.into_inner()))
+}
+
+/// The most characters of the part of an address behind the `?`.
+const QUERY_CHARS_MAX: usize = 2_000;
+
+/// What is still to be sent.
+enum Rest {
+    /// Entries.
+    Entries(Box<(Export, SigningKey)>),
+    /// Nothing.
+    Nothing,
+}
+
+/// The pieces of the file. What fails breaks it off: without a manifest it is not whole, and anybody can see that.
+fn pieces(
+    app: Data<App>,
+    workspace_id: WorkspaceId,
+    actor: UserId,
+    export: Export,
+    key: SigningKey,
+) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
+    stream::try_unfold(Rest::Entries(Box::new((export, key))), move |rest| {
+        let app = app.clone();
+        async move {
+            let Rest::Entries(left) = rest else { return Ok(None) };
+            let (bytes, rest) = piece(&app, workspace_id, actor, *left).await.map_err(|problem| {
+                tracing::warn!(%problem, "an export broke off");
+                std::io::Error::other(problem.to_string())
+            })?;
+            Ok(Some((bytes, rest)))
+        }
+    })
+}
+
+async fn piece(app: &App, workspace_id: WorkspaceId, actor: UserId, left: (Export, SigningKey)) -> Result<(Bytes, Rest), Problem> {
+    let (mut export, key) = left;
+    // Asked again for each piece: whoever may not any more gets no more.
+    app.commands.may(actor, workspace_id, Permission::AuditRead).await?;
+    let found = app.read_models.audit_piece(&export).await?;
+    let sight = sight(app, actor, workspace_id, &found.channels()).await?;
+    let mut bytes = export.write(&found, &sight).map_err(|error| Problem::internal(&error))?;
+    if found.is_empty() {
+        bytes.extend(export.end(&key).map_err(|error| Problem::internal(&error))?);
+        return Ok((Bytes::from(bytes), Rest::Nothing));
+    }
+    Ok((Bytes::from(bytes), Rest::Entries(Box::new((export, key)))))
+}
