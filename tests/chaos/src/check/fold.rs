@@ -69,6 +69,8 @@ impl Fold {
             "user" => self.user(event),
             "workspace" => self.workspace(event),
             "channel" => self.channel(event),
+            // They show in no table that is compared here.
+            "session" | "audit" => Some(()),
             _ => self.message(event),
         }
     }
