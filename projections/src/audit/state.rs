@@ -134,6 +134,7 @@ fn part_of_workspace(state: &Workspace, event: &WorkspaceEvent) -> Workspace {
         general_channel_id: state.general_channel_id,
         max_members: state.max_members,
         settings: state.settings.clone(),
+        plan: state.plan,
         holds: state.holds.clone(),
         members: only(&state.members, &people),
         invitations: only(&state.invitations, &invitations),
@@ -145,6 +146,7 @@ fn named_in_workspace(event: &WorkspaceEvent) -> (Vec<UserId>, Vec<InvitationId>
         WorkspaceEvent::Created { .. }
         | WorkspaceEvent::DetailsChanged(_)
         | WorkspaceEvent::SettingsChanged(_)
+        | WorkspaceEvent::PlanChanged { .. }
         | WorkspaceEvent::HoldPlaced { .. }
         | WorkspaceEvent::HoldReleased { .. } => (Vec::new(), Vec::new()),
         WorkspaceEvent::MemberInvited { invitation_id, .. } | WorkspaceEvent::InvitationRevoked { invitation_id } => {
