@@ -52,10 +52,12 @@ pub(super) struct Then {
 }
 
 impl Then {
-    /// The fold of the events that had happened by then, in the order of the log.
+    /// The fold of the events that had happened by then, in the order of the log. A thing had begun when anything had happened to it: what is
+    /// imported into one can be older than its first event.
     pub(super) fn of(stream: StreamId, events: &[Recorded<Event>], moment: Moment) -> Self {
         let mut then = Self { state: State::new(stream.aggregate), version: 0, last: None };
-        for event in events.iter().filter(|event| moment.has_seen(event)) {
+        let had_begun = events.iter().any(|event| moment.has_seen(event));
+        for event in events.iter().filter(|event| moment.has_seen(event) || (had_begun && event.sequence == 1)) {
             then.state.apply(&event.event);
             then.version += 1;
             then.last = Some(event.clone());

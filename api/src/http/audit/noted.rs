@@ -17,6 +17,8 @@ use crate::problem::Problem;
 
 /// For how long the same question by the same person is one reading: turning its pages is not to fill the log.
 const ONE_READING: Duration = Duration::from_secs(5 * 60);
+/// How long a reading waits until it is seen in the audit itself.
+const SEEN_WITHIN: Duration = Duration::from_secs(1);
 /// The most readings that are remembered; one that is forgotten is noted once more.
 const READINGS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
@@ -56,8 +58,10 @@ pub(in crate::http) async fn admit(
     if app.readings.is_noted(&key) {
         return Ok(());
     }
-    app.commands.audit(reading.context(), workspace_id, AuditCommand::Read(Asked { question, filter })).await?;
+    let noted = app.commands.audit(reading.context(), workspace_id, AuditCommand::Read(Asked { question, filter })).await?;
     app.readings.noted(key);
+    // So that the first page has it too, and the pages behind it have no other beginning. Where that takes long, it is seen later.
+    let _ = app.progress.wait_for(projections::RELATIONAL, noted.position, SEEN_WITHIN).await;
     Ok(())
 }
 
