@@ -36,6 +36,7 @@ use crate::typing::Typing;
 
 pub(crate) use connect::ACQUIRE_MAX;
 pub use connect::{StartError, elasticsearch, missing_migrations, nats_client, read_pool, redis_connection, write_pool};
+pub(crate) use server::holder;
 pub use server::{Roles, Server};
 
 /// Everything that a handler may use. Clones share everything.
@@ -79,7 +80,7 @@ pub struct App {
     pub credentials: Credentials,
     /// Tokens of invitations.
     pub invitations: InvitationTokens,
-    /// Replays that were asked for over HTTP.
+    /// Replays of projections.
     pub replays: Replays,
     /// What the relay of this process does.
     pub relay: Arc<RelayStats>,
@@ -105,6 +106,7 @@ impl App {
             nats: nats_client(&settings).await?,
             refused_sign_ins: RefusedSignIns::new(commands.clone(), settings.master_key.clone()),
             readings: Readings::default(),
+            replays: Replays::new(stores.clone(), commands.clone(), Handle::current(), holder()),
             limits: Limits::new(settings.rate_limits.clone(), stores.redis.clone(), read_models.clone()),
             presences: Presences::new(stores.redis.clone()),
             typing: Typing::new(stores.redis.clone()),
@@ -116,7 +118,6 @@ impl App {
             passwords: Passwords::new(connect::cores())?,
             credentials: Credentials::new(pool.clone()),
             invitations: InvitationTokens::new(pool.clone(), settings.master_key.clone()),
-            replays: Replays::new(stores.clone(), Handle::current()),
             relay: Arc::default(),
             metrics: Metrics::new()?,
             commands,
@@ -141,6 +142,9 @@ impl App {
                 self.metrics.set_position(projection, position);
                 self.metrics.set_lag(projection, (head - position).max(0));
             }
+        }
+        if let Ok(latest) = projections::runs::latest_of_each(&self.pool).await {
+            self.metrics.set_replays(&latest);
         }
         let cache = self.caches.stats();
         let store = self.commands.store().stats();

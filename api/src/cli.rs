@@ -5,11 +5,11 @@ mod connection;
 mod demo;
 mod import;
 mod migrate;
+mod parked;
 mod progress;
 mod projections;
 mod replay;
 mod serve;
-mod unpark;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,11 +62,13 @@ enum Verb {
     #[command(subcommand)]
     Import(import::Verb),
     /// Build a projection anew from the log, prove it equal, and switch to it.
-    Replay(replay::Arguments),
+    #[command(subcommand)]
+    Replay(replay::Verb),
     /// Show where the projections are, and what they could not apply.
     Projections,
-    /// Apply what waits under a parked key, now that it can be applied.
-    Unpark(unpark::Arguments),
+    /// Do something about what a projection could not apply.
+    #[command(subcommand)]
+    Parked(parked::Verb),
     /// Read the log.
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -147,9 +149,9 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Verb::Serve(arguments) => on_runtime(serve::run(settings()?, arguments)),
         Verb::Migrate => on_runtime(migrate::run(settings()?)),
         Verb::Import(verb) => on_runtime(import::run(settings()?, verb)),
-        Verb::Replay(arguments) => on_runtime(replay::run(settings()?, arguments)),
+        Verb::Replay(verb) => on_runtime(replay::run(settings()?, verb)),
         Verb::Projections => on_runtime(projections::run(settings()?)),
-        Verb::Unpark(arguments) => on_runtime(unpark::run(settings()?, arguments)),
+        Verb::Parked(verb) => on_runtime(parked::run(settings()?, verb)),
         Verb::Audit(verb) => match audit::runs_alone(&verb) {
             Some(outcome) => outcome,
             None => on_runtime(audit::run(settings()?, verb)),

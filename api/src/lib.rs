@@ -14,6 +14,7 @@ pub mod http;
 pub mod limit;
 pub mod metrics;
 pub mod openapi;
+pub mod parked;
 pub mod presence;
 pub mod problem;
 pub mod replays;

@@ -1,9 +1,14 @@
 //! What Prometheus reads at `/metrics`.
 
+mod replays;
+
 use std::time::Duration;
 
+use projections::ReplayRun;
 use prometheus::core::Collector;
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use replays::ReplayMetrics;
 
 /// The upper bounds of the histogram of requests, in seconds.
 const REQUEST_SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -17,6 +22,7 @@ pub struct Metrics {
     lag: IntGaugeVec,
     done: IntCounterVec,
     relay_leads: IntGauge,
+    replays: ReplayMetrics,
 }
 
 impl Metrics {
@@ -38,6 +44,7 @@ impl Metrics {
             lag: IntGaugeVec::new(lag, &["projection"])?,
             done: IntCounterVec::new(done, &["what"])?,
             relay_leads: IntGauge::new("backscroll_relay_leads", "Whether this process publishes the log.")?,
+            replays: ReplayMetrics::new()?,
             requests,
             registry,
         };
@@ -53,7 +60,7 @@ impl Metrics {
             Box::new(self.done.clone()),
             Box::new(self.relay_leads.clone()),
         ];
-        all.into_iter().try_for_each(|collector| self.registry.register(collector))
+        all.into_iter().chain(self.replays.collectors()).try_for_each(|collector| self.registry.register(collector))
     }
 
     /// Counts an answered request.
@@ -81,6 +88,11 @@ impl Metrics {
     /// Says whether this process publishes the log.
     pub fn set_relay_leads(&self, leads: bool) {
         self.relay_leads.set(i64::from(leads));
+    }
+
+    /// Says how far the latest replay of each projection is, or what came of it.
+    pub fn set_replays(&self, latest: &[ReplayRun]) {
+        self.replays.set(latest);
     }
 
     /// Everything, in Prometheus' text format.

@@ -2,6 +2,8 @@
 //!
 //! Every problem has a stable `code`, a `detail` that says what to do, and, for input, the `field`.
 
+mod replays;
+
 use std::fmt;
 use std::time::Duration;
 

@@ -67,9 +67,9 @@ pub(crate) async fn read_again(
     if (found.epoch, found.position) == (stood.epoch, stood.position) { Ok(found) } else { Err(BatchError::Fenced) }
 }
 
-/// The batch's events, where none is held up and all can be read.
+/// The batch's events, where none is held up or left out, and all can be read.
 fn ready<'a>(events: &'a [Delivery], parked: &ParkedKeys) -> Option<Vec<&'a Recorded<Event>>> {
-    if !parked.is_empty() && events.iter().any(|event| parked.has(&event.park_key)) {
+    if !parked.is_empty() && events.iter().any(|event| parked.has(&event.park_key) || parked.leaves_out(event.position)) {
         return None;
     }
     events.iter().map(|event| event.event.as_ref().ok()).collect()
@@ -114,6 +114,9 @@ async fn apply_with_care(
     let mut now_parked = parked.clone();
     let mut notes = Parked::default();
     for event in events {
+        if now_parked.leaves_out(event.position) {
+            continue;
+        }
         if now_parked.has(&event.park_key) {
             notes.follows(event);
         } else if let Some(error) = apply_one(&mut tx, projector, event).await? {

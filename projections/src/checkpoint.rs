@@ -13,6 +13,8 @@ pub(crate) struct Checkpoint {
     pub(crate) epoch: i64,
     /// Grows when something else than the holder was here: a rebuild, or an unparking.
     pub(crate) generation: i64,
+    /// Which version of the projection the model is of: a process of another version does not move it.
+    pub(crate) version: i32,
 }
 
 impl Checkpoint {
@@ -43,31 +45,34 @@ pub(crate) async fn end_rebuilding(connection: &mut PgConnection, projection: &s
     }
 }
 
-/// Begins an epoch: whoever held the projection before is fenced off.
-pub(crate) async fn begin_epoch(connection: &mut PgConnection, projection: &str, holder: &str) -> sqlx::Result<Checkpoint> {
+/// Begins an epoch: whoever held the projection before is fenced off. A model that was never there is of `version`.
+pub(crate) async fn begin_epoch(connection: &mut PgConnection, projection: &str, holder: &str, version: i32) -> sqlx::Result<Checkpoint> {
     query_as!(
         Checkpoint,
-        "INSERT INTO projection_checkpoints AS c (projection, epoch, holder) VALUES ($1, 1, $2)
+        "INSERT INTO projection_checkpoints AS c (projection, epoch, holder, version) VALUES ($1, 1, $2, $3)
          ON CONFLICT (projection) DO UPDATE SET epoch = c.epoch + 1, holder = $2, updated_at = now()
-         RETURNING position, epoch, generation",
+         RETURNING position, epoch, generation, version",
         projection,
-        holder
+        holder,
+        version
     )
     .fetch_one(connection)
     .await
 }
 
 /// Moves the checkpoint from where it stood, first thing in a batch's transaction, so that whatever else is read in it is what this
-/// holder left there. Answers with the generation; nothing where the holder is fenced off, or the checkpoint is elsewhere.
+/// holder left there. Answers with the generation; nothing where the holder is fenced off, or the checkpoint is elsewhere, or of another
+/// version.
 pub(crate) async fn advance(connection: &mut PgConnection, projection: &str, stood: Checkpoint, to: i64) -> sqlx::Result<Option<i64>> {
     query_scalar!(
         "UPDATE projection_checkpoints SET position = $4, updated_at = now()
-         WHERE projection = $1 AND epoch = $2 AND position = $3
+         WHERE projection = $1 AND epoch = $2 AND position = $3 AND version = $5
          RETURNING generation",
         projection,
         stood.epoch,
         stood.position,
-        to
+        to,
+        stood.version
     )
     .fetch_optional(connection)
     .await
@@ -75,16 +80,20 @@ pub(crate) async fn advance(connection: &mut PgConnection, projection: &str, sto
 
 /// Where the checkpoint stands.
 pub(crate) async fn read(connection: &mut PgConnection, projection: &str) -> sqlx::Result<Option<Checkpoint>> {
-    query_as!(Checkpoint, "SELECT position, epoch, generation FROM projection_checkpoints WHERE projection = $1", projection)
+    query_as!(Checkpoint, "SELECT position, epoch, generation, version FROM projection_checkpoints WHERE projection = $1", projection)
         .fetch_optional(connection)
         .await
 }
 
 /// Where the checkpoint stands, held until the transaction ends: no batch can commit meanwhile.
 pub(crate) async fn lock(connection: &mut PgConnection, projection: &str) -> sqlx::Result<Option<Checkpoint>> {
-    query_as!(Checkpoint, "SELECT position, epoch, generation FROM projection_checkpoints WHERE projection = $1 FOR UPDATE", projection)
-        .fetch_optional(connection)
-        .await
+    query_as!(
+        Checkpoint,
+        "SELECT position, epoch, generation, version FROM projection_checkpoints WHERE projection = $1 FOR UPDATE",
+        projection
+    )
+    .fetch_optional(connection)
+    .await
 }
 
 /// Tells the holder that what it remembers is to be read again.

@@ -26,15 +26,18 @@ mod states;
 mod stores;
 mod unpark;
 
-pub use park::{ParkedEvent, UnparkError};
+pub use park::{ParkedEvent, ParkedPayload, UnparkError, payloads as parked_payloads};
 pub use progress::{Behind, Progress};
 pub use read_log::{LogUnreadable, read_log};
 pub use read_models::{QueryError, ReadModels, connect_options};
-pub use rebuild::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, can_be_replayed, rebuild};
+pub use rebuild::{
+    Difference, DifferingColumn, DifferingRow, MadeBy, NewView, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport,
+    ReplayRun, Turn, View, build_view, can_be_replayed, drop_view, position_at, rebuild, rebuild_in, repair, replayable, runs, tidy, views,
+};
 pub use runner::{Settings, run};
-pub use states::{ProjectionState, states};
+pub use states::{ProjectionState, outdated, states};
 pub use stores::Stores;
-pub use unpark::unpark;
+pub use unpark::{Unparked, is_parked_at, unpark, unpark_behind};
 
 /// The cache's name.
 pub const CACHE: &str = cache::NAME;

@@ -1,5 +1,7 @@
 //! Every projector, a line each.
 
+use std::collections::BTreeMap;
+
 use crate::cache;
 use crate::cache::projector::Cache;
 use crate::projector::Projector;
@@ -9,6 +11,11 @@ use crate::stores::Stores;
 
 /// The names of all projections.
 pub(crate) const NAMES: [&str; 3] = [relational::NAME, cache::NAME, elasticsearch::NAME];
+
+/// The versions of all projections.
+pub(crate) fn versions() -> BTreeMap<&'static str, i32> {
+    BTreeMap::from([(relational::NAME, relational::VERSION), (cache::NAME, cache::VERSION), (elasticsearch::NAME, elasticsearch::VERSION)])
+}
 
 /// Every projector, in the order of the names. That of a store which the settings do not want is left out.
 pub(crate) fn projectors(stores: &Stores) -> Vec<Box<dyn Projector>> {

@@ -63,6 +63,8 @@ enum HoldError {
     Batch(#[from] BatchError),
     #[error("the projection cannot be made ready")]
     Prepare(#[source] ApplyError),
+    #[error("the live model is of version {stored}, and this release has version {ours}")]
+    OtherVersion { stored: i32, ours: i32 },
 }
 
 /// Runs every projector until `shutdown`. Whatever fails is tried again for ever; another process takes over where this one dies.
@@ -109,11 +111,15 @@ async fn hold(
     while !checkpoint::try_hold(&mut connection, name).await? {
         tokio::select! { () = sleep(STANDBY_INTERVAL) => {}, () = shutdown.cancelled() => return Ok(()) }
     }
+    let ours = settings.stores.version(name);
+    if let Some(stored) = checkpoint::read(&mut connection, name).await?.map(|stored| stored.version).filter(|stored| *stored != ours) {
+        return Err(HoldError::OtherVersion { stored, ours });
+    }
     tokio::select! {
         prepared = projector.prepare() => prepared.map_err(HoldError::Prepare)?,
         () = shutdown.cancelled() => return Ok(()),
     }
-    let mut stood = checkpoint::begin_epoch(&mut connection, name, &settings.holder).await?;
+    let mut stood = checkpoint::begin_epoch(&mut connection, name, &settings.holder, ours).await?;
     let mut parked = park::keys(&mut connection, name).await?;
     info!(projection = name, position = stood.position, epoch = stood.epoch, "holding the projection");
     settings.stores.progress.reached(name, stood.standing());

@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use crate::park::{self, ParkedEvent};
 use crate::read_models::QueryError;
 use crate::search::elasticsearch::{self, Rejected};
-use crate::{registry, relational};
+use crate::stores::Stores;
+use crate::{rebuild, registry, relational};
 
 /// Where a projection is.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -21,6 +22,8 @@ pub struct ProjectionState {
     pub head: i64,
     /// How many events it is behind.
     pub lag: i64,
+    /// Of which version of the projection it is.
+    pub version: i32,
     /// Who runs it, where somebody has.
     pub holder: Option<String>,
     /// When it last moved.
@@ -47,14 +50,26 @@ pub async fn states(pool: &PgPool) -> Result<Vec<ProjectionState>, QueryError> {
 }
 
 async fn state(pool: &PgPool, name: &str) -> Result<ProjectionState, QueryError> {
-    let checkpoint = query!("SELECT position, holder, updated_at FROM projection_checkpoints WHERE projection = $1", name);
+    let checkpoint = query!("SELECT position, holder, updated_at, version FROM projection_checkpoints WHERE projection = $1", name);
     let checkpoint = checkpoint.fetch_optional(pool).await?;
     // After the checkpoint, so that the lag is never negative.
     let head = head(pool).await?;
+    let version = checkpoint.as_ref().map_or(1, |c| c.version);
     let (position, holder, updated_at) = checkpoint.map_or((0, None, None), |c| (c.position, c.holder, Some(c.updated_at)));
     let parked = park::parked(pool, name).await?;
     let rejected = if name == elasticsearch::NAME { elasticsearch::rejected(pool).await? } else { Vec::new() };
-    Ok(ProjectionState { name: name.into(), position, head, lag: head - position, holder, updated_at, parked, rejected })
+    Ok(ProjectionState { name: name.into(), position, head, lag: head - position, version, holder, updated_at, parked, rejected })
+}
+
+/// The projections whose live models are of an older version than this release's, with the version that they are to get.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn outdated(stores: &Stores) -> sqlx::Result<Vec<(&'static str, i32)>> {
+    let stored = query!("SELECT projection, version FROM projection_checkpoints").fetch_all(&stores.pool).await?;
+    let is_old = |name: &str| stored.iter().any(|row| row.projection == name && row.version < stores.version(name));
+    let names = rebuild::replayable(stores).into_iter().filter(|name| is_old(name));
+    Ok(names.map(|name| (name, stores.version(name))).collect())
 }
 
 /// The last position of the log; 0 where it is empty.

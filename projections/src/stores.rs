@@ -1,9 +1,12 @@
 //! What projectors write to, and wait for.
 
+use std::collections::BTreeMap;
+
 use sqlx::PgPool;
 
 use crate::cache::Redis;
 use crate::progress::Progress;
+use crate::registry;
 use crate::search::elasticsearch::Elastic;
 
 /// The stores of the projections. Cheap to clone.
@@ -17,18 +20,33 @@ pub struct Stores {
     pub redis: Redis,
     /// Elasticsearch, where the settings want it. It need not be there.
     pub elastic: Option<Elastic>,
+    /// The versions of the projections, as this release has them.
+    versions: BTreeMap<&'static str, i32>,
 }
 
 impl Stores {
     /// Those stores, and nobody's progress yet.
     #[must_use]
     pub fn new(pool: PgPool, redis: Redis) -> Self {
-        Self { progress: Progress::new(pool.clone()), pool, redis, elastic: None }
+        Self { progress: Progress::new(pool.clone()), pool, redis, elastic: None, versions: registry::versions() }
     }
 
     /// With Elasticsearch.
     #[must_use]
     pub fn with_elastic(self, elastic: Option<Elastic>) -> Self {
         Self { elastic, ..self }
+    }
+
+    /// As a release would have it in which that projection is of another version.
+    #[must_use]
+    pub fn with_version(mut self, projection: &'static str, version: i32) -> Self {
+        self.versions.insert(projection, version);
+        self
+    }
+
+    /// The version of a projection, as this release has it.
+    #[must_use]
+    pub fn version(&self, projection: &str) -> i32 {
+        self.versions.get(projection).copied().unwrap_or(1)
     }
 }

@@ -100,7 +100,8 @@ impl Server {
         self.shutdown.cancel();
         self.background.close();
         let limit = self.app.settings.shutdown_timeout.max(Duration::from_secs(1));
-        if tokio::time::timeout(limit, self.background.wait()).await.is_err() {
+        let ended = async { tokio::join!(self.background.wait(), self.app.replays.stop()) };
+        if tokio::time::timeout(limit, ended).await.is_err() {
             tracing::warn!("background work did not end in time, and is cut off");
         }
     }
@@ -128,6 +129,7 @@ impl Server {
             holder: holder(),
         };
         self.background.spawn(projections::run(settings, self.shutdown.clone()));
+        self.background.spawn(app.replays.clone().tend(self.shutdown.clone()));
     }
 
     fn start_http(&mut self) -> Result<(), StartError> {
@@ -211,7 +213,7 @@ async fn stopped(signal: GracefulShutdownSignal) {
 }
 
 /// Who runs the projections here, for operators.
-fn holder() -> String {
+pub(crate) fn holder() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{}:{}", if host.trim().is_empty() { "localhost" } else { host.trim() }, std::process::id())
 }

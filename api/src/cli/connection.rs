@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use commands::{Asked, Commands, EventStore};
 use projections::Stores;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -9,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use super::{Exit, Failure};
 use crate::app;
 use crate::config::Settings;
+use crate::replays::by_the_server;
 
 /// The read models' pool, on a schema that is up to date.
 pub(super) async fn read_pool(settings: &Settings) -> Result<PgPool, Failure> {
@@ -24,6 +26,19 @@ pub(super) async fn read_pool(settings: &Settings) -> Result<PgPool, Failure> {
 pub(super) async fn stores(settings: &Settings) -> Result<Stores, Failure> {
     let stores = Stores::new(read_pool(settings).await?, app::redis_connection(settings)?);
     Ok(stores.with_elastic(app::elasticsearch(settings)?))
+}
+
+/// The write side.
+pub(super) async fn commands(settings: &Settings) -> Result<Commands, Failure> {
+    let pool = app::write_pool(settings).await?;
+    Ok(Commands::new(EventStore::start(pool).await.map_err(app::StartError::Store)?))
+}
+
+/// What is asked at this command line: nobody is signed in, so the server asks, and the metadata say who sat there.
+pub(super) fn asked() -> Asked {
+    let user =
+        std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| rustix::process::getuid().as_raw().to_string());
+    by_the_server(Some(format!("backscroll {}, run by {user} at {}", env!("CARGO_PKG_VERSION"), app::holder())))
 }
 
 /// One connection, for migrations: they stay in the order of their names.

@@ -1,63 +1,227 @@
-//! `backscroll replay NAME`
+//! `backscroll replay …`
 
 use std::fmt::Write;
 
-use clap::Args;
-use projections::{RebuildError, RebuildOptions, RebuildReport};
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+use domain::ids::WorkspaceId;
+use projections::{DifferingRow, NewView, RebuildError, RebuildReport};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
-use super::connection::stores;
+use super::connection::{asked, commands, read_pool, stores};
 use super::progress::Meter;
 use super::{Exit, Failure, print};
+use crate::app::holder;
 use crate::config::Settings;
+use crate::replays::{Plan, Replays, Scope, StartError};
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// The projection: `backscroll projections` lists them.
-    name: String,
-    /// Switch even where the new model differs from the old one.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// The read tables.
+    Relational(Arguments),
+    /// What Redis has.
+    Cache(Common),
+    /// What Elasticsearch has.
+    Search(Common),
+    /// All of them, one after the other.
+    All(Common),
+    /// List the models as of a moment.
+    Views,
+    /// Drop a model as of a moment.
+    Drop {
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Common {
+    /// Stop before the switch, and say what was found.
     #[arg(long)]
+    dry_run: bool,
+    /// Switch even where the new model differs from the old one. The log says who did.
+    #[arg(long, visible_alias = "accept-difference")]
     accept_differences: bool,
 }
 
-pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let stores = stores(&settings).await?;
-    let meter = Meter::new("events");
-    let options = RebuildOptions { accept_differences: arguments.accept_differences, ..RebuildOptions::default() };
-    let observe = |progress: projections::RebuildProgress| meter.at(progress.phase.as_str(), progress.done, progress.total, "");
-    let outcome = projections::rebuild(&stores, &arguments.name, options, observe).await;
-    meter.finish();
-    print(&summary(&arguments.name, &outcome.map_err(failed)?))
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    /// The rows of that workspace alone, in place.
+    #[arg(long, value_name = "ID", conflicts_with = "until")]
+    workspace: Option<WorkspaceId>,
+    /// A model as of that position, or as of that moment (RFC 3339), in a schema of its own, to look at with psql.
+    #[arg(long, value_name = "POSITION|TIME")]
+    until: Option<Until>,
+    /// What that model is to be called: at_POSITION where nothing is said.
+    #[arg(long, value_name = "NAME", requires = "until")]
+    view: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Until {
+    Position(i64),
+    Moment(DateTime<Utc>),
+}
+
+impl std::str::FromStr for Until {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let position = text.parse().map(Self::Position);
+        let until = position.or_else(|_| text.parse().map(Self::Moment));
+        until.map_err(|_| "neither a position nor a moment such as 2026-11-25T12:00:00Z".into())
+    }
+}
+
+pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Relational(arguments) => {
+            let plan = arguments.plan(&settings).await?;
+            replay(&settings, vec![projections::RELATIONAL], plan).await
+        }
+        Verb::Cache(common) => replay(&settings, vec![projections::CACHE], common.plan(Scope::Whole)).await,
+        Verb::Search(common) => replay(&settings, vec![projections::SEARCH], common.plan(Scope::Whole)).await,
+        Verb::All(common) => {
+            let all = projections::replayable(&stores(&settings).await?);
+            replay(&settings, all, common.plan(Scope::Whole)).await
+        }
+        Verb::Views => views(&settings).await,
+        Verb::Drop { name } => {
+            if projections::drop_view(&read_pool(&settings).await?, &name).await? {
+                return print(&format!("the view {name} is gone"));
+            }
+            Err(Failure::new(Exit::Wrong, anyhow::anyhow!("there is no view of the name {name:?}")))
+        }
+    }
+}
+
+impl Common {
+    fn plan(self, scope: Scope) -> Plan {
+        Plan { scope, dry_run: self.dry_run, accept_differences: self.accept_differences }
+    }
+}
+
+impl Arguments {
+    async fn plan(&self, settings: &Settings) -> Result<Plan, Failure> {
+        let position = match self.until {
+            None => return Ok(self.common.plan(self.workspace.map_or(Scope::Whole, Scope::Workspace))),
+            Some(Until::Position(position)) => position,
+            Some(Until::Moment(moment)) => projections::position_at(&read_pool(settings).await?, moment).await?,
+        };
+        let wrong = || anyhow::anyhow!("a view's name begins with a letter, and has lower case letters, digits and _ only");
+        let view = NewView::parse(self.view.as_deref(), position).ok_or_else(|| Failure::new(Exit::Wrong, wrong()))?;
+        Ok(self.common.plan(Scope::View(view)))
+    }
+}
+
+/// Replays those, one after the other, until one does not go well or Ctrl-C.
+async fn replay(settings: &Settings, names: Vec<&'static str>, plan: Plan) -> Result<(), Failure> {
+    let replays = Replays::new(stores(settings).await?, commands(settings).await?, Handle::current(), holder());
+    let cancel = CancellationToken::new();
+    let _listening = listen_for_ctrl_c(cancel.clone());
+    for name in names {
+        let begun = replays.begin(asked(), name, plan.clone()).await.map_err(not_begun)?;
+        let meter = Meter::new("done");
+        let observe = |progress: projections::RebuildProgress| meter.at(progress.phase.as_str(), progress.done, progress.total, "");
+        let outcome = replays.run(begun, cancel.clone(), observe).await;
+        meter.finish();
+        print(&summary(name, &plan, &outcome.map_err(failed)?))?;
+    }
+    Ok(())
+}
+
+/// Ends with what it answers with.
+fn listen_for_ctrl_c(cancel: CancellationToken) -> tokio_util::task::AbortOnDropHandle<()> {
+    tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            eprintln!("cancelling: what was built is removed");
+            cancel.cancel();
+        }
+    }))
+}
+
+async fn views(settings: &Settings) -> Result<(), Failure> {
+    let mut text = format!("{:<32} {:>12}  {:<34} built\n", "view", "position", "schema");
+    for view in projections::views(&read_pool(settings).await?).await? {
+        let _ = writeln!(text, "{:<32} {:>12}  {:<34} {}", view.name, view.position, view.schema_name, view.created_at.to_rfc3339());
+    }
+    print(&text)
+}
+
+fn not_begun(error: StartError) -> Failure {
+    match error {
+        StartError::Rebuild(error) => failed(error),
+        StartError::Database(error) => error.into(),
+        StartError::RelationalOnly => Failure::new(Exit::Wrong, error),
+        StartError::Command(_) | StartError::Again => Failure::new(Exit::Failed, error),
+    }
 }
 
 fn failed(error: RebuildError) -> Failure {
     let exit = match &error {
-        RebuildError::Unknown(_) => Exit::Wrong,
-        RebuildError::UnderWay(_) | RebuildError::Differs { .. } => Exit::Refused,
+        RebuildError::Unknown(_) | RebuildError::Beyond { .. } => Exit::Wrong,
+        RebuildError::UnderWay(_) | RebuildError::Newer { .. } | RebuildError::ViewThere(_) => Exit::Refused,
+        RebuildError::Differs { differences, .. } => {
+            for difference in differences {
+                eprintln!("{difference}");
+                difference.rows.iter().for_each(|row| eprint!("{}", side_by_side(row)));
+            }
+            Exit::Refused
+        }
         _ => Exit::Failed,
     };
     Failure::new(exit, error)
 }
 
-fn summary(name: &str, report: &RebuildReport) -> String {
+/// A row that differs: which columns, what they hold, and which events made it.
+fn side_by_side(row: &DifferingRow) -> String {
+    let whose = match (row.in_live, row.in_new) {
+        (true, false) => " (only live)",
+        (false, true) => " (only rebuilt)",
+        _ => "",
+    };
+    let mut text = format!("  {}{whose}\n", row.key);
+    let shown = |value: &Option<serde_json::Value>| value.as_ref().map_or_else(|| "-".into(), ToString::to_string);
+    for column in &row.columns {
+        let _ = writeln!(text, "    {:<20} live {}  rebuilt {}", column.column, shown(&column.live), shown(&column.new));
+    }
+    let events = row.events.iter().map(|event| format!("{} {}", event.position, event.event_type)).collect::<Vec<_>>();
+    let _ = writeln!(text, "    events: {}", if events.is_empty() { "none".into() } else { events.join(", ") });
+    text
+}
+
+fn summary(name: &str, plan: &Plan, report: &RebuildReport) -> String {
     let seconds = report.elapsed.as_secs_f64();
     let rate = if seconds > 0.0 { report.events as f64 / seconds } else { 0.0 };
     let (what, table, other) = match name {
         projections::SEARCH => ("documents", "documents", "the rows, index by index"),
         _ => ("events", "rows", "the old model, table by table"),
     };
-    let mut text = format!(
-        "{name} was built anew from {} {what} in {seconds:.2} s ({rate:.0} {what}/s), and stands at position {}\n",
-        report.events, report.position
-    );
+    let done = match (&plan.scope, plan.dry_run) {
+        (_, true) => "was built anew beside the live model, and dropped again",
+        (Scope::Workspace(_), false) => "has that workspace's rows built anew",
+        (Scope::View(_), false) => "was built as of then",
+        (Scope::Whole | Scope::Upgrade(_), false) => "was built anew",
+    };
+    let mut text =
+        format!("{name} {done} from {} {what} in {seconds:.2} s ({rate:.0} {what}/s), at position {}\n", report.events, report.position);
     for (name, rows) in &report.rows {
         let _ = writeln!(text, "  {name:<24} {rows:>12} {table}");
     }
-    let _ = match report.differences.is_empty() {
-        true => writeln!(text, "equal to {other}"),
-        false => writeln!(text, "differs from {other}, as accepted:"),
+    let _ = match (&plan.scope, report.differences.is_empty(), report.compared_at) {
+        (Scope::View(view), ..) => {
+            writeln!(text, "it is in the schema view_{}: backscroll replay drop {} removes it", view.name(), view.name())
+        }
+        (_, _, None) => writeln!(text, "not compared: the old model was too far behind, or not there"),
+        (_, true, _) => writeln!(text, "equal to {other}"),
+        (_, false, _) => writeln!(text, "differs from {other}:"),
     };
     for difference in &report.differences {
         let _ = writeln!(text, "  {difference}");
+        difference.rows.iter().for_each(|row| text.push_str(&side_by_side(row)));
     }
     text
 }

@@ -19,11 +19,13 @@ pub mod me;
 pub mod members;
 pub mod mentions;
 pub mod messages;
+pub mod parked;
 pub mod path;
 pub mod pins;
 pub mod presence;
 pub mod projections;
 pub mod reactions;
+pub mod replays;
 pub mod schema;
 pub mod search;
 pub mod sessions;
@@ -132,6 +134,14 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(analytics::count_messages)
         .service(analytics::count_members)
         .service(projections::list_projections)
-        .service(projections::start_replay)
-        .service(projections::get_current_replay);
+        .service(parked::list_parked)
+        .service(parked::retry_parked)
+        .service(parked::skip_parked)
+        .service(replays::start_replay)
+        .service(replays::list_replays)
+        .service(replays::get_current_replay)
+        .service(replays::cancel_replay)
+        .service(replays::watch_replay)
+        .service(replays::list_views)
+        .service(replays::drop_view);
 }

@@ -126,3 +126,24 @@ pub struct ProjectionPath {
     #[param(example = "relational")]
     pub name: String,
 }
+
+/// What waits under a key of a projection.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct ParkedPath {
+    /// The projection's name.
+    #[param(example = "relational")]
+    pub name: String,
+    /// The key, as `GET …/parked` lists it.
+    #[param(example = "workspace:0199d1c6-6a6f-7c51-8d7e-0f0f6a3f9d2b")]
+    pub park_key: String,
+}
+
+/// A model as of a moment.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct ViewPath {
+    /// Its name.
+    #[param(example = "at_4711")]
+    pub view: String,
+}

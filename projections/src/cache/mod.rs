@@ -31,3 +31,6 @@ pub(crate) use replay::replay;
 
 /// The projection's name.
 pub(crate) const NAME: &str = "cache";
+
+/// Its version: raise it where what is cached is written in another form than before. What is cached is then forgotten.
+pub(crate) const VERSION: i32 = 1;

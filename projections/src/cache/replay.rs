@@ -1,5 +1,5 @@
-//! A replay of the cache: a new generation, which is filled as it is asked for. It proves itself on what was said last: that is filled in,
-//! read back, and compared with what Postgres answers.
+//! A replay of the cache: a new generation, which is filled as it is asked for. It proves itself on what was said last: each family of keys is
+//! filled in, read back, and compared with what Postgres counts and answers.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use sqlx::query;
 
 use super::caches::Caches;
 use crate::RELATIONAL;
-use crate::rebuild::{Difference, Phase, RebuildError, RebuildProgress, RebuildReport};
+use crate::rebuild::{Difference, DifferingRow, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, Turn};
 use crate::relational::messages::HistoryPage;
 use crate::stores::Stores;
 
@@ -19,10 +19,39 @@ const LOOKS_MAX: usize = 20;
 /// The rows of a page that is compared.
 const PAGE_ROWS: u16 = 50;
 
-/// Begins a new generation, and compares a sample of it with the read tables.
-pub(crate) async fn replay(stores: &Stores, observe: impl Fn(RebuildProgress) + Send + Sync) -> Result<RebuildReport, RebuildError> {
+/// How many keys are shown of each family that are not right.
+const SHOWN_MAX: usize = 10;
+
+/// Begins a new generation, and compares a sample of it with the read tables. A dry run compares what the live one has.
+pub(crate) async fn replay(
+    turn: Turn,
+    stores: &Stores,
+    options: RebuildOptions,
+    observe: &(dyn Fn(RebuildProgress) + Send + Sync),
+) -> Result<RebuildReport, RebuildError> {
+    let cancel = options.cancel.clone();
+    let replayed = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(RebuildError::Cancelled),
+        replayed = begin_and_compare(stores, &options, observe) => replayed,
+    };
+    if replayed.is_ok() && !options.dry_run {
+        let version = stores.version(super::NAME);
+        query!("UPDATE projection_checkpoints SET version = $2 WHERE projection = $1", super::NAME, version).execute(&stores.pool).await?;
+    }
+    turn.give_back().await;
+    replayed
+}
+
+async fn begin_and_compare(
+    stores: &Stores,
+    options: &RebuildOptions,
+    observe: &(dyn Fn(RebuildProgress) + Send + Sync),
+) -> Result<RebuildReport, RebuildError> {
     let began = Instant::now();
     let caches = Caches::new(stores.clone());
+    observe(RebuildProgress { phase: Phase::Comparing, done: 0, total: 0 });
+    // What this process has never begun it does not believe: it begins one in a dry run, too, which costs speed for a moment, and nothing else.
     caches.begin().await?;
     let sample = query!(
         "SELECT DISTINCT ON (m.channel_id) m.channel_id, m.workspace_id, m.user_id FROM
@@ -31,16 +60,24 @@ pub(crate) async fn replay(stores: &Stores, observe: impl Fn(RebuildProgress) + 
     );
     let sample = sample.fetch_all(&stores.pool).await?;
     let total = u64::try_from(sample.len()).unwrap_or(0);
-    let (mut pages, mut counts) = (Table::default(), Table::default());
+    let (mut pages, mut counts, mut members) = (Table::default(), Table::default(), Table::default());
     for (done, row) in (0..).zip(sample) {
         observe(RebuildProgress { phase: Phase::Comparing, done, total });
         let workspace_id = WorkspaceId(row.workspace_id);
-        pages.compared(caches.page_is_right(workspace_id, ChannelId(row.channel_id)).await?);
-        counts.compared(caches.counts_are_right(workspace_id, UserId(row.user_id)).await?);
+        let (channel_id, user_id) = (ChannelId(row.channel_id), UserId(row.user_id));
+        pages.compared(channel_id.to_string(), caches.page_is_right(workspace_id, channel_id).await?);
+        members.compared(channel_id.to_string(), caches.members_are_right(workspace_id, channel_id).await?);
+        counts.compared(format!("{workspace_id}:{user_id}"), caches.counts_are_right(workspace_id, user_id).await?);
     }
     let position = stores.progress.position(super::NAME).await.unwrap_or_default();
-    let differences = pages.difference("recent_messages").into_iter().chain(counts.difference("unread_counts")).collect::<Vec<_>>();
-    if !differences.is_empty() {
+    let rows = vec![
+        ("recent_messages".into(), pages.compared),
+        ("unread_counts".into(), counts.compared),
+        ("channel_members".into(), members.compared),
+    ];
+    let families = [("recent_messages", pages), ("unread_counts", counts), ("channel_members", members)];
+    let differences = families.into_iter().filter_map(|(name, family)| family.difference(name)).collect::<Vec<_>>();
+    if !differences.is_empty() && !options.accept_differences && !options.dry_run {
         // Whatever it is that is wrong: it is not read any more.
         caches.begin().await?;
         return Err(RebuildError::Differs { position, differences });
@@ -49,8 +86,9 @@ pub(crate) async fn replay(stores: &Stores, observe: impl Fn(RebuildProgress) + 
         events: 0,
         position,
         compared_at: Some(position),
-        rows: vec![("recent_messages".into(), pages.compared), ("unread_counts".into(), counts.compared)],
+        rows,
         differences,
+        switched: !options.dry_run,
         held_up: std::time::Duration::ZERO,
         elapsed: began.elapsed(),
         phases: vec![(Phase::Comparing, began.elapsed())],
@@ -61,17 +99,21 @@ pub(crate) async fn replay(stores: &Stores, observe: impl Fn(RebuildProgress) + 
 #[derive(Default)]
 struct Table {
     compared: i64,
-    wrong: i64,
+    /// Keys that do not hold what Postgres says.
+    wrong: Vec<String>,
 }
 
 impl Table {
-    fn compared(&mut self, right: bool) {
+    fn compared(&mut self, key: String, right: bool) {
         self.compared += 1;
-        self.wrong += i64::from(!right);
+        self.wrong.extend((!right).then_some(key));
     }
 
-    fn difference(&self, table: &str) -> Option<Difference> {
-        (self.wrong > 0).then(|| Difference { table: table.into(), live_rows: self.compared, new_rows: self.compared - self.wrong })
+    fn difference(self, table: &str) -> Option<Difference> {
+        let wrong = i64::try_from(self.wrong.len()).unwrap_or(i64::MAX);
+        let row = |key| DifferingRow { key, in_live: true, in_new: true, columns: Vec::new(), events: Vec::new() };
+        let rows = self.wrong.into_iter().take(SHOWN_MAX).map(row).collect();
+        (wrong > 0).then(|| Difference { table: table.into(), live_rows: self.compared, new_rows: self.compared - wrong, rows })
     }
 }
 
@@ -89,6 +131,23 @@ impl Caches {
             let rows = self.read.history(channel_id, HistoryPage::Latest, PAGE_ROWS).await.map_err(|error| error.0)?;
             let rows = rows.iter().map(|row| serde_json::to_string(row).unwrap_or_default());
             if cached.rows.iter().map(|(_, row)| row).eq(rows.collect::<Vec<_>>().iter()) {
+                return Ok(true);
+            }
+            self.catch_up().await;
+        }
+        Ok(false)
+    }
+
+    async fn members_are_right(&self, workspace_id: WorkspaceId, channel_id: ChannelId) -> Result<bool, RebuildError> {
+        for _ in 0..LOOKS_MAX {
+            // The first reading fills it in, the second one reads it back.
+            self.first_members(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)?;
+            let Some(cached) = self.first_members(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)? else {
+                return Ok(true);
+            };
+            let rows = self.read.channel_members(channel_id, None, PAGE_ROWS).await.map_err(|error| error.0)?;
+            let rows = rows.iter().map(|row| serde_json::to_string(row).unwrap_or_default()).collect::<Vec<_>>();
+            if cached.rows.iter().map(|(_, row)| row).eq(rows.iter()) {
                 return Ok(true);
             }
             self.catch_up().await;

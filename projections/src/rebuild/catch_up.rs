@@ -29,9 +29,9 @@ pub(super) struct CatchUp {
 
 impl CatchUp {
     /// The tables hold everything up to `position` but what is parked, and what is late.
-    pub(super) async fn begin(shadow: &mut Shadow, position: i64, parked: &Parked) -> Result<Self, RebuildError> {
+    pub(super) async fn begin(shadow: &mut Shadow, position: i64, parked: &Parked, version: i32) -> Result<Self, RebuildError> {
         let mut tx = shadow.connection.begin().await?;
-        let begun = checkpoint::begin_epoch(&mut tx, relational::NEXT_NAME, "a rebuild").await?;
+        let begun = checkpoint::begin_epoch(&mut tx, relational::NEXT_NAME, "a rebuild", version).await?;
         checkpoint::advance(&mut tx, relational::NEXT_NAME, begun, position).await?;
         parked.store(&mut tx, relational::NEXT_NAME).await?;
         let parked = park::keys(&mut tx, relational::NEXT_NAME).await?;

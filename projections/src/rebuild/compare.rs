@@ -4,6 +4,7 @@
 use sqlx::{Connection, Executor, PgConnection, Row};
 
 use super::catch_up::CatchUp;
+use super::differences::{self, Side};
 use super::report::{Difference, Phase, RebuildError, RebuildProgress};
 use super::shadow::{LIVE, NEXT, Shadow};
 use crate::{checkpoint, park, relational};
@@ -20,8 +21,8 @@ pub(super) struct Compared {
 
 /// A table's number of rows, and the sum of their hashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Checksum {
-    rows: i64,
+pub(super) struct Checksum {
+    pub(super) rows: i64,
     sum: String,
 }
 
@@ -46,29 +47,38 @@ pub(super) async fn compare(
     let tables = shadow.tables().await?;
     let mut compared = Compared { position: stood.position, rows: Vec::new(), differences: Vec::new() };
     for (done, table) in (1..).zip(&tables) {
-        let (old, new) =
-            futures::try_join!(checksum(&mut live, LIVE, table, &parked), checksum(&mut shadow.connection, NEXT, table, &parked))?;
-        compared.note(table, &old, &new);
+        let wanted = format!("{} <> ALL ($1)", relational::park_key_of(table));
+        let wanted = if parked.is_empty() { "TRUE" } else { &wanted };
+        let (old, new) = futures::try_join!(
+            checksum(&mut live, LIVE, table, wanted, &parked),
+            checksum(&mut shadow.connection, NEXT, table, wanted, &parked)
+        )?;
+        compared.rows.push((table.clone(), new.rows));
+        if old != new {
+            let rows = differences::Compared { table, wanted, keys: &parked, position: compared.position };
+            let (left, right) = (Side { connection: &mut live, schema: LIVE }, Side { connection: &mut shadow.connection, schema: NEXT });
+            let rows = differences::first(left, right, rows).await?;
+            compared.differences.push(Difference { table: table.clone(), live_rows: old.rows, new_rows: new.rows, rows });
+        }
         observe(RebuildProgress { phase: Phase::Comparing, done, total: tables.len() as u64 });
     }
     Ok(Some(compared))
 }
 
-impl Compared {
-    fn note(&mut self, table: &str, old: &Checksum, new: &Checksum) {
-        self.rows.push((table.to_owned(), new.rows));
-        if old != new {
-            self.differences.push(Difference { table: table.to_owned(), live_rows: old.rows, new_rows: new.rows });
-        }
-    }
-}
-
+/// The checksum of those rows of a table for which a condition on `t` holds, in which `$1` is `keys`.
+///
 /// Not checked when it is compiled: the tables are those of the catalog.
-async fn checksum(connection: &mut PgConnection, schema: &str, table: &str, parked: &[String]) -> sqlx::Result<Checksum> {
-    let wanted = if parked.is_empty() { "TRUE".to_owned() } else { format!("{} <> ALL ($1)", relational::park_key_of(table)) };
+pub(super) async fn checksum(
+    connection: &mut PgConnection,
+    schema: &str,
+    table: &str,
+    wanted: &str,
+    keys: &[String],
+) -> sqlx::Result<Checksum> {
     let statement = format!(
-        "SELECT count(*), COALESCE(sum(hashtextextended(t::text, 0)), 0)::text FROM {schema}.{table} t WHERE {wanted} AND $1 IS NOT NULL"
+        "SELECT count(*), COALESCE(sum(hashtextextended(t::text, 0)), 0)::text FROM {schema}.{table} t
+         WHERE ({wanted}) AND $1::text[] IS NOT NULL"
     );
-    let row = sqlx::query(&statement).bind(parked).fetch_one(connection).await?;
+    let row = sqlx::query(&statement).bind(keys).fetch_one(connection).await?;
     Ok(Checksum { rows: row.try_get(0)?, sum: row.try_get(1)? })
 }

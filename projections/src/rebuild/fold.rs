@@ -10,12 +10,12 @@ use super::shadow::Shadow;
 use super::writer::{Piece, Writer};
 use crate::feed::Delivery;
 use crate::feed::log::LogStream;
-use crate::park::Parked;
+use crate::park::{self, Parked};
 use crate::projector::ApplyError;
 use crate::relational::audit_log::AuditRecord;
 use crate::relational::channel_members::ChannelMemberRecord;
 use crate::relational::messages::{self, Effects, Mention, MessageRecord, Month};
-use crate::relational::{CopyBuffer, Count, Model, Rows, Seen};
+use crate::relational::{self, CopyBuffer, Count, Model, Rows, Seen};
 use crate::runner::chain;
 
 /// Memory for the messages of one generation.
@@ -49,6 +49,8 @@ struct Folder {
     /// The older generation of messages.
     older: Rows<MessageRecord>,
     audit_log: CopyBuffer,
+    /// What is left out.
+    skipped: BTreeSet<i64>,
     folded: Folded,
 }
 
@@ -73,7 +75,8 @@ async fn fold_into(
     writer: &Writer,
     observe: &(dyn Fn(RebuildProgress) + Send + Sync),
 ) -> Result<Folded, RebuildError> {
-    let mut folder = Folder { generation_rows_max: (kept_messages / 2).max(1), ..Folder::default() };
+    let skipped = park::skipped(&mut shadow.connection, relational::NAME).await?;
+    let mut folder = Folder { generation_rows_max: (kept_messages / 2).max(1), skipped, ..Folder::default() };
     let mut log = LogStream::open(shadow.pool.clone(), 0, target);
     while let Some(events) = log.next().await {
         let events = events?;
@@ -91,6 +94,9 @@ async fn fold_into(
 
 impl Folder {
     fn fold(&mut self, event: &Delivery) -> Result<(), RebuildError> {
+        if self.skipped.contains(&event.position) {
+            return Ok(());
+        }
         if self.folded.parked.has(&event.park_key) {
             self.folded.parked.follows(event);
             return Ok(());

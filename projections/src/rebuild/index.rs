@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use sqlx::{Executor, PgConnection, query_as};
 
 use super::report::{Phase, RebuildError, RebuildProgress};
-use super::shadow::{LIVE, NEXT, Shadow};
+use super::shadow::{LIVE, Shadow};
 
 /// Connections that build at the same time.
 const CONNECTIONS: usize = 2;
@@ -46,11 +46,12 @@ struct Job {
 /// Builds them all.
 pub(super) async fn build(shadow: &mut Shadow, observe: &(dyn Fn(RebuildProgress) + Send + Sync)) -> Result<(), RebuildError> {
     let indexes = indexes(&mut shadow.connection).await?;
-    let leaves = leaves(&mut shadow.connection).await?;
+    let schema = shadow.schema.clone();
+    let leaves = leaves(&mut shadow.connection, &schema).await?;
     for index in indexes.iter().filter(|index| index.partitioned) {
-        shadow.connection.execute(index.on_parent().as_str()).await?;
+        shadow.connection.execute(index.on_parent(&schema).as_str()).await?;
     }
-    let mut jobs = jobs(&indexes, &leaves);
+    let mut jobs = jobs(&indexes, &leaves, &schema);
     // The largest first, so that the connections end at about the same time.
     jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes));
     let (taken, done) = (AtomicUsize::new(0), AtomicU64::new(0));
@@ -61,7 +62,7 @@ pub(super) async fn build(shadow: &mut Shadow, observe: &(dyn Fn(RebuildProgress
     try_join_all(connections.into_iter().map(|connection| work(connection, &jobs, &taken, &done, observe))).await?;
     for index in indexes.iter().filter(|index| index.partitioned) {
         for leaf in leaves.iter().filter(|leaf| leaf.table == index.table) {
-            shadow.connection.execute(index.attach(leaf).as_str()).await?;
+            shadow.connection.execute(index.attach(leaf, &schema).as_str()).await?;
         }
     }
     Ok(())
@@ -83,37 +84,37 @@ async fn work(
     Ok(())
 }
 
-fn jobs(indexes: &[Index], leaves: &[Leaf]) -> Vec<Job> {
+fn jobs(indexes: &[Index], leaves: &[Leaf], schema: &str) -> Vec<Job> {
     let of_leaf = |leaf: &Leaf| {
         let here = indexes.iter().filter(|index| index.table == leaf.table);
-        here.map(|index| Job { statement: index.on_leaf(leaf), bytes: leaf.bytes * index.weight() }).collect::<Vec<_>>()
+        here.map(|index| Job { statement: index.on_leaf(leaf, schema), bytes: leaf.bytes * index.weight() }).collect::<Vec<_>>()
     };
     leaves.iter().flat_map(of_leaf).collect()
 }
 
 impl Index {
     /// On the partitioned table alone: it becomes valid when every partition's is attached.
-    fn on_parent(&self) -> String {
+    fn on_parent(&self, schema: &str) -> String {
         match &self.constraint {
-            Some(constraint) => format!("ALTER TABLE ONLY {NEXT}.{} ADD CONSTRAINT {} {constraint}", self.table, self.name),
-            None => self.definition.replace(&format!(" {LIVE}.{} ", self.table), &format!(" {NEXT}.{} ", self.table)),
+            Some(constraint) => format!("ALTER TABLE ONLY {schema}.{} ADD CONSTRAINT {} {constraint}", self.table, self.name),
+            None => self.definition.replace(&format!(" {LIVE}.{} ", self.table), &format!(" {schema}.{} ", self.table)),
         }
     }
 
-    fn on_leaf(&self, leaf: &Leaf) -> String {
+    fn on_leaf(&self, leaf: &Leaf, schema: &str) -> String {
         let (name, table) = (self.name_on(leaf), &leaf.name);
         match &self.constraint {
-            Some(constraint) => format!("ALTER TABLE {NEXT}.{table} ADD CONSTRAINT {name} {constraint}"),
+            Some(constraint) => format!("ALTER TABLE {schema}.{table} ADD CONSTRAINT {name} {constraint}"),
             None => {
                 let (head, tail) = self.definition.split_once(" USING ").unwrap_or((&self.definition, ""));
                 let unique = if head.starts_with("CREATE UNIQUE ") { "UNIQUE " } else { "" };
-                format!("CREATE {unique}INDEX {name} ON {NEXT}.{table} USING {tail}")
+                format!("CREATE {unique}INDEX {name} ON {schema}.{table} USING {tail}")
             }
         }
     }
 
-    fn attach(&self, leaf: &Leaf) -> String {
-        format!("ALTER INDEX {NEXT}.{} ATTACH PARTITION {NEXT}.{}", self.name, self.name_on(leaf))
+    fn attach(&self, leaf: &Leaf, schema: &str) -> String {
+        format!("ALTER INDEX {schema}.{} ATTACH PARTITION {schema}.{}", self.name, self.name_on(leaf))
     }
 
     /// `idx_messages_user` is `idx_messages_2024_01_user` on the partition `messages_2024_01`.
@@ -144,7 +145,7 @@ async fn indexes(connection: &mut PgConnection) -> sqlx::Result<Vec<Index>> {
     .await
 }
 
-async fn leaves(connection: &mut PgConnection) -> sqlx::Result<Vec<Leaf>> {
+async fn leaves(connection: &mut PgConnection, schema: &str) -> sqlx::Result<Vec<Leaf>> {
     query_as!(
         Leaf,
         r#"SELECT COALESCE(p.relname, t.relname)::text AS "table!", t.relname::text AS "name!", pg_relation_size(t.oid) AS "bytes!"
@@ -152,7 +153,7 @@ async fn leaves(connection: &mut PgConnection) -> sqlx::Result<Vec<Leaf>> {
            LEFT JOIN pg_inherits h ON h.inhrelid = t.oid
            LEFT JOIN pg_class p ON p.oid = h.inhparent
            WHERE t.relnamespace = $1::text::regnamespace AND t.relkind = 'r'"#,
-        NEXT
+        schema
     )
     .fetch_all(connection)
     .await
@@ -176,9 +177,15 @@ mod tests {
     fn a_partition_gets_its_own_index_under_its_own_name() {
         let leaf = Leaf { table: "messages".into(), name: "messages_2024_01".into(), bytes: 1 };
         let index = index(None);
-        assert_eq!(index.on_parent(), "CREATE INDEX idx_messages_user ON ONLY read_next.messages USING btree (user_id)");
-        assert_eq!(index.on_leaf(&leaf), "CREATE INDEX idx_messages_2024_01_user ON read_next.messages_2024_01 USING btree (user_id)");
-        assert_eq!(index.attach(&leaf), "ALTER INDEX read_next.idx_messages_user ATTACH PARTITION read_next.idx_messages_2024_01_user");
+        assert_eq!(index.on_parent("read_next"), "CREATE INDEX idx_messages_user ON ONLY read_next.messages USING btree (user_id)");
+        assert_eq!(
+            index.on_leaf(&leaf, "read_next"),
+            "CREATE INDEX idx_messages_2024_01_user ON read_next.messages_2024_01 USING btree (user_id)"
+        );
+        assert_eq!(
+            index.attach(&leaf, "read_next"),
+            "ALTER INDEX read_next.idx_messages_user ATTACH PARTITION read_next.idx_messages_2024_01_user"
+        );
     }
 
     #[test]
@@ -186,7 +193,7 @@ mod tests {
         let leaf = Leaf { table: "messages".into(), name: "messages_2024_01".into(), bytes: 1 };
         let index = index(Some("PRIMARY KEY (message_id, created_at)"));
         assert_eq!(
-            index.on_leaf(&leaf),
+            index.on_leaf(&leaf, "read_next"),
             "ALTER TABLE read_next.messages_2024_01 ADD CONSTRAINT idx_messages_2024_01_user PRIMARY KEY (message_id, created_at)"
         );
     }

@@ -3,18 +3,26 @@
 //! 1. Fold ([`fold`]): events become rows in memory, and rows go into schema `read_next` by `COPY` ([`writer`]), which has no index yet.
 //! 2. Index ([`index`]): whatever indexes and constraints the live tables have.
 //! 3. Catch up ([`catch_up`]): what came too late for its row, and what was appended meanwhile, by what the live projector applies with.
-//! 4. Compare ([`compare`]): counts and checksums of both models at the same position, while the live one goes on.
+//! 4. Compare ([`compare`]): counts and checksums of both models at the same position, while the live one goes on; what differs is shown
+//!    row by row ([`differences`]).
 //! 5. Switch ([`switch`]): behind a barrier that no event can slip past, two renames.
 //!
-//! Readers never see a model that is half built, and the live projector is held up for a few milliseconds only.
+//! Readers never see a model that is half built, and the live projector is held up for a few milliseconds only. One is built at a time, over
+//! all nodes ([`turn`]); what was asked for, and how far it is, stands in a table that all nodes see ([`runs`]). [`repair`] does the same
+//! with one workspace's rows, in place; [`view`] builds a model as of a moment, to look at.
 
 mod catch_up;
 mod compare;
+mod differences;
 mod fold;
 mod index;
+mod repair;
 mod report;
+pub mod runs;
 mod shadow;
 mod switch;
+mod turn;
+mod view;
 mod writer;
 
 use std::time::{Duration, Instant};
@@ -26,9 +34,14 @@ use crate::search::elasticsearch;
 use crate::stores::Stores;
 use crate::{cache, park, projector, relational, states};
 use catch_up::CatchUp;
+pub(crate) use differences::made_by;
 use fold::Folded;
-pub use report::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
+pub use repair::repair;
+pub use report::{Difference, DifferingColumn, DifferingRow, MadeBy, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
+pub use runs::ReplayRun;
 use shadow::Shadow;
+pub use turn::Turn;
+pub use view::{NewView, View, build_view, drop_view, position_at, views};
 
 /// How far the live model may be behind the log to be compared with. Beyond that, the new one does not wait for it.
 const LIVE_LAG_MAX: i64 = 100_000;
@@ -36,7 +49,14 @@ const LIVE_LAG_MAX: i64 = 100_000;
 /// Whether there is a projection of that name that can be built anew here.
 #[must_use]
 pub fn can_be_replayed(stores: &Stores, projection: &str) -> bool {
-    [relational::NAME, cache::NAME].contains(&projection) || (projection == elasticsearch::NAME && stores.elastic.is_some())
+    replayable(stores).contains(&projection)
+}
+
+/// The projections that can be built anew here, each before those that follow it.
+#[must_use]
+pub fn replayable(stores: &Stores) -> Vec<&'static str> {
+    let search = stores.elastic.is_some().then_some(elasticsearch::NAME);
+    [relational::NAME, cache::NAME].into_iter().chain(search).collect()
 }
 
 /// Builds a projection anew and switches to it. `observe` is told how far it is, often; it must not block.
@@ -50,37 +70,114 @@ pub async fn rebuild(
     options: RebuildOptions,
     observe: impl Fn(RebuildProgress) + Send + Sync,
 ) -> Result<RebuildReport, RebuildError> {
-    if projection == cache::NAME {
-        return cache::replay(stores, observe).await;
+    rebuild_in(Turn::take(&stores.pool, projection).await?, stores, options, observe).await
+}
+
+/// The same, by whoever has the turn.
+///
+/// # Errors
+/// The database fails, the projection is of a newer release, or the new model differs from the live one: then the live one stays.
+pub async fn rebuild_in(
+    mut turn: Turn,
+    stores: &Stores,
+    options: RebuildOptions,
+    observe: impl Fn(RebuildProgress) + Send + Sync,
+) -> Result<RebuildReport, RebuildError> {
+    let (projection, ours) = (turn.projection, stores.version(turn.projection));
+    refuse_newer(&mut turn, stores, projection).await?;
+    if turn.projection == cache::NAME {
+        return cache::replay(turn, stores, options, &observe).await;
     }
-    if projection == elasticsearch::NAME {
-        return elasticsearch::rebuild(stores, options, &observe).await;
+    if turn.projection == elasticsearch::NAME {
+        return elasticsearch::rebuild(turn, stores, options, &observe).await;
     }
-    if projection != relational::NAME {
-        return Err(RebuildError::Unknown(projection.into()));
-    }
-    let mut shadow = Shadow::open(&stores.pool).await?;
-    let mut rebuild = Rebuild { options, observe: &observe, phases: Vec::new(), began: Instant::now() };
-    let report = rebuild.run(&mut shadow).await;
-    match &report {
+    let shadow = Shadow::open(&stores.pool, turn, shadow::NEXT).await?;
+    let mut rebuild = Rebuild { options, version: ours, observe: &observe, phases: Vec::new(), began: Instant::now() };
+    let report = rebuild.run(shadow).await?;
+    if report.switched {
         // The cache follows the read tables, and these are others.
-        Ok(_) => drop(cache::begin_generation(&stores.pool).await?),
-        Err(_) => shadow.discard().await,
+        cache::begin_generation(&stores.pool).await?;
     }
-    shadow.close().await;
-    report
+    Ok(report)
+}
+
+/// A newer release's model is not this one's to change.
+async fn refuse_newer(turn: &mut Turn, stores: &Stores, projection: &str) -> Result<(), RebuildError> {
+    let ours = stores.version(projection);
+    let stored = checkpoint::read(&mut turn.connection, projection).await?.map_or(ours, |live| live.version);
+    if stored > ours { Err(RebuildError::Newer { projection: projection.into(), stored, ours }) } else { Ok(()) }
+}
+
+/// Removes what a rebuild of that projection has left whose process died. Answers no where one is under way.
+///
+/// # Errors
+/// A store cannot be used.
+pub async fn tidy(stores: &Stores, projection: &str) -> Result<bool, RebuildError> {
+    let mut turn = match Turn::take(&stores.pool, projection).await {
+        Ok(turn) => turn,
+        Err(RebuildError::UnderWay(_)) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if turn.projection == relational::NAME {
+        shadow::clear(&mut turn.connection).await?;
+        view::clear(&mut turn.connection).await?;
+    }
+    if turn.projection == elasticsearch::NAME
+        && let Some(elastic) = &stores.elastic
+    {
+        elasticsearch::tidy(elastic, &mut turn.connection).await;
+    }
+    turn.give_back().await;
+    Ok(true)
 }
 
 /// A rebuild under way.
 struct Rebuild<'a> {
     options: RebuildOptions,
+    /// The version of the projection that is built.
+    version: i32,
     observe: &'a (dyn Fn(RebuildProgress) + Send + Sync),
     phases: Vec<(Phase, Duration)>,
     began: Instant,
 }
 
 impl Rebuild<'_> {
-    async fn run(&mut self, shadow: &mut Shadow) -> Result<RebuildReport, RebuildError> {
+    /// Until it is built and proved, it can be cancelled; then it switches, which takes a moment.
+    async fn run(&mut self, mut shadow: Shadow) -> Result<RebuildReport, RebuildError> {
+        let cancel = self.options.cancel.clone();
+        let prepared = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(RebuildError::Cancelled),
+            prepared = self.prepare(&mut shadow) => prepared,
+        };
+        let (mut next, compared) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                shadow.discard().await;
+                return Err(error);
+            }
+        };
+        if self.options.dry_run {
+            let position = next.position();
+            shadow.discard().await;
+            return Ok(self.report(position, compared, None));
+        }
+        self.enter(Phase::Switching);
+        let held_up = match switch::switch(&mut shadow, &mut next).await {
+            Ok(held_up) => held_up,
+            Err(error) => {
+                shadow.discard().await;
+                return Err(error);
+            }
+        };
+        self.tell(Phase::Switching, 1, 1);
+        self.enter(Phase::Dropping);
+        shadow.drop_old().await;
+        shadow.close().await;
+        Ok(self.report(next.position(), compared, Some(held_up)))
+    }
+
+    async fn prepare(&mut self, shadow: &mut Shadow) -> Result<(CatchUp, Option<compare::Compared>), RebuildError> {
         let target = target(shadow).await?;
         let mut next = match self.build(shadow, target).await {
             Err(RebuildError::Database(error)) if projector::is_poison(&error) => {
@@ -89,37 +186,37 @@ impl Rebuild<'_> {
             }
             outcome => outcome?,
         };
-        let compared = self.compare(shadow, &mut next).await?;
+        let compared = if self.options.skip_comparing { None } else { self.compare(shadow, &mut next).await? };
         self.enter(Phase::CatchingUp);
         next.approach_live(shadow, self.observe).await?;
-        self.enter(Phase::Switching);
-        self.tell(Phase::Switching, 0, 1);
-        let held_up = switch::switch(shadow, &mut next).await?;
-        self.tell(Phase::Switching, 1, 1);
-        self.enter(Phase::Dropping);
-        shadow.drop_old().await;
-        Ok(RebuildReport {
-            events: fold::count(next.position()),
-            position: next.position(),
+        Ok((next, compared))
+    }
+
+    fn report(&mut self, position: i64, compared: Option<compare::Compared>, held_up: Option<Duration>) -> RebuildReport {
+        RebuildReport {
+            events: fold::count(position),
+            position,
             compared_at: compared.as_ref().map(|c| c.position),
             rows: compared.as_ref().map(|c| c.rows.clone()).unwrap_or_default(),
             differences: compared.map(|c| c.differences).unwrap_or_default(),
-            held_up,
+            switched: held_up.is_some(),
+            held_up: held_up.unwrap_or_default(),
             elapsed: self.began.elapsed(),
             phases: self.finish(),
-        })
+        }
     }
 
     /// Everything up to `target`, by folding and copying.
     async fn build(&mut self, shadow: &mut Shadow, target: i64) -> Result<CatchUp, RebuildError> {
         self.enter(Phase::Folding);
+        self.tell(Phase::Folding, 0, fold::count(target));
         shadow.create_tables().await?;
         let folded = fold::fold(shadow, target, self.options.kept_messages, self.observe).await?;
         self.enter(Phase::Indexing);
         index::build(shadow, self.observe).await?;
         self.enter(Phase::CatchingUp);
         let Folded { late, parked } = folded;
-        let next = CatchUp::begin(shadow, target, &parked).await?;
+        let next = CatchUp::begin(shadow, target, &parked, self.version).await?;
         next.apply_late(shadow, &late, self.observe).await?;
         shadow.analyze().await?;
         Ok(next)
@@ -130,7 +227,7 @@ impl Rebuild<'_> {
         shadow.create_tables().await?;
         index::build(shadow, self.observe).await?;
         self.enter(Phase::CatchingUp);
-        let mut next = CatchUp::begin(shadow, 0, &park::Parked::default()).await?;
+        let mut next = CatchUp::begin(shadow, 0, &park::Parked::default(), self.version).await?;
         next.approach_live(shadow, self.observe).await?;
         shadow.analyze().await?;
         Ok(next)
@@ -141,7 +238,8 @@ impl Rebuild<'_> {
         self.enter(Phase::Comparing);
         let compared = compare::compare(shadow, next, self.observe).await?;
         match compared {
-            Some(compared) if !compared.differences.is_empty() && !self.options.accept_differences => {
+            // A dry run tells what it found, whatever that is.
+            Some(compared) if !compared.differences.is_empty() && !self.options.accept_differences && !self.options.dry_run => {
                 Err(RebuildError::Differs { position: compared.position, differences: compared.differences })
             }
             compared => Ok(compared),
@@ -149,16 +247,20 @@ impl Rebuild<'_> {
     }
 
     fn enter(&mut self, phase: Phase) {
+        self.end_phase();
+        self.phases.push((phase, Duration::ZERO));
+        self.tell(phase, 0, 1);
+    }
+
+    fn end_phase(&mut self) {
         let spent = self.phases.iter().map(|(_, took)| *took).sum::<Duration>();
         if let Some((_, took)) = self.phases.last_mut() {
             *took += self.began.elapsed().saturating_sub(spent);
         }
-        self.phases.push((phase, Duration::ZERO));
     }
 
     fn finish(&mut self) -> Vec<(Phase, Duration)> {
-        self.enter(Phase::Switching);
-        self.phases.pop();
+        self.end_phase();
         std::mem::take(&mut self.phases)
     }
 

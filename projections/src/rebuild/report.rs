@@ -3,15 +3,26 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
+
 use crate::batch::BatchError;
 use crate::feed::log::LogError;
 use crate::projector::ApplyError;
 
 /// How a rebuild is to go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RebuildOptions {
     /// Switch even where the new model differs from the live one.
     pub accept_differences: bool,
+    /// Stop before the switch, and leave nothing behind.
+    pub dry_run: bool,
+    /// Do not compare: a newer version of a projection is not to be the same.
+    pub skip_comparing: bool,
+    /// Stops it, up to the switch, and leaves nothing behind.
+    pub cancel: CancellationToken,
     /// How many messages are kept in memory while folding. An event about an earlier one is applied once the indexes are there.
     pub kept_messages: usize,
 }
@@ -21,7 +32,13 @@ const KEPT_MESSAGES: usize = 80_000;
 
 impl Default for RebuildOptions {
     fn default() -> Self {
-        Self { accept_differences: false, kept_messages: KEPT_MESSAGES }
+        Self {
+            accept_differences: false,
+            dry_run: false,
+            skip_comparing: false,
+            cancel: CancellationToken::new(),
+            kept_messages: KEPT_MESSAGES,
+        }
     }
 }
 
@@ -64,8 +81,10 @@ pub struct RebuildReport {
     pub compared_at: Option<i64>,
     /// How many rows each table had when the two models were compared.
     pub rows: Vec<(String, i64)>,
-    /// Where the new model differs from the old one: empty unless differences were accepted.
+    /// Where the new model differs from the old one: empty unless differences were accepted, or nothing was to be switched.
     pub differences: Vec<Difference>,
+    /// Whether it was switched to: not in a dry run.
+    pub switched: bool,
     /// How long the live projector was held up by the switch.
     pub held_up: Duration,
     /// How long it took.
@@ -75,14 +94,60 @@ pub struct RebuildReport {
 }
 
 /// A table that is not the same in both models at the same position.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Difference {
-    /// The table.
+    /// The table, the index, or the family of keys.
     pub table: String,
     /// Its rows in the live model.
     pub live_rows: i64,
     /// Its rows in the new one.
     pub new_rows: i64,
+    /// The first rows that are not the same, in order of their keys.
+    pub rows: Vec<DifferingRow>,
+}
+
+/// A row that is not the same in both models.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DifferingRow {
+    /// Its primary key.
+    pub key: String,
+    /// Whether the live model has it.
+    pub in_live: bool,
+    /// Whether the new model has it.
+    pub in_new: bool,
+    /// The columns that are not the same; all, where only one model has the row.
+    pub columns: Vec<DifferingColumn>,
+    /// The latest events of what the row is about.
+    pub events: Vec<MadeBy>,
+}
+
+/// A column that is not the same in both models.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DifferingColumn {
+    /// Its name.
+    pub column: String,
+    /// What the live model has.
+    #[schema(value_type = Option<Object>)]
+    pub live: Option<Value>,
+    /// What the new model has.
+    #[schema(value_type = Option<Object>)]
+    pub new: Option<Value>,
+}
+
+/// An event that a row came of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MadeBy {
+    /// Its position.
+    pub position: i64,
+    /// Its name.
+    pub event_type: String,
+}
+
+impl Difference {
+    /// Of counts alone.
+    pub(crate) fn of_counts(table: &str, live_rows: i64, new_rows: i64) -> Self {
+        Self { table: table.into(), live_rows, new_rows, rows: Vec::new() }
+    }
 }
 
 /// A rebuild that did not switch. The live model is as it was.
@@ -102,6 +167,32 @@ pub enum RebuildError {
         /// Where they differ.
         differences: Vec<Difference>,
     },
+    /// It was cancelled.
+    #[error("it was cancelled: nothing was switched, and nothing is left behind")]
+    Cancelled,
+    /// The live model is of a newer release.
+    #[error(
+        "the live model of {projection} is of version {stored}, and this release knows version {ours}: replay it with the newer release"
+    )]
+    Newer {
+        /// The projection.
+        projection: String,
+        /// The live model's version.
+        stored: i32,
+        /// This release's.
+        ours: i32,
+    },
+    /// A view of a position that the log has not reached.
+    #[error("the log ends at position {head}, before {position}")]
+    Beyond {
+        /// What was asked for.
+        position: i64,
+        /// Where the log ends.
+        head: i64,
+    },
+    /// There is a view of that name.
+    #[error("there is a view of the name {0:?} already: choose another name, or drop it first")]
+    ViewThere(String),
     /// The log cannot be read.
     #[error("the log cannot be read")]
     Log(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -147,7 +238,7 @@ impl Phase {
             Self::CatchingUp => "catching up",
             Self::Comparing => "comparing",
             Self::Switching => "switching",
-            Self::Dropping => "dropping the old tables",
+            Self::Dropping => "dropping",
         }
     }
 }

@@ -6,6 +6,7 @@ use sqlx::{Connection, Executor, PgConnection, PgPool, query, query_scalar};
 use tracing::warn;
 
 use super::report::RebuildError;
+use super::turn::Turn;
 use crate::{checkpoint, relational};
 
 /// The schema that is read from.
@@ -14,6 +15,9 @@ pub(super) const LIVE: &str = "read";
 pub(super) const NEXT: &str = "read_next";
 /// What the live schema is called from the switch until it is dropped.
 pub(super) const OLD: &str = "read_old";
+
+/// What its connections are called, so that what is left of a rebuild can be cut off.
+const APPLICATION: &str = "backscroll rebuild";
 
 /// Memory for building one index, for each connection that builds one.
 const INDEX_MEMORY: &str = "256MB";
@@ -24,35 +28,39 @@ const DROP_LOCK_TIMEOUT: &str = "2s";
 /// How many times to wait for them. Then the old tables stay until the next rebuild.
 const DROP_TRIES_MAX: u32 = 15;
 
+/// How long to wait until a connection that is cut off has ended.
+const CUT_OFF_MILLISECONDS: i64 = 5_000;
+
 /// The schema under construction. Whoever has it is the only one to rebuild.
 pub(super) struct Shadow {
     pub(super) pool: PgPool,
     /// It holds the lock, and its statements mean the tables under construction.
     pub(super) connection: PgConnection,
+    /// The schema: [`NEXT`], or a view's.
+    pub(super) schema: String,
 }
 
 impl Shadow {
-    /// Takes the lock.
-    pub(super) async fn open(pool: &PgPool) -> Result<Self, RebuildError> {
-        let mut connection = connect(pool).await?;
-        if !checkpoint::try_rebuild(&mut connection, relational::NAME).await? {
-            return Err(RebuildError::UnderWay(relational::NAME.into()));
+    /// The schema of that name, filled by whoever has the turn.
+    pub(super) async fn open(pool: &PgPool, turn: Turn, schema: &str) -> Result<Self, RebuildError> {
+        let mut connection = turn.connection;
+        for (setting, value) in settings(schema).into_iter().chain([("application_name", APPLICATION.to_owned())]) {
+            query_scalar!("SELECT set_config($1, $2, FALSE)", setting, value).fetch_one(&mut connection).await?;
         }
-        Ok(Self { pool: pool.clone(), connection })
+        Ok(Self { pool: pool.clone(), connection, schema: schema.into() })
     }
 
     /// One more connection whose statements mean the tables under construction.
     pub(super) async fn connect(&self) -> sqlx::Result<PgConnection> {
-        connect(&self.pool).await
+        let options = crate::connect_options(self.pool.connect_options().as_ref().clone());
+        PgConnection::connect_with(&options.application_name(APPLICATION).options(settings(&self.schema))).await
     }
 
     /// The live schema's tables, empty, without indexes, and without months.
     pub(super) async fn create_tables(&mut self) -> sqlx::Result<()> {
-        for schema in [NEXT, OLD] {
-            self.connection.execute(format!("DROP SCHEMA IF EXISTS {schema} CASCADE").as_str()).await?;
-        }
-        self.forget_checkpoint().await?;
-        self.connection.execute(format!("CREATE SCHEMA {NEXT}").as_str()).await?;
+        clear(&mut self.connection).await?;
+        self.connection.execute(format!("DROP SCHEMA IF EXISTS {} CASCADE", self.schema).as_str()).await?;
+        self.connection.execute(format!("CREATE SCHEMA {}", self.schema).as_str()).await?;
         for statement in self.tables_as_live().await? {
             self.connection.execute(statement.as_str()).await?;
         }
@@ -61,12 +69,7 @@ impl Shadow {
 
     /// Names of the tables, without partitions.
     pub(super) async fn tables(&mut self) -> sqlx::Result<Vec<String>> {
-        let found = query_scalar!(
-            r#"SELECT relname::text AS "name!" FROM pg_class
-               WHERE relnamespace = $1::text::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"#,
-            LIVE
-        );
-        found.fetch_all(&mut self.connection).await
+        tables(&mut self.connection).await
     }
 
     /// So that the first queries after the switch have good plans. What no index is on may wait for Postgres to come round by itself,
@@ -86,7 +89,7 @@ impl Shadow {
                WHERE t.relnamespace = $1::text::regnamespace AND t.relkind IN ('r', 'p') AND NOT t.relispartition
                  AND EXISTS (SELECT FROM pg_index x WHERE x.indrelid = t.oid AND a.attnum = ANY (x.indkey))
                GROUP BY t.oid"#,
-            NEXT
+            self.schema
         );
         found.fetch_all(&mut self.connection).await
     }
@@ -114,25 +117,30 @@ impl Shadow {
         tx.commit().await
     }
 
-    /// Leaves nothing behind of a rebuild that failed.
-    pub(super) async fn discard(&mut self) {
-        let dropped = self.connection.execute(format!("DROP SCHEMA IF EXISTS {NEXT} CASCADE").as_str()).await.map(drop);
-        let forgotten = self.forget_checkpoint().await;
-        if let Err(error) = dropped.and(forgotten) {
-            // The next rebuild drops it.
-            warn!(%error, schema = NEXT, "a failed rebuild could not be cleared away");
-        }
-    }
-
     /// Lets the next one begin.
     pub(super) async fn close(mut self) {
         checkpoint::end_rebuilding(&mut self.connection, relational::NAME).await;
     }
 
-    async fn forget_checkpoint(&mut self) -> sqlx::Result<()> {
-        query!("DELETE FROM parked_keys WHERE projection = $1", relational::NEXT_NAME).execute(&mut self.connection).await?;
-        query!("DELETE FROM projection_checkpoints WHERE projection = $1", relational::NEXT_NAME).execute(&mut self.connection).await?;
-        Ok(())
+    /// Leaves nothing behind of a rebuild that failed or was cancelled: whatever is still at work is cut off, and its tables are dropped.
+    pub(super) async fn discard(self) {
+        let (pool, schema) = (self.pool.clone(), self.schema.clone());
+        if let Err(error) = self.cut_off().await.and(discard_leftovers(&pool, &schema).await) {
+            // The next rebuild drops it, and so does whoever tidies up behind it.
+            warn!(%error, schema, "a rebuild that did not end well could not be cleared away");
+        }
+    }
+
+    /// Ends the connections of this rebuild, in whatever they are. Nobody else has any meanwhile: this one still has the lock.
+    async fn cut_off(self) -> sqlx::Result<()> {
+        let mut connection = self.pool.acquire().await?;
+        let ended = query_scalar!(
+            r#"SELECT count(pg_terminate_backend(pid, $2)) AS "ended!" FROM pg_stat_activity
+               WHERE datname = current_database() AND application_name = $1 AND pid <> pg_backend_pid()"#,
+            APPLICATION,
+            CUT_OFF_MILLISECONDS
+        );
+        ended.fetch_one(&mut *connection).await.map(drop)
     }
 
     async fn tables_as_live(&mut self) -> sqlx::Result<Vec<String>> {
@@ -142,21 +150,56 @@ impl Shadow {
                FROM pg_class
                WHERE relnamespace = $1::text::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition"#,
             LIVE,
-            NEXT
+            self.schema
         );
         found.fetch_all(&mut self.connection).await
     }
 }
 
-async fn connect(pool: &PgPool) -> sqlx::Result<PgConnection> {
-    let options = crate::connect_options(pool.connect_options().as_ref().clone()).application_name("backscroll rebuild").options([
-        ("search_path", "read_next,public"),
+/// Names of the live tables, without partitions.
+pub(super) async fn tables(connection: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    let found = query_scalar!(
+        r#"SELECT relname::text AS "name!" FROM pg_class
+           WHERE relnamespace = $1::text::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"#,
+        LIVE
+    );
+    found.fetch_all(connection).await
+}
+
+/// Removes what a rebuild has left that did not end well, where no other one is under way: that one removes it itself.
+async fn discard_leftovers(pool: &PgPool, schema: &str) -> sqlx::Result<()> {
+    let mut turn = match Turn::take(pool, relational::NAME).await {
+        Ok(turn) => turn,
+        Err(RebuildError::Database(error)) => return Err(error),
+        Err(_) => return Ok(()),
+    };
+    clear(&mut turn.connection).await?;
+    turn.connection.execute(format!("DROP SCHEMA IF EXISTS {schema} CASCADE").as_str()).await?;
+    turn.give_back().await;
+    Ok(())
+}
+
+/// Removes whatever a rebuild leaves that was cut off. The caller has the turn.
+pub(super) async fn clear(connection: &mut PgConnection) -> sqlx::Result<()> {
+    for schema in [NEXT, OLD] {
+        connection.execute(format!("DROP SCHEMA IF EXISTS {schema} CASCADE").as_str()).await?;
+    }
+    query!("DELETE FROM parked_keys WHERE projection = $1", relational::NEXT_NAME).execute(&mut *connection).await?;
+    query!("DELETE FROM projection_checkpoints WHERE projection = $1", relational::NEXT_NAME).execute(connection).await?;
+    Ok(())
+}
+
+/// What is special about its connections.
+fn settings(schema: &str) -> [(&'static str, String); 5] {
+    [
+        ("search_path", format!("{schema},public")),
         // What a crash would lose here, a rebuild would throw away anyway. The switch itself waits for the disk.
-        ("synchronous_commit", "off"),
-        ("maintenance_work_mem", INDEX_MEMORY),
-        ("statement_timeout", "0"),
-    ]);
-    PgConnection::connect_with(&options).await
+        ("synchronous_commit", "off".into()),
+        ("maintenance_work_mem", INDEX_MEMORY.into()),
+        ("statement_timeout", "0".into()),
+        // A process that dies in the middle of a long statement must not hold the lock until that ends.
+        ("client_connection_check_interval", "1s".into()),
+    ]
 }
 
 /// How long to pause between two looks at something that others move.

@@ -51,10 +51,13 @@ async fn try_switch(connection: &mut PgConnection, shadow: &mut Shadow, next: &m
 /// The checkpoint and what is parked become the new model's. The holder goes on, and reads again what it remembers.
 async fn take_over(barrier: &mut PgConnection, position: i64) -> sqlx::Result<()> {
     query!(
-        "INSERT INTO projection_checkpoints AS c (projection, position) VALUES ($1, $2)
-         ON CONFLICT (projection) DO UPDATE SET position = $2, generation = c.generation + 1, updated_at = now()",
+        "INSERT INTO projection_checkpoints AS c (projection, position, version)
+         SELECT $1, $2, version FROM projection_checkpoints WHERE projection = $3
+         ON CONFLICT (projection) DO UPDATE
+         SET position = $2, generation = c.generation + 1, version = excluded.version, updated_at = now()",
         relational::NAME,
-        position
+        position,
+        relational::NEXT_NAME
     )
     .execute(&mut *barrier)
     .await?;

@@ -16,7 +16,7 @@ mod seen;
 pub mod users;
 pub mod workspaces;
 
-use domain::{Event, Recorded};
+use domain::{AggregateType, Event, Recorded};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::PgConnection;
@@ -30,6 +30,9 @@ use crate::projector::{ApplyError, Projector};
 
 /// The projection's name.
 pub(crate) const NAME: &str = "relational";
+
+/// Its version: raise it where the same events make other rows than before. The live tables are then built anew.
+pub(crate) const VERSION: i32 = 1;
 
 /// The name under which a rebuild keeps the checkpoint, and what is parked, of the tables that it fills.
 pub(crate) const NEXT_NAME: &str = "relational.next";
@@ -70,6 +73,31 @@ pub(crate) async fn apply(tx: &mut PgConnection, events: &[&Recorded<Event>]) ->
         model.apply(event)?;
     }
     Ok(model.save(tx).await?)
+}
+
+/// Which stream a row of a table comes of.
+pub(crate) struct Origin {
+    /// What kind of thing.
+    pub(crate) aggregate: AggregateType,
+    /// The column that says which one.
+    pub(crate) id: &'static str,
+    /// The column whose value an event names that is about this row, where the stream is about others, too.
+    pub(crate) names: Option<&'static str>,
+}
+
+/// Which stream the rows of a table come of, where they come of one.
+pub(crate) fn origin_of(table: &str) -> Option<Origin> {
+    let of = |aggregate, id, names| Some(Origin { aggregate, id, names });
+    match table {
+        "users" => of(AggregateType::User, "user_id", None),
+        "workspaces" => of(AggregateType::Workspace, "workspace_id", None),
+        "workspace_members" => of(AggregateType::Workspace, "workspace_id", Some("user_id")),
+        "workspace_invitations" => of(AggregateType::Workspace, "workspace_id", Some("invitation_id")),
+        "channels" => of(AggregateType::Channel, "channel_id", None),
+        "channel_members" => of(AggregateType::Channel, "channel_id", Some("user_id")),
+        "messages" | "mentions" => of(AggregateType::Message, "message_id", None),
+        _ => None,
+    }
 }
 
 /// What a row of a table waits under when its key is parked, as an expression on `t`.

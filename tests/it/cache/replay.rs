@@ -21,7 +21,10 @@ async fn a_replay_begins_a_generation_and_proves_it_on_what_was_said_last() {
     let before = generation().await;
     let report = rebuild(&app.app().stores, CACHE, RebuildOptions::default(), |_| {}).await.expect("a cache that is right");
     assert!(generation().await > before && report.differences.is_empty(), "{report:?}");
-    assert_eq!(report.rows.iter().map(|(family, _)| family.as_str()).collect::<Vec<_>>(), ["recent_messages", "unread_counts"]);
+    assert_eq!(
+        report.rows.iter().map(|(family, _)| family.as_str()).collect::<Vec<_>>(),
+        ["recent_messages", "unread_counts", "channel_members"]
+    );
     assert!(report.rows.iter().all(|(_, compared)| *compared > 0), "{report:?}");
     assert_eq!(report.position, head);
     page_is_right(&app, workspace_id, channel, 51).await;
@@ -37,7 +40,7 @@ async fn the_cache_stands_in_the_list_of_projections_and_in_the_figures() {
     assert!(cache.position >= head && cache.parked.is_empty());
     team.operator.post("/v1/projections/cache/replays", serde_json::json!({})).await.expect(202);
     eventually("the replay is done", async || {
-        team.operator.get("/v1/projections/cache/replays/current").await.expect(200)["state"] == "done"
+        team.operator.get("/v1/projections/cache/replays/current").await.expect(200)["state"] == "switched"
     })
     .await;
     let figures = app.get("/metrics").await.expect(200).to_string();

@@ -1,10 +1,11 @@
 //! Indices built anew beside the live ones.
 
 use domain::MessageCommand;
-use projections::RebuildError;
+use projections::{DifferingRow, Phase, RebuildError, RebuildOptions, RebuildProgress};
 use reqwest::Method;
 use serde_json::json;
 use tests::elastic::expect;
+use tokio_util::sync::CancellationToken;
 
 use super::SearchHouse;
 use crate::projections::team_of_three;
@@ -72,10 +73,42 @@ async fn a_switch_is_refused_where_documents_are_not_what_the_rows_say() {
     match refused {
         Err(RebuildError::Differs { differences, .. }) => {
             assert!(differences.iter().all(|d| d.table.starts_with("messages_shared_") && d.live_rows > d.new_rows), "{differences:?}");
+            let rows = differences.iter().flat_map(|difference| &difference.rows).collect::<Vec<_>>();
+            let posted = |row: &DifferingRow| row.events.iter().any(|event| event.event_type == "message.posted");
+            assert!(!rows.is_empty() && rows.iter().all(|row| row.in_live && !row.in_new && posted(row)), "{rows:?}");
         }
         other => panic!("it was not refused: {other:?}"),
     }
     assert_eq!(search.indices().await, indices, "nothing is left of it");
+    search.house.post(ann, team.general, "afterwards").await;
+    search.settle().await;
+    search.assert_equal().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_and_a_cancelled_rebuild_leave_the_live_indices_and_no_others() {
+    let search = SearchHouse::start().await;
+    let (team, ann, _) = team_of_three(&search.house).await;
+    search.house.post(ann, team.general, "here").await;
+    search.settle().await;
+    search.rebuild().await.expect("a rebuild");
+    let (stores, indices) = (&search.house.reading.stores, search.indices().await);
+    let dry = RebuildOptions { dry_run: true, ..RebuildOptions::default() };
+    let report = projections::rebuild(stores, projections::SEARCH, dry, |_| {}).await.expect("a dry run");
+    assert!(!report.switched && report.differences.is_empty() && !report.rows.is_empty(), "{report:?}");
+    assert_eq!(search.indices().await, indices);
+    for phase in [Phase::Folding, Phase::Comparing] {
+        let cancel = CancellationToken::new();
+        let options = RebuildOptions { cancel: cancel.clone(), ..RebuildOptions::default() };
+        let observe = |progress: RebuildProgress| {
+            if progress.phase == phase {
+                cancel.cancel()
+            }
+        };
+        let rebuilt = projections::rebuild(stores, projections::SEARCH, options, observe).await;
+        assert!(matches!(rebuilt, Err(RebuildError::Cancelled)), "{phase}: {rebuilt:?}");
+        assert_eq!(search.indices().await, indices, "{phase}");
+    }
     search.house.post(ann, team.general, "afterwards").await;
     search.settle().await;
     search.assert_equal().await;

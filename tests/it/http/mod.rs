@@ -13,6 +13,7 @@ mod messages;
 mod presence;
 mod projections;
 mod rate_limits;
+mod replays;
 mod sessions;
 mod strangers;
 mod typing;

@@ -22,8 +22,8 @@ async fn operators_see_the_projections_and_replay_one() {
     started.expect(202);
     eventually("the replay ends", async || team.operator.get(current).await.expect(200)["state"] != "running").await;
     let ended = team.operator.get(current).await.expect(200);
-    assert_eq!(ended["state"], "done", "{ended}");
-    assert!(ended["position"].as_i64() >= Some(position), "{ended}");
+    assert_eq!(ended["state"], "switched", "{ended}");
+    assert!(ended["report"]["position"].as_i64() >= Some(position), "{ended}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

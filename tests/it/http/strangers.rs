@@ -70,6 +70,8 @@ async fn things(team: &Team) -> BTreeMap<&'static str, String> {
         ("aggregate_type", "channel".to_owned()),
         ("aggregate_id", channel.to_string()),
         ("position", "1".to_owned()),
+        ("park_key", format!("workspace:{}", team.id)),
+        ("view", "at_1".to_owned()),
     ])
 }
 
@@ -93,6 +95,8 @@ fn body(name: &str, team: &Team) -> Value {
         "invite" => json!({"email": "mine@example.org"}),
         "place_hold" => json!({"on": {"kind": "workspace"}, "reason": "mine"}),
         "release_hold" => json!({"reason": "mine"}),
+        "skip_parked" => json!({"position": 1, "reason": "mine"}),
+        "start_replay" => json!({}),
         "move_read_marker" => json!({"message_id": Uuid::now_v7()}),
         other => panic!("{other} takes a body: write one here that would do"),
     }

@@ -2,10 +2,13 @@
 
 mod events;
 mod feed;
+mod killed;
 mod parking;
 mod queries;
 mod rebuild;
+mod replay;
 mod runner;
+mod versions;
 mod whole;
 
 use std::time::Duration;

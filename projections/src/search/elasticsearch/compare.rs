@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Elastic;
 use super::client::ElasticError;
+use super::differences::{self, SHOWN_MAX};
 use super::documents::{Document, Family};
 use super::rebuild::{Building, COMPARED_ROWS, Compared};
 use super::rows::{self, Scan};
@@ -88,13 +89,32 @@ async fn look_again(
         }
         suspects = differing.keys().cloned().collect();
     }
-    let mut by_index = BTreeMap::<String, Difference>::new();
-    for (index, one) in differing.into_values() {
-        let sum = by_index.entry(index.clone()).or_insert(Difference { table: index, live_rows: 0, new_rows: 0 });
+    sum_up(elastic, building, connection, differing).await
+}
+
+/// What differs, by index, with the first documents of each.
+async fn sum_up(
+    elastic: &Elastic,
+    building: &Building<'_>,
+    connection: &mut PgConnection,
+    differing: Suspects,
+) -> Result<Vec<Difference>, RebuildError> {
+    let mut by_index = BTreeMap::<String, (Family, Vec<String>, Difference)>::new();
+    for ((family, id), (index, one)) in differing {
+        let (_, ids, sum) = by_index.entry(index.clone()).or_insert_with(|| (family, Vec::new(), Difference::of_counts(&index, 0, 0)));
         sum.live_rows += one.live_rows;
         sum.new_rows += one.new_rows;
+        if ids.len() < SHOWN_MAX {
+            ids.push(id);
+        }
     }
-    Ok(by_index.into_values().collect())
+    let mut differences = Vec::new();
+    for (family, ids, difference) in by_index.into_values() {
+        let ids = ids.iter().map(String::as_str).collect::<Vec<_>>();
+        let rows = differences::show(elastic, building, connection, family, &ids).await?;
+        differences.push(Difference { rows, ..difference });
+    }
+    Ok(differences)
 }
 
 /// Those that differ now. A document that is newer than the row was when it was read differs for a moment only.
@@ -118,7 +138,7 @@ async fn judge(
                 let index = row.and_then(|row| building.model.written_to(row).into_iter().next());
                 let index = index.unwrap_or_else(|| family.as_str().into());
                 let (live_rows, new_rows) = (i64::from(row.is_some()), i64::from(found.contains_key(*id)));
-                let difference = Difference { table: index.clone(), live_rows, new_rows };
+                let difference = Difference::of_counts(&index, live_rows, new_rows);
                 differing.insert((family, (*id).to_owned()), (index, difference));
             }
         }
@@ -127,7 +147,7 @@ async fn judge(
 }
 
 /// What the rows say of those documents, by identifier.
-async fn rows_of(connection: &mut PgConnection, family: Family, ids: &[&str]) -> sqlx::Result<BTreeMap<String, Document>> {
+pub(super) async fn rows_of(connection: &mut PgConnection, family: Family, ids: &[&str]) -> sqlx::Result<BTreeMap<String, Document>> {
     let rows = match family {
         Family::Messages => {
             let ids = ids.iter().filter_map(|id| id.parse().ok()).collect::<Vec<_>>();
@@ -175,6 +195,6 @@ async fn search(
     Ok(found.collect())
 }
 
-fn pattern(building: &Building<'_>, family: Family) -> String {
+pub(super) fn pattern(building: &Building<'_>, family: Family) -> String {
     format!("{}{}_*-m{}", building.model.prefix, family.as_str(), building.model.model_id)
 }

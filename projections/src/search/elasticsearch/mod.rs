@@ -12,6 +12,7 @@ mod backend;
 mod bulk;
 mod client;
 mod compare;
+mod differences;
 mod documents;
 mod indices;
 mod messages;
@@ -35,8 +36,8 @@ pub use models::Rejected;
 pub(crate) use models::{refresh_later, rejected};
 pub use moves::rebalance;
 pub(crate) use moves::tend;
-pub(crate) use projector::{NAME, SearchProjector};
-pub(crate) use rebuild::rebuild;
+pub(crate) use projector::{NAME, SearchProjector, VERSION};
+pub(crate) use rebuild::{rebuild, tidy};
 
 use client::Client;
 

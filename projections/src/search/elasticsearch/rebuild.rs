@@ -18,7 +18,7 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::feed::{BATCH_EVENTS_MAX, log};
 use crate::park::ParkedKeys;
 use crate::projector::ApplyError;
-use crate::rebuild::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
+use crate::rebuild::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, Turn};
 use crate::runner;
 use crate::stores::Stores;
 
@@ -31,17 +31,22 @@ type Observe<'a> = &'a (dyn Fn(RebuildProgress) + Send + Sync);
 ///
 /// # Errors
 /// Another rebuild is under way, a store fails, or the documents differ from the rows: then the live indices stay.
-pub(crate) async fn rebuild(stores: &Stores, options: RebuildOptions, observe: Observe<'_>) -> Result<RebuildReport, RebuildError> {
+pub(crate) async fn rebuild(
+    mut turn: Turn,
+    stores: &Stores,
+    options: RebuildOptions,
+    observe: Observe<'_>,
+) -> Result<RebuildReport, RebuildError> {
     let elastic = stores.elastic.clone().ok_or_else(|| RebuildError::Unknown(NAME.into()))?;
-    let mut connection = take_the_lock(stores).await?;
+    let connection = &mut turn.connection;
     let built = match elastic.put_templates().await {
-        Ok(()) => build(stores, &elastic, &mut connection, options, observe).await,
+        Ok(()) => build(stores, &elastic, connection, options, observe).await,
         Err(error) => Err(error.into()),
     };
-    if built.is_err() {
-        discard(&elastic, &mut connection).await;
+    if !built.as_ref().is_ok_and(|report| report.switched) {
+        tidy(&elastic, connection).await;
     }
-    checkpoint::end_rebuilding(&mut connection, NAME).await;
+    turn.give_back().await;
     built
 }
 
@@ -83,7 +88,7 @@ fn other(error: RebuildError) -> ApplyError {
 }
 
 /// Leaves nothing of what was not finished; what cannot be removed now is removed by the next one.
-async fn discard(elastic: &Elastic, connection: &mut PgConnection) {
+pub(crate) async fn tidy(elastic: &Elastic, connection: &mut PgConnection) {
     let discarded = async {
         let live = models::live(connection, &elastic.settings.prefix).await?;
         query!("DELETE FROM search_models WHERE state = 'building'").execute(connection).await?;
@@ -103,11 +108,14 @@ async fn build(
     observe: Observe<'_>,
 ) -> Result<RebuildReport, RebuildError> {
     let mut building = Building::begin(stores, elastic, connection, observe).await?;
-    building.fill(connection).await?;
-    building.approach_rows(connection).await?;
-    building.enter(Phase::Comparing);
-    elastic.end_filling(&building.model).await?;
-    let compared = building.compare(connection).await?;
+    let compared = tokio::select! {
+        biased;
+        () = options.cancel.cancelled() => return Err(RebuildError::Cancelled),
+        compared = building.fill_and_compare(connection) => compared?,
+    };
+    if options.dry_run {
+        return Ok(building.report(compared, None));
+    }
     if !compared.differences.is_empty() && !options.accept_differences {
         return Err(RebuildError::Differs { position: building.stood.position, differences: compared.differences });
     }
@@ -117,7 +125,7 @@ async fn build(
     if let Err(error) = elastic.drop_others(Some(&building.model), None).await {
         tracing::warn!(%error, "the old indices could not be dropped; the next rebuild does");
     }
-    Ok(building.report(compared, held_up))
+    Ok(building.report(compared, Some(held_up)))
 }
 
 /// Indices under construction.
@@ -154,7 +162,7 @@ impl<'a> Building<'a> {
         let position = rows::position(&mut tx).await?;
         query!("DELETE FROM projection_checkpoints WHERE projection = $1", NEXT_NAME).execute(&mut *tx).await?;
         query!("DELETE FROM parked_keys WHERE projection = $1", NEXT_NAME).execute(&mut *tx).await?;
-        let begun = checkpoint::begin_epoch(&mut tx, NEXT_NAME, "a rebuild").await?;
+        let begun = checkpoint::begin_epoch(&mut tx, NEXT_NAME, "a rebuild", stores.version(NAME)).await?;
         checkpoint::advance(&mut tx, NEXT_NAME, begun, position).await?;
         let model = models::begin(&mut tx, &settings.prefix, settings.pools, &routes).await?;
         tx.commit().await?;
@@ -169,6 +177,20 @@ impl<'a> Building<'a> {
         let mut building = Self { elastic, stores, model, projector, stood, parked, observe, began, phases, documents: 0 };
         building.enter(Phase::Folding);
         Ok(building)
+    }
+
+    /// Where they stand.
+    pub(super) fn position(&self) -> i64 {
+        self.stood.position
+    }
+
+    /// Everything that is done beside the live indices.
+    async fn fill_and_compare(&mut self, connection: &mut PgConnection) -> Result<Compared, RebuildError> {
+        self.fill(connection).await?;
+        self.approach_rows(connection).await?;
+        self.enter(Phase::Comparing);
+        self.elastic.end_filling(&self.model).await?;
+        self.compare(connection).await
     }
 
     /// Every row, as it is when it is read.
@@ -263,7 +285,7 @@ impl<'a> Building<'a> {
         (self.observe)(RebuildProgress { phase, done: 0, total: 1 });
     }
 
-    fn report(mut self, compared: Compared, held_up: Duration) -> RebuildReport {
+    fn report(mut self, compared: Compared, held_up: Option<Duration>) -> RebuildReport {
         self.enter(Phase::Dropping);
         self.phases.pop();
         RebuildReport {
@@ -272,7 +294,8 @@ impl<'a> Building<'a> {
             compared_at: Some(self.stood.position),
             rows: compared.documents,
             differences: compared.differences,
-            held_up,
+            switched: held_up.is_some(),
+            held_up: held_up.unwrap_or_default(),
             elapsed: self.began.elapsed(),
             phases: self.phases,
         }
@@ -282,10 +305,13 @@ impl<'a> Building<'a> {
 /// The checkpoint and what is parked become the new model's. The holder goes on, and reads again what it remembers.
 async fn take_over(barrier: &mut PgConnection, position: i64) -> sqlx::Result<()> {
     query!(
-        "INSERT INTO projection_checkpoints AS c (projection, position) VALUES ($1, $2)
-         ON CONFLICT (projection) DO UPDATE SET position = $2, generation = c.generation + 1, updated_at = now()",
+        "INSERT INTO projection_checkpoints AS c (projection, position, version)
+         SELECT $1, $2, version FROM projection_checkpoints WHERE projection = $3
+         ON CONFLICT (projection) DO UPDATE
+         SET position = $2, generation = c.generation + 1, version = excluded.version, updated_at = now()",
         NAME,
-        position
+        position,
+        NEXT_NAME
     )
     .execute(&mut *barrier)
     .await?;

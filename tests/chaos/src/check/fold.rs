@@ -70,7 +70,7 @@ impl Fold {
             "workspace" => self.workspace(event),
             "channel" => self.channel(event),
             // They show in no table that is compared here.
-            "session" | "audit" => Some(()),
+            "session" | "audit" | "installation" => Some(()),
             _ => self.message(event),
         }
     }

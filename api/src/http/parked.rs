@@ -1,0 +1,65 @@
+//! What projections could not apply: events that wait, and what can be done about them. For the server's operators.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, get, post};
+use domain::text::Reason;
+use projections::ParkedPayload;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::headers::CommandHeaders;
+use super::path::{ParkedPath, ProjectionPath};
+use crate::app::App;
+use crate::extract::{Actor, Body, Command, Page};
+use crate::parked;
+use crate::problem::Problem;
+
+/// What was applied.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Applied {
+    /// How many events were applied of those that waited.
+    applied: u64,
+}
+
+/// Why an event is left out.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SkipEvent {
+    /// The position of the event, as the list has it: another one may be in the way by now.
+    position: i64,
+    /// Why. The log keeps it.
+    #[schema(min_length = 1, max_length = 1000, example = "written by a tool that nobody has any more")]
+    reason: String,
+}
+
+/// Lists what a projection could not apply: each event with its payload as it is stored and the error, and how many wait behind it. Operators
+/// only.
+#[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "What waits.", body = Page<ParkedPayload>)))]
+#[get("/projections/{name}/parked")]
+pub async fn list_parked(path: Path<ProjectionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    app.commands.operator(actor.user_id).await?;
+    Ok(HttpResponse::Ok().json(Page::whole(projections::parked_payloads(&app.pool, &path.name).await?)))
+}
+
+/// Applies what waits under a key, now that it can be. Operators only.
+#[utoipa::path(tag = "projections", params(ParkedPath, CommandHeaders), responses((status = 200, description = "It is applied.", body = Applied)))]
+#[post("/projections/{name}/parked/{park_key}/retry")]
+pub async fn retry_parked(path: Path<ParkedPath>, command: Command, app: Data<App>) -> Result<HttpResponse, Problem> {
+    app.commands.operator(command.actor.user_id).await?;
+    let applied = parked::retry(&app.stores, &app.commands, &command.asked(), &path.name, &path.park_key).await?;
+    Ok(HttpResponse::Ok().json(Applied { applied }))
+}
+
+/// Leaves the event out that holds up a key, now and in every replay, and applies what waits behind it. The log says who did, and why.
+/// Operators only.
+#[utoipa::path(tag = "projections", params(ParkedPath, CommandHeaders), request_body = SkipEvent,
+    responses((status = 200, description = "The rest is applied.", body = Applied)))]
+#[post("/projections/{name}/parked/{park_key}/skip")]
+pub async fn skip_parked(path: Path<ParkedPath>, command: Command<Body<SkipEvent>>, app: Data<App>) -> Result<HttpResponse, Problem> {
+    app.commands.operator(command.actor.user_id).await?;
+    let SkipEvent { position, reason } = &command.body.input;
+    let reason = Reason::parse(reason)?;
+    let what = parked::Skip { projection: &path.name, park_key: &path.park_key, position: *position, reason };
+    let applied = parked::skip(&app.stores, &app.commands, &command.asked(), what).await?;
+    Ok(HttpResponse::Ok().json(Applied { applied }))
+}

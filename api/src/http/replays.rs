@@ -1,0 +1,208 @@
+//! Replays: building a projection anew, and models as of a moment. For the server's operators.
+
+use std::time::Duration;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, LOCATION};
+use actix_web::web::{Bytes, Data, Path};
+use actix_web::{HttpResponse, delete, get, post};
+use chrono::{DateTime, Utc};
+use domain::ids::WorkspaceId;
+use futures::stream;
+use projections::{NewView, ReplayRun, View, runs};
+use serde::Deserialize;
+use sqlx::PgPool;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::headers::CommandHeaders;
+use super::path::{ProjectionPath, ViewPath};
+use crate::app::App;
+use crate::extract::{Actor, Body, Command, Page};
+use crate::problem::Problem;
+use crate::replays::{Plan, Scope};
+
+/// The name that stands for every projection.
+const ALL: &str = "all";
+/// How many replays are listed.
+const LISTED_MAX: u16 = 50;
+/// How often it is looked how far a replay is that somebody watches.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// After how many looks something is said although nothing has moved: whoever watches learns that the server is there.
+const SILENT_LOOKS_MAX: u32 = 20;
+
+/// What of a projection is to be built anew: all of it, where nothing else is said.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartReplay {
+    /// Stop before the switch, and say what was found.
+    #[serde(default)]
+    dry_run: bool,
+    /// Switch even where the new model differs from the live one. The log says who did.
+    #[serde(default)]
+    accept_differences: bool,
+    /// The rows of that workspace alone, in place. `relational` only.
+    #[schema(value_type = Option<Uuid>)]
+    workspace_id: Option<WorkspaceId>,
+    /// A model as of that position, in a schema of its own, to look at. `relational` only.
+    #[schema(minimum = 0)]
+    until_position: Option<i64>,
+    /// A model as of that moment.
+    until_time: Option<DateTime<Utc>>,
+    /// What that model is to be called: lower case letters, digits and `_`. `at_<position>` where nothing is said.
+    #[schema(min_length = 1, max_length = 50, example = "before_the_move")]
+    view: Option<String>,
+}
+
+impl StartReplay {
+    async fn plan(&self, pool: &PgPool) -> Result<Plan, Problem> {
+        let until = match (self.until_position, self.until_time) {
+            (None, None) => None,
+            (Some(position), None) => Some(position),
+            (None, Some(moment)) => Some(projections::position_at(pool, moment).await?),
+            (Some(_), Some(_)) => return Err(contradiction("until_time", "until_position and until_time exclude each other")),
+        };
+        let scope = match (self.workspace_id, until) {
+            (None, None) if self.view.is_some() => {
+                return Err(contradiction("view", "a view is of a position: say until_position or until_time"));
+            }
+            (None, None) => Scope::Whole,
+            (Some(workspace_id), None) => Scope::Workspace(workspace_id),
+            (None, Some(position)) => Scope::View(NewView::parse(self.view.as_deref(), position).ok_or_else(|| {
+                contradiction("view", "view must begin with a letter, and have lower case letters, digits and _ only, at most 50")
+            })?),
+            (Some(_), Some(_)) => return Err(contradiction("workspace_id", "workspace_id and until_… exclude each other")),
+        };
+        Ok(Plan { scope, dry_run: self.dry_run, accept_differences: self.accept_differences })
+    }
+}
+
+fn contradiction(field: &'static str, detail: &'static str) -> Problem {
+    Problem::invalid("replay.plan_invalid", field, detail)
+}
+
+/// Begins to build a projection anew from the log; `all` builds one after the other. Readers see the old one until the new one is proved
+/// equal. Operators only.
+#[utoipa::path(tag = "projections", params(ProjectionPath, CommandHeaders), request_body = StartReplay,
+    responses((status = 202, description = "The replay has begun.", body = ReplayRun)))]
+#[post("/projections/{name}/replays")]
+pub async fn start_replay(
+    path: Path<ProjectionPath>,
+    command: Command<Body<StartReplay>>,
+    app: Data<App>,
+) -> Result<HttpResponse, Problem> {
+    app.commands.operator(command.actor.user_id).await?;
+    let plan = command.body.input.plan(&app.pool).await?;
+    let mut projections = match path.name.as_str() {
+        ALL => projections::replayable(&app.stores).into_iter(),
+        _ => vec![].into_iter(),
+    };
+    let first = projections.next().unwrap_or(&path.name).to_owned();
+    let replay = app.replays.start(command.asked(), &first, projections.collect(), plan).await?;
+    Ok(HttpResponse::Accepted().insert_header((LOCATION, format!("/v1/projections/{first}/replays/current"))).json(replay))
+}
+
+/// Lists the latest replays of a projection, or of `all`, the latest first. Operators only.
+#[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "The replays.", body = Page<ReplayRun>)))]
+#[get("/projections/{name}/replays")]
+pub async fn list_replays(path: Path<ProjectionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    app.commands.operator(actor.user_id).await?;
+    let projection = (path.name != ALL).then_some(path.name.as_str());
+    Ok(HttpResponse::Ok().json(Page::whole(runs::latest(&app.pool, projection, LISTED_MAX).await?)))
+}
+
+/// Shows how far the latest replay of a projection is, or what came of it, on whatever node. Operators only.
+#[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "The replay.", body = ReplayRun)))]
+#[get("/projections/{name}/replays/current")]
+pub async fn get_current_replay(path: Path<ProjectionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    app.commands.operator(actor.user_id).await?;
+    Ok(HttpResponse::Ok().json(current(&app.pool, &path.name).await?))
+}
+
+/// Cancels the replay of a projection that is under way, on whatever node: the old model stays, and nothing of the new one does. Operators
+/// only.
+#[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 202, description = "It will end soon.", body = ReplayRun)))]
+#[delete("/projections/{name}/replays/current")]
+pub async fn cancel_replay(path: Path<ProjectionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    app.commands.operator(actor.user_id).await?;
+    let none = || Problem::conflict("replay.not_running", "no replay of this projection is under way");
+    let asked = runs::ask_to_cancel(&app.pool, &path.name).await?.ok_or_else(none)?;
+    Ok(HttpResponse::Accepted().json(asked))
+}
+
+/// Watches the latest replay of a projection: server-sent events of the type `progress` while it moves, and one of the type `end`. Operators
+/// only.
+#[utoipa::path(tag = "projections", params(ProjectionPath), responses(
+    (status = 200, description = "Server-sent events, whose data are the replay.", body = ReplayRun, content_type = "text/event-stream")))]
+#[get("/projections/{name}/replays/current/progress")]
+pub async fn watch_replay(path: Path<ProjectionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    app.commands.operator(actor.user_id).await?;
+    let replay = current(&app.pool, &path.name).await?;
+    let watch = Watch { pool: app.pool.clone(), replay_id: replay.replay_id, said: None, silent: 0, over: false };
+    // What is compressed would wait until there is enough of it.
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .insert_header((CONTENT_ENCODING, "identity"))
+        .streaming(stream::unfold(watch, Watch::next)))
+}
+
+/// Somebody who watches a replay.
+struct Watch {
+    pool: PgPool,
+    replay_id: Uuid,
+    /// How far it was when something was last said.
+    said: Option<(String, i64)>,
+    silent: u32,
+    over: bool,
+}
+
+impl Watch {
+    async fn next(mut self) -> Option<(Result<Bytes, sqlx::Error>, Self)> {
+        while !self.over {
+            if self.said.is_some() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            let replay = match runs::find(&self.pool, self.replay_id).await {
+                Ok(replay) => replay?,
+                Err(error) => {
+                    self.over = true;
+                    return Some((Err(error), self));
+                }
+            };
+            self.over = replay.ended_at.is_some();
+            self.silent += 1;
+            let now = Some((replay.phase.clone(), replay.done));
+            if self.over || self.said != now || self.silent > SILENT_LOOKS_MAX {
+                (self.said, self.silent) = (now, 0);
+                let name = if self.over { "end" } else { "progress" };
+                let data = serde_json::to_string(&replay).unwrap_or_default();
+                return Some((Ok(Bytes::from(format!("event: {name}\ndata: {data}\n\n"))), self));
+            }
+        }
+        None
+    }
+}
+
+/// Lists the models as of a moment that are there: each is a schema of the database, to look at with `psql`. Operators only.
+#[utoipa::path(tag = "projections", responses((status = 200, description = "The views.", body = Page<View>)))]
+#[get("/replay-views")]
+pub async fn list_views(actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    app.commands.operator(actor.user_id).await?;
+    Ok(HttpResponse::Ok().json(Page::whole(projections::views(&app.pool).await?)))
+}
+
+/// Drops a model as of a moment. Operators only.
+#[utoipa::path(tag = "projections", params(ViewPath), responses((status = 204, description = "It is gone.")))]
+#[delete("/replay-views/{view}")]
+pub async fn drop_view(path: Path<ViewPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    app.commands.operator(actor.user_id).await?;
+    if projections::drop_view(&app.pool, &path.view).await? {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    Err(Problem::not_found("replay.view_not_found", "there is no view of that name: GET /v1/replay-views lists them"))
+}
+
+async fn current(pool: &PgPool, projection: &str) -> Result<ReplayRun, Problem> {
+    let none = || Problem::not_found("replay.not_found", "nobody has replayed that projection yet");
+    runs::latest(pool, Some(projection), 1).await?.pop().ok_or_else(none)
+}

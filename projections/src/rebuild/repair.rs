@@ -1,0 +1,210 @@
+//! A repair: one workspace's rows, deleted and put back from that workspace's events, in place. Those of all others are not touched.
+//!
+//! They are built beside the live ones, as a rebuild builds all of them, and take their place in one transaction behind the same barrier:
+//! readers see the old rows or the new ones, and the live projector waits for as long as they are exchanged.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use domain::ids::WorkspaceId;
+use sqlx::{Connection, Executor, PgConnection, query, query_scalar};
+
+use super::compare::{Checksum, checksum};
+use super::differences::{self, Side};
+use super::fold::count;
+use super::index;
+use super::report::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
+use super::shadow::{LIVE, NEXT, Shadow};
+use super::turn::Turn;
+use crate::feed::{BATCH_EVENTS_MAX, log};
+use crate::park;
+use crate::relational::messages::{self, Month};
+use crate::search::elasticsearch;
+use crate::stores::Stores;
+use crate::{cache, checkpoint, relational, runner};
+
+type Observe<'a> = &'a (dyn Fn(RebuildProgress) + Send + Sync);
+
+/// Repairs a workspace's rows of the relational model. What was not as the log says is told in the report.
+///
+/// # Errors
+/// An event of the workspace cannot be applied, the database fails, or it was cancelled: then everything is as it was.
+pub async fn repair(
+    mut turn: Turn,
+    stores: &Stores,
+    workspace_id: WorkspaceId,
+    options: RebuildOptions,
+    observe: impl Fn(RebuildProgress) + Send + Sync,
+) -> Result<RebuildReport, RebuildError> {
+    super::refuse_newer(&mut turn, stores, relational::NAME).await?;
+    let mut shadow = Shadow::open(&stores.pool, turn, NEXT).await?;
+    let mut repair =
+        Repair { stores, workspace_id, reached: 0, events: 0, skipped: BTreeSet::new(), began: Instant::now(), observe: &observe };
+    let repaired = repair.run(&mut shadow, &options).await;
+    shadow.discard().await;
+    repaired
+}
+
+struct Repair<'a> {
+    stores: &'a Stores,
+    workspace_id: WorkspaceId,
+    /// Up to where the log was read.
+    reached: i64,
+    events: u64,
+    skipped: BTreeSet<i64>,
+    began: Instant,
+    observe: Observe<'a>,
+}
+
+impl Repair<'_> {
+    async fn run(&mut self, shadow: &mut Shadow, options: &RebuildOptions) -> Result<RebuildReport, RebuildError> {
+        let cancel = options.cancel.clone();
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(RebuildError::Cancelled),
+            prepared = self.prepare(shadow) => prepared?,
+        }
+        (self.observe)(RebuildProgress { phase: Phase::Switching, done: 0, total: 1 });
+        let mut connection = runner::connect(&self.stores.pool).await?;
+        let mut barrier = connection.begin().await?;
+        let began = Instant::now();
+        let live = checkpoint::lock(&mut barrier, relational::NAME).await?.map_or(0, |live| live.position);
+        self.up_to(shadow, live).await?;
+        let (rows, differences) = self.compare(&mut barrier, shadow, live).await?;
+        if !options.dry_run {
+            self.exchange(&mut barrier, shadow).await?;
+            barrier.commit().await?;
+        }
+        Ok(RebuildReport {
+            events: self.events,
+            position: live,
+            compared_at: Some(live),
+            rows,
+            differences,
+            switched: !options.dry_run,
+            held_up: began.elapsed(),
+            elapsed: self.began.elapsed(),
+            phases: Vec::new(),
+        })
+    }
+
+    /// Everything of the workspace up to where the live model stands about now.
+    async fn prepare(&mut self, shadow: &mut Shadow) -> Result<(), RebuildError> {
+        shadow.create_tables().await?;
+        index::build(shadow, self.observe).await?;
+        self.skipped = park::skipped(&mut shadow.connection, relational::NAME).await?;
+        let live = checkpoint::read(&mut shadow.connection, relational::NAME).await?.map_or(0, |live| live.position);
+        self.up_to(shadow, live).await?;
+        Ok(shadow.analyze().await?)
+    }
+
+    async fn up_to(&mut self, shadow: &mut Shadow, position: i64) -> Result<(), RebuildError> {
+        let condition = format!("workspace_id = '{}'", self.workspace_id);
+        loop {
+            let events = log::read_of(&shadow.pool, &condition, self.reached, position, BATCH_EVENTS_MAX).await?;
+            let Some(last) = events.last() else { break };
+            self.reached = last.position;
+            let events = events.into_iter().filter(|event| !self.skipped.contains(&event.position)).collect::<Vec<_>>();
+            let mut recorded = Vec::with_capacity(events.len());
+            for event in &events {
+                let unreadable = |error| RebuildError::Write(format!("event {}: {}", event.position, runner::chain(error)).into());
+                recorded.push(event.event.as_ref().map_err(|error| unreadable(error))?);
+            }
+            let mut tx = shadow.connection.begin().await?;
+            relational::apply(&mut tx, &recorded).await?;
+            tx.commit().await?;
+            self.events += recorded.len() as u64;
+            (self.observe)(RebuildProgress { phase: Phase::CatchingUp, done: count(self.reached), total: count(position) });
+        }
+        self.reached = self.reached.max(position);
+        Ok(())
+    }
+
+    /// What of the workspace's rows is not as the log says.
+    async fn compare(
+        &self,
+        live: &mut PgConnection,
+        shadow: &mut Shadow,
+        position: i64,
+    ) -> Result<(Vec<(String, i64)>, Vec<Difference>), RebuildError> {
+        let (mut rows, mut found) = (Vec::new(), Vec::new());
+        for table in self.tables(live).await? {
+            let (old, new) = self.checksums(live, shadow, &table).await?;
+            rows.push((table.clone(), new.rows));
+            if old != new {
+                let keys = [self.workspace_id.to_string()];
+                let compared = differences::Compared { table: &table, wanted: WANTED, keys: &keys, position };
+                let (left, right) = (Side { connection: live, schema: LIVE }, Side { connection: &mut shadow.connection, schema: NEXT });
+                let shown = differences::first(left, right, compared).await?;
+                found.push(Difference { table, live_rows: old.rows, new_rows: new.rows, rows: shown });
+            }
+        }
+        Ok((rows, found))
+    }
+
+    async fn checksums(&self, live: &mut PgConnection, shadow: &mut Shadow, table: &str) -> sqlx::Result<(Checksum, Checksum)> {
+        let keys = [self.workspace_id.to_string()];
+        let old = checksum(live, LIVE, table, WANTED, &keys).await?;
+        Ok((old, checksum(&mut shadow.connection, NEXT, table, WANTED, &keys).await?))
+    }
+
+    /// Puts the new rows in the place of the old ones, and makes sure that they are there.
+    async fn exchange(&self, barrier: &mut PgConnection, shadow: &mut Shadow) -> Result<(), RebuildError> {
+        self.ensure_months(barrier).await?;
+        let tables = self.tables(barrier).await?;
+        for table in &tables {
+            let columns = columns(barrier, table).await?;
+            let delete = format!("DELETE FROM {LIVE}.{table} WHERE workspace_id = '{}'", self.workspace_id);
+            barrier.execute(delete.as_str()).await?;
+            let insert = format!("INSERT INTO {LIVE}.{table} ({columns}) SELECT {columns} FROM {NEXT}.{table}");
+            barrier.execute(insert.as_str()).await?;
+        }
+        for table in &tables {
+            let (old, new) = self.checksums(barrier, shadow, table).await?;
+            if old != new {
+                return Err(RebuildError::Write(format!("{table} is not what was put there").into()));
+            }
+        }
+        let park_key = format!("workspace:{}", self.workspace_id);
+        query!("DELETE FROM parked_keys WHERE projection = $1 AND park_key = $2", relational::NAME, park_key)
+            .execute(&mut *barrier)
+            .await?;
+        checkpoint::bump_generation(barrier, relational::NAME).await?;
+        elasticsearch::refresh_later(barrier, &park_key).await?;
+        cache::begin_generation(barrier).await?;
+        Ok(())
+    }
+
+    async fn ensure_months(&self, barrier: &mut PgConnection) -> Result<(), RebuildError> {
+        let statement = format!("SELECT DISTINCT date_trunc('month', created_at, 'UTC') FROM {NEXT}.messages");
+        let months = query_scalar::<_, DateTime<Utc>>(&statement).fetch_all(&mut *barrier).await?;
+        let months = months.into_iter().map(Month::of).collect::<BTreeSet<_>>();
+        Ok(messages::ensure_months(barrier, &months).await?)
+    }
+
+    /// The tables whose rows belong to workspaces.
+    async fn tables(&self, connection: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+        let found = query_scalar!(
+            r#"SELECT t.relname::text AS "name!" FROM pg_class t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attname = 'workspace_id'
+               WHERE t.relnamespace = $1::text::regnamespace AND t.relkind IN ('r', 'p') AND NOT t.relispartition ORDER BY 1"#,
+            LIVE
+        );
+        found.fetch_all(connection).await
+    }
+}
+
+/// The rows of the workspace.
+const WANTED: &str = "t.workspace_id = ($1::text[])[1]::uuid";
+
+/// The columns that are written: others follow from them.
+async fn columns(connection: &mut PgConnection, table: &str) -> sqlx::Result<String> {
+    query_scalar!(
+        r#"SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) AS "columns!" FROM pg_attribute
+           WHERE attrelid = ($1::text || '.' || quote_ident($2::text))::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"#,
+        LIVE,
+        table
+    )
+    .fetch_one(connection)
+    .await
+}

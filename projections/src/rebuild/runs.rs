@@ -1,0 +1,197 @@
+//! The replays that were asked for, as every node can see them: a row each, kept up to date by whoever runs it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use domain::installation::{ReplayOutcome, ReplayStart};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::types::Json;
+use sqlx::{PgPool, query, query_as, query_scalar};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::report::RebuildProgress;
+use crate::registry;
+
+/// For how long a replay may give no sign of life before it is taken for dead. Its lock on the projection says whether it is.
+const SILENT_MAX: Duration = Duration::from_secs(5);
+
+/// A replay, as it is now or as it ended.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ReplayRun {
+    /// The replay.
+    pub replay_id: Uuid,
+    /// The projection.
+    #[schema(example = "relational")]
+    pub projection: String,
+    /// What was asked for: `scope`, and whether it is a `dry_run` or `accepts_differences`.
+    #[schema(value_type = Object)]
+    pub asked: Value,
+    /// Who runs it: the host and the process.
+    pub holder: String,
+    /// `running`, or what came of it: `switched`, `checked` (a dry run), `repaired` (a workspace), `built` (a view), `differs`, `failed`,
+    /// `cancelled`, or `cut_off` where its process died.
+    #[schema(example = "running")]
+    pub state: String,
+    /// What it is doing, or did last: `folding`, `indexing`, `catching up`, `comparing`, `switching`.
+    #[schema(example = "folding")]
+    pub phase: String,
+    /// How much of the phase is done: events, indexes, or tables.
+    pub done: i64,
+    /// How much of the phase there is.
+    pub total: i64,
+    /// How much of the phase is done in a second.
+    pub per_second: f64,
+    /// When the phase will be over at that rate, in seconds.
+    pub seconds_left: Option<f64>,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// For how long it has been running, or ran, in seconds.
+    pub seconds: f64,
+    /// Whether somebody wants it cancelled.
+    pub cancel_asked: bool,
+    /// What it found: where it compared and switched, rows, and differences.
+    #[schema(value_type = Option<Object>)]
+    pub report: Option<Value>,
+    /// Why it failed: then the old model stays.
+    pub error: Option<String>,
+}
+
+/// Begins a row.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn begin(pool: &PgPool, start: &ReplayStart, holder: &str) -> sqlx::Result<()> {
+    query!(
+        "INSERT INTO replays (replay_id, projection, asked, holder) VALUES ($1, $2, $3, $4)",
+        start.replay_id,
+        start.projection,
+        Json(start) as _,
+        holder
+    )
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Says how far it is, and answers whether somebody wants it cancelled.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn moved(pool: &PgPool, replay_id: Uuid, progress: Option<RebuildProgress>) -> sqlx::Result<bool> {
+    let (phase, done, total) = match progress {
+        Some(progress) => (Some(progress.phase.as_str()), counted(progress.done), counted(progress.total)),
+        None => (None, 0, 0),
+    };
+    let asked = query_scalar!(
+        "UPDATE replays SET phase = COALESCE($2, phase), done = $3, total = $4, seen_at = clock_timestamp(),
+                phase_began_at = CASE WHEN phase = $2 THEN phase_began_at ELSE clock_timestamp() END
+         WHERE replay_id = $1 RETURNING cancel_asked",
+        replay_id,
+        phase,
+        done,
+        total
+    );
+    Ok(asked.fetch_optional(pool).await?.unwrap_or(false))
+}
+
+/// Ends a row.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn end(pool: &PgPool, replay_id: Uuid, outcome: ReplayOutcome, report: Option<Value>, error: Option<&str>) -> sqlx::Result<()> {
+    query!(
+        "UPDATE replays SET state = $2, report = $3, error = $4, ended_at = clock_timestamp(), seen_at = clock_timestamp()
+         WHERE replay_id = $1 AND ended_at IS NULL",
+        replay_id,
+        outcome.as_str(),
+        report.map(Json) as _,
+        error
+    )
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Asks for the replay of a projection that runs to be cancelled, wherever it runs, and answers with it.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn ask_to_cancel(pool: &PgPool, projection: &str) -> sqlx::Result<Option<ReplayRun>> {
+    let running =
+        query_scalar!("UPDATE replays SET cancel_asked = TRUE WHERE projection = $1 AND ended_at IS NULL RETURNING replay_id", projection);
+    match running.fetch_optional(pool).await? {
+        Some(replay_id) => Ok(of(pool, None, Some(replay_id), 1).await?.pop()),
+        None => Ok(None),
+    }
+}
+
+/// The replays of a projection, or of all, the latest first.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn latest(pool: &PgPool, projection: Option<&str>, limit: u16) -> sqlx::Result<Vec<ReplayRun>> {
+    of(pool, projection, None, i64::from(limit)).await
+}
+
+/// Of each projection, the replay that runs and the one that ended last, the latest first.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn latest_of_each(pool: &PgPool) -> sqlx::Result<Vec<ReplayRun>> {
+    let mut latest = Vec::new();
+    for projection in registry::NAMES {
+        let mut runs = of(pool, Some(projection), None, 2).await?;
+        // One that runs, and the one before it; or the one that ended last.
+        runs.truncate(if runs.first().is_some_and(|run| run.ended_at.is_none()) { 2 } else { 1 });
+        latest.append(&mut runs);
+    }
+    Ok(latest)
+}
+
+/// A replay.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn find(pool: &PgPool, replay_id: Uuid) -> sqlx::Result<Option<ReplayRun>> {
+    Ok(of(pool, None, Some(replay_id), 1).await?.pop())
+}
+
+async fn of(pool: &PgPool, projection: Option<&str>, replay_id: Option<Uuid>, limit: i64) -> sqlx::Result<Vec<ReplayRun>> {
+    query_as!(
+        ReplayRun,
+        r#"SELECT replay_id, projection, asked, holder, state, phase, done, total, started_at, ended_at, cancel_asked, report, error,
+                  rate AS "per_second!",
+                  CASE WHEN ended_at IS NULL AND rate > 0 AND total > done THEN (total - done) / rate END AS seconds_left,
+                  extract(epoch FROM COALESCE(ended_at, clock_timestamp()) - started_at)::float8 AS "seconds!"
+           FROM replays,
+                LATERAL (SELECT CASE WHEN seen_at > phase_began_at
+                                     THEN done / extract(epoch FROM seen_at - phase_began_at)::float8 ELSE 0 END AS rate) AS rated
+           WHERE ($1::text IS NULL OR projection = $1) AND ($2::uuid IS NULL OR replay_id = $2)
+           ORDER BY started_at DESC LIMIT $3"#,
+        projection,
+        replay_id,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Replays that have not ended and give no sign of life: their processes may have died.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn silent(pool: &PgPool) -> sqlx::Result<Vec<(Uuid, String)>> {
+    let silent = query!(
+        "SELECT replay_id, projection FROM replays WHERE ended_at IS NULL AND seen_at < clock_timestamp() - make_interval(secs => $1)",
+        SILENT_MAX.as_secs_f64()
+    );
+    Ok(silent.fetch_all(pool).await?.into_iter().map(|row| (row.replay_id, row.projection)).collect())
+}
+
+fn counted(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

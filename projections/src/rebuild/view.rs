@@ -1,0 +1,211 @@
+//! A view: the relational model as of a position, in a schema of its own, to look at with `psql`. Nothing keeps it up with the log.
+
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::{Executor, PgConnection, PgPool, query, query_as, query_scalar};
+use utoipa::ToSchema;
+
+use super::catch_up::CatchUp;
+use super::fold::{self, Folded};
+use super::index;
+use super::report::{Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
+use super::shadow::{self, Shadow};
+use super::turn::Turn;
+use crate::stores::Stores;
+use crate::{relational, states};
+
+/// The most characters of a view's name: its schema's must fit into 63 bytes.
+const NAME_CHARS_MAX: usize = 50;
+
+/// A view that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewView {
+    name: String,
+    position: i64,
+}
+
+/// A view that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct View {
+    /// Its name.
+    #[schema(example = "at_4711")]
+    pub name: String,
+    /// The schema that its tables are in.
+    #[schema(example = "view_at_4711")]
+    pub schema_name: String,
+    /// It holds every event up to and with this one.
+    pub position: i64,
+    /// When it was built.
+    pub created_at: DateTime<Utc>,
+}
+
+impl NewView {
+    /// A view of that position, under that name, or under one that says the position. Nothing, where the name is none: it has lower case
+    /// letters, digits and `_`, and begins with a letter.
+    #[must_use]
+    pub fn parse(name: Option<&str>, position: i64) -> Option<Self> {
+        let name = name.map_or_else(|| format!("at_{position}"), str::to_owned);
+        let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
+        let goes_on = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        (begins && goes_on && name.len() <= NAME_CHARS_MAX).then_some(Self { name, position })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its position.
+    #[must_use]
+    pub fn position(&self) -> i64 {
+        self.position
+    }
+
+    fn schema(&self) -> String {
+        format!("view_{}", self.name)
+    }
+}
+
+/// The position of the last event that was recorded at or before `moment`; 0 where there is none.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn position_at(pool: &PgPool, moment: DateTime<Utc>) -> sqlx::Result<i64> {
+    // The moments increase with the positions, which alone are indexed.
+    let (mut at_most, mut behind) = (0, states::head(pool).await? + 1);
+    while at_most + 1 < behind {
+        let middle = at_most + (behind - at_most) / 2;
+        let recorded = query_scalar!("SELECT recorded_at FROM events WHERE position = $1", middle).fetch_one(pool).await?;
+        if recorded <= moment { at_most = middle } else { behind = middle }
+    }
+    Ok(at_most)
+}
+
+/// The views that are there, the latest first.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn views(pool: &PgPool) -> sqlx::Result<Vec<View>> {
+    let found = query_as!(View, "SELECT name, schema_name, position, created_at FROM replay_views WHERE is_built ORDER BY created_at DESC");
+    found.fetch_all(pool).await
+}
+
+/// Drops a view. Answers no where there is none of that name.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn drop_view(pool: &PgPool, name: &str) -> sqlx::Result<bool> {
+    let mut tx = pool.begin().await?;
+    let dropped = query_scalar!("DELETE FROM replay_views WHERE name = $1 AND is_built RETURNING schema_name", name);
+    let Some(schema) = dropped.fetch_optional(&mut *tx).await? else { return Ok(false) };
+    tx.execute(format!("DROP SCHEMA IF EXISTS {schema} CASCADE").as_str()).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Builds a view.
+///
+/// # Errors
+/// There is one of that name, its position is beyond the log, the database fails, or it was cancelled: then nothing of it stays.
+pub async fn build_view(
+    mut turn: Turn,
+    stores: &Stores,
+    view: &NewView,
+    options: RebuildOptions,
+    observe: impl Fn(RebuildProgress) + Send + Sync,
+) -> Result<RebuildReport, RebuildError> {
+    let began = Instant::now();
+    let schema = view.schema();
+    clear(&mut turn.connection).await?;
+    let head = states::head(&mut turn.connection).await?;
+    if view.position < 0 || view.position > head {
+        return Err(RebuildError::Beyond { position: view.position, head });
+    }
+    let begun = query!(
+        "INSERT INTO replay_views (name, schema_name, position) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        view.name,
+        schema,
+        view.position
+    );
+    if begun.execute(&mut turn.connection).await?.rows_affected() == 0 {
+        return Err(RebuildError::ViewThere(view.name.clone()));
+    }
+    let mut shadow = Shadow::open(&stores.pool, turn, &schema).await?;
+    let cancel = options.cancel.clone();
+    let built = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(RebuildError::Cancelled),
+        built = build(&mut shadow, view, &options, &observe, stores.version(relational::NAME)) => built,
+    };
+    match built {
+        Ok(rows) => {
+            shadow.close().await;
+            Ok(RebuildReport {
+                events: fold::count(view.position),
+                position: view.position,
+                compared_at: None,
+                rows,
+                differences: Vec::new(),
+                switched: false,
+                held_up: std::time::Duration::ZERO,
+                elapsed: began.elapsed(),
+                phases: Vec::new(),
+            })
+        }
+        Err(error) => {
+            shadow.discard().await;
+            query!("DELETE FROM replay_views WHERE name = $1 AND NOT is_built", view.name).execute(&stores.pool).await?;
+            Err(error)
+        }
+    }
+}
+
+async fn build(
+    shadow: &mut Shadow,
+    view: &NewView,
+    options: &RebuildOptions,
+    observe: &(dyn Fn(RebuildProgress) + Send + Sync),
+    version: i32,
+) -> Result<Vec<(String, i64)>, RebuildError> {
+    observe(RebuildProgress { phase: Phase::Folding, done: 0, total: fold::count(view.position) });
+    shadow.create_tables().await?;
+    let Folded { late, parked } = fold::fold(shadow, view.position, options.kept_messages, observe).await?;
+    index::build(shadow, observe).await?;
+    let next = CatchUp::begin(shadow, view.position, &parked, version).await?;
+    next.apply_late(shadow, &late, observe).await?;
+    shadow.analyze().await?;
+    shadow::clear(&mut shadow.connection).await?;
+    let mut rows = Vec::new();
+    for table in shadow.tables().await? {
+        let count = format!("SELECT count(*) FROM {}.{table}", shadow.schema);
+        rows.push((table, query_scalar::<_, i64>(&count).fetch_one(&mut shadow.connection).await?));
+    }
+    query!("UPDATE replay_views SET is_built = TRUE WHERE name = $1", view.name).execute(&mut shadow.connection).await?;
+    Ok(rows)
+}
+
+/// Removes views whose building was cut off. The caller has the turn.
+pub(super) async fn clear(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let unfinished = query_scalar!("SELECT schema_name FROM replay_views WHERE NOT is_built").fetch_all(&mut *connection).await?;
+    for schema in unfinished {
+        connection.execute(format!("DROP SCHEMA IF EXISTS {schema} CASCADE").as_str()).await?;
+    }
+    query!("DELETE FROM replay_views WHERE NOT is_built").execute(connection).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_that_a_schema_may_have() {
+        assert_eq!(NewView::parse(None, 7).map(|view| view.schema()), Some("view_at_7".into()));
+        assert_eq!(NewView::parse(Some("before_the_move"), 7).map(|view| view.schema()), Some("view_before_the_move".into()));
+        for name in ["", "7", "_a", "a b", "A", "a;drop", &"a".repeat(51)] {
+            assert_eq!(NewView::parse(Some(name), 7), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! A process that replays and is killed: whatever it was doing, the live model is as it was or as it is to be, and what it left is removed.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+
+use sqlx::{Connection, Executor, PgConnection};
+use tests::eventually;
+use tests::program::command;
+use tests::servers::address;
+
+use super::House;
+
+/// What the process is doing when it is killed. Locks of ours make it wait there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    /// It makes the tables.
+    Folding,
+    /// It builds indexes.
+    Indexing,
+    /// It is about to say where the new tables stand.
+    CatchingUp,
+    /// It reads the live tables.
+    Comparing,
+    /// It waits for the barrier.
+    Switching,
+    /// It has switched, and waits for the last readers of the old tables.
+    Dropping,
+}
+
+/// Locks that are held until this goes.
+struct Gates(Vec<PgConnection>);
+
+impl Gates {
+    async fn close(&mut self, house: &House, statement: &str) {
+        let mut connection = PgConnection::connect(&house.writing.database.url).await.expect("the database");
+        connection.execute("BEGIN").await.expect("a transaction");
+        connection.execute(statement).await.expect("a lock");
+        self.0.push(connection);
+    }
+
+    async fn open(&mut self, place: usize) {
+        self.0.remove(place).execute("ROLLBACK").await.expect("the end of a lock");
+    }
+}
+
+/// Whether a connection of the rebuild waits for a lock in a statement like that.
+async fn waits(house: &House, like: &str) -> bool {
+    let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+                   AND application_name = 'backscroll rebuild' AND wait_event_type = 'Lock' AND query LIKE $1)";
+    sqlx::query_scalar(waiting).bind(like).fetch_one(&house.reading.pool).await.expect("the activity")
+}
+
+async fn has_table(house: &House) -> bool {
+    let there = "SELECT to_regclass('read_next.users') IS NOT NULL";
+    sqlx::query_scalar(there).fetch_one(&house.reading.pool).await.expect("the catalog")
+}
+
+/// Closes what is to hold it up, and returns once it waits there.
+async fn reach(house: &House, moment: Moment, gates: &mut Gates) {
+    match moment {
+        Moment::Folding => eventually("it makes tables", async || waits(house, "CREATE TABLE%").await).await,
+        Moment::Indexing => {
+            eventually("it makes tables", async || waits(house, "CREATE TABLE%").await).await;
+            assert!(has_table(house).await, "the users' table is made before that of the audit");
+            gates.close(house, "LOCK TABLE read_next.users IN ROW EXCLUSIVE MODE").await;
+            gates.open(0).await;
+            eventually("it builds indexes", async || waits(house, "%read_next.users%").await).await;
+        }
+        Moment::CatchingUp => {
+            eventually("it says where it stands", async || waits(house, "INSERT INTO projection_checkpoints%").await).await
+        }
+        Moment::Comparing => {
+            eventually("it says where it stands", async || waits(house, "INSERT INTO projection_checkpoints%").await).await;
+            gates.close(house, "LOCK TABLE read.audit_log IN ACCESS EXCLUSIVE MODE").await;
+            gates.open(0).await;
+            eventually("it compares", async || waits(house, "SELECT count(*), COALESCE(sum(%").await).await;
+        }
+        Moment::Switching => {
+            eventually("it waits for the barrier", async || waits(house, "SELECT position, epoch%FOR UPDATE%").await).await
+        }
+        Moment::Dropping => eventually("it drops the old tables", async || waits(house, "LOCK TABLE read_old.%").await).await,
+    }
+}
+
+/// The lock that it runs into first.
+fn first_gate(moment: Moment) -> &'static str {
+    match moment {
+        Moment::Folding | Moment::Indexing => "LOCK TABLE read.audit_log IN ACCESS EXCLUSIVE MODE",
+        Moment::CatchingUp | Moment::Comparing => "INSERT INTO projection_checkpoints (projection) VALUES ('relational.next')",
+        Moment::Switching => "SELECT FROM projection_checkpoints WHERE projection = 'relational' FOR UPDATE",
+        Moment::Dropping => "LOCK TABLE read.users IN ACCESS SHARE MODE",
+    }
+}
+
+fn environment(house: &House) -> BTreeMap<String, String> {
+    let needed = [
+        ("BACKSCROLL_POSTGRES_URL", house.writing.database.url.clone()),
+        ("BACKSCROLL_REDIS_URL", address("BACKSCROLL_REDIS_URL")),
+        ("BACKSCROLL_NATS_URL", address("BACKSCROLL_NATS_URL")),
+        ("BACKSCROLL_MASTER_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned()),
+    ];
+    needed.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+}
+
+async fn kill_at(moment: Moment) {
+    let mut house = House::start().await;
+    house.busy().await;
+    house.settle().await;
+    // It stands still from now on, so that what is there can be compared with what was.
+    house.reading.stop_projector();
+    let before = house.reading.dump().await;
+    let mut gates = Gates(Vec::new());
+    gates.close(&house, first_gate(moment)).await;
+    let mut process = command(&["replay", "relational"], &environment(&house)).stderr(Stdio::null()).spawn().expect("the binary runs");
+    reach(&house, moment, &mut gates).await;
+    process.kill().expect("SIGKILL");
+    process.wait().expect("its end");
+    drop(gates);
+
+    let replays = house.replays(&house.reading);
+    eventually("what it left is removed", async || {
+        replays.tidy().await.expect("the stores");
+        house.installation_log().await.iter().any(|(_, payload)| payload["outcome"] == "cut_off")
+    })
+    .await;
+    assert_eq!(house.leftovers().await, Vec::<String>::new(), "{moment:?}");
+    let state = projections::runs::latest(&house.reading.pool, None, 1).await.expect("the replays").pop().expect("one");
+    assert_eq!(state.state, "cut_off", "{moment:?}");
+    let same = |dump: Vec<String>| dump.into_iter().filter(|row| !row.contains("installation")).collect::<Vec<_>>();
+    assert_eq!(same(house.reading.dump().await), same(before.clone()), "{moment:?}");
+    house.reading.start_projector(None);
+    house.settle().await;
+    house.replay(api::replays::Plan::whole()).await.expect("the next one");
+    house.settle().await;
+    assert_eq!(same(house.reading.dump().await), same(before), "{moment:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_it_makes_the_tables_it_leaves_the_model_whole_and_is_cleared_away() {
+    kill_at(Moment::Folding).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_it_builds_indexes_it_leaves_the_model_whole_and_is_cleared_away() {
+    kill_at(Moment::Indexing).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_it_catches_up_it_leaves_the_model_whole_and_is_cleared_away() {
+    kill_at(Moment::CatchingUp).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_it_compares_it_leaves_the_model_whole_and_is_cleared_away() {
+    kill_at(Moment::Comparing).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_it_waits_for_the_barrier_it_leaves_the_model_whole_and_is_cleared_away() {
+    kill_at(Moment::Switching).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_right_behind_the_switch_it_leaves_the_model_whole_and_is_cleared_away() {
+    kill_at(Moment::Dropping).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_at_the_command_line_cancels_and_leaves_nothing() {
+    let house = House::start().await;
+    house.busy().await;
+    house.settle().await;
+    let mut gates = Gates(Vec::new());
+    gates.close(&house, first_gate(Moment::Folding)).await;
+    let mut process = command(&["replay", "relational"], &environment(&house)).stderr(Stdio::piped()).spawn().expect("the binary runs");
+    reach(&house, Moment::Folding, &mut gates).await;
+    let interrupted = std::process::Command::new("kill").args(["-INT", &process.id().to_string()]).status();
+    assert!(interrupted.expect("kill").success());
+    let ended = tokio::task::spawn_blocking(move || (process.wait().expect("its end"), process.stderr.take())).await.expect("a process");
+    assert_eq!(ended.0.code(), Some(1), "it failed");
+    let said = std::io::read_to_string(ended.1.expect("a pipe")).expect("what it says");
+    assert!(said.contains("it was cancelled"), "{said}");
+    drop(gates);
+    assert_eq!(house.leftovers().await, Vec::<String>::new());
+    let log = house.installation_log().await;
+    assert_eq!(log.last().map(|(_, ended)| ended["outcome"].clone()), Some("cancelled".into()));
+    let who = "SELECT metadata ->> 'user_agent' FROM events WHERE aggregate_type = 'installation' LIMIT 1";
+    let who = sqlx::query_scalar::<_, String>(who).fetch_one(&house.reading.pool).await.expect("the log");
+    assert!(who.contains("run by "), "{who}");
+}

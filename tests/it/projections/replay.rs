@@ -1,0 +1,209 @@
+//! Replays that stop before the switch, are cancelled, mend one workspace, or look back; and what the log says of them.
+
+use api::replays::{Plan, Replays, Scope, by_the_server};
+use domain::AggregateType;
+use projections::{NewView, Phase, RebuildError, RebuildOptions, RebuildReport, Turn};
+use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::{House, Reading, team_of_three};
+
+impl House {
+    /// What runs replays, over these stores.
+    pub fn replays(&self, reading: &Reading) -> Replays {
+        Replays::new(reading.stores.clone(), self.commands().clone(), Handle::current(), "a test".into())
+    }
+
+    pub async fn replay(&self, plan: Plan) -> Result<RebuildReport, RebuildError> {
+        let replays = self.replays(&self.reading);
+        let begun = replays.begin(by_the_server(None), projections::RELATIONAL, plan).await.expect("nobody else is at it");
+        replays.run(begun, CancellationToken::new(), |_| {}).await
+    }
+
+    /// What the log says of the installation: names and payloads.
+    pub async fn installation_log(&self) -> Vec<(String, Value)> {
+        let rows = sqlx::query_as::<_, (String, Value)>(
+            "SELECT event_type, payload -> event_type FROM events WHERE aggregate_type = $1 ORDER BY position",
+        );
+        rows.bind(AggregateType::Installation.as_str()).fetch_all(&self.reading.pool).await.expect("the log")
+    }
+
+    /// What a replay leaves that did not clear up behind itself.
+    pub async fn leftovers(&self) -> Vec<String> {
+        let left = "SELECT nspname::text FROM pg_namespace WHERE nspname IN ('read_next', 'read_old') OR nspname LIKE 'view\\_%'
+                    UNION ALL SELECT projection FROM projection_checkpoints WHERE projection LIKE '%.next'
+                    UNION ALL SELECT projection FROM parked_keys WHERE projection LIKE '%.next'
+                    UNION ALL SELECT name FROM replay_views WHERE NOT is_built";
+        sqlx::query_scalar(left).fetch_all(&self.reading.pool).await.expect("the catalog")
+    }
+
+    async fn change(&self, statement: &str) -> u64 {
+        sqlx::query(statement).execute(&self.reading.pool).await.expect("the read tables").rows_affected()
+    }
+}
+
+fn plan(scope: Scope) -> Plan {
+    Plan { scope, ..Plan::whole() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_tells_what_differs_switches_nothing_and_leaves_nothing() {
+    let house = House::start().await;
+    house.busy().await;
+    house.settle().await;
+    house.change("UPDATE channels SET topic = 'never said' WHERE name = 'apples'").await;
+    let before = house.reading.dump().await;
+    let report = house.replay(Plan { dry_run: true, ..Plan::whole() }).await.expect("a dry run refuses nothing");
+    assert!(!report.switched);
+    assert_eq!(report.differences.iter().map(|d| d.table.as_str()).collect::<Vec<_>>(), ["channels"]);
+    house.settle().await;
+    // But for the audit, in which the replay itself is by now.
+    let same = |dump: Vec<String>| dump.into_iter().filter(|row| !row.starts_with("audit_log")).collect::<Vec<_>>();
+    assert_eq!(same(house.reading.dump().await), same(before));
+    assert_eq!(house.leftovers().await, Vec::<String>::new());
+    let log = house.installation_log().await;
+    assert_eq!(log.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["installation.replay_started", "installation.replay_ended"]);
+    assert_eq!((&log[0].1["dry_run"], &log[1].1["outcome"]), (&Value::Bool(true), &Value::from("checked")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_differs_is_shown_side_by_side_with_the_events_that_made_it() {
+    let house = House::start().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    let message = house.post(ann, team.general, "what was said").await;
+    house.settle().await;
+    house.change(&format!("UPDATE messages SET content = 'something else' WHERE message_id = '{message}'")).await;
+    let Err(RebuildError::Differs { position, differences }) = house.replay(Plan::whole()).await else { panic!("it was not refused") };
+    let [difference] = differences.as_slice() else { panic!("{differences:?}") };
+    let [row] = difference.rows.as_slice() else { panic!("{difference:?}") };
+    let [column] = row.columns.as_slice() else { panic!("{row:?}") };
+    assert!(row.key.contains(&message.to_string()) && row.in_live && row.in_new, "{row:?}");
+    let sides = (column.column.as_str(), column.live.as_ref(), column.new.as_ref());
+    assert_eq!(sides, ("content", Some(&Value::from("something else")), Some(&Value::from("what was said"))));
+    assert_eq!(row.events.iter().map(|event| event.event_type.as_str()).collect::<Vec<_>>(), ["message.posted"]);
+    assert!(row.events[0].position <= position);
+
+    house.replay(Plan { accept_differences: true, ..Plan::whole() }).await.expect("the differences are accepted");
+    let log = house.installation_log().await;
+    let (_, switched) = log.iter().find(|(name, _)| name == "installation.replay_switched_with_differences").expect("the log says so");
+    assert!(switched["differences"][0].as_str().is_some_and(|text| text.starts_with("messages")), "{switched}");
+    assert_eq!(log.last().map(|(_, ended)| ended["outcome"].clone()), Some("switched".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_that_is_cancelled_in_whatever_phase_leaves_nothing_behind() {
+    let house = House::start().await;
+    house.busy().await;
+    house.settle().await;
+    let before = house.reading.dump().await;
+    for phase in [Phase::Folding, Phase::Indexing, Phase::CatchingUp, Phase::Comparing] {
+        let cancel = CancellationToken::new();
+        let options = RebuildOptions { cancel: cancel.clone(), ..RebuildOptions::default() };
+        let observe = |progress: projections::RebuildProgress| {
+            if progress.phase == phase {
+                cancel.cancel()
+            }
+        };
+        let rebuilt = projections::rebuild(&house.reading.stores, projections::RELATIONAL, options, observe).await;
+        assert!(matches!(rebuilt, Err(RebuildError::Cancelled)), "{phase}: {rebuilt:?}");
+        assert_eq!(house.leftovers().await, Vec::<String>::new(), "{phase}");
+        assert_eq!(house.reading.dump().await, before, "{phase}");
+    }
+    let cancel = CancellationToken::new();
+    let options = RebuildOptions { cancel: cancel.clone(), ..RebuildOptions::default() };
+    let observe = |progress: projections::RebuildProgress| {
+        if progress.phase == Phase::Switching {
+            cancel.cancel()
+        }
+    };
+    let rebuilt = projections::rebuild(&house.reading.stores, projections::RELATIONAL, options, observe).await;
+    assert!(rebuilt.is_ok_and(|report| report.switched), "from the switch on there is no way back");
+    assert_eq!(house.leftovers().await, Vec::<String>::new());
+    assert_eq!(house.reading.dump().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_mends_the_rows_of_its_workspace_and_of_no_other() {
+    let house = House::start().await;
+    let team = house.busy().await;
+    let other = house.another_team(team).await;
+    house.post(team.owner, other.general, "elsewhere").await;
+    house.settle().await;
+    let before = house.reading.dump().await;
+    house.change("UPDATE messages SET content = 'something else'").await;
+    house.change("DELETE FROM mentions").await;
+    house.change("UPDATE channels SET topic = 'never said'").await;
+    house.change(&format!("DELETE FROM channel_members WHERE workspace_id = '{}'", team.workspace_id)).await;
+    let tampered = house.reading.dump().await;
+
+    let report = house.replay(plan(Scope::Workspace(team.workspace_id))).await.expect("a repair");
+    assert!(report.switched);
+    let mended = report.differences.iter().map(|d| d.table.as_str()).collect::<Vec<_>>();
+    assert_eq!(mended, ["channel_members", "channels", "mentions", "messages"]);
+    house.settle().await;
+    let of = |dump: &[String], team: &crate::support::Team| {
+        let id = team.workspace_id.to_string();
+        dump.iter().filter(|row| row.contains(&id)).cloned().collect::<Vec<_>>()
+    };
+    let now = house.reading.dump().await;
+    assert_eq!(of(&now, &team), of(&before, &team), "its rows are as the log says");
+    assert_eq!(of(&now, &other), of(&tampered, &other), "the others are as they were");
+    assert_eq!(house.leftovers().await, Vec::<String>::new());
+
+    house.replay(plan(Scope::Workspace(other.workspace_id))).await.expect("a repair of the other one");
+    let report = house.replay(Plan::whole()).await.expect("live = rebuild");
+    assert!(report.compared_at.is_some() && report.differences.is_empty());
+    // The projector that runs goes on with the new rows.
+    house.post(team.owner, team.general, "afterwards").await;
+    house.settle().await;
+    assert!(house.reading.dump().await.iter().any(|row| row.contains("afterwards")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_is_the_model_as_of_then_and_is_dropped_by_name() {
+    let house = House::start().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    house.post(ann, team.general, "before").await;
+    let then = house.commands().store().catch_up().await.expect("the head");
+    let moment = chrono::Utc::now();
+    house.post(ann, team.general, "after").await;
+    house.settle().await;
+    assert_eq!(projections::position_at(&house.reading.pool, moment).await.expect("the log"), then);
+
+    let view = NewView::parse(Some("before_it"), then).expect("a name");
+    let report = house.replay(plan(Scope::View(view.clone()))).await.expect("a view");
+    assert_eq!((report.position, report.switched), (then, false));
+    let texts = "SELECT content FROM view_before_it.messages WHERE message_type = 'text'";
+    let texts = sqlx::query_scalar::<_, String>(texts).fetch_all(&house.reading.pool).await.expect("the view");
+    assert_eq!(texts, ["before"]);
+    let events = sqlx::query_scalar::<_, i64>("SELECT max(position) FROM view_before_it.audit_log");
+    assert_eq!(events.fetch_one(&house.reading.pool).await.expect("the view"), then);
+
+    assert!(matches!(house.replay(plan(Scope::View(view))).await, Err(RebuildError::ViewThere(_))));
+    let beyond = NewView::parse(None, 1_000_000).expect("a name");
+    assert!(matches!(house.replay(plan(Scope::View(beyond))).await, Err(RebuildError::Beyond { .. })));
+    // A replay of all leaves it alone.
+    house.replay(Plan::whole()).await.expect("a rebuild");
+    let listed = projections::views(&house.reading.pool).await.expect("views");
+    assert_eq!(listed.iter().map(|view| (view.name.as_str(), view.position)).collect::<Vec<_>>(), [("before_it", then)]);
+    assert!(projections::drop_view(&house.reading.pool, "before_it").await.expect("a view"));
+    assert!(!projections::drop_view(&house.reading.pool, "before_it").await.expect("no view"));
+    assert_eq!(house.leftovers().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_begins_a_replay_while_somebody_has_the_turn_and_only_operators_and_the_server_may() {
+    let house = House::start().await;
+    let (_, ann, _) = team_of_three(&house).await;
+    let replays = house.replays(&house.reading);
+    let turn = Turn::take(&house.reading.pool, projections::RELATIONAL).await.expect("the turn");
+    let refused = replays.begin(by_the_server(None), projections::RELATIONAL, Plan::whole()).await.err().expect("a refusal");
+    assert!(refused.to_string().contains("under way"), "{refused}");
+    turn.give_back().await;
+    let refused = replays.begin(crate::support::asked(ann), projections::RELATIONAL, Plan::whole()).await.err().expect("a refusal");
+    assert!(refused.to_string().contains("operators"), "{refused}");
+    let only = replays.begin(by_the_server(None), projections::CACHE, plan(Scope::Upgrade(1))).await;
+    assert!(only.is_ok(), "a refused one has given its turn back, and another projection has one of its own");
+    assert_eq!(house.installation_log().await.len(), 1);
+}

@@ -1,0 +1,69 @@
+//! A projection of another version than the live model: the newer one is built beside and switched to; the older one does not write.
+
+use projections::{RebuildError, RebuildOptions, Stores};
+use tests::eventually;
+use tests::servers::redis;
+
+use super::{House, LIMIT, Reading, team_of_three};
+
+impl House {
+    /// A read side of a release with a newer version of the relational projection.
+    async fn newer(&self) -> Reading {
+        let reading = Reading::of(&self.writing.database).await;
+        let stores = Stores::new(reading.pool.clone(), redis()).with_version(projections::RELATIONAL, 2);
+        Reading { progress: stores.progress.clone(), stores, ..reading }
+    }
+
+    async fn version(&self) -> i32 {
+        let version = "SELECT version FROM projection_checkpoints WHERE projection = 'relational'";
+        sqlx::query_scalar(version).fetch_one(&self.reading.pool).await.expect("a checkpoint")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_version_is_built_beside_and_switched_to_and_the_older_projector_stops() {
+    let house = House::start().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    let message = house.post(ann, team.general, "hello").await;
+    house.settle().await;
+    assert!(projections::outdated(&house.reading.stores).await.expect("versions").is_empty());
+    let mut newer = house.newer().await;
+    newer.start_projector(None);
+    assert_eq!(projections::outdated(&newer.stores).await.expect("versions"), [(projections::RELATIONAL, 2)]);
+    // The old model serves until it is switched, and the new projector does not touch it.
+    let seen = house.post(ann, team.general, "while the old one serves").await;
+    eventually("the old one goes on", async || house.reading.read.message(seen).await.expect("a message").is_some()).await;
+    assert_eq!(house.version().await, 1);
+
+    house.replays(&newer).upgrade().await.expect("an upgrade");
+    assert_eq!(house.version().await, 2);
+    assert!(newer.read.message(message).await.expect("a message").is_some());
+    assert!(projections::outdated(&newer.stores).await.expect("versions").is_empty());
+    let ends = house.installation_log().await.into_iter().filter(|(name, _)| name == "installation.replay_ended").collect::<Vec<_>>();
+    assert!(ends.len() == 1 && ends[0].1["outcome"] == "switched", "{ends:?}");
+    // The older one lets go, and the newer one takes over.
+    let after = house.post(ann, team.general, "after the switch").await;
+    eventually("the newer one goes on", async || newer.read.message(after).await.expect("a message").is_some()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_release_beside_a_newer_model_neither_writes_to_it_nor_replays_it() {
+    let house = House::start().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    house.settle().await;
+    let mut newer = house.newer().await;
+    house.replays(&newer).upgrade().await.expect("an upgrade");
+    // Only the older projector runs.
+    let message = house.post(ann, team.general, "for the newer one alone").await;
+    let head = house.commands().store().catch_up().await.expect("the head");
+    let waited = house.reading.progress.wait_for(projections::RELATIONAL, head, std::time::Duration::from_secs(2)).await;
+    assert!(waited.is_err(), "the older one has written");
+    assert!(house.reading.read.message(message).await.expect("no message").is_none());
+    let refused = house.rebuild(RebuildOptions::default()).await.expect_err("an older release");
+    assert!(matches!(refused, RebuildError::Newer { stored: 2, ours: 1, .. }), "{refused:?}");
+    assert_eq!(house.version().await, 2);
+
+    newer.start_projector(None);
+    newer.progress.wait_for(projections::RELATIONAL, head, LIMIT).await.expect("the newer one writes");
+    assert!(newer.read.message(message).await.expect("a message").is_some());
+}
