@@ -110,12 +110,12 @@ impl ReadModels {
         let is_more = begun.len() > usize::from(limit);
         begun.truncate(usize::from(limit));
         let next = begun.last().filter(|_| is_more).map(|last| (last.happened_at, last.position));
-        let streams = begun.iter().map(|row| (StreamId::message(row.message_id), i64::MAX)).collect::<Vec<_>>();
+        let streams = begun.iter().map(|row| StreamId::message(row.message_id)).collect::<Vec<_>>();
         let mut events = HashMap::<StreamId, Vec<Recorded<Event>>>::new();
-        for event in self.streams_up_to(&streams).await? {
+        for event in self.whole_streams(&streams).await? {
             events.entry(event.stream).or_default().push(event);
         }
-        let then = |(stream, _): &(StreamId, i64)| message_then(*stream, events.get(stream)?, moment, sight.reads(Some(channel_id)));
+        let then = |stream: &StreamId| message_then(*stream, events.get(stream)?, moment, sight.reads(Some(channel_id)));
         Ok(MessagesThen { items: streams.iter().filter_map(then).collect(), next })
     }
 

@@ -8,6 +8,7 @@ use sqlx::query_file;
 use utoipa::ToSchema;
 
 use super::entry::{Entry, Found};
+use super::load::Extent;
 use super::{AuditError, Filter, Order, Sight};
 use crate::read_models::ReadModels;
 
@@ -70,7 +71,7 @@ impl ReadModels {
         let mut positions = [position].into_iter().chain(together).chain(causes.clone()).chain(effects.clone()).collect::<Vec<_>>();
         positions.sort_unstable();
         positions.dedup();
-        let found = self.audit_of(Some(workspace_id), positions).await?;
+        let found = self.audit_of(Some(workspace_id), positions, Extent::Changes).await?;
         Ok(Some(Links { position, causes, effects, is_more, found }))
     }
 }

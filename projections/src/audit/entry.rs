@@ -11,7 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::load::Stream;
+use super::load::{Extent, Stream};
 use super::names::Causes;
 use super::state::{State, withhold_text};
 use super::{AuditError, Filter, Sight};
@@ -121,13 +121,27 @@ impl ReadModels {
     /// The read models or the log cannot be read.
     pub async fn audit(&self, filter: &Filter) -> Result<Found, AuditError> {
         let positions = self.audit_positions(filter).await?;
-        self.audit_of(filter.workspace_id, positions).await
+        self.audit_of(filter.workspace_id, positions, Extent::Changes).await
+    }
+
+    /// The events that the filter means, with everything that [`Found::history`] rests on.
+    ///
+    /// # Errors
+    /// The read models or the log cannot be read.
+    pub async fn audit_history(&self, filter: &Filter) -> Result<Found, AuditError> {
+        let positions = self.audit_positions(filter).await?;
+        self.audit_of(filter.workspace_id, positions, Extent::Whole).await
     }
 
     /// The events at those positions, in that order.
-    pub(super) async fn audit_of(&self, workspace_id: Option<WorkspaceId>, positions: Vec<i64>) -> Result<Found, AuditError> {
+    pub(super) async fn audit_of(
+        &self,
+        workspace_id: Option<WorkspaceId>,
+        positions: Vec<i64>,
+        extent: Extent,
+    ) -> Result<Found, AuditError> {
         let events = self.events_at(&positions).await?;
-        let streams = self.streams_of(&events).await?;
+        let streams = self.streams_of(&events, extent).await?;
         let causes = self.causes_of(workspace_id, &events).await?;
         let mut found = Found { positions, events, streams, names: HashMap::new(), causes };
         found.names = self.names_of(&found.things()).await?;

@@ -23,7 +23,9 @@ pub struct HistoryEntry {
 }
 
 impl Found {
-    /// The history of the thing that they happened to, for who may read that.
+    /// The history of the thing that they happened to, for who may read that. They must have been found by [`ReadModels::audit_history`].
+    ///
+    /// [`ReadModels::audit_history`]: crate::ReadModels::audit_history
     #[must_use]
     pub fn history(&self, sight: &Sight) -> Vec<HistoryEntry> {
         let mut states = self.states(sight);

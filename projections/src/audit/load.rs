@@ -5,9 +5,19 @@ use std::collections::{BTreeMap, HashMap};
 use domain::{Event, Recorded, StreamId};
 
 use super::AuditError;
+use super::state::left_out;
 use crate::feed::Delivery;
-use crate::feed::log;
+use crate::feed::log::{self, Beginning};
 use crate::read_models::ReadModels;
+
+/// How much of its streams is read with an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Everything.
+    Whole,
+    /// What tells what the events have changed.
+    Changes,
+}
 
 /// The first events of a stream, in order.
 pub(super) type Stream = Vec<Recorded<Event>>;
@@ -23,8 +33,8 @@ impl ReadModels {
         decoded(log::read_positions(&self.pool, &ascending).await?)
     }
 
-    /// The streams of those events, each from its first event up to the last of these.
-    pub(super) async fn streams_of(&self, events: &[Recorded<Event>]) -> Result<HashMap<StreamId, Stream>, AuditError> {
+    /// The streams of those events, each from its first event up to the last of these; whole, or as far as the events' changes rest on them.
+    pub(super) async fn streams_of(&self, events: &[Recorded<Event>], extent: Extent) -> Result<HashMap<StreamId, Stream>, AuditError> {
         let mut streams = HashMap::<StreamId, BTreeMap<i64, Recorded<Event>>>::new();
         for event in events {
             streams.entry(event.stream).or_default().insert(event.sequence, event.clone());
@@ -32,15 +42,28 @@ impl ReadModels {
         // Whose events are here from the first one on need not be asked for: most messages have only one.
         let last = |stream: &BTreeMap<i64, Recorded<Event>>| stream.last_key_value().map_or(0, |(sequence, _)| *sequence);
         let is_whole = |stream: &BTreeMap<i64, Recorded<Event>>| i64::try_from(stream.len()).is_ok_and(|count| count == last(stream));
-        let wanted = streams.iter().filter(|(_, stream)| !is_whole(stream)).map(|(id, stream)| (*id, last(stream))).collect::<Vec<_>>();
-        for event in self.streams_up_to(&wanted).await? {
+        let beginning = |(id, stream): (&StreamId, &BTreeMap<i64, Recorded<Event>>)| Beginning {
+            stream: *id,
+            to: last(stream),
+            only_about: match extent {
+                Extent::Whole => None,
+                Extent::Changes => left_out(id.aggregate, &stream.values().map(|event| &event.event).collect::<Vec<_>>()),
+            },
+        };
+        let wanted = streams.iter().filter(|(_, stream)| !is_whole(stream)).map(beginning).collect::<Vec<_>>();
+        for event in self.beginnings(&wanted).await? {
             streams.entry(event.stream).or_default().insert(event.sequence, event);
         }
         Ok(streams.into_iter().map(|(id, stream)| (id, stream.into_values().collect())).collect())
     }
 
-    /// The events of those streams, each up to and with that place in it.
-    pub(super) async fn streams_up_to(&self, streams: &[(StreamId, i64)]) -> Result<Stream, AuditError> {
+    /// The events of those streams.
+    pub(super) async fn whole_streams(&self, streams: &[StreamId]) -> Result<Stream, AuditError> {
+        let whole = |stream: &StreamId| Beginning { stream: *stream, to: i64::MAX, only_about: None };
+        self.beginnings(&streams.iter().map(whole).collect::<Vec<_>>()).await
+    }
+
+    async fn beginnings(&self, streams: &[Beginning]) -> Result<Stream, AuditError> {
         if streams.is_empty() {
             return Ok(Vec::new());
         }

@@ -84,6 +84,6 @@ impl ReadModels {
         if self.audit_positions(&any).await?.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.streams_up_to(&[(stream, i64::MAX)]).await?))
+        Ok(Some(self.whole_streams(&[stream]).await?))
     }
 }

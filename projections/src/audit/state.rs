@@ -14,6 +14,38 @@ use serde_json::Value;
 /// The most people that are shown with each state of a history.
 const PEOPLE_SHOWN_MAX: usize = 100;
 
+/// Events that are about one person in a large thing, who is named in `user_id`.
+const ABOUT_MEMBERS: [&str; 11] = [
+    "channel.member_joined",
+    "channel.member_left",
+    "channel.member_removed",
+    "channel.member_role_changed",
+    "channel.notification_level_changed",
+    "workspace.member_joined",
+    "workspace.member_role_changed",
+    "workspace.member_details_changed",
+    "workspace.member_permissions_changed",
+    "workspace.member_deactivated",
+    "workspace.member_reactivated",
+];
+
+/// What is left out where a thing is folded only to see what some events changed of it: events about members whom these do not name.
+pub(crate) fn left_out(aggregate: AggregateType, events: &[&Event]) -> Option<(&'static [&'static str], Vec<UserId>)> {
+    match aggregate {
+        AggregateType::Workspace | AggregateType::Channel => Some((&ABOUT_MEMBERS, events.iter().flat_map(|event| named(event)).collect())),
+        AggregateType::User | AggregateType::Message | AggregateType::Session | AggregateType::Audit | AggregateType::Installation => None,
+    }
+}
+
+/// The people whose membership an event can change.
+fn named(event: &Event) -> Vec<UserId> {
+    match event {
+        Event::Workspace(event) => named_in_workspace(event).0,
+        Event::Channel(event) => named_in_channel(event),
+        Event::User(_) | Event::Message(_) | Event::Session(_) | Event::Audit(_) | Event::Installation(_) => Vec::new(),
+    }
+}
+
 /// The fold of a stream.
 #[derive(Clone, Debug)]
 pub(crate) enum State {
@@ -162,8 +194,8 @@ fn named_in_workspace(event: &WorkspaceEvent) -> (Vec<UserId>, Vec<InvitationId>
     }
 }
 
-fn part_of_channel(state: &Channel, event: &ChannelEvent) -> Channel {
-    let people = match event {
+fn named_in_channel(event: &ChannelEvent) -> Vec<UserId> {
+    match event {
         ChannelEvent::MemberJoined { user_id, .. }
         | ChannelEvent::MemberLeft { user_id }
         | ChannelEvent::MemberRemoved { user_id, .. }
@@ -177,7 +209,11 @@ fn part_of_channel(state: &Channel, event: &ChannelEvent) -> Channel {
         | ChannelEvent::SettingsChanged(_)
         | ChannelEvent::Archived { .. }
         | ChannelEvent::Unarchived { .. } => Vec::new(),
-    };
+    }
+}
+
+fn part_of_channel(state: &Channel, event: &ChannelEvent) -> Channel {
+    let people = named_in_channel(event);
     Channel {
         creation: state.creation.clone(),
         settings: state.settings.clone(),

@@ -4,6 +4,7 @@
 //! from the received bytes without a tree of JSON values in between.
 
 use domain::StreamId;
+use domain::ids::UserId;
 use futures::StreamExt;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolCopyExt;
@@ -73,15 +74,36 @@ pub(crate) async fn read_of(pool: &PgPool, condition: &str, after: i64, to: i64,
     collect(pool, &limited(&rows, &format!(" LIMIT {limit}"))).await
 }
 
-/// The events of those streams, each up to and with that place in it, in order of position.
+/// The beginning of a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Beginning {
+    /// The stream.
+    pub(crate) stream: StreamId,
+    /// Up to and with that place in it.
+    pub(crate) to: i64,
+    /// Of events with those names, those about these people only: who else is in a large channel does not matter to everyone who asks.
+    pub(crate) only_about: Option<(&'static [&'static str], Vec<UserId>)>,
+}
+
+/// The events at the beginning of those streams, in order of position.
 ///
 /// # Errors
 /// The log cannot be read.
-pub(crate) async fn read_streams(pool: &PgPool, streams: &[(StreamId, i64)]) -> Result<Vec<Delivery>, LogError> {
-    let of_stream = |(stream, to): &(StreamId, i64)| {
-        format!("(aggregate_type = '{}' AND aggregate_id = '{}' AND sequence <= {to})", stream.aggregate.as_str(), stream.id)
-    };
-    collect(pool, &select(&streams.iter().map(of_stream).collect::<Vec<_>>().join(" OR "))).await
+pub(crate) async fn read_streams(pool: &PgPool, streams: &[Beginning]) -> Result<Vec<Delivery>, LogError> {
+    collect(pool, &select(&streams.iter().map(condition).collect::<Vec<_>>().join(" OR "))).await
+}
+
+fn condition(Beginning { stream, to, only_about }: &Beginning) -> String {
+    let events = format!("aggregate_type = '{}' AND aggregate_id = '{}' AND sequence <= {to}", stream.aggregate.as_str(), stream.id);
+    let Some((names, people)) = only_about else { return format!("({events})") };
+    let list = |items: Vec<String>| items.iter().map(|item| format!("'{item}'")).collect::<Vec<_>>().join(", ");
+    let names = list(names.iter().map(ToString::to_string).collect());
+    let others = format!("event_type NOT IN ({names})");
+    if people.is_empty() {
+        return format!("({events} AND {others})");
+    }
+    let people = list(people.iter().map(ToString::to_string).collect());
+    format!("({events} AND ({others} OR payload -> event_type ->> 'user_id' IN ({people})))")
 }
 
 /// The log from behind one position up to another one, read and decoded ahead by a task of its own.

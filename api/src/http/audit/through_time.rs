@@ -87,7 +87,7 @@ pub async fn read_history(
         limit: limit + 1,
         ..Filter::default()
     };
-    let found = app.read_models.audit(&filter).await?;
+    let found = app.read_models.audit_history(&filter).await?;
     if found.is_empty() && query.after.is_none() {
         return Err(no_such_thing());
     }
