@@ -31,6 +31,7 @@ use crate::limit::Limits;
 use crate::metrics::Metrics;
 use crate::presence::Presences;
 use crate::problem::Problem;
+use crate::process::retention::Retention;
 use crate::replays::Replays;
 use crate::typing::Typing;
 
@@ -82,6 +83,8 @@ pub struct App {
     pub invitations: InvitationTokens,
     /// Replays of projections.
     pub replays: Replays,
+    /// What has messages leave that are old enough.
+    pub retention: Retention,
     /// What the relay of this process does.
     pub relay: Arc<RelayStats>,
     /// What Prometheus reads.
@@ -107,6 +110,7 @@ impl App {
             refused_sign_ins: RefusedSignIns::new(commands.clone(), settings.master_key.clone()),
             readings: Readings::default(),
             replays: Replays::new(stores.clone(), commands.clone(), Handle::current(), holder()),
+            retention: Retention::new(commands.clone(), read_models.clone(), pool.clone(), Handle::current()),
             limits: Limits::new(settings.rate_limits.clone(), stores.redis.clone(), read_models.clone()),
             presences: Presences::new(stores.redis.clone()),
             typing: Typing::new(stores.redis.clone()),

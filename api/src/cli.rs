@@ -4,11 +4,13 @@ mod audit;
 mod connection;
 mod demo;
 mod import;
+mod log;
 mod migrate;
 mod parked;
 mod progress;
 mod projections;
 mod replay;
+mod retention;
 mod serve;
 
 use std::path::PathBuf;
@@ -69,6 +71,12 @@ enum Verb {
     /// Do something about what a projection could not apply.
     #[command(subcommand)]
     Parked(parked::Verb),
+    /// Closed months of the log as files.
+    #[command(subcommand)]
+    Log(log::Verb),
+    /// What leaves its channel because it is old enough.
+    #[command(subcommand)]
+    Retention(retention::Verb),
     /// Read the log.
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -152,6 +160,9 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Verb::Replay(verb) => on_runtime(replay::run(settings()?, verb)),
         Verb::Projections => on_runtime(projections::run(settings()?)),
         Verb::Parked(verb) => on_runtime(parked::run(settings()?, verb)),
+        Verb::Log(log::Verb::VerifyExport { manifest }) => log::verify(&manifest),
+        Verb::Log(verb) => on_runtime(log::run(settings()?, verb)),
+        Verb::Retention(verb) => on_runtime(retention::run(settings()?, verb)),
         Verb::Audit(verb) => match audit::runs_alone(&verb) {
             Some(outcome) => outcome,
             None => on_runtime(audit::run(settings()?, verb)),

@@ -10,6 +10,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::NaiveTime;
+
 use crate::config::parse::Values;
 pub use crate::config::parse::{LogFormat, Network};
 pub use crate::config::search::{ElasticsearchSettings, SearchSettings};
@@ -79,6 +81,11 @@ const SETTINGS: &[Setting] = &[
     optional("session_hours", "24", "how long a session lasts after it was last used: 1 to 8760"),
     optional("invitation_hours", "168", "how long an invitation can be accepted, unless it says otherwise: 1 to 8760"),
     optional("workspace_members_max", "10000", "how many active members a new workspace may have, unless it says otherwise: 1 to 1000000"),
+    optional(
+        "retention_at",
+        "02:00",
+        "when the daily retention run begins, in UTC, on one of the nodes that keep the projections: `HH:MM`, or `off` for never",
+    ),
     optional("rate_limits", policy::DEFAULT, RATE_LIMITS),
     optional(
         "log_level",
@@ -135,6 +142,8 @@ pub struct Settings {
     pub invitation_lifetime: Duration,
     /// How many active members a new workspace may have.
     pub workspace_members_max: u32,
+    /// When the daily retention run begins, in UTC; never where it says nothing.
+    pub retention_at: Option<NaiveTime>,
     /// What answers searches.
     pub search: SearchSettings,
     /// How much each may ask.
@@ -243,6 +252,7 @@ impl Settings {
             nats_stream: values.stream_name("nats_stream"),
             partitions: values.number("partitions", 1..=256),
             session_lifetime: hours(values.number("session_hours", 1..=8760)),
+            retention_at: values.time_of_day("retention_at"),
             invitation_lifetime: hours(values.number("invitation_hours", 1..=8760)),
             workspace_members_max: values.number("workspace_members_max", 1..=1_000_000),
             search: SearchSettings::read(&mut values),

@@ -17,6 +17,7 @@ pub mod openapi;
 pub mod parked;
 pub mod presence;
 pub mod problem;
+pub mod process;
 pub mod replays;
 pub mod telemetry;
 pub mod typing;

@@ -75,6 +75,8 @@ fn describe(document: &mut Value) {
         {"name": "invitations", "description": "How people come into a workspace."},
         {"name": "channels", "description": "Where people talk."},
         {"name": "channel members", "description": "Who is in a channel."},
+        {"name": "holds", "description": "Legal holds: what they cover is neither archived, purged nor erased."},
+        {"name": "retention", "description": "How long messages are kept, what leaves, and what has left."},
         {"name": "messages", "description": "What people say, and what others say to that."},
         {"name": "unread", "description": "What one has not read, and how far one has."},
         {"name": "presence", "description": "Who is there, and who is typing."},

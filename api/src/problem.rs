@@ -22,6 +22,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::AuthError;
+use crate::process::retention::RunError;
 use crate::telemetry;
 
 /// The media type of a problem.
@@ -328,6 +329,17 @@ impl From<SearchError> for Problem {
             SearchError::ForeignPage => Self::malformed("request.cursor_invalid", Some("after".into()), error.to_string()),
             SearchError::Store(ref cause) => Self::database_failed(&error, cause),
             SearchError::Unavailable(_) => Self::store_failed(&error),
+        }
+    }
+}
+
+impl From<RunError> for Problem {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::UnderWay => Self::conflict("retention.under_way", error.to_string()),
+            RunError::Read(error) => error.into(),
+            RunError::Database(ref cause) => Self::database_failed(&error, cause),
+            RunError::Command(error) => error.into(),
         }
     }
 }

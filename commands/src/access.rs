@@ -7,13 +7,14 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use domain::channel::ChannelRefusal;
 use domain::ids::{ChannelId, HoldId, MessageId, UserId, WorkspaceId};
+use domain::message::MessageRefusal;
 use domain::permission::{Permission, Role};
 use domain::workspace::Hold;
 use domain::{Channel, Context, User, Workspace};
 use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 
 use crate::authorize::AccessRefusal;
-use crate::messages::surroundings;
+use crate::messages::{gone, surroundings};
 use crate::reader::Reader;
 use crate::{CommandError, Commands, authorize};
 
@@ -101,6 +102,16 @@ impl Commands {
         Ok(around.may_be_posted_to(context)?)
     }
 
+    /// The workspace of a channel that the actor may read, where they may read its archive too.
+    ///
+    /// # Errors
+    /// They may not, or the store failed.
+    pub async fn readable_archive(&self, actor: UserId, channel_id: ChannelId) -> Result<WorkspaceId, CommandError> {
+        let workspace_id = self.readable_channel(actor, channel_id).await?;
+        self.may(actor, workspace_id, Permission::ArchiveRead).await?;
+        Ok(workspace_id)
+    }
+
     /// Where a message is that the actor may read.
     ///
     /// # Errors
@@ -111,7 +122,10 @@ impl Commands {
         let message = reader.message(message_id).await?;
         let channel_id = authorize::posted(&message)?.channel_id;
         let workspace_id = sees(&mut reader, actor, channel_id).await?.ok_or(AccessRefusal::MessageNotFound)?;
-        Ok((workspace_id, channel_id))
+        match gone(Utc::now(), &mut reader, message_id, &message).await? {
+            Some(_) => Err(MessageRefusal::Archived.into()),
+            None => Ok((workspace_id, channel_id)),
+        }
     }
 
     /// In which workspace a channel is that the actor is a member of, and when a message of it was sent.

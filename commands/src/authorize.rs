@@ -176,7 +176,11 @@ pub(crate) fn workspace_command(workspace: &Workspace, actor: UserId, command: &
             }
         }
         WorkspaceCommand::ChangeDetails(_) => may(workspace, actor, Permission::WorkspaceUpdate),
-        WorkspaceCommand::ChangeSettings(_) => may(workspace, actor, Permission::WorkspaceSettings),
+        WorkspaceCommand::ChangeSettings(settings) => {
+            may(workspace, actor, Permission::WorkspaceSettings)?;
+            let stays = settings.retention_policy == workspace.settings.retention_policy;
+            if stays { Ok(()) } else { may(workspace, actor, Permission::RetentionManage) }
+        }
         // Nothing that a member is allows it: operators need not be one.
         WorkspaceCommand::ChangePlan { .. } => Err(AccessRefusal::NotAnOperator),
         WorkspaceCommand::Invite { .. } | WorkspaceCommand::RevokeInvitation { .. } => may(workspace, actor, Permission::MemberInvite),
@@ -227,13 +231,23 @@ pub(crate) fn channel_command(
         ChannelCommand::Join | ChannelCommand::Leave | ChannelCommand::ChangeNotificationLevel { .. } => {
             sees_channel(workspace, channel, actor)
         }
+        // An admin of the channel sets it up, but does not decide alone how long the workspace remembers.
+        ChannelCommand::ChangeSettings(settings) => {
+            manages(workspace, channel, actor)?;
+            let stays = settings.retention_policy == channel.settings.retention_policy;
+            if stays { Ok(()) } else { may(workspace, actor, Permission::RetentionManage) }
+        }
         ChannelCommand::Rename { .. }
-        | ChannelCommand::ChangeSettings(_)
         | ChannelCommand::RemoveMember { .. }
         | ChannelCommand::ChangeMemberRole { .. }
         | ChannelCommand::Archive
         | ChannelCommand::Unarchive => manages(workspace, channel, actor),
     }
+}
+
+/// Whether the actor may have messages leave now: the server does so by itself, every day.
+pub(crate) fn apply_retention(workspace: &Workspace, actor: UserId) -> Result<(), AccessRefusal> {
+    if actor == UserId::SYSTEM { Ok(()) } else { may(workspace, actor, Permission::RetentionRun) }
 }
 
 /// Whether the user may be put into a channel.
@@ -262,13 +276,18 @@ pub(crate) fn message_command(
     actor: UserId,
     command: &MessageCommand,
 ) -> Result<(), AccessRefusal> {
-    sees_channel(workspace, channel, actor)?;
+    // The law does not stop at private channels: whoever may purge and knows the message need not be in its channel.
+    let is_purge = matches!(command, MessageCommand::Purge { .. }) && workspace.allows(actor, Permission::MessagePurge);
+    if !is_purge {
+        sees_channel(workspace, channel, actor)?;
+    }
     match command {
         MessageCommand::Post(_) | MessageCommand::Edit { .. } => may(workspace, actor, Permission::MessagePost),
         // The author may; others need a permission, which the domain checks, for it knows the author.
         MessageCommand::Delete => Ok(()),
         MessageCommand::Pin | MessageCommand::Unpin => may(workspace, actor, Permission::MessagePin),
         MessageCommand::React { .. } | MessageCommand::TakeReactionBack { .. } => may(workspace, actor, Permission::MessageReact),
+        MessageCommand::Purge { .. } => may(workspace, actor, Permission::MessagePurge),
     }
 }
 

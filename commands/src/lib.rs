@@ -12,9 +12,11 @@ pub mod event_store;
 mod execute;
 pub mod import;
 mod installation;
+pub mod log_export;
 mod messages;
 mod reader;
 pub mod relay;
+mod retention;
 mod sessions;
 mod users;
 mod workspaces;
@@ -24,6 +26,7 @@ use uuid::Uuid;
 
 pub use authorize::AccessRefusal;
 pub use event_store::{EventStore, Idempotency, IdempotencyKey, InvalidKey, StoreError};
+pub use retention::Left;
 pub use workspaces::NewWorkspace;
 
 /// Every command, and who may see what. Clones share everything.

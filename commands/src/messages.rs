@@ -1,7 +1,9 @@
 //! Commands of messages.
 
-use domain::ids::{ChannelId, MessageId, WorkspaceId};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::ids::{ChannelId, MessageId, RetentionId, WorkspaceId};
 use domain::message::{NewMessage, Surroundings};
+use domain::retention::RetentionAction;
 use domain::{Context, Message, MessageCommand, StreamId};
 use tracing::instrument;
 
@@ -45,7 +47,9 @@ impl Decision for Post {
         let (workspace_id, mut around) = surroundings(context, reader, self.channel_id).await?;
         authorize::message_command(&around.workspace, &around.channel, context.actor, &command)?;
         if let Some(parent) = self.new.thread_id {
-            around.parent = Some(reader.message(parent).await?);
+            let message = reader.message(parent).await?;
+            around.gone = gone(context.at, reader, parent, &message).await?;
+            around.parent = Some(message);
         }
         // A new stream: nothing to load. Should the identifier be in use, the store refuses a second first event.
         let events = Message::default().decide(&around, context, command)?;
@@ -66,8 +70,9 @@ impl Decision for Change {
     async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
         let message = reader.message(self.message_id).await?;
         let channel_id = authorize::posted(&message)?.channel_id;
-        let (workspace_id, around) = surroundings(context, reader, channel_id).await.map_err(as_message)?;
+        let (workspace_id, mut around) = surroundings(context, reader, channel_id).await.map_err(as_message)?;
         authorize::message_command(&around.workspace, &around.channel, context.actor, &self.command).map_err(hidden)?;
+        around.gone = gone(context.at, reader, self.message_id, &message).await?;
         let events = message.decide(&around, context, self.command.clone())?;
         Ok(Draft::of(self.message_id).write(StreamId::message(self.message_id), Some(workspace_id), events))
     }
@@ -83,7 +88,23 @@ pub(crate) async fn surroundings(
     let channel = reader.channel(channel_id).await?;
     let workspace_id = channel.creation.as_ref().ok_or(AccessRefusal::ChannelNotFound)?.workspace_id;
     let workspace = reader.workspace(workspace_id).await?;
-    Ok((workspace_id, Surroundings { workspace, channel, channel_id: Some(channel_id), parent: None }))
+    Ok((workspace_id, Surroundings { workspace, channel, channel_id: Some(channel_id), ..Surroundings::default() }))
+}
+
+/// Whether retention has taken a message away. Nothing is, before it is a day old: of younger ones nothing is asked, so that they cost nothing.
+pub(crate) async fn gone(
+    at: DateTime<Utc>,
+    reader: &mut Reader<'_>,
+    message_id: MessageId,
+    message: &Message,
+) -> Result<Option<RetentionAction>, CommandError> {
+    let Some(posting) = &message.posting else { return Ok(None) };
+    // Half of it, so that clocks may differ.
+    if at - posting.sent_at < TimeDelta::hours(12) {
+        return Ok(None);
+    }
+    let retention = reader.retention(RetentionId::of(posting.channel_id, posting.sent_at)).await?;
+    Ok(retention.gone.get(&message_id).copied())
 }
 
 /// Who asks for a message is told of a message, not of its channel.

@@ -4,11 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::ids::{ChannelId, MessageId, SessionId, UserId, WorkspaceId};
-use domain::{Audit, Channel, Installation, Message, Session, StreamId, User, Workspace};
+use domain::ids::{ChannelId, MessageId, RetentionId, SessionId, UserId, WorkspaceId};
+use domain::{Audit, Channel, Installation, Message, Retention, Session, StreamId, User, Workspace};
+use futures::{StreamExt, TryFutureExt, TryStreamExt};
 
 use crate::StoreError;
-use crate::event_store::{EventStore, Stored};
+use crate::event_store::{EventStore, Stored, Versioned};
+
+/// Messages that are loaded together: the rest of the process wants connections too.
+const LOADS_AT_ONCE: usize = 4;
 
 /// Loads aggregates, and notes which, at which version.
 pub(crate) struct Reader<'a> {
@@ -37,6 +41,20 @@ impl<'a> Reader<'a> {
         self.read(StreamId::message(id)).await
     }
 
+    /// What retention has done to the messages of a month of a channel.
+    pub(crate) async fn retention(&mut self, id: RetentionId) -> Result<Arc<Retention>, StoreError> {
+        self.read(StreamId::retention(id)).await
+    }
+
+    /// Many messages, some at a time.
+    pub(crate) async fn messages(&mut self, ids: &[MessageId]) -> Result<BTreeMap<MessageId, Arc<Message>>, StoreError> {
+        let store = self.store;
+        let ids = ids.iter().copied();
+        let loads = futures::stream::iter(ids.map(move |id| store.load::<Message>(id.0).map_ok(move |loaded| (id, loaded))));
+        let loaded = loads.buffer_unordered(LOADS_AT_ONCE).try_collect::<Vec<_>>().await?;
+        Ok(loaded.into_iter().map(|(id, loaded)| (id, self.note(StreamId::message(id), loaded))).collect())
+    }
+
     pub(crate) async fn installation(&mut self) -> Result<Arc<Installation>, StoreError> {
         self.read(StreamId::INSTALLATION).await
     }
@@ -51,9 +69,13 @@ impl<'a> Reader<'a> {
 
     async fn read<A: Stored>(&mut self, stream: StreamId) -> Result<Arc<A>, StoreError> {
         let loaded = self.store.load::<A>(stream.id).await?;
+        Ok(self.note(stream, loaded))
+    }
+
+    fn note<A>(&mut self, stream: StreamId, loaded: Versioned<A>) -> Arc<A> {
         // The oldest view counts: a decision that saw two is stale.
         self.seen.entry(stream).and_modify(|seen| *seen = loaded.version.min(*seen)).or_insert(loaded.version);
-        Ok(loaded.state)
+        loaded.state
     }
 
     /// What was read, with the versions that were seen.

@@ -10,6 +10,7 @@ use crate::message::MessageRefusal;
 use crate::permission;
 use crate::recorded_event::AggregateType;
 use crate::refusal::{RefusalEntry, RefusalKind};
+use crate::retention::RetentionRefusal;
 use crate::session::SessionRefusal;
 use crate::user::UserRefusal;
 use crate::workspace::WorkspaceRefusal;
@@ -48,7 +49,7 @@ pub const EVENTS: &[EventEntry] = &[
     event!("user.reactivated", "1", "The user was let in again."),
     event!("workspace.created", "1", "A workspace was created; its owner joins right after."),
     event!("workspace.details_changed", "1", "Name, description or picture; all of them, as they are now."),
-    event!("workspace.settings_changed", "1", "How the workspace is run; all settings, as they are now."),
+    event!("workspace.settings_changed", "2", "How the workspace is run; all settings, as they are now."),
     event!("workspace.plan_changed", "1", "What the workspace pays for, as an operator of the server has said."),
     event!("workspace.member_invited", "1", "Somebody was invited by mail."),
     event!("workspace.invitation_revoked", "1", "An invitation was taken back."),
@@ -81,6 +82,12 @@ pub const EVENTS: &[EventEntry] = &[
     event!("message.unpinned", "1", "The pin was taken off."),
     event!("message.reacted", "1", "Somebody reacted to the message."),
     event!("message.reaction_removed", "1", "A reaction was taken back."),
+    event!("message.purged", "1", "The message was emptied for law: what it said is taken out of the log too."),
+    event!(
+        "retention.applied",
+        "1",
+        "Messages left their channel, because its retention policy said so: those that are named, and no others."
+    ),
     event!("installation.replay_started", "1", "A projection began to be built anew: all of it, a workspace's rows, or a view as of then."),
     event!("installation.replay_ended", "1", "What came of it."),
     event!("installation.replay_switched_with_differences", "1", "The new model was switched to although it differs: that was accepted."),
@@ -101,6 +108,7 @@ pub fn refusals(aggregate: AggregateType) -> &'static [RefusalEntry] {
         AggregateType::Workspace => WorkspaceRefusal::ALL,
         AggregateType::Channel => ChannelRefusal::ALL,
         AggregateType::Message => MessageRefusal::ALL,
+        AggregateType::Retention => RetentionRefusal::ALL,
         AggregateType::Installation => InstallationRefusal::ALL,
         AggregateType::Session => SessionRefusal::ALL,
         // Whoever may ask is noted, always.

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -84,6 +84,10 @@ id!(
     /// A legal hold.
     HoldId
 );
+id!(
+    /// What retention has done to the messages of one month of a channel.
+    RetentionId
+);
 
 impl UserId {
     /// Who acts when nobody does: the command line, an import, a process.
@@ -103,6 +107,15 @@ impl MembershipId {
     #[must_use]
     pub fn of(channel: ChannelId, user: UserId) -> Self {
         Self(Uuid::new_v5(&channel.0, user.0.as_bytes()))
+    }
+}
+
+impl RetentionId {
+    /// Of the messages of that channel that were sent in the month (in UTC) of `sent_at`: the same each time.
+    #[must_use]
+    pub fn of(channel: ChannelId, sent_at: DateTime<Utc>) -> Self {
+        let month = format!("{:04}-{:02}", sent_at.year(), sent_at.month());
+        Self(Uuid::new_v5(&channel.0, month.as_bytes()))
     }
 }
 

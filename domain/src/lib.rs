@@ -4,8 +4,8 @@
 //! passed in as a [`Context`]; identifiers are made outside.
 //!
 //! In reading order: the value types ([`ids`], [`text`], [`formatting`], [`permission`]), the circumstances of a command ([`context`]),
-//! the aggregates ([`user`], [`workspace`], [`channel`], [`message`], [`session`], [`audit`], [`installation`]), and the envelope that both
-//! sides of the house share
+//! the aggregates ([`user`], [`workspace`], [`channel`], [`message`], [`retention`], [`session`], [`audit`], [`installation`]), and the
+//! envelope that both sides of the house share
 //! ([`recorded_event`], [`wire_event`], [`upcast`]).
 
 pub mod audit;
@@ -21,6 +21,7 @@ pub mod message;
 pub mod permission;
 pub mod recorded_event;
 pub mod refusal;
+pub mod retention;
 pub mod session;
 pub mod text;
 pub mod upcast;
@@ -35,6 +36,7 @@ pub use installation::{Installation, InstallationCommand, InstallationEvent, Ins
 pub use message::{Message, MessageCommand, MessageEvent, MessageRefusal};
 pub use recorded_event::{AggregateType, DecodeError, Event, Recorded, StreamId};
 pub use refusal::{Refusal, RefusalKind};
+pub use retention::{Retention, RetentionEvent, RetentionRefusal};
 pub use session::{Session, SessionCommand, SessionEvent, SessionRefusal};
 pub use user::{User, UserCommand, UserEvent, UserRefusal};
 pub use wire_event::WireEvent;

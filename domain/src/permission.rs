@@ -97,6 +97,14 @@ permissions! {
     ComplianceRead = "compliance.read":                       false false false false,
     /// See how many messages and people there are, in channels of every kind.
     AnalyticsRead = "analytics.read":                         false false true  true,
+    /// Set how long messages are kept, and see what would leave.
+    RetentionManage = "retention.manage":                     false false true  true,
+    /// Have everything leave now that is old enough.
+    RetentionRun = "retention.run":                           false false false true,
+    /// Read what retention has archived, in channels that one may read.
+    ArchiveRead = "archive.read":                             false false true  true,
+    /// Empty single messages for law, in the log too.
+    MessagePurge = "message.purge":                           false false false true,
     /// Place and release legal holds, and see which there are.
     HoldsManage = "holds.manage":                             false false false true,
 }

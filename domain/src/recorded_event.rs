@@ -14,6 +14,7 @@ use crate::context::Metadata;
 use crate::ids::{EventId, WorkspaceId};
 use crate::installation::{Installation, InstallationEvent};
 use crate::message::{Message, MessageEvent};
+use crate::retention::{Retention, RetentionEvent};
 use crate::session::{Session, SessionEvent};
 use crate::upcast::{self, UpcastError};
 use crate::user::{User, UserEvent};
@@ -31,6 +32,8 @@ pub enum AggregateType {
     Channel,
     /// A message.
     Message,
+    /// What retention has done to the messages of a month of a channel.
+    Retention,
     /// The server as a whole.
     Installation,
     /// A session: signing in and out.
@@ -41,8 +44,8 @@ pub enum AggregateType {
 
 impl AggregateType {
     /// Every type.
-    pub const ALL: [AggregateType; 7] =
-        [Self::User, Self::Workspace, Self::Channel, Self::Message, Self::Session, Self::Audit, Self::Installation];
+    pub const ALL: [AggregateType; 8] =
+        [Self::User, Self::Workspace, Self::Channel, Self::Message, Self::Retention, Self::Session, Self::Audit, Self::Installation];
 
     /// Its name on the wire and in the log.
     #[must_use]
@@ -52,6 +55,7 @@ impl AggregateType {
             Self::Workspace => Workspace::TYPE,
             Self::Channel => Channel::TYPE,
             Self::Message => Message::TYPE,
+            Self::Retention => Retention::TYPE,
             Self::Installation => Installation::TYPE,
             Self::Session => Session::TYPE,
             Self::Audit => Audit::TYPE,
@@ -102,6 +106,12 @@ impl StreamId {
         Self { aggregate: AggregateType::Message, id: id.into() }
     }
 
+    /// The stream of what retention has done to the messages of a month of a channel.
+    #[must_use]
+    pub fn retention(id: impl Into<Uuid>) -> Self {
+        Self { aggregate: AggregateType::Retention, id: id.into() }
+    }
+
     /// The stream of that session.
     #[must_use]
     pub fn session(id: impl Into<Uuid>) -> Self {
@@ -133,6 +143,8 @@ pub enum Event {
     Channel(ChannelEvent),
     /// Of a message.
     Message(MessageEvent),
+    /// Of retention.
+    Retention(RetentionEvent),
     /// Of the server as a whole.
     Installation(InstallationEvent),
     /// Of a session.
@@ -150,6 +162,7 @@ impl Event {
             Self::Workspace(event) => event.wire_name(),
             Self::Channel(event) => event.wire_name(),
             Self::Message(event) => event.wire_name(),
+            Self::Retention(event) => event.wire_name(),
             Self::Installation(event) => event.wire_name(),
             Self::Session(event) => event.wire_name(),
             Self::Audit(event) => event.wire_name(),
@@ -164,6 +177,7 @@ impl Event {
             Self::Workspace(event) => event.version(),
             Self::Channel(event) => event.version(),
             Self::Message(event) => event.version(),
+            Self::Retention(event) => event.version(),
             Self::Installation(event) => event.version(),
             Self::Session(event) => event.version(),
             Self::Audit(event) => event.version(),
@@ -178,6 +192,7 @@ impl Event {
             Self::Workspace(_) => AggregateType::Workspace,
             Self::Channel(_) => AggregateType::Channel,
             Self::Message(_) => AggregateType::Message,
+            Self::Retention(_) => AggregateType::Retention,
             Self::Installation(_) => AggregateType::Installation,
             Self::Session(_) => AggregateType::Session,
             Self::Audit(_) => AggregateType::Audit,
@@ -203,6 +218,7 @@ impl Event {
             AggregateType::Workspace => serde_json::from_str(payload).map(Self::Workspace),
             AggregateType::Channel => serde_json::from_str(payload).map(Self::Channel),
             AggregateType::Message => serde_json::from_str(payload).map(Self::Message),
+            AggregateType::Retention => serde_json::from_str(payload).map(Self::Retention),
             AggregateType::Installation => serde_json::from_str(payload).map(Self::Installation),
             AggregateType::Session => serde_json::from_str(payload).map(Self::Session),
             AggregateType::Audit => serde_json::from_str(payload).map(Self::Audit),
@@ -231,6 +247,12 @@ impl From<ChannelEvent> for Event {
 impl From<MessageEvent> for Event {
     fn from(event: MessageEvent) -> Self {
         Self::Message(event)
+    }
+}
+
+impl From<RetentionEvent> for Event {
+    fn from(event: RetentionEvent) -> Self {
+        Self::Retention(event)
     }
 }
 

@@ -149,6 +149,14 @@ text!(
     Reason, "reason", max_chars: 1000, rule: any
 );
 
+impl MessageBody {
+    /// What stands where a text was purged.
+    #[must_use]
+    pub fn purged() -> Self {
+        Self(String::new())
+    }
+}
+
 impl Email {
     /// The form in which two addresses are compared.
     #[must_use]

@@ -3,13 +3,24 @@
 //!
 //! A step leads from one version to the next; a payload three versions old takes three steps.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// One step: the event's name on the wire, the version that it leads from, the version that it leads to, and how.
 type Step = (&'static str, &'static str, &'static str, fn(Value) -> Value);
 
-/// Every step there is. None yet: every payload is of version 1.
-const STEPS: &[Step] = &[];
+/// Every step there is.
+const STEPS: &[Step] = &[("workspace.settings_changed", "1", "2", days_become_a_policy)];
+
+/// Version 1 said for how many days messages are kept; what becomes of them then was not said. They are archived, and pinned ones stay.
+fn days_become_a_policy(mut payload: Value) -> Value {
+    if let Some(settings) = payload.get_mut("workspace.settings_changed").and_then(Value::as_object_mut)
+        && let Some(days) = settings.remove("retention_days")
+        && !days.is_null()
+    {
+        settings.insert("retention_policy".into(), json!({ "days": days }));
+    }
+    payload
+}
 
 /// No step leads on from a version.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,8 +63,6 @@ fn upcast_by(steps: &[Step], event_type: &str, version: &str, mut payload: Value
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     const EXAMPLE: &[Step] = &[

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use domain::catalogue::EVENTS;
 use domain::upcast::is_current;
-use domain::{AggregateType, AuditEvent, ChannelEvent, Event, InstallationEvent, MessageEvent, SessionEvent, UserEvent, WorkspaceEvent};
+use domain::{
+    AggregateType, AuditEvent, ChannelEvent, Event, InstallationEvent, MessageEvent, RetentionEvent, SessionEvent, UserEvent,
+    WorkspaceEvent,
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -53,6 +56,7 @@ fn all_variants() -> BTreeSet<String> {
         variants::<WorkspaceEvent>(),
         variants::<ChannelEvent>(),
         variants::<MessageEvent>(),
+        variants::<RetentionEvent>(),
         variants::<InstallationEvent>(),
         variants::<SessionEvent>(),
         variants::<AuditEvent>(),

@@ -129,12 +129,13 @@ fn messages() -> Vec<String> {
     files.sort();
     let message = |path: &std::path::PathBuf| {
         let payload = std::fs::read_to_string(path).expect("a fixture");
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".v1.json")).expect("a name");
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".json")).expect("a name");
+        let (name, version) = name.rsplit_once(".v").expect("a version");
         let aggregate = name.split('.').next().expect("an aggregate");
         let id = uuid::Uuid::from_u128(7);
         format!(
             r#"{{"position":12,"event_id":"{id}","aggregate_type":"{aggregate}","aggregate_id":"{id}","sequence":3,"workspace_id":null,
-            "recorded_at":"2026-01-02T03:04:05.678901Z","event_type":"{name}","event_version":"1","payload":{payload},
+            "recorded_at":"2026-01-02T03:04:05.678901Z","event_type":"{name}","event_version":"{version}","payload":{payload},
             "metadata":{{"actor":"{id}","command":"a command","correlation_id":"{id}"}}}}"#
         )
     };

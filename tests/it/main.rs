@@ -14,6 +14,7 @@ mod laws;
 mod projections;
 mod redis;
 mod relay;
+mod retention;
 mod search;
 mod strangers;
 mod support;

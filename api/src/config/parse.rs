@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use chrono::NaiveTime;
 
 use projections::search::BackendName;
 
@@ -161,6 +162,14 @@ impl Values {
 
     pub(super) fn number<T: FromStr + PartialOrd + Default>(&mut self, name: &'static str, range: RangeInclusive<T>) -> T {
         self.parsed(name, T::default(), |text| text.parse().ok().filter(|number| range.contains(number)))
+    }
+
+    /// `HH:MM`, or nothing where it says `off`.
+    pub(super) fn time_of_day(&mut self, name: &'static str) -> Option<NaiveTime> {
+        self.parsed(name, None, |text| match text {
+            "off" => Some(None),
+            text => NaiveTime::parse_from_str(text, "%H:%M").ok().map(Some),
+        })
     }
 
     pub(super) fn flag(&mut self, name: &'static str) -> bool {

@@ -1,13 +1,13 @@
 //! Messages: posting, reading, editing and deleting them. Reactions and pins are in `reactions.rs` and `pins.rs`.
 
 use actix_web::web::{Data, Path, Query};
-use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, patch, post};
+use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, patch, post, put};
 use chrono::{SubsecRound, Utc};
 use commands::IdempotencyKey;
 use domain::MessageCommand;
 use domain::ids::{ChannelId, MessageId};
 use domain::message::NewMessage;
-use domain::text::{ClientMsgId, InvalidText, MessageBody};
+use domain::text::{ClientMsgId, InvalidText, MessageBody, Reason};
 use projections::relational::messages::{Cursor as Place, HistoryPage, MessageDetail, MessageRow};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -97,7 +97,7 @@ pub struct HistoryQuery {
 }
 
 impl HistoryQuery {
-    fn parse(&self) -> Result<(HistoryPage, u16), Problem> {
+    pub(super) fn parse(&self) -> Result<(HistoryPage, u16), Problem> {
         let limit = page_limit(self.limit)?;
         let before = read_place("before", self.before.as_deref())?;
         let after = read_place("after", self.after.as_deref())?;
@@ -133,7 +133,7 @@ pub struct MessagePage {
 
 impl MessagePage {
     /// A page out of one row more than was asked for, where there was one: at the end that the page was read towards.
-    fn cut(mut rows: Vec<MessageRow>, page: HistoryPage, limit: u16) -> Self {
+    pub(super) fn cut(mut rows: Vec<MessageRow>, page: HistoryPage, limit: u16) -> Self {
         let limit = usize::from(limit);
         let more = rows.len() > limit;
         let mut older = more;
@@ -254,4 +254,22 @@ pub async fn edit_message(path: Path<MessagePath>, command: Command<Body<EditMes
 #[delete("/messages/{message_id}")]
 pub async fn delete_message(path: Path<MessagePath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
     Ok(Done::quietly(app.commands.message(&command.asked(), path.message_id, MessageCommand::Delete).await?))
+}
+
+/// Why a message is purged.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PurgeMessage {
+    /// Why: the law, the order, and who asked for it.
+    #[schema(min_length = 1, max_length = 1000, example = "Decision of the court of 3 March, case 2026/114")]
+    reason: String,
+}
+
+/// Empties a message for law: its text goes out of every store, and out of the log soon after. That it was there stays.
+#[utoipa::path(tag = "messages", request_body = PurgeMessage, params(MessagePath, CommandHeaders),
+    responses((status = 204, description = "The message is purged.")))]
+#[put("/messages/{message_id}/purge")]
+pub async fn purge_message(path: Path<MessagePath>, command: Command<Body<PurgeMessage>>, app: Data<App>) -> Result<Done, Problem> {
+    let purge = MessageCommand::Purge { reason: Reason::parse(&command.body.input.reason)? };
+    Ok(Done::quietly(app.commands.message(&command.asked(), path.message_id, purge).await?))
 }

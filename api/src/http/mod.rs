@@ -26,6 +26,7 @@ pub mod presence;
 pub mod projections;
 pub mod reactions;
 pub mod replays;
+pub mod retention;
 pub mod schema;
 pub mod search;
 pub mod sessions;
@@ -52,6 +53,7 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(messages::get_thread)
         .service(messages::edit_message)
         .service(messages::delete_message)
+        .service(messages::purge_message)
         .service(reactions::react)
         .service(reactions::take_reaction_back)
         .service(pins::pin_message)
@@ -107,6 +109,9 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(holds::place_hold)
         .service(holds::list_holds)
         .service(holds::release_hold)
+        .service(retention::preview_retention)
+        .service(retention::start_retention_run)
+        .service(retention::list_archive)
         .service(members::list_members)
         .service(members::get_member)
         .service(members::search_directory)

@@ -68,14 +68,29 @@ pub struct HoldTarget {
 #[derive(ToSchema)]
 pub struct RetentionPolicy {
     /// In days; for ever where it says nothing.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 36500)]
     pub days: Option<u32>,
+    /// What becomes of older ones: kept aside in the archive, where it says nothing.
+    pub action: Option<RetentionAction>,
+    /// Whether pinned messages stay, however old, with their threads; `true` where it says nothing.
+    pub keep_pinned: Option<bool>,
+}
+
+/// What becomes of messages that are old enough.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum RetentionAction {
+    /// They are kept aside, for those who may read the archive.
+    Archive,
+    /// Their texts are emptied, in the log too.
+    Purge,
 }
 
 #[cfg(test)]
 mod tests {
     use domain::channel::{Kind, MemberRole, NotificationLevel as Level};
     use domain::permission::Role as DomainRole;
+    use domain::retention::RetentionAction as Action;
     use serde_json::{Value, json};
     use utoipa::PartialSchema;
 
@@ -88,6 +103,7 @@ mod tests {
         assert_eq!(words::<super::Role>(), json!(DomainRole::ALL.map(DomainRole::as_str)));
         assert_eq!(words::<super::ChannelType>(), json!([Kind::Public, Kind::Private, Kind::Direct, Kind::GroupDirect].map(Kind::as_str)));
         assert_eq!(words::<super::ChannelRole>(), json!([MemberRole::Member, MemberRole::Admin].map(MemberRole::as_str)));
+        assert_eq!(words::<super::RetentionAction>(), json!([Action::Archive, Action::Purge].map(Action::as_str)));
         assert_eq!(words::<super::NotificationLevel>(), json!([Level::All, Level::Mentions, Level::None].map(Level::as_str)));
     }
 }

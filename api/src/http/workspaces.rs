@@ -5,6 +5,7 @@ use actix_web::{get, patch, post, put};
 use commands::NewWorkspace;
 use domain::WorkspaceCommand;
 use domain::ids::{UserId, WorkspaceId};
+use domain::retention::RetentionPolicy;
 use domain::text::{AvatarUrl, Description, InvalidText, WorkspaceDomain, WorkspaceName};
 use domain::workspace::{Details, Plan, WorkspaceSettings};
 use projections::relational::workspaces::WorkspaceRow;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::WorkspacePath;
+use super::schema;
 use crate::app::App;
 use crate::extract::{Body, Change, Command, Page, Reading, Seen};
 use crate::problem::Problem;
@@ -170,10 +172,10 @@ pub async fn change_workspace(path: Path<WorkspacePath>, command: Command<Body<C
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeSettings {
-    /// How long messages are kept, in days; for ever without it.
+    /// How long messages are kept, in channels that say nothing themselves; for ever without it.
     #[serde(default)]
-    #[schema(value_type = Option<u32>, minimum = 1)]
-    retention_days: Change<u32>,
+    #[schema(value_type = Option<schema::RetentionPolicy>)]
+    retention_policy: Change<RetentionPolicy>,
     /// The largest file that may be uploaded, in bytes.
     #[serde(default)]
     #[schema(value_type = Option<u64>, minimum = 1)]
@@ -187,7 +189,7 @@ pub struct ChangeSettings {
 impl ChangeSettings {
     fn of(&self, before: &WorkspaceSettings) -> WorkspaceSettings {
         WorkspaceSettings {
-            retention_days: self.retention_days.of(before.retention_days.as_ref()),
+            retention_policy: self.retention_policy.of(before.retention_policy.as_ref()),
             upload_max_bytes: self.upload_max_bytes.of(before.upload_max_bytes.as_ref()),
             edit_window_minutes: self.edit_window_minutes.of(before.edit_window_minutes.as_ref()),
         }

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cqrs_es::Aggregate;
-use domain::{AggregateType, Audit, Channel, Event, Installation, Message, Session, StreamId, User, Workspace};
+use domain::{AggregateType, Audit, Channel, Event, Installation, Message, Retention, Session, StreamId, User, Workspace};
 use lru::LruCache;
 use uuid::Uuid;
 
@@ -19,6 +19,8 @@ const WORKSPACES_MAX: NonZeroUsize = at_least_one(1_000);
 const CHANNELS_MAX: NonZeroUsize = at_least_one(10_000);
 const USERS_MAX: NonZeroUsize = at_least_one(50_000);
 const MESSAGES_MAX: NonZeroUsize = at_least_one(10_000);
+/// Each may know of tens of thousands of messages.
+const RETENTIONS_MAX: NonZeroUsize = at_least_one(200);
 const SESSIONS_MAX: NonZeroUsize = at_least_one(1_000);
 const AUDITS_MAX: NonZeroUsize = at_least_one(1_000);
 
@@ -136,6 +138,7 @@ pub(super) struct Caches {
     pub workspaces: Cache<Workspace>,
     pub channels: Cache<Channel>,
     pub messages: Cache<Message>,
+    pub retentions: Cache<Retention>,
     pub installations: Cache<Installation>,
     pub sessions: Cache<Session>,
     pub audits: Cache<Audit>,
@@ -148,6 +151,7 @@ impl Default for Caches {
             workspaces: Cache::new(WORKSPACES_MAX),
             channels: Cache::new(CHANNELS_MAX),
             messages: Cache::new(MESSAGES_MAX),
+            retentions: Cache::new(RETENTIONS_MAX),
             installations: Cache::new(NonZeroUsize::MIN),
             sessions: Cache::new(SESSIONS_MAX),
             audits: Cache::new(AUDITS_MAX),
@@ -163,6 +167,7 @@ impl Caches {
             Event::Workspace(event) => self.workspaces.wrote(stream.id, sequence, event),
             Event::Channel(event) => self.channels.wrote(stream.id, sequence, event),
             Event::Message(event) => self.messages.wrote(stream.id, sequence, event),
+            Event::Retention(event) => self.retentions.wrote(stream.id, sequence, event),
             Event::Installation(event) => self.installations.wrote(stream.id, sequence, event),
             Event::Session(event) => self.sessions.wrote(stream.id, sequence, event),
             Event::Audit(event) => self.audits.wrote(stream.id, sequence, event),
@@ -176,6 +181,7 @@ impl Caches {
             AggregateType::Workspace => self.workspaces.heard_of(stream.id, sequence),
             AggregateType::Channel => self.channels.heard_of(stream.id, sequence),
             AggregateType::Message => self.messages.heard_of(stream.id, sequence),
+            AggregateType::Retention => self.retentions.heard_of(stream.id, sequence),
             AggregateType::Installation => self.installations.heard_of(stream.id, sequence),
             AggregateType::Session => self.sessions.heard_of(stream.id, sequence),
             AggregateType::Audit => self.audits.heard_of(stream.id, sequence),

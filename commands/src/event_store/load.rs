@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use cqrs_es::persist::{PersistedEventRepository, PersistenceError};
-use domain::{AggregateType, Audit, Channel, Event, Installation, Message, Session, StreamId, User, Workspace, upcast};
+use domain::{AggregateType, Audit, Channel, Event, Installation, Message, Retention, Session, StreamId, User, Workspace, upcast};
 use postgres_es::PostgresEventRepository;
 use sqlx::{PgPool, query};
 use uuid::Uuid;
@@ -39,6 +39,7 @@ macro_rules! stored {
                 include_str!(concat!("../../../domain/src/", $folder, "/event.rs")),
                 include_str!("../../../domain/src/formatting.rs"),
                 include_str!("../../../domain/src/permission.rs"),
+                include_str!("../../../domain/src/retention/policy.rs"),
                 include_str!("../../../domain/src/text.rs"),
             );
 
@@ -61,6 +62,7 @@ stored!(User, users, "user");
 stored!(Workspace, workspaces, "workspace");
 stored!(Channel, channels, "channel");
 stored!(Message, messages, "message");
+stored!(Retention, retentions, "retention");
 stored!(Installation, installations, "installation");
 stored!(Session, sessions, "session");
 stored!(Audit, audits, "audit");

@@ -125,6 +125,11 @@ impl EventStore {
         self.head.clone()
     }
 
+    /// The database that the log is in.
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
     /// What the writer has done so far.
     #[must_use]
     pub fn stats(&self) -> &WriterStats {

@@ -70,7 +70,7 @@ pub(super) async fn write<A: Stored>(pool: &PgPool, id: Uuid, loaded: &Versioned
 
 /// The hash of the source that the state's shape is written in: any change of it makes old snapshots unread.
 fn schema_hash<A: Stored>() -> &'static str {
-    static HASHES: LazyLock<[String; 7]> = LazyLock::new(|| {
+    static HASHES: LazyLock<[String; 8]> = LazyLock::new(|| {
         let sources = [
             domain::User::SOURCE,
             domain::Workspace::SOURCE,
@@ -79,6 +79,7 @@ fn schema_hash<A: Stored>() -> &'static str {
             domain::Session::SOURCE,
             domain::Audit::SOURCE,
             domain::Installation::SOURCE,
+            domain::Retention::SOURCE,
         ];
         sources.map(|source| hex::encode(Sha256::digest(source)))
     });
@@ -90,6 +91,7 @@ fn schema_hash<A: Stored>() -> &'static str {
         domain::AggregateType::Session => 4,
         domain::AggregateType::Audit => 5,
         domain::AggregateType::Installation => 6,
+        domain::AggregateType::Retention => 7,
     };
     &HASHES[place]
 }

@@ -36,8 +36,8 @@ pub(super) async fn missing<S: Sink>(sink: &S, write: StreamWrite) -> Result<Str
             events.retain(|pending| is_new_to_channel(&channel, &pending.event));
             version
         }
-        // Nothing of an import happens to it.
-        AggregateType::Installation => {
+        // Nothing of an import happens to them.
+        AggregateType::Installation | AggregateType::Retention => {
             events.clear();
             sink.versions(&[stream]).await?.get(&stream).copied().unwrap_or(0)
         }

@@ -8,13 +8,10 @@ use super::{
 };
 use crate::context::Context;
 use crate::ids::UserId;
-use crate::refusal::OutOfRange;
 use crate::text::{ChannelDisplayName, ChannelName, Description, Purpose, Topic};
 
 type Decision = Result<Vec<ChannelEvent>, ChannelRefusal>;
 
-/// A hundred years.
-pub(super) const RETENTION_DAYS: RangeInclusive<u64> = 1..=36_500;
 /// Who can talk in a direct conversation: oneself, or two people.
 pub(super) const DIRECT_PEOPLE: RangeInclusive<usize> = 1..=2;
 /// Who can talk in a group conversation.
@@ -69,9 +66,7 @@ pub(super) fn change_description(channel: &Channel, description: Option<Descript
 /// Changes how the channel is run.
 pub(super) fn change_settings(channel: &Channel, settings: ChannelSettings) -> Decision {
     open(channel)?;
-    if let Some(days) = settings.retention_policy.and_then(|policy| policy.days) {
-        OutOfRange::check("retention_policy.days", days, RETENTION_DAYS).map_err(ChannelRefusal::SettingsInvalid)?;
-    }
+    settings.retention_policy.map_or(Ok(()), |policy| policy.check().map_err(ChannelRefusal::SettingsInvalid))?;
     if channel.settings == settings {
         return Ok(vec![]);
     }

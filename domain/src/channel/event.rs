@@ -4,6 +4,7 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{UserId, WorkspaceId};
+use crate::retention::RetentionPolicy;
 use crate::text::{ChannelDisplayName, ChannelName, Description, Purpose, Topic};
 
 /// What has happened to a channel. The wire name of each is its `rename`.
@@ -227,14 +228,6 @@ impl Default for ChannelSettings {
     fn default() -> Self {
         Self { allow_threads: true, allow_file_upload: true, allow_external_sharing: false, retention_policy: None }
     }
-}
-
-/// How long messages are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RetentionPolicy {
-    /// In days; for ever where it says nothing.
-    pub days: Option<u32>,
 }
 
 impl ChannelEvent {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use command::{ChannelCommand, NewChannel};
 pub use error::ChannelRefusal;
-pub use event::{ChannelEvent, ChannelSettings, Creation, Kind, MemberRole, NotificationLevel, RetentionPolicy};
+pub use event::{ChannelEvent, ChannelSettings, Creation, Kind, MemberRole, NotificationLevel};
 
 use crate::context::Context;
 use crate::ids::UserId;

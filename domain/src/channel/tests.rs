@@ -6,14 +6,15 @@ use std::collections::BTreeSet;
 
 use cqrs_es::test::TestFramework;
 
-use super::decide::RETENTION_DAYS;
 use super::{
     Channel, ChannelCommand, ChannelEvent, ChannelRefusal, ChannelSettings, Creation, Kind, MemberRole, NewChannel, NotificationLevel,
-    RetentionPolicy, people_key,
+    people_key,
 };
 use crate::cast::{ACME, ANN, BOB, CAT, DAN, by};
 use crate::ids::UserId;
 use crate::refusal::OutOfRange;
+use crate::retention::RetentionPolicy;
+use crate::retention::policy::RETENTION_DAYS;
 use crate::text::{ChannelDisplayName, ChannelName, Description, Purpose, Topic};
 
 type Given = TestFramework<Channel>;
@@ -89,7 +90,7 @@ fn rename(text: &str) -> ChannelCommand {
 }
 
 fn retention(days: Option<u32>) -> ChannelSettings {
-    ChannelSettings { retention_policy: Some(RetentionPolicy { days }), ..ChannelSettings::default() }
+    ChannelSettings { retention_policy: Some(RetentionPolicy { days, ..RetentionPolicy::default() }), ..ChannelSettings::default() }
 }
 
 /// Every command that changes what a channel is or who is in it; Cat is not in it.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::ids::MessageId;
-use crate::text::{ClientMsgId, Emoji, MessageBody};
+use crate::text::{ClientMsgId, Emoji, MessageBody, Reason};
 
 /// What can be asked of a message.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,11 @@ pub enum MessageCommand {
     TakeReactionBack {
         /// The reaction.
         emoji: Emoji,
+    },
+    /// Empty it for law, in the log too.
+    Purge {
+        /// Why.
+        reason: Reason,
     },
 }
 
@@ -60,6 +65,7 @@ impl MessageCommand {
             Self::Unpin => "unpin message",
             Self::React { .. } => "react to message",
             Self::TakeReactionBack { .. } => "take reaction back",
+            Self::Purge { .. } => "purge message",
         }
     }
 }

@@ -7,8 +7,9 @@ use crate::context::Context;
 use crate::formatting::FormattedContent;
 use crate::ids::{ChannelId, WorkspaceId};
 use crate::permission::Permission;
-use crate::text::{Emoji, MessageBody};
-use crate::workspace::Workspace;
+use crate::retention::RetentionAction;
+use crate::text::{Emoji, MessageBody, Reason};
+use crate::workspace::{self, Subject, Workspace};
 
 type Decision = Result<Vec<MessageEvent>, MessageRefusal>;
 
@@ -49,7 +50,7 @@ pub(super) fn may_post(around: &Surroundings, context: &Context) -> Result<(), M
 
 /// Changes the text of the actor's own message, as long as the workspace allows.
 pub(super) fn edit(message: &Message, around: &Surroundings, context: &Context, content: MessageBody) -> Decision {
-    let posting = standing(message)?;
+    let posting = standing(message, around)?;
     if posting.kind == Kind::System {
         return Err(MessageRefusal::SystemMessageStays);
     }
@@ -70,7 +71,7 @@ pub(super) fn edit(message: &Message, around: &Surroundings, context: &Context, 
 
 /// Deletes the message: one's own, or with the permission for it anybody's.
 pub(super) fn delete(message: &Message, around: &Surroundings, context: &Context) -> Decision {
-    let posting = standing(message)?;
+    let posting = standing(message, around)?;
     not_archived(around)?;
     let own = posting.kind != Kind::System && posting.author == context.actor;
     if !own && !around.workspace.allows(context.actor, Permission::MessageDeleteAny) {
@@ -116,14 +117,30 @@ pub(super) fn take_reaction_back(message: &Message, around: &Surroundings, conte
     Ok(vec![MessageEvent::ReactionRemoved { user_id: context.actor, emoji }])
 }
 
-fn standing(message: &Message) -> Result<&Posting, MessageRefusal> {
+/// Empties the message for law, wherever it is: deleted, archived, in an archived channel. Only a legal hold stands in the way.
+pub(super) fn purge(message: &Message, around: &Surroundings, context: &Context, reason: Reason) -> Decision {
     let posting = message.posting.as_ref().ok_or(MessageRefusal::NotFound)?;
+    if message.purged || around.gone == Some(RetentionAction::Purge) {
+        return Err(MessageRefusal::PurgedAlready);
+    }
+    let subject = Subject::Message { channel_id: posting.channel_id, author: posting.author };
+    if let Some(hold_id) = workspace::covering(&around.workspace.holds, subject).next() {
+        return Err(MessageRefusal::Held(hold_id));
+    }
+    Ok(vec![MessageEvent::Purged { by: context.actor, reason }])
+}
+
+fn standing<'a>(message: &'a Message, around: &Surroundings) -> Result<&'a Posting, MessageRefusal> {
+    let posting = message.posting.as_ref().ok_or(MessageRefusal::NotFound)?;
+    if around.gone.is_some() {
+        return Err(MessageRefusal::Archived);
+    }
     if message.deleted { Err(MessageRefusal::Deleted) } else { Ok(posting) }
 }
 
 /// What pins and reactions have in common.
 fn touchable(message: &Message, around: &Surroundings, context: &Context) -> Result<(), MessageRefusal> {
-    standing(message)?;
+    standing(message, around)?;
     not_archived(around)?;
     participates(around, context)
 }
@@ -155,7 +172,10 @@ fn thread_fits(around: &Surroundings, channel_id: ChannelId, new: &NewMessage) -
         (Some(_), Some(parent)) => parent,
         (Some(_), None) | (None, Some(_)) => return Err(MessageRefusal::ThreadNotFound),
     };
-    let begun_by = standing(parent).map_err(|_| MessageRefusal::ThreadNotFound)?;
+    if around.gone.is_some() {
+        return Err(MessageRefusal::Archived);
+    }
+    let begun_by = standing(parent, around).map_err(|_| MessageRefusal::ThreadNotFound)?;
     if begun_by.channel_id != channel_id {
         return Err(MessageRefusal::ThreadNotFound);
     }

@@ -1,5 +1,6 @@
 //! Every "no" to a command of a message. Those that rest on the channel or the workspace carry the codes that those give for the same.
 
+use crate::ids::HoldId;
 use crate::refusal::refusals;
 
 refusals! {
@@ -26,6 +27,11 @@ refusals! {
         ReactedAlready = "message.reacted_already" Conflict "you have reacted to this message with that emoji already",
         TooManyReactions = "message.too_many_reactions" Conflict
             "this message has 50 different emojis, which is the most: choose one that is there",
+        Archived = "message.archived" NotFound
+            "this message has left its channel, as the retention policy says: who may read the archive finds it there, and it stays as it is",
+        PurgedAlready = "message.purged_already" Conflict "this message was purged already",
+        Held(hold: HoldId) = "workspace.held" Conflict
+            "the legal hold {0} covers this: nothing of it is archived, purged or erased until that is released",
         ReactionNotFound = "message.reaction_not_found" NotFound "you have not reacted to this message with that emoji",
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::formatting::FormattedContent;
 use crate::ids::{ChannelId, MessageId, UserId, WorkspaceId};
-use crate::text::{ClientMsgId, Emoji, MessageBody};
+use crate::text::{ClientMsgId, Emoji, MessageBody, Reason};
 
 /// What has happened to a message. The wire name of each is its `rename`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,14 @@ pub enum MessageEvent {
         user_id: UserId,
         /// Which.
         emoji: Emoji,
+    },
+    /// Was emptied for law. What its earlier events said is taken out of the log after this; their digests stay.
+    #[serde(rename = "message.purged")]
+    Purged {
+        /// Who did it.
+        by: UserId,
+        /// Why.
+        reason: Reason,
     },
 }
 
@@ -136,6 +144,7 @@ impl MessageEvent {
             Self::Unpinned { .. } => "message.unpinned",
             Self::Reacted { .. } => "message.reacted",
             Self::ReactionRemoved { .. } => "message.reaction_removed",
+            Self::Purged { .. } => "message.purged",
         }
     }
 
@@ -149,7 +158,8 @@ impl MessageEvent {
             | Self::Pinned { .. }
             | Self::Unpinned { .. }
             | Self::Reacted { .. }
-            | Self::ReactionRemoved { .. } => "1",
+            | Self::ReactionRemoved { .. }
+            | Self::Purged { .. } => "1",
         }
     }
 }

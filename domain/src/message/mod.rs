@@ -23,8 +23,10 @@ pub use system::system_message;
 
 use crate::channel::Channel;
 use crate::context::Context;
+use crate::formatting::FormattedContent;
 use crate::ids::{ChannelId, UserId};
-use crate::text::Emoji;
+use crate::retention::RetentionAction;
+use crate::text::{Emoji, MessageBody};
 use crate::workspace::Workspace;
 
 /// What a decision about a message needs to know: the fold of its events, nothing else.
@@ -34,6 +36,8 @@ pub struct Message {
     pub posting: Option<Posting>,
     /// Whether it was deleted.
     pub deleted: bool,
+    /// Whether it was emptied for law.
+    pub purged: bool,
     /// Whether it is pinned.
     pub pinned: bool,
     /// Who reacted, by emoji.
@@ -51,6 +55,8 @@ pub struct Surroundings {
     pub channel_id: Option<ChannelId>,
     /// The message that a new one answers.
     pub parent: Option<Arc<Message>>,
+    /// Whether retention has taken the message away, or, where a new one is posted, the one that it answers.
+    pub gone: Option<RetentionAction>,
 }
 
 impl Surroundings {
@@ -83,6 +89,7 @@ impl Message {
             MessageCommand::Unpin => decide::unpin(self, around, context),
             MessageCommand::React { emoji } => decide::react(self, around, context, emoji),
             MessageCommand::TakeReactionBack { emoji } => decide::take_reaction_back(self, around, context, emoji),
+            MessageCommand::Purge { reason } => decide::purge(self, around, context, reason),
         }
     }
 }
@@ -123,11 +130,22 @@ impl Aggregate for Message {
             MessageEvent::Unpinned { .. } => self.pinned = false,
             MessageEvent::Reacted { user_id, emoji } => drop(self.reactions.entry(emoji).or_default().insert(user_id)),
             MessageEvent::ReactionRemoved { user_id, emoji } => self.remove_reaction(user_id, &emoji),
+            MessageEvent::Purged { .. } => self.empty(),
         }
     }
 }
 
 impl Message {
+    /// Nothing stays of what it said, in memory and in snapshots too.
+    fn empty(&mut self) {
+        (self.purged, self.deleted, self.pinned) = (true, true, false);
+        self.reactions.clear();
+        if let Some(posting) = &mut self.posting {
+            posting.content = MessageBody::purged();
+            posting.formatted = FormattedContent::default();
+        }
+    }
+
     fn remove_reaction(&mut self, user_id: UserId, emoji: &Emoji) {
         if let Some(users) = self.reactions.get_mut(emoji) {
             users.remove(&user_id);

@@ -1,6 +1,7 @@
 //! Given these events, when this command, then those events.
 
 mod reactions;
+mod retention;
 mod system;
 mod threads;
 
@@ -61,7 +62,7 @@ fn channel(more: Vec<ChannelEvent>) -> Arc<Channel> {
 }
 
 fn around() -> Surroundings {
-    Surroundings { workspace: workspace(vec![]), channel: channel(vec![]), channel_id: Some(GENERAL), parent: None }
+    Surroundings { workspace: workspace(vec![]), channel: channel(vec![]), channel_id: Some(GENERAL), ..Surroundings::default() }
 }
 
 fn archived() -> Surroundings {

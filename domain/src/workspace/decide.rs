@@ -15,8 +15,6 @@ type Decision = Result<Vec<WorkspaceEvent>, WorkspaceRefusal>;
 
 /// How many active members a workspace may be set up for.
 pub(super) const MAX_MEMBERS: RangeInclusive<u64> = 1..=1_000_000;
-/// A hundred years.
-pub(super) const RETENTION_DAYS: RangeInclusive<u64> = 1..=36_500;
 /// Up to 10 GiB.
 pub(super) const UPLOAD_MAX_BYTES: RangeInclusive<u64> = 1..=10 * 1024 * 1024 * 1024;
 /// Up to a year.
@@ -54,8 +52,8 @@ pub(super) fn change_details(workspace: &Workspace, details: Details) -> Decisio
 /// Changes how the workspace is run.
 pub(super) fn change_settings(workspace: &Workspace, settings: WorkspaceSettings) -> Decision {
     existing(workspace)?;
-    let WorkspaceSettings { retention_days, upload_max_bytes, edit_window_minutes } = settings;
-    retention_days.map_or(Ok(()), |days| in_range("retention_days", days, RETENTION_DAYS))?;
+    let WorkspaceSettings { retention_policy, upload_max_bytes, edit_window_minutes } = settings;
+    retention_policy.map_or(Ok(()), |policy| policy.check().map_err(WorkspaceRefusal::SettingsInvalid))?;
     upload_max_bytes.map_or(Ok(()), |bytes| in_range("upload_max_bytes", bytes, UPLOAD_MAX_BYTES))?;
     edit_window_minutes.map_or(Ok(()), |minutes| in_range("edit_window_minutes", minutes, EDIT_WINDOW_MINUTES))?;
     if workspace.settings == settings {

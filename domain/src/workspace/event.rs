@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
 use crate::permission::{Overrides, Role};
+use crate::retention::RetentionPolicy;
 use crate::text::{AvatarUrl, Department, Description, Email, Reason, Title, WorkspaceDomain, WorkspaceName};
 
 /// What has happened in a workspace. The wire name of each is its `rename`.
@@ -203,9 +204,9 @@ impl Plan {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkspaceSettings {
-    /// How long messages are kept, in days; for ever where it says nothing.
+    /// How long messages are kept, in channels that say nothing themselves; for ever where it says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retention_days: Option<u32>,
+    pub retention_policy: Option<RetentionPolicy>,
     /// The largest file that may be uploaded, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload_max_bytes: Option<u64>,
@@ -241,9 +242,9 @@ impl WorkspaceEvent {
     #[must_use]
     pub fn version(&self) -> &'static str {
         match self {
+            Self::SettingsChanged(_) => "2",
             Self::Created { .. }
             | Self::DetailsChanged(_)
-            | Self::SettingsChanged(_)
             | Self::PlanChanged { .. }
             | Self::MemberInvited { .. }
             | Self::InvitationRevoked { .. }

@@ -31,6 +31,16 @@ pub fn covering(holds: &BTreeMap<HoldId, Hold>, subject: Subject) -> impl Iterat
     holds.iter().filter(move |(_, hold)| covers(hold.on, subject)).map(|(hold_id, _)| *hold_id)
 }
 
+/// Those of the holds that are on the whole channel, whoever wrote in it.
+pub fn covering_channel(holds: &BTreeMap<HoldId, Hold>, channel_id: ChannelId) -> impl Iterator<Item = HoldId> {
+    let is_on = move |on: HoldTarget| match on {
+        HoldTarget::Workspace {} => true,
+        HoldTarget::Channel { channel_id: held } => held == channel_id,
+        HoldTarget::Person { .. } => false,
+    };
+    holds.iter().filter(move |(_, hold)| is_on(hold.on)).map(|(hold_id, _)| *hold_id)
+}
+
 fn covers(on: HoldTarget, subject: Subject) -> bool {
     match (on, subject) {
         (HoldTarget::Workspace {}, Subject::Message { .. } | Subject::Person { .. })

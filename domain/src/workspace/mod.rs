@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use command::WorkspaceCommand;
 pub use error::WorkspaceRefusal;
 pub use event::{Details, HoldTarget, Plan, WorkspaceEvent, WorkspaceSettings};
-pub use hold::{Subject, covering};
+pub use hold::{Subject, covering, covering_channel};
 
 use crate::context::Context;
 use crate::ids::{ChannelId, HoldId, InvitationId, UserId};

@@ -5,12 +5,14 @@ mod members;
 
 use cqrs_es::test::TestFramework;
 
-use super::decide::{EDIT_WINDOW_MINUTES, MAX_MEMBERS, RETENTION_DAYS, UPLOAD_MAX_BYTES};
+use super::decide::{EDIT_WINDOW_MINUTES, MAX_MEMBERS, UPLOAD_MAX_BYTES};
 use super::{Details, Plan, Workspace, WorkspaceCommand, WorkspaceEvent, WorkspaceRefusal, WorkspaceSettings};
 use crate::cast::{ANN, BOB, CAT, DAN, GENERAL, by, by_at, days_later, minutes_later, now};
 use crate::ids::{InvitationId, UserId};
 use crate::permission::{Overrides, Role};
 use crate::refusal::OutOfRange;
+use crate::retention::RetentionPolicy;
+use crate::retention::policy::RETENTION_DAYS;
 use crate::text::{Email, WorkspaceDomain, WorkspaceName};
 
 type Given = TestFramework<Workspace>;
@@ -138,7 +140,7 @@ fn a_plan_is_changed_once_and_only_of_a_workspace_that_is_there() {
 fn settings_are_changed_up_to_their_limits() {
     for (retention_days, upload_max_bytes, edit_window_minutes) in [(1, 1, 1), (36_500, 10 * 1024 * 1024 * 1024, 525_600)] {
         let settings = WorkspaceSettings {
-            retention_days: Some(retention_days),
+            retention_policy: Some(RetentionPolicy::days(retention_days)),
             upload_max_bytes: Some(upload_max_bytes),
             edit_window_minutes: Some(edit_window_minutes),
         };
@@ -160,7 +162,9 @@ fn unchanged_settings_are_no_event() {
 #[test]
 fn settings_out_of_range_are_refused_with_their_field() {
     let none = WorkspaceSettings::default;
-    let retention = |days| (WorkspaceSettings { retention_days: Some(days), ..none() }, "retention_days", RETENTION_DAYS);
+    let retention = |days| {
+        (WorkspaceSettings { retention_policy: Some(RetentionPolicy::days(days)), ..none() }, "retention_policy.days", RETENTION_DAYS)
+    };
     let upload = |bytes| (WorkspaceSettings { upload_max_bytes: Some(bytes), ..none() }, "upload_max_bytes", UPLOAD_MAX_BYTES);
     let window = |minutes| (WorkspaceSettings { edit_window_minutes: Some(minutes), ..none() }, "edit_window_minutes", EDIT_WINDOW_MINUTES);
     let wrong = [retention(0), retention(36_501), upload(0), upload(10 * 1024 * 1024 * 1024 + 1), window(0), window(525_601)];

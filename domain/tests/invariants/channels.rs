@@ -1,7 +1,8 @@
 //! What always holds of a channel.
 
-use domain::channel::{ChannelSettings, Kind, MemberRole, NewChannel, NotificationLevel, RetentionPolicy};
+use domain::channel::{ChannelSettings, Kind, MemberRole, NewChannel, NotificationLevel};
 use domain::ids::WorkspaceId;
+use domain::retention::RetentionPolicy;
 use domain::text::{ChannelName, Topic};
 use domain::{Channel, ChannelCommand};
 use proptest::prelude::*;
@@ -35,7 +36,7 @@ fn create() -> impl Strategy<Value = ChannelCommand> {
 fn settings() -> impl Strategy<Value = ChannelSettings> {
     (any::<bool>(), prop::option::of(0_u32..3)).prop_map(|(allow_threads, days)| ChannelSettings {
         allow_threads,
-        retention_policy: Some(RetentionPolicy { days }),
+        retention_policy: Some(RetentionPolicy { days, ..RetentionPolicy::default() }),
         ..ChannelSettings::default()
     })
 }

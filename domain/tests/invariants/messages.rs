@@ -59,7 +59,12 @@ fn channel(archived: bool) -> Channel {
 }
 
 fn around(archived: bool) -> Surroundings {
-    Surroundings { workspace: Arc::new(workspace()), channel: Arc::new(channel(archived)), channel_id: Some(CHANNEL), parent: None }
+    Surroundings {
+        workspace: Arc::new(workspace()),
+        channel: Arc::new(channel(archived)),
+        channel_id: Some(CHANNEL),
+        ..Surroundings::default()
+    }
 }
 
 fn text() -> impl Strategy<Value = MessageBody> {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use domain::ids::{ChannelId, HoldId, InvitationId};
 use domain::permission::{Permission, Role};
+use domain::retention::RetentionPolicy;
 use domain::text::{Email, Reason, Title, WorkspaceName};
 use domain::workspace::{Details, HoldTarget, WorkspaceSettings};
 use domain::{Workspace, WorkspaceCommand};
@@ -23,8 +24,8 @@ fn details() -> impl Strategy<Value = Details> {
 }
 
 fn settings() -> impl Strategy<Value = WorkspaceSettings> {
-    (prop::option::of(0_u32..3), prop::option::of(0_u64..3)).prop_map(|(retention_days, upload_max_bytes)| WorkspaceSettings {
-        retention_days,
+    (prop::option::of(0_u32..3), prop::option::of(0_u64..3)).prop_map(|(days, upload_max_bytes)| WorkspaceSettings {
+        retention_policy: days.map(RetentionPolicy::days),
         upload_max_bytes,
         edit_window_minutes: None,
     })

@@ -58,6 +58,7 @@ impl ReadModels {
             AggregateType::User
             | AggregateType::Workspace
             | AggregateType::Message
+            | AggregateType::Retention
             | AggregateType::Session
             | AggregateType::Audit
             | AggregateType::Installation => None,

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use cqrs_es::Aggregate;
 use domain::ids::{ChannelId, InvitationId, UserId};
-use domain::{AggregateType, Audit, Channel, ChannelEvent, Event, Installation, Message, Session, User, Workspace, WorkspaceEvent};
+use domain::{
+    AggregateType, Audit, Channel, ChannelEvent, Event, Installation, Message, Retention, Session, User, Workspace, WorkspaceEvent,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -33,7 +35,12 @@ const ABOUT_MEMBERS: [&str; 11] = [
 pub(crate) fn left_out(aggregate: AggregateType, events: &[&Event]) -> Option<(&'static [&'static str], Vec<UserId>)> {
     match aggregate {
         AggregateType::Workspace | AggregateType::Channel => Some((&ABOUT_MEMBERS, events.iter().flat_map(|event| named(event)).collect())),
-        AggregateType::User | AggregateType::Message | AggregateType::Session | AggregateType::Audit | AggregateType::Installation => None,
+        AggregateType::User
+        | AggregateType::Message
+        | AggregateType::Retention
+        | AggregateType::Session
+        | AggregateType::Audit
+        | AggregateType::Installation => None,
     }
 }
 
@@ -42,7 +49,9 @@ fn named(event: &Event) -> Vec<UserId> {
     match event {
         Event::Workspace(event) => named_in_workspace(event).0,
         Event::Channel(event) => named_in_channel(event),
-        Event::User(_) | Event::Message(_) | Event::Session(_) | Event::Audit(_) | Event::Installation(_) => Vec::new(),
+        Event::User(_) | Event::Message(_) | Event::Retention(_) | Event::Session(_) | Event::Audit(_) | Event::Installation(_) => {
+            Vec::new()
+        }
     }
 }
 
@@ -53,6 +62,7 @@ pub(crate) enum State {
     Workspace(Box<Workspace>),
     Channel(Box<Channel>),
     Message(Box<Message>),
+    Retention(Box<Retention>),
     Session(Box<Session>),
     Audit(Box<Audit>),
     Installation(Box<Installation>),
@@ -66,6 +76,7 @@ impl State {
             AggregateType::Workspace => Self::Workspace(Box::default()),
             AggregateType::Channel => Self::Channel(Box::default()),
             AggregateType::Message => Self::Message(Box::default()),
+            AggregateType::Retention => Self::Retention(Box::default()),
             AggregateType::Session => Self::Session(Box::default()),
             AggregateType::Audit => Self::Audit(Box::default()),
             AggregateType::Installation => Self::Installation(Box::default()),
@@ -79,6 +90,7 @@ impl State {
             (Self::Workspace(state), Event::Workspace(event)) => state.apply(event.clone()),
             (Self::Channel(state), Event::Channel(event)) => state.apply(event.clone()),
             (Self::Message(state), Event::Message(event)) => state.apply(event.clone()),
+            (Self::Retention(state), Event::Retention(event)) => state.apply(event.clone()),
             (Self::Session(state), Event::Session(event)) => state.apply(event.clone()),
             (Self::Audit(state), Event::Audit(event)) => state.apply(event.clone()),
             (Self::Installation(state), Event::Installation(event)) => state.apply(event.clone()),
@@ -87,6 +99,7 @@ impl State {
                 | Self::Workspace(_)
                 | Self::Channel(_)
                 | Self::Message(_)
+                | Self::Retention(_)
                 | Self::Session(_)
                 | Self::Audit(_)
                 | Self::Installation(_),
@@ -102,6 +115,7 @@ impl State {
             Self::Workspace(state) => json(state),
             Self::Channel(state) => json(state),
             Self::Message(state) => json(state),
+            Self::Retention(state) => json(state),
             Self::Session(state) => json(state),
             Self::Audit(state) => json(state),
             Self::Installation(state) => json(state),
@@ -118,6 +132,7 @@ impl State {
                 | Self::Workspace(_)
                 | Self::Channel(_)
                 | Self::Message(_)
+                | Self::Retention(_)
                 | Self::Session(_)
                 | Self::Audit(_)
                 | Self::Installation(_),
@@ -131,7 +146,7 @@ impl State {
         match self {
             Self::Workspace(state) => state.members.len() + state.invitations.len() > PEOPLE_SHOWN_MAX,
             Self::Channel(state) => state.members.len() > PEOPLE_SHOWN_MAX,
-            Self::User(_) | Self::Message(_) | Self::Session(_) | Self::Audit(_) | Self::Installation(_) => false,
+            Self::User(_) | Self::Message(_) | Self::Retention(_) | Self::Session(_) | Self::Audit(_) | Self::Installation(_) => false,
         }
     }
 
@@ -139,7 +154,13 @@ impl State {
     pub(crate) fn conversation(&self) -> Option<ChannelId> {
         match self {
             Self::Message(message) => message.posting.as_ref().map(|posting| posting.channel_id),
-            Self::User(_) | Self::Workspace(_) | Self::Channel(_) | Self::Session(_) | Self::Audit(_) | Self::Installation(_) => None,
+            Self::User(_)
+            | Self::Workspace(_)
+            | Self::Channel(_)
+            | Self::Retention(_)
+            | Self::Session(_)
+            | Self::Audit(_)
+            | Self::Installation(_) => None,
         }
     }
 }

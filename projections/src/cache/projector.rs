@@ -103,6 +103,12 @@ impl Touched {
             | Event::Session(_)
             | Event::Audit(_)
             | Event::Installation(_) => {}
+            // Pages and counts are filled in anew, from what is left.
+            Event::Retention(_) => {
+                if let Some(workspace_id) = event.workspace_id {
+                    self.workspaces.entry(workspace_id).or_default().everything = true;
+                }
+            }
             Event::Channel(happened) => {
                 if let Some(workspace_id) = event.workspace_id {
                     self.workspaces.entry(workspace_id).or_default().note_channel(ChannelId(id), happened);

@@ -1,6 +1,6 @@
 //! Brings the tables under construction up: first what came too late for its row while folding, then what was appended meanwhile.
 
-use domain::{Event, MessageEvent, Recorded};
+use domain::{Event, Recorded, RetentionEvent};
 use sqlx::Connection;
 use uuid::Uuid;
 
@@ -105,19 +105,31 @@ impl CatchUp {
 }
 
 async fn apply_late(tx: &mut sqlx::PgConnection, events: &[Recorded<Event>], late: &[Late]) -> Result<(), RebuildError> {
-    let events = events.iter().zip(late).filter_map(|(event, late)| match &event.event {
-        Event::Message(happened) => Some((event, happened, late.effects)),
-        Event::User(_) | Event::Workspace(_) | Event::Channel(_) | Event::Session(_) | Event::Audit(_) | Event::Installation(_) => None,
+    let touched = events.iter().zip(late).flat_map(|(event, late)| match &event.event {
+        Event::Message(happened) => [Some(event.stream.id), messages::root_of_new(happened)].into_iter().flatten().collect(),
+        Event::Retention(_) => late.leaving.clone(),
+        Event::User(_) | Event::Workspace(_) | Event::Channel(_) | Event::Session(_) | Event::Audit(_) | Event::Installation(_) => {
+            Vec::new()
+        }
     });
-    let events = events.collect::<Vec<(&Recorded<Event>, &MessageEvent, Effects)>>();
-    let touched = events.iter().flat_map(|(event, happened, _)| [Some(event.stream.id), messages::root_of_new(happened)]);
-    let mut model = Model::load_messages(tx, touched.flatten().collect::<Vec<Uuid>>()).await?;
-    for (event, happened, effects) in events {
-        let missing = messages::apply(&mut model.messages, event.stream.id, Seen::of(event), happened, effects, Count::Late)?;
-        if missing != Effects::NONE {
+    let mut model = Model::load_messages(tx, touched.collect::<Vec<Uuid>>()).await?;
+    for (event, late) in events.iter().zip(late) {
+        if !apply_one_late(&mut model, event, late)? {
             return Err(RebuildError::Write(format!("the message of event {} is not there", event.position).into()));
         }
     }
     model.save(tx).await.map_err(ApplyError::Store)?;
     Ok(())
+}
+
+/// Whether everything was there.
+fn apply_one_late(model: &mut Model, event: &Recorded<Event>, late: &Late) -> Result<bool, RebuildError> {
+    let (rows, seen) = (&mut model.messages, Seen::of(event));
+    match &event.event {
+        Event::Message(happened) => Ok(messages::apply(rows, event.stream.id, seen, happened, late.effects, Count::Late)? == Effects::NONE),
+        Event::Retention(RetentionEvent::Applied(applied)) => {
+            Ok(messages::leave(rows, seen, applied, event.metadata.actor, &late.leaving).is_empty())
+        }
+        Event::User(_) | Event::Workspace(_) | Event::Channel(_) | Event::Session(_) | Event::Audit(_) | Event::Installation(_) => Ok(true),
+    }
 }

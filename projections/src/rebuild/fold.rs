@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use domain::{Event, Recorded};
+use domain::retention::Application;
+use domain::{Event, Recorded, RetentionEvent};
+use uuid::Uuid;
 
 use super::report::{Phase, RebuildError, RebuildProgress};
 use super::shadow::Shadow;
@@ -14,7 +16,7 @@ use crate::park::{self, Parked};
 use crate::projector::ApplyError;
 use crate::relational::audit_log::AuditRecord;
 use crate::relational::channel_members::ChannelMemberRecord;
-use crate::relational::messages::{self, Effects, Mention, MessageRecord, Month};
+use crate::relational::messages::{self, Effects, Mention, MessageRecord, Month, Shelf};
 use crate::relational::{self, CopyBuffer, Count, Model, Rows, Seen};
 use crate::runner::chain;
 
@@ -25,10 +27,12 @@ const GENERATION_BYTES_MAX: usize = 64 * 1024 * 1024;
 const PIECE_BYTES: usize = 4 * 1024 * 1024;
 
 /// An event whose message had already been copied: what it has still to do, in order of position.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Late {
     pub(super) position: i64,
     pub(super) effects: Effects,
+    /// Where messages left their channel: those that had been copied.
+    pub(super) leaving: Vec<Uuid>,
 }
 
 /// What is left to be done once the rows are there.
@@ -124,14 +128,26 @@ impl Folder {
                 self.model_bytes += self.model.messages.get(id).map_or(0, MessageRecord::size);
             }
             if effects != Effects::NONE {
-                self.folded.late.push(Late { position: event.position, effects });
+                self.folded.late.push(Late { position: event.position, effects, leaving: Vec::new() });
             }
+        }
+        if let Event::Retention(RetentionEvent::Applied(applied)) = &event.event {
+            self.fold_leaving(event, applied);
         }
         self.model.apply_without_messages(event)
     }
 
+    fn fold_leaving(&mut self, event: &Recorded<Event>, applied: &Application) {
+        let named = applied.messages.iter().map(|id| id.0).collect::<Vec<_>>();
+        named.iter().for_each(|id| self.rejuvenate(*id));
+        let leaving = messages::leave(&mut self.model.messages, Seen::of(event), applied, event.metadata.actor, &named);
+        if !leaving.is_empty() {
+            self.folded.late.push(Late { position: event.position, effects: Effects::ALL, leaving });
+        }
+    }
+
     /// A message that is touched is kept for longer.
-    fn rejuvenate(&mut self, id: uuid::Uuid) {
+    fn rejuvenate(&mut self, id: Uuid) {
         if let Some(message) = self.older.take(id) {
             self.model_bytes += message.size();
             self.model.messages.load([message]);
@@ -173,22 +189,27 @@ impl Folder {
 }
 
 async fn write_messages(writer: &Writer, messages: Rows<MessageRecord>) -> bool {
-    let (mut rows, mut mentions, mut months) = (CopyBuffer::default(), CopyBuffer::default(), BTreeSet::new());
+    let (mut messages_of, mut mentions) = (Shelf::ALL.map(|shelf| (shelf, CopyBuffer::default(), BTreeSet::new())), CopyBuffer::default());
     for message in messages.into_rows() {
+        let Some((shelf, rows, months)) = messages_of.iter_mut().find(|(shelf, ..)| *shelf == message.shelf()) else { continue };
         rows.push(&message);
-        months.insert(Month::of(message.created_at()));
+        months.insert((*shelf, Month::of(message.created_at())));
         for mention in message.mentions() {
             mentions.push(&mention);
         }
         if rows.len() >= PIECE_BYTES {
-            let piece = Piece::of_table::<MessageRecord>(std::mem::take(&mut rows)).in_months(std::mem::take(&mut months));
+            let piece = Piece::of::<MessageRecord>(shelf.table(), std::mem::take(rows)).in_months(std::mem::take(months));
             if !writer.write(piece).await {
                 return false;
             }
         }
     }
-    writer.write(Piece::of_table::<MessageRecord>(rows).in_months(months)).await
-        && writer.write(Piece::of::<Mention>("mentions", mentions)).await
+    for (shelf, rows, months) in messages_of {
+        if !writer.write(Piece::of::<MessageRecord>(shelf.table(), rows).in_months(months)).await {
+            return false;
+        }
+    }
+    writer.write(Piece::of::<Mention>("mentions", mentions)).await
 }
 
 async fn write_channel_members(writer: &Writer, members: Rows<ChannelMemberRecord>) -> bool {

@@ -19,7 +19,7 @@ use super::shadow::{LIVE, NEXT, Shadow};
 use super::turn::Turn;
 use crate::feed::{BATCH_EVENTS_MAX, log};
 use crate::park;
-use crate::relational::messages::{self, Month};
+use crate::relational::messages::{self, Month, Shelf};
 use crate::search::elasticsearch;
 use crate::stores::Stores;
 use crate::{cache, checkpoint, relational, runner};
@@ -177,10 +177,13 @@ impl Repair<'_> {
     }
 
     async fn ensure_months(&self, barrier: &mut PgConnection) -> Result<(), RebuildError> {
-        let statement = format!("SELECT DISTINCT date_trunc('month', created_at, 'UTC') FROM {NEXT}.messages");
-        let months = query_scalar::<_, DateTime<Utc>>(&statement).fetch_all(&mut *barrier).await?;
-        let months = months.into_iter().map(Month::of).collect::<BTreeSet<_>>();
-        Ok(messages::ensure_months(barrier, &months).await?)
+        for shelf in Shelf::ALL {
+            let statement = format!("SELECT DISTINCT date_trunc('month', created_at, 'UTC') FROM {NEXT}.{}", shelf.table());
+            let months = query_scalar::<_, DateTime<Utc>>(&statement).fetch_all(&mut *barrier).await?;
+            let months = months.into_iter().map(|at| (shelf, Month::of(at))).collect::<BTreeSet<_>>();
+            messages::ensure_months(barrier, &months).await?;
+        }
+        Ok(())
     }
 
     /// The tables whose rows belong to workspaces.

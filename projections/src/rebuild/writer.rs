@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::relational::messages::{self, Month};
+use crate::relational::messages::{self, Month, Shelf};
 use crate::relational::{CopyBuffer, CopyRow, Row};
 
 /// Pieces that wait to be written.
@@ -17,7 +17,7 @@ pub(super) struct Piece {
     statement: String,
     bytes: Vec<u8>,
     /// Months that must be there before.
-    months: BTreeSet<Month>,
+    months: BTreeSet<(Shelf, Month)>,
 }
 
 /// Writes pieces in the order in which they come.
@@ -39,7 +39,7 @@ impl Piece {
     }
 
     /// Wants those months to be there.
-    pub(super) fn in_months(self, months: BTreeSet<Month>) -> Self {
+    pub(super) fn in_months(self, months: BTreeSet<(Shelf, Month)>) -> Self {
         Self { months, ..self }
     }
 }

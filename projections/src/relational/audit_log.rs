@@ -65,6 +65,7 @@ fn channel_of_new(event: &Event) -> Option<Uuid> {
         | Event::Workspace(_)
         | Event::Channel(_)
         | Event::Message(_)
+        | Event::Retention(_)
         | Event::Session(_)
         | Event::Audit(_)
         | Event::Installation(_) => None,
@@ -75,7 +76,13 @@ fn channel_of_new(event: &Event) -> Option<Uuid> {
 fn person_of_session(event: &Event) -> Option<Uuid> {
     match event {
         Event::Session(event) => event.user_id().map(|id| id.0),
-        Event::User(_) | Event::Workspace(_) | Event::Channel(_) | Event::Message(_) | Event::Audit(_) | Event::Installation(_) => None,
+        Event::User(_)
+        | Event::Workspace(_)
+        | Event::Channel(_)
+        | Event::Message(_)
+        | Event::Retention(_)
+        | Event::Audit(_)
+        | Event::Installation(_) => None,
     }
 }
 
@@ -89,6 +96,7 @@ fn concerns_all(event: &Event) -> bool {
         | Event::Workspace(_)
         | Event::Channel(_)
         | Event::Message(_)
+        | Event::Retention(_)
         | Event::Session(_)
         | Event::Audit(_)
         | Event::Installation(_) => false,

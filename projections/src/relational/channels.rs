@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::ChannelEvent;
-use domain::channel::{ChannelSettings, Creation, RetentionPolicy};
+use domain::channel::{ChannelSettings, Creation};
 use domain::ids::{ChannelId, UserId, WorkspaceId};
+use domain::retention::RetentionPolicy;
 use domain::text::ChannelName;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -109,7 +110,7 @@ pub(super) async fn save(connection: &mut PgConnection, channels: &[&ChannelRow]
 }
 
 fn as_json(policy: RetentionPolicy) -> Value {
-    json!({ "days": policy.days })
+    json!(policy)
 }
 
 row!(ChannelRow, "channels", channel_id, updated_at);

@@ -11,6 +11,7 @@ pub mod invitations;
 pub mod members;
 pub mod messages;
 mod model;
+pub mod retention;
 mod rows;
 mod seen;
 pub mod users;
@@ -95,7 +96,7 @@ pub(crate) fn origin_of(table: &str) -> Option<Origin> {
         "workspace_invitations" => of(AggregateType::Workspace, "workspace_id", Some("invitation_id")),
         "channels" => of(AggregateType::Channel, "channel_id", None),
         "channel_members" => of(AggregateType::Channel, "channel_id", Some("user_id")),
-        "messages" | "mentions" => of(AggregateType::Message, "message_id", None),
+        "messages" | "messages_archive" | "mentions" => of(AggregateType::Message, "message_id", None),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use domain::{Event, MessageEvent, Recorded, SessionEvent};
+use domain::{Event, MessageEvent, Recorded, RetentionEvent, SessionEvent};
 use serde::Serialize;
 use sqlx::types::Json;
 use sqlx::{Executor, PgConnection};
@@ -120,6 +120,12 @@ impl Model {
                 return Err(missing_row::<MessageRecord>(event));
             }
         }
+        if let Event::Retention(RetentionEvent::Applied(applied)) = &event.event {
+            let named = applied.messages.iter().map(|id| id.0).collect::<Vec<_>>();
+            if !messages::leave(&mut self.messages, Seen::of(event), applied, event.metadata.actor, &named).is_empty() {
+                return Err(missing_row::<MessageRecord>(event));
+            }
+        }
         Ok(())
     }
 
@@ -142,6 +148,7 @@ impl Model {
             }
             Event::Session(SessionEvent::Started(start)) => self.sign_in(start.user_id.0, seen).or_missing::<UserRow>(event)?,
             Event::Message(_)
+            | Event::Retention(_)
             | Event::Session(SessionEvent::Refused(_) | SessionEvent::Ended { .. })
             | Event::Audit(_)
             | Event::Installation(_) => {}
@@ -163,7 +170,7 @@ impl Model {
         self.save_without_messages(connection).await?;
         let changed = self.messages.changed();
         if !changed.is_empty() {
-            let months = changed.iter().map(|message| Month::of(message.created_at())).collect::<BTreeSet<_>>();
+            let months = changed.iter().map(|message| (message.shelf(), Month::of(message.created_at()))).collect::<BTreeSet<_>>();
             messages::ensure_months(connection, &months).await?;
             messages::save(connection, &changed).await?;
         }
@@ -230,8 +237,10 @@ impl Touched {
             }
             Event::Message(happened) => {
                 self.messages.extend(messages::touched(id, happened));
-                self.deleted.extend(matches!(happened, MessageEvent::Deleted { .. }).then_some(id));
+                let may_count_less = matches!(happened, MessageEvent::Deleted { .. } | MessageEvent::Purged { .. });
+                self.deleted.extend(may_count_less.then_some(id));
             }
+            Event::Retention(RetentionEvent::Applied(applied)) => self.messages.extend(applied.messages.iter().map(|id| id.0)),
             Event::Session(SessionEvent::Started(start)) => drop(self.users.insert(start.user_id.0)),
             Event::Session(SessionEvent::Refused(_) | SessionEvent::Ended { .. }) | Event::Audit(_) | Event::Installation(_) => {}
         }

@@ -93,13 +93,13 @@ pub(super) async fn save(connection: &mut PgConnection, workspaces: &[&Workspace
 }
 
 fn as_json(settings: &WorkspaceSettings) -> Value {
-    let WorkspaceSettings { retention_days, upload_max_bytes, edit_window_minutes } = settings;
+    let WorkspaceSettings { retention_policy, upload_max_bytes, edit_window_minutes } = settings;
     let said = [
-        ("retention_days", retention_days.map(u64::from)),
-        ("upload_max_bytes", *upload_max_bytes),
-        ("edit_window_minutes", edit_window_minutes.map(u64::from)),
+        ("retention_policy", retention_policy.map(|policy| json!(policy))),
+        ("upload_max_bytes", upload_max_bytes.map(|bytes| json!(bytes))),
+        ("edit_window_minutes", edit_window_minutes.map(|minutes| json!(minutes))),
     ];
-    said.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value?)))).collect()
+    said.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 
 row!(WorkspaceRow, "workspaces", workspace_id, updated_at);

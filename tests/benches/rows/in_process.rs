@@ -79,10 +79,15 @@ fn surroundings(furnished: &Furnished) -> Surroundings {
         match event {
             Event::Workspace(event) => workspace.apply(event),
             Event::Channel(event) => channel.apply(event),
-            Event::User(_) | Event::Message(_) | Event::Session(_) | Event::Audit(_) | Event::Installation(_) => {}
+            Event::User(_) | Event::Message(_) | Event::Retention(_) | Event::Session(_) | Event::Audit(_) | Event::Installation(_) => {}
         }
     }
-    Surroundings { workspace: Arc::new(workspace), channel: Arc::new(channel), channel_id: Some(furnished.channel_id), parent: None }
+    Surroundings {
+        workspace: Arc::new(workspace),
+        channel: Arc::new(channel),
+        channel_id: Some(furnished.channel_id),
+        ..Surroundings::default()
+    }
 }
 
 fn decide(around: &Surroundings, asks: &Context, new: &NewMessage) {

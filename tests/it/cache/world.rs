@@ -234,6 +234,7 @@ impl Recount {
             | Event::Workspace(_)
             | Event::Channel(_)
             | Event::Message(_)
+            | Event::Retention(_)
             | Event::Session(_)
             | Event::Audit(_)
             | Event::Installation(_) => {}

@@ -14,6 +14,7 @@ mod presence;
 mod projections;
 mod rate_limits;
 mod replays;
+mod retention;
 mod sessions;
 mod strangers;
 mod typing;

@@ -94,7 +94,7 @@ fn body(name: &str, team: &Team) -> Value {
         "hand_over_workspace" => json!({"to": user_id}),
         "invite" => json!({"email": "mine@example.org"}),
         "place_hold" => json!({"on": {"kind": "workspace"}, "reason": "mine"}),
-        "release_hold" => json!({"reason": "mine"}),
+        "release_hold" | "purge_message" => json!({"reason": "mine"}),
         "skip_parked" => json!({"position": 1, "reason": "mine"}),
         "start_replay" => json!({}),
         "move_read_marker" => json!({"message_id": Uuid::now_v7()}),

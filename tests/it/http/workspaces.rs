@@ -44,9 +44,12 @@ async fn owners_change_details_and_settings_and_members_do_not() {
     assert_eq!(team.owner.get_at(cleared, &team.path("")).await.expect(200)["description"], Value::Null);
 
     team.member.patch(&team.path(""), json!({"name": "Mine"})).await.expect_problem(403, "access.forbidden");
-    team.member.patch(&team.path("/settings"), json!({"retention_days": 1})).await.expect_problem(403, "access.forbidden");
+    team.member.patch(&team.path("/settings"), json!({"retention_policy": {"days": 1}})).await.expect_problem(403, "access.forbidden");
     team.stranger.patch(&team.path(""), json!({"name": "Mine"})).await.expect_problem(404, "workspace.not_found");
-    team.owner.patch(&team.path("/settings"), json!({"retention_days": 0})).await.expect_problem(422, "workspace.settings_invalid");
+    team.owner
+        .patch(&team.path("/settings"), json!({"retention_policy": {"days": 0}}))
+        .await
+        .expect_problem(422, "workspace.settings_invalid");
     team.owner.patch(&team.path("/settings"), json!({"colour": "red"})).await.expect_problem(400, "request.body_invalid");
 }
 

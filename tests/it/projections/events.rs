@@ -1,9 +1,10 @@
 //! What each event does to its table.
 
 use chrono::{Duration, Utc};
-use domain::channel::{ChannelSettings, Kind, MemberRole, NotificationLevel, RetentionPolicy};
+use domain::channel::{ChannelSettings, Kind, MemberRole, NotificationLevel};
 use domain::ids::{InvitationId, MessageId, UserId};
 use domain::permission::{Permission, Role};
+use domain::retention::RetentionPolicy;
 use domain::text::{
     ChannelDisplayName, ChannelName, Department, Description, DisplayName, Emoji, Language, MessageBody, Purpose, StatusText, Timezone,
     Title, Topic, WorkspaceName,
@@ -103,13 +104,13 @@ async fn workspaces_show_their_details_and_settings() {
         avatar_url: None,
     };
     house.workspace_is_asked(team, WorkspaceCommand::ChangeDetails(details)).await;
-    let settings = WorkspaceSettings { retention_days: Some(30), ..WorkspaceSettings::default() };
+    let settings = WorkspaceSettings { retention_policy: Some(RetentionPolicy::days(30)), ..WorkspaceSettings::default() };
     house.workspace_is_asked(team, WorkspaceCommand::ChangeSettings(settings)).await;
     house.settle().await;
 
     let shown = house.reading.read.workspace(team.workspace_id).await.expect("the read tables").expect("a workspace");
     assert_eq!((shown.name.as_str(), shown.description.as_deref()), ("Old Orchard", Some("apples")));
-    assert_eq!((shown.settings, shown.general_channel_id), (json!({"retention_days": 30}), team.general.0));
+    assert_eq!((shown.settings, shown.general_channel_id), (json!({"retention_policy": {"days": 30}}), team.general.0));
     let of_ann = house.reading.read.workspaces_of(ann).await.expect("the read tables");
     assert_eq!(of_ann.iter().map(|w| w.workspace_id).collect::<Vec<_>>(), [team.workspace_id.0]);
 }
@@ -161,8 +162,7 @@ async fn channels_show_what_they_are_called_what_they_are_for_and_whether_they_a
     let channel = team.channel(house.commands(), "apples", Kind::Public, &[]).await;
     let display_name = ChannelDisplayName::parse("All the pears").ok();
     let name = ChannelName::parse("pears").expect("a name");
-    let settings =
-        ChannelSettings { allow_threads: false, retention_policy: Some(RetentionPolicy { days: Some(7) }), ..ChannelSettings::default() };
+    let settings = ChannelSettings { allow_threads: false, retention_policy: Some(RetentionPolicy::days(7)), ..ChannelSettings::default() };
     for command in [
         ChannelCommand::Rename { name: name.clone(), display_name },
         ChannelCommand::ChangeTopic { topic: Topic::parse("harvest").ok() },

@@ -119,6 +119,7 @@ impl Reading {
             "channels",
             "channel_members",
             "messages",
+            "messages_archive",
             "mentions",
             "audit_log",
         ] {

@@ -42,6 +42,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
         AggregateType::User
         | AggregateType::Workspace
         | AggregateType::Message
+        | AggregateType::Retention
         | AggregateType::Session
         | AggregateType::Audit
         | AggregateType::Installation => None,

@@ -134,7 +134,7 @@ impl Log {
     fn add(&mut self, stream: StreamId, pending: PendingEvent) {
         *self.versions.entry(stream).or_default() += 1;
         match pending.event.clone() {
-            Event::User(_) | Event::Session(_) | Event::Audit(_) | Event::Installation(_) => {}
+            Event::User(_) | Event::Retention(_) | Event::Session(_) | Event::Audit(_) | Event::Installation(_) => {}
             Event::Workspace(event) => self.workspace.apply(event),
             Event::Channel(event) => self.channels.entry(stream.id).or_default().apply(event),
             Event::Message(event) => {

@@ -1,8 +1,9 @@
 //! What an event does to messages: to its own, and to the one that began the thread.
 
 use domain::MessageEvent;
-use domain::ids::MessageId;
+use domain::ids::{MessageId, UserId};
 use domain::message::Posting;
+use domain::retention::{Application, RetentionAction};
 use uuid::Uuid;
 
 use super::record::MessageRecord;
@@ -35,7 +36,8 @@ pub(crate) fn touched(id: Uuid, event: &MessageEvent) -> Option<Uuid> {
         | MessageEvent::Pinned { .. }
         | MessageEvent::Unpinned { .. }
         | MessageEvent::Reacted { .. }
-        | MessageEvent::ReactionRemoved { .. } => Some(id),
+        | MessageEvent::ReactionRemoved { .. }
+        | MessageEvent::Purged { .. } => Some(id),
     }
 }
 
@@ -48,7 +50,8 @@ pub(crate) fn root_of_new(event: &MessageEvent) -> Option<Uuid> {
         | MessageEvent::Pinned { .. }
         | MessageEvent::Unpinned { .. }
         | MessageEvent::Reacted { .. }
-        | MessageEvent::ReactionRemoved { .. } => None,
+        | MessageEvent::ReactionRemoved { .. }
+        | MessageEvent::Purged { .. } => None,
     }
 }
 
@@ -94,8 +97,22 @@ fn apply_to_own(messages: &mut Rows<MessageRecord>, id: Uuid, seen: Seen, event:
         MessageEvent::ReactionRemoved { user_id, emoji } => {
             messages.change(id, seen, |row| row.take_reaction_back(*user_id, emoji.as_str()))
         }
+        MessageEvent::Purged { by, reason: _ } => messages.change(id, seen, |row| row.purge(*by, seen.at)),
     };
     Ok(outcome.is_ok())
+}
+
+/// Has messages leave their channel, and answers with those that are not there. Whether an answer counts in its thread does not change by it:
+/// the thread leaves whole.
+pub(crate) fn leave(messages: &mut Rows<MessageRecord>, seen: Seen, applied: &Application, by: UserId, named: &[Uuid]) -> Vec<Uuid> {
+    let leaves = |row: &mut MessageRecord| {
+        row.archive();
+        match applied.action {
+            RetentionAction::Archive => {}
+            RetentionAction::Purge => row.purge(by, seen.at),
+        }
+    };
+    named.iter().copied().filter(|id| messages.change(*id, seen, leaves).is_err()).collect()
 }
 
 /// Counts an answer that came or went. Whether the row was there, or none was needed.
@@ -104,6 +121,11 @@ fn apply_to_root(messages: &mut Rows<MessageRecord>, id: Uuid, position: i64, ev
         MessageEvent::Posted(posting) => (posting.thread_id, 1),
         MessageEvent::Deleted { .. } => match messages.get(id) {
             Some(own) => (own.root(), -1),
+            None => return false,
+        },
+        // One that was deleted before is not counted any more.
+        MessageEvent::Purged { .. } => match messages.get(id) {
+            Some(own) => (own.root().filter(|_| own.stood_until_purged()), -1),
             None => return false,
         },
         MessageEvent::Edited { .. }

@@ -1,4 +1,4 @@
-//! `messages`, a partition for each month, and `mentions`, which follows from it.
+//! `messages` and `messages_archive`, a partition for each month, and `mentions`, which follows from the first.
 
 mod fold;
 mod partition;
@@ -7,8 +7,8 @@ mod record;
 mod rows;
 mod store;
 
-pub(crate) use fold::{Effects, apply, root, root_of_new, touched};
+pub(crate) use fold::{Effects, apply, leave, root, root_of_new, touched};
 pub(crate) use partition::{Month, ensure as ensure_months};
-pub(crate) use record::{Mention, MessageRecord};
+pub(crate) use record::{Mention, MessageRecord, Shelf};
 pub use rows::{Cursor, EarlierText, HistoryPage, MessageDetail, MessageRow, ThreadRows};
 pub(crate) use store::{load, save};

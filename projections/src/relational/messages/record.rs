@@ -39,6 +39,34 @@ pub(crate) struct MessageRecord {
     pub(super) mentions: Vec<Uuid>,
     /// Whom `mentions` has rows for; nobody where the message is new.
     pub(super) mentions_stored: Vec<Uuid>,
+    /// When it was emptied, by a policy or for law.
+    pub(super) purged_at: Option<DateTime<Utc>>,
+    /// The table that it belongs to.
+    pub(super) shelf: Shelf,
+    /// The table that it is stored in; none where the message is new.
+    pub(super) stored_on: Option<Shelf>,
+}
+
+/// Where a message's row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Shelf {
+    /// Among those of its channel.
+    Messages,
+    /// Where retention put it.
+    Archive,
+}
+
+impl Shelf {
+    /// Both.
+    pub(crate) const ALL: [Self; 2] = [Self::Messages, Self::Archive];
+
+    /// The table.
+    pub(crate) fn table(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Archive => "messages_archive",
+        }
+    }
 }
 
 /// A row of `mentions`.
@@ -75,6 +103,9 @@ impl MessageRecord {
             position: seen.position,
             mentions: Vec::new(),
             mentions_stored: Vec::new(),
+            purged_at: None,
+            shelf: Shelf::Messages,
+            stored_on: None,
         };
         message.set_formatted(&posting.formatted);
         message
@@ -96,6 +127,35 @@ impl MessageRecord {
         self.formatted_content = None;
         self.mentions = Vec::new();
         self.edit_history = Vec::new();
+    }
+
+    /// It leaves its channel. Nobody is mentioned in it any more.
+    pub(super) fn archive(&mut self) {
+        self.shelf = Shelf::Archive;
+        self.mentions = Vec::new();
+    }
+
+    /// Nothing stays of what it said.
+    pub(super) fn purge(&mut self, by: UserId, at: DateTime<Utc>) {
+        self.deleted = self.deleted.or(Some((at, by.0)));
+        self.purged_at = Some(at);
+        self.pinned = None;
+        self.content = String::new();
+        self.formatted_content = None;
+        self.mentions = Vec::new();
+        self.edit_history = Vec::new();
+        self.reactions = BTreeMap::new();
+        self.client_msg_id = None;
+    }
+
+    /// Whether it stood until it was purged, and was not deleted before.
+    pub(super) fn stood_until_purged(&self) -> bool {
+        self.purged_at.is_some() && self.deleted.map(|(at, _)| at) == self.purged_at
+    }
+
+    /// The table that it belongs to.
+    pub(crate) fn shelf(&self) -> Shelf {
+        self.shelf
     }
 
     pub(super) fn react(&mut self, user_id: UserId, emoji: &str) {
@@ -191,6 +251,7 @@ impl CopyRow for MessageRecord {
         "created_at",
         "updated_at",
         "position",
+        "purged_at",
     ];
 
     fn write(&self, tuple: &mut Tuple<'_>) {
@@ -217,6 +278,7 @@ impl CopyRow for MessageRecord {
         tuple.time(self.created_at);
         tuple.time(self.updated_at);
         tuple.int8(self.position);
+        tuple.maybe(self.purged_at, Tuple::time);
     }
 }
 

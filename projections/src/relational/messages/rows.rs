@@ -128,7 +128,7 @@ impl Cursor {
     }
 
     /// After everything that `now` knows of: a message may carry a time a little ahead of another clock.
-    pub(super) fn end() -> Self {
+    pub(in crate::relational) fn end() -> Self {
         Self { created_at: Utc::now() + chrono::Duration::days(1), message_id: Uuid::max() }
     }
 }

@@ -1,6 +1,6 @@
 //! Messages and mentions, read and written by the projector.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use domain::formatting::FormattedContent;
@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, query, query_file, query_file_as};
 use uuid::Uuid;
 
-use super::record::{Mention, MessageRecord, mentions};
+use super::record::{Mention, MessageRecord, Shelf, mentions};
 use super::rows::EarlierText;
 
 /// A row of `messages`, as it is read.
@@ -35,50 +35,96 @@ struct Stored {
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     position: i64,
+    purged_at: Option<DateTime<Utc>>,
 }
 
-/// The messages as they are stored; unknown ones are left out.
+/// One statement for each shelf, of the same columns.
+macro_rules! save_rows {
+    ($file:literal, $connection:ident, $messages:ident) => {
+        query_file!(
+            $file,
+            &column($messages, |m| m.message_id),
+            &column($messages, |m| m.channel_id),
+            &column($messages, |m| m.workspace_id),
+            &column($messages, |m| m.user_id),
+            &column($messages, |m| m.content.as_str()) as _,
+            &column($messages, |m| m.message_type.as_str()) as _,
+            &column($messages, |m| m.formatted_content.as_deref()) as _,
+            &column($messages, |m| m.thread_id) as _,
+            &column($messages, |m| m.reply_count),
+            &column($messages, |m| m.pinned.map(|(at, _)| at)) as _,
+            &column($messages, |m| m.pinned.map(|(_, by)| by)) as _,
+            &column($messages, |m| m.deleted.map(|(at, _)| at)) as _,
+            &column($messages, |m| m.deleted.map(|(_, by)| by)) as _,
+            &column($messages, |m| m.reactions_json()),
+            &column($messages, |m| m.edited_at) as _,
+            &column($messages, |m| m.edited_by) as _,
+            &column($messages, |m| m.edit_history_json()),
+            &column($messages, |m| m.client_msg_id.as_deref()) as _,
+            &column($messages, |m| m.created_at),
+            &column($messages, |m| m.updated_at),
+            &column($messages, |m| m.position),
+            &column($messages, |m| m.purged_at) as _,
+        )
+        .execute($connection)
+        .await
+        .map(drop)
+    };
+}
+
+/// The messages as they are stored, on whichever shelf; unknown ones are left out.
 pub(crate) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<MessageRecord>> {
     let known = ids.iter().filter_map(|id| Some((*id, MessageId(*id).sent_in()?)));
     let (ids, moments): (Vec<Uuid>, Vec<DateTime<Utc>>) = known.unzip();
-    let stored = query_file_as!(Stored, "src/relational/sql/load_messages.sql", &ids, &moments).fetch_all(connection).await?;
-    Ok(stored.into_iter().map(MessageRecord::from).collect())
+    let stored = query_file_as!(Stored, "src/relational/sql/load_messages.sql", &ids, &moments).fetch_all(&mut *connection).await?;
+    let mut messages = stored.into_iter().map(|row| row.on(Shelf::Messages)).collect::<Vec<_>>();
+    if messages.len() < ids.len() {
+        let found = messages.iter().map(|message| message.message_id).collect::<HashSet<_>>();
+        let rest = ids.into_iter().zip(moments).filter(|(id, _)| !found.contains(id));
+        let (ids, moments): (Vec<Uuid>, Vec<DateTime<Utc>>) = rest.unzip();
+        let archived = query_file_as!(Stored, "src/relational/sql/load_archived_messages.sql", &ids, &moments);
+        messages.extend(archived.fetch_all(connection).await?.into_iter().map(|row| row.on(Shelf::Archive)));
+    }
+    Ok(messages)
 }
 
 /// Writes messages and whom they mention, unless what is stored has seen more. Their months must be there.
 pub(crate) async fn save(connection: &mut PgConnection, messages: &[&MessageRecord]) -> sqlx::Result<()> {
-    save_messages(connection, messages).await?;
+    let (archived, standing): (Vec<_>, Vec<_>) = messages.iter().copied().partition(|message| message.shelf == Shelf::Archive);
+    if !archived.is_empty() {
+        save_archived(connection, &archived).await?;
+    }
+    if !standing.is_empty() {
+        save_messages(connection, &standing).await?;
+    }
     save_mentions(connection, messages).await
 }
 
 async fn save_messages(connection: &mut PgConnection, messages: &[&MessageRecord]) -> sqlx::Result<()> {
-    query_file!(
-        "src/relational/sql/save_messages.sql",
-        &column(messages, |m| m.message_id),
-        &column(messages, |m| m.channel_id),
-        &column(messages, |m| m.workspace_id),
-        &column(messages, |m| m.user_id),
-        &column(messages, |m| m.content.as_str()) as _,
-        &column(messages, |m| m.message_type.as_str()) as _,
-        &column(messages, |m| m.formatted_content.as_deref()) as _,
-        &column(messages, |m| m.thread_id) as _,
-        &column(messages, |m| m.reply_count),
-        &column(messages, |m| m.pinned.map(|(at, _)| at)) as _,
-        &column(messages, |m| m.pinned.map(|(_, by)| by)) as _,
-        &column(messages, |m| m.deleted.map(|(at, _)| at)) as _,
-        &column(messages, |m| m.deleted.map(|(_, by)| by)) as _,
-        &column(messages, |m| m.reactions_json()),
-        &column(messages, |m| m.edited_at) as _,
-        &column(messages, |m| m.edited_by) as _,
-        &column(messages, |m| m.edit_history_json()),
-        &column(messages, |m| m.client_msg_id.as_deref()) as _,
-        &column(messages, |m| m.created_at),
-        &column(messages, |m| m.updated_at),
-        &column(messages, |m| m.position),
+    save_rows!("src/relational/sql/save_messages.sql", connection, messages)
+}
+
+/// What was among the others is no longer there.
+async fn save_archived(connection: &mut PgConnection, messages: &[&MessageRecord]) -> sqlx::Result<()> {
+    save_to_archive(connection, messages).await?;
+    let moved = messages.iter().filter(|message| message.stored_on == Some(Shelf::Messages));
+    let (ids, moments): (Vec<Uuid>, Vec<DateTime<Utc>>) = moved.map(|message| (message.message_id, message.created_at)).unzip();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    query!(
+        "DELETE FROM messages USING unnest($1::uuid[], $2::timestamptz[]) AS moved (message_id, created_at)
+         WHERE messages.message_id = moved.message_id AND messages.created_at = moved.created_at",
+        &ids,
+        &moments
     )
     .execute(connection)
     .await
     .map(drop)
+}
+
+async fn save_to_archive(connection: &mut PgConnection, messages: &[&MessageRecord]) -> sqlx::Result<()> {
+    save_rows!("src/relational/sql/save_archived_messages.sql", connection, messages)
 }
 
 /// Mentions are few: only those that came or went are written.
@@ -110,11 +156,14 @@ fn column<'a, R, T>(rows: &'a [R], field: impl Fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(field).collect()
 }
 
-impl From<Stored> for MessageRecord {
-    fn from(row: Stored) -> Self {
+impl Stored {
+    fn on(self, shelf: Shelf) -> MessageRecord {
+        let row = self;
         let formatted = row.formatted_content.as_deref().and_then(|json| serde_json::from_str::<FormattedContent>(json).ok());
+        // Nobody is mentioned in what has left its channel.
+        let formatted = formatted.filter(|_| shelf == Shelf::Messages);
         let mentions = formatted.map(|f| mentions(&row.message_type, &f)).unwrap_or_default();
-        Self {
+        MessageRecord {
             message_id: row.message_id,
             channel_id: row.channel_id,
             workspace_id: row.workspace_id,
@@ -136,6 +185,9 @@ impl From<Stored> for MessageRecord {
             position: row.position,
             mentions_stored: mentions.clone(),
             mentions,
+            purged_at: row.purged_at,
+            shelf,
+            stored_on: Some(shelf),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use domain::{ChannelEvent, Event, MessageEvent, Recorded, UserEvent, WorkspaceEvent};
+use domain::{ChannelEvent, Event, MessageEvent, Recorded, RetentionEvent, UserEvent, WorkspaceEvent};
 use elasticsearch::http::Method;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -240,6 +240,7 @@ impl Touched {
             Event::Workspace(happened) => self.note_workspace(id, happened),
             Event::Channel(happened) => self.note_channel(id, happened),
             Event::Message(happened) => self.note_message(id, happened),
+            Event::Retention(RetentionEvent::Applied(applied)) => self.messages.extend(applied.messages.iter().map(|id| id.0)),
             Event::Session(_) | Event::Audit(_) | Event::Installation(_) => {}
         }
     }
@@ -297,7 +298,7 @@ impl Touched {
         self.messages.insert(id);
         match event {
             MessageEvent::Posted(posting) => self.messages.extend(posting.thread_id.map(|root| root.0)),
-            MessageEvent::Deleted { .. } => drop(self.deleted.insert(id)),
+            MessageEvent::Deleted { .. } | MessageEvent::Purged { .. } => drop(self.deleted.insert(id)),
             MessageEvent::Edited { .. }
             | MessageEvent::Pinned { .. }
             | MessageEvent::Unpinned { .. }

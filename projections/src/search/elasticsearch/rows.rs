@@ -10,17 +10,29 @@ use super::documents::{Document, MemberRow, MessageRow};
 /// Rows that are read at a time.
 pub(super) const CHUNK_ROWS: i64 = 4_000;
 
-/// The rows of messages that a document is made of, with the names that go with them: of whatever `$from` calls `m`. One statement, so that the
-/// rows and the position that they are of come from the same moment.
+/// The rows of messages that a document is made of, with the names that go with them: what stands between `$before` and `$after` is all messages,
+/// and the whole is `m`. One statement, so that the rows and the position that they are of come from the same moment. What has left its channel
+/// stays as a document without its text, as a deleted message does, so that no older write brings it back.
 macro_rules! message_rows {
-    ($from:literal, $end:literal, $($argument:expr),+) => {
+    ($before:literal, $after:literal, $end:literal, $($argument:expr),+) => {
         query_as!(
             MessageRow,
-            r#"SELECT (SELECT position FROM projection_checkpoints WHERE projection = 'relational') AS version, m.message_id, m.workspace_id,
-                   m.channel_id, m.user_id, COALESCE(u.username, '') AS "username!", COALESCE(u.display_name, '') AS "display_name!",
-                   m.content, m.message_type, m.thread_id, m.formatted_content::text AS formatted_content, m.reactions::text AS "reactions!",
-                   m.reply_count, m.is_pinned, m.is_deleted, m.created_at, m.updated_at, m.position, c.name AS "channel_name?"
-            "# + $from + r#"
+            r#"SELECT (SELECT position FROM projection_checkpoints WHERE projection = 'relational') AS version,
+                   m.message_id AS "message_id!", m.workspace_id AS "workspace_id!", m.channel_id AS "channel_id!", m.user_id AS "user_id!",
+                   COALESCE(u.username, '') AS "username!", COALESCE(u.display_name, '') AS "display_name!", m.content AS "content!",
+                   m.message_type AS "message_type!", m.thread_id, m.formatted_content::text AS formatted_content,
+                   m.reactions::text AS "reactions!", m.reply_count AS "reply_count!", m.is_pinned AS "is_pinned!",
+                   m.is_deleted AS "is_deleted!", m.created_at AS "created_at!", m.updated_at AS "updated_at!", m.position AS "position!",
+                   c.name AS "channel_name?"
+            "# + $before + r#"
+                (SELECT message_id, workspace_id, channel_id, user_id, content, message_type, thread_id, formatted_content, reactions,
+                        reply_count, is_pinned, is_deleted, created_at, updated_at, position
+                 FROM messages
+                 UNION ALL
+                 SELECT message_id, workspace_id, channel_id, user_id, '', message_type, thread_id, NULL, '{}',
+                        reply_count, FALSE, TRUE, created_at, updated_at, position
+                 FROM messages_archive) messages
+            "# + $after + r#"
             LEFT JOIN users u ON u.user_id = m.user_id
             LEFT JOIN channels c ON c.channel_id = m.channel_id
             "# + $end,
@@ -54,9 +66,8 @@ pub(super) async fn messages(connection: &mut PgConnection, ids: &[Uuid]) -> sql
     let rows = message_rows!(
         "FROM unnest($1::uuid[], $2::timestamptz[]) AS wanted (message_id, sent_in)
          CROSS JOIN LATERAL (
-             SELECT *
-             FROM messages
-             WHERE message_id = wanted.message_id
+             SELECT * FROM",
+        "    WHERE message_id = wanted.message_id
                AND created_at >= wanted.sent_in
                AND created_at < wanted.sent_in + INTERVAL '1 millisecond'
              LIMIT 1) m",
@@ -110,7 +121,8 @@ pub(super) async fn scan(connection: &mut PgConnection, scan: Scan, after: Uuid)
     match scan {
         Scan::Messages => {
             let rows = message_rows!(
-                "FROM (SELECT * FROM messages WHERE message_id > $1 ORDER BY message_id LIMIT $2) m",
+                "FROM (SELECT * FROM",
+                "WHERE message_id > $1 ORDER BY message_id LIMIT $2) m",
                 "ORDER BY m.message_id",
                 after,
                 CHUNK_ROWS
@@ -119,7 +131,8 @@ pub(super) async fn scan(connection: &mut PgConnection, scan: Scan, after: Uuid)
         }
         Scan::MessagesOfWorkspace(id) => {
             let rows = message_rows!(
-                "FROM (SELECT * FROM messages WHERE workspace_id = $1 AND message_id > $2 ORDER BY message_id LIMIT $3) m",
+                "FROM (SELECT * FROM",
+                "WHERE workspace_id = $1 AND message_id > $2 ORDER BY message_id LIMIT $3) m",
                 "ORDER BY m.message_id",
                 id,
                 after,
@@ -129,7 +142,8 @@ pub(super) async fn scan(connection: &mut PgConnection, scan: Scan, after: Uuid)
         }
         Scan::MessagesOfUser(id) => {
             let rows = message_rows!(
-                "FROM (SELECT * FROM messages WHERE user_id = $1 AND message_id > $2 ORDER BY message_id LIMIT $3) m",
+                "FROM (SELECT * FROM",
+                "WHERE user_id = $1 AND message_id > $2 ORDER BY message_id LIMIT $3) m",
                 "ORDER BY m.message_id",
                 id,
                 after,
@@ -139,7 +153,8 @@ pub(super) async fn scan(connection: &mut PgConnection, scan: Scan, after: Uuid)
         }
         Scan::MessagesOfChannel(id) => {
             let rows = message_rows!(
-                "FROM (SELECT * FROM messages WHERE channel_id = $1 AND message_id > $2 ORDER BY message_id LIMIT $3) m",
+                "FROM (SELECT * FROM",
+                "WHERE channel_id = $1 AND message_id > $2 ORDER BY message_id LIMIT $3) m",
                 "ORDER BY m.message_id",
                 id,
                 after,

@@ -1,0 +1,74 @@
+//! `backscroll retention run`
+
+use std::fmt::Write;
+
+use clap::Subcommand;
+use commands::{Commands, EventStore};
+use domain::ids::WorkspaceId;
+use projections::ReadModels;
+use tokio::runtime::Handle;
+
+use super::connection::read_pool;
+use super::{Exit, Failure, print};
+use crate::app::{self, StartError};
+use crate::config::Settings;
+use crate::process::retention::{Retention, RetentionReport, RunError};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Have everything leave that is old enough, as the server does every day. A run that was interrupted can be run again.
+    Run {
+        /// Of that workspace only.
+        #[arg(long, value_name = "ID")]
+        workspace: Option<WorkspaceId>,
+        /// Show what would leave, and leave it.
+        #[arg(long)]
+        dry_run: bool,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
+    let Verb::Run { workspace, dry_run, json } = verb;
+    let pool = read_pool(&settings).await?;
+    let store = EventStore::start(app::write_pool(&settings).await?).await.map_err(StartError::from)?;
+    let retention = Retention::new(Commands::new(store), ReadModels::new(pool.clone()), pool, Handle::current());
+    let report = if dry_run { retention.preview(workspace).await } else { retention.run(workspace).await };
+    let report = report.map_err(failed)?;
+    if json {
+        return print(&serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?);
+    }
+    print(&table(&report, dry_run))
+}
+
+fn table(report: &RetentionReport, dry_run: bool) -> String {
+    let mut text = format!("{:<38} {:<24} {:>7} {:>9} {:>9} {:>9}  oldest\n", "channel", "name", "action", "days", "messages", "held");
+    for channel in &report.channels {
+        let oldest = channel.oldest.map(|at| at.format("%Y-%m-%d").to_string()).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{:<38} {:<24} {:>7} {:>9} {:>9} {:>9}  {oldest}",
+            channel.channel_id.to_string(),
+            channel.name.as_deref().unwrap_or("-"),
+            channel.action,
+            channel.days,
+            channel.messages,
+            channel.held
+        );
+    }
+    let verb = if dry_run { "would leave" } else { "left" };
+    let _ = write!(text, "{} messages {verb}; {} are held", report.messages(), report.held());
+    text
+}
+
+fn failed(error: RunError) -> Failure {
+    let exit = match &error {
+        RunError::UnderWay => Exit::Refused,
+        RunError::Read(_) | RunError::Database(_) => Exit::Unreachable,
+        RunError::Command(_) => Exit::Failed,
+    };
+    Failure::new(exit, error)
+}

@@ -1,0 +1,67 @@
+//! Retention: what would leave, having it leave now, and what has left. How long messages are kept is a setting of workspace and channel.
+
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpResponse, get, post};
+use domain::permission::Permission;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::headers::QueryHeaders;
+use super::messages::{HistoryQuery, MessagePage};
+use super::path::{ChannelPath, WorkspacePath};
+use crate::app::App;
+use crate::extract::{Actor, Reading, Seen};
+use crate::problem::Problem;
+use crate::process::retention::{ChannelRetention, RetentionReport};
+
+/// What a retention run would do now.
+#[derive(Serialize, ToSchema)]
+pub struct RetentionPreview {
+    /// Messages that would leave.
+    messages: i64,
+    /// Messages that are old enough, and would stay because of legal holds.
+    held: i64,
+    /// Channel by channel: those with a policy.
+    channels: Vec<ChannelRetention>,
+}
+
+impl RetentionPreview {
+    fn of(report: RetentionReport) -> Self {
+        Self { messages: report.messages(), held: report.held(), channels: report.channels }
+    }
+}
+
+/// Shows what a retention run would do now: how many messages of which channels, under which policy, and what legal holds keep.
+#[utoipa::path(tag = "retention", params(WorkspacePath, QueryHeaders),
+    responses((status = 200, description = "What would leave.", body = RetentionPreview)))]
+#[get("/workspaces/{workspace_id}/retention/preview")]
+pub async fn preview_retention(path: Path<WorkspacePath>, reading: Reading, app: Data<App>) -> Result<Seen<RetentionPreview>, Problem> {
+    app.commands.may(reading.actor, path.workspace_id, Permission::RetentionManage).await?;
+    let report = app.retention.preview(Some(path.workspace_id)).await?;
+    Ok(reading.answer(RetentionPreview::of(report)))
+}
+
+/// Begins a retention run in the workspace, which is daily otherwise. The preview shows how far it is.
+#[utoipa::path(tag = "retention", params(WorkspacePath), responses((status = 202, description = "The run has begun.")))]
+#[post("/workspaces/{workspace_id}/retention/runs")]
+pub async fn start_retention_run(path: Path<WorkspacePath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    app.commands.may(actor.user_id, path.workspace_id, Permission::RetentionRun).await?;
+    app.retention.start(path.workspace_id).await?;
+    Ok(HttpResponse::Accepted().finish())
+}
+
+/// Shows what retention has archived of a channel, a page at a time, with the answers in threads.
+#[utoipa::path(tag = "retention", params(ChannelPath, HistoryQuery, QueryHeaders),
+    responses((status = 200, description = "The page.", body = MessagePage)))]
+#[get("/channels/{channel_id}/archive")]
+pub async fn list_archive(
+    path: Path<ChannelPath>,
+    query: Query<HistoryQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<MessagePage>, Problem> {
+    app.commands.readable_archive(reading.actor, path.channel_id).await?;
+    let (page, limit) = query.parse()?;
+    let rows = app.read_models.archive(path.channel_id, page, limit + 1).await?;
+    Ok(reading.answer(MessagePage::cut(rows, page, limit)))
+}

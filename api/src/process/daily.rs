@@ -1,0 +1,64 @@
+//! The daily retention run. A run that was cut off, or whose time came while no server ran, is made up for as soon as one does.
+
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::cursor;
+use super::retention::{PROCESS, Retention, RunError};
+
+/// How long to wait before looking again: another node may have been cut off.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Runs retention at that time of every day (UTC), until it is told to stop.
+pub async fn run(retention: Retention, at: NaiveTime, shutdown: CancellationToken) {
+    loop {
+        let looked = shutdown.run_until_cancelled(look(&retention, at)).await;
+        match looked {
+            None => return,
+            Some(Ok(())) => {}
+            Some(Err(error)) => warn!(%error, "retention could not run; it is tried again"),
+        }
+        if shutdown.run_until_cancelled(sleep(LOOK_EVERY)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Runs it, where its time has come and nobody else runs it.
+async fn look(retention: &Retention, at: NaiveTime) -> Result<(), RunError> {
+    let now = Utc::now();
+    if cursor::finished_at(&retention.pool, PROCESS, now).await? >= due(now, at) {
+        return Ok(());
+    }
+    match retention.run(None).await {
+        Err(RunError::UnderWay) => Ok(()),
+        Err(error) => Err(error),
+        Ok(report) => {
+            info!(messages = report.messages(), channels = report.channels.len(), "the daily retention run is done");
+            Ok(())
+        }
+    }
+}
+
+/// When it was last to run.
+fn due(now: DateTime<Utc>, at: NaiveTime) -> DateTime<Utc> {
+    let today = now.date_naive().and_time(at).and_utc();
+    if today <= now { today } else { today - TimeDelta::days(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_due_since_the_last_time_that_the_clock_said_so() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().expect("a time");
+        let two = NaiveTime::from_hms_opt(2, 0, 0).expect("a time");
+        assert_eq!(due(at("2026-11-25T02:00:00Z"), two), at("2026-11-25T02:00:00Z"));
+        assert_eq!(due(at("2026-11-25T01:59:59Z"), two), at("2026-11-24T02:00:00Z"));
+    }
+}

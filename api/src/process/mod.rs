@@ -1,0 +1,8 @@
+//! Processes: what acts because of what the log says, or because it is time. Each has a cursor of its own in `process_cursors`, and is never
+//! replayed: what it did is done.
+//!
+//! [`retention`] looks at what is due and has it leave; [`daily`] says when.
+
+pub mod cursor;
+pub mod daily;
+pub mod retention;

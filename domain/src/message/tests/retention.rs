@@ -1,0 +1,81 @@
+//! What retention has taken away, and what is purged for law.
+
+use super::{around, by, deleted, given, new, post, posted, refuse, workspace};
+use crate::cast::{ANN, BOB, GENERAL};
+use crate::ids::HoldId;
+use crate::message::{Message, MessageCommand, MessageEvent, MessageRefusal, NewMessage, Surroundings};
+use crate::retention::RetentionAction;
+use crate::text::{Emoji, MessageBody, Reason};
+use crate::workspace::{HoldTarget, WorkspaceEvent};
+
+const HOLD: HoldId = HoldId(uuid::Uuid::from_u128(0x500));
+
+fn gone(action: RetentionAction) -> Surroundings {
+    Surroundings { gone: Some(action), ..around() }
+}
+
+fn reason() -> Reason {
+    Reason::parse("Decision of the court").expect("a reason")
+}
+
+fn purge() -> MessageCommand {
+    MessageCommand::Purge { reason: reason() }
+}
+
+fn purged() -> MessageEvent {
+    MessageEvent::Purged { by: ANN, reason: reason() }
+}
+
+#[test]
+fn what_retention_has_taken_away_stays_as_it_is() {
+    let emoji = || Emoji::parse("tada").expect("an emoji");
+    let commands = [
+        MessageCommand::Edit { content: MessageBody::parse("other").expect("a text") },
+        MessageCommand::Delete,
+        MessageCommand::Pin,
+        MessageCommand::Unpin,
+        MessageCommand::React { emoji: emoji() },
+        MessageCommand::TakeReactionBack { emoji: emoji() },
+    ];
+    for action in [RetentionAction::Archive, RetentionAction::Purge] {
+        for command in commands.clone() {
+            refuse(gone(action), vec![posted()], by(ANN), command, MessageRefusal::Archived);
+        }
+    }
+}
+
+#[test]
+fn a_thread_that_has_left_is_not_answered() {
+    let mut root = Message::default();
+    cqrs_es::Aggregate::apply(&mut root, posted());
+    let under = Surroundings { parent: Some(std::sync::Arc::new(root)), ..gone(RetentionAction::Archive) };
+    let reply = post(NewMessage { thread_id: Some(super::ROOT), ..new("late") });
+    refuse(under, vec![], by(BOB), reply, MessageRefusal::Archived);
+}
+
+#[test]
+fn a_message_is_purged_once_whether_it_stands_was_deleted_or_was_archived() {
+    given(around(), vec![posted()]).when((by(ANN), purge())).then_expect_events(vec![purged()]);
+    given(around(), vec![posted(), deleted()]).when((by(ANN), purge())).then_expect_events(vec![purged()]);
+    given(gone(RetentionAction::Archive), vec![posted()]).when((by(ANN), purge())).then_expect_events(vec![purged()]);
+    refuse(around(), vec![posted(), purged()], by(ANN), purge(), MessageRefusal::PurgedAlready);
+    refuse(gone(RetentionAction::Purge), vec![posted()], by(ANN), purge(), MessageRefusal::PurgedAlready);
+    refuse(around(), vec![], by(ANN), purge(), MessageRefusal::NotFound);
+}
+
+#[test]
+fn nothing_that_is_held_is_purged_and_the_refusal_names_the_hold() {
+    for on in [HoldTarget::Workspace {}, HoldTarget::Channel { channel_id: GENERAL }] {
+        let held = workspace(vec![WorkspaceEvent::HoldPlaced { hold_id: HOLD, on, reason: reason(), placed_by: ANN }]);
+        let around = Surroundings { workspace: held, ..around() };
+        refuse(around, vec![posted()], by(ANN), purge(), MessageRefusal::Held(HOLD));
+    }
+}
+
+#[test]
+fn nothing_stays_of_a_purged_message_but_that_it_was() {
+    let mut message = Message::default();
+    [posted(), purged()].into_iter().for_each(|event| cqrs_es::Aggregate::apply(&mut message, event));
+    assert!(message.purged && message.deleted && !message.stands());
+    assert_eq!(message.posting.map(|posting| posting.content.to_string()), Some(String::new()));
+}

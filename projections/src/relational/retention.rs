@@ -1,0 +1,206 @@
+//! What retention looks at before it acts: channels with a policy, threads that are old enough, and how many messages those are. And what it
+//! has archived.
+
+use chrono::{DateTime, Utc};
+use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
+use domain::retention::{Cut, RetentionAction, RetentionPolicy, policy_of};
+use sqlx::query_file_as;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::messages::{Cursor, HistoryPage, MessageRow};
+use crate::read_models::{QueryError, ReadModels, rows};
+
+/// A channel for which somebody has said how long messages are kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetentionChannel {
+    /// The channel.
+    pub channel_id: ChannelId,
+    /// Where it is.
+    pub workspace_id: WorkspaceId,
+    /// Its name, where it has one.
+    pub name: Option<String>,
+    /// The policy that counts for it.
+    pub policy: RetentionPolicy,
+    /// Whether that is its own, and not the workspace's.
+    pub is_own: bool,
+}
+
+/// What is due in a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Which messages leave.
+    pub channel_id: ChannelId,
+    /// What was sent before this moment.
+    pub cut_off: DateTime<Utc>,
+    /// What becomes of them.
+    pub action: RetentionAction,
+    /// Whether pinned messages stay.
+    pub keep_pinned: bool,
+    /// People who are held: nothing of theirs leaves.
+    pub held: Vec<UserId>,
+}
+
+/// How many messages are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DueCount {
+    /// Messages that would leave.
+    pub messages: i64,
+    /// Messages that would, were nobody held.
+    pub held: i64,
+    /// When the oldest of those that would leave was sent.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+/// Threads that are due, oldest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DuePage {
+    /// What leaves.
+    pub cut: Cut,
+    /// Where the read tables stood.
+    pub read_at: i64,
+    /// Where the next page goes on; nothing where this was the last.
+    pub next: Option<Cursor>,
+}
+
+struct Channel {
+    channel_id: Uuid,
+    workspace_id: Uuid,
+    name: Option<String>,
+    channel_policy: Option<Json<RetentionPolicy>>,
+    workspace_policy: Option<Json<RetentionPolicy>>,
+}
+
+struct Thread {
+    read_at: Option<i64>,
+    root: Uuid,
+    begun_at: DateTime<Utc>,
+    messages: Vec<Uuid>,
+}
+
+impl Channel {
+    fn judged(self) -> RetentionChannel {
+        let own = self.channel_policy.map(|policy| policy.0);
+        RetentionChannel {
+            channel_id: ChannelId(self.channel_id),
+            workspace_id: WorkspaceId(self.workspace_id),
+            name: self.name,
+            policy: policy_of(self.workspace_policy.map(|policy| policy.0), own),
+            is_own: own.is_some(),
+        }
+    }
+}
+
+impl Due {
+    fn held(&self) -> Vec<Uuid> {
+        self.held.iter().map(|user_id| user_id.0).collect()
+    }
+
+    /// What was archived is purged too, where the policy says so now.
+    fn with_archive(&self) -> bool {
+        match self.action {
+            RetentionAction::Archive => false,
+            RetentionAction::Purge => true,
+        }
+    }
+}
+
+impl ReadModels {
+    /// Channels of which messages are to leave some day: of that workspace, or of all.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn retention_channels(&self, workspace_id: Option<WorkspaceId>) -> Result<Vec<RetentionChannel>, QueryError> {
+        let file = query_file_as!(Channel, "src/relational/sql/retention_channels.sql", workspace_id.map(|id| id.0));
+        let channels = file.fetch_all(&self.pool).await?.into_iter().map(Channel::judged);
+        Ok(channels.filter(|channel| channel.policy.days.is_some()).collect())
+    }
+
+    /// How much of a channel is due.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn count_due(&self, due: &Due) -> Result<DueCount, QueryError> {
+        let file = query_file_as!(
+            DueCount,
+            "src/relational/sql/count_due.sql",
+            due.channel_id.0,
+            due.cut_off,
+            due.keep_pinned,
+            &due.held(),
+            due.with_archive()
+        );
+        Ok(file.fetch_one(&self.pool).await?)
+    }
+
+    /// Threads of a channel that are due, oldest first: at most `limit`, behind `after`.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn due_threads(&self, due: &Due, after: Option<Cursor>, limit: u32) -> Result<DuePage, QueryError> {
+        let after = after.unwrap_or(Cursor { created_at: DateTime::<Utc>::UNIX_EPOCH, message_id: Uuid::nil() });
+        let file = query_file_as!(
+            Thread,
+            "src/relational/sql/due_threads.sql",
+            due.channel_id.0,
+            due.cut_off,
+            due.keep_pinned,
+            &due.held(),
+            due.with_archive(),
+            after.created_at,
+            after.message_id,
+            i64::from(limit)
+        );
+        let threads = file.fetch_all(&self.pool).await?;
+        let is_full = u32::try_from(threads.len()).is_ok_and(|count| count >= limit);
+        let last = threads.last().map(|thread| Cursor { created_at: thread.begun_at, message_id: thread.root });
+        Ok(DuePage {
+            read_at: threads.iter().filter_map(|thread| thread.read_at).min().unwrap_or(0),
+            next: last.filter(|_| is_full),
+            cut: Cut {
+                channel_id: due.channel_id,
+                cut_off: due.cut_off,
+                threads: threads.into_iter().map(|thread| thread.messages.into_iter().map(MessageId).collect()).collect(),
+            },
+        })
+    }
+
+    /// A page of what retention has archived of a channel, oldest first, with the answers in threads.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn archive(&self, channel_id: ChannelId, page: HistoryPage, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
+        match page {
+            HistoryPage::Latest => self.archive_before(channel_id, Cursor::end(), limit).await,
+            HistoryPage::Before(cursor) => self.archive_before(channel_id, cursor, limit).await,
+            HistoryPage::After(cursor) => self.archive_after(channel_id, cursor, limit).await,
+            HistoryPage::Around(message_id) => {
+                let Some(sent_in) = message_id.sent_in() else { return Ok(Vec::new()) };
+                let middle = Cursor { created_at: sent_in, message_id: Uuid::nil() };
+                let mut page = self.archive_before(channel_id, middle, limit / 2).await?;
+                page.append(&mut self.archive_after(channel_id, middle, limit - limit / 2).await?);
+                Ok(page)
+            }
+        }
+    }
+
+    async fn archive_before(&self, channel_id: ChannelId, end: Cursor, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
+        let file =
+            query_file_as!(MessageRow, "src/relational/sql/archive_before.sql", channel_id.0, end.created_at, end.message_id, rows(limit));
+        let mut page = file.fetch_all(&self.pool).await?;
+        page.reverse();
+        Ok(page)
+    }
+
+    async fn archive_after(&self, channel_id: ChannelId, start: Cursor, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
+        let file = query_file_as!(
+            MessageRow,
+            "src/relational/sql/archive_after.sql",
+            channel_id.0,
+            start.created_at,
+            start.message_id,
+            rows(limit)
+        );
+        Ok(file.fetch_all(&self.pool).await?)
+    }
+}

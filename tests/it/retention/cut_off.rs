@@ -1,0 +1,109 @@
+//! Runs that are cut off, and runs whose time came while nobody ran.
+
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use domain::WorkspaceCommand;
+use domain::ids::MessageId;
+use domain::message::NewMessage;
+use domain::retention::RetentionPolicy;
+use domain::text::MessageBody;
+use domain::workspace::WorkspaceSettings;
+use projections::{RELATIONAL, RebuildOptions, rebuild};
+use sqlx::Connection;
+use tests::{TestApp, eventually, program};
+use uuid::Uuid;
+
+use crate::laws::workspace;
+use crate::support::{Team, asked};
+
+/// Posts so many messages of two months ago, under a policy of one.
+async fn with_old_messages(app: &TestApp, count: usize) -> Team {
+    let commands = &app.app().commands;
+    let team = workspace(commands).await;
+    let settings = WorkspaceSettings { retention_policy: Some(RetentionPolicy::days(30)), ..WorkspaceSettings::default() };
+    commands.workspace(&asked(team.owner), team.workspace_id, WorkspaceCommand::ChangeSettings(settings)).await.expect("a policy");
+    let posts = (0..count).map(|n| async move {
+        let sent_at = Utc::now() - TimeDelta::days(60) + TimeDelta::seconds(i64::try_from(n).expect("a number"));
+        let new = NewMessage {
+            message_id: MessageId::at(sent_at, *Uuid::now_v7().as_bytes().last_chunk().expect("ten bytes")),
+            content: MessageBody::parse(&format!("message {n}")).expect("a text"),
+            thread_id: None,
+            client_msg_id: None,
+            sent_at,
+        };
+        commands.post_message(&asked(team.owner), team.general, new).await.expect("a message");
+    });
+    futures::StreamExt::for_each_concurrent(futures::stream::iter(posts), 32, |post| post).await;
+    settled(app).await;
+    team
+}
+
+async fn settled(app: &TestApp) {
+    let head = app.app().commands.store().catch_up().await.expect("the head");
+    app.app().progress.wait_for(RELATIONAL, head, Duration::from_secs(60)).await.expect("the projection keeps up");
+}
+
+async fn count(app: &TestApp, statement: &str) -> i64 {
+    sqlx::query_scalar::<_, i64>(statement).fetch_one(&app.app().pool).await.expect("a count")
+}
+
+const APPLIED: &str = "SELECT count(*) FROM events WHERE event_type = 'retention.applied'";
+const ARCHIVED: &str = "SELECT count(*) FROM messages_archive";
+const STANDING: &str = "SELECT count(*) FROM messages";
+const NAMED: &str = "SELECT coalesce(sum(json_array_length(payload -> 'retention.applied' -> 'messages')), 0)::bigint FROM events
+    WHERE event_type = 'retention.applied'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_has_done_what_it_did_and_the_next_one_does_the_rest() {
+    const MESSAGES: i64 = 3_000;
+    let app = TestApp::start_with(&[("BACKSCROLL_RETENTION_AT", "off")]).await;
+    with_old_messages(&app, usize::try_from(MESSAGES).expect("a count")).await;
+    let mut run = program::command(&["retention", "run"], &app.environment).spawn().expect("the binary runs");
+    eventually("its first step is done", async || count(&app, APPLIED).await > 0).await;
+    // Nobody appends while this is held, so the run cannot come to its end before it is killed.
+    let mut appends = sqlx::PgConnection::connect(&app.database.url).await.expect("a connection");
+    sqlx::query("SELECT pg_advisory_lock(4701)").execute(&mut appends).await.expect("the lock");
+    run.kill().expect("it is killed");
+    run.wait().expect("it has ended");
+    drop(appends.close().await);
+    settled(&app).await;
+    let left = count(&app, ARCHIVED).await;
+    assert!(left > 0 && left < MESSAGES, "{left} messages had left when it was killed");
+
+    eventually("its right to run is free again", async || app.app().retention.run(None).await.is_ok()).await;
+    settled(&app).await;
+    assert_eq!((count(&app, ARCHIVED).await, count(&app, STANDING).await), (MESSAGES, 0));
+    assert_eq!(count(&app, NAMED).await, MESSAGES, "each was named once");
+    let report = rebuild(&app.app().stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("a model that is the same");
+    assert!(report.compared_at.is_some() && report.differences.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_time_came_while_no_server_ran_is_made_up_for() {
+    let mut app = TestApp::start_with(&[("BACKSCROLL_RETENTION_AT", "off")]).await;
+    with_old_messages(&app, 20).await;
+    assert_eq!(count(&app, ARCHIVED).await, 0);
+    let long_ago = "INSERT INTO public.process_cursors (process, finished_at) VALUES ('retention', now() - interval '3 days')";
+    sqlx::query(long_ago).execute(&app.app().pool).await.expect("a row");
+    let (url, stream) = (app.database.url.clone(), app.stream.clone());
+    let second = TestApp::start_with(&[("BACKSCROLL_POSTGRES_URL", &url), ("BACKSCROLL_NATS_STREAM", &stream)]).await;
+    eventually("the run is made up for", async || count(&second, ARCHIVED).await == 20).await;
+    let finished = "SELECT count(*) FROM public.process_cursors WHERE process = 'retention' AND finished_at > now() - interval '1 hour'";
+    eventually("it is noted", async || count(&second, finished).await == 1).await;
+    drop(second);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_runs_at_once_one_is_told_so() {
+    let app = TestApp::start_with(&[("BACKSCROLL_RETENTION_AT", "off")]).await;
+    with_old_messages(&app, 5).await;
+    let mut other = sqlx::PgConnection::connect(&app.database.url).await.expect("a connection");
+    let lock = "SELECT pg_advisory_lock(hashtextextended('backscroll retention', 0))";
+    sqlx::query(lock).execute(&mut other).await.expect("the lock");
+    let refused = app.app().retention.run(None).await.expect_err("another run is under way");
+    assert!(matches!(refused, api::process::retention::RunError::UnderWay), "{refused:?}");
+    drop(other.close().await);
+    assert_eq!(app.app().retention.run(None).await.expect("a run").messages(), 5);
+}
