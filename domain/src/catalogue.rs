@@ -82,7 +82,7 @@ pub const EVENTS: &[EventEntry] = &[
     event!("message.unpinned", "1", "The pin was taken off."),
     event!("message.reacted", "1", "Somebody reacted to the message."),
     event!("message.reaction_removed", "1", "A reaction was taken back."),
-    event!("message.purged", "1", "The message was emptied for law: what it said is taken out of the log too."),
+    event!("message.purged", "1", "The message was emptied for law, wherever it is shown or found."),
     event!(
         "retention.applied",
         "1",

@@ -103,7 +103,7 @@ permissions! {
     RetentionRun = "retention.run":                           false false false true,
     /// Read what retention has archived, in channels that one may read.
     ArchiveRead = "archive.read":                             false false true  true,
-    /// Empty single messages for law, in the log too.
+    /// Empty single messages for law.
     MessagePurge = "message.purge":                           false false false true,
     /// Place and release legal holds, and see which there are.
     HoldsManage = "holds.manage":                             false false false true,

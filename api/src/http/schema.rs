@@ -82,7 +82,7 @@ pub struct RetentionPolicy {
 pub enum RetentionAction {
     /// They are kept aside, for those who may read the archive.
     Archive,
-    /// Their texts are emptied, in the log too.
+    /// Their texts are emptied.
     Purge,
 }
 

@@ -31,7 +31,7 @@ pub enum MessageCommand {
         /// The reaction.
         emoji: Emoji,
     },
-    /// Empty it for law, in the log too.
+    /// Empty it for law.
     Purge {
         /// Why.
         reason: Reason,

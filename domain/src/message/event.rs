@@ -59,7 +59,7 @@ pub enum MessageEvent {
         /// Which.
         emoji: Emoji,
     },
-    /// Was emptied for law. What its earlier events said is taken out of the log after this; their digests stay.
+    /// Was emptied for law. Its earlier events still hold what it said, until they are emptied too.
     #[serde(rename = "message.purged")]
     Purged {
         /// Who did it.

@@ -31,7 +31,7 @@ pub enum RetentionAction {
     /// They are kept aside, for those who may read the archive.
     #[default]
     Archive,
-    /// Their texts are emptied, in the log too.
+    /// Their texts are emptied.
     Purge,
 }
 
