@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use actix_web::{HttpRequest, web};
 use commands::Commands;
 use commands::relay::RelayStats;
+use keyring::Keyring;
 use projections::cache::Caches;
 use projections::search::elasticsearch::ElasticSearch;
 use projections::search::{PostgresSearch, Search, SearchBackend};
@@ -36,7 +37,7 @@ use crate::replays::Replays;
 use crate::typing::Typing;
 
 pub(crate) use connect::ACQUIRE_MAX;
-pub use connect::{StartError, elasticsearch, missing_migrations, nats_client, read_pool, redis_connection, write_pool};
+pub use connect::{StartError, elasticsearch, keyring, missing_migrations, nats_client, read_pool, redis_connection, write_pool};
 pub(crate) use server::holder;
 pub use server::{Roles, Server};
 
@@ -51,6 +52,8 @@ pub struct App {
     pub write_pool: PgPool,
     /// NATS.
     pub nats: async_nats::Client,
+    /// The keys that seal what is personal.
+    pub keys: Keyring,
     /// The write side.
     pub commands: Commands,
     /// The read side.
@@ -100,10 +103,11 @@ impl App {
         let pool = read_pool(&settings).await?;
         connect::check_migrations(&pool).await?;
         let write_pool = write_pool(&settings).await?;
-        let store = commands::EventStore::start(write_pool.clone()).await?;
-        let stores = Stores::new(pool.clone(), redis_connection(&settings)?).with_elastic(elasticsearch(&settings)?);
+        let keys = keyring(&settings, write_pool.clone()).await?;
+        let store = commands::EventStore::start(write_pool.clone(), keys.clone()).await?;
+        let stores = Stores::new(pool.clone(), keys.clone(), redis_connection(&settings)?).with_elastic(elasticsearch(&settings)?);
         let cache = SessionCache::new(stores.redis.clone(), settings.session_lifetime);
-        let read_models = ReadModels::new(pool.clone());
+        let read_models = ReadModels::new(pool.clone(), keys.clone());
         let commands = Commands::new(store);
         Ok(Self {
             nats: nats_client(&settings).await?,
@@ -116,7 +120,7 @@ impl App {
             typing: Typing::new(stores.redis.clone()),
             read_models,
             caches: Caches::new(stores.clone()),
-            search: Search::new(ReadModels::new(pool.clone()), search_backends(&stores)),
+            search: Search::new(ReadModels::new(pool.clone(), keys.clone()), search_backends(&stores)),
             progress: stores.progress.clone(),
             sessions: Sessions::new(pool.clone(), cache, commands.clone(), settings.session_lifetime),
             passwords: Passwords::new(connect::cores())?,
@@ -126,6 +130,7 @@ impl App {
             metrics: Metrics::new()?,
             commands,
             settings: Arc::new(settings),
+            keys,
             stores,
             pool,
             write_pool,

@@ -4,6 +4,7 @@ mod audit;
 mod connection;
 mod demo;
 mod import;
+mod keys;
 mod log;
 mod migrate;
 mod parked;
@@ -77,6 +78,9 @@ enum Verb {
     /// What leaves its channel because it is old enough.
     #[command(subcommand)]
     Retention(retention::Verb),
+    /// Look after the keys that seal what is personal.
+    #[command(subcommand)]
+    Keys(keys::Verb),
     /// Read the log.
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -163,6 +167,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Verb::Log(log::Verb::VerifyExport { manifest }) => log::verify(&manifest),
         Verb::Log(verb) => on_runtime(log::run(settings()?, verb)),
         Verb::Retention(verb) => on_runtime(retention::run(settings()?, verb)),
+        Verb::Keys(verb) => on_runtime(keys::run(settings()?, verb)),
         Verb::Audit(verb) => match audit::runs_alone(&verb) {
             Some(outcome) => outcome,
             None => on_runtime(audit::run(settings()?, verb)),

@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::NaiveTime;
+use chrono::{NaiveTime, TimeDelta};
+pub use keyring::MasterKey;
 
 use crate::config::parse::Values;
 pub use crate::config::parse::{LogFormat, Network};
@@ -55,6 +56,7 @@ const SETTINGS: &[Setting] = &[
         "master_key",
         "32 random bytes in base64, from which other keys are derived. Whoever loses it loses what it seals: `openssl rand -base64 32`",
     ),
+    optional("master_key_previous", "", "the master key before this one, until `backscroll keys rotate` has wrapped every key anew"),
     optional("listen", "127.0.0.1:8080", "the address to serve HTTP at; port 0 takes a free one"),
     optional("public_url", "", "the address that clients know the server by, where that is not `listen`: `https://chat.example.org`"),
     optional("trusted_proxies", "", "networks whose `X-Forwarded-For` is believed, with commas: `10.0.0.0/8, ::1`"),
@@ -80,6 +82,7 @@ const SETTINGS: &[Setting] = &[
     optional("partitions", "8", "into how many partitions events are spread; fixed once the server has run: 1 to 256"),
     optional("session_hours", "24", "how long a session lasts after it was last used: 1 to 8760"),
     optional("invitation_hours", "168", "how long an invitation can be accepted, unless it says otherwise: 1 to 8760"),
+    optional("erasure_hours", "168", "how long an erasure can be cancelled before it is carried out; 0 carries it out at once: 0 to 8760"),
     optional("workspace_members_max", "10000", "how many active members a new workspace may have, unless it says otherwise: 1 to 1000000"),
     optional(
         "retention_at",
@@ -106,6 +109,8 @@ pub struct Settings {
     pub nats_url: Secret,
     /// What other keys are derived from.
     pub master_key: MasterKey,
+    /// The master key before it, while there are keys that it wrapped.
+    pub master_key_previous: Option<MasterKey>,
     /// Where to serve HTTP.
     pub listen: SocketAddr,
     /// What clients know the server by.
@@ -140,6 +145,8 @@ pub struct Settings {
     pub session_lifetime: Duration,
     /// How long an invitation can be accepted.
     pub invitation_lifetime: Duration,
+    /// How long an erasure can be cancelled.
+    pub erasure_wait: TimeDelta,
     /// How many active members a new workspace may have.
     pub workspace_members_max: u32,
     /// When the daily retention run begins, in UTC; never where it says nothing.
@@ -173,16 +180,6 @@ impl From<String> for Secret {
 }
 
 impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[secret]")
-    }
-}
-
-/// What other keys are derived from: never printed.
-#[derive(Clone)]
-pub struct MasterKey(pub [u8; 32]);
-
-impl std::fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[secret]")
     }
@@ -236,6 +233,7 @@ impl Settings {
             redis_url: values.url("redis_url", &["redis://", "rediss://", "redis+unix://", "unix://"]),
             nats_url: values.url("nats_url", &["nats://", "tls://"]),
             master_key: values.master_key("master_key"),
+            master_key_previous: values.optional_master_key("master_key_previous"),
             listen: values.listen("listen"),
             public_url: values.public_url("public_url"),
             trusted_proxies: values.networks("trusted_proxies"),
@@ -254,6 +252,7 @@ impl Settings {
             session_lifetime: hours(values.number("session_hours", 1..=8760)),
             retention_at: values.time_of_day("retention_at"),
             invitation_lifetime: hours(values.number("invitation_hours", 1..=8760)),
+            erasure_wait: TimeDelta::hours(values.number("erasure_hours", 0..=8760)),
             workspace_members_max: values.number("workspace_members_max", 1..=1_000_000),
             search: SearchSettings::read(&mut values),
             rate_limits: values.rate_limits("rate_limits"),

@@ -15,6 +15,7 @@ pub mod limit;
 pub mod metrics;
 pub mod openapi;
 pub mod parked;
+pub mod personal_data;
 pub mod presence;
 pub mod problem;
 pub mod process;

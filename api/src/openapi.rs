@@ -70,6 +70,7 @@ fn describe(document: &mut Value) {
     document["tags"] = json!([
         {"name": "users", "description": "Who is on this server."},
         {"name": "sessions", "description": "Signing in and out."},
+        {"name": "erasure", "description": "All that is kept of a person: handed out, or erased."},
         {"name": "workspaces", "description": "A team's space."},
         {"name": "members", "description": "Who is in a workspace, and what they may do."},
         {"name": "invitations", "description": "How people come into a workspace."},

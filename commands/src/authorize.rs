@@ -43,6 +43,9 @@ pub enum AccessRefusal {
     /// Only the server's operators may do that.
     #[error("only operators of this server may do this")]
     NotAnOperator,
+    /// An owner erases only those who are nowhere else.
+    #[error("only they themselves, an owner of every workspace that they are in, and operators of this server may do this")]
+    NotTheirOnlyOwner,
     /// Everyone who is put into a channel must be an active member of the workspace.
     #[error("everyone in a channel must be an active member of the workspace; invite them first")]
     NotAMemberOfTheWorkspace,
@@ -60,6 +63,7 @@ impl Refusal for AccessRefusal {
             Self::NotTheChannelsAdmin => "channel.admins_only",
             Self::NotYourself => "user.not_yourself",
             Self::NotAnOperator => "server.operators_only",
+            Self::NotTheirOnlyOwner => "user.erasure_not_yours",
             Self::NotAMemberOfTheWorkspace => "workspace.not_a_member",
         }
     }
@@ -67,9 +71,12 @@ impl Refusal for AccessRefusal {
     fn kind(&self) -> RefusalKind {
         match self {
             Self::UserNotFound | Self::WorkspaceNotFound | Self::ChannelNotFound | Self::MessageNotFound => RefusalKind::NotFound,
-            Self::NotActive | Self::Forbidden(_) | Self::NotTheChannelsAdmin | Self::NotYourself | Self::NotAnOperator => {
-                RefusalKind::Forbidden
-            }
+            Self::NotActive
+            | Self::Forbidden(_)
+            | Self::NotTheChannelsAdmin
+            | Self::NotYourself
+            | Self::NotAnOperator
+            | Self::NotTheirOnlyOwner => RefusalKind::Forbidden,
             Self::NotAMemberOfTheWorkspace => RefusalKind::Conflict,
         }
     }
@@ -130,6 +137,15 @@ pub(crate) fn user_command(actor_id: UserId, actor: &User, user_id: UserId, comm
                 active(actor)
             } else {
                 Err(AccessRefusal::NotYourself)
+            }
+        }
+        // Whose it is, who owns all their workspaces, and operators: that is looked at where the workspaces are known.
+        UserCommand::RequestErasure { .. } | UserCommand::CancelErasure => active(actor),
+        UserCommand::Erase { .. } => {
+            if actor_id == UserId::SYSTEM {
+                Ok(())
+            } else {
+                Err(AccessRefusal::NotAnOperator)
             }
         }
         UserCommand::Suspend { .. } | UserCommand::Reactivate => operator(actor),

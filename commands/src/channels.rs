@@ -154,6 +154,7 @@ pub(crate) fn announcements(
             client_msg_id: None,
             sent_at: context.at,
             edited_at: None,
+            erased: false,
         };
         (StreamId::message(message_id), MessageEvent::Posted(Box::new(posting)))
     })

@@ -128,10 +128,8 @@ impl Commands {
     /// What came of the same request before: it may be why the request is refused now.
     async fn first_outcome(&self, asked: &Asked) -> Result<Option<Appended>, CommandError> {
         let Some(used) = &asked.idempotency else { return Ok(None) };
-        match self.store.remembered(asked.context.actor, &used.key).await? {
-            Some(first) if first.fingerprint == used.fingerprint => {
-                Ok(Some(Appended { position: first.position, id: first.subject, replayed: true }))
-            }
+        match self.store.remembered(asked.context.actor, used).await? {
+            Some(Outcome::Replayed { position, subject }) => Ok(Some(Appended { position, id: subject, replayed: true })),
             Some(_) => Err(CommandError::KeyReused),
             None => Ok(None),
         }

@@ -8,6 +8,7 @@ mod access;
 mod audits;
 mod authorize;
 mod channels;
+mod erasures;
 pub mod event_store;
 mod execute;
 pub mod import;

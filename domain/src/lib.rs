@@ -5,8 +5,7 @@
 //!
 //! In reading order: the value types ([`ids`], [`text`], [`formatting`], [`permission`]), the circumstances of a command ([`context`]),
 //! the aggregates ([`user`], [`workspace`], [`channel`], [`message`], [`retention`], [`session`], [`audit`], [`installation`]), and the
-//! envelope that both sides of the house share
-//! ([`recorded_event`], [`wire_event`], [`upcast`]).
+//! envelope that both sides of the house share ([`recorded_event`], [`wire_event`], [`upcast`]), with what in it is personal ([`personal`]).
 
 pub mod audit;
 #[cfg(test)]
@@ -19,6 +18,7 @@ pub mod ids;
 pub mod installation;
 pub mod message;
 pub mod permission;
+pub mod personal;
 pub mod recorded_event;
 pub mod refusal;
 pub mod retention;

@@ -14,6 +14,7 @@ use crate::context::Metadata;
 use crate::ids::{EventId, WorkspaceId};
 use crate::installation::{Installation, InstallationEvent};
 use crate::message::{Message, MessageEvent};
+use crate::personal::{self, Keys, Place, SealError};
 use crate::retention::{Retention, RetentionEvent};
 use crate::session::{Session, SessionEvent};
 use crate::upcast::{self, UpcastError};
@@ -199,15 +200,18 @@ impl Event {
         }
     }
 
-    /// Reads a stored payload: `{"channel.archived": {…}}`, upcast first where it is of an older version.
+    /// Reads the stored payload of the event at that place: `{"channel.archived": {…}}`, unsealed where it is sealed, upcast where it is of
+    /// an older version. What is erased, or has lost its key, is read as a tombstone ([`personal`]).
     ///
     /// # Errors
-    /// The payload is of a version that nobody knows, or is not what its version should be.
-    pub fn decode(aggregate: AggregateType, event_type: &str, version: &str, payload: &str) -> Result<Self, DecodeError> {
+    /// The payload is of a version that nobody knows, or is not what its version should be; its key is not in memory.
+    pub fn decode(place: &Place<'_>, version: &str, payload: &str, keys: &dyn Keys) -> Result<Self, DecodeError> {
+        let (event_type, aggregate) = (place.event_type, place.stream.aggregate);
+        let payload = personal::reveal(place, payload, keys).map_err(|source| DecodeError::sealed(event_type, source))?;
         if upcast::is_current(event_type, version) {
-            return Self::from_json(aggregate, payload).map_err(|source| DecodeError::new(event_type, version, source));
+            return Self::from_json(aggregate, &payload).map_err(|source| DecodeError::new(event_type, version, source));
         }
-        let old = serde_json::from_str::<Value>(payload).map_err(|source| DecodeError::new(event_type, version, source))?;
+        let old = serde_json::from_str::<Value>(&payload).map_err(|source| DecodeError::new(event_type, version, source))?;
         let today = upcast::upcast(event_type, version, old)?;
         Self::from_json(aggregate, &today.to_string()).map_err(|source| DecodeError::new(event_type, version, source))
     }
@@ -287,6 +291,14 @@ pub enum DecodeError {
         /// Why.
         source: serde_json::Error,
     },
+    /// The sealed part cannot be read.
+    #[error("the personal part of a {event_type} cannot be read")]
+    Sealed {
+        /// The event's name on the wire.
+        event_type: String,
+        /// Why.
+        source: SealError,
+    },
     /// No upcaster leads from the version to today's.
     #[error(transparent)]
     Upcast(#[from] UpcastError),
@@ -312,6 +324,26 @@ pub enum DecodeError {
 impl DecodeError {
     fn new(event_type: &str, version: &str, source: serde_json::Error) -> Self {
         Self::Payload { event_type: event_type.into(), version: version.into(), source }
+    }
+
+    /// The personal part of an event of that name cannot be read.
+    #[must_use]
+    pub fn sealed(event_type: &str, source: SealError) -> Self {
+        Self::Sealed { event_type: event_type.into(), source }
+    }
+
+    /// The key that must be fetched before the event can be read, where that is all that is wrong.
+    #[must_use]
+    pub fn missing_key(&self) -> Option<Uuid> {
+        match self {
+            Self::Sealed { source: SealError::KeyNotHeld(key_id), .. } => Some(*key_id),
+            Self::Sealed { source: SealError::Wrong, .. }
+            | Self::Payload { .. }
+            | Self::Upcast(_)
+            | Self::Aggregate(_)
+            | Self::Identifier { .. }
+            | Self::Metadata { .. } => None,
+        }
     }
 }
 

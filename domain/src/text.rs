@@ -158,6 +158,12 @@ impl MessageBody {
 }
 
 impl Email {
+    /// What stands where an address was erased that belongs to no user.
+    #[must_use]
+    pub fn erased() -> Self {
+        Self("erased@erased.invalid".into())
+    }
+
     /// The form in which two addresses are compared.
     #[must_use]
     pub fn folded(&self) -> String {
@@ -166,10 +172,24 @@ impl Email {
 }
 
 impl Username {
+    /// What is left of a name that was erased, where nobody looks at it.
+    #[must_use]
+    pub fn erased() -> Self {
+        Self("erased".into())
+    }
+
     /// The form in which two names are compared.
     #[must_use]
     pub fn folded(&self) -> String {
         self.0.to_lowercase()
+    }
+}
+
+impl DisplayName {
+    /// What is left of a name that was erased, where nobody looks at it.
+    #[must_use]
+    pub fn erased() -> Self {
+        Self("erased".into())
     }
 }
 

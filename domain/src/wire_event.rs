@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use crate::context::Metadata;
 use crate::ids::{EventId, WorkspaceId};
+use crate::personal::{Keys, Place};
 use crate::recorded_event::{AggregateType, DecodeError, Event, Recorded, StreamId};
 
-/// A row of the log, on its way. Nothing in it has been judged yet: reading it well is [`TryFrom`]'s.
+/// A row of the log, on its way. Nothing in it has been judged yet: reading it well is [`Row::decode`]'s. What is sealed stays sealed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WireEvent {
     /// The place in the log.
@@ -58,14 +59,6 @@ impl WireEvent {
     }
 }
 
-impl TryFrom<WireEvent> for Recorded<Event> {
-    type Error = DecodeError;
-
-    fn try_from(wire: WireEvent) -> Result<Self, DecodeError> {
-        wire.as_row().decode()
-    }
-}
-
 /// A row of the log that is not decoded yet, borrowed from whatever holds it.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
@@ -94,19 +87,39 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// The row, with its parts its own. Nothing where payload or metadata are no JSON.
+    #[must_use]
+    pub fn to_wire(&self) -> Option<WireEvent> {
+        Some(WireEvent {
+            position: self.position,
+            event_id: self.event_id,
+            aggregate_type: self.aggregate_type.to_owned(),
+            aggregate_id: self.aggregate_id.to_owned(),
+            sequence: self.sequence,
+            workspace_id: self.workspace_id,
+            recorded_at: self.recorded_at,
+            event_type: self.event_type.to_owned(),
+            event_version: self.event_version.to_owned(),
+            payload: RawValue::from_string(self.payload.to_owned()).ok()?,
+            metadata: RawValue::from_string(self.metadata.to_owned()).ok()?,
+        })
+    }
+
     /// Reads the row as today's event.
     ///
     /// # Errors
-    /// The aggregate is of no known type or has no identifier, or the payload or the metadata are not what they should be.
-    pub fn decode(&self) -> Result<Recorded<Event>, DecodeError> {
+    /// The aggregate is of no known type or has no identifier, the payload or the metadata are not what they should be, or the key of what
+    /// is sealed is not in memory ([`DecodeError::missing_key`]).
+    pub fn decode(&self, keys: &dyn Keys) -> Result<Recorded<Event>, DecodeError> {
         let aggregate = AggregateType::named(self.aggregate_type).ok_or_else(|| DecodeError::Aggregate(self.aggregate_type.into()))?;
         let id = Uuid::try_parse(self.aggregate_id).map_err(|source| DecodeError::Identifier { id: self.aggregate_id.into(), source })?;
         let metadata = serde_json::from_str::<Metadata>(self.metadata).map_err(|source| DecodeError::Metadata { source })?;
-        let event = Event::decode(aggregate, self.event_type, self.event_version, self.payload)?;
+        let place = Place { stream: StreamId { aggregate, id }, sequence: self.sequence, event_type: self.event_type };
+        let event = Event::decode(&place, self.event_version, self.payload, keys)?;
         Ok(Recorded {
             position: self.position,
             event_id: EventId(self.event_id),
-            stream: StreamId { aggregate, id },
+            stream: place.stream,
             sequence: self.sequence,
             workspace_id: self.workspace_id.map(WorkspaceId),
             recorded_at: self.recorded_at,
@@ -121,6 +134,7 @@ mod tests {
     use super::*;
     use crate::channel::ChannelEvent;
     use crate::ids::UserId;
+    use crate::personal::NoKeys;
 
     fn archived() -> String {
         let id = Uuid::from_u128(7);
@@ -135,7 +149,7 @@ mod tests {
     fn what_was_written_is_read_to_the_microsecond() {
         let wire = serde_json::from_str::<WireEvent>(&archived()).expect("JSON");
         let again = serde_json::from_str::<WireEvent>(&serde_json::to_string(&wire).expect("JSON")).expect("JSON");
-        let read = Recorded::try_from(again).expect("an event");
+        let read = again.as_row().decode(&NoKeys).expect("an event");
         assert_eq!(read.position, 12);
         assert_eq!(read.recorded_at.timestamp_subsec_micros(), 678_901);
         assert_eq!(read.event, Event::Channel(ChannelEvent::Archived { by: UserId(Uuid::from_u128(7)) }));
@@ -145,7 +159,7 @@ mod tests {
     fn an_unknown_aggregate_a_bad_identifier_and_bad_metadata_are_refused() {
         for (from, to) in [("\"channel\"", "\"carrot\""), ("\"aggregate_id\":\"0", "\"aggregate_id\":\"x"), ("\"actor\"", "\"hero\"")] {
             let wire = serde_json::from_str::<WireEvent>(&archived().replacen(from, to, 1)).expect("JSON");
-            assert!(Recorded::try_from(wire).is_err(), "{to}");
+            assert!(wire.as_row().decode(&NoKeys).is_err(), "{to}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The whole log, decoded and in order, read as a rebuild reads it.
 
 use domain::{DecodeError, Event, Recorded};
+use keyring::Keyring;
 use sqlx::PgPool;
 
 use crate::feed::log::{LogError, LogStream};
@@ -21,9 +22,13 @@ impl From<LogError> for LogUnreadable {
 ///
 /// # Errors
 /// The log cannot be read, or has a gap.
-pub async fn read_log(pool: &PgPool, mut each: impl FnMut(Result<Recorded<Event>, DecodeError>)) -> Result<i64, LogUnreadable> {
+pub async fn read_log(
+    pool: &PgPool,
+    keys: &Keyring,
+    mut each: impl FnMut(Result<Recorded<Event>, DecodeError>),
+) -> Result<i64, LogUnreadable> {
     let head = states::head(pool).await.map_err(LogError::from)?;
-    let mut log = LogStream::open(pool.clone(), 0, head);
+    let mut log = LogStream::open(pool.clone(), keys.clone(), 0, head);
     while let Some(events) = log.next().await {
         for delivery in events? {
             each(delivery.event);

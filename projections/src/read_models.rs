@@ -1,5 +1,6 @@
 //! The queries' common ground. The queries themselves stand beside the tables that they read, in [`crate::relational`].
 
+use keyring::Keyring;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
@@ -7,6 +8,8 @@ use sqlx::postgres::PgConnectOptions;
 #[derive(Clone, Debug)]
 pub struct ReadModels {
     pub(crate) pool: PgPool,
+    /// What unseals the log, for the audit.
+    pub(crate) keys: Keyring,
 }
 
 /// The read models cannot be read just now.
@@ -20,8 +23,8 @@ impl ReadModels {
 
     /// Reads through that pool, whose connections must be [`connect_options`]'s.
     #[must_use]
-    pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+    pub fn new(pool: PgPool, keys: Keyring) -> Self {
+        Self { pool, keys }
     }
 }
 

@@ -125,6 +125,7 @@ async fn hold(
     settings.stores.progress.reached(name, stood.standing());
     let sources = Sources {
         pool: settings.stores.pool.clone(),
+        keys: settings.stores.keys.clone(),
         nats: settings.nats.clone().map(|client| (client, settings.stream.clone())),
         wake: settings.wake.clone(),
     };

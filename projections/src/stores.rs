@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use keyring::Keyring;
 use sqlx::PgPool;
 
 use crate::cache::Redis;
@@ -14,6 +15,8 @@ use crate::search::elasticsearch::Elastic;
 pub struct Stores {
     /// Postgres, with connections of [`crate::connect_options`].
     pub pool: PgPool,
+    /// What unseals the log.
+    pub keys: Keyring,
     /// How far the projections are: one may wait for another.
     pub progress: Progress,
     /// Redis. It need not be there.
@@ -27,8 +30,8 @@ pub struct Stores {
 impl Stores {
     /// Those stores, and nobody's progress yet.
     #[must_use]
-    pub fn new(pool: PgPool, redis: Redis) -> Self {
-        Self { progress: Progress::new(pool.clone()), pool, redis, elastic: None, versions: registry::versions() }
+    pub fn new(pool: PgPool, keys: Keyring, redis: Redis) -> Self {
+        Self { progress: Progress::new(pool.clone()), pool, keys, redis, elastic: None, versions: registry::versions() }
     }
 
     /// With Elasticsearch.

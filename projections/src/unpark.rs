@@ -78,7 +78,7 @@ async fn let_go(stores: &Stores, projection: &str, park_key: &str, stop: Stop) -
     checkpoint::lock(&mut tx, projection).await?;
     let parked = park::parked_under(&mut tx, projection, park_key).await?.ok_or_else(|| UnparkError::NotParked(park_key.into()))?;
     let skipped = park::skipped(&mut tx, projection).await?;
-    let Applied { applied, stopped } = apply(&mut tx, pool, projector.as_mut(), &parked, &skipped).await?;
+    let Applied { applied, stopped } = apply(&mut tx, stores, projector.as_mut(), &parked, &skipped).await?;
     match &stopped {
         None => {
             query!("DELETE FROM parked_keys WHERE projection = $1 AND park_key = $2", projection, park_key).execute(&mut *tx).await?;
@@ -102,7 +102,7 @@ async fn let_go(stores: &Stores, projection: &str, park_key: &str, stop: Stop) -
 
 async fn apply(
     tx: &mut PgConnection,
-    pool: &PgPool,
+    stores: &Stores,
     projector: &mut dyn Projector,
     parked: &ParkedEvent,
     skipped: &BTreeSet<i64>,
@@ -111,7 +111,7 @@ async fn apply(
     let mut after = parked.first_position - 1;
     let mut applied = 0;
     loop {
-        let events = log::read_of(pool, &condition, after, parked.last_position, BATCH_EVENTS_MAX).await;
+        let events = log::read_of(&stores.pool, &stores.keys, &condition, after, parked.last_position, BATCH_EVENTS_MAX).await;
         let events = events.map_err(|error| UnparkError::Log(chain(&error)))?;
         let Some(last) = events.last() else { return Ok(Applied { applied, stopped: None }) };
         after = last.position;

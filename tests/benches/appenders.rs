@@ -8,8 +8,8 @@ use commands::event_store::{Append, StreamWrite};
 use cqrs_es::persist::{PersistedEventRepository, SerializedEvent};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
 use domain::message::{Kind, Posting};
-use domain::text::MessageBody;
-use domain::{Context, Event, Message, MessageEvent, StreamId};
+use domain::text::{Description, MessageBody};
+use domain::{ChannelEvent, Context, Event, Message, MessageEvent, StreamId};
 use postgres_es::PostgresEventRepository;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -31,7 +31,16 @@ fn posted(n: u64) -> Event {
         client_msg_id: None,
         sent_at: Utc::now(),
         edited_at: None,
+        erased: false,
     })))
+}
+
+/// An event of as many bytes as that message has before it is sealed.
+fn unsealed(n: u64) -> Event {
+    let description = |text: &str| ChannelEvent::DescriptionChanged { description: Description::parse(text).ok() };
+    let length = |event: &Event| serde_json::to_string(event).expect("JSON").len();
+    let missing = length(&posted(n)) - length(&description("-").into());
+    description(&"-".repeat(missing + 1)).into()
 }
 
 fn context() -> Context {
@@ -47,7 +56,8 @@ pub struct Ours {
 impl Ours {
     pub async fn start() -> Self {
         let database = TestDatabase::create().await;
-        let store = EventStore::start(database.pool(8).await).await.expect("the store");
+        let pool = database.pool(8).await;
+        let store = EventStore::start(pool.clone(), tests::keyring(&pool).await).await.expect("the store");
         Self { store, _database: Some(database) }
     }
 
@@ -56,18 +66,24 @@ impl Ours {
         Self { store, _database: None }
     }
 
+    /// Messages a second: their texts are sealed.
     pub async fn rate(&self, callers: usize) -> f64 {
+        self.rate_of(callers, |n| (StreamId::message(MessageId(Uuid::now_v7())), posted(n))).await
+    }
+
+    /// Events a second that are as long as those messages, and of which nothing is personal, so that nothing is sealed.
+    pub async fn rate_of_unsealed(&self, callers: usize) -> f64 {
+        self.rate_of(callers, |n| (StreamId::channel(ChannelId(Uuid::now_v7())), unsealed(n))).await
+    }
+
+    async fn rate_of(&self, callers: usize, event: impl Fn(u64) -> (StreamId, Event) + Clone + Send + Sync + 'static) -> f64 {
         let store = self.store.clone();
         rate(callers, move |n| {
             let store = store.clone();
+            let (stream, event) = event(n);
             async move {
-                let stream = StreamId::message(MessageId(Uuid::now_v7()));
-                let write = StreamWrite {
-                    stream,
-                    workspace_id: Some(WorkspaceId(Uuid::from_u128(1))),
-                    expected: 0,
-                    events: vec![posted(n).into()],
-                };
+                let write =
+                    StreamWrite { stream, workspace_id: Some(WorkspaceId(Uuid::from_u128(1))), expected: 0, events: vec![event.into()] };
                 // The guards of a post: the user, the workspace and the channel, none of which has events here.
                 let guards = [1, 2, 3].map(|id| (StreamId::workspace(Uuid::from_u128(id)), 0)).to_vec();
                 let metadata = context().metadata("post message");

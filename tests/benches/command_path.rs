@@ -16,7 +16,8 @@ impl CommandPath {
     /// One with a channel of that many members.
     pub async fn start(members: usize) -> Self {
         let database = TestDatabase::create().await;
-        let store = EventStore::start(database.pool(8).await).await.expect("the store");
+        let pool = database.pool(8).await;
+        let store = EventStore::start(pool.clone(), tests::keyring(&pool).await).await.expect("the store");
         let furnished = Furnished::with(&store, members).await;
         Self { commands: Commands::new(store), furnished, _database: database }
     }

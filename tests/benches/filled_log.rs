@@ -41,7 +41,8 @@ impl FilledLog {
 
     /// A store over it, as after a start.
     pub async fn store(&self) -> Ours {
-        Ours::over(EventStore::start(self.database.pool(8).await).await.expect("the store"))
+        let pool = self.database.pool(8).await;
+        Ours::over(EventStore::start(pool.clone(), tests::keyring(&pool).await).await.expect("the store"))
     }
 }
 

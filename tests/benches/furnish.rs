@@ -142,6 +142,7 @@ impl Furnished {
             client_msg_id: None,
             sent_at,
             edited_at: None,
+            erased: false,
         })))
     }
 }

@@ -8,12 +8,13 @@ use std::path::Path;
 use tests::servers::checkout;
 
 /// Which crates of ours each crate may know.
-const MAY_KNOW: [(&str, &[&str]); 6] = [
+const MAY_KNOW: [(&str, &[&str]); 7] = [
     ("domain", &[]),
     ("migrations", &[]),
-    ("commands", &["domain", "migrations"]),
-    ("projections", &["domain", "migrations"]),
-    ("api", &["domain", "migrations", "commands", "projections"]),
+    ("keyring", &["domain"]),
+    ("commands", &["domain", "keyring", "migrations"]),
+    ("projections", &["domain", "keyring", "migrations"]),
+    ("api", &["domain", "keyring", "migrations", "commands", "projections"]),
     // What judges shares no code with what it judges.
     ("tests/chaos", &[]),
 ];

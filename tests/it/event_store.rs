@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use commands::event_store::{IdempotencyKey, event_digest};
+use commands::event_store::event_digest;
 use domain::channel::Kind;
 use domain::ids::UserId;
 use domain::permission::Role;
@@ -155,7 +155,12 @@ async fn a_key_of_before_a_restart_still_counts_and_a_refused_repetition_tells_t
     let again = restarted.channel(&asked_once(team.owner, "archive"), channel, ChannelCommand::Archive).await.expect("the first outcome");
     assert_eq!((again.position, again.replayed), (archived.position, true));
     assert!(
-        here.commands.store().remembered(team.owner, &IdempotencyKey::parse("archive").expect("a key")).await.expect("a look").is_some()
+        here.commands
+            .store()
+            .remembered(team.owner, &asked_once(team.owner, "archive").idempotency.expect("a key"))
+            .await
+            .expect("a look")
+            .is_some()
     );
 }
 

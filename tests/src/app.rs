@@ -3,6 +3,8 @@
 use std::ops::Deref;
 
 use api::app::{App, Roles, Server};
+use domain::message::Kind;
+use domain::{DecodeError, Event, MessageEvent, Recorded};
 use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
@@ -83,6 +85,24 @@ impl TestApp {
     #[must_use]
     pub fn app(&self) -> &App {
         self.server.as_ref().expect("a running server").app()
+    }
+
+    /// What people have written, by the log: the texts are sealed there.
+    ///
+    /// # Panics
+    /// The log cannot be read.
+    pub async fn texts(&self) -> Vec<String> {
+        let stores = &self.app().stores;
+        let mut texts = Vec::new();
+        let each = |event: Result<Recorded<Event>, DecodeError>| {
+            if let Event::Message(MessageEvent::Posted(posting)) = event.expect("an event").event
+                && posting.kind != Kind::System
+            {
+                texts.push(posting.content.to_string());
+            }
+        };
+        projections::read_log(&stores.pool, &stores.keys, each).await.expect("the log");
+        texts
     }
 
     /// Stops it, as Ctrl-C does.

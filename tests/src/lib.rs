@@ -23,7 +23,7 @@ pub use cluster::RedisCluster;
 pub use database::TestDatabase;
 pub use eventually::eventually;
 pub use person::Person;
-pub use place::Place;
+pub use place::{Place, keyring};
 pub use program::Program;
 pub use secured::SecuredElasticsearch;
 pub use team::Team;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use api::app::App;
 use api::config::Settings;
+use keyring::{Keyring, MasterKey, MasterKeys};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::TestDatabase;
@@ -13,6 +15,14 @@ use crate::servers::{address, nats};
 
 /// 32 zeros: what is sealed here need not be secret.
 const MASTER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+/// The keys in a test's database, as one process has them.
+///
+/// # Panics
+/// The database is not there.
+pub async fn keyring(pool: &PgPool) -> Keyring {
+    Keyring::open(pool.clone(), MasterKeys::new(&MasterKey([0; 32]), None)).await.expect("the keys")
+}
 
 /// What servers need, and nobody else uses.
 pub struct Place {

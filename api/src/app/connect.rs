@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
+use keyring::{KeyError, Keyring, MasterKeys};
 use projections::cache::Redis;
 use projections::search::BackendName;
 use projections::search::elasticsearch::{Elastic, ElasticError};
@@ -37,6 +38,9 @@ pub enum StartError {
     /// Elasticsearch cannot be used so.
     #[error("elasticsearch cannot be used (elasticsearch_url)")]
     Elasticsearch(#[from] ElasticError),
+    /// The keys of people cannot be used.
+    #[error("the keys of people cannot be used (master_key)")]
+    Keys(#[from] KeyError),
     /// The event store does not start.
     #[error("the event store does not start")]
     Store(#[from] commands::StoreError),
@@ -60,7 +64,7 @@ impl StartError {
     /// Whether a server that we need does not answer, rather than something of ours being wrong.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Postgres(_) | Self::Nats(_) | Self::Store(_))
+        matches!(self, Self::Postgres(_) | Self::Nats(_) | Self::Store(_) | Self::Keys(KeyError::Postgres(_)))
     }
 }
 
@@ -81,6 +85,15 @@ pub async fn read_pool(settings: &Settings) -> Result<PgPool, StartError> {
 pub async fn write_pool(settings: &Settings) -> Result<PgPool, StartError> {
     let options = connect_options(settings)?;
     pool_options(connections_of_writers(settings)).connect_with(options).await.map_err(StartError::Postgres)
+}
+
+/// The keys that seal what is personal.
+///
+/// # Errors
+/// Postgres cannot be reached, or its keys were wrapped with another master key.
+pub async fn keyring(settings: &Settings, pool: PgPool) -> Result<Keyring, StartError> {
+    let master = MasterKeys::new(&settings.master_key, settings.master_key_previous.as_ref());
+    Ok(Keyring::open(pool, master).await?)
 }
 
 /// A third of all, but at least four: the appender, the relay, and those who load.

@@ -21,7 +21,7 @@ use super::connection::Connection;
 use super::{App, StartError, deadline, listener};
 use crate::http::unknown::{Methods, answer_unknown};
 use crate::openapi::{self, Document};
-use crate::{extract, http, limit, telemetry};
+use crate::{extract, http, limit, process, telemetry};
 
 /// How often sessions that have ended are swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -140,6 +140,7 @@ impl Server {
         let announce = commands::relay::announce(self.app.nats.clone(), settings.nats_stream.clone(), store.head(), self.shutdown.clone());
         self.background.spawn(announce);
         self.background.spawn(sweep_sessions(self.app.clone(), self.shutdown.clone()));
+        self.background.spawn(process::erasure::run(self.app.clone(), self.shutdown.clone()));
 
         let listen = settings.listen;
         let refused = |source| StartError::Listen { address: listen, source };

@@ -236,6 +236,23 @@ impl Sessions {
         self.confirm(ended).await
     }
 
+    /// Ends all sessions of a user who was erased.
+    ///
+    /// # Errors
+    /// As [`Sessions::end`].
+    pub async fn end_all(&self, user_id: UserId) -> Result<Vec<Ended>, AuthError> {
+        let ended = sqlx::query_as!(
+            Ended,
+            "UPDATE secret.sessions SET ended_at = coalesce(ended_at, now()) WHERE user_id = $1 RETURNING token_hash, session_id, user_id",
+            user_id.0,
+        );
+        let ended = ended.fetch_all(&self.pool).await?;
+        for session in &ended {
+            self.note_end(by_itself(), session, End::SignedOut).await?;
+        }
+        self.confirm(ended).await
+    }
+
     /// Removes what has expired, and completes ends that Redis had not confirmed.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use commands::{Asked, Commands, EventStore};
-use projections::Stores;
+use projections::{ReadModels, Stores};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -22,16 +22,26 @@ pub(super) async fn read_pool(settings: &Settings) -> Result<PgPool, Failure> {
     Err(Failure::new(Exit::Failed, app::StartError::NotMigrated(missing.join(", "))))
 }
 
+/// The read models, on a schema that is up to date.
+pub(super) async fn read_models(settings: &Settings) -> Result<ReadModels, Failure> {
+    let pool = read_pool(settings).await?;
+    let keys = app::keyring(settings, pool.clone()).await?;
+    Ok(ReadModels::new(pool, keys))
+}
+
 /// The read models' stores, on a schema that is up to date.
 pub(super) async fn stores(settings: &Settings) -> Result<Stores, Failure> {
-    let stores = Stores::new(read_pool(settings).await?, app::redis_connection(settings)?);
+    let pool = read_pool(settings).await?;
+    let keys = app::keyring(settings, pool.clone()).await?;
+    let stores = Stores::new(pool, keys, app::redis_connection(settings)?);
     Ok(stores.with_elastic(app::elasticsearch(settings)?))
 }
 
 /// The write side.
 pub(super) async fn commands(settings: &Settings) -> Result<Commands, Failure> {
     let pool = app::write_pool(settings).await?;
-    Ok(Commands::new(EventStore::start(pool).await.map_err(app::StartError::Store)?))
+    let keys = app::keyring(settings, pool.clone()).await?;
+    Ok(Commands::new(EventStore::start(pool, keys).await.map_err(app::StartError::Store)?))
 }
 
 /// What is asked at this command line: nobody is signed in, so the server asks, and the metadata say who sat there.

@@ -33,7 +33,9 @@ pub(super) enum Verb {
 
 pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
     let Verb::Slack { file, workspace, json } = verb;
-    let store = EventStore::start(app::write_pool(&settings).await?).await.map_err(StartError::from)?;
+    let pool = app::write_pool(&settings).await?;
+    let keys = app::keyring(&settings, pool.clone()).await?;
+    let store = EventStore::start(pool, keys).await.map_err(StartError::from)?;
     let workspace_id = find(&store, &workspace).await?;
     let report = slack(&store, &file, workspace_id, UserId::SYSTEM).await?;
     if json {

@@ -140,6 +140,13 @@ impl Values {
         MasterKey(key)
     }
 
+    pub(super) fn optional_master_key(&mut self, name: &'static str) -> Option<MasterKey> {
+        self.parsed(name, None, |text| match text {
+            "" => Some(None),
+            text => BASE64_STANDARD.decode(text).ok()?.try_into().ok().map(|key| Some(MasterKey(key))),
+        })
+    }
+
     pub(super) fn listen(&mut self, name: &'static str) -> SocketAddr {
         self.parsed(name, SocketAddr::from(([127, 0, 0, 1], 0)), |text| {
             text.parse().ok().or_else(|| std::net::ToSocketAddrs::to_socket_addrs(text).ok()?.next())

@@ -10,6 +10,8 @@ pub mod audit;
 pub mod channel_members;
 pub mod channels;
 pub mod docs;
+pub mod erasures;
+pub mod exports;
 pub mod headers;
 pub mod health;
 pub mod holds;
@@ -91,7 +93,13 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(me::change_preferences)
         .service(me::change_status)
         .service(me::change_password)
+        .service(erasures::erase_me)
+        .service(erasures::keep_me)
+        .service(exports::export_me)
         .service(users::get_user)
+        .service(erasures::erase_user)
+        .service(erasures::keep_user)
+        .service(exports::export_user)
         .service(users::suspend_user)
         .service(users::reactivate_user)
         .service(sessions::start_session)

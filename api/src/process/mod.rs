@@ -1,8 +1,9 @@
 //! Processes: what acts because of what the log says, or because it is time. Each has a cursor of its own in `process_cursors`, and is never
 //! replayed: what it did is done.
 //!
-//! [`retention`] looks at what is due and has it leave; [`daily`] says when.
+//! [`retention`] looks at what is due and has it leave; [`daily`] says when. [`erasure`] carries out what people asked for, one holder at a time.
 
 pub mod cursor;
 pub mod daily;
+pub mod erasure;
 pub mod retention;

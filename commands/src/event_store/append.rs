@@ -14,6 +14,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::{AggregateType, StreamId};
 use futures::future::join;
+use keyring::Keyring;
 use sqlx::{PgPool, query};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::warn;
@@ -77,12 +78,13 @@ pub struct WriterStats {
 pub(super) struct Handle {
     messages: mpsc::Sender<Message>,
     stats: Arc<WriterStats>,
+    keys: Keyring,
 }
 
 impl Handle {
     pub(super) async fn append(&self, request: Append) -> Result<Outcome, StoreError> {
         let (reply, outcome) = oneshot::channel();
-        let job = Box::new(Job { prepared: Prepared::new(request)?, reply });
+        let job = Box::new(Job { prepared: Prepared::new(request, &self.keys).await?, reply });
         let answered = async {
             self.messages.send(Message::Append(job)).await.map_err(|_| StoreError::Stopped)?;
             outcome.await.map_err(|_| StoreError::Stopped)?
@@ -110,6 +112,7 @@ pub(super) struct Writer {
     untold: Untold,
     pub(super) memory: Memory,
     pub(super) caches: Arc<Caches>,
+    pub(super) keys: Keyring,
     head: watch::Sender<i64>,
     pub(super) stats: Arc<WriterStats>,
 }
@@ -140,15 +143,15 @@ pub(super) enum Written {
 }
 
 impl Writer {
-    pub(super) async fn start(pool: PgPool, caches: Arc<Caches>) -> Result<(Handle, watch::Receiver<i64>), StoreError> {
+    pub(super) async fn start(pool: PgPool, caches: Arc<Caches>, keys: Keyring) -> Result<(Handle, watch::Receiver<i64>), StoreError> {
         let last = query!("SELECT position, recorded_at FROM events ORDER BY position DESC LIMIT 1").fetch_optional(&pool).await?;
         let memory = last.map_or_else(|| Memory::new(0, DateTime::UNIX_EPOCH), |last| Memory::new(last.position, last.recorded_at));
         let (sender, messages) = mpsc::channel(WAITING_MAX);
         let (head, heads) = watch::channel(memory.head);
         let stats = Arc::new(WriterStats::default());
-        let handle = Handle { messages: sender, stats: Arc::clone(&stats) };
+        let handle = Handle { messages: sender, stats: Arc::clone(&stats), keys: keys.clone() };
         let (waiting, untold) = (VecDeque::new(), Untold::default());
-        let writer = Self { pool, messages, waiting, untold, memory, caches, head, stats };
+        let writer = Self { pool, messages, waiting, untold, memory, caches, keys, head, stats };
         tokio::spawn(writer.run());
         Ok((handle, heads))
     }
@@ -266,7 +269,7 @@ impl Writer {
         if let (Some(key), Some(used)) = (prepared.key(), &prepared.request.idempotency)
             && let Some(remembered) = self.memory.key(&key)
         {
-            return Some(replay(remembered, &used.fingerprint));
+            return Some(replay(remembered, &used.fingerprint, prepared.fingerprint));
         }
         for (stream, version) in &prepared.request.guards {
             if self.memory.version(*stream) != Some(*version) {
@@ -314,7 +317,8 @@ impl Writer {
 
     fn remember_key(&mut self, prepared: &Prepared, position: i64) {
         if let (Some(key), Some(used)) = (prepared.key(), &prepared.request.idempotency) {
-            let remembered = Remembered { fingerprint: used.fingerprint.to_vec(), position, subject: prepared.request.subject };
+            let fingerprint = prepared.fingerprint.unwrap_or(used.fingerprint).to_vec();
+            let remembered = Remembered { fingerprint, position, subject: prepared.request.subject };
             self.memory.saw_key(key, remembered);
         }
     }
@@ -337,6 +341,10 @@ impl Writer {
                     let stream = StreamId { aggregate, id };
                     self.memory.saw_version(stream, row.sequence);
                     self.caches.heard_of(stream, row.sequence);
+                    if aggregate == AggregateType::User {
+                        // It may be that they were erased.
+                        self.keys.forget(id);
+                    }
                 }
             }
             self.memory.advance(head, recorded_at);
@@ -346,8 +354,9 @@ impl Writer {
     }
 }
 
-pub(super) fn replay(remembered: &Remembered, fingerprint: &[u8; 32]) -> Outcome {
-    if remembered.fingerprint == fingerprint {
+pub(super) fn replay(remembered: &Remembered, fingerprint: &[u8; 32], stored: Option<[u8; 32]>) -> Outcome {
+    // What is from before there were keys is stored as it is.
+    if stored.is_some_and(|stored| remembered.fingerprint == stored) || remembered.fingerprint == fingerprint {
         Outcome::Replayed { position: remembered.position, subject: remembered.subject }
     } else {
         Outcome::KeyReused

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo};
 use sqlx::{Encode, PgPool, Postgres, Type, query_scalar};
 use uuid::Uuid;
 
-use super::claim::{Claim, ClaimChange};
+use super::claim::{ClaimChange, Stored};
 use super::digest::digest;
 use super::prepared::{Prepared, Row};
 
@@ -44,8 +44,8 @@ struct ClaimColumns<'a> {
 }
 
 impl<'a> ClaimColumns<'a> {
-    fn push(&mut self, claim: &'a Claim) {
-        self.kinds.push(claim.kind.as_str());
+    fn push(&mut self, claim: &'a Stored) {
+        self.kinds.push(claim.kind);
         self.scopes.push(claim.scope);
         self.values.push(&claim.value);
     }
@@ -86,19 +86,19 @@ impl<'a> Columns<'a> {
         for (row, recorded_at) in prepared.rows.iter().zip(moments) {
             self.add_row(row, first + self.len() as i64, recorded_at);
         }
-        for change in &prepared.request.claims {
+        for (change, claim) in prepared.request.claims.iter().zip(&prepared.claims) {
             match change {
-                ClaimChange::Release(claim) => self.released.push(claim),
-                ClaimChange::Take(claim, holder) => {
+                ClaimChange::Release(_) => self.released.push(claim),
+                ClaimChange::Take(_, holder) => {
                     self.taken.push(claim);
                     self.taken_holders.push(*holder);
                 }
             }
         }
-        if let Some(used) = &prepared.request.idempotency {
+        if let (Some(used), Some(fingerprint)) = (&prepared.request.idempotency, prepared.fingerprint) {
             self.key_actors.push(prepared.request.metadata.actor.0);
             self.keys.push(used.key.as_str());
-            self.key_fingerprints.push(used.fingerprint);
+            self.key_fingerprints.push(fingerprint);
             self.key_positions.push(first + self.len() as i64 - 1);
             self.key_subjects.push(prepared.request.subject);
         }

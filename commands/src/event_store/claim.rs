@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use domain::ids::WorkspaceId;
-use sqlx::{PgExecutor, query};
+use keyring::Keyring;
+use sqlx::{PgExecutor, PgPool, query};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -96,11 +97,67 @@ impl ClaimChange {
     }
 }
 
+/// A claim as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Stored {
+    pub kind: &'static str,
+    pub scope: Uuid,
+    pub value: String,
+}
+
+/// What a value begins with that is blinded. No address and no name can.
+const BLINDED: &str = "hmac:";
+
+/// How many claims of before there were keys are blinded at a time.
+const BLINDED_AT_ONCE: i64 = 1_000;
+
+impl Claim {
+    /// As it is stored: what names a person is blinded under the installation's key, so that no copy of the table says who is, or was, here.
+    pub(super) fn stored(&self, keys: &Keyring) -> Stored {
+        let value = match self.kind {
+            ClaimKind::Email | ClaimKind::Username => blinded(keys, self.kind.as_str(), &self.value),
+            ClaimKind::WorkspaceDomain | ClaimKind::ChannelName | ClaimKind::People | ClaimKind::FirstUser => self.value.clone(),
+        };
+        Stored { kind: self.kind.as_str(), scope: self.scope, value }
+    }
+}
+
+fn blinded(keys: &Keyring, kind: &str, value: &str) -> String {
+    format!("{BLINDED}{}", hex::encode(keys.blind(&[kind.as_bytes(), value.as_bytes()])))
+}
+
+/// Blinds the claims of before there were keys.
+pub(super) async fn blind_old(pool: &PgPool, keys: &Keyring) -> Result<(), StoreError> {
+    loop {
+        let old = query!(
+            "SELECT kind, scope, value FROM claims WHERE kind IN ('email', 'username') AND NOT starts_with(value, $1) LIMIT $2",
+            BLINDED,
+            BLINDED_AT_ONCE,
+        );
+        let old = old.fetch_all(pool).await?;
+        if old.is_empty() {
+            return Ok(());
+        }
+        query!(
+            "UPDATE claims SET value = old.blinded
+             FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[]) AS old (kind, scope, value, blinded)
+             WHERE claims.kind = old.kind AND claims.scope = old.scope AND claims.value = old.value",
+            &old.iter().map(|row| row.kind.clone()).collect::<Vec<_>>(),
+            &old.iter().map(|row| row.scope).collect::<Vec<_>>(),
+            &old.iter().map(|row| row.value.clone()).collect::<Vec<_>>(),
+            &old.iter().map(|row| blinded(keys, &row.kind, &row.value)).collect::<Vec<_>>(),
+        )
+        .execute(pool)
+        .await?;
+    }
+}
+
 /// Who holds those of the claims that are held.
-pub(super) async fn holders(pool: impl PgExecutor<'_>, claims: &[Claim]) -> Result<HashMap<Claim, Uuid>, StoreError> {
-    let kinds = claims.iter().map(|c| c.kind.as_str().to_owned()).collect::<Vec<_>>();
-    let scopes = claims.iter().map(|c| c.scope).collect::<Vec<_>>();
-    let values = claims.iter().map(|c| c.value.clone()).collect::<Vec<_>>();
+pub(super) async fn holders(pool: impl PgExecutor<'_>, keys: &Keyring, claims: &[Claim]) -> Result<HashMap<Claim, Uuid>, StoreError> {
+    let stored = claims.iter().map(|claim| claim.stored(keys)).collect::<Vec<_>>();
+    let kinds = stored.iter().map(|c| c.kind.to_owned()).collect::<Vec<_>>();
+    let scopes = stored.iter().map(|c| c.scope).collect::<Vec<_>>();
+    let values = stored.iter().map(|c| c.value.clone()).collect::<Vec<_>>();
     let rows = query!(
         "SELECT kind, scope, value, holder FROM claims
          JOIN unnest($1::text[], $2::uuid[], $3::text[]) AS asked (kind, scope, value) USING (kind, scope, value)",
@@ -110,9 +167,11 @@ pub(super) async fn holders(pool: impl PgExecutor<'_>, claims: &[Claim]) -> Resu
     )
     .fetch_all(pool)
     .await?;
+    let asked = stored.into_iter().zip(claims).collect::<HashMap<_, _>>();
     let held = rows.into_iter().filter_map(|row| {
-        let kind = ClaimKind::named(&row.kind)?;
-        Some((Claim { kind, scope: row.scope, value: row.value }, row.holder))
+        let kind = ClaimKind::named(&row.kind)?.as_str();
+        let claim = asked.get(&Stored { kind, scope: row.scope, value: row.value })?;
+        Some(((*claim).clone(), row.holder))
     });
     Ok(held.collect())
 }

@@ -1,11 +1,15 @@
 //! Folding a stream into an aggregate: from the cache, from a snapshot and what came after it, or from the first event.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use cqrs_es::Aggregate;
-use cqrs_es::persist::{PersistedEventRepository, PersistenceError};
-use domain::{AggregateType, Audit, Channel, Event, Installation, Message, Retention, Session, StreamId, User, Workspace, upcast};
+use cqrs_es::persist::{PersistedEventRepository, PersistenceError, SerializedEvent};
+use domain::personal::{self, Keys, Place};
+use domain::{
+    AggregateType, Audit, Channel, DecodeError, Event, Installation, Message, Retention, Session, StreamId, User, Workspace, upcast,
+};
 use postgres_es::PostgresEventRepository;
 use sqlx::{PgPool, query};
 use uuid::Uuid;
@@ -24,6 +28,13 @@ pub trait Stored: Aggregate + Clone + 'static {
     /// The event, where it is one of this aggregate's.
     fn event(event: Event) -> Option<Self::Event>;
 
+    /// What of the state may lie in a snapshot: all but what is personal, which must go when its key goes. Nothing where that is nearly all
+    /// of it, or where streams are too short for snapshots.
+    fn impersonal(&self) -> Option<Self>;
+
+    /// Puts what an event says of somebody back into a state that came from a snapshot.
+    fn restore(&mut self, event: Self::Event);
+
     /// Where the store keeps these in memory.
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "only the store calls it")]
@@ -31,7 +42,7 @@ pub trait Stored: Aggregate + Clone + 'static {
 }
 
 macro_rules! stored {
-    ($aggregate:ident, $cache:ident, $folder:literal) => {
+    ($aggregate:ident, $cache:ident, $folder:literal, $impersonal:path, $restore:path) => {
         impl Stored for $aggregate {
             const AGGREGATE: AggregateType = AggregateType::$aggregate;
             const SOURCE: &'static str = concat!(
@@ -50,6 +61,14 @@ macro_rules! stored {
                 }
             }
 
+            fn impersonal(&self) -> Option<Self> {
+                $impersonal(self)
+            }
+
+            fn restore(&mut self, event: Self::Event) {
+                $restore(self, event);
+            }
+
             #[expect(private_interfaces, reason = "only the store calls it")]
             fn cache(caches: &Caches) -> &Cache<Self> {
                 &caches.$cache
@@ -58,14 +77,30 @@ macro_rules! stored {
     };
 }
 
-stored!(User, users, "user");
-stored!(Workspace, workspaces, "workspace");
-stored!(Channel, channels, "channel");
-stored!(Message, messages, "message");
-stored!(Retention, retentions, "retention");
-stored!(Installation, installations, "installation");
-stored!(Session, sessions, "session");
-stored!(Audit, audits, "audit");
+stored!(User, users, "user", nothing, restore_nothing);
+stored!(Workspace, workspaces, "workspace", without_people, Workspace::restore);
+stored!(Channel, channels, "channel", all, restore_nothing);
+stored!(Message, messages, "message", nothing, restore_nothing);
+stored!(Retention, retentions, "retention", all, restore_nothing);
+stored!(Installation, installations, "installation", all, restore_nothing);
+stored!(Session, sessions, "session", nothing, restore_nothing);
+stored!(Audit, audits, "audit", all, restore_nothing);
+
+/// Nearly all of it is personal, and its streams are short.
+fn nothing<A>(_: &A) -> Option<A> {
+    None
+}
+
+/// None of it is personal.
+fn all<A: Clone>(state: &A) -> Option<A> {
+    Some(state.clone())
+}
+
+fn without_people(state: &Workspace) -> Option<Workspace> {
+    Some(state.impersonal())
+}
+
+fn restore_nothing<A: Aggregate>(_: &mut A, _: A::Event) {}
 
 impl EventStore {
     /// The aggregate, as new as anything that this process has heard of; the default, at version 0, where it has no events.
@@ -90,55 +125,92 @@ impl EventStore {
     }
 
     async fn load_whole<A: Stored>(&self, id: Uuid) -> Result<Versioned<A>, StoreError> {
-        if let Some(from) = snapshot::read::<A>(&self.pool, id).await? {
+        if let Some(mut from) = snapshot::read::<A>(&self.pool, id).await? {
             let version = from.version;
+            self.restore(id, &mut from).await?;
             let loaded = self.catch_up_aggregate(id, from).await?;
             snapshot::write_when_worth_it(&self.pool, id, version, &loaded);
             return Ok(loaded);
         }
-        let loaded = fold_from_the_first(&self.pool, id).await?;
+        let loaded = self.fold_from_the_first(id).await?;
         snapshot::write_when_worth_it(&self.pool, id, 0, &loaded);
         Ok(loaded)
     }
 
     /// Folds in what came after the version that is held.
     async fn catch_up_aggregate<A: Stored>(&self, id: Uuid, held: Versioned<A>) -> Result<Versioned<A>, StoreError> {
-        let rows = query!(
-            r#"SELECT sequence, event_type, event_version, payload::text AS "payload!" FROM events
-               WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence > $3 ORDER BY sequence"#,
-            A::TYPE,
-            id.to_string(),
-            held.version,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let mut state = held.state;
-        let mut version = held.version;
-        for row in rows {
-            let event = Event::decode(A::AGGREGATE, &row.event_type, &row.event_version, &row.payload);
-            let event = event.map_err(|source| unreadable::<A>(id, row.sequence, source))?;
-            Arc::make_mut(&mut state).apply(A::event(event).ok_or(StoreError::Stopped)?);
-            version = row.sequence;
+        let Versioned { mut state, mut version } = held;
+        for (sequence, event) in self.events::<A>(id, held.version + 1..=i64::MAX, None).await? {
+            Arc::make_mut(&mut state).apply(event);
+            version = sequence;
         }
         Ok(Versioned { state, version })
     }
+
+    /// Puts back what the snapshot left out.
+    async fn restore<A: Stored>(&self, id: Uuid, from: &mut Versioned<A>) -> Result<(), StoreError> {
+        let types = personal::types_of(A::AGGREGATE).map(str::to_owned).collect::<Vec<_>>();
+        if types.is_empty() {
+            return Ok(());
+        }
+        for (_, event) in self.events::<A>(id, 1..=from.version, Some(&types)).await? {
+            Arc::make_mut(&mut from.state).restore(event);
+        }
+        Ok(())
+    }
+
+    /// The events of a stream at those places, of those types or of all, in order.
+    async fn events<A: Stored>(
+        &self,
+        id: Uuid,
+        places: RangeInclusive<i64>,
+        types: Option<&[String]>,
+    ) -> Result<Vec<(i64, A::Event)>, StoreError> {
+        let rows = query!(
+            r#"SELECT sequence, event_type, event_version, payload::text AS "payload!" FROM events
+               WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence BETWEEN $3 AND $4
+               AND ($5::text[] IS NULL OR event_type = ANY ($5)) ORDER BY sequence"#,
+            A::TYPE,
+            id.to_string(),
+            *places.start(),
+            *places.end(),
+            types as _,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let sealing = rows.iter().filter_map(|row| personal::key_of(&row.event_type, &row.payload)).collect::<Vec<_>>();
+        let keys = self.keys.fetch(&sealing).await?;
+        let decoded = rows.into_iter().map(|row| {
+            let place = Place { stream: StreamId { aggregate: A::AGGREGATE, id }, sequence: row.sequence, event_type: &row.event_type };
+            let event = Event::decode(&place, &row.event_version, &row.payload, &keys);
+            let event = event.map_err(|source| unreadable::<A>(id, row.sequence, source))?;
+            Ok((row.sequence, A::event(event).ok_or(StoreError::Stopped)?))
+        });
+        decoded.collect()
+    }
+
+    /// Folds a stream by the reading of postgres-es.
+    async fn fold_from_the_first<A: Stored>(&self, id: Uuid) -> Result<Versioned<A>, StoreError> {
+        let stored = PostgresEventRepository::new(self.pool.clone()).get_events::<A>(&id.to_string()).await.map_err(database_error)?;
+        let sealing = stored.iter().filter_map(|event| personal::key_of_value(&event.event_type, &event.payload)).collect::<Vec<_>>();
+        let keys = self.keys.fetch(&sealing).await?;
+        let mut state = A::default();
+        let mut version = 0;
+        for event in stored {
+            version = i64::try_from(event.sequence).unwrap_or(i64::MAX);
+            state.apply(decode::<A>(id, version, event, &keys).map_err(|source| unreadable::<A>(id, version, source))?);
+        }
+        Ok(Versioned { state: Arc::new(state), version })
+    }
 }
 
-/// Folds a stream by the reading of postgres-es.
-pub(super) async fn fold_from_the_first<A: Stored>(pool: &PgPool, id: Uuid) -> Result<Versioned<A>, StoreError> {
-    let stored = PostgresEventRepository::new(pool.clone()).get_events::<A>(&id.to_string()).await.map_err(database_error)?;
-    let mut state = A::default();
-    let mut version = 0;
-    for event in stored {
-        version = i64::try_from(event.sequence).unwrap_or(i64::MAX);
-        let unreadable = |source| unreadable::<A>(id, version, source);
-        let payload = upcast::upcast(&event.event_type, &event.event_version, event.payload).map_err(|error| unreadable(error.into()))?;
-        let decoded = serde_json::from_value::<A::Event>(payload);
-        state.apply(decoded.map_err(|source| {
-            unreadable(domain::DecodeError::Payload { event_type: event.event_type, version: event.event_version, source })
-        })?);
-    }
-    Ok(Versioned { state: Arc::new(state), version })
+/// Reads an event as postgres-es hands it out: parsed already.
+fn decode<A: Stored>(id: Uuid, sequence: i64, event: SerializedEvent, keys: &dyn Keys) -> Result<A::Event, DecodeError> {
+    let SerializedEvent { event_type, event_version: version, mut payload, .. } = event;
+    let place = Place { stream: StreamId { aggregate: A::AGGREGATE, id }, sequence, event_type: &event_type };
+    personal::reveal_value(&place, &mut payload, keys).map_err(|source| DecodeError::sealed(&event_type, source))?;
+    let payload = upcast::upcast(&event_type, &version, payload)?;
+    serde_json::from_value(payload).map_err(|source| DecodeError::Payload { event_type, version, source })
 }
 
 /// The versions of those streams that are there.
@@ -161,7 +233,7 @@ pub(super) async fn versions(pool: &PgPool, streams: &[StreamId]) -> Result<Hash
     Ok(rows.into_iter().filter_map(|row| Some((stream(row.place)?, row.sequence))).collect())
 }
 
-fn unreadable<A: Stored>(id: Uuid, sequence: i64, source: domain::DecodeError) -> StoreError {
+fn unreadable<A: Stored>(id: Uuid, sequence: i64, source: DecodeError) -> StoreError {
     StoreError::Unreadable { stream: StreamId { aggregate: A::AGGREGATE, id }, sequence, source: Arc::new(source) }
 }
 

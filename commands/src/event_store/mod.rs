@@ -35,6 +35,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::{DecodeError, StreamId};
+use keyring::{KeyError, Keyring};
 use sqlx::PgPool;
 use tokio::sync::watch;
 
@@ -72,6 +73,9 @@ pub enum StoreError {
     /// The store is shutting down.
     #[error("the event store has stopped")]
     Stopped,
+    /// The keys that seal what is personal cannot be had.
+    #[error("the keys of people cannot be had")]
+    Keys(#[source] Arc<KeyError>),
     /// What is to be stored cannot be written as JSON.
     #[error("an event cannot be written as JSON")]
     Unwritable(#[source] Arc<serde_json::Error>),
@@ -80,6 +84,15 @@ pub enum StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         Self::Postgres(Arc::new(error))
+    }
+}
+
+impl From<KeyError> for StoreError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Postgres(error) => error.into(),
+            KeyError::WrongMasterKey | KeyError::Damaged(_) | KeyError::NotMade(_) => Self::Keys(Arc::new(error)),
+        }
     }
 }
 
@@ -93,6 +106,7 @@ impl From<serde_json::Error> for StoreError {
 #[derive(Clone)]
 pub struct EventStore {
     pool: PgPool,
+    keys: Keyring,
     writer: append::Handle,
     freshness: Freshness,
     caches: Arc<Caches>,
@@ -100,15 +114,16 @@ pub struct EventStore {
 }
 
 impl EventStore {
-    /// Starts the writer's task over `pool`. It ends when the last handle is dropped.
+    /// Starts the writer's task over `pool`, sealing what is personal with `keys`. It ends when the last handle is dropped.
     ///
     /// # Errors
     /// The database cannot be reached, or was not migrated.
-    pub async fn start(pool: PgPool) -> Result<Self, StoreError> {
+    pub async fn start(pool: PgPool, keys: Keyring) -> Result<Self, StoreError> {
+        claim::blind_old(&pool, &keys).await?;
         let caches = Arc::new(Caches::default());
-        let (writer, head) = Writer::start(pool.clone(), Arc::clone(&caches)).await?;
+        let (writer, head) = Writer::start(pool.clone(), Arc::clone(&caches), keys.clone()).await?;
         let freshness = Freshness::start(pool.clone(), writer.clone(), head.clone());
-        Ok(Self { pool, writer, freshness, caches, head })
+        Ok(Self { pool, keys, writer, freshness, caches, head })
     }
 
     /// Appends all of it, or nothing, and says which. Cancelling the future does not take the request back.
@@ -157,18 +172,22 @@ impl EventStore {
     /// # Errors
     /// The database cannot be reached.
     pub async fn holders(&self, claims: &[Claim]) -> Result<HashMap<Claim, uuid::Uuid>, StoreError> {
-        claim::holders(&self.pool, claims).await
+        claim::holders(&self.pool, &self.keys, claims).await
     }
 
-    /// What came of the request that `actor` made under `key`, if they made one.
+    /// What came of the request that `actor` made under a key, if they made one; another request under that key is [`Outcome::KeyReused`].
     ///
     /// # Errors
-    /// The database cannot be reached.
-    pub async fn remembered(
-        &self,
-        actor: domain::ids::UserId,
-        key: &IdempotencyKey,
-    ) -> Result<Option<idempotency::Remembered>, StoreError> {
-        idempotency::remembered(&self.pool, actor, key).await
+    /// The database, or the actor's key, cannot be reached.
+    pub async fn remembered(&self, actor: domain::ids::UserId, used: &Idempotency) -> Result<Option<Outcome>, StoreError> {
+        let Some(remembered) = idempotency::remembered(&self.pool, actor, &used.key).await? else { return Ok(None) };
+        let stored = self.keys.of(&[actor.0]).await?.first().map(|key| key.blind(&used.fingerprint));
+        Ok(Some(append::replay(&remembered, &used.fingerprint, stored)))
+    }
+
+    /// The keys that seal what is personal.
+    #[must_use]
+    pub fn keys(&self) -> &Keyring {
+        &self.keys
     }
 }

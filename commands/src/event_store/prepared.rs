@@ -4,13 +4,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use domain::{Event, Metadata, StreamId};
+use keyring::Keyring;
 use uuid::Uuid;
 
-use super::claim::Claim;
+use super::StoreError;
+use super::claim::{Claim, Stored};
 use super::digest::Content;
 use super::memory::Key;
 use super::request::{Append, PendingEvent, StreamWrite};
-use super::{StoreError, seal};
+use super::seal::Seal;
 
 /// An event, written as it is to be stored; its position and its moment are still to come.
 pub(super) struct Row {
@@ -29,20 +31,26 @@ pub(super) struct Row {
 /// A request, written as it is to be stored, by its caller: the writer has less to do.
 pub(super) struct Prepared {
     pub rows: Vec<Row>,
+    /// The request's fingerprint, as it is to be stored.
+    pub fingerprint: Option<[u8; 32]>,
+    /// The request's claims, in order, as they are to be stored.
+    pub claims: Vec<Stored>,
     pub request: Append,
 }
 
 impl Prepared {
-    pub(super) fn new(mut request: Append) -> Result<Self, StoreError> {
+    pub(super) async fn new(mut request: Append, keys: &Keyring) -> Result<Self, StoreError> {
+        let seal = Seal::of(&request, keys).await?;
         let shared: Arc<str> = serde_json::to_string(&request.metadata)?.into();
         let mut rows = Vec::with_capacity(request.writes.iter().map(|w| w.events.len()).sum());
         for write in &mut request.writes {
             let events = std::mem::take(&mut write.events);
             for (sequence, pending) in (write.expected + 1..).zip(events) {
-                rows.push(Row::new(write, sequence, pending, &request.metadata, &shared)?);
+                rows.push(Row::new(write, sequence, pending, &request.metadata, &shared, &seal)?);
             }
         }
-        Ok(Self { rows, request })
+        let claims = request.claims.iter().map(|change| change.claim().stored(keys)).collect();
+        Ok(Self { rows, fingerprint: seal.fingerprint(&request), claims, request })
     }
 
     pub(super) fn key(&self) -> Option<Key> {
@@ -52,12 +60,19 @@ impl Prepared {
 }
 
 impl Row {
-    fn new(write: &StreamWrite, sequence: i64, pending: PendingEvent, metadata: &Metadata, shared: &Arc<str>) -> Result<Self, StoreError> {
+    fn new(
+        write: &StreamWrite,
+        sequence: i64,
+        pending: PendingEvent,
+        metadata: &Metadata,
+        shared: &Arc<str>,
+        seal: &Seal,
+    ) -> Result<Self, StoreError> {
         let metadata = match pending.original {
             None => Arc::clone(shared),
             Some((actor, at)) => serde_json::to_string(&Metadata { actor, occurred_at: Some(at), ..metadata.clone() })?.into(),
         };
-        let payload = seal::seal(serde_json::to_string(&pending.event)?);
+        let payload = seal.payload(write.stream, sequence, &pending)?;
         let (event_id, workspace_id) = (Uuid::now_v7(), write.workspace_id.map(Uuid::from));
         let aggregate_id = write.stream.id.to_string();
         let content = Content {

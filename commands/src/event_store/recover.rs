@@ -78,14 +78,14 @@ impl Writer {
         if let Some(used) = &prepared.request.idempotency
             && let Some(remembered) = idempotency::remembered(&self.pool, prepared.request.metadata.actor, &used.key).await?
         {
-            return Ok(replay(&remembered, &used.fingerprint));
+            return Ok(replay(&remembered, &used.fingerprint, prepared.fingerprint));
         }
         let released = |claim: &claim::Claim| prepared.request.claims.contains(&ClaimChange::Release(claim.clone()));
         let taken = prepared.request.claims.iter().filter_map(|change| match change {
             ClaimChange::Take(claim, _) => Some(claim.clone()),
             ClaimChange::Release(_) => None,
         });
-        let held = claim::holders(&self.pool, &taken.collect::<Vec<_>>()).await?;
+        let held = claim::holders(&self.pool, &self.keys, &taken.collect::<Vec<_>>()).await?;
         if let Some((claim, holder)) = held.into_iter().find(|(claim, _)| !released(claim)) {
             return Ok(Outcome::ClaimTaken { claim, holder });
         }

@@ -1,6 +1,9 @@
 //! Snapshots: an exact fold up to an exact event, so that a long stream is not read from its first. Anything wrong with one means that the
 //! stream is read from its first event after all, never an error.
 //!
+//! They hold nothing that is personal (`Stored::impersonal`): a snapshot is sealed by nobody's key, and so nothing in it could be erased with
+//! one. What is left out is read from the few events that say it.
+//!
 //! Not those of cqrs-es, which apply events twice (`docs/ARCHITECTURE.md`).
 
 use std::sync::Arc;
@@ -42,7 +45,8 @@ pub(super) fn write_when_worth_it<A: Stored>(pool: &PgPool, id: Uuid, last: i64,
     if loaded.version - last < EVENTS_BETWEEN {
         return;
     }
-    let (pool, loaded) = (pool.clone(), loaded.clone());
+    let Some(state) = loaded.state.impersonal() else { return };
+    let (pool, loaded) = (pool.clone(), Versioned { state: Arc::new(state), version: loaded.version });
     tokio::spawn(async move {
         if let Err(error) = write(&pool, id, &loaded).await {
             warn!(%error, aggregate.id = %id, "a snapshot was not taken; it will be tried again");
@@ -50,8 +54,8 @@ pub(super) fn write_when_worth_it<A: Stored>(pool: &PgPool, id: Uuid, last: i64,
     });
 }
 
-/// Takes a snapshot, unless there is a newer one.
-pub(super) async fn write<A: Stored>(pool: &PgPool, id: Uuid, loaded: &Versioned<A>) -> Result<(), StoreError> {
+/// Takes a snapshot, unless there is a newer one. The state must be an impersonal one.
+async fn write<A: Stored>(pool: &PgPool, id: Uuid, loaded: &Versioned<A>) -> Result<(), StoreError> {
     query!(
         "INSERT INTO snapshots (aggregate_type, aggregate_id, sequence, schema_hash, state) VALUES ($1, $2, $3, $4, $5::text::json)
          ON CONFLICT (aggregate_type, aggregate_id) DO UPDATE

@@ -171,6 +171,7 @@ impl<'c> Conversation<'c> {
             client_msg_id: some(message.client_msg_id.as_ref()).and_then(|id| ClientMsgId::parse(id).ok()),
             sent_at: at,
             edited_at,
+            erased: false,
         }
     }
 

@@ -38,6 +38,7 @@ pub(super) fn post(message: &Message, around: &Surroundings, context: &Context, 
         client_msg_id,
         sent_at,
         edited_at: None,
+        erased: false,
     };
     Ok(vec![MessageEvent::Posted(Box::new(posting))])
 }
@@ -66,7 +67,7 @@ pub(super) fn edit(message: &Message, around: &Surroundings, context: &Context, 
     // Files and the name of a bot are not in the text: another text does not take them away.
     let FormattedContent { files, bot_name, .. } = posting.formatted.clone();
     let formatted = FormattedContent { files, bot_name, ..formatted(&around.workspace, &content) };
-    Ok(vec![MessageEvent::Edited { content, formatted, by: context.actor }])
+    Ok(vec![MessageEvent::Edited { content, formatted, by: context.actor, erased: false }])
 }
 
 /// Deletes the message: one's own, or with the permission for it anybody's.

@@ -24,6 +24,9 @@ pub enum MessageEvent {
         formatted: FormattedContent,
         /// Who changed it.
         by: UserId,
+        /// Whether the text was there once and is erased: then it is empty.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        erased: bool,
     },
     /// Was deleted.
     #[serde(rename = "message.deleted")]
@@ -97,6 +100,9 @@ pub struct Posting {
     /// When an imported message was last edited before; its source keeps the last text only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<DateTime<Utc>>,
+    /// Whether the text was there once and is erased: then it is empty.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
 }
 
 /// What kind of message it is. The seed's `message_type`.

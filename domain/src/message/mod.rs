@@ -116,10 +116,11 @@ impl Aggregate for Message {
     fn apply(&mut self, event: MessageEvent) {
         match event {
             MessageEvent::Posted(posting) => self.posting = Some(*posting),
-            MessageEvent::Edited { content, formatted, by: _ } => {
+            MessageEvent::Edited { content, formatted, by: _, erased } => {
                 if let Some(posting) = &mut self.posting {
                     posting.content = content;
                     posting.formatted = formatted;
+                    posting.erased = erased;
                 }
             }
             MessageEvent::Deleted { .. } => {

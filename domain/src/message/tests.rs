@@ -102,6 +102,7 @@ fn posting(text: &str) -> Posting {
         client_msg_id: ClientMsgId::parse("1").ok(),
         sent_at: now(),
         edited_at: None,
+        erased: false,
     }
 }
 
@@ -122,7 +123,7 @@ fn edit(text: &str) -> MessageCommand {
 }
 
 fn edited(text: &str) -> MessageEvent {
-    MessageEvent::Edited { content: body(text), formatted: FormattedContent::of(text), by: BOB }
+    MessageEvent::Edited { content: body(text), formatted: FormattedContent::of(text), by: BOB, erased: false }
 }
 
 fn refuse(around: Surroundings, events: Vec<MessageEvent>, context: Context, command: MessageCommand, refusal: MessageRefusal) {
@@ -173,6 +174,7 @@ fn an_edit_keeps_the_files_and_the_name_of_the_bot() {
         content: body("look"),
         formatted,
         by: BOB,
+        erased: false,
     }]);
 }
 

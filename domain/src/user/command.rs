@@ -1,8 +1,9 @@
 //! What can be asked of a user.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::event::{Preferences, Profile, Registration};
+use crate::ids::InvitationId;
 use crate::text::{Emoji, Reason, StatusText};
 
 /// What can be asked of a user.
@@ -30,6 +31,18 @@ pub enum UserCommand {
     },
     /// Let a suspended user in again.
     Reactivate,
+    /// Have the user erased, once it has been waited for so long.
+    RequestErasure {
+        /// How long it can be cancelled.
+        wait: TimeDelta,
+    },
+    /// Have the user not erased after all.
+    CancelErasure,
+    /// Erase the user, for ever.
+    Erase {
+        /// The invitations that they had accepted.
+        invitations: Vec<InvitationId>,
+    },
 }
 
 impl UserCommand {
@@ -43,6 +56,9 @@ impl UserCommand {
             Self::ChangeStatus { .. } => "change status",
             Self::Suspend { .. } => "suspend user",
             Self::Reactivate => "reactivate user",
+            Self::RequestErasure { .. } => "request erasure",
+            Self::CancelErasure => "cancel erasure",
+            Self::Erase { .. } => "erase user",
         }
     }
 }

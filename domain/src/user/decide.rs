@@ -1,9 +1,10 @@
 //! The rules of users, without async, clock or framework. One function per command.
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
 use super::{Preferences, Profile, Registration, User, UserEvent, UserRefusal};
 use crate::context::Context;
+use crate::ids::InvitationId;
 use crate::text::{Emoji, Reason, StatusText};
 
 type Decision = Result<Vec<UserEvent>, UserRefusal>;
@@ -68,11 +69,40 @@ pub(super) fn reactivate(user: &User) -> Decision {
     Ok(vec![UserEvent::Reactivated {}])
 }
 
+/// Has the user erased, once it has been waited for so long.
+pub(super) fn request_erasure(user: &User, context: &Context, wait: TimeDelta) -> Decision {
+    registered(user)?;
+    if user.erasure.is_some() {
+        return Err(UserRefusal::ErasureRequestedAlready);
+    }
+    Ok(vec![UserEvent::ErasureRequested { requested_by: context.actor, due_at: context.at + wait }])
+}
+
+/// Has the user not erased after all.
+pub(super) fn cancel_erasure(user: &User, context: &Context) -> Decision {
+    registered(user)?;
+    if user.erasure.is_none() {
+        return Err(UserRefusal::ErasureNotRequested);
+    }
+    Ok(vec![UserEvent::ErasureCancelled { cancelled_by: context.actor }])
+}
+
+/// Erases the user, for ever.
+pub(super) fn erase(user: &User, context: &Context, invitations: Vec<InvitationId>) -> Decision {
+    registered(user)?;
+    let erasure = user.erasure.ok_or(UserRefusal::ErasureNotRequested)?;
+    if erasure.due_at > context.at {
+        return Err(UserRefusal::ErasureNotDue);
+    }
+    Ok(vec![UserEvent::Erased { invitations }])
+}
+
 fn active(user: &User) -> Result<&Registration, UserRefusal> {
     let registration = registered(user)?;
     if user.suspended { Err(UserRefusal::Suspended) } else { Ok(registration) }
 }
 
 fn registered(user: &User) -> Result<&Registration, UserRefusal> {
-    user.registration.as_ref().ok_or(UserRefusal::NotFound)
+    let registration = user.registration.as_ref().ok_or(UserRefusal::NotFound)?;
+    if user.erased { Err(UserRefusal::Erased) } else { Ok(registration) }
 }

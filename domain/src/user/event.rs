@@ -5,6 +5,7 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::ids::{InvitationId, UserId};
 use crate::text::{AvatarUrl, Bio, DisplayName, Email, Emoji, Language, Phone, Pronouns, Reason, StatusText, Timezone, Title, Username};
 
 /// What has happened to a user. The wire name of each is its `rename`.
@@ -38,6 +39,27 @@ pub enum UserEvent {
     /// Was let in again.
     #[serde(rename = "user.reactivated")]
     Reactivated {},
+    /// Is to be erased, unless that is cancelled until then.
+    #[serde(rename = "user.erasure_requested")]
+    ErasureRequested {
+        /// Who asked for it: the user, an owner of all their workspaces, or an operator.
+        requested_by: UserId,
+        /// From when on it is carried out.
+        due_at: DateTime<Utc>,
+    },
+    /// Is not to be erased after all.
+    #[serde(rename = "user.erasure_cancelled")]
+    ErasureCancelled {
+        /// Who cancelled it.
+        cancelled_by: UserId,
+    },
+    /// Was erased, for ever: their key was destroyed with this event.
+    #[serde(rename = "user.erased")]
+    Erased {
+        /// The invitations that they had accepted: their keys were destroyed too.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        invitations: Vec<InvitationId>,
+    },
 }
 
 /// What a user starts with.
@@ -57,6 +79,16 @@ pub struct Registration {
     /// Whether they run this server: may suspend users and see every projection.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_operator: bool,
+}
+
+impl Registration {
+    /// Leaves nothing of who they were.
+    pub(super) fn erase(&mut self) {
+        (self.email, self.username) = (Email::erased(), Username::erased());
+        let display_name = DisplayName::erased();
+        self.profile = Profile { display_name, avatar_url: None, title: None, phone: None, bio: None, pronouns: None };
+        self.preferences = Preferences::default();
+    }
 }
 
 /// What others see of a user.
@@ -112,6 +144,9 @@ impl UserEvent {
             Self::StatusChanged { .. } => "user.status_changed",
             Self::Suspended { .. } => "user.suspended",
             Self::Reactivated {} => "user.reactivated",
+            Self::ErasureRequested { .. } => "user.erasure_requested",
+            Self::ErasureCancelled { .. } => "user.erasure_cancelled",
+            Self::Erased { .. } => "user.erased",
         }
     }
 
@@ -124,7 +159,10 @@ impl UserEvent {
             | Self::PreferencesChanged(_)
             | Self::StatusChanged { .. }
             | Self::Suspended { .. }
-            | Self::Reactivated {} => "1",
+            | Self::Reactivated {}
+            | Self::ErasureRequested { .. }
+            | Self::ErasureCancelled { .. }
+            | Self::Erased { .. } => "1",
         }
     }
 }

@@ -8,6 +8,7 @@ mod event;
 #[cfg(test)]
 mod tests;
 
+use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ pub use error::UserRefusal;
 pub use event::{Json, Preferences, Profile, Registration, UserEvent};
 
 use crate::context::Context;
+use crate::ids::UserId;
 
 /// What a decision about a user needs to know: the fold of their events, nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,13 +27,26 @@ pub struct User {
     pub registration: Option<Registration>,
     /// Whether they are locked out.
     pub suspended: bool,
+    /// That they are to be erased, where somebody asked for it.
+    pub erasure: Option<Erasure>,
+    /// Whether they were erased: that is for ever.
+    pub erased: bool,
+}
+
+/// That a user is to be erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// Who asked for it.
+    pub requested_by: UserId,
+    /// From when on it is carried out.
+    pub due_at: DateTime<Utc>,
 }
 
 impl User {
-    /// Whether they are there and not locked out.
+    /// Whether they are there, and neither locked out nor erased.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.registration.is_some() && !self.suspended
+        self.registration.is_some() && !self.suspended && !self.erased
     }
 
     /// Whether they run this server.
@@ -52,6 +67,9 @@ impl User {
             UserCommand::ChangeStatus { text, emoji, expires_at } => decide::change_status(self, context, text, emoji, expires_at),
             UserCommand::Suspend { reason } => decide::suspend(self, reason),
             UserCommand::Reactivate => decide::reactivate(self),
+            UserCommand::RequestErasure { wait } => decide::request_erasure(self, context, wait),
+            UserCommand::CancelErasure => decide::cancel_erasure(self, context),
+            UserCommand::Erase { invitations } => decide::erase(self, context, invitations),
         }
     }
 }
@@ -78,6 +96,12 @@ impl Aggregate for User {
             UserEvent::StatusChanged { .. } => {}
             UserEvent::Suspended { .. } => self.suspended = true,
             UserEvent::Reactivated {} => self.suspended = false,
+            UserEvent::ErasureRequested { requested_by, due_at } => self.erasure = Some(Erasure { requested_by, due_at }),
+            UserEvent::ErasureCancelled { cancelled_by: _ } => self.erasure = None,
+            UserEvent::Erased { invitations: _ } => {
+                (self.erasure, self.erased) = (None, true);
+                self.change(Registration::erase);
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Given these events, when this command, then those events.
 
+use chrono::TimeDelta;
 use cqrs_es::test::TestFramework;
 use serde_json::json;
 
 use super::{Preferences, Profile, Registration, User, UserCommand, UserEvent, UserRefusal};
-use crate::cast::{ANN, by, minutes_later, now};
+use crate::cast::{ANN, by, by_at, minutes_later, now};
 use crate::text::{DisplayName, Email, Emoji, Language, Reason, StatusText, Timezone, Title, Username};
 
 type Given = TestFramework<User>;
@@ -67,6 +68,9 @@ fn before_registration_everything_else_is_refused() {
         status(None),
         UserCommand::Suspend { reason: None },
         UserCommand::Reactivate,
+        UserCommand::RequestErasure { wait: TimeDelta::zero() },
+        UserCommand::CancelErasure,
+        UserCommand::Erase { invitations: Vec::new() },
     ];
     for command in commands {
         Given::with(()).given_no_previous_events().when((by(ANN), command)).then_expect_error(UserRefusal::NotFound);
@@ -185,4 +189,57 @@ fn a_suspended_operator_does_not_run_the_server() {
     assert!(user.is_active() && user.is_operator());
     cqrs_es::Aggregate::apply(&mut user, suspended());
     assert!(!user.is_active() && !user.is_operator());
+}
+
+fn asked_for(wait_minutes: i64) -> UserEvent {
+    UserEvent::ErasureRequested { requested_by: ANN, due_at: minutes_later(wait_minutes) }
+}
+
+fn erased() -> UserEvent {
+    UserEvent::Erased { invitations: Vec::new() }
+}
+
+#[test]
+fn an_erasure_is_asked_for_once_and_can_be_cancelled() {
+    let ask = || UserCommand::RequestErasure { wait: TimeDelta::minutes(60) };
+    Given::with(()).given(vec![registered()]).when((by(ANN), ask())).then_expect_events(vec![asked_for(60)]);
+    let given = || Given::with(()).given(vec![registered(), asked_for(60)]);
+    given().when((by(ANN), ask())).then_expect_error(UserRefusal::ErasureRequestedAlready);
+    let cancelled = UserEvent::ErasureCancelled { cancelled_by: ANN };
+    given().when((by(ANN), UserCommand::CancelErasure)).then_expect_events(vec![cancelled.clone()]);
+    let given = || Given::with(()).given(vec![registered(), asked_for(60), cancelled.clone()]);
+    given().when((by(ANN), UserCommand::CancelErasure)).then_expect_error(UserRefusal::ErasureNotRequested);
+    given().when((by(ANN), ask())).then_expect_events(vec![asked_for(60)]);
+}
+
+#[test]
+fn nobody_is_erased_before_it_is_due_and_a_suspended_user_is() {
+    let erase = || UserCommand::Erase { invitations: Vec::new() };
+    Given::with(()).given(vec![registered()]).when((by(ANN), erase())).then_expect_error(UserRefusal::ErasureNotRequested);
+    let given = || Given::with(()).given(vec![registered(), suspended(), asked_for(60)]);
+    given().when((by_at(ANN, minutes_later(59)), erase())).then_expect_error(UserRefusal::ErasureNotDue);
+    given().when((by_at(ANN, minutes_later(60)), erase())).then_expect_events(vec![erased()]);
+}
+
+#[test]
+fn who_was_erased_is_nobody_any_more() {
+    let commands = [
+        UserCommand::ChangeProfile(profile("Ann")),
+        UserCommand::Suspend { reason: None },
+        UserCommand::Reactivate,
+        UserCommand::RequestErasure { wait: TimeDelta::zero() },
+        UserCommand::CancelErasure,
+        UserCommand::Erase { invitations: Vec::new() },
+    ];
+    for command in commands {
+        let given = Given::with(()).given(vec![registered(), asked_for(0), erased()]);
+        given.when((by(ANN), command)).then_expect_error(UserRefusal::Erased);
+    }
+    let mut user = User::default();
+    for event in [registered(), asked_for(0), erased()] {
+        cqrs_es::Aggregate::apply(&mut user, event);
+    }
+    assert!(!user.is_active() && !user.is_operator() && user.erasure.is_none());
+    let left = serde_json::to_string(&user).expect("JSON").to_lowercase();
+    assert!(!left.contains("ann"), "{left}");
 }

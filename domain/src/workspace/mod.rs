@@ -200,6 +200,47 @@ impl Aggregate for Workspace {
     }
 }
 
+/// For snapshots, which hold nothing that is personal: what they leave out is put back from the events that said it.
+impl Workspace {
+    /// The state without what is personal ([`crate::personal`]).
+    #[must_use]
+    pub fn impersonal(&self) -> Self {
+        let mut state = self.clone();
+        for member in state.members.values_mut() {
+            (member.title, member.department) = (None, None);
+        }
+        for invitation in state.invitations.values_mut() {
+            invitation.email = Email::erased();
+        }
+        state
+    }
+
+    /// Puts what an event said of somebody back. All such events must come, in order.
+    pub fn restore(&mut self, event: WorkspaceEvent) {
+        match event {
+            WorkspaceEvent::MemberInvited { invitation_id, email, .. } => {
+                if let Some(invitation) = self.invitations.get_mut(&invitation_id) {
+                    invitation.email = email;
+                }
+            }
+            WorkspaceEvent::MemberDetailsChanged { .. } => self.apply(event),
+            WorkspaceEvent::Created { .. }
+            | WorkspaceEvent::DetailsChanged(_)
+            | WorkspaceEvent::SettingsChanged(_)
+            | WorkspaceEvent::InvitationRevoked { .. }
+            | WorkspaceEvent::MemberJoined { .. }
+            | WorkspaceEvent::MemberRoleChanged { .. }
+            | WorkspaceEvent::MemberPermissionsChanged { .. }
+            | WorkspaceEvent::MemberDeactivated { .. }
+            | WorkspaceEvent::MemberReactivated { .. }
+            | WorkspaceEvent::HandedOver { .. }
+            | WorkspaceEvent::PlanChanged { .. }
+            | WorkspaceEvent::HoldPlaced { .. }
+            | WorkspaceEvent::HoldReleased { .. } => {}
+        }
+    }
+}
+
 impl Workspace {
     fn change(&mut self, user_id: UserId, change: impl FnOnce(&mut Member)) {
         if let Some(member) = self.members.get_mut(&user_id) {

@@ -47,6 +47,9 @@ fn command() -> impl Strategy<Value = UserCommand> {
         }),
         any::<bool>().prop_map(|said| UserCommand::Suspend { reason: said.then(|| Reason::parse("spam").expect("a reason")) }),
         Just(UserCommand::Reactivate),
+        (0_i64..30).prop_map(|minutes| UserCommand::RequestErasure { wait: TimeDelta::minutes(minutes) }),
+        Just(UserCommand::CancelErasure),
+        Just(UserCommand::Erase { invitations: Vec::new() }),
     ]
 }
 
@@ -55,11 +58,22 @@ fn holds(step: &Step<User, UserCommand>) -> Result<(), TestCaseError> {
     if after.registration.is_none() {
         prop_assert_eq!(after, &User::default());
     }
-    if let Some(was) = &before.registration {
+    if before.erased {
+        prop_assert_eq!(before, after);
+    }
+    if let Some(was) = before.registration.as_ref().filter(|_| !after.erased) {
         let is = after.registration.as_ref().expect("a registered user stays one");
         prop_assert_eq!((&was.email, &was.username, was.is_operator), (&is.email, &is.username, is.is_operator));
     }
-    if before.suspended && *command != UserCommand::Reactivate {
+    let may_change = match command {
+        UserCommand::Reactivate | UserCommand::RequestErasure { .. } | UserCommand::CancelErasure | UserCommand::Erase { .. } => true,
+        UserCommand::Register(_)
+        | UserCommand::ChangeProfile(_)
+        | UserCommand::ChangePreferences(_)
+        | UserCommand::ChangeStatus { .. }
+        | UserCommand::Suspend { .. } => false,
+    };
+    if before.suspended && !may_change {
         prop_assert_eq!(before, after);
     }
     Ok(())

@@ -30,7 +30,7 @@ impl ReadModels {
         }
         let mut ascending = positions.to_vec();
         ascending.sort_unstable();
-        decoded(log::read_positions(&self.pool, &ascending).await?)
+        decoded(log::read_positions(&self.pool, &self.keys, &ascending).await?)
     }
 
     /// The streams of those events, each from its first event up to the last of these; whole, or as far as the events' changes rest on them.
@@ -67,7 +67,7 @@ impl ReadModels {
         if streams.is_empty() {
             return Ok(Vec::new());
         }
-        decoded(log::read_streams(&self.pool, streams).await?)
+        decoded(log::read_streams(&self.pool, &self.keys, streams).await?)
     }
 }
 

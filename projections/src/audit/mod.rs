@@ -71,7 +71,7 @@ impl From<LogError> for AuditError {
     fn from(error: LogError) -> Self {
         match error {
             LogError::Unavailable(error) => Self::Store(error),
-            LogError::Gap { .. } | LogError::Malformed(_) => Self::Log(Box::new(error)),
+            LogError::Gap { .. } | LogError::Malformed(_) | LogError::Keys(_) => Self::Log(Box::new(error)),
         }
     }
 }

@@ -40,7 +40,7 @@ impl Caches {
     /// Those in these stores.
     #[must_use]
     pub fn new(stores: Stores) -> Self {
-        let (read, trust) = (ReadModels::new(stores.pool.clone()), Trust::new(stores.clone()));
+        let (read, trust) = (ReadModels::new(stores.pool.clone(), stores.keys.clone()), Trust::new(stores.clone()));
         Self { stores, read, trust, fills: Fills::default(), stats: Arc::default() }
     }
 

@@ -25,6 +25,9 @@ const WHOLE_MAX: Duration = Duration::from_millis(500);
 /// How often a cluster is asked once more: another node may have the key by now.
 const CLUSTER_RETRIES: u32 = 2;
 
+/// How many names are looked at, or keys removed, in one call.
+const SCANNED_KEYS: usize = 1_000;
+
 /// Redis does not answer just now.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("redis does not answer")]
@@ -135,6 +138,48 @@ impl Redis {
             }
         }
         Ok(())
+    }
+
+    /// Removes every key whose name fits a pattern, and is on one node of a cluster with the others. It looks at all names there are: for
+    /// what is rare.
+    ///
+    /// # Errors
+    /// Redis does not answer; some of the keys may be gone.
+    pub async fn remove_matching(&self, pattern: &str) -> Result<(), RedisDown> {
+        let mut cursor = 0_u64;
+        loop {
+            let (next, keys) = match &self.shared.server {
+                Server::Single(_) => {
+                    let mut scan = redis::cmd("SCAN");
+                    scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCANNED_KEYS);
+                    self.ask::<(u64, Vec<String>)>(&scan).await?
+                }
+                // A cursor belongs to one node; this asks all of them.
+                Server::Cluster { .. } => (0, self.ask(redis::cmd("KEYS").arg(pattern)).await?),
+            };
+            for keys in keys.chunks(SCANNED_KEYS) {
+                self.ask::<i64>(redis::cmd("UNLINK").arg(keys)).await?;
+            }
+            if next == 0 {
+                return Ok(());
+            }
+            cursor = next;
+        }
+    }
+
+    /// Asks Redis to write its files anew: until then they remember what was removed. A Redis that somebody else runs may refuse, and does it
+    /// in its own time.
+    pub async fn write_files_anew(&self) {
+        let mut save = redis::cmd("BGSAVE");
+        save.arg("SCHEDULE");
+        for command in [redis::cmd("BGREWRITEAOF"), save] {
+            // A refusal says nothing about whether Redis is well.
+            match timeout(WHOLE_MAX, self.shared.server.ask::<redis::Value>(&command)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::info!(%error, "redis does not write its files anew now"),
+                Err(_) => tracing::info!("redis does not say whether it writes its files anew"),
+            }
+        }
     }
 
     /// Whether Redis answers.

@@ -7,6 +7,7 @@
 
 mod caches;
 mod connection;
+mod forget;
 mod generation;
 mod members;
 mod page;

@@ -13,11 +13,11 @@ use futures::future::{BoxFuture, try_join_all};
 use sqlx::{PgConnection, query, query_file_as, query_scalar};
 use uuid::Uuid;
 
-use super::NAME;
 use super::connection::{Redis, RedisDown};
 use super::page::{ROWS, ROWS_MAX, entry, row_place};
 use super::scripts::{Of, SCRIPTS};
 use super::unread::{DEEP, DEEP_MAX, is_said_by_somebody, mentions_of};
+use super::{NAME, forget};
 use crate::RELATIONAL;
 use crate::projector::{ApplyError, Projector};
 use crate::relational::messages::{MessageRow, root_of_new};
@@ -62,6 +62,9 @@ async fn apply(stores: &Stores, tx: &mut PgConnection, events: &[&Recorded<Event
         touched.note(event);
     }
     touched.workspaces_of_renamed(tx).await?;
+    if !touched.erased.is_empty() {
+        forget::of_erased(stores, tx, &touched.erased).await?;
+    }
     let batch = Batch { redis: &stores.redis, generation, last, read_at };
     for (workspace_id, touched) in batch.cached(touched.workspaces).await? {
         batch.apply(tx, workspace_id, touched).await?;
@@ -74,6 +77,8 @@ async fn apply(stores: &Stores, tx: &mut PgConnection, events: &[&Recorded<Event
 struct Touched {
     workspaces: BTreeMap<WorkspaceId, InWorkspace>,
     renamed: BTreeSet<Uuid>,
+    /// People of whom nothing is to be left in Redis, not even where nobody looks for it any more.
+    erased: BTreeSet<Uuid>,
 }
 
 /// What has changed in a workspace.
@@ -92,12 +97,19 @@ impl Touched {
         match &event.event {
             // Their names stand in their messages.
             Event::User(UserEvent::ProfileChanged(_)) => drop(self.renamed.insert(id)),
+            // And so do their texts.
+            Event::User(UserEvent::Erased { .. }) => {
+                self.renamed.insert(id);
+                self.erased.insert(id);
+            }
             Event::User(
                 UserEvent::Registered(_)
                 | UserEvent::PreferencesChanged(_)
                 | UserEvent::StatusChanged { .. }
                 | UserEvent::Suspended { .. }
-                | UserEvent::Reactivated {},
+                | UserEvent::Reactivated {}
+                | UserEvent::ErasureRequested { .. }
+                | UserEvent::ErasureCancelled { .. },
             )
             | Event::Workspace(_)
             | Event::Session(_)

@@ -10,11 +10,12 @@ use async_nats::jetstream::message::Acker;
 use async_nats::jetstream::{self, Message};
 use domain::WireEvent;
 use futures::StreamExt;
+use keyring::Keyring;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::delivery::Delivery;
+use super::delivery::{Deliveries, Delivery};
 
 /// Messages that are asked for at once.
 const PULL_MESSAGES: usize = 500;
@@ -58,10 +59,10 @@ impl std::fmt::Debug for Jetstream {
 
 impl Jetstream {
     /// Consumes what is published from now on, for ever; what came before is in the log.
-    pub(super) fn consume(client: Client, stream: String, projection: &'static str) -> Self {
+    pub(super) fn consume(client: Client, stream: String, keys: Keyring, projection: &'static str) -> Self {
         let (sender, received) = mpsc::channel(RECEIVED_MESSAGES_MAX);
         let live = Arc::new(AtomicBool::new(false));
-        let consumer = tokio::spawn(consume_for_ever(client, stream, projection, sender, live.clone()));
+        let consumer = tokio::spawn(consume_for_ever(client, stream, keys, projection, sender, live.clone()));
         Self { received, live, _consumer: AbortOnDropHandle::new(consumer) }
     }
 
@@ -71,9 +72,16 @@ impl Jetstream {
     }
 }
 
-async fn consume_for_ever(client: Client, stream: String, projection: &'static str, sender: mpsc::Sender<Received>, live: Arc<AtomicBool>) {
+async fn consume_for_ever(
+    client: Client,
+    stream: String,
+    keys: Keyring,
+    projection: &'static str,
+    sender: mpsc::Sender<Received>,
+    live: Arc<AtomicBool>,
+) {
     while !sender.is_closed() {
-        let outcome = consume(&client, &stream, projection, &sender, &live).await;
+        let outcome = consume(&client, &stream, &keys, projection, &sender, &live).await;
         live.store(false, Ordering::Relaxed);
         if let Err(error) = outcome {
             tracing::debug!(projection, stream, error, "NATS brings nothing just now: the log is polled");
@@ -86,6 +94,7 @@ async fn consume_for_ever(client: Client, stream: String, projection: &'static s
 async fn consume(
     client: &Client,
     stream: &str,
+    keys: &Keyring,
     projection: &'static str,
     sender: &mpsc::Sender<Received>,
     live: &AtomicBool,
@@ -98,7 +107,7 @@ async fn consume(
     let mut messages = messages.messages().await?;
     live.store(true, Ordering::Relaxed);
     while let Some(message) = messages.next().await {
-        if let Some(received) = decode(message?)
+        if let Some(received) = decode(message?, keys).await
             && sender.send(received).await.is_err()
         {
             return Ok(());
@@ -120,7 +129,7 @@ fn settings(projection: &str) -> pull::Config {
 }
 
 /// What cannot be read is dropped: the log decides whether the event itself is at fault.
-fn decode(message: Message) -> Option<Received> {
+async fn decode(message: Message, keys: &Keyring) -> Option<Received> {
     let (message, acker) = message.split();
     let wire = match serde_json::from_slice::<WireEvent>(&message.payload) {
         Ok(wire) => wire,
@@ -129,6 +138,8 @@ fn decode(message: Message) -> Option<Received> {
             return None;
         }
     };
-    let delivery = Delivery::of(&wire.as_row());
+    let mut read = Deliveries::default();
+    read.push(&wire.as_row(), keys);
+    let delivery = read.finish(keys).await.ok()?.pop()?;
     delivery.event.is_ok().then_some(Received { delivery, acker })
 }

@@ -6,13 +6,14 @@
 use domain::StreamId;
 use domain::ids::UserId;
 use futures::StreamExt;
+use keyring::{KeyError, Keyring};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolCopyExt;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::copy_out::{Malformed, Parser};
-use super::delivery::Delivery;
+use super::delivery::{Deliveries, Delivery};
 
 /// Events of one chunk while reading ahead.
 const CHUNK_EVENTS: usize = 2_000;
@@ -37,15 +38,18 @@ pub(crate) enum LogError {
     /// The rows are not what was asked for.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// The keys that unseal it cannot be had just now.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
 }
 
 /// At most `limit` events right behind `after`.
 ///
 /// # Errors
 /// The log cannot be read, or has a gap.
-pub(crate) async fn read(pool: &PgPool, after: i64, limit: usize) -> Result<Vec<Delivery>, LogError> {
+pub(crate) async fn read(pool: &PgPool, keys: &Keyring, after: i64, limit: usize) -> Result<Vec<Delivery>, LogError> {
     let to = after.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
-    let events = collect(pool, &between(after, to)).await?;
+    let events = collect(pool, keys, &between(after, to)).await?;
     check_gapless(after, &events)?;
     Ok(events)
 }
@@ -54,9 +58,9 @@ pub(crate) async fn read(pool: &PgPool, after: i64, limit: usize) -> Result<Vec<
 ///
 /// # Errors
 /// The log cannot be read, or one of them is not there.
-pub(crate) async fn read_positions(pool: &PgPool, positions: &[i64]) -> Result<Vec<Delivery>, LogError> {
+pub(crate) async fn read_positions(pool: &PgPool, keys: &Keyring, positions: &[i64]) -> Result<Vec<Delivery>, LogError> {
     let list = positions.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    let events = collect(pool, &select(&format!("position = ANY ('{{{list}}}')"))).await?;
+    let events = collect(pool, keys, &select(&format!("position = ANY ('{{{list}}}')"))).await?;
     for (expected, event) in positions.iter().zip(events.iter().map(Some).chain(std::iter::repeat(None))) {
         if event.map(|event| event.position) != Some(*expected) {
             return Err(LogError::Gap { expected: *expected, found: event.map(|event| event.position) });
@@ -69,9 +73,16 @@ pub(crate) async fn read_positions(pool: &PgPool, positions: &[i64]) -> Result<V
 ///
 /// # Errors
 /// The log cannot be read.
-pub(crate) async fn read_of(pool: &PgPool, condition: &str, after: i64, to: i64, limit: usize) -> Result<Vec<Delivery>, LogError> {
+pub(crate) async fn read_of(
+    pool: &PgPool,
+    keys: &Keyring,
+    condition: &str,
+    after: i64,
+    to: i64,
+    limit: usize,
+) -> Result<Vec<Delivery>, LogError> {
     let rows = format!("position > {after} AND position <= {to} AND {condition}");
-    collect(pool, &limited(&rows, &format!(" LIMIT {limit}"))).await
+    collect(pool, keys, &limited(&rows, &format!(" LIMIT {limit}"))).await
 }
 
 /// The beginning of a stream.
@@ -89,8 +100,8 @@ pub(crate) struct Beginning {
 ///
 /// # Errors
 /// The log cannot be read.
-pub(crate) async fn read_streams(pool: &PgPool, streams: &[Beginning]) -> Result<Vec<Delivery>, LogError> {
-    collect(pool, &select(&streams.iter().map(condition).collect::<Vec<_>>().join(" OR "))).await
+pub(crate) async fn read_streams(pool: &PgPool, keys: &Keyring, streams: &[Beginning]) -> Result<Vec<Delivery>, LogError> {
+    collect(pool, keys, &select(&streams.iter().map(condition).collect::<Vec<_>>().join(" OR "))).await
 }
 
 fn condition(Beginning { stream, to, only_about }: &Beginning) -> String {
@@ -115,10 +126,10 @@ pub(crate) struct LogStream {
 
 impl LogStream {
     /// Reads what is behind `after`, up to and with `to`.
-    pub(crate) fn open(pool: PgPool, after: i64, to: i64) -> Self {
+    pub(crate) fn open(pool: PgPool, keys: Keyring, after: i64, to: i64) -> Self {
         let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
         let reader = tokio::spawn(async move {
-            if let Err(error) = read_ahead(&pool, after, to, &sender).await {
+            if let Err(error) = read_ahead(&pool, &keys, after, to, &sender).await {
                 // Nobody listens any more where this fails.
                 drop(sender.send(Err(error)).await);
             }
@@ -132,21 +143,28 @@ impl LogStream {
     }
 }
 
-async fn read_ahead(pool: &PgPool, after: i64, to: i64, chunks: &mpsc::Sender<Result<Vec<Delivery>, LogError>>) -> Result<(), LogError> {
+async fn read_ahead(
+    pool: &PgPool,
+    keys: &Keyring,
+    after: i64,
+    to: i64,
+    chunks: &mpsc::Sender<Result<Vec<Delivery>, LogError>>,
+) -> Result<(), LogError> {
     let mut rows = pool.copy_out_raw(&between(after, to)).await?;
     let mut parser = Parser::default();
     let mut reached = after;
-    let mut chunk = Vec::with_capacity(CHUNK_EVENTS);
+    let mut chunk = Deliveries::with_capacity(CHUNK_EVENTS);
     while let Some(bytes) = rows.next().await {
-        parser.feed(&bytes?, |row| chunk.push(Delivery::of(row)))?;
+        parser.feed(&bytes?, |row| chunk.push(row, keys))?;
         if chunk.len() >= CHUNK_EVENTS {
-            let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_EVENTS));
+            let full = std::mem::replace(&mut chunk, Deliveries::with_capacity(CHUNK_EVENTS)).finish(keys).await?;
             reached = check_gapless(reached, &full)?;
             if chunks.send(Ok(full)).await.is_err() {
                 return Ok(());
             }
         }
     }
+    let chunk = chunk.finish(keys).await?;
     reached = check_gapless(reached, &chunk)?;
     if reached < to {
         return Err(LogError::Gap { expected: reached + 1, found: None });
@@ -169,14 +187,14 @@ fn check_gapless(after: i64, events: &[Delivery]) -> Result<i64, LogError> {
     Ok(reached)
 }
 
-async fn collect(pool: &PgPool, statement: &str) -> Result<Vec<Delivery>, LogError> {
-    let mut events = Vec::new();
+async fn collect(pool: &PgPool, keys: &Keyring, statement: &str) -> Result<Vec<Delivery>, LogError> {
+    let mut events = Deliveries::default();
     let mut rows = pool.copy_out_raw(statement).await?;
     let mut parser = Parser::default();
     while let Some(bytes) = rows.next().await {
-        parser.feed(&bytes?, |row| events.push(Delivery::of(row)))?;
+        parser.feed(&bytes?, |row| events.push(row, keys))?;
     }
-    Ok(events)
+    Ok(events.finish(keys).await?)
 }
 
 fn between(after: i64, to: i64) -> String {

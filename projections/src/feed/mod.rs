@@ -11,6 +11,7 @@ mod pending;
 
 use std::time::Duration;
 
+use keyring::Keyring;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
@@ -41,6 +42,7 @@ const WATCHDOG_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Feed {
     pool: PgPool,
+    keys: Keyring,
     jetstream: Option<Jetstream>,
     wake: Option<watch::Receiver<i64>>,
     pending: Pending,
@@ -55,6 +57,8 @@ pub(crate) struct Feed {
 pub(crate) struct Sources {
     /// The log.
     pub(crate) pool: PgPool,
+    /// What unseals it.
+    pub(crate) keys: Keyring,
     /// NATS, with the stream's name.
     pub(crate) nats: Option<(async_nats::Client, String)>,
     /// The head of the log as the appender of this process knows it.
@@ -64,8 +68,9 @@ pub(crate) struct Sources {
 impl Feed {
     /// A feed for the projection of that name.
     pub(crate) fn open(sources: Sources, projection: &'static str) -> Self {
-        let jetstream = sources.nats.map(|(client, stream)| Jetstream::consume(client, stream, projection));
-        Self { pool: sources.pool, jetstream, wake: sources.wake, pending: Pending::default(), catching_up: None, look_into_log: true }
+        let Sources { pool, keys, nats, wake } = sources;
+        let jetstream = nats.map(|(client, stream)| Jetstream::consume(client, stream, keys.clone(), projection));
+        Self { pool, keys, jetstream, wake, pending: Pending::default(), catching_up: None, look_into_log: true }
     }
 
     /// The events right behind `after`, at least one: waits until there are.
@@ -130,12 +135,12 @@ impl Feed {
 
     /// One batch of the log. Where it is full there is more: then the rest is read ahead.
     async fn read_log(&mut self, after: i64) -> Result<Vec<Delivery>, LogError> {
-        let events = log::read(&self.pool, after, BATCH_EVENTS_MAX).await?;
+        let events = log::read(&self.pool, &self.keys, after, BATCH_EVENTS_MAX).await?;
         self.look_into_log = false;
         if events.len() == BATCH_EVENTS_MAX {
             let last = after + i64::try_from(events.len()).unwrap_or(0);
             let head = states::head(&self.pool).await?;
-            self.catching_up = Some(LogStream::open(self.pool.clone(), last, head));
+            self.catching_up = Some(LogStream::open(self.pool.clone(), self.keys.clone(), last, head));
         }
         Ok(events)
     }

@@ -58,7 +58,7 @@ impl CatchUp {
     ) -> Result<(), RebuildError> {
         for (done, chunk) in late.chunks(LATE_EVENTS).enumerate() {
             let positions = chunk.iter().map(|late| late.position).collect::<Vec<_>>();
-            let events = log::read_positions(&shadow.pool, &positions).await?;
+            let events = log::read_positions(&shadow.pool, &shadow.keys, &positions).await?;
             let events = events.into_iter().filter_map(|event| event.event.ok()).collect::<Vec<_>>();
             let mut tx = shadow.connection.begin().await?;
             apply_late(&mut tx, &events, chunk).await?;
@@ -77,7 +77,7 @@ impl CatchUp {
     ) -> Result<(), RebuildError> {
         while self.stood.position < position {
             let behind = usize::try_from(position - self.stood.position).unwrap_or(usize::MAX);
-            let events = log::read(&shadow.pool, self.stood.position, behind.min(BATCH_EVENTS_MAX)).await?;
+            let events = log::read(&shadow.pool, &shadow.keys, self.stood.position, behind.min(BATCH_EVENTS_MAX)).await?;
             if events.is_empty() {
                 return Err(RebuildError::Log(format!("it ends at {}, before {position}", self.stood.position).into()));
             }

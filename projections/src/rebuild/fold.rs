@@ -17,7 +17,7 @@ use crate::projector::ApplyError;
 use crate::relational::audit_log::AuditRecord;
 use crate::relational::channel_members::ChannelMemberRecord;
 use crate::relational::messages::{self, Effects, Mention, MessageRecord, Month, Shelf};
-use crate::relational::{self, CopyBuffer, Count, Model, Rows, Seen};
+use crate::relational::{self, CopyBuffer, Count, Erased, Model, Rows, Seen};
 use crate::runner::chain;
 
 /// Memory for the messages of one generation.
@@ -40,6 +40,8 @@ pub(super) struct Late {
 pub(super) struct Folded {
     pub(super) late: Vec<Late>,
     pub(super) parked: Parked,
+    /// Who was erased: a text of theirs that was still unsealed when it was read is to be removed after everything else.
+    pub(super) erased: Erased,
 }
 
 /// The tables in memory.
@@ -81,7 +83,7 @@ async fn fold_into(
 ) -> Result<Folded, RebuildError> {
     let skipped = park::skipped(&mut shadow.connection, relational::NAME).await?;
     let mut folder = Folder { generation_rows_max: (kept_messages / 2).max(1), skipped, ..Folder::default() };
-    let mut log = LogStream::open(shadow.pool.clone(), 0, target);
+    let mut log = LogStream::open(shadow.pool.clone(), shadow.keys.clone(), 0, target);
     while let Some(events) = log.next().await {
         let events = events?;
         let reached = events.last().map_or(0, |event| event.position);
@@ -184,6 +186,7 @@ impl Folder {
         if going_on {
             self.model.fill(&mut shadow.connection).await?;
         }
+        self.folded.erased = std::mem::take(&mut self.model.erased);
         Ok(self.folded)
     }
 }

@@ -91,7 +91,7 @@ pub async fn rebuild_in(
     if turn.projection == elasticsearch::NAME {
         return elasticsearch::rebuild(turn, stores, options, &observe).await;
     }
-    let shadow = Shadow::open(&stores.pool, turn, shadow::NEXT).await?;
+    let shadow = Shadow::open(stores, turn, shadow::NEXT).await?;
     let mut rebuild = Rebuild { options, version: ours, observe: &observe, phases: Vec::new(), began: Instant::now() };
     let report = rebuild.run(shadow).await?;
     if report.switched {
@@ -215,9 +215,10 @@ impl Rebuild<'_> {
         self.enter(Phase::Indexing);
         index::build(shadow, self.observe).await?;
         self.enter(Phase::CatchingUp);
-        let Folded { late, parked } = folded;
+        let Folded { late, parked, erased } = folded;
         let next = CatchUp::begin(shadow, target, &parked, self.version).await?;
         next.apply_late(shadow, &late, self.observe).await?;
+        erased.remove(&mut shadow.connection).await?;
         shadow.analyze().await?;
         Ok(next)
     }

@@ -38,7 +38,7 @@ pub async fn repair(
     observe: impl Fn(RebuildProgress) + Send + Sync,
 ) -> Result<RebuildReport, RebuildError> {
     super::refuse_newer(&mut turn, stores, relational::NAME).await?;
-    let mut shadow = Shadow::open(&stores.pool, turn, NEXT).await?;
+    let mut shadow = Shadow::open(stores, turn, NEXT).await?;
     let mut repair =
         Repair { stores, workspace_id, reached: 0, events: 0, skipped: BTreeSet::new(), began: Instant::now(), observe: &observe };
     let repaired = repair.run(&mut shadow, &options).await;
@@ -102,7 +102,7 @@ impl Repair<'_> {
     async fn up_to(&mut self, shadow: &mut Shadow, position: i64) -> Result<(), RebuildError> {
         let condition = format!("workspace_id = '{}'", self.workspace_id);
         loop {
-            let events = log::read_of(&shadow.pool, &condition, self.reached, position, BATCH_EVENTS_MAX).await?;
+            let events = log::read_of(&shadow.pool, &shadow.keys, &condition, self.reached, position, BATCH_EVENTS_MAX).await?;
             let Some(last) = events.last() else { break };
             self.reached = last.position;
             let events = events.into_iter().filter(|event| !self.skipped.contains(&event.position)).collect::<Vec<_>>();

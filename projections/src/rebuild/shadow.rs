@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use keyring::Keyring;
 use sqlx::{Connection, Executor, PgConnection, PgPool, query, query_scalar};
 use tracing::warn;
 
 use super::report::RebuildError;
 use super::turn::Turn;
+use crate::stores::Stores;
 use crate::{checkpoint, relational};
 
 /// The schema that is read from.
@@ -34,6 +36,8 @@ const CUT_OFF_MILLISECONDS: i64 = 5_000;
 /// The schema under construction. Whoever has it is the only one to rebuild.
 pub(super) struct Shadow {
     pub(super) pool: PgPool,
+    /// What unseals the log.
+    pub(super) keys: Keyring,
     /// It holds the lock, and its statements mean the tables under construction.
     pub(super) connection: PgConnection,
     /// The schema: [`NEXT`], or a view's.
@@ -42,12 +46,12 @@ pub(super) struct Shadow {
 
 impl Shadow {
     /// The schema of that name, filled by whoever has the turn.
-    pub(super) async fn open(pool: &PgPool, turn: Turn, schema: &str) -> Result<Self, RebuildError> {
+    pub(super) async fn open(stores: &Stores, turn: Turn, schema: &str) -> Result<Self, RebuildError> {
         let mut connection = turn.connection;
         for (setting, value) in settings(schema).into_iter().chain([("application_name", APPLICATION.to_owned())]) {
             query_scalar!("SELECT set_config($1, $2, FALSE)", setting, value).fetch_one(&mut connection).await?;
         }
-        Ok(Self { pool: pool.clone(), connection, schema: schema.into() })
+        Ok(Self { pool: stores.pool.clone(), keys: stores.keys.clone(), connection, schema: schema.into() })
     }
 
     /// One more connection whose statements mean the tables under construction.

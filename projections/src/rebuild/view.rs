@@ -133,7 +133,7 @@ pub async fn build_view(
     if begun.execute(&mut turn.connection).await?.rows_affected() == 0 {
         return Err(RebuildError::ViewThere(view.name.clone()));
     }
-    let mut shadow = Shadow::open(&stores.pool, turn, &schema).await?;
+    let mut shadow = Shadow::open(stores, turn, &schema).await?;
     let cancel = options.cancel.clone();
     let built = tokio::select! {
         biased;
@@ -172,10 +172,11 @@ async fn build(
 ) -> Result<Vec<(String, i64)>, RebuildError> {
     observe(RebuildProgress { phase: Phase::Folding, done: 0, total: fold::count(view.position) });
     shadow.create_tables().await?;
-    let Folded { late, parked } = fold::fold(shadow, view.position, options.kept_messages, observe).await?;
+    let Folded { late, parked, erased } = fold::fold(shadow, view.position, options.kept_messages, observe).await?;
     index::build(shadow, observe).await?;
     let next = CatchUp::begin(shadow, view.position, &parked, version).await?;
     next.apply_late(shadow, &late, observe).await?;
+    erased.remove(&mut shadow.connection).await?;
     shadow.analyze().await?;
     shadow::clear(&mut shadow.connection).await?;
     let mut rows = Vec::new();

@@ -7,13 +7,16 @@ pub mod audit_log;
 pub mod channel_members;
 pub mod channels;
 mod copy;
+mod erase;
 pub mod invitations;
 pub mod members;
 pub mod messages;
 mod model;
+pub mod personal;
 pub mod retention;
 mod rows;
 mod seen;
+pub mod traces;
 pub mod users;
 pub mod workspaces;
 
@@ -23,6 +26,7 @@ use futures::future::BoxFuture;
 use sqlx::PgConnection;
 
 pub(crate) use copy::{CopyBuffer, CopyRow};
+pub(crate) use erase::Erased;
 pub(crate) use model::Model;
 pub(crate) use rows::{Count, Row, Rows};
 pub(crate) use seen::Seen;

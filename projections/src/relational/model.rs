@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use domain::{Event, MessageEvent, Recorded, RetentionEvent, SessionEvent};
+use domain::{Event, MessageEvent, Recorded, RetentionEvent, SessionEvent, UserEvent};
 use serde::Serialize;
 use sqlx::types::Json;
 use sqlx::{Executor, PgConnection};
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::audit_log::{self, AuditRecord};
 use super::channel_members::{self, ChannelMemberRecord};
 use super::channels::{self, ChannelRow};
+use super::erase::Erased;
 use super::invitations::{self, InvitationRow};
 use super::members::{self, MemberRecord};
 use super::messages::{self, Effects, MessageRecord, Month};
@@ -37,6 +38,8 @@ pub(crate) struct Model {
     pub(crate) audit_log: Vec<AuditRecord>,
     /// When users last signed in, as far as the events say it.
     logins: HashMap<Uuid, DateTime<Utc>>,
+    /// Who was erased: what they left is removed once everything else is written.
+    pub(crate) erased: Erased,
 }
 
 /// What must be loaded before some events can be folded.
@@ -133,7 +136,13 @@ impl Model {
     pub(crate) fn apply_without_messages(&mut self, event: &Recorded<Event>) -> Result<(), ApplyError> {
         let (id, seen) = (event.stream.id, Seen::of(event));
         match &event.event {
-            Event::User(happened) => users::apply(&mut self.users, id, seen, happened).or_missing::<UserRow>(event)?,
+            Event::User(happened) => {
+                users::apply(&mut self.users, id, seen, happened).or_missing::<UserRow>(event)?;
+                if let UserEvent::Erased { invitations } = happened {
+                    self.erased.users.push(id);
+                    self.erased.invitations.extend(invitations.iter().map(|invitation| invitation.0));
+                }
+            }
             Event::Workspace(happened) => {
                 workspaces::apply(&mut self.workspaces, id, seen, happened).or_missing::<WorkspaceRow>(event)?;
                 // Before the members: joining adds one whatever is there, so that an event has all its effects or none.
@@ -177,7 +186,7 @@ impl Model {
         if !self.audit_log.is_empty() {
             audit_log::save(connection, &self.audit_log).await?;
         }
-        Ok(())
+        self.erased.remove(connection).await
     }
 
     /// Everything but messages and the audit. In chunks: a rebuild has all rows here.

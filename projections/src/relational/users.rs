@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use domain::UserEvent;
 use domain::ids::{UserId, WorkspaceId};
+use domain::personal;
 use domain::user::{Preferences, Profile, Registration};
 use serde::Serialize;
 use serde_json::Value;
@@ -32,7 +33,7 @@ pub struct UserRow {
     pub avatar_url: Option<String>,
     /// Where their day begins.
     pub timezone: String,
-    /// `active` or `suspended`.
+    /// `active`, `suspended` or `erased`.
     pub status: String,
     /// Job title.
     pub title: Option<String>,
@@ -68,6 +69,8 @@ pub struct UserRow {
     pub last_login_at: Option<DateTime<Utc>>,
     /// The last event that this has seen.
     pub position: i64,
+    /// From when on they are erased, where somebody asked for it.
+    pub erasure_due_at: Option<DateTime<Utc>>,
 }
 
 /// A member of a workspace, as the directory shows them.
@@ -123,6 +126,11 @@ pub(super) fn apply(users: &mut Rows<UserRow>, id: Uuid, seen: Seen, event: &Use
         }),
         UserEvent::Suspended { reason: _ } => users.change(id, seen, |user| user.status = "suspended".into()),
         UserEvent::Reactivated {} => users.change(id, seen, |user| user.status = "active".into()),
+        UserEvent::ErasureRequested { requested_by: _, due_at } => {
+            users.change(id, seen, |user| user.erasure_due_at = Some(to_micros(*due_at)))
+        }
+        UserEvent::ErasureCancelled { cancelled_by: _ } => users.change(id, seen, |user| user.erasure_due_at = None),
+        UserEvent::Erased { invitations: _ } => users.change(id, seen, UserRow::erase),
     }
 }
 
@@ -180,10 +188,21 @@ impl UserRow {
             updated_at: seen.at,
             last_login_at: None,
             position: seen.position,
+            erasure_due_at: None,
         };
         user.set_profile(&registration.profile);
         user.set_preferences(&registration.preferences);
         user
+    }
+
+    /// Leaves nothing of who they were.
+    fn erase(&mut self) {
+        let name = personal::short_name(self.user_id);
+        (self.email, self.username, self.display_name) = (format!("{name}@erased.invalid"), name.clone(), name);
+        (self.avatar_url, self.title, self.phone, self.bio, self.pronouns) = (None, None, None, None, None);
+        (self.status_text, self.status_emoji, self.status_expires_at) = (None, None, None);
+        self.set_preferences(&Preferences::default());
+        (self.status, self.erasure_due_at) = ("erased".into(), None);
     }
 
     fn set_profile(&mut self, profile: &Profile) {

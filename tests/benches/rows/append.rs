@@ -9,9 +9,21 @@ use crate::runs::{Runs, runs};
 const CALLERS: [(usize, Goal, Goal); 4] =
     [(1, AtLeast(1.3), Stated), (32, AtLeast(4.0), AtLeast(0.7)), (128, AtLeast(6.0), AtLeast(0.7)), (500, Stated, AtLeast(0.7))];
 
+/// Callers with which appends are compared whose events are sealed and are not.
+const SEALING_CALLERS: [usize; 3] = [1, 32, 500];
+
 pub async fn measure(report: &mut Report) {
     report.over("one message of about 65 characters an append, to a new stream, with three guards");
     let (ours, stock, bare) = (Ours::start().await, Stock::start().await, Bare::start().await);
+    for callers in SEALING_CALLERS {
+        let (mut sealed, mut unsealed) = (Runs::default(), Runs::default());
+        for _ in 0..runs() {
+            sealed.push(ours.rate(callers).await);
+            unsealed.push(ours.rate_of_unsealed(callers).await);
+        }
+        let row = format!("append, sealed, {}", super::callers(callers));
+        report.compare(&row, "events/s", &sealed, ("as long an event that is not sealed", &unsealed), AtLeast(0.9));
+    }
     for (callers, than_stock, than_bare) in CALLERS {
         let (mut our_runs, mut stock_runs, mut bare_runs) = (Runs::default(), Runs::default(), Runs::default());
         for _ in 0..runs() {

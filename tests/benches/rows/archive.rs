@@ -72,7 +72,8 @@ async fn import(app: &TestApp, archive: &Path) -> (u64, Duration, Duration) {
 
 /// Imports it where nothing projects.
 pub async fn import_only(database: &TestDatabase, archive: &Path) {
-    let commands = Commands::new(EventStore::start(database.pool(8).await).await.expect("the store"));
+    let pool = database.pool(8).await;
+    let commands = Commands::new(EventStore::start(pool.clone(), tests::keyring(&pool).await).await.expect("the store"));
     let workspace_id = workspace(&commands).await;
     import_into(&commands, workspace_id, archive).await;
 }

@@ -25,7 +25,8 @@ pub async fn measure(report: &mut Report) {
          function: one INSERT … SELECT FROM unnest"
     ));
     let (ours, bare) = (TestDatabase::create().await, TestDatabase::create().await);
-    let store = EventStore::start(ours.pool(4).await).await.expect("the store");
+    let ours = ours.pool(4).await;
+    let store = EventStore::start(ours.clone(), tests::keyring(&ours).await).await.expect("the store");
     let furnished = Furnished::with(&store, 10).await;
     let pool = bare.pool(1).await;
     sqlx::raw_sql("CREATE TABLE bare (LIKE public.events INCLUDING ALL)").execute(&pool).await.expect("a table");

@@ -9,6 +9,7 @@ use cqrs_es::Aggregate;
 use criterion::Criterion;
 use domain::formatting::FormattedContent;
 use domain::message::{NewMessage, Surroundings};
+use domain::personal::NoKeys;
 use domain::wire_event::Row;
 use domain::{Channel, Context, Event, Message, MessageCommand, Workspace};
 use serde_json::Value;
@@ -62,7 +63,7 @@ pub async fn measure(report: &mut Report) {
         compare(
             report,
             "decode a row of the log",
-            &|| drop(black_box(black_box(&row).decode().expect("an event"))),
+            &|| drop(black_box(black_box(&row).decode(&NoKeys).expect("an event"))),
             ("Value of its JSON", &parse_both),
         );
         let encode = || drop(black_box(serde_json::to_string(black_box(&event)).expect("JSON")));

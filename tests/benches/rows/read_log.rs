@@ -21,12 +21,13 @@ pub async fn measure(report: &mut Report) {
     archive::import_only(&database, &archive).await;
     let pool = database.pool(4).await;
     let (ours, stock) = (pool.clone(), stock(&database, &pool).await);
+    let keys = tests::keyring(&ours).await;
     let (mut reads, mut replays) = (Runs::default(), Runs::default());
     let mut events = 0;
     for _ in 0..runs() {
         let began = Instant::now();
         let mut decoded = 0_u64;
-        events = projections::read_log(&ours, |event| decoded += u64::from(event.is_ok())).await.expect("the log");
+        events = projections::read_log(&ours, &keys, |event| decoded += u64::from(event.is_ok())).await.expect("the log");
         assert_eq!(decoded, events.unsigned_abs(), "every event is decoded");
         reads.push(events as f64 / began.elapsed().as_secs_f64());
         let began = Instant::now();

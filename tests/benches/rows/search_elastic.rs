@@ -60,7 +60,9 @@ pub async fn measure(report: &mut Report) {
 async fn stores(place: &Place) -> Stores {
     let settings = Settings::from_sources(&place.environment, None).expect("the settings");
     let elastic = Elastic::new(settings.search.elasticsearch.resolved().expect("the settings")).expect("an address");
-    Stores::new(place.database.read_pool(8).await, tests::servers::redis()).with_elastic(Some(elastic))
+    let pool = place.database.read_pool(8).await;
+    let keys = tests::keyring(&pool).await;
+    Stores::new(pool, keys, tests::servers::redis()).with_elastic(Some(elastic))
 }
 
 /// Sends every document of the messages once more, to an index of the same template: how many, and how long that takes.

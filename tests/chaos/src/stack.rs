@@ -16,7 +16,7 @@ use crate::seed;
 use crate::servers::Servers;
 
 /// 32 bytes of `chaos`: what is sealed here need not be secret.
-const MASTER_KEY: &str = "Y2hhb3NjaGFvc2NoYW9zY2hhb3NjaGFvc2NoYW9zY2g=";
+pub(crate) const MASTER_KEY: &str = "Y2hhb3NjaGFvc2NoYW9zY2hhb3NjaGFvc2NoYW9zY2g=";
 /// How long a process may take to start.
 const START_MAX: Duration = Duration::from_secs(30);
 

@@ -79,7 +79,7 @@ async fn the_busiest_channel_as_of_a_day_is_what_a_plain_fold_of_the_log_says() 
         let head = app.app().commands.store().catch_up().await.expect("the head");
         app.app().progress.wait_for(projections::RELATIONAL, head, CATCH_UP_MAX).await.expect("everything is projected");
         let mut log = Vec::new();
-        projections::read_log(&app.app().pool, |event| log.push(event.expect("an event"))).await.expect("the log");
+        projections::read_log(&app.app().pool, &app.app().keys, |event| log.push(event.expect("an event"))).await.expect("the log");
 
         let (channel, times) = busiest(&log);
         for part in [0, 1, 2, 3] {

@@ -191,8 +191,8 @@ impl<'a> World<'a> {
     /// What somebody must find, counted from the whole log.
     pub async fn recount(&self, user_id: UserId) -> Vec<ChannelUnread> {
         let mut log = Recount::default();
-        let pool = &self.app.app().pool;
-        projections::read_log(pool, |event| {
+        let stores = &self.app.app().stores;
+        projections::read_log(&stores.pool, &stores.keys, |event| {
             let event = event.expect("an event");
             log.see(event.stream.id, event.position, event.recorded_at, &event.event);
         })

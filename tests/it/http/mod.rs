@@ -3,6 +3,7 @@
 mod channel_members;
 mod channels;
 mod conventions;
+mod erasure;
 mod health;
 mod holds;
 mod idempotency;

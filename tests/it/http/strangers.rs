@@ -14,14 +14,17 @@ use uuid::Uuid;
 const PUBLIC: [&str; 5] = ["healthz", "metrics", "readyz", "register_user", "start_session"];
 
 /// Open to everybody who is signed in: they concern the asker alone.
-const ONES_OWN: [&str; 9] = [
+const ONES_OWN: [&str; 12] = [
     "change_password",
     "change_preferences",
     "change_profile",
     "change_status",
     "create_workspace",
     "end_current_session",
+    "erase_me",
+    "export_me",
     "get_me",
+    "keep_me",
     "list_sessions",
     "list_workspaces",
 ];

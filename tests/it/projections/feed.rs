@@ -130,7 +130,9 @@ async fn the_whole_log_is_read_in_order_and_decoded() {
     let posted = house.post(ann, team.general, "the last event").await;
     let head = house.commands().store().catch_up().await.expect("the head");
     let mut read = Vec::new();
-    let end = projections::read_log(&house.reading.pool, |event| read.push(event.expect("an event of today"))).await.expect("the log");
+    let end = projections::read_log(&house.reading.pool, &house.reading.stores.keys, |event| read.push(event.expect("an event of today")))
+        .await
+        .expect("the log");
     assert_eq!(end, head);
     assert!(read.iter().map(|event| event.position).eq(1..=head), "each once, in order");
     assert_eq!(read.last().map(|event| event.stream.id), Some(posted.0));

@@ -92,8 +92,8 @@ impl House {
 impl Reading {
     pub async fn of(database: &TestDatabase) -> Self {
         let pool = database.read_pool(8).await;
-        let stores = Stores::new(pool.clone(), redis());
-        Self { read: ReadModels::new(pool.clone()), progress: stores.progress.clone(), stores, pool, projector: None }
+        let stores = Stores::new(pool.clone(), tests::keyring(&pool).await, redis());
+        Self { read: ReadModels::new(pool.clone(), stores.keys.clone()), progress: stores.progress.clone(), stores, pool, projector: None }
     }
 
     pub fn start_projector(&mut self, nats: Option<(async_nats::Client, String)>) {

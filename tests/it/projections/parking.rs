@@ -49,7 +49,7 @@ impl House {
         let other = self.another_team(team).await;
         self.post(ann, team.general, "poison").await;
         let position = self.head().await;
-        self.tamper(position, "\"content\"", "\"contents\"").await;
+        self.tamper(position, "\"sealed\"", "\"sealt\"").await;
         self.post(ann, team.general, "behind the poison").await;
         self.post(team.owner, other.general, "elsewhere").await;
         self.reading.start_projector(None);
@@ -87,7 +87,7 @@ async fn a_mended_event_and_what_waited_behind_it_are_applied_when_the_key_is_le
     let stores = house.reading.stores.clone();
     let refused = projections::unpark(&stores, PROJECTION, &key).await.expect_err("it is still poison");
     assert!(matches!(refused, UnparkError::StillPoison { position: at, .. } if at == position), "{refused:?}");
-    house.tamper(position, "\"contents\"", "\"content\"").await;
+    house.tamper(position, "\"sealt\"", "\"sealed\"").await;
     assert_eq!(projections::unpark(&stores, PROJECTION, &key).await.expect("it is mended").applied, 3);
     assert_eq!(house.texts(team).await, ["poison", "behind the poison", "later"]);
     assert!(house.state().await.parked.is_empty());
@@ -105,7 +105,7 @@ async fn a_rebuild_parks_what_cannot_be_applied_and_lets_go_what_can() {
     let (team, other, position) = house.poisoned().await;
     house.rebuild(RebuildOptions::default()).await.expect("a parked key keeps no rebuild from switching");
     assert_eq!((house.texts(team).await.len(), house.state().await.parked.len()), (0, 1));
-    house.tamper(position, "\"contents\"", "\"content\"").await;
+    house.tamper(position, "\"sealt\"", "\"sealed\"").await;
     house.rebuild(RebuildOptions::default()).await.expect("what was parked is not compared");
     assert_eq!(house.texts(team).await, ["poison", "behind the poison", "later"]);
     assert_eq!(house.texts(other).await.len(), 2);
@@ -143,7 +143,7 @@ async fn a_skipped_event_is_left_out_by_the_projector_and_by_every_rebuild() {
         |position| Skip { projection: PROJECTION, park_key: &key, position, reason: Reason::parse("written by nobody").expect("a reason") };
     let listed = projections::parked_payloads(&house.reading.pool, PROJECTION).await.expect("what waits");
     assert_eq!(listed.iter().map(|p| p.event_type.as_str()).collect::<Vec<_>>(), ["message.posted"]);
-    assert!(listed[0].payload.to_string().contains("contents"), "{listed:?}");
+    assert!(listed[0].payload.to_string().contains("sealt"), "{listed:?}");
 
     let by_ann = asked(team.member(&commands, "dan", domain::permission::Role::Member).await);
     let refused = parked::skip(&stores, &commands, &by_ann, skip(position)).await.expect_err("only operators may");
@@ -183,7 +183,7 @@ async fn behind_a_skipped_event_the_next_one_that_cannot_be_applied_waits() {
     house.post(ann, team.general, "between").await;
     house.message_is_asked(ann, root, domain::MessageCommand::Pin).await;
     let second = house.head().await;
-    house.tamper(first, "\"content\"", "\"contents\"").await;
+    house.tamper(first, "\"sealed\"", "\"sealt\"").await;
     house.reading.start_projector(None);
     house.settle().await;
     let key = format!("workspace:{}", team.workspace_id);

@@ -209,8 +209,7 @@ async fn wrong_types_and_broken_characters_cost_no_more_than_themselves() {
     let Ended { output, .. } = target.import(&export(&[broken, name])).await;
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said} {}", String::from_utf8_lossy(&output.stderr));
-    let texts = "SELECT payload->'message.posted'->>'content' FROM events WHERE event_type = 'message.posted' AND metadata->>'command' = 'import slack'";
-    let texts = sqlx::query_scalar::<_, String>(texts).fetch_all(&target.app.app().pool).await.expect("the texts");
+    let texts = target.app.texts().await;
     assert!(texts.iter().any(|text| text.starts_with("kept \u{fffd}")), "{texts:?}");
     assert!(said.contains("skipped"), "{said}");
 }

@@ -46,7 +46,7 @@ pub async fn found(commands: &Commands, owner: UserId) -> Team {
 /// Another process over the same database, as far as the event store can tell: nothing is shared but the database.
 pub async fn another_process(database: &TestDatabase) -> (PgPool, Commands) {
     let pool = database.pool(8).await;
-    let store = EventStore::start(pool.clone()).await.expect("the event store");
+    let store = EventStore::start(pool.clone(), tests::keyring(&pool).await).await.expect("the event store");
     (pool, Commands::new(store))
 }
 

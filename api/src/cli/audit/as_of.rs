@@ -4,12 +4,11 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use domain::AggregateType;
 use domain::ids::ChannelId;
-use projections::ReadModels;
 use projections::audit::{MessageThen, Moment, Sight};
 use serde_json::json;
 
 use super::filter::{ThingArguments, moment};
-use crate::cli::connection::read_pool;
+use crate::cli::connection::read_models;
 use crate::cli::{Exit, Failure, print};
 use crate::config::Settings;
 
@@ -29,7 +28,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let read_models = ReadModels::new(read_pool(&settings).await?);
+    let read_models = read_models(&settings).await?;
     let (stream, at) = (arguments.thing.stream(), arguments.at.unwrap_or(Moment::Now));
     let (sight, failed) = (Sight::everything(), "the audit cannot be read");
     let found = read_models.audit_as_of(None, stream, at).await.context(failed)?;

@@ -2,11 +2,10 @@
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use projections::ReadModels;
 use projections::audit::{Moment, Sight};
 
 use super::filter::{ThingArguments, moment};
-use crate::cli::connection::read_pool;
+use crate::cli::connection::read_models;
 use crate::cli::{Exit, Failure, print};
 use crate::config::Settings;
 
@@ -26,7 +25,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let read_models = ReadModels::new(read_pool(&settings).await?);
+    let read_models = read_models(&settings).await?;
     let (from, to) = (arguments.from.unwrap_or(Moment::Position(0)), arguments.to.unwrap_or(Moment::Now));
     let moments = read_models.audit_between(None, arguments.thing.stream(), from, to).await.context("the audit cannot be read")?;
     let moments = moments.ok_or_else(|| Failure::new(Exit::Failed, anyhow!("the log knows no such thing")))?;

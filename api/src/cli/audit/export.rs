@@ -11,15 +11,14 @@ use commands::{Commands, EventStore};
 use domain::audit::{Export as Noted, ExportFormat};
 use domain::ids::{UserId, WorkspaceId};
 use domain::{AuditCommand, Context as Asking};
-use projections::ReadModels;
 use projections::audit::{Export, Sight};
 use uuid::Uuid;
 
 use super::filter::FilterArguments;
-use crate::app::write_pool;
+use crate::app::{keyring, write_pool};
 use crate::audit_key;
 use crate::cli::Failure;
-use crate::cli::connection::read_pool;
+use crate::cli::connection::read_models;
 use crate::config::Settings;
 use crate::http::audit::filter_said;
 
@@ -49,7 +48,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let read_models = ReadModels::new(read_pool(&settings).await?);
+    let read_models = read_models(&settings).await?;
     let key = audit_key::signing_key(&settings.master_key).context("the key of exports cannot be made")?;
     let format = match arguments.format {
         Format::Jsonl => ExportFormat::Jsonl,
@@ -83,7 +82,9 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
 
 /// That it is exported is in the audit before the first entry leaves.
 async fn note(settings: &Settings, workspace_id: WorkspaceId, noted: Noted) -> Result<(), Failure> {
-    let store = EventStore::start(write_pool(settings).await?).await.context("the log cannot be written")?;
+    let pool = write_pool(settings).await?;
+    let keys = keyring(settings, pool.clone()).await?;
+    let store = EventStore::start(pool, keys).await.context("the log cannot be written")?;
     let context = Asking::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7());
     Commands::new(store).audit(context, workspace_id, AuditCommand::Export(noted)).await.context("the export was not noted")?;
     Ok(())

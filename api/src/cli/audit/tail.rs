@@ -10,7 +10,7 @@ use projections::audit::{Filter, Order, Sight};
 
 use super::filter::FilterArguments;
 use super::table::line;
-use crate::cli::connection::read_pool;
+use crate::cli::connection::read_models;
 use crate::cli::{Failure, print};
 use crate::config::Settings;
 
@@ -34,7 +34,7 @@ pub(in crate::cli) struct Arguments {
 
 /// Prints what has happened last, and then what happens, until Ctrl-C.
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let read_models = ReadModels::new(read_pool(&settings).await?);
+    let read_models = read_models(&settings).await?;
     let filter = arguments.filter.clone().filter(arguments.workspace);
     let newest = Filter { limit: arguments.lines.max(1), ..filter.clone() };
     let mut last = read_models.audit(&newest).await.context("the audit cannot be read")?.entries(&Sight::everything());

@@ -87,9 +87,10 @@ fn apply_to_own(messages: &mut Rows<MessageRecord>, id: Uuid, seen: Seen, event:
             messages.insert(MessageRecord::posted(id, seen, posting));
             Ok(())
         }
-        MessageEvent::Edited { content, formatted, by } => {
+        MessageEvent::Edited { content, formatted, by, erased: false } => {
             messages.change(id, seen, |row| row.edit(content.as_str(), formatted, *by, seen.at))
         }
+        MessageEvent::Edited { by, erased: true, .. } => messages.change(id, seen, |row| row.edit_erased(*by, seen.at)),
         MessageEvent::Deleted { by } => messages.change(id, seen, |row| row.delete(*by, seen.at)),
         MessageEvent::Pinned { by } => messages.change(id, seen, |row| row.pinned = Some((seen.at, by.0))),
         MessageEvent::Unpinned { by: _ } => messages.change(id, seen, |row| row.pinned = None),

@@ -13,6 +13,9 @@ use crate::relational::copy::{CopyRow, Tuple};
 use crate::relational::rows::row;
 use crate::relational::seen::{Seen, to_micros};
 
+/// What an erased text refers to: nothing, and it says why.
+const ERASED: &str = r#"{"erased":true}"#;
+
 /// A row of `messages`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MessageRecord {
@@ -108,6 +111,9 @@ impl MessageRecord {
             stored_on: None,
         };
         message.set_formatted(&posting.formatted);
+        if posting.erased {
+            message.erase();
+        }
         message
     }
 
@@ -117,6 +123,21 @@ impl MessageRecord {
         self.edited_at = Some(at);
         self.edited_by = Some(by.0);
         self.set_formatted(formatted);
+    }
+
+    /// It was edited, by somebody who was erased since.
+    pub(super) fn edit_erased(&mut self, by: UserId, at: DateTime<Utc>) {
+        self.edited_at = Some(at);
+        self.edited_by = Some(by.0);
+        self.erase();
+    }
+
+    /// What is left of a message whose author was erased: its place. `relational/erase.rs` makes the same of rows that are stored.
+    fn erase(&mut self) {
+        self.content = String::new();
+        self.formatted_content = Some(ERASED.into());
+        self.mentions = Vec::new();
+        self.edit_history = Vec::new();
     }
 
     /// Leaves nothing of the text, of the earlier ones either.

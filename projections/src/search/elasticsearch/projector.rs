@@ -63,6 +63,8 @@ struct Touched {
     people: BTreeSet<Uuid>,
     /// People whose names may have changed, which all their messages carry.
     renamed_people: BTreeSet<Uuid>,
+    /// People who were erased: their messages carry their names and their texts.
+    erased_people: BTreeSet<Uuid>,
     /// Channels whose names have changed, which all their messages carry.
     renamed_channels: BTreeSet<Uuid>,
 }
@@ -85,7 +87,7 @@ impl SearchProjector {
         let model = self.model(tx).await?;
         let documents = touched.read(tx).await?;
         let renamed = self.renamed(&model, &touched.renamed_people, &documents).await.map_err(elsewhere)?;
-        for user_id in renamed {
+        for user_id in renamed.into_iter().chain(touched.erased_people.iter().copied()) {
             self.write_scan(tx, &model, Scan::MessagesOfUser(user_id)).await?;
         }
         for channel_id in &touched.renamed_channels {
@@ -252,7 +254,15 @@ impl Touched {
                 self.renamed_people.insert(id);
             }
             UserEvent::Suspended { .. } | UserEvent::Reactivated {} => drop(self.people.insert(id)),
-            UserEvent::Registered(_) | UserEvent::PreferencesChanged(_) | UserEvent::StatusChanged { .. } => {}
+            UserEvent::Erased { .. } => {
+                self.people.insert(id);
+                self.erased_people.insert(id);
+            }
+            UserEvent::Registered(_)
+            | UserEvent::PreferencesChanged(_)
+            | UserEvent::StatusChanged { .. }
+            | UserEvent::ErasureRequested { .. }
+            | UserEvent::ErasureCancelled { .. } => {}
         }
     }
 

@@ -226,7 +226,7 @@ impl<'a> Building<'a> {
     async fn up_to(&mut self, connection: &mut PgConnection, position: i64) -> Result<(), RebuildError> {
         while self.stood.position < position {
             let behind = usize::try_from(position - self.stood.position).unwrap_or(usize::MAX);
-            let events = log::read(&self.stores.pool, self.stood.position, behind.min(BATCH_EVENTS_MAX)).await?;
+            let events = log::read(&self.stores.pool, &self.stores.keys, self.stood.position, behind.min(BATCH_EVENTS_MAX)).await?;
             if events.is_empty() {
                 return Err(RebuildError::Log(format!("it ends at {}, before {position}", self.stood.position).into()));
             }

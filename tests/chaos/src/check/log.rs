@@ -8,6 +8,7 @@ use serde_json::Value;
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
+use super::unseal::{self, Keys};
 use super::{Violation, tell};
 
 /// An event, as it is stored.
@@ -150,13 +151,14 @@ fn is_noted(event: &Event) -> bool {
 }
 
 /// The log behind a position.
-pub(crate) async fn read(pool: &PgPool, after: i64) -> Result<Vec<Event>> {
+pub(super) async fn read(pool: &PgPool, keys: &mut Keys, after: i64) -> Result<Vec<Event>> {
     let rows = sqlx::query(
         "SELECT position, aggregate_type, aggregate_id, sequence, event_type, payload, metadata, event_id, workspace_id, recorded_at
          FROM public.events WHERE position > $1 ORDER BY position",
     );
     let rows = rows.bind(after).fetch_all(pool).await?;
-    rows.into_iter()
+    let events = rows
+        .into_iter()
         .map(|row| {
             let event_type = row.try_get::<String, _>("event_type")?;
             let mut payload = row.try_get::<Value, _>("payload")?;
@@ -177,7 +179,13 @@ pub(crate) async fn read(pool: &PgPool, after: i64) -> Result<Vec<Event>> {
                 is_import: metadata.get("command").and_then(Value::as_str).is_some_and(|command| command.starts_with("import")),
             })
         })
-        .collect()
+        .collect::<Result<Vec<Event>>>();
+    let mut events = events?;
+    keys.fetch(pool, events.iter().filter_map(|event| unseal::key_of(&event.payload))).await?;
+    for event in &mut events {
+        keys.unseal(&mut event.payload, event.stream, event.sequence, &event.event_type)?;
+    }
+    Ok(events)
 }
 
 /// The keys of what stands behind a position.

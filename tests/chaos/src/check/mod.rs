@@ -10,6 +10,7 @@ mod log;
 mod read;
 #[cfg(test)]
 mod tests;
+mod unseal;
 
 use std::collections::HashMap;
 
@@ -31,6 +32,7 @@ const TOLD_MAX: usize = 8;
 #[derive(Debug)]
 pub struct Checker {
     pool: PgPool,
+    keys: unseal::Keys,
     log: Log,
     fold: Fold,
     authority: authority::Authority,
@@ -42,7 +44,7 @@ impl Checker {
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
         let (log, fold) = (Log::default(), Fold::default());
-        Self { pool, log, fold, authority: authority::Authority::default(), texts: HashMap::new() }
+        Self { pool, keys: unseal::Keys::default(), log, fold, authority: authority::Authority::default(), texts: HashMap::new() }
     }
 
     /// How many events were judged.
@@ -58,7 +60,7 @@ impl Checker {
     pub async fn check(&mut self, taken: &Taken, thorough: bool) -> Result<Vec<Violation>> {
         let mut found = Vec::new();
         let from = self.log.head();
-        let events = log::read(&self.pool, from).await?;
+        let events = log::read(&self.pool, &mut self.keys, from).await?;
         let keys = log::read_keys(&self.pool, from).await?;
         self.log.extend(events, keys, &mut found);
         let fresh = self.log.since(from);

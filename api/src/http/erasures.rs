@@ -1,0 +1,56 @@
+//! Erasing people: asking for it, and cancelling it while it can be.
+
+use actix_web::delete;
+use actix_web::web::{Data, Path};
+use domain::ids::UserId;
+
+use super::answer::Done;
+use super::headers::CommandHeaders;
+use super::path::UserPath;
+use crate::app::App;
+use crate::extract::Command;
+use crate::problem::Problem;
+use crate::process::erasure;
+
+/// Has the asker erased, for ever. It is carried out after the server's waiting time, at once where that is 0; until then it can be cancelled.
+/// `erasure_due_at` of `GET /v1/users/me` says when.
+#[utoipa::path(tag = "erasure", params(CommandHeaders),
+    responses((status = 204, description = "The asker is to be erased, or is.")))]
+#[delete("/users/me")]
+pub async fn erase_me(command: Command, app: Data<App>) -> Result<Done, Problem> {
+    request(&app, &command, command.actor.user_id).await
+}
+
+/// Has the asker not erased after all. What an owner or an operator has asked for, only they cancel.
+#[utoipa::path(tag = "erasure", params(CommandHeaders),
+    responses((status = 204, description = "The asker is not to be erased.")))]
+#[delete("/users/me/erasure")]
+pub async fn keep_me(command: Command, app: Data<App>) -> Result<Done, Problem> {
+    Ok(Done::quietly(app.commands.cancel_erasure(&command.asked(), command.actor.user_id).await?))
+}
+
+/// Has a user erased, for ever. Operators, and who owns every workspace that the user is in.
+#[utoipa::path(tag = "erasure", params(UserPath, CommandHeaders),
+    responses((status = 204, description = "The user is to be erased, or is.")))]
+#[delete("/users/{user_id}")]
+pub async fn erase_user(path: Path<UserPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+    request(&app, &command, path.user_id).await
+}
+
+/// Has a user not erased after all. Operators, and who asked for it.
+#[utoipa::path(tag = "erasure", params(UserPath, CommandHeaders),
+    responses((status = 204, description = "The user is not to be erased.")))]
+#[delete("/users/{user_id}/erasure")]
+pub async fn keep_user(path: Path<UserPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+    Ok(Done::quietly(app.commands.cancel_erasure(&command.asked(), path.user_id).await?))
+}
+
+async fn request(app: &App, command: &Command, user_id: UserId) -> Result<Done, Problem> {
+    let wait = app.settings.erasure_wait;
+    let workspaces = erasure::traces(app, user_id).await?.workspaces;
+    let requested = app.commands.request_erasure(&command.asked(), user_id, wait, &workspaces).await?;
+    if wait.is_zero() && !requested.replayed {
+        return Ok(Done::quietly(erasure::carry_out(app, user_id).await?));
+    }
+    Ok(Done::quietly(requested))
+}

@@ -1,0 +1,112 @@
+//! Carrying out erasures that are due.
+//!
+//! The erasure is one event, and the person's keys go with it, in one transaction: whoever dies before has erased nobody, whoever dies after
+//! has erased them whole. What follows from it (sessions, the password's hash) is removed at once, and otherwise by whoever looks next;
+//! sign-ins and commands are refused from the event on.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use commands::{Appended, Asked, CommandError};
+use domain::Context;
+use domain::ids::UserId;
+use projections::RELATIONAL;
+use projections::relational::traces::Traces;
+use sqlx::query_scalar;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// How often is looked for erasures that have become due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often is looked for people who were erased and of whose sign-ins something is left.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How long an erasure that is refused, as by a legal hold, is left alone.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+/// How long the read side may take to know everything that had happened, so that no workspace is overlooked.
+const CATCH_UP_MAX: Duration = Duration::from_secs(5);
+
+/// Carries out erasures until `shutdown`. Of all processes, one does at a time.
+pub async fn run(app: App, shutdown: CancellationToken) {
+    let mut process = Process { app, refused: HashMap::new(), swept_at: None };
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        if let Err(problem) = process.look().await {
+            tracing::debug!(?problem, "erasures that are due cannot be looked for; it is tried again");
+        }
+    }
+}
+
+struct Process {
+    app: App,
+    refused: HashMap<UserId, Instant>,
+    swept_at: Option<Instant>,
+}
+
+impl Process {
+    async fn look(&mut self) -> Result<(), Problem> {
+        let mut tx = self.app.pool.begin().await.map_err(projections::QueryError)?;
+        let alone = query_scalar!(r#"SELECT pg_try_advisory_xact_lock(hashtextextended('backscroll erasures', 0)) AS "alone!""#);
+        if !alone.fetch_one(&mut *tx).await.map_err(projections::QueryError)? {
+            return Ok(());
+        }
+        self.refused.retain(|_, at| at.elapsed() < REFUSED_PAUSE);
+        for user_id in self.app.read_models.erasures_due(Utc::now()).await? {
+            if self.refused.contains_key(&user_id) {
+                continue;
+            }
+            if let Err(problem) = carry_out(&self.app, user_id).await {
+                tracing::warn!(user.id = %user_id, ?problem, "an erasure that is due is not carried out now");
+                self.refused.insert(user_id, Instant::now());
+            }
+        }
+        if self.swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
+            for user_id in self.app.read_models.erasures_unfinished().await? {
+                sign_out(&self.app, user_id).await?;
+            }
+            self.swept_at = Some(Instant::now());
+        }
+        Ok(())
+    }
+}
+
+/// Where a user is or was, once the read side knows everything that has happened up to now.
+///
+/// # Errors
+/// The read side is behind, or a store failed.
+pub async fn traces(app: &App, user_id: UserId) -> Result<Traces, Problem> {
+    let head = app.commands.store().catch_up().await.map_err(CommandError::from)?;
+    app.progress.wait_for(RELATIONAL, head, CATCH_UP_MAX).await?;
+    let user = app.commands.user_state(user_id).await?;
+    let email = user.registration.as_ref().map_or("", |registration| registration.email.as_str());
+    Ok(app.read_models.traces(user_id, email).await?)
+}
+
+/// Erases a user whose erasure is due.
+///
+/// # Errors
+/// The refusal, such as a legal hold's; or a store failed.
+pub async fn carry_out(app: &App, user_id: UserId) -> Result<Appended, Problem> {
+    let Traces { workspaces, invitations } = traces(app, user_id).await?;
+    let asked = Asked { context: Context::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7()), idempotency: None };
+    let erased = app.commands.erase(&asked, user_id, &workspaces, &invitations).await?;
+    tracing::info!(user.id = %user_id, position = erased.position, "a user was erased");
+    if let Err(problem) = sign_out(app, user_id).await {
+        // Nothing is accepted from them any more; the sweep ends what is left.
+        tracing::warn!(user.id = %user_id, ?problem, "the sessions of an erased user are not all ended yet");
+    }
+    Ok(erased)
+}
+
+/// Ends all sessions, and forgets the password.
+async fn sign_out(app: &App, user_id: UserId) -> Result<(), Problem> {
+    app.credentials.remove(user_id).await?;
+    app.sessions.end_all(user_id).await?;
+    Ok(())
+}

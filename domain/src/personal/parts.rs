@@ -1,0 +1,201 @@
+//! The list: every event there is, and which of its fields are personal.
+
+use uuid::Uuid;
+
+use crate::channel::ChannelEvent;
+use crate::message::MessageEvent;
+use crate::recorded_event::{AggregateType, Event, StreamId};
+use crate::user::UserEvent;
+use crate::workspace::WorkspaceEvent;
+
+/// Whose key seals the personal fields of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Nothing in it is personal.
+    Nobodys,
+    /// The user's whose stream it is.
+    Users,
+    /// The invitation's own: whom it names need not be a user yet. It goes with the key of the user who accepted it.
+    Invitations,
+    /// The member's whom it is about.
+    Members,
+    /// The author's.
+    Authors,
+}
+
+/// What is personal in one kind of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The event's name on the wire.
+    pub event_type: &'static str,
+    /// Whose it is.
+    pub whose: Whose,
+    /// The fields, as they are called in the payload.
+    pub fields: &'static [&'static str],
+}
+
+const fn nothing(event_type: &'static str) -> Part {
+    Part { event_type, whose: Whose::Nobodys, fields: &[] }
+}
+
+const fn part(event_type: &'static str, whose: Whose, fields: &'static [&'static str]) -> Part {
+    Part { event_type, whose, fields }
+}
+
+/// Every event. Personal is what tells who somebody is, or what somebody said. Identifiers are not: they stay, so that threads, counts and
+/// the question of who may do what stay as they were. Names, topics and purposes of channels and workspaces belong to the workspace, as do the
+/// reasons of legal holds; a reaction's emoji says nothing without the person that its identifier no longer leads to.
+pub const PARTS: &[Part] = &[
+    part("user.registered", Whose::Users, &["email", "username", "profile", "preferences"]),
+    part("user.profile_changed", Whose::Users, &["display_name", "avatar_url", "title", "phone", "bio", "pronouns"]),
+    part("user.preferences_changed", Whose::Users, &["timezone", "language", "notification_settings", "theme_preferences"]),
+    part("user.status_changed", Whose::Users, &["text", "emoji"]),
+    part("user.suspended", Whose::Users, &["reason"]),
+    nothing("user.reactivated"),
+    nothing("user.erasure_requested"),
+    nothing("user.erasure_cancelled"),
+    nothing("user.erased"),
+    nothing("workspace.created"),
+    nothing("workspace.details_changed"),
+    nothing("workspace.settings_changed"),
+    part("workspace.member_invited", Whose::Invitations, &["email"]),
+    nothing("workspace.invitation_revoked"),
+    nothing("workspace.member_joined"),
+    nothing("workspace.member_role_changed"),
+    part("workspace.member_details_changed", Whose::Members, &["title", "department"]),
+    nothing("workspace.member_permissions_changed"),
+    nothing("workspace.member_deactivated"),
+    nothing("workspace.member_reactivated"),
+    nothing("workspace.handed_over"),
+    nothing("workspace.plan_changed"),
+    nothing("workspace.hold_placed"),
+    nothing("workspace.hold_released"),
+    nothing("channel.created"),
+    nothing("channel.renamed"),
+    nothing("channel.topic_changed"),
+    nothing("channel.purpose_changed"),
+    nothing("channel.description_changed"),
+    nothing("channel.settings_changed"),
+    nothing("channel.member_joined"),
+    nothing("channel.member_left"),
+    nothing("channel.member_removed"),
+    nothing("channel.member_role_changed"),
+    nothing("channel.notification_level_changed"),
+    nothing("channel.archived"),
+    nothing("channel.unarchived"),
+    part("message.posted", Whose::Authors, &["content", "formatted"]),
+    part("message.edited", Whose::Authors, &["content", "formatted"]),
+    nothing("message.deleted"),
+    nothing("message.pinned"),
+    nothing("message.unpinned"),
+    nothing("message.reacted"),
+    nothing("message.reaction_removed"),
+    nothing("session.started"),
+    nothing("session.refused"),
+    nothing("session.ended"),
+    nothing("audit.read"),
+    nothing("audit.exported"),
+    nothing("installation.replay_started"),
+    nothing("installation.replay_ended"),
+    nothing("installation.replay_switched_with_differences"),
+    nothing("installation.event_skipped"),
+    nothing("installation.event_retried"),
+];
+
+/// Whose key seals the personal fields of an event of that stream; nothing where none of its fields is personal.
+#[must_use]
+pub fn owner(stream: StreamId, event: &Event) -> Option<Uuid> {
+    match event {
+        Event::User(event) => match event {
+            UserEvent::Registered(_)
+            | UserEvent::ProfileChanged(_)
+            | UserEvent::PreferencesChanged(_)
+            | UserEvent::StatusChanged { .. }
+            | UserEvent::Suspended { .. } => Some(stream.id),
+            UserEvent::Reactivated {}
+            | UserEvent::ErasureRequested { .. }
+            | UserEvent::ErasureCancelled { .. }
+            | UserEvent::Erased { .. } => None,
+        },
+        Event::Workspace(event) => match event {
+            WorkspaceEvent::MemberInvited { invitation_id, .. } => Some(invitation_id.0),
+            WorkspaceEvent::MemberDetailsChanged { user_id, .. } => Some(user_id.0),
+            WorkspaceEvent::Created { .. }
+            | WorkspaceEvent::DetailsChanged(_)
+            | WorkspaceEvent::SettingsChanged(_)
+            | WorkspaceEvent::InvitationRevoked { .. }
+            | WorkspaceEvent::MemberJoined { .. }
+            | WorkspaceEvent::MemberRoleChanged { .. }
+            | WorkspaceEvent::MemberPermissionsChanged { .. }
+            | WorkspaceEvent::MemberDeactivated { .. }
+            | WorkspaceEvent::MemberReactivated { .. }
+            | WorkspaceEvent::HandedOver { .. }
+            | WorkspaceEvent::PlanChanged { .. }
+            | WorkspaceEvent::HoldPlaced { .. }
+            | WorkspaceEvent::HoldReleased { .. } => None,
+        },
+        Event::Channel(event) => match event {
+            ChannelEvent::Created { .. }
+            | ChannelEvent::Renamed { .. }
+            | ChannelEvent::TopicChanged { .. }
+            | ChannelEvent::PurposeChanged { .. }
+            | ChannelEvent::DescriptionChanged { .. }
+            | ChannelEvent::SettingsChanged(_)
+            | ChannelEvent::MemberJoined { .. }
+            | ChannelEvent::MemberLeft { .. }
+            | ChannelEvent::MemberRemoved { .. }
+            | ChannelEvent::MemberRoleChanged { .. }
+            | ChannelEvent::NotificationLevelChanged { .. }
+            | ChannelEvent::Archived { .. }
+            | ChannelEvent::Unarchived { .. } => None,
+        },
+        Event::Message(event) => match event {
+            MessageEvent::Posted(posting) => Some(posting.author.0),
+            // Nobody edits the message of somebody else.
+            MessageEvent::Edited { by, .. } => Some(by.0),
+            MessageEvent::Deleted { .. }
+            | MessageEvent::Pinned { .. }
+            | MessageEvent::Unpinned { .. }
+            | MessageEvent::Reacted { .. }
+            | MessageEvent::ReactionRemoved { .. } => None,
+        },
+        // About the server, and about who came and looked: identifiers, and no words of anybody.
+        Event::Installation(_) | Event::Session(_) | Event::Audit(_) => None,
+    }
+}
+
+/// The personal fields of that kind of event.
+pub(super) fn fields(event_type: &str) -> &'static [&'static str] {
+    PARTS.iter().find(|part| part.event_type == event_type).map_or(&[], |part| part.fields)
+}
+
+/// The kinds of events of that kind of aggregate in which something is personal.
+pub fn types_of(aggregate: AggregateType) -> impl Iterator<Item = &'static str> {
+    let personal = PARTS.iter().filter(|part| !part.fields.is_empty()).map(|part| part.event_type);
+    personal.filter(move |name| name.split_once('.').is_some_and(|(kind, _)| kind == aggregate.as_str()))
+}
+
+/// What an erased user is called, wherever something must stand.
+#[must_use]
+pub fn short_name(user_id: Uuid) -> String {
+    // The last digits are random in every version that is used.
+    format!("erased-{}", &user_id.simple().to_string()[20..])
+}
+
+/// The fields that stand in the place of what is erased, as JSON, without the braces around them.
+pub(super) fn tombstone(event_type: &str, stream_id: Uuid) -> String {
+    match event_type {
+        "user.registered" => {
+            let name = short_name(stream_id);
+            format!(r#""email":"{name}@erased.invalid","username":"{name}","profile":{{"display_name":"{name}"}},"preferences":{{}}"#)
+        }
+        "user.profile_changed" => format!(r#""display_name":"{}""#, short_name(stream_id)),
+        "user.status_changed" => r#""text":null,"emoji":null"#.into(),
+        "user.suspended" => r#""reason":null"#.into(),
+        "workspace.member_invited" => r#""email":"erased@erased.invalid""#.into(),
+        "workspace.member_details_changed" => r#""title":null,"department":null"#.into(),
+        "message.posted" | "message.edited" => r#""content":"","erased":true"#.into(),
+        // Whatever is left out has a default.
+        _ => String::new(),
+    }
+}

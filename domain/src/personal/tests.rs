@@ -1,0 +1,157 @@
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::catalogue::EVENTS;
+use crate::{AggregateType, DecodeError, Event, MessageEvent};
+
+const KEY: Uuid = Uuid::from_u128(0xbeef);
+
+/// "Seals" by writing bytes as digits: what matters here is where things go.
+struct Digits;
+
+impl Keys for Digits {
+    fn unseal(&self, key_id: Uuid, _: &Place<'_>, sealed: &str, text: &mut Vec<u8>) -> Unsealed {
+        if key_id != KEY {
+            return Unsealed::NotHeld;
+        }
+        let pairs = (0..sealed.len()).step_by(2).map(|at| u8::from_str_radix(sealed.get(at..at + 2).unwrap_or("x"), 16));
+        match pairs.collect::<Result<Vec<_>, _>>() {
+            Ok(bytes) => text.extend(bytes),
+            Err(_) => return Unsealed::Wrong,
+        }
+        Unsealed::Yes
+    }
+}
+
+/// Every key is destroyed.
+struct Destroyed;
+
+impl Keys for Destroyed {
+    fn unseal(&self, _: Uuid, _: &Place<'_>, _: &str, _: &mut Vec<u8>) -> Unsealed {
+        Unsealed::Destroyed
+    }
+}
+
+fn place(event_type: &str) -> Place<'_> {
+    let aggregate = event_type.split_once('.').and_then(|(name, _)| AggregateType::named(name)).expect("an aggregate");
+    Place { stream: StreamId { aggregate, id: Uuid::from_u128(0xabc) }, sequence: 7, event_type }
+}
+
+fn compact(example: &str) -> String {
+    serde_json::from_str::<Value>(example).expect("JSON").to_string()
+}
+
+fn sealed(event_type: &str, payload: &str) -> Option<String> {
+    let cut = cut(event_type, payload)?;
+    let digits = cut.personal.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    Some(cut.sealed(KEY, &digits))
+}
+
+fn decode(event_type: &str, payload: &str, keys: &dyn Keys) -> Event {
+    Event::decode(&place(event_type), "1", payload, keys).expect("an event")
+}
+
+#[test]
+fn every_event_is_listed_and_nothing_else_is() {
+    let listed = PARTS.iter().map(|part| part.event_type).collect::<BTreeSet<_>>();
+    assert_eq!(listed, EVENTS.iter().map(|event| event.wire_name).collect(), "what is personal in it must be said in personal/parts.rs");
+    assert_eq!(listed.len(), PARTS.len(), "an event is listed twice");
+}
+
+#[test]
+fn what_is_personal_has_an_owner_and_what_is_not_has_none() {
+    for (event, part) in EVENTS.iter().map(|event| (event, PARTS.iter().find(|part| part.event_type == event.wire_name).expect("a part"))) {
+        let read = decode(event.wire_name, event.example, &NoKeys);
+        let owner = owner(place(event.wire_name).stream, &read);
+        assert_eq!(owner.is_some(), part.whose != Whose::Nobodys, "{}", event.wire_name);
+        assert_eq!(part.fields.is_empty(), part.whose == Whose::Nobodys, "{}", event.wire_name);
+        for field in part.fields {
+            assert!(!serde_json::from_str::<Value>(event.example).expect("JSON")[event.wire_name][field].is_null(), "{field}");
+        }
+    }
+}
+
+#[test]
+fn what_was_sealed_is_read_as_it_was_and_shows_nothing_meanwhile() {
+    for event in EVENTS {
+        for payload in [compact(event.example), event.example.to_owned()] {
+            let Some(stored) = sealed(event.wire_name, &payload) else { continue };
+            let as_it_was = decode(event.wire_name, &payload, &NoKeys);
+            assert_eq!(decode(event.wire_name, &stored, &Digits), as_it_was, "{stored}");
+            assert_eq!(key_of(event.wire_name, &stored), Some(KEY));
+            let fields = serde_json::from_str::<Value>(&stored).expect("JSON");
+            for field in PARTS.iter().find(|part| part.event_type == event.wire_name).expect("a part").fields {
+                assert!(fields[event.wire_name].get(field).is_none(), "{field} is in {stored}");
+            }
+            let mut value = fields;
+            assert_eq!(key_of_value(event.wire_name, &value), Some(KEY));
+            reveal_value(&place(event.wire_name), &mut value, &Digits).expect("a payload");
+            assert_eq!(value, serde_json::from_str::<Value>(&payload).expect("JSON"));
+        }
+    }
+}
+
+#[test]
+fn a_destroyed_key_and_the_erased_form_are_read_as_the_same_tombstone() {
+    for event in EVENTS {
+        let Some(stored) = sealed(event.wire_name, &compact(event.example)) else { continue };
+        let tombstone = decode(event.wire_name, &stored, &Destroyed);
+        for erased in [erase(event.wire_name, &stored), erase(event.wire_name, event.example)] {
+            let erased = erased.expect("something to erase");
+            assert_eq!(decode(event.wire_name, &erased, &NoKeys), tombstone, "{erased}");
+            assert_eq!(erase(event.wire_name, &erased), None, "it is erased already");
+            for payload in [&erased, &stored] {
+                let mut value = serde_json::from_str::<Value>(payload).expect("JSON");
+                reveal_value(&place(event.wire_name), &mut value, &Destroyed).expect("a payload");
+                let read = Event::decode(&place(event.wire_name), "1", &value.to_string(), &NoKeys).expect("an event");
+                assert_eq!(read, tombstone, "{payload}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_that_is_erased_says_so_and_keeps_its_place() {
+    let payload = compact(EVENTS.iter().find(|event| event.wire_name == "message.posted").expect("an event").example);
+    let stored = sealed("message.posted", &payload).expect("a sealed one");
+    let Event::Message(MessageEvent::Posted(posting)) = decode("message.posted", &stored, &Destroyed) else { panic!("another event") };
+    assert!(posting.erased && posting.content.as_str().is_empty() && posting.formatted.is_empty());
+    assert!(posting.thread_id.is_some());
+}
+
+#[test]
+fn a_user_who_is_erased_has_names_that_are_fine() {
+    let payload = EVENTS.iter().find(|event| event.wire_name == "user.registered").expect("an event").example;
+    let erased = erase("user.registered", payload).expect("something to erase");
+    let Event::User(crate::UserEvent::Registered(read)) = decode("user.registered", &erased, &NoKeys) else { panic!("another event") };
+    assert!(crate::text::Email::parse(read.email.as_str()).is_ok());
+    assert!(crate::text::Username::parse(read.username.as_str()).is_ok());
+    assert_eq!(read.username.as_str(), "erased-000000000abc");
+    assert_eq!(read.profile.display_name.as_str(), short_name(Uuid::from_u128(0xabc)));
+}
+
+#[test]
+fn a_key_that_is_not_in_memory_is_named_and_a_changed_part_is_refused() {
+    let payload = compact(EVENTS.iter().find(|event| event.wire_name == "message.edited").expect("an event").example);
+    let stored = sealed("message.edited", &payload).expect("a sealed one");
+    let missing = Event::decode(&place("message.edited"), "1", &stored, &NoKeys).expect_err("no key");
+    assert_eq!(missing.missing_key(), Some(KEY));
+    for changed in [stored.replacen('.', "", 2), stored.replace(&KEY.simple().to_string(), "x"), stored.replacen("22", "zz", 1)] {
+        let refused = Event::decode(&place("message.edited"), "1", &changed, &Digits);
+        assert!(matches!(refused, Err(DecodeError::Sealed { .. } | DecodeError::Payload { .. })), "{changed}: {refused:?}");
+    }
+}
+
+#[test]
+fn braces_quotes_and_other_peoples_fields_in_a_text_mislead_nobody() {
+    let content = r#"{"sealed":"x"} \" , } ] "formatted":[{ \\"#;
+    let payload = json!({"message.edited": {"content": content, "by": Uuid::nil()}}).to_string();
+    let stored = sealed("message.edited", &payload).expect("a sealed one");
+    assert_eq!(decode("message.edited", &stored, &Digits), decode("message.edited", &payload, &NoKeys));
+    let settings = json!({"channel.settings_changed": {"allow_threads": true, "allow_file_upload": true, "allow_external_sharing": true,
+                          "retention_policy": {"sealed": "x", "erased": true}}});
+    assert_eq!(cut("channel.settings_changed", &settings.to_string()), None);
+    assert!(Event::decode(&place("channel.settings_changed"), "1", &settings.to_string(), &NoKeys).is_ok());
+}

@@ -1,0 +1,92 @@
+//! A person's key in memory.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use domain::personal::{Cut, Place, Unsealed};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::cipher::Cipher;
+
+/// A key, or what is left of it.
+pub(crate) struct Key {
+    pub(crate) key_id: Uuid,
+    pub(crate) owner_id: Uuid,
+    /// Nothing once it is destroyed.
+    secret: Option<Secret>,
+}
+
+struct Secret {
+    cipher: Cipher,
+    /// For hashes that are to say nothing once the key is destroyed.
+    blinding: Hmac<Sha256>,
+}
+
+impl Key {
+    pub(crate) fn new(key_id: Uuid, owner_id: Uuid, bytes: &[u8; 32]) -> Self {
+        // Its own key, from the same secret: no key is used for two purposes.
+        let blinding = Zeroizing::new(<[u8; 32]>::from(keyed(bytes).chain_update(b"backscroll blinding v1").finalize().into_bytes()));
+        Self { key_id, owner_id, secret: Some(Secret { cipher: Cipher::new(bytes), blinding: keyed(&blinding) }) }
+    }
+
+    pub(crate) fn destroyed(key_id: Uuid, owner_id: Uuid) -> Self {
+        Self { key_id, owner_id, secret: None }
+    }
+
+    pub(crate) fn unseal(&self, place: &Place<'_>, sealed: &str, text: &mut Vec<u8>) -> Unsealed {
+        let Some(secret) = &self.secret else { return Unsealed::Destroyed };
+        let at = text.len();
+        let unsealed = BASE64_URL_SAFE_NO_PAD.decode_vec(sealed, text).ok();
+        match unsealed.and_then(|()| secret.cipher.unseal(&place.to_bytes(), text, at)) {
+            Some(()) => Unsealed::Yes,
+            None => Unsealed::Wrong,
+        }
+    }
+
+    pub(crate) fn blind(&self, name: &[&[u8]]) -> [u8; 32] {
+        let Some(secret) = &self.secret else { return rand::random() };
+        let mut hash = secret.blinding.clone();
+        for part in name {
+            hash.update(&(part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().into_bytes().into()
+    }
+}
+
+fn keyed(bytes: &[u8; 32]) -> Hmac<Sha256> {
+    // A key shorter than the block is filled up with zeros (RFC 2104).
+    let mut block = Zeroizing::new([0; 64]);
+    block[..32].copy_from_slice(bytes);
+    Hmac::new((&*block).into())
+}
+
+/// A person's key, for sealing.
+#[derive(Clone)]
+pub struct PersonKey(pub(crate) Arc<Key>);
+
+impl std::fmt::Debug for PersonKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PersonKey").field("owner_id", &self.0.owner_id).finish_non_exhaustive()
+    }
+}
+
+impl PersonKey {
+    /// The payload with its personal fields sealed; without them, where the key is destroyed.
+    #[must_use]
+    pub fn seal(&self, place: &Place<'_>, cut: &Cut<'_>) -> String {
+        let Some(secret) = &self.0.secret else { return cut.erased() };
+        let sealed = secret.cipher.seal(&place.to_bytes(), cut.personal.as_bytes());
+        cut.sealed(self.0.key_id, &BASE64_URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    /// A hash in a form that can be compared, and that says nothing once the key is destroyed.
+    #[must_use]
+    pub fn blind(&self, hash: &[u8; 32]) -> [u8; 32] {
+        self.0.blind(&[hash])
+    }
+}

@@ -1,0 +1,241 @@
+//! Nothing of an erased person is found anywhere, and what is left holds together.
+
+use std::path::{Path, PathBuf};
+
+use async_nats::jetstream;
+use commands::event_store::event_digest;
+use projections::{RELATIONAL, RebuildOptions};
+use serde_json::json;
+use sqlx::postgres::PgPoolCopyExt;
+use sqlx::{PgPool, Row};
+use tests::{Person, Team, TestApp, TestDatabase, eventually, servers};
+
+/// Words that nobody else says, each as far as no stemmer cuts it.
+const WORDS: [&str; 6] = ["quetzalin", "xylomarmal", "zanzibarb", "pterodact", "wolpertin", "kumquatsch"];
+/// The tables that a backup of the log has. What the read side builds from them, a restore builds anew; the keys have a backup of their own.
+const BACKED_UP: [&str; 3] = ["events", "claims", "idempotency_keys"];
+
+/// Which of the words are in which table, in whatever schema.
+async fn found_in_database(pool: &PgPool) -> Vec<String> {
+    let tables = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
+    let mut found = Vec::new();
+    for table in sqlx::query_scalar::<_, String>(tables).fetch_all(pool).await.expect("the tables") {
+        for word in WORDS {
+            let count = format!("SELECT count(*) FROM {table} AS t WHERE t::text ILIKE '%{word}%'");
+            if sqlx::query_scalar::<_, i64>(&count).fetch_one(pool).await.expect("a count") > 0 {
+                found.push(format!("{word} in {table}"));
+            }
+        }
+    }
+    found
+}
+
+fn found_in(bytes: &[u8]) -> Option<&'static str> {
+    let text = String::from_utf8_lossy(bytes).to_lowercase();
+    WORDS.into_iter().find(|word| text.contains(word))
+}
+
+/// Which of the words are in which key of Redis.
+async fn found_in_redis(app: &TestApp) -> Vec<String> {
+    let mut connection = app.redis().await.expect("Redis");
+    let keys: Vec<String> = redis::cmd("KEYS").arg(format!("{}*", app.redis_prefix)).query_async(&mut connection).await.expect("keys");
+    let mut found = Vec::new();
+    for key in keys {
+        let kind: String = redis::cmd("TYPE").arg(&key).query_async(&mut connection).await.expect("a type");
+        let read = match kind.as_str() {
+            "string" => redis::cmd("GET").arg(&key).to_owned(),
+            "hash" => redis::cmd("HGETALL").arg(&key).to_owned(),
+            "zset" => redis::cmd("ZRANGE").arg(&key).arg(0).arg(-1).to_owned(),
+            "set" => redis::cmd("SMEMBERS").arg(&key).to_owned(),
+            "list" => redis::cmd("LRANGE").arg(&key).arg(0).arg(-1).to_owned(),
+            // It has expired since.
+            _ => continue,
+        };
+        let value: redis::Value = read.query_async(&mut connection).await.expect("a value");
+        found.extend(found_in(texts_of(&value).as_bytes()).map(|word| format!("{word} in {key}")));
+    }
+    found
+}
+
+fn texts_of(value: &redis::Value) -> String {
+    match value {
+        redis::Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        redis::Value::Array(items) | redis::Value::Set(items) => items.iter().map(texts_of).collect::<Vec<_>>().join(" "),
+        redis::Value::Map(items) => items.iter().map(|(key, value)| texts_of(key) + " " + &texts_of(value)).collect::<Vec<_>>().join(" "),
+        other => format!("{other:?}"),
+    }
+}
+
+/// The files of this checkout's Redis.
+fn redis_files() -> Vec<PathBuf> {
+    let mut folders = vec![servers::checkout().join(".run/data/redis")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.path().is_dir() { folders.push(entry.path()) } else { files.push(entry.path()) }
+        }
+    }
+    files
+}
+
+fn found_in_files(files: &[PathBuf]) -> Vec<String> {
+    let of_file = |file: &PathBuf| found_in(&std::fs::read(file).unwrap_or_default()).map(|word| format!("{word} in {}", file.display()));
+    files.iter().filter_map(of_file).collect()
+}
+
+/// Which of the words went through NATS, and how many messages there were.
+async fn found_in_nats(app: &TestApp) -> (usize, Vec<String>) {
+    let stream = jetstream::new(servers::nats().await).get_stream(&app.stream).await.expect("the stream");
+    let state = stream.get_info().await.expect("the stream").state;
+    let mut found = Vec::new();
+    for sequence in state.first_sequence..=state.last_sequence {
+        let message = stream.get_raw_message(sequence).await.expect("a message");
+        found.extend(found_in(&message.payload).map(|word| format!("{word} in message {sequence}")));
+    }
+    (usize::try_from(state.messages).expect("a number"), found)
+}
+
+/// That every digest fits what is stored.
+async fn digests_fit(pool: &PgPool) -> i64 {
+    let rows = sqlx::query(
+        "SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text, metadata::text, event_id,
+                workspace_id, recorded_at, digest FROM public.events ORDER BY position",
+    );
+    let rows = rows.fetch_all(pool).await.expect("the log");
+    for row in &rows {
+        let text = |place: usize| row.get::<String, _>(place);
+        let again = event_digest(
+            row.get(0),
+            &text(1),
+            &text(2),
+            row.get(3),
+            &text(4),
+            &text(5),
+            &text(6),
+            &text(7),
+            row.get(8),
+            row.get(9),
+            row.get(10),
+        );
+        assert_eq!(row.get::<Vec<u8>, _>(11), again, "position {}", row.get::<i64, _>(0));
+    }
+    i64::try_from(rows.len()).expect("a number")
+}
+
+async fn copy_out(pool: &PgPool, table: &str) -> Vec<u8> {
+    use futures::TryStreamExt;
+    let rows = pool.copy_out_raw(&format!("COPY {table} TO STDOUT")).await.expect("a copy");
+    rows.map_ok(|piece| piece.to_vec()).try_concat().await.expect("a copy")
+}
+
+/// A database with a backup in it.
+async fn restored(backup: &[(&str, Vec<u8>)], keys: &[u8]) -> TestDatabase {
+    let database = TestDatabase::create().await;
+    let mut connection = database.pool(1).await.acquire().await.expect("a connection");
+    sqlx::query("SET backscroll.appending = 'yes'").execute(&mut *connection).await.expect("leave to insert");
+    for (table, rows) in backup.iter().map(|(table, rows)| (*table, rows.as_slice())).chain([("secret.person_keys", keys)]) {
+        let mut copy = connection.copy_in_raw(&format!("COPY {table} FROM STDIN")).await.expect("a copy");
+        copy.send(rows).await.expect("rows");
+        copy.finish().await.expect("a table");
+    }
+    drop(connection);
+    database
+}
+
+/// Somebody of whom there is something everywhere, and the message of theirs that others answered.
+async fn somebody(app: &TestApp, team: &Team) -> (Person, uuid::Uuid) {
+    let person = app.sign_up("Quetzalina").await;
+    team.take_in(&person, "member").await;
+    let profile = json!({"title": "Pterodactylist", "phone": "kumquatsch 7", "bio": "I keep a wolpertinger."});
+    person.patch("/v1/users/me", profile).await.expect(204);
+    person.put("/v1/users/me/status", json!({"text": "feeding the wolpertinger"})).await.expect(204);
+    let details = json!({"title": "Pterodactylist in chief"});
+    team.owner.put(&team.path(&format!("/members/{}/details", person.id)), details).await.expect(204);
+    let text = format!("<@{}> xylomarmalade for all", team.owner.id);
+    let message = team.message(&person, team.general, &text).await;
+    person.patch(&format!("/v1/messages/{message}"), json!({"content": format!("{text}, and zanzibarbar")})).await.expect(204);
+    team.message(&person, team.general, "wolpertinger, kumquatsch").await;
+    let reply = json!({"content": "no thanks", "thread_id": message});
+    team.owner.post(&team.general("/messages"), reply).await.expect(201);
+    team.member.put_empty(&format!("/v1/messages/{message}/reactions/tada")).await.expect(204);
+    team.owner.put_empty(&format!("/v1/messages/{message}/pin")).await.expect(204);
+    (person, message)
+}
+
+async fn settled(app: &TestApp) -> i64 {
+    let head = app.app().commands.store().catch_up().await.expect("the head");
+    for projection in [RELATIONAL, projections::CACHE] {
+        app.app().progress.wait_for(projection, head, std::time::Duration::from_secs(30)).await.expect("the projections keep up");
+    }
+    head
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_is_restored_afterwards() {
+    let app = TestApp::start_with(&[("BACKSCROLL_ERASURE_HOURS", "0")]).await;
+    let team = Team::found(&app).await;
+    let (person, message) = somebody(&app, &team).await;
+    let position = settled(&app).await;
+    eventually("the cache is filled", async || {
+        team.owner.get_at(position, &team.general("/messages")).await.expect(200);
+        !found_in_redis(&app).await.is_empty()
+    })
+    .await;
+    let pool = &app.app().pool;
+    let before = found_in_database(pool).await;
+    assert!(
+        before.iter().any(|found| found.contains("read.messages")) && before.iter().any(|found| found.contains("read.users")),
+        "{before:?}"
+    );
+    assert!(before.iter().all(|found| !found.contains("public.")), "the log is sealed from the beginning: {before:?}");
+    let mut backup = Vec::new();
+    for table in BACKED_UP {
+        backup.push((table, copy_out(pool, &format!("public.{table}")).await));
+    }
+
+    person.delete("/v1/users/me").await.expect(204);
+    settled(&app).await;
+    assert_eq!(found_in_database(pool).await, Vec::<String>::new());
+    assert_eq!(found_in_redis(&app).await, Vec::<String>::new());
+    let files = redis_files();
+    if files.iter().any(|file| Path::new(file).exists()) {
+        eventually("the files of Redis are written anew", async || found_in_files(&redis_files()).is_empty()).await;
+    }
+    let (messages, found) = found_in_nats(&app).await;
+    assert!(messages > 20, "{messages} messages went through NATS");
+    assert_eq!(found, Vec::<String>::new());
+    assert!(digests_fit(pool).await > 20);
+    others_stay(&team, message).await;
+
+    let stores = &app.app().stores;
+    let rebuilt = projections::rebuild(stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("the same tables");
+    assert!(rebuilt.compared_at.is_some() && rebuilt.differences.is_empty());
+    assert_eq!(found_in_database(pool).await, Vec::<String>::new());
+
+    let database = restored(&backup, &copy_out(pool, "secret.person_keys").await).await;
+    let pool = database.pool(2).await;
+    assert_eq!(found_in_database(&pool).await, Vec::<String>::new());
+    assert!(digests_fit(&pool).await > 20);
+    let keys = tests::keyring(&pool).await;
+    let (mut events, mut texts) = (0, String::new());
+    let each = |event: Result<_, domain::DecodeError>| {
+        let event: domain::Recorded<domain::Event> = event.expect("a tombstone is an event like any other");
+        texts.push_str(&serde_json::to_string(&event.event).expect("JSON"));
+        events += 1;
+    };
+    projections::read_log(&pool, &keys, each).await.expect("the log");
+    assert!(events > 20 && texts.contains("no thanks"), "what others said is there");
+    assert_eq!(found_in(texts.as_bytes()), None);
+}
+
+/// What others wrote, and that somebody had written before, is there.
+async fn others_stay(team: &Team, message: uuid::Uuid) {
+    let thread = team.owner.get(&format!("/v1/messages/{message}/thread")).await.expect(200);
+    let root = &thread["root"];
+    assert_eq!((&root["content"], &root["formatted_content"]), (&json!(""), &json!({"erased": true})), "{root}");
+    assert!(root["username"].as_str().is_some_and(|name| name.starts_with("erased-")), "{root}");
+    assert_eq!((&root["is_pinned"], &root["reply_count"]), (&json!(true), &json!(1)));
+    assert!(root["reactions"]["tada"].is_array(), "{root}");
+    assert_eq!(thread["replies"]["items"][0]["content"], "no thanks", "{thread}");
+}
