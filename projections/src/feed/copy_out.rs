@@ -14,8 +14,8 @@ const HEADER_BYTES: usize = SIGNATURE.len() + 4;
 /// The epoch of Postgres, 2000-01-01, in microseconds of Unix.
 const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 
-/// The columns that are asked for.
-const FIELDS: i16 = 11;
+/// The columns that an event is read with.
+pub(super) const EVENT_FIELDS: usize = 11;
 
 /// In place of a tuple's number of fields: there are no more tuples.
 const TRAILER: i16 = -1;
@@ -27,15 +27,15 @@ pub(crate) struct Malformed(&'static str);
 
 /// Takes in pieces as they come from the network, wherever they are cut, and gives out rows.
 #[derive(Debug, Default)]
-pub(super) struct Parser {
+pub(crate) struct Parser<const FIELDS: usize> {
     /// The beginning of a row whose end has not come yet.
     kept: Vec<u8>,
     header_seen: bool,
 }
 
-impl Parser {
+impl<const FIELDS: usize> Parser<FIELDS> {
     /// Takes in a piece. Postgres sends each row as a piece of its own, so that usually nothing is kept and nothing copied.
-    pub(super) fn feed(&mut self, piece: &[u8], mut row: impl FnMut(&Row<'_>)) -> Result<(), Malformed> {
+    pub(crate) fn feed(&mut self, piece: &[u8], mut row: impl FnMut(Values<'_, FIELDS>) -> Result<(), Malformed>) -> Result<(), Malformed> {
         if self.kept.is_empty() {
             let read = self.read(piece, &mut row)?;
             self.kept.extend_from_slice(&piece[read..]);
@@ -50,7 +50,7 @@ impl Parser {
     }
 
     /// Reads what is whole, and answers with how much that was.
-    fn read(&mut self, bytes: &[u8], row: &mut impl FnMut(&Row<'_>)) -> Result<usize, Malformed> {
+    fn read(&mut self, bytes: &[u8], row: &mut impl FnMut(Values<'_, FIELDS>) -> Result<(), Malformed>) -> Result<usize, Malformed> {
         let mut read = 0;
         if !self.header_seen {
             if bytes.len() < HEADER_BYTES {
@@ -70,26 +70,28 @@ impl Parser {
 }
 
 /// Reads one row, and answers with its length; nothing where it is not whole, or there are no more.
-fn read_row(bytes: &[u8], row: &mut impl FnMut(&Row<'_>)) -> Result<Option<usize>, Malformed> {
+fn read_row<const FIELDS: usize>(
+    bytes: &[u8],
+    row: &mut impl FnMut(Values<'_, FIELDS>) -> Result<(), Malformed>,
+) -> Result<Option<usize>, Malformed> {
     let mut fields = Fields { bytes, at: 0 };
     match fields.int2() {
         None => return Ok(None),
         Some(TRAILER) => return Ok(Some(2)),
-        Some(FIELDS) => {}
+        Some(count) if usize::try_from(count) == Ok(FIELDS) => {}
         Some(_) => return Err(Malformed("another number of fields")),
     }
-    let mut read = || -> Option<Result<Row<'_>, Malformed>> { Some(as_row(fields.all()?)) };
-    match read() {
+    match fields.all() {
         None => Ok(None),
-        Some(read) => {
-            row(&read?);
+        Some(values) => {
+            row(values)?;
             Ok(Some(fields.at))
         }
     }
 }
 
 /// One field for each column; nothing stands for null.
-type Values<'a> = [Option<&'a [u8]>; FIELDS as usize];
+pub(crate) type Values<'a, const FIELDS: usize> = [Option<&'a [u8]>; FIELDS];
 
 struct Fields<'a> {
     bytes: &'a [u8],
@@ -98,8 +100,8 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// All fields of a row, where they are whole.
-    fn all(&mut self) -> Option<Values<'a>> {
-        let mut values = [None; FIELDS as usize];
+    fn all<const FIELDS: usize>(&mut self) -> Option<Values<'a, FIELDS>> {
+        let mut values = [None; FIELDS];
         for value in &mut values {
             let length = i32::from_be_bytes(self.take(4)?.try_into().ok()?);
             if let Ok(length) = usize::try_from(length) {
@@ -120,7 +122,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn as_row(values: Values<'_>) -> Result<Row<'_>, Malformed> {
+/// An event, of its columns in the order in which they are asked for.
+pub(super) fn as_row(values: Values<'_, EVENT_FIELDS>) -> Result<Row<'_>, Malformed> {
     let [position, event_id, aggregate_type, aggregate_id, sequence, workspace_id, recorded_at, event_type, version, payload, metadata] =
         values;
     Ok(Row {
@@ -138,7 +141,7 @@ fn as_row(values: Values<'_>) -> Result<Row<'_>, Malformed> {
     })
 }
 
-fn int8(value: Option<&[u8]>) -> Result<i64, Malformed> {
+pub(crate) fn int8(value: Option<&[u8]>) -> Result<i64, Malformed> {
     value.and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes).ok_or(Malformed("no bigint"))
 }
 
@@ -151,8 +154,17 @@ fn text(value: Option<&[u8]>) -> Result<&str, Malformed> {
 }
 
 fn time(value: Option<&[u8]>) -> Result<DateTime<Utc>, Malformed> {
-    let micros = int8(value)?.checked_add(POSTGRES_EPOCH_MICROS);
-    micros.and_then(DateTime::from_timestamp_micros).ok_or(Malformed("no time"))
+    DateTime::from_timestamp_micros(micros(value)?).ok_or(Malformed("no time"))
+}
+
+/// A time in microseconds of Unix.
+pub(crate) fn micros(value: Option<&[u8]>) -> Result<i64, Malformed> {
+    int8(value)?.checked_add(POSTGRES_EPOCH_MICROS).ok_or(Malformed("no time"))
+}
+
+/// A field that must be there, as it is.
+pub(crate) fn bytes(value: Option<&[u8]>) -> Result<&[u8], Malformed> {
+    value.ok_or(Malformed("a null"))
 }
 
 #[cfg(test)]
@@ -167,7 +179,7 @@ mod tests {
         let mut bytes = SIGNATURE.to_vec();
         bytes.extend_from_slice(&[0; 4]);
         for position in [7_i64, 8] {
-            bytes.extend_from_slice(&FIELDS.to_be_bytes());
+            bytes.extend_from_slice(&i16::try_from(EVENT_FIELDS).expect("few").to_be_bytes());
             let id = [9; 16];
             let fields: [&[u8]; 5] = [&position.to_be_bytes(), &id, b"channel", b"c", &1_i64.to_be_bytes()];
             for field in fields {
@@ -188,10 +200,10 @@ mod tests {
     }
 
     fn positions(pieces: &[&[u8]]) -> Vec<(i64, String)> {
-        let mut parser = Parser::default();
+        let mut parser = Parser::<EVENT_FIELDS>::default();
         let mut rows = Vec::new();
         for piece in pieces {
-            parser.feed(piece, |row| rows.push((row.position, row.payload.to_owned()))).expect("rows");
+            parser.feed(piece, |row| as_row(row).map(|row| rows.push((row.position, row.payload.to_owned())))).expect("rows");
         }
         rows
     }
@@ -215,16 +227,16 @@ mod tests {
                 bytes[at] = byte;
             }
             bytes.truncate(end.index(bytes.len()) + 1);
-            let mut parser = Parser::default();
+            let mut parser = Parser::<EVENT_FIELDS>::default();
             let mut rows = 0;
-            let read = bytes.chunks(piece).try_for_each(|piece| parser.feed(piece, |_| rows += 1));
+            let read = bytes.chunks(piece).try_for_each(|piece| parser.feed(piece, |row| as_row(row).map(|_| rows += 1)));
             prop_assert!(read.is_err() || rows <= 2);
         }
     }
 
     #[test]
     fn what_is_no_copy_is_refused() {
-        let mut parser = Parser::default();
-        assert_eq!(parser.feed(&[b'x'; 40], |_| {}), Err(Malformed("no signature")));
+        let mut parser = Parser::<EVENT_FIELDS>::default();
+        assert_eq!(parser.feed(&[b'x'; 40], |_| Ok(())), Err(Malformed("no signature")));
     }
 }

@@ -12,7 +12,7 @@ use sqlx::postgres::PgPoolCopyExt;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::copy_out::{Malformed, Parser};
+use super::copy_out::{Malformed, Parser, as_row};
 use super::delivery::{Deliveries, Delivery};
 
 /// Events of one chunk while reading ahead.
@@ -155,7 +155,7 @@ async fn read_ahead(
     let mut reached = after;
     let mut chunk = Deliveries::with_capacity(CHUNK_EVENTS);
     while let Some(bytes) = rows.next().await {
-        parser.feed(&bytes?, |row| chunk.push(row, keys))?;
+        parser.feed(&bytes?, |row| as_row(row).map(|row| chunk.push(&row, keys)))?;
         if chunk.len() >= CHUNK_EVENTS {
             let full = std::mem::replace(&mut chunk, Deliveries::with_capacity(CHUNK_EVENTS)).finish(keys).await?;
             reached = check_gapless(reached, &full)?;
@@ -192,7 +192,7 @@ async fn collect(pool: &PgPool, keys: &Keyring, statement: &str) -> Result<Vec<D
     let mut rows = pool.copy_out_raw(statement).await?;
     let mut parser = Parser::default();
     while let Some(bytes) = rows.next().await {
-        parser.feed(&bytes?, |row| events.push(row, keys))?;
+        parser.feed(&bytes?, |row| as_row(row).map(|row| events.push(&row, keys)))?;
     }
     Ok(events.finish(keys).await?)
 }

@@ -3,7 +3,7 @@
 //! The log in Postgres is the truth ([`log`]). NATS is a signal and a transport ([`jetstream`]): what it brings in its turn is taken;
 //! what it leaves out, brings late, or brings not at all, is read from the log. Positions have no gap, so a hole shows.
 
-mod copy_out;
+pub(crate) mod copy_out;
 mod delivery;
 mod jetstream;
 pub(crate) mod log;
