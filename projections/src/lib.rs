@@ -15,6 +15,7 @@ mod feed;
 mod park;
 mod progress;
 mod projector;
+pub mod proof;
 mod read_log;
 mod read_models;
 mod rebuild;

@@ -1,0 +1,209 @@
+//! What is served of the proof: heads, tiles, and proofs made of tiles.
+
+use std::ops::Range;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
+use serde::Serialize;
+use sqlx::{PgPool, query_scalar};
+use utoipa::ToSchema;
+
+use super::keyring::{self, PublishedKey};
+use super::store::{self, StoredCheckpoint, stored};
+use super::tiles::{TileId, TilePath, Tiles, tiles_of};
+use super::tree::{Hash, consistency, inclusion, range_hash};
+
+/// The first line of a proof that stands for itself.
+const TLOG_PROOF: &str = "c2sp.org/tlog-proof@v1";
+
+/// Reads the proof. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Proofs {
+    pool: PgPool,
+}
+
+/// What was asked for cannot be proved.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// The database did not answer.
+    #[error("the proof cannot be read")]
+    Unavailable(#[from] sqlx::Error),
+    /// No head was signed yet.
+    #[error("no head of the log is signed yet: try again once there are events")]
+    NoHead,
+    /// A position or a size is not in the tree.
+    #[error("{field} must be {least} to {most}: a signed head has {most} events")]
+    OutOfRange {
+        /// The part of the request that is wrong.
+        field: &'static str,
+        /// The least that it may be.
+        least: u64,
+        /// The most that it may be.
+        most: u64,
+    },
+    /// The tiles that it needs are not there, or not as they must be.
+    #[error("the stored tiles do not have what the proof needs: run `backscroll audit verify`")]
+    TilesMissing,
+}
+
+/// That an event is in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct InclusionProof {
+    /// Where the event stands in the log, from 1.
+    pub position: u64,
+    /// Where its leaf stands in the tree, from 0.
+    pub index: u64,
+    /// How many events the tree has that it is proved in.
+    pub size: u64,
+    /// The entry: the digest of the event, 32 bytes in base64.
+    pub entry: String,
+    /// The hashes from the leaf's sibling up (RFC 9162, 2.1.3.1), in base64.
+    pub hashes: Vec<String>,
+    /// The hash over the tree, in base64: what a head of that size says.
+    pub root: String,
+}
+
+/// That the log of one size begins with the log of another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ConsistencyProof {
+    /// The smaller size.
+    pub from: u64,
+    /// The larger size.
+    pub to: u64,
+    /// The hash over the smaller tree, in base64.
+    pub from_root: String,
+    /// The hash over the larger tree, in base64.
+    pub to_root: String,
+    /// The hashes of the proof (RFC 9162, 2.1.4.1), in base64.
+    pub hashes: Vec<String>,
+}
+
+impl Proofs {
+    /// Of that database.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// The head that was signed last, where one was.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn newest(&self) -> Result<Option<StoredCheckpoint>, ProveError> {
+        Ok(store::newest(&self.pool).await?)
+    }
+
+    /// The public keys, oldest first.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn keys(&self) -> Result<Vec<PublishedKey>, ProveError> {
+        Ok(keyring::published(&self.pool).await?)
+    }
+
+    /// The hashes of a tile; `None` where the newest head has no such tile, or none that wide.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn tile(&self, level: u8, path: TilePath) -> Result<Option<Vec<u8>>, ProveError> {
+        let bytes = i32::from(path.width) * 32;
+        let hashes = query_scalar!(
+            r#"SELECT substr(hashes, 1, $3) AS "hashes!" FROM proof.tiles WHERE level = $1 AND index = $2 AND octet_length(hashes) >= $3"#,
+            i16::from(level),
+            stored(path.index),
+            bytes
+        );
+        Ok(hashes.fetch_optional(&self.pool).await?)
+    }
+
+    /// The entries of a tile at level 0, each with its length in two bytes before it; `None` where the newest head has none, or not that many.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn entries(&self, path: TilePath) -> Result<Option<Vec<u8>>, ProveError> {
+        let width = usize::from(path.width);
+        let Some(first) = path.index.checked_mul(256) else { return Ok(None) };
+        let size = self.newest().await?.map_or(0, |head| head.size.unsigned_abs());
+        if first.saturating_add(u64::from(path.width)) > size {
+            return Ok(None);
+        }
+        let entries = store::digests(&self.pool, stored(first + 1), i64::from(path.width)).await?;
+        let is_whole = entries.len() == width && entries.iter().all(|entry| entry.digest.len() == 32);
+        let bundle = entries.iter().flat_map(|entry| [0, 32].into_iter().chain(entry.digest.iter().copied())).collect();
+        if is_whole { Ok(Some(bundle)) } else { Err(ProveError::TilesMissing) }
+    }
+
+    /// Proves that the event at `position` is in the tree of `size` events, or in that of the newest head.
+    ///
+    /// # Errors
+    /// There is no such event in no such tree, or the database does not answer.
+    pub async fn inclusion(&self, position: u64, size: Option<u64>) -> Result<InclusionProof, ProveError> {
+        let newest = self.size().await?;
+        let size = within("size", size.unwrap_or(newest), 1, newest)?;
+        let index = within("position", position, 1, size)? - 1;
+        let parts = inclusion(index, size);
+        let tiles = self.tiles_for(&parts, size).await?;
+        let entry = store::digests(&self.pool, stored(position), 1).await?.pop().filter(|entry| entry.position == stored(position));
+        Ok(InclusionProof {
+            position,
+            index,
+            size,
+            entry: BASE64.encode(entry.ok_or(ProveError::TilesMissing)?.digest),
+            hashes: hashes(&parts, &tiles)?,
+            root: root(size, &tiles)?,
+        })
+    }
+
+    /// Proves that the tree of `to` events, or that of the newest head, begins with the tree of `from` events.
+    ///
+    /// # Errors
+    /// There are no such trees, or the database does not answer.
+    pub async fn consistency(&self, from: u64, to: Option<u64>) -> Result<ConsistencyProof, ProveError> {
+        let newest = self.size().await?;
+        let to = within("to", to.unwrap_or(newest), 1, newest)?;
+        let from = within("from", from, 1, to)?;
+        let parts = consistency(from, to);
+        let needed = [parts.as_slice(), &[0..from]].concat();
+        let tiles = self.tiles_for(&needed, to).await?;
+        Ok(ConsistencyProof { from, to, from_root: root(from, &tiles)?, to_root: root(to, &tiles)?, hashes: hashes(&parts, &tiles)? })
+    }
+
+    /// A proof that stands for itself, as text (<https://c2sp.org/tlog-proof>): the newest head, and how the event at `position` is in it. Its `extra`
+    /// is the entry: the digest of the event.
+    ///
+    /// # Errors
+    /// The newest head does not have that position, or the database does not answer.
+    pub async fn whole(&self, position: u64) -> Result<String, ProveError> {
+        let head = self.newest().await?.ok_or(ProveError::NoHead)?;
+        let proof = self.inclusion(position, Some(head.size.unsigned_abs())).await?;
+        let path = proof.hashes.iter().map(|hash| format!("{hash}\n")).collect::<String>();
+        Ok(format!("{TLOG_PROOF}\nextra {}\nindex {}\n{path}\n{}", proof.entry, proof.index, head.note))
+    }
+
+    async fn size(&self) -> Result<u64, ProveError> {
+        self.newest().await?.map(|head| head.size.unsigned_abs()).ok_or(ProveError::NoHead)
+    }
+
+    /// Tiles enough for some parts of a tree, and for its root.
+    async fn tiles_for(&self, parts: &[Range<u64>], size: u64) -> Result<Tiles, ProveError> {
+        let mut wanted = tiles_of(parts);
+        wanted.extend(tiles_of(std::slice::from_ref(&(0..size))));
+        Ok(store::tiles(&self.pool, wanted.into_iter().collect::<Vec<TileId>>()).await?)
+    }
+}
+
+fn within(field: &'static str, number: u64, least: u64, most: u64) -> Result<u64, ProveError> {
+    if (least..=most).contains(&number) { Ok(number) } else { Err(ProveError::OutOfRange { field, least, most }) }
+}
+
+fn hash_of(part: Range<u64>, tiles: &Tiles) -> Result<Hash, ProveError> {
+    range_hash(part, &|node| tiles.node(node)).ok_or(ProveError::TilesMissing)
+}
+
+fn hashes(parts: &[Range<u64>], tiles: &Tiles) -> Result<Vec<String>, ProveError> {
+    parts.iter().map(|part| hash_of(part.clone(), tiles).map(|hash| BASE64.encode(hash))).collect()
+}
+
+fn root(size: u64, tiles: &Tiles) -> Result<String, ProveError> {
+    hash_of(0..size, tiles).map(|root| BASE64.encode(root))
+}

@@ -1,0 +1,101 @@
+//! What the proof keeps in Postgres: tiles, and signed heads.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor, query, query_as};
+
+use super::tiles::{TileId, Tiles};
+
+/// A head as it was signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredCheckpoint {
+    /// How many events it is about.
+    pub size: i64,
+    /// The hash over the tree.
+    pub root: Vec<u8>,
+    /// The signed note.
+    pub note: String,
+    /// When it was signed.
+    pub signed_at: DateTime<Utc>,
+}
+
+/// A position, and the digest of its event.
+pub(super) struct Digest {
+    pub(super) position: i64,
+    pub(super) digest: Vec<u8>,
+}
+
+/// The head that was signed last.
+pub(super) async fn newest(executor: impl PgExecutor<'_>) -> sqlx::Result<Option<StoredCheckpoint>> {
+    query_as!(StoredCheckpoint, "SELECT size, root, note, signed_at FROM proof.checkpoints ORDER BY size DESC LIMIT 1")
+        .fetch_optional(executor)
+        .await
+}
+
+/// Those of the tiles that are there.
+pub(super) async fn tiles(executor: impl PgExecutor<'_>, wanted: impl IntoIterator<Item = TileId>) -> sqlx::Result<Tiles> {
+    let (levels, indexes): (Vec<_>, Vec<_>) = wanted.into_iter().map(|tile| (i16::from(tile.level), stored(tile.index))).unzip();
+    let rows = query!(
+        r#"SELECT level, index, hashes FROM proof.tiles JOIN unnest($1::smallint[], $2::bigint[]) AS wanted (level, index) USING (level, index)"#,
+        &levels,
+        &indexes
+    );
+    let rows = rows.fetch_all(executor).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (TileId { level: row.level.try_into().unwrap_or(u8::MAX), index: row.index.unsigned_abs() }, row.hashes))
+        .collect())
+}
+
+/// Writes tiles: new ones, and those that grew.
+pub(super) async fn put_tiles(connection: &mut PgConnection, tiles: Vec<(TileId, Vec<u8>)>) -> sqlx::Result<()> {
+    let (levels, indexes): (Vec<_>, Vec<_>) = tiles.iter().map(|(tile, _)| (i16::from(tile.level), stored(tile.index))).unzip();
+    let hashes = tiles.into_iter().map(|(_, hashes)| hashes).collect::<Vec<_>>();
+    query!(
+        "INSERT INTO proof.tiles (level, index, hashes) SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bytea[])
+         ON CONFLICT (level, index) DO UPDATE SET hashes = excluded.hashes",
+        &levels,
+        &indexes,
+        &hashes
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Writes a signed head. One of the same size, signed with other keys, takes its place.
+pub(super) async fn put_checkpoint(connection: &mut PgConnection, size: i64, root: &[u8], note: &str) -> sqlx::Result<()> {
+    query!(
+        "INSERT INTO proof.checkpoints (size, root, note) VALUES ($1, $2, $3)
+         ON CONFLICT (size) DO UPDATE SET note = excluded.note, signed_at = now()",
+        size,
+        root,
+        note
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Of the heads that are older than a day, the last of each hour stays, and where a key began and ended.
+pub(super) async fn thin_out(connection: &mut PgConnection) -> sqlx::Result<u64> {
+    let deleted = query!(
+        "DELETE FROM proof.checkpoints USING (
+             SELECT size, date_trunc('hour', signed_at) AS hour, lead(date_trunc('hour', signed_at)) OVER (ORDER BY size) AS next_hour
+             FROM proof.checkpoints WHERE signed_at < now() - interval '1 day') AS old
+         WHERE checkpoints.size = old.size AND old.hour = old.next_hour
+           AND NOT EXISTS (SELECT FROM proof.keys WHERE old.size IN (first_size, last_size))"
+    );
+    Ok(deleted.execute(connection).await?.rows_affected())
+}
+
+/// The digests from a position on, in order.
+pub(super) async fn digests(executor: impl PgExecutor<'_>, from: i64, limit: i64) -> sqlx::Result<Vec<Digest>> {
+    query_as!(Digest, "SELECT position, digest FROM events WHERE position >= $1 ORDER BY position LIMIT $2", from, limit)
+        .fetch_all(executor)
+        .await
+}
+
+/// A size or an index, as Postgres keeps it.
+pub(super) fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

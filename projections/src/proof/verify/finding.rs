@@ -1,0 +1,171 @@
+//! What does not fit.
+
+use std::fmt;
+
+/// Something that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// There is no event at a position.
+    Gap {
+        /// The position.
+        position: i64,
+    },
+    /// The columns of an event have another digest than the one that stands beside them.
+    Digest {
+        /// Its position.
+        position: i64,
+    },
+    /// The digest of an event is not the one that its leaf was made of.
+    Leaf {
+        /// Its position.
+        position: i64,
+    },
+    /// An event was recorded no later than the one before it.
+    RecordedAt {
+        /// Its position.
+        position: i64,
+    },
+    /// An event has another place in its stream than the next one.
+    Sequence {
+        /// Its position.
+        position: i64,
+        /// The place that comes next.
+        expected: i64,
+        /// The place that it has.
+        found: i64,
+    },
+    /// An event is said to be purged, and the log has no event that says so.
+    Purge {
+        /// Its position.
+        position: i64,
+        /// The position of the event that should say so.
+        purged_by: i64,
+    },
+    /// An event has no leaf, although a head that was signed counts it.
+    LeafMissing {
+        /// Its position.
+        position: i64,
+    },
+    /// A tile above the leaves has hashes that are not those of the tiles below it.
+    Tile {
+        /// Its level.
+        level: u8,
+        /// Its index.
+        index: u64,
+    },
+    /// The log does not have the root that a head of it says.
+    Head {
+        /// The size of the head.
+        size: u64,
+        /// Whether it was kept outside.
+        is_outside: bool,
+        /// The size of the last head before it, of those kept where it was, whose root is the log's: what was changed stands behind that.
+        fits_up_to: u64,
+    },
+    /// The log is shorter than a head of it.
+    LogShorter {
+        /// The size of the head.
+        size: u64,
+        /// Whether it was kept outside.
+        is_outside: bool,
+        /// The last position of the log.
+        last: i64,
+    },
+    /// A head is not signed as it must be.
+    Signature {
+        /// The size of the head.
+        size: u64,
+        /// Whether it was kept outside.
+        is_outside: bool,
+        /// Why.
+        why: String,
+    },
+    /// A head from outside is of another log.
+    OtherLog {
+        /// The size of the head.
+        size: u64,
+        /// The log that it names.
+        origin: String,
+    },
+    /// Keys have signed heads, and none is stored.
+    HeadsGone,
+}
+
+impl Finding {
+    /// A stable name for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Gap { .. } => "gap",
+            Self::Digest { .. } => "digest",
+            Self::Leaf { .. } => "leaf",
+            Self::RecordedAt { .. } => "recorded_at",
+            Self::Sequence { .. } => "sequence",
+            Self::Purge { .. } => "purge",
+            Self::LeafMissing { .. } => "leaf_missing",
+            Self::Tile { .. } => "tile",
+            Self::Head { .. } => "head",
+            Self::LogShorter { .. } => "log_shorter",
+            Self::Signature { .. } => "signature",
+            Self::OtherLog { .. } => "other_log",
+            Self::HeadsGone => "heads_gone",
+        }
+    }
+
+    /// Whether it is about one event.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        !matches!(self, Self::Head { .. }) && self.position().is_some()
+    }
+
+    /// The position of the event that does not fit, or of the first one that may be it.
+    #[must_use]
+    pub fn position(&self) -> Option<i64> {
+        match self {
+            Self::Gap { position }
+            | Self::Digest { position }
+            | Self::Leaf { position }
+            | Self::RecordedAt { position }
+            | Self::Sequence { position, .. }
+            | Self::Purge { position, .. }
+            | Self::LeafMissing { position } => Some(*position),
+            Self::Head { fits_up_to, .. } => i64::try_from(fits_up_to + 1).ok(),
+            Self::LogShorter { last, .. } => Some(last + 1),
+            Self::Tile { .. } | Self::Signature { .. } | Self::OtherLog { .. } | Self::HeadsGone => None,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whose = |is_outside: &bool| if *is_outside { "kept outside" } else { "stored" };
+        match self {
+            Self::Gap { position } => write!(f, "event {position} is not there"),
+            Self::Digest { position } => write!(f, "event {position} was changed: its columns do not have the digest beside them"),
+            Self::Leaf { position } => {
+                write!(f, "event {position} is not the one in the tree: it was changed together with its digest, or its tile was")
+            }
+            Self::RecordedAt { position } => write!(f, "event {position} was recorded no later than the one before it"),
+            Self::Sequence { position, expected, found } => {
+                write!(f, "event {position} has place {found} in its stream, where {expected} comes next")
+            }
+            Self::Purge { position, purged_by } => {
+                write!(f, "event {position} was changed, and is said to be purged by event {purged_by}, which does not say so")
+            }
+            Self::LeafMissing { position } => write!(f, "event {position} has no leaf in the tree, and is counted by a signed head"),
+            Self::Tile { level, index } => write!(f, "tile {index} of level {level} does not have the hashes of the tiles below it"),
+            Self::Head { size, is_outside, fits_up_to } => write!(
+                f,
+                "the head of size {size} that is {} has another root than the log: an event from {} to {size} was changed",
+                whose(is_outside),
+                fits_up_to + 1
+            ),
+            Self::LogShorter { size, is_outside, last } => {
+                write!(f, "the log ends at position {last}, and the head of size {size} that is {} counts more", whose(is_outside))
+            }
+            Self::Signature { size, is_outside, why } => write!(f, "the head of size {size} that is {}: {why}", whose(is_outside)),
+            Self::OtherLog { size, origin } => write!(f, "the head of size {size} that is kept outside is of another log: {origin}"),
+            Self::HeadsGone => write!(f, "keys have signed heads of this log, and no head is stored"),
+        }
+    }
+}

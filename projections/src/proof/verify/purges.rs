@@ -1,0 +1,129 @@
+//! Which events have lawfully lost their payload: a table says which, and an event of the log must say so too.
+//!
+//! `message.purged` speaks of every earlier event of its own stream; `retention.applied` with the action `purge`, of every earlier event of the
+//! messages that it lists. That these events are themselves as they were recorded is judged like that of any other.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Deserialize;
+use sqlx::{FromRow, PgConnection, query_as, query_scalar};
+use uuid::Uuid;
+
+/// Events whose payload was emptied, by position.
+#[derive(Debug, Default)]
+pub(super) struct Purges(HashMap<i64, Purge>);
+
+/// What is said of one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Purge {
+    /// The position of the event that says so.
+    pub(super) purged_by: i64,
+    /// Whether it does say so.
+    pub(super) is_told: bool,
+}
+
+impl Purges {
+    pub(super) fn of(&self, position: i64) -> Option<Purge> {
+        self.0.get(&position).copied()
+    }
+}
+
+/// An emptied event, and the later one that is to say so.
+#[derive(FromRow)]
+struct Row {
+    position: i64,
+    purged_by: i64,
+    aggregate_type: String,
+    aggregate_id: String,
+    by_type: Option<String>,
+    by_aggregate_type: Option<String>,
+    by_aggregate_id: Option<String>,
+}
+
+/// A payload of `retention.applied`, as far as it counts here.
+#[derive(Deserialize)]
+struct Applied {
+    #[serde(rename = "retention.applied")]
+    applied: Application,
+}
+
+#[derive(Deserialize)]
+struct Application {
+    action: String,
+    #[serde(default)]
+    messages: HashSet<Uuid>,
+}
+
+/// Reads them, where the database has such a table.
+pub(super) async fn read(connection: &mut PgConnection) -> sqlx::Result<Purges> {
+    let is_there = query_scalar::<_, bool>("SELECT to_regclass('public.event_purges') IS NOT NULL").fetch_one(&mut *connection).await?;
+    if !is_there {
+        return Ok(Purges::default());
+    }
+    let listed = lists(connection).await?;
+    let rows = query_as::<_, Row>(
+        "SELECT p.position, p.purged_by, own.aggregate_type, own.aggregate_id, teller.event_type AS by_type,
+                teller.aggregate_type AS by_aggregate_type, teller.aggregate_id AS by_aggregate_id
+         FROM public.event_purges p
+         JOIN public.events own ON own.position = p.position
+         LEFT JOIN public.events teller ON teller.position = p.purged_by AND teller.position > p.position",
+    );
+    let rows = rows.fetch_all(connection).await?;
+    let purge = |row: Row| (row.position, Purge { purged_by: row.purged_by, is_told: is_told(&row, &listed) });
+    Ok(Purges(rows.into_iter().map(purge).collect()))
+}
+
+/// The messages that each `retention.applied` has purged, by its position.
+async fn lists(connection: &mut PgConnection) -> sqlx::Result<HashMap<i64, HashSet<Uuid>>> {
+    let payloads = query_as::<_, (i64, String)>(
+        "SELECT position, payload::text FROM public.events
+         WHERE event_type = 'retention.applied' AND position IN (SELECT purged_by FROM public.event_purges)",
+    );
+    let parsed = |(position, payload): (i64, String)| {
+        let Applied { applied } = serde_json::from_str(&payload).ok()?;
+        (applied.action == "purge").then_some((position, applied.messages))
+    };
+    Ok(payloads.fetch_all(connection).await?.into_iter().filter_map(parsed).collect())
+}
+
+fn is_told(row: &Row, listed: &HashMap<i64, HashSet<Uuid>>) -> bool {
+    let own = (row.aggregate_type.as_str(), row.aggregate_id.as_str());
+    match row.by_type.as_deref() {
+        Some("message.purged") => row.by_aggregate_type.as_deref().zip(row.by_aggregate_id.as_deref()) == Some(own),
+        Some("retention.applied") => {
+            let is_listed = |id: Uuid| listed.get(&row.purged_by).is_some_and(|messages| messages.contains(&id));
+            own.0 == "message" && own.1.parse().is_ok_and(is_listed)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(by_type: Option<&str>, by: (&str, &str)) -> Row {
+        Row {
+            position: 7,
+            purged_by: 9,
+            aggregate_type: "message".into(),
+            aggregate_id: Uuid::from_u128(1).to_string(),
+            by_type: by_type.map(str::to_owned),
+            by_aggregate_type: by_type.map(|_| by.0.to_owned()),
+            by_aggregate_id: by_type.map(|_| by.1.to_owned()),
+        }
+    }
+
+    #[test]
+    fn only_an_event_that_speaks_of_it_purges_one() {
+        let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let lists = |id: Uuid| HashMap::from([(9, HashSet::from([id]))]);
+        assert!(is_told(&row(Some("message.purged"), ("message", &one.to_string())), &HashMap::new()));
+        assert!(!is_told(&row(Some("message.purged"), ("message", &other.to_string())), &HashMap::new()), "of another message");
+        assert!(is_told(&row(Some("retention.applied"), ("retention", "x")), &lists(one)));
+        assert!(!is_told(&row(Some("retention.applied"), ("retention", "x")), &lists(other)), "not in the list");
+        assert!(!is_told(&row(Some("retention.applied"), ("retention", "x")), &HashMap::new()), "no purge");
+        assert!(!is_told(&row(Some("message.edited"), ("message", &one.to_string())), &lists(one)), "an event of another kind");
+        assert!(!is_told(&row(None, ("", "")), &lists(one)), "no event, or one before it");
+    }
+}
