@@ -66,6 +66,11 @@ impl Ours {
         Self { store, _database: None }
     }
 
+    /// The store.
+    pub fn store(&self) -> &EventStore {
+        &self.store
+    }
+
     /// Messages a second: their texts are sealed.
     pub async fn rate(&self, callers: usize) -> f64 {
         self.rate_of(callers, |n| (StreamId::message(MessageId(Uuid::now_v7())), posted(n))).await

@@ -11,9 +11,11 @@ mod http_post;
 mod in_process;
 mod log_size;
 mod memory;
+mod proof;
 mod read_log;
 mod search;
 mod search_elastic;
+mod verify;
 mod visible;
 
 use std::process::ExitCode;
@@ -24,12 +26,14 @@ use crate::report::Report;
 use crate::runs::is_trial;
 
 /// In the order of the table.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 17] = [
     "append",
     "batch",
     "command",
     "in-process",
     "read-log",
+    "proof",
+    "verify",
     "archive",
     "visible",
     "http-post",
@@ -69,6 +73,8 @@ async fn measure(name: &str, report: &mut Report) {
         "batch" => batch::measure(report).await,
         "in-process" => in_process::measure(report).await,
         "read-log" => read_log::measure(report).await,
+        "proof" => proof::measure(report).await,
+        "verify" => verify::measure(report).await,
         "log-size" => log_size::measure(report).await,
         "memory" => memory::measure(report).await,
         "command" => command::measure(report).await,

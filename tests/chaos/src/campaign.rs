@@ -268,11 +268,21 @@ impl Campaign {
         Ok(())
     }
 
+    /// The product's judgement of its log: every digest, the tree, and every head that was signed while processes died.
+    async fn verify(&mut self) -> Result<()> {
+        let stack = self.stack.as_ref().context("no processes")?;
+        if !stack.command_line.run(&["audit", "verify"], REPLAY_MAX).await? {
+            self.report.violations.push("`backscroll audit verify` found what does not fit: log/command-line.log".to_owned());
+        }
+        Ok(())
+    }
+
     async fn judge_at_last(&mut self) -> Result<()> {
         let began = Instant::now();
         let found = self.checker.check(&self.recorder.take(), true).await?;
         self.report.violations.extend(found.into_iter().map(|violation| format!("at last: {violation}")));
         self.replay().await?;
+        self.verify().await?;
         println!("the whole log and every row judged once more in {:.1} s", began.elapsed().as_secs_f64());
         Ok(())
     }
