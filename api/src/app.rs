@@ -14,6 +14,7 @@ use commands::Commands;
 use commands::relay::RelayStats;
 use keyring::Keyring;
 use projections::cache::Caches;
+use projections::proof::{self, Proofs};
 use projections::search::elasticsearch::ElasticSearch;
 use projections::search::{PostgresSearch, Search, SearchBackend};
 use projections::{Progress, ReadModels, Stores};
@@ -88,6 +89,10 @@ pub struct App {
     pub replays: Replays,
     /// What has messages leave that are old enough.
     pub retention: Retention,
+    /// The proof that the log was not tampered with.
+    pub proofs: Proofs,
+    /// What the consumer of the proof of this process does.
+    pub proof: Arc<proof::Stats>,
     /// What the relay of this process does.
     pub relay: Arc<RelayStats>,
     /// What Prometheus reads.
@@ -126,6 +131,8 @@ impl App {
             passwords: Passwords::new(connect::cores())?,
             credentials: Credentials::new(pool.clone()),
             invitations: InvitationTokens::new(pool.clone(), settings.master_key.clone()),
+            proofs: Proofs::new(pool.clone()),
+            proof: Arc::default(),
             relay: Arc::default(),
             metrics: Metrics::new()?,
             commands,
@@ -155,6 +162,12 @@ impl App {
         if let Ok(latest) = projections::runs::latest_of_each(&self.pool).await {
             self.metrics.set_replays(&latest);
         }
+        if let Ok(signed) = self.proofs.newest().await {
+            let size = signed.map_or(0, |head| head.size);
+            self.metrics.set_position("proof", size);
+            self.metrics.set_lag("proof", (head - size).max(0));
+        }
+        self.metrics.set_proof_refuses(self.proof.refuses.load(Relaxed));
         let cache = self.caches.stats();
         let store = self.commands.store().stats();
         for (what, total) in [

@@ -3,6 +3,7 @@
 //! The environment wins over the file. [`settings`] is the list that the documentation prints.
 
 mod parse;
+mod proof;
 mod search;
 
 use std::collections::BTreeMap;
@@ -12,9 +13,11 @@ use std::time::Duration;
 
 use chrono::{NaiveTime, TimeDelta};
 pub use keyring::MasterKey;
+use projections::proof::KeySource;
 
 use crate::config::parse::Values;
 pub use crate::config::parse::{LogFormat, Network};
+pub use crate::config::proof::ProofSettings;
 pub use crate::config::search::{ElasticsearchSettings, SearchSettings};
 use crate::limit::policy::{self, RateLimits};
 
@@ -45,7 +48,7 @@ const RATE_LIMITS: &str = "how many requests in how many seconds each class of t
 
 /// Every setting there is.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().chain(&search::SETTINGS)
+    SETTINGS.iter().chain(&search::SETTINGS).chain(&proof::SETTINGS)
 }
 
 const SETTINGS: &[Setting] = &[
@@ -153,6 +156,8 @@ pub struct Settings {
     pub retention_at: Option<NaiveTime>,
     /// What answers searches.
     pub search: SearchSettings,
+    /// The signed proof of the log.
+    pub proof: ProofSettings,
     /// How much each may ask.
     pub rate_limits: RateLimits,
     /// What is logged.
@@ -255,11 +260,18 @@ impl Settings {
             erasure_wait: TimeDelta::hours(values.number("erasure_hours", 0..=8760)),
             workspace_members_max: values.number("workspace_members_max", 1..=1_000_000),
             search: SearchSettings::read(&mut values),
+            proof: ProofSettings::read(&mut values),
             rate_limits: values.rate_limits("rate_limits"),
             log_level: values.log_level("log_level"),
             log_format: values.log_format("log_format"),
         };
         values.finish(settings)
+    }
+
+    /// Where the key is that signs the heads of the log.
+    #[must_use]
+    pub fn proof_keys(&self) -> KeySource {
+        self.proof.key_source(&self.master_key, self.public_url.as_deref())
     }
 
     /// How long a request may take from its head to its answer.

@@ -23,6 +23,7 @@ pub struct Metrics {
     done: IntCounterVec,
     relay_leads: IntGauge,
     replays: ReplayMetrics,
+    proof_refuses: IntGauge,
 }
 
 impl Metrics {
@@ -45,6 +46,10 @@ impl Metrics {
             done: IntCounterVec::new(done, &["what"])?,
             relay_leads: IntGauge::new("backscroll_relay_leads", "Whether this process publishes the log.")?,
             replays: ReplayMetrics::new()?,
+            proof_refuses: IntGauge::new(
+                "backscroll_proof_refuses",
+                "Whether this process refuses to sign the log: it contradicts what was signed.",
+            )?,
             requests,
             registry,
         };
@@ -53,12 +58,13 @@ impl Metrics {
     }
 
     fn register(&self) -> Result<(), prometheus::Error> {
-        let all: [Box<dyn Collector>; 5] = [
+        let all: [Box<dyn Collector>; 6] = [
             Box::new(self.requests.clone()),
             Box::new(self.positions.clone()),
             Box::new(self.lag.clone()),
             Box::new(self.done.clone()),
             Box::new(self.relay_leads.clone()),
+            Box::new(self.proof_refuses.clone()),
         ];
         all.into_iter().chain(self.replays.collectors()).try_for_each(|collector| self.registry.register(collector))
     }
@@ -93,6 +99,11 @@ impl Metrics {
     /// Says how far the latest replay of each projection is, or what came of it.
     pub fn set_replays(&self, latest: &[ReplayRun]) {
         self.replays.set(latest);
+    }
+
+    /// Says whether this process refuses to sign the log.
+    pub fn set_proof_refuses(&self, refuses: bool) {
+        self.proof_refuses.set(i64::from(refuses));
     }
 
     /// Everything, in Prometheus' text format.

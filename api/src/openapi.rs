@@ -85,6 +85,7 @@ fn describe(document: &mut Value) {
         {"name": "analytics", "description": "How much is said, where, by whom and when."},
         {"name": "log", "description": "What happened, as it is stored."},
         {"name": "audit", "description": "Who did what, when, from where, and what came of it."},
+        {"name": "proof", "description": "That the log was not tampered with: signed heads, tiles, proofs. docs/AUDIT.md says how to check."},
         {"name": "projections", "description": "How far the read models are."},
         {"name": "health", "description": "How the server is."},
     ]);
@@ -177,6 +178,7 @@ struct Kind {
     is_query: bool,
     is_public: bool,
     is_operational: bool,
+    is_proof: bool,
 }
 
 impl Kind {
@@ -187,6 +189,7 @@ impl Kind {
             is_query: takes(MIN_POSITION),
             is_public: !operation["security"].is_null(),
             is_operational: operation["tags"][0] == "health",
+            is_proof: operation["tags"][0] == "proof",
         }
     }
 
@@ -205,6 +208,8 @@ impl Kind {
         add(self.is_query, &["403", "404", "422"]);
         add(!self.is_command && !self.is_query, &["403"]);
         add(has_path_or_query, &["404"]);
+        // Open to everybody unless the settings say otherwise; and before the first event there is none.
+        add(self.is_proof, &["401", "404"]);
         add(method == "post" || method == "put", &["409"]);
         problems
     }

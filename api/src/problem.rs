@@ -15,6 +15,7 @@ use domain::text::InvalidText;
 use domain::{Refusal, RefusalKind};
 use projections::audit::AuditError;
 use projections::cache::RedisDown;
+use projections::proof::ProveError;
 use projections::search::query::QueryMistake;
 use projections::search::{ResolveError, SearchError};
 use projections::{Behind, QueryError};
@@ -350,6 +351,17 @@ impl From<Behind> for Problem {
             Behind::Reached { .. } => Self::unavailable("projection.behind", behind.to_string()),
             Behind::Unknown(_) => Self::not_found("projection.not_found", behind.to_string()),
             Behind::Unavailable(ref cause) => Self::database_failed(&behind, cause),
+        }
+    }
+}
+
+impl From<ProveError> for Problem {
+    fn from(error: ProveError) -> Self {
+        match error {
+            ProveError::Unavailable(ref cause) => Self::database_failed(&error, cause),
+            ProveError::NoHead => Self::not_found("proof.no_head", error.to_string()),
+            ProveError::OutOfRange { field, .. } => Self::not_found("proof.not_in_tree", error.to_string()).at_field(field),
+            ProveError::TilesMissing => Self::internal(&error),
         }
     }
 }

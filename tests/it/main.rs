@@ -13,6 +13,7 @@ mod http;
 mod import;
 mod laws;
 mod projections;
+mod proof;
 mod redis;
 mod relay;
 mod retention;

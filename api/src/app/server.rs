@@ -133,6 +133,14 @@ impl Server {
         if let Some(at) = app.settings.retention_at {
             self.background.spawn(crate::process::daily::run(app.retention.clone(), at, self.shutdown.clone()));
         }
+        let settings = projections::proof::Settings {
+            pool: app.pool.clone(),
+            wake: Some(app.commands.store().head()),
+            keys: app.settings.proof_keys(),
+            destinations: app.settings.proof.destinations(),
+            stats: app.proof.clone(),
+        };
+        self.background.spawn(projections::proof::run(settings, self.shutdown.clone()));
     }
 
     fn start_http(&mut self) -> Result<(), StartError> {

@@ -5,9 +5,12 @@ mod diff;
 mod export;
 mod filter;
 mod log;
+mod prove;
+mod rotate_key;
 mod show;
 mod table;
 mod tail;
+mod verify;
 mod verify_export;
 
 use clap::Subcommand;
@@ -31,6 +34,12 @@ pub(super) enum Verb {
     Tail(tail::Arguments),
     /// Check an export against its manifest, without a server.
     VerifyExport(verify_export::Arguments),
+    /// Compute the whole proof of the log anew, and name the first event that does not fit.
+    Verify(verify::Arguments),
+    /// Print a proof that an event is in the log, which can be checked without us: docs/verify_proof.py.
+    Prove(prove::Arguments),
+    /// Have a new key sign the log from the next head on.
+    RotateKey,
 }
 
 pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
@@ -42,6 +51,9 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
         Verb::Export(arguments) => export::run(settings, arguments).await,
         Verb::Tail(arguments) => tail::run(settings, arguments).await,
         Verb::VerifyExport(arguments) => verify_export::run(&arguments),
+        Verb::Verify(arguments) => verify::run(settings, arguments).await,
+        Verb::Prove(arguments) => prove::run(settings, arguments).await,
+        Verb::RotateKey => rotate_key::run(settings).await,
     }
 }
 
@@ -50,5 +62,6 @@ pub(super) fn runs_alone(verb: &Verb) -> Option<Result<(), Failure>> {
     match verb {
         Verb::VerifyExport(arguments) => Some(verify_export::run(arguments)),
         Verb::Log(_) | Verb::Show(_) | Verb::Diff(_) | Verb::AsOf(_) | Verb::Export(_) | Verb::Tail(_) => None,
+        Verb::Verify(_) | Verb::Prove(_) | Verb::RotateKey => None,
     }
 }

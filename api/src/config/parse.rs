@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::NaiveTime;
 
+use projections::proof::note;
 use projections::search::BackendName;
 
 use super::{ConfigError, MasterKey, Secret, Setting, settings, variable};
@@ -210,6 +211,17 @@ impl Values {
         let is_fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
         let fine = |text: &str| text.starts_with(|first: char| first.is_ascii_lowercase()) && text.len() <= 64 && text.bytes().all(is_fine);
         self.parsed(name, String::new(), |text| fine(text).then(|| text.to_owned()))
+    }
+
+    /// The name of a log, where it is set.
+    pub(super) fn proof_origin(&mut self, name: &'static str) -> String {
+        self.parsed(name, String::new(), |text| (text.is_empty() || note::is_name(text)).then(|| text.to_owned()))
+    }
+
+    /// An address to post to, where it is set.
+    pub(super) fn webhook(&mut self, name: &'static str) -> Secret {
+        let is_url = |text: &str| text.is_empty() || text.starts_with("http://") || text.starts_with("https://");
+        self.parsed(name, String::new(), |text| is_url(text).then(|| text.to_owned())).into()
     }
 
     pub(super) fn rate_limits(&mut self, name: &'static str) -> RateLimits {

@@ -26,6 +26,7 @@ pub mod path;
 pub mod pins;
 pub mod presence;
 pub mod projections;
+pub mod proof;
 pub mod reactions;
 pub mod replays;
 pub mod retention;
@@ -157,4 +158,11 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(replays::watch_replay)
         .service(replays::list_views)
         .service(replays::drop_view);
+
+    v1.service(proof::get_checkpoint)
+        .service(proof::list_proof_keys)
+        .service(proof::get_entries)
+        .service(proof::get_tile)
+        .service(proof::prove_inclusion)
+        .service(proof::prove_consistency);
 }

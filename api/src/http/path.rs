@@ -118,6 +118,27 @@ pub struct ReactionPath {
     pub emoji: String,
 }
 
+/// A tile of the proof.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct TileAddress {
+    /// The tile's level: leaves are at 0.
+    #[param(example = "0", pattern = "^(0|[1-9][0-9]?)$")]
+    pub level: String,
+    /// The tile's index, in threes of digits, and how many hashes, where it is not full: `x001/x234/067.p/112`.
+    #[param(example = "000.p/1", pattern = "^(x[0-9]{3}/)*[0-9]{3}([.]p/[1-9][0-9]{0,2})?$")]
+    pub index: String,
+}
+
+/// A bundle of entries of the proof.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct EntriesPath {
+    /// The index of the tile at level 0 that they are the entries of: `x001/x234/067.p/112`.
+    #[param(example = "000.p/1", pattern = "^(x[0-9]{3}/)*[0-9]{3}([.]p/[1-9][0-9]{0,2})?$")]
+    pub index: String,
+}
+
 /// A projection.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]

@@ -32,7 +32,7 @@ use self::windows::{SharedWindows, Verdict, Window};
 use crate::app::App;
 use crate::auth::sessions::Session;
 use crate::auth::token::Token;
-use crate::extract::expired;
+use crate::extract::{client_ip, expired};
 use crate::problem::Problem;
 
 pub use self::show::{LIMIT, POLICY, show_limits};
@@ -57,10 +57,10 @@ impl Limits {
     }
 
     /// Counts a request of somebody who is not signed in, by the address that they come from.
-    async fn count_visitor(&self, address: IpAddr) -> Option<Verdict> {
-        let quota = self.settings.quota(Plan::Free, Class::SignIn)?;
-        let key = self.shared.key_of_address(address);
-        Some(self.count(&[Window { class: Class::SignIn, key, quota }]).await)
+    async fn count_visitor(&self, address: IpAddr, class: Class) -> Option<Verdict> {
+        let quota = self.settings.quota(Plan::Free, class)?;
+        let key = self.shared.key_of_address(address, class);
+        Some(self.count(&[Window { class, key, quota }]).await)
     }
 
     /// Counts a request of a user; `None` where nothing of it is limited.
@@ -90,6 +90,17 @@ impl Limits {
         let asker = Asker { user_id, plan: policy::best(plans.iter().map(String::as_str)) };
         self.known.remember(token.hash(), asker);
         asker
+    }
+}
+
+/// Counts a request that is open to everybody, by the address that it comes from.
+///
+/// # Errors
+/// The limit is reached.
+pub async fn count_visitor(app: &App, request: &HttpRequest, class: Class) -> Result<(), Problem> {
+    match client_ip(request, &app.settings.trusted_proxies) {
+        Some(address) => judge(request, app.limits.count_visitor(address, class).await),
+        None => Ok(()),
     }
 }
 

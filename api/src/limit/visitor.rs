@@ -4,12 +4,12 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use futures::future::LocalBoxFuture;
 
-use super::judge;
+use super::class::Class;
+use super::count_visitor;
 use crate::app::App;
-use crate::extract::client_ip;
 use crate::problem::Problem;
 
-/// Somebody who was counted by their address. Every operation that is open to everybody takes one.
+/// Somebody who was counted by their address, as one who signs in. Every operation that is open to everybody and changes something takes one.
 pub struct Visitor;
 
 impl FromRequest for Visitor {
@@ -20,9 +20,7 @@ impl FromRequest for Visitor {
         let request = request.clone();
         Box::pin(async move {
             let app = App::of(&request)?;
-            if let Some(address) = client_ip(&request, &app.settings.trusted_proxies) {
-                judge(&request, app.limits.count_visitor(address).await)?;
-            }
+            count_visitor(&app, &request, Class::SignIn).await?;
             Ok(Self)
         })
     }

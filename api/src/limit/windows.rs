@@ -71,8 +71,8 @@ impl SharedWindows {
         self.redis.key(&format!("message_rate:{{{user_id}}}:{channel_id}"))
     }
 
-    pub(super) fn key_of_address(&self, address: IpAddr) -> String {
-        self.redis.key(&format!("rate_limit:{{{}}}:{}", household(address), Class::SignIn.as_str()))
+    pub(super) fn key_of_address(&self, address: IpAddr, class: Class) -> String {
+        self.redis.key(&format!("rate_limit:{{{}}}:{}", household(address), class.as_str()))
     }
 
     /// Counts a request in all of those windows, or, where one has no room, in none.

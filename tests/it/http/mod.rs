@@ -13,6 +13,7 @@ mod members;
 mod messages;
 mod presence;
 mod projections;
+mod proof;
 mod rate_limits;
 mod replays;
 mod retention;

@@ -1,0 +1,97 @@
+//! The settings of the proof: the name of the log, its key, and where its heads are sent.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use projections::proof::{Destinations, KeySource, Webhook};
+use sha2::Sha256;
+
+use super::parse::Values;
+use super::{MasterKey, Secret, Setting, optional};
+
+/// Every setting of the proof.
+pub(super) const SETTINGS: [Setting; 7] = [
+    optional(
+        "proof_origin",
+        "",
+        "the name of the log in its signed heads, without spaces and `+`; fixed once the first one is signed. Where it is empty: `public_url` without \
+         `https://`, and `/v1/proof`",
+    ),
+    optional(
+        "proof_key_file",
+        "",
+        "a file with the key that signs the heads of the log: `PRIVATE+KEY+<name>+<id>+<base64>`, as Go's `note` writes it; where it is empty, \
+         a key is made and kept in the database, sealed under the master key",
+    ),
+    optional(
+        "proof_public",
+        "true",
+        "whether everybody may read signed heads, tiles and proofs, which hold hashes only: `true`, or `false` for operators only",
+    ),
+    optional("proof_file", "", "a file that signed heads are appended to, best where the database's administrator cannot write"),
+    optional("proof_webhook_url", "", "an address that signed heads are posted to as text: `https://…`"),
+    optional("proof_webhook_token", "", "what goes with it as `Authorization: Bearer`"),
+    optional(
+        "proof_send_seconds",
+        "60",
+        "how often a signed head is sent to the file and the webhook, where there is a new one: 1 to 86400",
+    ),
+];
+
+/// The name of the log, its key, and where its heads are sent.
+#[derive(Clone, Debug)]
+pub struct ProofSettings {
+    /// Whether everybody may read signed heads, tiles and proofs.
+    pub is_public: bool,
+    origin: String,
+    key_file: Option<PathBuf>,
+    file: Option<PathBuf>,
+    webhook_url: Secret,
+    webhook_token: Secret,
+    interval: Duration,
+}
+
+impl ProofSettings {
+    pub(super) fn read(values: &mut Values) -> Self {
+        let path = |text: String| Some(text).filter(|path| !path.is_empty()).map(PathBuf::from);
+        Self {
+            is_public: values.flag("proof_public"),
+            origin: values.proof_origin("proof_origin"),
+            key_file: path(values.text("proof_key_file")),
+            file: path(values.text("proof_file")),
+            webhook_url: values.webhook("proof_webhook_url"),
+            webhook_token: values.text("proof_webhook_token").into(),
+            interval: Duration::from_secs(values.number("proof_send_seconds", 1..=86_400)),
+        }
+    }
+
+    /// Where the signing key is.
+    #[must_use]
+    pub fn key_source(&self, master_key: &MasterKey, public_url: Option<&str>) -> KeySource {
+        KeySource { sealing_key: sealing_key(master_key), file: self.key_file.clone(), origin: self.origin(public_url) }
+    }
+
+    /// Where heads are sent.
+    #[must_use]
+    pub fn destinations(&self) -> Destinations {
+        let (url, token) = (self.webhook_url.expose().to_owned(), self.webhook_token.expose().to_owned());
+        let webhook = Webhook { url, token: Some(token).filter(|token| !token.is_empty()) };
+        Destinations { file: self.file.clone(), webhook: Some(webhook).filter(|webhook| !webhook.url.is_empty()), interval: self.interval }
+    }
+
+    fn origin(&self, public_url: Option<&str>) -> String {
+        let url = public_url.and_then(|url| url.split_once("://")).map_or("backscroll.invalid", |(_, rest)| rest);
+        if self.origin.is_empty() { format!("{url}/v1/proof") } else { self.origin.clone() }
+    }
+}
+
+/// What private keys in the database are sealed with.
+fn sealing_key(master_key: &MasterKey) -> [u8; 32] {
+    // RFC 2104 fills a key up with zeros to the block of its hash.
+    let mut block = [0; 64];
+    block[..master_key.0.len()].copy_from_slice(&master_key.0);
+    let mut mac = Hmac::<Sha256>::new(&block.into());
+    mac.update(b"backscroll proof key");
+    mac.finalize().into_bytes().into()
+}

@@ -1,0 +1,136 @@
+//! The proof that the log was not tampered with: signed heads, tiles, proofs. They hold hashes only, and so are for everybody unless the settings say
+//! otherwise.
+//!
+//! Heads and tiles are served as <https://c2sp.org/tlog-tiles> wants them, with `/v1/proof` as the prefix of the log.
+
+use actix_web::dev::Payload;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{Data, Path, Query};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, get};
+use futures::future::LocalBoxFuture;
+use projections::proof::tiles::TilePath;
+use projections::proof::{ConsistencyProof, InclusionProof, ProveError, PublishedKey};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::path::{EntriesPath, TileAddress};
+use crate::app::App;
+use crate::extract::{Actor, Page};
+use crate::limit;
+use crate::limit::class::Class;
+use crate::problem::Problem;
+
+/// What never changes.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+/// What may change within a second.
+const MUTABLE: &str = "no-cache";
+
+/// Whoever may read the proof: everybody, or operators only.
+pub struct Auditor;
+
+impl FromRequest for Auditor {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let app = App::of(&request)?;
+            if app.settings.proof.is_public {
+                limit::count_visitor(&app, &request, Class::Read).await?;
+            } else {
+                let actor = Actor::extract(&request).await?;
+                app.commands.operator(actor.user_id).await?;
+            }
+            Ok(Self)
+        })
+    }
+}
+
+/// Which event, and in which tree.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct InclusionQuery {
+    /// The position of the event in the log.
+    #[param(minimum = 1)]
+    position: u64,
+    /// How many events the tree has; those of the newest head where it says nothing.
+    #[param(minimum = 1)]
+    size: Option<u64>,
+}
+
+/// Which two trees.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ConsistencyQuery {
+    /// How many events the smaller tree has.
+    #[param(minimum = 1)]
+    from: u64,
+    /// How many events the larger tree has; those of the newest head where it says nothing.
+    #[param(minimum = 1)]
+    to: Option<u64>,
+}
+
+/// Shows the newest signed head of the log: how many events it has, and the hash over all of them (c2sp.org/tlog-checkpoint).
+#[utoipa::path(tag = "proof", security((), ("token" = [])), responses(
+    (status = 200, description = "The signed note.", content_type = "text/plain", body = String)))]
+#[get("/proof/checkpoint")]
+pub async fn get_checkpoint(_: Auditor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    let head = app.proofs.newest().await?.ok_or(ProveError::NoHead)?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, MUTABLE)).content_type("text/plain; charset=utf-8").body(head.note))
+}
+
+/// Lists the public keys that heads were signed with, oldest first (c2sp.org/signed-note).
+#[utoipa::path(tag = "proof", security((), ("token" = [])), responses((status = 200, description = "The keys.", body = Page<PublishedKey>)))]
+#[get("/proof/keys")]
+pub async fn list_proof_keys(_: Auditor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, MUTABLE)).json(Page::whole(app.proofs.keys().await?)))
+}
+
+/// Shows a bundle of entries: up to 256 digests of events, each with its length before it (c2sp.org/tlog-tiles).
+#[utoipa::path(tag = "proof", params(EntriesPath), security((), ("token" = [])), responses(
+    (status = 200, description = "The entries.", content_type = "application/octet-stream", body = Vec<u8>)))]
+#[get("/proof/tile/entries/{index:.+}")]
+pub async fn get_entries(path: Path<EntriesPath>, _: Auditor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    bytes(app.proofs.entries(tile_path(&path.index)?).await?)
+}
+
+/// Shows a tile: up to 256 hashes of a level of the tree (c2sp.org/tlog-tiles).
+#[utoipa::path(tag = "proof", params(TileAddress), security((), ("token" = [])), responses(
+    (status = 200, description = "The hashes.", content_type = "application/octet-stream", body = Vec<u8>)))]
+#[get("/proof/tile/{level}/{index:.+}")]
+pub async fn get_tile(path: Path<TileAddress>, _: Auditor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    let level = path.level.parse().ok().filter(|level: &u8| *level < 64 && level.to_string() == path.level);
+    let refused = || Problem::malformed("request.path_invalid", Some("level".into()), "level must be a whole number from 0 to 63");
+    bytes(app.proofs.tile(level.ok_or_else(refused)?, tile_path(&path.index)?).await?)
+}
+
+/// Proves that an event is in the log of a size (RFC 9162, 2.1.3).
+#[utoipa::path(tag = "proof", params(InclusionQuery), security((), ("token" = [])), responses(
+    (status = 200, description = "The proof.", body = InclusionProof)))]
+#[get("/proof/inclusion")]
+pub async fn prove_inclusion(query: Query<InclusionQuery>, _: Auditor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(app.proofs.inclusion(query.position, query.size).await?))
+}
+
+/// Proves that the log of one size begins with the log of another (RFC 9162, 2.1.4).
+#[utoipa::path(tag = "proof", params(ConsistencyQuery), security((), ("token" = [])), responses(
+    (status = 200, description = "The proof.", body = ConsistencyProof)))]
+#[get("/proof/consistency")]
+pub async fn prove_consistency(query: Query<ConsistencyQuery>, _: Auditor, app: Data<App>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(app.proofs.consistency(query.from, query.to).await?))
+}
+
+fn tile_path(text: &str) -> Result<TilePath, Problem> {
+    let detail = "index must be written as c2sp.org/tlog-tiles has it: x001/x234/067, or x001/x234/067.p/112";
+    TilePath::parse(text).ok_or_else(|| Problem::malformed("request.path_invalid", Some("index".into()), detail))
+}
+
+fn bytes(bytes: Option<Vec<u8>>) -> Result<HttpResponse, Problem> {
+    let none =
+        || Problem::not_found("proof.no_such_tile", "no signed head has such a tile: /v1/proof/checkpoint says how many events it has");
+    let bytes = bytes.ok_or_else(none)?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, IMMUTABLE)).content_type("application/octet-stream").body(bytes))
+}

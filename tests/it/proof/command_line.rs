@@ -1,0 +1,73 @@
+//! `backscroll audit verify | prove | rotate-key`: what they say, and how they end.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tests::servers::checkout;
+use tests::{TestApp, eventually, program};
+
+async fn backscroll(app: &TestApp, arguments: &[&str]) -> Output {
+    let (arguments, environment) = (arguments.iter().map(|&text| text.to_owned()).collect::<Vec<_>>(), app.environment.clone());
+    let run = move || program::run(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), &environment).output;
+    tokio::task::spawn_blocking(run).await.expect("the binary ends")
+}
+
+async fn settle(app: &TestApp) {
+    let last = app.app().commands.store().catch_up().await.expect("the head");
+    eventually("every event is signed", async || app.app().proofs.newest().await.expect("the heads").is_some_and(|head| head.size >= last))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_verified_proved_and_found_to_be_changed_from_the_command_line() {
+    let app = TestApp::start().await;
+    for name in ["ann", "ben", "cid"] {
+        app.sign_up(name).await;
+    }
+    settle(&app).await;
+    let verified = backscroll(&app, &["audit", "verify", "--json"]).await;
+    assert_eq!(verified.status.code(), Some(0), "{verified:?}");
+    let report: Value = serde_json::from_slice(&verified.stdout).expect("JSON");
+    assert_eq!((&report["fits"], &report["events"]), (&Value::Bool(true), &report["signed"]), "{report}");
+    let told = backscroll(&app, &["audit", "verify"]).await;
+    assert!(String::from_utf8_lossy(&told.stdout).trim_end().ends_with("everything fits"), "{told:?}");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let proof = backscroll(&app, &["audit", "prove", "2"]).await;
+    std::fs::write(path("proof"), &proof.stdout).expect("a file");
+    let vkey = app.app().proofs.keys().await.expect("keys")[0].vkey.clone();
+    let checked =
+        Command::new("python3").arg("-I").arg(checkout().join("docs/verify_proof.py")).args(["proof", &vkey, &path("proof")]).output();
+    assert!(checked.expect("python3").status.success(), "what is printed can be checked: {proof:?}");
+    assert_eq!(backscroll(&app, &["audit", "prove", "999999"]).await.status.code(), Some(4));
+
+    let head = app.app().proofs.newest().await.expect("the heads").expect("a head");
+    std::fs::write(path("heads"), format!("{}\n{}", head.note, head.note)).expect("a file");
+    std::fs::write(path("nothing"), "nothing").expect("a file");
+    let with = async |file: &str| backscroll(&app, &["audit", "verify", "--key", &vkey, "--checkpoint", &path(file)]).await.status.code();
+    assert_eq!((with("heads").await, with("nothing").await, with("missing").await), (Some(0), Some(2), Some(2)));
+
+    let change = "ALTER TABLE events DISABLE TRIGGER USER; UPDATE events SET metadata = '{}' WHERE position = 2; ALTER TABLE events ENABLE TRIGGER USER";
+    sqlx::raw_sql(change).execute(&app.app().pool).await.expect("an administrator may do that");
+    let found = backscroll(&app, &["audit", "verify", "--json"]).await;
+    let report: Value = serde_json::from_slice(&found.stdout).expect("JSON");
+    assert_eq!((found.status.code(), &report["first_position"], &report["findings"][0]["code"]), (Some(1), &2.into(), &"digest".into()));
+    let told = backscroll(&app, &["audit", "verify"]).await;
+    assert!(String::from_utf8_lossy(&told.stdout).contains("the first event that does not fit is at position 2"), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_handed_over_from_the_command_line() {
+    let app = TestApp::start().await;
+    app.sign_up("ann").await;
+    settle(&app).await;
+    let rotated = backscroll(&app, &["audit", "rotate-key"]).await;
+    assert_eq!(rotated.status.code(), Some(0), "{rotated:?}");
+    let new = String::from_utf8_lossy(&rotated.stdout).lines().last().expect("a key").to_owned();
+    let keys = async || app.app().proofs.keys().await.expect("keys");
+    eventually("the old key is retired", async || keys().await[0].retired_at.is_some()).await;
+    let published = app.get("/v1/proof/keys").await.expect(200);
+    assert_eq!((published["items"].as_array().map(Vec::len), &published["items"][1]["vkey"]), (Some(2), &new.into()));
+    assert_eq!(backscroll(&app, &["audit", "verify"]).await.status.code(), Some(0), "what the old one signed still verifies");
+}

@@ -1,0 +1,159 @@
+//! What is signed: every event, within a second, by one, across restarts; and never two heads that contradict each other.
+
+use std::sync::atomic::Ordering;
+
+use projections::proof::tree::proves_consistency;
+use projections::proof::{ConsistencyProof, Proofs};
+use tests::eventually;
+
+use super::world::{ORIGIN, World};
+
+/// A hash out of base64.
+fn hash(text: &str) -> [u8; 32] {
+    use base64::Engine;
+    base64::prelude::BASE64_STANDARD.decode(text).expect("base64").try_into().expect("32 bytes")
+}
+
+fn holds(proof: &ConsistencyProof) -> bool {
+    let path = proof.hashes.iter().map(|text| hash(text)).collect::<Vec<_>>();
+    proves_consistency((proof.from, &hash(&proof.from_root)), (proof.to, &hash(&proof.to_root)), &path)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_is_signed_and_every_head_goes_on_from_the_one_before() {
+    let world = World::signed().await;
+    let mut heads = vec![world.head().await.checkpoint];
+    for n in 0..3 {
+        world.post(&format!("more {n}")).await;
+        world.settle().await;
+        heads.push(world.head().await.checkpoint);
+    }
+    let proofs = Proofs::new(world.pool().clone());
+    for pair in heads.windows(2) {
+        let proof = proofs.consistency(pair[0].size, Some(pair[1].size)).await.expect("a proof");
+        assert!(holds(&proof), "{pair:?}");
+        assert_eq!((hash(&proof.from_root), hash(&proof.to_root)), (pair[0].root, pair[1].root), "it is about the signed heads");
+        assert_eq!(pair[0].origin, ORIGIN);
+    }
+    let report = world.verify().await;
+    assert_eq!(report.findings, [], "what nobody changed fits");
+    assert_eq!(report.events, world.last().await.unsigned_abs());
+    assert_eq!(report.signed, report.events);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_takes_over_goes_on_where_the_last_one_was_killed() {
+    let mut world = World::signed().await;
+    for round in 0..8 {
+        for n in 0..20 {
+            world.post(&format!("{round} {n}")).await;
+        }
+        // Wherever it is just now.
+        world.kill().await;
+        world.start();
+    }
+    world.settle().await;
+    assert_eq!(world.verify().await.findings, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_consumers_one_signs() {
+    let mut world = World::signed().await;
+    let waiting = world.another();
+    world.post("one").await;
+    world.settle().await;
+    assert_eq!(waiting.size.load(Ordering::Relaxed), 0, "whoever waits signs nothing");
+    world.kill().await;
+    let last = world.post("two").await;
+    eventually("the other one takes over", async || waiting.size.load(Ordering::Relaxed) == last).await;
+    assert_eq!(world.verify().await.findings, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_head_is_signed_for_a_log_that_was_rewritten() {
+    let mut world = World::signed().await;
+    world.stop().await;
+    let (signed, last) = (world.head().await, world.last().await);
+    world
+        .tamper(&format!("UPDATE events SET payload = replace(payload::text, 'message 5', 'message X')::json WHERE position = {last}"))
+        .await;
+    world.cover_up(last).await;
+    world.post("goes on").await;
+    world.start();
+    world.expect_a_refusal().await;
+    assert_eq!(world.head().await, signed, "what was signed stays, and nothing is signed after it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_head_is_signed_for_a_log_that_was_cut_off_and_goes_on_otherwise() {
+    let mut world = World::signed().await;
+    world.stop().await;
+    let (signed, last) = (world.head().await, world.last().await);
+    world.tamper(&format!("DELETE FROM events WHERE position > {}", last - 2)).await;
+    world.start();
+    world.expect_a_refusal().await;
+    assert_eq!(world.head().await, signed);
+    // The log goes on, as if nothing had been: by a server that was started anew.
+    world.stop().await;
+    let (_, anew) = crate::support::another_process(&world.writing.database).await;
+    for n in 0..4 {
+        let asked = crate::support::asked(world.team.owner);
+        crate::support::post(&anew, &asked, world.team.general, &format!("instead {n}")).await.expect("a post");
+    }
+    world.start();
+    world.expect_a_refusal().await;
+    assert_eq!(world.head().await, signed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_head_is_signed_over_tiles_or_heads_that_somebody_changed() {
+    let changes = [
+        "UPDATE proof.tiles SET hashes = overlay(hashes PLACING '\\x00' FROM 40)",
+        "DELETE FROM proof.tiles",
+        "DELETE FROM proof.checkpoints",
+        "UPDATE proof.checkpoints SET note = replace(note, 'example', 'exampel')",
+    ];
+    for change in changes {
+        let mut world = World::signed().await;
+        world.stop().await;
+        world.tamper(change).await;
+        let before = world.size().await;
+        world.post("goes on").await;
+        world.start();
+        world.expect_a_refusal().await;
+        assert_eq!(world.size().await, before, "{change}");
+        assert_ne!(world.verify().await.findings, [], "{change}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_somebody_else_stores_while_one_signs_is_not_gone_on_from() {
+    let world = World::signed().await;
+    let size = world.size().await;
+    world.tamper(&format!("UPDATE proof.checkpoints SET note = replace(note, E'\\n{size}\\n', E'\\n{}\\n')", size - 1)).await;
+    world.post("goes on").await;
+    world.expect_a_refusal().await;
+    assert_eq!(world.size().await, size);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_old_heads_the_last_of_each_hour_stays_and_where_a_key_began() {
+    let mut world = World::signed().await;
+    let mut sizes = vec![world.size().await];
+    for n in 0..5 {
+        world.post(&format!("more {n}")).await;
+        world.settle().await;
+        sizes.push(world.size().await);
+    }
+    world.stop().await;
+    // Three of them within one hour of long ago, two within the next one, and the newest of now.
+    world.tamper(&format!("UPDATE proof.checkpoints SET signed_at = '2026-01-01 10:00Z' WHERE size <= {}", sizes[2])).await;
+    world.tamper(&format!("UPDATE proof.checkpoints SET signed_at = '2026-01-01 11:00Z' WHERE size IN ({}, {})", sizes[3], sizes[4])).await;
+    world.start();
+    let left = async || {
+        let left = sqlx::query_scalar::<_, i64>("SELECT size FROM proof.checkpoints ORDER BY size").fetch_all(world.pool()).await;
+        left.expect("the heads")
+    };
+    eventually("old heads are thinned out", async || left().await == [sizes[0], sizes[2], sizes[4], sizes[5]]).await;
+    assert_eq!(world.verify().await.findings, []);
+}
