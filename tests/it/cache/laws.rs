@@ -1,5 +1,6 @@
 //! What holds of the cache whatever people do: it is what Postgres says, and that is what the log and the markers say.
 
+use redis::AsyncCommands;
 use tests::{RedisCluster, TestApp};
 
 use super::world::{Chance, World};
@@ -9,6 +10,9 @@ use super::{cached_unread, page_is_right, settled};
 const STEPS: usize = 300;
 /// How many things they do from one look to the next.
 const LOOK_EVERY: usize = 20;
+
+/// How many from one eviction to the next.
+const EVICT_EVERY: usize = 7;
 
 async fn everything_is_right(app: &TestApp, world: &World<'_>, limit: u16) {
     settled(app).await;
@@ -25,6 +29,17 @@ async fn everything_is_right(app: &TestApp, world: &World<'_>, limit: u16) {
     }
 }
 
+/// Redis may evict any key but the short ones that say that a marker is being moved.
+async fn evict_something(app: &TestApp, chance: &mut Chance) {
+    let mut redis = app.redis().await.expect("Redis");
+    let keys: Vec<String> = redis.keys(format!("{}*", app.redis_prefix)).await.expect("the keys");
+    let mut cached = keys.into_iter().filter(|key| !key.contains("marking:")).collect::<Vec<_>>();
+    cached.sort_unstable();
+    if !cached.is_empty() {
+        redis.del::<_, ()>(&cached[chance.below(cached.len())]).await.expect("it is gone");
+    }
+}
+
 async fn a_history(app: &TestApp, seed: u64) {
     let (mut chance, mut world) = (Chance::new(seed), World::found(app).await);
     for step in 0..STEPS {
@@ -32,6 +47,9 @@ async fn a_history(app: &TestApp, seed: u64) {
         if step % LOOK_EVERY == 0 {
             let limit = u16::try_from(1 + chance.below(60)).expect("a limit");
             everything_is_right(app, &world, limit).await;
+        }
+        if step % EVICT_EVERY == 0 {
+            evict_something(app, &mut chance).await;
         }
         // Somebody looks while others write: the counts are as of some moment, and of no message that never was.
         let reader = world.people[chance.below(world.people.len())];
