@@ -2,7 +2,8 @@
 # Builds the benchmarks and the server that they drive, and measures. Expects the servers' addresses in the environment: call it by
 # `make bench`.
 #
-#   bench.sh [ROW]   the rows whose names begin so; TRY=1 in the environment: a short trial, nothing is written
+#   bench.sh [ROW]   the rows whose names begin so; TRY=1 in the environment: a short trial, nothing is written;
+#                    ARCHIVE=FILE: over that export
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

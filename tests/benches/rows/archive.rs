@@ -47,8 +47,11 @@ pub async fn measure(report: &mut Report) {
     report.compare("archive, live projection", "events/s", &projections, ("rebuild", &rebuilds), Goal::AtLeast(0.25));
 }
 
-/// The largest archive that is at hand: beside the checkout, or else the project's own sample.
+/// The archive that `ARCHIVE` names, or else the largest that is at hand: beside the checkout, or the project's own sample.
 pub fn archive() -> PathBuf {
+    if let Some(named) = std::env::var_os("ARCHIVE").filter(|name| !name.is_empty()) {
+        return named.into();
+    }
     let beside = ["gitter-slack-export.zip", "gitter-slack-export-small.zip"].map(|name| checkout().join("../shared/data").join(name));
     let wanted = beside.into_iter().skip(usize::from(is_trial()));
     wanted.chain([checkout().join("tests/fixtures/sample-export.zip")]).find(|file| file.exists()).expect("the sample")
