@@ -131,7 +131,7 @@ impl Server {
         self.background.spawn(projections::run(settings, self.shutdown.clone()));
         self.background.spawn(app.replays.clone().tend(self.shutdown.clone()));
         if let Some(at) = app.settings.retention_at {
-            self.background.spawn(crate::process::daily::run(app.retention.clone(), at, self.shutdown.clone()));
+            self.background.spawn(process::daily::run(app.retention.clone(), at, self.shutdown.clone()));
         }
         let settings = projections::proof::Settings {
             pool: app.pool.clone(),

@@ -3,14 +3,11 @@
 use std::fmt::Write;
 
 use clap::Subcommand;
-use commands::{Commands, EventStore};
 use domain::ids::WorkspaceId;
-use projections::ReadModels;
 use tokio::runtime::Handle;
 
-use super::connection::read_pool;
+use super::connection::{commands, read_models, read_pool};
 use super::{Exit, Failure, print};
-use crate::app::{self, StartError};
 use crate::config::Settings;
 use crate::process::retention::{Retention, RetentionReport, RunError};
 
@@ -33,8 +30,7 @@ pub(super) enum Verb {
 pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
     let Verb::Run { workspace, dry_run, json } = verb;
     let pool = read_pool(&settings).await?;
-    let store = EventStore::start(app::write_pool(&settings).await?).await.map_err(StartError::from)?;
-    let retention = Retention::new(Commands::new(store), ReadModels::new(pool.clone()), pool, Handle::current());
+    let retention = Retention::new(commands(&settings).await?, read_models(&settings).await?, pool, Handle::current());
     let report = if dry_run { retention.preview(workspace).await } else { retention.run(workspace).await };
     let report = report.map_err(failed)?;
     if json {

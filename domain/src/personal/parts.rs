@@ -90,6 +90,8 @@ pub const PARTS: &[Part] = &[
     nothing("message.unpinned"),
     nothing("message.reacted"),
     nothing("message.reaction_removed"),
+    nothing("message.purged"),
+    nothing("retention.applied"),
     nothing("session.started"),
     nothing("session.refused"),
     nothing("session.ended"),
@@ -157,10 +159,11 @@ pub fn owner(stream: StreamId, event: &Event) -> Option<Uuid> {
             | MessageEvent::Pinned { .. }
             | MessageEvent::Unpinned { .. }
             | MessageEvent::Reacted { .. }
-            | MessageEvent::ReactionRemoved { .. } => None,
+            | MessageEvent::ReactionRemoved { .. }
+            | MessageEvent::Purged { .. } => None,
         },
         // About the server, and about who came and looked: identifiers, and no words of anybody.
-        Event::Installation(_) | Event::Session(_) | Event::Audit(_) => None,
+        Event::Retention(_) | Event::Installation(_) | Event::Session(_) | Event::Audit(_) => None,
     }
 }
 

@@ -36,6 +36,7 @@ fn old(n: u128, days: i64, author: UserId, thread_id: Option<MessageId>, more: V
         client_msg_id: None,
         sent_at: days_later(-days),
         edited_at: None,
+        erased: false,
     };
     let mut message = Message::default();
     std::iter::once(MessageEvent::Posted(Box::new(posting))).chain(more).for_each(|event| message.apply(event));

@@ -163,7 +163,8 @@ impl Proofs {
         let to = within("to", to.unwrap_or(newest), 1, newest)?;
         let from = within("from", from, 1, to)?;
         let parts = consistency(from, to);
-        let needed = [parts.as_slice(), &[0..from]].concat();
+        let mut needed = parts.clone();
+        needed.push(0..from);
         let tiles = self.tiles_for(&needed, to).await?;
         Ok(ConsistencyProof { from, to, from_root: root(from, &tiles)?, to_root: root(to, &tiles)?, hashes: hashes(&parts, &tiles)? })
     }

@@ -26,6 +26,7 @@ impl Erased {
         }
         query_file!("src/relational/sql/erase_mentions.sql", &self.users).execute(&mut *connection).await?;
         query_file!("src/relational/sql/erase_messages.sql", &self.users).execute(&mut *connection).await?;
+        query_file!("src/relational/sql/erase_archived_messages.sql", &self.users).execute(&mut *connection).await?;
         query_file!("src/relational/sql/erase_members.sql", &self.users).execute(&mut *connection).await?;
         query_file!("src/relational/sql/erase_invitations.sql", &self.invitations).execute(connection).await.map(drop)
     }

@@ -54,7 +54,7 @@ pub async fn measure(report: &mut Report) {
     report.over("one message of about 65 characters an append, to a new stream, with three guards; with and without the consumer, turn about, over one log");
     let database = TestDatabase::create().await;
     let pool = database.pool(8).await;
-    let ours = Ours::over(EventStore::start(pool.clone()).await.expect("the store"));
+    let ours = Ours::over(EventStore::start(pool.clone(), tests::keyring(&pool).await).await.expect("the store"));
     for callers in [1, 32, 128] {
         let (mut with, mut without) = (Runs::default(), Runs::default());
         for _ in 0..runs() {

@@ -16,8 +16,8 @@ pub async fn measure(report: &mut Report) {
     let database = TestDatabase::create().await;
     archive::import_only(&database, &archive).await;
     let pool = database.pool(4).await;
-    let store = EventStore::start(pool.clone()).await.expect("the store");
-    let last = *store.head().borrow();
+    let store = EventStore::start(pool.clone(), tests::keyring(&pool).await).await.expect("the store");
+    let (keys, last) = (tests::keyring(&pool).await, *store.head().borrow());
     let began = Instant::now();
     let consumer = Consumer::start(&pool, &store);
     consumer.settle(last).await;
@@ -30,7 +30,7 @@ pub async fn measure(report: &mut Report) {
         assert_eq!((outcome.findings_total, outcome.signed), (0, last.unsigned_abs()), "everything fits, and is signed");
         verified.push(last as f64 / outcome.elapsed.as_secs_f64());
         let began = Instant::now();
-        projections::read_log(&pool, drop).await.expect("the log");
+        projections::read_log(&pool, &keys, drop).await.expect("the log");
         reads.push(last as f64 / began.elapsed().as_secs_f64());
     }
     report.over(format!("{}, imported: {last} events, signed from nothing in {:.1} s", archive::name(&archive), took.as_secs_f64()));

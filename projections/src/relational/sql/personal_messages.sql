@@ -1,5 +1,17 @@
-SELECT message_id, created_at, to_jsonb(m) - 'search_vector' AS "message!"
-FROM messages m
-WHERE user_id = $1 AND workspace_id = $2 AND (created_at, message_id) > ($3, $4)
+-- What has left its channel by a policy, but is kept, is theirs all the same.
+SELECT message_id AS "message_id!", created_at AS "created_at!", message AS "message!"
+FROM (
+    (SELECT message_id, created_at, to_jsonb(m) - 'search_vector' AS message
+     FROM messages m
+     WHERE user_id = $1 AND workspace_id = $2 AND (created_at, message_id) > ($3, $4)
+     ORDER BY created_at, message_id
+     LIMIT $5)
+    UNION ALL
+    (SELECT message_id, created_at, to_jsonb(m) || '{"is_archived": true}' AS message
+     FROM messages_archive m
+     WHERE user_id = $1 AND workspace_id = $2 AND (created_at, message_id) > ($3, $4)
+     ORDER BY created_at, message_id
+     LIMIT $5)
+) AS written
 ORDER BY created_at, message_id
 LIMIT $5
