@@ -145,9 +145,9 @@ impl Log {
     }
 }
 
-/// Whether it is what the server notes by itself, of who signs in and who reads the audit: that comes without a key.
+/// Whether it is what the server notes by itself, of who signs in, who reads the audit and who replays a projection: that comes without a key.
 fn is_noted(event: &Event) -> bool {
-    matches!(event.aggregate_type.as_str(), "session" | "audit")
+    matches!(event.aggregate_type.as_str(), "session" | "audit" | "installation")
 }
 
 /// The log behind a position.
