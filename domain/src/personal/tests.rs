@@ -39,6 +39,10 @@ fn place(event_type: &str) -> Place<'_> {
     Place { stream: StreamId { aggregate, id: Uuid::from_u128(0xabc) }, sequence: 7, event_type }
 }
 
+fn version(event_type: &str) -> &'static str {
+    EVENTS.iter().find(|event| event.wire_name == event_type).expect("an event").version
+}
+
 fn compact(example: &str) -> String {
     serde_json::from_str::<Value>(example).expect("JSON").to_string()
 }
@@ -50,7 +54,7 @@ fn sealed(event_type: &str, payload: &str) -> Option<String> {
 }
 
 fn decode(event_type: &str, payload: &str, keys: &dyn Keys) -> Event {
-    Event::decode(&place(event_type), "1", payload, keys).expect("an event")
+    Event::decode(&place(event_type), version(event_type), payload, keys).expect("an event")
 }
 
 #[test]
@@ -105,7 +109,7 @@ fn a_destroyed_key_and_the_erased_form_are_read_as_the_same_tombstone() {
             for payload in [&erased, &stored] {
                 let mut value = serde_json::from_str::<Value>(payload).expect("JSON");
                 reveal_value(&place(event.wire_name), &mut value, &Destroyed).expect("a payload");
-                let read = Event::decode(&place(event.wire_name), "1", &value.to_string(), &NoKeys).expect("an event");
+                let read = Event::decode(&place(event.wire_name), event.version, &value.to_string(), &NoKeys).expect("an event");
                 assert_eq!(read, tombstone, "{payload}");
             }
         }

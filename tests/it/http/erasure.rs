@@ -62,7 +62,7 @@ async fn a_legal_hold_is_in_the_way_until_it_is_released() {
     let held = team.owner.post(&team.path("/holds"), hold).await.expect(201);
     team.member.delete("/v1/users/me").await.expect_problem(409, "workspace.held");
     let hold_id = tests::team::id(&held, "hold_id");
-    let release = team.owner.request(Method::DELETE, &team.path(&format!("/holds/{hold_id}"))).json(&json!({"reason": "it is over"}));
+    let release = team.owner.request(Method::PUT, &team.path(&format!("/holds/{hold_id}/release"))).json(&json!({"reason": "it is over"}));
     tests::person::send(release).await.expect(204);
     team.member.delete("/v1/users/me").await.expect(204);
 }
