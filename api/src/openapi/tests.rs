@@ -31,7 +31,18 @@ fn every_operation_has_a_name_of_its_own_and_a_tag() {
 
 #[test]
 fn every_operation_under_v1_is_a_command_a_query_or_about_sessions() {
-    let others = ["/sessions", "/password", "/replays", "/parked", "/replay-views", "/retention/runs", "/presence", "/typing", "/read-marker", "/proof/"];
+    let others = [
+        "/sessions",
+        "/password",
+        "/replays",
+        "/parked",
+        "/replay-views",
+        "/retention/runs",
+        "/presence",
+        "/typing",
+        "/read-marker",
+        "/proof/",
+    ];
     for (address, operation) in operations(&document().json) {
         let parameters = operation["parameters"].to_string();
         let is_known = parameters.contains("Idempotency-Key") || parameters.contains("Backscroll-Min-Position");

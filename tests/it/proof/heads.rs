@@ -75,7 +75,9 @@ async fn no_head_is_signed_for_a_log_that_was_rewritten() {
     world.stop().await;
     let (signed, last) = (world.head().await, world.last().await);
     world
-        .tamper(&format!("UPDATE events SET payload = replace(payload::text, 'message 5', 'message X')::json WHERE position = {last}"))
+        .tamper(&format!(
+            "UPDATE events SET payload = replace(payload::text, '\"sealed\":\"', '\"sealed\":\"0')::json WHERE position = {last}"
+        ))
         .await;
     world.cover_up(last).await;
     world.post("goes on").await;

@@ -114,7 +114,11 @@ async fn a_log_rewritten_with_its_tree_and_signed_with_the_stolen_key_is_found_b
     world.stop().await;
     let late = world.head().await;
     let changed = world.last().await - 1;
-    world.tamper(&format!("UPDATE events SET payload = replace(payload::text, 'later', 'never')::json WHERE position = {changed}")).await;
+    world
+        .tamper(&format!(
+            "UPDATE events SET payload = replace(payload::text, '\"sealed\":\"', '\"sealed\":\"0')::json WHERE position = {changed}"
+        ))
+        .await;
     world.cover_up(changed).await;
     // Everything is thrown away, and made anew with the same key.
     world.tamper("DELETE FROM proof.tiles; DELETE FROM proof.checkpoints; UPDATE proof.keys SET first_size = NULL").await;

@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
+use sqlx::{PgPool, query, query_scalar};
 use tests::TestDatabase;
 
 use crate::projections::{House, Reading};
@@ -33,6 +34,7 @@ async fn a_month_that_is_restored_into_an_empty_database_makes_the_same_tables()
 
     let empty = TestDatabase::create().await;
     let pool = empty.pool(4).await;
+    put_keys_back(&house.writing.pool, &pool).await;
     restore(&pool, &path).await.expect("a restore");
     let mut reading = Reading::of(&empty).await;
     reading.start_projector(None);
@@ -44,6 +46,14 @@ async fn a_month_that_is_restored_into_an_empty_database_makes_the_same_tables()
         Err(ExportError::NotNext { head, first }) => assert_eq!((head, first), (manifest.last_position, 1)),
         other => panic!("a month was restored twice: {other:?}"),
     }
+}
+
+/// The keys that seal what is personal are in no file of the log: they have a backup of their own.
+async fn put_keys_back(from: &PgPool, to: &PgPool) {
+    let keys =
+        query_scalar::<_, serde_json::Value>("SELECT json_agg(k) FROM secret.person_keys k").fetch_one(from).await.expect("the keys");
+    let insert = query("INSERT INTO secret.person_keys SELECT * FROM json_populate_recordset(NULL::secret.person_keys, $1)");
+    insert.bind(keys).execute(to).await.expect("the keys are there");
 }
 
 #[tokio::test(flavor = "multi_thread")]
