@@ -42,19 +42,21 @@ pub(crate) async fn check(pool: &PgPool, fold: &mut Fold, head: i64, thorough: b
     Ok(())
 }
 
-/// Every name is claimed by whoever has it, and nothing else is.
+/// Every name is claimed by whoever has it, and nothing else is. Addresses and names of people are claimed in a form that does not betray them: of
+/// those it is only counted whose they are.
 async fn check_names(pool: &PgPool, found: &mut Vec<Violation>) -> Result<()> {
     let sql = "WITH had AS (
-            SELECT 'email' AS kind, NULL::uuid AS scope, lower(email) AS value, user_id AS holder FROM read.users
-            UNION ALL SELECT 'username', NULL, lower(username), user_id FROM read.users
+            SELECT 'email' AS kind, NULL::uuid AS scope, '' AS value, user_id AS holder FROM read.users
+            UNION ALL SELECT 'username', NULL, '', user_id FROM read.users
             UNION ALL SELECT 'workspace_domain', NULL, lower(domain), workspace_id FROM read.workspaces WHERE domain IS NOT NULL
             UNION ALL SELECT 'channel_name', workspace_id, lower(name), channel_id FROM read.channels WHERE name IS NOT NULL
         ), claimed AS (
-            SELECT kind, nullif(scope, '00000000-0000-0000-0000-000000000000') AS scope, value, holder
+            SELECT kind, nullif(scope, '00000000-0000-0000-0000-000000000000') AS scope,
+                   CASE WHEN kind IN ('email', 'username') THEN '' ELSE value END AS value, holder
             FROM public.claims WHERE kind IN (SELECT kind FROM had)
         )
-        SELECT 'had and not claimed: ' || d::text FROM (SELECT * FROM had EXCEPT SELECT * FROM claimed) d
-        UNION ALL SELECT 'claimed and not had: ' || d::text FROM (SELECT * FROM claimed EXCEPT SELECT * FROM had) d";
+        SELECT 'had and not claimed: ' || d::text FROM (SELECT * FROM had EXCEPT ALL SELECT * FROM claimed) d
+        UNION ALL SELECT 'claimed and not had: ' || d::text FROM (SELECT * FROM claimed EXCEPT ALL SELECT * FROM had) d";
     for name in sqlx::query_scalar::<_, String>(sql).fetch_all(pool).await? {
         tell(found, "name", || name);
     }
