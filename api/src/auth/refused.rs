@@ -23,6 +23,7 @@ const RECORDED_MAX_OF_ADDRESS: u64 = 20;
 /// So many in all.
 const RECORDED_MAX: u64 = 500;
 /// The most addresses that are remembered; of more, those that were not heard of longest are forgotten.
+// Judged by the compiler: it cannot panic in a running server.
 const ADDRESSES_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 /// Of a digest, so many bytes are kept: enough to tell logins apart, not to find one.
 const DIGEST_BYTES: usize = 8;

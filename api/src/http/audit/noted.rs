@@ -20,6 +20,7 @@ const ONE_READING: Duration = Duration::from_secs(5 * 60);
 /// How long a reading waits until it is seen in the audit itself.
 const SEEN_WITHIN: Duration = Duration::from_secs(1);
 /// The most readings that are remembered; one that is forgotten is noted once more.
+// Judged by the compiler: it cannot panic in a running server.
 const READINGS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
 type Key = (UserId, WorkspaceId, &'static str, BTreeMap<String, String>);
