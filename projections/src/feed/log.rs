@@ -7,8 +7,8 @@ use domain::StreamId;
 use domain::ids::UserId;
 use futures::StreamExt;
 use keyring::{KeyError, Keyring};
-use sqlx::PgPool;
-use sqlx::postgres::PgPoolCopyExt;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Postgres};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -150,7 +150,8 @@ async fn read_ahead(
     to: i64,
     chunks: &mpsc::Sender<Result<Vec<Delivery>, LogError>>,
 ) -> Result<(), LogError> {
-    let mut rows = pool.copy_out_raw(&between(after, to)).await?;
+    let mut copying = Copying::on(pool).await?;
+    let mut rows = copying.connection.copy_out_raw(&between(after, to)).await?;
     let mut parser = Parser::default();
     let mut reached = after;
     let mut chunk = Deliveries::with_capacity(CHUNK_EVENTS);
@@ -164,6 +165,8 @@ async fn read_ahead(
             }
         }
     }
+    drop(rows);
+    copying.is_read = true;
     let chunk = chunk.finish(keys).await?;
     reached = check_gapless(reached, &chunk)?;
     if reached < to {
@@ -189,12 +192,36 @@ fn check_gapless(after: i64, events: &[Delivery]) -> Result<i64, LogError> {
 
 async fn collect(pool: &PgPool, keys: &Keyring, statement: &str) -> Result<Vec<Delivery>, LogError> {
     let mut events = Deliveries::default();
-    let mut rows = pool.copy_out_raw(statement).await?;
+    let mut copying = Copying::on(pool).await?;
+    let mut rows = copying.connection.copy_out_raw(statement).await?;
     let mut parser = Parser::default();
     while let Some(bytes) = rows.next().await {
         parser.feed(&bytes?, |row| as_row(row).map(|row| events.push(&row, keys)))?;
     }
+    drop(rows);
+    copying.is_read = true;
     Ok(events.finish(keys).await?)
+}
+
+/// A connection from which rows are copied. Where they are not read to their end, because the reader failed or was cancelled, nobody gets it
+/// again: the rest of them would be taken for the answers to what it is asked next.
+struct Copying {
+    connection: PoolConnection<Postgres>,
+    is_read: bool,
+}
+
+impl Copying {
+    async fn on(pool: &PgPool) -> sqlx::Result<Self> {
+        Ok(Self { connection: pool.acquire().await?, is_read: false })
+    }
+}
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        if !self.is_read {
+            self.connection.close_on_drop();
+        }
+    }
 }
 
 fn between(after: i64, to: i64) -> String {

@@ -137,3 +137,26 @@ async fn the_whole_log_is_read_in_order_and_decoded() {
     assert!(read.iter().map(|event| event.position).eq(1..=head), "each once, in order");
     assert_eq!(read.last().map(|event| event.stream.id), Some(posted.0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_cancelled_while_reading_the_log_leaves_nothing_behind_for_whoever_asks_next() {
+    let house = House::without_projector().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    let text = "apples and pears ".repeat(200);
+    let posts = (0..1_000).map(|_| house.post(ann, team.general, &text));
+    futures::StreamExt::for_each_concurrent(futures::stream::iter(posts), 32, async |post| {
+        post.await;
+    })
+    .await;
+    let pool = house.writing.database.read_pool(1).await;
+    let (keys, mut cut_off) = (tests::keyring(&pool).await, 0);
+    for wait_us in (0..200).map(|n| n * 250) {
+        let mut seen = 0;
+        let read = projections::read_log(&pool, &keys, |_| seen += 1);
+        cut_off += i32::from(tokio::time::timeout(std::time::Duration::from_micros(wait_us), read).await.is_err());
+        let answer =
+            sqlx::query_scalar::<_, i64>("SELECT $1::bigint").bind(i64::try_from(wait_us).expect("a number")).fetch_one(&pool).await;
+        assert_eq!(answer.expect("an answer"), i64::try_from(wait_us).expect("a number"), "after {seen} events");
+    }
+    assert!(cut_off > 20, "{cut_off} readings were cut off");
+}
