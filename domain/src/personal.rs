@@ -10,7 +10,7 @@
 mod form;
 mod parts;
 
-pub use form::{Cut, cut, erase, key_of, key_of_value, reveal, reveal_value};
+pub use form::{Cut, cut, erase, is_erased, key_of, key_of_value, reveal, reveal_value};
 pub use parts::{PARTS, Part, Whose, owner, short_name, types_of};
 
 use uuid::Uuid;

@@ -265,7 +265,7 @@ pub struct PurgeMessage {
     reason: String,
 }
 
-/// Empties a message for law: its text goes out of the tables, caches and indices. That it was there stays.
+/// Empties a message for law: its text goes out of the tables, caches and indices at once, and out of the log within seconds. That it was there stays.
 #[utoipa::path(tag = "messages", request_body = PurgeMessage, params(MessagePath, CommandHeaders),
     responses((status = 204, description = "The message is purged.")))]
 #[put("/messages/{message_id}/purge")]

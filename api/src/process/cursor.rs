@@ -32,6 +32,25 @@ impl Turn {
         .await
         .map(drop)
     }
+
+    /// How far it is.
+    pub(crate) async fn position(&mut self) -> sqlx::Result<i64> {
+        let found = query_scalar!("SELECT position FROM public.process_cursors WHERE process = $1", self.process);
+        Ok(found.fetch_optional(&mut self.connection).await?.unwrap_or(0))
+    }
+
+    /// It is that far. On the connection that holds the turn, so that who has lost it cannot say so.
+    pub(crate) async fn advance(&mut self, position: i64) -> sqlx::Result<()> {
+        query!(
+            "INSERT INTO public.process_cursors (process, position) VALUES ($1, $2)
+             ON CONFLICT (process) DO UPDATE SET position = $2, updated_at = now()",
+            self.process,
+            position
+        )
+        .execute(&mut self.connection)
+        .await
+        .map(drop)
+    }
 }
 
 /// When a process last came to its end. One that never ran is said to have ended at `first`, so that it waits for its time.

@@ -2,8 +2,10 @@
 //! replayed: what it did is done.
 //!
 //! [`retention`] looks at what is due and has it leave; [`daily`] says when. [`erasure`] carries out what people asked for, one holder at a time.
+//! [`purge`] empties the log of what the log says is emptied.
 
 pub mod cursor;
 pub mod daily;
 pub mod erasure;
+pub mod purge;
 pub mod retention;

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use domain::personal;
 use flate2::read::GzDecoder;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{ExportError, FORMAT, Line, Manifest};
@@ -120,8 +120,7 @@ fn hash_of(path: &Path) -> std::io::Result<String> {
 
 /// Whether the personal parts were taken out.
 fn is_erased(line: &Line) -> bool {
-    let payload = serde_json::from_str::<Value>(&line.payload).unwrap_or_default();
-    payload.get(&line.event_type).and_then(|event| event.get("erased")).is_some_and(|erased| erased == &Value::Bool(true))
+    personal::is_erased(&line.event_type, &line.payload)
 }
 
 fn digest_of(line: &Line) -> String {

@@ -62,7 +62,7 @@ pub enum MessageEvent {
         /// Which.
         emoji: Emoji,
     },
-    /// Was emptied for law. Its earlier events still hold what it said, until they are emptied too.
+    /// Was emptied for law. Behind it, its earlier events are emptied too.
     #[serde(rename = "message.purged")]
     Purged {
         /// Who did it.

@@ -78,6 +78,12 @@ pub fn erase(event_type: &str, payload: &str) -> Option<String> {
     }
 }
 
+/// Whether the personal fields of a payload are gone.
+#[must_use]
+pub fn is_erased(event_type: &str, payload: &str) -> bool {
+    matches!(Form::of(event_type, payload), Form::Erased { .. })
+}
+
 /// The key that seals a payload, where it is sealed.
 #[must_use]
 pub fn key_of(event_type: &str, payload: &str) -> Option<Uuid> {

@@ -4,18 +4,14 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use domain::WorkspaceCommand;
-use domain::ids::MessageId;
-use domain::message::NewMessage;
 use domain::retention::RetentionPolicy;
-use domain::text::MessageBody;
 use domain::workspace::WorkspaceSettings;
 use projections::{RELATIONAL, RebuildOptions, rebuild};
 use sqlx::Connection;
 use tests::{TestApp, eventually, program};
-use uuid::Uuid;
 
 use crate::laws::workspace;
-use crate::support::{Team, asked};
+use crate::support::{Team, asked, post_at};
 
 /// Posts so many messages of two months ago, under a policy of one.
 async fn with_old_messages(app: &TestApp, count: usize) -> Team {
@@ -25,14 +21,7 @@ async fn with_old_messages(app: &TestApp, count: usize) -> Team {
     commands.workspace(&asked(team.owner), team.workspace_id, WorkspaceCommand::ChangeSettings(settings)).await.expect("a policy");
     let posts = (0..count).map(|n| async move {
         let sent_at = Utc::now() - TimeDelta::days(60) + TimeDelta::seconds(i64::try_from(n).expect("a number"));
-        let new = NewMessage {
-            message_id: MessageId::at(sent_at, *Uuid::now_v7().as_bytes().last_chunk().expect("ten bytes")),
-            content: MessageBody::parse(&format!("message {n}")).expect("a text"),
-            thread_id: None,
-            client_msg_id: None,
-            sent_at,
-        };
-        commands.post_message(&asked(team.owner), team.general, new).await.expect("a message");
+        post_at(commands, team.owner, team.general, sent_at, &format!("message {n}")).await;
     });
     futures::StreamExt::for_each_concurrent(futures::stream::iter(posts), 32, |post| post).await;
     settled(app).await;

@@ -49,7 +49,7 @@ async fn a_month_that_is_restored_into_an_empty_database_makes_the_same_tables()
 }
 
 /// The keys that seal what is personal are in no file of the log: they have a backup of their own.
-async fn put_keys_back(from: &PgPool, to: &PgPool) {
+pub async fn put_keys_back(from: &PgPool, to: &PgPool) {
     let keys = query_scalar::<_, serde_json::Value>("SELECT jsonb_agg(to_jsonb(k)) FROM secret.person_keys k")
         .fetch_one(from)
         .await

@@ -3,3 +3,4 @@
 mod cut_off;
 mod laws;
 mod log_files;
+mod purge;

@@ -1,6 +1,6 @@
 //! What the tests of the write side share: people, a workspace, a channel, messages, without HTTP.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use commands::{Appended, Asked, CommandError, Commands, EventStore, Idempotency, IdempotencyKey, NewWorkspace};
 use domain::channel::{Kind, NewChannel};
 use domain::ids::{ChannelId, InvitationId, MessageId, UserId, WorkspaceId};
@@ -48,6 +48,22 @@ pub async fn another_process(database: &TestDatabase) -> (PgPool, Commands) {
     let pool = database.pool(8).await;
     let store = EventStore::start(pool.clone(), tests::keyring(&pool).await).await.expect("the event store");
     (pool, Commands::new(store))
+}
+
+/// Posts a message as if then.
+pub async fn post_at(commands: &Commands, by: UserId, channel: ChannelId, sent_at: DateTime<Utc>, text: &str) -> MessageId {
+    let message_id = MessageId::at(sent_at, *Uuid::now_v7().as_bytes().last_chunk().expect("ten bytes"));
+    let content = MessageBody::parse(text).expect("a text");
+    let new = NewMessage { message_id, content, thread_id: None, client_msg_id: None, sent_at };
+    commands.post_message(&asked(by), channel, new).await.expect("a message");
+    message_id
+}
+
+/// What events of that type were caused by: the types of those.
+pub async fn causes_of(pool: &PgPool, event_type: &str) -> Vec<String> {
+    let causes = "SELECT c.event_type FROM public.events e JOIN public.events c ON c.event_id = (e.metadata ->> 'causation_id')::uuid
+        WHERE e.event_type = $1 ORDER BY e.position";
+    sqlx::query_scalar(causes).bind(event_type).fetch_all(pool).await.expect("the log")
 }
 
 /// A workspace, its owner and its #general channel.

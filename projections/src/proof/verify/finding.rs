@@ -41,6 +41,11 @@ pub enum Finding {
         /// The position of the event that should say so.
         purged_by: i64,
     },
+    /// An event was purged, as the log says, and something else stands there than what a purge leaves.
+    NotEmptied {
+        /// Its position.
+        position: i64,
+    },
     /// An event has no leaf, although a head that was signed counts it.
     LeafMissing {
         /// Its position.
@@ -102,6 +107,7 @@ impl Finding {
             Self::RecordedAt { .. } => "recorded_at",
             Self::Sequence { .. } => "sequence",
             Self::Purge { .. } => "purge",
+            Self::NotEmptied { .. } => "not_emptied",
             Self::LeafMissing { .. } => "leaf_missing",
             Self::Tile { .. } => "tile",
             Self::Head { .. } => "head",
@@ -128,6 +134,7 @@ impl Finding {
             | Self::RecordedAt { position }
             | Self::Sequence { position, .. }
             | Self::Purge { position, .. }
+            | Self::NotEmptied { position }
             | Self::LeafMissing { position } => Some(*position),
             Self::Head { fits_up_to, .. } => i64::try_from(fits_up_to + 1).ok(),
             Self::LogShorter { last, .. } => Some(last + 1),
@@ -152,6 +159,7 @@ impl fmt::Display for Finding {
             Self::Purge { position, purged_by } => {
                 write!(f, "event {position} was changed, and is said to be purged by event {purged_by}, which does not say so")
             }
+            Self::NotEmptied { position } => write!(f, "event {position} was purged, and something else was put where it was"),
             Self::LeafMissing { position } => write!(f, "event {position} has no leaf in the tree, and is counted by a signed head"),
             Self::Tile { level, index } => write!(f, "tile {index} of level {level} does not have the hashes of the tiles below it"),
             Self::Head { size, is_outside, fits_up_to } => write!(

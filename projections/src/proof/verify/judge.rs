@@ -8,7 +8,7 @@ use std::vec::IntoIter;
 
 use super::Report;
 use super::finding::Finding;
-use super::page::{Page, Read};
+use super::page::{Columns, Page, Read};
 use super::purges::Purges;
 use crate::proof::store::stored;
 use crate::proof::tiles::{Edge, TileId};
@@ -114,8 +114,8 @@ impl Judge {
 
     fn event(&mut self, event: &Read, page: &Page) {
         let position = event.position;
-        if !event.fits {
-            self.changed(position);
+        if event.columns != Columns::Fit {
+            self.changed(position, event.columns);
         }
         if event.recorded_at <= self.recorded_at {
             self.find(Finding::RecordedAt { position });
@@ -135,10 +135,11 @@ impl Judge {
     }
 
     /// The columns do not have their digest: unless the log says that they were purged, somebody changed them.
-    fn changed(&mut self, position: i64) {
+    fn changed(&mut self, position: i64, columns: Columns) {
         match self.purges.of(position) {
             None => self.find(Finding::Digest { position }),
-            Some(purge) if purge.is_told => self.purged += 1,
+            Some(purge) if purge.is_told && columns == Columns::Emptied => self.purged += 1,
+            Some(purge) if purge.is_told => self.find(Finding::NotEmptied { position }),
             Some(purge) => {
                 let purged_by = purge.purged_by;
                 self.find(Finding::Purge { position, purged_by });

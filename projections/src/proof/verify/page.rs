@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 
+use domain::personal;
 use futures::StreamExt;
 use sqlx::{PgConnection, query};
 
@@ -28,9 +29,19 @@ pub(super) struct Read {
     /// Its stream, as a hash of 128 bits.
     pub(super) stream: u128,
     pub(super) sequence: i64,
-    /// Whether its columns have the digest that stands beside them.
-    pub(super) fits: bool,
+    pub(super) columns: Columns,
     pub(super) leaf: Hash,
+}
+
+/// What the columns of an event are, beside its digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Columns {
+    /// They have that digest.
+    Fit,
+    /// They do not, and the payload is in the form that a purge leaves.
+    Emptied,
+    /// They do not.
+    Changed,
 }
 
 /// The events of a page, in order, and its tiles of level 0, by index.
@@ -107,7 +118,15 @@ fn reduce(event: &StoredEvent<'_>) -> Read {
         recorded_at: event.recorded_at,
         stream: half(high) << 64 | half(low),
         sequence: event.sequence,
-        fits: event.computed() == event.digest,
+        columns: columns(event),
         leaf: leaf_hash(event.digest),
     }
+}
+
+fn columns(event: &StoredEvent<'_>) -> Columns {
+    if event.computed() == event.digest {
+        return Columns::Fit;
+    }
+    let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+    if personal::is_erased(text(event.event_type), text(event.payload)) { Columns::Emptied } else { Columns::Changed }
 }

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
-use sqlx::{FromRow, PgConnection, query_as, query_scalar};
+use sqlx::{PgConnection, query, query_as};
 use uuid::Uuid;
 
 /// Events whose payload was emptied, by position.
@@ -29,7 +29,6 @@ impl Purges {
 }
 
 /// An emptied event, and the later one that is to say so.
-#[derive(FromRow)]
 struct Row {
     position: i64,
     purged_by: i64,
@@ -54,19 +53,16 @@ struct Application {
     messages: HashSet<Uuid>,
 }
 
-/// Reads them, where the database has such a table.
+/// Reads them.
 pub(super) async fn read(connection: &mut PgConnection) -> sqlx::Result<Purges> {
-    let is_there = query_scalar::<_, bool>("SELECT to_regclass('public.event_purges') IS NOT NULL").fetch_one(&mut *connection).await?;
-    if !is_there {
-        return Ok(Purges::default());
-    }
     let listed = lists(connection).await?;
-    let rows = query_as::<_, Row>(
-        "SELECT p.position, p.purged_by, own.aggregate_type, own.aggregate_id, teller.event_type AS by_type,
-                teller.aggregate_type AS by_aggregate_type, teller.aggregate_id AS by_aggregate_id
-         FROM public.event_purges p
-         JOIN public.events own ON own.position = p.position
-         LEFT JOIN public.events teller ON teller.position = p.purged_by AND teller.position > p.position",
+    let rows = query_as!(
+        Row,
+        r#"SELECT p.position, p.purged_by, own.aggregate_type, own.aggregate_id, teller.event_type AS "by_type?",
+                  teller.aggregate_type AS "by_aggregate_type?", teller.aggregate_id AS "by_aggregate_id?"
+           FROM event_purges p
+           JOIN events own ON own.position = p.position
+           LEFT JOIN events teller ON teller.position = p.purged_by AND teller.position > p.position"#,
     );
     let rows = rows.fetch_all(connection).await?;
     let purge = |row: Row| (row.position, Purge { purged_by: row.purged_by, is_told: is_told(&row, &listed) });
@@ -75,15 +71,16 @@ pub(super) async fn read(connection: &mut PgConnection) -> sqlx::Result<Purges> 
 
 /// The messages that each `retention.applied` has purged, by its position.
 async fn lists(connection: &mut PgConnection) -> sqlx::Result<HashMap<i64, HashSet<Uuid>>> {
-    let payloads = query_as::<_, (i64, String)>(
-        "SELECT position, payload::text FROM public.events
-         WHERE event_type = 'retention.applied' AND position IN (SELECT purged_by FROM public.event_purges)",
+    let payloads = query!(
+        r#"SELECT position, payload::text AS "payload!" FROM events
+           WHERE event_type = 'retention.applied' AND position IN (SELECT purged_by FROM event_purges)"#,
     );
     let parsed = |(position, payload): (i64, String)| {
         let Applied { applied } = serde_json::from_str(&payload).ok()?;
         (applied.action == "purge").then_some((position, applied.messages))
     };
-    Ok(payloads.fetch_all(connection).await?.into_iter().filter_map(parsed).collect())
+    let rows = payloads.fetch_all(connection).await?.into_iter().map(|row| (row.position, row.payload));
+    Ok(rows.filter_map(parsed).collect())
 }
 
 fn is_told(row: &Row, listed: &HashMap<i64, HashSet<Uuid>>) -> bool {
