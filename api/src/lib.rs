@@ -4,7 +4,6 @@
 //! becomes an answer; [`cli`] has one file per verb.
 
 pub mod app;
-mod audit_key;
 pub mod auth;
 pub mod cli;
 

@@ -17,8 +17,8 @@ use sqlx::query;
 use uuid::Uuid;
 
 use super::entry::{Entry, Found};
-use super::signature::{SigningKey, VerifyingKey};
 use super::{AuditError, Filter, Order, Sight};
+use crate::proof::note::{SigningKey, VerifyingKey};
 use crate::read_models::ReadModels;
 
 /// Entries that are read at a time.
@@ -281,7 +281,7 @@ fn open_trailer(line: &[u8], key: &VerifyingKey) -> Result<Manifest, Unverified>
     let text = std::str::from_utf8(line).map_err(|_| Unverified::NoManifest)?;
     let text = if text.starts_with(CSV_MANIFEST) { csv_trailer(text).ok_or(Unverified::NoManifest)? } else { text.trim_end().to_owned() };
     let trailer = serde_json::from_str::<Trailer<'_>>(&text).map_err(|_| Unverified::NoManifest)?;
-    if !key.verifies(&format!("{}\n", trailer.manifest.get()), &trailer.signature) {
+    if !key.has_signed(&format!("{}\n", trailer.manifest.get()), &trailer.signature) {
         return Err(Unverified::Signature);
     }
     serde_json::from_str(trailer.manifest.get()).map_err(|_| Unverified::NoManifest)

@@ -10,7 +10,7 @@
 //! | `entry` | an event as an auditor reads it |
 //! | `history`, `as_of`, `difference` | one thing through time: after each event, at a moment, between two |
 //! | `chain` | what an event was set off by, and what it has set off |
-//! | `export`, `signature` | the audit as a file, with a manifest that is signed |
+//! | `export` | the audit as a file, with a manifest that is signed with the key of the proof |
 //! | `row` | an event as the log holds it |
 //! | `state` | what an event changed: the fold of its stream before and after |
 //! | `load` | the events and streams, from the log |
@@ -27,7 +27,6 @@ mod load;
 mod moment;
 mod names;
 mod row;
-mod signature;
 mod state;
 
 use std::collections::HashSet;
@@ -44,7 +43,6 @@ pub use filter::{Filter, Order};
 pub use history::HistoryEntry;
 pub use moment::Moment;
 pub use row::LogRow;
-pub use signature::{NoKey, SigningKey, VerifyingKey};
 
 use crate::feed::log::LogError;
 

@@ -1,11 +1,11 @@
-//! The keys that heads are signed with: the public ones in `proof.keys`, the private one sealed in schema `secret`, or in a file.
+//! The keys that heads, and exports of the audit, are signed with: the public ones in `proof.keys`, the private one sealed in schema `secret`, or in a file.
 
 use std::path::PathBuf;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool, query, query_as, query_scalar};
+use sqlx::{Connection, PgConnection, PgPool, query, query_as, query_scalar};
 use utoipa::ToSchema;
 
 use super::note::{Malformed, SigningKey, VerifyingKey};
@@ -126,6 +126,14 @@ pub(super) async fn newest(connection: &mut PgConnection) -> sqlx::Result<Option
     query_scalar!("SELECT vkey FROM proof.keys ORDER BY key_id DESC LIMIT 1").fetch_optional(connection).await
 }
 
+/// The key that signs now.
+///
+/// # Errors
+/// The database does not answer, or the key cannot be read.
+pub async fn current(pool: &PgPool, source: &KeySource) -> Result<SigningKey, KeyError> {
+    Ok(signers(&mut *pool.acquire().await?, source).await?.current)
+}
+
 /// The keys to sign with. The first time, one is made; a new one in the file is taken up.
 pub(super) async fn signers(connection: &mut PgConnection, source: &KeySource) -> Result<Signers, KeyError> {
     let current = match &source.file {
@@ -166,8 +174,20 @@ async fn of_file(connection: &mut PgConnection, path: &PathBuf) -> Result<Signin
 async fn of_database(connection: &mut PgConnection, source: &KeySource) -> Result<SigningKey, KeyError> {
     match newest(connection).await? {
         Some(vkey) => unsealed(connection, source, &vkey).await,
-        None => make(connection, source, &source.origin).await,
+        None => first(connection, source).await,
     }
+}
+
+/// The first key: one, whoever else looks for it at the same moment.
+async fn first(connection: &mut PgConnection, source: &KeySource) -> Result<SigningKey, KeyError> {
+    let mut transaction = connection.begin().await?;
+    query!("LOCK TABLE proof.keys IN SHARE ROW EXCLUSIVE MODE").execute(&mut *transaction).await?;
+    let key = match newest(&mut transaction).await? {
+        Some(vkey) => unsealed(&mut transaction, source, &vkey).await?,
+        None => make(&mut transaction, source, &source.origin).await?,
+    };
+    transaction.commit().await?;
+    Ok(key)
 }
 
 /// Has a new key sign from the next head on, beside the one that signed so far, which is then retired. Returns the new public key.

@@ -71,6 +71,13 @@ impl VerifyingKey {
         id
     }
 
+    /// Whether that is what [`SigningKey::sign`] has made of the text.
+    #[must_use]
+    pub fn has_signed(&self, text: &str, signature: &str) -> bool {
+        let Ok(signed) = BASE64.decode(signature) else { return false };
+        signed.split_first_chunk::<4>().is_some_and(|(id, signature)| *id == self.id() && self.verifies(text, signature))
+    }
+
     fn verifies(&self, text: &str, signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ED25519, self.public).verify(text.as_bytes(), signature).is_ok()
     }
@@ -147,10 +154,14 @@ impl SigningKey {
         &self.verifying
     }
 
+    /// The signature of a text, with the key's id before it, in base64.
+    #[must_use]
+    pub fn sign(&self, text: &str) -> String {
+        BASE64.encode([&self.verifying.id(), self.pair.sign(text.as_bytes()).as_ref()].concat())
+    }
+
     fn line(&self, text: &str) -> String {
-        let signature = self.pair.sign(text.as_bytes());
-        let signed = BASE64.encode([&self.verifying.id(), signature.as_ref()].concat());
-        format!("{SIGNATURE_PREFIX}{} {signed}\n", self.verifying.name)
+        format!("{SIGNATURE_PREFIX}{} {}\n", self.verifying.name, self.sign(text))
     }
 }
 
@@ -294,6 +305,16 @@ mod tests {
 
     fn checkpoint() -> Checkpoint {
         Checkpoint { origin: "chat.example.org/v1/proof".into(), size: 4_711, root: [7; 32] }
+    }
+
+    #[test]
+    fn a_signature_holds_for_its_text_and_its_key_alone() {
+        let (key, text) = (key(7), "text\n");
+        let signature = key.sign(text);
+        assert!(key.verifying().has_signed(text, &signature));
+        assert!(!key.verifying().has_signed("texts\n", &signature));
+        assert!(!self::key(8).verifying().has_signed(text, &signature));
+        assert!(!key.verifying().has_signed(text, "nonsense"));
     }
 
     #[test]

@@ -12,13 +12,13 @@ use domain::audit::{Export as Noted, ExportFormat};
 use domain::ids::{UserId, WorkspaceId};
 use domain::{AuditCommand, Context as Asking};
 use projections::audit::{Export, Sight};
+use projections::proof::keyring::current;
 use uuid::Uuid;
 
 use super::filter::FilterArguments;
 use crate::app::{keyring, write_pool};
-use crate::audit_key;
 use crate::cli::Failure;
-use crate::cli::connection::read_models;
+use crate::cli::connection::{read_models, read_pool};
 use crate::config::Settings;
 use crate::http::audit::filter_said;
 
@@ -49,7 +49,7 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
     let read_models = read_models(&settings).await?;
-    let key = audit_key::signing_key(&settings.master_key).context("the key of exports cannot be made")?;
+    let key = current(&read_pool(&settings).await?, &settings.proof_keys()).await.context("the key that signs cannot be read")?;
     let format = match arguments.format {
         Format::Jsonl => ExportFormat::Jsonl,
         Format::Csv => ExportFormat::Csv,

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use projections::audit::{Unverified, VerifyingKey, verify_export};
+use projections::audit::{Unverified, verify_export};
+use projections::proof::note::VerifyingKey;
 
 use crate::cli::{Exit, Failure, print};
 
