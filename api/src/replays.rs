@@ -80,7 +80,7 @@ impl Replays {
     ///
     /// # Errors
     /// There is no such projection, one is under way on whatever node, the asker may not, or a store cannot be used.
-    pub async fn begin(&self, asked: Asked, projection: &str, plan: Plan) -> Result<Begun, StartError> {
+    pub async fn begin(&self, mut asked: Asked, projection: &str, plan: Plan) -> Result<Begun, StartError> {
         if !projections::can_be_replayed(&self.stores, projection) {
             return Err(RebuildError::Unknown(projection.into()).into());
         }
@@ -94,6 +94,8 @@ impl Replays {
             return Err(StartError::Again);
         }
         runs::begin(&self.stores.pool, &start, &self.holder).await?;
+        // What comes of it is caused by that.
+        asked.context.causation_id = runs::event_at(&self.stores.pool, appended.position).await?;
         Ok(Begun { turn, start, plan, asked })
     }
 

@@ -3,12 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use async_nats::jetstream;
+use chrono::{TimeDelta, Utc};
 use commands::event_store::event_digest;
+use domain::ids::{ChannelId, UserId};
 use projections::{RELATIONAL, RebuildOptions};
 use serde_json::json;
 use sqlx::postgres::PgPoolCopyExt;
 use sqlx::{PgPool, Row};
+use tests::place::WITH_ELASTICSEARCH;
 use tests::{Person, Team, TestApp, TestDatabase, eventually, servers};
+use uuid::Uuid;
+
+use crate::support::{causes_of, post_at};
 
 /// Words that nobody else says, each as far as no stemmer cuts it.
 const WORDS: [&str; 6] = ["quetzalin", "xylomarmal", "zanzibarb", "pterodact", "wolpertin", "kumquatsch"];
@@ -84,6 +90,15 @@ fn found_in_files(files: &[PathBuf]) -> Vec<String> {
     files.iter().filter_map(of_file).collect()
 }
 
+/// Which of the words are in which document of Elasticsearch.
+async fn found_in_elasticsearch(app: &TestApp) -> Vec<String> {
+    let documents = tests::elastic::documents(&format!("{}*", app.elastic_prefix)).await;
+    assert!(documents.len() > 5, "{documents:?}");
+    let of =
+        |(id, _, source): &(String, i64, serde_json::Value)| found_in(source.to_string().as_bytes()).map(|word| format!("{word} in {id}"));
+    documents.iter().filter_map(of).collect()
+}
+
 /// Which of the words went through NATS, and how many messages there were.
 async fn found_in_nats(app: &TestApp) -> (usize, Vec<String>) {
     let stream = jetstream::new(servers::nats().await).get_stream(&app.stream).await.expect("the stream");
@@ -144,7 +159,7 @@ async fn restored(backup: &[(&str, Vec<u8>)], keys: &[u8]) -> TestDatabase {
 }
 
 /// Somebody of whom there is something everywhere, and the message of theirs that others answered.
-async fn somebody(app: &TestApp, team: &Team) -> (Person, uuid::Uuid) {
+async fn somebody(app: &TestApp, team: &Team) -> (Person, Uuid) {
     let person = app.sign_up("Quetzalina").await;
     team.take_in(&person, "member").await;
     let profile = json!({"title": "Pterodactylist", "phone": "kumquatsch 7", "bio": "I keep a wolpertinger."});
@@ -160,12 +175,23 @@ async fn somebody(app: &TestApp, team: &Team) -> (Person, uuid::Uuid) {
     team.owner.post(&team.general("/messages"), reply).await.expect(201);
     team.member.put_empty(&format!("/v1/messages/{message}/reactions/tada")).await.expect(204);
     team.owner.put_empty(&format!("/v1/messages/{message}/pin")).await.expect(204);
+    archived(app, team, &person).await;
     (person, message)
+}
+
+/// What they wrote long ago has left its channel, and is kept aside.
+async fn archived(app: &TestApp, team: &Team, person: &Person) {
+    let sent_at = Utc::now() - TimeDelta::days(60);
+    post_at(&app.app().commands, UserId(person.id), ChannelId(team.general), sent_at, "a quetzalin long ago").await;
+    team.owner.patch(&team.path("/settings"), json!({"retention_policy": {"days": 30}})).await.expect(204);
+    settled(app).await;
+    let left = app.app().retention.run(None).await.expect("a run");
+    assert_eq!(left.messages(), 1);
 }
 
 async fn settled(app: &TestApp) -> i64 {
     let head = app.app().commands.store().catch_up().await.expect("the head");
-    for projection in [RELATIONAL, projections::CACHE] {
+    for projection in [RELATIONAL, projections::CACHE, projections::SEARCH] {
         app.app().progress.wait_for(projection, head, std::time::Duration::from_secs(30)).await.expect("the projections keep up");
     }
     head
@@ -173,7 +199,7 @@ async fn settled(app: &TestApp) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_is_restored_afterwards() {
-    let app = TestApp::start_with(&[("BACKSCROLL_ERASURE_HOURS", "0")]).await;
+    let app = TestApp::start_with(&[WITH_ELASTICSEARCH, ("BACKSCROLL_ERASURE_HOURS", "0")]).await;
     let team = Team::found(&app).await;
     let (person, message) = somebody(&app, &team).await;
     let position = settled(&app).await;
@@ -184,18 +210,21 @@ async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_
     .await;
     let pool = &app.app().pool;
     let before = found_in_database(pool).await;
-    assert!(
-        before.iter().any(|found| found.contains("read.messages")) && before.iter().any(|found| found.contains("read.users")),
-        "{before:?}"
-    );
+    for table in ["read.messages", "read.messages_archive", "read.users"] {
+        assert!(before.iter().any(|found| found.contains(table)), "{table}: {before:?}");
+    }
+    assert!(!found_in_elasticsearch(&app).await.is_empty());
     assert!(before.iter().all(|found| !found.contains("public.")), "the log is sealed from the beginning: {before:?}");
     let mut backup = Vec::new();
     for table in BACKED_UP {
         backup.push((table, copy_out(pool, &format!("public.{table}")).await));
     }
 
+    with_a_view_and_a_report(&app, position).await;
+
     person.delete("/v1/users/me").await.expect(204);
     settled(&app).await;
+    eventually("Elasticsearch has forgotten", async || found_in_elasticsearch(&app).await.is_empty()).await;
     assert_eq!(found_in_database(pool).await, Vec::<String>::new());
     assert_eq!(found_in_redis(&app).await, Vec::<String>::new());
     let files = redis_files();
@@ -207,6 +236,7 @@ async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_
     assert_eq!(found, Vec::<String>::new());
     assert!(digests_fit(pool).await > 20);
     others_stay(&team, message).await;
+    assert_eq!(causes_of(pool, "user.erased").await, ["user.erasure_requested"]);
 
     let stores = &app.app().stores;
     let rebuilt = projections::rebuild(stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("the same tables");
@@ -229,8 +259,26 @@ async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_
     assert_eq!(found_in(texts.as_bytes()), None);
 }
 
+/// A replay has left a model as of then, and another one a report that shows rows.
+async fn with_a_view_and_a_report(app: &TestApp, position: i64) {
+    let (stores, pool) = (&app.app().stores, &app.app().pool);
+    let turn = projections::Turn::take(pool, RELATIONAL).await.expect("nobody replays");
+    let view = projections::NewView::parse(None, position).expect("a name");
+    projections::build_view(turn, stores, &view, RebuildOptions::default(), |_| {}).await.expect("a view");
+    let report = json!({"differences": [{"table": "messages", "rows": [{"columns": [{"live": "xylomarmalade"}]}]}]});
+    sqlx::query(
+        "INSERT INTO replays (replay_id, projection, asked, holder, report) VALUES (gen_random_uuid(), 'relational', '{}', 'a test', $1)",
+    )
+    .bind(report)
+    .execute(pool)
+    .await
+    .expect("a report");
+    let found = found_in_database(pool).await;
+    assert!(found.iter().any(|found| found.contains("view_at_")) && found.iter().any(|found| found.contains("replays")), "{found:?}");
+}
+
 /// What others wrote, and that somebody had written before, is there.
-async fn others_stay(team: &Team, message: uuid::Uuid) {
+async fn others_stay(team: &Team, message: Uuid) {
     let thread = team.owner.get(&format!("/v1/messages/{message}/thread")).await.expect(200);
     let root = &thread["root"];
     assert_eq!((&root["content"], &root["formatted_content"]), (&json!(""), &json!({"erased": true})), "{root}");

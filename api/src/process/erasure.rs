@@ -1,7 +1,8 @@
 //! Carrying out erasures that are due.
 //!
 //! The erasure is one event, and the person's keys go with it, in one transaction: whoever dies before has erased nobody, whoever dies after
-//! has erased them whole. What follows from it (sessions, the password's hash) is removed at once, and otherwise by whoever looks next;
+//! has erased them whole. What follows from it (sessions, the password's hash, what replays kept) is removed at once, and otherwise by whoever
+//! looks next;
 //! sign-ins and commands are refused from the event on.
 
 use std::collections::HashMap;
@@ -10,10 +11,10 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use commands::{Appended, Asked, CommandError};
 use domain::Context;
-use domain::ids::UserId;
+use domain::ids::{EventId, UserId};
 use projections::RELATIONAL;
 use projections::relational::traces::Traces;
-use sqlx::query_scalar;
+use sqlx::{PgPool, query_scalar};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -70,6 +71,7 @@ impl Process {
             for user_id in self.app.read_models.erasures_unfinished().await? {
                 sign_out(&self.app, user_id).await?;
             }
+            projections::forget_the_erased(&self.app.pool).await.map_err(projections::QueryError)?;
             self.swept_at = Some(Instant::now());
         }
         Ok(())
@@ -94,14 +96,30 @@ pub async fn traces(app: &App, user_id: UserId) -> Result<Traces, Problem> {
 /// The refusal, such as a legal hold's; or a store failed.
 pub async fn carry_out(app: &App, user_id: UserId) -> Result<Appended, Problem> {
     let Traces { workspaces, invitations } = traces(app, user_id).await?;
-    let asked = Asked { context: Context::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7()), idempotency: None };
+    let causation_id = requested(&app.pool, user_id).await.map_err(projections::QueryError)?;
+    let context = Context { causation_id, ..Context::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7()) };
+    let asked = Asked { context, idempotency: None };
     let erased = app.commands.erase(&asked, user_id, &workspaces, &invitations).await?;
     tracing::info!(user.id = %user_id, position = erased.position, "a user was erased");
+    // Nothing is accepted from them any more; the sweep ends what is left.
     if let Err(problem) = sign_out(app, user_id).await {
-        // Nothing is accepted from them any more; the sweep ends what is left.
         tracing::warn!(user.id = %user_id, ?problem, "the sessions of an erased user are not all ended yet");
     }
+    if let Err(error) = projections::forget_the_erased(&app.pool).await {
+        tracing::warn!(user.id = %user_id, %error, "what replays kept of an erased user is not removed yet");
+    }
     Ok(erased)
+}
+
+/// The event that asked for it.
+async fn requested(pool: &PgPool, user_id: UserId) -> sqlx::Result<Option<EventId>> {
+    let found = query_scalar!(
+        "SELECT event_id FROM events
+         WHERE aggregate_type = 'user' AND aggregate_id = $1 AND event_type = 'user.erasure_requested'
+         ORDER BY sequence DESC LIMIT 1",
+        user_id.0.to_string()
+    );
+    Ok(found.fetch_optional(pool).await?.map(EventId))
 }
 
 /// Ends all sessions, and forgets the password.

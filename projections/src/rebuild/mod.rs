@@ -41,7 +41,7 @@ pub use report::{Difference, DifferingColumn, DifferingRow, MadeBy, Phase, Rebui
 pub use runs::ReplayRun;
 use shadow::Shadow;
 pub use turn::Turn;
-pub use view::{NewView, View, build_view, drop_view, position_at, views};
+pub use view::{NewView, View, build_view, drop_view, forget_the_erased, position_at, views};
 
 /// How far the live model may be behind the log to be compared with. Beyond that, the new one does not wait for it.
 const LIVE_LAG_MAX: i64 = 100_000;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use domain::ids::EventId;
 use domain::installation::{ReplayOutcome, ReplayStart};
 use serde::Serialize;
 use serde_json::Value;
@@ -13,6 +14,15 @@ use uuid::Uuid;
 
 use super::report::RebuildProgress;
 use crate::registry;
+
+/// The event at a position.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn event_at(pool: &PgPool, position: i64) -> sqlx::Result<Option<EventId>> {
+    let found = query_scalar!("SELECT event_id FROM events WHERE position = $1", position).fetch_optional(pool).await?;
+    Ok(found.map(EventId))
+}
 
 /// For how long a replay may give no sign of life before it is taken for dead. Its lock on the projection says whether it is.
 const SILENT_MAX: Duration = Duration::from_secs(5);

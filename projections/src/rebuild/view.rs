@@ -106,6 +106,28 @@ pub async fn drop_view(pool: &PgPool, name: &str) -> sqlx::Result<bool> {
     Ok(true)
 }
 
+/// Removes what replays have kept of people who were erased since: views that were begun before, and the rows in reports. Nothing keeps either up
+/// with the log, so nothing else would.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn forget_the_erased(pool: &PgPool) -> sqlx::Result<()> {
+    let stale = query_scalar!(
+        "SELECT name FROM replay_views WHERE is_built AND created_at <= (SELECT max(destroyed_at) FROM secret.person_keys) ORDER BY name"
+    );
+    for name in stale.fetch_all(pool).await? {
+        drop_view(pool, &name).await?;
+    }
+    query!(
+        "UPDATE replays SET report = jsonb_set(report, '{differences}', '[]')
+         WHERE jsonb_array_length(report -> 'differences') > 0
+           AND started_at <= (SELECT max(destroyed_at) FROM secret.person_keys)"
+    )
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
 /// Builds a view.
 ///
 /// # Errors

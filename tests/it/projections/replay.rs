@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::{House, Reading, team_of_three};
+use crate::support::causes_of;
 
 impl House {
     /// What runs replays, over these stores.
@@ -64,6 +65,7 @@ async fn a_dry_run_tells_what_differs_switches_nothing_and_leaves_nothing() {
     assert_eq!(house.leftovers().await, Vec::<String>::new());
     let log = house.installation_log().await;
     assert_eq!(log.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["installation.replay_started", "installation.replay_ended"]);
+    assert_eq!(causes_of(&house.reading.pool, "installation.replay_ended").await, ["installation.replay_started"]);
     assert_eq!((&log[0].1["dry_run"], &log[1].1["outcome"]), (&Value::Bool(true), &Value::from("checked")));
 }
 
