@@ -1,17 +1,21 @@
 //! What happens to messages, people and channels is followed, and nothing comes back that is gone.
 
+use chrono::{TimeDelta, Utc};
+use domain::ids::{ChannelId, UserId};
 use projections::{RELATIONAL, RebuildOptions, rebuild};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::house::{Backend, House};
 use super::over_every_backend;
+use crate::support::post_at;
 
 over_every_backend!(
     edits_and_deletions_are_followed,
     archived_channels_stay_searchable_and_renamed_ones_have_their_new_names,
     renamed_people_are_shown_by_their_new_names,
     marks_come_and_go,
+    what_leaves_by_a_policy_or_is_purged_is_found_by_nothing,
     a_rebuild_under_load_loses_nothing_and_finds_nothing_twice,
 );
 
@@ -28,6 +32,30 @@ async fn edits_and_deletions_are_followed(backend: Backend) {
     for query in ["after", "has:reaction", "from:me", "-nothing"] {
         assert_eq!(house.find(query).await, [""; 0], "{query}");
     }
+}
+
+async fn what_leaves_by_a_policy_or_is_purged_is_found_by_nothing(backend: Backend) {
+    let house = House::start(backend).await;
+    let team = &house.team;
+    for days in [90, 60, 1] {
+        let sent_at = Utc::now() - TimeDelta::days(days);
+        let text = format!("a quince {days} days ago");
+        post_at(&house.app.app().commands, UserId(team.owner.id), ChannelId(team.general), sent_at, &text).await;
+    }
+    assert_eq!(house.find("quince").await.len(), 3);
+    for (action, days) in [("archive", 75), ("purge", 30)] {
+        let policy = json!({"retention_policy": {"days": days, "action": action}});
+        team.owner.patch(&team.path("/settings"), policy).await.expect(204);
+        house.settle().await;
+        assert_eq!(house.app.app().retention.run(None).await.expect("a run").messages(), if action == "archive" { 1 } else { 2 });
+        let left = if action == "archive" { vec!["a quince 1 days ago", "a quince 60 days ago"] } else { vec!["a quince 1 days ago"] };
+        for query in ["quince", "from:me", "-nothing"] {
+            assert_eq!(house.find(query).await, left, "{action}: {query}");
+        }
+    }
+    let message = house.say("a medlar").await;
+    team.owner.put(&format!("/v1/messages/{message}/purge"), json!({"reason": "an order"})).await.expect(204);
+    assert_eq!(house.find("medlar").await, [""; 0]);
 }
 
 async fn archived_channels_stay_searchable_and_renamed_ones_have_their_new_names(backend: Backend) {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Utc;
 use elasticsearch::http::Method;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -102,8 +103,9 @@ impl ElasticSearch {
         messages::check_page(query)?;
         let workspace_id = query.workspace_id.0;
         let model = self.ready(query.min_position, (Family::Messages, workspace_id)).await?;
+        let asked_at = Utc::now();
         let answer = self.search(&model.read_alias(Family::Messages, workspace_id), &messages::body(query)).await?;
-        messages::page(query, &answer).map_err(unavailable)
+        messages::page(query, &answer, asked_at).map_err(unavailable)
     }
 
     async fn find_people(&self, query: &PeopleQuery) -> Result<Vec<PersonHit>, SearchError> {

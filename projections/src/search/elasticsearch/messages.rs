@@ -50,7 +50,6 @@ pub(super) fn body(query: &MessageQuery) -> Value {
     match query.after {
         None => {
             body["track_total_hits"] = json!(TOTAL_MAX);
-            body["aggs"] = json!({"newest": {"max": {"field": "sent_micros"}}});
         }
         Some(after) => {
             body["track_total_hits"] = json!(false);
@@ -130,8 +129,8 @@ fn place(after: &PageKey) -> Value {
     }
 }
 
-/// What the answer says.
-pub(super) fn page(query: &MessageQuery, answer: &Value) -> Result<Hits, ElasticError> {
+/// What the answer says to what was asked at that moment: the pages behind this one leave out what was said later.
+pub(super) fn page(query: &MessageQuery, answer: &Value, asked_at: DateTime<Utc>) -> Result<Hits, ElasticError> {
     let unreadable = || ElasticError::Unreadable("a search is answered without hits".into());
     let found = answer["hits"]["hits"].as_array().ok_or_else(unreadable)?;
     let mut hits = found.iter().map(hit).collect::<Option<Vec<_>>>().ok_or_else(unreadable)?;
@@ -144,10 +143,10 @@ pub(super) fn page(query: &MessageQuery, answer: &Value) -> Result<Hits, Elastic
             (total["value"].as_u64().ok_or_else(unreadable)?, total["relation"] == "eq")
         }
     };
-    let newest = query.after.map_or_else(|| newest(answer), |after| Some(after.newest));
+    let newest = query.after.map_or(Cursor { created_at: asked_at, message_id: Uuid::max() }, |after| after.newest);
     let next = hits.last().filter(|_| more).map(|last| {
         let place = Cursor { created_at: last.created_at, message_id: last.message_id.0 };
-        let (backend, order, newest) = (BackendName::Elasticsearch, query.order, newest.unwrap_or(place));
+        let (backend, order) = (BackendName::Elasticsearch, query.order);
         PageKey { backend, order, score: last.score, place, newest, total, total_is_exact }
     });
     Ok(Hits { total, total_is_exact, hits, next })
@@ -166,11 +165,4 @@ fn hit(found: &Value) -> Option<Hit> {
 /// A score is a single: it is written with as many digits as that takes.
 fn score(value: &Value) -> f32 {
     value.to_string().parse::<f32>().unwrap_or(0.0)
-}
-
-fn newest(answer: &Value) -> Option<Cursor> {
-    let micros = answer["aggregations"]["newest"]["value"].as_f64()?;
-    // Microseconds since 1970 are exact in a double until the year 2255.
-    let created_at = DateTime::<Utc>::from_timestamp_micros(format!("{micros:.0}").parse().ok()?)?;
-    Some(Cursor { created_at, message_id: Uuid::max() })
 }
