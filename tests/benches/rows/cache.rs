@@ -55,6 +55,8 @@ async fn pages(report: &mut Report, messages: u64) {
     drop(app);
     let (served, path) = (Served::at(&place, &[]), messages_path(furnished.channel_id));
     served.has_projected(head, token.expose(), &path).await;
+    let pool = place.database.read_pool(1).await;
+    sqlx::raw_sql("VACUUM ANALYZE read.messages").execute(&pool).await.expect("what autovacuum will do some time");
     let mut client = Client::connect(served.address, Some(token.expose())).await;
     let first = serde_json::from_slice::<Value>(&client.get(&path).await.body).expect("JSON");
     // A place behind everything: the same page, which only Postgres has.
