@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use api::process::erasure::carry_out;
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::import::{self, Limits, Settings};
 use domain::channel::{ChannelSettings, Kind};
@@ -62,6 +63,7 @@ struct World<'a> {
     channels: Vec<ChannelId>,
     said: Vec<Said>,
     holds: BTreeMap<HoldId, HoldTarget>,
+    erased: BTreeSet<UserId>,
 }
 
 impl World<'_> {
@@ -76,7 +78,7 @@ impl World<'_> {
         for name in ["apples", "pears"] {
             channels.push(team.channel(commands, name, Kind::Public, &people[1..]).await);
         }
-        World { app, team, people, channels, said: Vec::new(), holds: BTreeMap::new() }
+        World { app, team, people, channels, said: Vec::new(), holds: BTreeMap::new(), erased: BTreeSet::new() }
     }
 
     async fn say(&mut self, chance: &mut Chance) {
@@ -141,13 +143,17 @@ impl World<'_> {
         }
     }
 
+    async fn release(&self, hold_id: HoldId) {
+        let release = WorkspaceCommand::ReleaseHold { hold_id, reason: reason() };
+        let (commands, owner) = (&self.app.app().commands, asked(self.team.owner));
+        commands.workspace(&owner, self.team.workspace_id, release).await.expect("a release");
+    }
+
     async fn hold(&mut self, chance: &mut Chance) {
         let (commands, owner) = (&self.app.app().commands, asked(self.team.owner));
         if let Some(hold_id) = self.holds.keys().next().copied().filter(|_| chance.below(2) == 0) {
-            let release = WorkspaceCommand::ReleaseHold { hold_id, reason: reason() };
-            commands.workspace(&owner, self.team.workspace_id, release).await.expect("a release");
             self.holds.remove(&hold_id);
-            return;
+            return self.release(hold_id).await;
         }
         let on = match chance.below(5) {
             0 => HoldTarget::Workspace {},
@@ -158,6 +164,31 @@ impl World<'_> {
         let place = WorkspaceCommand::PlaceHold { hold_id, on, reason: reason() };
         commands.workspace(&owner, self.team.workspace_id, place).await.expect("a hold");
         self.holds.insert(hold_id, on);
+    }
+
+    /// Somebody is erased, once no hold is in the way. The owner stays.
+    async fn erase(&mut self, chance: &mut Chance) {
+        for hold_id in std::mem::take(&mut self.holds).into_keys() {
+            self.release(hold_id).await;
+        }
+        settled(self.app).await;
+        let (app, user_id) = (self.app.app(), *chance.of(&self.people[1..]));
+        let asked_for = app.commands.request_erasure(&asked(user_id), user_id, TimeDelta::zero(), &[self.team.workspace_id]).await;
+        asked_for.expect("an erasure that nothing is in the way of");
+        // Unless the server was quicker.
+        drop(carry_out(app, user_id).await);
+        assert!(app.commands.user_state(user_id).await.expect("a user").erased);
+        self.erased.insert(user_id);
+    }
+
+    /// Of those who were erased no word is left: not where messages stand, and not where they are kept.
+    async fn nothing_is_left_of_the_erased(&self) {
+        for table in ["messages", "messages_archive"] {
+            let left = format!("SELECT count(*) FROM {table} WHERE user_id = ANY ($1) AND (content <> '' OR edit_history <> '[]')");
+            let erased = self.erased.iter().map(|user_id| user_id.0).collect::<Vec<_>>();
+            let left = sqlx::query_scalar::<_, i64>(&left).bind(erased).fetch_one(&self.app.app().pool).await.expect("a count");
+            assert_eq!(left, 0, "{table}");
+        }
     }
 
     /// What must not leave now, by what the write side says of policies and pins, and the test of holds; with the whole of its thread.
@@ -225,7 +256,10 @@ async fn a_history(seed: u64) {
     let mut chance = Chance(seed);
     let mut world = World::found(&app).await;
     let mut left = 0;
-    for _ in 0..RUNS {
+    for run in 0..RUNS {
+        if run == 1 {
+            world.erase(&mut chance).await;
+        }
         for _ in 0..STEPS {
             match chance.below(12) {
                 0 => world.rule(&mut chance).await,
@@ -238,6 +272,7 @@ async fn a_history(seed: u64) {
             }
         }
         left += world.run().await;
+        world.nothing_is_left_of_the_erased().await;
         for channel in &world.channels {
             page_is_right(&app, world.team.workspace_id, *channel, 50).await;
         }
