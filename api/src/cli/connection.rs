@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use commands::{Asked, Commands, EventStore};
+use domain::ids::WorkspaceId;
 use projections::{ReadModels, Stores};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -42,6 +43,12 @@ pub(super) async fn commands(settings: &Settings) -> Result<Commands, Failure> {
     let pool = app::write_pool(settings).await?;
     let keys = app::keyring(settings, pool.clone()).await?;
     Ok(Commands::new(EventStore::start(pool, keys).await.map_err(app::StartError::Store)?))
+}
+
+/// Refuses a workspace that was never created.
+pub(super) async fn require_workspace(commands: &Commands, workspace_id: WorkspaceId) -> Result<(), Failure> {
+    let known = commands.workspace_state(workspace_id).await.map_err(anyhow::Error::from)?;
+    if known.exists() { Ok(()) } else { Err(Failure::new(Exit::Wrong, anyhow::anyhow!("there is no workspace {workspace_id}"))) }
 }
 
 /// What is asked at this command line: nobody is signed in, so the server asks, and the metadata say who sat there.

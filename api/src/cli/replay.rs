@@ -9,7 +9,7 @@ use projections::{DifferingRow, NewView, RebuildError, RebuildReport};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{asked, commands, read_pool, stores};
+use super::connection::{asked, commands, read_pool, require_workspace, stores};
 use super::progress::Meter;
 use super::{Exit, Failure, print};
 use crate::app::holder;
@@ -119,7 +119,11 @@ impl Arguments {
 
 /// Replays those, one after the other, until one does not go well or Ctrl-C.
 async fn replay(settings: &Settings, names: Vec<&'static str>, plan: Plan) -> Result<(), Failure> {
-    let replays = Replays::new(stores(settings).await?, commands(settings).await?, Handle::current(), holder());
+    let commands = commands(settings).await?;
+    if let Scope::Workspace(workspace_id) = plan.scope {
+        require_workspace(&commands, workspace_id).await?;
+    }
+    let replays = Replays::new(stores(settings).await?, commands, Handle::current(), holder());
     let cancel = CancellationToken::new();
     let _listening = listen_for_ctrl_c(cancel.clone());
     for name in names {

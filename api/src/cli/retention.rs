@@ -6,7 +6,7 @@ use clap::Subcommand;
 use domain::ids::WorkspaceId;
 use tokio::runtime::Handle;
 
-use super::connection::{commands, read_models, read_pool};
+use super::connection::{commands, read_models, read_pool, require_workspace};
 use super::{Exit, Failure, print};
 use crate::config::Settings;
 use crate::process::retention::{Retention, RetentionReport, RunError};
@@ -30,7 +30,11 @@ pub(super) enum Verb {
 pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
     let Verb::Run { workspace, dry_run, json } = verb;
     let pool = read_pool(&settings).await?;
-    let retention = Retention::new(commands(&settings).await?, read_models(&settings).await?, pool, Handle::current());
+    let commands = commands(&settings).await?;
+    if let Some(workspace_id) = workspace {
+        require_workspace(&commands, workspace_id).await?;
+    }
+    let retention = Retention::new(commands, read_models(&settings).await?, pool, Handle::current());
     let report = if dry_run { retention.preview(workspace).await } else { retention.run(workspace).await };
     let report = report.map_err(failed)?;
     if json {

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use anyhow::Context;
 use chrono::Utc;
 use clap::{Args, ValueEnum};
-use commands::{Commands, EventStore};
 use domain::audit::{Export as Noted, ExportFormat};
 use domain::ids::{UserId, WorkspaceId};
 use domain::{AuditCommand, Context as Asking};
@@ -16,9 +15,8 @@ use projections::proof::keyring::current;
 use uuid::Uuid;
 
 use super::filter::FilterArguments;
-use crate::app::{keyring, write_pool};
 use crate::cli::Failure;
-use crate::cli::connection::{read_models, read_pool};
+use crate::cli::connection::{commands, read_models, read_pool, require_workspace};
 use crate::config::Settings;
 use crate::http::audit::filter_said;
 
@@ -82,10 +80,9 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
 
 /// That it is exported is in the audit before the first entry leaves.
 async fn note(settings: &Settings, workspace_id: WorkspaceId, noted: Noted) -> Result<(), Failure> {
-    let pool = write_pool(settings).await?;
-    let keys = keyring(settings, pool.clone()).await?;
-    let store = EventStore::start(pool, keys).await.context("the log cannot be written")?;
+    let commands = commands(settings).await?;
+    require_workspace(&commands, workspace_id).await?;
     let context = Asking::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7());
-    Commands::new(store).audit(context, workspace_id, AuditCommand::Export(noted)).await.context("the export was not noted")?;
+    commands.audit(context, workspace_id, AuditCommand::Export(noted)).await.context("the export was not noted")?;
     Ok(())
 }
