@@ -164,7 +164,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Verb::Replay(verb) => on_runtime(replay::run(settings()?, verb)),
         Verb::Projections => on_runtime(projections::run(settings()?)),
         Verb::Parked(verb) => on_runtime(parked::run(settings()?, verb)),
-        Verb::Log(log::Verb::VerifyExport { manifest }) => log::verify(&manifest),
+        Verb::Log(log::Verb::VerifyExport { manifests, keys }) => log::verify(&manifests, &keys),
         Verb::Log(verb) => on_runtime(log::run(settings()?, verb)),
         Verb::Retention(verb) => on_runtime(retention::run(settings()?, verb)),
         Verb::Keys(verb) => on_runtime(keys::run(settings()?, verb)),

@@ -1,10 +1,14 @@
 //! `backscroll log`: closed months of the log as files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::Utc;
 use clap::Subcommand;
-use commands::log_export::{self, ExportError, Month};
+use commands::log_export::{self, ExportError, Month, Verified};
+use projections::proof::Proofs;
+use projections::proof::note::{SignedCheckpoint, VerifyingKey};
+use projections::proof::tiles::Edge;
+use projections::proof::tree::{Hash, leaf_hash};
 
 use super::connection::read_pool;
 use super::{Exit, Failure, print};
@@ -22,10 +26,15 @@ pub(super) enum Verb {
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
-    /// Check a month that was written: its hash, that nothing is missing, and every digest. Needs no server.
+    /// Check months that were written: their hashes, that nothing is missing, and every digest; from the first month on also their signed heads.
+    /// Needs no server.
     VerifyExport {
-        /// The manifest.
-        manifest: PathBuf,
+        /// The manifests, in order.
+        #[arg(required = true)]
+        manifests: Vec<PathBuf>,
+        /// The public key that heads are signed with, as it was kept outside; may be given more than once.
+        #[arg(long = "key", value_name = "VKEY")]
+        keys: Vec<VerifyingKey>,
     },
     /// Put months back, in order, into an empty database. Then `backscroll replay` makes the read tables.
     Restore {
@@ -35,23 +44,64 @@ pub(super) enum Verb {
     },
 }
 
-/// Checks a month; this verb alone needs no settings.
-pub(super) fn verify(manifest: &std::path::Path) -> Result<(), Failure> {
-    let found = log_export::verify(manifest).map_err(failed)?;
-    let shown = found.manifest;
-    print(&format!(
-        "{}: {} events, positions {} to {}, every digest fits; {} are emptied, and keep the digest of what they were",
-        shown.month, shown.events, shown.first_position, shown.last_position, found.erased
-    ))
+/// Checks months; this verb alone needs no settings.
+pub(super) fn verify(manifests: &[PathBuf], keys: &[VerifyingKey]) -> Result<(), Failure> {
+    // The tree of everything up to here, where the months began with the first.
+    let mut tree = Some(Edge::default());
+    for path in manifests {
+        let manifest = log_export::read_manifest(path).map_err(failed)?;
+        tree = tree.filter(|tree| i64::try_from(tree.size()).is_ok_and(|size| size + 1 == manifest.first_position));
+        let head = manifest.checkpoint.as_deref().map(str::parse::<SignedCheckpoint>).transpose().map_err(|error| wrong(path, error))?;
+        let mut root = None;
+        let found = log_export::verify(path, |digest| {
+            let Some(tree) = &mut tree else { return };
+            tree.append(leaf_hash(digest), |_, _| {});
+            if head.as_ref().is_some_and(|head| head.checkpoint.size == tree.size()) {
+                root = Some(tree.root());
+            }
+        });
+        let Verified { manifest, erased } = found.map_err(failed)?;
+        let head = match (&head, root) {
+            (Some(head), Some(root)) => judge(path, head, root, keys)?,
+            (Some(_), None) => "its head is not compared: begin with the first month".to_owned(),
+            (None, _) => "it has no head".to_owned(),
+        };
+        print(&format!(
+            "{}: {} events, positions {} to {}, every digest fits; {erased} are emptied, and keep the digest of what they were; {head}",
+            manifest.month, manifest.events, manifest.first_position, manifest.last_position
+        ))?;
+    }
+    Ok(())
+}
+
+/// Whether the log has the root that the head says, and who signed it.
+fn judge(path: &Path, head: &SignedCheckpoint, root: Hash, keys: &[VerifyingKey]) -> Result<String, Failure> {
+    let size = head.checkpoint.size;
+    if head.checkpoint.root != root {
+        return Err(wrong(path, format!("the head of size {size} has another root than these events")));
+    }
+    if keys.is_empty() {
+        return Ok(format!("the head of size {size} fits; its signature is not checked without --key"));
+    }
+    head.verify(keys).map_err(|error| wrong(path, format!("the head of size {size}: {error}")))?;
+    Ok(format!("the head of size {size} fits and is signed"))
+}
+
+fn wrong(path: &Path, what: impl ToString) -> Failure {
+    failed(ExportError::Wrong { path: path.to_owned(), what: what.to_string() })
 }
 
 pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Export { month, to } => {
-            let (manifest, path) = log_export::export(&read_pool(&settings).await?, month, &to, Utc::now()).await.map_err(failed)?;
+            let pool = read_pool(&settings).await?;
+            let positions = log_export::positions(&pool, month, Utc::now()).await.map_err(failed)?;
+            let head = Proofs::new(pool.clone()).within(positions.clone()).await.map_err(anyhow::Error::from)?;
+            let note = head.map(|head| head.note);
+            let (manifest, path) = log_export::export(&pool, month, positions, note, &to).await.map_err(failed)?;
             print(&format!("{} events of {} are in {}", manifest.events, manifest.month, path.display()))
         }
-        Verb::VerifyExport { manifest } => verify(&manifest),
+        Verb::VerifyExport { manifests, keys } => verify(&manifests, &keys),
         Verb::Restore { manifests } => {
             // Every migration must be there, which the read pool asks for.
             drop(read_pool(&settings).await?);

@@ -23,20 +23,26 @@ pub struct Verified {
     pub erased: i64,
 }
 
-/// Checks a month: the file's hash, that no position is missing, and the digest of every event.
+/// Checks a month: the file's hash, that no position is missing, and the digest of every event, which `each` is told in order.
 ///
 /// # Errors
 /// Says what is wrong, and at which position.
-pub fn verify(manifest_path: &Path) -> Result<Verified, ExportError> {
+pub fn verify(manifest_path: &Path, mut each: impl FnMut(&[u8])) -> Result<Verified, ExportError> {
     let manifest = read_manifest(manifest_path)?;
     let mut erased = 0;
     for line in Lines::of(manifest_path, &manifest)? {
-        erased += i64::from(is_erased(&line?));
+        let line = line?;
+        erased += i64::from(is_erased(&line));
+        each(&hex::decode(&line.digest).unwrap_or_default());
     }
     Ok(Verified { manifest, erased })
 }
 
-pub(super) fn read_manifest(path: &Path) -> Result<Manifest, ExportError> {
+/// What a manifest says. Whether it is so, [`verify`] finds out.
+///
+/// # Errors
+/// It cannot be read, or is none.
+pub fn read_manifest(path: &Path) -> Result<Manifest, ExportError> {
     let text = std::fs::read_to_string(path).map_err(|source| ExportError::File { path: path.to_owned(), source })?;
     let wrong = |what: String| ExportError::Wrong { path: path.to_owned(), what };
     let manifest = serde_json::from_str::<Manifest>(&text).map_err(|error| wrong(format!("it is no manifest: {error}")))?;

@@ -13,9 +13,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use file::{Verified, verify};
+pub use file::{Verified, read_manifest, verify};
 pub use restore::restore;
-pub use write::export;
+pub use write::{export, positions};
 
 /// What a manifest begins with.
 const FORMAT: &str = "backscroll log export v1";
@@ -45,6 +45,9 @@ pub struct Manifest {
     pub first_position: i64,
     /// The position of the last.
     pub last_position: i64,
+    /// The last head of the log's proof that was signed of no more than this month and those before it, where there is one: a signed note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
 }
 
 /// A row of the log, as a line. Payload and metadata are texts, so that they stay as they are stored, to the byte.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -15,25 +16,36 @@ use super::{ExportError, FORMAT, Line, Manifest, Month};
 /// Events that are read at a time.
 const PAGE_EVENTS: i64 = 2_000;
 
-/// Writes the month into the folder, `now` being when this is asked, and answers with the manifest and where that is. What was there before is replaced.
+/// The first and the last position of a month that is over, `now` being when this is asked. They stay what they are.
 ///
 /// # Errors
-/// The month is not over or has no events, or the database or a file cannot be used.
-pub async fn export(pool: &PgPool, month: Month, folder: &Path, now: DateTime<Utc>) -> Result<(Manifest, PathBuf), ExportError> {
+/// The month is not over or has no events, or the database cannot be used.
+pub async fn positions(pool: &PgPool, month: Month, now: DateTime<Utc>) -> Result<RangeInclusive<i64>, ExportError> {
     let bounds = month.begin().zip(month.end()).ok_or_else(|| ExportError::NoMonth(month.to_string()))?;
     if bounds.1 > now {
         return Err(ExportError::NotClosed(month.to_string()));
     }
     let (first, last) = (first_at(pool, bounds.0).await?, first_at(pool, bounds.1).await? - 1);
-    if first > last {
-        return Err(ExportError::Empty(month.to_string()));
-    }
+    if first > last { Err(ExportError::Empty(month.to_string())) } else { Ok(first..=last) }
+}
+
+/// Writes a month, of those positions, into the folder, and answers with the manifest and where that is. What was there before is replaced.
+///
+/// # Errors
+/// The database or a file cannot be used.
+pub async fn export(
+    pool: &PgPool,
+    month: Month,
+    positions: RangeInclusive<i64>,
+    checkpoint: Option<String>,
+    folder: &Path,
+) -> Result<(Manifest, PathBuf), ExportError> {
+    let (first_position, last_position) = positions.into_inner();
     let file = format!("log-{month}.jsonl.gz");
     let path = folder.join(&file);
-    let sha256 = write_events(pool, first, last, &path).await?;
-    let (format, month_name) = (FORMAT.to_owned(), month.to_string());
-    let manifest =
-        Manifest { format, month: month_name, file, sha256, events: last - first + 1, first_position: first, last_position: last };
+    let sha256 = write_events(pool, first_position, last_position, &path).await?;
+    let (format, month_name, events) = (FORMAT.to_owned(), month.to_string(), last_position - first_position + 1);
+    let manifest = Manifest { format, month: month_name, file, sha256, events, first_position, last_position, checkpoint };
     let manifest_path = folder.join(format!("log-{month}.manifest.json"));
     // Numbers and texts always can be written.
     let text = serde_json::to_string_pretty(&manifest).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What is served of the proof: heads, tiles, and proofs made of tiles.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -91,6 +91,14 @@ impl Proofs {
     /// The database does not answer.
     pub async fn newest(&self) -> Result<Option<StoredCheckpoint>, ProveError> {
         Ok(store::newest(&self.pool).await?)
+    }
+
+    /// The last head that was signed whose last event is one of those positions.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn within(&self, positions: RangeInclusive<i64>) -> Result<Option<StoredCheckpoint>, ProveError> {
+        Ok(store::within(&self.pool, positions).await?)
     }
 
     /// The public keys, oldest first.

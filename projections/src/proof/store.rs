@@ -1,5 +1,7 @@
 //! What the proof keeps in Postgres: tiles, and signed heads.
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, query, query_as};
 
@@ -60,6 +62,19 @@ pub(super) async fn put_tiles(connection: &mut PgConnection, tiles: Vec<(TileId,
     .execute(connection)
     .await
     .map(drop)
+}
+
+/// The last signed head of a size that is among those.
+pub(super) async fn within(executor: impl PgExecutor<'_>, sizes: RangeInclusive<i64>) -> sqlx::Result<Option<StoredCheckpoint>> {
+    let (first, last) = sizes.into_inner();
+    query_as!(
+        StoredCheckpoint,
+        "SELECT size, root, note, signed_at FROM proof.checkpoints WHERE size BETWEEN $1 AND $2 ORDER BY size DESC LIMIT 1",
+        first,
+        last
+    )
+    .fetch_optional(executor)
+    .await
 }
 
 /// Writes a signed head. One of the same size, signed with other keys, takes its place.

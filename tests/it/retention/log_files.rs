@@ -1,24 +1,29 @@
 //! Months of the log as files: written, checked without a server, and put back.
 
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::{Datelike, TimeDelta, Utc};
-use commands::log_export::{ExportError, Manifest, Month, export, restore, verify};
+use commands::log_export::{ExportError, Manifest, Month, export, positions, restore, verify};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 use sqlx::{PgPool, query, query_scalar};
-use tests::TestDatabase;
+use tests::{TestApp, TestDatabase, eventually, program};
 
 use crate::projections::{House, Reading};
 
+async fn exported(house: &House, folder: &Path) -> (Manifest, PathBuf) {
+    this_month(&house.writing.pool, None, folder).await
+}
+
 /// The month in which the test runs, as if it were over.
-async fn exported(house: &House, folder: &Path) -> (Manifest, std::path::PathBuf) {
+pub async fn this_month(pool: &PgPool, head: Option<String>, folder: &Path) -> (Manifest, PathBuf) {
     let now = Utc::now();
     let month = format!("{:04}-{:02}", now.year(), now.month()).parse::<Month>().expect("a month");
-    export(&house.writing.pool, month, folder, now + TimeDelta::days(40)).await.expect("a month")
+    let all = positions(pool, month, now + TimeDelta::days(40)).await.expect("positions");
+    export(pool, month, all, head, folder).await.expect("a month")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -28,7 +33,7 @@ async fn a_month_that_is_restored_into_an_empty_database_makes_the_same_tables()
     house.settle().await;
     let folder = tempfile::tempdir().expect("a folder");
     let (manifest, path) = exported(&house, folder.path()).await;
-    let verified = verify(&path).expect("a month that fits");
+    let verified = verify(&path, |_| {}).expect("a month that fits");
     assert_eq!((&verified.manifest, verified.erased), (&manifest, 0));
     assert!(manifest.events > 100 && manifest.first_position == 1, "{manifest:?}");
 
@@ -62,13 +67,12 @@ pub async fn put_keys_back(from: &PgPool, to: &PgPool) {
 async fn a_month_that_is_not_over_or_in_which_nothing_happened_is_not_exported() {
     let house = House::without_projector().await;
     house.writing.workspace().await;
-    let folder = tempfile::tempdir().expect("a folder");
     let now = Utc::now();
     let this = format!("{:04}-{:02}", now.year(), now.month()).parse::<Month>().expect("a month");
-    let refused = export(&house.writing.pool, this, folder.path(), now).await;
+    let refused = positions(&house.writing.pool, this, now).await;
     assert!(matches!(refused, Err(ExportError::NotClosed(_))), "{refused:?}");
     let long_ago = "2001-02".parse::<Month>().expect("a month");
-    let empty = export(&house.writing.pool, long_ago, folder.path(), now).await;
+    let empty = positions(&house.writing.pool, long_ago, now).await;
     assert!(matches!(empty, Err(ExportError::Empty(_))), "{empty:?}");
     assert!("2001-13".parse::<Month>().is_err());
 }
@@ -89,7 +93,7 @@ fn rewritten(manifest: &Manifest, path: &Path, change: impl FnOnce(Vec<String>) 
 }
 
 fn what_is_wrong(path: &Path) -> String {
-    match verify(path) {
+    match verify(path, |_| {}) {
         Err(ExportError::Wrong { what, .. }) => what,
         other => panic!("it was not found: {other:?}"),
     }
@@ -126,4 +130,34 @@ async fn a_month_that_somebody_changed_is_found_at_the_first_event_that_does_not
 /// Another event type in the third line.
 fn change_one(n: usize, line: &str) -> String {
     if n == 2 { line.replacen("\"sequence\":", "\"sequence\":1", 1) } else { line.to_owned() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_has_a_signed_head_that_its_events_make() {
+    let app = TestApp::start().await;
+    app.sign_up("somebody").await;
+    let (proofs, last) = (&app.app().proofs, app.app().commands.store().catch_up().await.expect("the head"));
+    eventually("everything is signed", async || proofs.newest().await.expect("heads").is_some_and(|head| head.size >= last)).await;
+    let head = proofs.within(1..=last).await.expect("heads").expect("a head").note;
+    let vkey = proofs.keys().await.expect("keys")[0].vkey.clone();
+    let folder = tempfile::tempdir().expect("a folder");
+    let (manifest, path) = this_month(&app.app().pool, Some(head.clone()), folder.path()).await;
+
+    let verified = async |key: &str| {
+        let arguments = ["log", "verify-export", path.to_str().expect("a path"), "--key", key].map(str::to_owned);
+        let run = move || program::run(&arguments.each_ref().map(String::as_str), &std::collections::BTreeMap::new()).output;
+        let output = tokio::task::spawn_blocking(run).await.expect("the binary ends");
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (code, said) = verified(&vkey).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(&format!("the head of size {last} fits and is signed")), "{said}");
+    let other = projections::proof::note::SigningKey::from_seed("chat.example.org/v1/proof", &[7; 32]).expect("a key");
+    let (code, said) = verified(&other.verifying().to_string()).await;
+    assert!(code == Some(4) && said.contains("not signed with a key that is known"), "{said}");
+
+    let forged = head.lines().enumerate().map(|(n, line)| if n == 2 { "A".repeat(43) + "=" } else { line.to_owned() } + "\n").collect();
+    std::fs::write(&path, serde_json::to_string(&Manifest { checkpoint: Some(forged), ..manifest }).expect("JSON")).expect("a file");
+    let (code, said) = verified(&vkey).await;
+    assert!(code == Some(4) && said.contains("has another root than these events"), "{said}");
 }
