@@ -79,13 +79,13 @@ impl Campaign {
             // What an earlier run under this name left.
             Servers::at(folder.join("servers")).destroy().await?;
         }
-        SmallDisk::unmount(&folder.join("disk"));
+        SmallDisk::unmount(&SmallDisk::place(&folder));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(folder.join("log"))?;
         let elasticsearch = rounds.iter().flat_map(|round| &round.faults).any(|fault| fault.needs_elasticsearch());
         let servers = Servers::start(folder.join("servers"), elasticsearch).await?;
         let pool = servers.pool("BACKSCROLL_POSTGRES_URL")?;
-        let disk = SmallDisk::mount(&folder.join("disk"), servers.address("BACKSCROLL_POSTGRES_ADMIN_URL")?).await?;
+        let disk = SmallDisk::mount(&SmallDisk::place(&folder), servers.address("BACKSCROLL_POSTGRES_ADMIN_URL")?).await?;
         Ok(Self {
             seed,
             checker: Checker::new(pool.clone()),

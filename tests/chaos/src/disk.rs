@@ -18,6 +18,11 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
+    /// Where a run's is mounted: not in its own folder, which Postgres, who is another user, may not be let into.
+    pub fn place(run: &Path) -> PathBuf {
+        std::env::temp_dir().join(format!("backscroll-chaos{}", run.display().to_string().replace('/', "-")))
+    }
+
     /// Mounts one, and gives it to Postgres as the tablespace `small`. Nothing where nothing may be mounted.
     ///
     /// # Errors
@@ -48,6 +53,8 @@ impl SmallDisk {
     pub fn unmount(folder: &Path) {
         // Lazily: Postgres may have files open until it stops.
         let _ = Command::new("umount").arg("--lazy").arg(folder).stderr(Stdio::null()).status();
+        // Where it was not mounted, or is not empty, it stays.
+        let _ = std::fs::remove_dir(folder);
     }
 
     /// Moves the read models there, with whatever is made in them from now on.
