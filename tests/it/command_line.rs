@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tests::{TestApp, program};
+use tests::{TestApp, eventually, program};
 
 /// What each is called with, how it ends, and a part of what it says.
 const REFUSED: [(&str, i32, &str); 26] = [
@@ -44,6 +44,7 @@ fn said(arguments: &str, environment: &BTreeMap<String, String>) -> (Option<i32>
 async fn what_is_refused_says_why_and_how_it_ended() {
     let app = TestApp::start().await;
     app.sign_up("somebody").await;
+    eventually("a head is signed", async || app.app().proofs.newest().await.expect("the heads").is_some()).await;
     let environment = app.environment.clone();
     let wrong = tokio::task::spawn_blocking(move || {
         let judged = REFUSED.iter().filter_map(|(arguments, code, part)| {
