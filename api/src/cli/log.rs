@@ -61,8 +61,8 @@ pub(super) fn verify(manifests: &[PathBuf], keys: &[VerifyingKey]) -> Result<(),
             }
         });
         let Verified { manifest, erased } = found.map_err(failed)?;
-        let head = match (&head, root) {
-            (Some(head), Some(root)) => judge(path, head, root, keys)?,
+        let head = match (&head, &tree) {
+            (Some(head), Some(_)) => judge(path, head, root, keys)?,
             (Some(_), None) => "its head is not compared: begin with the first month".to_owned(),
             (None, _) => "it has no head".to_owned(),
         };
@@ -74,9 +74,10 @@ pub(super) fn verify(manifests: &[PathBuf], keys: &[VerifyingKey]) -> Result<(),
     Ok(())
 }
 
-/// Whether the log has the root that the head says, and who signed it.
-fn judge(path: &Path, head: &SignedCheckpoint, root: Hash, keys: &[VerifyingKey]) -> Result<String, Failure> {
+/// Whether the log has the root that the head says, and who signed it. Without a root, no event of the month is the head's last.
+fn judge(path: &Path, head: &SignedCheckpoint, root: Option<Hash>, keys: &[VerifyingKey]) -> Result<String, Failure> {
     let size = head.checkpoint.size;
+    let Some(root) = root else { return Err(wrong(path, format!("the head of size {size} ends in another month"))) };
     if head.checkpoint.root != root {
         return Err(wrong(path, format!("the head of size {size} has another root than these events")));
     }

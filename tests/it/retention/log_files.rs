@@ -156,8 +156,16 @@ async fn a_month_has_a_signed_head_that_its_events_make() {
     let (code, said) = verified(&other.verifying().to_string()).await;
     assert!(code == Some(4) && said.contains("not signed with a key that is known"), "{said}");
 
-    let forged = head.lines().enumerate().map(|(n, line)| if n == 2 { "A".repeat(43) + "=" } else { line.to_owned() } + "\n").collect();
-    std::fs::write(&path, serde_json::to_string(&Manifest { checkpoint: Some(forged), ..manifest }).expect("JSON")).expect("a file");
-    let (code, said) = verified(&vkey).await;
-    assert!(code == Some(4) && said.contains("has another root than these events"), "{said}");
+    let with_line = |place: usize, text: &str| {
+        head.lines().enumerate().map(|(n, line)| format!("{}\n", if n == place { text } else { line })).collect()
+    };
+    for (place, text, part) in [
+        (2, "A".repeat(43) + "=", "has another root than these events"),
+        (1, "999999".into(), "the head of size 999999 ends in another month"),
+    ] {
+        let forged = Manifest { checkpoint: Some(with_line(place, &text)), ..manifest.clone() };
+        std::fs::write(&path, serde_json::to_string(&forged).expect("JSON")).expect("a file");
+        let (code, said) = verified(&vkey).await;
+        assert!(code == Some(4) && said.contains(part), "{said}");
+    }
 }

@@ -11,7 +11,7 @@ use domain::audit::{Export as Noted, ExportFormat};
 use domain::ids::{UserId, WorkspaceId};
 use domain::{AuditCommand, Context as Asking};
 use projections::audit::{Export, Sight};
-use projections::proof::keyring::current;
+use projections::proof::keyring;
 use uuid::Uuid;
 
 use super::filter::FilterArguments;
@@ -47,7 +47,7 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
     let read_models = read_models(&settings).await?;
-    let key = current(&read_pool(&settings).await?, &settings.proof_keys()).await.context("the key that signs cannot be read")?;
+    let key = keyring::current(&read_pool(&settings).await?, &settings.proof_keys()).await.context("the key that signs cannot be read")?;
     let format = match arguments.format {
         Format::Jsonl => ExportFormat::Jsonl,
         Format::Csv => ExportFormat::Csv,
