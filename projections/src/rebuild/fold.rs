@@ -67,7 +67,7 @@ pub(super) async fn fold(
     kept_messages: usize,
     observe: &(dyn Fn(RebuildProgress) + Send + Sync),
 ) -> Result<Folded, RebuildError> {
-    let writer = Writer::start(shadow.connect().await?);
+    let writer = Writer::start([shadow.connect().await?, shadow.connect().await?]);
     let outcome = fold_into(shadow, target, kept_messages, &writer, observe).await;
     // What kept the writer from writing is why there was no going on.
     writer.finish().await?;

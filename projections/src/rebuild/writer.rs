@@ -1,9 +1,10 @@
-//! Rows on their way into the tables under construction: `COPY`, on a connection of its own, while the next events are folded.
+//! Rows on their way into the tables under construction: `COPY`, on connections of their own, while the next events are folded.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sqlx::PgConnection;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::relational::messages::{self, Month, Shelf};
@@ -20,10 +21,17 @@ pub(super) struct Piece {
     months: BTreeSet<(Shelf, Month)>,
 }
 
-/// Writes pieces in the order in which they come.
+/// Writes pieces, each on whichever connection is free: most of the time is Postgres', which makes the search vectors.
 pub(super) struct Writer {
     pieces: mpsc::Sender<Piece>,
-    task: JoinHandle<sqlx::Result<()>>,
+    tasks: Vec<JoinHandle<sqlx::Result<()>>>,
+}
+
+/// What those who write have in common.
+struct Waiting {
+    pieces: Mutex<mpsc::Receiver<Piece>>,
+    /// Held by who makes months: two who make the same one at once would get in each other's way.
+    months: Mutex<()>,
 }
 
 impl Piece {
@@ -45,10 +53,12 @@ impl Piece {
 }
 
 impl Writer {
-    /// Writes on that connection.
-    pub(super) fn start(connection: PgConnection) -> Self {
+    /// Writes on those connections.
+    pub(super) fn start(connections: impl IntoIterator<Item = PgConnection>) -> Self {
         let (pieces, waiting) = mpsc::channel(PIECES_WAITING);
-        Self { pieces, task: tokio::spawn(write_all(connection, waiting)) }
+        let waiting = Arc::new(Waiting { pieces: Mutex::new(waiting), months: Mutex::new(()) });
+        let tasks = connections.into_iter().map(|connection| tokio::spawn(write_all(connection, Arc::clone(&waiting)))).collect();
+        Self { pieces, tasks }
     }
 
     /// Hands over a piece, and waits while too many wait. Says no where writing has failed: [`Writer::finish`] tells why.
@@ -59,18 +69,34 @@ impl Writer {
     /// Waits until everything is written.
     pub(super) async fn finish(self) -> sqlx::Result<()> {
         drop(self.pieces);
-        self.task.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+        let mut outcome = Ok(());
+        for task in self.tasks {
+            outcome = outcome.and(task.await.unwrap_or(Err(sqlx::Error::WorkerCrashed)));
+        }
+        outcome
     }
 }
 
-async fn write_all(mut connection: PgConnection, mut pieces: mpsc::Receiver<Piece>) -> sqlx::Result<()> {
-    while let Some(piece) = pieces.recv().await {
-        messages::ensure_months(&mut connection, &piece.months).await?;
-        let mut copy = connection.copy_in_raw(&piece.statement).await?;
-        match copy.send(piece.bytes).await {
-            Ok(_) => drop(copy.finish().await?),
-            Err(error) => return Err(copy.abort("the connection fails").await.err().unwrap_or(error)),
+async fn write_all(mut connection: PgConnection, waiting: Arc<Waiting>) -> sqlx::Result<()> {
+    loop {
+        let Some(piece) = waiting.pieces.lock().await.recv().await else { return Ok(()) };
+        let written = write(&mut connection, piece, &waiting.months).await;
+        if written.is_err() {
+            // Nobody needs to go on.
+            waiting.pieces.lock().await.close();
+            return written;
         }
     }
-    Ok(())
+}
+
+async fn write(connection: &mut PgConnection, piece: Piece, making_months: &Mutex<()>) -> sqlx::Result<()> {
+    if !piece.months.is_empty() {
+        let _made = making_months.lock().await;
+        messages::ensure_months(connection, &piece.months).await?;
+    }
+    let mut copy = connection.copy_in_raw(&piece.statement).await?;
+    match copy.send(piece.bytes).await {
+        Ok(_) => copy.finish().await.map(drop),
+        Err(error) => Err(copy.abort("the connection fails").await.err().unwrap_or(error)),
+    }
 }
