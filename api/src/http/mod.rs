@@ -68,6 +68,7 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(typing::announce_typing)
         .service(typing::list_typing)
         .service(search::search_messages)
+        .service(search::search_files)
         .service(search::search_people);
 
     v1.service(channels::list_channels)

@@ -1,4 +1,4 @@
-//! Searching messages and people. What the language means is in `projections/src/search/query.rs`; the messages around a hit are those that
+//! Searching messages, files and people. What the language means is in `projections/src/search/query.rs`; the messages around a hit are those that
 //! its channel's history shows `around` it, or, for an answer, those of its thread.
 
 use actix_web::get;
@@ -10,7 +10,8 @@ use projections::relational::messages::MessageRow;
 use projections::relational::users::DirectoryRow;
 use projections::search::query::{Clock, Query as SearchQuery, Zone};
 use projections::search::{
-    Asker, BackendName, FoundMessage, FoundMessages, Fragment, Order, PageKey, Paging, PeopleQuery, PersonKey, RoomRow,
+    Asker, BackendName, FoundFile, FoundMessage, FoundMessages, Fragment, MessageQuery, Order, PageKey, Paging, PeopleQuery, PersonKey,
+    RoomRow,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -106,11 +107,15 @@ pub async fn search_messages(
     let rooms = readable_rooms(&app, path.workspace_id, reading.actor).await?;
     let (after, limit) = (read_page(query.after.as_deref())?, page_limit(query.limit)?);
     let paging = Paging { order: query.order, after, limit, min_position: reading.asked_position() };
-    let sought = SearchQuery::parse(&query.q, &clock(&app, reading.actor, &query.q).await?)?;
     let asker = Asker { workspace_id: path.workspace_id, user_id: reading.actor, rooms: &rooms };
-    let resolved = app.read_models.resolve(&sought, asker, paging).await?;
-    let found = app.search.messages(&resolved).await?;
+    let found = app.search.messages(&question(&app, &query.q, asker, paging).await?).await?;
     Ok(reading.answer(MessageHits::of(found.backend, found.answer, &rooms)))
+}
+
+/// What a backend is asked.
+async fn question(app: &App, query: &str, asker: Asker<'_>, paging: Paging) -> Result<MessageQuery, Problem> {
+    let sought = SearchQuery::parse(query, &clock(app, asker.user_id, query).await?)?;
+    Ok(app.read_models.resolve(&sought, asker, paging).await?)
 }
 
 impl MessageHits {
@@ -122,6 +127,72 @@ impl MessageHits {
         });
         Self { total, total_is_exact, backend, items: items.collect(), next: next.map(|key| Cursor(key).to_string()) }
     }
+}
+
+/// Which files to look for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct FilesQuery {
+    /// Words of their names, `wor*`, and the filters of messages: `from:@ann`, `in:#general`, `during:march`. A `-` before anything leaves out
+    /// what has it. docs/SEARCH.md has them all.
+    #[serde(default)]
+    #[param(required = true, min_length = 1, max_length = 500, example = "plan pdf -draft")]
+    q: String,
+    /// `next` of the page before, of the same search.
+    after: Option<String>,
+    /// How many rows; 50 where it says nothing.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u16>,
+}
+
+/// Files that were found.
+#[derive(Serialize, ToSchema)]
+pub struct FileHits {
+    /// How many messages name such files, among those that the asker may read.
+    total: u64,
+    /// Whether there are no more than that.
+    total_is_exact: bool,
+    /// What answered. Where Elasticsearch is set and cannot, Postgres does.
+    backend: BackendName,
+    /// The page, the newest first.
+    items: Vec<FileHit>,
+    /// The cursor of the page that follows; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// A message that names files which were looked for.
+#[derive(Serialize, ToSchema)]
+pub struct FileHit {
+    /// Those of its files that are called so; all of them, where no single one is.
+    files: Vec<FoundFile>,
+    /// The message.
+    message: MessageRow,
+    /// Where it is.
+    channel: Room,
+}
+
+/// Finds files by their names, in the messages that the asker may read at this moment.
+#[utoipa::path(tag = "search", params(WorkspacePath, FilesQuery, QueryHeaders),
+    responses((status = 200, description = "What was found.", body = FileHits)))]
+#[get("/workspaces/{workspace_id}/search/files")]
+pub async fn search_files(
+    path: Path<WorkspacePath>,
+    query: Query<FilesQuery>,
+    reading: Reading,
+    app: Data<App>,
+) -> Result<Seen<FileHits>, Problem> {
+    let rooms = readable_rooms(&app, path.workspace_id, reading.actor).await?;
+    let (after, limit) = (read_page(query.after.as_deref())?, page_limit(query.limit)?);
+    let paging = Paging { order: Order::Newest, after, limit, min_position: reading.asked_position() };
+    let asker = Asker { workspace_id: path.workspace_id, user_id: reading.actor, rooms: &rooms };
+    let question = question(&app, &query.q, asker, paging).await?.of_file_names();
+    let found = app.search.messages(&question).await?;
+    let MessageHits { total, total_is_exact, backend, items, next } = MessageHits::of(found.backend, found.answer, &rooms);
+    let items =
+        items.into_iter().map(|MessageHit { message, channel, .. }| FileHit { files: question.files_of(&message), message, channel });
+    Ok(reading.answer(FileHits { total, total_is_exact, backend, items: items.collect(), next }))
 }
 
 /// The channels that the asker may read: those that the read model knows of, as far as the write side says so at this moment.

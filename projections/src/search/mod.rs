@@ -8,6 +8,7 @@
 //! like mean (`searchable`).
 
 pub mod elasticsearch;
+mod files;
 mod highlight;
 mod names;
 mod postgres;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::relational::messages::Cursor;
+pub use files::FoundFile;
 pub use highlight::{Fragment, highlight};
 pub use postgres::PostgresSearch;
 pub use query::Text;
@@ -150,6 +152,13 @@ pub enum Mark {
     Link,
     /// It names files.
     File,
+    /// The names of its files have these words, in lower case; the last one may go on where it says so.
+    FileNamed {
+        /// The words, as [`words`] parts them. Never none.
+        words: Vec<String>,
+        /// Whether the last one is a beginning.
+        is_beginning: bool,
+    },
     /// Somebody reacted to it.
     Reaction,
     /// Somebody reacted to it with this.

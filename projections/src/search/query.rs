@@ -165,6 +165,13 @@ impl Text {
             Self::Words(words) | Self::Exact(words) | Self::Prefix(words) => words,
         }
     }
+
+    /// Its words, and nothing else of it.
+    pub(super) fn into_words(self) -> Vec<String> {
+        match self {
+            Self::Words(words) | Self::Exact(words) | Self::Prefix(words) => words,
+        }
+    }
 }
 
 impl Mistake {

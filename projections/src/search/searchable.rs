@@ -25,6 +25,7 @@ impl MessageRow {
         match mark {
             Mark::Link => self.refers_to("links"),
             Mark::File => self.message_type == FILE || self.refers_to("files"),
+            Mark::FileNamed { words, is_beginning } => self.has_file_named(words, *is_beginning),
             Mark::Reaction => self.reactions.as_object().is_some_and(|reactions| !reactions.is_empty()),
             Mark::Emoji(emoji) => self.reactions.get(emoji).is_some(),
             Mark::Pinned => self.is_pinned,

@@ -59,6 +59,10 @@ impl House {
         Self { app, team, backend }
     }
 
+    pub fn backend_name(&self) -> &'static str {
+        self.backend.name()
+    }
+
     /// Says something in #general as the owner.
     pub async fn say(&self, text: &str) -> Uuid {
         self.team.message(&self.team.owner, self.team.general, text).await

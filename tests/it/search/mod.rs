@@ -3,6 +3,7 @@
 //! Who may find what is in `who_may_see.rs`: that does not depend on the backend, but is tried over each all the same.
 
 mod analytics;
+mod files;
 mod house;
 mod kept;
 mod language;

@@ -9,7 +9,7 @@ use domain::message::Kind;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::search::{names, words};
+use crate::search::{files, names, words};
 
 /// Which kind of indices a document belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +112,8 @@ struct MessageSource<'a> {
     mentions: Vec<Uuid>,
     channel_name: Option<&'a str>,
     has_files: bool,
+    /// The words of their names.
+    file_words: Vec<String>,
     reaction_count: usize,
     has_links: bool,
     is_pinned: bool,
@@ -167,6 +169,7 @@ impl MessageRow {
             mentions: self.mentions(&formatted),
             channel_name: self.channel_name.as_deref(),
             has_files: !formatted.files.is_empty() || self.message_type == Kind::File.as_str(),
+            file_words: formatted.files.iter().flat_map(|file| files::words_of_name(&file.name)).collect(),
             reaction_count: reactions.values().map(Vec::len).sum(),
             has_links: !formatted.links.is_empty(),
             is_pinned: self.is_pinned,

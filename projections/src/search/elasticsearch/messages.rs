@@ -74,11 +74,21 @@ fn marked(mark: &Mark) -> Value {
     match mark {
         Mark::Link => json!({"term": {"has_links": true}}),
         Mark::File => json!({"term": {"has_files": true}}),
+        Mark::FileNamed { words, is_beginning } => named(words, *is_beginning),
         Mark::Reaction => json!({"range": {"reaction_count": {"gt": 0}}}),
         Mark::Emoji(emoji) => json!({"term": {"reactions": emoji}}),
         Mark::Pinned => json!({"term": {"is_pinned": true}}),
         Mark::Thread => any(vec![json!({"exists": {"field": "thread_id"}}), json!({"range": {"reply_count": {"gt": 0}}})]),
     }
+}
+
+fn named(words: &[String], is_beginning: bool) -> Value {
+    let whole = |word: &String| json!({"term": {"file_words": word}});
+    let mut all = words.iter().map(whole).collect::<Vec<_>>();
+    if let Some((last, word)) = all.last_mut().zip(words.last()).filter(|_| is_beginning) {
+        *last = json!({"prefix": {"file_words": word}});
+    }
+    json!({"bool": {"filter": all}})
 }
 
 fn addressed_to(Addressee { user_id, conversations }: &Addressee) -> Value {

@@ -26,7 +26,7 @@ use crate::stores::Stores;
 pub(crate) const NAME: &str = "search";
 
 /// Its version: raise it where the same rows make other documents than before. The live indices are then filled anew.
-pub(crate) const VERSION: i32 = 2;
+pub(crate) const VERSION: i32 = 3;
 
 /// The name under which a rebuild keeps the checkpoint, and what is parked, of the indices that it fills.
 pub(super) const NEXT_NAME: &str = "search.next";

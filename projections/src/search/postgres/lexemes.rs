@@ -34,7 +34,7 @@ impl Lexemes {
                 Text::Prefix(sought) => words.push(prefix(sought)),
             }
         }
-        let marks = query.marks.iter().filter(|(_, is)| *is == wanted).map(|(mark, _)| quoted(&of_mark(mark))).collect::<Vec<_>>();
+        let marks = query.marks.iter().filter(|(_, is)| *is == wanted).map(|(mark, _)| of_mark(mark)).collect::<Vec<_>>();
         let found = Self { stems: stems.join(between), words: words.join(between), marks: marks.join(between) };
         (found != Self::default()).then_some(found)
     }
@@ -52,16 +52,26 @@ fn prefix(words: &[String]) -> String {
     format!("({before}{}:*B)", quoted(last))
 }
 
-/// The word of `search_vector` that says so.
+/// The words of `search_vector` that say so.
 fn of_mark(mark: &Mark) -> String {
     match mark {
-        Mark::Link => "#link".into(),
-        Mark::File => "#file".into(),
-        Mark::Reaction => "#reaction".into(),
-        Mark::Emoji(emoji) => format!(":{emoji}"),
-        Mark::Pinned => "#pinned".into(),
-        Mark::Thread => "#thread".into(),
+        Mark::Link => quoted("#link"),
+        Mark::File => quoted("#file"),
+        Mark::FileNamed { words, is_beginning } => named(words, *is_beginning),
+        Mark::Reaction => quoted("#reaction"),
+        Mark::Emoji(emoji) => quoted(&format!(":{emoji}")),
+        Mark::Pinned => quoted("#pinned"),
+        Mark::Thread => quoted("#thread"),
     }
+}
+
+/// A word of a file's name begins as none of a text can.
+fn named(words: &[String], is_beginning: bool) -> String {
+    let mut all = words.iter().map(|word| quoted(&format!("/{word}"))).collect::<Vec<_>>();
+    if let Some(last) = all.last_mut().filter(|_| is_beginning) {
+        last.push_str(":*");
+    }
+    format!("({})", all.join(" & "))
 }
 
 pub(super) fn quoted(text: &str) -> String {

@@ -1,0 +1,118 @@
+//! Files, by their names. They are found with the messages that name them, and so by whoever may read those: a search for files is one for
+//! messages whose files are called so.
+
+use domain::formatting::FileLink;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::words::folded;
+use super::{Fragment, Mark, MessageQuery, Text, TextTerm, Wanted, highlight};
+use crate::relational::messages::MessageRow;
+
+/// The longest word of a name that is found, in bytes. The same stands in `search_vector` (migrations): Postgres takes no word over 2,046.
+const WORD_BYTES_MAX: usize = 255;
+
+/// A file that a message names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FoundFile {
+    /// What it is called.
+    pub name: String,
+    /// Where it lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Its media type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<String>,
+    /// Its size in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Passages of its name with what was looked for; each is a row of pieces.
+    pub highlights: Vec<Vec<Fragment>>,
+}
+
+impl MessageQuery {
+    /// The same question, asked of the names of files: words, phrases and beginnings are looked for in those, and not in the text. The words of
+    /// a phrase may stand anywhere in a name.
+    #[must_use]
+    pub fn of_file_names(mut self) -> Self {
+        let named = std::mem::take(&mut self.text).into_iter().map(|TextTerm { text, wanted }| {
+            let is_beginning = matches!(text, Text::Prefix(_));
+            (Mark::FileNamed { words: text.into_words(), is_beginning }, wanted)
+        });
+        self.marks.extend(named);
+        self.marks.push((Mark::File, Wanted::Yes));
+        self
+    }
+
+    /// Those files of a message that are called so; all of them, where no single one is.
+    #[must_use]
+    pub fn files_of(&self, message: &MessageRow) -> Vec<FoundFile> {
+        let sought = self.sought_in_names();
+        let found = |file: &FoundFile| sought.iter().all(|term| is_in(&words_of_name(&file.name), term));
+        let files = message.files().into_iter().map(|file| FoundFile {
+            highlights: highlight(&file.name, &sought),
+            name: file.name,
+            url: file.url,
+            mime_type: file.mime_type,
+            size: file.size,
+        });
+        let files = files.collect::<Vec<_>>();
+        if files.iter().any(found) { files.into_iter().filter(found).collect() } else { files }
+    }
+
+    /// What must be in the names, a word at a time.
+    fn sought_in_names(&self) -> Vec<TextTerm> {
+        let mut sought = Vec::new();
+        for (mark, wanted) in &self.marks {
+            let (Mark::FileNamed { words, is_beginning }, Wanted::Yes) = (mark, wanted) else { continue };
+            for (n, word) in words.iter().enumerate() {
+                let word = vec![word.clone()];
+                let text = if *is_beginning && n + 1 == words.len() { Text::Prefix(word) } else { Text::Exact(word) };
+                sought.push(TextTerm { text, wanted: Wanted::Yes });
+            }
+        }
+        sought
+    }
+}
+
+impl MessageRow {
+    /// The files that it names.
+    pub(super) fn files(&self) -> Vec<FileLink> {
+        let files = self.formatted_content.as_ref().and_then(|content| content.get("files")).and_then(Value::as_array);
+        files.into_iter().flatten().filter_map(|file| serde_json::from_value(file.clone()).ok()).collect()
+    }
+
+    /// Whether the names of its files have those words.
+    pub(super) fn has_file_named(&self, sought: &[String], is_beginning: bool) -> bool {
+        let names = self.files().iter().flat_map(|file| words_of_name(&file.name)).collect::<Vec<_>>();
+        let is_there = |(n, word): (usize, &String)| {
+            let may_go_on = is_beginning && n + 1 == sought.len();
+            names.iter().any(|name| name == word || (may_go_on && name.starts_with(word.as_str())))
+        };
+        sought.iter().enumerate().all(is_there)
+    }
+}
+
+/// The words of a file's name that it is found by.
+pub(super) fn words_of_name(name: &str) -> Vec<String> {
+    let mut found = folded(name);
+    found.retain(|word| word.len() <= WORD_BYTES_MAX);
+    found
+}
+
+fn is_in(name: &[String], term: &TextTerm) -> bool {
+    let Some(sought) = term.text.words().first() else { return true };
+    name.iter().any(|word| word == sought || (matches!(term.text, Text::Prefix(_)) && word.starts_with(sought.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_words_of_a_name_are_left_out_as_postgres_does() {
+        let long = "a".repeat(WORD_BYTES_MAX + 1);
+        assert_eq!(words_of_name(&format!("Plan_2.{long} {}", &long[1..])), ["plan".to_owned(), "2".to_owned(), long[1..].to_owned()]);
+    }
+}
