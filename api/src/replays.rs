@@ -56,9 +56,12 @@ pub enum StartError {
     /// The same request has begun one before.
     #[error("this request has begun a replay before")]
     Again,
-    /// Only the relational model can be repaired, and seen as of a moment.
-    #[error("only the relational projection can be repaired for one workspace, or built as of a moment: the others follow it")]
+    /// Only the relational model can be repaired.
+    #[error("only the relational projection can be repaired for one workspace: the others follow it")]
     RelationalOnly,
+    /// The cache is of now.
+    #[error("the cache cannot be built as of a moment: it is of now; build the relational projection, or the search")]
+    NoView,
 }
 
 /// A replay that has begun: it has the turn.
@@ -84,8 +87,10 @@ impl Replays {
         if !projections::can_be_replayed(&self.stores, projection) {
             return Err(RebuildError::Unknown(projection.into()).into());
         }
-        if projection != projections::RELATIONAL && matches!(plan.scope, Scope::Workspace(_) | Scope::View(_)) {
-            return Err(StartError::RelationalOnly);
+        match plan.scope {
+            Scope::Workspace(_) if projection != projections::RELATIONAL => return Err(StartError::RelationalOnly),
+            Scope::View(_) if projection == projections::CACHE => return Err(StartError::NoView),
+            Scope::Whole | Scope::Upgrade(_) | Scope::Workspace(_) | Scope::View(_) => {}
         }
         let turn = Turn::take(&self.stores.pool, projection).await?;
         let start = plan.start(projection);

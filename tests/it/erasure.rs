@@ -262,7 +262,7 @@ async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_
 /// A replay has left a model as of then, and another one a report that shows rows.
 async fn with_a_view_and_a_report(app: &TestApp, position: i64) {
     let (stores, pool) = (&app.app().stores, &app.app().pool);
-    let turn = projections::Turn::take(pool, RELATIONAL).await.expect("nobody replays");
+    let turn = projections::Turn::take(pool, projections::SEARCH).await.expect("nobody replays");
     let view = projections::NewView::parse(None, position).expect("a name");
     projections::build_view(turn, stores, &view, RebuildOptions::default(), |_| {}).await.expect("a view");
     let report = json!({"differences": [{"table": "messages", "rows": [{"columns": [{"live": "xylomarmalade"}]}]}]});
@@ -273,6 +273,7 @@ async fn with_a_view_and_a_report(app: &TestApp, position: i64) {
     .execute(pool)
     .await
     .expect("a report");
+    assert!(!tests::elastic::documents(&format!("{}messages_view_*", app.elastic_prefix)).await.is_empty());
     let found = found_in_database(pool).await;
     assert!(found.iter().any(|found| found.contains("view_at_")) && found.iter().any(|found| found.contains("replays")), "{found:?}");
 }

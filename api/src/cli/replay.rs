@@ -23,7 +23,7 @@ pub(super) enum Verb {
     /// What Redis has.
     Cache(Common),
     /// What Elasticsearch has.
-    Search(Common),
+    Search(Search),
     /// All of them, one after the other.
     All(Common),
     /// List the models as of a moment.
@@ -52,7 +52,22 @@ pub(super) struct Arguments {
     /// The rows of that workspace alone, in place.
     #[arg(long, value_name = "ID", conflicts_with = "until")]
     workspace: Option<WorkspaceId>,
-    /// A model as of that position, or as of that moment (RFC 3339), in a schema of its own, to look at with psql.
+    #[command(flatten)]
+    as_of: AsOf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Search {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    as_of: AsOf,
+}
+
+#[derive(Debug, Args)]
+struct AsOf {
+    /// A model as of that position, or as of that moment (RFC 3339), in a schema of its own, to look at with psql; that of the search in indices
+    /// of its own beside.
     #[arg(long, value_name = "POSITION|TIME")]
     until: Option<Until>,
     /// What that model is to be called: at_POSITION where nothing is said.
@@ -79,18 +94,24 @@ impl std::str::FromStr for Until {
 pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Relational(arguments) => {
-            let plan = arguments.plan(&settings).await?;
-            replay(&settings, vec![projections::RELATIONAL], plan).await
+            let scope = match arguments.as_of.scope(&settings).await? {
+                Some(view) => view,
+                None => arguments.workspace.map_or(Scope::Whole, Scope::Workspace),
+            };
+            replay(&settings, vec![projections::RELATIONAL], arguments.common.plan(scope)).await
         }
         Verb::Cache(common) => replay(&settings, vec![projections::CACHE], common.plan(Scope::Whole)).await,
-        Verb::Search(common) => replay(&settings, vec![projections::SEARCH], common.plan(Scope::Whole)).await,
+        Verb::Search(search) => {
+            let scope = search.as_of.scope(&settings).await?.unwrap_or(Scope::Whole);
+            replay(&settings, vec![projections::SEARCH], search.common.plan(scope)).await
+        }
         Verb::All(common) => {
             let all = projections::replayable(&stores(&settings).await?);
             replay(&settings, all, common.plan(Scope::Whole)).await
         }
         Verb::Views => views(&settings).await,
         Verb::Drop { name } => {
-            if projections::drop_view(&read_pool(&settings).await?, &name).await? {
+            if projections::drop_view(&stores(&settings).await?, &name).await.map_err(failed)? {
                 return print(&format!("the view {name} is gone"));
             }
             Err(Failure::new(Exit::Wrong, anyhow::anyhow!("there is no view of the name {name:?}")))
@@ -104,16 +125,17 @@ impl Common {
     }
 }
 
-impl Arguments {
-    async fn plan(&self, settings: &Settings) -> Result<Plan, Failure> {
+impl AsOf {
+    /// The view that is wanted, if one is.
+    async fn scope(&self, settings: &Settings) -> Result<Option<Scope>, Failure> {
         let position = match self.until {
-            None => return Ok(self.common.plan(self.workspace.map_or(Scope::Whole, Scope::Workspace))),
+            None => return Ok(None),
             Some(Until::Position(position)) => position,
             Some(Until::Moment(moment)) => projections::position_at(&read_pool(settings).await?, moment).await?,
         };
         let wrong = || anyhow::anyhow!("a view's name begins with a letter, and has lower case letters, digits and _ only");
         let view = NewView::parse(self.view.as_deref(), position).ok_or_else(|| Failure::new(Exit::Wrong, wrong()))?;
-        Ok(self.common.plan(Scope::View(view)))
+        Ok(Some(Scope::View(view)))
     }
 }
 
@@ -148,9 +170,12 @@ fn listen_for_ctrl_c(cancel: CancellationToken) -> tokio_util::task::AbortOnDrop
 }
 
 async fn views(settings: &Settings) -> Result<(), Failure> {
-    let mut text = format!("{:<32} {:>12}  {:<34} built\n", "view", "position", "schema");
+    let mut text = format!("{:<32} {:>12}  {:<34} built\n", "view", "position", "schema, indices");
     for view in projections::views(&read_pool(settings).await?).await? {
         let _ = writeln!(text, "{:<32} {:>12}  {:<34} {}", view.name, view.position, view.schema_name, view.created_at.to_rfc3339());
+        for index in view.indices {
+            let _ = writeln!(text, "{:<46}  {index}", "");
+        }
     }
     print(&text)
 }
@@ -159,7 +184,7 @@ fn not_begun(error: StartError) -> Failure {
     match error {
         StartError::Rebuild(error) => failed(error),
         StartError::Database(error) => error.into(),
-        StartError::RelationalOnly => Failure::new(Exit::Wrong, error),
+        StartError::RelationalOnly | StartError::NoView => Failure::new(Exit::Wrong, error),
         StartError::Command(_) | StartError::Again => Failure::new(Exit::Failed, error),
     }
 }
@@ -217,7 +242,8 @@ fn summary(name: &str, plan: &Plan, report: &RebuildReport) -> String {
     }
     let _ = match (&plan.scope, report.differences.is_empty(), report.compared_at) {
         (Scope::View(view), ..) => {
-            writeln!(text, "it is in the schema view_{}: backscroll replay drop {} removes it", view.name(), view.name())
+            let where_else = if name == projections::SEARCH { " and in these indices" } else { "" };
+            writeln!(text, "it is in the schema view_{}{where_else}: backscroll replay drop {} removes it", view.name(), view.name())
         }
         (_, _, None) => writeln!(text, "not compared: the old model was too far behind, or not there"),
         (_, true, _) => writeln!(text, "equal to {other}"),

@@ -43,7 +43,7 @@ pub struct StartReplay {
     /// The rows of that workspace alone, in place. `relational` only.
     #[schema(value_type = Option<Uuid>)]
     workspace_id: Option<WorkspaceId>,
-    /// A model as of that position, in a schema of its own, to look at. `relational` only.
+    /// A model as of that position, in a schema of its own, to look at; that of `search` in indices of its own beside. Not `cache`.
     #[schema(minimum = 0)]
     until_position: Option<i64>,
     /// A model as of that moment.
@@ -92,6 +92,9 @@ pub async fn start_replay(
 ) -> Result<HttpResponse, Problem> {
     app.commands.operator(command.actor.user_id).await?;
     let plan = command.body.input.plan(&app.pool).await?;
+    if path.name == ALL && !matches!(plan.scope, Scope::Whole) {
+        return Err(contradiction("name", "all of them can only be built anew whole: name one"));
+    }
     let mut projections = match path.name.as_str() {
         ALL => projections::replayable(&app.stores).into_iter(),
         _ => vec![].into_iter(),
@@ -183,7 +186,8 @@ impl Watch {
     }
 }
 
-/// Lists the models as of a moment that are there: each is a schema of the database, to look at with `psql`. Operators only.
+/// Lists the models as of a moment that are there: each is a schema of the database, to look at with `psql`, and those of the search indices beside.
+/// Operators only.
 #[utoipa::path(tag = "projections", responses((status = 200, description = "The views.", body = Page<View>)))]
 #[get("/replay-views")]
 pub async fn list_views(actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
@@ -196,7 +200,7 @@ pub async fn list_views(actor: Actor, app: Data<App>) -> Result<HttpResponse, Pr
 #[delete("/replay-views/{view}")]
 pub async fn drop_view(path: Path<ViewPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
     app.commands.operator(actor.user_id).await?;
-    if projections::drop_view(&app.pool, &path.view).await? {
+    if projections::drop_view(&app.stores, &path.view).await? {
         return Ok(HttpResponse::NoContent().finish());
     }
     Err(Problem::not_found("replay.view_not_found", "there is no view of that name: GET /v1/replay-views lists them"))

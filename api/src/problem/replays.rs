@@ -13,6 +13,7 @@ impl From<StartError> for Problem {
             StartError::Command(error) => error.into(),
             StartError::Database(ref cause) => Self::database_failed(&error, cause),
             StartError::Again => Self::conflict("replay.under_way", error.to_string()),
+            StartError::NoView => Self::invalid("replay.no_view", "until_position", error.to_string()),
             StartError::RelationalOnly => Self::invalid("replay.relational_only", "workspace_id", error.to_string()),
         }
     }
@@ -35,6 +36,7 @@ impl From<RebuildError> for Problem {
                 Self::conflict("replay.under_way", "a replay of this projection is under way: GET …/replays/current shows it")
             }
             RebuildError::Database(ref cause) => Self::database_failed(&error, cause),
+            RebuildError::Write(_) => Self::unavailable("replay.store_unavailable", format!("{error}: try again")),
             other => Self::internal(&other),
         }
     }

@@ -71,7 +71,7 @@ impl Process {
             for user_id in self.app.read_models.erasures_unfinished().await? {
                 sign_out(&self.app, user_id).await?;
             }
-            projections::forget_the_erased(&self.app.pool).await.map_err(projections::QueryError)?;
+            projections::forget_the_erased(&self.app.stores).await?;
             self.swept_at = Some(Instant::now());
         }
         Ok(())
@@ -105,7 +105,7 @@ pub async fn carry_out(app: &App, user_id: UserId) -> Result<Appended, Problem> 
     if let Err(problem) = sign_out(app, user_id).await {
         tracing::warn!(user.id = %user_id, ?problem, "the sessions of an erased user are not all ended yet");
     }
-    if let Err(error) = projections::forget_the_erased(&app.pool).await {
+    if let Err(error) = projections::forget_the_erased(&app.stores).await {
         tracing::warn!(user.id = %user_id, %error, "what replays kept of an erased user is not removed yet");
     }
     Ok(erased)

@@ -120,12 +120,17 @@ pub async fn tidy(stores: &Stores, projection: &str) -> Result<bool, RebuildErro
     };
     if turn.projection == relational::NAME {
         shadow::clear(&mut turn.connection).await?;
-        view::clear(&mut turn.connection).await?;
+        view::clear(stores, &mut turn.connection).await?;
     }
     if turn.projection == elasticsearch::NAME
         && let Some(elastic) = &stores.elastic
     {
         elasticsearch::tidy(elastic, &mut turn.connection).await;
+        // A view of the search is a relational one, too. Whoever builds one just now has removed what was left of others.
+        if let Ok(mut relational) = Turn::take(&stores.pool, relational::NAME).await {
+            view::clear(stores, &mut relational.connection).await?;
+            relational.give_back().await;
+        }
     }
     turn.give_back().await;
     Ok(true)

@@ -1,4 +1,5 @@
-//! A view: the relational model as of a position, in a schema of its own, to look at with `psql`. Nothing keeps it up with the log.
+//! A view: the relational model as of a position, in a schema of its own, to look at with `psql`; and, where the search is wanted as of then,
+//! indices of their own that are made from it. Nothing keeps either up with the log.
 
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use super::index;
 use super::report::{Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
 use super::shadow::{self, Shadow};
 use super::turn::Turn;
+use crate::search::elasticsearch;
 use crate::stores::Stores;
 use crate::{relational, states};
 
@@ -35,6 +37,8 @@ pub struct View {
     /// The schema that its tables are in.
     #[schema(example = "view_at_4711")]
     pub schema_name: String,
+    /// The indices of Elasticsearch that hold its messages and members; none, where the relational model alone was wanted.
+    pub indices: Vec<String>,
     /// It holds every event up to and with this one.
     pub position: i64,
     /// When it was built.
@@ -89,68 +93,105 @@ pub async fn position_at(pool: &PgPool, moment: DateTime<Utc>) -> sqlx::Result<i
 /// # Errors
 /// The database cannot be used.
 pub async fn views(pool: &PgPool) -> sqlx::Result<Vec<View>> {
-    let found = query_as!(View, "SELECT name, schema_name, position, created_at FROM replay_views WHERE is_built ORDER BY created_at DESC");
+    let found = query_as!(
+        View,
+        "SELECT name, schema_name, indices, position, created_at FROM replay_views WHERE is_built ORDER BY created_at DESC"
+    );
     found.fetch_all(pool).await
 }
 
 /// Drops a view. Answers no where there is none of that name.
 ///
 /// # Errors
-/// The database cannot be used.
-pub async fn drop_view(pool: &PgPool, name: &str) -> sqlx::Result<bool> {
-    let mut tx = pool.begin().await?;
-    let dropped = query_scalar!("DELETE FROM replay_views WHERE name = $1 AND is_built RETURNING schema_name", name);
-    let Some(schema) = dropped.fetch_optional(&mut *tx).await? else { return Ok(false) };
-    tx.execute(format!("DROP SCHEMA IF EXISTS {schema} CASCADE").as_str()).await?;
+/// The database cannot be used, or Elasticsearch, where the view has indices there: then it can be dropped again.
+pub async fn drop_view(stores: &Stores, name: &str) -> Result<bool, RebuildError> {
+    let mut tx = stores.pool.begin().await?;
+    let dropped = query!("DELETE FROM replay_views WHERE name = $1 AND is_built RETURNING schema_name, indices", name);
+    let Some(view) = dropped.fetch_optional(&mut *tx).await? else { return Ok(false) };
+    tx.execute(format!("DROP SCHEMA IF EXISTS {} CASCADE", view.schema_name).as_str()).await?;
+    drop_indices(stores, &view.indices).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+async fn drop_indices(stores: &Stores, indices: &[String]) -> Result<(), RebuildError> {
+    match &stores.elastic {
+        Some(elastic) => Ok(elastic.drop_view_indices(indices).await?),
+        None if indices.is_empty() => Ok(()),
+        None => {
+            tracing::warn!(?indices, "the indices of a view stay: Elasticsearch is not in the settings any more");
+            Ok(())
+        }
+    }
 }
 
 /// Removes what replays have kept of people who were erased since: views that were begun before, and the rows in reports. Nothing keeps either up
 /// with the log, so nothing else would.
 ///
 /// # Errors
-/// The database cannot be used.
-pub async fn forget_the_erased(pool: &PgPool) -> sqlx::Result<()> {
+/// The database cannot be used, or Elasticsearch, where a view has indices there.
+pub async fn forget_the_erased(stores: &Stores) -> Result<(), RebuildError> {
     let stale = query_scalar!(
         "SELECT name FROM replay_views WHERE is_built AND created_at <= (SELECT max(destroyed_at) FROM secret.person_keys) ORDER BY name"
     );
-    for name in stale.fetch_all(pool).await? {
-        drop_view(pool, &name).await?;
+    for name in stale.fetch_all(&stores.pool).await? {
+        drop_view(stores, &name).await?;
     }
     query!(
         "UPDATE replays SET report = jsonb_set(report, '{differences}', '[]')
          WHERE jsonb_array_length(report -> 'differences') > 0
            AND started_at <= (SELECT max(destroyed_at) FROM secret.person_keys)"
     )
-    .execute(pool)
-    .await
-    .map(drop)
+    .execute(&stores.pool)
+    .await?;
+    Ok(())
 }
 
-/// Builds a view.
+/// Builds a view of the projection whose turn it is. One of the search is made from a relational one, which stays with it.
 ///
 /// # Errors
 /// There is one of that name, its position is beyond the log, the database fails, or it was cancelled: then nothing of it stays.
 pub async fn build_view(
-    mut turn: Turn,
+    turn: Turn,
     stores: &Stores,
     view: &NewView,
     options: RebuildOptions,
     observe: impl Fn(RebuildProgress) + Send + Sync,
 ) -> Result<RebuildReport, RebuildError> {
+    let indices = match &stores.elastic {
+        Some(elastic) if turn.projection == elasticsearch::NAME => elastic.view_indices(&view.name),
+        _ => Vec::new(),
+    };
+    if turn.projection == relational::NAME {
+        return build_in(turn, stores, view, &indices, options, &observe).await;
+    }
+    let relational = Turn::take(&stores.pool, relational::NAME).await?;
+    let built = build_in(relational, stores, view, &indices, options, &observe).await;
+    turn.give_back().await;
+    built
+}
+
+async fn build_in(
+    mut turn: Turn,
+    stores: &Stores,
+    view: &NewView,
+    indices: &[String],
+    options: RebuildOptions,
+    observe: &(dyn Fn(RebuildProgress) + Send + Sync),
+) -> Result<RebuildReport, RebuildError> {
     let began = Instant::now();
     let schema = view.schema();
-    clear(&mut turn.connection).await?;
+    clear(stores, &mut turn.connection).await?;
     let head = states::head(&mut turn.connection).await?;
     if view.position < 0 || view.position > head {
         return Err(RebuildError::Beyond { position: view.position, head });
     }
     let begun = query!(
-        "INSERT INTO replay_views (name, schema_name, position) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        "INSERT INTO replay_views (name, schema_name, position, indices) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         view.name,
         schema,
-        view.position
+        view.position,
+        indices
     );
     if begun.execute(&mut turn.connection).await?.rows_affected() == 0 {
         return Err(RebuildError::ViewThere(view.name.clone()));
@@ -160,7 +201,7 @@ pub async fn build_view(
     let built = tokio::select! {
         biased;
         () = cancel.cancelled() => Err(RebuildError::Cancelled),
-        built = build(&mut shadow, view, &options, &observe, stores.version(relational::NAME)) => built,
+        built = build(&mut shadow, stores, view, indices, &options, observe) => built,
     };
     match built {
         Ok(rows) => {
@@ -179,7 +220,10 @@ pub async fn build_view(
         }
         Err(error) => {
             shadow.discard().await;
-            query!("DELETE FROM replay_views WHERE name = $1 AND NOT is_built", view.name).execute(&stores.pool).await?;
+            // What cannot be removed now is removed by the next one.
+            if let Err(error) = forget(stores, &mut *stores.pool.acquire().await?, &view.name, indices).await {
+                tracing::warn!(%error, view = view.name, "what was built of a view could not be removed yet");
+            }
             Err(error)
         }
     }
@@ -187,16 +231,17 @@ pub async fn build_view(
 
 async fn build(
     shadow: &mut Shadow,
+    stores: &Stores,
     view: &NewView,
+    indices: &[String],
     options: &RebuildOptions,
     observe: &(dyn Fn(RebuildProgress) + Send + Sync),
-    version: i32,
 ) -> Result<Vec<(String, i64)>, RebuildError> {
     observe(RebuildProgress { phase: Phase::Folding, done: 0, total: fold::count(view.position) });
     shadow.create_tables().await?;
     let Folded { late, parked, erased } = fold::fold(shadow, view.position, options.kept_messages, observe).await?;
     index::build(shadow, observe).await?;
-    let next = CatchUp::begin(shadow, view.position, &parked, version).await?;
+    let next = CatchUp::begin(shadow, view.position, &parked, stores.version(relational::NAME)).await?;
     next.apply_late(shadow, &late, observe).await?;
     erased.remove(&mut shadow.connection).await?;
     shadow.analyze().await?;
@@ -206,17 +251,31 @@ async fn build(
         let count = format!("SELECT count(*) FROM {}.{table}", shadow.schema);
         rows.push((table, query_scalar::<_, i64>(&count).fetch_one(&mut shadow.connection).await?));
     }
+    if let Some(elastic) = stores.elastic.as_ref().filter(|_| !indices.is_empty()) {
+        rows.extend(elastic.fill_view(&mut shadow.connection, &view.name, observe).await?);
+    }
     query!("UPDATE replay_views SET is_built = TRUE WHERE name = $1", view.name).execute(&mut shadow.connection).await?;
     Ok(rows)
 }
 
-/// Removes views whose building was cut off. The caller has the turn.
-pub(super) async fn clear(connection: &mut PgConnection) -> sqlx::Result<()> {
-    let unfinished = query_scalar!("SELECT schema_name FROM replay_views WHERE NOT is_built").fetch_all(&mut *connection).await?;
-    for schema in unfinished {
-        connection.execute(format!("DROP SCHEMA IF EXISTS {schema} CASCADE").as_str()).await?;
+/// Removes views whose building was cut off. The caller has the turn. What Elasticsearch has of one while it is away is removed by the next one.
+pub(super) async fn clear(stores: &Stores, connection: &mut PgConnection) -> sqlx::Result<()> {
+    let unfinished = query!("SELECT name, schema_name, indices FROM replay_views WHERE NOT is_built").fetch_all(&mut *connection).await?;
+    for view in unfinished {
+        connection.execute(format!("DROP SCHEMA IF EXISTS {} CASCADE", view.schema_name).as_str()).await?;
+        match forget(stores, connection, &view.name, &view.indices).await {
+            Err(RebuildError::Database(error)) => return Err(error),
+            Err(error) => tracing::warn!(%error, view = view.name, "what was built of a view could not be removed yet"),
+            Ok(()) => {}
+        }
     }
-    query!("DELETE FROM replay_views WHERE NOT is_built").execute(connection).await.map(drop)
+    Ok(())
+}
+
+async fn forget(stores: &Stores, connection: &mut PgConnection, name: &str, indices: &[String]) -> Result<(), RebuildError> {
+    drop_indices(stores, indices).await?;
+    query!("DELETE FROM replay_views WHERE name = $1 AND NOT is_built", name).execute(connection).await?;
+    Ok(())
 }
 
 #[cfg(test)]

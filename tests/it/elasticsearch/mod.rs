@@ -7,6 +7,7 @@ mod projector;
 mod rebuild;
 mod secured;
 mod switch;
+mod view;
 
 use std::time::Duration;
 

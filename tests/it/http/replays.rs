@@ -100,6 +100,10 @@ async fn a_workspace_is_repaired_and_a_view_is_built_listed_and_dropped() {
     }
     let cache = team.operator.post("/v1/projections/cache/replays", json!({"workspace_id": team.id})).await;
     cache.expect_problem(422, "replay.relational_only");
+    let cache = team.operator.post("/v1/projections/cache/replays", json!({"until_position": 1})).await;
+    cache.expect_problem(422, "replay.no_view");
+    let all = team.operator.post("/v1/projections/all/replays", json!({"until_position": 1})).await;
+    assert_eq!(all.expect_problem(422, "replay.plan_invalid")["field"], "name");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -189,8 +189,8 @@ async fn a_view_is_the_model_as_of_then_and_is_dropped_by_name() {
     house.replay(Plan::whole()).await.expect("a rebuild");
     let listed = projections::views(&house.reading.pool).await.expect("views");
     assert_eq!(listed.iter().map(|view| (view.name.as_str(), view.position)).collect::<Vec<_>>(), [("before_it", then)]);
-    assert!(projections::drop_view(&house.reading.pool, "before_it").await.expect("a view"));
-    assert!(!projections::drop_view(&house.reading.pool, "before_it").await.expect("no view"));
+    assert!(projections::drop_view(&house.reading.stores, "before_it").await.expect("a view"));
+    assert!(!projections::drop_view(&house.reading.stores, "before_it").await.expect("no view"));
     assert_eq!(house.leftovers().await, Vec::<String>::new());
 }
 

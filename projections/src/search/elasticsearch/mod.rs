@@ -3,7 +3,7 @@
 //! A document is a function of rows (`documents`), and its version is the position of the relational projection that the rows were read
 //! at. So it does not matter who writes a document, how often, or how late: what is older than what is there is left out. The projector
 //! (`projector`) writes what events touch; a rebuild (`rebuild`) writes everything into new indices beside the live ones, proves them equal
-//! to the rows, and switches; a workspace that has grown moves to indices of its own (`moves`).
+//! to the rows, and switches; a view of then (`view`) has indices of its own; a workspace that has grown moves to indices of its own (`moves`).
 //!
 //! Which indices there are, and which of them is read, stands in Postgres (`models`), so that an Elasticsearch that was wiped is noticed.
 
@@ -23,6 +23,7 @@ mod people;
 mod projector;
 mod rebuild;
 mod rows;
+mod view;
 
 use std::error::Error;
 use std::sync::Arc;

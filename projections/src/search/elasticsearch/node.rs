@@ -37,26 +37,29 @@ impl Elastic {
 
     /// Makes an index with the alias that it is written through, unless it is there.
     pub(super) async fn ensure_index(&self, model: &Model, index: &str, alias: Option<&str>, used: Use) -> Result<(), ElasticError> {
-        let mut aliases = Map::new();
-        for alias in std::iter::once(model.writing(index)).chain(alias.map(str::to_owned)) {
-            aliases.insert(alias, json!({}));
-        }
+        let aliases = std::iter::once(model.writing(index)).chain(alias.map(str::to_owned));
+        self.make_index(&model.concrete(index), aliases, used).await
+    }
+
+    /// Makes an index of that name with those aliases, unless it is there.
+    pub(super) async fn make_index(&self, name: &str, aliases: impl IntoIterator<Item = String>, used: Use) -> Result<(), ElasticError> {
+        let aliases = aliases.into_iter().map(|alias| (alias, json!({}))).collect::<Map<_, _>>();
         let settings = if used == Use::Filling { json!({"number_of_replicas": 0, "refresh_interval": "-1"}) } else { json!({}) };
         let body = json!({"aliases": aliases, "settings": settings});
-        match self.client.ask(Method::Put, &format!("/{}", model.concrete(index)), Some(&body)).await {
+        match self.client.ask(Method::Put, &format!("/{name}"), Some(&body)).await {
             Err(ElasticError::Refused { kind, .. }) if kind == "resource_already_exists_exception" => Ok(()),
             made => made.map(drop),
         }
     }
 
-    /// What was filled is searched from now on.
-    pub(super) async fn end_filling(&self, model: &Model) -> Result<(), ElasticError> {
+    /// The indices of that name, or pattern, are full: they are searched from now on.
+    pub(super) async fn end_filling(&self, indices: &str) -> Result<(), ElasticError> {
         let settings = json!({
             "number_of_replicas": self.settings.replicas,
             "refresh_interval": self.refresh_interval(),
         });
-        self.client.ask(Method::Put, &format!("/{}/_settings", model.pattern()), Some(&settings)).await?;
-        self.refresh(&model.pattern()).await
+        self.client.ask(Method::Put, &format!("/{indices}/_settings"), Some(&settings)).await?;
+        self.refresh(indices).await
     }
 
     /// Whether everything that a model has in any case is there.

@@ -189,7 +189,7 @@ impl<'a> Building<'a> {
         self.fill(connection).await?;
         self.approach_rows(connection).await?;
         self.enter(Phase::Comparing);
-        self.elastic.end_filling(&self.model).await?;
+        self.elastic.end_filling(&self.model.pattern()).await?;
         self.compare(connection).await
     }
 

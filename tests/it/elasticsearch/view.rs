@@ -1,0 +1,119 @@
+//! The search as of a moment, in indices of its own.
+
+use std::collections::BTreeMap;
+
+use api::replays::{Plan, Replays, Scope, StartError, by_the_server};
+use domain::MessageCommand;
+use domain::text::MessageBody;
+use projections::{NewView, RebuildError, RebuildOptions, RebuildReport, Turn};
+use serde_json::Value;
+use sqlx::query_scalar;
+use tests::elastic::documents;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::SearchHouse;
+use crate::projections::team_of_three;
+use crate::support::asked;
+
+async fn build(search: &SearchHouse, name: &str, position: i64) -> Result<RebuildReport, RebuildError> {
+    let turn = Turn::take(&search.house.reading.pool, projections::SEARCH).await.expect("the turn");
+    let view = NewView::parse(Some(name), position).expect("a name");
+    projections::build_view(turn, &search.house.reading.stores, &view, RebuildOptions::default(), |_| {}).await
+}
+
+async fn texts(search: &SearchHouse, view: &str) -> BTreeMap<String, String> {
+    let found = documents(&format!("{}messages_view_{view}", search.prefix)).await;
+    let said = |source: &Value| source["message_type"] != "system";
+    let text = |source: &Value| source["content"].as_str().unwrap_or_default().to_owned();
+    found.into_iter().filter(|(.., source)| said(source)).map(|(id, _, source)| (id, text(&source))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_of_a_view_are_the_messages_as_they_were_and_the_live_ones_stay() {
+    let search = SearchHouse::start().await;
+    let (team, ann, _) = team_of_three(&search.house).await;
+    let [kept, edited, deleted] = ["kept", "before the edit", "before its deletion"];
+    let kept = (search.house.post(ann, team.general, kept).await, kept);
+    let edited = (search.house.post(ann, team.general, edited).await, edited);
+    let deleted = (search.house.post(ann, team.general, deleted).await, deleted);
+    let then = search.house.commands().store().catch_up().await.expect("the head");
+    let edit = MessageCommand::Edit { content: MessageBody::parse("after the edit").expect("a text") };
+    search.house.commands().message(&asked(ann), edited.0, edit).await.expect("it is edited");
+    search.house.commands().message(&asked(ann), deleted.0, MessageCommand::Delete).await.expect("it is deleted");
+    search.house.post(ann, team.general, "later").await;
+    search.settle().await;
+    let (live, indices) = (search.messages().await, search.indices().await);
+
+    let report = build(&search, "then", then).await.expect("a view");
+    assert_eq!(report.position, then);
+    let expected = [kept, edited, deleted].map(|(id, text)| (id.to_string(), text.to_owned())).into_iter().collect::<BTreeMap<_, _>>();
+    assert_eq!(texts(&search, "then").await, expected);
+    let messages = query_scalar::<_, i64>("SELECT count(*) FROM view_then.messages").fetch_one(&search.house.reading.pool).await;
+    let index = format!("{}messages_view_then", search.prefix);
+    assert!(report.rows.contains(&(index.clone(), messages.expect("the rows"))), "{:?}", report.rows);
+    let listed = projections::views(&search.house.reading.pool).await.expect("views").pop().expect("a view");
+    assert!(listed.indices.contains(&index) && listed.indices.len() == 2, "{listed:?}");
+
+    // What is built, written and moved otherwise leaves it alone, and is left alone by it.
+    assert_eq!(search.messages().await, live);
+    search.rebuild().await.expect("a rebuild");
+    search.house.post(ann, team.general, "afterwards").await;
+    search.settle().await;
+    search.assert_equal().await;
+    assert_eq!(texts(&search, "then").await, expected);
+
+    assert!(projections::drop_view(&search.house.reading.stores, "then").await.expect("a view"));
+    let left = search.indices().await;
+    assert!(!left.iter().any(|index| index.contains("view")) && left.len() == indices.len(), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_was_cut_off_leaves_nothing_behind() {
+    let search = SearchHouse::start().await;
+    let (team, ann, _) = team_of_three(&search.house).await;
+    search.house.post(ann, team.general, "hello").await;
+    search.settle().await;
+    let head = search.house.commands().store().catch_up().await.expect("the head");
+    let (stores, pool) = (&search.house.reading.stores, &search.house.reading.pool);
+    build(&search, "torn", head).await.expect("a view");
+    // As it is when the process dies before it says that the view is built.
+    sqlx::query("UPDATE replay_views SET is_built = FALSE").execute(pool).await.expect("the table");
+    assert!(projections::tidy(stores, projections::SEARCH).await.expect("it is tidied up"));
+    let schemas = query_scalar::<_, i64>("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'view%'").fetch_one(pool).await;
+    let views = query_scalar::<_, i64>("SELECT count(*) FROM replay_views").fetch_one(pool).await;
+    assert_eq!((schemas.expect("schemas"), views.expect("views")), (0, 0));
+    assert!(!search.indices().await.iter().any(|index| index.contains("view")));
+
+    let cancelled = CancellationToken::new();
+    cancelled.cancel();
+    let turn = Turn::take(pool, projections::SEARCH).await.expect("the turn");
+    let (view, options) = (NewView::parse(None, head).expect("a name"), RebuildOptions { cancel: cancelled, ..RebuildOptions::default() });
+    let outcome = projections::build_view(turn, stores, &view, options, |_| {}).await;
+    assert!(matches!(outcome, Err(RebuildError::Cancelled)), "{outcome:?}");
+    assert!(!search.indices().await.iter().any(|index| index.contains("view")));
+    build(&search, &format!("at_{head}"), head).await.expect("both turns were given back, and the name is free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_of_the_search_is_refused_as_one_of_the_tables_is() {
+    let search = SearchHouse::start().await;
+    let (_, ann, _) = team_of_three(&search.house).await;
+    search.settle().await;
+    let head = search.house.commands().store().catch_up().await.expect("the head");
+    assert!(matches!(build(&search, "beyond", head + 1_000).await, Err(RebuildError::Beyond { .. })));
+    build(&search, "taken", head).await.expect("a view");
+    assert!(matches!(build(&search, "taken", head).await, Err(RebuildError::ViewThere(_))));
+    assert_eq!(texts(&search, "taken").await, BTreeMap::new());
+
+    let stores = search.house.reading.stores.clone();
+    let replays = Replays::new(stores, search.house.commands().clone(), Handle::current(), "a test".into());
+    let view = NewView::parse(None, head).expect("a name");
+    let plan = |scope| Plan { scope, dry_run: false, accept_differences: false };
+    let refused = replays.begin(by_the_server(None), projections::CACHE, plan(Scope::View(view.clone()))).await;
+    assert!(matches!(refused, Err(StartError::NoView)));
+    let refused = replays.begin(asked(ann), projections::SEARCH, plan(Scope::View(view))).await.err().expect("a refusal");
+    assert!(refused.to_string().contains("operators"), "{refused}");
+    let refused = replays.begin(by_the_server(None), projections::SEARCH, plan(Scope::Workspace(uuid::Uuid::nil().into()))).await;
+    assert!(matches!(refused, Err(StartError::RelationalOnly)));
+}
