@@ -120,7 +120,7 @@ impl App {
             readings: Readings::default(),
             replays: Replays::new(stores.clone(), commands.clone(), Handle::current(), holder()),
             retention: Retention::new(commands.clone(), read_models.clone(), pool.clone(), Handle::current()),
-            limits: Limits::new(settings.rate_limits.clone(), stores.redis.clone(), read_models.clone()),
+            limits: Limits::new(settings.rate_limits.clone(), stores.redis.clone(), keys.clone(), read_models.clone()),
             presences: Presences::new(stores.redis.clone()),
             typing: Typing::new(stores.redis.clone()),
             read_models,

@@ -46,6 +46,7 @@ async fn write(app: &App, profile: &UserRow, sender: &mpsc::Sender<Piece>) -> Re
     export.file("workspaces.json", &app.read_models.memberships_of(user_id).await?).await?;
     export.file("channels.json", &app.read_models.channel_memberships_of(user_id).await?).await?;
     export.file("sessions.json", &app.sessions.of_user(user_id).await?).await?;
+    export.account(app, user_id).await?;
     let workspaces = app.read_models.traces(user_id, &profile.email).await?.workspaces;
     export.messages(app, user_id, &workspaces).await?;
     export.done(app, user_id, &workspaces).await?;
@@ -77,6 +78,19 @@ impl<'a> Export<'a> {
             self.zip.write_all(b"\n")?;
         }
         self.send().await
+    }
+
+    /// Everything that happened to their account, oldest first: their registration, what they changed of it, every sign-in, refused ones too, with
+    /// from where and with what.
+    async fn account(&mut self, app: &App, user_id: UserId) -> Result<(), Failed> {
+        self.zip.start_file("account.jsonl", SimpleFileOptions::default().large_file(true))?;
+        let mut after = Some(0);
+        while let Some(after_position) = after {
+            let page = app.read_models.account_events(user_id, after_position, PAGE_ROWS).await?.rows(&Sight::everything());
+            self.rows(&page).await?;
+            after = page.last().map(|row| row.position);
+        }
+        Ok(())
     }
 
     /// Every message that they wrote, with what it said before it was edited, workspace by workspace, oldest first.

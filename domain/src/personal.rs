@@ -5,11 +5,15 @@
 //! no key: `{"message.posted":{"erased":true,"workspace_id":…}}`. Payloads from before there were keys have their fields as they are.
 //!
 //! Whoever reads the log sees today's event in either case ([`reveal`]). What is erased, or has lost its key, is seen as a tombstone: an
-//! event like any other, without what was personal. Which key seals and unseals, and how, is the keyring's; nothing here holds a secret.
+//! event like any other, without what was personal. The address and the client in an event's metadata are sealed in a like way, under a key of
+//! its actor (`circumstances`). Which key seals and unseals, and how, is the keyring's; nothing here holds a secret.
 
+mod circumstances;
 mod form;
 mod parts;
 
+pub(crate) use circumstances::reveal_metadata;
+pub use circumstances::{CutMetadata, key_of_metadata, metadata_owner};
 pub use form::{Cut, cut, erase, is_erased, key_of, key_of_value, reveal, reveal_value};
 pub use parts::{PARTS, Part, Whose, owner, short_name, types_of};
 
@@ -28,7 +32,16 @@ pub struct Place<'a> {
     pub event_type: &'a str,
 }
 
-impl Place<'_> {
+/// What stands in the place of the event's name for what is sealed in its metadata. No event is called so: each has a dot in its name.
+const METADATA: &str = "metadata";
+
+impl<'a> Place<'a> {
+    /// Where what is sealed in the metadata of that event belongs.
+    #[must_use]
+    pub fn of_metadata(&self) -> Self {
+        Self { event_type: METADATA, ..*self }
+    }
+
     /// The bytes that a sealed part is bound to. The name goes last: everything before it has a fixed length.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::context::Metadata;
 use crate::ids::{EventId, WorkspaceId};
-use crate::personal::{Keys, Place};
+use crate::personal::{self, Keys, Place};
 use crate::recorded_event::{AggregateType, DecodeError, Event, Recorded, StreamId};
 
 /// A row of the log, on its way. Nothing in it has been judged yet: reading it well is [`Row::decode`]'s. What is sealed stays sealed.
@@ -105,6 +105,11 @@ impl Row<'_> {
         })
     }
 
+    /// The keys that seal something of it: of its payload, and of its metadata.
+    pub fn keys(&self) -> impl Iterator<Item = Uuid> + use<> {
+        [personal::key_of(self.event_type, self.payload), personal::key_of_metadata(self.metadata)].into_iter().flatten()
+    }
+
     /// Reads the row as today's event.
     ///
     /// # Errors
@@ -113,8 +118,10 @@ impl Row<'_> {
     pub fn decode(&self, keys: &dyn Keys) -> Result<Recorded<Event>, DecodeError> {
         let aggregate = AggregateType::named(self.aggregate_type).ok_or_else(|| DecodeError::Aggregate(self.aggregate_type.into()))?;
         let id = Uuid::try_parse(self.aggregate_id).map_err(|source| DecodeError::Identifier { id: self.aggregate_id.into(), source })?;
-        let metadata = serde_json::from_str::<Metadata>(self.metadata).map_err(|source| DecodeError::Metadata { source })?;
+        let mut metadata = serde_json::from_str::<Metadata>(self.metadata).map_err(|source| DecodeError::Metadata { source })?;
         let place = Place { stream: StreamId { aggregate, id }, sequence: self.sequence, event_type: self.event_type };
+        personal::reveal_metadata(&place, self.metadata, &mut metadata, keys)
+            .map_err(|source| DecodeError::sealed(self.event_type, source))?;
         let event = Event::decode(&place, self.event_version, self.payload, keys)?;
         Ok(Recorded {
             position: self.position,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::personal::{Cut, Place, Unsealed};
+use domain::personal::{Cut, CutMetadata, Place, Unsealed};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
@@ -81,6 +81,14 @@ impl PersonKey {
     pub fn seal(&self, place: &Place<'_>, cut: &Cut<'_>) -> String {
         let Some(secret) = &self.0.secret else { return cut.erased() };
         let sealed = secret.cipher.seal(&place.to_bytes(), cut.personal.as_bytes());
+        cut.sealed(self.0.key_id, &BASE64_URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    /// The metadata of the event at that place with their personal fields sealed; without them, where the key is destroyed.
+    #[must_use]
+    pub fn seal_metadata(&self, place: &Place<'_>, cut: CutMetadata) -> String {
+        let Some(secret) = &self.0.secret else { return cut.erased() };
+        let sealed = secret.cipher.seal(&place.of_metadata().to_bytes(), cut.personal.as_bytes());
         cut.sealed(self.0.key_id, &BASE64_URL_SAFE_NO_PAD.encode(sealed))
     }
 

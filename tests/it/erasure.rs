@@ -10,14 +10,18 @@ use projections::{RELATIONAL, RebuildOptions};
 use serde_json::json;
 use sqlx::postgres::PgPoolCopyExt;
 use sqlx::{PgPool, Row};
+use tests::person::PASSWORD;
 use tests::place::WITH_ELASTICSEARCH;
 use tests::{Person, Team, TestApp, TestDatabase, eventually, servers};
 use uuid::Uuid;
 
 use crate::support::{causes_of, post_at};
 
-/// Words that nobody else says, each as far as no stemmer cuts it.
-const WORDS: [&str; 6] = ["quetzalin", "xylomarmal", "zanzibarb", "pterodact", "wolpertin", "kumquatsch"];
+/// Words that nobody else says, each as far as no stemmer cuts it; and from where they came, and with what.
+const WORDS: [&str; 9] =
+    ["quetzalin", "xylomarmal", "zanzibarb", "pterodact", "wolpertin", "kumquatsch", ADDRESS, "gyrfalconette", "smorgasphone"];
+/// From where they came.
+const ADDRESS: &str = "203.0.113.178";
 /// The tables that a backup of the log has. What the read side builds from them, a restore builds anew; the keys have a backup of their own.
 const BACKED_UP: [&str; 3] = ["events", "claims", "idempotency_keys"];
 
@@ -160,7 +164,8 @@ async fn restored(backup: &[(&str, Vec<u8>)], keys: &[u8]) -> TestDatabase {
 
 /// Somebody of whom there is something everywhere, and the message of theirs that others answered.
 async fn somebody(app: &TestApp, team: &Team) -> (Person, Uuid) {
-    let person = app.sign_up("Quetzalina").await;
+    let person = app.sign_up("Quetzalina").await.coming_from(ADDRESS, "Gyrfalconette/7");
+    sign_in_again(&person).await;
     team.take_in(&person, "member").await;
     let profile = json!({"title": "Pterodactylist", "phone": "kumquatsch 7", "bio": "I keep a wolpertinger."});
     person.patch("/v1/users/me", profile).await.expect(204);
@@ -177,6 +182,13 @@ async fn somebody(app: &TestApp, team: &Team) -> (Person, Uuid) {
     team.owner.put_empty(&format!("/v1/messages/{message}/pin")).await.expect(204);
     archived(app, team, &person).await;
     (person, message)
+}
+
+/// With a device that has a name, after a password that was wrong.
+async fn sign_in_again(person: &Person) {
+    let sign_in = |password: &str| json!({"login": person.email, "password": password, "device_type": "smorgasphone of Quetzalina"});
+    person.post("/v1/sessions", sign_in("kumquatsch")).await.expect(401);
+    person.post("/v1/sessions", sign_in(PASSWORD)).await.expect(201);
 }
 
 /// What they wrote long ago has left its channel, and is kept aside.
@@ -199,7 +211,8 @@ async fn settled(app: &TestApp) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_is_restored_afterwards() {
-    let app = TestApp::start_with(&[WITH_ELASTICSEARCH, ("BACKSCROLL_ERASURE_HOURS", "0")]).await;
+    let app =
+        TestApp::start_with(&[WITH_ELASTICSEARCH, ("BACKSCROLL_ERASURE_HOURS", "0"), ("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
     let team = Team::found(&app).await;
     let (person, message) = somebody(&app, &team).await;
     let position = settled(&app).await;
@@ -210,7 +223,7 @@ async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_
     .await;
     let pool = &app.app().pool;
     let before = found_in_database(pool).await;
-    for table in ["read.messages", "read.messages_archive", "read.users"] {
+    for table in ["read.messages", "read.messages_archive", "read.users", "read.audit_log", "secret.sessions"] {
         assert!(before.iter().any(|found| found.contains(table)), "{table}: {before:?}");
     }
     assert!(!found_in_elasticsearch(&app).await.is_empty());
@@ -251,7 +264,7 @@ async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_
     let (mut events, mut texts) = (0, String::new());
     let each = |event: Result<_, domain::DecodeError>| {
         let event: domain::Recorded<domain::Event> = event.expect("a tombstone is an event like any other");
-        texts.push_str(&serde_json::to_string(&event.event).expect("JSON"));
+        texts.push_str(&serde_json::to_string(&(&event.event, &event.metadata)).expect("JSON"));
         events += 1;
     };
     projections::read_log(&pool, &keys, each).await.expect("the log");

@@ -1,9 +1,9 @@
 //! What is personal lies sealed in the log, is read by whoever has the keys, and by nobody else.
 
-use commands::{Commands, EventStore, StoreError};
+use commands::{Asked, Commands, EventStore, StoreError};
 use domain::ids::{MessageId, UserId};
 use domain::permission::Role;
-use domain::{Message, User, Workspace};
+use domain::{Context, DecodeError, Event, Message, Metadata, Recorded, User, Workspace};
 use futures::future::join_all;
 use keyring::{KeyError, Keyring, MasterKey, MasterKeys};
 use sqlx::{Executor, PgPool};
@@ -54,6 +54,75 @@ async fn texts_names_and_addresses_are_not_in_the_log_and_another_process_reads_
     let user = there.store().load::<User>(ann.0).await.expect("the user").state;
     assert_eq!(user.registration.as_ref().expect("a registration").email.as_str(), "persimmon@example.org");
     assert_eq!(there.user_by_login("Persimmon@example.ORG").await.expect("a look"), Some(ann));
+}
+
+/// Somebody who asks from there, with that client.
+fn asked_from(actor: UserId, address: &str, user_agent: &str) -> Asked {
+    let asked = asked(actor);
+    let context = Context { address: Some(address.into()), user_agent: Some(user_agent.into()), ..asked.context };
+    Asked { context, ..asked }
+}
+
+/// What the log says beside each event of a stream, to who has the keys.
+async fn metadata_of(pool: &PgPool, stream: MessageId) -> Result<Vec<Metadata>, DecodeError> {
+    let mut found = Ok(Vec::new());
+    let each = |event: Result<Recorded<Event>, DecodeError>| match (event, &mut found) {
+        (Ok(event), Ok(found)) => found.extend((event.stream.id == stream.0).then_some(event.metadata)),
+        (Err(error), _) => found = Err(error),
+        (Ok(_), Err(_)) => {}
+    };
+    projections::read_log(pool, &open(pool).await, each).await.expect("the log");
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_where_somebody_asked_is_not_in_the_log_and_another_process_reads_it() {
+    let here = Writing::start().await;
+    let team = here.workspace().await;
+    let asked = asked_from(team.owner, "203.0.113.77", "Gyrfalcon/7");
+    let message = MessageId(post(&here.commands, &asked, team.general, "hello").await.expect("a post").id);
+    for word in ["203.0.113.77", "Gyrfalcon", "user_agent"] {
+        assert_eq!(count(&here.pool, &format!("SELECT count(*) FROM events WHERE metadata::text LIKE '%{word}%'")).await, 0, "{word}");
+    }
+    let plain = "SELECT count(*) FROM events WHERE metadata ->> 'actor' IS NULL OR metadata ->> 'command' IS NULL";
+    assert_eq!(count(&here.pool, plain).await, 0, "the rest is plain");
+    let (pool, _) = another_process(&here.database).await;
+    let read = metadata_of(&pool, message).await.expect("the log");
+    assert_eq!((read[0].address.as_deref(), read[0].user_agent.as_deref()), (Some("203.0.113.77"), Some("Gyrfalcon/7")));
+    assert_eq!(read[0], asked.context.metadata("post message"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_where_somebody_asked_cannot_be_moved_to_another_event_nor_into_a_payload() {
+    let here = Writing::start().await;
+    let team = here.workspace().await;
+    let (first, second) = (asked_from(team.owner, "203.0.113.77", "one"), asked_from(team.owner, "198.51.100.7", "two"));
+    let first = MessageId(post(&here.commands, &first, team.general, "one").await.expect("a post").id);
+    let second = MessageId(post(&here.commands, &second, team.general, "two").await.expect("a post").id);
+    let column = |name: &str| format!("(SELECT {name} FROM events WHERE aggregate_id = '{first}')");
+    let as_payload = format!(
+        "json_build_object('message.posted', jsonb_set((payload -> 'message.posted')::jsonb, '{{sealed}}', to_jsonb({} ->> 'sealed')))",
+        column("metadata")
+    );
+    tamper(&here.pool, &format!("UPDATE events SET metadata = {} WHERE aggregate_id = '{second}'", column("metadata"))).await;
+    let refused = metadata_of(&here.pool, second).await.expect_err("it belongs elsewhere");
+    assert!(matches!(refused, DecodeError::Sealed { .. }), "{refused:?}");
+    tamper(&here.pool, &format!("UPDATE events SET payload = {as_payload} WHERE aggregate_id = '{first}'")).await;
+    let (_, there) = another_process(&here.database).await;
+    let refused = there.store().load::<Message>(first.0).await.expect_err("a refusal");
+    assert!(matches!(refused, StoreError::Unreadable { .. }), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_from_before_they_were_sealed_are_read_as_they_are() {
+    let here = Writing::start().await;
+    let team = here.workspace().await;
+    let asked = asked_from(team.owner, "203.0.113.77", "one");
+    let message = MessageId(post(&here.commands, &asked, team.general, "one").await.expect("a post").id);
+    let plain = r#"(metadata::jsonb - 'sealed' || '{"address": "198.51.100.7", "user_agent": "of old"}')::json"#;
+    tamper(&here.pool, &format!("UPDATE events SET metadata = {plain} WHERE aggregate_id = '{message}'")).await;
+    let read = metadata_of(&here.pool, message).await.expect("the log");
+    assert_eq!((read[0].address.as_deref(), read[0].user_agent.as_deref()), (Some("198.51.100.7"), Some("of old")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

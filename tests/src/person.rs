@@ -1,5 +1,6 @@
 //! Somebody who is signed in, and what they ask over HTTP.
 
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use uuid::Uuid;
@@ -30,6 +31,17 @@ impl Person {
     #[must_use]
     pub fn with_token(&self, token: String) -> Self {
         Self { token, ..self.clone() }
+    }
+
+    /// The same session from that address, behind a proxy that the server trusts, by a client that calls itself so.
+    ///
+    /// # Panics
+    /// They are no headers.
+    #[must_use]
+    pub fn coming_from(&self, address: &str, user_agent: &str) -> Self {
+        let forwarded = (HeaderName::from_static("x-forwarded-for"), HeaderValue::from_str(address).expect("a header"));
+        let client = reqwest::Client::builder().user_agent(user_agent).default_headers(HeaderMap::from_iter([forwarded]));
+        Self { http: client.build().expect("a client"), ..self.clone() }
     }
 
     /// The same session at another server.

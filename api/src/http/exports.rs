@@ -13,7 +13,8 @@ use crate::extract::Reading;
 use crate::personal_data;
 use crate::problem::Problem;
 
-/// Hands out all data of the asker: profile, memberships, messages with their edits, everything that they did, and sessions.
+/// Hands out all data of the asker: profile, memberships, messages with their edits, everything that they did, sessions, and the account's own events:
+/// every sign-in among them, with the address that it came from.
 #[utoipa::path(tag = "erasure", params(QueryHeaders), responses((status = 200, description = "A zip of JSON.", body = Vec<u8>, content_type = "application/zip")))]
 #[get("/users/me/export")]
 pub async fn export_me(reading: Reading, app: Data<App>) -> Result<HttpResponse, Problem> {

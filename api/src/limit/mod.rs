@@ -21,6 +21,7 @@ use std::sync::Arc;
 use actix_web::{HttpMessage, HttpRequest};
 use domain::ids::{ChannelId, UserId};
 use domain::workspace::Plan;
+use keyring::Keyring;
 use projections::ReadModels;
 use projections::cache::{Redis, RedisDown};
 
@@ -49,10 +50,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Those of the settings, counted in that Redis. Plans are read from those read models.
+    /// Those of the settings, counted in that Redis, where no address is in the clear. Plans are read from those read models.
     #[must_use]
-    pub fn new(settings: RateLimits, redis: Redis, read_models: ReadModels) -> Self {
-        let shared = SharedWindows::new(redis);
+    pub fn new(settings: RateLimits, redis: Redis, keys: Keyring, read_models: ReadModels) -> Self {
+        let shared = SharedWindows::new(redis, keys);
         Self { settings: Arc::new(settings), shared, local: Arc::default(), known: Arc::default(), read_models }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::ids::{ChannelId, UserId};
+use keyring::Keyring;
 use projections::cache::{Redis, RedisDown, Script};
 
 use super::class::Class;
@@ -15,6 +16,9 @@ use super::policy::Quota;
 
 /// So much of one who comes with an IPv6 address is one and the same: a household has a /64.
 const IPV6_PREFIX_BITS: u32 = 64;
+
+/// Of an address's digest, so many bytes tell it from others.
+const DIGEST_BYTES: usize = 16;
 
 /// A window that a request counts in.
 pub(super) struct Window {
@@ -55,12 +59,13 @@ impl Verdict {
 #[derive(Clone)]
 pub(super) struct SharedWindows {
     redis: Redis,
+    keys: Keyring,
     script: Arc<Script>,
 }
 
 impl SharedWindows {
-    pub(super) fn new(redis: Redis) -> Self {
-        Self { redis, script: Arc::new(Script::new(include_str!("sliding_windows.lua"))) }
+    pub(super) fn new(redis: Redis, keys: Keyring) -> Self {
+        Self { redis, keys, script: Arc::new(Script::new(include_str!("sliding_windows.lua"))) }
     }
 
     pub(super) fn key_of_user(&self, user_id: UserId, class: Class) -> String {
@@ -71,8 +76,10 @@ impl SharedWindows {
         self.redis.key(&format!("message_rate:{{{user_id}}}:{channel_id}"))
     }
 
+    /// Without the address: the name of a key that was there while Redis wrote its files stands in them for as long as they last.
     pub(super) fn key_of_address(&self, address: IpAddr, class: Class) -> String {
-        self.redis.key(&format!("rate_limit:{{{}}}:{}", household(address), class.as_str()))
+        let digest = self.keys.blind(&[b"rate limit", household(address).to_string().as_bytes()]);
+        self.redis.key(&format!("rate_limit:{{{}}}:{}", hex::encode(&digest[..DIGEST_BYTES]), class.as_str()))
     }
 
     /// Counts a request in all of those windows, or, where one has no room, in none.

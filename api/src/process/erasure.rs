@@ -122,9 +122,12 @@ async fn requested(pool: &PgPool, user_id: UserId) -> sqlx::Result<Option<EventI
     Ok(found.fetch_optional(pool).await?.map(EventId))
 }
 
-/// Ends all sessions, and forgets the password.
+/// Ends all sessions, and forgets the password. In a session stands from where it was begun, and with what.
 async fn sign_out(app: &App, user_id: UserId) -> Result<(), Problem> {
     app.credentials.remove(user_id).await?;
     app.sessions.end_all(user_id).await?;
+    // The cache has asked for it too, perhaps while the sessions were there still. Nobody waits for it.
+    let redis = app.stores.redis.clone();
+    tokio::spawn(async move { redis.write_files_anew().await });
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use domain::personal::Place;
 use domain::{Event, Metadata, StreamId};
 use keyring::Keyring;
 use uuid::Uuid;
@@ -68,11 +69,9 @@ impl Row {
         shared: &Arc<str>,
         seal: &Seal,
     ) -> Result<Self, StoreError> {
-        let metadata = match pending.original {
-            None => Arc::clone(shared),
-            Some((actor, at)) => serde_json::to_string(&Metadata { actor, occurred_at: Some(at), ..metadata.clone() })?.into(),
-        };
-        let payload = seal.payload(write.stream, sequence, &pending)?;
+        let place = Place { stream: write.stream, sequence, event_type: pending.event.wire_name() };
+        let metadata = seal.metadata(&place, &pending, metadata, shared)?;
+        let payload = seal.payload(&place, &pending)?;
         let (event_id, workspace_id) = (Uuid::now_v7(), write.workspace_id.map(Uuid::from));
         let aggregate_id = write.stream.id.to_string();
         let content = Content {

@@ -1,12 +1,14 @@
-//! The last step before an event's payload is stored: what is personal in it is sealed under a key of the person it belongs to.
+//! The last step before an event is stored: what is personal in its payload and in its metadata is sealed under a key of the person it belongs to.
 //!
 //! It is the caller's step, beside the writer. Everything after it (the digest, the stored bytes, the relay) works on what this returns, and
 //! never on the event itself.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use domain::StreamId;
-use domain::personal::{self, Place};
+use domain::personal::{self, CutMetadata, Place};
+use domain::{Metadata, StreamId};
 use keyring::{Keyring, PersonKey};
 use uuid::Uuid;
 
@@ -22,7 +24,10 @@ impl Seal {
     /// The keys of everybody whom something in the request belongs to.
     pub(super) async fn of(request: &Append, keyring: &Keyring) -> Result<Self, StoreError> {
         let events = request.writes.iter().flat_map(|write| write.events.iter().map(|pending| (write.stream, pending)));
-        let mut owners = events.filter_map(|(stream, pending)| personal::owner(stream, &pending.event)).collect::<Vec<_>>();
+        let owners_of = |(stream, pending): (StreamId, &PendingEvent)| {
+            [personal::owner(stream, &pending.event), metadata_owner(&request.metadata, pending)].into_iter().flatten()
+        };
+        let mut owners = events.flat_map(owners_of).collect::<Vec<_>>();
         if request.idempotency.is_some() {
             owners.push(request.metadata.actor.0);
         }
@@ -33,12 +38,31 @@ impl Seal {
     }
 
     /// The form of an event's payload that is stored.
-    pub(super) fn payload(&self, stream: StreamId, sequence: i64, pending: &PendingEvent) -> Result<String, StoreError> {
+    pub(super) fn payload(&self, place: &Place<'_>, pending: &PendingEvent) -> Result<String, StoreError> {
         let payload = serde_json::to_string(&pending.event)?;
-        let event_type = pending.event.wire_name();
-        let key = personal::owner(stream, &pending.event).and_then(|owner| self.keys.get(&owner));
-        let sealed = key.and_then(|key| Some(key.seal(&Place { stream, sequence, event_type }, &personal::cut(event_type, &payload)?)));
+        let key = personal::owner(place.stream, &pending.event).and_then(|owner| self.keys.get(&owner));
+        let sealed = key.and_then(|key| Some(key.seal(place, &personal::cut(place.event_type, &payload)?)));
         Ok(sealed.unwrap_or(payload))
+    }
+
+    /// The form of an event's metadata that is stored: `shared`, which is the request's as it is, where nothing in them is personal.
+    pub(super) fn metadata(
+        &self,
+        place: &Place<'_>,
+        pending: &PendingEvent,
+        metadata: &Metadata,
+        shared: &Arc<str>,
+    ) -> Result<Arc<str>, StoreError> {
+        let key = metadata_owner(metadata, pending).and_then(|owner| self.keys.get(&owner));
+        let own = match pending.original {
+            Some((actor, at)) => Cow::Owned(Metadata { actor, occurred_at: Some(at), ..metadata.clone() }),
+            None if key.is_none() => return Ok(Arc::clone(shared)),
+            None => Cow::Borrowed(metadata),
+        };
+        match (key, CutMetadata::of(&own)?) {
+            (Some(key), Some(cut)) => Ok(key.seal_metadata(place, cut).into()),
+            (None, _) | (_, None) => Ok(serde_json::to_string(&own)?.into()),
+        }
     }
 
     /// The form of a request's fingerprint that is stored: once the actor is erased, it does not tell any more what they asked.
@@ -46,4 +70,13 @@ impl Seal {
         let used = request.idempotency.as_ref()?;
         self.keys.get(&request.metadata.actor.0).map(|key| key.blind(&used.fingerprint))
     }
+}
+
+/// Whose key seals what is personal in the metadata of that event; nobody's, where nothing is.
+fn metadata_owner(metadata: &Metadata, pending: &PendingEvent) -> Option<Uuid> {
+    if metadata.address.is_none() && metadata.user_agent.is_none() {
+        return None;
+    }
+    let actor = pending.original.map_or(metadata.actor, |(actor, _)| actor);
+    personal::metadata_owner(actor, &pending.event)
 }

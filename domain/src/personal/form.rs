@@ -142,7 +142,7 @@ pub fn reveal_value(place: &Place<'_>, payload: &mut Value, keys: &dyn Keys) -> 
 }
 
 /// Puts the personal fields behind what is in `text`: as they were, or tombstones.
-fn unseal(place: &Place<'_>, sealed: Option<&str>, keys: &dyn Keys, text: &mut Vec<u8>) -> Result<(), SealError> {
+pub(super) fn unseal(place: &Place<'_>, sealed: Option<&str>, keys: &dyn Keys, text: &mut Vec<u8>) -> Result<(), SealError> {
     let unsealed = match sealed {
         Some(sealed) => {
             let (key_id, sealed) = sealed.split_at_checked(KEY_DIGITS).ok_or(SealError::Wrong)?;

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::channel::ChannelEvent;
 use crate::message::MessageEvent;
 use crate::recorded_event::{AggregateType, Event, StreamId};
+use crate::session::SessionEvent;
 use crate::user::UserEvent;
 use crate::workspace::WorkspaceEvent;
 
@@ -21,6 +22,8 @@ pub enum Whose {
     Members,
     /// The author's.
     Authors,
+    /// Theirs who signed in.
+    SignedIn,
 }
 
 /// What is personal in one kind of event.
@@ -92,7 +95,7 @@ pub const PARTS: &[Part] = &[
     nothing("message.reaction_removed"),
     nothing("message.purged"),
     nothing("retention.applied"),
-    nothing("session.started"),
+    part("session.started", Whose::SignedIn, &["device_type"]),
     nothing("session.refused"),
     nothing("session.ended"),
     nothing("audit.read"),
@@ -162,8 +165,12 @@ pub fn owner(stream: StreamId, event: &Event) -> Option<Uuid> {
             | MessageEvent::ReactionRemoved { .. }
             | MessageEvent::Purged { .. } => None,
         },
-        // About the server, and about who came and looked: identifiers, and no words of anybody.
-        Event::Retention(_) | Event::Installation(_) | Event::Session(_) | Event::Audit(_) => None,
+        Event::Session(event) => match event {
+            SessionEvent::Started(start) => Some(start.user_id.0),
+            SessionEvent::Refused(_) | SessionEvent::Ended { .. } => None,
+        },
+        // About the server, and about who looked: identifiers, and no words of anybody.
+        Event::Retention(_) | Event::Installation(_) | Event::Audit(_) => None,
     }
 }
 

@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::catalogue::EVENTS;
-use crate::{AggregateType, DecodeError, Event, MessageEvent};
+use crate::context::{Context, Metadata};
+use crate::ids::UserId;
+use crate::session::{Attempt, Cause};
+use crate::{AggregateType, DecodeError, Event, MessageEvent, SessionEvent};
 
 const KEY: Uuid = Uuid::from_u128(0xbeef);
 
@@ -157,4 +160,62 @@ fn braces_quotes_and_other_peoples_fields_in_a_text_mislead_nobody() {
     let topic = json!({"channel.topic_changed": {"topic": content}}).to_string();
     assert_eq!(cut("channel.topic_changed", &topic), None, "nothing in it is personal");
     assert!(Event::decode(&place("channel.topic_changed"), "1", &topic, &NoKeys).is_ok());
+}
+
+fn metadata(address: Option<&str>, user_agent: Option<&str>) -> Metadata {
+    let context = Context::of(UserId(Uuid::from_u128(5)), chrono::DateTime::UNIX_EPOCH, Uuid::from_u128(6));
+    Context { address: address.map(str::to_owned), user_agent: user_agent.map(str::to_owned), ..context }.metadata("a command")
+}
+
+fn sealed_metadata(metadata: &Metadata) -> Option<String> {
+    let cut = CutMetadata::of(metadata).expect("JSON")?;
+    let digits = cut.personal.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    Some(cut.sealed(KEY, &digits))
+}
+
+fn read_metadata(stored: &str, keys: &dyn Keys) -> Result<Metadata, SealError> {
+    let mut read = serde_json::from_str::<Metadata>(stored).expect("metadata");
+    reveal_metadata(&place("channel.archived"), stored, &mut read, keys)?;
+    Ok(read)
+}
+
+#[test]
+fn an_address_and_a_client_are_sealed_and_read_again_and_once_the_key_is_destroyed_there_are_none() {
+    let nasty = r#"quote " brace } {"sealed":"x"} \ and 'ünïcode'"#;
+    for (address, user_agent) in [(Some("203.0.113.9"), Some("a browser")), (Some("::1"), None), (None, Some(nasty))] {
+        let as_it_was = metadata(address, user_agent);
+        let stored = sealed_metadata(&as_it_was).expect("something to seal");
+        assert_eq!(key_of_metadata(&stored), Some(KEY));
+        assert!(!stored.contains("address") && !stored.contains("user_agent"), "{stored}");
+        assert_eq!(read_metadata(&stored, &Digits), Ok(as_it_was));
+        assert_eq!(read_metadata(&stored, &Destroyed), Ok(metadata(None, None)));
+        assert_eq!(read_metadata(&stored, &NoKeys), Err(SealError::KeyNotHeld(KEY)));
+    }
+    assert_eq!(sealed_metadata(&metadata(None, None)), None);
+}
+
+#[test]
+fn metadata_from_before_they_were_sealed_are_read_as_they_are() {
+    let plain = metadata(Some("203.0.113.9"), Some("a browser"));
+    let stored = serde_json::to_string(&plain).expect("JSON");
+    assert_eq!(key_of_metadata(&stored), None);
+    assert_eq!(read_metadata(&stored, &NoKeys), Ok(plain));
+}
+
+#[test]
+fn an_address_is_the_actors_or_theirs_whose_sign_in_was_refused_and_a_strangers_is_nobodys() {
+    let actor = UserId(Uuid::from_u128(5));
+    let refused = |user_id| {
+        Event::Session(SessionEvent::Refused(Attempt { user_id, login_digest: None, cause: Cause::UnknownLogin, not_recorded: 0 }))
+    };
+    assert_eq!(metadata_owner(actor, &refused(None)), Some(actor.0));
+    assert_eq!(metadata_owner(UserId::SYSTEM, &refused(Some(actor))), Some(actor.0));
+    assert_eq!(metadata_owner(UserId::SYSTEM, &refused(None)), None);
+}
+
+#[test]
+fn nothing_sealed_in_a_payload_can_be_put_into_metadata_or_the_other_way_round() {
+    assert!(EVENTS.iter().all(|event| event.wire_name.contains('.') && !METADATA.contains('.')));
+    let here = place("message.posted");
+    assert_ne!(here.to_bytes(), here.of_metadata().to_bytes());
 }

@@ -140,7 +140,8 @@ impl ReadModels {
         positions: Vec<i64>,
         extent: Extent,
     ) -> Result<Found, AuditError> {
-        let events = self.events_at(&positions).await?;
+        let mut events = self.events_at(&positions).await?;
+        self.forget_the_erased(&mut events).await?;
         let streams = self.streams_of(&events, extent).await?;
         let causes = self.causes_of(workspace_id, &events).await?;
         let mut found = Found { positions, events, streams, names: HashMap::new(), causes };

@@ -7,6 +7,7 @@
 //! | room | what |
 //! |---|---|
 //! | `filter` | which events |
+//! | `account` | what happened to somebody's account, for themselves |
 //! | `entry` | an event as an auditor reads it |
 //! | `history`, `as_of`, `difference` | one thing through time: after each event, at a moment, between two |
 //! | `chain` | what an event was set off by, and what it has set off |
@@ -16,6 +17,7 @@
 //! | `load` | the events and streams, from the log |
 //! | `names` | people, channels and workspaces by name; causes by position |
 
+mod account;
 mod as_of;
 mod chain;
 mod difference;

@@ -1,10 +1,10 @@
-//! People, channels and workspaces by name; causes and effects by position.
+//! People, channels and workspaces by name, and who of them is erased; causes and effects by position.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use domain::ids::WorkspaceId;
-use domain::{Event, Recorded};
-use sqlx::query_file;
+use domain::{Event, Recorded, personal};
+use sqlx::{query_file, query_file_scalar};
 use uuid::Uuid;
 
 use super::AuditError;
@@ -27,6 +27,20 @@ impl ReadModels {
     pub(super) async fn names_of(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, String>, AuditError> {
         let named = query_file!("src/audit/sql/names.sql", ids).fetch_all(&self.pool).await?;
         Ok(named.into_iter().map(|row| (row.id, row.name)).collect())
+    }
+
+    /// Leaves out of events from where erased people came. Of what was recorded since addresses are sealed, nothing is left to be left out.
+    pub(super) async fn forget_the_erased(&self, events: &mut [Recorded<Event>]) -> Result<(), AuditError> {
+        let owner = |event: &Recorded<Event>| personal::metadata_owner(event.metadata.actor, &event.event);
+        let says_something = |event: &&mut Recorded<Event>| event.metadata.address.is_some() || event.metadata.user_agent.is_some();
+        let owners = events.iter_mut().filter(says_something).filter_map(|event| owner(event)).collect::<HashSet<_>>();
+        let owners = owners.into_iter().collect::<Vec<_>>();
+        let erased = query_file_scalar!("src/audit/sql/erased_among.sql", &owners).fetch_all(&self.pool).await?;
+        let erased = erased.into_iter().collect::<HashSet<_>>();
+        for event in events.iter_mut().filter(|event| owner(event).is_some_and(|owner| erased.contains(&owner))) {
+            (event.metadata.address, event.metadata.user_agent) = (None, None);
+        }
+        Ok(())
     }
 
     /// What caused those events, and what they caused, as far as it is of that workspace.

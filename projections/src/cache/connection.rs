@@ -22,6 +22,10 @@ use crate::breaker::Breaker;
 const ANSWER_MAX: Duration = Duration::from_millis(250);
 /// How long everything may take together: connecting, asking, and asking once more.
 const WHOLE_MAX: Duration = Duration::from_millis(500);
+/// How long writing its files anew is asked for, where Redis is at it already.
+const WRITING_MAX: Duration = Duration::from_secs(5);
+/// How often it is asked again.
+const WRITING_LOOK: Duration = Duration::from_millis(100);
 /// How often a cluster is asked once more: another node may have the key by now.
 const CLUSTER_RETRIES: u32 = 2;
 
@@ -167,17 +171,26 @@ impl Redis {
         }
     }
 
-    /// Asks Redis to write its files anew: until then they remember what was removed. A Redis that somebody else runs may refuse, and does it
-    /// in its own time.
+    /// Asks Redis to write its files anew: until then they remember what was removed. Where it is at that already, it is asked again once that is
+    /// done, since what it began with may have been there still. A Redis that somebody else runs may refuse, and does it in its own time.
     pub async fn write_files_anew(&self) {
         let mut save = redis::cmd("BGSAVE");
         save.arg("SCHEDULE");
         for command in [redis::cmd("BGREWRITEAOF"), save] {
             // A refusal says nothing about whether Redis is well.
-            match timeout(WHOLE_MAX, self.shared.server.ask::<redis::Value>(&command)).await {
-                Ok(Ok(_)) => {}
+            match timeout(WRITING_MAX, self.once_it_is_done(&command)).await {
+                Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::info!(%error, "redis does not write its files anew now"),
                 Err(_) => tracing::info!("redis does not say whether it writes its files anew"),
+            }
+        }
+    }
+
+    async fn once_it_is_done(&self, command: &Cmd) -> Result<(), RedisError> {
+        loop {
+            match self.shared.server.ask::<redis::Value>(command).await {
+                Err(error) if error.to_string().contains("already in progress") => tokio::time::sleep(WRITING_LOOK).await,
+                outcome => return outcome.map(drop),
             }
         }
     }

@@ -28,8 +28,8 @@ impl Delivery {
 #[derive(Default)]
 pub(crate) struct Deliveries {
     read: Vec<Delivery>,
-    /// Rows that wait for a key, each with the key and its place among `read`.
-    waiting: Vec<(uuid::Uuid, usize, WireEvent)>,
+    /// Rows that wait for a key, each with its place among `read`.
+    waiting: Vec<(usize, WireEvent)>,
 }
 
 impl Deliveries {
@@ -47,8 +47,8 @@ impl Deliveries {
     pub(crate) fn push(&mut self, row: &Row<'_>, keys: &Keyring) {
         let delivery = Delivery::of(row, keys);
         let missing = delivery.event.as_ref().err().and_then(DecodeError::missing_key);
-        if let Some((key_id, row)) = missing.and_then(|key_id| Some((key_id, row.to_wire()?))) {
-            self.waiting.push((key_id, self.read.len(), row));
+        if let Some(row) = missing.and_then(|_| row.to_wire()) {
+            self.waiting.push((self.read.len(), row));
         }
         if let Ok(Recorded { stream, event: Event::User(UserEvent::Erased { invitations }), .. }) = &delivery.event {
             // Another process may have erased them; and here somebody may just have fetched a key that was there a moment ago.
@@ -64,11 +64,11 @@ impl Deliveries {
     /// The keys cannot be fetched.
     pub(crate) async fn finish(mut self, keys: &Keyring) -> Result<Vec<Delivery>, KeyError> {
         if !self.waiting.is_empty() {
-            let mut missing = self.waiting.iter().map(|(key_id, _, _)| *key_id).collect::<Vec<_>>();
+            let mut missing = self.waiting.iter().flat_map(|(_, row)| row.as_row().keys()).collect::<Vec<_>>();
             missing.sort_unstable();
             missing.dedup();
             let fetched = keys.fetch(&missing).await?;
-            for (_, place, row) in self.waiting {
+            for (place, row) in self.waiting {
                 self.read[place] = Delivery::of(&row.as_row(), &fetched);
             }
         }

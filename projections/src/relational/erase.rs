@@ -1,6 +1,7 @@
 //! What an erased person leaves in the read tables: nothing. It is what a rebuild makes of the tombstones that the log then has in their
 //! events' place, so that both come to the same rows.
 
+use domain::ids::UserId;
 use sqlx::{PgConnection, query_file};
 use uuid::Uuid;
 
@@ -19,7 +20,7 @@ impl Erased {
         self.users.is_empty()
     }
 
-    /// Removes their texts, titles and addresses, whatever of them is there. Their rows of `users` are no matter of this.
+    /// Removes their texts, titles and addresses, and from where they came, whatever of them is there. Their rows of `users` are no matter of this.
     pub(crate) async fn remove(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         if self.is_empty() {
             return Ok(());
@@ -27,6 +28,7 @@ impl Erased {
         query_file!("src/relational/sql/erase_mentions.sql", &self.users).execute(&mut *connection).await?;
         query_file!("src/relational/sql/erase_messages.sql", &self.users).execute(&mut *connection).await?;
         query_file!("src/relational/sql/erase_archived_messages.sql", &self.users).execute(&mut *connection).await?;
+        query_file!("src/relational/sql/erase_audit_log.sql", &self.users, UserId::SYSTEM.0).execute(&mut *connection).await?;
         query_file!("src/relational/sql/erase_members.sql", &self.users).execute(&mut *connection).await?;
         query_file!("src/relational/sql/erase_invitations.sql", &self.invitations).execute(connection).await.map(drop)
     }

@@ -3,6 +3,7 @@
 mod archives;
 mod entries;
 mod exports;
+mod from_where;
 mod sign_ins;
 mod through_time;
 mod who_may_see;

@@ -21,6 +21,8 @@ pub(crate) struct Event {
     pub(crate) event_type: String,
     /// What is under the event's name.
     pub(crate) payload: Value,
+    /// Whether somebody's address is in it unsealed.
+    pub(crate) tells_address: bool,
     pub(crate) event_id: Uuid,
     pub(crate) workspace: Option<Uuid>,
     pub(crate) recorded_at: DateTime<Utc>,
@@ -118,6 +120,9 @@ impl Log {
             });
             *sequence = event.sequence;
         }
+        if event.tells_address {
+            tell(found, "address in the log", || format!("that of {} is not sealed, at {}", event.actor, event.position));
+        }
         if !self.event_ids.insert(event.event_id) {
             tell(found, "doubled event", || format!("{} stands again at {}", event.event_id, event.position));
         }
@@ -164,7 +169,7 @@ pub(super) async fn read(pool: &PgPool, keys: &mut Keys, after: i64) -> Result<V
             let mut payload = row.try_get::<Value, _>("payload")?;
             let metadata = row.try_get::<Value, _>("metadata")?;
             let id = |field: &str| metadata.get(field).and_then(Value::as_str).and_then(|id| id.parse().ok()).unwrap_or_default();
-            Ok(Event {
+            let event = Event {
                 position: row.try_get("position")?,
                 aggregate_type: row.try_get("aggregate_type")?,
                 stream: row.try_get::<String, _>("aggregate_id")?.parse()?,
@@ -177,15 +182,19 @@ pub(super) async fn read(pool: &PgPool, keys: &mut Keys, after: i64) -> Result<V
                 correlation: id("correlation_id"),
                 actor: id("actor"),
                 is_import: metadata.get("command").and_then(Value::as_str).is_some_and(|command| command.starts_with("import")),
-            })
+                tells_address: metadata.get("address").is_some() && !id("actor").is_nil(),
+            };
+            Ok((event, metadata))
         })
-        .collect::<Result<Vec<Event>>>();
+        .collect::<Result<Vec<(Event, Value)>>>();
     let mut events = events?;
-    keys.fetch(pool, events.iter().filter_map(|event| unseal::key_of(&event.payload))).await?;
-    for event in &mut events {
+    let sealed = events.iter().flat_map(|(event, metadata)| [unseal::key_of(&event.payload), unseal::key_of(metadata)]);
+    keys.fetch(pool, sealed.flatten()).await?;
+    for (event, metadata) in &mut events {
         keys.unseal(&mut event.payload, event.stream, event.sequence, &event.event_type)?;
+        keys.unseal(metadata, event.stream, event.sequence, unseal::METADATA)?;
     }
-    Ok(events)
+    Ok(events.into_iter().map(|(event, _)| event).collect())
 }
 
 /// The keys of what stands behind a position.

@@ -50,6 +50,7 @@ impl Story {
             correlation: Uuid::from_u128(2_000 + position as u128),
             actor: ANN,
             is_import: false,
+            tells_address: false,
         });
     }
 
@@ -125,6 +126,7 @@ fn a_log_that_is_broken_shows() {
     shows(&broken(|story| story.events[4].recorded_at = story.events[3].recorded_at), "recorded_at does not increase");
     shows(&broken(|story| story.events[4].sequence = 3), "gap in a stream");
     shows(&broken(|story| story.events[4].event_id = story.events[3].event_id), "doubled event");
+    shows(&broken(|story| story.events[4].tells_address = true), "address in the log");
     shows(&broken(|story| drop(story.keys.pop())), "event without a key");
     shows(&broken(|story| story.keys[5].actor = CHANNEL), "event without a key");
     shows(&broken(|story| story.keys[5].key = "key-5".to_owned()), "doubled command");

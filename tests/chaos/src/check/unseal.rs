@@ -28,7 +28,10 @@ impl std::fmt::Debug for Keys {
     }
 }
 
-/// The key that seals an event's fields, where they are sealed.
+/// What stands in the place of the event's name for what is sealed in its metadata.
+pub(super) const METADATA: &str = "metadata";
+
+/// The key that seals an event's fields, or its metadata's, where they are sealed.
 pub(super) fn key_of(fields: &Value) -> Option<Uuid> {
     fields.get("sealed")?.as_str()?.split_once('.')?.0.parse().ok()
 }

@@ -1,0 +1,104 @@
+//! From where somebody came: found in the audit until they are erased, and not any more from then on, whatever is built anew.
+
+use projections::{RELATIONAL, RebuildOptions};
+use serde_json::json;
+use tests::{Person, Team, TestApp};
+
+use super::{audit, each};
+
+const ADDRESS: &str = "198.51.100.23";
+
+/// A server that believes who says to be a proxy, a workspace, and a member of it who comes from there.
+async fn team_with_somebody() -> (TestApp, Team, Person) {
+    let app = TestApp::start_with(&[("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.0/8"), ("BACKSCROLL_ERASURE_HOURS", "0")]).await;
+    let team = Team::found(&app).await;
+    let somebody = team.member.coming_from(ADDRESS, "Gyrfalcon/7");
+    team.message(&somebody, team.general, "hello").await;
+    let guess = json!({"login": somebody.email, "password": "a guess"});
+    somebody.post("/v1/sessions", guess).await.expect(401);
+    (app, team, somebody)
+}
+
+async fn tamper(app: &TestApp, update: &str) {
+    let mut tx = app.app().pool.begin().await.expect("a transaction");
+    for statement in ["ALTER TABLE public.events DISABLE TRIGGER USER", update, "ALTER TABLE public.events ENABLE TRIGGER USER"] {
+        sqlx::query(statement).execute(&mut *tx).await.expect("the owner");
+    }
+    tx.commit().await.expect("a transaction");
+}
+
+/// That the read tables, built anew, are those that are there.
+async fn rebuilt_is_the_same(app: &TestApp) {
+    let rebuilt = projections::rebuild(&app.app().stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("the same tables");
+    assert!(rebuilt.compared_at.is_some() && rebuilt.differences.is_empty(), "{rebuilt:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_is_found_by_address_until_they_are_erased_and_not_any_more_from_then_on() {
+    let (app, team, somebody) = team_with_somebody().await;
+    let from_there = format!("&address={ADDRESS}");
+    let before = audit(&app, &team, &team.owner, &from_there).await;
+    assert_eq!(each(&before, "event_type"), ["session.refused", "message.posted"]);
+    assert_eq!((&before[1]["address"], &before[1]["user_agent"]), (&json!(ADDRESS), &json!("Gyrfalcon/7")));
+    rebuilt_is_the_same(&app).await;
+    assert_eq!(audit(&app, &team, &team.owner, &from_there).await.len(), 2);
+
+    somebody.delete("/v1/users/me").await.expect(204);
+    for built_anew in [false, true] {
+        if built_anew {
+            rebuilt_is_the_same(&app).await;
+        }
+        assert_eq!(audit(&app, &team, &team.owner, &from_there).await.len(), 0, "{built_anew}");
+        let theirs = audit(&app, &team, &team.owner, &format!("&actor={}", somebody.id)).await;
+        assert!(each(&theirs, "event_type").contains(&"message.posted"), "{theirs:?}");
+        assert!(theirs.iter().all(|entry| entry["address"].is_null() && entry["user_agent"].is_null()), "{theirs:?}");
+    }
+    let others = audit(&app, &team, &team.owner, &format!("&actor={}", team.owner.id)).await;
+    assert!(others.iter().all(|entry| entry["address"] == json!("127.0.0.1")), "what others did stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_recorded_before_addresses_were_sealed_is_shown_until_then_too() {
+    let (app, team, somebody) = team_with_somebody().await;
+    let before = audit(&app, &team, &team.owner, &format!("&address={ADDRESS}")).await;
+    let plain = json!({"address": ADDRESS, "user_agent": "of old"});
+    let update = format!(
+        "UPDATE public.events SET metadata = (metadata::jsonb - 'sealed' || '{plain}')::json WHERE position IN ({}, {})",
+        before[0]["position"], before[1]["position"]
+    );
+    tamper(&app, &update).await;
+    let before = audit(&app, &team, &team.owner, &format!("&address={ADDRESS}")).await;
+    assert_eq!(each(&before, "user_agent"), ["of old", "of old"]);
+
+    somebody.delete("/v1/users/me").await.expect(204);
+    let theirs = audit(&app, &team, &team.owner, &format!("&actor={}", somebody.id)).await;
+    assert!(theirs.len() > 2 && theirs.iter().all(|entry| entry["address"].is_null() && entry["user_agent"].is_null()), "{theirs:?}");
+    rebuilt_is_the_same(&app).await;
+    assert_eq!(audit(&app, &team, &team.owner, &format!("&address={ADDRESS}")).await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn which_address_somebody_asked_the_audit_for_is_not_in_the_log() {
+    let (app, team, _) = team_with_somebody().await;
+    for address in [ADDRESS, "203.0.113.5"] {
+        audit(&app, &team, &team.owner, &format!("&address={address}")).await;
+    }
+    team.owner.get(&team.path(&format!("/audit/export?address={ADDRESS}"))).await.expect(200);
+    let plain = "SELECT count(*) FROM public.events WHERE payload::text LIKE '%198.51.100.23%' OR metadata::text LIKE '%198.51.100.23%'";
+    assert_eq!(sqlx::query_scalar::<_, i64>(plain).fetch_one(&app.app().pool).await.expect("a count"), 0);
+    let asked = audit(&app, &team, &team.owner, "&aggregate_type=audit&command=read+audit").await;
+    let asked = asked.iter().map(|entry| entry["payload"]["audit.read"]["filter"]["address"].clone()).filter(|said| !said.is_null());
+    let asked = asked.collect::<Vec<_>>();
+    assert!(asked.len() == 2 && asked[0] != asked[1], "{asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strangers_address_is_nobodys_and_stays() {
+    let (app, team, _) = team_with_somebody().await;
+    let stranger = team.stranger.coming_from(ADDRESS, "Gyrfalcon/7");
+    stranger.post("/v1/sessions", json!({"login": "nobody at all", "password": "a guess"})).await.expect(401);
+    let plain =
+        "SELECT metadata ->> 'address' FROM public.events WHERE event_type = 'session.refused' AND payload::text LIKE '%unknown_login%'";
+    let plain = sqlx::query_scalar::<_, Option<String>>(plain).fetch_one(&app.app().pool).await.expect("the event");
+    assert_eq!(plain.as_deref(), Some(ADDRESS));
+}
