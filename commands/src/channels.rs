@@ -118,7 +118,8 @@ impl<F: Fn(&Channel) -> ChannelCommand + Sync> Decision for Change<F> {
         let said = announcements(context, workspace_id, self.channel_id, &events);
         let draft = Draft::of(self.channel_id).claim(claims.into_iter().filter(|_| !events.is_empty()));
         let draft = draft.write(StreamId::channel(self.channel_id), Some(workspace_id), events);
-        Ok(said.into_iter().fold(draft, |draft, (stream, event)| draft.write(stream, Some(workspace_id), vec![event])))
+        let cause = StreamId::channel(self.channel_id);
+        Ok(said.into_iter().fold(draft, |draft, (stream, event)| draft.effect(cause, stream, Some(workspace_id), vec![event])))
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Draft {
 pub(crate) struct DraftWrite {
     pub stream: StreamId,
     pub workspace_id: Option<WorkspaceId>,
+    /// The stream whose last event in this draft set these off.
+    pub caused_by: Option<StreamId>,
     pub events: Vec<Event>,
 }
 
@@ -60,9 +62,23 @@ impl Draft {
     /// Adds what happened to a stream, if anything did.
     pub(crate) fn write<E: Into<Event>>(mut self, stream: StreamId, workspace_id: Option<WorkspaceId>, events: Vec<E>) -> Self {
         if !events.is_empty() {
-            self.writes.push(DraftWrite { stream, workspace_id, events: events.into_iter().map(Into::into).collect() });
+            self.writes.push(DraftWrite { stream, workspace_id, caused_by: None, events: events.into_iter().map(Into::into).collect() });
         }
         self
+    }
+
+    /// Adds what came of what this draft has of the stream `cause`.
+    pub(crate) fn effect<E: Into<Event>>(
+        self,
+        cause: StreamId,
+        stream: StreamId,
+        workspace_id: Option<WorkspaceId>,
+        events: Vec<E>,
+    ) -> Self {
+        let before = self.writes.len();
+        let mut draft = self.write(stream, workspace_id, events);
+        draft.writes.iter_mut().skip(before).for_each(|write| write.caused_by = Some(cause));
+        draft
     }
 
     pub(crate) fn claim(mut self, changes: impl IntoIterator<Item = ClaimChange>) -> Self {
@@ -143,6 +159,7 @@ fn request(asked: &Asked, command: &'static str, draft: Draft, reader: Reader<'_
         stream: write.stream,
         workspace_id: write.workspace_id,
         expected: seen.remove(&write.stream).unwrap_or(0),
+        caused_by: write.caused_by,
         events: write.events.into_iter().map(Into::into).collect(),
     });
     Append {

@@ -100,9 +100,10 @@ impl Decision for NewWorkspace {
         let channel = reader.channel(self.general_channel_id).await?;
         let created = workspace.decide(context, self.command())?;
         let general = channel.decide(context, ChannelCommand::Create(Box::new(self.general()?)))?;
+        let workspace_stream = StreamId::workspace(self.workspace_id);
         Ok(Draft::of(self.workspace_id)
-            .write(StreamId::workspace(self.workspace_id), Some(self.workspace_id), created)
-            .write(StreamId::channel(self.general_channel_id), Some(self.workspace_id), general)
+            .write(workspace_stream, Some(self.workspace_id), created)
+            .effect(workspace_stream, StreamId::channel(self.general_channel_id), Some(self.workspace_id), general)
             .claim(self.claims()))
     }
 }
@@ -235,6 +236,7 @@ async fn join_general(
     }
     let events = channel.decide(context, ChannelCommand::Join)?;
     let said = announcements(context, workspace_id, channel_id, &events);
-    let draft = draft.write(StreamId::channel(channel_id), Some(workspace_id), events);
-    Ok(said.into_iter().fold(draft, |draft, (stream, event)| draft.write(stream, Some(workspace_id), vec![event])))
+    let (workspace, general) = (StreamId::workspace(workspace_id), StreamId::channel(channel_id));
+    let draft = draft.effect(workspace, general, Some(workspace_id), events);
+    Ok(said.into_iter().fold(draft, |draft, (stream, event)| draft.effect(general, stream, Some(workspace_id), vec![event])))
 }

@@ -87,8 +87,13 @@ impl Ours {
             let store = store.clone();
             let (stream, event) = event(n);
             async move {
-                let write =
-                    StreamWrite { stream, workspace_id: Some(WorkspaceId(Uuid::from_u128(1))), expected: 0, events: vec![event.into()] };
+                let write = StreamWrite {
+                    stream,
+                    workspace_id: Some(WorkspaceId(Uuid::from_u128(1))),
+                    expected: 0,
+                    caused_by: None,
+                    events: vec![event.into()],
+                };
                 // The guards of a post: the user, the workspace and the channel, none of which has events here.
                 let guards = [1, 2, 3].map(|id| (StreamId::workspace(Uuid::from_u128(id)), 0)).to_vec();
                 let metadata = context().metadata("post message");

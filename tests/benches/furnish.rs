@@ -178,6 +178,7 @@ pub async fn append(store: &EventStore, streams: Vec<(StreamId, Option<Workspace
         stream,
         workspace_id,
         expected: 0,
+        caused_by: None,
         events: events.into_iter().map(Into::into).collect(),
     });
     let request = Append {

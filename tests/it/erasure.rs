@@ -1,5 +1,7 @@
 //! Nothing of an erased person is found anywhere, and what is left holds together.
 
+mod killed;
+
 use std::path::{Path, PathBuf};
 
 use async_nats::jetstream;
@@ -13,6 +15,7 @@ use sqlx::{PgPool, Row};
 use tests::person::PASSWORD;
 use tests::place::WITH_ELASTICSEARCH;
 use tests::{Person, Team, TestApp, TestDatabase, eventually, servers};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::support::{causes_of, post_at};
@@ -22,6 +25,8 @@ const WORDS: [&str; 9] =
     ["quetzalin", "xylomarmal", "zanzibarb", "pterodact", "wolpertin", "kumquatsch", ADDRESS, "gyrfalconette", "smorgasphone"];
 /// From where they came.
 const ADDRESS: &str = "203.0.113.178";
+/// Whoever looks for those words in the files of Redis must be alone in saying them.
+static ALONE: Mutex<()> = Mutex::const_new(());
 /// The tables that a backup of the log has. What the read side builds from them, a restore builds anew; the keys have a backup of their own.
 const BACKED_UP: [&str; 3] = ["events", "claims", "idempotency_keys"];
 
@@ -49,32 +54,8 @@ fn found_in(bytes: &[u8]) -> Option<&'static str> {
 /// Which of the words are in which key of Redis.
 async fn found_in_redis(app: &TestApp) -> Vec<String> {
     let mut connection = app.redis().await.expect("Redis");
-    let keys: Vec<String> = redis::cmd("KEYS").arg(format!("{}*", app.redis_prefix)).query_async(&mut connection).await.expect("keys");
-    let mut found = Vec::new();
-    for key in keys {
-        let kind: String = redis::cmd("TYPE").arg(&key).query_async(&mut connection).await.expect("a type");
-        let read = match kind.as_str() {
-            "string" => redis::cmd("GET").arg(&key).to_owned(),
-            "hash" => redis::cmd("HGETALL").arg(&key).to_owned(),
-            "zset" => redis::cmd("ZRANGE").arg(&key).arg(0).arg(-1).to_owned(),
-            "set" => redis::cmd("SMEMBERS").arg(&key).to_owned(),
-            "list" => redis::cmd("LRANGE").arg(&key).arg(0).arg(-1).to_owned(),
-            // It has expired since.
-            _ => continue,
-        };
-        let value: redis::Value = read.query_async(&mut connection).await.expect("a value");
-        found.extend(found_in(texts_of(&value).as_bytes()).map(|word| format!("{word} in {key}")));
-    }
-    found
-}
-
-fn texts_of(value: &redis::Value) -> String {
-    match value {
-        redis::Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        redis::Value::Array(items) | redis::Value::Set(items) => items.iter().map(texts_of).collect::<Vec<_>>().join(" "),
-        redis::Value::Map(items) => items.iter().map(|(key, value)| texts_of(key) + " " + &texts_of(value)).collect::<Vec<_>>().join(" "),
-        other => format!("{other:?}"),
-    }
+    let texts = tests::cached::texts(&mut connection, &format!("{}*", app.redis_prefix)).await;
+    texts.iter().filter_map(|(key, text)| found_in(text.as_bytes()).map(|word| format!("{word} in {key}"))).collect()
 }
 
 /// The files of this checkout's Redis.
@@ -211,6 +192,7 @@ async fn settled(app: &TestApp) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_is_restored_afterwards() {
+    let _alone = ALONE.lock().await;
     let app =
         TestApp::start_with(&[WITH_ELASTICSEARCH, ("BACKSCROLL_ERASURE_HOURS", "0"), ("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
     let team = Team::found(&app).await;

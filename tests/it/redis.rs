@@ -97,6 +97,53 @@ async fn sessions_limits_presence_and_typing_work_on_a_cluster_of_three_nodes() 
     assert_eq!(team.owner.get(&presence).await.expect(200)["presence"], "offline");
 }
 
+/// In which keys of the cluster a word is.
+async fn keys_with(cluster: &RedisCluster, word: &str) -> Vec<String> {
+    let texts = cluster.texts().await.into_iter();
+    texts.filter(|(key, text)| key.contains(word) || text.to_lowercase().contains(word)).map(|(key, _)| key).collect()
+}
+
+/// Waits until the history of that channel, with that word in it, is in the cache.
+async fn is_cached(cluster: &RedisCluster, app: &TestApp, team: &Team, word: &str) {
+    let position = settled(app).await;
+    eventually("it is in the cache", async || {
+        team.owner.get_at(position, &team.general("/messages")).await.expect(200);
+        !keys_with(cluster, word).await.is_empty()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_an_erased_person_nor_of_a_purged_message_is_left_on_a_cluster_of_three_nodes() {
+    let (cluster, app) = on_a_cluster(&[("BACKSCROLL_ERASURE_HOURS", "0"), ("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
+    // Several workspaces: their keys are on several nodes.
+    let teams = [Team::found(&app).await, Team::found(&app).await, Team::found(&app).await, Team::found(&app).await];
+    let person = app.sign_up("Quetzalina").await.coming_from("203.0.113.99", "Sakerette/7");
+    person.post("/v1/sessions", json!({"login": person.email, "password": PASSWORD})).await.expect(201);
+    for team in &teams {
+        team.take_in(&person, "member").await;
+        team.message(&person, team.general, "xylomarmalade").await;
+        let purged = team.message(&team.member, team.general, "wolpertinger").await;
+        is_cached(&cluster, &app, team, "wolpertinger").await;
+        team.owner.put(&format!("/v1/messages/{purged}/purge"), json!({"reason": "a test"})).await.expect(204);
+        settled(&app).await;
+        assert_eq!(keys_with(&cluster, "wolpertinger").await, Vec::<String>::new());
+        is_cached(&cluster, &app, team, "xylomarmalade").await;
+    }
+    for word in ["xylomarmalade", "quetzalina", "203.0.113.99", "sakerette"] {
+        assert!(!keys_with(&cluster, word).await.is_empty(), "{word} is there before");
+    }
+    let saves = cluster.saves().await;
+
+    person.delete("/v1/users/me").await.expect(204);
+    settled(&app).await;
+    for word in ["xylomarmalade", "quetzalina", "203.0.113.99", "sakerette"] {
+        assert_eq!(keys_with(&cluster, word).await, Vec::<String>::new(), "{word}");
+    }
+    eventually("every node writes its file anew", async || cluster.saves().await.iter().zip(&saves).all(|(now, before)| now > before))
+        .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_history_and_unread_counts_come_from_a_cluster_of_three_nodes() {
     let (_cluster, app) = on_a_cluster(&[]).await;

@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
-use crate::eventually;
 use crate::servers::checkout;
+use crate::{cached, eventually};
 
 /// How many nodes it has: the fewest with which a cluster can do without one.
 const NODES: u16 = 3;
@@ -57,6 +57,32 @@ impl RedisCluster {
             keys.push(redis::cmd("DBSIZE").query_async(&mut node.connection().await).await.expect("the number of keys"));
         }
         keys
+    }
+
+    /// Every key of every node, with everything in it.
+    ///
+    /// # Panics
+    /// A node does not answer.
+    pub async fn texts(&self) -> Vec<(String, String)> {
+        let mut texts = Vec::new();
+        for node in &self.nodes {
+            texts.extend(cached::texts(&mut node.connection().await, "*").await);
+        }
+        texts
+    }
+
+    /// How often each node has written its file.
+    ///
+    /// # Panics
+    /// A node does not answer.
+    pub async fn saves(&self) -> Vec<u64> {
+        let mut saves = Vec::new();
+        for node in &self.nodes {
+            let info: String = redis::cmd("INFO").arg("persistence").query_async(&mut node.connection().await).await.expect("what it says");
+            let line = info.lines().find_map(|line| line.strip_prefix("rdb_saves:"));
+            saves.push(line.and_then(|number| number.trim().parse().ok()).expect("a number"));
+        }
+        saves
     }
 
     async fn join(&self) {

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod app;
+pub mod cached;
 pub mod cluster;
 pub mod database;
 pub mod elastic;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use commands::{Asked, CommandError, Commands};
-use domain::ids::{ChannelId, HoldId, UserId, WorkspaceId};
+use domain::ids::{ChannelId, EventId, HoldId, UserId, WorkspaceId};
 use domain::retention::Cut;
 use domain::workspace::{HoldTarget, covering_channel};
-use domain::{Context, Workspace};
+use domain::{Context, StreamId, Workspace};
 use projections::relational::retention::{Due, DueCount, RetentionChannel};
 use projections::{QueryError, ReadModels};
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{PgPool, query_scalar};
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 use utoipa::ToSchema;
@@ -24,6 +24,8 @@ use super::cursor::Turn;
 /// The process's name, in `process_cursors` and in its lock.
 pub(crate) const PROCESS: &str = "retention";
 
+/// What `policy_of` says where the channel has a policy of its own.
+const OF_CHANNEL: &str = "channel";
 /// Threads that are read at a time.
 const PAGE_THREADS: u32 = 10_000;
 /// Messages that leave in one append, at least; a thread is never parted.
@@ -173,7 +175,8 @@ impl Retention {
             let count = self.read.count_due(&judged.due).await?;
             let mut shown = judged.counted(count);
             if judged.on_channel.is_empty() && count.messages > 0 {
-                shown.messages = self.have_leave(&judged.due).await?;
+                let cause = self.policy_set_by(&judged).await?;
+                shown.messages = self.have_leave(&judged.due, cause).await?;
                 info!(channel.id = %channel_id, messages = shown.messages, action = shown.action, "messages left their channel");
             }
             report.channels.push(shown);
@@ -200,13 +203,35 @@ impl Retention {
         Ok(judged)
     }
 
+    /// The event that said the policy as it stands: it is why messages leave.
+    async fn policy_set_by(&self, judged: &Judged) -> Result<Option<EventId>, RunError> {
+        let stream = match judged.shown.policy_of {
+            OF_CHANNEL => StreamId::channel(judged.due.channel_id),
+            _ => StreamId::workspace(judged.shown.workspace_id),
+        };
+        let event_type = format!("{}.settings_changed", stream.aggregate.as_str());
+        let set = query_scalar!(
+            r#"SELECT event_id FROM (
+                   SELECT event_id, sequence, policy, lag(policy) OVER (ORDER BY sequence) AS before
+                   FROM (SELECT event_id, sequence, (payload -> event_type -> 'retention_policy')::jsonb AS policy FROM events
+                         WHERE aggregate_type = $1 AND aggregate_id = $2 AND event_type = $3) AS said
+               ) AS set
+               WHERE policy IS DISTINCT FROM before ORDER BY sequence DESC LIMIT 1"#,
+            stream.aggregate.as_str(),
+            stream.id.to_string(),
+            event_type,
+        );
+        Ok(set.fetch_optional(&self.pool).await?.map(EventId))
+    }
+
     /// Step by step; answers with how many messages left.
-    async fn have_leave(&self, due: &Due) -> Result<i64, RunError> {
+    async fn have_leave(&self, due: &Due, causation_id: Option<EventId>) -> Result<i64, RunError> {
         let (mut left, mut after) = (0, None);
         loop {
             let page = self.read.due_threads(due, after, PAGE_THREADS).await?;
             for cut in steps(page.cut) {
-                let asked = Asked { context: Context::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7()), idempotency: None };
+                let context = Context { causation_id, ..Context::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7()) };
+                let asked = Asked { context, idempotency: None };
                 match self.commands.apply_retention(&asked, cut, page.read_at).await {
                     Ok(done) => left += i64::try_from(done.messages).unwrap_or(0),
                     // The policy or a hold changed meanwhile: then this channel is left alone from here on.
@@ -262,7 +287,7 @@ fn judge(channel: RetentionChannel, cut_off: DateTime<Utc>, workspace: &Workspac
             days: policy.days.unwrap_or_default(),
             action: policy.action.as_str(),
             keep_pinned: policy.keep_pinned,
-            policy_of: if channel.is_own { "channel" } else { "workspace" },
+            policy_of: if channel.is_own { OF_CHANNEL } else { "workspace" },
             cut_off,
             messages: 0,
             oldest: None,

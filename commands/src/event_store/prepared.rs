@@ -1,8 +1,10 @@
 //! A request, written as it is to be stored, and what it touches.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use domain::ids::EventId;
 use domain::personal::Place;
 use domain::{Event, Metadata, StreamId};
 use keyring::Keyring;
@@ -46,8 +48,17 @@ impl Prepared {
         let mut rows = Vec::with_capacity(request.writes.iter().map(|w| w.events.len()).sum());
         for write in &mut request.writes {
             let events = std::mem::take(&mut write.events);
+            let causation_id = write.caused_by.and_then(|cause| last_of(&rows, cause));
+            let (metadata, shared) = match causation_id {
+                None => (Cow::Borrowed(&request.metadata), Arc::clone(&shared)),
+                Some(_) => {
+                    let metadata = Metadata { causation_id, ..request.metadata.clone() };
+                    let shared = serde_json::to_string(&metadata)?.into();
+                    (Cow::Owned(metadata), shared)
+                }
+            };
             for (sequence, pending) in (write.expected + 1..).zip(events) {
-                rows.push(Row::new(write, sequence, pending, &request.metadata, &shared, &seal)?);
+                rows.push(Row::new(write, sequence, pending, &metadata, &shared, &seal)?);
             }
         }
         let claims = request.claims.iter().map(|change| change.claim().stored(keys)).collect();
@@ -58,6 +69,11 @@ impl Prepared {
         let used = self.request.idempotency.as_ref()?;
         Some((self.request.metadata.actor.0, used.key.as_str().to_owned()))
     }
+}
+
+/// The last event of that stream among them.
+fn last_of(rows: &[Row], stream: StreamId) -> Option<EventId> {
+    rows.iter().rev().find(|row| row.stream == stream).map(|row| EventId(row.event_id))
 }
 
 impl Row {

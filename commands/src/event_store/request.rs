@@ -34,6 +34,8 @@ pub struct StreamWrite {
     pub workspace_id: Option<WorkspaceId>,
     /// The version that the decision saw: 0 for a new stream.
     pub expected: i64,
+    /// What set these events off, where that is another write of the same request, before this one: its last event is their cause.
+    pub caused_by: Option<StreamId>,
     /// What happened, in order.
     pub events: Vec<PendingEvent>,
 }

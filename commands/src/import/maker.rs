@@ -88,7 +88,7 @@ impl<'m, 'r, S: Sink> Maker<'m, 'r, S> {
         let (stream, workspace_id) = (StreamId::channel(channel.channel_id), self.run.settings.workspace_id);
         let others = events.split_off(events.len().min(FIRST_EVENTS_MAX));
         channel.version = i64::try_from(events.len()).unwrap_or(i64::MAX);
-        let write = StreamWrite { stream, workspace_id: Some(workspace_id), expected: 0, events };
+        let write = StreamWrite { stream, workspace_id: Some(workspace_id), expected: 0, caused_by: None, events };
         self.run.outbox.push(Item { write, claims: vec![claim], look_up: false }).await?;
         self.run.outbox.push_many(stream, workspace_id, &mut channel.version, others).await
     }

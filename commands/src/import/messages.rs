@@ -148,7 +148,7 @@ impl<'c> Conversation<'c> {
         }
         run.handed_over(&events);
         let stream = StreamId::message(run.ids.message(&self.channel.slack_id, at, nth));
-        let write = StreamWrite { stream, workspace_id: Some(run.settings.workspace_id), expected: 0, events };
+        let write = StreamWrite { stream, workspace_id: Some(run.settings.workspace_id), expected: 0, caused_by: None, events };
         Some(Item { write, claims: Vec::new(), look_up: true })
     }
 

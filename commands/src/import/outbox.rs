@@ -93,7 +93,7 @@ impl<'a, S: Sink> Outbox<'a, S> {
             let step = events.by_ref().take(BATCH_EVENTS).collect::<Vec<_>>();
             let expected = *version;
             *version += i64::try_from(step.len()).unwrap_or(i64::MAX);
-            let write = StreamWrite { stream, workspace_id: Some(workspace), expected, events: step };
+            let write = StreamWrite { stream, workspace_id: Some(workspace), expected, caused_by: None, events: step };
             self.push(Item { write, claims: Vec::new(), look_up: false }).await?;
         }
         Ok(())
@@ -187,13 +187,13 @@ async fn write_in_steps<S: Sink>(
     writes: Vec<StreamWrite>,
     mut counts: Counts,
 ) -> Result<Counts, ImportError> {
-    for StreamWrite { stream, workspace_id, expected, events } in writes {
+    for StreamWrite { stream, workspace_id, expected, caused_by, events } in writes {
         let mut events = events.into_iter().peekable();
         while events.peek().is_some() {
             let mut step = events.by_ref().take(STEP_EVENTS).collect::<Vec<_>>();
             // Who is let in and shut out is so in one append.
             step.extend(std::iter::from_fn(|| events.next_if(|pending| shuts_out(&pending.event))));
-            let write = StreamWrite { stream, workspace_id, expected, events: step };
+            let write = StreamWrite { stream, workspace_id, expected, caused_by, events: step };
             add(&mut counts, write_step(sink, settings, &write).await?);
         }
     }
@@ -248,5 +248,5 @@ fn add(to: &mut Counts, counts: Counts) {
 /// A new user.
 pub(super) fn user_item(user_id: UserId, events: Vec<PendingEvent>, claims: Vec<ClaimChange>) -> Item {
     let stream = StreamId { aggregate: AggregateType::User, id: user_id.0 };
-    Item { write: StreamWrite { stream, workspace_id: None, expected: 0, events }, claims, look_up: false }
+    Item { write: StreamWrite { stream, workspace_id: None, expected: 0, caused_by: None, events }, claims, look_up: false }
 }

@@ -238,7 +238,7 @@ async fn let_in<S: Sink>(run: &mut Run<'_, S>, strangers: &[(UserId, &SlackUser)
     }
     let (stream, expected) = (StreamId::workspace(run.settings.workspace_id), *version);
     *version += i64::try_from(events.len()).unwrap_or(i64::MAX);
-    let write = StreamWrite { stream, workspace_id: Some(run.settings.workspace_id), expected, events };
+    let write = StreamWrite { stream, workspace_id: Some(run.settings.workspace_id), expected, caused_by: None, events };
     run.outbox.push(Item { write, claims: Vec::new(), look_up: false }).await
 }
 

@@ -17,7 +17,7 @@ pub(super) fn is_there(write: &StreamWrite, version: i64) -> bool {
 
 /// The events that are not there, behind those that are.
 pub(super) async fn missing<S: Sink>(sink: &S, write: StreamWrite) -> Result<StreamWrite, StoreError> {
-    let StreamWrite { stream, workspace_id, expected: _, mut events } = write;
+    let StreamWrite { stream, workspace_id, expected: _, caused_by, mut events } = write;
     let expected = match stream.aggregate {
         AggregateType::User => {
             let version = sink.versions(&[stream]).await?.get(&stream).copied().unwrap_or(0);
@@ -49,7 +49,7 @@ pub(super) async fn missing<S: Sink>(sink: &S, write: StreamWrite) -> Result<Str
         // An export has none.
         AggregateType::Session | AggregateType::Audit => 0,
     };
-    Ok(StreamWrite { stream, workspace_id, expected, events })
+    Ok(StreamWrite { stream, workspace_id, expected, caused_by, events })
 }
 
 /// What is left of a batch that could not be appended as it was made.

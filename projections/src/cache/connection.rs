@@ -11,6 +11,7 @@ use std::time::Duration;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo};
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
@@ -188,9 +189,9 @@ impl Redis {
 
     async fn once_it_is_done(&self, command: &Cmd) -> Result<(), RedisError> {
         loop {
-            match self.shared.server.ask::<redis::Value>(command).await {
+            match self.shared.server.tell_all(command).await {
                 Err(error) if error.to_string().contains("already in progress") => tokio::time::sleep(WRITING_LOOK).await,
-                outcome => return outcome.map(drop),
+                outcome => return outcome,
             }
         }
     }
@@ -255,6 +256,14 @@ impl Server {
                 command.query_async(&mut connection.clone()).await
             }
         }
+    }
+
+    /// Has every node of a cluster do something that concerns no key: by itself it would go to one of them.
+    async fn tell_all(&self, command: &Cmd) -> Result<(), RedisError> {
+        let Self::Cluster { client, connection } = self else { return self.ask::<redis::Value>(command).await.map(drop) };
+        let connection = connection.get_or_try_init(|| client.get_async_connection()).await?;
+        let everywhere = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllNodes, Some(ResponsePolicy::AllSucceeded)));
+        connection.clone().route_command(command.clone(), everywhere).await.map(drop)
     }
 }
 

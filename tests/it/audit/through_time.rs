@@ -1,11 +1,14 @@
 //! One thing through time, and cause and effect.
 
+use chrono::{TimeDelta, Utc};
+use domain::ids::{ChannelId, UserId};
 use serde_json::{Value, json};
 use tests::person::Person;
 use tests::{Team, TestApp};
 use uuid::Uuid;
 
-use super::audit;
+use super::{audit, each};
+use crate::support::post_at;
 
 fn of_channel(team: &Team, channel: Uuid, below: &str) -> String {
     team.path(&format!("/audit/aggregates/channel/{channel}{below}"))
@@ -108,7 +111,43 @@ async fn a_chain_shows_what_came_of_the_same_request() {
     let chain = settled(&app, &team.owner, &team.path(&format!("/audit/events/{position}/chain"))).await;
     assert_eq!(chain["event"]["position"], position);
     let others = ["causes", "effects", "together"].map(|side| chain[side].as_array().expect("entries").len());
-    assert_eq!(others.iter().sum::<usize>(), 1, "the message that says so: {chain}");
+    assert_eq!(others, [0, 1, 0], "the message that says so: {chain}");
+    assert_eq!(chain["effects"][0]["event_type"], "message.posted");
+}
+
+/// The types of the events on one side of a chain.
+fn side<'a>(chain: &'a Value, side: &str) -> Vec<&'a str> {
+    each(chain[side].as_array().expect("entries"), "event_type")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_joins_a_workspace_joins_its_first_channel_because_of_that() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let of_member = format!("&type=workspace.member_joined&actor={}", team.member.id);
+    let joined = audit(&app, &team, &team.owner, &of_member).await[0]["position"].as_i64().expect("a position");
+    let chain = settled(&app, &team.owner, &team.path(&format!("/audit/events/{joined}/chain"))).await;
+    assert_eq!(side(&chain, "effects"), ["channel.member_joined", "message.posted"], "{chain}");
+    let said = chain["effects"][1]["position"].as_i64().expect("a position");
+    let chain = settled(&app, &team.owner, &team.path(&format!("/audit/events/{said}/chain"))).await;
+    assert_eq!(side(&chain, "causes"), ["workspace.member_joined", "channel.member_joined"], "{chain}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_leave_because_of_the_policy_as_it_was_last_set() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let (by, general) = (UserId(team.member.id), ChannelId(team.general));
+    post_at(&app.app().commands, by, general, Utc::now() - TimeDelta::days(60), "long ago").await;
+    for settings in
+        [json!({"retention_policy": {"days": 900}}), json!({"retention_policy": {"days": 30}}), json!({"edit_window_minutes": 5})]
+    {
+        team.owner.patch(&team.path("/settings"), settings).await.expect(204);
+    }
+    let set = audit(&app, &team, &team.owner, "&type=workspace.settings_changed").await;
+    app.app().retention.run(None).await.expect("a run");
+    let applied = audit(&app, &team, &team.owner, "&type=retention.applied").await;
+    assert_eq!(applied[0]["caused_by"], set[1]["position"], "neither the first policy nor what left it as it was: {applied:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,161 @@
+//! A server that is killed while it erases somebody: the next one brings it to its end, and nothing of them is found.
+
+use chrono::{TimeDelta, Utc};
+use commands::Asked;
+use domain::Context;
+use domain::ids::{UserId, WorkspaceId};
+use projections::{CACHE, RELATIONAL, SEARCH};
+use sqlx::{Connection, Executor, PgConnection, PgPool};
+use tests::place::WITH_ELASTICSEARCH;
+use tests::{Place, Program, Team, TestApp, eventually};
+use uuid::Uuid;
+
+use super::{ALONE, found_in_database, found_in_elasticsearch, found_in_redis, settled, somebody};
+
+/// What the server is doing when it is killed. A lock of ours makes it wait there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    /// It is about to append the event, and to destroy the keys with it.
+    Appending,
+    /// It has appended, and is about to forget the password and to end the sessions.
+    SigningOut,
+    /// It removes the person from the read tables.
+    Projecting,
+    /// It has emptied the cache, and is about to say so.
+    Caching,
+    /// It has emptied the documents of the search, and is about to say so.
+    Indexing,
+}
+
+impl Moment {
+    /// The lock that it is to run into.
+    fn gate(self) -> String {
+        match self {
+            Self::Appending => "SELECT pg_advisory_xact_lock(4701)".into(),
+            Self::SigningOut => "LOCK TABLE secret.credentials IN ACCESS EXCLUSIVE MODE".into(),
+            Self::Projecting => "LOCK TABLE read.messages IN SHARE MODE".into(),
+            Self::Caching => checkpoint(CACHE),
+            Self::Indexing => checkpoint(SEARCH),
+        }
+    }
+
+    /// What the statement looks like that waits for it.
+    fn waiting(self) -> &'static str {
+        match self {
+            Self::Appending => "%append_events%",
+            Self::SigningOut => "%DELETE FROM secret.credentials%",
+            Self::Projecting => "%UPDATE messages%",
+            Self::Caching | Self::Indexing => "%UPDATE projection_checkpoints%",
+        }
+    }
+}
+
+fn checkpoint(projection: &str) -> String {
+    format!("SELECT FROM public.projection_checkpoints WHERE projection = '{projection}' FOR UPDATE")
+}
+
+/// What is locked for as long as this is there.
+async fn locked(place: &Place, statement: &str) -> PgConnection {
+    let mut connection = PgConnection::connect(&place.database.url).await.expect("the database");
+    connection.execute("BEGIN").await.expect("a transaction");
+    connection.execute(statement).await.expect("a lock");
+    connection
+}
+
+async fn count(pool: &PgPool, statement: &str) -> i64 {
+    sqlx::query_scalar(statement).fetch_one(pool).await.expect("a count")
+}
+
+/// Asks for an erasure that is due at once; returns where the log then ends.
+async fn request(place: &Place, person: Uuid, workspace: Uuid) -> i64 {
+    let app = place.app().await;
+    let user_id = UserId(person);
+    let asked = Asked { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None };
+    let wanted = app.commands.request_erasure(&asked, user_id, TimeDelta::zero(), &[WorkspaceId(workspace)]).await;
+    wanted.expect("a request").position
+}
+
+/// Waits until every projection of whatever serves is there.
+async fn all_are_at(pool: &PgPool, position: i64) {
+    let reached =
+        format!("SELECT min(position) FROM public.projection_checkpoints WHERE projection IN ('{RELATIONAL}', '{CACHE}', '{SEARCH}')");
+    eventually("the projections keep up", async || count(pool, &reached).await >= position).await;
+}
+
+/// Whatever is found of them, anywhere.
+async fn found(app: &TestApp, pool: &PgPool) -> Vec<String> {
+    [found_in_database(pool).await, found_in_redis(app).await, found_in_elasticsearch(app).await].concat()
+}
+
+async fn kill_at(moment: Moment) {
+    let _alone = ALONE.lock().await;
+    let mut app = TestApp::start_with(&[WITH_ELASTICSEARCH, ("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
+    let team = Team::found(&app).await;
+    let (person, _) = somebody(&app, &team).await;
+    let position = settled(&app).await;
+    eventually("the cache is filled", async || {
+        team.owner.get_at(position, &team.general("/messages")).await.expect(200);
+        !found_in_redis(&app).await.is_empty()
+    })
+    .await;
+    app.stop().await;
+    let pool = app.database.pool(4).await;
+
+    // Nobody erases anybody until everything else is done, and the gate is closed.
+    let held = locked(&app, "SELECT pg_advisory_xact_lock(hashtextextended('backscroll erasures', 0))").await;
+    let (killed, _) = Program::serve(&app.environment);
+    all_are_at(&pool, request(&app, person.id, team.id).await).await;
+    let gate = locked(&app, &moment.gate()).await;
+    drop(held);
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1";
+    eventually("it waits at the gate", async || {
+        let waiting = sqlx::query_scalar::<_, i64>(waits).bind(moment.waiting());
+        waiting.fetch_one(&pool).await.expect("the activity") > 0
+    })
+    .await;
+    drop(killed);
+    let is_erased = "SELECT count(*) FROM public.events WHERE event_type = 'user.erased'";
+    assert_eq!(count(&pool, is_erased).await, i64::from(moment != Moment::Appending), "{moment:?}");
+    drop(gate);
+
+    let (_next, url) = Program::serve(&app.environment);
+    eventually("they are erased", async || count(&pool, is_erased).await == 1).await;
+    let head = count(&pool, "SELECT max(position) FROM public.events").await;
+    all_are_at(&pool, head).await;
+    let what_is_left = format!(
+        "SELECT (SELECT count(*) FROM secret.credentials WHERE user_id = '{0}') + (SELECT count(*) FROM secret.sessions WHERE user_id = '{0}')",
+        person.id
+    );
+    eventually("their sessions have ended, and their password is forgotten", async || count(&pool, &what_is_left).await == 0).await;
+    eventually("nothing of them is found", async || found(&app, &pool).await.is_empty()).await;
+    person.at_url(&url).get("/v1/users/me").await.expect_problem(401, "auth.token_invalid");
+    let thread = team.owner.at_url(&url).get(&team.general("/messages")).await.expect(200);
+    assert!(thread.to_string().contains("erased-"), "{thread}");
+    assert_eq!(count(&pool, is_erased).await, 1, "{moment:?}");
+    assert_eq!(found(&app, &pool).await, Vec::<String>::new(), "{moment:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_before_the_event_is_appended_it_erases_them_when_it_is_started_again() {
+    kill_at(Moment::Appending).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_before_their_sessions_have_ended_it_ends_them_when_it_is_started_again() {
+    kill_at(Moment::SigningOut).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_the_read_tables_forget_them_it_goes_on_when_it_is_started_again() {
+    kill_at(Moment::Projecting).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_the_cache_forgets_them_it_goes_on_when_it_is_started_again() {
+    kill_at(Moment::Caching).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_the_search_forgets_them_it_goes_on_when_it_is_started_again() {
+    kill_at(Moment::Indexing).await;
+}
