@@ -10,7 +10,7 @@ use commands::{Asked, CommandError, Commands};
 use domain::ids::UserId;
 use domain::installation::{ReplayEnd, ReplayOutcome, ReplayStart};
 use domain::{Context, InstallationCommand};
-use projections::{RebuildError, RebuildOptions, RebuildProgress, RebuildReport, ReplayRun, Stores, Turn, runs};
+use projections::{RebuildError, RebuildOptions, RebuildProgress, RebuildReport, ReplayRun, Stores, Turn, ViewOf, runs};
 use serde_json::json;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,12 @@ const TEND_EVERY: Duration = Duration::from_secs(2);
 const UPGRADE_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// How often it is tried to write into the log what came of a replay.
 const END_TRIES_MAX: u32 = 5;
+
+/// Why there is no view of the cache.
+const OF_NOW: &str = "the cache cannot be built as of a moment: it is of now; build the relational projection, or the search";
+/// Why there is no view of the search.
+const NO_INDICES: &str =
+    "searches are answered from the read tables here: build the relational projection as of then, whose tables have what a search finds";
 
 /// Runs replays.
 #[derive(Clone)]
@@ -59,9 +65,9 @@ pub enum StartError {
     /// Only the relational model can be repaired.
     #[error("only the relational projection can be repaired for one workspace: the others follow it")]
     RelationalOnly,
-    /// The cache is of now.
-    #[error("the cache cannot be built as of a moment: it is of now; build the relational projection, or the search")]
-    NoView,
+    /// There is no model as of a moment of that projection here.
+    #[error("{0}")]
+    NoView(&'static str),
 }
 
 /// A replay that has begun: it has the turn.
@@ -84,15 +90,20 @@ impl Replays {
     /// # Errors
     /// There is no such projection, one is under way on whatever node, the asker may not, or a store cannot be used.
     pub async fn begin(&self, mut asked: Asked, projection: &str, plan: Plan) -> Result<Begun, StartError> {
+        if projection == projections::SEARCH && self.stores.elastic.is_none() && matches!(plan.scope, Scope::View(_)) {
+            return Err(StartError::NoView(NO_INDICES));
+        }
         if !projections::can_be_replayed(&self.stores, projection) {
             return Err(RebuildError::Unknown(projection.into()).into());
         }
         match plan.scope {
             Scope::Workspace(_) if projection != projections::RELATIONAL => return Err(StartError::RelationalOnly),
-            Scope::View(_) if projection == projections::CACHE => return Err(StartError::NoView),
+            Scope::View(_) if projection == projections::CACHE => return Err(StartError::NoView(OF_NOW)),
             Scope::Whole | Scope::Upgrade(_) | Scope::Workspace(_) | Scope::View(_) => {}
         }
-        let turn = Turn::take(&self.stores.pool, projection).await?;
+        // A view of the search is made from a relational one.
+        let turn_of = if matches!(plan.scope, Scope::View(_)) { projections::RELATIONAL } else { projection };
+        let turn = Turn::take(&self.stores.pool, turn_of).await?;
         let start = plan.start(projection);
         let appended = self.commands.installation(&asked, InstallationCommand::StartReplay(Box::new(start.clone()))).await?;
         if appended.replayed {
@@ -153,7 +164,7 @@ impl Replays {
             observe(progress);
         };
         let outcome = {
-            let work = self.work(turn, &plan, cancel.clone(), &note);
+            let work = self.work(turn, &start.projection, &plan, cancel.clone(), &note);
             let mut work = std::pin::pin!(work);
             loop {
                 tokio::select! {
@@ -184,6 +195,7 @@ impl Replays {
     async fn work(
         &self,
         turn: Turn,
+        projection: &str,
         plan: &Plan,
         cancel: CancellationToken,
         observe: &(impl Fn(RebuildProgress) + Send + Sync),
@@ -198,7 +210,10 @@ impl Replays {
         match &plan.scope {
             Scope::Whole | Scope::Upgrade(_) => projections::rebuild_in(turn, &self.stores, options, observe).await,
             Scope::Workspace(workspace_id) => projections::repair(turn, &self.stores, *workspace_id, options, observe).await,
-            Scope::View(view) => projections::build_view(turn, &self.stores, view, options, observe).await,
+            Scope::View(view) => {
+                let of = if projection == projections::SEARCH { ViewOf::Search } else { ViewOf::Relational };
+                projections::build_view(turn, &self.stores, view, of, options, observe).await
+            }
         }
     }
 

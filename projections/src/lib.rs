@@ -33,8 +33,8 @@ pub use read_log::{LogUnreadable, read_log};
 pub use read_models::{QueryError, ReadModels, connect_options};
 pub use rebuild::{
     Difference, DifferingColumn, DifferingRow, MadeBy, NewView, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport,
-    ReplayRun, Turn, View, build_view, can_be_replayed, drop_view, forget_the_erased, position_at, rebuild, rebuild_in, repair, replayable,
-    runs, tidy, views,
+    ReplayRun, Turn, View, ViewOf, build_view, can_be_replayed, drop_view, forget_the_erased, forget_the_purged, position_at, rebuild,
+    rebuild_in, repair, replayable, runs, tidy, views,
 };
 pub use runner::{Settings, run};
 pub use states::{ProjectionState, outdated, states};

@@ -133,7 +133,8 @@ impl Server {
         if let Some(at) = app.settings.retention_at {
             self.background.spawn(process::daily::run(app.retention.clone(), at, self.shutdown.clone()));
         }
-        self.background.spawn(process::purge::run(app.write_pool.clone(), app.commands.store().head(), self.shutdown.clone()));
+        let (pool, stores, head) = (app.write_pool.clone(), app.stores.clone(), app.commands.store().head());
+        self.background.spawn(process::purge::run(pool, stores, head, self.shutdown.clone()));
         let settings = projections::proof::Settings {
             pool: app.pool.clone(),
             wake: Some(app.commands.store().head()),

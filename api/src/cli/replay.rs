@@ -184,7 +184,7 @@ fn not_begun(error: StartError) -> Failure {
     match error {
         StartError::Rebuild(error) => failed(error),
         StartError::Database(error) => error.into(),
-        StartError::RelationalOnly | StartError::NoView => Failure::new(Exit::Wrong, error),
+        StartError::RelationalOnly | StartError::NoView(_) => Failure::new(Exit::Wrong, error),
         StartError::Command(_) | StartError::Again => Failure::new(Exit::Failed, error),
     }
 }

@@ -13,7 +13,7 @@ impl From<StartError> for Problem {
             StartError::Command(error) => error.into(),
             StartError::Database(ref cause) => Self::database_failed(&error, cause),
             StartError::Again => Self::conflict("replay.under_way", error.to_string()),
-            StartError::NoView => Self::invalid("replay.no_view", "until_position", error.to_string()),
+            StartError::NoView(_) => Self::invalid("replay.no_view", "until_position", error.to_string()),
             StartError::RelationalOnly => Self::invalid("replay.relational_only", "workspace_id", error.to_string()),
         }
     }

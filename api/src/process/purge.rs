@@ -1,11 +1,11 @@
-//! The purge of the log: what an event says is emptied is taken out of the log behind it. The read tables, the caches and the indices empty
-//! themselves by that event; what is left are the payloads of the messages' own earlier events. Whoever is killed in the middle has emptied
+//! The purge of the log: what an event says is emptied is taken out of the log behind it, and what replays kept is dropped. The read tables, the
+//! caches and the indices empty themselves by that event; what is left are the payloads of the messages' own earlier events. Whoever is killed in the middle has emptied
 //! some; the next one empties the rest, and what was emptied before stays as it is.
 
 use std::time::Duration;
 
 use domain::personal;
-use projections::RELATIONAL;
+use projections::{RELATIONAL, RebuildError, Stores};
 use sqlx::{PgPool, query, query_scalar};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -33,9 +33,9 @@ struct Order {
 }
 
 /// Empties what is to be emptied, from the cursor on, until it is told to stop. One node at a time.
-pub async fn run(pool: PgPool, mut head: watch::Receiver<i64>, shutdown: CancellationToken) {
+pub async fn run(pool: PgPool, stores: Stores, mut head: watch::Receiver<i64>, shutdown: CancellationToken) {
     loop {
-        match shutdown.run_until_cancelled(follow(&pool, &mut head)).await {
+        match shutdown.run_until_cancelled(follow(&pool, &stores, &mut head)).await {
             None => return,
             Some(Ok(())) => {}
             Some(Err(error)) => warn!(%error, "the purge of the log is interrupted; it goes on soon"),
@@ -47,10 +47,10 @@ pub async fn run(pool: PgPool, mut head: watch::Receiver<i64>, shutdown: Cancell
 }
 
 /// For as long as this process has the turn. It ends where somebody else has it.
-async fn follow(pool: &PgPool, head: &mut watch::Receiver<i64>) -> sqlx::Result<()> {
+async fn follow(pool: &PgPool, stores: &Stores, head: &mut watch::Receiver<i64>) -> Result<(), RebuildError> {
     let Some(mut turn) = Turn::take(pool, PROCESS).await? else { return Ok(()) };
     loop {
-        catch_up(pool, &mut turn).await?;
+        catch_up(pool, stores, &mut turn).await?;
         // What other nodes append, and what the read tables have not taken in yet, is found at the next look.
         drop(timeout(LOOK_EVERY, head.changed()).await);
         // At most so often, however much is appended.
@@ -59,7 +59,7 @@ async fn follow(pool: &PgPool, head: &mut watch::Receiver<i64>) -> sqlx::Result<
 }
 
 /// Empties everything that is said up to where the read tables are: those stand behind nothing that they could still want to read.
-async fn catch_up(pool: &PgPool, turn: &mut Turn) -> sqlx::Result<()> {
+async fn catch_up(pool: &PgPool, stores: &Stores, turn: &mut Turn) -> Result<(), RebuildError> {
     let mut position = turn.position().await?;
     loop {
         let applied = query_scalar!("SELECT position FROM projection_checkpoints WHERE projection = $1", RELATIONAL);
@@ -67,9 +67,14 @@ async fn catch_up(pool: &PgPool, turn: &mut Turn) -> sqlx::Result<()> {
         if to <= position {
             return Ok(());
         }
-        for order in orders(pool, position, to).await? {
-            let purged = obey(pool, &order).await?;
+        let orders = orders(pool, position, to).await?;
+        for order in &orders {
+            let purged = obey(pool, order).await?;
             info!(position = order.position, purged, "events were emptied");
+        }
+        if !orders.is_empty() {
+            // Before the cursor moves: whoever is killed in between does both again.
+            projections::forget_the_purged(stores).await?;
         }
         position = to;
         turn.advance(position).await?;

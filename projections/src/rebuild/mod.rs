@@ -41,7 +41,7 @@ pub use report::{Difference, DifferingColumn, DifferingRow, MadeBy, Phase, Rebui
 pub use runs::ReplayRun;
 use shadow::Shadow;
 pub use turn::Turn;
-pub use view::{NewView, View, build_view, drop_view, forget_the_erased, position_at, views};
+pub use view::{NewView, View, ViewOf, build_view, drop_view, forget_the_erased, forget_the_purged, position_at, views};
 
 /// How far the live model may be behind the log to be compared with. Beyond that, the new one does not wait for it.
 const LIVE_LAG_MAX: i64 = 100_000;
@@ -113,6 +113,11 @@ async fn refuse_newer(turn: &mut Turn, stores: &Stores, projection: &str) -> Res
 /// # Errors
 /// A store cannot be used.
 pub async fn tidy(stores: &Stores, projection: &str) -> Result<bool, RebuildError> {
+    // A view of the search is built in the turn of the relational projection.
+    Ok((projection != elasticsearch::NAME || tidy_one(stores, relational::NAME).await?) && tidy_one(stores, projection).await?)
+}
+
+async fn tidy_one(stores: &Stores, projection: &str) -> Result<bool, RebuildError> {
     let mut turn = match Turn::take(&stores.pool, projection).await {
         Ok(turn) => turn,
         Err(RebuildError::UnderWay(_)) => return Ok(false),
@@ -126,11 +131,6 @@ pub async fn tidy(stores: &Stores, projection: &str) -> Result<bool, RebuildErro
         && let Some(elastic) = &stores.elastic
     {
         elasticsearch::tidy(elastic, &mut turn.connection).await;
-        // A view of the search is a relational one, too. Whoever builds one just now has removed what was left of others.
-        if let Ok(mut relational) = Turn::take(&stores.pool, relational::NAME).await {
-            view::clear(stores, &mut relational.connection).await?;
-            relational.give_back().await;
-        }
     }
     turn.give_back().await;
     Ok(true)

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::catch_up::CatchUp;
 use super::fold::{self, Folded};
 use super::index;
-use super::report::{Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
+use super::report::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
 use super::shadow::{self, Shadow};
 use super::turn::Turn;
 use crate::search::elasticsearch;
@@ -43,6 +43,15 @@ pub struct View {
     pub position: i64,
     /// When it was built.
     pub created_at: DateTime<Utc>,
+}
+
+/// What of a model as of then is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewOf {
+    /// The read tables.
+    Relational,
+    /// These, and the documents that searches find.
+    Search,
 }
 
 impl NewView {
@@ -100,87 +109,93 @@ pub async fn views(pool: &PgPool) -> sqlx::Result<Vec<View>> {
     found.fetch_all(pool).await
 }
 
-/// Drops a view. Answers no where there is none of that name.
+/// Drops a view. Answers no where there is none of that name. Its tables go first: they do not wait for Elasticsearch.
 ///
 /// # Errors
-/// The database cannot be used, or Elasticsearch, where the view has indices there: then it can be dropped again.
+/// The database cannot be used; or Elasticsearch, where the view has indices there: then they are removed once it is back.
 pub async fn drop_view(stores: &Stores, name: &str) -> Result<bool, RebuildError> {
     let mut tx = stores.pool.begin().await?;
-    let dropped = query!("DELETE FROM replay_views WHERE name = $1 AND is_built RETURNING schema_name, indices", name);
+    let dropped = query!("UPDATE replay_views SET is_built = FALSE WHERE name = $1 AND is_built RETURNING schema_name, indices", name);
     let Some(view) = dropped.fetch_optional(&mut *tx).await? else { return Ok(false) };
     tx.execute(format!("DROP SCHEMA IF EXISTS {} CASCADE", view.schema_name).as_str()).await?;
-    drop_indices(stores, &view.indices).await?;
     tx.commit().await?;
+    forget(stores, &mut *stores.pool.acquire().await?, name, &view.indices).await?;
     Ok(true)
 }
 
-async fn drop_indices(stores: &Stores, indices: &[String]) -> Result<(), RebuildError> {
-    match &stores.elastic {
-        Some(elastic) => Ok(elastic.drop_view_indices(indices).await?),
-        None if indices.is_empty() => Ok(()),
-        None => {
-            tracing::warn!(?indices, "the indices of a view stay: Elasticsearch is not in the settings any more");
-            Ok(())
-        }
-    }
-}
-
 /// Removes what replays have kept of people who were erased since: views that were begun before, and the rows in reports. Nothing keeps either up
-/// with the log, so nothing else would.
+/// with the log, so nothing else would. Indices of views that Elasticsearch was away for are removed, too.
 ///
 /// # Errors
-/// The database cannot be used, or Elasticsearch, where a view has indices there.
+/// The database cannot be used.
 pub async fn forget_the_erased(stores: &Stores) -> Result<(), RebuildError> {
-    let stale = query_scalar!(
-        "SELECT name FROM replay_views WHERE is_built AND created_at <= (SELECT max(destroyed_at) FROM secret.person_keys) ORDER BY name"
-    );
+    let last = query_scalar!("SELECT max(destroyed_at) FROM secret.person_keys").fetch_one(&stores.pool).await?;
+    if let Some(last) = last {
+        forget_from_before(stores, last).await?;
+    }
+    clear_what_is_left(stores).await
+}
+
+/// Removes what replays have kept up to now, some of which may have been purged from the log a moment ago.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn forget_the_purged(stores: &Stores) -> Result<(), RebuildError> {
+    let now = query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(&stores.pool).await?;
+    forget_from_before(stores, now).await
+}
+
+async fn forget_from_before(stores: &Stores, moment: DateTime<Utc>) -> Result<(), RebuildError> {
+    let stale = query_scalar!("SELECT name FROM replay_views WHERE is_built AND created_at <= $1 ORDER BY name", moment);
     for name in stale.fetch_all(&stores.pool).await? {
-        drop_view(stores, &name).await?;
+        unless_it_waits(drop_view(stores, &name).await.map(drop), &name)?;
     }
     query!(
         "UPDATE replays SET report = jsonb_set(report, '{differences}', '[]')
-         WHERE jsonb_array_length(report -> 'differences') > 0
-           AND started_at <= (SELECT max(destroyed_at) FROM secret.person_keys)"
+         WHERE jsonb_array_length(report -> 'differences') > 0 AND started_at <= $1",
+        moment
     )
     .execute(&stores.pool)
     .await?;
     Ok(())
 }
 
-/// Builds a view of the projection whose turn it is. One of the search is made from a relational one, which stays with it.
-///
-/// # Errors
-/// There is one of that name, its position is beyond the log, the database fails, or it was cancelled: then nothing of it stays.
-pub async fn build_view(
-    turn: Turn,
-    stores: &Stores,
-    view: &NewView,
-    options: RebuildOptions,
-    observe: impl Fn(RebuildProgress) + Send + Sync,
-) -> Result<RebuildReport, RebuildError> {
-    let indices = match &stores.elastic {
-        Some(elastic) if turn.projection == elasticsearch::NAME => elastic.view_indices(&view.name),
-        _ => Vec::new(),
-    };
-    if turn.projection == relational::NAME {
-        return build_in(turn, stores, view, &indices, options, &observe).await;
+/// Removes what is left of views, unless somebody builds one just now, who has done it.
+async fn clear_what_is_left(stores: &Stores) -> Result<(), RebuildError> {
+    let left = query_scalar!(r#"SELECT EXISTS (SELECT FROM replay_views WHERE NOT is_built) AS "left!""#);
+    if !left.fetch_one(&stores.pool).await? {
+        return Ok(());
     }
-    let relational = Turn::take(&stores.pool, relational::NAME).await?;
-    let built = build_in(relational, stores, view, &indices, options, &observe).await;
-    turn.give_back().await;
-    built
+    match Turn::take(&stores.pool, relational::NAME).await {
+        Ok(mut turn) => {
+            let cleared = clear(stores, &mut turn.connection).await;
+            turn.give_back().await;
+            Ok(cleared?)
+        }
+        Err(RebuildError::UnderWay(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
-async fn build_in(
+/// Builds a view, by whoever has the turn of the relational projection. One of the search is made from it, with which it stays.
+///
+/// # Errors
+/// There is one of that name, its position is beyond the log, a store fails, or it was cancelled: then nothing of it stays.
+pub async fn build_view(
     mut turn: Turn,
     stores: &Stores,
     view: &NewView,
-    indices: &[String],
+    of: ViewOf,
     options: RebuildOptions,
-    observe: &(dyn Fn(RebuildProgress) + Send + Sync),
+    observe: impl Fn(RebuildProgress) + Send + Sync,
 ) -> Result<RebuildReport, RebuildError> {
     let began = Instant::now();
     let schema = view.schema();
+    let indices = match (of, &stores.elastic) {
+        (ViewOf::Relational, _) => Vec::new(),
+        (ViewOf::Search, Some(elastic)) => elastic.view_indices(&view.name),
+        (ViewOf::Search, None) => return Err(RebuildError::Unknown(elasticsearch::NAME.into())),
+    };
     clear(stores, &mut turn.connection).await?;
     let head = states::head(&mut turn.connection).await?;
     if view.position < 0 || view.position > head {
@@ -191,7 +206,7 @@ async fn build_in(
         view.name,
         schema,
         view.position,
-        indices
+        &indices
     );
     if begun.execute(&mut turn.connection).await?.rows_affected() == 0 {
         return Err(RebuildError::ViewThere(view.name.clone()));
@@ -201,17 +216,17 @@ async fn build_in(
     let built = tokio::select! {
         biased;
         () = cancel.cancelled() => Err(RebuildError::Cancelled),
-        built = build(&mut shadow, stores, view, indices, &options, observe) => built,
+        built = build(&mut shadow, stores, view, of, &options, &observe) => built,
     };
     match built {
-        Ok(rows) => {
+        Ok((rows, differences)) => {
             shadow.close().await;
             Ok(RebuildReport {
                 events: fold::count(view.position),
                 position: view.position,
                 compared_at: None,
                 rows,
-                differences: Vec::new(),
+                differences,
                 switched: false,
                 held_up: std::time::Duration::ZERO,
                 elapsed: began.elapsed(),
@@ -221,7 +236,7 @@ async fn build_in(
         Err(error) => {
             shadow.discard().await;
             // What cannot be removed now is removed by the next one.
-            if let Err(error) = forget(stores, &mut *stores.pool.acquire().await?, &view.name, indices).await {
+            if let Err(error) = forget(stores, &mut *stores.pool.acquire().await?, &view.name, &indices).await {
                 tracing::warn!(%error, view = view.name, "what was built of a view could not be removed yet");
             }
             Err(error)
@@ -233,11 +248,12 @@ async fn build(
     shadow: &mut Shadow,
     stores: &Stores,
     view: &NewView,
-    indices: &[String],
+    of: ViewOf,
     options: &RebuildOptions,
     observe: &(dyn Fn(RebuildProgress) + Send + Sync),
-) -> Result<Vec<(String, i64)>, RebuildError> {
+) -> Result<(Vec<(String, i64)>, Vec<Difference>), RebuildError> {
     observe(RebuildProgress { phase: Phase::Folding, done: 0, total: fold::count(view.position) });
+    let purged_by = query_scalar!("SELECT max(purged_by) FROM event_purges").fetch_one(&mut shadow.connection).await?;
     shadow.create_tables().await?;
     let Folded { late, parked, erased } = fold::fold(shadow, view.position, options.kept_messages, observe).await?;
     index::build(shadow, observe).await?;
@@ -251,31 +267,55 @@ async fn build(
         let count = format!("SELECT count(*) FROM {}.{table}", shadow.schema);
         rows.push((table, query_scalar::<_, i64>(&count).fetch_one(&mut shadow.connection).await?));
     }
-    if let Some(elastic) = stores.elastic.as_ref().filter(|_| !indices.is_empty()) {
-        rows.extend(elastic.fill_view(&mut shadow.connection, &view.name, observe).await?);
+    let mut differences = Vec::new();
+    if let Some(elastic) = stores.elastic.as_ref().filter(|_| of == ViewOf::Search) {
+        let filled = elastic.fill_view(&mut shadow.connection, &view.name, view.position, observe).await?;
+        rows.extend(filled.documents);
+        differences = filled.refused;
     }
-    query!("UPDATE replay_views SET is_built = TRUE WHERE name = $1", view.name).execute(&mut shadow.connection).await?;
-    Ok(rows)
+    // What was read of the log and is purged since must not stay in the view: those that are built then are dropped by whoever purges.
+    let built = query!(
+        "UPDATE replay_views SET is_built = TRUE WHERE name = $1 AND (SELECT max(purged_by) FROM event_purges) IS NOT DISTINCT FROM $2",
+        view.name,
+        purged_by
+    );
+    if built.execute(&mut shadow.connection).await?.rows_affected() == 0 {
+        return Err(RebuildError::Log("events were purged from it meanwhile: build the view again".into()));
+    }
+    Ok((rows, differences))
 }
 
-/// Removes views whose building was cut off. The caller has the turn. What Elasticsearch has of one while it is away is removed by the next one.
-pub(super) async fn clear(stores: &Stores, connection: &mut PgConnection) -> sqlx::Result<()> {
-    let unfinished = query!("SELECT name, schema_name, indices FROM replay_views WHERE NOT is_built").fetch_all(&mut *connection).await?;
-    for view in unfinished {
+/// Removes what is left of views: of those whose building was cut off, and of those that were dropped while Elasticsearch was away. The caller has
+/// the turn. What cannot be removed now stays known, and is removed later.
+pub(super) async fn clear(stores: &Stores, connection: &mut PgConnection) -> Result<(), RebuildError> {
+    let left = query!("SELECT name, schema_name, indices FROM replay_views WHERE NOT is_built").fetch_all(&mut *connection).await?;
+    for view in left {
         connection.execute(format!("DROP SCHEMA IF EXISTS {} CASCADE", view.schema_name).as_str()).await?;
-        match forget(stores, connection, &view.name, &view.indices).await {
-            Err(RebuildError::Database(error)) => return Err(error),
-            Err(error) => tracing::warn!(%error, view = view.name, "what was built of a view could not be removed yet"),
-            Ok(()) => {}
-        }
+        unless_it_waits(forget(stores, connection, &view.name, &view.indices).await, &view.name)?;
     }
     Ok(())
 }
 
+/// Drops the indices of a view, and forgets it.
 async fn forget(stores: &Stores, connection: &mut PgConnection, name: &str, indices: &[String]) -> Result<(), RebuildError> {
-    drop_indices(stores, indices).await?;
+    match &stores.elastic {
+        Some(elastic) => elastic.drop_view_indices(indices).await?,
+        None if indices.is_empty() => {}
+        None => return Err(RebuildError::Write("the settings name no Elasticsearch, which has indices of it".into())),
+    }
     query!("DELETE FROM replay_views WHERE name = $1 AND NOT is_built", name).execute(connection).await?;
     Ok(())
+}
+
+/// What only Elasticsearch is in the way of can wait for it.
+fn unless_it_waits(removed: Result<(), RebuildError>, view: &str) -> Result<(), RebuildError> {
+    match removed {
+        Err(RebuildError::Write(error)) => {
+            tracing::warn!(%error, view, "the indices of a view could not be removed yet");
+            Ok(())
+        }
+        removed => removed,
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::replays::{Plan, Replays, Scope, StartError, by_the_server};
 use domain::MessageCommand;
 use domain::text::MessageBody;
-use projections::{NewView, RebuildError, RebuildOptions, RebuildReport, Turn};
+use projections::{NewView, RebuildError, RebuildOptions, RebuildReport, Turn, ViewOf};
 use serde_json::Value;
 use sqlx::query_scalar;
 use tests::elastic::documents;
@@ -17,9 +17,9 @@ use crate::projections::team_of_three;
 use crate::support::asked;
 
 async fn build(search: &SearchHouse, name: &str, position: i64) -> Result<RebuildReport, RebuildError> {
-    let turn = Turn::take(&search.house.reading.pool, projections::SEARCH).await.expect("the turn");
+    let turn = Turn::take(&search.house.reading.pool, projections::RELATIONAL).await.expect("the turn");
     let view = NewView::parse(Some(name), position).expect("a name");
-    projections::build_view(turn, &search.house.reading.stores, &view, RebuildOptions::default(), |_| {}).await
+    projections::build_view(turn, &search.house.reading.stores, &view, ViewOf::Search, RebuildOptions::default(), |_| {}).await
 }
 
 async fn texts(search: &SearchHouse, view: &str) -> BTreeMap<String, String> {
@@ -87,12 +87,40 @@ async fn a_view_that_was_cut_off_leaves_nothing_behind() {
 
     let cancelled = CancellationToken::new();
     cancelled.cancel();
-    let turn = Turn::take(pool, projections::SEARCH).await.expect("the turn");
+    let turn = Turn::take(pool, projections::RELATIONAL).await.expect("the turn");
     let (view, options) = (NewView::parse(None, head).expect("a name"), RebuildOptions { cancel: cancelled, ..RebuildOptions::default() });
-    let outcome = projections::build_view(turn, stores, &view, options, |_| {}).await;
+    let outcome = projections::build_view(turn, stores, &view, ViewOf::Search, options, |_| {}).await;
     assert!(matches!(outcome, Err(RebuildError::Cancelled)), "{outcome:?}");
     assert!(!search.indices().await.iter().any(|index| index.contains("view")));
     build(&search, &format!("at_{head}"), head).await.expect("both turns were given back, and the name is free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_is_dropped_without_elasticsearch_and_its_indices_go_once_it_is_back() {
+    let search = SearchHouse::start().await;
+    let (team, ann, _) = team_of_three(&search.house).await;
+    search.house.post(ann, team.general, "hello").await;
+    search.settle().await;
+    let head = search.house.commands().store().catch_up().await.expect("the head");
+    let (stores, pool) = (&search.house.reading.stores, &search.house.reading.pool);
+    let without = stores.clone().with_elastic(None);
+    for name in ["one", "two"] {
+        build(&search, name, head).await.expect("a view");
+    }
+    projections::drop_view(&without, "one").await.expect_err("its indices are out of reach");
+    assert!(!projections::drop_view(&without, "one").await.expect("it is no view any more"));
+    sqlx::query("INSERT INTO secret.person_keys (key_id, owner_id, master_id, destroyed_at) VALUES (gen_random_uuid(), gen_random_uuid(), '', now())")
+        .execute(pool)
+        .await
+        .expect("somebody is erased");
+    projections::forget_the_erased(&without).await.expect("the texts do not wait for Elasticsearch");
+    let schemas = query_scalar::<_, i64>("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'view%'").fetch_one(pool).await;
+    assert_eq!((schemas.expect("schemas"), projections::views(pool).await.expect("views")), (0, vec![]));
+    assert_eq!(search.indices().await.iter().filter(|index| index.contains("view")).count(), 4);
+
+    projections::forget_the_erased(stores).await.expect("it is back");
+    assert!(!search.indices().await.iter().any(|index| index.contains("view")));
+    build(&search, "one", head).await.expect("the name is free");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,7 +139,7 @@ async fn a_view_of_the_search_is_refused_as_one_of_the_tables_is() {
     let view = NewView::parse(None, head).expect("a name");
     let plan = |scope| Plan { scope, dry_run: false, accept_differences: false };
     let refused = replays.begin(by_the_server(None), projections::CACHE, plan(Scope::View(view.clone()))).await;
-    assert!(matches!(refused, Err(StartError::NoView)));
+    assert!(matches!(refused, Err(StartError::NoView(_))));
     let refused = replays.begin(asked(ann), projections::SEARCH, plan(Scope::View(view))).await.err().expect("a refusal");
     assert!(refused.to_string().contains("operators"), "{refused}");
     let refused = replays.begin(by_the_server(None), projections::SEARCH, plan(Scope::Workspace(uuid::Uuid::nil().into()))).await;

@@ -10,7 +10,7 @@ use domain::text::{MessageBody, Reason};
 use domain::workspace::{HoldTarget, WorkspaceSettings};
 use domain::{MessageCommand, WorkspaceCommand};
 use projections::proof::verify::{Finding, Options, Report, verify};
-use projections::{RELATIONAL, RebuildOptions, rebuild};
+use projections::{NewView, RELATIONAL, RebuildOptions, Turn, ViewOf, rebuild};
 use sqlx::PgPool;
 use tests::{TestApp, TestDatabase, eventually};
 use tokio_util::sync::CancellationToken;
@@ -74,6 +74,29 @@ async fn the_payloads_of_a_purged_message_are_emptied_and_their_digests_stay() {
 
     let report = verified(pool).await;
     assert_eq!((report.purged, report.findings), (2, vec![]), "the log fits, and says what was emptied");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_from_before_a_purge_is_dropped_and_one_from_after_it_has_nothing_of_it() {
+    let app = TestApp::start().await;
+    let (commands, pool, stores) = (&app.app().commands, &app.app().pool, &app.app().stores);
+    let team = workspace(commands).await;
+    let id = edited(&app, team.owner, team.general).await;
+    let then = commands.store().catch_up().await.expect("the head");
+    let build = async |name| {
+        let turn = Turn::take(pool, RELATIONAL).await.expect("the turn");
+        let view = NewView::parse(Some(name), then).expect("a name");
+        projections::build_view(turn, stores, &view, ViewOf::Relational, RebuildOptions::default(), |_| {}).await.expect("a view");
+        let texts = format!("SELECT count(*) FROM view_{name}.messages WHERE content LIKE '%slander%'");
+        sqlx::query_scalar::<_, i64>(&texts).fetch_one(pool).await.expect("the view")
+    };
+    assert_eq!(build("before").await, 1);
+    commands.message(&asked(team.owner), id, MessageCommand::Purge { reason: reason() }).await.expect("a purge");
+    eventually("the view is dropped", async || projections::views(pool).await.expect("views").is_empty()).await;
+    let schemas = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'view%'");
+    assert_eq!(schemas.fetch_one(pool).await.expect("schemas"), 0);
+    assert_eq!(emptied(pool, id).await, 2);
+    assert_eq!(build("after").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,7 +231,7 @@ async fn a_log_that_is_put_back_from_files_knows_again_what_was_purged() {
     let limit = Duration::from_secs(20);
     reading.progress.wait_for(RELATIONAL, manifest.last_position, limit).await.expect("the projector keeps up");
     let (shutdown, (_, head)) = (CancellationToken::new(), tokio::sync::watch::channel(0));
-    let process = tokio::spawn(api::process::purge::run(restored.clone(), head, shutdown.clone()));
+    let process = tokio::spawn(api::process::purge::run(restored.clone(), reading.stores.clone(), head, shutdown.clone()));
     eventually("it is known again", async || emptied(&restored, id).await == 2).await;
     shutdown.cancel();
     process.await.expect("it ends");

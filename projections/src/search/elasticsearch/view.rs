@@ -11,7 +11,15 @@ use super::client::ElasticError;
 use super::documents::Family;
 use super::node::Use;
 use super::rows::{self, Scan};
-use crate::rebuild::{Phase, RebuildError, RebuildProgress};
+use crate::rebuild::{Difference, Phase, RebuildError, RebuildProgress};
+
+/// What the indices of a view were filled with.
+pub(crate) struct Filled {
+    /// How many documents each index has.
+    pub(crate) documents: Vec<(String, i64)>,
+    /// The indices that lack documents, because Elasticsearch does not take them.
+    pub(crate) refused: Vec<Difference>,
+}
 
 impl Elastic {
     /// What the indices of a view are called.
@@ -23,46 +31,56 @@ impl Elastic {
         format!("{}{}_view_{view}", self.settings.prefix, family.as_str())
     }
 
-    /// Makes the indices of a view from the rows that the connection's tables have, and answers with how many documents each has.
+    /// Makes the indices of a view from the rows that the connection's tables have, which are as of that position.
     pub(crate) async fn fill_view(
         &self,
         connection: &mut PgConnection,
         view: &str,
+        position: i64,
         observe: &(dyn Fn(RebuildProgress) + Send + Sync),
-    ) -> Result<Vec<(String, i64)>, RebuildError> {
+    ) -> Result<Filled, RebuildError> {
         self.put_templates().await?;
-        let mut filled = Vec::new();
+        // Of a view of that name that was forgotten, nothing may be left.
+        self.drop_view_indices(&self.view_indices(view)).await?;
+        let mut filled = Filled { documents: Vec::new(), refused: Vec::new() };
         for (family, scan) in [(Family::Users, Scan::Members), (Family::Messages, Scan::Messages)] {
             let index = self.view_index(family, view);
             self.make_index(&index, [writing(&index)], Use::Filling).await?;
-            let documents = self.fill_from(connection, scan, &writing(&index), observe).await?;
+            let (rows, documents) = self.fill_from(connection, scan, &index, position, observe).await?;
             self.end_filling(&index).await?;
-            filled.push((index, documents));
+            if documents < rows {
+                filled.refused.push(Difference { table: index.clone(), live_rows: rows, new_rows: documents, rows: Vec::new() });
+            }
+            filled.documents.push((index, documents));
         }
         Ok(filled)
     }
 
+    /// How many rows there are, and how many documents were made of them.
     async fn fill_from(
         &self,
         connection: &mut PgConnection,
         scan: Scan,
         index: &str,
+        position: i64,
         observe: &(dyn Fn(RebuildProgress) + Send + Sync),
-    ) -> Result<i64, RebuildError> {
+    ) -> Result<(i64, i64), RebuildError> {
         let limits = Limits { bytes: self.settings.bulk_bytes, documents: self.settings.bulk_documents };
-        let (mut after, mut taken) = (Some(Uuid::nil()), 0);
+        let (mut after, mut rows, mut refused) = (Some(Uuid::nil()), 0, 0);
         while let Some(from) = after {
-            let chunk = rows::scan(connection, scan, from).await?;
-            let writes = chunk.documents.iter().map(|document| Write { index: index.to_owned(), document });
+            let mut chunk = rows::scan(connection, scan, from).await?;
+            chunk.documents.iter_mut().for_each(|document| document.version = position);
+            let writes = chunk.documents.iter().map(|document| Write { index: writing(index), document });
             let rejections = bulk::write(&self.client, limits, writes.collect()).await?;
             for rejection in &rejections {
                 tracing::error!(document = rejection.id, reason = rejection.reason, "elasticsearch does not take a document of a view");
             }
-            taken += chunk.documents.len() - rejections.len();
-            observe(RebuildProgress { phase: Phase::Indexing, done: taken as u64, total: taken as u64 });
+            (rows, refused) = (rows + chunk.documents.len(), refused + rejections.len());
+            observe(RebuildProgress { phase: Phase::Indexing, done: rows as u64, total: rows as u64 });
             after = chunk.last;
         }
-        Ok(i64::try_from(taken).unwrap_or(i64::MAX))
+        let count = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        Ok((count(rows), count(rows - refused)))
     }
 
     /// Drops indices of a view, as far as they are there.
