@@ -36,7 +36,7 @@ source "$CHECKOUT/scripts/services/elasticsearch.sh"
 
 SERVERS=(postgres nats redis elasticsearch)
 ALWAYS=(postgres nats redis)
-WAIT_SECONDS_MAX=120 # Postgres may have a log to replay after a crash
+WAIT_SECONDS_MAX=300 # Postgres may have a log to replay after a crash; Elasticsearch takes minutes where others need the processor
 RELAUNCHES_MAX=10    # after a crash its orphans hold on to the data for a moment
 LOG_BYTES_MAX=$((10 * 1024 * 1024))
 PORT_MIN=20000 # up to 31999: below the range from which Linux gives outgoing connections theirs
