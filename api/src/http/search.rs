@@ -104,18 +104,31 @@ pub async fn search_messages(
     reading: Reading,
     app: Data<App>,
 ) -> Result<Seen<MessageHits>, Problem> {
-    let rooms = readable_rooms(&app, path.workspace_id, reading.actor).await?;
-    let (after, limit) = (read_page(query.after.as_deref())?, page_limit(query.limit)?);
-    let paging = Paging { order: query.order, after, limit, min_position: reading.asked_position() };
-    let asker = Asker { workspace_id: path.workspace_id, user_id: reading.actor, rooms: &rooms };
-    let found = app.search.messages(&question(&app, &query.q, asker, paging).await?).await?;
+    let asked = Asked { q: &query.q, order: query.order, after: query.after.as_deref(), limit: query.limit };
+    let (question, rooms) = asked.resolve(&app, path.workspace_id, &reading).await?;
+    let found = app.search.messages(&question).await?;
     Ok(reading.answer(MessageHits::of(found.backend, found.answer, &rooms)))
 }
 
-/// What a backend is asked.
-async fn question(app: &App, query: &str, asker: Asker<'_>, paging: Paging) -> Result<MessageQuery, Problem> {
-    let sought = SearchQuery::parse(query, &clock(app, asker.user_id, query).await?)?;
-    Ok(app.read_models.resolve(&sought, asker, paging).await?)
+/// What is asked of messages, as it was typed.
+struct Asked<'a> {
+    q: &'a str,
+    order: Order,
+    after: Option<&'a str>,
+    limit: Option<u16>,
+}
+
+impl Asked<'_> {
+    /// What a backend is asked, and the channels that the asker may read.
+    async fn resolve(self, app: &App, workspace_id: WorkspaceId, reading: &Reading) -> Result<(MessageQuery, Vec<RoomRow>), Problem> {
+        let rooms = readable_rooms(app, workspace_id, reading.actor).await?;
+        let (after, limit) = (read_page(self.after)?, page_limit(self.limit)?);
+        let paging = Paging { order: self.order, after, limit, min_position: reading.asked_position() };
+        let sought = SearchQuery::parse(self.q, &clock(app, reading.actor, self.q).await?)?;
+        let asker = Asker { workspace_id, user_id: reading.actor, rooms: &rooms };
+        let question = app.read_models.resolve(&sought, asker, paging).await?;
+        Ok((question, rooms))
+    }
 }
 
 impl MessageHits {
@@ -183,11 +196,9 @@ pub async fn search_files(
     reading: Reading,
     app: Data<App>,
 ) -> Result<Seen<FileHits>, Problem> {
-    let rooms = readable_rooms(&app, path.workspace_id, reading.actor).await?;
-    let (after, limit) = (read_page(query.after.as_deref())?, page_limit(query.limit)?);
-    let paging = Paging { order: Order::Newest, after, limit, min_position: reading.asked_position() };
-    let asker = Asker { workspace_id: path.workspace_id, user_id: reading.actor, rooms: &rooms };
-    let question = question(&app, &query.q, asker, paging).await?.of_file_names();
+    let asked = Asked { q: &query.q, order: Order::Newest, after: query.after.as_deref(), limit: query.limit };
+    let (question, rooms) = asked.resolve(&app, path.workspace_id, &reading).await?;
+    let question = question.of_file_names();
     let found = app.search.messages(&question).await?;
     let MessageHits { total, total_is_exact, backend, items, next } = MessageHits::of(found.backend, found.answer, &rooms);
     let items =

@@ -36,7 +36,7 @@ impl From<RebuildError> for Problem {
                 Self::conflict("replay.under_way", "a replay of this projection is under way: GET …/replays/current shows it")
             }
             RebuildError::Database(ref cause) => Self::database_failed(&error, cause),
-            RebuildError::Write(_) => Self::unavailable("replay.store_unavailable", format!("{error}: try again")),
+            RebuildError::IndicesLeft(_) => Self::unavailable("replay.indices_left", error.to_string()),
             other => Self::internal(&other),
         }
     }

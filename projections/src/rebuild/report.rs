@@ -199,6 +199,9 @@ pub enum RebuildError {
     /// The new model cannot be written.
     #[error("the new model cannot be written")]
     Write(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The indices of a view that is dropped are out of reach.
+    #[error("the tables of the view are gone; its indices go once Elasticsearch is back")]
+    IndicesLeft(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The log grows faster than the new model catches up.
     #[error("the log grows faster than the new model catches up")]
     Outrun,

@@ -299,9 +299,9 @@ pub(super) async fn clear(stores: &Stores, connection: &mut PgConnection) -> Res
 /// Drops the indices of a view, and forgets it.
 async fn forget(stores: &Stores, connection: &mut PgConnection, name: &str, indices: &[String]) -> Result<(), RebuildError> {
     match &stores.elastic {
-        Some(elastic) => elastic.drop_view_indices(indices).await?,
+        Some(elastic) => elastic.drop_view_indices(indices).await.map_err(|error| RebuildError::IndicesLeft(error.into()))?,
         None if indices.is_empty() => {}
-        None => return Err(RebuildError::Write("the settings name no Elasticsearch, which has indices of it".into())),
+        None => return Err(RebuildError::IndicesLeft("the settings name no Elasticsearch".into())),
     }
     query!("DELETE FROM replay_views WHERE name = $1 AND NOT is_built", name).execute(connection).await?;
     Ok(())
@@ -310,7 +310,7 @@ async fn forget(stores: &Stores, connection: &mut PgConnection, name: &str, indi
 /// What only Elasticsearch is in the way of can wait for it.
 fn unless_it_waits(removed: Result<(), RebuildError>, view: &str) -> Result<(), RebuildError> {
     match removed {
-        Err(RebuildError::Write(error)) => {
+        Err(RebuildError::IndicesLeft(error)) => {
             tracing::warn!(%error, view, "the indices of a view could not be removed yet");
             Ok(())
         }

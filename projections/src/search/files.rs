@@ -49,7 +49,10 @@ impl MessageQuery {
     #[must_use]
     pub fn files_of(&self, message: &MessageRow) -> Vec<FoundFile> {
         let sought = self.sought_in_names();
-        let found = |file: &FoundFile| sought.iter().all(|term| is_in(&words_of_name(&file.name), term));
+        let is_called_so = |file: &FoundFile| {
+            let name = words_of_name(&file.name);
+            self.names().all(|(words, is_beginning)| has_words(&name, words, is_beginning))
+        };
         let files = message.files().into_iter().map(|file| FoundFile {
             highlights: highlight(&file.name, &sought),
             name: file.name,
@@ -58,17 +61,24 @@ impl MessageQuery {
             size: file.size,
         });
         let files = files.collect::<Vec<_>>();
-        if files.iter().any(found) { files.into_iter().filter(found).collect() } else { files }
+        if files.iter().any(is_called_so) { files.into_iter().filter(is_called_so).collect() } else { files }
+    }
+
+    /// What the names must have: words, and whether the last one is a beginning.
+    fn names(&self) -> impl Iterator<Item = (&[String], bool)> {
+        self.marks.iter().filter_map(|(mark, wanted)| match (mark, wanted) {
+            (Mark::FileNamed { words, is_beginning }, Wanted::Yes) => Some((words.as_slice(), *is_beginning)),
+            _ => None,
+        })
     }
 
     /// What must be in the names, a word at a time.
     fn sought_in_names(&self) -> Vec<TextTerm> {
         let mut sought = Vec::new();
-        for (mark, wanted) in &self.marks {
-            let (Mark::FileNamed { words, is_beginning }, Wanted::Yes) = (mark, wanted) else { continue };
+        for (words, is_beginning) in self.names() {
             for (n, word) in words.iter().enumerate() {
                 let word = vec![word.clone()];
-                let text = if *is_beginning && n + 1 == words.len() { Text::Prefix(word) } else { Text::Exact(word) };
+                let text = if is_beginning && n + 1 == words.len() { Text::Prefix(word) } else { Text::Exact(word) };
                 sought.push(TextTerm { text, wanted: Wanted::Yes });
             }
         }
@@ -86,11 +96,7 @@ impl MessageRow {
     /// Whether the names of its files have those words.
     pub(super) fn has_file_named(&self, sought: &[String], is_beginning: bool) -> bool {
         let names = self.files().iter().flat_map(|file| words_of_name(&file.name)).collect::<Vec<_>>();
-        let is_there = |(n, word): (usize, &String)| {
-            let may_go_on = is_beginning && n + 1 == sought.len();
-            names.iter().any(|name| name == word || (may_go_on && name.starts_with(word.as_str())))
-        };
-        sought.iter().enumerate().all(is_there)
+        has_words(&names, sought, is_beginning)
     }
 }
 
@@ -101,9 +107,13 @@ pub(super) fn words_of_name(name: &str) -> Vec<String> {
     found
 }
 
-fn is_in(name: &[String], term: &TextTerm) -> bool {
-    let Some(sought) = term.text.words().first() else { return true };
-    name.iter().any(|word| word == sought || (matches!(term.text, Text::Prefix(_)) && word.starts_with(sought.as_str())))
+/// Whether all of these are there, of which the last may be a beginning.
+fn has_words(name: &[String], sought: &[String], is_beginning: bool) -> bool {
+    let is_there = |(n, word): (usize, &String)| {
+        let may_go_on = is_beginning && n + 1 == sought.len();
+        name.iter().any(|found| found == word || (may_go_on && found.starts_with(word.as_str())))
+    };
+    sought.iter().enumerate().all(is_there)
 }
 
 #[cfg(test)]
