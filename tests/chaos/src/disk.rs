@@ -8,13 +8,16 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use sqlx::{Connection, PgConnection};
 
-/// Far more than the read models of a campaign take; nothing of it is used before it is full.
-const DISK_MB: u64 = 512;
+/// How large it is, and how much larger for each round: far more than the read models of a campaign take, with the files of tables that a crash made orphans.
+/// Postgres does not recover on a disk that stays full. Nothing of it is used before it is filled.
+const DISK_MB: usize = 256;
+const DISK_MB_PER_ROUND: usize = 32;
 
 /// A mounted disk.
 #[derive(Debug)]
 pub struct SmallDisk {
     mount: PathBuf,
+    megabytes: usize,
 }
 
 impl SmallDisk {
@@ -23,18 +26,19 @@ impl SmallDisk {
         std::env::temp_dir().join(format!("backscroll-chaos{}", run.display().to_string().replace('/', "-")))
     }
 
-    /// Mounts one, and gives it to Postgres as the tablespace `small`. Nothing where nothing may be mounted.
+    /// Mounts one for so many rounds, and gives it to Postgres as the tablespace `small`. Nothing where nothing may be mounted.
     ///
     /// # Errors
     /// Postgres does not take it.
-    pub async fn mount(folder: &Path, admin_url: &str) -> Result<Option<Self>> {
+    pub async fn mount(folder: &Path, rounds: usize, admin_url: &str) -> Result<Option<Self>> {
         std::fs::create_dir_all(folder)?;
-        let size = format!("size={DISK_MB}m,mode=0755");
+        let megabytes = DISK_MB + rounds * DISK_MB_PER_ROUND;
+        let size = format!("size={megabytes}m,mode=0755");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "backscroll-chaos"]).arg(folder).output();
         if !mounted.is_ok_and(|output| output.status.success()) {
             return Ok(None);
         }
-        let disk = Self { mount: folder.to_owned() };
+        let disk = Self { mount: folder.to_owned(), megabytes };
         let tablespace = folder.join("tablespace");
         std::fs::create_dir(&tablespace)?;
         run("chown", &["nobody", &tablespace.display().to_string()])?;
@@ -89,7 +93,7 @@ impl SmallDisk {
                 written += size;
             }
         }
-        Ok(format!("{} MB of {DISK_MB} MB taken", written >> 20))
+        Ok(format!("{} MB of {} MB taken", written >> 20, self.megabytes))
     }
 
     /// Makes room again.

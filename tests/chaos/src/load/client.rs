@@ -15,6 +15,8 @@ use crate::stack::Door;
 
 /// How long an answer may take: longer than whatever the server waits for itself.
 const ANSWER_MAX: Duration = Duration::from_secs(12);
+/// How much longer a patient client thinks.
+const PATIENCE: u32 = 20;
 /// How long a client goes on asking.
 const ASK_MAX: Duration = Duration::from_secs(45);
 
@@ -29,6 +31,8 @@ pub struct Clients {
     pub known: Arc<AtomicI64>,
     /// They end soon.
     pub ending: Arc<AtomicBool>,
+    /// They think for longer.
+    pub patient: Arc<AtomicBool>,
     http: reqwest::Client,
     prefix: String,
 }
@@ -41,7 +45,7 @@ impl Clients {
     pub fn new(recorder: Arc<Recorder>, doors: Arc<Vec<Door>>, known: Arc<AtomicI64>, prefix: String) -> anyhow::Result<Self> {
         // A connection for each request: a broken one then says something about this request, and not about an earlier one.
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(ANSWER_MAX).build()?;
-        Ok(Self { recorder, doors, known, ending: Arc::default(), http, prefix })
+        Ok(Self { recorder, doors, known, ending: Arc::default(), patient: Arc::default(), http, prefix })
     }
 
     /// One of them.
@@ -104,9 +108,10 @@ impl Client {
         self.chance.random_range(0..100) < percent
     }
 
-    /// Waits for some milliseconds.
+    /// Waits for some milliseconds, or for much longer where they are to be patient.
     pub async fn pause(&mut self, up_to_ms: u64) {
-        tokio::time::sleep(Duration::from_millis(self.chance.random_range(0..=up_to_ms))).await;
+        let pause = Duration::from_millis(self.chance.random_range(0..=up_to_ms));
+        tokio::time::sleep(if self.all.patient.load(Relaxed) { pause * PATIENCE } else { pause }).await;
     }
 
     /// Has a command done, however often it must ask; nothing where it is refused, or nobody answers for long.
