@@ -1,7 +1,7 @@
 # The verbs. Each calls something readable in scripts/.
 
 # The addresses of other servers, or of one's own, go through the environment: BACKSCROLL_POSTGRES_URL,
-# BACKSCROLL_NATS_URL, BACKSCROLL_REDIS_URL, BACKSCROLL_ELASTICSEARCH_URL (see scripts/services.sh).
+# BACKSCROLL_NATS_URL, BACKSCROLL_REDIS_URL, BACKSCROLL_ELASTICSEARCH_URL, BACKSCROLL_OBJECT_STORE_URL (see scripts/services.sh).
 SHELL := /bin/bash
 export SQLX_OFFLINE ?= true
 export CARGO_INCREMENTAL ?= 0
@@ -20,7 +20,7 @@ run: ## start the servers, build, and serve a workspace; EXPORT=slack.zip import
 	@BACKSCROLL_SEARCH="$(SEARCH)" ALSO="$(filter elasticsearch,$(SEARCH))" $(WITH_SERVICES) scripts/run.sh $(if $(EXPORT),"$(EXPORT)")
 
 test: ## run all tests; ARGS="…" goes to cargo test
-	@ALSO=elasticsearch $(WITH_SERVICES) scripts/test.sh $(ARGS)
+	@ALSO="elasticsearch object_store" $(WITH_SERVICES) scripts/test.sh $(ARGS)
 
 check: ## formatting, lints, documentation, licences of the dependencies
 	@scripts/check.sh
@@ -31,8 +31,8 @@ bench: ## speed, as ratios to references of the same run; ROW=append runs the ro
 chaos: ## break everything under load, and judge what comes of it; SEED=… repeats a run, ROUNDS=… is its length
 	@SEED="$(SEED)" ROUNDS="$(ROUNDS)" FAULTS="$(FAULTS)" scripts/chaos.sh
 
-services: ## start Postgres, NATS, Redis and Elasticsearch for this checkout, and leave them running
-	@scripts/services.sh start postgres nats redis elasticsearch
+services: ## start Postgres, NATS, Redis, Elasticsearch and an object store for this checkout, and leave them running
+	@scripts/services.sh start postgres nats redis elasticsearch object_store
 
 stop: ## stop them
 	@scripts/services.sh stop

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Postgres, NATS, Redis and Elasticsearch for this checkout alone: own data, own ports, bound to 127.0.0.1.
+# Postgres, NATS, Redis, Elasticsearch and an object store for this checkout alone: own data, own ports, bound to 127.0.0.1.
 #
 #   services.sh start [--temporary] [SERVER…]
-#                                     fetch and start what is missing; write .run/services.env. Without names: all but
-#                                     Elasticsearch, which only some need
+#                                     fetch and start what is missing; write .run/services.env. Without names: those
+#                                     that everybody needs
 #   services.sh stop [--temporary]    stop what `start` started (with the option: what `start --temporary` did)
 #   services.sh status                one line per server; fails unless all run
 #   services.sh env                   the addresses, as `export` lines for eval
@@ -18,7 +18,8 @@
 #   services.sh destroy               stop, and delete the data of this checkout
 #
 # BACKSCROLL_RUN in the environment means: in that folder instead of .run, beside the servers of this checkout.
-# A BACKSCROLL_POSTGRES_URL, _NATS_URL, _REDIS_URL or _ELASTICSEARCH_URL in the environment means: use that server, start none.
+# A BACKSCROLL_POSTGRES_URL, _NATS_URL, _REDIS_URL, _ELASTICSEARCH_URL or _OBJECT_STORE_URL in the environment means: use that server, start
+# none.
 # Needs bash 5, Linux, util-linux; the rest is fetched (scripts/services/fetch.sh).
 
 # shellcheck source=scripts/lib.sh
@@ -33,12 +34,16 @@ source "$CHECKOUT/scripts/services/nats.sh"
 source "$CHECKOUT/scripts/services/redis.sh"
 # shellcheck source=scripts/services/elasticsearch.sh
 source "$CHECKOUT/scripts/services/elasticsearch.sh"
+# shellcheck source=scripts/services/object_store.sh
+source "$CHECKOUT/scripts/services/object_store.sh"
 
-SERVERS=(postgres nats redis elasticsearch)
+SERVERS=(postgres nats redis elasticsearch object_store)
 ALWAYS=(postgres nats redis)
 WAIT_SECONDS_MAX=300 # Postgres may have a log to replay after a crash; Elasticsearch takes minutes where others need the processor
 RELAUNCHES_MAX=10    # after a crash its orphans hold on to the data for a moment
 LOG_BYTES_MAX=$((10 * 1024 * 1024))
+# What has a port; the object store has some for its parts.
+PORTS=({POSTGRES,NATS,REDIS,ELASTICSEARCH,OBJECT_STORE}_PORT OBJECT_STORE_{GRPC,{MASTER,VOLUME,FILER}{,_GRPC}}_PORT)
 PORT_MIN=20000 # up to 31999: below the range from which Linux gives outgoing connections theirs
 PORT_COUNT=12000
 
@@ -85,7 +90,7 @@ start() {
     done
     choose_server_cache
     for server in "${missing[@]}"; do "find_$server"; done
-    for server in "${missing[@]}"; do ensure_port "$server"; done
+    for server in "${missing[@]}"; do ensure_ports "$server"; done
     save_state
     for server in "${missing[@]}"; do bring_up "$server"; done
     for server in "${wanted[@]}"; do report "$server"; done
@@ -260,18 +265,20 @@ usable() { [[ -x $1 ]] && as_service_user test -x "$1"; }
 # --- what is remembered between starts: ports and passwords ---
 
 load_state() {
-    POSTGRES_PORT="" NATS_PORT="" REDIS_PORT="" ELASTICSEARCH_PORT=""
+    local name
+    for name in "${PORTS[@]}"; do printf -v "$name" ''; done
     # shellcheck source=/dev/null
     if [[ -e $RUN/state.env ]]; then source "$RUN/state.env"; fi
     POSTGRES_PASSWORD=${POSTGRES_PASSWORD:-$(random_password)}
     POSTGRES_ADMIN_PASSWORD=${POSTGRES_ADMIN_PASSWORD:-$(random_password)}
     NATS_PASSWORD=${NATS_PASSWORD:-$(random_password)}
     REDIS_PASSWORD=${REDIS_PASSWORD:-$(random_password)}
+    OBJECT_STORE_PASSWORD=${OBJECT_STORE_PASSWORD:-$(random_password)}
 }
 
 save_state() {
     local name
-    for name in {POSTGRES,NATS,REDIS,ELASTICSEARCH}_PORT {POSTGRES,POSTGRES_ADMIN,NATS,REDIS}_PASSWORD; do
+    for name in "${PORTS[@]}" {POSTGRES,POSTGRES_ADMIN,NATS,REDIS,OBJECT_STORE}_PASSWORD; do
         printf '%s=%s\n' "$name" "${!name}"
     done | write_private "$RUN/state.env"
 }
@@ -284,9 +291,16 @@ write_private() {
     mv "$1.new" "$1"
 }
 
+ensure_ports() {
+    local variable
+    for variable in "${PORTS[@]}"; do
+        if [[ $variable == "${1^^}"_* ]]; then ensure_port "$variable"; fi
+    done
+}
+
 # Keeps the port of the last start when it is still free.
 ensure_port() {
-    local variable="${1^^}_PORT"
+    local variable=$1
     local port=${!variable}
     while [[ -z $port ]] || is_taken "$variable" "$port"; do
         port=$((PORT_MIN + SRANDOM % PORT_COUNT))
@@ -296,7 +310,7 @@ ensure_port() {
 
 is_taken() {
     local variable=$1 port=$2 other
-    for other in {POSTGRES,NATS,REDIS,ELASTICSEARCH}_PORT; do
+    for other in "${PORTS[@]}"; do
         [[ $other != "$variable" && ${!other} == "$port" ]] && return
     done
     # 0A: listening. A closed connection to the server's last life does not count.
@@ -464,7 +478,7 @@ write_services_env() {
             if [[ -n $(port_of "$server") ]]; then "${server}_urls"; fi
             continue
         fi
-        for url in "BACKSCROLL_${server^^}_URL" "BACKSCROLL_${server^^}_ADMIN_URL"; do
+        for url in "BACKSCROLL_${server^^}"_{URL,ADMIN_URL,ACCESS_KEY,SECRET_KEY}; do
             if [[ -n ${!url:-} ]]; then printf '%s=%q\n' "$url" "${!url}"; fi
         done
     done | write_private "$RUN/services.env"

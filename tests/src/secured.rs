@@ -14,12 +14,12 @@ use elasticsearch::http::headers::HeaderMap;
 use elasticsearch::http::request::JsonBody;
 use elasticsearch::http::transport::{SingleNodeConnectionPool, TransportBuilder};
 use elasticsearch::http::{Method, Url};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::servers::checkout;
+use crate::tls::Certificates;
 
 /// Its user.
 pub const USER: &str = "backscroll";
@@ -47,27 +47,6 @@ pub struct SecuredElasticsearch {
     process: Child,
     folder: TempDir,
     admin: Elasticsearch,
-}
-
-/// A certificate authority, and what it has signed for this machine.
-struct Certificates {
-    authority: String,
-    certificate: String,
-    key: String,
-}
-
-impl Certificates {
-    fn sign() -> Result<Self, rcgen::Error> {
-        let mut authority = CertificateParams::new(Vec::<String>::new())?;
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        authority.distinguished_name.push(DnType::CommonName, "the authority of a test");
-        let authority_key = KeyPair::generate()?;
-        let signed = authority.self_signed(&authority_key)?;
-        let issuer = Issuer::new(authority, authority_key);
-        let key = KeyPair::generate()?;
-        let certificate = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?.signed_by(&key, &issuer)?;
-        Ok(Self { authority: signed.pem(), certificate: certificate.pem(), key: key.serialize_pem() })
-    }
 }
 
 impl SecuredElasticsearch {

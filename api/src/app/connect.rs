@@ -1,21 +1,35 @@
 //! Connecting to the stores.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyring::{KeyError, Keyring, MasterKeys};
+use object_store::aws::AmazonS3Builder;
+use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig};
 use projections::cache::Redis;
+use projections::proof::Objects;
 use projections::search::BackendName;
 use projections::search::elasticsearch::{Elastic, ElasticError};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::auth::AuthError;
-use crate::config::Settings;
+use crate::config::{ObjectStoreSettings, ObjectUrl, Settings};
 
 /// How long a request waits for a connection to Postgres before it is told to try again.
 pub(crate) const ACQUIRE_MAX: Duration = Duration::from_secs(3);
+
+/// How long the object store may take to take a connection.
+const OBJECT_STORE_CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// How long the object store may take for one request: a part of a large object is 10 MiB.
+const OBJECT_STORE_ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// How often a request to the object store is tried again, where it may be.
+const OBJECT_STORE_RETRIES: usize = 3;
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +52,17 @@ pub enum StartError {
     /// Elasticsearch cannot be used so.
     #[error("elasticsearch cannot be used (elasticsearch_url)")]
     Elasticsearch(#[from] ElasticError),
+    /// The object store cannot be used so.
+    #[error("the object store cannot be used (object_store_url)")]
+    ObjectStore(#[from] object_store::Error),
+    /// The certificate authority of the object store cannot be read.
+    #[error("{path} cannot be read (object_store_ca_file)", path = path.display())]
+    ObjectStoreAuthority {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The keys of people cannot be used.
     #[error("the keys of people cannot be used (master_key)")]
     Keys(#[from] KeyError),
@@ -144,6 +169,35 @@ pub fn elasticsearch(settings: &Settings) -> Result<Option<Elastic>, StartError>
         BackendName::Postgres => Ok(None),
         BackendName::Elasticsearch => Ok(Some(Elastic::new(settings.search.elasticsearch.resolved()?)?)),
     }
+}
+
+/// A bucket of the object store, as soon as it is asked.
+///
+/// # Errors
+/// The address, or the certificate authority, is not one.
+pub fn bucket(settings: &ObjectStoreSettings, name: &str) -> Result<Arc<dyn ObjectStore>, StartError> {
+    // Its client takes what the process has by default, and the others bring their own: whoever comes first has set the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut client = ClientOptions::new().with_connect_timeout(OBJECT_STORE_CONNECT_MAX).with_timeout(OBJECT_STORE_ANSWER_MAX);
+    if let Some(path) = &settings.ca_file {
+        let authority = std::fs::read(path).map_err(|source| StartError::ObjectStoreAuthority { path: path.clone(), source })?;
+        client = Certificate::from_pem_bundle(&authority)?.into_iter().fold(client, ClientOptions::with_root_certificate);
+    }
+    let retry = RetryConfig { max_retries: OBJECT_STORE_RETRIES, retry_timeout: OBJECT_STORE_ANSWER_MAX, ..RetryConfig::default() };
+    let mut builder = AmazonS3Builder::new().with_bucket_name(name).with_region(&settings.region).with_retry(retry);
+    if let Some(url) = &settings.url {
+        builder = builder.with_endpoint(url);
+        client = client.with_allow_http(url.starts_with("http://"));
+    }
+    if let Some((name, key)) = &settings.key {
+        builder = builder.with_access_key_id(name).with_secret_access_key(key.expose());
+    }
+    Ok(Arc::new(builder.with_client_options(client).build()?))
+}
+
+/// A folder of the object store, as the proof takes it.
+pub(super) fn objects(settings: &ObjectStoreSettings, url: &ObjectUrl) -> Result<Objects, StartError> {
+    Ok(Objects { url: url.to_string(), bucket: bucket(settings, &url.bucket)?, folder: url.path.clone() })
 }
 
 /// The migrations of this release that the database lacks.

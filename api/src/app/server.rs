@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use utoipa_actix_web::AppExt;
 
-use super::connect::cores;
+use super::connect::{cores, objects};
 use super::connection::Connection;
 use super::{App, StartError, deadline, listener};
 use crate::http::unknown::{Methods, answer_unknown};
@@ -64,7 +64,7 @@ impl Server {
             server.start_relay();
         }
         if roles.projectors {
-            server.start_projectors();
+            server.start_projectors()?;
         }
         if roles.http {
             server.start_http()?;
@@ -119,7 +119,7 @@ impl Server {
         self.background.spawn(commands::relay::run(settings, self.shutdown.clone()));
     }
 
-    fn start_projectors(&self) {
+    fn start_projectors(&self) -> Result<(), StartError> {
         let app = &self.app;
         let settings = projections::Settings {
             stores: app.stores.clone(),
@@ -135,14 +135,17 @@ impl Server {
         }
         let (pool, stores, head) = (app.write_pool.clone(), app.stores.clone(), app.commands.store().head());
         self.background.spawn(process::purge::run(pool, stores, head, self.shutdown.clone()));
+        let objects = app.settings.proof.object_url().map(|url| objects(&app.settings.object_store, url)).transpose()?;
+        let destinations = app.settings.proof.destinations(objects);
         let settings = projections::proof::Settings {
             pool: app.pool.clone(),
             wake: Some(app.commands.store().head()),
             keys: app.settings.proof_keys(),
-            destinations: app.settings.proof.destinations(),
+            destinations,
             stats: app.proof.clone(),
         };
         self.background.spawn(projections::proof::run(settings, self.shutdown.clone()));
+        Ok(())
     }
 
     fn start_http(&mut self) -> Result<(), StartError> {

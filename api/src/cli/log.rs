@@ -1,16 +1,17 @@
 //! `backscroll log`: closed months of the log as files.
 
-use std::path::{Path, PathBuf};
+pub(super) mod months;
+pub(super) mod verify;
 
 use chrono::Utc;
 use clap::Subcommand;
-use commands::log_export::{self, ExportError, Month, Verified};
+use commands::log_export::{self, ExportError, Month};
 use projections::proof::Proofs;
-use projections::proof::note::{SignedCheckpoint, VerifyingKey};
-use projections::proof::tiles::Edge;
-use projections::proof::tree::{Hash, leaf_hash};
+use projections::proof::note::VerifyingKey;
 
+use self::months::{export_to, fetched};
 use super::connection::read_pool;
+use super::place::Place;
 use super::{Exit, Failure, print};
 use crate::app;
 use crate::config::Settings;
@@ -22,74 +23,26 @@ pub(super) enum Verb {
         /// The month, in UTC, as `2025-01`.
         #[arg(long)]
         month: Month,
-        /// Into which folder.
-        #[arg(long, value_name = "DIR")]
-        to: PathBuf,
+        /// Into which folder: of this machine, or of the object store.
+        #[arg(long, value_name = "DIR|s3://BUCKET/FOLDER")]
+        to: Place,
     },
     /// Check months that were written: their hashes, that nothing is missing, and every digest; from the first month on also their signed heads.
     /// Needs no server.
     VerifyExport {
-        /// The manifests, in order.
+        /// The manifests, in order: files, or addresses such as `s3://bucket/folder/log-2025-01.manifest.json`.
         #[arg(required = true)]
-        manifests: Vec<PathBuf>,
+        manifests: Vec<Place>,
         /// The public key that heads are signed with, as it was kept outside; may be given more than once.
         #[arg(long = "key", value_name = "VKEY")]
         keys: Vec<VerifyingKey>,
     },
     /// Put months back, in order, into an empty database. Then `backscroll replay` makes the read tables.
     Restore {
-        /// The manifests.
+        /// The manifests: files, or addresses such as `s3://bucket/folder/log-2025-01.manifest.json`.
         #[arg(required = true)]
-        manifests: Vec<PathBuf>,
+        manifests: Vec<Place>,
     },
-}
-
-/// Checks months; this verb alone needs no settings.
-pub(super) fn verify(manifests: &[PathBuf], keys: &[VerifyingKey]) -> Result<(), Failure> {
-    // The tree of everything up to here, where the months began with the first.
-    let mut tree = Some(Edge::default());
-    for path in manifests {
-        let manifest = log_export::read_manifest(path).map_err(failed)?;
-        tree = tree.filter(|tree| i64::try_from(tree.size()).is_ok_and(|size| size + 1 == manifest.first_position));
-        let head = manifest.checkpoint.as_deref().map(str::parse::<SignedCheckpoint>).transpose().map_err(|error| wrong(path, error))?;
-        let mut root = None;
-        let found = log_export::verify(path, |digest| {
-            let Some(tree) = &mut tree else { return };
-            tree.append(leaf_hash(digest), |_, _| {});
-            if head.as_ref().is_some_and(|head| head.checkpoint.size == tree.size()) {
-                root = Some(tree.root());
-            }
-        });
-        let Verified { manifest, erased } = found.map_err(failed)?;
-        let head = match (&head, &tree) {
-            (Some(head), Some(_)) => judge(path, head, root, keys)?,
-            (Some(_), None) => "its head is not compared: begin with the first month".to_owned(),
-            (None, _) => "it has no head".to_owned(),
-        };
-        print(&format!(
-            "{}: {} events, positions {} to {}, every digest fits; {erased} are emptied, and keep the digest of what they were; {head}",
-            manifest.month, manifest.events, manifest.first_position, manifest.last_position
-        ))?;
-    }
-    Ok(())
-}
-
-/// Whether the log has the root that the head says, and who signed it. Without a root, no event of the month is the head's last.
-fn judge(path: &Path, head: &SignedCheckpoint, root: Option<Hash>, keys: &[VerifyingKey]) -> Result<String, Failure> {
-    let size = head.checkpoint.size;
-    let Some(root) = root else { return Err(wrong(path, format!("the head of size {size} ends in another month"))) };
-    if head.checkpoint.root != root {
-        return Err(wrong(path, format!("the head of size {size} has another root than these events")));
-    }
-    if keys.is_empty() {
-        return Ok(format!("the head of size {size} fits; its signature is not checked without --key"));
-    }
-    head.verify(keys).map_err(|error| wrong(path, format!("the head of size {size}: {error}")))?;
-    Ok(format!("the head of size {size} fits and is signed"))
-}
-
-fn wrong(path: &Path, what: impl ToString) -> Failure {
-    failed(ExportError::Wrong { path: path.to_owned(), what: what.to_string() })
 }
 
 pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
@@ -99,16 +52,19 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
             let positions = log_export::positions(&pool, month, Utc::now()).await.map_err(failed)?;
             let head = Proofs::new(pool.clone()).within(positions.clone()).await.map_err(anyhow::Error::from)?;
             let note = head.map(|head| head.note);
-            let (manifest, path) = log_export::export(&pool, month, positions, note, &to).await.map_err(failed)?;
-            print(&format!("{} events of {} are in {}", manifest.events, manifest.month, path.display()))
+            let (manifest, place) =
+                export_to(&to, &settings.object_store, async |folder| log_export::export(&pool, month, positions, note, folder).await)
+                    .await?;
+            print(&format!("{} events of {} are in {place}", manifest.events, manifest.month))
         }
-        Verb::VerifyExport { manifests, keys } => verify(&manifests, &keys),
+        Verb::VerifyExport { manifests, keys } => verify::run(|| Ok(settings.object_store.clone()), &manifests, &keys).await,
         Verb::Restore { manifests } => {
             // Every migration must be there, which the read pool asks for.
             drop(read_pool(&settings).await?);
             let pool = app::write_pool(&settings).await?;
-            for path in manifests {
-                let manifest = log_export::restore(&pool, &path).await.map_err(failed)?;
+            for place in manifests {
+                let month = fetched(&place, || Ok(settings.object_store.clone())).await?;
+                let manifest = log_export::restore(&pool, month.path()).await.map_err(|error| month.failed(error))?;
                 print(&format!("{} events of {} are restored", manifest.events, manifest.month))?;
             }
             Ok(())

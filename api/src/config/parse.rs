@@ -13,7 +13,7 @@ use chrono::NaiveTime;
 use projections::proof::note;
 use projections::search::BackendName;
 
-use super::{ConfigError, MasterKey, Secret, Setting, settings, variable};
+use super::{ConfigError, MasterKey, ObjectUrl, Secret, Setting, settings, variable};
 use crate::limit::policy::RateLimits;
 
 /// How lines are logged.
@@ -218,10 +218,15 @@ impl Values {
         self.parsed(name, String::new(), |text| (text.is_empty() || note::is_name(text)).then(|| text.to_owned()))
     }
 
-    /// An address to post to, where it is set.
-    pub(super) fn webhook(&mut self, name: &'static str) -> Secret {
+    /// An address of the web, where it is set.
+    pub(super) fn web_address(&mut self, name: &'static str) -> Secret {
         let is_url = |text: &str| text.is_empty() || text.starts_with("http://") || text.starts_with("https://");
         self.parsed(name, String::new(), |text| is_url(text).then(|| text.to_owned())).into()
+    }
+
+    /// An address in the object store, where it is set.
+    pub(super) fn object_url(&mut self, name: &'static str) -> Option<ObjectUrl> {
+        self.parsed(name, None, |text| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) })
     }
 
     pub(super) fn rate_limits(&mut self, name: &'static str) -> RateLimits {

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use projections::proof::{Destinations, KeySource, Webhook};
+use projections::proof::{Destinations, KeySource, Objects, Webhook};
 use sha2::Sha256;
 
 use super::parse::Values;
-use super::{MasterKey, Secret, Setting, optional};
+use super::{MasterKey, ObjectUrl, Secret, Setting, optional};
 
 /// Every setting of the proof.
-pub(super) const SETTINGS: [Setting; 7] = [
+pub(super) const SETTINGS: [Setting; 8] = [
     optional(
         "proof_origin",
         "",
@@ -33,9 +33,14 @@ pub(super) const SETTINGS: [Setting; 7] = [
     optional("proof_webhook_url", "", "an address that signed heads are posted to as text: `https://…`"),
     optional("proof_webhook_token", "", "what goes with it as `Authorization: Bearer`"),
     optional(
+        "proof_object_store_url",
+        "",
+        "a folder of the object store that signed heads are put into, each an object: `s3://bucket/folder`",
+    ),
+    optional(
         "proof_send_seconds",
         "60",
-        "how often a signed head is sent to the file and the webhook, where there is a new one: 1 to 86400",
+        "how often a signed head is sent to the file, the webhook and the object store, where there is a new one: 1 to 86400",
     ),
 ];
 
@@ -49,6 +54,7 @@ pub struct ProofSettings {
     file: Option<PathBuf>,
     webhook_url: Secret,
     webhook_token: Secret,
+    objects: Option<ObjectUrl>,
     interval: Duration,
 }
 
@@ -60,8 +66,9 @@ impl ProofSettings {
             origin: values.proof_origin("proof_origin"),
             key_file: path(values.text("proof_key_file")),
             file: path(values.text("proof_file")),
-            webhook_url: values.webhook("proof_webhook_url"),
+            webhook_url: values.web_address("proof_webhook_url"),
             webhook_token: values.text("proof_webhook_token").into(),
+            objects: values.object_url("proof_object_store_url"),
             interval: Duration::from_secs(values.number("proof_send_seconds", 1..=86_400)),
         }
     }
@@ -72,12 +79,19 @@ impl ProofSettings {
         KeySource { sealing_key: sealing_key(master_key), file: self.key_file.clone(), origin: self.origin(public_url) }
     }
 
-    /// Where heads are sent.
+    /// The folder of the object store that heads are put into.
     #[must_use]
-    pub fn destinations(&self) -> Destinations {
+    pub fn object_url(&self) -> Option<&ObjectUrl> {
+        self.objects.as_ref()
+    }
+
+    /// Where heads are sent, with that folder, opened.
+    #[must_use]
+    pub fn destinations(&self, objects: Option<Objects>) -> Destinations {
         let (url, token) = (self.webhook_url.expose().to_owned(), self.webhook_token.expose().to_owned());
         let webhook = Webhook { url, token: Some(token).filter(|token| !token.is_empty()) };
-        Destinations { file: self.file.clone(), webhook: Some(webhook).filter(|webhook| !webhook.url.is_empty()), interval: self.interval }
+        let webhook = Some(webhook).filter(|webhook| !webhook.url.is_empty());
+        Destinations { file: self.file.clone(), webhook, objects, interval: self.interval }
     }
 
     fn origin(&self, public_url: Option<&str>) -> String {

@@ -30,5 +30,5 @@ pub use consumer::{Settings, Stats, run};
 pub use keyring::{KeySource, PublishedKey};
 pub use prove::{ConsistencyProof, InclusionProof, Proofs, ProveError};
 pub use refused::Refused;
-pub use send::{Destinations, Webhook};
+pub use send::{Destinations, Objects, Webhook};
 pub use store::StoredCheckpoint;

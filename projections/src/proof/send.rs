@@ -1,12 +1,15 @@
-//! Sends heads to places that the database's administrator does not own: a file, a webhook.
+//! Sends heads to places that the database's administrator does not own: a file, a webhook, an object store.
 //!
 //! What is sent is the newest head, at a set interval: it says all that those before it said. Up to which head a place was told is remembered, and
 //! moved after the place has taken it: a head may be told twice, and none is lost.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest_rustls::header::CONTENT_TYPE;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt};
+use reqwest::header::CONTENT_TYPE;
 use sqlx::{PgPool, query, query_scalar};
 use tokio::fs::OpenOptions;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
@@ -34,6 +37,8 @@ pub struct Destinations {
     pub file: Option<PathBuf>,
     /// An address that they are posted to.
     pub webhook: Option<Webhook>,
+    /// A folder of an object store that they are put into, each an object of its own.
+    pub objects: Option<Objects>,
     /// The time from one to the next.
     pub interval: Duration,
 }
@@ -53,6 +58,23 @@ impl std::fmt::Debug for Webhook {
     }
 }
 
+/// A folder of an object store.
+#[derive(Clone)]
+pub struct Objects {
+    /// What people call it: `s3://bucket/folder`.
+    pub url: String,
+    /// Its bucket.
+    pub bucket: Arc<dyn ObjectStore>,
+    /// Where in it.
+    pub folder: ObjectPath,
+}
+
+impl std::fmt::Debug for Objects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.url)
+    }
+}
+
 /// A head did not get there.
 #[derive(Debug, thiserror::Error)]
 enum SendError {
@@ -61,7 +83,9 @@ enum SendError {
     #[error("the file cannot be written")]
     File(#[from] std::io::Error),
     #[error("the webhook did not take it")]
-    Webhook(#[from] reqwest_rustls::Error),
+    Webhook(#[from] reqwest::Error),
+    #[error("the object store did not take it")]
+    Objects(#[from] object_store::Error),
 }
 
 /// One place.
@@ -69,6 +93,7 @@ enum SendError {
 enum Destination {
     File(PathBuf),
     Webhook(Webhook),
+    Objects(Objects),
 }
 
 impl Destination {
@@ -77,16 +102,22 @@ impl Destination {
         match self {
             Self::File(path) => format!("file {}", path.display()),
             Self::Webhook(hook) => format!("webhook {}", without_secrets(&hook.url)),
+            Self::Objects(objects) => format!("objects {}", objects.url),
         }
     }
 
-    async fn take(&self, client: &reqwest_rustls::Client, note: &str) -> Result<(), SendError> {
+    async fn take(&self, client: &reqwest::Client, size: i64, note: &str) -> Result<(), SendError> {
         match self {
             Self::File(path) => Ok(append(path, note).await?),
             Self::Webhook(hook) => {
                 let request = client.post(&hook.url).header(CONTENT_TYPE, "text/plain; charset=utf-8").body(note.to_owned());
-                let request = hook.token.iter().fold(request, reqwest_rustls::RequestBuilder::bearer_auth);
+                let request = hook.token.iter().fold(request, reqwest::RequestBuilder::bearer_auth);
                 request.send().await?.error_for_status()?;
+                Ok(())
+            }
+            Self::Objects(objects) => {
+                let object = objects.folder.clone().join(object_name(size, note));
+                objects.bucket.put(&object, note.to_owned().into()).await?;
                 Ok(())
             }
         }
@@ -97,8 +128,9 @@ impl Destination {
 pub(super) fn start(pool: &PgPool, destinations: &Destinations) -> JoinSet<()> {
     let file = destinations.file.clone().map(Destination::File);
     let webhook = destinations.webhook.clone().map(Destination::Webhook);
+    let objects = destinations.objects.clone().map(Destination::Objects);
     let mut senders = JoinSet::new();
-    for destination in file.into_iter().chain(webhook) {
+    for destination in file.into_iter().chain(webhook).chain(objects) {
         senders.spawn(keep_sending(pool.clone(), destination, destinations.interval));
     }
     senders
@@ -107,7 +139,7 @@ pub(super) fn start(pool: &PgPool, destinations: &Destinations) -> JoinSet<()> {
 async fn keep_sending(pool: PgPool, destination: Destination, interval: Duration) {
     let (name, mut delay) = (destination.name(), RETRY_DELAY_MIN);
     let client = loop {
-        match reqwest_rustls::Client::builder().timeout(ANSWER_MAX).build() {
+        match reqwest::Client::builder().timeout(ANSWER_MAX).build() {
             Ok(client) => break client,
             Err(error) => warn!(destination = name, %error, "there is no client for webhooks; it is tried again"),
         }
@@ -132,15 +164,10 @@ async fn keep_sending(pool: PgPool, destination: Destination, interval: Duration
 }
 
 /// Sends the newest head where the place does not know it. Returns its size.
-async fn send_newest(
-    pool: &PgPool,
-    destination: &Destination,
-    name: &str,
-    client: &reqwest_rustls::Client,
-) -> Result<Option<i64>, SendError> {
+async fn send_newest(pool: &PgPool, destination: &Destination, name: &str, client: &reqwest::Client) -> Result<Option<i64>, SendError> {
     let known = query_scalar!("SELECT size FROM proof.deliveries WHERE destination = $1", name).fetch_optional(pool).await?;
     let Some(head) = store::newest(pool).await?.filter(|head| known.is_none_or(|known| head.size > known)) else { return Ok(None) };
-    destination.take(client, &head.note).await?;
+    destination.take(client, head.size, &head.note).await?;
     query!(
         "INSERT INTO proof.deliveries (destination, size) VALUES ($1, $2)
          ON CONFLICT (destination) DO UPDATE SET size = excluded.size, sent_at = now()",
@@ -165,6 +192,12 @@ async fn append(path: &Path, note: &str) -> std::io::Result<()> {
     file.sync_all().await
 }
 
+/// Sorts by size, and is another for whatever else is said of the same size: nothing is ever written over by something else.
+fn object_name(size: i64, note: &str) -> String {
+    let digest = hex::encode(leaf_hash(note.as_bytes()));
+    format!("{size:020}-{}.txt", &digest[..16])
+}
+
 /// The host of an address, and what tells the address from others there: its path may be what has to be known to post to it.
 fn without_secrets(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
@@ -183,5 +216,12 @@ mod tests {
         let name = without_secrets("https://ann:pw@example.org:1/a/b?key=1#x");
         assert!(name.starts_with("https://example.org:1 ("), "{name}");
         assert_ne!(name, without_secrets("https://ann:pw@example.org:1/a/c"));
+    }
+
+    #[test]
+    fn objects_sort_by_size_and_one_that_says_something_else_is_another() {
+        let names = [object_name(9, "a"), object_name(10, "a"), object_name(10, "b"), object_name(i64::MAX, "a")];
+        assert!(names[0] < names[1] && names[1] != names[2] && names[2] < names[3], "{names:?}");
+        assert_eq!(names[1], object_name(10, "a"));
     }
 }

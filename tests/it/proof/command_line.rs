@@ -3,6 +3,7 @@
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use tests::objects::ObjectFolder;
 use tests::servers::checkout;
 use tests::{TestApp, eventually, program};
 
@@ -70,4 +71,38 @@ async fn a_key_is_handed_over_from_the_command_line() {
     let published = app.get("/v1/proof/keys").await.expect(200);
     assert_eq!((published["items"].as_array().map(Vec::len), &published["items"][1]["vkey"]), (Some(2), &new.into()));
     assert_eq!(backscroll(&app, &["audit", "verify"]).await.status.code(), Some(0), "what the old one signed still verifies");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_in_the_object_store_find_a_log_that_was_signed_anew() {
+    let (folder, environment) = (ObjectFolder::create(), ObjectFolder::environment());
+    let mut changes = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>();
+    changes.extend([("BACKSCROLL_PROOF_OBJECT_STORE_URL", folder.url.as_str()), ("BACKSCROLL_PROOF_SEND_SECONDS", "1")]);
+    let mut app = TestApp::start_with(&changes).await;
+    app.sign_up("ann").await;
+    settle(&app).await;
+    eventually("a head is there", async || !folder.texts().await.is_empty()).await;
+    app.sign_up("ben").await;
+    settle(&app).await;
+    eventually("the next one is there", async || folder.texts().await.len() > 1).await;
+    let verify = async |app: &TestApp, place: &str| {
+        let output = backscroll(app, &["audit", "verify", "--checkpoint", place]).await;
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (code, said) = verify(&app, &folder.url).await;
+    let count = folder.texts().await.len();
+    assert!(code == Some(0) && said.contains(&format!("{count} signed heads that were kept outside")), "{said}");
+    let (code, said) = verify(&app, &format!("{}/nothing", folder.url)).await;
+    assert!(code == Some(2) && said.contains("/nothing has no signed head"), "{said}");
+    let (code, said) = verify(&app, "s3://").await;
+    assert!(code == Some(2) && said.contains("is no address such as s3://bucket/folder"), "{said}");
+
+    // Whoever has the database and the key takes the last event away, and has everything signed anew.
+    let pool = app.app().pool.clone();
+    app.stop().await;
+    let forge = "ALTER TABLE events DISABLE TRIGGER USER; DELETE FROM events WHERE position = (SELECT max(position) FROM events);
+                 ALTER TABLE events ENABLE TRIGGER USER; DELETE FROM proof.checkpoints; DELETE FROM proof.tiles";
+    sqlx::raw_sql(forge).execute(&pool).await.expect("an administrator may do that");
+    let (code, said) = verify(&app, &folder.url).await;
+    assert!(code == Some(1) && said.contains("the log is not what was signed"), "{said}");
 }

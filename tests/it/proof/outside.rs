@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use projections::proof::note::{self, SignedCheckpoint};
-use projections::proof::{Destinations, Webhook};
+use projections::proof::{Destinations, Objects, Webhook};
 use tests::eventually;
+use tests::objects::ObjectFolder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -40,6 +41,32 @@ async fn a_file_gets_every_newest_head_and_verifies_the_log() {
     world.stop().await;
     let heads = heads_in(&path);
     assert!(heads.len() >= 2 && heads.is_sorted_by_key(|head| head.checkpoint.size), "{heads:?}");
+    assert_eq!(world.findings(&heads).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_store_gets_every_newest_head_as_an_object_and_verifies_the_log() {
+    let folder = ObjectFolder::create();
+    let objects = Objects { url: folder.url.clone(), bucket: folder.bucket.clone(), folder: folder.path.clone() };
+    let heads = async || {
+        let texts = folder.texts().await;
+        texts.values().map(|text| text.parse::<SignedCheckpoint>().expect("a signed head")).collect::<Vec<_>>()
+    };
+    let mut world = World::unsigned().await;
+    world.destinations = Destinations { objects: Some(objects), ..world.destinations.clone() };
+    for text in ["before a restart", "after it"] {
+        world.post(text).await;
+        world.start();
+        world.settle().await;
+        let size = world.size().await.unsigned_abs();
+        eventually("it has the newest head, the last by name", async || {
+            heads().await.last().is_some_and(|head| head.checkpoint.size == size)
+        })
+        .await;
+        world.stop().await;
+    }
+    let heads = heads().await;
+    assert!(heads.len() >= 2 && heads.windows(2).all(|pair| pair[0].checkpoint.size < pair[1].checkpoint.size), "{heads:?}");
     assert_eq!(world.findings(&heads).await, []);
 }
 

@@ -3,4 +3,5 @@
 mod cut_off;
 mod laws;
 mod log_files;
+mod log_objects;
 mod purge;

@@ -1,7 +1,6 @@
 //! `backscroll audit verify`
 
 use std::fmt::Write;
-use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -10,15 +9,16 @@ use projections::proof::verify::{self, Finding, Options, Report};
 use serde_json::json;
 
 use crate::cli::connection::read_pool;
+use crate::cli::place::{Bucket, Place};
 use crate::cli::progress::Meter;
 use crate::cli::{Exit, Failure, print};
 use crate::config::Settings;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Compare with the signed heads in that file, which was kept outside; may be given more than once.
-    #[arg(long = "checkpoint", value_name = "FILE")]
-    checkpoints: Vec<PathBuf>,
+    /// Compare with the signed heads in that file, or in that folder of the object store, which were kept outside; may be given more than once.
+    #[arg(long = "checkpoint", value_name = "FILE|s3://BUCKET/FOLDER")]
+    checkpoints: Vec<Place>,
     /// Believe that public key only, which was kept outside, and not those in the database; may be given more than once.
     #[arg(long = "key", value_name = "VKEY")]
     keys: Vec<VerifyingKey>,
@@ -28,7 +28,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let (outside, unreadable) = read_checkpoints(&arguments.checkpoints)?;
+    let (outside, unreadable) = read_checkpoints(&settings, &arguments.checkpoints).await?;
     let options = Options { outside, keys: arguments.keys };
     let pool = read_pool(&settings).await?;
     let meter = Meter::new("events");
@@ -42,12 +42,17 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     }
 }
 
-/// The heads in some files, and how many parts of them are none: what was broken off when a server died.
-fn read_checkpoints(files: &[PathBuf]) -> Result<(Vec<SignedCheckpoint>, usize), Failure> {
+/// The heads in some places, and how many parts of them are none: what was broken off when a server died.
+async fn read_checkpoints(settings: &Settings, places: &[Place]) -> Result<(Vec<SignedCheckpoint>, usize), Failure> {
     let (mut found, mut unreadable) = (Vec::new(), 0);
-    for file in files {
-        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string());
-        let text = text.map_err(|error| Failure::new(Exit::Wrong, error))?;
+    for place in places {
+        let text = match place {
+            Place::Here(file) => {
+                let text = std::fs::read_to_string(file).with_context(|| file.display().to_string());
+                text.map_err(|error| Failure::new(Exit::Wrong, error))?
+            }
+            Place::Away(url) => Bucket::of(&settings.object_store, url)?.texts(&url.path).await?.join(note::SEPARATOR),
+        };
         let before = found.len();
         for part in note::split(&text) {
             match part {
@@ -56,7 +61,7 @@ fn read_checkpoints(files: &[PathBuf]) -> Result<(Vec<SignedCheckpoint>, usize),
             }
         }
         if found.len() == before {
-            return Err(Failure::new(Exit::Wrong, anyhow!("{} has no signed head", file.display())));
+            return Err(Failure::new(Exit::Wrong, anyhow!("{place} has no signed head")));
         }
     }
     Ok((found, unreadable))

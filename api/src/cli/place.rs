@@ -1,0 +1,108 @@
+//! Where a file is that a verb reads or writes: on this machine, or in the object store.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use object_store::buffered::{BufReader, BufWriter};
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt};
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt;
+
+use super::{Exit, Failure};
+use crate::app;
+use crate::config::{ObjectStoreSettings, ObjectUrl};
+
+/// How much of an object is read or written at a time.
+const PIECE_BYTES: usize = 10 * 1024 * 1024;
+
+/// How many small objects are read at a time.
+const READS_AT_A_TIME: usize = 16;
+
+/// A path of this machine, or an address in the object store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On this machine.
+    Here(PathBuf),
+    /// In the object store.
+    Away(ObjectUrl),
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with(ObjectUrl::SCHEME) { Ok(Self::Away(text.parse()?)) } else { Ok(Self::Here(text.into())) }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Here(path) => path.display().fmt(f),
+            Self::Away(url) => url.fmt(f),
+        }
+    }
+}
+
+/// A bucket of the object store.
+pub(super) struct Bucket {
+    name: String,
+    store: Arc<dyn ObjectStore>,
+}
+
+impl Bucket {
+    pub(super) fn of(settings: &ObjectStoreSettings, url: &ObjectUrl) -> Result<Self, Failure> {
+        let store = app::bucket(settings, &url.bucket).map_err(|error| Failure::new(Exit::Wrong, error))?;
+        Ok(Self { name: url.bucket.clone(), store })
+    }
+
+    /// Puts a file of this machine into it. What was there before is replaced once all of it is there.
+    pub(super) async fn upload(&self, from: &Path, to: &ObjectPath) -> Result<(), Failure> {
+        let mut file = File::open(from).await?;
+        let mut object = BufWriter::with_capacity(self.store.clone(), to.clone(), PIECE_BYTES);
+        if let Err(error) = tokio::io::copy(&mut file, &mut object).await {
+            // What is there of it would be paid for, and never be seen.
+            let _ = object.abort().await;
+            return Err(self.failed(to, error));
+        }
+        object.shutdown().await.map_err(|error| self.failed(to, error))
+    }
+
+    /// Fetches an object into a file of this machine.
+    pub(super) async fn download(&self, from: &ObjectPath, to: &Path) -> Result<(), Failure> {
+        let meta = self.store.head(from).await.map_err(|error| self.failed(from, error))?;
+        let mut object = BufReader::with_capacity(self.store.clone(), &meta, PIECE_BYTES);
+        let mut file = File::create(to).await?;
+        tokio::io::copy_buf(&mut object, &mut file).await.map_err(|error| self.failed(from, error))?;
+        Ok(file.flush().await?)
+    }
+
+    /// Every object of a folder, as a text, in the order of their names.
+    pub(super) async fn texts(&self, folder: &ObjectPath) -> Result<Vec<String>, Failure> {
+        let listed = self.store.list(Some(folder)).map_ok(|meta| meta.location).try_collect::<Vec<_>>().await;
+        let mut names = listed.map_err(|error| self.failed(folder, error))?;
+        names.sort_unstable();
+        let texts = futures::stream::iter(names).map(|name| self.text(name)).buffered(READS_AT_A_TIME);
+        texts.try_collect().await
+    }
+
+    async fn text(&self, name: ObjectPath) -> Result<String, Failure> {
+        let read = async { self.store.get(&name).await?.bytes().await };
+        let bytes = read.await.map_err(|error| self.failed(&name, error))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn failed(&self, path: &ObjectPath, error: impl Into<anyhow::Error>) -> Failure {
+        let error = error.into();
+        let exit = match error.chain().find_map(<dyn std::error::Error>::downcast_ref) {
+            Some(object_store::Error::NotFound { .. }) => Exit::Failed,
+            Some(object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. }) => Exit::Wrong,
+            _ => Exit::Unreachable,
+        };
+        let url = ObjectUrl { bucket: self.name.clone(), path: path.clone() };
+        Failure::new(exit, error.context(format!("{url} cannot be used")))
+    }
+}

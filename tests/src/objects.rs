@@ -1,0 +1,74 @@
+//! A folder of the object store, for one test.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api::config::ObjectStoreSettings;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use uuid::Uuid;
+
+use crate::servers::address;
+
+/// The bucket of all tests.
+const BUCKET: &str = "tests";
+
+/// A folder that nobody else uses.
+pub struct ObjectFolder {
+    /// What it is called: `s3://tests/…`.
+    pub url: String,
+    /// Its bucket.
+    pub bucket: Arc<dyn ObjectStore>,
+    /// Where it is in it.
+    pub path: Path,
+}
+
+impl ObjectFolder {
+    /// A fresh one.
+    ///
+    /// # Panics
+    /// The object store has no address.
+    #[must_use]
+    pub fn create() -> Self {
+        let path = Path::from(Uuid::now_v7().simple().to_string());
+        let key = (address("BACKSCROLL_OBJECT_STORE_ACCESS_KEY"), address("BACKSCROLL_OBJECT_STORE_SECRET_KEY").into());
+        let url = Some(address("BACKSCROLL_OBJECT_STORE_URL"));
+        let settings = ObjectStoreSettings { url, region: "us-east-1".into(), key: Some(key), ca_file: None };
+        let bucket = api::app::bucket(&settings, BUCKET).expect("a client of the object store");
+        Self { url: format!("s3://{BUCKET}/{path}"), bucket, path }
+    }
+
+    /// The settings with which the object store is reached.
+    ///
+    /// # Panics
+    /// The object store has no address.
+    #[must_use]
+    pub fn environment() -> BTreeMap<String, String> {
+        let names = ["BACKSCROLL_OBJECT_STORE_URL", "BACKSCROLL_OBJECT_STORE_ACCESS_KEY", "BACKSCROLL_OBJECT_STORE_SECRET_KEY"];
+        names.map(|name| (name.to_owned(), address(name))).into()
+    }
+
+    /// Puts an object into it.
+    ///
+    /// # Panics
+    /// The object store does not take it.
+    pub async fn put(&self, name: &str, bytes: Vec<u8>) {
+        self.bucket.put(&self.path.clone().join(name), bytes.into()).await.expect("the object store takes it");
+    }
+
+    /// What is in it, as texts by name.
+    ///
+    /// # Panics
+    /// It cannot be read.
+    pub async fn texts(&self) -> BTreeMap<String, String> {
+        let objects = self.bucket.list(Some(&self.path)).try_collect::<Vec<_>>().await.expect("a list of objects");
+        let mut texts = BTreeMap::new();
+        for object in objects {
+            let bytes = async { self.bucket.get(&object.location).await?.bytes().await };
+            let text = String::from_utf8_lossy(&bytes.await.expect("an object")).into_owned();
+            texts.insert(object.location.filename().unwrap_or_default().to_owned(), text);
+        }
+        texts
+    }
+}

@@ -1,0 +1,67 @@
+//! TLS, for what a test runs on this machine.
+
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// A certificate authority, and what it has signed for this machine, in PEM.
+pub struct Certificates {
+    /// The authority.
+    pub authority: String,
+    /// The certificate of `localhost`.
+    pub certificate: String,
+    /// The key of that certificate.
+    pub key: String,
+}
+
+impl Certificates {
+    /// Fresh ones.
+    ///
+    /// # Errors
+    /// They cannot be made.
+    pub fn sign() -> Result<Self, rcgen::Error> {
+        let mut authority = CertificateParams::new(Vec::<String>::new())?;
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.distinguished_name.push(DnType::CommonName, "the authority of a test");
+        let authority_key = KeyPair::generate()?;
+        let signed = authority.self_signed(&authority_key)?;
+        let issuer = Issuer::new(authority, authority_key);
+        let key = KeyPair::generate()?;
+        let certificate = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?.signed_by(&key, &issuer)?;
+        Ok(Self { authority: signed.pem(), certificate: certificate.pem(), key: key.serialize_pem() })
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        let certificate = CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("a key");
+        let settings = ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
+        let settings = settings.expect("TLS").with_no_client_auth().with_single_cert(vec![certificate], key).expect("TLS");
+        TlsAcceptor::from(Arc::new(settings))
+    }
+}
+
+/// Serves what is at an address (`host:port`) behind TLS too, until the test ends; answers with where.
+///
+/// # Panics
+/// There is no port, or the certificates are none.
+pub async fn serve(certificates: &Certificates, address: String) -> String {
+    let (acceptor, listener) = (certificates.acceptor(), TcpListener::bind("127.0.0.1:0").await.expect("a port"));
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (acceptor, address) = (acceptor.clone(), address.clone());
+            tokio::spawn(async move {
+                let mut client = acceptor.accept(client).await?;
+                copy_bidirectional(&mut client, &mut TcpStream::connect(address).await?).await
+            });
+        }
+    });
+    format!("https://localhost:{port}")
+}
