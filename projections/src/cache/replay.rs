@@ -1,9 +1,11 @@
-//! A replay of the cache: a new generation, which is filled as it is asked for. It proves itself on what was said last: each family of keys is
-//! filled in, read back, and compared with what Postgres counts and answers.
+//! A replay of the cache: a new generation, which is filled as it is asked for. It proves itself on the channels and the people that changed last,
+//! which nearly everywhere are all of them: each family of keys is filled in, read back, and compared with what Postgres counts and answers.
 
 use std::time::Instant;
 
 use domain::ids::{ChannelId, UserId, WorkspaceId};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
 use sqlx::query;
 
 use super::caches::Caches;
@@ -12,8 +14,12 @@ use crate::rebuild::{Difference, DifferingRow, Phase, RebuildError, RebuildOptio
 use crate::relational::messages::HistoryPage;
 use crate::stores::Stores;
 
-/// How many channels and people it proves itself on.
-const SAMPLE: i64 = 200;
+/// The most channels, and the most people, that it proves itself on.
+const PROVED_MAX: i64 = 10_000;
+/// How many channels are looked at at a time.
+const LOOKS_AT_A_TIME: usize = 4;
+/// After how many it says how far it is.
+const TOLD_EVERY: u64 = 100;
 /// How often what differs is looked at again: people go on writing meanwhile.
 const LOOKS_MAX: usize = 20;
 /// The rows of a page that is compared.
@@ -22,7 +28,7 @@ const PAGE_ROWS: u16 = 50;
 /// How many keys are shown of each family that are not right.
 const SHOWN_MAX: usize = 10;
 
-/// Begins a new generation, and compares a sample of it with the read tables. A dry run compares what the live one has.
+/// Begins a new generation, and compares what it is filled with and the read tables.
 pub(crate) async fn replay(
     turn: Turn,
     stores: &Stores,
@@ -53,21 +59,32 @@ async fn begin_and_compare(
     observe(RebuildProgress { phase: Phase::Comparing, done: 0, total: 0 });
     // What this process has never begun it does not believe: it begins one in a dry run, too, which costs speed for a moment, and nothing else.
     caches.begin().await?;
-    let sample = query!(
-        "SELECT DISTINCT ON (m.channel_id) m.channel_id, m.workspace_id, m.user_id FROM
-         (SELECT channel_id, workspace_id, user_id, created_at FROM messages ORDER BY created_at DESC LIMIT $1) m ORDER BY m.channel_id",
-        SAMPLE
-    );
-    let sample = sample.fetch_all(&stores.pool).await?;
-    let total = u64::try_from(sample.len()).unwrap_or(0);
+    let channels = query!("SELECT workspace_id, channel_id FROM channels ORDER BY position DESC LIMIT $1", PROVED_MAX);
+    let channels = channels.fetch_all(&stores.pool).await?;
+    let people =
+        query!("SELECT workspace_id, user_id FROM workspace_members WHERE status = 'active' ORDER BY position DESC LIMIT $1", PROVED_MAX);
+    let people = people.fetch_all(&stores.pool).await?;
+    let (mut done, total) = (0, (channels.len() + people.len()) as u64);
+    let mut step = || {
+        done += 1;
+        if done % TOLD_EVERY == 0 {
+            observe(RebuildProgress { phase: Phase::Comparing, done, total });
+        }
+    };
     let (mut pages, mut counts, mut members) = (Table::default(), Table::default(), Table::default());
-    for (done, row) in (0..).zip(sample) {
-        observe(RebuildProgress { phase: Phase::Comparing, done, total });
-        let workspace_id = WorkspaceId(row.workspace_id);
-        let (channel_id, user_id) = (ChannelId(row.channel_id), UserId(row.user_id));
-        pages.compared(channel_id.to_string(), caches.page_is_right(workspace_id, channel_id).await?);
-        members.compared(channel_id.to_string(), caches.members_are_right(workspace_id, channel_id).await?);
-        counts.compared(format!("{workspace_id}:{user_id}"), caches.counts_are_right(workspace_id, user_id).await?);
+    let mut looks = stream::iter(channels)
+        .map(|row| caches.channel_is_right(WorkspaceId(row.workspace_id), ChannelId(row.channel_id)))
+        .buffer_unordered(LOOKS_AT_A_TIME);
+    while let Some((channel_id, page, first_members)) = looks.try_next().await? {
+        pages.looked(channel_id.to_string(), page);
+        members.looked(channel_id.to_string(), first_members);
+        step();
+    }
+    // One after the other: people share channels, and who waits for another to fill one in is answered by Postgres.
+    for row in people {
+        let (workspace_id, user_id) = (WorkspaceId(row.workspace_id), UserId(row.user_id));
+        counts.looked(format!("{workspace_id}:{user_id}"), caches.counts_are_right(workspace_id, user_id).await?);
+        step();
     }
     let position = stores.progress.position(super::NAME).await.unwrap_or_default();
     let rows = vec![
@@ -95,6 +112,17 @@ async fn begin_and_compare(
     })
 }
 
+/// What came of looking at a key.
+#[derive(Clone, Copy)]
+enum Look {
+    /// It holds what Postgres says.
+    Right,
+    /// It holds something else.
+    Wrong,
+    /// Redis does not answer, or is not believed: whoever asks is answered by Postgres.
+    Unanswered,
+}
+
 /// What was compared of a family of keys.
 #[derive(Default)]
 struct Table {
@@ -104,9 +132,13 @@ struct Table {
 }
 
 impl Table {
-    fn compared(&mut self, key: String, right: bool) {
+    fn looked(&mut self, key: String, look: Look) {
+        match look {
+            Look::Unanswered => return,
+            Look::Wrong => self.wrong.push(key),
+            Look::Right => {}
+        }
         self.compared += 1;
-        self.wrong.extend((!right).then_some(key));
     }
 
     fn difference(self, table: &str) -> Option<Difference> {
@@ -123,49 +155,54 @@ impl Caches {
         self.trust.begin_now().await.map_err(RebuildError::Database)
     }
 
-    async fn page_is_right(&self, workspace_id: WorkspaceId, channel_id: ChannelId) -> Result<bool, RebuildError> {
-        for _ in 0..LOOKS_MAX {
-            let Some(cached) = self.recent_messages(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)? else {
-                return Ok(true);
-            };
-            let rows = self.read.history(channel_id, HistoryPage::Latest, PAGE_ROWS).await.map_err(|error| error.0)?;
-            let rows = rows.iter().map(|row| serde_json::to_string(row).unwrap_or_default());
-            if cached.rows.iter().map(|(_, row)| row).eq(rows.collect::<Vec<_>>().iter()) {
-                return Ok(true);
-            }
-            self.catch_up().await;
-        }
-        Ok(false)
+    async fn channel_is_right(&self, workspace_id: WorkspaceId, channel_id: ChannelId) -> Result<(ChannelId, Look, Look), RebuildError> {
+        let page = self.page_is_right(workspace_id, channel_id).await?;
+        Ok((channel_id, page, self.members_are_right(workspace_id, channel_id).await?))
     }
 
-    async fn members_are_right(&self, workspace_id: WorkspaceId, channel_id: ChannelId) -> Result<bool, RebuildError> {
+    async fn page_is_right(&self, workspace_id: WorkspaceId, channel_id: ChannelId) -> Result<Look, RebuildError> {
         for _ in 0..LOOKS_MAX {
             // The first reading fills it in, the second one reads it back.
-            self.first_members(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)?;
-            let Some(cached) = self.first_members(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)? else {
-                return Ok(true);
+            self.recent_messages(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)?;
+            let Some(cached) = self.recent_messages(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)? else {
+                return Ok(Look::Unanswered);
             };
-            let rows = self.read.channel_members(channel_id, None, PAGE_ROWS).await.map_err(|error| error.0)?;
-            let rows = rows.iter().map(|row| serde_json::to_string(row).unwrap_or_default()).collect::<Vec<_>>();
-            if cached.rows.iter().map(|(_, row)| row).eq(rows.iter()) {
-                return Ok(true);
+            let rows = self.read.history(channel_id, HistoryPage::Latest, PAGE_ROWS).await.map_err(|error| error.0)?;
+            if is_same(cached.rows.iter().map(|(_, row)| row), &rows) {
+                return Ok(Look::Right);
             }
             self.catch_up().await;
         }
-        Ok(false)
+        Ok(Look::Wrong)
     }
 
-    async fn counts_are_right(&self, workspace_id: WorkspaceId, user_id: UserId) -> Result<bool, RebuildError> {
+    async fn members_are_right(&self, workspace_id: WorkspaceId, channel_id: ChannelId) -> Result<Look, RebuildError> {
         for _ in 0..LOOKS_MAX {
-            let Some(cached) = self.cached_unread(user_id, workspace_id, 0).await.map_err(|error| error.0)? else {
-                return Ok(true);
+            // As above.
+            self.first_members(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)?;
+            let Some(cached) = self.first_members(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)? else {
+                return Ok(Look::Unanswered);
             };
-            if cached.channels == self.read.unread(user_id, workspace_id).await.map_err(|error| error.0)? {
-                return Ok(true);
+            let rows = self.read.channel_members(channel_id, None, PAGE_ROWS).await.map_err(|error| error.0)?;
+            if is_same(cached.rows.iter().map(|(_, row)| row), &rows) {
+                return Ok(Look::Right);
             }
             self.catch_up().await;
         }
-        Ok(false)
+        Ok(Look::Wrong)
+    }
+
+    async fn counts_are_right(&self, workspace_id: WorkspaceId, user_id: UserId) -> Result<Look, RebuildError> {
+        for _ in 0..LOOKS_MAX {
+            let Some(cached) = self.cached_unread(user_id, workspace_id, 0).await.map_err(|error| error.0)? else {
+                return Ok(Look::Unanswered);
+            };
+            if cached.channels == self.read.unread(user_id, workspace_id).await.map_err(|error| error.0)? {
+                return Ok(Look::Right);
+            }
+            self.catch_up().await;
+        }
+        Ok(Look::Wrong)
     }
 
     /// Waits until the cache is where the read tables are now, or not for long.
@@ -173,4 +210,9 @@ impl Caches {
         let position = self.stores.progress.position(RELATIONAL).await.unwrap_or_default();
         drop(self.stores.progress.wait_for(super::NAME, position, std::time::Duration::from_secs(1)).await);
     }
+}
+
+/// Whether those are the rows, as they are kept.
+fn is_same<'a>(cached: impl Iterator<Item = &'a String>, rows: &[impl Serialize]) -> bool {
+    cached.map(String::as_str).eq(rows.iter().map(|row| serde_json::to_string(row).unwrap_or_default()))
 }
