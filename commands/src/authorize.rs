@@ -169,7 +169,8 @@ pub(crate) fn installation_command(actor_id: UserId, actor: &User, command: &Ins
         InstallationCommand::StartReplay(_)
         | InstallationCommand::EndReplay(_)
         | InstallationCommand::SkipEvent(_)
-        | InstallationCommand::NoteRetry { .. } => {
+        | InstallationCommand::NoteRetry { .. }
+        | InstallationCommand::NoteKeyRotation { .. } => {
             if actor_id == UserId::SYSTEM || actor.is_operator() {
                 Ok(())
             } else {

@@ -1,4 +1,4 @@
-//! Commands of the installation: what operators do to the read models.
+//! Commands of the installation: what operators do to the read models, and to the key of the proof.
 
 use domain::{Context, Installation, InstallationCommand, InstallationEvent, StreamId};
 use tracing::instrument;

@@ -96,6 +96,7 @@ pub const EVENTS: &[EventEntry] = &[
     event!("installation.replay_switched_with_differences", "1", "The new model was switched to although it differs: that was accepted."),
     event!("installation.event_skipped", "1", "A projection leaves out an event that it cannot apply, now and in every replay."),
     event!("installation.event_retried", "1", "What waited behind an event that could not be applied was applied after all."),
+    event!("installation.proof_key_rotated", "1", "Another key signs the heads of the log from the next one on."),
     event!("session.started", "1", "Somebody signed in. From where is said by the metadata."),
     event!("session.refused", "1", "Somebody was not signed in. It has no password, and no login that nobody has."),
     event!("session.ended", "1", "Somebody is not signed in any more."),

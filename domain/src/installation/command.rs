@@ -22,6 +22,11 @@ pub enum InstallationCommand {
         /// How many events were applied.
         events: u64,
     },
+    /// Say that another key was made, which signs the heads of the log from the next one on.
+    NoteKeyRotation {
+        /// The public key, as it is published.
+        vkey: String,
+    },
 }
 
 impl InstallationCommand {
@@ -33,6 +38,7 @@ impl InstallationCommand {
             Self::EndReplay(_) => "end replay",
             Self::SkipEvent(_) => "skip event",
             Self::NoteRetry { .. } => "retry event",
+            Self::NoteKeyRotation { .. } => "rotate proof key",
         }
     }
 }

@@ -43,6 +43,12 @@ pub enum InstallationEvent {
         /// How many events were applied.
         events: u64,
     },
+    /// Another key signs the heads of the log from the next one on.
+    #[serde(rename = "installation.proof_key_rotated")]
+    ProofKeyRotated {
+        /// The public key, as it is published.
+        vkey: String,
+    },
 }
 
 /// A replay, as it begins.
@@ -175,6 +181,7 @@ impl InstallationEvent {
             Self::ReplaySwitchedWithDifferences { .. } => "installation.replay_switched_with_differences",
             Self::EventSkipped(_) => "installation.event_skipped",
             Self::EventRetried { .. } => "installation.event_retried",
+            Self::ProofKeyRotated { .. } => "installation.proof_key_rotated",
         }
     }
 
@@ -186,7 +193,8 @@ impl InstallationEvent {
             | Self::ReplayEnded(_)
             | Self::ReplaySwitchedWithDifferences { .. }
             | Self::EventSkipped(_)
-            | Self::EventRetried { .. } => "1",
+            | Self::EventRetried { .. }
+            | Self::ProofKeyRotated { .. } => "1",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The installation: this server as a whole, what its operators did to the read models. One stream, of the nil UUID.
+//! The installation: this server as a whole, what its operators did to the read models, and to the key of the proof. One stream, of the nil UUID.
 //! Not here: who may (operators, and whoever has the command line), which the write side judges; the replays themselves (`projections`).
 
 mod command;
@@ -43,6 +43,7 @@ impl Installation {
             InstallationCommand::NoteRetry { projection, park_key, position, events } => {
                 Ok(vec![InstallationEvent::EventRetried { projection, park_key, position, events }])
             }
+            InstallationCommand::NoteKeyRotation { vkey } => Ok(vec![InstallationEvent::ProofKeyRotated { vkey }]),
         }
     }
 }
@@ -66,7 +67,9 @@ impl Aggregate for Installation {
             InstallationEvent::ReplayStarted(start) => drop(self.running.insert(start.projection, start.replay_id)),
             InstallationEvent::ReplayEnded(end) => drop(self.running.remove(&end.projection)),
             InstallationEvent::EventSkipped(skipped) => drop(self.skipped.entry(skipped.projection).or_default().insert(skipped.position)),
-            InstallationEvent::ReplaySwitchedWithDifferences { .. } | InstallationEvent::EventRetried { .. } => {}
+            InstallationEvent::ReplaySwitchedWithDifferences { .. }
+            | InstallationEvent::EventRetried { .. }
+            | InstallationEvent::ProofKeyRotated { .. } => {}
         }
     }
 }

@@ -111,3 +111,12 @@ fn a_retry_is_noted() {
         ))
         .then_expect_events(vec![InstallationEvent::EventRetried { projection, park_key, position: 7, events: 3 }]);
 }
+
+#[test]
+fn a_rotation_of_the_key_is_noted() {
+    let vkey = "chat.example.org/v1/proof+1f2e3d4c+AbCd".to_owned();
+    Given::with(())
+        .given_no_previous_events()
+        .when((by(ANN), InstallationCommand::NoteKeyRotation { vkey: vkey.clone() }))
+        .then_expect_events(vec![InstallationEvent::ProofKeyRotated { vkey }]);
+}

@@ -105,6 +105,7 @@ pub const PARTS: &[Part] = &[
     nothing("installation.replay_switched_with_differences"),
     nothing("installation.event_skipped"),
     nothing("installation.event_retried"),
+    nothing("installation.proof_key_rotated"),
 ];
 
 /// Whose key seals the personal fields of an event of that stream; nothing where none of its fields is personal.

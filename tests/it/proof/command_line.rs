@@ -66,6 +66,10 @@ async fn a_key_is_handed_over_from_the_command_line() {
     let rotated = backscroll(&app, &["audit", "rotate-key"]).await;
     assert_eq!(rotated.status.code(), Some(0), "{rotated:?}");
     let new = String::from_utf8_lossy(&rotated.stdout).lines().last().expect("a key").to_owned();
+    let noted =
+        "SELECT payload #>> '{installation.proof_key_rotated,vkey}' FROM events WHERE event_type = 'installation.proof_key_rotated'";
+    let noted = sqlx::query_scalar::<_, String>(noted).fetch_all(&app.app().pool).await.expect("the log");
+    assert_eq!(noted, [new.as_str()], "the log says so");
     let keys = async || app.app().proofs.keys().await.expect("keys");
     eventually("the old key is retired", async || keys().await[0].retired_at.is_some()).await;
     let published = app.get("/v1/proof/keys").await.expect(200);
