@@ -27,7 +27,7 @@ configure_object_store() {
 launch_object_store() {
     launch object_store "$WEED" -logtostderr server -dir "$DATA/object_store" -ip 127.0.0.1 -ip.bind 127.0.0.1 -master.telemetry=false \
         -master.port "$OBJECT_STORE_MASTER_PORT" -master.port.grpc "$OBJECT_STORE_MASTER_GRPC_PORT" -master.volumeSizeLimitMB 64 \
-        -volume.port "$OBJECT_STORE_VOLUME_PORT" -volume.port.grpc "$OBJECT_STORE_VOLUME_GRPC_PORT" -volume.max 50 \
+        -volume.port "$OBJECT_STORE_VOLUME_PORT" -volume.port.grpc "$OBJECT_STORE_VOLUME_GRPC_PORT" -volume.max 0 \
         -filer -filer.port "$OBJECT_STORE_FILER_PORT" -filer.port.grpc "$OBJECT_STORE_FILER_GRPC_PORT" -filer.localSocket filer.sock \
         -s3 -s3.port "$OBJECT_STORE_PORT" -s3.port.grpc "$OBJECT_STORE_GRPC_PORT" -s3.port.iceberg 0 -s3.port.lance 0 -s3.localSocket s3.sock \
         -s3.config "$DATA/object_store.json"

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::config::ObjectStoreSettings;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use crate::servers::address;
 /// The bucket of all tests.
 const BUCKET: &str = "tests";
 
-/// A folder that nobody else uses.
+/// A folder that nobody else uses, and that is emptied with it.
 pub struct ObjectFolder {
     /// What it is called: `s3://tests/…`.
     pub url: String,
@@ -32,11 +32,7 @@ impl ObjectFolder {
     #[must_use]
     pub fn create() -> Self {
         let path = Path::from(Uuid::now_v7().simple().to_string());
-        let key = (address("BACKSCROLL_OBJECT_STORE_ACCESS_KEY"), address("BACKSCROLL_OBJECT_STORE_SECRET_KEY").into());
-        let url = Some(address("BACKSCROLL_OBJECT_STORE_URL"));
-        let settings = ObjectStoreSettings { url, region: "us-east-1".into(), key: Some(key), ca_file: None };
-        let bucket = api::app::bucket(&settings, BUCKET).expect("a client of the object store");
-        Self { url: format!("s3://{BUCKET}/{path}"), bucket, path }
+        Self { url: format!("s3://{BUCKET}/{path}"), bucket: bucket(), path }
     }
 
     /// The settings with which the object store is reached.
@@ -70,5 +66,27 @@ impl ObjectFolder {
             texts.insert(object.location.filename().unwrap_or_default().to_owned(), text);
         }
         texts
+    }
+}
+
+fn bucket() -> Arc<dyn ObjectStore> {
+    let key = (address("BACKSCROLL_OBJECT_STORE_ACCESS_KEY"), address("BACKSCROLL_OBJECT_STORE_SECRET_KEY").into());
+    let url = Some(address("BACKSCROLL_OBJECT_STORE_URL"));
+    let settings = ObjectStoreSettings { url, region: "us-east-1".into(), key: Some(key), ca_file: None };
+    api::app::bucket(&settings, BUCKET).expect("a client of the object store")
+}
+
+impl Drop for ObjectFolder {
+    fn drop(&mut self) {
+        let path = self.path.clone();
+        let emptied = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let bucket = bucket();
+            let objects = bucket.list(Some(&path)).map_ok(|object| object.location).boxed();
+            let deleted = bucket.delete_stream(objects).try_collect::<Vec<_>>();
+            runtime.block_on(deleted).map_err(std::io::Error::other)
+        });
+        // A test that has failed is not to fail once more for what it leaves behind.
+        let _ = emptied.join();
     }
 }
