@@ -38,7 +38,12 @@ object_store_answers() {
     ask "$OBJECT_STORE_PORT" status $'GET /healthz HTTP/1.0\r\n\r\n' && [[ $status == *" 200 "* ]]
 }
 
-prepare_object_store() { :; }
+# The bucket of the tests: in one that is not there nothing can be listed.
+prepare_object_store() {
+    local answer
+    answer=$(cd "$RUN/log" && "${AS_SERVICE_USER[@]}" "$WEED" shell -master="127.0.0.1:$OBJECT_STORE_MASTER_PORT.$OBJECT_STORE_MASTER_GRPC_PORT" \
+        <<<"s3.bucket.create -name tests" 2>&1) || [[ $answer == *"already exists"* ]] || die "the bucket of the tests could not be made: $answer"
+}
 
 object_store_urls() {
     printf 'BACKSCROLL_OBJECT_STORE_URL=http://127.0.0.1:%s\n' "$OBJECT_STORE_PORT"
