@@ -34,8 +34,8 @@ const REFUSED: [(&str, i32, &str); 26] = [
     ("retention run --workspace 00000000-0000-7000-8000-000000000000", 2, "there is no workspace"),
 ];
 
-fn said(arguments: &str, environment: &BTreeMap<String, String>) -> (Option<i32>, String, String) {
-    let output = program::run(&arguments.split(' ').collect::<Vec<_>>(), environment).output;
+async fn said(arguments: &str, environment: &BTreeMap<String, String>) -> (Option<i32>, String, String) {
+    let output = program::output(&arguments.split(' ').collect::<Vec<_>>(), environment).await;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
@@ -45,16 +45,13 @@ async fn what_is_refused_says_why_and_how_it_ended() {
     let app = TestApp::start().await;
     app.sign_up("somebody").await;
     eventually("a head is signed", async || app.app().proofs.newest().await.expect("the heads").is_some()).await;
-    let environment = app.environment.clone();
-    let wrong = tokio::task::spawn_blocking(move || {
-        let judged = REFUSED.iter().filter_map(|(arguments, code, part)| {
-            let (ended, out, error) = said(arguments, &environment);
-            let is_right = ended == Some(*code) && out.is_empty() && error.contains(part);
-            (!is_right).then(|| format!("{arguments}: {ended:?} {out}{error}"))
-        });
-        judged.collect::<Vec<_>>()
-    });
-    let wrong = wrong.await.expect("the binary ends");
+    let mut wrong = Vec::new();
+    for (arguments, code, part) in REFUSED {
+        let (ended, out, error) = said(arguments, &app.environment).await;
+        if ended != Some(code) || !out.is_empty() || !error.contains(part) {
+            wrong.push(format!("{arguments}: {ended:?} {out}{error}"));
+        }
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -72,8 +69,8 @@ async fn without_a_server_that_is_needed_each_says_so() {
         "replay views",
         "retention run",
     ];
-    let ended = tokio::task::spawn_blocking(move || verbs.map(|verb| (verb, said(verb, &environment))));
-    for (verb, (code, out, error)) in ended.await.expect("the binary ends") {
+    for verb in verbs {
+        let (code, out, error) = said(verb, &environment).await;
         assert_eq!((code, out.as_str()), (Some(3), ""), "{verb}: {error}");
     }
 }

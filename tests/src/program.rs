@@ -96,7 +96,23 @@ impl Drop for Program {
     }
 }
 
-/// Runs a verb of the command line to its end.
+/// Runs a verb of the command line to its end, while the test's own tasks go on.
+///
+/// # Panics
+/// The binary does not run.
+pub async fn output(arguments: &[&str], environment: &BTreeMap<String, String>) -> Output {
+    let mut command = tokio::process::Command::from(command(arguments, environment));
+    command.stderr(Stdio::piped()).kill_on_drop(true).output().await.expect("the binary runs")
+}
+
+/// How it ended, and all that it said.
+#[must_use]
+pub fn said(output: &Output) -> (Option<i32>, String) {
+    let text = [output.stdout.as_slice(), &output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Runs a verb of the command line to its end, and looks at its memory meanwhile.
 ///
 /// # Panics
 /// The binary does not run.

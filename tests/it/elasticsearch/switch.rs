@@ -53,7 +53,7 @@ async fn the_backend_is_changed_process_by_process_and_searches_are_answered_all
     }
     tests::eventually("elasticsearch answers", async || say_and_find(&team, &owner, &[&member]).await == ["elasticsearch"]).await;
 
-    let replayed = tests::program::run(&["replay", "search"], &wanted).output;
+    let replayed = tests::program::output(&["replay", "search"], &wanted).await;
     assert!(replayed.status.success(), "backscroll replay search: {}", String::from_utf8_lossy(&replayed.stderr));
     assert_eq!(say_and_find(&team, &owner, &[&member]).await.len(), 1);
 

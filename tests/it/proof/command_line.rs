@@ -8,9 +8,7 @@ use tests::servers::checkout;
 use tests::{TestApp, eventually, program};
 
 async fn backscroll(app: &TestApp, arguments: &[&str]) -> Output {
-    let (arguments, environment) = (arguments.iter().map(|&text| text.to_owned()).collect::<Vec<_>>(), app.environment.clone());
-    let run = move || program::run(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), &environment).output;
-    tokio::task::spawn_blocking(run).await.expect("the binary ends")
+    program::output(arguments, &app.environment).await
 }
 
 async fn settle(app: &TestApp) {

@@ -144,10 +144,8 @@ async fn a_month_has_a_signed_head_that_its_events_make() {
     let (manifest, path) = this_month(&app.app().pool, Some(head.clone()), folder.path()).await;
 
     let verified = async |key: &str| {
-        let arguments = ["log", "verify-export", path.to_str().expect("a path"), "--key", key].map(str::to_owned);
-        let run = move || program::run(&arguments.each_ref().map(String::as_str), &std::collections::BTreeMap::new()).output;
-        let output = tokio::task::spawn_blocking(run).await.expect("the binary ends");
-        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+        let arguments = ["log", "verify-export", path.to_str().expect("a path"), "--key", key];
+        program::said(&program::output(&arguments, &std::collections::BTreeMap::new()).await)
     };
     let (code, said) = verified(&vkey).await;
     assert_eq!(code, Some(0), "{said}");

@@ -27,10 +27,7 @@ const PADDING_BYTES: usize = 24 * 1024 * 1024;
 
 /// How the binary ended, and what it said.
 async fn backscroll(arguments: &str, environment: &BTreeMap<String, String>) -> (Option<i32>, String) {
-    let (arguments, environment) = (arguments.to_owned(), environment.clone());
-    let run = move || program::run(&arguments.split(' ').collect::<Vec<_>>(), &environment).output;
-    let output = tokio::task::spawn_blocking(run).await.expect("the binary ends");
-    (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    program::said(&program::output(&arguments.split(' ').collect::<Vec<_>>(), environment).await)
 }
 
 fn text<'a>(line: &'a Value, name: &str) -> &'a str {
