@@ -42,11 +42,22 @@ impl TestApp {
     /// It does not start.
     pub async fn start_as(roles: Roles, changes: &[(&str, &str)]) -> Self {
         let mut test = Self::not_started(changes).await;
-        let app = test.place.app().await;
-        let server = Server::start(app, roles).expect("a server");
-        test.url = format!("http://{}", server.address().expect("an address"));
-        test.server = Some(server);
+        test.serve(roles).await;
         test
+    }
+
+    /// Starts it once more after [`TestApp::stop`], as it was.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn start_again(&mut self) {
+        self.serve(Roles::ALL).await;
+    }
+
+    async fn serve(&mut self, roles: Roles) {
+        let server = Server::start(self.place.app().await, roles).expect("a server");
+        self.url = format!("http://{}", server.address().expect("an address"));
+        self.server = Some(server);
     }
 
     /// A fresh one, in a process of its own: the binary, with settings of the environment changed. It has no [`TestApp::app`].

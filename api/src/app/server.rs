@@ -145,6 +145,7 @@ impl Server {
             stats: app.proof.clone(),
         };
         self.background.spawn(projections::proof::run(settings, self.shutdown.clone()));
+        self.background.spawn(process::proof_key::run(app.commands.clone(), app.proofs.clone(), self.shutdown.clone()));
         Ok(())
     }
 

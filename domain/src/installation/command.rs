@@ -22,7 +22,7 @@ pub enum InstallationCommand {
         /// How many events were applied.
         events: u64,
     },
-    /// Say that another key was made, which signs the heads of the log from the next one on.
+    /// Say that another key signs the heads of the log from the next one on; once for each.
     NoteKeyRotation {
         /// The public key, as it is published.
         vkey: String,

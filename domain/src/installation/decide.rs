@@ -34,3 +34,11 @@ pub(super) fn skip_event(installation: &Installation, skipped: SkippedEvent) -> 
     }
     vec![InstallationEvent::EventSkipped(skipped)]
 }
+
+/// Notes a key, once.
+pub(super) fn note_key_rotation(installation: &Installation, vkey: String) -> Vec<InstallationEvent> {
+    if installation.proof_key.as_ref() == Some(&vkey) {
+        return vec![];
+    }
+    vec![InstallationEvent::ProofKeyRotated { vkey }]
+}

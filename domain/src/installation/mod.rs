@@ -28,6 +28,8 @@ pub struct Installation {
     pub running: BTreeMap<String, Uuid>,
     /// The positions that each projection leaves out.
     pub skipped: BTreeMap<String, BTreeSet<i64>>,
+    /// The key of the proof that the log was told of last.
+    pub proof_key: Option<String>,
 }
 
 impl Installation {
@@ -43,7 +45,7 @@ impl Installation {
             InstallationCommand::NoteRetry { projection, park_key, position, events } => {
                 Ok(vec![InstallationEvent::EventRetried { projection, park_key, position, events }])
             }
-            InstallationCommand::NoteKeyRotation { vkey } => Ok(vec![InstallationEvent::ProofKeyRotated { vkey }]),
+            InstallationCommand::NoteKeyRotation { vkey } => Ok(decide::note_key_rotation(self, vkey)),
         }
     }
 }
@@ -67,9 +69,8 @@ impl Aggregate for Installation {
             InstallationEvent::ReplayStarted(start) => drop(self.running.insert(start.projection, start.replay_id)),
             InstallationEvent::ReplayEnded(end) => drop(self.running.remove(&end.projection)),
             InstallationEvent::EventSkipped(skipped) => drop(self.skipped.entry(skipped.projection).or_default().insert(skipped.position)),
-            InstallationEvent::ReplaySwitchedWithDifferences { .. }
-            | InstallationEvent::EventRetried { .. }
-            | InstallationEvent::ProofKeyRotated { .. } => {}
+            InstallationEvent::ProofKeyRotated { vkey } => self.proof_key = Some(vkey),
+            InstallationEvent::ReplaySwitchedWithDifferences { .. } | InstallationEvent::EventRetried { .. } => {}
         }
     }
 }

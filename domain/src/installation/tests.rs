@@ -113,10 +113,19 @@ fn a_retry_is_noted() {
 }
 
 #[test]
-fn a_rotation_of_the_key_is_noted() {
+fn a_rotation_of_the_key_is_noted_once() {
     let vkey = "chat.example.org/v1/proof+1f2e3d4c+AbCd".to_owned();
     Given::with(())
         .given_no_previous_events()
         .when((by(ANN), InstallationCommand::NoteKeyRotation { vkey: vkey.clone() }))
-        .then_expect_events(vec![InstallationEvent::ProofKeyRotated { vkey }]);
+        .then_expect_events(vec![InstallationEvent::ProofKeyRotated { vkey: vkey.clone() }]);
+    let another = "chat.example.org/v1/proof+2e3d4c5b+EfGh".to_owned();
+    Given::with(())
+        .given(vec![InstallationEvent::ProofKeyRotated { vkey: vkey.clone() }])
+        .when((by(ANN), InstallationCommand::NoteKeyRotation { vkey: another.clone() }))
+        .then_expect_events(vec![InstallationEvent::ProofKeyRotated { vkey: another }]);
+    Given::with(())
+        .given(vec![InstallationEvent::ProofKeyRotated { vkey: vkey.clone() }])
+        .when((by(ANN), InstallationCommand::NoteKeyRotation { vkey }))
+        .then_expect_events(vec![]);
 }

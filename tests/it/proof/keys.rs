@@ -1,14 +1,18 @@
 //! The keys: made once, sealed, handed over, or given in a file.
 
+use api::replays::by_the_server;
+use domain::InstallationCommand;
 use projections::proof::KeySource;
 use projections::proof::keyring::{KeyError, published, rotate};
-use tests::eventually;
+use tests::{TestApp, eventually};
 
 use super::world::World;
 
 /// A key as Go's `note` writes it: of its documentation, and known to everybody.
 const FILE_KEY: &str = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz\n";
 const FILE_VKEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+/// Another of that name, as well known: its seed is 32 times the byte 7.
+const OTHER_FILE_KEY: &str = "PRIVATE+KEY+PeterNeumann+a05eaa3c+AQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_made_once_and_never_stored_openly() {
@@ -86,4 +90,28 @@ async fn a_key_in_a_file_signs_and_is_not_in_the_database() {
     assert!(world.size().await < last);
     std::fs::write(&path, FILE_KEY).expect("a file");
     world.settle().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_that_another_key_was_put_into_the_file_once_and_nothing_of_the_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("proof.key");
+    std::fs::write(&path, FILE_KEY).expect("a file");
+    let mut app = TestApp::start_with(&[("BACKSCROLL_PROOF_KEY_FILE", path.to_str().expect("a path"))]).await;
+    app.sign_up("ann").await;
+    eventually("it signs", async || app.app().proofs.newest().await.expect("the heads").is_some()).await;
+    app.stop().await;
+    std::fs::write(&path, OTHER_FILE_KEY).expect("a file");
+    app.start_again().await;
+    let noted =
+        "SELECT payload #>> '{installation.proof_key_rotated,vkey}' FROM events WHERE event_type = 'installation.proof_key_rotated'";
+    let noted = async |app: &TestApp| sqlx::query_scalar::<_, String>(noted).fetch_all(&app.app().pool).await.expect("the log");
+    eventually("the log says so", async || !noted(&app).await.is_empty()).await;
+    let keys = app.app().proofs.keys().await.expect("keys").into_iter().map(|key| key.vkey).collect::<Vec<_>>();
+    assert_eq!(keys[0], FILE_VKEY);
+    assert_eq!(noted(&app).await, keys[1..]);
+    // Whoever rotates it by hand a second time, or starts anew, says nothing twice.
+    let once_more = InstallationCommand::NoteKeyRotation { vkey: keys[1].clone() };
+    app.app().commands.installation(&by_the_server(None), once_more).await.expect("it is known");
+    assert_eq!(noted(&app).await, keys[1..]);
 }
