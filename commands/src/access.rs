@@ -11,15 +11,11 @@ use domain::message::MessageRefusal;
 use domain::permission::{Permission, Role};
 use domain::workspace::Hold;
 use domain::{Channel, Context, User, Workspace};
-use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 
 use crate::authorize::AccessRefusal;
 use crate::messages::{gone, surroundings};
 use crate::reader::Reader;
 use crate::{CommandError, Commands, authorize};
-
-/// Channels that are not in memory are loaded so many at a time: the rest of the process wants connections too.
-const LOADS_AT_ONCE: usize = 4;
 
 impl Commands {
     /// The user, where they are there and not suspended.
@@ -178,13 +174,13 @@ impl Commands {
         channels: &[ChannelId],
     ) -> Result<HashSet<ChannelId>, CommandError> {
         let workspace = self.member_of(actor, workspace_id).await?;
-        let loads = stream::iter(channels.iter().map(|id| self.store.load::<Channel>(id.0).map_ok(|channel| (*id, channel.state))));
+        let ids = channels.iter().map(|id| id.0).collect::<Vec<_>>();
         let is_readable = |channel: &Channel| {
             let is_here = channel.creation.as_ref().is_some_and(|creation| creation.workspace_id == workspace_id);
             is_here && authorize::sees_channel(&workspace, channel, actor).is_ok()
         };
-        let readable = loads.buffer_unordered(LOADS_AT_ONCE).try_filter(|(_, channel)| std::future::ready(is_readable(channel)));
-        Ok(readable.map_ok(|(id, _)| id).try_collect().await?)
+        let loaded = self.store.load_all::<Channel>(&ids).await?.into_iter();
+        Ok(loaded.filter(|(_, channel)| is_readable(&channel.state)).map(|(id, _)| id.into()).collect())
     }
 
     /// Those of the workspaces that the actor is an active member of.

@@ -6,13 +6,9 @@ use std::sync::Arc;
 
 use domain::ids::{ChannelId, MessageId, RetentionId, SessionId, UserId, WorkspaceId};
 use domain::{Audit, Channel, Installation, Message, Retention, Session, StreamId, User, Workspace};
-use futures::{StreamExt, TryFutureExt, TryStreamExt};
 
 use crate::StoreError;
 use crate::event_store::{EventStore, Stored, Versioned};
-
-/// Messages that are loaded together: the rest of the process wants connections too.
-const LOADS_AT_ONCE: usize = 4;
 
 /// Loads aggregates, and notes which, at which version.
 pub(crate) struct Reader<'a> {
@@ -46,13 +42,11 @@ impl<'a> Reader<'a> {
         self.read(StreamId::retention(id)).await
     }
 
-    /// Many messages, some at a time.
+    /// Many messages.
     pub(crate) async fn messages(&mut self, ids: &[MessageId]) -> Result<BTreeMap<MessageId, Arc<Message>>, StoreError> {
-        let store = self.store;
-        let ids = ids.iter().copied();
-        let loads = futures::stream::iter(ids.map(move |id| store.load::<Message>(id.0).map_ok(move |loaded| (id, loaded))));
-        let loaded = loads.buffer_unordered(LOADS_AT_ONCE).try_collect::<Vec<_>>().await?;
-        Ok(loaded.into_iter().map(|(id, loaded)| (id, self.note(StreamId::message(id), loaded))).collect())
+        let ids = ids.iter().map(|id| id.0).collect::<Vec<_>>();
+        let loaded = self.store.load_all::<Message>(&ids).await?.into_iter();
+        Ok(loaded.map(|(id, loaded)| (id.into(), self.note(StreamId::message(id), loaded))).collect())
     }
 
     pub(crate) async fn installation(&mut self) -> Result<Arc<Installation>, StoreError> {

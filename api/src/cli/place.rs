@@ -80,11 +80,14 @@ impl Bucket {
         Ok(file.flush().await?)
     }
 
-    /// Every object of a folder, as a text, in the order of their names.
+    /// Every object of a folder, or the one of that name, as a text, in the order of their names.
     pub(super) async fn texts(&self, folder: &ObjectPath) -> Result<Vec<String>, Failure> {
         let listed = self.store.list(Some(folder)).map_ok(|meta| meta.location).try_collect::<Vec<_>>().await;
         let mut names = listed.map_err(|error| self.failed(folder, error))?;
         names.sort_unstable();
+        if names.is_empty() && self.store.head(folder).await.is_ok() {
+            names.push(folder.clone());
+        }
         let texts = futures::stream::iter(names).map(|name| self.text(name)).buffered(READS_AT_A_TIME);
         texts.try_collect().await
     }

@@ -56,6 +56,12 @@ struct Entry<A> {
     latest: i64,
 }
 
+impl<A> Entry<A> {
+    fn is_fresh(&self) -> bool {
+        self.held.version >= self.latest
+    }
+}
+
 struct Inner<A> {
     entries: LruCache<Uuid, Entry<A>>,
     generations: Box<[u64]>,
@@ -85,10 +91,17 @@ impl<A: Aggregate + Clone> Cache<A> {
         let mut inner = self.lock();
         let ticket = Ticket(inner.generations[bucket(id)]);
         match inner.entries.get(&id) {
-            Some(entry) if entry.held.version >= entry.latest => Lookup::Fresh(entry.held.clone()),
+            Some(entry) if entry.is_fresh() => Lookup::Fresh(entry.held.clone()),
             Some(entry) => Lookup::Stale(entry.held.clone(), ticket),
             None => Lookup::Absent(ticket),
         }
+    }
+
+    /// Those that are as new as anything that this process has heard of, one for each of the identifiers.
+    pub(super) fn fresh(&self, ids: &[Uuid]) -> Vec<Option<Versioned<A>>> {
+        let mut inner = self.lock();
+        let mut look = |id| inner.entries.get(id).filter(|entry| entry.is_fresh()).map(|entry| entry.held.clone());
+        ids.iter().map(&mut look).collect()
     }
 
     pub(super) fn put(&self, id: Uuid, loaded: &Versioned<A>, ticket: &Ticket) {

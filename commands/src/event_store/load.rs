@@ -10,12 +10,18 @@ use domain::personal::{self, Keys, Place};
 use domain::{
     AggregateType, Audit, Channel, DecodeError, Event, Installation, Message, Retention, Session, StreamId, User, Workspace, upcast,
 };
+use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use postgres_es::PostgresEventRepository;
 use sqlx::{PgPool, query};
 use uuid::Uuid;
 
 use super::cache::{Cache, Caches, Lookup, Versioned};
 use super::{EventStore, StoreError, snapshot};
+
+/// What is loaded at a time of many aggregates: the rest of the process wants connections too.
+const LOADS_AT_ONCE: usize = 4;
+/// What is looked for in memory at a time: whoever writes waits meanwhile.
+const LOOKS_AT_ONCE: usize = 1_000;
 
 /// An aggregate that the store can fold.
 pub trait Stored: Aggregate + Clone + 'static {
@@ -121,6 +127,26 @@ impl EventStore {
         if loaded.version > 0 {
             cache.put(id, &loaded, &ticket);
         }
+        Ok(loaded)
+    }
+
+    /// Many aggregates, each as [`EventStore::load`] has it, in no order: what is in memory is there at once, and the rest is loaded some at a time.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or an event cannot be read.
+    pub async fn load_all<A: Stored>(&self, ids: &[Uuid]) -> Result<Vec<(Uuid, Versioned<A>)>, StoreError> {
+        let cache = self.caches.of::<A>();
+        let (mut loaded, mut missing) = (Vec::with_capacity(ids.len()), Vec::new());
+        for ids in ids.chunks(LOOKS_AT_ONCE) {
+            for (id, held) in ids.iter().zip(cache.fresh(ids)) {
+                match held {
+                    Some(held) => loaded.push((*id, held)),
+                    None => missing.push(*id),
+                }
+            }
+        }
+        let loads = missing.into_iter().map(|id| self.load::<A>(id).map_ok(move |found| (id, found)));
+        loaded.extend(stream::iter(loads).buffer_unordered(LOADS_AT_ONCE).try_collect::<Vec<_>>().await?);
         Ok(loaded)
     }
 

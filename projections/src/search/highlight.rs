@@ -48,9 +48,12 @@ fn hits(text: &str, terms: &[TextTerm]) -> Vec<Range<usize>> {
     let words = words(text);
     let mut hits = Vec::new();
     for term in terms.iter().filter(|term| term.wanted == Wanted::Yes) {
-        let sought = term.text.words();
+        let sought = match &term.text {
+            Text::Words(words) => words.iter().map(|word| stem(&stemmer, word)).collect(),
+            Text::Exact(words) | Text::Prefix(words) => words.clone(),
+        };
         for row in words.windows(sought.len().max(1)) {
-            if row.len() == sought.len() && is_found(row, &term.text, &stemmer) {
+            if row.len() == sought.len() && is_found(row, &term.text, &sought, &stemmer) {
                 hits.extend(row.first().zip(row.last()).map(|(first, last)| first.from..last.to));
             }
         }
@@ -64,16 +67,21 @@ fn hits(text: &str, terms: &[TextTerm]) -> Vec<Range<usize>> {
     hits
 }
 
-fn is_found(row: &[Word], text: &Text, stemmer: &Stemmer) -> bool {
-    let sought = text.words();
+/// Whether those words are what was looked for: its stems, or its words as they are.
+fn is_found(row: &[Word], text: &Text, sought: &[String], stemmer: &Stemmer) -> bool {
     match text {
-        Text::Words(_) => row.iter().zip(sought).all(|(word, sought)| stem(stemmer, &word.folded) == stem(stemmer, sought)),
+        Text::Words(_) => row.iter().zip(sought).all(|(word, sought)| has_stem(stemmer, &word.folded, sought)),
         Text::Exact(_) => row.iter().zip(sought).all(|(word, sought)| word.folded == *sought),
         Text::Prefix(_) => {
             let (last, before) = (row.len() - 1, row.iter().zip(sought));
             before.enumerate().all(|(n, (word, sought))| word.folded == *sought || (n == last && word.folded.starts_with(sought.as_str())))
         }
     }
+}
+
+/// A stem begins as its words do, so that few words of a text have to be stemmed to know.
+fn has_stem(stemmer: &Stemmer, word: &str, sought: &str) -> bool {
+    word.chars().next() == sought.chars().next() && stem(stemmer, word) == sought
 }
 
 /// What Postgres does: a word with a digit in it is no English.
@@ -143,6 +151,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_stem_begins_as_its_word_does(word in r"[a-z]{1,3}(y|i|e|s|ing|ies|ed|ly|ness|[a-z]{0,6})|[a-zé全0-9]{1,8}") {
+            let stemmer = Stemmer::create(Algorithm::English);
+            prop_assert_eq!(stem(&stemmer, &word).chars().next(), word.chars().next());
+            prop_assert!(has_stem(&stemmer, &word, &stem(&stemmer, &word)));
+        }
+
         #[test]
         fn pieces_are_the_text_whatever_it_is(text in r"(ab|[a-c]|é|全|\PC| ){0,60}") {
             for passage in highlight(&text, &sought(Text::Exact(own(&["ab"])))) {

@@ -87,13 +87,13 @@ async fn heads_in_the_object_store_find_a_log_that_was_signed_anew() {
     app.sign_up("ben").await;
     settle(&app).await;
     eventually("the next one is there", async || folder.texts().await.len() > 1).await;
-    let verify = async |app: &TestApp, place: &str| {
-        let output = backscroll(app, &["audit", "verify", "--checkpoint", place]).await;
-        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
-    };
+    let verify = async |app: &TestApp, place: &str| program::said(&backscroll(app, &["audit", "verify", "--checkpoint", place]).await);
     let (code, said) = verify(&app, &folder.url).await;
     let count = folder.texts().await.len();
     assert!(code == Some(0) && said.contains(&format!("{count} signed heads that were kept outside")), "{said}");
+    let last = folder.texts().await.into_keys().next_back().expect("a head");
+    let (code, said) = verify(&app, &format!("{}/{last}", folder.url)).await;
+    assert!(code == Some(0) && said.contains(" 1 signed heads that were kept outside"), "{said}");
     let (code, said) = verify(&app, &format!("{}/nothing", folder.url)).await;
     assert!(code == Some(2) && said.contains("/nothing has no signed head"), "{said}");
     let (code, said) = verify(&app, "s3://").await;

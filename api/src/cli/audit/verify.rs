@@ -16,7 +16,7 @@ use crate::config::Settings;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Compare with the signed heads in that file, or in that folder of the object store, which were kept outside; may be given more than once.
+    /// Compare with the signed heads in that file, or in that folder, or that object, of the object store, which were kept outside; may be given more than once.
     #[arg(long = "checkpoint", value_name = "FILE|s3://BUCKET/FOLDER")]
     checkpoints: Vec<Place>,
     /// Believe that public key only, which was kept outside, and not those in the database; may be given more than once.
