@@ -46,7 +46,7 @@ impl TestApp {
         test
     }
 
-    /// Starts it once more after [`TestApp::stop`], as it was.
+    /// Starts it once more after [`TestApp::stop`], with everything that it can do.
     ///
     /// # Panics
     /// It does not start.
