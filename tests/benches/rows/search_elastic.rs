@@ -71,7 +71,7 @@ async fn send_bare(prefix: &str) -> (usize, Duration) {
     let index = format!("{prefix}messages_bare");
     let settings = json!({"settings": {"number_of_replicas": 0, "refresh_interval": "-1"}});
     expect(Method::PUT, &format!("/{index}"), Some(&settings)).await;
-    let url = format!("{}/{index}/_bulk?filter_path=errors", address("BACKSCROLL_ELASTICSEARCH_URL"));
+    let url = format!("{}/{index}/_bulk?filter_path=errors,items.*.error.reason", address("BACKSCROLL_ELASTICSEARCH_URL"));
     let documents = requests.iter().map(|(documents, _)| documents).sum();
     let requests = Arc::new(tokio::sync::Mutex::new(requests));
     let began = Instant::now();
