@@ -2,23 +2,26 @@
 
 mod killed;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use async_nats::jetstream;
 use chrono::{TimeDelta, Utc};
 use commands::event_store::event_digest;
 use domain::ids::{ChannelId, UserId};
+use flate2::read::GzDecoder;
 use projections::{RELATIONAL, RebuildOptions, ViewOf};
 use serde_json::json;
 use sqlx::postgres::PgPoolCopyExt;
 use sqlx::{PgPool, Row};
+use tests::objects::ObjectFolder;
 use tests::person::PASSWORD;
 use tests::place::WITH_ELASTICSEARCH;
 use tests::{Person, Team, TestApp, TestDatabase, eventually, servers};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::support::{causes_of, post_at};
+use crate::support::{causes_of, post_at, this_month};
 
 /// Words that nobody else says, each as far as no stemmer cuts it; and from where they came, and with what.
 const WORDS: [&str; 9] =
@@ -94,6 +97,29 @@ async fn found_in_nats(app: &TestApp) -> (usize, Vec<String>) {
         found.extend(found_in(&message.payload).map(|word| format!("{word} in message {sequence}")));
     }
     (usize::try_from(state.messages).expect("a number"), found)
+}
+
+/// The log's files, put into the object store beside the heads that the server sends there.
+async fn export_this_month(pool: &PgPool, objects: &ObjectFolder) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (manifest, path) = this_month(pool, None, folder.path()).await;
+    for file in [path.with_file_name(manifest.file), path] {
+        let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+        objects.put(name, std::fs::read(&file).expect("a file")).await;
+    }
+}
+
+/// What is in the object store, unpacked.
+async fn in_object_store(objects: &ObjectFolder) -> Vec<(String, Vec<u8>)> {
+    let unpack = |(name, bytes): (String, Vec<u8>)| {
+        let mut unpacked = Vec::new();
+        if name.ends_with(".gz") {
+            GzDecoder::new(bytes.as_slice()).read_to_end(&mut unpacked).expect("a compressed file");
+        }
+        let bytes = if unpacked.is_empty() { bytes } else { unpacked };
+        (name, bytes)
+    };
+    objects.objects().await.into_iter().map(unpack).collect()
 }
 
 /// That every digest fits what is stored.
@@ -193,8 +219,11 @@ async fn settled(app: &TestApp) -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_is_restored_afterwards() {
     let _alone = ALONE.lock().await;
-    let app =
-        TestApp::start_with(&[WITH_ELASTICSEARCH, ("BACKSCROLL_ERASURE_HOURS", "0"), ("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
+    let (objects, environment) = (ObjectFolder::create(), ObjectFolder::environment());
+    let mut changes = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>();
+    changes.extend([WITH_ELASTICSEARCH, ("BACKSCROLL_ERASURE_HOURS", "0"), ("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.0/8")]);
+    changes.extend([("BACKSCROLL_PROOF_OBJECT_STORE_URL", objects.url.as_str()), ("BACKSCROLL_PROOF_SEND_SECONDS", "1")]);
+    let app = TestApp::start_with(&changes).await;
     let team = Team::found(&app).await;
     let (person, message) = somebody(&app, &team).await;
     let position = settled(&app).await;
@@ -215,6 +244,8 @@ async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_
         backup.push((table, copy_out(pool, &format!("public.{table}")).await));
     }
 
+    export_this_month(pool, &objects).await;
+
     with_a_view_and_a_report(&app, position).await;
 
     person.delete("/v1/users/me").await.expect(204);
@@ -229,6 +260,14 @@ async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_
     let (messages, found) = found_in_nats(&app).await;
     assert!(messages > 20, "{messages} messages went through NATS");
     assert_eq!(found, Vec::<String>::new());
+    let has = |kept: &[(String, Vec<u8>)], text: &str| kept.iter().any(|(_, bytes)| String::from_utf8_lossy(bytes).contains(text));
+    eventually("the object store has a head", async || has(&in_object_store(&objects).await, "/v1/proof\n")).await;
+    let kept = in_object_store(&objects).await;
+    assert!(has(&kept, "message.posted"), "a month of the log is there");
+    assert_eq!(
+        kept.iter().filter_map(|(name, bytes)| found_in(bytes).map(|word| format!("{word} in {name}"))).collect::<Vec<_>>(),
+        [""; 0]
+    );
     assert!(digests_fit(pool).await > 20);
     others_stay(&team, message).await;
     assert_eq!(causes_of(pool, "user.erased").await, ["user.erasure_requested"]);

@@ -53,19 +53,28 @@ impl ObjectFolder {
         self.bucket.put(&self.path.clone().join(name), bytes.into()).await.expect("the object store takes it");
     }
 
+    /// What is in it, by name.
+    ///
+    /// # Panics
+    /// It cannot be read.
+    pub async fn objects(&self) -> BTreeMap<String, Vec<u8>> {
+        let listed = self.bucket.list(Some(&self.path)).try_collect::<Vec<_>>().await.expect("a list of objects");
+        let mut objects = BTreeMap::new();
+        for object in listed {
+            let bytes = async { self.bucket.get(&object.location).await?.bytes().await };
+            let name = object.location.filename().unwrap_or_default().to_owned();
+            objects.insert(name, bytes.await.expect("an object").into());
+        }
+        objects
+    }
+
     /// What is in it, as texts by name.
     ///
     /// # Panics
     /// It cannot be read.
     pub async fn texts(&self) -> BTreeMap<String, String> {
-        let objects = self.bucket.list(Some(&self.path)).try_collect::<Vec<_>>().await.expect("a list of objects");
-        let mut texts = BTreeMap::new();
-        for object in objects {
-            let bytes = async { self.bucket.get(&object.location).await?.bytes().await };
-            let text = String::from_utf8_lossy(&bytes.await.expect("an object")).into_owned();
-            texts.insert(object.location.filename().unwrap_or_default().to_owned(), text);
-        }
-        texts
+        let objects = self.objects().await.into_iter();
+        objects.map(|(name, bytes)| (name, String::from_utf8_lossy(&bytes).into_owned())).collect()
     }
 }
 

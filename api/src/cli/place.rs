@@ -85,8 +85,12 @@ impl Bucket {
         let listed = self.store.list(Some(folder)).map_ok(|meta| meta.location).try_collect::<Vec<_>>().await;
         let mut names = listed.map_err(|error| self.failed(folder, error))?;
         names.sort_unstable();
-        if names.is_empty() && self.store.head(folder).await.is_ok() {
-            names.push(folder.clone());
+        if names.is_empty() && !folder.is_root() {
+            match self.store.head(folder).await {
+                Ok(meta) => names.push(meta.location),
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(self.failed(folder, error)),
+            }
         }
         let texts = futures::stream::iter(names).map(|name| self.text(name)).buffered(READS_AT_A_TIME);
         texts.try_collect().await

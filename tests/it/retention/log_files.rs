@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use chrono::{Datelike, TimeDelta, Utc};
-use commands::log_export::{ExportError, Manifest, Month, export, positions, restore, verify};
+use chrono::{Datelike, Utc};
+use commands::log_export::{ExportError, Manifest, Month, positions, restore, verify};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -13,17 +13,10 @@ use sqlx::{PgPool, query, query_scalar};
 use tests::{TestApp, TestDatabase, eventually, program};
 
 use crate::projections::{House, Reading};
+use crate::support::this_month;
 
 async fn exported(house: &House, folder: &Path) -> (Manifest, PathBuf) {
     this_month(&house.writing.pool, None, folder).await
-}
-
-/// The month in which the test runs, as if it were over.
-pub async fn this_month(pool: &PgPool, head: Option<String>, folder: &Path) -> (Manifest, PathBuf) {
-    let now = Utc::now();
-    let month = format!("{:04}-{:02}", now.year(), now.month()).parse::<Month>().expect("a month");
-    let all = positions(pool, month, now + TimeDelta::days(40)).await.expect("positions");
-    export(pool, month, all, head, folder).await.expect("a month")
 }
 
 #[tokio::test(flavor = "multi_thread")]

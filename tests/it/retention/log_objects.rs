@@ -16,8 +16,8 @@ use tests::place::Place;
 use tests::tls::{self, Certificates};
 use tests::{program, servers};
 
-use super::log_files::this_month;
 use crate::projections::House;
+use crate::support::this_month;
 
 /// What is sent at a time.
 const PIECE_BYTES: usize = 10 * 1024 * 1024;

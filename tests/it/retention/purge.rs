@@ -19,8 +19,8 @@ use uuid::Uuid;
 use crate::cache::settled;
 use crate::laws::workspace;
 use crate::projections::Reading;
-use crate::retention::log_files::{put_keys_back, this_month};
-use crate::support::{another_process, asked, code, post, post_at};
+use crate::retention::log_files::put_keys_back;
+use crate::support::{another_process, asked, code, post, post_at, this_month};
 
 fn reason() -> Reason {
     Reason::parse("Decision of the court").expect("a reason")

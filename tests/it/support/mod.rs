@@ -1,6 +1,9 @@
 //! What the tests of the write side share: people, a workspace, a channel, messages, without HTTP.
 
-use chrono::{DateTime, Utc};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use commands::log_export::{Manifest, Month, export, positions};
 use commands::{Appended, Asked, CommandError, Commands, EventStore, Idempotency, IdempotencyKey, NewWorkspace};
 use domain::channel::{Kind, NewChannel};
 use domain::ids::{ChannelId, InvitationId, MessageId, UserId, WorkspaceId};
@@ -164,4 +167,12 @@ pub fn code(outcome: Result<Appended, CommandError>) -> String {
         CommandError::Refused(refusal) => refusal.code().to_owned(),
         error => panic!("not a refusal: {error:?}"),
     }
+}
+
+/// The month in which the test runs, as if it were over: its manifest, and where that is. The file of the log is beside it.
+pub async fn this_month(pool: &PgPool, head: Option<String>, folder: &Path) -> (Manifest, PathBuf) {
+    let now = Utc::now();
+    let month = format!("{:04}-{:02}", now.year(), now.month()).parse::<Month>().expect("a month");
+    let all = positions(pool, month, now + TimeDelta::days(40)).await.expect("positions");
+    export(pool, month, all, head, folder).await.expect("a month")
 }
