@@ -1,12 +1,13 @@
 //! Who has stopped typing, gathered for a moment: a post must not pay for a command of its own, and hardly anybody sees the difference.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use domain::ids::{ChannelId, UserId};
 
-/// By channel, so that each needs one command.
-type People = HashMap<ChannelId, HashSet<UserId>>;
+/// When each of them stopped, by channel, so that each channel needs one command.
+type People = HashMap<ChannelId, HashMap<UserId, Instant>>;
 
 /// Those that Redis was not told of yet.
 #[derive(Default)]
@@ -17,15 +18,8 @@ impl Ends {
     pub(super) fn add(&self, channel_id: ChannelId, user_id: UserId) -> bool {
         let mut ends = self.lock();
         let is_first = ends.is_empty();
-        ends.entry(channel_id).or_default().insert(user_id);
+        ends.entry(channel_id).or_default().insert(user_id, Instant::now());
         is_first
-    }
-
-    /// They type again.
-    pub(super) fn take_back(&self, channel_id: ChannelId, user_id: UserId) {
-        if let Some(people) = self.lock().get_mut(&channel_id) {
-            people.remove(&user_id);
-        }
     }
 
     pub(super) fn take_all(&self) -> People {
@@ -44,13 +38,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_each_gathering_has_to_tell_and_who_types_again_is_left_out() {
+    fn the_first_of_each_gathering_has_to_tell_and_everybody_is_told_once() {
         let (ends, channel) = (Ends::default(), ChannelId(Uuid::now_v7()));
         let (ann, ben) = (UserId(Uuid::now_v7()), UserId(Uuid::now_v7()));
         assert!(ends.add(channel, ann));
         assert!(!ends.add(channel, ben) && !ends.add(channel, ann));
-        ends.take_back(channel, ben);
-        assert_eq!(ends.take_all(), HashMap::from([(channel, HashSet::from([ann]))]));
+        let all = ends.take_all();
+        assert_eq!(all.len(), 1);
+        assert!(all[&channel].len() == 2 && all[&channel][&ann] >= all[&channel][&ben], "the last time counts");
         assert!(ends.add(channel, ben));
     }
 }

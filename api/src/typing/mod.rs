@@ -26,6 +26,7 @@ pub struct Typing {
     redis: Redis,
     say: Arc<Script>,
     look: Arc<Script>,
+    end: Arc<Script>,
     ends: Arc<Ends>,
 }
 
@@ -33,8 +34,9 @@ impl Typing {
     /// As that Redis knows it.
     #[must_use]
     pub fn new(redis: Redis) -> Self {
-        let (say, look) = (Script::new(include_str!("type.lua")), Script::new(include_str!("look.lua")));
-        Self { redis, say: Arc::new(say), look: Arc::new(look), ends: Arc::default() }
+        let script = |text| Arc::new(Script::new(text));
+        let (say, look, end) = (include_str!("type.lua"), include_str!("look.lua"), include_str!("end.lua"));
+        Self { redis, say: script(say), look: script(look), end: script(end), ends: Arc::default() }
     }
 
     /// Says that somebody is typing.
@@ -42,7 +44,6 @@ impl Typing {
     /// # Errors
     /// Redis does not answer.
     pub async fn say(&self, channel_id: ChannelId, user_id: UserId) -> Result<(), RedisDown> {
-        self.ends.take_back(channel_id, user_id);
         let mut call = self.say.on(&self.key(channel_id));
         call.arg(user_id.to_string()).arg(HOLDS_FOR.as_millis().to_string());
         self.redis.run(&self.say, &call).await
@@ -58,12 +59,12 @@ impl Typing {
     async fn tell_ends(self) {
         tokio::time::sleep(GATHERED_FOR).await;
         for (channel_id, people) in self.ends.take_all() {
-            let mut command = redis::cmd("ZREM");
-            command.arg(self.key(channel_id));
-            for user_id in &people {
-                command.arg(user_id.to_string());
+            let mut call = self.end.on(&self.key(channel_id));
+            call.arg(HOLDS_FOR.as_millis().to_string());
+            for (user_id, stopped_at) in people {
+                call.arg(user_id.to_string()).arg(stopped_at.elapsed().as_millis().to_string());
             }
-            if !people.is_empty() && self.redis.ask::<i64>(&command).await.is_err() {
+            if self.redis.run::<()>(&self.end, &call).await.is_err() {
                 return;
             }
         }
