@@ -1,12 +1,11 @@
 //! A Redis Cluster of three nodes on this machine, which ends with the test that started it.
 
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
-use crate::servers::checkout;
+use crate::servers::{checkout, free_port};
 use crate::{cached, eventually};
 
 /// How many nodes it has: the fewest with which a cluster can do without one.
@@ -147,8 +146,4 @@ impl Drop for Node {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }

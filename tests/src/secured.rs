@@ -2,7 +2,6 @@
 //! machine, and ends with the test that started it.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -18,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::servers::checkout;
+use crate::servers::{checkout, free_port};
 use crate::tls::Certificates;
 
 /// Its user.
@@ -56,7 +55,7 @@ impl SecuredElasticsearch {
     /// It does not start.
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
+        let port = free_port();
         let certificates = Certificates::sign().expect("certificates");
         let strangers = Certificates::sign().expect("certificates");
         let at = |name: &str| folder.path().join(name);

@@ -1,9 +1,14 @@
 //! Where the servers are that the tests run against: the environment, or what `make services` wrote.
 
+use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use projections::cache::Redis;
 use uuid::Uuid;
+
+/// Below those that Linux gives to outgoing connections (`net.ipv4.ip_local_port_range`).
+const PORTS: Range<u16> = 20_000..32_000;
 
 /// The project's folder.
 #[must_use]
@@ -23,6 +28,17 @@ pub fn address(setting: &str) -> String {
 fn written(setting: &str) -> Option<String> {
     let written = std::fs::read_to_string(checkout().join(".run/services.env")).ok()?;
     written.lines().find_map(|line| line.strip_prefix(setting)?.strip_prefix('=').map(str::to_owned))
+}
+
+/// A port of this machine for a server that a test starts: one that nobody listens at, and that nobody is given for an outgoing connection meanwhile.
+#[must_use]
+pub fn free_port() -> u16 {
+    loop {
+        let port = rand::random_range(PORTS);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A connection to Redis, with keys of its own.
