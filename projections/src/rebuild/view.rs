@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{Executor, PgConnection, PgPool, query, query_as, query_scalar};
+use sqlx::{Connection, Executor, PgConnection, PgPool, query, query_as, query_scalar};
 use utoipa::ToSchema;
 
 use super::catch_up::CatchUp;
@@ -115,11 +115,11 @@ pub async fn views(pool: &PgPool) -> sqlx::Result<Vec<View>> {
 /// The database cannot be used; or Elasticsearch, where the view has indices there: then they are removed once it is back.
 pub async fn drop_view(stores: &Stores, name: &str) -> Result<bool, RebuildError> {
     let mut tx = stores.pool.begin().await?;
-    let dropped = query!("UPDATE replay_views SET is_built = FALSE WHERE name = $1 AND is_built RETURNING schema_name, indices", name);
+    let dropped = query!("UPDATE replay_views SET is_built = FALSE WHERE name = $1 AND is_built RETURNING schema_name, created_at", name);
     let Some(view) = dropped.fetch_optional(&mut *tx).await? else { return Ok(false) };
     tx.execute(format!("DROP SCHEMA IF EXISTS {} CASCADE", view.schema_name).as_str()).await?;
     tx.commit().await?;
-    forget(stores, &mut *stores.pool.acquire().await?, name, &view.indices).await?;
+    forget(stores, &mut *stores.pool.acquire().await?, name, view.created_at).await?;
     Ok(true)
 }
 
@@ -201,16 +201,15 @@ pub async fn build_view(
     if view.position < 0 || view.position > head {
         return Err(RebuildError::Beyond { position: view.position, head });
     }
-    let begun = query!(
-        "INSERT INTO replay_views (name, schema_name, position, indices) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+    let begun = query_scalar!(
+        "INSERT INTO replay_views (name, schema_name, position, indices) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING created_at",
         view.name,
         schema,
         view.position,
         &indices
     );
-    if begun.execute(&mut turn.connection).await?.rows_affected() == 0 {
-        return Err(RebuildError::ViewThere(view.name.clone()));
-    }
+    let begun = begun.fetch_optional(&mut turn.connection).await?;
+    let begun_at = begun.ok_or_else(|| RebuildError::ViewThere(view.name.clone()))?;
     let mut shadow = Shadow::open(stores, turn, &schema).await?;
     let cancel = options.cancel.clone();
     let built = tokio::select! {
@@ -236,7 +235,7 @@ pub async fn build_view(
         Err(error) => {
             shadow.discard().await;
             // What cannot be removed now is removed by the next one.
-            if let Err(error) = forget(stores, &mut *stores.pool.acquire().await?, &view.name, &indices).await {
+            if let Err(error) = forget(stores, &mut *stores.pool.acquire().await?, &view.name, begun_at).await {
                 tracing::warn!(%error, view = view.name, "what was built of a view could not be removed yet");
             }
             Err(error)
@@ -288,23 +287,27 @@ async fn build(
 /// Removes what is left of views: of those whose building was cut off, and of those that were dropped while Elasticsearch was away. The caller has
 /// the turn. What cannot be removed now stays known, and is removed later.
 pub(super) async fn clear(stores: &Stores, connection: &mut PgConnection) -> Result<(), RebuildError> {
-    let left = query!("SELECT name, schema_name, indices FROM replay_views WHERE NOT is_built").fetch_all(&mut *connection).await?;
+    let left = query!("SELECT name, schema_name, created_at FROM replay_views WHERE NOT is_built").fetch_all(&mut *connection).await?;
     for view in left {
         connection.execute(format!("DROP SCHEMA IF EXISTS {} CASCADE", view.schema_name).as_str()).await?;
-        unless_it_waits(forget(stores, connection, &view.name, &view.indices).await, &view.name)?;
+        unless_it_waits(forget(stores, connection, &view.name, view.created_at).await, &view.name)?;
     }
     Ok(())
 }
 
-/// Drops the indices of a view, and forgets it.
-async fn forget(stores: &Stores, connection: &mut PgConnection, name: &str, indices: &[String]) -> Result<(), RebuildError> {
+/// Drops the indices of the view that was begun then, and forgets it. Whoever builds one of its name meanwhile waits, and begins when it is gone.
+async fn forget(stores: &Stores, connection: &mut PgConnection, name: &str, begun_at: DateTime<Utc>) -> Result<(), RebuildError> {
+    let mut tx = connection.begin().await?;
+    let left =
+        query_scalar!("SELECT indices FROM replay_views WHERE name = $1 AND created_at = $2 AND NOT is_built FOR UPDATE", name, begun_at);
+    let Some(indices) = left.fetch_optional(&mut *tx).await? else { return Ok(()) };
     match &stores.elastic {
-        Some(elastic) => elastic.drop_view_indices(indices).await.map_err(|error| RebuildError::IndicesLeft(error.into()))?,
+        Some(elastic) => elastic.drop_view_indices(&indices).await.map_err(|error| RebuildError::IndicesLeft(error.into()))?,
         None if indices.is_empty() => {}
         None => return Err(RebuildError::IndicesLeft("the settings name no Elasticsearch".into())),
     }
-    query!("DELETE FROM replay_views WHERE name = $1 AND NOT is_built", name).execute(connection).await?;
-    Ok(())
+    query!("DELETE FROM replay_views WHERE name = $1", name).execute(&mut *tx).await?;
+    Ok(tx.commit().await?)
 }
 
 /// What only Elasticsearch is in the way of can wait for it.

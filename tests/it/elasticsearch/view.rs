@@ -3,12 +3,18 @@
 use std::collections::BTreeMap;
 
 use api::replays::{Plan, Replays, Scope, StartError, by_the_server};
+use chrono::Utc;
 use domain::MessageCommand;
 use domain::text::MessageBody;
+use projections::search::elasticsearch::{Elastic, ElasticSettings};
 use projections::{NewView, RebuildError, RebuildOptions, RebuildReport, Turn, ViewOf};
 use serde_json::Value;
 use sqlx::query_scalar;
 use tests::elastic::documents;
+use tests::eventually;
+use tests::servers::address;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -122,6 +128,61 @@ async fn a_view_is_dropped_without_elasticsearch_and_its_indices_go_once_it_is_b
     projections::forget_the_erased(stores).await.expect("it is back");
     assert!(!search.indices().await.iter().any(|index| index.contains("view")));
     build(&search, "one", head).await.expect("the name is free");
+}
+
+/// The address of an Elasticsearch that answers once it is told to.
+async fn held_up(go_on: CancellationToken) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let held_up = format!("http://{}", listener.local_addr().expect("an address"));
+    let there = address("BACKSCROLL_ELASTICSEARCH_URL").trim_start_matches("http://").to_owned();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (go_on, there) = (go_on.clone(), there.clone());
+            tokio::spawn(async move {
+                go_on.cancelled().await;
+                copy_bidirectional(&mut client, &mut TcpStream::connect(there).await?).await
+            });
+        }
+    });
+    held_up
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_view_is_dropped_another_of_its_name_waits_and_loses_nothing_to_it() {
+    let mut settings = None;
+    let search = SearchHouse::start_with(|all| settings = Some(all.clone())).await;
+    let (team, ann, _) = team_of_three(&search.house).await;
+    search.house.post(ann, team.general, "hello").await;
+    search.settle().await;
+    let head = search.house.commands().store().catch_up().await.expect("the head");
+    let (stores, pool) = (&search.house.reading.stores, &search.house.reading.pool);
+    build(&search, "again", head).await.expect("a view");
+
+    let go_on = CancellationToken::new();
+    let settings = ElasticSettings { url: held_up(go_on.clone()).await, ..settings.expect("the settings") };
+    let slow = Elastic::new(settings).expect("an address");
+    let slow = stores.clone().with_elastic(Some(slow));
+    let building = async {
+        eventually("its tables are gone", async || projections::views(pool).await.expect("views").is_empty()).await;
+        build(&search, "again", head).await
+    };
+    let holding = async {
+        let waits_or_goes_past =
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                                                 AND query LIKE '%FROM replay_views%')
+                                      OR EXISTS (SELECT FROM replay_views WHERE created_at > $1)";
+        let since = Utc::now();
+        eventually("who builds it has come to the one that is dropped", async || {
+            query_scalar::<_, bool>(waits_or_goes_past).bind(since).fetch_one(pool).await.expect("the server's activity")
+        })
+        .await;
+        go_on.cancel();
+    };
+    let (dropped, built, ()) = tokio::join!(projections::drop_view(&slow, "again"), building, holding);
+    assert!(dropped.expect("it is dropped"));
+    built.expect("another is built");
+    assert_eq!(texts(&search, "again").await.into_values().collect::<Vec<_>>(), ["hello"]);
+    assert_eq!(projections::views(pool).await.expect("views").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
