@@ -9,6 +9,7 @@ use serde::Serialize;
 use sqlx::query;
 
 use super::caches::Caches;
+use super::unread::Unread;
 use crate::RELATIONAL;
 use crate::rebuild::{Difference, DifferingRow, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, Turn};
 use crate::relational::messages::HistoryPage;
@@ -16,7 +17,7 @@ use crate::stores::Stores;
 
 /// The most channels, and the most people, that it proves itself on.
 const PROVED_MAX: i64 = 10_000;
-/// How many channels are looked at at a time.
+/// How many channels, and how many people, are looked at at a time.
 const LOOKS_AT_A_TIME: usize = 4;
 /// After how many it says how far it is.
 const TOLD_EVERY: u64 = 100;
@@ -80,10 +81,15 @@ async fn begin_and_compare(
         members.looked(channel_id.to_string(), first_members);
         step();
     }
-    // One after the other: people share channels, and who waits for another to fill one in is answered by Postgres.
-    for row in people {
-        let (workspace_id, user_id) = (WorkspaceId(row.workspace_id), UserId(row.user_id));
-        counts.looked(format!("{workspace_id}:{user_id}"), caches.counts_are_right(workspace_id, user_id).await?);
+    // Filled in one after the other: people share channels, and who waits for another to fill one in is answered by Postgres. What Postgres counts
+    // itself is waited for at the side of that.
+    let mut looks = stream::iter(people)
+        .then(|row| caches.with_cached_counts((WorkspaceId(row.workspace_id), UserId(row.user_id))))
+        .map_ok(|(of, cached)| caches.counts_are_right(of, cached))
+        .try_buffer_unordered(LOOKS_AT_A_TIME)
+        .boxed();
+    while let Some(((workspace_id, user_id), look)) = looks.try_next().await? {
+        counts.looked(format!("{workspace_id}:{user_id}"), look);
         step();
     }
     let position = stores.progress.position(super::NAME).await.unwrap_or_default();
@@ -111,6 +117,9 @@ async fn begin_and_compare(
         phases: vec![(Phase::Comparing, began.elapsed())],
     })
 }
+
+/// Whose counts, and where.
+type Counted = (WorkspaceId, UserId);
 
 /// What came of looking at a key.
 #[derive(Clone, Copy)]
@@ -192,17 +201,23 @@ impl Caches {
         Ok(Look::Wrong)
     }
 
-    async fn counts_are_right(&self, workspace_id: WorkspaceId, user_id: UserId) -> Result<Look, RebuildError> {
+    async fn with_cached_counts(&self, of: Counted) -> Result<(Counted, Option<Unread>), RebuildError> {
+        let (workspace_id, user_id) = of;
+        Ok((of, self.cached_unread(user_id, workspace_id, 0).await.map_err(|error| error.0)?))
+    }
+
+    /// Whether somebody's counts are right, of which the cache has said that.
+    async fn counts_are_right(&self, of: Counted, mut cached: Option<Unread>) -> Result<(Counted, Look), RebuildError> {
+        let (workspace_id, user_id) = of;
         for _ in 0..LOOKS_MAX {
-            let Some(cached) = self.cached_unread(user_id, workspace_id, 0).await.map_err(|error| error.0)? else {
-                return Ok(Look::Unanswered);
-            };
-            if cached.channels == self.read.unread(user_id, workspace_id).await.map_err(|error| error.0)? {
-                return Ok(Look::Right);
+            let Some(unread) = cached else { return Ok((of, Look::Unanswered)) };
+            if unread.channels == self.read.unread(user_id, workspace_id).await.map_err(|error| error.0)? {
+                return Ok((of, Look::Right));
             }
             self.catch_up().await;
+            (_, cached) = self.with_cached_counts(of).await?;
         }
-        Ok(Look::Wrong)
+        Ok((of, Look::Wrong))
     }
 
     /// Waits until the cache is where the read tables are now, or not for long.
