@@ -44,6 +44,7 @@ impl Typing {
     /// # Errors
     /// Redis does not answer.
     pub async fn say(&self, channel_id: ChannelId, user_id: UserId) -> Result<(), RedisDown> {
+        self.ends.take_back(channel_id, user_id);
         let mut call = self.say.on(&self.key(channel_id));
         call.arg(user_id.to_string()).arg(HOLDS_FOR.as_millis().to_string());
         self.redis.run(&self.say, &call).await
@@ -58,9 +59,10 @@ impl Typing {
 
     async fn tell_ends(self) {
         tokio::time::sleep(GATHERED_FOR).await;
-        for (channel_id, people) in self.ends.take_all() {
+        for (channel_id, people) in self.ends.take_all().into_iter().filter(|(_, people)| !people.is_empty()) {
             let mut call = self.end.on(&self.key(channel_id));
             call.arg(HOLDS_FOR.as_millis().to_string());
+            // Somebody may type again while this is on its way, or through another process.
             for (user_id, stopped_at) in people {
                 call.arg(user_id.to_string()).arg(stopped_at.elapsed().as_millis().to_string());
             }
