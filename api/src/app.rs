@@ -13,32 +13,35 @@ use actix_web::{HttpRequest, web};
 use commands::Commands;
 use commands::relay::RelayStats;
 use keyring::Keyring;
+use ledger::proof::{self, Proofs};
 use projections::cache::Caches;
-use projections::proof::{self, Proofs};
 use projections::search::elasticsearch::ElasticSearch;
 use projections::search::{PostgresSearch, Search, SearchBackend};
 use projections::{Progress, ReadModels, Stores};
 use sqlx::PgPool;
 use tokio::runtime::Handle;
 
-use crate::auth::credentials::Credentials;
-use crate::auth::invitations::InvitationTokens;
-use crate::auth::password::Passwords;
-use crate::auth::refused::RefusedSignIns;
-use crate::auth::session_cache::SessionCache;
-use crate::auth::sessions::Sessions;
 use crate::config::Settings;
 use crate::http::audit::Readings;
 use crate::limit::Limits;
 use crate::metrics::Metrics;
-use crate::presence::Presences;
 use crate::problem::Problem;
-use crate::process::retention::Retention;
-use crate::replays::Replays;
-use crate::typing::Typing;
+use identity::password::Passwords;
+use identity::refused::RefusedSignIns;
+use identity::sessions::Sessions;
+use identity::sign_in::SignIns;
+use ledger::audit::AuditLog;
+use processes::erasure::Erasures;
+use processes::exports;
+use processes::replays::Replays;
+use processes::retention::Retention;
+use state::credentials::Credentials;
+use state::invitations::InvitationTokens;
+use state::presence::Presences;
+use state::sessions::SessionStore;
+use state::typing::Typing;
 
-pub(crate) use connect::ACQUIRE_MAX;
-pub use connect::{StartError, bucket, elasticsearch, keyring, missing_migrations, nats_client, read_pool, redis_connection, write_pool};
+pub use connect::{StartError, elasticsearch, keyring, nats_client, read_pool, redis_connection, write_pool};
 pub(crate) use server::holder;
 pub use server::{Roles, Server};
 
@@ -59,6 +62,8 @@ pub struct App {
     pub commands: Commands,
     /// The read side.
     pub read_models: ReadModels,
+    /// The audit.
+    pub audit_log: AuditLog,
     /// What the read side is kept in.
     pub stores: Stores,
     /// What is kept in Redis of what the read side answers.
@@ -69,8 +74,8 @@ pub struct App {
     pub progress: Progress,
     /// Who is signed in.
     pub sessions: Sessions,
-    /// Who was not signed in, for the audit.
-    pub refused_sign_ins: RefusedSignIns,
+    /// Signs people in.
+    pub sign_ins: SignIns,
     /// Who has just been noted as reading an audit.
     pub readings: Readings,
     /// How much one may ask.
@@ -111,12 +116,17 @@ impl App {
         let keys = keyring(&settings, write_pool.clone()).await?;
         let store = commands::EventStore::start(write_pool.clone(), keys.clone()).await?;
         let stores = Stores::new(pool.clone(), keys.clone(), redis_connection(&settings)?).with_elastic(elasticsearch(&settings)?);
-        let cache = SessionCache::new(stores.redis.clone(), settings.session_lifetime);
-        let read_models = ReadModels::new(pool.clone(), keys.clone());
+        let session_store = SessionStore::new(pool.clone(), stores.redis.clone(), settings.session_lifetime);
+        let read_models = ReadModels::new(pool.clone());
         let commands = Commands::new(store);
+        let sessions = Sessions::new(session_store, commands.clone());
+        let (passwords, credentials) = (Passwords::new(connect::cores())?, Credentials::new(pool.clone()));
+        let refused = RefusedSignIns::new(commands.clone(), settings.master_key.clone());
+        let sign_ins = SignIns::new(commands.clone(), credentials.clone(), passwords.clone(), sessions.clone(), refused);
         Ok(Self {
             nats: nats_client(&settings).await?,
-            refused_sign_ins: RefusedSignIns::new(commands.clone(), settings.master_key.clone()),
+            sign_ins,
+            audit_log: AuditLog::new(pool.clone(), keys.clone()),
             readings: Readings::default(),
             replays: Replays::new(stores.clone(), commands.clone(), Handle::current(), holder()),
             retention: Retention::new(commands.clone(), read_models.clone(), pool.clone(), Handle::current()),
@@ -125,11 +135,11 @@ impl App {
             typing: Typing::new(stores.redis.clone()),
             read_models,
             caches: Caches::new(stores.clone()),
-            search: Search::new(ReadModels::new(pool.clone(), keys.clone()), search_backends(&stores)),
+            search: Search::new(ReadModels::new(pool.clone()), search_backends(&stores)),
             progress: stores.progress.clone(),
-            sessions: Sessions::new(pool.clone(), cache, commands.clone(), settings.session_lifetime),
-            passwords: Passwords::new(connect::cores())?,
-            credentials: Credentials::new(pool.clone()),
+            sessions,
+            passwords,
+            credentials,
             invitations: InvitationTokens::new(pool.clone(), settings.master_key.clone()),
             proofs: Proofs::new(pool.clone()),
             proof: Arc::default(),
@@ -183,6 +193,26 @@ impl App {
             self.metrics.set_done(what, total.load(Relaxed));
         }
         self.metrics.as_text()
+    }
+
+    /// What carries out erasures.
+    #[must_use]
+    pub fn erasures(&self) -> Erasures {
+        Erasures {
+            pool: self.pool.clone(),
+            commands: self.commands.clone(),
+            read_models: self.read_models.clone(),
+            stores: self.stores.clone(),
+            sessions: self.sessions.clone(),
+            credentials: self.credentials.clone(),
+        }
+    }
+
+    /// What an export of somebody's data is read from.
+    #[must_use]
+    pub fn export_sources(&self) -> exports::Sources {
+        let (read_models, audit_log) = (self.read_models.clone(), self.audit_log.clone());
+        exports::Sources { read_models, audit_log, sessions: self.sessions.clone() }
     }
 
     /// What the server put beside the request.

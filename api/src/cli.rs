@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::app::StartError;
-use crate::config::{self, ConfigError, ObjectStoreSettings, Settings};
+use crate::config::{self, ConfigError, Settings};
 use crate::{openapi, telemetry};
 
 /// What a failure means to whoever called us.
@@ -166,7 +166,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Verb::Projections => on_runtime(projections::run(settings()?)),
         Verb::Parked(verb) => on_runtime(parked::run(settings()?, verb)),
         Verb::Log(log::Verb::VerifyExport { manifests, keys }) => {
-            on_runtime(log::verify::run(|| Ok(ObjectStoreSettings::load(arguments.config.as_deref())?), &manifests, &keys))
+            on_runtime(log::verify::run(|| Ok(config::object_store::load(arguments.config.as_deref())?), &manifests, &keys))
         }
         Verb::Log(verb) => on_runtime(log::run(settings()?, verb)),
         Verb::Retention(verb) => on_runtime(retention::run(settings()?, verb)),

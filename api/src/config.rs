@@ -2,7 +2,7 @@
 //!
 //! The environment wins over the file. [`settings`] is the list that the documentation prints.
 
-mod object_store;
+pub mod object_store;
 mod parse;
 mod proof;
 mod search;
@@ -13,15 +13,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{NaiveTime, TimeDelta};
-pub use keyring::MasterKey;
-use projections::proof::KeySource;
+pub use keyring::{MasterKey, Secret};
+use ledger::proof::KeySource;
+use stores::objects::ObjectStoreSettings;
 
-pub use crate::config::object_store::{ObjectStoreSettings, ObjectUrl};
 use crate::config::parse::Values;
 pub use crate::config::parse::{LogFormat, Network};
 pub use crate::config::proof::ProofSettings;
 pub use crate::config::search::{ElasticsearchSettings, SearchSettings};
-use crate::limit::policy::{self, RateLimits};
+use state::limits::policy::{self, RateLimits};
 
 /// How long an answer may take once the request is there as a whole. Longer than anything waits that has a limit of its own.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
@@ -170,30 +170,6 @@ pub struct Settings {
     pub log_format: LogFormat,
 }
 
-/// An address that holds a password: never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The address itself.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[secret]")
-    }
-}
-
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -262,7 +238,7 @@ impl Settings {
             workspace_members_max: values.number("workspace_members_max", 1..=1_000_000),
             search: SearchSettings::read(&mut values),
             proof: ProofSettings::read(&mut values),
-            object_store: ObjectStoreSettings::read(&mut values),
+            object_store: object_store::read(&mut values),
             rate_limits: values.rate_limits("rate_limits"),
             log_level: values.log_level("log_level"),
             log_format: values.log_format("log_format"),

@@ -4,7 +4,6 @@
 //! becomes an answer; [`cli`] has one file per verb.
 
 pub mod app;
-pub mod auth;
 pub mod cli;
 
 pub mod config;
@@ -13,11 +12,5 @@ pub mod http;
 pub mod limit;
 pub mod metrics;
 pub mod openapi;
-pub mod parked;
-pub mod personal_data;
-pub mod presence;
 pub mod problem;
-pub mod process;
-pub mod replays;
 pub mod telemetry;
-pub mod typing;

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use utoipa_actix_web::AppExt;
 
 use crate::extract::{IDEMPOTENCY_KEY, MIN_POSITION, POSITION, REPLAYED};
-use crate::limit::class::Class;
+use state::limits::Class;
+
+use crate::limit::class_of;
 use crate::{http, problem};
 
 /// The document, as it is served.
@@ -152,7 +154,7 @@ fn complete(operation: &mut Value, method: &str, path: &str) {
 
 /// What the operation counts as.
 fn class(method: &str, path: &str) -> Option<Class> {
-    Class::of(&Method::from_str(&method.to_uppercase()).ok()?, path)
+    class_of(&Method::from_str(&method.to_uppercase()).ok()?, path)
 }
 
 fn add_headers(response: &mut Value, status: &str, kind: &Kind) {

@@ -13,18 +13,20 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use commands::CommandError;
 use domain::text::InvalidText;
 use domain::{Refusal, RefusalKind};
-use projections::audit::AuditError;
-use projections::cache::RedisDown;
-use projections::proof::ProveError;
+use ledger::audit::AuditError;
+use ledger::proof::ProveError;
 use projections::search::query::QueryMistake;
 use projections::search::{ResolveError, SearchError};
 use projections::{Behind, QueryError};
 use serde::Serialize;
+use stores::redis::RedisDown;
 use utoipa::ToSchema;
 
-use crate::auth::AuthError;
-use crate::process::retention::RunError;
 use crate::telemetry;
+use identity::AuthError;
+use processes::erasure::ErasureError;
+use processes::retention::RunError;
+use state::StateError;
 
 /// The media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -371,13 +373,34 @@ impl From<AuthError> for Problem {
         match error {
             AuthError::WrongPassword => Self::unauthenticated("session.wrong_credentials", "no user has this login and this password"),
             AuthError::Busy => Self::unavailable("auth.busy", "too many passwords are being checked just now: try again"),
-            AuthError::NotConfirmed => Self::unavailable(
+            AuthError::Log(error) => error.into(),
+            AuthError::State(error) => error.into(),
+            AuthError::Hash => Self::internal(&error),
+        }
+    }
+}
+
+impl From<StateError> for Problem {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::NotConfirmed => Self::unavailable(
                 "session.end_not_confirmed",
                 "the session is ended, but the session cache did not confirm it: send the request again, or a restored cache could bring it back",
             ),
-            AuthError::Log(error) => error.into(),
-            AuthError::Store(error) => Self::database_failed(&error, &error),
-            AuthError::Hash => Self::internal(&error),
+            StateError::Store(error) => Self::database_failed(&error, &error),
+        }
+    }
+}
+
+impl From<ErasureError> for Problem {
+    fn from(error: ErasureError) -> Self {
+        match error {
+            ErasureError::Command(error) => error.into(),
+            ErasureError::Behind(error) => error.into(),
+            ErasureError::Read(error) => error.into(),
+            ErasureError::Sessions(error) => error.into(),
+            ErasureError::Credentials(error) => error.into(),
+            ErasureError::Replays(error) => error.into(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The write side: load, decide, append. The event store, the relay, and the import.
+//! The write side: load, decide, append. The event store and the relay.
 //!
 //! Invariant: nothing here reads a projection. What a decision rests on is read from the log, and guarded in the append.
 //!
@@ -11,9 +11,7 @@ mod channels;
 mod erasures;
 pub mod event_store;
 mod execute;
-pub mod import;
 mod installation;
-pub mod log_export;
 mod messages;
 mod reader;
 pub mod relay;

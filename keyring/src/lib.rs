@@ -15,6 +15,7 @@ mod cipher;
 mod held;
 mod key;
 pub mod master;
+mod secret;
 mod store;
 
 use std::collections::HashMap;
@@ -28,6 +29,7 @@ use held::Held;
 use key::Key;
 pub use key::PersonKey;
 pub use master::{MasterKey, MasterKeys};
+pub use secret::Secret;
 
 /// Whose key seals what belongs to the installation itself.
 const INSTALLATION: Uuid = Uuid::nil();

@@ -6,40 +6,27 @@
 //! In reading order: [`ReadModels`] (the queries) and [`Progress`] (how far the projections are) are what the doors use; [`relational`]
 //! holds the read tables, one file per family; [`run`] keeps them up with the log: the feed brings events, the runner applies them.
 
-pub mod audit;
-mod batch;
-mod breaker;
 pub mod cache;
-mod checkpoint;
+mod connections;
+mod engine;
 mod feed;
-mod park;
-mod progress;
-mod projector;
-pub mod proof;
-mod read_log;
 mod read_models;
 mod rebuild;
-mod registry;
 pub mod relational;
-mod runner;
 pub mod search;
-mod states;
-mod stores;
-mod unpark;
 
-pub use park::{ParkedEvent, ParkedPayload, UnparkError, payloads as parked_payloads};
-pub use progress::{Behind, Progress};
-pub use read_log::{LogUnreadable, read_log};
-pub use read_models::{QueryError, ReadModels, connect_options};
+pub use connections::Stores;
+pub use engine::park::{ParkedEvent, ParkedPayload, UnparkError, payloads as parked_payloads};
+pub use engine::progress::{Behind, Progress};
+pub use engine::runner::{Settings, run};
+pub use engine::states::{ProjectionState, outdated, states};
+pub use engine::unpark::{Unparked, is_parked_at, unpark, unpark_behind};
+pub use read_models::{QueryError, ReadModels, rows};
 pub use rebuild::{
     Difference, DifferingColumn, DifferingRow, MadeBy, NewView, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport,
     ReplayRun, Turn, View, ViewOf, build_view, can_be_replayed, drop_view, forget_the_erased, forget_the_purged, position_at, rebuild,
     rebuild_in, repair, replayable, runs, tidy, views,
 };
-pub use runner::{Settings, run};
-pub use states::{ProjectionState, outdated, states};
-pub use stores::Stores;
-pub use unpark::{Unparked, is_parked_at, unpark, unpark_behind};
 
 /// The cache's name.
 pub const CACHE: &str = cache::NAME;

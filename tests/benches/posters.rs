@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use api::auth::sessions::Device;
 use domain::ids::WorkspaceId;
+use identity::sessions::Device;
 use tests::Place;
 
 use crate::client::Client;

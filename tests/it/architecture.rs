@@ -1,5 +1,4 @@
-//! The arrows between the crates, as a test: `domain ← commands ← api`, `domain ← projections ← api`, and the two sides never know each
-//! other.
+//! The arrows between the crates, as a test, and in which crates SQL and Redis may stand (docs/ARCHITECTURE.md).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,17 +6,32 @@ use std::path::Path;
 
 use tests::servers::checkout;
 
-/// Which crates of ours each crate may know.
-const MAY_KNOW: [(&str, &[&str]); 7] = [
+/// Which crates of ours each crate may know. The write side and the read side never know each other, and `state` knows neither.
+const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("migrations", &[]),
     ("keyring", &["domain"]),
-    ("commands", &["domain", "keyring", "migrations"]),
-    ("projections", &["domain", "keyring", "migrations"]),
-    ("api", &["domain", "keyring", "migrations", "commands", "projections"]),
+    ("stores", &["domain", "keyring", "migrations"]),
+    ("commands", &["domain", "keyring", "migrations", "stores"]),
+    ("projections", &["domain", "keyring", "migrations", "stores"]),
+    ("state", &["domain", "keyring", "migrations", "stores"]),
+    ("ledger", &["domain", "keyring", "migrations", "stores", "projections"]),
+    ("identity", &["domain", "keyring", "migrations", "stores", "commands", "state"]),
+    ("slack", &["domain", "keyring", "migrations", "stores", "commands", "projections"]),
+    (
+        "processes",
+        &["domain", "keyring", "migrations", "stores", "commands", "projections", "state", "ledger", "identity", "slack"],
+    ),
+    (
+        "api",
+        &["domain", "keyring", "migrations", "stores", "commands", "projections", "state", "ledger", "identity", "slack", "processes"],
+    ),
     // What judges shares no code with what it judges.
     ("tests/chaos", &[]),
 ];
+
+/// The crates of doors and translations: no statement of SQL and no command of Redis stands in them.
+const WITHOUT_SQL: [&str; 3] = ["api", "identity", "slack"];
 
 #[test]
 fn no_crate_knows_one_that_it_must_not() {
@@ -47,6 +61,29 @@ fn the_write_side_reads_no_projection_and_the_read_side_appends_nothing() {
     assert_eq!(writes.map(|(path, _)| path).collect::<Vec<_>>(), Vec::<String>::new());
     let reads = sources("projections/src").into_iter().filter(|(_, text)| text.contains("append_events") || text.contains("INTO events"));
     assert_eq!(reads.map(|(path, _)| path).collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[test]
+fn doors_and_translations_have_no_sql_and_no_redis() {
+    let banned = ["query!(", "query_as!(", "query_scalar!(", "query_file", "sqlx::query", "redis::cmd"];
+    for name in WITHOUT_SQL {
+        for (path, text) in sources(&format!("{name}/src")) {
+            let found = banned.iter().filter(|banned| text.contains(*banned)).collect::<Vec<_>>();
+            assert!(found.is_empty(), "{found:?} stands in {path}");
+        }
+    }
+}
+
+#[test]
+fn the_engine_names_no_technology_but_postgres() {
+    for (path, text) in sources("projections/src/engine") {
+        if path.ends_with("registry.rs") {
+            continue;
+        }
+        for banned in ["elasticsearch", "redis", "crate::cache", "crate::search"] {
+            assert!(!text.to_lowercase().contains(banned), "{banned} stands in {path}");
+        }
+    }
 }
 
 #[test]

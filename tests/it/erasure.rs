@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use async_nats::jetstream;
 use chrono::{TimeDelta, Utc};
-use commands::event_store::event_digest;
 use domain::ids::{ChannelId, UserId};
 use flate2::read::GzDecoder;
 use projections::{RELATIONAL, RebuildOptions, ViewOf};
 use serde_json::json;
 use sqlx::postgres::PgPoolCopyExt;
 use sqlx::{PgPool, Row};
+use stores::log::event_digest;
 use tests::objects::ObjectFolder;
 use tests::person::PASSWORD;
 use tests::place::WITH_ELASTICSEARCH;
@@ -288,7 +288,7 @@ async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_
         texts.push_str(&serde_json::to_string(&(&event.event, &event.metadata)).expect("JSON"));
         events += 1;
     };
-    projections::read_log(&pool, &keys, each).await.expect("the log");
+    stores::log::read_log(&pool, &keys, each).await.expect("the log");
     assert!(events > 20 && texts.contains("no thanks"), "what others said is there");
     assert_eq!(found_in(texts.as_bytes()), None);
 }

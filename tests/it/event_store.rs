@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use commands::event_store::event_digest;
 use domain::channel::Kind;
 use domain::ids::UserId;
 use domain::permission::Role;
 use domain::{Channel, ChannelCommand, User, Workspace, WorkspaceCommand};
 use futures::future::join_all;
 use sqlx::PgPool;
+use stores::log::event_digest;
 use tests::eventually;
 use uuid::Uuid;
 

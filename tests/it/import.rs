@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::Utc;
-use commands::import::{self, ImportReport, Limits, Observer, Progress, Settings};
 use commands::{Commands, NewWorkspace};
 use domain::ids::{ChannelId, WorkspaceId};
 use domain::permission::Role;
 use domain::text::WorkspaceName;
 use domain::workspace::Details;
+use slack::import::{self, ImportReport, Limits, Observer, Progress, Settings};
 use sqlx::PgPool;
 use tests::{eventually, servers};
 use uuid::Uuid;

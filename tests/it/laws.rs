@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use chrono::Utc;
-use commands::import::{self, Limits, Settings};
 use commands::{Commands, NewWorkspace};
 use domain::ids::{ChannelId, WorkspaceId};
 use domain::text::WorkspaceName;
 use domain::workspace::Details;
 use projections::{RELATIONAL, RebuildOptions, RebuildReport, rebuild};
+use slack::import::{self, Limits, Settings};
 use tests::app::TestApp;
 use tests::{eventually, servers};
 use uuid::Uuid;

@@ -71,7 +71,7 @@ async fn metadata_of(pool: &PgPool, stream: MessageId) -> Result<Vec<Metadata>, 
         (Err(error), _) => found = Err(error),
         (Ok(_), Err(_)) => {}
     };
-    projections::read_log(pool, &open(pool).await, each).await.expect("the log");
+    stores::log::read_log(pool, &open(pool).await, each).await.expect("the log");
     found
 }
 

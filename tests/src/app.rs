@@ -112,7 +112,7 @@ impl TestApp {
                 texts.push(posting.content.to_string());
             }
         };
-        projections::read_log(&stores.pool, &stores.keys, each).await.expect("the log");
+        stores::log::read_log(&stores.pool, &stores.keys, each).await.expect("the log");
         texts
     }
 

@@ -42,7 +42,7 @@ impl TestDatabase {
 
     /// A pool for the projections, of at most `max` connections.
     pub async fn read_pool(&self, max: u32) -> PgPool {
-        connect_pool(max, projections::connect_options(self.options())).await
+        connect_pool(max, stores::postgres::connect_options(self.options())).await
     }
 
     fn options(&self) -> PgConnectOptions {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::config::ObjectStoreSettings;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
+use stores::objects::ObjectStoreSettings;
 use uuid::Uuid;
 
 use crate::servers::address;
@@ -82,7 +82,7 @@ fn bucket() -> Arc<dyn ObjectStore> {
     let key = (address("BACKSCROLL_OBJECT_STORE_ACCESS_KEY"), address("BACKSCROLL_OBJECT_STORE_SECRET_KEY").into());
     let url = Some(address("BACKSCROLL_OBJECT_STORE_URL"));
     let settings = ObjectStoreSettings { url, region: "us-east-1".into(), key: Some(key), ca_file: None };
-    api::app::bucket(&settings, BUCKET).expect("a client of the object store")
+    stores::objects::bucket(&settings, BUCKET).expect("a client of the object store")
 }
 
 impl Drop for ObjectFolder {

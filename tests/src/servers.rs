@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use projections::cache::Redis;
+use stores::redis::Redis;
 use uuid::Uuid;
 
 /// Below those that Linux gives to outgoing connections (`net.ipv4.ip_local_port_range`).

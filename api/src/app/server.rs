@@ -16,12 +16,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use utoipa_actix_web::AppExt;
 
-use super::connect::{cores, objects};
+use super::connect::cores;
 use super::connection::Connection;
 use super::{App, StartError, deadline, listener};
 use crate::http::unknown::{Methods, answer_unknown};
 use crate::openapi::{self, Document};
-use crate::{extract, http, limit, process, telemetry};
+use crate::{extract, http, limit, telemetry};
 
 /// How often sessions that have ended are swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -131,21 +131,21 @@ impl Server {
         self.background.spawn(projections::run(settings, self.shutdown.clone()));
         self.background.spawn(app.replays.clone().tend(self.shutdown.clone()));
         if let Some(at) = app.settings.retention_at {
-            self.background.spawn(process::daily::run(app.retention.clone(), at, self.shutdown.clone()));
+            self.background.spawn(processes::daily::run(app.retention.clone(), at, self.shutdown.clone()));
         }
         let (pool, stores, head) = (app.write_pool.clone(), app.stores.clone(), app.commands.store().head());
-        self.background.spawn(process::purge::run(pool, stores, head, self.shutdown.clone()));
-        let objects = app.settings.proof.object_url().map(|url| objects(&app.settings.object_store, url)).transpose()?;
+        self.background.spawn(processes::purge::run(pool, stores, head, self.shutdown.clone()));
+        let objects = app.settings.proof.object_url().map(|url| stores::objects::folder(&app.settings.object_store, url)).transpose()?;
         let destinations = app.settings.proof.destinations(objects);
-        let settings = projections::proof::Settings {
+        let settings = ledger::proof::Settings {
             pool: app.pool.clone(),
             wake: Some(app.commands.store().head()),
             keys: app.settings.proof_keys(),
             destinations,
             stats: app.proof.clone(),
         };
-        self.background.spawn(projections::proof::run(settings, self.shutdown.clone()));
-        self.background.spawn(process::proof_key::run(app.commands.clone(), app.proofs.clone(), self.shutdown.clone()));
+        self.background.spawn(ledger::proof::run(settings, self.shutdown.clone()));
+        self.background.spawn(processes::proof_key::run(app.commands.clone(), app.proofs.clone(), self.shutdown.clone()));
         Ok(())
     }
 
@@ -154,7 +154,7 @@ impl Server {
         let announce = commands::relay::announce(self.app.nats.clone(), settings.nats_stream.clone(), store.head(), self.shutdown.clone());
         self.background.spawn(announce);
         self.background.spawn(sweep_sessions(self.app.clone(), self.shutdown.clone()));
-        self.background.spawn(process::erasure::run(self.app.clone(), self.shutdown.clone()));
+        self.background.spawn(self.app.erasures().run(self.shutdown.clone()));
 
         let listen = settings.listen;
         let refused = |source| StartError::Listen { address: listen, source };

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use commands::{Asked, Commands, EventStore};
 use domain::ids::WorkspaceId;
+use ledger::audit::AuditLog;
 use projections::{ReadModels, Stores};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -11,12 +12,13 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use super::{Exit, Failure};
 use crate::app;
 use crate::config::Settings;
-use crate::replays::by_the_server;
+use processes::replays::by_the_server;
+use stores::postgres::{ACQUIRE_MAX, missing_migrations};
 
 /// The read models' pool, on a schema that is up to date.
 pub(super) async fn read_pool(settings: &Settings) -> Result<PgPool, Failure> {
     let pool = app::read_pool(settings).await?;
-    let missing = app::missing_migrations(&pool).await?;
+    let missing = missing_migrations(&pool).await?;
     if missing.is_empty() {
         return Ok(pool);
     }
@@ -25,9 +27,14 @@ pub(super) async fn read_pool(settings: &Settings) -> Result<PgPool, Failure> {
 
 /// The read models, on a schema that is up to date.
 pub(super) async fn read_models(settings: &Settings) -> Result<ReadModels, Failure> {
+    Ok(ReadModels::new(read_pool(settings).await?))
+}
+
+/// The audit, on a schema that is up to date.
+pub(super) async fn audit_log(settings: &Settings) -> Result<AuditLog, Failure> {
     let pool = read_pool(settings).await?;
     let keys = app::keyring(settings, pool.clone()).await?;
-    Ok(ReadModels::new(pool, keys))
+    Ok(AuditLog::new(pool, keys))
 }
 
 /// The read models' stores, on a schema that is up to date.
@@ -61,5 +68,5 @@ pub(super) fn asked() -> Asked {
 /// One connection, for migrations: they stay in the order of their names.
 pub(super) async fn migration_pool(settings: &Settings) -> Result<PgPool, Failure> {
     let options = PgConnectOptions::from_str(settings.postgres_url.expose())?.application_name("backscroll migrate");
-    Ok(PgPoolOptions::new().max_connections(1).acquire_timeout(app::ACQUIRE_MAX).connect_with(options).await?)
+    Ok(PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_MAX).connect_with(options).await?)
 }

@@ -7,8 +7,8 @@ use chrono::Utc;
 use clap::Subcommand;
 use commands::EventStore;
 use commands::event_store::{Claim, ClaimKind};
-use commands::import::{ImportError, ImportReport, Observer, Progress};
 use domain::ids::{UserId, WorkspaceId};
+use slack::import::{ImportError, ImportReport, Observer, Progress};
 use uuid::Uuid;
 
 use super::progress::Meter;
@@ -46,15 +46,15 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
 
 /// Imports, and shows how far it is.
 pub(super) async fn slack(store: &EventStore, file: &Path, workspace_id: WorkspaceId, importer: UserId) -> Result<ImportReport, Failure> {
-    let settings = commands::import::Settings {
+    let settings = slack::import::Settings {
         workspace_id,
         importer,
         at: Utc::now(),
         correlation_id: Uuid::now_v7(),
-        limits: commands::import::Limits::default(),
+        limits: slack::import::Limits::default(),
     };
     let shown = Shown(Meter::new("bytes"));
-    let outcome = commands::import::slack(store, file, &settings, &shown).await;
+    let outcome = slack::import::slack(store, file, &settings, &shown).await;
     shown.0.finish();
     outcome.map_err(failed)
 }

@@ -5,9 +5,9 @@ pub(super) mod verify;
 
 use chrono::Utc;
 use clap::Subcommand;
-use commands::log_export::{self, ExportError, Month};
-use projections::proof::Proofs;
-use projections::proof::note::VerifyingKey;
+use ledger::months::{ExportError, Month, export, positions, restore};
+use ledger::proof::Proofs;
+use ledger::proof::note::VerifyingKey;
 
 use self::months::{export_to, fetched};
 use super::connection::read_pool;
@@ -49,12 +49,11 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Export { month, to } => {
             let pool = read_pool(&settings).await?;
-            let positions = log_export::positions(&pool, month, Utc::now()).await.map_err(failed)?;
-            let head = Proofs::new(pool.clone()).within(positions.clone()).await.map_err(anyhow::Error::from)?;
+            let within = positions(&pool, month, Utc::now()).await.map_err(failed)?;
+            let head = Proofs::new(pool.clone()).within(within.clone()).await.map_err(anyhow::Error::from)?;
             let note = head.map(|head| head.note);
             let (manifest, place) =
-                export_to(&to, &settings.object_store, async |folder| log_export::export(&pool, month, positions, note, folder).await)
-                    .await?;
+                export_to(&to, &settings.object_store, async |folder| export(&pool, month, within, note, folder).await).await?;
             print(&format!("{} events of {} are in {place}", manifest.events, manifest.month))
         }
         Verb::VerifyExport { manifests, keys } => verify::run(|| Ok(settings.object_store.clone()), &manifests, &keys).await,
@@ -64,7 +63,7 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
             let pool = app::write_pool(&settings).await?;
             for place in manifests {
                 let month = fetched(&place, || Ok(settings.object_store.clone())).await?;
-                let manifest = log_export::restore(&pool, month.path()).await.map_err(|error| month.failed(error))?;
+                let manifest = restore(&pool, month.path()).await.map_err(|error| month.failed(error))?;
                 print(&format!("{} events of {} are restored", manifest.events, manifest.month))?;
             }
             Ok(())

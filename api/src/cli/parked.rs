@@ -9,7 +9,7 @@ use projections::UnparkError;
 use super::connection::{asked, commands, read_pool, stores};
 use super::{Exit, Failure, print};
 use crate::config::Settings;
-use crate::parked::{self, ParkedError, Skip};
+use processes::parked::{self, ParkedError, Skip};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {

@@ -12,8 +12,7 @@ use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
 use super::{Exit, Failure};
-use crate::app;
-use crate::config::{ObjectStoreSettings, ObjectUrl};
+use stores::objects::{self, ObjectStoreSettings, ObjectUrl};
 
 /// How much of an object is read or written at a time.
 const PIECE_BYTES: usize = 10 * 1024 * 1024;
@@ -55,7 +54,7 @@ pub(super) struct Bucket {
 
 impl Bucket {
     pub(super) fn of(settings: &ObjectStoreSettings, url: &ObjectUrl) -> Result<Self, Failure> {
-        let store = app::bucket(settings, &url.bucket).map_err(|error| Failure::new(Exit::Wrong, error))?;
+        let store = objects::bucket(settings, &url.bucket).map_err(|error| Failure::new(Exit::Wrong, error))?;
         Ok(Self { name: url.bucket.clone(), store })
     }
 

@@ -14,7 +14,7 @@ use super::progress::Meter;
 use super::{Exit, Failure, print};
 use crate::app::holder;
 use crate::config::Settings;
-use crate::replays::{Plan, Replays, Scope, StartError};
+use processes::replays::{Plan, Replays, Scope, StartError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use super::connection::{commands, read_models, read_pool, require_workspace};
 use super::{Exit, Failure, print};
 use crate::config::Settings;
-use crate::process::retention::{Retention, RetentionReport, RunError};
+use processes::retention::{Retention, RetentionReport, RunError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {

@@ -10,11 +10,12 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::NaiveTime;
 
-use projections::proof::note;
+use ledger::proof::note;
 use projections::search::BackendName;
 
-use super::{ConfigError, MasterKey, ObjectUrl, Secret, Setting, settings, variable};
-use crate::limit::policy::RateLimits;
+use super::{ConfigError, MasterKey, Secret, Setting, settings, variable};
+use state::limits::policy::RateLimits;
+use stores::objects::ObjectUrl;
 
 /// How lines are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

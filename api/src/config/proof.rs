@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use projections::proof::{Destinations, KeySource, Objects, Webhook};
+use ledger::proof::{Destinations, KeySource, Webhook};
 use sha2::Sha256;
+use stores::objects::{ObjectUrl, Objects};
 
 use super::parse::Values;
-use super::{MasterKey, ObjectUrl, Secret, Setting, optional};
+use super::{MasterKey, Secret, Setting, optional};
 
 /// Every setting of the proof.
 pub(super) const SETTINGS: [Setting; 8] = [

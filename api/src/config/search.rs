@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use projections::search::BackendName;
-use projections::search::elasticsearch::{ElasticError, ElasticSettings, Login};
+use stores::elasticsearch::{ElasticError, ElasticSettings, Login};
 
 use super::parse::Values;
 use super::{Secret, Setting, optional};

@@ -14,11 +14,11 @@ use uuid::Uuid;
 
 use super::{client_ip, user_agent};
 use crate::app::App;
-use crate::auth::sessions::Device;
-use crate::auth::token::Token;
 use crate::limit;
 use crate::problem::Problem;
 use crate::telemetry::RequestId;
+use identity::sessions::Device;
+use state::token::Token;
 
 /// The token that the request shows, whether it is anybody's or not.
 pub struct BearerToken(pub Token);

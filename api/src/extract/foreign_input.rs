@@ -13,7 +13,7 @@ use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_o
 use uuid::Uuid;
 
 use super::{Cursor, IDEMPOTENCY_KEY, Key, MIN_POSITION, USER_AGENT_CHARS_MAX, client_ip, read_place, user_agent};
-use crate::auth::token::Token;
+use state::token::Token;
 
 /// What a header can carry: visible characters, tabs, and bytes beyond ASCII.
 fn header_value() -> impl Strategy<Value = HeaderValue> {

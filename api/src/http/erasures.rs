@@ -10,7 +10,6 @@ use super::path::UserPath;
 use crate::app::App;
 use crate::extract::Command;
 use crate::problem::Problem;
-use crate::process::erasure;
 
 /// Has the asker erased, for ever. It is carried out after the server's waiting time, at once where that is 0; until then it can be cancelled.
 /// `erasure_due_at` of `GET /v1/users/me` says when.
@@ -47,14 +46,14 @@ pub async fn keep_user(path: Path<UserPath>, command: Command, app: Data<App>) -
 
 async fn request(app: &App, command: &Command, user_id: UserId) -> Result<Done, Problem> {
     let wait = app.settings.erasure_wait;
-    let workspaces = erasure::traces(app, user_id).await?.workspaces;
+    let workspaces = app.erasures().traces(user_id).await?.workspaces;
     let requested = app.commands.request_erasure(&command.asked(), user_id, wait, &workspaces).await?;
     if wait.is_zero() && !requested.replayed {
-        return match erasure::carry_out(app, user_id).await {
+        return match app.erasures().carry_out(user_id).await {
             Ok(erased) => Ok(Done::quietly(erased)),
             // Whoever looks for what is due was quicker.
             Err(_) if app.commands.user_state(user_id).await?.erased => Ok(Done::quietly(requested)),
-            Err(problem) => Err(problem),
+            Err(error) => Err(error.into()),
         };
     }
     Ok(Done::quietly(requested))

@@ -10,8 +10,8 @@ use super::path::UserPath;
 use super::users::no_such_user;
 use crate::app::App;
 use crate::extract::Reading;
-use crate::personal_data;
 use crate::problem::Problem;
+use processes::exports;
 
 /// Hands out all data of the asker: profile, memberships, messages with their edits, everything that they did, sessions, and the account's own events:
 /// every sign-in among them, with the address that it came from.
@@ -33,7 +33,7 @@ pub async fn export_user(path: Path<UserPath>, reading: Reading, app: Data<App>)
 
 async fn export(app: &Data<App>, user_id: UserId) -> Result<HttpResponse, Problem> {
     let profile = app.read_models.user(user_id).await?.ok_or_else(no_such_user)?;
-    let body = personal_data::stream(app.get_ref().clone(), profile);
+    let body = exports::stream(app.export_sources(), profile);
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/zip"))
         .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"backscroll-{user_id}.zip\"")))

@@ -96,11 +96,11 @@ async fn within(check: impl Future<Output = Result<String, String>>) -> Part {
 }
 
 async fn postgres(app: &App) -> Result<String, String> {
-    sqlx::query_scalar!(r#"SELECT 1 AS "one!""#).fetch_one(&app.pool).await.map(|_| "answers".to_owned()).map_err(|error| error.to_string())
+    stores::postgres::ping(&app.pool).await.map(|()| "answers".to_owned()).map_err(|error| error.to_string())
 }
 
 async fn redis(app: &App) -> Result<String, String> {
-    app.sessions.ping_cache().await.map(|()| "answers".to_owned()).map_err(|error| error.to_string())
+    app.stores.redis.ping().await.map(|()| "answers".to_owned()).map_err(|error| error.to_string())
 }
 
 fn nats(app: &App) -> Result<String, String> {
@@ -109,7 +109,7 @@ fn nats(app: &App) -> Result<String, String> {
 }
 
 async fn migrations_state(app: &App) -> Result<String, String> {
-    let missing = crate::app::missing_migrations(&app.pool).await.map_err(|error| error.to_string())?;
+    let missing = stores::postgres::missing_migrations(&app.pool).await.map_err(|error| error.to_string())?;
     if missing.is_empty() { Ok("all applied".into()) } else { Err(format!("missing: {}; run `backscroll migrate`", missing.join(", "))) }
 }
 

@@ -17,9 +17,9 @@ use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{InvitationPath, InvitationTokenPath, WorkspacePath};
 use super::schema;
 use crate::app::App;
-use crate::auth::token::Token;
 use crate::extract::{Body, Command, Page, Reading, Seen};
 use crate::problem::Problem;
+use state::token::Token;
 
 /// Whom to invite.
 #[derive(Deserialize, ToSchema)]

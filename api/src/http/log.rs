@@ -4,7 +4,7 @@ use actix_web::get;
 use actix_web::web::{Data, Path, Query};
 use chrono::{DateTime, Utc};
 use domain::ids::UserId;
-use projections::audit::{Filter, LogRow};
+use ledger::audit::{Filter, LogRow};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;

@@ -11,8 +11,8 @@ use super::headers::CommandHeaders;
 use super::path::{ParkedPath, ProjectionPath};
 use crate::app::App;
 use crate::extract::{Actor, Body, Command, Page};
-use crate::parked;
 use crate::problem::Problem;
+use processes::parked;
 
 /// What was applied.
 #[derive(Debug, Serialize, ToSchema)]

@@ -6,17 +6,17 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, delete, get, put};
 use chrono::{DateTime, Utc};
 use domain::ids::{UserId, WorkspaceId};
-use projections::cache::RedisDown;
 use projections::relational::users::UserRow;
 use serde::{Deserialize, Serialize};
+use stores::redis::RedisDown;
 use utoipa::{IntoParams, ToSchema};
 
 use super::headers::QueryHeaders;
 use super::path::{MemberPath, WorkspacePath};
 use crate::app::App;
 use crate::extract::{Actor, Body, Page, Reading, Seen, reject_unless_line};
-use crate::presence::{Device, PEOPLE_MAX, Status, most_present};
 use crate::problem::Problem;
+use state::presence::{Device, PEOPLE_MAX, Status, most_present};
 
 /// The most characters of a device's kind.
 const DEVICE_TYPE_CHARS_MAX: usize = 50;

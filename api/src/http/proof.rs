@@ -8,8 +8,8 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Path, Query};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, get};
 use futures::future::LocalBoxFuture;
-use projections::proof::tiles::TilePath;
-use projections::proof::{ConsistencyProof, InclusionProof, ProveError, PublishedKey};
+use ledger::proof::tiles::TilePath;
+use ledger::proof::{ConsistencyProof, InclusionProof, ProveError, PublishedKey};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -17,8 +17,8 @@ use super::path::{EntriesPath, TileAddress};
 use crate::app::App;
 use crate::extract::{Actor, Page};
 use crate::limit;
-use crate::limit::class::Class;
 use crate::problem::Problem;
+use state::limits::Class;
 
 /// What never changes.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";

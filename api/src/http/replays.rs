@@ -19,7 +19,7 @@ use super::path::{ProjectionPath, ViewPath};
 use crate::app::App;
 use crate::extract::{Actor, Body, Command, Page};
 use crate::problem::Problem;
-use crate::replays::{Plan, Scope};
+use processes::replays::{Plan, Scope};
 
 /// The name that stands for every projection.
 const ALL: &str = "all";

@@ -12,7 +12,7 @@ use super::path::{ChannelPath, WorkspacePath};
 use crate::app::App;
 use crate::extract::{Actor, Reading, Seen};
 use crate::problem::Problem;
-use crate::process::retention::{ChannelRetention, RetentionReport};
+use processes::retention::{ChannelRetention, RetentionReport};
 
 /// What a retention run would do now.
 #[derive(Serialize, ToSchema)]

@@ -3,7 +3,6 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
-use commands::CommandError;
 use domain::ids::{SessionId, UserId};
 use domain::text::Email;
 use serde::{Deserialize, Serialize};
@@ -11,11 +10,10 @@ use utoipa::ToSchema;
 
 use super::path::SessionPath;
 use crate::app::App;
-use crate::auth::AuthError;
-use crate::auth::sessions::{Ended, Session};
 use crate::extract::{Actor, BearerToken, Body, Circumstances, Page, expired, reject_unless_line};
 use crate::limit::Visitor;
 use crate::problem::Problem;
+use state::sessions::{Ended, Session};
 
 /// The most characters of a device's kind.
 const DEVICE_TYPE_CHARS_MAX: usize = 50;
@@ -66,43 +64,13 @@ pub async fn start_session(_: Visitor, body: Body<StartSession>, from: Circumsta
     let input = body.input;
     input.check()?;
     let device = from.device(input.device_type);
-    let user_id = match check_password(&app, &input.login, input.password).await? {
-        Checked::Right(user_id) => user_id,
-        Checked::Wrong(user_id) => {
-            app.refused_sign_ins.note(&device, &input.login, user_id, false).await;
-            return Err(AuthError::WrongPassword.into());
-        }
-    };
-    let started = app.sessions.start(user_id, device.clone()).await;
-    if matches!(started, Err(AuthError::Log(CommandError::Refused(_)))) {
-        app.refused_sign_ins.note(&device, &input.login, Some(user_id), true).await;
-    }
-    let (token, session) = started?;
+    let (token, session) = app.sign_ins.with_password(&input.login, input.password, device).await?;
     Ok(HttpResponse::Created().json(SessionStarted {
         token: token.expose().to_owned(),
         session_id: session.session_id,
-        user_id,
+        user_id: session.user_id,
         expires_at: app.sessions.expiry(&session),
     }))
-}
-
-/// Takes as long for a login that nobody has, so that nobody learns who is here.
-async fn check_password(app: &App, login: &str, password: String) -> Result<Checked, Problem> {
-    let user_id = app.commands.user_by_login(login).await?;
-    let stored = match user_id {
-        Some(user_id) => app.credentials.hash_of(user_id).await?,
-        None => None,
-    };
-    let matches = app.passwords.matches(password, stored).await?;
-    Ok(user_id.filter(|_| matches).map_or(Checked::Wrong(user_id), Checked::Right))
-}
-
-/// What a login and a password are together.
-enum Checked {
-    /// That user's.
-    Right(UserId),
-    /// Not the password of whoever has the login, if anybody has.
-    Wrong(Option<UserId>),
 }
 
 /// Where somebody is signed in.

@@ -17,10 +17,10 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::UserPath;
 use crate::app::App;
-use crate::auth::password::Password;
 use crate::extract::{Body, Circumstances, Command, Key, Reading, RequestBody, Seen};
 use crate::limit::Visitor;
 use crate::problem::Problem;
+use identity::password::Password;
 
 /// What a new user starts with.
 #[derive(Deserialize, ToSchema)]

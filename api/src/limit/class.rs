@@ -1,58 +1,22 @@
 //! What a request counts as. The only place that decides it; the OpenAPI document says it beside each operation (`x-rate-limit-class`).
 
 use actix_web::http::Method;
+use state::limits::Class;
 
-/// A class of requests, each with windows of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Queries.
-    Read,
-    /// Commands.
-    Write,
-    /// Queries that look through everything.
-    Search,
-    /// Heartbeats: that one is there, and that one types. They come without anybody doing something.
-    Signal,
-    /// Posting. It counts as a write, and once more in the channel that is posted to.
-    Message,
-    /// What those ask who are not signed in, or want to be so no longer: counted by address.
-    SignIn,
-}
-
-impl Class {
-    /// Every class.
-    pub const ALL: [Class; 6] = [Class::Read, Class::Write, Class::Search, Class::Signal, Class::Message, Class::SignIn];
-
-    /// Its name: in settings, headers, and problems.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Class::Read => "read",
-            Class::Write => "write",
-            Class::Search => "search",
-            Class::Signal => "signal",
-            Class::Message => "message",
-            Class::SignIn => "sign_in",
-        }
-    }
-
-    /// That of a request, by its method and its path (or the pattern of its path); `None` where it is not counted: whoever watches the server is
-    /// never refused.
-    #[must_use]
-    pub fn of(method: &Method, path: &str) -> Option<Self> {
-        let mut parts = path.strip_prefix("/v1/")?.split('/');
-        let at = [parts.next(), parts.next(), parts.next(), parts.next()];
-        Some(match (method.as_str(), at) {
-            ("POST", [Some("sessions" | "users"), None, ..]) | ("DELETE", [Some("sessions"), Some("current"), None, _]) => Class::SignIn,
-            ("GET", [Some("workspaces"), _, Some("search" | "directory" | "analytics"), _]) => Class::Search,
-            ("PUT" | "DELETE", [Some("workspaces"), _, Some("presence"), None] | [Some("channels"), _, Some("typing"), None]) => {
-                Class::Signal
-            }
-            ("POST", [Some("channels"), _, Some("messages"), None]) => Class::Message,
-            ("GET" | "HEAD" | "OPTIONS", _) => Class::Read,
-            _ => Class::Write,
-        })
-    }
+/// That of a request, by its method and its path (or the pattern of its path); `None` where it is not counted: whoever watches the server is
+/// never refused.
+#[must_use]
+pub fn class_of(method: &Method, path: &str) -> Option<Class> {
+    let mut parts = path.strip_prefix("/v1/")?.split('/');
+    let at = [parts.next(), parts.next(), parts.next(), parts.next()];
+    Some(match (method.as_str(), at) {
+        ("POST", [Some("sessions" | "users"), None, ..]) | ("DELETE", [Some("sessions"), Some("current"), None, _]) => Class::SignIn,
+        ("GET", [Some("workspaces"), _, Some("search" | "directory" | "analytics"), _]) => Class::Search,
+        ("PUT" | "DELETE", [Some("workspaces"), _, Some("presence"), None] | [Some("channels"), _, Some("typing"), None]) => Class::Signal,
+        ("POST", [Some("channels"), _, Some("messages"), None]) => Class::Message,
+        ("GET" | "HEAD" | "OPTIONS", _) => Class::Read,
+        _ => Class::Write,
+    })
 }
 
 #[cfg(test)]
@@ -60,7 +24,7 @@ mod tests {
     use super::*;
 
     fn class(method: &str, path: &str) -> Option<&'static str> {
-        Class::of(&method.parse().expect("a method"), path).map(Class::as_str)
+        class_of(&method.parse().expect("a method"), path).map(Class::as_str)
     }
 
     #[test]

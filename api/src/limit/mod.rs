@@ -7,13 +7,9 @@
 //! A request counts whatever comes of it, the replay of a command too: that it is one is known only after the work is done. What is refused for the
 //! limit does not count: whoever goes on asking gets what the limit allows, and is never shut out by asking.
 
-pub mod class;
-mod known;
-mod local;
-pub mod policy;
+mod class;
 mod show;
 mod visitor;
-mod windows;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,19 +19,18 @@ use domain::ids::{ChannelId, UserId};
 use domain::workspace::Plan;
 use keyring::Keyring;
 use projections::ReadModels;
-use projections::cache::{Redis, RedisDown};
+use state::limits::known::{Asker, Known};
+use state::limits::policy::{self, RateLimits};
+use state::limits::{Class, Verdict, Window, Windows};
+use state::sessions::Session;
+use state::token::Token;
+use stores::redis::Redis;
 
-use self::class::Class;
-use self::known::{Asker, Known};
-use self::local::LocalWindows;
-use self::policy::RateLimits;
-use self::windows::{SharedWindows, Verdict, Window};
 use crate::app::App;
-use crate::auth::sessions::Session;
-use crate::auth::token::Token;
 use crate::extract::{client_ip, expired};
 use crate::problem::Problem;
 
+pub use self::class::class_of;
 pub use self::show::{LIMIT, POLICY, show_limits};
 pub use self::visitor::Visitor;
 
@@ -43,8 +38,7 @@ pub use self::visitor::Visitor;
 #[derive(Clone)]
 pub struct Limits {
     settings: Arc<RateLimits>,
-    shared: SharedWindows,
-    local: Arc<LocalWindows>,
+    windows: Windows,
     known: Arc<Known>,
     read_models: ReadModels,
 }
@@ -53,15 +47,15 @@ impl Limits {
     /// Those of the settings, counted in that Redis, where no address is in the clear. Plans are read from those read models.
     #[must_use]
     pub fn new(settings: RateLimits, redis: Redis, keys: Keyring, read_models: ReadModels) -> Self {
-        let shared = SharedWindows::new(redis, keys);
-        Self { settings: Arc::new(settings), shared, local: Arc::default(), known: Arc::default(), read_models }
+        let windows = Windows::new(redis, keys);
+        Self { settings: Arc::new(settings), windows, known: Arc::default(), read_models }
     }
 
     /// Counts a request of somebody who is not signed in, by the address that they come from.
     async fn count_visitor(&self, address: IpAddr, class: Class) -> Option<Verdict> {
         let quota = self.settings.quota(Plan::Free, class)?;
-        let key = self.shared.key_of_address(address, class);
-        Some(self.count(&[Window { class, key, quota }]).await)
+        let key = self.windows.key_of_address(address, class);
+        Some(self.windows.count(&[Window { class, key, quota }]).await)
     }
 
     /// Counts a request of a user; `None` where nothing of it is limited.
@@ -69,19 +63,12 @@ impl Limits {
         let mut windows = Vec::with_capacity(2);
         let general = if class == Class::Message { Class::Write } else { class };
         if let Some(quota) = self.settings.quota(asker.plan, general) {
-            windows.push(Window { class: general, key: self.shared.key_of_user(asker.user_id, general), quota });
+            windows.push(Window { class: general, key: self.windows.key_of_user(asker.user_id, general), quota });
         }
         if let (Some(channel), Some(quota)) = (channel, self.settings.quota(asker.plan, Class::Message)) {
-            windows.push(Window { class: Class::Message, key: self.shared.key_of_messages(asker.user_id, channel), quota });
+            windows.push(Window { class: Class::Message, key: self.windows.key_of_messages(asker.user_id, channel), quota });
         }
-        if windows.is_empty() { None } else { Some(self.count(&windows).await) }
-    }
-
-    async fn count(&self, windows: &[Window]) -> Verdict {
-        match self.shared.count(windows).await {
-            Ok(verdict) => verdict,
-            Err(RedisDown) => self.local.count(windows),
-        }
+        if windows.is_empty() { None } else { Some(self.windows.count(&windows).await) }
     }
 
     /// Who that token's user is, and which plan is theirs; remembered, so that the next request need not ask.
@@ -141,7 +128,7 @@ fn counted(request: &HttpRequest) -> Option<(Class, Option<ChannelId>)> {
         return None;
     }
     let path = request.match_info();
-    let class = Class::of(request.method(), path.as_str())?;
+    let class = class_of(request.method(), path.as_str())?;
     let channel = if class == Class::Message { path.get("channel_id").and_then(|id| id.parse().ok()) } else { None };
     Some((class, channel))
 }

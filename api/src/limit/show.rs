@@ -9,7 +9,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 
-use super::windows::{Left, Verdict};
+use state::limits::{Left, Verdict};
 
 /// How much is left: `"write";r=299;t=12`, of which `t` is in how many seconds there is one more.
 pub const LIMIT: &str = "ratelimit";
@@ -59,9 +59,9 @@ fn list(left: &[Left], parameters: impl Fn(&mut String, &Left) -> std::fmt::Resu
 mod tests {
     use std::time::Duration;
 
-    use super::super::class::Class;
-    use super::super::policy::Quota;
     use super::*;
+    use state::limits::Class;
+    use state::limits::policy::Quota;
 
     #[test]
     fn the_headers_are_lists_of_structured_fields() {

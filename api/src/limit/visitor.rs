@@ -4,10 +4,10 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use futures::future::LocalBoxFuture;
 
-use super::class::Class;
 use super::count_visitor;
 use crate::app::App;
 use crate::problem::Problem;
+use state::limits::Class;
 
 /// Somebody who was counted by their address, as one who signs in. Every operation that is open to everybody and changes something takes one.
 pub struct Visitor;

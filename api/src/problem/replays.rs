@@ -3,8 +3,8 @@
 use projections::{RebuildError, UnparkError};
 
 use super::Problem;
-use crate::parked::ParkedError;
-use crate::replays::StartError;
+use processes::parked::ParkedError;
+use processes::replays::StartError;
 
 impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {

@@ -9,8 +9,8 @@ use sqlx::{Encode, PgPool, Postgres, Type, query_scalar};
 use uuid::Uuid;
 
 use super::claim::{ClaimChange, Stored};
-use super::digest::digest;
 use super::prepared::{Prepared, Row};
+use stores::log::digest::digest;
 
 /// The arguments of the database's function, column by column.
 #[derive(Default)]

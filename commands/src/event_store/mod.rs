@@ -14,13 +14,12 @@
 //! | [`claim`], [`idempotency`] | names that must be unique; keys under which a request counts once |
 //! | `load`, `cache`, `snapshot` | folding a stream into an aggregate |
 //! | `freshness` | how a reader knows that what it holds in memory is right now |
-//! | `digest`, `seal` | the bytes that are stored, and the digest over them |
+//! | `seal` | the bytes that are stored |
 
 mod append;
 mod batch;
 mod cache;
 pub mod claim;
-mod digest;
 mod freshness;
 pub mod idempotency;
 mod load;
@@ -42,7 +41,6 @@ use tokio::sync::watch;
 pub use append::WriterStats;
 pub use cache::Versioned;
 pub use claim::{Claim, ClaimChange, ClaimKind};
-pub use digest::event_digest;
 pub use idempotency::{Idempotency, IdempotencyKey, InvalidKey};
 pub use load::Stored;
 pub use request::{Append, Outcome, PendingEvent, StreamWrite};

@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::claim::{Claim, Stored};
-use super::digest::Content;
 use super::memory::Key;
 use super::request::{Append, PendingEvent, StreamWrite};
 use super::seal::Seal;
+use stores::log::digest::Content;
 
 /// An event, written as it is to be stored; its position and its moment are still to come.
 pub(super) struct Row {

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use uuid::Uuid;
 
-use super::connection::RedisDown;
 use super::generation::Trust;
 use crate::RELATIONAL;
-use crate::progress::Behind;
+use crate::connections::Stores;
+use crate::engine::progress::Behind;
 use crate::read_models::{QueryError, ReadModels};
-use crate::stores::Stores;
+use stores::redis::RedisDown;
 
 /// What is kept in Redis of what Postgres could answer. Cheap to clone.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ impl Caches {
     /// Those in these stores.
     #[must_use]
     pub fn new(stores: Stores) -> Self {
-        let (read, trust) = (ReadModels::new(stores.pool.clone(), stores.keys.clone()), Trust::new(stores.clone()));
+        let (read, trust) = (ReadModels::new(stores.pool.clone()), Trust::new(stores.clone()));
         Self { stores, read, trust, fills: Fills::default(), stats: Arc::default() }
     }
 

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use sqlx::{PgConnection, query_scalar};
 use uuid::Uuid;
 
-use crate::projector::ApplyError;
-use crate::stores::Stores;
+use crate::connections::Stores;
+use crate::engine::projector::ApplyError;
 
 /// Removes everything that is cached of the workspaces that those people are or were in: texts and names stand all over it.
 pub(super) async fn of_erased(stores: &Stores, tx: &mut PgConnection, people: &BTreeSet<Uuid>) -> Result<(), ApplyError> {

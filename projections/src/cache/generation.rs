@@ -12,9 +12,9 @@ use tracing::{info, warn};
 use super::NAME;
 use super::scripts::SCRIPTS;
 use crate::RELATIONAL;
-use crate::progress::Standing;
-use crate::runner::chain;
-use crate::stores::Stores;
+use crate::connections::Stores;
+use stores::checkpoint::Standing;
+use stores::error::chain;
 
 /// How old what this process knows of the generation may become before it is read again.
 const REFRESH_EVERY: Duration = Duration::from_millis(500);

@@ -1,12 +1,11 @@
 //! What is kept in Redis: a copy of what Postgres could answer, for speed alone. Redis may be gone, emptied or behind at any time, and
 //! nobody is answered wrongly for it (docs/decisions/0009-the-cache-follows-the-read-tables.md).
 //!
-//! [`Redis`] is the one connection; [`Caches`] is what the doors read from: `page` the newest messages of a channel, `unread` what
+//! [`Caches`] is what the doors read from: `page` the newest messages of a channel, `unread` what
 //! somebody has not read, `read_marker` how far they have, `members` who is in a channel. `projector` keeps it up with the log, and
 //! `generation` says what of it is to be believed.
 
 mod caches;
-mod connection;
 mod forget;
 mod generation;
 mod members;
@@ -15,16 +14,13 @@ mod place;
 pub(crate) mod projector;
 mod read_marker;
 mod replay;
-mod script;
 mod scripts;
 mod unread;
 
 pub use caches::{CacheStats, Caches};
-pub use connection::{Redis, RedisDown};
 pub use members::FirstMembers;
 pub use page::RecentMessages;
 pub use read_marker::{MarkerMove, ReadMarker};
-pub use script::Script;
 pub use unread::{ChannelUnread, UNREAD_MAX, Unread};
 
 pub(crate) use generation::begin as begin_generation;

@@ -13,15 +13,15 @@ use futures::future::{BoxFuture, try_join_all};
 use sqlx::{PgConnection, query, query_file_as, query_scalar};
 use uuid::Uuid;
 
-use super::connection::{Redis, RedisDown};
 use super::page::{ROWS, ROWS_MAX, entry, row_place};
 use super::scripts::{Of, SCRIPTS};
 use super::unread::{DEEP, DEEP_MAX, is_said_by_somebody, mentions_of};
 use super::{NAME, forget};
 use crate::RELATIONAL;
-use crate::projector::{ApplyError, Projector};
+use crate::connections::Stores;
+use crate::engine::projector::{ApplyError, Projector};
 use crate::relational::messages::{MessageRow, root_of_new};
-use crate::stores::Stores;
+use stores::redis::{Redis, RedisDown};
 
 /// How long it waits for the read tables, which it follows, before the batch is tried again.
 const FOLLOW_MAX: Duration = Duration::from_secs(2);

@@ -11,9 +11,9 @@ use sqlx::query;
 use super::caches::Caches;
 use super::unread::Unread;
 use crate::RELATIONAL;
+use crate::connections::Stores;
 use crate::rebuild::{Difference, DifferingRow, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, Turn};
 use crate::relational::messages::HistoryPage;
-use crate::stores::Stores;
 
 /// The most channels, and the most people, that it proves itself on.
 const PROVED_MAX: i64 = 10_000;

@@ -6,8 +6,8 @@ use domain::ids::WorkspaceId;
 use redis::Cmd;
 use uuid::Uuid;
 
-use super::connection::{Redis, RedisDown};
-use super::script::Script;
+use stores::redis::Script;
+use stores::redis::{Redis, RedisDown};
 
 /// Every script.
 pub(super) struct Scripts {

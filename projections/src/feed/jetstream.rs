@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::delivery::{Deliveries, Delivery};
+use stores::log::{Deliveries, Delivery};
 
 /// Messages that are asked for at once.
 const PULL_MESSAGES: usize = 500;

@@ -1,27 +1,21 @@
 //! The feed: brings the events behind a position, each once and in order, or does not bring them.
 //!
-//! The log in Postgres is the truth ([`log`]). NATS is a signal and a transport ([`jetstream`]): what it brings in its turn is taken;
+//! The log in Postgres is the truth (`stores::log`). NATS is a signal and a transport ([`jetstream`]): what it brings in its turn is taken;
 //! what it leaves out, brings late, or brings not at all, is read from the log. Positions have no gap, so a hole shows.
 
-pub(crate) mod copy_out;
-mod delivery;
 mod jetstream;
-pub(crate) mod log;
 mod pending;
 
 use std::time::Duration;
 
 use keyring::Keyring;
 use sqlx::PgPool;
+use stores::log::{Delivery, LogError, LogStream, read};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-pub(crate) use delivery::Delivery;
 use jetstream::{Jetstream, Received};
-use log::{LogError, LogStream};
 use pending::Pending;
-
-use crate::states;
 
 /// The most events of one batch.
 pub(crate) const BATCH_EVENTS_MAX: usize = 2_000;
@@ -135,11 +129,11 @@ impl Feed {
 
     /// One batch of the log. Where it is full there is more: then the rest is read ahead.
     async fn read_log(&mut self, after: i64) -> Result<Vec<Delivery>, LogError> {
-        let events = log::read(&self.pool, &self.keys, after, BATCH_EVENTS_MAX).await?;
+        let events = read::read(&self.pool, &self.keys, after, BATCH_EVENTS_MAX).await?;
         self.look_into_log = false;
         if events.len() == BATCH_EVENTS_MAX {
             let last = after + i64::try_from(events.len()).unwrap_or(0);
-            let head = states::head(&self.pool).await?;
+            let head = stores::log::head(&self.pool).await?;
             self.catching_up = Some(LogStream::open(self.pool.clone(), self.keys.clone(), last, head));
         }
         Ok(events)

@@ -7,13 +7,14 @@ use uuid::Uuid;
 use super::fold::{Late, count};
 use super::report::{Phase, RebuildError, RebuildProgress};
 use super::shadow::Shadow;
-use crate::batch;
-use crate::checkpoint::{self, Checkpoint};
-use crate::feed::{BATCH_EVENTS_MAX, log};
-use crate::park::{self, Parked, ParkedKeys};
-use crate::projector::ApplyError;
+use crate::engine::batch;
+use crate::engine::park::{self, Parked, ParkedKeys};
+use crate::engine::projector::ApplyError;
+use crate::feed::BATCH_EVENTS_MAX;
 use crate::relational::messages::{self, Effects};
 use crate::relational::{self, Count, Model, Relational, Seen};
+use stores::checkpoint::{self, Checkpoint};
+use stores::log::read;
 
 /// Late events of one transaction.
 const LATE_EVENTS: usize = 2_000;
@@ -58,7 +59,7 @@ impl CatchUp {
     ) -> Result<(), RebuildError> {
         for (done, chunk) in late.chunks(LATE_EVENTS).enumerate() {
             let positions = chunk.iter().map(|late| late.position).collect::<Vec<_>>();
-            let events = log::read_positions(&shadow.pool, &shadow.keys, &positions).await?;
+            let events = read::read_positions(&shadow.pool, &shadow.keys, &positions).await?;
             let events = events.into_iter().filter_map(|event| event.event.ok()).collect::<Vec<_>>();
             let mut tx = shadow.connection.begin().await?;
             apply_late(&mut tx, &events, chunk).await?;
@@ -77,7 +78,7 @@ impl CatchUp {
     ) -> Result<(), RebuildError> {
         while self.stood.position < position {
             let behind = usize::try_from(position - self.stood.position).unwrap_or(usize::MAX);
-            let events = log::read(&shadow.pool, &shadow.keys, self.stood.position, behind.min(BATCH_EVENTS_MAX)).await?;
+            let events = read::read(&shadow.pool, &shadow.keys, self.stood.position, behind.min(BATCH_EVENTS_MAX)).await?;
             if events.is_empty() {
                 return Err(RebuildError::Log(format!("it ends at {}, before {position}", self.stood.position).into()));
             }

@@ -7,7 +7,9 @@ use super::catch_up::CatchUp;
 use super::differences::{self, Side};
 use super::report::{Difference, Phase, RebuildError, RebuildProgress};
 use super::shadow::{LIVE, NEXT, Shadow};
-use crate::{checkpoint, park, relational};
+use crate::engine::park;
+use crate::relational;
+use stores::checkpoint;
 
 /// What comparing has found.
 pub(super) struct Compared {

@@ -10,15 +10,15 @@ use uuid::Uuid;
 use super::report::{Phase, RebuildError, RebuildProgress};
 use super::shadow::Shadow;
 use super::writer::{Piece, Writer};
-use crate::feed::Delivery;
-use crate::feed::log::LogStream;
-use crate::park::{self, Parked};
-use crate::projector::ApplyError;
+use crate::engine::park::{self, Parked};
+use crate::engine::projector::ApplyError;
 use crate::relational::audit_log::AuditRecord;
 use crate::relational::channel_members::ChannelMemberRecord;
 use crate::relational::messages::{self, Effects, Mention, MessageRecord, Month, Shelf};
 use crate::relational::{self, CopyBuffer, Count, Erased, Model, Rows, Seen};
-use crate::runner::chain;
+use stores::error::chain;
+use stores::log::Delivery;
+use stores::log::LogStream;
 
 /// Memory for the messages of one generation.
 const GENERATION_BYTES_MAX: usize = 64 * 1024 * 1024;

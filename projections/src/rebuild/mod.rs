@@ -29,10 +29,10 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use crate::checkpoint::{self, Checkpoint};
+use crate::connections::Stores;
+use crate::engine::{park, projector};
 use crate::search::elasticsearch;
-use crate::stores::Stores;
-use crate::{cache, park, projector, relational, states};
+use crate::{cache, relational};
 use catch_up::CatchUp;
 pub(crate) use differences::made_by;
 use fold::Folded;
@@ -40,6 +40,7 @@ pub use repair::repair;
 pub use report::{Difference, DifferingColumn, DifferingRow, MadeBy, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
 pub use runs::ReplayRun;
 use shadow::Shadow;
+use stores::checkpoint::{self, Checkpoint};
 pub use turn::Turn;
 pub use view::{NewView, View, ViewOf, build_view, drop_view, forget_the_erased, forget_the_purged, position_at, views};
 
@@ -277,7 +278,7 @@ impl Rebuild<'_> {
 
 /// Where folding ends: where the live model stands, so that the two can be compared; the head where it is far behind or was never there.
 async fn target(shadow: &mut Shadow) -> Result<i64, RebuildError> {
-    let head = states::head(&mut shadow.connection).await?;
+    let head = stores::log::head(&mut shadow.connection).await?;
     let live = checkpoint::read(&mut shadow.connection, relational::NAME).await?.map_or(0, |c: Checkpoint| c.position);
     Ok(if live > 0 && head - live <= LIVE_LAG_MAX { live } else { head })
 }

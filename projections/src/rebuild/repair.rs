@@ -17,12 +17,15 @@ use super::index;
 use super::report::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
 use super::shadow::{LIVE, NEXT, Shadow};
 use super::turn::Turn;
-use crate::feed::{BATCH_EVENTS_MAX, log};
-use crate::park;
+use crate::connections::Stores;
+use crate::engine::park;
+use crate::engine::runner;
+use crate::feed::BATCH_EVENTS_MAX;
 use crate::relational::messages::{self, Month, Shelf};
 use crate::search::elasticsearch;
-use crate::stores::Stores;
-use crate::{cache, checkpoint, relational, runner};
+use crate::{cache, relational};
+use stores::checkpoint;
+use stores::log::read;
 
 type Observe<'a> = &'a (dyn Fn(RebuildProgress) + Send + Sync);
 
@@ -102,13 +105,13 @@ impl Repair<'_> {
     async fn up_to(&mut self, shadow: &mut Shadow, position: i64) -> Result<(), RebuildError> {
         let condition = format!("workspace_id = '{}'", self.workspace_id);
         loop {
-            let events = log::read_of(&shadow.pool, &shadow.keys, &condition, self.reached, position, BATCH_EVENTS_MAX).await?;
+            let events = read::read_of(&shadow.pool, &shadow.keys, &condition, self.reached, position, BATCH_EVENTS_MAX).await?;
             let Some(last) = events.last() else { break };
             self.reached = last.position;
             let events = events.into_iter().filter(|event| !self.skipped.contains(&event.position)).collect::<Vec<_>>();
             let mut recorded = Vec::with_capacity(events.len());
             for event in &events {
-                let unreadable = |error| RebuildError::Write(format!("event {}: {}", event.position, runner::chain(error)).into());
+                let unreadable = |error| RebuildError::Write(format!("event {}: {}", event.position, stores::error::chain(error)).into());
                 recorded.push(event.event.as_ref().map_err(|error| unreadable(error))?);
             }
             let mut tx = shadow.connection.begin().await?;

@@ -8,9 +8,9 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use crate::batch::BatchError;
-use crate::feed::log::LogError;
-use crate::projector::ApplyError;
+use crate::engine::batch::BatchError;
+use crate::engine::projector::ApplyError;
+use stores::log::LogError;
 
 /// How a rebuild is to go.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::report::RebuildProgress;
-use crate::registry;
+use crate::engine::registry;
 
 /// The event at a position.
 ///

@@ -8,8 +8,9 @@ use tracing::warn;
 
 use super::report::RebuildError;
 use super::turn::Turn;
-use crate::stores::Stores;
-use crate::{checkpoint, relational};
+use crate::connections::Stores;
+use crate::relational;
+use stores::checkpoint;
 
 /// The schema that is read from.
 pub(super) const LIVE: &str = "read";
@@ -56,7 +57,7 @@ impl Shadow {
 
     /// One more connection whose statements mean the tables under construction.
     pub(super) async fn connect(&self) -> sqlx::Result<PgConnection> {
-        let options = crate::connect_options(self.pool.connect_options().as_ref().clone());
+        let options = stores::postgres::connect_options(self.pool.connect_options().as_ref().clone());
         PgConnection::connect_with(&options.application_name(APPLICATION).options(settings(&self.schema))).await
     }
 

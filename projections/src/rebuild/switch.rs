@@ -9,7 +9,8 @@ use super::catch_up::CatchUp;
 use super::report::RebuildError;
 use super::shadow::{LIVE, LOOK_INTERVAL, NEXT, OLD, Shadow};
 use crate::feed::BATCH_EVENTS_MAX;
-use crate::{checkpoint, relational};
+use crate::relational;
+use stores::checkpoint;
 
 /// How often to try: a try is called off when it would hold up the live projector for more than a batch or two.
 const TRIES_MAX: usize = 100;

@@ -3,7 +3,8 @@
 use sqlx::{PgConnection, PgPool};
 
 use super::report::RebuildError;
-use crate::{checkpoint, registry, runner};
+use crate::engine::{registry, runner};
+use stores::checkpoint;
 
 /// The right to build a projection anew. It ends with this, and with the process.
 pub struct Turn {

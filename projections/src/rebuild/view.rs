@@ -14,9 +14,9 @@ use super::index;
 use super::report::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
 use super::shadow::{self, Shadow};
 use super::turn::Turn;
+use crate::connections::Stores;
+use crate::relational;
 use crate::search::elasticsearch;
-use crate::stores::Stores;
-use crate::{relational, states};
 
 /// The most characters of a view's name: its schema's must fit into 63 bytes.
 const NAME_CHARS_MAX: usize = 50;
@@ -88,7 +88,7 @@ impl NewView {
 /// The database cannot be used.
 pub async fn position_at(pool: &PgPool, moment: DateTime<Utc>) -> sqlx::Result<i64> {
     // The moments increase with the positions, which alone are indexed.
-    let (mut at_most, mut behind) = (0, states::head(pool).await? + 1);
+    let (mut at_most, mut behind) = (0, stores::log::head(pool).await? + 1);
     while at_most + 1 < behind {
         let middle = at_most + (behind - at_most) / 2;
         let recorded = query_scalar!("SELECT recorded_at FROM events WHERE position = $1", middle).fetch_one(pool).await?;
@@ -197,7 +197,7 @@ pub async fn build_view(
         (ViewOf::Search, None) => return Err(RebuildError::Unknown(elasticsearch::NAME.into())),
     };
     clear(stores, &mut turn.connection).await?;
-    let head = states::head(&mut turn.connection).await?;
+    let head = stores::log::head(&mut turn.connection).await?;
     if view.position < 0 || view.position > head {
         return Err(RebuildError::Beyond { position: view.position, head });
     }

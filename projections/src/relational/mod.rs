@@ -31,7 +31,7 @@ pub(crate) use model::Model;
 pub(crate) use rows::{Count, Row, Rows};
 pub(crate) use seen::Seen;
 
-use crate::projector::{ApplyError, Projector};
+use crate::engine::projector::{ApplyError, Projector};
 
 /// The projection's name.
 pub(crate) const NAME: &str = "relational";

@@ -20,7 +20,7 @@ use super::rows::{Count, Missing, Row, Rows};
 use super::seen::Seen;
 use super::users::{self, UserRow};
 use super::workspaces::{self, WorkspaceRow};
-use crate::projector::ApplyError;
+use crate::engine::projector::ApplyError;
 
 /// Rows of one table that are written by one statement.
 const SAVED_ROWS_MAX: usize = 2_000;

@@ -21,7 +21,7 @@ pub struct PostgresSearch {
 }
 
 impl PostgresSearch {
-    /// Searches through that pool, whose connections must be [`crate::connect_options`]'.
+    /// Searches through that pool, whose connections must be [`stores::postgres::connect_options`]'.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
         Self { pool, ages: ages::Ages::default() }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use commands::import::{self, Limits, Settings};
 use commands::{Commands, EventStore};
 use domain::ids::{UserId, WorkspaceId};
 use futures::TryStreamExt;
 use projections::{RELATIONAL, RebuildOptions, rebuild};
+use slack::import::{self, Limits, Settings};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolCopyExt;
 use tests::TestDatabase;

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use api::auth::sessions::Device;
+use identity::sessions::Device;
 use projections::{RELATIONAL, RebuildOptions, rebuild};
 use sqlx::PgPool;
 use tests::Place;
@@ -19,7 +19,7 @@ use crate::served::Served;
 /// The entries of a page.
 const ROWS: i64 = 50;
 /// The server's own statement.
-const STATEMENT: &str = include_str!("../../../projections/src/audit/sql/positions_newest_first.sql");
+const STATEMENT: &str = include_str!("../../../ledger/src/audit/sql/positions_newest_first.sql");
 
 /// A question: its part of an address, and what the statement is given for it.
 #[derive(Clone, Default)]

@@ -1,10 +1,10 @@
 //! What the cache is for: the newest page of a channel, what somebody has not read in many channels, and what it costs those who post.
 
-use api::auth::sessions::Device;
 use chrono::{SubsecRound, TimeDelta, Utc};
 use commands::EventStore;
 use domain::StreamId;
 use domain::ids::{ChannelId, MessageId, UserId};
+use identity::sessions::Device;
 use projections::cache::Caches;
 use projections::{CACHE, RELATIONAL, Stores};
 use redis::AsyncCommands;

@@ -1,8 +1,8 @@
 //! A page of a channel's history over HTTP, against the SQL that answers it.
 
-use api::auth::sessions::Device;
 use chrono::{TimeDelta, Utc};
 use domain::ids::ChannelId;
+use identity::sessions::Device;
 use projections::relational::messages::Cursor;
 use serde_json::Value;
 use sqlx::PgPool;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use commands::EventStore;
-use projections::proof::{Destinations, KeySource, Settings, Stats, run};
+use ledger::proof::{Destinations, KeySource, Settings, Stats, run};
 use sqlx::PgPool;
 use tests::TestDatabase;
 use tests::eventually;

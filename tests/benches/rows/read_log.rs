@@ -27,7 +27,7 @@ pub async fn measure(report: &mut Report) {
     for _ in 0..runs() {
         let began = Instant::now();
         let mut decoded = 0_u64;
-        events = projections::read_log(&ours, &keys, |event| decoded += u64::from(event.is_ok())).await.expect("the log");
+        events = stores::log::read_log(&ours, &keys, |event| decoded += u64::from(event.is_ok())).await.expect("the log");
         assert_eq!(decoded, events.unsigned_abs(), "every event is decoded");
         reads.push(events as f64 / began.elapsed().as_secs_f64());
         let began = Instant::now();

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use api::auth::sessions::Device;
+use identity::sessions::Device;
 use projections::search::TOTAL_MAX;
 use projections::{RELATIONAL, RebuildOptions, rebuild};
 use serde_json::Value;

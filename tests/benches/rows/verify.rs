@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use commands::EventStore;
-use projections::proof::verify::{Options, verify};
+use ledger::proof::verify::{Options, verify};
 use tests::TestDatabase;
 
 use super::archive::{self, archive};
@@ -30,7 +30,7 @@ pub async fn measure(report: &mut Report) {
         assert_eq!((outcome.findings_total, outcome.signed), (0, last.unsigned_abs()), "everything fits, and is signed");
         verified.push(last as f64 / outcome.elapsed.as_secs_f64());
         let began = Instant::now();
-        projections::read_log(&pool, &keys, drop).await.expect("the log");
+        stores::log::read_log(&pool, &keys, drop).await.expect("the log");
         reads.push(last as f64 / began.elapsed().as_secs_f64());
     }
     report.over(format!("{}, imported: {last} events, signed from nothing in {:.1} s", archive::name(&archive), took.as_secs_f64()));

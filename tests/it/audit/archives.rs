@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use commands::import::{self, Limits, Settings};
 use domain::ids::{ChannelId, UserId};
 use domain::{ChannelEvent, Event, MessageEvent, Recorded, StreamId};
-use projections::audit::{Filter, Moment, Order, Sight};
+use ledger::audit::{Filter, Moment, Order, Sight};
+use slack::import::{self, Limits, Settings};
 use tests::{TestApp, servers};
 use uuid::Uuid;
 
@@ -79,7 +79,7 @@ async fn the_busiest_channel_as_of_a_day_is_what_a_plain_fold_of_the_log_says() 
         let head = app.app().commands.store().catch_up().await.expect("the head");
         app.app().progress.wait_for(projections::RELATIONAL, head, CATCH_UP_MAX).await.expect("everything is projected");
         let mut log = Vec::new();
-        projections::read_log(&app.app().pool, &app.app().keys, |event| log.push(event.expect("an event"))).await.expect("the log");
+        stores::log::read_log(&app.app().pool, &app.app().keys, |event| log.push(event.expect("an event"))).await.expect("the log");
 
         let (channel, times) = busiest(&log);
         for part in [0, 1, 2, 3] {
@@ -92,14 +92,14 @@ async fn the_busiest_channel_as_of_a_day_is_what_a_plain_fold_of_the_log_says() 
 }
 
 async fn as_of(app: &TestApp, channel: ChannelId, moment: Moment, workspace_id: Option<domain::ids::WorkspaceId>) -> Plain {
-    let (read, sight) = (&app.app().read_models, Sight::everything());
-    let found = read.audit_as_of(workspace_id, StreamId::channel(channel), moment).await.expect("the audit").expect("a channel");
+    let (read, sight) = (&app.app().audit_log, Sight::everything());
+    let found = read.as_of(workspace_id, StreamId::channel(channel), moment).await.expect("the audit").expect("a channel");
     let state = found.shown(&sight).state;
     let members = state["members"].as_object().expect("members").keys().map(|id| id.parse().expect("a user")).collect();
     let topic = state["creation"]["topic"].as_str().map(str::to_owned);
     let (mut messages, mut behind) = (BTreeMap::new(), None);
     loop {
-        let page = read.audit_messages_as_of(channel, moment, behind, 100, &sight).await.expect("the audit");
+        let page = read.messages_as_of(channel, moment, behind, 100, &sight).await.expect("the audit");
         messages.extend(page.items.into_iter().map(|message| (message.message_id, message.content)));
         behind = page.next;
         if behind.is_none() {
@@ -123,7 +123,7 @@ async fn changes_are_those_of_the_whole(app: &TestApp, log: &[Recorded<Event>]) 
                 limit: 200,
                 ..Filter::default()
             };
-            let entries = app.app().read_models.audit(&filter).await.expect("the audit").entries(&Sight::everything());
+            let entries = app.app().audit_log.find(&filter).await.expect("the audit").entries(&Sight::everything());
             let Some(last) = entries.last() else { break };
             after = last.position;
             for entry in &entries {
@@ -133,7 +133,7 @@ async fn changes_are_those_of_the_whole(app: &TestApp, log: &[Recorded<Event>]) 
                 json_patch::patch(built.get_or_insert(empty), &patch).unwrap_or_else(|error| panic!("{}: {error}", entry.position));
             }
         }
-        let now = app.app().read_models.audit_as_of(None, stream, Moment::Now).await.expect("the audit").expect("a channel");
+        let now = app.app().audit_log.as_of(None, stream, Moment::Now).await.expect("the audit").expect("a channel");
         assert_eq!(built.expect("events"), now.shown(&Sight::everything()).state, "{stream}");
     }
 }

@@ -1,7 +1,7 @@
 //! Exports: whole, signed, and with nothing in them that the asker may not read.
 
-use projections::audit::{Unverified, verify_export};
-use projections::proof::note::VerifyingKey;
+use ledger::audit::{Unverified, verify_export};
+use ledger::proof::note::VerifyingKey;
 use serde_json::{Value, json};
 use tests::person::Person;
 use tests::{Team, TestApp};

@@ -1,7 +1,7 @@
 //! The one connection.
 
-use projections::cache::{Redis, Script};
 use redis::cmd;
+use stores::redis::{Redis, Script};
 use tests::servers::{address, redis};
 
 /// Another connection, which makes Redis forget scripts as a restart does.

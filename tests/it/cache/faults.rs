@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use domain::ids::{ChannelId, UserId, WorkspaceId};
-use projections::cache::{MarkerMove, Redis};
+use projections::cache::MarkerMove;
 use redis::{AsyncCommands, cmd};
 use serde_json::json;
+use stores::redis::Redis;
 use tests::servers::address;
 use tests::{Team, TestApp, eventually};
 

@@ -192,7 +192,7 @@ impl<'a> World<'a> {
     pub async fn recount(&self, user_id: UserId) -> Vec<ChannelUnread> {
         let mut log = Recount::default();
         let stores = &self.app.app().stores;
-        projections::read_log(&stores.pool, &stores.keys, |event| {
+        stores::log::read_log(&stores.pool, &stores.keys, |event| {
             let event = event.expect("an event");
             log.see(event.stream.id, event.position, event.recorded_at, &event.event);
         })

@@ -12,10 +12,11 @@ mod view;
 use std::time::Duration;
 
 use api::config::Settings;
-use projections::search::elasticsearch::{Elastic, ElasticSettings};
+use projections::search::elasticsearch::Elastic;
 use projections::{RebuildError, RebuildOptions, RebuildReport};
 use reqwest::Method;
 use serde_json::{Value, json};
+use stores::elasticsearch::ElasticSettings;
 use tests::elastic::{documents, expect};
 use tests::eventually;
 use tests::place::{Place, WITH_ELASTICSEARCH};

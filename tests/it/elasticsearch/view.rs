@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use api::replays::{Plan, Replays, Scope, StartError, by_the_server};
 use chrono::Utc;
 use domain::MessageCommand;
 use domain::text::MessageBody;
-use projections::search::elasticsearch::{Elastic, ElasticSettings};
+use processes::replays::{Plan, Replays, Scope, StartError, by_the_server};
+use projections::search::elasticsearch::Elastic;
 use projections::{NewView, RebuildError, RebuildOptions, RebuildReport, Turn, ViewOf};
 use serde_json::Value;
 use sqlx::query_scalar;
+use stores::elasticsearch::ElasticSettings;
 use tests::elastic::documents;
 use tests::eventually;
 use tests::servers::address;

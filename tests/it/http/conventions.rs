@@ -40,7 +40,7 @@ async fn metadata_of(app: &TestApp, event_type: &str) -> Metadata {
         let event = event.expect("an event");
         found = found.take().or((event.event.wire_name() == event_type).then_some(event.metadata));
     };
-    projections::read_log(pool, &tests::keyring(pool).await, each).await.expect("the log");
+    stores::log::read_log(pool, &tests::keyring(pool).await, each).await.expect("the log");
     found.expect("the event")
 }
 

@@ -130,7 +130,7 @@ async fn the_whole_log_is_read_in_order_and_decoded() {
     let posted = house.post(ann, team.general, "the last event").await;
     let head = house.commands().store().catch_up().await.expect("the head");
     let mut read = Vec::new();
-    let end = projections::read_log(&house.reading.pool, &house.reading.stores.keys, |event| read.push(event.expect("an event of today")))
+    let end = stores::log::read_log(&house.reading.pool, &house.reading.stores.keys, |event| read.push(event.expect("an event of today")))
         .await
         .expect("the log");
     assert_eq!(end, head);
@@ -152,7 +152,7 @@ async fn who_is_cancelled_while_reading_the_log_leaves_nothing_behind_for_whoeve
     let (keys, mut cut_off) = (tests::keyring(&pool).await, 0);
     for wait_us in (0..200).map(|n| n * 250) {
         let mut seen = 0;
-        let read = projections::read_log(&pool, &keys, |_| seen += 1);
+        let read = stores::log::read_log(&pool, &keys, |_| seen += 1);
         cut_off += i32::from(tokio::time::timeout(std::time::Duration::from_micros(wait_us), read).await.is_err());
         let answer =
             sqlx::query_scalar::<_, i64>("SELECT $1::bigint").bind(i64::try_from(wait_us).expect("a number")).fetch_one(&pool).await;

@@ -130,7 +130,7 @@ async fn kill_at(moment: Moment) {
     assert_eq!(same(house.reading.dump().await), same(before.clone()), "{moment:?}");
     house.reading.start_projector(None);
     house.settle().await;
-    house.replay(api::replays::Plan::whole()).await.expect("the next one");
+    house.replay(processes::replays::Plan::whole()).await.expect("the next one");
     house.settle().await;
     assert_eq!(same(house.reading.dump().await), same(before), "{moment:?}");
 }

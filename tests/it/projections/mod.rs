@@ -93,7 +93,7 @@ impl Reading {
     pub async fn of(database: &TestDatabase) -> Self {
         let pool = database.read_pool(8).await;
         let stores = Stores::new(pool.clone(), tests::keyring(&pool).await, redis());
-        Self { read: ReadModels::new(pool.clone(), stores.keys.clone()), progress: stores.progress.clone(), stores, pool, projector: None }
+        Self { read: ReadModels::new(pool.clone()), progress: stores.progress.clone(), stores, pool, projector: None }
     }
 
     pub fn start_projector(&mut self, nats: Option<(async_nats::Client, String)>) {

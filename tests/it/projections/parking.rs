@@ -1,10 +1,10 @@
 //! An event that cannot be applied holds up its workspace, or its user, and nothing else.
 
-use api::parked::{self, Skip};
-use api::replays::by_the_server;
 use domain::ids::WorkspaceId;
 use domain::text::Reason;
 use domain::workspace::Details;
+use processes::parked::{self, Skip};
+use processes::replays::by_the_server;
 use projections::{ProjectionState, RebuildOptions, UnparkError};
 use sqlx::Executor;
 use tests::eventually;
@@ -163,7 +163,10 @@ async fn a_skipped_event_is_left_out_by_the_projector_and_by_every_rebuild() {
     assert_eq!(house.reading.dump().await, live);
     // With care, event by event, as when an event cannot be copied: the same.
     house
-        .replay(api::replays::Plan { scope: api::replays::Scope::Workspace(team.workspace_id), ..api::replays::Plan::whole() })
+        .replay(processes::replays::Plan {
+            scope: processes::replays::Scope::Workspace(team.workspace_id),
+            ..processes::replays::Plan::whole()
+        })
         .await
         .expect("a repair leaves it out, too");
     let same = |dump: Vec<String>| dump.into_iter().filter(|row| !row.contains("installation")).collect::<Vec<_>>();

@@ -2,8 +2,8 @@
 
 use domain::MessageCommand;
 use domain::channel::Kind;
+use ledger::audit::{AuditLog, Filter, Order, Sight};
 use projections::ReadModels;
-use projections::audit::{Filter, Order, Sight};
 use projections::relational::messages::{HistoryPage, MessageRow};
 
 use super::{House, team_of_three};
@@ -124,9 +124,10 @@ async fn the_log_is_found_by_actor_aggregate_type_and_time() {
     let between = house.writing.commands.store().catch_up().await.expect("the head");
     let message = house.post(ann, team.general, "after").await;
     house.settle().await;
-    let read = &house.reading.read;
+    let stores = &house.reading.stores;
+    let audit = AuditLog::new(stores.pool.clone(), stores.keys.clone());
     let filter = Filter { workspace_id: Some(team.workspace_id), limit: 50, ..Filter::default() };
-    let log = async |filter: Filter| read.audit(&filter).await.expect("the log").entries(&Sight::everything());
+    let log = async |filter: Filter| audit.find(&filter).await.expect("the log").entries(&Sight::everything());
 
     let whole = log(filter.clone()).await;
     assert!(whole.windows(2).all(|pair| pair[0].position > pair[1].position), "newest first");

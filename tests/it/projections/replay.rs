@@ -1,7 +1,7 @@
 //! Replays that stop before the switch, are cancelled, mend one workspace, or look back; and what the log says of them.
 
-use api::replays::{Plan, Replays, Scope, by_the_server};
 use domain::AggregateType;
+use processes::replays::{Plan, Replays, Scope, by_the_server};
 use projections::{NewView, Phase, RebuildError, RebuildOptions, RebuildReport, Turn};
 use serde_json::Value;
 use tokio::runtime::Handle;

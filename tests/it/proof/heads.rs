@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use projections::proof::tree::proves_consistency;
-use projections::proof::{ConsistencyProof, Proofs};
+use ledger::proof::tree::proves_consistency;
+use ledger::proof::{ConsistencyProof, Proofs};
 use tests::eventually;
 
 use super::world::{ORIGIN, World};

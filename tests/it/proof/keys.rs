@@ -1,9 +1,9 @@
 //! The keys: made once, sealed, handed over, or given in a file.
 
-use api::replays::by_the_server;
 use domain::InstallationCommand;
-use projections::proof::KeySource;
-use projections::proof::keyring::{KeyError, published, rotate};
+use ledger::proof::KeySource;
+use ledger::proof::keyring::{KeyError, published, rotate};
+use processes::replays::by_the_server;
 use tests::{TestApp, eventually};
 
 use super::world::World;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use projections::proof::note::{self, SignedCheckpoint};
-use projections::proof::{Destinations, Objects, Webhook};
+use ledger::proof::note::{self, SignedCheckpoint};
+use ledger::proof::{Destinations, Webhook};
+use stores::objects::Objects;
 use tests::eventually;
 use tests::objects::ObjectFolder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

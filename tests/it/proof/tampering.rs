@@ -1,6 +1,6 @@
 //! What an administrator of the database can do to the log, and how it is found out.
 
-use projections::proof::verify::Options;
+use ledger::proof::verify::Options;
 
 use super::world::World;
 
@@ -178,7 +178,7 @@ async fn a_head_of_another_log_or_of_an_unknown_key_is_told() {
     let findings = one.findings(&[foreign]).await.into_iter().map(|(code, _)| code).collect::<Vec<_>>();
     assert!(findings.contains(&"signature") && findings.contains(&"head"), "{findings:?}");
     // Whoever keeps the key outside does not believe the one in the database.
-    let key = projections::proof::keyring::published(other.pool()).await.expect("keys")[0].vkey.parse().expect("a key");
+    let key = ledger::proof::keyring::published(other.pool()).await.expect("keys")[0].vkey.parse().expect("a key");
     let report = one.verify_with(Options { keys: vec![key], ..Options::default() }).await;
     assert_eq!(report.findings.iter().map(|finding| finding.code()).collect::<Vec<_>>(), ["signature"]);
 }

@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use commands::event_store::event_digest;
-use projections::proof::note::SignedCheckpoint;
-use projections::proof::verify::{Finding, Options, Report, verify};
-use projections::proof::{Destinations, KeySource, Proofs, Settings, Stats, run};
+use ledger::proof::note::SignedCheckpoint;
+use ledger::proof::verify::{Finding, Options, Report, verify};
+use ledger::proof::{Destinations, KeySource, Proofs, Settings, Stats, run};
 use sqlx::{FromRow, PgPool};
+use stores::log::event_digest;
 use tests::eventually;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -92,7 +92,7 @@ async fn of_two_runs_at_once_one_is_told_so() {
     let lock = "SELECT pg_advisory_lock(hashtextextended('backscroll retention', 0))";
     sqlx::query(lock).execute(&mut other).await.expect("the lock");
     let refused = app.app().retention.run(None).await.expect_err("another run is under way");
-    assert!(matches!(refused, api::process::retention::RunError::UnderWay), "{refused:?}");
+    assert!(matches!(refused, processes::retention::RunError::UnderWay), "{refused:?}");
     // Whoever only hangs up has the lock until the server has noticed.
     sqlx::query("SELECT pg_advisory_unlock(hashtextextended('backscroll retention', 0))").execute(&mut other).await.expect("the lock");
     assert_eq!(app.app().retention.run(None).await.expect("a run").messages(), 5);

@@ -4,9 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use api::process::erasure::carry_out;
 use chrono::{DateTime, TimeDelta, Utc};
-use commands::import::{self, Limits, Settings};
 use domain::channel::{ChannelSettings, Kind};
 use domain::ids::{ChannelId, HoldId, MessageId, UserId};
 use domain::message::NewMessage;
@@ -17,6 +15,7 @@ use domain::workspace::{HoldTarget, WorkspaceSettings};
 use domain::{ChannelCommand, MessageCommand, WorkspaceCommand};
 use projections::relational::messages::HistoryPage;
 use projections::{RELATIONAL, RebuildOptions, rebuild};
+use slack::import::{self, Limits, Settings};
 use tests::{TestApp, servers};
 use uuid::Uuid;
 
@@ -176,7 +175,7 @@ impl World<'_> {
         let asked_for = app.commands.request_erasure(&asked(user_id), user_id, TimeDelta::zero(), &[self.team.workspace_id]).await;
         asked_for.expect("an erasure that nothing is in the way of");
         // Unless the server was quicker.
-        drop(carry_out(app, user_id).await);
+        drop(app.erasures().carry_out(user_id).await);
         assert!(app.commands.user_state(user_id).await.expect("a user").erased);
         self.erased.insert(user_id);
     }

@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::{Datelike, Utc};
-use commands::log_export::{ExportError, Manifest, Month, positions, restore, verify};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use ledger::months::{ExportError, Manifest, Month, positions, restore, verify};
 use sha2::{Digest, Sha256};
 use sqlx::{PgPool, query, query_scalar};
 use tests::{TestApp, TestDatabase, eventually, program};
@@ -143,7 +143,7 @@ async fn a_month_has_a_signed_head_that_its_events_make() {
     let (code, said) = verified(&vkey).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains(&format!("the head of size {last} fits and is signed")), "{said}");
-    let other = projections::proof::note::SigningKey::from_seed("chat.example.org/v1/proof", &[7; 32]).expect("a key");
+    let other = ledger::proof::note::SigningKey::from_seed("chat.example.org/v1/proof", &[7; 32]).expect("a key");
     let (code, said) = verified(&other.verifying().to_string()).await;
     assert!(code == Some(4) && said.contains("not signed with a key that is known"), "{said}");
 

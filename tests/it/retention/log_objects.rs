@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use chrono::{DateTime, Months, Utc};
-use commands::event_store::event_digest;
-use commands::log_export::Manifest;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use ledger::months::Manifest;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use stores::log::event_digest;
 use tests::objects::ObjectFolder;
 use tests::place::Place;
 use tests::tls::{self, Certificates};

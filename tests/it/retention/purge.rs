@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use commands::log_export::{restore, verify as verify_file};
 use domain::ids::{ChannelId, HoldId, MessageId, UserId};
 use domain::retention::{RetentionAction, RetentionPolicy};
 use domain::text::{MessageBody, Reason};
 use domain::workspace::{HoldTarget, WorkspaceSettings};
 use domain::{MessageCommand, WorkspaceCommand};
-use projections::proof::verify::{Finding, Options, Report, verify};
+use ledger::months::{restore, verify as verify_file};
+use ledger::proof::verify::{Finding, Options, Report, verify};
 use projections::{NewView, RELATIONAL, RebuildOptions, Turn, ViewOf, rebuild};
 use sqlx::PgPool;
 use tests::{TestApp, TestDatabase, eventually};
@@ -231,7 +231,7 @@ async fn a_log_that_is_put_back_from_files_knows_again_what_was_purged() {
     let limit = Duration::from_secs(20);
     reading.progress.wait_for(RELATIONAL, manifest.last_position, limit).await.expect("the projector keeps up");
     let (shutdown, (_, head)) = (CancellationToken::new(), tokio::sync::watch::channel(0));
-    let process = tokio::spawn(api::process::purge::run(restored.clone(), reading.stores.clone(), head, shutdown.clone()));
+    let process = tokio::spawn(processes::purge::run(restored.clone(), reading.stores.clone(), head, shutdown.clone()));
     eventually("it is known again", async || emptied(&restored, id).await == 2).await;
     shutdown.cancel();
     process.await.expect("it ends");

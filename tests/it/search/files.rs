@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::path::Path;
 
-use api::auth::sessions::Device;
 use chrono::Utc;
-use commands::import::{self, Limits, Settings};
+use identity::sessions::Device;
 use serde_json::{Value, json};
+use slack::import::{self, Limits, Settings};
 use tests::person::Person;
 use tests::servers;
 use uuid::Uuid;

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use api::auth::sessions::Device;
 use chrono::Utc;
-use commands::import::{self, Limits, Settings};
+use identity::sessions::Device;
 use projections::search::TOTAL_MAX;
 use reqwest::Client;
 use serde_json::Value;
+use slack::import::{self, Limits, Settings};
 use tests::person::send;
 use tests::searches::{everything_said, kept};
 use tests::{TestApp, servers};

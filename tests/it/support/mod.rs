@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
-use commands::log_export::{Manifest, Month, export, positions};
 use commands::{Appended, Asked, CommandError, Commands, EventStore, Idempotency, IdempotencyKey, NewWorkspace};
 use domain::channel::{Kind, NewChannel};
 use domain::ids::{ChannelId, InvitationId, MessageId, UserId, WorkspaceId};
@@ -13,6 +12,7 @@ use domain::text::{ChannelName, DisplayName, Email, MessageBody, Username, Works
 use domain::user::{Preferences, Profile, Registration};
 use domain::workspace::Details;
 use domain::{ChannelCommand, Context, WorkspaceCommand};
+use ledger::months::{Manifest, Month, export, positions};
 use sqlx::PgPool;
 use tests::TestDatabase;
 use uuid::Uuid;

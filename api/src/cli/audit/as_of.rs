@@ -4,11 +4,11 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use domain::AggregateType;
 use domain::ids::ChannelId;
-use projections::audit::{MessageThen, Moment, Sight};
+use ledger::audit::{MessageThen, Moment, Sight};
 use serde_json::json;
 
 use super::filter::{ThingArguments, moment};
-use crate::cli::connection::read_models;
+use crate::cli::connection::audit_log;
 use crate::cli::{Exit, Failure, print};
 use crate::config::Settings;
 
@@ -28,14 +28,14 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let read_models = read_models(&settings).await?;
+    let audit_log = audit_log(&settings).await?;
     let (stream, at) = (arguments.thing.stream(), arguments.at.unwrap_or(Moment::Now));
     let (sight, failed) = (Sight::everything(), "the audit cannot be read");
-    let found = read_models.audit_as_of(None, stream, at).await.context(failed)?;
+    let found = audit_log.as_of(None, stream, at).await.context(failed)?;
     let thing = found.ok_or_else(|| Failure::new(Exit::Failed, anyhow!("the log knows no such thing")))?.shown(&sight);
     let messages = match stream.aggregate {
         AggregateType::Channel => {
-            let page = read_models.audit_messages_as_of(ChannelId(stream.id), at, None, arguments.limit, &sight).await.context(failed)?;
+            let page = audit_log.messages_as_of(ChannelId(stream.id), at, None, arguments.limit, &sight).await.context(failed)?;
             Some(page.items)
         }
         AggregateType::User

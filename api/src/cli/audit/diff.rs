@@ -2,10 +2,10 @@
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use projections::audit::{Moment, Sight};
+use ledger::audit::{Moment, Sight};
 
 use super::filter::{ThingArguments, moment};
-use crate::cli::connection::read_models;
+use crate::cli::connection::audit_log;
 use crate::cli::{Exit, Failure, print};
 use crate::config::Settings;
 
@@ -25,11 +25,11 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let read_models = read_models(&settings).await?;
+    let audit_log = audit_log(&settings).await?;
     let (from, to) = (arguments.from.unwrap_or(Moment::Position(0)), arguments.to.unwrap_or(Moment::Now));
-    let moments = read_models.audit_between(None, arguments.thing.stream(), from, to).await.context("the audit cannot be read")?;
+    let moments = audit_log.between(None, arguments.thing.stream(), from, to).await.context("the audit cannot be read")?;
     let moments = moments.ok_or_else(|| Failure::new(Exit::Failed, anyhow!("the log knows no such thing")))?;
-    let difference = read_models.audit_difference(&moments, &Sight::everything()).await.context("the audit cannot be read")?;
+    let difference = audit_log.difference(&moments, &Sight::everything()).await.context("the audit cannot be read")?;
     if arguments.json {
         return print(&serde_json::to_string_pretty(&difference).context("a difference cannot be written as JSON")?);
     }

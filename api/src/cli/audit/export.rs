@@ -10,13 +10,13 @@ use clap::{Args, ValueEnum};
 use domain::audit::{Export as Noted, ExportFormat};
 use domain::ids::{UserId, WorkspaceId};
 use domain::{AuditCommand, Context as Asking};
-use projections::audit::{Export, Sight};
-use projections::proof::keyring;
+use ledger::audit::{Export, Sight};
+use ledger::proof::keyring;
 use uuid::Uuid;
 
 use super::filter::FilterArguments;
 use crate::cli::Failure;
-use crate::cli::connection::{commands, read_models, read_pool, require_workspace};
+use crate::cli::connection::{audit_log, commands, read_pool, require_workspace};
 use crate::config::Settings;
 use crate::http::audit::filter_said;
 
@@ -46,7 +46,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let read_models = read_models(&settings).await?;
+    let audit_log = audit_log(&settings).await?;
     let key = keyring::current(&read_pool(&settings).await?, &settings.proof_keys()).await.context("the key that signs cannot be read")?;
     let format = match arguments.format {
         Format::Jsonl => ExportFormat::Jsonl,
@@ -55,7 +55,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     };
     let filter = arguments.filter.filter(Some(arguments.workspace));
     let (export_id, said) = (Uuid::now_v7(), filter_said(&filter));
-    let head = read_models.audit_head().await.context("the log cannot be read")?;
+    let head = audit_log.head().await.context("the log cannot be read")?;
     let noted = Noted { export_id, format, filter: said.clone(), up_to: head.position };
     note(&settings, arguments.workspace, noted).await?;
     let mut export = Export::begin(export_id, arguments.workspace, Uuid::nil(), format, (filter, said), head);
@@ -64,7 +64,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
         None => Box::new(std::io::stdout()),
     };
     loop {
-        let found = read_models.audit_piece(&export).await.context("the audit cannot be read")?;
+        let found = audit_log.piece(&export).await.context("the audit cannot be read")?;
         // Whoever holds the database can read everything in it.
         out.write_all(&export.write(&found, &Sight::everything()).context("an entry cannot be written")?)?;
         if found.is_empty() {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use domain::ids::{SessionId, UserId, WorkspaceId};
 use domain::{AggregateType, StreamId};
-use projections::audit::{Filter, Moment};
+use ledger::audit::{Filter, Moment};
 use uuid::Uuid;
 
 #[derive(Clone, Debug, Args)]

@@ -3,11 +3,11 @@
 use anyhow::Context;
 use clap::Args;
 use domain::ids::WorkspaceId;
-use projections::audit::{Filter, Order, Sight};
+use ledger::audit::{Filter, Order, Sight};
 
 use super::filter::FilterArguments;
 use super::table::table;
-use crate::cli::connection::read_models;
+use crate::cli::connection::audit_log;
 use crate::cli::{Failure, print};
 use crate::config::Settings;
 
@@ -44,7 +44,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
         limit: arguments.limit,
         ..arguments.filter.filter(arguments.workspace)
     };
-    let found = read_models(&settings).await?.audit(&filter).await.context("the audit cannot be read")?;
+    let found = audit_log(&settings).await?.find(&filter).await.context("the audit cannot be read")?;
     // Whoever holds the database can read everything in it.
     let entries = found.entries(&Sight::everything());
     if arguments.json {

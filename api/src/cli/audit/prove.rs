@@ -1,7 +1,7 @@
 //! `backscroll audit prove POSITION`
 
 use clap::Args;
-use projections::proof::{Proofs, ProveError};
+use ledger::proof::{Proofs, ProveError};
 
 use crate::cli::connection::read_pool;
 use crate::cli::{Exit, Failure, print};

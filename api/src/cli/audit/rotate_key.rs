@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use domain::InstallationCommand;
-use projections::proof::keyring;
+use ledger::proof::keyring;
 
 use crate::cli::connection::{asked, commands, read_pool};
 use crate::cli::{Exit, Failure, print};

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use projections::audit::{Change, Entry, Filter, Sight};
+use ledger::audit::{Change, Entry, Filter, Sight};
 
 use super::table::line;
-use crate::cli::connection::read_models;
+use crate::cli::connection::audit_log;
 use crate::cli::{Exit, Failure, print};
 use crate::config::Settings;
 
@@ -23,8 +23,8 @@ pub(in crate::cli) struct Arguments {
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
     let position = arguments.position;
     let this = Filter { after: Some(position.saturating_sub(1)), before: Some(position.saturating_add(1)), limit: 1, ..Filter::default() };
-    let read_models = read_models(&settings).await?;
-    let entries = read_models.audit(&this).await.context("the audit cannot be read")?.entries(&Sight::everything());
+    let audit_log = audit_log(&settings).await?;
+    let entries = audit_log.find(&this).await.context("the audit cannot be read")?.entries(&Sight::everything());
     let entry = entries.first().ok_or_else(|| Failure::new(Exit::Failed, anyhow!("there is no event at position {position}")))?;
     if arguments.json {
         return print(&serde_json::to_string_pretty(entry).context("an entry cannot be written as JSON")?);

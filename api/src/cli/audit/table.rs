@@ -1,6 +1,6 @@
 //! Entries as people read them.
 
-use projections::audit::Entry;
+use ledger::audit::Entry;
 
 /// The widest that a column becomes.
 const COLUMN_CHARS_MAX: usize = 40;

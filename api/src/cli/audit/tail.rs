@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use domain::ids::WorkspaceId;
+use ledger::audit::{Filter, Order, Sight};
 use projections::ReadModels;
-use projections::audit::{Filter, Order, Sight};
 
 use super::filter::FilterArguments;
 use super::table::line;
-use crate::cli::connection::read_models;
+use crate::cli::connection::audit_log;
 use crate::cli::{Failure, print};
 use crate::config::Settings;
 
@@ -34,10 +34,10 @@ pub(in crate::cli) struct Arguments {
 
 /// Prints what has happened last, and then what happens, until Ctrl-C.
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let read_models = read_models(&settings).await?;
+    let audit_log = audit_log(&settings).await?;
     let filter = arguments.filter.clone().filter(arguments.workspace);
     let newest = Filter { limit: arguments.lines.max(1), ..filter.clone() };
-    let mut last = read_models.audit(&newest).await.context("the audit cannot be read")?.entries(&Sight::everything());
+    let mut last = audit_log.find(&newest).await.context("the audit cannot be read")?.entries(&Sight::everything());
     last.reverse();
     let mut reached = last.last().map_or(0, |entry| entry.position);
     if arguments.lines > 0 {
@@ -49,13 +49,13 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         let next = Filter { after: Some(reached), order: Order::OldestFirst, limit: ReadModels::PAGE_ROWS_MAX, ..filter.clone() };
-        let entries = read_models.audit(&next).await.context("the audit cannot be read")?.entries(&Sight::everything());
+        let entries = audit_log.find(&next).await.context("the audit cannot be read")?.entries(&Sight::everything());
         reached = entries.last().map_or(reached, |entry| entry.position);
         show(&entries, arguments.json)?;
     }
 }
 
-fn show(entries: &[projections::audit::Entry], as_json: bool) -> Result<(), Failure> {
+fn show(entries: &[ledger::audit::Entry], as_json: bool) -> Result<(), Failure> {
     if entries.is_empty() {
         return Ok(());
     }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use projections::proof::note::{self, SignedCheckpoint, VerifyingKey};
-use projections::proof::verify::{self, Finding, Options, Report};
+use ledger::proof::note::{self, SignedCheckpoint, VerifyingKey};
+use ledger::proof::verify::{self, Finding, Options, Report};
 use serde_json::json;
 
 use crate::cli::connection::read_pool;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use projections::audit::{Unverified, verify_export};
-use projections::proof::note::VerifyingKey;
+use ledger::audit::{Unverified, verify_export};
+use ledger::proof::note::VerifyingKey;
 
 use crate::cli::{Exit, Failure, print};
 

@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use super::handout::Kept;
 use crate::app::{App, StartError};
-use crate::auth::password::Password;
-use crate::auth::sessions::Device;
-use crate::auth::token::Token;
 use crate::cli::Failure;
+use identity::password::Password;
+use identity::sessions::Device;
+use state::token::Token;
 
 /// The owner's address for mail, to sign in with.
 pub(super) const OWNER_EMAIL: &str = "owner@backscroll.example";

@@ -4,14 +4,14 @@ use std::ops::AsyncFnOnce;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use commands::log_export::{self, ExportError, Manifest};
+use ledger::months::{self, ExportError, Manifest};
 use object_store::path::Path as ObjectPath;
+use stores::objects::{ObjectStoreSettings, ObjectUrl};
 use tempfile::TempDir;
 
 use super::failed;
 use crate::cli::place::{Bucket, Place};
 use crate::cli::{Exit, Failure};
-use crate::config::{ObjectStoreSettings, ObjectUrl};
 
 /// A month that can be read here. What was fetched for it goes when this does.
 pub(super) struct Fetched {
@@ -52,7 +52,7 @@ pub(super) async fn fetched(place: &Place, settings: impl FnOnce() -> Result<Obj
     let (bucket, folder) = (Bucket::of(&settings()?, url)?, TempDir::new()?);
     let month = Fetched { manifest: folder.path().join(name), away: Some((url.clone(), folder)) };
     bucket.download(&url.path, month.path()).await?;
-    let manifest = log_export::read_manifest(month.path()).map_err(|error| month.failed(error))?;
+    let manifest = months::read_manifest(month.path()).map_err(|error| month.failed(error))?;
     let events = month.path().with_file_name(&manifest.file);
     bucket.download(&beside(url, &events).path, &events).await?;
     Ok(month)

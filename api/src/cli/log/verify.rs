@@ -1,14 +1,14 @@
 //! `backscroll log verify-export`
 
-use commands::log_export::{self, Verified};
-use projections::proof::note::{SignedCheckpoint, VerifyingKey};
-use projections::proof::tiles::Edge;
-use projections::proof::tree::{Hash, leaf_hash};
+use ledger::months::{self, Verified};
+use ledger::proof::note::{SignedCheckpoint, VerifyingKey};
+use ledger::proof::tiles::Edge;
+use ledger::proof::tree::{Hash, leaf_hash};
+use stores::objects::ObjectStoreSettings;
 
 use super::months::{Fetched, fetched};
 use crate::cli::place::Place;
 use crate::cli::{Failure, print};
-use crate::config::ObjectStoreSettings;
 
 /// Checks months, `settings` being asked where the object store is, should one be there: this verb needs nothing else.
 pub(in crate::cli) async fn run(
@@ -20,11 +20,11 @@ pub(in crate::cli) async fn run(
     let mut tree = Some(Edge::default());
     for place in manifests {
         let month = fetched(place, &settings).await?;
-        let manifest = log_export::read_manifest(month.path()).map_err(|error| month.failed(error))?;
+        let manifest = months::read_manifest(month.path()).map_err(|error| month.failed(error))?;
         tree = tree.filter(|tree| i64::try_from(tree.size()).is_ok_and(|size| size + 1 == manifest.first_position));
         let head = manifest.checkpoint.as_deref().map(str::parse::<SignedCheckpoint>).transpose().map_err(|error| month.wrong(error))?;
         let mut root = None;
-        let found = log_export::verify(month.path(), |digest| {
+        let found = months::verify(month.path(), |digest| {
             let Some(tree) = &mut tree else { return };
             tree.append(leaf_hash(digest), |_, _| {});
             if head.as_ref().is_some_and(|head| head.checkpoint.size == tree.size()) {

@@ -4,7 +4,7 @@ use actix_web::get;
 use actix_web::web::{Data, Path};
 use domain::audit::Question;
 use domain::ids::WorkspaceId;
-use projections::audit::Chain;
+use ledger::audit::Chain;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -36,7 +36,7 @@ pub async fn read_chain(path: Path<EventPath>, reading: Reading, app: Data<App>)
     let filter = said([("position", Some(path.position.to_string()))]);
     admit(&app, &reading, path.workspace_id, Question::Chain, filter).await?;
     let no_such_event = || Problem::not_found("audit.event_not_found", "there is no such event in this workspace's audit");
-    let links = app.read_models.audit_chain(path.workspace_id, path.position).await?.ok_or_else(no_such_event)?;
+    let links = app.audit_log.chain(path.workspace_id, path.position).await?.ok_or_else(no_such_event)?;
     let sight = sight(&app, reading.actor, path.workspace_id, &links.channels()).await?;
     Ok(reading.answer(links.shown(&sight).ok_or_else(no_such_event)?))
 }

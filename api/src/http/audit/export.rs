@@ -9,9 +9,9 @@ use domain::audit::{Export as Noted, ExportFormat};
 use domain::ids::{UserId, WorkspaceId};
 use domain::permission::Permission;
 use futures::stream::{self, Stream};
-use projections::audit::Export;
-use projections::proof::keyring;
-use projections::proof::note::SigningKey;
+use ledger::audit::Export;
+use ledger::proof::keyring;
+use ledger::proof::note::SigningKey;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -74,7 +74,7 @@ pub async fn export_audit(
     let (format, query) = split(request.query_string())?;
     let (format, media_type) = format.parse();
     let filter = query.parse(1)?;
-    let (export_id, head) = (Uuid::now_v7(), app.read_models.audit_head().await?);
+    let (export_id, head) = (Uuid::now_v7(), app.audit_log.head().await?);
     app.progress.wait_for(projections::RELATIONAL, head.position, crate::extract::WAIT_MAX).await?;
     let said = filter_said(&filter);
     let noted = Noted { export_id, format, filter: said.clone(), up_to: head.position };
@@ -137,7 +137,7 @@ async fn piece(app: &App, workspace_id: WorkspaceId, actor: UserId, left: (Expor
     let (mut export, key) = left;
     // Asked again for each piece: whoever may not any more gets no more.
     app.commands.may(actor, workspace_id, Permission::AuditRead).await?;
-    let found = app.read_models.audit_piece(&export).await?;
+    let found = app.audit_log.piece(&export).await?;
     let sight = sight(app, actor, workspace_id, &found.channels()).await?;
     let mut bytes = export.write(&found, &sight).map_err(|error| Problem::internal(&error))?;
     if found.is_empty() {

@@ -13,7 +13,7 @@ use actix_web::web::{Data, Path, Query};
 use domain::audit::Question;
 use domain::ids::{ChannelId, UserId, WorkspaceId};
 use domain::permission::Permission;
-use projections::audit::{Entry, Filter, Found, Sight};
+use ledger::audit::{Entry, Filter, Found, Sight};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -41,7 +41,7 @@ pub struct AuditPage {
 /// The events of a workspace that somebody asks for who may, and what they may read of them.
 pub(super) async fn find(app: &App, reading: &Reading, workspace_id: WorkspaceId, filter: Filter) -> Result<(Found, Sight), Problem> {
     noted::admit(app, reading, workspace_id, Question::Entries, query::filter_said(&filter)).await?;
-    let found = app.read_models.audit(&Filter { workspace_id: Some(workspace_id), ..filter }).await?;
+    let found = app.audit_log.find(&Filter { workspace_id: Some(workspace_id), ..filter }).await?;
     let sight = sight(app, reading.actor, workspace_id, &found.channels()).await?;
     Ok((found, sight))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::AggregateType;
 use domain::ids::{SessionId, UserId};
-use projections::audit::{Filter, Order};
+use ledger::audit::{Filter, Order};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;

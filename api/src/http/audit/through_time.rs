@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::audit::Question;
 use domain::ids::{ChannelId, WorkspaceId};
 use domain::{AggregateType, StreamId};
-use projections::audit::{AsOf, Difference, Filter, HistoryEntry, MessageThen, Moment, Order, Sight};
+use ledger::audit::{AsOf, Difference, Filter, HistoryEntry, MessageThen, Moment, Order, Sight};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -87,7 +87,7 @@ pub async fn read_history(
         limit: limit + 1,
         ..Filter::default()
     };
-    let found = app.read_models.audit_history(&filter).await?;
+    let found = app.audit_log.history(&filter).await?;
     if found.is_empty() && query.after.is_none() {
         return Err(no_such_thing());
     }
@@ -148,7 +148,7 @@ pub async fn read_as_of(
     let mut filter = of_stream(stream);
     filter.extend(said([("moment", moment_said(moment))]));
     admit(&app, &reading, path.workspace_id, Question::AsOf, filter).await?;
-    let found = app.read_models.audit_as_of(Some(path.workspace_id), stream, moment).await?.ok_or_else(no_such_thing)?;
+    let found = app.audit_log.as_of(Some(path.workspace_id), stream, moment).await?.ok_or_else(no_such_thing)?;
     let is_channel = stream.aggregate == AggregateType::Channel;
     let channels = found.channel().into_iter().chain(is_channel.then_some(ChannelId(stream.id))).collect::<Vec<_>>();
     let sight = sight(&app, reading.actor, path.workspace_id, &channels).await?;
@@ -166,7 +166,7 @@ async fn messages(
     limit: u16,
     sight: &Sight,
 ) -> Result<Page, Problem> {
-    let page = app.read_models.audit_messages_as_of(ChannelId(stream.id), moment, behind, limit, sight).await?;
+    let page = app.audit_log.messages_as_of(ChannelId(stream.id), moment, behind, limit, sight).await?;
     Ok((Some(page.items), page.next.map(|place| Cursor(place).to_string())))
 }
 
@@ -199,10 +199,10 @@ pub async fn read_difference(
     let mut filter = of_stream(stream);
     filter.extend(said([("from", moment_said(from)), ("to", moment_said(to))]));
     admit(&app, &reading, path.workspace_id, Question::Difference, filter).await?;
-    let moments = app.read_models.audit_between(Some(path.workspace_id), stream, from, to).await?.ok_or_else(no_such_thing)?;
+    let moments = app.audit_log.between(Some(path.workspace_id), stream, from, to).await?.ok_or_else(no_such_thing)?;
     let channels = moments.channel().into_iter().collect::<Vec<_>>();
     let sight = sight(&app, reading.actor, path.workspace_id, &channels).await?;
-    Ok(reading.answer(app.read_models.audit_difference(&moments, &sight).await?))
+    Ok(reading.answer(app.audit_log.difference(&moments, &sight).await?))
 }
 
 fn no_such_thing() -> Problem {

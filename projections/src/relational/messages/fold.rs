@@ -7,7 +7,7 @@ use domain::retention::{Application, RetentionAction};
 use uuid::Uuid;
 
 use super::record::MessageRecord;
-use crate::projector::ApplyError;
+use crate::engine::projector::ApplyError;
 use crate::relational::rows::{Count, Row, Rows};
 use crate::relational::seen::Seen;
 

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::backend::findable;
-use super::client::ElasticError;
 use super::messages::within;
 use crate::search::{AnalyticsQuery, Bucket, BucketKey, CountedBy};
+use stores::elasticsearch::ElasticError;
 
 /// Up to how many people they are counted one by one; beyond, about right.
 const AUTHORS_EXACT_MAX: u32 = 40_000;

@@ -10,15 +10,15 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::client::ElasticError;
 use super::documents::Family;
 use super::indices::Model;
 use super::{Elastic, NAME, analytics, messages, models, people};
-use crate::breaker::Breaker;
+use crate::connections::Stores;
 use crate::relational;
-use crate::runner::chain;
 use crate::search::{AnalyticsQuery, BackendName, Bucket, Hits, MessageQuery, PeopleQuery, PersonHit, SearchBackend, SearchError};
-use crate::stores::Stores;
+use stores::breaker::Breaker;
+use stores::elasticsearch::ElasticError;
+use stores::error::chain;
 
 /// How long Elasticsearch may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(3);

@@ -9,8 +9,8 @@ use futures::stream::FuturesUnordered;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::client::{Client, ElasticError, is_passing};
 use super::documents::{Document, Family};
+use stores::elasticsearch::{Client, ElasticError, is_passing};
 
 /// How often a document is sent again that was refused for what passes.
 const TRIES_MAX: u32 = 6;

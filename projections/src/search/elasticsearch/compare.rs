@@ -9,12 +9,12 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Elastic;
-use super::client::ElasticError;
 use super::differences::{self, SHOWN_MAX};
 use super::documents::{Document, Family};
 use super::rebuild::{Building, COMPARED_ROWS, Compared};
 use super::rows::{self, Scan};
 use crate::rebuild::{Difference, Phase, RebuildError, RebuildProgress};
+use stores::elasticsearch::ElasticError;
 
 /// How often to look again at what differs before it is said to.
 const ROUNDS_MAX: usize = 10;

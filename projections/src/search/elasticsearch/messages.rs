@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::backend::findable;
-use super::client::ElasticError;
 use crate::relational::messages::Cursor;
 use crate::search::{
     Addressee, BackendName, Hit, Hits, Mark, MessageQuery, Order, PageKey, SearchError, Span, TOTAL_MAX, Text, TextTerm, Wanted,
 };
+use stores::elasticsearch::ElasticError;
 
 /// The most values of one `terms` clause that Elasticsearch takes by default.
 const TERMS_MAX: usize = 65_536;

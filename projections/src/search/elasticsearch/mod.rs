@@ -10,7 +10,6 @@
 mod analytics;
 mod backend;
 mod bulk;
-mod client;
 mod compare;
 mod differences;
 mod documents;
@@ -32,7 +31,6 @@ use std::time::Duration;
 use elasticsearch::http::Method;
 
 pub use backend::ElasticSearch;
-pub use client::{ElasticError, ElasticSettings, Login};
 pub use models::Rejected;
 pub(crate) use models::{refresh_later, rejected};
 pub use moves::rebalance;
@@ -40,7 +38,7 @@ pub(crate) use moves::tend;
 pub(crate) use projector::{NAME, SearchProjector, VERSION};
 pub(crate) use rebuild::{rebuild, tidy};
 
-use client::Client;
+use stores::elasticsearch::{Client, ElasticError, ElasticSettings};
 
 /// How long it may take to say how it is.
 const HEALTH_MAX: Duration = Duration::from_secs(1);

@@ -11,16 +11,16 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::client::ElasticError;
 use super::indices::{Model, Place, Stage};
 use super::projector::{NAME, SearchProjector};
 use super::rebuild::{places, take_the_lock};
 use super::rows::{self, Scan};
 use super::{Elastic, models};
-use crate::checkpoint;
+use crate::connections::Stores;
 use crate::rebuild::RebuildError;
-use crate::runner::chain;
-use crate::stores::Stores;
+use stores::checkpoint;
+use stores::elasticsearch::ElasticError;
+use stores::error::chain;
 
 /// How often to look who has outgrown their place.
 const LOOK_INTERVAL: Duration = Duration::from_secs(60);

@@ -7,8 +7,8 @@ use migrations::elasticsearch::TEMPLATES;
 use serde_json::{Map, Value, json};
 
 use super::Elastic;
-use super::client::ElasticError;
 use super::indices::Model;
+use stores::elasticsearch::ElasticError;
 
 /// Whether an index is being filled, or searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

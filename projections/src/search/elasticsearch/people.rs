@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::client::ElasticError;
 use crate::search::{PeopleQuery, PersonHit, PersonKey, names, words};
+use stores::elasticsearch::ElasticError;
 
 /// How many who may be near are measured.
 const NEARLY_AMONG_MAX: u32 = 1_000;

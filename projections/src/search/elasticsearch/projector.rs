@@ -12,15 +12,15 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::bulk::{self, Limits, Write};
-use super::client::ElasticError;
 use super::documents::{Document, Family};
 use super::indices::Model;
 use super::node::Use;
 use super::rows::{self, Scan};
 use super::{Elastic, models, rebuild};
-use crate::projector::{ApplyError, Projector};
+use crate::connections::Stores;
+use crate::engine::projector::{ApplyError, Projector};
 use crate::relational;
-use crate::stores::Stores;
+use stores::elasticsearch::ElasticError;
 
 /// The projection's name.
 pub(crate) const NAME: &str = "search";

@@ -7,20 +7,21 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, PgConnection, query, query_scalar};
 use uuid::Uuid;
 
-use super::client::ElasticError;
 use super::indices::{Model, Place};
 use super::node::Use;
 use super::projector::{NAME, NEXT_NAME, SearchProjector, elsewhere};
 use super::rows::{self, CHUNK_ROWS, Scan};
 use super::{Elastic, compare, models};
-use crate::batch;
-use crate::checkpoint::{self, Checkpoint};
-use crate::feed::{BATCH_EVENTS_MAX, log};
-use crate::park::ParkedKeys;
-use crate::projector::ApplyError;
+use crate::connections::Stores;
+use crate::engine::batch;
+use crate::engine::park::ParkedKeys;
+use crate::engine::projector::ApplyError;
+use crate::engine::runner;
+use crate::feed::BATCH_EVENTS_MAX;
 use crate::rebuild::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, Turn};
-use crate::runner;
-use crate::stores::Stores;
+use stores::checkpoint::{self, Checkpoint};
+use stores::elasticsearch::ElasticError;
+use stores::log::read;
 
 /// How often to catch up before giving up: each time takes less than the one before, unless the log grows faster than that.
 const ROUNDS_MAX: usize = 100;
@@ -226,7 +227,7 @@ impl<'a> Building<'a> {
     async fn up_to(&mut self, connection: &mut PgConnection, position: i64) -> Result<(), RebuildError> {
         while self.stood.position < position {
             let behind = usize::try_from(position - self.stood.position).unwrap_or(usize::MAX);
-            let events = log::read(&self.stores.pool, &self.stores.keys, self.stood.position, behind.min(BATCH_EVENTS_MAX)).await?;
+            let events = read::read(&self.stores.pool, &self.stores.keys, self.stood.position, behind.min(BATCH_EVENTS_MAX)).await?;
             if events.is_empty() {
                 return Err(RebuildError::Log(format!("it ends at {}, before {position}", self.stood.position).into()));
             }

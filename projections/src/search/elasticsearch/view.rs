@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use super::Elastic;
 use super::bulk::{self, Limits, Write};
-use super::client::ElasticError;
 use super::documents::Family;
 use super::node::Use;
 use super::rows::{self, Scan};
 use crate::rebuild::{Difference, Phase, RebuildError, RebuildProgress};
+use stores::elasticsearch::ElasticError;
 
 /// What the indices of a view were filled with.
 pub(crate) struct Filled {

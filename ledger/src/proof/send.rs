@@ -1,0 +1,209 @@
+//! Sends heads to places that the database's administrator does not own: a file, a webhook, an object store.
+//!
+//! What is sent is the newest head, at a set interval: it says all that those before it said. Up to which head a place was told is remembered, and
+//! moved after the place has taken it: a head may be told twice, and none is lost.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use object_store::ObjectStoreExt;
+use reqwest::header::CONTENT_TYPE;
+use sqlx::{PgPool, query, query_scalar};
+use stores::objects::Objects;
+use tokio::fs::OpenOptions;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::note::SEPARATOR;
+use super::store;
+use super::tree::leaf_hash;
+
+/// How long to wait after a failure, at first.
+const RETRY_DELAY_MIN: Duration = Duration::from_millis(500);
+
+/// How long to wait after a failure, at most.
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(60);
+
+/// How long a webhook may take to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// Where heads are sent.
+#[derive(Clone, Debug, Default)]
+pub struct Destinations {
+    /// A file that they are appended to.
+    pub file: Option<PathBuf>,
+    /// An address that they are posted to.
+    pub webhook: Option<Webhook>,
+    /// A folder of an object store that they are put into, each an object of its own.
+    pub objects: Option<Objects>,
+    /// The time from one to the next.
+    pub interval: Duration,
+}
+
+/// An address, and what it wants to see.
+#[derive(Clone)]
+pub struct Webhook {
+    /// Where it is. It may hold a password.
+    pub url: String,
+    /// What goes into `Authorization: Bearer`.
+    pub token: Option<String>,
+}
+
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// A head did not get there.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error("the database cannot be used")]
+    Database(#[from] sqlx::Error),
+    #[error("the file cannot be written")]
+    File(#[from] std::io::Error),
+    #[error("the webhook did not take it")]
+    Webhook(#[from] reqwest::Error),
+    #[error("the object store did not take it")]
+    Objects(#[from] object_store::Error),
+}
+
+/// One place.
+#[derive(Clone, Debug)]
+enum Destination {
+    File(PathBuf),
+    Webhook(Webhook),
+    Objects(Objects),
+}
+
+impl Destination {
+    /// What it is remembered under: nothing that is secret.
+    fn name(&self) -> String {
+        match self {
+            Self::File(path) => format!("file {}", path.display()),
+            Self::Webhook(hook) => format!("webhook {}", without_secrets(&hook.url)),
+            Self::Objects(objects) => format!("objects {}", objects.url),
+        }
+    }
+
+    async fn take(&self, client: &reqwest::Client, size: i64, note: &str) -> Result<(), SendError> {
+        match self {
+            Self::File(path) => Ok(append(path, note).await?),
+            Self::Webhook(hook) => {
+                let request = client.post(&hook.url).header(CONTENT_TYPE, "text/plain; charset=utf-8").body(note.to_owned());
+                let request = hook.token.iter().fold(request, reqwest::RequestBuilder::bearer_auth);
+                request.send().await?.error_for_status()?;
+                Ok(())
+            }
+            Self::Objects(objects) => {
+                let object = objects.folder.clone().join(object_name(size, note));
+                objects.bucket.put(&object, note.to_owned().into()).await?;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Sends to every place, until what this returns is dropped.
+pub(super) fn start(pool: &PgPool, destinations: &Destinations) -> JoinSet<()> {
+    let file = destinations.file.clone().map(Destination::File);
+    let webhook = destinations.webhook.clone().map(Destination::Webhook);
+    let objects = destinations.objects.clone().map(Destination::Objects);
+    let mut senders = JoinSet::new();
+    for destination in file.into_iter().chain(webhook).chain(objects) {
+        senders.spawn(keep_sending(pool.clone(), destination, destinations.interval));
+    }
+    senders
+}
+
+async fn keep_sending(pool: PgPool, destination: Destination, interval: Duration) {
+    let (name, mut delay) = (destination.name(), RETRY_DELAY_MIN);
+    let client = loop {
+        match reqwest::Client::builder().timeout(ANSWER_MAX).build() {
+            Ok(client) => break client,
+            Err(error) => warn!(destination = name, %error, "there is no client for webhooks; it is tried again"),
+        }
+        sleep(RETRY_DELAY_MAX).await;
+    };
+    loop {
+        match send_newest(&pool, &destination, &name, &client).await {
+            Ok(sent) => {
+                if let Some(size) = sent.filter(|_| delay > RETRY_DELAY_MIN) {
+                    info!(destination = name, size, "heads are taken again");
+                }
+                delay = RETRY_DELAY_MIN;
+                sleep(interval).await;
+            }
+            Err(error) => {
+                warn!(destination = name, error = %stores::error::chain(&error), delay_ms = delay.as_millis(), "a head was not taken; it is tried again");
+                sleep(delay.mul_f64(rand::random_range(0.5..=1.0))).await;
+                delay = (delay * 2).min(RETRY_DELAY_MAX);
+            }
+        }
+    }
+}
+
+/// Sends the newest head where the place does not know it. Returns its size.
+async fn send_newest(pool: &PgPool, destination: &Destination, name: &str, client: &reqwest::Client) -> Result<Option<i64>, SendError> {
+    let known = query_scalar!("SELECT size FROM proof.deliveries WHERE destination = $1", name).fetch_optional(pool).await?;
+    let Some(head) = store::newest(pool).await?.filter(|head| known.is_none_or(|known| head.size > known)) else { return Ok(None) };
+    destination.take(client, head.size, &head.note).await?;
+    query!(
+        "INSERT INTO proof.deliveries (destination, size) VALUES ($1, $2)
+         ON CONFLICT (destination) DO UPDATE SET size = excluded.size, sent_at = now()",
+        name,
+        head.size
+    )
+    .execute(pool)
+    .await?;
+    Ok(Some(head.size))
+}
+
+/// Appends a note to a file, on the disk before this returns. What was broken off before it does not run into it.
+async fn append(path: &Path, note: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).await?;
+    let length = file.metadata().await?.len();
+    let mut end = vec![0; usize::try_from(length.min(2)).unwrap_or_default()];
+    file.seek(std::io::SeekFrom::Start(length - end.len() as u64)).await?;
+    file.read_exact(&mut end).await?;
+    let is_whole = end.is_empty() || end == b"\n\n";
+    let text = if is_whole { format!("{note}{SEPARATOR}") } else { format!("{}{note}{SEPARATOR}", SEPARATOR.repeat(3)) };
+    file.write_all(text.as_bytes()).await?;
+    file.sync_all().await
+}
+
+/// Sorts by size, and is another for whatever else is said of the same size: nothing is ever written over by something else.
+fn object_name(size: i64, note: &str) -> String {
+    let digest = hex::encode(leaf_hash(note.as_bytes()));
+    format!("{size:020}-{}.txt", &digest[..16])
+}
+
+/// The host of an address, and what tells the address from others there: its path may be what has to be known to post to it.
+fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host.rsplit('@').next().unwrap_or_default();
+    let [a, b, c, d, ..] = leaf_hash(url.as_bytes());
+    format!("{scheme}://{host} ({:08x})", u32::from_be_bytes([a, b, c, d]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_is_remembered_without_its_secrets() {
+        let name = without_secrets("https://ann:pw@example.org:1/a/b?key=1#x");
+        assert!(name.starts_with("https://example.org:1 ("), "{name}");
+        assert_ne!(name, without_secrets("https://ann:pw@example.org:1/a/c"));
+    }
+
+    #[test]
+    fn objects_sort_by_size_and_one_that_says_something_else_is_another() {
+        let names = [object_name(9, "a"), object_name(10, "a"), object_name(10, "b"), object_name(i64::MAX, "a")];
+        assert!(names[0] < names[1] && names[1] != names[2] && names[2] < names[3], "{names:?}");
+        assert_eq!(names[1], object_name(10, "a"));
+    }
+}

@@ -1,0 +1,197 @@
+//! Computes the whole proof anew, from the stored columns up, and says what does not fit: first of all, the first event.
+//!
+//! It reads one snapshot of the database, page by page over several connections, and needs about forty bytes of memory for each stream.
+
+mod finding;
+mod judge;
+mod page;
+mod purges;
+
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, PgConnection, PgPool, query, query_scalar};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::keyring::{self, KeyError};
+use super::note::{SignedCheckpoint, VerifyingKey};
+use super::store::StoredCheckpoint;
+use stores::log::copy_out::Malformed;
+
+pub use finding::Finding;
+use judge::{Head, Judge, Source};
+use page::Page;
+
+/// Events of one page: as many as 64 tiles of level 0 have.
+const PAGE_EVENTS: i64 = 16_384;
+
+/// How many connections read pages.
+const READERS: usize = 2;
+
+/// How many pages each of them reads ahead.
+const PAGES_AHEAD: usize = 2;
+
+/// What is to be compared with besides.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Heads that were kept outside.
+    pub outside: Vec<SignedCheckpoint>,
+    /// Public keys that were kept outside. Without one, those that the database has are believed.
+    pub keys: Vec<VerifyingKey>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// How many events were read.
+    pub events: u64,
+    /// How many of them are in the newest signed head.
+    pub signed: u64,
+    /// How many stored heads were compared.
+    pub heads: u64,
+    /// How many heads from outside were compared.
+    pub outside: u64,
+    /// How many events have lost their payload by a purge that the log has.
+    pub purged: u64,
+    /// What does not fit, the first ones, by position.
+    pub findings: Vec<Finding>,
+    /// How much does not fit.
+    pub findings_total: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// It could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The database did not answer.
+    #[error("the log cannot be read")]
+    Database(#[from] sqlx::Error),
+    /// The keys cannot be read.
+    #[error("the public keys cannot be read")]
+    Keys(#[from] KeyError),
+    /// A column has another form than it must have.
+    #[error("{0}")]
+    Malformed(String),
+    /// A reader has ended without saying why.
+    #[error("a page of the log was not read")]
+    Lost,
+}
+
+impl From<Malformed> for VerifyError {
+    fn from(error: Malformed) -> Self {
+        Self::Malformed(error.to_string())
+    }
+}
+
+/// Verifies everything that is there now. `observe` is told how many events of how many are done.
+///
+/// # Errors
+/// The database does not answer, or a column has another form than it must have.
+pub async fn verify(pool: &PgPool, options: &Options, mut observe: impl FnMut(u64, u64)) -> Result<Report, VerifyError> {
+    let began = Instant::now();
+    let mut leader = connect(pool).await?;
+    let snapshot = query_scalar!(r#"SELECT pg_export_snapshot() AS "snapshot!""#).fetch_one(&mut leader).await?;
+    let last = query_scalar!(r#"SELECT coalesce(max(position), 0) AS "last!" FROM events"#).fetch_one(&mut leader).await?;
+    let mut judge = judge(&mut leader, options).await?;
+
+    let pages = (0..=last / PAGE_EVENTS).map(|page| page * PAGE_EVENTS).filter(|after| *after < last).collect::<Vec<_>>();
+    let (mut readers, mut tasks) = (Vec::new(), JoinSet::new());
+    for number in 0..READERS.min(pages.len()) {
+        let (sender, receiver) = mpsc::channel(PAGES_AHEAD);
+        let own = pages.iter().copied().skip(number).step_by(READERS).collect::<Vec<_>>();
+        tasks.spawn(read(pool.clone(), snapshot.clone(), own, last, sender));
+        readers.push(receiver);
+    }
+    for (number, after) in pages.iter().enumerate() {
+        let page = readers[number % READERS].recv().await.ok_or(VerifyError::Lost)??;
+        judge.take(*after, (after + PAGE_EVENTS).min(last), &page);
+        observe((after + PAGE_EVENTS).min(last).unsigned_abs(), last.unsigned_abs());
+    }
+    // The snapshot is held until here.
+    leader.close().await?;
+    Ok(judge.end(last, began.elapsed()))
+}
+
+/// A connection in a transaction that sees one state of the database.
+async fn connect(pool: &PgPool) -> sqlx::Result<PgConnection> {
+    let options = pool.connect_options().as_ref().clone().application_name("backscroll verify");
+    let mut connection = PgConnection::connect_with(&options).await?;
+    query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut connection).await?;
+    Ok(connection)
+}
+
+/// Everything that the log is compared with, besides the leaves.
+async fn judge(connection: &mut PgConnection, options: &Options) -> Result<Judge, VerifyError> {
+    let published = keyring::verifying(connection).await?;
+    let stored = sqlx::query_as!(StoredCheckpoint, "SELECT size, root, note, signed_at FROM proof.checkpoints ORDER BY size");
+    let stored = stored.fetch_all(&mut *connection).await?;
+    let was_signed = query_scalar!(r#"SELECT EXISTS (SELECT FROM proof.keys WHERE first_size IS NOT NULL) AS "was!""#);
+    let was_signed = was_signed.fetch_one(&mut *connection).await?;
+    let upper = page::upper_tiles(connection).await?;
+    let purges = purges::read(connection).await?;
+    let mut judge = Judge::new(upper, purges);
+    if was_signed && stored.is_empty() {
+        judge.find(Finding::HeadsGone);
+    }
+    let trusted = if options.keys.is_empty() { &published } else { &options.keys };
+    let newest = stored.last().map(|head| head.size);
+    let mut heads = Vec::new();
+    for head in stored {
+        // Keys from outside may be younger than old heads; the newest must be signed with one of them.
+        let keys = if newest == Some(head.size) { trusted } else { &published };
+        heads.extend(read_head(&head, keys, &mut judge));
+    }
+    for outside in &options.outside {
+        let size = outside.checkpoint.size;
+        if let Err(why) = outside.verify(trusted) {
+            judge.find(Finding::Signature { size, is_outside: true, why: why.to_string() });
+        }
+        if trusted.iter().all(|key| key.name() != outside.checkpoint.origin) {
+            judge.find(Finding::OtherLog { size, origin: outside.checkpoint.origin.clone() });
+        }
+        heads.push(Head { size, root: outside.checkpoint.root, source: Source::Outside });
+    }
+    judge.expect(heads);
+    Ok(judge)
+}
+
+/// A stored head, if its signature, its note and its columns say the same.
+fn read_head(head: &StoredCheckpoint, keys: &[VerifyingKey], judge: &mut Judge) -> Option<Head> {
+    let size = head.size.unsigned_abs();
+    let mut refuse = |why: String| judge.find(Finding::Signature { size, is_outside: false, why });
+    let signed = match head.note.parse::<SignedCheckpoint>() {
+        Ok(signed) => signed,
+        Err(why) => {
+            refuse(why.to_string());
+            return None;
+        }
+    };
+    if let Err(why) = signed.verify(keys) {
+        refuse(why.to_string());
+    }
+    if signed.checkpoint.size != size || signed.checkpoint.root.as_slice() != head.root {
+        refuse("the note says another size or root than its row".to_owned());
+    }
+    Some(Head { size: signed.checkpoint.size, root: signed.checkpoint.root, source: Source::Stored })
+}
+
+/// Reads some pages on a connection of its own, in the state that the leader sees.
+async fn read(pool: PgPool, snapshot: String, pages: Vec<i64>, last: i64, sender: mpsc::Sender<Result<Page, VerifyError>>) {
+    let outcome = async {
+        let mut connection = connect(&pool).await?;
+        // Its name is letters, digits and dashes, out of Postgres itself.
+        query(&format!("SET TRANSACTION SNAPSHOT '{snapshot}'")).execute(&mut connection).await?;
+        for after in pages {
+            let page = page::read(&mut connection, after, (after + PAGE_EVENTS).min(last)).await?;
+            if sender.send(Ok(page)).await.is_err() {
+                break;
+            }
+        }
+        Ok(connection.close().await?)
+    };
+    if let Err(error) = outcome.await {
+        // Nobody listens any more where this fails.
+        drop(sender.send(Err(error)).await);
+    }
+}

@@ -1,0 +1,98 @@
+//! What is asked of a replay, and how it is told: in the log, and in the table.
+
+use domain::ids::WorkspaceId;
+use domain::installation::{ReplayEnd, ReplayOutcome, ReplayScope, ReplayStart};
+use projections::{NewView, RebuildError, RebuildReport};
+use serde_json::{Value, json};
+use stores::error::chain;
+use uuid::Uuid;
+
+/// What is to be built anew.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What of it.
+    pub scope: Scope,
+    /// Stop before the switch.
+    pub dry_run: bool,
+    /// Switch even where the new model differs from the live one.
+    pub accept_differences: bool,
+}
+
+/// What of a projection is to be built anew.
+#[derive(Clone, Debug)]
+pub enum Scope {
+    /// All of it.
+    Whole,
+    /// All of it, as the version that this release has.
+    Upgrade(i32),
+    /// The rows of one workspace, in place.
+    Workspace(WorkspaceId),
+    /// A model as of a position, to look at.
+    View(NewView),
+}
+
+impl Plan {
+    /// All of a projection.
+    #[must_use]
+    pub fn whole() -> Self {
+        Self { scope: Scope::Whole, dry_run: false, accept_differences: false }
+    }
+
+    pub(super) fn start(&self, projection: &str) -> ReplayStart {
+        ReplayStart {
+            replay_id: Uuid::now_v7(),
+            projection: projection.into(),
+            scope: match &self.scope {
+                Scope::Whole => ReplayScope::Whole,
+                Scope::Upgrade(version) => ReplayScope::Upgrade { version: *version },
+                Scope::Workspace(workspace_id) => ReplayScope::Workspace(*workspace_id),
+                Scope::View(view) => ReplayScope::View { name: view.name().into(), position: view.position() },
+            },
+            dry_run: self.dry_run,
+            accepts_differences: self.accept_differences,
+        }
+    }
+
+    pub(super) fn end(&self, start: &ReplayStart, outcome: &Result<RebuildReport, RebuildError>) -> ReplayEnd {
+        let of = |outcome| ReplayEnd::of(start.replay_id, start.projection.clone(), outcome);
+        match outcome {
+            Ok(report) => {
+                let done = match self.scope {
+                    Scope::View(_) => ReplayOutcome::Built,
+                    _ if !report.switched => ReplayOutcome::Checked,
+                    Scope::Workspace(_) => ReplayOutcome::Repaired,
+                    Scope::Whole | Scope::Upgrade(_) => ReplayOutcome::Switched,
+                };
+                let rows = report.rows.iter().map(|(_, rows)| *rows).sum::<i64>();
+                ReplayEnd {
+                    position: Some(report.position),
+                    rows: u64::try_from(rows).ok().filter(|_| !report.rows.is_empty()),
+                    differences: report.differences.iter().map(ToString::to_string).collect(),
+                    ..of(done)
+                }
+            }
+            Err(error) => {
+                let (outcome, position, differences) = match error {
+                    RebuildError::Differs { position, differences } => (ReplayOutcome::Differs, Some(*position), differences.as_slice()),
+                    RebuildError::Cancelled => (ReplayOutcome::Cancelled, None, [].as_slice()),
+                    _ => (ReplayOutcome::Failed, None, [].as_slice()),
+                };
+                let differences = differences.iter().map(ToString::to_string).collect();
+                ReplayEnd { position, differences, error: Some(chain(error)), ..of(outcome) }
+            }
+        }
+    }
+}
+
+/// What a replay has found, as it is kept and shown.
+pub(super) fn told(report: &RebuildReport) -> Value {
+    json!({
+        "events": report.events,
+        "position": report.position,
+        "compared_at": report.compared_at,
+        "rows": report.rows.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+        "differences": report.differences,
+        "held_up_seconds": report.held_up.as_secs_f64(),
+        "phases": report.phases.iter().map(|(phase, took)| json!({"phase": phase.as_str(), "seconds": took.as_secs_f64()})).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,74 @@
+//! Where the projections are, for operators.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::{PgPool, query};
+use utoipa::ToSchema;
+
+use crate::connections::Stores;
+use crate::engine::park::{self, ParkedEvent};
+use crate::engine::registry;
+use crate::read_models::QueryError;
+use crate::search::elasticsearch::{self, Rejected};
+use crate::{rebuild, relational};
+
+/// Where a projection is.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ProjectionState {
+    /// Its name.
+    pub name: String,
+    /// The last event that it has applied.
+    pub position: i64,
+    /// The last event of the log.
+    pub head: i64,
+    /// How many events it is behind.
+    pub lag: i64,
+    /// Of which version of the projection it is.
+    pub version: i32,
+    /// Who runs it, where somebody has.
+    pub holder: Option<String>,
+    /// When it last moved.
+    pub updated_at: Option<DateTime<Utc>>,
+    /// What could not be applied, and waits.
+    pub parked: Vec<ParkedEvent>,
+    /// Documents that the store does not take for what they are: they are missing there, and nothing waits for them.
+    pub rejected: Vec<Rejected>,
+}
+
+/// Where every projection is that anybody has run.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn states(pool: &PgPool) -> Result<Vec<ProjectionState>, QueryError> {
+    let mut states = Vec::new();
+    for name in registry::NAMES {
+        let state = state(pool, name).await?;
+        if state.updated_at.is_some() || name == relational::NAME {
+            states.push(state);
+        }
+    }
+    Ok(states)
+}
+
+async fn state(pool: &PgPool, name: &str) -> Result<ProjectionState, QueryError> {
+    let checkpoint = query!("SELECT position, holder, updated_at, version FROM projection_checkpoints WHERE projection = $1", name);
+    let checkpoint = checkpoint.fetch_optional(pool).await?;
+    // After the checkpoint, so that the lag is never negative.
+    let head = stores::log::head(pool).await?;
+    let version = checkpoint.as_ref().map_or(1, |c| c.version);
+    let (position, holder, updated_at) = checkpoint.map_or((0, None, None), |c| (c.position, c.holder, Some(c.updated_at)));
+    let parked = park::parked(pool, name).await?;
+    let rejected = if name == elasticsearch::NAME { elasticsearch::rejected(pool).await? } else { Vec::new() };
+    Ok(ProjectionState { name: name.into(), position, head, lag: head - position, version, holder, updated_at, parked, rejected })
+}
+
+/// The projections whose live models are of an older version than this release's, with the version that they are to get.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn outdated(stores: &Stores) -> sqlx::Result<Vec<(&'static str, i32)>> {
+    let stored = query!("SELECT projection, version FROM projection_checkpoints").fetch_all(&stores.pool).await?;
+    let is_old = |name: &str| stored.iter().any(|row| row.projection == name && row.version < stores.version(name));
+    let names = rebuild::replayable(stores).into_iter().filter(|name| is_old(name));
+    Ok(names.map(|name| (name, stores.version(name))).collect())
+}

@@ -1,0 +1,202 @@
+//! Letting a parked key go: once what was wrong with it is mended, or once the event that is in the way is left out.
+
+use std::collections::BTreeSet;
+
+use sqlx::{Connection, PgConnection, PgPool, query, query_scalar};
+use uuid::Uuid;
+
+use crate::connections::Stores;
+use crate::engine::park::{self, ParkedEvent, UnparkError};
+use crate::engine::projector::{ApplyError, Projector};
+use crate::engine::registry;
+use crate::engine::runner::connect;
+use crate::feed::BATCH_EVENTS_MAX;
+use crate::search::elasticsearch;
+use crate::{CACHE, RELATIONAL, cache};
+use stores::checkpoint;
+use stores::error::chain;
+use stores::log::{Delivery, read};
+
+/// A key that was let go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unparked {
+    /// The position of the event that had been in the way.
+    pub first_position: i64,
+    /// How many events were applied.
+    pub applied: u64,
+}
+
+/// Applies what waits under a key, now that it can be applied. The projection stands still meanwhile: where very much waits, a rebuild
+/// is the better way.
+///
+/// # Errors
+/// Nothing is parked there, or an event still cannot be applied: then everything stays as it was.
+pub async fn unpark(stores: &Stores, projection: &str, park_key: &str) -> Result<Unparked, UnparkError> {
+    let_go(stores, projection, park_key, Stop::Undo).await
+}
+
+/// Applies what waits behind an event that is left out from now on, as the log says. Where a later one cannot be applied either, the key
+/// waits at that one.
+///
+/// # Errors
+/// Nothing is parked there, a later event cannot be applied, or a store cannot be used.
+pub async fn unpark_behind(stores: &Stores, projection: &str, park_key: &str) -> Result<Unparked, UnparkError> {
+    let_go(stores, projection, park_key, Stop::Keep).await
+}
+
+/// Whether that event is what holds up the key.
+///
+/// # Errors
+/// Nothing is parked there, or another event is.
+pub async fn is_parked_at(pool: &PgPool, projection: &str, park_key: &str, position: i64) -> Result<(), UnparkError> {
+    let parked = park::payloads(pool, projection).await?.into_iter().map(|parked| parked.parked);
+    let parked = parked.into_iter().find(|parked| parked.park_key == park_key);
+    let parked = parked.ok_or_else(|| UnparkError::NotParked(park_key.into()))?;
+    if parked.first_position == position {
+        return Ok(());
+    }
+    Err(UnparkError::OtherEvent { asked: position, first: parked.first_position })
+}
+
+/// What becomes of what was applied, where a later event cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    Undo,
+    Keep,
+}
+
+/// How far the events of a key could be applied.
+struct Applied {
+    applied: u64,
+    /// The event that cannot be, and why.
+    stopped: Option<(i64, String)>,
+}
+
+async fn let_go(stores: &Stores, projection: &str, park_key: &str, stop: Stop) -> Result<Unparked, UnparkError> {
+    let pool = &stores.pool;
+    let mut projectors = registry::projectors(stores).into_iter();
+    let mut projector = projectors.find(|p| p.name() == projection).ok_or_else(|| UnparkError::Unknown(projection.into()))?;
+    let mut connection = connect(pool).await?;
+    let mut tx = connection.begin().await?;
+    // No batch can commit from here on, and none can park more.
+    checkpoint::lock(&mut tx, projection).await?;
+    let parked = park::parked_under(&mut tx, projection, park_key).await?.ok_or_else(|| UnparkError::NotParked(park_key.into()))?;
+    let skipped = park::skipped(&mut tx, projection).await?;
+    let Applied { applied, stopped } = apply(&mut tx, stores, projector.as_mut(), &parked, &skipped).await?;
+    match &stopped {
+        None => {
+            query!("DELETE FROM parked_keys WHERE projection = $1 AND park_key = $2", projection, park_key).execute(&mut *tx).await?;
+        }
+        Some((position, error)) if stop == Stop::Keep && *position > parked.first_position => {
+            move_to(&mut tx, projection, &parked, *position, error).await?;
+        }
+        Some((position, error)) => return Err(UnparkError::StillPoison { position: *position, error: error.clone() }),
+    }
+    checkpoint::bump_generation(&mut tx, projection).await?;
+    if projection == RELATIONAL {
+        elasticsearch::refresh_later(&mut tx, park_key).await?;
+        forget_cached(&mut tx, park_key).await?;
+    }
+    tx.commit().await?;
+    match stopped {
+        Some((position, error)) => Err(UnparkError::StillPoison { position, error }),
+        None => Ok(Unparked { first_position: parked.first_position, applied }),
+    }
+}
+
+async fn apply(
+    tx: &mut PgConnection,
+    stores: &Stores,
+    projector: &mut dyn Projector,
+    parked: &ParkedEvent,
+    skipped: &BTreeSet<i64>,
+) -> Result<Applied, UnparkError> {
+    let condition = condition(&parked.park_key).ok_or_else(|| UnparkError::NotParked(parked.park_key.clone()))?;
+    let mut after = parked.first_position - 1;
+    let mut applied = 0;
+    loop {
+        let events = read::read_of(&stores.pool, &stores.keys, &condition, after, parked.last_position, BATCH_EVENTS_MAX).await;
+        let events = events.map_err(|error| UnparkError::Log(chain(&error)))?;
+        let Some(last) = events.last() else { return Ok(Applied { applied, stopped: None }) };
+        after = last.position;
+        for event in events.iter().filter(|event| !skipped.contains(&event.position)) {
+            if let Some(error) = apply_one(tx, projector, event).await? {
+                return Ok(Applied { applied, stopped: Some((event.position, error)) });
+            }
+            applied += 1;
+        }
+    }
+}
+
+/// Applies one event, or answers with why it cannot be.
+async fn apply_one(tx: &mut PgConnection, projector: &mut dyn Projector, event: &Delivery) -> Result<Option<String>, UnparkError> {
+    let recorded = match &event.event {
+        Ok(recorded) => recorded,
+        Err(error) => return Ok(Some(chain(error))),
+    };
+    let mut savepoint = tx.begin().await?;
+    match projector.apply(&mut savepoint, &[recorded]).await {
+        Ok(()) => {
+            savepoint.commit().await?;
+            Ok(None)
+        }
+        Err(error) if error.is_poison() => {
+            savepoint.rollback().await?;
+            Ok(Some(error.told()))
+        }
+        Err(ApplyError::Store(error)) => Err(error.into()),
+        Err(error) => Err(UnparkError::Elsewhere(chain(&error))),
+    }
+}
+
+/// The key waits at a later event now.
+async fn move_to(tx: &mut PgConnection, projection: &str, parked: &ParkedEvent, position: i64, error: &str) -> Result<(), UnparkError> {
+    let condition = condition(&parked.park_key).unwrap_or_else(|| "FALSE".into());
+    let statement = format!("SELECT count(*) FROM events WHERE position BETWEEN $1 AND $2 AND {condition}");
+    let waiting = query_scalar::<_, i64>(&statement).bind(position).bind(parked.last_position).fetch_one(&mut *tx).await?;
+    query!(
+        "UPDATE parked_keys SET first_position = $3, events = $4, error = $5, parked_at = now() WHERE projection = $1 AND park_key = $2",
+        projection,
+        parked.park_key,
+        position,
+        waiting,
+        error
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The cache follows the read tables: what it has of them is old now, and what waited there for the same reason is read with them.
+async fn forget_cached(tx: &mut PgConnection, park_key: &str) -> sqlx::Result<()> {
+    query!("DELETE FROM parked_keys WHERE projection = $1 AND park_key = $2", CACHE, park_key).execute(&mut *tx).await?;
+    cache::begin_generation(tx).await.map(drop)
+}
+
+/// Which events of the log wait under a key.
+fn condition(park_key: &str) -> Option<String> {
+    let (kind, id) = park_key.split_once(':')?;
+    let id = id.parse::<Uuid>().ok()?;
+    match kind {
+        "workspace" => Some(format!("workspace_id = '{id}'")),
+        kind => {
+            let aggregate = domain::AggregateType::named(kind)?.as_str();
+            Some(format!("workspace_id IS NULL AND aggregate_type = '{aggregate}' AND aggregate_id = '{id}'"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_none_stands_for_no_events() {
+        let id = Uuid::nil();
+        assert_eq!(condition(&format!("workspace:{id}")), Some(format!("workspace_id = '{id}'")));
+        assert!(condition(&format!("user:{id}")).is_some_and(|c| c.contains("workspace_id IS NULL")));
+        for key in ["", "workspace", "workspace:' OR TRUE", &format!("carrot:{id}")] {
+            assert_eq!(condition(key), None, "{key}");
+        }
+    }
+}

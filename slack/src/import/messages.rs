@@ -1,0 +1,280 @@
+//! A channel's messages → events. Parents come before their replies, because days do, and messages within a day are sorted.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use domain::ids::{MessageId, UserId};
+use domain::message::{Kind, Posting};
+use domain::text::ClientMsgId;
+use domain::{ChannelEvent, MessageEvent, StreamId};
+
+use super::authors::{author_id, name_of_program, strangers};
+use super::channels::{ChannelIds, Directory, Listed};
+use super::model::{SlackMessage, moment, second, some};
+use super::names::line;
+use super::outbox::{Item, original};
+use super::people::People;
+use super::profile::emoji;
+use super::reader::ReadDay;
+use super::run::Run;
+use super::seen::{Parent, Seen, Sighting};
+use super::sink::Sink;
+use super::{ImportError, content, kinds};
+use commands::event_store::{PendingEvent, StreamWrite};
+
+/// How long the name of a program may be.
+const BOT_NAME_CHARS_MAX: usize = 200;
+
+/// A channel while its days are read.
+pub(super) struct Conversation<'c> {
+    channel: &'c Listed,
+    seen: Seen,
+    /// The pins of the channel's list that were not met yet, by the moment of the message: who pinned it, and when.
+    pins: HashMap<i64, (Option<String>, Option<DateTime<Utc>>)>,
+    last_at: Option<DateTime<Utc>>,
+}
+
+/// A message, and the facts about it that are needed everywhere.
+struct Dated {
+    message: SlackMessage,
+    at: DateTime<Utc>,
+    place: String,
+}
+
+impl<'c> Conversation<'c> {
+    pub(super) fn new(channel: &'c Listed) -> Self {
+        let pins = channel.slack.pins.iter().filter_map(|pin| {
+            let at = moment(pin.id.as_deref()?)?;
+            Some((at.timestamp_micros(), (pin.user.clone(), second(pin.created))))
+        });
+        Self { channel, seen: Seen::default(), pins: pins.collect(), last_at: None }
+    }
+
+    /// Imports a day of the channel.
+    pub(super) async fn day<S: Sink>(
+        &mut self,
+        run: &mut Run<'_, S>,
+        day: ReadDay,
+        people: &mut People,
+        channels: &ChannelIds,
+    ) -> Result<(), ImportError> {
+        let messages = self.sorted(run, day);
+        people.make(run, messages.iter().flat_map(|dated| strangers(&dated.message, people)).collect()).await?;
+        for dated in messages {
+            let item = self.item(run, dated, people, channels);
+            run.outbox.progress.messages_read = run.report.messages.in_file;
+            if let Some(item) = item {
+                run.outbox.push(item).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Archives the channel after its last message, and reports the pins of messages that are not in the export.
+    pub(super) async fn end<S: Sink>(self, run: &mut Run<'_, S>) -> Result<(), ImportError> {
+        let pins = self.channel.slack.pins.iter().filter(|pin| {
+            let at = pin.id.as_deref().and_then(moment);
+            at.is_none_or(|at| self.pins.contains_key(&at.timestamp_micros()))
+        });
+        for pin in pins {
+            run.report.pins.in_file += 1;
+            run.report.pins.skipped += 1;
+            let id = pin.id.clone().unwrap_or_default();
+            run.report.skip("pin of something that is no message of the export", || format!("{id} in {}", self.channel.folder));
+        }
+        if !self.channel.to_archive {
+            return Ok(());
+        }
+        let at = self.last_at.unwrap_or(run.began_at);
+        let event = original(ChannelEvent::Archived { by: run.steward }, run.steward, at);
+        let mut version = self.channel.version;
+        run.outbox.push_many(StreamId::channel(self.channel.channel_id), run.settings.workspace_id, &mut version, vec![event]).await
+    }
+
+    /// Those that have a moment, in order of it.
+    fn sorted<S>(&self, run: &mut Run<'_, S>, day: ReadDay) -> Vec<Dated> {
+        let mut dated = Vec::with_capacity(day.messages.len());
+        for message in day.messages {
+            run.report.messages.in_file += 1;
+            let message = match message {
+                Ok(message) => message,
+                Err(json) => {
+                    run.report.messages.skipped += 1;
+                    run.report.skip("message that is no object", || format!("{}: {json}", day.path));
+                    continue;
+                }
+            };
+            count_reactions(&message, run);
+            match message.ts.as_deref().and_then(moment) {
+                Some(at) => {
+                    let place = format!("{} {}", day.path, message.ts.as_deref().unwrap_or_default());
+                    dated.push(Dated { message, at, place });
+                }
+                None => {
+                    let ts = message.ts.clone().unwrap_or_default();
+                    skip(&message, run, "message without a moment", || format!("{}: {ts:?}", day.path));
+                }
+            }
+        }
+        dated.sort_by_key(|dated| dated.at);
+        dated
+    }
+
+    fn item<S>(&mut self, run: &mut Run<'_, S>, dated: Dated, people: &People, channels: &ChannelIds) -> Option<Item> {
+        let Dated { mut message, at, place } = dated;
+        let thread = message.thread_ts.as_deref().and_then(moment).filter(|thread| *thread != at);
+        let Sighting::New(nth) = self.seen.see(at.timestamp_micros(), &message, thread.is_some()) else {
+            skip(&message, run, "copy of a message that is there already", || place);
+            return None;
+        };
+        if nth > 0 {
+            run.report.turned("message of the same moment as another into one with an identifier of its own", || place.clone());
+        }
+        self.last_at = self.last_at.max(Some(at));
+        let thread_id = self.thread_id(run, &message, at, thread, &place);
+        let (kind, turned) = kinds::kind(&message);
+        if let Some(turned) = turned {
+            let subtype = message.subtype.clone().unwrap_or_default();
+            run.report.turned(turned, || format!("{place}: {subtype}"));
+        }
+        kinds::in_italics(&mut message);
+        let author = author_id(&message, people, run.steward);
+        let posting = self.posting(run, &message, Facts { author, kind, at, thread_id, place: &place }, &Directory { people, channels });
+        let mut events = vec![original(MessageEvent::Posted(Box::new(posting)), author, at)];
+        events.extend(reactions(&message, at, people, run, &place));
+        events.extend(self.pin(run, &message, at, author, people));
+        if kinds::is_tombstone(&message) {
+            events.push(original(MessageEvent::Deleted { by: author }, author, at));
+        }
+        run.handed_over(&events);
+        let stream = StreamId::message(run.ids.message(&self.channel.slack_id, at, nth));
+        let write = StreamWrite { stream, workspace_id: Some(run.settings.workspace_id), expected: 0, caused_by: None, events };
+        Some(Item { write, claims: Vec::new(), look_up: true })
+    }
+
+    fn posting<S>(&self, run: &mut Run<'_, S>, message: &SlackMessage, facts: Facts<'_>, directory: &Directory<'_>) -> Posting {
+        let Facts { author, kind, at, thread_id, place } = facts;
+        let (content, mut formatted) = content::content(message, directory, &mut run.report, place);
+        if kind == Kind::Bot {
+            formatted.bot_name = name_of_program(message).map(|name| line(&name, BOT_NAME_CHARS_MAX)).filter(|name| !name.is_empty());
+        }
+        let edited_at = message.edited.as_ref().and_then(|edit| moment(edit.ts.as_deref()?));
+        run.report.read.edited_messages += u64::from(edited_at.is_some());
+        Posting {
+            workspace_id: run.settings.workspace_id,
+            channel_id: self.channel.channel_id,
+            author,
+            kind,
+            content,
+            formatted,
+            thread_id,
+            client_msg_id: some(message.client_msg_id.as_ref()).and_then(|id| ClientMsgId::parse(id).ok()),
+            sent_at: at,
+            edited_at,
+            erased: false,
+        }
+    }
+
+    fn thread_id<S>(
+        &self,
+        run: &mut Run<'_, S>,
+        message: &SlackMessage,
+        at: DateTime<Utc>,
+        thread: Option<DateTime<Utc>>,
+        place: &str,
+    ) -> Option<MessageId> {
+        let Some(begun_at) = thread else {
+            run.report.read.threads += u64::from(message.thread_ts.as_deref().and_then(moment) == Some(at));
+            return None;
+        };
+        run.report.read.replies += 1;
+        match self.seen.parent(begun_at.timestamp_micros()) {
+            Parent::Message => Some(run.ids.message(&self.channel.slack_id, begun_at, 0)),
+            Parent::Reply => {
+                run.report.turned("reply to a reply into a message of the channel", || place.into());
+                None
+            }
+            Parent::Missing => {
+                run.report.turned("reply to a message that is not in the export into a message of the channel", || place.into());
+                None
+            }
+        }
+    }
+
+    /// A message is pinned where it says so itself, or the channel's list does.
+    fn pin<S>(
+        &mut self,
+        run: &mut Run<'_, S>,
+        message: &SlackMessage,
+        at: DateTime<Utc>,
+        author: UserId,
+        people: &People,
+    ) -> Option<PendingEvent> {
+        let listed = self.pins.remove(&at.timestamp_micros());
+        if listed.is_none() && message.pinned_to.is_empty() && message.pinned_info.is_none() {
+            return None;
+        }
+        run.report.pins.in_file += 1;
+        let (listed_by, listed_at) = listed.unwrap_or_default();
+        let info = message.pinned_info.as_ref();
+        let by = listed_by.as_deref().or_else(|| info.and_then(|info| some(info.pinned_by.as_ref())));
+        let by = by.and_then(|id| people.find(id)).unwrap_or(author);
+        let pinned_at = listed_at.or_else(|| second(info?.pinned_ts)).unwrap_or(at).max(at);
+        Some(original(MessageEvent::Pinned { by }, by, pinned_at))
+    }
+}
+
+/// What is known of a message before its text is read.
+struct Facts<'a> {
+    author: UserId,
+    kind: Kind,
+    at: DateTime<Utc>,
+    thread_id: Option<MessageId>,
+    place: &'a str,
+}
+
+/// One for each person and emoji. Slack does not say when: the time is the message's.
+fn reactions<S>(message: &SlackMessage, at: DateTime<Utc>, people: &People, run: &mut Run<'_, S>, place: &str) -> Vec<PendingEvent> {
+    let mut there = BTreeSet::new();
+    let mut events = Vec::new();
+    for reaction in &message.reactions {
+        let name = reaction.name.as_deref().unwrap_or_default();
+        let emoji = emoji(name);
+        for slack_id in &reaction.users {
+            match (&emoji, people.find(slack_id)) {
+                (Some(emoji), Some(user_id)) if there.insert((emoji.clone(), user_id)) => {
+                    events.push(original(MessageEvent::Reacted { user_id, emoji: emoji.clone() }, user_id, at));
+                }
+                (Some(_), Some(_)) => skip_reactions(run, 1, "reaction that the same person made already", || format!("{place}: {name}")),
+                (Some(_), None) => skip_reactions(run, 1, "reaction of nobody", || format!("{place}: {name}")),
+                (None, _) => skip_reactions(run, 1, "reaction that is no emoji", || format!("{place}: {name:?}")),
+            }
+        }
+        skip_reactions(run, unnamed(reaction), "reaction of people whom the export does not name", || format!("{place}: {name}"));
+    }
+    events
+}
+
+fn skip_reactions<S>(run: &mut Run<'_, S>, count: u64, kind: &'static str, example: impl FnOnce() -> String) {
+    run.report.reactions.skipped += count;
+    run.report.skip_many(kind, count, example);
+}
+
+/// An export names the first fifty or so; the others are a number.
+fn unnamed(reaction: &super::model::SlackReaction) -> u64 {
+    let count = reaction.count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
+    count.saturating_sub(reaction.users.len() as u64)
+}
+
+fn count_reactions<S>(message: &SlackMessage, run: &mut Run<'_, S>) {
+    let of_one = |reaction: &super::model::SlackReaction| reaction.users.len() as u64 + unnamed(reaction);
+    run.report.reactions.in_file += message.reactions.iter().map(of_one).sum::<u64>();
+}
+
+/// A message that is skipped takes its reactions with it.
+fn skip<S>(message: &SlackMessage, run: &mut Run<'_, S>, kind: &'static str, example: impl FnOnce() -> String) {
+    run.report.messages.skipped += 1;
+    run.report.skip(kind, example);
+    let reactions = message.reactions.iter().map(|reaction| reaction.users.len() as u64 + unnamed(reaction)).sum();
+    skip_reactions(run, reactions, "reaction to a message that was skipped", String::new);
+}

@@ -1,0 +1,62 @@
+//! How often somebody asked: true sliding windows, shared by all servers in Redis (`windows`), or of this process alone without Redis (`local`).
+//! How much there may be is a setting ([`policy`]); what a request counts as is the doors' to say.
+
+pub mod class;
+pub mod known;
+mod local;
+pub mod policy;
+mod windows;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use domain::ids::{ChannelId, UserId};
+use keyring::Keyring;
+use stores::redis::{Redis, RedisDown};
+
+pub use class::Class;
+pub use windows::{Left, Verdict, Window};
+
+use local::LocalWindows;
+use windows::SharedWindows;
+
+/// The windows of this server. Clones share everything.
+#[derive(Clone)]
+pub struct Windows {
+    shared: SharedWindows,
+    local: Arc<LocalWindows>,
+}
+
+impl Windows {
+    /// Counted in that Redis, where no address is in the clear.
+    #[must_use]
+    pub fn new(redis: Redis, keys: Keyring) -> Self {
+        Self { shared: SharedWindows::new(redis, keys), local: Arc::default() }
+    }
+
+    /// The key of a user's window.
+    #[must_use]
+    pub fn key_of_user(&self, user_id: UserId, class: Class) -> String {
+        self.shared.key_of_user(user_id, class)
+    }
+
+    /// The key of the window of a user's messages in a channel.
+    #[must_use]
+    pub fn key_of_messages(&self, user_id: UserId, channel_id: ChannelId) -> String {
+        self.shared.key_of_messages(user_id, channel_id)
+    }
+
+    /// The key of the window of an address.
+    #[must_use]
+    pub fn key_of_address(&self, address: IpAddr, class: Class) -> String {
+        self.shared.key_of_address(address, class)
+    }
+
+    /// Counts a request in all of those windows, or, where one has no room, in none.
+    pub async fn count(&self, windows: &[Window]) -> Verdict {
+        match self.shared.count(windows).await {
+            Ok(verdict) => verdict,
+            Err(RedisDown) => self.local.count(windows),
+        }
+    }
+}

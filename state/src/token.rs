@@ -1,0 +1,118 @@
+//! Tokens: opaque, random, and never stored. What is stored is their SHA-256, so that a copy of a store signs nobody in.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use keyring::MasterKey;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// What a session's token begins with, so that scanners for leaked secrets can find it.
+const SESSION_PREFIX: &str = "bs_";
+/// What an invitation's token begins with.
+const INVITATION_PREFIX: &str = "bsi_";
+/// 32 bytes in base64 without padding.
+const SECRET_CHARS: usize = 43;
+
+/// The secret that a client shows. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+/// SHA-256 of a token: what stores know it by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl Token {
+    /// A new token of a session: 256 bits of the system's randomness.
+    #[must_use]
+    pub fn of_new_session() -> Self {
+        Self::written(SESSION_PREFIX, &rand::random::<[u8; 32]>())
+    }
+
+    /// The token of an invitation: derived, so that whoever asks again with the same idempotency key gets the same one.
+    #[must_use]
+    pub fn of_invitation(key: &MasterKey, invitation_id: Uuid) -> Self {
+        // RFC 2104 fills a key up with zeros to the block of its hash.
+        let mut block = [0; 64];
+        block[..key.0.len()].copy_from_slice(&key.0);
+        let mut mac = Hmac::<Sha256>::new(&block.into());
+        mac.update(b"backscroll invitation ");
+        mac.update(invitation_id.as_bytes());
+        Self::written(INVITATION_PREFIX, &mac.finalize().into_bytes())
+    }
+
+    fn written(prefix: &str, secret: &[u8]) -> Self {
+        Self(format!("{prefix}{}", BASE64_URL_SAFE_NO_PAD.encode(secret)))
+    }
+
+    /// What a client says is its session's token; `None` where it cannot be one.
+    #[must_use]
+    pub fn parse_session(text: &str) -> Option<Self> {
+        Self::parse(SESSION_PREFIX, text)
+    }
+
+    /// What a client says is an invitation's token; `None` where it cannot be one.
+    #[must_use]
+    pub fn parse_invitation(text: &str) -> Option<Self> {
+        Self::parse(INVITATION_PREFIX, text)
+    }
+
+    fn parse(prefix: &str, text: &str) -> Option<Self> {
+        let secret = text.strip_prefix(prefix)?;
+        let fine = secret.len() == SECRET_CHARS && secret.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        fine.then(|| Self(text.to_owned()))
+    }
+
+    /// What stores know it by.
+    #[must_use]
+    pub fn hash(&self) -> TokenHash {
+        TokenHash(Sha256::digest(self.0.as_bytes()).into())
+    }
+
+    /// The token itself, to be given to its owner.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl std::fmt::Display for TokenHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_back_as_it_was_given_out() {
+        let token = Token::of_new_session();
+        assert_eq!(Token::parse_session(token.expose()), Some(token.clone()));
+        assert_ne!(token, Token::of_new_session());
+        assert_eq!(token.hash().to_string().len(), 64);
+    }
+
+    #[test]
+    fn what_cannot_be_a_token_is_not_looked_up() {
+        for text in ["", "bs_", "bs_short", "bsi_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", &format!("bs_{}", " ".repeat(43))] {
+            assert_eq!(Token::parse_session(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_invitation_has_one_token_for_each_master_key() {
+        let id = Uuid::from_u128(7);
+        let token = Token::of_invitation(&MasterKey([1; 32]), id);
+        assert_eq!(token, Token::of_invitation(&MasterKey([1; 32]), id));
+        assert_ne!(token, Token::of_invitation(&MasterKey([2; 32]), id));
+        assert_eq!(Token::parse_invitation(token.expose()), Some(token));
+    }
+}

@@ -1,0 +1,53 @@
+//! After a failure nobody asks a store for a moment: a thousand requests need not each wait for what does not answer.
+
+use std::fmt::Display;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// For how long nobody asks after there was no answer.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Whether a store that Postgres stands in for answers. Each change is logged once.
+#[derive(Debug)]
+pub struct Breaker {
+    store: &'static str,
+    born: Instant,
+    /// In milliseconds since `born`; 0 while all is well.
+    open_until_ms: AtomicU64,
+}
+
+impl Breaker {
+    /// That of a store, which is believed to be well.
+    pub fn of(store: &'static str) -> Self {
+        Self { store, born: Instant::now(), open_until_ms: AtomicU64::new(0) }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether nobody is to ask just now.
+    pub fn is_open(&self) -> bool {
+        self.now_ms() < self.open_until_ms.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last answer was one.
+    pub fn is_well(&self) -> bool {
+        self.open_until_ms.load(Ordering::Relaxed) == 0
+    }
+
+    /// The store has answered.
+    pub fn worked(&self) {
+        if !self.is_well() && self.open_until_ms.swap(0, Ordering::Relaxed) != 0 {
+            tracing::info!(store = self.store, "the store answers again");
+        }
+    }
+
+    /// The store has not answered.
+    pub fn failed(&self, reason: &dyn Display) {
+        let pause_ms = u64::try_from(PAUSE.as_millis()).unwrap_or(u64::MAX);
+        if self.open_until_ms.swap(self.now_ms() + pause_ms, Ordering::Relaxed) == 0 {
+            tracing::warn!(store = self.store, %reason, "the store does not answer: postgres is asked instead");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Connections to everything that keeps data: Postgres, Redis, NATS, Elasticsearch, object stores. With them what every other crate needs of
+//! the log: reading it by position, and the digest of an event; and the checkpoints of projections.
+//!
+//! Not here: what is written (`commands`), what is built from the log (`projections`), and settings (`api`).
+
+pub mod breaker;
+pub mod checkpoint;
+pub mod elasticsearch;
+pub mod error;
+pub mod log;
+pub mod nats;
+pub mod objects;
+pub mod postgres;
+pub mod redis;

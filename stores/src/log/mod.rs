@@ -1,0 +1,22 @@
+//! The log, as everybody but its writer sees it: read by position, in order, without a gap; each event decoded, or the reason why it cannot be.
+
+pub mod copy_out;
+mod delivery;
+pub mod digest;
+pub mod read;
+mod whole;
+
+use sqlx::query_scalar;
+
+pub use delivery::{Deliveries, Delivery};
+pub use digest::event_digest;
+pub use read::{LogError, LogStream};
+pub use whole::{LogUnreadable, read_log};
+
+/// The last position of the log; 0 where it is empty.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn head(executor: impl sqlx::PgExecutor<'_>) -> sqlx::Result<i64> {
+    query_scalar!(r#"SELECT COALESCE(max(position), 0) AS "head!" FROM events"#).fetch_one(executor).await
+}

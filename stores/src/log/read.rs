@@ -1,0 +1,234 @@
+//! The log, read by position: catching up, filling holes, and rebuilding. A read ends at a named position, or fails.
+//!
+//! It is read by `COPY … TO STDOUT` in the binary format, which costs half of what a cursor or a query with rows costs, and is decoded
+//! from the received bytes without a tree of JSON values in between.
+
+use domain::StreamId;
+use domain::ids::UserId;
+use futures::StreamExt;
+use keyring::{KeyError, Keyring};
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Postgres};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::copy_out::{Malformed, Parser, as_row};
+use super::delivery::{Deliveries, Delivery};
+
+/// Events of one chunk while reading ahead.
+const CHUNK_EVENTS: usize = 2_000;
+
+/// How many chunks are read ahead.
+const CHUNKS_AHEAD: usize = 4;
+
+/// The log could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The database cannot be used just now.
+    #[error("the log cannot be read")]
+    Unavailable(#[from] sqlx::Error),
+    /// An event is not where it must be. Positions have no gap, so something is badly wrong.
+    #[error("the log has {found:?} where position {expected} must be")]
+    Gap {
+        /// The position that comes next.
+        expected: i64,
+        /// What came instead; nothing where the log ended.
+        found: Option<i64>,
+    },
+    /// The rows are not what was asked for.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// The keys that unseal it cannot be had just now.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+}
+
+/// At most `limit` events right behind `after`.
+///
+/// # Errors
+/// The log cannot be read, or has a gap.
+pub async fn read(pool: &PgPool, keys: &Keyring, after: i64, limit: usize) -> Result<Vec<Delivery>, LogError> {
+    let to = after.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
+    let events = collect(pool, keys, &between(after, to)).await?;
+    check_gapless(after, &events)?;
+    Ok(events)
+}
+
+/// The events at those positions, in order of position.
+///
+/// # Errors
+/// The log cannot be read, or one of them is not there.
+pub async fn read_positions(pool: &PgPool, keys: &Keyring, positions: &[i64]) -> Result<Vec<Delivery>, LogError> {
+    let list = positions.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let events = collect(pool, keys, &select(&format!("position = ANY ('{{{list}}}')"))).await?;
+    for (expected, event) in positions.iter().zip(events.iter().map(Some).chain(std::iter::repeat(None))) {
+        if event.map(|event| event.position) != Some(*expected) {
+            return Err(LogError::Gap { expected: *expected, found: event.map(|event| event.position) });
+        }
+    }
+    Ok(events)
+}
+
+/// At most `limit` events behind `after`, up to and with `to`, for which a condition holds.
+///
+/// # Errors
+/// The log cannot be read.
+pub async fn read_of(pool: &PgPool, keys: &Keyring, condition: &str, after: i64, to: i64, limit: usize) -> Result<Vec<Delivery>, LogError> {
+    let rows = format!("position > {after} AND position <= {to} AND {condition}");
+    collect(pool, keys, &limited(&rows, &format!(" LIMIT {limit}"))).await
+}
+
+/// The beginning of a stream.
+#[derive(Clone, Debug)]
+pub struct Beginning {
+    /// The stream.
+    pub stream: StreamId,
+    /// Up to and with that place in it.
+    pub to: i64,
+    /// Of events with those names, those about these people only: who else is in a large channel does not matter to everyone who asks.
+    pub only_about: Option<(&'static [&'static str], Vec<UserId>)>,
+}
+
+/// The events at the beginning of those streams, in order of position.
+///
+/// # Errors
+/// The log cannot be read.
+pub async fn read_streams(pool: &PgPool, keys: &Keyring, streams: &[Beginning]) -> Result<Vec<Delivery>, LogError> {
+    collect(pool, keys, &select(&streams.iter().map(condition).collect::<Vec<_>>().join(" OR "))).await
+}
+
+fn condition(Beginning { stream, to, only_about }: &Beginning) -> String {
+    let events = format!("aggregate_type = '{}' AND aggregate_id = '{}' AND sequence <= {to}", stream.aggregate.as_str(), stream.id);
+    let Some((names, people)) = only_about else { return format!("({events})") };
+    let list = |items: Vec<String>| items.iter().map(|item| format!("'{item}'")).collect::<Vec<_>>().join(", ");
+    let names = list(names.iter().map(ToString::to_string).collect());
+    let others = format!("event_type NOT IN ({names})");
+    if people.is_empty() {
+        return format!("({events} AND {others})");
+    }
+    let people = list(people.iter().map(ToString::to_string).collect());
+    format!("({events} AND ({others} OR payload -> event_type ->> 'user_id' IN ({people})))")
+}
+
+/// The log from behind one position up to another one, read and decoded ahead by a task of its own.
+#[derive(Debug)]
+pub struct LogStream {
+    chunks: mpsc::Receiver<Result<Vec<Delivery>, LogError>>,
+    _reader: AbortOnDropHandle<()>,
+}
+
+impl LogStream {
+    /// Reads what is behind `after`, up to and with `to`.
+    pub fn open(pool: PgPool, keys: Keyring, after: i64, to: i64) -> Self {
+        let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
+        let reader = tokio::spawn(async move {
+            if let Err(error) = read_ahead(&pool, &keys, after, to, &sender).await {
+                // Nobody listens any more where this fails.
+                drop(sender.send(Err(error)).await);
+            }
+        });
+        Self { chunks, _reader: AbortOnDropHandle::new(reader) }
+    }
+
+    /// The next chunk. Nothing: the end was reached.
+    pub async fn next(&mut self) -> Option<Result<Vec<Delivery>, LogError>> {
+        self.chunks.recv().await
+    }
+}
+
+async fn read_ahead(
+    pool: &PgPool,
+    keys: &Keyring,
+    after: i64,
+    to: i64,
+    chunks: &mpsc::Sender<Result<Vec<Delivery>, LogError>>,
+) -> Result<(), LogError> {
+    let mut copying = Copying::on(pool).await?;
+    let mut rows = copying.connection.copy_out_raw(&between(after, to)).await?;
+    let mut parser = Parser::default();
+    let mut reached = after;
+    let mut chunk = Deliveries::with_capacity(CHUNK_EVENTS);
+    while let Some(bytes) = rows.next().await {
+        parser.feed(&bytes?, |row| as_row(row).map(|row| chunk.push(&row, keys)))?;
+        if chunk.len() >= CHUNK_EVENTS {
+            let full = std::mem::replace(&mut chunk, Deliveries::with_capacity(CHUNK_EVENTS)).finish(keys).await?;
+            reached = check_gapless(reached, &full)?;
+            if chunks.send(Ok(full)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    drop(rows);
+    copying.is_read = true;
+    let chunk = chunk.finish(keys).await?;
+    reached = check_gapless(reached, &chunk)?;
+    if reached < to {
+        return Err(LogError::Gap { expected: reached + 1, found: None });
+    }
+    if !chunk.is_empty() {
+        drop(chunks.send(Ok(chunk)).await);
+    }
+    Ok(())
+}
+
+/// The last position, where they follow each other without a gap.
+fn check_gapless(after: i64, events: &[Delivery]) -> Result<i64, LogError> {
+    let mut reached = after;
+    for event in events {
+        if event.position != reached + 1 {
+            return Err(LogError::Gap { expected: reached + 1, found: Some(event.position) });
+        }
+        reached = event.position;
+    }
+    Ok(reached)
+}
+
+async fn collect(pool: &PgPool, keys: &Keyring, statement: &str) -> Result<Vec<Delivery>, LogError> {
+    let mut events = Deliveries::default();
+    let mut copying = Copying::on(pool).await?;
+    let mut rows = copying.connection.copy_out_raw(statement).await?;
+    let mut parser = Parser::default();
+    while let Some(bytes) = rows.next().await {
+        parser.feed(&bytes?, |row| as_row(row).map(|row| events.push(&row, keys)))?;
+    }
+    drop(rows);
+    copying.is_read = true;
+    Ok(events.finish(keys).await?)
+}
+
+/// A connection from which rows are copied. Where they are not read to their end, because the reader failed or was cancelled, nobody gets it
+/// again: the rest of them would be taken for the answers to what it is asked next.
+struct Copying {
+    connection: PoolConnection<Postgres>,
+    is_read: bool,
+}
+
+impl Copying {
+    async fn on(pool: &PgPool) -> sqlx::Result<Self> {
+        Ok(Self { connection: pool.acquire().await?, is_read: false })
+    }
+}
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        if !self.is_read {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+fn between(after: i64, to: i64) -> String {
+    select(&format!("position > {after} AND position <= {to}"))
+}
+
+/// `COPY` takes no parameters; the condition has numbers, identifiers and names of ours only.
+fn select(condition: &str) -> String {
+    limited(condition, "")
+}
+
+fn limited(condition: &str, limit: &str) -> String {
+    format!(
+        "COPY (SELECT position, event_id, aggregate_type, aggregate_id, sequence, workspace_id, recorded_at, event_type, event_version, \
+         payload, metadata FROM events WHERE {condition} ORDER BY position{limit}) TO STDOUT (FORMAT binary)"
+    )
+}

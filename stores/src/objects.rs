@@ -1,0 +1,152 @@
+//! An object store that speaks S3: its settings, its buckets, and the addresses of what is in it.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyring::Secret;
+use object_store::aws::AmazonS3Builder;
+use object_store::path::Path as ObjectPath;
+use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig};
+
+/// How long the object store may take to take a connection.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// How long the object store may take for one request: a part of a large object is 10 MiB.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// How often a request to the object store is tried again, where it may be.
+const RETRIES: usize = 3;
+
+/// Where the object store is, and who we are for it.
+#[derive(Clone, Debug)]
+pub struct ObjectStoreSettings {
+    /// Its address; of AWS, where there is none.
+    pub url: Option<String>,
+    /// What requests are signed for.
+    pub region: String,
+    /// The name of a key, and the key.
+    pub key: Option<(String, Secret)>,
+    /// The certificate authority.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// The object store cannot be used so.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectStoreError {
+    /// The address, the certificate or the key is not one.
+    #[error("the object store cannot be used (object_store_url)")]
+    Settings(#[from] object_store::Error),
+    /// The certificate authority of the object store cannot be read.
+    #[error("{path} cannot be read (object_store_ca_file)", path = path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A folder of an object store.
+#[derive(Clone)]
+pub struct Objects {
+    /// What people call it: `s3://bucket/folder`.
+    pub url: String,
+    /// Its bucket.
+    pub bucket: Arc<dyn ObjectStore>,
+    /// Where in it.
+    pub folder: ObjectPath,
+}
+
+impl std::fmt::Debug for Objects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.url)
+    }
+}
+
+/// A bucket of the object store, as soon as it is asked.
+///
+/// # Errors
+/// The address, or the certificate authority, is not one.
+pub fn bucket(settings: &ObjectStoreSettings, name: &str) -> Result<Arc<dyn ObjectStore>, ObjectStoreError> {
+    // Its client takes what the process has by default, and the others bring their own: whoever comes first has set the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut client = ClientOptions::new().with_connect_timeout(CONNECT_MAX).with_timeout(ANSWER_MAX);
+    if let Some(path) = &settings.ca_file {
+        let authority = std::fs::read(path).map_err(|source| ObjectStoreError::Authority { path: path.clone(), source })?;
+        client = Certificate::from_pem_bundle(&authority)?.into_iter().fold(client, ClientOptions::with_root_certificate);
+    }
+    let retry = RetryConfig { max_retries: RETRIES, retry_timeout: ANSWER_MAX, ..RetryConfig::default() };
+    let mut builder = AmazonS3Builder::new().with_bucket_name(name).with_region(&settings.region).with_retry(retry);
+    if let Some(url) = &settings.url {
+        builder = builder.with_endpoint(url);
+        client = client.with_allow_http(url.starts_with("http://"));
+    }
+    if let Some((name, key)) = &settings.key {
+        builder = builder.with_access_key_id(name).with_secret_access_key(key.expose());
+    }
+    Ok(Arc::new(builder.with_client_options(client).build()?))
+}
+
+/// A folder of the object store.
+///
+/// # Errors
+/// As [`bucket`].
+pub fn folder(settings: &ObjectStoreSettings, url: &ObjectUrl) -> Result<Objects, ObjectStoreError> {
+    Ok(Objects { url: url.to_string(), bucket: bucket(settings, &url.bucket)?, folder: url.path.clone() })
+}
+
+/// A folder of a bucket, or an object in it: `s3://bucket/path`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectUrl {
+    /// The bucket.
+    pub bucket: String,
+    /// What is in it, from its root on.
+    pub path: ObjectPath,
+}
+
+impl ObjectUrl {
+    /// What the addresses of objects begin with.
+    pub const SCHEME: &str = "s3://";
+}
+
+impl FromStr for ObjectUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_bucket = |name: &str| {
+            let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_');
+            (3..=63).contains(&name.len()) && name.bytes().all(fine)
+        };
+        let rest = text.strip_prefix(Self::SCHEME).unwrap_or_default();
+        let (bucket, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let path = ObjectPath::parse(path).ok().filter(|_| is_bucket(bucket) && !path.starts_with('/'));
+        path.map(|path| Self { bucket: bucket.to_owned(), path })
+            .ok_or_else(|| format!("{text:?} is no address such as s3://bucket/folder"))
+    }
+}
+
+impl std::fmt::Display for ObjectUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { bucket, path } = self;
+        if path.is_root() { write!(f, "{}{bucket}", Self::SCHEME) } else { write!(f, "{}{bucket}/{path}", Self::SCHEME) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_a_bucket_and_what_is_in_it() {
+        for (text, written) in [("s3://heads", "s3://heads"), ("s3://heads/", "s3://heads"), ("s3://a-b.c/d/e.f/", "s3://a-b.c/d/e.f")] {
+            assert_eq!(text.parse::<ObjectUrl>().map(|url| url.to_string()).as_deref(), Ok(written));
+        }
+        for wrong in
+            ["", "s3://", "s3:///x", "heads", "https://heads/x", "s3://He/x", "s3://heads//x", "s3://heads/../x", "s3://user@heads/x"]
+        {
+            assert!(wrong.parse::<ObjectUrl>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The one connection to Redis, to a single server or to a cluster: everything that Backscroll keeps there goes through it.
+//!
+//! Redis may be gone at any time: then nobody waits for it, and whoever asked does without.
+
+mod script;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind};
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+use crate::breaker::Breaker;
+pub use script::Script;
+
+/// How long Redis may take to answer, or to accept a connection.
+const ANSWER_MAX: Duration = Duration::from_millis(250);
+/// How long everything may take together: connecting, asking, and asking once more.
+const WHOLE_MAX: Duration = Duration::from_millis(500);
+/// How long writing its files anew is asked for, where Redis is at it already.
+const WRITING_MAX: Duration = Duration::from_secs(5);
+/// How often it is asked again.
+const WRITING_LOOK: Duration = Duration::from_millis(100);
+/// How often a cluster is asked once more: another node may have the key by now.
+const CLUSTER_RETRIES: u32 = 2;
+
+/// How many names are looked at, or keys removed, in one call.
+const SCANNED_KEYS: usize = 1_000;
+
+/// Redis does not answer just now.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("redis does not answer")]
+pub struct RedisDown;
+
+/// A connection to Redis, which is made when it is first asked. Clones share it.
+#[derive(Clone)]
+pub struct Redis {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    server: Server,
+    key_prefix: String,
+    breaker: Breaker,
+    /// Digests of the scripts that were sent.
+    sent: Mutex<HashSet<String>>,
+    losses: AtomicU64,
+}
+
+enum Server {
+    Single(ConnectionManager),
+    Cluster { client: Box<ClusterClient>, connection: OnceCell<ClusterConnection> },
+}
+
+impl Redis {
+    /// The server at that address.
+    ///
+    /// # Errors
+    /// The address is not one of Redis.
+    pub fn single(url: &str, key_prefix: &str) -> RedisResult<Self> {
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(ANSWER_MAX))
+            .set_response_timeout(Some(ANSWER_MAX))
+            .set_number_of_retries(1)
+            .set_max_delay(ANSWER_MAX);
+        let connection = ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, config)?;
+        Ok(Self::of(Server::Single(connection), key_prefix))
+    }
+
+    /// The cluster that some of whose nodes are at these addresses, with commas between them.
+    ///
+    /// # Errors
+    /// An address is not one of Redis.
+    pub fn cluster(urls: &str, key_prefix: &str) -> RedisResult<Self> {
+        let client = ClusterClient::builder(urls.split(',').map(str::trim))
+            .connection_timeout(ANSWER_MAX)
+            .response_timeout(ANSWER_MAX)
+            .retries(CLUSTER_RETRIES)
+            .build()?;
+        Ok(Self::of(Server::Cluster { client: Box::new(client), connection: OnceCell::new() }, key_prefix))
+    }
+
+    fn of(server: Server, key_prefix: &str) -> Self {
+        let (breaker, sent, losses) = (Breaker::of("redis"), Mutex::default(), AtomicU64::new(0));
+        Self { shared: Arc::new(Shared { server, key_prefix: key_prefix.to_owned(), breaker, sent, losses }) }
+    }
+
+    /// A key of this installation. In a cluster, `{…}` in a name says which keys are together on a node.
+    #[must_use]
+    pub fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.shared.key_prefix)
+    }
+
+    /// Whether Redis has answered when it was last asked.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.shared.breaker.is_well()
+    }
+
+    /// How often a server was found to have forgotten a script that this process had sent: it may have forgotten the last things that it
+    /// was told, too. What was read while this grew is not to be trusted. A connection that was merely lost does not count.
+    #[must_use]
+    pub fn losses(&self) -> u64 {
+        self.shared.losses.load(Ordering::SeqCst)
+    }
+
+    /// Asks for one thing.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisDown> {
+        if self.shared.breaker.is_open() {
+            return Err(RedisDown);
+        }
+        self.judged(self.shared.server.ask(command)).await
+    }
+
+    /// Calls a script ([`Script::on`]); sends it where the server does not know it.
+    ///
+    /// # Errors
+    /// Redis does not answer, or the script failed there.
+    pub async fn run<T: FromRedisValue>(&self, script: &Script, call: &Cmd) -> Result<T, RedisDown> {
+        if self.shared.breaker.is_open() {
+            return Err(RedisDown);
+        }
+        self.judged(self.call(script, call)).await
+    }
+
+    /// Sends scripts that were not sent yet, so that not to know one of them later is a loss.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn send(&self, scripts: &[&Script]) -> Result<(), RedisDown> {
+        for script in scripts {
+            if !self.sent().contains(&script.digest) {
+                self.judged(self.load(script)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes every key whose name fits a pattern, and is on one node of a cluster with the others. It looks at all names there are: for
+    /// what is rare.
+    ///
+    /// # Errors
+    /// Redis does not answer; some of the keys may be gone.
+    pub async fn remove_matching(&self, pattern: &str) -> Result<(), RedisDown> {
+        let mut cursor = 0_u64;
+        loop {
+            let (next, keys) = match &self.shared.server {
+                Server::Single(_) => {
+                    let mut scan = redis::cmd("SCAN");
+                    scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCANNED_KEYS);
+                    self.ask::<(u64, Vec<String>)>(&scan).await?
+                }
+                // A cursor belongs to one node; this asks all of them.
+                Server::Cluster { .. } => (0, self.ask(redis::cmd("KEYS").arg(pattern)).await?),
+            };
+            for keys in keys.chunks(SCANNED_KEYS) {
+                self.ask::<i64>(redis::cmd("UNLINK").arg(keys)).await?;
+            }
+            if next == 0 {
+                return Ok(());
+            }
+            cursor = next;
+        }
+    }
+
+    /// Asks Redis to write its files anew: until then they remember what was removed. Where it is at that already, it is asked again once that is
+    /// done, since what it began with may have been there still. A Redis that somebody else runs may refuse, and does it in its own time.
+    pub async fn write_files_anew(&self) {
+        let mut save = redis::cmd("BGSAVE");
+        save.arg("SCHEDULE");
+        for command in [redis::cmd("BGREWRITEAOF"), save] {
+            // A refusal says nothing about whether Redis is well.
+            match timeout(WRITING_MAX, self.once_it_is_done(&command)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::info!(%error, "redis does not write its files anew now"),
+                Err(_) => tracing::info!("redis does not say whether it writes its files anew"),
+            }
+        }
+    }
+
+    async fn once_it_is_done(&self, command: &Cmd) -> Result<(), RedisError> {
+        loop {
+            match self.shared.server.tell_all(command).await {
+                Err(error) if error.to_string().contains("already in progress") => tokio::time::sleep(WRITING_LOOK).await,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Whether Redis answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), RedisDown> {
+        self.ask(&redis::cmd("PING")).await
+    }
+
+    async fn judged<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> Result<T, RedisDown> {
+        match timeout(WHOLE_MAX, answer).await {
+            Ok(Ok(answer)) => {
+                self.shared.breaker.worked();
+                Ok(answer)
+            }
+            Ok(Err(error)) => {
+                self.shared.breaker.failed(&error);
+                Err(RedisDown)
+            }
+            Err(_) => {
+                self.shared.breaker.failed(&"it took too long");
+                Err(RedisDown)
+            }
+        }
+    }
+
+    async fn call<T: FromRedisValue>(&self, script: &Script, call: &Cmd) -> RedisResult<T> {
+        match self.shared.server.ask(call).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                if self.sent().contains(&script.digest) {
+                    // Before the script is there again: whoever calls it then must find that something was lost.
+                    self.shared.losses.fetch_add(1, Ordering::SeqCst);
+                    tracing::warn!("redis has forgotten what it was told: it was started anew");
+                }
+                self.load(script).await?;
+                self.shared.server.ask(call).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn load(&self, script: &Script) -> RedisResult<()> {
+        self.shared.server.ask::<redis::Value>(redis::cmd("SCRIPT").arg("LOAD").arg(&script.text)).await?;
+        self.sent().insert(script.digest.clone());
+        Ok(())
+    }
+
+    fn sent(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.shared.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Server {
+    async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+        match self {
+            Self::Single(connection) => command.query_async(&mut connection.clone()).await,
+            Self::Cluster { client, connection } => {
+                let connection = connection.get_or_try_init(|| client.get_async_connection()).await?;
+                command.query_async(&mut connection.clone()).await
+            }
+        }
+    }
+
+    /// Has every node of a cluster do something that concerns no key: by itself it would go to one of them.
+    async fn tell_all(&self, command: &Cmd) -> Result<(), RedisError> {
+        let Self::Cluster { client, connection } = self else { return self.ask::<redis::Value>(command).await.map(drop) };
+        let connection = connection.get_or_try_init(|| client.get_async_connection()).await?;
+        let everywhere = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllNodes, Some(ResponsePolicy::AllSucceeded)));
+        connection.clone().route_command(command.clone(), everywhere).await.map(drop)
+    }
+}
+
+/// Without the address, which may hold a password.
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").field("key_prefix", &self.shared.key_prefix).finish_non_exhaustive()
+    }
+}
