@@ -14,12 +14,12 @@ mod read_models;
 mod rebuild;
 pub mod relational;
 pub mod search;
+mod states;
 
 pub use connections::Stores;
 pub use engine::park::{ParkedEvent, ParkedPayload, UnparkError, payloads as parked_payloads};
 pub use engine::progress::{Behind, Progress};
 pub use engine::runner::{Settings, run};
-pub use engine::states::{ProjectionState, outdated, states};
 pub use engine::unpark::{Unparked, is_parked_at, unpark, unpark_behind};
 pub use read_models::{QueryError, ReadModels, rows};
 pub use rebuild::{
@@ -27,6 +27,7 @@ pub use rebuild::{
     ReplayRun, Turn, View, ViewOf, build_view, can_be_replayed, drop_view, forget_the_erased, forget_the_purged, position_at, rebuild,
     rebuild_in, repair, replayable, runs, tidy, views,
 };
+pub use states::{ProjectionState, outdated, states};
 
 /// The cache's name.
 pub const CACHE: &str = cache::NAME;

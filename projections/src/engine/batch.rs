@@ -2,13 +2,13 @@
 
 use domain::{Event, Recorded};
 use sqlx::{Connection, PgConnection};
+use stores::checkpoint::{self, Checkpoint};
+use stores::error::chain;
+use stores::log::Delivery;
 use tracing::{Level, debug, enabled, error};
 
 use crate::engine::park::{self, Parked, ParkedKeys};
 use crate::engine::projector::{ApplyError, Projector};
-use stores::checkpoint::{self, Checkpoint};
-use stores::error::chain;
-use stores::log::Delivery;
 
 /// Why a batch was not applied. Nothing of it was.
 #[derive(Debug, thiserror::Error)]

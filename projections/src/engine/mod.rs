@@ -7,5 +7,4 @@ pub(crate) mod progress;
 pub(crate) mod projector;
 pub(crate) mod registry;
 pub(crate) mod runner;
-pub(crate) mod states;
 pub(crate) mod unpark;

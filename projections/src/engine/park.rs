@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool, query, query_as, query_scalar};
+use stores::log::Delivery;
 use utoipa::ToSchema;
 
 use crate::engine::registry;
-use stores::log::Delivery;
 
 /// A key that waits: the event that could not be applied, and how many wait behind it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]

@@ -1,6 +1,11 @@
-//! Every projector, a line each.
+//! Every projection, a line each: the only file of the engine that knows which there are, and what each is built in.
 
 use std::collections::BTreeMap;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use sqlx::{PgConnection, query};
+use tokio_util::sync::CancellationToken;
 
 use crate::cache;
 use crate::cache::projector::Cache;
@@ -24,4 +29,21 @@ pub(crate) fn projectors(stores: &Stores) -> Vec<Box<dyn Projector>> {
         projectors.push(Box::new(SearchProjector::live(stores, elastic)));
     }
     projectors
+}
+
+/// What runs beside the projectors for as long as they do.
+pub(crate) fn background_tasks(stores: &Stores, shutdown: &CancellationToken) -> Vec<BoxFuture<'static, ()>> {
+    let tend = stores.elastic.is_some().then(|| elasticsearch::tend(stores.clone(), shutdown.clone()).boxed());
+    tend.into_iter().collect()
+}
+
+/// Notes that rows of a projection have changed without an event. The cache and the search index follow the relational rows: what they hold
+/// of those behind the key is old now, and what waited in the cache for the same reason is read with the rows.
+pub(crate) async fn rows_changed(tx: &mut PgConnection, projection: &str, park_key: &str) -> sqlx::Result<()> {
+    if projection != relational::NAME {
+        return Ok(());
+    }
+    elasticsearch::refresh_later(tx, park_key).await?;
+    query!("DELETE FROM parked_keys WHERE projection = $1 AND park_key = $2", cache::NAME, park_key).execute(&mut *tx).await?;
+    cache::begin_generation(tx).await.map(drop)
 }

@@ -6,6 +6,9 @@
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, PgPool};
+use stores::checkpoint::{self, Checkpoint};
+use stores::error::chain;
+use stores::log::LogError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -18,10 +21,6 @@ use crate::engine::park::{self, ParkedKeys};
 use crate::engine::projector::{ApplyError, Projector};
 use crate::engine::registry;
 use crate::feed::{Feed, Sources};
-use crate::search::elasticsearch;
-use stores::checkpoint::{self, Checkpoint};
-use stores::error::chain;
-use stores::log::LogError;
 
 /// How often a process that does not hold a projection tries to.
 const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
@@ -74,8 +73,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) {
     for projector in registry::projectors(&settings.stores) {
         runners.spawn(keep(settings.clone(), projector, shutdown.clone()));
     }
-    if settings.stores.elastic.is_some() {
-        runners.spawn(elasticsearch::tend(settings.stores.clone(), shutdown));
+    for task in registry::background_tasks(&settings.stores, &shutdown) {
+        runners.spawn(task);
     }
     while runners.join_next().await.is_some() {}
 }

@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 
 use sqlx::{Connection, PgConnection, PgPool, query, query_scalar};
+use stores::checkpoint;
+use stores::error::chain;
+use stores::log::{Delivery, read};
 use uuid::Uuid;
 
 use crate::connections::Stores;
@@ -11,11 +14,6 @@ use crate::engine::projector::{ApplyError, Projector};
 use crate::engine::registry;
 use crate::engine::runner::connect;
 use crate::feed::BATCH_EVENTS_MAX;
-use crate::search::elasticsearch;
-use crate::{CACHE, RELATIONAL, cache};
-use stores::checkpoint;
-use stores::error::chain;
-use stores::log::{Delivery, read};
 
 /// A key that was let go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,10 +91,7 @@ async fn let_go(stores: &Stores, projection: &str, park_key: &str, stop: Stop) -
         Some((position, error)) => return Err(UnparkError::StillPoison { position: *position, error: error.clone() }),
     }
     checkpoint::bump_generation(&mut tx, projection).await?;
-    if projection == RELATIONAL {
-        elasticsearch::refresh_later(&mut tx, park_key).await?;
-        forget_cached(&mut tx, park_key).await?;
-    }
+    registry::rows_changed(&mut tx, projection, park_key).await?;
     tx.commit().await?;
     match stopped {
         Some((position, error)) => Err(UnparkError::StillPoison { position, error }),
@@ -165,12 +160,6 @@ async fn move_to(tx: &mut PgConnection, projection: &str, parked: &ParkedEvent, 
     .execute(tx)
     .await?;
     Ok(())
-}
-
-/// The cache follows the read tables: what it has of them is old now, and what waited there for the same reason is read with them.
-async fn forget_cached(tx: &mut PgConnection, park_key: &str) -> sqlx::Result<()> {
-    query!("DELETE FROM parked_keys WHERE projection = $1 AND park_key = $2", CACHE, park_key).execute(&mut *tx).await?;
-    cache::begin_generation(tx).await.map(drop)
 }
 
 /// Which events of the log wait under a key.

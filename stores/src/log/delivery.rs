@@ -38,7 +38,14 @@ impl Deliveries {
         Self { read: Vec::with_capacity(events), waiting: Vec::new() }
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.read.is_empty()
+    }
+
     /// How many there are.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.read.len()
     }
