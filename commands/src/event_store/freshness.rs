@@ -4,6 +4,9 @@
 //! One question serves everyone who was waiting when it was asked, so that a thousand readers cost a few queries, and not a thousand. (The
 //! same idea as Raft's read index.)
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use sqlx::{PgPool, query_scalar};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -16,18 +19,27 @@ const WAITING_MAX: usize = 4096;
 type Reply = oneshot::Sender<Result<i64, StoreError>>;
 
 #[derive(Clone)]
-pub(super) struct Freshness(mpsc::Sender<Reply>);
+pub(super) struct Freshness {
+    questions: mpsc::Sender<Reply>,
+    /// How many readers of this process have asked.
+    asked: Arc<AtomicU64>,
+}
 
 impl Freshness {
     pub(super) fn start(pool: PgPool, writer: append::Handle, head: watch::Receiver<i64>) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         tokio::spawn(answer(pool, writer, head, receiver));
-        Self(sender)
+        Self { questions: sender, asked: Arc::default() }
+    }
+
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     pub(super) async fn catch_up(&self) -> Result<i64, StoreError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let (reply, answer) = oneshot::channel();
-        self.0.send(reply).await.map_err(|_| StoreError::Stopped)?;
+        self.questions.send(reply).await.map_err(|_| StoreError::Stopped)?;
         answer.await.map_err(|_| StoreError::Stopped)?
     }
 }

@@ -157,6 +157,12 @@ impl EventStore {
         self.freshness.catch_up().await
     }
 
+    /// How often this process has called [`EventStore::catch_up`] so far. One query may have answered several calls.
+    #[must_use]
+    pub fn catch_ups(&self) -> u64 {
+        self.freshness.asked()
+    }
+
     /// The versions of those streams that are there.
     ///
     /// # Errors
