@@ -14,7 +14,8 @@ const ADDRESS: &str = "address";
 const DIGEST_BYTES: usize = 8;
 
 impl Commands {
-    /// Notes that the actor reads or exports the audit of a workspace. That they may was judged before ([`Commands::may`]).
+    /// Notes that the actor reads or exports the audit of a workspace. That they may was judged before
+    /// ([`ReadAccess::may`](crate::ReadAccess::may)).
     ///
     /// # Errors
     /// The store failed.

@@ -23,6 +23,7 @@ mod workspaces;
 use domain::{Context, Refusal};
 use uuid::Uuid;
 
+pub use access::ReadAccess;
 pub use authorize::AccessRefusal;
 pub use event_store::{EventStore, Idempotency, IdempotencyKey, InvalidKey, StoreError};
 pub use retention::Left;

@@ -18,14 +18,8 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("ledger", &["domain", "keyring", "migrations", "stores", "projections"]),
     ("identity", &["domain", "keyring", "migrations", "stores", "commands", "state"]),
     ("slack", &["domain", "keyring", "migrations", "stores", "commands", "projections"]),
-    (
-        "processes",
-        &["domain", "keyring", "migrations", "stores", "commands", "projections", "state", "ledger", "identity", "slack"],
-    ),
-    (
-        "api",
-        &["domain", "keyring", "migrations", "stores", "commands", "projections", "state", "ledger", "identity", "slack", "processes"],
-    ),
+    ("processes", &["domain", "keyring", "migrations", "stores", "commands", "projections", "state", "ledger", "identity", "slack"]),
+    ("api", &["domain", "keyring", "migrations", "stores", "commands", "projections", "state", "ledger", "identity", "slack", "processes"]),
     // What judges shares no code with what it judges.
     ("tests/chaos", &[]),
 ];

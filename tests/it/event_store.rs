@@ -298,23 +298,40 @@ async fn what_another_process_has_done_is_seen_at_once() {
     let team = here.workspace().await;
     let member = team.member(&here.commands, "ann", Role::Member).await;
     for _ in 0..20 {
-        there.active_member(member, team.workspace_id).await.expect("a member");
+        there.read_access(member).await.expect("a user").active_member(team.workspace_id).await.expect("a member");
         here.commands
             .workspace(&asked(team.owner), team.workspace_id, WorkspaceCommand::DeactivateMember { user_id: member })
             .await
             .expect("out");
-        assert!(there.active_member(member, team.workspace_id).await.is_err(), "an acknowledged removal is not effective");
-        assert!(there.readable_channel(member, team.general).await.is_err());
+        let access = there.read_access(member).await.expect("a user");
+        assert!(access.active_member(team.workspace_id).await.is_err(), "an acknowledged removal is not effective");
+        assert!(access.channel(team.general).await.is_err());
         there
             .workspace(&asked(team.owner), team.workspace_id, WorkspaceCommand::ReactivateMember { user_id: member })
             .await
             .expect("in again");
-        here.commands.readable_channel(member, team.general).await.expect("to read again");
+        here.commands.read_access(member).await.expect("a user").channel(team.general).await.expect("to read again");
     }
     there.store().catch_up().await.expect("the head");
     let user = there.store().load::<User>(member.0).await.expect("the user");
     let workspace = there.store().load::<Workspace>(team.workspace_id.0).await.expect("the workspace");
     assert!(user.state.is_active() && workspace.version > 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_user_may_see_is_made_anew_when_it_is_not_recent() {
+    let here = Writing::start().await;
+    let (_, there) = another_process(&here.database).await;
+    let team = here.workspace().await;
+    let member = team.member(&here.commands, "ann", Role::Member).await;
+    let access = there.read_access(member).await.expect("a user");
+    access.channel(team.general).await.expect("a channel that they may read");
+    let deactivate = WorkspaceCommand::DeactivateMember { user_id: member };
+    let removed = here.commands.workspace(&asked(team.owner), team.workspace_id, deactivate).await.expect("out");
+    let renewed = access.renewed().await.expect("a user");
+    assert!(access.position() < removed.position && renewed.position() >= removed.position);
+    assert!(renewed.channel(team.general).await.is_err());
+    eventually("it is made anew", async || access.recent().await.expect("a user").position() >= removed.position).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

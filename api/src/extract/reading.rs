@@ -9,7 +9,7 @@ use actix_web::http::header::ContentType;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use commands::CommandError;
+use commands::{CommandError, ReadAccess};
 use domain::Context;
 use domain::ids::UserId;
 use futures::future::LocalBoxFuture;
@@ -32,6 +32,8 @@ pub const PAGE_ROWS_MAX: u16 = 100;
 pub struct Reading {
     /// Who asks.
     pub actor: UserId,
+    /// What they may see.
+    pub access: ReadAccess,
     /// The position that the answer must have seen.
     pub min_position: i64,
     asker: Actor,
@@ -76,26 +78,41 @@ impl FromRequest for Reading {
             let asker = Actor::extract(&request).await?;
             let actor = asker.user_id;
             let app = App::of(&request)?;
-            app.commands.active_user(actor).await?;
-            let min_position = min_position(&request)?;
-            let position = reach(&app, min_position).await?;
-            Ok(Self { actor, min_position, asker, position })
+            let reached = reach(&app, &request).await;
+            // Made after the wait, so that a removal that is acknowledged during it is effective too. A suspended user
+            // is refused, whatever came of the wait.
+            let access = app.commands.read_access(actor).await?;
+            let (min_position, position) = reached?;
+            Ok(Self { actor, access, min_position, asker, position })
         })
     }
 }
 
-/// Waits until the read model is there; not for what the log does not hold, which nobody can have been told.
-async fn reach(app: &App, min_position: i64) -> Result<i64, Problem> {
+/// Waits until the read model has the position that the request names. Answers with that position, and with where the
+/// read model is.
+async fn reach(app: &App, request: &HttpRequest) -> Result<(i64, i64), Problem> {
+    let min_position = min_position(request)?;
     let reached = app.progress.wait_for(projections::RELATIONAL, 0, WAIT_MAX).await?;
     if reached >= min_position {
-        return Ok(reached);
+        return Ok((min_position, reached));
     }
-    let head = app.commands.store().catch_up().await.map_err(CommandError::from)?;
-    if min_position > head {
-        let detail = format!("the log ends at position {head}: send a position that a command has answered");
-        return Err(Problem::malformed("request.position_unknown", Some(MIN_POSITION.into()), detail));
+    reject_unless_in_the_log(app, min_position).await?;
+    Ok((min_position, app.progress.wait_for(projections::RELATIONAL, min_position, WAIT_MAX).await?))
+}
+
+/// Refuses a position that no command can have answered. Where another process has answered it, this one asks where the
+/// log ends.
+async fn reject_unless_in_the_log(app: &App, position: i64) -> Result<(), Problem> {
+    let store = app.commands.store();
+    if position <= *store.head().borrow() {
+        return Ok(());
     }
-    Ok(app.progress.wait_for(projections::RELATIONAL, min_position, WAIT_MAX).await?)
+    let head = store.catch_up().await.map_err(CommandError::from)?;
+    if position <= head {
+        return Ok(());
+    }
+    let detail = format!("the log ends at position {head}: send a position that a command has answered");
+    Err(Problem::malformed("request.position_unknown", Some(MIN_POSITION.into()), detail))
 }
 
 pub(super) fn min_position(request: &HttpRequest) -> Result<i64, Problem> {

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use actix_web::get;
 use actix_web::web::{Data, Path, Query};
 use chrono::{DateTime, Utc};
-use domain::ids::{UserId, WorkspaceId};
+use commands::ReadAccess;
+use domain::ids::WorkspaceId;
 use domain::permission::Permission;
 use projections::search::{AnalyticsQuery, BackendName, Bucket, BucketKey, CountedBy, RoomRow, Span};
 use serde::{Deserialize, Serialize};
@@ -103,14 +104,14 @@ pub async fn count_messages(
     reading: Reading,
     app: Data<App>,
 ) -> Result<Seen<MessageCounts>, Problem> {
-    app.commands.may(reading.actor, path.workspace_id, Permission::AnalyticsRead).await?;
+    reading.access.may(path.workspace_id, Permission::AnalyticsRead).await?;
     let (during, rows) = (span(query.from, query.to)?, rows(query.limit)?);
     let by = query.by.ok_or_else(|| Problem::malformed("request.query_invalid", Some("by".into()), "say by what: by=channel, for one"))?;
     let limit = if by == CountedBy::Channel { CHANNELS_MAX } else { rows };
     let asked = AnalyticsQuery { workspace_id: path.workspace_id, by, during, limit, min_position: reading.asked_position() };
     let counted = app.search.analytics(&asked).await?;
     let mut items = match by {
-        CountedBy::Channel => by_channel(&app, path.workspace_id, reading.actor, &counted.answer).await?,
+        CountedBy::Channel => by_channel(&app, path.workspace_id, &reading.access, &counted.answer).await?,
         CountedBy::Person => by_person(&app, &counted.answer).await?,
         CountedBy::Day | CountedBy::Hour => counted.answer.iter().map(by_time).collect(),
     };
@@ -118,8 +119,8 @@ pub async fn count_messages(
     Ok(reading.answer(MessageCounts { backend: counted.backend, items }))
 }
 
-async fn by_channel(app: &App, workspace_id: WorkspaceId, asker: UserId, buckets: &[Bucket]) -> Result<Vec<MessageCount>, Problem> {
-    let rooms = readable_rooms(app, workspace_id, asker).await?;
+async fn by_channel(app: &App, workspace_id: WorkspaceId, access: &ReadAccess, buckets: &[Bucket]) -> Result<Vec<MessageCount>, Problem> {
+    let rooms = readable_rooms(app, workspace_id, access).await?;
     let readable = rooms.iter().map(|room| (room.channel_id, room)).collect::<HashMap<_, &RoomRow>>();
     let others = buckets.iter().filter_map(|bucket| channel(bucket).filter(|id| !readable.contains_key(id)));
     let types = app.read_models.channel_types(&others.collect::<Vec<_>>()).await?;
@@ -216,7 +217,7 @@ pub async fn count_members(
     reading: Reading,
     app: Data<App>,
 ) -> Result<Seen<MemberCounts>, Problem> {
-    app.commands.may(reading.actor, path.workspace_id, Permission::AnalyticsRead).await?;
+    reading.access.may(path.workspace_id, Permission::AnalyticsRead).await?;
     let (during, limit) = (span(query.from, query.to)?, rows(query.limit)?);
     let growth = app.read_models.growth(path.workspace_id, during, limit).await?;
     let items = growth.into_iter().map(|row| MemberCount { day: row.day, joined: row.joined, members: row.members });

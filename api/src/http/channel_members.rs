@@ -29,7 +29,7 @@ pub async fn list_channel_members(
     request: HttpRequest,
     app: Data<App>,
 ) -> Result<HttpResponse, Problem> {
-    let workspace_id = app.commands.readable_channel(reading.actor, path.channel_id).await?;
+    let workspace_id = reading.access.channel(path.channel_id).await?;
     let (after, limit) = (Cursor::<UserId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     if after.is_none()
         && let Some(first) = app.caches.first_members(workspace_id, path.channel_id, limit + 1, reading.min_position).await?

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{delete, get, post, put};
+use commands::ReadAccess;
 use domain::ChannelCommand;
 use domain::channel::{ChannelSettings, Kind, NewChannel};
 use domain::ids::{ChannelId, UserId, WorkspaceId};
@@ -137,18 +138,18 @@ pub async fn list_channels(
     reading: Reading,
     app: Data<App>,
 ) -> Result<Seen<Page<ChannelRow>>, Problem> {
-    app.commands.active_member(reading.actor, path.workspace_id).await?;
+    reading.access.active_member(path.workspace_id).await?;
     let (after, limit) = (Cursor::<ChannelId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     let rows = match (&query.name, query.scope) {
         (Some(name), _) => named(&app, path.workspace_id, name).await?,
         (None, Scope::Mine) => app.read_models.channels_of(reading.actor, path.workspace_id, after, limit + 1).await?,
         (None, Scope::Browse) => {
-            app.commands.may(reading.actor, path.workspace_id, Permission::ChannelBrowse).await?;
+            reading.access.may(path.workspace_id, Permission::ChannelBrowse).await?;
             app.read_models.browsable_channels(path.workspace_id, after, limit + 1).await?
         }
     };
     let mut page = Page::cut(rows, limit, |row| row.channel_id);
-    page.items = readable(&app, reading.actor, page.items).await?;
+    page.items = readable(&reading.access.recent().await?, page.items).await?;
     Ok(reading.answer(page))
 }
 
@@ -157,10 +158,10 @@ async fn named(app: &App, workspace_id: WorkspaceId, name: &str) -> Result<Vec<C
     Ok(app.read_models.channel_by_name(workspace_id, &name).await?.into_iter().collect())
 }
 
-/// Leaves out what the asker may not see at this moment, whatever the read model says.
-async fn readable(app: &App, asker: UserId, mut rows: Vec<ChannelRow>) -> Result<Vec<ChannelRow>, Problem> {
+/// Leaves out what the asker may not see, whatever the read model says.
+async fn readable(access: &ReadAccess, mut rows: Vec<ChannelRow>) -> Result<Vec<ChannelRow>, Problem> {
     let ids = rows.iter().map(|row| row.channel_id.into()).collect::<Vec<_>>();
-    let readable = app.commands.readable_channels(asker, &ids).await?;
+    let readable = access.readable_channels(&ids).await?;
     rows.retain(|row| readable.contains(&row.channel_id.into()));
     Ok(rows)
 }
@@ -169,7 +170,7 @@ async fn readable(app: &App, asker: UserId, mut rows: Vec<ChannelRow>) -> Result
 #[utoipa::path(tag = "channels", params(ChannelPath, QueryHeaders), responses((status = 200, description = "The channel.", body = ChannelRow)))]
 #[get("/channels/{channel_id}")]
 pub async fn get_channel(path: Path<ChannelPath>, reading: Reading, app: Data<App>) -> Result<Seen<ChannelRow>, Problem> {
-    app.commands.readable_channel(reading.actor, path.channel_id).await?;
+    reading.access.channel(path.channel_id).await?;
     let channel = app.read_models.channel(path.channel_id).await?;
     Ok(reading.answer(channel.ok_or_else(Problem::not_projected_yet)?))
 }

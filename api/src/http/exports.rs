@@ -18,7 +18,6 @@ use processes::exports;
 #[utoipa::path(tag = "erasure", params(QueryHeaders), responses((status = 200, description = "A zip of JSON.", body = Vec<u8>, content_type = "application/zip")))]
 #[get("/users/me/export")]
 pub async fn export_me(reading: Reading, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.active_user(reading.actor).await?;
     export(&app, reading.actor).await
 }
 
@@ -27,7 +26,7 @@ pub async fn export_me(reading: Reading, app: Data<App>) -> Result<HttpResponse,
     responses((status = 200, description = "A zip of JSON.", body = Vec<u8>, content_type = "application/zip")))]
 #[get("/users/{user_id}/export")]
 pub async fn export_user(path: Path<UserPath>, reading: Reading, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.operator(reading.actor).await?;
+    reading.access.operator().await?;
     export(&app, path.user_id).await
 }
 

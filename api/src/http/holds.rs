@@ -77,8 +77,8 @@ pub async fn place_hold(path: Path<WorkspacePath>, command: Command<Body<PlaceHo
 #[utoipa::path(tag = "holds", params(WorkspacePath, QueryHeaders),
     responses((status = 200, description = "The holds.", body = Page<StandingHold>)))]
 #[get("/workspaces/{workspace_id}/holds")]
-pub async fn list_holds(path: Path<WorkspacePath>, reading: Reading, app: Data<App>) -> Result<Seen<Page<StandingHold>>, Problem> {
-    let holds = app.commands.holds(reading.actor, path.workspace_id).await?;
+pub async fn list_holds(path: Path<WorkspacePath>, reading: Reading) -> Result<Seen<Page<StandingHold>>, Problem> {
+    let holds = reading.access.holds(path.workspace_id).await?;
     Ok(reading.answer(Page::whole(holds.into_iter().map(StandingHold::of).collect())))
 }
 

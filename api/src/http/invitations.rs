@@ -75,7 +75,7 @@ fn parse(input: &Invite, lifetime: std::time::Duration) -> Result<WorkspaceComma
     responses((status = 200, description = "The open invitations.", body = Page<InvitationRow>)))]
 #[get("/workspaces/{workspace_id}/invitations")]
 pub async fn list_invitations(path: Path<WorkspacePath>, reading: Reading, app: Data<App>) -> Result<Seen<Page<InvitationRow>>, Problem> {
-    app.commands.may(reading.actor, path.workspace_id, Permission::MemberInvite).await?;
+    reading.access.may(path.workspace_id, Permission::MemberInvite).await?;
     Ok(reading.answer(Page::whole(app.read_models.invitations(path.workspace_id).await?)))
 }
 

@@ -248,7 +248,7 @@ pub struct ChangePassword {
 pub async fn change_password(actor: Actor, body: Body<ChangePassword>, app: Data<App>) -> Result<HttpResponse, Problem> {
     let ChangePassword { current_password, new_password } = body.input;
     let new_password = parse_password("new_password", new_password)?;
-    app.commands.active_user(actor.user_id).await?;
+    app.commands.read_access(actor.user_id).await?;
     let stored = app.credentials.hash_of(actor.user_id).await?;
     if !app.passwords.matches(current_password, stored).await? {
         return Err(Problem::invalid("password.wrong", "current_password", "this is not your password"));

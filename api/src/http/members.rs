@@ -44,7 +44,7 @@ pub async fn list_members(
     reading: Reading,
     app: Data<App>,
 ) -> Result<Seen<Page<MemberRow>>, Problem> {
-    app.commands.may(reading.actor, path.workspace_id, Permission::MemberList).await?;
+    reading.access.may(path.workspace_id, Permission::MemberList).await?;
     let (after, limit) = (Cursor::<UserId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     let rows = app.read_models.members(path.workspace_id, after, limit + 1).await?;
     Ok(reading.answer(Page::cut(rows, limit, |row| row.user_id)))
@@ -54,7 +54,7 @@ pub async fn list_members(
 #[utoipa::path(tag = "members", params(MemberPath, QueryHeaders), responses((status = 200, description = "The member.", body = MemberRow)))]
 #[get("/workspaces/{workspace_id}/members/{user_id}")]
 pub async fn get_member(path: Path<MemberPath>, reading: Reading, app: Data<App>) -> Result<Seen<MemberRow>, Problem> {
-    app.commands.may(reading.actor, path.workspace_id, Permission::MemberList).await?;
+    reading.access.may(path.workspace_id, Permission::MemberList).await?;
     let member = app.read_models.member(path.workspace_id, path.user_id).await?;
     Ok(reading.answer(member.ok_or_else(|| Problem::not_found("workspace.member_not_found", "nobody of that name is in this workspace"))?))
 }
@@ -84,7 +84,7 @@ pub async fn search_directory(
     reading: Reading,
     app: Data<App>,
 ) -> Result<Seen<Page<DirectoryRow>>, Problem> {
-    app.commands.may(reading.actor, path.workspace_id, Permission::MemberList).await?;
+    reading.access.may(path.workspace_id, Permission::MemberList).await?;
     let sought = query.q.as_deref();
     sought.map_or(Ok(()), |text| reject_unless_line("q", text, SOUGHT_CHARS_MAX))?;
     let (after, limit) = (Cursor::<UserId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);

@@ -2,7 +2,7 @@
 
 use actix_web::get;
 use actix_web::web::{Data, Path, Query};
-use domain::ids::UserId;
+use commands::ReadAccess;
 use projections::relational::messages::MessageRow;
 
 use super::headers::QueryHeaders;
@@ -23,17 +23,17 @@ pub async fn list_mentions(
     reading: Reading,
     app: Data<App>,
 ) -> Result<Seen<Page<MessageRow>>, Problem> {
-    app.commands.active_member(reading.actor, path.workspace_id).await?;
+    reading.access.active_member(path.workspace_id).await?;
     let (after, limit) = (read_place("after", query.after.as_deref())?, page_limit(query.limit)?);
     let rows = app.read_models.mentions_of(reading.actor, path.workspace_id, after, limit + 1).await?;
     let mut page = Page::cut(rows, limit, MessageRow::cursor);
-    page.items = readable(&app, reading.actor, page.items).await?;
+    page.items = readable(&reading.access.recent().await?, page.items).await?;
     Ok(reading.answer(page))
 }
 
-async fn readable(app: &App, asker: UserId, mut rows: Vec<MessageRow>) -> Result<Vec<MessageRow>, Problem> {
+async fn readable(access: &ReadAccess, mut rows: Vec<MessageRow>) -> Result<Vec<MessageRow>, Problem> {
     let channels = rows.iter().map(|row| row.channel_id.into()).collect::<Vec<_>>();
-    let readable = app.commands.readable_channels(asker, &channels).await?;
+    let readable = access.readable_channels(&channels).await?;
     rows.retain(|row| readable.contains(&row.channel_id.into()));
     Ok(rows)
 }

@@ -167,7 +167,7 @@ pub async fn list_messages(
     request: HttpRequest,
     app: Data<App>,
 ) -> Result<HttpResponse, Problem> {
-    let workspace_id = app.commands.readable_channel(reading.actor, path.channel_id).await?;
+    let workspace_id = reading.access.channel(path.channel_id).await?;
     let (page, limit) = query.parse()?;
     if page == HistoryPage::Latest {
         let recent = app.caches.recent_messages(workspace_id, path.channel_id, limit + 1, reading.min_position).await?;
@@ -216,7 +216,7 @@ pub async fn get_thread(
     reading: Reading,
     app: Data<App>,
 ) -> Result<Seen<Thread>, Problem> {
-    app.commands.readable_message(reading.actor, path.message_id).await?;
+    reading.access.message(path.message_id).await?;
     let (page, limit) = query.parse()?;
     let thread = app.read_models.thread(path.message_id, page, limit + 1).await?.ok_or_else(Problem::not_projected_yet)?;
     Ok(reading.answer(Thread { root: thread.root, replies: MessagePage::cut(thread.replies, page, limit) }))
@@ -226,7 +226,7 @@ pub async fn get_thread(
 #[utoipa::path(tag = "messages", params(MessagePath, QueryHeaders), responses((status = 200, description = "The message.", body = MessageDetail)))]
 #[get("/messages/{message_id}")]
 pub async fn get_message(path: Path<MessagePath>, reading: Reading, app: Data<App>) -> Result<Seen<MessageDetail>, Problem> {
-    app.commands.readable_message(reading.actor, path.message_id).await?;
+    reading.access.message(path.message_id).await?;
     let message = app.read_models.message(path.message_id).await?;
     Ok(reading.answer(message.ok_or_else(Problem::not_projected_yet)?))
 }

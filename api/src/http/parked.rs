@@ -37,7 +37,7 @@ pub struct SkipEvent {
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "What waits.", body = Page<ParkedPayload>)))]
 #[get("/projections/{name}/parked")]
 pub async fn list_parked(path: Path<ProjectionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.operator(actor.user_id).await?;
+    app.commands.read_access(actor.user_id).await?.operator().await?;
     Ok(HttpResponse::Ok().json(Page::whole(projections::parked_payloads(&app.pool, &path.name).await?)))
 }
 
@@ -45,7 +45,7 @@ pub async fn list_parked(path: Path<ProjectionPath>, actor: Actor, app: Data<App
 #[utoipa::path(tag = "projections", params(ParkedPath, CommandHeaders), responses((status = 200, description = "It is applied.", body = Applied)))]
 #[post("/projections/{name}/parked/{park_key}/retry")]
 pub async fn retry_parked(path: Path<ParkedPath>, command: Command, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.operator(command.actor.user_id).await?;
+    app.commands.read_access(command.actor.user_id).await?.operator().await?;
     let applied = parked::retry(&app.stores, &app.commands, &command.asked(), &path.name, &path.park_key).await?;
     Ok(HttpResponse::Ok().json(Applied { applied }))
 }
@@ -56,7 +56,7 @@ pub async fn retry_parked(path: Path<ParkedPath>, command: Command, app: Data<Ap
     responses((status = 200, description = "The rest is applied.", body = Applied)))]
 #[post("/projections/{name}/parked/{park_key}/skip")]
 pub async fn skip_parked(path: Path<ParkedPath>, command: Command<Body<SkipEvent>>, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.operator(command.actor.user_id).await?;
+    app.commands.read_access(command.actor.user_id).await?.operator().await?;
     let SkipEvent { position, reason } = &command.body.input;
     let reason = Reason::parse(reason)?;
     let what = parked::Skip { projection: &path.name, park_key: &path.park_key, position: *position, reason };

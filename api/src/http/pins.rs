@@ -31,6 +31,6 @@ pub async fn unpin_message(path: Path<MessagePath>, command: Command, app: Data<
     responses((status = 200, description = "The pinned messages.", body = Page<MessageRow>)))]
 #[get("/channels/{channel_id}/pins")]
 pub async fn list_pins(path: Path<ChannelPath>, reading: Reading, app: Data<App>) -> Result<Seen<Page<MessageRow>>, Problem> {
-    app.commands.readable_channel(reading.actor, path.channel_id).await?;
+    reading.access.channel(path.channel_id).await?;
     Ok(reading.answer(Page::whole(app.read_models.pins(path.channel_id).await?)))
 }

@@ -45,7 +45,7 @@ pub async fn announce_presence(
     let AnnouncePresence { status, device_type } = body.input;
     let device_type = device_type.as_deref().unwrap_or("unknown");
     reject_unless_line("device_type", device_type, DEVICE_TYPE_CHARS_MAX)?;
-    app.commands.active_member(actor.user_id, path.workspace_id).await?;
+    app.commands.read_access(actor.user_id).await?.active_member(path.workspace_id).await?;
     let said = app.presences.say((actor.user_id, path.workspace_id), actor.session_id, status, device_type).await;
     said.map_err(Problem::not_kept)?;
     Ok(HttpResponse::NoContent().finish())
@@ -55,7 +55,7 @@ pub async fn announce_presence(
 #[utoipa::path(tag = "presence", params(WorkspacePath), responses((status = 204, description = "It is said.")))]
 #[delete("/workspaces/{workspace_id}/presence")]
 pub async fn end_presence(path: Path<WorkspacePath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.active_member(actor.user_id, path.workspace_id).await?;
+    app.commands.read_access(actor.user_id).await?.active_member(path.workspace_id).await?;
     app.presences.forget(actor.user_id, path.workspace_id, actor.session_id).await.map_err(Problem::not_kept)?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -156,7 +156,7 @@ pub async fn list_presence(
     app: Data<App>,
 ) -> Result<Seen<Page<PresenceShown>>, Problem> {
     let users = query.parse()?;
-    let members = app.commands.active_members_among(reading.actor, path.workspace_id, &users).await?;
+    let members = reading.access.active_members_among(path.workspace_id, &users).await?;
     Ok(reading.answer(Page::whole(look(&app, path.workspace_id, &members).await?)))
 }
 
@@ -164,7 +164,7 @@ pub async fn list_presence(
 #[utoipa::path(tag = "presence", params(MemberPath, QueryHeaders), responses((status = 200, description = "The member.", body = PresenceShown)))]
 #[get("/workspaces/{workspace_id}/members/{user_id}/presence")]
 pub async fn get_presence(path: Path<MemberPath>, reading: Reading, app: Data<App>) -> Result<Seen<PresenceShown>, Problem> {
-    let members = app.commands.active_members_among(reading.actor, path.workspace_id, &[path.user_id]).await?;
+    let members = reading.access.active_members_among(path.workspace_id, &[path.user_id]).await?;
     let shown = look(&app, path.workspace_id, &members).await?.pop();
     let missing = || Problem::not_found("workspace.member_not_found", "nobody of that name is active in this workspace");
     Ok(reading.answer(shown.ok_or_else(missing)?))

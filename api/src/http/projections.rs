@@ -13,6 +13,6 @@ use crate::problem::Problem;
 #[utoipa::path(tag = "projections", params(QueryHeaders), responses((status = 200, description = "The projections.", body = Page<ProjectionState>)))]
 #[get("/projections")]
 pub async fn list_projections(reading: Reading, app: Data<App>) -> Result<Seen<Page<ProjectionState>>, Problem> {
-    app.commands.operator(reading.actor).await?;
+    reading.access.operator().await?;
     Ok(reading.answer(Page::whole(projections::states(&app.pool).await?)))
 }

@@ -40,7 +40,7 @@ impl FromRequest for Auditor {
                 limit::count_visitor(&app, &request, Class::Read).await?;
             } else {
                 let actor = Actor::extract(&request).await?;
-                app.commands.operator(actor.user_id).await?;
+                app.commands.read_access(actor.user_id).await?.operator().await?;
             }
             Ok(Self)
         })

@@ -90,7 +90,7 @@ pub async fn start_replay(
     command: Command<Body<StartReplay>>,
     app: Data<App>,
 ) -> Result<HttpResponse, Problem> {
-    app.commands.operator(command.actor.user_id).await?;
+    app.commands.read_access(command.actor.user_id).await?.operator().await?;
     let plan = command.body.input.plan(&app.pool).await?;
     if path.name == ALL && !matches!(plan.scope, Scope::Whole) {
         return Err(contradiction("name", "all of them can only be built anew whole: name one"));
@@ -108,7 +108,7 @@ pub async fn start_replay(
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "The replays.", body = Page<ReplayRun>)))]
 #[get("/projections/{name}/replays")]
 pub async fn list_replays(path: Path<ProjectionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.operator(actor.user_id).await?;
+    app.commands.read_access(actor.user_id).await?.operator().await?;
     let projection = (path.name != ALL).then_some(path.name.as_str());
     Ok(HttpResponse::Ok().json(Page::whole(runs::latest(&app.pool, projection, LISTED_MAX).await?)))
 }
@@ -117,7 +117,7 @@ pub async fn list_replays(path: Path<ProjectionPath>, actor: Actor, app: Data<Ap
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "The replay.", body = ReplayRun)))]
 #[get("/projections/{name}/replays/current")]
 pub async fn get_current_replay(path: Path<ProjectionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.operator(actor.user_id).await?;
+    app.commands.read_access(actor.user_id).await?.operator().await?;
     Ok(HttpResponse::Ok().json(current(&app.pool, &path.name).await?))
 }
 
@@ -126,7 +126,7 @@ pub async fn get_current_replay(path: Path<ProjectionPath>, actor: Actor, app: D
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 202, description = "It will end soon.", body = ReplayRun)))]
 #[delete("/projections/{name}/replays/current")]
 pub async fn cancel_replay(path: Path<ProjectionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.operator(actor.user_id).await?;
+    app.commands.read_access(actor.user_id).await?.operator().await?;
     let none = || Problem::conflict("replay.not_running", "no replay of this projection is under way");
     let asked = runs::ask_to_cancel(&app.pool, &path.name).await?.ok_or_else(none)?;
     Ok(HttpResponse::Accepted().json(asked))
@@ -138,7 +138,7 @@ pub async fn cancel_replay(path: Path<ProjectionPath>, actor: Actor, app: Data<A
     (status = 200, description = "Server-sent events, whose data are the replay.", body = ReplayRun, content_type = "text/event-stream")))]
 #[get("/projections/{name}/replays/current/progress")]
 pub async fn watch_replay(path: Path<ProjectionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.operator(actor.user_id).await?;
+    app.commands.read_access(actor.user_id).await?.operator().await?;
     let replay = current(&app.pool, &path.name).await?;
     let watch = Watch { pool: app.pool.clone(), replay_id: replay.replay_id, said: None, silent: 0, over: false };
     // What is compressed would wait until there is enough of it.
@@ -191,7 +191,7 @@ impl Watch {
 #[utoipa::path(tag = "projections", responses((status = 200, description = "The views.", body = Page<View>)))]
 #[get("/replay-views")]
 pub async fn list_views(actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.operator(actor.user_id).await?;
+    app.commands.read_access(actor.user_id).await?.operator().await?;
     Ok(HttpResponse::Ok().json(Page::whole(projections::views(&app.pool).await?)))
 }
 
@@ -199,7 +199,7 @@ pub async fn list_views(actor: Actor, app: Data<App>) -> Result<HttpResponse, Pr
 #[utoipa::path(tag = "projections", params(ViewPath), responses((status = 204, description = "It is gone.")))]
 #[delete("/replay-views/{view}")]
 pub async fn drop_view(path: Path<ViewPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.operator(actor.user_id).await?;
+    app.commands.read_access(actor.user_id).await?.operator().await?;
     if projections::drop_view(&app.stores, &path.view).await? {
         return Ok(HttpResponse::NoContent().finish());
     }

@@ -36,7 +36,7 @@ impl RetentionPreview {
     responses((status = 200, description = "What would leave.", body = RetentionPreview)))]
 #[get("/workspaces/{workspace_id}/retention/preview")]
 pub async fn preview_retention(path: Path<WorkspacePath>, reading: Reading, app: Data<App>) -> Result<Seen<RetentionPreview>, Problem> {
-    app.commands.may(reading.actor, path.workspace_id, Permission::RetentionManage).await?;
+    reading.access.may(path.workspace_id, Permission::RetentionManage).await?;
     let report = app.retention.preview(Some(path.workspace_id)).await?;
     Ok(reading.answer(RetentionPreview::of(report)))
 }
@@ -45,7 +45,7 @@ pub async fn preview_retention(path: Path<WorkspacePath>, reading: Reading, app:
 #[utoipa::path(tag = "retention", params(WorkspacePath), responses((status = 202, description = "The run has begun.")))]
 #[post("/workspaces/{workspace_id}/retention/runs")]
 pub async fn start_retention_run(path: Path<WorkspacePath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.may(actor.user_id, path.workspace_id, Permission::RetentionRun).await?;
+    app.commands.read_access(actor.user_id).await?.may(path.workspace_id, Permission::RetentionRun).await?;
     app.retention.start(path.workspace_id).await?;
     Ok(HttpResponse::Accepted().finish())
 }
@@ -60,7 +60,7 @@ pub async fn list_archive(
     reading: Reading,
     app: Data<App>,
 ) -> Result<Seen<MessagePage>, Problem> {
-    app.commands.readable_archive(reading.actor, path.channel_id).await?;
+    reading.access.archive(path.channel_id).await?;
     let (page, limit) = query.parse()?;
     let rows = app.read_models.archive(path.channel_id, page, limit + 1).await?;
     Ok(reading.answer(MessagePage::cut(rows, page, limit)))

@@ -4,6 +4,7 @@
 use actix_web::get;
 use actix_web::web::{Data, Path, Query};
 use chrono::Utc;
+use commands::ReadAccess;
 use domain::ids::{UserId, WorkspaceId};
 use domain::permission::Permission;
 use projections::relational::messages::MessageRow;
@@ -121,7 +122,7 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// What a backend is asked, and the channels that the asker may read.
     async fn resolve(self, app: &App, workspace_id: WorkspaceId, reading: &Reading) -> Result<(MessageQuery, Vec<RoomRow>), Problem> {
-        let rooms = readable_rooms(app, workspace_id, reading.actor).await?;
+        let rooms = readable_rooms(app, workspace_id, &reading.access).await?;
         let (after, limit) = (read_page(self.after)?, page_limit(self.limit)?);
         let paging = Paging { order: self.order, after, limit, min_position: reading.asked_position() };
         let sought = SearchQuery::parse(self.q, &clock(app, reading.actor, self.q).await?)?;
@@ -206,11 +207,11 @@ pub async fn search_files(
     Ok(reading.answer(FileHits { total, total_is_exact, backend, items: items.collect(), next }))
 }
 
-/// The channels that the asker may read: those that the read model knows of, as far as the write side says so at this moment.
-pub(super) async fn readable_rooms(app: &App, workspace_id: WorkspaceId, asker: UserId) -> Result<Vec<RoomRow>, Problem> {
-    let mut rooms = app.read_models.rooms_of(workspace_id, asker).await?;
+/// The channels that the asker may read: those that the read model knows of, as far as the write side says so.
+pub(super) async fn readable_rooms(app: &App, workspace_id: WorkspaceId, access: &ReadAccess) -> Result<Vec<RoomRow>, Problem> {
+    let mut rooms = app.read_models.rooms_of(workspace_id, access.user_id()).await?;
     let ids = rooms.iter().map(|room| room.channel_id.into()).collect::<Vec<_>>();
-    let readable = app.commands.readable_in(asker, workspace_id, &ids).await?;
+    let readable = access.recent().await?.readable_in(workspace_id, &ids).await?;
     rooms.retain(|room| readable.contains(&room.channel_id.into()));
     Ok(rooms)
 }
@@ -270,7 +271,7 @@ pub async fn search_people(
     reading: Reading,
     app: Data<App>,
 ) -> Result<Seen<PeopleHits>, Problem> {
-    app.commands.may(reading.actor, path.workspace_id, Permission::MemberList).await?;
+    reading.access.may(path.workspace_id, Permission::MemberList).await?;
     reject_unless_line("q", &query.q, NAME_CHARS_MAX)?;
     let (after, limit) = (Cursor::<PersonKey>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     let sought =

@@ -15,7 +15,7 @@ use crate::problem::Problem;
 #[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 204, description = "It is said.")))]
 #[put("/channels/{channel_id}/typing")]
 pub async fn announce_typing(path: Path<ChannelPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.may_post(&actor.context(), path.channel_id).await?;
+    app.commands.read_access(actor.user_id).await?.may_post(path.channel_id).await?;
     app.typing.say(path.channel_id, actor.user_id).await.map_err(Problem::not_kept)?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -32,7 +32,7 @@ pub struct PersonTyping {
 #[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 200, description = "They are typing.", body = Page<PersonTyping>)))]
 #[get("/channels/{channel_id}/typing")]
 pub async fn list_typing(path: Path<ChannelPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.readable_channel(actor.user_id, path.channel_id).await?;
+    app.commands.read_access(actor.user_id).await?.channel(path.channel_id).await?;
     let people = app.typing.of(path.channel_id).await.map_err(Problem::not_kept)?;
     Ok(HttpResponse::Ok().json(Page::whole(people.into_iter().map(|user_id| PersonTyping { user_id }).collect())))
 }

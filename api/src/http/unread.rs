@@ -37,7 +37,7 @@ pub async fn move_read_marker(
     app: Data<App>,
 ) -> Result<HttpResponse, Problem> {
     let MoveReadMarker { message_id, move_back } = body.input;
-    let (workspace_id, sent_at) = app.commands.message_of_member(actor.user_id, path.channel_id, message_id).await?;
+    let (workspace_id, sent_at) = app.commands.read_access(actor.user_id).await?.message_of_member(path.channel_id, message_id).await?;
     let to = MarkerMove { workspace_id, channel_id: path.channel_id, message_id, sent_at, back: move_back };
     Ok(HttpResponse::Ok().json(app.caches.move_read_marker(actor.user_id, to).await?))
 }
@@ -72,10 +72,10 @@ impl UnreadCounts {
     responses((status = 200, description = "The counts.", body = UnreadCounts)))]
 #[get("/workspaces/{workspace_id}/unread")]
 pub async fn get_unread(path: Path<WorkspacePath>, reading: Reading, app: Data<App>) -> Result<Seen<UnreadCounts>, Problem> {
-    app.commands.active_member(reading.actor, path.workspace_id).await?;
+    reading.access.active_member(path.workspace_id).await?;
     let mut unread = app.caches.unread(reading.actor, path.workspace_id, reading.min_position).await?;
     let channels = unread.channels.iter().map(|channel| channel.channel_id.into()).collect::<Vec<_>>();
-    let readable = app.commands.readable_channels(reading.actor, &channels).await?;
+    let readable = reading.access.recent().await?.readable_channels(&channels).await?;
     unread.channels.retain(|channel| readable.contains(&channel.channel_id.into()));
     Ok(Reading::answer_at(unread.position, UnreadCounts::of(unread.channels)))
 }

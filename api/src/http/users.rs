@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{delete, get, post, put};
 use chrono::{DateTime, Utc};
-use commands::{Asked, CommandError};
+use commands::{Asked, CommandError, ReadAccess};
 use domain::UserCommand;
 use domain::ids::UserId;
 use domain::text::{DisplayName, Email, Language, Reason, Timezone, Username};
@@ -185,7 +185,7 @@ impl From<UserRow> for OtherUser {
     responses((status = 200, description = "The user.", body = OtherUser)))]
 #[get("/users/{user_id}")]
 pub async fn get_user(path: Path<UserPath>, reading: Reading, app: Data<App>) -> Result<Seen<OtherUser>, Problem> {
-    if !share_a_workspace(&app, reading.actor, path.user_id).await? {
+    if !share_a_workspace(&app, &reading.access, path.user_id).await? {
         return Err(no_such_user());
     }
     let user = app.read_models.user(path.user_id).await?.ok_or_else(no_such_user)?;
@@ -193,14 +193,13 @@ pub async fn get_user(path: Path<UserPath>, reading: Reading, app: Data<App>) ->
 }
 
 /// The read model proposes; the write side, which is never behind, decides.
-async fn share_a_workspace(app: &App, asker: UserId, other: UserId) -> Result<bool, Problem> {
-    if asker == other {
+async fn share_a_workspace(app: &App, access: &ReadAccess, other: UserId) -> Result<bool, Problem> {
+    if access.user_id() == other {
         return Ok(true);
     }
-    let workspaces = app.read_models.workspaces_of(asker).await?;
+    let workspaces = app.read_models.workspaces_of(access.user_id()).await?;
     let ids = workspaces.into_iter().map(|row| row.workspace_id.into()).collect::<Vec<_>>();
-    let (mine, theirs) = (app.commands.workspaces_among(asker, &ids).await?, app.commands.workspaces_among(other, &ids).await?);
-    Ok(!mine.is_disjoint(&theirs))
+    Ok(access.recent().await?.shares_one_of(&ids, other).await?)
 }
 
 /// Why a user is locked out.

@@ -92,7 +92,7 @@ pub async fn create_workspace(command: Command<Body<CreateWorkspace>>, app: Data
 pub async fn list_workspaces(reading: Reading, app: Data<App>) -> Result<Seen<Page<WorkspaceRow>>, Problem> {
     let mut workspaces = app.read_models.workspaces_of(reading.actor).await?;
     let ids = workspaces.iter().map(|row| row.workspace_id.into()).collect::<Vec<_>>();
-    let mine = app.commands.workspaces_among(reading.actor, &ids).await?;
+    let mine = reading.access.recent().await?.workspaces_among(&ids).await?;
     workspaces.retain(|row| mine.contains(&row.workspace_id.into()));
     Ok(reading.answer(Page::whole(workspaces)))
 }
@@ -102,7 +102,7 @@ pub async fn list_workspaces(reading: Reading, app: Data<App>) -> Result<Seen<Pa
     responses((status = 200, description = "The workspace.", body = WorkspaceRow)))]
 #[get("/workspaces/{workspace_id}")]
 pub async fn get_workspace(path: Path<WorkspacePath>, reading: Reading, app: Data<App>) -> Result<Seen<WorkspaceRow>, Problem> {
-    app.commands.active_member(reading.actor, path.workspace_id).await?;
+    reading.access.active_member(path.workspace_id).await?;
     let workspace = app.read_models.workspace(path.workspace_id).await?;
     Ok(reading.answer(workspace.ok_or_else(Problem::not_projected_yet)?))
 }

@@ -66,7 +66,8 @@ async fn a_redis_that_comes_back_as_it_was_is_not_believed() {
     let snapshot = Snapshot::take(&app).await;
     assert!(snapshot.0.len() > 3, "something is cached");
     let second = team.message(&team.owner, team.general, "two").await;
-    let sent_at = app.app().commands.message_of_member(member, channel, second.into()).await.expect("a message").1;
+    let sent_at =
+        app.app().commands.read_access(member).await.expect("a user").message_of_member(channel, second.into()).await.expect("a message").1;
     let to = MarkerMove { workspace_id, channel_id: channel, message_id: second.into(), sent_at, back: false };
     app.app().caches.move_read_marker(member, to).await.expect("a marker");
     let third = team.post(&team.owner, team.general, "three").await.position();

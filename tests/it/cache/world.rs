@@ -174,8 +174,8 @@ impl<'a> World<'a> {
         let here = self.messages.iter().filter(|(_, of, _)| *of == channel).copied().collect::<Vec<_>>();
         let Some((message_id, channel_id, sent_at)) = (!here.is_empty()).then(|| here[chance.below(here.len())]) else { return };
         let back = chance.below(4) == 0;
-        let found = self.commands().message_of_member(who, channel_id, message_id).await;
-        let Ok((workspace_id, _)) = found else { return };
+        let Ok(access) = self.commands().read_access(who).await else { return };
+        let Ok((workspace_id, _)) = access.message_of_member(channel_id, message_id).await else { return };
         let to = MarkerMove { workspace_id, channel_id, message_id, sent_at, back };
         let marker = self.app.app().caches.move_read_marker(who, to).await.expect("a marker");
         let at = self.commands().store().catch_up().await.expect("the head");

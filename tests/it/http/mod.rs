@@ -4,6 +4,7 @@ mod channel_members;
 mod channels;
 mod conventions;
 mod erasure;
+mod freshness;
 mod health;
 mod holds;
 mod idempotency;

@@ -37,6 +37,6 @@ pub async fn read_chain(path: Path<EventPath>, reading: Reading, app: Data<App>)
     admit(&app, &reading, path.workspace_id, Question::Chain, filter).await?;
     let no_such_event = || Problem::not_found("audit.event_not_found", "there is no such event in this workspace's audit");
     let links = app.audit_log.chain(path.workspace_id, path.position).await?.ok_or_else(no_such_event)?;
-    let sight = sight(&app, reading.actor, path.workspace_id, &links.channels()).await?;
+    let sight = sight(&reading.access.renewed().await?, path.workspace_id, &links.channels()).await?;
     Ok(reading.answer(links.shown(&sight).ok_or_else(no_such_event)?))
 }

@@ -4,9 +4,10 @@ use actix_web::get;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::{Bytes, Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
+use commands::ReadAccess;
 use domain::AuditCommand;
 use domain::audit::{Export as Noted, ExportFormat};
-use domain::ids::{UserId, WorkspaceId};
+use domain::ids::WorkspaceId;
 use domain::permission::Permission;
 use futures::stream::{self, Stream};
 use ledger::audit::Export;
@@ -70,7 +71,7 @@ pub async fn export_audit(
     reading: Reading,
     app: Data<App>,
 ) -> Result<HttpResponse, Problem> {
-    app.commands.may(reading.actor, path.workspace_id, Permission::AuditRead).await?;
+    reading.access.may(path.workspace_id, Permission::AuditRead).await?;
     let (format, query) = split(request.query_string())?;
     let (format, media_type) = format.parse();
     let filter = query.parse(1)?;
@@ -87,7 +88,7 @@ pub async fn export_audit(
         .insert_header((CONTENT_TYPE, media_type))
         .insert_header((CONTENT_DISPOSITION, name))
         .insert_header((EXPORT_KEY, vkey))
-        .streaming(pieces(app, path.workspace_id, reading.actor, export, key)))
+        .streaming(pieces(app, path.workspace_id, reading.access, export, key)))
 }
 
 /// The form, and the audit's own query.
@@ -116,15 +117,15 @@ enum Rest {
 fn pieces(
     app: Data<App>,
     workspace_id: WorkspaceId,
-    actor: UserId,
+    access: ReadAccess,
     export: Export,
     key: SigningKey,
 ) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
     stream::try_unfold(Rest::Entries(Box::new((export, key))), move |rest| {
-        let app = app.clone();
+        let (app, access) = (app.clone(), access.clone());
         async move {
             let Rest::Entries(left) = rest else { return Ok(None) };
-            let (bytes, rest) = piece(&app, workspace_id, actor, *left).await.map_err(|problem| {
+            let (bytes, rest) = piece(&app, workspace_id, &access, *left).await.map_err(|problem| {
                 tracing::warn!(%problem, "an export broke off");
                 std::io::Error::other(problem.to_string())
             })?;
@@ -133,12 +134,13 @@ fn pieces(
     })
 }
 
-async fn piece(app: &App, workspace_id: WorkspaceId, actor: UserId, left: (Export, SigningKey)) -> Result<(Bytes, Rest), Problem> {
+async fn piece(app: &App, workspace_id: WorkspaceId, access: &ReadAccess, left: (Export, SigningKey)) -> Result<(Bytes, Rest), Problem> {
     let (mut export, key) = left;
-    // Asked again for each piece: whoever may not any more gets no more.
-    app.commands.may(actor, workspace_id, Permission::AuditRead).await?;
     let found = app.audit_log.piece(&export).await?;
-    let sight = sight(app, actor, workspace_id, &found.channels()).await?;
+    // Judged again for each piece, after it is read: whoever may not read the audit any more gets no more of it.
+    let access = access.renewed().await?;
+    access.may(workspace_id, Permission::AuditRead).await?;
+    let sight = sight(&access, workspace_id, &found.channels()).await?;
     let mut bytes = export.write(&found, &sight).map_err(|error| Problem::internal(&error))?;
     if found.is_empty() {
         bytes.extend(export.end(&key).map_err(|error| Problem::internal(&error))?);

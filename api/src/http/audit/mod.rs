@@ -10,8 +10,9 @@ pub mod through_time;
 
 use actix_web::get;
 use actix_web::web::{Data, Path, Query};
+use commands::ReadAccess;
 use domain::audit::Question;
-use domain::ids::{ChannelId, UserId, WorkspaceId};
+use domain::ids::{ChannelId, WorkspaceId};
 use domain::permission::Permission;
 use ledger::audit::{Entry, Filter, Found, Sight};
 use serde::Serialize;
@@ -42,16 +43,17 @@ pub struct AuditPage {
 pub(super) async fn find(app: &App, reading: &Reading, workspace_id: WorkspaceId, filter: Filter) -> Result<(Found, Sight), Problem> {
     noted::admit(app, reading, workspace_id, Question::Entries, query::filter_said(&filter)).await?;
     let found = app.audit_log.find(&Filter { workspace_id: Some(workspace_id), ..filter }).await?;
-    let sight = sight(app, reading.actor, workspace_id, &found.channels()).await?;
+    let sight = sight(&reading.access.renewed().await?, workspace_id, &found.channels()).await?;
     Ok((found, sight))
 }
 
-/// Whose texts somebody may read, of those channels.
-async fn sight(app: &App, actor: UserId, workspace_id: WorkspaceId, channels: &[ChannelId]) -> Result<Sight, Problem> {
-    if app.commands.allows(actor, workspace_id, Permission::ComplianceRead).await? {
+/// Whose texts somebody may read, of those channels. What is to be shown may have taken long to read: so their access
+/// is renewed after it is read.
+async fn sight(access: &ReadAccess, workspace_id: WorkspaceId, channels: &[ChannelId]) -> Result<Sight, Problem> {
+    if access.allows(workspace_id, Permission::ComplianceRead).await? {
         return Ok(Sight::everything());
     }
-    let channels = app.commands.readable_in(actor, workspace_id, channels).await?;
+    let channels = access.readable_in(workspace_id, channels).await?;
     Ok(Sight { is_everything: false, channels })
 }
 

@@ -91,7 +91,7 @@ pub async fn read_history(
     if found.is_empty() && query.after.is_none() {
         return Err(no_such_thing());
     }
-    let sight = sight(&app, reading.actor, path.workspace_id, &found.channels()).await?;
+    let sight = sight(&reading.access.renewed().await?, path.workspace_id, &found.channels()).await?;
     let mut items = found.history(&sight);
     let is_more = items.len() > usize::from(limit);
     items.truncate(usize::from(limit));
@@ -151,7 +151,7 @@ pub async fn read_as_of(
     let found = app.audit_log.as_of(Some(path.workspace_id), stream, moment).await?.ok_or_else(no_such_thing)?;
     let is_channel = stream.aggregate == AggregateType::Channel;
     let channels = found.channel().into_iter().chain(is_channel.then_some(ChannelId(stream.id))).collect::<Vec<_>>();
-    let sight = sight(&app, reading.actor, path.workspace_id, &channels).await?;
+    let sight = sight(&reading.access.renewed().await?, path.workspace_id, &channels).await?;
     let (messages, next) = if is_channel { messages(&app, stream, moment, behind, limit, &sight).await? } else { (None, None) };
     Ok(reading.answer(AsOfAnswer { thing: found.shown(&sight), messages, next_messages: next }))
 }
@@ -201,7 +201,7 @@ pub async fn read_difference(
     admit(&app, &reading, path.workspace_id, Question::Difference, filter).await?;
     let moments = app.audit_log.between(Some(path.workspace_id), stream, from, to).await?.ok_or_else(no_such_thing)?;
     let channels = moments.channel().into_iter().collect::<Vec<_>>();
-    let sight = sight(&app, reading.actor, path.workspace_id, &channels).await?;
+    let sight = sight(&reading.access.renewed().await?, path.workspace_id, &channels).await?;
     Ok(reading.answer(app.audit_log.difference(&moments, &sight).await?))
 }
 
