@@ -4,12 +4,11 @@ mod connect;
 mod connection;
 mod deadline;
 mod listener;
+mod parts;
 mod server;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
-use actix_web::{HttpRequest, web};
 use commands::Commands;
 use commands::relay::RelayStats;
 use keyring::Keyring;
@@ -22,10 +21,8 @@ use sqlx::PgPool;
 use tokio::runtime::Handle;
 
 use crate::config::Settings;
-use crate::http::audit::Readings;
 use crate::limit::Limits;
 use crate::metrics::Metrics;
-use crate::problem::Problem;
 use identity::password::Passwords;
 use identity::refused::RefusedSignIns;
 use identity::sessions::Sessions;
@@ -45,7 +42,7 @@ pub use connect::{StartError, elasticsearch, keyring, nats_client, read_pool, re
 pub(crate) use server::holder;
 pub use server::{Roles, Server};
 
-/// Everything that a handler may use. Clones share everything.
+/// Every part of the server. No handler takes it: each names the parts that it needs. Clones share everything.
 #[derive(Clone)]
 pub struct App {
     /// What the server was started with.
@@ -76,8 +73,6 @@ pub struct App {
     pub sessions: Sessions,
     /// Signs people in.
     pub sign_ins: SignIns,
-    /// Who has just been noted as reading an audit.
-    pub readings: Readings,
     /// How much one may ask.
     pub limits: Limits,
     /// Who is there.
@@ -127,7 +122,6 @@ impl App {
             nats: nats_client(&settings).await?,
             sign_ins,
             audit_log: AuditLog::new(pool.clone(), keys.clone()),
-            readings: Readings::default(),
             replays: Replays::new(stores.clone(), commands.clone(), Handle::current(), holder()),
             retention: Retention::new(commands.clone(), read_models.clone(), pool.clone(), Handle::current()),
             limits: Limits::new(settings.rate_limits.clone(), stores.redis.clone(), keys.clone(), read_models.clone()),
@@ -154,47 +148,6 @@ impl App {
         })
     }
 
-    /// Everything that Prometheus reads, as it is now.
-    ///
-    /// # Errors
-    /// A figure cannot be written.
-    pub async fn metrics_text(&self) -> Result<String, prometheus::Error> {
-        let head = *self.commands.store().head().borrow();
-        self.metrics.set_position("log", head);
-        self.metrics.set_position("relay", self.relay.position.load(Relaxed));
-        self.metrics.set_relay_leads(self.relay.leading.load(Relaxed));
-        for projection in [projections::RELATIONAL, projections::CACHE] {
-            if let Ok(position) = self.progress.position(projection).await {
-                self.metrics.set_position(projection, position);
-                self.metrics.set_lag(projection, (head - position).max(0));
-            }
-        }
-        if let Ok(latest) = projections::runs::latest_of_each(&self.pool).await {
-            self.metrics.set_replays(&latest);
-        }
-        if let Ok(signed) = self.proofs.newest().await {
-            let size = signed.map_or(0, |head| head.size);
-            self.metrics.set_position("proof", size);
-            self.metrics.set_lag("proof", (head - size).max(0));
-        }
-        self.metrics.set_proof_refuses(self.proof.refuses.load(Relaxed));
-        let cache = self.caches.stats();
-        let store = self.commands.store().stats();
-        for (what, total) in [
-            ("events", &store.events),
-            ("batches", &store.batches),
-            ("batches moved", &store.moved),
-            ("batches done with care", &store.careful),
-            ("cache hits", &cache.hits),
-            ("cache misses", &cache.misses),
-            ("cache fills", &cache.fills),
-            ("cache fills refused", &cache.fills_refused),
-        ] {
-            self.metrics.set_done(what, total.load(Relaxed));
-        }
-        self.metrics.as_text()
-    }
-
     /// What carries out erasures.
     #[must_use]
     pub fn erasures(&self) -> Erasures {
@@ -213,14 +166,6 @@ impl App {
     pub fn export_sources(&self) -> exports::Sources {
         let (read_models, audit_log) = (self.read_models.clone(), self.audit_log.clone());
         exports::Sources { read_models, audit_log, sessions: self.sessions.clone() }
-    }
-
-    /// What the server put beside the request.
-    ///
-    /// # Errors
-    /// The server was put together without it: a defect.
-    pub fn of(request: &HttpRequest) -> Result<web::Data<Self>, Problem> {
-        request.app_data::<web::Data<Self>>().cloned().ok_or_else(|| Problem::internal(&std::fmt::Error))
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a handler asks of a request: who asks ([`Actor`]), the body ([`Body`]), a command ([`Command`]), or a reading ([`Reading`]).
+//! What a handler asks of a request: who asks ([`Actor`], or [`Visitor`]), the body ([`Body`]), a command
+//! ([`Command`]), or a reading ([`Reading`]).
 //!
 //! Each turns a request into values, or into a problem that names the part of the request that is wrong.
 
@@ -8,7 +9,9 @@ mod command;
 #[cfg(test)]
 mod foreign_input;
 mod input;
+mod part;
 mod reading;
+mod visitor;
 
 use std::net::IpAddr;
 
@@ -19,7 +22,10 @@ pub use actor::{Actor, BearerToken, Circumstances, expired};
 pub use body::{Body, NoBody, RequestBody};
 pub use command::{Command, Key};
 pub use input::{Change, reject_unless_line, reject_unless_moment};
+pub use part::part;
+pub(crate) use part::parts;
 pub use reading::{Cursor, Page, Reading, Seen, WAIT_MAX, page_limit, read_place};
+pub use visitor::{Visitor, count_visitor};
 
 use crate::config::Network;
 use crate::problem::Problem;

@@ -1,5 +1,6 @@
 //! What Prometheus reads at `/metrics`.
 
+mod figures;
 mod replays;
 
 use std::time::Duration;
@@ -8,6 +9,7 @@ use projections::ReplayRun;
 use prometheus::core::Collector;
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
+pub use figures::Figures;
 use replays::ReplayMetrics;
 
 /// The upper bounds of the histogram of requests, in seconds.

@@ -97,7 +97,7 @@ fn dependencies(manifest: &Path) -> BTreeSet<String> {
 }
 
 /// Every Rust source under a folder, by path.
-fn sources(folder: &str) -> BTreeMap<String, String> {
+pub fn sources(folder: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![checkout().join(folder)];
     while let Some(folder) = folders.pop() {

@@ -10,6 +10,7 @@ mod docs;
 mod elasticsearch;
 mod erasure;
 mod event_store;
+mod handlers;
 mod http;
 mod import;
 mod laws;

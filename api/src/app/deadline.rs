@@ -8,7 +8,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 
-use super::App;
+use crate::config::Settings;
 use crate::problem::Problem;
 
 /// Answers with a problem where the answer takes too long. What was asked may have been done.
@@ -16,7 +16,7 @@ use crate::problem::Problem;
 /// # Errors
 /// Those of what it wraps, and that it took too long.
 pub async fn answer_in_time<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
-    let limit = request.app_data::<Data<App>>().map_or(Duration::MAX, |app| app.settings.answer_max());
+    let limit = request.app_data::<Data<Settings>>().map_or(Duration::MAX, |settings| settings.answer_max());
     within(limit, next.call(request)).await
 }
 

@@ -19,6 +19,7 @@ use utoipa_actix_web::AppExt;
 use super::connect::cores;
 use super::connection::Connection;
 use super::{App, StartError, deadline, listener};
+use crate::http::audit::Readings;
 use crate::http::unknown::{Methods, answer_unknown};
 use crate::openapi::{self, Document};
 use crate::{extract, http, limit, telemetry};
@@ -160,7 +161,7 @@ impl Server {
         let refused = |source| StartError::Listen { address: listen, source };
         let listener = listener::open(listen).map_err(refused)?;
         self.address = Some(listener.local_addr().map_err(refused)?);
-        let server = serve(self.app.clone(), listener).map_err(refused)?;
+        let server = serve(&self.app, listener).map_err(refused)?;
         self.http = Some((server.handle(), tokio::spawn(server)));
         Ok(())
     }
@@ -177,20 +178,21 @@ impl Drop for Server {
     }
 }
 
-fn serve(app: App, listener: TcpListener) -> std::io::Result<actix_server::Server> {
+fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Server> {
     let settings = app.settings.clone();
     let workers = if settings.http_workers == 0 { cores() } else { settings.http_workers };
     let document = Data::new(openapi::document());
     let methods = Data::new(Methods::of(&document.json));
-    let (metrics, app) = (Data::new(app.metrics.clone()), Data::new(app));
+    let (parts, readings) = (app.parts(), Data::new(Readings::default()));
+    let body_bytes_max = settings.body_bytes_max;
     let factory = move || {
         let (generated, _) = actix_web::App::new().into_utoipa_app().configure(http::routes).split_for_parts();
         generated
-            .app_data(app.clone())
-            .app_data(metrics.clone())
+            .configure(&parts)
+            .app_data(readings.clone())
             .app_data(methods.clone())
             .app_data(Data::<Document>::clone(&document))
-            .configure(|config| extract::configure(config, app.settings.body_bytes_max))
+            .configure(|config| extract::configure(config, body_bytes_max))
             .configure(http::docs::configure)
             .default_service(web::to(answer_unknown))
             .wrap(from_fn(limit::show_limits))

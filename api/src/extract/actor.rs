@@ -4,20 +4,21 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpRequest};
 use chrono::Utc;
 use domain::Context;
 use domain::ids::{SessionId, UserId};
+use futures::TryFutureExt;
 use futures::future::LocalBoxFuture;
 use tracing::Span;
 use uuid::Uuid;
 
-use super::{client_ip, user_agent};
-use crate::app::App;
-use crate::limit;
+use super::{client_ip, part, user_agent};
+use crate::config::Settings;
+use crate::limit::Limits;
 use crate::problem::Problem;
 use crate::telemetry::RequestId;
-use identity::sessions::Device;
+use identity::sessions::{Device, Sessions};
 use state::token::Token;
 
 /// The token that the request shows, whether it is anybody's or not.
@@ -73,10 +74,12 @@ impl FromRequest for Actor {
         let request = request.clone();
         Box::pin(async move {
             let token = token_of(&request)?;
-            let app = App::of(&request)?;
-            let session = limit::take_up(&app, &request, &token).await?;
+            let (limits, sessions) = (part::<Limits>(&request)?, part::<Sessions>(&request)?);
+            let session = sessions.take_up(&token).map_err(Problem::from);
+            let session = limits.count_session(&request, &token, session).await?.ok_or_else(expired)?;
             Span::current().record("actor.id", session.user_id.to_string());
-            Ok(Self { user_id: session.user_id, session_id: session.session_id, circumstances: Circumstances::of(&request, &app) })
+            let circumstances = Circumstances::of(&request, &*part::<Settings>(&request)?);
+            Ok(Self { user_id: session.user_id, session_id: session.session_id, circumstances })
         })
     }
 }
@@ -90,10 +93,9 @@ pub struct Circumstances {
 
 impl Circumstances {
     /// Those of that request.
-    #[must_use]
-    pub fn of(request: &HttpRequest, app: &web::Data<App>) -> Self {
+    fn of(request: &HttpRequest, settings: &Settings) -> Self {
         Self {
-            address: client_ip(request, &app.settings.trusted_proxies).map(|address| address.to_string()),
+            address: client_ip(request, &settings.trusted_proxies).map(|address| address.to_string()),
             user_agent: user_agent(request.headers()),
             request_id: RequestId::of_request(request).map(|id| id.as_str().to_owned()),
         }
@@ -123,6 +125,6 @@ impl FromRequest for Circumstances {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(App::of(request).map(|app| Self::of(request, &app)))
+        ready(part::<Settings>(request).map(|settings| Self::of(request, &settings)))
     }
 }

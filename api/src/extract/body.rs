@@ -10,7 +10,8 @@ use futures::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use crate::app::App;
+use super::part;
+use crate::config::Settings;
 use crate::problem::Problem;
 
 /// A body that was read, and the bytes that it was read from.
@@ -58,10 +59,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
         let is_json = request.content_type().eq_ignore_ascii_case("application/json");
         let is_compressed =
             request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
-        let app = App::of(request);
+        let settings = part::<Settings>(request);
         let bytes = Bytes::from_request(request, payload);
         Box::pin(async move {
-            let settings = app?.settings.clone();
+            let settings = settings?;
             let (bytes_max, limit) = (settings.body_bytes_max, settings.request_body_timeout);
             if !is_json {
                 return Err(Problem::unsupported_media_type());

@@ -9,16 +9,16 @@ use actix_web::http::header::ContentType;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use commands::{CommandError, ReadAccess};
+use commands::{CommandError, Commands, ReadAccess};
 use domain::Context;
 use domain::ids::UserId;
 use futures::future::LocalBoxFuture;
+use projections::Progress;
 use projections::relational::messages::Cursor as Place;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Actor, MIN_POSITION, POSITION, header, reject_unless_moment};
-use crate::app::App;
+use super::{Actor, MIN_POSITION, POSITION, header, part, reject_unless_moment};
 use crate::problem::Problem;
 
 /// How long a query waits for the position that it must have reached.
@@ -77,11 +77,11 @@ impl FromRequest for Reading {
         Box::pin(async move {
             let asker = Actor::extract(&request).await?;
             let actor = asker.user_id;
-            let app = App::of(&request)?;
-            let reached = reach(&app, &request).await;
+            let (commands, progress) = (part::<Commands>(&request)?, part::<Progress>(&request)?);
+            let reached = reach(&commands, &progress, &request).await;
             // Made after the wait, so that a removal that is acknowledged during it is effective too. A suspended user
             // is refused, whatever came of the wait.
-            let access = app.commands.read_access(actor).await?;
+            let access = commands.read_access(actor).await?;
             let (min_position, position) = reached?;
             Ok(Self { actor, access, min_position, asker, position })
         })
@@ -90,20 +90,20 @@ impl FromRequest for Reading {
 
 /// Waits until the read model has the position that the request names. Answers with that position, and with where the
 /// read model is.
-async fn reach(app: &App, request: &HttpRequest) -> Result<(i64, i64), Problem> {
+async fn reach(commands: &Commands, progress: &Progress, request: &HttpRequest) -> Result<(i64, i64), Problem> {
     let min_position = min_position(request)?;
-    let reached = app.progress.wait_for(projections::RELATIONAL, 0, WAIT_MAX).await?;
+    let reached = progress.wait_for(projections::RELATIONAL, 0, WAIT_MAX).await?;
     if reached >= min_position {
         return Ok((min_position, reached));
     }
-    reject_unless_in_the_log(app, min_position).await?;
-    Ok((min_position, app.progress.wait_for(projections::RELATIONAL, min_position, WAIT_MAX).await?))
+    reject_unless_in_the_log(commands, min_position).await?;
+    Ok((min_position, progress.wait_for(projections::RELATIONAL, min_position, WAIT_MAX).await?))
 }
 
 /// Refuses a position that no command can have answered. Where another process has answered it, this one asks where the
 /// log ends.
-async fn reject_unless_in_the_log(app: &App, position: i64) -> Result<(), Problem> {
-    let store = app.commands.store();
+async fn reject_unless_in_the_log(commands: &Commands, position: i64) -> Result<(), Problem> {
+    let store = commands.store();
     if position <= *store.head().borrow() {
         return Ok(());
     }

@@ -4,6 +4,7 @@
 //! Everything is counted, private channels and conversations too; but a channel that the asker may not read has no row of its own: those are
 //! one row for each type, so that neither their names nor how many there are can be told.
 
+use projections::ReadModels;
 use std::collections::{BTreeMap, HashMap};
 
 use actix_web::get;
@@ -12,7 +13,7 @@ use chrono::{DateTime, Utc};
 use commands::ReadAccess;
 use domain::ids::WorkspaceId;
 use domain::permission::Permission;
-use projections::search::{AnalyticsQuery, BackendName, Bucket, BucketKey, CountedBy, RoomRow, Span};
+use projections::search::{AnalyticsQuery, BackendName, Bucket, BucketKey, CountedBy, RoomRow, Search, Span};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -20,7 +21,6 @@ use uuid::Uuid;
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
 use super::search::{Room, readable_rooms};
-use crate::app::App;
 use crate::extract::{Reading, Seen, reject_unless_moment};
 use crate::problem::Problem;
 
@@ -102,28 +102,34 @@ pub async fn count_messages(
     path: Path<WorkspacePath>,
     query: Query<MessageCountQuery>,
     reading: Reading,
-    app: Data<App>,
+    search: Data<Search>,
+    read_models: Data<ReadModels>,
 ) -> Result<Seen<MessageCounts>, Problem> {
     reading.access.may(path.workspace_id, Permission::AnalyticsRead).await?;
     let (during, rows) = (span(query.from, query.to)?, rows(query.limit)?);
     let by = query.by.ok_or_else(|| Problem::malformed("request.query_invalid", Some("by".into()), "say by what: by=channel, for one"))?;
     let limit = if by == CountedBy::Channel { CHANNELS_MAX } else { rows };
     let asked = AnalyticsQuery { workspace_id: path.workspace_id, by, during, limit, min_position: reading.asked_position() };
-    let counted = app.search.analytics(&asked).await?;
+    let counted = search.analytics(&asked).await?;
     let mut items = match by {
-        CountedBy::Channel => by_channel(&app, path.workspace_id, &reading.access, &counted.answer).await?,
-        CountedBy::Person => by_person(&app, &counted.answer).await?,
+        CountedBy::Channel => by_channel(&read_models, path.workspace_id, &reading.access, &counted.answer).await?,
+        CountedBy::Person => by_person(&read_models, &counted.answer).await?,
         CountedBy::Day | CountedBy::Hour => counted.answer.iter().map(by_time).collect(),
     };
     items.truncate(usize::from(rows));
     Ok(reading.answer(MessageCounts { backend: counted.backend, items }))
 }
 
-async fn by_channel(app: &App, workspace_id: WorkspaceId, access: &ReadAccess, buckets: &[Bucket]) -> Result<Vec<MessageCount>, Problem> {
-    let rooms = readable_rooms(app, workspace_id, access).await?;
+async fn by_channel(
+    read_models: &ReadModels,
+    workspace_id: WorkspaceId,
+    access: &ReadAccess,
+    buckets: &[Bucket],
+) -> Result<Vec<MessageCount>, Problem> {
+    let rooms = readable_rooms(read_models, workspace_id, access).await?;
     let readable = rooms.iter().map(|room| (room.channel_id, room)).collect::<HashMap<_, &RoomRow>>();
     let others = buckets.iter().filter_map(|bucket| channel(bucket).filter(|id| !readable.contains_key(id)));
-    let types = app.read_models.channel_types(&others.collect::<Vec<_>>()).await?;
+    let types = read_models.channel_types(&others.collect::<Vec<_>>()).await?;
     let (mut items, mut sums) = (Vec::new(), BTreeMap::<&str, u64>::new());
     for (bucket, id) in buckets.iter().filter_map(|bucket| Some((bucket, channel(bucket)?))) {
         match readable.get(&id) {
@@ -140,13 +146,13 @@ async fn by_channel(app: &App, workspace_id: WorkspaceId, access: &ReadAccess, b
     Ok(items)
 }
 
-async fn by_person(app: &App, buckets: &[Bucket]) -> Result<Vec<MessageCount>, Problem> {
+async fn by_person(read_models: &ReadModels, buckets: &[Bucket]) -> Result<Vec<MessageCount>, Problem> {
     let person = |bucket: &Bucket| match bucket.key {
         BucketKey::Person(user_id) => Some(user_id),
         BucketKey::Channel(_) | BucketKey::Day(_) | BucketKey::Hour(_) => None,
     };
     let ids = buckets.iter().filter_map(person).collect::<Vec<_>>();
-    let mut users = app.read_models.users(&ids).await?.into_iter().map(|user| (user.user_id, user)).collect::<HashMap<_, _>>();
+    let mut users = read_models.users(&ids).await?.into_iter().map(|user| (user.user_id, user)).collect::<HashMap<_, _>>();
     let items = buckets.iter().filter_map(|bucket| {
         let user_id = person(bucket)?.0;
         let (username, display_name) = users.remove(&user_id).map_or_else(Default::default, |user| (user.username, user.display_name));
@@ -215,11 +221,11 @@ pub async fn count_members(
     path: Path<WorkspacePath>,
     query: Query<MemberCountQuery>,
     reading: Reading,
-    app: Data<App>,
+    read_models: Data<ReadModels>,
 ) -> Result<Seen<MemberCounts>, Problem> {
     reading.access.may(path.workspace_id, Permission::AnalyticsRead).await?;
     let (during, limit) = (span(query.from, query.to)?, rows(query.limit)?);
-    let growth = app.read_models.growth(path.workspace_id, during, limit).await?;
+    let growth = read_models.growth(path.workspace_id, during, limit).await?;
     let items = growth.into_iter().map(|row| MemberCount { day: row.day, joined: row.joined, members: row.members });
     Ok(reading.answer(MemberCounts { items: items.collect() }))
 }

@@ -2,9 +2,12 @@
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, post, put};
+use commands::Commands;
 use domain::ChannelCommand;
 use domain::channel::{MemberRole, NotificationLevel};
 use domain::ids::UserId;
+use projections::ReadModels;
+use projections::cache::Caches;
 use projections::relational::channel_members::ChannelMemberRow;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -14,7 +17,6 @@ use super::headers::{CommandHeaders, QueryHeaders};
 use super::members::PageQuery;
 use super::path::{ChannelMemberPath, ChannelPath};
 use super::schema;
-use crate::app::App;
 use crate::extract::{Body, Command, Cursor, Page, Reading, page_limit};
 use crate::problem::Problem;
 
@@ -27,16 +29,17 @@ pub async fn list_channel_members(
     query: Query<PageQuery>,
     reading: Reading,
     request: HttpRequest,
-    app: Data<App>,
+    caches: Data<Caches>,
+    read_models: Data<ReadModels>,
 ) -> Result<HttpResponse, Problem> {
     let workspace_id = reading.access.channel(path.channel_id).await?;
     let (after, limit) = (Cursor::<UserId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     if after.is_none()
-        && let Some(first) = app.caches.first_members(workspace_id, path.channel_id, limit + 1, reading.min_position).await?
+        && let Some(first) = caches.first_members(workspace_id, path.channel_id, limit + 1, reading.min_position).await?
     {
         return Ok(Reading::answer_json_at(first.position, first_page(&first.rows, limit)));
     }
-    let rows = app.read_models.channel_members(path.channel_id, after, limit + 1).await?;
+    let rows = read_models.channel_members(path.channel_id, after, limit + 1).await?;
     Ok(reading.answer(Page::cut(rows, limit, |row| row.user_id)).respond_to(&request))
 }
 
@@ -61,33 +64,37 @@ pub struct AddMember {
 #[utoipa::path(tag = "channel members", request_body = AddMember, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "They are in the channel.")))]
 #[post("/channels/{channel_id}/members")]
-pub async fn add_channel_member(path: Path<ChannelPath>, command: Command<Body<AddMember>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn add_channel_member(
+    path: Path<ChannelPath>,
+    command: Command<Body<AddMember>>,
+    commands: Data<Commands>,
+) -> Result<Done, Problem> {
     let add = ChannelCommand::AddMember { user_id: command.body.input.user_id };
-    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, add).await?))
+    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, add).await?))
 }
 
 /// Removes somebody else from a channel.
 #[utoipa::path(tag = "channel members", params(ChannelMemberPath, CommandHeaders),
     responses((status = 204, description = "They are not in the channel any more.")))]
 #[delete("/channels/{channel_id}/members/{user_id}")]
-pub async fn remove_channel_member(path: Path<ChannelMemberPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+pub async fn remove_channel_member(path: Path<ChannelMemberPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let remove = ChannelCommand::RemoveMember { user_id: path.user_id };
-    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, remove).await?))
+    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, remove).await?))
 }
 
 /// Puts the asker into a public channel.
 #[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The asker is in the channel.")))]
 #[put("/channels/{channel_id}/membership")]
-pub async fn join_channel(path: Path<ChannelPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
-    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::Join).await?))
+pub async fn join_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
+    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Join).await?))
 }
 
 /// Takes the asker out of a channel.
 #[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The asker is not in the channel any more.")))]
 #[delete("/channels/{channel_id}/membership")]
-pub async fn leave_channel(path: Path<ChannelPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
-    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::Leave).await?))
+pub async fn leave_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
+    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Leave).await?))
 }
 
 /// What a member is to be in a channel.
@@ -106,10 +113,10 @@ pub struct ChangeChannelRole {
 pub async fn change_channel_role(
     path: Path<ChannelMemberPath>,
     command: Command<Body<ChangeChannelRole>>,
-    app: Data<App>,
+    commands: Data<Commands>,
 ) -> Result<Done, Problem> {
     let change = ChannelCommand::ChangeMemberRole { user_id: path.user_id, role: command.body.input.role };
-    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, change).await?))
+    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, change).await?))
 }
 
 /// What the asker wants to be told about.
@@ -128,8 +135,8 @@ pub struct ChangeNotificationLevel {
 pub async fn change_notification_level(
     path: Path<ChannelPath>,
     command: Command<Body<ChangeNotificationLevel>>,
-    app: Data<App>,
+    commands: Data<Commands>,
 ) -> Result<Done, Problem> {
     let change = ChannelCommand::ChangeNotificationLevel { level: command.body.input.level };
-    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, change).await?))
+    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, change).await?))
 }

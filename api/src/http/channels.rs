@@ -1,10 +1,11 @@
 //! Channels and conversations: creating, finding, describing and archiving them.
 
+use projections::ReadModels;
 use std::collections::BTreeSet;
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{delete, get, post, put};
-use commands::ReadAccess;
+use commands::{Commands, ReadAccess};
 use domain::ChannelCommand;
 use domain::channel::{ChannelSettings, Kind, NewChannel};
 use domain::ids::{ChannelId, UserId, WorkspaceId};
@@ -20,7 +21,6 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{ChannelPath, WorkspacePath};
 use super::schema;
-use crate::app::App;
 use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, page_limit};
 use crate::problem::Problem;
 
@@ -90,10 +90,10 @@ pub struct ChannelCreated {
 pub async fn create_channel(
     path: Path<WorkspacePath>,
     command: Command<Body<CreateChannel>>,
-    app: Data<App>,
+    commands: Data<Commands>,
 ) -> Result<Done<ChannelCreated>, Problem> {
     let new = command.body.input.parse(path.workspace_id)?;
-    let appended = app.commands.create_channel(&command.asked(), Uuid::now_v7().into(), new).await?;
+    let appended = commands.create_channel(&command.asked(), Uuid::now_v7().into(), new).await?;
     let channel_id = appended.id.into();
     Ok(Done::created(appended, format!("/v1/channels/{channel_id}"), ChannelCreated { channel_id }))
 }
@@ -136,16 +136,16 @@ pub async fn list_channels(
     path: Path<WorkspacePath>,
     query: Query<ChannelsQuery>,
     reading: Reading,
-    app: Data<App>,
+    read_models: Data<ReadModels>,
 ) -> Result<Seen<Page<ChannelRow>>, Problem> {
     reading.access.active_member(path.workspace_id).await?;
     let (after, limit) = (Cursor::<ChannelId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     let rows = match (&query.name, query.scope) {
-        (Some(name), _) => named(&app, path.workspace_id, name).await?,
-        (None, Scope::Mine) => app.read_models.channels_of(reading.actor, path.workspace_id, after, limit + 1).await?,
+        (Some(name), _) => named(&read_models, path.workspace_id, name).await?,
+        (None, Scope::Mine) => read_models.channels_of(reading.actor, path.workspace_id, after, limit + 1).await?,
         (None, Scope::Browse) => {
             reading.access.may(path.workspace_id, Permission::ChannelBrowse).await?;
-            app.read_models.browsable_channels(path.workspace_id, after, limit + 1).await?
+            read_models.browsable_channels(path.workspace_id, after, limit + 1).await?
         }
     };
     let mut page = Page::cut(rows, limit, |row| row.channel_id);
@@ -153,9 +153,9 @@ pub async fn list_channels(
     Ok(reading.answer(page))
 }
 
-async fn named(app: &App, workspace_id: WorkspaceId, name: &str) -> Result<Vec<ChannelRow>, Problem> {
+async fn named(read_models: &ReadModels, workspace_id: WorkspaceId, name: &str) -> Result<Vec<ChannelRow>, Problem> {
     let name = ChannelName::parse(name)?;
-    Ok(app.read_models.channel_by_name(workspace_id, &name).await?.into_iter().collect())
+    Ok(read_models.channel_by_name(workspace_id, &name).await?.into_iter().collect())
 }
 
 /// Leaves out what the asker may not see, whatever the read model says.
@@ -169,9 +169,9 @@ async fn readable(access: &ReadAccess, mut rows: Vec<ChannelRow>) -> Result<Vec<
 /// Shows a channel that the asker may see.
 #[utoipa::path(tag = "channels", params(ChannelPath, QueryHeaders), responses((status = 200, description = "The channel.", body = ChannelRow)))]
 #[get("/channels/{channel_id}")]
-pub async fn get_channel(path: Path<ChannelPath>, reading: Reading, app: Data<App>) -> Result<Seen<ChannelRow>, Problem> {
+pub async fn get_channel(path: Path<ChannelPath>, reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<ChannelRow>, Problem> {
     reading.access.channel(path.channel_id).await?;
-    let channel = app.read_models.channel(path.channel_id).await?;
+    let channel = read_models.channel(path.channel_id).await?;
     Ok(reading.answer(channel.ok_or_else(Problem::not_projected_yet)?))
 }
 
@@ -191,13 +191,17 @@ pub struct RenameChannel {
 #[utoipa::path(tag = "channels", request_body = RenameChannel, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The channel is renamed.")))]
 #[put("/channels/{channel_id}/name")]
-pub async fn rename_channel(path: Path<ChannelPath>, command: Command<Body<RenameChannel>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn rename_channel(
+    path: Path<ChannelPath>,
+    command: Command<Body<RenameChannel>>,
+    commands: Data<Commands>,
+) -> Result<Done, Problem> {
     let input = &command.body.input;
     let rename = ChannelCommand::Rename {
         name: ChannelName::parse(&input.name)?,
         display_name: input.display_name.as_deref().map(ChannelDisplayName::parse).transpose()?,
     };
-    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, rename).await?))
+    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, rename).await?))
 }
 
 /// What is being talked about.
@@ -213,9 +217,9 @@ pub struct ChangeTopic {
 #[utoipa::path(tag = "channels", request_body = ChangeTopic, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The topic is changed.")))]
 #[put("/channels/{channel_id}/topic")]
-pub async fn change_topic(path: Path<ChannelPath>, command: Command<Body<ChangeTopic>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn change_topic(path: Path<ChannelPath>, command: Command<Body<ChangeTopic>>, commands: Data<Commands>) -> Result<Done, Problem> {
     let topic = parse_or_none(command.body.input.topic.as_deref(), Topic::parse)?;
-    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeTopic { topic }).await?))
+    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeTopic { topic }).await?))
 }
 
 /// What a channel is for.
@@ -231,9 +235,13 @@ pub struct ChangePurpose {
 #[utoipa::path(tag = "channels", request_body = ChangePurpose, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The purpose is changed.")))]
 #[put("/channels/{channel_id}/purpose")]
-pub async fn change_purpose(path: Path<ChannelPath>, command: Command<Body<ChangePurpose>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn change_purpose(
+    path: Path<ChannelPath>,
+    command: Command<Body<ChangePurpose>>,
+    commands: Data<Commands>,
+) -> Result<Done, Problem> {
     let purpose = parse_or_none(command.body.input.purpose.as_deref(), Purpose::parse)?;
-    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangePurpose { purpose }).await?))
+    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangePurpose { purpose }).await?))
 }
 
 /// A channel's description.
@@ -252,10 +260,10 @@ pub struct ChangeDescription {
 pub async fn change_description(
     path: Path<ChannelPath>,
     command: Command<Body<ChangeDescription>>,
-    app: Data<App>,
+    commands: Data<Commands>,
 ) -> Result<Done, Problem> {
     let description = parse_or_none(command.body.input.description.as_deref(), Description::parse)?;
-    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeDescription { description }).await?))
+    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeDescription { description }).await?))
 }
 
 /// An empty text is what a client sends whose user has cleared the field.
@@ -285,7 +293,7 @@ pub struct ChangeChannelSettings {
 pub async fn change_channel_settings(
     path: Path<ChannelPath>,
     command: Command<Body<ChangeChannelSettings>>,
-    app: Data<App>,
+    commands: Data<Commands>,
 ) -> Result<Done, Problem> {
     let input = &command.body.input;
     let settings = ChannelSettings {
@@ -294,19 +302,19 @@ pub async fn change_channel_settings(
         allow_external_sharing: input.allow_external_sharing,
         retention_policy: input.retention_policy,
     };
-    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeSettings(settings)).await?))
+    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeSettings(settings)).await?))
 }
 
 /// Archives a channel. It stays readable; posting in it is refused.
 #[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The channel is archived.")))]
 #[put("/channels/{channel_id}/archival")]
-pub async fn archive_channel(path: Path<ChannelPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
-    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::Archive).await?))
+pub async fn archive_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
+    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Archive).await?))
 }
 
 /// Opens an archived channel again.
 #[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The channel is open again.")))]
 #[delete("/channels/{channel_id}/archival")]
-pub async fn unarchive_channel(path: Path<ChannelPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
-    Ok(Done::quietly(app.commands.channel(&command.asked(), path.channel_id, ChannelCommand::Unarchive).await?))
+pub async fn unarchive_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
+    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Unarchive).await?))
 }

@@ -1,13 +1,16 @@
 //! How the server is: for load balancers, for operators, and for Prometheus.
 
+use projections::Stores;
 use std::time::Duration;
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
+use async_nats::Client;
+use async_nats::connection::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::metrics::Figures;
 use crate::problem::Problem;
 
 /// How long each part may take to answer.
@@ -71,16 +74,21 @@ impl Part {
     (status = 200, description = "It serves.", body = Readiness),
     (status = 503, description = "It cannot serve: Postgres or its schema is not there.", body = Readiness)))]
 #[get("/readyz")]
-pub async fn readyz(app: Data<App>) -> HttpResponse {
-    let readiness = readiness(&app).await;
+pub async fn readyz(stores: Data<Stores>, nats: Data<Client>) -> HttpResponse {
+    let readiness = readiness(&stores, &nats).await;
     let mut response = if readiness.status == "unavailable" { HttpResponse::ServiceUnavailable() } else { HttpResponse::Ok() };
     response.json(readiness)
 }
 
-async fn readiness(app: &App) -> Readiness {
-    let (postgres, redis, migrations, projector, elasticsearch) =
-        tokio::join!(within(postgres(app)), within(redis(app)), within(migrations_state(app)), within(projector(app)), elasticsearch(app));
-    let nats = Part::from(nats(app));
+async fn readiness(stores: &Stores, client: &Client) -> Readiness {
+    let (postgres, redis, migrations, projector, elasticsearch) = tokio::join!(
+        within(postgres(stores)),
+        within(redis(stores)),
+        within(migrations_state(stores)),
+        within(projector(stores)),
+        elasticsearch(stores)
+    );
+    let nats = Part::from(nats(client));
     let searches = elasticsearch.as_ref().is_none_or(|part| part.ok);
     let status = match (postgres.ok && migrations.ok, redis.ok && nats.ok && projector.ok && searches) {
         (true, true) => "ready",
@@ -95,39 +103,39 @@ async fn within(check: impl Future<Output = Result<String, String>>) -> Part {
     Part::from(timed.unwrap_or_else(|_| Err(format!("no answer within {} s", ANSWER_MAX.as_secs()))))
 }
 
-async fn postgres(app: &App) -> Result<String, String> {
-    stores::postgres::ping(&app.pool).await.map(|()| "answers".to_owned()).map_err(|error| error.to_string())
+async fn postgres(stores: &Stores) -> Result<String, String> {
+    stores::postgres::ping(&stores.pool).await.map(|()| "answers".to_owned()).map_err(|error| error.to_string())
 }
 
-async fn redis(app: &App) -> Result<String, String> {
-    app.stores.redis.ping().await.map(|()| "answers".to_owned()).map_err(|error| error.to_string())
+async fn redis(stores: &Stores) -> Result<String, String> {
+    stores.redis.ping().await.map(|()| "answers".to_owned()).map_err(|error| error.to_string())
 }
 
-fn nats(app: &App) -> Result<String, String> {
-    let state = app.nats.connection_state().to_string();
-    if app.nats.connection_state() == async_nats::connection::State::Connected { Ok(state) } else { Err(state) }
+fn nats(client: &Client) -> Result<String, String> {
+    let state = client.connection_state();
+    if state == State::Connected { Ok(state.to_string()) } else { Err(state.to_string()) }
 }
 
-async fn migrations_state(app: &App) -> Result<String, String> {
-    let missing = stores::postgres::missing_migrations(&app.pool).await.map_err(|error| error.to_string())?;
+async fn migrations_state(stores: &Stores) -> Result<String, String> {
+    let missing = stores::postgres::missing_migrations(&stores.pool).await.map_err(|error| error.to_string())?;
     if missing.is_empty() { Ok("all applied".into()) } else { Err(format!("missing: {}; run `backscroll migrate`", missing.join(", "))) }
 }
 
-async fn projector(app: &App) -> Result<String, String> {
-    let states = projections::states(&app.pool).await.map_err(|error| error.to_string())?;
+async fn projector(stores: &Stores) -> Result<String, String> {
+    let states = projections::states(&stores.pool).await.map_err(|error| error.to_string())?;
     let lags = states.iter().map(|state| format!("{} at {} of {}", state.name, state.position, state.head)).collect::<Vec<_>>().join("; ");
     let parked = states.iter().map(|state| state.parked.len()).sum::<usize>();
     if parked == 0 { Ok(lags) } else { Err(format!("{lags}; {parked} keys are parked: GET /v1/projections")) }
 }
 
-async fn elasticsearch(app: &App) -> Option<Part> {
-    Some(within(app.stores.elastic.as_ref()?.health()).await)
+async fn elasticsearch(stores: &Stores) -> Option<Part> {
+    Some(within(stores.elastic.as_ref()?.health()).await)
 }
 
 /// Shows the figures of this process, in Prometheus' text format.
 #[utoipa::path(tag = "health", security(()), responses((status = 200, description = "The figures.", content_type = "text/plain", body = String)))]
 #[get("/metrics")]
-pub async fn metrics(app: Data<App>) -> Result<HttpResponse, Problem> {
-    let text = app.metrics_text().await.map_err(|error| Problem::internal(&error))?;
+pub async fn metrics(figures: Data<Figures>) -> Result<HttpResponse, Problem> {
+    let text = figures.as_text().await.map_err(|error| Problem::internal(&error))?;
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }

@@ -2,6 +2,7 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{get, post, put};
+use commands::Commands;
 use domain::WorkspaceCommand;
 use domain::ids::{HoldId, UserId};
 use domain::text::Reason;
@@ -14,7 +15,6 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{HoldPath, WorkspacePath};
 use super::schema;
-use crate::app::App;
 use crate::extract::{Body, Command, Page, Reading, Seen};
 use crate::problem::Problem;
 
@@ -64,11 +64,15 @@ impl StandingHold {
 #[utoipa::path(tag = "holds", request_body = PlaceHold, params(WorkspacePath, CommandHeaders),
     responses((status = 201, description = "The hold is placed, and effective.", body = HoldPlaced)))]
 #[post("/workspaces/{workspace_id}/holds")]
-pub async fn place_hold(path: Path<WorkspacePath>, command: Command<Body<PlaceHold>>, app: Data<App>) -> Result<Done<HoldPlaced>, Problem> {
+pub async fn place_hold(
+    path: Path<WorkspacePath>,
+    command: Command<Body<PlaceHold>>,
+    commands: Data<Commands>,
+) -> Result<Done<HoldPlaced>, Problem> {
     let workspace_id = path.workspace_id;
     let input = &command.body.input;
     let place = WorkspaceCommand::PlaceHold { hold_id: Uuid::now_v7().into(), on: input.on, reason: Reason::parse(&input.reason)? };
-    let appended = app.commands.workspace(&command.asked(), workspace_id, place).await?;
+    let appended = commands.workspace(&command.asked(), workspace_id, place).await?;
     let hold_id = appended.id.into();
     Ok(Done::created(appended, format!("/v1/workspaces/{workspace_id}/holds"), HoldPlaced { hold_id }))
 }
@@ -95,7 +99,7 @@ pub struct ReleaseHold {
 #[utoipa::path(tag = "holds", request_body = ReleaseHold, params(HoldPath, CommandHeaders),
     responses((status = 204, description = "The hold is released.")))]
 #[put("/workspaces/{workspace_id}/holds/{hold_id}/release")]
-pub async fn release_hold(path: Path<HoldPath>, command: Command<Body<ReleaseHold>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn release_hold(path: Path<HoldPath>, command: Command<Body<ReleaseHold>>, commands: Data<Commands>) -> Result<Done, Problem> {
     let release = WorkspaceCommand::ReleaseHold { hold_id: path.hold_id, reason: Reason::parse(&command.body.input.reason)? };
-    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, release).await?))
+    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, release).await?))
 }

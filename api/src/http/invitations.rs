@@ -3,12 +3,16 @@
 use actix_web::web::{Data, Path};
 use actix_web::{delete, get, post};
 use chrono::{DateTime, TimeDelta, Utc};
+use commands::Commands;
 use domain::WorkspaceCommand;
 use domain::ids::{InvitationId, WorkspaceId};
 use domain::permission::{Permission, Role};
 use domain::text::{Email, InvalidText};
+use projections::ReadModels;
 use projections::relational::invitations::InvitationRow;
 use serde::{Deserialize, Serialize};
+use state::invitations::InvitationTokens;
+use state::token::Token;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -16,10 +20,9 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{InvitationPath, InvitationTokenPath, WorkspacePath};
 use super::schema;
-use crate::app::App;
+use crate::config::Settings;
 use crate::extract::{Body, Command, Page, Reading, Seen};
 use crate::problem::Problem;
-use state::token::Token;
 
 /// Whom to invite.
 #[derive(Deserialize, ToSchema)]
@@ -50,12 +53,18 @@ pub struct InvitationCreated {
 #[utoipa::path(tag = "invitations", request_body = Invite, params(WorkspacePath, CommandHeaders),
     responses((status = 201, description = "The invitation is given out.", body = InvitationCreated)))]
 #[post("/workspaces/{workspace_id}/invitations")]
-pub async fn invite(path: Path<WorkspacePath>, command: Command<Body<Invite>>, app: Data<App>) -> Result<Done<InvitationCreated>, Problem> {
+pub async fn invite(
+    path: Path<WorkspacePath>,
+    command: Command<Body<Invite>>,
+    settings: Data<Settings>,
+    commands: Data<Commands>,
+    invitations: Data<InvitationTokens>,
+) -> Result<Done<InvitationCreated>, Problem> {
     let workspace_id = path.workspace_id;
-    let invitation = parse(&command.body.input, app.settings.invitation_lifetime)?;
-    let appended = app.commands.workspace(&command.asked(), workspace_id, invitation).await?;
+    let invitation = parse(&command.body.input, settings.invitation_lifetime)?;
+    let appended = commands.workspace(&command.asked(), workspace_id, invitation).await?;
     let invitation_id = appended.id.into();
-    let token = app.invitations.give_out(workspace_id, invitation_id).await?.expose().to_owned();
+    let token = invitations.give_out(workspace_id, invitation_id).await?.expose().to_owned();
     let location = format!("/v1/workspaces/{workspace_id}/invitations/{invitation_id}");
     Ok(Done::created(appended, location, InvitationCreated { invitation_id, token }))
 }
@@ -74,17 +83,21 @@ fn parse(input: &Invite, lifetime: std::time::Duration) -> Result<WorkspaceComma
 #[utoipa::path(tag = "invitations", params(WorkspacePath, QueryHeaders),
     responses((status = 200, description = "The open invitations.", body = Page<InvitationRow>)))]
 #[get("/workspaces/{workspace_id}/invitations")]
-pub async fn list_invitations(path: Path<WorkspacePath>, reading: Reading, app: Data<App>) -> Result<Seen<Page<InvitationRow>>, Problem> {
+pub async fn list_invitations(
+    path: Path<WorkspacePath>,
+    reading: Reading,
+    read_models: Data<ReadModels>,
+) -> Result<Seen<Page<InvitationRow>>, Problem> {
     reading.access.may(path.workspace_id, Permission::MemberInvite).await?;
-    Ok(reading.answer(Page::whole(app.read_models.invitations(path.workspace_id).await?)))
+    Ok(reading.answer(Page::whole(read_models.invitations(path.workspace_id).await?)))
 }
 
 /// Takes an invitation back.
 #[utoipa::path(tag = "invitations", params(InvitationPath, CommandHeaders), responses((status = 204, description = "The invitation is revoked.")))]
 #[delete("/workspaces/{workspace_id}/invitations/{invitation_id}")]
-pub async fn revoke_invitation(path: Path<InvitationPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+pub async fn revoke_invitation(path: Path<InvitationPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let revoke = WorkspaceCommand::RevokeInvitation { invitation_id: path.invitation_id };
-    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, revoke).await?))
+    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, revoke).await?))
 }
 
 /// The workspace that the asker is a member of now.
@@ -102,16 +115,17 @@ pub struct InvitationAccepted {
 pub async fn accept_invitation(
     path: Path<InvitationTokenPath>,
     command: Command,
-    app: Data<App>,
+    commands: Data<Commands>,
+    invitations: Data<InvitationTokens>,
 ) -> Result<Done<InvitationAccepted>, Problem> {
-    let (workspace_id, invitation_id) = find(&app, &path.token).await?;
-    let appended = app.commands.accept_invitation(&command.asked(), workspace_id, invitation_id).await?;
+    let (workspace_id, invitation_id) = find(&invitations, &path.token).await?;
+    let appended = commands.accept_invitation(&command.asked(), workspace_id, invitation_id).await?;
     Ok(Done::with(appended, InvitationAccepted { workspace_id }))
 }
 
-async fn find(app: &App, token: &str) -> Result<(WorkspaceId, InvitationId), Problem> {
+async fn find(invitations: &InvitationTokens, token: &str) -> Result<(WorkspaceId, InvitationId), Problem> {
     let found = match Token::parse_invitation(token) {
-        Some(token) => app.invitations.find(&token).await?,
+        Some(token) => invitations.find(&token).await?,
         None => None,
     };
     found.ok_or_else(|| Problem::not_found("workspace.invitation_not_found", "there is no such invitation: ask for a new one"))

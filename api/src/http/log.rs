@@ -1,7 +1,7 @@
 //! The log of a workspace: its events as they are stored, newest first. The same events as the audit's, without what is made of them there.
 
 use actix_web::get;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Path, Query};
 use chrono::{DateTime, Utc};
 use domain::ids::UserId;
 use ledger::audit::{Filter, LogRow};
@@ -9,10 +9,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::audit;
+use super::audit::{self, Audits};
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
-use crate::app::App;
 use crate::extract::{Cursor, Page, Reading, Seen, page_limit, reject_unless_line, reject_unless_moment};
 use crate::problem::Problem;
 
@@ -71,9 +70,9 @@ pub async fn read_log(
     path: Path<WorkspacePath>,
     query: Query<LogQuery>,
     reading: Reading,
-    app: Data<App>,
+    audits: Audits,
 ) -> Result<Seen<Page<LogRow>>, Problem> {
     let limit = page_limit(query.limit)?;
-    let (found, sight) = audit::find(&app, &reading, path.workspace_id, query.parse(limit + 1)?).await?;
+    let (found, sight) = audit::find(&audits, &reading, path.workspace_id, query.parse(limit + 1)?).await?;
     Ok(reading.answer(Page::cut(found.rows(&sight), limit, |row| row.position)))
 }

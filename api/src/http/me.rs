@@ -3,19 +3,22 @@
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get, patch, put};
 use chrono::{DateTime, Utc};
+use commands::Commands;
 use domain::UserCommand;
 use domain::text::{AvatarUrl, Bio, DisplayName, Emoji, InvalidText, Language, Phone, Pronouns, StatusText, Timezone, Title};
 use domain::user::{Json, Preferences, Profile};
+use identity::password::Passwords;
+use projections::ReadModels;
 use projections::relational::users::UserRow;
 use serde::Deserialize;
 use serde_json::Value;
+use state::credentials::Credentials;
 use utoipa::ToSchema;
 
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
-use super::sessions::leave;
+use super::sessions::SignOut;
 use super::users::{no_such_user, parse_password};
-use crate::app::App;
 use crate::extract::{Actor, Body, Change, Command, Reading, Seen};
 use crate::problem::Problem;
 
@@ -26,8 +29,8 @@ const JSON_BYTES_MAX: usize = 65_536;
 #[utoipa::path(tag = "users", params(QueryHeaders),
     responses((status = 200, description = "The asker.", body = UserRow)))]
 #[get("/users/me")]
-pub async fn get_me(reading: Reading, app: Data<App>) -> Result<Seen<UserRow>, Problem> {
-    let user = app.read_models.user(reading.actor).await?.ok_or_else(no_such_user)?;
+pub async fn get_me(reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<UserRow>, Problem> {
+    let user = read_models.user(reading.actor).await?.ok_or_else(no_such_user)?;
     Ok(reading.answer(user))
 }
 
@@ -100,10 +103,10 @@ impl ProfileChange {
 #[utoipa::path(tag = "users", request_body = ChangeProfile, params(CommandHeaders),
     responses((status = 204, description = "The profile is changed.")))]
 #[patch("/users/me")]
-pub async fn change_profile(command: Command<Body<ChangeProfile>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn change_profile(command: Command<Body<ChangeProfile>>, commands: Data<Commands>) -> Result<Done, Problem> {
     let change = command.body.input.parse()?;
     let asked = command.asked();
-    let appended = app.commands.user_with(&asked, command.actor.user_id, "change profile", |user| match &user.registration {
+    let appended = commands.user_with(&asked, command.actor.user_id, "change profile", |user| match &user.registration {
         Some(registration) => UserCommand::ChangeProfile(Box::new(change.of(&registration.profile))),
         None => refused(),
     });
@@ -192,10 +195,10 @@ impl PreferencesChange {
 #[utoipa::path(tag = "users", request_body = ChangePreferences, params(CommandHeaders),
     responses((status = 204, description = "The preferences are changed.")))]
 #[patch("/users/me/preferences")]
-pub async fn change_preferences(command: Command<Body<ChangePreferences>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn change_preferences(command: Command<Body<ChangePreferences>>, commands: Data<Commands>) -> Result<Done, Problem> {
     let change = command.body.input.parse()?;
     let asked = command.asked();
-    let appended = app.commands.user_with(&asked, command.actor.user_id, "change preferences", |user| match &user.registration {
+    let appended = commands.user_with(&asked, command.actor.user_id, "change preferences", |user| match &user.registration {
         Some(registration) => UserCommand::ChangePreferences(change.of(&registration.preferences)),
         None => refused(),
     });
@@ -220,14 +223,14 @@ pub struct ChangeStatus {
 #[utoipa::path(tag = "users", request_body = ChangeStatus, params(CommandHeaders),
     responses((status = 204, description = "The status is changed.")))]
 #[put("/users/me/status")]
-pub async fn change_status(command: Command<Body<ChangeStatus>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn change_status(command: Command<Body<ChangeStatus>>, commands: Data<Commands>) -> Result<Done, Problem> {
     let input = &command.body.input;
     let change = UserCommand::ChangeStatus {
         text: input.text.as_deref().map(StatusText::parse).transpose()?,
         emoji: input.emoji.as_deref().map(Emoji::parse).transpose()?,
         expires_at: input.expires_at,
     };
-    Ok(Done::quietly(app.commands.user(&command.asked(), command.actor.user_id, change).await?))
+    Ok(Done::quietly(commands.user(&command.asked(), command.actor.user_id, change).await?))
 }
 
 /// A new password, and the one that it replaces.
@@ -245,17 +248,24 @@ pub struct ChangePassword {
 /// Changes the asker's password. Their other sessions end.
 #[utoipa::path(tag = "users", request_body = ChangePassword, responses((status = 204, description = "The password is changed.")))]
 #[put("/users/me/password")]
-pub async fn change_password(actor: Actor, body: Body<ChangePassword>, app: Data<App>) -> Result<HttpResponse, Problem> {
+pub async fn change_password(
+    actor: Actor,
+    body: Body<ChangePassword>,
+    commands: Data<Commands>,
+    credentials: Data<Credentials>,
+    passwords: Data<Passwords>,
+    sign_out: SignOut,
+) -> Result<HttpResponse, Problem> {
     let ChangePassword { current_password, new_password } = body.input;
     let new_password = parse_password("new_password", new_password)?;
-    app.commands.read_access(actor.user_id).await?;
-    let stored = app.credentials.hash_of(actor.user_id).await?;
-    if !app.passwords.matches(current_password, stored).await? {
+    commands.read_access(actor.user_id).await?;
+    let stored = credentials.hash_of(actor.user_id).await?;
+    if !passwords.matches(current_password, stored).await? {
         return Err(Problem::invalid("password.wrong", "current_password", "this is not your password"));
     }
-    let hash = app.passwords.hash(new_password).await?;
-    app.credentials.replace(actor.user_id, &hash).await?;
-    let ended = app.sessions.end_others(&actor.context(), actor.session_id).await?;
-    leave(&app, &ended).await;
+    let hash = passwords.hash(new_password).await?;
+    credentials.replace(actor.user_id, &hash).await?;
+    let ended = sign_out.sessions.end_others(&actor.context(), actor.session_id).await?;
+    sign_out.leave(&ended).await;
     Ok(HttpResponse::NoContent().finish())
 }

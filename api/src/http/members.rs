@@ -2,10 +2,12 @@
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{delete, get, put};
+use commands::Commands;
 use domain::WorkspaceCommand;
 use domain::ids::UserId;
 use domain::permission::{Overrides, Permission, Role};
 use domain::text::{Department, Title};
+use projections::ReadModels;
 use projections::relational::members::MemberRow;
 use projections::relational::users::DirectoryRow;
 use serde::Deserialize;
@@ -15,7 +17,6 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{MemberPath, WorkspacePath};
 use super::schema;
-use crate::app::App;
 use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, page_limit, reject_unless_line};
 use crate::problem::Problem;
 
@@ -42,20 +43,20 @@ pub async fn list_members(
     path: Path<WorkspacePath>,
     query: Query<PageQuery>,
     reading: Reading,
-    app: Data<App>,
+    read_models: Data<ReadModels>,
 ) -> Result<Seen<Page<MemberRow>>, Problem> {
     reading.access.may(path.workspace_id, Permission::MemberList).await?;
     let (after, limit) = (Cursor::<UserId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
-    let rows = app.read_models.members(path.workspace_id, after, limit + 1).await?;
+    let rows = read_models.members(path.workspace_id, after, limit + 1).await?;
     Ok(reading.answer(Page::cut(rows, limit, |row| row.user_id)))
 }
 
 /// Shows a member of a workspace.
 #[utoipa::path(tag = "members", params(MemberPath, QueryHeaders), responses((status = 200, description = "The member.", body = MemberRow)))]
 #[get("/workspaces/{workspace_id}/members/{user_id}")]
-pub async fn get_member(path: Path<MemberPath>, reading: Reading, app: Data<App>) -> Result<Seen<MemberRow>, Problem> {
+pub async fn get_member(path: Path<MemberPath>, reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<MemberRow>, Problem> {
     reading.access.may(path.workspace_id, Permission::MemberList).await?;
-    let member = app.read_models.member(path.workspace_id, path.user_id).await?;
+    let member = read_models.member(path.workspace_id, path.user_id).await?;
     Ok(reading.answer(member.ok_or_else(|| Problem::not_found("workspace.member_not_found", "nobody of that name is in this workspace"))?))
 }
 
@@ -82,13 +83,13 @@ pub async fn search_directory(
     path: Path<WorkspacePath>,
     query: Query<DirectoryQuery>,
     reading: Reading,
-    app: Data<App>,
+    read_models: Data<ReadModels>,
 ) -> Result<Seen<Page<DirectoryRow>>, Problem> {
     reading.access.may(path.workspace_id, Permission::MemberList).await?;
     let sought = query.q.as_deref();
     sought.map_or(Ok(()), |text| reject_unless_line("q", text, SOUGHT_CHARS_MAX))?;
     let (after, limit) = (Cursor::<UserId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
-    let rows = app.read_models.user_directory(path.workspace_id, sought, after, limit + 1).await?;
+    let rows = read_models.user_directory(path.workspace_id, sought, after, limit + 1).await?;
     Ok(reading.answer(Page::cut(rows, limit, |row| row.user_id)))
 }
 
@@ -105,9 +106,13 @@ pub struct ChangeRole {
 #[utoipa::path(tag = "members", request_body = ChangeRole, params(MemberPath, CommandHeaders),
     responses((status = 204, description = "The role is changed.")))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/role")]
-pub async fn change_member_role(path: Path<MemberPath>, command: Command<Body<ChangeRole>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn change_member_role(
+    path: Path<MemberPath>,
+    command: Command<Body<ChangeRole>>,
+    commands: Data<Commands>,
+) -> Result<Done, Problem> {
     let change = WorkspaceCommand::ChangeMemberRole { user_id: path.user_id, role: command.body.input.role };
-    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, change).await?))
+    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, change).await?))
 }
 
 /// What a member does in this workspace.
@@ -126,14 +131,18 @@ pub struct MemberDetails {
 #[utoipa::path(tag = "members", request_body = MemberDetails, params(MemberPath, CommandHeaders),
     responses((status = 204, description = "The details are changed.")))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/details")]
-pub async fn change_member_details(path: Path<MemberPath>, command: Command<Body<MemberDetails>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn change_member_details(
+    path: Path<MemberPath>,
+    command: Command<Body<MemberDetails>>,
+    commands: Data<Commands>,
+) -> Result<Done, Problem> {
     let input = &command.body.input;
     let change = WorkspaceCommand::ChangeMemberDetails {
         user_id: path.user_id,
         title: input.title.as_deref().map(Title::parse).transpose()?,
         department: input.department.as_deref().map(Department::parse).transpose()?,
     };
-    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, change).await?))
+    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, change).await?))
 }
 
 /// What a member may do beyond their role (`true`), or may not do in spite of it (`false`).
@@ -152,25 +161,25 @@ pub struct MemberPermissions {
 pub async fn change_member_permissions(
     path: Path<MemberPath>,
     command: Command<Body<MemberPermissions>>,
-    app: Data<App>,
+    commands: Data<Commands>,
 ) -> Result<Done, Problem> {
     let permissions = command.body.input.permissions.clone();
     let change = WorkspaceCommand::ChangeMemberPermissions { user_id: path.user_id, permissions };
-    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, change).await?))
+    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, change).await?))
 }
 
 /// Shuts a member out of a workspace. What they wrote stays.
 #[utoipa::path(tag = "members", params(MemberPath, CommandHeaders), responses((status = 204, description = "The member is deactivated.")))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/deactivation")]
-pub async fn deactivate_member(path: Path<MemberPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+pub async fn deactivate_member(path: Path<MemberPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let change = WorkspaceCommand::DeactivateMember { user_id: path.user_id };
-    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, change).await?))
+    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, change).await?))
 }
 
 /// Lets a deactivated member in again.
 #[utoipa::path(tag = "members", params(MemberPath, CommandHeaders), responses((status = 204, description = "The member is active again.")))]
 #[delete("/workspaces/{workspace_id}/members/{user_id}/deactivation")]
-pub async fn reactivate_member(path: Path<MemberPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+pub async fn reactivate_member(path: Path<MemberPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let change = WorkspaceCommand::ReactivateMember { user_id: path.user_id };
-    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, change).await?))
+    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, change).await?))
 }

@@ -3,12 +3,12 @@
 use actix_web::get;
 use actix_web::web::{Data, Path, Query};
 use commands::ReadAccess;
+use projections::ReadModels;
 use projections::relational::messages::MessageRow;
 
 use super::headers::QueryHeaders;
 use super::members::PageQuery;
 use super::path::WorkspacePath;
-use crate::app::App;
 use crate::extract::{Page, Reading, Seen, page_limit, read_place};
 use crate::problem::Problem;
 
@@ -21,11 +21,11 @@ pub async fn list_mentions(
     path: Path<WorkspacePath>,
     query: Query<PageQuery>,
     reading: Reading,
-    app: Data<App>,
+    read_models: Data<ReadModels>,
 ) -> Result<Seen<Page<MessageRow>>, Problem> {
     reading.access.active_member(path.workspace_id).await?;
     let (after, limit) = (read_place("after", query.after.as_deref())?, page_limit(query.limit)?);
-    let rows = app.read_models.mentions_of(reading.actor, path.workspace_id, after, limit + 1).await?;
+    let rows = read_models.mentions_of(reading.actor, path.workspace_id, after, limit + 1).await?;
     let mut page = Page::cut(rows, limit, MessageRow::cursor);
     page.items = readable(&reading.access.recent().await?, page.items).await?;
     Ok(reading.answer(page))

@@ -3,20 +3,22 @@
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, patch, post, put};
 use chrono::{SubsecRound, Utc};
-use commands::IdempotencyKey;
+use commands::{Commands, IdempotencyKey};
 use domain::MessageCommand;
 use domain::ids::{ChannelId, MessageId};
 use domain::message::NewMessage;
 use domain::text::{ClientMsgId, InvalidText, MessageBody, Reason};
+use projections::ReadModels;
+use projections::cache::Caches;
 use projections::relational::messages::{Cursor as Place, HistoryPage, MessageDetail, MessageRow};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use state::typing::Typing;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{ChannelPath, MessagePath};
-use crate::app::App;
 use crate::extract::{Body, Command, Cursor, Reading, Seen, page_limit, read_place};
 use crate::problem::Problem;
 
@@ -63,12 +65,13 @@ pub struct MessagePosted {
 pub async fn post_message(
     path: Path<ChannelPath>,
     command: Command<Body<PostMessage>>,
-    app: Data<App>,
+    commands: Data<Commands>,
+    typing: Data<Typing>,
 ) -> Result<Done<MessagePosted>, Problem> {
     let new = command.body.input.parse()?;
     let asked = command.asked_once_as(new.client_msg_id.as_ref().and_then(|name| own_key(path.channel_id, name)));
-    let appended = app.commands.post_message(&asked, path.channel_id, new).await?;
-    app.typing.end(path.channel_id, command.actor.user_id);
+    let appended = commands.post_message(&asked, path.channel_id, new).await?;
+    typing.end(path.channel_id, command.actor.user_id);
     let message_id = appended.id.into();
     Ok(Done::created(appended, format!("/v1/messages/{message_id}"), MessagePosted { message_id }))
 }
@@ -165,17 +168,18 @@ pub async fn list_messages(
     query: Query<HistoryQuery>,
     reading: Reading,
     request: HttpRequest,
-    app: Data<App>,
+    caches: Data<Caches>,
+    read_models: Data<ReadModels>,
 ) -> Result<HttpResponse, Problem> {
     let workspace_id = reading.access.channel(path.channel_id).await?;
     let (page, limit) = query.parse()?;
     if page == HistoryPage::Latest {
-        let recent = app.caches.recent_messages(workspace_id, path.channel_id, limit + 1, reading.min_position).await?;
+        let recent = caches.recent_messages(workspace_id, path.channel_id, limit + 1, reading.min_position).await?;
         if let Some(recent) = recent {
             return Ok(Reading::answer_json_at(recent.position, newest_page(&recent.rows, limit)));
         }
     }
-    let rows = app.read_models.history(path.channel_id, page, limit + 1).await?;
+    let rows = read_models.history(path.channel_id, page, limit + 1).await?;
     Ok(reading.answer(MessagePage::cut(rows, page, limit)).respond_to(&request))
 }
 
@@ -214,20 +218,20 @@ pub async fn get_thread(
     path: Path<MessagePath>,
     query: Query<HistoryQuery>,
     reading: Reading,
-    app: Data<App>,
+    read_models: Data<ReadModels>,
 ) -> Result<Seen<Thread>, Problem> {
     reading.access.message(path.message_id).await?;
     let (page, limit) = query.parse()?;
-    let thread = app.read_models.thread(path.message_id, page, limit + 1).await?.ok_or_else(Problem::not_projected_yet)?;
+    let thread = read_models.thread(path.message_id, page, limit + 1).await?.ok_or_else(Problem::not_projected_yet)?;
     Ok(reading.answer(Thread { root: thread.root, replies: MessagePage::cut(thread.replies, page, limit) }))
 }
 
 /// Shows a message with its earlier texts.
 #[utoipa::path(tag = "messages", params(MessagePath, QueryHeaders), responses((status = 200, description = "The message.", body = MessageDetail)))]
 #[get("/messages/{message_id}")]
-pub async fn get_message(path: Path<MessagePath>, reading: Reading, app: Data<App>) -> Result<Seen<MessageDetail>, Problem> {
+pub async fn get_message(path: Path<MessagePath>, reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<MessageDetail>, Problem> {
     reading.access.message(path.message_id).await?;
-    let message = app.read_models.message(path.message_id).await?;
+    let message = read_models.message(path.message_id).await?;
     Ok(reading.answer(message.ok_or_else(Problem::not_projected_yet)?))
 }
 
@@ -244,16 +248,16 @@ pub struct EditMessage {
 #[utoipa::path(tag = "messages", request_body = EditMessage, params(MessagePath, CommandHeaders),
     responses((status = 204, description = "The message is edited.")))]
 #[patch("/messages/{message_id}")]
-pub async fn edit_message(path: Path<MessagePath>, command: Command<Body<EditMessage>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn edit_message(path: Path<MessagePath>, command: Command<Body<EditMessage>>, commands: Data<Commands>) -> Result<Done, Problem> {
     let content = MessageBody::parse(&command.body.input.content)?;
-    Ok(Done::quietly(app.commands.message(&command.asked(), path.message_id, MessageCommand::Edit { content }).await?))
+    Ok(Done::quietly(commands.message(&command.asked(), path.message_id, MessageCommand::Edit { content }).await?))
 }
 
 /// Deletes a message. Where it has answers, an empty one stays in its place.
 #[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is deleted.")))]
 #[delete("/messages/{message_id}")]
-pub async fn delete_message(path: Path<MessagePath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
-    Ok(Done::quietly(app.commands.message(&command.asked(), path.message_id, MessageCommand::Delete).await?))
+pub async fn delete_message(path: Path<MessagePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
+    Ok(Done::quietly(commands.message(&command.asked(), path.message_id, MessageCommand::Delete).await?))
 }
 
 /// Why a message is purged.
@@ -269,7 +273,11 @@ pub struct PurgeMessage {
 #[utoipa::path(tag = "messages", request_body = PurgeMessage, params(MessagePath, CommandHeaders),
     responses((status = 204, description = "The message is purged.")))]
 #[put("/messages/{message_id}/purge")]
-pub async fn purge_message(path: Path<MessagePath>, command: Command<Body<PurgeMessage>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn purge_message(
+    path: Path<MessagePath>,
+    command: Command<Body<PurgeMessage>>,
+    commands: Data<Commands>,
+) -> Result<Done, Problem> {
     let purge = MessageCommand::Purge { reason: Reason::parse(&command.body.input.reason)? };
-    Ok(Done::quietly(app.commands.message(&command.asked(), path.message_id, purge).await?))
+    Ok(Done::quietly(commands.message(&command.asked(), path.message_id, purge).await?))
 }

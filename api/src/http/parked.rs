@@ -2,17 +2,17 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
+use commands::Commands;
 use domain::text::Reason;
-use projections::ParkedPayload;
+use processes::parked;
+use projections::{ParkedPayload, Stores};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::headers::CommandHeaders;
 use super::path::{ParkedPath, ProjectionPath};
-use crate::app::App;
 use crate::extract::{Actor, Body, Command, Page};
 use crate::problem::Problem;
-use processes::parked;
 
 /// What was applied.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,17 +36,27 @@ pub struct SkipEvent {
 /// only.
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "What waits.", body = Page<ParkedPayload>)))]
 #[get("/projections/{name}/parked")]
-pub async fn list_parked(path: Path<ProjectionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.read_access(actor.user_id).await?.operator().await?;
-    Ok(HttpResponse::Ok().json(Page::whole(projections::parked_payloads(&app.pool, &path.name).await?)))
+pub async fn list_parked(
+    path: Path<ProjectionPath>,
+    actor: Actor,
+    commands: Data<Commands>,
+    stores: Data<Stores>,
+) -> Result<HttpResponse, Problem> {
+    commands.read_access(actor.user_id).await?.operator().await?;
+    Ok(HttpResponse::Ok().json(Page::whole(projections::parked_payloads(&stores.pool, &path.name).await?)))
 }
 
 /// Applies what waits under a key, now that it can be. Operators only.
 #[utoipa::path(tag = "projections", params(ParkedPath, CommandHeaders), responses((status = 200, description = "It is applied.", body = Applied)))]
 #[post("/projections/{name}/parked/{park_key}/retry")]
-pub async fn retry_parked(path: Path<ParkedPath>, command: Command, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.read_access(command.actor.user_id).await?.operator().await?;
-    let applied = parked::retry(&app.stores, &app.commands, &command.asked(), &path.name, &path.park_key).await?;
+pub async fn retry_parked(
+    path: Path<ParkedPath>,
+    command: Command,
+    commands: Data<Commands>,
+    stores: Data<Stores>,
+) -> Result<HttpResponse, Problem> {
+    commands.read_access(command.actor.user_id).await?.operator().await?;
+    let applied = parked::retry(&stores, &commands, &command.asked(), &path.name, &path.park_key).await?;
     Ok(HttpResponse::Ok().json(Applied { applied }))
 }
 
@@ -55,11 +65,16 @@ pub async fn retry_parked(path: Path<ParkedPath>, command: Command, app: Data<Ap
 #[utoipa::path(tag = "projections", params(ParkedPath, CommandHeaders), request_body = SkipEvent,
     responses((status = 200, description = "The rest is applied.", body = Applied)))]
 #[post("/projections/{name}/parked/{park_key}/skip")]
-pub async fn skip_parked(path: Path<ParkedPath>, command: Command<Body<SkipEvent>>, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.read_access(command.actor.user_id).await?.operator().await?;
+pub async fn skip_parked(
+    path: Path<ParkedPath>,
+    command: Command<Body<SkipEvent>>,
+    commands: Data<Commands>,
+    stores: Data<Stores>,
+) -> Result<HttpResponse, Problem> {
+    commands.read_access(command.actor.user_id).await?.operator().await?;
     let SkipEvent { position, reason } = &command.body.input;
     let reason = Reason::parse(reason)?;
     let what = parked::Skip { projection: &path.name, park_key: &path.park_key, position: *position, reason };
-    let applied = parked::skip(&app.stores, &app.commands, &command.asked(), what).await?;
+    let applied = parked::skip(&stores, &commands, &command.asked(), what).await?;
     Ok(HttpResponse::Ok().json(Applied { applied }))
 }

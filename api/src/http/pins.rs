@@ -2,35 +2,40 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{delete, get, put};
+use commands::Commands;
 use domain::MessageCommand;
+use projections::ReadModels;
 use projections::relational::messages::MessageRow;
 
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{ChannelPath, MessagePath};
-use crate::app::App;
 use crate::extract::{Command, Page, Reading, Seen};
 use crate::problem::Problem;
 
 /// Pins a message to its channel.
 #[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is pinned.")))]
 #[put("/messages/{message_id}/pin")]
-pub async fn pin_message(path: Path<MessagePath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
-    Ok(Done::quietly(app.commands.message(&command.asked(), path.message_id, MessageCommand::Pin).await?))
+pub async fn pin_message(path: Path<MessagePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
+    Ok(Done::quietly(commands.message(&command.asked(), path.message_id, MessageCommand::Pin).await?))
 }
 
 /// Takes the pin off a message.
 #[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is not pinned any more.")))]
 #[delete("/messages/{message_id}/pin")]
-pub async fn unpin_message(path: Path<MessagePath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
-    Ok(Done::quietly(app.commands.message(&command.asked(), path.message_id, MessageCommand::Unpin).await?))
+pub async fn unpin_message(path: Path<MessagePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
+    Ok(Done::quietly(commands.message(&command.asked(), path.message_id, MessageCommand::Unpin).await?))
 }
 
 /// Shows a channel's pinned messages, the last pinned first.
 #[utoipa::path(tag = "messages", params(ChannelPath, QueryHeaders),
     responses((status = 200, description = "The pinned messages.", body = Page<MessageRow>)))]
 #[get("/channels/{channel_id}/pins")]
-pub async fn list_pins(path: Path<ChannelPath>, reading: Reading, app: Data<App>) -> Result<Seen<Page<MessageRow>>, Problem> {
+pub async fn list_pins(
+    path: Path<ChannelPath>,
+    reading: Reading,
+    read_models: Data<ReadModels>,
+) -> Result<Seen<Page<MessageRow>>, Problem> {
     reading.access.channel(path.channel_id).await?;
-    Ok(reading.answer(Page::whole(app.read_models.pins(path.channel_id).await?)))
+    Ok(reading.answer(Page::whole(read_models.pins(path.channel_id).await?)))
 }

@@ -1,5 +1,8 @@
 //! Who is there. What devices say is in `presence/`; here is who may see it, and what people say of themselves beside it.
 
+use commands::Commands;
+use projections::ReadModels;
+use state::presence::{Device, PEOPLE_MAX, Presences, Status, most_present};
 use std::collections::HashMap;
 
 use actix_web::web::{Data, Path, Query};
@@ -13,10 +16,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::headers::QueryHeaders;
 use super::path::{MemberPath, WorkspacePath};
-use crate::app::App;
 use crate::extract::{Actor, Body, Page, Reading, Seen, reject_unless_line};
 use crate::problem::Problem;
-use state::presence::{Device, PEOPLE_MAX, Status, most_present};
 
 /// The most characters of a device's kind.
 const DEVICE_TYPE_CHARS_MAX: usize = 50;
@@ -40,13 +41,14 @@ pub async fn announce_presence(
     path: Path<WorkspacePath>,
     actor: Actor,
     body: Body<AnnouncePresence>,
-    app: Data<App>,
+    commands: Data<Commands>,
+    presences: Data<Presences>,
 ) -> Result<HttpResponse, Problem> {
     let AnnouncePresence { status, device_type } = body.input;
     let device_type = device_type.as_deref().unwrap_or("unknown");
     reject_unless_line("device_type", device_type, DEVICE_TYPE_CHARS_MAX)?;
-    app.commands.read_access(actor.user_id).await?.active_member(path.workspace_id).await?;
-    let said = app.presences.say((actor.user_id, path.workspace_id), actor.session_id, status, device_type).await;
+    commands.read_access(actor.user_id).await?.active_member(path.workspace_id).await?;
+    let said = presences.say((actor.user_id, path.workspace_id), actor.session_id, status, device_type).await;
     said.map_err(Problem::not_kept)?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -54,9 +56,14 @@ pub async fn announce_presence(
 /// Says that the asker is not there any more, on the device whose session this is. Signing out does the same.
 #[utoipa::path(tag = "presence", params(WorkspacePath), responses((status = 204, description = "It is said.")))]
 #[delete("/workspaces/{workspace_id}/presence")]
-pub async fn end_presence(path: Path<WorkspacePath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.read_access(actor.user_id).await?.active_member(path.workspace_id).await?;
-    app.presences.forget(actor.user_id, path.workspace_id, actor.session_id).await.map_err(Problem::not_kept)?;
+pub async fn end_presence(
+    path: Path<WorkspacePath>,
+    actor: Actor,
+    commands: Data<Commands>,
+    presences: Data<Presences>,
+) -> Result<HttpResponse, Problem> {
+    commands.read_access(actor.user_id).await?.active_member(path.workspace_id).await?;
+    presences.forget(actor.user_id, path.workspace_id, actor.session_id).await.map_err(Problem::not_kept)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -153,25 +160,36 @@ pub async fn list_presence(
     path: Path<WorkspacePath>,
     query: Query<PresenceQuery>,
     reading: Reading,
-    app: Data<App>,
+    presences: Data<Presences>,
+    read_models: Data<ReadModels>,
 ) -> Result<Seen<Page<PresenceShown>>, Problem> {
     let users = query.parse()?;
     let members = reading.access.active_members_among(path.workspace_id, &users).await?;
-    Ok(reading.answer(Page::whole(look(&app, path.workspace_id, &members).await?)))
+    Ok(reading.answer(Page::whole(look(&presences, &read_models, path.workspace_id, &members).await?)))
 }
 
 /// Shows whether a member of a workspace is there.
 #[utoipa::path(tag = "presence", params(MemberPath, QueryHeaders), responses((status = 200, description = "The member.", body = PresenceShown)))]
 #[get("/workspaces/{workspace_id}/members/{user_id}/presence")]
-pub async fn get_presence(path: Path<MemberPath>, reading: Reading, app: Data<App>) -> Result<Seen<PresenceShown>, Problem> {
+pub async fn get_presence(
+    path: Path<MemberPath>,
+    reading: Reading,
+    presences: Data<Presences>,
+    read_models: Data<ReadModels>,
+) -> Result<Seen<PresenceShown>, Problem> {
     let members = reading.access.active_members_among(path.workspace_id, &[path.user_id]).await?;
-    let shown = look(&app, path.workspace_id, &members).await?.pop();
+    let shown = look(&presences, &read_models, path.workspace_id, &members).await?.pop();
     let missing = || Problem::not_found("workspace.member_not_found", "nobody of that name is active in this workspace");
     Ok(reading.answer(shown.ok_or_else(missing)?))
 }
 
-async fn look(app: &App, workspace_id: WorkspaceId, members: &[UserId]) -> Result<Vec<PresenceShown>, Problem> {
-    let (devices, users) = tokio::join!(app.presences.of(workspace_id, members), app.read_models.users(members));
+async fn look(
+    presences: &Presences,
+    read_models: &ReadModels,
+    workspace_id: WorkspaceId,
+    members: &[UserId],
+) -> Result<Vec<PresenceShown>, Problem> {
+    let (devices, users) = tokio::join!(presences.of(workspace_id, members), read_models.users(members));
     let devices = match devices {
         Ok(devices) => Some(members.iter().copied().zip(devices).collect::<HashMap<_, _>>()),
         Err(RedisDown) => None,

@@ -2,17 +2,16 @@
 
 use actix_web::get;
 use actix_web::web::Data;
-use projections::ProjectionState;
+use projections::{ProjectionState, Stores};
 
 use super::headers::QueryHeaders;
-use crate::app::App;
 use crate::extract::{Page, Reading, Seen};
 use crate::problem::Problem;
 
 /// Shows where every projection is, and what it could not apply. Operators only.
 #[utoipa::path(tag = "projections", params(QueryHeaders), responses((status = 200, description = "The projections.", body = Page<ProjectionState>)))]
 #[get("/projections")]
-pub async fn list_projections(reading: Reading, app: Data<App>) -> Result<Seen<Page<ProjectionState>>, Problem> {
+pub async fn list_projections(reading: Reading, stores: Data<Stores>) -> Result<Seen<Page<ProjectionState>>, Problem> {
     reading.access.operator().await?;
-    Ok(reading.answer(Page::whole(projections::states(&app.pool).await?)))
+    Ok(reading.answer(Page::whole(projections::states(&stores.pool).await?)))
 }

@@ -7,18 +7,18 @@ use actix_web::dev::Payload;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Path, Query};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, get};
+use commands::Commands;
 use futures::future::LocalBoxFuture;
 use ledger::proof::tiles::TilePath;
-use ledger::proof::{ConsistencyProof, InclusionProof, ProveError, PublishedKey};
+use ledger::proof::{ConsistencyProof, InclusionProof, Proofs, ProveError, PublishedKey};
 use serde::Deserialize;
+use state::limits::Class;
 use utoipa::IntoParams;
 
 use super::path::{EntriesPath, TileAddress};
-use crate::app::App;
-use crate::extract::{Actor, Page};
-use crate::limit;
+use crate::config::Settings;
+use crate::extract::{Actor, Page, count_visitor, part};
 use crate::problem::Problem;
-use state::limits::Class;
 
 /// What never changes.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
@@ -35,12 +35,11 @@ impl FromRequest for Auditor {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let app = App::of(&request)?;
-            if app.settings.proof.is_public {
-                limit::count_visitor(&app, &request, Class::Read).await?;
+            if part::<Settings>(&request)?.proof.is_public {
+                count_visitor(&request, Class::Read).await?;
             } else {
                 let actor = Actor::extract(&request).await?;
-                app.commands.read_access(actor.user_id).await?.operator().await?;
+                part::<Commands>(&request)?.read_access(actor.user_id).await?.operator().await?;
             }
             Ok(Self)
         })
@@ -77,50 +76,50 @@ pub struct ConsistencyQuery {
 #[utoipa::path(tag = "proof", security((), ("token" = [])), responses(
     (status = 200, description = "The signed note.", content_type = "text/plain", body = String)))]
 #[get("/proof/checkpoint")]
-pub async fn get_checkpoint(_: Auditor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    let head = app.proofs.newest().await?.ok_or(ProveError::NoHead)?;
+pub async fn get_checkpoint(_: Auditor, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+    let head = proofs.newest().await?.ok_or(ProveError::NoHead)?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, MUTABLE)).content_type("text/plain; charset=utf-8").body(head.note))
 }
 
 /// Lists the public keys that heads were signed with, oldest first (c2sp.org/signed-note).
 #[utoipa::path(tag = "proof", security((), ("token" = [])), responses((status = 200, description = "The keys.", body = Page<PublishedKey>)))]
 #[get("/proof/keys")]
-pub async fn list_proof_keys(_: Auditor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, MUTABLE)).json(Page::whole(app.proofs.keys().await?)))
+pub async fn list_proof_keys(_: Auditor, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, MUTABLE)).json(Page::whole(proofs.keys().await?)))
 }
 
 /// Shows a bundle of entries: up to 256 digests of events, each with its length before it (c2sp.org/tlog-tiles).
 #[utoipa::path(tag = "proof", params(EntriesPath), security((), ("token" = [])), responses(
     (status = 200, description = "The entries.", content_type = "application/octet-stream", body = Vec<u8>)))]
 #[get("/proof/tile/entries/{index:.+}")]
-pub async fn get_entries(path: Path<EntriesPath>, _: Auditor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    bytes(app.proofs.entries(tile_path(&path.index)?).await?)
+pub async fn get_entries(path: Path<EntriesPath>, _: Auditor, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+    bytes(proofs.entries(tile_path(&path.index)?).await?)
 }
 
 /// Shows a tile: up to 256 hashes of a level of the tree (c2sp.org/tlog-tiles).
 #[utoipa::path(tag = "proof", params(TileAddress), security((), ("token" = [])), responses(
     (status = 200, description = "The hashes.", content_type = "application/octet-stream", body = Vec<u8>)))]
 #[get("/proof/tile/{level}/{index:.+}")]
-pub async fn get_tile(path: Path<TileAddress>, _: Auditor, app: Data<App>) -> Result<HttpResponse, Problem> {
+pub async fn get_tile(path: Path<TileAddress>, _: Auditor, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
     let level = path.level.parse().ok().filter(|level: &u8| *level < 64 && level.to_string() == path.level);
     let refused = || Problem::malformed("request.path_invalid", Some("level".into()), "level must be a whole number from 0 to 63");
-    bytes(app.proofs.tile(level.ok_or_else(refused)?, tile_path(&path.index)?).await?)
+    bytes(proofs.tile(level.ok_or_else(refused)?, tile_path(&path.index)?).await?)
 }
 
 /// Proves that an event is in the log of a size (RFC 9162, 2.1.3).
 #[utoipa::path(tag = "proof", params(InclusionQuery), security((), ("token" = [])), responses(
     (status = 200, description = "The proof.", body = InclusionProof)))]
 #[get("/proof/inclusion")]
-pub async fn prove_inclusion(query: Query<InclusionQuery>, _: Auditor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(app.proofs.inclusion(query.position, query.size).await?))
+pub async fn prove_inclusion(query: Query<InclusionQuery>, _: Auditor, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(proofs.inclusion(query.position, query.size).await?))
 }
 
 /// Proves that the log of one size begins with the log of another (RFC 9162, 2.1.4).
 #[utoipa::path(tag = "proof", params(ConsistencyQuery), security((), ("token" = [])), responses(
     (status = 200, description = "The proof.", body = ConsistencyProof)))]
 #[get("/proof/consistency")]
-pub async fn prove_consistency(query: Query<ConsistencyQuery>, _: Auditor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(app.proofs.consistency(query.from, query.to).await?))
+pub async fn prove_consistency(query: Query<ConsistencyQuery>, _: Auditor, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(proofs.consistency(query.from, query.to).await?))
 }
 
 fn tile_path(text: &str) -> Result<TilePath, Problem> {

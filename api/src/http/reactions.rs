@@ -2,28 +2,28 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{delete, put};
+use commands::Commands;
 use domain::MessageCommand;
 use domain::text::Emoji;
 
 use super::answer::Done;
 use super::headers::CommandHeaders;
 use super::path::ReactionPath;
-use crate::app::App;
 use crate::extract::Command;
 use crate::problem::Problem;
 
 /// Reacts to a message.
 #[utoipa::path(tag = "messages", params(ReactionPath, CommandHeaders), responses((status = 204, description = "The reaction is there.")))]
 #[put("/messages/{message_id}/reactions/{emoji}")]
-pub async fn react(path: Path<ReactionPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+pub async fn react(path: Path<ReactionPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let react = MessageCommand::React { emoji: Emoji::parse(&path.emoji)? };
-    Ok(Done::quietly(app.commands.message(&command.asked(), path.message_id, react).await?))
+    Ok(Done::quietly(commands.message(&command.asked(), path.message_id, react).await?))
 }
 
 /// Takes the asker's reaction back.
 #[utoipa::path(tag = "messages", params(ReactionPath, CommandHeaders), responses((status = 204, description = "The reaction is gone.")))]
 #[delete("/messages/{message_id}/reactions/{emoji}")]
-pub async fn take_reaction_back(path: Path<ReactionPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
+pub async fn take_reaction_back(path: Path<ReactionPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let take_back = MessageCommand::TakeReactionBack { emoji: Emoji::parse(&path.emoji)? };
-    Ok(Done::quietly(app.commands.message(&command.asked(), path.message_id, take_back).await?))
+    Ok(Done::quietly(commands.message(&command.asked(), path.message_id, take_back).await?))
 }

@@ -1,5 +1,7 @@
 //! Replays: building a projection anew, and models as of a moment. For the server's operators.
 
+use commands::Commands;
+use processes::replays::{Plan, Replays, Scope};
 use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, LOCATION};
@@ -8,18 +10,15 @@ use actix_web::{HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
 use domain::ids::WorkspaceId;
 use futures::stream;
-use projections::{NewView, ReplayRun, View, runs};
+use projections::{NewView, ReplayRun, Stores, View, runs};
 use serde::Deserialize;
-use sqlx::PgPool;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::headers::CommandHeaders;
 use super::path::{ProjectionPath, ViewPath};
-use crate::app::App;
 use crate::extract::{Actor, Body, Command, Page};
 use crate::problem::Problem;
-use processes::replays::{Plan, Scope};
 
 /// The name that stands for every projection.
 const ALL: &str = "all";
@@ -54,11 +53,11 @@ pub struct StartReplay {
 }
 
 impl StartReplay {
-    async fn plan(&self, pool: &PgPool) -> Result<Plan, Problem> {
+    async fn plan(&self, stores: &Stores) -> Result<Plan, Problem> {
         let until = match (self.until_position, self.until_time) {
             (None, None) => None,
             (Some(position), None) => Some(position),
-            (None, Some(moment)) => Some(projections::position_at(pool, moment).await?),
+            (None, Some(moment)) => Some(projections::position_at(&stores.pool, moment).await?),
             (Some(_), Some(_)) => return Err(contradiction("until_time", "until_position and until_time exclude each other")),
         };
         let scope = match (self.workspace_id, until) {
@@ -88,47 +87,64 @@ fn contradiction(field: &'static str, detail: &'static str) -> Problem {
 pub async fn start_replay(
     path: Path<ProjectionPath>,
     command: Command<Body<StartReplay>>,
-    app: Data<App>,
+    commands: Data<Commands>,
+    stores: Data<Stores>,
+    replays: Data<Replays>,
 ) -> Result<HttpResponse, Problem> {
-    app.commands.read_access(command.actor.user_id).await?.operator().await?;
-    let plan = command.body.input.plan(&app.pool).await?;
+    commands.read_access(command.actor.user_id).await?.operator().await?;
+    let plan = command.body.input.plan(&stores).await?;
     if path.name == ALL && !matches!(plan.scope, Scope::Whole) {
         return Err(contradiction("name", "all of them can only be built anew whole: name one"));
     }
     let mut projections = match path.name.as_str() {
-        ALL => projections::replayable(&app.stores).into_iter(),
+        ALL => projections::replayable(&stores).into_iter(),
         _ => vec![].into_iter(),
     };
     let first = projections.next().unwrap_or(&path.name).to_owned();
-    let replay = app.replays.start(command.asked(), &first, projections.collect(), plan).await?;
+    let replay = replays.start(command.asked(), &first, projections.collect(), plan).await?;
     Ok(HttpResponse::Accepted().insert_header((LOCATION, format!("/v1/projections/{first}/replays/current"))).json(replay))
 }
 
 /// Lists the latest replays of a projection, or of `all`, the latest first. Operators only.
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "The replays.", body = Page<ReplayRun>)))]
 #[get("/projections/{name}/replays")]
-pub async fn list_replays(path: Path<ProjectionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.read_access(actor.user_id).await?.operator().await?;
+pub async fn list_replays(
+    path: Path<ProjectionPath>,
+    actor: Actor,
+    commands: Data<Commands>,
+    stores: Data<Stores>,
+) -> Result<HttpResponse, Problem> {
+    commands.read_access(actor.user_id).await?.operator().await?;
     let projection = (path.name != ALL).then_some(path.name.as_str());
-    Ok(HttpResponse::Ok().json(Page::whole(runs::latest(&app.pool, projection, LISTED_MAX).await?)))
+    Ok(HttpResponse::Ok().json(Page::whole(runs::latest(&stores.pool, projection, LISTED_MAX).await?)))
 }
 
 /// Shows how far the latest replay of a projection is, or what came of it, on whatever node. Operators only.
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "The replay.", body = ReplayRun)))]
 #[get("/projections/{name}/replays/current")]
-pub async fn get_current_replay(path: Path<ProjectionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.read_access(actor.user_id).await?.operator().await?;
-    Ok(HttpResponse::Ok().json(current(&app.pool, &path.name).await?))
+pub async fn get_current_replay(
+    path: Path<ProjectionPath>,
+    actor: Actor,
+    commands: Data<Commands>,
+    stores: Data<Stores>,
+) -> Result<HttpResponse, Problem> {
+    commands.read_access(actor.user_id).await?.operator().await?;
+    Ok(HttpResponse::Ok().json(current(&stores, &path.name).await?))
 }
 
 /// Cancels the replay of a projection that is under way, on whatever node: the old model stays, and nothing of the new one does. Operators
 /// only.
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 202, description = "It will end soon.", body = ReplayRun)))]
 #[delete("/projections/{name}/replays/current")]
-pub async fn cancel_replay(path: Path<ProjectionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.read_access(actor.user_id).await?.operator().await?;
+pub async fn cancel_replay(
+    path: Path<ProjectionPath>,
+    actor: Actor,
+    commands: Data<Commands>,
+    stores: Data<Stores>,
+) -> Result<HttpResponse, Problem> {
+    commands.read_access(actor.user_id).await?.operator().await?;
     let none = || Problem::conflict("replay.not_running", "no replay of this projection is under way");
-    let asked = runs::ask_to_cancel(&app.pool, &path.name).await?.ok_or_else(none)?;
+    let asked = runs::ask_to_cancel(&stores.pool, &path.name).await?.ok_or_else(none)?;
     Ok(HttpResponse::Accepted().json(asked))
 }
 
@@ -137,10 +153,15 @@ pub async fn cancel_replay(path: Path<ProjectionPath>, actor: Actor, app: Data<A
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses(
     (status = 200, description = "Server-sent events, whose data are the replay.", body = ReplayRun, content_type = "text/event-stream")))]
 #[get("/projections/{name}/replays/current/progress")]
-pub async fn watch_replay(path: Path<ProjectionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.read_access(actor.user_id).await?.operator().await?;
-    let replay = current(&app.pool, &path.name).await?;
-    let watch = Watch { pool: app.pool.clone(), replay_id: replay.replay_id, said: None, silent: 0, over: false };
+pub async fn watch_replay(
+    path: Path<ProjectionPath>,
+    actor: Actor,
+    commands: Data<Commands>,
+    stores: Data<Stores>,
+) -> Result<HttpResponse, Problem> {
+    commands.read_access(actor.user_id).await?.operator().await?;
+    let replay = current(&stores, &path.name).await?;
+    let watch = Watch { stores, replay_id: replay.replay_id, said: None, silent: 0, over: false };
     // What is compressed would wait until there is enough of it.
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
@@ -151,7 +172,7 @@ pub async fn watch_replay(path: Path<ProjectionPath>, actor: Actor, app: Data<Ap
 
 /// Somebody who watches a replay.
 struct Watch {
-    pool: PgPool,
+    stores: Data<Stores>,
     replay_id: Uuid,
     /// How far it was when something was last said.
     said: Option<(String, i64)>,
@@ -165,7 +186,7 @@ impl Watch {
             if self.said.is_some() {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
-            let replay = match runs::find(&self.pool, self.replay_id).await {
+            let replay = match runs::find(&self.stores.pool, self.replay_id).await {
                 Ok(replay) => replay?,
                 Err(error) => {
                     self.over = true;
@@ -190,23 +211,28 @@ impl Watch {
 /// Operators only.
 #[utoipa::path(tag = "projections", responses((status = 200, description = "The views.", body = Page<View>)))]
 #[get("/replay-views")]
-pub async fn list_views(actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.read_access(actor.user_id).await?.operator().await?;
-    Ok(HttpResponse::Ok().json(Page::whole(projections::views(&app.pool).await?)))
+pub async fn list_views(actor: Actor, commands: Data<Commands>, stores: Data<Stores>) -> Result<HttpResponse, Problem> {
+    commands.read_access(actor.user_id).await?.operator().await?;
+    Ok(HttpResponse::Ok().json(Page::whole(projections::views(&stores.pool).await?)))
 }
 
 /// Drops a model as of a moment. Operators only.
 #[utoipa::path(tag = "projections", params(ViewPath), responses((status = 204, description = "It is gone.")))]
 #[delete("/replay-views/{view}")]
-pub async fn drop_view(path: Path<ViewPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.read_access(actor.user_id).await?.operator().await?;
-    if projections::drop_view(&app.stores, &path.view).await? {
+pub async fn drop_view(
+    path: Path<ViewPath>,
+    actor: Actor,
+    commands: Data<Commands>,
+    stores: Data<Stores>,
+) -> Result<HttpResponse, Problem> {
+    commands.read_access(actor.user_id).await?.operator().await?;
+    if projections::drop_view(&stores, &path.view).await? {
         return Ok(HttpResponse::NoContent().finish());
     }
     Err(Problem::not_found("replay.view_not_found", "there is no view of that name: GET /v1/replay-views lists them"))
 }
 
-async fn current(pool: &PgPool, projection: &str) -> Result<ReplayRun, Problem> {
+async fn current(stores: &Stores, projection: &str) -> Result<ReplayRun, Problem> {
     let none = || Problem::not_found("replay.not_found", "nobody has replayed that projection yet");
-    runs::latest(pool, Some(projection), 1).await?.pop().ok_or_else(none)
+    runs::latest(&stores.pool, Some(projection), 1).await?.pop().ok_or_else(none)
 }

@@ -2,17 +2,18 @@
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, get, post};
+use commands::Commands;
 use domain::permission::Permission;
+use processes::retention::{ChannelRetention, Retention, RetentionReport};
+use projections::ReadModels;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::headers::QueryHeaders;
 use super::messages::{HistoryQuery, MessagePage};
 use super::path::{ChannelPath, WorkspacePath};
-use crate::app::App;
 use crate::extract::{Actor, Reading, Seen};
 use crate::problem::Problem;
-use processes::retention::{ChannelRetention, RetentionReport};
 
 /// What a retention run would do now.
 #[derive(Serialize, ToSchema)]
@@ -35,18 +36,27 @@ impl RetentionPreview {
 #[utoipa::path(tag = "retention", params(WorkspacePath, QueryHeaders),
     responses((status = 200, description = "What would leave.", body = RetentionPreview)))]
 #[get("/workspaces/{workspace_id}/retention/preview")]
-pub async fn preview_retention(path: Path<WorkspacePath>, reading: Reading, app: Data<App>) -> Result<Seen<RetentionPreview>, Problem> {
+pub async fn preview_retention(
+    path: Path<WorkspacePath>,
+    reading: Reading,
+    retention: Data<Retention>,
+) -> Result<Seen<RetentionPreview>, Problem> {
     reading.access.may(path.workspace_id, Permission::RetentionManage).await?;
-    let report = app.retention.preview(Some(path.workspace_id)).await?;
+    let report = retention.preview(Some(path.workspace_id)).await?;
     Ok(reading.answer(RetentionPreview::of(report)))
 }
 
 /// Begins a retention run in the workspace, which is daily otherwise. The preview shows how far it is.
 #[utoipa::path(tag = "retention", params(WorkspacePath), responses((status = 202, description = "The run has begun.")))]
 #[post("/workspaces/{workspace_id}/retention/runs")]
-pub async fn start_retention_run(path: Path<WorkspacePath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.read_access(actor.user_id).await?.may(path.workspace_id, Permission::RetentionRun).await?;
-    app.retention.start(path.workspace_id).await?;
+pub async fn start_retention_run(
+    path: Path<WorkspacePath>,
+    actor: Actor,
+    commands: Data<Commands>,
+    retention: Data<Retention>,
+) -> Result<HttpResponse, Problem> {
+    commands.read_access(actor.user_id).await?.may(path.workspace_id, Permission::RetentionRun).await?;
+    retention.start(path.workspace_id).await?;
     Ok(HttpResponse::Accepted().finish())
 }
 
@@ -58,10 +68,10 @@ pub async fn list_archive(
     path: Path<ChannelPath>,
     query: Query<HistoryQuery>,
     reading: Reading,
-    app: Data<App>,
+    read_models: Data<ReadModels>,
 ) -> Result<Seen<MessagePage>, Problem> {
     reading.access.archive(path.channel_id).await?;
     let (page, limit) = query.parse()?;
-    let rows = app.read_models.archive(path.channel_id, page, limit + 1).await?;
+    let rows = read_models.archive(path.channel_id, page, limit + 1).await?;
     Ok(reading.answer(MessagePage::cut(rows, page, limit)))
 }

@@ -7,8 +7,10 @@ use chrono::Utc;
 use commands::ReadAccess;
 use domain::ids::{UserId, WorkspaceId};
 use domain::permission::Permission;
+use projections::ReadModels;
 use projections::relational::messages::MessageRow;
 use projections::relational::users::DirectoryRow;
+use projections::search::Search;
 use projections::search::query::{Clock, Query as SearchQuery, Zone};
 use projections::search::{
     Asker, BackendName, FoundFile, FoundMessage, FoundMessages, Fragment, MessageQuery, Order, PageKey, Paging, PeopleQuery, PersonKey,
@@ -20,7 +22,6 @@ use uuid::Uuid;
 
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
-use crate::app::App;
 use crate::extract::{Cursor, Reading, Seen, page_limit, reject_unless_line, reject_unless_moment};
 use crate::problem::Problem;
 
@@ -103,11 +104,12 @@ pub async fn search_messages(
     path: Path<WorkspacePath>,
     query: Query<MessagesQuery>,
     reading: Reading,
-    app: Data<App>,
+    search: Data<Search>,
+    read_models: Data<ReadModels>,
 ) -> Result<Seen<MessageHits>, Problem> {
     let asked = Asked { q: &query.q, order: query.order, after: query.after.as_deref(), limit: query.limit };
-    let (question, rooms) = asked.resolve(&app, path.workspace_id, &reading).await?;
-    let found = app.search.messages(&question).await?;
+    let (question, rooms) = asked.resolve(&read_models, path.workspace_id, &reading).await?;
+    let found = search.messages(&question).await?;
     Ok(reading.answer(MessageHits::of(found.backend, found.answer, &rooms)))
 }
 
@@ -121,13 +123,18 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// What a backend is asked, and the channels that the asker may read.
-    async fn resolve(self, app: &App, workspace_id: WorkspaceId, reading: &Reading) -> Result<(MessageQuery, Vec<RoomRow>), Problem> {
-        let rooms = readable_rooms(app, workspace_id, &reading.access).await?;
+    async fn resolve(
+        self,
+        read_models: &ReadModels,
+        workspace_id: WorkspaceId,
+        reading: &Reading,
+    ) -> Result<(MessageQuery, Vec<RoomRow>), Problem> {
+        let rooms = readable_rooms(read_models, workspace_id, &reading.access).await?;
         let (after, limit) = (read_page(self.after)?, page_limit(self.limit)?);
         let paging = Paging { order: self.order, after, limit, min_position: reading.asked_position() };
-        let sought = SearchQuery::parse(self.q, &clock(app, reading.actor, self.q).await?)?;
+        let sought = SearchQuery::parse(self.q, &clock(read_models, reading.actor, self.q).await?)?;
         let asker = Asker { workspace_id, user_id: reading.actor, rooms: &rooms };
-        let question = app.read_models.resolve(&sought, asker, paging).await?;
+        let question = read_models.resolve(&sought, asker, paging).await?;
         Ok((question, rooms))
     }
 }
@@ -195,12 +202,13 @@ pub async fn search_files(
     path: Path<WorkspacePath>,
     query: Query<FilesQuery>,
     reading: Reading,
-    app: Data<App>,
+    search: Data<Search>,
+    read_models: Data<ReadModels>,
 ) -> Result<Seen<FileHits>, Problem> {
     let asked = Asked { q: &query.q, order: Order::Newest, after: query.after.as_deref(), limit: query.limit };
-    let (question, rooms) = asked.resolve(&app, path.workspace_id, &reading).await?;
+    let (question, rooms) = asked.resolve(&read_models, path.workspace_id, &reading).await?;
     let question = question.of_file_names();
-    let found = app.search.messages(&question).await?;
+    let found = search.messages(&question).await?;
     let MessageHits { total, total_is_exact, backend, items, next } = MessageHits::of(found.backend, found.answer, &rooms);
     let items =
         items.into_iter().map(|MessageHit { message, channel, .. }| FileHit { files: question.files_of(&message), message, channel });
@@ -208,8 +216,12 @@ pub async fn search_files(
 }
 
 /// The channels that the asker may read: those that the read model knows of, as far as the write side says so.
-pub(super) async fn readable_rooms(app: &App, workspace_id: WorkspaceId, access: &ReadAccess) -> Result<Vec<RoomRow>, Problem> {
-    let mut rooms = app.read_models.rooms_of(workspace_id, access.user_id()).await?;
+pub(super) async fn readable_rooms(
+    read_models: &ReadModels,
+    workspace_id: WorkspaceId,
+    access: &ReadAccess,
+) -> Result<Vec<RoomRow>, Problem> {
+    let mut rooms = read_models.rooms_of(workspace_id, access.user_id()).await?;
     let ids = rooms.iter().map(|room| room.channel_id.into()).collect::<Vec<_>>();
     let readable = access.recent().await?.readable_in(workspace_id, &ids).await?;
     rooms.retain(|room| readable.contains(&room.channel_id.into()));
@@ -217,8 +229,8 @@ pub(super) async fn readable_rooms(app: &App, workspace_id: WorkspaceId, access:
 }
 
 /// When it is for the asker. Only filters want to know.
-async fn clock(app: &App, asker: UserId, query: &str) -> Result<Clock, Problem> {
-    let user = if query.contains(':') { app.read_models.user(asker).await? } else { None };
+async fn clock(read_models: &ReadModels, asker: UserId, query: &str) -> Result<Clock, Problem> {
+    let user = if query.contains(':') { read_models.user(asker).await? } else { None };
     let zone = user.and_then(|user| user.timezone.parse::<Zone>().ok()).unwrap_or(Zone::UTC);
     Ok(Clock { now: Utc::now(), zone })
 }
@@ -269,18 +281,19 @@ pub async fn search_people(
     path: Path<WorkspacePath>,
     query: Query<PeopleSearchQuery>,
     reading: Reading,
-    app: Data<App>,
+    search: Data<Search>,
+    read_models: Data<ReadModels>,
 ) -> Result<Seen<PeopleHits>, Problem> {
     reading.access.may(path.workspace_id, Permission::MemberList).await?;
     reject_unless_line("q", &query.q, NAME_CHARS_MAX)?;
     let (after, limit) = (Cursor::<PersonKey>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     let sought =
         PeopleQuery { workspace_id: path.workspace_id, text: query.q.clone(), after, limit, min_position: reading.asked_position() };
-    let mut found = app.search.people(&sought).await?;
+    let mut found = search.people(&sought).await?;
     let more = found.answer.len() > usize::from(limit);
     found.answer.truncate(usize::from(limit));
     let last = found.answer.last().filter(|_| more).map(|hit| PersonKey { distance: hit.distance, user_id: hit.user_id });
     let ids = found.answer.iter().map(|hit| hit.user_id).collect::<Vec<_>>();
-    let items = app.read_models.directory_of(path.workspace_id, &ids).await?;
+    let items = read_models.directory_of(path.workspace_id, &ids).await?;
     Ok(reading.answer(PeopleHits { backend: found.backend, items, next: last.map(|key| Cursor(key).to_string()) }))
 }

@@ -5,18 +5,29 @@ use actix_web::{HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
 use domain::ids::{SessionId, UserId};
 use domain::text::Email;
+use identity::sessions::Sessions;
+use identity::sign_in::SignIns;
+use projections::ReadModels;
 use serde::{Deserialize, Serialize};
+use state::presence::Presences;
+use state::sessions::{Ended, Session};
 use utoipa::ToSchema;
 
 use super::path::SessionPath;
-use crate::app::App;
-use crate::extract::{Actor, BearerToken, Body, Circumstances, Page, expired, reject_unless_line};
-use crate::limit::Visitor;
+use crate::extract::{Actor, BearerToken, Body, Circumstances, Page, Visitor, expired, parts, reject_unless_line};
 use crate::problem::Problem;
-use state::sessions::{Ended, Session};
 
 /// The most characters of a device's kind.
 const DEVICE_TYPE_CHARS_MAX: usize = 50;
+
+parts! {
+    /// What signs somebody out.
+    pub struct SignOut {
+        pub(super) sessions: Sessions,
+        read_models: ReadModels,
+        presences: Presences,
+    }
+}
 
 /// What somebody signs in with.
 #[derive(Deserialize, ToSchema)]
@@ -60,16 +71,22 @@ pub struct SessionStarted {
 #[utoipa::path(tag = "sessions", request_body = StartSession, security(()),
     responses((status = 201, description = "The session is started.", body = SessionStarted)))]
 #[post("/sessions")]
-pub async fn start_session(_: Visitor, body: Body<StartSession>, from: Circumstances, app: Data<App>) -> Result<HttpResponse, Problem> {
+pub async fn start_session(
+    _: Visitor,
+    body: Body<StartSession>,
+    from: Circumstances,
+    sign_ins: Data<SignIns>,
+    sessions: Data<Sessions>,
+) -> Result<HttpResponse, Problem> {
     let input = body.input;
     input.check()?;
     let device = from.device(input.device_type);
-    let (token, session) = app.sign_ins.with_password(&input.login, input.password, device).await?;
+    let (token, session) = sign_ins.with_password(&input.login, input.password, device).await?;
     Ok(HttpResponse::Created().json(SessionStarted {
         token: token.expose().to_owned(),
         session_id: session.session_id,
         user_id: session.user_id,
-        expires_at: app.sessions.expiry(&session),
+        expires_at: sessions.expiry(&session),
     }))
 }
 
@@ -98,17 +115,17 @@ pub struct SessionShown {
 /// Shows where the asker is signed in, the latest first.
 #[utoipa::path(tag = "sessions", responses((status = 200, description = "The asker's sessions.", body = Page<SessionShown>)))]
 #[get("/sessions")]
-pub async fn list_sessions(actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    let sessions = app.sessions.of_user(actor.user_id).await?;
-    let shown = sessions.into_iter().map(|session| show(&app, &actor, session)).collect();
+pub async fn list_sessions(actor: Actor, sessions: Data<Sessions>) -> Result<HttpResponse, Problem> {
+    let found = sessions.of_user(actor.user_id).await?;
+    let shown = found.into_iter().map(|session| show(&sessions, &actor, session)).collect();
     Ok(HttpResponse::Ok().json(Page::<SessionShown>::whole(shown)))
 }
 
-fn show(app: &App, actor: &Actor, session: Session) -> SessionShown {
+fn show(sessions: &Sessions, actor: &Actor, session: Session) -> SessionShown {
     SessionShown {
         session_id: session.session_id,
         current: session.session_id == actor.session_id,
-        expires_at: app.sessions.expiry(&session),
+        expires_at: sessions.expiry(&session),
         device_type: session.device_type,
         ip_address: session.ip_address,
         user_agent: session.user_agent,
@@ -120,35 +137,38 @@ fn show(app: &App, actor: &Actor, session: Session) -> SessionShown {
 /// Signs the asker out.
 #[utoipa::path(tag = "sessions", responses((status = 204, description = "The session has ended.")))]
 #[delete("/sessions/current")]
-pub async fn end_current_session(_: Visitor, token: BearerToken, from: Circumstances, app: Data<App>) -> Result<HttpResponse, Problem> {
+pub async fn end_current_session(_: Visitor, token: BearerToken, from: Circumstances, sign_out: SignOut) -> Result<HttpResponse, Problem> {
     // Not through `Actor`: a session whose end was not confirmed must be there to be ended again.
-    let ended = app.sessions.end(&token.0, &from.device(None)).await?;
+    let ended = sign_out.sessions.end(&token.0, &from.device(None)).await?;
     if ended.is_empty() {
         return Err(expired());
     }
-    leave(&app, &ended).await;
+    sign_out.leave(&ended).await;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Ends one of the asker's sessions.
 #[utoipa::path(tag = "sessions", params(SessionPath), responses((status = 204, description = "The session has ended.")))]
 #[delete("/sessions/{session_id}")]
-pub async fn end_session(path: Path<SessionPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    let ended = app.sessions.end_of_user(&actor.context(), path.session_id).await?;
+pub async fn end_session(path: Path<SessionPath>, actor: Actor, sign_out: SignOut) -> Result<HttpResponse, Problem> {
+    let ended = sign_out.sessions.end_of_user(&actor.context(), path.session_id).await?;
     if ended.is_empty() {
         return Err(Problem::not_found("session.not_found", "you have no such session"));
     }
-    leave(&app, &ended).await;
+    sign_out.leave(&ended).await;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The devices whose sessions have ended are not there any more. Where that cannot be said just now, it becomes true by itself in some minutes.
-pub(super) async fn leave(app: &App, ended: &[Ended]) {
-    for session in ended {
-        let workspaces = app.read_models.workspaces_of(session.user_id()).await.unwrap_or_default();
-        for workspace in workspaces {
-            if app.presences.forget(session.user_id(), workspace.workspace_id.into(), session.session_id()).await.is_err() {
-                return;
+impl SignOut {
+    /// The devices whose sessions have ended are not there any more. Where that cannot be said just now, it becomes
+    /// true by itself in some minutes.
+    pub(super) async fn leave(&self, ended: &[Ended]) {
+        for session in ended {
+            let workspaces = self.read_models.workspaces_of(session.user_id()).await.unwrap_or_default();
+            for workspace in workspaces {
+                if self.presences.forget(session.user_id(), workspace.workspace_id.into(), session.session_id()).await.is_err() {
+                    return;
+                }
             }
         }
     }

@@ -2,21 +2,27 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, put};
+use commands::Commands;
 use domain::ids::UserId;
 use serde::Serialize;
+use state::typing::Typing;
 use utoipa::ToSchema;
 
 use super::path::ChannelPath;
-use crate::app::App;
 use crate::extract::{Actor, Page};
 use crate::problem::Problem;
 
 /// Says that the asker is typing in a channel that they may post to. It holds for ten seconds, or until they post: send it every few.
 #[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 204, description = "It is said.")))]
 #[put("/channels/{channel_id}/typing")]
-pub async fn announce_typing(path: Path<ChannelPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.read_access(actor.user_id).await?.may_post(path.channel_id).await?;
-    app.typing.say(path.channel_id, actor.user_id).await.map_err(Problem::not_kept)?;
+pub async fn announce_typing(
+    path: Path<ChannelPath>,
+    actor: Actor,
+    commands: Data<Commands>,
+    typing: Data<Typing>,
+) -> Result<HttpResponse, Problem> {
+    commands.read_access(actor.user_id).await?.may_post(path.channel_id).await?;
+    typing.say(path.channel_id, actor.user_id).await.map_err(Problem::not_kept)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -31,8 +37,13 @@ pub struct PersonTyping {
 /// Shows who is typing in a channel, the latest first; a hundred people at most.
 #[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 200, description = "They are typing.", body = Page<PersonTyping>)))]
 #[get("/channels/{channel_id}/typing")]
-pub async fn list_typing(path: Path<ChannelPath>, actor: Actor, app: Data<App>) -> Result<HttpResponse, Problem> {
-    app.commands.read_access(actor.user_id).await?.channel(path.channel_id).await?;
-    let people = app.typing.of(path.channel_id).await.map_err(Problem::not_kept)?;
+pub async fn list_typing(
+    path: Path<ChannelPath>,
+    actor: Actor,
+    commands: Data<Commands>,
+    typing: Data<Typing>,
+) -> Result<HttpResponse, Problem> {
+    commands.read_access(actor.user_id).await?.channel(path.channel_id).await?;
+    let people = typing.of(path.channel_id).await.map_err(Problem::not_kept)?;
     Ok(HttpResponse::Ok().json(Page::whole(people.into_iter().map(|user_id| PersonTyping { user_id }).collect())))
 }

@@ -2,14 +2,14 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, put};
+use commands::Commands;
 use domain::ids::MessageId;
-use projections::cache::{ChannelUnread, MarkerMove, ReadMarker};
+use projections::cache::{Caches, ChannelUnread, MarkerMove, ReadMarker};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::headers::QueryHeaders;
 use super::path::{ChannelPath, WorkspacePath};
-use crate::app::App;
 use crate::extract::{Actor, Body, Reading, Seen};
 use crate::problem::Problem;
 
@@ -34,12 +34,13 @@ pub async fn move_read_marker(
     path: Path<ChannelPath>,
     actor: Actor,
     body: Body<MoveReadMarker>,
-    app: Data<App>,
+    commands: Data<Commands>,
+    caches: Data<Caches>,
 ) -> Result<HttpResponse, Problem> {
     let MoveReadMarker { message_id, move_back } = body.input;
-    let (workspace_id, sent_at) = app.commands.read_access(actor.user_id).await?.message_of_member(path.channel_id, message_id).await?;
+    let (workspace_id, sent_at) = commands.read_access(actor.user_id).await?.message_of_member(path.channel_id, message_id).await?;
     let to = MarkerMove { workspace_id, channel_id: path.channel_id, message_id, sent_at, back: move_back };
-    Ok(HttpResponse::Ok().json(app.caches.move_read_marker(actor.user_id, to).await?))
+    Ok(HttpResponse::Ok().json(caches.move_read_marker(actor.user_id, to).await?))
 }
 
 /// What the asker has not read in a workspace.
@@ -71,9 +72,9 @@ impl UnreadCounts {
 #[utoipa::path(tag = "unread", params(WorkspacePath, QueryHeaders),
     responses((status = 200, description = "The counts.", body = UnreadCounts)))]
 #[get("/workspaces/{workspace_id}/unread")]
-pub async fn get_unread(path: Path<WorkspacePath>, reading: Reading, app: Data<App>) -> Result<Seen<UnreadCounts>, Problem> {
+pub async fn get_unread(path: Path<WorkspacePath>, reading: Reading, caches: Data<Caches>) -> Result<Seen<UnreadCounts>, Problem> {
     reading.access.active_member(path.workspace_id).await?;
-    let mut unread = app.caches.unread(reading.actor, path.workspace_id, reading.min_position).await?;
+    let mut unread = caches.unread(reading.actor, path.workspace_id, reading.min_position).await?;
     let channels = unread.channels.iter().map(|channel| channel.channel_id.into()).collect::<Vec<_>>();
     let readable = reading.access.recent().await?.readable_channels(&channels).await?;
     unread.channels.retain(|channel| readable.contains(&channel.channel_id.into()));

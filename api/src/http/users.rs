@@ -3,24 +3,24 @@
 use actix_web::web::{Data, Path};
 use actix_web::{delete, get, post, put};
 use chrono::{DateTime, Utc};
-use commands::{Asked, CommandError, ReadAccess};
+use commands::{Asked, CommandError, Commands, ReadAccess};
 use domain::UserCommand;
 use domain::ids::UserId;
 use domain::text::{DisplayName, Email, Language, Reason, Timezone, Username};
 use domain::user::{Preferences, Profile, Registration};
+use identity::password::{Password, Passwords};
+use projections::ReadModels;
 use projections::relational::users::UserRow;
 use serde::{Deserialize, Serialize};
+use state::credentials::Credentials;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::UserPath;
-use crate::app::App;
-use crate::extract::{Body, Circumstances, Command, Key, Reading, RequestBody, Seen};
-use crate::limit::Visitor;
+use crate::extract::{Body, Circumstances, Command, Key, Reading, RequestBody, Seen, Visitor};
 use crate::problem::Problem;
-use identity::password::Password;
 
 /// What a new user starts with.
 #[derive(Deserialize, ToSchema)]
@@ -94,17 +94,19 @@ pub async fn register_user(
     body: Body<RegisterUser>,
     key: Key,
     from: Circumstances,
-    app: Data<App>,
+    passwords: Data<Passwords>,
+    credentials: Data<Credentials>,
+    commands: Data<Commands>,
 ) -> Result<Done<UserCreated>, Problem> {
     let idempotent_bytes = body.bytes().to_owned();
     let (registration, password) = body.input.parse()?;
     let user_id = new_user_id(&key, &registration);
     let asked = Asked { context: from.context_of(user_id), idempotency: key.idempotency(user_id, &idempotent_bytes) };
-    let hash = app.passwords.hash(password).await?;
-    let added = app.credentials.add(user_id, &hash).await?;
-    let appended = app.commands.register_user(&asked, user_id, registration).await;
+    let hash = passwords.hash(password).await?;
+    let added = credentials.add(user_id, &hash).await?;
+    let appended = commands.register_user(&asked, user_id, registration).await;
     if added && matches!(appended, Err(CommandError::Refused(_) | CommandError::KeyReused)) {
-        app.credentials.remove(user_id).await?;
+        credentials.remove(user_id).await?;
     }
     Ok(Done::created(appended?, format!("/v1/users/{user_id}"), UserCreated { user_id }))
 }
@@ -184,20 +186,20 @@ impl From<UserRow> for OtherUser {
 #[utoipa::path(tag = "users", params(UserPath, QueryHeaders),
     responses((status = 200, description = "The user.", body = OtherUser)))]
 #[get("/users/{user_id}")]
-pub async fn get_user(path: Path<UserPath>, reading: Reading, app: Data<App>) -> Result<Seen<OtherUser>, Problem> {
-    if !share_a_workspace(&app, &reading.access, path.user_id).await? {
+pub async fn get_user(path: Path<UserPath>, reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<OtherUser>, Problem> {
+    if !share_a_workspace(&read_models, &reading.access, path.user_id).await? {
         return Err(no_such_user());
     }
-    let user = app.read_models.user(path.user_id).await?.ok_or_else(no_such_user)?;
+    let user = read_models.user(path.user_id).await?.ok_or_else(no_such_user)?;
     Ok(reading.answer(user.into()))
 }
 
 /// The read model proposes; the write side, which is never behind, decides.
-async fn share_a_workspace(app: &App, access: &ReadAccess, other: UserId) -> Result<bool, Problem> {
+async fn share_a_workspace(read_models: &ReadModels, access: &ReadAccess, other: UserId) -> Result<bool, Problem> {
     if access.user_id() == other {
         return Ok(true);
     }
-    let workspaces = app.read_models.workspaces_of(access.user_id()).await?;
+    let workspaces = read_models.workspaces_of(access.user_id()).await?;
     let ids = workspaces.into_iter().map(|row| row.workspace_id.into()).collect::<Vec<_>>();
     Ok(access.recent().await?.shares_one_of(&ids, other).await?)
 }
@@ -215,15 +217,15 @@ pub struct SuspendUser {
 #[utoipa::path(tag = "users", request_body = SuspendUser, params(UserPath, CommandHeaders),
     responses((status = 204, description = "The user is suspended.")))]
 #[put("/users/{user_id}/suspension")]
-pub async fn suspend_user(path: Path<UserPath>, command: Command<Body<SuspendUser>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn suspend_user(path: Path<UserPath>, command: Command<Body<SuspendUser>>, commands: Data<Commands>) -> Result<Done, Problem> {
     let reason = command.body.input.reason.as_deref().map(Reason::parse).transpose()?;
-    Ok(Done::quietly(app.commands.user(&command.asked(), path.user_id, UserCommand::Suspend { reason }).await?))
+    Ok(Done::quietly(commands.user(&command.asked(), path.user_id, UserCommand::Suspend { reason }).await?))
 }
 
 /// Lets a suspended user in again. Operators only.
 #[utoipa::path(tag = "users", params(UserPath, CommandHeaders),
     responses((status = 204, description = "The user is let in again.")))]
 #[delete("/users/{user_id}/suspension")]
-pub async fn reactivate_user(path: Path<UserPath>, command: Command, app: Data<App>) -> Result<Done, Problem> {
-    Ok(Done::quietly(app.commands.user(&command.asked(), path.user_id, UserCommand::Reactivate).await?))
+pub async fn reactivate_user(path: Path<UserPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
+    Ok(Done::quietly(commands.user(&command.asked(), path.user_id, UserCommand::Reactivate).await?))
 }

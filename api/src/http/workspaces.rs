@@ -2,12 +2,13 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{get, patch, post, put};
-use commands::NewWorkspace;
+use commands::{Commands, NewWorkspace};
 use domain::WorkspaceCommand;
 use domain::ids::{UserId, WorkspaceId};
 use domain::retention::RetentionPolicy;
 use domain::text::{AvatarUrl, Description, InvalidText, WorkspaceDomain, WorkspaceName};
 use domain::workspace::{Details, Plan, WorkspaceSettings};
+use projections::ReadModels;
 use projections::relational::workspaces::WorkspaceRow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,7 +18,7 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::WorkspacePath;
 use super::schema;
-use crate::app::App;
+use crate::config::Settings;
 use crate::extract::{Body, Change, Command, Page, Reading, Seen};
 use crate::problem::Problem;
 
@@ -78,9 +79,13 @@ pub struct WorkspaceCreated {
 #[utoipa::path(tag = "workspaces", request_body = CreateWorkspace, params(CommandHeaders),
     responses((status = 201, description = "The workspace is created.", body = WorkspaceCreated)))]
 #[post("/workspaces")]
-pub async fn create_workspace(command: Command<Body<CreateWorkspace>>, app: Data<App>) -> Result<Done<WorkspaceCreated>, Problem> {
-    let new = command.body.input.parse(app.settings.workspace_members_max)?;
-    let appended = app.commands.create_workspace(&command.asked(), new).await?;
+pub async fn create_workspace(
+    command: Command<Body<CreateWorkspace>>,
+    settings: Data<Settings>,
+    commands: Data<Commands>,
+) -> Result<Done<WorkspaceCreated>, Problem> {
+    let new = command.body.input.parse(settings.workspace_members_max)?;
+    let appended = commands.create_workspace(&command.asked(), new).await?;
     let workspace_id = appended.id.into();
     Ok(Done::created(appended, format!("/v1/workspaces/{workspace_id}"), WorkspaceCreated { workspace_id }))
 }
@@ -89,8 +94,8 @@ pub async fn create_workspace(command: Command<Body<CreateWorkspace>>, app: Data
 #[utoipa::path(tag = "workspaces", params(QueryHeaders),
     responses((status = 200, description = "The asker's workspaces.", body = Page<WorkspaceRow>)))]
 #[get("/workspaces")]
-pub async fn list_workspaces(reading: Reading, app: Data<App>) -> Result<Seen<Page<WorkspaceRow>>, Problem> {
-    let mut workspaces = app.read_models.workspaces_of(reading.actor).await?;
+pub async fn list_workspaces(reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<Page<WorkspaceRow>>, Problem> {
+    let mut workspaces = read_models.workspaces_of(reading.actor).await?;
     let ids = workspaces.iter().map(|row| row.workspace_id.into()).collect::<Vec<_>>();
     let mine = reading.access.recent().await?.workspaces_among(&ids).await?;
     workspaces.retain(|row| mine.contains(&row.workspace_id.into()));
@@ -101,9 +106,13 @@ pub async fn list_workspaces(reading: Reading, app: Data<App>) -> Result<Seen<Pa
 #[utoipa::path(tag = "workspaces", params(WorkspacePath, QueryHeaders),
     responses((status = 200, description = "The workspace.", body = WorkspaceRow)))]
 #[get("/workspaces/{workspace_id}")]
-pub async fn get_workspace(path: Path<WorkspacePath>, reading: Reading, app: Data<App>) -> Result<Seen<WorkspaceRow>, Problem> {
+pub async fn get_workspace(
+    path: Path<WorkspacePath>,
+    reading: Reading,
+    read_models: Data<ReadModels>,
+) -> Result<Seen<WorkspaceRow>, Problem> {
     reading.access.active_member(path.workspace_id).await?;
-    let workspace = app.read_models.workspace(path.workspace_id).await?;
+    let workspace = read_models.workspace(path.workspace_id).await?;
     Ok(reading.answer(workspace.ok_or_else(Problem::not_projected_yet)?))
 }
 
@@ -155,10 +164,14 @@ impl DetailsChange {
 #[utoipa::path(tag = "workspaces", request_body = ChangeWorkspace, params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The workspace is changed.")))]
 #[patch("/workspaces/{workspace_id}")]
-pub async fn change_workspace(path: Path<WorkspacePath>, command: Command<Body<ChangeWorkspace>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn change_workspace(
+    path: Path<WorkspacePath>,
+    command: Command<Body<ChangeWorkspace>>,
+    commands: Data<Commands>,
+) -> Result<Done, Problem> {
     let change = command.body.input.parse()?;
     let asked = command.asked();
-    let appended = app.commands.workspace_with(&asked, path.workspace_id, "change workspace details", |workspace| {
+    let appended = commands.workspace_with(&asked, path.workspace_id, "change workspace details", |workspace| {
         match &workspace.details {
             Some(before) => WorkspaceCommand::ChangeDetails(change.of(before)),
             // There is no such workspace: refused, whatever is asked of it.
@@ -203,11 +216,11 @@ impl ChangeSettings {
 pub async fn change_workspace_settings(
     path: Path<WorkspacePath>,
     command: Command<Body<ChangeSettings>>,
-    app: Data<App>,
+    commands: Data<Commands>,
 ) -> Result<Done, Problem> {
     let change = &command.body.input;
     let asked = command.asked();
-    let appended = app.commands.workspace_with(&asked, path.workspace_id, "change workspace settings", |workspace| {
+    let appended = commands.workspace_with(&asked, path.workspace_id, "change workspace settings", |workspace| {
         WorkspaceCommand::ChangeSettings(change.of(&workspace.settings))
     });
     Ok(Done::quietly(appended.await?))
@@ -226,9 +239,13 @@ pub struct ChangePlan {
 #[utoipa::path(tag = "workspaces", request_body = ChangePlan, params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The plan is changed.")))]
 #[put("/workspaces/{workspace_id}/plan")]
-pub async fn change_workspace_plan(path: Path<WorkspacePath>, command: Command<Body<ChangePlan>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn change_workspace_plan(
+    path: Path<WorkspacePath>,
+    command: Command<Body<ChangePlan>>,
+    commands: Data<Commands>,
+) -> Result<Done, Problem> {
     let plan = command.body.input.plan;
-    Ok(Done::quietly(app.commands.change_plan(&command.asked(), path.workspace_id, plan).await?))
+    Ok(Done::quietly(commands.change_plan(&command.asked(), path.workspace_id, plan).await?))
 }
 
 /// Who is to own the workspace.
@@ -244,7 +261,11 @@ pub struct HandOver {
 #[utoipa::path(tag = "workspaces", request_body = HandOver, params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The workspace is handed over.")))]
 #[put("/workspaces/{workspace_id}/owner")]
-pub async fn hand_over_workspace(path: Path<WorkspacePath>, command: Command<Body<HandOver>>, app: Data<App>) -> Result<Done, Problem> {
+pub async fn hand_over_workspace(
+    path: Path<WorkspacePath>,
+    command: Command<Body<HandOver>>,
+    commands: Data<Commands>,
+) -> Result<Done, Problem> {
     let to = command.body.input.to;
-    Ok(Done::quietly(app.commands.workspace(&command.asked(), path.workspace_id, WorkspaceCommand::HandOver { to }).await?))
+    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, WorkspaceCommand::HandOver { to }).await?))
 }

@@ -9,7 +9,6 @@
 
 mod class;
 mod show;
-mod visitor;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,13 +25,10 @@ use state::sessions::Session;
 use state::token::Token;
 use stores::redis::Redis;
 
-use crate::app::App;
-use crate::extract::{client_ip, expired};
 use crate::problem::Problem;
 
 pub use self::class::class_of;
 pub use self::show::{LIMIT, POLICY, show_limits};
-pub use self::visitor::Visitor;
 
 /// The limits of this server. Clones share everything.
 #[derive(Clone)]
@@ -51,8 +47,54 @@ impl Limits {
         Self { settings: Arc::new(settings), windows, known: Arc::default(), read_models }
     }
 
-    /// Counts a request of somebody who is not signed in, by the address that they come from.
-    async fn count_visitor(&self, address: IpAddr, class: Class) -> Option<Verdict> {
+    /// Counts a request that is open to everybody, by the address that it comes from, where that is known.
+    ///
+    /// # Errors
+    /// The limit is reached.
+    pub async fn count_visitor(&self, request: &HttpRequest, address: Option<IpAddr>, class: Class) -> Result<(), Problem> {
+        match address {
+            Some(address) => judge(request, self.count_address(address, class).await),
+            None => Ok(()),
+        }
+    }
+
+    /// The session of that token, as it is looked up, and the request counted. Where this process knows whose token it
+    /// is, both are asked of Redis at once: a user's token never becomes another's. `None` where the token is nobody's
+    /// (any more).
+    ///
+    /// # Errors
+    /// The session cannot be looked up, or the limit is reached.
+    pub async fn count_session(
+        &self,
+        request: &HttpRequest,
+        token: &Token,
+        session: impl Future<Output = Result<Option<Session>, Problem>>,
+    ) -> Result<Option<Session>, Problem> {
+        let counted = counted(request);
+        let Some(asker) = self.known.recall(&token.hash()) else {
+            let Some(session) = session.await? else { return Ok(None) };
+            if let Some((class, channel)) = counted {
+                let asker = self.get_to_know(token, session.user_id).await;
+                judge(request, self.count_user(asker, class, channel).await)?;
+            }
+            return Ok(Some(session));
+        };
+        let count = async {
+            match counted {
+                Some((class, channel)) => self.count_user(asker, class, channel).await,
+                None => None,
+            }
+        };
+        let (session, verdict) = tokio::join!(session, count);
+        let Some(session) = session? else {
+            self.known.forget(&token.hash());
+            return Ok(None);
+        };
+        judge(request, verdict)?;
+        Ok(Some(session))
+    }
+
+    async fn count_address(&self, address: IpAddr, class: Class) -> Option<Verdict> {
         let quota = self.settings.quota(Plan::Free, class)?;
         let key = self.windows.key_of_address(address, class);
         Some(self.windows.count(&[Window { class, key, quota }]).await)
@@ -79,47 +121,6 @@ impl Limits {
         self.known.remember(token.hash(), asker);
         asker
     }
-}
-
-/// Counts a request that is open to everybody, by the address that it comes from.
-///
-/// # Errors
-/// The limit is reached.
-pub async fn count_visitor(app: &App, request: &HttpRequest, class: Class) -> Result<(), Problem> {
-    match client_ip(request, &app.settings.trusted_proxies) {
-        Some(address) => judge(request, app.limits.count_visitor(address, class).await),
-        None => Ok(()),
-    }
-}
-
-/// The session of that token, and the request counted. Where this process knows whose token it is, both are asked of Redis at once: a user's token
-/// never becomes another's.
-///
-/// # Errors
-/// The token is nobody's (any more), the limit is reached, or nobody can tell.
-pub async fn take_up(app: &App, request: &HttpRequest, token: &Token) -> Result<Session, Problem> {
-    let counted = counted(request);
-    let Some(asker) = app.limits.known.recall(&token.hash()) else {
-        let session = app.sessions.take_up(token).await?.ok_or_else(expired)?;
-        if let Some((class, channel)) = counted {
-            let asker = app.limits.get_to_know(token, session.user_id).await;
-            judge(request, app.limits.count_user(asker, class, channel).await)?;
-        }
-        return Ok(session);
-    };
-    let count = async {
-        match counted {
-            Some((class, channel)) => app.limits.count_user(asker, class, channel).await,
-            None => None,
-        }
-    };
-    let (session, verdict) = tokio::join!(app.sessions.take_up(token), count);
-    let Some(session) = session? else {
-        app.limits.known.forget(&token.hash());
-        return Err(expired());
-    };
-    judge(request, verdict)?;
-    Ok(session)
 }
 
 /// What a request counts as, and the channel that it posts to; `None` where it was counted already, or is not counted.

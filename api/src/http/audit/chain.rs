@@ -1,7 +1,7 @@
 //! Cause and effect.
 
 use actix_web::get;
-use actix_web::web::{Data, Path};
+use actix_web::web::Path;
 use domain::audit::Question;
 use domain::ids::WorkspaceId;
 use ledger::audit::Chain;
@@ -10,8 +10,7 @@ use utoipa::IntoParams;
 
 use super::noted::{admit, said};
 use super::query::reject_unless_position;
-use super::sight;
-use crate::app::App;
+use super::{Audits, sight};
 use crate::extract::{Reading, Seen};
 use crate::http::headers::QueryHeaders;
 use crate::problem::Problem;
@@ -31,12 +30,12 @@ pub struct EventPath {
 /// Shows what set an event off, what it set off, and what else came of the same request. Needs the permission `audit.read`.
 #[utoipa::path(tag = "audit", params(EventPath, QueryHeaders), responses((status = 200, description = "The chain.", body = Chain)))]
 #[get("/workspaces/{workspace_id}/audit/events/{position}/chain")]
-pub async fn read_chain(path: Path<EventPath>, reading: Reading, app: Data<App>) -> Result<Seen<Chain>, Problem> {
+pub async fn read_chain(path: Path<EventPath>, reading: Reading, audits: Audits) -> Result<Seen<Chain>, Problem> {
     reject_unless_position("position", path.position)?;
     let filter = said([("position", Some(path.position.to_string()))]);
-    admit(&app, &reading, path.workspace_id, Question::Chain, filter).await?;
+    admit(&audits, &reading, path.workspace_id, Question::Chain, filter).await?;
     let no_such_event = || Problem::not_found("audit.event_not_found", "there is no such event in this workspace's audit");
-    let links = app.audit_log.chain(path.workspace_id, path.position).await?.ok_or_else(no_such_event)?;
+    let links = audits.audit_log.chain(path.workspace_id, path.position).await?.ok_or_else(no_such_event)?;
     let sight = sight(&reading.access.renewed().await?, path.workspace_id, &links.channels()).await?;
     Ok(reading.answer(links.shown(&sight).ok_or_else(no_such_event)?))
 }

@@ -1,25 +1,25 @@
 //! The audit as a file, of any size: read, written and sent piece by piece.
 
-use actix_web::get;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::{Bytes, Data, Path, Query};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, get};
 use commands::ReadAccess;
 use domain::AuditCommand;
 use domain::audit::{Export as Noted, ExportFormat};
 use domain::ids::WorkspaceId;
 use domain::permission::Permission;
 use futures::stream::{self, Stream};
-use ledger::audit::Export;
+use ledger::audit::{AuditLog, Export};
 use ledger::proof::keyring;
 use ledger::proof::note::SigningKey;
+use projections::Stores;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::query::{AuditQuery, filter_said};
-use super::sight;
-use crate::app::App;
+use super::{Audits, sight};
+use crate::config::Settings;
 use crate::extract::{Reading, reject_unless_line};
 use crate::http::headers::QueryHeaders;
 use crate::http::path::WorkspacePath;
@@ -69,18 +69,20 @@ pub async fn export_audit(
     path: Path<WorkspacePath>,
     request: HttpRequest,
     reading: Reading,
-    app: Data<App>,
+    audits: Audits,
+    stores: Data<Stores>,
+    settings: Data<Settings>,
 ) -> Result<HttpResponse, Problem> {
     reading.access.may(path.workspace_id, Permission::AuditRead).await?;
     let (format, query) = split(request.query_string())?;
     let (format, media_type) = format.parse();
     let filter = query.parse(1)?;
-    let (export_id, head) = (Uuid::now_v7(), app.audit_log.head().await?);
-    app.progress.wait_for(projections::RELATIONAL, head.position, crate::extract::WAIT_MAX).await?;
+    let (export_id, head) = (Uuid::now_v7(), audits.audit_log.head().await?);
+    audits.progress.wait_for(projections::RELATIONAL, head.position, crate::extract::WAIT_MAX).await?;
     let said = filter_said(&filter);
     let noted = Noted { export_id, format, filter: said.clone(), up_to: head.position };
-    app.commands.audit(reading.context(), path.workspace_id, AuditCommand::Export(noted)).await?;
-    let key = keyring::current(&app.pool, &app.settings.proof_keys()).await.map_err(|error| Problem::internal(&error))?;
+    audits.commands.audit(reading.context(), path.workspace_id, AuditCommand::Export(noted)).await?;
+    let key = keyring::current(&stores.pool, &settings.proof_keys()).await.map_err(|error| Problem::internal(&error))?;
     let vkey = key.verifying().to_string();
     let export = Export::begin(export_id, path.workspace_id, reading.actor.0, format, (filter, said), head);
     let name = format!("attachment; filename=\"audit-{export_id}.{}\"", if format == ExportFormat::Csv { "csv" } else { "jsonl" });
@@ -88,7 +90,7 @@ pub async fn export_audit(
         .insert_header((CONTENT_TYPE, media_type))
         .insert_header((CONTENT_DISPOSITION, name))
         .insert_header((EXPORT_KEY, vkey))
-        .streaming(pieces(app, path.workspace_id, reading.access, export, key)))
+        .streaming(pieces(audits.audit_log, path.workspace_id, reading.access, export, key)))
 }
 
 /// The form, and the audit's own query.
@@ -115,17 +117,17 @@ enum Rest {
 
 /// The pieces of the file. What fails breaks it off: without a manifest it is not whole, and anybody can see that.
 fn pieces(
-    app: Data<App>,
+    audit_log: Data<AuditLog>,
     workspace_id: WorkspaceId,
     access: ReadAccess,
     export: Export,
     key: SigningKey,
 ) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
     stream::try_unfold(Rest::Entries(Box::new((export, key))), move |rest| {
-        let (app, access) = (app.clone(), access.clone());
+        let (audit_log, access) = (audit_log.clone(), access.clone());
         async move {
             let Rest::Entries(left) = rest else { return Ok(None) };
-            let (bytes, rest) = piece(&app, workspace_id, &access, *left).await.map_err(|problem| {
+            let (bytes, rest) = piece(&audit_log, workspace_id, &access, *left).await.map_err(|problem| {
                 tracing::warn!(%problem, "an export broke off");
                 std::io::Error::other(problem.to_string())
             })?;
@@ -134,9 +136,14 @@ fn pieces(
     })
 }
 
-async fn piece(app: &App, workspace_id: WorkspaceId, access: &ReadAccess, left: (Export, SigningKey)) -> Result<(Bytes, Rest), Problem> {
+async fn piece(
+    audit_log: &AuditLog,
+    workspace_id: WorkspaceId,
+    access: &ReadAccess,
+    left: (Export, SigningKey),
+) -> Result<(Bytes, Rest), Problem> {
     let (mut export, key) = left;
-    let found = app.audit_log.piece(&export).await?;
+    let found = audit_log.piece(&export).await?;
     // Judged again for each piece, after it is read: whoever may not read the audit any more gets no more of it.
     let access = access.renewed().await?;
     access.may(workspace_id, Permission::AuditRead).await?;

@@ -9,25 +9,35 @@ mod query;
 pub mod through_time;
 
 use actix_web::get;
-use actix_web::web::{Data, Path, Query};
-use commands::ReadAccess;
+use actix_web::web::{Path, Query};
+use commands::{Commands, ReadAccess};
 use domain::audit::Question;
 use domain::ids::{ChannelId, WorkspaceId};
 use domain::permission::Permission;
-use ledger::audit::{Entry, Filter, Found, Sight};
+use ledger::audit::{AuditLog, Entry, Filter, Found, Sight};
+use projections::Progress;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
-use crate::app::App;
-use crate::extract::{Reading, Seen, page_limit};
+use crate::extract::{Reading, Seen, page_limit, parts};
 use crate::problem::Problem;
 
 pub use noted::Readings;
 pub(crate) use query::filter_said;
 pub use query::{AuditOrder, AuditQuery};
 pub(in crate::http) use query::{NAME_CHARS_MAX, aggregate_type};
+
+parts! {
+    /// What answers a question about an audit, and notes that it was asked.
+    pub struct Audits {
+        commands: Commands,
+        audit_log: AuditLog,
+        progress: Progress,
+        readings: Readings,
+    }
+}
 
 /// A page of the audit.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,9 +50,9 @@ pub struct AuditPage {
 }
 
 /// The events of a workspace that somebody asks for who may, and what they may read of them.
-pub(super) async fn find(app: &App, reading: &Reading, workspace_id: WorkspaceId, filter: Filter) -> Result<(Found, Sight), Problem> {
-    noted::admit(app, reading, workspace_id, Question::Entries, query::filter_said(&filter)).await?;
-    let found = app.audit_log.find(&Filter { workspace_id: Some(workspace_id), ..filter }).await?;
+pub(super) async fn find(audits: &Audits, reading: &Reading, workspace_id: WorkspaceId, filter: Filter) -> Result<(Found, Sight), Problem> {
+    noted::admit(audits, reading, workspace_id, Question::Entries, query::filter_said(&filter)).await?;
+    let found = audits.audit_log.find(&Filter { workspace_id: Some(workspace_id), ..filter }).await?;
     let sight = sight(&reading.access.renewed().await?, workspace_id, &found.channels()).await?;
     Ok((found, sight))
 }
@@ -67,10 +77,10 @@ pub async fn read_audit(
     path: Path<WorkspacePath>,
     query: Query<AuditQuery>,
     reading: Reading,
-    app: Data<App>,
+    audits: Audits,
 ) -> Result<Seen<AuditPage>, Problem> {
     let limit = page_limit(query.limit)?;
-    let (found, sight) = find(&app, &reading, path.workspace_id, query.parse(limit + 1)?).await?;
+    let (found, sight) = find(&audits, &reading, path.workspace_id, query.parse(limit + 1)?).await?;
     let mut items = found.entries(&sight);
     let is_more = items.len() > usize::from(limit);
     items.truncate(usize::from(limit));

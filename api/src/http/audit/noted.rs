@@ -11,7 +11,7 @@ use domain::ids::{UserId, WorkspaceId};
 use domain::permission::Permission;
 use lru::LruCache;
 
-use crate::app::App;
+use super::Audits;
 use crate::extract::Reading;
 use crate::problem::Problem;
 
@@ -48,7 +48,7 @@ impl Readings {
 
 /// Lets in who may read the audit, and notes that they do.
 pub(in crate::http) async fn admit(
-    app: &App,
+    audits: &Audits,
     reading: &Reading,
     workspace_id: WorkspaceId,
     question: Question,
@@ -56,13 +56,13 @@ pub(in crate::http) async fn admit(
 ) -> Result<(), Problem> {
     reading.access.may(workspace_id, Permission::AuditRead).await?;
     let key = (reading.actor, workspace_id, name(question), filter.clone());
-    if app.readings.is_noted(&key) {
+    if audits.readings.is_noted(&key) {
         return Ok(());
     }
-    let noted = app.commands.audit(reading.context(), workspace_id, AuditCommand::Read(Asked { question, filter })).await?;
-    app.readings.noted(key);
+    let noted = audits.commands.audit(reading.context(), workspace_id, AuditCommand::Read(Asked { question, filter })).await?;
+    audits.readings.noted(key);
     // So that the first page has it too, and the pages behind it have no other beginning. Where that takes long, it is seen later.
-    let _ = app.progress.wait_for(projections::RELATIONAL, noted.position, SEEN_WITHIN).await;
+    let _ = audits.progress.wait_for(projections::RELATIONAL, noted.position, SEEN_WITHIN).await;
     Ok(())
 }
 

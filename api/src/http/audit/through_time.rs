@@ -1,20 +1,19 @@
 //! One thing through time: its history, as it was, and the difference between two moments.
 
 use actix_web::get;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Path, Query};
 use chrono::{DateTime, Utc};
 use domain::audit::Question;
 use domain::ids::{ChannelId, WorkspaceId};
 use domain::{AggregateType, StreamId};
-use ledger::audit::{AsOf, Difference, Filter, HistoryEntry, MessageThen, Moment, Order, Sight};
+use ledger::audit::{AsOf, AuditLog, Difference, Filter, HistoryEntry, MessageThen, Moment, Order, Sight};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::noted::{admit, said};
 use super::query::{aggregate_type, reject_unless_position};
-use super::sight;
-use crate::app::App;
+use super::{Audits, sight};
 use crate::extract::{Cursor, Reading, Seen, page_limit, reject_unless_moment};
 use crate::http::headers::QueryHeaders;
 use crate::problem::Problem;
@@ -70,11 +69,11 @@ pub async fn read_history(
     path: Path<AggregatePath>,
     query: Query<HistoryQuery>,
     reading: Reading,
-    app: Data<App>,
+    audits: Audits,
 ) -> Result<Seen<HistoryPage>, Problem> {
     let (stream, limit) = (path.stream()?, page_limit(query.limit)?);
     query.after.map_or(Ok(()), |position| reject_unless_position("after", position))?;
-    admit(&app, &reading, path.workspace_id, Question::History, of_stream(stream)).await?;
+    admit(&audits, &reading, path.workspace_id, Question::History, of_stream(stream)).await?;
     if stream.aggregate == AggregateType::Installation {
         return Err(no_such_thing());
     }
@@ -87,7 +86,7 @@ pub async fn read_history(
         limit: limit + 1,
         ..Filter::default()
     };
-    let found = app.audit_log.history(&filter).await?;
+    let found = audits.audit_log.history(&filter).await?;
     if found.is_empty() && query.after.is_none() {
         return Err(no_such_thing());
     }
@@ -139,7 +138,7 @@ pub async fn read_as_of(
     path: Path<AggregatePath>,
     query: Query<AsOfQuery>,
     reading: Reading,
-    app: Data<App>,
+    audits: Audits,
 ) -> Result<Seen<AsOfAnswer>, Problem> {
     let (stream, limit) = (path.stream()?, page_limit(query.limit)?);
     let moment = moment("time", query.position, query.time)?;
@@ -147,26 +146,27 @@ pub async fn read_as_of(
     behind.map_or(Ok(()), |(at, _)| reject_unless_moment("messages_after", at))?;
     let mut filter = of_stream(stream);
     filter.extend(said([("moment", moment_said(moment))]));
-    admit(&app, &reading, path.workspace_id, Question::AsOf, filter).await?;
-    let found = app.audit_log.as_of(Some(path.workspace_id), stream, moment).await?.ok_or_else(no_such_thing)?;
+    admit(&audits, &reading, path.workspace_id, Question::AsOf, filter).await?;
+    let found = audits.audit_log.as_of(Some(path.workspace_id), stream, moment).await?.ok_or_else(no_such_thing)?;
     let is_channel = stream.aggregate == AggregateType::Channel;
     let channels = found.channel().into_iter().chain(is_channel.then_some(ChannelId(stream.id))).collect::<Vec<_>>();
     let sight = sight(&reading.access.renewed().await?, path.workspace_id, &channels).await?;
-    let (messages, next) = if is_channel { messages(&app, stream, moment, behind, limit, &sight).await? } else { (None, None) };
+    let (messages, next) =
+        if is_channel { messages(&audits.audit_log, stream, moment, behind, limit, &sight).await? } else { (None, None) };
     Ok(reading.answer(AsOfAnswer { thing: found.shown(&sight), messages, next_messages: next }))
 }
 
 type Page = (Option<Vec<MessageThen>>, Option<String>);
 
 async fn messages(
-    app: &App,
+    audit_log: &AuditLog,
     stream: StreamId,
     moment: Moment,
     behind: Option<(DateTime<Utc>, i64)>,
     limit: u16,
     sight: &Sight,
 ) -> Result<Page, Problem> {
-    let page = app.audit_log.messages_as_of(ChannelId(stream.id), moment, behind, limit, sight).await?;
+    let page = audit_log.messages_as_of(ChannelId(stream.id), moment, behind, limit, sight).await?;
     Ok((Some(page.items), page.next.map(|place| Cursor(place).to_string())))
 }
 
@@ -191,18 +191,18 @@ pub async fn read_difference(
     path: Path<AggregatePath>,
     query: Query<DifferenceQuery>,
     reading: Reading,
-    app: Data<App>,
+    audits: Audits,
 ) -> Result<Seen<Difference>, Problem> {
     let stream = path.stream()?;
     let from = query.from.as_deref().map_or(Ok(Moment::Position(0)), |text| parse_moment("from", text))?;
     let to = query.to.as_deref().map_or(Ok(Moment::Now), |text| parse_moment("to", text))?;
     let mut filter = of_stream(stream);
     filter.extend(said([("from", moment_said(from)), ("to", moment_said(to))]));
-    admit(&app, &reading, path.workspace_id, Question::Difference, filter).await?;
-    let moments = app.audit_log.between(Some(path.workspace_id), stream, from, to).await?.ok_or_else(no_such_thing)?;
+    admit(&audits, &reading, path.workspace_id, Question::Difference, filter).await?;
+    let moments = audits.audit_log.between(Some(path.workspace_id), stream, from, to).await?.ok_or_else(no_such_thing)?;
     let channels = moments.channel().into_iter().collect::<Vec<_>>();
     let sight = sight(&reading.access.renewed().await?, path.workspace_id, &channels).await?;
-    Ok(reading.answer(app.audit_log.difference(&moments, &sight).await?))
+    Ok(reading.answer(audits.audit_log.difference(&moments, &sight).await?))
 }
 
 fn no_such_thing() -> Problem {

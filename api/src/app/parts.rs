@@ -1,0 +1,63 @@
+//! What lies beside every request: each part by itself, so that a handler names those that it needs and gets no other.
+
+use std::sync::Arc;
+
+use actix_web::web::{Data, ServiceConfig};
+
+use super::App;
+use crate::metrics::Figures;
+
+/// Puts one part beside the requests of a thread.
+type Share = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
+
+impl App {
+    /// Puts all of them beside the requests of a thread.
+    pub(super) fn parts(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
+        let parts: Arc<[Share]> = Arc::from([
+            share(Data::from(self.settings.clone())),
+            share(Data::new(self.nats.clone())),
+            share(Data::new(self.stores.clone())),
+            share(Data::new(self.commands.clone())),
+            share(Data::new(self.read_models.clone())),
+            share(Data::new(self.audit_log.clone())),
+            share(Data::new(self.progress.clone())),
+            share(Data::new(self.caches.clone())),
+            share(Data::new(self.search.clone())),
+            share(Data::new(self.sessions.clone())),
+            share(Data::new(self.sign_ins.clone())),
+            share(Data::new(self.passwords.clone())),
+            share(Data::new(self.credentials.clone())),
+            share(Data::new(self.invitations.clone())),
+            share(Data::new(self.limits.clone())),
+            share(Data::new(self.presences.clone())),
+            share(Data::new(self.typing.clone())),
+            share(Data::new(self.replays.clone())),
+            share(Data::new(self.retention.clone())),
+            share(Data::new(self.erasures())),
+            share(Data::new(self.export_sources())),
+            share(Data::new(self.proofs.clone())),
+            share(Data::new(self.metrics.clone())),
+            share(Data::new(self.figures())),
+        ]);
+        move |config| parts.iter().for_each(|share| share(config))
+    }
+
+    fn figures(&self) -> Figures {
+        Figures {
+            metrics: self.metrics.clone(),
+            commands: self.commands.clone(),
+            relay: self.relay.clone(),
+            progress: self.progress.clone(),
+            stores: self.stores.clone(),
+            proofs: self.proofs.clone(),
+            proof: self.proof.clone(),
+            caches: self.caches.clone(),
+        }
+    }
+}
+
+fn share<T: Send + Sync + 'static>(part: Data<T>) -> Share {
+    Arc::new(move |config| {
+        config.app_data(part.clone());
+    })
+}

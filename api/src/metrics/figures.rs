@@ -1,0 +1,80 @@
+//! The figures of the parts of this process: what Prometheus is told when it asks.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use commands::Commands;
+use commands::relay::RelayStats;
+use ledger::proof::{self, Proofs};
+use projections::cache::Caches;
+use projections::{Progress, Stores};
+
+use super::Metrics;
+
+/// Asks every part how far it is, and what it has done.
+#[derive(Clone)]
+pub struct Figures {
+    /// What the answers are kept in.
+    pub metrics: Metrics,
+    /// The write side.
+    pub commands: Commands,
+    /// What the relay of this process does.
+    pub relay: Arc<RelayStats>,
+    /// How far the read side is.
+    pub progress: Progress,
+    /// What has the replays.
+    pub stores: Stores,
+    /// The signed heads.
+    pub proofs: Proofs,
+    /// What the consumer of the proof of this process does.
+    pub proof: Arc<proof::Stats>,
+    /// What is kept in Redis.
+    pub caches: Caches,
+}
+
+impl Figures {
+    /// Everything that Prometheus reads, as it is now.
+    ///
+    /// # Errors
+    /// A figure cannot be written.
+    pub async fn as_text(&self) -> Result<String, prometheus::Error> {
+        let head = *self.commands.store().head().borrow();
+        self.metrics.set_position("log", head);
+        self.metrics.set_position("relay", self.relay.position.load(Relaxed));
+        self.metrics.set_relay_leads(self.relay.leading.load(Relaxed));
+        for projection in [projections::RELATIONAL, projections::CACHE] {
+            if let Ok(position) = self.progress.position(projection).await {
+                self.metrics.set_position(projection, position);
+                self.metrics.set_lag(projection, (head - position).max(0));
+            }
+        }
+        if let Ok(latest) = projections::runs::latest_of_each(&self.stores.pool).await {
+            self.metrics.set_replays(&latest);
+        }
+        if let Ok(signed) = self.proofs.newest().await {
+            let size = signed.map_or(0, |head| head.size);
+            self.metrics.set_position("proof", size);
+            self.metrics.set_lag("proof", (head - size).max(0));
+        }
+        self.metrics.set_proof_refuses(self.proof.refuses.load(Relaxed));
+        self.set_done();
+        self.metrics.as_text()
+    }
+
+    fn set_done(&self) {
+        let cache = self.caches.stats();
+        let store = self.commands.store().stats();
+        for (what, total) in [
+            ("events", &store.events),
+            ("batches", &store.batches),
+            ("batches moved", &store.moved),
+            ("batches done with care", &store.careful),
+            ("cache hits", &cache.hits),
+            ("cache misses", &cache.misses),
+            ("cache fills", &cache.fills),
+            ("cache fills refused", &cache.fills_refused),
+        ] {
+            self.metrics.set_done(what, total.load(Relaxed));
+        }
+    }
+}

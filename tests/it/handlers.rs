@@ -1,0 +1,32 @@
+//! What handlers know: the parts that they name, and nothing of how the server is put together.
+
+use crate::architecture::sources;
+
+/// The sources under those folders that have one of those texts.
+fn having(folders: &[&str], texts: &[&str]) -> Vec<String> {
+    let all = folders.iter().flat_map(|folder| sources(folder));
+    all.filter(|(_, source)| texts.iter().any(|text| source.contains(text))).map(|(path, _)| path).collect()
+}
+
+const NONE: Vec<String> = Vec::new();
+
+#[test]
+fn a_handler_names_the_parts_that_it_needs_and_never_takes_them_all() {
+    assert_eq!(having(&["api/src/http"], &["Data<App>", "&App", "crate::app"]), NONE);
+}
+
+#[test]
+fn what_handlers_rest_on_does_not_know_how_the_server_is_put_together() {
+    let rooms = ["api/src/extract", "api/src/limit", "api/src/metrics", "api/src/problem"];
+    assert_eq!(having(&rooms, &["crate::app"]), NONE);
+}
+
+#[test]
+fn what_counts_requests_does_not_know_what_takes_them_apart() {
+    assert_eq!(having(&["api/src/limit"], &["crate::extract", "crate::http"]), NONE);
+}
+
+#[test]
+fn no_handler_has_sql() {
+    assert_eq!(having(&["api/src/http"], &["query!", "query_scalar", "query_as", "query_file", "sqlx::query"]), NONE);
+}
