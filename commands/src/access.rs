@@ -102,7 +102,7 @@ impl ReadAccess {
         if self.asked_at.elapsed() < RECENT_MAX { Ok(self.clone()) } else { self.renewed().await }
     }
 
-    /// Whose it is.
+    /// The user.
     #[must_use]
     pub fn user_id(&self) -> UserId {
         self.user_id

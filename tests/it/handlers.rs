@@ -16,17 +16,12 @@ fn a_handler_names_the_parts_that_it_needs_and_never_takes_them_all() {
 }
 
 #[test]
-fn what_handlers_rest_on_does_not_know_how_the_server_is_put_together() {
+fn extractors_limits_figures_and_problems_do_not_know_the_app() {
     let rooms = ["api/src/extract", "api/src/limit", "api/src/metrics", "api/src/problem"];
     assert_eq!(having(&rooms, &["crate::app"]), NONE);
 }
 
 #[test]
-fn what_counts_requests_does_not_know_what_takes_them_apart() {
+fn limits_know_neither_the_extractors_nor_the_handlers() {
     assert_eq!(having(&["api/src/limit"], &["crate::extract", "crate::http"]), NONE);
-}
-
-#[test]
-fn no_handler_has_sql() {
-    assert_eq!(having(&["api/src/http"], &["query!", "query_scalar", "query_as", "query_file", "sqlx::query"]), NONE);
 }

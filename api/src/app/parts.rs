@@ -1,4 +1,4 @@
-//! What lies beside every request: each part by itself, so that a handler names those that it needs and gets no other.
+//! The parts that lie beside every request: each by itself, so that a handler names those that it needs and gets no other.
 
 use std::sync::Arc;
 

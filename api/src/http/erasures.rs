@@ -14,7 +14,7 @@ use crate::extract::{Command, parts};
 use crate::problem::Problem;
 
 parts! {
-    /// What has somebody erased.
+    /// What erases somebody.
     pub struct Erasing {
         commands: Commands,
         erasures: Erasures,

@@ -1,4 +1,4 @@
-//! The figures of the parts of this process: what Prometheus is told when it asks.
+//! The figures of the parts of this process, as Prometheus reads them.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -22,7 +22,7 @@ pub struct Figures {
     pub relay: Arc<RelayStats>,
     /// How far the read side is.
     pub progress: Progress,
-    /// What has the replays.
+    /// Postgres, which has the table of replays.
     pub stores: Stores,
     /// The signed heads.
     pub proofs: Proofs,
