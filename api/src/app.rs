@@ -11,32 +11,32 @@ use std::sync::Arc;
 
 use commands::Commands;
 use commands::relay::RelayStats;
+use identity::password::Passwords;
+use identity::refused::RefusedSignIns;
+use identity::sessions::Sessions;
+use identity::sign_in::SignIns;
 use keyring::Keyring;
+use ledger::audit::AuditLog;
 use ledger::proof::{self, Proofs};
+use processes::erasure::Erasures;
+use processes::exports;
+use processes::replays::Replays;
+use processes::retention::Retention;
 use projections::cache::Caches;
 use projections::search::elasticsearch::ElasticSearch;
 use projections::search::{PostgresSearch, Search, SearchBackend};
 use projections::{Progress, ReadModels, Stores};
 use sqlx::PgPool;
-use tokio::runtime::Handle;
-
-use crate::config::Settings;
-use crate::limit::Limits;
-use crate::metrics::Metrics;
-use identity::password::Passwords;
-use identity::refused::RefusedSignIns;
-use identity::sessions::Sessions;
-use identity::sign_in::SignIns;
-use ledger::audit::AuditLog;
-use processes::erasure::Erasures;
-use processes::exports;
-use processes::replays::Replays;
-use processes::retention::Retention;
 use state::credentials::Credentials;
 use state::invitations::InvitationTokens;
 use state::presence::Presences;
 use state::sessions::SessionStore;
 use state::typing::Typing;
+use tokio::runtime::Handle;
+
+use crate::config::Settings;
+use crate::limit::Limits;
+use crate::metrics::Metrics;
 
 pub use connect::{StartError, elasticsearch, keyring, nats_client, read_pool, redis_connection, write_pool};
 pub(crate) use server::holder;

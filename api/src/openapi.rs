@@ -6,11 +6,10 @@ use std::str::FromStr;
 use actix_web::App;
 use actix_web::http::Method;
 use serde_json::{Value, json};
+use state::limits::Class;
 use utoipa_actix_web::AppExt;
 
 use crate::extract::{IDEMPOTENCY_KEY, MIN_POSITION, POSITION, REPLAYED};
-use state::limits::Class;
-
 use crate::limit::class_of;
 use crate::{http, problem};
 

@@ -13,20 +13,20 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use commands::CommandError;
 use domain::text::InvalidText;
 use domain::{Refusal, RefusalKind};
+use identity::AuthError;
 use ledger::audit::AuditError;
 use ledger::proof::ProveError;
+use processes::erasure::ErasureError;
+use processes::retention::RunError;
 use projections::search::query::QueryMistake;
 use projections::search::{ResolveError, SearchError};
 use projections::{Behind, QueryError};
 use serde::Serialize;
+use state::StateError;
 use stores::redis::RedisDown;
 use utoipa::ToSchema;
 
 use crate::telemetry;
-use identity::AuthError;
-use processes::erasure::ErasureError;
-use processes::retention::RunError;
-use state::StateError;
 
 /// The media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -276,7 +276,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 impl From<CommandError> for Problem {
     fn from(error: CommandError) -> Self {
         match error {
-            CommandError::Refused(refusal) => Self::refused(refusal.as_ref()),
+            CommandError::Refused(refusal) => Self::refused(&refusal),
             CommandError::KeyReused => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency.key_reused",

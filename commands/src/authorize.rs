@@ -11,8 +11,6 @@ use domain::{
 
 use domain::channel::Kind;
 
-use crate::event_store::{Claim, ClaimKind};
-
 /// A "no" for who asks, whatever the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccessRefusal {
@@ -80,42 +78,6 @@ impl Refusal for AccessRefusal {
             Self::NotAMemberOfTheWorkspace => RefusalKind::Conflict,
         }
     }
-}
-
-/// Somebody holds a name already.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} is taken already; choose another")]
-pub(crate) struct Taken {
-    code: &'static str,
-    field: &'static str,
-    what: &'static str,
-}
-
-impl Refusal for Taken {
-    fn code(&self) -> &'static str {
-        self.code
-    }
-
-    fn kind(&self) -> RefusalKind {
-        RefusalKind::Conflict
-    }
-
-    fn field(&self) -> Option<&'static str> {
-        Some(self.field)
-    }
-}
-
-/// The refusal of a name that somebody holds.
-pub(crate) fn taken(claim: &Claim) -> Taken {
-    let (code, field, what) = match claim.kind {
-        ClaimKind::Email => ("user.email_taken", "email", "this email address"),
-        ClaimKind::Username => ("user.username_taken", "username", "this username"),
-        ClaimKind::WorkspaceDomain => ("workspace.domain_taken", "domain", "this domain"),
-        ClaimKind::ChannelName => ("channel.name_taken", "name", "this channel name"),
-        ClaimKind::People => ("channel.exists_already", "members", "a conversation of these people"),
-        ClaimKind::FirstUser => ("user.first_taken", "email", "the place of this server's first user"),
-    };
-    Taken { code, field, what }
 }
 
 /// Whether the actor may act at all.

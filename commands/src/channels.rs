@@ -13,7 +13,7 @@ use crate::authorize::AccessRefusal;
 use crate::event_store::{Claim, ClaimChange, ClaimKind};
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, Commands, authorize};
+use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, Taken, authorize};
 
 impl Commands {
     /// Creates a channel. For a direct or group conversation that is there already, tells which it is.
@@ -31,10 +31,11 @@ impl Commands {
     /// The refusal, or the store failed.
     pub async fn channel(&self, asked: &Asked, channel_id: ChannelId, command: ChannelCommand) -> Result<Appended, CommandError> {
         let name = command.name();
-        self.channel_with(asked, channel_id, name, |_| command.clone()).await
+        self.channel_with(asked, channel_id, name, |_| Ok(command.clone())).await
     }
 
-    /// Runs the command that `choose` makes of the channel as it is; it may be asked more than once.
+    /// Runs the command that `choose` makes of the channel as it is, or refuses with its refusal. It may be called more
+    /// than once.
     ///
     /// # Errors
     /// The refusal, or the store failed.
@@ -44,7 +45,7 @@ impl Commands {
         asked: &Asked,
         channel_id: ChannelId,
         name: &'static str,
-        choose: impl Fn(&Channel) -> ChannelCommand + Sync,
+        choose: impl Fn(&Channel) -> Result<ChannelCommand, CommandRefusal> + Sync,
     ) -> Result<Appended, CommandError> {
         self.execute(asked, &Change { channel_id, name, choose }).await
     }
@@ -75,7 +76,7 @@ impl Decision for Create {
     }
 
     fn claim_taken(&self, claim: &Claim, holder: Uuid) -> Result<Uuid, CommandError> {
-        if claim.kind == ClaimKind::People { Ok(holder) } else { Err(authorize::taken(claim).into()) }
+        if claim.kind == ClaimKind::People { Ok(holder) } else { Err(Taken { kind: claim.kind }.into()) }
     }
 }
 
@@ -100,7 +101,7 @@ struct Change<F> {
     choose: F,
 }
 
-impl<F: Fn(&Channel) -> ChannelCommand + Sync> Decision for Change<F> {
+impl<F: Fn(&Channel) -> Result<ChannelCommand, CommandRefusal> + Sync> Decision for Change<F> {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -111,7 +112,7 @@ impl<F: Fn(&Channel) -> ChannelCommand + Sync> Decision for Change<F> {
         let workspace_id = channel.creation.as_ref().ok_or(AccessRefusal::ChannelNotFound)?.workspace_id;
         let workspace = reader.workspace(workspace_id).await?;
         authorize::sees_channel(&workspace, &channel, context.actor)?;
-        let command = (self.choose)(&channel);
+        let command = (self.choose)(&channel)?;
         authorize::channel_command(&workspace, &channel, context.actor, &command)?;
         let claims = claims(workspace_id, self.channel_id, &channel, &command);
         let events = channel.decide(context, command)?;

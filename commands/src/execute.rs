@@ -3,24 +3,15 @@
 //! The first attempt takes aggregates as they are in memory; the append's guards make that safe. Only an append may rest on memory alone: a
 //! refusal, or finding that nothing has to change, is checked once more after catching up with the log.
 
-use std::time::Duration;
-
 use domain::ids::WorkspaceId;
 use domain::{Context, Event, StreamId};
+use stores::retry;
 use tracing::debug;
 use uuid::Uuid;
 
-use crate::authorize::taken;
 use crate::event_store::{Append, Claim, ClaimChange, Outcome, StreamWrite};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, Commands};
-
-/// How often a decision is made anew because what it rested on has changed.
-const ATTEMPTS_MAX: u32 = 60;
-/// How much longer is waited before each further attempt, and how long at most: an import that writes to the same stream without a pause must
-/// not keep everybody else out.
-const PAUSE_STEP: Duration = Duration::from_millis(2);
-const PAUSE_MAX: Duration = Duration::from_millis(50);
+use crate::{Appended, Asked, CommandError, Commands, Taken};
 
 /// A command that can be decided, any number of times.
 pub(crate) trait Decision: Sync {
@@ -33,7 +24,7 @@ pub(crate) trait Decision: Sync {
     /// What it means that somebody holds a claim that this command wanted.
     fn claim_taken(&self, claim: &Claim, holder: Uuid) -> Result<Uuid, CommandError> {
         let _ = holder;
-        Err(taken(claim).into())
+        Err(Taken { kind: claim.kind }.into())
     }
 }
 
@@ -100,10 +91,10 @@ impl Commands {
             Ok(Attempt::Again) | Err(CommandError::Refused(_)) => {}
             Err(error) => return Err(error),
         }
-        for attempt in 1..ATTEMPTS_MAX {
+        // An import that writes to the same stream without a pause must not keep everybody else out.
+        for (attempt, pause) in (1_u32..).zip(retry::decisions()) {
             debug!(attempt, command = decision.name(), "deciding anew on what stands now");
-            // The first of these is made at once: mostly one change came in between, and no other comes.
-            tokio::time::sleep((PAUSE_STEP * (attempt - 1)).min(PAUSE_MAX).mul_f64(rand::random::<f64>())).await;
+            tokio::time::sleep(pause.mul_f64(rand::random::<f64>())).await;
             let head = self.store.catch_up().await?;
             match self.attempt(asked, decision, Some(head)).await {
                 Ok(Attempt::Done(done)) => return Ok(done),

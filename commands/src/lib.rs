@@ -14,18 +14,20 @@ mod execute;
 mod installation;
 mod messages;
 mod reader;
+mod refusal;
 pub mod relay;
 mod retention;
 mod sessions;
 mod users;
 mod workspaces;
 
-use domain::{Context, Refusal};
+use domain::Context;
 use uuid::Uuid;
 
 pub use access::ReadAccess;
 pub use authorize::AccessRefusal;
 pub use event_store::{EventStore, Idempotency, IdempotencyKey, InvalidKey, StoreError};
+pub use refusal::{CommandRefusal, Taken};
 pub use retention::Left;
 pub use workspaces::NewWorkspace;
 
@@ -59,8 +61,8 @@ pub struct Appended {
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// It may not, or cannot, be done. Says why, and what to do.
-    #[error("{0}")]
-    Refused(Box<dyn Refusal>),
+    #[error(transparent)]
+    Refused(CommandRefusal),
     /// The key was used for another request.
     #[error("this Idempotency-Key was used for another request; choose a new one")]
     KeyReused,
@@ -72,9 +74,9 @@ pub enum CommandError {
     Unavailable(#[from] StoreError),
 }
 
-impl<R: Refusal> From<R> for CommandError {
+impl<R: Into<CommandRefusal>> From<R> for CommandError {
     fn from(refusal: R) -> Self {
-        Self::Refused(Box::new(refusal))
+        Self::Refused(refusal.into())
     }
 }
 

@@ -10,7 +10,7 @@ use tracing::instrument;
 use crate::authorize::AccessRefusal;
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, Commands, authorize};
+use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, authorize};
 
 impl Commands {
     /// Posts a message.
@@ -71,7 +71,8 @@ impl Decision for Change {
         let message = reader.message(self.message_id).await?;
         let channel_id = authorize::posted(&message)?.channel_id;
         let (workspace_id, mut around) = surroundings(context, reader, channel_id).await.map_err(as_message)?;
-        authorize::message_command(&around.workspace, &around.channel, context.actor, &self.command).map_err(hidden)?;
+        let may = authorize::message_command(&around.workspace, &around.channel, context.actor, &self.command);
+        may.map_err(|refusal| as_message(refusal.into()))?;
         around.gone = gone(context.at, reader, self.message_id, &message).await?;
         let events = message.decide(&around, context, self.command.clone())?;
         Ok(Draft::of(self.message_id).write(StreamId::message(self.message_id), Some(workspace_id), events))
@@ -107,17 +108,12 @@ pub(crate) async fn gone(
     Ok(retention.gone.get(&message_id).copied())
 }
 
-/// Who asks for a message is told of a message, not of its channel.
-fn hidden(refusal: AccessRefusal) -> AccessRefusal {
-    match refusal {
-        AccessRefusal::ChannelNotFound | AccessRefusal::WorkspaceNotFound => AccessRefusal::MessageNotFound,
-        refusal => refusal,
-    }
-}
-
+/// A caller that asks for a message learns about the message only, and nothing about its channel or its workspace.
 fn as_message(error: CommandError) -> CommandError {
     match error {
-        CommandError::Refused(refusal) if refusal.code() == "channel.not_found" => AccessRefusal::MessageNotFound.into(),
+        CommandError::Refused(CommandRefusal::Access(AccessRefusal::ChannelNotFound | AccessRefusal::WorkspaceNotFound)) => {
+            AccessRefusal::MessageNotFound.into()
+        }
         error => error,
     }
 }

@@ -2,13 +2,13 @@
 
 use domain::ids::UserId;
 use domain::user::Registration;
-use domain::{Context, Refusal, StreamId, User, UserCommand, UserEvent};
+use domain::{Context, StreamId, User, UserCommand, UserEvent};
 use tracing::instrument;
 
 use crate::event_store::{Claim, ClaimChange, ClaimKind};
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, Commands, authorize};
+use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, Taken, authorize};
 
 impl Commands {
     /// Registers a user. The first of a server becomes its operator.
@@ -21,8 +21,8 @@ impl Commands {
         let is_operator = self.store.holders(std::slice::from_ref(&first)).await?.is_empty();
         let registration = Registration { is_operator, ..registration };
         match self.execute(asked, &Register { user_id, registration: registration.clone() }).await {
-            // Somebody else became the first in between.
-            Err(CommandError::Refused(refusal)) if refusal.code() == authorize::taken(&first).code() => {
+            // Another user became the first in between.
+            Err(CommandError::Refused(CommandRefusal::Taken(Taken { kind: ClaimKind::FirstUser }))) => {
                 self.execute(asked, &Register { user_id, registration: Registration { is_operator: false, ..registration } }).await
             }
             outcome => outcome,
@@ -35,10 +35,11 @@ impl Commands {
     /// The refusal, or the store failed.
     pub async fn user(&self, asked: &Asked, user_id: UserId, command: UserCommand) -> Result<Appended, CommandError> {
         let name = command.name();
-        self.user_with(asked, user_id, name, |_| command.clone()).await
+        self.user_with(asked, user_id, name, |_| Ok(command.clone())).await
     }
 
-    /// Runs the command that `choose` makes of the user as they are; it may be asked more than once.
+    /// Runs the command that `choose` makes of the user as they are, or refuses with its refusal. It may be called more
+    /// than once.
     ///
     /// # Errors
     /// The refusal, or the store failed.
@@ -48,7 +49,7 @@ impl Commands {
         asked: &Asked,
         user_id: UserId,
         name: &'static str,
-        choose: impl Fn(&User) -> UserCommand + Sync,
+        choose: impl Fn(&User) -> Result<UserCommand, CommandRefusal> + Sync,
     ) -> Result<Appended, CommandError> {
         self.execute(asked, &Change { user_id, name, choose }).await
     }
@@ -101,7 +102,7 @@ struct Change<F> {
     choose: F,
 }
 
-impl<F: Fn(&User) -> UserCommand + Sync> Decision for Change<F> {
+impl<F: Fn(&User) -> Result<UserCommand, CommandRefusal> + Sync> Decision for Change<F> {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -109,7 +110,7 @@ impl<F: Fn(&User) -> UserCommand + Sync> Decision for Change<F> {
     async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
         let actor = reader.user(context.actor).await?;
         let user = reader.user(self.user_id).await?;
-        let command = (self.choose)(&user);
+        let command = (self.choose)(&user)?;
         authorize::user_command(context.actor, &actor, self.user_id, &command)?;
         let events: Vec<UserEvent> = user.decide(context, command)?;
         Ok(Draft::of(self.user_id).write(StreamId::user(self.user_id), None, events))

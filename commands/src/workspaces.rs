@@ -11,7 +11,7 @@ use crate::channels::announcements;
 use crate::event_store::{Claim, ClaimChange, ClaimKind};
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, Commands, authorize};
+use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, authorize};
 
 /// The name of the channel that every workspace has.
 const GENERAL: &str = "general";
@@ -47,10 +47,11 @@ impl Commands {
     /// The refusal, or the store failed.
     pub async fn workspace(&self, asked: &Asked, workspace_id: WorkspaceId, command: WorkspaceCommand) -> Result<Appended, CommandError> {
         let name = command.name();
-        self.workspace_with(asked, workspace_id, name, |_| command.clone()).await
+        self.workspace_with(asked, workspace_id, name, |_| Ok(command.clone())).await
     }
 
-    /// Runs the command that `choose` makes of the workspace as it is; it may be asked more than once.
+    /// Runs the command that `choose` makes of the workspace as it is, or refuses with its refusal. It may be called
+    /// more than once.
     ///
     /// # Errors
     /// The refusal, or the store failed.
@@ -60,7 +61,7 @@ impl Commands {
         asked: &Asked,
         workspace_id: WorkspaceId,
         name: &'static str,
-        choose: impl Fn(&Workspace) -> WorkspaceCommand + Sync,
+        choose: impl Fn(&Workspace) -> Result<WorkspaceCommand, CommandRefusal> + Sync,
     ) -> Result<Appended, CommandError> {
         self.execute(asked, &Change { workspace_id, name, choose }).await
     }
@@ -146,7 +147,7 @@ struct Change<F> {
     choose: F,
 }
 
-impl<F: Fn(&Workspace) -> WorkspaceCommand + Sync> Decision for Change<F> {
+impl<F: Fn(&Workspace) -> Result<WorkspaceCommand, CommandRefusal> + Sync> Decision for Change<F> {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -155,7 +156,7 @@ impl<F: Fn(&Workspace) -> WorkspaceCommand + Sync> Decision for Change<F> {
         authorize::active(reader.user(context.actor).await?.as_ref())?;
         let workspace = reader.workspace(self.workspace_id).await?;
         authorize::sees_workspace(&workspace, context.actor)?;
-        let command = (self.choose)(&workspace);
+        let command = (self.choose)(&workspace)?;
         authorize::workspace_command(&workspace, context.actor, &command)?;
         held_channel_is_here(reader, self.workspace_id, &command).await?;
         let subject = subject(self.workspace_id, &command);

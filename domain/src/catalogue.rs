@@ -5,10 +5,10 @@
 use std::fmt::Write;
 
 use crate::channel::ChannelRefusal;
+use crate::event::AggregateType;
 use crate::installation::InstallationRefusal;
 use crate::message::MessageRefusal;
 use crate::permission;
-use crate::recorded_event::AggregateType;
 use crate::refusal::{RefusalEntry, RefusalKind};
 use crate::retention::RetentionRefusal;
 use crate::session::SessionRefusal;

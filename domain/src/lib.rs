@@ -3,9 +3,12 @@
 //! Invariant: everything here is a pure function of its arguments. No clock, no randomness, no input or output: who asks, and when, is
 //! passed in as a [`Context`]; identifiers are made outside.
 //!
-//! In reading order: the value types ([`ids`], [`text`], [`formatting`], [`permission`]), the circumstances of a command ([`context`]),
-//! the aggregates ([`user`], [`workspace`], [`channel`], [`message`], [`retention`], [`session`], [`audit`], [`installation`]), and the
-//! envelope that both sides of the house share ([`recorded_event`], [`wire_event`], [`upcast`]), with what in it is personal ([`personal`]).
+//! In reading order: the value types ([`ids`], [`text`], [`formatting`], [`permission`], [`retention_policy`]), the circumstances of a
+//! command ([`context`]), the aggregates ([`user`], [`workspace`], [`channel`], [`message`], [`retention`], [`session`], [`audit`],
+//! [`installation`]), any event of any of them ([`event`]), the fields of events that are personal ([`personal`]), and the envelope that the
+//! write side and the read side share ([`recorded_event`], [`wire_event`], [`upcast`]).
+//!
+//! No two of these modules know each other, directly or through others (`tests/it/circles.rs`).
 
 pub mod audit;
 #[cfg(test)]
@@ -13,6 +16,7 @@ mod cast;
 pub mod catalogue;
 pub mod channel;
 pub mod context;
+pub mod event;
 pub mod formatting;
 pub mod ids;
 pub mod installation;
@@ -22,6 +26,7 @@ pub mod personal;
 pub mod recorded_event;
 pub mod refusal;
 pub mod retention;
+pub mod retention_policy;
 pub mod session;
 pub mod text;
 pub mod upcast;
@@ -32,9 +37,10 @@ pub mod workspace;
 pub use audit::{Audit, AuditCommand, AuditEvent};
 pub use channel::{Channel, ChannelCommand, ChannelEvent, ChannelRefusal};
 pub use context::{Context, Metadata};
+pub use event::{AggregateType, Event, StreamId};
 pub use installation::{Installation, InstallationCommand, InstallationEvent, InstallationRefusal};
 pub use message::{Message, MessageCommand, MessageEvent, MessageRefusal};
-pub use recorded_event::{AggregateType, DecodeError, Event, Recorded, StreamId};
+pub use recorded_event::{DecodeError, Recorded};
 pub use refusal::{Refusal, RefusalKind};
 pub use retention::{Retention, RetentionEvent, RetentionRefusal};
 pub use session::{Session, SessionCommand, SessionEvent, SessionRefusal};

@@ -19,7 +19,7 @@ pub use parts::{PARTS, Part, Whose, owner, short_name, types_of};
 
 use uuid::Uuid;
 
-use crate::recorded_event::StreamId;
+use crate::event::StreamId;
 
 /// Where a sealed part belongs: put anywhere else, it is not unsealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,9 +8,10 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::context::Metadata;
+use crate::event::{AggregateType, Event, StreamId};
 use crate::ids::{EventId, WorkspaceId};
 use crate::personal::{self, Keys, Place};
-use crate::recorded_event::{AggregateType, DecodeError, Event, Recorded, StreamId};
+use crate::recorded_event::{DecodeError, Recorded};
 
 /// A row of the log, on its way. Nothing in it has been judged yet: reading it well is [`Row::decode`]'s. What is sealed stays sealed.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use keyring::Secret;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::AuthError;
@@ -17,25 +18,19 @@ pub const CHARS_MAX: usize = 200;
 const WAITING_MAX: usize = 256;
 
 /// A password that somebody wants to have: long enough, and never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Password(Secret);
 
 impl Password {
     /// Parses it. White space counts.
     ///
     /// # Errors
     /// It is too short or too long.
-    pub fn parse(text: String) -> Result<Self, &'static str> {
-        match text.chars().count() {
+    pub fn parse(text: Secret) -> Result<Self, &'static str> {
+        match text.expose().chars().count() {
             CHARS_MIN..=CHARS_MAX => Ok(Self(text)),
             _ => Err("password must have 8 to 200 characters"),
         }
-    }
-}
-
-impl std::fmt::Debug for Password {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[secret]")
     }
 }
 
@@ -68,22 +63,22 @@ impl Passwords {
     /// Too many are waiting, or there is no randomness.
     pub async fn hash(&self, password: Password) -> Result<String, AuthError> {
         let _turn = self.take_turn().await?;
-        off_thread(move || hash(&password.0)).await
+        off_thread(move || hash(password.0.expose())).await
     }
 
     /// Whether the password is the one of that stored hash. Takes as long where there is none.
     ///
     /// # Errors
     /// Too many are waiting, or what is stored is not a hash.
-    pub async fn matches(&self, password: String, stored: Option<String>) -> Result<bool, AuthError> {
+    pub async fn matches(&self, password: Secret, stored: Option<String>) -> Result<bool, AuthError> {
         // Longer ones are never stored; hashing megabytes would be a gift to whoever sends them.
-        if password.chars().count() > CHARS_MAX {
+        if password.expose().chars().count() > CHARS_MAX {
             return Ok(false);
         }
         let _turn = self.take_turn().await?;
         let nobody = self.nobody.clone();
         off_thread(move || {
-            let matches = verify(&password, stored.as_deref().unwrap_or(&nobody))?;
+            let matches = verify(password.expose(), stored.as_deref().unwrap_or(&nobody))?;
             Ok(matches && stored.is_some())
         })
         .await
@@ -114,8 +109,12 @@ fn verify(password: &str, stored: &str) -> Result<bool, AuthError> {
 mod tests {
     use super::*;
 
+    fn secret(text: &str) -> Secret {
+        text.to_owned().into()
+    }
+
     fn password(text: &str) -> Password {
-        Password::parse(text.to_owned()).expect("a password")
+        Password::parse(secret(text)).expect("a password")
     }
 
     #[tokio::test]
@@ -123,20 +122,20 @@ mod tests {
         let passwords = Passwords::new(1).expect("randomness");
         let stored = passwords.hash(password("correct horse")).await.expect("a hash");
         assert!(stored.starts_with("$argon2id$"));
-        assert!(passwords.matches("correct horse".into(), Some(stored.clone())).await.expect("an answer"));
-        assert!(!passwords.matches("wrong horse".into(), Some(stored)).await.expect("an answer"));
+        assert!(passwords.matches(secret("correct horse"), Some(stored.clone())).await.expect("an answer"));
+        assert!(!passwords.matches(secret("wrong horse"), Some(stored)).await.expect("an answer"));
     }
 
     #[tokio::test]
     async fn nobody_has_a_password() {
         let passwords = Passwords::new(1).expect("randomness");
-        assert!(!passwords.matches("correct horse".into(), None).await.expect("an answer"));
+        assert!(!passwords.matches(secret("correct horse"), None).await.expect("an answer"));
     }
 
     #[test]
     fn a_password_of_seven_characters_is_refused() {
-        assert!(Password::parse("1234567".into()).is_err());
-        assert!(Password::parse("ü".repeat(8)).is_ok());
-        assert!(Password::parse("x".repeat(201)).is_err());
+        assert!(Password::parse(secret("1234567")).is_err());
+        assert!(Password::parse("ü".repeat(8).into()).is_ok());
+        assert!(Password::parse("x".repeat(201).into()).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 use commands::{CommandError, Commands};
 use domain::ids::UserId;
+use keyring::Secret;
 use state::credentials::Credentials;
 use state::sessions::Session;
 use state::token::Token;
@@ -40,7 +41,7 @@ impl SignIns {
     ///
     /// # Errors
     /// The password is wrong, the user is suspended, or a store does not answer.
-    pub async fn with_password(&self, login: &str, password: String, device: Device) -> Result<(Token, Session), AuthError> {
+    pub async fn with_password(&self, login: &str, password: Secret, device: Device) -> Result<(Token, Session), AuthError> {
         let user_id = match self.check(login, password).await? {
             Checked::Right(user_id) => user_id,
             Checked::Wrong(user_id) => {
@@ -56,7 +57,7 @@ impl SignIns {
     }
 
     /// Takes as long for a login that nobody has, so that nobody learns who is here.
-    async fn check(&self, login: &str, password: String) -> Result<Checked, AuthError> {
+    async fn check(&self, login: &str, password: Secret) -> Result<Checked, AuthError> {
         let user_id = self.commands.user_by_login(login).await?;
         let stored = match user_id {
             Some(user_id) => self.credentials.hash_of(user_id).await?,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::personal::{Cut, CutMetadata, Place, Unsealed};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::cipher::Cipher;
+use crate::mac::keyed;
 
 /// A key, or what is left of it.
 pub(crate) struct Key {
@@ -58,13 +59,6 @@ impl Key {
     }
 }
 
-fn keyed(bytes: &[u8; 32]) -> Hmac<Sha256> {
-    // A key shorter than the block is filled up with zeros (RFC 2104).
-    let mut block = Zeroizing::new([0; 64]);
-    block[..32].copy_from_slice(bytes);
-    Hmac::new((&*block).into())
-}
-
 /// A person's key, for sealing.
 #[derive(Clone)]
 pub struct PersonKey(pub(crate) Arc<Key>);
@@ -96,5 +90,17 @@ impl PersonKey {
     #[must_use]
     pub fn blind(&self, hash: &[u8; 32]) -> [u8; 32] {
         self.0.blind(&[hash])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_hashed_today_as_it_was_when_the_database_was_made() {
+        let key = Key::new(Uuid::nil(), Uuid::nil(), &std::array::from_fn(|place| place as u8));
+        let hash = key.blind(&[b"rate limit", b"192.0.2.7"]);
+        assert_eq!(hex::encode(hash), "1eee02e5c46514930dd07cd7ffdddf4971154846b782c9c1f4153414a7d73bd3");
     }
 }

@@ -6,14 +6,17 @@
 //! | room | what |
 //! |---|---|
 //! | `cipher` | AES-256-GCM |
+//! | `mac` | HMAC-SHA-256 |
 //! | [`master`] | the master key, and wrapping |
 //! | `key` | a person's key in memory |
+//! | `secret` | a text that is never printed |
 //! | `held` | how many of them are kept in memory |
 //! | `store` | the table: making and fetching; destroying is the append function's, in the transaction of `user.erased` |
 
 mod cipher;
 mod held;
 mod key;
+mod mac;
 pub mod master;
 mod secret;
 mod store;

@@ -1,11 +1,18 @@
 //! The master key: it wraps the keys of people, and is in no database.
 
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use hmac::Mac;
+use secrecy::{ExposeSecret, SecretBox};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::KeyError;
 use crate::cipher::{Cipher, NONCE_BYTES, TAG_BYTES};
+use crate::mac::keyed;
 
 /// How many bytes a wrapped key has.
 const WRAPPED_BYTES: usize = NONCE_BYTES + 32 + TAG_BYTES;
@@ -13,9 +20,42 @@ const WRAPPED_BYTES: usize = NONCE_BYTES + 32 + TAG_BYTES;
 /// What tells a master key from others, and gives nothing of it away.
 pub(crate) type MasterId = [u8; 8];
 
-/// A master key.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
-pub struct MasterKey(pub [u8; 32]);
+/// A master key. Its bytes are never printed, are overwritten when it is dropped, and never leave this crate.
+pub struct MasterKey(SecretBox<[u8; 32]>);
+
+impl MasterKey {
+    /// The HMAC-SHA-256 of the label and the text under this key. Each purpose has a label of its own, and none begins with another one.
+    #[must_use]
+    pub fn mac(&self, label: &str, text: &[u8]) -> [u8; 32] {
+        keyed(self.0.expose_secret()).chain_update(label).chain_update(text).finalize().into_bytes().into()
+    }
+}
+
+impl From<[u8; 32]> for MasterKey {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(SecretBox::init_with(|| bytes))
+    }
+}
+
+/// A text that is not a master key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a master key is 32 bytes in base64")]
+pub struct NoMasterKey;
+
+impl FromStr for MasterKey {
+    type Err = NoMasterKey;
+
+    fn from_str(base64: &str) -> Result<Self, NoMasterKey> {
+        let bytes = Zeroizing::new(BASE64_STANDARD.decode(base64).map_err(|_| NoMasterKey)?);
+        <[u8; 32]>::try_from(bytes.as_slice()).map(Self::from).map_err(|_| NoMasterKey)
+    }
+}
+
+impl Clone for MasterKey {
+    fn clone(&self) -> Self {
+        Self(SecretBox::init_with(|| *self.0.expose_secret()))
+    }
+}
 
 impl std::fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -36,14 +76,17 @@ struct Wrapper {
 
 impl Wrapper {
     fn new(key: &MasterKey) -> Self {
-        let hash = Sha256::new().chain_update(b"backscroll master key v1").chain_update(key.0).finalize();
+        let hash = hashed(b"backscroll master key v1", key);
         let mut id = MasterId::default();
         id.copy_from_slice(&hash[..8]);
         // Wrapping has a key of its own: the master key is used for other things too.
-        let wrapping =
-            Zeroizing::new(<[u8; 32]>::from(Sha256::new().chain_update(b"backscroll wrapping v1").chain_update(key.0).finalize()));
-        Self { id, cipher: Cipher::new(&wrapping) }
+        Self { id, cipher: Cipher::new(&hashed(b"backscroll wrapping v1", key)) }
     }
+}
+
+/// What wrapped keys rest on: it must stay as it is. Why it is not HKDF: docs/decisions/0021-what-is-a-librarys.md.
+fn hashed(label: &[u8], key: &MasterKey) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(Sha256::new().chain_update(label).chain_update(key.0.expose_secret()).finalize().into())
 }
 
 impl MasterKeys {
@@ -85,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_wrapped_key_is_unwrapped_by_its_master_key_for_its_owner_only() {
-        let (old, new) = (MasterKey([1; 32]), MasterKey([2; 32]));
+        let (old, new) = (MasterKey::from([1; 32]), MasterKey::from([2; 32]));
         let (key_id, owner) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let before = MasterKeys::new(&old, None);
         let wrapped = before.wrap(key_id, owner, &[7; 32]);
@@ -94,5 +137,29 @@ mod tests {
         assert_eq!(*MasterKeys::new(&new, Some(&old)).unwrap(key_id, owner, &id, &wrapped).expect("the key"), [7; 32]);
         assert!(matches!(MasterKeys::new(&new, None).unwrap(key_id, owner, &id, &wrapped), Err(KeyError::WrongMasterKey)));
         assert!(matches!(before.unwrap(key_id, Uuid::from_u128(3), &id, &wrapped), Err(KeyError::Damaged(_))));
+    }
+
+    /// The key that the expected bytes of these tests were computed for, by another program.
+    fn known() -> MasterKey {
+        MasterKey::from(std::array::from_fn(|place| place as u8))
+    }
+
+    #[test]
+    fn what_comes_of_a_master_key_is_today_what_it_was_when_the_database_was_made() {
+        assert_eq!(hex::encode(Wrapper::new(&known()).id), "5a151e928db07b1c");
+        let wrapping = hashed(b"backscroll wrapping v1", &known());
+        assert_eq!(hex::encode(*wrapping), "aed173037e547b764de04018f11c0866552203e621c665eb1d2194305dd9b5dc");
+        let proof = known().mac("backscroll proof key", b"");
+        assert_eq!(hex::encode(proof), "ce7de176211091bc46023562e0d713c2bda2f089e15f5cdb43721d637c9744ba");
+    }
+
+    #[test]
+    fn a_master_key_is_32_bytes_in_base64_and_is_never_printed() {
+        let key = BASE64_STANDARD.encode([7; 32]).parse::<MasterKey>().expect("a key");
+        assert_eq!(key.mac("a label ", b"a text"), MasterKey::from([7; 32]).mac("a label ", b"a text"));
+        assert_eq!(format!("{key:?}"), "MasterKey(…)");
+        for wrong in ["", "AAAA", &BASE64_STANDARD.encode([7; 31]), &BASE64_STANDARD.encode([7; 33]), &"A".repeat(43)] {
+            assert_eq!(wrong.parse::<MasterKey>().err(), Some(NoMasterKey), "{wrong}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use commands::{Asked, CommandError, Commands};
 use domain::ids::{ChannelId, EventId, HoldId, UserId, WorkspaceId};
 use domain::retention::Cut;
 use domain::workspace::{HoldTarget, covering_channel};
-use domain::{Context, StreamId, Workspace};
+use domain::{Context, Refusal, StreamId, Workspace};
 use projections::relational::retention::{Due, DueCount, RetentionChannel};
 use projections::{QueryError, ReadModels};
 use serde::Serialize;

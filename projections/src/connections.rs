@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use keyring::Keyring;
 use sqlx::PgPool;
+use stores::redis::Redis;
 
 use crate::engine::progress::Progress;
 use crate::engine::registry;
 use crate::search::elasticsearch::Elastic;
-use stores::redis::Redis;
 
 /// The stores of the projections. Cheap to clone.
 #[derive(Clone, Debug)]

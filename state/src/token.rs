@@ -2,8 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
-use keyring::MasterKey;
+use keyring::{MasterKey, Secret};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -15,8 +14,8 @@ const INVITATION_PREFIX: &str = "bsi_";
 const SECRET_CHARS: usize = 43;
 
 /// The secret that a client shows. Never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token(Secret);
 
 /// SHA-256 of a token: what stores know it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,17 +31,11 @@ impl Token {
     /// The token of an invitation: derived, so that whoever asks again with the same idempotency key gets the same one.
     #[must_use]
     pub fn of_invitation(key: &MasterKey, invitation_id: Uuid) -> Self {
-        // RFC 2104 fills a key up with zeros to the block of its hash.
-        let mut block = [0; 64];
-        block[..key.0.len()].copy_from_slice(&key.0);
-        let mut mac = Hmac::<Sha256>::new(&block.into());
-        mac.update(b"backscroll invitation ");
-        mac.update(invitation_id.as_bytes());
-        Self::written(INVITATION_PREFIX, &mac.finalize().into_bytes())
+        Self::written(INVITATION_PREFIX, &key.mac("backscroll invitation ", invitation_id.as_bytes()))
     }
 
     fn written(prefix: &str, secret: &[u8]) -> Self {
-        Self(format!("{prefix}{}", BASE64_URL_SAFE_NO_PAD.encode(secret)))
+        Self(format!("{prefix}{}", BASE64_URL_SAFE_NO_PAD.encode(secret)).into())
     }
 
     /// What a client says is its session's token; `None` where it cannot be one.
@@ -60,25 +53,19 @@ impl Token {
     fn parse(prefix: &str, text: &str) -> Option<Self> {
         let secret = text.strip_prefix(prefix)?;
         let fine = secret.len() == SECRET_CHARS && secret.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-        fine.then(|| Self(text.to_owned()))
+        fine.then(|| Self(text.to_owned().into()))
     }
 
     /// What stores know it by.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
-        TokenHash(Sha256::digest(self.0.as_bytes()).into())
+        TokenHash(Sha256::digest(self.expose().as_bytes()).into())
     }
 
     /// The token itself, to be given to its owner.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[secret]")
+        self.0.expose()
     }
 }
 
@@ -110,9 +97,20 @@ mod tests {
     #[test]
     fn an_invitation_has_one_token_for_each_master_key() {
         let id = Uuid::from_u128(7);
-        let token = Token::of_invitation(&MasterKey([1; 32]), id);
-        assert_eq!(token, Token::of_invitation(&MasterKey([1; 32]), id));
-        assert_ne!(token, Token::of_invitation(&MasterKey([2; 32]), id));
+        let token = Token::of_invitation(&MasterKey::from([1; 32]), id);
+        assert_eq!(token, Token::of_invitation(&MasterKey::from([1; 32]), id));
+        assert_ne!(token, Token::of_invitation(&MasterKey::from([2; 32]), id));
         assert_eq!(Token::parse_invitation(token.expose()), Some(token));
+    }
+
+    #[test]
+    fn an_invitation_that_was_given_out_long_ago_has_the_same_token_today() {
+        let token = Token::of_invitation(&MasterKey::from(std::array::from_fn(|place| place as u8)), Uuid::from_u128(7));
+        assert_eq!(token.expose(), "bsi_SP5EOiEwwsF1tLE1abkwh4i6gMTlHq2lVE1E3oSyKBw");
+    }
+
+    #[test]
+    fn a_token_is_never_printed() {
+        assert_eq!(format!("{:?}", Token::of_new_session()), "Token([secret])");
     }
 }

@@ -1,6 +1,6 @@
 //! Talking to Elasticsearch: a request, its answer as JSON, and what went wrong in words of ours. No request waits for ever.
 
-use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use elasticsearch::http::request::JsonBody;
 use elasticsearch::http::response::Response;
 use elasticsearch::http::transport::{SingleNodeConnectionPool, TransportBuilder};
 use elasticsearch::http::{Method, Url};
+use keyring::Secret;
 use serde_json::Value;
 
 /// How long a change of indices, a count or a bulk request may take. What takes longer has died, or will be asked for again.
@@ -20,8 +21,8 @@ const WORK_MAX: Duration = Duration::from_secs(60);
 /// Where Elasticsearch is, and how the indices are laid out there.
 #[derive(Clone, Debug)]
 pub struct ElasticSettings {
-    /// Its address.
-    pub url: String,
+    /// Its address. It may hold a password.
+    pub url: Secret,
     /// Who we are there.
     pub login: Login,
     /// The certificate authority that its certificate is from, in PEM, where the system does not know it.
@@ -46,8 +47,8 @@ pub struct ElasticSettings {
     pub bulk_documents: usize,
 }
 
-/// Who we are for Elasticsearch. Never printed.
-#[derive(Clone)]
+/// Who we are for Elasticsearch.
+#[derive(Clone, Debug)]
 pub enum Login {
     /// Whoever asks may.
     Nobody,
@@ -56,24 +57,26 @@ pub enum Login {
         /// The user's name.
         user: String,
         /// The password.
-        password: String,
+        password: Secret,
     },
     /// An API key, encoded as Elasticsearch gives it.
-    ApiKey(String),
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
+    ApiKey(Secret),
 }
 
 /// Elasticsearch did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ElasticError {
-    /// The settings name no server that can be talked to.
-    #[error("elasticsearch cannot be talked to so: {0}")]
-    Settings(String),
+    /// The settings name no server that a request could be sent to.
+    #[error("elasticsearch cannot be used with these settings")]
+    Settings(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The file with the certificate authority cannot be read.
+    #[error("{path} cannot be read (elasticsearch_ca_file)", path = path.display())]
+    AuthorityFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// It does not answer.
     #[error("elasticsearch does not answer")]
     Unreachable(#[source] elasticsearch::Error),
@@ -87,9 +90,12 @@ pub enum ElasticError {
         /// What it says of it.
         reason: String,
     },
+    /// It answers something that is not JSON.
+    #[error("elasticsearch's answer is not JSON")]
+    NotJson(#[source] serde_json::Error),
     /// It answers something else than was asked.
     #[error("elasticsearch's answer cannot be read: {0}")]
-    Unreadable(String),
+    Unreadable(&'static str),
     /// The indices that we have written are not there: it was wiped, or is another one.
     #[error("elasticsearch has lost index {0}")]
     Lost(String),
@@ -111,7 +117,7 @@ impl ElasticError {
         match self {
             Self::Unreachable(_) => true,
             Self::Refused { status, .. } => is_passing(*status),
-            Self::Settings(_) | Self::Unreadable(_) | Self::Lost(_) => false,
+            Self::Settings(_) | Self::AuthorityFile { .. } | Self::NotJson(_) | Self::Unreadable(_) | Self::Lost(_) => false,
         }
     }
 }
@@ -131,22 +137,21 @@ impl Client {
     /// # Errors
     /// The address or the certificate is not one.
     pub fn new(settings: &ElasticSettings) -> Result<Self, ElasticError> {
-        let wrong = |error: &dyn fmt::Display| ElasticError::Settings(error.to_string());
-        let url = Url::parse(&settings.url).map_err(|error| wrong(&error))?;
+        let url = Url::parse(settings.url.expose()).map_err(|error| ElasticError::Settings(error.into()))?;
         let transport = TransportBuilder::new(SingleNodeConnectionPool::new(url)).disable_proxy();
         let transport = match &settings.login {
             Login::Nobody => transport,
-            Login::Password { user, password } => transport.auth(Credentials::Basic(user.clone(), password.clone())),
-            Login::ApiKey(key) => transport.auth(Credentials::EncodedApiKey(key.clone())),
+            Login::Password { user, password } => transport.auth(Credentials::Basic(user.clone(), password.expose().to_owned())),
+            Login::ApiKey(key) => transport.auth(Credentials::EncodedApiKey(key.expose().to_owned())),
         };
         let transport = match &settings.authority {
             None => transport,
             Some(pem) => {
-                let authority = Certificate::from_pem(pem).map_err(|error| wrong(&error))?;
+                let authority = Certificate::from_pem(pem).map_err(|error| ElasticError::Settings(error.into()))?;
                 transport.cert_validation(CertificateValidation::Full(authority))
             }
         };
-        Ok(Self(Elasticsearch::new(transport.build().map_err(|error| wrong(&error))?)))
+        Ok(Self(Elasticsearch::new(transport.build().map_err(|error| ElasticError::Settings(error.into()))?)))
     }
 
     /// Asks for something that may take its time.
@@ -179,7 +184,7 @@ async fn answer(sent: Result<Response, elasticsearch::Error>) -> Result<Value, E
         Ok(body) if status < 300 => Ok(body),
         Ok(body) => Err(refusal(status, &body)),
         Err(_) if status >= 300 => Err(ElasticError::Refused { status, kind: "no json".into(), reason: text.chars().take(200).collect() }),
-        Err(error) => Err(ElasticError::Unreadable(error.to_string())),
+        Err(error) => Err(ElasticError::NotJson(error)),
     }
 }
 

@@ -289,6 +289,12 @@ async fn a_snapshot_equals_the_fold_and_a_broken_one_costs_nothing_but_time() {
         let (_, third) = another_process(&here.database).await;
         assert_eq!(third.store().load::<Channel>(team.general.0).await.expect("the channel").state, folded.state);
     }
+    eventually("the snapshot of another release is replaced", async || {
+        let stored = sqlx::query_as::<_, (String, String)>("SELECT schema_hash, state::text FROM snapshots").fetch_one(&pool).await;
+        let (schema, state) = stored.expect("the snapshot");
+        schema == format!("state version {}", Channel::STATE_VERSION) && state.contains("\"is_general\":true")
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

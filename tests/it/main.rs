@@ -5,6 +5,7 @@
 mod architecture;
 mod audit;
 mod cache;
+mod circles;
 mod command_line;
 mod docs;
 mod elasticsearch;

@@ -139,7 +139,7 @@ async fn however_many_processes_want_somebodys_key_there_is_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_master_key_is_refused_at_the_start_and_the_one_before_is_taken_beside_it() {
     let here = Writing::start().await;
-    let (zeros, ones) = (MasterKey([0; 32]), MasterKey([1; 32]));
+    let (zeros, ones) = (MasterKey::from([0; 32]), MasterKey::from([1; 32]));
     let refused = Keyring::open(here.pool.clone(), MasterKeys::new(&ones, None)).await.expect_err("a refusal");
     assert!(matches!(refused, KeyError::WrongMasterKey), "{refused}");
     assert!(refused.to_string().contains("master key"), "{refused}");

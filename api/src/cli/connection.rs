@@ -5,15 +5,15 @@ use std::str::FromStr;
 use commands::{Asked, Commands, EventStore};
 use domain::ids::WorkspaceId;
 use ledger::audit::AuditLog;
+use processes::replays::by_the_server;
 use projections::{ReadModels, Stores};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use stores::postgres::{ACQUIRE_MAX, missing_migrations};
 
 use super::{Exit, Failure};
 use crate::app;
 use crate::config::Settings;
-use processes::replays::by_the_server;
-use stores::postgres::{ACQUIRE_MAX, missing_migrations};
 
 /// The read models' pool, on a schema that is up to date.
 pub(super) async fn read_pool(settings: &Settings) -> Result<PgPool, Failure> {

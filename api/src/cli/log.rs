@@ -75,7 +75,7 @@ fn failed(error: ExportError) -> Failure {
     let exit = match &error {
         ExportError::NoMonth(_) | ExportError::NotClosed(_) | ExportError::Empty(_) => Exit::Wrong,
         ExportError::File { .. } => Exit::Failed,
-        ExportError::Wrong { .. } | ExportError::NotNext { .. } => Exit::Refused,
+        ExportError::Wrong { .. } | ExportError::Unreadable { .. } | ExportError::NotNext { .. } => Exit::Refused,
         ExportError::Database(_) => Exit::Unreachable,
     };
     Failure::new(exit, error)

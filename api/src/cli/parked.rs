@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use clap::Subcommand;
 use domain::text::Reason;
+use processes::parked::{self, ParkedError, Skip};
 use projections::UnparkError;
 
 use super::connection::{asked, commands, read_pool, stores};
 use super::{Exit, Failure, print};
 use crate::config::Settings;
-use processes::parked::{self, ParkedError, Skip};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {

@@ -8,11 +8,11 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::buffered::{BufReader, BufWriter};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
+use stores::objects::{self, ObjectStoreSettings, ObjectUrl};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
 use super::{Exit, Failure};
-use stores::objects::{self, ObjectStoreSettings, ObjectUrl};
 
 /// How much of an object is read or written at a time.
 const PIECE_BYTES: usize = 10 * 1024 * 1024;

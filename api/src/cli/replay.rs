@@ -5,6 +5,7 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use domain::ids::WorkspaceId;
+use processes::replays::{Plan, Replays, Scope, StartError};
 use projections::{DifferingRow, NewView, RebuildError, RebuildReport};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,6 @@ use super::progress::Meter;
 use super::{Exit, Failure, print};
 use crate::app::holder;
 use crate::config::Settings;
-use processes::replays::{Plan, Replays, Scope, StartError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -192,7 +192,9 @@ fn not_begun(error: StartError) -> Failure {
 fn failed(error: RebuildError) -> Failure {
     let exit = match &error {
         RebuildError::Unknown(_) | RebuildError::Beyond { .. } => Exit::Wrong,
-        RebuildError::UnderWay(_) | RebuildError::Newer { .. } | RebuildError::ViewThere(_) => Exit::Refused,
+        RebuildError::UnderWay(_) | RebuildError::Newer { .. } | RebuildError::NewerColumns(_) | RebuildError::ViewThere(_) => {
+            Exit::Refused
+        }
         RebuildError::Differs { differences, .. } => {
             for difference in differences {
                 eprintln!("{difference}");

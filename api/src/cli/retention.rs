@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use clap::Subcommand;
 use domain::ids::WorkspaceId;
+use processes::retention::{Retention, RetentionReport, RunError};
 use tokio::runtime::Handle;
 
 use super::connection::{commands, read_models, read_pool, require_workspace};
 use super::{Exit, Failure, print};
 use crate::config::Settings;
-use processes::retention::{Retention, RetentionReport, RunError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {

@@ -6,16 +6,14 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::str::FromStr;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use chrono::NaiveTime;
-
+use ipnet::IpNet;
 use ledger::proof::note;
 use projections::search::BackendName;
-
-use super::{ConfigError, MasterKey, Secret, Setting, settings, variable};
 use state::limits::policy::RateLimits;
 use stores::objects::ObjectUrl;
+
+use super::{ConfigError, MasterKey, Secret, Setting, settings, variable};
 
 /// How lines are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,36 +26,25 @@ pub enum LogFormat {
 
 /// A network in CIDR notation, or a single address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u32,
-}
+pub struct Network(IpNet);
 
 impl Network {
     /// Whether the address is in it. An IPv4 address that arrived through IPv6 counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => same_prefix(network.to_bits().into(), address.to_bits().into(), self.prefix, 32),
-            (IpAddr::V6(network), IpAddr::V6(address)) => same_prefix(network.to_bits(), address.to_bits(), self.prefix, 128),
-            _ => false,
-        }
+        self.0.contains(&address.to_canonical())
     }
-}
-
-fn same_prefix(a: u128, b: u128, prefix: u32, width: u32) -> bool {
-    (a ^ b).checked_shr(width - prefix).unwrap_or(0) == 0
 }
 
 impl FromStr for Network {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let address = address.parse::<IpAddr>().map_err(drop)?;
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(width), |prefix| prefix.parse::<u32>().map_err(drop))?;
-        if prefix > width { Err(()) } else { Ok(Self { address, prefix }) }
+        let Some((address, prefix)) = text.split_once('/') else {
+            return text.parse::<IpAddr>().map(|address| Self(address.into())).map_err(drop);
+        };
+        let (address, prefix) = (address.parse().map_err(drop)?, prefix.parse().map_err(drop)?);
+        IpNet::new(address, prefix).map(Self).map_err(drop)
     }
 }
 
@@ -138,14 +125,13 @@ impl Values {
     }
 
     pub(super) fn master_key(&mut self, name: &'static str) -> MasterKey {
-        let key = self.parsed(name, [0; 32], |text| BASE64_STANDARD.decode(text).ok()?.try_into().ok());
-        MasterKey(key)
+        self.parsed(name, MasterKey::from([0; 32]), |text| text.parse().ok())
     }
 
     pub(super) fn optional_master_key(&mut self, name: &'static str) -> Option<MasterKey> {
         self.parsed(name, None, |text| match text {
             "" => Some(None),
-            text => BASE64_STANDARD.decode(text).ok()?.try_into().ok().map(|key| Some(MasterKey(key))),
+            text => text.parse().ok().map(Some),
         })
     }
 

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
 use ledger::proof::{Destinations, KeySource, Webhook};
-use sha2::Sha256;
 use stores::objects::{ObjectUrl, Objects};
 
 use super::parse::Values;
 use super::{MasterKey, Secret, Setting, optional};
+
+/// What the key that seals private keys in the database is derived with.
+const SEALING: &str = "backscroll proof key";
 
 /// Every setting of the proof.
 pub(super) const SETTINGS: [Setting; 8] = [
@@ -77,7 +78,7 @@ impl ProofSettings {
     /// Where the signing key is.
     #[must_use]
     pub fn key_source(&self, master_key: &MasterKey, public_url: Option<&str>) -> KeySource {
-        KeySource { sealing_key: sealing_key(master_key), file: self.key_file.clone(), origin: self.origin(public_url) }
+        KeySource { sealing_key: master_key.mac(SEALING, &[]), file: self.key_file.clone(), origin: self.origin(public_url) }
     }
 
     /// The folder of the object store that heads are put into.
@@ -99,14 +100,4 @@ impl ProofSettings {
         let url = public_url.and_then(|url| url.split_once("://")).map_or("backscroll.invalid", |(_, rest)| rest);
         if self.origin.is_empty() { format!("{url}/v1/proof") } else { self.origin.clone() }
     }
-}
-
-/// What private keys in the database are sealed with.
-fn sealing_key(master_key: &MasterKey) -> [u8; 32] {
-    // RFC 2104 fills a key up with zeros to the block of its hash.
-    let mut block = [0; 64];
-    block[..master_key.0.len()].copy_from_slice(&master_key.0);
-    let mut mac = Hmac::<Sha256>::new(&block.into());
-    mac.update(b"backscroll proof key");
-    mac.finalize().into_bytes().into()
 }

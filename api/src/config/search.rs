@@ -98,10 +98,9 @@ impl ElasticsearchSettings {
     /// # Errors
     /// The file of the certificate authority cannot be read.
     pub fn resolved(&self) -> Result<ElasticSettings, ElasticError> {
-        let unreadable = |path: &PathBuf, error| ElasticError::Settings(format!("{} (elasticsearch_ca_file): {error}", path.display()));
-        let read = |path: &PathBuf| std::fs::read(path).map_err(|error| unreadable(path, error));
+        let read = |path: &PathBuf| std::fs::read(path).map_err(|source| ElasticError::AuthorityFile { path: path.clone(), source });
         Ok(ElasticSettings {
-            url: self.url.expose().to_owned(),
+            url: self.url.clone(),
             login: self.login(),
             authority: self.ca_file.as_ref().map(read).transpose()?,
             prefix: self.prefix.clone(),
@@ -119,8 +118,8 @@ impl ElasticsearchSettings {
     fn login(&self) -> Login {
         match (self.api_key.expose(), self.user.as_str()) {
             ("", "") => Login::Nobody,
-            ("", user) => Login::Password { user: user.to_owned(), password: self.password.expose().to_owned() },
-            (key, _) => Login::ApiKey(key.to_owned()),
+            ("", user) => Login::Password { user: user.to_owned(), password: self.password.clone() },
+            _ => Login::ApiKey(self.api_key.clone()),
         }
     }
 }

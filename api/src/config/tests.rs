@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use proptest::prelude::{any, prop_assert, proptest};
+use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 use proptest::sample::{Index, select};
+use stores::objects::ObjectUrl;
+use url::Url;
 
 use super::{ConfigError, LogFormat, Network, Settings, as_markdown, settings};
 
@@ -127,5 +129,30 @@ proptest! {
                 Err(error) => prop_assert!(error.to_string().contains("backscroll.toml"), "{}", error),
             }
         }
+    }
+}
+
+/// What `url` reads as an address of the web, in its own spelling.
+fn web_addresses() -> impl Strategy<Value = String> {
+    let text = "https?://([a-z]{1,4}(:[ -~]{0,3})?@)?[a-zé0-9.-]{1,12}(:[0-9]{1,5})?(/\\PC{0,8})*(\\?\\PC{0,8})?";
+    text.prop_filter_map("no address", |text| Url::parse(&text).ok().map(String::from))
+}
+
+proptest! {
+    #[test]
+    fn what_url_reads_as_an_address_of_the_web_the_settings_take(address in web_addresses()) {
+        for name in ["public_url", "object_store_url", "proof_webhook_url", "elasticsearch_url"] {
+            let read = Settings::from_sources(&environment(&[(&super::variable(name), &address)]), None);
+            prop_assert!(read.is_ok(), "{} = {}", name, address);
+        }
+    }
+
+    #[test]
+    fn a_bucket_and_what_is_in_it_are_read_as_url_reads_them(bucket in "[a-z0-9][a-z0-9.-]{1,20}[a-z0-9]", path in "([A-Za-z0-9_-]{1,6}(\\.[a-z]{1,3})?/){0,4}[a-z]{1,6}") {
+        let text = format!("s3://{bucket}/{path}");
+        let (ours, url) = (text.parse::<ObjectUrl>().expect("an address"), Url::parse(&text).expect("an address"));
+        prop_assert_eq!(Some(ours.bucket.as_str()), url.host_str());
+        prop_assert_eq!(format!("/{}", ours.path), url.path());
+        prop_assert_eq!(ours.to_string(), url.as_str());
     }
 }

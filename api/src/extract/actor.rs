@@ -10,6 +10,8 @@ use domain::Context;
 use domain::ids::{SessionId, UserId};
 use futures::TryFutureExt;
 use futures::future::LocalBoxFuture;
+use identity::sessions::{Device, Sessions};
+use state::token::Token;
 use tracing::Span;
 use uuid::Uuid;
 
@@ -18,8 +20,6 @@ use crate::config::Settings;
 use crate::limit::Limits;
 use crate::problem::Problem;
 use crate::telemetry::RequestId;
-use identity::sessions::{Device, Sessions};
-use state::token::Token;
 
 /// The token that the request shows, whether it is anybody's or not.
 pub struct BearerToken(pub Token);

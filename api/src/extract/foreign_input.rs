@@ -10,10 +10,10 @@ use domain::ids::UserId;
 use projections::relational::messages::Cursor as Place;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
+use state::token::Token;
 use uuid::Uuid;
 
 use super::{Cursor, IDEMPOTENCY_KEY, Key, MIN_POSITION, USER_AGENT_CHARS_MAX, client_ip, read_place, user_agent};
-use state::token::Token;
 
 /// What a header can carry: visible characters, tabs, and bytes beyond ASCII.
 fn header_value() -> impl Strategy<Value = HeaderValue> {
@@ -64,7 +64,7 @@ proptest! {
             prop_assert_eq!(token.expose(), &text);
             prop_assert!(text.len() <= 47);
         }
-        let key = crate::config::MasterKey([7; 32]);
+        let key = crate::config::MasterKey::from([7; 32]);
         let given = Token::of_invitation(&key, Uuid::from_u128(secret));
         prop_assert!(Token::parse_invitation(given.expose()).is_some_and(|parsed| parsed == given));
         prop_assert!(Token::parse_session(given.expose()).is_none());

@@ -3,12 +3,12 @@
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use futures::future::LocalBoxFuture;
+use state::limits::Class;
 
 use super::{client_ip, part};
 use crate::config::Settings;
 use crate::limit::Limits;
 use crate::problem::Problem;
-use state::limits::Class;
 
 /// Somebody who was counted by their address, as one who signs in. Every operation that is open to everybody and
 /// changes something takes one.

@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get, patch, put};
 use chrono::{DateTime, Utc};
-use commands::Commands;
+use commands::{AccessRefusal, Commands};
 use domain::UserCommand;
 use domain::text::{AvatarUrl, Bio, DisplayName, Emoji, InvalidText, Language, Phone, Pronouns, StatusText, Timezone, Title};
 use domain::user::{Json, Preferences, Profile};
@@ -19,6 +19,7 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::sessions::SignOut;
 use super::users::{no_such_user, parse_password};
+use crate::config::Secret;
 use crate::extract::{Actor, Body, Change, Command, Reading, Seen};
 use crate::problem::Problem;
 
@@ -107,15 +108,10 @@ pub async fn change_profile(command: Command<Body<ChangeProfile>>, commands: Dat
     let change = command.body.input.parse()?;
     let asked = command.asked();
     let appended = commands.user_with(&asked, command.actor.user_id, "change profile", |user| match &user.registration {
-        Some(registration) => UserCommand::ChangeProfile(Box::new(change.of(&registration.profile))),
-        None => refused(),
+        Some(registration) => Ok(UserCommand::ChangeProfile(Box::new(change.of(&registration.profile)))),
+        None => Err(AccessRefusal::NotActive.into()),
     });
     Ok(Done::quietly(appended.await?))
-}
-
-/// Who never registered has nothing to change, and is refused whatever they ask.
-fn refused() -> UserCommand {
-    UserCommand::ChangePreferences(Preferences::default())
 }
 
 /// What to change of one's preferences: a field that is absent stays, `null` clears it.
@@ -199,8 +195,8 @@ pub async fn change_preferences(command: Command<Body<ChangePreferences>>, comma
     let change = command.body.input.parse()?;
     let asked = command.asked();
     let appended = commands.user_with(&asked, command.actor.user_id, "change preferences", |user| match &user.registration {
-        Some(registration) => UserCommand::ChangePreferences(change.of(&registration.preferences)),
-        None => refused(),
+        Some(registration) => Ok(UserCommand::ChangePreferences(change.of(&registration.preferences))),
+        None => Err(AccessRefusal::NotActive.into()),
     });
     Ok(Done::quietly(appended.await?))
 }
@@ -238,11 +234,11 @@ pub async fn change_status(command: Command<Body<ChangeStatus>>, commands: Data<
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
     /// The one that holds now.
-    #[schema(min_length = 1, max_length = 200, format = Password)]
-    current_password: String,
+    #[schema(value_type = String, min_length = 1, max_length = 200, format = Password)]
+    current_password: Secret,
     /// The one that is to hold.
-    #[schema(min_length = 8, max_length = 200, format = Password)]
-    new_password: String,
+    #[schema(value_type = String, min_length = 8, max_length = 200, format = Password)]
+    new_password: Secret,
 }
 
 /// Changes the asker's password. Their other sessions end.

@@ -50,6 +50,16 @@ pub fn routes(root: &mut ServiceConfig<'_>) {
 /// The order counts twice: addresses are compared one after the other, so the busiest stand first; and fixed parts (`me`, `current`) stand
 /// before the variables that would swallow them.
 fn v1(v1: &mut ServiceConfig<'_>) {
+    messages_routes(v1);
+    channels_routes(v1);
+    users_routes(v1);
+    workspaces_routes(v1);
+    operations_routes(v1);
+    proof_routes(v1);
+}
+
+/// Messages, and everything that finds them.
+fn messages_routes(v1: &mut ServiceConfig<'_>) {
     v1.service(messages::post_message)
         .service(messages::list_messages)
         .service(messages::get_message)
@@ -70,7 +80,10 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(search::search_messages)
         .service(search::search_files)
         .service(search::search_people);
+}
 
+/// Channels and their members.
+fn channels_routes(v1: &mut ServiceConfig<'_>) {
     v1.service(channels::list_channels)
         .service(channels::get_channel)
         .service(channels::create_channel)
@@ -88,7 +101,10 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(channel_members::leave_channel)
         .service(channel_members::change_channel_role)
         .service(channel_members::change_notification_level);
+}
 
+/// Users and their sessions.
+fn users_routes(v1: &mut ServiceConfig<'_>) {
     v1.service(users::register_user)
         .service(me::get_me)
         .service(me::change_profile)
@@ -108,7 +124,10 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(sessions::list_sessions)
         .service(sessions::end_current_session)
         .service(sessions::end_session);
+}
 
+/// Workspaces, their members, and how long they keep messages.
+fn workspaces_routes(v1: &mut ServiceConfig<'_>) {
     v1.service(workspaces::create_workspace)
         .service(workspaces::list_workspaces)
         .service(workspaces::get_workspace)
@@ -138,7 +157,10 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(invitations::list_invitations)
         .service(invitations::revoke_invitation)
         .service(invitations::accept_invitation);
+}
 
+/// The audit, the projections and their replays.
+fn operations_routes(v1: &mut ServiceConfig<'_>) {
     v1.service(log::read_log)
         .service(audit::read_audit)
         .service(audit::through_time::read_history)
@@ -159,7 +181,10 @@ fn v1(v1: &mut ServiceConfig<'_>) {
         .service(replays::watch_replay)
         .service(replays::list_views)
         .service(replays::drop_view);
+}
 
+/// The proof that nobody changed the log.
+fn proof_routes(v1: &mut ServiceConfig<'_>) {
     v1.service(proof::get_checkpoint)
         .service(proof::list_proof_keys)
         .service(proof::get_entries)

@@ -1,16 +1,16 @@
 //! Who is there. What devices say is in `presence/`; here is who may see it, and what people say of themselves beside it.
 
-use commands::Commands;
-use projections::ReadModels;
-use state::presence::{Device, PEOPLE_MAX, Presences, Status, most_present};
 use std::collections::HashMap;
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, delete, get, put};
 use chrono::{DateTime, Utc};
+use commands::Commands;
 use domain::ids::{UserId, WorkspaceId};
+use projections::ReadModels;
 use projections::relational::users::UserRow;
 use serde::{Deserialize, Serialize};
+use state::presence::{Device, PEOPLE_MAX, Presences, Status, most_present};
 use stores::redis::RedisDown;
 use utoipa::{IntoParams, ToSchema};
 

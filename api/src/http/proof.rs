@@ -9,7 +9,7 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, get};
 use commands::Commands;
 use futures::future::LocalBoxFuture;
-use ledger::proof::tiles::TilePath;
+use ledger::proof::tiles::{self, Tile};
 use ledger::proof::{ConsistencyProof, InclusionProof, Proofs, ProveError, PublishedKey};
 use serde::Deserialize;
 use state::limits::Class;
@@ -93,7 +93,7 @@ pub async fn list_proof_keys(_: Auditor, proofs: Data<Proofs>) -> Result<HttpRes
     (status = 200, description = "The entries.", content_type = "application/octet-stream", body = Vec<u8>)))]
 #[get("/proof/tile/entries/{index:.+}")]
 pub async fn get_entries(path: Path<EntriesPath>, _: Auditor, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
-    bytes(proofs.entries(tile_path(&path.index)?).await?)
+    bytes(proofs.entries(tile(0, &path.index)?).await?)
 }
 
 /// Shows a tile: up to 256 hashes of a level of the tree (c2sp.org/tlog-tiles).
@@ -103,7 +103,7 @@ pub async fn get_entries(path: Path<EntriesPath>, _: Auditor, proofs: Data<Proof
 pub async fn get_tile(path: Path<TileAddress>, _: Auditor, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
     let level = path.level.parse().ok().filter(|level: &u8| *level < 64 && level.to_string() == path.level);
     let refused = || Problem::malformed("request.path_invalid", Some("level".into()), "level must be a whole number from 0 to 63");
-    bytes(proofs.tile(level.ok_or_else(refused)?, tile_path(&path.index)?).await?)
+    bytes(proofs.tile(tile(level.ok_or_else(refused)?, &path.index)?).await?)
 }
 
 /// Proves that an event is in the log of a size (RFC 9162, 2.1.3).
@@ -122,9 +122,9 @@ pub async fn prove_consistency(query: Query<ConsistencyQuery>, _: Auditor, proof
     Ok(HttpResponse::Ok().json(proofs.consistency(query.from, query.to).await?))
 }
 
-fn tile_path(text: &str) -> Result<TilePath, Problem> {
+fn tile(level: u8, path: &str) -> Result<Tile, Problem> {
     let detail = "index must be written as c2sp.org/tlog-tiles has it: x001/x234/067, or x001/x234/067.p/112";
-    TilePath::parse(text).ok_or_else(|| Problem::malformed("request.path_invalid", Some("index".into()), detail))
+    tiles::parse_path(level, path).ok_or_else(|| Problem::malformed("request.path_invalid", Some("index".into()), detail))
 }
 
 fn bytes(bytes: Option<Vec<u8>>) -> Result<HttpResponse, Problem> {

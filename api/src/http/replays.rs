@@ -1,15 +1,15 @@
 //! Replays: building a projection anew, and models as of a moment. For the server's operators.
 
-use commands::Commands;
-use processes::replays::{Plan, Replays, Scope};
 use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, LOCATION};
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
+use commands::Commands;
 use domain::ids::WorkspaceId;
 use futures::stream;
+use processes::replays::{Plan, Replays, Scope};
 use projections::{NewView, ReplayRun, Stores, View, runs};
 use serde::Deserialize;
 use utoipa::ToSchema;

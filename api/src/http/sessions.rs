@@ -14,6 +14,7 @@ use state::sessions::{Ended, Session};
 use utoipa::ToSchema;
 
 use super::path::SessionPath;
+use crate::config::Secret;
 use crate::extract::{Actor, BearerToken, Body, Circumstances, Page, Visitor, expired, parts, reject_unless_line};
 use crate::problem::Problem;
 
@@ -37,8 +38,8 @@ pub struct StartSession {
     #[schema(min_length = 1, max_length = 255, example = "ann@example.org")]
     login: String,
     /// The password.
-    #[schema(min_length = 1, max_length = 200, format = Password, example = "correct horse battery")]
-    password: String,
+    #[schema(value_type = String, min_length = 1, max_length = 200, format = Password, example = "correct horse battery")]
+    password: Secret,
     /// What kind of device this is, in the client's words.
     #[schema(min_length = 1, max_length = 50, example = "desktop")]
     device_type: Option<String>,

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::UserPath;
+use crate::config::Secret;
 use crate::extract::{Body, Circumstances, Command, Key, Reading, RequestBody, Seen, Visitor};
 use crate::problem::Problem;
 
@@ -36,8 +37,8 @@ pub struct RegisterUser {
     #[schema(min_length = 1, max_length = 200, example = "Ann Example")]
     display_name: String,
     /// To sign in with.
-    #[schema(min_length = 8, max_length = 200, format = Password, example = "correct horse battery")]
-    password: String,
+    #[schema(value_type = String, min_length = 8, max_length = 200, format = Password, example = "correct horse battery")]
+    password: Secret,
     /// A name of the time zone database.
     #[schema(max_length = 50, example = "Europe/Zurich")]
     timezone: Option<String>,
@@ -73,7 +74,7 @@ impl RegisterUser {
     }
 }
 
-pub(super) fn parse_password(field: &'static str, text: String) -> Result<Password, Problem> {
+pub(super) fn parse_password(field: &'static str, text: Secret) -> Result<Password, Problem> {
     Password::parse(text).map_err(|reason| Problem::invalid("input.invalid", field, reason))
 }
 

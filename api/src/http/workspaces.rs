@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{get, patch, post, put};
-use commands::{Commands, NewWorkspace};
+use commands::{AccessRefusal, Commands, NewWorkspace};
 use domain::WorkspaceCommand;
 use domain::ids::{UserId, WorkspaceId};
 use domain::retention::RetentionPolicy;
@@ -172,11 +172,8 @@ pub async fn change_workspace(
     let change = command.body.input.parse()?;
     let asked = command.asked();
     let appended = commands.workspace_with(&asked, path.workspace_id, "change workspace details", |workspace| {
-        match &workspace.details {
-            Some(before) => WorkspaceCommand::ChangeDetails(change.of(before)),
-            // There is no such workspace: refused, whatever is asked of it.
-            None => WorkspaceCommand::ChangeSettings(WorkspaceSettings::default()),
-        }
+        let before = workspace.details.as_ref().ok_or(AccessRefusal::WorkspaceNotFound)?;
+        Ok(WorkspaceCommand::ChangeDetails(change.of(before)))
     });
     Ok(Done::quietly(appended.await?))
 }
@@ -221,7 +218,7 @@ pub async fn change_workspace_settings(
     let change = &command.body.input;
     let asked = command.asked();
     let appended = commands.workspace_with(&asked, path.workspace_id, "change workspace settings", |workspace| {
-        WorkspaceCommand::ChangeSettings(change.of(&workspace.settings))
+        Ok(WorkspaceCommand::ChangeSettings(change.of(&workspace.settings)))
     });
     Ok(Done::quietly(appended.await?))
 }

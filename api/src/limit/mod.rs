@@ -1,7 +1,7 @@
 //! How much one may ask: true sliding windows for each person and class of request, and for each person's messages in a channel.
 //!
 //! The windows are in Redis (`windows`), so that all servers share them. Without Redis every process keeps windows of its own (`local`): nobody
-//! is locked out, and nobody is let in without a limit. What a request counts as is decided in [`class`]; how much of that there may be is a setting
+//! is locked out, and nobody is let in without a limit. What a request counts as is decided in [`class_of`]; how much of that there may be is a setting
 //! ([`policy`]).
 //!
 //! A request counts whatever comes of it, the replay of a command too: that it is one is known only after the work is done. What is refused for the

@@ -8,7 +8,6 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
-
 use state::limits::{Left, Verdict};
 
 /// How much is left: `"write";r=299;t=12`, of which `t` is in how many seconds there is one more.

@@ -1,10 +1,10 @@
 //! What stands in the way of a replay, as a problem.
 
+use processes::parked::ParkedError;
+use processes::replays::StartError;
 use projections::{RebuildError, UnparkError};
 
 use super::Problem;
-use processes::parked::ParkedError;
-use processes::replays::StartError;
 
 impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {

@@ -16,6 +16,7 @@ use domain::{AggregateType, StreamId};
 use futures::future::join;
 use keyring::Keyring;
 use sqlx::{PgPool, query};
+use stores::error::chain;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::warn;
 
@@ -24,8 +25,8 @@ use super::cache::Caches;
 use super::idempotency::Remembered;
 use super::memory::Memory;
 use super::prepared::{Prepared, Touched};
-use super::request::{Append, Outcome};
-use super::{StoreError, load};
+use super::request::{Append, Outcome, StreamWrite};
+use super::{StoreError, versions};
 
 /// The most requests in a batch.
 const BATCH_REQUESTS_MAX: usize = 500;
@@ -217,7 +218,7 @@ impl Writer {
     }
 
     fn fail_all(&mut self, error: &StoreError) {
-        warn!(%error, requests = self.waiting.len(), "requests were not appended");
+        warn!(error = %chain(error), requests = self.waiting.len(), "requests were not appended");
         for job in self.waiting.drain(..) {
             job.answer(Err(error.clone()));
         }
@@ -230,7 +231,7 @@ impl Writer {
         if unknown.is_empty() {
             return Ok(());
         }
-        let found = load::versions(&self.pool, &unknown).await?;
+        let found = versions::versions(&self.pool, &unknown).await?;
         for stream in unknown {
             self.memory.saw_version(stream, found.get(&stream).copied().unwrap_or(0));
         }
@@ -276,7 +277,7 @@ impl Writer {
                 return Some(Outcome::Stale(*stream));
             }
         }
-        let stale = |w: &&super::StreamWrite| self.memory.version(w.stream).is_some_and(|version| version != w.expected);
+        let stale = |w: &&StreamWrite| self.memory.version(w.stream).is_some_and(|version| version != w.expected);
         prepared.request.writes.iter().find(stale).map(|w| Outcome::Stale(w.stream))
     }
 

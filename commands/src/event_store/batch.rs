@@ -6,11 +6,11 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo};
 use sqlx::{Encode, PgPool, Postgres, Type, query_scalar};
+use stores::log::digest::digest;
 use uuid::Uuid;
 
 use super::claim::{ClaimChange, Stored};
 use super::prepared::{Prepared, Row};
-use stores::log::digest::digest;
 
 /// The arguments of the database's function, column by column.
 #[derive(Default)]

@@ -12,8 +12,6 @@ use domain::{AggregateType, Audit, Channel, Event, Installation, Message, Retent
 use lru::LruCache;
 use uuid::Uuid;
 
-use super::load::Stored;
-
 const BUCKETS: usize = 1024;
 const WORKSPACES_MAX: NonZeroUsize = at_least_one(1_000);
 const CHANNELS_MAX: NonZeroUsize = at_least_one(10_000);
@@ -200,8 +198,7 @@ impl Caches {
             AggregateType::Audit => self.audits.heard_of(stream.id, sequence),
         }
     }
-
-    pub(super) fn of<A: Stored>(&self) -> &Cache<A> {
-        A::cache(self)
-    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,112 +1,24 @@
 //! Folding a stream into an aggregate: from the cache, from a snapshot and what came after it, or from the first event.
 
-use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use cqrs_es::Aggregate;
 use cqrs_es::persist::{PersistedEventRepository, PersistenceError, SerializedEvent};
 use domain::personal::{self, Keys, Place};
-use domain::{
-    AggregateType, Audit, Channel, DecodeError, Event, Installation, Message, Retention, Session, StreamId, User, Workspace, upcast,
-};
+use domain::{DecodeError, Event, StreamId, upcast};
 use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use postgres_es::PostgresEventRepository;
-use sqlx::{PgPool, query};
+use sqlx::query;
 use uuid::Uuid;
 
-use super::cache::{Cache, Caches, Lookup, Versioned};
+use super::cache::{Lookup, Versioned};
+use super::stored::Stored;
 use super::{EventStore, StoreError, snapshot};
 
-/// What is loaded at a time of many aggregates: the rest of the process wants connections too.
+/// How many aggregates are loaded at a time: the rest of the process needs connections too.
 const LOADS_AT_ONCE: usize = 4;
-/// What is looked for in memory at a time: whoever writes waits meanwhile.
+/// How many aggregates are looked up in memory at a time: the writer waits meanwhile.
 const LOOKS_AT_ONCE: usize = 1_000;
-
-/// An aggregate that the store can fold.
-pub trait Stored: Aggregate + Clone + 'static {
-    /// Its type.
-    const AGGREGATE: AggregateType;
-
-    /// The source that the shape of its state is written in: a snapshot of another source is not read.
-    const SOURCE: &'static str;
-
-    /// The event, where it is one of this aggregate's.
-    fn event(event: Event) -> Option<Self::Event>;
-
-    /// What of the state may lie in a snapshot: all but what is personal, which must go when its key goes. Nothing where that is nearly all
-    /// of it, or where streams are too short for snapshots.
-    fn impersonal(&self) -> Option<Self>;
-
-    /// Puts what an event says of somebody back into a state that came from a snapshot.
-    fn restore(&mut self, event: Self::Event);
-
-    /// Where the store keeps these in memory.
-    #[doc(hidden)]
-    #[expect(private_interfaces, reason = "only the store calls it")]
-    fn cache(caches: &Caches) -> &Cache<Self>;
-}
-
-macro_rules! stored {
-    ($aggregate:ident, $cache:ident, $folder:literal, $impersonal:path, $restore:path) => {
-        impl Stored for $aggregate {
-            const AGGREGATE: AggregateType = AggregateType::$aggregate;
-            const SOURCE: &'static str = concat!(
-                include_str!(concat!("../../../domain/src/", $folder, "/mod.rs")),
-                include_str!(concat!("../../../domain/src/", $folder, "/event.rs")),
-                include_str!("../../../domain/src/formatting.rs"),
-                include_str!("../../../domain/src/permission.rs"),
-                include_str!("../../../domain/src/retention/policy.rs"),
-                include_str!("../../../domain/src/text.rs"),
-            );
-
-            fn event(event: Event) -> Option<Self::Event> {
-                match event {
-                    Event::$aggregate(event) => Some(event),
-                    _ => None,
-                }
-            }
-
-            fn impersonal(&self) -> Option<Self> {
-                $impersonal(self)
-            }
-
-            fn restore(&mut self, event: Self::Event) {
-                $restore(self, event);
-            }
-
-            #[expect(private_interfaces, reason = "only the store calls it")]
-            fn cache(caches: &Caches) -> &Cache<Self> {
-                &caches.$cache
-            }
-        }
-    };
-}
-
-stored!(User, users, "user", nothing, restore_nothing);
-stored!(Workspace, workspaces, "workspace", without_people, Workspace::restore);
-stored!(Channel, channels, "channel", all, restore_nothing);
-stored!(Message, messages, "message", nothing, restore_nothing);
-stored!(Retention, retentions, "retention", all, restore_nothing);
-stored!(Installation, installations, "installation", all, restore_nothing);
-stored!(Session, sessions, "session", nothing, restore_nothing);
-stored!(Audit, audits, "audit", all, restore_nothing);
-
-/// Nearly all of it is personal, and its streams are short.
-fn nothing<A>(_: &A) -> Option<A> {
-    None
-}
-
-/// None of it is personal.
-fn all<A: Clone>(state: &A) -> Option<A> {
-    Some(state.clone())
-}
-
-fn without_people(state: &Workspace) -> Option<Workspace> {
-    Some(state.impersonal())
-}
-
-fn restore_nothing<A: Aggregate>(_: &mut A, _: A::Event) {}
 
 impl EventStore {
     /// The aggregate, as new as anything that this process has heard of; the default, at version 0, where it has no events.
@@ -114,7 +26,7 @@ impl EventStore {
     /// # Errors
     /// The database cannot be reached, or an event cannot be read.
     pub async fn load<A: Stored>(&self, id: Uuid) -> Result<Versioned<A>, StoreError> {
-        let cache = self.caches.of::<A>();
+        let cache = A::cache(&self.caches);
         if let Lookup::Fresh(held) = cache.look(id) {
             return Ok(held);
         }
@@ -135,7 +47,7 @@ impl EventStore {
     /// # Errors
     /// The database cannot be reached, or an event cannot be read.
     pub async fn load_all<A: Stored>(&self, ids: &[Uuid]) -> Result<Vec<(Uuid, Versioned<A>)>, StoreError> {
-        let cache = self.caches.of::<A>();
+        let cache = A::cache(&self.caches);
         let (mut loaded, mut missing) = (Vec::with_capacity(ids.len()), Vec::new());
         for ids in ids.chunks(LOOKS_AT_ONCE) {
             for (id, held) in ids.iter().zip(cache.fresh(ids)) {
@@ -217,7 +129,7 @@ impl EventStore {
 
     /// Folds a stream by the reading of postgres-es.
     async fn fold_from_the_first<A: Stored>(&self, id: Uuid) -> Result<Versioned<A>, StoreError> {
-        let stored = PostgresEventRepository::new(self.pool.clone()).get_events::<A>(&id.to_string()).await.map_err(database_error)?;
+        let stored = PostgresEventRepository::new(self.pool.clone()).get_events::<A>(&id.to_string()).await.map_err(reading_failed)?;
         let sealing = stored.iter().filter_map(|event| personal::key_of_value(&event.event_type, &event.payload)).collect::<Vec<_>>();
         let keys = self.keys.fetch(&sealing).await?;
         let mut state = A::default();
@@ -239,30 +151,19 @@ fn decode<A: Stored>(id: Uuid, sequence: i64, event: SerializedEvent, keys: &dyn
     serde_json::from_value(payload).map_err(|source| DecodeError::Payload { event_type, version, source })
 }
 
-/// The versions of those streams that are there.
-pub(super) async fn versions(pool: &PgPool, streams: &[StreamId]) -> Result<HashMap<StreamId, i64>, StoreError> {
-    let types = streams.iter().map(|s| s.aggregate.as_str().to_owned()).collect::<Vec<_>>();
-    let ids = streams.iter().map(|s| s.id.to_string()).collect::<Vec<_>>();
-    let rows = query!(
-        r#"SELECT asked.place AS "place!", last.sequence AS "sequence!"
-           FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (aggregate_type, aggregate_id, place)
-           CROSS JOIN LATERAL (
-               SELECT sequence FROM events
-               WHERE events.aggregate_type = asked.aggregate_type AND events.aggregate_id = asked.aggregate_id
-               ORDER BY sequence DESC LIMIT 1) AS last"#,
-        &types,
-        &ids,
-    )
-    .fetch_all(pool)
-    .await?;
-    let stream = |place: i64| usize::try_from(place - 1).ok().and_then(|place| streams.get(place)).copied();
-    Ok(rows.into_iter().filter_map(|row| Some((stream(row.place)?, row.sequence))).collect())
-}
-
 fn unreadable<A: Stored>(id: Uuid, sequence: i64, source: DecodeError) -> StoreError {
     StoreError::Unreadable { stream: StreamId { aggregate: A::AGGREGATE, id }, sequence, source: Arc::new(source) }
 }
 
-fn database_error(error: PersistenceError) -> StoreError {
-    StoreError::from(sqlx::Error::Io(std::io::Error::other(error.to_string())))
+/// What postgres-es says, in the store's own terms: it hands out the database's error in a box.
+fn reading_failed(error: PersistenceError) -> StoreError {
+    match error {
+        PersistenceError::ConnectionError(source)
+        | PersistenceError::DeserializationError(source)
+        | PersistenceError::UnknownError(source) => match source.downcast::<sqlx::Error>() {
+            Ok(error) => (*error).into(),
+            Err(source) => StoreError::Stream(Arc::from(source)),
+        },
+        PersistenceError::OptimisticLockError => StoreError::Stream(Arc::new(error)),
+    }
 }

@@ -12,7 +12,8 @@
 //! | `prepared` | a request, written as it is to be stored, and what it touches |
 //! | `batch` | the call of the database's function |
 //! | [`claim`], [`idempotency`] | names that must be unique; keys under which a request counts once |
-//! | `load`, `cache`, `snapshot` | folding a stream into an aggregate |
+//! | `load`, `cache`, `snapshot`, `stored` | folding a stream into an aggregate; which aggregates there are |
+//! | `versions` | up to which event streams go |
 //! | `freshness` | how a reader knows that what it holds in memory is right now |
 //! | `seal` | the bytes that are stored |
 
@@ -20,6 +21,7 @@ mod append;
 mod batch;
 mod cache;
 pub mod claim;
+mod error;
 mod freshness;
 pub mod idempotency;
 mod load;
@@ -29,76 +31,28 @@ mod recover;
 pub mod request;
 mod seal;
 mod snapshot;
+mod stored;
+mod versions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::{DecodeError, StreamId};
-use keyring::{KeyError, Keyring};
+use domain::StreamId;
+use keyring::Keyring;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
 pub use append::WriterStats;
 pub use cache::Versioned;
 pub use claim::{Claim, ClaimChange, ClaimKind};
+pub use error::StoreError;
 pub use idempotency::{Idempotency, IdempotencyKey, InvalidKey};
-pub use load::Stored;
 pub use request::{Append, Outcome, PendingEvent, StreamWrite};
+pub use stored::Stored;
 
 use append::Writer;
 use cache::Caches;
 use freshness::Freshness;
-
-/// Why the store could not do what it was asked.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Postgres did not do it, or cannot be reached.
-    #[error("the event store's database failed")]
-    Postgres(#[source] Arc<sqlx::Error>),
-    /// A stored event or snapshot cannot be read.
-    #[error("event {sequence} of {stream} cannot be read")]
-    Unreadable {
-        /// The stream.
-        stream: StreamId,
-        /// The place in it.
-        sequence: i64,
-        /// Why.
-        source: Arc<DecodeError>,
-    },
-    /// The append did not get its turn in time.
-    #[error("the event store is too busy")]
-    Busy,
-    /// The store is shutting down.
-    #[error("the event store has stopped")]
-    Stopped,
-    /// The keys that seal what is personal cannot be had.
-    #[error("the keys of people cannot be had")]
-    Keys(#[source] Arc<KeyError>),
-    /// What is to be stored cannot be written as JSON.
-    #[error("an event cannot be written as JSON")]
-    Unwritable(#[source] Arc<serde_json::Error>),
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Postgres(Arc::new(error))
-    }
-}
-
-impl From<KeyError> for StoreError {
-    fn from(error: KeyError) -> Self {
-        match error {
-            KeyError::Postgres(error) => error.into(),
-            KeyError::WrongMasterKey | KeyError::Damaged(_) | KeyError::NotMade(_) => Self::Keys(Arc::new(error)),
-        }
-    }
-}
-
-impl From<serde_json::Error> for StoreError {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Unwritable(Arc::new(error))
-    }
-}
 
 /// A handle on the store; clones share everything.
 #[derive(Clone)]
@@ -168,7 +122,7 @@ impl EventStore {
     /// # Errors
     /// The database cannot be reached.
     pub async fn versions(&self, streams: &[StreamId]) -> Result<HashMap<StreamId, i64>, StoreError> {
-        load::versions(&self.pool, streams).await
+        versions::versions(&self.pool, streams).await
     }
 
     /// Who holds those of the claims that are held.

@@ -8,6 +8,7 @@ use domain::ids::EventId;
 use domain::personal::Place;
 use domain::{Event, Metadata, StreamId};
 use keyring::Keyring;
+use stores::log::digest::Content;
 use uuid::Uuid;
 
 use super::StoreError;
@@ -15,7 +16,6 @@ use super::claim::{Claim, Stored};
 use super::memory::Key;
 use super::request::{Append, PendingEvent, StreamWrite};
 use super::seal::Seal;
-use stores::log::digest::Content;
 
 /// An event, written as it is to be stored; its position and its moment are still to come.
 pub(super) struct Row {

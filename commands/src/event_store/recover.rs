@@ -4,9 +4,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use backon::Retryable;
 use chrono::{DateTime, Utc};
 use sqlx::query_scalar;
-use tokio::time::{Instant, sleep};
+use stores::error::chain;
+use stores::retry;
+use tokio::time::Instant;
 use tracing::warn;
 use uuid::Uuid;
 
@@ -14,7 +17,7 @@ use super::append::{Job, MOVED_MAX, Writer, Written, replay};
 use super::claim::ClaimChange;
 use super::prepared::Prepared;
 use super::request::Outcome;
-use super::{StoreError, claim, idempotency, load};
+use super::{StoreError, claim, idempotency, versions};
 
 /// How long the log is asked what became of a call that broke off.
 const LOOK_UP_MAX: Duration = Duration::from_secs(8);
@@ -22,18 +25,13 @@ const LOOK_UP_MAX: Duration = Duration::from_secs(8);
 impl Writer {
     /// The call broke off: whether it took effect stands in the log, once no append is under way.
     pub(super) async fn look_up(&self, batch: &[Job], recorded_at: DateTime<Utc>, error: sqlx::Error) -> Result<Written, StoreError> {
-        warn!(%error, "an append broke off; looking up what became of it");
+        warn!(error = %chain(&error), "an append broke off; looking up what became of it");
         let first = batch.first().and_then(|job| job.prepared.rows.first()).map(|row| row.event_id);
-        let (gives_up_at, mut pause) = (Instant::now() + LOOK_UP_MAX, Duration::from_millis(20));
-        loop {
-            match self.event_after_the_head().await {
-                Ok(found) if found.is_some() && found == first => return Ok(Written::Yes(recorded_at)),
-                Ok(_) => return Ok(Written::Moved),
-                Err(again) if Instant::now() + pause > gives_up_at => return Err(again.into()),
-                Err(_) => sleep(pause).await,
-            }
-            pause = (pause * 2).min(Duration::from_secs(1));
-        }
+        let gives_up_at = Instant::now() + LOOK_UP_MAX;
+        let in_time = |_: &sqlx::Error, pause: Option<Duration>| pause.filter(|pause| Instant::now() + *pause <= gives_up_at);
+        let found = (|| self.event_after_the_head()).retry(retry::LOOK_UP).adjust(in_time).await?;
+        let is_there = found.is_some() && found == first;
+        Ok(if is_there { Written::Yes(recorded_at) } else { Written::Moved })
     }
 
     async fn event_after_the_head(&self) -> Result<Option<Uuid>, sqlx::Error> {
@@ -90,7 +88,7 @@ impl Writer {
             return Ok(Outcome::ClaimTaken { claim, holder });
         }
         let streams = prepared.request.writes.iter().map(|w| w.stream).collect::<Vec<_>>();
-        for (stream, version) in load::versions(&self.pool, &streams).await? {
+        for (stream, version) in versions::versions(&self.pool, &streams).await? {
             self.memory.saw_version(stream, version);
             self.caches.heard_of(stream, version);
         }

@@ -31,13 +31,13 @@ impl Publisher {
     pub(super) async fn connect(nats: &Client, stream: &str) -> Result<Self, RelayError> {
         let context = jetstream::new(nats.clone());
         let config = migrations::nats::events_stream(stream);
-        let stream_handle = context.get_or_create_stream(config).await.map_err(nats_error)?;
-        let last_sequence = stream_handle.get_info().await.map_err(nats_error)?.state.last_sequence;
+        let stream_handle = context.get_or_create_stream(config).await.map_err(nats_error("open the stream"))?;
+        let last_sequence = stream_handle.get_info().await.map_err(nats_error("describe the stream"))?.state.last_sequence;
         let root = migrations::nats::subjects_root(stream);
         let last_position = match stream_handle.get_last_raw_message_by_subject(&format!("{root}.>")).await {
             Ok(message) => message.headers.get(POSITION).and_then(|value| value.as_str().parse().ok()).unwrap_or(0),
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => 0,
-            Err(error) => return Err(nats_error(error)),
+            Err(error) => return Err(nats_error("find the last message")(error)),
         };
         Ok(Self { context, root, last_sequence, last_position })
     }
@@ -53,7 +53,7 @@ impl Publisher {
         for event in events {
             acks.push(self.send(event, cursor).await?);
         }
-        try_join_all(acks.into_iter().map(IntoFuture::into_future)).await.map_err(nats_error)?;
+        try_join_all(acks.into_iter().map(IntoFuture::into_future)).await.map_err(nats_error("acknowledge an event"))?;
         Ok(())
     }
 
@@ -66,7 +66,7 @@ impl Publisher {
             .message_id(event.position.to_string())
             .expected_last_sequence(self.last_sequence);
         self.last_sequence += 1;
-        self.context.send_publish(self.subject(event, partition), message).await.map_err(nats_error)
+        self.context.send_publish(self.subject(event, partition), message).await.map_err(nats_error("take an event"))
     }
 
     /// `events.<partition>.<workspace or _>.<aggregate>.<event>`; an event's name is `<aggregate>.<event>` already.

@@ -16,6 +16,8 @@ use domain::wire_event::WireEvent;
 use futures::StreamExt;
 use serde_json::value::RawValue;
 use sqlx::{PgPool, query};
+use stores::error::chain;
+use stores::retry::{self, Pauses};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -32,9 +34,6 @@ const POLL_EVERY: Duration = Duration::from_millis(250);
 const PACE: Duration = Duration::from_millis(2);
 /// How often the cursor is saved, at most. Where it lags behind, the stream says how far it is.
 const SAVE_EVERY: Duration = Duration::from_millis(100);
-/// How long is waited after something failed, and how long at most.
-const BACKOFF: Duration = Duration::from_millis(100);
-const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// What the relay needs.
 #[derive(Clone)]
@@ -69,52 +68,36 @@ pub struct RelayStats {
 enum RelayError {
     #[error("the log cannot be read, or the lead was lost")]
     Postgres(#[from] sqlx::Error),
-    #[error("{0}")]
-    Nats(String),
+    #[error("NATS did not {asked}")]
+    Nats {
+        /// What it was asked to do.
+        asked: &'static str,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("an event of the log is not JSON")]
     Json(#[from] serde_json::Error),
 }
 
 /// Publishes until `shutdown`, whenever this process is the leader. Whatever fails is begun anew.
 pub async fn run(settings: Settings, shutdown: CancellationToken) {
-    let mut pause = Pause::default();
+    let mut pauses = Pauses::of(retry::RELAY);
     while !shutdown.is_cancelled() {
         let outcome = tokio::select! {
             () = shutdown.cancelled() => break,
-            outcome = lead(&settings, &mut pause) => outcome,
+            outcome = lead(&settings, &mut pauses) => outcome,
         };
         settings.stats.leading.store(false, Ordering::Relaxed);
+        let pause = pauses.failed();
         if let Err(error) = outcome {
             settings.stats.restarts.fetch_add(1, Ordering::Relaxed);
-            warn!(error = &error as &dyn std::error::Error, pause_ms = pause.0.as_millis(), "the relay begins anew");
+            warn!(error = %chain(&error), pause_ms = pause.as_millis(), "the relay begins anew");
         }
         tokio::select! {
             () = shutdown.cancelled() => break,
-            () = sleep(pause.0) => pause.grow(),
+            () = sleep(pause) => {}
         }
     }
     settings.stats.leading.store(false, Ordering::Relaxed);
-}
-
-/// How long is waited before the relay begins anew.
-struct Pause(Duration);
-
-impl Default for Pause {
-    fn default() -> Self {
-        Self(BACKOFF)
-    }
-}
-
-impl Pause {
-    /// It failed once more.
-    fn grow(&mut self) {
-        self.0 = (self.0 * 2).min(BACKOFF_MAX);
-    }
-
-    /// Something was published: what failed before is over.
-    fn shrink(&mut self) {
-        self.0 = BACKOFF;
-    }
 }
 
 /// Tells the other nodes, outside the stream, that this process has seen the log grow.
@@ -132,13 +115,13 @@ pub async fn announce(nats: Client, stream: String, mut head: watch::Receiver<i6
 }
 
 /// Waits for the lead, then publishes until something fails.
-async fn lead(settings: &Settings, pause: &mut Pause) -> Result<(), RelayError> {
+async fn lead(settings: &Settings, pauses: &mut Pauses) -> Result<(), RelayError> {
     let mut leader = Leader::elected(&settings.pool).await?;
     let mut publisher = Publisher::connect(&settings.nats, &settings.stream).await?;
     let mut cursor = leader.cursor(&settings.pool, settings.partitions, publisher.last_position()).await?;
     info!(position = cursor.position, "this process is the relay's leader");
     settings.stats.leading.store(true, Ordering::Relaxed);
-    let mut woken = settings.nats.subscribe(migrations::nats::wake_subject(&settings.stream)).await.map_err(nats_error)?;
+    let mut woken = settings.nats.subscribe(migrations::nats::wake_subject(&settings.stream)).await.map_err(nats_error("subscribe"))?;
     let mut head = settings.head.clone();
     let (mut saved, mut saved_at) = (cursor.position, Instant::now());
     loop {
@@ -148,7 +131,7 @@ async fn lead(settings: &Settings, pause: &mut Pause) -> Result<(), RelayError> 
         let is_full = events.len() as i64 == IN_FLIGHT_MAX;
         if !events.is_empty() {
             publisher.publish(&events, &mut cursor).await?;
-            pause.shrink();
+            pauses.worked();
             settings.stats.position.store(cursor.position, Ordering::Relaxed);
         }
         if saved < cursor.position && saved_at.elapsed() >= SAVE_EVERY {
@@ -209,20 +192,7 @@ async fn read(pool: &PgPool, after: i64) -> Result<Vec<WireEvent>, RelayError> {
     wire.collect()
 }
 
-fn nats_error(error: impl std::fmt::Display) -> RelayError {
-    RelayError::Nats(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn failures_that_are_over_do_not_keep_the_relay_away_for_longer_the_next_time() {
-        let mut pause = Pause::default();
-        (0..20).for_each(|_| pause.grow());
-        assert_eq!(pause.0, BACKOFF_MAX);
-        pause.shrink();
-        assert_eq!(pause.0, BACKOFF);
-    }
+/// The error of NATS, with what it was asked to do.
+fn nats_error<E: std::error::Error + Send + Sync + 'static>(asked: &'static str) -> impl FnOnce(E) -> RelayError {
+    move |source| RelayError::Nats { asked, source: Box::new(source) }
 }

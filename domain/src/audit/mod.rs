@@ -42,6 +42,11 @@ impl AuditCommand {
 }
 
 impl Audit {
+    /// The version of this state in snapshots. Raise it whenever the same events are folded into another state, or the
+    /// state is written as other JSON: snapshots of other versions are not used. A test compares both with
+    /// `domain/states`.
+    pub const STATE_VERSION: u32 = 1;
+
     /// What happens when `command` is asked of this audit: whoever may ask is noted, always.
     #[must_use]
     pub fn decide(&self, command: AuditCommand) -> Vec<AuditEvent> {

@@ -4,7 +4,7 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{UserId, WorkspaceId};
-use crate::retention::RetentionPolicy;
+use crate::retention_policy::RetentionPolicy;
 use crate::text::{ChannelDisplayName, ChannelName, Description, Purpose, Topic};
 
 /// What has happened to a channel. The wire name of each is its `rename`.

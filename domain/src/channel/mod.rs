@@ -44,6 +44,11 @@ pub struct Membership {
 }
 
 impl Channel {
+    /// The version of this state in snapshots. Raise it whenever the same events are folded into another state, or the
+    /// state is written as other JSON: snapshots of other versions are not used. A test compares both with
+    /// `domain/states`.
+    pub const STATE_VERSION: u32 = 1;
+
     /// Whether it was created.
     #[must_use]
     pub fn exists(&self) -> bool {

@@ -14,7 +14,7 @@ use crate::cast::{ACME, ANN, BOB, CAT, DAN, by};
 use crate::ids::UserId;
 use crate::refusal::OutOfRange;
 use crate::retention::RetentionPolicy;
-use crate::retention::policy::RETENTION_DAYS;
+use crate::retention_policy::RETENTION_DAYS;
 use crate::text::{ChannelDisplayName, ChannelName, Description, Purpose, Topic};
 
 type Given = TestFramework<Channel>;

@@ -33,6 +33,11 @@ pub struct Installation {
 }
 
 impl Installation {
+    /// The version of this state in snapshots. Raise it whenever the same events are folded into another state, or the
+    /// state is written as other JSON: snapshots of other versions are not used. A test compares both with
+    /// `domain/states`.
+    pub const STATE_VERSION: u32 = 1;
+
     /// What happens when `command` is asked of the installation, or why it does not.
     ///
     /// # Errors

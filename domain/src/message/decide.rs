@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::formatting::FormattedContent;
 use crate::ids::{ChannelId, WorkspaceId};
 use crate::permission::Permission;
-use crate::retention::RetentionAction;
+use crate::retention_policy::RetentionAction;
 use crate::text::{Emoji, MessageBody, Reason};
 use crate::workspace::{self, Subject, Workspace};
 

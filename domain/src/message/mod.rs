@@ -25,7 +25,7 @@ use crate::channel::Channel;
 use crate::context::Context;
 use crate::formatting::FormattedContent;
 use crate::ids::{ChannelId, UserId};
-use crate::retention::RetentionAction;
+use crate::retention_policy::RetentionAction;
 use crate::text::{Emoji, MessageBody};
 use crate::workspace::Workspace;
 

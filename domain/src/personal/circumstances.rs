@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::form::unseal;
 use super::{Keys, Place, SealError};
 use crate::context::Metadata;
+use crate::event::Event;
 use crate::ids::UserId;
-use crate::recorded_event::Event;
 
 /// What stands before the sealed part. No metadata have a field of their own that is called so and comes first.
 const BEFORE_SEALED: &str = r#"{"sealed":""#;

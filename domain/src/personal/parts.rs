@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use crate::channel::ChannelEvent;
+use crate::event::{AggregateType, Event, StreamId};
 use crate::message::MessageEvent;
-use crate::recorded_event::{AggregateType, Event, StreamId};
 use crate::session::SessionEvent;
 use crate::user::UserEvent;
 use crate::workspace::WorkspaceEvent;

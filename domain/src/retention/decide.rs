@@ -6,12 +6,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::event::Application;
-use super::policy::{RetentionAction, RetentionPolicy, policy_of};
 use super::{Retention, RetentionEvent, RetentionRefusal};
 use crate::channel::Channel;
 use crate::context::Context;
 use crate::ids::{ChannelId, MessageId, RetentionId};
 use crate::message::Message;
+use crate::retention_policy::{RetentionAction, RetentionPolicy, policy_of};
 use crate::workspace::{self, Subject, Workspace};
 
 /// What is asked of a channel: these threads are said to be old enough.

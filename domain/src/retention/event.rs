@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 
-use super::policy::RetentionAction;
 use crate::ids::{ChannelId, MessageId};
+use crate::retention_policy::RetentionAction;
 
 /// What retention has done. The wire name of each is its `rename`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,11 +1,11 @@
 //! Retention: which messages of a channel have left it, because its policy said so. One stream for each channel and month of messages, so that
 //! what must be known of one message stays small, and so that nobody's posts wait for it.
-//! Not here: the policies themselves (settings of workspace and channel), and legal holds (`workspace/hold.rs`), which win over every policy.
+//! Not here: the policies themselves (`retention_policy`, a setting of workspaces and channels), and legal holds (`workspace/hold.rs`), which win
+//! over every policy.
 
 mod decide;
 mod error;
 mod event;
-pub(crate) mod policy;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 pub use decide::{Cut, Surroundings, cut};
 pub use error::RetentionRefusal;
 pub use event::{Application, RetentionEvent};
-pub use policy::{RetentionAction, RetentionPolicy, policy_of};
+
+pub use crate::retention_policy::{RetentionAction, RetentionPolicy, policy_of};
 
 use crate::context::Context;
 use crate::ids::MessageId;
@@ -31,6 +32,10 @@ pub struct Retention {
 }
 
 impl Retention {
+    /// The version of this state in snapshots. Raise it whenever the same events are folded into another state, or the state is written as
+    /// other JSON: snapshots of other versions are not used. A test compares both with `domain/states`.
+    pub const STATE_VERSION: u32 = 1;
+
     /// What happens when messages are to leave: those that left already are left out.
     #[must_use]
     pub fn decide(&self, application: Application) -> Vec<RetentionEvent> {

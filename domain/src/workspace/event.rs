@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
 use crate::permission::{Overrides, Role};
-use crate::retention::RetentionPolicy;
+use crate::retention_policy::RetentionPolicy;
 use crate::text::{AvatarUrl, Department, Description, Email, Reason, Title, WorkspaceDomain, WorkspaceName};
 
 /// What has happened in a workspace. The wire name of each is its `rename`.

@@ -12,7 +12,7 @@ use crate::ids::{InvitationId, UserId};
 use crate::permission::{Overrides, Role};
 use crate::refusal::OutOfRange;
 use crate::retention::RetentionPolicy;
-use crate::retention::policy::RETENTION_DAYS;
+use crate::retention_policy::RETENTION_DAYS;
 use crate::text::{Email, WorkspaceDomain, WorkspaceName};
 
 type Given = TestFramework<Workspace>;

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use domain::{Event, Recorded, StreamId};
+use stores::log::Delivery;
+use stores::log::read::{self, Beginning};
 
 use super::AuditError;
 use super::AuditLog;
 use super::state::left_out;
-use stores::log::Delivery;
-use stores::log::read::{self, Beginning};
 
 /// How much of its streams is read with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

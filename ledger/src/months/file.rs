@@ -45,7 +45,11 @@ pub fn verify(manifest_path: &Path, mut each: impl FnMut(&[u8])) -> Result<Verif
 pub fn read_manifest(path: &Path) -> Result<Manifest, ExportError> {
     let text = std::fs::read_to_string(path).map_err(|source| ExportError::File { path: path.to_owned(), source })?;
     let wrong = |what: String| ExportError::Wrong { path: path.to_owned(), what };
-    let manifest = serde_json::from_str::<Manifest>(&text).map_err(|error| wrong(format!("it is no manifest: {error}")))?;
+    let manifest = serde_json::from_str::<Manifest>(&text).map_err(|source| ExportError::Unreadable {
+        path: path.to_owned(),
+        what: "it is no manifest".into(),
+        source,
+    })?;
     let is_beside = Path::new(&manifest.file).file_name().is_some_and(|name| name == manifest.file.as_str());
     match manifest.format.as_str() {
         FORMAT if is_beside => Ok(manifest),
@@ -85,7 +89,11 @@ impl Lines {
             let is_whole = self.next == self.last + 1;
             return if is_whole { Ok(None) } else { Err(self.wrong(self.next, "is missing")) };
         }
-        let line = serde_json::from_str::<Line>(&text).map_err(|_| self.wrong(self.next, "cannot be read"))?;
+        let line = serde_json::from_str::<Line>(&text).map_err(|source| ExportError::Unreadable {
+            path: self.path.clone(),
+            what: format!("event {} cannot be read", self.next),
+            source,
+        })?;
         if line.position != self.next || line.position > self.last {
             return Err(self.wrong(self.next, "is missing"));
         }

@@ -96,6 +96,16 @@ pub enum ExportError {
         /// What is wrong, and where.
         what: String,
     },
+    /// What is in a file is not JSON of the form that must be there.
+    #[error("{path}: {what}", path = path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What cannot be read.
+        what: String,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// The database's log does not end where the month begins.
     #[error("the log ends at {head}, and this month begins at {first}: restore the months in order, into an empty database")]
     NotNext {

@@ -7,20 +7,20 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, PgPool};
+use stores::checkpoint;
+use stores::error::chain;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::keyring::{self, KeySource, Signers};
-use super::note::{Checkpoint, Malformed, SignedCheckpoint, Unverified};
-use super::refused::{ProofError, Refused};
+use super::keyring::{self, KeyError, KeySource, Signers};
+use super::note::{Checkpoint, Malformed, SignedCheckpoint};
+use super::refused::{NotOurs, ProofError, Refused};
 use super::send::{self, Destinations};
 use super::store::{self, Digest, StoredCheckpoint, stored};
-use super::tiles::{Edge, tiles_of};
-use super::tree::{Hash, consistency, leaf_hash, proves_consistency, range_hash};
-use stores::checkpoint;
-use stores::error::chain;
+use super::tiles::Edge;
+use super::tree::{Hash, check_tree, leaf_hash, prove_tree};
 
 /// What its lock is called.
 const NAME: &str = "proof";
@@ -80,7 +80,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) {
             Ok(()) => return,
             Err(ProofError::Refused(refused)) => {
                 settings.stats.refuses.store(true, Ordering::Relaxed);
-                error!(%refused, "no head is signed: somebody has changed the log or its proof; see docs/AUDIT.md");
+                error!(refused = %chain(&refused), "no head is signed: somebody has changed the log or its proof; see docs/AUDIT.md");
                 REFUSED_DELAY
             }
             Err(failed) => {
@@ -169,8 +169,8 @@ impl State {
             None if signers.has_signed || signers.previous.is_some() => return Err(Refused::HeadsGone.into()),
             None => Self { edge: Edge::default(), signed: None, signers },
             Some(head) => {
-                let signed = parse(&head).map_err(|why| Refused::Foreign(head.size, why.to_string()))?;
-                signed.verify(&published).map_err(|why: Unverified| Refused::Foreign(head.size, why.to_string()))?;
+                let signed = parse(&head).map_err(|error| foreign(&head, error))?;
+                signed.verify(&published).map_err(|error| foreign(&head, error))?;
                 let signed = signed.checkpoint;
                 let tiles = store::tiles(&mut *transaction, Edge::tiles(signed.size)).await?;
                 let edge = Edge::of(signed.size, &tiles).filter(|edge| edge.root() == signed.root);
@@ -239,7 +239,8 @@ impl State {
             check_consistency(&mut transaction, signed, &head).await?;
         }
         let size = stored(head.size);
-        store::put_checkpoint(&mut transaction, size, &head.root, &head.sign(&self.signers.keys())).await?;
+        let note = head.sign(&self.signers.keys()).map_err(KeyError::from)?;
+        store::put_checkpoint(&mut transaction, size, &head.root.0, &note).await?;
         if !self.signers.has_signed {
             keyring::take_over(&mut transaction, &self.signers.current.verifying().to_string(), size).await?;
         }
@@ -267,11 +268,13 @@ fn parse(head: &StoredCheckpoint) -> Result<SignedCheckpoint, Malformed> {
     head.note.parse()
 }
 
+fn foreign(head: &StoredCheckpoint, error: impl Into<NotOurs>) -> Refused {
+    Refused::Foreign { size: head.size, source: error.into() }
+}
+
 /// Proves, out of the tiles as they are stored now, that one tree begins with the other.
 async fn check_consistency(connection: &mut PgConnection, from: &Checkpoint, to: &Checkpoint) -> Result<(), ProofError> {
-    let parts = consistency(from.size, to.size);
-    let tiles = store::tiles(connection, tiles_of(&parts)).await?;
-    let path = parts.into_iter().map(|part| range_hash(part, &|node| tiles.node(node))).collect::<Option<Vec<_>>>();
-    let is_proved = path.is_some_and(|path| proves_consistency((from.size, &from.root), (to.size, &to.root), &path));
-    if is_proved { Ok(()) } else { Err(Refused::Inconsistent { from: from.size, to: to.size }.into()) }
+    let path = store::compute(connection, |tiles| prove_tree(to.size, from.size, tiles)).await?;
+    let checked = path.and_then(|path| check_tree(&path, to.size, to.root, from.size, from.root));
+    checked.map_err(|_| Refused::Inconsistent { from: from.size, to: to.size }.into())
 }

@@ -7,8 +7,6 @@
 
 use ring::digest::{Context, SHA256};
 
-use super::tree::{Hash, taken};
-
 /// What tells these digests from those of anything else.
 const DOMAIN: &[u8] = b"backscroll event v1";
 
@@ -33,7 +31,7 @@ pub(super) struct StoredEvent<'a> {
 
 impl StoredEvent<'_> {
     /// What its digest must be.
-    pub(super) fn computed(&self) -> Hash {
+    pub(super) fn computed(&self) -> [u8; 32] {
         let mut content = Context::new(&SHA256);
         for field in [self.aggregate_type, self.aggregate_id, self.event_type, self.event_version, self.payload, self.metadata] {
             content.update(&(field.len() as u64).to_be_bytes());
@@ -47,6 +45,8 @@ impl StoredEvent<'_> {
         digest.update(&self.position.to_be_bytes());
         digest.update(&self.recorded_at.to_be_bytes());
         digest.update(content.finish().as_ref());
-        taken(digest.finish())
+        let mut computed = [0; 32];
+        computed.copy_from_slice(digest.finish().as_ref());
+        computed
     }
 }

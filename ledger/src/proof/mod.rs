@@ -29,6 +29,6 @@ pub mod verify;
 pub use consumer::{Settings, Stats, run};
 pub use keyring::{KeySource, PublishedKey};
 pub use prove::{ConsistencyProof, InclusionProof, Proofs, ProveError};
-pub use refused::Refused;
+pub use refused::{NotOurs, Refused};
 pub use send::{Destinations, Webhook};
 pub use store::StoredCheckpoint;

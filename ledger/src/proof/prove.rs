@@ -1,6 +1,6 @@
 //! What is served of the proof: heads, tiles, and proofs made of tiles.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 use super::keyring::{self, PublishedKey};
 use super::store::{self, StoredCheckpoint, stored};
-use super::tiles::{TileId, TilePath, Tiles, tiles_of};
-use super::tree::{Hash, consistency, inclusion, range_hash};
+use super::tiles::{Reader, Tile, TileId};
+use super::tree::{Error, Hash, prove_record, prove_tree, tree_hash};
 
 /// The first line of a proof that stands for itself.
 const TLOG_PROOF: &str = "c2sp.org/tlog-proof@v1";
@@ -113,12 +113,13 @@ impl Proofs {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn tile(&self, level: u8, path: TilePath) -> Result<Option<Vec<u8>>, ProveError> {
-        let bytes = i32::from(path.width) * 32;
+    pub async fn tile(&self, tile: Tile) -> Result<Option<Vec<u8>>, ProveError> {
+        let TileId { level, index } = tile.into();
+        let bytes = tile.width().cast_signed() * 32;
         let hashes = query_scalar!(
             r#"SELECT substr(hashes, 1, $3) AS "hashes!" FROM proof.tiles WHERE level = $1 AND index = $2 AND octet_length(hashes) >= $3"#,
             i16::from(level),
-            stored(path.index),
+            stored(index),
             bytes
         );
         Ok(hashes.fetch_optional(&self.pool).await?)
@@ -128,15 +129,15 @@ impl Proofs {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn entries(&self, path: TilePath) -> Result<Option<Vec<u8>>, ProveError> {
-        let width = usize::from(path.width);
-        let Some(first) = path.index.checked_mul(256) else { return Ok(None) };
+    pub async fn entries(&self, tile: Tile) -> Result<Option<Vec<u8>>, ProveError> {
+        let width = tile.width();
+        let Some(first) = tile.level_index().checked_mul(256) else { return Ok(None) };
         let size = self.newest().await?.map_or(0, |head| head.size.unsigned_abs());
-        if first.saturating_add(u64::from(path.width)) > size {
+        if first.saturating_add(u64::from(width)) > size {
             return Ok(None);
         }
-        let entries = store::digests(&self.pool, stored(first + 1), i64::from(path.width)).await?;
-        let is_whole = entries.len() == width && entries.iter().all(|entry| entry.digest.len() == 32);
+        let entries = store::digests(&self.pool, stored(first + 1), i64::from(width)).await?;
+        let is_whole = u32::try_from(entries.len()) == Ok(width) && entries.iter().all(|entry| entry.digest.len() == 32);
         let bundle = entries.iter().flat_map(|entry| [0, 32].into_iter().chain(entry.digest.iter().copied())).collect();
         if is_whole { Ok(Some(bundle)) } else { Err(ProveError::TilesMissing) }
     }
@@ -149,16 +150,15 @@ impl Proofs {
         let newest = self.size().await?;
         let size = within("size", size.unwrap_or(newest), 1, newest)?;
         let index = within("position", position, 1, size)? - 1;
-        let parts = inclusion(index, size);
-        let tiles = self.tiles_for(&parts, size).await?;
+        let (path, root) = self.compute(|tiles| Ok((prove_record(size, index, tiles)?, tree_hash(size, tiles)?))).await?;
         let entry = store::digests(&self.pool, stored(position), 1).await?.pop().filter(|entry| entry.position == stored(position));
         Ok(InclusionProof {
             position,
             index,
             size,
             entry: BASE64.encode(entry.ok_or(ProveError::TilesMissing)?.digest),
-            hashes: hashes(&parts, &tiles)?,
-            root: root(size, &tiles)?,
+            hashes: path.iter().map(Hash::to_string).collect(),
+            root: root.to_string(),
         })
     }
 
@@ -170,11 +170,10 @@ impl Proofs {
         let newest = self.size().await?;
         let to = within("to", to.unwrap_or(newest), 1, newest)?;
         let from = within("from", from, 1, to)?;
-        let parts = consistency(from, to);
-        let mut needed = parts.clone();
-        needed.push(0..from);
-        let tiles = self.tiles_for(&needed, to).await?;
-        Ok(ConsistencyProof { from, to, from_root: root(from, &tiles)?, to_root: root(to, &tiles)?, hashes: hashes(&parts, &tiles)? })
+        let compute = |tiles: &Reader<'_>| Ok((tree_hash(from, tiles)?, tree_hash(to, tiles)?, prove_tree(to, from, tiles)?));
+        let (from_root, to_root, path) = self.compute(compute).await?;
+        let hashes = path.iter().map(Hash::to_string).collect();
+        Ok(ConsistencyProof { from, to, from_root: from_root.to_string(), to_root: to_root.to_string(), hashes })
     }
 
     /// A proof that stands for itself, as text (<https://c2sp.org/tlog-proof>): the newest head, and how the event at `position` is in it. Its `extra`
@@ -193,26 +192,11 @@ impl Proofs {
         self.newest().await?.map(|head| head.size.unsigned_abs()).ok_or(ProveError::NoHead)
     }
 
-    /// Tiles enough for some parts of a tree, and for its root.
-    async fn tiles_for(&self, parts: &[Range<u64>], size: u64) -> Result<Tiles, ProveError> {
-        let mut wanted = tiles_of(parts);
-        wanted.extend(tiles_of(std::slice::from_ref(&(0..size))));
-        Ok(store::tiles(&self.pool, wanted.into_iter().collect::<Vec<TileId>>()).await?)
+    async fn compute<T>(&self, compute: impl Fn(&Reader<'_>) -> Result<T, Error>) -> Result<T, ProveError> {
+        store::compute(&self.pool, compute).await?.map_err(|_| ProveError::TilesMissing)
     }
 }
 
 fn within(field: &'static str, number: u64, least: u64, most: u64) -> Result<u64, ProveError> {
     if (least..=most).contains(&number) { Ok(number) } else { Err(ProveError::OutOfRange { field, least, most }) }
-}
-
-fn hash_of(part: Range<u64>, tiles: &Tiles) -> Result<Hash, ProveError> {
-    range_hash(part, &|node| tiles.node(node)).ok_or(ProveError::TilesMissing)
-}
-
-fn hashes(parts: &[Range<u64>], tiles: &Tiles) -> Result<Vec<String>, ProveError> {
-    parts.iter().map(|part| hash_of(part.clone(), tiles).map(|hash| BASE64.encode(hash))).collect()
-}
-
-fn root(size: u64, tiles: &Tiles) -> Result<String, ProveError> {
-    hash_of(0..size, tiles).map(|root| BASE64.encode(root))
 }

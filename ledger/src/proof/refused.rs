@@ -1,6 +1,7 @@
 //! Why no head is signed.
 
 use super::keyring::KeyError;
+use super::note::{Malformed, Unverified};
 
 /// What stops the consumer.
 #[derive(Debug, thiserror::Error)]
@@ -9,8 +10,19 @@ pub(super) enum ProofError {
     Database(#[from] sqlx::Error),
     #[error(transparent)]
     Key(#[from] KeyError),
-    #[error("no head is signed: {0}")]
+    #[error("no head is signed")]
     Refused(#[from] Refused),
+}
+
+/// Why a stored head is none of ours.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotOurs {
+    /// It is no signed head.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// Its signature does not hold.
+    #[error(transparent)]
+    Unverified(#[from] Unverified),
 }
 
 /// What contradicts a head that was signed: to go on would be to sign a fork.
@@ -40,8 +52,13 @@ pub enum Refused {
     #[error("heads were signed, and none is stored")]
     HeadsGone,
     /// The head that was signed last is no signed note of ours.
-    #[error("the stored head of size {0} is none of ours: {1}")]
-    Foreign(i64, String),
+    #[error("the stored head of size {size} is none of ours")]
+    Foreign {
+        /// The size of the head.
+        size: i64,
+        /// Why.
+        source: NotOurs,
+    },
     /// Somebody else has stored another head.
     #[error("the head of size {0} is not the one that was signed here")]
     HeadChanged(i64),

@@ -10,6 +10,7 @@ use object_store::ObjectStoreExt;
 use reqwest::header::CONTENT_TYPE;
 use sqlx::{PgPool, query, query_scalar};
 use stores::objects::Objects;
+use stores::retry::{self, Pauses};
 use tokio::fs::OpenOptions;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio::task::JoinSet;
@@ -19,12 +20,6 @@ use tracing::{info, warn};
 use super::note::SEPARATOR;
 use super::store;
 use super::tree::leaf_hash;
-
-/// How long to wait after a failure, at first.
-const RETRY_DELAY_MIN: Duration = Duration::from_millis(500);
-
-/// How long to wait after a failure, at most.
-const RETRY_DELAY_MAX: Duration = Duration::from_secs(60);
 
 /// How long a webhook may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
@@ -119,27 +114,27 @@ pub(super) fn start(pool: &PgPool, destinations: &Destinations) -> JoinSet<()> {
 }
 
 async fn keep_sending(pool: PgPool, destination: Destination, interval: Duration) {
-    let (name, mut delay) = (destination.name(), RETRY_DELAY_MIN);
+    let (name, mut pauses) = (destination.name(), Pauses::of(retry::HEADS));
     let client = loop {
         match reqwest::Client::builder().timeout(ANSWER_MAX).build() {
             Ok(client) => break client,
             Err(error) => warn!(destination = name, %error, "there is no client for webhooks; it is tried again"),
         }
-        sleep(RETRY_DELAY_MAX).await;
+        sleep(pauses.failed()).await;
     };
     loop {
         match send_newest(&pool, &destination, &name, &client).await {
             Ok(sent) => {
-                if let Some(size) = sent.filter(|_| delay > RETRY_DELAY_MIN) {
+                let had_failed = pauses.worked();
+                if let Some(size) = sent.filter(|_| had_failed) {
                     info!(destination = name, size, "heads are taken again");
                 }
-                delay = RETRY_DELAY_MIN;
                 sleep(interval).await;
             }
             Err(error) => {
+                let delay = pauses.failed();
                 warn!(destination = name, error = %stores::error::chain(&error), delay_ms = delay.as_millis(), "a head was not taken; it is tried again");
-                sleep(delay.mul_f64(rand::random_range(0.5..=1.0))).await;
-                delay = (delay * 2).min(RETRY_DELAY_MAX);
+                sleep(delay).await;
             }
         }
     }
@@ -176,7 +171,7 @@ async fn append(path: &Path, note: &str) -> std::io::Result<()> {
 
 /// Sorts by size, and is another for whatever else is said of the same size: nothing is ever written over by something else.
 fn object_name(size: i64, note: &str) -> String {
-    let digest = hex::encode(leaf_hash(note.as_bytes()));
+    let digest = hex::encode(leaf_hash(note.as_bytes()).0);
     format!("{size:020}-{}.txt", &digest[..16])
 }
 
@@ -185,7 +180,7 @@ fn without_secrets(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = host.rsplit('@').next().unwrap_or_default();
-    let [a, b, c, d, ..] = leaf_hash(url.as_bytes());
+    let [a, b, c, d, ..] = leaf_hash(url.as_bytes()).0;
     format!("{scheme}://{host} ({:08x})", u32::from_be_bytes([a, b, c, d]))
 }
 

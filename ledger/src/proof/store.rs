@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, query, query_as};
 
-use super::tiles::{TileId, Tiles};
+use super::tiles::{Reader, TileId, Tiles, tiles_of};
+use super::tree::Error;
 
 /// A head as it was signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,14 @@ pub(super) async fn tiles(executor: impl PgExecutor<'_>, wanted: impl IntoIterat
         .into_iter()
         .map(|row| (TileId { level: row.level.try_into().unwrap_or(u8::MAX), index: row.index.unsigned_abs() }, row.hashes))
         .collect())
+}
+
+/// Computes something out of the tiles that it needs for that.
+pub(super) async fn compute<T>(
+    executor: impl PgExecutor<'_>,
+    compute: impl Fn(&Reader<'_>) -> Result<T, Error>,
+) -> sqlx::Result<Result<T, Error>> {
+    Ok(tiles(executor, tiles_of(&compute)).await?.compute(compute))
 }
 
 /// Writes tiles: new ones, and those that grew.

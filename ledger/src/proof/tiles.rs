@@ -1,23 +1,28 @@
-//! The tree as tiles of 256 hashes (<https://c2sp.org/tlog-tiles>): how they are named, and how the right edge of the tree grows. No input, no
-//! output.
+//! The tree as tiles of 256 hashes (<https://c2sp.org/tlog-tiles>): how `tlog_tiles` reads hashes out of them, how they
+//! are named, and how the right edge of the tree grows. No input, no output.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
-use std::ops::Range;
 
-use super::tree::{Hash, Node, empty_root, node_hash, subtrees};
+pub use tlog_tiles::Tile;
+use tlog_tiles::{HashReader, stored_hash_index};
+
+use super::tree::{EMPTY_HASH, Error, Hash, node_hash};
 
 /// Hashes of a full tile.
-pub const TILE_WIDTH: u64 = 256;
+const TILE_WIDTH: u64 = 256;
 
 /// How much of the tree one level of tiles spans, as a power of two.
-const TILE_HEIGHT: u32 = 8;
+const TILE_HEIGHT: u8 = 8;
+
+/// The most levels that tiles have.
+const LEVELS_MAX: u8 = 64;
 
 /// The bytes of a hash.
 const HASH_BYTES: usize = 32;
 
 /// The bytes of a full tile.
-pub const TILE_BYTES: usize = 256 * HASH_BYTES;
+const TILE_BYTES: usize = 256 * HASH_BYTES;
 
 /// A tile: 256 hashes at a level, or what there is of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,20 +33,19 @@ pub struct TileId {
     pub index: u64,
 }
 
-impl TileId {
-    /// The tile that has a node in it, or what the node is made of: with the place of the first hash, and how many those are.
-    fn of(node: Node) -> (Self, usize, usize) {
-        let (level, above) = (node.height / TILE_HEIGHT, node.height % TILE_HEIGHT);
-        let first = node.index << above;
-        let tile = Self { level: u8::try_from(level).unwrap_or(u8::MAX), index: first / TILE_WIDTH };
-        (tile, usize::try_from(first % TILE_WIDTH).unwrap_or_default(), 1 << above)
+impl From<Tile> for TileId {
+    fn from(tile: Tile) -> Self {
+        Self { level: tile.level(), index: tile.level_index() }
     }
 }
 
-/// The tiles that are needed to know the hashes of some parts of the tree.
-#[must_use]
-pub fn tiles_of(parts: &[Range<u64>]) -> BTreeSet<TileId> {
-    parts.iter().cloned().flat_map(subtrees).map(|node| TileId::of(node).0).collect()
+/// Reads hashes of the tree, for what is computed out of them.
+pub struct Reader<'a>(&'a dyn HashReader);
+
+impl HashReader for Reader<'_> {
+    fn read_hashes(&self, places: &[u64]) -> Result<Vec<Hash>, Error> {
+        self.0.read_hashes(places)
+    }
 }
 
 /// Some tiles.
@@ -49,11 +53,22 @@ pub fn tiles_of(parts: &[Range<u64>]) -> BTreeSet<TileId> {
 pub struct Tiles(HashMap<TileId, Vec<u8>>);
 
 impl Tiles {
-    /// The hash of a node; `None` where its tile is not here, or not that wide.
-    #[must_use]
-    pub fn node(&self, node: Node) -> Option<Hash> {
-        let (tile, first, count) = TileId::of(node);
-        self.0.get(&tile)?.get(first * HASH_BYTES..(first + count) * HASH_BYTES).and_then(perfect_root)
+    /// Computes something out of them.
+    ///
+    /// # Errors
+    /// A tile is not here, or not as wide as it must be.
+    pub fn compute<T>(&self, compute: impl Fn(&Reader<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        compute(&Reader(self))
+    }
+}
+
+impl HashReader for Tiles {
+    fn read_hashes(&self, places: &[u64]) -> Result<Vec<Hash>, Error> {
+        let hash = |place: &u64| {
+            let tile = Tile::from_index(TILE_HEIGHT, *place);
+            tile.hash_at_index(self.0.get(&tile.into()).ok_or(Error::InvalidTile)?, *place)
+        };
+        places.iter().map(hash).collect()
     }
 }
 
@@ -63,17 +78,27 @@ impl FromIterator<(TileId, Vec<u8>)> for Tiles {
     }
 }
 
-/// The hash over a power of two of hashes.
-fn perfect_root(hashes: &[u8]) -> Option<Hash> {
-    let mut row = hashes.as_chunks::<HASH_BYTES>().0.to_vec();
-    while row.len() > 1 {
-        row = row.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
+/// The tiles that are read to compute something.
+pub fn tiles_of<T>(compute: impl Fn(&Reader<'_>) -> Result<T, Error>) -> BTreeSet<TileId> {
+    let wanted = Wanted::default();
+    // The hashes are made up, and so is the outcome.
+    drop(compute(&Reader(&wanted)));
+    wanted.0.into_inner()
+}
+
+/// Notes which tiles are read, and has none of them.
+#[derive(Default)]
+struct Wanted(RefCell<BTreeSet<TileId>>);
+
+impl HashReader for Wanted {
+    fn read_hashes(&self, places: &[u64]) -> Result<Vec<Hash>, Error> {
+        self.0.borrow_mut().extend(places.iter().map(|place| TileId::from(Tile::from_index(TILE_HEIGHT, *place))));
+        Ok(vec![Hash::default(); places.len()])
     }
-    row.first().copied()
 }
 
 /// The right edge of a growing tree: the tiles that are not full.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edge {
     size: u64,
     /// The hashes of the tile that is not full, level by level. It may have none.
@@ -102,7 +127,7 @@ impl Edge {
             *edge.levels.last_mut()? = tiles.0.get(&tile)?.get(..width * HASH_BYTES)?.to_vec();
         }
         if size > 0 {
-            edge.last = Some(tiles.node(Node { height: 0, index: size - 1 })?);
+            edge.last = Some(tiles.read_hashes(&[stored_hash_index(0, size - 1)]).ok()?.pop()?);
         }
         Some(edge)
     }
@@ -129,12 +154,12 @@ impl Edge {
                 self.levels.push(Vec::with_capacity(TILE_BYTES));
             }
             let hashes = &mut self.levels[usize::from(level)];
-            hashes.extend_from_slice(&hash);
+            hashes.extend_from_slice(&hash.0);
             if hashes.len() < TILE_BYTES {
                 return;
             }
-            let Some(root) = perfect_root(hashes) else { return };
-            let index = (self.size >> (TILE_HEIGHT * (u32::from(level) + 1))) - 1;
+            let root = Tile::subtree_hash(hashes);
+            let index = (self.size >> (TILE_HEIGHT * (level + 1))) - 1;
             full(TileId { level, index }, std::mem::replace(hashes, Vec::with_capacity(TILE_BYTES)));
             hash = root;
         }
@@ -150,153 +175,163 @@ impl Edge {
     pub fn root(&self) -> Hash {
         let mut root = None;
         for hashes in &self.levels {
-            let hashes = hashes.as_chunks::<HASH_BYTES>().0;
-            for part in subtrees(0..hashes.len() as u64).rev() {
-                let first = usize::try_from(part.index << part.height).unwrap_or_default();
-                let Some(left) = perfect_root(hashes[first..first + (1 << part.height)].as_flattened()) else { continue };
-                root = Some(root.map_or(left, |right| node_hash(&left, &right)));
+            let mut end = hashes.len();
+            // From right to left: subtrees of a power of two of hashes, the smallest first.
+            while end > 0 {
+                let start = end - (HASH_BYTES << (end / HASH_BYTES).trailing_zeros());
+                let left = Tile::subtree_hash(&hashes[start..end]);
+                root = Some(root.map_or(left, |right| node_hash(left, right)));
+                end = start;
             }
         }
-        root.unwrap_or_else(empty_root)
+        root.unwrap_or(EMPTY_HASH)
     }
 }
 
 /// The tiles of a tree of that size that are neither full nor empty, from level 0 up, and how many hashes they have.
 fn widths(size: u64) -> impl Iterator<Item = (TileId, usize)> {
     let of_level = move |level: u8| {
-        let hashes = size >> (TILE_HEIGHT * u32::from(level));
+        let hashes = size >> (TILE_HEIGHT * level);
         let width = usize::try_from(hashes % TILE_WIDTH).unwrap_or_default();
         (hashes > 0).then_some((TileId { level, index: hashes / TILE_WIDTH }, width))
     };
     (0..8).map_while(of_level).filter(|(_, width)| *width > 0)
 }
 
-/// What an address names behind `tile/<L>/` or `tile/entries/`: an index, and of how many hashes, where the tile is not full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TilePath {
-    /// The tile's index.
-    pub index: u64,
-    /// How many hashes are asked for.
-    pub width: u16,
-}
-
-impl TilePath {
-    /// Reads `<N>[.p/<W>]`, where `<N>` has three digits between slashes, and an `x` before all but the last: `x001/x234/067.p/112`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (index, width) = match text.split_once(".p/") {
-            None => (text, 256),
-            Some((index, width)) => {
-                (index, number(width).filter(|width| (1..256).contains(width)).and_then(|width| width.try_into().ok())?)
-            }
-        };
-        let (leading, last) = index.rsplit_once('/').unwrap_or(("", index));
-        let mut parsed = 0_u64;
-        let leading = leading.split('/').filter(|part| !part.is_empty()).map(|part| part.strip_prefix('x'));
-        for part in leading.chain([Some(last)]) {
-            let part = part.filter(|part| part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_digit()))?;
-            parsed = parsed.checked_mul(1_000)?.checked_add(part.parse().ok()?)?;
-        }
-        let path = Self { index: parsed, width };
-        // There is one way to write each.
-        (path.to_string() == text).then_some(path)
+/// Reads what an address has behind `tile/<L>/` or `tile/entries/`: `<N>[.p/<W>]`. `<N>` is the index of the tile, with
+/// three digits between slashes, and an `x` before all but the last; `<W>` is how many hashes a partial tile has:
+/// `x001/x234/067.p/112`.
+#[must_use]
+pub fn parse_path(level: u8, path: &str) -> Option<Tile> {
+    // The library panics at a tile without hashes, and at a level that no tree has.
+    let is_empty = path.rsplit_once(".p/").is_some_and(|(_, width)| width.parse() == Ok(0_u32));
+    if is_empty || level >= LEVELS_MAX {
+        return None;
     }
-}
-
-/// A number as the specification writes it: no sign, no leading zero.
-fn number(text: &str) -> Option<u64> {
-    text.parse().ok().filter(|number: &u64| number.to_string() == text)
-}
-
-impl fmt::Display for TilePath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = vec![format!("{:03}", self.index % 1_000)];
-        let mut rest = self.index / 1_000;
-        while rest > 0 {
-            parts.push(format!("x{:03}", rest % 1_000));
-            rest /= 1_000;
-        }
-        parts.reverse();
-        f.write_str(&parts.join("/"))?;
-        if u64::from(self.width) < TILE_WIDTH { write!(f, ".p/{}", self.width) } else { Ok(()) }
-    }
+    // The library names the height, which C2SP does not.
+    Tile::from_path(&format!("tile/{TILE_HEIGHT}/{level}/{path}")).ok()
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::{any, prop_assert_eq, proptest};
+pub(super) mod tests {
+    use std::collections::BTreeMap;
 
-    use super::super::tree::{consistency, inclusion, leaf_hash, range_hash};
+    use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
+    use proptest::string::string_regex;
+    use tlog_tiles::stored_hashes_for_record_hash;
+
+    use super::super::tree::{leaf_hash, prove_record, prove_tree, tree_hash};
     use super::*;
 
+    /// The root of [`grown`] at 70,000 leaves, and the hash of all its tiles in order. They were computed before
+    /// `tlog_tiles` computed our trees, and must stay.
+    const ROOT_OF_70000: &str = "0759167a0f98e35e802d46ff7c7d29d2c3f03a63a256deb6abbff357a91b63b1";
+    const TILES_OF_70000: &str = "3eb446c858c302422735ff14d261769718914083f94fb696c16984edc6c367c5";
+
+    /// What leaf `n` of [`grown`] is made of.
+    pub fn entry(n: u64) -> [u8; 8] {
+        n.to_be_bytes()
+    }
+
     /// A tree of that size, tile by tile, and its edge.
-    fn grown(size: u64) -> (Tiles, Edge) {
+    pub fn grown(size: u64) -> (Tiles, Edge) {
+        grown_of((0..size).map(|n| leaf_hash(&entry(n))))
+    }
+
+    /// The tree of those leaves.
+    pub fn grown_of(leaves: impl IntoIterator<Item = Hash>) -> (Tiles, Edge) {
         let (mut tiles, mut edge) = (HashMap::new(), Edge::default());
-        for n in 0..size {
-            edge.append(leaf_hash(&n.to_be_bytes()), |tile, hashes| drop(tiles.insert(tile, hashes)));
+        for leaf in leaves {
+            edge.append(leaf, |tile, hashes| drop(tiles.insert(tile, hashes)));
         }
         tiles.extend(edge.partial().map(|(tile, hashes)| (tile, hashes.to_vec())));
         (Tiles(tiles), edge)
     }
 
-    fn leaf(node: Node) -> Option<Hash> {
-        match node.height {
-            0 => Some(leaf_hash(&node.index.to_be_bytes())),
-            height => {
-                let child = |index| leaf(Node { height: height - 1, index });
-                Some(node_hash(&child(node.index * 2)?, &child(node.index * 2 + 1)?))
-            }
-        }
+    fn only(tiles: &Tiles, wanted: impl IntoIterator<Item = TileId>) -> Tiles {
+        wanted.into_iter().filter_map(|tile| Some((tile, tiles.0.get(&tile)?.clone()))).collect()
     }
 
-    #[test]
-    fn tiles_have_the_hashes_of_the_tree() {
-        for size in [0, 1, 2, 3, 255, 256, 257, 511, 512, 1_000, 65_535, 65_536, 65_537, 70_000] {
-            let (tiles, edge) = grown(size);
-            let root = range_hash(0..size, &leaf).expect("every node");
-            assert_eq!(edge.root(), root, "{size}");
-            assert_eq!(range_hash(0..size, &|node| tiles.node(node)), Some(root), "{size}");
-            assert_eq!(Edge::of(size, &tiles), Some(edge.clone()), "{size}");
-            let needed = Edge::tiles(size).into_iter().filter_map(|tile| Some((tile, tiles.0.get(&tile)?.clone()))).collect();
-            assert_eq!(Edge::of(size, &needed), Some(edge), "{size}: the tiles that are named are enough");
-        }
-    }
+    /// Every hash of a tree, as the library wants them stored.
+    struct Stored(Vec<Hash>);
 
-    #[test]
-    fn a_tree_of_70000_has_the_tiles_that_the_specification_says() {
-        let (tiles, _) = grown(70_000);
-        let widths = |level: u8| {
-            let mut found = tiles
-                .0
+    impl HashReader for Stored {
+        fn read_hashes(&self, places: &[u64]) -> Result<Vec<Hash>, Error> {
+            places
                 .iter()
-                .filter(|(tile, _)| tile.level == level)
-                .map(|(tile, hashes)| (tile.index, hashes.len() / 32))
-                .collect::<Vec<_>>();
-            found.sort_unstable();
-            found
+                .map(|place| self.0.get(usize::try_from(*place).ok()?).copied())
+                .collect::<Option<_>>()
+                .ok_or(Error::IndexesNotInTree)
+        }
+    }
+
+    impl Stored {
+        fn grown(size: u64) -> Self {
+            let mut stored = Self(Vec::new());
+            for n in 0..size {
+                let hashes = stored_hashes_for_record_hash(n, leaf_hash(&entry(n)), &stored).expect("every hash");
+                stored.0.extend(hashes);
+            }
+            stored
+        }
+    }
+
+    /// The tiles of a tree, and its root, are those that the library makes of all its hashes; and the tiles that are named
+    /// for the edge are enough to read it back.
+    fn assert_like_the_library(size: u64) {
+        let ((tiles, edge), stored) = (grown(size), Stored::grown(size));
+        assert_eq!(edge.root(), tree_hash(size, &stored).expect("every hash"), "{size}");
+        assert_eq!(Edge::of(size, &only(&tiles, Edge::tiles(size))), Some(edge), "{size}");
+        let named = |tile: Tile| (TileId::from(tile), tile.read_data(&stored).expect("every hash"));
+        let expected = Tile::new_tiles(TILE_HEIGHT, 0, size).into_iter().map(named).collect::<BTreeMap<_, _>>();
+        assert_eq!(tiles.0.into_iter().collect::<BTreeMap<_, _>>(), expected, "{size}");
+    }
+
+    #[test]
+    fn the_tiles_at_the_bounds_of_tiles_are_those_of_the_library() {
+        for size in [0, 1, 2, 255, 256, 257, 511, 512, 513, 65_536, 65_537] {
+            assert_like_the_library(size);
+        }
+    }
+
+    #[test]
+    fn a_tree_of_70000_has_the_tiles_that_the_specification_says_and_that_it_always_had() {
+        let (tiles, edge) = grown(70_000);
+        let tiles = tiles.0.into_iter().collect::<BTreeMap<_, _>>();
+        let widths = |level: u8| {
+            let found = tiles.iter().filter(|(tile, _)| tile.level == level);
+            found.map(|(tile, hashes)| (tile.index, hashes.len() / 32)).collect::<Vec<_>>()
         };
         assert_eq!((widths(0).len(), widths(0)[272], widths(0)[273]), (274, (272, 256), (273, 112)));
         assert_eq!((widths(1), widths(2), widths(3)), (vec![(0, 256), (1, 17)], vec![(0, 1)], vec![]));
+        assert_eq!(edge.root().to_string(), Hash(hex32(ROOT_OF_70000)).to_string());
+        assert_eq!(leaf_hash(&tiles.into_values().flatten().collect::<Vec<_>>()), Hash(hex32(TILES_OF_70000)));
+    }
+
+    fn hex32(text: &str) -> [u8; 32] {
+        hex::decode(text).expect("hex").try_into().expect("32 bytes")
     }
 
     #[test]
     fn what_a_proof_needs_is_in_the_tiles_that_are_named_for_it() {
         let (tiles, _) = grown(70_000);
         for (a, b) in [(0, 1), (0, 70_000), (69_999, 70_000), (65_535, 65_536), (1, 65_537), (300, 66_000), (256, 512)] {
-            for parts in [inclusion(a, b), consistency(a, b)] {
-                let needed = tiles_of(&parts).into_iter().map(|tile| (tile, tiles.0[&tile].clone())).collect::<Tiles>();
-                for part in parts {
-                    let expected = range_hash(part.clone(), &leaf);
-                    assert_eq!(range_hash(part, &|node| needed.node(node)), expected, "{a} of {b}");
-                }
+            let compute = |tiles: &Reader<'_>| Ok((prove_record(b, a, tiles)?, prove_tree(b, a.max(1), tiles)?, tree_hash(b, tiles)?));
+            let needed = only(&tiles, tiles_of(compute));
+            assert_eq!(needed.compute(compute).expect("every tile"), tiles.compute(compute).expect("every tile"), "{a} of {b}");
+            for missing in needed.0.keys() {
+                let others = only(&needed, needed.0.keys().copied().filter(|tile| tile != missing));
+                assert!(others.compute(compute).is_err(), "{a} of {b} without {missing:?}");
             }
         }
     }
 
     #[test]
-    fn an_index_is_written_as_the_specification_says() {
-        assert_eq!(TilePath { index: 1_234_067, width: 256 }.to_string(), "x001/x234/067");
-        assert_eq!(TilePath::parse("x001/x234/067.p/112"), Some(TilePath { index: 1_234_067, width: 112 }));
+    fn an_index_is_read_as_the_specification_says_and_in_no_other_way() {
+        assert_eq!(parse_path(1, "x001/x234/067"), Some(Tile::new(8, 1, 1_234_067, 256, false)));
+        assert_eq!(parse_path(0, "x001/x234/067.p/112"), Some(Tile::new(8, 0, 1_234_067, 112, false)));
+        assert_eq!(parse_path(63, "x018/x446/x744/x073/x709/x551/615.p/255"), Some(Tile::new(8, 63, u64::MAX, 255, false)));
+        assert_eq!(parse_path(64, "000"), None);
         let wrong = [
             "",
             "0",
@@ -304,6 +339,9 @@ mod tests {
             "-01",
             "+01",
             "000.p/0",
+            "000.p/00",
+            "000.p/+0",
+            "000.p/.p/0",
             "000.p/256",
             "000.p/01",
             "000.p/",
@@ -315,24 +353,45 @@ mod tests {
             "x1/000",
             "000/",
             "x001/x000",
+            "x018/x446/x744/x073/x709/x551/616",
             "０００",
         ];
         for text in wrong {
-            assert_eq!(TilePath::parse(text), None, "{text}");
+            assert_eq!(parse_path(0, text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn tiles_of_any_size_are_those_of_the_library_and_are_read_back(size in 0..2_000_u64) {
+            assert_like_the_library(size);
+        }
+
+        #[test]
+        fn a_tree_that_goes_on_from_its_tiles_is_the_one_that_grew_at_once(size in 0..1_000_u64, more in 0..600_u64) {
+            let (tiles, _) = grown(size);
+            let mut edge = Edge::of(size, &tiles).expect("every tile");
+            (size..size + more).for_each(|n| edge.append(leaf_hash(&entry(n)), |_, _| {}));
+            prop_assert_eq!(edge, grown(size + more).1);
         }
     }
 
     proptest! {
         #[test]
-        fn every_path_is_read_back(index: u64, width in 1..=256_u16) {
-            let path = TilePath { index, width };
-            prop_assert_eq!(TilePath::parse(&path.to_string()), Some(path));
+        fn every_path_is_read_back(level in 0..64_u8, index: u64, width in 1..=256_u32) {
+            let tile = Tile::new(TILE_HEIGHT, level, index, width, false);
+            let path = tile.path();
+            prop_assert_eq!(path.strip_prefix(&format!("tile/8/{level}/")).and_then(|path| parse_path(level, path)), Some(tile));
         }
 
         #[test]
-        fn no_text_makes_the_parser_fail(text in any::<String>()) {
-            if let Some(path) = TilePath::parse(&text) {
-                prop_assert_eq!(path.to_string(), text);
+        fn no_text_makes_the_parser_fail(level: u8, text in any::<String>(), like in string_regex("[x0-9+./p-]{0,40}").expect("a pattern")) {
+            for text in [text, like.clone(), format!("000.p/{like}"), format!("{like}.p/0")] {
+                if let Some(tile) = parse_path(level, &text) {
+                    prop_assert_eq!(tile.path(), format!("tile/8/{level}/{text}"));
+                }
             }
         }
     }

@@ -6,12 +6,14 @@ mod plan;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use backon::Retryable;
 use commands::{Asked, CommandError, Commands};
 use domain::ids::UserId;
 use domain::installation::{ReplayEnd, ReplayOutcome, ReplayStart};
 use domain::{Context, InstallationCommand};
 use projections::{RebuildError, RebuildOptions, RebuildProgress, RebuildReport, ReplayRun, Stores, Turn, ViewOf, runs};
 use serde_json::json;
+use stores::retry;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,8 +28,6 @@ const SIGN_OF_LIFE_EVERY: Duration = Duration::from_millis(250);
 const TEND_EVERY: Duration = Duration::from_secs(2);
 /// When an upgrade that failed is tried again: each one is in the log.
 const UPGRADE_AGAIN_AFTER: Duration = Duration::from_secs(60);
-/// How often it is tried to write into the log what came of a replay.
-const END_TRIES_MAX: u32 = 5;
 
 /// Why there is no view of the cache.
 const OF_NOW: &str = "the cache cannot be built as of a moment: it is of now; build the relational projection, or the search";
@@ -237,15 +237,17 @@ impl Replays {
 
     /// Writes into the log what has happened, which does not cease to be so when the log is away for a moment.
     async fn log(&self, actor: UserId, asked: &Asked, command: InstallationCommand) {
-        for attempt in 1..=END_TRIES_MAX {
+        let append = async || {
             // It is a command of its own: the key of the request was that of the beginning.
             let context = Context { actor, at: chrono::Utc::now(), ..asked.context.clone() };
-            match self.commands.installation(&Asked { context, idempotency: None }, command.clone()).await {
-                Ok(_) => return,
-                Err(CommandError::Refused(refusal)) => return tracing::warn!(%refusal, "the log does not take how a replay ended"),
-                Err(error) => tracing::warn!(%error, attempt, "it could not be logged how a replay ended"),
-            }
-            tokio::time::sleep(SIGN_OF_LIFE_EVERY * attempt).await;
+            self.commands.installation(&Asked { context, idempotency: None }, command.clone()).await
+        };
+        let may_pass = |error: &CommandError| !matches!(error, CommandError::Refused(_));
+        let warn = |error: &CommandError| tracing::warn!(%error, "it could not be logged how a replay ended");
+        match append.retry(retry::REPLAY_END).when(may_pass).notify(|error, _| warn(error)).await {
+            Ok(_) => {}
+            Err(CommandError::Refused(refusal)) => tracing::warn!(%refusal, "the log does not take how a replay ended"),
+            Err(error) => warn(&error),
         }
     }
 

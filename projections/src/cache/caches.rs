@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use stores::redis::RedisDown;
 use uuid::Uuid;
 
 use super::generation::Trust;
@@ -11,7 +12,6 @@ use crate::RELATIONAL;
 use crate::connections::Stores;
 use crate::engine::progress::Behind;
 use crate::read_models::{QueryError, ReadModels};
-use stores::redis::RedisDown;
 
 /// What is kept in Redis of what Postgres could answer. Cheap to clone.
 #[derive(Clone)]

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::{PgExecutor, query_scalar};
+use stores::checkpoint::Standing;
+use stores::error::chain;
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
@@ -13,8 +15,6 @@ use super::NAME;
 use super::scripts::SCRIPTS;
 use crate::RELATIONAL;
 use crate::connections::Stores;
-use stores::checkpoint::Standing;
-use stores::error::chain;
 
 /// How old what this process knows of the generation may become before it is read again.
 const REFRESH_EVERY: Duration = Duration::from_millis(500);

@@ -11,6 +11,7 @@ use domain::{ChannelEvent, Event, Recorded, UserEvent};
 use futures::FutureExt;
 use futures::future::{BoxFuture, try_join_all};
 use sqlx::{PgConnection, query, query_file_as, query_scalar};
+use stores::redis::{Redis, RedisDown};
 use uuid::Uuid;
 
 use super::page::{ROWS, ROWS_MAX, entry, row_place};
@@ -21,7 +22,6 @@ use crate::RELATIONAL;
 use crate::connections::Stores;
 use crate::engine::projector::{ApplyError, Projector};
 use crate::relational::messages::{MessageRow, root_of_new};
-use stores::redis::{Redis, RedisDown};
 
 /// How long it waits for the read tables, which it follows, before the batch is tried again.
 const FOLLOW_MAX: Duration = Duration::from_secs(2);

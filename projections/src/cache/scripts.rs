@@ -4,10 +4,9 @@ use std::sync::LazyLock;
 
 use domain::ids::WorkspaceId;
 use redis::Cmd;
-use uuid::Uuid;
-
 use stores::redis::Script;
 use stores::redis::{Redis, RedisDown};
+use uuid::Uuid;
 
 /// Every script.
 pub(super) struct Scripts {

@@ -38,8 +38,8 @@ pub enum UnparkError {
     #[error("there is no projection {0:?}")]
     Unknown(String),
     /// The projection's own store cannot be used just now.
-    #[error("{0}")]
-    Elsewhere(String),
+    #[error(transparent)]
+    Elsewhere(Box<dyn std::error::Error + Send + Sync>),
     /// Another event holds up the key.
     #[error("event {first} holds up that key, not event {asked}")]
     OtherEvent {
@@ -57,8 +57,8 @@ pub enum UnparkError {
         error: String,
     },
     /// The log cannot be read.
-    #[error("the log cannot be read: {0}")]
-    Log(String),
+    #[error(transparent)]
+    Log(Box<dyn std::error::Error + Send + Sync>),
     /// The database cannot be used just now.
     #[error("the database cannot be used")]
     Unavailable(#[from] sqlx::Error),

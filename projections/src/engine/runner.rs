@@ -9,6 +9,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 use stores::checkpoint::{self, Checkpoint};
 use stores::error::chain;
 use stores::log::LogError;
+use stores::retry::{self, Pauses};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -30,12 +31,6 @@ const PACE: Duration = Duration::from_millis(5);
 
 /// Up to how many events a batch is small.
 const SMALL_BATCH_EVENTS: usize = 100;
-
-/// How long to wait after a failure, at first.
-const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
-
-/// How long to wait after a failure, at most.
-const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
 
 /// What the projectors of a process need.
 #[derive(Clone, Debug)]
@@ -81,17 +76,14 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) {
 
 async fn keep(settings: Settings, mut projector: Box<dyn Projector>, shutdown: CancellationToken) {
     let name = projector.name();
-    let mut failures = 0;
+    let mut pauses = Pauses::of(retry::PROJECTOR);
     while !shutdown.is_cancelled() {
-        let before = failures;
-        let held = hold(&settings, projector.as_mut(), &shutdown, &mut failures).await;
+        let held = hold(&settings, projector.as_mut(), &shutdown, &mut pauses).await;
         settings.stores.progress.released(name);
         match held {
             Ok(()) => return,
             Err(error) => {
-                // Whatever was applied in between has set it back to nothing.
-                failures = failures.min(before) + 1;
-                let delay = retry_delay(failures);
+                let delay = pauses.failed();
                 warn!(projection = name, error = %chain(&error), delay_ms = delay.as_millis(), "the projector stopped, and goes on after a pause");
                 tokio::select! { () = sleep(delay) => {}, () = shutdown.cancelled() => {} }
             }
@@ -104,7 +96,7 @@ async fn hold(
     settings: &Settings,
     projector: &mut dyn Projector,
     shutdown: &CancellationToken,
-    failures: &mut u32,
+    pauses: &mut Pauses,
 ) -> Result<(), HoldError> {
     let name = projector.name();
     let mut connection = connect(&settings.stores.pool).await?;
@@ -139,7 +131,7 @@ async fn hold(
         stood = apply(&mut connection, projector, stood, events, &mut parked).await?;
         settings.stores.progress.reached(name, stood.standing());
         feed.applied(stood.position).await;
-        *failures = 0;
+        pauses.worked();
         if small {
             sleep_until(began + PACE).await;
         }
@@ -171,22 +163,4 @@ pub(crate) async fn connect(pool: &PgPool) -> sqlx::Result<PgConnection> {
     // The full text index puts new words aside, and sorts them in when there are so many: little and often holds nobody up.
     let options = options.options([("gin_pending_list_limit", "256kB")]);
     PgConnection::connect_with(&options).await
-}
-
-/// Doubles with each failure, up to the limit; between half and all of it, so that nodes do not come back in step.
-fn retry_delay(failures: u32) -> Duration {
-    let full = RETRY_DELAY_MIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(RETRY_DELAY_MAX);
-    full.mul_f64(rand::random_range(0.5..=1.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_delay_grows_and_stays_under_its_limit() {
-        assert!(retry_delay(1) <= RETRY_DELAY_MIN);
-        assert!(retry_delay(4) > RETRY_DELAY_MIN * 2);
-        assert!((RETRY_DELAY_MAX / 2..=RETRY_DELAY_MAX).contains(&retry_delay(100)));
-    }
 }

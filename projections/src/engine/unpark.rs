@@ -111,7 +111,7 @@ async fn apply(
     let mut applied = 0;
     loop {
         let events = read::read_of(&stores.pool, &stores.keys, &condition, after, parked.last_position, BATCH_EVENTS_MAX).await;
-        let events = events.map_err(|error| UnparkError::Log(chain(&error)))?;
+        let events = events.map_err(|error| UnparkError::Log(Box::new(error)))?;
         let Some(last) = events.last() else { return Ok(Applied { applied, stopped: None }) };
         after = last.position;
         for event in events.iter().filter(|event| !skipped.contains(&event.position)) {
@@ -140,7 +140,7 @@ async fn apply_one(tx: &mut PgConnection, projector: &mut dyn Projector, event: 
             Ok(Some(error.told()))
         }
         Err(ApplyError::Store(error)) => Err(error.into()),
-        Err(error) => Err(UnparkError::Elsewhere(chain(&error))),
+        Err(error) => Err(UnparkError::Elsewhere(Box::new(error))),
     }
 }
 

@@ -11,11 +11,10 @@ use async_nats::jetstream::{self, Message};
 use domain::WireEvent;
 use futures::StreamExt;
 use keyring::Keyring;
+use stores::log::{Deliveries, Delivery};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
-
-use stores::log::{Deliveries, Delivery};
 
 /// Messages that are asked for at once.
 const PULL_MESSAGES: usize = 500;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use async_nats::jetstream::message::Acker;
+use stores::log::Delivery;
 
 use super::jetstream::Received;
-use stores::log::Delivery;
 
 /// The most events that are kept; what comes beyond stays with NATS.
 const PENDING_EVENTS_MAX: usize = 10_000;

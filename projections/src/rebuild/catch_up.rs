@@ -2,6 +2,8 @@
 
 use domain::{Event, Recorded, RetentionEvent};
 use sqlx::Connection;
+use stores::checkpoint::{self, Checkpoint};
+use stores::log::read;
 use uuid::Uuid;
 
 use super::fold::{Late, count};
@@ -13,8 +15,6 @@ use crate::engine::projector::ApplyError;
 use crate::feed::BATCH_EVENTS_MAX;
 use crate::relational::messages::{self, Effects};
 use crate::relational::{self, Count, Model, Relational, Seen};
-use stores::checkpoint::{self, Checkpoint};
-use stores::log::read;
 
 /// Late events of one transaction.
 const LATE_EVENTS: usize = 2_000;

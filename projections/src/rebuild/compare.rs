@@ -2,6 +2,7 @@
 //! same position. The live model is read in one snapshot together with its checkpoint, so it need not stand still.
 
 use sqlx::{Connection, Executor, PgConnection, Row};
+use stores::checkpoint;
 
 use super::catch_up::CatchUp;
 use super::differences::{self, Side};
@@ -9,7 +10,6 @@ use super::report::{Difference, Phase, RebuildError, RebuildProgress};
 use super::shadow::{LIVE, NEXT, Shadow};
 use crate::engine::park;
 use crate::relational;
-use stores::checkpoint;
 
 /// What comparing has found.
 pub(super) struct Compared {

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 
 use domain::retention::Application;
 use domain::{Event, Recorded, RetentionEvent};
+use stores::error::chain;
+use stores::log::Delivery;
+use stores::log::LogStream;
 use uuid::Uuid;
 
 use super::report::{Phase, RebuildError, RebuildProgress};
@@ -16,9 +19,6 @@ use crate::relational::audit_log::AuditRecord;
 use crate::relational::channel_members::ChannelMemberRecord;
 use crate::relational::messages::{self, Effects, Mention, MessageRecord, Month, Shelf};
 use crate::relational::{self, CopyBuffer, Count, Erased, Model, Rows, Seen};
-use stores::error::chain;
-use stores::log::Delivery;
-use stores::log::LogStream;
 
 /// Memory for the messages of one generation.
 const GENERATION_BYTES_MAX: usize = 64 * 1024 * 1024;

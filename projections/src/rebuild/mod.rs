@@ -12,6 +12,7 @@
 //! with one workspace's rows, in place; [`view`] builds a model as of a moment, to look at.
 
 mod catch_up;
+mod columns;
 mod compare;
 mod differences;
 mod fold;
@@ -33,6 +34,7 @@ use crate::connections::Stores;
 use crate::engine::{park, projector};
 use crate::search::elasticsearch;
 use crate::{cache, relational};
+
 use catch_up::CatchUp;
 pub(crate) use differences::made_by;
 use fold::Folded;
@@ -77,7 +79,8 @@ pub async fn rebuild(
 /// The same, by whoever has the turn.
 ///
 /// # Errors
-/// The database fails, the projection is of a newer release, or the new model differs from the live one: then the live one stays.
+/// The database fails, the projection or a column of its tables is of a newer release, or the new model differs from
+/// the live one: then the live one stays.
 pub async fn rebuild_in(
     mut turn: Turn,
     stores: &Stores,
@@ -106,7 +109,10 @@ pub async fn rebuild_in(
 async fn refuse_newer(turn: &mut Turn, stores: &Stores, projection: &str) -> Result<(), RebuildError> {
     let ours = stores.version(projection);
     let stored = checkpoint::read(&mut turn.connection, projection).await?.map_or(ours, |live| live.version);
-    if stored > ours { Err(RebuildError::Newer { projection: projection.into(), stored, ours }) } else { Ok(()) }
+    if stored > ours {
+        return Err(RebuildError::Newer { projection: projection.into(), stored, ours });
+    }
+    if projection == relational::NAME { columns::refuse_newer(&mut turn.connection).await } else { Ok(()) }
 }
 
 /// Removes what a rebuild of that projection has left whose process died. Answers no where one is under way.

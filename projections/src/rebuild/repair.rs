@@ -9,7 +9,10 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use domain::ids::WorkspaceId;
 use sqlx::{Connection, Executor, PgConnection, query, query_scalar};
+use stores::checkpoint;
+use stores::log::read;
 
+use super::columns;
 use super::compare::{Checksum, checksum};
 use super::differences::{self, Side};
 use super::fold::count;
@@ -24,15 +27,14 @@ use crate::feed::BATCH_EVENTS_MAX;
 use crate::relational::messages::{self, Month, Shelf};
 use crate::search::elasticsearch;
 use crate::{cache, relational};
-use stores::checkpoint;
-use stores::log::read;
 
 type Observe<'a> = &'a (dyn Fn(RebuildProgress) + Send + Sync);
 
 /// Repairs a workspace's rows of the relational model. What was not as the log says is told in the report.
 ///
 /// # Errors
-/// An event of the workspace cannot be applied, the database fails, or it was cancelled: then everything is as it was.
+/// An event of the workspace cannot be applied, the live tables are of a newer release, the database fails, or it was
+/// cancelled: then everything is as it was.
 pub async fn repair(
     mut turn: Turn,
     stores: &Stores,
@@ -74,6 +76,7 @@ impl Repair<'_> {
         let began = Instant::now();
         let live = checkpoint::lock(&mut barrier, relational::NAME).await?.map_or(0, |live| live.position);
         self.up_to(shadow, live).await?;
+        columns::refuse_newer_from_now_on(&mut barrier).await?;
         let (rows, differences) = self.compare(&mut barrier, shadow, live).await?;
         if !options.dry_run {
             self.exchange(&mut barrier, shadow).await?;

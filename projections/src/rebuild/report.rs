@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
+use stores::log::LogError;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use crate::engine::batch::BatchError;
 use crate::engine::projector::ApplyError;
-use stores::log::LogError;
 
 /// How a rebuild is to go.
 #[derive(Clone, Debug)]
@@ -182,6 +182,12 @@ pub enum RebuildError {
         /// This release's.
         ours: i32,
     },
+    /// The live tables have columns that this release does not write.
+    #[error(
+        "the read tables have columns that a newer release added, and that this release does not write: {}; replay with the newer release",
+        .0.join(", ")
+    )]
+    NewerColumns(Vec<String>),
     /// A view of a position that the log has not reached.
     #[error("the log ends at position {head}, before {position}")]
     Beyond {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use keyring::Keyring;
 use sqlx::{Connection, Executor, PgConnection, PgPool, query, query_scalar};
+use stores::checkpoint;
 use tracing::warn;
 
 use super::report::RebuildError;
 use super::turn::Turn;
 use crate::connections::Stores;
 use crate::relational;
-use stores::checkpoint;
 
 /// The schema that is read from.
 pub(super) const LIVE: &str = "read";

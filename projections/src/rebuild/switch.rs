@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Executor, PgConnection, query};
+use stores::checkpoint;
 use tokio::time::sleep;
 
 use super::catch_up::CatchUp;
+use super::columns;
 use super::report::RebuildError;
 use super::shadow::{LIVE, LOOK_INTERVAL, NEXT, OLD, Shadow};
 use crate::feed::BATCH_EVENTS_MAX;
 use crate::relational;
-use stores::checkpoint;
 
 /// How often to try: a try is called off when it would hold up the live projector for more than a batch or two.
 const TRIES_MAX: usize = 100;
@@ -41,6 +42,7 @@ async fn try_switch(connection: &mut PgConnection, shadow: &mut Shadow, next: &m
         }
         next.up_to(shadow, live.position, &|_| {}).await?;
     }
+    columns::refuse_newer_from_now_on(&mut barrier).await?;
     take_over(&mut barrier, next.position()).await?;
     for (from, to) in [(LIVE, OLD), (NEXT, LIVE)] {
         barrier.execute(format!("ALTER SCHEMA {from} RENAME TO {to}").as_str()).await?;

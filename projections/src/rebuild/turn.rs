@@ -1,10 +1,10 @@
 //! The right to build a projection anew: one has it at a time, over all nodes.
 
 use sqlx::{PgConnection, PgPool};
+use stores::checkpoint;
 
 use super::report::RebuildError;
 use crate::engine::{registry, runner};
-use stores::checkpoint;
 
 /// The right to build a projection anew. It ends with this, and with the process.
 pub struct Turn {

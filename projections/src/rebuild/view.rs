@@ -6,9 +6,11 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{Connection, Executor, PgConnection, PgPool, query, query_as, query_scalar};
+use stores::error::chain;
 use utoipa::ToSchema;
 
 use super::catch_up::CatchUp;
+use super::columns;
 use super::fold::{self, Folded};
 use super::index;
 use super::report::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
@@ -180,7 +182,8 @@ async fn clear_what_is_left(stores: &Stores) -> Result<(), RebuildError> {
 /// Builds a view, by whoever has the turn of the relational projection. One of the search is made from it, with which it stays.
 ///
 /// # Errors
-/// There is one of that name, its position is beyond the log, a store fails, or it was cancelled: then nothing of it stays.
+/// There is one of that name, its position is beyond the log, the live tables are of a newer release, a store fails, or
+/// it was cancelled: then nothing of it stays.
 pub async fn build_view(
     mut turn: Turn,
     stores: &Stores,
@@ -197,6 +200,7 @@ pub async fn build_view(
         (ViewOf::Search, None) => return Err(RebuildError::Unknown(elasticsearch::NAME.into())),
     };
     clear(stores, &mut turn.connection).await?;
+    columns::refuse_newer(&mut turn.connection).await?;
     let head = stores::log::head(&mut turn.connection).await?;
     if view.position < 0 || view.position > head {
         return Err(RebuildError::Beyond { position: view.position, head });
@@ -236,7 +240,7 @@ pub async fn build_view(
             shadow.discard().await;
             // What cannot be removed now is removed by the next one.
             if let Err(error) = forget(stores, &mut *stores.pool.acquire().await?, &view.name, begun_at).await {
-                tracing::warn!(%error, view = view.name, "what was built of a view could not be removed yet");
+                tracing::warn!(error = %chain(&error), view = view.name, "what was built of a view could not be removed yet");
             }
             Err(error)
         }
@@ -314,7 +318,7 @@ async fn forget(stores: &Stores, connection: &mut PgConnection, name: &str, begu
 fn unless_it_waits(removed: Result<(), RebuildError>, view: &str) -> Result<(), RebuildError> {
     match removed {
         Err(RebuildError::IndicesLeft(error)) => {
-            tracing::warn!(%error, view, "the indices of a view could not be removed yet");
+            tracing::warn!(error = %chain(error.as_ref()), view, "the indices of a view could not be removed yet");
             Ok(())
         }
         removed => removed,

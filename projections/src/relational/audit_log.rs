@@ -1,4 +1,4 @@
-//! `audit_log`: an index of the log, a row for each event. The events themselves are read from the log, and asked for in [`crate::audit`].
+//! `audit_log`: an index of the log, a row for each event. The events themselves are read from the log, and asked for in `ledger::audit`.
 
 use chrono::{DateTime, Utc};
 use domain::installation::ReplayScope;

@@ -5,13 +5,12 @@ use domain::ChannelEvent;
 use domain::channel::{MemberRole, NotificationLevel};
 use domain::ids::{ChannelId, MembershipId, UserId};
 use serde::Serialize;
-use sqlx::types::Json;
-use sqlx::{PgConnection, query_file, query_file_as};
+use sqlx::{PgConnection, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::copy::{CopyRow, Tuple};
-use super::rows::{Missing, Rows, row};
+use super::rows::{JsonRow, Missing, Rows, json_row, row};
 use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels, rows};
 
@@ -124,25 +123,8 @@ pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::R
     query_file_as!(ChannelMemberRecord, "src/relational/sql/load_channel_members.sql", ids).fetch_all(connection).await
 }
 
-/// Writes memberships, unless what is stored has seen more.
-pub(super) async fn save(connection: &mut PgConnection, members: &[&ChannelMemberRecord]) -> sqlx::Result<()> {
-    query_file!("src/relational/sql/save_channel_members.sql", Json(members) as _).execute(connection).await.map(drop)
-}
-
 impl CopyRow for ChannelMemberRecord {
-    const COLUMNS: &'static [&'static str] = &[
-        "membership_id",
-        "channel_id",
-        "workspace_id",
-        "user_id",
-        "role",
-        "notification_level",
-        "joined_at",
-        "left_at",
-        "invited_by",
-        "is_active",
-        "position",
-    ];
+    const COLUMNS: &'static [&'static str] = <Self as JsonRow>::COLUMNS;
 
     fn write(&self, tuple: &mut Tuple<'_>) {
         tuple.uuid(self.membership_id);
@@ -160,6 +142,12 @@ impl CopyRow for ChannelMemberRecord {
 }
 
 row!(ChannelMemberRecord, "channel_members", membership_id);
+
+json_row! {
+    ChannelMemberRecord, "channel_members", "membership_id",
+    "channel_id", "workspace_id", "user_id", "role", "notification_level", "joined_at", "left_at", "invited_by",
+    "is_active", "position"
+}
 
 impl ReadModels {
     /// Who is in a channel now, in order of their identifiers. `after` is the last user of the page before.

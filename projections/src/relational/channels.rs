@@ -8,12 +8,11 @@ use domain::retention::RetentionPolicy;
 use domain::text::ChannelName;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::types::Json;
-use sqlx::{PgConnection, query_file, query_file_as};
+use sqlx::{PgConnection, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::rows::{Missing, Rows, row};
+use super::rows::{Missing, Rows, json_row, row};
 use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels, rows};
 
@@ -104,16 +103,18 @@ pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::R
     query_file_as!(ChannelRow, "src/relational/sql/channels.sql", ids).fetch_all(connection).await
 }
 
-/// Writes channels, unless what is stored has seen more.
-pub(super) async fn save(connection: &mut PgConnection, channels: &[&ChannelRow]) -> sqlx::Result<()> {
-    query_file!("src/relational/sql/save_channels.sql", Json(channels) as _).execute(connection).await.map(drop)
-}
-
 fn as_json(policy: RetentionPolicy) -> Value {
     json!(policy)
 }
 
 row!(ChannelRow, "channels", channel_id, updated_at);
+
+json_row! {
+    ChannelRow, "channels", "channel_id",
+    "workspace_id", "name", "display_name", "description", "channel_type", "is_archived", "is_general", "topic",
+    "purpose", "retention_policy", "allow_threads", "allow_file_upload", "allow_external_sharing", "created_by",
+    "created_at", "updated_at", "archived_at", "archived_by", "position"
+}
 
 impl ChannelRow {
     fn created(channel_id: Uuid, seen: Seen, creation: &Creation) -> Self {

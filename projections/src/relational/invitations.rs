@@ -4,12 +4,11 @@ use chrono::{DateTime, Utc};
 use domain::WorkspaceEvent;
 use domain::ids::WorkspaceId;
 use serde::Serialize;
-use sqlx::types::Json;
-use sqlx::{PgConnection, query_file, query_file_as};
+use sqlx::{PgConnection, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::rows::{Missing, Rows, row};
+use super::rows::{Missing, Rows, json_row, row};
 use super::seen::{Seen, to_micros};
 use crate::read_models::{QueryError, ReadModels};
 
@@ -86,12 +85,12 @@ pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::R
     query_file_as!(InvitationRow, "src/relational/sql/load_workspace_invitations.sql", ids).fetch_all(connection).await
 }
 
-/// Writes invitations, unless what is stored has seen more.
-pub(super) async fn save(connection: &mut PgConnection, invitations: &[&InvitationRow]) -> sqlx::Result<()> {
-    query_file!("src/relational/sql/save_workspace_invitations.sql", Json(invitations) as _).execute(connection).await.map(drop)
-}
-
 row!(InvitationRow, "workspace_invitations", invitation_id, updated_at);
+
+json_row! {
+    InvitationRow, "workspace_invitations", "invitation_id",
+    "workspace_id", "email", "role", "status", "invited_by", "expires_at", "created_at", "updated_at", "position"
+}
 
 impl ReadModels {
     /// A workspace's invitations that are neither accepted nor revoked, oldest first; expired ones too.

@@ -6,12 +6,11 @@ use domain::ids::{MemberId, UserId, WorkspaceId};
 use domain::permission::{Overrides, Role};
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::types::Json;
-use sqlx::{PgConnection, query_file, query_file_as};
+use sqlx::{PgConnection, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::rows::{Missing, Rows, row};
+use super::rows::{Missing, Rows, json_row, row};
 use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels, rows};
 
@@ -138,16 +137,17 @@ pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::R
     query_file_as!(MemberRecord, "src/relational/sql/load_workspace_members.sql", ids).fetch_all(connection).await
 }
 
-/// Writes members, unless what is stored has seen more.
-pub(super) async fn save(connection: &mut PgConnection, members: &[&MemberRecord]) -> sqlx::Result<()> {
-    query_file!("src/relational/sql/save_workspace_members.sql", Json(members) as _).execute(connection).await.map(drop)
-}
-
 fn as_json(overrides: &Overrides) -> Value {
     overrides.iter().map(|(permission, allowed)| (permission.as_str().to_owned(), json!(allowed))).collect()
 }
 
 row!(MemberRecord, "workspace_members", member_id, updated_at);
+
+json_row! {
+    MemberRecord, "workspace_members", "member_id",
+    "workspace_id", "user_id", "role", "title", "department", "status", "invited_by", "permissions", "last_seen_at",
+    "timezone", "joined_at", "deactivated_at", "updated_at", "position"
+}
 
 impl MemberRecord {
     fn joined(workspace_id: Uuid, user_id: UserId, role: Role, invited_by: Option<UserId>, seen: Seen) -> Self {

@@ -32,6 +32,15 @@ pub(crate) use rows::{Count, Row, Rows};
 pub(crate) use seen::Seen;
 
 use crate::engine::projector::{ApplyError, Projector};
+use audit_log::AuditRecord;
+use channel_members::ChannelMemberRecord;
+use channels::ChannelRow;
+use invitations::InvitationRow;
+use members::MemberRecord;
+use messages::{Mention, MessageRecord};
+use rows::JsonRow;
+use users::UserRow;
+use workspaces::WorkspaceRow;
 
 /// The projection's name.
 pub(crate) const NAME: &str = "relational";
@@ -78,6 +87,23 @@ pub(crate) async fn apply(tx: &mut PgConnection, events: &[&Recorded<Event>]) ->
         model.apply(event)?;
     }
     Ok(model.save(tx).await?)
+}
+
+/// The columns of a read table that this release writes. Any other column of the table is generated, or a newer release
+/// added it.
+pub(crate) fn columns_of(table: &str) -> &'static [&'static str] {
+    match table {
+        "users" => UserRow::COLUMNS,
+        "workspaces" => WorkspaceRow::COLUMNS,
+        "workspace_members" => MemberRecord::COLUMNS,
+        "workspace_invitations" => InvitationRow::COLUMNS,
+        "channels" => ChannelRow::COLUMNS,
+        "channel_members" => <ChannelMemberRecord as JsonRow>::COLUMNS,
+        "messages" | "messages_archive" => MessageRecord::COLUMNS,
+        "mentions" => Mention::COLUMNS,
+        "audit_log" => AuditRecord::COLUMNS,
+        _ => &[],
+    }
 }
 
 /// Which stream a row of a table comes of.

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use domain::{Event, MessageEvent, Recorded, RetentionEvent, SessionEvent, UserEvent};
-use serde::Serialize;
 use sqlx::types::Json;
 use sqlx::{Executor, PgConnection};
 use uuid::Uuid;
@@ -16,7 +15,7 @@ use super::erase::Erased;
 use super::invitations::{self, InvitationRow};
 use super::members::{self, MemberRecord};
 use super::messages::{self, Effects, MessageRecord, Month};
-use super::rows::{Count, Missing, Row, Rows};
+use super::rows::{Count, JsonRow, Missing, Row, Rows};
 use super::seen::Seen;
 use super::users::{self, UserRow};
 use super::workspaces::{self, WorkspaceRow};
@@ -191,39 +190,35 @@ impl Model {
 
     /// Everything but messages and the audit. In chunks: a rebuild has all rows here.
     async fn save_without_messages(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        for rows in self.users.changed().chunks(SAVED_ROWS_MAX) {
-            users::save(connection, rows).await?;
-        }
+        save(connection, &self.users).await?;
         if !self.logins.is_empty() {
             users::save_logins(connection, &self.logins).await?;
         }
-        for rows in self.workspaces.changed().chunks(SAVED_ROWS_MAX) {
-            workspaces::save(connection, rows).await?;
-        }
-        for rows in self.members.changed().chunks(SAVED_ROWS_MAX) {
-            members::save(connection, rows).await?;
-        }
-        for rows in self.invitations.changed().chunks(SAVED_ROWS_MAX) {
-            invitations::save(connection, rows).await?;
-        }
-        for rows in self.channels.changed().chunks(SAVED_ROWS_MAX) {
-            channels::save(connection, rows).await?;
-        }
+        save(connection, &self.workspaces).await?;
+        save(connection, &self.members).await?;
+        save(connection, &self.invitations).await?;
+        save(connection, &self.channels).await?;
         if self.channels.any_changed() {
             // Now, and not at the commit: what cannot be applied must be found out while it can still be parked.
             connection.execute("SET CONSTRAINTS ALL IMMEDIATE").await?;
             connection.execute("SET CONSTRAINTS ALL DEFERRED").await?;
         }
-        for rows in self.channel_members.changed().chunks(SAVED_ROWS_MAX) {
-            channel_members::save(connection, rows).await?;
-        }
-        Ok(())
+        save(connection, &self.channel_members).await
     }
 }
 
+/// Writes back those rows of a table that changed.
+async fn save<R: JsonRow>(connection: &mut PgConnection, rows: &Rows<R>) -> sqlx::Result<()> {
+    for rows in rows.changed().chunks(SAVED_ROWS_MAX) {
+        R::save(connection, rows).await?;
+    }
+    Ok(())
+}
+
 /// Not checked when it is compiled: one statement for every table, and there is no index yet that a conflict could be found by.
-async fn fill<R: Row + Serialize>(connection: &mut PgConnection, rows: &Rows<R>) -> sqlx::Result<()> {
-    let statement = format!("INSERT INTO {0} SELECT * FROM jsonb_populate_recordset(NULL::{0}, $1)", R::TABLE);
+async fn fill<R: JsonRow>(connection: &mut PgConnection, rows: &Rows<R>) -> sqlx::Result<()> {
+    let (table, columns) = (R::TABLE, R::COLUMNS.join(", "));
+    let statement = format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_populate_recordset(NULL::{table}, $1)");
     for rows in rows.changed().chunks(SAVED_ROWS_MAX) {
         sqlx::query(&statement).bind(Json(rows)).execute(&mut *connection).await?;
     }

@@ -6,6 +6,8 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
 
 use super::seen::Seen;
 
@@ -58,6 +60,46 @@ macro_rules! row {
 }
 
 pub(crate) use row;
+
+/// A row that is written as JSON. One statement writes many of them.
+pub(crate) trait JsonRow: Row + Serialize {
+    /// The columns that are written: the key, then all others. A column that a newer release added gets its default.
+    const COLUMNS: &'static [&'static str];
+
+    /// Writes rows, unless what is stored has seen more.
+    fn save(connection: &mut PgConnection, rows: &[&Self]) -> impl Future<Output = sqlx::Result<()>> + Send;
+}
+
+/// Implements [`JsonRow`] for a row of that table: the column that the row is found by, then all others. A column is
+/// named as the field.
+///
+/// So the columns are written once, for the statement that writes live rows and for the one that fills a table under
+/// construction.
+macro_rules! json_row {
+    ($row:ident, $table:literal, $key:literal, $first:literal $(, $column:literal)*) => {
+        impl crate::relational::rows::JsonRow for $row {
+            const COLUMNS: &'static [&'static str] = &[$key, $first $(, $column)*];
+
+            async fn save(connection: &mut sqlx::PgConnection, rows: &[&Self]) -> sqlx::Result<()> {
+                sqlx::query!(
+                    "INSERT INTO " + $table + " (" + $key + ", " + $first $(+ ", " + $column)* + ")
+                     SELECT " + $key + ", " + $first $(+ ", " + $column)* + "
+                     FROM jsonb_populate_recordset(NULL::" + $table + ", $1)
+                     ON CONFLICT (" + $key + ") DO UPDATE
+                     SET (" + $first $(+ ", " + $column)* + ")
+                       = (EXCLUDED." + $first $(+ ", EXCLUDED." + $column)* + ")
+                     WHERE " + $table + ".position < EXCLUDED.position",
+                    sqlx::types::Json(rows) as _
+                )
+                .execute(connection)
+                .await
+                .map(drop)
+            }
+        }
+    };
+}
+
+pub(crate) use json_row;
 
 /// Those rows of a table that events of a batch touch; of the whole table in a rebuild.
 #[derive(Debug)]

@@ -9,12 +9,11 @@ use domain::personal;
 use domain::user::{Preferences, Profile, Registration};
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::types::Json;
-use sqlx::{PgConnection, query, query_file, query_file_as};
+use sqlx::{PgConnection, query, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::rows::{Missing, Rows, row};
+use super::rows::{Missing, Rows, json_row, row};
 use super::seen::{Seen, to_micros};
 use crate::read_models::{QueryError, ReadModels, rows};
 
@@ -139,11 +138,6 @@ pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::R
     query_file_as!(UserRow, "src/relational/sql/users.sql", ids).fetch_all(connection).await
 }
 
-/// Writes users, unless what is stored has seen more.
-pub(super) async fn save(connection: &mut PgConnection, users: &[&UserRow]) -> sqlx::Result<()> {
-    query_file!("src/relational/sql/save_users.sql", Json(users) as _).execute(connection).await.map(drop)
-}
-
 /// Writes when users last signed in, unless what is stored is later.
 pub(super) async fn save_logins(connection: &mut PgConnection, logins: &HashMap<Uuid, DateTime<Utc>>) -> sqlx::Result<()> {
     let (ids, times) = logins.iter().map(|(id, at)| (*id, *at)).unzip::<_, _, Vec<_>, Vec<_>>();
@@ -160,6 +154,14 @@ pub(super) async fn save_logins(connection: &mut PgConnection, logins: &HashMap<
 }
 
 row!(UserRow, "users", user_id, updated_at);
+
+json_row! {
+    UserRow, "users", "user_id",
+    "email", "username", "display_name", "avatar_url", "timezone", "status", "title", "phone", "bio", "pronouns",
+    "notification_settings", "theme_preferences", "language", "mfa_enabled", "status_text", "status_emoji",
+    "status_expires_at", "is_bot", "is_operator", "created_at", "updated_at", "last_login_at", "position",
+    "erasure_due_at"
+}
 
 impl UserRow {
     fn registered(user_id: Uuid, seen: Seen, registration: &Registration) -> Self {

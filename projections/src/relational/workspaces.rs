@@ -6,12 +6,11 @@ use domain::ids::{UserId, WorkspaceId};
 use domain::workspace::{Details, Plan, WorkspaceSettings};
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::types::Json;
-use sqlx::{PgConnection, query_file, query_file_as, query_scalar};
+use sqlx::{PgConnection, query_file_as, query_scalar};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::rows::{Missing, Rows, row};
+use super::rows::{Missing, Rows, json_row, row};
 use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels};
 
@@ -87,11 +86,6 @@ pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::R
     query_file_as!(WorkspaceRow, "src/relational/sql/workspaces.sql", ids).fetch_all(connection).await
 }
 
-/// Writes workspaces, unless what is stored has seen more.
-pub(super) async fn save(connection: &mut PgConnection, workspaces: &[&WorkspaceRow]) -> sqlx::Result<()> {
-    query_file!("src/relational/sql/save_workspaces.sql", Json(workspaces) as _).execute(connection).await.map(drop)
-}
-
 fn as_json(settings: &WorkspaceSettings) -> Value {
     let WorkspaceSettings { retention_policy, upload_max_bytes, edit_window_minutes } = settings;
     let said = [
@@ -103,6 +97,13 @@ fn as_json(settings: &WorkspaceSettings) -> Value {
 }
 
 row!(WorkspaceRow, "workspaces", workspace_id, updated_at);
+
+json_row! {
+    WorkspaceRow, "workspaces", "workspace_id",
+    "name", "domain", "description", "avatar_url", "settings", "plan_type", "max_members", "billing_email",
+    "subscription_status", "sso_enabled", "sso_config", "require_2fa", "general_channel_id", "created_at",
+    "updated_at", "position"
+}
 
 impl WorkspaceRow {
     fn new(workspace_id: Uuid, seen: Seen, general_channel_id: Uuid) -> Self {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::ids::{ChannelId, UserId};
+use ipnet::Ipv6Net;
 use keyring::Keyring;
 use stores::redis::{Redis, RedisDown, Script};
 
@@ -15,7 +16,7 @@ use super::class::Class;
 use super::policy::Quota;
 
 /// So much of one who comes with an IPv6 address is one and the same: a household has a /64.
-const IPV6_PREFIX_BITS: u32 = 64;
+const IPV6_PREFIX_BITS: u8 = 64;
 
 /// Of an address's digest, so many bytes tell it from others.
 const DIGEST_BYTES: usize = 16;
@@ -115,7 +116,7 @@ pub fn micros(duration: Duration) -> u64 {
 fn household(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> IPV6_PREFIX_BITS << IPV6_PREFIX_BITS).into()),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Net::new_assert(address, IPV6_PREFIX_BITS).network()),
     }
 }
 

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::retry;
+use backon::Retryable;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
@@ -27,8 +29,6 @@ const ANSWER_MAX: Duration = Duration::from_millis(250);
 const WHOLE_MAX: Duration = Duration::from_millis(500);
 /// How long writing its files anew is asked for, where Redis is at it already.
 const WRITING_MAX: Duration = Duration::from_secs(5);
-/// How often it is asked again.
-const WRITING_LOOK: Duration = Duration::from_millis(100);
 /// How often a cluster is asked once more: another node may have the key by now.
 const CLUSTER_RETRIES: u32 = 2;
 
@@ -190,12 +190,8 @@ impl Redis {
     }
 
     async fn once_it_is_done(&self, command: &Cmd) -> Result<(), RedisError> {
-        loop {
-            match self.shared.server.tell_all(command).await {
-                Err(error) if error.to_string().contains("already in progress") => tokio::time::sleep(WRITING_LOOK).await,
-                outcome => return outcome,
-            }
-        }
+        let is_at_it = |error: &RedisError| error.to_string().contains("already in progress");
+        (|| self.shared.server.tell_all(command)).retry(retry::REDIS_FILES).when(is_at_it).await
     }
 
     /// Whether Redis answers.

@@ -160,7 +160,7 @@ async fn while_a_view_is_dropped_another_of_its_name_waits_and_loses_nothing_to_
     build(&search, "again", head).await.expect("a view");
 
     let go_on = CancellationToken::new();
-    let settings = ElasticSettings { url: held_up(go_on.clone()).await, ..settings.expect("the settings") };
+    let settings = ElasticSettings { url: held_up(go_on.clone()).await.into(), ..settings.expect("the settings") };
     let slow = Elastic::new(settings).expect("an address");
     let slow = stores.clone().with_elastic(Some(slow));
     let building = async {

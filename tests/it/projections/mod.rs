@@ -3,6 +3,7 @@
 mod events;
 mod feed;
 mod killed;
+mod newer_schema;
 mod parking;
 mod queries;
 mod rebuild;

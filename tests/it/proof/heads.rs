@@ -2,21 +2,19 @@
 
 use std::sync::atomic::Ordering;
 
-use ledger::proof::tree::proves_consistency;
 use ledger::proof::{ConsistencyProof, Proofs};
 use tests::eventually;
+use tlog_tiles::{Hash, check_tree};
 
 use super::world::{ORIGIN, World};
 
-/// A hash out of base64.
-fn hash(text: &str) -> [u8; 32] {
-    use base64::Engine;
-    base64::prelude::BASE64_STANDARD.decode(text).expect("base64").try_into().expect("32 bytes")
+fn hash(text: &str) -> Hash {
+    Hash::parse_hash(text).expect("a hash")
 }
 
 fn holds(proof: &ConsistencyProof) -> bool {
-    let path = proof.hashes.iter().map(|text| hash(text)).collect::<Vec<_>>();
-    proves_consistency((proof.from, &hash(&proof.from_root)), (proof.to, &hash(&proof.to_root)), &path)
+    let path = proof.hashes.iter().map(|text| hash(text)).collect();
+    check_tree(&path, proof.to, hash(&proof.to_root), proof.from, hash(&proof.from_root)).is_ok()
 }
 
 #[tokio::test(flavor = "multi_thread")]

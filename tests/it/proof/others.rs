@@ -1,11 +1,20 @@
-//! Verifiers that we did not write accept what is served: Cloudflare's `signed_note` and `tlog_tiles`, over HTTP; and the script in `docs/`,
-//! which anybody can read.
+//! Verifiers that we did not write, and a script that anybody can read, accept what the server serves. Two of them share
+//! no code with the server, and so judge it:
+//!
+//! - `ct_merkle` judges roots, inclusion and consistency;
+//! - the script in `docs/` judges signed notes, Ed25519 included, and inclusion and consistency.
+//!
+//! Cloudflare's `signed_note` and `tlog_tiles` make the notes and the proofs of the server. Here a client uses them: it
+//! reads tiles over HTTP and proves each of them from the root down. It verifies signatures with `ed25519-dalek`; the
+//! server signs with `ring`.
 
 use std::process::{Command, Output};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use ct_merkle::{ConsistencyProof, InclusionProof, RootHash};
 use serde_json::Value;
+use sha2::Sha256;
 use signed_note::{Note, StandardVerifier, VerifierList};
 use tests::servers::checkout;
 use tests::{Team, TestApp, eventually};
@@ -73,8 +82,17 @@ fn hashes(proof: &Value) -> Vec<Hash> {
     proof["hashes"].as_array().expect("hashes").iter().map(of).collect()
 }
 
+fn bytes(hashes: &[Hash]) -> Vec<u8> {
+    hashes.iter().flat_map(|hash| hash.0).collect()
+}
+
+/// The root of a tree of that size, for `ct_merkle`.
+fn root(hash: Hash, size: u64) -> RootHash<Sha256> {
+    RootHash::new(hash.0.into(), size)
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_verifier_of_others_accepts_heads_tiles_entries_and_proofs() {
+async fn verifiers_of_others_accept_heads_tiles_entries_and_proofs() {
     let (app, team) = signed().await;
     let vkey = vkey(&app).await;
     let early = head(&app, &vkey).await;
@@ -98,14 +116,19 @@ async fn a_verifier_of_others_accepts_heads_tiles_entries_and_proofs() {
         assert_eq!(proof["entry"], BASE64_STANDARD.encode(&entry[2..]));
         check_record(&hashes(&proof), late.size(), *late.hash(), index, hash).expect("our proof holds");
         check_record(&hashes(&proof), late.size(), *late.hash(), index, record_hash(b"another")).expect_err("of nothing else");
+        let (judge, path) = (root(*late.hash(), late.size()), InclusionProof::from_bytes(bytes(&hashes(&proof))));
+        judge.verify_inclusion(&&entry[2..], index, &path).expect("another implementation accepts it");
+        judge.verify_inclusion(b"another", index, &path).expect_err("for nothing else");
     }
     for from in [1, 2, 255, 256, 257, early.size()] {
         let proof = app.get(&format!("/v1/proof/consistency?from={from}&to={}", late.size())).await.expect(200);
-        let root = Hash::parse_hash(proof["from_root"].as_str().expect("a hash")).expect("a hash");
-        check_tree(&hashes(&proof), late.size(), *late.hash(), from, root).expect("our proof holds");
+        let old = Hash::parse_hash(proof["from_root"].as_str().expect("a hash")).expect("a hash");
+        check_tree(&hashes(&proof), late.size(), *late.hash(), from, old).expect("our proof holds");
+        let path = ConsistencyProof::try_from_bytes(bytes(&hashes(&proof))).expect("a proof");
+        root(*late.hash(), late.size()).verify_consistency(&root(old, from), &path).expect("another implementation accepts it");
         assert_eq!(hashes(&proof), prove_tree(late.size(), from, &reader).expect("a proof"), "our proof is theirs");
         if from == early.size() {
-            assert_eq!(root, *early.hash());
+            assert_eq!(old, *early.hash());
         }
     }
 }
@@ -153,12 +176,20 @@ async fn the_script_accepts_our_proofs_and_nothing_that_was_changed() {
     assert!(held.status.success(), "{held:?}");
     assert!(String::from_utf8_lossy(&held.stdout).starts_with("position 200 of "), "{held:?}");
 
+    let size = app.app().proofs.newest().await.expect("the heads").expect("a head").size;
+    for position in [1, 256, 257, size.unsigned_abs()] {
+        let proof = app.app().proofs.whole(position).await.expect("a proof");
+        let event = stored(&app, i64::try_from(position).expect("small")).await;
+        let (proof, event) = (write(&format!("proof {position}"), &proof), write(&format!("event {position}"), &event));
+        let held = script(&["proof", &vkey, &proof, "--event", &event]);
+        assert!(held.status.success(), "{position}: {held:?}");
+    }
+
     let other = write("other", &stored(&app, 201).await);
     let changed_event = write("changed event", &stored(&app, 200).await.replace("message", "massage"));
     let entry = proof.lines().find(|line| line.starts_with("extra ")).expect("the entry").to_owned();
     let changed_entry = write("changed entry", &proof.replace(&entry, &format!("extra {}", BASE64_STANDARD.encode([0; 32]))));
     let changed_index = write("changed index", &proof.replace("index 199", "index 198"));
-    let size = app.app().proofs.newest().await.expect("the heads").expect("a head").size;
     let changed_size = write("changed size", &proof.replace(&format!("\n{size}\n"), &format!("\n{}\n", size + 1)));
     let foreign = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
     for arguments in [

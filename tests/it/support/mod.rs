@@ -11,7 +11,7 @@ use domain::permission::Role;
 use domain::text::{ChannelName, DisplayName, Email, MessageBody, Username, WorkspaceName};
 use domain::user::{Preferences, Profile, Registration};
 use domain::workspace::Details;
-use domain::{ChannelCommand, Context, WorkspaceCommand};
+use domain::{ChannelCommand, Context, Refusal, WorkspaceCommand};
 use ledger::months::{Manifest, Month, export, positions};
 use sqlx::PgPool;
 use tests::TestDatabase;

@@ -11,14 +11,14 @@ use domain::ids::{ChannelId, UserId, WorkspaceId};
 use domain::text::{DisplayName, Email, Username, WorkspaceDomain, WorkspaceName};
 use domain::user::{Preferences, Profile, Registration};
 use domain::workspace::Details;
+use identity::password::Password;
+use identity::sessions::Device;
+use state::token::Token;
 use uuid::Uuid;
 
 use super::handout::Kept;
 use crate::app::{App, StartError};
 use crate::cli::Failure;
-use identity::password::Password;
-use identity::sessions::Device;
-use state::token::Token;
 
 /// The owner's address for mail, to sign in with.
 pub(super) const OWNER_EMAIL: &str = "owner@backscroll.example";
@@ -57,13 +57,13 @@ async fn owner(app: &App, kept: Option<String>) -> Result<(UserId, String, bool)
     let there = app.commands.user_by_login(OWNER_EMAIL).await.context("the owner cannot be looked for")?;
     if let (Some(owner_id), Some(password)) = (there, &kept) {
         let stored = app.credentials.hash_of(owner_id).await.context("the owner's password cannot be read")?;
-        if app.passwords.matches(password.clone(), stored).await.context("the owner's password cannot be checked")? {
+        if app.passwords.matches(password.clone().into(), stored).await.context("the owner's password cannot be checked")? {
             return Ok((owner_id, password.clone(), false));
         }
     }
     let password = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 18]>());
     let owner_id = there.unwrap_or_else(|| Uuid::now_v7().into());
-    let parsed = Password::parse(password.clone()).map_err(anyhow::Error::msg)?;
+    let parsed = Password::parse(password.clone().into()).map_err(anyhow::Error::msg)?;
     let hash = app.passwords.hash(parsed).await.context("the owner's password cannot be hashed")?;
     app.credentials.replace(owner_id, &hash).await.context("the owner's password cannot be stored")?;
     if there.is_none() {

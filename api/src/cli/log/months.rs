@@ -32,6 +32,7 @@ impl Fetched {
         failed(match error {
             ExportError::File { path, source } => ExportError::File { path: named(path), source },
             ExportError::Wrong { path, what } => ExportError::Wrong { path: named(path), what },
+            ExportError::Unreadable { path, what, source } => ExportError::Unreadable { path: named(path), what, source },
             other => other,
         })
     }

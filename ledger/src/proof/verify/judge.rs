@@ -152,7 +152,7 @@ impl Judge {
         if index < self.signed {
             let (tile, place) = (index / 256, usize::try_from(index % 256).unwrap_or_default() * 32);
             let stored = page.tiles.get(&tile).and_then(|hashes| hashes.get(place..place + 32));
-            if stored != Some(event.leaf.as_slice()) {
+            if stored != Some(event.leaf.0.as_slice()) {
                 self.has_other_leaf = true;
                 let position = event.position;
                 self.find(if stored.is_some() { Finding::Leaf { position } } else { Finding::LeafMissing { position } });

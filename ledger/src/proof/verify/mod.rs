@@ -10,13 +10,13 @@ mod purges;
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection, PgPool, query, query_scalar};
+use stores::log::copy_out::Malformed;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::keyring::{self, KeyError};
 use super::note::{SignedCheckpoint, VerifyingKey};
 use super::store::StoredCheckpoint;
-use stores::log::copy_out::Malformed;
 
 pub use finding::Finding;
 use judge::{Head, Judge, Source};
@@ -71,8 +71,8 @@ pub enum VerifyError {
     #[error("the public keys cannot be read")]
     Keys(#[from] KeyError),
     /// A column has another form than it must have.
-    #[error("{0}")]
-    Malformed(String),
+    #[error(transparent)]
+    Malformed(Box<dyn std::error::Error + Send + Sync>),
     /// A reader has ended without saying why.
     #[error("a page of the log was not read")]
     Lost,
@@ -80,7 +80,7 @@ pub enum VerifyError {
 
 impl From<Malformed> for VerifyError {
     fn from(error: Malformed) -> Self {
-        Self::Malformed(error.to_string())
+        Self::Malformed(Box::new(error))
     }
 }
 
@@ -170,7 +170,7 @@ fn read_head(head: &StoredCheckpoint, keys: &[VerifyingKey], judge: &mut Judge) 
     if let Err(why) = signed.verify(keys) {
         refuse(why.to_string());
     }
-    if signed.checkpoint.size != size || signed.checkpoint.root.as_slice() != head.root {
+    if signed.checkpoint.size != size || signed.checkpoint.root.0.as_slice() != head.root {
         refuse("the note says another size or root than its row".to_owned());
     }
     Some(Head { size: signed.checkpoint.size, root: signed.checkpoint.root, source: Source::Stored })

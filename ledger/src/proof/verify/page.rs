@@ -7,12 +7,12 @@ use std::sync::LazyLock;
 use domain::personal;
 use futures::StreamExt;
 use sqlx::{PgConnection, query};
+use stores::log::copy_out::{Malformed, Parser, Values, bytes, int8, micros};
 
 use super::VerifyError;
 use crate::proof::digest::StoredEvent;
 use crate::proof::tiles::TileId;
 use crate::proof::tree::{Hash, leaf_hash};
-use stores::log::copy_out::{Malformed, Parser, Values, bytes, int8, micros};
 
 /// The columns of an event, with its digest.
 const FIELDS: usize = 12;

@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use stores::elasticsearch::ElasticError;
 use uuid::Uuid;
 
 use super::backend::findable;
 use super::messages::within;
 use crate::search::{AnalyticsQuery, Bucket, BucketKey, CountedBy};
-use stores::elasticsearch::ElasticError;
 
 /// Up to how many people they are counted one by one; beyond, about right.
 const AUTHORS_EXACT_MAX: u32 = 40_000;
@@ -29,7 +29,7 @@ pub(super) fn body(query: &AnalyticsQuery) -> Value {
 
 /// What the answer says.
 pub(super) fn buckets(query: &AnalyticsQuery, answer: &Value) -> Result<Vec<Bucket>, ElasticError> {
-    let unreadable = || ElasticError::Unreadable("an aggregation is answered without buckets".into());
+    let unreadable = || ElasticError::Unreadable("an aggregation is answered without buckets");
     let found = answer["aggregations"]["buckets"]["buckets"].as_array().ok_or_else(unreadable)?;
     let buckets = found.iter().take(usize::from(query.limit)).map(|found| {
         Some(Bucket {

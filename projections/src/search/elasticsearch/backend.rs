@@ -9,6 +9,9 @@ use elasticsearch::http::Method;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
+use stores::breaker::Breaker;
+use stores::elasticsearch::ElasticError;
+use stores::error::chain;
 
 use super::documents::Family;
 use super::indices::Model;
@@ -16,9 +19,6 @@ use super::{Elastic, NAME, analytics, messages, models, people};
 use crate::connections::Stores;
 use crate::relational;
 use crate::search::{AnalyticsQuery, BackendName, Bucket, Hits, MessageQuery, PeopleQuery, PersonHit, SearchBackend, SearchError};
-use stores::breaker::Breaker;
-use stores::elasticsearch::ElasticError;
-use stores::error::chain;
 
 /// How long Elasticsearch may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(3);

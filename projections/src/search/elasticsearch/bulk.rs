@@ -1,21 +1,17 @@
 //! Writing many documents: requests bounded in bytes and in number, two under way at a time, and only what was refused is sent again. A
 //! document that is older than what is there is left out by its version; one that is refused for what it is, is handed back.
 
-use std::time::Duration;
-
+use backon::BackoffBuilder;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde_json::Value;
+use stores::elasticsearch::{Client, ElasticError, is_passing};
+use stores::retry;
 use tokio::time::sleep;
 
 use super::documents::{Document, Family};
-use stores::elasticsearch::{Client, ElasticError, is_passing};
 
-/// How often a document is sent again that was refused for what passes.
-const TRIES_MAX: u32 = 6;
-/// How long to wait before the second try; doubled for each further one.
-const RETRY_DELAY: Duration = Duration::from_millis(100);
 /// Requests that are under way at a time.
 const UNDER_WAY: usize = 2;
 
@@ -98,24 +94,28 @@ fn split(limits: Limits, writes: Vec<Write<'_>>) -> Vec<Vec<Write<'_>>> {
 /// Sends one request until each of its documents has come to an end.
 async fn send(client: &Client, mut writes: Vec<Write<'_>>) -> Result<Vec<Rejection>, ElasticError> {
     let mut rejections = Vec::new();
-    let mut tries = 0;
+    let mut pauses = retry::DOCUMENTS.build();
     loop {
-        tries += 1;
-        match client.bulk(lines(&writes)).await {
-            Ok(answer) => writes = judge(&answer, writes, &mut rejections)?,
+        let failure = match client.bulk(lines(&writes)).await {
+            Ok(answer) => {
+                writes = judge(&answer, writes, &mut rejections)?;
+                None
+            }
             Err(error) if error.is_too_large() => return send_in_halves(client, writes, &error, rejections).await,
-            Err(error) if !error.is_passing() || tries == TRIES_MAX => return Err(error),
-            Err(_) => {}
-        }
+            Err(error) if !error.is_passing() => return Err(error),
+            Err(error) => Some(error),
+        };
         if writes.is_empty() {
             return Ok(rejections);
         }
-        if tries == TRIES_MAX {
-            let reason = format!("{} documents are still refused after {TRIES_MAX} tries", writes.len());
-            return Err(ElasticError::Refused { status: 429, kind: "too much to do".into(), reason });
-        }
-        sleep(RETRY_DELAY * 2_u32.pow(tries - 1)).await;
+        let Some(pause) = pauses.next() else { return Err(failure.unwrap_or_else(|| still_refused(&writes))) };
+        sleep(pause).await;
     }
+}
+
+fn still_refused(writes: &[Write<'_>]) -> ElasticError {
+    let reason = format!("{} documents are still refused after {} tries", writes.len(), retry::DOCUMENTS_TRIES_MAX);
+    ElasticError::Refused { status: 429, kind: "too much to do".into(), reason }
 }
 
 /// Elasticsearch's own limit is lower than ours.
@@ -142,7 +142,7 @@ fn judge<'a>(answer: &Value, writes: Vec<Write<'a>>, rejections: &mut Vec<Reject
         return Ok(Vec::new());
     }
     let items = answer["items"].as_array().filter(|items| items.len() == writes.len());
-    let items = items.ok_or_else(|| ElasticError::Unreadable("a bulk request is answered with fewer items than it has".into()))?;
+    let items = items.ok_or_else(|| ElasticError::Unreadable("a bulk request is answered with fewer items than it has"))?;
     let mut again = Vec::new();
     for (item, write) in items.iter().zip(writes) {
         match outcome(item) {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use elasticsearch::http::Method;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use stores::elasticsearch::ElasticError;
 use uuid::Uuid;
 
 use super::Elastic;
@@ -14,7 +15,6 @@ use super::documents::{Document, Family};
 use super::rebuild::{Building, COMPARED_ROWS, Compared};
 use super::rows::{self, Scan};
 use crate::rebuild::{Difference, Phase, RebuildError, RebuildProgress};
-use stores::elasticsearch::ElasticError;
 
 /// How often to look again at what differs before it is said to.
 const ROUNDS_MAX: usize = 10;
@@ -187,7 +187,7 @@ async fn search(
         json!({"query": query, "size": PAGE_DOCUMENTS, "_source": false, "docvalue_fields": ["checksum"], "track_total_hits": false});
     let path = format!("/{}/_search", pattern(building, family));
     let answer = elastic.client.ask(Method::Post, &path, Some(&body)).await?;
-    let hits = answer["hits"]["hits"].as_array().ok_or_else(|| ElasticError::Unreadable("a search is answered without hits".into()))?;
+    let hits = answer["hits"]["hits"].as_array().ok_or_else(|| ElasticError::Unreadable("a search is answered without hits"))?;
     let found = hits.iter().filter_map(|hit| {
         let index = hit["_index"].as_str()?.to_owned();
         Some((hit["_id"].as_str()?.to_owned(), Found { index, checksum: hit["fields"]["checksum"][0].as_i64()? }))

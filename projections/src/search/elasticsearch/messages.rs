@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use stores::elasticsearch::ElasticError;
 use uuid::Uuid;
 
 use super::backend::findable;
@@ -9,7 +10,6 @@ use crate::relational::messages::Cursor;
 use crate::search::{
     Addressee, BackendName, Hit, Hits, Mark, MessageQuery, Order, PageKey, SearchError, Span, TOTAL_MAX, Text, TextTerm, Wanted,
 };
-use stores::elasticsearch::ElasticError;
 
 /// The most values of one `terms` clause that Elasticsearch takes by default.
 const TERMS_MAX: usize = 65_536;
@@ -141,7 +141,7 @@ fn place(after: &PageKey) -> Value {
 
 /// What the answer says to what was asked at that moment: the pages behind this one leave out what was said later.
 pub(super) fn page(query: &MessageQuery, answer: &Value, asked_at: DateTime<Utc>) -> Result<Hits, ElasticError> {
-    let unreadable = || ElasticError::Unreadable("a search is answered without hits".into());
+    let unreadable = || ElasticError::Unreadable("a search is answered without hits");
     let found = answer["hits"]["hits"].as_array().ok_or_else(unreadable)?;
     let mut hits = found.iter().map(hit).collect::<Option<Vec<_>>>().ok_or_else(unreadable)?;
     let more = hits.len() > usize::from(query.limit);

@@ -7,6 +7,9 @@ use std::time::Duration;
 use elasticsearch::http::Method;
 use serde_json::json;
 use sqlx::{Connection, PgConnection, query};
+use stores::checkpoint;
+use stores::elasticsearch::ElasticError;
+use stores::error::chain;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -18,9 +21,6 @@ use super::rows::{self, Scan};
 use super::{Elastic, models};
 use crate::connections::Stores;
 use crate::rebuild::RebuildError;
-use stores::checkpoint;
-use stores::elasticsearch::ElasticError;
-use stores::error::chain;
 
 /// How often to look who has outgrown their place.
 const LOOK_INTERVAL: Duration = Duration::from_secs(60);
@@ -157,7 +157,7 @@ async fn count(elastic: &Elastic, indices: &str, workspace_id: Uuid) -> Result<u
     elastic.client.ask(Method::Post, &format!("/{indices}/_refresh?ignore_unavailable=true"), None).await?;
     let body = json!({"query": {"term": {"workspace_id": workspace_id}}});
     let counted = elastic.client.ask(Method::Post, &format!("/{indices}/_count?ignore_unavailable=true"), Some(&body)).await?;
-    counted["count"].as_u64().ok_or_else(|| ElasticError::Unreadable("a count is answered without one".into()))
+    counted["count"].as_u64().ok_or_else(|| ElasticError::Unreadable("a count is answered without one"))
 }
 
 async fn empty_left_places(

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use elasticsearch::http::Method;
 use migrations::elasticsearch::TEMPLATES;
 use serde_json::{Map, Value, json};
+use stores::elasticsearch::ElasticError;
 
 use super::Elastic;
 use super::indices::Model;
-use stores::elasticsearch::ElasticError;
 
 /// Whether an index is being filled, or searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Elastic {
     /// Brings the templates up to date.
     pub(super) async fn put_templates(&self) -> Result<(), ElasticError> {
         for template in TEMPLATES {
-            let mut body = serde_json::from_str::<Value>(template.body).map_err(|error| ElasticError::Settings(error.to_string()))?;
+            let mut body = serde_json::from_str::<Value>(template.body).map_err(|error| ElasticError::Settings(error.into()))?;
             body["index_patterns"] = json!([format!("{}{}_*", self.settings.prefix, template.family)]);
             body["priority"] = json!(500);
             if let Some(settings) = body["template"]["settings"].as_object_mut() {

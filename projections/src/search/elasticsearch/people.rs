@@ -2,10 +2,10 @@
 //! near they are is measured here, by what all backends measure with.
 
 use serde_json::{Value, json};
+use stores::elasticsearch::ElasticError;
 use uuid::Uuid;
 
 use crate::search::{PeopleQuery, PersonHit, PersonKey, names, words};
-use stores::elasticsearch::ElasticError;
 
 /// How many who may be near are measured.
 const NEARLY_AMONG_MAX: u32 = 1_000;
@@ -83,7 +83,7 @@ pub(super) fn found(answer: &Value) -> Result<Vec<PersonHit>, ElasticError> {
 }
 
 fn people(answer: &Value) -> Result<Vec<(Uuid, &str)>, ElasticError> {
-    let unreadable = || ElasticError::Unreadable("a search is answered without hits".into());
+    let unreadable = || ElasticError::Unreadable("a search is answered without hits");
     let hits = answer["hits"]["hits"].as_array().ok_or_else(unreadable)?;
     let person = |hit: &'_ Value| -> Option<Uuid> { hit["_source"]["user_id"].as_str()?.parse().ok() };
     let people = hits.iter().map(|hit| Some((person(hit)?, hit["_source"]["names"].as_str()?)));

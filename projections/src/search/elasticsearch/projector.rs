@@ -9,6 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use sqlx::PgConnection;
+use stores::elasticsearch::ElasticError;
 use uuid::Uuid;
 
 use super::bulk::{self, Limits, Write};
@@ -20,7 +21,6 @@ use super::{Elastic, models, rebuild};
 use crate::connections::Stores;
 use crate::engine::projector::{ApplyError, Projector};
 use crate::relational;
-use stores::elasticsearch::ElasticError;
 
 /// The projection's name.
 pub(crate) const NAME: &str = "search";

@@ -5,6 +5,10 @@
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection, query, query_scalar};
+use stores::checkpoint::{self, Checkpoint};
+use stores::elasticsearch::ElasticError;
+use stores::error::chain;
+use stores::log::read;
 use uuid::Uuid;
 
 use super::indices::{Model, Place};
@@ -19,9 +23,6 @@ use crate::engine::projector::ApplyError;
 use crate::engine::runner;
 use crate::feed::BATCH_EVENTS_MAX;
 use crate::rebuild::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, Turn};
-use stores::checkpoint::{self, Checkpoint};
-use stores::elasticsearch::ElasticError;
-use stores::log::read;
 
 /// How often to catch up before giving up: each time takes less than the one before, unless the log grows faster than that.
 const ROUNDS_MAX: usize = 100;
@@ -97,7 +98,7 @@ pub(crate) async fn tidy(elastic: &Elastic, connection: &mut PgConnection) {
         Ok::<(), RebuildError>(())
     };
     if let Err(error) = discarded.await {
-        tracing::warn!(%error, "what an unfinished rebuild of the search left could not be removed; the next one does");
+        tracing::warn!(error = %chain(&error), "what an unfinished rebuild of the search left could not be removed; the next one does");
     }
 }
 
@@ -124,7 +125,7 @@ async fn build(
     let held_up = building.switch(connection).await?;
     building.enter(Phase::Dropping);
     if let Err(error) = elastic.drop_others(Some(&building.model), None).await {
-        tracing::warn!(%error, "the old indices could not be dropped; the next rebuild does");
+        tracing::warn!(error = %chain(&error), "the old indices could not be dropped; the next rebuild does");
     }
     Ok(building.report(compared, Some(held_up)))
 }

@@ -3,6 +3,7 @@
 
 use elasticsearch::http::Method;
 use sqlx::PgConnection;
+use stores::elasticsearch::ElasticError;
 use uuid::Uuid;
 
 use super::Elastic;
@@ -11,7 +12,6 @@ use super::documents::Family;
 use super::node::Use;
 use super::rows::{self, Scan};
 use crate::rebuild::{Difference, Phase, RebuildError, RebuildProgress};
-use stores::elasticsearch::ElasticError;
 
 /// What the indices of a view were filled with.
 pub(crate) struct Filled {

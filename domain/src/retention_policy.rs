@@ -1,4 +1,6 @@
-//! How long messages are kept, and which of two policies counts.
+//! How long messages are kept, and which of two policies counts. A value type: it is a setting of workspaces and of channels.
+//!
+//! Not here: the messages that a policy removes (`retention`).
 
 use std::ops::RangeInclusive;
 

@@ -1,0 +1,60 @@
+//! Why the store could not do what it was asked.
+
+use std::sync::Arc;
+
+use domain::{DecodeError, StreamId};
+use keyring::KeyError;
+
+/// Why the store could not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Postgres did not do it, or cannot be reached.
+    #[error("the event store's database failed")]
+    Postgres(#[source] Arc<sqlx::Error>),
+    /// The events of a stream cannot be read.
+    #[error("a stream cannot be read")]
+    Stream(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// A stored event cannot be read.
+    #[error("event {sequence} of {stream} cannot be read")]
+    Unreadable {
+        /// The stream.
+        stream: StreamId,
+        /// The place in it.
+        sequence: i64,
+        /// Why.
+        source: Arc<DecodeError>,
+    },
+    /// The append did not get its turn in time.
+    #[error("the event store is too busy")]
+    Busy,
+    /// The store is shutting down.
+    #[error("the event store has stopped")]
+    Stopped,
+    /// The keys that seal what is personal cannot be had.
+    #[error("the keys of people cannot be had")]
+    Keys(#[source] Arc<KeyError>),
+    /// What is to be stored cannot be written as JSON.
+    #[error("an event cannot be written as JSON")]
+    Unwritable(#[source] Arc<serde_json::Error>),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Postgres(Arc::new(error))
+    }
+}
+
+impl From<KeyError> for StoreError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Postgres(error) => error.into(),
+            KeyError::WrongMasterKey | KeyError::Damaged(_) | KeyError::NotMade(_) => Self::Keys(Arc::new(error)),
+        }
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Unwritable(Arc::new(error))
+    }
+}

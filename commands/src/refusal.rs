@@ -1,0 +1,119 @@
+//! Every refusal of a command, as one type: callers match on it, and never on the text of a code.
+
+use domain::text::InvalidText;
+use domain::{
+    ChannelRefusal, InstallationRefusal, MessageRefusal, Refusal, RefusalKind, RetentionRefusal, SessionRefusal, UserRefusal,
+    WorkspaceRefusal,
+};
+
+use crate::authorize::AccessRefusal;
+use crate::event_store::ClaimKind;
+
+/// Why a command may not, or cannot, be done. What all refusals have in common is [`Refusal`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandRefusal {
+    /// The actor may not do that, whatever the state.
+    #[error(transparent)]
+    Access(#[from] AccessRefusal),
+    /// A name is in use.
+    #[error(transparent)]
+    Taken(#[from] Taken),
+    /// A text of the input is wrong.
+    #[error(transparent)]
+    Text(#[from] InvalidText),
+    /// The user refuses it.
+    #[error(transparent)]
+    User(#[from] UserRefusal),
+    /// The workspace refuses it.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceRefusal),
+    /// The channel refuses it.
+    #[error(transparent)]
+    Channel(#[from] ChannelRefusal),
+    /// The message refuses it.
+    #[error(transparent)]
+    Message(#[from] MessageRefusal),
+    /// The retention of a channel refuses it.
+    #[error(transparent)]
+    Retention(#[from] RetentionRefusal),
+    /// The installation refuses it.
+    #[error(transparent)]
+    Installation(#[from] InstallationRefusal),
+    /// The session refuses it.
+    #[error(transparent)]
+    Session(#[from] SessionRefusal),
+}
+
+impl CommandRefusal {
+    fn inner(&self) -> &dyn Refusal {
+        match self {
+            Self::Access(refusal) => refusal,
+            Self::Taken(refusal) => refusal,
+            Self::Text(refusal) => refusal,
+            Self::User(refusal) => refusal,
+            Self::Workspace(refusal) => refusal,
+            Self::Channel(refusal) => refusal,
+            Self::Message(refusal) => refusal,
+            Self::Retention(refusal) => refusal,
+            Self::Installation(refusal) => refusal,
+            Self::Session(refusal) => refusal,
+        }
+    }
+}
+
+impl Refusal for CommandRefusal {
+    fn code(&self) -> &'static str {
+        self.inner().code()
+    }
+
+    fn kind(&self) -> RefusalKind {
+        self.inner().kind()
+    }
+
+    fn field(&self) -> Option<&'static str> {
+        self.inner().field()
+    }
+}
+
+/// A name that must be unique is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} is taken already; choose another", self.parts().what)]
+pub struct Taken {
+    /// What kind of name.
+    pub kind: ClaimKind,
+}
+
+/// What is said of a kind of name that is in use.
+struct Parts {
+    code: &'static str,
+    field: &'static str,
+    what: &'static str,
+}
+
+impl Taken {
+    fn parts(self) -> Parts {
+        let (code, field, what) = match self.kind {
+            ClaimKind::Email => ("user.email_taken", "email", "this email address"),
+            ClaimKind::Username => ("user.username_taken", "username", "this username"),
+            ClaimKind::WorkspaceDomain => ("workspace.domain_taken", "domain", "this domain"),
+            ClaimKind::ChannelName => ("channel.name_taken", "name", "this channel name"),
+            ClaimKind::People => ("channel.exists_already", "members", "a conversation of these people"),
+            ClaimKind::FirstUser => ("user.first_taken", "email", "the place of this server's first user"),
+        };
+        Parts { code, field, what }
+    }
+}
+
+impl Refusal for Taken {
+    fn code(&self) -> &'static str {
+        self.parts().code
+    }
+
+    fn kind(&self) -> RefusalKind {
+        RefusalKind::Conflict
+    }
+
+    fn field(&self) -> Option<&'static str> {
+        Some(self.parts().field)
+    }
+}

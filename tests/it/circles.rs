@@ -1,0 +1,166 @@
+//! No two rooms of a crate know each other, directly or through others. A room is a file or a folder at the top of the crate or folder that is
+//! looked at.
+//!
+//! The sources are read as text: a room knows another one where its code names it behind `crate::` or `super::`. Tests do not count: they may know
+//! every room.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use tests::servers::checkout;
+
+/// What each room knows, by their names.
+type Knows = BTreeMap<String, BTreeSet<String>>;
+
+#[test]
+fn no_two_rooms_of_the_domain_know_each_other() {
+    let rooms = rooms(&checkout().join("domain/src"), "lib");
+    let is_room = |name: &String| rooms.contains_key(name);
+    let knows = rooms.iter().map(|(room, code)| (room.clone(), names(code, "crate::"))).collect::<Knows>();
+    // Names that the root hands out would hide the room that they come from.
+    let elsewhere = knows.values().flatten().filter(|name| !is_room(name)).collect::<BTreeSet<_>>();
+    assert!(elsewhere.is_empty(), "the domain's rooms name {elsewhere:?} by the root, and not by the room");
+    assert_eq!(circle(&knows), None);
+}
+
+#[test]
+fn no_two_files_of_the_event_store_know_each_other() {
+    let folder = checkout().join("commands/src/event_store");
+    let rooms = rooms(&folder, "mod");
+    let (handed_out, root) = handed_out(&code(&folder.join("mod.rs")));
+    let mut knows = Knows::new();
+    for (room, code) in &rooms {
+        let named = names(code, "super::").into_iter().chain(names(code, "crate::event_store::"));
+        // What the table of contents does not hand out stands in itself.
+        let named = named.map(|name| if rooms.contains_key(&name) { name } else { handed_out.get(&name).cloned().unwrap_or("mod".into()) });
+        knows.insert(room.clone(), named.collect());
+    }
+    let known_by_root = rooms.keys().filter(|room| root.contains(&format!("{room}::"))).cloned().collect();
+    knows.insert("mod".into(), known_by_root);
+    assert_eq!(circle(&knows), None);
+}
+
+#[test]
+fn a_circle_is_found_and_a_line_is_none() {
+    let knows = |arrows: &[(&str, &str)]| {
+        let mut knows = Knows::new();
+        for (from, to) in arrows {
+            knows.entry((*from).to_owned()).or_default().insert((*to).to_owned());
+        }
+        knows
+    };
+    assert_eq!(circle(&knows(&[("a", "b"), ("b", "c"), ("a", "c"), ("a", "a")])), None);
+    assert_eq!(circle(&knows(&[("a", "b"), ("b", "c"), ("c", "b")])), Some(vec!["b".into(), "c".into(), "b".into()]));
+}
+
+#[test]
+fn names_are_found_in_groups_and_in_groups_of_groups() {
+    let code = "use crate::{a, b::{B, C}, d::D as E};\nuse crate::f::{crates, G};\nlet x = crate::h::i();\n";
+    assert_eq!(names(code, "crate::").into_iter().collect::<Vec<_>>(), ["a", "b", "d", "f", "h"]);
+}
+
+/// The code of each room of a folder, without its tests. `root` is the file that names the rooms.
+fn rooms(folder: &Path, root: &str) -> BTreeMap<String, String> {
+    let root_code = fs::read_to_string(folder.join(root).with_extension("rs")).expect("the root");
+    let mut rooms = BTreeMap::new();
+    for path in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
+        let is_test = root_code.contains(&format!("#[cfg(test)]\nmod {name};"));
+        if name != root && !is_test {
+            rooms.entry(name).or_insert_with(String::new).push_str(&code(&path));
+        }
+    }
+    rooms
+}
+
+/// The code of a file, or of all files of a folder, without comments and tests.
+fn code(path: &Path) -> String {
+    let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
+    if name == "tests" {
+        return String::new();
+    }
+    if path.is_dir() {
+        return fs::read_dir(path).expect("a folder").map(|entry| code(&entry.expect("an entry").path())).collect();
+    }
+    let text = fs::read_to_string(path).expect("a source");
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
+}
+
+/// The first names behind a prefix: `a` and `b` of `crate::{a, b::C}`.
+fn names(code: &str, prefix: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, _) in code.match_indices(prefix) {
+        let is_longer_word = code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let rest = &code[at + prefix.len()..];
+        match rest.strip_prefix('{') {
+            _ if is_longer_word => {}
+            Some(group) => found.extend(members(group).into_iter().map(|member| first_name(&member))),
+            None => drop(found.insert(first_name(rest))),
+        }
+    }
+    found.remove("");
+    found
+}
+
+/// The members of a group up to its closing brace.
+fn members(group: &str) -> Vec<String> {
+    let (mut depth, mut members) = (0_u32, vec![String::new()]);
+    for c in group.chars() {
+        match c {
+            '}' if depth == 0 => break,
+            ',' if depth == 0 => members.push(String::new()),
+            _ => {
+                depth = match c {
+                    '{' => depth + 1,
+                    '}' => depth - 1,
+                    _ => depth,
+                };
+                members.last_mut().expect("a member").push(c);
+            }
+        }
+    }
+    members
+}
+
+fn first_name(text: &str) -> String {
+    text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+/// What a table of contents hands out of its rooms, by name, and the rest of its code.
+fn handed_out(root: &str) -> (BTreeMap<String, String>, String) {
+    let (mut names, mut rest) = (BTreeMap::new(), String::new());
+    for line in root.lines() {
+        match line.strip_prefix("pub use ").and_then(|line| line.split_once("::")) {
+            Some((room, handed)) => {
+                let handed = handed.trim_end_matches(';');
+                let handed = handed.strip_prefix('{').map_or_else(|| vec![handed.to_owned()], members);
+                names.extend(handed.into_iter().map(|name| (first_name(&name), room.to_owned())));
+            }
+            None => rest.extend([line, "\n"]),
+        }
+    }
+    (names, rest)
+}
+
+/// A circle, if there is one: rooms that each know the next, the first of them at both ends.
+fn circle(knows: &Knows) -> Option<Vec<String>> {
+    let mut done = BTreeSet::new();
+    knows.keys().find_map(|room| walk(knows, room, &mut Vec::new(), &mut done))
+}
+
+fn walk(knows: &Knows, room: &str, path: &mut Vec<String>, done: &mut BTreeSet<String>) -> Option<Vec<String>> {
+    if let Some(began) = path.iter().position(|passed| passed == room) {
+        return Some(path[began..].iter().cloned().chain([room.to_owned()]).collect());
+    }
+    if done.contains(room) {
+        return None;
+    }
+    path.push(room.to_owned());
+    let known = knows.get(room).into_iter().flatten().filter(|known| *known != room);
+    let found = known.into_iter().find_map(|known| walk(knows, known, path, done));
+    path.pop();
+    done.insert(room.to_owned());
+    found
+}
