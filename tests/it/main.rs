@@ -24,3 +24,4 @@ mod sealing;
 mod search;
 mod strangers;
 mod support;
+mod upgrade;

@@ -9,10 +9,12 @@ use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::TestDatabase;
 use crate::answer::Answer;
 use crate::person::{PASSWORD, Person, send};
 use crate::place::Place;
 use crate::program::Program;
+use crate::team::id;
 
 /// A running server, and what it runs on.
 pub struct TestApp {
@@ -70,8 +72,14 @@ impl TestApp {
 
     /// What one needs, and nobody who serves.
     pub async fn not_started(changes: &[(&str, &str)]) -> Self {
+        Self::not_started_on(TestDatabase::create().await, changes)
+    }
+
+    /// The same, on a database that is there already.
+    #[must_use]
+    pub fn not_started_on(database: TestDatabase, changes: &[(&str, &str)]) -> Self {
         let small = [("BACKSCROLL_HTTP_WORKERS", "1"), ("BACKSCROLL_POSTGRES_CONNECTIONS", "10")];
-        let place = Place::create(&[&small, changes].concat()).await;
+        let place = Place::on(database, &[&small, changes].concat());
         Self { url: String::new(), server: None, program: None, place, http: reqwest::Client::new() }
     }
 
@@ -125,14 +133,22 @@ impl TestApp {
 
     /// Registers a user of that name and signs them in.
     pub async fn sign_up(&self, name: &str) -> Person {
-        let username = format!("{name}.{}", Uuid::now_v7().simple());
+        self.sign_up_as(name, &format!("{name}.{}", Uuid::now_v7().simple())).await
+    }
+
+    /// Registers a user of that name and username, which nobody else has here, and signs them in.
+    pub async fn sign_up_as(&self, name: &str, username: &str) -> Person {
         let email = format!("{username}@example.org");
         let registration = json!({"email": email, "username": username, "display_name": name, "password": PASSWORD});
         let registered = self.post("/v1/users", &registration).await.expect(201);
-        let id = registered["user_id"].as_str().expect("a user").parse().expect("an identifier");
-        let mut person = Person { id, email, username, token: String::new(), url: self.url.clone(), http: self.http.clone() };
-        person.token = self.sign_in(&person.email).await;
-        person
+        let token = self.sign_in(&email).await;
+        self.person(id(&registered, "user_id"), username, &email, token)
+    }
+
+    /// Somebody who has an account, with the token of a session of theirs.
+    #[must_use]
+    pub fn person(&self, id: Uuid, username: &str, email: &str, token: String) -> Person {
+        Person { id, email: email.into(), username: username.into(), token, url: self.url.clone(), http: self.http.clone() }
     }
 
     /// Signs somebody in once more; returns the token.
@@ -140,7 +156,15 @@ impl TestApp {
     /// # Panics
     /// They are refused.
     pub async fn sign_in(&self, login: &str) -> String {
-        let started = self.post("/v1/sessions", &json!({"login": login, "password": PASSWORD})).await.expect(201);
+        self.sign_in_with(login, PASSWORD).await
+    }
+
+    /// Signs somebody in whose password is that; returns the token.
+    ///
+    /// # Panics
+    /// They are refused.
+    pub async fn sign_in_with(&self, login: &str, password: &str) -> String {
+        let started = self.post("/v1/sessions", &json!({"login": login, "password": password})).await.expect(201);
         started["token"].as_str().expect("a token").to_owned()
     }
 

@@ -34,6 +34,14 @@ impl TestDatabase {
         Self { name, url }
     }
 
+    /// A fresh one, with nothing in it.
+    pub async fn empty() -> Self {
+        let name = format!("{PREFIX}_{}", Uuid::now_v7().simple());
+        execute(&mut connect().await, format!("CREATE DATABASE {name}")).await;
+        let url = url_of(&name);
+        Self { name, url }
+    }
+
     /// A pool for the event store, of at most `max` connections.
     pub async fn pool(&self, max: u32) -> PgPool {
         let options = self.options().options([("search_path", "public")]);

@@ -15,11 +15,13 @@ pub mod objects;
 pub mod person;
 pub mod place;
 pub mod program;
+pub mod release;
 pub mod searches;
 pub mod secured;
 pub mod servers;
 pub mod team;
 pub mod tls;
+pub mod tour;
 
 pub use app::TestApp;
 pub use cluster::RedisCluster;

@@ -21,7 +21,7 @@ const MASTER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 /// # Panics
 /// The database is not there.
 pub async fn keyring(pool: &PgPool) -> Keyring {
-    Keyring::open(pool.clone(), MasterKeys::new(&MasterKey([0; 32]), None)).await.expect("the keys")
+    Keyring::open(pool.clone(), MasterKeys::new(&MasterKey::from([0; 32]), None)).await.expect("the keys")
 }
 
 /// What servers need, and nobody else uses.
@@ -56,7 +56,12 @@ fn elastic_settings(prefix: &str) -> Vec<(&'static str, String)> {
 impl Place {
     /// A fresh one, with settings of the environment changed.
     pub async fn create(changes: &[(&str, &str)]) -> Self {
-        let database = TestDatabase::create().await;
+        Self::on(TestDatabase::create().await, changes)
+    }
+
+    /// One with that database.
+    #[must_use]
+    pub fn on(database: TestDatabase, changes: &[(&str, &str)]) -> Self {
         let name = Uuid::now_v7().simple();
         let (redis_prefix, stream) = (format!("test:{name}:"), format!("test-{name}"));
         let elastic_prefix = format!("test_{name}_");

@@ -1,0 +1,66 @@
+//! Accounts: profiles, preferences, sessions, being locked out, and being erased.
+
+use chrono::{TimeDelta, Utc};
+use commands::Asked;
+use domain::Context;
+use domain::ids::UserId;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Company;
+use crate::TestApp;
+use crate::person::PASSWORD;
+
+pub(super) async fn change_profiles(app: &TestApp, company: &Company) {
+    for (n, person) in company.crew.iter().enumerate() {
+        let profile =
+            json!({"title": format!("Sailor of berth {n}"), "phone": format!("+49 40 5550{n:03}"), "bio": "Was here before the new pier."});
+        person.patch("/v1/users/me", profile).await.expect(204);
+    }
+    let owner = &company.team.owner;
+    owner.patch("/v1/users/me", json!({"pronouns": "she/her", "avatar_url": "https://ferry.example.org/mara.png"})).await.expect(204);
+    let preferences = json!({"language": "da", "timezone": "Europe/Copenhagen", "notification_settings": {"sounds": false}});
+    owner.patch("/v1/users/me/preferences", preferences).await.expect(204);
+    let expires_at = Utc::now() + TimeDelta::days(1);
+    owner.put("/v1/users/me/status", json!({"text": "on the bridge", "emoji": "ferry", "expires_at": expires_at})).await.expect(204);
+    company.team.guest.put("/v1/users/me/status", json!({"text": "seasick"})).await.expect(204);
+    let nobody_said = app.get("/v1/users/me").await;
+    nobody_said.expect(401);
+}
+
+/// Sessions that are begun, refused, and ended in each way but by time.
+pub(super) async fn sign_in_and_out(app: &TestApp, company: &Company) {
+    let owner = &company.team.owner;
+    let with_device = json!({"login": owner.email, "password": PASSWORD, "device_type": "wheelhouse tablet"});
+    app.post("/v1/sessions", &with_device).await.expect(201);
+    for person in &company.crew {
+        let again = person.with_token(app.sign_in(&person.username).await);
+        again.delete("/v1/sessions/current").await.expect(204);
+    }
+    app.post("/v1/sessions", &json!({"login": owner.email, "password": "not the password"})).await.expect(401);
+    app.post("/v1/sessions", &json!({"login": "nobody@example.org", "password": PASSWORD})).await.expect(401);
+    let guest = &company.team.guest;
+    app.sign_in(&guest.email).await;
+    let change = json!({"current_password": PASSWORD, "new_password": "another horse battery"});
+    guest.put("/v1/users/me/password", change).await.expect(204);
+}
+
+/// One is locked out and let in again; one asks to be erased and changes their mind; one is erased.
+pub(super) async fn lock_out_and_erase(app: &TestApp, company: &Company) {
+    let operator = &company.team.operator;
+    let locked_out = company.sailor(9);
+    let suspension = format!("/v1/users/{}/suspension", locked_out.id);
+    operator.put(&suspension, json!({"reason": "lost the keys of the harbour office"})).await.expect(204);
+    app.post("/v1/sessions", &json!({"login": locked_out.email, "password": PASSWORD})).await.expect_problem(403, "user.not_active");
+    operator.delete(&suspension).await.expect(204);
+
+    // Here the server erases at once: so this is asked for beside HTTP, with time to change one's mind.
+    let hesitant = company.sailor(10);
+    let user_id = UserId(hesitant.id);
+    let workspaces = app.app().erasures().traces(user_id).await.expect("their workspaces").workspaces;
+    let asked = Asked { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None };
+    app.app().commands.request_erasure(&asked, user_id, TimeDelta::days(30), &workspaces).await.expect("a request");
+    hesitant.delete("/v1/users/me/erasure").await.expect(204);
+
+    company.sailor(11).delete("/v1/users/me").await.expect(204);
+}
