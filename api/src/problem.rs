@@ -23,6 +23,7 @@ use projections::search::{ResolveError, SearchError};
 use projections::{Behind, QueryError};
 use serde::Serialize;
 use state::StateError;
+use stores::error::chain;
 use stores::redis::RedisDown;
 use utoipa::ToSchema;
 
@@ -259,18 +260,6 @@ impl Problem {
 /// Whether trying again can help, by the class of Postgres' code: connection, rollback, resources, an operator, the system.
 fn passes(code: Option<&str>) -> bool {
     code.is_none_or(|code| ["08", "25", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class)))
-}
-
-/// An error with its causes, in a line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 impl From<CommandError> for Problem {

@@ -26,7 +26,7 @@ pub struct SignIns {
 enum Checked {
     /// That user's.
     Right(UserId),
-    /// Not the password of whoever has the login, if anybody has.
+    /// The password is wrong, or no user has that login. The user who has the login, if there is one.
     Wrong(Option<UserId>),
 }
 

@@ -70,7 +70,7 @@ impl std::fmt::Debug for Objects {
 /// # Errors
 /// The address, or the certificate authority, is not one.
 pub fn bucket(settings: &ObjectStoreSettings, name: &str) -> Result<Arc<dyn ObjectStore>, ObjectStoreError> {
-    // Its client takes what the process has by default, and the others bring their own: whoever comes first has set the same.
+    // The client uses the crypto provider of the process. If one is set already, it is this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut client = ClientOptions::new().with_connect_timeout(CONNECT_MAX).with_timeout(ANSWER_MAX);
     if let Some(path) = &settings.ca_file {

@@ -63,7 +63,7 @@ impl Erasing {
         if wait.is_zero() && !requested.replayed {
             return match self.erasures.carry_out(user_id).await {
                 Ok(erased) => Ok(Done::quietly(erased)),
-                // Whoever looks for what is due was quicker.
+                // The process that carries out due erasures was quicker.
                 Err(_) if self.commands.user_state(user_id).await?.erased => Ok(Done::quietly(requested)),
                 Err(error) => Err(error.into()),
             };

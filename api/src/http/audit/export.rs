@@ -144,7 +144,7 @@ async fn piece(
 ) -> Result<(Bytes, Rest), Problem> {
     let (mut export, key) = left;
     let found = audit_log.piece(&export).await?;
-    // Judged again for each piece, after it is read: whoever may not read the audit any more gets no more of it.
+    // Judged again for each piece, after it is read: a reader who has lost the right gets no further piece.
     let access = access.renewed().await?;
     access.may(workspace_id, Permission::AuditRead).await?;
     let sight = sight(&access, workspace_id, &found.channels()).await?;
