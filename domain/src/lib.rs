@@ -6,7 +6,7 @@
 //! In reading order: the value types ([`ids`], [`text`], [`formatting`], [`permission`], [`retention_policy`]), the circumstances of a
 //! command ([`context`]), the aggregates ([`user`], [`workspace`], [`channel`], [`message`], [`retention`], [`session`], [`audit`],
 //! [`installation`]), any event of any of them ([`event`]), the fields of events that are personal ([`personal`]), and the envelope that the
-//! write side and the read side share ([`recorded_event`], [`wire_event`], [`upcast`]).
+//! write side and the read side share ([`recorded_event`], [`wire_event`], [`upcast`], [`mod@format`]).
 //!
 //! No two of these modules know each other, directly or through others (`tests/it/circles.rs`).
 
@@ -17,6 +17,7 @@ pub mod catalogue;
 pub mod channel;
 pub mod context;
 pub mod event;
+pub mod format;
 pub mod formatting;
 pub mod ids;
 pub mod installation;

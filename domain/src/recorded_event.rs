@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::catalogue;
 use crate::context::Metadata;
 use crate::event::{AggregateType, Event, StreamId};
 use crate::ids::{EventId, WorkspaceId};
@@ -93,6 +94,17 @@ impl DecodeError {
     #[must_use]
     pub fn sealed(event_type: &str, source: SealError) -> Self {
         Self::Sealed { event_type: event_type.into(), source }
+    }
+
+    /// Whether a later release wrote the event: its aggregate, its name or its version is not known here.
+    #[must_use]
+    pub fn is_of_later_release(&self) -> bool {
+        match self {
+            Self::Aggregate(_) => true,
+            Self::Payload { event_type, .. } => !catalogue::EVENTS.iter().any(|event| event.wire_name == event_type),
+            Self::Upcast(error) => error.is_of_later_release(),
+            Self::Sealed { .. } | Self::Identifier { .. } | Self::Metadata { .. } => false,
+        }
     }
 
     /// The key that must be fetched before the event can be read, where that is all that is wrong.

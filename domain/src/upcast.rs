@@ -32,6 +32,15 @@ pub struct UpcastError {
     pub version: String,
 }
 
+impl UpcastError {
+    /// Whether the version comes after the newest one that is known here.
+    #[must_use]
+    pub fn is_of_later_release(&self) -> bool {
+        let number = |version: &str| version.parse::<u32>().ok();
+        number(&self.version) > number(current(STEPS, &self.event_type))
+    }
+}
+
 /// Whether a payload of that version is read as it is.
 #[must_use]
 pub fn is_current(event_type: &str, version: &str) -> bool {
@@ -87,5 +96,12 @@ mod tests {
     fn a_version_of_the_future_is_refused() {
         let refused = upcast_by(EXAMPLE, "thing.done", "9", json!({})).expect_err("no step");
         assert_eq!(refused.version, "9");
+    }
+
+    #[test]
+    fn a_version_of_the_future_is_told_from_one_that_never_was() {
+        let later = |version: &str| upcast("workspace.settings_changed", version, json!({})).expect_err("no step").is_of_later_release();
+        assert!(later("3") && later("10"));
+        assert!(!later("0") && !later("two"));
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use domain::catalogue::EVENTS;
+use domain::format;
 use domain::personal::{NoKeys, Place};
 use domain::upcast::is_current;
 use domain::{
@@ -106,6 +107,25 @@ fn no_event_lacks_a_fixture_of_each_of_its_versions_or_a_line_in_the_catalogue()
             assert!(versions.contains(&(event.wire_name.into(), version.to_string())), "{} lacks version {version}", event.wire_name);
         }
     }
+}
+
+#[test]
+fn every_line_of_the_formats_is_an_event_that_there_is() {
+    let versions = fixtures().into_iter().map(|f| (f.wire_name, f.version)).collect::<BTreeSet<_>>();
+    for (wire_name, version, format) in format::lines() {
+        assert!(versions.contains(&(wire_name.into(), version.into())), "format {format} has version {version} of {wire_name}");
+    }
+}
+
+#[test]
+fn an_event_of_a_later_release_is_told_from_one_that_is_wrong() {
+    let later = |aggregate, event_type: &str, version: &str, payload: &str| {
+        decode(aggregate, event_type, version, payload).expect_err("it cannot be read").is_of_later_release()
+    };
+    let archived = r#"{"channel.archived":{"by":"019f0b6e-3a00-7c41-9d52-8f1c2b7e4a01"}}"#;
+    assert!(later(AggregateType::Channel, "channel.archived", "2", archived), "a new version");
+    assert!(later(AggregateType::Channel, "channel.muted", "1", r#"{"channel.muted":{}}"#), "a new event");
+    assert!(!later(AggregateType::Channel, "channel.archived", "1", r#"{"channel.archived":{}}"#), "a known event without its fields");
 }
 
 #[test]

@@ -89,7 +89,9 @@ impl From<LogError> for AuditError {
     fn from(error: LogError) -> Self {
         match error {
             LogError::Unavailable(error) => Self::Store(error),
-            LogError::Gap { .. } | LogError::Malformed(_) | LogError::Keys(_) => Self::Log(Box::new(error)),
+            LogError::Gap { .. } | LogError::Malformed(_) | LogError::Keys(_) | LogError::OfLaterRelease { .. } => {
+                Self::Log(Box::new(error))
+            }
         }
     }
 }

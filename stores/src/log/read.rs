@@ -3,8 +3,8 @@
 //! It is read by `COPY … TO STDOUT` in the binary format, which costs half of what a cursor or a query with rows costs, and is decoded
 //! from the received bytes without a tree of JSON values in between.
 
-use domain::StreamId;
 use domain::ids::UserId;
+use domain::{DecodeError, StreamId};
 use futures::StreamExt;
 use keyring::{KeyError, Keyring};
 use sqlx::pool::PoolConnection;
@@ -41,6 +41,14 @@ pub enum LogError {
     /// The keys that unseal it cannot be had just now.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// A later release wrote an event. Nothing is wrong with it, and a process that cannot read it has to stop.
+    #[error("a later release wrote the event at position {position}")]
+    OfLaterRelease {
+        /// Its position.
+        position: i64,
+        /// What is not known here.
+        source: DecodeError,
+    },
 }
 
 /// At most `limit` events right behind `after`.
@@ -151,7 +159,8 @@ async fn read_ahead(
     while let Some(bytes) = rows.next().await {
         parser.feed(&bytes?, |row| as_row(row).map(|row| chunk.push(&row, keys)))?;
         if chunk.len() >= CHUNK_EVENTS {
-            let full = std::mem::replace(&mut chunk, Deliveries::with_capacity(CHUNK_EVENTS)).finish(keys).await?;
+            let full = std::mem::replace(&mut chunk, Deliveries::with_capacity(CHUNK_EVENTS));
+            let full = refuse_later_releases(full.finish(keys).await?)?;
             reached = check_gapless(reached, &full)?;
             if chunks.send(Ok(full)).await.is_err() {
                 return Ok(());
@@ -160,7 +169,7 @@ async fn read_ahead(
     }
     drop(rows);
     copying.is_read = true;
-    let chunk = chunk.finish(keys).await?;
+    let chunk = refuse_later_releases(chunk.finish(keys).await?)?;
     reached = check_gapless(reached, &chunk)?;
     if reached < to {
         return Err(LogError::Gap { expected: reached + 1, found: None });
@@ -193,7 +202,16 @@ async fn collect(pool: &PgPool, keys: &Keyring, statement: &str) -> Result<Vec<D
     }
     drop(rows);
     copying.is_read = true;
-    Ok(events.finish(keys).await?)
+    refuse_later_releases(events.finish(keys).await?)
+}
+
+/// An event of a later release is not parked: nothing is wrong with it, and a process of that release can apply it.
+fn refuse_later_releases(events: Vec<Delivery>) -> Result<Vec<Delivery>, LogError> {
+    let passed = |event: Delivery| match event {
+        Delivery { position, event: Err(source), .. } if source.is_of_later_release() => Err(LogError::OfLaterRelease { position, source }),
+        event => Ok(event),
+    };
+    events.into_iter().map(passed).collect()
 }
 
 /// A connection from which rows are copied. Where they are not read to their end, because the reader failed or was cancelled, nobody gets it

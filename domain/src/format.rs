@@ -1,0 +1,85 @@
+//! Event formats: a number for each set of events that a release can read. A process reads events of its own format and
+//! of every earlier one.
+//!
+//! A release that brings an event, or a version of one, that the release before cannot read has the next format. Such
+//! an event is written only once every running process reads its format (`commands/src/event_store/release.rs`,
+//! docs/decisions/0019-releases-side-by-side.md).
+
+use std::fmt;
+
+/// The number of an event format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventFormat(pub i32);
+
+/// Events that came after the first format: the name on the wire, the version, and the format that brought it. What is
+/// not listed here is of the first format. A new line takes the format behind that of the newest release
+/// (`event_format` in the manifest of tests/fixtures/releases).
+const NEW: &[(&str, &str, EventFormat)] = &[];
+
+impl EventFormat {
+    /// The format of everything that release 0.1.0 wrote.
+    pub const FIRST: Self = Self(1);
+
+    /// The format that this release reads, and writes where it may.
+    pub const CURRENT: Self = newest(NEW);
+
+    /// The first format that has this version of this event.
+    #[must_use]
+    pub fn of(event_type: &str, version: &str) -> Self {
+        of(NEW, event_type, version)
+    }
+}
+
+impl fmt::Display for EventFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Every line of the table, for tests that compare it with the events that there are.
+pub fn lines() -> impl Iterator<Item = (&'static str, &'static str, EventFormat)> {
+    NEW.iter().copied()
+}
+
+const fn newest(lines: &[(&str, &str, EventFormat)]) -> EventFormat {
+    let (mut newest, mut at) = (EventFormat::FIRST, 0);
+    while at < lines.len() {
+        if lines[at].2.0 > newest.0 {
+            newest = lines[at].2;
+        }
+        at += 1;
+    }
+    newest
+}
+
+fn of(lines: &[(&str, &str, EventFormat)], event_type: &str, version: &str) -> EventFormat {
+    let listed = lines.iter().find(|line| line.0 == event_type && line.1 == version);
+    listed.map_or(EventFormat::FIRST, |line| line.2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &[(&str, &str, EventFormat)] = &[("thing.done", "2", EventFormat(2)), ("thing.begun", "1", EventFormat(3))];
+
+    #[test]
+    fn what_is_not_listed_is_of_the_first_format() {
+        assert_eq!(of(EXAMPLE, "thing.done", "1"), EventFormat::FIRST);
+        assert_eq!(of(EXAMPLE, "thing.done", "2"), EventFormat(2));
+        assert_eq!(of(EXAMPLE, "thing.begun", "1"), EventFormat(3));
+    }
+
+    #[test]
+    fn a_release_reads_the_newest_format_that_is_listed() {
+        assert_eq!(newest(EXAMPLE), EventFormat(3));
+        assert_eq!(newest(&[]), EventFormat::FIRST);
+    }
+
+    #[test]
+    fn no_format_is_left_out() {
+        for format in EventFormat::FIRST.0 + 1..=EventFormat::CURRENT.0 {
+            assert!(lines().any(|line| line.2.0 == format), "nothing is of format {format}");
+        }
+    }
+}
