@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$CHECKOUT"
 require_rust
 
-SCRATCH=backscroll_sqlx
+SCRATCH=backscroll_sqlx_$$
 # In place of the last path segment of the address, which names the database.
 SCRATCH_URL=${BACKSCROLL_POSTGRES_URL%%\?*}
 SCRATCH_URL="${SCRATCH_URL%/*}/$SCRATCH"
@@ -20,8 +20,11 @@ ask() {
 
 create_scratch_database() {
     ask "$BACKSCROLL_POSTGRES_URL" --command "SET client_min_messages = warning" \
-        --command "DROP DATABASE IF EXISTS $SCRATCH WITH (FORCE)" \
         --command "CREATE DATABASE $SCRATCH"
+}
+
+drop_scratch_database() {
+    ask "$BACKSCROLL_POSTGRES_URL" --command "DROP DATABASE $SCRATCH WITH (FORCE)"
 }
 
 run_migrations() {
@@ -47,5 +50,6 @@ compile_against_scratch_database() {
 }
 
 create_scratch_database
+trap drop_scratch_database EXIT
 run_migrations
 compile_against_scratch_database

@@ -32,14 +32,14 @@ use state::invitations::InvitationTokens;
 use state::presence::Presences;
 use state::sessions::SessionStore;
 use state::typing::Typing;
+use stores::release::holder;
 use tokio::runtime::Handle;
 
 use crate::config::Settings;
 use crate::limit::Limits;
 use crate::metrics::Metrics;
 
-pub use connect::{StartError, elasticsearch, keyring, nats_client, read_pool, redis_connection, write_pool};
-pub(crate) use server::holder;
+pub use connect::{StartError, check_database, elasticsearch, keyring, nats_client, read_pool, redis_connection, write_pool};
 pub use server::{Roles, Server};
 
 /// Every part of the server. No handler takes it: each names the parts that it needs. Clones share everything.
@@ -106,7 +106,7 @@ impl App {
     /// Postgres cannot be reached, or its schema is not that of this release.
     pub async fn connect(settings: Settings) -> Result<Self, StartError> {
         let pool = read_pool(&settings).await?;
-        connect::check_migrations(&pool).await?;
+        check_database(&pool).await?;
         let write_pool = write_pool(&settings).await?;
         let keys = keyring(&settings, write_pool.clone()).await?;
         let store = commands::EventStore::start(write_pool.clone(), keys.clone()).await?;

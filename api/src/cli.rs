@@ -43,7 +43,7 @@ const EXIT_CODES: &str = "Exit codes:
   1  it failed
   2  the command line or the settings are wrong
   3  a server that is needed cannot be reached
-  4  it was refused: an export that cannot be imported, a replay that found differences";
+  4  it was refused: an export that cannot be imported, a replay that found differences, a database of a later release";
 
 /// Self-hosted team chat in which everything that happens is an event.
 #[derive(Debug, Parser)]
@@ -127,7 +127,12 @@ impl From<ConfigError> for Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        Self::new(if error.is_unreachable() { Exit::Unreachable } else { Exit::Failed }, error)
+        let exit = match &error {
+            StartError::Outdated(_) => Exit::Refused,
+            error if error.is_unreachable() => Exit::Unreachable,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error)
     }
 }
 

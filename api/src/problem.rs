@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use commands::CommandError;
+use commands::{CommandError, StoreError};
 use domain::text::InvalidText;
 use domain::{Refusal, RefusalKind};
 use identity::AuthError;
@@ -34,6 +34,9 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// When to try again what is overtaken by others or waits for a server.
 const RETRY_SOON: Duration = Duration::from_secs(1);
+
+/// When to try again what waits until every server is of the same release.
+const RETRY_UPGRADE: Duration = Duration::from_secs(10);
 
 /// Why a request was not answered as asked.
 #[derive(Debug)]
@@ -272,7 +275,30 @@ impl From<CommandError> for Problem {
                 "this key was used for another request: take a new one for a new request",
             ),
             CommandError::Contended => Self::unavailable("service.contended", "others changed the same thing at the same time: try again"),
-            CommandError::Unavailable(error) => Self::store_failed(&error),
+            CommandError::Unavailable(error) => Self::from(error),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::UpgradeUnderWay(_) => Self::unavailable(
+                "release.upgrade_under_way",
+                "an older release still runs beside this one, and cannot read what this request writes: try again once the upgrade is done",
+            )
+            .retry_after(RETRY_UPGRADE),
+            StoreError::Outdated(_) => {
+                tracing::warn!(error = %chain(&error), "a request came to a server that must stop");
+                Self::unavailable("release.outdated", "this server is of an older release than its database, and stops: try again")
+            }
+            StoreError::Postgres(_)
+            | StoreError::Stream(_)
+            | StoreError::Unreadable { .. }
+            | StoreError::Busy
+            | StoreError::Stopped
+            | StoreError::Keys(_)
+            | StoreError::Unwritable(_) => Self::store_failed(&error),
         }
     }
 }

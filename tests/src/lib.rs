@@ -12,6 +12,7 @@ pub mod database;
 pub mod elastic;
 pub mod eventually;
 pub mod objects;
+pub mod other_release;
 pub mod person;
 pub mod place;
 pub mod program;

@@ -70,6 +70,14 @@ impl Program {
         (program, url)
     }
 
+    /// How it ended, once it has.
+    ///
+    /// # Panics
+    /// The system does not say.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.0.try_wait().expect("its state").and_then(|status| status.code())
+    }
+
     /// The memory that it has now, in bytes.
     ///
     /// # Panics

@@ -1,7 +1,9 @@
 //! Connecting to the stores.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
+use commands::StoreError;
 use identity::AuthError;
 use keyring::{KeyError, Keyring, MasterKeys};
 use projections::search::BackendName;
@@ -12,6 +14,7 @@ use stores::nats::{self, NatsError};
 use stores::objects::ObjectStoreError;
 use stores::postgres;
 use stores::redis::Redis;
+use stores::release::{self, Outdated, ReleaseError};
 
 use crate::config::Settings;
 
@@ -41,7 +44,10 @@ pub enum StartError {
     Keys(#[from] KeyError),
     /// The event store does not start.
     #[error("the event store does not start")]
-    Store(#[from] commands::StoreError),
+    Store(#[source] StoreError),
+    /// A later release has claimed the database.
+    #[error(transparent)]
+    Outdated(Arc<Outdated>),
     /// There is no randomness for passwords.
     #[error("passwords cannot be hashed")]
     Passwords(#[from] AuthError),
@@ -56,6 +62,24 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Outdated(outdated) => Self::Outdated(outdated),
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl From<ReleaseError> for StartError {
+    fn from(error: ReleaseError) -> Self {
+        match error {
+            ReleaseError::Outdated(outdated) => Self::Outdated(Arc::new(outdated)),
+            ReleaseError::Postgres(error) => Self::Postgres(error),
+        }
+    }
 }
 
 impl StartError {
@@ -128,7 +152,12 @@ pub fn elasticsearch(settings: &Settings) -> Result<Option<Elastic>, StartError>
     }
 }
 
-pub(super) async fn check_migrations(pool: &PgPool) -> Result<(), StartError> {
+/// Refuses a database that this release cannot run on: a later one has claimed it, or it lacks migrations.
+///
+/// # Errors
+/// It is one, or Postgres cannot be reached.
+pub async fn check_database(pool: &PgPool) -> Result<(), StartError> {
+    release::check(pool).await?;
     let missing = postgres::missing_migrations(pool).await.map_err(StartError::Postgres)?;
     if missing.is_empty() { Ok(()) } else { Err(StartError::NotMigrated(missing.join(", "))) }
 }

@@ -10,6 +10,7 @@ use actix_web::dev::AppConfig;
 use actix_web::middleware;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, Data};
+use stores::release::holder;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -105,6 +106,7 @@ impl Server {
         if tokio::time::timeout(limit, ended).await.is_err() {
             tracing::warn!("background work did not end in time, and is cut off");
         }
+        drop(tokio::time::timeout(limit, self.app.commands.store().leave()).await);
     }
 
     fn start_relay(&self) {
@@ -230,12 +232,6 @@ fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Serv
 
 async fn stopped(signal: GracefulShutdownSignal) {
     signal.notified().await;
-}
-
-/// Who runs the projections here, for operators.
-pub(crate) fn holder() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{}:{}", if host.trim().is_empty() { "localhost" } else { host.trim() }, std::process::id())
 }
 
 async fn sweep_sessions(app: App, shutdown: CancellationToken) {

@@ -9,7 +9,7 @@ use processes::replays::by_the_server;
 use projections::{ReadModels, Stores};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use stores::postgres::{ACQUIRE_MAX, missing_migrations};
+use stores::postgres::ACQUIRE_MAX;
 
 use super::{Exit, Failure};
 use crate::app;
@@ -18,11 +18,16 @@ use crate::config::Settings;
 /// The read models' pool, on a schema that is up to date.
 pub(super) async fn read_pool(settings: &Settings) -> Result<PgPool, Failure> {
     let pool = app::read_pool(settings).await?;
-    let missing = missing_migrations(&pool).await?;
-    if missing.is_empty() {
-        return Ok(pool);
-    }
-    Err(Failure::new(Exit::Failed, app::StartError::NotMigrated(missing.join(", "))))
+    app::check_database(&pool).await?;
+    Ok(pool)
+}
+
+/// The event store, on a schema that is up to date.
+pub(super) async fn store(settings: &Settings) -> Result<EventStore, Failure> {
+    let pool = app::write_pool(settings).await?;
+    app::check_database(&pool).await?;
+    let keys = app::keyring(settings, pool.clone()).await?;
+    Ok(EventStore::start(pool, keys).await.map_err(app::StartError::from)?)
 }
 
 /// The read models, on a schema that is up to date.
@@ -47,9 +52,7 @@ pub(super) async fn stores(settings: &Settings) -> Result<Stores, Failure> {
 
 /// The write side.
 pub(super) async fn commands(settings: &Settings) -> Result<Commands, Failure> {
-    let pool = app::write_pool(settings).await?;
-    let keys = app::keyring(settings, pool.clone()).await?;
-    Ok(Commands::new(EventStore::start(pool, keys).await.map_err(app::StartError::Store)?))
+    Ok(Commands::new(store(settings).await?))
 }
 
 /// Refuses a workspace that was never created.
@@ -62,7 +65,7 @@ pub(super) async fn require_workspace(commands: &Commands, workspace_id: Workspa
 pub(super) fn asked() -> Asked {
     let user =
         std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| rustix::process::getuid().as_raw().to_string());
-    by_the_server(Some(format!("backscroll {}, run by {user} at {}", env!("CARGO_PKG_VERSION"), app::holder())))
+    by_the_server(Some(format!("backscroll {}, run by {user} at {}", env!("CARGO_PKG_VERSION"), stores::release::holder())))
 }
 
 /// One connection, for migrations: they stay in the order of their names.

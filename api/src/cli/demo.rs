@@ -47,16 +47,17 @@ pub(super) async fn run(mut settings: Settings, arguments: Arguments) -> Result<
 }
 
 async fn show(server: &Server, arguments: &Arguments) -> Result<(), Failure> {
+    let outdated = || server.app().commands.store().outdated();
     let handout = Handout::at(&arguments.run_folder);
     let furnished = furnish::furnish(server.app(), handout.read()).await?;
     print(&furnished.summary())?;
     tokio::select! {
         filled = fill(server, arguments, &furnished) => filled?,
-        stopped = until_told_to_stop() => return stopped,
+        stopped = until_told_to_stop(outdated()) => return stopped,
     }
     handout.write(server, &furnished)?;
     print(&handout::instructions(server, &furnished))?;
-    until_told_to_stop().await
+    until_told_to_stop(outdated()).await
 }
 
 async fn fill(server: &Server, arguments: &Arguments, furnished: &Furnished) -> Result<(), Failure> {

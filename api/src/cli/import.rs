@@ -11,9 +11,10 @@ use domain::ids::{UserId, WorkspaceId};
 use slack::import::{ImportError, ImportReport, Observer, Progress};
 use uuid::Uuid;
 
+use super::connection::store;
 use super::progress::Meter;
 use super::{Exit, Failure, print};
-use crate::app::{self, StartError};
+use crate::app::StartError;
 use crate::config::Settings;
 
 #[derive(Debug, Subcommand)]
@@ -33,9 +34,7 @@ pub(super) enum Verb {
 
 pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
     let Verb::Slack { file, workspace, json } = verb;
-    let pool = app::write_pool(&settings).await?;
-    let keys = app::keyring(&settings, pool.clone()).await?;
-    let store = EventStore::start(pool, keys).await.map_err(StartError::from)?;
+    let store = store(&settings).await?;
     let workspace_id = find(&store, &workspace).await?;
     let report = slack(&store, &file, workspace_id, UserId::SYSTEM).await?;
     if json {

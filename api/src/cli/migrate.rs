@@ -4,6 +4,7 @@ use sqlx::migrate::MigrateError;
 
 use super::connection::migration_pool;
 use super::{Exit, Failure, print};
+use crate::app::StartError;
 use crate::config::Settings;
 
 pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
@@ -17,6 +18,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
 /// Applies what is missing, and says what that was.
 pub(super) async fn apply(settings: &Settings) -> Result<Vec<String>, Failure> {
     let pool = migration_pool(settings).await?;
+    stores::release::check(&pool).await.map_err(StartError::from)?;
     let missing = stores::postgres::missing_migrations(&pool).await?;
     migrations::POSTGRES.run(&pool).await.map_err(refused)?;
     Ok(missing)

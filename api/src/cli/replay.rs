@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::connection::{asked, commands, read_pool, require_workspace, stores};
 use super::progress::Meter;
 use super::{Exit, Failure, print};
-use crate::app::holder;
 use crate::config::Settings;
+use stores::release::holder;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {

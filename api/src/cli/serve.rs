@@ -1,11 +1,15 @@
 //! `backscroll serve`
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use stores::release::Outdated;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch::Receiver;
 
 use super::{Failure, print};
-use crate::app::{App, Roles, Server};
+use crate::app::{App, Roles, Server, StartError};
 use crate::config::Settings;
 
 #[derive(Debug, Args)]
@@ -33,23 +37,30 @@ impl Arguments {
 }
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let server = Server::start(App::connect(settings).await?, arguments.roles())?;
+    let app = App::connect(settings).await?;
+    let outdated = app.commands.store().outdated();
+    let server = Server::start(app, arguments.roles())?;
     match server.address() {
         Some(_) => print(&format!("serving at {url}, documented at {url}/docs/", url = server.public_url()))?,
         None => print("running without HTTP")?,
     }
-    until_told_to_stop().await?;
+    let stopped = until_told_to_stop(outdated).await;
     print("stopping")?;
     server.stop().await;
-    Ok(())
+    stopped
 }
 
-/// Returns at Ctrl-C or SIGTERM.
-pub(super) async fn until_told_to_stop() -> Result<(), Failure> {
+/// Returns at Ctrl-C or SIGTERM, and fails once a later release has claimed the database.
+pub(super) async fn until_told_to_stop(mut outdated: Receiver<Option<Arc<Outdated>>>) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted.context("Ctrl-C cannot be waited for")?,
         _ = terminate.recv() => {}
+        found = outdated.wait_for(Option::is_some) => {
+            if let Some(outdated) = found.ok().and_then(|found| found.clone()) {
+                return Err(StartError::Outdated(outdated).into());
+            }
+        }
     }
     Ok(())
 }

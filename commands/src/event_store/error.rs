@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use domain::format::EventFormat;
 use domain::{DecodeError, StreamId};
 use keyring::KeyError;
+use stores::release::Outdated;
 
 /// Why the store could not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -36,6 +38,18 @@ pub enum StoreError {
     /// What is to be stored cannot be written as JSON.
     #[error("an event cannot be written as JSON")]
     Unwritable(#[source] Arc<serde_json::Error>),
+    /// A later release has claimed the database: this process must stop.
+    #[error(transparent)]
+    Outdated(Arc<Outdated>),
+    /// An event of that format is written only once every process reads it, and an older one still runs.
+    #[error("events of format {0} are written once no older release runs any more")]
+    UpgradeUnderWay(EventFormat),
+}
+
+impl From<Outdated> for StoreError {
+    fn from(outdated: Outdated) -> Self {
+        Self::Outdated(Arc::new(outdated))
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -16,6 +16,7 @@
 //! | `versions` | up to which event streams go |
 //! | `freshness` | how a reader knows that what it holds in memory is right now |
 //! | `seal` | the bytes that are stored |
+//! | `node` | the processes that run on a database, and which events they may write together |
 
 mod append;
 mod batch;
@@ -26,6 +27,7 @@ mod freshness;
 pub mod idempotency;
 mod load;
 mod memory;
+mod node;
 mod prepared;
 mod recover;
 pub mod request;
@@ -40,6 +42,7 @@ use std::sync::Arc;
 use domain::StreamId;
 use keyring::Keyring;
 use sqlx::PgPool;
+use stores::release::{Outdated, Release};
 use tokio::sync::watch;
 
 pub use append::WriterStats;
@@ -47,18 +50,21 @@ pub use cache::Versioned;
 pub use claim::{Claim, ClaimChange, ClaimKind};
 pub use error::StoreError;
 pub use idempotency::{Idempotency, IdempotencyKey, InvalidKey};
+pub use node::Lease;
 pub use request::{Append, Outcome, PendingEvent, StreamWrite};
 pub use stored::Stored;
 
 use append::Writer;
 use cache::Caches;
 use freshness::Freshness;
+use node::Node;
 
 /// A handle on the store; clones share everything.
 #[derive(Clone)]
 pub struct EventStore {
     pool: PgPool,
     keys: Keyring,
+    node: Node,
     writer: append::Handle,
     freshness: Freshness,
     caches: Arc<Caches>,
@@ -66,16 +72,26 @@ pub struct EventStore {
 }
 
 impl EventStore {
-    /// Starts the writer's task over `pool`, sealing what is personal with `keys`. It ends when the last handle is dropped.
+    /// Lists this process among those that run, and starts the writer's task over `pool`, sealing what is personal with
+    /// `keys`. Both end when the last handle is dropped.
     ///
     /// # Errors
-    /// The database cannot be reached, or was not migrated.
+    /// The database cannot be reached, or was not migrated, or a later release has claimed it.
     pub async fn start(pool: PgPool, keys: Keyring) -> Result<Self, StoreError> {
+        Self::start_as(pool, keys, Release::this(), Lease::default()).await
+    }
+
+    /// The same for a process of another release, or with other times: tests run several beside each other.
+    ///
+    /// # Errors
+    /// As [`EventStore::start`].
+    pub async fn start_as(pool: PgPool, keys: Keyring, release: Release, lease: Lease) -> Result<Self, StoreError> {
+        let node = Node::join(pool.clone(), release, lease).await?;
         claim::blind_old(&pool, &keys).await?;
         let caches = Arc::new(Caches::default());
         let (writer, head) = Writer::start(pool.clone(), Arc::clone(&caches), keys.clone()).await?;
         let freshness = Freshness::start(pool.clone(), writer.clone(), head.clone());
-        Ok(Self { pool, keys, writer, freshness, caches, head })
+        Ok(Self { pool, keys, node, writer, freshness, caches, head })
     }
 
     /// Appends all of it, or nothing, and says which. Cancelling the future does not take the request back.
@@ -83,7 +99,19 @@ impl EventStore {
     /// # Errors
     /// The outcome is not known, or nothing was done; asking again with the same idempotency key is safe in either case.
     pub async fn append(&self, request: Append) -> Result<Outcome, StoreError> {
+        self.node.admit(request.format()).await?;
         self.writer.append(request).await
+    }
+
+    /// Why this process must stop, once a later release has claimed the database.
+    #[must_use]
+    pub fn outdated(&self) -> watch::Receiver<Option<Arc<Outdated>>> {
+        self.node.outdated()
+    }
+
+    /// Takes this process off the list of those that run, so that nothing waits for it. It must not append afterwards.
+    pub async fn leave(&self) {
+        self.node.leave().await;
     }
 
     /// Where the log ends, as far as this process knows. Changes wake whoever waits on it.

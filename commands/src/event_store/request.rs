@@ -1,6 +1,7 @@
 //! What a caller wants appended, and what comes of it.
 
 use chrono::{DateTime, Utc};
+use domain::format::EventFormat;
 use domain::ids::{UserId, WorkspaceId};
 use domain::{Event, Metadata, StreamId};
 use uuid::Uuid;
@@ -23,6 +24,15 @@ pub struct Append {
     pub subject: Uuid,
     /// Who, and under which circumstances.
     pub metadata: Metadata,
+}
+
+impl Append {
+    /// The newest format of its events.
+    pub(super) fn format(&self) -> EventFormat {
+        let events = self.writes.iter().flat_map(|write| &write.events);
+        let formats = events.map(|pending| EventFormat::of(pending.event.wire_name(), pending.event.version()));
+        formats.max().unwrap_or(EventFormat::FIRST)
+    }
 }
 
 /// Events of one stream.

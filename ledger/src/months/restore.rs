@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use domain::format::EventFormat;
 use sqlx::{PgPool, query, query_scalar};
+use stores::release::{self, Release};
 
 use super::file::{Lines, read_manifest};
 use super::{ExportError, Line, Manifest};
@@ -18,13 +20,16 @@ const BATCH_EVENTS: usize = 500;
 pub async fn restore(pool: &PgPool, manifest_path: &Path) -> Result<Manifest, ExportError> {
     let manifest = read_manifest(manifest_path)?;
     // All of it, before anything is appended.
+    let mut format = EventFormat::FIRST;
     for line in Lines::of(manifest_path, &manifest)? {
-        line?;
+        let line = line?;
+        format = format.max(EventFormat::of(&line.event_type, &line.event_version));
     }
     let head = query_scalar!(r#"SELECT coalesce(max(position), 0) AS "head!" FROM events"#).fetch_one(pool).await?;
     if head + 1 != manifest.first_position {
         return Err(ExportError::NotNext { head, first: manifest.first_position });
     }
+    release::raise(&mut *pool.acquire().await?, format, &Release::this().version).await?;
     let mut batch = Vec::with_capacity(BATCH_EVENTS);
     for line in Lines::of(manifest_path, &manifest)? {
         batch.push(line?);

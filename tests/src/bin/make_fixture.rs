@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use domain::format::EventFormat;
 use tests::person::PASSWORD;
 use tests::release::{self, Manifest};
 use tests::{TestApp, tour};
@@ -27,6 +28,7 @@ async fn main() -> Result<()> {
         commit,
         postgres: sqlx::query_scalar("SELECT split_part(current_setting('server_version'), ' ', 1)").fetch_one(&pool).await?,
         master_key: app.environment.get("BACKSCROLL_MASTER_KEY").cloned().unwrap_or_default(),
+        event_format: EventFormat::CURRENT.0,
         password: PASSWORD.into(),
         events: sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(&pool).await?,
         log: release::log(&pool).await,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::format::EventFormat;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -25,6 +26,9 @@ pub struct Manifest {
     pub postgres: String,
     /// The key that its secrets are sealed with.
     pub master_key: String,
+    /// The newest event format that is in the log.
+    #[serde(default = "first_format")]
+    pub event_format: i32,
     /// The password of both accounts.
     pub password: String,
     /// How many events the log has.
@@ -37,6 +41,11 @@ pub struct Manifest {
     pub reader: Account,
     /// What they read.
     pub history: History,
+}
+
+/// Release 0.1.0 did not say.
+fn first_format() -> i32 {
+    EventFormat::FIRST.0
 }
 
 /// Somebody with an account.
