@@ -2,7 +2,7 @@
 //! of every earlier one.
 //!
 //! A release that brings an event, or a version of one, that the release before cannot read has the next format. Such
-//! an event is written only once every running process reads its format (`commands/src/event_store/release.rs`,
+//! an event is written only once every running process reads its format (`commands/src/event_store/node.rs`,
 //! docs/decisions/0019-releases-side-by-side.md).
 
 use std::fmt;
