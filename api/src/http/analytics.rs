@@ -94,7 +94,9 @@ pub struct Author {
     display_name: String,
 }
 
-/// Counts the messages of a workspace, private ones too. Needs the permission `analytics.read`.
+/// Count a workspace's messages by channel, person, day or hour
+///
+/// Messages of private channels and direct conversations count too. Requires the permission `analytics.read`.
 #[utoipa::path(tag = "analytics", params(WorkspacePath, MessageCountQuery, QueryHeaders),
     responses((status = 200, description = "The counts.", body = MessageCounts)))]
 #[get("/workspaces/{workspace_id}/analytics/messages")]
@@ -213,7 +215,9 @@ pub struct MemberCount {
     members: i64,
 }
 
-/// Shows how many people joined a workspace, day by day. Needs the permission `analytics.read`.
+/// Count a workspace's members, and the people who joined, day by day
+///
+/// Requires the permission `analytics.read`.
 #[utoipa::path(tag = "analytics", params(WorkspacePath, MemberCountQuery, QueryHeaders),
     responses((status = 200, description = "The counts.", body = MemberCounts)))]
 #[get("/workspaces/{workspace_id}/analytics/members")]

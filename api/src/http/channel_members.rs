@@ -20,7 +20,7 @@ use super::schema;
 use crate::extract::{Body, Command, Cursor, Page, Reading, page_limit};
 use crate::problem::Problem;
 
-/// Shows who is in a channel.
+/// List a channel's members
 #[utoipa::path(tag = "channel members", params(ChannelPath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The members.", body = Page<ChannelMemberRow>)))]
 #[get("/channels/{channel_id}/members")]
@@ -60,7 +60,7 @@ pub struct AddMember {
     user_id: UserId,
 }
 
-/// Adds somebody else to a channel.
+/// Add a workspace member to a channel
 #[utoipa::path(tag = "channel members", request_body = AddMember, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "They are in the channel.")))]
 #[post("/channels/{channel_id}/members")]
@@ -73,7 +73,7 @@ pub async fn add_channel_member(
     Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, add).await?))
 }
 
-/// Removes somebody else from a channel.
+/// Remove another member from a channel
 #[utoipa::path(tag = "channel members", params(ChannelMemberPath, CommandHeaders),
     responses((status = 204, description = "They are not in the channel any more.")))]
 #[delete("/channels/{channel_id}/members/{user_id}")]
@@ -82,14 +82,14 @@ pub async fn remove_channel_member(path: Path<ChannelMemberPath>, command: Comma
     Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, remove).await?))
 }
 
-/// Puts the asker into a public channel.
+/// Join a public channel
 #[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The asker is in the channel.")))]
 #[put("/channels/{channel_id}/membership")]
 pub async fn join_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Join).await?))
 }
 
-/// Takes the asker out of a channel.
+/// Leave a channel
 #[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The asker is not in the channel any more.")))]
 #[delete("/channels/{channel_id}/membership")]
@@ -106,7 +106,7 @@ pub struct ChangeChannelRole {
     role: MemberRole,
 }
 
-/// Changes what a member is in a channel.
+/// Change a member's role in a channel
 #[utoipa::path(tag = "channel members", request_body = ChangeChannelRole, params(ChannelMemberPath, CommandHeaders),
     responses((status = 204, description = "The role is changed.")))]
 #[put("/channels/{channel_id}/members/{user_id}/role")]
@@ -128,7 +128,7 @@ pub struct ChangeNotificationLevel {
     level: NotificationLevel,
 }
 
-/// Changes what the asker is told about in a channel.
+/// Change what the caller is notified of in a channel
 #[utoipa::path(tag = "channel members", request_body = ChangeNotificationLevel, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The level is changed.")))]
 #[put("/channels/{channel_id}/notification-level")]

@@ -83,7 +83,9 @@ pub struct ChannelCreated {
     channel_id: ChannelId,
 }
 
-/// Creates a channel or a conversation. Of conversations there is one for each set of people: the one that is there is found again.
+/// Create a channel, or find or create a conversation
+///
+/// There is one conversation for each set of people. If it exists already, the answer names it.
 #[utoipa::path(tag = "channels", request_body = CreateChannel, params(WorkspacePath, CommandHeaders),
     responses((status = 201, description = "The channel is created, or the conversation is found.", body = ChannelCreated)))]
 #[post("/workspaces/{workspace_id}/channels")]
@@ -128,7 +130,7 @@ pub struct ChannelsQuery {
     limit: Option<u16>,
 }
 
-/// Shows a workspace's channels: those that the asker is in, those that they can browse, or the one of a name.
+/// List the caller's channels, the channels that they can browse, or the channel of a given name
 #[utoipa::path(tag = "channels", params(WorkspacePath, ChannelsQuery, QueryHeaders),
     responses((status = 200, description = "The channels.", body = Page<ChannelRow>)))]
 #[get("/workspaces/{workspace_id}/channels")]
@@ -166,7 +168,7 @@ async fn readable(access: &ReadAccess, mut rows: Vec<ChannelRow>) -> Result<Vec<
     Ok(rows)
 }
 
-/// Shows a channel that the asker may see.
+/// Get a channel that the caller may see
 #[utoipa::path(tag = "channels", params(ChannelPath, QueryHeaders), responses((status = 200, description = "The channel.", body = ChannelRow)))]
 #[get("/channels/{channel_id}")]
 pub async fn get_channel(path: Path<ChannelPath>, reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<ChannelRow>, Problem> {
@@ -187,7 +189,7 @@ pub struct RenameChannel {
     display_name: Option<String>,
 }
 
-/// Gives a channel another name.
+/// Rename a channel
 #[utoipa::path(tag = "channels", request_body = RenameChannel, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The channel is renamed.")))]
 #[put("/channels/{channel_id}/name")]
@@ -213,7 +215,7 @@ pub struct ChangeTopic {
     topic: Option<String>,
 }
 
-/// Says what is being talked about in a channel, or nothing.
+/// Set or clear a channel's topic
 #[utoipa::path(tag = "channels", request_body = ChangeTopic, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The topic is changed.")))]
 #[put("/channels/{channel_id}/topic")]
@@ -231,7 +233,7 @@ pub struct ChangePurpose {
     purpose: Option<String>,
 }
 
-/// Says what a channel is for, or nothing.
+/// Set or clear a channel's purpose
 #[utoipa::path(tag = "channels", request_body = ChangePurpose, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The purpose is changed.")))]
 #[put("/channels/{channel_id}/purpose")]
@@ -253,7 +255,7 @@ pub struct ChangeDescription {
     description: Option<String>,
 }
 
-/// Describes a channel, or not.
+/// Set or clear a channel's description
 #[utoipa::path(tag = "channels", request_body = ChangeDescription, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The description is changed.")))]
 #[put("/channels/{channel_id}/description")]
@@ -286,7 +288,7 @@ pub struct ChangeChannelSettings {
     retention_policy: Option<RetentionPolicy>,
 }
 
-/// Replaces a channel's settings.
+/// Replace a channel's settings
 #[utoipa::path(tag = "channels", request_body = ChangeChannelSettings, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The settings are changed.")))]
 #[put("/channels/{channel_id}/settings")]
@@ -305,14 +307,16 @@ pub async fn change_channel_settings(
     Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeSettings(settings)).await?))
 }
 
-/// Archives a channel. It stays readable; posting in it is refused.
+/// Archive a channel
+///
+/// The channel stays readable. Posts to it are refused.
 #[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The channel is archived.")))]
 #[put("/channels/{channel_id}/archival")]
 pub async fn archive_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Archive).await?))
 }
 
-/// Opens an archived channel again.
+/// Reopen an archived channel
 #[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The channel is open again.")))]
 #[delete("/channels/{channel_id}/archival")]
 pub async fn unarchive_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {

@@ -22,8 +22,10 @@ parts! {
     }
 }
 
-/// Has the asker erased, for ever. It is carried out after the server's waiting time, at once where that is 0; until then it can be cancelled.
-/// `erasure_due_at` of `GET /v1/users/me` says when.
+/// Erase the caller, after the server's waiting time
+///
+/// Until then the caller can cancel it. If the waiting time is 0, the erasure happens at once. `erasure_due_at` in
+/// `GET /v1/users/me` gives the time.
 #[utoipa::path(tag = "erasure", params(CommandHeaders),
     responses((status = 204, description = "The asker is to be erased, or is.")))]
 #[delete("/users/me")]
@@ -31,7 +33,9 @@ pub async fn erase_me(command: Command, erasing: Erasing) -> Result<Done, Proble
     erasing.request(&command, command.actor.user_id).await
 }
 
-/// Has the asker not erased after all. What an owner or an operator has asked for, only they cancel.
+/// Cancel the caller's erasure, if the caller asked for it
+///
+/// If an owner or an operator asked for the erasure, only they can cancel it.
 #[utoipa::path(tag = "erasure", params(CommandHeaders),
     responses((status = 204, description = "The asker is not to be erased.")))]
 #[delete("/users/me/erasure")]
@@ -39,7 +43,9 @@ pub async fn keep_me(command: Command, commands: Data<Commands>) -> Result<Done,
     Ok(Done::quietly(commands.cancel_erasure(&command.asked(), command.actor.user_id).await?))
 }
 
-/// Has a user erased, for ever. Operators, and who owns every workspace that the user is in.
+/// Erase a user, after the server's waiting time
+///
+/// Operators may do this, and users who own every workspace that the user is in.
 #[utoipa::path(tag = "erasure", params(UserPath, CommandHeaders),
     responses((status = 204, description = "The user is to be erased, or is.")))]
 #[delete("/users/{user_id}")]
@@ -47,7 +53,9 @@ pub async fn erase_user(path: Path<UserPath>, command: Command, erasing: Erasing
     erasing.request(&command, path.user_id).await
 }
 
-/// Has a user not erased after all. Operators, and who asked for it.
+/// Cancel a user's erasure
+///
+/// Operators may do this, and the user who asked for the erasure.
 #[utoipa::path(tag = "erasure", params(UserPath, CommandHeaders),
     responses((status = 204, description = "The user is not to be erased.")))]
 #[delete("/users/{user_id}/erasure")]

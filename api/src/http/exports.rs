@@ -13,15 +13,19 @@ use super::users::no_such_user;
 use crate::extract::Reading;
 use crate::problem::Problem;
 
-/// Hands out all data of the asker: profile, memberships, messages with their edits, everything that they did, sessions, and the account's own events:
-/// every sign-in among them, with the address that it came from.
+/// Export all of the caller's data as a zip of JSON
+///
+/// It has the profile, the memberships, the messages with their edits, everything that the caller did, the sessions
+/// and the events of the account. Every sign-in is among them, with the address that it came from.
 #[utoipa::path(tag = "erasure", params(QueryHeaders), responses((status = 200, description = "A zip of JSON.", body = Vec<u8>, content_type = "application/zip")))]
 #[get("/users/me/export")]
 pub async fn export_me(reading: Reading, read_models: Data<ReadModels>, sources: Data<Sources>) -> Result<HttpResponse, Problem> {
     export(&read_models, &sources, reading.actor).await
 }
 
-/// Hands out all data of a user. Operators only.
+/// Export all of a user's data as a zip of JSON
+///
+/// Operators only.
 #[utoipa::path(tag = "erasure", params(UserPath, QueryHeaders),
     responses((status = 200, description = "A zip of JSON.", body = Vec<u8>, content_type = "application/zip")))]
 #[get("/users/{user_id}/export")]

@@ -24,7 +24,7 @@ pub struct Alive {
     status: &'static str,
 }
 
-/// Says that the process lives, and nothing else.
+/// Check that the process lives
 #[utoipa::path(tag = "health", security(()), responses((status = 200, description = "It lives.", body = Alive)))]
 #[get("/healthz")]
 pub async fn healthz() -> HttpResponse {
@@ -69,7 +69,7 @@ impl Part {
     }
 }
 
-/// Says how the server and what it needs are.
+/// Check that the server can serve, and report each store's state
 #[utoipa::path(tag = "health", security(()), responses(
     (status = 200, description = "It serves.", body = Readiness),
     (status = 503, description = "It cannot serve: Postgres or its schema is not there.", body = Readiness)))]
@@ -132,7 +132,7 @@ async fn elasticsearch(stores: &Stores) -> Option<Part> {
     Some(within(stores.elastic.as_ref()?.health()).await)
 }
 
-/// Shows the figures of this process, in Prometheus' text format.
+/// Get this process's metrics in Prometheus's text format
 #[utoipa::path(tag = "health", security(()), responses((status = 200, description = "The figures.", content_type = "text/plain", body = String)))]
 #[get("/metrics")]
 pub async fn metrics(figures: Data<Figures>) -> Result<HttpResponse, Problem> {

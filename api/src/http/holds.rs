@@ -60,7 +60,7 @@ impl StandingHold {
     }
 }
 
-/// Places a legal hold on the workspace, on a channel of it, or on a person in it.
+/// Place a legal hold on the workspace, a channel or a person
 #[utoipa::path(tag = "holds", request_body = PlaceHold, params(WorkspacePath, CommandHeaders),
     responses((status = 201, description = "The hold is placed, and effective.", body = HoldPlaced)))]
 #[post("/workspaces/{workspace_id}/holds")]
@@ -77,7 +77,9 @@ pub async fn place_hold(
     Ok(Done::created(appended, format!("/v1/workspaces/{workspace_id}/holds"), HoldPlaced { hold_id }))
 }
 
-/// Shows the legal holds that stand, oldest first. Those that were released are in the log.
+/// List the legal holds that stand, oldest first
+///
+/// Released holds are in the log.
 #[utoipa::path(tag = "holds", params(WorkspacePath, QueryHeaders),
     responses((status = 200, description = "The holds.", body = Page<StandingHold>)))]
 #[get("/workspaces/{workspace_id}/holds")]
@@ -95,7 +97,9 @@ pub struct ReleaseHold {
     reason: String,
 }
 
-/// Releases a legal hold. What only it had held back leaves with the next retention run.
+/// Release a legal hold
+///
+/// The next retention run then takes the messages that only this hold had kept.
 #[utoipa::path(tag = "holds", request_body = ReleaseHold, params(HoldPath, CommandHeaders),
     responses((status = 204, description = "The hold is released.")))]
 #[put("/workspaces/{workspace_id}/holds/{hold_id}/release")]

@@ -49,7 +49,7 @@ pub struct InvitationCreated {
     token: String,
 }
 
-/// Invites somebody to a workspace.
+/// Invite a person to a workspace by mail address
 #[utoipa::path(tag = "invitations", request_body = Invite, params(WorkspacePath, CommandHeaders),
     responses((status = 201, description = "The invitation is given out.", body = InvitationCreated)))]
 #[post("/workspaces/{workspace_id}/invitations")]
@@ -79,7 +79,7 @@ fn parse(input: &Invite, lifetime: std::time::Duration) -> Result<WorkspaceComma
     })
 }
 
-/// Shows the invitations that are neither accepted nor revoked.
+/// List the open invitations: neither accepted nor revoked
 #[utoipa::path(tag = "invitations", params(WorkspacePath, QueryHeaders),
     responses((status = 200, description = "The open invitations.", body = Page<InvitationRow>)))]
 #[get("/workspaces/{workspace_id}/invitations")]
@@ -92,7 +92,7 @@ pub async fn list_invitations(
     Ok(reading.answer(Page::whole(read_models.invitations(path.workspace_id).await?)))
 }
 
-/// Takes an invitation back.
+/// Revoke an invitation
 #[utoipa::path(tag = "invitations", params(InvitationPath, CommandHeaders), responses((status = 204, description = "The invitation is revoked.")))]
 #[delete("/workspaces/{workspace_id}/invitations/{invitation_id}")]
 pub async fn revoke_invitation(path: Path<InvitationPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
@@ -108,7 +108,7 @@ pub struct InvitationAccepted {
     workspace_id: WorkspaceId,
 }
 
-/// Accepts an invitation: the asker becomes a member.
+/// Accept an invitation and become a member of its workspace
 #[utoipa::path(tag = "invitations", params(InvitationTokenPath, CommandHeaders),
     responses((status = 200, description = "The invitation is accepted.", body = InvitationAccepted)))]
 #[post("/invitations/{token}/acceptance")]

@@ -62,8 +62,10 @@ impl LogQuery {
     }
 }
 
-/// Shows what happened in a workspace, newest first, as it is stored: private channels too, but for texts that the asker may not read. Needs the
-/// permission `audit.read`. The audit says more of each event.
+/// List a workspace's events as they are stored, newest first
+///
+/// Events of private channels are included. The texts that the caller may not read are withheld. The audit says
+/// more about each event. Requires the permission `audit.read`.
 #[utoipa::path(tag = "log", params(WorkspacePath, LogQuery, QueryHeaders), responses((status = 200, description = "The events.", body = Page<LogRow>)))]
 #[get("/workspaces/{workspace_id}/log")]
 pub async fn read_log(

@@ -26,7 +26,7 @@ use crate::problem::Problem;
 /// The most bytes of what a client keeps here, as JSON.
 const JSON_BYTES_MAX: usize = 65_536;
 
-/// Shows the asker to themselves.
+/// Get the caller's account
 #[utoipa::path(tag = "users", params(QueryHeaders),
     responses((status = 200, description = "The asker.", body = UserRow)))]
 #[get("/users/me")]
@@ -100,7 +100,7 @@ impl ProfileChange {
     }
 }
 
-/// Changes what others see of the asker (JSON Merge Patch).
+/// Change the caller's profile (JSON Merge Patch)
 #[utoipa::path(tag = "users", request_body = ChangeProfile, params(CommandHeaders),
     responses((status = 204, description = "The profile is changed.")))]
 #[patch("/users/me")]
@@ -187,7 +187,7 @@ impl PreferencesChange {
     }
 }
 
-/// Changes the asker's own settings (JSON Merge Patch).
+/// Change the caller's preferences (JSON Merge Patch)
 #[utoipa::path(tag = "users", request_body = ChangePreferences, params(CommandHeaders),
     responses((status = 204, description = "The preferences are changed.")))]
 #[patch("/users/me/preferences")]
@@ -215,7 +215,7 @@ pub struct ChangeStatus {
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// Says what the asker is doing just now, or nothing.
+/// Set or clear the caller's status
 #[utoipa::path(tag = "users", request_body = ChangeStatus, params(CommandHeaders),
     responses((status = 204, description = "The status is changed.")))]
 #[put("/users/me/status")]
@@ -241,7 +241,7 @@ pub struct ChangePassword {
     new_password: Secret,
 }
 
-/// Changes the asker's password. Their other sessions end.
+/// Change the caller's password, and end their other sessions
 #[utoipa::path(tag = "users", request_body = ChangePassword, responses((status = 204, description = "The password is changed.")))]
 #[put("/users/me/password")]
 pub async fn change_password(

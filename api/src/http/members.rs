@@ -35,7 +35,7 @@ pub struct PageQuery {
     pub limit: Option<u16>,
 }
 
-/// Shows a workspace's members, deactivated ones too.
+/// List a workspace's members, deactivated ones too
 #[utoipa::path(tag = "members", params(WorkspacePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The members.", body = Page<MemberRow>)))]
 #[get("/workspaces/{workspace_id}/members")]
@@ -51,7 +51,7 @@ pub async fn list_members(
     Ok(reading.answer(Page::cut(rows, limit, |row| row.user_id)))
 }
 
-/// Shows a member of a workspace.
+/// Get a workspace member
 #[utoipa::path(tag = "members", params(MemberPath, QueryHeaders), responses((status = 200, description = "The member.", body = MemberRow)))]
 #[get("/workspaces/{workspace_id}/members/{user_id}")]
 pub async fn get_member(path: Path<MemberPath>, reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<MemberRow>, Problem> {
@@ -75,7 +75,9 @@ pub struct DirectoryQuery {
     limit: Option<u16>,
 }
 
-/// Shows active members with what they say of themselves, by name.
+/// List active members with their profiles, by display name
+///
+/// `q` limits the list to members whose names or profile contain a text.
 #[utoipa::path(tag = "members", params(WorkspacePath, DirectoryQuery, QueryHeaders),
     responses((status = 200, description = "Who was found.", body = Page<DirectoryRow>)))]
 #[get("/workspaces/{workspace_id}/directory")]
@@ -102,7 +104,7 @@ pub struct ChangeRole {
     role: Role,
 }
 
-/// Changes what a member is in a workspace. Somebody stays its owner.
+/// Change a member's role in a workspace, except the last owner's
 #[utoipa::path(tag = "members", request_body = ChangeRole, params(MemberPath, CommandHeaders),
     responses((status = 204, description = "The role is changed.")))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/role")]
@@ -127,7 +129,7 @@ pub struct MemberDetails {
     department: Option<String>,
 }
 
-/// Replaces a member's title and department in a workspace.
+/// Replace a member's title and department in a workspace
 #[utoipa::path(tag = "members", request_body = MemberDetails, params(MemberPath, CommandHeaders),
     responses((status = 204, description = "The details are changed.")))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/details")]
@@ -154,7 +156,7 @@ pub struct MemberPermissions {
     permissions: Overrides,
 }
 
-/// Replaces a member's permission overrides.
+/// Replace a member's permission overrides
 #[utoipa::path(tag = "members", request_body = MemberPermissions, params(MemberPath, CommandHeaders),
     responses((status = 204, description = "The overrides are changed.")))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/permissions")]
@@ -168,7 +170,7 @@ pub async fn change_member_permissions(
     Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, change).await?))
 }
 
-/// Shuts a member out of a workspace. What they wrote stays.
+/// Deactivate a member; their messages stay
 #[utoipa::path(tag = "members", params(MemberPath, CommandHeaders), responses((status = 204, description = "The member is deactivated.")))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/deactivation")]
 pub async fn deactivate_member(path: Path<MemberPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
@@ -176,7 +178,7 @@ pub async fn deactivate_member(path: Path<MemberPath>, command: Command, command
     Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, change).await?))
 }
 
-/// Lets a deactivated member in again.
+/// Reactivate a deactivated member
 #[utoipa::path(tag = "members", params(MemberPath, CommandHeaders), responses((status = 204, description = "The member is active again.")))]
 #[delete("/workspaces/{workspace_id}/members/{user_id}/deactivation")]
 pub async fn reactivate_member(path: Path<MemberPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {

@@ -12,8 +12,10 @@ use super::path::WorkspacePath;
 use crate::extract::{Page, Reading, Seen, page_limit, read_place};
 use crate::problem::Problem;
 
-/// Shows the messages that mention the asker, newest first. A page may have fewer rows than asked for while there is a next one: messages of
-/// channels that the asker is not in any more are left out.
+/// List the messages that mention the caller, newest first
+///
+/// A page may have fewer rows than `limit` although there is a next page: messages of channels that the caller has
+/// left are left out.
 #[utoipa::path(tag = "messages", params(WorkspacePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The messages.", body = Page<MessageRow>)))]
 #[get("/workspaces/{workspace_id}/mentions")]

@@ -58,7 +58,7 @@ pub struct MessagePosted {
     message_id: MessageId,
 }
 
-/// Posts a message.
+/// Post a message
 #[utoipa::path(tag = "messages", request_body = PostMessage, params(ChannelPath, CommandHeaders),
     responses((status = 201, description = "The message is posted.", body = MessagePosted)))]
 #[post("/channels/{channel_id}/messages")]
@@ -159,7 +159,10 @@ impl MessagePage {
     }
 }
 
-/// Shows a channel's messages, a page at a time, without the answers in threads. Deleted ones are there, without text, where they have answers.
+/// List a channel's messages, oldest first, without replies
+///
+/// Without a cursor the answer is the newest page. A deleted message is listed, without its text, if it has
+/// replies.
 #[utoipa::path(tag = "messages", params(ChannelPath, HistoryQuery, QueryHeaders),
     responses((status = 200, description = "The page.", body = MessagePage)))]
 #[get("/channels/{channel_id}/messages")]
@@ -211,7 +214,7 @@ pub struct Thread {
     replies: MessagePage,
 }
 
-/// Shows a thread: the message that began it, and its answers, a page at a time.
+/// Get a thread: its first message, and a page of its replies, oldest first
 #[utoipa::path(tag = "messages", params(MessagePath, HistoryQuery, QueryHeaders), responses((status = 200, description = "The thread.", body = Thread)))]
 #[get("/messages/{message_id}/thread")]
 pub async fn get_thread(
@@ -226,7 +229,7 @@ pub async fn get_thread(
     Ok(reading.answer(Thread { root: thread.root, replies: MessagePage::cut(thread.replies, page, limit) }))
 }
 
-/// Shows a message with its earlier texts.
+/// Get a message with its earlier texts
 #[utoipa::path(tag = "messages", params(MessagePath, QueryHeaders), responses((status = 200, description = "The message.", body = MessageDetail)))]
 #[get("/messages/{message_id}")]
 pub async fn get_message(path: Path<MessagePath>, reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<MessageDetail>, Problem> {
@@ -244,7 +247,9 @@ pub struct EditMessage {
     content: String,
 }
 
-/// Changes the text of the asker's message. The earlier text stays in its history.
+/// Edit the caller's message
+///
+/// The earlier text stays in the message's history.
 #[utoipa::path(tag = "messages", request_body = EditMessage, params(MessagePath, CommandHeaders),
     responses((status = 204, description = "The message is edited.")))]
 #[patch("/messages/{message_id}")]
@@ -253,7 +258,9 @@ pub async fn edit_message(path: Path<MessagePath>, command: Command<Body<EditMes
     Ok(Done::quietly(commands.message(&command.asked(), path.message_id, MessageCommand::Edit { content }).await?))
 }
 
-/// Deletes a message. Where it has answers, an empty one stays in its place.
+/// Delete a message
+///
+/// If the message has replies, a message without text stays in its place.
 #[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is deleted.")))]
 #[delete("/messages/{message_id}")]
 pub async fn delete_message(path: Path<MessagePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
@@ -269,7 +276,10 @@ pub struct PurgeMessage {
     reason: String,
 }
 
-/// Empties a message for law: its text goes out of the tables, caches and indices at once, and out of the log within seconds. That it was there stays.
+/// Purge a message: remove its text for legal reasons
+///
+/// The text leaves the tables, caches and indices at once, and the log within seconds. The record that there was a
+/// message stays.
 #[utoipa::path(tag = "messages", request_body = PurgeMessage, params(MessagePath, CommandHeaders),
     responses((status = 204, description = "The message is purged.")))]
 #[put("/messages/{message_id}/purge")]

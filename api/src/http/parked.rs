@@ -32,8 +32,9 @@ pub struct SkipEvent {
     reason: String,
 }
 
-/// Lists what a projection could not apply: each event with its payload as it is stored and the error, and how many wait behind it. Operators
-/// only.
+/// List the events that a projection could not apply
+///
+/// Each comes with its stored payload, the error, and the number of events that wait behind it. Operators only.
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "What waits.", body = Page<ParkedPayload>)))]
 #[get("/projections/{name}/parked")]
 pub async fn list_parked(
@@ -46,7 +47,9 @@ pub async fn list_parked(
     Ok(HttpResponse::Ok().json(Page::whole(projections::parked_payloads(&stores.pool, &path.name).await?)))
 }
 
-/// Applies what waits under a key, now that it can be. Operators only.
+/// Retry the events that are parked under a key
+///
+/// Operators only.
 #[utoipa::path(tag = "projections", params(ParkedPath, CommandHeaders), responses((status = 200, description = "It is applied.", body = Applied)))]
 #[post("/projections/{name}/parked/{park_key}/retry")]
 pub async fn retry_parked(
@@ -60,8 +63,9 @@ pub async fn retry_parked(
     Ok(HttpResponse::Ok().json(Applied { applied }))
 }
 
-/// Leaves the event out that holds up a key, now and in every replay, and applies what waits behind it. The log says who did, and why.
-/// Operators only.
+/// Skip the event that a key is parked at, now and in every replay
+///
+/// The events that wait behind it are applied. The log keeps the caller and the reason. Operators only.
 #[utoipa::path(tag = "projections", params(ParkedPath, CommandHeaders), request_body = SkipEvent,
     responses((status = 200, description = "The rest is applied.", body = Applied)))]
 #[post("/projections/{name}/parked/{park_key}/skip")]

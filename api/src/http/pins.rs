@@ -13,21 +13,21 @@ use super::path::{ChannelPath, MessagePath};
 use crate::extract::{Command, Page, Reading, Seen};
 use crate::problem::Problem;
 
-/// Pins a message to its channel.
+/// Pin a message to its channel
 #[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is pinned.")))]
 #[put("/messages/{message_id}/pin")]
 pub async fn pin_message(path: Path<MessagePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     Ok(Done::quietly(commands.message(&command.asked(), path.message_id, MessageCommand::Pin).await?))
 }
 
-/// Takes the pin off a message.
+/// Unpin a message
 #[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is not pinned any more.")))]
 #[delete("/messages/{message_id}/pin")]
 pub async fn unpin_message(path: Path<MessagePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     Ok(Done::quietly(commands.message(&command.asked(), path.message_id, MessageCommand::Unpin).await?))
 }
 
-/// Shows a channel's pinned messages, the last pinned first.
+/// List a channel's pinned messages, most recently pinned first
 #[utoipa::path(tag = "messages", params(ChannelPath, QueryHeaders),
     responses((status = 200, description = "The pinned messages.", body = Page<MessageRow>)))]
 #[get("/channels/{channel_id}/pins")]

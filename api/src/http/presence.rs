@@ -33,7 +33,9 @@ pub struct AnnouncePresence {
     device_type: Option<String>,
 }
 
-/// Says that the asker is there, on the device whose session this is. It holds for five minutes: send it every one or two.
+/// Announce that the caller is present on this session's device
+///
+/// It holds for five minutes. Clients send it every one or two minutes.
 #[utoipa::path(tag = "presence", request_body = AnnouncePresence, params(WorkspacePath),
     responses((status = 204, description = "It is said.")))]
 #[put("/workspaces/{workspace_id}/presence")]
@@ -53,7 +55,9 @@ pub async fn announce_presence(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Says that the asker is not there any more, on the device whose session this is. Signing out does the same.
+/// End the caller's presence on this session's device
+///
+/// Signing out does the same.
 #[utoipa::path(tag = "presence", params(WorkspacePath), responses((status = 204, description = "It is said.")))]
 #[delete("/workspaces/{workspace_id}/presence")]
 pub async fn end_presence(
@@ -152,7 +156,7 @@ impl PresenceQuery {
     }
 }
 
-/// Shows which members of a workspace are there.
+/// List the presence of workspace members
 #[utoipa::path(tag = "presence", params(WorkspacePath, PresenceQuery, QueryHeaders),
     responses((status = 200, description = "Those members.", body = Page<PresenceShown>)))]
 #[get("/workspaces/{workspace_id}/presence")]
@@ -168,7 +172,7 @@ pub async fn list_presence(
     Ok(reading.answer(Page::whole(look(&presences, &read_models, path.workspace_id, &members).await?)))
 }
 
-/// Shows whether a member of a workspace is there.
+/// Get a workspace member's presence
 #[utoipa::path(tag = "presence", params(MemberPath, QueryHeaders), responses((status = 200, description = "The member.", body = PresenceShown)))]
 #[get("/workspaces/{workspace_id}/members/{user_id}/presence")]
 pub async fn get_presence(

@@ -8,7 +8,9 @@ use super::headers::QueryHeaders;
 use crate::extract::{Page, Reading, Seen};
 use crate::problem::Problem;
 
-/// Shows where every projection is, and what it could not apply. Operators only.
+/// List the projections, with their positions and parked events
+///
+/// Operators only.
 #[utoipa::path(tag = "projections", params(QueryHeaders), responses((status = 200, description = "The projections.", body = Page<ProjectionState>)))]
 #[get("/projections")]
 pub async fn list_projections(reading: Reading, stores: Data<Stores>) -> Result<Seen<Page<ProjectionState>>, Problem> {

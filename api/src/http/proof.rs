@@ -72,7 +72,9 @@ pub struct ConsistencyQuery {
     to: Option<u64>,
 }
 
-/// Shows the newest signed head of the log: how many events it has, and the hash over all of them (c2sp.org/tlog-checkpoint).
+/// Get the newest signed head of the log (c2sp.org/tlog-checkpoint)
+///
+/// It says how many events the log has, and has the hash over all of them.
 #[utoipa::path(tag = "proof", security((), ("token" = [])), responses(
     (status = 200, description = "The signed note.", content_type = "text/plain", body = String)))]
 #[get("/proof/checkpoint")]
@@ -81,14 +83,16 @@ pub async fn get_checkpoint(_: Auditor, proofs: Data<Proofs>) -> Result<HttpResp
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, MUTABLE)).content_type("text/plain; charset=utf-8").body(head.note))
 }
 
-/// Lists the public keys that heads were signed with, oldest first (c2sp.org/signed-note).
+/// List the public keys that signed heads, oldest first (c2sp.org/signed-note)
 #[utoipa::path(tag = "proof", security((), ("token" = [])), responses((status = 200, description = "The keys.", body = Page<PublishedKey>)))]
 #[get("/proof/keys")]
 pub async fn list_proof_keys(_: Auditor, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, MUTABLE)).json(Page::whole(proofs.keys().await?)))
 }
 
-/// Shows a bundle of entries: up to 256 digests of events, each with its length before it (c2sp.org/tlog-tiles).
+/// Get a bundle of up to 256 event digests (c2sp.org/tlog-tiles)
+///
+/// The length of each digest stands before it.
 #[utoipa::path(tag = "proof", params(EntriesPath), security((), ("token" = [])), responses(
     (status = 200, description = "The entries.", content_type = "application/octet-stream", body = Vec<u8>)))]
 #[get("/proof/tile/entries/{index:.+}")]
@@ -96,7 +100,7 @@ pub async fn get_entries(path: Path<EntriesPath>, _: Auditor, proofs: Data<Proof
     bytes(proofs.entries(tile(0, &path.index)?).await?)
 }
 
-/// Shows a tile: up to 256 hashes of a level of the tree (c2sp.org/tlog-tiles).
+/// Get a tile: up to 256 hashes of one level of the tree (c2sp.org/tlog-tiles)
 #[utoipa::path(tag = "proof", params(TileAddress), security((), ("token" = [])), responses(
     (status = 200, description = "The hashes.", content_type = "application/octet-stream", body = Vec<u8>)))]
 #[get("/proof/tile/{level}/{index:.+}")]
@@ -106,7 +110,7 @@ pub async fn get_tile(path: Path<TileAddress>, _: Auditor, proofs: Data<Proofs>)
     bytes(proofs.tile(tile(level.ok_or_else(refused)?, &path.index)?).await?)
 }
 
-/// Proves that an event is in the log of a size (RFC 9162, 2.1.3).
+/// Prove that an event is in the log of a given size (RFC 9162, 2.1.3)
 #[utoipa::path(tag = "proof", params(InclusionQuery), security((), ("token" = [])), responses(
     (status = 200, description = "The proof.", body = InclusionProof)))]
 #[get("/proof/inclusion")]
@@ -114,7 +118,7 @@ pub async fn prove_inclusion(query: Query<InclusionQuery>, _: Auditor, proofs: D
     Ok(HttpResponse::Ok().json(proofs.inclusion(query.position, query.size).await?))
 }
 
-/// Proves that the log of one size begins with the log of another (RFC 9162, 2.1.4).
+/// Prove that a longer log begins with a shorter one (RFC 9162, 2.1.4)
 #[utoipa::path(tag = "proof", params(ConsistencyQuery), security((), ("token" = [])), responses(
     (status = 200, description = "The proof.", body = ConsistencyProof)))]
 #[get("/proof/consistency")]

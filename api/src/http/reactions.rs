@@ -12,7 +12,7 @@ use super::path::ReactionPath;
 use crate::extract::Command;
 use crate::problem::Problem;
 
-/// Reacts to a message.
+/// React to a message with an emoji
 #[utoipa::path(tag = "messages", params(ReactionPath, CommandHeaders), responses((status = 204, description = "The reaction is there.")))]
 #[put("/messages/{message_id}/reactions/{emoji}")]
 pub async fn react(path: Path<ReactionPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
@@ -20,7 +20,7 @@ pub async fn react(path: Path<ReactionPath>, command: Command, commands: Data<Co
     Ok(Done::quietly(commands.message(&command.asked(), path.message_id, react).await?))
 }
 
-/// Takes the asker's reaction back.
+/// Remove the caller's reaction from a message
 #[utoipa::path(tag = "messages", params(ReactionPath, CommandHeaders), responses((status = 204, description = "The reaction is gone.")))]
 #[delete("/messages/{message_id}/reactions/{emoji}")]
 pub async fn take_reaction_back(path: Path<ReactionPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {

@@ -79,8 +79,10 @@ fn contradiction(field: &'static str, detail: &'static str) -> Problem {
     Problem::invalid("replay.plan_invalid", field, detail)
 }
 
-/// Begins to build a projection anew from the log; `all` builds one after the other. Readers see the old one until the new one is proved
-/// equal. Operators only.
+/// Start to rebuild a projection from the log
+///
+/// `all` rebuilds one projection after the other. Queries read the old model until the new one is compared and
+/// found equal. Operators only.
 #[utoipa::path(tag = "projections", params(ProjectionPath, CommandHeaders), request_body = StartReplay,
     responses((status = 202, description = "The replay has begun.", body = ReplayRun)))]
 #[post("/projections/{name}/replays")]
@@ -105,7 +107,9 @@ pub async fn start_replay(
     Ok(HttpResponse::Accepted().insert_header((LOCATION, format!("/v1/projections/{first}/replays/current"))).json(replay))
 }
 
-/// Lists the latest replays of a projection, or of `all`, the latest first. Operators only.
+/// List a projection's latest replays, newest first; `all` for every projection
+///
+/// Operators only.
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "The replays.", body = Page<ReplayRun>)))]
 #[get("/projections/{name}/replays")]
 pub async fn list_replays(
@@ -119,7 +123,9 @@ pub async fn list_replays(
     Ok(HttpResponse::Ok().json(Page::whole(runs::latest(&stores.pool, projection, LISTED_MAX).await?)))
 }
 
-/// Shows how far the latest replay of a projection is, or what came of it, on whatever node. Operators only.
+/// Get the progress or the outcome of a projection's latest replay, on any node
+///
+/// Operators only.
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "The replay.", body = ReplayRun)))]
 #[get("/projections/{name}/replays/current")]
 pub async fn get_current_replay(
@@ -132,8 +138,9 @@ pub async fn get_current_replay(
     Ok(HttpResponse::Ok().json(current(&stores, &path.name).await?))
 }
 
-/// Cancels the replay of a projection that is under way, on whatever node: the old model stays, and nothing of the new one does. Operators
-/// only.
+/// Cancel the running replay of a projection, on any node
+///
+/// The old model stays. The new one is removed. Operators only.
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 202, description = "It will end soon.", body = ReplayRun)))]
 #[delete("/projections/{name}/replays/current")]
 pub async fn cancel_replay(
@@ -148,8 +155,9 @@ pub async fn cancel_replay(
     Ok(HttpResponse::Accepted().json(asked))
 }
 
-/// Watches the latest replay of a projection: server-sent events of the type `progress` while it moves, and one of the type `end`. Operators
-/// only.
+/// Stream the progress of a projection's latest replay as server-sent events
+///
+/// Events of type `progress` report the progress, and one of type `end` the outcome. Operators only.
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses(
     (status = 200, description = "Server-sent events, whose data are the replay.", body = ReplayRun, content_type = "text/event-stream")))]
 #[get("/projections/{name}/replays/current/progress")]
@@ -207,8 +215,9 @@ impl Watch {
     }
 }
 
-/// Lists the models as of a moment that are there: each is a schema of the database, to look at with `psql`, and those of the search indices beside.
-/// Operators only.
+/// List the views: read models as of an earlier moment
+///
+/// Each is a database schema to query with `psql`, with its search indices. Operators only.
 #[utoipa::path(tag = "projections", responses((status = 200, description = "The views.", body = Page<View>)))]
 #[get("/replay-views")]
 pub async fn list_views(actor: Actor, commands: Data<Commands>, stores: Data<Stores>) -> Result<HttpResponse, Problem> {
@@ -216,7 +225,9 @@ pub async fn list_views(actor: Actor, commands: Data<Commands>, stores: Data<Sto
     Ok(HttpResponse::Ok().json(Page::whole(projections::views(&stores.pool).await?)))
 }
 
-/// Drops a model as of a moment. Operators only.
+/// Drop a view
+///
+/// Operators only.
 #[utoipa::path(tag = "projections", params(ViewPath), responses((status = 204, description = "It is gone.")))]
 #[delete("/replay-views/{view}")]
 pub async fn drop_view(

@@ -32,7 +32,9 @@ impl RetentionPreview {
     }
 }
 
-/// Shows what a retention run would do now: how many messages of which channels, under which policy, and what legal holds keep.
+/// Preview a retention run: which messages would leave, and which ones legal holds keep
+///
+/// The messages are counted by channel, with the policy that applies.
 #[utoipa::path(tag = "retention", params(WorkspacePath, QueryHeaders),
     responses((status = 200, description = "What would leave.", body = RetentionPreview)))]
 #[get("/workspaces/{workspace_id}/retention/preview")]
@@ -46,7 +48,9 @@ pub async fn preview_retention(
     Ok(reading.answer(RetentionPreview::of(report)))
 }
 
-/// Begins a retention run in the workspace, which is daily otherwise. The preview shows how far it is.
+/// Start a retention run in the workspace, without waiting for the daily one
+///
+/// The preview shows its progress.
 #[utoipa::path(tag = "retention", params(WorkspacePath), responses((status = 202, description = "The run has begun.")))]
 #[post("/workspaces/{workspace_id}/retention/runs")]
 pub async fn start_retention_run(
@@ -60,7 +64,7 @@ pub async fn start_retention_run(
     Ok(HttpResponse::Accepted().finish())
 }
 
-/// Shows what retention has archived of a channel, a page at a time, with the answers in threads.
+/// List a channel's archived messages, oldest first, with replies
 #[utoipa::path(tag = "retention", params(ChannelPath, HistoryQuery, QueryHeaders),
     responses((status = 200, description = "The page.", body = MessagePage)))]
 #[get("/channels/{channel_id}/archive")]

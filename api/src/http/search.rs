@@ -96,7 +96,7 @@ impl From<&RoomRow> for Room {
     }
 }
 
-/// Finds messages in the channels that the asker may read at this moment.
+/// Search messages in the channels that the caller may read now
 #[utoipa::path(tag = "search", params(WorkspacePath, MessagesQuery, QueryHeaders),
     responses((status = 200, description = "What was found.", body = MessageHits)))]
 #[get("/workspaces/{workspace_id}/search/messages")]
@@ -194,7 +194,7 @@ pub struct FileHit {
     channel: Room,
 }
 
-/// Finds files by their names, in the messages that the asker may read at this moment.
+/// Search files by name, in the messages that the caller may read now
 #[utoipa::path(tag = "search", params(WorkspacePath, FilesQuery, QueryHeaders),
     responses((status = 200, description = "What was found.", body = FileHits)))]
 #[get("/workspaces/{workspace_id}/search/files")]
@@ -273,7 +273,7 @@ pub struct PeopleHits {
     next: Option<String>,
 }
 
-/// Finds active members of a workspace by how a part of their names begins, or nearly so.
+/// Search active members by the beginning of their names, with typing errors allowed
 #[utoipa::path(tag = "search", params(WorkspacePath, PeopleSearchQuery, QueryHeaders),
     responses((status = 200, description = "Who was found.", body = PeopleHits)))]
 #[get("/workspaces/{workspace_id}/search/people")]

@@ -68,7 +68,7 @@ pub struct SessionStarted {
     expires_at: DateTime<Utc>,
 }
 
-/// Signs a user in.
+/// Sign in
 #[utoipa::path(tag = "sessions", request_body = StartSession, security(()),
     responses((status = 201, description = "The session is started.", body = SessionStarted)))]
 #[post("/sessions")]
@@ -113,7 +113,7 @@ pub struct SessionShown {
     expires_at: DateTime<Utc>,
 }
 
-/// Shows where the asker is signed in, the latest first.
+/// List the caller's sessions, newest first
 #[utoipa::path(tag = "sessions", responses((status = 200, description = "The asker's sessions.", body = Page<SessionShown>)))]
 #[get("/sessions")]
 pub async fn list_sessions(actor: Actor, sessions: Data<Sessions>) -> Result<HttpResponse, Problem> {
@@ -135,7 +135,7 @@ fn show(sessions: &Sessions, actor: &Actor, session: Session) -> SessionShown {
     }
 }
 
-/// Signs the asker out.
+/// Sign out
 #[utoipa::path(tag = "sessions", responses((status = 204, description = "The session has ended.")))]
 #[delete("/sessions/current")]
 pub async fn end_current_session(_: Visitor, token: BearerToken, from: Circumstances, sign_out: SignOut) -> Result<HttpResponse, Problem> {
@@ -148,7 +148,7 @@ pub async fn end_current_session(_: Visitor, token: BearerToken, from: Circumsta
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Ends one of the asker's sessions.
+/// End one of the caller's sessions
 #[utoipa::path(tag = "sessions", params(SessionPath), responses((status = 204, description = "The session has ended.")))]
 #[delete("/sessions/{session_id}")]
 pub async fn end_session(path: Path<SessionPath>, actor: Actor, sign_out: SignOut) -> Result<HttpResponse, Problem> {

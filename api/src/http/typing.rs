@@ -12,7 +12,10 @@ use super::path::ChannelPath;
 use crate::extract::{Actor, Page};
 use crate::problem::Problem;
 
-/// Says that the asker is typing in a channel that they may post to. It holds for ten seconds, or until they post: send it every few.
+/// Announce that the caller is typing in a channel
+///
+/// It holds for ten seconds, or until the caller posts. Clients send it every few seconds. Requires that the caller
+/// may post in the channel.
 #[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 204, description = "It is said.")))]
 #[put("/channels/{channel_id}/typing")]
 pub async fn announce_typing(
@@ -34,7 +37,7 @@ pub struct PersonTyping {
     user_id: UserId,
 }
 
-/// Shows who is typing in a channel, the latest first; a hundred people at most.
+/// List the people who are typing in a channel, latest first, at most 100
 #[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 200, description = "They are typing.", body = Page<PersonTyping>)))]
 #[get("/channels/{channel_id}/typing")]
 pub async fn list_typing(

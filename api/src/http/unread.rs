@@ -25,8 +25,10 @@ pub struct MoveReadMarker {
     move_back: bool,
 }
 
-/// Says how far the asker has read a channel, on all their devices. The marker never goes back unless asked to: whichever device is ahead
-/// counts. The answer says where it stands.
+/// Move the caller's read marker in a channel, on all their devices
+///
+/// The marker moves back only if the request says so; otherwise the furthest device counts. The answer gives its
+/// place.
 #[utoipa::path(tag = "unread", request_body = MoveReadMarker, params(ChannelPath),
     responses((status = 200, description = "The marker, as it stands now.", body = ReadMarker)))]
 #[put("/channels/{channel_id}/read-marker")]
@@ -67,8 +69,10 @@ impl UnreadCounts {
     }
 }
 
-/// Counts what the asker has not read in a workspace, channel by channel: what stands after their read marker, or after they joined. Their own
-/// messages, deleted ones, and what the system says do not count; answers in threads count only where they mention the asker or everyone.
+/// Count the caller's unread messages in a workspace, by channel
+///
+/// Messages after the read marker count, or after the caller joined. The caller's own messages, deleted messages
+/// and system messages do not count. Replies in threads count only if they mention the caller or everyone.
 #[utoipa::path(tag = "unread", params(WorkspacePath, QueryHeaders),
     responses((status = 200, description = "The counts.", body = UnreadCounts)))]
 #[get("/workspaces/{workspace_id}/unread")]

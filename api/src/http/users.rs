@@ -86,7 +86,9 @@ pub struct UserCreated {
     user_id: UserId,
 }
 
-/// Registers a user. The first user of a server becomes its operator.
+/// Register a user
+///
+/// The first user of a server becomes its operator.
 #[utoipa::path(tag = "users", request_body = RegisterUser, security(()), params(CommandHeaders),
     responses((status = 201, description = "The user is registered.", body = UserCreated)))]
 #[post("/users")]
@@ -183,7 +185,7 @@ impl From<UserRow> for OtherUser {
     }
 }
 
-/// Shows a user with whom the asker shares a workspace.
+/// Get a user who shares a workspace with the caller
 #[utoipa::path(tag = "users", params(UserPath, QueryHeaders),
     responses((status = 200, description = "The user.", body = OtherUser)))]
 #[get("/users/{user_id}")]
@@ -214,7 +216,9 @@ pub struct SuspendUser {
     reason: Option<String>,
 }
 
-/// Locks a user out of the whole server. Operators only.
+/// Suspend a user on the whole server
+///
+/// Operators only.
 #[utoipa::path(tag = "users", request_body = SuspendUser, params(UserPath, CommandHeaders),
     responses((status = 204, description = "The user is suspended.")))]
 #[put("/users/{user_id}/suspension")]
@@ -223,7 +227,9 @@ pub async fn suspend_user(path: Path<UserPath>, command: Command<Body<SuspendUse
     Ok(Done::quietly(commands.user(&command.asked(), path.user_id, UserCommand::Suspend { reason }).await?))
 }
 
-/// Lets a suspended user in again. Operators only.
+/// End a user's suspension
+///
+/// Operators only.
 #[utoipa::path(tag = "users", params(UserPath, CommandHeaders),
     responses((status = 204, description = "The user is let in again.")))]
 #[delete("/users/{user_id}/suspension")]

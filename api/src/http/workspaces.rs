@@ -75,7 +75,9 @@ pub struct WorkspaceCreated {
     workspace_id: WorkspaceId,
 }
 
-/// Creates a workspace with its #general channel. The asker becomes its owner.
+/// Create a workspace with its #general channel
+///
+/// The caller becomes its owner.
 #[utoipa::path(tag = "workspaces", request_body = CreateWorkspace, params(CommandHeaders),
     responses((status = 201, description = "The workspace is created.", body = WorkspaceCreated)))]
 #[post("/workspaces")]
@@ -90,7 +92,7 @@ pub async fn create_workspace(
     Ok(Done::created(appended, format!("/v1/workspaces/{workspace_id}"), WorkspaceCreated { workspace_id }))
 }
 
-/// Shows the workspaces that the asker is in, by name.
+/// List the caller's workspaces, by name
 #[utoipa::path(tag = "workspaces", params(QueryHeaders),
     responses((status = 200, description = "The asker's workspaces.", body = Page<WorkspaceRow>)))]
 #[get("/workspaces")]
@@ -102,7 +104,7 @@ pub async fn list_workspaces(reading: Reading, read_models: Data<ReadModels>) ->
     Ok(reading.answer(Page::whole(workspaces)))
 }
 
-/// Shows a workspace that the asker is in.
+/// Get a workspace of the caller
 #[utoipa::path(tag = "workspaces", params(WorkspacePath, QueryHeaders),
     responses((status = 200, description = "The workspace.", body = WorkspaceRow)))]
 #[get("/workspaces/{workspace_id}")]
@@ -160,7 +162,7 @@ impl DetailsChange {
     }
 }
 
-/// Changes a workspace's name, description and picture (JSON Merge Patch).
+/// Change a workspace's name, description and picture (JSON Merge Patch)
 #[utoipa::path(tag = "workspaces", request_body = ChangeWorkspace, params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The workspace is changed.")))]
 #[patch("/workspaces/{workspace_id}")]
@@ -206,7 +208,7 @@ impl ChangeSettings {
     }
 }
 
-/// Changes how a workspace is run (JSON Merge Patch).
+/// Change a workspace's settings (JSON Merge Patch)
 #[utoipa::path(tag = "workspaces", request_body = ChangeSettings, params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The settings are changed.")))]
 #[patch("/workspaces/{workspace_id}/settings")]
@@ -232,7 +234,9 @@ pub struct ChangePlan {
     plan: Plan,
 }
 
-/// Gives a workspace another plan. Operators only, whether they are members of it or not.
+/// Change a workspace's plan
+///
+/// Operators only; they need not be members.
 #[utoipa::path(tag = "workspaces", request_body = ChangePlan, params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The plan is changed.")))]
 #[put("/workspaces/{workspace_id}/plan")]
@@ -254,7 +258,9 @@ pub struct HandOver {
     to: UserId,
 }
 
-/// Makes another member an owner in the asker's place. The asker becomes an admin.
+/// Hand the caller's ownership of a workspace over to another member
+///
+/// The caller becomes an admin.
 #[utoipa::path(tag = "workspaces", request_body = HandOver, params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The workspace is handed over.")))]
 #[put("/workspaces/{workspace_id}/owner")]

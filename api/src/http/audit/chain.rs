@@ -27,7 +27,9 @@ pub struct EventPath {
     pub position: i64,
 }
 
-/// Shows what set an event off, what it set off, and what else came of the same request. Needs the permission `audit.read`.
+/// Get an event's causes, its effects, and the other events of the same request
+///
+/// Requires the permission `audit.read`.
 #[utoipa::path(tag = "audit", params(EventPath, QueryHeaders), responses((status = 200, description = "The chain.", body = Chain)))]
 #[get("/workspaces/{workspace_id}/audit/events/{position}/chain")]
 pub async fn read_chain(path: Path<EventPath>, reading: Reading, audits: Audits) -> Result<Seen<Chain>, Problem> {

@@ -60,8 +60,10 @@ impl Format {
     }
 }
 
-/// Sends the entries that a filter means, the oldest first, as a file whose last line is a manifest with its signature. What the asker may not read is
-/// withheld there as it is here. Needs the permission `audit.read`. `backscroll audit verify-export` checks such a file.
+/// Export the audit's entries as a signed file, oldest first
+///
+/// The last line of the file is a manifest with a signature; `backscroll audit verify-export` checks it. Texts that
+/// the caller may not read are withheld, as in the audit itself. Requires the permission `audit.read`.
 #[utoipa::path(tag = "audit", params(WorkspacePath, ExportQuery, AuditQuery, QueryHeaders),
     responses((status = 200, description = "The file.", content_type = "application/jsonl", body = String)))]
 #[get("/workspaces/{workspace_id}/audit/export")]

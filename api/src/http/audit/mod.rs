@@ -67,9 +67,12 @@ async fn sight(access: &ReadAccess, workspace_id: WorkspaceId, channels: &[Chann
     Ok(Sight { is_everything: false, channels })
 }
 
-/// Shows who did what in a workspace, when, from where and by which command, what it changed, and what caused it; with the sign-ins of its
-/// members. Texts of conversations that the asker may not read are left out, unless they have the permission `compliance.read`, and their
-/// entries say so. That the audit is read is in it too. Needs the permission `audit.read`.
+/// List a workspace's audit entries, with the sign-ins of its members
+///
+/// An entry says who did what, when, from where and by which command, what it changed and what caused it. The texts
+/// of conversations that the caller may not read are withheld, and their entries say so. The permission
+/// `compliance.read` shows these texts too. Every reading of the audit is an entry of the audit. Requires the
+/// permission `audit.read`.
 #[utoipa::path(tag = "audit", params(WorkspacePath, AuditQuery, QueryHeaders),
     responses((status = 200, description = "The entries.", body = AuditPage)))]
 #[get("/workspaces/{workspace_id}/audit")]

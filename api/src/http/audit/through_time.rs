@@ -61,7 +61,9 @@ pub struct HistoryPage {
     next: Option<i64>,
 }
 
-/// Shows the history of one thing: its events, the first one first, and what it was after each. Needs the permission `audit.read`.
+/// List an aggregate's events, oldest first, with its state after each
+///
+/// Requires the permission `audit.read`.
 #[utoipa::path(tag = "audit", params(AggregatePath, HistoryQuery, QueryHeaders),
     responses((status = 200, description = "The history.", body = HistoryPage)))]
 #[get("/workspaces/{workspace_id}/audit/aggregates/{aggregate_type}/{aggregate_id}/history")]
@@ -129,8 +131,9 @@ pub struct AsOfAnswer {
     next_messages: Option<String>,
 }
 
-/// Shows one thing as it was behind an event of the log, or at a time: a channel with its members and its messages as they were. Needs the
-/// permission `audit.read`.
+/// Get an aggregate as it was at a position or time
+///
+/// A channel comes with its members and its messages as they were. Requires the permission `audit.read`.
 #[utoipa::path(tag = "audit", params(AggregatePath, AsOfQuery, QueryHeaders),
     responses((status = 200, description = "The thing as it was.", body = AsOfAnswer)))]
 #[get("/workspaces/{workspace_id}/audit/aggregates/{aggregate_type}/{aggregate_id}/as-of")]
@@ -183,7 +186,9 @@ pub struct DifferenceQuery {
     to: Option<String>,
 }
 
-/// Shows what changed of one thing between two moments. Needs the permission `audit.read`.
+/// Compare an aggregate at two positions or times
+///
+/// Requires the permission `audit.read`.
 #[utoipa::path(tag = "audit", params(AggregatePath, DifferenceQuery, QueryHeaders),
     responses((status = 200, description = "The difference.", body = Difference)))]
 #[get("/workspaces/{workspace_id}/audit/aggregates/{aggregate_type}/{aggregate_id}/diff")]
