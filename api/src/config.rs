@@ -44,9 +44,9 @@ const fn optional(name: &'static str, default: &'static str, what: &'static str)
     Setting { name, default: Some(default), what }
 }
 
-const RATE_LIMITS: &str = "how many requests in how many seconds each class of them may have: items such as `free.write=600/60`, for one plan \
-    or (`write=600/60`) for all, with spaces between; 0 for no limit, `all` for every class, `off` for none at all. What is not named stays as it is \
-    by default. OPERATIONS.md says what the classes are";
+const RATE_LIMITS: &str = "the limit of each request class, as requests/seconds: items such as `free.write=600/60` for one plan, or `write=600/60` \
+    for all plans, with spaces between; 0 is no limit, `all` is every class, `off` is no limits at all. Classes that are not named \
+    keep their defaults. OPERATIONS.md describes the classes";
 
 /// Every setting there is.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
@@ -55,52 +55,52 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
 
 const SETTINGS: &[Setting] = &[
     required("postgres_url", "Postgres: `postgres://user:password@host:port/database`"),
-    required("redis_url", "Redis: `redis://[:password@]host:port[/database]`; of a cluster, some of its nodes, with commas"),
+    required("redis_url", "Redis: `redis://[:password@]host:port[/database]`; for a cluster, some of its nodes, separated by commas"),
     required("nats_url", "NATS with JetStream: `nats://[user:password@]host:port`"),
     required(
         "master_key",
-        "32 random bytes in base64, from which other keys are derived. Whoever loses it loses what it seals: `openssl rand -base64 32`",
+        "32 random bytes in base64, from which other keys are derived: `openssl rand -base64 32`. Without this key, sealed data cannot be read again",
     ),
-    optional("master_key_previous", "", "the master key before this one, until `backscroll keys rotate` has wrapped every key anew"),
-    optional("listen", "127.0.0.1:8080", "the address to serve HTTP at; port 0 takes a free one"),
-    optional("public_url", "", "the address that clients know the server by, where that is not `listen`: `https://chat.example.org`"),
-    optional("trusted_proxies", "", "networks whose `X-Forwarded-For` is believed, with commas: `10.0.0.0/8, ::1`"),
-    optional("http_workers", "0", "threads that serve HTTP; 0 is one for each core; at most 1024"),
+    optional("master_key_previous", "", "the previous master key, until `backscroll keys rotate` has wrapped every key with the new one"),
+    optional("listen", "127.0.0.1:8080", "the address to serve HTTP at; port 0 takes a free port"),
+    optional("public_url", "", "the address that clients use for the server, if it is not `listen`: `https://chat.example.org`"),
+    optional("trusted_proxies", "", "networks whose `X-Forwarded-For` the server trusts, separated by commas: `10.0.0.0/8, ::1`"),
+    optional("http_workers", "0", "threads that serve HTTP: 0 to 1024; 0 is one for each core"),
     optional(
         "connections_max",
         "20000",
-        "the most connections of clients at a time, fewer where the system allows fewer open files; further ones wait: 16 to 1000000",
+        "the most client connections at a time, fewer if the system allows fewer open files; further clients wait: 16 to 1000000",
     ),
-    optional("request_head_seconds", "10", "how long a client may take to send the head of its first request: 1 to 300"),
-    optional("request_body_seconds", "30", "how long a client may take to send a body: 1 to 3600"),
-    optional("idle_seconds", "75", "how long a connection may wait for its next request, or for its client to take an answer: 1 to 3600"),
-    optional("body_bytes_max", "1048576", "the largest body of a request, in bytes: 1024 to 1073741824"),
-    optional("shutdown_seconds", "10", "how long requests may take to end when the server stops: 0 to 3600"),
+    optional("request_head_seconds", "10", "seconds that a client may take to send the head of its first request: 1 to 300"),
+    optional("request_body_seconds", "30", "seconds that a client may take to send a body: 1 to 3600"),
+    optional("idle_seconds", "75", "seconds that a connection may wait for its next request, or for its client to read an answer: 1 to 3600"),
+    optional("body_bytes_max", "1048576", "the largest request body, in bytes: 1024 to 1073741824"),
+    optional("shutdown_seconds", "10", "seconds that running requests have to end when the server stops: 0 to 3600"),
     optional("postgres_connections", "16", "the most connections to Postgres for queries and commands: 1 to 1000"),
     optional("redis_cluster", "false", "whether `redis_url` names nodes of a Redis Cluster: `true` or `false`"),
-    optional("redis_key_prefix", "", "what every key in Redis begins with, for servers that share one"),
+    optional("redis_key_prefix", "", "the prefix of every key in Redis, for installations that share one Redis"),
     optional(
         "nats_stream",
         "BACKSCROLL_EVENTS",
-        "the name of the stream, and the first part of its subjects: letters, digits, `-` and `_`",
+        "the name of the JetStream stream, and the first part of its subjects: letters, digits, `-` and `_`",
     ),
-    optional("partitions", "8", "into how many partitions events are spread; fixed once the server has run: 1 to 256"),
-    optional("session_hours", "24", "how long a session lasts after it was last used: 1 to 8760"),
-    optional("invitation_hours", "168", "how long an invitation can be accepted, unless it says otherwise: 1 to 8760"),
-    optional("erasure_hours", "168", "how long an erasure can be cancelled before it is carried out; 0 carries it out at once: 0 to 8760"),
-    optional("workspace_members_max", "10000", "how many active members a new workspace may have, unless it says otherwise: 1 to 1000000"),
+    optional("partitions", "8", "the number of partitions of the subjects; fixed once the server has run: 1 to 256"),
+    optional("session_hours", "24", "hours that a session lasts after its last use: 1 to 8760"),
+    optional("invitation_hours", "168", "hours that an invitation is valid, unless it says otherwise: 1 to 8760"),
+    optional("erasure_hours", "168", "hours that an erasure waits, and can be cancelled: 0 to 8760; 0 erases at once"),
+    optional("workspace_members_max", "10000", "the most active members of a new workspace, unless it says otherwise: 1 to 1000000"),
     optional(
         "retention_at",
         "02:00",
-        "when the daily retention run begins, in UTC, on one of the nodes that keep the projections: `HH:MM`, or `off` for never",
+        "the time of the daily retention run, in UTC, on one of the nodes that run projectors: `HH:MM`, or `off` for never",
     ),
     optional("rate_limits", policy::DEFAULT, RATE_LIMITS),
     optional(
         "log_level",
         "info,actix_server=warn,async_nats=warn,sqlx=warn",
-        "what is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,commands=debug`",
+        "what the server logs: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,commands=debug`",
     ),
-    optional("log_format", "text", "how it is logged: `text` or `json`"),
+    optional("log_format", "text", "the format of the log lines: `text` or `json`"),
 ];
 
 /// What a server is started with.

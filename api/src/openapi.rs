@@ -1,5 +1,5 @@
-//! The OpenAPI 3.1 document, generated from the handlers. What all operations share (who may ask, how a "no" looks, which headers come with
-//! an answer) is added here, once.
+//! The OpenAPI 3.1 document, generated from the handlers. This module adds the parts that all operations share: security,
+//! problems and the headers of answers.
 
 use std::str::FromStr;
 
@@ -13,7 +13,7 @@ use crate::extract::{IDEMPOTENCY_KEY, MIN_POSITION, POSITION, REPLAYED};
 use crate::limit::class_of;
 use crate::{http, problem};
 
-/// The document, as it is served.
+/// The document that the server serves.
 #[derive(Clone)]
 pub struct Document {
     /// The document.
@@ -22,19 +22,19 @@ pub struct Document {
     pub text: String,
 }
 
-/// The problems that may be answered, by status and name.
+/// The problems that operations answer, by status and name.
 const PROBLEMS: &[(&str, &str, &str)] = &[
-    ("400", "BadRequest", "The request is malformed: `detail` says where."),
-    ("401", "Unauthenticated", "The token is missing, wrong, or its session has ended."),
-    ("403", "Forbidden", "The asker may not do that."),
-    ("404", "NotFound", "There is no such thing, or the asker may not know that there is."),
-    ("408", "TooSlow", "The body did not come in time."),
-    ("409", "Conflict", "It contradicts what has happened before."),
-    ("413", "TooLarge", "The body is larger than the server takes."),
+    ("400", "BadRequest", "The request is malformed; `detail` says where."),
+    ("401", "Unauthenticated", "The token is missing or wrong, or its session has ended."),
+    ("403", "Forbidden", "The caller may not do this."),
+    ("404", "NotFound", "It does not exist, or the caller may not see it."),
+    ("408", "TooSlow", "The body did not arrive in time."),
+    ("409", "Conflict", "The request contradicts the current state; `detail` says how."),
+    ("413", "TooLarge", "The body is larger than the server accepts."),
     ("415", "UnsupportedMediaType", "The body is not `application/json`, or it is compressed."),
-    ("422", "Invalid", "The input is wrong (`field` says which part), or the `Idempotency-Key` was used for another request."),
-    ("429", "RateLimited", "Too many requests of this class, or messages in this channel: try again after `Retry-After` seconds."),
-    ("503", "Unavailable", "Something that is needed does not answer just now: try again after `Retry-After` seconds."),
+    ("422", "Invalid", "The input is wrong (`field` names the part), or the `Idempotency-Key` was used for another request."),
+    ("429", "RateLimited", "Too many requests of this class, or messages in this channel; try again after `Retry-After` seconds."),
+    ("503", "Unavailable", "A store that the request needs does not answer; try again after `Retry-After` seconds."),
 ];
 
 const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
@@ -60,39 +60,39 @@ fn describe(document: &mut Value) {
     document["info"] = json!({
         "title": "Backscroll",
         "version": env!("CARGO_PKG_VERSION"),
-        "description": "Self-hosted team chat in which everything that happens is an event. Every command answers with the position in the log \
-            that it reached (`Backscroll-Position`); a query that is sent that position (`Backscroll-Min-Position`) has seen it. \
-            Problems are those of RFC 9457, with a stable `code`. How many requests of each class (`x-rate-limit-class`) a person may make is said \
-            by `RateLimit-Policy`, and how many are left by `RateLimit`.",
+        "description": "Self-hosted team chat in which every change is an event in one log. The answer to a command has the \
+            event's position in the log (`Backscroll-Position`). A query with that position (`Backscroll-Min-Position`) sees \
+            the event. Errors are problems of RFC 9457, each with a stable `code`. `RateLimit-Policy` gives the limit of each \
+            request class (`x-rate-limit-class`), and `RateLimit` the requests that are left.",
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     });
     document["servers"] = json!([{"url": "/"}]);
     document["security"] = json!([{"token": []}]);
     document["tags"] = json!([
-        {"name": "users", "description": "Who is on this server."},
+        {"name": "users", "description": "People who are registered on this server."},
         {"name": "sessions", "description": "Signing in and out."},
-        {"name": "erasure", "description": "All that is kept of a person: handed out, or erased."},
-        {"name": "workspaces", "description": "A team's space."},
-        {"name": "members", "description": "Who is in a workspace, and what they may do."},
-        {"name": "invitations", "description": "How people come into a workspace."},
-        {"name": "channels", "description": "Where people talk."},
-        {"name": "channel members", "description": "Who is in a channel."},
-        {"name": "holds", "description": "Legal holds: what they cover is neither archived, purged nor erased."},
-        {"name": "retention", "description": "How long messages are kept, what leaves, and what has left."},
-        {"name": "messages", "description": "What people say, and what others say to that."},
-        {"name": "unread", "description": "What one has not read, and how far one has."},
-        {"name": "presence", "description": "Who is there, and who is typing."},
-        {"name": "search", "description": "What was said, and who is there. The language of searches is in docs/SEARCH.md."},
-        {"name": "analytics", "description": "How much is said, where, by whom and when."},
-        {"name": "log", "description": "What happened, as it is stored."},
-        {"name": "audit", "description": "Who did what, when, from where, and what came of it."},
-        {"name": "proof", "description": "That the log was not tampered with: signed heads, tiles, proofs. docs/AUDIT.md says how to check."},
-        {"name": "projections", "description": "How far the read models are."},
-        {"name": "health", "description": "How the server is."},
+        {"name": "erasure", "description": "Export and erase a person's data."},
+        {"name": "workspaces", "description": "The spaces of teams: settings, plans, owners."},
+        {"name": "members", "description": "Members of a workspace, their roles and permissions."},
+        {"name": "invitations", "description": "Invitations to a workspace."},
+        {"name": "channels", "description": "Channels and conversations, their names, topics and settings."},
+        {"name": "channel members", "description": "Members of a channel."},
+        {"name": "holds", "description": "Legal holds: data under a hold are neither archived, purged nor erased."},
+        {"name": "retention", "description": "Retention: preview, runs, and archived messages."},
+        {"name": "messages", "description": "Messages, threads, reactions, pins and mentions."},
+        {"name": "unread", "description": "Unread counts and read markers."},
+        {"name": "presence", "description": "Presence and typing."},
+        {"name": "search", "description": "Search messages, files and people. docs/SEARCH.md describes the query language."},
+        {"name": "analytics", "description": "Counts of messages and members."},
+        {"name": "log", "description": "The events of a workspace as they are stored."},
+        {"name": "audit", "description": "The audit: who did what, when, from where, and with which effect."},
+        {"name": "proof", "description": "Proofs that the log was not changed: signed heads, tiles, proofs. docs/AUDIT.md says how to check them."},
+        {"name": "projections", "description": "Projections: positions, parked events, replays, views."},
+        {"name": "health", "description": "Health and metrics of the server."},
     ]);
     let components = &mut document["components"];
     components["securitySchemes"] =
-        json!({"token": {"type": "http", "scheme": "bearer", "description": "The `token` of `POST /v1/sessions`."}});
+        json!({"token": {"type": "http", "scheme": "bearer", "description": "The `token` in the answer of `POST /v1/sessions`."}});
     components["schemas"]["Problem"] = serde_json::to_value(problem::schema()).unwrap_or_default();
     components["headers"] = headers();
     for (_, name, description) in PROBLEMS {
@@ -103,14 +103,14 @@ fn describe(document: &mut Value) {
 fn headers() -> Value {
     let header = |description: &str, schema: Value| json!({"description": description, "schema": schema});
     json!({
-        "Position": header("The position in the log that the command reached, or that the query read at.", json!({"type": "integer", "format": "int64", "minimum": 0})),
-        "RequestId": header("The request's name: the one that was sent, or a new one.", json!({"type": "string", "maxLength": 128})),
-        "Replayed": header("`true` where this is the outcome of an earlier request.", json!({"type": "string", "enum": ["true"]})),
-        "Location": header("Where what was created is.", json!({"type": "string"})),
-        "RetryAfter": header("After how many seconds to try again.", json!({"type": "integer", "minimum": 1})),
-        "RateLimit": header("How many more requests of the class there may be, and in how many seconds there is one more: \
+        "Position": header("The log position that the command reached, or that the query read at.", json!({"type": "integer", "format": "int64", "minimum": 0})),
+        "RequestId": header("The request's identifier: the one that was sent, or a new one.", json!({"type": "string", "maxLength": 128})),
+        "Replayed": header("`true` if this is the answer to an earlier request with the same key.", json!({"type": "string", "enum": ["true"]})),
+        "Location": header("The path of the created resource.", json!({"type": "string"})),
+        "RetryAfter": header("The number of seconds after which to try again.", json!({"type": "integer", "minimum": 1})),
+        "RateLimit": header("The requests of the class that are left, and the seconds until there is one more: \
             `\"write\";r=299;t=12` (draft-ietf-httpapi-ratelimit-headers).", json!({"type": "string"})),
-        "RateLimitPolicy": header("How many requests of the class there may be in how many seconds: `\"write\";q=300;w=60`.", json!({"type": "string"})),
+        "RateLimitPolicy": header("The limit of the class: requests, and seconds of the window: `\"write\";q=300;w=60`.", json!({"type": "string"})),
         "Challenge": header("`Bearer` (RFC 6750).", json!({"type": "string"})),
     })
 }
@@ -132,7 +132,7 @@ fn problem_response(name: &str, description: &str) -> Value {
     json!({"description": description, "headers": headers, "content": content})
 }
 
-/// Adds to an operation what all of its kind share.
+/// Adds to an operation the parts that all operations of its kind share.
 fn complete(operation: &mut Value, method: &str, path: &str) {
     let kind = Kind::of(operation);
     if let Some(class) = class(method, path) {
@@ -151,7 +151,7 @@ fn complete(operation: &mut Value, method: &str, path: &str) {
     }
 }
 
-/// What the operation counts as.
+/// The rate-limit class of the operation.
 fn class(method: &str, path: &str) -> Option<Class> {
     class_of(&Method::from_str(&method.to_uppercase()).ok()?, path)
 }
@@ -173,7 +173,7 @@ fn add_headers(response: &mut Value, status: &str, kind: &Kind) {
     }
 }
 
-/// What an operation is, as far as its parameters tell.
+/// The kind of an operation, as its parameters show it.
 struct Kind {
     is_command: bool,
     is_query: bool,
@@ -209,7 +209,7 @@ impl Kind {
         add(self.is_query, &["403", "404", "422"]);
         add(!self.is_command && !self.is_query, &["403"]);
         add(has_path_or_query, &["404"]);
-        // Open to everybody unless the settings say otherwise; and before the first event there is none.
+        // 401: the settings may limit proofs to operators. 404: before the first event there is no proof.
         add(self.is_proof, &["401", "404"]);
         add(method == "post" || method == "put", &["409"]);
         problems

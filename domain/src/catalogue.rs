@@ -41,67 +41,67 @@ macro_rules! event {
 
 /// Every event there is, by aggregate. A test holds that none lacks.
 pub const EVENTS: &[EventEntry] = &[
-    event!("user.registered", "1", "Somebody became a user."),
-    event!("user.profile_changed", "1", "What others see of the user; the whole of it, as it is now."),
-    event!("user.preferences_changed", "1", "The user's own settings; the whole of them, as they are now."),
-    event!("user.status_changed", "1", "What the user is doing just now, or nothing."),
-    event!("user.suspended", "1", "The user was locked out of the whole server."),
-    event!("user.reactivated", "1", "The user was let in again."),
-    event!("user.erasure_requested", "1", "The user is to be erased, from `due_at` on, unless that is cancelled before."),
-    event!("user.erasure_cancelled", "1", "The user is not to be erased after all."),
-    event!("user.erased", "1", "The user was erased, for ever; their key, and those of their invitations, were destroyed with it."),
-    event!("workspace.created", "1", "A workspace was created; its owner joins right after."),
-    event!("workspace.details_changed", "1", "Name, description or picture; all of them, as they are now."),
-    event!("workspace.settings_changed", "2", "How the workspace is run; all settings, as they are now."),
-    event!("workspace.plan_changed", "1", "What the workspace pays for, as an operator of the server has said."),
-    event!("workspace.member_invited", "1", "Somebody was invited by mail."),
-    event!("workspace.invitation_revoked", "1", "An invitation was taken back."),
-    event!("workspace.member_joined", "1", "Somebody became a member."),
-    event!("workspace.member_role_changed", "1", "A member became an owner, an admin, a member or a guest."),
-    event!("workspace.member_details_changed", "1", "A member's title and department here, as they are now."),
-    event!("workspace.member_permissions_changed", "1", "A member's permission overrides; all of them, as they are now."),
-    event!("workspace.member_deactivated", "1", "A member was shut out."),
-    event!("workspace.member_reactivated", "1", "A deactivated member was let in again, as what they were."),
-    event!("workspace.handed_over", "1", "One owner put another member in their place, and became an admin."),
-    event!("workspace.hold_placed", "1", "A legal hold: nothing that it covers is archived, purged or erased."),
-    event!("workspace.hold_released", "1", "A legal hold ended."),
-    event!("channel.created", "1", "A channel was created; who is in it from the start joins right after."),
-    event!("channel.renamed", "1", "The channel got another name, or another display name."),
-    event!("channel.topic_changed", "1", "What is being talked about, or nothing."),
-    event!("channel.purpose_changed", "1", "What the channel is for, or nothing."),
-    event!("channel.description_changed", "1", "The channel's description, or none."),
-    event!("channel.settings_changed", "1", "How the channel is run; all settings, as they are now."),
-    event!("channel.member_joined", "1", "Somebody joined the channel, or was added."),
-    event!("channel.member_left", "1", "Somebody left the channel."),
-    event!("channel.member_removed", "1", "Somebody was removed from the channel."),
-    event!("channel.member_role_changed", "1", "A member became an admin of the channel, or ceased to be one."),
-    event!("channel.notification_level_changed", "1", "What a member is told about."),
-    event!("channel.archived", "1", "The channel stays readable, and nobody can post in it any more."),
-    event!("channel.unarchived", "1", "The channel was opened again."),
-    event!("message.posted", "1", "A message was posted. `sent_at` is the original time of what was imported."),
-    event!("message.edited", "1", "The message got another text."),
+    event!("user.registered", "1", "A person registered as a user."),
+    event!("user.profile_changed", "1", "The user's profile changed. The payload has the whole profile."),
+    event!("user.preferences_changed", "1", "The user's preferences changed. The payload has all of them."),
+    event!("user.status_changed", "1", "The user set or cleared their status."),
+    event!("user.suspended", "1", "An operator suspended the user on the whole server."),
+    event!("user.reactivated", "1", "An operator ended the user's suspension."),
+    event!("user.erasure_requested", "1", "An erasure of the user was requested. It is due at `due_at`, and can be cancelled until then."),
+    event!("user.erasure_cancelled", "1", "The erasure of the user was cancelled."),
+    event!("user.erased", "1", "The user was erased for ever. Their key and the keys of their invitations were destroyed in the same transaction."),
+    event!("workspace.created", "1", "A workspace was created. Its owner joins in the next event."),
+    event!("workspace.details_changed", "1", "The workspace's name, description or picture changed. The payload has all three."),
+    event!("workspace.settings_changed", "2", "The workspace's settings changed. The payload has all of them."),
+    event!("workspace.plan_changed", "1", "An operator of the server changed the workspace's plan."),
+    event!("workspace.member_invited", "1", "A person was invited by mail address."),
+    event!("workspace.invitation_revoked", "1", "An invitation was revoked."),
+    event!("workspace.member_joined", "1", "A user became a member of the workspace."),
+    event!("workspace.member_role_changed", "1", "A member's role changed."),
+    event!("workspace.member_details_changed", "1", "A member's title or department in the workspace changed. The payload has both."),
+    event!("workspace.member_permissions_changed", "1", "A member's permission overrides changed. The payload has all of them."),
+    event!("workspace.member_deactivated", "1", "A member was deactivated."),
+    event!("workspace.member_reactivated", "1", "A deactivated member was reactivated, with the same role as before."),
+    event!("workspace.handed_over", "1", "An owner handed the workspace over to another member, and became an admin."),
+    event!("workspace.hold_placed", "1", "A legal hold was placed. Data under it are neither archived, purged nor erased."),
+    event!("workspace.hold_released", "1", "A legal hold was released."),
+    event!("channel.created", "1", "A channel was created. Its first members join in the next events."),
+    event!("channel.renamed", "1", "The channel's name or display name changed."),
+    event!("channel.topic_changed", "1", "The channel's topic was set or cleared."),
+    event!("channel.purpose_changed", "1", "The channel's purpose was set or cleared."),
+    event!("channel.description_changed", "1", "The channel's description was set or cleared."),
+    event!("channel.settings_changed", "1", "The channel's settings changed. The payload has all of them."),
+    event!("channel.member_joined", "1", "A user joined the channel, or was added to it."),
+    event!("channel.member_left", "1", "A member left the channel."),
+    event!("channel.member_removed", "1", "A member was removed from the channel."),
+    event!("channel.member_role_changed", "1", "A member's role in the channel changed."),
+    event!("channel.notification_level_changed", "1", "A member changed what they are notified of in the channel."),
+    event!("channel.archived", "1", "The channel was archived. It stays readable, and posts to it are refused."),
+    event!("channel.unarchived", "1", "The archived channel was reopened."),
+    event!("message.posted", "1", "A message was posted. `sent_at` is the original time of an imported message."),
+    event!("message.edited", "1", "The message's text was edited."),
     event!("message.deleted", "1", "The message was deleted."),
     event!("message.pinned", "1", "The message was pinned to its channel."),
-    event!("message.unpinned", "1", "The pin was taken off."),
-    event!("message.reacted", "1", "Somebody reacted to the message."),
-    event!("message.reaction_removed", "1", "A reaction was taken back."),
-    event!("message.purged", "1", "The message was emptied for law, wherever it is shown or found."),
+    event!("message.unpinned", "1", "The message was unpinned."),
+    event!("message.reacted", "1", "A user reacted to the message."),
+    event!("message.reaction_removed", "1", "A user removed their reaction."),
+    event!("message.purged", "1", "The message was purged for legal reasons: its text is removed everywhere."),
     event!(
         "retention.applied",
         "1",
-        "Messages left their channel, because its retention policy said so: those that are named, and no others."
+        "The retention policy archived or purged the messages that the payload names, and no others."
     ),
-    event!("installation.replay_started", "1", "A projection began to be built anew: all of it, a workspace's rows, or a view as of then."),
-    event!("installation.replay_ended", "1", "What came of it."),
-    event!("installation.replay_switched_with_differences", "1", "The new model was switched to although it differs: that was accepted."),
-    event!("installation.event_skipped", "1", "A projection leaves out an event that it cannot apply, now and in every replay."),
-    event!("installation.event_retried", "1", "What waited behind an event that could not be applied was applied after all."),
-    event!("installation.proof_key_rotated", "1", "Another key signs the heads of the log from the next one on."),
-    event!("session.started", "1", "Somebody signed in. From where is said by the metadata."),
-    event!("session.refused", "1", "Somebody was not signed in. It has no password, and no login that nobody has."),
-    event!("session.ended", "1", "Somebody is not signed in any more."),
-    event!("audit.read", "1", "Somebody read the audit of the workspace."),
-    event!("audit.exported", "1", "Somebody took a copy of the workspace's audit, or of a part of it, out of here."),
+    event!("installation.replay_started", "1", "A replay of a projection started: of the whole model, of one workspace's rows, or of a view."),
+    event!("installation.replay_ended", "1", "A replay ended. The payload has the outcome."),
+    event!("installation.replay_switched_with_differences", "1", "A replay switched to the new model although it differs, because the caller had accepted differences."),
+    event!("installation.event_skipped", "1", "A projection skips an event that it cannot apply, now and in every replay."),
+    event!("installation.event_retried", "1", "An event that could not be applied before, and the events behind it, were applied."),
+    event!("installation.proof_key_rotated", "1", "The signing key of the log changed. The new key signs from the next head on."),
+    event!("session.started", "1", "A user signed in. The metadata has the address."),
+    event!("session.refused", "1", "A sign-in was refused. The payload has neither the password nor a login that no user has."),
+    event!("session.ended", "1", "A session ended."),
+    event!("audit.read", "1", "A user read the audit of the workspace."),
+    event!("audit.exported", "1", "A user exported the workspace's audit, or a part of it."),
 ];
 
 /// Every refusal of that aggregate's commands.
@@ -139,13 +139,14 @@ pub fn events_markdown() -> String {
 const INTRODUCTION: &str = "\
 # Events
 
-Generated by `backscroll events`; do not edit. Everything that happens is one of these, in the column `payload` of the log, under its name.
-A payload that must change gets a new version and an upcaster (`domain/src/upcast.rs`); what was once written stays readable.
-Where an example shows a field that may be absent, it is left out of the payload when there is nothing to say.
+Generated by `backscroll events`; do not edit. Every change is one of these events. The column `payload` of the log holds
+it, under its name. A payload that must change gets a new version and an upcaster (`domain/src/upcast.rs`). Old events stay
+readable. The examples show every field; a field that has no value is left out of the payload.
 ";
 
 const PERMISSIONS_INTRODUCTION: &str = "\
-What each role may do in a workspace. A member's overrides (`workspace.member_permissions_changed`) grant beyond it or deny in spite of it.
+The table shows the permissions of each role in a workspace. A member's overrides
+(`workspace.member_permissions_changed`) grant a permission that the role lacks, or deny one that the role has.
 ";
 
 fn events_of(aggregate: AggregateType) -> impl Iterator<Item = &'static EventEntry> {

@@ -13,12 +13,12 @@ pub(super) const SETTINGS: [Setting; 5] = [
     optional(
         "object_store_url",
         "",
-        "an object store that speaks S3: `https://host:port`; where it is empty, AWS in `object_store_region`",
+        "an S3-compatible object store: `https://host:port`. If empty, AWS in `object_store_region` is used",
     ),
-    optional("object_store_region", "us-east-1", "the region that requests to the object store are signed for"),
-    optional("object_store_access_key", "", "the name of the key to be for the object store; where it is empty, the machine's role at AWS"),
-    optional("object_store_secret_key", "", "that key"),
-    optional("object_store_ca_file", "", "the certificate authority of the object store in PEM, where the system does not know it"),
+    optional("object_store_region", "us-east-1", "the region for which requests to the object store are signed"),
+    optional("object_store_access_key", "", "the access key for the object store. If empty, the AWS instance role is used"),
+    optional("object_store_secret_key", "", "the secret of `object_store_access_key`"),
+    optional("object_store_ca_file", "", "the certificate authority of the object store in PEM, if the system does not know it"),
 ];
 
 /// Reads these settings alone, for what needs no server but this one.

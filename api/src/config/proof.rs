@@ -17,32 +17,32 @@ pub(super) const SETTINGS: [Setting; 8] = [
     optional(
         "proof_origin",
         "",
-        "the name of the log in its signed heads, without spaces and `+`; fixed once the first one is signed. Where it is empty: `public_url` without \
-         `https://`, and `/v1/proof`",
+        "the name of the log in its signed heads, without spaces and `+`; fixed once the first head is signed. If empty: `public_url` \
+         without `https://`, then `/v1/proof`",
     ),
     optional(
         "proof_key_file",
         "",
-        "a file with the key that signs the heads of the log: `PRIVATE+KEY+<name>+<id>+<base64>`, as Go's `note` writes it; where it is empty, \
-         a key is made and kept in the database, sealed under the master key",
+        "a file with the key that signs the heads of the log: `PRIVATE+KEY+<name>+<id>+<base64>`, as Go's `note` writes it. If empty, \
+         the server makes a key and keeps it in the database, sealed under the master key",
     ),
     optional(
         "proof_public",
         "true",
-        "whether everybody may read signed heads, tiles and proofs, which hold hashes only: `true`, or `false` for operators only",
+        "who may read signed heads, tiles and proofs, which hold hashes only: `true` is everybody, `false` is operators only",
     ),
-    optional("proof_file", "", "a file that signed heads are appended to, best where the database's administrator cannot write"),
-    optional("proof_webhook_url", "", "an address that signed heads are posted to as text: `https://…`"),
-    optional("proof_webhook_token", "", "what goes with it as `Authorization: Bearer`"),
+    optional("proof_file", "", "a file to append signed heads to, in a place where the database's administrator cannot write"),
+    optional("proof_webhook_url", "", "an address to post signed heads to, as text: `https://…`"),
+    optional("proof_webhook_token", "", "the token that the server sends to `proof_webhook_url` as `Authorization: Bearer`"),
     optional(
         "proof_object_store_url",
         "",
-        "a folder of the object store that signed heads are put into, each an object: `s3://bucket/folder`",
+        "a folder of the object store for signed heads, one object for each: `s3://bucket/folder`",
     ),
     optional(
         "proof_send_seconds",
         "60",
-        "how often a signed head is sent to the file, the webhook and the object store, where there is a new one: 1 to 86400",
+        "seconds between two signed heads for the file, the webhook and the object store: 1 to 86400; only new heads are sent",
     ),
 ];
 

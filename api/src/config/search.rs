@@ -14,31 +14,31 @@ pub(super) const SETTINGS: [Setting; 15] = [
     optional(
         "search",
         "postgres",
-        "what answers searches: `postgres`, or `elasticsearch`, which is filled first while Postgres still answers",
+        "the backend that answers searches: `postgres` or `elasticsearch`. Postgres answers until Elasticsearch is filled",
     ),
-    optional("elasticsearch_url", "", "Elasticsearch 8 or 9: `https://host:9200`; must be set where `search` is `elasticsearch`"),
-    optional("elasticsearch_user", "", "the user to be for Elasticsearch"),
-    optional("elasticsearch_password", "", "that user's password"),
-    optional("elasticsearch_api_key", "", "an encoded API key, instead of a user and a password"),
-    optional("elasticsearch_ca_file", "", "the certificate authority of Elasticsearch in PEM, where the system does not know it"),
+    optional("elasticsearch_url", "", "Elasticsearch 8 or 9: `https://host:9200`; required if `search` is `elasticsearch`"),
+    optional("elasticsearch_user", "", "the user name for Elasticsearch"),
+    optional("elasticsearch_password", "", "the password of `elasticsearch_user`"),
+    optional("elasticsearch_api_key", "", "an encoded API key, in place of a user and a password"),
+    optional("elasticsearch_ca_file", "", "the certificate authority of Elasticsearch in PEM, if the system does not know it"),
     optional(
         "elasticsearch_index_prefix",
         "backscroll_",
-        "what the names of indices begin with, for installations that share an Elasticsearch: 1 to 64 small letters, digits, `-` and `_`, \
-         a letter first",
+        "the prefix of all index names, for installations that share one Elasticsearch: 1 to 64 lowercase letters, digits, `-` \
+         and `_`, with a letter first",
     ),
-    optional("elasticsearch_shards", "5", "shards of an index; of those that are made from now on: 1 to 100"),
-    optional("elasticsearch_replicas", "1", "copies of each shard; of indices that are made from now on: 0 to 10"),
-    optional("elasticsearch_refresh_ms", "5000", "how often what was written becomes findable, in milliseconds: 100 to 600000"),
-    optional("elasticsearch_pools", "10", "into how many indices small workspaces are spread; holds from the next replay on: 1 to 1000"),
-    optional("elasticsearch_dedicated_index_members", "10000", "a workspace with more members has an index of its own: 1 to 10000000"),
+    optional("elasticsearch_shards", "5", "shards of each new index: 1 to 100"),
+    optional("elasticsearch_replicas", "1", "replicas of each shard of new indices: 0 to 10"),
+    optional("elasticsearch_refresh_ms", "5000", "milliseconds between two refreshes, which make written documents findable: 100 to 600000"),
+    optional("elasticsearch_pools", "10", "the number of indices that small workspaces share, from the next replay on: 1 to 1000"),
+    optional("elasticsearch_dedicated_index_members", "10000", "a workspace with more members than this has an index of its own: 1 to 10000000"),
     optional(
         "elasticsearch_monthly_index_messages",
         "1000000",
-        "a workspace with more messages in thirty days has an index for each month: 1 to 1000000000",
+        "a workspace with more messages than this in thirty days has an index for each month: 1 to 1000000000",
     ),
     optional("elasticsearch_bulk_bytes", "5242880", "the largest bulk request, in bytes: 65536 to 104857600"),
-    optional("elasticsearch_bulk_documents", "2000", "the most documents of a bulk request: 1 to 100000"),
+    optional("elasticsearch_bulk_documents", "2000", "the most documents in a bulk request: 1 to 100000"),
 ];
 
 /// What answers searches.

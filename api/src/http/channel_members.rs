@@ -62,7 +62,7 @@ pub struct AddMember {
 
 /// Add a workspace member to a channel
 #[utoipa::path(tag = "channel members", request_body = AddMember, params(ChannelPath, CommandHeaders),
-    responses((status = 204, description = "They are in the channel.")))]
+    responses((status = 204, description = "The member is in the channel.")))]
 #[post("/channels/{channel_id}/members")]
 pub async fn add_channel_member(
     path: Path<ChannelPath>,
@@ -75,7 +75,7 @@ pub async fn add_channel_member(
 
 /// Remove another member from a channel
 #[utoipa::path(tag = "channel members", params(ChannelMemberPath, CommandHeaders),
-    responses((status = 204, description = "They are not in the channel any more.")))]
+    responses((status = 204, description = "The member is not in the channel any more.")))]
 #[delete("/channels/{channel_id}/members/{user_id}")]
 pub async fn remove_channel_member(path: Path<ChannelMemberPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let remove = ChannelCommand::RemoveMember { user_id: path.user_id };
@@ -83,7 +83,7 @@ pub async fn remove_channel_member(path: Path<ChannelMemberPath>, command: Comma
 }
 
 /// Join a public channel
-#[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The asker is in the channel.")))]
+#[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The caller is in the channel.")))]
 #[put("/channels/{channel_id}/membership")]
 pub async fn join_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Join).await?))
@@ -91,7 +91,7 @@ pub async fn join_channel(path: Path<ChannelPath>, command: Command, commands: D
 
 /// Leave a channel
 #[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders),
-    responses((status = 204, description = "The asker is not in the channel any more.")))]
+    responses((status = 204, description = "The caller is not in the channel any more.")))]
 #[delete("/channels/{channel_id}/membership")]
 pub async fn leave_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Leave).await?))

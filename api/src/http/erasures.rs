@@ -27,7 +27,7 @@ parts! {
 /// Until then the caller can cancel it. If the waiting time is 0, the erasure happens at once. `erasure_due_at` in
 /// `GET /v1/users/me` gives the time.
 #[utoipa::path(tag = "erasure", params(CommandHeaders),
-    responses((status = 204, description = "The asker is to be erased, or is.")))]
+    responses((status = 204, description = "The erasure is requested, or done.")))]
 #[delete("/users/me")]
 pub async fn erase_me(command: Command, erasing: Erasing) -> Result<Done, Problem> {
     erasing.request(&command, command.actor.user_id).await
@@ -37,7 +37,7 @@ pub async fn erase_me(command: Command, erasing: Erasing) -> Result<Done, Proble
 ///
 /// If an owner or an operator asked for the erasure, only they can cancel it.
 #[utoipa::path(tag = "erasure", params(CommandHeaders),
-    responses((status = 204, description = "The asker is not to be erased.")))]
+    responses((status = 204, description = "The erasure is cancelled.")))]
 #[delete("/users/me/erasure")]
 pub async fn keep_me(command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     Ok(Done::quietly(commands.cancel_erasure(&command.asked(), command.actor.user_id).await?))
@@ -47,7 +47,7 @@ pub async fn keep_me(command: Command, commands: Data<Commands>) -> Result<Done,
 ///
 /// Operators may do this, and users who own every workspace that the user is in.
 #[utoipa::path(tag = "erasure", params(UserPath, CommandHeaders),
-    responses((status = 204, description = "The user is to be erased, or is.")))]
+    responses((status = 204, description = "The erasure is requested, or done.")))]
 #[delete("/users/{user_id}")]
 pub async fn erase_user(path: Path<UserPath>, command: Command, erasing: Erasing) -> Result<Done, Problem> {
     erasing.request(&command, path.user_id).await
@@ -57,7 +57,7 @@ pub async fn erase_user(path: Path<UserPath>, command: Command, erasing: Erasing
 ///
 /// Operators may do this, and the user who asked for the erasure.
 #[utoipa::path(tag = "erasure", params(UserPath, CommandHeaders),
-    responses((status = 204, description = "The user is not to be erased.")))]
+    responses((status = 204, description = "The erasure is cancelled.")))]
 #[delete("/users/{user_id}/erasure")]
 pub async fn keep_user(path: Path<UserPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     Ok(Done::quietly(commands.cancel_erasure(&command.asked(), path.user_id).await?))

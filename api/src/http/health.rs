@@ -25,7 +25,7 @@ pub struct Alive {
 }
 
 /// Check that the process lives
-#[utoipa::path(tag = "health", security(()), responses((status = 200, description = "It lives.", body = Alive)))]
+#[utoipa::path(tag = "health", security(()), responses((status = 200, description = "The process lives.", body = Alive)))]
 #[get("/healthz")]
 pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(Alive { status: "ok" })
@@ -71,8 +71,8 @@ impl Part {
 
 /// Check that the server can serve, and report each store's state
 #[utoipa::path(tag = "health", security(()), responses(
-    (status = 200, description = "It serves.", body = Readiness),
-    (status = 503, description = "It cannot serve: Postgres or its schema is not there.", body = Readiness)))]
+    (status = 200, description = "The server can serve.", body = Readiness),
+    (status = 503, description = "The server cannot serve: Postgres or its schema is missing.", body = Readiness)))]
 #[get("/readyz")]
 pub async fn readyz(stores: Data<Stores>, nats: Data<Client>) -> HttpResponse {
     let readiness = readiness(&stores, &nats).await;
@@ -133,7 +133,7 @@ async fn elasticsearch(stores: &Stores) -> Option<Part> {
 }
 
 /// Get this process's metrics in Prometheus's text format
-#[utoipa::path(tag = "health", security(()), responses((status = 200, description = "The figures.", content_type = "text/plain", body = String)))]
+#[utoipa::path(tag = "health", security(()), responses((status = 200, description = "The metrics.", content_type = "text/plain", body = String)))]
 #[get("/metrics")]
 pub async fn metrics(figures: Data<Figures>) -> Result<HttpResponse, Problem> {
     let text = figures.as_text().await.map_err(|error| Problem::internal(&error))?;

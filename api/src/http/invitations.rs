@@ -51,7 +51,7 @@ pub struct InvitationCreated {
 
 /// Invite a person to a workspace by mail address
 #[utoipa::path(tag = "invitations", request_body = Invite, params(WorkspacePath, CommandHeaders),
-    responses((status = 201, description = "The invitation is given out.", body = InvitationCreated)))]
+    responses((status = 201, description = "The invitation is created.", body = InvitationCreated)))]
 #[post("/workspaces/{workspace_id}/invitations")]
 pub async fn invite(
     path: Path<WorkspacePath>,

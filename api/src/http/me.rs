@@ -28,7 +28,7 @@ const JSON_BYTES_MAX: usize = 65_536;
 
 /// Get the caller's account
 #[utoipa::path(tag = "users", params(QueryHeaders),
-    responses((status = 200, description = "The asker.", body = UserRow)))]
+    responses((status = 200, description = "The caller.", body = UserRow)))]
 #[get("/users/me")]
 pub async fn get_me(reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<UserRow>, Problem> {
     let user = read_models.user(reading.actor).await?.ok_or_else(no_such_user)?;

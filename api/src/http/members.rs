@@ -79,7 +79,7 @@ pub struct DirectoryQuery {
 ///
 /// `q` limits the list to members whose names or profile contain a text.
 #[utoipa::path(tag = "members", params(WorkspacePath, DirectoryQuery, QueryHeaders),
-    responses((status = 200, description = "Who was found.", body = Page<DirectoryRow>)))]
+    responses((status = 200, description = "The members that match.", body = Page<DirectoryRow>)))]
 #[get("/workspaces/{workspace_id}/directory")]
 pub async fn search_directory(
     path: Path<WorkspacePath>,

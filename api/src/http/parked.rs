@@ -35,7 +35,7 @@ pub struct SkipEvent {
 /// List the events that a projection could not apply
 ///
 /// Each comes with its stored payload, the error, and the number of events that wait behind it. Operators only.
-#[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "What waits.", body = Page<ParkedPayload>)))]
+#[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "The parked events.", body = Page<ParkedPayload>)))]
 #[get("/projections/{name}/parked")]
 pub async fn list_parked(
     path: Path<ProjectionPath>,
@@ -50,7 +50,7 @@ pub async fn list_parked(
 /// Retry the events that are parked under a key
 ///
 /// Operators only.
-#[utoipa::path(tag = "projections", params(ParkedPath, CommandHeaders), responses((status = 200, description = "It is applied.", body = Applied)))]
+#[utoipa::path(tag = "projections", params(ParkedPath, CommandHeaders), responses((status = 200, description = "The events are applied.", body = Applied)))]
 #[post("/projections/{name}/parked/{park_key}/retry")]
 pub async fn retry_parked(
     path: Path<ParkedPath>,
@@ -67,7 +67,7 @@ pub async fn retry_parked(
 ///
 /// The events that wait behind it are applied. The log keeps the caller and the reason. Operators only.
 #[utoipa::path(tag = "projections", params(ParkedPath, CommandHeaders), request_body = SkipEvent,
-    responses((status = 200, description = "The rest is applied.", body = Applied)))]
+    responses((status = 200, description = "The event is skipped, and the events behind it are applied.", body = Applied)))]
 #[post("/projections/{name}/parked/{park_key}/skip")]
 pub async fn skip_parked(
     path: Path<ParkedPath>,

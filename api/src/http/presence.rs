@@ -37,7 +37,7 @@ pub struct AnnouncePresence {
 ///
 /// It holds for five minutes. Clients send it every one or two minutes.
 #[utoipa::path(tag = "presence", request_body = AnnouncePresence, params(WorkspacePath),
-    responses((status = 204, description = "It is said.")))]
+    responses((status = 204, description = "It is announced.")))]
 #[put("/workspaces/{workspace_id}/presence")]
 pub async fn announce_presence(
     path: Path<WorkspacePath>,
@@ -58,7 +58,7 @@ pub async fn announce_presence(
 /// End the caller's presence on this session's device
 ///
 /// Signing out does the same.
-#[utoipa::path(tag = "presence", params(WorkspacePath), responses((status = 204, description = "It is said.")))]
+#[utoipa::path(tag = "presence", params(WorkspacePath), responses((status = 204, description = "The presence has ended.")))]
 #[delete("/workspaces/{workspace_id}/presence")]
 pub async fn end_presence(
     path: Path<WorkspacePath>,
@@ -158,7 +158,7 @@ impl PresenceQuery {
 
 /// List the presence of workspace members
 #[utoipa::path(tag = "presence", params(WorkspacePath, PresenceQuery, QueryHeaders),
-    responses((status = 200, description = "Those members.", body = Page<PresenceShown>)))]
+    responses((status = 200, description = "The presence of the members.", body = Page<PresenceShown>)))]
 #[get("/workspaces/{workspace_id}/presence")]
 pub async fn list_presence(
     path: Path<WorkspacePath>,

@@ -13,7 +13,7 @@ use crate::extract::Command;
 use crate::problem::Problem;
 
 /// React to a message with an emoji
-#[utoipa::path(tag = "messages", params(ReactionPath, CommandHeaders), responses((status = 204, description = "The reaction is there.")))]
+#[utoipa::path(tag = "messages", params(ReactionPath, CommandHeaders), responses((status = 204, description = "The reaction is added.")))]
 #[put("/messages/{message_id}/reactions/{emoji}")]
 pub async fn react(path: Path<ReactionPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let react = MessageCommand::React { emoji: Emoji::parse(&path.emoji)? };
@@ -21,7 +21,7 @@ pub async fn react(path: Path<ReactionPath>, command: Command, commands: Data<Co
 }
 
 /// Remove the caller's reaction from a message
-#[utoipa::path(tag = "messages", params(ReactionPath, CommandHeaders), responses((status = 204, description = "The reaction is gone.")))]
+#[utoipa::path(tag = "messages", params(ReactionPath, CommandHeaders), responses((status = 204, description = "The reaction is removed.")))]
 #[delete("/messages/{message_id}/reactions/{emoji}")]
 pub async fn take_reaction_back(path: Path<ReactionPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let take_back = MessageCommand::TakeReactionBack { emoji: Emoji::parse(&path.emoji)? };

@@ -141,7 +141,7 @@ pub async fn get_current_replay(
 /// Cancel the running replay of a projection, on any node
 ///
 /// The old model stays. The new one is removed. Operators only.
-#[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 202, description = "It will end soon.", body = ReplayRun)))]
+#[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 202, description = "The replay will end soon.", body = ReplayRun)))]
 #[delete("/projections/{name}/replays/current")]
 pub async fn cancel_replay(
     path: Path<ProjectionPath>,
@@ -159,7 +159,7 @@ pub async fn cancel_replay(
 ///
 /// Events of type `progress` report the progress, and one of type `end` the outcome. Operators only.
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses(
-    (status = 200, description = "Server-sent events, whose data are the replay.", body = ReplayRun, content_type = "text/event-stream")))]
+    (status = 200, description = "Server-sent events; their data are the replay.", body = ReplayRun, content_type = "text/event-stream")))]
 #[get("/projections/{name}/replays/current/progress")]
 pub async fn watch_replay(
     path: Path<ProjectionPath>,
@@ -228,7 +228,7 @@ pub async fn list_views(actor: Actor, commands: Data<Commands>, stores: Data<Sto
 /// Drop a view
 ///
 /// Operators only.
-#[utoipa::path(tag = "projections", params(ViewPath), responses((status = 204, description = "It is gone.")))]
+#[utoipa::path(tag = "projections", params(ViewPath), responses((status = 204, description = "The view is dropped.")))]
 #[delete("/replay-views/{view}")]
 pub async fn drop_view(
     path: Path<ViewPath>,

@@ -36,7 +36,7 @@ impl RetentionPreview {
 ///
 /// The messages are counted by channel, with the policy that applies.
 #[utoipa::path(tag = "retention", params(WorkspacePath, QueryHeaders),
-    responses((status = 200, description = "What would leave.", body = RetentionPreview)))]
+    responses((status = 200, description = "The preview.", body = RetentionPreview)))]
 #[get("/workspaces/{workspace_id}/retention/preview")]
 pub async fn preview_retention(
     path: Path<WorkspacePath>,

@@ -98,7 +98,7 @@ impl From<&RoomRow> for Room {
 
 /// Search messages in the channels that the caller may read now
 #[utoipa::path(tag = "search", params(WorkspacePath, MessagesQuery, QueryHeaders),
-    responses((status = 200, description = "What was found.", body = MessageHits)))]
+    responses((status = 200, description = "The hits.", body = MessageHits)))]
 #[get("/workspaces/{workspace_id}/search/messages")]
 pub async fn search_messages(
     path: Path<WorkspacePath>,
@@ -196,7 +196,7 @@ pub struct FileHit {
 
 /// Search files by name, in the messages that the caller may read now
 #[utoipa::path(tag = "search", params(WorkspacePath, FilesQuery, QueryHeaders),
-    responses((status = 200, description = "What was found.", body = FileHits)))]
+    responses((status = 200, description = "The hits.", body = FileHits)))]
 #[get("/workspaces/{workspace_id}/search/files")]
 pub async fn search_files(
     path: Path<WorkspacePath>,
@@ -275,7 +275,7 @@ pub struct PeopleHits {
 
 /// Search active members by the beginning of their names, with typing errors allowed
 #[utoipa::path(tag = "search", params(WorkspacePath, PeopleSearchQuery, QueryHeaders),
-    responses((status = 200, description = "Who was found.", body = PeopleHits)))]
+    responses((status = 200, description = "The members that match.", body = PeopleHits)))]
 #[get("/workspaces/{workspace_id}/search/people")]
 pub async fn search_people(
     path: Path<WorkspacePath>,

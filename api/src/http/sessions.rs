@@ -114,7 +114,7 @@ pub struct SessionShown {
 }
 
 /// List the caller's sessions, newest first
-#[utoipa::path(tag = "sessions", responses((status = 200, description = "The asker's sessions.", body = Page<SessionShown>)))]
+#[utoipa::path(tag = "sessions", responses((status = 200, description = "The caller's sessions.", body = Page<SessionShown>)))]
 #[get("/sessions")]
 pub async fn list_sessions(actor: Actor, sessions: Data<Sessions>) -> Result<HttpResponse, Problem> {
     let found = sessions.of_user(actor.user_id).await?;

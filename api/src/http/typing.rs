@@ -16,7 +16,7 @@ use crate::problem::Problem;
 ///
 /// It holds for ten seconds, or until the caller posts. Clients send it every few seconds. Requires that the caller
 /// may post in the channel.
-#[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 204, description = "It is said.")))]
+#[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 204, description = "It is announced.")))]
 #[put("/channels/{channel_id}/typing")]
 pub async fn announce_typing(
     path: Path<ChannelPath>,
@@ -38,7 +38,7 @@ pub struct PersonTyping {
 }
 
 /// List the people who are typing in a channel, latest first, at most 100
-#[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 200, description = "They are typing.", body = Page<PersonTyping>)))]
+#[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 200, description = "The people who are typing.", body = Page<PersonTyping>)))]
 #[get("/channels/{channel_id}/typing")]
 pub async fn list_typing(
     path: Path<ChannelPath>,

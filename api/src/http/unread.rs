@@ -30,7 +30,7 @@ pub struct MoveReadMarker {
 /// The marker moves back only if the request says so; otherwise the furthest device counts. The answer gives its
 /// place.
 #[utoipa::path(tag = "unread", request_body = MoveReadMarker, params(ChannelPath),
-    responses((status = 200, description = "The marker, as it stands now.", body = ReadMarker)))]
+    responses((status = 200, description = "The marker after the request.", body = ReadMarker)))]
 #[put("/channels/{channel_id}/read-marker")]
 pub async fn move_read_marker(
     path: Path<ChannelPath>,

@@ -231,7 +231,7 @@ pub async fn suspend_user(path: Path<UserPath>, command: Command<Body<SuspendUse
 ///
 /// Operators only.
 #[utoipa::path(tag = "users", params(UserPath, CommandHeaders),
-    responses((status = 204, description = "The user is let in again.")))]
+    responses((status = 204, description = "The suspension has ended.")))]
 #[delete("/users/{user_id}/suspension")]
 pub async fn reactivate_user(path: Path<UserPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     Ok(Done::quietly(commands.user(&command.asked(), path.user_id, UserCommand::Reactivate).await?))

@@ -94,7 +94,7 @@ pub async fn create_workspace(
 
 /// List the caller's workspaces, by name
 #[utoipa::path(tag = "workspaces", params(QueryHeaders),
-    responses((status = 200, description = "The asker's workspaces.", body = Page<WorkspaceRow>)))]
+    responses((status = 200, description = "The caller's workspaces.", body = Page<WorkspaceRow>)))]
 #[get("/workspaces")]
 pub async fn list_workspaces(reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<Page<WorkspaceRow>>, Problem> {
     let mut workspaces = read_models.workspaces_of(reading.actor).await?;

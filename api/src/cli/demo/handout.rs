@@ -83,8 +83,8 @@ Read the channel:
   curl -sS '{url}/v1/channels/{channel}/messages?limit=5' {signed_in}
 Ask the log who did what:
   curl -sS '{url}/v1/workspaces/{workspace}/log?actor={owner}&limit=5' {signed_in}
-Build the read models anew from the log:
-  curl -sS -X POST {url}/v1/projections/relational/replays {signed_in}
+Rebuild the read models from the log:
+  curl -sS -X POST {url}/v1/projections/relational/replays {signed_in} -H 'Content-Type: application/json' -d '{{}}'
 
 Ctrl-C stops it.",
         password = furnished.password,

@@ -135,7 +135,7 @@ pub struct AsOfAnswer {
 ///
 /// A channel comes with its members and its messages as they were. Requires the permission `audit.read`.
 #[utoipa::path(tag = "audit", params(AggregatePath, AsOfQuery, QueryHeaders),
-    responses((status = 200, description = "The thing as it was.", body = AsOfAnswer)))]
+    responses((status = 200, description = "The state.", body = AsOfAnswer)))]
 #[get("/workspaces/{workspace_id}/audit/aggregates/{aggregate_type}/{aggregate_id}/as-of")]
 pub async fn read_as_of(
     path: Path<AggregatePath>,
