@@ -73,7 +73,11 @@ const SETTINGS: &[Setting] = &[
     ),
     optional("request_head_seconds", "10", "seconds that a client may take to send the head of its first request: 1 to 300"),
     optional("request_body_seconds", "30", "seconds that a client may take to send a body: 1 to 3600"),
-    optional("idle_seconds", "75", "seconds that a connection may wait for its next request, or for its client to read an answer: 1 to 3600"),
+    optional(
+        "idle_seconds",
+        "75",
+        "seconds that a connection may wait for its next request, or for its client to read an answer: 1 to 3600",
+    ),
     optional("body_bytes_max", "1048576", "the largest request body, in bytes: 1024 to 1073741824"),
     optional("shutdown_seconds", "10", "seconds that running requests have to end when the server stops: 0 to 3600"),
     optional("postgres_connections", "16", "the most connections to Postgres for queries and commands: 1 to 1000"),

@@ -49,7 +49,11 @@ pub const EVENTS: &[EventEntry] = &[
     event!("user.reactivated", "1", "An operator ended the user's suspension."),
     event!("user.erasure_requested", "1", "An erasure of the user was requested. It is due at `due_at`, and can be cancelled until then."),
     event!("user.erasure_cancelled", "1", "The erasure of the user was cancelled."),
-    event!("user.erased", "1", "The user was erased for ever. Their key and the keys of their invitations were destroyed in the same transaction."),
+    event!(
+        "user.erased",
+        "1",
+        "The user was erased for ever. Their key and the keys of their invitations were destroyed in the same transaction."
+    ),
     event!("workspace.created", "1", "A workspace was created. Its owner joins in the next event."),
     event!("workspace.details_changed", "1", "The workspace's name, description or picture changed. The payload has all three."),
     event!("workspace.settings_changed", "2", "The workspace's settings changed. The payload has all of them."),
@@ -86,14 +90,18 @@ pub const EVENTS: &[EventEntry] = &[
     event!("message.reacted", "1", "A user reacted to the message."),
     event!("message.reaction_removed", "1", "A user removed their reaction."),
     event!("message.purged", "1", "The message was purged for legal reasons: its text is removed everywhere."),
+    event!("retention.applied", "1", "The retention policy archived or purged the messages that the payload names, and no others."),
     event!(
-        "retention.applied",
+        "installation.replay_started",
         "1",
-        "The retention policy archived or purged the messages that the payload names, and no others."
+        "A replay of a projection started: of the whole model, of one workspace's rows, or of a view."
     ),
-    event!("installation.replay_started", "1", "A replay of a projection started: of the whole model, of one workspace's rows, or of a view."),
     event!("installation.replay_ended", "1", "A replay ended. The payload has the outcome."),
-    event!("installation.replay_switched_with_differences", "1", "A replay switched to the new model although it differs, because the caller had accepted differences."),
+    event!(
+        "installation.replay_switched_with_differences",
+        "1",
+        "A replay switched to the new model although it differs, because the caller had accepted differences."
+    ),
     event!("installation.event_skipped", "1", "A projection skips an event that it cannot apply, now and in every replay."),
     event!("installation.event_retried", "1", "An event that could not be applied before, and the events behind it, were applied."),
     event!("installation.proof_key_rotated", "1", "The signing key of the log changed. The new key signs from the next head on."),

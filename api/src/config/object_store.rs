@@ -10,11 +10,7 @@ use super::{ConfigError, Secret, Setting, optional, sources};
 
 /// Every setting of the object store.
 pub(super) const SETTINGS: [Setting; 5] = [
-    optional(
-        "object_store_url",
-        "",
-        "an S3-compatible object store: `https://host:port`. If empty, AWS in `object_store_region` is used",
-    ),
+    optional("object_store_url", "", "an S3-compatible object store: `https://host:port`. If empty, AWS in `object_store_region` is used"),
     optional("object_store_region", "us-east-1", "the region for which requests to the object store are signed"),
     optional("object_store_access_key", "", "the access key for the object store. If empty, the AWS instance role is used"),
     optional("object_store_secret_key", "", "the secret of `object_store_access_key`"),

@@ -29,9 +29,17 @@ pub(super) const SETTINGS: [Setting; 15] = [
     ),
     optional("elasticsearch_shards", "5", "shards of each new index: 1 to 100"),
     optional("elasticsearch_replicas", "1", "replicas of each shard of new indices: 0 to 10"),
-    optional("elasticsearch_refresh_ms", "5000", "milliseconds between two refreshes, which make written documents findable: 100 to 600000"),
+    optional(
+        "elasticsearch_refresh_ms",
+        "5000",
+        "milliseconds between two refreshes, which make written documents findable: 100 to 600000",
+    ),
     optional("elasticsearch_pools", "10", "the number of indices that small workspaces share, from the next replay on: 1 to 1000"),
-    optional("elasticsearch_dedicated_index_members", "10000", "a workspace with more members than this has an index of its own: 1 to 10000000"),
+    optional(
+        "elasticsearch_dedicated_index_members",
+        "10000",
+        "a workspace with more members than this has an index of its own: 1 to 10000000",
+    ),
     optional(
         "elasticsearch_monthly_index_messages",
         "1000000",

@@ -44,11 +44,10 @@ pub async fn measure(report: &mut Report) {
     let latencies = Latencies::of(served.iter().map(|served| served.latency()));
     let refused = posters.tally.refused.load(Ordering::Relaxed);
     report.over(format!(
-        "resident memory of the server; one run, minute by minute: {}; {} posts, {refused} refused, p99 {:.1} ms; the archive is {}, \
+        "resident memory of the server; one run, minute by minute: {}; {} posts, {refused} refused; the archive is {}, \
          imported by the command line beside the server, which projects it",
         minutes.iter().map(|megabytes| format!("{megabytes:.0}")).collect::<Vec<_>>().join(", "),
         served.len(),
-        latencies.percentile(0.99),
         archive::name(&archive),
     ));
     let of = |minute: u32| one(minutes[minute as usize - 1]);
@@ -60,6 +59,7 @@ pub async fn measure(report: &mut Report) {
         (&reference, &of(FIRST)),
         Goal::AtMost(1.1),
     );
+    report.state("posts over ten minutes at 1,000 a second: p99", "ms", &one(latencies.percentile(0.99)), Goal::AtMost(10.0));
 }
 
 async fn import(posters: &Posters, archive: &std::path::Path) {

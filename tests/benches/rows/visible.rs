@@ -20,8 +20,8 @@ const LAST_MAX: Duration = Duration::from_secs(10);
 
 pub async fn measure(report: &mut Report) {
     report.over(format!(
-        "{A_SECOND} posts a second over HTTP in an open loop, from the moment at which a post was due until another connection sees it \
-         committed in the read model, looked at every {} ms",
+        "{A_SECOND} posts a second over HTTP in an open loop, in windows of 8 s, from the moment at which a post was due until another connection \
+         sees it committed in the read model, looked at every {} ms",
         LOOK_EVERY.as_millis()
     ));
     let posters = Posters::start(MEMBERS, CONNECTIONS).await;

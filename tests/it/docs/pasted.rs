@@ -1,0 +1,116 @@
+//! The lines that `make run` prints work as they are pasted.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+
+use reqwest::Method;
+use tests::{TestApp, program, servers::checkout};
+
+/// The line that ends what `backscroll demo` prints.
+const LAST: &str = "Ctrl-C stops it.";
+
+/// A running `backscroll demo`, which is killed with it.
+struct Demo(Child);
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What curl would send.
+#[derive(Debug, Default, PartialEq)]
+struct Pasted {
+    method: Option<String>,
+    url: String,
+    headers: Vec<(String, String)>,
+    body: Option<String>,
+}
+
+/// The words of a line, as a shell splits it: at spaces, but not between single quotes.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
+    for c in line.chars() {
+        match c {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => words.push(std::mem::take(&mut word)),
+            _ => word.push(c),
+        }
+    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn pasted(line: &str) -> Pasted {
+    let mut pasted = Pasted::default();
+    let mut words = words(line).into_iter();
+    assert_eq!(words.next().as_deref(), Some("curl"));
+    while let Some(word) = words.next() {
+        let mut value = || words.next().expect("a value");
+        match word.as_str() {
+            "-sS" => {}
+            "-X" => pasted.method = Some(value()),
+            "-d" => pasted.body = Some(value()),
+            "-H" => {
+                let header = value();
+                let (name, value) = header.split_once(": ").expect("a header");
+                pasted.headers.push((name.to_owned(), value.to_owned()));
+            }
+            _ => pasted.url = word,
+        }
+    }
+    // curl calls a body a form unless a header says otherwise.
+    if pasted.body.is_some() && !pasted.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+        pasted.headers.push(("content-type".into(), "application/x-www-form-urlencoded".into()));
+    }
+    pasted
+}
+
+async fn status(line: &str) -> reqwest::StatusCode {
+    let Pasted { method, url, headers, body } = pasted(line);
+    let method = method.unwrap_or_else(|| if body.is_some() { "POST" } else { "GET" }.into());
+    let mut request = reqwest::Client::new().request(Method::from_bytes(method.as_bytes()).expect("a method"), url);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    request.body(body.unwrap_or_default()).send().await.expect("an answer").status()
+}
+
+/// Starts the demo; returns it, and what it prints until it waits.
+fn start(app: &TestApp, folder: &std::path::Path) -> (Demo, Vec<String>) {
+    let folder = folder.display().to_string();
+    let mut command = program::command(&["demo", "--run-folder", &folder], &app.environment);
+    let mut demo = Demo(command.current_dir(checkout()).stderr(Stdio::null()).spawn().expect("the binary runs"));
+    let mut printed = BufReader::new(demo.0.stdout.take().expect("its output")).lines();
+    let mut lines = Vec::new();
+    while lines.last().is_none_or(|line| line != LAST) {
+        lines.push(printed.next().unwrap_or_else(|| panic!("it ended: {}", lines.join("\n"))).expect("a line"));
+    }
+    drop(std::thread::spawn(move || printed.for_each(drop)));
+    (demo, lines)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_that_make_run_prints_to_paste_is_answered_with_success() {
+    let app = TestApp::not_started(&[]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_demo, lines) = tokio::task::block_in_place(|| start(&app, folder.path()));
+    let curls = lines.iter().map(|line| line.trim()).filter(|line| line.starts_with("curl ")).collect::<Vec<_>>();
+    assert_eq!(curls.len(), 4, "{}", lines.join("\n"));
+    for line in curls {
+        let status = status(line).await;
+        assert!(status.is_success(), "{status}: {line}");
+    }
+}
+
+#[test]
+fn a_pasted_line_is_read_as_a_shell_and_curl_read_it() {
+    let line = "curl -sS -X POST http://127.0.0.1/a -H 'Authorization: Bearer b c' -d '{\"content\": \"x\"}'";
+    let read = pasted(line);
+    assert_eq!((read.method.as_deref(), read.url.as_str()), (Some("POST"), "http://127.0.0.1/a"));
+    assert_eq!(read.headers[0], ("Authorization".into(), "Bearer b c".into()));
+    assert_eq!(read.headers[1].1, "application/x-www-form-urlencoded");
+    assert_eq!(read.body.as_deref(), Some("{\"content\": \"x\"}"));
+}
