@@ -1,5 +1,5 @@
 //! Our rules of addresses against the libraries that judge such addresses. Ours take more, and why is in
-//! docs/decisions/0021-what-is-a-librarys.md: they never take less.
+//! docs/decisions/0021-where-libraries-replace-our-code.md: they never take less.
 
 use domain::text::{AvatarUrl, Email};
 use email_address::{EmailAddress, Options};

@@ -84,7 +84,7 @@ impl Wrapper {
     }
 }
 
-/// What wrapped keys rest on: it must stay as it is. Why it is not HKDF: docs/decisions/0021-what-is-a-librarys.md.
+/// What wrapped keys rest on: it must stay as it is. Why it is not HKDF: docs/decisions/0021-where-libraries-replace-our-code.md.
 fn hashed(label: &[u8], key: &MasterKey) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(Sha256::new().chain_update(label).chain_update(key.0.expose_secret()).finalize().into())
 }
