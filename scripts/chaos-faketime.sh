@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints where libfaketime is, fetching it when it must: the campaign of faults sets clocks with it.
+# Prints the path of libfaketime, and fetches it if it is missing. `make chaos` sets clocks with it.
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

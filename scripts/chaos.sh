@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The campaign of faults: builds the real binary and its breaker, and runs them, with servers of its own.
-# SEED=… repeats a run, ROUNDS=… says how long it is, FAULTS=A,B what may break. See docs/CHAOS.md.
+# Builds the real binary and the program that breaks it, and runs a campaign of faults with its own servers.
+# SEED=… repeats a run, ROUNDS=… is its length, FAULTS=A,B limits the faults. See docs/CHAOS.md.
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

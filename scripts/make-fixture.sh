@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes the database that is kept of this release, for the upgrade tests of later ones, in the folder
-# tests/fixtures/releases/VERSION. It takes a tour through the API on a database of its own (tests/src/tour), and dumps it.
-# Once for each release, on the commit of the release:
+# Makes the database of this release, for the upgrade tests of later releases, in tests/fixtures/releases/VERSION. It
+# uses every part of the API on its own database (tests/src/tour), and dumps that database. Run it once for each release, on
+# the commit of the release:
 #
 #   scripts/with-services.sh scripts/make-fixture.sh
 #
-# Needs a pg_dump that is at least as new as the Postgres. Postgres 15, the oldest that Backscroll runs on, makes a dump that
-# each newer one restores: BACKSCROLL_POSTGRES_URL names it. PG_DUMP names the program, where it is not on the path.
+# It needs a pg_dump that is at least as new as the Postgres. Use Postgres 15, the oldest that Backscroll supports
+# (BACKSCROLL_POSTGRES_URL): every newer Postgres restores its dump. PG_DUMP names the program if it is not on the path.
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -15,11 +15,11 @@ require_rust
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 export FIXTURE_FOLDER="$CHECKOUT/tests/fixtures/releases/$version"
-[[ ! -e $FIXTURE_FOLDER ]] || die "$FIXTURE_FOLDER is there: what a release has left is not made anew"
+[[ ! -e $FIXTURE_FOLDER ]] || die "$FIXTURE_FOLDER exists already: the database of a release is made only once"
 FIXTURE_COMMIT=$(git rev-parse HEAD)
 PG_DUMP=${PG_DUMP:-pg_dump}
-has "$PG_DUMP" || die "there is no $PG_DUMP: install the client programs of Postgres, or set PG_DUMP"
-FIXTURE_EVENTS=${FIXTURE_EVENTS:-10000} # about so many
+has "$PG_DUMP" || die "$PG_DUMP is missing: install the client programs of Postgres, or set PG_DUMP"
+FIXTURE_EVENTS=${FIXTURE_EVENTS:-10000} # approximately
 export FIXTURE_COMMIT FIXTURE_EVENTS PG_DUMP
 
 cargo run --package tests --features fixture --bin make_fixture

@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# Builds Backscroll and serves it with a workspace to look at. Expects the servers' addresses in the
-# environment: call it by `make run`.
+# Builds Backscroll, and serves it with a workspace to try. Call it by `make run`, which puts the servers' addresses
+# into the environment.
 #
-#   run.sh [FILE]   a Slack export to import first
+#   run.sh [FILE]   import this Slack export in place of the sample
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 export_file=${1:-}
 if [[ -n $export_file ]]; then
-    [[ -r $export_file ]] || die "cannot read the export $export_file"
+    [[ -r $export_file ]] || die "the export $export_file cannot be read"
     export_file=$(realpath -- "$export_file")
 fi
 
 cd "$CHECKOUT"
 require_rust
 
-# The key under which personal data are sealed. Whoever loses it loses them: keep a copy of the file.
+# The key that seals personal data. Without it, sealed data cannot be read again: keep a copy of the file.
 ensure_master_key() {
     [[ -z ${BACKSCROLL_MASTER_KEY:-} ]] || return 0
     local secrets="$RUN/secrets.env"
@@ -35,5 +35,5 @@ backscroll() { cargo run --release --quiet --bin backscroll -- "$@"; }
 cargo build --release --bin backscroll
 ensure_master_key
 backscroll migrate
-# cargo replaces itself by the program, so that signals reach it.
+# `exec` replaces this shell, and cargo replaces itself by the program, so that signals reach the program.
 exec cargo run --release --quiet --bin backscroll -- demo ${export_file:+--export "$export_file"}

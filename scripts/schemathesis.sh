@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Runs schemathesis, which asks an HTTP interface whatever its OpenAPI document allows and forbids, with the arguments given.
-# It is fetched once into our cache: exact versions, with the digests of their wheels (scripts/schemathesis.txt).
+# Runs schemathesis with the given arguments. It sends requests that the OpenAPI document allows, and requests that it
+# forbids. It is fetched once into the cache, in exact versions with the digests of their wheels
+# (scripts/schemathesis.txt).
 #
 #   schemathesis.sh run http://127.0.0.1:8080/openapi.json
 #
-# To renew the list: echo schemathesis | uv pip compile --universal --generate-hashes --python-version 3.11 -
+# To update the list: echo schemathesis | uv pip compile --universal --generate-hashes --python-version 3.11 -
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -20,13 +21,13 @@ fetch() {
     # shellcheck disable=SC2064 # this folder
     trap "rm -rf '$fresh'" EXIT
     python3 -m pip install --quiet --only-binary=:all: --require-hashes --target "$fresh" -r "$REQUIREMENTS" >&2 \
-        || die "schemathesis could not be fetched from PyPI (see above), and the HTTP interface is not tested without it: try again with a network"
+        || die "schemathesis could not be fetched from PyPI (see above), and it is needed to test the HTTP interface: try again with a network"
     mv "$fresh" "$INSTALLED"
     trap - EXIT
 }
 
 has python3 || install_packages python3 python3-pip ca-certificates
-# What is compiled in it is for one version of Python.
+# Its compiled parts are for one version of Python.
 PYTHON=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 INSTALLED="$CACHE/tools/schemathesis-$(sha256sum <"$REQUIREMENTS" | cut -c1-12)-python$PYTHON"
 

@@ -1,26 +1,27 @@
 #!/usr/bin/env bash
-# Postgres, NATS, Redis, Elasticsearch and an object store for this checkout alone: own data, own ports, bound to 127.0.0.1.
+# Postgres, NATS, Redis, Elasticsearch and an object store for this checkout alone: with their own data and ports, bound
+# to 127.0.0.1.
 #
 #   services.sh start [--temporary] [SERVER…]
-#                                     fetch and start what is missing; write .run/services.env. Without names: those
-#                                     that everybody needs
-#   services.sh stop [--temporary]    stop what `start` started (with the option: what `start --temporary` did)
+#                                     fetch and start the servers that do not run; write .run/services.env. Without
+#                                     names: Postgres, NATS and Redis
+#   services.sh stop [--temporary]    stop the servers that `start` (or `start --temporary`) started
 #   services.sh status                one line per server; fails unless all run
 #   services.sh env                   the addresses, as `export` lines for eval
-#   services.sh psql [ARGUMENT…]      the psql of our Postgres; in our database unless told otherwise
+#   services.sh psql [ARGUMENT…]      psql; without the address of a database, in the database of this checkout
 #   services.sh redis-server [ARGUMENT…]
-#                                     one more Redis, in the foreground: tests make a cluster of some
-#   services.sh elasticsearch FOLDER  one more Elasticsearch, in the foreground, as the configuration in that folder says: tests make
-#                                     one with users and TLS
-#   services.sh crash SERVER…         kill -9, as a crash of the machine would
-#   services.sh wipe SERVER…          the same, and its data are gone
-#   services.sh freeze SERVER…        it stands still, until `thaw SERVER…`
+#                                     start one more Redis in the foreground; tests make a cluster of them
+#   services.sh elasticsearch FOLDER  start one more Elasticsearch in the foreground, with the configuration in FOLDER;
+#                                     tests start one with users and TLS
+#   services.sh crash SERVER…         kill the servers with kill -9
+#   services.sh wipe SERVER…          the same, and delete their data
+#   services.sh freeze SERVER…        stop the processes (SIGSTOP) until `thaw SERVER…`
 #   services.sh destroy               stop, and delete the data of this checkout
 #
-# BACKSCROLL_RUN in the environment means: in that folder instead of .run, beside the servers of this checkout.
-# A BACKSCROLL_POSTGRES_URL, _NATS_URL, _REDIS_URL, _ELASTICSEARCH_URL or _OBJECT_STORE_URL in the environment means: use that server, start
-# none.
-# Needs bash 5, Linux, util-linux; the rest is fetched (scripts/services/fetch.sh).
+# BACKSCROLL_RUN in the environment names another folder in place of .run, for servers beside those of this checkout.
+# BACKSCROLL_POSTGRES_URL, _NATS_URL, _REDIS_URL, _ELASTICSEARCH_URL or _OBJECT_STORE_URL in the environment names a
+# server of yours, which is used in place of a new one.
+# Needs bash 5, Linux and util-linux. scripts/services/fetch.sh fetches everything else.
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -39,12 +40,12 @@ source "$CHECKOUT/scripts/services/object_store.sh"
 
 SERVERS=(postgres nats redis elasticsearch object_store)
 ALWAYS=(postgres nats redis)
-WAIT_SECONDS_MAX=300 # Postgres may have a log to replay after a crash; Elasticsearch takes minutes where others need the processor
-RELAUNCHES_MAX=10    # after a crash its orphans hold on to the data for a moment
+WAIT_SECONDS_MAX=300 # after a crash Postgres may replay its log; Elasticsearch takes minutes on a busy machine
+RELAUNCHES_MAX=10    # after a crash its child processes hold the data for a moment
 LOG_BYTES_MAX=$((10 * 1024 * 1024))
-# What has a port; the object store has some for its parts.
+# Every port; the object store has several, for its parts.
 PORTS=({POSTGRES,NATS,REDIS,ELASTICSEARCH,OBJECT_STORE}_PORT OBJECT_STORE_{GRPC,{MASTER,VOLUME,FILER}{,_GRPC}}_PORT)
-PORT_MIN=20000 # up to 31999: below the range from which Linux gives outgoing connections theirs
+PORT_MIN=20000 # up to 31999: below the ports that Linux gives to outgoing connections
 PORT_COUNT=12000
 
 main() {
@@ -117,7 +118,7 @@ crash() {
     for server in "$@"; do mapfile -t -O ${#processes[@]} processes < <(processes_of "$server"); done
     signal_servers KILL "$@"
     for server in "$@"; do wait_until_gone "$server"; done
-    # Its children too: until they are gone, its data and its port are taken.
+    # The children too: while they live, the data and the port are in use.
     for pid in "${processes[@]}"; do wait_until_dead "$pid"; done
 }
 
@@ -128,7 +129,7 @@ wipe() {
 }
 
 status() {
-    locate_data_folder || die "nothing has been started here: make services"
+    locate_data_folder || die "no server was started here: run 'make services'"
     load_state
     local server all_run=0
     for server in "${SERVERS[@]}"; do
@@ -151,7 +152,7 @@ open_psql() {
     choose_service_user
     choose_server_cache
     find_postgres
-    # Without the address of a database, ours.
+    # Without the address of a database: the database of this checkout.
     if [[ ${1:--} == -* ]]; then set -- "$BACKSCROLL_POSTGRES_URL" "$@"; fi
     with_postgres_libraries "$POSTGRES_BIN/psql" "$@"
 }
@@ -161,7 +162,7 @@ run_another_redis() {
     choose_service_user
     choose_server_cache
     find_redis
-    # In place of this shell, so that signals reach it.
+    # `exec` replaces this shell, so that signals reach the server.
     with_libraries "$REDIS_LIBRARIES" exec "$REDIS_SERVER" "$@"
 }
 
@@ -187,16 +188,16 @@ destroy() {
 
 take_the_lock() {
     mkdir -p "$RUN/log"
-    [[ -O $RUN ]] || die "$RUN belongs to another account: start the servers as that one"
-    # The logs may quote what people wrote.
+    [[ -O $RUN ]] || die "$RUN belongs to another account: start the servers with that account"
+    # The logs may contain messages of people.
     chmod 700 "$RUN/log"
     exec 9>"$RUN/services.lock"
     flock 9
 }
 
-# --- who runs the servers, and where their data are ---
+# --- the account of the servers, and the folder of their data ---
 
-# Postgres refuses to run as root; none of the servers needs to.
+# Postgres refuses to run as root, and no server needs to.
 choose_service_user() {
     AS_SERVICE_USER=()
     is_root || return 0
@@ -206,7 +207,7 @@ choose_service_user() {
 }
 
 as_service_user() {
-    # From the root folder: the service user may not be able to enter the caller's.
+    # In the root folder, because the service user may not be able to enter the caller's folder.
     (cd / && with_postgres_libraries "${AS_SERVICE_USER[@]}" "$@")
 }
 
@@ -214,7 +215,7 @@ choose_data_folder() {
     chmod 755 "$RUN"
     locate_data_folder && forget_data_of_the_original && return
     if is_root && ! "${AS_SERVICE_USER[@]}" test -x "$RUN"; then
-        # A closed checkout, such as one in `mktemp -d`: the data go where the service user can reach them.
+        # The service user cannot enter this checkout, such as one in `mktemp -d`: the data go to a folder that it can.
         mkdir -p /var/lib/backscroll
         chmod 755 /var/lib/backscroll
         DATA=$(mktemp -d /var/lib/backscroll/XXXXXXXX)
@@ -231,7 +232,7 @@ locate_data_folder() {
     DATA=$(readlink -e "$RUN/data") && [[ -e $DATA/checkout ]]
 }
 
-# A checkout copied with its .run points to the data of the one it was copied from.
+# If a checkout was copied with its .run, that .run points to the data of the original.
 forget_data_of_the_original() {
     local recorded
     recorded=$(<"$DATA/checkout")
@@ -262,7 +263,7 @@ give_to_service_user() {
 
 usable() { [[ -x $1 ]] && as_service_user test -x "$1"; }
 
-# --- what is remembered between starts: ports and passwords ---
+# --- ports and passwords, which stay the same between starts ---
 
 load_state() {
     local name
@@ -283,7 +284,7 @@ save_state() {
     done | write_private "$RUN/state.env"
 }
 
-# A letter first: the configuration of NATS reads a value that begins like a number as one.
+# With a letter first, because the configuration of NATS reads a value that begins with a digit as a number.
 random_password() { printf 'p%s' "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"; }
 
 write_private() {
@@ -298,7 +299,7 @@ ensure_ports() {
     done
 }
 
-# Keeps the port of the last start when it is still free.
+# Keeps the port of the last start if it is still free.
 ensure_port() {
     local variable=$1
     local port=${!variable}
@@ -313,7 +314,7 @@ is_taken() {
     for other in "${PORTS[@]}"; do
         [[ $other != "$variable" && ${!other} == "$port" ]] && return
     done
-    # 0A: listening. A closed connection to the server's last life does not count.
+    # 0A: listening. A closed connection to an earlier process does not count.
     awk -v port="$(printf ':%04X' "$port")" '$4 == "0A" && index($2, port) { found = 1 } END { exit !found }' \
         /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
@@ -332,8 +333,8 @@ is_external() {
 
 pid_of() { cat "$RUN/$1.pid" 2>/dev/null; }
 
-# A number alone proves nothing, it may be another process by now: ours has the right name and
-# works in our data folder.
+# The process id alone proves nothing: it may belong to another process now. The server has the right name, and works in
+# its data folder.
 is_running() {
     local pid name="${1}_process"
     pid=$(pid_of "$1") && [[ -n $pid ]] || return 1
@@ -341,7 +342,7 @@ is_running() {
         && [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) == "$DATA/$1" ]]
 }
 
-# Runs a server in a session of its own, so that Ctrl-C in a terminal ends what uses it, not it.
+# Runs a server in its own session, so that Ctrl-C in a terminal ends the command that uses it, and not the server.
 launch() {
     local server=$1 log="$RUN/log/$1.log"
     shift
@@ -376,7 +377,7 @@ wait_until_answers() {
     done
 }
 
-# Sends a line or two to a port of this machine and reads that many lines of the answer.
+# Sends lines to a port of this machine, and reads as many lines of the answer.
 ask() {
     local port=$1 connection received all=""
     local -n answer=$2
@@ -389,19 +390,19 @@ ask() {
     answer=$all
 }
 
-# To its children too: those of Postgres would notice a death late, and a standstill never.
+# Signals the children too: those of Postgres notice a killed parent late, and a stopped parent never.
 signal_servers() {
     local signal=$1 server pid
     shift
     take_the_lock
-    locate_data_folder || die "nothing has been started here: make services"
+    locate_data_folder || die "no server was started here: run 'make services'"
     for server in "$@"; do
         is_running "$server" || continue
         for pid in $(processes_of "$server"); do kill "-$signal" "$pid" 2>/dev/null || true; done
     done
 }
 
-# Prints the process of a server and its children, whichever thread of it began them.
+# Prints the process of a server and its children, whichever thread started them.
 processes_of() {
     local pid
     pid=$(pid_of "$1") || return 0
@@ -441,7 +442,7 @@ wait_until_gone() {
 
 stop_what_a_failed_start_left() { stop_servers "${LAUNCHED[@]}"; }
 
-# `make test` and `make run` stop what they had to start. A start without the option keeps everything.
+# `make test` and `make run` stop the servers that they started. A start without the option keeps all servers running.
 remember_lifetime() {
     local lifetime=$1
     shift
@@ -452,12 +453,12 @@ remember_lifetime() {
     fi
 }
 
-# --- what the user sees, and what programs read ---
+# --- messages for the user, and the file for programs ---
 
 report() {
     local server=$1 url="BACKSCROLL_${1^^}_URL"
     if is_external "$server"; then
-        print_line "$server" "" "" "yours, by $url"
+        print_line "$server" "" "" "yours, at $url"
     elif [[ " ${LAUNCHED[*]} " != *" $server "* ]]; then
         print_line "$server" "" "$(port_of "$server")" "already running"
     fi
@@ -474,7 +475,7 @@ write_services_env() {
     local server url
     for server in "${SERVERS[@]}"; do
         if ! is_external "$server"; then
-            # Where something has been started once: what is not, has no address.
+            # Only a server that was started once has a port, and so an address.
             if [[ -n $(port_of "$server") ]]; then "${server}_urls"; fi
             continue
         fi

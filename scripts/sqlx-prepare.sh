@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes .sqlx/ anew: what Postgres says about every checked statement, so that other builds need no database.
-# sqlx's macros write it themselves while they compile against a scratch database that has all migrations.
+# Writes .sqlx/ anew: Postgres's description of every checked statement, so that other builds need no database.
+# sqlx's macros write it while they compile against a temporary database with all migrations.
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -8,7 +8,7 @@ cd "$CHECKOUT"
 require_rust
 
 SCRATCH=backscroll_sqlx_$$
-# In place of the last path segment of the address, which names the database.
+# The last path segment of the address names the database.
 SCRATCH_URL=${BACKSCROLL_POSTGRES_URL%%\?*}
 SCRATCH_URL="${SCRATCH_URL%/*}/$SCRATCH"
 
@@ -29,7 +29,7 @@ drop_scratch_database() {
 
 run_migrations() {
     local migration
-    local LC_ALL=C # the order of their stamps
+    local LC_ALL=C # sorts by the time stamps in the names
     for migration in migrations/postgres/*.sql; do
         ask "$SCRATCH_URL" --single-transaction --file "$migration" || die "$migration failed"
     done
@@ -39,7 +39,7 @@ compile_against_scratch_database() {
     local fresh=target/sqlx-fresh
     rm -rf "$fresh"
     mkdir -p "$fresh" .sqlx
-    # What cargo believes to be built would not run its macros.
+    # Otherwise cargo would not run the macros of crates that it has built already.
     touch -- */src/lib.rs api/src/main.rs tests/it/main.rs
     SQLX_OFFLINE=false SQLX_OFFLINE_DIR="$CHECKOUT/$fresh" \
         DATABASE_URL="$SCRATCH_URL?options=-csearch_path%3Dread,public" \

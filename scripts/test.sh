@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs all tests, with what is given as arguments of `cargo test`, and adds up what the test binaries report.
-# The output is also in .run/log/test.log, the sum in .run/log/test-summary.
+# Runs all tests with the given arguments of `cargo test`, and adds up the results of the test binaries.
+# .run/log/test.log has the output, and .run/log/test-summary the sum.
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -12,7 +12,7 @@ SUMMARY="$RUN/log/test-summary"
 mkdir -p "$RUN/log"
 rm -f "$SUMMARY"
 
-# The short campaign of faults has servers of its own: where it was interrupted, it could not stop them.
+# The short campaign of faults has its own servers. If it was interrupted, it could not stop them.
 stop_servers_of_chaos() {
     local run="$RUN/chaos/short/servers"
     [[ ! -d $run ]] || BACKSCROLL_RUN="$run" "$CHECKOUT/scripts/services.sh" stop

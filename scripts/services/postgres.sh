@@ -39,9 +39,9 @@ configure_postgres() {
 initialise_postgres() {
     local passwords="$DATA/postgres.password" status=0
     printf '%s\n' "$POSTGRES_ADMIN_PASSWORD" | write_as_service_user "$passwords"
-    # What a broken first start left behind has no PG_VERSION and holds nothing.
+    # After an interrupted first start the folder has no PG_VERSION, and holds no data.
     rm -rf "$DATA/postgres"
-    # Small segments: a new one is filled with zeros while an append waits, and 16 MB take up to 50 ms.
+    # Small WAL segments: an append waits while a new one is filled with zeros, and 16 MB take up to 50 ms.
     as_service_user "$POSTGRES_BIN/initdb" --wal-segsize 4 --pgdata "$DATA/postgres" --username postgres --pwfile "$passwords" \
         --auth scram-sha-256 --encoding UTF8 --locale C.UTF-8 --data-checksums >"$RUN/log/initdb.log" 2>&1 || status=$?
     rm -f "$passwords"
@@ -57,7 +57,7 @@ refuse_data_of_another_version() {
 }
 
 launch_postgres() {
-    # No Unix socket: its path may not exceed 107 bytes, and a checkout may lie deeper than that.
+    # Without a Unix socket: its path may have at most 107 bytes, and the path of a checkout may be longer.
     with_postgres_libraries launch postgres "$POSTGRES_BIN/postgres" -D "$DATA/postgres" -c config_file="$DATA/postgres.conf" \
         -c listen_addresses=127.0.0.1 -c port="$POSTGRES_PORT" -c unix_socket_directories=
 }

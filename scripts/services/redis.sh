@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Redis: counters, presence and other things that can be computed again.
+# Redis: sessions, caches, presence and rate limits.
 
 # shellcheck disable=SC2034 # read by name in services.sh
 redis_process=redis-server
@@ -36,7 +36,7 @@ launch_redis() {
     with_libraries "$REDIS_LIBRARIES" launch redis "$REDIS_SERVER" "$DATA/redis.conf"
 }
 
-# While it loads its files Redis refuses commands: only then is PONG the answer to a PING.
+# While Redis loads its files, it refuses commands. It answers PING with PONG only when it has loaded them.
 redis_answers() {
     local authenticated
     ask "$REDIS_PORT" authenticated "AUTH $REDIS_PASSWORD"$'\r\nPING\r\n' 2 && [[ $authenticated == *+PONG* ]]
