@@ -143,12 +143,12 @@ impl<T: Serialize> Responder for Seen<T> {
     }
 }
 
-/// One page of a list. To see the next, ask again with what `next` says.
+/// One page of a list. For the next page, send the cursor `next`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
-    /// The cursor of the page that follows; absent on the last one.
+    /// The cursor of the next page. It is absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }

@@ -36,37 +36,37 @@ const CHANNELS_MAX: u16 = u16::MAX;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct MessageCountQuery {
-    /// By what.
+    /// The grouping.
     #[param(inline, required = true, value_type = CountedBy)]
     by: Option<CountedBy>,
-    /// Sent then or later.
+    /// Only messages that were sent at that time or later.
     from: Option<DateTime<Utc>>,
-    /// Sent before then.
+    /// Only messages that were sent before that time.
     to: Option<DateTime<Utc>>,
-    /// How many rows; 100 where it says nothing.
+    /// The number of rows. The default is 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u16>,
 }
 
-/// Messages, counted.
+/// Counts of messages.
 #[derive(Serialize, ToSchema)]
 pub struct MessageCounts {
-    /// What counted.
+    /// The backend that counted.
     backend: BackendName,
-    /// The channels or people with the most messages first; days and hours in their order, without those that have none.
+    /// Channels or people with the most messages first. Days and hours in their order, without empty ones.
     items: Vec<MessageCount>,
 }
 
-/// Some messages with something in common.
+/// One group of counted messages.
 #[derive(Default, Serialize, ToSchema)]
 pub struct MessageCount {
-    /// Their channel, where the asker may read it.
+    /// Their channel, if the caller may read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<Room>,
-    /// The type of channels that the asker may not read: these are all their messages.
+    /// The type of channels that the caller may not read. The row counts all messages of these channels.
     #[serde(skip_serializing_if = "Option::is_none")]
     other_channels: Option<String>,
-    /// Who wrote them.
+    /// Their author.
     #[serde(skip_serializing_if = "Option::is_none")]
     person: Option<Author>,
     /// Their day, as its first moment in UTC.
@@ -76,21 +76,21 @@ pub struct MessageCount {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 23)]
     hour: Option<u8>,
-    /// How many.
+    /// The number of messages.
     messages: u64,
-    /// How many people wrote them: of a day, its active members.
+    /// The number of their authors. For a day, these are its active members.
     #[serde(skip_serializing_if = "Option::is_none")]
     authors: Option<u64>,
 }
 
-/// Somebody who writes.
+/// A user.
 #[derive(Serialize, ToSchema)]
 pub struct Author {
     /// The user.
     user_id: Uuid,
-    /// The name that others mention.
+    /// The username, with which others mention them.
     username: String,
-    /// The name as it is shown.
+    /// The display name.
     display_name: String,
 }
 
@@ -188,19 +188,19 @@ fn channel(bucket: &Bucket) -> Option<Uuid> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct MemberCountQuery {
-    /// On that day or later.
+    /// Only that day and later days.
     from: Option<DateTime<Utc>>,
-    /// Before that day.
+    /// Only days before that day.
     to: Option<DateTime<Utc>>,
-    /// How many days; 100 where it says nothing.
+    /// The number of days. The default is 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u16>,
 }
 
-/// How a workspace grows.
+/// The growth of a workspace.
 #[derive(Serialize, ToSchema)]
 pub struct MemberCounts {
-    /// Days on which somebody joined, in order.
+    /// The days on which members joined, in order.
     items: Vec<MemberCount>,
 }
 
@@ -209,9 +209,9 @@ pub struct MemberCounts {
 pub struct MemberCount {
     /// The day's first moment, in UTC.
     day: DateTime<Utc>,
-    /// How many joined on it.
+    /// The number of members who joined on that day.
     joined: i64,
-    /// How many had joined by its end, those who are deactivated now too.
+    /// The number of members who had joined by its end, with those who are deactivated now.
     members: i64,
 }
 

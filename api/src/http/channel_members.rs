@@ -51,7 +51,7 @@ fn first_page(rows: &[(UserId, String)], limit: u16) -> String {
     format!(r#"{{"items":[{items}]{}}}"#, next.unwrap_or_default())
 }
 
-/// Whom to add.
+/// The member to add.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddMember {
@@ -97,7 +97,7 @@ pub async fn leave_channel(path: Path<ChannelPath>, command: Command, commands: 
     Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Leave).await?))
 }
 
-/// What a member is to be in a channel.
+/// The new role of a member in a channel.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeChannelRole {
@@ -119,7 +119,7 @@ pub async fn change_channel_role(
     Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, change).await?))
 }
 
-/// What the asker wants to be told about.
+/// The events of which the caller wants to be notified.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeNotificationLevel {

@@ -24,30 +24,30 @@ use super::schema;
 use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, page_limit};
 use crate::problem::Problem;
 
-/// What a new channel or conversation starts with.
+/// A new channel or conversation.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateChannel {
-    /// Who can find it.
+    /// The people who can find it.
     #[serde(rename = "type")]
     #[schema(value_type = schema::ChannelType)]
     kind: Kind,
     /// Unique in the workspace. Direct and group conversations have none.
     #[schema(min_length = 1, max_length = 100, example = "random")]
     name: Option<String>,
-    /// The name as it is shown.
+    /// The display name.
     #[schema(min_length = 1, max_length = 200)]
     display_name: Option<String>,
     /// A description.
     #[schema(min_length = 1, max_length = 10000)]
     description: Option<String>,
-    /// What is being talked about.
+    /// The topic.
     #[schema(min_length = 1, max_length = 500)]
     topic: Option<String>,
-    /// What it is for.
+    /// Its purpose.
     #[schema(min_length = 1, max_length = 10000)]
     purpose: Option<String>,
-    /// Who else is in it from the start; for a conversation, with whom.
+    /// Its first members besides the caller; for a conversation, the other people.
     #[serde(default)]
     #[schema(value_type = Vec<Uuid>, max_items = 1000)]
     members: BTreeSet<UserId>,
@@ -78,7 +78,7 @@ impl CreateChannel {
 /// A channel that was created.
 #[derive(Serialize, ToSchema)]
 pub struct ChannelCreated {
-    /// The channel; for people who have a conversation already, that one.
+    /// The channel. If these people have a conversation already, that conversation.
     #[schema(value_type = Uuid)]
     channel_id: ChannelId,
 }
@@ -100,14 +100,14 @@ pub async fn create_channel(
     Ok(Done::created(appended, format!("/v1/channels/{channel_id}"), ChannelCreated { channel_id }))
 }
 
-/// Which channels of a workspace.
+/// The channels of a workspace to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// The channels and conversations that the asker is in.
+    /// The channels and conversations of the caller.
     #[default]
     Mine,
-    /// The public channels, whether the asker is in them or not.
+    /// All public channels, whether the caller is in them or not.
     Browse,
 }
 
@@ -116,16 +116,16 @@ pub enum Scope {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ChannelsQuery {
-    /// Which; the asker's where it says nothing.
+    /// The channels to list. The default is the caller's channels.
     #[serde(default)]
     #[param(inline, required = false)]
     scope: Scope,
-    /// Only the channel of this name, whatever the scope.
+    /// Only the channel of this name, for every scope.
     #[param(min_length = 1, max_length = 100, example = "general")]
     name: Option<String>,
-    /// `next` of the page before.
+    /// The `next` cursor of the previous page.
     after: Option<String>,
-    /// How many rows; 50 where it says nothing.
+    /// The number of rows. The default is 50.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
 }
@@ -177,7 +177,7 @@ pub async fn get_channel(path: Path<ChannelPath>, reading: Reading, read_models:
     Ok(reading.answer(channel.ok_or_else(Problem::not_projected_yet)?))
 }
 
-/// What a channel is to be called.
+/// The new name of a channel.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenameChannel {
@@ -206,11 +206,11 @@ pub async fn rename_channel(
     Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, rename).await?))
 }
 
-/// What is being talked about.
+/// The topic.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeTopic {
-    /// The topic; none without it.
+    /// The topic. If absent, the topic is cleared.
     #[schema(max_length = 500, example = "The release on Friday")]
     topic: Option<String>,
 }
@@ -224,11 +224,11 @@ pub async fn change_topic(path: Path<ChannelPath>, command: Command<Body<ChangeT
     Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeTopic { topic }).await?))
 }
 
-/// What a channel is for.
+/// The purpose of a channel.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePurpose {
-    /// The purpose; none without it.
+    /// The purpose. If absent, the purpose is cleared.
     #[schema(max_length = 10000)]
     purpose: Option<String>,
 }
@@ -250,7 +250,7 @@ pub async fn change_purpose(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeDescription {
-    /// The description; none without it.
+    /// The description. If absent, the description is cleared.
     #[schema(max_length = 10000)]
     description: Option<String>,
 }
@@ -273,17 +273,17 @@ fn parse_or_none<T>(text: Option<&str>, parse: fn(&str) -> Result<T, InvalidText
     text.filter(|text| !text.trim().is_empty()).map(parse).transpose()
 }
 
-/// How a channel is run.
+/// The settings of a channel.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeChannelSettings {
-    /// Whether messages may be answered in threads.
+    /// Whether messages may have replies in threads.
     allow_threads: bool,
     /// Whether files may be uploaded.
     allow_file_upload: bool,
-    /// Whether people outside the workspace may be given access.
+    /// Whether people outside the workspace may get access.
     allow_external_sharing: bool,
-    /// How long messages are kept; as the workspace says, where this says nothing.
+    /// How long messages are kept. If absent, the workspace's policy applies.
     #[schema(value_type = Option<schema::RetentionPolicy>)]
     retention_policy: Option<RetentionPolicy>,
 }

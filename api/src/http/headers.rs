@@ -6,8 +6,8 @@ use utoipa::IntoParams;
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub struct CommandHeaders {
-    /// Whoever sends the same request again under the same key gets the outcome of the first, and nothing is done twice. 1 to 200 visible
-    /// characters; a random UUID is a good one.
+    /// A key of the client for this request. The same request with the same key gets the first answer again, and changes
+    /// nothing. 1 to 200 visible characters, such as a random UUID.
     #[param(rename = "Idempotency-Key", min_length = 1, max_length = 200, example = "0199d1c6-6a6f-7c51-8d7e-0f0f6a3f9d2b")]
     pub idempotency_key: Option<String>,
 }
@@ -16,7 +16,8 @@ pub struct CommandHeaders {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub struct QueryHeaders {
-    /// The position that the answer must have seen: what a command answered as `Backscroll-Position`. The query waits for it, at most 5 seconds.
+    /// The position that the answer must include: the `Backscroll-Position` of a command. The query waits for it, at
+    /// most 5 seconds.
     #[param(rename = "Backscroll-Min-Position", minimum = 0, example = 4711)]
     pub min_position: Option<i64>,
 }

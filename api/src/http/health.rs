@@ -31,32 +31,33 @@ pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(Alive { status: "ok" })
 }
 
-/// How the server and what it needs are.
+/// The state of the server and its stores.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ready`; `degraded` where something is missing that the server can do without for a while; `unavailable` where it cannot.
+    /// `ready`; `degraded` if a store is missing without which the server can work for a while; `unavailable` if it
+    /// cannot serve.
     status: &'static str,
-    /// Without it there are neither commands nor queries.
+    /// Without Postgres there are neither commands nor queries.
     postgres: Part,
-    /// Without it sessions are read from Postgres.
+    /// Without Redis the server reads sessions from Postgres.
     redis: Part,
-    /// Without it the projections poll the log.
+    /// Without NATS the projections poll the log.
     nats: Part,
-    /// Whether the schema of Postgres is the one that this release needs.
+    /// Whether Postgres has the schema that this release needs.
     migrations: Part,
-    /// How far the read model is.
+    /// The position of the read model.
     projector: Part,
-    /// Where searches are to be answered by Elasticsearch. Without it Postgres answers them.
+    /// Present if Elasticsearch is configured. Without Elasticsearch, Postgres answers searches.
     #[serde(skip_serializing_if = "Option::is_none")]
     elasticsearch: Option<Part>,
 }
 
-/// How one part is.
+/// The state of one store.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Part {
-    /// Whether it is as it should be.
+    /// Whether it works.
     ok: bool,
-    /// What it is, or what is wrong.
+    /// Its state, or the error.
     state: String,
 }
 

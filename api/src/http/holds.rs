@@ -18,14 +18,14 @@ use super::schema;
 use crate::extract::{Body, Command, Page, Reading, Seen};
 use crate::problem::Problem;
 
-/// What to hold.
+/// The legal hold to place.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlaceHold {
-    /// What it covers.
+    /// The workspace, channel or person that it covers.
     #[schema(value_type = schema::HoldTarget)]
     on: HoldTarget,
-    /// Why: the case, and who asked for it.
+    /// The reason: the case, and the person who asked for it.
     #[schema(min_length = 1, max_length = 1000, example = "Case 2026/114, letter of the court of 3 March")]
     reason: String,
 }
@@ -44,12 +44,12 @@ pub struct StandingHold {
     /// The hold.
     #[schema(value_type = Uuid)]
     hold_id: HoldId,
-    /// What it covers.
+    /// The workspace, channel or person that it covers.
     #[schema(value_type = schema::HoldTarget)]
     on: HoldTarget,
-    /// Why.
+    /// The reason.
     reason: String,
-    /// Who placed it.
+    /// The user who placed it.
     #[schema(value_type = Uuid)]
     placed_by: UserId,
 }
@@ -88,11 +88,11 @@ pub async fn list_holds(path: Path<WorkspacePath>, reading: Reading) -> Result<S
     Ok(reading.answer(Page::whole(holds.into_iter().map(StandingHold::of).collect())))
 }
 
-/// Why a hold ends.
+/// The reason to release a hold.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseHold {
-    /// Why.
+    /// The reason.
     #[schema(min_length = 1, max_length = 1000, example = "Case 2026/114 is closed")]
     reason: String,
 }

@@ -24,17 +24,17 @@ use crate::config::Settings;
 use crate::extract::{Body, Command, Page, Reading, Seen};
 use crate::problem::Problem;
 
-/// Whom to invite.
+/// The person to invite.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Invite {
-    /// Their address for mail.
+    /// Their mail address.
     #[schema(min_length = 3, max_length = 255, example = "ben@example.org")]
     email: String,
     /// As what; as a member where it says nothing.
     #[schema(value_type = Option<schema::Role>)]
     role: Option<Role>,
-    /// Until when it can be accepted; a week from now where it says nothing.
+    /// The time until which it can be accepted. The default is a week from now.
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -44,7 +44,8 @@ pub struct InvitationCreated {
     /// The invitation.
     #[schema(value_type = Uuid)]
     invitation_id: InvitationId,
-    /// What the invitation is accepted with, by whoever holds it: send it to the invited person alone. No list shows it.
+    /// The token that accepts the invitation. Everyone who has it can accept: send it to the invited person only. No
+    /// list shows it.
     #[schema(example = "bsi_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
     token: String,
 }
@@ -100,7 +101,7 @@ pub async fn revoke_invitation(path: Path<InvitationPath>, command: Command, com
     Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, revoke).await?))
 }
 
-/// The workspace that the asker is a member of now.
+/// The workspace that the caller has joined.
 #[derive(Serialize, ToSchema)]
 pub struct InvitationAccepted {
     /// The workspace.

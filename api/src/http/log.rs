@@ -20,25 +20,25 @@ use crate::problem::Problem;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct LogQuery {
-    /// Done by that user.
+    /// Only events of that user.
     #[param(value_type = Option<Uuid>)]
     actor: Option<UserId>,
-    /// Happened to a thing of that kind, such as `channel`.
+    /// Only events of that aggregate type, such as `channel`.
     #[param(example = "channel")]
     aggregate_type: Option<String>,
-    /// Happened to that thing.
+    /// Only events of that aggregate.
     aggregate_id: Option<Uuid>,
-    /// Of that name.
+    /// Only events of that type.
     #[serde(rename = "type")]
     #[param(min_length = 1, max_length = 100, example = "channel.archived")]
     event_type: Option<String>,
-    /// Recorded then or later.
+    /// Only events that were recorded at that time or later.
     from: Option<DateTime<Utc>>,
-    /// Recorded before then.
+    /// Only events that were recorded before that time.
     to: Option<DateTime<Utc>>,
-    /// `next` of the page before.
+    /// The `next` cursor of the previous page.
     after: Option<String>,
-    /// How many rows; 50 where it says nothing.
+    /// The number of rows. The default is 50.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
 }

@@ -35,14 +35,14 @@ pub async fn get_me(reading: Reading, read_models: Data<ReadModels>) -> Result<S
     Ok(reading.answer(user))
 }
 
-/// What to change of one's profile: a field that is absent stays, `null` clears it.
+/// Changes of the profile. An absent field stays, and `null` clears a field.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeProfile {
-    /// The name that is shown.
+    /// The display name.
     #[schema(min_length = 1, max_length = 200)]
     display_name: Option<String>,
-    /// Where one's picture lies.
+    /// The address of the picture.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 2000, example = "https://example.org/ann.png")]
     avatar_url: Change<String>,
@@ -50,15 +50,15 @@ pub struct ChangeProfile {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 200)]
     title: Change<String>,
-    /// Telephone.
+    /// The telephone number.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 50)]
     phone: Change<String>,
-    /// Some lines about oneself.
+    /// A text about the user.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 10000)]
     bio: Change<String>,
-    /// Pronouns.
+    /// The pronouns.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 50)]
     pronouns: Change<String>,
@@ -114,7 +114,7 @@ pub async fn change_profile(command: Command<Body<ChangeProfile>>, commands: Dat
     Ok(Done::quietly(appended.await?))
 }
 
-/// What to change of one's preferences: a field that is absent stays, `null` clears it.
+/// Changes of the preferences. An absent field stays, and `null` clears a field.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePreferences {
@@ -126,11 +126,11 @@ pub struct ChangePreferences {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 10, example = "en")]
     language: Change<String>,
-    /// Kept for clients, and replaced as a whole.
+    /// Kept for clients. A new value replaces the whole.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     notification_settings: Change<Json>,
-    /// Kept for clients, and replaced as a whole.
+    /// Kept for clients. A new value replaces the whole.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     theme_preferences: Change<Json>,
@@ -201,17 +201,17 @@ pub async fn change_preferences(command: Command<Body<ChangePreferences>>, comma
     Ok(Done::quietly(appended.await?))
 }
 
-/// What one is doing just now; without anything, the status is cleared.
+/// The status. Without any field, the status is cleared.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeStatus {
-    /// What one is doing.
+    /// The status text.
     #[schema(max_length = 200, example = "In a meeting")]
     text: Option<String>,
-    /// A picture for it.
+    /// An emoji for it.
     #[schema(max_length = 100, example = "📅")]
     emoji: Option<String>,
-    /// When it ceases to hold.
+    /// The time at which it ends.
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -233,10 +233,10 @@ pub async fn change_status(command: Command<Body<ChangeStatus>>, commands: Data<
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
-    /// The one that holds now.
+    /// The current password.
     #[schema(value_type = String, min_length = 1, max_length = 200, format = Password)]
     current_password: Secret,
-    /// The one that is to hold.
+    /// The new password.
     #[schema(value_type = String, min_length = 8, max_length = 200, format = Password)]
     new_password: Secret,
 }

@@ -28,9 +28,9 @@ const SOUGHT_CHARS_MAX: usize = 200;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    /// `next` of the page before.
+    /// The `next` cursor of the previous page.
     pub after: Option<String>,
-    /// How many rows; 50 where it says nothing.
+    /// The number of rows. The default is 50.
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<u16>,
 }
@@ -60,7 +60,7 @@ pub async fn get_member(path: Path<MemberPath>, reading: Reading, read_models: D
     Ok(reading.answer(member.ok_or_else(|| Problem::not_found("workspace.member_not_found", "nobody of that name is in this workspace"))?))
 }
 
-/// Whom to look for in a workspace.
+/// A search in a workspace's directory.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -68,9 +68,9 @@ pub struct DirectoryQuery {
     /// A part of a name, an address, a title or a department; everyone where it says nothing.
     #[param(min_length = 1, max_length = 200, example = "ann")]
     q: Option<String>,
-    /// `next` of the page before.
+    /// The `next` cursor of the previous page.
     after: Option<String>,
-    /// How many rows; 50 where it says nothing.
+    /// The number of rows. The default is 50.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
 }
@@ -95,7 +95,7 @@ pub async fn search_directory(
     Ok(reading.answer(Page::cut(rows, limit, |row| row.user_id)))
 }
 
-/// What a member is to be.
+/// The new role of a member.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeRole {
@@ -117,14 +117,14 @@ pub async fn change_member_role(
     Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, change).await?))
 }
 
-/// What a member does in this workspace.
+/// A member's title and department in this workspace.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemberDetails {
-    /// Job title; none without it.
+    /// The job title. If absent, the title is cleared.
     #[schema(min_length = 1, max_length = 200, example = "Engineer")]
     title: Option<String>,
-    /// Department; none without it.
+    /// The department. If absent, the department is cleared.
     #[schema(min_length = 1, max_length = 100, example = "Research")]
     department: Option<String>,
 }
@@ -147,11 +147,11 @@ pub async fn change_member_details(
     Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, change).await?))
 }
 
-/// What a member may do beyond their role (`true`), or may not do in spite of it (`false`).
+/// Permissions that a member has beyond their role (`true`), or lacks in spite of it (`false`).
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemberPermissions {
-    /// Permissions by name: those of the table in docs/EVENTS.md, such as `channel.create_public`.
+    /// Permissions by name, such as `channel.create_public`. docs/EVENTS.md lists them.
     #[schema(value_type = BTreeMap<String, bool>, example = json!({"channel.create_public": false}))]
     permissions: Overrides,
 }

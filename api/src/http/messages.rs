@@ -22,17 +22,18 @@ use super::path::{ChannelPath, MessagePath};
 use crate::extract::{Body, Command, Cursor, Reading, Seen, page_limit, read_place};
 use crate::problem::Problem;
 
-/// What to post.
+/// The message to post.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PostMessage {
-    /// The text. People are mentioned as `<@user_id>`, channels as `<#channel_id>`, everyone as `<!channel>`.
+    /// The text. Write `<@user_id>` to mention a person, `<#channel_id>` for a channel, `<!channel>` for everyone.
     #[schema(min_length = 1, max_length = 40000, example = "Hello team!")]
     content: String,
     /// The message that it answers in a thread.
     #[schema(value_type = Option<Uuid>)]
     thread_id: Option<MessageId>,
-    /// The sender's own name for it: the same one again is the same message. It counts as the `Idempotency-Key` where there is none.
+    /// The client's identifier of the message. The same identifier means the same message. It serves as the
+    /// `Idempotency-Key` if there is none.
     #[schema(min_length = 1, max_length = 100)]
     client_msg_id: Option<String>,
 }
@@ -87,14 +88,14 @@ fn own_key(channel_id: ChannelId, name: &ClientMsgId) -> Option<IdempotencyKey> 
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct HistoryQuery {
-    /// The page right before: `previous` of an answer.
+    /// The previous page: the `previous` cursor of an answer.
     before: Option<String>,
-    /// The page right after: `next` of an answer.
+    /// The next page: the `next` cursor of an answer.
     after: Option<String>,
     /// The page around this message.
     #[param(value_type = Option<Uuid>)]
     around: Option<MessageId>,
-    /// How many rows; 50 where it says nothing.
+    /// The number of rows. The default is 50.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
 }
@@ -126,10 +127,10 @@ impl HistoryQuery {
 pub struct MessagePage {
     /// The messages.
     items: Vec<MessageRow>,
-    /// The cursor of the page before (`before`); absent where there is nothing older.
+    /// The cursor of the previous page (`before`). Absent if there are no older messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous: Option<String>,
-    /// The cursor of the page after (`after`). It is there on the newest page too: what comes later is behind it.
+    /// The cursor of the next page (`after`). The newest page has it too; later messages come after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -267,11 +268,11 @@ pub async fn delete_message(path: Path<MessagePath>, command: Command, commands:
     Ok(Done::quietly(commands.message(&command.asked(), path.message_id, MessageCommand::Delete).await?))
 }
 
-/// Why a message is purged.
+/// The reason to purge a message.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PurgeMessage {
-    /// Why: the law, the order, and who asked for it.
+    /// The reason: the law, the order, and the person who asked for it.
     #[schema(min_length = 1, max_length = 1000, example = "Decision of the court of 3 March, case 2026/114")]
     reason: String,
 }

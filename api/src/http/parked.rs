@@ -14,20 +14,20 @@ use super::path::{ParkedPath, ProjectionPath};
 use crate::extract::{Actor, Body, Command, Page};
 use crate::problem::Problem;
 
-/// What was applied.
+/// The events that were applied.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Applied {
-    /// How many events were applied of those that waited.
+    /// The number of applied events.
     applied: u64,
 }
 
-/// Why an event is left out.
+/// The reason to skip an event.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SkipEvent {
-    /// The position of the event, as the list has it: another one may be in the way by now.
+    /// The position of the event, as the list shows it. By now, another event may be the one that blocks the key.
     position: i64,
-    /// Why. The log keeps it.
+    /// The reason. The log keeps it.
     #[schema(min_length = 1, max_length = 1000, example = "written by a tool that nobody has any more")]
     reason: String,
 }

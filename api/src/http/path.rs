@@ -71,7 +71,7 @@ pub struct HoldPath {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct InvitationTokenPath {
-    /// The token that the inviter was given.
+    /// The token of the invitation, which the inviter received.
     #[param(example = "bsi_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
     pub token: String,
 }
@@ -125,7 +125,8 @@ pub struct TileAddress {
     /// The tile's level: leaves are at 0.
     #[param(example = "0", pattern = "^(0|[1-9][0-9]?)$")]
     pub level: String,
-    /// The tile's index, in threes of digits, and how many hashes, where it is not full: `x001/x234/067.p/112`.
+    /// The tile's index in groups of three digits and, if the tile is not full, its number of hashes:
+    /// `x001/x234/067.p/112`.
     #[param(example = "000.p/1", pattern = "^(x[0-9]{3}/)*[0-9]{3}([.]p/[1-9][0-9]{0,2})?$")]
     pub index: String,
 }
@@ -134,7 +135,7 @@ pub struct TileAddress {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct EntriesPath {
-    /// The index of the tile at level 0 that they are the entries of: `x001/x234/067.p/112`.
+    /// The index of the tile at level 0 whose entries to get: `x001/x234/067.p/112`.
     #[param(example = "000.p/1", pattern = "^(x[0-9]{3}/)*[0-9]{3}([.]p/[1-9][0-9]{0,2})?$")]
     pub index: String,
 }

@@ -22,13 +22,13 @@ use crate::problem::Problem;
 /// The most characters of a device's kind.
 const DEVICE_TYPE_CHARS_MAX: usize = 50;
 
-/// What a device says of its person.
+/// The presence that a device reports of its person.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnnouncePresence {
-    /// Whether somebody is there.
+    /// Whether a person is present.
     status: Status,
-    /// What kind of device it is, in the client's words.
+    /// The kind of device, as the client names it.
     #[schema(min_length = 1, max_length = 50, example = "desktop")]
     device_type: Option<String>,
 }
@@ -71,7 +71,7 @@ pub async fn end_presence(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// How present somebody is.
+/// The presence of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
@@ -103,19 +103,19 @@ pub struct PresenceShown {
     /// The user.
     #[schema(value_type = Uuid)]
     user_id: UserId,
-    /// How present they are: on several devices, as on the most present one.
+    /// Their presence. If they use several devices, that of the most present one.
     presence: Presence,
-    /// What kind of device that is.
+    /// The kind of that device.
     device_type: Option<String>,
-    /// When any of their devices was last heard of, for as long as one is there.
+    /// The time at which one of their devices last sent a heartbeat. Absent if none is present.
     last_seen: Option<DateTime<Utc>>,
-    /// What they are doing just now.
+    /// Their status text.
     status_text: Option<String>,
-    /// A picture for it.
+    /// An emoji for it.
     status_emoji: Option<String>,
-    /// When it ceases to hold.
+    /// The time at which it ends.
     status_expires_at: Option<DateTime<Utc>>,
-    /// Where their day begins.
+    /// The time zone.
     timezone: String,
 }
 
@@ -142,7 +142,7 @@ impl PresenceShown {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PresenceQuery {
-    /// The users, with commas between them. Who of them is no active member is left out.
+    /// The users, separated by commas. Users who are not active members are left out.
     #[param(value_type = Vec<Uuid>, style = Form, explode = false, min_items = 1, max_items = 100)]
     users: String,
 }

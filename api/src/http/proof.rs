@@ -54,7 +54,7 @@ pub struct InclusionQuery {
     /// The position of the event in the log.
     #[param(minimum = 1)]
     position: u64,
-    /// How many events the tree has; those of the newest head where it says nothing.
+    /// The number of events in the tree. The default is that of the newest head.
     #[param(minimum = 1)]
     size: Option<u64>,
 }
@@ -64,10 +64,10 @@ pub struct InclusionQuery {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ConsistencyQuery {
-    /// How many events the smaller tree has.
+    /// The number of events in the smaller tree.
     #[param(minimum = 1)]
     from: u64,
-    /// How many events the larger tree has; those of the newest head where it says nothing.
+    /// The number of events in the larger tree. The default is that of the newest head.
     #[param(minimum = 1)]
     to: Option<u64>,
 }

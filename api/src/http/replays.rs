@@ -29,25 +29,25 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// After how many looks something is said although nothing has moved: whoever watches learns that the server is there.
 const SILENT_LOOKS_MAX: u32 = 20;
 
-/// What of a projection is to be built anew: all of it, where nothing else is said.
+/// The part of a projection to rebuild. The default is the whole projection.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartReplay {
-    /// Stop before the switch, and say what was found.
+    /// Stop before the switch, and report the differences.
     #[serde(default)]
     dry_run: bool,
-    /// Switch even where the new model differs from the live one. The log says who did.
+    /// Switch even if the new model differs from the live one. The log keeps the user.
     #[serde(default)]
     accept_differences: bool,
-    /// The rows of that workspace alone, in place. `relational` only.
+    /// Replaces only the rows of that workspace. `relational` only.
     #[schema(value_type = Option<Uuid>)]
     workspace_id: Option<WorkspaceId>,
-    /// A model as of that position, in a schema of its own, to look at; that of `search` in indices of its own beside. Not `cache`.
+    /// Makes a view as of that position: a schema of its own and, for `search`, its own indices. Not for `cache`.
     #[schema(minimum = 0)]
     until_position: Option<i64>,
-    /// A model as of that moment.
+    /// Makes a view as of that time.
     until_time: Option<DateTime<Utc>>,
-    /// What that model is to be called: lower case letters, digits and `_`. `at_<position>` where nothing is said.
+    /// The name of the view: lowercase letters, digits and `_`. The default is `at_<position>`.
     #[schema(min_length = 1, max_length = 50, example = "before_the_move")]
     view: Option<String>,
 }

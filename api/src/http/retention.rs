@@ -15,12 +15,12 @@ use super::path::{ChannelPath, WorkspacePath};
 use crate::extract::{Actor, Reading, Seen};
 use crate::problem::Problem;
 
-/// What a retention run would do now.
+/// The messages that a retention run would take now.
 #[derive(Serialize, ToSchema)]
 pub struct RetentionPreview {
-    /// Messages that would leave.
+    /// The number of messages that would leave.
     messages: i64,
-    /// Messages that are old enough, and would stay because of legal holds.
+    /// The number of messages that are old enough, but would stay because of legal holds.
     held: i64,
     /// Channel by channel: those with a policy.
     channels: Vec<ChannelRetention>,

@@ -2,7 +2,7 @@
 
 use utoipa::ToSchema;
 
-/// What a member is in a workspace.
+/// The role of a member in a workspace.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum Role {
@@ -16,7 +16,7 @@ pub enum Role {
     Owner,
 }
 
-/// Who can find a channel.
+/// The people who can find a channel.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum ChannelType {
@@ -30,7 +30,7 @@ pub enum ChannelType {
     GroupDm,
 }
 
-/// What a member is in a channel.
+/// The role of a member in a channel.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum ChannelRole {
@@ -40,7 +40,7 @@ pub enum ChannelRole {
     Admin,
 }
 
-/// What a member is told about.
+/// The events of which a member is notified.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum NotificationLevel {
@@ -52,37 +52,37 @@ pub enum NotificationLevel {
     None,
 }
 
-/// What a legal hold covers.
+/// The workspace, channel or person that a legal hold covers.
 #[derive(ToSchema)]
 #[schema(example = json!({"kind": "channel", "channel_id": "019f0b6e-3a00-7c41-9d52-8f1c2b7e4a04"}))]
 pub struct HoldTarget {
     /// `workspace`, `channel` or `person`.
     pub kind: String,
-    /// Which channel, where it is one.
+    /// The channel, if it is one.
     pub channel_id: Option<uuid::Uuid>,
-    /// Who, where it is a person: everything that they wrote in the workspace.
+    /// The person, if it is one. The hold covers everything that they wrote in the workspace.
     pub user_id: Option<uuid::Uuid>,
 }
 
 /// How long messages are kept.
 #[derive(ToSchema)]
 pub struct RetentionPolicy {
-    /// In days; for ever where it says nothing.
+    /// The number of days. If absent, messages are kept for ever.
     #[schema(minimum = 1, maximum = 36500)]
     pub days: Option<u32>,
-    /// What becomes of older ones: kept aside in the archive, where it says nothing.
+    /// The action for older messages. The default is `archive`.
     pub action: Option<RetentionAction>,
-    /// Whether pinned messages stay, however old, with their threads; `true` where it says nothing.
+    /// Whether pinned messages and their threads stay, however old they are. The default is `true`.
     pub keep_pinned: Option<bool>,
 }
 
-/// What becomes of messages that are old enough.
+/// The action for messages that are old enough.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum RetentionAction {
-    /// They are kept aside, for those who may read the archive.
+    /// They are moved to the archive.
     Archive,
-    /// Their texts are emptied.
+    /// Their texts are removed.
     Purge,
 }
 

@@ -34,34 +34,34 @@ const NAME_CHARS_MAX: usize = 100;
 #[into_params(parameter_in = Query)]
 pub struct MessagesQuery {
     /// Words, `"exact phrases"`, `wor*`, and filters: `from:@ann`, `to:me`, `in:#general`, `before:2024-03-05`, `after:`, `on:today`,
-    /// `during:march`, `has:link`, `is:pinned`. A `-` before anything leaves out what has it. docs/SEARCH.md has them all.
+    /// `during:march`, `has:link`, `is:pinned`. A `-` before a part excludes it. docs/SEARCH.md lists every filter.
     // Missing is empty here, which is refused like everything that says nothing: after it was asked who wants to know.
     #[serde(default)]
     #[param(required = true, min_length = 1, max_length = 500, example = "from:@ann \"exact phrase\" -not")]
     q: String,
-    /// What comes first; what fits best, where it says nothing.
+    /// The order of the hits. The default is `relevance`.
     #[serde(default)]
     #[param(inline, required = false)]
     order: Order,
-    /// `next` of the page before, of the same search.
+    /// The `next` cursor of the previous page of the same search.
     after: Option<String>,
-    /// How many rows; 50 where it says nothing.
+    /// The number of rows. The default is 50.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
 }
 
-/// Messages that were found.
+/// The messages that a search found.
 #[derive(Serialize, ToSchema)]
 pub struct MessageHits {
-    /// How many there are in all, among what the asker may read.
+    /// The number of all matches that the caller may read.
     total: u64,
     /// Whether there are no more than that.
     total_is_exact: bool,
-    /// What answered. Where Elasticsearch is set and cannot, Postgres does.
+    /// The backend that answered. If Elasticsearch is configured but cannot answer, Postgres does.
     backend: BackendName,
     /// The page.
     items: Vec<MessageHit>,
-    /// The cursor of the page that follows; absent on the last one.
+    /// The cursor of the next page. It is absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -73,18 +73,18 @@ pub struct MessageHit {
     message: MessageRow,
     /// Where it is.
     channel: Room,
-    /// How well it fits: comparable within one answer only.
+    /// How well it matches. Compare it within one answer only.
     score: f32,
-    /// Passages of its text with what was looked for; each is a row of pieces.
+    /// Passages of its text that match. Each is a list of pieces.
     highlights: Vec<Vec<Fragment>>,
 }
 
-/// A channel that the asker may read.
+/// A channel that the caller may read.
 #[derive(Clone, Serialize, ToSchema)]
 pub struct Room {
     /// The channel.
     channel_id: Uuid,
-    /// Its name; conversations have none.
+    /// Its name. Conversations have none.
     name: Option<String>,
     /// `public`, `private`, `dm` or `group_dm`.
     channel_type: String,
@@ -155,30 +155,30 @@ impl MessageHits {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct FilesQuery {
-    /// Words of their names, `wor*`, and the filters of messages: `from:@ann`, `in:#general`, `during:march`. A `-` before anything leaves out
-    /// what has it. docs/SEARCH.md has them all.
+    /// Words of file names, `wor*`, and the filters of messages: `from:@ann`, `in:#general`, `during:march`. A `-` before a
+    /// part excludes it. docs/SEARCH.md lists every filter.
     #[serde(default)]
     #[param(required = true, min_length = 1, max_length = 500, example = "plan pdf -draft")]
     q: String,
-    /// `next` of the page before, of the same search.
+    /// The `next` cursor of the previous page of the same search.
     after: Option<String>,
-    /// How many rows; 50 where it says nothing.
+    /// The number of rows. The default is 50.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
 }
 
-/// Files that were found.
+/// The files that a search found.
 #[derive(Serialize, ToSchema)]
 pub struct FileHits {
-    /// How many messages name such files, among those that the asker may read.
+    /// The number of messages with such files that the caller may read.
     total: u64,
     /// Whether there are no more than that.
     total_is_exact: bool,
-    /// What answered. Where Elasticsearch is set and cannot, Postgres does.
+    /// The backend that answered. If Elasticsearch is configured but cannot answer, Postgres does.
     backend: BackendName,
     /// The page, the newest first.
     items: Vec<FileHit>,
-    /// The cursor of the page that follows; absent on the last one.
+    /// The cursor of the next page. It is absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -186,7 +186,7 @@ pub struct FileHits {
 /// A message that names files which were looked for.
 #[derive(Serialize, ToSchema)]
 pub struct FileHit {
-    /// Those of its files that are called so; all of them, where no single one is.
+    /// Its files whose names match; all of its files, if no single name has all the words.
     files: Vec<FoundFile>,
     /// The message.
     message: MessageRow,
@@ -250,25 +250,25 @@ fn read_page(text: Option<&str>) -> Result<Option<PageKey>, Problem> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PeopleSearchQuery {
-    /// How a part of their name begins. Longer ones may have an error or two.
+    /// The beginning of a part of their name. Longer beginnings may contain one or two errors.
     #[serde(default)]
     #[param(required = true, min_length = 1, max_length = 100, example = "ann")]
     q: String,
-    /// `next` of the page before, of the same search.
+    /// The `next` cursor of the previous page of the same search.
     after: Option<String>,
-    /// How many rows; 50 where it says nothing.
+    /// The number of rows. The default is 50.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
 }
 
-/// People who were found.
+/// The people whom a search found.
 #[derive(Serialize, ToSchema)]
 pub struct PeopleHits {
-    /// What answered.
+    /// The backend that answered.
     backend: BackendName,
-    /// Those who fit best first.
+    /// The people, best match first.
     items: Vec<DirectoryRow>,
-    /// The cursor of the page that follows; absent on the last one.
+    /// The cursor of the next page. It is absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }

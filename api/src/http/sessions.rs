@@ -30,7 +30,7 @@ parts! {
     }
 }
 
-/// What somebody signs in with.
+/// The credentials of a sign-in.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartSession {
@@ -40,7 +40,7 @@ pub struct StartSession {
     /// The password.
     #[schema(value_type = String, min_length = 1, max_length = 200, format = Password, example = "correct horse battery")]
     password: Secret,
-    /// What kind of device this is, in the client's words.
+    /// The kind of this device, as the client names it.
     #[schema(min_length = 1, max_length = 50, example = "desktop")]
     device_type: Option<String>,
 }
@@ -55,16 +55,16 @@ impl StartSession {
 /// A session that was started.
 #[derive(Serialize, ToSchema)]
 pub struct SessionStarted {
-    /// To be sent with each request: `Authorization: Bearer bs_…`. It is shown this once.
+    /// Send it with each request: `Authorization: Bearer bs_…`. It is shown only once.
     #[schema(example = "bs_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
     token: String,
     /// The session.
     #[schema(value_type = Uuid)]
     session_id: SessionId,
-    /// Who is signed in.
+    /// The user who signed in.
     #[schema(value_type = Uuid)]
     user_id: UserId,
-    /// When it ends, unless it is used before.
+    /// The time at which it ends if it is not used before.
     expires_at: DateTime<Utc>,
 }
 
@@ -91,25 +91,25 @@ pub async fn start_session(
     }))
 }
 
-/// Where somebody is signed in.
+/// A session of the caller.
 #[derive(Serialize, ToSchema)]
 pub struct SessionShown {
     /// The session.
     #[schema(value_type = Uuid)]
     session_id: SessionId,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     current: bool,
-    /// What kind of device, in the client's words.
+    /// The kind of device, as the client names it.
     device_type: String,
-    /// The address that it was started from.
+    /// The address from which it was started.
     ip_address: Option<String>,
-    /// What the client calls itself.
+    /// The client, as it names itself.
     user_agent: Option<String>,
-    /// When it was started.
+    /// The time at which it started.
     created_at: DateTime<Utc>,
-    /// When it was last used, to the minute.
+    /// The time of its last use, to the minute.
     last_activity: DateTime<Utc>,
-    /// When it ends, unless it is used before.
+    /// The time at which it ends if it is not used before.
     expires_at: DateTime<Utc>,
 }
 

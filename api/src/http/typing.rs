@@ -29,7 +29,7 @@ pub async fn announce_typing(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Somebody who is typing.
+/// A person who is typing.
 #[derive(Serialize, ToSchema)]
 pub struct PersonTyping {
     /// The user.

@@ -13,14 +13,14 @@ use super::path::{ChannelPath, WorkspacePath};
 use crate::extract::{Actor, Body, Reading, Seen};
 use crate::problem::Problem;
 
-/// How far the asker has read.
+/// The caller's new read marker.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MoveReadMarker {
-    /// The last message that they have read: one of the channel's.
+    /// The last message that they have read. It must be in the channel.
     #[schema(value_type = Uuid)]
     message_id: MessageId,
-    /// Whether the marker may go back: to read again what was read.
+    /// Whether the marker may move back, so that read messages count as unread again.
     #[serde(default)]
     move_back: bool,
 }
@@ -45,16 +45,16 @@ pub async fn move_read_marker(
     Ok(HttpResponse::Ok().json(caches.move_read_marker(actor.user_id, to).await?))
 }
 
-/// What the asker has not read in a workspace.
+/// The caller's unread messages in a workspace.
 #[derive(Serialize, ToSchema)]
 pub struct UnreadCounts {
-    /// Unread messages, of the channels that the asker wants to be told of every message in.
+    /// Unread messages in the channels with the notification level `all`.
     #[schema(minimum = 0)]
     unread: i64,
-    /// Unread messages that mention the asker or everyone, but of the channels that they want to be told nothing of.
+    /// Unread messages that mention the caller or everyone, except in channels with the notification level `none`.
     #[schema(minimum = 0)]
     mentions: i64,
-    /// Each channel that the asker is in and that is not archived, in order of identifiers.
+    /// The caller's channels that are not archived, ordered by identifier.
     channels: Vec<ChannelUnread>,
 }
 

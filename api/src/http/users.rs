@@ -23,20 +23,20 @@ use crate::config::Secret;
 use crate::extract::{Body, Circumstances, Command, Key, Reading, RequestBody, Seen, Visitor};
 use crate::problem::Problem;
 
-/// What a new user starts with.
+/// A new user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterUser {
-    /// Unique on this server, without case.
+    /// Unique on this server; case does not matter.
     #[schema(min_length = 3, max_length = 255, example = "ann@example.org")]
     email: String,
-    /// Unique on this server, without case.
+    /// Unique on this server; case does not matter.
     #[schema(min_length = 1, max_length = 100, example = "ann")]
     username: String,
-    /// The name that is shown.
+    /// The display name.
     #[schema(min_length = 1, max_length = 200, example = "Ann Example")]
     display_name: String,
-    /// To sign in with.
+    /// The password to sign in with.
     #[schema(value_type = String, min_length = 8, max_length = 200, format = Password, example = "correct horse battery")]
     password: Secret,
     /// A name of the time zone database.
@@ -133,33 +133,33 @@ pub(super) fn no_such_user() -> Problem {
 pub struct OtherUser {
     /// The user.
     user_id: Uuid,
-    /// Their address for mail.
+    /// Their mail address.
     email: String,
-    /// The name that others mention.
+    /// The username, with which others mention them.
     username: String,
-    /// The name that is shown.
+    /// The display name.
     display_name: String,
-    /// Where their picture lies.
+    /// The address of their picture.
     avatar_url: Option<String>,
     /// Job title.
     title: Option<String>,
-    /// Telephone.
+    /// The telephone number.
     phone: Option<String>,
-    /// Some lines about themselves.
+    /// A text about themselves.
     bio: Option<String>,
-    /// Pronouns.
+    /// The pronouns.
     pronouns: Option<String>,
-    /// Where their day begins.
+    /// The time zone.
     timezone: String,
     /// `active` or `suspended`.
     status: String,
-    /// What they are doing just now.
+    /// Their status text.
     status_text: Option<String>,
-    /// A picture for it.
+    /// An emoji for it.
     status_emoji: Option<String>,
-    /// When it ceases to hold.
+    /// The time at which it ends.
     status_expires_at: Option<DateTime<Utc>>,
-    /// Whether a program speaks here.
+    /// Whether the user is a program.
     is_bot: bool,
 }
 
@@ -207,11 +207,11 @@ async fn share_a_workspace(read_models: &ReadModels, access: &ReadAccess, other:
     Ok(access.recent().await?.shares_one_of(&ids, other).await?)
 }
 
-/// Why a user is locked out.
+/// The reason to suspend a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuspendUser {
-    /// Why; others do not see it.
+    /// The reason. Other users do not see it.
     #[schema(max_length = 1000, example = "left the company")]
     reason: Option<String>,
 }

@@ -22,7 +22,7 @@ use crate::config::Settings;
 use crate::extract::{Body, Change, Command, Page, Reading, Seen};
 use crate::problem::Problem;
 
-/// What a new workspace starts with.
+/// A new workspace.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateWorkspace {
@@ -32,13 +32,13 @@ pub struct CreateWorkspace {
     /// Unique on this server.
     #[schema(min_length = 1, max_length = 100, example = "acme.example.org")]
     domain: Option<String>,
-    /// What it is for.
+    /// Its purpose.
     #[schema(min_length = 1, max_length = 10000)]
     description: Option<String>,
-    /// Where its picture lies.
+    /// The address of its picture.
     #[schema(min_length = 1, max_length = 2000, example = "https://example.org/acme.png")]
     avatar_url: Option<String>,
-    /// How many active members it may have; as the server is set, where this says nothing.
+    /// The most active members. The default is a setting of the server.
     #[schema(minimum = 1, maximum = 1000000)]
     max_members: Option<u32>,
 }
@@ -118,18 +118,18 @@ pub async fn get_workspace(
     Ok(reading.answer(workspace.ok_or_else(Problem::not_projected_yet)?))
 }
 
-/// What to change of a workspace: a field that is absent stays, `null` clears it.
+/// Changes of a workspace. An absent field stays, and `null` clears a field.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeWorkspace {
     /// Its name.
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// What it is for.
+    /// Its purpose.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 10000)]
     description: Change<String>,
-    /// Where its picture lies.
+    /// The address of its picture.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 2000)]
     avatar_url: Change<String>,
@@ -180,11 +180,11 @@ pub async fn change_workspace(
     Ok(Done::quietly(appended.await?))
 }
 
-/// What to change of a workspace's settings: a field that is absent stays, `null` clears it.
+/// Changes of a workspace's settings. An absent field stays, and `null` clears a field.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeSettings {
-    /// How long messages are kept, in channels that say nothing themselves; for ever without it.
+    /// How long messages are kept in channels without their own policy. If absent, for ever.
     #[serde(default)]
     #[schema(value_type = Option<schema::RetentionPolicy>)]
     retention_policy: Change<RetentionPolicy>,
@@ -192,7 +192,7 @@ pub struct ChangeSettings {
     #[serde(default)]
     #[schema(value_type = Option<u64>, minimum = 1)]
     upload_max_bytes: Change<u64>,
-    /// How long authors may edit a message, in minutes; for ever without it.
+    /// The minutes in which authors may edit a message. If absent, for ever.
     #[serde(default)]
     #[schema(value_type = Option<u32>, minimum = 0)]
     edit_window_minutes: Change<u32>,
@@ -225,11 +225,11 @@ pub async fn change_workspace_settings(
     Ok(Done::quietly(appended.await?))
 }
 
-/// What the workspace is to pay for.
+/// The plan of a workspace.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePlan {
-    /// `free`, `pro` or `enterprise`: how much its members may ask (`rate_limits`).
+    /// `free`, `pro` or `enterprise`. It decides the rate limits of the members (`rate_limits`).
     #[schema(value_type = String, example = "pro", pattern = "^(free|pro|enterprise)$")]
     plan: Plan,
 }
@@ -249,7 +249,7 @@ pub async fn change_workspace_plan(
     Ok(Done::quietly(commands.change_plan(&command.asked(), path.workspace_id, plan).await?))
 }
 
-/// Who is to own the workspace.
+/// The new owner of a workspace.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HandOver {

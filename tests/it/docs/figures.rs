@@ -76,7 +76,12 @@ fn the_readme_has_no_measured_figure_outside_its_table() {
 /// The rounds of `make chaos`: all of them, and those of campaigns that ended before the last judgement.
 fn rounds() -> (u64, u64) {
     let page = written("docs/CHAOS.md");
-    let rows = page.lines().skip_while(|line| !line.starts_with("| run | rounds |")).skip(2).take_while(|line| line.starts_with('|')).filter(|line| line.contains("`make chaos"));
+    let rows = page
+        .lines()
+        .skip_while(|line| !line.starts_with("| run | rounds |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .filter(|line| line.contains("`make chaos"));
     let (mut all, mut unjudged) = (0, 0);
     for line in rows {
         let cells = line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>();

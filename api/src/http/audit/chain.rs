@@ -22,7 +22,7 @@ pub struct EventPath {
     /// The workspace.
     #[param(value_type = Uuid)]
     pub workspace_id: WorkspaceId,
-    /// Its place in the log.
+    /// Its position in the log.
     #[param(minimum = 0)]
     pub position: i64,
 }

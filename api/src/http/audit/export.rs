@@ -28,7 +28,7 @@ use crate::problem::Problem;
 /// The header with the public key that the manifest is signed with.
 const EXPORT_KEY: &str = "Backscroll-Export-Key";
 
-/// In which form.
+/// The format.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
@@ -41,11 +41,11 @@ pub enum Format {
     Cloudevents,
 }
 
-/// In which form; the rest of the query is the audit's.
+/// The format; the other parameters are those of the audit.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ExportQuery {
-    /// `jsonl`, `csv` or `cloudevents`; JSON lines where it says nothing.
+    /// `jsonl`, `csv` or `cloudevents`. The default is `jsonl`.
     #[param(inline)]
     format: Option<Format>,
 }

@@ -44,7 +44,8 @@ parts! {
 pub struct AuditPage {
     /// The entries.
     items: Vec<Entry>,
-    /// The position to go on at: `before` where the newest come first, `after` where the oldest do; absent on the last page.
+    /// The position for the next page: use it as `before` if the newest come first, as `after` if the oldest do. Absent
+    /// on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<i64>,
 }

@@ -22,48 +22,48 @@ pub(in crate::http) const NAME_CHARS_MAX: usize = 100;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
-    /// Done by that user; of sign-ins, theirs, refused ones too.
+    /// Only events of that user, with their sign-ins and their refused sign-ins.
     #[param(value_type = Option<Uuid>)]
     actor: Option<UserId>,
-    /// Happened to a thing of that kind, such as `channel`.
+    /// Only events of that aggregate type, such as `channel`.
     #[param(example = "channel")]
     aggregate_type: Option<String>,
-    /// Happened to that thing.
+    /// Only events of that aggregate.
     aggregate_id: Option<Uuid>,
-    /// Of that name.
+    /// Only events of that type.
     #[serde(rename = "type")]
     #[param(min_length = 1, max_length = 100, example = "channel.archived")]
     event_type: Option<String>,
-    /// Came of a command with that text in its name, without case.
+    /// Only events of commands whose name contains that text; case does not matter.
     #[param(min_length = 1, max_length = 100, example = "archive")]
     command: Option<String>,
-    /// In that session.
+    /// Only events of that session.
     #[param(value_type = Option<Uuid>)]
     session: Option<SessionId>,
-    /// From that address.
+    /// Only events from that address.
     #[param(min_length = 1, max_length = 100, example = "203.0.113.9")]
     address: Option<String>,
-    /// Of that correlation: everything that one request set off.
+    /// Only events with that correlation identifier: all events of one request.
     correlation_id: Option<Uuid>,
-    /// Recorded then or later.
+    /// Only events that were recorded at that time or later.
     from: Option<DateTime<Utc>>,
-    /// Recorded before then.
+    /// Only events that were recorded before that time.
     to: Option<DateTime<Utc>>,
-    /// Behind that position.
+    /// Only events after that position.
     #[param(minimum = 0)]
     after: Option<i64>,
-    /// Before that position.
+    /// Only events before that position.
     #[param(minimum = 0)]
     before: Option<i64>,
-    /// `newest` or `oldest` first; the newest where it says nothing.
+    /// `newest` or `oldest` first. The default is `newest`.
     #[param(inline)]
     order: Option<AuditOrder>,
-    /// How many entries; 50 where it says nothing.
+    /// The number of entries. The default is 50.
     #[param(minimum = 1, maximum = 100)]
     pub(super) limit: Option<u16>,
 }
 
-/// In which order.
+/// The order.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditOrder {

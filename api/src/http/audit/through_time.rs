@@ -25,10 +25,10 @@ pub struct AggregatePath {
     /// The workspace.
     #[param(value_type = Uuid)]
     pub workspace_id: WorkspaceId,
-    /// The kind of thing, such as `channel`.
+    /// The aggregate's type, such as `channel`.
     #[param(example = "channel")]
     pub aggregate_type: String,
-    /// The thing.
+    /// The aggregate.
     pub aggregate_id: Uuid,
 }
 
@@ -43,10 +43,10 @@ impl AggregatePath {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct HistoryQuery {
-    /// Behind that position.
+    /// Only events after that position.
     #[param(minimum = 0)]
     after: Option<i64>,
-    /// How many entries; 50 where it says nothing.
+    /// The number of entries. The default is 50.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
 }
@@ -54,9 +54,9 @@ pub struct HistoryQuery {
 /// A page of a history.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HistoryPage {
-    /// The events, the first one first, each with what the thing was after it.
+    /// The events, oldest first, each with the state after it.
     items: Vec<HistoryEntry>,
-    /// The position to go on at, as `after`; absent on the last page.
+    /// The position for the next page, as `after`. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<i64>,
 }
@@ -105,28 +105,28 @@ pub async fn read_history(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AsOfQuery {
-    /// Behind that event of the log.
+    /// The state after the event at that position.
     #[param(minimum = 0)]
     position: Option<i64>,
-    /// At that time: what was imported counts from when it was said.
+    /// The state at that time. An imported event counts from its original time.
     time: Option<DateTime<Utc>>,
-    /// Of a channel, `next_messages` of the page before.
+    /// For a channel: the cursor `next_messages` of the previous page.
     messages_after: Option<String>,
-    /// Of a channel, how many messages; 50 where it says nothing.
+    /// For a channel: the number of messages. The default is 50.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
 }
 
-/// A thing as it was, and of a channel its messages as they were.
+/// An aggregate as it was; for a channel, with its messages.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AsOfAnswer {
-    /// The thing.
+    /// The aggregate.
     #[serde(flatten)]
     thing: AsOf,
-    /// Of a channel: its messages as they were, the last one first.
+    /// For a channel: its messages as they were, newest first.
     #[serde(skip_serializing_if = "Option::is_none")]
     messages: Option<Vec<MessageThen>>,
-    /// The cursor of the messages that follow; absent where there are no more.
+    /// The cursor of the next messages. Absent if there are no more.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_messages: Option<String>,
 }
@@ -178,10 +178,10 @@ async fn messages(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DifferenceQuery {
-    /// The first moment: a position or a time (RFC 3339); before everything, where it says nothing.
+    /// The first moment: a position or a time (RFC 3339). The default is before the first event.
     #[param(max_length = 40, example = "2026-11-01T00:00:00Z")]
     from: Option<String>,
-    /// The second moment: a position or a time; now, where it says nothing.
+    /// The second moment: a position or a time. The default is now.
     #[param(max_length = 40, example = "4711")]
     to: Option<String>,
 }
