@@ -37,8 +37,8 @@ services: ## start Postgres, NATS, Redis, Elasticsearch and an object store for 
 stop: ## stop the servers of this checkout
 	@scripts/services.sh stop
 
-docs: ## write docs/openapi.json, docs/EVENTS.md and docs/SETTINGS.md anew
+docs: ## generate docs/openapi.json, docs/EVENTS.md and docs/SETTINGS.md
 	@scripts/generate-docs.sh
 
-sqlx: ## write .sqlx anew, after a change of SQL or migrations
+sqlx: ## generate .sqlx, after a change of SQL or migrations
 	@$(WITH_SERVICES) scripts/sqlx-prepare.sh

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Checks what Backscroll proves of its log, without Backscroll: Python 3 and nothing else.
+"""Checks the proofs of Backscroll's log without Backscroll. It needs only Python 3.
 
-  verify_proof.py proof VKEY FILE [--event FILE]   a proof that an event is in the log (`backscroll audit prove POSITION`)
-  verify_proof.py checkpoint VKEY FILE             signed heads, one or many in a file
-  verify_proof.py consistency VKEY OLD NEW FILE    that the log of head NEW begins with that of head OLD
+  verify_proof.py proof VKEY FILE [--event FILE]   check that an event is in the log (`backscroll audit prove POSITION`)
+  verify_proof.py checkpoint VKEY FILE             check signed heads, one or many in a file
+  verify_proof.py consistency VKEY OLD NEW FILE    check that the log of head NEW begins with the log of head OLD
                                                    (FILE: the answer of GET /v1/proof/consistency?from=…&to=…)
 
-VKEY is the public key, kept since you trusted it: <name>+<id>+<base64>. It may be given several times, with commas between.
---event FILE has the event as it is stored, as JSON: then its digest is computed from its columns. FILE `-` is the standard input.
+VKEY is the public key that you kept: <name>+<id>+<base64>. Several keys are separated by commas. --event FILE has the stored
+event as JSON; the script then computes its digest from its columns. FILE `-` is the standard input.
 
-Exit status: 0 where it holds, 1 where it does not.
+Exit status: 0 if the proof holds, 1 if it does not.
 
 Formats: c2sp.org/tlog-proof, c2sp.org/tlog-checkpoint, c2sp.org/signed-note. Tree: RFC 9162, 2.1. Signatures: RFC 8032, 5.1.
 """

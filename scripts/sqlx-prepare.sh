@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes .sqlx/ anew: Postgres's description of every checked statement, so that other builds need no database.
+# Generates .sqlx/: Postgres's description of every checked statement, so that other builds need no database.
 # sqlx's macros write it while they compile against a temporary database with all migrations.
 
 # shellcheck source=scripts/lib.sh
