@@ -39,7 +39,7 @@ pub async fn measure(report: &mut Report) {
     report.over(format!(
         "the newest page of a channel of {messages} messages, from Redis and, with a cursor behind it, from Postgres through the same \
          server; a person in {CHANNELS} channels with {UNREAD} unread messages each, without HTTP, against the same counts by SQL; posts into \
-         a channel of {MEMBERS} members whose page and counts are cached, against those where nothing is"
+         a channel of {MEMBERS} members whose page and counts are cached, against posts where nothing is cached"
     ));
     pages(report, messages).await;
     unread(report).await;

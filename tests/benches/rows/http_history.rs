@@ -35,7 +35,7 @@ pub async fn measure(report: &mut Report) {
     let connections = app.pool.options().get_max_connections();
     report.over(format!(
         "the newest page of a channel of {messages} messages in {DAYS} days by {WRITERS} people; the reference fetches the rows of the \
-         server's own statement over as many connections as the server reads with ({connections}), and makes nothing of them"
+         server's own statement over as many connections as the server reads with ({connections}), and does not use them"
     ));
     drop(app);
     let (served, path) = (Served::at(&place, &[]), messages_path(furnished.channel_id));

@@ -19,9 +19,9 @@ const CONNECTIONS: usize = 64;
 
 pub async fn measure(report: &mut Report) {
     report.over(format!(
-        "a channel of {MEMBERS} members; after each run it is waited until all is projected; the command path and the bare append run \
-         inside the benchmark, without a server; `alone` is a server that runs with `--only http`, beside no relay and no projector; at {A_SECOND} a second in an open loop, in windows of 8 s, \
-         from the moment at which a post was due, before everything else"
+        "a channel of {MEMBERS} members; after each run the benchmark waits until every event is projected; the command path and the \
+         bare append run inside the benchmark, without a server; `alone` is a server with `--only http`, without relay and projector; \
+         at {A_SECOND} a second in an open loop, in windows of 8 s, from the moment at which a post was due, measured before everything else"
     ));
     let posters = Posters::start(MEMBERS, 256).await;
     // First: after the other part, the database sweeps up for minutes behind all that was posted as fast as could be.

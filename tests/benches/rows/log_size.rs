@@ -24,8 +24,7 @@ pub async fn measure(report: &mut Report) {
         }
     }
     report.over(format!(
-        "the time that one of the callers waits for an append, on average; the log filled by SQL with rows of about 400 bytes, indexes included, through \
-         all indexes, then vacuumed{}",
+        "the average wait of a caller for an append; SQL fills the log with rows of about 400 bytes, indexes included, and then vacuums it{}",
         left_out.iter().map(|text| format!("; {text}")).collect::<String>()
     ));
 }

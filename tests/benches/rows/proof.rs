@@ -51,7 +51,7 @@ impl Consumer {
 }
 
 pub async fn measure(report: &mut Report) {
-    report.over("one message of about 65 characters an append, to a new stream, with three guards; with and without the consumer, turn about, over one log");
+    report.over("one message of about 65 characters an append, to a new stream, with three guards; with and without the consumer, in turns, over one log");
     let database = TestDatabase::create().await;
     let pool = database.pool(8).await;
     let ours = Ours::over(EventStore::start(pool.clone(), tests::keyring(&pool).await).await.expect("the store"));
