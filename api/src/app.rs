@@ -4,7 +4,9 @@ mod connect;
 mod connection;
 mod deadline;
 mod listener;
+mod operators;
 mod parts;
+mod peers;
 mod server;
 
 use std::sync::Arc;

@@ -63,6 +63,12 @@ const SETTINGS: &[Setting] = &[
     ),
     optional("master_key_previous", "", "the previous master key, until `backscroll keys rotate` has wrapped every key with the new one"),
     optional("listen", "127.0.0.1:8080", "the address to serve HTTP at; port 0 takes a free port"),
+    optional(
+        "operators_listen",
+        "127.0.0.1:8081",
+        "the address for operators and Prometheus, with `/metrics` and the details of `/readyz`; every process serves it; port 0 takes a free \
+            port, `off` serves it nowhere. It asks for no sign-in: keep strangers away from it",
+    ),
     optional("public_url", "", "the address that clients use for the server, if it is not `listen`: `https://chat.example.org`"),
     optional("trusted_proxies", "", "networks whose `X-Forwarded-For` the server trusts, separated by commas: `10.0.0.0/8, ::1`"),
     optional("http_workers", "0", "threads that serve HTTP: 0 to 1024; 0 is one for each core"),
@@ -70,6 +76,12 @@ const SETTINGS: &[Setting] = &[
         "connections_max",
         "20000",
         "the most client connections at a time, fewer if the system allows fewer open files; further clients wait: 16 to 1000000",
+    ),
+    optional(
+        "connections_per_address_max",
+        "0",
+        "the most connections of one address at a time (of IPv6, of one /64 network); 0 is a tenth of `connections_max`; connections of \
+            `trusted_proxies` are not counted: 0 to 1000000",
     ),
     optional("request_head_seconds", "10", "seconds that a client may take to send the head of its first request: 1 to 300"),
     optional("request_body_seconds", "30", "seconds that a client may take to send a body: 1 to 3600"),
@@ -92,6 +104,7 @@ const SETTINGS: &[Setting] = &[
     optional("session_hours", "24", "hours that a session lasts after its last use: 1 to 8760"),
     optional("invitation_hours", "168", "hours that an invitation is valid, unless it says otherwise: 1 to 8760"),
     optional("erasure_hours", "168", "hours that an erasure waits, and can be cancelled: 0 to 8760; 0 erases at once"),
+    optional("workspaces_per_person_max", "50", "the most workspaces that a person who is not an operator may create: 1 to 1000000"),
     optional("workspace_members_max", "10000", "the most active members of a new workspace, unless it says otherwise: 1 to 1000000"),
     optional(
         "retention_at",
@@ -122,6 +135,8 @@ pub struct Settings {
     pub master_key_previous: Option<MasterKey>,
     /// Where to serve HTTP.
     pub listen: SocketAddr,
+    /// Where to serve operators; nowhere where it says nothing.
+    pub operators_listen: Option<SocketAddr>,
     /// What clients know the server by.
     pub public_url: Option<String>,
     /// Whose `X-Forwarded-For` is believed.
@@ -130,6 +145,8 @@ pub struct Settings {
     pub http_workers: usize,
     /// The most connections of clients at a time.
     pub connections_max: usize,
+    /// The most connections of one address at a time; 0 is a tenth of all.
+    pub connections_per_address_max: usize,
     /// How long a client may take to send the head of its first request.
     pub request_head_timeout: Duration,
     /// How long a client may take to send a body.
@@ -156,6 +173,8 @@ pub struct Settings {
     pub invitation_lifetime: Duration,
     /// How long an erasure can be cancelled.
     pub erasure_wait: TimeDelta,
+    /// How many workspaces a person may create.
+    pub workspaces_per_person_max: u32,
     /// How many active members a new workspace may have.
     pub workspace_members_max: u32,
     /// When the daily retention run begins, in UTC; never where it says nothing.
@@ -221,10 +240,12 @@ impl Settings {
             master_key: values.master_key("master_key"),
             master_key_previous: values.optional_master_key("master_key_previous"),
             listen: values.listen("listen"),
+            operators_listen: values.optional_listen("operators_listen"),
             public_url: values.public_url("public_url"),
             trusted_proxies: values.networks("trusted_proxies"),
             http_workers: values.number("http_workers", 0..=1024),
             connections_max: values.number("connections_max", 16..=1_000_000),
+            connections_per_address_max: values.number("connections_per_address_max", 0..=1_000_000),
             request_head_timeout: Duration::from_secs(values.number("request_head_seconds", 1..=300)),
             request_body_timeout: Duration::from_secs(values.number("request_body_seconds", 1..=3600)),
             idle_timeout: Duration::from_secs(values.number("idle_seconds", 1..=3600)),
@@ -239,6 +260,7 @@ impl Settings {
             retention_at: values.time_of_day("retention_at"),
             invitation_lifetime: hours(values.number("invitation_hours", 1..=8760)),
             erasure_wait: TimeDelta::hours(values.number("erasure_hours", 0..=8760)),
+            workspaces_per_person_max: values.number("workspaces_per_person_max", 1..=1_000_000),
             workspace_members_max: values.number("workspace_members_max", 1..=1_000_000),
             search: SearchSettings::read(&mut values),
             proof: ProofSettings::read(&mut values),

@@ -1,13 +1,18 @@
-//! What Prometheus reads at `/metrics`.
+//! What Prometheus reads at `/metrics`, at the operators' address.
+//!
+//! Each combination of labels is kept for ever, so no label may be a text that a caller chooses: methods are those of [`method_label`], routes
+//! are patterns of the route table, statuses are the server's own.
 
 mod figures;
 mod replays;
 
 use std::time::Duration;
 
+use actix_web::http::Method;
 use projections::ReplayRun;
 use prometheus::core::Collector;
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::proto::MetricFamily;
+use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 pub use figures::Figures;
 use replays::ReplayMetrics;
@@ -26,6 +31,14 @@ pub struct Metrics {
     relay_leads: IntGauge,
     replays: ReplayMetrics,
     proof_refuses: IntGauge,
+    connections_refused: IntCounter,
+}
+
+/// The name of a method in a label or a log: a caller may send any word, and one that the server does not know is `other`.
+#[must_use]
+pub fn method_label(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
 impl Metrics {
@@ -52,6 +65,10 @@ impl Metrics {
                 "backscroll_proof_refuses",
                 "Whether this process refuses to sign the log: it contradicts what was signed.",
             )?,
+            connections_refused: IntCounter::new(
+                "backscroll_connections_refused_total",
+                "Connections that were closed at once: their address had as many as it may.",
+            )?,
             requests,
             registry,
         };
@@ -60,21 +77,27 @@ impl Metrics {
     }
 
     fn register(&self) -> Result<(), prometheus::Error> {
-        let all: [Box<dyn Collector>; 6] = [
+        let all: [Box<dyn Collector>; 7] = [
             Box::new(self.requests.clone()),
             Box::new(self.positions.clone()),
             Box::new(self.lag.clone()),
             Box::new(self.done.clone()),
             Box::new(self.relay_leads.clone()),
             Box::new(self.proof_refuses.clone()),
+            Box::new(self.connections_refused.clone()),
         ];
         all.into_iter().chain(self.replays.collectors()).try_for_each(|collector| self.registry.register(collector))
     }
 
     /// Counts an answered request.
-    pub fn count_request(&self, method: &str, route: &str, status: u16, took: Duration) {
+    pub fn count_request(&self, method: &Method, route: &str, status: u16, took: Duration) {
         let mut digits = [0; 3];
-        self.requests.with_label_values(&[method, route, status_text(status, &mut digits)]).observe(took.as_secs_f64());
+        self.requests.with_label_values(&[method_label(method), route, status_text(status, &mut digits)]).observe(took.as_secs_f64());
+    }
+
+    /// Counts a connection that was closed because its address had too many.
+    pub fn count_refused_connection(&self) {
+        self.connections_refused.inc();
     }
 
     /// Says how far a part of the server has come.
@@ -108,15 +131,21 @@ impl Metrics {
         self.proof_refuses.set(i64::from(refuses));
     }
 
-    /// Everything, in Prometheus' text format.
-    ///
-    /// # Errors
-    /// A figure cannot be written.
-    pub fn as_text(&self) -> Result<String, prometheus::Error> {
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
+    /// Everything, one family of figures after the other.
+    #[must_use]
+    pub fn families(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
     }
+}
+
+/// Some families of figures, in Prometheus' text format.
+///
+/// # Errors
+/// A figure cannot be written.
+pub fn text_of(families: &[MetricFamily]) -> Result<String, prometheus::Error> {
+    let mut text = Vec::new();
+    TextEncoder::new().encode(families, &mut text)?;
+    String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
 }
 
 /// The three digits of a status, without an allocation for each request.
@@ -134,11 +163,24 @@ mod tests {
     #[test]
     fn a_request_is_counted_under_its_route_and_status() {
         let metrics = Metrics::new().expect("metrics");
-        metrics.count_request("GET", "/v1/channels/{channel_id}", 404, Duration::from_millis(3));
-        let text = metrics.as_text().expect("text");
+        metrics.count_request(&Method::GET, "/v1/channels/{channel_id}", 404, Duration::from_millis(3));
+        let text = text_of(&metrics.families()).expect("text");
         assert!(
             text.contains(r#"backscroll_http_request_seconds_count{method="GET",route="/v1/channels/{channel_id}",status="404"} 1"#),
             "{text}"
         );
+    }
+    #[test]
+    fn a_method_that_a_caller_made_up_is_other() {
+        let metrics = Metrics::new().expect("metrics");
+        for n in 0..1000 {
+            let made_up = Method::from_bytes(format!("METHOD{n}").as_bytes()).expect("a method");
+            metrics.count_request(&made_up, "none", 404, Duration::from_millis(1));
+        }
+        // What is spelled otherwise is another method (RFC 9110, 9.1).
+        metrics.count_request(&Method::from_bytes(b"get").expect("a method"), "none", 404, Duration::from_millis(1));
+        let text = text_of(&metrics.families()).expect("text");
+        assert_eq!(text.lines().filter(|line| line.contains("_request_seconds_count")).count(), 1, "{text}");
+        assert!(text.contains(r#"_count{method="other",route="none",status="404"} 1001"#), "{text}");
     }
 }

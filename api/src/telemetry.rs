@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
 use crate::config::{LogFormat, Settings};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, method_label};
 
 /// The header that names a request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -96,7 +96,7 @@ pub async fn observe(request: ServiceRequest, next: Next<impl MessageBody + 'sta
     let (route, status) = (route.unwrap_or_else(|| "none".to_owned()), status.as_u16());
     span.record("http.route", &route).record("http.status", status);
     if let Some(metrics) = metrics {
-        metrics.count_request(method.as_str(), &route, status, started.elapsed());
+        metrics.count_request(&method, &route, status, started.elapsed());
     }
     span.in_scope(|| tracing::debug!(duration_ms = started.elapsed().as_millis(), "answered"));
     answer
@@ -107,7 +107,7 @@ fn span_of(request: &ServiceRequest, id: &RequestId) -> Span {
     tracing::info_span!(
         "answer a request",
         request.id = id.as_str(),
-        http.method = request.method().as_str(),
+        http.method = method_label(request.method()),
         http.route = field::Empty,
         http.status = field::Empty,
         actor.id = field::Empty,
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(response.headers().get(REQUEST_ID).map(HeaderValue::as_bytes), Some(&b"order-17"[..]));
         let body = body::to_bytes(response.into_body()).await.expect("a body");
         assert!(String::from_utf8_lossy(&body).contains(r#""request_id":"order-17""#));
-        let told = metrics.as_text().expect("the metrics");
+        let told = crate::metrics::text_of(&metrics.families()).expect("the metrics");
         assert!(told.contains(r#"backscroll_http_request_seconds_count{method="GET",route="none",status="503"} 1"#), "{told}");
     }
 

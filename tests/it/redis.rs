@@ -59,7 +59,7 @@ async fn sessions_limits_presence_and_typing_work_on_a_cluster_of_three_nodes() 
     let (cluster, app) = on_a_cluster(&[("BACKSCROLL_RATE_LIMITS", "all=1000000/60 message=2/60")]).await;
     let team = Team::found(&app).await;
     let people = [&team.owner, &team.member, &team.guest];
-    eventually("the server is ready", async || app.get("/readyz").await.expect(200)["redis"]["ok"] == true).await;
+    eventually("the server is ready", async || app.as_operator("/readyz").await.expect(200)["redis"]["ok"] == true).await;
 
     // Sessions of several people, on whichever node: taken up, listed, and ended together.
     let mut others = Vec::new();

@@ -20,6 +20,8 @@ use crate::team::id;
 pub struct TestApp {
     /// Where it serves.
     pub url: String,
+    /// Where it serves operators.
+    pub operators_url: String,
     // In this order they go: whoever works in the place before the place.
     server: Option<Server>,
     program: Option<Program>,
@@ -59,6 +61,7 @@ impl TestApp {
     async fn serve(&mut self, roles: Roles) {
         let server = Server::start(self.place.app().await, roles).expect("a server");
         self.url = format!("http://{}", server.address().expect("an address"));
+        self.operators_url = server.operators_address().map_or_else(String::new, |address| format!("http://{address}"));
         self.server = Some(server);
     }
 
@@ -66,6 +69,7 @@ impl TestApp {
     pub async fn start_program(changes: &[(&str, &str)]) -> Self {
         let mut test = Self::not_started(changes).await;
         let (program, url) = Program::serve(&test.place.environment);
+        test.operators_url.clone_from(&program.operators_url);
         (test.program, test.url) = (Some(program), url);
         test
     }
@@ -80,7 +84,7 @@ impl TestApp {
     pub fn not_started_on(database: TestDatabase, changes: &[(&str, &str)]) -> Self {
         let small = [("BACKSCROLL_HTTP_WORKERS", "1"), ("BACKSCROLL_POSTGRES_CONNECTIONS", "10")];
         let place = Place::on(database, &[&small, changes].concat());
-        Self { url: String::new(), server: None, program: None, place, http: reqwest::Client::new() }
+        Self { url: String::new(), operators_url: String::new(), server: None, program: None, place, http: reqwest::Client::new() }
     }
 
     /// The process that it runs in.
@@ -171,6 +175,11 @@ impl TestApp {
     /// Asks as nobody.
     pub async fn get(&self, path: &str) -> Answer {
         self.request(Method::GET, path, None).await
+    }
+
+    /// Asks at the operators' address.
+    pub async fn as_operator(&self, path: &str) -> Answer {
+        send(self.http.get(format!("{}{path}", self.operators_url))).await
     }
 
     /// Posts as nobody.

@@ -72,10 +72,12 @@ impl Place {
             ("BACKSCROLL_NATS_URL", &nats),
             ("BACKSCROLL_MASTER_KEY", MASTER_KEY),
             ("BACKSCROLL_LISTEN", "127.0.0.1:0"),
+            ("BACKSCROLL_OPERATORS_LISTEN", "127.0.0.1:0"),
             ("BACKSCROLL_REDIS_KEY_PREFIX", &redis_prefix),
             ("BACKSCROLL_NATS_STREAM", &stream),
             // Counted as ever, and never refused: whoever tests or measures here comes from one address.
             ("BACKSCROLL_RATE_LIMITS", "all=1000000/60"),
+            ("BACKSCROLL_CONNECTIONS_PER_ADDRESS_MAX", "1000000"),
         ];
         let elastic = if changes.contains(&WITH_ELASTICSEARCH) { elastic_settings(&elastic_prefix) } else { Vec::new() };
         let elastic = elastic.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>();

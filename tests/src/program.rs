@@ -10,7 +10,11 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// A running `backscroll`, which is killed with it.
-pub struct Program(Child);
+pub struct Program {
+    child: Child,
+    /// Where it serves operators.
+    pub operators_url: String,
+}
 
 /// What a process that has ended had to say, and the most memory that it had.
 pub struct Ended {
@@ -61,8 +65,9 @@ impl Program {
     pub fn serving(command: &mut Command, log: impl Into<Stdio>) -> (Self, String) {
         let mut child = command.stderr(log).spawn().expect("the binary runs");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let program = Self(child);
+        let mut program = Self { child, operators_url: String::new() };
         let line = lines.next().expect("a line").expect("a line");
+        program.operators_url = line.split(", for operators at ").nth(1).unwrap_or_default().to_owned();
         let url = line.strip_prefix("serving at ").and_then(|rest| rest.split(',').next());
         let url = url.unwrap_or_else(|| panic!("not serving: {line}")).to_owned();
         // Somebody has to read what it says at its end.
@@ -84,7 +89,7 @@ impl Program {
     /// It has ended.
     #[must_use]
     pub fn memory(&self) -> u64 {
-        status(self.0.id(), "VmRSS").expect("a running process")
+        status(self.child.id(), "VmRSS").expect("a running process")
     }
 
     /// The most memory that it had, in bytes.
@@ -93,14 +98,14 @@ impl Program {
     /// It has ended.
     #[must_use]
     pub fn memory_peak(&self) -> u64 {
-        status(self.0.id(), "VmHWM").expect("a running process")
+        status(self.child.id(), "VmHWM").expect("a running process")
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

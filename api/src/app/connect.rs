@@ -55,8 +55,10 @@ pub enum StartError {
     #[error("the metrics are wrong")]
     Metrics(#[from] prometheus::Error),
     /// The address to serve at cannot be had.
-    #[error("{address} cannot be listened at (listen)")]
+    #[error("{address} cannot be listened at ({setting})")]
     Listen {
+        /// The setting that names it.
+        setting: &'static str,
         /// The address.
         address: std::net::SocketAddr,
         /// Why.

@@ -12,10 +12,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::peers::Place;
+
 /// A connection on which something must be sent to the client every so often: however a client dawdles, it is not answered meanwhile.
 pub(super) struct Connection {
     stream: TcpStream,
     unanswered_max: Duration,
+    /// When it ends however fast its client is.
+    ends_at: Option<Instant>,
+    _place: Option<Place>,
     /// When something was last sent, or when the connection began.
     sent_at: Instant,
     /// Fires not before the time is over; it is set anew only then.
@@ -26,13 +31,27 @@ impl Connection {
     /// Begins now.
     pub(super) fn new(stream: TcpStream, unanswered_max: Duration) -> Self {
         let sent_at = Instant::now();
-        Self { stream, unanswered_max, sent_at, timer: Box::pin(sleep_until(sent_at + unanswered_max)) }
+        let timer = Box::pin(sleep_until(sent_at + unanswered_max));
+        Self { stream, unanswered_max, ends_at: None, _place: None, sent_at, timer }
+    }
+
+    /// The same, with the place among the connections that it takes until it ends.
+    pub(super) fn at(mut self, place: Place) -> Self {
+        self._place = Some(place);
+        self
+    }
+
+    /// The same, which ends after that time however fast its client is.
+    pub(super) fn lasting(mut self, lasts_max: Duration) -> Self {
+        self.ends_at = Some(self.sent_at + lasts_max);
+        self
     }
 
     /// Whether the time is over. If not, the task is woken when it may be.
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         while self.timer.as_mut().poll(cx).is_ready() {
-            let ends_at = self.sent_at + self.unanswered_max;
+            let unanswered_until = self.sent_at + self.unanswered_max;
+            let ends_at = self.ends_at.map_or(unanswered_until, |last| last.min(unanswered_until));
             if ends_at <= Instant::now() {
                 return true;
             }

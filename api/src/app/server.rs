@@ -3,11 +3,11 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol};
 use actix_server::{GracefulShutdownSignal, ServerHandle};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::AppConfig;
-use actix_web::middleware;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, Data};
 use stores::release::holder;
@@ -19,8 +19,10 @@ use utoipa_actix_web::AppExt;
 
 use super::connect::cores;
 use super::connection::Connection;
-use super::{App, StartError, deadline, listener};
+use super::peers::Peers;
+use super::{App, StartError, deadline, listener, operators};
 use crate::http::audit::Readings;
+use crate::http::health::LastSeen;
 use crate::http::unknown::{Methods, answer_unknown};
 use crate::openapi::{self, Document};
 use crate::{extract, http, limit, telemetry};
@@ -46,11 +48,16 @@ impl Roles {
     pub const ALL: Roles = Roles { http: true, relay: true, projectors: true };
 }
 
+/// A socket that is served, and the task that does it.
+type Serving = (ServerHandle, JoinHandle<std::io::Result<()>>);
+
 /// A running server.
 pub struct Server {
     app: App,
     address: Option<SocketAddr>,
-    http: Option<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
+    http: Option<Serving>,
+    operators_address: Option<SocketAddr>,
+    operators: Option<Serving>,
     background: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -59,9 +66,18 @@ impl Server {
     /// Starts it.
     ///
     /// # Errors
-    /// The address to serve at cannot be had.
+    /// An address to serve at cannot be had.
     pub fn start(app: App, roles: Roles) -> Result<Self, StartError> {
-        let mut server = Self { app, address: None, http: None, background: TaskTracker::new(), shutdown: CancellationToken::new() };
+        let mut server = Self {
+            app,
+            address: None,
+            http: None,
+            operators_address: None,
+            operators: None,
+            background: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+        };
+        server.start_operators()?;
         if roles.relay {
             server.start_relay();
         }
@@ -78,6 +94,12 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Where operators are served.
+    #[must_use]
+    pub fn operators_address(&self) -> Option<SocketAddr> {
+        self.operators_address
     }
 
     /// Where clients find it.
@@ -97,6 +119,11 @@ impl Server {
     pub async fn stop(mut self) {
         if let Some((handle, task)) = self.http.take() {
             handle.stop(true).await;
+            let _ = task.await;
+        }
+        // After the clients: operators may look how the server stops.
+        if let Some((handle, task)) = self.operators.take() {
+            handle.stop(false).await;
             let _ = task.await;
         }
         self.shutdown.cancel();
@@ -159,12 +186,15 @@ impl Server {
         self.background.spawn(sweep_sessions(self.app.clone(), self.shutdown.clone()));
         self.background.spawn(self.app.erasures().run(self.shutdown.clone()));
 
-        let listen = settings.listen;
-        let refused = |source| StartError::Listen { address: listen, source };
-        let listener = listener::open(listen).map_err(refused)?;
-        self.address = Some(listener.local_addr().map_err(refused)?);
-        let server = serve(&self.app, listener).map_err(refused)?;
-        self.http = Some((server.handle(), tokio::spawn(server)));
+        let (address, serving) = listen("listen", settings.listen, |listener| serve(&self.app, listener))?;
+        (self.address, self.http) = (Some(address), Some(serving));
+        Ok(())
+    }
+
+    fn start_operators(&mut self) -> Result<(), StartError> {
+        let Some(wanted) = self.app.settings.operators_listen else { return Ok(()) };
+        let (address, serving) = listen("operators_listen", wanted, |listener| operators::serve(&self.app, listener))?;
+        (self.operators_address, self.operators) = (Some(address), Some(serving));
         Ok(())
     }
 }
@@ -173,11 +203,26 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.shutdown.cancel();
-        if let Some((handle, _)) = &self.http {
+        for (handle, _) in self.http.iter().chain(&self.operators) {
             // The command is on its way before the future is waited for.
             drop(handle.stop(false));
         }
     }
+}
+
+/// Listens at the address of that setting, and serves there.
+fn listen(
+    setting: &'static str,
+    address: SocketAddr,
+    serve: impl FnOnce(TcpListener) -> std::io::Result<actix_server::Server>,
+) -> Result<(SocketAddr, Serving), StartError> {
+    let serve = || {
+        let listener = listener::open(address)?;
+        let address = listener.local_addr()?;
+        let server = serve(listener)?;
+        Ok((address, (server.handle(), tokio::spawn(server))))
+    };
+    serve().map_err(|source| StartError::Listen { setting, address, source })
 }
 
 fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Server> {
@@ -186,12 +231,14 @@ fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Serv
     let document = Data::new(openapi::document());
     let methods = Data::new(Methods::of(&document.json));
     let (parts, readings) = (app.parts(), Data::new(Readings::default()));
+    let last_seen = Data::new(LastSeen::default());
     let body_bytes_max = settings.body_bytes_max;
     let factory = move || {
         let (generated, _) = actix_web::App::new().into_utoipa_app().configure(http::routes).split_for_parts();
         generated
             .configure(&parts)
             .app_data(readings.clone())
+            .app_data(last_seen.clone())
             .app_data(methods.clone())
             .app_data(Data::<Document>::clone(&document))
             .configure(|config| extract::configure(config, body_bytes_max))
@@ -199,14 +246,17 @@ fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Serv
             .default_service(web::to(answer_unknown))
             .wrap(from_fn(limit::show_limits))
             .wrap(from_fn(deadline::answer_in_time))
-            .wrap(middleware::DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+            .wrap(from_fn(http::protection::protect))
             .wrap(Compress::default())
             .wrap(from_fn(telemetry::observe))
     };
     let (address, unanswered_max) = (listener.local_addr()?, settings.unanswered_max());
+    let connections_max = listener::connections_max(settings.connections_max);
+    let peers = Peers::new(settings.connections_per_address_max, connections_max, settings.trusted_proxies.clone());
+    let metrics = app.metrics.clone();
     let builder = actix_server::Server::build()
         .workers(workers)
-        .max_concurrent_connections(listener::connections_max(settings.connections_max).div_ceil(workers))
+        .max_concurrent_connections(connections_max.div_ceil(workers))
         .shutdown_timeout(settings.shutdown_timeout.as_secs())
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();
@@ -219,15 +269,41 @@ fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Serv
             .keep_alive(settings.idle_timeout)
             .local_addr(address);
         let app = factory().into_factory().map_err(|error: actix_web::Error| error.error_response());
-        let accept = move |stream: TcpStream| async move {
+        let (peers, metrics) = (peers.clone(), metrics.clone());
+        let accept = move |stream: TcpStream| {
             let peer = stream.peer_addr().ok();
-            // What is sent are whole answers: to wait for more to send with them is for nothing.
-            let _ = stream.set_nodelay(true);
-            Ok((Connection::new(stream, unanswered_max), Protocol::Http1, peer))
+            let place = peers.admit(peer);
+            if place.is_none() {
+                metrics.count_refused_connection();
+            }
+            async move {
+                let Some(place) = place else {
+                    refuse(&stream).await;
+                    return Err(DispatchError::Io(std::io::ErrorKind::QuotaExceeded.into()));
+                };
+                // What is sent are whole answers: to wait for more to send with them is for nothing.
+                let _ = stream.set_nodelay(true);
+                Ok((Connection::new(stream, unanswered_max).at(place), Protocol::Http1, peer))
+            }
         };
         fn_service(accept).and_then(service.finish(map_config(app, |()| AppConfig::default())))
     })?;
     Ok(server.run())
+}
+
+/// Tells a client that its address has too many connections, as far as the socket takes that at once. The connection is then closed: to wait
+/// for its client would be to hold it.
+async fn refuse(stream: &TcpStream) {
+    const REFUSAL: &str = concat!(
+        r#"{"type":"urn:backscroll:problem:request.too_many_connections","title":"Too Many Requests","status":429,"#,
+        r#""code":"request.too_many_connections","#,
+        r#""detail":"your address has too many connections: use those that are open, or close some"}"#
+    );
+    if stream.writable().await.is_ok() {
+        let head = "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/problem+json\r\nConnection: close\r\nRetry-After: 1\r\n";
+        // As much as fits: the client may be gone.
+        let _ = stream.try_write(format!("{head}Content-Length: {}\r\n\r\n{REFUSAL}", REFUSAL.len()).as_bytes());
+    }
 }
 
 async fn stopped(signal: GracefulShutdownSignal) {

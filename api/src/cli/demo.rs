@@ -39,6 +39,7 @@ pub(super) async fn run(mut settings: Settings, arguments: Arguments) -> Result<
     let applied = migrate::apply(&settings).await?;
     print(&format!("database: {} migrations applied now", applied.len()))?;
     settings.listen = free_address(settings.listen)?;
+    settings.operators_listen = settings.operators_listen.map(free_address).transpose()?;
     let server = Server::start(App::connect(settings).await?, Roles::ALL)?;
     let outcome = show(&server, &arguments).await;
     print("stopping")?;

@@ -40,9 +40,12 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     let app = App::connect(settings).await?;
     let outdated = app.commands.store().outdated();
     let server = Server::start(app, arguments.roles())?;
+    let operators = server.operators_address().map_or_else(String::new, |address| format!(", for operators at http://{address}"));
     match server.address() {
-        Some(_) => print(&format!("serving at {url}, documented at {url}/docs/", url = server.public_url()))?,
-        None => print("running without HTTP")?,
+        Some(_) => {
+            print(&format!("serving at {url}, documented at {url}/docs/{operators}", url = server.public_url()))?;
+        }
+        None => print(&format!("running without HTTP{operators}"))?,
     }
     let stopped = until_told_to_stop(outdated).await;
     print("stopping")?;

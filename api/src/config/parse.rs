@@ -141,6 +141,11 @@ impl Values {
         })
     }
 
+    /// An address to listen at; `off` is none.
+    pub(super) fn optional_listen(&mut self, name: &'static str) -> Option<SocketAddr> {
+        if self.text(name) == "off" { None } else { Some(self.listen(name)) }
+    }
+
     pub(super) fn public_url(&mut self, name: &'static str) -> Option<String> {
         self.parsed(name, None, |text| match text.trim_end_matches('/') {
             "" => Some(None),

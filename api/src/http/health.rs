@@ -1,20 +1,20 @@
-//! How the server is: for load balancers, for operators, and for Prometheus.
+//! How the server is: for load balancers, without a detail that strangers could use, and for operators (`operators.rs`).
 
 use projections::Stores;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use async_nats::Client;
 use async_nats::connection::State;
 use serde::Serialize;
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
-
-use crate::metrics::Figures;
-use crate::problem::Problem;
 
 /// How long each part may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
+/// How long an answer to strangers stands: however often they ask, the parts are asked no more often.
+const STANDS_FOR: Duration = Duration::from_secs(1);
 
 /// The process lives.
 #[derive(Serialize, ToSchema)]
@@ -31,8 +31,47 @@ pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(Alive { status: "ok" })
 }
 
-/// The state of the server and its stores.
-#[derive(Debug, Serialize, ToSchema)]
+/// Whether the server can serve.
+#[derive(Serialize, ToSchema)]
+pub struct Ready {
+    /// `ready` or `unavailable`.
+    #[schema(example = "ready")]
+    status: &'static str,
+}
+
+/// Whether the server could serve when that was last looked at.
+#[derive(Default)]
+pub struct LastSeen(Mutex<Option<(Instant, bool)>>);
+
+impl LastSeen {
+    /// Looks again where the last time was too long ago. Further callers wait for the one that looks.
+    async fn serves(&self, stores: &Stores, nats: &Client) -> bool {
+        let mut seen = self.0.lock().await;
+        match *seen {
+            Some((at, serves)) if at.elapsed() < STANDS_FOR => serves,
+            _ => {
+                let serves = readiness(stores, nats).await.serves();
+                *seen = Some((Instant::now(), serves));
+                serves
+            }
+        }
+    }
+}
+
+/// Check that the server can serve; the operators' address names the store that is missing
+#[utoipa::path(tag = "health", security(()), responses(
+    (status = 200, description = "The server can serve.", body = Ready),
+    (status = 503, description = "The server cannot serve now: Postgres or its schema is missing.", body = Ready)))]
+#[get("/readyz")]
+pub async fn readyz(last_seen: Data<LastSeen>, stores: Data<Stores>, nats: Data<Client>) -> HttpResponse {
+    match last_seen.serves(&stores, &nats).await {
+        true => HttpResponse::Ok().json(Ready { status: "ready" }),
+        false => HttpResponse::ServiceUnavailable().json(Ready { status: "unavailable" }),
+    }
+}
+
+/// The state of the server and its stores, for operators.
+#[derive(Debug, Serialize)]
 pub struct Readiness {
     /// `ready`; `degraded` if a store is missing without which the server can work for a while; `unavailable` if it
     /// cannot serve.
@@ -53,7 +92,7 @@ pub struct Readiness {
 }
 
 /// The state of one store.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 pub struct Part {
     /// Whether it works.
     ok: bool,
@@ -70,18 +109,15 @@ impl Part {
     }
 }
 
-/// Check that the server can serve, and report each store's state
-#[utoipa::path(tag = "health", security(()), responses(
-    (status = 200, description = "The server can serve.", body = Readiness),
-    (status = 503, description = "The server cannot serve: Postgres or its schema is missing.", body = Readiness)))]
-#[get("/readyz")]
-pub async fn readyz(stores: Data<Stores>, nats: Data<Client>) -> HttpResponse {
-    let readiness = readiness(&stores, &nats).await;
-    let mut response = if readiness.status == "unavailable" { HttpResponse::ServiceUnavailable() } else { HttpResponse::Ok() };
-    response.json(readiness)
+impl Readiness {
+    /// Whether the server can serve.
+    pub fn serves(&self) -> bool {
+        self.postgres.ok && self.migrations.ok
+    }
 }
 
-async fn readiness(stores: &Stores, client: &Client) -> Readiness {
+/// Asks every part how it is.
+pub async fn readiness(stores: &Stores, client: &Client) -> Readiness {
     let (postgres, redis, migrations, projector, elasticsearch) = tokio::join!(
         within(postgres(stores)),
         within(redis(stores)),
@@ -131,12 +167,4 @@ async fn projector(stores: &Stores) -> Result<String, String> {
 
 async fn elasticsearch(stores: &Stores) -> Option<Part> {
     Some(within(stores.elastic.as_ref()?.health()).await)
-}
-
-/// Get this process's metrics in Prometheus's text format
-#[utoipa::path(tag = "health", security(()), responses((status = 200, description = "The metrics.", content_type = "text/plain", body = String)))]
-#[get("/metrics")]
-pub async fn metrics(figures: Data<Figures>) -> Result<HttpResponse, Problem> {
-    let text = figures.as_text().await.map_err(|error| Problem::internal(&error))?;
-    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }

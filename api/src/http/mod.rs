@@ -21,12 +21,14 @@ pub mod me;
 pub mod members;
 pub mod mentions;
 pub mod messages;
+pub mod operators;
 pub mod parked;
 pub mod path;
 pub mod pins;
 pub mod presence;
 pub mod projections;
 pub mod proof;
+pub mod protection;
 pub mod reactions;
 pub mod replays;
 pub mod retention;
@@ -44,7 +46,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Everything that the OpenAPI document shows.
 pub fn routes(root: &mut ServiceConfig<'_>) {
-    root.service(scope("/v1").configure(v1)).service(health::healthz).service(health::readyz).service(health::metrics);
+    root.service(scope("/v1").configure(v1)).service(health::healthz).service(health::readyz);
 }
 
 /// The order counts twice: addresses are compared one after the other, so the busiest stand first; and fixed parts (`me`, `current`) stand

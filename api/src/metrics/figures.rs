@@ -8,6 +8,7 @@ use commands::relay::RelayStats;
 use ledger::proof::{self, Proofs};
 use projections::cache::Caches;
 use projections::{Progress, Stores};
+use prometheus::proto::MetricFamily;
 
 use super::Metrics;
 
@@ -34,10 +35,7 @@ pub struct Figures {
 
 impl Figures {
     /// Everything that Prometheus reads, as it is now.
-    ///
-    /// # Errors
-    /// A figure cannot be written.
-    pub async fn as_text(&self) -> Result<String, prometheus::Error> {
+    pub async fn families(&self) -> Vec<MetricFamily> {
         let head = *self.commands.store().head().borrow();
         self.metrics.set_position("log", head);
         self.metrics.set_position("relay", self.relay.position.load(Relaxed));
@@ -58,7 +56,7 @@ impl Figures {
         }
         self.metrics.set_proof_refuses(self.proof.refuses.load(Relaxed));
         self.set_done();
-        self.metrics.as_text()
+        self.metrics.families()
     }
 
     fn set_done(&self) {

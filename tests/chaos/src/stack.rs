@@ -136,6 +136,8 @@ fn environment(servers: &Servers, postgres_port: u16, nats_port: u16) -> Result<
         ("BACKSCROLL_HTTP_WORKERS", "2".to_owned()),
         // The load is to break things, and not to be held back.
         ("BACKSCROLL_RATE_LIMITS", "all=1000000/1".to_owned()),
+        ("BACKSCROLL_CONNECTIONS_PER_ADDRESS_MAX", "1000000".to_owned()),
+        ("BACKSCROLL_OPERATORS_LISTEN", "127.0.0.1:0".to_owned()),
     ];
     let search = servers.address(ELASTICSEARCH).map(|url| {
         [

@@ -87,6 +87,6 @@ async fn the_cache_stands_in_the_list_of_projections_and_in_the_figures() {
         team.operator.get("/v1/projections/cache/replays/current").await.expect(200)["state"] == "switched"
     })
     .await;
-    let figures = app.get("/metrics").await.expect(200).to_string();
+    let figures = app.as_operator("/metrics").await.expect(200).to_string();
     assert!(figures.contains(r#"projection=\"cache\""#) && figures.contains("cache hits"), "{figures}");
 }

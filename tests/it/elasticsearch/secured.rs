@@ -33,7 +33,7 @@ async fn searched(app: &TestApp, wait: bool) -> Value {
 async fn said(app: &TestApp, what: &str) -> (Value, Value) {
     let mut health = Value::Null;
     eventually("the health says so", async || {
-        health = app.get("/readyz").await.expect(200);
+        health = app.as_operator("/readyz").await.expect(200);
         health["elasticsearch"]["state"].as_str().is_some_and(|state| state.contains(what))
     })
     .await;

@@ -7,14 +7,14 @@ use tests::TestApp;
 async fn a_server_that_has_everything_is_ready() {
     let app = TestApp::start().await;
     assert_eq!(app.get("/healthz").await.expect(200), json!({"status": "ok"}));
-    tests::eventually("the server is ready", async || app.get("/readyz").await.expect(200)["status"] == "ready").await;
+    tests::eventually("the server is ready", async || app.as_operator("/readyz").await.expect(200)["status"] == "ready").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_figures_count_requests_by_route() {
     let app = TestApp::start().await;
     app.sign_up("ann").await;
-    let text = app.get("/metrics").await.expect(200);
+    let text = app.as_operator("/metrics").await.expect(200);
     let text = text.as_str().expect("text");
     assert!(text.contains(r#"backscroll_http_request_seconds_count{method="POST",route="/v1/users",status="201"} 1"#), "{text}");
     // She registered, and signed in.

@@ -32,7 +32,7 @@ async fn everybody_reads_the_proof_and_is_counted_by_address() {
     let tile = app.get("/v1/proof/tile/0/000.p/1").await;
     assert_eq!(tile.header("content-type"), Some("application/octet-stream"));
     assert!(tile.header("cache-control").is_some_and(|how| how.contains("immutable")));
-    let metrics = app.get("/metrics").await.expect(200);
+    let metrics = app.as_operator("/metrics").await.expect(200);
     assert!(metrics.as_str().is_some_and(|text| text.contains("backscroll_position{part=\"proof\"} ")), "{metrics}");
 }
 

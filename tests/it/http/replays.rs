@@ -48,7 +48,7 @@ async fn a_replay_is_watched_and_cancelled_and_leaves_nothing() {
     assert_eq!(left.fetch_one(&mut database).await.expect("the catalog"), 0);
     team.operator.post(RELATIONAL, json!({})).await.expect(202);
     assert_eq!(ended(&team, "relational").await["state"], "switched");
-    let metrics = app.get("/metrics").await;
+    let metrics = app.as_operator("/metrics").await;
     let metrics = metrics.body.as_str().unwrap_or_default().to_owned();
     assert!(metrics.contains(r#"backscroll_replay_last_outcome{outcome="switched",projection="relational"} 1"#), "{metrics}");
     let listed = team.operator.get(RELATIONAL).await.expect(200);

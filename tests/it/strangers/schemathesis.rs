@@ -58,7 +58,7 @@ type Successes = BTreeMap<(String, String), u64>;
 
 /// How often each route was answered with success, as the server counts.
 async fn successes(app: &TestApp) -> Successes {
-    let metrics = app.get("/metrics").await.expect(200);
+    let metrics = app.as_operator("/metrics").await.expect(200);
     let mut successes = Successes::new();
     for line in metrics.as_str().expect("a text").lines().filter(|line| line.contains(r#"_request_seconds_count{"#)) {
         let parts = line.split('"').collect::<Vec<_>>();

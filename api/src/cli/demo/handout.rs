@@ -53,6 +53,7 @@ fn content(server: &Server, furnished: &Furnished) -> serde_json::Value {
     json!({
         "api_url": url,
         "docs_url": format!("{url}/docs/"),
+        "operators_url": server.operators_address().map(|address| format!("http://{address}")),
         "token": furnished.token.expose(),
         "workspace_id": furnished.workspace_id,
         "general_channel_id": furnished.general_id,

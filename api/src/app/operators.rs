@@ -1,0 +1,54 @@
+//! The operators' address: `/metrics`, and `/readyz` with its details. Nobody signs in there, so it is an address of its own that strangers
+//! do not reach (docs/decisions/0026-operators-have-an-address-of-their-own.md).
+//!
+//! Each process serves it, whatever else it does. It is small on purpose: one thread, few connections, each of which ends soon.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_http::{HttpService, KeepAlive, Protocol};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data};
+use tokio::net::TcpStream;
+
+use super::App;
+use super::connection::Connection;
+use crate::http;
+use crate::http::operators::Scrapes;
+
+/// How many connections there may be at a time.
+const CONNECTIONS_MAX: usize = 64;
+/// How long a client may take to send the head of its request.
+const HEAD_MAX: Duration = Duration::from_secs(5);
+/// How long a client may take nothing of what it is sent.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+/// How long a connection may last: longer than Prometheus waits for an answer.
+const CONNECTION_MAX: Duration = Duration::from_secs(30);
+
+/// Serves operators at that socket.
+pub(super) fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Server> {
+    let (parts, scrapes) = (app.parts(), Data::new(Scrapes::default()));
+    let factory = move || {
+        actix_web::App::new()
+            .configure(&parts)
+            .app_data(scrapes.clone())
+            .configure(http::operators::configure)
+            .default_service(web::to(http::operators::answer_unknown))
+            .wrap(from_fn(http::protection::protect))
+    };
+    let address = listener.local_addr()?;
+    let builder =
+        actix_server::Server::build().workers(1).max_concurrent_connections(CONNECTIONS_MAX).shutdown_timeout(1).disable_signals();
+    let server = builder.listen("operators", listener, move || {
+        let service = HttpService::build().client_request_timeout(HEAD_MAX).keep_alive(KeepAlive::Disabled).local_addr(address);
+        let app = factory().into_factory().map_err(|error: actix_web::Error| error.error_response());
+        let accept = |stream: TcpStream| async move {
+            let peer = stream.peer_addr().ok();
+            Ok((Connection::new(stream, SILENCE_MAX).lasting(CONNECTION_MAX), Protocol::Http1, peer))
+        };
+        fn_service(accept).and_then(service.finish(map_config(app, |()| AppConfig::default())))
+    })?;
+    Ok(server.run())
+}

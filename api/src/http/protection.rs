@@ -1,0 +1,57 @@
+//! The headers that tell a browser what it must not do with an answer, on every answer.
+//!
+//! The interface is for programs: a browser that shows an answer as a page may load and run nothing of it. Only the pages of the documentation
+//! run scripts, and load them from this server alone.
+
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::header::{
+    CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use actix_web::middleware::Next;
+
+/// For everything but the documentation.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+/// For the documentation: scripts, styles and requests of this server. The page sets styles of its own, and has pictures in its style sheet.
+const DOCUMENTATION: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+    connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+/// A page of another origin can neither embed an answer nor reach into a window that shows one.
+const ISOLATION: [(HeaderName, HeaderValue); 2] = [
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+];
+
+/// Adds the headers to an answer, whether it is one of success or not.
+///
+/// # Errors
+/// Those of what it wraps.
+pub async fn protect<B: MessageBody + 'static>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
+    let policy = policy_of(request.path());
+    match next.call(request).await {
+        Ok(mut response) => {
+            add(response.headers_mut(), policy);
+            Ok(response)
+        }
+        Err(error) => {
+            let mut response = error.error_response();
+            add(response.headers_mut(), policy);
+            Err(InternalError::from_response(error, response).into())
+        }
+    }
+}
+
+fn policy_of(path: &str) -> &'static str {
+    if path == "/docs" || path.starts_with("/docs/") { DOCUMENTATION } else { NOTHING }
+}
+
+fn add(headers: &mut HeaderMap, policy: &'static str) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    for (name, value) in ISOLATION {
+        headers.insert(name, value);
+    }
+}
