@@ -142,6 +142,9 @@ impl AuditLog {
     ) -> Result<Found, AuditError> {
         let mut events = self.events_at(&positions).await?;
         self.forget_the_erased(&mut events).await?;
+        if let Some(workspace_id) = workspace_id {
+            self.forget_elsewhere(workspace_id, &mut events).await?;
+        }
         let streams = self.streams_of(&events, extent).await?;
         let causes = self.causes_of(workspace_id, &events).await?;
         let mut found = Found { positions, events, streams, names: HashMap::new(), causes };

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `filter` | which events |
 //! | `account` | what happened to somebody's account, for themselves |
+//! | `here` | which addresses concern what happened in a workspace |
 //! | `entry` | an event as an auditor reads it |
 //! | `history`, `as_of`, `difference` | one thing through time: after each event, at a moment, between two |
 //! | `chain` | what an event was set off by, and what it has set off |
@@ -24,6 +25,7 @@ mod difference;
 mod entry;
 mod export;
 mod filter;
+mod here;
 mod history;
 mod load;
 mod moment;

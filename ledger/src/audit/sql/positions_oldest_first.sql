@@ -1,4 +1,5 @@
--- Of the workspace; and of no workspace, the sign-ins of its members while they were that, and what concerns all workspaces.
+-- Of the workspace; and of no workspace, the sign-ins of its members while they were that, and what concerns all workspaces. By its address a
+-- sign-in is found only where its session did something in the workspace (`here.rs`).
 SELECT position AS "position!"
 FROM ((SELECT position
        FROM audit_log
@@ -26,7 +27,10 @@ FROM ((SELECT position
          AND ($5::text IS NULL OR a.event_type = $5)
          AND ($13::text IS NULL OR strpos(lower(a.command), $13) > 0)
          AND ($7::uuid IS NULL OR a.session_id = $7)
-         AND ($8::text IS NULL OR a.address = $8)
+         AND ($8::text IS NULL OR (a.address = $8
+                                   AND EXISTS (SELECT
+                                               FROM audit_log here
+                                               WHERE here.workspace_id = $1 AND here.session_id = a.session_id)))
          AND ($9::uuid IS NULL OR a.correlation_id = $9)
          AND a.position > $10
          AND a.position < $11
@@ -49,7 +53,7 @@ FROM ((SELECT position
          AND ($5::text IS NULL OR event_type = $5)
          AND ($13::text IS NULL OR strpos(lower(command), $13) > 0)
          AND ($7::uuid IS NULL OR session_id = $7)
-         AND ($8::text IS NULL OR address = $8)
+         AND $8::text IS NULL
          AND ($9::uuid IS NULL OR correlation_id = $9)
          AND position > $10
          AND position < $11
