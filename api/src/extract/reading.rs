@@ -162,7 +162,15 @@ impl<T> Page<T> {
         Self { items: rows, next }
     }
 
-    /// A list that is not paged.
+    /// A page out of a whole list that is short enough to be read at once: at most `limit` rows after the one with the key `after`. The rows
+    /// are in the order of their keys.
+    pub fn among<C: Serialize + PartialOrd>(rows: Vec<T>, after: Option<C>, limit: u16, key: impl Fn(&T) -> C) -> Self {
+        let follows = |row: &T| after.as_ref().is_none_or(|after| key(row) > *after);
+        let rows = rows.into_iter().filter(follows).take(usize::from(limit) + 1).collect();
+        Self::cut(rows, limit, &key)
+    }
+
+    /// A list that is never long: its operation stands with the reason in the list of `tests/it/http/pages.rs`.
     pub fn whole(items: Vec<T>) -> Self {
         Self { items, next: None }
     }
@@ -235,6 +243,12 @@ mod tests {
         let text = Cursor((7_i64, "x".to_owned())).to_string();
         assert_eq!(text.parse::<Cursor<(i64, String)>>(), Ok(Cursor((7, "x".to_owned()))));
         assert!("nonsense!".parse::<Cursor<(i64, String)>>().is_err());
+    }
+
+    #[test]
+    fn a_short_list_is_paged_by_its_keys_also_where_a_row_is_gone() {
+        let page = |after| Page::among(vec![1, 3, 5], after, 2, |row| *row).items;
+        assert_eq!((page(None), page(Some(3)), page(Some(2)), page(Some(5))), (vec![1, 3], vec![5], vec![3, 5], vec![]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Legal holds of a workspace: while one covers something, nothing of it is archived, purged or erased.
 
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, Path, Query};
 use actix_web::{get, post, put};
 use commands::Commands;
 use domain::WorkspaceCommand;
@@ -13,9 +13,10 @@ use uuid::Uuid;
 
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
+use super::members::PageQuery;
 use super::path::{HoldPath, WorkspacePath};
 use super::schema;
-use crate::extract::{Body, Command, Page, Reading, Seen};
+use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, page_limit};
 use crate::problem::Problem;
 
 /// The legal hold to place.
@@ -80,12 +81,14 @@ pub async fn place_hold(
 /// List the legal holds that stand, oldest first
 ///
 /// Released holds are in the log.
-#[utoipa::path(tag = "holds", params(WorkspacePath, QueryHeaders),
+#[utoipa::path(tag = "holds", params(WorkspacePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The holds.", body = Page<StandingHold>)))]
 #[get("/workspaces/{workspace_id}/holds")]
-pub async fn list_holds(path: Path<WorkspacePath>, reading: Reading) -> Result<Seen<Page<StandingHold>>, Problem> {
+pub async fn list_holds(path: Path<WorkspacePath>, query: Query<PageQuery>, reading: Reading) -> Result<Seen<Page<StandingHold>>, Problem> {
+    let (after, limit) = (Cursor::<HoldId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     let holds = reading.access.holds(path.workspace_id).await?;
-    Ok(reading.answer(Page::whole(holds.into_iter().map(StandingHold::of).collect())))
+    let page = Page::among(holds.into_iter().map(StandingHold::of).collect(), after, limit, |hold| hold.hold_id);
+    Ok(reading.answer(page))
 }
 
 /// The reason to release a hold.

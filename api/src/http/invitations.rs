@@ -1,6 +1,6 @@
 //! Invitations to a workspace: giving them out, taking them back, accepting them.
 
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, Path, Query};
 use actix_web::{delete, get, post};
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::Commands;
@@ -18,10 +18,11 @@ use uuid::Uuid;
 
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
+use super::members::PageQuery;
 use super::path::{InvitationPath, InvitationTokenPath, WorkspacePath};
 use super::schema;
 use crate::config::Settings;
-use crate::extract::{Body, Command, Page, Reading, Seen};
+use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, page_limit, reject_unless_moment};
 use crate::problem::Problem;
 
 /// The person to invite.
@@ -81,16 +82,20 @@ fn parse(input: &Invite, lifetime: std::time::Duration) -> Result<WorkspaceComma
 }
 
 /// List the open invitations: neither accepted nor revoked
-#[utoipa::path(tag = "invitations", params(WorkspacePath, QueryHeaders),
+#[utoipa::path(tag = "invitations", params(WorkspacePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The open invitations.", body = Page<InvitationRow>)))]
 #[get("/workspaces/{workspace_id}/invitations")]
 pub async fn list_invitations(
     path: Path<WorkspacePath>,
+    query: Query<PageQuery>,
     reading: Reading,
     read_models: Data<ReadModels>,
 ) -> Result<Seen<Page<InvitationRow>>, Problem> {
     reading.access.may(path.workspace_id, Permission::MemberInvite).await?;
-    Ok(reading.answer(Page::whole(read_models.invitations(path.workspace_id).await?)))
+    let (after, limit) = (Cursor::<(DateTime<Utc>, Uuid)>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
+    after.map_or(Ok(()), |(created_at, _)| reject_unless_moment("after", created_at))?;
+    let rows = read_models.invitations(path.workspace_id, after, limit + 1).await?;
+    Ok(reading.answer(Page::cut(rows, limit, |row| (row.created_at, row.invitation_id))))
 }
 
 /// Revoke an invitation

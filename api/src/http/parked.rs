@@ -1,6 +1,6 @@
 //! What projections could not apply: events that wait, and what can be done about them. For the server's operators.
 
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, get, post};
 use commands::Commands;
 use domain::text::Reason;
@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::headers::CommandHeaders;
+use super::members::PageQuery;
 use super::path::{ParkedPath, ProjectionPath};
-use crate::extract::{Actor, Body, Command, Page};
+use crate::extract::{Actor, Body, Command, Cursor, Page, page_limit};
 use crate::problem::Problem;
 
 /// The events that were applied.
@@ -35,16 +36,20 @@ pub struct SkipEvent {
 /// List the events that a projection could not apply
 ///
 /// Each comes with its stored payload, the error, and the number of events that wait behind it. Operators only.
-#[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "The parked events.", body = Page<ParkedPayload>)))]
+#[utoipa::path(tag = "projections", params(ProjectionPath, PageQuery), responses((status = 200, description = "The parked events.", body = Page<ParkedPayload>)))]
 #[get("/projections/{name}/parked")]
 pub async fn list_parked(
     path: Path<ProjectionPath>,
+    query: Query<PageQuery>,
     actor: Actor,
     commands: Data<Commands>,
     stores: Data<Stores>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.operator().await?;
-    Ok(HttpResponse::Ok().json(Page::whole(projections::parked_payloads(&stores.pool, &path.name).await?)))
+    let (after, limit) = (Cursor::<(i64, String)>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
+    let parked = projections::parked_payloads(&stores.pool, &path.name).await?;
+    let page = Page::among(parked, after, limit, |row| (row.parked.first_position, row.parked.park_key.clone()));
+    Ok(HttpResponse::Ok().json(page))
 }
 
 /// Retry the events that are parked under a key

@@ -1,16 +1,19 @@
 //! Messages that are pinned to their channel.
 
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, Path, Query};
 use actix_web::{delete, get, put};
+use chrono::{DateTime, Utc};
 use commands::Commands;
 use domain::MessageCommand;
 use projections::ReadModels;
 use projections::relational::messages::MessageRow;
+use uuid::Uuid;
 
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
+use super::members::PageQuery;
 use super::path::{ChannelPath, MessagePath};
-use crate::extract::{Command, Page, Reading, Seen};
+use crate::extract::{Command, Cursor, Page, Reading, Seen, page_limit, reject_unless_moment};
 use crate::problem::Problem;
 
 /// Pin a message to its channel
@@ -28,14 +31,31 @@ pub async fn unpin_message(path: Path<MessagePath>, command: Command, commands: 
 }
 
 /// List a channel's pinned messages, most recently pinned first
-#[utoipa::path(tag = "messages", params(ChannelPath, QueryHeaders),
+#[utoipa::path(tag = "messages", params(ChannelPath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The pinned messages.", body = Page<MessageRow>)))]
 #[get("/channels/{channel_id}/pins")]
 pub async fn list_pins(
     path: Path<ChannelPath>,
+    query: Query<PageQuery>,
     reading: Reading,
     read_models: Data<ReadModels>,
 ) -> Result<Seen<Page<MessageRow>>, Problem> {
     reading.access.channel(path.channel_id).await?;
-    Ok(reading.answer(Page::whole(read_models.pins(path.channel_id).await?)))
+    let (after, limit) = (read_pinning("after", query.after.as_deref())?, page_limit(query.limit)?);
+    let rows = read_models.pins(path.channel_id, after, limit + 1).await?;
+    Ok(reading.answer(Page::cut(rows, limit, pinning)))
+}
+
+/// When a message was pinned, and which.
+type Pinning = (DateTime<Utc>, Uuid);
+
+fn pinning(row: &MessageRow) -> Pinning {
+    // A pinned message has the time.
+    (row.pinned_at.unwrap_or_default(), row.message_id)
+}
+
+fn read_pinning(field: &'static str, text: Option<&str>) -> Result<Option<Pinning>, Problem> {
+    let pinning = Cursor::<Pinning>::read(field, text)?;
+    pinning.map_or(Ok(()), |(pinned_at, _)| reject_unless_moment(field, pinned_at))?;
+    Ok(pinning)
 }

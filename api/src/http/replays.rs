@@ -1,9 +1,10 @@
 //! Replays: building a projection anew, and models as of a moment. For the server's operators.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, LOCATION};
-use actix_web::web::{Bytes, Data, Path};
+use actix_web::web::{Bytes, Data, Path, Query};
 use actix_web::{HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
 use commands::Commands;
@@ -16,8 +17,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::headers::CommandHeaders;
+use super::members::PageQuery;
 use super::path::{ProjectionPath, ViewPath};
-use crate::extract::{Actor, Body, Command, Page};
+use crate::extract::{Actor, Body, Command, Cursor, Page, page_limit};
 use crate::problem::Problem;
 
 /// The name that stands for every projection.
@@ -218,11 +220,24 @@ impl Watch {
 /// List the views: read models as of an earlier moment
 ///
 /// Each is a database schema to query with `psql`, with its search indices. Operators only.
-#[utoipa::path(tag = "projections", responses((status = 200, description = "The views.", body = Page<View>)))]
+#[utoipa::path(tag = "projections", params(PageQuery), responses((status = 200, description = "The views.", body = Page<View>)))]
 #[get("/replay-views")]
-pub async fn list_views(actor: Actor, commands: Data<Commands>, stores: Data<Stores>) -> Result<HttpResponse, Problem> {
+pub async fn list_views(
+    query: Query<PageQuery>,
+    actor: Actor,
+    commands: Data<Commands>,
+    stores: Data<Stores>,
+) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.operator().await?;
-    Ok(HttpResponse::Ok().json(Page::whole(projections::views(&stores.pool).await?)))
+    let (after, limit) = (Cursor::<Reverse<(DateTime<Utc>, String)>>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
+    let mut views = projections::views(&stores.pool).await?;
+    views.sort_by_key(built);
+    Ok(HttpResponse::Ok().json(Page::among(views, after, limit, built)))
+}
+
+/// When a view was built, and its name: the latest comes first.
+fn built(view: &View) -> Reverse<(DateTime<Utc>, String)> {
+    Reverse((view.created_at, view.name.clone()))
 }
 
 /// Drop a view

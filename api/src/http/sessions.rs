@@ -1,6 +1,8 @@
 //! Sessions: signing in, seeing where one is signed in, and signing out.
 
-use actix_web::web::{Data, Path};
+use std::cmp::Reverse;
+
+use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
 use domain::ids::{SessionId, UserId};
@@ -13,9 +15,10 @@ use state::presence::Presences;
 use state::sessions::{Ended, Session};
 use utoipa::ToSchema;
 
+use super::members::PageQuery;
 use super::path::SessionPath;
 use crate::config::Secret;
-use crate::extract::{Actor, BearerToken, Body, Circumstances, Page, Visitor, expired, parts, reject_unless_line};
+use crate::extract::{Actor, BearerToken, Body, Circumstances, Cursor, Page, Visitor, expired, page_limit, parts, reject_unless_line};
 use crate::problem::Problem;
 
 /// The most characters of a device's kind.
@@ -114,12 +117,14 @@ pub struct SessionShown {
 }
 
 /// List the caller's sessions, newest first
-#[utoipa::path(tag = "sessions", responses((status = 200, description = "The caller's sessions.", body = Page<SessionShown>)))]
+#[utoipa::path(tag = "sessions", params(PageQuery), responses((status = 200, description = "The caller's sessions.", body = Page<SessionShown>)))]
 #[get("/sessions")]
-pub async fn list_sessions(actor: Actor, sessions: Data<Sessions>) -> Result<HttpResponse, Problem> {
+pub async fn list_sessions(query: Query<PageQuery>, actor: Actor, sessions: Data<Sessions>) -> Result<HttpResponse, Problem> {
+    let (after, limit) = (Cursor::<Reverse<(DateTime<Utc>, SessionId)>>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     let found = sessions.of_user(actor.user_id).await?;
     let shown = found.into_iter().map(|session| show(&sessions, &actor, session)).collect();
-    Ok(HttpResponse::Ok().json(Page::<SessionShown>::whole(shown)))
+    let page = Page::<SessionShown>::among(shown, after, limit, |session| Reverse((session.created_at, session.session_id)));
+    Ok(HttpResponse::Ok().json(page))
 }
 
 fn show(sessions: &Sessions, actor: &Actor, session: Session) -> SessionShown {

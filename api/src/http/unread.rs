@@ -1,16 +1,17 @@
 //! What the asker has not read, and how far they have. Read markers are no events: they change all the time, and nobody audits them.
 
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, get, put};
 use commands::Commands;
-use domain::ids::MessageId;
+use domain::ids::{ChannelId, MessageId};
 use projections::cache::{Caches, ChannelUnread, MarkerMove, ReadMarker};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::headers::QueryHeaders;
+use super::members::PageQuery;
 use super::path::{ChannelPath, WorkspacePath};
-use crate::extract::{Actor, Body, Reading, Seen};
+use crate::extract::{Actor, Body, Cursor, Page, Reading, Seen, page_limit};
 use crate::problem::Problem;
 
 /// The caller's new read marker.
@@ -54,18 +55,22 @@ pub struct UnreadCounts {
     /// Unread messages that mention the caller or everyone, except in channels with the notification level `none`.
     #[schema(minimum = 0)]
     mentions: i64,
-    /// The caller's channels that are not archived, ordered by identifier.
+    /// A page of the caller's channels that are not archived, ordered by identifier. The totals count all of them.
     channels: Vec<ChannelUnread>,
+    /// The cursor of the page that follows; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 impl UnreadCounts {
     /// What each channel has to do with the totals is the asker's to say.
-    fn of(channels: Vec<ChannelUnread>) -> Self {
+    fn of(channels: Vec<ChannelUnread>, after: Option<ChannelId>, limit: u16) -> Self {
         let sum = |levels: &[&str], count: fn(&ChannelUnread) -> i64| {
             channels.iter().filter(|channel| levels.contains(&channel.notification_level.as_str())).map(count).sum()
         };
         let (unread, mentions) = (sum(&["all"], |channel| channel.unread), sum(&["all", "mentions"], |channel| channel.mentions));
-        Self { unread, mentions, channels }
+        let page = Page::among(channels, after, limit, |channel| ChannelId(channel.channel_id));
+        Self { unread, mentions, channels: page.items, next: page.next }
     }
 }
 
@@ -73,16 +78,22 @@ impl UnreadCounts {
 ///
 /// Messages after the read marker count, or after the caller joined. The caller's own messages, deleted messages
 /// and system messages do not count. Replies in threads count only if they mention the caller or everyone.
-#[utoipa::path(tag = "unread", params(WorkspacePath, QueryHeaders),
+#[utoipa::path(tag = "unread", params(WorkspacePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The counts.", body = UnreadCounts)))]
 #[get("/workspaces/{workspace_id}/unread")]
-pub async fn get_unread(path: Path<WorkspacePath>, reading: Reading, caches: Data<Caches>) -> Result<Seen<UnreadCounts>, Problem> {
+pub async fn get_unread(
+    path: Path<WorkspacePath>,
+    query: Query<PageQuery>,
+    reading: Reading,
+    caches: Data<Caches>,
+) -> Result<Seen<UnreadCounts>, Problem> {
+    let (after, limit) = (Cursor::<ChannelId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     reading.access.active_member(path.workspace_id).await?;
     let mut unread = caches.unread(reading.actor, path.workspace_id, reading.min_position).await?;
     let channels = unread.channels.iter().map(|channel| channel.channel_id.into()).collect::<Vec<_>>();
     let readable = reading.access.recent().await?.readable_channels(&channels).await?;
     unread.channels.retain(|channel| readable.contains(&channel.channel_id.into()));
-    Ok(Reading::answer_at(unread.position, UnreadCounts::of(unread.channels)))
+    Ok(Reading::answer_at(unread.position, UnreadCounts::of(unread.channels, after, limit)))
 }
 
 #[cfg(test)]
@@ -101,7 +112,7 @@ mod tests {
             mentions,
             more: false,
         };
-        let counts = UnreadCounts::of(vec![channel("all", 1, 10), channel("mentions", 2, 20), channel("none", 4, 40)]);
+        let counts = UnreadCounts::of(vec![channel("all", 1, 10), channel("mentions", 2, 20), channel("none", 4, 40)], None, 2);
         assert_eq!((counts.unread, counts.mentions), (1, 30));
     }
 }

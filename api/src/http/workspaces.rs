@@ -1,6 +1,6 @@
 //! Workspaces: what each says of itself, how it is run, and who owns it.
 
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, Path, Query};
 use actix_web::{get, patch, post, put};
 use commands::{AccessRefusal, Commands, NewWorkspace};
 use domain::WorkspaceCommand;
@@ -16,10 +16,11 @@ use uuid::Uuid;
 
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
+use super::members::PageQuery;
 use super::path::WorkspacePath;
 use super::schema;
 use crate::config::Settings;
-use crate::extract::{Body, Change, Command, Page, Reading, Seen};
+use crate::extract::{Body, Change, Command, Cursor, Page, Reading, Seen, page_limit, reject_unless_line};
 use crate::problem::Problem;
 
 /// A new workspace.
@@ -86,22 +87,29 @@ pub async fn create_workspace(
     settings: Data<Settings>,
     commands: Data<Commands>,
 ) -> Result<Done<WorkspaceCreated>, Problem> {
-    let new = command.body.input.parse(settings.workspace_members_max)?;
+    let new = command.body.input.parse(settings.workspace_members_max, settings.workspaces_per_person_max)?;
     let appended = commands.create_workspace(&command.asked(), new).await?;
     let workspace_id = appended.id.into();
     Ok(Done::created(appended, format!("/v1/workspaces/{workspace_id}"), WorkspaceCreated { workspace_id }))
 }
 
 /// List the caller's workspaces, by name
-#[utoipa::path(tag = "workspaces", params(QueryHeaders),
+#[utoipa::path(tag = "workspaces", params(PageQuery, QueryHeaders),
     responses((status = 200, description = "The caller's workspaces.", body = Page<WorkspaceRow>)))]
 #[get("/workspaces")]
-pub async fn list_workspaces(reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<Page<WorkspaceRow>>, Problem> {
-    let mut workspaces = read_models.workspaces_of(reading.actor).await?;
-    let ids = workspaces.iter().map(|row| row.workspace_id.into()).collect::<Vec<_>>();
+pub async fn list_workspaces(
+    query: Query<PageQuery>,
+    reading: Reading,
+    read_models: Data<ReadModels>,
+) -> Result<Seen<Page<WorkspaceRow>>, Problem> {
+    let (after, limit) = (Cursor::<(String, Uuid)>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
+    after.as_ref().map_or(Ok(()), |(name, _)| reject_unless_line("after", name, WorkspaceName::CHARS_MAX))?;
+    let rows = read_models.page_of_workspaces(reading.actor, after, limit + 1).await?;
+    let mut page = Page::cut(rows, limit, |row| (row.name.clone(), row.workspace_id));
+    let ids = page.items.iter().map(|row| row.workspace_id.into()).collect::<Vec<_>>();
     let mine = reading.access.recent().await?.workspaces_among(&ids).await?;
-    workspaces.retain(|row| mine.contains(&row.workspace_id.into()));
-    Ok(reading.answer(Page::whole(workspaces)))
+    page.items.retain(|row| mine.contains(&row.workspace_id.into()));
+    Ok(reading.answer(page))
 }
 
 /// Get a workspace of the caller

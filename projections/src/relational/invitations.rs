@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::rows::{Missing, Rows, json_row, row};
 use super::seen::{Seen, to_micros};
-use crate::read_models::{QueryError, ReadModels};
+use crate::read_models::{QueryError, ReadModels, rows};
 
 /// An invitation.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -93,12 +93,26 @@ json_row! {
 }
 
 impl ReadModels {
-    /// A workspace's invitations that are neither accepted nor revoked, oldest first; expired ones too.
+    /// A workspace's invitations that are neither accepted nor revoked, oldest first; expired ones too. `after` is when the last one of the
+    /// page before was given out, and which that is.
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn invitations(&self, workspace_id: WorkspaceId) -> Result<Vec<InvitationRow>, QueryError> {
-        let file = query_file_as!(InvitationRow, "src/relational/sql/pending_invitations.sql", workspace_id.0);
+    pub async fn invitations(
+        &self,
+        workspace_id: WorkspaceId,
+        after: Option<(DateTime<Utc>, Uuid)>,
+        limit: u16,
+    ) -> Result<Vec<InvitationRow>, QueryError> {
+        let (created_at, invitation_id) = after.unzip();
+        let file = query_file_as!(
+            InvitationRow,
+            "src/relational/sql/pending_invitations.sql",
+            workspace_id.0,
+            created_at,
+            invitation_id,
+            rows(limit)
+        );
         Ok(file.fetch_all(&self.pool).await?)
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::rows::{Missing, Rows, json_row, row};
 use super::seen::Seen;
-use crate::read_models::{QueryError, ReadModels};
+use crate::read_models::{QueryError, ReadModels, rows};
 
 /// A workspace, as it is now.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -153,6 +153,22 @@ impl ReadModels {
     pub async fn workspaces_of(&self, user_id: UserId) -> Result<Vec<WorkspaceRow>, QueryError> {
         let found = query_file_as!(WorkspaceRow, "src/relational/sql/workspaces_of.sql", user_id.0).fetch_all(&self.pool).await?;
         Ok(found)
+    }
+
+    /// A page of the workspaces that a user is an active member of, by name. `after` is the name and the identifier of the last one of the
+    /// page before.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn page_of_workspaces(
+        &self,
+        user_id: UserId,
+        after: Option<(String, Uuid)>,
+        limit: u16,
+    ) -> Result<Vec<WorkspaceRow>, QueryError> {
+        let (name, workspace_id) = after.unzip();
+        let file = query_file_as!(WorkspaceRow, "src/relational/sql/page_of_workspaces.sql", user_id.0, name, workspace_id, rows(limit));
+        Ok(file.fetch_all(&self.pool).await?)
     }
 
     /// The plans of the workspaces that a user is an active member of, each once.

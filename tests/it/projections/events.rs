@@ -145,14 +145,14 @@ async fn an_invitation_is_shown_until_it_is_accepted_or_revoked() {
     let expires_at = Utc::now() + Duration::days(1);
     house.workspace_is_asked(team, WorkspaceCommand::Invite { invitation_id, email, role: Role::Guest, expires_at }).await;
     house.settle().await;
-    let pending = house.reading.read.invitations(team.workspace_id).await.expect("the read tables");
+    let pending = house.reading.read.invitations(team.workspace_id, None, 9).await.expect("the read tables");
     assert_eq!(
         pending.iter().map(|i| (i.invitation_id, i.email.as_str(), i.role.as_str())).collect::<Vec<_>>(),
         [(invitation_id.0, "eve@example.org", "guest")]
     );
     house.workspace_is_asked(team, WorkspaceCommand::RevokeInvitation { invitation_id }).await;
     house.settle().await;
-    assert!(house.reading.read.invitations(team.workspace_id).await.expect("the read tables").is_empty());
+    assert!(house.reading.read.invitations(team.workspace_id, None, 9).await.expect("the read tables").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,8 +297,9 @@ async fn pins_come_last_pinned_first_until_they_are_taken_off() {
     house.message_is_asked(ann, second, MessageCommand::Pin).await;
     house.message_is_asked(ann, first, MessageCommand::Pin).await;
     house.settle().await;
-    let pins =
-        async || house.reading.read.pins(team.general).await.expect("the read tables").iter().map(|m| m.message_id).collect::<Vec<_>>();
+    let pins = async || {
+        house.reading.read.pins(team.general, None, 9).await.expect("the read tables").iter().map(|m| m.message_id).collect::<Vec<_>>()
+    };
     assert_eq!(pins().await, [first.0, second.0]);
     house.message_is_asked(ann, first, MessageCommand::Unpin).await;
     house.settle().await;

@@ -1,8 +1,10 @@
 //! The queries on messages. Pages are by key, never by offset.
 
+use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
 use sqlx::query_file_as;
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::rows::{Cursor, EarlierText, HistoryPage, MessageDetail, MessageRow, ThreadRows};
 use crate::read_models::{QueryError, ReadModels, rows};
@@ -56,12 +58,18 @@ impl ReadModels {
         Ok(Some(MessageDetail { message, edit_history }))
     }
 
-    /// A channel's pinned messages, last pinned first.
+    /// A channel's pinned messages, last pinned first. `before` is when the last one of the page before was pinned, and which that is.
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn pins(&self, channel_id: ChannelId) -> Result<Vec<MessageRow>, QueryError> {
-        let file = query_file_as!(MessageRow, "src/relational/sql/pins.sql", channel_id.0, rows(ReadModels::PAGE_ROWS_MAX));
+    pub async fn pins(
+        &self,
+        channel_id: ChannelId,
+        before: Option<(DateTime<Utc>, Uuid)>,
+        limit: u16,
+    ) -> Result<Vec<MessageRow>, QueryError> {
+        let (pinned_at, message_id) = before.unzip();
+        let file = query_file_as!(MessageRow, "src/relational/sql/pins.sql", channel_id.0, pinned_at, message_id, rows(limit));
         Ok(file.fetch_all(&self.pool).await?)
     }
 

@@ -5,8 +5,8 @@ SELECT m.message_id, m.channel_id, m.workspace_id, m.user_id, COALESCE(u.usernam
        m.reactions, m.edited_at, m.edited_by, m.client_msg_id, m.created_at, m.updated_at
 FROM (SELECT *
       FROM messages
-      WHERE channel_id = $1 AND is_pinned
+      WHERE channel_id = $1 AND is_pinned AND ($2::timestamptz IS NULL OR (pinned_at, message_id) < ($2, $3::uuid))
       ORDER BY pinned_at DESC, message_id DESC
-      LIMIT $2) m
+      LIMIT $4) m
 LEFT JOIN LATERAL (SELECT username, display_name, avatar_url FROM users WHERE user_id = m.user_id LIMIT 1) u ON TRUE
 ORDER BY m.pinned_at DESC, m.message_id DESC
