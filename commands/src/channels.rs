@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use domain::channel::{NewChannel, people_key};
+use domain::channel::{self, NewChannel, people_key};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
 use domain::message::{Kind, MessageEvent, Posting, system_message};
-use domain::{Channel, ChannelCommand, ChannelEvent, Context, StreamId};
+use domain::{Channel, ChannelCommand, ChannelEvent, ChannelRefusal, Context, StreamId};
 use tracing::instrument;
 use uuid::Uuid;
 
 use crate::authorize::AccessRefusal;
 use crate::event_store::{Claim, ClaimChange, ClaimKind};
-use crate::execute::{Decision, Draft};
+use crate::execute::{Decision, Draft, taken};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, Taken, authorize};
+use crate::{Appended, Asked, CHANNELS_EACH_MAX, CommandError, CommandRefusal, Commands, authorize, slots};
 
 impl Commands {
     /// Creates a channel. For a direct or group conversation that is there already, tells which it is.
@@ -70,13 +70,21 @@ impl Decision for Create {
         }
         let channel = reader.channel(self.channel_id).await?;
         let events = channel.decide(context, ChannelCommand::Create(Box::new(self.new.clone())))?;
+        let slot = match self.new.kind {
+            channel::Kind::Direct => None,
+            channel::Kind::Public | channel::Kind::Private | channel::Kind::GroupDirect => {
+                let slots = slots::of_channels(self.new.workspace_id, context.actor);
+                Some(slots::free(reader.store(), slots, CHANNELS_EACH_MAX, ChannelRefusal::TooManyCreated(CHANNELS_EACH_MAX)).await?)
+            }
+        };
         Ok(Draft::of(self.channel_id)
             .write(StreamId::channel(self.channel_id), Some(self.new.workspace_id), events)
-            .claim([self.claim(context.actor).taken_by(self.channel_id)]))
+            .claim([self.claim(context.actor).taken_by(self.channel_id)])
+            .claim(slot.map(|slot| slot.taken_by(self.channel_id))))
     }
 
     fn claim_taken(&self, claim: &Claim, holder: Uuid) -> Result<Uuid, CommandError> {
-        if claim.kind == ClaimKind::People { Ok(holder) } else { Err(Taken { kind: claim.kind }.into()) }
+        if claim.kind == ClaimKind::People { Ok(holder) } else { Err(taken(claim)) }
     }
 }
 

@@ -9,7 +9,7 @@ use stores::retry;
 use tracing::debug;
 use uuid::Uuid;
 
-use crate::event_store::{Append, Claim, ClaimChange, Outcome, StreamWrite};
+use crate::event_store::{Append, Claim, ClaimChange, ClaimKind, Outcome, StreamWrite};
 use crate::reader::Reader;
 use crate::{Appended, Asked, CommandError, Commands, Taken};
 
@@ -24,7 +24,15 @@ pub(crate) trait Decision: Sync {
     /// What it means that somebody holds a claim that this command wanted.
     fn claim_taken(&self, claim: &Claim, holder: Uuid) -> Result<Uuid, CommandError> {
         let _ = holder;
-        Err(Taken { kind: claim.kind }.into())
+        Err(taken(claim))
+    }
+}
+
+/// A name that somebody else holds. A slot that another request of the same person has just taken is no refusal: there may be a next one.
+pub(crate) fn taken(claim: &Claim) -> CommandError {
+    match claim.kind {
+        ClaimKind::WorkspaceSlot | ClaimKind::ChannelSlot => CommandError::Contended,
+        kind => Taken { kind }.into(),
     }
 }
 
@@ -88,7 +96,7 @@ impl Commands {
     pub(crate) async fn execute(&self, asked: &Asked, decision: &impl Decision) -> Result<Appended, CommandError> {
         match self.attempt(asked, decision, None).await {
             Ok(Attempt::Done(done)) => return Ok(done),
-            Ok(Attempt::Again) | Err(CommandError::Refused(_)) => {}
+            Ok(Attempt::Again) | Err(CommandError::Refused(_) | CommandError::Contended) => {}
             Err(error) => return Err(error),
         }
         // An import that writes to the same stream without a pause must not keep everybody else out.
@@ -98,7 +106,7 @@ impl Commands {
             let head = self.store.catch_up().await?;
             match self.attempt(asked, decision, Some(head)).await {
                 Ok(Attempt::Done(done)) => return Ok(done),
-                Ok(Attempt::Again) => {}
+                Ok(Attempt::Again) | Err(CommandError::Contended) => {}
                 Err(CommandError::Refused(refusal)) => return self.first_outcome(asked).await?.ok_or(CommandError::Refused(refusal)),
                 Err(error) => return Err(error),
             }

@@ -18,6 +18,7 @@ mod refusal;
 pub mod relay;
 mod retention;
 mod sessions;
+mod slots;
 mod users;
 mod workspaces;
 
@@ -29,6 +30,7 @@ pub use authorize::AccessRefusal;
 pub use event_store::{EventStore, Idempotency, IdempotencyKey, InvalidKey, StoreError};
 pub use refusal::{CommandRefusal, Taken};
 pub use retention::Left;
+pub use slots::CHANNELS_EACH_MAX;
 pub use workspaces::NewWorkspace;
 
 /// Every command, and who may see what. Clones share everything.

@@ -21,6 +21,11 @@ impl<'a> Reader<'a> {
         Self { store, seen: BTreeMap::new() }
     }
 
+    /// The store that it reads.
+    pub(crate) fn store(&self) -> &'a EventStore {
+        self.store
+    }
+
     pub(crate) async fn user(&mut self, id: UserId) -> Result<Arc<User>, StoreError> {
         self.read(StreamId::user(id)).await
     }

@@ -98,6 +98,8 @@ impl Taken {
             ClaimKind::WorkspaceDomain => ("workspace.domain_taken", "domain", "this domain"),
             ClaimKind::ChannelName => ("channel.name_taken", "name", "this channel name"),
             ClaimKind::People => ("channel.exists_already", "members", "a conversation of these people"),
+            ClaimKind::WorkspaceSlot => ("workspace.slot_taken", "name", "this place among your workspaces"),
+            ClaimKind::ChannelSlot => ("channel.slot_taken", "name", "this place among your channels"),
             ClaimKind::FirstUser => ("user.first_taken", "email", "the place of this server's first user"),
         };
         Parts { code, field, what }

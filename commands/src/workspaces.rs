@@ -11,7 +11,7 @@ use crate::channels::announcements;
 use crate::event_store::{Claim, ClaimChange, ClaimKind};
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, authorize};
+use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, authorize, slots};
 
 /// The name of the channel that every workspace has.
 const GENERAL: &str = "general";
@@ -29,6 +29,8 @@ pub struct NewWorkspace {
     pub domain: Option<WorkspaceDomain>,
     /// How many active members it may have.
     pub max_members: u32,
+    /// How many workspaces the actor may create; without a limit where it says nothing. Operators have none.
+    pub each_max: Option<u32>,
 }
 
 impl Commands {
@@ -96,16 +98,24 @@ impl Decision for NewWorkspace {
     }
 
     async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
-        authorize::active(reader.user(context.actor).await?.as_ref())?;
+        let actor = reader.user(context.actor).await?;
+        authorize::active(&actor)?;
         let workspace = reader.workspace(self.workspace_id).await?;
         let channel = reader.channel(self.general_channel_id).await?;
         let created = workspace.decide(context, self.command())?;
         let general = channel.decide(context, ChannelCommand::Create(Box::new(self.general()?)))?;
         let workspace_stream = StreamId::workspace(self.workspace_id);
+        let slot = match self.each_max.filter(|_| !actor.is_operator()) {
+            Some(max) => {
+                Some(slots::free(reader.store(), slots::of_workspaces(context.actor), max, WorkspaceRefusal::TooManyCreated(max)).await?)
+            }
+            None => None,
+        };
         Ok(Draft::of(self.workspace_id)
             .write(workspace_stream, Some(self.workspace_id), created)
             .effect(workspace_stream, StreamId::channel(self.general_channel_id), Some(self.workspace_id), general)
-            .claim(self.claims()))
+            .claim(self.claims())
+            .claim(slot.map(|slot| slot.taken_by(self.workspace_id))))
     }
 }
 

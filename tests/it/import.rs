@@ -22,7 +22,7 @@ async fn large_workspace(here: &Writing) -> Team {
     let owner = sign_up(&here.commands, "owner").await;
     let (workspace_id, general) = (WorkspaceId(Uuid::now_v7()), ChannelId(Uuid::now_v7()));
     let details = Details { name: WorkspaceName::parse("Hollow Hill").expect("a name"), description: None, avatar_url: None };
-    let new = NewWorkspace { workspace_id, general_channel_id: general, details, domain: None, max_members: 100_000 };
+    let new = NewWorkspace { workspace_id, general_channel_id: general, details, domain: None, max_members: 100_000, each_max: None };
     here.commands.create_workspace(&asked(owner), new).await.expect("a workspace");
     Team { owner, workspace_id, general }
 }

@@ -26,8 +26,14 @@ pub async fn workspace(commands: &Commands) -> Team {
     let owner = sign_up(commands, &format!("owner-{}", Uuid::now_v7().simple())).await;
     let team = Team { owner, workspace_id: WorkspaceId(Uuid::now_v7()), general: ChannelId(Uuid::now_v7()) };
     let details = Details { name: WorkspaceName::parse("Hollow Hill").expect("a name"), description: None, avatar_url: None };
-    let new =
-        NewWorkspace { workspace_id: team.workspace_id, general_channel_id: team.general, details, domain: None, max_members: 100_000 };
+    let new = NewWorkspace {
+        workspace_id: team.workspace_id,
+        general_channel_id: team.general,
+        details,
+        domain: None,
+        max_members: 100_000,
+        each_max: None,
+    };
     commands.create_workspace(&asked(owner), new).await.expect("a workspace");
     team
 }

@@ -124,6 +124,7 @@ async fn another_team(writing: &Writing) -> Team {
         },
         domain: None,
         max_members: 10,
+        each_max: None,
     };
     writing.commands.create_workspace(&asked(owner), new).await.expect("a workspace");
     team

@@ -45,7 +45,7 @@ pub struct CreateWorkspace {
 }
 
 impl CreateWorkspace {
-    fn parse(&self, members_max: u32) -> Result<NewWorkspace, Problem> {
+    fn parse(&self, members_max: u32, each_max: u32) -> Result<NewWorkspace, Problem> {
         let max_members = self.max_members.unwrap_or(members_max);
         if !(1..=1_000_000).contains(&max_members) {
             return Err(Problem::invalid("input.invalid", "max_members", "max_members must be 1 to 1000000"));
@@ -56,6 +56,7 @@ impl CreateWorkspace {
             details: self.details()?,
             domain: self.domain.as_deref().map(WorkspaceDomain::parse).transpose()?,
             max_members,
+            each_max: Some(each_max),
         })
     }
 

@@ -24,10 +24,23 @@ pub enum ClaimKind {
     People,
     /// To be the first user of this server.
     FirstUser,
+    /// A number among the workspaces that a person created.
+    WorkspaceSlot,
+    /// A number among the channels that a person created in a workspace.
+    ChannelSlot,
 }
 
 impl ClaimKind {
-    const ALL: [Self; 6] = [Self::Email, Self::Username, Self::WorkspaceDomain, Self::ChannelName, Self::People, Self::FirstUser];
+    const ALL: [Self; 8] = [
+        Self::Email,
+        Self::Username,
+        Self::WorkspaceDomain,
+        Self::ChannelName,
+        Self::People,
+        Self::FirstUser,
+        Self::WorkspaceSlot,
+        Self::ChannelSlot,
+    ];
 
     /// Its name in the table.
     #[must_use]
@@ -39,6 +52,8 @@ impl ClaimKind {
             Self::ChannelName => "channel_name",
             Self::People => "people",
             Self::FirstUser => "first_user",
+            Self::WorkspaceSlot => "workspace_slot",
+            Self::ChannelSlot => "channel_slot",
         }
     }
 
@@ -116,7 +131,12 @@ impl Claim {
     pub(super) fn stored(&self, keys: &Keyring) -> Stored {
         let value = match self.kind {
             ClaimKind::Email | ClaimKind::Username => blinded(keys, self.kind.as_str(), &self.value),
-            ClaimKind::WorkspaceDomain | ClaimKind::ChannelName | ClaimKind::People | ClaimKind::FirstUser => self.value.clone(),
+            ClaimKind::WorkspaceDomain
+            | ClaimKind::ChannelName
+            | ClaimKind::People
+            | ClaimKind::FirstUser
+            | ClaimKind::WorkspaceSlot
+            | ClaimKind::ChannelSlot => self.value.clone(),
         };
         Stored { kind: self.kind.as_str(), scope: self.scope, value }
     }

@@ -6,6 +6,8 @@ refusals! {
     /// Every "no" to a command of a channel.
     ChannelRefusal {
         CreatedAlready = "channel.created_already" Conflict "this channel exists already",
+        TooManyCreated(max: u32) = "channel.too_many_created" Conflict
+            "you have created {0} channels and conversations in this workspace, as many as one member may: use one of them",
         NotFound = "channel.not_found" NotFound "there is no such channel",
         NameRequired = "channel.name_required" Invalid("name") "a public or private channel needs a name",
         NameUnexpected = "channel.name_unexpected" Invalid("name") "a direct or group conversation has no name: leave it out",

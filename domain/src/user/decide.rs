@@ -12,6 +12,9 @@ type Decision = Result<Vec<UserEvent>, UserRefusal>;
 /// The last year that RFC 3339 can write; databases do not go much further.
 const YEAR_MAX: i32 = 9999;
 
+/// How large preferences may be. Every node keeps those of many users in memory.
+pub(super) const PREFERENCES_BYTES_MAX: usize = 32 * 1024;
+
 /// Makes somebody a user, once.
 pub(super) fn register(user: &User, registration: Box<Registration>) -> Decision {
     if user.registration.is_some() {
@@ -32,6 +35,9 @@ pub(super) fn change_profile(user: &User, profile: Box<Profile>) -> Decision {
 pub(super) fn change_preferences(user: &User, preferences: Preferences) -> Decision {
     if active(user)?.preferences == preferences {
         return Ok(vec![]);
+    }
+    if written_bytes(&preferences) > PREFERENCES_BYTES_MAX {
+        return Err(UserRefusal::PreferencesTooLarge(PREFERENCES_BYTES_MAX));
     }
     Ok(vec![UserEvent::PreferencesChanged(preferences)])
 }
@@ -105,4 +111,9 @@ fn active(user: &User) -> Result<&Registration, UserRefusal> {
 fn registered(user: &User) -> Result<&Registration, UserRefusal> {
     let registration = user.registration.as_ref().ok_or(UserRefusal::NotFound)?;
     if user.erased { Err(UserRefusal::Erased) } else { Ok(registration) }
+}
+
+/// How large preferences are as JSON.
+fn written_bytes(preferences: &Preferences) -> usize {
+    serde_json::to_vec(preferences).map_or(usize::MAX, |json| json.len())
 }

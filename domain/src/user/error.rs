@@ -16,6 +16,8 @@ refusals! {
         ErasureNotDue = "user.erasure_not_due" Conflict "this user can still be kept: the erasure is not due yet",
         ErasureOfTheLastOwner = "user.erasure_of_the_last_owner" Conflict
             "this user is the only owner of a workspace: hand it over, or make somebody else an owner first",
+        PreferencesTooLarge(max: usize) = "user.preferences_too_large" Invalid("preferences")
+            "preferences may have at most {0} bytes of JSON: keep what is larger elsewhere",
         StatusOver = "user.status_over" Invalid("expires_at")
             "a status must end in the future, and before the year 10000: leave expires_at out for one without an end",
     }

@@ -22,6 +22,15 @@ pub(super) const EDIT_WINDOW_MINUTES: RangeInclusive<u64> = 1..=525_600;
 /// How long an invitation can be accepted, at most.
 pub(super) const INVITATION_LIFE_MAX: TimeDelta = TimeDelta::days(90);
 
+/// The most invitations that can be accepted at a time.
+pub(super) const INVITATIONS_MAX: usize = 1_000;
+/// Of them, the most of one member.
+pub(super) const INVITATIONS_EACH_MAX: usize = 250;
+/// The most invitations that are kept, those that expired and were not revoked among them.
+pub(super) const INVITATIONS_KEPT_MAX: usize = 10_000;
+/// The most legal holds that stand at a time.
+pub(super) const HOLDS_MAX: usize = 1_000;
+
 /// Creates the workspace; the actor becomes its owner.
 pub(super) fn create(
     workspace: &Workspace,
@@ -88,6 +97,7 @@ pub(super) fn invite(
     if workspace.invitations.values().any(|i| i.expires_at > context.at && i.email.folded() == folded) {
         return Err(WorkspaceRefusal::InvitedAlready);
     }
+    has_room_for_invitation(workspace, context)?;
     Ok(vec![WorkspaceEvent::MemberInvited { invitation_id, email, role, invited_by: context.actor, expires_at }])
 }
 
@@ -212,6 +222,9 @@ pub(super) fn place_hold(workspace: &Workspace, context: &Context, hold_id: Hold
     if !is_known {
         return Err(WorkspaceRefusal::HoldTargetNotFound);
     }
+    if workspace.holds.len() >= HOLDS_MAX {
+        return Err(WorkspaceRefusal::TooManyHolds(HOLDS_MAX));
+    }
     Ok(vec![WorkspaceEvent::HoldPlaced { hold_id, on, reason, placed_by: context.actor }])
 }
 
@@ -251,6 +264,20 @@ fn has_room(workspace: &Workspace) -> Result<(), WorkspaceRefusal> {
     let active = workspace.members.values().filter(|m| m.active).count();
     let room = usize::try_from(workspace.max_members).unwrap_or(usize::MAX);
     if active < room { Ok(()) } else { Err(WorkspaceRefusal::Full) }
+}
+
+fn has_room_for_invitation(workspace: &Workspace, context: &Context) -> Result<(), WorkspaceRefusal> {
+    let open = || workspace.invitations.values().filter(|invitation| invitation.expires_at > context.at);
+    if workspace.invitations.len() >= INVITATIONS_KEPT_MAX {
+        return Err(WorkspaceRefusal::TooManyInvitationsKept(INVITATIONS_KEPT_MAX));
+    }
+    if open().count() >= INVITATIONS_MAX {
+        return Err(WorkspaceRefusal::TooManyInvitations(INVITATIONS_MAX));
+    }
+    if open().filter(|invitation| invitation.invited_by == context.actor).count() >= INVITATIONS_EACH_MAX {
+        return Err(WorkspaceRefusal::TooManyInvitationsByYou(INVITATIONS_EACH_MAX));
+    }
+    Ok(())
 }
 
 fn is_owner(workspace: &Workspace, user_id: UserId) -> bool {

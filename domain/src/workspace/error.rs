@@ -7,12 +7,22 @@ refusals! {
     /// Every "no" to a command of a workspace.
     WorkspaceRefusal {
         CreatedAlready = "workspace.created_already" Conflict "this workspace exists already",
+        TooManyCreated(max: u32) = "workspace.too_many_created" Conflict
+            "you have created {0} workspaces, as many as one person may: use one of them, or ask an operator of the server for another",
         NotFound = "workspace.not_found" NotFound "there is no such workspace",
         SettingsInvalid(wrong: OutOfRange) = "workspace.settings_invalid" Invalid(wrong.field) "{0}",
         InvitedAlready = "workspace.invited_already" Conflict
             "this address has an invitation that can still be accepted: revoke that one first",
         OwnerNotInvited = "workspace.owner_not_invited" Invalid("role")
             "nobody can be invited as an owner: invite them as something else, and change their role once they have joined",
+        TooManyInvitations(max: usize) = "workspace.too_many_invitations" Conflict
+            "this workspace has {0} open invitations, as many as it may: wait until some are accepted or expire, or revoke some",
+        TooManyInvitationsByYou(max: usize) = "workspace.too_many_invitations_by_you" Conflict
+            "{0} of your invitations to this workspace are open, as many as may be: wait until some are accepted or expire, or revoke some",
+        TooManyInvitationsKept(max: usize) = "workspace.too_many_invitations_kept" Conflict
+            "this workspace keeps {0} invitations that nobody accepted, as many as it may: revoke those that have expired",
+        TooManyHolds(max: usize) = "workspace.too_many_holds" Conflict
+            "{0} legal holds stand in this workspace, as many as may: release those that are not needed any more",
         InvitationExpiryInvalid = "workspace.invitation_expiry_invalid" Invalid("expires_at")
             "an invitation must expire in the future, and within 90 days",
         InvitationNotFound = "workspace.invitation_not_found" NotFound

@@ -20,7 +20,8 @@ impl House {
         let (workspace_id, general) = (WorkspaceId(uuid::Uuid::now_v7()), domain::ids::ChannelId(uuid::Uuid::now_v7()));
         let name = domain::text::WorkspaceName::parse("Other").expect("a name");
         let details = Details { name, description: None, avatar_url: None };
-        let new = commands::NewWorkspace { workspace_id, general_channel_id: general, details, domain: None, max_members: 10 };
+        let new =
+            commands::NewWorkspace { workspace_id, general_channel_id: general, details, domain: None, max_members: 10, each_max: None };
         self.commands().create_workspace(&asked(team.owner), new).await.expect("a workspace");
         Team { owner: team.owner, workspace_id, general }
     }

@@ -41,7 +41,7 @@ impl Writing {
 pub async fn found(commands: &Commands, owner: UserId) -> Team {
     let (workspace_id, general) = (WorkspaceId(Uuid::now_v7()), ChannelId(Uuid::now_v7()));
     let details = Details { name: WorkspaceName::parse("Orchard").expect("a name"), description: None, avatar_url: None };
-    let new = NewWorkspace { workspace_id, general_channel_id: general, details, domain: None, max_members: 1_000 };
+    let new = NewWorkspace { workspace_id, general_channel_id: general, details, domain: None, max_members: 1_000, each_max: None };
     commands.create_workspace(&asked(owner), new).await.expect("a workspace");
     Team { owner, workspace_id, general }
 }

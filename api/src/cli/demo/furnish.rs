@@ -96,6 +96,7 @@ async fn workspace(app: &App, owner_id: UserId) -> Result<(WorkspaceId, bool), F
         details: details()?,
         domain: Some(WorkspaceDomain::parse(DOMAIN).map_err(anyhow::Error::from)?),
         max_members: app.settings.workspace_members_max,
+        each_max: None,
     };
     let created = app.commands.create_workspace(&asked(owner_id), new).await.context("the workspace cannot be created")?;
     Ok((created.id.into(), true))

@@ -1,0 +1,44 @@
+//! How many things one person may create. Each thing takes a numbered claim, a slot, in the append that creates it: so no race between two
+//! requests, or two nodes, gets beyond the limit.
+
+use domain::ids::{UserId, WorkspaceId};
+
+use crate::event_store::{Claim, ClaimKind, EventStore};
+use crate::{CommandError, CommandRefusal};
+
+/// The most channels and group conversations that one person may create in a workspace. Conversations of two do not count: there is one
+/// for each pair of members at most.
+pub const CHANNELS_EACH_MAX: u32 = 1_000;
+
+/// How many slots are looked at at a time. Slots are taken in order and stay taken, so nearly everybody finds one at the first look.
+const LOOKED_AT_ONCE: usize = 64;
+
+/// The slots of the workspaces that a person creates.
+pub(crate) fn of_workspaces(creator: UserId) -> impl Fn(u32) -> Claim {
+    move |number| Claim { kind: ClaimKind::WorkspaceSlot, scope: creator.0, value: number.to_string() }
+}
+
+/// The slots of the channels that a person creates in a workspace.
+pub(crate) fn of_channels(workspace_id: WorkspaceId, creator: UserId) -> impl Fn(u32) -> Claim {
+    move |number| Claim::in_workspace(ClaimKind::ChannelSlot, workspace_id, format!("{creator}:{number}"))
+}
+
+/// The first of `max` slots that is free.
+///
+/// # Errors
+/// `refusal`, where none is; or the store failed.
+pub(crate) async fn free(
+    store: &EventStore,
+    slot: impl Fn(u32) -> Claim,
+    max: u32,
+    refusal: impl Into<CommandRefusal>,
+) -> Result<Claim, CommandError> {
+    let slots = (0..max).map(slot).collect::<Vec<_>>();
+    for slots in slots.chunks(LOOKED_AT_ONCE) {
+        let held = store.holders(slots).await?;
+        if let Some(free) = slots.iter().find(|slot| !held.contains_key(slot)) {
+            return Ok(free.clone());
+        }
+    }
+    Err(CommandError::Refused(refusal.into()))
+}
