@@ -80,7 +80,7 @@ impl Program {
     /// # Panics
     /// The system does not say.
     pub fn ended(&mut self) -> Option<i32> {
-        self.0.try_wait().expect("its state").and_then(|status| status.code())
+        self.child.try_wait().expect("its state").and_then(|status| status.code())
     }
 
     /// The memory that it has now, in bytes.
