@@ -55,6 +55,8 @@ pub const PARTS: &[Part] = &[
     part("user.status_changed", Whose::Users, &["text", "emoji"]),
     part("user.suspended", Whose::Users, &["reason"]),
     nothing("user.reactivated"),
+    nothing("user.made_operator"),
+    nothing("user.erasure_proposed"),
     nothing("user.erasure_requested"),
     nothing("user.erasure_cancelled"),
     nothing("user.erased"),
@@ -119,6 +121,8 @@ pub fn owner(stream: StreamId, event: &Event) -> Option<Uuid> {
             | UserEvent::StatusChanged { .. }
             | UserEvent::Suspended { .. } => Some(stream.id),
             UserEvent::Reactivated {}
+            | UserEvent::MadeOperator {}
+            | UserEvent::ErasureProposed { .. }
             | UserEvent::ErasureRequested { .. }
             | UserEvent::ErasureCancelled { .. }
             | UserEvent::Erased { .. } => None,

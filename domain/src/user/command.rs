@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::event::{Preferences, Profile, Registration};
-use crate::ids::InvitationId;
+use crate::ids::{InvitationId, WorkspaceId};
 use crate::text::{Emoji, Reason, StatusText};
 
 /// What can be asked of a user.
@@ -31,6 +31,13 @@ pub enum UserCommand {
     },
     /// Let a suspended user in again.
     Reactivate,
+    /// Make the user an operator of the server.
+    MakeOperator,
+    /// Ask the operators to have the user erased, as an owner of that workspace.
+    ProposeErasure {
+        /// The workspace.
+        workspace_id: WorkspaceId,
+    },
     /// Have the user erased, once it has been waited for so long.
     RequestErasure {
         /// How long it can be cancelled.
@@ -56,6 +63,8 @@ impl UserCommand {
             Self::ChangeStatus { .. } => "change status",
             Self::Suspend { .. } => "suspend user",
             Self::Reactivate => "reactivate user",
+            Self::MakeOperator => "make operator",
+            Self::ProposeErasure { .. } => "propose erasure",
             Self::RequestErasure { .. } => "request erasure",
             Self::CancelErasure => "cancel erasure",
             Self::Erase { .. } => "erase user",

@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
 use super::{Preferences, Profile, Registration, User, UserEvent, UserRefusal};
 use crate::context::Context;
-use crate::ids::InvitationId;
+use crate::ids::{InvitationId, WorkspaceId};
 use crate::text::{Emoji, Reason, StatusText};
 
 type Decision = Result<Vec<UserEvent>, UserRefusal>;
@@ -73,6 +73,20 @@ pub(super) fn reactivate(user: &User) -> Decision {
         return Err(UserRefusal::NotSuspended);
     }
     Ok(vec![UserEvent::Reactivated {}])
+}
+
+/// Makes the user an operator, once.
+pub(super) fn make_operator(user: &User) -> Decision {
+    if active(user)?.is_operator { Ok(vec![]) } else { Ok(vec![UserEvent::MadeOperator {}]) }
+}
+
+/// Notes that an owner of that workspace asks for the user's erasure, once for each owner in turn.
+pub(super) fn propose_erasure(user: &User, context: &Context, workspace_id: WorkspaceId) -> Decision {
+    registered(user)?;
+    if user.proposals.get(&workspace_id) == Some(&context.actor) {
+        return Ok(vec![]);
+    }
+    Ok(vec![UserEvent::ErasureProposed { proposed_by: context.actor, workspace_id }])
 }
 
 /// Has the user erased, once it has been waited for so long.

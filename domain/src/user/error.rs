@@ -16,6 +16,10 @@ refusals! {
         ErasureNotDue = "user.erasure_not_due" Conflict "this user can still be kept: the erasure is not due yet",
         ErasureOfTheLastOwner = "user.erasure_of_the_last_owner" Conflict
             "this user is the only owner of a workspace: hand it over, or make somebody else an owner first",
+        ErasureNoLongerAsked = "user.erasure_no_longer_asked" Conflict
+            "the user who asked for this erasure is neither the erased user nor an operator any more: an operator must ask anew",
+        LastOperator = "user.last_operator" Conflict
+            "this user is the only operator of this server: run `backscroll users make-operator` for another user first",
         PreferencesTooLarge(max: usize) = "user.preferences_too_large" Invalid("preferences")
             "preferences may have at most {0} bytes of JSON: keep what is larger elsewhere",
         StatusOver = "user.status_over" Invalid("expires_at")

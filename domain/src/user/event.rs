@@ -5,7 +5,7 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::ids::{InvitationId, UserId};
+use crate::ids::{InvitationId, UserId, WorkspaceId};
 use crate::text::{AvatarUrl, Bio, DisplayName, Email, Emoji, Language, Phone, Pronouns, Reason, StatusText, Timezone, Title, Username};
 
 /// What has happened to a user. The wire name of each is its `rename`.
@@ -39,10 +39,21 @@ pub enum UserEvent {
     /// Was let in again.
     #[serde(rename = "user.reactivated")]
     Reactivated {},
+    /// Became an operator of the server.
+    #[serde(rename = "user.made_operator")]
+    MadeOperator {},
+    /// An owner of a workspace that the user is or was in asked the operators for the user's erasure. Nothing follows from it by itself.
+    #[serde(rename = "user.erasure_proposed")]
+    ErasureProposed {
+        /// The owner.
+        proposed_by: UserId,
+        /// The workspace.
+        workspace_id: WorkspaceId,
+    },
     /// Is to be erased, unless that is cancelled until then.
     #[serde(rename = "user.erasure_requested")]
     ErasureRequested {
-        /// Who asked for it: the user, an owner of all their workspaces, or an operator.
+        /// The user who asked for it: the same user, or an operator. Until release 0.2 also an owner of all their workspaces.
         requested_by: UserId,
         /// From when on it is carried out.
         due_at: DateTime<Utc>,
@@ -144,6 +155,8 @@ impl UserEvent {
             Self::StatusChanged { .. } => "user.status_changed",
             Self::Suspended { .. } => "user.suspended",
             Self::Reactivated {} => "user.reactivated",
+            Self::MadeOperator {} => "user.made_operator",
+            Self::ErasureProposed { .. } => "user.erasure_proposed",
             Self::ErasureRequested { .. } => "user.erasure_requested",
             Self::ErasureCancelled { .. } => "user.erasure_cancelled",
             Self::Erased { .. } => "user.erased",
@@ -162,6 +175,8 @@ impl UserEvent {
             | Self::Reactivated {}
             | Self::ErasureRequested { .. }
             | Self::ErasureCancelled { .. }
+            | Self::MadeOperator {}
+            | Self::ErasureProposed { .. }
             | Self::Erased { .. } => "1",
         }
     }

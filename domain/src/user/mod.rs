@@ -8,6 +8,8 @@ mod event;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
@@ -18,7 +20,7 @@ pub use error::UserRefusal;
 pub use event::{Json, Preferences, Profile, Registration, UserEvent};
 
 use crate::context::Context;
-use crate::ids::UserId;
+use crate::ids::{UserId, WorkspaceId};
 
 /// What a decision about a user needs to know: the fold of their events, nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +31,8 @@ pub struct User {
     pub suspended: bool,
     /// That they are to be erased, where somebody asked for it.
     pub erasure: Option<Erasure>,
+    /// The workspaces whose owners asked for their erasure, with the owner who asked last.
+    pub proposals: BTreeMap<WorkspaceId, UserId>,
     /// Whether they were erased: that is for ever.
     pub erased: bool,
 }
@@ -67,6 +71,8 @@ impl User {
             UserCommand::ChangeStatus { text, emoji, expires_at } => decide::change_status(self, context, text, emoji, expires_at),
             UserCommand::Suspend { reason } => decide::suspend(self, reason),
             UserCommand::Reactivate => decide::reactivate(self),
+            UserCommand::MakeOperator => decide::make_operator(self),
+            UserCommand::ProposeErasure { workspace_id } => decide::propose_erasure(self, context, workspace_id),
             UserCommand::RequestErasure { wait } => decide::request_erasure(self, context, wait),
             UserCommand::CancelErasure => decide::cancel_erasure(self, context),
             UserCommand::Erase { invitations } => decide::erase(self, context, invitations),
@@ -96,10 +102,13 @@ impl Aggregate for User {
             UserEvent::StatusChanged { .. } => {}
             UserEvent::Suspended { .. } => self.suspended = true,
             UserEvent::Reactivated {} => self.suspended = false,
+            UserEvent::MadeOperator {} => self.change(|r| r.is_operator = true),
+            UserEvent::ErasureProposed { proposed_by, workspace_id } => drop(self.proposals.insert(workspace_id, proposed_by)),
             UserEvent::ErasureRequested { requested_by, due_at } => self.erasure = Some(Erasure { requested_by, due_at }),
             UserEvent::ErasureCancelled { cancelled_by: _ } => self.erasure = None,
             UserEvent::Erased { invitations: _ } => {
                 (self.erasure, self.erased) = (None, true);
+                self.proposals.clear();
                 self.change(Registration::erase);
             }
         }

@@ -5,7 +5,8 @@ use cqrs_es::test::TestFramework;
 use serde_json::json;
 
 use super::{Preferences, Profile, Registration, User, UserCommand, UserEvent, UserRefusal};
-use crate::cast::{ANN, by, by_at, minutes_later, now};
+use crate::cast::{ACME, ANN, BOB, by, by_at, minutes_later, now};
+use crate::ids::{UserId, WorkspaceId};
 use crate::text::{DisplayName, Email, Emoji, Language, Reason, StatusText, Timezone, Title, Username};
 
 type Given = TestFramework<User>;
@@ -242,4 +243,26 @@ fn who_was_erased_is_nobody_any_more() {
     assert!(!user.is_active() && !user.is_operator() && user.erasure.is_none());
     let left = serde_json::to_string(&user).expect("JSON").to_lowercase();
     assert!(!left.contains("ann"), "{left}");
+}
+
+#[test]
+fn an_active_user_becomes_an_operator_once() {
+    let somebody = || UserEvent::Registered(Box::new(Registration { is_operator: false, ..*registration() }));
+    let make = || (by(UserId::SYSTEM), UserCommand::MakeOperator);
+    Given::with(()).given(vec![somebody()]).when(make()).then_expect_events(vec![UserEvent::MadeOperator {}]);
+    Given::with(()).given(vec![somebody(), UserEvent::MadeOperator {}]).when(make()).then_expect_events(vec![]);
+    Given::with(()).given(vec![somebody(), suspended()]).when(make()).then_expect_error(UserRefusal::Suspended);
+    Given::with(()).given(vec![somebody(), asked_for(0), erased()]).when(make()).then_expect_error(UserRefusal::Erased);
+    Given::with(()).given_no_previous_events().when(make()).then_expect_error(UserRefusal::NotFound);
+}
+
+#[test]
+fn owners_of_several_workspaces_propose_an_erasure_and_nothing_follows_from_it() {
+    let propose = |workspace_id| UserCommand::ProposeErasure { workspace_id };
+    let proposed = |workspace_id| UserEvent::ErasureProposed { proposed_by: BOB, workspace_id };
+    let other = WorkspaceId(uuid::Uuid::from_u128(0x101));
+    let given = || Given::with(()).given(vec![registered(), proposed(ACME)]);
+    given().when((by(BOB), propose(ACME))).then_expect_events(vec![]);
+    given().when((by(BOB), propose(other))).then_expect_events(vec![proposed(other)]);
+    given().when((by(UserId::SYSTEM), UserCommand::Erase { invitations: vec![] })).then_expect_error(UserRefusal::ErasureNotRequested);
 }

@@ -4,10 +4,11 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::grant::{ended_invitations, is_granted, may_invite};
 use super::{Details, HoldTarget, Invitation, Member, Plan, Workspace, WorkspaceEvent, WorkspaceRefusal, WorkspaceSettings};
 use crate::context::Context;
 use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
-use crate::permission::{self, Overrides, Permission, Role};
+use crate::permission::{Overrides, Permission, Role};
 use crate::refusal::OutOfRange;
 use crate::text::{Department, Email, Reason, Title, WorkspaceDomain};
 
@@ -97,16 +98,20 @@ pub(super) fn invite(
     if workspace.invitations.values().any(|i| i.expires_at > context.at && i.email.folded() == folded) {
         return Err(WorkspaceRefusal::InvitedAlready);
     }
+    let inviter = workspace.active_member(context.actor).ok_or(WorkspaceRefusal::PermissionBeyondOwn)?;
+    may_invite(inviter, role)?;
     has_room_for_invitation(workspace, context)?;
     Ok(vec![WorkspaceEvent::MemberInvited { invitation_id, email, role, invited_by: context.actor, expires_at }])
 }
 
-/// Makes the actor a member by an invitation.
+/// Makes the actor a member by an invitation, which counts as far as its inviter could give it now.
 pub(super) fn accept_invitation(workspace: &Workspace, context: &Context, invitation_id: InvitationId) -> Decision {
     let invitation = pending(workspace, invitation_id)?;
     if invitation.expires_at <= context.at {
         return Err(WorkspaceRefusal::InvitationExpired);
     }
+    let inviter = workspace.active_member(invitation.invited_by).ok_or(WorkspaceRefusal::InvitationEnded)?;
+    may_invite(inviter, invitation.role).map_err(|_| WorkspaceRefusal::InvitationEnded)?;
     match workspace.members.get(&context.actor) {
         Some(member) if member.active => return Err(WorkspaceRefusal::MemberAlready),
         Some(_) => return Err(WorkspaceRefusal::ReactivationNeeded),
@@ -126,74 +131,81 @@ pub(super) fn revoke_invitation(workspace: &Workspace, invitation_id: Invitation
     Ok(vec![WorkspaceEvent::InvitationRevoked { invitation_id }])
 }
 
-/// Changes what a member is.
+/// Changes what a member is. Their invitations that they can no longer give end.
 pub(super) fn change_member_role(workspace: &Workspace, context: &Context, user_id: UserId, role: Role) -> Decision {
     let member = active_member(workspace, user_id)?;
-    if member.role == Role::Owner || role == Role::Owner {
+    if role == Role::Owner {
         by_owner(workspace, context)?;
     }
+    workspace.may_change_member(context.actor, user_id)?;
     if member.role == role {
         return Ok(vec![]);
     }
+    let after = Member { role, ..member.clone() };
+    workspace.may_give(context.actor, Some(member), &after)?;
     another_owner_remains(workspace, user_id)?;
-    Ok(vec![WorkspaceEvent::MemberRoleChanged { user_id, role }])
+    let changed = WorkspaceEvent::MemberRoleChanged { user_id, role };
+    Ok(std::iter::once(changed).chain(ended_invitations(workspace, user_id, &after)).collect())
 }
 
 /// Changes a member's title and department here.
 pub(super) fn change_member_details(
     workspace: &Workspace,
+    context: &Context,
     user_id: UserId,
     title: Option<Title>,
     department: Option<Department>,
 ) -> Decision {
     let member = member(workspace, user_id)?;
+    workspace.may_change_member(context.actor, user_id)?;
     if member.title == title && member.department == department {
         return Ok(vec![]);
     }
     Ok(vec![WorkspaceEvent::MemberDetailsChanged { user_id, title, department }])
 }
 
-/// Replaces what a member may do beyond their role, or not in spite of it.
+/// Replaces what a member may do beyond their role, or not in spite of it. Their invitations that they can no longer give end.
 pub(super) fn change_member_permissions(workspace: &Workspace, context: &Context, user_id: UserId, permissions: Overrides) -> Decision {
     let member = member(workspace, user_id)?;
-    if member.role == Role::Owner {
-        by_owner(workspace, context)?;
-    }
-    if newly_granted(member, &permissions, Permission::WorkspaceHandOver) {
+    workspace.may_change_member(context.actor, user_id)?;
+    let after = Member { permissions, ..member.clone() };
+    if is_granted(&after, Permission::WorkspaceHandOver) && !is_granted(member, Permission::WorkspaceHandOver) {
         return Err(WorkspaceRefusal::HandOverNotGranted);
     }
-    let may_give = |given: Permission| is_owner(workspace, context.actor) || workspace.allows(context.actor, given);
-    if Permission::ALL.iter().any(|p| gains(member, &permissions, *p) && !may_give(*p)) {
-        return Err(WorkspaceRefusal::PermissionBeyondOwn);
-    }
-    if member.permissions == permissions {
+    workspace.may_give(context.actor, Some(member), &after)?;
+    if member.permissions == after.permissions {
         return Ok(vec![]);
     }
-    Ok(vec![WorkspaceEvent::MemberPermissionsChanged { user_id, permissions }])
+    let changed = WorkspaceEvent::MemberPermissionsChanged { user_id, permissions: after.permissions.clone() };
+    Ok(std::iter::once(changed).chain(ended_invitations(workspace, user_id, &after)).collect())
 }
 
-/// Shuts a member out.
+/// Shuts a member out. Their invitations end with them.
 pub(super) fn deactivate_member(workspace: &Workspace, context: &Context, user_id: UserId) -> Decision {
     let member = member(workspace, user_id)?;
     if !member.active {
         return Err(WorkspaceRefusal::MemberDeactivatedAlready);
     }
-    if member.role == Role::Owner {
-        by_owner(workspace, context)?;
-    }
+    workspace.may_change_member(context.actor, user_id)?;
     another_owner_remains(workspace, user_id)?;
-    Ok(vec![WorkspaceEvent::MemberDeactivated { user_id }])
+    Ok(shut_out(workspace, user_id, member))
 }
 
-/// Lets a deactivated member in again. One who was an owner is one again, so that takes an owner.
+/// The end of an active membership, and of the invitations of that member.
+pub(super) fn shut_out(workspace: &Workspace, user_id: UserId, member: &Member) -> Vec<WorkspaceEvent> {
+    let after = Member { active: false, ..member.clone() };
+    let ended = ended_invitations(workspace, user_id, &after);
+    std::iter::once(WorkspaceEvent::MemberDeactivated { user_id }).chain(ended).collect()
+}
+
+/// Lets a deactivated member in again, who is then what they were: that is given to them anew.
 pub(super) fn reactivate_member(workspace: &Workspace, context: &Context, user_id: UserId) -> Decision {
     let member = member(workspace, user_id)?;
     if member.active {
         return Err(WorkspaceRefusal::MemberActiveAlready);
     }
-    if member.role == Role::Owner {
-        by_owner(workspace, context)?;
-    }
+    workspace.may_change_member(context.actor, user_id)?;
+    workspace.may_give(context.actor, None, member)?;
     has_room(workspace)?;
     Ok(vec![WorkspaceEvent::MemberReactivated { user_id }])
 }
@@ -208,7 +220,9 @@ pub(super) fn hand_over(workspace: &Workspace, context: &Context, to: UserId) ->
     if active_member(workspace, to)?.role == Role::Guest {
         return Err(WorkspaceRefusal::HandOverToGuest);
     }
-    Ok(vec![WorkspaceEvent::HandedOver { from: context.actor, to }])
+    let handed_over = WorkspaceEvent::HandedOver { from: context.actor, to };
+    let after = Member { role: Role::Admin, ..active_member(workspace, context.actor)?.clone() };
+    Ok(std::iter::once(handed_over).chain(ended_invitations(workspace, context.actor, &after)).collect())
 }
 
 /// Puts something under a legal hold. One thing may be under several: each is a matter of its own, and ends by itself.
@@ -292,15 +306,4 @@ fn by_owner(workspace: &Workspace, context: &Context) -> Result<(), WorkspaceRef
 fn another_owner_remains(workspace: &Workspace, user_id: UserId) -> Result<(), WorkspaceRefusal> {
     let remains = workspace.members.iter().any(|(id, m)| *id != user_id && m.active && m.role == Role::Owner);
     if remains { Ok(()) } else { Err(WorkspaceRefusal::LastOwner) }
-}
-
-fn newly_granted(member: &Member, permissions: &Overrides, permission: Permission) -> bool {
-    permissions.get(&permission) == Some(&true) && member.permissions.get(&permission) != Some(&true)
-}
-
-/// Whether the member gets the permission by the change: granted outright, or by lifting what denied it.
-fn gains(member: &Member, permissions: &Overrides, permission: Permission) -> bool {
-    let before = permission::allows(member.role, &member.permissions, permission);
-    let after = permission::allows(member.role, permissions, permission);
-    newly_granted(member, permissions, permission) || (after && !before)
 }

@@ -28,6 +28,8 @@ refusals! {
         InvitationNotFound = "workspace.invitation_not_found" NotFound
             "there is no such invitation: it was accepted or revoked, or never was",
         InvitationExpired = "workspace.invitation_expired" Conflict "this invitation has expired: ask for a new one",
+        InvitationEnded = "workspace.invitation_ended" Conflict
+            "the member who invited you can no longer give this role: ask for a new invitation",
         MemberAlready = "workspace.member_already" Conflict "you are a member of this workspace already",
         ReactivationNeeded = "workspace.reactivation_needed" Conflict
             "you were a member and were deactivated: ask an admin of the workspace to reactivate you",
@@ -42,6 +44,10 @@ refusals! {
             "a workspace always has an owner: hand it over, or make somebody else an owner first",
         PermissionBeyondOwn = "workspace.permission_beyond_own" Forbidden
             "you cannot give others a permission that you do not have yourself",
+        RoleBeyondOwn = "workspace.role_beyond_own" Forbidden
+            "you cannot give others a role that is above your own: ask a member who has that role",
+        RankAboveOwn = "workspace.rank_above_own" Forbidden
+            "this member ranks above you, or has permissions that you lack: ask an owner of the workspace",
         HandOverNotGranted = "workspace.hand_over_not_granted" Invalid("permissions")
             "workspace.hand_over belongs to owners and cannot be granted: make the member an owner instead",
         HandOverToSelf = "workspace.hand_over_to_self" Invalid("to") "you own this workspace already: hand it over to somebody else",

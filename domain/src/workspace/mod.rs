@@ -5,6 +5,7 @@ mod command;
 mod decide;
 mod error;
 mod event;
+mod grant;
 mod hold;
 #[cfg(test)]
 mod tests;
@@ -117,6 +118,12 @@ impl Workspace {
         covering(&self.holds, subject).next().map_or(Ok(()), |hold_id| Err(WorkspaceRefusal::Held(hold_id)))
     }
 
+    /// The end of the membership of somebody whose account is no more, with what ends with it; nothing where they are no active member.
+    #[must_use]
+    pub fn end_membership(&self, user_id: UserId) -> Vec<WorkspaceEvent> {
+        self.active_member(user_id).map(|member| decide::shut_out(self, user_id, member)).unwrap_or_default()
+    }
+
     /// What happens when `command` is asked of this workspace, or why it does not.
     ///
     /// # Errors
@@ -136,7 +143,7 @@ impl Workspace {
             WorkspaceCommand::RevokeInvitation { invitation_id } => decide::revoke_invitation(self, invitation_id),
             WorkspaceCommand::ChangeMemberRole { user_id, role } => decide::change_member_role(self, context, user_id, role),
             WorkspaceCommand::ChangeMemberDetails { user_id, title, department } => {
-                decide::change_member_details(self, user_id, title, department)
+                decide::change_member_details(self, context, user_id, title, department)
             }
             WorkspaceCommand::ChangeMemberPermissions { user_id, permissions } => {
                 decide::change_member_permissions(self, context, user_id, permissions)

@@ -1,5 +1,6 @@
 //! Given these events, when this command, then those events.
 
+mod grants;
 mod holds;
 mod members;
 

@@ -4,6 +4,7 @@
 
 mod channels;
 mod messages;
+mod permissions;
 mod users;
 mod walk;
 mod workspaces;

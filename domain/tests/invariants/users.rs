@@ -1,10 +1,12 @@
 //! What always holds of a user.
 
 use chrono::TimeDelta;
+use domain::ids::WorkspaceId;
 use domain::text::{DisplayName, Email, Language, Reason, StatusText, Username};
 use domain::user::{Preferences, Profile, Registration};
 use domain::{User, UserCommand};
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use crate::walk::{Step, asked, beginning, walk};
 
@@ -47,6 +49,8 @@ fn command() -> impl Strategy<Value = UserCommand> {
         }),
         any::<bool>().prop_map(|said| UserCommand::Suspend { reason: said.then(|| Reason::parse("spam").expect("a reason")) }),
         Just(UserCommand::Reactivate),
+        Just(UserCommand::MakeOperator),
+        (1_u128..3).prop_map(|n| UserCommand::ProposeErasure { workspace_id: WorkspaceId(Uuid::from_u128(n)) }),
         (0_i64..30).prop_map(|minutes| UserCommand::RequestErasure { wait: TimeDelta::minutes(minutes) }),
         Just(UserCommand::CancelErasure),
         Just(UserCommand::Erase { invitations: Vec::new() }),
@@ -63,14 +67,20 @@ fn holds(step: &Step<User, UserCommand>) -> Result<(), TestCaseError> {
     }
     if let Some(was) = before.registration.as_ref().filter(|_| !after.erased) {
         let is = after.registration.as_ref().expect("a registered user stays one");
-        prop_assert_eq!((&was.email, &was.username, was.is_operator), (&is.email, &is.username, is.is_operator));
+        prop_assert_eq!((&was.email, &was.username), (&is.email, &is.username));
+        let is_made = matches!(command, UserCommand::MakeOperator) && !before.suspended;
+        prop_assert_eq!(is.is_operator, was.is_operator || is_made);
     }
     let may_change = match command {
-        UserCommand::Reactivate | UserCommand::RequestErasure { .. } | UserCommand::CancelErasure | UserCommand::Erase { .. } => true,
+        UserCommand::Reactivate
+        | UserCommand::ProposeErasure { .. }
+        | UserCommand::RequestErasure { .. }
+        | UserCommand::CancelErasure | UserCommand::Erase { .. } => true,
         UserCommand::Register(_)
         | UserCommand::ChangeProfile(_)
         | UserCommand::ChangePreferences(_)
         | UserCommand::ChangeStatus { .. }
+        | UserCommand::MakeOperator
         | UserCommand::Suspend { .. } => false,
     };
     if before.suspended && !may_change {

@@ -108,6 +108,8 @@ impl Touched {
                 | UserEvent::StatusChanged { .. }
                 | UserEvent::Suspended { .. }
                 | UserEvent::Reactivated {}
+                | UserEvent::MadeOperator {}
+                | UserEvent::ErasureProposed { .. }
                 | UserEvent::ErasureRequested { .. }
                 | UserEvent::ErasureCancelled { .. },
             )

@@ -125,6 +125,9 @@ pub(super) fn apply(users: &mut Rows<UserRow>, id: Uuid, seen: Seen, event: &Use
         }),
         UserEvent::Suspended { reason: _ } => users.change(id, seen, |user| user.status = "suspended".into()),
         UserEvent::Reactivated {} => users.change(id, seen, |user| user.status = "active".into()),
+        UserEvent::MadeOperator {} => users.change(id, seen, |user| user.is_operator = true),
+        // A proposal changes nothing of the account, yet the row has seen it.
+        UserEvent::ErasureProposed { .. } => users.change(id, seen, |_| ()),
         UserEvent::ErasureRequested { requested_by: _, due_at } => {
             users.change(id, seen, |user| user.erasure_due_at = Some(to_micros(*due_at)))
         }

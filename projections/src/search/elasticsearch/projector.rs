@@ -261,6 +261,8 @@ impl Touched {
             UserEvent::Registered(_)
             | UserEvent::PreferencesChanged(_)
             | UserEvent::StatusChanged { .. }
+            | UserEvent::MadeOperator {}
+            | UserEvent::ErasureProposed { .. }
             | UserEvent::ErasureRequested { .. }
             | UserEvent::ErasureCancelled { .. } => {}
         }
