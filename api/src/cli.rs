@@ -14,6 +14,7 @@ mod projections;
 mod replay;
 mod retention;
 mod serve;
+mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,6 +86,9 @@ enum Verb {
     /// Read the log.
     #[command(subcommand)]
     Audit(audit::Verb),
+    /// Look after the users of this server.
+    #[command(subcommand)]
+    Users(users::Verb),
     /// Serve a workspace to look at: create it where it is not there, import an export, and print how to use it.
     Demo(demo::Arguments),
     /// Print the OpenAPI document.
@@ -176,6 +180,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Verb::Log(verb) => on_runtime(log::run(settings()?, verb)),
         Verb::Retention(verb) => on_runtime(retention::run(settings()?, verb)),
         Verb::Keys(verb) => on_runtime(keys::run(settings()?, verb)),
+        Verb::Users(verb) => on_runtime(users::run(settings()?, verb)),
         Verb::Audit(verb) => match audit::runs_alone(&verb) {
             Some(outcome) => outcome,
             None => on_runtime(audit::run(settings()?, verb)),

@@ -387,6 +387,7 @@ impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
         match error {
             AuthError::WrongPassword => Self::unauthenticated("session.wrong_credentials", "no user has this login and this password"),
+            AuthError::NotConfirmed => Self::invalid("password.wrong", "current_password", "this is not your password"),
             AuthError::Busy => Self::unavailable("auth.busy", "too many passwords are being checked just now: try again"),
             AuthError::Log(error) => error.into(),
             AuthError::State(error) => error.into(),

@@ -9,7 +9,9 @@ use domain::{
     WorkspaceCommand,
 };
 
-use domain::channel::Kind;
+use domain::channel::{Kind, MemberRole};
+
+use crate::refusal::CommandRefusal;
 
 /// A "no" for who asks, whatever the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,9 +43,12 @@ pub enum AccessRefusal {
     /// Only the server's operators may do that.
     #[error("only operators of this server may do this")]
     NotAnOperator,
-    /// An owner erases only those who are nowhere else.
-    #[error("only they themselves, an owner of every workspace that they are in, and operators of this server may do this")]
-    NotTheirOnlyOwner,
+    /// An account is the server's: a workspace does not erase it.
+    #[error("only the user themselves and operators of this server erase an account; an owner of a workspace may ask the operators for it")]
+    ErasureNotYours,
+    /// Only an owner asks the operators to erase somebody.
+    #[error("only an owner of the workspace may ask the operators to erase a member's account")]
+    NotAnOwner,
     /// Everyone who is put into a channel must be an active member of the workspace.
     #[error("everyone in a channel must be an active member of the workspace; invite them first")]
     NotAMemberOfTheWorkspace,
@@ -61,7 +66,8 @@ impl Refusal for AccessRefusal {
             Self::NotTheChannelsAdmin => "channel.admins_only",
             Self::NotYourself => "user.not_yourself",
             Self::NotAnOperator => "server.operators_only",
-            Self::NotTheirOnlyOwner => "user.erasure_not_yours",
+            Self::ErasureNotYours => "user.erasure_not_yours",
+            Self::NotAnOwner => "workspace.owners_only",
             Self::NotAMemberOfTheWorkspace => "workspace.not_a_member",
         }
     }
@@ -74,7 +80,8 @@ impl Refusal for AccessRefusal {
             | Self::NotTheChannelsAdmin
             | Self::NotYourself
             | Self::NotAnOperator
-            | Self::NotTheirOnlyOwner => RefusalKind::Forbidden,
+            | Self::ErasureNotYours
+            | Self::NotAnOwner => RefusalKind::Forbidden,
             Self::NotAMemberOfTheWorkspace => RefusalKind::Conflict,
         }
     }
@@ -101,9 +108,10 @@ pub(crate) fn user_command(actor_id: UserId, actor: &User, user_id: UserId, comm
                 Err(AccessRefusal::NotYourself)
             }
         }
-        // Whose it is, who owns all their workspaces, and operators: that is looked at where the workspaces are known.
-        UserCommand::RequestErasure { .. } | UserCommand::CancelErasure => active(actor),
-        UserCommand::Erase { .. } => {
+        // The user themselves and operators, and the owners of a workspace: that is looked at where the workspaces are known.
+        UserCommand::ProposeErasure { .. } | UserCommand::RequestErasure { .. } | UserCommand::CancelErasure => active(actor),
+        // The server itself: the command line, and the process that carries out erasures.
+        UserCommand::MakeOperator | UserCommand::Erase { .. } => {
             if actor_id == UserId::SYSTEM {
                 Ok(())
             } else {
@@ -196,31 +204,35 @@ pub(crate) fn channel_command(
     channel: &Channel,
     actor: UserId,
     command: &ChannelCommand,
-) -> Result<(), AccessRefusal> {
+) -> Result<(), CommandRefusal> {
     match command {
-        ChannelCommand::Create(new) => create_channel(workspace, actor, new.kind),
+        ChannelCommand::Create(new) => Ok(create_channel(workspace, actor, new.kind)?),
         ChannelCommand::ChangeTopic { .. } | ChannelCommand::ChangePurpose { .. } | ChannelCommand::ChangeDescription { .. } => {
-            describes(workspace, channel, actor)
+            Ok(describes(workspace, channel, actor)?)
         }
         ChannelCommand::AddMember { user_id } => {
             sees_channel(workspace, channel, actor)?;
             may(workspace, actor, Permission::ChannelAddMembers)?;
-            member_of_workspace(workspace, *user_id)
+            Ok(member_of_workspace(workspace, *user_id)?)
         }
         ChannelCommand::Join | ChannelCommand::Leave | ChannelCommand::ChangeNotificationLevel { .. } => {
-            sees_channel(workspace, channel, actor)
+            Ok(sees_channel(workspace, channel, actor)?)
         }
         // An admin of the channel sets it up, but does not decide alone how long the workspace remembers.
         ChannelCommand::ChangeSettings(settings) => {
             manages(workspace, channel, actor)?;
             let stays = settings.retention_policy == channel.settings.retention_policy;
-            if stays { Ok(()) } else { may(workspace, actor, Permission::RetentionManage) }
+            if stays { Ok(()) } else { Ok(may(workspace, actor, Permission::RetentionManage)?) }
+        }
+        // What somebody is in the workspace counts here too: nobody is put out of a channel, or down in it, from below.
+        ChannelCommand::RemoveMember { user_id } | ChannelCommand::ChangeMemberRole { user_id, role: MemberRole::Member } => {
+            manages(workspace, channel, actor)?;
+            Ok(workspace.may_act_on(actor, *user_id)?)
         }
         ChannelCommand::Rename { .. }
-        | ChannelCommand::RemoveMember { .. }
-        | ChannelCommand::ChangeMemberRole { .. }
+        | ChannelCommand::ChangeMemberRole { role: MemberRole::Admin, .. }
         | ChannelCommand::Archive
-        | ChannelCommand::Unarchive => manages(workspace, channel, actor),
+        | ChannelCommand::Unarchive => Ok(manages(workspace, channel, actor)?),
     }
 }
 

@@ -27,6 +27,7 @@ use uuid::Uuid;
 
 pub use access::ReadAccess;
 pub use authorize::AccessRefusal;
+pub use erasures::Around;
 pub use event_store::{EventStore, Idempotency, IdempotencyKey, InvalidKey, StoreError};
 pub use refusal::{CommandRefusal, Taken};
 pub use retention::Left;

@@ -1,8 +1,9 @@
 //! Commands of users.
 
 use domain::ids::UserId;
+use domain::text::Reason;
 use domain::user::Registration;
-use domain::{Context, StreamId, User, UserCommand, UserEvent};
+use domain::{Context, StreamId, User, UserCommand, UserEvent, UserRefusal};
 use tracing::instrument;
 
 use crate::event_store::{Claim, ClaimChange, ClaimKind};
@@ -52,6 +53,21 @@ impl Commands {
         choose: impl Fn(&User) -> Result<UserCommand, CommandRefusal> + Sync,
     ) -> Result<Appended, CommandError> {
         self.execute(asked, &Change { user_id, name, choose }).await
+    }
+
+    /// Locks a user out of the whole server. `operators` are those who run it: of several, each is judged as they are now.
+    ///
+    /// # Errors
+    /// The refusal, such as that nobody else runs the server; or the store failed.
+    #[instrument(name = "suspend a user", skip_all, fields(user.id = %user_id))]
+    pub async fn suspend_user(
+        &self,
+        asked: &Asked,
+        user_id: UserId,
+        reason: Option<Reason>,
+        operators: &[UserId],
+    ) -> Result<Appended, CommandError> {
+        self.execute(asked, &Suspend { user_id, reason, operators }).await
     }
 
     /// The user who has that address or that name.
@@ -112,7 +128,50 @@ impl<F: Fn(&User) -> Result<UserCommand, CommandRefusal> + Sync> Decision for Ch
         let user = reader.user(self.user_id).await?;
         let command = (self.choose)(&user)?;
         authorize::user_command(context.actor, &actor, self.user_id, &command)?;
+        if matches!(command, UserCommand::Suspend { .. }) {
+            another_operator_remains(reader, self.user_id, &user, &[]).await?;
+        }
         let events: Vec<UserEvent> = user.decide(context, command)?;
         Ok(Draft::of(self.user_id).write(StreamId::user(self.user_id), None, events))
     }
+}
+
+struct Suspend<'a> {
+    user_id: UserId,
+    reason: Option<Reason>,
+    operators: &'a [UserId],
+}
+
+impl Decision for Suspend<'_> {
+    fn name(&self) -> &'static str {
+        "suspend user"
+    }
+
+    async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
+        let actor = reader.user(context.actor).await?;
+        let user = reader.user(self.user_id).await?;
+        let command = UserCommand::Suspend { reason: self.reason.clone() };
+        authorize::user_command(context.actor, &actor, self.user_id, &command)?;
+        another_operator_remains(reader, self.user_id, &user, self.operators).await?;
+        let events: Vec<UserEvent> = user.decide(context, command)?;
+        Ok(Draft::of(self.user_id).write(StreamId::user(self.user_id), None, events))
+    }
+}
+
+/// That somebody else of `operators` runs this server, where `user` does. Who is read is guarded: two operators cannot end each other at once.
+pub(crate) async fn another_operator_remains(
+    reader: &mut Reader<'_>,
+    user_id: UserId,
+    user: &User,
+    operators: &[UserId],
+) -> Result<(), CommandError> {
+    if !user.is_operator() {
+        return Ok(());
+    }
+    for other in operators.iter().filter(|other| **other != user_id) {
+        if reader.user(*other).await?.is_operator() {
+            return Ok(());
+        }
+    }
+    Err(UserRefusal::LastOperator.into())
 }

@@ -225,12 +225,22 @@ impl Decision for Accept {
         let workspace = reader.workspace(self.workspace_id).await?;
         let command = WorkspaceCommand::AcceptInvitation { invitation_id: self.invitation_id };
         authorize::workspace_command(&workspace, context.actor, &command)?;
+        self.inviter_is_active(reader, &workspace).await?;
         let joined = workspace.decide(context, command)?;
         let draft = Draft::of(self.workspace_id).write(StreamId::workspace(self.workspace_id), Some(self.workspace_id), joined);
         match workspace.general_channel_id {
             Some(general) => join_general(draft, context, reader, general, self.workspace_id).await,
             None => Ok(draft),
         }
+    }
+}
+
+impl Accept {
+    /// An invitation ends with its inviter, on the server too. What the inviter is in the workspace, the domain judges.
+    async fn inviter_is_active(&self, reader: &mut Reader<'_>, workspace: &Workspace) -> Result<(), CommandError> {
+        let Some(invitation) = workspace.invitations.get(&self.invitation_id) else { return Ok(()) };
+        let inviter = reader.user(invitation.invited_by).await?;
+        if inviter.is_active() { Ok(()) } else { Err(WorkspaceRefusal::InvitationEnded.into()) }
     }
 }
 

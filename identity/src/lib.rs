@@ -2,6 +2,7 @@
 //!
 //! Not here: what somebody may do (`commands/src/authorize.rs`), and where it is kept (`state`).
 
+pub mod confirmation;
 pub mod password;
 pub mod refused;
 pub mod sessions;
@@ -16,6 +17,9 @@ pub enum AuthError {
     /// No user has that login and that password.
     #[error("the login or the password is wrong")]
     WrongPassword,
+    /// Somebody who is signed in was asked for their password again, and gave another one.
+    #[error("this is not the password of the user who is signed in")]
+    NotConfirmed,
     /// More passwords wait to be checked than the server takes.
     #[error("too many passwords are waiting to be checked")]
     Busy,

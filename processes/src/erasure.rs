@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use commands::{Appended, Asked, CommandError, Commands};
-use domain::Context;
+use commands::{Appended, Around, Asked, CommandError, CommandRefusal, Commands};
+use domain::{Context, UserRefusal};
 use domain::ids::{EventId, UserId};
 use identity::AuthError;
 use identity::sessions::Sessions;
@@ -107,7 +107,15 @@ impl Erasures {
         let causation_id = requested(&self.pool, user_id).await.map_err(QueryError)?;
         let context = Context { causation_id, ..Context::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7()) };
         let asked = Asked { context, idempotency: None };
-        let erased = self.commands.erase(&asked, user_id, &workspaces, &invitations).await?;
+        let operators = self.read_models.operators().await?;
+        let around = Around { workspaces: &workspaces, operators: &operators };
+        let erased = match self.commands.erase(&asked, user_id, around, &invitations).await {
+            Ok(erased) => erased,
+            Err(refused) => {
+                self.withdraw_if_nobody_asks(&asked, user_id, &refused).await?;
+                return Err(refused.into());
+            }
+        };
         tracing::info!(user.id = %user_id, position = erased.position, "a user was erased");
         // Nothing is accepted from them any more; the sweep ends what is left.
         if let Err(error) = self.sign_out(user_id).await {
@@ -117,6 +125,14 @@ impl Erasures {
             tracing::warn!(user.id = %user_id, %error, "what replays kept of an erased user is not removed yet");
         }
         Ok(erased)
+    }
+
+    /// Nobody who may ask for the erasure asks any more: it is cancelled, and the log says so.
+    async fn withdraw_if_nobody_asks(&self, asked: &Asked, user_id: UserId, refused: &CommandError) -> Result<(), ErasureError> {
+        if let CommandError::Refused(CommandRefusal::User(UserRefusal::ErasureNoLongerAsked)) = refused {
+            self.commands.withdraw_erasure(asked, user_id).await?;
+        }
+        Ok(())
     }
 
     /// Ends all sessions, and forgets the password. In a session stands from where it was begun, and with what.

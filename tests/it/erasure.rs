@@ -248,7 +248,7 @@ async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_
 
     with_a_view_and_a_report(&app, position).await;
 
-    person.delete("/v1/users/me").await.expect(204);
+    person.delete_confirmed("/v1/users/me").await.expect(204);
     settled(&app).await;
     eventually("Elasticsearch has forgotten", async || found_in_elasticsearch(&app).await.is_empty()).await;
     assert_eq!(found_in_database(pool).await, Vec::<String>::new());

@@ -139,7 +139,7 @@ async fn nothing_of_an_erased_person_nor_of_a_purged_message_is_left_on_a_cluste
     }
     let saves = cluster.saves().await;
 
-    person.delete("/v1/users/me").await.expect(204);
+    person.delete_confirmed("/v1/users/me").await.expect(204);
     settled(&app).await;
     for word in ["xylomarmalade", "quetzalina", "203.0.113.99", "sakerette"] {
         assert_eq!(keys_with(&cluster, word).await, Vec::<String>::new(), "{word}");

@@ -2,7 +2,7 @@
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::answer::Answer;
@@ -94,6 +94,16 @@ impl Person {
     /// Changes in part.
     pub async fn patch(&self, path: &str, body: Value) -> Answer {
         send(self.request(Method::PATCH, path).json(&body)).await
+    }
+
+    /// Posts, with their password once more.
+    pub async fn post_confirmed(&self, path: &str) -> Answer {
+        self.post(path, json!({"current_password": PASSWORD})).await
+    }
+
+    /// Deletes, with their password once more.
+    pub async fn delete_confirmed(&self, path: &str) -> Answer {
+        send(self.request(Method::DELETE, path).json(&json!({"current_password": PASSWORD}))).await
     }
 
     /// Deletes.

@@ -27,6 +27,12 @@ impl<B: RequestBody> Command<B> {
         Asked { context: self.actor.context(), idempotency: self.key.idempotency(self.actor.user_id, self.body.bytes()) }
     }
 
+    /// The same for a request whose body has a password in it: the fingerprint, which is stored, is of `said` instead.
+    #[must_use]
+    pub fn asked_without_secret(&self, said: &[u8]) -> Asked {
+        Asked { context: self.actor.context(), idempotency: self.key.idempotency(self.actor.user_id, said) }
+    }
+
     /// The same, counting once under `own` where the client sent no key.
     #[must_use]
     pub fn asked_once_as(&self, own: Option<IdempotencyKey>) -> Asked {

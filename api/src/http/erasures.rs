@@ -1,16 +1,18 @@
 //! Erasing people: asking for it, and cancelling it while it can be.
 
-use actix_web::delete;
 use actix_web::web::{Data, Path};
-use commands::Commands;
+use actix_web::{delete, put};
+use commands::{Around, Commands};
 use domain::ids::UserId;
+use identity::confirmation::Confirmations;
 use processes::erasure::Erasures;
 
 use super::answer::Done;
+use super::confirmation::ConfirmPassword;
 use super::headers::CommandHeaders;
-use super::path::UserPath;
+use super::path::{MemberPath, UserPath};
 use crate::config::Settings;
-use crate::extract::{Command, parts};
+use crate::extract::{Body, Command, parts};
 use crate::problem::Problem;
 
 parts! {
@@ -18,24 +20,25 @@ parts! {
     pub struct Erasing {
         commands: Commands,
         erasures: Erasures,
+        confirmations: Confirmations,
         settings: Settings,
     }
 }
 
 /// Erase the caller, after the server's waiting time
 ///
-/// Until then the caller can cancel it. If the waiting time is 0, the erasure happens at once. `erasure_due_at` in
-/// `GET /v1/users/me` gives the time.
-#[utoipa::path(tag = "erasure", params(CommandHeaders),
+/// It takes the caller's password. Until the waiting time is over the caller can cancel it. If the waiting time is 0, the
+/// erasure happens at once. `erasure_due_at` in `GET /v1/users/me` gives the time.
+#[utoipa::path(tag = "erasure", request_body = ConfirmPassword, params(CommandHeaders),
     responses((status = 204, description = "The erasure is requested, or done.")))]
 #[delete("/users/me")]
-pub async fn erase_me(command: Command, erasing: Erasing) -> Result<Done, Problem> {
+pub async fn erase_me(command: Command<Body<ConfirmPassword>>, erasing: Erasing) -> Result<Done, Problem> {
     erasing.request(&command, command.actor.user_id).await
 }
 
-/// Cancel the caller's erasure, if the caller asked for it
+/// Cancel the caller's erasure
 ///
-/// If an owner or an operator asked for the erasure, only they can cancel it.
+/// The caller can cancel it also if an operator asked for it.
 #[utoipa::path(tag = "erasure", params(CommandHeaders),
     responses((status = 204, description = "The erasure is cancelled.")))]
 #[delete("/users/me/erasure")]
@@ -45,17 +48,17 @@ pub async fn keep_me(command: Command, commands: Data<Commands>) -> Result<Done,
 
 /// Erase a user, after the server's waiting time
 ///
-/// Operators may do this, and users who own every workspace that the user is in.
-#[utoipa::path(tag = "erasure", params(UserPath, CommandHeaders),
+/// Operators may do this, and the user. It takes the caller's password. The last operator of the server is not erased.
+#[utoipa::path(tag = "erasure", request_body = ConfirmPassword, params(UserPath, CommandHeaders),
     responses((status = 204, description = "The erasure is requested, or done.")))]
 #[delete("/users/{user_id}")]
-pub async fn erase_user(path: Path<UserPath>, command: Command, erasing: Erasing) -> Result<Done, Problem> {
+pub async fn erase_user(path: Path<UserPath>, command: Command<Body<ConfirmPassword>>, erasing: Erasing) -> Result<Done, Problem> {
     erasing.request(&command, path.user_id).await
 }
 
 /// Cancel a user's erasure
 ///
-/// Operators may do this, and the user who asked for the erasure.
+/// Operators may do this, and the user.
 #[utoipa::path(tag = "erasure", params(UserPath, CommandHeaders),
     responses((status = 204, description = "The erasure is cancelled.")))]
 #[delete("/users/{user_id}/erasure")]
@@ -63,11 +66,23 @@ pub async fn keep_user(path: Path<UserPath>, command: Command, commands: Data<Co
     Ok(Done::quietly(commands.cancel_erasure(&command.asked(), path.user_id).await?))
 }
 
+/// Asks the operators to erase the account of somebody who is or was in the workspace. Owners of the workspace. Nothing follows by itself: the
+/// log has it, and an operator decides. To remove a member from the workspace, deactivate them.
+#[utoipa::path(tag = "erasure", params(MemberPath, CommandHeaders),
+    responses((status = 204, description = "The log has the proposal.")))]
+#[put("/workspaces/{workspace_id}/members/{user_id}/erasure-proposal")]
+pub async fn propose_erasure(path: Path<MemberPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
+    Ok(Done::quietly(commands.propose_erasure(&command.asked(), path.workspace_id, path.user_id).await?))
+}
+
 impl Erasing {
-    async fn request(&self, command: &Command, user_id: UserId) -> Result<Done, Problem> {
+    async fn request(&self, command: &Command<Body<ConfirmPassword>>, user_id: UserId) -> Result<Done, Problem> {
+        self.confirmations.confirm(command.actor.user_id, command.body.input.current_password.clone()).await?;
         let wait = self.settings.erasure_wait;
         let workspaces = self.erasures.traces(user_id).await?.workspaces;
-        let requested = self.commands.request_erasure(&command.asked(), user_id, wait, &workspaces).await?;
+        let operators = self.erasures.read_models.operators().await?;
+        let around = Around { workspaces: &workspaces, operators: &operators };
+        let requested = self.commands.request_erasure(&command.asked_without_secret(&[]), user_id, wait, around).await?;
         if wait.is_zero() && !requested.replayed {
             return match self.erasures.carry_out(user_id).await {
                 Ok(erased) => Ok(Done::quietly(erased)),

@@ -7,6 +7,7 @@ use domain::WorkspaceCommand;
 use domain::ids::UserId;
 use domain::permission::{Overrides, Permission, Role};
 use domain::text::{Department, Title};
+use identity::confirmation::Confirmations;
 use projections::ReadModels;
 use projections::relational::members::MemberRow;
 use projections::relational::users::DirectoryRow;
@@ -17,6 +18,7 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{MemberPath, WorkspacePath};
 use super::schema;
+use crate::config::Secret;
 use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, page_limit, reject_unless_line};
 use crate::problem::Problem;
 
@@ -102,9 +104,14 @@ pub struct ChangeRole {
     /// The role.
     #[schema(value_type = schema::Role)]
     role: Role,
+    /// The caller's password, once more, where the role is `owner`.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, format = Password)]
+    current_password: Option<Secret>,
 }
 
 /// Change a member's role in a workspace, except the last owner's
+///
+/// To make another owner takes the caller's password.
 #[utoipa::path(tag = "members", request_body = ChangeRole, params(MemberPath, CommandHeaders),
     responses((status = 204, description = "The role is changed.")))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/role")]
@@ -112,9 +119,17 @@ pub async fn change_member_role(
     path: Path<MemberPath>,
     command: Command<Body<ChangeRole>>,
     commands: Data<Commands>,
+    confirmations: Data<Confirmations>,
 ) -> Result<Done, Problem> {
-    let change = WorkspaceCommand::ChangeMemberRole { user_id: path.user_id, role: command.body.input.role };
-    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, change).await?))
+    let ChangeRole { role, current_password } = &command.body.input;
+    if *role == Role::Owner {
+        let missing = || Problem::invalid("password.required", "current_password", "send your password to make somebody an owner");
+        let password = current_password.clone().ok_or_else(missing)?;
+        confirmations.confirm(command.actor.user_id, password).await?;
+    }
+    let change = WorkspaceCommand::ChangeMemberRole { user_id: path.user_id, role: *role };
+    let asked = command.asked_without_secret(role.as_str().as_bytes());
+    Ok(Done::quietly(commands.workspace(&asked, path.workspace_id, change).await?))
 }
 
 /// A member's title and department in this workspace.

@@ -9,6 +9,7 @@ pub mod answer;
 pub mod audit;
 pub mod channel_members;
 pub mod channels;
+pub mod confirmation;
 pub mod docs;
 pub mod erasures;
 pub mod exports;
@@ -155,6 +156,7 @@ fn workspaces_routes(v1: &mut ServiceConfig<'_>) {
         .service(members::change_member_permissions)
         .service(members::deactivate_member)
         .service(members::reactivate_member)
+        .service(erasures::propose_erasure)
         .service(invitations::invite)
         .service(invitations::list_invitations)
         .service(invitations::revoke_invitation)

@@ -218,13 +218,19 @@ pub struct SuspendUser {
 
 /// Suspend a user on the whole server
 ///
-/// Operators only.
+/// Operators only. The last operator of the server is not suspended.
 #[utoipa::path(tag = "users", request_body = SuspendUser, params(UserPath, CommandHeaders),
     responses((status = 204, description = "The user is suspended.")))]
 #[put("/users/{user_id}/suspension")]
-pub async fn suspend_user(path: Path<UserPath>, command: Command<Body<SuspendUser>>, commands: Data<Commands>) -> Result<Done, Problem> {
+pub async fn suspend_user(
+    path: Path<UserPath>,
+    command: Command<Body<SuspendUser>>,
+    commands: Data<Commands>,
+    read_models: Data<ReadModels>,
+) -> Result<Done, Problem> {
     let reason = command.body.input.reason.as_deref().map(Reason::parse).transpose()?;
-    Ok(Done::quietly(commands.user(&command.asked(), path.user_id, UserCommand::Suspend { reason }).await?))
+    let operators = read_models.operators().await?;
+    Ok(Done::quietly(commands.suspend_user(&command.asked(), path.user_id, reason, &operators).await?))
 }
 
 /// End a user's suspension

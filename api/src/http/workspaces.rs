@@ -8,6 +8,7 @@ use domain::ids::{UserId, WorkspaceId};
 use domain::retention::RetentionPolicy;
 use domain::text::{AvatarUrl, Description, InvalidText, WorkspaceDomain, WorkspaceName};
 use domain::workspace::{Details, Plan, WorkspaceSettings};
+use identity::confirmation::Confirmations;
 use projections::ReadModels;
 use projections::relational::workspaces::WorkspaceRow;
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ use super::headers::{CommandHeaders, QueryHeaders};
 use super::members::PageQuery;
 use super::path::WorkspacePath;
 use super::schema;
-use crate::config::Settings;
+use crate::config::{Secret, Settings};
 use crate::extract::{Body, Change, Command, Cursor, Page, Reading, Seen, page_limit, reject_unless_line};
 use crate::problem::Problem;
 
@@ -265,11 +266,14 @@ pub struct HandOver {
     /// The new owner: an active member.
     #[schema(value_type = Uuid)]
     to: UserId,
+    /// The caller's password, once more.
+    #[schema(value_type = String, min_length = 1, max_length = 200, format = Password)]
+    current_password: Secret,
 }
 
 /// Hand the caller's ownership of a workspace over to another member
 ///
-/// The caller becomes an admin.
+/// The caller becomes an admin. It takes the caller's password.
 #[utoipa::path(tag = "workspaces", request_body = HandOver, params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The workspace is handed over.")))]
 #[put("/workspaces/{workspace_id}/owner")]
@@ -277,7 +281,10 @@ pub async fn hand_over_workspace(
     path: Path<WorkspacePath>,
     command: Command<Body<HandOver>>,
     commands: Data<Commands>,
+    confirmations: Data<Confirmations>,
 ) -> Result<Done, Problem> {
-    let to = command.body.input.to;
-    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, WorkspaceCommand::HandOver { to }).await?))
+    let HandOver { to, current_password } = &command.body.input;
+    confirmations.confirm(command.actor.user_id, current_password.clone()).await?;
+    let asked = command.asked_without_secret(to.0.as_bytes());
+    Ok(Done::quietly(commands.workspace(&asked, path.workspace_id, WorkspaceCommand::HandOver { to: *to }).await?))
 }

@@ -1,4 +1,4 @@
-//! Where somebody is or was, and what they were invited by: what erasing them has to do with.
+//! Where somebody is or was, what they were invited by, and who runs the server: what erasing them has to do with.
 
 use chrono::{DateTime, Utc};
 use domain::ids::{InvitationId, UserId, WorkspaceId};
@@ -30,6 +30,15 @@ impl ReadModels {
             workspaces: workspaces.into_iter().map(WorkspaceId).collect(),
             invitations: invitations.into_iter().map(InvitationId).collect(),
         })
+    }
+
+    /// Those who run this server, some of them where they are many. The write side judges each.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn operators(&self) -> Result<Vec<UserId>, QueryError> {
+        let found = query_file_scalar!("src/relational/sql/operators.sql", PEOPLE_MAX).fetch_all(&self.pool).await?;
+        Ok(found.into_iter().map(UserId).collect())
     }
 
     /// Users whose erasure is due at `now`, the longest due first.

@@ -43,7 +43,7 @@ async fn the_audit_is_found_by_address_until_they_are_erased_and_not_any_more_fr
     rebuilt_is_the_same(&app).await;
     assert_eq!(audit(&app, &team, &team.owner, &from_there).await.len(), 2);
 
-    somebody.delete("/v1/users/me").await.expect(204);
+    somebody.delete_confirmed("/v1/users/me").await.expect(204);
     for built_anew in [false, true] {
         if built_anew {
             rebuilt_is_the_same(&app).await;
@@ -70,7 +70,7 @@ async fn what_was_recorded_before_addresses_were_sealed_is_shown_until_then_too(
     let before = audit(&app, &team, &team.owner, &format!("&address={ADDRESS}")).await;
     assert_eq!(each(&before, "user_agent"), ["of old", "of old"]);
 
-    somebody.delete("/v1/users/me").await.expect(204);
+    somebody.delete_confirmed("/v1/users/me").await.expect(204);
     let theirs = audit(&app, &team, &team.owner, &format!("&actor={}", somebody.id)).await;
     assert!(theirs.len() > 2 && theirs.iter().all(|entry| entry["address"].is_null() && entry["user_agent"].is_null()), "{theirs:?}");
     rebuilt_is_the_same(&app).await;

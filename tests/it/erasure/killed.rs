@@ -1,7 +1,7 @@
 //! A server that is killed while it erases somebody: the next one brings it to its end, and nothing of them is found.
 
 use chrono::{TimeDelta, Utc};
-use commands::Asked;
+use commands::{Around, Asked};
 use domain::Context;
 use domain::ids::{UserId, WorkspaceId};
 use projections::{CACHE, RELATIONAL, SEARCH};
@@ -71,7 +71,8 @@ async fn request(place: &Place, person: Uuid, workspace: Uuid) -> i64 {
     let app = place.app().await;
     let user_id = UserId(person);
     let asked = Asked { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None };
-    let wanted = app.commands.request_erasure(&asked, user_id, TimeDelta::zero(), &[WorkspaceId(workspace)]).await;
+    let around = Around { workspaces: &[WorkspaceId(workspace)], operators: &[] };
+    let wanted = app.commands.request_erasure(&asked, user_id, TimeDelta::zero(), around).await;
     wanted.expect("a request").position
 }
 

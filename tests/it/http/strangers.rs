@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::person::send;
+use tests::person::{PASSWORD, send};
 use tests::team::id;
 use tests::{Team, TestApp};
 use uuid::Uuid;
@@ -108,7 +108,8 @@ fn body(name: &str, team: &Team) -> Value {
         "change_workspace" | "rename_channel" => json!({"name": "mine"}),
         "create_channel" => json!({"type": "public", "name": "mine"}),
         "edit_message" | "post_message" => json!({"content": "mine"}),
-        "hand_over_workspace" => json!({"to": user_id}),
+        "hand_over_workspace" => json!({"to": user_id, "current_password": PASSWORD}),
+        "erase_user" | "export_user" => json!({"current_password": PASSWORD}),
         "invite" => json!({"email": "mine@example.org"}),
         "place_hold" => json!({"on": {"kind": "workspace"}, "reason": "mine"}),
         "release_hold" | "purge_message" => json!({"reason": "mine"}),

@@ -1,6 +1,7 @@
 //! Workspaces.
 
 use serde_json::{Value, json};
+use tests::person::PASSWORD;
 use tests::{Team, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,9 +79,12 @@ async fn a_workspace_is_handed_over_to_a_member_only() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let owner = team.path("/owner");
-    team.owner.put(&owner, json!({"to": team.stranger.id})).await.expect_problem(404, "workspace.member_not_found");
-    team.member.put(&owner, json!({"to": team.member.id})).await.expect_problem(403, "access.forbidden");
-    let handed = team.owner.put(&owner, json!({"to": team.member.id})).await.position();
+    let to = |person: &tests::Person, password: &str| json!({"to": person.id, "current_password": password});
+    team.owner.put(&owner, to(&team.stranger, PASSWORD)).await.expect_problem(404, "workspace.member_not_found");
+    team.member.put(&owner, to(&team.member, PASSWORD)).await.expect_problem(403, "access.forbidden");
+    team.owner.put(&owner, json!({"to": team.member.id})).await.expect_problem(400, "request.body_invalid");
+    team.owner.put(&owner, to(&team.member, "a guess")).await.expect_problem(422, "password.wrong");
+    let handed = team.owner.put(&owner, to(&team.member, PASSWORD)).await.position();
     let role = |person: &tests::Person| team.path(&format!("/members/{}", person.id));
     assert_eq!(team.member.get_at(handed, &role(&team.member)).await.expect(200)["role"], "owner");
     assert_eq!(team.member.get(&role(&team.owner)).await.expect(200)["role"], "admin");

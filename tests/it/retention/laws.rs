@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use commands::Around;
 use domain::channel::{ChannelSettings, Kind};
 use domain::ids::{ChannelId, HoldId, MessageId, UserId};
 use domain::message::NewMessage;
@@ -172,7 +173,8 @@ impl World<'_> {
         }
         settled(self.app).await;
         let (app, user_id) = (self.app.app(), *chance.of(&self.people[1..]));
-        let asked_for = app.commands.request_erasure(&asked(user_id), user_id, TimeDelta::zero(), &[self.team.workspace_id]).await;
+        let around = Around { workspaces: &[self.team.workspace_id], operators: &[] };
+        let asked_for = app.commands.request_erasure(&asked(user_id), user_id, TimeDelta::zero(), around).await;
         asked_for.expect("an erasure that nothing is in the way of");
         // Unless the server was quicker.
         drop(app.erasures().carry_out(user_id).await);

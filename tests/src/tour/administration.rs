@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Company;
 use crate::TestApp;
+use crate::person::PASSWORD;
 use crate::team::id;
 
 pub(super) async fn run_the_workspace(company: &Company) {
@@ -29,8 +30,9 @@ pub(super) async fn invite_and_manage(app: &TestApp, company: &Company) {
     team.owner.put_empty(&member(3, "deactivation")).await.expect(204);
     app.sign_in(&company.sailor(3).email).await;
     team.owner.delete(&member(3, "deactivation")).await.expect(204);
-    team.owner.put(&team.path("/owner"), json!({"to": team.member.id})).await.expect(204);
-    team.member.put(&team.path("/owner"), json!({"to": team.owner.id})).await.expect(204);
+    team.owner.put_empty(&member(4, "erasure-proposal")).await.expect(204);
+    team.owner.put(&team.path("/owner"), json!({"to": team.member.id, "current_password": PASSWORD})).await.expect(204);
+    team.member.put(&team.path("/owner"), json!({"to": team.owner.id, "current_password": PASSWORD})).await.expect(204);
 }
 
 /// Two holds, of which one is released.

@@ -1,9 +1,10 @@
 //! Accounts: profiles, preferences, sessions, being locked out, and being erased.
 
 use chrono::{TimeDelta, Utc};
-use commands::Asked;
-use domain::Context;
+use commands::{Around, Asked};
+use domain::{Context, UserCommand};
 use domain::ids::UserId;
+use processes::replays::by_the_server;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -59,8 +60,9 @@ pub(super) async fn lock_out_and_erase(app: &TestApp, company: &Company) {
     let user_id = UserId(hesitant.id);
     let workspaces = app.app().erasures().traces(user_id).await.expect("their workspaces").workspaces;
     let asked = Asked { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None };
-    app.app().commands.request_erasure(&asked, user_id, TimeDelta::days(30), &workspaces).await.expect("a request");
+    app.app().commands.request_erasure(&asked, user_id, TimeDelta::days(30), Around { workspaces: &workspaces, operators: &[] }).await.expect("a request");
     hesitant.delete("/v1/users/me/erasure").await.expect(204);
 
-    company.sailor(11).delete("/v1/users/me").await.expect(204);
+    app.app().commands.user(&by_the_server(None), UserId(company.sailor(5).id), UserCommand::MakeOperator).await.expect("an operator");
+    company.sailor(11).delete_confirmed("/v1/users/me").await.expect(204);
 }

@@ -1,0 +1,15 @@
+//! What must be confirmed with the password: the body that says it.
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::config::Secret;
+
+/// The caller's password, once more.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmPassword {
+    /// The one that holds now.
+    #[schema(value_type = String, min_length = 1, max_length = 200, format = Password)]
+    pub(super) current_password: Secret,
+}
