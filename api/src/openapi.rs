@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use actix_web::App;
 use actix_web::http::Method;
+use actix_web::web::Bytes;
 use serde_json::{Value, json};
 use state::limits::Class;
 use utoipa_actix_web::AppExt;
@@ -20,6 +21,8 @@ pub struct Document {
     pub json: Value,
     /// The same as text.
     pub text: String,
+    /// The same as it is sent: clones share it.
+    pub bytes: Bytes,
 }
 
 /// The problems that operations answer, by status and name.
@@ -53,7 +56,8 @@ pub fn document() -> Document {
         }
     }
     let text = serde_json::to_string_pretty(&json).unwrap_or_default();
-    Document { json, text }
+    let bytes = Bytes::from(text.clone());
+    Document { json, text, bytes }
 }
 
 fn describe(document: &mut Value) {

@@ -17,6 +17,7 @@ const CATCH_UP_MAX: Duration = Duration::from_secs(300);
 /// A server that ends with it.
 pub struct Served {
     pub address: SocketAddr,
+    pub operators_address: SocketAddr,
     program: Program,
 }
 
@@ -25,7 +26,8 @@ impl Served {
     pub fn at(place: &Place, arguments: &[&str]) -> Self {
         let (program, url) = Program::serving(&mut backscroll(place, &[&["serve"], arguments].concat()), log());
         let address = url.trim_start_matches("http://").parse().expect("an address");
-        Self { address, program }
+        let operators_address = program.operators_url.trim_start_matches("http://").parse().expect("an address of operators");
+        Self { address, operators_address, program }
     }
 
     /// Waits until the read models show position `head`, as a query at that position does.
@@ -40,6 +42,11 @@ impl Served {
                 status => panic!("{path} at {head}: {status} {}", String::from_utf8_lossy(&answer.body)),
             }
         }
+    }
+
+    /// The most memory that it held, in MB.
+    pub fn memory_peak(&self) -> f64 {
+        self.program.memory_peak() as f64 / f64::from(1 << 20)
     }
 
     /// How much memory it holds, in MB.

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config::Network;
 
 /// Of all connections, the part that one address may have unless the settings say a number.
-const SHARE: usize = 10;
+const SHARE: usize = 40;
 /// As many connections an address may have in any case: a browser opens six.
-const LEAST: usize = 8;
+const LEAST: usize = 16;
 
 /// The connections of each address at this moment.
 pub(super) struct Peers {
@@ -25,7 +25,7 @@ pub(super) struct Peers {
 pub(super) struct Place(Option<(Arc<Peers>, IpAddr)>);
 
 impl Peers {
-    /// Nobody is connected. `each_max` is the most connections of an address; 0 is a tenth of `connections_max`.
+    /// Nobody is connected. `each_max` is the most connections of an address; 0 is a fortieth of `connections_max`.
     pub(super) fn new(each_max: usize, connections_max: usize, trusted: Vec<Network>) -> Arc<Self> {
         let each_max = if each_max == 0 { (connections_max / SHARE).max(LEAST) } else { each_max };
         Arc::new(Self { each_max, trusted, counts: Mutex::default() })
@@ -106,11 +106,11 @@ mod tests {
 
     #[test]
     fn who_has_left_is_not_remembered() {
-        let peers = Peers::new(0, 1000, Vec::new());
+        let peers = Peers::new(0, 20_000, Vec::new());
         for n in 0..1000_u32 {
             drop(peers.admit(Some(SocketAddr::from((n.to_be_bytes(), 1)))));
         }
         assert!(peers.counts.lock().expect("the counts").is_empty());
-        assert_eq!((peers.each_max, Peers::new(0, 16, Vec::new()).each_max), (100, LEAST));
+        assert_eq!((peers.each_max, Peers::new(0, 100, Vec::new()).each_max), (500, LEAST));
     }
 }

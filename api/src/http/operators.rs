@@ -66,3 +66,20 @@ pub async fn metrics(figures: Data<Figures>, scrapes: Data<Scrapes>) -> Result<H
 pub async fn answer_unknown() -> Result<HttpResponse, Problem> {
     Err(Problem::not_found("request.no_such_route", "operators have /metrics, /readyz and /healthz here"))
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::ResponseError;
+    use actix_web::http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn there_are_no_more_scrapes_than_may_be_until_one_has_ended() {
+        let scrapes = Scrapes::default();
+        let mut under_way = (0..SCRAPES_MAX).map(|_| scrapes.begin().expect("room")).collect::<Vec<_>>();
+        assert_eq!(scrapes.begin().map(drop).map_err(|problem| problem.status_code()), Err(StatusCode::SERVICE_UNAVAILABLE));
+        under_way.pop();
+        assert!(scrapes.begin().is_ok());
+    }
+}

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use cqrs_es::test::TestFramework;
 use serde_json::json;
 
+use super::decide::PREFERENCES_BYTES_MAX;
 use super::{Preferences, Profile, Registration, User, UserCommand, UserEvent, UserRefusal};
 use crate::cast::{ACME, ANN, BOB, by, by_at, minutes_later, now};
 use crate::ids::{UserId, WorkspaceId};
@@ -265,4 +266,18 @@ fn owners_of_several_workspaces_propose_an_erasure_and_nothing_follows_from_it()
     given().when((by(BOB), propose(ACME))).then_expect_events(vec![]);
     given().when((by(BOB), propose(other))).then_expect_events(vec![proposed(other)]);
     given().when((by(UserId::SYSTEM), UserCommand::Erase { invitations: vec![] })).then_expect_error(UserRefusal::ErasureNotRequested);
+}
+
+#[test]
+fn preferences_are_no_larger_than_may_be() {
+    let with = |bytes: usize| {
+        let theme_preferences = json!({"x": "y".repeat(bytes)}).as_object().cloned().expect("an object");
+        (by(ANN), UserCommand::ChangePreferences(Preferences { theme_preferences, ..Preferences::default() }))
+    };
+    let refused = UserRefusal::PreferencesTooLarge(PREFERENCES_BYTES_MAX);
+    Given::with(()).given(vec![registered()]).when(with(PREFERENCES_BYTES_MAX)).then_expect_error(refused);
+    let (context, command) = with(PREFERENCES_BYTES_MAX - 100);
+    let mut user = User::default();
+    cqrs_es::Aggregate::apply(&mut user, registered());
+    assert!(user.decide(&context, command).is_ok());
 }

@@ -6,7 +6,9 @@ mod members;
 
 use cqrs_es::test::TestFramework;
 
-use super::decide::{EDIT_WINDOW_MINUTES, MAX_MEMBERS, UPLOAD_MAX_BYTES};
+use super::decide::{
+    EDIT_WINDOW_MINUTES, INVITATIONS_EACH_MAX, INVITATIONS_KEPT_MAX, INVITATIONS_MAX, MAX_MEMBERS, UPLOAD_MAX_BYTES,
+};
 use super::{Details, Plan, Workspace, WorkspaceCommand, WorkspaceEvent, WorkspaceRefusal, WorkspaceSettings};
 use crate::cast::{ANN, BOB, CAT, DAN, GENERAL, by, by_at, days_later, minutes_later, now};
 use crate::ids::{InvitationId, UserId};
@@ -308,4 +310,43 @@ fn an_invitation_that_is_not_there_cannot_be_revoked() {
         .given(acme())
         .when((by(BOB), WorkspaceCommand::RevokeInvitation { invitation_id: INVITATION }))
         .then_expect_error(WorkspaceRefusal::InvitationNotFound);
+}
+
+/// So many invitations of a member, that expire after so many days.
+fn invitations(from: usize, count: usize, invited_by: UserId, days: i64) -> Vec<WorkspaceEvent> {
+    let invited = |n: usize| WorkspaceEvent::MemberInvited {
+        invitation_id: InvitationId(uuid::Uuid::from_u128(0x1000 + n as u128)),
+        email: Email::parse(&format!("invited-{n}@example.org")).expect("an address"),
+        role: Role::Guest,
+        invited_by,
+        expires_at: days_later(days),
+    };
+    (from..from + count).map(invited).collect()
+}
+
+#[test]
+fn a_member_has_no_more_open_invitations_than_may_be() {
+    let one_more = || (by_at(BOB, days_later(8)), invite("dan@example.org", Role::Member, days_later(9)));
+    let open = |count| [acme(), invitations(0, count, BOB, 30)].concat();
+    let refused = WorkspaceRefusal::TooManyInvitationsByYou(INVITATIONS_EACH_MAX);
+    Given::with(()).given(open(INVITATIONS_EACH_MAX)).when(one_more()).then_expect_error(refused);
+    // Another member's, and those that have expired, do not count.
+    let others = [acme(), invitations(0, INVITATIONS_EACH_MAX, ANN, 30), invitations(1000, INVITATIONS_EACH_MAX, BOB, 7)].concat();
+    for given in [open(INVITATIONS_EACH_MAX - 1), others] {
+        assert!(given.into_iter().fold(Workspace::default(), folded).decide(&one_more().0, one_more().1).is_ok());
+    }
+}
+
+#[test]
+fn a_workspace_has_no_more_open_invitations_than_may_be_and_keeps_no_more_expired_ones() {
+    let one_more = || (by_at(BOB, days_later(8)), invite("dan@example.org", Role::Member, days_later(9)));
+    let open = [acme(), invitations(0, INVITATIONS_MAX, CAT, 30)].concat();
+    Given::with(()).given(open).when(one_more()).then_expect_error(WorkspaceRefusal::TooManyInvitations(INVITATIONS_MAX));
+    let expired = [acme(), invitations(0, INVITATIONS_KEPT_MAX, CAT, 7)].concat();
+    Given::with(()).given(expired).when(one_more()).then_expect_error(WorkspaceRefusal::TooManyInvitationsKept(INVITATIONS_KEPT_MAX));
+}
+
+fn folded(mut workspace: Workspace, event: WorkspaceEvent) -> Workspace {
+    cqrs_es::Aggregate::apply(&mut workspace, event);
+    workspace
 }

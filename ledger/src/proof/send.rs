@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use object_store::ObjectStoreExt;
+use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
+use reqwest::redirect::Policy;
 use sqlx::{PgPool, query, query_scalar};
 use stores::objects::Objects;
 use stores::retry::{self, Pauses};
@@ -61,6 +63,8 @@ enum SendError {
     File(#[from] std::io::Error),
     #[error("the webhook did not take it")]
     Webhook(#[from] reqwest::Error),
+    #[error("the webhook answered {0}; it must take heads at the address that is set, and answer 2xx")]
+    NotTaken(StatusCode),
     #[error("the object store did not take it")]
     Objects(#[from] object_store::Error),
 }
@@ -89,8 +93,8 @@ impl Destination {
             Self::Webhook(hook) => {
                 let request = client.post(&hook.url).header(CONTENT_TYPE, "text/plain; charset=utf-8").body(note.to_owned());
                 let request = hook.token.iter().fold(request, reqwest::RequestBuilder::bearer_auth);
-                request.send().await?.error_for_status()?;
-                Ok(())
+                let status = request.send().await?.status();
+                if status.is_success() { Ok(()) } else { Err(SendError::NotTaken(status)) }
             }
             Self::Objects(objects) => {
                 let object = objects.folder.clone().join(object_name(size, note));
@@ -116,7 +120,7 @@ pub(super) fn start(pool: &PgPool, destinations: &Destinations) -> JoinSet<()> {
 async fn keep_sending(pool: PgPool, destination: Destination, interval: Duration) {
     let (name, mut pauses) = (destination.name(), Pauses::of(retry::HEADS));
     let client = loop {
-        match reqwest::Client::builder().timeout(ANSWER_MAX).build() {
+        match client() {
             Ok(client) => break client,
             Err(error) => warn!(destination = name, %error, "there is no client for webhooks; it is tried again"),
         }
@@ -138,6 +142,12 @@ async fn keep_sending(pool: PgPool, destination: Destination, interval: Duration
             }
         }
     }
+}
+
+/// What webhooks are told with. It follows no redirect: the operator has set the address, and neither a head nor the token is for whichever other
+/// address the receiver names, which may be one inside of the operator's network.
+fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder().timeout(ANSWER_MAX).redirect(Policy::none()).build()
 }
 
 /// Sends the newest head where the place does not know it. Returns its size.

@@ -15,6 +15,7 @@ mod proof;
 mod read_log;
 mod search;
 mod search_elastic;
+mod stranger;
 mod verify;
 mod visible;
 
@@ -26,7 +27,7 @@ use crate::report::Report;
 use crate::runs::is_trial;
 
 /// In the order of the table.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "append",
     "batch",
     "command",
@@ -44,6 +45,7 @@ const NAMES: [&str; 17] = [
     "audit",
     "log-size",
     "memory",
+    "stranger",
 ];
 
 /// Measures the rows whose names begin so. Each is written down when it is done: what was measured stays when a later one fails.
@@ -77,6 +79,7 @@ async fn measure(name: &str, report: &mut Report) {
         "verify" => verify::measure(report).await,
         "log-size" => log_size::measure(report).await,
         "memory" => memory::measure(report).await,
+        "stranger" => stranger::measure(report).await,
         "command" => command::measure(report).await,
         "archive" => archive::measure(report).await,
         "audit" => audit::measure(report).await,

@@ -1,5 +1,6 @@
 //! The HTTP interface, through the front door: per resource, each command's success beside its refusals.
 
+mod caps;
 mod channel_members;
 mod channels;
 mod conventions;
@@ -12,6 +13,7 @@ mod invitations;
 mod log;
 mod members;
 mod messages;
+mod pages;
 mod presence;
 mod projections;
 mod proof;

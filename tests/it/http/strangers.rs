@@ -11,13 +11,12 @@ use tests::{Team, TestApp};
 use uuid::Uuid;
 
 /// Open to everybody.
-const PUBLIC: [&str; 11] = [
+const PUBLIC: [&str; 10] = [
     "get_checkpoint",
     "get_entries",
     "get_tile",
     "healthz",
     "list_proof_keys",
-    "metrics",
     "prove_consistency",
     "prove_inclusion",
     "readyz",

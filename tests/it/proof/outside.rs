@@ -89,6 +89,28 @@ async fn receiver(mut refusals: usize) -> (String, mpsc::UnboundedReceiver<Strin
     (format!("http://{address}/heads"), taken)
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_sends_elsewhere_has_not_taken_the_head_and_nothing_is_sent_there() {
+    let (elsewhere, mut taken) = receiver(0).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/heads", listener.local_addr().expect("an address"));
+    let mut world = World::unsigned().await;
+    let webhook = Webhook { url, token: Some("a secret".into()) };
+    world.destinations = Destinations { webhook: Some(webhook), interval: Duration::from_millis(20), ..Destinations::default() };
+    world.start();
+    for code in [301, 302, 303, 307, 308] {
+        let (stream, _) = listener.accept().await.expect("a head");
+        let request = answer(stream, &format!("{code} Elsewhere\r\nLocation: {elsewhere}")).await;
+        assert!(request.starts_with("POST /heads "), "{request}");
+    }
+    // The next attempt has begun: none before it was followed, or counted as taken.
+    drop(listener.accept().await.expect("a head"));
+    assert!(taken.try_recv().is_err(), "nothing was sent there");
+    let told = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM proof.deliveries").fetch_one(world.pool()).await.expect("a count");
+    assert_eq!(told, 0);
+    world.stop().await;
+}
+
 /// Reads one request to its end, and answers it.
 async fn answer(mut stream: TcpStream, status: &str) -> String {
     let (mut bytes, mut piece) = (Vec::new(), [0; 4_096]);

@@ -8,4 +8,5 @@ mod invalid_http;
 mod raw;
 mod rude_clients;
 mod schemathesis;
+mod surface;
 mod tampered;

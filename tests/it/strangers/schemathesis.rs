@@ -221,7 +221,7 @@ async fn nobody_is_answered_as_documented() {
     // The proof holds hashes only, and is for everybody.
     let proof = ["get_checkpoint", "list_proof_keys", "prove_consistency", "prove_inclusion"];
     let succeeded = world.succeeded().await.into_iter().filter(|operation| !proof.contains(&operation.as_str()));
-    assert_eq!(Vec::from_iter(succeeded), ["healthz", "metrics", "readyz", "register_user"]);
+    assert_eq!(Vec::from_iter(succeeded), ["healthz", "readyz", "register_user"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

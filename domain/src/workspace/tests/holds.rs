@@ -3,6 +3,7 @@
 use super::*;
 use crate::ids::{ChannelId, HoldId};
 use crate::text::Reason;
+use crate::workspace::decide::HOLDS_MAX;
 use crate::workspace::{HoldTarget, Subject};
 
 const HOLD: HoldId = HoldId(uuid::Uuid::from_u128(0x400));
@@ -89,4 +90,16 @@ fn a_hold_covers_what_it_was_placed_on_until_it_is_released() {
 fn a_refusal_names_the_hold() {
     let said = WorkspaceRefusal::Held(HOLD).to_string();
     assert!(said.contains(&HOLD.to_string()), "{said}");
+}
+
+#[test]
+fn no_more_holds_stand_than_may() {
+    let placed = |n: usize| WorkspaceEvent::HoldPlaced {
+        hold_id: HoldId(uuid::Uuid::from_u128(0x9000 + n as u128)),
+        on: HoldTarget::Workspace {},
+        reason: reason(),
+        placed_by: ANN,
+    };
+    let standing = acme().into_iter().chain((0..HOLDS_MAX).map(placed)).collect::<Vec<_>>();
+    Given::with(()).given(standing).when((by(ANN), place())).then_expect_error(WorkspaceRefusal::TooManyHolds(HOLDS_MAX));
 }
