@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use tests::{TestApp, eventually, program};
+use domain::ids::UserId;
+use serde_json::{Value, json};
+use tests::{Person, TestApp, eventually, program};
 
 /// What each is called with, how it ends, and a part of what it says.
-const REFUSED: [(&str, i32, &str); 26] = [
+const REFUSED: [(&str, i32, &str); 29] = [
     ("audit show 999999", 1, "there is no event at position 999999"),
     ("audit show one", 2, "invalid"),
     ("audit log --aggregate-type house", 2, "house"),
@@ -32,6 +34,9 @@ const REFUSED: [(&str, i32, &str); 26] = [
     ("replay relational --until 1 --view Nonsense", 2, "a view's name"),
     ("replay relational --workspace 00000000-0000-7000-8000-000000000000", 2, "there is no workspace"),
     ("retention run --workspace 00000000-0000-7000-8000-000000000000", 2, "there is no workspace"),
+    ("users make-operator nobody@example.org", 2, "there is no user nobody@example.org"),
+    ("users make-operator 00000000-0000-7000-8000-000000000000", 2, "there is no user"),
+    ("users make-operator somebody", 2, "name one by their address or identifier"),
 ];
 
 async fn said(arguments: &str, environment: &BTreeMap<String, String>) -> (Option<i32>, String, String) {
@@ -68,9 +73,47 @@ async fn without_a_server_that_is_needed_each_says_so() {
         "projections",
         "replay views",
         "retention run",
+        "users make-operator somebody@example.org",
     ];
     for verb in verbs {
         let (code, out, error) = said(verb, &environment).await;
         assert_eq!((code, out.as_str()), (Some(3), ""), "{verb}: {error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_is_made_by_address_or_identifier_and_the_log_says_so() {
+    let app = TestApp::start().await;
+    let operator = app.sign_up("operator").await;
+    let (ann, ben, cat) = (app.sign_up("ann").await, app.sign_up("ben").await, app.sign_up("cat").await);
+    let suspension = format!("/v1/users/{}/suspension", cat.id);
+    ann.put(&suspension, json!({})).await.expect_problem(403, "server.operators_only");
+    for person in [ann.email.clone(), ben.id.to_string()] {
+        let (code, out, error) = said(&format!("users make-operator {person}"), &app.environment).await;
+        assert_eq!((code, out.contains("is an operator from position")), (Some(0), true), "{out}{error}");
+        let (code, out, _) = said(&format!("users make-operator {person}"), &app.environment).await;
+        assert_eq!((code, out.contains("is an operator already")), (Some(0), true), "{out}");
+    }
+    ann.put(&suspension, json!({})).await.expect(204);
+    let (code, out, error) = said(&format!("users make-operator {}", cat.email), &app.environment).await;
+    assert_eq!((code, out.as_str()), (Some(4), ""), "a suspended user is made nothing: {error}");
+    assert!(error.contains("this user is suspended"), "{error}");
+
+    let made = "SELECT aggregate_id, metadata ->> 'actor', metadata ->> 'command' FROM events WHERE event_type = 'user.made_operator' ORDER BY position";
+    let made = sqlx::query_as::<_, (String, String, String)>(made).fetch_all(&app.app().pool).await.expect("the log");
+    let by_the_server = |person: &Person| (person.id.to_string(), UserId::SYSTEM.to_string(), "make operator".to_owned());
+    assert_eq!(made, [by_the_server(&ann), by_the_server(&ben)]);
+    let (code, out, error) = said("audit log --type user.made_operator", &app.environment).await;
+    assert!(code == Some(0) && out.matches("user.made_operator").count() == 2, "{out}{error}");
+
+    // Now that there are others, the first may go.
+    let me = eventually_operator(&app, &ann).await;
+    assert_eq!(me["is_operator"], true);
+    ann.put(&format!("/v1/users/{}/suspension", operator.id), json!({})).await.expect(204);
+}
+
+/// What somebody sees of themselves, once the read side knows that they are an operator.
+async fn eventually_operator(app: &TestApp, person: &Person) -> Value {
+    let head = app.app().commands.store().catch_up().await.expect("the head");
+    person.get_at(head, "/v1/users/me").await.expect(200)
 }

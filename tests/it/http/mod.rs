@@ -14,6 +14,7 @@ mod log;
 mod members;
 mod messages;
 mod pages;
+mod permissions;
 mod presence;
 mod projections;
 mod proof;
