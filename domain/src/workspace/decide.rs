@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::grant::{ended_invitations, is_granted, may_invite};
+use super::grant::{ended_invitations, grants_themselves_nothing, is_granted, may_invite};
 use super::{Details, HoldTarget, Invitation, Member, Plan, Workspace, WorkspaceEvent, WorkspaceRefusal, WorkspaceSettings};
 use crate::context::Context;
 use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
@@ -173,6 +173,9 @@ pub(super) fn change_member_permissions(workspace: &Workspace, context: &Context
         return Err(WorkspaceRefusal::HandOverNotGranted);
     }
     workspace.may_give(context.actor, Some(member), &after)?;
+    if user_id == context.actor {
+        grants_themselves_nothing(member, &after)?;
+    }
     if member.permissions == after.permissions {
         return Ok(vec![]);
     }

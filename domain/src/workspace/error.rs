@@ -44,6 +44,8 @@ refusals! {
             "a workspace always has an owner: hand it over, or make somebody else an owner first",
         PermissionBeyondOwn = "workspace.permission_beyond_own" Forbidden
             "you cannot give others a permission that you do not have yourself",
+        PermissionToOneself = "workspace.permission_to_oneself" Forbidden
+            "you cannot give yourself a permission outright, as it would outlive your role: ask an owner of the workspace",
         RoleBeyondOwn = "workspace.role_beyond_own" Forbidden
             "you cannot give others a role that is above your own: ask a member who has that role",
         RankAboveOwn = "workspace.rank_above_own" Forbidden

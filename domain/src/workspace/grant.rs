@@ -37,7 +37,7 @@ impl Workspace {
         Err(if member.role == Role::Owner { WorkspaceRefusal::OwnersOnly } else { WorkspaceRefusal::RankAboveOwn })
     }
 
-    /// That the actor may make `after` of `before`; of nothing, where somebody joins or is let in again.
+    /// That the actor may make `after` of a member who is `before`; of nothing, where the member is let in again.
     ///
     /// # Errors
     /// The change gives a role or a permission that the actor lacks, or the actor is no active member.
@@ -45,6 +45,13 @@ impl Workspace {
         let giver = self.active_member(actor).ok_or(WorkspaceRefusal::PermissionBeyondOwn)?;
         gives_no_more_than_own(giver, before, after)
     }
+}
+
+/// That members who change their own overrides grant themselves nothing outright, unless they are owners: it would outlive their role.
+pub(super) fn grants_themselves_nothing(before: &Member, after: &Member) -> Result<(), WorkspaceRefusal> {
+    let grants = |permission: &Permission| is_granted(after, *permission) && !is_granted(before, *permission);
+    let is_beyond = before.role != Role::Owner && Permission::ALL.iter().any(grants);
+    if is_beyond { Err(WorkspaceRefusal::PermissionToOneself) } else { Ok(()) }
 }
 
 /// That `inviter`, as they are now, may bring somebody in as `role`.

@@ -55,6 +55,10 @@ async fn a_member_who_manages_members_does_not_rise_and_brings_no_admin_down() {
     // A deactivated admin is let in again by an admin, not by a member.
     team.owner.put_empty(&below(&team, &admin, "/deactivation")).await.expect(204);
     manager.delete(&below(&team, &admin, "/deactivation")).await.expect_problem(403, "workspace.rank_above_own");
+    // To grant oneself outright what one has by a role would outlive the role.
+    let outright = json!({"permissions": {"audit.read": true}});
+    team.owner.delete(&below(&team, &admin, "/deactivation")).await.expect(204);
+    admin.put(&below(&team, &admin, "/permissions"), outright).await.expect_problem(403, "workspace.permission_to_oneself");
     // What they are there for, they may.
     manager.put(&below(&team, &team.guest, "/role"), json!({"role": "member"})).await.expect(204);
     manager.put_empty(&below(&team, &team.guest, "/deactivation")).await.expect(204);

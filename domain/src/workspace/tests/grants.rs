@@ -192,3 +192,17 @@ fn an_account_that_is_no_more_leaves_its_workspaces_and_its_invitations_end() {
     assert_eq!(workspace.end_membership(DAN), []);
     assert_eq!(workspace.details, Some(details("Acme")));
 }
+
+/// It would outlive their role.
+#[test]
+fn an_admin_grants_themselves_nothing_outright_and_an_owner_does() {
+    let grant = |user_id| WorkspaceCommand::ChangeMemberPermissions { user_id, permissions: [(Permission::AuditRead, true)].into() };
+    Given::with(()).given(acme()).when((by(BOB), grant(BOB))).then_expect_error(WorkspaceRefusal::PermissionToOneself);
+    let granted = permissions(ANN, &[(Permission::AuditRead, true)]);
+    Given::with(()).given(acme()).when((by(ANN), grant(ANN))).then_expect_events(vec![granted]);
+    // What an owner granted them, they keep, and may give up.
+    let given = || Given::with(()).given(acme()).and(vec![permissions(BOB, &[(Permission::AuditRead, true)])]);
+    given().when((by(BOB), grant(BOB))).then_expect_events(vec![]);
+    let given_up = WorkspaceCommand::ChangeMemberPermissions { user_id: BOB, permissions: [].into() };
+    given().when((by(BOB), given_up)).then_expect_events(vec![permissions(BOB, &[])]);
+}
