@@ -48,7 +48,7 @@ pub const EVENTS: &[EventEntry] = &[
     event!("user.suspended", "1", "An operator suspended the user on the whole server."),
     event!("user.reactivated", "1", "An operator ended the user's suspension."),
     event!("user.made_operator", "1", "The user became an operator of the server."),
-    event!("user.erasure_proposed", "1", "An owner of a workspace that the user is or was in asked the operators to erase the user."),
+    event!("user.erasure_proposed", "1", "A workspace owner proposed to the operators to erase the user, who is or was in the workspace."),
     event!("user.erasure_requested", "1", "An erasure of the user was requested. It is due at `due_at`, and can be cancelled until then."),
     event!("user.erasure_cancelled", "1", "The erasure of the user was cancelled."),
     event!(

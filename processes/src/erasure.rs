@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use commands::{Appended, Around, Asked, CommandError, CommandRefusal, Commands};
-use domain::{Context, UserRefusal};
 use domain::ids::{EventId, UserId};
+use domain::{Context, UserRefusal};
 use identity::AuthError;
 use identity::sessions::Sessions;
 use projections::relational::traces::Traces;

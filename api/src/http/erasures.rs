@@ -27,7 +27,7 @@ parts! {
 
 /// Erase the caller, after the server's waiting time
 ///
-/// It takes the caller's password. Until the waiting time is over the caller can cancel it. If the waiting time is 0, the
+/// Requires the caller's password. Until the waiting time is over the caller can cancel it. If the waiting time is 0, the
 /// erasure happens at once. `erasure_due_at` in `GET /v1/users/me` gives the time.
 #[utoipa::path(tag = "erasure", request_body = ConfirmPassword, params(CommandHeaders),
     responses((status = 204, description = "The erasure is requested, or done.")))]
@@ -38,7 +38,7 @@ pub async fn erase_me(command: Command<Body<ConfirmPassword>>, erasing: Erasing)
 
 /// Cancel the caller's erasure
 ///
-/// The caller can cancel it also if an operator asked for it.
+/// The caller may cancel it even if an operator asked for it.
 #[utoipa::path(tag = "erasure", params(CommandHeaders),
     responses((status = 204, description = "The erasure is cancelled.")))]
 #[delete("/users/me/erasure")]
@@ -48,7 +48,7 @@ pub async fn keep_me(command: Command, commands: Data<Commands>) -> Result<Done,
 
 /// Erase a user, after the server's waiting time
 ///
-/// Operators may do this, and the user. It takes the caller's password. The last operator of the server is not erased.
+/// Operators may do this, and the user. Requires the caller's password. The last operator of the server cannot be erased.
 #[utoipa::path(tag = "erasure", request_body = ConfirmPassword, params(UserPath, CommandHeaders),
     responses((status = 204, description = "The erasure is requested, or done.")))]
 #[delete("/users/{user_id}")]
@@ -66,8 +66,10 @@ pub async fn keep_user(path: Path<UserPath>, command: Command, commands: Data<Co
     Ok(Done::quietly(commands.cancel_erasure(&command.asked(), path.user_id).await?))
 }
 
-/// Asks the operators to erase the account of somebody who is or was in the workspace. Owners of the workspace. Nothing follows by itself: the
-/// log has it, and an operator decides. To remove a member from the workspace, deactivate them.
+/// Propose to the operators to erase a user who is or was in the workspace
+///
+/// Owners of the workspace may do this. The log keeps the proposal, and an operator decides. To remove a member from the
+/// workspace, deactivate them.
 #[utoipa::path(tag = "erasure", params(MemberPath, CommandHeaders),
     responses((status = 204, description = "The log has the proposal.")))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/erasure-proposal")]

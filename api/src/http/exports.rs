@@ -26,7 +26,7 @@ parts! {
 
 /// Export all of the caller's data as a zip of JSON
 ///
-/// It takes the caller's password. The zip has the profile, the memberships, the messages with their edits, everything
+/// Requires the caller's password. The zip has the profile, the memberships, the messages with their edits, everything
 /// that the caller did, the sessions and the events of the account. Every sign-in is among them, with the address that
 /// it came from.
 #[utoipa::path(tag = "erasure", request_body = ConfirmPassword, params(QueryHeaders),
@@ -38,7 +38,7 @@ pub async fn export_me(reading: Reading, body: Body<ConfirmPassword>, exporting:
 
 /// Export all of a user's data as a zip of JSON
 ///
-/// Operators only. It takes the operator's password.
+/// Operators only. Requires the operator's password.
 #[utoipa::path(tag = "erasure", request_body = ConfirmPassword, params(UserPath, QueryHeaders),
     responses((status = 200, description = "A zip of JSON.", body = Vec<u8>, content_type = "application/zip")))]
 #[post("/users/{user_id}/export")]

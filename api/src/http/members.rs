@@ -111,7 +111,7 @@ pub struct ChangeRole {
 
 /// Change a member's role in a workspace, except the last owner's
 ///
-/// To make another owner takes the caller's password.
+/// Making another owner requires the caller's password.
 #[utoipa::path(tag = "members", request_body = ChangeRole, params(MemberPath, CommandHeaders),
     responses((status = 204, description = "The role is changed.")))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/role")]

@@ -6,9 +6,7 @@ mod members;
 
 use cqrs_es::test::TestFramework;
 
-use super::decide::{
-    EDIT_WINDOW_MINUTES, INVITATIONS_EACH_MAX, INVITATIONS_KEPT_MAX, INVITATIONS_MAX, MAX_MEMBERS, UPLOAD_MAX_BYTES,
-};
+use super::decide::{EDIT_WINDOW_MINUTES, INVITATIONS_EACH_MAX, INVITATIONS_KEPT_MAX, INVITATIONS_MAX, MAX_MEMBERS, UPLOAD_MAX_BYTES};
 use super::{Details, Plan, Workspace, WorkspaceCommand, WorkspaceEvent, WorkspaceRefusal, WorkspaceSettings};
 use crate::cast::{ANN, BOB, CAT, DAN, GENERAL, by, by_at, days_later, minutes_later, now};
 use crate::ids::{InvitationId, UserId};

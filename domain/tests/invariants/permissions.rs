@@ -47,7 +47,8 @@ impl Dice {
 
     fn overrides(&mut self) -> Overrides {
         let count = self.up_to(3);
-        let permission = |dice: &mut Self| Permission::ALL[usize::try_from(dice.up_to(Permission::ALL.len() as u64)).expect("a small number")];
+        let permission =
+            |dice: &mut Self| Permission::ALL[usize::try_from(dice.up_to(Permission::ALL.len() as u64)).expect("a small number")];
         (0..count).map(|_| (permission(self), self.up_to(2) == 0)).collect()
     }
 
@@ -130,7 +131,8 @@ fn each_gain_comes_from_an_owner_or_of_ones_own(before: &Workspace, after: &Work
 /// Of all sets of people without an owner that can do this step by themselves, none has more together than before.
 fn no_set_has_more_together(before: &Workspace, after: &Workspace, actor: UserId, giver: UserId) -> Result<(), TestCaseError> {
     let (had, has) = (permissions(before), permissions(after));
-    let together = |set: usize, of: &[u32; PEOPLE]| (0..PEOPLE).filter(|person| set & (1 << person) != 0).fold(0, |sum, person| sum | of[person]);
+    let together =
+        |set: usize, of: &[u32; PEOPLE]| (0..PEOPLE).filter(|person| set & (1 << person) != 0).fold(0, |sum, person| sum | of[person]);
     let owners = (0..PEOPLE).filter(|person| is_owner(before, user(1 + *person as u128))).fold(0, |set, person| set | (1 << person));
     let acting = (1 << index(actor)) | (1 << index(giver));
     for set in (0..1_usize << PEOPLE).filter(|set| set & acting == acting && set & owners == 0) {

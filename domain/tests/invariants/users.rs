@@ -75,7 +75,8 @@ fn holds(step: &Step<User, UserCommand>) -> Result<(), TestCaseError> {
         UserCommand::Reactivate
         | UserCommand::ProposeErasure { .. }
         | UserCommand::RequestErasure { .. }
-        | UserCommand::CancelErasure | UserCommand::Erase { .. } => true,
+        | UserCommand::CancelErasure
+        | UserCommand::Erase { .. } => true,
         UserCommand::Register(_)
         | UserCommand::ChangeProfile(_)
         | UserCommand::ChangePreferences(_)

@@ -2,6 +2,7 @@
 
 mod figures;
 mod files;
+mod operations;
 mod pasted;
 
 use std::fs;

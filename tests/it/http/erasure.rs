@@ -5,8 +5,8 @@ use std::io::{Cursor, Read};
 use chrono::{TimeDelta, Utc};
 use commands::event_store::{Append, Outcome, StreamWrite};
 use commands::{Around, Asked};
-use domain::{Context, StreamId, UserCommand, UserEvent};
 use domain::ids::{UserId, WorkspaceId};
+use domain::{Context, StreamId, UserCommand, UserEvent};
 use processes::replays::by_the_server;
 use reqwest::Method;
 use serde_json::json;
@@ -109,7 +109,8 @@ async fn an_erasure_that_a_workspace_asked_for_in_an_older_release_is_not_carrie
     let requested_by = UserId(team.owner.id);
     let event = UserEvent::ErasureRequested { requested_by, due_at: Utc::now() - TimeDelta::minutes(1) };
     let asked = by(team.owner.id);
-    let write = StreamWrite { stream: StreamId::user(user_id), workspace_id: None, expected: 1, caused_by: None, events: vec![event.into()] };
+    let write =
+        StreamWrite { stream: StreamId::user(user_id), workspace_id: None, expected: 1, caused_by: None, events: vec![event.into()] };
     let metadata = asked.context.metadata("request erasure");
     let request = Append { writes: vec![write], guards: vec![], claims: vec![], idempotency: None, subject: user_id.0, metadata };
     assert!(matches!(commands.store().append(request).await, Ok(Outcome::Appended { .. })));
@@ -175,7 +176,10 @@ async fn who_is_erased_is_no_member_any_more_and_their_invitations_have_ended() 
     admin.delete_confirmed("/v1/users/me").await.expect(204);
     let workspace = app.app().commands.workspace_state(WorkspaceId(team.id)).await.expect("the workspace");
     assert!(workspace.active_member(UserId(admin.id)).is_none() && workspace.invitations.is_empty());
-    team.stranger.post(&format!("/v1/invitations/{token}/acceptance"), json!({})).await.expect_problem(404, "workspace.invitation_not_found");
+    team.stranger
+        .post(&format!("/v1/invitations/{token}/acceptance"), json!({}))
+        .await
+        .expect_problem(404, "workspace.invitation_not_found");
 }
 
 fn by(user_id: Uuid) -> Asked {

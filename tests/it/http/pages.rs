@@ -114,10 +114,20 @@ async fn a_cursor_of_another_list_or_of_nobody_is_refused_and_so_is_a_page_too_l
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     // In base64: `1`, `["a\u0000b", …]`, and a moment that no database has.
-    let forged = ["MQ", "nonsense!", "WyJhXHUwMDAwYiIsIjAxOTlkMWM2LTZhNmYtN2M1MS04ZDdlLTBmMGY2YTNmOWQyYiJd",
-        "WyIrMjYyMTQyLTEyLTMxVDIzOjU5OjU5WiIsIjAxOTlkMWM2LTZhNmYtN2M1MS04ZDdlLTBmMGY2YTNmOWQyYiJd"];
-    let lists = ["/v1/workspaces".to_owned(), "/v1/sessions".to_owned(), team.path("/invitations"), team.path("/holds"),
-        team.path("/unread"), team.general("/pins")];
+    let forged = [
+        "MQ",
+        "nonsense!",
+        "WyJhXHUwMDAwYiIsIjAxOTlkMWM2LTZhNmYtN2M1MS04ZDdlLTBmMGY2YTNmOWQyYiJd",
+        "WyIrMjYyMTQyLTEyLTMxVDIzOjU5OjU5WiIsIjAxOTlkMWM2LTZhNmYtN2M1MS04ZDdlLTBmMGY2YTNmOWQyYiJd",
+    ];
+    let lists = [
+        "/v1/workspaces".to_owned(),
+        "/v1/sessions".to_owned(),
+        team.path("/invitations"),
+        team.path("/holds"),
+        team.path("/unread"),
+        team.general("/pins"),
+    ];
     for list in lists {
         for cursor in forged {
             let answer = team.owner.get(&format!("{list}?after={cursor}")).await;

@@ -2,8 +2,8 @@
 
 use chrono::{TimeDelta, Utc};
 use commands::{Around, Asked};
-use domain::{Context, UserCommand};
 use domain::ids::UserId;
+use domain::{Context, UserCommand};
 use processes::replays::by_the_server;
 use serde_json::json;
 use uuid::Uuid;
@@ -60,7 +60,11 @@ pub(super) async fn lock_out_and_erase(app: &TestApp, company: &Company) {
     let user_id = UserId(hesitant.id);
     let workspaces = app.app().erasures().traces(user_id).await.expect("their workspaces").workspaces;
     let asked = Asked { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None };
-    app.app().commands.request_erasure(&asked, user_id, TimeDelta::days(30), Around { workspaces: &workspaces, operators: &[] }).await.expect("a request");
+    app.app()
+        .commands
+        .request_erasure(&asked, user_id, TimeDelta::days(30), Around { workspaces: &workspaces, operators: &[] })
+        .await
+        .expect("a request");
     hesitant.delete("/v1/users/me/erasure").await.expect(204);
 
     app.app().commands.user(&by_the_server(None), UserId(company.sailor(5).id), UserCommand::MakeOperator).await.expect("an operator");

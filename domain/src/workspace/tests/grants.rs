@@ -50,7 +50,10 @@ fn a_member_who_manages_members_makes_nobody_an_admin_and_changes_no_admin() {
         (change_role(BOB, Role::Guest), WorkspaceRefusal::RankAboveOwn),
         (change_role(ANN, Role::Guest), WorkspaceRefusal::OwnersOnly),
         (WorkspaceCommand::DeactivateMember { user_id: BOB }, WorkspaceRefusal::RankAboveOwn),
-        (WorkspaceCommand::ChangeMemberDetails { user_id: BOB, title: Title::parse("Fool").ok(), department: None }, WorkspaceRefusal::RankAboveOwn),
+        (
+            WorkspaceCommand::ChangeMemberDetails { user_id: BOB, title: Title::parse("Fool").ok(), department: None },
+            WorkspaceRefusal::RankAboveOwn,
+        ),
         (
             WorkspaceCommand::ChangeMemberPermissions { user_id: BOB, permissions: [(Permission::MessagePost, false)].into() },
             WorkspaceRefusal::RankAboveOwn,
@@ -75,10 +78,7 @@ fn a_member_who_manages_members_makes_nobody_an_admin_and_changes_no_admin() {
 
 #[test]
 fn everybody_may_step_down_and_the_step_cannot_be_taken_back_alone() {
-    Given::with(())
-        .given(acme())
-        .when((by(BOB), change_role(BOB, Role::Member)))
-        .then_expect_events(vec![role(BOB, Role::Member)]);
+    Given::with(()).given(acme()).when((by(BOB), change_role(BOB, Role::Member))).then_expect_events(vec![role(BOB, Role::Member)]);
     Given::with(())
         .given(acme())
         .and(vec![role(BOB, Role::Member)])
@@ -115,7 +115,10 @@ fn nobody_invites_above_their_rank_or_into_what_they_lack() {
             .then_expect_error(WorkspaceRefusal::RoleBeyondOwn);
     }
     Given::with(()).given(with_a_manager()).when((by(CAT), invite(Role::Admin))).then_expect_error(WorkspaceRefusal::RoleBeyondOwn);
-    Given::with(()).given(with_a_weaker_admin()).when((by(BOB), invite(Role::Admin))).then_expect_error(WorkspaceRefusal::PermissionBeyondOwn);
+    Given::with(())
+        .given(with_a_weaker_admin())
+        .when((by(BOB), invite(Role::Admin)))
+        .then_expect_error(WorkspaceRefusal::PermissionBeyondOwn);
     for actor in [UserId::SYSTEM, ANN] {
         let given = vec![created(9), joined(ANN, Role::Owner), joined(BOB, Role::Owner), deactivated(ANN)];
         Given::with(()).given(given).when((by(actor), invite(Role::Guest))).then_expect_error(WorkspaceRefusal::PermissionBeyondOwn);
@@ -125,7 +128,8 @@ fn nobody_invites_above_their_rank_or_into_what_they_lack() {
 #[test]
 fn reactivation_gives_anew_what_the_member_had() {
     let reactivate = || WorkspaceCommand::ReactivateMember { user_id: CAT };
-    let given = || Given::with(()).given(with_a_weaker_admin()).and(vec![permissions(CAT, &[(Permission::AuditRead, true)]), deactivated(CAT)]);
+    let given =
+        || Given::with(()).given(with_a_weaker_admin()).and(vec![permissions(CAT, &[(Permission::AuditRead, true)]), deactivated(CAT)]);
     given().when((by(BOB), reactivate())).then_expect_error(WorkspaceRefusal::PermissionBeyondOwn);
     given().when((by(DAN), reactivate())).then_expect_events(vec![WorkspaceEvent::MemberReactivated { user_id: CAT }]);
     Given::with(())
@@ -141,12 +145,16 @@ fn an_invitation_ends_with_the_membership_the_role_or_the_permission_of_its_invi
         let invitations = vec![invited(INVITATION, BOB, Role::Admin), invited(ANOTHER_INVITATION, BOB, Role::Guest)];
         Given::with(()).given(acme()).and(invitations)
     };
-    given()
-        .when((by(ANN), WorkspaceCommand::DeactivateMember { user_id: BOB }))
-        .then_expect_events(vec![deactivated(BOB), revoked(INVITATION), revoked(ANOTHER_INVITATION)]);
-    given()
-        .when((by(ANN), change_role(BOB, Role::Member)))
-        .then_expect_events(vec![role(BOB, Role::Member), revoked(INVITATION), revoked(ANOTHER_INVITATION)]);
+    given().when((by(ANN), WorkspaceCommand::DeactivateMember { user_id: BOB })).then_expect_events(vec![
+        deactivated(BOB),
+        revoked(INVITATION),
+        revoked(ANOTHER_INVITATION),
+    ]);
+    given().when((by(ANN), change_role(BOB, Role::Member))).then_expect_events(vec![
+        role(BOB, Role::Member),
+        revoked(INVITATION),
+        revoked(ANOTHER_INVITATION),
+    ]);
     let denied = [(Permission::AuditRead, false)];
     given()
         .when((by(ANN), WorkspaceCommand::ChangeMemberPermissions { user_id: BOB, permissions: denied.into() }))
