@@ -9,7 +9,7 @@ const METHODS: [&str; 5] = ["GET", "PUT", "POST", "DELETE", "PATCH"];
 /// The operations in a line, such as `PUT /v1/messages/{id}/purge`. Addresses that are cut short with `…` are left out.
 fn operations(line: &str) -> Vec<(&str, &str)> {
     let words = line.split(|c: char| c.is_whitespace() || "`\"'(),;|".contains(c)).filter(|word| !word.is_empty()).collect::<Vec<_>>();
-    let pairs = words.windows(2).filter(|pair| METHODS.contains(&pair[0]) && pair[1].starts_with('/') && !pair[1].contains('…'));
+    let pairs = words.windows(2).filter(|pair| METHODS.contains(&pair[0]) && pair[1].starts_with("/v1/") && !pair[1].contains('…'));
     pairs.map(|pair| (pair[0], pair[1].split('?').next().unwrap_or_default().trim_end_matches([':', '.']))).collect()
 }
 
