@@ -1,4 +1,4 @@
-//! What projectors write to, and wait for.
+//! The connections that projectors write through, and the positions that they wait for.
 
 use std::collections::BTreeMap;
 
@@ -10,25 +10,25 @@ use crate::engine::progress::Progress;
 use crate::engine::registry;
 use crate::search::elasticsearch::Elastic;
 
-/// The stores of the projections. Cheap to clone.
+/// The connections of the projections. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Stores {
-    /// Postgres, with connections of [`stores::postgres::connect_options`].
+    /// Postgres, whose connections have [`stores::postgres::connect_options`].
     pub pool: PgPool,
-    /// What unseals the log.
+    /// The keys that unseal the log.
     pub keys: Keyring,
-    /// How far the projections are: one may wait for another.
+    /// The positions of the projections: one projection may wait for another.
     pub progress: Progress,
-    /// Redis. It need not be there.
+    /// Redis. It may be unreachable.
     pub redis: Redis,
-    /// Elasticsearch, where the settings want it. It need not be there.
+    /// Elasticsearch, if the settings name one. It may be unreachable.
     pub elastic: Option<Elastic>,
-    /// The versions of the projections, as this release has them.
+    /// The versions of the projections in this release.
     versions: BTreeMap<&'static str, i32>,
 }
 
 impl Stores {
-    /// Those stores, and nobody's progress yet.
+    /// These connections, with no projection's position known yet.
     #[must_use]
     pub fn new(pool: PgPool, keys: Keyring, redis: Redis) -> Self {
         Self { progress: Progress::new(pool.clone()), pool, keys, redis, elastic: None, versions: registry::versions() }
@@ -40,14 +40,14 @@ impl Stores {
         Self { elastic, ..self }
     }
 
-    /// As a release would have it in which that projection is of another version.
+    /// For tests: as if the release had this version of the projection.
     #[must_use]
     pub fn with_version(mut self, projection: &'static str, version: i32) -> Self {
         self.versions.insert(projection, version);
         self
     }
 
-    /// The version of a projection, as this release has it.
+    /// The version of a projection in this release.
     #[must_use]
     pub fn version(&self, projection: &str) -> i32 {
         self.versions.get(projection).copied().unwrap_or(1)

@@ -1,10 +1,11 @@
 //! The read side: projectors build tables from the log, and queries read what they built.
 //!
-//! Invariant: nothing here appends an event, and nothing here is the truth: every table can be thrown away and built anew
-//! ([`rebuild`]). What a projection holds is a function of the log up to its position.
+//! Nothing here appends an event. No table here is the source of truth: each can be dropped and built again
+//! ([`rebuild`]). What a projection holds follows from the log up to its position.
 //!
-//! In reading order: [`ReadModels`] (the queries) and [`Progress`] (how far the projections are) are what the doors use; [`relational`]
-//! holds the read tables, one file per family; [`run`] keeps them up with the log: the feed brings events, the runner applies them.
+//! In reading order: the handlers use [`ReadModels`] (the queries) and [`Progress`] (the positions of the projections).
+//! [`relational`] holds the read tables, one file per family. [`run`] applies new events to them: the feed brings the
+//! events, the runner applies them.
 
 pub mod cache;
 mod connections;
@@ -29,11 +30,11 @@ pub use rebuild::{
 };
 pub use states::{ProjectionState, outdated, states};
 
-/// The cache's name.
+/// The name of the cache's projection.
 pub const CACHE: &str = cache::NAME;
 
-/// The relational projection's name: the one that every query here reads from.
+/// The name of the relational projection, which every query here reads.
 pub const RELATIONAL: &str = relational::NAME;
 
-/// The search projection's name: what Elasticsearch has.
+/// The name of the search projection, which writes to Elasticsearch.
 pub const SEARCH: &str = search::elasticsearch::NAME;

@@ -1,30 +1,30 @@
-//! The queries' common ground. The queries themselves stand beside the tables that they read, in [`crate::relational`].
+//! What all queries share. Each query stands beside the table that it reads, in [`crate::relational`].
 
 use sqlx::PgPool;
 
-/// Every query on the read tables. Cheap to clone.
+/// All queries on the read tables. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ReadModels {
     pub(crate) pool: PgPool,
 }
 
-/// The read models cannot be read just now.
+/// The read models cannot be read at the moment.
 #[derive(Debug, thiserror::Error)]
 #[error("the read models cannot be read")]
 pub struct QueryError(#[from] pub sqlx::Error);
 
 impl ReadModels {
-    /// The most rows of one page, whatever was asked for.
+    /// The most rows of one page. A larger limit is reduced to this.
     pub const PAGE_ROWS_MAX: u16 = 200;
 
-    /// Reads through that pool, whose connections must be [`stores::postgres::connect_options`]'s.
+    /// Reads through this pool. Its connections must have [`stores::postgres::connect_options`].
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
         Self { pool }
     }
 }
 
-/// A page's limit as Postgres takes it.
+/// The limit of a page in Postgres' type.
 #[must_use]
 pub fn rows(limit: u16) -> i64 {
     i64::from(limit.min(ReadModels::PAGE_ROWS_MAX))

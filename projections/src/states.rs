@@ -1,4 +1,4 @@
-//! Where the projections are, for operators.
+//! The state of each projection, for operators.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -12,30 +12,30 @@ use crate::read_models::QueryError;
 use crate::search::elasticsearch::{self, Rejected};
 use crate::{rebuild, relational};
 
-/// Where a projection is.
+/// The state of a projection.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ProjectionState {
-    /// Its name.
+    /// The projection's name.
     pub name: String,
-    /// The last event that it has applied.
+    /// The last event that the projection has applied.
     pub position: i64,
     /// The last event of the log.
     pub head: i64,
-    /// How many events it is behind.
+    /// How many events the projection is behind.
     pub lag: i64,
-    /// Of which version of the projection it is.
+    /// The version of the projection that built the live model.
     pub version: i32,
-    /// Who runs it, where somebody has.
+    /// The process that runs it, or ran it last.
     pub holder: Option<String>,
-    /// When it last moved.
+    /// When its checkpoint last moved.
     pub updated_at: Option<DateTime<Utc>>,
-    /// What could not be applied, and waits.
+    /// Events that could not be applied, with those that wait behind them.
     pub parked: Vec<ParkedEvent>,
-    /// Documents that the store does not take for what they are: they are missing there, and nothing waits for them.
+    /// Documents that Elasticsearch refuses. They are missing there, and nothing waits for them.
     pub rejected: Vec<Rejected>,
 }
 
-/// Where every projection is that anybody has run.
+/// Returns the state of every projection that has ever run.
 ///
 /// # Errors
 /// The database cannot be read.
@@ -53,7 +53,7 @@ pub async fn states(pool: &PgPool) -> Result<Vec<ProjectionState>, QueryError> {
 async fn state(pool: &PgPool, name: &str) -> Result<ProjectionState, QueryError> {
     let checkpoint = query!("SELECT position, holder, updated_at, version FROM projection_checkpoints WHERE projection = $1", name);
     let checkpoint = checkpoint.fetch_optional(pool).await?;
-    // After the checkpoint, so that the lag is never negative.
+    // Read after the checkpoint, so that the lag is never negative.
     let head = stores::log::head(pool).await?;
     let version = checkpoint.as_ref().map_or(1, |c| c.version);
     let (position, holder, updated_at) = checkpoint.map_or((0, None, None), |c| (c.position, c.holder, Some(c.updated_at)));
@@ -62,7 +62,7 @@ async fn state(pool: &PgPool, name: &str) -> Result<ProjectionState, QueryError>
     Ok(ProjectionState { name: name.into(), position, head, lag: head - position, version, holder, updated_at, parked, rejected })
 }
 
-/// The projections whose live models are of an older version than this release's, with the version that they are to get.
+/// Returns the projections whose live model has an older version than this release, with this release's version.
 ///
 /// # Errors
 /// The database cannot be read.

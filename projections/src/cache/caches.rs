@@ -1,4 +1,5 @@
-//! What is read from the cache. Whatever is not there, or not to be believed, is read from Postgres, and filled in by one who asks.
+//! Reads from the cache. If an answer is missing or must not be used, the caller reads Postgres instead, and one caller
+//! fills the cache.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +14,7 @@ use crate::connections::Stores;
 use crate::engine::progress::Behind;
 use crate::read_models::{QueryError, ReadModels};
 
-/// What is kept in Redis of what Postgres could answer. Cheap to clone.
+/// Answers that are kept in Redis and that Postgres could give too. Cheap to clone.
 #[derive(Clone)]
 pub struct Caches {
     pub(super) stores: Stores,
@@ -23,28 +24,28 @@ pub struct Caches {
     stats: Arc<CacheStats>,
 }
 
-/// How the cache is used.
+/// Counters of how the cache is used.
 #[derive(Debug, Default)]
 pub struct CacheStats {
-    /// Readings that it answered.
+    /// Reads that the cache answered.
     pub hits: AtomicU64,
-    /// Readings that Postgres answered.
+    /// Reads that Postgres answered.
     pub misses: AtomicU64,
-    /// What was filled in.
+    /// Entries that were filled in.
     pub fills: AtomicU64,
-    /// What was read to be filled in, and was old by then.
+    /// Entries that were read from Postgres for the cache and refused, because they were out of date by then.
     pub fills_refused: AtomicU64,
 }
 
 impl Caches {
-    /// Those in these stores.
+    /// The caches of these connections.
     #[must_use]
     pub fn new(stores: Stores) -> Self {
         let (read, trust) = (ReadModels::new(stores.pool.clone()), Trust::new(stores.clone()));
         Self { stores, read, trust, fills: Fills::default(), stats: Arc::default() }
     }
 
-    /// How they are used.
+    /// The counters of these caches.
     #[must_use]
     pub fn stats(&self) -> &CacheStats {
         &self.stats
@@ -67,24 +68,24 @@ impl Caches {
         done
     }
 
-    /// A position that what is read from the read tables next is not before.
+    /// Returns a position that the next read from the read tables has at least.
     pub(super) async fn relational_position(&self) -> Result<i64, QueryError> {
         match self.stores.progress.position(RELATIONAL).await {
             Ok(position) => Ok(position),
             Err(Behind::Unavailable(error)) => Err(QueryError(error)),
-            // It is there, and nobody waits for it here.
+            // The position is known, and nobody needs to wait here.
             Err(Behind::Reached { reached, .. }) => Ok(reached),
             Err(Behind::Unknown(_)) => Ok(0),
         }
     }
 }
 
-/// Who fills what in: one of this process at a time, while others wait.
+/// One lock for each entry that is filled in: one task of this process fills it, and the others wait.
 #[derive(Clone, Default)]
 pub(super) struct Fills(Arc<Mutex<HashMap<Uuid, Weak<tokio::sync::Mutex<()>>>>>);
 
 impl Fills {
-    /// The lock of whoever fills that in.
+    /// The lock of the entry with this identifier.
     pub(super) fn of(&self, id: Uuid) -> Arc<tokio::sync::Mutex<()>> {
         let mut fills = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lock) = fills.get(&id).and_then(Weak::upgrade) {

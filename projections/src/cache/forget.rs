@@ -1,5 +1,5 @@
-//! Leaving nothing of an erased person in Redis: not even where nobody looks any more, such as under roots that are gone and generations that
-//! have ended, nor in the files that Redis writes.
+//! Removes all data of an erased person from Redis: also unused keys (roots that are gone, generations that have
+//! ended), and the files that Redis writes.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,8 @@ use uuid::Uuid;
 use crate::connections::Stores;
 use crate::engine::projector::ApplyError;
 
-/// Removes everything that is cached of the workspaces that those people are or were in: texts and names stand all over it.
+/// Removes everything that is cached of the workspaces that these people are or were in, because their texts and names
+/// occur in many keys.
 pub(super) async fn of_erased(stores: &Stores, tx: &mut PgConnection, people: &BTreeSet<Uuid>) -> Result<(), ApplyError> {
     let people = people.iter().copied().collect::<Vec<_>>();
     let workspaces = query_scalar!("SELECT DISTINCT workspace_id FROM workspace_members WHERE user_id = ANY ($1)", &people);

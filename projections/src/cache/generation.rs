@@ -1,5 +1,6 @@
-//! Which generation of the cache is to be believed. It stands in Postgres beside the projection's checkpoint, so that it cannot be lost with
-//! what it is about: the position and the generation are read together, and what that generation holds is as of that position or later.
+//! Which generation of the cache is valid. The generation is stored in Postgres beside the projection's checkpoint, so
+//! it cannot be lost together with the cached data. The position and the generation are read together: what a
+//! generation holds is as of that position or later.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -16,14 +17,14 @@ use super::scripts::SCRIPTS;
 use crate::RELATIONAL;
 use crate::connections::Stores;
 
-/// How old what this process knows of the generation may become before it is read again.
+/// How old this process's copy of the generation may become before it is read again.
 const REFRESH_EVERY: Duration = Duration::from_millis(500);
-/// How many events the cache may be behind the read tables to be asked.
+/// If the cache is more events than this behind the read tables, Postgres is read instead.
 const LAG_MAX: i64 = 1_000;
-/// For how long the cache may stand still behind the read tables to be asked.
+/// If the cache has been behind the read tables without moving for longer than this, Postgres is read instead.
 const STILL_MAX: Duration = Duration::from_secs(1);
 
-/// Which generation this process believes.
+/// Decides which generation this process may read.
 #[derive(Clone)]
 pub(super) struct Trust {
     stores: Stores,
@@ -31,16 +32,17 @@ pub(super) struct Trust {
 }
 
 struct Shared {
-    /// The first generation that this process believes: none before it has begun one, and none after a loss until it has begun another.
+    /// The first generation that this process may read. There is none before this process has begun one; after a loss
+    /// there is none until it has begun another.
     since: AtomicI64,
-    /// The losses that `since` makes good.
+    /// The number of losses at the time when `since` was set.
     losses: AtomicU64,
     beginning: AtomicBool,
     refreshed_at: Mutex<Option<Instant>>,
     moved: std::sync::Mutex<(i64, Instant)>,
 }
 
-/// A generation that is believed now, and a position that it has reached.
+/// A generation that is valid now, and a position that it has reached.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Believed {
     pub(super) position: i64,
@@ -48,7 +50,7 @@ pub(super) struct Believed {
     losses: u64,
 }
 
-/// Begins a new generation: what was cached before is not read any more, and expires.
+/// Begins a new generation. Keys of older generations are no longer read, and expire.
 pub(crate) async fn begin(executor: impl PgExecutor<'_>) -> sqlx::Result<Option<i64>> {
     query_scalar!("UPDATE projection_checkpoints SET generation = generation + 1 WHERE projection = $1 RETURNING generation", NAME)
         .fetch_optional(executor)
@@ -67,7 +69,8 @@ impl Trust {
         Self { stores, shared: Arc::new(shared) }
     }
 
-    /// What is to be believed for a reading that must not be from before `min_position`; nothing where Postgres is to be asked instead.
+    /// Returns the generation that is valid for a read at `min_position` or later, or `None` if the caller must read
+    /// Postgres instead.
     pub(super) async fn now(&self, min_position: i64) -> Option<Believed> {
         let losses = self.stores.redis.losses();
         if self.shared.since.load(Ordering::SeqCst) == i64::MAX || self.shared.losses.load(Ordering::SeqCst) != losses {
@@ -80,12 +83,12 @@ impl Trust {
         fine.then_some(Believed { position, generation, losses })
     }
 
-    /// Whether nothing was lost since.
+    /// Whether Redis has lost nothing since.
     pub(super) fn holds(&self, believed: Believed) -> bool {
         self.stores.redis.losses() == believed.losses
     }
 
-    /// Begins a generation behind the caller's back: until then, Postgres is asked.
+    /// Begins a generation in the background. Until it has begun, callers read Postgres.
     pub(super) fn begin_anew(&self) {
         if self.shared.beginning.swap(true, Ordering::SeqCst) {
             return;
@@ -97,10 +100,10 @@ impl Trust {
         }));
     }
 
-    /// Begins a generation; where Redis is away, there is none to be believed.
+    /// Begins a generation. If Redis is not reachable, none is valid afterwards.
     pub(super) async fn begin_now(&self) -> sqlx::Result<()> {
         self.try_to_begin().await;
-        // Even where Redis is away: what others have of it is not read any more.
+        // Also when Redis is not reachable: other processes must stop reading their generation.
         self.forget_all().await
     }
 
@@ -116,13 +119,13 @@ impl Trust {
                 info!(generation, "the cache begins anew");
                 self.read_again().await;
             }
-            // Nobody has projected into the cache yet.
+            // No projector has written to the cache yet.
             Ok(None) => {}
-            Err(error) => warn!(error = %chain(&error), "the cache cannot begin anew; it is tried again"),
+            Err(error) => warn!(error = %chain(&error), "the cache cannot begin anew; it will be tried again"),
         }
     }
 
-    /// What is cached is not to be believed any more, from when this returns.
+    /// Makes everything that is cached invalid. It is invalid as soon as this returns.
     pub(super) async fn forget_all(&self) -> sqlx::Result<()> {
         begin(&self.stores.pool).await?;
         self.read_again().await;
@@ -136,7 +139,8 @@ impl Trust {
         }
     }
 
-    /// What others have begun is known soon. One question serves everyone.
+    /// Reads the generation again if the copy is too old, so that a generation begun by another process is noticed
+    /// soon. One query serves all callers.
     async fn refresh(&self) {
         let Ok(mut refreshed_at) = self.shared.refreshed_at.try_lock() else { return };
         if refreshed_at.is_none_or(|at| at.elapsed() >= REFRESH_EVERY) {
@@ -145,7 +149,7 @@ impl Trust {
         }
     }
 
-    /// Whether the cache follows the read tables: not too far behind, and not standing still behind them.
+    /// Whether the cache follows the read tables: it is not too far behind, and it has not stopped moving.
     fn keeps_up(&self, position: i64) -> bool {
         let relational = self.stores.progress.standing(RELATIONAL).position;
         let mut moved = self.shared.moved.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

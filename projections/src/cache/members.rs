@@ -1,8 +1,8 @@
-//! The seed's `channel_members:{channel}`: who is in a channel, for half an hour at most. Never the authority for access, which is judged on
-//! the write side.
+//! The seed's `channel_members:{channel}`: the members of a channel, kept for at most half an hour. Never used to
+//! decide about access: the write side decides that.
 //!
-//! Kept are the first rows of the list, as they are answered: that is what clients ask for when they open a channel. Whoever leafs on in a
-//! channel of ten thousand asks Postgres, and nobody keeps ten thousand rows for it.
+//! Only the first rows of the list are kept, in the form in which they are answered. Clients ask for these when they
+//! open a channel. Further pages are read from Postgres, so no key holds ten thousand rows.
 
 use domain::ids::{ChannelId, UserId, WorkspaceId};
 
@@ -11,22 +11,22 @@ use super::scripts::{Found, Of, SCRIPTS};
 use crate::read_models::QueryError;
 use crate::relational::channel_members::ChannelMemberRow;
 
-/// For how long it is kept, in seconds: the seed's 30 minutes.
+/// How long the rows are kept, in seconds: the seed's 30 minutes.
 const TTL_SECONDS: u64 = 1_800;
-/// How many rows are kept: those of the largest page, and the one that tells whether there are more.
+/// How many rows are kept: the largest page, and one more that shows whether there are further rows.
 const ROWS: u16 = 101;
 
-/// The first of those who are in a channel, in order of their identifiers.
+/// The first members of a channel, in order of their identifiers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstMembers {
-    /// They are as of this position, or later.
+    /// The rows are as of this position, or later.
     pub position: i64,
-    /// Each with their row, as JSON.
+    /// Each member's identifier, with the row as JSON.
     pub rows: Vec<(UserId, String)>,
 }
 
 impl Caches {
-    /// The first `limit` of those who are in a channel; nothing where the read models are to be asked.
+    /// Returns the first `limit` members of a channel, or `None` if the caller must ask the read models.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -57,23 +57,23 @@ impl Caches {
         }
     }
 
-    /// Answers with what it fills in.
+    /// Fills the members in, and returns them.
     async fn fill_members(&self, of: &Of<'_>, channel_id: ChannelId, limit: u16, token: &str) -> Result<FirstMembers, QueryError> {
-        // Before the members: what they are read at is not before this.
+        // Read before the members, so that the members are as of this position or later.
         let position = self.relational_position().await?;
         let members = self.read.channel_members(channel_id, None, ROWS).await?;
         let rows = members.iter().map(json).collect::<Vec<_>>();
         let value = rows.iter().map(|(user_id, row)| format!("{}|{row}", user_id.0.simple())).collect::<Vec<_>>().join("\n");
         let mut call = of.call(&SCRIPTS.fill_members);
         call.arg(channel_id.0.simple().to_string()).arg(token).arg(position).arg(TTL_SECONDS).arg(value);
-        // Where it is refused, or Redis is gone, the rows are right all the same.
+        // The rows are right even if the fill is refused or Redis is not reachable.
         self.filled(self.stores.redis.run(&SCRIPTS.fill_members, &call).await);
         Ok(FirstMembers { position, rows: rows.into_iter().take(usize::from(limit)).collect() })
     }
 }
 
 fn json(row: &ChannelMemberRow) -> (UserId, String) {
-    // Texts and identifiers always can be written, in one line.
+    // Texts and identifiers can always be written as JSON, on one line.
     (UserId(row.user_id), serde_json::to_string(row).unwrap_or_default())
 }
 

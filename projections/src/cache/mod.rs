@@ -1,9 +1,10 @@
-//! What is kept in Redis: a copy of what Postgres could answer, for speed alone. Redis may be gone, emptied or behind at any time, and
-//! nobody is answered wrongly for it (docs/decisions/0009-the-cache-follows-the-read-tables.md).
+//! Copies in Redis of answers that Postgres could give too. They exist only for speed. Redis may be gone, empty or
+//! behind at any time, and no answer becomes wrong because of it
+//! (docs/decisions/0009-the-cache-follows-the-read-tables.md).
 //!
-//! [`Caches`] is what the doors read from: `page` the newest messages of a channel, `unread` what
-//! somebody has not read, `read_marker` how far they have, `members` who is in a channel. `projector` keeps it up with the log, and
-//! `generation` says what of it is to be believed.
+//! Handlers read from [`Caches`]: `page` has the newest messages of a channel, `unread` the unread counts of a user,
+//! `read_marker` how far a user has read, `members` the members of a channel. `projector` updates them from the log.
+//! `generation` decides which of them are valid.
 
 mod caches;
 mod forget;
@@ -29,5 +30,5 @@ pub(crate) use replay::replay;
 /// The projection's name.
 pub(crate) const NAME: &str = "cache";
 
-/// Its version: raise it where what is cached is written in another form than before. What is cached is then forgotten.
+/// The projection's version. Raise it when the form of the cached data changes: older data is then no longer read.
 pub(crate) const VERSION: i32 = 1;

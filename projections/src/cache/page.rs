@@ -1,5 +1,5 @@
-//! The seed's `recent_messages:{channel}`: the newest rows of a channel's history, as they are answered, in text that nobody parses on the
-//! way out.
+//! The seed's `recent_messages:{channel}`: the newest rows of a channel's history. They are kept as the JSON that is
+//! answered, so nothing is parsed when they are read.
 
 use domain::ids::{ChannelId, WorkspaceId};
 
@@ -9,24 +9,25 @@ use super::scripts::{Found, Of, SCRIPTS};
 use crate::read_models::QueryError;
 use crate::relational::messages::{Cursor, HistoryPage, MessageRow};
 
-/// How many rows are kept: the seed's hundred, the one that tells whether there are more, and some to spare for deletions.
+/// How many rows are kept: the seed's hundred, one more that shows whether there are further rows, and a reserve for
+/// deletions.
 pub(super) const ROWS: u16 = 120;
-/// How many there may be before the surplus goes.
+/// A page is cut back to `ROWS` when it has more rows than this.
 pub(super) const ROWS_MAX: u16 = 150;
-/// For how long a page is kept that nobody reads, in seconds.
+/// How long a page is kept that nobody reads, in seconds.
 const TTL_SECONDS: u64 = 3_600;
 
 /// The newest rows of a channel, oldest first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecentMessages {
-    /// They are as of this position, or later.
+    /// The rows are as of this position, or later.
     pub position: i64,
-    /// Each with its place, as JSON.
+    /// Each row's place, with the row as JSON.
     pub rows: Vec<(Cursor, String)>,
 }
 
 impl Caches {
-    /// The newest `limit` rows of a channel, oldest first; nothing where the read models are to be asked.
+    /// Returns the newest `limit` rows of a channel, oldest first, or `None` if the caller must ask the read models.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -41,7 +42,8 @@ impl Caches {
         let of = Of::workspace(&self.stores.redis, believed.generation, workspace_id);
         let mut found = self.read_page(&of, channel_id, limit, false).await;
         if matches!(&found, Some((outcome, _)) if outcome == "miss") {
-            // One of this process fills it in; the others wait for that one, and not all of them ask Postgres.
+            // One task of this process fills the page in. The others wait for it, so that they do not all read
+            // Postgres.
             let filling = self.fills.of(channel_id.0);
             let first = filling.try_lock().ok();
             if first.is_none() {
@@ -67,9 +69,9 @@ impl Caches {
         self.stores.redis.run(&SCRIPTS.read_recent, &call).await.ok()
     }
 
-    /// Answers with what it fills in.
+    /// Fills the page in, and returns it.
     async fn fill_page(&self, of: &Of<'_>, channel_id: ChannelId, limit: u16, token: &str) -> Result<Option<RecentMessages>, QueryError> {
-        // Before the rows: what they are read at is not before this.
+        // Read before the rows, so that the rows are as of this position or later.
         let position = self.relational_position().await?;
         let mut rows = self.read.history(channel_id, HistoryPage::Latest, ROWS + 1).await?;
         let floor = if rows.len() > usize::from(ROWS) { row_place(&rows.remove(0)) } else { String::new() };
@@ -77,7 +79,7 @@ impl Caches {
         call.arg(channel_id.0.simple().to_string()).arg(token).arg(position).arg(TTL_SECONDS).arg(floor);
         let rows = rows.iter().map(entry).collect::<Vec<_>>();
         call.arg(&rows);
-        // Where it is refused, or Redis is gone, the rows are right all the same.
+        // The rows are right even if the fill is refused or Redis is not reachable.
         self.filled(self.stores.redis.run(&SCRIPTS.fill_recent, &call).await);
         let rows = rows.into_iter().map(split).collect::<Option<Vec<_>>>();
         Ok(rows.map(|mut rows| {
@@ -87,13 +89,13 @@ impl Caches {
     }
 }
 
-/// A row as it is kept.
+/// The text that Redis keeps for a row.
 pub(super) fn entry(row: &MessageRow) -> String {
-    // Texts, numbers and identifiers always can be written.
+    // Texts, numbers and identifiers can always be written as JSON.
     format!("{}|{}", row_place(row), serde_json::to_string(row).unwrap_or_default())
 }
 
-/// Where a row stands.
+/// The place of a row: its sort key.
 pub(super) fn row_place(row: &MessageRow) -> String {
     place(row.created_at, row.message_id)
 }

@@ -1,19 +1,19 @@
-//! The place of a message among others by time, as text that sorts alike in Redis.
+//! The place of a message among the others by time: a text that sorts in Redis as the messages do.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::relational::messages::Cursor;
 
-/// How long every place is.
+/// The length of every place, in characters.
 pub(super) const PLACE_CHARS: usize = 49;
 
-/// Microseconds, and the identifier where two messages were sent in the same one.
+/// The time in microseconds, then the identifier, which orders messages of the same microsecond.
 pub(super) fn place(created_at: DateTime<Utc>, message_id: Uuid) -> String {
     format!("{:017}{}", created_at.timestamp_micros().max(0), message_id.simple())
 }
 
-/// The place that a text says.
+/// Reads a place back.
 pub(super) fn cursor(place: &str) -> Option<Cursor> {
     let (micros, id) = place.split_at_checked(17)?;
     let created_at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;

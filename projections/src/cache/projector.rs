@@ -1,7 +1,9 @@
-//! Keeps what is cached up with the log. Only what is cached is touched: a workspace that nobody looks at costs one question.
+//! Updates the cached data from the log. Only workspaces that have cached data are updated: any other workspace costs
+//! one query.
 //!
-//! It follows the read tables: what happened is read from there as it is now, so that there is one place that knows what an event does.
-//! Redis is written first, then the checkpoint moves: what is written says at which position it was read, and older readings change nothing.
+//! It follows the read tables: it reads the changed rows from there, so that only one place knows what an event does.
+//! Redis is written first, then the checkpoint moves. Each write carries the position at which its rows were read, so
+//! an older read changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,17 +25,17 @@ use crate::connections::Stores;
 use crate::engine::projector::{ApplyError, Projector};
 use crate::relational::messages::{MessageRow, root_of_new};
 
-/// How long it waits for the read tables, which it follows, before the batch is tried again.
+/// How long the projector waits for the read tables before it tries the batch again.
 const FOLLOW_MAX: Duration = Duration::from_secs(2);
 
-/// Keeps the cache.
+/// The cache's projector.
 #[derive(Debug)]
 pub(crate) struct Cache {
     stores: Stores,
 }
 
 impl Cache {
-    /// In those stores.
+    /// A projector that writes through these connections.
     pub(crate) fn new(stores: &Stores) -> Self {
         Self { stores: stores.clone() }
     }
@@ -51,10 +53,10 @@ impl Projector for Cache {
 
 async fn apply(stores: &Stores, tx: &mut PgConnection, events: &[&Recorded<Event>]) -> Result<(), ApplyError> {
     let Some(last) = events.last().map(|event| event.position) else { return Ok(()) };
-    // Before anything else is read: what is filled in from then on knows these events.
+    // Waits before it reads anything: rows that are filled in from now on contain these events.
     let read_at = stores.progress.wait_for(RELATIONAL, last, FOLLOW_MAX).await;
     let read_at = read_at.map_err(|source| ApplyError::Elsewhere { store: "the relational projection", source: Box::new(source) })?;
-    // What Redis holds is not lost with this commit: losing it means that the same events come again.
+    // If this commit is lost, Redis still has its writes, and the same events are applied again.
     query!("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
     let generation = query_scalar!("SELECT generation FROM projection_checkpoints WHERE projection = $1", NAME).fetch_one(&mut *tx).await?;
     let mut touched = Touched::default();
@@ -72,22 +74,22 @@ async fn apply(stores: &Stores, tx: &mut PgConnection, events: &[&Recorded<Event
     Ok(())
 }
 
-/// What some events have to do with.
+/// What some events change.
 #[derive(Default)]
 struct Touched {
     workspaces: BTreeMap<WorkspaceId, InWorkspace>,
     renamed: BTreeSet<Uuid>,
-    /// People of whom nothing is to be left in Redis, not even where nobody looks for it any more.
+    /// People whose data must be removed from Redis completely, also from keys that nobody reads.
     erased: BTreeSet<Uuid>,
 }
 
-/// What has changed in a workspace.
+/// What some events change in one workspace.
 #[derive(Default)]
 struct InWorkspace {
-    /// Something that is in everything.
+    /// Whether everything that is cached of the workspace is out of date.
     everything: bool,
     messages: BTreeSet<Uuid>,
-    /// Where people came or went, became something else, or changed what they are told.
+    /// Channel members that joined, left, or changed their role or their notification level.
     memberships: BTreeSet<(ChannelId, UserId)>,
 }
 
@@ -95,9 +97,9 @@ impl Touched {
     fn note(&mut self, event: &Recorded<Event>) {
         let id = event.stream.id;
         match &event.event {
-            // Their names stand in their messages.
+            // The messages of a user contain the user's name.
             Event::User(UserEvent::ProfileChanged(_)) => drop(self.renamed.insert(id)),
-            // And so do their texts.
+            // The messages of an erased user contain the user's name and texts.
             Event::User(UserEvent::Erased { .. }) => {
                 self.renamed.insert(id);
                 self.erased.insert(id);
@@ -117,7 +119,7 @@ impl Touched {
             | Event::Session(_)
             | Event::Audit(_)
             | Event::Installation(_) => {}
-            // Pages and counts are filled in anew, from what is left.
+            // Pages and counts are filled in again from the messages that remain.
             Event::Retention(_) => {
                 if let Some(workspace_id) = event.workspace_id {
                     self.workspaces.entry(workspace_id).or_default().everything = true;
@@ -138,7 +140,7 @@ impl Touched {
         }
     }
 
-    /// Somebody's name is in all workspaces that they have been in.
+    /// Adds all workspaces that the renamed people have been in.
     async fn workspaces_of_renamed(&mut self, tx: &mut PgConnection) -> sqlx::Result<()> {
         if self.renamed.is_empty() {
             return Ok(());
@@ -160,7 +162,7 @@ impl InWorkspace {
             | ChannelEvent::MemberRemoved { user_id, .. }
             | ChannelEvent::MemberRoleChanged { user_id, .. }
             | ChannelEvent::NotificationLevelChanged { user_id, .. } => drop(self.memberships.insert((channel_id, *user_id))),
-            // It is in the counts of everyone in it, or not any more.
+            // The unread counts of all its members contain this channel, or no longer do.
             ChannelEvent::Archived { .. } | ChannelEvent::Unarchived { .. } => self.everything = true,
             ChannelEvent::Created(_)
             | ChannelEvent::Renamed { .. }
@@ -172,18 +174,18 @@ impl InWorkspace {
     }
 }
 
-/// A batch, on its way into Redis.
+/// A batch that is being written to Redis.
 struct Batch<'a> {
     redis: &'a Redis,
     generation: i64,
     /// The position of the last event.
     last: i64,
-    /// Where the read tables stood before anything was read from them.
+    /// The position of the read tables before anything was read from them.
     read_at: i64,
 }
 
 impl Batch<'_> {
-    /// Those of the workspaces of which anything is cached.
+    /// Keeps only the workspaces that have cached data.
     async fn cached(&self, touched: BTreeMap<WorkspaceId, InWorkspace>) -> Result<Vec<(WorkspaceId, InWorkspace)>, ApplyError> {
         let asked = touched.into_iter().map(|(workspace_id, touched)| async move {
             let root = Of::workspace(self.redis, self.generation, workspace_id);
@@ -212,7 +214,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Memberships are read again when they are asked for.
+    /// Removes memberships. They are read again when a caller asks for them.
     async fn forget(&self, of: &Of<'_>, memberships: &BTreeSet<(ChannelId, UserId)>) -> Result<(), RedisDown> {
         let mut call = of.call(&SCRIPTS.forget);
         call.arg(self.last);
@@ -223,7 +225,7 @@ impl Batch<'_> {
         self.redis.run::<i64>(&SCRIPTS.forget, &call).await.map(drop)
     }
 
-    /// Messages of a channel, as they are now.
+    /// Writes messages of a channel as they are now.
     async fn change(&self, of: &Of<'_>, channel_id: Uuid, rows: Vec<MessageRow>) -> Result<(), RedisDown> {
         let mut call = of.call(&SCRIPTS.apply_messages);
         call.arg(channel_id.simple().to_string()).arg(self.last).arg(self.read_at).arg(ROWS).arg(ROWS_MAX).arg(DEEP).arg(DEEP_MAX);
@@ -232,7 +234,7 @@ impl Batch<'_> {
             let on_page = row.thread_id.is_none() && (stands || row.reply_count > 0);
             let said = stands && is_said_by_somebody(&row.message_type);
             let mentions = if said { mentions_of(row.formatted_content.as_ref()) } else { String::new() };
-            // An entry is `<place>|<row>`: the script puts it together again.
+            // An entry is `<place>|<row>`. The script joins the two again.
             let json = if on_page { entry(row).split_off(super::place::PLACE_CHARS + 1) } else { String::new() };
             call.arg(row_place(row)).arg(json).arg(row.user_id.simple().to_string());
             call.arg(u8::from(said && row.thread_id.is_none())).arg(mentions);
@@ -241,7 +243,7 @@ impl Batch<'_> {
     }
 }
 
-/// Some messages as they are now, and those that began the threads of deleted ones among them.
+/// Reads messages as they are now. For each deleted reply it also reads the message that began the thread.
 async fn messages_now(tx: &mut PgConnection, ids: BTreeSet<Uuid>) -> sqlx::Result<Vec<MessageRow>> {
     let mut rows = rows_now(tx, ids.iter().copied()).await?;
     let roots = rows.iter().filter_map(|row| row.thread_id).filter(|root| !ids.contains(root)).collect::<BTreeSet<_>>();

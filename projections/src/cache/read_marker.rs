@@ -1,4 +1,4 @@
-//! How far somebody has read a channel: state that is not in the log, in Postgres, and from there in the cache.
+//! How far a user has read a channel. This is not in the log: Postgres stores it, and the cache copies it.
 
 use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
@@ -12,27 +12,27 @@ use super::scripts::{Of, SCRIPTS};
 use super::unread::PLACES_TTL_SECONDS;
 use crate::read_models::{QueryError, ReadModels};
 
-/// How far somebody has read a channel.
+/// How far a user has read a channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ReadMarker {
-    /// The last message that they have read.
+    /// The last message that the user has read.
     pub message_id: Uuid,
-    /// When that was sent.
+    /// When that message was sent.
     pub created_at: DateTime<Utc>,
 }
 
-/// Where a marker is to be put.
+/// A move of a user's marker.
 #[derive(Clone, Copy, Debug)]
 pub struct MarkerMove {
     /// The workspace of the channel.
     pub workspace_id: WorkspaceId,
     /// The channel.
     pub channel_id: ChannelId,
-    /// The message, which is one of the channel's.
+    /// The message up to which the user has read. It belongs to the channel.
     pub message_id: MessageId,
-    /// When that was sent, to the microsecond.
+    /// When that message was sent, to the microsecond.
     pub sent_at: DateTime<Utc>,
-    /// Whether it may go back.
+    /// Whether the marker may move back.
     pub back: bool,
 }
 
@@ -52,9 +52,10 @@ impl ReadModels {
 }
 
 impl Caches {
-    /// Moves somebody's marker: forward only, unless asked to go back. Answers with where it stands then.
+    /// Moves a user's marker, and returns where it then is. It moves forward only, unless `back` is set.
     ///
-    /// The cache is told before Postgres and after: whoever dies in between leaves a cache that is not asked.
+    /// The cache is notified before Postgres is written and again after. If the process dies in between, the cached
+    /// marker is no longer read.
     ///
     /// # Errors
     /// The marker cannot be written.
@@ -72,7 +73,8 @@ impl Caches {
         };
         self.trust.read_again().await;
         if !told || self.stores.progress.standing(super::NAME).generation != generation {
-            // It could not be told, and may be there again at any moment; or it was told what nobody reads any more.
+            // The cache was not notified and may answer again at any moment, or the notified generation is no longer
+            // valid.
             self.trust.forget_all().await?;
         }
         Ok(marker)

@@ -1,5 +1,6 @@
-//! A replay of the cache: a new generation, which is filled as it is asked for. It proves itself on the channels and the people that changed last,
-//! which nearly everywhere are all of them: each family of keys is filled in, read back, and compared with what Postgres counts and answers.
+//! A replay of the cache begins a new generation, which is filled as callers ask for it. The replay then checks the
+//! channels and the people that changed last, which in most installations are all of them. It fills in each family of
+//! keys, reads it back, and compares it with what Postgres answers.
 
 use std::time::Instant;
 
@@ -15,21 +16,21 @@ use crate::connections::Stores;
 use crate::rebuild::{Difference, DifferingRow, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, Turn};
 use crate::relational::messages::HistoryPage;
 
-/// The most channels, and the most people, that it proves itself on.
+/// The most channels, and the most people, that a replay checks.
 const PROVED_MAX: i64 = 10_000;
-/// How many channels, and how many people, are looked at at a time.
+/// How many channels, or people, are checked at the same time.
 const LOOKS_AT_A_TIME: usize = 4;
-/// After how many it says how far it is.
+/// Progress is reported after this many checks.
 const TOLD_EVERY: u64 = 100;
-/// How often what differs is looked at again: people go on writing meanwhile.
+/// How often a difference is checked again, because people go on writing meanwhile.
 const LOOKS_MAX: usize = 20;
 /// The rows of a page that is compared.
 const PAGE_ROWS: u16 = 50;
 
-/// How many keys are shown of each family that are not right.
+/// The most keys with differences that are shown of each family.
 const SHOWN_MAX: usize = 10;
 
-/// Begins a new generation, and compares what it is filled with and the read tables.
+/// Begins a new generation, and compares the keys that are filled in with the read tables.
 pub(crate) async fn replay(
     turn: Turn,
     stores: &Stores,
@@ -58,7 +59,8 @@ async fn begin_and_compare(
     let began = Instant::now();
     let caches = Caches::new(stores.clone());
     observe(RebuildProgress { phase: Phase::Comparing, done: 0, total: 0 });
-    // What this process has never begun it does not believe: it begins one in a dry run, too, which costs speed for a moment, and nothing else.
+    // A process reads only generations that follow one that it has begun. So this one begins a generation in a dry run
+    // too: that costs speed for a moment, and nothing else.
     caches.begin().await?;
     let channels = query!("SELECT workspace_id, channel_id FROM channels ORDER BY position DESC LIMIT $1", PROVED_MAX);
     let channels = channels.fetch_all(&stores.pool).await?;
@@ -81,8 +83,8 @@ async fn begin_and_compare(
         members.looked(channel_id.to_string(), first_members);
         step();
     }
-    // Filled in one after the other: people share channels, and who waits for another to fill one in is answered by Postgres. What Postgres counts
-    // itself is waited for at the side of that.
+    // People are filled in one after the other: they share channels, and a caller that waits for another's fill is
+    // answered by Postgres. The counts that Postgres makes itself run at the same time.
     let mut looks = stream::iter(people)
         .then(|row| caches.with_cached_counts((WorkspaceId(row.workspace_id), UserId(row.user_id))))
         .map_ok(|(of, cached)| caches.counts_are_right(of, cached))
@@ -101,7 +103,7 @@ async fn begin_and_compare(
     let families = [("recent_messages", pages), ("unread_counts", counts), ("channel_members", members)];
     let differences = families.into_iter().filter_map(|(name, family)| family.difference(name)).collect::<Vec<_>>();
     if !differences.is_empty() && !options.accept_differences && !options.dry_run {
-        // Whatever it is that is wrong: it is not read any more.
+        // Whatever the difference is, the generation that has it is no longer read.
         caches.begin().await?;
         return Err(RebuildError::Differs { position, differences });
     }
@@ -118,25 +120,25 @@ async fn begin_and_compare(
     })
 }
 
-/// Whose counts, and where.
+/// The workspace and the user of some unread counts.
 type Counted = (WorkspaceId, UserId);
 
-/// What came of looking at a key.
+/// The result of checking a key.
 #[derive(Clone, Copy)]
 enum Look {
-    /// It holds what Postgres says.
+    /// The key holds what Postgres answers.
     Right,
-    /// It holds something else.
+    /// The key holds something else.
     Wrong,
-    /// Redis does not answer, or is not believed: whoever asks is answered by Postgres.
+    /// Redis does not answer, or its generation is not valid. Postgres answers callers meanwhile.
     Unanswered,
 }
 
-/// What was compared of a family of keys.
+/// The results of checking one family of keys.
 #[derive(Default)]
 struct Table {
     compared: i64,
-    /// Keys that do not hold what Postgres says.
+    /// Keys that do not hold what Postgres answers.
     wrong: Vec<String>,
 }
 
@@ -159,7 +161,7 @@ impl Table {
 }
 
 impl Caches {
-    /// Begins a generation that this process believes.
+    /// Begins a generation that this process may read.
     async fn begin(&self) -> Result<(), RebuildError> {
         self.trust.begin_now().await.map_err(RebuildError::Database)
     }
@@ -171,7 +173,7 @@ impl Caches {
 
     async fn page_is_right(&self, workspace_id: WorkspaceId, channel_id: ChannelId) -> Result<Look, RebuildError> {
         for _ in 0..LOOKS_MAX {
-            // The first reading fills it in, the second one reads it back.
+            // The first read fills the page in, the second reads it back.
             self.recent_messages(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)?;
             let Some(cached) = self.recent_messages(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)? else {
                 return Ok(Look::Unanswered);
@@ -187,7 +189,7 @@ impl Caches {
 
     async fn members_are_right(&self, workspace_id: WorkspaceId, channel_id: ChannelId) -> Result<Look, RebuildError> {
         for _ in 0..LOOKS_MAX {
-            // As above.
+            // The first read fills the members in, the second reads them back.
             self.first_members(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)?;
             let Some(cached) = self.first_members(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)? else {
                 return Ok(Look::Unanswered);
@@ -206,7 +208,7 @@ impl Caches {
         Ok((of, self.cached_unread(user_id, workspace_id, 0).await.map_err(|error| error.0)?))
     }
 
-    /// Whether somebody's counts are right, of which the cache has said that.
+    /// Whether the counts of a user are right, given the cache's answer.
     async fn counts_are_right(&self, of: Counted, mut cached: Option<Unread>) -> Result<(Counted, Look), RebuildError> {
         let (workspace_id, user_id) = of;
         for _ in 0..LOOKS_MAX {
@@ -220,14 +222,14 @@ impl Caches {
         Ok((of, Look::Wrong))
     }
 
-    /// Waits until the cache is where the read tables are now, or not for long.
+    /// Waits up to a second until the cache has reached the current position of the read tables.
     async fn catch_up(&self) {
         let position = self.stores.progress.position(RELATIONAL).await.unwrap_or_default();
         drop(self.stores.progress.wait_for(super::NAME, position, std::time::Duration::from_secs(1)).await);
     }
 }
 
-/// Whether those are the rows, as they are kept.
+/// Whether the cached texts are these rows.
 fn is_same<'a>(cached: impl Iterator<Item = &'a String>, rows: &[impl Serialize]) -> bool {
     cached.map(String::as_str).eq(rows.iter().map(|row| serde_json::to_string(row).unwrap_or_default()))
 }

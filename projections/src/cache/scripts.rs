@@ -1,4 +1,5 @@
-//! The scripts of the cache, and how each is called. They are this process's own, so that a Redis that lost its last second is found out.
+//! The scripts of the cache, and how each is called. Each process has scripts of its own, so that it notices a Redis
+//! that has lost its last second of writes.
 
 use std::sync::LazyLock;
 
@@ -45,7 +46,7 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
 });
 
 impl Scripts {
-    /// Sends all of them: from then on, a server that lacks one has lost it.
+    /// Sends all scripts. From then on, a server that lacks one of them has lost data.
     pub(super) async fn send(&self, redis: &Redis) -> Result<(), RedisDown> {
         let all = [
             &self.read_recent,
@@ -64,12 +65,12 @@ impl Scripts {
     }
 }
 
-/// What is cached of a workspace, in a generation of the cache.
+/// The cached data of one workspace in one generation.
 pub(super) struct Of<'a> {
     redis: &'a Redis,
     root: String,
     tag: String,
-    /// What is new with this call: a token of the workspace, or who fills something in.
+    /// A token that is new with each call: the workspace's new token, or the token of a fill.
     pub(super) by: String,
 }
 
@@ -79,12 +80,12 @@ impl<'a> Of<'a> {
         Self { root: redis.key(&format!("cache:{generation}:{tag}")), tag, by: Uuid::now_v7().simple().to_string(), redis }
     }
 
-    /// The root's key.
+    /// The key of the root.
     pub(super) fn root(&self) -> &str {
         &self.root
     }
 
-    /// A call of a script, to be completed with the arguments that it names from the fourth on.
+    /// Begins a call of a script. The caller adds the script's arguments from the fourth on.
     pub(super) fn call(&self, script: &Script) -> Cmd {
         let mut call = script.on(&self.root);
         call.arg(self.redis.key("")).arg(&self.tag).arg(&self.by);
@@ -92,5 +93,5 @@ impl<'a> Of<'a> {
     }
 }
 
-/// What a script that reads answers with: how it went, and what it found.
+/// The answer of a script that reads: the outcome, and what it found.
 pub(super) type Found = (String, Vec<String>);

@@ -1,9 +1,10 @@
-//! The seed's `unread_counts:{user}:{workspace}`: what somebody has not read in each of their channels.
+//! The seed's `unread_counts:{user}:{workspace}`: how many messages a user has not read in each of their channels.
 //!
-//! The seed keeps a number for each person and channel, so that a post in a channel of ten thousand members is ten thousand writes. Here the
-//! hash says where counting begins, and each channel has one sorted set of its newest messages (`unread_log:{channel}`), so that a post is
-//! one write and a person's counts are computed when they are asked for, all in one script. What was counted stays beside the place, with a
-//! version of the channel's messages (`unread_versions`), so that only what has changed since is counted again.
+//! The seed keeps one number for each person and channel, so one post in a channel of ten thousand members is ten
+//! thousand writes. Here the hash holds only where counting begins, and each channel has one sorted set of its newest
+//! messages (`unread_log:{channel}`). So a post is one write, and one script computes a person's counts when they are
+//! asked for. Each result is kept beside its start, with the version of the channel's messages (`unread_versions`):
+//! only channels that have changed since are counted again.
 
 use chrono::{DateTime, Utc};
 use domain::formatting::{Broadcast, FormattedContent};
@@ -21,50 +22,52 @@ use super::place::{PLACE_CHARS, place};
 use super::scripts::{Found, Of, SCRIPTS};
 use crate::read_models::{QueryError, ReadModels};
 
-/// The most messages that are counted in a channel. Where there are more, the answer says so.
+/// The most messages that are counted in a channel. If there are more, the answer says so.
 pub const UNREAD_MAX: i64 = 1_000;
-/// How many messages of a channel are kept to count at first: most people have read most.
+/// How many messages of a channel are kept for counting at first. It is enough for most people, because they have read
+/// most messages.
 const SHALLOW: i64 = 200;
-/// How many are kept for whoever has not, with some to spare for deletions.
+/// How many messages are kept once a user has more unread ones. It contains a reserve for deletions.
 pub(super) const DEEP: i64 = 1_250;
-/// How many there may be before the surplus goes.
+/// The messages are cut back to `DEEP` when there are more than this.
 pub(super) const DEEP_MAX: i64 = 1_400;
-/// For how long it is kept where counting begins, in seconds.
+/// How long the starts of counting are kept, in seconds.
 pub(super) const PLACES_TTL_SECONDS: u64 = 3_600;
-/// For how long messages are kept to be counted, in seconds.
+/// How long messages are kept for counting, in seconds.
 const LOG_TTL_SECONDS: u64 = 86_400;
-/// How often a reading may go back to the cache after it has filled something in.
+/// How often a read may try the cache again after it has filled something in.
 const ROUNDS_MAX: usize = 4;
 
-/// What somebody has not read in a channel.
+/// The unread counts of a user in one channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChannelUnread {
     /// The channel.
     pub channel_id: Uuid,
     /// `all`, `mentions` or `none`.
     pub notification_level: String,
-    /// The message that they have read up to, where they have said so since they joined.
+    /// The last message that the user has read, if the user has moved the marker since joining.
     pub last_read_message_id: Option<Uuid>,
-    /// Messages after that, or after joining: neither their own nor deleted ones, and without answers in threads.
+    /// Messages after the marker, or after joining. The user's own messages, deleted messages and answers in threads do
+    /// not count.
     #[schema(minimum = 0, maximum = 1000)]
     pub unread: i64,
-    /// Messages after that which mention them, or everyone in the channel; answers in threads too.
+    /// Messages after the marker that mention the user, or everyone in the channel. Answers in threads count too.
     #[schema(minimum = 0)]
     pub mentions: i64,
-    /// Whether there are more than the newest thousand messages: the figures are of those.
+    /// Whether there are more than the newest thousand messages. The counts are then of the newest thousand.
     pub more: bool,
 }
 
-/// What somebody has not read in a workspace.
+/// The unread counts of a user in a workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {
-    /// It is as of this position, or later.
+    /// The counts are as of this position, or later.
     pub position: i64,
-    /// Their channels, in order of identifiers.
+    /// The user's channels, in order of identifiers.
     pub channels: Vec<ChannelUnread>,
 }
 
-/// Where somebody's count in a channel begins.
+/// Where counting begins for a user in a channel.
 pub(super) struct Place {
     channel_id: Uuid,
     notification_level: String,
@@ -74,7 +77,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// As it is kept.
+    /// The text that Redis keeps.
     pub(super) fn value(&self) -> String {
         let marker = self.marker.map(|id| id.to_string()).unwrap_or_default();
         format!("{}|{}|{marker}", place(self.since_at, self.since_id), self.notification_level)
@@ -82,7 +85,7 @@ impl Place {
 }
 
 impl ReadModels {
-    /// What somebody has not read in a workspace, counted from the read tables and the markers.
+    /// Returns the unread counts of a user in a workspace, counted from the read tables and the markers.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -108,7 +111,7 @@ impl ReadModels {
         Ok(in_order(unread.collect()))
     }
 
-    /// Where somebody's counts begin, in all their channels of a workspace or in one.
+    /// Reads where counting begins for a user, in all their channels of a workspace or in one.
     pub(super) async fn unread_places(
         &self,
         user_id: UserId,
@@ -122,7 +125,7 @@ impl ReadModels {
 }
 
 impl Caches {
-    /// What somebody has not read in a workspace.
+    /// Returns the unread counts of a user in a workspace.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -134,14 +137,14 @@ impl Caches {
         Ok(Unread { position, channels: self.read.unread(user_id, workspace_id).await? })
     }
 
-    /// The same, where the cache can answer.
+    /// Returns the same counts from the cache, or `None` if the cache cannot answer.
     ///
     /// # Errors
     /// The read models cannot be read.
     pub async fn cached_unread(&self, user_id: UserId, workspace_id: WorkspaceId, min_position: i64) -> Result<Option<Unread>, QueryError> {
         let Some(believed) = self.trust.now(min_position).await else { return Ok(self.missed()) };
         for _ in 0..ROUNDS_MAX {
-            // Each round fills in under a name of its own.
+            // Each round fills in under a token of its own.
             let of = Of::workspace(&self.stores.redis, believed.generation, workspace_id);
             let Some((outcome, mut found)) = self.read_unread(&of, user_id).await else { return Ok(self.missed()) };
             match outcome.as_str() {
@@ -167,7 +170,7 @@ impl Caches {
     }
 
     async fn fill_places(&self, of: &Of<'_>, user_id: UserId, workspace_id: WorkspaceId, token: &str) -> Result<(), QueryError> {
-        // Before the places: what they are read at is not before this.
+        // Read before the starts, so that they are as of this position or later.
         let position = self.relational_position().await?;
         let places = self.read.unread_places(user_id, workspace_id, None).await?;
         let mut call = of.call(&SCRIPTS.fill_places);
@@ -179,12 +182,13 @@ impl Caches {
         Ok(())
     }
 
-    /// Fills in the messages of channels that counts are computed from. `wanted` has each channel, and how many messages of it.
+    /// Fills in the messages that counts are computed from. `wanted` holds each channel, and how many of its messages
+    /// are needed.
     async fn fill_logs(&self, of: &Of<'_>, token: &str, wanted: &[String]) -> Result<(), QueryError> {
         let wanted =
             wanted.chunks_exact(2).filter_map(|pair| Some((pair[0].parse::<Uuid>().ok()?, if pair[1] == "deep" { DEEP } else { SHALLOW })));
         let (channels, depths): (Vec<Uuid>, Vec<i64>) = wanted.unzip();
-        // Before the messages: what they are read at is not before this.
+        // Read before the messages, so that they are as of this position or later.
         let position = self.relational_position().await?;
         let logs = self.read.unread_logs(&channels, &depths).await?;
         let fills = logs.into_iter().map(|log| {
@@ -200,15 +204,15 @@ impl Caches {
     }
 }
 
-/// What unread counts of a channel are computed from.
+/// The messages that a channel's unread counts are computed from.
 struct UnreadLog {
     channel_id: Uuid,
-    /// Everything after this place is here.
+    /// All messages after this place are included.
     floor: String,
     messages: Vec<Counted>,
 }
 
-/// A message, as far as counting goes.
+/// The parts of a message that counting needs.
 pub(super) struct Counted {
     place: String,
     author: Uuid,
@@ -217,7 +221,7 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    /// Adds it to a call: its place, its author, whether it counts, and whom it mentions.
+    /// Adds the message to a call: its place, its author, whether it counts, and whom it mentions.
     fn write(&self, call: &mut redis::Cmd) {
         call.arg(&self.place).arg(self.author.simple().to_string()).arg(u8::from(self.counts)).arg(&self.mentions);
     }
@@ -253,8 +257,8 @@ impl ReadModels {
     }
 }
 
-/// Whom a text mentions, with commas: everyone in the channel is `*`. Who is present just now (`<!here>`) nobody can tell afterwards: it
-/// does not count.
+/// The users that a text mentions, separated by commas. Everyone in the channel is `*`. A `<!here>` does not count: it
+/// is not known afterwards which members were present.
 pub(super) fn mentions_of(formatted: Option<&Value>) -> String {
     let formatted = formatted.and_then(|json| FormattedContent::deserialize(json).ok());
     let Some(formatted) = formatted else { return String::new() };
@@ -264,12 +268,13 @@ pub(super) fn mentions_of(formatted: Option<&Value>) -> String {
     formatted.mentions.iter().map(|id| id.0.simple().to_string()).collect::<Vec<_>>().join(",")
 }
 
-/// Whether a message counts where it stands in the channel itself.
+/// Whether a message counts in the channel itself.
 pub(super) fn is_said_by_somebody(message_type: &str) -> bool {
     message_type != Kind::System.as_str()
 }
 
-/// One channel of the answer of the script: it, and `<place>|<level>|<marker>|<messages>|<mentions>|<more>|<version>`.
+/// Reads one channel of the script's answer: its identifier, and
+/// `<place>|<level>|<marker>|<messages>|<mentions>|<more>|<version>`.
 fn counted(pair: &[String]) -> Option<ChannelUnread> {
     let [channel, value] = pair else { return None };
     let mut parts = value.get(PLACE_CHARS + 1..)?.split('|');

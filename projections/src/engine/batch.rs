@@ -1,4 +1,4 @@
-//! One batch: the checkpoint and what it stands for, in one transaction. What cannot be applied is parked.
+//! Applies one batch: the checkpoint and the rows change in one transaction. An event that cannot be applied is parked.
 
 use domain::{Event, Recorded};
 use sqlx::{Connection, PgConnection};
@@ -10,24 +10,25 @@ use tracing::{Level, debug, enabled, error};
 use crate::engine::park::{self, Parked, ParkedKeys};
 use crate::engine::projector::{ApplyError, Projector};
 
-/// Why a batch was not applied. Nothing of it was.
+/// Why a batch was not applied. Nothing of it was written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BatchError {
-    /// A newer epoch holds the projection, or the checkpoint is not where it was left.
-    #[error("somebody else holds the projection")]
+    /// Another process holds the projection under a newer epoch, or the checkpoint has moved.
+    #[error("another process holds the projection")]
     Fenced,
-    /// A rebuild or an unparking was here: what was remembered is to be read again.
-    #[error("the projection was changed by somebody else")]
+    /// A rebuild or an unparking changed the projection. What this process remembers of it must be read again.
+    #[error("a rebuild or an unparking changed the projection")]
     Changed,
-    /// The store cannot be used just now.
+    /// The database cannot be used at the moment.
     #[error("the store cannot be used")]
     Store(#[from] sqlx::Error),
-    /// The projection's own store cannot be used just now.
+    /// The projection's own store cannot be used at the moment.
     #[error("the projection cannot be written")]
     Apply(#[source] ApplyError),
 }
 
-/// Applies a batch and moves the checkpoint behind it. Its events follow each other, and the first one follows the checkpoint.
+/// Applies a batch and moves the checkpoint to its last event. The events are consecutive, and the first one follows
+/// the checkpoint.
 pub(crate) async fn apply(
     connection: &mut PgConnection,
     projector: &mut dyn Projector,
@@ -37,7 +38,8 @@ pub(crate) async fn apply(
 ) -> Result<Checkpoint, BatchError> {
     let Some(last) = events.last() else { return Ok(stood) };
     let to = Checkpoint { position: last.position, ..stood };
-    // All in one go, which is nearly always possible; else with care, which parks what is at fault.
+    // Tries the whole batch at once, which nearly always works. Otherwise it goes event by event and parks those that
+    // fail.
     let ready = ready(events, parked);
     if let Some(ready) = ready {
         match apply_at_once(connection, projector, stood, to, &ready).await {
@@ -53,7 +55,7 @@ pub(crate) async fn apply(
     Ok(to)
 }
 
-/// Reads again what is remembered: the generation, and what is parked.
+/// Reads again what this process remembers of the projection: the generation and the parked keys.
 pub(crate) async fn read_again(
     connection: &mut PgConnection,
     projection: &str,
@@ -67,7 +69,7 @@ pub(crate) async fn read_again(
     if (found.epoch, found.position) == (stood.epoch, stood.position) { Ok(found) } else { Err(BatchError::Fenced) }
 }
 
-/// The batch's events, where none is held up or left out, and all can be read.
+/// The batch's events, if all can be decoded and none is parked or left out.
 fn ready<'a>(events: &'a [Delivery], parked: &ParkedKeys) -> Option<Vec<&'a Recorded<Event>>> {
     if !parked.is_empty() && events.iter().any(|event| parked.has(&event.park_key) || parked.leaves_out(event.position)) {
         return None;
@@ -88,7 +90,7 @@ async fn apply_at_once(
     Ok(tx.commit().await?)
 }
 
-/// Lets a request be followed from HTTP to here: its identifier is in the line, as it is in those of the doors.
+/// Logs the batch with the request's identifier, so that a request can be followed from HTTP to here.
 fn tell(projection: &str, events: &[&Recorded<Event>]) {
     if !enabled!(Level::DEBUG) {
         return;
@@ -99,7 +101,7 @@ fn tell(projection: &str, events: &[&Recorded<Event>]) {
     }
 }
 
-/// Event by event, each under a savepoint.
+/// Applies event by event, each under a savepoint.
 async fn apply_with_care(
     connection: &mut PgConnection,
     projector: &mut dyn Projector,
@@ -110,7 +112,7 @@ async fn apply_with_care(
 ) -> Result<(), BatchError> {
     let mut tx = connection.begin().await?;
     advance(&mut tx, projector.name(), stood, to).await?;
-    // What this batch parks is remembered only once it is committed.
+    // Keys that this batch parks are remembered only after it is committed.
     let mut now_parked = parked.clone();
     let mut notes = Parked::default();
     for event in events {
@@ -137,7 +139,7 @@ async fn apply_with_care(
     Ok(())
 }
 
-/// Applies one event, or answers with why it cannot be.
+/// Applies one event, or returns why it cannot be applied.
 async fn apply_one(tx: &mut PgConnection, projector: &mut dyn Projector, event: &Delivery) -> Result<Option<String>, BatchError> {
     let recorded = match &event.event {
         Ok(recorded) => recorded,

@@ -1,5 +1,5 @@
-//! The engine: keeps every projection up with the log, whatever it is built in. It knows no technology but the checkpoints in Postgres;
-//! `registry` names the projections, a line each.
+//! The engine applies the log to every projection, in whatever store the projection is. Of the stores it knows only
+//! Postgres, for the checkpoints. `registry` lists the projections, one line each.
 
 pub(crate) mod batch;
 pub(crate) mod park;

@@ -1,4 +1,4 @@
-//! Parking: an event that cannot be applied holds up its key, and nothing else.
+//! Parking: an event that cannot be applied blocks its key, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -11,24 +11,24 @@ use utoipa::ToSchema;
 
 use crate::engine::registry;
 
-/// A key that waits: the event that could not be applied, and how many wait behind it.
+/// A parked key: the event that could not be applied, and how many events wait behind it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ParkedEvent {
-    /// What waits: `workspace:…`, or `user:…` for what belongs to no workspace.
+    /// The key: `workspace:…`, or `user:…` for events that belong to no workspace.
     pub park_key: String,
     /// The position of the event that could not be applied.
     pub first_position: i64,
     /// The position of the last event that waits behind it.
     pub last_position: i64,
-    /// How many events wait, with the first one.
+    /// How many events wait, including the first.
     pub events: i64,
     /// Why it could not be applied.
     pub error: String,
-    /// Since when.
+    /// When the key was parked.
     pub parked_at: DateTime<Utc>,
 }
 
-/// A parked key could not be let go.
+/// Why a parked key could not be released.
 #[derive(Debug, thiserror::Error)]
 pub enum UnparkError {
     /// Nothing is parked under that key.
@@ -37,15 +37,15 @@ pub enum UnparkError {
     /// There is no such projection.
     #[error("there is no projection {0:?}")]
     Unknown(String),
-    /// The projection's own store cannot be used just now.
+    /// The projection's own store cannot be used at the moment.
     #[error(transparent)]
     Elsewhere(Box<dyn std::error::Error + Send + Sync>),
-    /// Another event holds up the key.
-    #[error("event {first} holds up that key, not event {asked}")]
+    /// Another event blocks the key.
+    #[error("event {first} blocks that key, not event {asked}")]
     OtherEvent {
-        /// What was asked for.
+        /// The position that the caller named.
         asked: i64,
-        /// What does.
+        /// The position of the event that blocks the key.
         first: i64,
     },
     /// An event still cannot be applied.
@@ -59,12 +59,12 @@ pub enum UnparkError {
     /// The log cannot be read.
     #[error(transparent)]
     Log(Box<dyn std::error::Error + Send + Sync>),
-    /// The database cannot be used just now.
+    /// The database cannot be used at the moment.
     #[error("the database cannot be used")]
     Unavailable(#[from] sqlx::Error),
 }
 
-/// What is parked.
+/// The parked keys of a projection.
 pub(crate) async fn parked(executor: impl sqlx::PgExecutor<'_>, projection: &str) -> sqlx::Result<Vec<ParkedEvent>> {
     query_as!(
         ParkedEvent,
@@ -75,10 +75,10 @@ pub(crate) async fn parked(executor: impl sqlx::PgExecutor<'_>, projection: &str
     .await
 }
 
-/// An event that could not be applied, as it is stored, with what waits behind it.
+/// An event that could not be applied, as it is stored, with the number of events behind it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ParkedPayload {
-    /// What waits.
+    /// The parked key.
     #[serde(flatten)]
     pub parked: ParkedEvent,
     /// The name of the event that could not be applied.
@@ -92,7 +92,7 @@ pub struct ParkedPayload {
     pub payload: Value,
 }
 
-/// What a projection could not apply, with the events themselves.
+/// Returns the events that a projection could not apply.
 ///
 /// # Errors
 /// There is no such projection, or the database cannot be used.
@@ -122,7 +122,7 @@ pub async fn payloads(pool: &PgPool, projection: &str) -> Result<Vec<ParkedPaylo
     Ok(rows.collect())
 }
 
-/// What is parked under a key, held until the transaction ends.
+/// Reads a parked key, and locks it until the transaction ends.
 pub(crate) async fn parked_under(connection: &mut PgConnection, projection: &str, park_key: &str) -> sqlx::Result<Option<ParkedEvent>> {
     query_as!(
         ParkedEvent,
@@ -135,7 +135,7 @@ pub(crate) async fn parked_under(connection: &mut PgConnection, projection: &str
     .await
 }
 
-/// The keys that wait, and the events that are left out, as the holder remembers them.
+/// The parked keys and the events that are left out, as the holder remembers them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ParkedKeys {
     keys: HashSet<String>,
@@ -143,7 +143,7 @@ pub(crate) struct ParkedKeys {
 }
 
 impl ParkedKeys {
-    /// Whether everything is applied as it comes.
+    /// Whether no key is parked and no event is left out.
     pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.skipped.is_empty()
     }
@@ -152,7 +152,7 @@ impl ParkedKeys {
         self.keys.contains(park_key)
     }
 
-    /// Whether the event of that position is left out.
+    /// Whether the event at this position is left out.
     pub(crate) fn leaves_out(&self, position: i64) -> bool {
         self.skipped.contains(&position)
     }
@@ -166,13 +166,14 @@ impl ParkedKeys {
     }
 }
 
-/// The keys that wait, and the events that are left out.
+/// Reads the parked keys and the events that are left out.
 pub(crate) async fn keys(connection: &mut PgConnection, projection: &str) -> sqlx::Result<ParkedKeys> {
     let keys = query_scalar!("SELECT park_key FROM parked_keys WHERE projection = $1", projection).fetch_all(&mut *connection).await?;
     Ok(ParkedKeys { keys: keys.into_iter().collect(), skipped: skipped(connection, projection).await? })
 }
 
-/// The positions of the events that a projection leaves out, as the log says. What a rebuild fills leaves out what the live model does.
+/// Reads from the log the positions of the events that a projection leaves out. A rebuild leaves out the same events as
+/// the live model.
 pub(crate) async fn skipped(connection: &mut PgConnection, projection: &str) -> sqlx::Result<BTreeSet<i64>> {
     let projection = projection.trim_end_matches(NEXT_SUFFIX);
     let positions = query_scalar!(
@@ -184,19 +185,19 @@ pub(crate) async fn skipped(connection: &mut PgConnection, projection: &str) -> 
     Ok(positions.fetch_all(connection).await?.into_iter().collect())
 }
 
-/// What the name of a projection's model under construction ends in.
+/// The suffix of a projection's name while its new model is built.
 const NEXT_SUFFIX: &str = ".next";
 
-/// What a batch, or a rebuild, has parked.
+/// The keys and events that a batch or a rebuild has parked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Parked {
     keys: BTreeMap<String, Waiting>,
 }
 
-/// Events of one key that wait.
+/// Waiting events of one key.
 #[derive(Clone, Debug)]
 struct Waiting {
-    /// Why the first of them cannot be applied; nothing where an earlier batch found that out.
+    /// Why the first of them cannot be applied. `None` if an earlier batch parked the key.
     error: Option<String>,
     first: i64,
     last: i64,
@@ -204,13 +205,13 @@ struct Waiting {
 }
 
 impl Parked {
-    /// An event that cannot be applied: from now on its key waits.
+    /// Parks the key of an event that cannot be applied.
     pub(crate) fn begins(&mut self, event: &Delivery, error: String) {
         let waiting = Waiting { error: Some(error), first: event.position, last: event.position, events: 1 };
         self.keys.insert(event.park_key.clone(), waiting);
     }
 
-    /// An event that waits behind another one.
+    /// Adds an event that waits behind a parked one.
     pub(crate) fn follows(&mut self, event: &Delivery) {
         let waiting = Waiting { error: None, first: event.position, last: event.position, events: 0 };
         let waiting = self.keys.entry(event.park_key.clone()).or_insert(waiting);
@@ -218,12 +219,12 @@ impl Parked {
         waiting.events += 1;
     }
 
-    /// Whether a key waits.
+    /// Whether a key is parked.
     pub(crate) fn has(&self, park_key: &str) -> bool {
         self.keys.contains_key(park_key)
     }
 
-    /// Writes it down.
+    /// Writes what was parked to the database.
     pub(crate) async fn store(&self, connection: &mut PgConnection, projection: &str) -> sqlx::Result<()> {
         for (park_key, waiting) in &self.keys {
             store(connection, projection, park_key, waiting).await?;

@@ -1,4 +1,4 @@
-//! Read-your-writes: how far each projection is, and waiting until it is far enough.
+//! Read-your-writes: the position of each projection, and waiting until a projection has reached a position.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,59 +12,61 @@ use tokio::time::{Instant, timeout};
 
 use crate::engine::registry;
 
-/// How often the checkpoint is asked for while somebody waits and the projector runs in another process.
+/// How often the checkpoint is read while a caller waits and the projector runs in another process.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How often somebody who waits looks again although nobody said anything: the projector may have moved to another process.
+/// How often a waiting caller reads the checkpoint although the projector runs in this process: it may have moved to
+/// another one.
 const TOLD_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How far the projections are. Cheap to clone; shared with the projectors of this process, which tell it at once.
+/// The positions of the projections. Cheap to clone. The projectors of this process report their positions here at
+/// once.
 #[derive(Clone, Debug)]
 pub struct Progress {
     pool: PgPool,
     trackers: Arc<HashMap<&'static str, Tracker>>,
 }
 
-/// One projection's position, as far as this process knows.
+/// One projection's position, as far as this process knows it.
 #[derive(Debug)]
 struct Tracker {
     reached: watch::Sender<Standing>,
-    /// Whether its projector runs in this process and says where it is.
+    /// Whether the projector runs in this process and reports its position.
     told: AtomicBool,
-    /// When the checkpoint was last read. Whoever holds this reads it on behalf of everyone who waits.
+    /// When the checkpoint was last read. The task that holds this lock reads the checkpoint for all waiting callers.
     read_at: Mutex<Option<Instant>>,
 }
 
-/// A projection did not get there in time.
+/// Why a projection's position is not known to be far enough.
 #[derive(Debug, thiserror::Error)]
 pub enum Behind {
-    /// It has reached `reached` only.
+    /// The projection did not reach the position in time.
     #[error("the projection {projection} has reached position {reached}, not yet {asked}")]
     Reached {
         /// The projection.
         projection: String,
-        /// What was waited for.
+        /// The position that the caller waits for.
         asked: i64,
-        /// Where it is.
+        /// The position that the projection has reached.
         reached: i64,
     },
     /// There is no such projection.
     #[error("there is no projection {0:?}")]
     Unknown(String),
-    /// Its checkpoint cannot be read.
+    /// The projection's checkpoint cannot be read.
     #[error("the checkpoint cannot be read")]
     Unavailable(#[from] sqlx::Error),
 }
 
 impl Progress {
-    /// Of the projections in that database.
+    /// The positions of the projections in this database.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
         let trackers = registry::NAMES.map(|name| (name, Tracker::new())).into_iter().collect();
         Self { pool, trackers: Arc::new(trackers) }
     }
 
-    /// The position that a projection has reached, by its checkpoint or what its projector in this process last said.
+    /// Returns the position of a projection: what its projector in this process last reported, or else its checkpoint.
     ///
     /// # Errors
     /// There is no such projection, or its checkpoint cannot be read.
@@ -73,10 +75,10 @@ impl Progress {
         self.look(projection, tracker).await
     }
 
-    /// Waits until a projection has reached `position`, and answers with where it is then.
+    /// Waits until a projection has reached `position`, and returns the position that it has reached.
     ///
     /// # Errors
-    /// It did not get there within `limit`, there is no such projection, or its checkpoint cannot be read.
+    /// The projection did not reach it within `limit`, there is no such projection, or its checkpoint cannot be read.
     pub async fn wait_for(&self, projection: &str, position: i64, limit: Duration) -> Result<i64, Behind> {
         let tracker = self.tracker(projection)?;
         let deadline = Instant::now() + limit;
@@ -94,7 +96,7 @@ impl Progress {
         }
     }
 
-    /// Tells everyone who waits that a projection of this process has reached `position`.
+    /// Notifies all waiting callers that a projection of this process has reached `position`.
     pub(crate) fn reached(&self, projection: &str, standing: Standing) {
         if let Some(tracker) = self.trackers.get(projection) {
             tracker.moved_to(standing);
@@ -102,19 +104,19 @@ impl Progress {
         }
     }
 
-    /// A projection's projector does not run in this process any more: its checkpoint is asked from now on.
+    /// Says that a projector no longer runs in this process. From now on its checkpoint is read instead.
     pub(crate) fn released(&self, projection: &str) {
         if let Some(tracker) = self.trackers.get(projection) {
             tracker.told.store(false, Ordering::Relaxed);
         }
     }
 
-    /// Where a projection stood when somebody last looked, without looking.
+    /// The position of a projection when it was last read or reported. Reads nothing.
     pub(crate) fn standing(&self, projection: &str) -> Standing {
         self.trackers.get(projection).map(|tracker| *tracker.reached.borrow()).unwrap_or_default()
     }
 
-    /// Looks where a projection stands by its checkpoint, whoever runs it.
+    /// Reads the position of a projection from its checkpoint, whichever process runs it.
     ///
     /// # Errors
     /// There is no such projection, or its checkpoint cannot be read.
@@ -133,14 +135,16 @@ impl Progress {
         self.trackers.get(projection).ok_or_else(|| Behind::Unknown(projection.into()))
     }
 
-    /// Where the projection is: as its projector says, or as the checkpoint says, which is read once for everyone who asks just now.
+    /// The position of the projection: as its projector reports, or else from the checkpoint, which one task reads for
+    /// all that ask at that moment.
     async fn look(&self, projection: &str, tracker: &Tracker) -> Result<i64, Behind> {
         if tracker.told.load(Ordering::Relaxed) {
             return Ok(tracker.reached.borrow().position);
         }
         let asked_at = Instant::now();
         let mut read_at = tracker.read_at.lock().await;
-        // Whoever was at it while this one waited for its turn began too early only if they began before the question.
+        // If another task read the checkpoint while this one waited for the lock, that reading counts only if it began
+        // after this call.
         if read_at.is_none_or(|at| at < asked_at) {
             let began = Instant::now();
             tracker.moved_to(self.stored(projection).await?);
@@ -164,9 +168,9 @@ impl Tracker {
         });
     }
 
-    /// Waits until the position moves, or for so long.
+    /// Waits until the position changes, or until the limit is over.
     async fn moved_or(&self, limit: Duration) {
-        // The sender is `self`, so the channel is open: either it moved, or the time is over.
+        // The sender is `self`, so the channel stays open. Either the position has changed, or the limit is over.
         drop(timeout(limit, self.reached.subscribe().changed()).await);
     }
 }

@@ -1,35 +1,37 @@
-//! What a projector is, and what may keep it from applying an event.
+//! What a projector is, and why it may fail to apply an event.
 
 use domain::{Event, Recorded, StreamId};
 use futures::future::BoxFuture;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// Builds one projection from events. It is told each event once and in order; a projection whose store is not Postgres must mind the
-/// position all the same, because there the checkpoint moves after the write.
+/// Builds one projection from events. It is given each event once and in order. A projection whose store is not
+/// Postgres must still compare positions: its checkpoint moves after its write, so an event may come twice.
 pub(crate) trait Projector: Send {
     /// The projection's name.
     fn name(&self) -> &'static str;
 
-    /// Makes ready what it writes to, each time that the projection is taken up, before anything is applied. It may take long.
+    /// Prepares the projection's store. Called each time a process takes the projection, before any event is applied.
+    /// It may take long.
     ///
     /// # Errors
-    /// The store cannot be used just now.
+    /// The store cannot be used at the moment.
     fn prepare(&mut self) -> BoxFuture<'_, Result<(), ApplyError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// Applies events, in order. The transaction already holds the checkpoint; what is written in it comes and goes with that.
+    /// Applies events in order. The transaction has already locked the checkpoint. Writes in it are committed with the
+    /// checkpoint, or not at all.
     ///
     /// # Errors
-    /// An event cannot be applied ([`ApplyError::is_poison`]), or the store cannot be used just now.
+    /// An event cannot be applied ([`ApplyError::is_poison`]), or the store cannot be used at the moment.
     fn apply<'a>(&'a mut self, tx: &'a mut PgConnection, events: &'a [&'a Recorded<Event>]) -> BoxFuture<'a, Result<(), ApplyError>>;
 }
 
 /// Why an event was not applied.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApplyError {
-    /// The event is about something that is not there.
+    /// The row that the event changes does not exist.
     #[error("{event_type} of {stream} finds no row in {table}")]
     MissingRow {
         /// The table.
@@ -39,7 +41,7 @@ pub(crate) enum ApplyError {
         /// The event's stream.
         stream: StreamId,
     },
-    /// A message was not sent when its identifier says, so it could not be found again.
+    /// A message's time differs from the time in its identifier. Its row could not be found again.
     #[error("{table}: message {message_id} was sent at another time than its identifier says")]
     WrongMoment {
         /// The message.
@@ -53,10 +55,10 @@ pub(crate) enum ApplyError {
         /// Its position.
         position: i64,
     },
-    /// The store refused, or cannot be used just now.
+    /// Postgres refused the write, or cannot be used at the moment.
     #[error("the store refused or cannot be used")]
     Store(#[from] sqlx::Error),
-    /// A store that is not Postgres cannot be used just now. It is never the event's fault.
+    /// A store other than Postgres cannot be used at the moment. The event is never the cause.
     #[error("{store} cannot be used just now")]
     Elsewhere {
         /// The store.
@@ -67,12 +69,12 @@ pub(crate) enum ApplyError {
     },
 }
 
-/// Classes of SQLSTATE that are the data's fault: cardinality, data, integrity, and limits of the program
+/// Classes of SQLSTATE that the data cause: cardinality, data, integrity, and program limits
 /// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>). Trying again would not help.
 const POISON_CLASSES: [&str; 4] = ["21", "22", "23", "54"];
 
 impl ApplyError {
-    /// Whether the event itself is at fault, and trying again would not help.
+    /// Whether the event itself is the cause, so that trying again would not help.
     pub(crate) fn is_poison(&self) -> bool {
         match self {
             Self::MissingRow { .. } | Self::WrongMoment { .. } | Self::NoWorkspace { .. } => true,
@@ -81,7 +83,7 @@ impl ApplyError {
         }
     }
 
-    /// What operators are told.
+    /// The text of the error for operators.
     pub(crate) fn told(&self) -> String {
         match self {
             Self::Store(error) => error.to_string(),
@@ -90,7 +92,7 @@ impl ApplyError {
     }
 }
 
-/// Whether the store refuses the data themselves.
+/// Whether Postgres refuses the data themselves.
 pub(crate) fn is_poison(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| POISON_CLASSES.iter().any(|class| code.starts_with(class)))

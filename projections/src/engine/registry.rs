@@ -1,4 +1,5 @@
-//! Every projection, a line each: the only file of the engine that knows which there are, and what each is built in.
+//! The list of all projections, one line each. No other file of the engine knows which projections there are, or in
+//! which store each is built.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ pub(crate) fn versions() -> BTreeMap<&'static str, i32> {
     BTreeMap::from([(relational::NAME, relational::VERSION), (cache::NAME, cache::VERSION), (elasticsearch::NAME, elasticsearch::VERSION)])
 }
 
-/// Every projector, in the order of the names. That of a store which the settings do not want is left out.
+/// All projectors, in the order of the names. A projector is left out if the settings do not name its store.
 pub(crate) fn projectors(stores: &Stores) -> Vec<Box<dyn Projector>> {
     let mut projectors: Vec<Box<dyn Projector>> = vec![Box::new(Relational::live()), Box::new(Cache::new(stores))];
     if let Some(elastic) = &stores.elastic {
@@ -31,14 +32,15 @@ pub(crate) fn projectors(stores: &Stores) -> Vec<Box<dyn Projector>> {
     projectors
 }
 
-/// What runs beside the projectors for as long as they do.
+/// Tasks that run beside the projectors until shutdown.
 pub(crate) fn background_tasks(stores: &Stores, shutdown: &CancellationToken) -> Vec<BoxFuture<'static, ()>> {
     let tend = stores.elastic.is_some().then(|| elasticsearch::tend(stores.clone(), shutdown.clone()).boxed());
     tend.into_iter().collect()
 }
 
-/// Notes that rows of a projection have changed without an event. The cache and the search index follow the relational rows: what they hold
-/// of those behind the key is old now, and what waited in the cache for the same reason is read with the rows.
+/// Notes that rows of a projection have changed without a new event. The cache and the search index follow the
+/// relational rows. So their copies of the rows behind the key are marked as out of date, and the events that wait in
+/// the cache under the same key are dropped: the new rows contain them.
 pub(crate) async fn rows_changed(tx: &mut PgConnection, projection: &str, park_key: &str) -> sqlx::Result<()> {
     if projection != relational::NAME {
         return Ok(());

@@ -1,7 +1,8 @@
-//! Keeps the projections up with the log: one holder each, batch by batch, each batch with its checkpoint in one transaction.
+//! Applies the log to the projections: one process holds each projection, and each batch commits with its checkpoint in
+//! one transaction.
 //!
-//! The holder has an advisory lock on a connection of its own and does its work on that same connection, so that losing the one is
-//! losing the other. The epoch fences off whoever believes to be the holder all the same.
+//! The holder has an advisory lock on a connection of its own, and works on that same connection: if it loses the
+//! connection, it loses the lock too. The epoch stops a process that wrongly believes it is still the holder.
 
 use std::time::Duration;
 
@@ -23,31 +24,33 @@ use crate::engine::projector::{ApplyError, Projector};
 use crate::engine::registry;
 use crate::feed::{Feed, Sources};
 
-/// How often a process that does not hold a projection tries to.
+/// How often a process tries to take a projection that it does not hold.
 const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The least time from one small batch to the next: at a steady load, several events share a commit. Who comes alone does not wait.
+/// The least time between two small batches, so that at a steady load several events share a commit. A single event
+/// does not wait.
 const PACE: Duration = Duration::from_millis(5);
 
-/// Up to how many events a batch is small.
+/// A batch of up to this many events is small.
 const SMALL_BATCH_EVENTS: usize = 100;
 
-/// What the projectors of a process need.
+/// Settings and connections that the projectors of a process need.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What they write to. They tell its `progress` how far they are.
+    /// The projections' connections. The projectors report their positions to its `progress`.
     pub stores: Stores,
-    /// NATS, where the log is published. Without it, the log is polled.
+    /// NATS, where the log is published. Without NATS, the log is polled.
     pub nats: Option<async_nats::Client>,
     /// The JetStream stream that the relay publishes to.
     pub stream: String,
-    /// The head of the log as the appender of this process knows it, so that its own events are seen at once.
+    /// The end of the log as the appender of this process knows it, so that the process's own events are applied at
+    /// once.
     pub wake: Option<watch::Receiver<i64>>,
-    /// Who this is, for operators: the host and the process.
+    /// The name of this process for operators: the host and the process number.
     pub holder: String,
 }
 
-/// Why a holder stopped. All of it is tried again.
+/// Why a holder stopped. It tries again after each of these.
 #[derive(Debug, thiserror::Error)]
 enum HoldError {
     #[error("the database cannot be used")]
@@ -56,13 +59,14 @@ enum HoldError {
     Log(#[from] LogError),
     #[error(transparent)]
     Batch(#[from] BatchError),
-    #[error("the projection cannot be made ready")]
+    #[error("the projection cannot be prepared")]
     Prepare(#[source] ApplyError),
     #[error("the live model is of version {stored}, and this release has version {ours}")]
     OtherVersion { stored: i32, ours: i32 },
 }
 
-/// Runs every projector until `shutdown`. Whatever fails is tried again for ever; another process takes over where this one dies.
+/// Runs every projector until `shutdown`. After any failure it tries again, without limit. If this process dies,
+/// another one takes over.
 pub async fn run(settings: Settings, shutdown: CancellationToken) {
     let mut runners = JoinSet::new();
     for projector in registry::projectors(&settings.stores) {
@@ -84,14 +88,14 @@ async fn keep(settings: Settings, mut projector: Box<dyn Projector>, shutdown: C
             Ok(()) => return,
             Err(error) => {
                 let delay = pauses.failed();
-                warn!(projection = name, error = %chain(&error), delay_ms = delay.as_millis(), "the projector stopped, and goes on after a pause");
+                warn!(projection = name, error = %chain(&error), delay_ms = delay.as_millis(), "the projector stopped; it starts again after a pause");
                 tokio::select! { () = sleep(delay) => {}, () = shutdown.cancelled() => {} }
             }
         }
     }
 }
 
-/// Holds the projection, from when nobody else does until shutdown or a failure.
+/// Takes the projection as soon as no other process holds it, and holds it until shutdown or a failure.
 async fn hold(
     settings: &Settings,
     projector: &mut dyn Projector,
@@ -148,19 +152,20 @@ async fn apply(
 ) -> Result<Checkpoint, BatchError> {
     match batch::apply(connection, projector, stood, &events, parked).await {
         Err(BatchError::Changed) => {
-            // A rebuild or an unparking was here. The same events again, knowing that.
+            // A rebuild or an unparking changed the projection. Read its state again, then apply the same events.
             let stood = batch::read_again(connection, projector.name(), stood, parked).await?;
-            debug!(projection = projector.name(), generation = stood.generation, "the projection was changed by somebody else");
+            debug!(projection = projector.name(), generation = stood.generation, "a rebuild or an unparking changed the projection");
             batch::apply(connection, projector, stood, &events, parked).await
         }
         outcome => outcome,
     }
 }
 
-/// A connection of its own, which ends with the hold.
+/// A connection of its own, which is closed when the holder stops.
 pub(crate) async fn connect(pool: &PgPool) -> sqlx::Result<PgConnection> {
     let options = stores::postgres::connect_options(pool.connect_options().as_ref().clone()).application_name("backscroll projector");
-    // The full text index puts new words aside, and sorts them in when there are so many: little and often holds nobody up.
+    // The full text index collects new words and sorts them in later. With a small limit it does so often and briefly,
+    // so no write waits long.
     let options = options.options([("gin_pending_list_limit", "256kB")]);
     PgConnection::connect_with(&options).await
 }

@@ -1,4 +1,4 @@
-//! Letting a parked key go: once what was wrong with it is mended, or once the event that is in the way is left out.
+//! Releases a parked key: after its cause is repaired, or after the event that blocks it is left out.
 
 use std::collections::BTreeSet;
 
@@ -15,37 +15,37 @@ use crate::engine::registry;
 use crate::engine::runner::connect;
 use crate::feed::BATCH_EVENTS_MAX;
 
-/// A key that was let go.
+/// A key that was released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unparked {
-    /// The position of the event that had been in the way.
+    /// The position of the event that blocked the key.
     pub first_position: i64,
     /// How many events were applied.
     pub applied: u64,
 }
 
-/// Applies what waits under a key, now that it can be applied. The projection stands still meanwhile: where very much waits, a rebuild
-/// is the better way.
+/// Applies the events that wait under a key, now that they can be applied. The projection stands still meanwhile. If
+/// very many events wait, a rebuild is better.
 ///
 /// # Errors
-/// Nothing is parked there, or an event still cannot be applied: then everything stays as it was.
+/// Nothing is parked under the key, or an event still cannot be applied. Then nothing is changed.
 pub async fn unpark(stores: &Stores, projection: &str, park_key: &str) -> Result<Unparked, UnparkError> {
     let_go(stores, projection, park_key, Stop::Undo).await
 }
 
-/// Applies what waits behind an event that is left out from now on, as the log says. Where a later one cannot be applied either, the key
-/// waits at that one.
+/// Applies the events behind an event that the log says is left out from now on. If a later event cannot be applied
+/// either, the key stays parked at that one.
 ///
 /// # Errors
-/// Nothing is parked there, a later event cannot be applied, or a store cannot be used.
+/// Nothing is parked under the key, a later event cannot be applied, or a store cannot be used.
 pub async fn unpark_behind(stores: &Stores, projection: &str, park_key: &str) -> Result<Unparked, UnparkError> {
     let_go(stores, projection, park_key, Stop::Keep).await
 }
 
-/// Whether that event is what holds up the key.
+/// Checks that this event blocks the key.
 ///
 /// # Errors
-/// Nothing is parked there, or another event is.
+/// Nothing is parked under the key, or another event blocks it.
 pub async fn is_parked_at(pool: &PgPool, projection: &str, park_key: &str, position: i64) -> Result<(), UnparkError> {
     let parked = park::payloads(pool, projection).await?.into_iter().map(|parked| parked.parked);
     let parked = parked.into_iter().find(|parked| parked.park_key == park_key);
@@ -56,17 +56,17 @@ pub async fn is_parked_at(pool: &PgPool, projection: &str, park_key: &str, posit
     Err(UnparkError::OtherEvent { asked: position, first: parked.first_position })
 }
 
-/// What becomes of what was applied, where a later event cannot be.
+/// What to do with the events already applied if a later one fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
     Undo,
     Keep,
 }
 
-/// How far the events of a key could be applied.
+/// The result of applying the events of a key.
 struct Applied {
     applied: u64,
-    /// The event that cannot be, and why.
+    /// The event that could not be applied, and why.
     stopped: Option<(i64, String)>,
 }
 
@@ -76,7 +76,7 @@ async fn let_go(stores: &Stores, projection: &str, park_key: &str, stop: Stop) -
     let mut projector = projectors.find(|p| p.name() == projection).ok_or_else(|| UnparkError::Unknown(projection.into()))?;
     let mut connection = connect(pool).await?;
     let mut tx = connection.begin().await?;
-    // No batch can commit from here on, and none can park more.
+    // From here on no batch can commit, so none can park more events.
     checkpoint::lock(&mut tx, projection).await?;
     let parked = park::parked_under(&mut tx, projection, park_key).await?.ok_or_else(|| UnparkError::NotParked(park_key.into()))?;
     let skipped = park::skipped(&mut tx, projection).await?;
@@ -123,7 +123,7 @@ async fn apply(
     }
 }
 
-/// Applies one event, or answers with why it cannot be.
+/// Applies one event, or returns why it cannot be applied.
 async fn apply_one(tx: &mut PgConnection, projector: &mut dyn Projector, event: &Delivery) -> Result<Option<String>, UnparkError> {
     let recorded = match &event.event {
         Ok(recorded) => recorded,
@@ -144,7 +144,7 @@ async fn apply_one(tx: &mut PgConnection, projector: &mut dyn Projector, event: 
     }
 }
 
-/// The key waits at a later event now.
+/// Parks the key at a later event.
 async fn move_to(tx: &mut PgConnection, projection: &str, parked: &ParkedEvent, position: i64, error: &str) -> Result<(), UnparkError> {
     let condition = condition(&parked.park_key).unwrap_or_else(|| "FALSE".into());
     let statement = format!("SELECT count(*) FROM events WHERE position BETWEEN $1 AND $2 AND {condition}");
@@ -162,7 +162,7 @@ async fn move_to(tx: &mut PgConnection, projection: &str, parked: &ParkedEvent, 
     Ok(())
 }
 
-/// Which events of the log wait under a key.
+/// The SQL condition for the events that wait under a key.
 fn condition(park_key: &str) -> Option<String> {
     let (kind, id) = park_key.split_once(':')?;
     let id = id.parse::<Uuid>().ok()?;

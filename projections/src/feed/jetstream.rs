@@ -1,4 +1,5 @@
-//! Live events by JetStream: a durable consumer in order of the stream. Whatever goes wrong here, the log makes up for it.
+//! Live events from JetStream: a durable consumer, in the order of the stream. After any failure here, the events are
+//! read from the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,34 +17,35 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Messages that are asked for at once.
+/// How many messages one request asks for.
 const PULL_MESSAGES: usize = 500;
 
-/// Messages that wait in memory; the rest waits with NATS.
+/// How many received messages wait in memory. Further messages stay in NATS.
 const RECEIVED_MESSAGES_MAX: usize = 4_000;
 
-/// Messages that NATS brings without any having been acknowledged. More than can be in memory, so that it never is what stops the feed.
+/// How many messages NATS sends without an acknowledgement. It is more than fits in memory, so this limit never stops
+/// the feed.
 const UNACKNOWLEDGED_MESSAGES_MAX: i64 = 50_000;
 
-/// How long a request for messages stands.
+/// How long NATS keeps a request for messages open.
 const PULL_EXPIRES: Duration = Duration::from_secs(30);
 
-/// How often NATS says that a request still stands: two missed ones mean that the consumer has gone quiet.
+/// How often NATS confirms that a request is still open. Two missing confirmations mean that the consumer has stopped.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// How long to wait before consuming again after something went wrong.
+/// How long to wait after a failure before consuming again.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// How long a consumer that nobody reads from is kept.
+/// How long NATS keeps a consumer that no process reads from.
 const CONSUMER_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An event by NATS, and what tells NATS that it is done with.
+/// An event from NATS, with the handle that acknowledges it.
 pub(super) struct Received {
     pub(super) delivery: Delivery,
     pub(super) acker: Acker,
 }
 
-/// Messages of the stream, as they come.
+/// The messages of the stream, as they arrive.
 pub(super) struct Jetstream {
     pub(super) received: mpsc::Receiver<Received>,
     live: Arc<AtomicBool>,
@@ -57,7 +59,7 @@ impl std::fmt::Debug for Jetstream {
 }
 
 impl Jetstream {
-    /// Consumes what is published from now on, for ever; what came before is in the log.
+    /// Consumes all messages that are published from now on, without end. Earlier events are in the log.
     pub(super) fn consume(client: Client, stream: String, keys: Keyring, projection: &'static str) -> Self {
         let (sender, received) = mpsc::channel(RECEIVED_MESSAGES_MAX);
         let live = Arc::new(AtomicBool::new(false));
@@ -65,7 +67,7 @@ impl Jetstream {
         Self { received, live, _consumer: AbortOnDropHandle::new(consumer) }
     }
 
-    /// Whether the consumer stands, as far as one can know.
+    /// Whether the consumer is working, as far as this process can know.
     pub(super) fn is_live(&self) -> bool {
         self.live.load(Ordering::Relaxed)
     }
@@ -83,13 +85,13 @@ async fn consume_for_ever(
         let outcome = consume(&client, &stream, &keys, projection, &sender, &live).await;
         live.store(false, Ordering::Relaxed);
         if let Err(error) = outcome {
-            tracing::debug!(projection, stream, error, "NATS brings nothing just now: the log is polled");
+            tracing::debug!(projection, stream, error, "NATS delivers nothing at the moment: the log is polled");
         }
         sleep(RETRY_DELAY).await;
     }
 }
 
-/// Ends when the consumer does.
+/// Returns when the consumer ends.
 async fn consume(
     client: &Client,
     stream: &str,
@@ -99,7 +101,8 @@ async fn consume(
     live: &AtomicBool,
 ) -> Result<(), async_nats::Error> {
     let stream = jetstream::new(client.clone()).get_stream(stream).await?;
-    // Made anew: where an older one stood does not matter, and another holder's stops bringing.
+    // The consumer is made new. The position of an older one does not matter, and another holder's consumer stops
+    // delivering.
     drop(stream.delete_consumer(projection).await);
     let consumer: PullConsumer = stream.create_consumer(settings(projection)).await?;
     let messages = consumer.stream().max_messages_per_batch(PULL_MESSAGES).expires(PULL_EXPIRES).heartbeat(HEARTBEAT);
@@ -127,13 +130,13 @@ fn settings(projection: &str) -> pull::Config {
     }
 }
 
-/// What cannot be read is dropped: the log decides whether the event itself is at fault.
+/// Drops a message that cannot be decoded. The log decides whether the event itself is the cause.
 async fn decode(message: Message, keys: &Keyring) -> Option<Received> {
     let (message, acker) = message.split();
     let wire = match serde_json::from_slice::<WireEvent>(&message.payload) {
         Ok(wire) => wire,
         Err(error) => {
-            tracing::warn!(subject = %message.subject, %error, "a message on the stream is no event");
+            tracing::warn!(subject = %message.subject, %error, "a message on the stream is not an event");
             return None;
         }
     };

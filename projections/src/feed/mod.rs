@@ -1,7 +1,8 @@
-//! The feed: brings the events behind a position, each once and in order, or does not bring them.
+//! The feed delivers the events behind a position, each once and in order. It never delivers an event out of order.
 //!
-//! The log in Postgres is the truth (`stores::log`). NATS is a signal and a transport ([`jetstream`]): what it brings in its turn is taken;
-//! what it leaves out, brings late, or brings not at all, is read from the log. Positions have no gap, so a hole shows.
+//! The log in Postgres is the source of truth (`stores::log`). NATS is a signal and a transport ([`jetstream`]). Events
+//! that NATS delivers in order are used. Events that it omits or delivers late are read from the log. Positions have no
+//! gap, so a missing event is noticed.
 
 mod jetstream;
 mod pending;
@@ -20,19 +21,19 @@ use pending::Pending;
 /// The most events of one batch.
 pub(crate) const BATCH_EVENTS_MAX: usize = 2_000;
 
-/// How long NATS may take to bring what the appender of this process has said is there, before the log is read.
+/// How long NATS may take to deliver an event that this process has appended, before the log is read.
 const NATS_GRACE: Duration = Duration::from_millis(4);
 
-/// How long to leave the log alone after it had nothing new.
+/// How long to wait after the log had nothing new.
 const EMPTY_READ_PAUSE: Duration = Duration::from_millis(1);
 
-/// How long telling NATS may hold up the projector: it can block while the connection is down.
+/// How long an acknowledgement to NATS may delay the projector: it can block while the connection is down.
 const ACKNOWLEDGE_LIMIT: Duration = Duration::from_millis(20);
 
-/// How long the feed may be silent before it looks into the log: a consumer may have gone quiet.
+/// How long the feed may be silent before it reads the log: a consumer may have stopped without notice.
 const WATCHDOG_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Brings one projection its events.
+/// Delivers events to one projection.
 #[derive(Debug)]
 pub(crate) struct Feed {
     pool: PgPool,
@@ -40,34 +41,34 @@ pub(crate) struct Feed {
     jetstream: Option<Jetstream>,
     wake: Option<watch::Receiver<i64>>,
     pending: Pending,
-    /// Set while far behind: then the log is read ahead.
+    /// Set while the projection is far behind: then the log is read ahead.
     catching_up: Option<LogStream>,
-    /// Whether the log may hold more than was brought: at the start, and after catching up.
+    /// Whether the log may hold more events than were delivered: at the start, and after catching up.
     look_into_log: bool,
 }
 
-/// Where a feed gets its events from.
+/// The sources of a feed's events.
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {
     /// The log.
     pub(crate) pool: PgPool,
-    /// What unseals it.
+    /// The keys that unseal the log.
     pub(crate) keys: Keyring,
     /// NATS, with the stream's name.
     pub(crate) nats: Option<(async_nats::Client, String)>,
-    /// The head of the log as the appender of this process knows it.
+    /// The end of the log as the appender of this process knows it.
     pub(crate) wake: Option<watch::Receiver<i64>>,
 }
 
 impl Feed {
-    /// A feed for the projection of that name.
+    /// A feed for the projection with this name.
     pub(crate) fn open(sources: Sources, projection: &'static str) -> Self {
         let Sources { pool, keys, nats, wake } = sources;
         let jetstream = nats.map(|(client, stream)| Jetstream::consume(client, stream, keys.clone(), projection));
         Self { pool, keys, jetstream, wake, pending: Pending::default(), catching_up: None, look_into_log: true }
     }
 
-    /// The events right behind `after`, at least one: waits until there are.
+    /// Returns the events right behind `after`, at least one. It waits until there are some.
     ///
     /// # Errors
     /// The log cannot be read.
@@ -86,17 +87,17 @@ impl Feed {
                 if !events.is_empty() {
                     return Ok(events);
                 }
-                // What was said to be there is not yet: do not ask at once again.
+                // The event that was announced is not there yet: pause before reading again.
                 sleep(EMPTY_READ_PAUSE).await;
             }
             self.wait(after).await;
         }
     }
 
-    /// The events up to `position` are applied: NATS need not bring them again.
+    /// Says that the events up to `position` are applied, so that NATS does not deliver them again.
     pub(crate) async fn applied(&mut self, position: i64) {
         if let Some(acker) = self.pending.take_acker(position) {
-            // A lost acknowledgement brings a message twice, and the second one is dropped.
+            // If an acknowledgement is lost, a message comes twice, and the second one is dropped.
             drop(timeout(ACKNOWLEDGE_LIMIT, acker.ack()).await);
         }
     }
@@ -105,7 +106,7 @@ impl Feed {
         let Some(stream) = &mut self.catching_up else { return Ok(None) };
         match stream.next().await {
             Some(Ok(mut events)) => {
-                // A batch that was not applied is asked for again: then the reading ahead begins anew.
+                // A batch that was not applied is asked for again. Then reading ahead starts again from there.
                 if events.first().is_none_or(|first| first.position != after + 1) {
                     self.catching_up = None;
                     self.look_into_log = true;
@@ -127,7 +128,7 @@ impl Feed {
         }
     }
 
-    /// One batch of the log. Where it is full there is more: then the rest is read ahead.
+    /// Reads one batch from the log. A full batch means that there is more: then the rest is read ahead.
     async fn read_log(&mut self, after: i64) -> Result<Vec<Delivery>, LogError> {
         let events = read::read(&self.pool, &self.keys, after, BATCH_EVENTS_MAX).await?;
         self.look_into_log = false;
@@ -153,7 +154,7 @@ impl Feed {
         }
     }
 
-    /// Until NATS brings something, or the log may hold something that NATS has not brought.
+    /// Waits until NATS delivers an event, or the log may hold one that NATS has not delivered.
     async fn wait(&mut self, after: i64) {
         tokio::select! {
             received = receive(&mut self.jetstream) => self.put(received),
@@ -162,7 +163,8 @@ impl Feed {
         }
     }
 
-    /// NATS drives: what was appended here usually arrives by it within a millisecond or two. The log covers.
+    /// Waits for NATS: an event that this process has appended usually arrives within two milliseconds. After a limit,
+    /// the log is read.
     async fn wait_for_nats(&mut self) {
         if !self.jetstream.as_ref().is_some_and(Jetstream::is_live) {
             self.look_into_log = true;
@@ -177,7 +179,7 @@ impl Feed {
     fn put(&mut self, received: Option<Received>) {
         match received {
             Some(received) => self.pending.put(received),
-            // Its task ended, which it does not do by itself: go on without it.
+            // The receiving task never ends by itself. If it did, the feed goes on without NATS.
             None => self.jetstream = None,
         }
     }
@@ -190,13 +192,13 @@ async fn receive(jetstream: &mut Option<Jetstream>) -> Option<Received> {
     }
 }
 
-/// Ends when the appender of this process is ahead of `after`.
+/// Returns when the appender of this process is ahead of `after`.
 async fn woken(wake: &mut Option<watch::Receiver<i64>>, after: i64) {
     if let Some(head) = wake {
         if head.wait_for(|head| *head > after).await.is_ok() {
             return;
         }
-        // The appender is gone.
+        // The appender has stopped.
         *wake = None;
     }
     std::future::pending().await

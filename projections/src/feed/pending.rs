@@ -1,4 +1,4 @@
-//! What NATS has brought and what was not applied yet.
+//! Events that NATS has delivered and that are not applied yet.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use stores::log::Delivery;
 
 use super::jetstream::Received;
 
-/// The most events that are kept; what comes beyond stays with NATS.
+/// The most events that are kept. Further events stay in NATS.
 const PENDING_EVENTS_MAX: usize = 10_000;
 
-/// Events by position, and what tells NATS that they are done with.
+/// Events by position, with the handles that acknowledge them to NATS.
 #[derive(Default)]
 pub(super) struct Pending {
     events: BTreeMap<i64, Delivery>,
-    /// Acknowledging one message acknowledges all before it, so one for each few positions is enough.
+    /// Acknowledging a message acknowledges all earlier ones, so one handle for every few positions is enough.
     ackers: BTreeMap<i64, Acker>,
 }
 
@@ -35,7 +35,7 @@ impl Pending {
         self.events.len() < PENDING_EVENTS_MAX
     }
 
-    /// The events right behind `after`, as far as they have no hole; what came before is dropped.
+    /// Takes the events right behind `after`, up to the first missing one. Earlier events are dropped.
     pub(super) fn take_in_turn(&mut self, after: i64, limit: usize) -> Vec<Delivery> {
         self.events = self.events.split_off(&(after + 1));
         let mut taken = Vec::new();
@@ -49,12 +49,12 @@ impl Pending {
         taken
     }
 
-    /// Whether something later is here, and what comes right behind `after` is not.
+    /// Whether later events are here, but the one right behind `after` is not.
     pub(super) fn has_hole(&self, after: i64) -> bool {
         self.events.first_key_value().is_some_and(|(first, _)| *first > after + 1)
     }
 
-    /// What acknowledges everything up to `position`.
+    /// Takes the handle that acknowledges everything up to `position`.
     pub(super) fn take_acker(&mut self, position: i64) -> Option<Acker> {
         let later = self.ackers.split_off(&(position + 1));
         let done = std::mem::replace(&mut self.ackers, later);

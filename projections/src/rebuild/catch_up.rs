@@ -1,4 +1,5 @@
-//! Brings the tables under construction up: first what came too late for its row while folding, then what was appended meanwhile.
+//! Brings the tables under construction up to date: first with the events that came too late for their row during
+//! folding, then with the events that were appended meanwhile.
 
 use domain::{Event, Recorded, RetentionEvent};
 use sqlx::Connection;
@@ -16,20 +17,21 @@ use crate::feed::BATCH_EVENTS_MAX;
 use crate::relational::messages::{self, Effects};
 use crate::relational::{self, Count, Model, Relational, Seen};
 
-/// Late events of one transaction.
+/// How many late events one transaction applies.
 const LATE_EVENTS: usize = 2_000;
 
-/// How often to catch up before giving up: each time takes less than the one before, unless the log grows faster than that.
+/// How often to catch up before giving up. Each round is shorter than the one before, unless the log grows faster than
+/// that.
 const ROUNDS_MAX: usize = 100;
 
-/// Where the tables under construction stand.
+/// The position and the state of the tables under construction.
 pub(super) struct CatchUp {
     stood: Checkpoint,
     parked: ParkedKeys,
 }
 
 impl CatchUp {
-    /// The tables hold everything up to `position` but what is parked, and what is late.
+    /// Begins at `position`: the tables hold all events up to it, except parked and late ones.
     pub(super) async fn begin(shadow: &mut Shadow, position: i64, parked: &Parked, version: i32) -> Result<Self, RebuildError> {
         let mut tx = shadow.connection.begin().await?;
         let begun = checkpoint::begin_epoch(&mut tx, relational::NEXT_NAME, "a rebuild", version).await?;
@@ -40,17 +42,17 @@ impl CatchUp {
         Ok(Self { stood: Checkpoint { position, ..begun }, parked })
     }
 
-    /// Where they stand.
+    /// The position of the tables.
     pub(super) fn position(&self) -> i64 {
         self.stood.position
     }
 
-    /// Keys that wait.
+    /// The parked keys.
     pub(super) fn parked(&self) -> Vec<String> {
         self.parked.iter().map(str::to_owned).collect()
     }
 
-    /// What came too late for its row.
+    /// Applies the events that came too late for their row.
     pub(super) async fn apply_late(
         &self,
         shadow: &mut Shadow,
@@ -69,7 +71,7 @@ impl CatchUp {
         Ok(())
     }
 
-    /// Up to exactly `position`.
+    /// Applies events up to exactly `position`.
     pub(super) async fn up_to(
         &mut self,
         shadow: &mut Shadow,
@@ -88,7 +90,8 @@ impl CatchUp {
         Ok(())
     }
 
-    /// Up to where less than a batch is missing to the live model, or, where that is behind, stay.
+    /// Applies events until less than one batch separates the tables from the live model. If the live model is behind
+    /// them, they stay where they are.
     pub(super) async fn approach_live(
         &mut self,
         shadow: &mut Shadow,
@@ -123,7 +126,7 @@ async fn apply_late(tx: &mut sqlx::PgConnection, events: &[Recorded<Event>], lat
     Ok(())
 }
 
-/// Whether everything was there.
+/// Applies one late event. Returns whether all rows that it changes exist.
 fn apply_one_late(model: &mut Model, event: &Recorded<Event>, late: &Late) -> Result<bool, RebuildError> {
     let (rows, seen) = (&mut model.messages, Seen::of(event));
     match &event.event {

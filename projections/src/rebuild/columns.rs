@@ -1,6 +1,6 @@
-//! Which columns the live tables have that this release does not write: a newer release added them. This release can
-//! neither build their values nor compare them. So it does not replace or repair the live tables, and builds no view,
-//! as long as they have such a column.
+//! Finds columns of the live tables that this release does not write, because a newer release added them. This release
+//! can neither build their values nor compare them. While such a column exists, it does not replace or repair the live
+//! tables, and builds no view.
 
 use sqlx::{Executor, PgConnection, query};
 
@@ -8,7 +8,7 @@ use super::report::RebuildError;
 use super::shadow::{LIVE, tables};
 use crate::relational;
 
-/// Refuses live tables that have a column which this release does not write.
+/// Refuses live tables with a column that this release does not write.
 pub(super) async fn refuse_newer(connection: &mut PgConnection) -> Result<(), RebuildError> {
     let found = query!(
         r#"SELECT t.relname::text AS "table!", a.attname::text AS "name!" FROM pg_class t JOIN pg_attribute a ON a.attrelid = t.oid

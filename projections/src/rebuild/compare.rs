@@ -1,5 +1,6 @@
-//! Proves the new model equal to the live one: counts, and a checksum over each table's rows that does not mind their order, both at the
-//! same position. The live model is read in one snapshot together with its checkpoint, so it need not stand still.
+//! Proves that the new model equals the live one at the same position: row counts, and for each table a checksum that
+//! does not depend on the order of rows. The live model is read in one snapshot together with its checkpoint, so it
+//! need not stand still.
 
 use sqlx::{Connection, Executor, PgConnection, Row};
 use stores::checkpoint;
@@ -11,13 +12,13 @@ use super::shadow::{LIVE, NEXT, Shadow};
 use crate::engine::park;
 use crate::relational;
 
-/// What comparing has found.
+/// The result of a comparison.
 pub(super) struct Compared {
-    /// Where both models stood.
+    /// The position of both models.
     pub(super) position: i64,
     /// The rows of each table of the new model.
     pub(super) rows: Vec<(String, i64)>,
-    /// Where they differ.
+    /// The tables that differ.
     pub(super) differences: Vec<Difference>,
 }
 
@@ -28,9 +29,10 @@ pub(super) struct Checksum {
     sum: String,
 }
 
-/// Compares the two models. Nothing, where the live one is behind the new one, so that they cannot stand at the same position.
+/// Compares the two models. Returns `None` if the live model is behind the new one, so that both cannot be read at the
+/// same position.
 ///
-/// Keys that wait in either are left out: a rebuild is how they are let go.
+/// Keys that are parked in either model are left out: a rebuild is one way to release them.
 pub(super) async fn compare(
     shadow: &mut Shadow,
     next: &mut CatchUp,
@@ -67,9 +69,9 @@ pub(super) async fn compare(
     Ok(Some(compared))
 }
 
-/// The checksum of those rows of a table for which a condition on `t` holds, in which `$1` is `keys`.
+/// The checksum of a table's rows that fulfil a condition on `t`, in which `$1` is `keys`.
 ///
-/// Not checked when it is compiled: the tables are those of the catalog.
+/// Not checked at compile time, because the tables are read from the catalog.
 pub(super) async fn checksum(
     connection: &mut PgConnection,
     schema: &str,

@@ -1,4 +1,4 @@
-//! Where two tables differ: the first rows, side by side, and the events that made them.
+//! Shows where two tables differ: the first differing rows, side by side, and the events that made them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,10 @@ use super::report::{DifferingColumn, DifferingRow, MadeBy};
 use super::shadow::LIVE;
 use crate::relational;
 
-/// How many rows are shown of each table.
+/// The most rows that are shown of each table.
 const ROWS_MAX: usize = 10;
 
-/// How many events are shown of each row, the latest.
+/// The most events that are shown of each row: the latest ones.
 const EVENTS_MAX: i64 = 10;
 
 /// One of the two models.
@@ -23,18 +23,18 @@ pub(super) struct Side<'a> {
     pub(super) schema: &'a str,
 }
 
-/// A table, and which of its rows are compared.
+/// A table, and the condition for the rows that are compared.
 #[derive(Clone, Copy)]
 pub(super) struct Compared<'a> {
     pub(super) table: &'a str,
     /// A condition on `t`, in which `$1` is `keys`.
     pub(super) wanted: &'a str,
     pub(super) keys: &'a [String],
-    /// Where both models stand.
+    /// The position of both models.
     pub(super) position: i64,
 }
 
-/// The first rows that are not the same on both sides, in order of their keys.
+/// Returns the first differing rows, in order of their keys.
 pub(super) async fn first(live: Side<'_>, next: Side<'_>, compared: Compared<'_>) -> sqlx::Result<Vec<DifferingRow>> {
     let key = key_of(live.connection, compared.table).await?;
     let keys = differing_keys((live.connection, live.schema), (next.connection, next.schema), compared, &key).await?;
@@ -55,7 +55,7 @@ pub(super) async fn first(live: Side<'_>, next: Side<'_>, compared: Compared<'_>
     Ok(differing)
 }
 
-/// The primary key, as an expression on `t` that makes a text of it.
+/// The primary key, as a text expression on `t`.
 async fn key_of(connection: &mut PgConnection, table: &str) -> sqlx::Result<String> {
     let found = query_scalar!(
         r#"SELECT string_agg('t.' || quote_ident(a.attname), ', ' ORDER BY a.attnum) AS columns
@@ -64,12 +64,12 @@ async fn key_of(connection: &mut PgConnection, table: &str) -> sqlx::Result<Stri
         LIVE,
         table
     );
-    // A table without a key is compared by its whole rows.
+    // A table without a primary key is compared by whole rows.
     let columns = found.fetch_one(connection).await?.unwrap_or_else(|| "t".into());
     Ok(format!("jsonb_build_array({columns})::text"))
 }
 
-/// The columns that follow from others: that they differ as well says nothing more.
+/// The generated columns. Their differences follow from those of other columns, so they are not shown.
 async fn following(connection: &mut PgConnection, table: &str) -> sqlx::Result<Vec<String>> {
     let found = query_scalar!(
         r#"SELECT attname::text AS "name!" FROM pg_attribute
@@ -80,7 +80,7 @@ async fn following(connection: &mut PgConnection, table: &str) -> sqlx::Result<V
     found.fetch_all(connection).await
 }
 
-/// Both sides are read in order of their keys, side by side, until enough is found.
+/// Reads both sides in order of their keys, in parallel, until enough differences are found.
 async fn differing_keys(
     live: (&mut PgConnection, &str),
     next: (&mut PgConnection, &str),
@@ -119,7 +119,7 @@ async fn differing_keys(
     Ok(keys)
 }
 
-/// Those rows, by their keys.
+/// Reads rows by their keys.
 async fn rows(
     connection: &mut PgConnection,
     schema: &str,
@@ -133,7 +133,7 @@ async fn rows(
     found.into_iter().map(row).collect()
 }
 
-/// The columns in which they differ: all, where only one of them is there.
+/// The differing columns, or all columns if only one side has the row.
 fn columns(old: Option<&Map<String, Value>>, new: Option<&Map<String, Value>>) -> Vec<DifferingColumn> {
     let names = old.into_iter().chain(new).flat_map(|row| row.keys()).collect::<BTreeSet<_>>();
     let of = |row: Option<&Map<String, Value>>, name: &String| row.and_then(|row| row.get(name)).cloned();
@@ -141,7 +141,7 @@ fn columns(old: Option<&Map<String, Value>>, new: Option<&Map<String, Value>>) -
     sides.filter(|column| column.live != column.new).collect()
 }
 
-/// The latest events of what a row of a table is about, up to a position.
+/// Reads the latest events, up to a position, of the thing that a row is about.
 pub(crate) async fn made_by(connection: &mut PgConnection, table: &str, upto: i64, row: &Map<String, Value>) -> sqlx::Result<Vec<MadeBy>> {
     let text = |column: &str| row.get(column).and_then(Value::as_str).map(str::to_owned);
     if table == "audit_log" {

@@ -1,5 +1,5 @@
-//! Folds the log into rows in memory, and copies them. Bounded: only the messages that were touched last are kept; an event about an
-//! earlier one is noted, and applied when the indexes are there to find it by.
+//! Folds the log into rows in memory, and copies the rows into the tables. Memory is bounded: only the messages that
+//! were changed last are kept. An event about an earlier message is noted as late, and applied once the indexes exist.
 
 use std::collections::BTreeSet;
 
@@ -20,42 +20,43 @@ use crate::relational::channel_members::ChannelMemberRecord;
 use crate::relational::messages::{self, Effects, Mention, MessageRecord, Month, Shelf};
 use crate::relational::{self, CopyBuffer, Count, Erased, Model, Rows, Seen};
 
-/// Memory for the messages of one generation.
+/// The most memory for the messages of one generation, in bytes.
 const GENERATION_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// How many bytes are copied at once.
 const PIECE_BYTES: usize = 4 * 1024 * 1024;
 
-/// An event whose message had already been copied: what it has still to do, in order of position.
+/// An event whose message was already copied: the changes that it still has to make, in order of position.
 #[derive(Clone, Debug)]
 pub(super) struct Late {
     pub(super) position: i64,
     pub(super) effects: Effects,
-    /// Where messages left their channel: those that had been copied.
+    /// For messages that left their channel: those that were already copied.
     pub(super) leaving: Vec<Uuid>,
 }
 
-/// What is left to be done once the rows are there.
+/// Work that remains after the rows are copied.
 #[derive(Debug, Default)]
 pub(super) struct Folded {
     pub(super) late: Vec<Late>,
     pub(super) parked: Parked,
-    /// Who was erased: a text of theirs that was still unsealed when it was read is to be removed after everything else.
+    /// The erased people. Texts of theirs that were still unsealed when the log was read are removed at the end.
     pub(super) erased: Erased,
 }
 
 /// The tables in memory.
 #[derive(Default)]
 struct Folder {
-    /// How many messages a generation may have: two are kept, and a message that is touched moves to the younger one.
+    /// How many messages a generation may have. Two generations are kept, and a changed message moves to the younger
+    /// one.
     generation_rows_max: usize,
-    /// Everything but messages; of those, the younger generation.
+    /// All tables except messages, and the younger generation of messages.
     model: Model,
     model_bytes: usize,
     /// The older generation of messages.
     older: Rows<MessageRecord>,
     audit_log: CopyBuffer,
-    /// What is left out.
+    /// The events that are left out.
     skipped: BTreeSet<i64>,
     folded: Folded,
 }
@@ -69,7 +70,7 @@ pub(super) async fn fold(
 ) -> Result<Folded, RebuildError> {
     let writer = Writer::start([shadow.connect().await?, shadow.connect().await?]);
     let outcome = fold_into(shadow, target, kept_messages, &writer, observe).await;
-    // What kept the writer from writing is why there was no going on.
+    // If the writer failed, its error is the reason why folding stopped.
     writer.finish().await?;
     outcome
 }
@@ -148,7 +149,7 @@ impl Folder {
         }
     }
 
-    /// A message that is touched is kept for longer.
+    /// Moves a changed message to the younger generation, so that it is kept longer.
     fn rejuvenate(&mut self, id: Uuid) {
         if let Some(message) = self.older.take(id) {
             self.model_bytes += message.size();
@@ -156,7 +157,7 @@ impl Folder {
         }
     }
 
-    /// Whether writing goes on.
+    /// Writes full pieces. Returns whether the writer still works.
     async fn write_what_is_full(&mut self, writer: &Writer) -> bool {
         for record in self.model.audit_log.drain(..) {
             self.audit_log.push(&record);
@@ -226,7 +227,7 @@ async fn write_channel_members(writer: &Writer, members: Rows<ChannelMemberRecor
     writer.write(Piece::of_table::<ChannelMemberRecord>(rows)).await
 }
 
-/// A position, or a number of events, as progress counts them.
+/// A position, or a number of events, as progress counts it.
 pub(super) fn count(events: i64) -> u64 {
     u64::try_from(events).unwrap_or(0)
 }

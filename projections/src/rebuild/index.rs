@@ -1,6 +1,8 @@
-//! The live tables' indexes and constraints, on the tables under construction: read off the catalog, built on several connections.
+//! Builds the live tables' indexes and constraints on the tables under construction. They are read from the catalog and
+//! built on several connections.
 //!
-//! Those of partitioned tables are built partition by partition and then attached, as `pg_dump` does it: so they are shared out evenly.
+//! Indexes of partitioned tables are built partition by partition and then attached, as `pg_dump` does it. So the work
+//! is shared evenly.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -10,7 +12,7 @@ use sqlx::{Executor, PgConnection, query_as};
 use super::report::{Phase, RebuildError, RebuildProgress};
 use super::shadow::{LIVE, Shadow};
 
-/// Connections that build at the same time.
+/// How many connections build at the same time.
 const CONNECTIONS: usize = 2;
 
 /// An index of a live table.
@@ -19,17 +21,17 @@ struct Index {
     table: String,
     /// Its name.
     name: String,
-    /// `CREATE INDEX …`, of the live table.
+    /// `CREATE INDEX …`, as it is for the live table.
     definition: String,
-    /// `PRIMARY KEY (…)` or `UNIQUE (…)`, where it stands for a constraint.
+    /// `PRIMARY KEY (…)` or `UNIQUE (…)`, if the index belongs to a constraint.
     constraint: Option<String>,
     /// Whether its table is partitioned.
     partitioned: bool,
 }
 
-/// A table under construction that has rows of its own.
+/// A table under construction that holds rows itself: a partition, or a table without partitions.
 struct Leaf {
-    /// The table whose indexes it gets: itself, or what it is a partition of.
+    /// The table whose indexes it gets: itself, or the table that it is a partition of.
     table: String,
     /// Its name.
     name: String,
@@ -43,7 +45,7 @@ struct Job {
     bytes: i64,
 }
 
-/// Builds them all.
+/// Builds all indexes.
 pub(super) async fn build(shadow: &mut Shadow, observe: &(dyn Fn(RebuildProgress) + Send + Sync)) -> Result<(), RebuildError> {
     let indexes = indexes(&mut shadow.connection).await?;
     let schema = shadow.schema.clone();
@@ -68,7 +70,7 @@ pub(super) async fn build(shadow: &mut Shadow, observe: &(dyn Fn(RebuildProgress
     Ok(())
 }
 
-/// Builds whatever is next, until nothing is left.
+/// Builds the next index until none is left.
 async fn work(
     mut connection: PgConnection,
     jobs: &[Job],
@@ -93,7 +95,7 @@ fn jobs(indexes: &[Index], leaves: &[Leaf], schema: &str) -> Vec<Job> {
 }
 
 impl Index {
-    /// On the partitioned table alone: it becomes valid when every partition's is attached.
+    /// The statement for the partitioned table alone. The index becomes valid when every partition's index is attached.
     fn on_parent(&self, schema: &str) -> String {
         match &self.constraint {
             Some(constraint) => format!("ALTER TABLE ONLY {schema}.{} ADD CONSTRAINT {} {constraint}", self.table, self.name),
@@ -122,7 +124,8 @@ impl Index {
         if self.partitioned { self.name.replacen(&self.table, &leaf.name, 1) } else { self.name.clone() }
     }
 
-    /// About how long it takes, among indexes of one table: words are cut and stemmed for a full text index.
+    /// A rough build time among the indexes of one table. A full text index takes longer, because texts are cut into
+    /// words and stemmed.
     fn weight(&self) -> i64 {
         if self.definition.contains(" USING gin ") { 10 } else { 1 }
     }

@@ -1,15 +1,18 @@
-//! Rebuild: a projection built anew from the log beside the live one, proved equal, and switched to in one transaction.
+//! Rebuild: builds a projection from the log beside the live one, proves both equal, and switches in one transaction.
 //!
-//! 1. Fold ([`fold`]): events become rows in memory, and rows go into schema `read_next` by `COPY` ([`writer`]), which has no index yet.
-//! 2. Index ([`index`]): whatever indexes and constraints the live tables have.
-//! 3. Catch up ([`catch_up`]): what came too late for its row, and what was appended meanwhile, by what the live projector applies with.
-//! 4. Compare ([`compare`]): counts and checksums of both models at the same position, while the live one goes on; what differs is shown
-//!    row by row ([`differences`]).
-//! 5. Switch ([`switch`]): behind a barrier that no event can slip past, two renames.
+//! 1. Fold ([`fold`]): events become rows in memory, and `COPY` ([`writer`]) writes the rows to schema `read_next`,
+//!    which has no index yet.
+//! 2. Index ([`index`]): builds the same indexes and constraints as the live tables have.
+//! 3. Catch up ([`catch_up`]): applies the events that came too late for their row, and the events appended meanwhile,
+//!    with the live projector's code.
+//! 4. Compare ([`compare`]): compares counts and checksums of both models at the same position, while the live one goes
+//!    on. Differences are shown row by row ([`differences`]).
+//! 5. Switch ([`switch`]): two renames behind a barrier that no event can pass.
 //!
-//! Readers never see a model that is half built, and the live projector is held up for a few milliseconds only. One is built at a time, over
-//! all nodes ([`turn`]); what was asked for, and how far it is, stands in a table that all nodes see ([`runs`]). [`repair`] does the same
-//! with one workspace's rows, in place; [`view`] builds a model as of a moment, to look at.
+//! Readers never see a half-built model, and the live projector waits for a few milliseconds only. At any time one
+//! process of all nodes builds a projection ([`turn`]). A table that all nodes see holds each replay's order and
+//! progress ([`runs`]). [`repair`] does the same with one workspace's rows, in place. [`view`] builds a model as of a
+//! moment, for inspection.
 
 mod catch_up;
 mod columns;
@@ -46,27 +49,28 @@ use stores::checkpoint::{self, Checkpoint};
 pub use turn::Turn;
 pub use view::{NewView, View, ViewOf, build_view, drop_view, forget_the_erased, forget_the_purged, position_at, views};
 
-/// How far the live model may be behind the log to be compared with. Beyond that, the new one does not wait for it.
+/// The most events that the live model may be behind the log. If it is further behind, the new model does not wait to
+/// be compared with it.
 const LIVE_LAG_MAX: i64 = 100_000;
 
-/// Whether there is a projection of that name that can be built anew here.
+/// Whether a projection of this name exists and can be rebuilt here.
 #[must_use]
 pub fn can_be_replayed(stores: &Stores, projection: &str) -> bool {
     replayable(stores).contains(&projection)
 }
 
-/// The projections that can be built anew here, each before those that follow it.
+/// The projections that can be rebuilt here. Each stands before those that follow it.
 #[must_use]
 pub fn replayable(stores: &Stores) -> Vec<&'static str> {
     let search = stores.elastic.is_some().then_some(elasticsearch::NAME);
     [relational::NAME, cache::NAME].into_iter().chain(search).collect()
 }
 
-/// Builds a projection anew and switches to it. `observe` is told how far it is, often; it must not block.
+/// Rebuilds a projection and switches to it. `observe` is called often with the progress; it must not block.
 ///
 /// # Errors
-/// There is no such projection, another rebuild is under way, the database fails, or the new model differs from the live one at the
-/// same position: then the live one stays.
+/// There is no such projection, another rebuild is running, the database fails, or the new model differs from the live
+/// one at the same position. Then the live model stays.
 pub async fn rebuild(
     stores: &Stores,
     projection: &str,
@@ -76,11 +80,11 @@ pub async fn rebuild(
     rebuild_in(Turn::take(&stores.pool, projection).await?, stores, options, observe).await
 }
 
-/// The same, by whoever has the turn.
+/// Rebuilds a projection, like [`rebuild`]. The caller has the lock.
 ///
 /// # Errors
 /// The database fails, the projection or a column of its tables is of a newer release, or the new model differs from
-/// the live one: then the live one stays.
+/// the live one. Then the live model stays.
 pub async fn rebuild_in(
     mut turn: Turn,
     stores: &Stores,
@@ -99,13 +103,13 @@ pub async fn rebuild_in(
     let mut rebuild = Rebuild { options, version: ours, observe: &observe, phases: Vec::new(), began: Instant::now() };
     let report = rebuild.run(shadow).await?;
     if report.switched {
-        // The cache follows the read tables, and these are others.
+        // The cache follows the read tables, and those were replaced.
         cache::begin_generation(&stores.pool).await?;
     }
     Ok(report)
 }
 
-/// A newer release's model is not this one's to change.
+/// Refuses a live model that a newer release built: this release must not change it.
 async fn refuse_newer(turn: &mut Turn, stores: &Stores, projection: &str) -> Result<(), RebuildError> {
     let ours = stores.version(projection);
     let stored = checkpoint::read(&mut turn.connection, projection).await?.map_or(ours, |live| live.version);
@@ -115,12 +119,13 @@ async fn refuse_newer(turn: &mut Turn, stores: &Stores, projection: &str) -> Res
     if projection == relational::NAME { columns::refuse_newer(&mut turn.connection).await } else { Ok(()) }
 }
 
-/// Removes what a rebuild of that projection has left whose process died. Answers no where one is under way.
+/// Removes what a rebuild of this projection left behind when its process died. Returns `false` if a rebuild is
+/// running.
 ///
 /// # Errors
 /// A store cannot be used.
 pub async fn tidy(stores: &Stores, projection: &str) -> Result<bool, RebuildError> {
-    // A view of the search is built in the turn of the relational projection.
+    // A search view is built under the lock of the relational projection.
     Ok((projection != elasticsearch::NAME || tidy_one(stores, relational::NAME).await?) && tidy_one(stores, projection).await?)
 }
 
@@ -143,10 +148,10 @@ async fn tidy_one(stores: &Stores, projection: &str) -> Result<bool, RebuildErro
     Ok(true)
 }
 
-/// A rebuild under way.
+/// A running rebuild.
 struct Rebuild<'a> {
     options: RebuildOptions,
-    /// The version of the projection that is built.
+    /// The version of the projection that is being built.
     version: i32,
     observe: &'a (dyn Fn(RebuildProgress) + Send + Sync),
     phases: Vec<(Phase, Duration)>,
@@ -154,7 +159,7 @@ struct Rebuild<'a> {
 }
 
 impl Rebuild<'_> {
-    /// Until it is built and proved, it can be cancelled; then it switches, which takes a moment.
+    /// Until the model is built and proved, the rebuild can be cancelled. The switch after that takes a moment.
     async fn run(&mut self, mut shadow: Shadow) -> Result<RebuildReport, RebuildError> {
         let cancel = self.options.cancel.clone();
         let prepared = tokio::select! {
@@ -193,7 +198,7 @@ impl Rebuild<'_> {
         let target = target(shadow).await?;
         let mut next = match self.build(shadow, target).await {
             Err(RebuildError::Database(error)) if projector::is_poison(&error) => {
-                warn!(%error, "an event cannot be copied: the model is built event by event, which parks it");
+                warn!(%error, "an event cannot be copied; the model is built event by event, and the event is parked");
                 self.build_with_care(shadow).await?
             }
             outcome => outcome?,
@@ -218,7 +223,7 @@ impl Rebuild<'_> {
         }
     }
 
-    /// Everything up to `target`, by folding and copying.
+    /// Builds everything up to `target` by folding and copying.
     async fn build(&mut self, shadow: &mut Shadow, target: i64) -> Result<CatchUp, RebuildError> {
         self.enter(Phase::Folding);
         self.tell(Phase::Folding, 0, fold::count(target));
@@ -235,7 +240,7 @@ impl Rebuild<'_> {
         Ok(next)
     }
 
-    /// Everything from nothing, by what the live projector applies with.
+    /// Builds everything event by event with the live projector's code.
     async fn build_with_care(&mut self, shadow: &mut Shadow) -> Result<CatchUp, RebuildError> {
         shadow.create_tables().await?;
         index::build(shadow, self.observe).await?;
@@ -246,12 +251,12 @@ impl Rebuild<'_> {
         Ok(next)
     }
 
-    /// Where the live model is not too far behind: whether the new one is the same at the same position.
+    /// Compares the new model with the live one at the same position, unless the live one is too far behind.
     async fn compare(&mut self, shadow: &mut Shadow, next: &mut CatchUp) -> Result<Option<compare::Compared>, RebuildError> {
         self.enter(Phase::Comparing);
         let compared = compare::compare(shadow, next, self.observe).await?;
         match compared {
-            // A dry run tells what it found, whatever that is.
+            // A dry run reports all differences.
             Some(compared) if !compared.differences.is_empty() && !self.options.accept_differences && !self.options.dry_run => {
                 Err(RebuildError::Differs { position: compared.position, differences: compared.differences })
             }
@@ -282,7 +287,8 @@ impl Rebuild<'_> {
     }
 }
 
-/// Where folding ends: where the live model stands, so that the two can be compared; the head where it is far behind or was never there.
+/// The position where folding ends: the live model's position, so that both can be compared; or the end of the log, if
+/// the live model is far behind or does not exist.
 async fn target(shadow: &mut Shadow) -> Result<i64, RebuildError> {
     let head = stores::log::head(&mut shadow.connection).await?;
     let live = checkpoint::read(&mut shadow.connection, relational::NAME).await?.map_or(0, |c: Checkpoint| c.position);

@@ -1,7 +1,8 @@
-//! A repair: one workspace's rows, deleted and put back from that workspace's events, in place. Those of all others are not touched.
+//! A repair replaces one workspace's rows with rows built again from that workspace's events. The rows of other
+//! workspaces are not touched.
 //!
-//! They are built beside the live ones, as a rebuild builds all of them, and take their place in one transaction behind the same barrier:
-//! readers see the old rows or the new ones, and the live projector waits for as long as they are exchanged.
+//! The new rows are built beside the live ones, as in a rebuild. They replace the old rows in one transaction behind
+//! the same barrier. Readers see the old rows or the new ones, and the live projector waits during the exchange.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -30,11 +31,11 @@ use crate::{cache, relational};
 
 type Observe<'a> = &'a (dyn Fn(RebuildProgress) + Send + Sync);
 
-/// Repairs a workspace's rows of the relational model. What was not as the log says is told in the report.
+/// Repairs a workspace's rows of the relational model. The report names the rows that differed from the log.
 ///
 /// # Errors
-/// An event of the workspace cannot be applied, the live tables are of a newer release, the database fails, or it was
-/// cancelled: then everything is as it was.
+/// An event of the workspace cannot be applied, the live tables are of a newer release, the database fails, or the
+/// repair was cancelled. Then nothing is changed.
 pub async fn repair(
     mut turn: Turn,
     stores: &Stores,
@@ -54,7 +55,7 @@ pub async fn repair(
 struct Repair<'a> {
     stores: &'a Stores,
     workspace_id: WorkspaceId,
-    /// Up to where the log was read.
+    /// The position up to which the log was read.
     reached: i64,
     events: u64,
     skipped: BTreeSet<i64>,
@@ -95,7 +96,7 @@ impl Repair<'_> {
         })
     }
 
-    /// Everything of the workspace up to where the live model stands about now.
+    /// Builds the workspace's rows up to about the live model's position.
     async fn prepare(&mut self, shadow: &mut Shadow) -> Result<(), RebuildError> {
         shadow.create_tables().await?;
         index::build(shadow, self.observe).await?;
@@ -127,7 +128,7 @@ impl Repair<'_> {
         Ok(())
     }
 
-    /// What of the workspace's rows is not as the log says.
+    /// Compares the workspace's live rows with the new ones.
     async fn compare(
         &self,
         live: &mut PgConnection,
@@ -155,7 +156,7 @@ impl Repair<'_> {
         Ok((old, checksum(&mut shadow.connection, NEXT, table, WANTED, &keys).await?))
     }
 
-    /// Puts the new rows in the place of the old ones, and makes sure that they are there.
+    /// Replaces the old rows with the new ones, and checks the result.
     async fn exchange(&self, barrier: &mut PgConnection, shadow: &mut Shadow) -> Result<(), RebuildError> {
         self.ensure_months(barrier).await?;
         let tables = self.tables(barrier).await?;
@@ -203,10 +204,10 @@ impl Repair<'_> {
     }
 }
 
-/// The rows of the workspace.
+/// The condition for the rows of the workspace.
 const WANTED: &str = "t.workspace_id = ($1::text[])[1]::uuid";
 
-/// The columns that are written: others follow from them.
+/// The columns that are written. Other columns are generated.
 async fn columns(connection: &mut PgConnection, table: &str) -> sqlx::Result<String> {
     query_scalar!(
         r#"SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) AS "columns!" FROM pg_attribute

@@ -1,4 +1,4 @@
-//! What a rebuild is asked, what it says on the way, and what it says at the end.
+//! The options of a rebuild, its progress, and its report.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,22 +12,24 @@ use utoipa::ToSchema;
 use crate::engine::batch::BatchError;
 use crate::engine::projector::ApplyError;
 
-/// How a rebuild is to go.
+/// The options of a rebuild.
 #[derive(Clone, Debug)]
 pub struct RebuildOptions {
-    /// Switch even where the new model differs from the live one.
+    /// Switch even if the new model differs from the live one.
     pub accept_differences: bool,
     /// Stop before the switch, and leave nothing behind.
     pub dry_run: bool,
-    /// Do not compare: a newer version of a projection is not to be the same.
+    /// Do not compare. A newer version of a projection is expected to differ.
     pub skip_comparing: bool,
-    /// Stops it, up to the switch, and leaves nothing behind.
+    /// Cancels the rebuild up to the switch. Nothing is left behind then.
     pub cancel: CancellationToken,
-    /// How many messages are kept in memory while folding. An event about an earlier one is applied once the indexes are there.
+    /// How many messages are kept in memory while folding. An event about an earlier message is applied once the
+    /// indexes exist.
     pub kept_messages: usize,
 }
 
-/// About 40 MB of messages of usual length. More would save little: nearly all that happens to a message happens soon.
+/// About 40 MB of messages of usual length. More would save little, because most changes to a message come soon after
+/// it.
 const KEPT_MESSAGES: usize = 80_000;
 
 impl Default for RebuildOptions {
@@ -42,71 +44,72 @@ impl Default for RebuildOptions {
     }
 }
 
-/// What a rebuild is doing, in this order.
+/// The phases of a rebuild, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Folding events in memory, and copying rows. Counts events.
+    /// Folding events in memory, and copying rows. Progress counts events.
     Folding,
-    /// Building indexes. Counts indexes.
+    /// Building indexes. Progress counts indexes.
     Indexing,
-    /// Applying what came in meanwhile. Counts events.
+    /// Applying the events that were appended meanwhile. Progress counts events.
     CatchingUp,
-    /// Comparing with the live model at the same position. Counts tables.
+    /// Comparing with the live model at the same position. Progress counts tables.
     Comparing,
     /// Switching.
     Switching,
-    /// Dropping the old tables, once nobody reads them any more.
+    /// Dropping the old tables, once no query reads them any more.
     Dropping,
 }
 
-/// How far a rebuild is.
+/// The progress of a rebuild.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RebuildProgress {
-    /// What it is doing.
+    /// The current phase.
     pub phase: Phase,
-    /// How much of that is done.
+    /// How much of the phase is done.
     pub done: u64,
-    /// How much there is.
+    /// How much the phase has in total.
     pub total: u64,
 }
 
-/// What a rebuild has done.
+/// The result of a rebuild.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RebuildReport {
     /// How many events it read.
     pub events: u64,
-    /// The position that the new model stood at when it was switched to.
+    /// The position of the new model at the switch.
     pub position: i64,
-    /// The position at which it was compared with the live model; nothing where the live one was too far behind for that.
+    /// The position at which it was compared with the live model. `None` if the live model was too far behind.
     pub compared_at: Option<i64>,
     /// How many rows each table had when the two models were compared.
     pub rows: Vec<(String, i64)>,
-    /// Where the new model differs from the old one: empty unless differences were accepted, or nothing was to be switched.
+    /// The differences between the new model and the old one. Empty unless differences were accepted, or the rebuild
+    /// does not switch.
     pub differences: Vec<Difference>,
-    /// Whether it was switched to: not in a dry run.
+    /// Whether readers were switched to the new model. A dry run does not switch.
     pub switched: bool,
-    /// How long the live projector was held up by the switch.
+    /// How long the live projector waited during the switch.
     pub held_up: Duration,
-    /// How long it took.
+    /// How long the rebuild took.
     pub elapsed: Duration,
     /// How long each phase took.
     pub phases: Vec<(Phase, Duration)>,
 }
 
-/// A table that is not the same in both models at the same position.
+/// A table that differs between the models at the same position.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Difference {
     /// The table, the index, or the family of keys.
     pub table: String,
-    /// Its rows in the live model.
+    /// The number of its rows in the live model.
     pub live_rows: i64,
-    /// Its rows in the new one.
+    /// The number of its rows in the new model.
     pub new_rows: i64,
-    /// The first rows that are not the same, in order of their keys.
+    /// The first differing rows, in order of their keys.
     pub rows: Vec<DifferingRow>,
 }
 
-/// A row that is not the same in both models.
+/// A row that differs between the models.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DifferingRow {
     /// Its primary key.
@@ -115,26 +118,26 @@ pub struct DifferingRow {
     pub in_live: bool,
     /// Whether the new model has it.
     pub in_new: bool,
-    /// The columns that are not the same; all, where only one model has the row.
+    /// The columns that differ, or all columns if only one model has the row.
     pub columns: Vec<DifferingColumn>,
-    /// The latest events of what the row is about.
+    /// The latest events of the thing that the row is about.
     pub events: Vec<MadeBy>,
 }
 
-/// A column that is not the same in both models.
+/// A column that differs between the models.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DifferingColumn {
     /// Its name.
     pub column: String,
-    /// What the live model has.
+    /// The live model's value.
     #[schema(value_type = Option<Object>)]
     pub live: Option<Value>,
-    /// What the new model has.
+    /// The new model's value.
     #[schema(value_type = Option<Object>)]
     pub new: Option<Value>,
 }
 
-/// An event that a row came of.
+/// An event that the row was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MadeBy {
     /// Its position.
@@ -144,33 +147,33 @@ pub struct MadeBy {
 }
 
 impl Difference {
-    /// Of counts alone.
+    /// A difference in the number of rows alone.
     pub(crate) fn of_counts(table: &str, live_rows: i64, new_rows: i64) -> Self {
         Self { table: table.into(), live_rows, new_rows, rows: Vec::new() }
     }
 }
 
-/// A rebuild that did not switch. The live model is as it was.
+/// Why a rebuild did not switch. The live model is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
     /// There is no such projection.
     #[error("there is no projection {0:?}")]
     Unknown(String),
-    /// Another rebuild of it is under way.
+    /// Another rebuild of the projection is running.
     #[error("another rebuild of {0} is under way")]
     UnderWay(String),
     /// The new model differs from the live one.
     #[error("the new model differs from the live one at position {position}: {}", list(differences))]
     Differs {
-        /// Where both stood.
+        /// The position of both models.
         position: i64,
-        /// Where they differ.
+        /// The tables that differ.
         differences: Vec<Difference>,
     },
-    /// It was cancelled.
-    #[error("it was cancelled: nothing was switched, and nothing is left behind")]
+    /// The rebuild was cancelled.
+    #[error("the rebuild was cancelled: nothing was switched, and nothing is left behind")]
     Cancelled,
-    /// The live model is of a newer release.
+    /// The live model was built by a newer release.
     #[error(
         "the live model of {projection} is of version {stored}, and this release knows version {ours}: replay it with the newer release"
     )]
@@ -179,7 +182,7 @@ pub enum RebuildError {
         projection: String,
         /// The live model's version.
         stored: i32,
-        /// This release's.
+        /// This release's version.
         ours: i32,
     },
     /// The live tables have columns that this release does not write.
@@ -188,15 +191,15 @@ pub enum RebuildError {
         .0.join(", ")
     )]
     NewerColumns(Vec<String>),
-    /// A view of a position that the log has not reached.
+    /// A view was asked for at a position that the log has not reached.
     #[error("the log ends at position {head}, before {position}")]
     Beyond {
-        /// What was asked for.
+        /// The position that was asked for.
         position: i64,
         /// Where the log ends.
         head: i64,
     },
-    /// There is a view of that name.
+    /// A view of this name exists.
     #[error("there is a view of the name {0:?} already: choose another name, or drop it first")]
     ViewThere(String),
     /// The log cannot be read.
@@ -205,8 +208,8 @@ pub enum RebuildError {
     /// The new model cannot be written.
     #[error("the new model cannot be written")]
     Write(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The indices of a view that is dropped are out of reach.
-    #[error("the tables of the view are gone; its indices go once Elasticsearch is back")]
+    /// The view is dropped, but Elasticsearch is unreachable and still has its indices.
+    #[error("the tables of the view are removed; its indices will be removed once Elasticsearch is reachable again")]
     IndicesLeft(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The log grows faster than the new model catches up.
     #[error("the log grows faster than the new model catches up")]
@@ -238,7 +241,7 @@ impl From<ApplyError> for RebuildError {
 }
 
 impl Phase {
-    /// What it is called.
+    /// The name of the phase.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The replays that were asked for, as every node can see them: a row each, kept up to date by whoever runs it.
+//! The replays that were asked for, one row each, visible to every node. The node that runs a replay updates its row.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::report::RebuildProgress;
 use crate::engine::registry;
 
-/// The event at a position.
+/// Reads the identifier of the event at a position.
 ///
 /// # Errors
 /// The database cannot be used.
@@ -24,53 +24,54 @@ pub async fn event_at(pool: &PgPool, position: i64) -> sqlx::Result<Option<Event
     Ok(found.map(EventId))
 }
 
-/// For how long a replay may give no sign of life before it is taken for dead. Its lock on the projection says whether it is.
+/// How long a replay may be silent before its process is suspected to be dead. Its lock on the projection then shows
+/// whether it is.
 const SILENT_MAX: Duration = Duration::from_secs(5);
 
-/// A replay, as it is now or as it ended.
+/// A replay: running, or ended.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ReplayRun {
-    /// The replay.
+    /// The replay's identifier.
     pub replay_id: Uuid,
     /// The projection.
     #[schema(example = "relational")]
     pub projection: String,
-    /// What was asked for: `scope`, and whether it is a `dry_run` or `accepts_differences`.
+    /// The order: `scope`, and whether it is a `dry_run` or `accepts_differences`.
     #[schema(value_type = Object)]
     pub asked: Value,
-    /// Who runs it: the host and the process.
+    /// The process that runs it: the host and the process number.
     pub holder: String,
-    /// `running`, or what came of it: `switched`, `checked` (a dry run), `repaired` (a workspace), `built` (a view), `differs`, `failed`,
-    /// `cancelled`, or `cut_off` where its process died.
+    /// `running`, or the outcome: `switched`, `checked` (a dry run), `repaired` (a workspace), `built` (a view),
+    /// `differs`, `failed`, `cancelled`, or `cut_off` if its process died.
     #[schema(example = "running")]
     pub state: String,
-    /// What it is doing, or did last: `folding`, `indexing`, `catching up`, `comparing`, `switching`.
+    /// The current or last phase: `folding`, `indexing`, `catching up`, `comparing`, `switching`.
     #[schema(example = "folding")]
     pub phase: String,
     /// How much of the phase is done: events, indexes, or tables.
     pub done: i64,
-    /// How much of the phase there is.
+    /// How much the phase has in total.
     pub total: i64,
-    /// How much of the phase is done in a second.
+    /// How much of the phase is done per second.
     pub per_second: f64,
-    /// When the phase will be over at that rate, in seconds.
+    /// The seconds until the end of the phase at that rate.
     pub seconds_left: Option<f64>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// For how long it has been running, or ran, in seconds.
+    /// How long it has been running, or ran, in seconds.
     pub seconds: f64,
-    /// Whether somebody wants it cancelled.
+    /// Whether an operator has asked to cancel it.
     pub cancel_asked: bool,
-    /// What it found: where it compared and switched, rows, and differences.
+    /// Its result: the positions of comparison and switch, the rows, and the differences.
     #[schema(value_type = Option<Object>)]
     pub report: Option<Value>,
-    /// Why it failed: then the old model stays.
+    /// Why it failed. Then the old model stays.
     pub error: Option<String>,
 }
 
-/// Begins a row.
+/// Inserts the row of a replay that begins.
 ///
 /// # Errors
 /// The database cannot be used.
@@ -87,7 +88,7 @@ pub async fn begin(pool: &PgPool, start: &ReplayStart, holder: &str) -> sqlx::Re
     .map(drop)
 }
 
-/// Says how far it is, and answers whether somebody wants it cancelled.
+/// Writes the progress of a replay, and returns whether an operator has asked to cancel it.
 ///
 /// # Errors
 /// The database cannot be used.
@@ -108,7 +109,7 @@ pub async fn moved(pool: &PgPool, replay_id: Uuid, progress: Option<RebuildProgr
     Ok(asked.fetch_optional(pool).await?.unwrap_or(false))
 }
 
-/// Ends a row.
+/// Writes the outcome of a replay.
 ///
 /// # Errors
 /// The database cannot be used.
@@ -126,7 +127,7 @@ pub async fn end(pool: &PgPool, replay_id: Uuid, outcome: ReplayOutcome, report:
     .map(drop)
 }
 
-/// Asks for the replay of a projection that runs to be cancelled, wherever it runs, and answers with it.
+/// Asks to cancel the running replay of a projection, on whichever node it runs, and returns it.
 ///
 /// # Errors
 /// The database cannot be used.
@@ -139,7 +140,7 @@ pub async fn ask_to_cancel(pool: &PgPool, projection: &str) -> sqlx::Result<Opti
     }
 }
 
-/// The replays of a projection, or of all, the latest first.
+/// Returns the replays of a projection, or of all projections, the latest first.
 ///
 /// # Errors
 /// The database cannot be used.
@@ -147,7 +148,7 @@ pub async fn latest(pool: &PgPool, projection: Option<&str>, limit: u16) -> sqlx
     of(pool, projection, None, i64::from(limit)).await
 }
 
-/// Of each projection, the replay that runs and the one that ended last, the latest first.
+/// Returns, for each projection, the running replay and the one that ended last, the latest first.
 ///
 /// # Errors
 /// The database cannot be used.
@@ -155,14 +156,14 @@ pub async fn latest_of_each(pool: &PgPool) -> sqlx::Result<Vec<ReplayRun>> {
     let mut latest = Vec::new();
     for projection in registry::NAMES {
         let mut runs = of(pool, Some(projection), None, 2).await?;
-        // One that runs, and the one before it; or the one that ended last.
+        // The running replay and the one before it; or only the one that ended last.
         runs.truncate(if runs.first().is_some_and(|run| run.ended_at.is_none()) { 2 } else { 1 });
         latest.append(&mut runs);
     }
     Ok(latest)
 }
 
-/// A replay.
+/// Returns one replay.
 ///
 /// # Errors
 /// The database cannot be used.
@@ -190,7 +191,7 @@ async fn of(pool: &PgPool, projection: Option<&str>, replay_id: Option<Uuid>, li
     .await
 }
 
-/// Replays that have not ended and give no sign of life: their processes may have died.
+/// Returns replays that have not ended and have been silent for too long. Their processes may have died.
 ///
 /// # Errors
 /// The database cannot be used.

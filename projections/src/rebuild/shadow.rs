@@ -1,4 +1,5 @@
-//! The schema that a rebuild fills, `read_next`, beside the live one, `read`. What it looks like is read off the live one's catalog.
+//! The schema that a rebuild fills, `read_next`, beside the live one, `read`. Its tables are copied from the live
+//! schema's catalog.
 
 use std::time::Duration;
 
@@ -12,41 +13,41 @@ use super::turn::Turn;
 use crate::connections::Stores;
 use crate::relational;
 
-/// The schema that is read from.
+/// The schema that queries read.
 pub(super) const LIVE: &str = "read";
-/// The schema that is filled.
+/// The schema that a rebuild fills.
 pub(super) const NEXT: &str = "read_next";
-/// What the live schema is called from the switch until it is dropped.
+/// The name of the former live schema from the switch until it is dropped.
 pub(super) const OLD: &str = "read_old";
 
-/// What its connections are called, so that what is left of a rebuild can be cut off.
+/// The application name of its connections, so that connections left by a dead rebuild can be ended.
 const APPLICATION: &str = "backscroll rebuild";
 
-/// Memory for building one index, for each connection that builds one.
+/// The memory for building one index, on each connection that builds one.
 const INDEX_MEMORY: &str = "256MB";
 
-/// How long to wait for the last readers of the old tables, each time.
+/// How long each try waits for the last readers of the old tables.
 const DROP_LOCK_TIMEOUT: &str = "2s";
 
-/// How many times to wait for them. Then the old tables stay until the next rebuild.
+/// How many times to try. After that, the old tables stay until the next rebuild.
 const DROP_TRIES_MAX: u32 = 15;
 
-/// How long to wait until a connection that is cut off has ended.
+/// How long to wait until an ended connection is really closed.
 const CUT_OFF_MILLISECONDS: i64 = 5_000;
 
-/// The schema under construction. Whoever has it is the only one to rebuild.
+/// The schema under construction. Its owner is the only process that rebuilds.
 pub(super) struct Shadow {
     pub(super) pool: PgPool,
-    /// What unseals the log.
+    /// The keys that unseal the log.
     pub(super) keys: Keyring,
-    /// It holds the lock, and its statements mean the tables under construction.
+    /// The connection that holds the lock. Its statements use the tables under construction.
     pub(super) connection: PgConnection,
-    /// The schema: [`NEXT`], or a view's.
+    /// The schema's name: [`NEXT`], or that of a view.
     pub(super) schema: String,
 }
 
 impl Shadow {
-    /// The schema of that name, filled by whoever has the turn.
+    /// Opens the schema of that name. The caller has the rebuild lock.
     pub(super) async fn open(stores: &Stores, turn: Turn, schema: &str) -> Result<Self, RebuildError> {
         let mut connection = turn.connection;
         for (setting, value) in settings(schema).into_iter().chain([("application_name", APPLICATION.to_owned())]) {
@@ -55,13 +56,13 @@ impl Shadow {
         Ok(Self { pool: stores.pool.clone(), keys: stores.keys.clone(), connection, schema: schema.into() })
     }
 
-    /// One more connection whose statements mean the tables under construction.
+    /// Opens one more connection whose statements use the tables under construction.
     pub(super) async fn connect(&self) -> sqlx::Result<PgConnection> {
         let options = stores::postgres::connect_options(self.pool.connect_options().as_ref().clone());
         PgConnection::connect_with(&options.application_name(APPLICATION).options(settings(&self.schema))).await
     }
 
-    /// The live schema's tables, empty, without indexes, and without months.
+    /// Creates the live schema's tables, empty, without indexes and without monthly partitions.
     pub(super) async fn create_tables(&mut self) -> sqlx::Result<()> {
         clear(&mut self.connection).await?;
         self.connection.execute(format!("DROP SCHEMA IF EXISTS {} CASCADE", self.schema).as_str()).await?;
@@ -72,13 +73,14 @@ impl Shadow {
         Ok(())
     }
 
-    /// Names of the tables, without partitions.
+    /// The names of the tables, without partitions.
     pub(super) async fn tables(&mut self) -> sqlx::Result<Vec<String>> {
         tables(&mut self.connection).await
     }
 
-    /// So that the first queries after the switch have good plans. What no index is on may wait for Postgres to come round by itself,
-    /// and so may expressions: cutting every text into words once more would take as long as everything else.
+    /// Analyzes the columns that have an index, so that the first queries after the switch have good plans. Other
+    /// columns can wait for Postgres' own analysis. So can expressions: cutting every text into words again would take
+    /// as long as all the rest.
     pub(super) async fn analyze(&mut self) -> sqlx::Result<()> {
         for statement in self.analyses().await? {
             self.connection.execute(statement.as_str()).await?;
@@ -99,7 +101,7 @@ impl Shadow {
         found.fetch_all(&mut self.connection).await
     }
 
-    /// Drops the old tables, once nobody reads them any more. Whoever begins to read now reads the new ones.
+    /// Drops the old tables, once no query reads them any more. New queries already read the new tables.
     pub(super) async fn drop_old(&mut self) {
         for _ in 0..DROP_TRIES_MAX {
             match self.try_drop_old().await {
@@ -110,7 +112,8 @@ impl Shadow {
         warn!(schema = OLD, "the old tables stay until the next rebuild");
     }
 
-    /// Locks before it drops, each table before its partitions, as readers do: in another order they could lock each other out.
+    /// Locks the tables before it drops them, each table before its partitions, as readers do. Another order could end
+    /// in a deadlock with a reader.
     async fn try_drop_old(&mut self) -> sqlx::Result<()> {
         let tables = self.tables().await?;
         let mut tx = self.connection.begin().await?;
@@ -122,21 +125,23 @@ impl Shadow {
         tx.commit().await
     }
 
-    /// Lets the next one begin.
+    /// Releases the lock, so that another rebuild can begin.
     pub(super) async fn close(mut self) {
         checkpoint::end_rebuilding(&mut self.connection, relational::NAME).await;
     }
 
-    /// Leaves nothing behind of a rebuild that failed or was cancelled: whatever is still at work is cut off, and its tables are dropped.
+    /// Removes everything of a rebuild that failed or was cancelled: ends its remaining connections, and drops its
+    /// tables.
     pub(super) async fn discard(self) {
         let (pool, schema) = (self.pool.clone(), self.schema.clone());
         if let Err(error) = self.cut_off().await.and(discard_leftovers(&pool, &schema).await) {
-            // The next rebuild drops it, and so does whoever tidies up behind it.
-            warn!(%error, schema, "a rebuild that did not end well could not be cleared away");
+            // The next rebuild or the tidying process drops it.
+            warn!(%error, schema, "the tables of a failed rebuild could not be removed");
         }
     }
 
-    /// Ends the connections of this rebuild, in whatever they are. Nobody else has any meanwhile: this one still has the lock.
+    /// Ends the connections of this rebuild, whatever they are doing. All of them belong to this rebuild, because it
+    /// still has the lock.
     async fn cut_off(self) -> sqlx::Result<()> {
         let mut connection = self.pool.acquire().await?;
         let ended = query_scalar!(
@@ -161,7 +166,7 @@ impl Shadow {
     }
 }
 
-/// Names of the live tables, without partitions.
+/// The names of the live tables, without partitions.
 pub(super) async fn tables(connection: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     let found = query_scalar!(
         r#"SELECT relname::text AS "name!" FROM pg_class
@@ -171,7 +176,7 @@ pub(super) async fn tables(connection: &mut PgConnection) -> sqlx::Result<Vec<St
     found.fetch_all(connection).await
 }
 
-/// Removes what a rebuild has left that did not end well, where no other one is under way: that one removes it itself.
+/// Removes what a failed rebuild has left, unless another rebuild is running: that one removes it itself.
 async fn discard_leftovers(pool: &PgPool, schema: &str) -> sqlx::Result<()> {
     let mut turn = match Turn::take(pool, relational::NAME).await {
         Ok(turn) => turn,
@@ -184,7 +189,7 @@ async fn discard_leftovers(pool: &PgPool, schema: &str) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Removes whatever a rebuild leaves that was cut off. The caller has the turn.
+/// Removes everything that a dead rebuild has left. The caller has the lock.
 pub(super) async fn clear(connection: &mut PgConnection) -> sqlx::Result<()> {
     for schema in [NEXT, OLD] {
         connection.execute(format!("DROP SCHEMA IF EXISTS {schema} CASCADE").as_str()).await?;
@@ -194,18 +199,18 @@ pub(super) async fn clear(connection: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// What is special about its connections.
+/// The settings of its connections.
 fn settings(schema: &str) -> [(&'static str, String); 5] {
     [
         ("search_path", format!("{schema},public")),
-        // What a crash would lose here, a rebuild would throw away anyway. The switch itself waits for the disk.
+        // A rebuild would throw away what a crash loses here. The switch itself waits for the disk.
         ("synchronous_commit", "off".into()),
         ("maintenance_work_mem", INDEX_MEMORY.into()),
         ("statement_timeout", "0".into()),
-        // A process that dies in the middle of a long statement must not hold the lock until that ends.
+        // If the process dies during a long statement, the lock must not stay until the statement ends.
         ("client_connection_check_interval", "1s".into()),
     ]
 }
 
-/// How long to pause between two looks at something that others move.
+/// How long to pause between two checks of something that other processes change.
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(20);

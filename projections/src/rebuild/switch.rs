@@ -1,4 +1,4 @@
-//! The switch: behind a barrier that no event can slip past, the new model takes the live one's name.
+//! The switch: the new model takes the live model's name, behind a barrier that no event can pass.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ use super::shadow::{LIVE, LOOK_INTERVAL, NEXT, OLD, Shadow};
 use crate::feed::BATCH_EVENTS_MAX;
 use crate::relational;
 
-/// How often to try: a try is called off when it would hold up the live projector for more than a batch or two.
+/// How often to try. A try is stopped if it would delay the live projector by more than a batch or two.
 const TRIES_MAX: usize = 100;
 
-/// Switches, and answers with how long the live projector was held up.
+/// Switches, and returns how long the live projector waited.
 pub(super) async fn switch(shadow: &mut Shadow, next: &mut CatchUp) -> Result<Duration, RebuildError> {
     let mut connection = shadow.connect().await?;
-    // Its commit is what readers rely on: it waits for the disk.
+    // Readers rely on this commit, so it waits for the disk.
     connection.execute("SET synchronous_commit = on").await?;
     for _ in 0..TRIES_MAX {
         if let Some(held_up) = try_switch(&mut connection, shadow, next).await? {
@@ -31,7 +31,8 @@ pub(super) async fn switch(shadow: &mut Shadow, next: &mut CatchUp) -> Result<Du
     Err(RebuildError::Outrun)
 }
 
-/// How long it took, where it switched. The checkpoint's row is the barrier: every batch of the live projector begins with it.
+/// Tries once, and returns how long it took if it switched. The row of the checkpoint is the barrier: every batch of
+/// the live projector locks it first.
 async fn try_switch(connection: &mut PgConnection, shadow: &mut Shadow, next: &mut CatchUp) -> Result<Option<Duration>, RebuildError> {
     let mut barrier = connection.begin().await?;
     let live = checkpoint::lock(&mut barrier, relational::NAME).await?;
@@ -51,7 +52,8 @@ async fn try_switch(connection: &mut PgConnection, shadow: &mut Shadow, next: &m
     Ok(Some(began.elapsed()))
 }
 
-/// The checkpoint and what is parked become the new model's. The holder goes on, and reads again what it remembers.
+/// Gives the new model's position and parked keys to the live checkpoint. The holder goes on after it has read both
+/// again.
 async fn take_over(barrier: &mut PgConnection, position: i64) -> sqlx::Result<()> {
     query!(
         "INSERT INTO projection_checkpoints AS c (projection, position, version)

@@ -1,4 +1,4 @@
-//! The right to build a projection anew: one has it at a time, over all nodes.
+//! The lock for rebuilding a projection: one process of all nodes has it at a time.
 
 use sqlx::{PgConnection, PgPool};
 use stores::checkpoint;
@@ -6,18 +6,18 @@ use stores::checkpoint;
 use super::report::RebuildError;
 use crate::engine::{registry, runner};
 
-/// The right to build a projection anew. It ends with this, and with the process.
+/// The lock for rebuilding a projection. It ends when this value is dropped, and when the process dies.
 pub struct Turn {
     pub(crate) projection: &'static str,
-    /// It holds the lock, and whoever builds works on it: losing the one is losing the other.
+    /// The connection that holds the lock. The rebuild works on it: if the connection is lost, the lock is lost too.
     pub(crate) connection: PgConnection,
 }
 
 impl Turn {
-    /// Takes it.
+    /// Takes the lock.
     ///
     /// # Errors
-    /// There is no such projection, somebody else has it, or the database cannot be used.
+    /// There is no such projection, another process has the lock, or the database cannot be used.
     pub async fn take(pool: &PgPool, projection: &str) -> Result<Self, RebuildError> {
         let unknown = || RebuildError::Unknown(projection.into());
         let projection = registry::NAMES.into_iter().find(|name| *name == projection).ok_or_else(unknown)?;
@@ -28,7 +28,7 @@ impl Turn {
         Err(RebuildError::UnderWay(projection.into()))
     }
 
-    /// Gives it back. Dropping it does, too, a moment later.
+    /// Releases the lock. Dropping the value releases it too, a moment later.
     pub async fn give_back(mut self) {
         checkpoint::end_rebuilding(&mut self.connection, self.projection).await;
     }

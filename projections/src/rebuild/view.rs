@@ -1,5 +1,5 @@
-//! A view: the relational model as of a position, in a schema of its own, to look at with `psql`; and, where the search is wanted as of then,
-//! indices of their own that are made from it. Nothing keeps either up with the log.
+//! A view: the relational model as of a position, in a schema of its own, to be inspected with `psql`. A search view
+//! also has indices of its own that are made from these tables. Later events change neither.
 
 use std::time::Instant;
 
@@ -20,45 +20,45 @@ use crate::connections::Stores;
 use crate::relational;
 use crate::search::elasticsearch;
 
-/// The most characters of a view's name: its schema's must fit into 63 bytes.
+/// The most characters of a view's name, so that the schema's name fits into 63 bytes.
 const NAME_CHARS_MAX: usize = 50;
 
-/// A view that is wanted.
+/// A view to be built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewView {
     name: String,
     position: i64,
 }
 
-/// A view that is there.
+/// An existing view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct View {
     /// Its name.
     #[schema(example = "at_4711")]
     pub name: String,
-    /// The schema that its tables are in.
+    /// The schema of its tables.
     #[schema(example = "view_at_4711")]
     pub schema_name: String,
-    /// The indices of Elasticsearch that hold its messages and members; none, where the relational model alone was wanted.
+    /// The Elasticsearch indices of its messages and members. Empty if only the relational model was asked for.
     pub indices: Vec<String>,
-    /// It holds every event up to and with this one.
+    /// The last event that it holds. It holds all earlier ones too.
     pub position: i64,
     /// When it was built.
     pub created_at: DateTime<Utc>,
 }
 
-/// What of a model as of then is wanted.
+/// The models that a view has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ViewOf {
-    /// The read tables.
+    /// The read tables only.
     Relational,
-    /// These, and the documents that searches find.
+    /// The read tables, and the documents that searches find.
     Search,
 }
 
 impl NewView {
-    /// A view of that position, under that name, or under one that says the position. Nothing, where the name is none: it has lower case
-    /// letters, digits and `_`, and begins with a letter.
+    /// A view at that position, under the given name or one made from the position. `None` if the name is not valid: it
+    /// has lower case letters, digits and `_`, and begins with a letter.
     #[must_use]
     pub fn parse(name: Option<&str>, position: i64) -> Option<Self> {
         let name = name.map_or_else(|| format!("at_{position}"), str::to_owned);
@@ -84,12 +84,12 @@ impl NewView {
     }
 }
 
-/// The position of the last event that was recorded at or before `moment`; 0 where there is none.
+/// Returns the position of the last event recorded at or before `moment`, or 0 if there is none.
 ///
 /// # Errors
 /// The database cannot be used.
 pub async fn position_at(pool: &PgPool, moment: DateTime<Utc>) -> sqlx::Result<i64> {
-    // The moments increase with the positions, which alone are indexed.
+    // Only positions are indexed. The times increase with them, so a binary search works.
     let (mut at_most, mut behind) = (0, stores::log::head(pool).await? + 1);
     while at_most + 1 < behind {
         let middle = at_most + (behind - at_most) / 2;
@@ -99,7 +99,7 @@ pub async fn position_at(pool: &PgPool, moment: DateTime<Utc>) -> sqlx::Result<i
     Ok(at_most)
 }
 
-/// The views that are there, the latest first.
+/// Returns the existing views, the latest first.
 ///
 /// # Errors
 /// The database cannot be used.
@@ -111,10 +111,11 @@ pub async fn views(pool: &PgPool) -> sqlx::Result<Vec<View>> {
     found.fetch_all(pool).await
 }
 
-/// Drops a view. Answers no where there is none of that name. Its tables go first: they do not wait for Elasticsearch.
+/// Drops a view. Returns `false` if there is none of that name. Its tables are dropped first, so they do not wait for
+/// Elasticsearch.
 ///
 /// # Errors
-/// The database cannot be used; or Elasticsearch, where the view has indices there: then they are removed once it is back.
+/// The database cannot be used. Or the view has indices and Elasticsearch cannot be used: then they are removed later.
 pub async fn drop_view(stores: &Stores, name: &str) -> Result<bool, RebuildError> {
     let mut tx = stores.pool.begin().await?;
     let dropped = query!("UPDATE replay_views SET is_built = FALSE WHERE name = $1 AND is_built RETURNING schema_name, created_at", name);
@@ -125,8 +126,9 @@ pub async fn drop_view(stores: &Stores, name: &str) -> Result<bool, RebuildError
     Ok(true)
 }
 
-/// Removes what replays have kept of people who were erased since: views that were begun before, and the rows in reports. Nothing keeps either up
-/// with the log, so nothing else would. Indices of views that Elasticsearch was away for are removed, too.
+/// Removes what replays have kept of people who were erased later: views built before, and rows in reports. No event
+/// changes these, so nothing else would remove it. It also removes indices of dropped views that could not be removed
+/// because Elasticsearch was unreachable.
 ///
 /// # Errors
 /// The database cannot be used.
@@ -138,7 +140,7 @@ pub async fn forget_the_erased(stores: &Stores) -> Result<(), RebuildError> {
     clear_what_is_left(stores).await
 }
 
-/// Removes what replays have kept up to now, some of which may have been purged from the log a moment ago.
+/// Removes everything that replays have kept until now: some of it may have just been purged from the log.
 ///
 /// # Errors
 /// The database cannot be used.
@@ -162,7 +164,8 @@ async fn forget_from_before(stores: &Stores, moment: DateTime<Utc>) -> Result<()
     Ok(())
 }
 
-/// Removes what is left of views, unless somebody builds one just now, who has done it.
+/// Removes what is left of dropped or broken views. If a view is being built at the moment, its builder has already
+/// done this.
 async fn clear_what_is_left(stores: &Stores) -> Result<(), RebuildError> {
     let left = query_scalar!(r#"SELECT EXISTS (SELECT FROM replay_views WHERE NOT is_built) AS "left!""#);
     if !left.fetch_one(&stores.pool).await? {
@@ -179,11 +182,12 @@ async fn clear_what_is_left(stores: &Stores) -> Result<(), RebuildError> {
     }
 }
 
-/// Builds a view, by whoever has the turn of the relational projection. One of the search is made from it, with which it stays.
+/// Builds a view. The caller has the rebuild lock of the relational projection. The indices of a search view are made
+/// from its tables.
 ///
 /// # Errors
-/// There is one of that name, its position is beyond the log, the live tables are of a newer release, a store fails, or
-/// it was cancelled: then nothing of it stays.
+/// A view of that name exists, its position is beyond the log, the live tables are of a newer release, a store fails,
+/// or it was cancelled. Then nothing of it stays.
 pub async fn build_view(
     mut turn: Turn,
     stores: &Stores,
@@ -238,9 +242,9 @@ pub async fn build_view(
         }
         Err(error) => {
             shadow.discard().await;
-            // What cannot be removed now is removed by the next one.
+            // What cannot be removed now is removed when the next view is built.
             if let Err(error) = forget(stores, &mut *stores.pool.acquire().await?, &view.name, begun_at).await {
-                tracing::warn!(error = %chain(&error), view = view.name, "what was built of a view could not be removed yet");
+                tracing::warn!(error = %chain(&error), view = view.name, "the parts of a view that was not finished could not be removed yet");
             }
             Err(error)
         }
@@ -276,20 +280,21 @@ async fn build(
         rows.extend(filled.documents);
         differences = filled.refused;
     }
-    // What was read of the log and is purged since must not stay in the view: those that are built then are dropped by whoever purges.
+    // Events that were read and then purged must not stay in the view. A purge after this statement drops the finished
+    // view itself.
     let built = query!(
         "UPDATE replay_views SET is_built = TRUE WHERE name = $1 AND (SELECT max(purged_by) FROM event_purges) IS NOT DISTINCT FROM $2",
         view.name,
         purged_by
     );
     if built.execute(&mut shadow.connection).await?.rows_affected() == 0 {
-        return Err(RebuildError::Log("events were purged from it meanwhile: build the view again".into()));
+        return Err(RebuildError::Log("events were purged from the log while the view was built: build it again".into()));
     }
     Ok((rows, differences))
 }
 
-/// Removes what is left of views: of those whose building was cut off, and of those that were dropped while Elasticsearch was away. The caller has
-/// the turn. What cannot be removed now stays known, and is removed later.
+/// Removes what is left of views whose building was broken off, and of views that were dropped while Elasticsearch was
+/// unreachable. The caller has the lock. What cannot be removed now stays recorded and is removed later.
 pub(super) async fn clear(stores: &Stores, connection: &mut PgConnection) -> Result<(), RebuildError> {
     let left = query!("SELECT name, schema_name, created_at FROM replay_views WHERE NOT is_built").fetch_all(&mut *connection).await?;
     for view in left {
@@ -299,7 +304,8 @@ pub(super) async fn clear(stores: &Stores, connection: &mut PgConnection) -> Res
     Ok(())
 }
 
-/// Drops the indices of the view that was begun then, and forgets it. Whoever builds one of its name meanwhile waits, and begins when it is gone.
+/// Drops the indices of the view that began at this time, and its record. A view of the same name that is started
+/// meanwhile waits until both are gone.
 async fn forget(stores: &Stores, connection: &mut PgConnection, name: &str, begun_at: DateTime<Utc>) -> Result<(), RebuildError> {
     let mut tx = connection.begin().await?;
     let left =
@@ -314,7 +320,7 @@ async fn forget(stores: &Stores, connection: &mut PgConnection, name: &str, begu
     Ok(tx.commit().await?)
 }
 
-/// What only Elasticsearch is in the way of can wait for it.
+/// Ignores a failure of Elasticsearch alone: those indices are removed later.
 fn unless_it_waits(removed: Result<(), RebuildError>, view: &str) -> Result<(), RebuildError> {
     match removed {
         Err(RebuildError::IndicesLeft(error)) => {

@@ -1,4 +1,5 @@
-//! Rows on their way into the tables under construction: `COPY`, on connections of their own, while the next events are folded.
+//! Writes rows into the tables under construction with `COPY`, on connections of its own, while the next events are
+//! folded.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,50 +11,50 @@ use tokio::task::JoinHandle;
 use crate::relational::messages::{self, Month, Shelf};
 use crate::relational::{CopyBuffer, CopyRow, Row};
 
-/// Pieces that wait to be written.
+/// The most pieces that wait to be written.
 const PIECES_WAITING: usize = 3;
 
-/// What is written in one `COPY`.
+/// The rows of one `COPY`.
 pub(super) struct Piece {
     statement: String,
     bytes: Vec<u8>,
-    /// Months that must be there before.
+    /// The monthly partitions that must exist first.
     months: BTreeSet<(Shelf, Month)>,
 }
 
-/// Writes pieces, each on whichever connection is free: most of the time is Postgres', which makes the search vectors.
+/// Writes pieces, each on a free connection. Postgres needs most of the time, to compute the search vectors.
 pub(super) struct Writer {
     pieces: mpsc::Sender<Piece>,
     tasks: Vec<JoinHandle<sqlx::Result<()>>>,
 }
 
-/// What those who write have in common.
+/// The state that the writing tasks share.
 struct Waiting {
     pieces: Mutex<mpsc::Receiver<Piece>>,
-    /// Held by who makes months: two who make the same one at once would get in each other's way.
+    /// The lock for making a partition: two tasks that make the same one at once would block each other.
     months: Mutex<()>,
 }
 
 impl Piece {
-    /// Rows of a table.
+    /// Rows of the table with this name.
     pub(super) fn of<R: CopyRow>(table: &str, rows: CopyBuffer) -> Self {
         let statement = format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", R::COLUMNS.join(", "));
         Self { statement, bytes: rows.finish(), months: BTreeSet::new() }
     }
 
-    /// Rows of a table that is found by its row's type.
+    /// Rows of the table that belongs to the row type.
     pub(super) fn of_table<R: CopyRow + Row>(rows: CopyBuffer) -> Self {
         Self::of::<R>(R::TABLE, rows)
     }
 
-    /// Wants those months to be there.
+    /// Adds the partitions that must exist first.
     pub(super) fn in_months(self, months: BTreeSet<(Shelf, Month)>) -> Self {
         Self { months, ..self }
     }
 }
 
 impl Writer {
-    /// Writes on those connections.
+    /// Starts one writing task on each connection.
     pub(super) fn start(connections: impl IntoIterator<Item = PgConnection>) -> Self {
         let (pieces, waiting) = mpsc::channel(PIECES_WAITING);
         let waiting = Arc::new(Waiting { pieces: Mutex::new(waiting), months: Mutex::new(()) });
@@ -61,7 +62,8 @@ impl Writer {
         Self { pieces, tasks }
     }
 
-    /// Hands over a piece, and waits while too many wait. Says no where writing has failed: [`Writer::finish`] tells why.
+    /// Hands over a piece, and waits while too many are waiting. Returns `false` if writing has failed:
+    /// [`Writer::finish`] returns the error.
     pub(super) async fn write(&self, piece: Piece) -> bool {
         self.pieces.send(piece).await.is_ok()
     }
@@ -82,7 +84,7 @@ async fn write_all(mut connection: PgConnection, waiting: Arc<Waiting>) -> sqlx:
         let Some(piece) = waiting.pieces.lock().await.recv().await else { return Ok(()) };
         let written = write(&mut connection, piece, &waiting.months).await;
         if written.is_err() {
-            // Nobody needs to go on.
+            // A write has failed: no further pieces are taken.
             waiting.pieces.lock().await.close();
             return written;
         }

@@ -1,4 +1,5 @@
-//! `audit_log`: an index of the log, a row for each event. The events themselves are read from the log, and asked for in `ledger::audit`.
+//! `audit_log`: an index of the log, with one row for each event. The events themselves are read from the log by
+//! `ledger::audit`.
 
 use chrono::{DateTime, Utc};
 use domain::installation::ReplayScope;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use super::copy::{CopyRow, Tuple};
 use super::seen::to_micros;
 
-/// A row of the table: one for each event.
+/// A row of the table.
 #[derive(Clone, Debug)]
 pub(crate) struct AuditRecord {
     position: i64,
@@ -32,7 +33,7 @@ pub(crate) struct AuditRecord {
 }
 
 impl AuditRecord {
-    /// The event's row.
+    /// The row of an event.
     pub(crate) fn of(event: &Recorded<Event>) -> Self {
         let metadata = &event.metadata;
         Self {
@@ -57,7 +58,7 @@ impl AuditRecord {
     }
 }
 
-/// The channel that a message was posted to, where the event is that.
+/// The channel of the new message, if the event posts one.
 fn channel_of_new(event: &Event) -> Option<Uuid> {
     match event {
         Event::Message(MessageEvent::Posted(posting)) => Some(posting.channel_id.0),
@@ -72,7 +73,7 @@ fn channel_of_new(event: &Event) -> Option<Uuid> {
     }
 }
 
-/// Whose session it is, where the event is a session's and somebody is known.
+/// The user of a session, if the event is about a session whose user is known.
 fn person_of_session(event: &Event) -> Option<Uuid> {
     match event {
         Event::Session(event) => event.user_id().map(|id| id.0),
@@ -86,7 +87,8 @@ fn person_of_session(event: &Event) -> Option<Uuid> {
     }
 }
 
-/// Whether the audit of every workspace shows it: that all read models were built anew. What came of it can name rows of others.
+/// Whether the audit of every workspace shows the event: a rebuild of all read models began. Its outcome is not shown,
+/// because it can name rows of other workspaces.
 fn concerns_all(event: &Event) -> bool {
     match event {
         Event::Installation(InstallationEvent::ReplayStarted(start)) => {
@@ -103,7 +105,7 @@ fn concerns_all(event: &Event) -> bool {
     }
 }
 
-/// Writes rows, unless they are there.
+/// Writes rows that are not there yet.
 pub(super) async fn save(connection: &mut PgConnection, records: &[AuditRecord]) -> sqlx::Result<()> {
     query_file!(
         "src/relational/sql/save_audit_log.sql",

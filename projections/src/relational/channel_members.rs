@@ -1,4 +1,4 @@
-//! `channel_members`: who is in which channel, and who was.
+//! `channel_members`: the present and former members of each channel.
 
 use chrono::{DateTime, Utc};
 use domain::ChannelEvent;
@@ -14,10 +14,10 @@ use super::rows::{JsonRow, Missing, Rows, json_row, row};
 use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels, rows};
 
-/// A member of a channel, with their names.
+/// A member of a channel, with the user's names.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ChannelMemberRow {
-    /// The membership: the same each time they come back.
+    /// The membership. It stays the same when the user leaves and joins again.
     pub membership_id: Uuid,
     /// The channel.
     pub channel_id: Uuid,
@@ -25,19 +25,19 @@ pub struct ChannelMemberRow {
     pub user_id: Uuid,
     /// The name that others mention.
     pub username: String,
-    /// The name that is shown.
+    /// The display name.
     pub display_name: String,
-    /// Where their picture lies.
+    /// The address of the user's picture.
     pub avatar_url: Option<String>,
-    /// Whether a program speaks here.
+    /// Whether the user is a bot.
     pub is_bot: bool,
     /// `admin` or `member`.
     pub role: String,
     /// `all`, `mentions` or `none`.
     pub notification_level: String,
-    /// When they last joined.
+    /// When the user last joined.
     pub joined_at: DateTime<Utc>,
-    /// Who added them.
+    /// The user that added the member.
     pub invited_by: Option<Uuid>,
 }
 
@@ -76,7 +76,7 @@ pub(super) fn touched(channel_id: Uuid, event: &ChannelEvent) -> Option<Uuid> {
     }
 }
 
-/// What an event does to members of a channel.
+/// Applies an event to members of a channel.
 pub(super) fn apply(members: &mut Rows<ChannelMemberRecord>, place: (Uuid, Uuid), seen: Seen, event: &ChannelEvent) -> Result<(), Missing> {
     let (workspace_id, channel_id) = place;
     let Some(id) = touched(channel_id, event) else { return Ok(()) };
@@ -118,7 +118,7 @@ pub(super) fn apply(members: &mut Rows<ChannelMemberRecord>, place: (Uuid, Uuid)
     }
 }
 
-/// The memberships as they are stored.
+/// Reads memberships.
 pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<ChannelMemberRecord>> {
     query_file_as!(ChannelMemberRecord, "src/relational/sql/load_channel_members.sql", ids).fetch_all(connection).await
 }
@@ -150,7 +150,8 @@ json_row! {
 }
 
 impl ReadModels {
-    /// Who is in a channel now, in order of their identifiers. `after` is the last user of the page before.
+    /// Returns the present members of a channel, in order of their identifiers. `after` is the last user of the page
+    /// before.
     ///
     /// # Errors
     /// The read models cannot be read.

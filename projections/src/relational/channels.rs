@@ -16,30 +16,30 @@ use super::rows::{Missing, Rows, json_row, row};
 use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels, rows};
 
-/// A channel, as it is now.
+/// A channel, as of now.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ChannelRow {
     /// The channel.
     pub channel_id: Uuid,
     /// The workspace.
     pub workspace_id: Uuid,
-    /// The name; direct and group conversations have none.
+    /// The name. Direct and group conversations have none.
     pub name: Option<String>,
-    /// The name as it is shown.
+    /// The name as it is displayed.
     pub display_name: Option<String>,
     /// A description.
     pub description: Option<String>,
     /// `public`, `private`, `dm` or `group_dm`.
     pub channel_type: String,
-    /// Whether nobody can post in it any more.
+    /// Whether the channel is archived, so that nobody can post in it.
     pub is_archived: bool,
     /// Whether it is the workspace's #general.
     pub is_general: bool,
-    /// What is being talked about.
+    /// The topic.
     pub topic: Option<String>,
-    /// What it is for.
+    /// The purpose.
     pub purpose: Option<String>,
-    /// How long messages are kept; as the workspace says, where this says nothing.
+    /// How long messages are kept. If empty, the workspace's policy applies.
     pub retention_policy: Option<Value>,
     /// Whether messages may be answered in threads.
     pub allow_threads: bool,
@@ -47,21 +47,21 @@ pub struct ChannelRow {
     pub allow_file_upload: bool,
     /// Whether people outside the workspace may be given access.
     pub allow_external_sharing: bool,
-    /// Who created it.
+    /// The user that created it.
     pub created_by: Uuid,
     /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When something of this last changed.
+    /// When the row last changed.
     pub updated_at: DateTime<Utc>,
     /// When it was archived.
     pub archived_at: Option<DateTime<Utc>>,
-    /// Who archived it.
+    /// The user that archived it.
     pub archived_by: Option<Uuid>,
-    /// The last event that this has seen.
+    /// The last event that was applied to the row.
     pub position: i64,
 }
 
-/// What an event does to a channel itself. What it does to its members is theirs.
+/// Applies an event to a channel's own row. Its members are in `channel_members`.
 pub(super) fn apply(channels: &mut Rows<ChannelRow>, id: Uuid, seen: Seen, event: &ChannelEvent) -> Result<(), Missing> {
     match event {
         ChannelEvent::Created(creation) => {
@@ -98,7 +98,7 @@ pub(super) fn apply(channels: &mut Rows<ChannelRow>, id: Uuid, seen: Seen, event
     }
 }
 
-/// The channels as they are stored.
+/// Reads channels.
 pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<ChannelRow>> {
     query_file_as!(ChannelRow, "src/relational/sql/channels.sql", ids).fetch_all(connection).await
 }
@@ -153,7 +153,7 @@ impl ChannelRow {
 }
 
 impl ReadModels {
-    /// That channel. Whether the asker may see it is the write side's to say.
+    /// Returns a channel. The write side decides whether the caller may see it.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -162,7 +162,7 @@ impl ReadModels {
         Ok(query_file_as!(ChannelRow, "src/relational/sql/channels.sql", &ids).fetch_optional(&self.pool).await?)
     }
 
-    /// The channel of that name.
+    /// Returns the channel with this name.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -171,8 +171,8 @@ impl ReadModels {
         Ok(file.fetch_optional(&self.pool).await?)
     }
 
-    /// The channels and conversations that a user is in, in order of their identifiers, archived ones too. `after` is the last channel
-    /// of the page before.
+    /// Returns the channels and conversations of a user, in order of their identifiers, with archived ones. `after` is
+    /// the last channel of the page before.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -188,7 +188,8 @@ impl ReadModels {
         Ok(file.fetch_all(&self.pool).await?)
     }
 
-    /// The public channels of a workspace, by name, archived ones too. `after` is the last channel of the page before.
+    /// Returns the public channels of a workspace, by name, with archived ones. `after` is the last channel of the page
+    /// before.
     ///
     /// # Errors
     /// The read models cannot be read.

@@ -7,16 +7,16 @@ use uuid::Uuid;
 /// Signature, flags, and the length of the extension area.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// In place of a tuple's number of fields: there are no more tuples.
+/// Stands in place of a row's number of fields, and ends the rows.
 const TRAILER: i16 = -1;
 
-/// The epoch of Postgres, 2000-01-01, in microseconds of Unix.
+/// Postgres' epoch, 2000-01-01, in Unix microseconds.
 const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 /// The version of the binary form of `jsonb`.
 const JSONB_VERSION: u8 = 1;
 
-/// A row that can be copied in.
+/// A row that `COPY` can write.
 pub(crate) trait CopyRow {
     /// The columns, in the order in which [`CopyRow::write`] writes them.
     const COLUMNS: &'static [&'static str];
@@ -25,7 +25,7 @@ pub(crate) trait CopyRow {
     fn write(&self, tuple: &mut Tuple<'_>);
 }
 
-/// What one `COPY` takes in.
+/// The input of one `COPY`.
 #[derive(Debug)]
 pub(crate) struct CopyBuffer {
     bytes: Vec<u8>,
@@ -50,12 +50,12 @@ impl CopyBuffer {
         row.write(&mut Tuple { bytes: &mut self.bytes });
     }
 
-    /// How many bytes it has.
+    /// The length in bytes.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Everything that `COPY` wants to have.
+    /// Ends the input, and returns it.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         self.bytes.extend_from_slice(&TRAILER.to_be_bytes());
         self.bytes
@@ -107,7 +107,7 @@ impl Tuple<'_> {
         self.bytes.extend_from_slice(value.as_bytes());
     }
 
-    /// A field that may be null.
+    /// Writes a field that may be null.
     pub(crate) fn maybe<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
         match value {
             Some(value) => write(self, value),

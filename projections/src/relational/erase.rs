@@ -1,26 +1,26 @@
-//! What an erased person leaves in the read tables: nothing. It is what a rebuild makes of the tombstones that the log then has in their
-//! events' place, so that both come to the same rows.
+//! Removes everything of an erased person from the read tables. A rebuild comes to the same rows from the tombstones
+//! that then stand in the log in place of the person's data.
 
 use domain::ids::UserId;
 use sqlx::{PgConnection, query_file};
 use uuid::Uuid;
 
-/// People who were erased, and the invitations that they had accepted.
+/// Erased people, and the invitations that they had accepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Erased {
-    /// Who.
+    /// The people.
     pub(crate) users: Vec<Uuid>,
-    /// What they were invited by.
+    /// The invitations that they had accepted.
     pub(crate) invitations: Vec<Uuid>,
 }
 
 impl Erased {
-    /// Whether nobody was.
+    /// Whether nobody was erased.
     pub(crate) fn is_empty(&self) -> bool {
         self.users.is_empty()
     }
 
-    /// Removes their texts, titles and addresses, and from where they came, whatever of them is there. Their rows of `users` are no matter of this.
+    /// Removes their texts, titles, mail addresses and IP addresses from all read tables except `users`.
     pub(crate) async fn remove(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         if self.is_empty() {
             return Ok(());

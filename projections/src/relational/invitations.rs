@@ -1,4 +1,4 @@
-//! `workspace_invitations`: who was invited to which workspace. Not here: the tokens (`secret`).
+//! `workspace_invitations`: the invitations to each workspace. Not here: the tokens (schema `secret`).
 
 use chrono::{DateTime, Utc};
 use domain::WorkspaceEvent;
@@ -19,25 +19,25 @@ pub struct InvitationRow {
     pub invitation_id: Uuid,
     /// The workspace.
     pub workspace_id: Uuid,
-    /// Whom.
+    /// The address of the invited person.
     pub email: String,
-    /// As what.
+    /// The role that the invited person gets.
     pub role: String,
     /// `pending`, `accepted` or `revoked`.
     pub status: String,
-    /// Who invited them.
+    /// The user that sent the invitation.
     pub invited_by: Uuid,
-    /// Until when it can be accepted.
+    /// When the invitation expires.
     pub expires_at: DateTime<Utc>,
-    /// When they were invited.
+    /// When the invitation was sent.
     pub created_at: DateTime<Utc>,
-    /// When something of this last changed.
+    /// When the row last changed.
     pub updated_at: DateTime<Utc>,
-    /// The last event that this has seen.
+    /// The last event that was applied to the row.
     pub position: i64,
 }
 
-/// The invitation that an event is about, where it was there before.
+/// The existing invitation that an event is about.
 pub(super) fn touched(event: &WorkspaceEvent) -> Option<Uuid> {
     match event {
         WorkspaceEvent::InvitationRevoked { invitation_id } => Some(invitation_id.0),
@@ -58,7 +58,7 @@ pub(super) fn touched(event: &WorkspaceEvent) -> Option<Uuid> {
     }
 }
 
-/// What an event does to invitations.
+/// Applies an event to invitations.
 pub(super) fn apply(invitations: &mut Rows<InvitationRow>, workspace_id: Uuid, seen: Seen, event: &WorkspaceEvent) -> Result<(), Missing> {
     if let WorkspaceEvent::MemberInvited { invitation_id, email, role, invited_by, expires_at } = event {
         invitations.insert(InvitationRow {
@@ -80,7 +80,7 @@ pub(super) fn apply(invitations: &mut Rows<InvitationRow>, workspace_id: Uuid, s
     invitations.change(id, seen, |row| row.status = outcome.into())
 }
 
-/// The invitations as they are stored.
+/// Reads invitations.
 pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<InvitationRow>> {
     query_file_as!(InvitationRow, "src/relational/sql/load_workspace_invitations.sql", ids).fetch_all(connection).await
 }
@@ -93,8 +93,10 @@ json_row! {
 }
 
 impl ReadModels {
-    /// A workspace's invitations that are neither accepted nor revoked, oldest first; expired ones too. `after` is when the last one of the
-    /// page before was given out, and which that is.
+    /// Returns a workspace's invitations that are neither accepted nor revoked, oldest first. Expired ones are
+    /// included.
+    ///
+    /// `after` is the creation time and the identifier of the last invitation of the previous page.
     ///
     /// # Errors
     /// The read models cannot be read.

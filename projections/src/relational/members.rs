@@ -1,4 +1,4 @@
-//! `workspace_members`: who is what in which workspace.
+//! `workspace_members`: the members of each workspace, and their roles.
 
 use chrono::{DateTime, Utc};
 use domain::WorkspaceEvent;
@@ -14,10 +14,10 @@ use super::rows::{Missing, Rows, json_row, row};
 use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels, rows};
 
-/// A member of a workspace, with their names.
+/// A member of a workspace, with the user's names.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct MemberRow {
-    /// The membership: the same each time they come back.
+    /// The membership. It stays the same when the user leaves and joins again.
     pub member_id: Uuid,
     /// The workspace.
     pub workspace_id: Uuid,
@@ -25,11 +25,11 @@ pub struct MemberRow {
     pub user_id: Uuid,
     /// The name that others mention.
     pub username: String,
-    /// The name that is shown.
+    /// The display name.
     pub display_name: String,
-    /// Where their picture lies.
+    /// The address of the user's picture.
     pub avatar_url: Option<String>,
-    /// Whether a program speaks here.
+    /// Whether the user is a bot.
     pub is_bot: bool,
     /// Owner, admin, member or guest.
     pub role: String,
@@ -39,13 +39,13 @@ pub struct MemberRow {
     pub department: Option<String>,
     /// `active` or `deactivated`.
     pub status: String,
-    /// Who invited them.
+    /// The user that invited the member.
     pub invited_by: Option<Uuid>,
-    /// What they may beyond their role, or not in spite of it.
+    /// Permissions that differ from those of the role.
     pub permissions: Value,
-    /// When they joined.
+    /// When the user joined.
     pub joined_at: DateTime<Utc>,
-    /// When something of this last changed.
+    /// When the row last changed.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct MemberRecord {
     position: i64,
 }
 
-/// The members that an event is about: by whom they are found.
+/// The users of the member rows that an event is about.
 pub(super) fn touched(workspace_id: Uuid, event: &WorkspaceEvent) -> Vec<Uuid> {
     let member = |user_id: &UserId| MemberId::of(WorkspaceId(workspace_id), *user_id).0;
     match event {
@@ -91,7 +91,7 @@ pub(super) fn touched(workspace_id: Uuid, event: &WorkspaceEvent) -> Vec<Uuid> {
     }
 }
 
-/// What an event does to members.
+/// Applies an event to members.
 pub(super) fn apply(members: &mut Rows<MemberRecord>, workspace_id: Uuid, seen: Seen, event: &WorkspaceEvent) -> Result<(), Missing> {
     let member = |user_id: &UserId| MemberId::of(WorkspaceId(workspace_id), *user_id).0;
     match event {
@@ -116,7 +116,7 @@ pub(super) fn apply(members: &mut Rows<MemberRecord>, workspace_id: Uuid, seen: 
             row.deactivated_at = None;
         }),
         WorkspaceEvent::HandedOver { from, to } => {
-            // Both or none.
+            // Both rows change, or neither.
             members.get(member(from)).ok_or(Missing)?;
             members.change(member(to), seen, |row| row.role = Role::Owner.as_str().into())?;
             members.change(member(from), seen, |row| row.role = Role::Admin.as_str().into())
@@ -132,7 +132,7 @@ pub(super) fn apply(members: &mut Rows<MemberRecord>, workspace_id: Uuid, seen: 
     }
 }
 
-/// The members as they are stored.
+/// Reads members.
 pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<MemberRecord>> {
     query_file_as!(MemberRecord, "src/relational/sql/load_workspace_members.sql", ids).fetch_all(connection).await
 }
@@ -172,7 +172,8 @@ impl MemberRecord {
 }
 
 impl ReadModels {
-    /// A workspace's members, deactivated ones too, in order of their identifiers. `after` is the last user of the page before.
+    /// Returns a workspace's members, in order of their identifiers, with deactivated ones. `after` is the last user of
+    /// the page before.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -182,7 +183,7 @@ impl ReadModels {
         Ok(file.fetch_all(&self.pool).await?)
     }
 
-    /// That member, deactivated or not.
+    /// Returns a member, deactivated or not.
     ///
     /// # Errors
     /// The read models cannot be read.

@@ -1,7 +1,8 @@
-//! The relational projection: the seed's tables in schema `read`. One file per family holds the table's writes and its reads.
+//! The relational projection: the seed's tables in schema `read`. One file per family holds the writes and the reads of
+//! its tables.
 //!
-//! Table names stand unqualified in every statement (`search_path = read, public`), so that the same statements fill a shadow schema
-//! in a rebuild.
+//! Statements do not qualify table names (`search_path = read, public`), so that the same statements fill a shadow
+//! schema in a rebuild.
 
 pub mod audit_log;
 pub mod channel_members;
@@ -45,26 +46,27 @@ use workspaces::WorkspaceRow;
 /// The projection's name.
 pub(crate) const NAME: &str = "relational";
 
-/// Its version: raise it where the same events make other rows than before. The live tables are then built anew.
+/// The projection's version. Raise it when the same events make other rows than before. The live tables are then
+/// rebuilt.
 pub(crate) const VERSION: i32 = 1;
 
-/// The name under which a rebuild keeps the checkpoint, and what is parked, of the tables that it fills.
+/// The name under which a rebuild keeps its checkpoint and its parked keys.
 pub(crate) const NEXT_NAME: &str = "relational.next";
 
-/// Keeps the read tables.
+/// The projector of the read tables.
 #[derive(Debug)]
 pub(crate) struct Relational {
-    /// Under which name it keeps its checkpoint: a rebuild fills other tables under another one.
+    /// The name of its checkpoint. A rebuild fills other tables under another name.
     name: &'static str,
 }
 
 impl Relational {
-    /// Of the live tables.
+    /// The projector of the live tables.
     pub(crate) fn live() -> Self {
         Self { name: NAME }
     }
 
-    /// Of those that a rebuild fills.
+    /// The projector of the tables that a rebuild fills.
     pub(crate) fn next() -> Self {
         Self { name: NEXT_NAME }
     }
@@ -80,7 +82,8 @@ impl Projector for Relational {
     }
 }
 
-/// Applies events to the tables of the connection's schema: what they touch is loaded, folded, and written back.
+/// Applies events to the tables of the connection's schema: loads the rows that they change, applies the events, and
+/// writes the rows.
 pub(crate) async fn apply(tx: &mut PgConnection, events: &[&Recorded<Event>]) -> Result<(), ApplyError> {
     let mut model = Model::load(tx, events).await?;
     for event in events {
@@ -106,17 +109,17 @@ pub(crate) fn columns_of(table: &str) -> &'static [&'static str] {
     }
 }
 
-/// Which stream a row of a table comes of.
+/// The stream that a row of a table comes from.
 pub(crate) struct Origin {
-    /// What kind of thing.
+    /// The type of the stream's aggregate.
     pub(crate) aggregate: AggregateType,
-    /// The column that says which one.
+    /// The column with the aggregate's identifier.
     pub(crate) id: &'static str,
-    /// The column whose value an event names that is about this row, where the stream is about others, too.
+    /// A column whose value occurs in the events about this row. Set if the stream also has events about other rows.
     pub(crate) names: Option<&'static str>,
 }
 
-/// Which stream the rows of a table come of, where they come of one.
+/// The stream that the rows of a table come from, if it is one stream.
 pub(crate) fn origin_of(table: &str) -> Option<Origin> {
     let of = |aggregate, id, names| Some(Origin { aggregate, id, names });
     match table {
@@ -131,7 +134,7 @@ pub(crate) fn origin_of(table: &str) -> Option<Origin> {
     }
 }
 
-/// What a row of a table waits under when its key is parked, as an expression on `t`.
+/// The key under which events of a row are parked, as an expression on `t`.
 pub(crate) fn park_key_of(table: &str) -> &'static str {
     match table {
         "users" => "'user:' || t.user_id",

@@ -1,4 +1,4 @@
-//! All read tables as far as some events touch them: loaded, folded, and written back.
+//! The rows of all read tables that some events change: loads them, applies the events, and writes them back.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -21,10 +21,10 @@ use super::users::{self, UserRow};
 use super::workspaces::{self, WorkspaceRow};
 use crate::engine::projector::ApplyError;
 
-/// Rows of one table that are written by one statement.
+/// The most rows that one statement writes.
 const SAVED_ROWS_MAX: usize = 2_000;
 
-/// The rows that some events touch.
+/// The rows that some events change.
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     pub(crate) users: Rows<UserRow>,
@@ -35,13 +35,13 @@ pub(crate) struct Model {
     pub(crate) channel_members: Rows<ChannelMemberRecord>,
     pub(crate) messages: Rows<MessageRecord>,
     pub(crate) audit_log: Vec<AuditRecord>,
-    /// When users last signed in, as far as the events say it.
+    /// When users last signed in, according to the events.
     logins: HashMap<Uuid, DateTime<Utc>>,
-    /// Who was erased: what they left is removed once everything else is written.
+    /// The people that were erased. Their data is removed after everything else is written.
     pub(crate) erased: Erased,
 }
 
-/// What must be loaded before some events can be folded.
+/// The keys of the rows that must be loaded before some events can be applied.
 #[derive(Debug, Default)]
 struct Touched {
     users: HashSet<Uuid>,
@@ -51,12 +51,12 @@ struct Touched {
     channels: HashSet<Uuid>,
     channel_members: HashSet<Uuid>,
     messages: HashSet<Uuid>,
-    /// Messages whose roots are known only once they are loaded.
+    /// Messages whose roots are known only after they are loaded.
     deleted: HashSet<Uuid>,
 }
 
 impl Model {
-    /// The rows that those events touch, as they are stored.
+    /// Loads the rows that the events change.
     pub(crate) async fn load(connection: &mut PgConnection, events: &[&Recorded<Event>]) -> sqlx::Result<Self> {
         let mut touched = Touched::default();
         for event in events {
@@ -67,7 +67,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Those messages, and those that began their threads.
+    /// Loads messages, and the messages that began their threads.
     pub(crate) async fn load_messages(connection: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Result<Self> {
         let mut model = Self::default();
         let ids = ids.into_iter().collect::<HashSet<_>>();
@@ -75,7 +75,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Writes everything that is there but messages, memberships of channels and the audit, into tables that are empty.
+    /// Writes all rows except messages, channel memberships and the audit into empty tables.
     pub(crate) async fn fill(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         fill(connection, &self.users).await?;
         fill(connection, &self.workspaces).await?;
@@ -113,7 +113,7 @@ impl Model {
         Ok(())
     }
 
-    /// Folds an event into the rows that it touches.
+    /// Applies an event to the rows that it changes.
     pub(crate) fn apply(&mut self, event: &Recorded<Event>) -> Result<(), ApplyError> {
         self.apply_without_messages(event)?;
         if let Event::Message(happened) = &event.event {
@@ -131,7 +131,7 @@ impl Model {
         Ok(())
     }
 
-    /// Folds an event into the rows that it touches, but for messages. Notes it for the audit in any case.
+    /// Applies an event to the rows that it changes, except messages. The audit row is always added.
     pub(crate) fn apply_without_messages(&mut self, event: &Recorded<Event>) -> Result<(), ApplyError> {
         let (id, seen) = (event.stream.id, Seen::of(event));
         match &event.event {
@@ -144,7 +144,8 @@ impl Model {
             }
             Event::Workspace(happened) => {
                 workspaces::apply(&mut self.workspaces, id, seen, happened).or_missing::<WorkspaceRow>(event)?;
-                // Before the members: joining adds one whatever is there, so that an event has all its effects or none.
+                // Invitations come before members: adding the member always works, so the event has all its effects or
+                // none.
                 invitations::apply(&mut self.invitations, id, seen, happened).or_missing::<InvitationRow>(event)?;
                 members::apply(&mut self.members, id, seen, happened).or_missing::<MemberRecord>(event)?;
             }
@@ -165,7 +166,8 @@ impl Model {
         Ok(())
     }
 
-    /// A sign-in is no change of what the row says of the user, and does not count as one: an earlier change may still wait to be applied.
+    /// Notes a sign-in. It does not change the row's position: an earlier change may still be parked and must be
+    /// applied later.
     fn sign_in(&mut self, user_id: Uuid, seen: Seen) -> Result<(), Missing> {
         let last = self.logins.entry(user_id).or_insert(seen.at);
         *last = seen.at.max(*last);
@@ -173,7 +175,7 @@ impl Model {
         self.users.note(user_id, |user| user.last_login_at = user.last_login_at.max(Some(last)))
     }
 
-    /// Writes back what changed.
+    /// Writes the changed rows.
     pub(crate) async fn save(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         self.save_without_messages(connection).await?;
         let changed = self.messages.changed();
@@ -188,7 +190,7 @@ impl Model {
         self.erased.remove(connection).await
     }
 
-    /// Everything but messages and the audit. In chunks: a rebuild has all rows here.
+    /// Writes all changed rows except messages and the audit, in chunks: in a rebuild, all rows are here.
     async fn save_without_messages(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         save(connection, &self.users).await?;
         if !self.logins.is_empty() {
@@ -199,7 +201,8 @@ impl Model {
         save(connection, &self.invitations).await?;
         save(connection, &self.channels).await?;
         if self.channels.any_changed() {
-            // Now, and not at the commit: what cannot be applied must be found out while it can still be parked.
+            // The constraints are checked now and not at the commit: an event that cannot be applied must be found
+            // while it can still be parked.
             connection.execute("SET CONSTRAINTS ALL IMMEDIATE").await?;
             connection.execute("SET CONSTRAINTS ALL DEFERRED").await?;
         }
@@ -207,7 +210,7 @@ impl Model {
     }
 }
 
-/// Writes back those rows of a table that changed.
+/// Writes the changed rows of a table.
 async fn save<R: JsonRow>(connection: &mut PgConnection, rows: &Rows<R>) -> sqlx::Result<()> {
     for rows in rows.changed().chunks(SAVED_ROWS_MAX) {
         R::save(connection, rows).await?;
@@ -215,7 +218,7 @@ async fn save<R: JsonRow>(connection: &mut PgConnection, rows: &Rows<R>) -> sqlx
     Ok(())
 }
 
-/// Not checked when it is compiled: one statement for every table, and there is no index yet that a conflict could be found by.
+/// Not checked at compile time: one statement serves every table, and there is no index yet that could find a conflict.
 async fn fill<R: JsonRow>(connection: &mut PgConnection, rows: &Rows<R>) -> sqlx::Result<()> {
     let (table, columns) = (R::TABLE, R::COLUMNS.join(", "));
     let statement = format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_populate_recordset(NULL::{table}, $1)");

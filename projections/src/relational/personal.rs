@@ -1,4 +1,4 @@
-//! What the read tables hold of one person, for whoever has a right to a copy of it.
+//! What the read tables hold about one person, for an export of that person's data.
 
 use chrono::{DateTime, Utc};
 use domain::ids::{UserId, WorkspaceId};
@@ -9,17 +9,17 @@ use uuid::Uuid;
 use super::messages::Cursor;
 use crate::read_models::{QueryError, ReadModels, rows};
 
-/// A page of what somebody wrote in a workspace.
+/// A page of the messages that a user wrote in a workspace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WrittenPage {
-    /// The messages with what they said before they were edited, as JSON, oldest first.
+    /// The messages with their earlier texts, as JSON, oldest first.
     pub messages: Vec<Value>,
-    /// Where the next page begins; nothing: that was all.
+    /// The place where the next page begins. `None` on the last page.
     pub next: Option<Cursor>,
 }
 
 impl ReadModels {
-    /// What a user is or was in each workspace, as JSON.
+    /// Returns a user's present and former memberships of workspaces, as JSON.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -27,7 +27,7 @@ impl ReadModels {
         Ok(query_file_scalar!("src/relational/sql/personal_memberships.sql", user_id.0).fetch_all(&self.pool).await?)
     }
 
-    /// What a user is or was in each channel, as JSON.
+    /// Returns a user's present and former memberships of channels, as JSON.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -35,7 +35,7 @@ impl ReadModels {
         Ok(query_file_scalar!("src/relational/sql/personal_channel_memberships.sql", user_id.0).fetch_all(&self.pool).await?)
     }
 
-    /// A page of what a user wrote in a workspace; `after` is where the page before said.
+    /// Returns a page of the messages that a user wrote in a workspace. `after` is the `next` of the page before.
     ///
     /// # Errors
     /// The read models cannot be read.

@@ -1,5 +1,5 @@
-//! What retention looks at before it acts: channels with a policy, threads that are old enough, and how many messages those are. And what it
-//! has archived.
+//! The queries of retention: channels that have a policy, threads that are old enough, and how many messages those
+//! have. Also the messages that it has archived.
 
 use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
@@ -11,55 +11,55 @@ use uuid::Uuid;
 use super::messages::{Cursor, HistoryPage, MessageRow};
 use crate::read_models::{QueryError, ReadModels, rows};
 
-/// A channel for which somebody has said how long messages are kept.
+/// A channel that has a retention policy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetentionChannel {
     /// The channel.
     pub channel_id: ChannelId,
-    /// Where it is.
+    /// The channel's workspace.
     pub workspace_id: WorkspaceId,
-    /// Its name, where it has one.
+    /// The channel's name, if it has one.
     pub name: Option<String>,
-    /// The policy that counts for it.
+    /// The policy that applies to the channel.
     pub policy: RetentionPolicy,
-    /// Whether that is its own, and not the workspace's.
+    /// Whether the policy is the channel's own, and not the workspace's.
     pub is_own: bool,
 }
 
-/// What is due in a channel.
+/// The conditions for messages of a channel that are due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// Which messages leave.
+    /// The channel.
     pub channel_id: ChannelId,
-    /// What was sent before this moment.
+    /// Messages that were sent before this time are due.
     pub cut_off: DateTime<Utc>,
-    /// What becomes of them.
+    /// What happens to them.
     pub action: RetentionAction,
     /// Whether pinned messages stay.
     pub keep_pinned: bool,
-    /// People who are held: nothing of theirs leaves.
+    /// People under legal hold. Their messages are not due.
     pub held: Vec<UserId>,
 }
 
-/// How many messages are due.
+/// The number of due messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DueCount {
-    /// Messages that would leave.
+    /// The number of messages that are due.
     pub messages: i64,
-    /// Messages that would, were nobody held.
+    /// The number of messages that would be due without a legal hold.
     pub held: i64,
-    /// When the oldest of those that would leave was sent.
+    /// When the oldest due message was sent.
     pub oldest: Option<DateTime<Utc>>,
 }
 
 /// Threads that are due, oldest first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DuePage {
-    /// What leaves.
+    /// The messages to archive or purge.
     pub cut: Cut,
-    /// Where the read tables stood.
+    /// The position of the read tables at that time.
     pub read_at: i64,
-    /// Where the next page goes on; nothing where this was the last.
+    /// The place where the next page begins. `None` on the last page.
     pub next: Option<Cursor>,
 }
 
@@ -96,7 +96,7 @@ impl Due {
         self.held.iter().map(|user_id| user_id.0).collect()
     }
 
-    /// What was archived is purged too, where the policy says so now.
+    /// Whether archived messages are included: a policy that now purges also purges what was archived before.
     fn with_archive(&self) -> bool {
         match self.action {
             RetentionAction::Archive => false,
@@ -106,7 +106,7 @@ impl Due {
 }
 
 impl ReadModels {
-    /// Channels of which messages are to leave some day: of that workspace, or of all.
+    /// Returns the channels that have a retention policy, of one workspace or of all.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -116,7 +116,7 @@ impl ReadModels {
         Ok(channels.filter(|channel| channel.policy.days.is_some()).collect())
     }
 
-    /// How much of a channel is due.
+    /// Counts the due messages of a channel.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -133,7 +133,7 @@ impl ReadModels {
         Ok(file.fetch_one(&self.pool).await?)
     }
 
-    /// Threads of a channel that are due, oldest first: at most `limit`, behind `after`.
+    /// Returns due threads of a channel, oldest first: at most `limit`, behind `after`.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -165,7 +165,7 @@ impl ReadModels {
         })
     }
 
-    /// A page of what retention has archived of a channel, oldest first, with the answers in threads.
+    /// Returns a page of a channel's archived messages, oldest first, with the answers in threads.
     ///
     /// # Errors
     /// The read models cannot be read.

@@ -1,5 +1,5 @@
-//! Rows in memory: events are folded into them, and what changed is written back. The live projector and the rebuild fold alike, so
-//! they cannot come to different tables.
+//! Rows in memory. Events are applied to them, and the changed rows are written back. The live projector and the
+//! rebuild use the same code, so they come to the same tables.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -13,26 +13,27 @@ use super::seen::Seen;
 
 /// A row of a read table.
 pub(crate) trait Row {
-    /// What it is found by.
+    /// The type of the key.
     type Key: Copy + Eq + Hash + Debug;
 
     /// The table.
     const TABLE: &'static str;
 
-    /// What this one is found by.
+    /// The row's key.
     fn key(&self) -> Self::Key;
 
-    /// The last event that it has seen.
+    /// The last event that was applied to the row.
     fn position(&self) -> i64;
 
-    /// It has seen that event.
+    /// Sets the last applied event.
     fn see(&mut self, position: i64);
 
-    /// Something that it says of its thing has changed then.
+    /// Sets when the row last changed.
     fn updated(&mut self, at: DateTime<Utc>);
 }
 
-/// A row of that table, found by that column. It says when it was updated, where a column for that is named.
+/// Implements [`Row`] for a row of a table with a key column. The row records when it changed, if a column for that is
+/// named.
 macro_rules! row {
     ($row:ident, $table:literal, $key:ident $(, $updated_at:ident)?) => {
         impl crate::relational::rows::Row for $row {
@@ -66,12 +67,12 @@ pub(crate) trait JsonRow: Row + Serialize {
     /// The columns that are written: the key, then all others. A column that a newer release added gets its default.
     const COLUMNS: &'static [&'static str];
 
-    /// Writes rows, unless what is stored has seen more.
+    /// Writes rows, unless the stored row has a later position.
     fn save(connection: &mut PgConnection, rows: &[&Self]) -> impl Future<Output = sqlx::Result<()>> + Send;
 }
 
-/// Implements [`JsonRow`] for a row of that table: the column that the row is found by, then all others. A column is
-/// named as the field.
+/// Implements [`JsonRow`] for a row of a table: first the key column, then all others. A column has the name of its
+/// field.
 ///
 /// So the columns are written once, for the statement that writes live rows and for the one that fills a table under
 /// construction.
@@ -101,7 +102,7 @@ macro_rules! json_row {
 
 pub(crate) use json_row;
 
-/// Those rows of a table that events of a batch touch; of the whole table in a rebuild.
+/// Rows of a table: those that the events of a batch change, or in a rebuild all of them.
 #[derive(Debug)]
 pub(crate) struct Rows<R: Row> {
     slots: HashMap<R::Key, Slot<R>>,
@@ -113,16 +114,16 @@ struct Slot<R> {
     changed: bool,
 }
 
-/// Whether an event comes in its turn.
+/// Whether an event is applied in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Count {
     /// In order of position.
     InTurn,
-    /// After later ones.
+    /// After later events.
     Late,
 }
 
-/// An event is about a row that is not there.
+/// The row that an event is about is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Missing;
 
@@ -133,19 +134,19 @@ impl<R: Row> Default for Rows<R> {
 }
 
 impl<R: Row> Rows<R> {
-    /// Takes in rows as they are stored.
+    /// Adds rows as they are stored.
     pub(crate) fn load(&mut self, rows: impl IntoIterator<Item = R>) {
         for row in rows {
             self.slots.entry(row.key()).or_insert(Slot { row, changed: false });
         }
     }
 
-    /// The row, where it is there.
+    /// Returns the row, if it is loaded.
     pub(crate) fn get(&self, key: R::Key) -> Option<&R> {
         self.slots.get(&key).map(|slot| &slot.row)
     }
 
-    /// A new row, unless it is there already and has seen this event.
+    /// Adds a new row, unless it exists and this event was already applied to it.
     pub(crate) fn insert(&mut self, row: R) {
         let known = self.slots.get(&row.key()).map(|slot| slot.row.position());
         if known.is_none_or(|position| position < row.position()) {
@@ -153,7 +154,7 @@ impl<R: Row> Rows<R> {
         }
     }
 
-    /// Changes a row, unless it has seen this event.
+    /// Changes a row, unless this event was already applied to it.
     pub(crate) fn change(&mut self, key: R::Key, seen: Seen, change: impl FnOnce(&mut R)) -> Result<(), Missing> {
         let slot = self.slots.get_mut(&key).ok_or(Missing)?;
         if slot.row.position() < seen.position {
@@ -165,8 +166,8 @@ impl<R: Row> Rows<R> {
         Ok(())
     }
 
-    /// Counts something on a row, which is not a change of what it says of itself. `Count::Late` counts what the row has not seen
-    /// although it has seen later events: counting does not mind the order.
+    /// Changes a counter of a row. `Count::Late` counts an event although later events were applied to the row: the
+    /// order does not matter for counting.
     pub(crate) fn count(&mut self, key: R::Key, position: i64, count: Count, change: impl FnOnce(&mut R)) -> Result<(), Missing> {
         let slot = self.slots.get_mut(&key).ok_or(Missing)?;
         if slot.row.position() < position || count == Count::Late {
@@ -177,14 +178,14 @@ impl<R: Row> Rows<R> {
         Ok(())
     }
 
-    /// Notes something on a row that is written elsewhere too, and of which the row's position says nothing.
+    /// Changes a part of a row that does not depend on the row's position, because another statement writes it too.
     pub(crate) fn note(&mut self, key: R::Key, note: impl FnOnce(&mut R)) -> Result<(), Missing> {
         let slot = self.slots.get_mut(&key).ok_or(Missing)?;
         note(&mut slot.row);
         Ok(())
     }
 
-    /// The rows that are to be written, in order of their last events.
+    /// The rows to be written, in order of their positions.
     pub(crate) fn changed(&self) -> Vec<&R> {
         let mut changed = self.slots.values().filter(|slot| slot.changed).map(|slot| &slot.row).collect::<Vec<_>>();
         changed.sort_unstable_by_key(|row| row.position());
@@ -196,17 +197,17 @@ impl<R: Row> Rows<R> {
         self.slots.values().any(|slot| slot.changed)
     }
 
-    /// Takes a row out.
+    /// Removes a row, and returns it.
     pub(crate) fn take(&mut self, key: R::Key) -> Option<R> {
         self.slots.remove(&key).map(|slot| slot.row)
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// All rows, to be written where they never were.
+    /// All rows, to be written into an empty table.
     pub(crate) fn into_rows(self) -> impl Iterator<Item = R> {
         self.slots.into_values().map(|slot| slot.row)
     }

@@ -1,14 +1,14 @@
-//! What a fold needs to know of an event beside what happened.
+//! The position and the time of an event, which rows record.
 
 use chrono::{DateTime, Utc};
 use domain::{Event, Recorded};
 
-/// Where an event stands, and when it happened.
+/// The position and the time of an event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
-    /// Its place in the log.
+    /// The event's position in the log.
     pub(crate) position: i64,
-    /// When it happened, to the microsecond, which is what Postgres keeps.
+    /// The event's time in microseconds, which is the precision of Postgres.
     pub(crate) at: DateTime<Utc>,
 }
 
@@ -18,7 +18,7 @@ impl Seen {
     }
 }
 
-/// A time as Postgres keeps it: a fold in memory must hold what a row read back would.
+/// Cuts a time to microseconds, as Postgres does: a row in memory must equal the same row read back.
 pub(crate) fn to_micros(at: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
 }

@@ -1,4 +1,4 @@
-//! Where somebody is or was, what they were invited by, and who runs the server: what erasing them has to do with.
+//! The memberships and invitations of a person, which an erasure must change, and the operators of the server.
 
 use chrono::{DateTime, Utc};
 use domain::ids::{InvitationId, UserId, WorkspaceId};
@@ -6,20 +6,20 @@ use sqlx::query_file_scalar;
 
 use crate::read_models::{QueryError, ReadModels};
 
-/// How many people are handed out at a time.
+/// The most people that one query returns.
 const PEOPLE_MAX: i64 = 100;
 
-/// Where somebody is or was, and what they were invited by.
+/// The memberships and invitations of a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traces {
-    /// The workspaces that they are or were a member of.
+    /// The workspaces of which the person is or was a member.
     pub workspaces: Vec<WorkspaceId>,
-    /// The invitations that they accepted, and those to their address.
+    /// The invitations that the person accepted, and those to the person's address.
     pub invitations: Vec<InvitationId>,
 }
 
 impl ReadModels {
-    /// Where a user is or was, and what they, at that address, were invited by.
+    /// Returns the memberships and invitations of a user with this address.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -32,7 +32,7 @@ impl ReadModels {
         })
     }
 
-    /// Those who run this server, some of them where they are many. The write side judges each.
+    /// Returns the operators of this server, at most [`PEOPLE_MAX`] of them. The write side checks each.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -41,7 +41,7 @@ impl ReadModels {
         Ok(found.into_iter().map(UserId).collect())
     }
 
-    /// Users whose erasure is due at `now`, the longest due first.
+    /// Returns users whose erasure is due at `now`, the longest due first.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -50,7 +50,7 @@ impl ReadModels {
         Ok(due.into_iter().map(UserId).collect())
     }
 
-    /// Users who were erased and of whose sign-ins something is left.
+    /// Returns erased users that still have credentials or sessions.
     ///
     /// # Errors
     /// The read models cannot be read.

@@ -1,4 +1,4 @@
-//! `users`: everyone on this server, people and programs.
+//! `users`: all users of this server, people and bots.
 
 use std::collections::HashMap;
 
@@ -17,99 +17,99 @@ use super::rows::{Missing, Rows, json_row, row};
 use super::seen::{Seen, to_micros};
 use crate::read_models::{QueryError, ReadModels, rows};
 
-/// A user, as they are now.
+/// A user, as of now.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct UserRow {
     /// The user.
     pub user_id: Uuid,
-    /// Their address for mail.
+    /// The user's mail address.
     pub email: String,
     /// The name that others mention.
     pub username: String,
-    /// The name that is shown.
+    /// The display name.
     pub display_name: String,
-    /// Where their picture lies.
+    /// The address of the user's picture.
     pub avatar_url: Option<String>,
-    /// Where their day begins.
+    /// The time zone in which the user's day begins.
     pub timezone: String,
     /// `active`, `suspended` or `erased`.
     pub status: String,
     /// Job title.
     pub title: Option<String>,
-    /// Telephone.
+    /// Telephone number.
     pub phone: Option<String>,
-    /// Some lines about themselves.
+    /// A short text about the user.
     pub bio: Option<String>,
     /// Pronouns.
     pub pronouns: Option<String>,
-    /// Kept for clients.
+    /// The client's notification settings. The server does not read them.
     pub notification_settings: Value,
-    /// Kept for clients.
+    /// The client's theme. The server does not read it.
     pub theme_preferences: Value,
-    /// The language of their client.
+    /// The language of the user's client.
     pub language: String,
-    /// Whether a second factor is asked for.
+    /// Whether a second factor is required.
     pub mfa_enabled: bool,
-    /// What they are doing just now.
+    /// The status text.
     pub status_text: Option<String>,
-    /// A picture for it.
+    /// The status emoji.
     pub status_emoji: Option<String>,
-    /// When it ceases to hold.
+    /// When the status expires.
     pub status_expires_at: Option<DateTime<Utc>>,
-    /// Whether a program speaks here.
+    /// Whether the user is a bot.
     pub is_bot: bool,
-    /// Whether they run this server.
+    /// Whether the user is an operator of this server.
     pub is_operator: bool,
-    /// When they registered.
+    /// When the user registered.
     pub created_at: DateTime<Utc>,
-    /// When something of this last changed.
+    /// When the row last changed.
     pub updated_at: DateTime<Utc>,
-    /// When they last signed in.
+    /// When the user last signed in.
     pub last_login_at: Option<DateTime<Utc>>,
-    /// The last event that this has seen.
+    /// The last event that was applied to the row.
     pub position: i64,
-    /// From when on they are erased, where somebody asked for it.
+    /// When the user will be erased, if an erasure was asked for.
     pub erasure_due_at: Option<DateTime<Utc>>,
 }
 
-/// A member of a workspace, as the directory shows them.
+/// A member of a workspace, as the directory shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct DirectoryRow {
     /// The user.
     pub user_id: Uuid,
     /// The name that others mention.
     pub username: String,
-    /// The name that is shown.
+    /// The display name.
     pub display_name: String,
-    /// Their address for mail.
+    /// The user's mail address.
     pub email: String,
-    /// Where their picture lies.
+    /// The address of the user's picture.
     pub avatar_url: Option<String>,
-    /// Job title: the one in this workspace, else their own.
+    /// The job title in this workspace, or else the user's own.
     pub title: Option<String>,
     /// Department in this workspace.
     pub department: Option<String>,
-    /// Some lines about themselves.
+    /// A short text about the user.
     pub bio: Option<String>,
     /// Pronouns.
     pub pronouns: Option<String>,
-    /// Telephone.
+    /// Telephone number.
     pub phone: Option<String>,
-    /// Where their day begins.
+    /// The time zone in which the user's day begins.
     pub timezone: String,
-    /// What they are doing just now.
+    /// The status text.
     pub status_text: Option<String>,
-    /// A picture for it.
+    /// The status emoji.
     pub status_emoji: Option<String>,
-    /// When it ceases to hold.
+    /// When the status expires.
     pub status_expires_at: Option<DateTime<Utc>>,
-    /// Whether a program speaks here.
+    /// Whether the user is a bot.
     pub is_bot: bool,
     /// Owner, admin, member or guest.
     pub role: String,
 }
 
-/// What an event does to a user.
+/// Applies an event to a user.
 pub(super) fn apply(users: &mut Rows<UserRow>, id: Uuid, seen: Seen, event: &UserEvent) -> Result<(), Missing> {
     match event {
         UserEvent::Registered(registration) => {
@@ -136,12 +136,12 @@ pub(super) fn apply(users: &mut Rows<UserRow>, id: Uuid, seen: Seen, event: &Use
     }
 }
 
-/// The users as they are stored.
+/// Reads users.
 pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<UserRow>> {
     query_file_as!(UserRow, "src/relational/sql/users.sql", ids).fetch_all(connection).await
 }
 
-/// Writes when users last signed in, unless what is stored is later.
+/// Writes when users last signed in, unless the stored time is later.
 pub(super) async fn save_logins(connection: &mut PgConnection, logins: &HashMap<Uuid, DateTime<Utc>>) -> sqlx::Result<()> {
     let (ids, times) = logins.iter().map(|(id, at)| (*id, *at)).unzip::<_, _, Vec<_>, Vec<_>>();
     query!(
@@ -200,7 +200,7 @@ impl UserRow {
         user
     }
 
-    /// Leaves nothing of who they were.
+    /// Removes all personal data.
     fn erase(&mut self) {
         let name = personal::short_name(self.user_id);
         (self.email, self.username, self.display_name) = (format!("{name}@erased.invalid"), name.clone(), name);
@@ -227,7 +227,7 @@ impl UserRow {
     }
 }
 
-/// A status whose time is over is not shown, nowhere; the table keeps it until there is another.
+/// Hides a status that has expired. The table keeps it until the user sets another.
 fn hide_if_over(expires_at: &mut Option<DateTime<Utc>>, text: &mut Option<String>, emoji: &mut Option<String>) {
     if expires_at.is_some_and(|expires_at| expires_at <= Utc::now()) {
         (*expires_at, *text, *emoji) = (None, None, None);
@@ -235,7 +235,7 @@ fn hide_if_over(expires_at: &mut Option<DateTime<Utc>>, text: &mut Option<String
 }
 
 impl ReadModels {
-    /// That user.
+    /// Returns a user.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -243,7 +243,7 @@ impl ReadModels {
         Ok(self.users(&[user_id]).await?.pop())
     }
 
-    /// Those users, in order of their identifiers; unknown ones are left out.
+    /// Returns users, in order of their identifiers. Unknown ones are left out.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -256,8 +256,8 @@ impl ReadModels {
         Ok(users)
     }
 
-    /// Active members of a workspace with what they say of themselves, by name. `query` is looked for in the names, the address, the
-    /// title and the department, without case. `after` is the last user of the page before.
+    /// Returns active members of a workspace with their profiles, by name. `query` is searched in the names, the
+    /// address, the title and the department, ignoring case. `after` is the last user of the page before.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -278,7 +278,7 @@ impl ReadModels {
     }
 }
 
-/// The pattern of `ILIKE` for a text that has `needle` in it; nothing in the needle is special.
+/// The `ILIKE` pattern for a text that contains `needle`. No character of the needle is a wildcard.
 fn contains(needle: &str) -> String {
     let mut pattern = String::from("%");
     for c in needle.trim().chars() {

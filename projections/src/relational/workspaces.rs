@@ -1,4 +1,4 @@
-//! `workspaces`: name, description and settings of each.
+//! `workspaces`: the name, the description and the settings of each workspace.
 
 use chrono::{DateTime, Utc};
 use domain::WorkspaceEvent;
@@ -14,7 +14,7 @@ use super::rows::{Missing, Rows, json_row, row};
 use super::seen::Seen;
 use crate::read_models::{QueryError, ReadModels, rows};
 
-/// A workspace, as it is now.
+/// A workspace, as of now.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct WorkspaceRow {
     /// The workspace.
@@ -23,37 +23,37 @@ pub struct WorkspaceRow {
     pub name: String,
     /// Its domain.
     pub domain: Option<String>,
-    /// What it is for.
+    /// The description.
     pub description: Option<String>,
-    /// Where its picture lies.
+    /// The address of its picture.
     pub avatar_url: Option<String>,
-    /// How it is run.
+    /// The settings.
     pub settings: Value,
     /// `free`, `pro` or `enterprise`.
     pub plan_type: String,
-    /// How many active members it may have.
+    /// The most active members that it may have.
     pub max_members: i32,
-    /// Where bills go.
+    /// The address for bills.
     pub billing_email: Option<String>,
-    /// `active` until somebody bills.
+    /// `active`, as long as there is no billing.
     pub subscription_status: String,
-    /// Whether people sign in through an identity provider.
+    /// Whether members sign in through an identity provider.
     pub sso_enabled: bool,
-    /// How that provider is reached.
+    /// The settings of the identity provider.
     pub sso_config: Option<Value>,
-    /// Whether a second factor is asked of everyone.
+    /// Whether every member needs a second factor.
     pub require_2fa: bool,
     /// Its #general channel.
     pub general_channel_id: Uuid,
     /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When something of this last changed.
+    /// When the row last changed.
     pub updated_at: DateTime<Utc>,
-    /// The last event that this has seen.
+    /// The last event that was applied to the row.
     pub position: i64,
 }
 
-/// What an event does to a workspace itself. What it does to its members and invitations is theirs.
+/// Applies an event to a workspace's own row. Its members and invitations have tables of their own.
 pub(super) fn apply(workspaces: &mut Rows<WorkspaceRow>, id: Uuid, seen: Seen, event: &WorkspaceEvent) -> Result<(), Missing> {
     match event {
         WorkspaceEvent::Created { details, domain, general_channel_id, max_members } => {
@@ -81,7 +81,7 @@ pub(super) fn apply(workspaces: &mut Rows<WorkspaceRow>, id: Uuid, seen: Seen, e
     }
 }
 
-/// The workspaces as they are stored.
+/// Reads workspaces.
 pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<WorkspaceRow>> {
     query_file_as!(WorkspaceRow, "src/relational/sql/workspaces.sql", ids).fetch_all(connection).await
 }
@@ -136,7 +136,7 @@ impl WorkspaceRow {
 }
 
 impl ReadModels {
-    /// That workspace.
+    /// Returns a workspace.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -146,7 +146,7 @@ impl ReadModels {
         Ok(found)
     }
 
-    /// The workspaces that a user is an active member of, by name.
+    /// Returns the workspaces that a user is an active member of, by name.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -155,8 +155,9 @@ impl ReadModels {
         Ok(found)
     }
 
-    /// A page of the workspaces that a user is an active member of, by name. `after` is the name and the identifier of the last one of the
-    /// page before.
+    /// Returns a page of the workspaces that a user is an active member of, by name.
+    ///
+    /// `after` is the name and the identifier of the last workspace of the previous page.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -171,7 +172,7 @@ impl ReadModels {
         Ok(file.fetch_all(&self.pool).await?)
     }
 
-    /// The plans of the workspaces that a user is an active member of, each once.
+    /// Returns the plans of the workspaces that a user is an active member of, each once.
     ///
     /// # Errors
     /// The read models cannot be read.

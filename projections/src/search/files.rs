@@ -1,5 +1,5 @@
-//! Files, by their names. They are found with the messages that name them, and so by whoever may read those: a search for files is one for
-//! messages whose files are called so.
+//! Finds files by their names. A file is found through the messages that contain it, so only by callers that may read
+//! them. A search for files is a search for messages whose files have matching names.
 
 use domain::formatting::FileLink;
 use serde::Serialize;
@@ -10,15 +10,16 @@ use super::words::folded;
 use super::{Fragment, Mark, MessageQuery, Text, TextTerm, Wanted, highlight};
 use crate::relational::messages::MessageRow;
 
-/// The longest word of a name that is found, in bytes. The same stands in `search_vector` (migrations): Postgres takes no word over 2,046.
+/// The longest indexed word of a name, in bytes. `search_vector` (migrations) has the same limit: Postgres refuses
+/// words over 2,046 bytes.
 const WORD_BYTES_MAX: usize = 255;
 
-/// A file that a message names.
+/// A file of a message that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FoundFile {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// Where it lies.
+    /// Its address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Its media type.
@@ -27,13 +28,13 @@ pub struct FoundFile {
     /// Its size in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// Passages of its name with what was looked for; each is a row of pieces.
+    /// Passages of its name that match. Each is a list of pieces.
     pub highlights: Vec<Vec<Fragment>>,
 }
 
 impl MessageQuery {
-    /// The same question, asked of the names of files: words, phrases and beginnings are looked for in those, and not in the text. The words of
-    /// a phrase may stand anywhere in a name.
+    /// The same query on the names of files: its words, phrases and prefixes must match file names, and not the text.
+    /// The words of a phrase may stand anywhere in a name.
     #[must_use]
     pub fn of_file_names(mut self) -> Self {
         let named = std::mem::take(&mut self.text).into_iter().map(|TextTerm { text, wanted }| {
@@ -45,7 +46,7 @@ impl MessageQuery {
         self
     }
 
-    /// Those files of a message that are called so; all of them, where no single one is.
+    /// The files of a message whose names match, or all of them if no single one matches.
     #[must_use]
     pub fn files_of(&self, message: &MessageRow) -> Vec<FoundFile> {
         let sought = self.sought_in_names();
@@ -64,7 +65,7 @@ impl MessageQuery {
         if files.iter().any(is_called_so) { files.into_iter().filter(is_called_so).collect() } else { files }
     }
 
-    /// What the names must have: words, and whether the last one is a beginning.
+    /// The words that the names must contain, each with whether the last one is a prefix.
     fn names(&self) -> impl Iterator<Item = (&[String], bool)> {
         self.marks.iter().filter_map(|(mark, wanted)| match (mark, wanted) {
             (Mark::FileNamed { words, is_beginning }, Wanted::Yes) => Some((words.as_slice(), *is_beginning)),
@@ -72,7 +73,7 @@ impl MessageQuery {
         })
     }
 
-    /// What must be in the names, a word at a time.
+    /// The terms that the names must contain, one word each.
     fn sought_in_names(&self) -> Vec<TextTerm> {
         let mut sought = Vec::new();
         for (words, is_beginning) in self.names() {
@@ -87,27 +88,27 @@ impl MessageQuery {
 }
 
 impl MessageRow {
-    /// The files that it names.
+    /// The message's files.
     pub(super) fn files(&self) -> Vec<FileLink> {
         let files = self.formatted_content.as_ref().and_then(|content| content.get("files")).and_then(Value::as_array);
         files.into_iter().flatten().filter_map(|file| serde_json::from_value(file.clone()).ok()).collect()
     }
 
-    /// Whether the names of its files have those words.
+    /// Whether the names of its files contain these words.
     pub(super) fn has_file_named(&self, sought: &[String], is_beginning: bool) -> bool {
         let names = self.files().iter().flat_map(|file| words_of_name(&file.name)).collect::<Vec<_>>();
         has_words(&names, sought, is_beginning)
     }
 }
 
-/// The words of a file's name that it is found by.
+/// The indexed words of a file's name.
 pub(super) fn words_of_name(name: &str) -> Vec<String> {
     let mut found = folded(name);
     found.retain(|word| word.len() <= WORD_BYTES_MAX);
     found
 }
 
-/// Whether all of these are there, of which the last may be a beginning.
+/// Whether a name contains all of these words. The last one may be a prefix.
 fn has_words(name: &[String], sought: &[String], is_beginning: bool) -> bool {
     let is_there = |(n, word): (usize, &String)| {
         let may_go_on = is_beginning && n + 1 == sought.len();

@@ -1,5 +1,5 @@
-//! Which parts of a text were found: passages around them, as pieces that say whether they are a hit. Never HTML: whoever shows them
-//! decides how, and nothing in a text can pass for markup of ours.
+//! Marks the parts of a text that match: passages around them, as pieces that say whether they are a hit. The result is
+//! never HTML: the client decides how to show it, and text of a message cannot be taken for our markup.
 
 use std::ops::Range;
 
@@ -12,19 +12,19 @@ use super::{Text, TextTerm, Wanted};
 
 /// The most passages of a text.
 const PASSAGES_MAX: usize = 3;
-/// How many bytes of a text stand before and after a hit, at most.
+/// The most bytes of text before and after a hit.
 const CONTEXT_BYTES: usize = 80;
 
 /// A piece of a passage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Fragment {
-    /// The text, as it stands in the message.
+    /// The text, as in the message.
     pub text: String,
-    /// Whether this was looked for.
+    /// Whether this piece matches the search.
     pub hit: bool,
 }
 
-/// The passages of a text that has what was looked for, first to last. None, where no words were looked for.
+/// The matching passages of a text, first to last. Empty if the search has no words.
 #[must_use]
 pub fn highlight(text: &str, terms: &[TextTerm]) -> Vec<Vec<Fragment>> {
     let mut hits = hits(text, terms).into_iter().peekable();
@@ -42,7 +42,7 @@ pub fn highlight(text: &str, terms: &[TextTerm]) -> Vec<Vec<Fragment>> {
     passages
 }
 
-/// The parts of the text that were looked for, in order, without overlaps.
+/// The matching parts of the text, in order, without overlaps.
 fn hits(text: &str, terms: &[TextTerm]) -> Vec<Range<usize>> {
     let stemmer = Stemmer::create(Algorithm::English);
     let words = words(text);
@@ -67,7 +67,7 @@ fn hits(text: &str, terms: &[TextTerm]) -> Vec<Range<usize>> {
     hits
 }
 
-/// Whether those words are what was looked for: its stems, or its words as they are.
+/// Whether words match a term: by their stems, or exactly.
 fn is_found(row: &[Word], text: &Text, sought: &[String], stemmer: &Stemmer) -> bool {
     match text {
         Text::Words(_) => row.iter().zip(sought).all(|(word, sought)| has_stem(stemmer, &word.folded, sought)),
@@ -79,17 +79,17 @@ fn is_found(row: &[Word], text: &Text, sought: &[String], stemmer: &Stemmer) -> 
     }
 }
 
-/// A stem begins as its words do, so that few words of a text have to be stemmed to know.
+/// A stem has the same first letter as its word. So few words of a text must be stemmed.
 fn has_stem(stemmer: &Stemmer, word: &str, sought: &str) -> bool {
     word.chars().next() == sought.chars().next() && stem(stemmer, word) == sought
 }
 
-/// What Postgres does: a word with a digit in it is no English.
+/// Stems as Postgres does: a word with a digit is not an English word.
 fn stem(stemmer: &Stemmer, word: &str) -> String {
     if word.chars().any(char::is_numeric) { word.to_owned() } else { stemmer.stem(word).into_owned() }
 }
 
-/// A passage: its hits, and what stands around them, cut between characters.
+/// A passage: its hits and the text around them, cut between characters.
 fn cut(text: &str, hits: &[Range<usize>]) -> Vec<Fragment> {
     let (begin, end) = (hits.first().map_or(0, |hit| hit.start), hits.last().map_or(0, |hit| hit.end));
     let from = text.ceil_char_boundary(begin.saturating_sub(CONTEXT_BYTES));

@@ -1,11 +1,12 @@
-//! Search: one contract, and backends that keep it. A backend sees identifiers only; what people type is parsed in [`query`], and what it
-//! names is looked up before a backend is asked. Hits are the relational rows, whichever backend found them, so that all answer with the same body.
+//! Search: one interface, with several backends. A backend gets identifiers only: [`query`] parses what people type,
+//! and names are looked up before a backend is asked. Hits are turned into relational rows, so that all backends give
+//! the same answers.
 //!
-//! Who may read what is not decided here: the caller says which channels the asker may read at this moment ([`MessageQuery::channels`]), and
-//! a backend looks nowhere else, not for a total either.
+//! This module does not decide who may read a message. The caller gives the channels that the user may read at this
+//! moment ([`MessageQuery::channels`]), and a backend searches and counts in no other channel.
 //!
-//! What every backend must agree on stands in one place: what a word is (`words`), which messages can be found, and what `has:link` and its
-//! like mean (`searchable`).
+//! Rules that all backends share stand in one place: what a word is (`words`), which messages can be found, and what
+//! `has:link` and similar filters mean (`searchable`).
 
 pub mod elasticsearch;
 mod files;
@@ -32,25 +33,26 @@ pub use query::Text;
 pub use resolve::{Asker, Paging, ResolveError, RoomRow};
 pub use service::{Answered, FoundMessage, FoundMessages, GrowthRow, Search};
 
-/// Up to here a total is exact, whichever backend counts; beyond, it is "more than". Postgres looks at no more hits than that to rank them.
+/// A total is exact up to this number in every backend; beyond it, the answer is "more than". Postgres ranks no more
+/// hits than this.
 pub const TOTAL_MAX: u64 = 1_000;
 
-/// What answers questions. Each sees the same messages, as far as it has come.
+/// A search backend. All backends find the same messages, each up to its own position.
 pub trait SearchBackend: Send + Sync {
     /// Its name, as answers and settings spell it.
     fn name(&self) -> BackendName;
 
-    /// The messages of a workspace that a query asks for.
+    /// Finds the messages of a workspace that match a query.
     fn messages<'a>(&'a self, query: &'a MessageQuery) -> BoxFuture<'a, Result<Hits, SearchError>>;
 
-    /// The people of a workspace whose names begin like a text, or nearly so.
+    /// Finds the people of a workspace whose names begin with a text, or nearly so.
     fn people<'a>(&'a self, query: &'a PeopleQuery) -> BoxFuture<'a, Result<Vec<PersonHit>, SearchError>>;
 
-    /// Messages of a workspace, counted.
+    /// Counts messages of a workspace.
     fn analytics<'a>(&'a self, query: &'a AnalyticsQuery) -> BoxFuture<'a, Result<Vec<Bucket>, SearchError>>;
 }
 
-/// Which backend.
+/// The name of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BackendName {
@@ -63,80 +65,81 @@ pub enum BackendName {
 /// Why a backend has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
-    /// It cannot be reached, or is not ready: another one may answer.
-    #[error("the search backend cannot answer just now")]
+    /// The backend cannot be reached, or is not ready. Another one may answer.
+    #[error("the search backend cannot answer at the moment")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The place of the page is one of another backend, whose scores mean something else.
-    #[error("the page is one of another search backend: search again")]
+    /// The page came from another backend, whose scores have another meaning.
+    #[error("the page came from another search backend: search again")]
     ForeignPage,
     /// The read tables cannot be read.
     #[error("the read models cannot be read")]
     Store(#[from] sqlx::Error),
 }
 
-/// What is asked of messages. Everything must hold; deleted messages and what the system says are never found.
+/// A query on messages. All conditions must hold. Deleted messages and system messages are never found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MessageQuery {
     /// The workspace.
     pub workspace_id: WorkspaceId,
-    /// In one of these: the asker's channels at this moment, less what `in:` leaves out. None: nothing is found.
+    /// The channels that are searched: those that the user may read at this moment, reduced by `in:`. If empty, nothing
+    /// is found.
     pub channels: Vec<ChannelId>,
-    /// Whether `in:` has left few of the asker's channels: where to look first.
+    /// Whether `in:` has left few channels, so that searching by channel comes first.
     pub is_narrowed: bool,
     /// Words and phrases.
     pub text: Vec<TextTerm>,
-    /// By one of these, where there are any.
+    /// The message has one of these authors. `None` allows all.
     pub authors: Option<Vec<UserId>>,
-    /// By none of these.
+    /// The message has none of these authors.
     pub not_authors: Vec<UserId>,
-    /// To all of these.
+    /// The message is to all of these.
     pub to: Vec<Addressee>,
-    /// To none of these.
+    /// The message is to none of these.
     pub not_to: Vec<Addressee>,
-    /// Sent within this time.
+    /// The message was sent within this time.
     pub during: Span,
-    /// Not sent within one of these.
+    /// The message was sent in none of these times.
     pub not_during: Vec<Span>,
-    /// What they have or are, and have not or are not.
+    /// What a message must have or be, and what it must not.
     pub marks: Vec<(Mark, Wanted)>,
-    /// Which first.
+    /// The order of the hits.
     pub order: Order,
     /// The end of the page before.
     pub after: Option<PageKey>,
     /// The most hits.
     pub limit: u16,
-    /// What the asker has done must be seen up to here.
+    /// The answer must include all events up to this position: the user's own changes.
     pub min_position: Option<i64>,
 }
 
-/// Whether something is to be so.
+/// Whether a condition must hold or must not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wanted {
-    /// It must be so.
+    /// It must hold.
     Yes,
-    /// It must not be so.
+    /// It must not hold.
     No,
 }
 
-/// Words that a text has, or has not.
+/// Words that a text must contain, or must not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextTerm {
-    /// What is looked for.
+    /// The words.
     pub text: Text,
-    /// Whether it must be there.
+    /// Whether the text must contain them.
     pub wanted: Wanted,
 }
 
-/// Whom a message is to: it mentions them, or somebody else wrote it in one of the conversations.
+/// The user that a message is to: it mentions the user, or another user wrote it in one of the conversations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addressee {
-    /// Who.
+    /// The user.
     pub user_id: UserId,
-    /// Direct and group conversations of theirs that the asker is in too.
+    /// The user's direct and group conversations that the searching user is in too.
     pub conversations: Vec<ChannelId>,
 }
 
-/// A stretch of time, its end left out. What says nothing is open.
+/// A span of time without its end. A missing bound is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// The first moment.
@@ -145,23 +148,23 @@ pub struct Span {
     pub to: Option<DateTime<Utc>>,
 }
 
-/// What a message has or is.
+/// A property of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Mark {
-    /// A link is in its text.
+    /// Its text contains a link.
     Link,
-    /// It names files.
+    /// It has files.
     File,
-    /// The names of its files have these words, in lower case; the last one may go on where it says so.
+    /// Its files' names contain these words, in lower case. The last word may be a prefix.
     FileNamed {
-        /// The words, as [`words`] parts them. Never none.
+        /// The words, split as in [`words`]. Never empty.
         words: Vec<String>,
-        /// Whether the last one is a beginning.
+        /// Whether the last word is a prefix.
         is_beginning: bool,
     },
-    /// Somebody reacted to it.
+    /// It has a reaction.
     Reaction,
-    /// Somebody reacted to it with this.
+    /// It has a reaction with this emoji.
     Emoji(String),
     /// It is pinned.
     Pinned,
@@ -169,46 +172,46 @@ pub enum Mark {
     Thread,
 }
 
-/// Which hits come first.
+/// The order of hits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// What fits best; the newer ones among those that fit alike.
+    /// The best match first. Of equal matches, the newer one comes first.
     #[default]
     Relevance,
-    /// The newest.
+    /// The newest first.
     Newest,
 }
 
-/// The end of a page: what the next one begins behind. Opaque to clients.
+/// The end of a page, where the next one begins. Opaque to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PageKey {
-    /// Whose page it was. Places by time mean the same to all; scores do not.
+    /// The backend of the page. Places by time mean the same to all backends; scores do not.
     pub backend: BackendName,
-    /// By what it was ordered.
+    /// The order of the hits.
     pub order: Order,
     /// The last hit's score.
     pub score: f32,
     /// The last hit's place in time.
     pub place: Cursor,
-    /// The newest hit when the first page was asked for: what comes later does not move the pages.
+    /// The newest hit when the first page was asked for. Later messages do not shift the pages.
     pub newest: Cursor,
-    /// The total, as the first page said it.
+    /// The total of the first page.
     pub total: u64,
     /// Whether that was exact.
     pub total_is_exact: bool,
 }
 
-/// What was found.
+/// The hits of a query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hits {
-    /// How many there are in all.
+    /// The total number of hits.
     pub total: u64,
-    /// Whether there are no more than that.
+    /// Whether the total is exact. If not, there are more hits.
     pub total_is_exact: bool,
-    /// This page of them.
+    /// The hits of this page.
     pub hits: Vec<Hit>,
-    /// The end of this page, where there is more.
+    /// The end of this page, if there is another.
     pub next: Option<PageKey>,
 }
 
@@ -217,93 +220,93 @@ pub struct Hits {
 pub struct Hit {
     /// The message.
     pub message_id: MessageId,
-    /// Where it is.
+    /// The message's channel.
     pub channel_id: ChannelId,
     /// When it was sent.
     pub created_at: DateTime<Utc>,
-    /// How well it fits: comparable within one answer only.
+    /// The score. Scores are comparable within one answer only.
     pub score: f32,
 }
 
-/// Whom to look for.
+/// A search for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeopleQuery {
-    /// Active members of this workspace.
+    /// The workspace. Only its active members are found.
     pub workspace_id: WorkspaceId,
-    /// How a part of their names begins, or nearly so.
+    /// The beginning of a part of a name, or nearly the beginning.
     pub text: String,
     /// The end of the page before.
     pub after: Option<PersonKey>,
     /// The most hits.
     pub limit: u16,
-    /// What the asker has done must be seen up to here.
+    /// The answer must include all events up to this position: the user's own changes.
     pub min_position: Option<i64>,
 }
 
-/// Somebody who was found. Those who fit best come first; among equals, in order of the identifiers.
+/// A person that was found. The best match comes first; equal matches are in order of the identifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PersonHit {
-    /// Who.
+    /// The person.
     pub user_id: UserId,
-    /// How far their name is from what was looked for: 0 where it begins so.
+    /// The distance of the name from the text. 0 means that it begins with the text.
     pub distance: u16,
 }
 
 /// The end of a page of people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PersonKey {
-    /// The last one's distance.
+    /// The distance of the last person.
     pub distance: u16,
-    /// The last one.
+    /// The last person.
     pub user_id: UserId,
 }
 
-/// What is counted: messages that stand, without what the system says.
+/// A count of messages. Deleted messages and system messages are not counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnalyticsQuery {
-    /// Of this workspace, all its channels.
+    /// The workspace, with all its channels.
     pub workspace_id: WorkspaceId,
-    /// By what.
+    /// How to group the messages.
     pub by: CountedBy,
     /// Sent within this time.
     pub during: Span,
-    /// The most buckets: those with the most messages of channels and people, the first ones of days and hours.
+    /// The most buckets: for channels and people those with the most messages, for days and hours the first ones.
     pub limit: u16,
-    /// What the asker has done must be seen up to here.
+    /// The answer must include all events up to this position: the user's own changes.
     pub min_position: Option<i64>,
 }
 
-/// By what messages are counted.
+/// How messages are grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CountedBy {
     /// By channel and conversation.
     Channel,
-    /// By who wrote them.
+    /// By author.
     Person,
-    /// By day, in UTC; with how many people wrote.
+    /// By day in UTC, with the number of authors.
     Day,
-    /// By hour of the day, in UTC; with how many people wrote.
+    /// By hour of the day in UTC, with the number of authors.
     Hour,
 }
 
-/// Some messages, counted.
+/// The count of one group of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket {
-    /// What they have in common.
+    /// The group.
     pub key: BucketKey,
-    /// How many.
+    /// The number of messages.
     pub messages: u64,
-    /// How many people wrote them.
+    /// The number of authors.
     pub authors: u64,
 }
 
-/// What the messages of a bucket have in common.
+/// A group of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BucketKey {
     /// Their channel.
     Channel(ChannelId),
-    /// Who wrote them.
+    /// Their author.
     Person(UserId),
     /// Their day, as its first moment in UTC.
     Day(DateTime<Utc>),
@@ -312,13 +315,13 @@ pub enum BucketKey {
 }
 
 impl Span {
-    /// Whether that moment is in it.
+    /// Whether a time is within the span.
     #[must_use]
     pub fn contains(&self, at: DateTime<Utc>) -> bool {
         self.from.is_none_or(|from| at >= from) && self.to.is_none_or(|to| at < to)
     }
 
-    /// What is in both.
+    /// The time that is in both spans.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self { from: self.from.max(other.from), to: [self.to, other.to].into_iter().flatten().min() }
@@ -326,7 +329,7 @@ impl Span {
 }
 
 impl BackendName {
-    /// The name on the wire.
+    /// The name in requests, answers and settings.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

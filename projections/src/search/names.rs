@@ -1,13 +1,13 @@
-//! How near a name is to what somebody types: the same for every backend.
+//! The distance between a name and a typed text, the same for every backend.
 
 use super::words;
 
-/// From so many characters on one of them may be wrong.
+/// A text of this many characters may have one wrong.
 const ONE_WRONG_FROM_CHARS: usize = 4;
-/// From so many characters on two of them may be wrong.
+/// A text of this many characters may have two wrong.
 const TWO_WRONG_FROM_CHARS: usize = 8;
 
-/// The names that somebody is found by: words in lower case, parted by spaces.
+/// The names that a search finds a person by: words in lower case, separated by spaces.
 pub(crate) fn names_of(username: &str, display_name: &str) -> String {
     words::normalised(&format!("{username} {display_name}"))
 }
@@ -21,14 +21,15 @@ pub(crate) fn wrong_max(sought: &str) -> u16 {
     }
 }
 
-/// How far what is looked for is from the beginning of the nearest part of a name; 0 where a part begins so.
+/// The distance between the text and the beginning of the nearest part of a name. 0 means that a part begins with the
+/// text.
 pub(crate) fn nearest(sought: &[char], names: &str) -> Option<u16> {
     let begins = names.match_indices(' ').map(|(at, _)| at + 1).chain([0]);
     begins.map(|at| distance_to_beginning(sought, &names[at..].chars().take(sought.len() + 2).collect::<Vec<_>>())).min()
 }
 
-/// The fewest characters to insert, leave out, replace or swap with the next (optimal string alignment), to come from what is looked for to
-/// some beginning of the name.
+/// The fewest characters to insert, leave out, replace or swap with the next one (optimal string alignment), to turn
+/// the text into a beginning of the name.
 fn distance_to_beginning(sought: &[char], name: &[char]) -> u16 {
     let mut rows = vec![(0..=name.len()).collect::<Vec<usize>>()];
     for (i, c) in sought.iter().enumerate() {

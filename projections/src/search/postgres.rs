@@ -1,5 +1,5 @@
-//! The backend that needs nothing to be installed: the full text search of Postgres, over the relational rows themselves. So it is never
-//! behind them, and cannot find what they do not have.
+//! The backend that needs no other server: the full text search of Postgres, on the relational rows themselves. So it
+//! is never behind the rows.
 
 mod ages;
 mod analytics;
@@ -21,7 +21,7 @@ pub struct PostgresSearch {
 }
 
 impl PostgresSearch {
-    /// Searches through that pool, whose connections must be [`stores::postgres::connect_options`]'.
+    /// Searches through this pool. Its connections must have [`stores::postgres::connect_options`].
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
         Self { pool, ages: ages::Ages::default() }

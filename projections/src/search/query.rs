@@ -1,7 +1,7 @@
-//! The language that people search in: words, `"exact phrases"`, `wor*`, filters such as `from:@ann`, and `-` before anything that must
-//! not be. Parsed here into a plain value; what names mean is looked up later.
+//! The search language: words, `"exact phrases"`, `wor*`, filters such as `from:@ann`, and `-` before anything that
+//! must not match. It is parsed here into a plain value; names are looked up later.
 //!
-//! Not here: input, output, the clock. What `today` means is passed in ([`Clock`]).
+//! Not here: input, output, the clock. The caller passes the time zone and the current time ([`Clock`]).
 
 mod dates;
 mod parse;
@@ -15,70 +15,72 @@ pub use dates::{Clock, Zone};
 pub const QUERY_CHARS_MAX: usize = 500;
 /// The most words, phrases and filters of a query.
 pub const TERMS_MAX: usize = 30;
-/// The fewest characters before a `*`: one alone begins so many words that it says nothing.
+/// The fewest characters before a `*`. A single character matches too many words.
 pub const PREFIX_CHARS_MIN: usize = 2;
 
-/// What somebody looks for.
+/// A parsed query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
-    /// Words and phrases. All of them must hold.
+    /// Words and phrases. All of them must match.
     pub text: Vec<Term<Text>>,
-    /// Filters. Of those that name authors, or channels, one of each kind must hold; of the others all.
+    /// Filters. Of several filters for authors, one must match; the same for channels. Of the other filters, all must
+    /// match.
     pub filters: Vec<Term<Filter>>,
 }
 
 /// A part of a query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Term<T> {
-    /// What it says.
+    /// The term.
     pub what: T,
-    /// Whether it must be so, or (after a `-`) must not.
+    /// Whether it must match, or (after a `-`) must not.
     pub wanted: Wanted,
-    /// Where it stands.
+    /// Its place in the query's text.
     pub at: Place,
 }
 
-/// Words that are looked for, in lower case, as [`super::words`] parts them. Never none.
+/// Words to search for, in lower case, split as in [`super::words`]. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Text {
-    /// Next to each other in this order, in any form that English gives them (`run`, `runs`, `running`). Mostly there is one word.
+    /// Words in this order, next to each other, in any English form (`run`, `runs`, `running`). Mostly there is one
+    /// word.
     Words(Vec<String>),
-    /// Next to each other in this order, as they are.
+    /// Words in this order, next to each other, in their exact form.
     Exact(Vec<String>),
-    /// Next to each other in this order, as they are, but that the last one goes on anyhow.
+    /// Words in this order, next to each other, in their exact form, except that the last one is a prefix.
     Prefix(Vec<String>),
 }
 
-/// What a message is to be apart from its words.
+/// A condition on a message apart from its words.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
-    /// Written by them.
+    /// Written by this person.
     From(Person),
-    /// It mentions them, or is in a direct conversation with them and written by somebody else.
+    /// It mentions the person, or another person wrote it in a direct conversation with this one.
     To(Person),
-    /// Said there.
+    /// Posted in this channel or conversation.
     In(Room),
-    /// Sent within that time.
+    /// Sent within this time.
     During(Span),
-    /// It has or is that.
+    /// It has this property.
     Mark(Mark),
 }
 
-/// Somebody.
+/// A person in a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Person {
-    /// Who asks.
+    /// The user that searches.
     Me,
-    /// Whoever has that username, in lower case.
+    /// The person with this user name, in lower case.
     Named(String),
 }
 
-/// Somewhere.
+/// A channel or conversation in a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Room {
     /// The channel of that name, in lower case.
     Channel(String),
-    /// The direct conversation with them.
+    /// The direct conversation with this person.
     With(Person),
 }
 
@@ -91,67 +93,67 @@ pub struct Place {
     pub length: usize,
 }
 
-/// A query that cannot be understood, and where.
+/// A query that cannot be understood, with the place of the error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{mistake}")]
 pub struct QueryMistake {
-    /// What is wrong.
+    /// The error.
     pub mistake: Mistake,
-    /// Where.
+    /// Its place.
     pub at: Place,
 }
 
-/// What is wrong with a query, and what would be right.
+/// An error in a query. The text says what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mistake {
-    /// It says nothing.
-    #[error("there is nothing to look for: write a word, or a filter such as from:@ann")]
+    /// The query is empty.
+    #[error("the search is empty: write a word, or a filter such as from:@ann")]
     Empty,
-    /// It is too long.
+    /// The query is too long.
     #[error("a search may have at most {QUERY_CHARS_MAX} characters")]
     TooLong,
-    /// It has too many parts.
+    /// The query has too many parts.
     #[error("a search may have at most {TERMS_MAX} words, phrases and filters")]
     TooManyTerms,
-    /// A quotation does not end.
-    #[error("the quotation does not end: put a \" behind it")]
+    /// A quotation has no end.
+    #[error("the quotation has no end: add a \"")]
     OpenQuote,
     /// A phrase without a word, or a `*` alone.
-    #[error("nothing here can be looked for: words have letters or digits")]
+    #[error("this has no word: a word has letters or digits")]
     NoWord,
-    /// Too little stands before a `*`.
+    /// Too few characters stand before a `*`.
     #[error("write at least {PREFIX_CHARS_MIN} letters or digits before the *")]
     ShortPrefix,
     /// A filter without a value.
-    #[error("{0}: needs something behind the colon, without a space")]
+    #[error("{0}: needs a value right after the colon, without a space")]
     NoValue(&'static str),
     /// There is no such filter.
     #[error("there is no filter {0}: (there are {filters})", filters = parse::names())]
     UnknownFilter(String),
-    /// A filter that knows some words only.
-    #[error("{filter}: knows {known} only")]
+    /// A filter that allows only some values.
+    #[error("{filter}: allows only {known}")]
     UnknownValue {
         /// The filter.
         filter: &'static str,
-        /// What it knows.
+        /// The allowed values.
         known: &'static str,
     },
-    /// No day, month or year.
+    /// Not a day, month or year.
     #[error("write a day (2024-03-05, today, yesterday), a month (2024-03, march) or a year (2024)")]
     NoDate,
-    /// Nobody of that name, as far as the asker may know.
+    /// No person with this name exists, or the user may not know of them.
     #[error("nobody here has the username {0}")]
     UnknownPerson(String),
-    /// No channel of that name, as far as the asker may know: one that they may not read is no different from one that is not there.
+    /// No channel with this name exists, or the user may not read it. The answer does not show which.
     #[error("there is no channel {0}, or you may not read it")]
     UnknownChannel(String),
 }
 
 impl Query {
-    /// Reads what somebody typed.
+    /// Parses a query.
     ///
     /// # Errors
-    /// Says what cannot be understood, and where.
+    /// The query cannot be understood. The error gives the place.
     pub fn parse(text: &str, clock: &Clock) -> Result<Self, QueryMistake> {
         parse::parse(text, clock)
     }
@@ -166,7 +168,7 @@ impl Text {
         }
     }
 
-    /// Its words, and nothing else of it.
+    /// Its words, without the kind of match.
     pub(super) fn into_words(self) -> Vec<String> {
         match self {
             Self::Words(words) | Self::Exact(words) | Self::Prefix(words) => words,
@@ -175,7 +177,7 @@ impl Text {
 }
 
 impl Mistake {
-    /// The mistake at that place.
+    /// This error, at a place.
     #[must_use]
     pub fn at(self, at: Place) -> QueryMistake {
         QueryMistake { mistake: self, at }

@@ -1,7 +1,7 @@
-//! What names in a query mean, for who asks: from what people type to what a backend understands.
+//! Resolves the names in a query for the user that searches: from typed names to the identifiers that a backend needs.
 //!
-//! A channel that the asker may not read is no different here from one that is not there: only the channels that the caller has judged
-//! readable are looked at.
+//! A channel that the user may not read is treated as if it did not exist: only channels that the caller gave as
+//! readable are considered.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use super::query::{Filter, Mistake, Person, Query, QueryMistake, Room, Term};
 use super::{Addressee, MessageQuery, Order, PageKey, Span, TextTerm, Wanted};
 use crate::read_models::{QueryError, ReadModels};
 
-/// The most channels of one person that are searched: their own first, then public ones.
+/// The most channels that one search covers: the user's own first, then public ones.
 const ROOMS_MAX: i64 = 50_000;
 
 /// A channel or conversation, as searches and their answers name it.
@@ -21,40 +21,40 @@ const ROOMS_MAX: i64 = 50_000;
 pub struct RoomRow {
     /// The channel.
     pub channel_id: Uuid,
-    /// Its name; conversations have none.
+    /// Its name. Conversations have none.
     pub name: Option<String>,
     /// `public`, `private`, `dm` or `group_dm`.
     pub channel_type: String,
 }
 
-/// Who asks, and what they may read at this moment.
+/// The user that searches, and the channels that the user may read at this moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
-    /// The workspace that they search.
+    /// The workspace that is searched.
     pub workspace_id: WorkspaceId,
-    /// Who.
+    /// The user.
     pub user_id: UserId,
-    /// The channels that they may read.
+    /// The channels that the user may read.
     pub rooms: &'a [RoomRow],
 }
 
-/// Which page of hits, in which order.
+/// The page of hits, and their order.
 #[derive(Clone, Copy, Debug)]
 pub struct Paging {
-    /// Which first.
+    /// The order of the hits.
     pub order: Order,
     /// The end of the page before.
     pub after: Option<PageKey>,
     /// The most hits.
     pub limit: u16,
-    /// What the asker has done must be seen up to here.
+    /// The answer must include all events up to this position: the user's own changes.
     pub min_position: Option<i64>,
 }
 
-/// Why a query cannot be asked.
+/// Why a query cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    /// It names what is not there, as far as the asker may know.
+    /// The query names something that does not exist, or that the user may not know of.
     #[error(transparent)]
     Mistake(#[from] QueryMistake),
     /// The read models cannot be read.
@@ -62,7 +62,7 @@ pub enum ResolveError {
     Unavailable(#[from] QueryError),
 }
 
-/// People who are named in a query.
+/// The people that a query names.
 struct People {
     asker: UserId,
     named: HashMap<String, UserId>,
@@ -70,7 +70,8 @@ struct People {
 }
 
 impl ReadModels {
-    /// The channels that somebody may be able to read in a workspace. Whether they may is the write side's to say.
+    /// Returns the channels of a workspace that a user may be able to read. The write side decides whether the user
+    /// may.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -79,10 +80,10 @@ impl ReadModels {
         Ok(file.fetch_all(&self.pool).await?)
     }
 
-    /// What a query asks of a backend.
+    /// Resolves a query to one that a backend can run.
     ///
     /// # Errors
-    /// It names what is not there, or the read models cannot be read.
+    /// The query names something that does not exist, or the read models cannot be read.
     pub async fn resolve(&self, query: &Query, asker: Asker<'_>, paging: Paging) -> Result<MessageQuery, ResolveError> {
         let people = self.people(query, asker).await?;
         let mut resolved = MessageQuery {
@@ -144,7 +145,7 @@ impl ReadModels {
     }
 }
 
-/// The username that a filter names.
+/// The user name in a filter.
 fn name(filter: &Filter) -> Option<String> {
     match filter {
         Filter::From(Person::Named(name)) | Filter::To(Person::Named(name)) | Filter::In(Room::With(Person::Named(name))) => {
@@ -166,7 +167,8 @@ impl People {
         }
     }
 
-    /// All conversations are with the asker; with somebody else, those with them.
+    /// The conversations that count as messages to a person: those between that person and the user that searches. For
+    /// the user, all of the user's conversations.
     fn addressee(&self, person: &Person, asker: Asker<'_>) -> Result<Addressee, Mistake> {
         let user_id = self.user(person)?;
         let is_conversation = |room: &&RoomRow| matches!(room.channel_type.as_str(), "dm" | "group_dm");

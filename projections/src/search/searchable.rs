@@ -1,5 +1,5 @@
-//! Which messages can be found, and what they have or are. The relational rows say it; the columns of the full text search
-//! (`search_vector`, migrations) and the documents of Elasticsearch are made from the same facts.
+//! Which messages can be found, and their properties. They follow from the relational rows. The `search_vector` column
+//! (migrations) and the Elasticsearch documents are made from the same columns.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -7,19 +7,19 @@ use uuid::Uuid;
 use super::Mark;
 use crate::relational::messages::MessageRow;
 
-/// The message type of what the system says.
+/// The message type of system messages.
 const SYSTEM: &str = "system";
-/// The message type of files that somebody shared.
+/// The message type of shared files.
 const FILE: &str = "file";
 
 impl MessageRow {
-    /// Whether it can be found: it stands, and somebody wrote it.
+    /// Whether the message can be found: it is not deleted, and it is not a system message.
     #[must_use]
     pub fn is_searchable(&self) -> bool {
         !self.is_deleted && self.message_type != SYSTEM
     }
 
-    /// Whether it has or is that.
+    /// Whether the message has this property.
     #[must_use]
     pub fn has(&self, mark: &Mark) -> bool {
         match mark {
@@ -33,20 +33,20 @@ impl MessageRow {
         }
     }
 
-    /// Whom its text mentions.
+    /// The users that its text mentions.
     #[must_use]
     pub fn mentioned(&self) -> Vec<Uuid> {
         let mentions = self.formatted_content.as_ref().and_then(|content| content.get("mentions")).and_then(Value::as_array);
         mentions.into_iter().flatten().filter_map(|id| id.as_str()?.parse().ok()).collect()
     }
 
-    /// Emoji that somebody reacted with.
+    /// The emoji of its reactions.
     #[must_use]
     pub fn emoji(&self) -> Vec<&str> {
         self.reactions.as_object().into_iter().flat_map(|reactions| reactions.keys().map(String::as_str)).collect()
     }
 
-    /// A kind of reference is left out of what a text refers to where there is none.
+    /// Whether the text has references of this kind. An empty list of references is not stored.
     fn refers_to(&self, kind: &str) -> bool {
         self.formatted_content.as_ref().is_some_and(|content| content.get(kind).is_some())
     }

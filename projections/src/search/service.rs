@@ -1,4 +1,5 @@
-//! Search as the doors use it: the backend that is set answers; where it cannot just now, the next one does. Hits become rows here.
+//! Search as the handlers use it: the first backend answers, or the next one if it cannot. Hits are turned into rows
+//! here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::read_models::{QueryError, ReadModels};
 use crate::relational::messages::MessageRow;
 use crate::relational::users::DirectoryRow;
 
-/// Every search. Cheap to clone.
+/// All searches. Cheap to clone.
 #[derive(Clone)]
 pub struct Search {
     models: ReadModels,
@@ -26,61 +27,62 @@ pub struct Search {
     backends: Arc<[Arc<dyn SearchBackend>]>,
 }
 
-/// An answer, and who gave it.
+/// An answer, and the backend that gave it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answered<T> {
-    /// Who.
+    /// The backend.
     pub backend: BackendName,
-    /// What.
+    /// The answer.
     pub answer: T,
 }
 
-/// A page of messages that were found.
+/// A page of found messages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FoundMessages {
-    /// How many there are in all.
+    /// The total number of hits.
     pub total: u64,
-    /// Whether there are no more than that.
+    /// Whether the total is exact. If not, there are more hits.
     pub total_is_exact: bool,
-    /// The page. It may be shorter than asked for while there is a next one: what was deleted meanwhile is left out.
+    /// The hits of this page. It may be shorter than asked for although there is a next one: messages deleted meanwhile
+    /// are left out.
     pub hits: Vec<FoundMessage>,
-    /// The end of this page, where there is more.
+    /// The end of this page, if there is another.
     pub next: Option<PageKey>,
 }
 
 /// A message that was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FoundMessage {
-    /// The message as it is now.
+    /// The message as of now.
     pub message: MessageRow,
-    /// How well it fits: comparable within one answer only.
+    /// The score. Scores are comparable within one answer only.
     pub score: f32,
-    /// Passages with what was looked for.
+    /// The matching passages.
     pub highlights: Vec<Vec<Fragment>>,
 }
 
-/// How a workspace grew on a day.
+/// The growth of a workspace on one day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GrowthRow {
     /// The day's first moment, in UTC.
     pub day: DateTime<Utc>,
-    /// How many joined on it.
+    /// The number of people that joined on that day.
     pub joined: i64,
-    /// How many had joined by its end.
+    /// The number of people that had joined by the end of the day.
     pub members: i64,
 }
 
 impl Search {
-    /// Asks those backends, in that order, until one answers.
+    /// Asks these backends in order until one answers.
     #[must_use]
     pub fn new(models: ReadModels, backends: Vec<Arc<dyn SearchBackend>>) -> Self {
         Self { models, backends: backends.into() }
     }
 
-    /// Messages.
+    /// Searches messages.
     ///
     /// # Errors
-    /// No backend answers, or the page is one of another backend.
+    /// No backend answers, or the page came from another backend.
     pub async fn messages(&self, query: &MessageQuery) -> Result<Answered<FoundMessages>, SearchError> {
         let Answered { backend, answer } = self.ask(|backend| backend.messages(query)).await?;
         let mut rows = self.models.rows_of(&answer.hits).await?;
@@ -93,7 +95,7 @@ impl Search {
         Ok(Answered { backend, answer })
     }
 
-    /// People.
+    /// Searches people.
     ///
     /// # Errors
     /// No backend answers.
@@ -101,7 +103,7 @@ impl Search {
         self.ask(|backend| backend.people(query)).await
     }
 
-    /// Messages, counted.
+    /// Counts messages.
     ///
     /// # Errors
     /// No backend answers.
@@ -109,7 +111,7 @@ impl Search {
         self.ask(|backend| backend.analytics(query)).await
     }
 
-    /// The answer of the first that has one.
+    /// Returns the answer of the first backend that gives one.
     async fn ask<'a, T>(
         &'a self,
         ask: impl Fn(&'a dyn SearchBackend) -> BoxFuture<'a, Result<T, SearchError>>,
@@ -122,7 +124,7 @@ impl Search {
                     warn!(
                         backend = backend.name().as_str(),
                         cause = cause.as_ref(),
-                        "a search backend cannot answer: the next one is asked"
+                        "a search backend cannot answer; the next one is asked"
                     );
                 }
                 Ok(_) | Err(SearchError::ForeignPage | SearchError::Store(_)) => break,
@@ -133,7 +135,7 @@ impl Search {
 }
 
 impl ReadModels {
-    /// How a workspace grew, day by day; days on which nobody joined are left out.
+    /// Returns the growth of a workspace, day by day. Days on which nobody joined are left out.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -142,7 +144,7 @@ impl ReadModels {
         Ok(file.fetch_all(&self.pool).await?)
     }
 
-    /// What those members of a workspace say of themselves, in the order in which they are named; who is not active there is left out.
+    /// Returns the directory rows of members, in the order of `user_ids`. Members that are not active are left out.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -151,7 +153,7 @@ impl ReadModels {
         Ok(query_file_as!(DirectoryRow, "src/search/sql/people.sql", workspace_id.0, &ids).fetch_all(&self.pool).await?)
     }
 
-    /// The types of those channels.
+    /// Returns the types of channels.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -160,7 +162,7 @@ impl ReadModels {
         Ok(rows.await?.into_iter().map(|row| (row.channel_id, row.channel_type)).collect())
     }
 
-    /// The rows of hits; those that are gone are left out.
+    /// Reads the rows of hits. Messages that no longer exist are left out.
     async fn rows_of(&self, hits: &[Hit]) -> Result<HashMap<Uuid, MessageRow>, sqlx::Error> {
         if hits.is_empty() {
             return Ok(HashMap::new());

@@ -1,13 +1,13 @@
-//! What a word is, for every backend and for highlights: a run of letters and digits. Case does not count. A word splits where anything else
-//! stands, so `foo_bar.rs` is three words, and asking for it asks for the three in a row.
+//! What a word is, for every backend and for highlights: a run of letters and digits. Case does not count. Any other
+//! character ends a word, so `foo_bar.rs` is three words, and a search for it is a search for the three in a row.
 //!
-//! Chinese, Japanese and Korean are written without spaces (Korean glues particles to words), and where a word ends takes a dictionary to
-//! say. So each of their characters is a word of its own, and asking for several in a row finds them wherever they stand in a row: exactly
-//! the texts that contain them. Longer asks are rarer texts, as with words.
+//! Chinese, Japanese and Korean are written without spaces (Korean attaches particles to words), and only a dictionary
+//! can tell where a word ends. So each of their characters is a word of its own. A search for several characters in a
+//! row finds exactly the texts that contain them. The longer the search, the fewer texts match, as with words.
 //!
-//! Names in markup (`<@user>`, `<#channel>`) are identifiers that nobody types: they are no words.
+//! Names in markup (`<@user>`, `<#channel>`) contain identifiers that nobody types: they are not words.
 //!
-//! The same rule stands in SQL, as `search_words` (migrations); a test holds the two equal, character by character.
+//! SQL has the same rule, as `search_words` (migrations). A test compares the two, character by character.
 
 /// Characters that are words of their own, as inclusive ranges: Han, kana, bopomofo, hangul.
 pub const IDEOGRAPHS: [(char, char); 18] = [
@@ -31,7 +31,7 @@ pub const IDEOGRAPHS: [(char, char); 18] = [
     ('\u{20000}', '\u{3FFFF}'),
 ];
 
-/// Characters beyond ASCII that part words, as inclusive ranges: punctuation, symbols, emoji, what cannot be seen.
+/// Characters beyond ASCII that separate words, as inclusive ranges: punctuation, symbols, emoji, invisible characters.
 pub const SEPARATORS: [(char, char); 27] = [
     ('\u{80}', '\u{A9}'),
     ('\u{AB}', '\u{B4}'),
@@ -62,13 +62,13 @@ pub const SEPARATORS: [(char, char); 27] = [
     ('\u{E0000}', '\u{10FFFF}'),
 ];
 
-/// How long the identifier of a mention is.
+/// The length of the identifier in a mention, in bytes.
 const IDENTIFIER_BYTES: usize = 36;
 
 /// A word of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
-    /// In lower case.
+    /// The word in lower case.
     pub folded: String,
     /// Its first byte in the text.
     pub from: usize,
@@ -76,18 +76,18 @@ pub struct Word {
     pub to: usize,
 }
 
-/// What a character does.
+/// The role of a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// It is part of a word.
     Part,
     /// It is a word of its own.
     Whole,
-    /// It parts words.
+    /// It separates words.
     Separator,
 }
 
-/// What that character does.
+/// The role of a character.
 #[must_use]
 pub fn kind(c: char) -> Kind {
     if c.is_ascii() {
@@ -127,13 +127,13 @@ pub fn words(text: &str) -> Vec<Word> {
     words
 }
 
-/// The words of a text, folded, without their places.
+/// The words of a text in lower case, without their places.
 #[must_use]
 pub fn folded(text: &str) -> Vec<String> {
     words(text).into_iter().map(|word| word.folded).collect()
 }
 
-/// The words of a text in lower case, parted by single spaces: what a backend can index by parting at spaces alone.
+/// The words of a text in lower case, separated by single spaces. A backend can index it by splitting at spaces alone.
 #[must_use]
 pub fn normalised(text: &str) -> String {
     folded(text).join(" ")
@@ -143,7 +143,7 @@ fn word(text: &str, from: usize, to: usize) -> Word {
     Word { folded: text[from..to].to_lowercase(), from, to }
 }
 
-/// How many bytes of a name in markup stand here: `<@` or `<#` and an identifier. None, where none does.
+/// The length in bytes of a name in markup at this place: `<@` or `<#` and an identifier. 0 if there is none.
 fn name_bytes(text: &str) -> usize {
     let identifier = text.strip_prefix("<@").or_else(|| text.strip_prefix("<#")).and_then(|rest| rest.as_bytes().get(..IDENTIFIER_BYTES));
     let is_identifier = |bytes: &[u8]| bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'));

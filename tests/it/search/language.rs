@@ -160,15 +160,15 @@ async fn a_mistake_is_refused_with_its_place(backend: Backend) {
     let house = House::start(backend).await;
     let owner = &house.team.owner;
     for (query, wrong, says) in [
-        ("ok \"open", "\"open", "does not end"),
+        ("ok \"open", "\"open", "has no end"),
         ("ok from:@nobody", "from:@nobody", "username nobody"),
         ("in:#nowhere ok", "in:#nowhere", "no channel nowhere"),
         ("in:@nobody", "in:@nobody", "username nobody"),
         ("on:2024-02-30", "on:2024-02-30", "write a day"),
-        ("has:cheese", "has:cheese", "has: knows"),
+        ("has:cheese", "has:cheese", "has: allows"),
         ("a b*", "b*", "before the *"),
-        ("…", "…", "nothing to look for"),
-        ("from:", "from:", "needs something"),
+        ("…", "…", "search is empty"),
+        ("from:", "from:", "needs a value"),
     ] {
         let (detail, part) = house.mistake(owner, query).await;
         assert_eq!(part, wrong, "{query}");

@@ -1,4 +1,4 @@
-//! What an event does to messages: to its own, and to the one that began the thread.
+//! Applies an event to messages: to its own message, and to the message that began the thread.
 
 use domain::MessageEvent;
 use domain::ids::{MessageId, UserId};
@@ -11,23 +11,23 @@ use crate::engine::projector::ApplyError;
 use crate::relational::rows::{Count, Row, Rows};
 use crate::relational::seen::Seen;
 
-/// The rows that an event has to do with.
+/// The rows that an event changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Effects {
-    /// On the event's own message.
+    /// Whether the event's own message changes.
     pub(crate) own: bool,
-    /// On the message that began its thread, where it is in one.
+    /// Whether the message that began the thread changes, if there is a thread.
     pub(crate) root: bool,
 }
 
 impl Effects {
-    /// Every one.
+    /// Both rows.
     pub(crate) const ALL: Self = Self { own: true, root: true };
-    /// None.
+    /// No row.
     pub(crate) const NONE: Self = Self { own: false, root: false };
 }
 
-/// Messages that must be there before the event can be applied; `root` of a deletion is known only once its own is there.
+/// The message that must be loaded before the event can be applied. For a deletion, the root is known only after that.
 pub(crate) fn touched(id: Uuid, event: &MessageEvent) -> Option<Uuid> {
     match event {
         MessageEvent::Posted(posting) => posting.thread_id.map(|root| root.0),
@@ -41,7 +41,7 @@ pub(crate) fn touched(id: Uuid, event: &MessageEvent) -> Option<Uuid> {
     }
 }
 
-/// The message that began the thread of a new one.
+/// The message that began the thread of a new message.
 pub(crate) fn root_of_new(event: &MessageEvent) -> Option<Uuid> {
     match event {
         MessageEvent::Posted(posting) => posting.thread_id.map(|root| root.0),
@@ -55,12 +55,12 @@ pub(crate) fn root_of_new(event: &MessageEvent) -> Option<Uuid> {
     }
 }
 
-/// The message that began the thread, as far as those that are there tell.
+/// The message that began the thread, as far as the loaded rows show it.
 pub(crate) fn root(messages: &Rows<MessageRecord>, id: Uuid, event: &MessageEvent) -> Option<Uuid> {
     root_of_new(event).or_else(|| Some(messages.get(id)?.root()?.0))
 }
 
-/// Has an event its `wanted` effects, and answers with those that it could not have, because the row is not there.
+/// Applies the `wanted` effects of an event. Returns those that could not be applied because the row is missing.
 pub(crate) fn apply(
     messages: &mut Rows<MessageRecord>,
     id: Uuid,
@@ -79,7 +79,7 @@ pub(crate) fn apply(
     Ok(missing)
 }
 
-/// Whether the row was there.
+/// Applies an event to its own message. Returns whether the row existed.
 fn apply_to_own(messages: &mut Rows<MessageRecord>, id: Uuid, seen: Seen, event: &MessageEvent) -> Result<bool, ApplyError> {
     let outcome = match event {
         MessageEvent::Posted(posting) => {
@@ -103,8 +103,8 @@ fn apply_to_own(messages: &mut Rows<MessageRecord>, id: Uuid, seen: Seen, event:
     Ok(outcome.is_ok())
 }
 
-/// Has messages leave their channel, and answers with those that are not there. Whether an answer counts in its thread does not change by it:
-/// the thread leaves whole.
+/// Removes messages from their channel. Returns those that are missing. The reply counts of threads do not change,
+/// because a thread leaves as a whole.
 pub(crate) fn leave(messages: &mut Rows<MessageRecord>, seen: Seen, applied: &Application, by: UserId, named: &[Uuid]) -> Vec<Uuid> {
     let leaves = |row: &mut MessageRecord| {
         row.archive();
@@ -116,7 +116,7 @@ pub(crate) fn leave(messages: &mut Rows<MessageRecord>, seen: Seen, applied: &Ap
     named.iter().copied().filter(|id| messages.change(*id, seen, leaves).is_err()).collect()
 }
 
-/// Counts an answer that came or went. Whether the row was there, or none was needed.
+/// Counts an answer that was added or removed. Returns `false` only if a row was needed and is missing.
 fn apply_to_root(messages: &mut Rows<MessageRecord>, id: Uuid, position: i64, event: &MessageEvent, turn: Count) -> bool {
     let (root, difference) = match event {
         MessageEvent::Posted(posting) => (posting.thread_id, 1),
@@ -124,7 +124,7 @@ fn apply_to_root(messages: &mut Rows<MessageRecord>, id: Uuid, position: i64, ev
             Some(own) => (own.root(), -1),
             None => return false,
         },
-        // One that was deleted before is not counted any more.
+        // A message that was deleted before is no longer counted.
         MessageEvent::Purged { .. } => match messages.get(id) {
             Some(own) => (own.root().filter(|_| own.stood_until_purged()), -1),
             None => return false,
@@ -138,7 +138,8 @@ fn apply_to_root(messages: &mut Rows<MessageRecord>, id: Uuid, position: i64, ev
     root.is_none_or(|root| messages.count(root.0, position, turn, |row| row.reply_count += difference).is_ok())
 }
 
-/// A lookup by identifier finds the partition by the identifier's millisecond, so that must be the message's.
+/// Checks the message's time. A lookup by identifier finds the partition by the millisecond in the identifier, so it
+/// must be the message's own.
 fn check_moment(id: Uuid, posting: &Posting) -> Result<(), ApplyError> {
     let said = MessageId(id).sent_in().map(|at| at.timestamp_millis());
     if said == Some(posting.sent_at.timestamp_millis()) {

@@ -1,4 +1,5 @@
-//! `messages` and `messages_archive`, a partition for each month, and `mentions`, which follows from the first.
+//! `messages` and `messages_archive`, with one partition for each month; and `mentions`, which is derived from
+//! `messages`.
 
 mod fold;
 mod partition;

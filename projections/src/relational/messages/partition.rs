@@ -1,4 +1,4 @@
-//! The months that messages are partitioned by, made as they are needed.
+//! The monthly partitions of messages. They are created when they are needed.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub(crate) struct Month {
 }
 
 impl Month {
-    /// The month of a moment.
+    /// The month of a time.
     pub(crate) fn of(at: DateTime<Utc>) -> Self {
         Self { year: at.year(), month: at.month() }
     }
@@ -34,7 +34,7 @@ impl Month {
     }
 }
 
-/// Makes the partitions of those months, where they are not there yet, in the current schema.
+/// Creates the partitions of these months in the current schema, if they do not exist.
 pub(crate) async fn ensure(connection: &mut PgConnection, months: &BTreeSet<(Shelf, Month)>) -> sqlx::Result<()> {
     for (shelf, month) in months {
         let table = month.table(*shelf);
@@ -46,7 +46,8 @@ pub(crate) async fn ensure(connection: &mut PgConnection, months: &BTreeSet<(She
     Ok(())
 }
 
-/// Made apart and attached, so that readers of the other months go on reading: attaching locks out other attachers alone.
+/// Creates the table first and then attaches it, so that other partitions can be read meanwhile. Attaching blocks only
+/// other attaching.
 async fn create(connection: &mut PgConnection, shelf: Shelf, month: Month) -> sqlx::Result<()> {
     let (parent, table) = (shelf.table(), month.table(shelf));
     let (from, to) = (month.first_moment(), month.next().first_moment());

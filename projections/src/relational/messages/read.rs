@@ -1,4 +1,4 @@
-//! The queries on messages. Pages are by key, never by offset.
+//! Queries on messages. Pages are found by key, never by offset.
 
 use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
@@ -10,8 +10,8 @@ use super::rows::{Cursor, EarlierText, HistoryPage, MessageDetail, MessageRow, T
 use crate::read_models::{QueryError, ReadModels, rows};
 
 impl ReadModels {
-    /// A page of a channel's history, oldest first, without the answers in threads. Deleted messages are shown, without their text,
-    /// where they have answers.
+    /// Returns a page of a channel's history, oldest first, without the answers in threads. A deleted message that has
+    /// answers is included without its text.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -24,8 +24,8 @@ impl ReadModels {
         }
     }
 
-    /// A thread: its root, and a page of its answers, oldest first. `None` where there is no such message. Around a message of the
-    /// thread works too.
+    /// Returns a thread: its root, and a page of its answers, oldest first. `None` if the message does not exist. A
+    /// page around a message of the thread is possible too.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -42,7 +42,7 @@ impl ReadModels {
         Ok(Some(ThreadRows { root, replies }))
     }
 
-    /// One message, with its earlier texts. A deleted one is found too, without its text.
+    /// Returns one message, with its earlier texts. A deleted message is returned without its text.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -58,7 +58,9 @@ impl ReadModels {
         Ok(Some(MessageDetail { message, edit_history }))
     }
 
-    /// A channel's pinned messages, last pinned first. `before` is when the last one of the page before was pinned, and which that is.
+    /// Returns a channel's pinned messages, the last pinned first.
+    ///
+    /// `before` is the pin time and the identifier of the last message of the previous page.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -73,8 +75,8 @@ impl ReadModels {
         Ok(file.fetch_all(&self.pool).await?)
     }
 
-    /// The messages of a workspace that mention a user, newest first, from whatever channel: the caller leaves out those that the
-    /// asker may not read. `before` is the last one of the page before.
+    /// Returns the messages of a workspace that mention a user, newest first, from all channels. The caller leaves out
+    /// those that the user may not read. `before` is the last message of the page before.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -175,7 +177,7 @@ fn oldest_first(mut newest_first: Vec<MessageRow>) -> Vec<MessageRow> {
     newest_first
 }
 
-/// How many rows before a message and how many from it on.
+/// How many rows before a message to read, and how many from the message on.
 fn halves(limit: u16) -> (u16, u16) {
     let limit = limit.min(ReadModels::PAGE_ROWS_MAX);
     (limit / 2, limit - limit / 2)

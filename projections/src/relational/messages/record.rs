@@ -1,4 +1,4 @@
-//! A row of `messages`, and the rows of `mentions` that follow from it.
+//! A row of `messages`, and its rows of `mentions`.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::relational::copy::{CopyRow, Tuple};
 use crate::relational::rows::row;
 use crate::relational::seen::{Seen, to_micros};
 
-/// What an erased text refers to: nothing, and it says why.
+/// The formatted content of an erased text. It refers to nothing, and says that the text was erased.
 const ERASED: &str = r#"{"erased":true}"#;
 
 /// A row of `messages`.
@@ -38,32 +38,33 @@ pub(crate) struct MessageRecord {
     pub(super) created_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
     pub(super) position: i64,
-    /// Whom the text mentions: in `formatted_content` too. Nobody in what the system says: that somebody joined is not said to them.
+    /// The users that the text mentions, as in `formatted_content`. A system message mentions nobody: "somebody joined"
+    /// does not notify that user.
     pub(super) mentions: Vec<Uuid>,
-    /// Whom `mentions` has rows for; nobody where the message is new.
+    /// The users that have a row in `mentions`. Empty for a new message.
     pub(super) mentions_stored: Vec<Uuid>,
-    /// When it was emptied, by a policy or for law.
+    /// When the message was purged, by a policy or a legal order.
     pub(super) purged_at: Option<DateTime<Utc>>,
-    /// The table that it belongs to.
+    /// The table in which the row belongs.
     pub(super) shelf: Shelf,
-    /// The table that it is stored in; none where the message is new.
+    /// The table in which the row is stored. `None` for a new message.
     pub(super) stored_on: Option<Shelf>,
 }
 
-/// Where a message's row is.
+/// The two tables of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Shelf {
-    /// Among those of its channel.
+    /// `messages`: the messages of channels.
     Messages,
-    /// Where retention put it.
+    /// `messages_archive`: the messages that retention has archived.
     Archive,
 }
 
 impl Shelf {
-    /// Both.
+    /// Both tables.
     pub(crate) const ALL: [Self; 2] = [Self::Messages, Self::Archive];
 
-    /// The table.
+    /// The table's name.
     pub(crate) fn table(self) -> &'static str {
         match self {
             Self::Messages => "messages",
@@ -125,14 +126,14 @@ impl MessageRecord {
         self.set_formatted(formatted);
     }
 
-    /// It was edited, by somebody who was erased since.
+    /// Applies an edit whose author was erased later: its text is no longer known.
     pub(super) fn edit_erased(&mut self, by: UserId, at: DateTime<Utc>) {
         self.edited_at = Some(at);
         self.edited_by = Some(by.0);
         self.erase();
     }
 
-    /// What is left of a message whose author was erased: its place. `relational/erase.rs` makes the same of rows that are stored.
+    /// Keeps only the place of a message whose author was erased. `relational/erase.rs` does the same with stored rows.
     fn erase(&mut self) {
         self.content = String::new();
         self.formatted_content = Some(ERASED.into());
@@ -140,7 +141,7 @@ impl MessageRecord {
         self.edit_history = Vec::new();
     }
 
-    /// Leaves nothing of the text, of the earlier ones either.
+    /// Removes the text and all earlier texts.
     pub(super) fn delete(&mut self, by: UserId, at: DateTime<Utc>) {
         self.deleted = Some((at, by.0));
         self.pinned = None;
@@ -150,13 +151,13 @@ impl MessageRecord {
         self.edit_history = Vec::new();
     }
 
-    /// It leaves its channel. Nobody is mentioned in it any more.
+    /// Archives the message. It no longer mentions anybody.
     pub(super) fn archive(&mut self) {
         self.shelf = Shelf::Archive;
         self.mentions = Vec::new();
     }
 
-    /// Nothing stays of what it said.
+    /// Removes the text, the earlier texts and the reactions.
     pub(super) fn purge(&mut self, by: UserId, at: DateTime<Utc>) {
         self.deleted = self.deleted.or(Some((at, by.0)));
         self.purged_at = Some(at);
@@ -169,12 +170,12 @@ impl MessageRecord {
         self.client_msg_id = None;
     }
 
-    /// Whether it stood until it was purged, and was not deleted before.
+    /// Whether the message existed until it was purged, and was not deleted before.
     pub(super) fn stood_until_purged(&self) -> bool {
         self.purged_at.is_some() && self.deleted.map(|(at, _)| at) == self.purged_at
     }
 
-    /// The table that it belongs to.
+    /// The table in which the row belongs.
     pub(crate) fn shelf(&self) -> Shelf {
         self.shelf
     }
@@ -195,22 +196,22 @@ impl MessageRecord {
         }
     }
 
-    /// The message that it answers in a thread.
+    /// The message that began the thread, if this is an answer.
     pub(crate) fn root(&self) -> Option<MessageId> {
         self.thread_id.map(MessageId)
     }
 
-    /// The month that it belongs to.
+    /// The time that decides the month's partition.
     pub(crate) fn created_at(&self) -> DateTime<Utc> {
         self.created_at
     }
 
-    /// About how many bytes it takes in memory.
+    /// The approximate size in memory, in bytes.
     pub(crate) fn size(&self) -> usize {
         size_of::<Self>() + self.content.len() + self.formatted_content.as_ref().map_or(0, String::len)
     }
 
-    /// Whom it mentions.
+    /// The rows of `mentions`.
     pub(crate) fn mentions(&self) -> impl Iterator<Item = Mention> {
         self.mentions.iter().map(|user_id| Mention {
             user_id: *user_id,
@@ -235,12 +236,13 @@ impl MessageRecord {
     }
 }
 
-/// Whom a text mentions that somebody wrote.
+/// The users that a text mentions, unless it is a system message.
 pub(super) fn mentions(message_type: &str, formatted: &FormattedContent) -> Vec<Uuid> {
     if message_type == Kind::System.as_str() { Vec::new() } else { formatted.mentions.iter().map(|id| id.0).collect() }
 }
 
-/// Nearly all messages have none: then nothing is serialised. Texts, numbers and identifiers always can be.
+/// Serialises a value, or returns `empty` for the empty values that nearly all messages have. Texts, numbers and
+/// identifiers can always be serialised.
 fn as_json(value: &impl serde::Serialize, is_empty: bool, empty: &str) -> String {
     if is_empty { empty.to_owned() } else { serde_json::to_string(value).unwrap_or_else(|_| empty.to_owned()) }
 }

@@ -1,4 +1,4 @@
-//! What the queries on messages answer with.
+//! The rows that queries on messages return.
 
 use chrono::{DateTime, Utc};
 use domain::ids::MessageId;
@@ -16,45 +16,45 @@ pub struct MessageRow {
     pub channel_id: Uuid,
     /// The workspace.
     pub workspace_id: Uuid,
-    /// Who wrote it; for a system message, whom it is about.
+    /// The author. For a system message, the user that it is about.
     pub user_id: Uuid,
-    /// The author's name that others mention; empty where the author is not known here.
+    /// The author's user name. Empty if the author is not known here.
     pub username: String,
-    /// The author's name as it is shown; empty where the author is not known here.
+    /// The author's display name. Empty if the author is not known here.
     pub display_name: String,
-    /// Where the author's picture lies.
+    /// The address of the author's picture.
     pub avatar_url: Option<String>,
-    /// The text; empty where the message was deleted.
+    /// The text. Empty if the message was deleted.
     pub content: String,
     /// `text`, `file`, `system` or `bot`.
     pub message_type: String,
-    /// What the text refers to: mentions, channels, broadcasts, links, files.
+    /// The references of the text: mentions, channels, broadcasts, links, files.
     pub formatted_content: Option<Value>,
-    /// The message that it answers in a thread.
+    /// The message that began the thread, if this is an answer.
     pub thread_id: Option<Uuid>,
-    /// How many answers stand in its thread.
+    /// The number of answers in its thread.
     pub reply_count: i32,
     /// Whether it is pinned to its channel.
     pub is_pinned: bool,
     /// When it was pinned.
     pub pinned_at: Option<DateTime<Utc>>,
-    /// Who pinned it.
+    /// The user that pinned it.
     pub pinned_by: Option<Uuid>,
-    /// Whether it was deleted; it is still shown where it has answers.
+    /// Whether it was deleted. A deleted message that has answers is still shown.
     pub is_deleted: bool,
     /// When it was deleted.
     pub deleted_at: Option<DateTime<Utc>>,
-    /// Who reacted, by emoji, in order of reacting: `{"👍": ["…"]}`.
+    /// The users that reacted, by emoji, in order of their reactions: `{"👍": ["…"]}`.
     pub reactions: Value,
     /// When it was last edited.
     pub edited_at: Option<DateTime<Utc>>,
-    /// Who last edited it.
+    /// The user that last edited it.
     pub edited_by: Option<Uuid>,
-    /// The sender's own name for it.
+    /// The identifier that the sender's client gave to it.
     pub client_msg_id: Option<String>,
     /// When it was sent.
     pub created_at: DateTime<Utc>,
-    /// When something of this last changed.
+    /// When the row last changed.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -75,7 +75,7 @@ pub struct EarlierText {
     pub content: String,
     /// When it was replaced.
     pub edited_at: DateTime<Utc>,
-    /// Who replaced it.
+    /// The user that replaced it.
     pub edited_by: Uuid,
 }
 
@@ -88,30 +88,30 @@ pub struct ThreadRows {
     pub replies: Vec<MessageRow>,
 }
 
-/// The place of a message in any order by time: pages begin or end there.
+/// The place of a message in order of time. Pages begin or end there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cursor {
     /// When the message was sent.
     pub created_at: DateTime<Utc>,
-    /// The message, where two were sent in the same microsecond.
+    /// The message, which orders messages of the same microsecond.
     pub message_id: Uuid,
 }
 
-/// Which page of messages. Whichever it is, the rows come oldest first.
+/// A page of messages. The rows always come oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HistoryPage {
-    /// The newest.
+    /// The newest messages.
     Latest,
-    /// Those right before a place.
+    /// The messages right before a place.
     Before(Cursor),
-    /// Those right after a place.
+    /// The messages right after a place.
     After(Cursor),
-    /// Those around a message, half of them before it; itself in the middle, where it is shown at all.
+    /// The messages around a message, half of them before it. The message itself is in the middle, if it is shown.
     Around(MessageId),
 }
 
 impl MessageRow {
-    /// Its place in any order by time.
+    /// The place of the message in order of time.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
         Cursor { created_at: self.created_at, message_id: self.message_id }
@@ -119,15 +119,15 @@ impl MessageRow {
 }
 
 impl Cursor {
-    /// Before everything.
+    /// The place before all messages.
     pub(super) const FIRST: Self = Self { created_at: DateTime::<Utc>::UNIX_EPOCH, message_id: Uuid::nil() };
 
-    /// The place right before it, so that what follows begins with the message itself.
+    /// The place right before this one, so that a page after it begins with the message itself.
     pub(super) fn just_before(self) -> Self {
         Self { message_id: Uuid::from_u128(self.message_id.as_u128().saturating_sub(1)), ..self }
     }
 
-    /// After everything that `now` knows of: a message may carry a time a little ahead of another clock.
+    /// The place after all messages known at `now`. A message's time may be a little ahead, because clocks differ.
     pub(in crate::relational) fn end() -> Self {
         Self { created_at: Utc::now() + chrono::Duration::days(1), message_id: Uuid::max() }
     }

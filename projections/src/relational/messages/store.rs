@@ -1,4 +1,4 @@
-//! Messages and mentions, read and written by the projector.
+//! Reads and writes messages and mentions for the projector.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -38,7 +38,7 @@ struct Stored {
     purged_at: Option<DateTime<Utc>>,
 }
 
-/// One statement for each shelf, of the same columns.
+/// One statement for each of the two tables, with the same columns.
 macro_rules! save_rows {
     ($file:literal, $connection:ident, $messages:ident) => {
         query_file!(
@@ -72,7 +72,7 @@ macro_rules! save_rows {
     };
 }
 
-/// The messages as they are stored, on whichever shelf; unknown ones are left out.
+/// Reads messages from both tables. Unknown ones are left out.
 pub(crate) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<MessageRecord>> {
     let known = ids.iter().filter_map(|id| Some((*id, MessageId(*id).sent_in()?)));
     let (ids, moments): (Vec<Uuid>, Vec<DateTime<Utc>>) = known.unzip();
@@ -88,7 +88,7 @@ pub(crate) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::R
     Ok(messages)
 }
 
-/// Writes messages and whom they mention, unless what is stored has seen more. Their months must be there.
+/// Writes messages and their mentions, unless the stored row has a later position. Their partitions must exist.
 pub(crate) async fn save(connection: &mut PgConnection, messages: &[&MessageRecord]) -> sqlx::Result<()> {
     let (archived, standing): (Vec<_>, Vec<_>) = messages.iter().copied().partition(|message| message.shelf == Shelf::Archive);
     if !archived.is_empty() {
@@ -104,7 +104,7 @@ async fn save_messages(connection: &mut PgConnection, messages: &[&MessageRecord
     save_rows!("src/relational/sql/save_messages.sql", connection, messages)
 }
 
-/// What was among the others is no longer there.
+/// Archived messages are deleted from `messages`.
 async fn save_archived(connection: &mut PgConnection, messages: &[&MessageRecord]) -> sqlx::Result<()> {
     save_to_archive(connection, messages).await?;
     let moved = messages.iter().filter(|message| message.stored_on == Some(Shelf::Messages));
@@ -127,7 +127,7 @@ async fn save_to_archive(connection: &mut PgConnection, messages: &[&MessageReco
     save_rows!("src/relational/sql/save_archived_messages.sql", connection, messages)
 }
 
-/// Mentions are few: only those that came or went are written.
+/// Writes only the mentions that were added or removed, because there are few.
 async fn save_mentions(connection: &mut PgConnection, messages: &[&MessageRecord]) -> sqlx::Result<()> {
     let moved = || messages.iter().filter(|m| m.mentions != m.mentions_stored);
     let stale = moved().filter(|m| !m.mentions_stored.is_empty()).map(|m| m.message_id).collect::<Vec<_>>();
@@ -151,7 +151,7 @@ async fn save_mentions(connection: &mut PgConnection, messages: &[&MessageRecord
     .map(drop)
 }
 
-/// One column of some rows, as `unnest` takes it.
+/// One column of some rows, in the form that `unnest` takes.
 fn column<'a, R, T>(rows: &'a [R], field: impl Fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(field).collect()
 }
@@ -160,7 +160,7 @@ impl Stored {
     fn on(self, shelf: Shelf) -> MessageRecord {
         let row = self;
         let formatted = row.formatted_content.as_deref().and_then(|json| serde_json::from_str::<FormattedContent>(json).ok());
-        // Nobody is mentioned in what has left its channel.
+        // An archived message mentions nobody.
         let formatted = formatted.filter(|_| shelf == Shelf::Messages);
         let mentions = formatted.map(|f| mentions(&row.message_type, &f)).unwrap_or_default();
         MessageRecord {

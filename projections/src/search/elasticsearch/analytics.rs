@@ -1,4 +1,4 @@
-//! Messages, counted by aggregation.
+//! Counts messages by aggregation.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -9,10 +9,10 @@ use super::backend::findable;
 use super::messages::within;
 use crate::search::{AnalyticsQuery, Bucket, BucketKey, CountedBy};
 
-/// Up to how many people they are counted one by one; beyond, about right.
+/// Authors are counted exactly up to this number, and approximately beyond it.
 const AUTHORS_EXACT_MAX: u32 = 40_000;
 
-/// What Elasticsearch is asked.
+/// The request to Elasticsearch.
 pub(super) fn body(query: &AnalyticsQuery) -> Value {
     let mut filter = findable(query.workspace_id.0);
     filter.extend(within(&query.during));
@@ -27,9 +27,9 @@ pub(super) fn body(query: &AnalyticsQuery) -> Value {
     json!({"size": 0, "track_total_hits": false, "query": {"bool": {"filter": filter}}, "aggs": {"buckets": buckets}})
 }
 
-/// What the answer says.
+/// The buckets of the answer.
 pub(super) fn buckets(query: &AnalyticsQuery, answer: &Value) -> Result<Vec<Bucket>, ElasticError> {
-    let unreadable = || ElasticError::Unreadable("an aggregation is answered without buckets");
+    let unreadable = || ElasticError::Unreadable("the answer to an aggregation has no buckets");
     let found = answer["aggregations"]["buckets"]["buckets"].as_array().ok_or_else(unreadable)?;
     let buckets = found.iter().take(usize::from(query.limit)).map(|found| {
         Some(Bucket {

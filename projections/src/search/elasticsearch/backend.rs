@@ -1,5 +1,5 @@
-//! The backend of the contract. It answers only while its projection is close behind the rows; else, and whenever Elasticsearch does not
-//! answer in time, it says so, and the next backend is asked.
+//! The Elasticsearch backend. It answers only while its projection is close behind the rows. Otherwise, or if
+//! Elasticsearch does not answer in time, it returns an error, and the next backend is asked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +23,14 @@ use crate::search::{AnalyticsQuery, BackendName, Bucket, Hits, MessageQuery, Peo
 /// How long Elasticsearch may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 
-/// How many events the documents may be behind the rows. What is further behind is being filled, or catching up after a fault.
+/// The most events that the documents may be behind the rows. If they are further behind, they are being filled or are
+/// catching up after a failure.
 const LAG_MAX: i64 = 1_000;
 
-/// How long to wait until the documents have what the asker has just done.
+/// How long to wait until the documents contain what the caller has just changed.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// Elasticsearch.
+/// The backend that searches Elasticsearch.
 #[derive(Clone, Debug)]
 pub struct ElasticSearch {
     stores: Stores,
@@ -37,10 +38,10 @@ pub struct ElasticSearch {
     breaker: Arc<Breaker>,
 }
 
-/// Why it does not answer although it might be there.
+/// Why the backend does not answer although Elasticsearch may be reachable.
 #[derive(Debug, thiserror::Error)]
 enum NotReady {
-    #[error("elasticsearch has not answered a moment ago")]
+    #[error("elasticsearch did not answer a moment ago")]
     Resting,
     #[error("elasticsearch is being filled")]
     Filling,
@@ -49,14 +50,14 @@ enum NotReady {
 }
 
 impl ElasticSearch {
-    /// That of those stores, where they have one.
+    /// The backend of these connections, if they have Elasticsearch.
     #[must_use]
     pub fn new(stores: &Stores) -> Option<Self> {
         let elastic = stores.elastic.clone()?;
         Some(Self { stores: stores.clone(), elastic, breaker: Arc::new(Breaker::of("elasticsearch")) })
     }
 
-    /// The model that is searched, where it may be.
+    /// Returns the model to search, if it may be searched.
     async fn ready(&self, min_position: Option<i64>, workspace: (Family, uuid::Uuid)) -> Result<Model, SearchError> {
         if self.breaker.is_open() {
             return Err(unavailable(NotReady::Resting));
@@ -77,7 +78,7 @@ impl ElasticSearch {
         if behind > LAG_MAX { Err(unavailable(NotReady::Behind(behind))) } else { Ok(model) }
     }
 
-    /// Searches behind an alias.
+    /// Searches the indices of an alias.
     async fn search(&self, alias: &str, body: &Value) -> Result<Value, SearchError> {
         let path = format!("/{alias}/_search");
         self.told(self.elastic.client.ask_within(ANSWER_MAX, Method::Post, &path, Some(body)).await)
@@ -156,7 +157,7 @@ impl SearchBackend for ElasticSearch {
     }
 }
 
-/// Messages of a workspace that stand and that somebody wrote: what can be found at all.
+/// The filter for messages that can be found: messages of a workspace that are not deleted and not from the system.
 pub(super) fn findable(workspace_id: uuid::Uuid) -> Vec<Value> {
     vec![
         json!({"term": {"workspace_id": workspace_id}}),

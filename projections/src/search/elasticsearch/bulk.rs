@@ -1,5 +1,6 @@
-//! Writing many documents: requests bounded in bytes and in number, two under way at a time, and only what was refused is sent again. A
-//! document that is older than what is there is left out by its version; one that is refused for what it is, is handed back.
+//! Writes many documents. Requests are limited in bytes and in number of documents, and two run at a time. Only
+//! documents that failed for the moment are sent again. A document with an older version than the stored one is
+//! ignored. Documents that are rejected for their content are returned.
 
 use backon::BackoffBuilder;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -12,25 +13,25 @@ use tokio::time::sleep;
 
 use super::documents::{Document, Family};
 
-/// Requests that are under way at a time.
+/// How many requests run at a time.
 const UNDER_WAY: usize = 2;
 
-/// How large a request may be.
+/// The limits of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) bytes: usize,
     pub(crate) documents: usize,
 }
 
-/// A document and one index that it is to be in.
+/// A document, and an index to which it is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Write<'a> {
-    /// The alias that the index is written through.
+    /// The alias for writing to the index.
     pub(crate) index: String,
     pub(crate) document: &'a Document,
 }
 
-/// A document that Elasticsearch does not take for what it is.
+/// A document whose content Elasticsearch rejects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rejection {
     pub(crate) family: Family,
@@ -39,22 +40,22 @@ pub(crate) struct Rejection {
     pub(crate) reason: String,
 }
 
-/// What became of one document.
+/// The result of writing one document.
 enum Outcome {
-    /// It is there, or a newer one is.
+    /// This document or a newer one is stored.
     Done,
-    /// It may work a moment later.
+    /// A later try may succeed.
     Again,
-    /// It is refused for what it is.
+    /// Its content was rejected.
     Rejected(String),
-    /// Its index is gone.
+    /// Its index does not exist.
     Lost,
 }
 
-/// Writes documents, and answers with those that are refused for what they are.
+/// Writes documents, and returns those whose content is rejected.
 ///
 /// # Errors
-/// Elasticsearch does not answer, or has too much to do, for longer than was waited; or it has lost an index.
+/// Elasticsearch does not answer or is overloaded for longer than the retries take, or an index was lost.
 pub(crate) async fn write(client: &Client, limits: Limits, writes: Vec<Write<'_>>) -> Result<Vec<Rejection>, ElasticError> {
     let mut rejections = Vec::new();
     let mut under_way = FuturesUnordered::new();
@@ -72,7 +73,7 @@ pub(crate) async fn write(client: &Client, limits: Limits, writes: Vec<Write<'_>
     Ok(rejections)
 }
 
-/// As many requests as it takes. One document alone may be larger than the limit.
+/// Splits the writes into requests. A single document may exceed the limit.
 fn split(limits: Limits, writes: Vec<Write<'_>>) -> Vec<Vec<Write<'_>>> {
     let mut requests = Vec::new();
     let (mut request, mut bytes) = (Vec::new(), 0);
@@ -91,7 +92,7 @@ fn split(limits: Limits, writes: Vec<Write<'_>>) -> Vec<Vec<Write<'_>>> {
     requests
 }
 
-/// Sends one request until each of its documents has come to an end.
+/// Sends one request, and repeats it until every document is stored or rejected.
 async fn send(client: &Client, mut writes: Vec<Write<'_>>) -> Result<Vec<Rejection>, ElasticError> {
     let mut rejections = Vec::new();
     let mut pauses = retry::DOCUMENTS.build();
@@ -115,10 +116,10 @@ async fn send(client: &Client, mut writes: Vec<Write<'_>>) -> Result<Vec<Rejecti
 
 fn still_refused(writes: &[Write<'_>]) -> ElasticError {
     let reason = format!("{} documents are still refused after {} tries", writes.len(), retry::DOCUMENTS_TRIES_MAX);
-    ElasticError::Refused { status: 429, kind: "too much to do".into(), reason }
+    ElasticError::Refused { status: 429, kind: "overloaded".into(), reason }
 }
 
-/// Elasticsearch's own limit is lower than ours.
+/// Elasticsearch's own limit is lower than ours: sends the request in halves.
 async fn send_in_halves(
     client: &Client,
     mut writes: Vec<Write<'_>>,
@@ -136,13 +137,13 @@ async fn send_in_halves(
     Ok(rejections)
 }
 
-/// The documents that are to be sent again.
+/// Returns the documents that must be sent again.
 fn judge<'a>(answer: &Value, writes: Vec<Write<'a>>, rejections: &mut Vec<Rejection>) -> Result<Vec<Write<'a>>, ElasticError> {
     if answer["errors"] == false {
         return Ok(Vec::new());
     }
     let items = answer["items"].as_array().filter(|items| items.len() == writes.len());
-    let items = items.ok_or_else(|| ElasticError::Unreadable("a bulk request is answered with fewer items than it has"))?;
+    let items = items.ok_or_else(|| ElasticError::Unreadable("the answer to a bulk request has fewer items than the request"))?;
     let mut again = Vec::new();
     for (item, write) in items.iter().zip(writes) {
         match outcome(item) {
@@ -155,7 +156,7 @@ fn judge<'a>(answer: &Value, writes: Vec<Write<'a>>, rejections: &mut Vec<Reject
     Ok(again)
 }
 
-/// The version is older than what is there: done. Whoever may not write, or finds the disk full, is waited for.
+/// A stored newer version means done. A missing right or a full disk may be repaired, so the write is tried again.
 fn outcome(item: &Value) -> Outcome {
     let item = item.as_object().and_then(|item| item.values().next()).unwrap_or(&Value::Null);
     let error = &item["error"];
@@ -181,7 +182,7 @@ fn lines(writes: &[Write<'_>]) -> Bytes {
 }
 
 impl Write<'_> {
-    /// Names and identifiers of ours need no escaping.
+    /// Our names and identifiers need no escaping.
     fn action(&self) -> String {
         let (index, Document { id, version, .. }) = (&self.index, self.document);
         format!("{{\"index\":{{\"_index\":\"{index}\",\"_id\":\"{id}\",\"version\":{version},\"version_type\":\"external_gte\"}}}}\n")

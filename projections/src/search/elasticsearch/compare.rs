@@ -1,5 +1,6 @@
-//! Proves documents equal to rows, one by one, while both move on: every row has its document, with the checksum of what the row says, and
-//! there is no other. A document that is newer than the row that was read is looked at again, and so is one that the log was still to bring.
+//! Proves that documents equal rows, one by one, while both change. Every row must have its document, with the checksum
+//! of the row's content, and there must be no other document. A difference is checked again: the document may be newer
+//! than the row that was read, or may still be written by the projector.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,26 +17,27 @@ use super::rebuild::{Building, COMPARED_ROWS, Compared};
 use super::rows::{self, Scan};
 use crate::rebuild::{Difference, Phase, RebuildError, RebuildProgress};
 
-/// How often to look again at what differs before it is said to.
+/// How often to check a difference again before it is reported.
 const ROUNDS_MAX: usize = 10;
-/// Documents that one page of a scan may have: what is behind that is there too often.
+/// The most documents of one page of a scan. More documents than this mean that rows have several.
 const PAGE_DOCUMENTS: i64 = 2 * COMPARED_ROWS;
-/// How many documents that differ are looked at again: so many are no matter of time.
+/// How many differing documents are checked again. More are not caused by timing.
 const SUSPECTS_MAX: usize = 10_000;
-/// How many documents are looked at again in one question: while an import goes on, thousands of rows have come in since the last one.
+/// How many documents are checked again in one query. During an import, thousands of rows are added between two
+/// queries.
 const JUDGED_DOCUMENTS: usize = 1_000;
 
-/// A document, as far as it is compared.
+/// The compared parts of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
     index: String,
     checksum: i64,
 }
 
-/// What differs, by index.
+/// The differences, by index.
 type Suspects = BTreeMap<(Family, String), (String, Difference)>;
 
-/// Compares everything.
+/// Compares all documents with all rows.
 pub(super) async fn compare(
     elastic: &Elastic,
     building: &mut Building<'_>,
@@ -62,7 +64,7 @@ pub(super) async fn compare(
     Ok(Compared { documents: counts.into_iter().collect(), differences })
 }
 
-/// The identifiers of documents that are not what the rows say, are missing, or have no row.
+/// The identifiers of documents that differ from their rows, are missing, or have no row.
 fn differing(rows: &[Document], found: &BTreeMap<String, Found>) -> Vec<String> {
     let wrong = rows.iter().filter(|row| found.get(&row.id).is_none_or(|found| found.checksum != row.checksum));
     let ids = rows.iter().map(|row| row.id.as_str()).collect::<BTreeSet<_>>();
@@ -70,7 +72,7 @@ fn differing(rows: &[Document], found: &BTreeMap<String, Found>) -> Vec<String> 
     wrong.map(|row| row.id.clone()).chain(without.cloned()).collect()
 }
 
-/// What still differs once the log has brought everything, in how many rounds that ever takes.
+/// Returns the differences that remain after the projector has caught up, after at most `ROUNDS_MAX` rounds.
 async fn look_again(
     elastic: &Elastic,
     building: &mut Building<'_>,
@@ -92,7 +94,7 @@ async fn look_again(
     sum_up(elastic, building, connection, differing).await
 }
 
-/// What differs, by index, with the first documents of each.
+/// Sums up the differences by index, with the first documents of each.
 async fn sum_up(
     elastic: &Elastic,
     building: &Building<'_>,
@@ -117,7 +119,8 @@ async fn sum_up(
     Ok(differences)
 }
 
-/// Those that differ now. A document that is newer than the row was when it was read differs for a moment only.
+/// Returns the documents that differ now. A document that is newer than its row was when it was read differs only for a
+/// moment.
 async fn judge(
     elastic: &Elastic,
     building: &Building<'_>,
@@ -146,7 +149,7 @@ async fn judge(
     Ok(differing)
 }
 
-/// What the rows say of those documents, by identifier.
+/// Makes the documents of rows, by identifier.
 pub(super) async fn rows_of(connection: &mut PgConnection, family: Family, ids: &[&str]) -> sqlx::Result<BTreeMap<String, Document>> {
     let rows = match family {
         Family::Messages => {
@@ -161,7 +164,7 @@ pub(super) async fn rows_of(connection: &mut PgConnection, family: Family, ids: 
     Ok(rows.into_iter().map(|row: Document| (row.id.clone(), row)).collect())
 }
 
-/// The documents whose identifiers are behind `after`, and not behind `last`.
+/// Returns the documents with identifiers after `after`, up to `last`.
 async fn found_between(
     elastic: &Elastic,
     building: &Building<'_>,
@@ -187,7 +190,7 @@ async fn search(
         json!({"query": query, "size": PAGE_DOCUMENTS, "_source": false, "docvalue_fields": ["checksum"], "track_total_hits": false});
     let path = format!("/{}/_search", pattern(building, family));
     let answer = elastic.client.ask(Method::Post, &path, Some(&body)).await?;
-    let hits = answer["hits"]["hits"].as_array().ok_or_else(|| ElasticError::Unreadable("a search is answered without hits"))?;
+    let hits = answer["hits"]["hits"].as_array().ok_or_else(|| ElasticError::Unreadable("the answer to a search has no hits"))?;
     let found = hits.iter().filter_map(|hit| {
         let index = hit["_index"].as_str()?.to_owned();
         Some((hit["_id"].as_str()?.to_owned(), Found { index, checksum: hit["fields"]["checksum"][0].as_i64()? }))

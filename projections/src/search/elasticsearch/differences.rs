@@ -1,4 +1,4 @@
-//! Documents that are not what their rows say, field by field, and the events that made them.
+//! Shows documents that differ from their rows, field by field, and the events that made the rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,12 +12,12 @@ use super::documents::Family;
 use super::rebuild::Building;
 use crate::rebuild::{DifferingColumn, DifferingRow, RebuildError, made_by};
 
-/// How many documents are shown of each index.
+/// The most documents that are shown of each index.
 pub(super) const SHOWN_MAX: usize = 10;
 
 type Fields = Map<String, Value>;
 
-/// Those documents beside what their rows say: `live` is the row's, `new` the document's.
+/// Shows documents beside their rows: `live` is the row's value, `new` the document's.
 pub(super) async fn show(
     elastic: &Elastic,
     building: &Building<'_>,
@@ -39,7 +39,7 @@ pub(super) async fn show(
     Ok(shown)
 }
 
-/// The row that a document is made from: its table, and what it is found by.
+/// The row that a document is made from: its table, and its key.
 fn row_of(family: Family, id: &str) -> (&'static str, Fields) {
     let (table, names) = match family {
         Family::Messages => ("messages", ["message_id", ""]),

@@ -1,5 +1,5 @@
-//! What a document is: a function of a row of the read tables. Its version is the position that the row was read at, so that an older one
-//! never replaces a newer one, whoever writes it and however often.
+//! A document is made from a row of the read tables, and from nothing else. Its version is the position at which the
+//! row was read. So an older document never replaces a newer one, however often and by whichever process it is written.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::search::{files, names, words};
 
-/// Which kind of indices a document belongs to.
+/// The kind of indices that a document belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Family {
     /// A document for each message.
@@ -23,7 +23,7 @@ pub(crate) enum Family {
 impl Family {
     pub(crate) const ALL: [Family; 2] = [Self::Messages, Self::Users];
 
-    /// What its indices are called.
+    /// The name of the family's indices.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Messages => "messages",
@@ -38,17 +38,17 @@ pub(crate) struct Document {
     pub(crate) family: Family,
     pub(crate) id: String,
     pub(crate) workspace_id: Uuid,
-    /// When what it stands for began: some indices are by month.
+    /// The time of the row: some indices are by month.
     pub(crate) moment: DateTime<Utc>,
-    /// The position of the relational projection that it was read at.
+    /// The position of the relational projection at which the row was read.
     pub(crate) version: i64,
-    /// Tells documents apart that are not the same.
+    /// A checksum of the source, to compare documents.
     pub(crate) checksum: i64,
-    /// JSON, in one line.
+    /// The JSON, on one line.
     pub(crate) source: Vec<u8>,
 }
 
-/// A row of `messages` with the names that go with it.
+/// A row of `messages`, with the names that its document contains.
 #[derive(Debug)]
 pub(super) struct MessageRow {
     pub(super) version: Option<i64>,
@@ -72,7 +72,7 @@ pub(super) struct MessageRow {
     pub(super) channel_name: Option<String>,
 }
 
-/// A row of `workspace_members` with the person that it is.
+/// A row of `workspace_members`, with the user.
 #[derive(Debug)]
 pub(super) struct MemberRow {
     pub(super) version: Option<i64>,
@@ -92,8 +92,9 @@ pub(super) struct MemberRow {
     pub(super) position: i64,
 }
 
-/// The seed's message, and what else searches ask for. A deleted message stays, as a document without its text that no search finds:
-/// Elasticsearch forgets the version of what was removed after a minute, and an older write could bring it back.
+/// The seed's message, and the fields that searches also need. A deleted message stays as a document without its text
+/// that no search finds. If it were removed, Elasticsearch would forget its version after a minute, and an older write
+/// could bring it back.
 #[derive(Serialize)]
 struct MessageSource<'a> {
     message_id: Uuid,
@@ -103,7 +104,7 @@ struct MessageSource<'a> {
     username: &'a str,
     display_name: &'a str,
     content: &'a str,
-    /// The words of the text, as all backends part it.
+    /// The words of the text, split by the rule of all backends.
     words: String,
     message_type: &'a str,
     thread_id: Option<Uuid>,
@@ -112,7 +113,7 @@ struct MessageSource<'a> {
     mentions: Vec<Uuid>,
     channel_name: Option<&'a str>,
     has_files: bool,
-    /// The words of their names.
+    /// The words of the files' names.
     file_words: Vec<String>,
     reaction_count: usize,
     has_links: bool,
@@ -122,12 +123,12 @@ struct MessageSource<'a> {
     reactions: Vec<&'a str>,
     /// The hour of the day in UTC.
     sent_hour: u32,
-    /// The moment to the microsecond, which a date of Elasticsearch does not hold: the order of messages.
+    /// The time in microseconds, which orders messages. An Elasticsearch date is less precise.
     sent_micros: i64,
     position: i64,
 }
 
-/// The seed's user: a person in a workspace.
+/// The seed's user: a member of a workspace.
 #[derive(Serialize)]
 struct MemberSource<'a> {
     member_id: Uuid,
@@ -135,7 +136,7 @@ struct MemberSource<'a> {
     workspace_id: Uuid,
     username: &'a str,
     display_name: &'a str,
-    /// What they are found by, as all backends part it.
+    /// The names that a search finds the member by, split by the rule of all backends.
     names: String,
     email: &'a str,
     title: Option<&'a str>,
@@ -184,7 +185,7 @@ impl MessageRow {
         Document::of(key, self.created_at, self.version, &source)
     }
 
-    /// Nobody in what the system says: that somebody joined is not said to them.
+    /// The users that the text mentions. A system message mentions nobody.
     fn mentions(&self, formatted: &FormattedContent) -> Vec<Uuid> {
         if self.message_type == Kind::System.as_str() { Vec::new() } else { formatted.mentions.iter().map(|id| id.0).collect() }
     }
@@ -214,7 +215,7 @@ impl MemberRow {
     }
 }
 
-/// What the document of a member is called.
+/// The identifier of a member's document.
 pub(crate) fn member_document(workspace_id: Uuid, user_id: Uuid) -> String {
     format!("{workspace_id}:{user_id}")
 }
@@ -222,7 +223,7 @@ pub(crate) fn member_document(workspace_id: Uuid, user_id: Uuid) -> String {
 impl Document {
     fn of(key: (Family, String, Uuid), moment: DateTime<Utc>, version: Option<i64>, source: &impl Serialize) -> Self {
         let (family, id, workspace_id) = key;
-        // Texts, numbers and identifiers always can be serialised.
+        // Texts, numbers and identifiers can always be serialised.
         let mut source = serde_json::to_vec(source).unwrap_or_default();
         let checksum = checksum(&source);
         source.pop();

@@ -1,5 +1,6 @@
-//! Which index a document is in. Small workspaces share a pool, by a hash; a large one has an index of its own; one of high volume has
-//! an index for each month. The seed's names, all of them aliases; the indices behind them also carry the number of their model.
+//! Which index a document is in. Small workspaces share a pool of indices and are assigned by a hash. A large one has
+//! an index of its own; one of high volume has an index for each month. The seed's names are aliases; the names of the
+//! indices behind them also contain the number of their model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +9,10 @@ use uuid::Uuid;
 
 use super::documents::{Document, Family, checksum};
 
-/// Where the documents of a workspace's messages are.
+/// Where a workspace's messages are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Place {
-    /// In one of the indices that small workspaces share.
+    /// In one of the shared indices.
     Shared,
     /// In an index of its own.
     Own,
@@ -37,18 +38,18 @@ impl Place {
     }
 }
 
-/// How far a workspace is on its way to another place.
+/// How far the move of a workspace is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// It is written to both places, and read from the old one.
+    /// Documents are written to both places, and read from the old one.
     Moving,
-    /// It is read from the new one; the old one is still to be emptied.
+    /// Documents are read from the new place. The old one is not emptied yet.
     Moved,
-    /// Nothing is left of it in the old place.
+    /// The old place is empty.
     Settled,
 }
 
-/// Where a workspace is that is not in a shared index, or moves out of one.
+/// The place of a workspace that is not in a shared index, or is moving out of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Route {
     pub(crate) place: Place,
@@ -57,19 +58,19 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Where its documents are written to.
+    /// The places that documents are written to.
     fn written(self) -> impl Iterator<Item = Place> {
         let before = (self.stage == Stage::Moving).then_some(self.previous);
         std::iter::once(self.place).chain(before)
     }
 
-    /// Where it is read from.
+    /// The place that documents are read from.
     fn read(self) -> Place {
         if self.stage == Stage::Moving { self.previous } else { self.place }
     }
 }
 
-/// One set of indices, and who is where in it.
+/// One set of indices, and the workspaces that have a place of their own in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Model {
     pub(crate) prefix: String,
@@ -79,13 +80,13 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Every index that the model has in any case.
+    /// The shared indices, which the model always has.
     pub(crate) fn shared_indices(&self) -> Vec<String> {
         let of = |family: Family| (0..self.pools).map(move |pool| format!("{}_shared_{pool}", family.as_str()));
         Family::ALL.into_iter().flat_map(of).collect()
     }
 
-    /// The names of the indices that a document is to be written to, without the model's number.
+    /// The names of the indices that a document is written to, without the model's number.
     pub(crate) fn written_to(&self, document: &Document) -> Vec<String> {
         let shared = || self.shared(document.family, document.workspace_id);
         match (document.family, self.routes.get(&document.workspace_id)) {
@@ -96,7 +97,7 @@ impl Model {
         }
     }
 
-    /// The alias by which a workspace's documents are read.
+    /// The alias for reading a workspace's documents.
     pub(crate) fn read_alias(&self, family: Family, workspace_id: Uuid) -> String {
         let place = self.routes.get(&workspace_id).filter(|_| family == Family::Messages).map_or(Place::Shared, |route| route.read());
         match place {
@@ -105,12 +106,12 @@ impl Model {
         }
     }
 
-    /// Whether a workspace is read from there.
+    /// Whether a workspace is read from this place.
     pub(crate) fn is_read_from(&self, place: Place, workspace_id: Uuid) -> bool {
         self.routes.get(&workspace_id).is_some_and(|route| route.read() == place)
     }
 
-    /// The aliases that searches use, and to which of these indices of the model each is to lead.
+    /// The aliases that searches use, each with an index of the model that it must point to.
     pub(crate) fn reading_aliases(&self, concrete: &BTreeSet<String>) -> Vec<(String, String)> {
         let mut aliases = Vec::new();
         for index in self.shared_indices() {
@@ -128,7 +129,7 @@ impl Model {
         aliases
     }
 
-    /// The index of a place that holds what is of that moment.
+    /// The index of a place for documents of this time.
     pub(crate) fn index_in(&self, place: Place, workspace_id: Uuid, moment: DateTime<Utc>) -> String {
         match place {
             Place::Shared => self.shared(Family::Messages, workspace_id),
@@ -137,7 +138,7 @@ impl Model {
         }
     }
 
-    /// The alias over everything of a workspace that is not in a shared index.
+    /// The alias for all messages of a workspace that is not in a shared index.
     pub(crate) fn alias_of_workspace(&self, place: Place, workspace_id: Uuid) -> String {
         match place {
             Place::Monthly => format!("{}messages_monthly_{workspace_id}", self.prefix),
@@ -145,22 +146,22 @@ impl Model {
         }
     }
 
-    /// What an index is called in Elasticsearch.
+    /// The index's name in Elasticsearch.
     pub(crate) fn concrete(&self, index: &str) -> String {
         format!("{}{index}{}", self.prefix, self.suffix())
     }
 
-    /// The alias that an index is written through: where it is not there, the index is lost.
+    /// The alias for writing to an index. If it is missing, the index is lost.
     pub(crate) fn writing(&self, index: &str) -> String {
         format!("{}-write", self.concrete(index))
     }
 
-    /// What the names of all indices of this model, and of no other, match.
+    /// A pattern that matches the indices of this model, and of no other.
     pub(crate) fn pattern(&self) -> String {
         format!("{}*{}", self.prefix, self.suffix())
     }
 
-    /// Indices of workspaces that these documents need, with the workspace and the place each is for.
+    /// The workspaces' own indices that these documents need, each with its workspace and place.
     pub(crate) fn of_workspaces(&self, documents: &[Document]) -> BTreeSet<(String, Place, Uuid)> {
         let mut needed = BTreeSet::new();
         for document in documents.iter().filter(|document| document.family == Family::Messages) {
@@ -183,7 +184,7 @@ impl Model {
     }
 }
 
-/// The pool of a workspace, the same for ever. The seed's remainder of a hash can be negative; this one cannot.
+/// The pool of a workspace, which never changes. The seed's remainder of a hash can be negative; this one cannot.
 fn pool_of(workspace_id: Uuid, pools: u32) -> u32 {
     u32::try_from(checksum(workspace_id.as_bytes()) % i64::from(pools.max(1))).unwrap_or(0)
 }

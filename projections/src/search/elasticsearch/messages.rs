@@ -1,4 +1,4 @@
-//! Messages: what a query is in the language of Elasticsearch, and what its answer says.
+//! Translates a query on messages to Elasticsearch, and reads the answer.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -11,19 +11,19 @@ use crate::search::{
     Addressee, BackendName, Hit, Hits, Mark, MessageQuery, Order, PageKey, SearchError, Span, TOTAL_MAX, Text, TextTerm, Wanted,
 };
 
-/// The most values of one `terms` clause that Elasticsearch takes by default.
+/// The most values of one `terms` clause that Elasticsearch allows by default.
 const TERMS_MAX: usize = 65_536;
-/// How many words the beginning of one may stand for inside a phrase.
+/// The most words that a prefix inside a phrase may match.
 const EXPANSIONS_MAX: u32 = 10_000;
 
-/// A page by relevance can only be one of ours: another backend's scores mean something else.
+/// Checks that a page by relevance comes from this backend: another backend's scores have another meaning.
 pub(super) fn check_page(query: &MessageQuery) -> Result<(), SearchError> {
     let Some(after) = query.after else { return Ok(()) };
     let is_ours = after.backend == BackendName::Elasticsearch || query.order == Order::Newest;
     if is_ours && after.order == query.order { Ok(()) } else { Err(SearchError::ForeignPage) }
 }
 
-/// What Elasticsearch is asked. One hit more than a page has, which says whether there is another page.
+/// The request. It asks for one hit more than the page has, which shows whether there is another page.
 pub(super) fn body(query: &MessageQuery) -> Value {
     let (wanted, unwanted): (Vec<&TextTerm>, Vec<&TextTerm>) = query.text.iter().partition(|term| term.wanted == Wanted::Yes);
     let mut filter = findable(query.workspace_id.0);
@@ -59,7 +59,7 @@ pub(super) fn body(query: &MessageQuery) -> Value {
     body
 }
 
-/// Words stand next to each other in any form that English gives them, or as they are; a beginning stands for what begins so.
+/// Words match next to each other: in every English form, or exactly, or with a prefix at the end.
 fn words(text: &Text) -> Value {
     let joined = text.words().join(" ");
     match text {
@@ -97,7 +97,7 @@ fn addressed_to(Addressee { user_id, conversations }: &Addressee) -> Value {
     any(vec![json!({"term": {"mentions": user_id.0}}), by_another])
 }
 
-/// Where there are more values than one clause takes, there are more clauses.
+/// If there are more values than one clause allows, there are more clauses.
 fn in_one_of(field: &str, ids: Vec<Uuid>) -> Value {
     match ids.chunks(TERMS_MAX).collect::<Vec<_>>().as_slice() {
         [] => json!({"match_none": {}}),
@@ -110,7 +110,7 @@ fn any(clauses: Vec<Value>) -> Value {
     json!({"bool": {"should": clauses, "minimum_should_match": 1}})
 }
 
-/// Nothing, where the span is open at both ends.
+/// The filter for a span. `None` if the span is open at both ends.
 pub(super) fn within(span: &Span) -> Option<Value> {
     let mut range = serde_json::Map::new();
     range.extend(span.from.map(|from| ("gte".to_owned(), json!(from.timestamp_micros()))));
@@ -118,7 +118,7 @@ pub(super) fn within(span: &Span) -> Option<Value> {
     (!range.is_empty()).then(|| json!({"range": {"sent_micros": range}}))
 }
 
-/// What came after the first page was asked for would move the pages by relevance.
+/// Leaves out messages that were sent after the first page was asked for: they would shift the pages by relevance.
 fn up_to_the_first_page(query: &MessageQuery) -> Option<Value> {
     let after = query.after.filter(|_| query.order == Order::Relevance)?;
     Some(json!({"range": {"sent_micros": {"lte": after.newest.created_at.timestamp_micros()}}}))
@@ -139,9 +139,9 @@ fn place(after: &PageKey) -> Value {
     }
 }
 
-/// What the answer says to what was asked at that moment: the pages behind this one leave out what was said later.
+/// Reads the answer to a query asked at this time. Later pages leave out messages that were sent after it.
 pub(super) fn page(query: &MessageQuery, answer: &Value, asked_at: DateTime<Utc>) -> Result<Hits, ElasticError> {
-    let unreadable = || ElasticError::Unreadable("a search is answered without hits");
+    let unreadable = || ElasticError::Unreadable("the answer to a search has no hits");
     let found = answer["hits"]["hits"].as_array().ok_or_else(unreadable)?;
     let mut hits = found.iter().map(hit).collect::<Option<Vec<_>>>().ok_or_else(unreadable)?;
     let more = hits.len() > usize::from(query.limit);
@@ -172,7 +172,7 @@ fn hit(found: &Value) -> Option<Hit> {
     })
 }
 
-/// A score is a single: it is written with as many digits as that takes.
+/// A score is a single-precision number: it is parsed from as many digits as that needs.
 fn score(value: &Value) -> f32 {
     value.to_string().parse::<f32>().unwrap_or(0.0)
 }

@@ -1,11 +1,14 @@
-//! Elasticsearch: a document for each message and each member, made from the rows of the read tables, and the backend that searches them.
+//! Elasticsearch: a document for each message and each member, made from rows of the read tables, and the backend that
+//! searches them.
 //!
-//! A document is a function of rows (`documents`), and its version is the position of the relational projection that the rows were read
-//! at. So it does not matter who writes a document, how often, or how late: what is older than what is there is left out. The projector
-//! (`projector`) writes what events touch; a rebuild (`rebuild`) writes everything into new indices beside the live ones, proves them equal
-//! to the rows, and switches; a view of then (`view`) has indices of its own; a workspace that has grown moves to indices of its own (`moves`).
+//! A document is made from rows only (`documents`). Its version is the position of the relational projection at which
+//! the rows were read. So it does not matter which process writes a document, how often, or how late: an older version
+//! than the stored one is ignored. The projector (`projector`) writes the documents that events change. A rebuild
+//! (`rebuild`) writes all documents into new indices beside the live ones, proves them equal to the rows, and switches.
+//! A view as of a position (`view`) has indices of its own. A workspace that has grown moves to indices of its own
+//! (`moves`).
 //!
-//! Which indices there are, and which of them is read, stands in Postgres (`models`), so that an Elasticsearch that was wiped is noticed.
+//! Postgres records which indices exist and which of them is read (`models`), so that lost indices are noticed.
 
 mod analytics;
 mod backend;
@@ -40,10 +43,10 @@ pub(crate) use rebuild::{rebuild, tidy};
 
 use stores::elasticsearch::{Client, ElasticError, ElasticSettings};
 
-/// How long it may take to say how it is.
+/// How long a health check may take.
 const HEALTH_MAX: Duration = Duration::from_secs(1);
 
-/// Elasticsearch, as an installation uses it. Cheap to clone; it need not be there.
+/// The Elasticsearch of an installation. Cheap to clone. It may be unreachable.
 #[derive(Clone, Debug)]
 pub struct Elastic {
     client: Client,
@@ -51,33 +54,33 @@ pub struct Elastic {
 }
 
 impl Elastic {
-    /// With those settings. Nothing is asked yet.
+    /// With these settings. Sends no request yet.
     ///
     /// # Errors
-    /// The address or the certificate is not one.
+    /// The address or the certificate is not valid.
     pub fn new(settings: ElasticSettings) -> Result<Self, ElasticError> {
         Ok(Self { client: Client::new(&settings)?, settings: Arc::new(settings) })
     }
 
-    /// How it is, for whoever looks after it: which version answers, or what is wrong. Nothing that only operators may know.
+    /// Returns the version that answers, for a health report. The text contains nothing secret.
     ///
     /// # Errors
-    /// What is wrong.
+    /// Says what is wrong.
     pub async fn health(&self) -> Result<String, String> {
         match self.client.ask_within(HEALTH_MAX, Method::Get, "/", None).await {
             Ok(about) => Ok(format!("answers, version {}", about["version"]["number"].as_str().unwrap_or("unknown"))),
             Err(ElasticError::Refused { status: 401, .. }) => {
-                Err("it refuses the login (401): check elasticsearch_user and elasticsearch_password, or elasticsearch_api_key".into())
+                Err("elasticsearch refuses the login (401): check elasticsearch_user and elasticsearch_password, or elasticsearch_api_key".into())
             }
             Err(ElasticError::Refused { status: 403, .. }) => {
-                Err("it refuses the rights of the login (403): docs/SEARCH_OPERATIONS.md says which are needed".into())
+                Err("the login lacks rights (403): docs/SEARCH_OPERATIONS.md lists the rights that it needs".into())
             }
             Err(error) => Err(root_of(&error)),
         }
     }
 }
 
-/// What is at the bottom of an error: what stands above it may name addresses.
+/// The innermost cause of an error. The outer ones may contain addresses.
 fn root_of(error: &dyn Error) -> String {
     let mut root = error;
     while let Some(source) = root.source() {

@@ -1,4 +1,5 @@
-//! What Postgres knows of the indices: which model is live, where large workspaces are in it, and what Elasticsearch did not take.
+//! What Postgres records about the indices: the live model, the places of large workspaces, and the documents that
+//! Elasticsearch rejected.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,29 +11,29 @@ use super::bulk::Rejection;
 use super::documents::{Document, Family};
 use super::indices::{Model, Place, Route, Stage};
 
-/// A document that Elasticsearch does not take for what it is. It cannot be found; everything else of its workspace can.
+/// A document that Elasticsearch rejects for its content. It cannot be found; the rest of its workspace can.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Rejected {
     /// `messages` or `users`.
     pub family: String,
     /// The document: a message, or a workspace and a user with a colon between them.
     pub document_id: String,
-    /// The position of what was refused.
+    /// The position of the rejected version.
     pub position: i64,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Since when.
+    /// When it was last rejected.
     pub rejected_at: DateTime<Utc>,
 }
 
-/// The model that is read from.
+/// Returns the live model.
 pub(super) async fn live(connection: &mut PgConnection, prefix: &str) -> sqlx::Result<Option<Model>> {
     let found = query!("SELECT model_id, pools FROM search_models WHERE state = 'live'").fetch_optional(&mut *connection).await?;
     let Some(found) = found else { return Ok(None) };
     with_routes(connection, prefix, found.model_id, found.pools).await.map(Some)
 }
 
-/// A model as it is just now.
+/// Returns a model with its present places.
 pub(super) async fn read(connection: &mut PgConnection, prefix: &str, model_id: i64) -> sqlx::Result<Option<Model>> {
     let pools = query_scalar!("SELECT pools FROM search_models WHERE model_id = $1", model_id).fetch_optional(&mut *connection).await?;
     let Some(pools) = pools else { return Ok(None) };
@@ -52,7 +53,7 @@ async fn with_routes(connection: &mut PgConnection, prefix: &str, model_id: i64,
     Ok(Model { prefix: prefix.into(), model_id, pools: u32::try_from(pools).unwrap_or(1), routes: routes.collect() })
 }
 
-/// A new model, under construction; the one that an earlier rebuild left so is forgotten.
+/// Creates a new model under construction. One that an earlier rebuild left unfinished is removed.
 pub(super) async fn begin(connection: &mut PgConnection, prefix: &str, pools: u32, routes: &[(Uuid, Place)]) -> sqlx::Result<Model> {
     query!("DELETE FROM search_models WHERE state = 'building'").execute(&mut *connection).await?;
     let pools_stored = i32::try_from(pools).unwrap_or(i32::MAX);
@@ -71,18 +72,18 @@ pub(super) async fn begin(connection: &mut PgConnection, prefix: &str, pools: u3
     with_routes(connection, prefix, model_id, pools_stored).await
 }
 
-/// From now on this one is read from, and no other.
+/// Makes a model live, and removes the others.
 pub(super) async fn make_live(connection: &mut PgConnection, model_id: i64) -> sqlx::Result<()> {
     query!("DELETE FROM search_models WHERE model_id <> $1", model_id).execute(&mut *connection).await?;
     query!("UPDATE search_models SET state = 'live' WHERE model_id = $1", model_id).execute(connection).await.map(drop)
 }
 
-/// Nothing is read from a model that is lost, nor written to it.
+/// Removes a lost model, so that it is neither read nor written.
 pub(super) async fn forget(connection: &mut PgConnection, model_id: i64) -> sqlx::Result<()> {
     query!("DELETE FROM search_models WHERE model_id = $1", model_id).execute(connection).await.map(drop)
 }
 
-/// Writes down what was refused, and forgets what was refused before and is taken now.
+/// Records rejected documents, and removes the records of documents that are now accepted.
 pub(super) async fn note(connection: &mut PgConnection, model_id: i64, written: &[Document], refused: &[Rejection]) -> sqlx::Result<()> {
     for family in Family::ALL {
         let ids = written.iter().filter(|document| document.family == family).map(|document| document.id.clone()).collect::<Vec<_>>();
@@ -111,7 +112,7 @@ pub(super) async fn note(connection: &mut PgConnection, model_id: i64, written: 
     Ok(())
 }
 
-/// What the live model lacks because Elasticsearch did not take it.
+/// The documents that the live model lacks because Elasticsearch rejected them.
 pub(crate) async fn rejected(executor: impl sqlx::PgExecutor<'_>) -> sqlx::Result<Vec<Rejected>> {
     query_as!(
         Rejected,
@@ -122,12 +123,14 @@ pub(crate) async fn rejected(executor: impl sqlx::PgExecutor<'_>) -> sqlx::Resul
     .await
 }
 
-/// The rows behind a parked key have changed, and no event says so: with the next event, their documents are written anew.
+/// Records that the rows behind a parked key have changed without an event. The projector writes their documents again
+/// with its next batch.
 pub(crate) async fn refresh_later(connection: &mut PgConnection, park_key: &str) -> sqlx::Result<()> {
     query!("INSERT INTO search_refreshes (park_key) VALUES ($1)", park_key).execute(connection).await.map(drop)
 }
 
-/// Keys whose rows have changed without an event. Whoever takes them writes their documents in the same transaction.
+/// Returns and removes the keys whose rows have changed without an event. The caller writes their documents in the same
+/// transaction.
 pub(super) async fn take_refreshes(connection: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     query_scalar!("DELETE FROM search_refreshes RETURNING park_key").fetch_all(connection).await
 }

@@ -1,6 +1,7 @@
-//! Moves of workspaces that have outgrown a shared index, while they are searched and written to. From a barrier on, events are written to
-//! both places; a scan of the rows fills the new one; behind another barrier both are counted, and searches are led to the new one. The old
-//! place is emptied a while later, when no search that began there is under way.
+//! Moves workspaces that have become too large for a shared index, while they are searched and written. From a first
+//! barrier on, events are written to both places, and a scan of the rows fills the new one. Behind a second barrier
+//! both are counted, and searches are switched to the new one. The old place is emptied later, when no search on it is
+//! running.
 
 use std::time::Duration;
 
@@ -22,27 +23,27 @@ use super::{Elastic, models};
 use crate::connections::Stores;
 use crate::rebuild::RebuildError;
 
-/// How often to look who has outgrown their place.
+/// How often to look for workspaces that are too large for their place.
 const LOOK_INTERVAL: Duration = Duration::from_secs(60);
-/// How long a search may still be under way in the place that a workspace has left.
+/// How long a search may still run in the place that a workspace has left.
 const EMPTIED_AFTER: Duration = Duration::from_secs(60);
 
-/// Looks after the indices until `shutdown`.
+/// Moves workspaces until `shutdown`.
 pub(crate) async fn tend(stores: Stores, shutdown: CancellationToken) {
     loop {
         tokio::select! { () = sleep(LOOK_INTERVAL) => {}, () = shutdown.cancelled() => return }
         let moved = tokio::select! { moved = rebalance(&stores, EMPTIED_AFTER) => moved, () = shutdown.cancelled() => return };
         if let Err(error) = moved {
-            tracing::warn!(error = %chain(&error), "workspaces could not be moved; it is tried again");
+            tracing::warn!(error = %chain(&error), "workspaces could not be moved; it will be tried again");
         }
     }
 }
 
-/// Moves every workspace that has outgrown its place, and empties places that were left `emptied_after` ago. Answers with who was moved. Does
-/// nothing while a rebuild is under way.
+/// Moves every workspace that is too large for its place, and empties places that were left longer than `emptied_after`
+/// ago. Returns the moved workspaces. Does nothing while a rebuild is running.
 ///
 /// # Errors
-/// A store fails: what was begun goes on the next time.
+/// A store fails. The next call continues the moves.
 pub async fn rebalance(stores: &Stores, emptied_after: Duration) -> Result<Vec<Uuid>, RebuildError> {
     let Some(elastic) = stores.elastic.clone() else { return Ok(Vec::new()) };
     let mut connection = match take_the_lock(stores).await {
@@ -72,7 +73,8 @@ async fn move_all(
     Ok(moved)
 }
 
-/// A workspace goes up only, and finishes one move before the next. It comes back to a shared index by a rebuild.
+/// A workspace moves only to a larger place, and finishes one move before the next. Only a rebuild moves it back to a
+/// shared index.
 fn is_to_move(model: &Model, workspace_id: Uuid, place: Place) -> bool {
     match model.routes.get(&workspace_id) {
         None => true,
@@ -101,7 +103,8 @@ async fn move_workspace(
     end(elastic, connection, &model, workspace_id).await
 }
 
-/// From here on every batch writes to both places: one that did not know it yet has ended when the checkpoint is ours.
+/// From here on every batch writes to both places: an older batch that did not know of the move has ended, because this
+/// transaction has locked the checkpoint.
 async fn begin(
     elastic: &Elastic,
     connection: &mut PgConnection,
@@ -123,10 +126,10 @@ async fn begin(
     .await?;
     tx.commit().await?;
     let model = models::read(connection, &elastic.settings.prefix, model_id).await?;
-    Ok(model.ok_or_else(|| ElasticError::Lost(format!("those of model {model_id}")))?)
+    Ok(model.ok_or_else(|| ElasticError::Lost(format!("the indices of model {model_id}")))?)
 }
 
-/// Where as many messages are in both places, searches go to the new one.
+/// Switches searches to the new place if it has as many messages as the old one.
 async fn end(elastic: &Elastic, connection: &mut PgConnection, model: &Model, workspace_id: Uuid) -> Result<(), RebuildError> {
     let mut tx = connection.begin().await?;
     checkpoint::lock(&mut tx, NAME).await?;
@@ -152,12 +155,12 @@ async fn end(elastic: &Elastic, connection: &mut PgConnection, model: &Model, wo
     Ok(tx.commit().await?)
 }
 
-/// A workspace without a message has no index of its own yet.
+/// A workspace without messages has no index of its own yet.
 async fn count(elastic: &Elastic, indices: &str, workspace_id: Uuid) -> Result<u64, ElasticError> {
     elastic.client.ask(Method::Post, &format!("/{indices}/_refresh?ignore_unavailable=true"), None).await?;
     let body = json!({"query": {"term": {"workspace_id": workspace_id}}});
     let counted = elastic.client.ask(Method::Post, &format!("/{indices}/_count?ignore_unavailable=true"), Some(&body)).await?;
-    counted["count"].as_u64().ok_or_else(|| ElasticError::Unreadable("a count is answered without one"))
+    counted["count"].as_u64().ok_or_else(|| ElasticError::Unreadable("the answer to a count has no number"))
 }
 
 async fn empty_left_places(
@@ -188,7 +191,7 @@ async fn empty_left_places(
     Ok(())
 }
 
-/// What matches the indices of a place.
+/// The pattern of a place's indices.
 fn indices_of(model: &Model, place: Place, workspace_id: Uuid) -> String {
     match place {
         Place::Shared | Place::Own => model.concrete(&model.index_in(place, workspace_id, chrono::DateTime::UNIX_EPOCH)),

@@ -1,4 +1,4 @@
-//! What is done to indices as such: templates, making and dropping them, aliases, counts.
+//! Requests on indices themselves: templates, creating and dropping, aliases, counts.
 
 use std::collections::BTreeSet;
 
@@ -10,17 +10,17 @@ use stores::elasticsearch::ElasticError;
 use super::Elastic;
 use super::indices::Model;
 
-/// Whether an index is being filled, or searched.
+/// Whether an index is being filled or searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
-    /// Nobody searches it: no copies, no refreshes.
+    /// Nothing searches it: it has no replicas and is not refreshed.
     Filling,
     /// As the settings say.
     Searching,
 }
 
 impl Elastic {
-    /// Brings the templates up to date.
+    /// Updates the index templates.
     pub(super) async fn put_templates(&self) -> Result<(), ElasticError> {
         for template in TEMPLATES {
             let mut body = serde_json::from_str::<Value>(template.body).map_err(|error| ElasticError::Settings(error.into()))?;
@@ -35,13 +35,13 @@ impl Elastic {
         Ok(())
     }
 
-    /// Makes an index with the alias that it is written through, unless it is there.
+    /// Creates an index with its alias for writing, unless it exists.
     pub(super) async fn ensure_index(&self, model: &Model, index: &str, alias: Option<&str>, used: Use) -> Result<(), ElasticError> {
         let aliases = std::iter::once(model.writing(index)).chain(alias.map(str::to_owned));
         self.make_index(&model.concrete(index), aliases, used).await
     }
 
-    /// Makes an index of that name with those aliases, unless it is there.
+    /// Creates an index with these aliases, unless it exists.
     pub(super) async fn make_index(&self, name: &str, aliases: impl IntoIterator<Item = String>, used: Use) -> Result<(), ElasticError> {
         let aliases = aliases.into_iter().map(|alias| (alias, json!({}))).collect::<Map<_, _>>();
         let settings = if used == Use::Filling { json!({"number_of_replicas": 0, "refresh_interval": "-1"}) } else { json!({}) };
@@ -52,7 +52,7 @@ impl Elastic {
         }
     }
 
-    /// The indices of that name, or pattern, are full: they are searched from now on.
+    /// Ends the filling of indices: from now on they are searched.
     pub(super) async fn end_filling(&self, indices: &str) -> Result<(), ElasticError> {
         let settings = json!({
             "number_of_replicas": self.settings.replicas,
@@ -62,13 +62,14 @@ impl Elastic {
         self.refresh(indices).await
     }
 
-    /// Whether everything that a model has in any case is there.
+    /// Whether all indices that a model always has exist.
     pub(super) async fn has(&self, model: &Model) -> Result<bool, ElasticError> {
         let found = self.indices(&model.pattern()).await?;
         Ok(model.shared_indices().iter().all(|index| found.contains(&model.concrete(index))))
     }
 
-    /// The aliases that searches use lead to this model, and to no other; all at once. What leads there already stays.
+    /// Points the aliases of searches to this model and to no other, in one request. An alias that is right already
+    /// stays.
     pub(super) async fn point_aliases(&self, model: &Model, aliases: &[(String, String)]) -> Result<(), ElasticError> {
         let mut actions = Vec::new();
         let wanted = aliases.iter().cloned().collect::<BTreeSet<_>>();
@@ -82,18 +83,18 @@ impl Elastic {
         if actions.is_empty() {
             return Ok(());
         }
-        tracing::info!(model = model.model_id, changes = actions.len(), "elasticsearch is read through other aliases");
+        tracing::info!(model = model.model_id, changes = actions.len(), "the aliases of searches were switched");
         self.client.ask(Method::Post, "/_aliases", Some(&json!({"actions": actions}))).await.map(drop)
     }
 
-    /// Drops every index of ours that is not of that model.
+    /// Drops all of our indices that belong to neither model.
     pub(super) async fn drop_others(&self, model: Option<&Model>, also: Option<&Model>) -> Result<(), ElasticError> {
         let all = self.indices(&format!("{}*", self.settings.prefix)).await?;
         let mut kept = BTreeSet::new();
         for model in [model, also].into_iter().flatten() {
             kept.extend(self.indices(&model.pattern()).await?);
         }
-        // One by one: what is in the way of one of them is in the way of no other.
+        // One request for each index: a failure of one does not keep the others.
         for index in all.difference(&kept).filter(|index| self.is_ours(index)) {
             match self.client.ask(Method::Delete, &format!("/{index}"), None).await {
                 Err(error) if !error.is_missing() => return Err(error),
@@ -103,18 +104,18 @@ impl Elastic {
         Ok(())
     }
 
-    /// Makes what was written findable.
+    /// Makes written documents visible to searches.
     pub(super) async fn refresh(&self, indices: &str) -> Result<(), ElasticError> {
         self.client.ask(Method::Post, &format!("/{indices}/_refresh"), None).await.map(drop)
     }
 
-    /// The names of indices that match a pattern.
+    /// The names of the indices that match a pattern.
     pub(super) async fn indices(&self, pattern: &str) -> Result<BTreeSet<String>, ElasticError> {
         let found = self.client.ask(Method::Get, &format!("/{pattern}/_alias?expand_wildcards=all"), None).await;
         Ok(names(found)?.as_object().into_iter().flat_map(|indices| indices.keys().cloned()).collect())
     }
 
-    /// Every alias of ours that searches use, with the index that it leads to.
+    /// All our aliases for searches, each with the index that it points to.
     async fn reading_aliases(&self) -> Result<BTreeSet<(String, String)>, ElasticError> {
         let found = names(self.client.ask(Method::Get, &format!("/{}*/_alias", self.settings.prefix), None).await)?;
         let mut aliases = BTreeSet::new();
@@ -125,7 +126,8 @@ impl Elastic {
         Ok(aliases)
     }
 
-    /// A prefix may be the beginning of another installation's: ours goes on with one of our families and ends in a model's number.
+    /// Another installation's prefix may begin with ours. After our prefix, our names continue with a family and end in
+    /// a model's number.
     fn is_ours(&self, index: &str) -> bool {
         let Some(name) = index.strip_prefix(&self.settings.prefix) else { return false };
         let has_family = TEMPLATES.iter().any(|template| name.strip_prefix(template.family).is_some_and(|rest| rest.starts_with('_')));
@@ -145,7 +147,7 @@ impl Elastic {
     }
 }
 
-/// A pattern that nothing matches is answered with nothing, or with a 404 where it was a name.
+/// A pattern without a match has an empty answer; a name without a match has a 404. Both mean no indices.
 fn names(found: Result<Value, ElasticError>) -> Result<Value, ElasticError> {
     match found {
         Err(error) if error.is_missing() => Ok(Value::Null),

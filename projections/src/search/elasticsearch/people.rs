@@ -1,5 +1,5 @@
-//! People: those whose names begin so, and, where they fill no page, those whose names nearly do. Elasticsearch finds who may be near; how
-//! near they are is measured here, by what all backends measure with.
+//! Finds people whose names begin with a text and, if these do not fill the page, people whose names are similar.
+//! Elasticsearch finds candidates. The distance is computed here, by the code of all backends.
 
 use serde_json::{Value, json};
 use stores::elasticsearch::ElasticError;
@@ -7,30 +7,30 @@ use uuid::Uuid;
 
 use crate::search::{PeopleQuery, PersonHit, PersonKey, names, words};
 
-/// How many who may be near are measured.
+/// How many candidates are compared.
 const NEARLY_AMONG_MAX: u32 = 1_000;
-/// How many words a beginning, or a typing error, may stand for.
+/// The most words that a prefix, or a spelling error, may match.
 const EXPANSIONS_MAX: u32 = 1_000;
 
-/// What somebody types, and where the page begins.
+/// A text to search for, and where the page begins.
 pub(super) struct Search<'a> {
     query: &'a PeopleQuery,
     sought: String,
 }
 
 impl<'a> Search<'a> {
-    /// Nothing, where there is no word in it.
+    /// `None` if the text has no word.
     pub(super) fn of(query: &'a PeopleQuery) -> Option<Self> {
         let sought = words::normalised(&query.text);
         (!sought.is_empty()).then_some(Self { query, sought })
     }
 
-    /// One more than a page has.
+    /// One hit more than the page has.
     pub(super) fn limit(&self) -> usize {
         usize::from(self.query.limit) + 1
     }
 
-    /// Those whose names begin so. Nothing, where the page is behind them.
+    /// The request for people whose names begin with the text. `None` if the page is behind all of them.
     pub(super) fn beginning(&self) -> Option<Value> {
         let after = match self.query.after {
             Some(PersonKey { distance: 1.., .. }) => return None,
@@ -43,7 +43,7 @@ impl<'a> Search<'a> {
         Some(body)
     }
 
-    /// Those whose names may be near. Nothing, where what is looked for is too short to be wrong.
+    /// The request for people whose names are similar. `None` if the text is too short for spelling errors.
     pub(super) fn nearly(&self) -> Option<Value> {
         let wrong_max = Some(names::wrong_max(&self.sought)).filter(|wrong_max| *wrong_max > 0)?;
         let near =
@@ -52,7 +52,7 @@ impl<'a> Search<'a> {
         Some(self.among_members(&near, NEARLY_AMONG_MAX as usize))
     }
 
-    /// Those who are near and behind the page before, the nearest first.
+    /// Returns the similar names behind the last page, the nearest first.
     pub(super) fn nearest(&self, answer: &Value) -> Result<Vec<PersonHit>, ElasticError> {
         let (sought, wrong_max) = (self.sought.chars().collect::<Vec<_>>(), names::wrong_max(&self.sought));
         let mut hits = Vec::new();
@@ -77,13 +77,13 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Those whose names begin so, in the order of the answer.
+/// Returns the people of the answer, in its order.
 pub(super) fn found(answer: &Value) -> Result<Vec<PersonHit>, ElasticError> {
     Ok(people(answer)?.into_iter().map(|(user_id, _)| PersonHit { user_id: user_id.into(), distance: 0 }).collect())
 }
 
 fn people(answer: &Value) -> Result<Vec<(Uuid, &str)>, ElasticError> {
-    let unreadable = || ElasticError::Unreadable("a search is answered without hits");
+    let unreadable = || ElasticError::Unreadable("the answer to a search has no hits");
     let hits = answer["hits"]["hits"].as_array().ok_or_else(unreadable)?;
     let person = |hit: &'_ Value| -> Option<Uuid> { hit["_source"]["user_id"].as_str()?.parse().ok() };
     let people = hits.iter().map(|hit| Some((person(hit)?, hit["_source"]["names"].as_str()?)));

@@ -1,4 +1,5 @@
-//! The search projector: the documents that events touch, written from the rows as they are once the relational projection has got there.
+//! The search projector writes the documents that events change. It reads the rows after the relational projection has
+//! applied the same events.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -25,57 +26,59 @@ use crate::relational;
 /// The projection's name.
 pub(crate) const NAME: &str = "search";
 
-/// Its version: raise it where the same rows make other documents than before. The live indices are then filled anew.
+/// The projection's version. Raise it when the same rows make other documents than before. The live indices are then
+/// filled again.
 pub(crate) const VERSION: i32 = 3;
 
-/// The name under which a rebuild keeps the checkpoint, and what is parked, of the indices that it fills.
+/// The name under which a rebuild keeps its checkpoint and its parked keys.
 pub(super) const NEXT_NAME: &str = "search.next";
 
-/// How long to wait for the rows. Whoever waits holds a transaction open, so it is not for ever: then it is tried again.
+/// How long to wait for the rows. The transaction stays open meanwhile, so the wait is limited; then the batch is tried
+/// again.
 const ROWS_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// Keeps the documents.
+/// The projector of the documents.
 pub(crate) struct SearchProjector {
     stores: Stores,
     elastic: Elastic,
     target: Target,
-    /// Indices of workspaces that are known to be there.
+    /// Workspaces' own indices that are known to exist.
     known: HashSet<String>,
 }
 
-/// Which indices are written to.
+/// The indices that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
-    /// Those that are searched.
+    /// The live indices.
     Live,
-    /// Those that a rebuild fills.
+    /// The indices that a rebuild fills.
     Building(i64),
 }
 
-/// The documents that some events touch.
+/// The documents that some events change.
 #[derive(Debug, Default)]
 struct Touched {
     messages: BTreeSet<Uuid>,
-    /// Messages whose roots are known only once they are read.
+    /// Messages whose roots are known only after they are read.
     deleted: BTreeSet<Uuid>,
     members: BTreeSet<(Uuid, Uuid)>,
-    /// People something of whom is in each of their memberships.
+    /// People whose data is in the documents of all their memberships.
     people: BTreeSet<Uuid>,
-    /// People whose names may have changed, which all their messages carry.
+    /// People whose names may have changed. All their messages contain the name.
     renamed_people: BTreeSet<Uuid>,
-    /// People who were erased: their messages carry their names and their texts.
+    /// People who were erased. Their messages contain their names and texts.
     erased_people: BTreeSet<Uuid>,
-    /// Channels whose names have changed, which all their messages carry.
+    /// Channels whose names have changed. All their messages contain the name.
     renamed_channels: BTreeSet<Uuid>,
 }
 
 impl SearchProjector {
-    /// Of the live indices.
+    /// The projector of the live indices.
     pub(crate) fn live(stores: &Stores, elastic: &Elastic) -> Self {
         Self { stores: stores.clone(), elastic: elastic.clone(), target: Target::Live, known: HashSet::new() }
     }
 
-    /// Of those that a rebuild fills.
+    /// The projector of the indices that a rebuild fills.
     pub(super) fn next(stores: &Stores, elastic: &Elastic, model_id: i64) -> Self {
         Self { target: Target::Building(model_id), ..Self::live(stores, elastic) }
     }
@@ -96,7 +99,8 @@ impl SearchProjector {
         if self.target == Target::Live {
             self.write_refreshes(tx, &model).await?;
         }
-        // After the messages that carry a name: that a person's document has it says that all of them do.
+        // Written after the messages that contain the name: if a member's document has the new name, all messages have
+        // it.
         self.write(tx, &model, &documents).await
     }
 
@@ -111,10 +115,10 @@ impl SearchProjector {
             Target::Live => models::live(tx, prefix).await?,
             Target::Building(model_id) => models::read(tx, prefix, model_id).await?,
         };
-        model.ok_or_else(|| elsewhere(ElasticError::Lost("that the projection writes to".into())))
+        model.ok_or_else(|| elsewhere(ElasticError::Lost("the indices that the projection writes to".into())))
     }
 
-    /// Those people whose documents carry another name than their rows.
+    /// Returns the people whose documents have another name than their rows.
     async fn renamed(&self, model: &Model, people: &BTreeSet<Uuid>, documents: &[Document]) -> Result<BTreeSet<Uuid>, ElasticError> {
         let mut renamed = BTreeSet::new();
         for user_id in people {
@@ -130,7 +134,7 @@ impl SearchProjector {
         Ok(renamed)
     }
 
-    /// A document as it is stored; nothing where it is not.
+    /// Returns the stored document, or null if it does not exist.
     async fn stored(&self, model: &Model, document: &Document) -> Result<Value, ElasticError> {
         let Some(index) = model.written_to(document).into_iter().next() else { return Ok(Value::Null) };
         let path = format!("/{}/_doc/{}", model.writing(&index), document.id);
@@ -141,7 +145,7 @@ impl SearchProjector {
         }
     }
 
-    /// What rows say now of which no event tells.
+    /// Writes the documents of rows that have changed without an event.
     async fn write_refreshes(&mut self, tx: &mut PgConnection, model: &Model) -> Result<(), ApplyError> {
         for key in models::take_refreshes(tx).await? {
             let Some((kind, Ok(id))) = key.split_once(':').map(|(kind, id)| (kind, id.parse::<Uuid>())) else { continue };
@@ -158,7 +162,7 @@ impl SearchProjector {
         Ok(())
     }
 
-    /// Everything of a scan.
+    /// Writes all documents of a scan.
     async fn write_scan(&mut self, tx: &mut PgConnection, model: &Model, scan: Scan) -> Result<(), ApplyError> {
         let mut after = Some(Uuid::nil());
         while let Some(from) = after {
@@ -169,14 +173,14 @@ impl SearchProjector {
         Ok(())
     }
 
-    /// Writes documents, and notes those that are refused for what they are.
+    /// Writes documents, and records those that are rejected for their content.
     pub(super) async fn write(&mut self, tx: &mut PgConnection, model: &Model, documents: &[Document]) -> Result<(), ApplyError> {
         if documents.is_empty() {
             return Ok(());
         }
         let rejections = self.write_out(model, documents).await.map_err(elsewhere)?;
         for rejection in &rejections {
-            tracing::error!(document = rejection.id, reason = rejection.reason, "elasticsearch does not take a document");
+            tracing::error!(document = rejection.id, reason = rejection.reason, "elasticsearch rejects a document");
         }
         Ok(models::note(tx, model.model_id, documents, &rejections).await?)
     }
@@ -208,7 +212,7 @@ impl Projector for SearchProjector {
         }
     }
 
-    /// The indices: those that are read from, where they are all there; else they are built, beside whatever is left of them.
+    /// Prepares the indices: uses the live ones if all exist. Otherwise it builds new ones beside what is left.
     fn prepare(&mut self) -> BoxFuture<'_, Result<(), ApplyError>> {
         async {
             self.known.clear();
@@ -319,13 +323,13 @@ impl Touched {
         }
     }
 
-    /// What the rows say of them.
+    /// Reads the rows of the changed documents.
     async fn read(&self, tx: &mut PgConnection) -> sqlx::Result<Vec<Document>> {
         let mut documents = Vec::new();
         let mut ids = self.messages.iter().copied().collect::<Vec<_>>();
         while !ids.is_empty() {
             let found = rows::messages(tx, &ids).await?;
-            // A deleted answer counts no more in its root.
+            // A deleted answer is no longer counted at its root.
             let is_deleted = |document: &Document| document.id.parse().is_ok_and(|id| self.deleted.contains(&id));
             let roots = found.iter().filter(|(document, _)| is_deleted(document)).filter_map(|(_, root)| *root);
             let roots = roots.filter(|root| !self.messages.contains(root)).collect::<BTreeSet<_>>();

@@ -1,6 +1,6 @@
-//! A rebuild: every row written into new indices beside the live ones, what came in meanwhile from the log, the documents proved equal to the
-//! rows, and the aliases switched. It is also how the first indices come about, and those after Elasticsearch was wiped: then nothing is
-//! read from it meanwhile.
+//! A rebuild of the search: writes every row into new indices beside the live ones, applies the log's events since,
+//! proves the documents equal to the rows, and switches the aliases. It also builds the first indices, and new ones
+//! after Elasticsearch has lost its data: until then, Elasticsearch is not searched.
 
 use std::time::{Duration, Instant};
 
@@ -24,15 +24,16 @@ use crate::engine::runner;
 use crate::feed::BATCH_EVENTS_MAX;
 use crate::rebuild::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, Turn};
 
-/// How often to catch up before giving up: each time takes less than the one before, unless the log grows faster than that.
+/// How often to catch up before giving up. Each round is shorter than the one before, unless the log grows faster than
+/// that.
 const ROUNDS_MAX: usize = 100;
 
 type Observe<'a> = &'a (dyn Fn(RebuildProgress) + Send + Sync);
 
-/// Builds the search projection anew and switches to it.
+/// Rebuilds the search projection and switches to it.
 ///
 /// # Errors
-/// Another rebuild is under way, a store fails, or the documents differ from the rows: then the live indices stay.
+/// Another rebuild is running, a store fails, or the documents differ from the rows. Then the live indices stay.
 pub(crate) async fn rebuild(
     mut turn: Turn,
     stores: &Stores,
@@ -52,7 +53,7 @@ pub(crate) async fn rebuild(
     built
 }
 
-/// Sees to it that there are live indices, and that searches are led to them. The caller holds the projection.
+/// Ensures that live indices exist and that the aliases of searches point to them. The caller holds the projection.
 pub(super) async fn ensure_live(stores: &Stores, elastic: &Elastic) -> Result<(), ApplyError> {
     let mut connection = take_the_lock(stores).await.map_err(other)?;
     let ensured = find_or_fill(stores, elastic, &mut connection).await;
@@ -67,19 +68,19 @@ async fn find_or_fill(stores: &Stores, elastic: &Elastic, connection: &mut PgCon
             let aliases = model.reading_aliases(&elastic.indices(&model.pattern()).await.map_err(elsewhere)?);
             return elastic.point_aliases(&model, &aliases).await.map_err(elsewhere);
         }
-        tracing::warn!(model = model.model_id, "elasticsearch has lost its indices: they are built anew");
+        tracing::warn!(model = model.model_id, "elasticsearch has lost its indices: they are built again");
         models::forget(connection, model.model_id).await?;
     }
     let options = RebuildOptions { accept_differences: true, ..RebuildOptions::default() };
     let report = build(stores, elastic, connection, options, &|_| {}).await.map_err(other)?;
     tracing::info!(documents = report.events, position = report.position, seconds = report.elapsed.as_secs(), "elasticsearch was filled");
     for difference in report.differences {
-        tracing::error!(%difference, "an index differs from the rows: `backscroll projections` lists documents that were not taken");
+        tracing::error!(%difference, "an index differs from the rows: `backscroll projections` lists the rejected documents");
     }
     Ok(())
 }
 
-/// One rebuild, or move, at a time.
+/// Takes the lock: one rebuild or move runs at a time.
 pub(super) async fn take_the_lock(stores: &Stores) -> Result<PgConnection, RebuildError> {
     let mut connection = runner::connect(&stores.pool).await?;
     if checkpoint::try_rebuild(&mut connection, NAME).await? { Ok(connection) } else { Err(RebuildError::UnderWay(NAME.into())) }
@@ -89,7 +90,7 @@ fn other(error: RebuildError) -> ApplyError {
     ApplyError::Elsewhere { store: "elasticsearch", source: Box::new(error) }
 }
 
-/// Leaves nothing of what was not finished; what cannot be removed now is removed by the next one.
+/// Removes what an unfinished rebuild has left. What cannot be removed now is removed by the next call.
 pub(crate) async fn tidy(elastic: &Elastic, connection: &mut PgConnection) {
     let discarded = async {
         let live = models::live(connection, &elastic.settings.prefix).await?;
@@ -98,7 +99,7 @@ pub(crate) async fn tidy(elastic: &Elastic, connection: &mut PgConnection) {
         Ok::<(), RebuildError>(())
     };
     if let Err(error) = discarded.await {
-        tracing::warn!(error = %chain(&error), "what an unfinished rebuild of the search left could not be removed; the next one does");
+        tracing::warn!(error = %chain(&error), "the indices of an unfinished rebuild could not be removed; the next rebuild removes them");
     }
 }
 
@@ -125,7 +126,7 @@ async fn build(
     let held_up = building.switch(connection).await?;
     building.enter(Phase::Dropping);
     if let Err(error) = elastic.drop_others(Some(&building.model), None).await {
-        tracing::warn!(error = %chain(&error), "the old indices could not be dropped; the next rebuild does");
+        tracing::warn!(error = %chain(&error), "the old indices could not be dropped; the next rebuild drops them");
     }
     Ok(building.report(compared, Some(held_up)))
 }
@@ -144,14 +145,15 @@ pub(super) struct Building<'a> {
     documents: u64,
 }
 
-/// What comparing has found.
+/// The result of a comparison.
 pub(super) struct Compared {
     pub(super) documents: Vec<(String, i64)>,
     pub(super) differences: Vec<Difference>,
 }
 
 impl<'a> Building<'a> {
-    /// Makes the indices. From the position that the rows stand at on, the log is what the scan may have missed.
+    /// Creates the indices, and notes the position of the rows. The log after it contains everything that the scan may
+    /// miss.
     async fn begin(
         stores: &'a Stores,
         elastic: &'a Elastic,
@@ -181,12 +183,12 @@ impl<'a> Building<'a> {
         Ok(building)
     }
 
-    /// Where they stand.
+    /// The position of the new documents.
     pub(super) fn position(&self) -> i64 {
         self.stood.position
     }
 
-    /// Everything that is done beside the live indices.
+    /// Does everything that is possible beside the live indices.
     async fn fill_and_compare(&mut self, connection: &mut PgConnection) -> Result<Compared, RebuildError> {
         self.fill(connection).await?;
         self.approach_rows(connection).await?;
@@ -195,7 +197,7 @@ impl<'a> Building<'a> {
         self.compare(connection).await
     }
 
-    /// Every row, as it is when it is read.
+    /// Writes every row as it is when it is read.
     async fn fill(&mut self, connection: &mut PgConnection) -> Result<(), RebuildError> {
         let rows = query_scalar!(
             r#"SELECT COALESCE(sum(reltuples), 0)::bigint AS "rows!" FROM pg_class WHERE relname ~ '^messages_[0-9]{4}_' AND relkind = 'r'"#
@@ -204,7 +206,7 @@ impl<'a> Building<'a> {
         for scan in [Scan::Members, Scan::Messages] {
             let mut chunk = rows::scan(connection, scan, Uuid::nil()).await?;
             loop {
-                // The next ones are read while these are written.
+                // The next rows are read while these are written.
                 let next = async {
                     let mut reader = self.stores.pool.acquire().await?;
                     match chunk.last {
@@ -224,7 +226,7 @@ impl<'a> Building<'a> {
         Ok(())
     }
 
-    /// Up to exactly `position` of the log.
+    /// Applies events up to exactly `position`.
     async fn up_to(&mut self, connection: &mut PgConnection, position: i64) -> Result<(), RebuildError> {
         while self.stood.position < position {
             let behind = usize::try_from(position - self.stood.position).unwrap_or(usize::MAX);
@@ -239,7 +241,7 @@ impl<'a> Building<'a> {
         Ok(())
     }
 
-    /// Up to where the rows stand.
+    /// Applies events up to the position of the rows.
     pub(super) async fn approach_rows(&mut self, connection: &mut PgConnection) -> Result<(), RebuildError> {
         if self.phases.last().is_some_and(|(phase, _)| *phase == Phase::Folding) {
             self.enter(Phase::CatchingUp);
@@ -255,13 +257,14 @@ impl<'a> Building<'a> {
         Err(RebuildError::Outrun)
     }
 
-    /// Whether every document is what its row says, and there are no others.
+    /// Compares: every document must equal its row, and there must be no others.
     async fn compare(&mut self, connection: &mut PgConnection) -> Result<Compared, RebuildError> {
         let elastic = self.elastic;
         compare::compare(elastic, self, connection, self.observe).await
     }
 
-    /// Switches behind the barrier that every batch of the live projector begins with, and answers with how long that held it up.
+    /// Switches behind the checkpoint's lock, with which every batch of the live projector begins. Returns how long the
+    /// live projector waited.
     async fn switch(&mut self, connection: &mut PgConnection) -> Result<Duration, RebuildError> {
         let mut barrier_connection = runner::connect(&self.stores.pool).await?;
         let mut barrier = barrier_connection.begin().await?;
@@ -304,7 +307,8 @@ impl<'a> Building<'a> {
     }
 }
 
-/// The checkpoint and what is parked become the new model's. The holder goes on, and reads again what it remembers.
+/// Gives the new model's position and parked keys to the live checkpoint. The holder goes on after it has read both
+/// again.
 async fn take_over(barrier: &mut PgConnection, position: i64) -> sqlx::Result<()> {
     query!(
         "INSERT INTO projection_checkpoints AS c (projection, position, version)
@@ -322,7 +326,7 @@ async fn take_over(barrier: &mut PgConnection, position: i64) -> sqlx::Result<()
     query!("DELETE FROM projection_checkpoints WHERE projection = $1", NEXT_NAME).execute(barrier).await.map(drop)
 }
 
-/// Workspaces that are too large, or write too much, for a shared index.
+/// The workspaces that are too large, or write too much, for a shared index.
 pub(super) async fn places(connection: &mut PgConnection, elastic: &Elastic) -> sqlx::Result<Vec<(Uuid, Place)>> {
     let monthly = i64::try_from(elastic.settings.monthly_index_messages).unwrap_or(i64::MAX);
     let high = query_scalar!(

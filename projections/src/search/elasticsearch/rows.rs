@@ -1,4 +1,5 @@
-//! Reading the rows that documents are made of. Each statement also reads where the relational projection stands, in the same moment.
+//! Reads the rows that documents are made from. Each statement also reads the position of the relational projection in
+//! the same snapshot.
 
 use chrono::{DateTime, Utc};
 use domain::ids::MessageId;
@@ -7,12 +8,13 @@ use uuid::Uuid;
 
 use super::documents::{Document, MemberRow, MessageRow};
 
-/// Rows that are read at a time.
+/// How many rows are read at a time.
 pub(super) const CHUNK_ROWS: i64 = 4_000;
 
-/// The rows of messages that a document is made of, with the names that go with them: what stands between `$before` and `$after` is all messages,
-/// and the whole is `m`. One statement, so that the rows and the position that they are of come from the same moment. What has left its channel
-/// stays as a document without its text, as a deleted message does, so that no older write brings it back.
+/// Selects the rows of messages for documents, with the names that belong to them. The text between `$before` and
+/// `$after` selects from all messages; the result is `m`. One statement reads the rows and their position in one
+/// snapshot. An archived message stays as a document without its text, like a deleted one, so that no older write
+/// brings it back.
 macro_rules! message_rows {
     ($before:literal, $after:literal, $end:literal, $($argument:expr),+) => {
         query_as!(
@@ -41,7 +43,7 @@ macro_rules! message_rows {
     };
 }
 
-/// The rows of members that a document is made of, with the people that they are. One statement, for the same reason.
+/// Selects the rows of members for documents, with their users. One statement, for the same reason.
 macro_rules! member_rows {
     ($which:literal, $($argument:expr),+) => {
         query_as!(
@@ -58,11 +60,12 @@ macro_rules! member_rows {
     };
 }
 
-/// Those messages, each with the one that began its thread. What is not there is left out: the relational projection has parked it.
+/// Reads messages, each with the identifier of its root. A missing row is left out: the relational projection has
+/// parked its event.
 pub(super) async fn messages(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<(Document, Option<Uuid>)>> {
     let known = ids.iter().filter_map(|id| Some((*id, MessageId(*id).sent_in()?)));
     let (ids, moments): (Vec<Uuid>, Vec<DateTime<Utc>>) = known.unzip();
-    // LATERAL with LIMIT, so that each identifier looks into its own month alone.
+    // `LATERAL` with `LIMIT`, so that each identifier is looked up in its own month only.
     let rows = message_rows!(
         "FROM unnest($1::uuid[], $2::timestamptz[]) AS wanted (message_id, sent_in)
          CROSS JOIN LATERAL (
@@ -78,20 +81,20 @@ pub(super) async fn messages(connection: &mut PgConnection, ids: &[Uuid]) -> sql
     Ok(rows.fetch_all(connection).await?.iter().map(|row| (row.document(), row.thread_id)).collect())
 }
 
-/// Those members.
+/// Reads members.
 pub(super) async fn members(connection: &mut PgConnection, keys: &[(Uuid, Uuid)]) -> sqlx::Result<Vec<Document>> {
     let (workspaces, users): (Vec<Uuid>, Vec<Uuid>) = keys.iter().copied().unzip();
     let rows = member_rows!("WHERE (m.workspace_id, m.user_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))", &workspaces, &users);
     Ok(rows.fetch_all(connection).await?.iter().map(MemberRow::document).collect())
 }
 
-/// Everything that those people are members of.
+/// Reads all memberships of these people.
 pub(super) async fn memberships(connection: &mut PgConnection, users: &[Uuid]) -> sqlx::Result<Vec<Document>> {
     let rows = member_rows!("WHERE m.user_id = ANY ($1)", users);
     Ok(rows.fetch_all(connection).await?.iter().map(MemberRow::document).collect())
 }
 
-/// What a scan goes through, in order of identifiers.
+/// The rows of a scan, in order of identifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Scan {
     /// Every message.
@@ -102,21 +105,21 @@ pub(crate) enum Scan {
     MessagesOfWorkspace(Uuid),
     /// The members of a workspace.
     MembersOfWorkspace(Uuid),
-    /// The messages that somebody wrote.
+    /// The messages of a user.
     MessagesOfUser(Uuid),
     /// The messages of a channel.
     MessagesOfChannel(Uuid),
 }
 
-/// Some documents of a scan, and where it goes on.
+/// Some documents of a scan, and where it continues.
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) documents: Vec<Document>,
-    /// Nothing: that was all.
+    /// `None` at the end of the scan.
     pub(super) last: Option<Uuid>,
 }
 
-/// What comes right behind `after`.
+/// Reads the next rows after `after`.
 pub(super) async fn scan(connection: &mut PgConnection, scan: Scan, after: Uuid) -> sqlx::Result<Chunk> {
     match scan {
         Scan::Messages => {
@@ -173,7 +176,7 @@ pub(super) async fn scan(connection: &mut PgConnection, scan: Scan, after: Uuid)
     }
 }
 
-/// Where the relational projection stands.
+/// The position of the relational projection.
 pub(super) async fn position(connection: &mut PgConnection) -> sqlx::Result<i64> {
     let position = query_scalar!("SELECT position FROM projection_checkpoints WHERE projection = 'relational'");
     Ok(position.fetch_optional(connection).await?.unwrap_or(0))

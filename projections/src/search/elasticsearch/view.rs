@@ -1,5 +1,6 @@
-//! The indices of a view: a document for each row of its schema. No search reads them, no rebuild drops them, and nothing keeps them up with the
-//! log. Their names are within the patterns of the templates, and end as no model's do.
+//! The indices of a view: a document for each row of its schema. No search reads them, no rebuild drops them, and later
+//! events do not change them. Their names match the patterns of the templates, but end differently from those of every
+//! model.
 
 use elasticsearch::http::Method;
 use sqlx::PgConnection;
@@ -13,16 +14,16 @@ use super::node::Use;
 use super::rows::{self, Scan};
 use crate::rebuild::{Difference, Phase, RebuildError, RebuildProgress};
 
-/// What the indices of a view were filled with.
+/// The result of filling a view's indices.
 pub(crate) struct Filled {
-    /// How many documents each index has.
+    /// The number of documents of each index.
     pub(crate) documents: Vec<(String, i64)>,
-    /// The indices that lack documents, because Elasticsearch does not take them.
+    /// The indices that lack documents because Elasticsearch rejected them.
     pub(crate) refused: Vec<Difference>,
 }
 
 impl Elastic {
-    /// What the indices of a view are called.
+    /// The names of a view's indices.
     pub(crate) fn view_indices(&self, view: &str) -> Vec<String> {
         Family::ALL.map(|family| self.view_index(family, view)).to_vec()
     }
@@ -31,7 +32,7 @@ impl Elastic {
         format!("{}{}_view_{view}", self.settings.prefix, family.as_str())
     }
 
-    /// Makes the indices of a view from the rows that the connection's tables have, which are as of that position.
+    /// Creates the indices of a view from the connection's tables, which are as of this position.
     pub(crate) async fn fill_view(
         &self,
         connection: &mut PgConnection,
@@ -40,7 +41,7 @@ impl Elastic {
         observe: &(dyn Fn(RebuildProgress) + Send + Sync),
     ) -> Result<Filled, RebuildError> {
         self.put_templates().await?;
-        // Of a view of that name that was forgotten, nothing may be left.
+        // Nothing may be left of a removed view of the same name.
         self.drop_view_indices(&self.view_indices(view)).await?;
         let mut filled = Filled { documents: Vec::new(), refused: Vec::new() };
         for (family, scan) in [(Family::Users, Scan::Members), (Family::Messages, Scan::Messages)] {
@@ -56,7 +57,7 @@ impl Elastic {
         Ok(filled)
     }
 
-    /// How many rows there are, and how many documents were made of them.
+    /// Returns the number of rows, and the number of documents made from them.
     async fn fill_from(
         &self,
         connection: &mut PgConnection,
@@ -73,7 +74,7 @@ impl Elastic {
             let writes = chunk.documents.iter().map(|document| Write { index: writing(index), document });
             let rejections = bulk::write(&self.client, limits, writes.collect()).await?;
             for rejection in &rejections {
-                tracing::error!(document = rejection.id, reason = rejection.reason, "elasticsearch does not take a document of a view");
+                tracing::error!(document = rejection.id, reason = rejection.reason, "elasticsearch rejects a document of a view");
             }
             (rows, refused) = (rows + chunk.documents.len(), refused + rejections.len());
             observe(RebuildProgress { phase: Phase::Indexing, done: rows as u64, total: rows as u64 });
@@ -83,7 +84,7 @@ impl Elastic {
         Ok((count(rows), count(rows - refused)))
     }
 
-    /// Drops indices of a view, as far as they are there.
+    /// Drops indices of a view, if they exist.
     pub(crate) async fn drop_view_indices(&self, indices: &[String]) -> Result<(), ElasticError> {
         for index in indices {
             match self.client.ask(Method::Delete, &format!("/{index}"), None).await {
@@ -95,7 +96,7 @@ impl Elastic {
     }
 }
 
-/// The alias that an index is written through.
+/// The alias for writing to an index.
 fn writing(index: &str) -> String {
     format!("{index}-write")
 }

@@ -1,8 +1,8 @@
-//! The months of `messages`, parted by age: a search looks through the newest two, then through six more, then through the rest, and stops where
-//! enough was found.
+//! Divides the months of `messages` by age: a search reads the newest two, then six more, then the rest, and stops when
+//! it has enough.
 //!
-//! The moments at which they are parted stand in the statement itself, and not as its parameters: Postgres then leaves months out when it plans,
-//! and knows that a condition which all of a month fulfils is no reason to read an index for it.
+//! The dividing times are written into the statement, and not passed as parameters. So Postgres leaves months out when
+//! it plans, and reads no index for a condition that all messages of a month fulfil.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,19 +10,19 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::{PgPool, query_scalar};
 
-/// For how long they are remembered. What is out of date parts the months elsewhere, and finds the same.
+/// How long they are remembered. Outdated times only divide the months differently: the results are the same.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
-/// Where the months are parted, as far as this process knows. Clones share it.
+/// The dividing times, as far as this process knows them. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ages(Arc<Mutex<Option<(Instant, Cuts)>>>);
 
-/// The moments at which the months are parted, the newest first.
+/// The dividing times, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cuts(Vec<DateTime<Utc>>);
 
 impl Ages {
-    /// Where they are parted now, or were a moment ago.
+    /// Returns the present dividing times, or those of a moment ago.
     pub(super) async fn cuts(&self, pool: &PgPool) -> sqlx::Result<Cuts> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, cuts)) = known.filter(|(since, _)| since.elapsed() < REMEMBERED_FOR) {
@@ -47,7 +47,7 @@ impl Cuts {
         Ok(Self([1, 7].into_iter().filter_map(|nth| months.get(nth).copied()).collect()))
     }
 
-    /// What is true of the messages of each part, the newest first: each message is in one.
+    /// The condition of each part, the newest first. Each message is in exactly one part.
     pub(super) fn conditions(&self) -> Vec<String> {
         let since = self.0.iter().map(|cut| format!("created_at >= {}", literal(*cut))).chain([String::new()]);
         let until = std::iter::once(String::new()).chain(self.0.iter().map(|cut| format!("created_at < {}", literal(*cut))));

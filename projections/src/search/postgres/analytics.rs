@@ -1,4 +1,4 @@
-//! Messages, counted. What the system says is no message of anybody's, and what is deleted is none any more.
+//! Counts messages. System messages and deleted messages are not counted.
 
 use sqlx::{PgPool, query_file};
 

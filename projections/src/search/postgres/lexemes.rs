@@ -1,12 +1,13 @@
-//! What is looked for, as Postgres takes it (<https://www.postgresql.org/docs/current/datatype-textsearch.html#DATATYPE-TSQUERY>). Stems are
-//! looked for among stems, and words as they are among words as they are: `search_vector` has both, under weights.
+//! Translates search terms to Postgres
+//! (<https://www.postgresql.org/docs/current/datatype-textsearch.html#DATATYPE-TSQUERY>). Stems are searched among
+//! stems, and exact words among exact words: `search_vector` has both, with different weights.
 //!
-//! Words have letters and digits only, so nothing in them is special; emoji may have anything, and are quoted.
+//! Words have letters and digits only, so they need no escaping. Emoji may contain anything, and are quoted.
 
 use crate::search::{Mark, MessageQuery, Text, TextTerm, Wanted};
 
-/// A query on `search_vector`, in three parts that must all hold: stems, words as they are, and what a message has or is. The first two are
-/// for `to_tsquery`, whose dictionaries differ; the third is a `tsquery` as it is.
+/// A query on `search_vector` in three parts that must all match: stems, exact words, and the properties of a message.
+/// The first two are for `to_tsquery` with different dictionaries; the third is a `tsquery` itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lexemes {
     pub(super) stems: String,
@@ -15,12 +16,13 @@ pub(super) struct Lexemes {
 }
 
 impl Lexemes {
-    /// What must be there: an index finds it. None, where nothing must.
+    /// The terms that must match, which an index can find. `None` if there are none.
     pub(super) fn wanted(query: &MessageQuery) -> Option<Self> {
         Self::of(query, Wanted::Yes, " & ")
     }
 
-    /// What must not be there: none of it may. It is no part of what is looked up, since an index cannot find what has something not.
+    /// The terms that must not match. They are checked on each row, because an index cannot find rows that lack
+    /// something. `None` if there are none.
     pub(super) fn unwanted(query: &MessageQuery) -> Option<Self> {
         Self::of(query, Wanted::No, " | ")
     }
@@ -40,7 +42,8 @@ impl Lexemes {
     }
 }
 
-/// One stem is one whatever its weight; in a row they must all be stems, since words as they are stand before the stems.
+/// A single stem may have any weight. In a phrase, all must have the weight of stems, because exact words also stand in
+/// `search_vector`, before the stems.
 fn stemmed(words: &[String]) -> String {
     let weight = if words.len() > 1 { ":A" } else { "" };
     format!("{}{weight}", quoted(&words.join(" ")))
@@ -52,7 +55,7 @@ fn prefix(words: &[String]) -> String {
     format!("({before}{}:*B)", quoted(last))
 }
 
-/// The words of `search_vector` that say so.
+/// The words of `search_vector` that mean this property.
 fn of_mark(mark: &Mark) -> String {
     match mark {
         Mark::Link => quoted("#link"),
@@ -65,7 +68,7 @@ fn of_mark(mark: &Mark) -> String {
     }
 }
 
-/// A word of a file's name begins as none of a text can.
+/// A word of a file's name has a beginning that no word of a text can have.
 fn named(words: &[String], is_beginning: bool) -> String {
     let mut all = words.iter().map(|word| quoted(&format!("/{word}"))).collect::<Vec<_>>();
     if let Some(last) = all.last_mut().filter(|_| is_beginning) {

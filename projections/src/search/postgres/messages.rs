@@ -1,7 +1,8 @@
-//! Messages, by the words of their `search_vector` and by what their rows say.
+//! Finds messages by their `search_vector` and by their columns.
 //!
-//! The newest hits are found first, and no more than [`TOTAL_MAX`] and one of them: those are counted, and those are ranked.
-//! So a word that half of all messages have costs no more than one that a thousand have, and what is ranked is what people look for.
+//! The newest hits are found first, and at most one more than [`TOTAL_MAX`]: those are counted and ranked. So a word
+//! that half of all messages contain costs no more than a word that a thousand contain. The ranked hits are the recent
+//! ones, which people mostly look for.
 
 use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, UserId};
@@ -13,12 +14,12 @@ use super::lexemes::{Lexemes, quoted};
 use crate::relational::messages::Cursor;
 use crate::search::{Addressee, BackendName, Hit, Hits, MessageQuery, Order, PageKey, SearchError, Span, TOTAL_MAX};
 
-/// How much a word counts by its weight (D, C, B, A): that a message has the stem, and a little more that it has the very form.
+/// How much a word counts by its weight (D, C, B, A): the stem counts, and the exact form adds a little.
 const WEIGHTS: &str = "'{0, 0, 0.2, 1}'";
 
 type Statement = QueryBuilder<'static, Postgres>;
 
-/// A hit, and how many there are up to [`TOTAL_MAX`] and one.
+/// A hit, and the number of hits, counted up to one more than [`TOTAL_MAX`].
 #[derive(FromRow)]
 struct Found {
     message_id: Uuid,
@@ -30,7 +31,7 @@ struct Found {
     newest_id: Uuid,
 }
 
-/// The page of hits that is asked for.
+/// Returns one page of hits.
 pub(super) async fn search(pool: &PgPool, ages: &Ages, query: &MessageQuery) -> Result<Hits, SearchError> {
     if query.channels.is_empty() {
         return Ok(Hits { total_is_exact: true, ..Hits::default() });
@@ -46,7 +47,7 @@ pub(super) async fn search(pool: &PgPool, ages: &Ages, query: &MessageQuery) -> 
     Ok(page(query, found))
 }
 
-/// Not checked when it is compiled: conditions that nobody asks for are not in it, because no plan fits all that could be asked.
+/// Not checked at compile time: it contains only the conditions of the query, because no single plan suits all queries.
 fn statement(query: &MessageQuery, cuts: &Cuts) -> Statement {
     let wanted = Lexemes::wanted(query);
     let mut sql = Statement::new("WITH candidates AS MATERIALIZED (SELECT found.* FROM (");
@@ -74,8 +75,9 @@ fn statement(query: &MessageQuery, cuts: &Cuts) -> Statement {
     sql
 }
 
-/// The candidates of each part of the months, the newest part first. Postgres goes through the parts of a UNION ALL one after the other, since none
-/// that has a LIMIT can be done in parallel, and not on once there are enough. What holds in all parts is written, and bound, once.
+/// The candidates of each part of the months, the newest part first. Postgres reads the parts of a UNION ALL one after
+/// the other, because a part with a LIMIT is not read in parallel, and stops when it has enough. A condition that
+/// applies to all parts is written and bound once.
 fn parts(sql: &mut Statement, query: &MessageQuery, cuts: &Cuts, wanted: Option<&Lexemes>) {
     let vector = if is_ranked(query) { "search_vector" } else { "NULL::tsvector AS search_vector" };
     let begin = |condition: String| format!("(SELECT message_id, channel_id, created_at, {vector} FROM messages m WHERE {condition}");
@@ -112,7 +114,7 @@ fn is_ranked(query: &MessageQuery) -> bool {
     query.order == Order::Relevance
 }
 
-/// How many of the newest hits are looked at. Behind the first page by time nothing is counted again.
+/// How many of the newest hits are read. Later pages by time do not count again.
 fn candidates(query: &MessageQuery) -> i64 {
     match (query.order, query.after) {
         (Order::Newest, Some(_)) => i64::from(query.limit) + 1,
@@ -125,7 +127,7 @@ fn in_channels(sql: &mut Statement, query: &MessageQuery) {
     if query.is_narrowed {
         sql.push(" AND channel_id = ANY (").push_bind(channels).push(")");
     } else {
-        // `IS TRUE` keeps it from becoming a join: it is a look into a table of hashes, whose rows stay in order.
+        // `IS TRUE` prevents a join: the list of channels becomes a hash lookup, and the rows stay in order.
         sql.push(" AND (channel_id IN (SELECT unnest(").push_bind(channels).push("))) IS TRUE");
     }
 }
@@ -172,19 +174,19 @@ fn when(sql: &mut Statement, query: &MessageQuery) {
     }
 }
 
-/// By time, from there on; by relevance, among those that were looked at for the first page.
+/// By time: the messages before the last page's end. By relevance: among the candidates of the first page.
 fn up_to_the_end_of_the_page_before(sql: &mut Statement, query: &MessageQuery) {
     let Some(after) = query.after else { return };
     let (Cursor { created_at, message_id }, comparison) = match query.order {
         Order::Newest => (after.place, "<"),
         Order::Relevance => (after.newest, "<="),
     };
-    // The first condition says which months need not be looked at.
+    // The first condition lets Postgres leave out months.
     sql.push(" AND created_at <= ").push_bind(created_at);
     sql.push(" AND (created_at, message_id) ").push(comparison).push(" (").push_bind(created_at).push(", ").push_bind(message_id).push(")");
 }
 
-/// One query of what must be there, or of what must not.
+/// One query for the terms that must match, or for those that must not.
 fn lexemes(sql: &mut Statement, lexemes: &Lexemes, between: &str) {
     let mut parts = Vec::new();
     for (text, before, after) in [
@@ -212,7 +214,7 @@ fn users(users: &[UserId]) -> Vec<Uuid> {
     users.iter().map(|id| id.0).collect()
 }
 
-/// A page out of at most one row more than was asked for.
+/// A page, from at most one row more than was asked for.
 fn page(query: &MessageQuery, mut found: Vec<Found>) -> Hits {
     let more = found.len() > usize::from(query.limit);
     found.truncate(usize::from(query.limit));

@@ -1,23 +1,23 @@
-//! People, by how a part of their names begins; where too few do, by how it nearly begins.
+//! Finds people by the beginning of a part of their names. If these do not fill the page, it finds similar names too.
 //!
-//! No extension of Postgres is needed: who is in a workspace fits into memory, and typing errors are looked for only where a page is left
-//! unfilled.
+//! It needs no Postgres extension: the members of a workspace fit into memory, and spelling errors are searched only if
+//! the page is not full.
 
 use sqlx::{PgPool, query_file_as};
 use uuid::Uuid;
 
 use crate::search::{PeopleQuery, PersonHit, PersonKey, SearchError, names, words};
 
-/// The most people among whom typing errors are looked for: those who joined last.
+/// The most people that are compared for spelling errors: those who joined last.
 const NEARLY_AMONG_MAX: i64 = 20_000;
 
-/// Somebody, with the words of their names.
+/// A person, with the words of their names.
 struct Named {
     user_id: Uuid,
     names: String,
 }
 
-/// Whoever is found, one more than was asked for where there are more.
+/// Returns the people found, with one more than was asked for if there are more.
 pub(super) async fn search(pool: &PgPool, query: &PeopleQuery) -> Result<Vec<PersonHit>, SearchError> {
     let sought = words::normalised(&query.text);
     if sought.is_empty() {
@@ -35,7 +35,7 @@ pub(super) async fn search(pool: &PgPool, query: &PeopleQuery) -> Result<Vec<Per
     Ok(hits)
 }
 
-/// Those of whose names a part begins so.
+/// Returns people with a part of a name that begins with the text.
 async fn beginning(pool: &PgPool, query: &PeopleQuery, sought: &str, after: Option<PersonKey>) -> Result<Vec<PersonHit>, SearchError> {
     let after = after.map_or(Uuid::nil(), |key| key.user_id.0);
     let limit = i64::from(query.limit) + 1;
@@ -44,7 +44,7 @@ async fn beginning(pool: &PgPool, query: &PeopleQuery, sought: &str, after: Opti
     Ok(found.into_iter().map(|named| PersonHit { user_id: named.user_id.into(), distance: 0 }).collect())
 }
 
-/// Those of whose names a part nearly begins so, the nearest first.
+/// Returns people with a part of a name that nearly begins with the text, the nearest first.
 async fn nearly(pool: &PgPool, query: &PeopleQuery, sought: &str) -> Result<Vec<PersonHit>, SearchError> {
     let file = query_file_as!(Named, "src/search/sql/people_names.sql", query.workspace_id.0, NEARLY_AMONG_MAX);
     let (wrong_max, sought) = (names::wrong_max(sought), sought.chars().collect::<Vec<_>>());

@@ -1,27 +1,27 @@
-//! Days, months and years as people write them, in their time zone.
+//! Parses days, months and years in the user's time zone.
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 
 use super::Mistake;
 use crate::search::Span;
 
-/// A time zone of the database of time zones.
+/// A time zone of the IANA database.
 pub type Zone = chrono_tz::Tz;
 
-/// When it is for who asks.
+/// The current time and the time zone of the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     /// Now.
     pub now: DateTime<Utc>,
-    /// Where days begin.
+    /// The time zone in which days begin.
     pub zone: Zone,
 }
 
 const MONTHS: [&str; 12] =
     ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
-/// As long as the short names of months.
+/// The length of the months' short names.
 const SHORT_NAME_BYTES: usize = 3;
-/// How far clocks are put forward, where that skips midnight.
+/// The most that clocks skip when they are put forward at midnight.
 const SKIPPED_AT_MOST: TimeDelta = TimeDelta::hours(2);
 
 impl Clock {
@@ -29,7 +29,7 @@ impl Clock {
         self.now.with_timezone(&self.zone).date_naive()
     }
 
-    /// The first moment of a day: where clocks skip midnight, the moment to which they skip.
+    /// The first moment of a day. If clocks skip midnight, it is the moment to which they skip.
     fn begin(&self, day: NaiveDate) -> Option<DateTime<Utc>> {
         let midnight = day.and_time(NaiveTime::MIN);
         let begin = self.zone.from_local_datetime(&midnight).earliest();
@@ -52,7 +52,7 @@ fn first_and_after(value: &str, clock: &Clock) -> Option<(NaiveDate, NaiveDate)>
     }
 }
 
-/// The month of that name that began last.
+/// The last month with this name that has begun.
 fn named_month(name: &str, today: NaiveDate) -> Option<(NaiveDate, NaiveDate)> {
     let is_named = |month: &&str| *month == name || (name.len() == SHORT_NAME_BYTES && month.starts_with(name));
     let number = u32::try_from(MONTHS.iter().position(is_named)? + 1).ok()?;

@@ -1,10 +1,10 @@
-//! Reads a query, from left to right, a part at a time.
+//! Parses a query from left to right, term by term.
 
 use super::dates::{self, Clock};
 use super::{Filter, Mistake, PREFIX_CHARS_MIN, Person, Place, QUERY_CHARS_MAX, Query, QueryMistake, Room, TERMS_MAX, Term, Text};
 use crate::search::{Mark, Span, Wanted, words};
 
-/// A filter's name, and what reads its value.
+/// The function that parses a filter's value. It gets the filter's name.
 type Reader = fn(&'static str, &str, &Clock) -> Result<Filter, Mistake>;
 
 const FILTERS: [(&str, Reader); 9] = [
@@ -19,13 +19,14 @@ const FILTERS: [(&str, Reader); 9] = [
     ("is", |filter, value, _| is(filter, value).map(Filter::Mark)),
 ];
 
-/// The names of the filters, for people.
+/// The names of the filters, for an error message.
 pub(super) fn names() -> String {
     FILTERS.map(|(name, _)| format!("{name}:")).join(", ")
 }
 
 pub(super) fn parse(text: &str, clock: &Clock) -> Result<Query, QueryMistake> {
-    // Whoever pastes lines looks for their words; and no name has a character that cannot be seen.
+    // Control characters become spaces: pasted lines are searched for their words, and no name contains an invisible
+    // character.
     let chars = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<Vec<_>>();
     let whole = Place { offset: 0, length: chars.len() };
     if chars.len() > QUERY_CHARS_MAX {
@@ -47,7 +48,7 @@ struct Input<'a> {
 }
 
 impl Input<'_> {
-    /// Whether something is left.
+    /// Skips spaces. Returns whether any text is left.
     fn skip_space(&mut self) -> bool {
         while self.peek().is_some_and(char::is_whitespace) {
             self.at += 1;
@@ -81,7 +82,7 @@ impl Input<'_> {
         Ok(())
     }
 
-    /// A `-` right before something means that it must not be.
+    /// A `-` right before a term means that it must not match.
     fn wanted(&mut self) -> Wanted {
         let next = self.chars.get(self.at + 1);
         if self.peek() == Some('-') && next.is_some_and(|c| !c.is_whitespace() && *c != '-') {
@@ -91,7 +92,7 @@ impl Input<'_> {
         Wanted::Yes
     }
 
-    /// Up to the next space or quotation.
+    /// Reads up to the next space or quotation mark.
     fn word(&mut self) -> String {
         let begin = self.at;
         while self.peek().is_some_and(|c| !c.is_whitespace() && !is_quote(c)) {
@@ -100,7 +101,7 @@ impl Input<'_> {
         self.chars[begin..self.at].iter().collect()
     }
 
-    /// What stands between quotation marks.
+    /// Reads up to the closing quotation mark.
     fn quotation(&mut self) -> Result<String, QueryMistake> {
         let begin = self.at;
         let inside = self.chars[begin + 1..].iter().take_while(|c| !is_quote(**c)).collect::<String>();
@@ -109,12 +110,12 @@ impl Input<'_> {
         if end < self.chars.len() { Ok(inside) } else { Err(Mistake::OpenQuote.at(self.since(begin))) }
     }
 
-    /// The filter that a word is, and its value, which may be quoted.
+    /// Reads a word as a filter with its value, which may be quoted.
     fn filter(&mut self, word: &str, offset: usize) -> Result<Option<(&'static str, Reader, String)>, QueryMistake> {
         let Some((name, value)) = word.split_once(':') else { return Ok(None) };
         let folded = name.to_lowercase();
         let Some((filter, read)) = FILTERS.into_iter().find(|(filter, _)| *filter == folded) else {
-            // `12:30` and `https://…` are words; `form:@ann` is a filter that is spelled wrong.
+            // `12:30` and `https://…` are words; `form:@ann` is a misspelled filter.
             let is_meant = value.starts_with(['@', '#']) && !name.is_empty() && name.chars().all(char::is_alphabetic);
             return if is_meant { Err(Mistake::UnknownFilter(folded).at(self.since(offset))) } else { Ok(None) };
         };
@@ -128,12 +129,12 @@ impl Input<'_> {
     }
 }
 
-/// Telephones write quotation marks of their own.
+/// Phones type their own quotation marks.
 fn is_quote(c: char) -> bool {
     matches!(c, '"' | '“' | '”' | '„')
 }
 
-/// A word that is no filter. Nothing, where it is all dashes and dots.
+/// A word that is not a filter. `None` if it has only dashes and dots.
 fn unquoted(word: &str) -> Result<Option<Text>, Mistake> {
     let found = words::folded(word);
     match word.strip_suffix('*') {

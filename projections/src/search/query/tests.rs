@@ -1,4 +1,4 @@
-//! What people type, and what is understood.
+//! Tests of the search language.
 
 use proptest::prelude::*;
 
