@@ -1,4 +1,4 @@
-//! The migrations are embedded: a new one must make the crate compile again.
+//! The migrations are embedded: a new one must cause a new build of this crate.
 fn main() {
     println!("cargo:rerun-if-changed=postgres");
 }

@@ -27,7 +27,7 @@ use processes::retention::Retention;
 use projections::cache::Caches;
 use projections::search::elasticsearch::ElasticSearch;
 use projections::search::{PostgresSearch, Search, SearchBackend};
-use projections::{Progress, ReadModels, Stores};
+use projections::{Connections, Progress, ReadModels};
 use sqlx::PgPool;
 use state::credentials::Credentials;
 use state::invitations::InvitationTokens;
@@ -64,7 +64,7 @@ pub struct App {
     /// The audit.
     pub audit_log: AuditLog,
     /// What the read side is kept in.
-    pub stores: Stores,
+    pub stores: Connections,
     /// What is kept in Redis of what the read side answers.
     pub caches: Caches,
     /// What searches it.
@@ -112,7 +112,7 @@ impl App {
         let write_pool = write_pool(&settings).await?;
         let keys = keyring(&settings, write_pool.clone()).await?;
         let store = commands::EventStore::start(write_pool.clone(), keys.clone()).await?;
-        let stores = Stores::new(pool.clone(), keys.clone(), redis_connection(&settings)?).with_elastic(elasticsearch(&settings)?);
+        let stores = Connections::new(pool.clone(), keys.clone(), redis_connection(&settings)?).with_elastic(elasticsearch(&settings)?);
         let session_store = SessionStore::new(pool.clone(), stores.redis.clone(), settings.session_lifetime);
         let read_models = ReadModels::new(pool.clone());
         let commands = Commands::new(store);
@@ -172,7 +172,7 @@ impl App {
 }
 
 /// What answers searches, in the order in which it is asked: Postgres can whenever anything can.
-fn search_backends(stores: &Stores) -> Vec<Arc<dyn SearchBackend>> {
+fn search_backends(stores: &Connections) -> Vec<Arc<dyn SearchBackend>> {
     let elastic = ElasticSearch::new(stores).map(|elastic| Arc::new(elastic) as Arc<dyn SearchBackend>);
     elastic.into_iter().chain([Arc::new(PostgresSearch::new(stores.pool.clone())) as Arc<dyn SearchBackend>]).collect()
 }

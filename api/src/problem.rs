@@ -20,7 +20,7 @@ use processes::erasure::ErasureError;
 use processes::retention::RunError;
 use projections::search::query::QueryMistake;
 use projections::search::{ResolveError, SearchError};
-use projections::{Behind, QueryError};
+use projections::{QueryError, WaitError};
 use serde::Serialize;
 use state::StateError;
 use stores::error::chain;
@@ -362,12 +362,12 @@ impl From<RunError> for Problem {
     }
 }
 
-impl From<Behind> for Problem {
-    fn from(behind: Behind) -> Self {
+impl From<WaitError> for Problem {
+    fn from(behind: WaitError) -> Self {
         match behind {
-            Behind::Reached { .. } => Self::unavailable("projection.behind", behind.to_string()),
-            Behind::Unknown(_) => Self::not_found("projection.not_found", behind.to_string()),
-            Behind::Unavailable(ref cause) => Self::database_failed(&behind, cause),
+            WaitError::NotReached { .. } => Self::unavailable("projection.behind", behind.to_string()),
+            WaitError::Unknown(_) => Self::not_found("projection.not_found", behind.to_string()),
+            WaitError::Unavailable(ref cause) => Self::database_failed(&behind, cause),
         }
     }
 }
@@ -412,7 +412,7 @@ impl From<ErasureError> for Problem {
     fn from(error: ErasureError) -> Self {
         match error {
             ErasureError::Command(error) => error.into(),
-            ErasureError::Behind(error) => error.into(),
+            ErasureError::Wait(error) => error.into(),
             ErasureError::Read(error) => error.into(),
             ErasureError::Sessions(error) => error.into(),
             ErasureError::Credentials(error) => error.into(),

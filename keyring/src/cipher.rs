@@ -1,11 +1,13 @@
-//! AES-256-GCM (NIST SP 800-38D): sealing bytes in place under a key, bound to what they belong to.
+//! AES-256-GCM (NIST SP 800-38D): seals bytes in place under a key. Sealed bytes are bound to their place, and cannot
+//! be unsealed elsewhere.
 
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce, Tag};
 
-/// A random nonce for each sealing: 96 bits bear 2³² sealings under one key, more than anybody writes messages.
+/// The length of the random nonce of each sealing. 96 bits are enough for 2³² sealings under one key, which is more
+/// than any person's messages.
 pub(crate) const NONCE_BYTES: usize = 12;
-/// What proves that nothing was changed.
+/// The length of the tag, which proves that nothing was changed.
 pub(crate) const TAG_BYTES: usize = 16;
 
 /// A key, ready to seal.
@@ -16,14 +18,15 @@ impl Cipher {
         Self(Aes256Gcm::new(key.into()))
     }
 
-    /// The nonce, the sealed bytes, and the tag.
+    /// Returns the nonce, the sealed bytes and the tag.
     pub(crate) fn seal(&self, bound_to: &[u8], plain: &[u8]) -> Vec<u8> {
         let nonce = rand::random::<[u8; NONCE_BYTES]>();
         let mut sealed = Vec::with_capacity(NONCE_BYTES + plain.len() + TAG_BYTES);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plain);
         let (_, text) = sealed.split_at_mut(NONCE_BYTES);
-        // It refuses texts of 64 GiB and more only; such a one would be stored as zeros that nothing unseals, rather than as it is.
+        // The cipher refuses only texts of 64 GiB and more. Such a text is stored as zeros, which cannot be unsealed,
+        // and never in the clear.
         let Ok(tag) = self.0.encrypt_inout_detached(&Nonce::from(nonce), bound_to, (&mut *text).into()) else {
             text.fill(0);
             return sealed;
@@ -32,7 +35,8 @@ impl Cipher {
         sealed
     }
 
-    /// Unseals in place what begins at `at`, and leaves the text there; nothing where it was changed or belongs elsewhere.
+    /// Unseals in place the bytes that begin at `at`, and leaves the text there. `None` if they were changed or belong
+    /// to another place.
     pub(crate) fn unseal(&self, bound_to: &[u8], buffer: &mut Vec<u8>, at: usize) -> Option<()> {
         let (nonce, rest) = buffer.get_mut(at..)?.split_at_mut_checked(NONCE_BYTES)?;
         let length = rest.len().checked_sub(TAG_BYTES)?;

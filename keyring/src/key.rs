@@ -13,23 +13,23 @@ use zeroize::Zeroizing;
 use crate::cipher::Cipher;
 use crate::mac::keyed;
 
-/// A key, or what is left of it.
+/// A key, or the record that it was destroyed.
 pub(crate) struct Key {
     pub(crate) key_id: Uuid,
     pub(crate) owner_id: Uuid,
-    /// Nothing once it is destroyed.
+    /// `None` after it is destroyed.
     secret: Option<Secret>,
 }
 
 struct Secret {
     cipher: Cipher,
-    /// For hashes that are to say nothing once the key is destroyed.
+    /// The key for hashes that nobody can compare after the key is destroyed.
     blinding: Hmac<Sha256>,
 }
 
 impl Key {
     pub(crate) fn new(key_id: Uuid, owner_id: Uuid, bytes: &[u8; 32]) -> Self {
-        // Its own key, from the same secret: no key is used for two purposes.
+        // A second key, derived from the same secret: no key is used for two purposes.
         let blinding = Zeroizing::new(<[u8; 32]>::from(keyed(bytes).chain_update(b"backscroll blinding v1").finalize().into_bytes()));
         Self { key_id, owner_id, secret: Some(Secret { cipher: Cipher::new(bytes), blinding: keyed(&blinding) }) }
     }
@@ -70,7 +70,7 @@ impl std::fmt::Debug for PersonKey {
 }
 
 impl PersonKey {
-    /// The payload with its personal fields sealed; without them, where the key is destroyed.
+    /// Returns the payload with its personal fields sealed, or without them if the key is destroyed.
     #[must_use]
     pub fn seal(&self, place: &Place<'_>, cut: &Cut<'_>) -> String {
         let Some(secret) = &self.0.secret else { return cut.erased() };
@@ -78,7 +78,8 @@ impl PersonKey {
         cut.sealed(self.0.key_id, &BASE64_URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    /// The metadata of the event at that place with their personal fields sealed; without them, where the key is destroyed.
+    /// Returns the metadata of the event at that place with their personal fields sealed, or without them if the key is
+    /// destroyed.
     #[must_use]
     pub fn seal_metadata(&self, place: &Place<'_>, cut: CutMetadata) -> String {
         let Some(secret) = &self.0.secret else { return cut.erased() };
@@ -86,7 +87,7 @@ impl PersonKey {
         cut.sealed(self.0.key_id, &BASE64_URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    /// A hash in a form that can be compared, and that says nothing once the key is destroyed.
+    /// Returns a keyed hash that can be compared, and that says nothing after the key is destroyed.
     #[must_use]
     pub fn blind(&self, hash: &[u8; 32]) -> [u8; 32] {
         self.0.blind(&[hash])

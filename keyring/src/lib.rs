@@ -1,20 +1,21 @@
-//! The keys that seal what is personal in the log: one for each person, wrapped by the master key, in `secret.person_keys`.
+//! The keys that seal the personal parts of the log: one for each person, wrapped by the master key, in
+//! `secret.person_keys`.
 //!
-//! Invariant: a key is in the database before anything that it seals, and once it is destroyed it never comes back, nor does its owner get
-//! another one. Which fields are sealed, and what stands in their place afterwards, is [`domain::personal`]'s.
+//! A key is in the database before anything that it seals. A destroyed key never comes back, and its owner never gets
+//! another one. [`domain::personal`] decides which fields are sealed, and what replaces them after an erasure.
 //!
-//! | room | what |
+//! | module | content |
 //! |---|---|
 //! | `cipher` | AES-256-GCM |
 //! | `mac` | HMAC-SHA-256 |
 //! | [`master`] | the master key, and wrapping |
 //! | `key` | a person's key in memory |
 //! | `secret` | a text that is never printed |
-//! | `held` | how many of them are kept in memory |
-//! | `store` | the table: making and fetching; destroying is the append function's, in the transaction of `user.erased` |
+//! | `cache` | the keys in memory, up to a limit |
+//! | `store` | makes and fetches keys. The append function destroys them, with `user.erased` in one transaction |
 
+mod cache;
 mod cipher;
-mod held;
 mod key;
 mod mac;
 pub mod master;
@@ -28,38 +29,38 @@ use domain::personal::{Keys, Place, Unsealed};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use held::Held;
+use cache::KeyCache;
 use key::Key;
 pub use key::PersonKey;
 pub use master::{MasterKey, MasterKeys};
 pub use secret::Secret;
 
-/// Whose key seals what belongs to the installation itself.
+/// The owner of the key that seals what belongs to the installation itself.
 const INSTALLATION: Uuid = Uuid::nil();
 
-/// Why a key cannot be had.
+/// Why a key is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// Postgres did not answer.
     #[error("the keys cannot be read")]
     Postgres(#[from] sqlx::Error),
-    /// The master key is not the one that wrapped the keys of this database.
-    #[error("the master key is not the one that this database's keys were wrapped with: start with the one that was used before")]
+    /// The keys of this database were wrapped with another master key.
+    #[error("this database's keys were wrapped with another master key: start the server with that one")]
     WrongMasterKey,
     /// A wrapped key was changed.
     #[error("the key {0} was changed in the database, and cannot be unwrapped: restore it from the backup of the keys")]
     Damaged(Uuid),
-    /// Other processes make and lose the same key over and over.
+    /// Other processes repeatedly make and destroy the same key.
     #[error("the key of {0} cannot be made")]
     NotMade(Uuid),
 }
 
-/// The keys, as far as this process needs them. Clones share everything.
+/// The keys that this process needs. Clones share everything.
 #[derive(Clone)]
 pub struct Keyring {
     pool: PgPool,
     master: Arc<MasterKeys>,
-    held: Arc<Held>,
+    cache: Arc<KeyCache>,
     installation: Arc<Key>,
 }
 
@@ -70,26 +71,27 @@ impl std::fmt::Debug for Keyring {
 }
 
 impl Keyring {
-    /// Opens the keyring of that database.
+    /// Opens the keyring of a database.
     ///
     /// # Errors
-    /// Postgres does not answer, or the master key is not the one that wrapped the keys.
+    /// Postgres does not answer, or the keys were wrapped with another master key.
     pub async fn open(pool: PgPool, master: MasterKeys) -> Result<Self, KeyError> {
         let made = store::make(&pool, &master, &[INSTALLATION]).await?;
         let installation = made.into_iter().next().ok_or(KeyError::NotMade(INSTALLATION))?;
-        Ok(Self { pool, master: Arc::new(master), held: Arc::default(), installation })
+        Ok(Self { pool, master: Arc::new(master), cache: Arc::default(), installation })
     }
 
-    /// The keys of those people, made where they have none yet. From memory, where it has them; else in one round trip for all.
+    /// Returns the keys of these people, and makes missing ones. Keys in memory are used; the others need one round
+    /// trip for all.
     ///
     /// # Errors
     /// Postgres does not answer, or a key is damaged.
     pub async fn of(&self, owners: &[Uuid]) -> Result<Vec<PersonKey>, KeyError> {
-        let mut found = owners.iter().map(|owner| self.held.of(*owner)).collect::<Vec<_>>();
+        let mut found = owners.iter().map(|owner| self.cache.of(*owner)).collect::<Vec<_>>();
         let missing = owners.iter().zip(&found).filter(|(_, key)| key.is_none()).map(|(owner, _)| *owner).collect::<Vec<_>>();
         if !missing.is_empty() {
             let made = store::make(&self.pool, &self.master, &missing).await?;
-            self.held.put(&made);
+            self.cache.put(&made);
             let made = made.into_iter().map(|key| (key.owner_id, key)).collect::<HashMap<_, _>>();
             for (owner, place) in owners.iter().zip(&mut found).filter(|(_, key)| key.is_none()) {
                 *place = Some(made.get(owner).cloned().ok_or(KeyError::NotMade(*owner))?);
@@ -98,8 +100,8 @@ impl Keyring {
         Ok(found.into_iter().flatten().map(PersonKey).collect())
     }
 
-    /// Those keys, for reading: from memory, where it has them; else in one round trip for all. What is not in the table is as good as
-    /// destroyed.
+    /// Returns these keys for reading. Keys in memory are used; the others need one round trip for all. A key that is
+    /// not in the table counts as destroyed.
     ///
     /// # Errors
     /// Postgres does not answer, or a key is damaged.
@@ -107,33 +109,33 @@ impl Keyring {
         let mut fetched = HashMap::with_capacity(key_ids.len());
         let mut missing = Vec::new();
         for key_id in key_ids {
-            match self.held.named(*key_id) {
+            match self.cache.named(*key_id) {
                 Some(key) => drop(fetched.insert(*key_id, Some(key))),
                 None => missing.push(*key_id),
             }
         }
         if !missing.is_empty() {
             let read = store::read(&self.pool, &self.master, &missing).await?;
-            self.held.put(&read);
+            self.cache.put(&read);
             fetched.extend(missing.iter().map(|key_id| (*key_id, None)));
             fetched.extend(read.into_iter().map(|key| (key.key_id, Some(key))));
             let lost = fetched.values().filter(|key| key.is_none()).count();
             if lost > 0 {
-                tracing::warn!(keys = lost, "the log mentions keys that are not in the database: what they sealed is read as erased");
+                tracing::warn!(keys = lost, "the log names keys that are not in the database: the data that they sealed is read as erased");
             }
         }
         Ok(Fetched(fetched))
     }
 
-    /// Wraps every key anew that the previous master key wrapped, some at a time: whoever is cut off goes on by doing it again. Returns how
-    /// many they were.
+    /// Wraps every key again that the previous master key wrapped, some at a time. If it breaks off, another call
+    /// continues. Returns the number of keys.
     ///
     /// # Errors
     /// Postgres does not answer, a key is damaged, or a third master key has wrapped it.
     pub async fn rotate(&self) -> Result<u64, KeyError> {
         let mut rotated = 0;
         loop {
-            let wrapped = store::wrap_anew(&self.pool, &self.master).await?;
+            let wrapped = store::rewrap(&self.pool, &self.master).await?;
             if wrapped == 0 {
                 return Ok(rotated);
             }
@@ -141,12 +143,13 @@ impl Keyring {
         }
     }
 
-    /// Whatever is known of that owner's key may be old: it is read again before its next use.
+    /// Removes an owner's key from memory, because it may be out of date. It is read again before its next use.
     pub fn forget(&self, owner_id: Uuid) {
-        self.held.forget(owner_id);
+        self.cache.forget(owner_id);
     }
 
-    /// A name in a form that can be compared, and tells nothing to who does not have the key of this installation.
+    /// Returns a keyed hash of a name. It can be compared, but without the installation's key it says nothing about the
+    /// name.
     #[must_use]
     pub fn blind(&self, name: &[&[u8]]) -> [u8; 32] {
         self.installation.blind(name)
@@ -155,11 +158,11 @@ impl Keyring {
 
 impl Keys for Keyring {
     fn unseal(&self, key_id: Uuid, place: &Place<'_>, sealed: &str, text: &mut Vec<u8>) -> Unsealed {
-        self.held.named(key_id).map_or(Unsealed::NotHeld, |key| key.unseal(place, sealed, text))
+        self.cache.named(key_id).map_or(Unsealed::NotHeld, |key| key.unseal(place, sealed, text))
     }
 }
 
-/// Keys that were fetched for what is about to be read. One that is not among them is not held; one that is nowhere was destroyed.
+/// Keys that were fetched for a read. A key that is not in this map was not fetched; a `None` in it was destroyed.
 #[derive(Default)]
 pub struct Fetched(HashMap<Uuid, Option<Arc<Key>>>);
 

@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// RFC 5869, section 2.2: HKDF-Extract is HMAC under the salt, of the input keying material.
+        /// RFC 5869, section 2.2: HKDF-Extract is HMAC of the input keying material, with the salt as its key.
         #[test]
         fn a_keyed_hash_is_the_extract_step_of_hkdf(key: [u8; 32], text in vec(any::<u8>(), 0..200)) {
             let ours = keyed(&key).chain_update(&text).finalize().into_bytes();

@@ -1,4 +1,4 @@
-//! The master key: it wraps the keys of people, and is in no database.
+//! The master key wraps the keys of people. It is not in any database.
 
 use std::str::FromStr;
 
@@ -14,17 +14,18 @@ use crate::KeyError;
 use crate::cipher::{Cipher, NONCE_BYTES, TAG_BYTES};
 use crate::mac::keyed;
 
-/// How many bytes a wrapped key has.
+/// The length of a wrapped key, in bytes.
 const WRAPPED_BYTES: usize = NONCE_BYTES + 32 + TAG_BYTES;
 
-/// What tells a master key from others, and gives nothing of it away.
+/// An identifier of a master key, which reveals nothing about it.
 pub(crate) type MasterId = [u8; 8];
 
 /// A master key. Its bytes are never printed, are overwritten when it is dropped, and never leave this crate.
 pub struct MasterKey(SecretBox<[u8; 32]>);
 
 impl MasterKey {
-    /// The HMAC-SHA-256 of the label and the text under this key. Each purpose has a label of its own, and none begins with another one.
+    /// The HMAC-SHA-256 of the label and the text under this key. Each purpose has a label of its own, and no label is
+    /// the beginning of another.
     #[must_use]
     pub fn mac(&self, label: &str, text: &[u8]) -> [u8; 32] {
         keyed(self.0.expose_secret()).chain_update(label).chain_update(text).finalize().into_bytes().into()
@@ -40,14 +41,14 @@ impl From<[u8; 32]> for MasterKey {
 /// A text that is not a master key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a master key is 32 bytes in base64")]
-pub struct NoMasterKey;
+pub struct InvalidMasterKey;
 
 impl FromStr for MasterKey {
-    type Err = NoMasterKey;
+    type Err = InvalidMasterKey;
 
-    fn from_str(base64: &str) -> Result<Self, NoMasterKey> {
-        let bytes = Zeroizing::new(BASE64_STANDARD.decode(base64).map_err(|_| NoMasterKey)?);
-        <[u8; 32]>::try_from(bytes.as_slice()).map(Self::from).map_err(|_| NoMasterKey)
+    fn from_str(base64: &str) -> Result<Self, InvalidMasterKey> {
+        let bytes = Zeroizing::new(BASE64_STANDARD.decode(base64).map_err(|_| InvalidMasterKey)?);
+        <[u8; 32]>::try_from(bytes.as_slice()).map(Self::from).map_err(|_| InvalidMasterKey)
     }
 }
 
@@ -63,7 +64,7 @@ impl std::fmt::Debug for MasterKey {
     }
 }
 
-/// The master key, and the one before it while keys are wrapped anew.
+/// The master key, and the previous one while keys are wrapped again.
 pub struct MasterKeys {
     current: Wrapper,
     previous: Option<Wrapper>,
@@ -79,24 +80,25 @@ impl Wrapper {
         let hash = hashed(b"backscroll master key v1", key);
         let mut id = MasterId::default();
         id.copy_from_slice(&hash[..8]);
-        // Wrapping has a key of its own: the master key is used for other things too.
+        // Wrapping has a derived key of its own, because the master key has other uses too.
         Self { id, cipher: Cipher::new(&hashed(b"backscroll wrapping v1", key)) }
     }
 }
 
-/// What wrapped keys rest on: it must stay as it is. Why it is not HKDF: docs/decisions/0021-where-libraries-replace-our-code.md.
+/// All wrapped keys depend on this function, so it must not change. Why it is not HKDF:
+/// docs/decisions/0021-where-libraries-replace-our-code.md.
 fn hashed(label: &[u8], key: &MasterKey) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(Sha256::new().chain_update(label).chain_update(key.0.expose_secret()).finalize().into())
 }
 
 impl MasterKeys {
-    /// The master key, and the one that was used before, while there are keys that it wrapped.
+    /// The master key, and the previous one, as long as it still wraps some keys.
     #[must_use]
     pub fn new(current: &MasterKey, previous: Option<&MasterKey>) -> Self {
         Self { current: Wrapper::new(current), previous: previous.map(Wrapper::new) }
     }
 
-    /// Which master key wraps now.
+    /// The identifier of the master key that wraps now.
     pub(crate) fn current_id(&self) -> MasterId {
         self.current.id
     }
@@ -139,7 +141,7 @@ mod tests {
         assert!(matches!(before.unwrap(key_id, Uuid::from_u128(3), &id, &wrapped), Err(KeyError::Damaged(_))));
     }
 
-    /// The key that the expected bytes of these tests were computed for, by another program.
+    /// The key for which another program computed the expected bytes of these tests.
     fn known() -> MasterKey {
         MasterKey::from(std::array::from_fn(|place| place as u8))
     }
@@ -159,7 +161,7 @@ mod tests {
         assert_eq!(key.mac("a label ", b"a text"), MasterKey::from([7; 32]).mac("a label ", b"a text"));
         assert_eq!(format!("{key:?}"), "MasterKey(…)");
         for wrong in ["", "AAAA", &BASE64_STANDARD.encode([7; 31]), &BASE64_STANDARD.encode([7; 33]), &"A".repeat(43)] {
-            assert_eq!(wrong.parse::<MasterKey>().err(), Some(NoMasterKey), "{wrong}");
+            assert_eq!(wrong.parse::<MasterKey>().err(), Some(InvalidMasterKey), "{wrong}");
         }
     }
 }

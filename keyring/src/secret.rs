@@ -1,4 +1,4 @@
-//! A text that is never printed: a password, a token, or an address that holds one.
+//! A text that is never printed: a password, a token, or an address that contains one.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;

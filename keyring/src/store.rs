@@ -10,10 +10,10 @@ use crate::KeyError;
 use crate::key::Key;
 use crate::master::MasterKeys;
 
-/// How many keys are wrapped anew in one transaction.
+/// How many keys are wrapped again in one transaction.
 const ROTATED_AT_ONCE: i64 = 1_000;
 
-/// How often making a key is tried: another process may have made it in the very same moment.
+/// How often making a key is tried: another process may have made it at the same moment.
 const TRIES_MAX: u32 = 3;
 
 struct Row {
@@ -36,15 +36,15 @@ impl Row {
     }
 }
 
-/// The keys of those owners: one round trip, whether they have any yet or not.
+/// Returns the keys of these owners, and makes missing ones, in one round trip.
 pub(crate) async fn make(pool: &PgPool, master: &MasterKeys, owners: &[Uuid]) -> Result<Vec<Arc<Key>>, KeyError> {
     let mut owners = owners.to_vec();
-    // In order, so that no two processes wait for each other.
+    // In order, so that two processes cannot deadlock.
     owners.sort_unstable();
     owners.dedup();
     for _ in 0..TRIES_MAX {
         let found = made_or_found(pool, master, &owners).await?;
-        // A row that another process made meanwhile is seen by the next statement only.
+        // A row that another process has just made is visible only to the next statement.
         if found.len() == owners.len() {
             return found.into_iter().map(|row| row.open(master)).collect();
         }
@@ -82,14 +82,14 @@ async fn made_or_found(pool: &PgPool, master: &MasterKeys, owners: &[Uuid]) -> R
     Ok(rows)
 }
 
-/// Those keys, as far as there are.
+/// Reads those of the keys that exist.
 pub(crate) async fn read(pool: &PgPool, master: &MasterKeys, key_ids: &[Uuid]) -> Result<Vec<Arc<Key>>, KeyError> {
     let rows = sqlx::query_as!(Row, "SELECT key_id, owner_id, wrapped, master_id FROM secret.person_keys WHERE key_id = ANY ($1)", key_ids);
     rows.fetch_all(pool).await?.into_iter().map(|row| row.open(master)).collect()
 }
 
-/// Wraps some of the keys anew that another master key than today's wrapped. Returns how many they were.
-pub(crate) async fn wrap_anew(pool: &PgPool, master: &MasterKeys) -> Result<u64, KeyError> {
+/// Wraps some of the keys again that an older master key wrapped. Returns their number.
+pub(crate) async fn rewrap(pool: &PgPool, master: &MasterKeys) -> Result<u64, KeyError> {
     let current = master.current_id();
     let mut tx = pool.begin().await?;
     let rows = sqlx::query_as!(

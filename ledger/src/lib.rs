@@ -1,8 +1,8 @@
-//! What reads the log itself: the audit, the proof, and the log as files.
+//! Reads the log itself: the audit, the proof, and the log as files.
 //!
-//! | room | what |
+//! | module | content |
 //! |---|---|
-//! | [`audit`] | who did what, when, and what it changed: an index of the log is a projection (`audit_log`), everything else is read from the log |
+//! | [`audit`] | the actor, the time and the changes of each event. Its index is a projection (`audit_log`) |
 //! | [`proof`] | a Merkle tree over the log, whose head is signed, and verifying it |
 //! | [`months`] | closed months of the log as files |
 

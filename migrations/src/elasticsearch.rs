@@ -1,16 +1,16 @@
-//! The indices of Elasticsearch: the seed's three, as strict templates that carry a version. How many shards and replicas there are, and
-//! how often a refresh, is set by whoever applies them.
+//! The indices of Elasticsearch: the seed's three, as strict templates with a version. The caller that applies them
+//! adds the number of shards and replicas, and the refresh interval.
 
 /// One family of indices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Template {
-    /// What the family is called: its indices begin so, behind the installation's prefix.
+    /// The family's name. The names of its indices begin with the installation's prefix and this name.
     pub family: &'static str,
-    /// The index template, without its name and without the pattern of names that it is for. JSON.
+    /// The index template as JSON, without its name and its pattern of index names.
     pub body: &'static str,
 }
 
-/// Every family. `files` is shipped so that it is there when files are: nothing is written to it yet.
+/// All families. `files` is included for later: nothing is written to it yet.
 pub const TEMPLATES: [Template; 3] = [
     Template { family: "messages", body: include_str!("../elasticsearch/messages.json") },
     Template { family: "files", body: include_str!("../elasticsearch/files.json") },

@@ -1,7 +1,7 @@
-//! The schema of Postgres, the streams of NATS and the indices of Elasticsearch, versioned alike, and nothing else: no logic.
+//! The versioned schema of Postgres, the streams of NATS and the indices of Elasticsearch. Nothing else, and no logic.
 
 pub mod elasticsearch;
 pub mod nats;
 
-/// Every migration of Postgres, in order, embedded in the binary.
+/// All migrations of Postgres, in order, embedded in the binary.
 pub static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("./postgres");

@@ -1,32 +1,34 @@
-//! The stream of NATS that the log is published to.
+//! The NATS stream to which the log is published.
 
 use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 
-/// The stream's name where the settings say nothing.
+/// The stream's name if the settings give none.
 pub const DEFAULT_STREAM: &str = "BACKSCROLL_EVENTS";
 
-/// How long the server remembers a message's identifier, to drop a second one. The default of NATS.
+/// How long NATS remembers a message's identifier, so that it drops a second one. The default of NATS.
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
-/// How long a message is kept. What is older, a projector reads from the log.
+/// How long a message is kept. Projectors read older events from the log.
 const AGE_MAX: Duration = Duration::from_hours(24);
 /// How many bytes are kept.
 const BYTES_MAX: i64 = 1 << 30;
 
-/// What every subject of the stream begins with: `events` for the default stream, so that two servers can share one NATS.
+/// The first part of every subject of the stream: `events` for the default stream. Two servers can share one NATS with
+/// different streams.
 #[must_use]
 pub fn subjects_root(stream: &str) -> String {
     if stream == DEFAULT_STREAM { "events".into() } else { format!("{stream}.events") }
 }
 
-/// Where a process says, outside the stream, that the log has grown. A message that is lost costs nothing: who listens polls as well.
+/// The subject on which a process announces, outside the stream, that the log has grown. A lost message does no harm,
+/// because the receivers poll too.
 #[must_use]
 pub fn wake_subject(stream: &str) -> String {
     format!("{stream}.wake")
 }
 
-/// The stream, as it is to be. It is a transport: it may be deleted at any time.
+/// The configuration of the stream. It is only a transport, and may be deleted at any time.
 #[must_use]
 pub fn events_stream(stream: &str) -> Config {
     Config {

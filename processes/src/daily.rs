@@ -1,4 +1,5 @@
-//! The daily retention run. A run that was cut off, or whose time came while no server ran, is made up for as soon as one does.
+//! The daily retention run. A run that broke off, or whose time came while no server ran, is done as soon as a server
+//! runs.
 
 use std::time::Duration;
 
@@ -10,26 +11,26 @@ use tracing::{info, warn};
 use super::cursor;
 use super::retention::{PROCESS, Retention, RunError};
 
-/// How long to wait before looking again: another node may have been cut off.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often to check whether a run is due: another node's run may have broken off.
+const CHECK_EVERY: Duration = Duration::from_secs(30);
 
-/// Runs retention at that time of every day (UTC), until it is told to stop.
+/// Runs retention at this time of every day (UTC), until `shutdown`.
 pub async fn run(retention: Retention, at: NaiveTime, shutdown: CancellationToken) {
     loop {
-        let looked = shutdown.run_until_cancelled(look(&retention, at)).await;
+        let looked = shutdown.run_until_cancelled(run_if_due(&retention, at)).await;
         match looked {
             None => return,
             Some(Ok(())) => {}
-            Some(Err(error)) => warn!(%error, "retention could not run; it is tried again"),
+            Some(Err(error)) => warn!(%error, "retention could not run; it will be tried again"),
         }
-        if shutdown.run_until_cancelled(sleep(LOOK_EVERY)).await.is_none() {
+        if shutdown.run_until_cancelled(sleep(CHECK_EVERY)).await.is_none() {
             return;
         }
     }
 }
 
-/// Runs it, where its time has come and nobody else runs it.
-async fn look(retention: &Retention, at: NaiveTime) -> Result<(), RunError> {
+/// Runs retention if it is due and no other node runs it.
+async fn run_if_due(retention: &Retention, at: NaiveTime) -> Result<(), RunError> {
     let now = Utc::now();
     if cursor::finished_at(&retention.pool, PROCESS, now).await? >= due(now, at) {
         return Ok(());
@@ -44,7 +45,7 @@ async fn look(retention: &Retention, at: NaiveTime) -> Result<(), RunError> {
     }
 }
 
-/// When it was last to run.
+/// When the last run was due.
 fn due(now: DateTime<Utc>, at: NaiveTime) -> DateTime<Utc> {
     let today = now.date_naive().and_time(at).and_utc();
     if today <= now { today } else { today - TimeDelta::days(1) }

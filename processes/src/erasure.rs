@@ -1,9 +1,9 @@
-//! Carrying out erasures that are due.
+//! Carries out erasures that are due.
 //!
-//! The erasure is one event, and the person's keys go with it, in one transaction: whoever dies before has erased nobody, whoever dies after
-//! has erased them whole. What follows from it (sessions, the password's hash, what replays kept) is removed at once, and otherwise by whoever
-//! looks next;
-//! sign-ins and commands are refused from the event on.
+//! The erasure is one event. The person's keys are destroyed in the same transaction. So a process that dies before it
+//! has erased nothing, and one that dies after it has erased everything in the log. Sessions, the password's hash and
+//! what replays have kept are removed directly afterwards; if that fails, the next sweep removes them. Sign-ins and
+//! commands are refused from the event on.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -14,32 +14,32 @@ use domain::ids::{EventId, UserId};
 use domain::{Context, UserRefusal};
 use identity::AuthError;
 use identity::sessions::Sessions;
-use projections::relational::traces::Traces;
-use projections::{Behind, QueryError, RELATIONAL, ReadModels, RebuildError, Stores};
+use projections::relational::affiliations::Affiliations;
+use projections::{Connections, QueryError, RELATIONAL, ReadModels, RebuildError, WaitError};
 use sqlx::{PgPool, query_scalar};
 use state::StateError;
 use state::credentials::Credentials;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// How often is looked for erasures that have become due.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often is looked for people who were erased and of whose sign-ins something is left.
+/// How often to look for erasures that are due.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How often to look for erased people that still have sessions or credentials.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// How long an erasure that is refused, as by a legal hold, is left alone.
+/// How long to wait after an erasure was refused, for example by a legal hold.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
-/// How long the read side may take to know everything that had happened, so that no workspace is overlooked.
+/// How long the read side may take to apply all events so far. It must know every workspace of the person.
 const CATCH_UP_MAX: Duration = Duration::from_secs(5);
 
 /// Why an erasure was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum ErasureError {
-    /// It is refused, such as by a legal hold, or the log cannot be written.
+    /// It was refused, for example by a legal hold, or the log cannot be written.
     #[error(transparent)]
     Command(#[from] CommandError),
-    /// The read side does not know yet everything that has happened.
+    /// The read side has not applied all events so far.
     #[error(transparent)]
-    Behind(#[from] Behind),
+    Wait(#[from] WaitError),
     /// The read tables cannot be read.
     #[error(transparent)]
     Read(#[from] QueryError),
@@ -49,7 +49,7 @@ pub enum ErasureError {
     /// The password's hash could not be removed.
     #[error(transparent)]
     Credentials(#[from] StateError),
-    /// What replays kept could not be removed.
+    /// The data that replays kept could not be removed.
     #[error(transparent)]
     Replays(#[from] RebuildError),
 }
@@ -63,47 +63,47 @@ pub struct Erasures {
     pub commands: Commands,
     /// The read side.
     pub read_models: ReadModels,
-    /// What the read side is kept in.
-    pub stores: Stores,
-    /// Who is signed in.
+    /// The connections of the read side.
+    pub stores: Connections,
+    /// The sessions.
     pub sessions: Sessions,
     /// The stored hashes of passwords.
     pub credentials: Credentials,
 }
 
 impl Erasures {
-    /// Carries out erasures that are due until `shutdown`. Of all processes, one does at a time.
+    /// Carries out due erasures until `shutdown`. One process of all nodes does it at a time.
     pub async fn run(self, shutdown: CancellationToken) {
         let mut process = Process { erasures: self, refused: HashMap::new(), swept_at: None };
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(CHECK_EVERY) => {}
             }
-            if let Err(error) = process.look().await {
-                tracing::debug!(%error, "erasures that are due cannot be looked for; it is tried again");
+            if let Err(error) = process.carry_out_due().await {
+                tracing::debug!(%error, "the due erasures cannot be read; it will be tried again");
             }
         }
     }
 
-    /// Where a user is or was, once the read side knows everything that has happened up to now.
+    /// Returns the memberships and invitations of a user, after the read side has applied all events so far.
     ///
     /// # Errors
-    /// The read side is behind, or a store failed.
-    pub async fn traces(&self, user_id: UserId) -> Result<Traces, ErasureError> {
+    /// The read side did not get there in time, or a store failed.
+    pub async fn affiliations(&self, user_id: UserId) -> Result<Affiliations, ErasureError> {
         let head = self.commands.store().catch_up().await.map_err(CommandError::from)?;
         self.stores.progress.wait_for(RELATIONAL, head, CATCH_UP_MAX).await?;
         let user = self.commands.user_state(user_id).await?;
         let email = user.registration.as_ref().map_or("", |registration| registration.email.as_str());
-        Ok(self.read_models.traces(user_id, email).await?)
+        Ok(self.read_models.affiliations(user_id, email).await?)
     }
 
     /// Erases a user whose erasure is due.
     ///
     /// # Errors
-    /// The refusal, such as a legal hold's; or a store failed.
+    /// The erasure was refused, for example by a legal hold, or a store failed.
     pub async fn carry_out(&self, user_id: UserId) -> Result<Appended, ErasureError> {
-        let Traces { workspaces, invitations } = self.traces(user_id).await?;
+        let Affiliations { workspaces, invitations } = self.affiliations(user_id).await?;
         let causation_id = requested(&self.pool, user_id).await.map_err(QueryError)?;
         let context = Context { causation_id, ..Context::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7()) };
         let asked = Asked { context, idempotency: None };
@@ -117,17 +117,17 @@ impl Erasures {
             }
         };
         tracing::info!(user.id = %user_id, position = erased.position, "a user was erased");
-        // Nothing is accepted from them any more; the sweep ends what is left.
+        // Commands of the user are already refused. The sweep ends the remaining sessions.
         if let Err(error) = self.sign_out(user_id).await {
             tracing::warn!(user.id = %user_id, %error, "the sessions of an erased user are not all ended yet");
         }
-        if let Err(error) = projections::forget_the_erased(&self.stores).await {
-            tracing::warn!(user.id = %user_id, %error, "what replays kept of an erased user is not removed yet");
+        if let Err(error) = projections::remove_kept_of_erased(&self.stores).await {
+            tracing::warn!(user.id = %user_id, %error, "the data of an erased user in replays is not removed yet");
         }
         Ok(erased)
     }
 
-    /// Nobody who may ask for the erasure asks any more: it is cancelled, and the log says so.
+    /// Cancels the erasure if no user who may request it requests it any more. The log has the cancellation.
     async fn withdraw_if_nobody_asks(&self, asked: &Asked, user_id: UserId, refused: &CommandError) -> Result<(), ErasureError> {
         if let CommandError::Refused(CommandRefusal::User(UserRefusal::ErasureNoLongerAsked)) = refused {
             self.commands.withdraw_erasure(asked, user_id).await?;
@@ -135,13 +135,13 @@ impl Erasures {
         Ok(())
     }
 
-    /// Ends all sessions, and forgets the password. In a session stands from where it was begun, and with what.
+    /// Ends all sessions, and removes the password. A session contains the address and the client that began it.
     async fn sign_out(&self, user_id: UserId) -> Result<(), ErasureError> {
         self.credentials.remove(user_id).await?;
         self.sessions.end_all(user_id).await?;
-        // The cache has asked for it too, perhaps while the sessions were there still. Nobody waits for it.
+        // The cache asks Redis for this too, but perhaps before the sessions were removed. Nothing waits for it.
         let redis = self.stores.redis.clone();
-        tokio::spawn(async move { redis.write_files_anew().await });
+        tokio::spawn(async move { redis.rewrite_files().await });
         Ok(())
     }
 }
@@ -153,7 +153,7 @@ struct Process {
 }
 
 impl Process {
-    async fn look(&mut self) -> Result<(), ErasureError> {
+    async fn carry_out_due(&mut self) -> Result<(), ErasureError> {
         let mut tx = self.erasures.pool.begin().await.map_err(QueryError)?;
         let alone = query_scalar!(r#"SELECT pg_try_advisory_xact_lock(hashtextextended('backscroll erasures', 0)) AS "alone!""#);
         if !alone.fetch_one(&mut *tx).await.map_err(QueryError)? {
@@ -165,7 +165,7 @@ impl Process {
                 continue;
             }
             if let Err(error) = self.erasures.carry_out(user_id).await {
-                tracing::warn!(user.id = %user_id, %error, "an erasure that is due is not carried out now");
+                tracing::warn!(user.id = %user_id, %error, "a due erasure could not be carried out");
                 self.refused.insert(user_id, Instant::now());
             }
         }
@@ -173,14 +173,14 @@ impl Process {
             for user_id in self.erasures.read_models.erasures_unfinished().await? {
                 self.erasures.sign_out(user_id).await?;
             }
-            projections::forget_the_erased(&self.erasures.stores).await?;
+            projections::remove_kept_of_erased(&self.erasures.stores).await?;
             self.swept_at = Some(Instant::now());
         }
         Ok(())
     }
 }
 
-/// The event that asked for it.
+/// The event that asked for the erasure.
 async fn requested(pool: &PgPool, user_id: UserId) -> sqlx::Result<Option<EventId>> {
     let found = query_scalar!(
         "SELECT event_id FROM events

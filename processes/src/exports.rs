@@ -1,4 +1,5 @@
-//! Everything that is kept of one person, as a zip of JSON, page by page: what is in memory does not grow with what they wrote.
+//! Exports everything that is stored about one person, as a zip of JSON, page by page. The memory that it needs does
+//! not depend on how much the person wrote.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use domain::ids::{UserId, WorkspaceId};
 use futures::Stream;
 use identity::sessions::Sessions;
-use ledger::audit::{AuditLog, Filter, Order, Sight};
+use ledger::audit::{AuditLog, Filter, Order, TextAccess};
 use projections::ReadModels;
 use projections::relational::users::UserRow;
 use serde::Serialize;
@@ -15,25 +16,25 @@ use tokio::sync::mpsc;
 use zip::ZipWriter;
 use zip::write::{SimpleFileOptions, StreamWriter};
 
-/// Rows of one page.
+/// The rows of one page.
 const PAGE_ROWS: u16 = 200;
-/// Pieces that wait for a client that takes its time; then nothing more is read.
+/// How many pieces wait for a slow client. Then reading pauses.
 const PIECES_AHEAD: usize = 4;
 
-/// What cannot be gone on with: the client finds its zip cut off.
+/// An error that ends the export. The client sees a broken zip.
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
-/// A piece of the zip, or that there is no more of it.
+/// A piece of the zip, or the error that ended it.
 type Piece = Result<Bytes, std::io::Error>;
 
-/// What an export is read from.
+/// The sources of an export.
 #[derive(Clone)]
 pub struct Sources {
     /// The read side.
     pub read_models: ReadModels,
     /// The audit.
     pub audit_log: AuditLog,
-    /// Who is signed in.
+    /// The sessions.
     pub sessions: Sessions,
 }
 
@@ -42,8 +43,8 @@ pub fn stream(sources: Sources, profile: UserRow) -> impl Stream<Item = Piece> +
     let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
     tokio::spawn(async move {
         if let Err(error) = write(&sources, &profile, &sender).await {
-            tracing::warn!(user.id = %profile.user_id, %error, "an export of somebody's data broke off");
-            // Nobody listens any more where this fails.
+            tracing::warn!(user.id = %profile.user_id, %error, "an export of a person's data broke off");
+            // This fails only if the receiver has stopped.
             drop(sender.send(Err(std::io::Error::other(error))).await);
         }
     });
@@ -58,13 +59,13 @@ async fn write(from: &Sources, profile: &UserRow, sender: &mpsc::Sender<Piece>) 
     export.file("channels.json", &from.read_models.channel_memberships_of(user_id).await?).await?;
     export.file("sessions.json", &from.sessions.of_user(user_id).await?).await?;
     export.account(from, user_id).await?;
-    let workspaces = from.read_models.traces(user_id, &profile.email).await?.workspaces;
+    let workspaces = from.read_models.affiliations(user_id, &profile.email).await?.workspaces;
     export.messages(from, user_id, &workspaces).await?;
     export.done(from, user_id, &workspaces).await?;
     export.finish().await
 }
 
-/// A zip under way: what is written of it waits in a buffer until it is sent.
+/// A zip that is being written. Written bytes wait in a buffer until they are sent.
 struct Export<'a> {
     zip: ZipWriter<StreamWriter<Buffer>>,
     buffer: Buffer,
@@ -77,7 +78,7 @@ impl<'a> Export<'a> {
         Self { zip: ZipWriter::new_stream(buffer.clone()), buffer, sender }
     }
 
-    /// A file with some rows, a line each.
+    /// Adds a file with some rows, one line each.
     async fn file(&mut self, name: &str, rows: &[impl Serialize]) -> Result<(), Failed> {
         self.zip.start_file(name, SimpleFileOptions::default())?;
         self.rows(rows).await
@@ -91,20 +92,20 @@ impl<'a> Export<'a> {
         self.send().await
     }
 
-    /// Everything that happened to their account, oldest first: their registration, what they changed of it, every sign-in, refused ones too, with
-    /// from where and with what.
+    /// Adds all account events, oldest first: the registration, changes of the account, and every sign-in, also refused
+    /// ones, with address and client.
     async fn account(&mut self, from: &Sources, user_id: UserId) -> Result<(), Failed> {
         self.zip.start_file("account.jsonl", SimpleFileOptions::default().large_file(true))?;
         let mut after = Some(0);
         while let Some(after_position) = after {
-            let page = from.audit_log.account_events(user_id, after_position, PAGE_ROWS).await?.rows(&Sight::everything());
+            let page = from.audit_log.account_events(user_id, after_position, PAGE_ROWS).await?.rows(&TextAccess::everything());
             self.rows(&page).await?;
             after = page.last().map(|row| row.position);
         }
         Ok(())
     }
 
-    /// Every message that they wrote, with what it said before it was edited, workspace by workspace, oldest first.
+    /// Adds every message of the user with its earlier texts, workspace by workspace, oldest first.
     async fn messages(&mut self, from: &Sources, user_id: UserId, workspaces: &[WorkspaceId]) -> Result<(), Failed> {
         self.zip.start_file("messages.jsonl", SimpleFileOptions::default().large_file(true))?;
         for workspace_id in workspaces {
@@ -118,7 +119,8 @@ impl<'a> Export<'a> {
         Ok(())
     }
 
-    /// Everything that they did, workspace by workspace, oldest first: reactions and pins are in it.
+    /// Adds all events of which the user is the actor, workspace by workspace, oldest first. Reactions and pins are
+    /// among them.
     async fn done(&mut self, from: &Sources, user_id: UserId, workspaces: &[WorkspaceId]) -> Result<(), Failed> {
         self.zip.start_file("events.jsonl", SimpleFileOptions::default().large_file(true))?;
         for workspace_id in workspaces {
@@ -132,7 +134,7 @@ impl<'a> Export<'a> {
                     limit: PAGE_ROWS,
                     ..Filter::default()
                 };
-                let page = from.audit_log.find(&filter).await?.rows(&Sight::everything());
+                let page = from.audit_log.find(&filter).await?.rows(&TextAccess::everything());
                 self.rows(&page).await?;
                 after = page.last().map(|row| row.position);
             }
@@ -155,7 +157,7 @@ impl<'a> Export<'a> {
     }
 }
 
-/// What was written and not sent yet.
+/// Written bytes that are not sent yet.
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
 

@@ -1,9 +1,10 @@
-//! Processes: what acts because of what the log says, or because it is time, beside requests. Each has a cursor of its own in
-//! `process_cursors`, or a schedule, and is never replayed: what it did is done.
+//! Processes do work beside requests, because of events in the log or at a given time. Each has a cursor of its own in
+//! `process_cursors`, or a schedule. A process is never replayed: its effects are not repeated.
 //!
-//! [`retention`] looks at what is due and has it leave; [`daily`] says when. [`erasure`] carries out what people asked for, one holder at a time.
-//! [`purge`] empties the log of what the log says is emptied. [`proof_key`] tells the log of a key that signs it. [`replays`] runs replays of
-//! projections, [`parked`] mends what they could not apply, [`exports`] writes down everything that is kept of one person.
+//! [`retention`] finds messages that are due and archives or purges them; [`daily`] runs it once a day. [`erasure`]
+//! carries out erasures of people. [`purge`] empties events that the log says are purged. [`proof_key`] records new
+//! signing keys in the log. [`replays`] runs replays of projections, [`parked`] releases events that projections could
+//! not apply, [`exports`] exports everything that is stored about one person.
 
 pub mod cursor;
 pub mod daily;

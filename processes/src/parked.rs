@@ -1,39 +1,39 @@
-//! What projections could not apply, and what somebody does about it: the log says so, and the projection goes on.
+//! Releases parked keys on an operator's request: the log records it, and the projection goes on.
 
 use commands::{Asked, CommandError, Commands};
 use domain::InstallationCommand;
 use domain::installation::SkippedEvent;
 use domain::text::Reason;
-use projections::{Stores, UnparkError};
+use projections::{Connections, UnparkError};
 
-/// Why nothing was done about a parked key.
+/// Why a parked key was not released.
 #[derive(Debug, thiserror::Error)]
 pub enum ParkedError {
     /// The projection cannot go on.
     #[error(transparent)]
     Unpark(#[from] UnparkError),
-    /// The log does not take it.
+    /// The command was refused, or the log cannot be written.
     #[error(transparent)]
     Command(#[from] CommandError),
 }
 
-/// An event that is to be left out.
+/// An event to be left out.
 pub struct Skip<'a> {
     /// The projection.
     pub projection: &'a str,
-    /// What it holds up.
+    /// The key that it blocks.
     pub park_key: &'a str,
-    /// Where it is.
+    /// The position of the event.
     pub position: i64,
-    /// Why it is left out.
+    /// The operator's reason.
     pub reason: Reason,
 }
 
-/// Applies what waits under a key, and answers with how many events those were.
+/// Applies the events that wait under a key, and returns their number.
 ///
 /// # Errors
-/// Nothing waits there, an event still cannot be applied, or a store cannot be used.
-pub async fn retry(stores: &Stores, commands: &Commands, asked: &Asked, projection: &str, park_key: &str) -> Result<u64, ParkedError> {
+/// Nothing is parked under the key, an event still cannot be applied, or a store cannot be used.
+pub async fn retry(stores: &Connections, commands: &Commands, asked: &Asked, projection: &str, park_key: &str) -> Result<u64, ParkedError> {
     let parked = projections::unpark(stores, projection, park_key).await?;
     let command = InstallationCommand::NoteRetry {
         projection: projection.into(),
@@ -45,12 +45,13 @@ pub async fn retry(stores: &Stores, commands: &Commands, asked: &Asked, projecti
     Ok(parked.applied)
 }
 
-/// Leaves the event out that holds up a key, and applies what waits behind it.
+/// Leaves out the event that blocks a key, and applies the events behind it.
 ///
 /// # Errors
-/// Another event holds it up, or none; a later one cannot be applied either, and waits from now on; or a store cannot be used. What the log
-/// has of it by then stays: asking again goes on from there.
-pub async fn skip(stores: &Stores, commands: &Commands, asked: &Asked, skip: Skip<'_>) -> Result<u64, ParkedError> {
+/// The key is not parked, or not at this event; or a later event cannot be applied, and the key is now parked at that
+/// one; or a store cannot be used. Events that were already recorded in the log stay: another call continues from
+/// there.
+pub async fn skip(stores: &Connections, commands: &Commands, asked: &Asked, skip: Skip<'_>) -> Result<u64, ParkedError> {
     projections::is_parked_at(&stores.pool, skip.projection, skip.park_key, skip.position).await?;
     let skipped = SkippedEvent { projection: skip.projection.into(), position: skip.position, reason: skip.reason };
     commands.installation(asked, InstallationCommand::SkipEvent(skipped)).await?;

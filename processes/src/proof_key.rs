@@ -1,5 +1,5 @@
-//! A key of the proof that nobody has said anything about: one that was put into its file, or one that was made by somebody who was killed before
-//! they could say so. The log says so here. What it says once, it says once: the decision knows the key that it was told of last.
+//! Records signing keys of the proof that no event mentions yet: a key that was put into its file, or a key whose maker
+//! died before it could record it. Each key is recorded once: the decision knows the last recorded key.
 
 use std::time::Duration;
 
@@ -13,37 +13,37 @@ use tracing::debug;
 
 use crate::replays::by_the_server;
 
-/// How often to look.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How long whoever makes a key has to say so: they know more of it.
+/// How often to look for such keys.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+/// How long the maker of a key has to record it. Its event has more details.
 const GRACE: TimeDelta = TimeDelta::seconds(5);
 
-/// The log cannot be told now.
+/// Why a key could not be recorded.
 #[derive(Debug, thiserror::Error)]
-enum Untold {
+enum RecordError {
     #[error(transparent)]
     Keys(#[from] ProveError),
     #[error(transparent)]
     Log(#[from] CommandError),
 }
 
-/// Tells the log of keys until `shutdown`.
+/// Records new keys until `shutdown`.
 pub async fn run(commands: Commands, proofs: Proofs, shutdown: CancellationToken) {
     loop {
-        match shutdown.run_until_cancelled(look(&commands, &proofs)).await {
+        match shutdown.run_until_cancelled(record_new(&commands, &proofs)).await {
             None => return,
             Some(Ok(())) => {}
-            Some(Err(error)) => debug!(%error, "the log is not told of a new key of the proof now; it is tried again"),
+            Some(Err(error)) => debug!(%error, "a new key of the proof cannot be recorded now; it will be tried again"),
         }
-        if shutdown.run_until_cancelled(sleep(LOOK_EVERY)).await.is_none() {
+        if shutdown.run_until_cancelled(sleep(CHECK_EVERY)).await.is_none() {
             return;
         }
     }
 }
 
-async fn look(commands: &Commands, proofs: &Proofs) -> Result<(), Untold> {
+async fn record_new(commands: &Commands, proofs: &Proofs) -> Result<(), RecordError> {
     let keys = proofs.keys().await?;
-    // The first key has taken over from none.
+    // The first key replaced no other, so it needs no event.
     let [_, .., newest] = keys.as_slice() else { return Ok(()) };
     if newest.created_at + GRACE <= Utc::now() {
         commands.installation(&by_the_server(None), InstallationCommand::NoteKeyRotation { vkey: newest.vkey.clone() }).await?;

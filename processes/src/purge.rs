@@ -1,44 +1,45 @@
-//! The purge of the log: what an event says is emptied is taken out of the log behind it, and what replays kept is dropped. The read tables, the
-//! caches and the indices empty themselves by that event; what is left are the payloads of the messages' own earlier events. Whoever is killed in the middle has emptied
-//! some; the next one empties the rest, and what was emptied before stays as it is.
+//! The purge of the log. When an event says that messages are purged, this process empties their earlier events in the
+//! log, and drops what replays have kept. Read tables, caches and indices remove the texts when they apply that event.
+//! If the process is killed, some events are emptied; the next run empties the rest and leaves emptied ones as they
+//! are.
 
 use std::time::Duration;
 
 use domain::personal;
-use projections::{RELATIONAL, RebuildError, Stores};
+use projections::{Connections, RELATIONAL, RebuildError};
 use sqlx::{PgPool, query, query_scalar};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::cursor::Turn;
+use super::cursor::ProcessLock;
 
 /// The process's name, in `process_cursors` and in its lock.
 const PROCESS: &str = "purge";
-/// Events that are looked through at a time.
-const LOOK_EVENTS: i64 = 10_000;
-/// Messages whose events are emptied in one transaction.
+/// How many events are searched at once.
+const PAGE_EVENTS: i64 = 10_000;
+/// How many messages' events are emptied in one transaction.
 const BATCH_MESSAGES: usize = 200;
-/// How often to look, where nothing wakes it.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long to wait for the turn, or after a failure.
+/// How often to look without a notification.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How long to wait for the lock, or after a failure.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
 
-/// What says that messages are to be emptied.
-struct Order {
+/// An event that says that messages are purged.
+struct PurgeOrder {
     position: i64,
     reason: String,
     messages: Vec<String>,
 }
 
-/// Empties what is to be emptied, from the cursor on, until it is told to stop. One node at a time.
-pub async fn run(pool: PgPool, stores: Stores, mut head: watch::Receiver<i64>, shutdown: CancellationToken) {
+/// Empties events from the cursor on, until `shutdown`. One node does it at a time.
+pub async fn run(pool: PgPool, stores: Connections, mut head: watch::Receiver<i64>, shutdown: CancellationToken) {
     loop {
         match shutdown.run_until_cancelled(follow(&pool, &stores, &mut head)).await {
             None => return,
             Some(Ok(())) => {}
-            Some(Err(error)) => warn!(%error, "the purge of the log is interrupted; it goes on soon"),
+            Some(Err(error)) => warn!(%error, "the purge of the log was interrupted; it will continue soon"),
         }
         if shutdown.run_until_cancelled(sleep(RETRY_EVERY)).await.is_none() {
             return;
@@ -46,42 +47,42 @@ pub async fn run(pool: PgPool, stores: Stores, mut head: watch::Receiver<i64>, s
     }
 }
 
-/// For as long as this process has the turn. It ends where somebody else has it.
-async fn follow(pool: &PgPool, stores: &Stores, head: &mut watch::Receiver<i64>) -> Result<(), RebuildError> {
-    let Some(mut turn) = Turn::take(pool, PROCESS).await? else { return Ok(()) };
+/// Runs as long as this process has the lock. Returns at once if another process has it.
+async fn follow(pool: &PgPool, stores: &Connections, head: &mut watch::Receiver<i64>) -> Result<(), RebuildError> {
+    let Some(mut lock) = ProcessLock::acquire(pool, PROCESS).await? else { return Ok(()) };
     loop {
-        catch_up(pool, stores, &mut turn).await?;
-        // What other nodes append, and what the read tables have not taken in yet, is found at the next look.
-        drop(timeout(LOOK_EVERY, head.changed()).await);
-        // At most so often, however much is appended.
-        sleep(LOOK_EVERY).await;
+        catch_up(pool, stores, &mut lock).await?;
+        // Events of other nodes, and events that the read tables have not applied yet, are found at the next look.
+        drop(timeout(CHECK_EVERY, head.changed()).await);
+        // A limit on how often it looks, however many events are appended.
+        sleep(CHECK_EVERY).await;
     }
 }
 
-/// Empties everything that is said up to where the read tables are: those stand behind nothing that they could still want to read.
-async fn catch_up(pool: &PgPool, stores: &Stores, turn: &mut Turn) -> Result<(), RebuildError> {
-    let mut position = turn.position().await?;
+/// Empties events up to the position of the read tables, which no longer need to read these events.
+async fn catch_up(pool: &PgPool, stores: &Connections, lock: &mut ProcessLock) -> Result<(), RebuildError> {
+    let mut position = lock.position().await?;
     loop {
         let applied = query_scalar!("SELECT position FROM projection_checkpoints WHERE projection = $1", RELATIONAL);
-        let to = applied.fetch_optional(pool).await?.unwrap_or(0).min(position + LOOK_EVENTS);
+        let to = applied.fetch_optional(pool).await?.unwrap_or(0).min(position + PAGE_EVENTS);
         if to <= position {
             return Ok(());
         }
         let orders = orders(pool, position, to).await?;
         for order in &orders {
-            let purged = obey(pool, order).await?;
+            let purged = empty_events(pool, order).await?;
             info!(position = order.position, purged, "events were emptied");
         }
         if !orders.is_empty() {
-            // Before the cursor moves: whoever is killed in between does both again.
-            projections::forget_the_purged(stores).await?;
+            // Before the cursor moves: if the process is killed in between, both are repeated.
+            projections::remove_kept_of_purged(stores).await?;
         }
         position = to;
-        turn.advance(position).await?;
+        lock.advance(position).await?;
     }
 }
 
-async fn orders(pool: &PgPool, after: i64, to: i64) -> sqlx::Result<Vec<Order>> {
+async fn orders(pool: &PgPool, after: i64, to: i64) -> sqlx::Result<Vec<PurgeOrder>> {
     let rows = query!(
         r#"SELECT position, aggregate_id, event_type, payload -> 'message.purged' ->> 'reason' AS reason,
                   ARRAY (SELECT json_array_elements_text(payload -> 'retention.applied' -> 'messages')) AS "messages!: Vec<String>"
@@ -93,7 +94,7 @@ async fn orders(pool: &PgPool, after: i64, to: i64) -> sqlx::Result<Vec<Order>> 
         after,
         to,
     );
-    let orders = rows.fetch_all(pool).await?.into_iter().map(|row| Order {
+    let orders = rows.fetch_all(pool).await?.into_iter().map(|row| PurgeOrder {
         position: row.position,
         reason: row.reason.unwrap_or_else(|| "retention policy".into()),
         messages: if row.event_type == "message.purged" { vec![row.aggregate_id] } else { row.messages },
@@ -101,8 +102,8 @@ async fn orders(pool: &PgPool, after: i64, to: i64) -> sqlx::Result<Vec<Order>> 
     Ok(orders.collect())
 }
 
-/// Empties the earlier events of the messages; answers with how many that were.
-async fn obey(pool: &PgPool, order: &Order) -> sqlx::Result<i64> {
+/// Empties the earlier events of the messages, and returns how many there were.
+async fn empty_events(pool: &PgPool, order: &PurgeOrder) -> sqlx::Result<i64> {
     let mut purged = 0;
     for messages in order.messages.chunks(BATCH_MESSAGES) {
         let rows = query!(
@@ -112,7 +113,7 @@ async fn obey(pool: &PgPool, order: &Order) -> sqlx::Result<i64> {
             order.position,
         );
         let emptied = rows.fetch_all(pool).await?.into_iter().filter_map(|row| {
-            // A log that was put back from files has events that were emptied before: what emptied them is to be known again.
+            // A log that was restored from files has events that were emptied before. Their purge is recorded again.
             let was_emptied = personal::is_erased(&row.event_type, &row.payload);
             let payload = if was_emptied { Some(row.payload) } else { personal::erase(&row.event_type, &row.payload) };
             Some((row.position, payload?))

@@ -1,5 +1,6 @@
-//! Retention: what is due is looked up in the read tables and handed to the write side, which checks it against the log. In small steps: each
-//! is one append, so that a run that is cut off in the middle has done what it did, and the next one does the rest.
+//! Retention finds due messages in the read tables and gives them to the write side, which checks them against the log.
+//! It works in small steps of one append each: if a run breaks off, its finished steps stay, and the next run does the
+//! rest.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,33 +20,33 @@ use tracing::{info, warn};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::cursor::Turn;
+use super::cursor::ProcessLock;
 
 /// The process's name, in `process_cursors` and in its lock.
 pub(crate) const PROCESS: &str = "retention";
 
-/// What `policy_of` says where the channel has a policy of its own.
+/// The value of `policy_of` for a channel's own policy.
 const OF_CHANNEL: &str = "channel";
-/// Threads that are read at a time.
+/// How many threads are read at once.
 const PAGE_THREADS: u32 = 10_000;
-/// Messages that leave in one append, at least; a thread is never parted.
+/// The least number of messages of one append. A thread is never split.
 const STEP_MESSAGES: usize = 500;
 
-/// Looks at what is due, and has it leave. Clones share everything.
+/// Finds due messages, and archives or purges them. Clones share everything.
 #[derive(Clone)]
 pub struct Retention {
     commands: Commands,
     read: ReadModels,
     pub(super) pool: PgPool,
-    /// Not the threads that answer requests: a run may take long.
+    /// Not the runtime of the request threads: a run may take long.
     runtime: Handle,
 }
 
 /// Why retention did not run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A run is under way, here or on another node.
-    #[error("a retention run is under way: wait until it is done")]
+    /// A run is in progress, here or on another node.
+    #[error("a retention run is in progress: wait until it is done")]
     UnderWay,
     /// The read tables cannot be read.
     #[error("the read tables cannot be read")]
@@ -58,7 +59,7 @@ pub enum RunError {
     Command(#[from] CommandError),
 }
 
-/// What a run has done, or would do, to one channel.
+/// The result of a run for one channel, or of a preview.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ChannelRetention {
     /// The channel.
@@ -69,145 +70,145 @@ pub struct ChannelRetention {
     pub workspace_id: WorkspaceId,
     /// Its name, where it has one.
     pub name: Option<String>,
-    /// Messages are kept for so many days.
+    /// How many days messages are kept.
     pub days: u32,
     /// `archive` or `purge`.
     #[schema(example = "archive")]
     pub action: &'static str,
     /// Whether pinned messages stay, with their threads.
     pub keep_pinned: bool,
-    /// Whose policy it is: `channel` or `workspace`.
+    /// The owner of the policy: `channel` or `workspace`.
     #[schema(example = "workspace")]
     pub policy_of: &'static str,
-    /// What was sent before this moment is old enough.
+    /// Messages that were sent before this time are old enough.
     pub cut_off: DateTime<Utc>,
-    /// Messages that leave.
+    /// The number of messages that leave the channel.
     pub messages: i64,
     /// When the oldest of them was sent.
     pub oldest: Option<DateTime<Utc>>,
-    /// Messages that are old enough, and stay because of legal holds.
+    /// The number of messages that are old enough, but stay because of legal holds.
     pub held: i64,
-    /// Those holds.
+    /// These legal holds.
     #[schema(value_type = Vec<Uuid>)]
     pub holds: Vec<HoldId>,
 }
 
-/// What a run has done, or would do: the channels with a policy.
+/// The result of a run or a preview: the channels with a policy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct RetentionReport {
-    /// Channel by channel.
+    /// The channels.
     pub channels: Vec<ChannelRetention>,
 }
 
 impl RetentionReport {
-    /// Messages of all channels that leave.
+    /// The number of messages that leave, of all channels.
     #[must_use]
     pub fn messages(&self) -> i64 {
         self.channels.iter().map(|channel| channel.messages).sum()
     }
 
-    /// Messages of all channels that stay because of legal holds.
+    /// The number of messages that stay because of legal holds, of all channels.
     #[must_use]
     pub fn held(&self) -> i64 {
         self.channels.iter().map(|channel| channel.held).sum()
     }
 }
 
-/// A channel with its policy, at one moment, and the holds that there are.
-struct Judged {
+/// A channel with its policy and its legal holds at one moment.
+struct ChannelPlan {
     due: Due,
-    /// Holds on the whole channel.
+    /// Legal holds on the whole channel.
     on_channel: Vec<HoldId>,
-    /// Holds on people.
+    /// Legal holds on people.
     on_people: Vec<HoldId>,
     shown: ChannelRetention,
 }
 
 impl Retention {
-    /// Over those.
+    /// Retention with these parts.
     #[must_use]
     pub fn new(commands: Commands, read: ReadModels, pool: PgPool, runtime: Handle) -> Self {
         Self { commands, read, pool, runtime }
     }
 
-    /// What a run would do now: in that workspace, or in all.
+    /// Returns what a run would do now, in one workspace or in all.
     ///
     /// # Errors
     /// A database cannot be used.
     pub async fn preview(&self, workspace_id: Option<WorkspaceId>) -> Result<RetentionReport, RunError> {
         let mut report = RetentionReport::default();
-        for judged in self.judged(workspace_id).await? {
-            let count = self.read.count_due(&judged.due).await?;
-            report.channels.push(judged.counted(count));
+        for plan in self.plans(workspace_id).await? {
+            let count = self.read.count_due(&plan.due).await?;
+            report.channels.push(plan.report(count));
         }
         Ok(report)
     }
 
-    /// Has everything leave that is due: in that workspace, or in all. One run at a time, over all nodes.
+    /// Archives or purges all due messages, in one workspace or in all. One run at a time, over all nodes.
     ///
     /// # Errors
-    /// A run is under way, or a database cannot be used; what had left by then has left.
+    /// A run is in progress, or a database cannot be used. Finished steps stay.
     pub async fn run(&self, workspace_id: Option<WorkspaceId>) -> Result<RetentionReport, RunError> {
-        let turn = Turn::take(&self.pool, PROCESS).await?.ok_or(RunError::UnderWay)?;
-        self.run_in(turn, workspace_id).await
+        let lock = ProcessLock::acquire(&self.pool, PROCESS).await?.ok_or(RunError::UnderWay)?;
+        self.run_in(lock, workspace_id).await
     }
 
-    /// Begins a run in the workspace, and does not wait for its end.
+    /// Begins a run in a workspace, and returns without waiting for its end.
     ///
     /// # Errors
-    /// A run is under way, or the database cannot be used.
+    /// A run is in progress, or the database cannot be used.
     pub async fn start(&self, workspace_id: WorkspaceId) -> Result<(), RunError> {
-        let turn = Turn::take(&self.pool, PROCESS).await?.ok_or(RunError::UnderWay)?;
+        let lock = ProcessLock::acquire(&self.pool, PROCESS).await?.ok_or(RunError::UnderWay)?;
         let retention = self.clone();
         drop(self.runtime.spawn(async move {
-            if let Err(error) = retention.run_in(turn, Some(workspace_id)).await {
+            if let Err(error) = retention.run_in(lock, Some(workspace_id)).await {
                 warn!(%error, workspace.id = %workspace_id, "a retention run that was asked for failed");
             }
         }));
         Ok(())
     }
 
-    async fn run_in(&self, mut turn: Turn, workspace_id: Option<WorkspaceId>) -> Result<RetentionReport, RunError> {
+    async fn run_in(&self, mut lock: ProcessLock, workspace_id: Option<WorkspaceId>) -> Result<RetentionReport, RunError> {
         let began = Utc::now();
         let mut report = RetentionReport::default();
-        for judged in self.judged(workspace_id).await? {
-            let channel_id = judged.due.channel_id;
-            let count = self.read.count_due(&judged.due).await?;
-            let mut shown = judged.counted(count);
-            if judged.on_channel.is_empty() && count.messages > 0 {
-                let cause = self.policy_set_by(&judged).await?;
-                shown.messages = self.have_leave(&judged.due, cause).await?;
+        for plan in self.plans(workspace_id).await? {
+            let channel_id = plan.due.channel_id;
+            let count = self.read.count_due(&plan.due).await?;
+            let mut shown = plan.report(count);
+            if plan.on_channel.is_empty() && count.messages > 0 {
+                let cause = self.policy_set_by(&plan).await?;
+                shown.messages = self.remove_due(&plan.due, cause).await?;
                 info!(channel.id = %channel_id, messages = shown.messages, action = shown.action, "messages left their channel");
             }
             report.channels.push(shown);
         }
         if workspace_id.is_none() {
-            turn.finished(began).await?;
+            lock.finished(began).await?;
         }
         Ok(report)
     }
 
-    async fn judged(&self, workspace_id: Option<WorkspaceId>) -> Result<Vec<Judged>, RunError> {
+    async fn plans(&self, workspace_id: Option<WorkspaceId>) -> Result<Vec<ChannelPlan>, RunError> {
         let now = Utc::now();
         let mut workspaces = BTreeMap::<WorkspaceId, Arc<Workspace>>::new();
-        let mut judged = Vec::new();
+        let mut plans = Vec::new();
         for channel in self.read.retention_channels(workspace_id).await? {
             let Some(cut_off) = channel.policy.cut_off(now) else { continue };
             if let std::collections::btree_map::Entry::Vacant(unknown) = workspaces.entry(channel.workspace_id) {
                 unknown.insert(self.commands.workspace_state(channel.workspace_id).await?);
             }
             if let Some(workspace) = workspaces.get(&channel.workspace_id) {
-                judged.push(judge(channel, cut_off, workspace));
+                plans.push(plan_of(channel, cut_off, workspace));
             }
         }
-        Ok(judged)
+        Ok(plans)
     }
 
-    /// The event that said the policy as it stands: it is why messages leave.
-    async fn policy_set_by(&self, judged: &Judged) -> Result<Option<EventId>, RunError> {
-        let stream = match judged.shown.policy_of {
-            OF_CHANNEL => StreamId::channel(judged.due.channel_id),
-            _ => StreamId::workspace(judged.shown.workspace_id),
+    /// The event that set the present policy. It is the cause of the archival or purge.
+    async fn policy_set_by(&self, plan: &ChannelPlan) -> Result<Option<EventId>, RunError> {
+        let stream = match plan.shown.policy_of {
+            OF_CHANNEL => StreamId::channel(plan.due.channel_id),
+            _ => StreamId::workspace(plan.shown.workspace_id),
         };
         let event_type = format!("{}.settings_changed", stream.aggregate.as_str());
         let set = query_scalar!(
@@ -224,8 +225,8 @@ impl Retention {
         Ok(set.fetch_optional(&self.pool).await?.map(EventId))
     }
 
-    /// Step by step; answers with how many messages left.
-    async fn have_leave(&self, due: &Due, causation_id: Option<EventId>) -> Result<i64, RunError> {
+    /// Does it step by step, and returns the number of messages that left.
+    async fn remove_due(&self, due: &Due, causation_id: Option<EventId>) -> Result<i64, RunError> {
         let (mut left, mut after) = (0, None);
         loop {
             let page = self.read.due_threads(due, after, PAGE_THREADS).await?;
@@ -234,7 +235,7 @@ impl Retention {
                 let asked = Asked { context, idempotency: None };
                 match self.commands.apply_retention(&asked, cut, page.read_at).await {
                     Ok(done) => left += i64::try_from(done.messages).unwrap_or(0),
-                    // The policy or a hold changed meanwhile: then this channel is left alone from here on.
+                    // The policy or a legal hold has changed meanwhile: this channel is left as it is now.
                     Err(CommandError::Refused(refusal)) => {
                         warn!(channel.id = %due.channel_id, code = refusal.code(), "retention stops in a channel: {refusal}");
                         return Ok(left);
@@ -250,7 +251,7 @@ impl Retention {
     }
 }
 
-/// As many steps as it takes.
+/// Splits the messages into steps.
 fn steps(cut: Cut) -> Vec<Cut> {
     let Cut { channel_id, cut_off, threads: all } = cut;
     let mut steps = Vec::new();
@@ -269,14 +270,14 @@ fn steps(cut: Cut) -> Vec<Cut> {
     steps
 }
 
-fn judge(channel: RetentionChannel, cut_off: DateTime<Utc>, workspace: &Workspace) -> Judged {
+fn plan_of(channel: RetentionChannel, cut_off: DateTime<Utc>, workspace: &Workspace) -> ChannelPlan {
     let people = workspace.holds.iter().filter_map(|(hold_id, hold)| match hold.on {
         HoldTarget::Person { user_id } => Some((*hold_id, user_id)),
         HoldTarget::Workspace {} | HoldTarget::Channel { .. } => None,
     });
     let (on_people, held) = people.unzip();
     let policy = channel.policy;
-    Judged {
+    ChannelPlan {
         due: Due { channel_id: channel.channel_id, cut_off, action: policy.action, keep_pinned: policy.keep_pinned, held },
         on_channel: covering_channel(&workspace.holds, channel.channel_id).collect(),
         on_people,
@@ -297,9 +298,10 @@ fn judge(channel: RetentionChannel, cut_off: DateTime<Utc>, workspace: &Workspac
     }
 }
 
-impl Judged {
-    /// What is held back, and by which holds: all of it, where the channel is held.
-    fn counted(&self, count: DueCount) -> ChannelRetention {
+impl ChannelPlan {
+    /// The report of a channel: the messages that stay, and the legal holds that keep them. A hold on the channel keeps
+    /// all.
+    fn report(&self, count: DueCount) -> ChannelRetention {
         let shown = self.shown.clone();
         if self.on_channel.is_empty() {
             let holds = if count.held > 0 { self.on_people.clone() } else { Vec::new() };

@@ -12,7 +12,7 @@ use crate::search::elasticsearch::Elastic;
 
 /// The connections of the projections. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Stores {
+pub struct Connections {
     /// Postgres, whose connections have [`stores::postgres::connect_options`].
     pub pool: PgPool,
     /// The keys that unseal the log.
@@ -27,7 +27,7 @@ pub struct Stores {
     versions: BTreeMap<&'static str, i32>,
 }
 
-impl Stores {
+impl Connections {
     /// These connections, with no projection's position known yet.
     #[must_use]
     pub fn new(pool: PgPool, keys: Keyring, redis: Redis) -> Self {

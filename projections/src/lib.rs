@@ -17,16 +17,16 @@ pub mod relational;
 pub mod search;
 mod states;
 
-pub use connections::Stores;
+pub use connections::Connections;
 pub use engine::park::{ParkedEvent, ParkedPayload, UnparkError, payloads as parked_payloads};
-pub use engine::progress::{Behind, Progress};
+pub use engine::progress::{Progress, WaitError};
 pub use engine::runner::{Settings, run};
 pub use engine::unpark::{Unparked, is_parked_at, unpark, unpark_behind};
 pub use read_models::{QueryError, ReadModels, rows};
 pub use rebuild::{
-    Difference, DifferingColumn, DifferingRow, MadeBy, NewView, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport,
-    ReplayRun, Turn, View, ViewOf, build_view, can_be_replayed, drop_view, forget_the_erased, forget_the_purged, position_at, rebuild,
-    rebuild_in, repair, replayable, runs, tidy, views,
+    Difference, DifferingColumn, DifferingRow, MadeBy, NewView, Phase, RebuildError, RebuildLock, RebuildOptions, RebuildProgress,
+    RebuildReport, ReplayRun, View, ViewModels, build_view, can_be_replayed, drop_view, position_at, rebuild, rebuild_in,
+    remove_kept_of_erased, remove_kept_of_purged, repair, replayable, runs, tidy, views,
 };
 pub use states::{ProjectionState, outdated, states};
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::{PgPool, query};
 use utoipa::ToSchema;
 
-use crate::connections::Stores;
+use crate::connections::Connections;
 use crate::engine::park::{self, ParkedEvent};
 use crate::engine::registry;
 use crate::read_models::QueryError;
@@ -66,7 +66,7 @@ async fn state(pool: &PgPool, name: &str) -> Result<ProjectionState, QueryError>
 ///
 /// # Errors
 /// The database cannot be read.
-pub async fn outdated(stores: &Stores) -> sqlx::Result<Vec<(&'static str, i32)>> {
+pub async fn outdated(stores: &Connections) -> sqlx::Result<Vec<(&'static str, i32)>> {
     let stored = query!("SELECT projection, version FROM projection_checkpoints").fetch_all(&stores.pool).await?;
     let is_old = |name: &str| stored.iter().any(|row| row.projection == name && row.version < stores.version(name));
     let names = rebuild::replayable(stores).into_iter().filter(|name| is_old(name));

@@ -1,3 +1,3 @@
-//! Slack's language: reads Slack exports, and translates them into commands.
+//! Slack's formats: reads Slack exports and translates them into events.
 
 pub mod import;

@@ -1,23 +1,24 @@
-//! After a failure nobody asks a store for a moment: a thousand requests need not each wait for what does not answer.
+//! After a failure, no request is sent to a store for a moment: a thousand requests need not each wait for a store that
+//! does not answer.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// For how long nobody asks after there was no answer.
+/// How long no request is sent after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Whether a store that Postgres stands in for answers. Each change is logged once.
+/// Whether a store answers that Postgres can replace. Each change is logged once.
 #[derive(Debug)]
 pub struct Breaker {
     store: &'static str,
     born: Instant,
-    /// In milliseconds since `born`; 0 while all is well.
+    /// In milliseconds since `born`. 0 while the store answers.
     open_until_ms: AtomicU64,
 }
 
 impl Breaker {
-    /// That of a store, which is believed to be well.
+    /// The breaker of a store, which is assumed to answer.
     pub fn of(store: &'static str) -> Self {
         Self { store, born: Instant::now(), open_until_ms: AtomicU64::new(0) }
     }
@@ -26,12 +27,12 @@ impl Breaker {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Whether nobody is to ask just now.
+    /// Whether no request is to be sent at the moment.
     pub fn is_open(&self) -> bool {
         self.now_ms() < self.open_until_ms.load(Ordering::Relaxed)
     }
 
-    /// Whether the last answer was one.
+    /// Whether the last request was answered.
     pub fn is_well(&self) -> bool {
         self.open_until_ms.load(Ordering::Relaxed) == 0
     }
@@ -47,7 +48,7 @@ impl Breaker {
     pub fn failed(&self, reason: &dyn Display) {
         let pause_ms = u64::try_from(PAUSE.as_millis()).unwrap_or(u64::MAX);
         if self.open_until_ms.swap(self.now_ms() + pause_ms, Ordering::Relaxed) == 0 {
-            tracing::warn!(store = self.store, %reason, "the store does not answer: postgres is asked instead");
+            tracing::warn!(store = self.store, %reason, "the store does not answer: postgres is used instead");
         }
     }
 }

@@ -1,58 +1,62 @@
-//! How far a projection is: one row, moved in the transaction that applies the events, by the holder of the newest epoch only.
+//! The checkpoint of a projection: one row, moved in the transaction that applies the events, and only by the holder of
+//! the newest epoch.
 
 use sqlx::{PgConnection, query, query_as, query_scalar};
 
-/// Where a projection stands. Both only grow.
+/// The position and the generation of a projection. Both only increase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct StoredPosition {
     /// The last event that was applied.
     pub position: i64,
-    /// Grows when something else than its projector was here ([`Checkpoint`]).
+    /// Increases when something other than the projector has changed the projection ([`Checkpoint`]).
     pub generation: i64,
 }
 
-/// Where a projection stands, and for whom.
+/// The checkpoint of a projection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The last event that was applied.
     pub position: i64,
-    /// Grows with each holder: an older one cannot move it any more.
+    /// Increases with each holder. An older holder can no longer move the checkpoint.
     pub epoch: i64,
-    /// Grows when something else than the holder was here: a rebuild, or an unparking.
+    /// Increases when something other than the holder has changed the projection: a rebuild, or an unparking.
     pub generation: i64,
-    /// Which version of the projection the model is of: a process of another version does not move it.
+    /// The version of the projection that built the model. A process of another version does not move the checkpoint.
     pub version: i32,
 }
 
 impl Checkpoint {
-    /// Without whose it is.
-    pub fn standing(self) -> Standing {
-        Standing { position: self.position, generation: self.generation }
+    /// The position and the generation.
+    pub fn standing(self) -> StoredPosition {
+        StoredPosition { position: self.position, generation: self.generation }
     }
 }
 
-/// Whether nobody else holds the projection: then this connection does, until it ends.
+/// Takes the projection, if no other connection holds it. The connection then holds it until it ends.
 pub async fn try_hold(connection: &mut PgConnection, projection: &str) -> sqlx::Result<bool> {
     let key = format!("backscroll projection {projection}");
     query_scalar!(r#"SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS "held!""#, key).fetch_one(connection).await
 }
 
-/// Whether nobody else builds the projection anew, or moves parts of it: then this connection does, until [`end_rebuilding`] or its end.
+/// Takes the lock for rebuilding the projection or moving parts of it, if no other connection has it. The connection
+/// then has it until [`end_rebuilding`] or until it ends.
 pub async fn try_rebuild(connection: &mut PgConnection, projection: &str) -> sqlx::Result<bool> {
     let key = format!("backscroll rebuild {projection}");
     query_scalar!(r#"SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS "held!""#, key).fetch_one(connection).await
 }
 
-/// Lets the next rebuild begin at once: of a connection that has ended, Postgres lets the locks go only a moment later.
+/// Releases the lock, so that the next rebuild can begin at once. When a connection ends, Postgres releases its locks
+/// only a moment later.
 pub async fn end_rebuilding(connection: &mut PgConnection, projection: &str) {
     let key = format!("backscroll rebuild {projection}");
     let ended = query_scalar!("SELECT pg_advisory_unlock(hashtextextended($1, 0))", key).fetch_one(connection).await;
     if let Err(error) = ended {
-        tracing::debug!(%error, projection, "the lock of a rebuild goes with its connection");
+        tracing::debug!(%error, projection, "the lock of a rebuild is released with its connection");
     }
 }
 
-/// Begins an epoch: whoever held the projection before is fenced off. A model that was never there is of `version`.
+/// Begins an epoch: earlier holders can no longer move the checkpoint. If the projection has no model yet, it gets this
+/// `version`.
 pub async fn begin_epoch(connection: &mut PgConnection, projection: &str, holder: &str, version: i32) -> sqlx::Result<Checkpoint> {
     query_as!(
         Checkpoint,
@@ -67,9 +71,9 @@ pub async fn begin_epoch(connection: &mut PgConnection, projection: &str, holder
     .await
 }
 
-/// Moves the checkpoint from where it stood, first thing in a batch's transaction, so that whatever else is read in it is what this
-/// holder left there. Answers with the generation; nothing where the holder is fenced off, or the checkpoint is elsewhere, or of another
-/// version.
+/// Moves the checkpoint from its last known position. This is the first statement of a batch's transaction, so that
+/// everything read later in it is as this holder left it. Returns the generation, or `None` if a newer epoch exists,
+/// the checkpoint has moved, or its version differs.
 pub async fn advance(connection: &mut PgConnection, projection: &str, stood: Checkpoint, to: i64) -> sqlx::Result<Option<i64>> {
     query_scalar!(
         "UPDATE projection_checkpoints SET position = $4, updated_at = now()
@@ -85,14 +89,14 @@ pub async fn advance(connection: &mut PgConnection, projection: &str, stood: Che
     .await
 }
 
-/// Where the checkpoint stands.
+/// Reads the checkpoint.
 pub async fn read(connection: &mut PgConnection, projection: &str) -> sqlx::Result<Option<Checkpoint>> {
     query_as!(Checkpoint, "SELECT position, epoch, generation, version FROM projection_checkpoints WHERE projection = $1", projection)
         .fetch_optional(connection)
         .await
 }
 
-/// Where the checkpoint stands, held until the transaction ends: no batch can commit meanwhile.
+/// Reads and locks the checkpoint. No batch can commit until the transaction ends.
 pub async fn lock(connection: &mut PgConnection, projection: &str) -> sqlx::Result<Option<Checkpoint>> {
     query_as!(
         Checkpoint,
@@ -103,7 +107,7 @@ pub async fn lock(connection: &mut PgConnection, projection: &str) -> sqlx::Resu
     .await
 }
 
-/// Tells the holder that what it remembers is to be read again.
+/// Tells the holder to read its state again.
 pub async fn bump_generation(connection: &mut PgConnection, projection: &str) -> sqlx::Result<()> {
     query!("UPDATE projection_checkpoints SET generation = generation + 1 WHERE projection = $1", projection)
         .execute(connection)

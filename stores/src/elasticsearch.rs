@@ -1,4 +1,5 @@
-//! Talking to Elasticsearch: a request, its answer as JSON, and what went wrong in words of ours. No request waits for ever.
+//! Sends requests to Elasticsearch, parses the answers as JSON, and describes failures in our own words. Every request
+//! has a time limit.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,31 +16,31 @@ use elasticsearch::http::{Method, Url};
 use keyring::Secret;
 use serde_json::Value;
 
-/// How long a change of indices, a count or a bulk request may take. What takes longer has died, or will be asked for again.
+/// How long a change of indices, a count or a bulk request may take. A longer one has failed, or will be repeated.
 const WORK_MAX: Duration = Duration::from_secs(60);
 
-/// Where Elasticsearch is, and how the indices are laid out there.
+/// The address of Elasticsearch, and the layout of the indices there.
 #[derive(Clone, Debug)]
 pub struct ElasticSettings {
-    /// Its address. It may hold a password.
+    /// The address. It may contain a password.
     pub url: Secret,
-    /// Who we are there.
+    /// The login.
     pub login: Login,
-    /// The certificate authority that its certificate is from, in PEM, where the system does not know it.
+    /// The certificate authority of its certificate, in PEM, if the system does not know it.
     pub authority: Option<Vec<u8>>,
-    /// What the names of indices and templates begin with.
+    /// The prefix of the names of indices and templates.
     pub prefix: String,
-    /// Shards of an index.
+    /// The number of shards of an index.
     pub shards: u32,
-    /// Copies of each shard.
+    /// The number of copies of each shard.
     pub replicas: u32,
-    /// How often what was written becomes findable.
+    /// How often written documents become visible to searches.
     pub refresh_interval: Duration,
-    /// Into how many shared indices small workspaces are spread.
+    /// The number of shared indices for small workspaces.
     pub pools: u32,
-    /// From more members on, a workspace has an index of its own.
+    /// A workspace with more members than this has an index of its own.
     pub dedicated_index_members: u32,
-    /// From more messages a month on, it has one for each month.
+    /// A workspace with more messages per month than this has an index for each month.
     pub monthly_index_messages: u64,
     /// The most bytes of a bulk request.
     pub bulk_bytes: usize,
@@ -47,11 +48,11 @@ pub struct ElasticSettings {
     pub bulk_documents: usize,
 }
 
-/// Who we are for Elasticsearch.
+/// The login at Elasticsearch.
 #[derive(Clone, Debug)]
 pub enum Login {
-    /// Whoever asks may.
-    Nobody,
+    /// No login.
+    Anonymous,
     /// A user.
     Password {
         /// The user's name.
@@ -63,10 +64,10 @@ pub enum Login {
     ApiKey(Secret),
 }
 
-/// Elasticsearch did not do what it was asked.
+/// Elasticsearch failed to do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ElasticError {
-    /// The settings name no server that a request could be sent to.
+    /// The settings do not give a usable server.
     #[error("elasticsearch cannot be used with these settings")]
     Settings(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The file with the certificate authority cannot be read.
@@ -77,53 +78,53 @@ pub enum ElasticError {
         /// Why.
         source: std::io::Error,
     },
-    /// It does not answer.
+    /// Elasticsearch does not answer.
     #[error("elasticsearch does not answer")]
     Unreachable(#[source] elasticsearch::Error),
-    /// It says no.
+    /// Elasticsearch refuses the request.
     #[error("elasticsearch refuses ({status}, {kind}): {reason}")]
     Refused {
-        /// The status of HTTP.
+        /// The HTTP status.
         status: u16,
-        /// What it calls the error.
+        /// Elasticsearch's type of the error.
         kind: String,
-        /// What it says of it.
+        /// Elasticsearch's reason.
         reason: String,
     },
-    /// It answers something that is not JSON.
+    /// The answer is not JSON.
     #[error("elasticsearch's answer is not JSON")]
     NotJson(#[source] serde_json::Error),
-    /// It answers something else than was asked.
+    /// The answer has another form than expected.
     #[error("elasticsearch's answer cannot be read: {0}")]
     Unreadable(&'static str),
-    /// The indices that we have written are not there: it was wiped, or is another one.
-    #[error("elasticsearch has lost index {0}")]
+    /// An index that was written does not exist: the data were deleted, or it is another server.
+    #[error("elasticsearch has lost {0}")]
     Lost(String),
 }
 
 impl ElasticError {
-    /// Whether what was asked for is not there.
+    /// Whether the requested item does not exist.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. } | Self::Lost(_))
     }
 
-    /// Whether there was too much in one request.
+    /// Whether the request was too large.
     pub fn is_too_large(&self) -> bool {
         matches!(self, Self::Refused { status: 413, .. })
     }
 
-    /// Whether it may work a moment later.
-    pub fn is_passing(&self) -> bool {
+    /// Whether a later try may succeed.
+    pub fn is_temporary(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,
-            Self::Refused { status, .. } => is_passing(*status),
+            Self::Refused { status, .. } => is_temporary(*status),
             Self::Settings(_) | Self::AuthorityFile { .. } | Self::NotJson(_) | Self::Unreadable(_) | Self::Lost(_) => false,
         }
     }
 }
 
-/// Whether a status says that it may work a moment later: too much to do, or a node that is gone.
-pub fn is_passing(status: u16) -> bool {
+/// Whether an HTTP status means that a later try may succeed: Elasticsearch is overloaded, or a node is gone.
+pub fn is_temporary(status: u16) -> bool {
     status == 429 || status >= 500
 }
 
@@ -132,15 +133,15 @@ pub fn is_passing(status: u16) -> bool {
 pub struct Client(Elasticsearch);
 
 impl Client {
-    /// To that server. Nothing is asked yet.
+    /// A client for this server. Sends no request yet.
     ///
     /// # Errors
-    /// The address or the certificate is not one.
+    /// The address or the certificate is not valid.
     pub fn new(settings: &ElasticSettings) -> Result<Self, ElasticError> {
         let url = Url::parse(settings.url.expose()).map_err(|error| ElasticError::Settings(error.into()))?;
         let transport = TransportBuilder::new(SingleNodeConnectionPool::new(url)).disable_proxy();
         let transport = match &settings.login {
-            Login::Nobody => transport,
+            Login::Anonymous => transport,
             Login::Password { user, password } => transport.auth(Credentials::Basic(user.clone(), password.expose().to_owned())),
             Login::ApiKey(key) => transport.auth(Credentials::EncodedApiKey(key.expose().to_owned())),
         };
@@ -154,19 +155,19 @@ impl Client {
         Ok(Self(Elasticsearch::new(transport.build().map_err(|error| ElasticError::Settings(error.into()))?)))
     }
 
-    /// Asks for something that may take its time.
+    /// Sends a request that may take long.
     pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ElasticError> {
         self.ask_within(WORK_MAX, method, path, body).await
     }
 
-    /// Asks for something that is answered within `limit`, or not at all.
+    /// Sends a request, and gives up after `limit`.
     pub async fn ask_within(&self, limit: Duration, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ElasticError> {
         let sent = self.0.send(method, path, HeaderMap::new(), None::<&()>, body.map(JsonBody::new), Some(limit));
         answer(sent.await).await
     }
 
-    /// Sends a bulk request: lines of actions and documents. Only into what is an alias: an index that is gone must not be made anew by
-    /// writing to it.
+    /// Sends a bulk request: lines of actions and documents. It accepts only aliases as targets: writing to a deleted
+    /// index must not create it again.
     pub async fn bulk(&self, lines: Bytes) -> Result<Value, ElasticError> {
         const PATH: &str = "/_bulk?require_alias=true&filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason";
         let mut headers = HeaderMap::new();
@@ -193,7 +194,7 @@ fn refusal(status: u16, body: &Value) -> ElasticError {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (kind, reason) =
         if error.is_object() { (text(&error["type"]), text(&error["reason"])) } else { (String::new(), error.to_string()) };
-    // The cause of the cause says more, such as which clause of a query is wrong.
+    // The root cause often says more, such as which clause of a query is wrong.
     let cause = error["root_cause"][0]["reason"].as_str().filter(|cause| *cause != reason).map(|cause| format!(": {cause}"));
     ElasticError::Refused { status, kind, reason: reason + &cause.unwrap_or_default() }
 }

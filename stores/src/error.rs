@@ -1,6 +1,6 @@
-//! How an error is written into one line.
+//! Writes an error on one line.
 
-/// An error with its causes, in one line.
+/// An error with its causes, on one line.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();

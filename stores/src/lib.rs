@@ -1,8 +1,8 @@
-//! Connections to everything that keeps data: Postgres, Redis, NATS, Elasticsearch, object stores. With them what every other
-//! crate needs of the log: reading it by position, and the digest of an event; the checkpoints of projections; how long to
-//! wait before something is tried again ([`retry`]); and which releases may run on a database ([`release`]).
+//! Connections to all stores: Postgres, Redis, NATS, Elasticsearch, object stores. Also what every other crate needs of
+//! the log: reading it by position, and the digest of an event. Also the checkpoints of projections, the pauses
+//! before a retry ([`retry`]), and which releases may run on a database ([`release`]).
 //!
-//! Not here: what is written (`commands`), what is built from the log (`projections`), and settings (`api`).
+//! Not here: writing the log (`commands`), building tables from it (`projections`), and settings (`api`).
 
 pub mod breaker;
 pub mod checkpoint;

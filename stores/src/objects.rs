@@ -1,4 +1,4 @@
-//! An object store that speaks S3: its settings, its buckets, and the addresses of what is in it.
+//! An object store with the S3 protocol: its settings, its buckets, and the addresses of its objects.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,32 +10,32 @@ use object_store::aws::AmazonS3Builder;
 use object_store::path::Path as ObjectPath;
 use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig};
 
-/// How long the object store may take to take a connection.
+/// How long connecting to the object store may take.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// How long the object store may take for one request: a part of a large object is 10 MiB.
+/// How long one request to the object store may take: a part of a large object is 10 MiB.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
-/// How often a request to the object store is tried again, where it may be.
+/// How often a request is repeated, if repeating is allowed.
 const RETRIES: usize = 3;
 
-/// Where the object store is, and who we are for it.
+/// The address of the object store, and the login.
 #[derive(Clone, Debug)]
 pub struct ObjectStoreSettings {
-    /// Its address; of AWS, where there is none.
+    /// The address. If empty, AWS is used.
     pub url: Option<String>,
-    /// What requests are signed for.
+    /// The region that requests are signed for.
     pub region: String,
-    /// The name of a key, and the key.
+    /// The access key: its name and its secret.
     pub key: Option<(String, Secret)>,
-    /// The certificate authority.
+    /// A file with the certificate authority.
     pub ca_file: Option<PathBuf>,
 }
 
-/// The object store cannot be used so.
+/// Why the object store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectStoreError {
-    /// The address, the certificate or the key is not one.
+    /// The address, the certificate or the key is not valid.
     #[error("the object store cannot be used (object_store_url)")]
     Settings(#[from] object_store::Error),
     /// The certificate authority of the object store cannot be read.
@@ -51,11 +51,11 @@ pub enum ObjectStoreError {
 /// A folder of an object store.
 #[derive(Clone)]
 pub struct Objects {
-    /// What people call it: `s3://bucket/folder`.
+    /// The address: `s3://bucket/folder`.
     pub url: String,
-    /// Its bucket.
+    /// The bucket.
     pub bucket: Arc<dyn ObjectStore>,
-    /// Where in it.
+    /// The folder in the bucket.
     pub folder: ObjectPath,
 }
 
@@ -65,12 +65,12 @@ impl std::fmt::Debug for Objects {
     }
 }
 
-/// A bucket of the object store, as soon as it is asked.
+/// A bucket of the object store. Connects with the first request.
 ///
 /// # Errors
-/// The address, or the certificate authority, is not one.
+/// The address or the certificate authority is not valid.
 pub fn bucket(settings: &ObjectStoreSettings, name: &str) -> Result<Arc<dyn ObjectStore>, ObjectStoreError> {
-    // The client uses the crypto provider of the process. If one is set already, it is this one.
+    // The client uses the process's crypto provider. If one is already set, it is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut client = ClientOptions::new().with_connect_timeout(CONNECT_MAX).with_timeout(ANSWER_MAX);
     if let Some(path) = &settings.ca_file {
@@ -102,12 +102,12 @@ pub fn folder(settings: &ObjectStoreSettings, url: &ObjectUrl) -> Result<Objects
 pub struct ObjectUrl {
     /// The bucket.
     pub bucket: String,
-    /// What is in it, from its root on.
+    /// The path in the bucket.
     pub path: ObjectPath,
 }
 
 impl ObjectUrl {
-    /// What the addresses of objects begin with.
+    /// The beginning of addresses of objects.
     pub const SCHEME: &str = "s3://";
 }
 
@@ -123,7 +123,7 @@ impl FromStr for ObjectUrl {
         let (bucket, path) = rest.split_once('/').unwrap_or((rest, ""));
         let path = ObjectPath::parse(path).ok().filter(|_| is_bucket(bucket) && !path.starts_with('/'));
         path.map(|path| Self { bucket: bucket.to_owned(), path })
-            .ok_or_else(|| format!("{text:?} is no address such as s3://bucket/folder"))
+            .ok_or_else(|| format!("{text:?} is not an address such as s3://bucket/folder"))
     }
 }
 

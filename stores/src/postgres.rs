@@ -1,4 +1,4 @@
-//! Postgres: what a connection is told, the pools, and whether the schema is that of this release.
+//! Postgres: the settings of connections, the pools, and whether the schema is that of this release.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -6,51 +6,51 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-/// How long a request waits for a connection to Postgres before it is told to try again.
+/// How long a request waits for a connection to Postgres. After that, the caller is asked to try again.
 pub const ACQUIRE_MAX: Duration = Duration::from_secs(3);
 
-/// A pool of at most so many connections.
+/// A pool of at most this many connections.
 ///
 /// # Errors
 /// Postgres cannot be reached.
 pub async fn pool(connections_max: u32, options: PgConnectOptions) -> sqlx::Result<PgPool> {
-    // A dead connection is found out by its use: asking each one first would cost every query a round trip.
+    // A dead connection is noticed when it is used. A test before each use would cost every query a round trip.
     let pool = PgPoolOptions::new().max_connections(connections_max).acquire_timeout(ACQUIRE_MAX).test_before_acquire(false);
     pool.connect_with(options).await
 }
 
-/// What a connection to that address needs to be told.
+/// The settings of a connection to this address.
 ///
 /// # Errors
-/// It is no address of Postgres.
+/// The address is not a Postgres address.
 pub fn options_of(url: &str) -> sqlx::Result<PgConnectOptions> {
     Ok(PgConnectOptions::from_str(url)?.application_name("backscroll"))
 }
 
-/// What a connection needs to be told that reads or writes the read tables.
+/// The settings of a connection that reads or writes the read tables.
 #[must_use]
 pub fn connect_options(options: PgConnectOptions) -> PgConnectOptions {
     options.options([
-        // The tables' names stand unqualified in every statement.
+        // Statements do not qualify the tables' names.
         ("search_path", "read,public"),
-        // Planning over the months of `messages` anew for each question takes longer than answering it. One plan fits all: months
-        // that a question does not touch are left out when it is asked.
+        // With a new plan for each query, planning over the months of `messages` takes longer than the query. One plan
+        // suits all values: months that a query does not need are left out when it runs.
         ("plan_cache_mode", "force_generic_plan"),
         ("timezone", "UTC"),
-        // Postgres would tell of every long word that the full text index leaves out.
+        // Otherwise Postgres sends a notice for every long word that the full text index leaves out.
         ("client_min_messages", "warning"),
     ])
 }
 
-/// Whether Postgres answers.
+/// Checks that Postgres answers.
 ///
 /// # Errors
-/// It does not.
+/// Postgres does not answer.
 pub async fn ping(pool: &PgPool) -> sqlx::Result<()> {
     sqlx::query_scalar!(r#"SELECT 1 AS "one!""#).fetch_one(pool).await.map(drop)
 }
 
-/// The migrations of this release that the database lacks.
+/// Returns the migrations of this release that the database lacks.
 ///
 /// # Errors
 /// Postgres cannot be reached.

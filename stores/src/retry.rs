@@ -1,53 +1,55 @@
-//! How long to wait before something that failed is tried again: every policy of the system, by its name. `backon` counts and waits.
+//! The pauses before a retry: every policy of the system, by its name. The library `backon` computes them.
 //!
-//! Not here: pauses between two looks at something that works (`LOOK_EVERY`, `POLL_INTERVAL`), and tries without a pause between them.
+//! Not here: pauses between two checks that succeed (`LOOK_EVERY`, `POLL_INTERVAL`), and retries without a pause.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ConstantBuilder, ExponentialBackoff, ExponentialBuilder};
 
-/// The relay begins again after NATS or the log failed.
+/// The relay starts again after NATS or the log failed.
 pub const RELAY: ExponentialBuilder = doubled(Duration::from_millis(100), Duration::from_secs(5));
 
-/// A projector goes on after a store failed.
+/// A projector starts again after a store failed.
 pub const PROJECTOR: ExponentialBuilder = doubled_and_spread(Duration::from_millis(50), Duration::from_secs(5));
 
-/// A signed head is sent again to a destination that did not take it.
+/// A signed head is sent again to a destination that did not accept it.
 pub const HEADS: ExponentialBuilder = doubled_and_spread(Duration::from_millis(500), Duration::from_secs(60));
 
-/// The writer asks the log again what became of an append. The writer limits the time itself.
+/// The writer checks in the log whether an append succeeded. The writer limits the time itself.
 pub const LOOK_UP: ExponentialBuilder = doubled(Duration::from_millis(20), Duration::from_secs(1));
 
-/// How often documents are sent to Elasticsearch, with the first time.
+/// How often documents are sent to Elasticsearch, including the first time.
 pub const DOCUMENTS_TRIES_MAX: usize = 6;
 
-/// Documents that Elasticsearch has no room for just now are sent again.
+/// Documents are sent again when Elasticsearch is overloaded.
 pub const DOCUMENTS: ExponentialBuilder =
     doubled(Duration::from_millis(100), Duration::from_secs(60)).with_max_times(DOCUMENTS_TRIES_MAX - 1);
 
-/// The end of a replay is written into the log again, four times.
+/// Writing the end of a replay into the log is tried four more times.
 pub const REPLAY_END: ExponentialBuilder = doubled(Duration::from_millis(250), Duration::from_secs(1)).with_max_times(4);
 
-/// Redis is asked again to write its files while it still writes them. The caller limits the time.
+/// Redis is asked again to rewrite its files while it still writes them. The caller limits the time.
 pub const REDIS_FILES: ConstantBuilder = ConstantBuilder::new().with_delay(Duration::from_millis(100)).without_max_times();
 
-/// How often a command is decided, with the first time, when others keep changing what it rests on.
+/// How often a command is decided, including the first time, if other commands keep changing the same streams.
 const DECISIONS_MAX: u32 = 60;
 const DECISION_PAUSE_STEP: Duration = Duration::from_millis(2);
 const DECISION_PAUSE_MAX: Duration = Duration::from_millis(50);
 
-/// The longest pauses before a command is decided again: none at first, because mostly one change came in between and no other comes; then 2 ms more
-/// each time. Commands that compete need a spread from zero on, which `backon` has not: the caller waits for a random part of each.
+/// The longest pauses before a command is decided again: none at first, because mostly one change came in between and
+/// no other follows; then 2 ms more each time. Competing commands need random pauses that begin at zero, which `backon`
+/// does not have, so the caller waits for a random part of each.
 pub fn decisions() -> impl Iterator<Item = Duration> {
     (1..DECISIONS_MAX).map(|attempt| (DECISION_PAUSE_STEP * (attempt - 1)).min(DECISION_PAUSE_MAX))
 }
 
-/// Twice as long each time, and as long as it takes.
+/// The pause doubles each time up to `max`. The number of tries is not limited.
 const fn doubled(min: Duration, max: Duration) -> ExponentialBuilder {
     ExponentialBuilder::new().with_min_delay(min).with_max_delay(max).with_factor(2.0).without_max_times()
 }
 
-/// The same, each between half and all of it, so that nodes do not come back in step: `backon` adds up to as much again.
+/// The same, but each pause is random between half and all of it, so that nodes do not retry at the same time. `backon`
+/// adds a random part up to the same length again.
 const fn doubled_and_spread(min: Duration, max: Duration) -> ExponentialBuilder {
     doubled(half(min), half(max)).with_jitter()
 }
@@ -56,7 +58,7 @@ const fn half(duration: Duration) -> Duration {
     Duration::from_micros(duration.as_micros() as u64 / 2)
 }
 
-/// The pauses of something that is tried until it works, and that may fail again later.
+/// The pauses of an operation that is tried until it succeeds, and that may fail again later.
 #[derive(Debug)]
 pub struct Pauses {
     policy: ExponentialBuilder,
@@ -65,13 +67,13 @@ pub struct Pauses {
 }
 
 impl Pauses {
-    /// Those of that policy.
+    /// The pauses of this policy.
     #[must_use]
     pub fn of(policy: ExponentialBuilder) -> Self {
         Self { policy, left: policy.build(), failures: 0 }
     }
 
-    /// It failed: how long to wait now. A policy that has an end begins again there.
+    /// Returns the pause after a failure. A policy that has an end starts again there.
     pub fn failed(&mut self) -> Duration {
         self.failures += 1;
         self.left
@@ -83,7 +85,7 @@ impl Pauses {
             .unwrap_or_default()
     }
 
-    /// It worked: the next failure is the first one. Returns whether it had failed before.
+    /// Notes a success: the next failure counts as the first. Returns whether there was a failure before.
     pub fn worked(&mut self) -> bool {
         let had_failed = self.failures > 0;
         if had_failed {
@@ -97,7 +99,7 @@ impl Pauses {
 mod tests {
     use super::*;
 
-    /// In whole milliseconds: `backon` counts with 32 bits.
+    /// In whole milliseconds, because `backon` computes with 32 bits.
     fn ms(pause: Duration) -> u128 {
         (pause.as_micros() + 500) / 1_000
     }

@@ -9,7 +9,7 @@ use async_nats::jetstream;
 use chrono::{TimeDelta, Utc};
 use domain::ids::{ChannelId, UserId};
 use flate2::read::GzDecoder;
-use projections::{RELATIONAL, RebuildOptions, ViewOf};
+use projections::{RELATIONAL, RebuildOptions, ViewModels};
 use serde_json::json;
 use sqlx::postgres::PgPoolCopyExt;
 use sqlx::{PgPool, Row};
@@ -296,9 +296,9 @@ async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_
 /// A replay has left a model as of then, and another one a report that shows rows.
 async fn with_a_view_and_a_report(app: &TestApp, position: i64) {
     let (stores, pool) = (&app.app().stores, &app.app().pool);
-    let turn = projections::Turn::take(pool, RELATIONAL).await.expect("nobody replays");
+    let turn = projections::RebuildLock::acquire(pool, RELATIONAL).await.expect("nobody replays");
     let view = projections::NewView::parse(None, position).expect("a name");
-    projections::build_view(turn, stores, &view, ViewOf::Search, RebuildOptions::default(), |_| {}).await.expect("a view");
+    projections::build_view(turn, stores, &view, ViewModels::Search, RebuildOptions::default(), |_| {}).await.expect("a view");
     let report = json!({"differences": [{"table": "messages", "rows": [{"columns": [{"live": "xylomarmalade"}]}]}]});
     sqlx::query(
         "INSERT INTO replays (replay_id, projection, asked, holder, report) VALUES (gen_random_uuid(), 'relational', '{}', 'a test', $1)",

@@ -159,7 +159,7 @@ impl Server {
             holder: holder(),
         };
         self.background.spawn(projections::run(settings, self.shutdown.clone()));
-        self.background.spawn(app.replays.clone().tend(self.shutdown.clone()));
+        self.background.spawn(app.replays.clone().run_upkeep(self.shutdown.clone()));
         if let Some(at) = app.settings.retention_at {
             self.background.spawn(processes::daily::run(app.retention.clone(), at, self.shutdown.clone()));
         }

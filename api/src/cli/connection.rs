@@ -6,7 +6,7 @@ use commands::{Asked, Commands, EventStore};
 use domain::ids::WorkspaceId;
 use ledger::audit::AuditLog;
 use processes::replays::by_the_server;
-use projections::{ReadModels, Stores};
+use projections::{Connections, ReadModels};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use stores::postgres::ACQUIRE_MAX;
@@ -43,10 +43,10 @@ pub(super) async fn audit_log(settings: &Settings) -> Result<AuditLog, Failure> 
 }
 
 /// The read models' stores, on a schema that is up to date.
-pub(super) async fn stores(settings: &Settings) -> Result<Stores, Failure> {
+pub(super) async fn stores(settings: &Settings) -> Result<Connections, Failure> {
     let pool = read_pool(settings).await?;
     let keys = app::keyring(settings, pool.clone()).await?;
-    let stores = Stores::new(pool, keys, app::redis_connection(settings)?);
+    let stores = Connections::new(pool, keys, app::redis_connection(settings)?);
     Ok(stores.with_elastic(app::elasticsearch(settings)?))
 }
 

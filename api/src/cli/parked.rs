@@ -81,7 +81,7 @@ fn failed(error: ParkedError) -> Failure {
         ParkedError::Unpark(UnparkError::Unknown(_) | UnparkError::NotParked(_)) => Exit::Wrong,
         ParkedError::Unpark(UnparkError::StillPoison { .. } | UnparkError::OtherEvent { .. }) => Exit::Refused,
         ParkedError::Unpark(UnparkError::Log(_)) | ParkedError::Command(_) => Exit::Failed,
-        ParkedError::Unpark(UnparkError::Elsewhere(_) | UnparkError::Unavailable(_)) => Exit::Unreachable,
+        ParkedError::Unpark(UnparkError::OtherStore(_) | UnparkError::Unavailable(_)) => Exit::Unreachable,
     };
     Failure::new(exit, error)
 }

@@ -191,8 +191,8 @@ fn not_begun(error: StartError) -> Failure {
 
 fn failed(error: RebuildError) -> Failure {
     let exit = match &error {
-        RebuildError::Unknown(_) | RebuildError::Beyond { .. } => Exit::Wrong,
-        RebuildError::UnderWay(_) | RebuildError::Newer { .. } | RebuildError::NewerColumns(_) | RebuildError::ViewThere(_) => {
+        RebuildError::Unknown(_) | RebuildError::BeyondLog { .. } => Exit::Wrong,
+        RebuildError::UnderWay(_) | RebuildError::Newer { .. } | RebuildError::NewerColumns(_) | RebuildError::ViewExists(_) => {
             Exit::Refused
         }
         RebuildError::Differs { differences, .. } => {

@@ -125,7 +125,7 @@ impl ElasticsearchSettings {
 
     fn login(&self) -> Login {
         match (self.api_key.expose(), self.user.as_str()) {
-            ("", "") => Login::Nobody,
+            ("", "") => Login::Anonymous,
             ("", user) => Login::Password { user: user.to_owned(), password: self.password.clone() },
             _ => Login::ApiKey(self.api_key.clone()),
         }

@@ -81,7 +81,7 @@ impl Erasing {
     async fn request(&self, command: &Command<Body<ConfirmPassword>>, user_id: UserId) -> Result<Done, Problem> {
         self.confirmations.confirm(command.actor.user_id, command.body.input.current_password.clone()).await?;
         let wait = self.settings.erasure_wait;
-        let workspaces = self.erasures.traces(user_id).await?.workspaces;
+        let workspaces = self.erasures.affiliations(user_id).await?.workspaces;
         let operators = self.erasures.read_models.operators().await?;
         let around = Around { workspaces: &workspaces, operators: &operators };
         let requested = self.commands.request_erasure(&command.asked_without_secret(&[]), user_id, wait, around).await?;

@@ -1,6 +1,7 @@
-//! How the server is: for load balancers, without a detail that strangers could use, and for operators (`operators.rs`).
+//! The state of the server: for load balancers, without details that a stranger could use, and for operators
+//! (`operators.rs`).
 
-use projections::Stores;
+use projections::Connections;
 use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
@@ -45,7 +46,7 @@ pub struct LastSeen(Mutex<Option<(Instant, bool)>>);
 
 impl LastSeen {
     /// Looks again where the last time was too long ago. Further callers wait for the one that looks.
-    async fn serves(&self, stores: &Stores, nats: &Client) -> bool {
+    async fn serves(&self, stores: &Connections, nats: &Client) -> bool {
         let mut seen = self.0.lock().await;
         match *seen {
             Some((at, serves)) if at.elapsed() < STANDS_FOR => serves,
@@ -63,7 +64,7 @@ impl LastSeen {
     (status = 200, description = "The server can serve.", body = Ready),
     (status = 503, description = "The server cannot serve now: Postgres or its schema is missing.", body = Ready)))]
 #[get("/readyz")]
-pub async fn readyz(last_seen: Data<LastSeen>, stores: Data<Stores>, nats: Data<Client>) -> HttpResponse {
+pub async fn readyz(last_seen: Data<LastSeen>, stores: Data<Connections>, nats: Data<Client>) -> HttpResponse {
     match last_seen.serves(&stores, &nats).await {
         true => HttpResponse::Ok().json(Ready { status: "ready" }),
         false => HttpResponse::ServiceUnavailable().json(Ready { status: "unavailable" }),
@@ -116,8 +117,8 @@ impl Readiness {
     }
 }
 
-/// Asks every part how it is.
-pub async fn readiness(stores: &Stores, client: &Client) -> Readiness {
+/// Reads the state of every store.
+pub async fn readiness(stores: &Connections, client: &Client) -> Readiness {
     let (postgres, redis, migrations, projector, elasticsearch) = tokio::join!(
         within(postgres(stores)),
         within(redis(stores)),
@@ -140,11 +141,11 @@ async fn within(check: impl Future<Output = Result<String, String>>) -> Part {
     Part::from(timed.unwrap_or_else(|_| Err(format!("no answer within {} s", ANSWER_MAX.as_secs()))))
 }
 
-async fn postgres(stores: &Stores) -> Result<String, String> {
+async fn postgres(stores: &Connections) -> Result<String, String> {
     stores::postgres::ping(&stores.pool).await.map(|()| "answers".to_owned()).map_err(|error| error.to_string())
 }
 
-async fn redis(stores: &Stores) -> Result<String, String> {
+async fn redis(stores: &Connections) -> Result<String, String> {
     stores.redis.ping().await.map(|()| "answers".to_owned()).map_err(|error| error.to_string())
 }
 
@@ -153,18 +154,18 @@ fn nats(client: &Client) -> Result<String, String> {
     if state == State::Connected { Ok(state.to_string()) } else { Err(state.to_string()) }
 }
 
-async fn migrations_state(stores: &Stores) -> Result<String, String> {
+async fn migrations_state(stores: &Connections) -> Result<String, String> {
     let missing = stores::postgres::missing_migrations(&stores.pool).await.map_err(|error| error.to_string())?;
     if missing.is_empty() { Ok("all applied".into()) } else { Err(format!("missing: {}; run `backscroll migrate`", missing.join(", "))) }
 }
 
-async fn projector(stores: &Stores) -> Result<String, String> {
+async fn projector(stores: &Connections) -> Result<String, String> {
     let states = projections::states(&stores.pool).await.map_err(|error| error.to_string())?;
     let lags = states.iter().map(|state| format!("{} at {} of {}", state.name, state.position, state.head)).collect::<Vec<_>>().join("; ");
     let parked = states.iter().map(|state| state.parked.len()).sum::<usize>();
     if parked == 0 { Ok(lags) } else { Err(format!("{lags}; {parked} keys are parked: GET /v1/projections")) }
 }
 
-async fn elasticsearch(stores: &Stores) -> Option<Part> {
+async fn elasticsearch(stores: &Connections) -> Option<Part> {
     Some(within(stores.elastic.as_ref()?.health()).await)
 }

@@ -7,7 +7,7 @@ use actix_web::web::{Bytes, Data, ServiceConfig};
 use actix_web::{HttpResponse, get};
 use async_nats::Client;
 use futures::stream::{self, StreamExt};
-use projections::Stores;
+use projections::Connections;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::health::{healthz, readiness};
@@ -40,7 +40,7 @@ pub fn configure(config: &mut ServiceConfig) {
 
 /// Says how the server and each part that it needs are.
 #[get("/readyz")]
-pub async fn readyz(stores: Data<Stores>, nats: Data<Client>) -> HttpResponse {
+pub async fn readyz(stores: Data<Connections>, nats: Data<Client>) -> HttpResponse {
     let readiness = readiness(&stores, &nats).await;
     let mut response = if readiness.serves() { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(readiness)

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, get, post};
 use commands::Commands;
 use domain::text::Reason;
 use processes::parked;
-use projections::{ParkedPayload, Stores};
+use projections::{Connections, ParkedPayload};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -43,7 +43,7 @@ pub async fn list_parked(
     query: Query<PageQuery>,
     actor: Actor,
     commands: Data<Commands>,
-    stores: Data<Stores>,
+    stores: Data<Connections>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.operator().await?;
     let (after, limit) = (Cursor::<(i64, String)>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
@@ -61,7 +61,7 @@ pub async fn retry_parked(
     path: Path<ParkedPath>,
     command: Command,
     commands: Data<Commands>,
-    stores: Data<Stores>,
+    stores: Data<Connections>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(command.actor.user_id).await?.operator().await?;
     let applied = parked::retry(&stores, &commands, &command.asked(), &path.name, &path.park_key).await?;
@@ -78,7 +78,7 @@ pub async fn skip_parked(
     path: Path<ParkedPath>,
     command: Command<Body<SkipEvent>>,
     commands: Data<Commands>,
-    stores: Data<Stores>,
+    stores: Data<Connections>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(command.actor.user_id).await?.operator().await?;
     let SkipEvent { position, reason } = &command.body.input;

@@ -2,7 +2,7 @@
 
 use actix_web::get;
 use actix_web::web::Data;
-use projections::{ProjectionState, Stores};
+use projections::{Connections, ProjectionState};
 
 use super::headers::QueryHeaders;
 use crate::extract::{Page, Reading, Seen};
@@ -13,7 +13,7 @@ use crate::problem::Problem;
 /// Operators only.
 #[utoipa::path(tag = "projections", params(QueryHeaders), responses((status = 200, description = "The projections.", body = Page<ProjectionState>)))]
 #[get("/projections")]
-pub async fn list_projections(reading: Reading, stores: Data<Stores>) -> Result<Seen<Page<ProjectionState>>, Problem> {
+pub async fn list_projections(reading: Reading, stores: Data<Connections>) -> Result<Seen<Page<ProjectionState>>, Problem> {
     reading.access.operator().await?;
     Ok(reading.answer(Page::whole(projections::states(&stores.pool).await?)))
 }

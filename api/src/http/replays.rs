@@ -11,7 +11,7 @@ use commands::Commands;
 use domain::ids::WorkspaceId;
 use futures::stream;
 use processes::replays::{Plan, Replays, Scope};
-use projections::{NewView, ReplayRun, Stores, View, runs};
+use projections::{Connections, NewView, ReplayRun, View, runs};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -55,7 +55,7 @@ pub struct StartReplay {
 }
 
 impl StartReplay {
-    async fn plan(&self, stores: &Stores) -> Result<Plan, Problem> {
+    async fn plan(&self, stores: &Connections) -> Result<Plan, Problem> {
         let until = match (self.until_position, self.until_time) {
             (None, None) => None,
             (Some(position), None) => Some(position),
@@ -92,7 +92,7 @@ pub async fn start_replay(
     path: Path<ProjectionPath>,
     command: Command<Body<StartReplay>>,
     commands: Data<Commands>,
-    stores: Data<Stores>,
+    stores: Data<Connections>,
     replays: Data<Replays>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(command.actor.user_id).await?.operator().await?;
@@ -118,7 +118,7 @@ pub async fn list_replays(
     path: Path<ProjectionPath>,
     actor: Actor,
     commands: Data<Commands>,
-    stores: Data<Stores>,
+    stores: Data<Connections>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.operator().await?;
     let projection = (path.name != ALL).then_some(path.name.as_str());
@@ -134,7 +134,7 @@ pub async fn get_current_replay(
     path: Path<ProjectionPath>,
     actor: Actor,
     commands: Data<Commands>,
-    stores: Data<Stores>,
+    stores: Data<Connections>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.operator().await?;
     Ok(HttpResponse::Ok().json(current(&stores, &path.name).await?))
@@ -149,7 +149,7 @@ pub async fn cancel_replay(
     path: Path<ProjectionPath>,
     actor: Actor,
     commands: Data<Commands>,
-    stores: Data<Stores>,
+    stores: Data<Connections>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.operator().await?;
     let none = || Problem::conflict("replay.not_running", "no replay of this projection is under way");
@@ -167,7 +167,7 @@ pub async fn watch_replay(
     path: Path<ProjectionPath>,
     actor: Actor,
     commands: Data<Commands>,
-    stores: Data<Stores>,
+    stores: Data<Connections>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.operator().await?;
     let replay = current(&stores, &path.name).await?;
@@ -182,7 +182,7 @@ pub async fn watch_replay(
 
 /// Somebody who watches a replay.
 struct Watch {
-    stores: Data<Stores>,
+    stores: Data<Connections>,
     replay_id: Uuid,
     /// How far it was when something was last said.
     said: Option<(String, i64)>,
@@ -226,7 +226,7 @@ pub async fn list_views(
     query: Query<PageQuery>,
     actor: Actor,
     commands: Data<Commands>,
-    stores: Data<Stores>,
+    stores: Data<Connections>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.operator().await?;
     let (after, limit) = (Cursor::<Reverse<(DateTime<Utc>, String)>>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
@@ -249,7 +249,7 @@ pub async fn drop_view(
     path: Path<ViewPath>,
     actor: Actor,
     commands: Data<Commands>,
-    stores: Data<Stores>,
+    stores: Data<Connections>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.operator().await?;
     if projections::drop_view(&stores, &path.view).await? {
@@ -258,7 +258,7 @@ pub async fn drop_view(
     Err(Problem::not_found("replay.view_not_found", "there is no view of that name: GET /v1/replay-views lists them"))
 }
 
-async fn current(stores: &Stores, projection: &str) -> Result<ReplayRun, Problem> {
+async fn current(stores: &Connections, projection: &str) -> Result<ReplayRun, Problem> {
     let none = || Problem::not_found("replay.not_found", "nobody has replayed that projection yet");
     runs::latest(&stores.pool, Some(projection), 1).await?.pop().ok_or_else(none)
 }

@@ -13,8 +13,8 @@ use projections::relational::users::DirectoryRow;
 use projections::search::Search;
 use projections::search::query::{Clock, Query as SearchQuery, Zone};
 use projections::search::{
-    Asker, BackendName, FoundFile, FoundMessage, FoundMessages, Fragment, MessageQuery, Order, PageKey, Paging, PeopleQuery, PersonKey,
-    RoomRow,
+    BackendName, FoundFile, FoundMessage, FoundMessages, Fragment, MessageQuery, Order, PageKey, Paging, PeopleQuery, PersonKey, RoomRow,
+    Searcher,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -133,7 +133,7 @@ impl Asked<'_> {
         let (after, limit) = (read_page(self.after)?, page_limit(self.limit)?);
         let paging = Paging { order: self.order, after, limit, min_position: reading.asked_position() };
         let sought = SearchQuery::parse(self.q, &clock(read_models, reading.actor, self.q).await?)?;
-        let asker = Asker { workspace_id, user_id: reading.actor, rooms: &rooms };
+        let asker = Searcher { workspace_id, user_id: reading.actor, rooms: &rooms };
         let question = read_models.resolve(&sought, asker, paging).await?;
         Ok((question, rooms))
     }

@@ -7,7 +7,7 @@ use commands::Commands;
 use commands::relay::RelayStats;
 use ledger::proof::{self, Proofs};
 use projections::cache::Caches;
-use projections::{Progress, Stores};
+use projections::{Connections, Progress};
 use prometheus::proto::MetricFamily;
 
 use super::Metrics;
@@ -24,7 +24,7 @@ pub struct Figures {
     /// How far the read side is.
     pub progress: Progress,
     /// Postgres, which has the table of replays.
-    pub stores: Stores,
+    pub stores: Connections,
     /// The signed heads.
     pub proofs: Proofs,
     /// What the consumer of the proof of this process does.

@@ -49,7 +49,7 @@ impl From<UnparkError> for Problem {
             UnparkError::Unknown(_) => Self::no_such_projection(),
             UnparkError::StillPoison { .. } => Self::conflict("parked.still_not_applied", error.to_string()),
             UnparkError::OtherEvent { .. } => Self::conflict("parked.other_event", error.to_string()),
-            UnparkError::Elsewhere(_) => Self::unavailable("service.unavailable", error.to_string()),
+            UnparkError::OtherStore(_) => Self::unavailable("service.unavailable", error.to_string()),
             UnparkError::Unavailable(ref cause) => Self::database_failed(&error, cause),
             UnparkError::Log(_) => Self::internal(&error),
         }

@@ -1,4 +1,4 @@
-//! One thing as it was: of a channel, with its messages as they were.
+//! One aggregate as it was at a moment; for a channel, with its messages at that moment.
 
 use std::collections::HashMap;
 
@@ -13,70 +13,71 @@ use uuid::Uuid;
 
 use super::AuditLog;
 use super::entry::{conversation, is_withheld};
-use super::moment::{Moment, Then};
+use super::moment::{Moment, StateAt};
 use super::state::{State, withhold_text};
-use super::{AuditError, Sight};
+use super::{AuditError, TextAccess};
 use projections::rows;
 
-/// A thing as it was.
+/// An aggregate as it was at a moment.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct AsOf {
-    /// The kind of thing.
+    /// The aggregate's type.
     pub aggregate_type: String,
-    /// The thing.
+    /// The aggregate's identifier.
     pub aggregate_id: Uuid,
-    /// How many events had happened to it.
+    /// How many events it had.
     pub version: i64,
-    /// Where the last of them stands in the log; absent where none had.
+    /// The position of the last of them. Absent if it had none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<i64>,
-    /// When that one happened.
+    /// When that event happened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub happened_at: Option<DateTime<Utc>>,
-    /// What it was.
+    /// The state.
     pub state: Value,
-    /// Whether a text is left out that the asker may not read.
+    /// Whether a text is left out that the caller may not read.
     pub withheld: bool,
 }
 
-/// A message as it was. What was deleted by then is a tombstone, without its text.
+/// A message as it was at a moment. If it was deleted by then, its text is missing.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct MessageThen {
     /// The message.
     pub message_id: Uuid,
-    /// Who wrote it.
+    /// The author.
     pub author_id: Uuid,
     /// When it was sent.
     pub sent_at: DateTime<Utc>,
-    /// Its text; absent where it was deleted, or may not be read.
+    /// The text. Absent if the message was deleted, or the caller may not read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
-    /// The message that it answers.
+    /// The message that began the thread.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<Uuid>,
-    /// Whether it was edited by then.
+    /// Whether it had been edited.
     pub is_edited: bool,
-    /// Whether it was deleted by then.
+    /// Whether it had been deleted.
     pub is_deleted: bool,
     /// Whether it was pinned.
     pub is_pinned: bool,
-    /// Who had reacted, by emoji.
+    /// The users that had reacted, by emoji.
     pub reactions: Value,
-    /// Whether a text is left out that the asker may not read.
+    /// Whether a text is left out that the caller may not read.
     pub withheld: bool,
 }
 
-/// Messages of a channel as they were, the last one first.
+/// Messages of a channel as they were at a moment, the newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct MessagesThen {
+pub struct MessagesAsOf {
     /// The messages.
     pub items: Vec<MessageThen>,
-    /// The place of the last, to go on behind it.
+    /// The place of the last message, where the next page begins.
     pub next: Option<(DateTime<Utc>, i64)>,
 }
 
 impl AuditLog {
-    /// A thing as it was, where the audit of that workspace, or of the whole server, shows anything of it; with the channel whose texts its state can hold.
+    /// Returns an aggregate as it was at a moment, with the channel whose texts its state may contain. `None` if the
+    /// audit of the workspace (or of the whole server) has no event of it.
     ///
     /// # Errors
     /// The read models or the log cannot be read.
@@ -85,13 +86,13 @@ impl AuditLog {
         workspace_id: Option<WorkspaceId>,
         stream: StreamId,
         moment: Moment,
-    ) -> Result<Option<ThenFound>, AuditError> {
+    ) -> Result<Option<FoundAsOf>, AuditError> {
         let Some(events) = self.stream_in(workspace_id, stream).await? else { return Ok(None) };
         let channel = conversation(&events);
-        Ok(Some(ThenFound { stream, channel, then: Then::of(stream, &events, moment) }))
+        Ok(Some(FoundAsOf { stream, channel, then: StateAt::of(stream, &events, moment) }))
     }
 
-    /// The messages of a channel as they were, the last one first, behind that place.
+    /// Returns the messages of a channel as they were at a moment, the newest first, behind that place.
     ///
     /// # Errors
     /// The read models or the log cannot be read.
@@ -101,8 +102,8 @@ impl AuditLog {
         moment: Moment,
         behind: Option<(DateTime<Utc>, i64)>,
         limit: u16,
-        sight: &Sight,
-    ) -> Result<MessagesThen, AuditError> {
+        access: &TextAccess,
+    ) -> Result<MessagesAsOf, AuditError> {
         let (position, at) = moment.bounds();
         let at = storable(at);
         let (before, before_position) = behind.map_or((at, i64::MAX), |(before, position)| (storable(before), position));
@@ -116,11 +117,11 @@ impl AuditLog {
         for event in self.whole_streams(&streams).await? {
             events.entry(event.stream).or_default().push(event);
         }
-        let then = |stream: &StreamId| message_then(*stream, events.get(stream)?, moment, sight.reads(Some(channel_id)));
-        Ok(MessagesThen { items: streams.iter().filter_map(then).collect(), next })
+        let then = |stream: &StreamId| message_then(*stream, events.get(stream)?, moment, access.reads(Some(channel_id)));
+        Ok(MessagesAsOf { items: streams.iter().filter_map(then).collect(), next })
     }
 
-    /// How many messages of a channel were begun between two moments.
+    /// Counts the messages of a channel that were posted between two moments.
     pub(super) async fn messages_begun_between(&self, channel_id: ChannelId, from: Moment, to: Moment) -> Result<i64, AuditError> {
         let count = |moment: Moment| {
             let (position, at) = moment.bounds();
@@ -136,26 +137,26 @@ impl AuditLog {
     }
 }
 
-/// A thing as it was, before it is said who may read of it what.
+/// An aggregate at a moment, before texts are withheld.
 #[derive(Debug)]
-pub struct ThenFound {
+pub struct FoundAsOf {
     stream: StreamId,
     channel: Option<ChannelId>,
-    then: Then,
+    then: StateAt,
 }
 
-impl ThenFound {
+impl FoundAsOf {
     /// The channel of a message.
     #[must_use]
     pub fn channel(&self) -> Option<ChannelId> {
         self.channel
     }
 
-    /// The thing, for who may read that.
+    /// The aggregate, with the texts that the caller may read.
     #[must_use]
-    pub fn shown(&self, sight: &Sight) -> AsOf {
+    pub fn shown(&self, access: &TextAccess) -> AsOf {
         let mut state = self.then.state.whole();
-        let withheld = is_withheld(self.channel, self.stream, sight) && withhold_text(&mut state);
+        let withheld = is_withheld(self.channel, self.stream, access) && withhold_text(&mut state);
         AsOf {
             aggregate_type: self.stream.aggregate.as_str().into(),
             aggregate_id: self.stream.id,
@@ -167,7 +168,7 @@ impl ThenFound {
         }
     }
 
-    /// The kind of thing.
+    /// The aggregate's type.
     #[must_use]
     pub fn aggregate(&self) -> AggregateType {
         self.stream.aggregate
@@ -175,10 +176,10 @@ impl ThenFound {
 }
 
 fn message_then(stream: StreamId, events: &[Recorded<Event>], moment: Moment, reads: bool) -> Option<MessageThen> {
-    let then = Then::of(stream, events, moment);
+    let then = StateAt::of(stream, events, moment);
     let State::Message(message) = &then.state else { return None };
     let posting = message.posting.as_ref()?;
-    let is_edited = events.iter().filter(|event| moment.has_seen(event)).any(|event| event.event.wire_name() == "message.edited");
+    let is_edited = events.iter().filter(|event| moment.includes(event)).any(|event| event.event.wire_name() == "message.edited");
     let has_text = !message.deleted;
     Some(MessageThen {
         message_id: stream.id,
@@ -198,7 +199,7 @@ fn reactions(message: &Message) -> Value {
     serde_json::to_value(&message.reactions).unwrap_or(Value::Null)
 }
 
-/// Postgres' calendar ends before chrono's.
+/// Limits a time to Postgres' calendar, which ends before chrono's.
 fn storable(at: DateTime<Utc>) -> DateTime<Utc> {
     let last = DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(DateTime::UNIX_EPOCH);
     at.min(last)

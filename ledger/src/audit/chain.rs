@@ -1,4 +1,5 @@
-//! Cause and effect: what set an event off, what it set off, and what came of the same request.
+//! Cause and effect: the events that caused an event, the events that it caused, and the other events of the same
+//! request.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,44 +9,44 @@ use sqlx::query_file;
 use utoipa::ToSchema;
 
 use super::AuditLog;
-use super::entry::{Entry, Found};
+use super::entry::{Entry, FoundEvents};
 use super::load::Extent;
-use super::{AuditError, Filter, Order, Sight};
+use super::{AuditError, Filter, Order, TextAccess};
 
-/// The most causes, effects and others of the same correlation that are shown.
-const LINKS_MAX: u16 = 100;
+/// The most causes, the most effects, and the most other events of the same correlation that are shown.
+const CHAIN_EVENTS_MAX: u16 = 100;
 
 /// An event with its causes and effects.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Chain {
-    /// What set it off: the first cause first.
+    /// The causes, the first one first.
     pub causes: Vec<Entry>,
     /// The event.
     pub event: Entry,
-    /// What it set off, and what those have set off, in the order of the log.
+    /// The events that it caused, directly or not, in the order of the log.
     pub effects: Vec<Entry>,
-    /// What else came of the same request, in the order of the log.
+    /// The other events of the same request, in the order of the log.
     pub together: Vec<Entry>,
-    /// Whether more came of it than is shown: an import is one request.
+    /// Whether the request has more events than are shown: an import is one request.
     pub is_more: bool,
 }
 
-/// A chain, before it is said who may read of it what.
+/// A chain, before texts are withheld.
 #[derive(Debug)]
-pub struct Links {
+pub struct FoundChain {
     position: i64,
     causes: Vec<i64>,
     effects: Vec<i64>,
     is_more: bool,
-    found: Found,
+    found: FoundEvents,
 }
 
 impl AuditLog {
-    /// The chain that an event is in, where the audit of that workspace shows the event.
+    /// Returns the chain of an event. `None` if the audit of the workspace does not show the event.
     ///
     /// # Errors
     /// The read models or the log cannot be read.
-    pub async fn chain(&self, workspace_id: WorkspaceId, position: i64) -> Result<Option<Links>, AuditError> {
+    pub async fn chain(&self, workspace_id: WorkspaceId, position: i64) -> Result<Option<FoundChain>, AuditError> {
         let this = Filter {
             workspace_id: Some(workspace_id),
             after: Some(position.saturating_sub(1)),
@@ -55,38 +56,39 @@ impl AuditLog {
         };
         let found = self.find(&this).await?;
         let Some(event) = found.events.first() else { return Ok(None) };
-        let linked =
-            query_file!("src/audit/sql/chain.sql", workspace_id.0, event.event_id.0, i64::from(LINKS_MAX)).fetch_all(&self.pool).await?;
+        let linked = query_file!("src/audit/sql/chain.sql", workspace_id.0, event.event_id.0, i64::from(CHAIN_EVENTS_MAX))
+            .fetch_all(&self.pool)
+            .await?;
         let side = |is_cause: bool| linked.iter().filter(move |row| row.is_cause == is_cause).map(|row| row.position).collect::<Vec<_>>();
         let (causes, effects) = (side(true), side(false));
         let same = Filter {
             workspace_id: Some(workspace_id),
             correlation_id: Some(event.metadata.correlation_id),
             order: Order::OldestFirst,
-            limit: LINKS_MAX,
+            limit: CHAIN_EVENTS_MAX,
             ..Filter::default()
         };
         let together = self.positions(&same).await?;
-        let is_more = together.len() >= usize::from(LINKS_MAX) || effects.len() >= usize::from(LINKS_MAX);
+        let is_more = together.len() >= usize::from(CHAIN_EVENTS_MAX) || effects.len() >= usize::from(CHAIN_EVENTS_MAX);
         let mut positions = [position].into_iter().chain(together).chain(causes.clone()).chain(effects.clone()).collect::<Vec<_>>();
         positions.sort_unstable();
         positions.dedup();
         let found = self.found_at(Some(workspace_id), positions, Extent::Changes).await?;
-        Ok(Some(Links { position, causes, effects, is_more, found }))
+        Ok(Some(FoundChain { position, causes, effects, is_more, found }))
     }
 }
 
-impl Links {
-    /// The channels whose messages are among them.
+impl FoundChain {
+    /// The channels of the messages in the chain.
     #[must_use]
     pub fn channels(&self) -> Vec<ChannelId> {
         self.found.channels()
     }
 
-    /// The chain, for who may read that.
+    /// The chain, with the texts that the caller may read.
     #[must_use]
-    pub fn shown(&self, sight: &Sight) -> Option<Chain> {
-        let mut entries = self.found.entries(sight).into_iter().map(|entry| (entry.position, entry)).collect::<HashMap<_, _>>();
+    pub fn shown(&self, access: &TextAccess) -> Option<Chain> {
+        let mut entries = self.found.entries(access).into_iter().map(|entry| (entry.position, entry)).collect::<HashMap<_, _>>();
         let event = entries.remove(&self.position)?;
         let causes = self.causes.iter().filter_map(|position| entries.remove(position)).collect();
         let effects = self.effects.iter().filter_map(|position| entries.remove(position)).collect();

@@ -1,4 +1,4 @@
-//! The difference between one thing at two moments: as a JSON Patch, and in words.
+//! The difference between two moments of one aggregate: as a JSON Patch, and in words.
 
 use domain::ids::{ChannelId, WorkspaceId};
 use domain::{AggregateType, StreamId};
@@ -9,39 +9,40 @@ use uuid::Uuid;
 
 use super::AuditLog;
 use super::entry::{Change, conversation, is_withheld, shown_changes};
-use super::moment::{Moment, Then};
-use super::{AuditError, Sight};
+use super::moment::{Moment, StateAt};
+use super::{AuditError, TextAccess};
 
-/// What leads from one moment of a thing to another.
+/// The difference between two moments of an aggregate.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Difference {
-    /// How many events had happened to it at the first moment.
+    /// How many events the aggregate had at the first moment.
     pub from_version: i64,
-    /// How many at the second.
+    /// How many events it had at the second moment.
     pub to_version: i64,
-    /// What changed (RFC 6902), with what was there before it.
+    /// The changes (RFC 6902), each with the value before it.
     pub changes: Vec<Change>,
-    /// The same in words, a line each.
+    /// The same changes in words, one line each.
     pub readable: Vec<String>,
-    /// Of a channel, how many messages were sent in between.
+    /// For a channel: how many messages were sent in between.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messages_sent: Option<i64>,
-    /// Whether texts are left out that the asker may not read.
+    /// Whether texts are left out that the caller may not read.
     pub withheld: bool,
 }
 
-/// One thing at two moments, before it is said who may read of it what.
+/// An aggregate at two moments, before texts are withheld.
 #[derive(Debug)]
 pub struct TwoMoments {
     stream: StreamId,
     channel: Option<ChannelId>,
-    from: Then,
-    to: Then,
+    from: StateAt,
+    to: StateAt,
     messages_sent: Option<i64>,
 }
 
 impl AuditLog {
-    /// A thing at two moments, where the audit of that workspace, or of the whole server, shows anything of it.
+    /// Returns an aggregate at two moments. `None` if the audit of the workspace (or of the whole server) has no event
+    /// of it.
     ///
     /// # Errors
     /// The read models or the log cannot be read.
@@ -63,16 +64,16 @@ impl AuditLog {
             | AggregateType::Audit
             | AggregateType::Installation => None,
         };
-        let (from, to) = (Then::of(stream, &events, from), Then::of(stream, &events, to));
+        let (from, to) = (StateAt::of(stream, &events, from), StateAt::of(stream, &events, to));
         Ok(Some(TwoMoments { stream, channel: conversation(&events), from, to, messages_sent }))
     }
 
-    /// The difference of two moments, for who may read that.
+    /// Returns the difference between two moments, with the texts that the caller may read.
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn difference(&self, moments: &TwoMoments, sight: &Sight) -> Result<Difference, AuditError> {
-        let withheld = is_withheld(moments.channel, moments.stream, sight);
+    pub async fn difference(&self, moments: &TwoMoments, access: &TextAccess) -> Result<Difference, AuditError> {
+        let withheld = is_withheld(moments.channel, moments.stream, access);
         let changes = shown_changes(moments.from.state.whole(), moments.to.state.whole(), withheld);
         let ids = changes.iter().flat_map(ids_in).collect::<Vec<_>>();
         let names = self.names_of(&ids).await?;
@@ -96,7 +97,7 @@ impl TwoMoments {
     }
 }
 
-/// A change as somebody would say it.
+/// A change in words.
 pub(super) fn in_words(change: &Change, named: &dyn Fn(&str) -> String) -> String {
     let place = change.path.split('/').skip(1).map(|part| named(&part.replace("~1", "/").replace("~0", "~"))).collect::<Vec<_>>();
     let place = if place.is_empty() { "it".to_owned() } else { place.join(" / ") };
@@ -121,7 +122,7 @@ fn value_in_words(value: &Value, named: &dyn Fn(&str) -> String) -> String {
     }
 }
 
-/// The identifiers that a change names.
+/// The identifiers that occur in a change.
 fn ids_in(change: &Change) -> Vec<Uuid> {
     let mut ids = change.path.split('/').filter_map(|part| part.parse().ok()).collect::<Vec<_>>();
     for value in [&change.value, &change.was].into_iter().flatten() {

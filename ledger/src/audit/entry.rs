@@ -1,4 +1,4 @@
-//! An event as an auditor reads it.
+//! An event as the audit shows it.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,98 +15,100 @@ use super::AuditLog;
 use super::load::{Extent, Stream};
 use super::names::Causes;
 use super::state::{State, withhold_text};
-use super::{AuditError, Filter, Sight};
+use super::{AuditError, Filter, TextAccess};
 
-/// An event of the log: who, what, on what, when, from where, by which command, what it changed, what caused it and what it caused.
+/// An event of the log: the actor, the aggregate, the time, the origin, the command, the changes, the causes and the
+/// effects.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Entry {
-    /// Its place in the log.
+    /// The position in the log.
     pub position: i64,
-    /// Its identifier.
+    /// The event's identifier.
     pub event_id: Uuid,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
-    /// When it happened, where that was before: an import keeps the original times.
+    /// When it happened, if that was before it was recorded: an import keeps the original times.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub happened_at: Option<DateTime<Utc>>,
-    /// Who did it.
+    /// The actor.
     pub actor_id: Uuid,
-    /// The name that others mention, where it is known.
+    /// The actor's user name, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor_name: Option<String>,
-    /// Its name.
+    /// The event's name.
     pub event_type: String,
     /// The version of its payload.
     pub event_version: String,
-    /// The workspace that it belongs to; a sign-in belongs to none.
+    /// The workspace. A sign-in has none.
     pub workspace_id: Option<Uuid>,
-    /// The kind of thing that it happened to.
+    /// The aggregate's type.
     pub aggregate_type: String,
-    /// The thing that it happened to.
+    /// The aggregate's identifier.
     pub aggregate_id: Uuid,
-    /// That thing's name, where it has one.
+    /// The aggregate's name, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aggregate_name: Option<String>,
-    /// Its place in that thing's stream.
+    /// The place in the aggregate's stream.
     pub sequence: i64,
-    /// Of a message, the channel that it is in.
+    /// For an event of a message: the channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel_id: Option<Uuid>,
-    /// That channel's name, where it has one.
+    /// The channel's name, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel_name: Option<String>,
-    /// The command that it came of.
+    /// The command that made the event.
     pub command: String,
-    /// The address that the request came from.
+    /// The IP address of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// The session that the actor asked in.
+    /// The session of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<Uuid>,
-    /// What the client calls itself.
+    /// The client's `User-Agent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
-    /// The request, as it is named in the server's log.
+    /// The request's identifier, as in the server's log lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// Shared by everything that one request set off.
+    /// The correlation: all events of one request have the same.
     pub correlation_id: Uuid,
-    /// The event that set it off, where one did.
+    /// The event that caused this one, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub causation_id: Option<Uuid>,
-    /// Where that one stands in the log.
+    /// The position of the causing event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caused_by: Option<i64>,
-    /// Where the events stand that it has set off.
+    /// The positions of the events that this one caused.
     pub caused: Vec<i64>,
-    /// What happened, as `docs/EVENTS.md` shows it.
+    /// The payload, as described in `docs/EVENTS.md`.
     pub payload: Value,
-    /// What it changed of the thing that it happened to.
+    /// The changes to the aggregate.
     pub changes: Vec<Change>,
-    /// Whether a text is left out that the asker may not read.
+    /// Whether a text is left out that the caller may not read.
     pub withheld: bool,
 }
 
-/// An operation of a JSON Patch (RFC 6902), with what was there before it in `was`, which the RFC has readers ignore who do not know it.
+/// An operation of a JSON Patch (RFC 6902), with the former value in `was`. The RFC says that readers ignore members
+/// that they do not know.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Change {
     /// `add`, `remove` or `replace`.
     pub op: &'static str,
-    /// Where (RFC 6901).
+    /// The path (RFC 6901).
     #[schema(example = "/creation/topic")]
     pub path: String,
-    /// What is there now.
+    /// The new value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
-    /// What was there before.
+    /// The former value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was: Option<Value>,
 }
 
-/// Events that were found, with everything that their entries rest on. What the asker may read of them is said afterwards, of the
-/// [`Found::channels`].
+/// Events that were found, with everything that their entries need. Texts are withheld later, according to the
+/// [`FoundEvents::channels`] that the caller may read.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundEvents {
     pub(super) positions: Vec<i64>,
     pub(super) events: Stream,
     pub(super) streams: HashMap<StreamId, Stream>,
@@ -115,86 +117,86 @@ pub struct Found {
 }
 
 impl AuditLog {
-    /// The events that the filter means.
+    /// Returns the events that match the filter.
     ///
     /// # Errors
     /// The read models or the log cannot be read.
-    pub async fn find(&self, filter: &Filter) -> Result<Found, AuditError> {
+    pub async fn find(&self, filter: &Filter) -> Result<FoundEvents, AuditError> {
         let positions = self.positions(filter).await?;
         self.found_at(filter.workspace_id, positions, Extent::Changes).await
     }
 
-    /// The events that the filter means, with everything that [`Found::history`] rests on.
+    /// Returns the events that match the filter, with everything that [`FoundEvents::history`] needs.
     ///
     /// # Errors
     /// The read models or the log cannot be read.
-    pub async fn history(&self, filter: &Filter) -> Result<Found, AuditError> {
+    pub async fn history(&self, filter: &Filter) -> Result<FoundEvents, AuditError> {
         let positions = self.positions(filter).await?;
         self.found_at(filter.workspace_id, positions, Extent::Whole).await
     }
 
-    /// The events at those positions, in that order.
+    /// Returns the events at these positions, in that order.
     pub(super) async fn found_at(
         &self,
         workspace_id: Option<WorkspaceId>,
         positions: Vec<i64>,
         extent: Extent,
-    ) -> Result<Found, AuditError> {
+    ) -> Result<FoundEvents, AuditError> {
         let mut events = self.events_at(&positions).await?;
-        self.forget_the_erased(&mut events).await?;
+        self.remove_addresses_of_erased(&mut events).await?;
         if let Some(workspace_id) = workspace_id {
-            self.forget_elsewhere(workspace_id, &mut events).await?;
+            self.remove_addresses_of_elsewhere(workspace_id, &mut events).await?;
         }
         let streams = self.streams_of(&events, extent).await?;
         let causes = self.causes_of(workspace_id, &events).await?;
-        let mut found = Found { positions, events, streams, names: HashMap::new(), causes };
+        let mut found = FoundEvents { positions, events, streams, names: HashMap::new(), causes };
         found.names = self.names_of(&found.things()).await?;
         Ok(found)
     }
 }
 
-impl Found {
-    /// The channels whose messages are among them.
+impl FoundEvents {
+    /// The channels of the messages among them.
     #[must_use]
     pub fn channels(&self) -> Vec<ChannelId> {
         let channels = self.streams.values().filter_map(|stream| conversation(stream));
         channels.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// How many there are.
+    /// How many events were found.
     #[must_use]
     pub fn len(&self) -> usize {
         self.positions.len()
     }
 
-    /// Whether there are none.
+    /// Whether no event was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.positions.is_empty()
     }
 
-    /// As an auditor reads them who may read that.
+    /// The entries of the events, with the texts that the caller may read.
     #[must_use]
-    pub fn entries(&self, sight: &Sight) -> Vec<Entry> {
-        let mut changes = self.streams.iter().flat_map(|(id, stream)| self.changes_of(*id, stream, sight)).collect::<HashMap<_, _>>();
+    pub fn entries(&self, access: &TextAccess) -> Vec<Entry> {
+        let mut changes = self.streams.iter().flat_map(|(id, stream)| self.changes_of(*id, stream, access)).collect::<HashMap<_, _>>();
         let events = self.events.iter().map(|event| (event.position, event)).collect::<HashMap<_, _>>();
         let entry = |position: &i64| {
             let changed = changes.remove(position).unwrap_or_default();
-            events.get(position).map(|event| self.entry(event, changed, sight))
+            events.get(position).map(|event| self.entry(event, changed, access))
         };
         self.positions.iter().filter_map(entry).collect()
     }
 
-    /// Everything whose name is to be known.
+    /// The identifiers whose names the entries show.
     fn things(&self) -> Vec<Uuid> {
         let of_events = self.events.iter().flat_map(|event| [event.metadata.actor.0, event.stream.id]);
         of_events.chain(self.channels().into_iter().map(|id| id.0)).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// What each of the events that were asked for has changed in that stream.
-    fn changes_of(&self, id: StreamId, stream: &Stream, sight: &Sight) -> Vec<(i64, Vec<Change>)> {
+    /// The changes that each found event made to a stream.
+    fn changes_of(&self, id: StreamId, stream: &Stream, access: &TextAccess) -> Vec<(i64, Vec<Change>)> {
         let asked = self.events.iter().filter(|event| event.stream == id).map(|event| event.position).collect::<BTreeSet<_>>();
-        let withheld = is_withheld(conversation(stream), id, sight);
+        let withheld = is_withheld(conversation(stream), id, access);
         let (mut state, mut changed) = (State::new(id.aggregate), Vec::new());
         for event in stream {
             let before = asked.contains(&event.position).then(|| state.part(&event.event));
@@ -206,19 +208,19 @@ impl Found {
         changed
     }
 
-    /// What happened, as far as it may be read, and whether that is not all of it.
-    pub(super) fn payload(&self, event: &Recorded<Event>, sight: &Sight) -> (Value, bool) {
+    /// The payload without texts that the caller may not read, and whether a text was left out.
+    pub(super) fn payload(&self, event: &Recorded<Event>, access: &TextAccess) -> (Value, bool) {
         let mut payload = serde_json::to_value(&event.event).unwrap_or(Value::Null);
         let channel = self.streams.get(&event.stream).and_then(|stream| conversation(stream));
-        let withheld = is_withheld(channel, event.stream, sight) && withhold_text(&mut payload);
+        let withheld = is_withheld(channel, event.stream, access) && withhold_text(&mut payload);
         (payload, withheld)
     }
 
-    fn entry(&self, event: &Recorded<Event>, changes: Vec<Change>, sight: &Sight) -> Entry {
+    fn entry(&self, event: &Recorded<Event>, changes: Vec<Change>, access: &TextAccess) -> Entry {
         let (metadata, stream) = (&event.metadata, event.stream);
         let channel = self.streams.get(&stream).and_then(|stream| conversation(stream));
         let name = |id: Uuid| self.names.get(&id).cloned();
-        let (payload, withheld) = self.payload(event, sight);
+        let (payload, withheld) = self.payload(event, access);
         Entry {
             position: event.position,
             event_id: event.event_id.0,
@@ -259,12 +261,12 @@ pub(super) fn conversation(stream: &[Recorded<Event>]) -> Option<ChannelId> {
     state.conversation()
 }
 
-/// Whether the texts of that stream are not to be read. That of a message whose channel is not known is not.
-pub(super) fn is_withheld(channel: Option<ChannelId>, stream: StreamId, sight: &Sight) -> bool {
-    stream.aggregate == AggregateType::Message && !sight.reads(channel)
+/// Whether the texts of a stream are withheld. They are withheld if the message's channel is not known.
+pub(super) fn is_withheld(channel: Option<ChannelId>, stream: StreamId, access: &TextAccess) -> bool {
+    stream.aggregate == AggregateType::Message && !access.reads(channel)
 }
 
-/// What leads from one state to the next, as far as it may be read.
+/// The changes between two states, without withheld texts.
 pub(super) fn shown_changes(mut before: Value, mut after: Value, withheld: bool) -> Vec<Change> {
     if withheld {
         withhold_text(&mut before);
@@ -273,7 +275,7 @@ pub(super) fn shown_changes(mut before: Value, mut after: Value, withheld: bool)
     changes(before, &after)
 }
 
-/// What leads from one document to another.
+/// The changes between two JSON documents.
 pub(super) fn changes(mut document: Value, to: &Value) -> Vec<Change> {
     let mut changes = Vec::new();
     for operation in json_patch::diff(&document, to).0 {
@@ -283,10 +285,10 @@ pub(super) fn changes(mut document: Value, to: &Value) -> Vec<Change> {
             PatchOperation::Add(added) => ("add", Some(added.value.clone()), None),
             PatchOperation::Remove(_) => ("remove", None, was),
             PatchOperation::Replace(replaced) => ("replace", Some(replaced.value.clone()), was),
-            // A comparison finds none of these.
+            // A comparison never finds these operations.
             PatchOperation::Move(_) | PatchOperation::Copy(_) | PatchOperation::Test(_) => continue,
         };
-        // In step, so that places in lists are those of the moment.
+        // The document is patched step by step, so that indexes of lists are right at each step.
         if json_patch::patch(&mut document, std::slice::from_ref(&operation)).is_err() {
             break;
         }

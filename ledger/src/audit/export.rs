@@ -1,8 +1,9 @@
-//! The audit as a file: entries, oldest first, and behind them a manifest with its signature. It is written piece by piece, whatever its size.
+//! The audit as a file: entries, oldest first, then a signed manifest. The file is written piece by piece, so its size
+//! is not limited by memory.
 //!
-//! The last line is the manifest: what was asked for, how many entries there are, from where to where, the SHA-256 of everything before that line,
-//! and where the log ended. Its signature is over the manifest's JSON as it stands there, with a line feed behind it, as in a signed note
-//! (<https://c2sp.org/signed-note>).
+//! The last line is the manifest: the filter, the number of entries, the first and the last position, the SHA-256 of
+//! everything before that line, and the end of the log. The signature covers the manifest's JSON as written, followed
+//! by a line feed, as in a signed note (<https://c2sp.org/signed-note>).
 
 use std::collections::BTreeMap;
 
@@ -17,13 +18,13 @@ use sqlx::query;
 use uuid::Uuid;
 
 use super::AuditLog;
-use super::entry::{Entry, Found};
-use super::{AuditError, Filter, Order, Sight};
+use super::entry::{Entry, FoundEvents};
+use super::{AuditError, Filter, Order, TextAccess};
 use crate::proof::note::{SigningKey, VerifyingKey};
 
-/// Entries that are read at a time.
+/// How many entries are read at once.
 const PIECE_ENTRIES: u16 = 200;
-/// What the last line of comma-separated values begins with.
+/// The beginning of the last line of comma-separated values.
 const CSV_MANIFEST: &str = "#manifest";
 const CSV_COLUMNS: [&str; 20] = [
     "position",
@@ -48,36 +49,36 @@ const CSV_COLUMNS: [&str; 20] = [
     "changes",
 ];
 
-/// What an export is of.
+/// The manifest of an export.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The export.
     pub export_id: Uuid,
     /// The workspace.
     pub workspace_id: WorkspaceId,
-    /// Who asked for it.
+    /// The user that asked for it.
     pub exported_by: Uuid,
-    /// When.
+    /// When it was asked for.
     pub exported_at: DateTime<Utc>,
-    /// The form.
+    /// The format.
     pub format: ExportFormat,
-    /// What was asked for.
+    /// The filter.
     pub filter: BTreeMap<String, String>,
     /// How many entries there are.
     pub entries: u64,
-    /// Of how many a text is left out that the asker may not read.
+    /// How many entries lack a text that the caller may not read.
     pub withheld: u64,
-    /// The position of the first.
+    /// The position of the first entry.
     pub first: Option<i64>,
-    /// The position of the last.
+    /// The position of the last entry.
     pub last: Option<i64>,
-    /// Where the log ended.
+    /// The end of the log at that time.
     pub head: Head,
     /// SHA-256 of everything before the manifest's line, in hexadecimal.
     pub sha256: String,
 }
 
-/// Where the log ended.
+/// The end of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// The position of its last event.
@@ -91,9 +92,9 @@ pub struct Head {
 struct Trailer<'a> {
     #[serde(borrow)]
     manifest: &'a RawValue,
-    /// The signature, with the key's id before it, in base64.
+    /// The key's id and the signature, in base64.
     signature: String,
-    /// The key, by its public part.
+    /// The public key.
     key: String,
 }
 
@@ -107,7 +108,7 @@ pub struct Export {
 }
 
 impl AuditLog {
-    /// Where the log ends.
+    /// Returns the end of the log.
     ///
     /// # Errors
     /// The database does not answer.
@@ -116,17 +117,17 @@ impl AuditLog {
         Ok(last.map_or_else(Head::default, |last| Head { position: last.position, digest: hex::encode(last.digest) }))
     }
 
-    /// The next entries of an export; none at its end.
+    /// Returns the next entries of an export, or none at its end.
     ///
     /// # Errors
     /// The read models or the log cannot be read.
-    pub async fn piece(&self, export: &Export) -> Result<Found, AuditError> {
+    pub async fn piece(&self, export: &Export) -> Result<FoundEvents, AuditError> {
         self.find(&export.filter).await
     }
 }
 
 impl Export {
-    /// Begins one, of what had happened when the log ended there.
+    /// Begins an export of the events up to this end of the log.
     #[must_use]
     pub fn begin(
         export_id: Uuid,
@@ -160,13 +161,13 @@ impl Export {
     /// Writes entries as lines.
     ///
     /// # Errors
-    /// One cannot be written.
-    pub fn write(&mut self, found: &Found, sight: &Sight) -> Result<Vec<u8>, WriteError> {
+    /// An entry cannot be written.
+    pub fn write(&mut self, found: &FoundEvents, access: &TextAccess) -> Result<Vec<u8>, WriteError> {
         let mut bytes = Vec::new();
         if !std::mem::replace(&mut self.is_begun, true) && self.manifest.format == ExportFormat::Csv {
             bytes.extend(csv_line(CSV_COLUMNS.map(str::to_owned))?);
         }
-        for entry in found.entries(sight) {
+        for entry in found.entries(access) {
             bytes.extend(self.line(&entry)?);
             self.manifest.entries += 1;
             self.manifest.withheld += u64::from(entry.withheld);
@@ -188,10 +189,10 @@ impl Export {
         Ok(line)
     }
 
-    /// The last line: the manifest, signed.
+    /// Returns the last line: the signed manifest.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The line cannot be written.
     pub fn end(mut self, key: &SigningKey) -> Result<Vec<u8>, WriteError> {
         self.manifest.sha256 = hex::encode(self.hasher.finalize());
         let manifest = serde_json::value::to_raw_value(&self.manifest)?;
@@ -218,40 +219,41 @@ pub enum WriteError {
     Csv(#[from] csv::Error),
 }
 
-/// What holds of a file, by its manifest.
+/// Why a file does not match its manifest.
 #[derive(Debug, thiserror::Error)]
 pub enum Unverified {
     /// The file cannot be read.
     #[error("the file cannot be read")]
     Read(#[from] std::io::Error),
-    /// The last line is no manifest: the export broke off, or it is something else.
-    #[error("the last line is no manifest: the export broke off, or this is none")]
+    /// The last line is not a manifest: the export broke off, or the file is not an export.
+    #[error("the last line is not a manifest: the export broke off, or the file is not an export")]
     NoManifest,
-    /// The signature is not by that key.
+    /// The manifest was signed with another key.
     #[error("the manifest is not signed with that key")]
     Signature,
     /// The entries were changed.
-    #[error("the entries are not those that the manifest was made for: their SHA-256 is {found}, and the manifest says {expected}")]
+    #[error("the entries were changed after the manifest was made: their SHA-256 is {found}, and the manifest says {expected}")]
     Content {
-        /// What it is.
+        /// The SHA-256 of the file's entries.
         found: String,
-        /// What it is to be.
+        /// The SHA-256 in the manifest.
         expected: String,
     },
-    /// There are more, or less.
+    /// The file has another number of entries.
     #[error("the manifest says {expected} entries, and the file has {found}")]
     Entries {
-        /// How many there are.
+        /// The number of entries in the file.
         found: u64,
-        /// How many there are to be.
+        /// The number in the manifest.
         expected: u64,
     },
 }
 
-/// Checks an export against the manifest at its end, and that against a public key. Reads it line by line.
+/// Checks an export against the manifest at its end, and the manifest against a public key. Reads the file line by
+/// line.
 ///
 /// # Errors
-/// What does not hold.
+/// The export is not valid; the error says why.
 pub fn verify_export(mut file: impl std::io::BufRead, key: &VerifyingKey) -> Result<Manifest, Unverified> {
     let (mut hasher, mut lines, mut last) = (Sha256::new(), 0_u64, Vec::new());
     loop {
@@ -310,7 +312,7 @@ fn cloud_event(workspace_id: WorkspaceId, entry: &Entry) -> serde_json::Value {
 
 fn csv_fields(entry: &Entry) -> [String; 20] {
     let maybe = |id: Option<Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
-    let text = |text: &Option<String>| harmless(text.as_deref().unwrap_or_default());
+    let text = |text: &Option<String>| without_formula(text.as_deref().unwrap_or_default());
     [
         entry.position.to_string(),
         entry.recorded_at.to_rfc3339(),
@@ -335,8 +337,9 @@ fn csv_fields(entry: &Entry) -> [String; 20] {
     ]
 }
 
-/// A spreadsheet takes a text that begins like a formula for one; whoever writes it is not who opens it.
-fn harmless(text: &str) -> String {
+/// A spreadsheet runs a text that begins like a formula. The author of the text may be another person than the reader
+/// of the file, so a quote is put before it.
+fn without_formula(text: &str) -> String {
     let line = text.replace(['\r', '\n'], " ");
     if line.starts_with(['=', '+', '-', '@', '\t']) { format!("'{line}") } else { line }
 }
@@ -353,8 +356,8 @@ mod tests {
 
     #[test]
     fn what_looks_like_a_formula_is_none() {
-        assert_eq!(harmless("=HYPERLINK(\"x\")\n"), "'=HYPERLINK(\"x\") ");
-        assert_eq!(harmless("curl/8"), "curl/8");
+        assert_eq!(without_formula("=HYPERLINK(\"x\")\n"), "'=HYPERLINK(\"x\") ");
+        assert_eq!(without_formula("curl/8"), "curl/8");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which events: found in the read table `audit_log`, whose indexes are in the order of positions.
+//! Finds events in the read table `audit_log`, whose indexes are in the order of positions.
 
 use chrono::{DateTime, Utc};
 use domain::AggregateType;
@@ -10,42 +10,42 @@ use super::AuditError;
 use super::AuditLog;
 use projections::rows;
 
-/// Which events of the log. What says nothing leaves nothing out.
+/// A filter for events of the log. A field that is not set filters nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Of that workspace, with the sign-ins of its members; of all, and of none, where it says nothing.
+    /// Events of this workspace, with the sign-ins of its members. If not set: events of all workspaces and of none.
     pub workspace_id: Option<WorkspaceId>,
-    /// Done by that user; of sign-ins, theirs, refused ones too.
+    /// Events by this user; also the user's sign-ins, with refused ones.
     pub actor: Option<UserId>,
-    /// Happened to a thing of that kind.
+    /// Events of aggregates of this type.
     pub aggregate_type: Option<AggregateType>,
-    /// Happened to that thing.
+    /// Events of this aggregate.
     pub aggregate_id: Option<Uuid>,
-    /// Of that name, such as `channel.archived`.
+    /// Events with this name, such as `channel.archived`.
     pub event_type: Option<String>,
-    /// Came of a command with that text in its name, without case.
+    /// Events of commands whose names contain this text, ignoring case.
     pub command: Option<String>,
-    /// In that session.
+    /// Events in this session.
     pub session: Option<SessionId>,
-    /// From that address.
+    /// Events from this IP address.
     pub address: Option<String>,
-    /// Of that correlation.
+    /// Events with this correlation.
     pub correlation_id: Option<Uuid>,
-    /// Recorded then or later.
+    /// Recorded at this time or later.
     pub from: Option<DateTime<Utc>>,
-    /// Recorded before then.
+    /// Recorded before this time.
     pub to: Option<DateTime<Utc>>,
-    /// Behind that position.
+    /// Behind this position.
     pub after: Option<i64>,
-    /// Before that position.
+    /// Before this position.
     pub before: Option<i64>,
-    /// In which order.
+    /// The order.
     pub order: Order,
-    /// At most so many.
+    /// The most events.
     pub limit: u16,
 }
 
-/// In which order.
+/// The order of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// The newest first.
@@ -56,7 +56,7 @@ pub enum Order {
 }
 
 impl AuditLog {
-    /// The positions of the events that the filter means, in its order.
+    /// Returns the positions of the events that match the filter, in its order.
     pub(super) async fn positions(&self, filter: &Filter) -> Result<Vec<i64>, AuditError> {
         let mut after = filter.after.unwrap_or(0);
         let mut before = filter.before.unwrap_or(i64::MAX);
@@ -74,12 +74,14 @@ impl AuditLog {
         self.positions_between(filter, commands.as_deref(), text.as_deref(), after, before).await
     }
 
-    /// The position of the first event recorded then or later; one behind the head where there is none.
+    /// Returns the position of the first event recorded at this time or later, or one more than the last position if
+    /// there is none.
     pub(super) async fn first_position_at(&self, at: DateTime<Utc>) -> sqlx::Result<i64> {
         query_file_scalar!("src/audit/sql/first_position_at.sql", at).fetch_one(&self.pool).await
     }
 
-    /// The names of commands that have that text: there are some dozens, each is found by a step in an index.
+    /// Returns the names of commands that contain the text. There are a few dozen names, and each is found by one step
+    /// in an index.
     async fn commands_with(&self, workspace_id: Option<WorkspaceId>, text: &str) -> sqlx::Result<Vec<String>> {
         match workspace_id {
             Some(id) => query_file_scalar!("src/audit/sql/commands_with.sql", id.0, text).fetch_all(&self.pool).await,
@@ -99,7 +101,7 @@ impl AuditLog {
         before: i64,
     ) -> Result<Vec<i64>, AuditError> {
         let mut tx = self.pool.begin().await?;
-        // A plan of its own for each question: which index fits depends on what was asked.
+        // Each query gets a plan of its own: the best index depends on the filter.
         query!("SET LOCAL plan_cache_mode = force_custom_plan").execute(&mut *tx).await?;
         macro_rules! positions {
             ($file:literal) => {

@@ -14,7 +14,11 @@ use super::AuditLog;
 impl AuditLog {
     /// Takes out of events of no workspace from where, and with which client, they were asked for; but for sign-ins whose session did something
     /// in that workspace.
-    pub(super) async fn forget_elsewhere(&self, workspace_id: WorkspaceId, events: &mut [Recorded<Event>]) -> Result<(), AuditError> {
+    pub(super) async fn remove_addresses_of_elsewhere(
+        &self,
+        workspace_id: WorkspaceId,
+        events: &mut [Recorded<Event>],
+    ) -> Result<(), AuditError> {
         let sessions = events.iter().filter_map(sign_in).collect::<Vec<_>>();
         let here = if sessions.is_empty() { HashSet::new() } else { self.sessions_here(workspace_id, &sessions).await? };
         let elsewhere = |event: &&mut Recorded<Event>| event.workspace_id.is_none() && !sign_in(event).is_some_and(|id| here.contains(&id));

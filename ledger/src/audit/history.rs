@@ -1,4 +1,4 @@
-//! The history of one thing: its events, with what it was after each.
+//! The history of one aggregate: its events, each with the state after it.
 
 use std::collections::HashMap;
 
@@ -6,41 +6,42 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::Sight;
-use super::entry::{Entry, Found, conversation, is_withheld};
+use super::TextAccess;
+use super::entry::{Entry, FoundEvents, conversation, is_withheld};
 use super::state::{State, withhold_text};
 
-/// An event of one thing, and the thing after it.
+/// An event of an aggregate, and the state after it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct HistoryEntry {
     /// The event.
     #[serde(flatten)]
     pub entry: Entry,
-    /// What the thing was after it.
+    /// The aggregate's state after the event.
     pub state: Value,
-    /// Whether the state shows only those people whom the event names: the thing has too many.
+    /// Whether the state shows only the people that the event names, because the aggregate has too many.
     pub state_is_part: bool,
 }
 
-impl Found {
-    /// The history of the thing that they happened to, for who may read that. They must have been found by [`AuditLog::history`].
+impl FoundEvents {
+    /// The history of the events' aggregate, with the texts that the caller may read. The events must come from
+    /// [`AuditLog::history`].
     ///
     /// [`AuditLog::history`]: super::AuditLog::history
     #[must_use]
-    pub fn history(&self, sight: &Sight) -> Vec<HistoryEntry> {
-        let mut states = self.states(sight);
+    pub fn history(&self, access: &TextAccess) -> Vec<HistoryEntry> {
+        let mut states = self.states(access);
         let with_state = |entry: Entry| {
             let (state, state_is_part) = states.remove(&entry.position)?;
             Some(HistoryEntry { entry, state, state_is_part })
         };
-        self.entries(sight).into_iter().filter_map(with_state).collect()
+        self.entries(access).into_iter().filter_map(with_state).collect()
     }
 
-    /// What each thing was after each event, by position.
-    fn states(&self, sight: &Sight) -> HashMap<i64, (Value, bool)> {
+    /// The state of each aggregate after each event, by position.
+    fn states(&self, access: &TextAccess) -> HashMap<i64, (Value, bool)> {
         let mut states = HashMap::new();
         for (id, stream) in &self.streams {
-            let withheld = is_withheld(conversation(stream), *id, sight);
+            let withheld = is_withheld(conversation(stream), *id, access);
             let mut state = State::new(id.aggregate);
             for event in stream {
                 state.apply(&event.event);

@@ -1,22 +1,24 @@
-//! The audit: who did what, on what, when, from where, by which command, what it changed, and what caused what.
+//! The audit: for each event the actor, the aggregate, the time, the origin, the command, the changes, the causes and
+//! the effects.
 //!
-//! [`Filter`] finds events in the read table `audit_log`; the events themselves, and the streams that they change, are read from the log and
-//! folded as the write side folds them, so that the audit can say nothing that the log does not hold. [`Sight`] is what the asker may read:
-//! texts of conversations that they may not read are withheld, and marked as withheld. Who may ask at all is judged on the write side.
+//! [`Filter`] finds events in the read table `audit_log`. The events and their streams are read from the log and
+//! applied with the write side's code, so the audit shows only what the log holds. [`TextAccess`] says which texts the
+//! caller may read: texts of other conversations are withheld and marked as withheld. The write side decides who may
+//! use the audit.
 //!
-//! | room | what |
+//! | module | content |
 //! |---|---|
-//! | `filter` | which events |
-//! | `account` | what happened to somebody's account, for themselves |
-//! | `here` | which addresses concern what happened in a workspace |
-//! | `entry` | an event as an auditor reads it |
-//! | `history`, `as_of`, `difference` | one thing through time: after each event, at a moment, between two |
-//! | `chain` | what an event was set off by, and what it has set off |
-//! | `export` | the audit as a file, with a manifest that is signed with the key of the proof |
-//! | `row` | an event as the log holds it |
-//! | `state` | what an event changed: the fold of its stream before and after |
-//! | `load` | the events and streams, from the log |
-//! | `names` | people, channels and workspaces by name; causes by position |
+//! | `filter` | finds events |
+//! | `account` | the account events of one user, for that user |
+//! | `here` | which addresses concern the events of a workspace |
+//! | `entry` | an event as the audit shows it |
+//! | `history`, `as_of`, `difference` | one aggregate through time: after each event, at a moment, between two |
+//! | `chain` | the causes and the effects of an event |
+//! | `export` | the audit as a file, with a manifest signed with the key of the proof |
+//! | `row` | an event as the log stores it |
+//! | `state` | what an event changed: the states before and after it |
+//! | `load` | reads events and streams from the log |
+//! | `names` | names of people, channels and workspaces; positions of causes |
 
 mod account;
 mod as_of;
@@ -40,10 +42,10 @@ use domain::ids::ChannelId;
 use keyring::Keyring;
 use sqlx::PgPool;
 
-pub use as_of::{AsOf, MessageThen, MessagesThen, ThenFound};
-pub use chain::{Chain, Links};
+pub use as_of::{AsOf, FoundAsOf, MessageThen, MessagesAsOf};
+pub use chain::{Chain, FoundChain};
 pub use difference::{Difference, TwoMoments};
-pub use entry::{Change, Entry, Found};
+pub use entry::{Change, Entry, FoundEvents};
 pub use export::{Export, Head, Manifest, Unverified, WriteError, verify_export};
 pub use filter::{Filter, Order};
 pub use history::HistoryEntry;
@@ -52,35 +54,35 @@ pub use row::LogRow;
 
 use stores::log::LogError;
 
-/// Every question to the audit. Cheap to clone.
+/// All queries of the audit. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct AuditLog {
     pool: PgPool,
-    /// What unseals the log.
+    /// The keys that unseal the log.
     keys: Keyring,
 }
 
 impl AuditLog {
-    /// Reads through that pool, whose connections must be [`stores::postgres::connect_options`]'.
+    /// Reads through this pool. Its connections must have [`stores::postgres::connect_options`].
     #[must_use]
     pub fn new(pool: PgPool, keys: Keyring) -> Self {
         Self { pool, keys }
     }
 }
 
-/// Why the audit was not read.
+/// Why the audit could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
-    /// The database did not answer, or did not understand.
+    /// The database did not answer, or refused the query.
     #[error("the audit cannot be read")]
     Store(#[from] sqlx::Error),
-    /// The log was not read to its end, or has a gap.
+    /// The log could not be read to its end, or has a gap.
     #[error("the log cannot be read")]
     Log(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// An event of the log is not what it should be.
+    /// An event of the log cannot be decoded.
     #[error("the event at position {position} cannot be read")]
     Unreadable {
-        /// Which.
+        /// Its position.
         position: i64,
         /// Why.
         source: DecodeError,
@@ -98,23 +100,23 @@ impl From<LogError> for AuditError {
     }
 }
 
-/// Whose texts the asker may read.
+/// The texts that the caller may read.
 #[derive(Clone, Debug, Default)]
-pub struct Sight {
-    /// All of them: the compliance permission, or whoever holds the database itself.
+pub struct TextAccess {
+    /// All texts: the caller has the compliance permission, or access to the database itself.
     pub is_everything: bool,
-    /// Those of these channels.
+    /// The texts of these channels.
     pub channels: HashSet<ChannelId>,
 }
 
-impl Sight {
-    /// Everything.
+impl TextAccess {
+    /// All texts.
     #[must_use]
     pub fn everything() -> Self {
         Self { is_everything: true, channels: HashSet::new() }
     }
 
-    /// Whether texts of that channel may be read. Of one that nobody knows, no.
+    /// Whether texts of this channel may be read. If the channel is not known, they may not.
     pub(crate) fn reads(&self, channel: Option<ChannelId>) -> bool {
         self.is_everything || channel.is_some_and(|channel| self.channels.contains(&channel))
     }

@@ -1,4 +1,4 @@
-//! A moment in the log's time, and things as they were then.
+//! A moment in the log's time, and aggregates as they were then.
 
 use chrono::{DateTime, Utc};
 use domain::ids::WorkspaceId;
@@ -9,12 +9,13 @@ use super::load::Stream;
 use super::state::State;
 use super::{AuditError, Filter, Order};
 
-/// A moment: behind an event of the log, or a time.
+/// A moment: after an event of the log, or a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Moment {
-    /// When the event at that position had been recorded, and none behind it.
+    /// Right after the event at this position was recorded.
     Position(i64),
-    /// That time, by when events happened: what was imported counts from when it was said, and not from when it was imported.
+    /// A time, compared with the times when events happened: an imported message counts from when it was sent, not from
+    /// when it was imported.
     Time(DateTime<Utc>),
     /// Now.
     Now,
@@ -23,7 +24,7 @@ pub enum Moment {
 impl Moment {
     /// Whether the event had happened by then.
     #[must_use]
-    pub fn has_seen(&self, event: &Recorded<Event>) -> bool {
+    pub fn includes(&self, event: &Recorded<Event>) -> bool {
         match self {
             Self::Position(position) => event.position <= *position,
             Self::Time(at) => event.happened_at() <= *at,
@@ -31,7 +32,7 @@ impl Moment {
         }
     }
 
-    /// The last position, and the last time, that it has seen.
+    /// The last position, and the latest time, that are included.
     pub(super) fn bounds(&self) -> (i64, DateTime<Utc>) {
         match self {
             Self::Position(position) => (*position, DateTime::<Utc>::MAX_UTC),
@@ -41,23 +42,23 @@ impl Moment {
     }
 }
 
-/// What is left of a stream at a moment.
+/// A stream up to a moment.
 #[derive(Debug)]
-pub(super) struct Then {
+pub(super) struct StateAt {
     pub state: State,
     /// How many events of the stream had happened.
     pub version: i64,
-    /// The last of them.
+    /// The last of these events.
     pub last: Option<Recorded<Event>>,
 }
 
-impl Then {
-    /// The fold of the events that had happened by then, in the order of the log. A thing had begun when anything had happened to it: what is
-    /// imported into one can be older than its first event.
+impl StateAt {
+    /// Applies the events that had happened by then, in the order of the log. If any event had happened, the first
+    /// event of the stream counts too: imported events can be older than the first event of their aggregate.
     pub(super) fn of(stream: StreamId, events: &[Recorded<Event>], moment: Moment) -> Self {
         let mut then = Self { state: State::new(stream.aggregate), version: 0, last: None };
-        let had_begun = events.iter().any(|event| moment.has_seen(event));
-        for event in events.iter().filter(|event| moment.has_seen(event) || (had_begun && event.sequence == 1)) {
+        let had_begun = events.iter().any(|event| moment.includes(event));
+        for event in events.iter().filter(|event| moment.includes(event) || (had_begun && event.sequence == 1)) {
             then.state.apply(&event.event);
             then.version += 1;
             then.last = Some(event.clone());
@@ -67,8 +68,8 @@ impl Then {
 }
 
 impl AuditLog {
-    /// The whole stream of a thing, where the audit of that workspace, or of the whole server, shows anything of it. The
-    /// installation is no workspace's.
+    /// Reads the whole stream of an aggregate. `None` if the audit of the workspace (or of the whole server) has no
+    /// event of it. The installation belongs to no workspace.
     pub(super) async fn stream_in(&self, workspace_id: Option<WorkspaceId>, stream: StreamId) -> Result<Option<Stream>, AuditError> {
         if workspace_id.is_some() && stream.aggregate == AggregateType::Installation {
             return Ok(None);

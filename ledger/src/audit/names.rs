@@ -1,4 +1,4 @@
-//! People, channels and workspaces by name, and who of them is erased; causes and effects by position.
+//! Names of people, channels and workspaces, and which of the people are erased. Positions of causes and effects.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,27 +10,28 @@ use uuid::Uuid;
 use super::AuditError;
 use super::AuditLog;
 
-/// The most effects of a page's events that are named.
+/// The most effects that are listed for the events of a page.
 const EFFECTS_MAX: i64 = 1_000;
 
-/// What events caused each other, by position.
+/// Causes and effects, as positions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Causes {
-    /// Where the event of that identifier stands.
+    /// The position of each event, by its identifier.
     pub position_of: HashMap<Uuid, i64>,
-    /// What the event of that identifier has set off.
+    /// The positions of the effects of each event, by its identifier.
     pub effects_of: HashMap<Uuid, Vec<i64>>,
 }
 
 impl AuditLog {
-    /// The names of those things that have one.
+    /// Returns the names of the aggregates that have one.
     pub(super) async fn names_of(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, String>, AuditError> {
         let named = query_file!("src/audit/sql/names.sql", ids).fetch_all(&self.pool).await?;
         Ok(named.into_iter().map(|row| (row.id, row.name)).collect())
     }
 
-    /// Leaves out of events from where erased people came. Of what was recorded since addresses are sealed, nothing is left to be left out.
-    pub(super) async fn forget_the_erased(&self, events: &mut [Recorded<Event>]) -> Result<(), AuditError> {
+    /// Removes the addresses of erased people from events. Newer events have sealed addresses, which cannot be read any
+    /// more.
+    pub(super) async fn remove_addresses_of_erased(&self, events: &mut [Recorded<Event>]) -> Result<(), AuditError> {
         let owner = |event: &Recorded<Event>| personal::metadata_owner(event.metadata.actor, &event.event);
         let says_something = |event: &&mut Recorded<Event>| event.metadata.address.is_some() || event.metadata.user_agent.is_some();
         let owners = events.iter_mut().filter(says_something).filter_map(|event| owner(event)).collect::<HashSet<_>>();
@@ -43,7 +44,7 @@ impl AuditLog {
         Ok(())
     }
 
-    /// What caused those events, and what they caused, as far as it is of that workspace.
+    /// Returns the causes and the effects of these events, as far as they belong to the workspace.
     pub(super) async fn causes_of(&self, workspace_id: Option<WorkspaceId>, events: &[Recorded<Event>]) -> Result<Causes, AuditError> {
         let of_events = events.iter().map(|event| event.event_id.0).collect::<Vec<_>>();
         let causing = events.iter().filter_map(|event| event.metadata.causation_id).map(|id| id.0).collect::<Vec<_>>();

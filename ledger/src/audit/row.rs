@@ -1,4 +1,4 @@
-//! An event as the log holds it, for who wants no more than that.
+//! An event as the log stores it, without the context of an entry.
 
 use std::collections::HashMap;
 
@@ -8,48 +8,48 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::Sight;
-use super::entry::Found;
+use super::TextAccess;
+use super::entry::FoundEvents;
 
 /// An event of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct LogRow {
-    /// Its place in the log.
+    /// The position in the log.
     pub position: i64,
-    /// Its identifier.
+    /// The event's identifier.
     pub event_id: Uuid,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
-    /// Who did it.
+    /// The actor.
     pub actor_id: Uuid,
-    /// The workspace that it belongs to.
+    /// The workspace.
     pub workspace_id: Option<Uuid>,
-    /// The kind of thing that it happened to.
+    /// The aggregate's type.
     pub aggregate_type: String,
-    /// The thing that it happened to.
+    /// The aggregate's identifier.
     pub aggregate_id: Uuid,
-    /// Its place in that thing's stream.
+    /// The place in the aggregate's stream.
     pub sequence: i64,
-    /// Its name.
+    /// The event's name.
     pub event_type: String,
     /// The version of its payload.
     pub event_version: String,
-    /// What happened.
+    /// The payload.
     pub payload: Value,
-    /// Under which circumstances.
+    /// The metadata: the circumstances of the event.
     pub metadata: Value,
-    /// Whether a text is left out that the asker may not read.
+    /// Whether a text is left out that the caller may not read.
     pub withheld: bool,
 }
 
-impl Found {
-    /// As the log holds them, for who may read that.
+impl FoundEvents {
+    /// The events as the log stores them, with the texts that the caller may read.
     #[must_use]
-    pub fn rows(&self, sight: &Sight) -> Vec<LogRow> {
+    pub fn rows(&self, access: &TextAccess) -> Vec<LogRow> {
         let events = self.events.iter().map(|event| (event.position, event)).collect::<HashMap<_, _>>();
         let row = |position: &i64| {
             let event = events.get(position)?;
-            let (payload, withheld) = self.payload(event, sight);
+            let (payload, withheld) = self.payload(event, access);
             Some(LogRow {
                 position: event.position,
                 event_id: event.event_id.0,

@@ -1,7 +1,7 @@
-//! What an event changed: the fold of its stream, before and after it, compared as JSON (RFC 6902).
+//! What an event changed: the states of its aggregate before and after it, compared as JSON (RFC 6902).
 //!
-//! Of a large aggregate only what the event is about is compared: the members that it names, and whatever is not a member. A test holds that
-//! this is what a comparison of the whole finds.
+//! Of a large aggregate, only the part that the event can change is compared: the members that it names, and everything
+//! that is not a member. A test checks that comparing the whole gives the same result.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use domain::{
 use serde::Serialize;
 use serde_json::Value;
 
-/// The most people that are shown with each state of a history.
+/// The most people that each state of a history shows.
 const PEOPLE_SHOWN_MAX: usize = 100;
 
-/// Events that are about one person in a large thing, who is named in `user_id`.
+/// Events about one member of a large aggregate, named in `user_id`.
 const ABOUT_MEMBERS: [&str; 11] = [
     "channel.member_joined",
     "channel.member_left",
@@ -31,7 +31,8 @@ const ABOUT_MEMBERS: [&str; 11] = [
     "workspace.member_reactivated",
 ];
 
-/// What is left out where a thing is folded only to see what some events changed of it: events about members whom these do not name.
+/// The events that need not be read to see what some events changed in an aggregate: events about members that these do
+/// not name.
 pub(crate) fn left_out(aggregate: AggregateType, events: &[&Event]) -> Option<(&'static [&'static str], Vec<UserId>)> {
     match aggregate {
         AggregateType::Workspace | AggregateType::Channel => Some((&ABOUT_MEMBERS, events.iter().flat_map(|event| named(event)).collect())),
@@ -55,7 +56,7 @@ fn named(event: &Event) -> Vec<UserId> {
     }
 }
 
-/// The fold of a stream.
+/// The state of an aggregate: its events applied in order.
 #[derive(Clone, Debug)]
 pub(crate) enum State {
     User(Box<User>),
@@ -69,7 +70,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// That of a stream of which nothing has been read.
+    /// The state before the first event.
     pub(crate) fn new(aggregate: AggregateType) -> Self {
         match aggregate {
             AggregateType::User => Self::User(Box::default()),
@@ -83,7 +84,7 @@ impl State {
         }
     }
 
-    /// Folds an event in; one of another kind of aggregate changes nothing.
+    /// Applies an event. An event of another type of aggregate changes nothing.
     pub(crate) fn apply(&mut self, event: &Event) {
         match (self, event) {
             (Self::User(state), Event::User(event)) => state.apply(event.clone()),
@@ -108,7 +109,7 @@ impl State {
         }
     }
 
-    /// All of it.
+    /// The whole state.
     pub(crate) fn whole(&self) -> Value {
         match self {
             Self::User(state) => json(state),
@@ -122,7 +123,7 @@ impl State {
         }
     }
 
-    /// What that event can change, and what is small.
+    /// The part of the state that the event can change, and everything small.
     pub(crate) fn part(&self, event: &Event) -> Value {
         match (self, event) {
             (Self::Workspace(state), Event::Workspace(event)) => json(&part_of_workspace(state, event)),
@@ -141,7 +142,7 @@ impl State {
         }
     }
 
-    /// Whether it has so many people that they are not shown again after each event.
+    /// Whether it has so many people that a history does not show them after each event.
     pub(crate) fn is_large(&self) -> bool {
         match self {
             Self::Workspace(state) => state.members.len() + state.invitations.len() > PEOPLE_SHOWN_MAX,
@@ -165,10 +166,10 @@ impl State {
     }
 }
 
-/// Where a message's text stands: in its state, and in its events.
+/// Where the text of a message stands in its state and in its events.
 const TEXTS: [&str; 3] = ["/posting", "/message.posted", "/message.edited"];
 
-/// Takes the text out of the JSON of a message's state, or of its event, and says whether there was one.
+/// Removes the text from the JSON of a message's state or event. Returns whether there was one.
 pub(crate) fn withhold_text(value: &mut Value) -> bool {
     let mut had_text = false;
     for place in TEXTS {
@@ -247,7 +248,7 @@ fn only<K: Ord + Copy, V: Clone>(map: &BTreeMap<K, V>, keys: &[K]) -> BTreeMap<K
     keys.iter().filter_map(|key| Some((*key, map.get(key)?.clone()))).collect()
 }
 
-/// A state that cannot be written as JSON does not exist: a snapshot of each is written as that.
+/// Every state can be written as JSON: snapshots are written in this form too.
 fn json<T: Serialize>(state: &T) -> Value {
     serde_json::to_value(state).unwrap_or(Value::Null)
 }

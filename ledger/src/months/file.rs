@@ -1,4 +1,4 @@
-//! Reading a month, and checking it.
+//! Reads and checks the file of a month.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -11,22 +11,24 @@ use stores::log::event_digest;
 
 use super::{ExportError, FORMAT, Line, Manifest};
 
-/// The longest line that is read: an event has a bounded payload, and a file may lie.
+/// The longest line that is read, in bytes. Payloads of events are limited, but a file may be damaged or forged.
 const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// What was found.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// What the manifest says, which is so.
+    /// The manifest, whose claims hold.
     pub manifest: Manifest,
-    /// Events of which the personal parts were purged or erased before: their digests are those of what was there, and cannot be checked here.
+    /// The number of events whose personal parts were purged or erased before the export. Their digests are of the
+    /// former content, so they cannot be checked here.
     pub erased: i64,
 }
 
-/// Checks a month: the file's hash, that no position is missing, and the digest of every event, which `each` is told in order.
+/// Checks a month: the hash of the file, the sequence of positions, and the digest of every event. Calls `each` with
+/// the digests in order.
 ///
 /// # Errors
-/// Says what is wrong, and at which position.
+/// The file is not valid. The error says what is wrong, and at which position.
 pub fn verify(manifest_path: &Path, mut each: impl FnMut(&[u8])) -> Result<Verified, ExportError> {
     let manifest = read_manifest(manifest_path)?;
     let mut erased = 0;
@@ -38,27 +40,27 @@ pub fn verify(manifest_path: &Path, mut each: impl FnMut(&[u8])) -> Result<Verif
     Ok(Verified { manifest, erased })
 }
 
-/// What a manifest says. Whether it is so, [`verify`] finds out.
+/// Reads a manifest. It is not checked; [`verify`] does that.
 ///
 /// # Errors
-/// It cannot be read, or is none.
+/// The file cannot be read, or is not a manifest.
 pub fn read_manifest(path: &Path) -> Result<Manifest, ExportError> {
     let text = std::fs::read_to_string(path).map_err(|source| ExportError::File { path: path.to_owned(), source })?;
     let wrong = |what: String| ExportError::Wrong { path: path.to_owned(), what };
     let manifest = serde_json::from_str::<Manifest>(&text).map_err(|source| ExportError::Unreadable {
         path: path.to_owned(),
-        what: "it is no manifest".into(),
+        what: "it is not a manifest".into(),
         source,
     })?;
     let is_beside = Path::new(&manifest.file).file_name().is_some_and(|name| name == manifest.file.as_str());
     match manifest.format.as_str() {
         FORMAT if is_beside => Ok(manifest),
         FORMAT => Err(wrong(format!("{:?} is no file beside it", manifest.file))),
-        other => Err(wrong(format!("{other:?} is no format of ours"))),
+        other => Err(wrong(format!("{other:?} is not a known format"))),
     }
 }
 
-/// The events of a month, each checked as it is read. At the end it fails, where some are missing.
+/// The events of a month. Each is checked when it is read. At the end, missing events are an error.
 pub(super) struct Lines {
     path: PathBuf,
     reader: BufReader<GzDecoder<BufReader<File>>>,
@@ -75,7 +77,7 @@ impl Lines {
             return Err(ExportError::Wrong { path, what: "it is not the file that the manifest was written for".into() });
         }
         if manifest.last_position - manifest.first_position + 1 != manifest.events {
-            return Err(ExportError::Wrong { path, what: "the manifest counts other events than it names".into() });
+            return Err(ExportError::Wrong { path, what: "the number of events in the manifest differs from its positions".into() });
         }
         let reader = BufReader::new(GzDecoder::new(BufReader::new(File::open(&path).map_err(failed)?)));
         Ok(Self { reader, next: manifest.first_position, last: manifest.last_position, path, ended: false })
@@ -98,7 +100,7 @@ impl Lines {
             return Err(self.wrong(self.next, "is missing"));
         }
         if !is_erased(&line) && digest_of(&line) != line.digest {
-            return Err(self.wrong(self.next, "is not what its digest is of"));
+            return Err(self.wrong(self.next, "does not have its digest"));
         }
         self.next += 1;
         Ok(Some(line))
@@ -132,7 +134,7 @@ fn hash_of(path: &Path) -> std::io::Result<String> {
     }
 }
 
-/// Whether the personal parts were taken out.
+/// Whether the personal parts were removed.
 fn is_erased(line: &Line) -> bool {
     personal::is_erased(&line.event_type, &line.payload)
 }

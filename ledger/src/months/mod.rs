@@ -1,7 +1,7 @@
-//! Closed months of the log as files: written, checked without a database, and put back into an empty one.
+//! Closed months of the log as files: they are written, checked without a database, and restored into an empty one.
 //!
-//! A month is a file of JSON lines in order of position, compressed with gzip, and a manifest beside it. A month is closed when it is over:
-//! `recorded_at` only increases, so nothing is added to it any more.
+//! A month is a file of JSON lines in order of position, compressed with gzip, and a manifest beside it. A month is
+//! closed when it is over: `recorded_at` only increases, so no event is added to it later.
 
 mod file;
 mod restore;
@@ -17,7 +17,7 @@ pub use file::{Verified, read_manifest, verify};
 pub use restore::restore;
 pub use write::{export, positions};
 
-/// What a manifest begins with.
+/// The format that a manifest names.
 const FORMAT: &str = "backscroll log export v1";
 
 /// A month, as `2025-01`.
@@ -27,30 +27,31 @@ pub struct Month {
     month: u32,
 }
 
-/// What a file holds, so that it can be checked without the database.
+/// The manifest of a month's file. The file can be checked with it without a database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Always the same.
+    /// The format, always the same.
     pub format: String,
     /// The month, in UTC.
     pub month: String,
     /// The file with the events, beside the manifest.
     pub file: String,
-    /// SHA-256 over that file, in hexadecimal digits.
+    /// SHA-256 of that file, in hexadecimal digits.
     pub sha256: String,
-    /// How many events it has.
+    /// The number of events.
     pub events: i64,
-    /// The position of the first.
+    /// The position of the first event.
     pub first_position: i64,
-    /// The position of the last.
+    /// The position of the last event.
     pub last_position: i64,
-    /// The last head of the log's proof that was signed of no more than this month and those before it, where there is one: a signed note.
+    /// The last signed head of the log's proof that covers only this month and earlier ones, if there is one: a signed
+    /// note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
 }
 
-/// A row of the log, as a line. Payload and metadata are texts, so that they stay as they are stored, to the byte.
+/// A row of the log, as a line. Payload and metadata are texts, so that they stay exactly as they are stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
@@ -68,45 +69,45 @@ struct Line {
     digest: String,
 }
 
-/// Why a month was not exported, checked or restored.
+/// Why a month could not be exported, checked or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// It is no month.
-    #[error("{0:?} is no month: write it as 2025-01")]
+    /// The text is not a month.
+    #[error("{0:?} is not a month: write it as 2025-01")]
     NoMonth(String),
-    /// It is not over.
+    /// The month is not over.
     #[error("the month {0} is not over: only closed months are exported")]
     NotClosed(String),
-    /// Nothing was recorded in it.
+    /// No event was recorded in the month.
     #[error("nothing was recorded in {0}")]
     Empty(String),
     /// A file cannot be read or written.
     #[error("{path} cannot be used", path = path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
-    /// What is in a file is not what must be there.
+    /// The content of a file is not valid.
     #[error("{path}: {what}", path = path.display())]
     Wrong {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// What is wrong, and where.
         what: String,
     },
-    /// What is in a file is not JSON of the form that must be there.
+    /// The content of a file is not JSON of the expected form.
     #[error("{path}: {what}", path = path.display())]
     Unreadable {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What cannot be read.
+        /// The part that cannot be read.
         what: String,
         /// Why.
         source: serde_json::Error,
     },
-    /// The database's log does not end where the month begins.
+    /// The month does not follow the end of the database's log.
     #[error("the log ends at {head}, and this month begins at {first}: restore the months in order, into an empty database")]
     NotNext {
         /// Where the log ends.

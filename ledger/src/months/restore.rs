@@ -1,4 +1,4 @@
-//! Putting a month back, through the one function that appends.
+//! Restores a month, through the same function that every append uses.
 
 use std::path::Path;
 
@@ -9,17 +9,18 @@ use stores::release::{self, Release};
 use super::file::{Lines, read_manifest};
 use super::{ExportError, Line, Manifest};
 
-/// Events of one append.
+/// The number of events of one append.
 const BATCH_EVENTS: usize = 500;
 
-/// Puts a month back behind where the log ends: the months in order, into a database that had no events of its own. Every digest is checked.
+/// Appends a month to the log: the months in order, into a database that had no events of its own. Every digest is
+/// checked.
 ///
 /// # Errors
-/// A file is not what it must be, the month is not the next one, or the database cannot be used. What was appended by then stays, and a second
-/// call refuses the month: begin with an empty database.
+/// A file is not valid, the month is not the next one, or the database cannot be used. Events that were already
+/// appended stay, and a second call refuses the month: begin again with an empty database.
 pub async fn restore(pool: &PgPool, manifest_path: &Path) -> Result<Manifest, ExportError> {
     let manifest = read_manifest(manifest_path)?;
-    // All of it, before anything is appended.
+    // Everything is checked before anything is appended.
     let mut format = EventFormat::FIRST;
     for line in Lines::of(manifest_path, &manifest)? {
         let line = line?;
@@ -42,7 +43,7 @@ pub async fn restore(pool: &PgPool, manifest_path: &Path) -> Result<Manifest, Ex
     Ok(manifest)
 }
 
-/// Names and idempotency keys are not in the log: they come from the database's own backup (docs/RETENTION.md).
+/// Names and idempotency keys are not in the log. They come from the database's own backup (docs/RETENTION.md).
 async fn append(pool: &PgPool, lines: &[Line]) -> Result<(), ExportError> {
     let Some(first) = lines.first().map(|line| line.position) else { return Ok(()) };
     let column = |of: fn(&Line) -> String| lines.iter().map(of).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Writing a month.
+//! Writes the file of a month.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -13,10 +13,10 @@ use sqlx::{PgPool, query, query_scalar};
 
 use super::{ExportError, FORMAT, Line, Manifest, Month};
 
-/// Events that are read at a time.
+/// How many events are read at once.
 const PAGE_EVENTS: i64 = 2_000;
 
-/// The first and the last position of a month that is over, `now` being when this is asked. They stay what they are.
+/// Returns the first and the last position of a month that is over at `now`. They never change later.
 ///
 /// # Errors
 /// The month is not over or has no events, or the database cannot be used.
@@ -29,7 +29,8 @@ pub async fn positions(pool: &PgPool, month: Month, now: DateTime<Utc>) -> Resul
     if first > last { Err(ExportError::Empty(month.to_string())) } else { Ok(first..=last) }
 }
 
-/// Writes a month, of those positions, into the folder, and answers with the manifest and where that is. What was there before is replaced.
+/// Writes the events at these positions into the folder, and returns the manifest and its path. Existing files are
+/// replaced.
 ///
 /// # Errors
 /// The database or a file cannot be used.
@@ -47,13 +48,14 @@ pub async fn export(
     let (format, month_name, events) = (FORMAT.to_owned(), month.to_string(), last_position - first_position + 1);
     let manifest = Manifest { format, month: month_name, file, sha256, events, first_position, last_position, checkpoint };
     let manifest_path = folder.join(format!("log-{month}.manifest.json"));
-    // Numbers and texts always can be written.
+    // Numbers and texts can always be written as JSON.
     let text = serde_json::to_string_pretty(&manifest).unwrap_or_default();
     std::fs::write(&manifest_path, text + "\n").map_err(|source| ExportError::File { path: manifest_path.clone(), source })?;
     Ok((manifest, manifest_path))
 }
 
-/// The first position that was recorded at that moment or later; one behind the head, where none was. Positions and moments increase together.
+/// Returns the first position recorded at this time or later, or one more than the last position if there is none.
+/// Positions and times increase together.
 async fn first_at(pool: &PgPool, at: DateTime<Utc>) -> Result<i64, ExportError> {
     let head = query_scalar!(r#"SELECT coalesce(max(position), 0) AS "head!" FROM events"#).fetch_one(pool).await?;
     let (mut low, mut high) = (1, head + 1);
@@ -65,11 +67,11 @@ async fn first_at(pool: &PgPool, at: DateTime<Utc>) -> Result<i64, ExportError> 
     Ok(low)
 }
 
-/// Answers with the hash of what is written.
+/// Returns the hash of the written file.
 async fn write_events(pool: &PgPool, first: i64, last: i64, path: &Path) -> Result<String, ExportError> {
     let failed = |source| ExportError::File { path: path.to_owned(), source };
     let file = File::create(path).map_err(failed)?;
-    let mut lines = GzEncoder::new(Hashed { file: BufWriter::new(file), hasher: Sha256::new() }, Compression::default());
+    let mut lines = GzEncoder::new(HashingWriter { file: BufWriter::new(file), hasher: Sha256::new() }, Compression::default());
     let mut after = first - 1;
     while after < last {
         for line in page(pool, after, last).await? {
@@ -78,7 +80,7 @@ async fn write_events(pool: &PgPool, first: i64, last: i64, path: &Path) -> Resu
             lines.write_all(b"\n").map_err(failed)?;
         }
     }
-    let Hashed { mut file, hasher } = lines.finish().map_err(failed)?;
+    let HashingWriter { mut file, hasher } = lines.finish().map_err(failed)?;
     file.flush().map_err(failed)?;
     file.get_ref().sync_all().map_err(failed)?;
     Ok(hex::encode(hasher.finalize()))
@@ -110,13 +112,13 @@ async fn page(pool: &PgPool, after: i64, last: i64) -> Result<Vec<Line>, ExportE
     Ok(lines.collect())
 }
 
-/// What goes through is hashed.
-struct Hashed {
+/// A writer that hashes everything it writes.
+struct HashingWriter {
     file: BufWriter<File>,
     hasher: Sha256,
 }
 
-impl Write for Hashed {
+impl Write for HashingWriter {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.hasher.update(&bytes[..written]);

@@ -1,6 +1,8 @@
-//! Grows the tree behind the log, and signs its head: one holder, at most a second behind, and never two heads that contradict each other.
+//! Grows the tree behind the log and signs its head. One process does it at a time, at most a second behind the log. It
+//! never signs two heads that contradict each other.
 //!
-//! Each step is one transaction: the tiles, and the head that counts on them. Whoever dies in the middle of one leaves nothing behind.
+//! Each step is one transaction: the tiles, and the head that relies on them. A process that dies during a step leaves
+//! nothing behind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -16,63 +18,65 @@ use tracing::{error, info, warn};
 
 use super::keyring::{self, KeyError, KeySource, Signers};
 use super::note::{Checkpoint, Malformed, SignedCheckpoint};
-use super::refused::{NotOurs, ProofError, Refused};
+use super::refused::{ForeignHead, ProofError, Refused};
 use super::send::{self, Destinations};
 use super::store::{self, Digest, StoredCheckpoint, stored};
 use super::tiles::Edge;
 use super::tree::{Hash, check_tree, leaf_hash, prove_tree};
 
-/// What its lock is called.
+/// The name of its lock.
 const NAME: &str = "proof";
 
-/// How often a process that does not hold the proof tries to.
+/// How often a process tries to take the proof if it does not hold it.
 const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The least time from one head to the next: what the log does meanwhile shares a head. With what a step takes, it stays under a second.
-const PACE: Duration = Duration::from_millis(500);
+/// The least time between two heads: all events of that time share one head. Together with a step's own time it stays
+/// under a second.
+const HEAD_INTERVAL_MIN: Duration = Duration::from_millis(500);
 
-/// How often the log is looked at although nobody told of an append: another process may have made one.
+/// How often the log is checked without a notification: another process may have appended.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The most events of one step.
 const STEP_EVENTS: i64 = 16_384;
 
-/// How often old heads are thinned out.
+/// How often old heads are deleted.
 const THIN_OUT_EVERY: Duration = Duration::from_secs(3_600);
 
 /// How long to wait after a failure.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// How long to wait after a refusal: it takes people to end it.
+/// How long to wait after a refusal: only an operator can resolve it.
 const REFUSED_DELAY: Duration = Duration::from_secs(10);
 
-/// What the consumer needs.
+/// The settings of the consumer.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Postgres.
     pub pool: PgPool,
-    /// The head of the log as the appender of this process knows it.
+    /// The end of the log as the appender of this process knows it.
     pub wake: Option<watch::Receiver<i64>>,
-    /// Where the signing key is.
+    /// The source of the signing key.
     pub keys: KeySource,
-    /// Where heads are sent.
+    /// The destinations of heads.
     pub destinations: Destinations,
-    /// What it has come to, for metrics.
+    /// The counters for metrics.
     pub stats: Arc<Stats>,
 }
 
-/// What the consumer of this process has come to.
+/// Counters of this process's consumer.
 #[derive(Debug, Default)]
 pub struct Stats {
     /// The size of the last head that this process signed.
     pub size: AtomicI64,
     /// Whether it refuses to sign.
     pub refuses: AtomicBool,
-    /// How often it has stopped for a failure, and gone on.
+    /// How often it has stopped after a failure and started again.
     pub failures: AtomicU64,
 }
 
-/// Keeps the tree up with the log until `shutdown`. Whatever fails is tried again for ever; another process takes over where this one dies.
+/// Grows the tree until `shutdown`. After any failure it tries again, without limit. If this process dies, another one
+/// takes over.
 pub async fn run(settings: Settings, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         let outcome = hold(&settings, &shutdown).await;
@@ -80,12 +84,12 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) {
             Ok(()) => return,
             Err(ProofError::Refused(refused)) => {
                 settings.stats.refuses.store(true, Ordering::Relaxed);
-                error!(refused = %chain(&refused), "no head is signed: somebody has changed the log or its proof; see docs/AUDIT.md");
+                error!(refused = %chain(&refused), "no head is signed: the log or its proof was changed; see docs/AUDIT.md");
                 REFUSED_DELAY
             }
             Err(failed) => {
                 settings.stats.failures.fetch_add(1, Ordering::Relaxed);
-                warn!(error = %chain(&failed), "the proof stopped, and goes on after a pause");
+                warn!(error = %chain(&failed), "the proof stopped; it starts again after a pause");
                 RETRY_DELAY
             }
         };
@@ -93,7 +97,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) {
     }
 }
 
-/// Holds the proof, from when nobody else does until shutdown or a failure.
+/// Takes the proof as soon as no other process holds it, and holds it until shutdown or a failure.
 async fn hold(settings: &Settings, shutdown: &CancellationToken) -> Result<(), ProofError> {
     let options = settings.pool.connect_options().as_ref().clone();
     let mut connection = PgConnection::connect_with(&options.application_name("backscroll proof")).await?;
@@ -102,7 +106,7 @@ async fn hold(settings: &Settings, shutdown: &CancellationToken) -> Result<(), P
     }
     let mut state = State::load(&mut connection, &settings.keys).await?;
     info!(size = state.edge.size(), key = %state.signers.current.verifying(), "holding the proof");
-    // They end with the hold.
+    // The senders stop when the holder does.
     let _senders = send::start(&settings.pool, &settings.destinations);
     let mut wake = settings.wake.clone();
     let mut thinned_at = None::<Instant>;
@@ -122,14 +126,14 @@ async fn hold(settings: &Settings, shutdown: &CancellationToken) -> Result<(), P
             () = shutdown.cancelled() => break,
             () = async {
                 woken(&mut wake).await;
-                sleep_until(began + PACE).await;
+                sleep_until(began + HEAD_INTERVAL_MIN).await;
             } => {}
         }
     }
     Ok(connection.close().await?)
 }
 
-/// Returns when somebody told of an append, or after a while.
+/// Returns after a notification of an append, or after a while.
 async fn woken(wake: &mut Option<watch::Receiver<i64>>) {
     match wake {
         Some(head) => match timeout(POLL_INTERVAL, head.changed()).await {
@@ -140,18 +144,18 @@ async fn woken(wake: &mut Option<watch::Receiver<i64>>) {
     }
 }
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// There was nothing to do.
+    /// The log has no new events.
     Idle,
     /// A head was signed.
     Signed,
-    /// A head was signed, and there is more.
+    /// A head was signed, and the log has more events.
     Full,
 }
 
-/// The tree as this holder knows it: what it signed last, and its right edge.
+/// The tree as this holder knows it: the last signed head, and the right edge.
 struct State {
     edge: Edge,
     signed: Option<Checkpoint>,
@@ -159,7 +163,7 @@ struct State {
 }
 
 impl State {
-    /// From what is stored, where all of it fits together.
+    /// Reads the stored tree, if its parts match.
     async fn load(connection: &mut PgConnection, source: &KeySource) -> Result<Self, ProofError> {
         let mut transaction = connection.begin().await?;
         let signers = keyring::signers(&mut transaction, source).await?;
@@ -181,12 +185,12 @@ impl State {
         Ok(state)
     }
 
-    /// Takes in what the log has more, and signs the head of it.
+    /// Adds the log's new events to the tree, and signs the new head.
     async fn step(&mut self, connection: &mut PgConnection, source: &KeySource) -> Result<Step, ProofError> {
         let size = stored(self.edge.size());
-        // With the last event of the tree: it must be what it was.
+        // The tree's last event is read again, to check that it has not changed.
         let events = store::digests(&mut *connection, size.max(1), STEP_EVENTS).await?;
-        let fresh = self.fresh(&events)?;
+        let fresh = self.new_leaves(&events)?;
         let is_full = i64::try_from(events.len()).is_ok_and(|found| found == STEP_EVENTS);
         let vkey = keyring::newest(&mut *connection).await?;
         let is_rotated = vkey.is_some_and(|vkey| vkey != self.signers.current.verifying().to_string());
@@ -201,8 +205,8 @@ impl State {
         Ok(if is_full { Step::Full } else { Step::Signed })
     }
 
-    /// The leaves that the log has more than the tree.
-    fn fresh(&self, events: &[Digest]) -> Result<Vec<Hash>, Refused> {
+    /// The leaves of the new events.
+    fn new_leaves(&self, events: &[Digest]) -> Result<Vec<Hash>, Refused> {
         let mut expected = stored(self.edge.size()).max(1);
         let leaves = events.iter().map(|event| {
             if event.position != expected {
@@ -221,7 +225,7 @@ impl State {
         }
     }
 
-    /// Writes what has grown and its head, in one transaction, where a consistency proof leads there from the head before.
+    /// Writes the new tiles and their head in one transaction, if a consistency proof leads to it from the last head.
     async fn sign(&mut self, connection: &mut PgConnection, fresh: Vec<Hash>) -> Result<(), ProofError> {
         let (mut edge, mut changed) = (self.edge.clone(), Vec::new());
         for leaf in fresh {
@@ -233,7 +237,7 @@ impl State {
 
         let mut transaction = connection.begin().await?;
         let newest = store::newest(&mut *transaction).await?;
-        self.expect(newest.as_ref())?;
+        self.check_newest(newest.as_ref())?;
         store::put_tiles(&mut transaction, changed).await?;
         if let Some(signed) = &self.signed {
             check_consistency(&mut transaction, signed, &head).await?;
@@ -250,8 +254,8 @@ impl State {
         Ok(())
     }
 
-    /// Whether the head that is stored is the one that was signed last.
-    fn expect(&self, newest: Option<&StoredCheckpoint>) -> Result<(), Refused> {
+    /// Checks that the stored head is the one that was signed last.
+    fn check_newest(&self, newest: Option<&StoredCheckpoint>) -> Result<(), Refused> {
         match (&self.signed, newest) {
             (None, None) => Ok(()),
             (Some(_), None) => Err(Refused::HeadsGone),
@@ -268,11 +272,11 @@ fn parse(head: &StoredCheckpoint) -> Result<SignedCheckpoint, Malformed> {
     head.note.parse()
 }
 
-fn foreign(head: &StoredCheckpoint, error: impl Into<NotOurs>) -> Refused {
+fn foreign(head: &StoredCheckpoint, error: impl Into<ForeignHead>) -> Refused {
     Refused::Foreign { size: head.size, source: error.into() }
 }
 
-/// Proves, out of the tiles as they are stored now, that one tree begins with the other.
+/// Proves from the stored tiles that one tree begins with the other.
 async fn check_consistency(connection: &mut PgConnection, from: &Checkpoint, to: &Checkpoint) -> Result<(), ProofError> {
     let path = store::compute(connection, |tiles| prove_tree(to.size, from.size, tiles)).await?;
     let checked = path.and_then(|path| check_tree(&path, to.size, to.root, from.size, from.root));

@@ -1,13 +1,14 @@
-//! The digest of a stored event, computed anew from its columns. The write side makes it (`commands/src/event_store/digest.rs`); what judges
-//! here shares no code with it.
+//! The digest of a stored event, computed again from its columns. The write side makes it
+//! (`commands/src/event_store/digest.rs`). The check here shares no code with it.
 //!
-//! SHA-256("backscroll event v1" || position || recorded_at || content), where content is SHA-256 over aggregate type, aggregate id, event
-//! type, event version, payload and metadata, each with its length before it, then sequence, event id and workspace. Numbers are 64 bits,
-//! big-endian; `recorded_at` is in microseconds of Unix; identifiers are 16 bytes; no workspace is the nil identifier.
+//! SHA-256("backscroll event v1" || position || recorded_at || content). The content is SHA-256 over aggregate type,
+//! aggregate id, event type, event version, payload and metadata, each after its length, then sequence, event id and
+//! workspace. Numbers are 64 bits, big-endian. `recorded_at` is in Unix microseconds. Identifiers are 16 bytes; no
+//! workspace is the nil identifier.
 
 use ring::digest::{Context, SHA256};
 
-/// What tells these digests from those of anything else.
+/// Separates these digests from digests of anything else.
 const DOMAIN: &[u8] = b"backscroll event v1";
 
 /// An event as it is stored.
@@ -23,14 +24,14 @@ pub(super) struct StoredEvent<'a> {
     pub metadata: &'a [u8],
     pub event_id: &'a [u8],
     pub workspace_id: Option<&'a [u8]>,
-    /// In microseconds of Unix.
+    /// In Unix microseconds.
     pub recorded_at: i64,
-    /// The digest that stands beside it.
+    /// The stored digest.
     pub digest: &'a [u8],
 }
 
 impl StoredEvent<'_> {
-    /// What its digest must be.
+    /// The digest that the columns must have.
     pub(super) fn computed(&self) -> [u8; 32] {
         let mut content = Context::new(&SHA256);
         for field in [self.aggregate_type, self.aggregate_id, self.event_type, self.event_version, self.payload, self.metadata] {

@@ -1,4 +1,5 @@
-//! The keys that heads, and exports of the audit, are signed with: the public ones in `proof.keys`, the private one sealed in schema `secret`, or in a file.
+//! The keys that sign heads and exports of the audit. Public keys are in `proof.keys`. The private key is sealed in
+//! schema `secret`, or in a file.
 
 use std::path::PathBuf;
 
@@ -10,14 +11,14 @@ use utoipa::ToSchema;
 
 use super::note::{Malformed, SigningKey, VerifyingKey};
 
-/// Where the private key is.
+/// The source of the private key.
 #[derive(Clone)]
 pub struct KeySource {
-    /// What private keys in the database are sealed with.
+    /// The key that seals private keys in the database.
     pub sealing_key: [u8; 32],
-    /// A file that has the private key, which then is not in the database.
+    /// A file with the private key. If set, the key is not in the database.
     pub file: Option<PathBuf>,
-    /// The name of the log, where it has none yet.
+    /// The name of the log, used if it has none yet.
     pub origin: String,
 }
 
@@ -27,23 +28,23 @@ impl std::fmt::Debug for KeySource {
     }
 }
 
-/// A public key, as it is published.
+/// A published public key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PublishedKey {
-    /// The key with its name, as signed notes have it: `<name>+<id>+<base64>`.
+    /// The key with its name, in the form of signed notes: `<name>+<id>+<base64>`.
     #[schema(example = "chat.example.org/v1/proof+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")]
     pub vkey: String,
-    /// When it was made.
+    /// When the key was made.
     pub created_at: chrono::DateTime<chrono::Utc>,
-    /// The size of the first head that it signed; nothing where it has not signed yet.
+    /// The size of the first head that it signed. Absent if it has not signed yet.
     pub first_size: Option<i64>,
-    /// The size of the last head that it signed; nothing while it signs.
+    /// The size of the last head that it signed. Absent while it signs.
     pub last_size: Option<i64>,
-    /// When another one took over.
+    /// When the next key replaced it.
     pub retired_at: Option<chrono::DateTime<chrono::Utc>>,
 }
 
-/// There is no key to sign with.
+/// Why there is no key to sign with.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The database did not answer.
@@ -57,13 +58,13 @@ pub enum KeyError {
         /// Why.
         source: std::io::Error,
     },
-    /// A key is none.
+    /// A key is not valid.
     #[error("the signing key cannot be used: {0}")]
     Malformed(#[from] Malformed),
-    /// The private key cannot be opened.
+    /// The private key cannot be unsealed.
     #[error("the private key of {0} is not in the database, or is sealed under another master key (master_key)")]
     Sealed(String),
-    /// The key in the file is of another log.
+    /// The key in the file belongs to another log.
     #[error("the key in the file is named {found}, and the log {origin} (proof_key_file)")]
     OtherLog {
         /// The name of the key.
@@ -71,13 +72,13 @@ pub enum KeyError {
         /// The name of the log.
         origin: String,
     },
-    /// The key in the file signs no more.
+    /// The key in the file was retired.
     #[error("the key in the file was retired: {0} (proof_key_file)")]
     Retired(String),
-    /// The key is given in a file, and so not ours to change.
-    #[error("the signing key is in a file: put another one there, and start the server anew (proof_key_file)")]
+    /// The key is in a file, so the server cannot replace it.
+    #[error("the signing key is in a file: put another one there, and restart the server (proof_key_file)")]
     InFile,
-    /// There is no randomness, or no room.
+    /// No random bytes, or not enough memory.
     #[error("a key cannot be made")]
     Random,
 }
@@ -88,14 +89,14 @@ impl From<ring::error::Unspecified> for KeyError {
     }
 }
 
-/// Who signs.
+/// The keys that sign.
 #[derive(Debug)]
 pub(super) struct Signers {
     /// The key that signs.
     pub(super) current: SigningKey,
-    /// The key before it, which signs with it once.
+    /// The previous key. It signs one more head together with the new one.
     pub(super) previous: Option<SigningKey>,
-    /// Whether the current one has signed before.
+    /// Whether the current key has signed before.
     pub(super) has_signed: bool,
 }
 
@@ -105,7 +106,7 @@ impl Signers {
     }
 }
 
-/// All public keys, oldest first.
+/// Returns all public keys, oldest first.
 ///
 /// # Errors
 /// The database does not answer.
@@ -115,18 +116,18 @@ pub async fn published(pool: &PgPool) -> sqlx::Result<Vec<PublishedKey>> {
         .await
 }
 
-/// All public keys, to verify with.
+/// All public keys, for verifying.
 pub(super) async fn verifying(connection: &mut PgConnection) -> Result<Vec<VerifyingKey>, KeyError> {
     let keys = query_scalar!("SELECT vkey FROM proof.keys ORDER BY key_id").fetch_all(connection).await?;
     Ok(keys.iter().map(|key| key.parse()).collect::<Result<_, _>>()?)
 }
 
-/// The key that signs, by its public part.
+/// The public part of the key that signs.
 pub(super) async fn newest(connection: &mut PgConnection) -> sqlx::Result<Option<String>> {
     query_scalar!("SELECT vkey FROM proof.keys ORDER BY key_id DESC LIMIT 1").fetch_optional(connection).await
 }
 
-/// The key that signs now.
+/// Returns the key that signs now.
 ///
 /// # Errors
 /// The database does not answer, or the key cannot be read.
@@ -134,7 +135,7 @@ pub async fn current(pool: &PgPool, source: &KeySource) -> Result<SigningKey, Ke
     Ok(signers(&mut *pool.acquire().await?, source).await?.current)
 }
 
-/// The keys to sign with. The first time, one is made; a new one in the file is taken up.
+/// Returns the keys to sign with. The first call makes a key. A new key in the file is published.
 pub(super) async fn signers(connection: &mut PgConnection, source: &KeySource) -> Result<Signers, KeyError> {
     let current = match &source.file {
         Some(path) => of_file(connection, path).await?,
@@ -148,7 +149,7 @@ pub(super) async fn signers(connection: &mut PgConnection, source: &KeySource) -
         vkey
     );
     let previous = match before.fetch_optional(&mut *connection).await? {
-        // What was in a file is not there any more.
+        // The previous key was in a file, which has been replaced.
         Some(vkey) => unsealed(connection, source, &vkey).await.ok(),
         None => None,
     };
@@ -178,7 +179,7 @@ async fn of_database(connection: &mut PgConnection, source: &KeySource) -> Resul
     }
 }
 
-/// The first key: one, whoever else looks for it at the same moment.
+/// Makes the first key. Only one is made, even if several processes try at the same moment.
 async fn first(connection: &mut PgConnection, source: &KeySource) -> Result<SigningKey, KeyError> {
     let mut transaction = connection.begin().await?;
     query!("LOCK TABLE proof.keys IN SHARE ROW EXCLUSIVE MODE").execute(&mut *transaction).await?;
@@ -190,7 +191,7 @@ async fn first(connection: &mut PgConnection, source: &KeySource) -> Result<Sign
     Ok(key)
 }
 
-/// Has a new key sign from the next head on, beside the one that signed so far, which is then retired. Returns the new public key.
+/// Makes a new key that signs from the next head on. The present key is then retired. Returns the new public key.
 ///
 /// # Errors
 /// The key is in a file, or the database does not answer.
@@ -229,7 +230,8 @@ async fn unsealed(connection: &mut PgConnection, source: &KeySource, vkey: &str)
     Ok(SigningKey::from_seed(&name, &seed)?)
 }
 
-/// The new key has signed a head of that size: from now on it signs alone, and the private parts of those before it are gone.
+/// Notes that the new key has signed a head of this size. From now on it signs alone, and the private parts of older
+/// keys are deleted.
 pub(super) async fn take_over(connection: &mut PgConnection, vkey: &str, size: i64) -> sqlx::Result<()> {
     query!("UPDATE proof.keys SET first_size = $2 WHERE vkey = $1", vkey, size).execute(&mut *connection).await?;
     query!("UPDATE proof.keys SET last_size = $2, retired_at = now() WHERE vkey <> $1 AND retired_at IS NULL", vkey, size)

@@ -1,17 +1,18 @@
-//! The proof that the log was not tampered with: a Merkle tree over it (RFC 9162), whose head is signed.
+//! The proof that the log was not changed afterwards: a Merkle tree over it (RFC 9162), whose head is signed.
 //!
-//! The entry of an event is its digest, 32 bytes; leaf `n` is the event at position `n + 1`. Whoever keeps a signed head can tell later
-//! whether the log still begins with what it was then. `docs/AUDIT.md` says what that proves, and what it does not.
+//! The entry of an event is its digest, 32 bytes. Leaf `n` is the event at position `n + 1`. A person that has kept a
+//! signed head can check later whether the log still begins with the same events. `docs/AUDIT.md` says what this
+//! proves, and what it does not.
 //!
-//! | room | what |
+//! | module | content |
 //! |---|---|
 //! | [`tree`], [`tiles`], [`note`] | RFC 9162, tlog-tiles, signed notes and checkpoints: no input, no output |
-//! | `digest` | what the digest of an event must be |
-//! | `consumer`, `refused` | grows the tree behind the log, and signs its head, or does not |
+//! | `digest` | computes the digest of an event |
+//! | `consumer`, `refused` | grows the tree behind the log and signs its head; why it refuses |
 //! | [`keyring`] | the keys |
-//! | `send` | heads for places outside |
-//! | `prove` | what is served |
-//! | [`verify`] | computes everything anew, and compares |
+//! | `send` | sends heads to other systems |
+//! | `prove` | answers requests for heads, tiles and proofs |
+//! | [`verify`] | computes everything again, and compares |
 //! | `store` | the tables |
 
 mod consumer;
@@ -29,6 +30,6 @@ pub mod verify;
 pub use consumer::{Settings, Stats, run};
 pub use keyring::{KeySource, PublishedKey};
 pub use prove::{ConsistencyProof, InclusionProof, Proofs, ProveError};
-pub use refused::{NotOurs, Refused};
+pub use refused::{ForeignHead, Refused};
 pub use send::{Destinations, Webhook};
 pub use store::StoredCheckpoint;

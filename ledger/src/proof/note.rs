@@ -13,37 +13,37 @@ use signed_note::{Note, NoteError, Signature, VerificationError, Verifier, Verif
 
 use super::tree::Hash;
 
-/// The byte that stands for Ed25519.
+/// The type byte of Ed25519.
 const ED25519_TYPE: u8 = 1;
 
-/// What a signature's line begins with: an em dash and a space.
+/// The beginning of a signature's line: an em dash and a space.
 const SIGNATURE_PREFIX: &str = "\u{2014} ";
 
-/// What a private key in a file begins with, as Go's `note` writes it.
+/// The beginning of a private key in a file, as Go's `note` writes it.
 const PRIVATE_PREFIX: &str = "PRIVATE+KEY+";
 
-/// What is no key, no note, or no checkpoint.
+/// Why a text is not a key, a note, or a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// A key.
-    #[error("it is no Ed25519 key of a signed note: <name>+<id>+<base64>")]
+    /// Not a key.
+    #[error("it is not an Ed25519 key of a signed note: <name>+<id>+<base64>")]
     Key,
-    /// A note.
-    #[error("it is no signed note: text, an empty line, and lines of signatures")]
+    /// Not a note.
+    #[error("it is not a signed note: text, an empty line, and lines of signatures")]
     Note,
-    /// A note that says nothing about a tree.
-    #[error("it is no checkpoint: origin, size, and root in base64, a line each")]
+    /// A note that is not about a tree.
+    #[error("it is not a checkpoint: origin, size, and root in base64, a line each")]
     Checkpoint,
 }
 
-/// A signature does not hold.
+/// Why a signature is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unverified {
-    /// No key that is known has signed.
-    #[error("it is not signed with a key that is known")]
+    /// No known key has signed.
+    #[error("it is not signed with a known key")]
     UnknownKey,
-    /// The signature of a key that is known is not of this text.
-    #[error("the signature of {0} is not of this text")]
+    /// The signature of a known key does not match the text.
+    #[error("the signature of {0} does not match this text")]
     Wrong(String),
 }
 
@@ -55,13 +55,13 @@ pub struct VerifyingKey {
 }
 
 impl VerifyingKey {
-    /// The name of whoever signs with it: the origin of the log.
+    /// The name of the key, which is the origin of the log.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether that is what [`SigningKey::sign`] has made of the text.
+    /// Whether the signature is the one that [`SigningKey::sign`] makes of the text.
     #[must_use]
     pub fn has_signed(&self, text: &str, signature: &str) -> bool {
         let Ok(signed) = BASE64.decode(signature) else { return false };
@@ -69,7 +69,7 @@ impl VerifyingKey {
         signed.split_first_chunk().is_some_and(|(found, signature)| *found == id && self.verify(text.as_bytes(), signature))
     }
 
-    /// The public key behind the byte of its type.
+    /// The public key with its type byte before it.
     fn typed(&self) -> Vec<u8> {
         [&[ED25519_TYPE], self.public.as_slice()].concat()
     }
@@ -105,7 +105,7 @@ impl FromStr for VerifyingKey {
     }
 }
 
-/// The name, and the 32 bytes behind the type. The key's id is for the caller to compare.
+/// The name, and the 32 bytes after the type byte. The caller compares the key's id.
 fn parse_key(text: &str) -> Result<(String, [u8; 32]), Malformed> {
     let mut parts = text.splitn(3, '+');
     let (Some(name), Some(_), Some(key)) = (parts.next(), parts.next(), parts.next()) else { return Err(Malformed::Key) };
@@ -115,7 +115,7 @@ fn parse_key(text: &str) -> Result<(String, [u8; 32]), Malformed> {
     }
 }
 
-/// Whether that can be the name of a key, and with that the origin of a log.
+/// Whether a text may be the name of a key, and so the origin of a log.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     is_key_name_valid(name) && name.len() <= 255 && !name.chars().any(char::is_control)
@@ -128,10 +128,10 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// The key that comes of 32 random bytes.
+    /// Makes a key from 32 random bytes.
     ///
     /// # Errors
-    /// The name can be none.
+    /// The name is not valid.
     pub fn from_seed(name: &str, seed: &[u8; 32]) -> Result<Self, Malformed> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| Malformed::Key)?;
         let public = pair.public_key().as_ref().try_into().map_err(|_| Malformed::Key)?;
@@ -141,10 +141,10 @@ impl SigningKey {
         Ok(Self { pair, verifying: VerifyingKey { name: name.to_owned(), public } })
     }
 
-    /// Reads a key as Go's `note` writes it into a file: `PRIVATE+KEY+<name>+<id>+<base64 of 0x01 and the seed>`.
+    /// Parses a key file in the form of Go's `note`: `PRIVATE+KEY+<name>+<id>+<base64 of 0x01 and the seed>`.
     ///
     /// # Errors
-    /// It is none.
+    /// The text is not a key.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let text = text.trim().strip_prefix(PRIVATE_PREFIX).ok_or(Malformed::Key)?;
         let (name, seed) = parse_key(text)?;
@@ -159,7 +159,7 @@ impl SigningKey {
         &self.verifying
     }
 
-    /// The signature of a text, with the key's id before it, in base64.
+    /// Signs a text. Returns the key's id and the signature, in base64.
     #[must_use]
     pub fn sign(&self, text: &str) -> String {
         BASE64.encode([&self.verifying.key_id().to_be_bytes(), self.pair.sign(text.as_bytes()).as_ref()].concat())
@@ -176,19 +176,19 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// What is said about a tree: of which log, how large, and with which hash.
+/// A statement about a tree: of which log, of which size, and with which root hash.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
     /// The name of the log.
     pub origin: String,
-    /// How many leaves the tree has.
+    /// The number of leaves.
     pub size: u64,
-    /// The hash over all of it.
+    /// The root hash.
     pub root: Hash,
 }
 
 impl Checkpoint {
-    /// Signs it with each of the keys.
+    /// Signs the checkpoint with each of the keys.
     ///
     /// # Errors
     /// The origin is empty, or has control characters.
@@ -203,19 +203,19 @@ impl Checkpoint {
 /// A checkpoint with its signatures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignedCheckpoint {
-    /// What it says.
+    /// The checkpoint.
     pub checkpoint: Checkpoint,
     note: Arc<Note>,
 }
 
 impl SignedCheckpoint {
-    /// Whether the signatures of the keys that are known hold, and there is one. Signatures of other keys count for
-    /// nothing; of two signatures with one key, the first counts.
+    /// Checks that the signatures of known keys are valid, and that there is at least one. Signatures of other keys are
+    /// ignored. Of two signatures with one key, the first counts.
     ///
     /// # Errors
-    /// It does not hold.
+    /// A signature is not valid, or no known key has signed.
     pub fn verify(&self, keys: &[VerifyingKey]) -> Result<(), Unverified> {
-        let known = Known(keys);
+        let known = KnownKeys(keys);
         match self.note.verify(&known) {
             Ok(_) => Ok(()),
             Err(NoteError::InvalidSignature { name, id }) => {
@@ -226,16 +226,16 @@ impl SignedCheckpoint {
     }
 }
 
-/// The keys that are known. The library's list would refuse a key that is given twice.
-struct Known<'a>(&'a [VerifyingKey]);
+/// The known keys. The library's own list refuses a key that is given twice.
+struct KnownKeys<'a>(&'a [VerifyingKey]);
 
-impl Known<'_> {
+impl KnownKeys<'_> {
     fn find(&self, name: &str, id: u32) -> Option<&VerifyingKey> {
         self.0.iter().find(|key| key.name == name && key.key_id() == id)
     }
 }
 
-impl Verifiers for Known<'_> {
+impl Verifiers for KnownKeys<'_> {
     fn verifier(&self, name: &str, id: u32) -> Result<&dyn Verifier, VerificationError> {
         let key = self.find(name, id).ok_or_else(|| VerificationError::UnknownKey { name: name.to_owned(), id })?;
         Ok(key)
@@ -253,16 +253,17 @@ impl FromStr for SignedCheckpoint {
     }
 }
 
-/// What stands between two checkpoints in a file; after a broken end, twice more, so that what was broken off swallows nothing.
+/// The text between two checkpoints in a file. After an incomplete checkpoint it is written twice more, so that the
+/// incomplete one does not include the next.
 pub const SEPARATOR: &str = "\n";
 
-/// Takes the checkpoints of a text apart that has several, one after the other, such as a file that they are appended to. What is none of them is
-/// given out as it is.
+/// Splits a text of several checkpoints, such as a file that they are appended to. A part that is not a checkpoint is
+/// returned as it is.
 pub fn split(text: &str) -> Vec<Result<(String, SignedCheckpoint), String>> {
     let (mut notes, mut note, mut is_signed) = (Vec::new(), String::new(), false);
     for line in text.split_inclusive('\n') {
         let is_signature = line.starts_with(SIGNATURE_PREFIX);
-        // Behind its signatures a note ends; and none has two empty lines, one behind the other.
+        // A note ends after its signatures, and never contains two empty lines in a row.
         if is_signed && !is_signature || line == "\n" && note.ends_with("\n\n") {
             notes.push(std::mem::take(&mut note));
             is_signed = false;
@@ -289,8 +290,8 @@ mod tests {
 
     use super::*;
 
-    /// Two keys, whose seeds are 32 times the bytes 1 and 2, a head that both have signed, and a signature of `"text\n"`
-    /// with the first. They were made before `signed_note` made our notes, and must hold for ever.
+    /// Two keys, whose seeds are 32 times the bytes 1 and 2, a head that both have signed, and a signature of
+    /// `"text\n"` with the first. They were made before the library `signed_note` was used, and must stay valid.
     const OLD_KEYS: [&str; 2] = [
         "chat.example.org/v1/proof+f7629d01+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c",
         "chat.example.org/v1/proof+0b3cc439+AYE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU",
@@ -428,7 +429,7 @@ B1kWeg+Y416ALUb/fH0p0sPwOmOiVt62q7/zV6kbY7E=
             let text = format!("{name}+{id:08x}+{}", BASE64.encode(typed));
             let (ours, theirs) = (text.parse::<VerifyingKey>(), StandardVerifier::new(&text));
             prop_assert!(theirs.is_err() || ours.is_ok() || !is_name(&name), "{}", text);
-            // Not every 32 bytes are a point of the curve: the library looks at that here, and `ring` at the first signature.
+            // Not every 32 bytes are a point of the curve. The library checks that here, `ring` at the first signature.
             prop_assert!(ours.is_err() || (kind, id) == (ED25519_TYPE, key_id(&name, &[&[kind], key.as_slice()].concat())), "{}", text);
         }
 
@@ -474,7 +475,7 @@ B1kWeg+Y416ALUb/fH0p0sPwOmOiVt62q7/zV6kbY7E=
         }
     }
 
-    /// Names of all kinds: most of them are none.
+    /// Names of all kinds. Most of them are not valid.
     fn odd_name() -> impl Strategy<Value = String> {
         prop_oneof![any::<String>(), "[a-z./\u{e9}\u{4e2d}\u{2014}-]{1,40}", "[a+ \n\u{0}\u{7f}\u{a0}]{0,4}", "a{250,260}"]
     }

@@ -1,4 +1,4 @@
-//! What is served of the proof: heads, tiles, and proofs made of tiles.
+//! Answers requests for the proof: heads, tiles, and proofs computed from tiles.
 
 use std::ops::RangeInclusive;
 
@@ -13,7 +13,7 @@ use super::store::{self, StoredCheckpoint, stored};
 use super::tiles::{Reader, Tile, TileId};
 use super::tree::{Error, Hash, prove_record, prove_tree, tree_hash};
 
-/// The first line of a proof that stands for itself.
+/// The first line of a self-contained proof.
 const TLOG_PROOF: &str = "c2sp.org/tlog-proof@v1";
 
 /// Reads the proof. Cheap to clone.
@@ -22,70 +22,70 @@ pub struct Proofs {
     pool: PgPool,
 }
 
-/// What was asked for cannot be proved.
+/// Why something cannot be proved.
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
     /// The database did not answer.
     #[error("the proof cannot be read")]
     Unavailable(#[from] sqlx::Error),
-    /// No head was signed yet.
+    /// No head has been signed yet.
     #[error("no head of the log is signed yet: try again once there are events")]
     NoHead,
     /// A position or a size is not in the tree.
     #[error("{field} must be {least} to {most}: a signed head has {most} events")]
     OutOfRange {
-        /// The part of the request that is wrong.
+        /// The field of the request that is wrong.
         field: &'static str,
-        /// The least that it may be.
+        /// The least allowed value.
         least: u64,
-        /// The most that it may be.
+        /// The largest allowed value.
         most: u64,
     },
-    /// The tiles that it needs are not there, or not as they must be.
+    /// Tiles that the proof needs are missing or damaged.
     #[error("the stored tiles do not have what the proof needs: run `backscroll audit verify`")]
     TilesMissing,
 }
 
-/// That an event is in the log.
+/// A proof that an event is in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InclusionProof {
-    /// Where the event stands in the log, from 1.
+    /// The event's position in the log, from 1.
     pub position: u64,
-    /// Where its leaf stands in the tree, from 0.
+    /// The index of its leaf in the tree, from 0.
     pub index: u64,
-    /// How many events the tree has that it is proved in.
+    /// The number of events in the tree.
     pub size: u64,
     /// The entry: the digest of the event, 32 bytes in base64.
     pub entry: String,
     /// The hashes from the leaf's sibling up (RFC 9162, 2.1.3.1), in base64.
     pub hashes: Vec<String>,
-    /// The hash over the tree, in base64: what a head of that size says.
+    /// The root hash of the tree, in base64. A head of that size has the same.
     pub root: String,
 }
 
-/// That the log of one size begins with the log of another.
+/// A proof that the log of one size begins with the log of another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ConsistencyProof {
     /// The smaller size.
     pub from: u64,
     /// The larger size.
     pub to: u64,
-    /// The hash over the smaller tree, in base64.
+    /// The root hash of the smaller tree, in base64.
     pub from_root: String,
-    /// The hash over the larger tree, in base64.
+    /// The root hash of the larger tree, in base64.
     pub to_root: String,
     /// The hashes of the proof (RFC 9162, 2.1.4.1), in base64.
     pub hashes: Vec<String>,
 }
 
 impl Proofs {
-    /// Of that database.
+    /// The proof in this database.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
         Self { pool }
     }
 
-    /// The head that was signed last, where one was.
+    /// Returns the head that was signed last, if there is one.
     ///
     /// # Errors
     /// The database does not answer.
@@ -93,7 +93,7 @@ impl Proofs {
         Ok(store::newest(&self.pool).await?)
     }
 
-    /// The last head that was signed whose last event is one of those positions.
+    /// Returns the last signed head whose last event has one of these positions.
     ///
     /// # Errors
     /// The database does not answer.
@@ -101,7 +101,7 @@ impl Proofs {
         Ok(store::within(&self.pool, positions).await?)
     }
 
-    /// The public keys, oldest first.
+    /// Returns the public keys, oldest first.
     ///
     /// # Errors
     /// The database does not answer.
@@ -109,7 +109,7 @@ impl Proofs {
         Ok(keyring::published(&self.pool).await?)
     }
 
-    /// The hashes of a tile; `None` where the newest head has no such tile, or none that wide.
+    /// Returns the hashes of a tile. `None` if the newest head has no such tile, or only a narrower one.
     ///
     /// # Errors
     /// The database does not answer.
@@ -125,7 +125,8 @@ impl Proofs {
         Ok(hashes.fetch_optional(&self.pool).await?)
     }
 
-    /// The entries of a tile at level 0, each with its length in two bytes before it; `None` where the newest head has none, or not that many.
+    /// Returns the entries of a tile at level 0, each after its length in two bytes. `None` if the newest head has no
+    /// such tile, or only a narrower one.
     ///
     /// # Errors
     /// The database does not answer.
@@ -145,7 +146,7 @@ impl Proofs {
     /// Proves that the event at `position` is in the tree of `size` events, or in that of the newest head.
     ///
     /// # Errors
-    /// There is no such event in no such tree, or the database does not answer.
+    /// The tree has no such event, there is no such tree, or the database does not answer.
     pub async fn inclusion(&self, position: u64, size: Option<u64>) -> Result<InclusionProof, ProveError> {
         let newest = self.size().await?;
         let size = within("size", size.unwrap_or(newest), 1, newest)?;
@@ -176,8 +177,8 @@ impl Proofs {
         Ok(ConsistencyProof { from, to, from_root: from_root.to_string(), to_root: to_root.to_string(), hashes })
     }
 
-    /// A proof that stands for itself, as text (<https://c2sp.org/tlog-proof>): the newest head, and how the event at `position` is in it. Its `extra`
-    /// is the entry: the digest of the event.
+    /// Returns a self-contained proof as text (<https://c2sp.org/tlog-proof>): the newest head, and the proof that the
+    /// event at `position` is in it. Its `extra` is the entry: the digest of the event.
     ///
     /// # Errors
     /// The newest head does not have that position, or the database does not answer.

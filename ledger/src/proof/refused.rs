@@ -3,7 +3,7 @@
 use super::keyring::KeyError;
 use super::note::{Malformed, Unverified};
 
-/// What stops the consumer.
+/// Why the consumer stops.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProofError {
     #[error("the database cannot be used")]
@@ -14,55 +14,55 @@ pub(super) enum ProofError {
     Refused(#[from] Refused),
 }
 
-/// Why a stored head is none of ours.
+/// Why a stored head is not one of this log.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotOurs {
-    /// It is no signed head.
+pub enum ForeignHead {
+    /// It is not a signed head.
     #[error(transparent)]
     Malformed(#[from] Malformed),
-    /// Its signature does not hold.
+    /// Its signature is not valid.
     #[error(transparent)]
     Unverified(#[from] Unverified),
 }
 
-/// What contradicts a head that was signed: to go on would be to sign a fork.
+/// The stored data contradict a head that was already signed. Going on would sign two contradicting heads.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The log is shorter than the tree.
     #[error("the log ends before position {0}, which is in a signed head")]
     LogEndsBefore(i64),
-    /// The last event of the tree is another one now.
+    /// The last event of the tree was changed.
     #[error("the event at position {0} is not the one that is in a signed head")]
     LogRewritten(i64),
     /// The log has a gap.
     #[error("the log has position {found} where {expected} must be")]
     Gap {
-        /// The position that comes next.
+        /// The expected position.
         expected: i64,
-        /// What came.
+        /// The position found.
         found: i64,
     },
-    /// A digest has another length.
+    /// A digest is not 32 bytes long.
     #[error("the event at position {0} has no digest of 32 bytes")]
     NoDigest(i64),
-    /// The tiles are not those of the head that was signed last.
+    /// The tiles do not match the head that was signed last.
     #[error("the stored tiles do not have the root of the head of size {0}")]
     TilesDiffer(i64),
-    /// There are tiles, or keys that have signed, and no head.
+    /// Tiles exist, or keys have signed, but no head is stored.
     #[error("heads were signed, and none is stored")]
     HeadsGone,
-    /// The head that was signed last is no signed note of ours.
-    #[error("the stored head of size {size} is none of ours")]
+    /// The last stored head is not a signed note of this log.
+    #[error("the stored head of size {size} is not one of this log")]
     Foreign {
         /// The size of the head.
         size: i64,
         /// Why.
-        source: NotOurs,
+        source: ForeignHead,
     },
-    /// Somebody else has stored another head.
+    /// The stored head was replaced by another one.
     #[error("the head of size {0} is not the one that was signed here")]
     HeadChanged(i64),
-    /// No proof leads from the head that was signed last to this one.
+    /// No consistency proof leads from the last signed head to this one.
     #[error("no consistency proof leads from the head of size {from} to that of size {to}")]
     Inconsistent {
         /// The size of the head that was signed.

@@ -1,7 +1,7 @@
-//! Sends heads to places that the database's administrator does not own: a file, a webhook, an object store.
+//! Sends heads to systems that the database's administrator does not control: a file, a webhook, an object store.
 //!
-//! What is sent is the newest head, at a set interval: it says all that those before it said. Up to which head a place was told is remembered, and
-//! moved after the place has taken it: a head may be told twice, and none is lost.
+//! The newest head is sent at a set interval: it covers all earlier ones. The size of the last delivered head is stored
+//! for each destination, after the destination has accepted it. So a head may be sent twice, and none is lost.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,25 +26,25 @@ use super::tree::leaf_hash;
 /// How long a webhook may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
-/// Where heads are sent.
+/// The destinations of heads.
 #[derive(Clone, Debug, Default)]
 pub struct Destinations {
-    /// A file that they are appended to.
+    /// A file to which heads are appended.
     pub file: Option<PathBuf>,
-    /// An address that they are posted to.
+    /// An address to which heads are posted.
     pub webhook: Option<Webhook>,
-    /// A folder of an object store that they are put into, each an object of its own.
+    /// A folder of an object store. Each head is an object of its own.
     pub objects: Option<Objects>,
-    /// The time from one to the next.
+    /// The time between two heads.
     pub interval: Duration,
 }
 
-/// An address, and what it wants to see.
+/// The address of a webhook, and its token.
 #[derive(Clone)]
 pub struct Webhook {
-    /// Where it is. It may hold a password.
+    /// The URL. It may contain a password.
     pub url: String,
-    /// What goes into `Authorization: Bearer`.
+    /// The token for `Authorization: Bearer`.
     pub token: Option<String>,
 }
 
@@ -54,22 +54,22 @@ impl std::fmt::Debug for Webhook {
     }
 }
 
-/// A head did not get there.
+/// Why a head was not delivered.
 #[derive(Debug, thiserror::Error)]
 enum SendError {
     #[error("the database cannot be used")]
     Database(#[from] sqlx::Error),
     #[error("the file cannot be written")]
     File(#[from] std::io::Error),
-    #[error("the webhook did not take it")]
+    #[error("the webhook did not accept it")]
     Webhook(#[from] reqwest::Error),
     #[error("the webhook answered {0}; it must take heads at the address that is set, and answer 2xx")]
     NotTaken(StatusCode),
-    #[error("the object store did not take it")]
+    #[error("the object store did not accept it")]
     Objects(#[from] object_store::Error),
 }
 
-/// One place.
+/// One destination.
 #[derive(Clone, Debug)]
 enum Destination {
     File(PathBuf),
@@ -78,7 +78,7 @@ enum Destination {
 }
 
 impl Destination {
-    /// What it is remembered under: nothing that is secret.
+    /// The name under which its state is stored. It contains no secret.
     fn name(&self) -> String {
         match self {
             Self::File(path) => format!("file {}", path.display()),
@@ -87,7 +87,7 @@ impl Destination {
         }
     }
 
-    async fn take(&self, client: &reqwest::Client, size: i64, note: &str) -> Result<(), SendError> {
+    async fn deliver(&self, client: &reqwest::Client, size: i64, note: &str) -> Result<(), SendError> {
         match self {
             Self::File(path) => Ok(append(path, note).await?),
             Self::Webhook(hook) => {
@@ -105,7 +105,7 @@ impl Destination {
     }
 }
 
-/// Sends to every place, until what this returns is dropped.
+/// Sends to every destination, until the returned value is dropped.
 pub(super) fn start(pool: &PgPool, destinations: &Destinations) -> JoinSet<()> {
     let file = destinations.file.clone().map(Destination::File);
     let webhook = destinations.webhook.clone().map(Destination::Webhook);
@@ -122,7 +122,7 @@ async fn keep_sending(pool: PgPool, destination: Destination, interval: Duration
     let client = loop {
         match client() {
             Ok(client) => break client,
-            Err(error) => warn!(destination = name, %error, "there is no client for webhooks; it is tried again"),
+            Err(error) => warn!(destination = name, %error, "a client for webhooks cannot be made; it will be tried again"),
         }
         sleep(pauses.failed()).await;
     };
@@ -131,30 +131,30 @@ async fn keep_sending(pool: PgPool, destination: Destination, interval: Duration
             Ok(sent) => {
                 let had_failed = pauses.worked();
                 if let Some(size) = sent.filter(|_| had_failed) {
-                    info!(destination = name, size, "heads are taken again");
+                    info!(destination = name, size, "heads are accepted again");
                 }
                 sleep(interval).await;
             }
             Err(error) => {
                 let delay = pauses.failed();
-                warn!(destination = name, error = %stores::error::chain(&error), delay_ms = delay.as_millis(), "a head was not taken; it is tried again");
+                warn!(destination = name, error = %stores::error::chain(&error), delay_ms = delay.as_millis(), "a head was not accepted; it will be sent again");
                 sleep(delay).await;
             }
         }
     }
 }
 
-/// What webhooks are told with. It follows no redirect: the operator has set the address, and neither a head nor the token is for whichever other
-/// address the receiver names, which may be one inside of the operator's network.
+/// The HTTP client of webhooks. It follows no redirect: the operator has set the address, and neither a head nor the token
+/// may go to another address, which could be inside the operator's network.
 fn client() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder().timeout(ANSWER_MAX).redirect(Policy::none()).build()
 }
 
-/// Sends the newest head where the place does not know it. Returns its size.
+/// Sends the newest head if it was not delivered yet. Returns its size.
 async fn send_newest(pool: &PgPool, destination: &Destination, name: &str, client: &reqwest::Client) -> Result<Option<i64>, SendError> {
     let known = query_scalar!("SELECT size FROM proof.deliveries WHERE destination = $1", name).fetch_optional(pool).await?;
     let Some(head) = store::newest(pool).await?.filter(|head| known.is_none_or(|known| head.size > known)) else { return Ok(None) };
-    destination.take(client, head.size, &head.note).await?;
+    destination.deliver(client, head.size, &head.note).await?;
     query!(
         "INSERT INTO proof.deliveries (destination, size) VALUES ($1, $2)
          ON CONFLICT (destination) DO UPDATE SET size = excluded.size, sent_at = now()",
@@ -166,7 +166,7 @@ async fn send_newest(pool: &PgPool, destination: &Destination, name: &str, clien
     Ok(Some(head.size))
 }
 
-/// Appends a note to a file, on the disk before this returns. What was broken off before it does not run into it.
+/// Appends a note to a file, and waits until it is on the disk. Separates it from an incomplete note before it.
 async fn append(path: &Path, note: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).await?;
     let length = file.metadata().await?.len();
@@ -179,13 +179,15 @@ async fn append(path: &Path, note: &str) -> std::io::Result<()> {
     file.sync_all().await
 }
 
-/// Sorts by size, and is another for whatever else is said of the same size: nothing is ever written over by something else.
+/// A name that sorts by size, and that differs for each note of the same size: an object is never replaced by another
+/// note.
 fn object_name(size: i64, note: &str) -> String {
     let digest = hex::encode(leaf_hash(note.as_bytes()).0);
     format!("{size:020}-{}.txt", &digest[..16])
 }
 
-/// The host of an address, and what tells the address from others there: its path may be what has to be known to post to it.
+/// The host of an address, and a hash that distinguishes it from others there. The path is not shown, because it may be
+/// a secret.
 fn without_secrets(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the proof keeps in Postgres: tiles, and signed heads.
+//! The tables of the proof in Postgres: tiles, and signed heads.
 
 use std::ops::RangeInclusive;
 
@@ -8,12 +8,12 @@ use sqlx::{PgConnection, PgExecutor, query, query_as};
 use super::tiles::{Reader, TileId, Tiles, tiles_of};
 use super::tree::Error;
 
-/// A head as it was signed.
+/// A signed head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredCheckpoint {
-    /// How many events it is about.
+    /// The number of events that it covers.
     pub size: i64,
-    /// The hash over the tree.
+    /// The root hash of the tree.
     pub root: Vec<u8>,
     /// The signed note.
     pub note: String,
@@ -27,14 +27,14 @@ pub(super) struct Digest {
     pub(super) digest: Vec<u8>,
 }
 
-/// The head that was signed last.
+/// Returns the head that was signed last.
 pub(super) async fn newest(executor: impl PgExecutor<'_>) -> sqlx::Result<Option<StoredCheckpoint>> {
     query_as!(StoredCheckpoint, "SELECT size, root, note, signed_at FROM proof.checkpoints ORDER BY size DESC LIMIT 1")
         .fetch_optional(executor)
         .await
 }
 
-/// Those of the tiles that are there.
+/// Returns the requested tiles that exist.
 pub(super) async fn tiles(executor: impl PgExecutor<'_>, wanted: impl IntoIterator<Item = TileId>) -> sqlx::Result<Tiles> {
     let (levels, indexes): (Vec<_>, Vec<_>) = wanted.into_iter().map(|tile| (i16::from(tile.level), stored(tile.index))).unzip();
     let rows = query!(
@@ -49,7 +49,7 @@ pub(super) async fn tiles(executor: impl PgExecutor<'_>, wanted: impl IntoIterat
         .collect())
 }
 
-/// Computes something out of the tiles that it needs for that.
+/// Computes something, after loading the tiles that it needs.
 pub(super) async fn compute<T>(
     executor: impl PgExecutor<'_>,
     compute: impl Fn(&Reader<'_>) -> Result<T, Error>,
@@ -57,7 +57,7 @@ pub(super) async fn compute<T>(
     Ok(tiles(executor, tiles_of(&compute)).await?.compute(compute))
 }
 
-/// Writes tiles: new ones, and those that grew.
+/// Writes new tiles, and tiles that have grown.
 pub(super) async fn put_tiles(connection: &mut PgConnection, tiles: Vec<(TileId, Vec<u8>)>) -> sqlx::Result<()> {
     let (levels, indexes): (Vec<_>, Vec<_>) = tiles.iter().map(|(tile, _)| (i16::from(tile.level), stored(tile.index))).unzip();
     let hashes = tiles.into_iter().map(|(_, hashes)| hashes).collect::<Vec<_>>();
@@ -73,7 +73,7 @@ pub(super) async fn put_tiles(connection: &mut PgConnection, tiles: Vec<(TileId,
     .map(drop)
 }
 
-/// The last signed head of a size that is among those.
+/// Returns the last signed head whose size is in this range.
 pub(super) async fn within(executor: impl PgExecutor<'_>, sizes: RangeInclusive<i64>) -> sqlx::Result<Option<StoredCheckpoint>> {
     let (first, last) = sizes.into_inner();
     query_as!(
@@ -86,7 +86,7 @@ pub(super) async fn within(executor: impl PgExecutor<'_>, sizes: RangeInclusive<
     .await
 }
 
-/// Writes a signed head. One of the same size, signed with other keys, takes its place.
+/// Writes a signed head. It replaces one of the same size that was signed with other keys.
 pub(super) async fn put_checkpoint(connection: &mut PgConnection, size: i64, root: &[u8], note: &str) -> sqlx::Result<()> {
     query!(
         "INSERT INTO proof.checkpoints (size, root, note) VALUES ($1, $2, $3)
@@ -100,7 +100,7 @@ pub(super) async fn put_checkpoint(connection: &mut PgConnection, size: i64, roo
     .map(drop)
 }
 
-/// Of the heads that are older than a day, the last of each hour stays, and where a key began and ended.
+/// Deletes heads that are older than a day, except the last of each hour, and the first and last of each key.
 pub(super) async fn thin_out(connection: &mut PgConnection) -> sqlx::Result<u64> {
     let deleted = query!(
         "DELETE FROM proof.checkpoints USING (
@@ -112,14 +112,14 @@ pub(super) async fn thin_out(connection: &mut PgConnection) -> sqlx::Result<u64>
     Ok(deleted.execute(connection).await?.rows_affected())
 }
 
-/// The digests from a position on, in order.
+/// Returns the digests from a position on, in order.
 pub(super) async fn digests(executor: impl PgExecutor<'_>, from: i64, limit: i64) -> sqlx::Result<Vec<Digest>> {
     query_as!(Digest, "SELECT position, digest FROM events WHERE position >= $1 ORDER BY position LIMIT $2", from, limit)
         .fetch_all(executor)
         .await
 }
 
-/// A size or an index, as Postgres keeps it.
+/// A size or an index as Postgres' type.
 pub(super) fn stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,5 +1,5 @@
-//! The tree as tiles of 256 hashes (<https://c2sp.org/tlog-tiles>): how `tlog_tiles` reads hashes out of them, how they
-//! are named, and how the right edge of the tree grows. No input, no output.
+//! The tree as tiles of 256 hashes (<https://c2sp.org/tlog-tiles>): how `tlog_tiles` reads hashes from them, their
+//! names, and how the right edge of the tree grows. No input, no output.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -9,27 +9,27 @@ use tlog_tiles::{HashReader, stored_hash_index};
 
 use super::tree::{EMPTY_HASH, Error, Hash, node_hash};
 
-/// Hashes of a full tile.
+/// The number of hashes of a full tile.
 const TILE_WIDTH: u64 = 256;
 
-/// How much of the tree one level of tiles spans, as a power of two.
+/// The height of a tile in the tree: it covers two to this power of hashes.
 const TILE_HEIGHT: u8 = 8;
 
-/// The most levels that tiles have.
+/// The most levels of tiles.
 const LEVELS_MAX: u8 = 64;
 
-/// The bytes of a hash.
+/// The size of a hash in bytes.
 const HASH_BYTES: usize = 32;
 
-/// The bytes of a full tile.
+/// The size of a full tile in bytes.
 const TILE_BYTES: usize = 256 * HASH_BYTES;
 
-/// A tile: 256 hashes at a level, or what there is of them.
+/// A tile: 256 hashes of one level, or fewer at the right edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TileId {
-    /// At level 0 are the hashes of leaves; above it, hashes of full tiles of the level below.
+    /// Level 0 has the hashes of leaves. A higher level has hashes of full tiles of the level below.
     pub level: u8,
-    /// How many tiles of that level stand to its left.
+    /// How many tiles of that level are to its left.
     pub index: u64,
 }
 
@@ -39,7 +39,7 @@ impl From<Tile> for TileId {
     }
 }
 
-/// Reads hashes of the tree, for what is computed out of them.
+/// Reads hashes of the tree for a computation.
 pub struct Reader<'a>(&'a dyn HashReader);
 
 impl HashReader for Reader<'_> {
@@ -53,10 +53,10 @@ impl HashReader for Reader<'_> {
 pub struct Tiles(HashMap<TileId, Vec<u8>>);
 
 impl Tiles {
-    /// Computes something out of them.
+    /// Computes something from these tiles.
     ///
     /// # Errors
-    /// A tile is not here, or not as wide as it must be.
+    /// A tile is missing, or not wide enough.
     pub fn compute<T>(&self, compute: impl Fn(&Reader<'_>) -> Result<T, Error>) -> Result<T, Error> {
         compute(&Reader(self))
     }
@@ -78,19 +78,19 @@ impl FromIterator<(TileId, Vec<u8>)> for Tiles {
     }
 }
 
-/// The tiles that are read to compute something.
+/// The tiles that a computation reads.
 pub fn tiles_of<T>(compute: impl Fn(&Reader<'_>) -> Result<T, Error>) -> BTreeSet<TileId> {
-    let wanted = Wanted::default();
-    // The hashes are made up, and so is the outcome.
+    let wanted = RecordedReads::default();
+    // Only the reads matter: the hashes are not real, and the result is dropped.
     drop(compute(&Reader(&wanted)));
     wanted.0.into_inner()
 }
 
-/// Notes which tiles are read, and has none of them.
+/// Records which tiles are read, and returns false hashes.
 #[derive(Default)]
-struct Wanted(RefCell<BTreeSet<TileId>>);
+struct RecordedReads(RefCell<BTreeSet<TileId>>);
 
-impl HashReader for Wanted {
+impl HashReader for RecordedReads {
     fn read_hashes(&self, places: &[u64]) -> Result<Vec<Hash>, Error> {
         self.0.borrow_mut().extend(places.iter().map(|place| TileId::from(Tile::from_index(TILE_HEIGHT, *place))));
         Ok(vec![Hash::default(); places.len()])
@@ -101,14 +101,14 @@ impl HashReader for Wanted {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edge {
     size: u64,
-    /// The hashes of the tile that is not full, level by level. It may have none.
+    /// The hashes of the incomplete tile of each level. It may be empty.
     levels: Vec<Vec<u8>>,
     /// The hash of the last leaf.
     last: Option<Hash>,
 }
 
 impl Edge {
-    /// The tiles that are needed to go on from that size.
+    /// The tiles that are needed to continue from this size.
     #[must_use]
     pub fn tiles(size: u64) -> Vec<TileId> {
         let mut tiles = widths(size).map(|(tile, _)| tile).collect::<BTreeSet<_>>();
@@ -118,7 +118,7 @@ impl Edge {
         tiles.into_iter().collect()
     }
 
-    /// The edge of the tree of that size; `None` where a tile is not there, or not that wide.
+    /// The edge of a tree of this size. `None` if a tile is missing or not wide enough.
     #[must_use]
     pub fn of(size: u64, tiles: &Tiles) -> Option<Self> {
         let mut edge = Self { size, ..Self::default() };
@@ -132,7 +132,7 @@ impl Edge {
         Some(edge)
     }
 
-    /// How many leaves the tree has.
+    /// The number of leaves.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
@@ -144,7 +144,7 @@ impl Edge {
         self.last.as_ref()
     }
 
-    /// Adds a leaf, and says which tiles it has made full.
+    /// Adds a leaf. Calls `full` with each tile that becomes full.
     pub fn append(&mut self, leaf: Hash, mut full: impl FnMut(TileId, Vec<u8>)) {
         self.size += 1;
         self.last = Some(leaf);
@@ -165,18 +165,18 @@ impl Edge {
         }
     }
 
-    /// The tiles that are not full, and not empty.
+    /// The tiles that are neither full nor empty.
     pub fn partial(&self) -> impl Iterator<Item = (TileId, &[u8])> {
         widths(self.size).filter_map(|(tile, _)| Some((tile, self.levels.get(usize::from(tile.level))?.as_slice())))
     }
 
-    /// The hash over the whole tree.
+    /// The root hash of the tree.
     #[must_use]
     pub fn root(&self) -> Hash {
         let mut root = None;
         for hashes in &self.levels {
             let mut end = hashes.len();
-            // From right to left: subtrees of a power of two of hashes, the smallest first.
+            // From right to left: the hashes of perfect subtrees, the smallest first.
             while end > 0 {
                 let start = end - (HASH_BYTES << (end / HASH_BYTES).trailing_zeros());
                 let left = Tile::subtree_hash(&hashes[start..end]);
@@ -188,7 +188,7 @@ impl Edge {
     }
 }
 
-/// The tiles of a tree of that size that are neither full nor empty, from level 0 up, and how many hashes they have.
+/// The tiles of a tree of this size that are neither full nor empty, from level 0 up, each with its number of hashes.
 fn widths(size: u64) -> impl Iterator<Item = (TileId, usize)> {
     let of_level = move |level: u8| {
         let hashes = size >> (TILE_HEIGHT * level);
@@ -198,17 +198,17 @@ fn widths(size: u64) -> impl Iterator<Item = (TileId, usize)> {
     (0..8).map_while(of_level).filter(|(_, width)| *width > 0)
 }
 
-/// Reads what an address has behind `tile/<L>/` or `tile/entries/`: `<N>[.p/<W>]`. `<N>` is the index of the tile, with
-/// three digits between slashes, and an `x` before all but the last; `<W>` is how many hashes a partial tile has:
-/// `x001/x234/067.p/112`.
+/// Parses the part of an address after `tile/<L>/` or `tile/entries/`: `<N>[.p/<W>]`. `<N>` is the index of the tile,
+/// in groups of three digits between slashes, with an `x` before all but the last. `<W>` is the number of hashes of a
+/// partial tile: `x001/x234/067.p/112`.
 #[must_use]
 pub fn parse_path(level: u8, path: &str) -> Option<Tile> {
-    // The library panics at a tile without hashes, and at a level that no tree has.
+    // The library panics for a tile without hashes, and for a level that no tree has.
     let is_empty = path.rsplit_once(".p/").is_some_and(|(_, width)| width.parse() == Ok(0_u32));
     if is_empty || level >= LEVELS_MAX {
         return None;
     }
-    // The library names the height, which C2SP does not.
+    // The library's paths contain the height, C2SP's do not.
     Tile::from_path(&format!("tile/{TILE_HEIGHT}/{level}/{path}")).ok()
 }
 
@@ -224,21 +224,21 @@ pub(super) mod tests {
     use super::*;
 
     /// The root of [`grown`] at 70,000 leaves, and the hash of all its tiles in order. They were computed before
-    /// `tlog_tiles` computed our trees, and must stay.
+    /// `tlog_tiles` was used, and must stay the same.
     const ROOT_OF_70000: &str = "0759167a0f98e35e802d46ff7c7d29d2c3f03a63a256deb6abbff357a91b63b1";
     const TILES_OF_70000: &str = "3eb446c858c302422735ff14d261769718914083f94fb696c16984edc6c367c5";
 
-    /// What leaf `n` of [`grown`] is made of.
+    /// The entry of leaf `n` of [`grown`].
     pub fn entry(n: u64) -> [u8; 8] {
         n.to_be_bytes()
     }
 
-    /// A tree of that size, tile by tile, and its edge.
+    /// A tree of this size: its tiles, and its edge.
     pub fn grown(size: u64) -> (Tiles, Edge) {
         grown_of((0..size).map(|n| leaf_hash(&entry(n))))
     }
 
-    /// The tree of those leaves.
+    /// The tree of these leaves.
     pub fn grown_of(leaves: impl IntoIterator<Item = Hash>) -> (Tiles, Edge) {
         let (mut tiles, mut edge) = (HashMap::new(), Edge::default());
         for leaf in leaves {
@@ -252,7 +252,7 @@ pub(super) mod tests {
         wanted.into_iter().filter_map(|tile| Some((tile, tiles.0.get(&tile)?.clone()))).collect()
     }
 
-    /// Every hash of a tree, as the library wants them stored.
+    /// All hashes of a tree, stored as the library needs them.
     struct Stored(Vec<Hash>);
 
     impl HashReader for Stored {
@@ -276,8 +276,8 @@ pub(super) mod tests {
         }
     }
 
-    /// The tiles of a tree, and its root, are those that the library makes of all its hashes; and the tiles that are named
-    /// for the edge are enough to read it back.
+    /// Checks that the tiles and the root of a tree equal those that the library computes from all hashes, and that the
+    /// tiles named for the edge are enough to load it.
     fn assert_like_the_library(size: u64) {
         let ((tiles, edge), stored) = (grown(size), Stored::grown(size));
         assert_eq!(edge.root(), tree_hash(size, &stored).expect("every hash"), "{size}");

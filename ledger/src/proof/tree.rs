@@ -1,4 +1,4 @@
-//! The Merkle tree of RFC 9162, section 2.1, as `tlog_tiles` computes it: this is what of that library the proof uses.
+//! The Merkle tree of RFC 9162, section 2.1: the parts of the library `tlog_tiles` that the proof uses.
 //!
 //! Leaf `n` is the event at position `n + 1`.
 
@@ -13,8 +13,8 @@ mod tests {
     use super::super::tiles::tests::{entry, grown, grown_of};
     use super::*;
 
-    /// The tree of that size by `ct_merkle`, which shares no code with `tlog_tiles` and nothing with ours.
-    fn judge(size: u64) -> MemoryBackedTree<Sha256, [u8; 8]> {
+    /// The tree of this size by `ct_merkle`, which shares no code with `tlog_tiles` or with this crate.
+    fn reference(size: u64) -> MemoryBackedTree<Sha256, [u8; 8]> {
         let mut tree = MemoryBackedTree::new();
         (0..size).for_each(|n| tree.push(entry(n)));
         tree
@@ -37,15 +37,15 @@ mod tests {
 
         #[test]
         fn roots_and_proofs_out_of_our_tiles_are_those_of_another_implementation((size, smaller) in size_and_smaller()) {
-            let ((tiles, edge), judge, at) = (grown(size), judge(size), usize::try_from(smaller).expect("small"));
-            prop_assert_eq!(edge.root(), root(&judge));
+            let ((tiles, edge), reference, at) = (grown(size), reference(size), usize::try_from(smaller).expect("small"));
+            prop_assert_eq!(edge.root(), root(&reference));
             prop_assert_eq!(tree_hash(size, &tiles).expect("every tile"), edge.root());
             let path = prove_record(size, smaller, &tiles).expect("every tile");
-            prop_assert!(bytes(&path) == judge.prove_inclusion(at).as_bytes());
+            prop_assert!(bytes(&path) == reference.prove_inclusion(at).as_bytes());
             if smaller > 0 {
                 let path = prove_tree(size, smaller, &tiles).expect("every tile");
-                prop_assert!(bytes(&path) == judge.prove_consistency(judge.items().len() - at).as_bytes());
-                let old = root(&self::judge(smaller));
+                prop_assert!(bytes(&path) == reference.prove_consistency(reference.items().len() - at).as_bytes());
+                let old = root(&self::reference(smaller));
                 prop_assert_eq!(tree_hash(smaller, &tiles).expect("every tile"), old);
                 prop_assert!(check_tree(&path, size, edge.root(), smaller, old).is_ok());
             }

@@ -1,5 +1,6 @@
-//! Replays, whoever asks for them: over HTTP they run beside the server's work, from the command line in a process of their own. The log says
-//! who began one and what came of it; a table says how far it is, so that every node can show it, and cancel it.
+//! Runs replays. Over HTTP they run beside the server's other work; from the command line they run in a process of
+//! their own. The log records who began a replay and how it ended. A table holds its progress, so that every node can
+//! show it and cancel it.
 
 mod plan;
 
@@ -11,7 +12,7 @@ use commands::{Asked, CommandError, Commands};
 use domain::ids::UserId;
 use domain::installation::{ReplayEnd, ReplayOutcome, ReplayStart};
 use domain::{Context, InstallationCommand};
-use projections::{RebuildError, RebuildOptions, RebuildProgress, RebuildReport, ReplayRun, Stores, Turn, ViewOf, runs};
+use projections::{Connections, RebuildError, RebuildLock, RebuildOptions, RebuildProgress, RebuildReport, ReplayRun, ViewModels, runs};
 use serde_json::json;
 use stores::retry;
 use tokio::runtime::Handle;
@@ -19,28 +20,28 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use plan::told;
+use plan::report_json;
 pub use plan::{Plan, Scope};
 
-/// How often it is written down how far a replay is, and whether somebody wants it cancelled is looked at.
-const SIGN_OF_LIFE_EVERY: Duration = Duration::from_millis(250);
-/// How often replays are looked for whose processes have died, and projections whose versions are old.
-const TEND_EVERY: Duration = Duration::from_secs(2);
-/// When an upgrade that failed is tried again: each one is in the log.
+/// How often progress is written and cancellation is checked.
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+/// How often to look for replays whose processes have died, and for projections with an old version.
+const UPKEEP_EVERY: Duration = Duration::from_secs(2);
+/// How long to wait before a failed upgrade is tried again: each try is recorded in the log.
 const UPGRADE_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// Why there is no view of the cache.
-const OF_NOW: &str = "the cache cannot be built as of a moment: it is of now; build the relational projection, or the search";
-/// Why there is no view of the search.
-const NO_INDICES: &str =
+/// Why the cache has no views.
+const CACHE_HAS_NO_VIEWS: &str = "the cache cannot be built as of a moment: it is of now; build the relational projection, or the search";
+/// Why the search has no view here.
+const SEARCH_HAS_NO_VIEWS: &str =
     "searches are answered from the read tables here: build the relational projection as of then, whose tables have what a search finds";
 
 /// Runs replays.
 #[derive(Clone)]
 pub struct Replays {
-    stores: Stores,
+    stores: Connections,
     commands: Commands,
-    /// Not the threads that answer requests: a replay works hard.
+    /// Not the runtime of the request threads: a replay needs much CPU time.
     runtime: Handle,
     holder: String,
     running: TaskTracker,
@@ -50,72 +51,73 @@ pub struct Replays {
 /// Why a replay did not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// It cannot be begun.
+    /// The rebuild cannot begin.
     #[error(transparent)]
     Rebuild(#[from] RebuildError),
-    /// The log does not take it.
+    /// The command was refused, or the log cannot be written.
     #[error(transparent)]
     Command(#[from] CommandError),
     /// The table of replays cannot be written.
     #[error("the database cannot be used")]
     Database(#[from] sqlx::Error),
-    /// The same request has begun one before.
-    #[error("this request has begun a replay before")]
+    /// The same request has already begun a replay.
+    #[error("this request has already begun a replay")]
     Again,
     /// Only the relational model can be repaired.
     #[error("only the relational projection can be repaired for one workspace: the others follow it")]
     RelationalOnly,
-    /// There is no model as of a moment of that projection here.
+    /// This projection cannot be built as of a moment here.
     #[error("{0}")]
     NoView(&'static str),
 }
 
-/// A replay that has begun: it has the turn.
+/// A replay that has begun. It holds the rebuild lock.
 pub struct Begun {
-    turn: Turn,
+    lock: RebuildLock,
     start: ReplayStart,
     plan: Plan,
     asked: Asked,
 }
 
 impl Replays {
-    /// In those stores, by that process.
+    /// Runs replays through these connections. `holder` names this process.
     #[must_use]
-    pub fn new(stores: Stores, commands: Commands, runtime: Handle, holder: String) -> Self {
+    pub fn new(stores: Connections, commands: Commands, runtime: Handle, holder: String) -> Self {
         Self { stores, commands, runtime, holder, running: TaskTracker::new(), shutdown: CancellationToken::new() }
     }
 
-    /// Begins one: from now on nobody else does.
+    /// Begins a replay and takes its lock, so that no other replay of the projection can begin.
     ///
     /// # Errors
-    /// There is no such projection, one is under way on whatever node, the asker may not, or a store cannot be used.
+    /// There is no such projection, a replay of it is running on any node, the caller lacks the right, or a store
+    /// cannot be used.
     pub async fn begin(&self, mut asked: Asked, projection: &str, plan: Plan) -> Result<Begun, StartError> {
         if projection == projections::SEARCH && self.stores.elastic.is_none() && matches!(plan.scope, Scope::View(_)) {
-            return Err(StartError::NoView(NO_INDICES));
+            return Err(StartError::NoView(SEARCH_HAS_NO_VIEWS));
         }
         if !projections::can_be_replayed(&self.stores, projection) {
             return Err(RebuildError::Unknown(projection.into()).into());
         }
         match plan.scope {
             Scope::Workspace(_) if projection != projections::RELATIONAL => return Err(StartError::RelationalOnly),
-            Scope::View(_) if projection == projections::CACHE => return Err(StartError::NoView(OF_NOW)),
+            Scope::View(_) if projection == projections::CACHE => return Err(StartError::NoView(CACHE_HAS_NO_VIEWS)),
             Scope::Whole | Scope::Upgrade(_) | Scope::Workspace(_) | Scope::View(_) => {}
         }
-        // A view of the search is made from a relational one.
-        let turn_of = if matches!(plan.scope, Scope::View(_)) { projections::RELATIONAL } else { projection };
-        let turn = Turn::take(&self.stores.pool, turn_of).await?;
+        // A search view is made from a relational one.
+        let lock_of = if matches!(plan.scope, Scope::View(_)) { projections::RELATIONAL } else { projection };
+        let lock = RebuildLock::acquire(&self.stores.pool, lock_of).await?;
         let start = plan.start(projection);
         let appended = self.commands.installation(&asked, InstallationCommand::StartReplay(Box::new(start.clone()))).await?;
         if appended.replayed {
             return Err(StartError::Again);
         }
         runs::begin(&self.stores.pool, &start, &self.holder).await?;
-        // What comes of it is caused by that.
+        // Its later events are caused by the event of the beginning.
         asked.context.causation_id = runs::event_at(&self.stores.pool, appended.position).await?;
-        Ok(Begun { turn, start, plan, asked })
+        Ok(Begun { lock, start, plan, asked })
     }
 
-    /// Begins one, and goes on with it behind the asker's back; then with those that follow it.
+    /// Begins a replay and continues it in the background. Afterwards it replays the projections in `following`.
     ///
     /// # Errors
     /// As [`Replays::begin`].
@@ -147,46 +149,46 @@ impl Replays {
         latest.ok_or_else(|| sqlx::Error::RowNotFound.into())
     }
 
-    /// Does what has begun, until it is done, or cancelled by the token or by whoever asks over HTTP.
+    /// Runs a replay to its end, or until the token or an HTTP request cancels it.
     ///
     /// # Errors
-    /// The live model stays: see [`RebuildError`].
+    /// The live model stays. See [`RebuildError`].
     pub async fn run(
         &self,
         begun: Begun,
         cancel: CancellationToken,
         observe: impl Fn(RebuildProgress) + Send + Sync,
     ) -> Result<RebuildReport, RebuildError> {
-        let Begun { turn, start, plan, asked } = begun;
+        let Begun { lock, start, plan, asked } = begun;
         let latest = Arc::new(Mutex::new(None));
         let note = |progress| {
             *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
             observe(progress);
         };
         let outcome = {
-            let work = self.work(turn, &start.projection, &plan, cancel.clone(), &note);
+            let work = self.work(lock, &start.projection, &plan, cancel.clone(), &note);
             let mut work = std::pin::pin!(work);
             loop {
                 tokio::select! {
                     outcome = &mut work => break outcome,
-                    () = tokio::time::sleep(SIGN_OF_LIFE_EVERY) => {}
+                    () = tokio::time::sleep(PROGRESS_EVERY) => {}
                 }
                 let progress = *latest.lock().unwrap_or_else(PoisonError::into_inner);
-                // Beside the work, which must not wait for it, nor it for the work.
-                let sign = runs::moved(&self.stores.pool, start.replay_id, progress);
+                // Written in parallel with the work: neither waits for the other.
+                let sign = runs::record_progress(&self.stores.pool, start.replay_id, progress);
                 tokio::select! {
                     outcome = &mut work => break outcome,
                     asked = sign => match asked {
                         Ok(true) => cancel.cancel(),
                         Ok(false) => {}
-                        Err(error) => tracing::warn!(%error, "it could not be written down how far a replay is"),
+                        Err(error) => tracing::warn!(%error, "the progress of a replay could not be written"),
                     },
                 }
             }
         };
         let progress = *latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = runs::moved(&self.stores.pool, start.replay_id, progress).await {
-            tracing::warn!(%error, "it could not be written down how far a replay is");
+        if let Err(error) = runs::record_progress(&self.stores.pool, start.replay_id, progress).await {
+            tracing::warn!(%error, "the progress of a replay could not be written");
         }
         self.end(&asked, &start, &plan, &outcome).await;
         outcome
@@ -194,7 +196,7 @@ impl Replays {
 
     async fn work(
         &self,
-        turn: Turn,
+        lock: RebuildLock,
         projection: &str,
         plan: &Plan,
         cancel: CancellationToken,
@@ -208,20 +210,20 @@ impl Replays {
             ..RebuildOptions::default()
         };
         match &plan.scope {
-            Scope::Whole | Scope::Upgrade(_) => projections::rebuild_in(turn, &self.stores, options, observe).await,
-            Scope::Workspace(workspace_id) => projections::repair(turn, &self.stores, *workspace_id, options, observe).await,
+            Scope::Whole | Scope::Upgrade(_) => projections::rebuild_in(lock, &self.stores, options, observe).await,
+            Scope::Workspace(workspace_id) => projections::repair(lock, &self.stores, *workspace_id, options, observe).await,
             Scope::View(view) => {
-                let of = if projection == projections::SEARCH { ViewOf::Search } else { ViewOf::Relational };
-                projections::build_view(turn, &self.stores, view, of, options, observe).await
+                let of = if projection == projections::SEARCH { ViewModels::Search } else { ViewModels::Relational };
+                projections::build_view(lock, &self.stores, view, of, options, observe).await
             }
         }
     }
 
-    /// Says what came of it: in the table, and in the log.
+    /// Writes the outcome into the table and into the log.
     async fn end(&self, asked: &Asked, start: &ReplayStart, plan: &Plan, outcome: &Result<RebuildReport, RebuildError>) {
         let end = plan.end(start, outcome);
         let report = match outcome {
-            Ok(report) => Some(told(report)),
+            Ok(report) => Some(report_json(report)),
             Err(RebuildError::Differs { position, differences }) => Some(json!({"compared_at": position, "differences": differences})),
             Err(_) => None,
         };
@@ -230,75 +232,76 @@ impl Replays {
             Err(error) => tracing::warn!(projection = start.projection, %error, "a projection was not replayed"),
         }
         if let Err(error) = runs::end(&self.stores.pool, start.replay_id, end.outcome, report, end.error.as_deref()).await {
-            tracing::warn!(%error, "it could not be written down what came of a replay");
+            tracing::warn!(%error, "the outcome of a replay could not be written");
         }
         self.log(asked.context.actor, asked, InstallationCommand::EndReplay(Box::new(end))).await;
     }
 
-    /// Writes into the log what has happened, which does not cease to be so when the log is away for a moment.
+    /// Writes an event about a replay into the log. If the log cannot be written at the moment, it is tried again.
     async fn log(&self, actor: UserId, asked: &Asked, command: InstallationCommand) {
         let append = async || {
-            // It is a command of its own: the key of the request was that of the beginning.
+            // It is a command of its own: the request's idempotency key belongs to the beginning.
             let context = Context { actor, at: chrono::Utc::now(), ..asked.context.clone() };
             self.commands.installation(&Asked { context, idempotency: None }, command.clone()).await
         };
         let may_pass = |error: &CommandError| !matches!(error, CommandError::Refused(_));
-        let warn = |error: &CommandError| tracing::warn!(%error, "it could not be logged how a replay ended");
+        let warn = |error: &CommandError| tracing::warn!(%error, "the end of a replay could not be recorded in the log");
         match append.retry(retry::REPLAY_END).when(may_pass).notify(|error, _| warn(error)).await {
             Ok(_) => {}
-            Err(CommandError::Refused(refusal)) => tracing::warn!(%refusal, "the log does not take how a replay ended"),
+            Err(CommandError::Refused(refusal)) => tracing::warn!(%refusal, "the end of a replay was refused"),
             Err(error) => warn(&error),
         }
     }
 
-    /// Until `shutdown`: tidies up behind replays whose processes have died, and builds anew what is of an older version than this release's.
-    pub async fn tend(self, shutdown: CancellationToken) {
+    /// Runs until `shutdown`: cleans up after replays whose processes have died, and rebuilds projections with an older
+    /// version than this release's.
+    pub async fn run_upkeep(self, shutdown: CancellationToken) {
         let mut upgrade_at = Instant::now();
         loop {
             if let Err(error) = self.tidy().await {
-                tracing::debug!(%error, "replays could not be tidied up behind; it is tried again");
+                tracing::debug!(%error, "dead replays could not be cleaned up; it will be tried again");
             }
             if upgrade_at <= Instant::now()
                 && let Err(error) = self.upgrade().await
             {
-                tracing::warn!(%error, "a projection could not be brought to this release's version; it is tried again");
+                tracing::warn!(%error, "a projection could not be upgraded to this release's version; it will be tried again");
                 upgrade_at = Instant::now() + UPGRADE_AGAIN_AFTER;
             }
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(TEND_EVERY) => {}
+                () = tokio::time::sleep(UPKEEP_EVERY) => {}
             }
         }
     }
 
-    /// Ends replays that give no sign of life, where nobody has their turn, and removes what they left.
+    /// Ends replays that are silent and whose lock is free, and removes what they have left.
     ///
     /// # Errors
     /// A store cannot be used.
     pub async fn tidy(&self) -> Result<(), StartError> {
-        for (replay_id, projection) in runs::silent(&self.stores.pool).await? {
+        for (replay_id, projection) in runs::unresponsive(&self.stores.pool).await? {
             if !projections::tidy(&self.stores, &projection).await? {
                 continue;
             }
             runs::end(&self.stores.pool, replay_id, ReplayOutcome::CutOff, None, Some("its process died")).await?;
-            tracing::warn!(projection, %replay_id, "a replay was cut off: what it left is removed");
+            tracing::warn!(projection, %replay_id, "a replay was cut off; its remains were removed");
             let end = ReplayEnd::of(replay_id, projection, ReplayOutcome::CutOff);
             self.log(UserId::SYSTEM, &by_the_server(None), InstallationCommand::EndReplay(Box::new(end))).await;
         }
         Ok(())
     }
 
-    /// Builds anew what is of an older version than this release's. The old models serve meanwhile.
+    /// Rebuilds projections that have an older version than this release's. The old models serve meanwhile.
     ///
     /// # Errors
     /// A replay failed, or a store cannot be used.
     pub async fn upgrade(&self) -> Result<(), StartError> {
         for (projection, version) in projections::outdated(&self.stores).await? {
-            tracing::info!(projection, version, "the live model is of an older version: it is built anew beside it");
+            tracing::info!(projection, version, "the live model has an older version; a new one is built beside it");
             let plan = Plan { scope: Scope::Upgrade(version), dry_run: false, accept_differences: false };
             match self.begin(by_the_server(None), projection, plan).await {
                 Ok(begun) => drop(self.run(begun, self.shutdown.child_token(), |_| {}).await?),
-                // Another node is at it.
+                // Another node is already doing it.
                 Err(StartError::Rebuild(RebuildError::UnderWay(_))) => {}
                 Err(error) => return Err(error),
             }
@@ -306,7 +309,7 @@ impl Replays {
         Ok(())
     }
 
-    /// Cancels those of this process, and waits until they have tidied up behind themselves.
+    /// Cancels the replays of this process, and waits until they have cleaned up.
     pub async fn stop(&self) {
         self.shutdown.cancel();
         self.running.close();
@@ -314,7 +317,7 @@ impl Replays {
     }
 }
 
-/// What the server itself asks, or somebody at its command line, who is then named.
+/// The request of the server itself. A command line passes its name as `user_agent`.
 #[must_use]
 pub fn by_the_server(user_agent: Option<String>) -> Asked {
     let context = Context { user_agent, ..Context::of(UserId::SYSTEM, chrono::Utc::now(), Uuid::now_v7()) };

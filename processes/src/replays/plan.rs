@@ -1,4 +1,4 @@
-//! What is asked of a replay, and how it is told: in the log, and in the table.
+//! The order of a replay, and how it is written to the log and to the table.
 
 use domain::ids::WorkspaceId;
 use domain::installation::{ReplayEnd, ReplayOutcome, ReplayScope, ReplayStart};
@@ -7,32 +7,32 @@ use serde_json::{Value, json};
 use stores::error::chain;
 use uuid::Uuid;
 
-/// What is to be built anew.
+/// The order of a replay.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What of it.
+    /// Which part of the projection.
     pub scope: Scope,
     /// Stop before the switch.
     pub dry_run: bool,
-    /// Switch even where the new model differs from the live one.
+    /// Switch even if the new model differs from the live one.
     pub accept_differences: bool,
 }
 
-/// What of a projection is to be built anew.
+/// Which part of a projection is rebuilt.
 #[derive(Clone, Debug)]
 pub enum Scope {
     /// All of it.
     Whole,
-    /// All of it, as the version that this release has.
+    /// All of it, because this release has this newer version.
     Upgrade(i32),
     /// The rows of one workspace, in place.
     Workspace(WorkspaceId),
-    /// A model as of a position, to look at.
+    /// A model as of a position, for inspection.
     View(NewView),
 }
 
 impl Plan {
-    /// All of a projection.
+    /// The order to replay a whole projection.
     #[must_use]
     pub fn whole() -> Self {
         Self { scope: Scope::Whole, dry_run: false, accept_differences: false }
@@ -84,8 +84,8 @@ impl Plan {
     }
 }
 
-/// What a replay has found, as it is kept and shown.
-pub(super) fn told(report: &RebuildReport) -> Value {
+/// The result of a replay, as it is stored and shown.
+pub(super) fn report_json(report: &RebuildReport) -> Value {
     json!({
         "events": report.events,
         "position": report.position,

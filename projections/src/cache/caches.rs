@@ -8,19 +8,19 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use stores::redis::RedisDown;
 use uuid::Uuid;
 
-use super::generation::Trust;
+use super::generation::Generations;
 use crate::RELATIONAL;
-use crate::connections::Stores;
-use crate::engine::progress::Behind;
+use crate::connections::Connections;
+use crate::engine::progress::WaitError;
 use crate::read_models::{QueryError, ReadModels};
 
 /// Answers that are kept in Redis and that Postgres could give too. Cheap to clone.
 #[derive(Clone)]
 pub struct Caches {
-    pub(super) stores: Stores,
+    pub(super) stores: Connections,
     pub(super) read: ReadModels,
-    pub(super) trust: Trust,
-    pub(super) fills: Fills,
+    pub(super) generations: Generations,
+    pub(super) fill_locks: FillLocks,
     stats: Arc<CacheStats>,
 }
 
@@ -40,9 +40,9 @@ pub struct CacheStats {
 impl Caches {
     /// The caches of these connections.
     #[must_use]
-    pub fn new(stores: Stores) -> Self {
-        let (read, trust) = (ReadModels::new(stores.pool.clone()), Trust::new(stores.clone()));
-        Self { stores, read, trust, fills: Fills::default(), stats: Arc::default() }
+    pub fn new(stores: Connections) -> Self {
+        let (read, generations) = (ReadModels::new(stores.pool.clone()), Generations::new(stores.clone()));
+        Self { stores, read, generations, fill_locks: FillLocks::default(), stats: Arc::default() }
     }
 
     /// The counters of these caches.
@@ -72,19 +72,19 @@ impl Caches {
     pub(super) async fn relational_position(&self) -> Result<i64, QueryError> {
         match self.stores.progress.position(RELATIONAL).await {
             Ok(position) => Ok(position),
-            Err(Behind::Unavailable(error)) => Err(QueryError(error)),
+            Err(WaitError::Unavailable(error)) => Err(QueryError(error)),
             // The position is known, and nobody needs to wait here.
-            Err(Behind::Reached { reached, .. }) => Ok(reached),
-            Err(Behind::Unknown(_)) => Ok(0),
+            Err(WaitError::NotReached { reached, .. }) => Ok(reached),
+            Err(WaitError::Unknown(_)) => Ok(0),
         }
     }
 }
 
 /// One lock for each entry that is filled in: one task of this process fills it, and the others wait.
 #[derive(Clone, Default)]
-pub(super) struct Fills(Arc<Mutex<HashMap<Uuid, Weak<tokio::sync::Mutex<()>>>>>);
+pub(super) struct FillLocks(Arc<Mutex<HashMap<Uuid, Weak<tokio::sync::Mutex<()>>>>>);
 
-impl Fills {
+impl FillLocks {
     /// The lock of the entry with this identifier.
     pub(super) fn of(&self, id: Uuid) -> Arc<tokio::sync::Mutex<()>> {
         let mut fills = self.0.lock().unwrap_or_else(PoisonError::into_inner);

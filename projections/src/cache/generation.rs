@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::{PgExecutor, query_scalar};
-use stores::checkpoint::Standing;
+use stores::checkpoint::StoredPosition;
 use stores::error::chain;
 use tokio::sync::Mutex;
 use tracing::{info, warn};
@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::NAME;
 use super::scripts::SCRIPTS;
 use crate::RELATIONAL;
-use crate::connections::Stores;
+use crate::connections::Connections;
 
 /// How old this process's copy of the generation may become before it is read again.
 const REFRESH_EVERY: Duration = Duration::from_millis(500);
@@ -26,8 +26,8 @@ const STILL_MAX: Duration = Duration::from_secs(1);
 
 /// Decides which generation this process may read.
 #[derive(Clone)]
-pub(super) struct Trust {
-    stores: Stores,
+pub(super) struct Generations {
+    stores: Connections,
     shared: Arc<Shared>,
 }
 
@@ -44,7 +44,7 @@ struct Shared {
 
 /// A generation that is valid now, and a position that it has reached.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Believed {
+pub(super) struct ValidGeneration {
     pub(super) position: i64,
     pub(super) generation: i64,
     losses: u64,
@@ -57,8 +57,8 @@ pub(crate) async fn begin(executor: impl PgExecutor<'_>) -> sqlx::Result<Option<
         .await
 }
 
-impl Trust {
-    pub(super) fn new(stores: Stores) -> Self {
+impl Generations {
+    pub(super) fn new(stores: Connections) -> Self {
         let shared = Shared {
             since: AtomicI64::new(i64::MAX),
             losses: AtomicU64::new(0),
@@ -71,21 +71,21 @@ impl Trust {
 
     /// Returns the generation that is valid for a read at `min_position` or later, or `None` if the caller must read
     /// Postgres instead.
-    pub(super) async fn now(&self, min_position: i64) -> Option<Believed> {
+    pub(super) async fn valid_at(&self, min_position: i64) -> Option<ValidGeneration> {
         let losses = self.stores.redis.losses();
         if self.shared.since.load(Ordering::SeqCst) == i64::MAX || self.shared.losses.load(Ordering::SeqCst) != losses {
             self.begin_anew();
             return None;
         }
         self.refresh().await;
-        let Standing { position, generation } = self.stores.progress.standing(NAME);
+        let StoredPosition { position, generation } = self.stores.progress.standing(NAME);
         let fine = position >= min_position && generation >= self.shared.since.load(Ordering::SeqCst) && self.keeps_up(position);
-        fine.then_some(Believed { position, generation, losses })
+        fine.then_some(ValidGeneration { position, generation, losses })
     }
 
     /// Whether Redis has lost nothing since.
-    pub(super) fn holds(&self, believed: Believed) -> bool {
-        self.stores.redis.losses() == believed.losses
+    pub(super) fn is_still_valid(&self, valid: ValidGeneration) -> bool {
+        self.stores.redis.losses() == valid.losses
     }
 
     /// Begins a generation in the background. Until it has begun, callers read Postgres.
@@ -104,7 +104,7 @@ impl Trust {
     pub(super) async fn begin_now(&self) -> sqlx::Result<()> {
         self.try_to_begin().await;
         // Also when Redis is not reachable: other processes must stop reading their generation.
-        self.forget_all().await
+        self.invalidate_all().await
     }
 
     async fn try_to_begin(&self) {
@@ -126,7 +126,7 @@ impl Trust {
     }
 
     /// Makes everything that is cached invalid. It is invalid as soon as this returns.
-    pub(super) async fn forget_all(&self) -> sqlx::Result<()> {
+    pub(super) async fn invalidate_all(&self) -> sqlx::Result<()> {
         begin(&self.stores.pool).await?;
         self.read_again().await;
         Ok(())

@@ -7,7 +7,7 @@
 use domain::ids::{ChannelId, UserId, WorkspaceId};
 
 use super::caches::Caches;
-use super::scripts::{Found, Of, SCRIPTS};
+use super::scripts::{SCRIPTS, ScriptAnswer, WorkspaceCache};
 use crate::read_models::QueryError;
 use crate::relational::channel_members::ChannelMemberRow;
 
@@ -37,17 +37,17 @@ impl Caches {
         limit: u16,
         min_position: i64,
     ) -> Result<Option<FirstMembers>, QueryError> {
-        let Some(believed) = self.trust.now(min_position).await.filter(|_| limit <= ROWS) else { return Ok(self.missed()) };
-        let of = Of::workspace(&self.stores.redis, believed.generation, workspace_id);
+        let Some(valid) = self.generations.valid_at(min_position).await.filter(|_| limit <= ROWS) else { return Ok(self.missed()) };
+        let of = WorkspaceCache::workspace(&self.stores.redis, valid.generation, workspace_id);
         let mut call = of.call(&SCRIPTS.read_members);
         call.arg(channel_id.0.simple().to_string());
-        let found: Option<Found> = self.stores.redis.run(&SCRIPTS.read_members, &call).await.ok();
+        let found: Option<ScriptAnswer> = self.stores.redis.run(&SCRIPTS.read_members, &call).await.ok();
         let (outcome, mut values) = found.unwrap_or_default();
         let value = values.pop().unwrap_or_default();
         match outcome.as_str() {
-            "hit" if self.trust.holds(believed) => {
+            "hit" if self.generations.is_still_valid(valid) => {
                 let rows = value.lines().take(usize::from(limit)).map(split).collect::<Option<Vec<_>>>();
-                Ok(rows.and_then(|rows| self.hit(FirstMembers { position: believed.position, rows })))
+                Ok(rows.and_then(|rows| self.hit(FirstMembers { position: valid.position, rows })))
             }
             "fill" => {
                 self.missed::<()>();
@@ -58,7 +58,13 @@ impl Caches {
     }
 
     /// Fills the members in, and returns them.
-    async fn fill_members(&self, of: &Of<'_>, channel_id: ChannelId, limit: u16, token: &str) -> Result<FirstMembers, QueryError> {
+    async fn fill_members(
+        &self,
+        of: &WorkspaceCache<'_>,
+        channel_id: ChannelId,
+        limit: u16,
+        token: &str,
+    ) -> Result<FirstMembers, QueryError> {
         // Read before the members, so that the members are as of this position or later.
         let position = self.relational_position().await?;
         let members = self.read.channel_members(channel_id, None, ROWS).await?;

@@ -5,7 +5,7 @@ use domain::ids::{ChannelId, WorkspaceId};
 
 use super::caches::Caches;
 use super::place::{PLACE_CHARS, cursor, place};
-use super::scripts::{Found, Of, SCRIPTS};
+use super::scripts::{SCRIPTS, ScriptAnswer, WorkspaceCache};
 use crate::read_models::QueryError;
 use crate::relational::messages::{Cursor, HistoryPage, MessageRow};
 
@@ -38,13 +38,13 @@ impl Caches {
         limit: u16,
         min_position: i64,
     ) -> Result<Option<RecentMessages>, QueryError> {
-        let Some(believed) = self.trust.now(min_position).await else { return Ok(self.missed()) };
-        let of = Of::workspace(&self.stores.redis, believed.generation, workspace_id);
+        let Some(valid) = self.generations.valid_at(min_position).await else { return Ok(self.missed()) };
+        let of = WorkspaceCache::workspace(&self.stores.redis, valid.generation, workspace_id);
         let mut found = self.read_page(&of, channel_id, limit, false).await;
         if matches!(&found, Some((outcome, _)) if outcome == "miss") {
             // One task of this process fills the page in. The others wait for it, so that they do not all read
             // Postgres.
-            let filling = self.fills.of(channel_id.0);
+            let filling = self.fill_locks.of(channel_id.0);
             let first = filling.try_lock().ok();
             if first.is_none() {
                 drop(filling.lock().await);
@@ -57,20 +57,26 @@ impl Caches {
         }
         let rows =
             found.filter(|(outcome, _)| outcome == "hit").and_then(|(_, rows)| rows.into_iter().map(split).collect::<Option<Vec<_>>>());
-        match rows.filter(|_| self.trust.holds(believed)) {
-            Some(rows) => Ok(self.hit(RecentMessages { position: believed.position, rows })),
+        match rows.filter(|_| self.generations.is_still_valid(valid)) {
+            Some(rows) => Ok(self.hit(RecentMessages { position: valid.position, rows })),
             None => Ok(self.missed()),
         }
     }
 
-    async fn read_page(&self, of: &Of<'_>, channel_id: ChannelId, limit: u16, fill: bool) -> Option<Found> {
+    async fn read_page(&self, of: &WorkspaceCache<'_>, channel_id: ChannelId, limit: u16, fill: bool) -> Option<ScriptAnswer> {
         let mut call = of.call(&SCRIPTS.read_recent);
         call.arg(channel_id.0.simple().to_string()).arg(limit).arg(TTL_SECONDS).arg(u8::from(fill));
         self.stores.redis.run(&SCRIPTS.read_recent, &call).await.ok()
     }
 
     /// Fills the page in, and returns it.
-    async fn fill_page(&self, of: &Of<'_>, channel_id: ChannelId, limit: u16, token: &str) -> Result<Option<RecentMessages>, QueryError> {
+    async fn fill_page(
+        &self,
+        of: &WorkspaceCache<'_>,
+        channel_id: ChannelId,
+        limit: u16,
+        token: &str,
+    ) -> Result<Option<RecentMessages>, QueryError> {
         // Read before the rows, so that the rows are as of this position or later.
         let position = self.relational_position().await?;
         let mut rows = self.read.history(channel_id, HistoryPage::Latest, ROWS + 1).await?;

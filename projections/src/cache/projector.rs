@@ -17,11 +17,11 @@ use stores::redis::{Redis, RedisDown};
 use uuid::Uuid;
 
 use super::page::{ROWS, ROWS_MAX, entry, row_place};
-use super::scripts::{Of, SCRIPTS};
-use super::unread::{DEEP, DEEP_MAX, is_said_by_somebody, mentions_of};
+use super::scripts::{SCRIPTS, WorkspaceCache};
+use super::unread::{LOG_MESSAGES, LOG_MESSAGES_MAX, is_written_by_a_person, mentions_of};
 use super::{NAME, forget};
 use crate::RELATIONAL;
-use crate::connections::Stores;
+use crate::connections::Connections;
 use crate::engine::projector::{ApplyError, Projector};
 use crate::relational::messages::{MessageRow, root_of_new};
 
@@ -31,12 +31,12 @@ const FOLLOW_MAX: Duration = Duration::from_secs(2);
 /// The cache's projector.
 #[derive(Debug)]
 pub(crate) struct Cache {
-    stores: Stores,
+    stores: Connections,
 }
 
 impl Cache {
     /// A projector that writes through these connections.
-    pub(crate) fn new(stores: &Stores) -> Self {
+    pub(crate) fn new(stores: &Connections) -> Self {
         Self { stores: stores.clone() }
     }
 }
@@ -51,33 +51,33 @@ impl Projector for Cache {
     }
 }
 
-async fn apply(stores: &Stores, tx: &mut PgConnection, events: &[&Recorded<Event>]) -> Result<(), ApplyError> {
+async fn apply(stores: &Connections, tx: &mut PgConnection, events: &[&Recorded<Event>]) -> Result<(), ApplyError> {
     let Some(last) = events.last().map(|event| event.position) else { return Ok(()) };
     // Waits before it reads anything: rows that are filled in from now on contain these events.
     let read_at = stores.progress.wait_for(RELATIONAL, last, FOLLOW_MAX).await;
-    let read_at = read_at.map_err(|source| ApplyError::Elsewhere { store: "the relational projection", source: Box::new(source) })?;
+    let read_at = read_at.map_err(|source| ApplyError::OtherStore { store: "the relational projection", source: Box::new(source) })?;
     // If this commit is lost, Redis still has its writes, and the same events are applied again.
     query!("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
     let generation = query_scalar!("SELECT generation FROM projection_checkpoints WHERE projection = $1", NAME).fetch_one(&mut *tx).await?;
-    let mut touched = Touched::default();
+    let mut changes = Changes::default();
     for event in events {
-        touched.note(event);
+        changes.note(event);
     }
-    touched.workspaces_of_renamed(tx).await?;
-    if !touched.erased.is_empty() {
-        forget::of_erased(stores, tx, &touched.erased).await?;
+    changes.workspaces_of_renamed(tx).await?;
+    if !changes.erased.is_empty() {
+        forget::of_erased(stores, tx, &changes.erased).await?;
     }
     let batch = Batch { redis: &stores.redis, generation, last, read_at };
-    for (workspace_id, touched) in batch.cached(touched.workspaces).await? {
-        batch.apply(tx, workspace_id, touched).await?;
+    for (workspace_id, changes) in batch.cached(changes.workspaces).await? {
+        batch.apply(tx, workspace_id, changes).await?;
     }
     Ok(())
 }
 
 /// What some events change.
 #[derive(Default)]
-struct Touched {
-    workspaces: BTreeMap<WorkspaceId, InWorkspace>,
+struct Changes {
+    workspaces: BTreeMap<WorkspaceId, WorkspaceChanges>,
     renamed: BTreeSet<Uuid>,
     /// People whose data must be removed from Redis completely, also from keys that nobody reads.
     erased: BTreeSet<Uuid>,
@@ -85,7 +85,7 @@ struct Touched {
 
 /// What some events change in one workspace.
 #[derive(Default)]
-struct InWorkspace {
+struct WorkspaceChanges {
     /// Whether everything that is cached of the workspace is out of date.
     everything: bool,
     messages: BTreeSet<Uuid>,
@@ -93,7 +93,7 @@ struct InWorkspace {
     memberships: BTreeSet<(ChannelId, UserId)>,
 }
 
-impl Touched {
+impl Changes {
     fn note(&mut self, event: &Recorded<Event>) {
         let id = event.stream.id;
         match &event.event {
@@ -154,7 +154,7 @@ impl Touched {
     }
 }
 
-impl InWorkspace {
+impl WorkspaceChanges {
     fn note_channel(&mut self, channel_id: ChannelId, event: &ChannelEvent) {
         match event {
             ChannelEvent::MemberJoined { user_id, .. }
@@ -186,25 +186,25 @@ struct Batch<'a> {
 
 impl Batch<'_> {
     /// Keeps only the workspaces that have cached data.
-    async fn cached(&self, touched: BTreeMap<WorkspaceId, InWorkspace>) -> Result<Vec<(WorkspaceId, InWorkspace)>, ApplyError> {
-        let asked = touched.into_iter().map(|(workspace_id, touched)| async move {
-            let root = Of::workspace(self.redis, self.generation, workspace_id);
+    async fn cached(&self, changes: BTreeMap<WorkspaceId, WorkspaceChanges>) -> Result<Vec<(WorkspaceId, WorkspaceChanges)>, ApplyError> {
+        let asked = changes.into_iter().map(|(workspace_id, changes)| async move {
+            let root = WorkspaceCache::workspace(self.redis, self.generation, workspace_id);
             let there: bool = self.redis.ask(redis::cmd("EXISTS").arg(root.root())).await?;
-            Ok::<_, RedisDown>(there.then_some((workspace_id, touched)))
+            Ok::<_, RedisDown>(there.then_some((workspace_id, changes)))
         });
         Ok(try_join_all(asked).await?.into_iter().flatten().collect())
     }
 
-    async fn apply(&self, tx: &mut PgConnection, workspace_id: WorkspaceId, touched: InWorkspace) -> Result<(), ApplyError> {
-        let of = Of::workspace(self.redis, self.generation, workspace_id);
-        if touched.everything {
+    async fn apply(&self, tx: &mut PgConnection, workspace_id: WorkspaceId, changes: WorkspaceChanges) -> Result<(), ApplyError> {
+        let of = WorkspaceCache::workspace(self.redis, self.generation, workspace_id);
+        if changes.everything {
             self.redis.ask::<i64>(redis::cmd("DEL").arg(of.root())).await?;
             return Ok(());
         }
-        if !touched.memberships.is_empty() {
-            self.forget(&of, &touched.memberships).await?;
+        if !changes.memberships.is_empty() {
+            self.forget(&of, &changes.memberships).await?;
         }
-        let rows = messages_now(tx, touched.messages).await?;
+        let rows = messages_now(tx, changes.messages).await?;
         let mut channels = BTreeMap::<Uuid, Vec<MessageRow>>::new();
         for row in rows {
             channels.entry(row.channel_id).or_default().push(row);
@@ -215,7 +215,7 @@ impl Batch<'_> {
     }
 
     /// Removes memberships. They are read again when a caller asks for them.
-    async fn forget(&self, of: &Of<'_>, memberships: &BTreeSet<(ChannelId, UserId)>) -> Result<(), RedisDown> {
+    async fn forget(&self, of: &WorkspaceCache<'_>, memberships: &BTreeSet<(ChannelId, UserId)>) -> Result<(), RedisDown> {
         let mut call = of.call(&SCRIPTS.forget);
         call.arg(self.last);
         for (channel_id, user_id) in memberships {
@@ -226,13 +226,19 @@ impl Batch<'_> {
     }
 
     /// Writes messages of a channel as they are now.
-    async fn change(&self, of: &Of<'_>, channel_id: Uuid, rows: Vec<MessageRow>) -> Result<(), RedisDown> {
+    async fn change(&self, of: &WorkspaceCache<'_>, channel_id: Uuid, rows: Vec<MessageRow>) -> Result<(), RedisDown> {
         let mut call = of.call(&SCRIPTS.apply_messages);
-        call.arg(channel_id.simple().to_string()).arg(self.last).arg(self.read_at).arg(ROWS).arg(ROWS_MAX).arg(DEEP).arg(DEEP_MAX);
+        call.arg(channel_id.simple().to_string())
+            .arg(self.last)
+            .arg(self.read_at)
+            .arg(ROWS)
+            .arg(ROWS_MAX)
+            .arg(LOG_MESSAGES)
+            .arg(LOG_MESSAGES_MAX);
         for row in &rows {
             let stands = !row.is_deleted;
             let on_page = row.thread_id.is_none() && (stands || row.reply_count > 0);
-            let said = stands && is_said_by_somebody(&row.message_type);
+            let said = stands && is_written_by_a_person(&row.message_type);
             let mentions = if said { mentions_of(row.formatted_content.as_ref()) } else { String::new() };
             // An entry is `<place>|<row>`. The script joins the two again.
             let json = if on_page { entry(row).split_off(super::place::PLACE_CHARS + 1) } else { String::new() };
@@ -263,6 +269,6 @@ async fn rows_now(tx: &mut PgConnection, ids: impl Iterator<Item = Uuid>) -> sql
 
 impl From<RedisDown> for ApplyError {
     fn from(error: RedisDown) -> Self {
-        Self::Elsewhere { store: "redis", source: Box::new(error) }
+        Self::OtherStore { store: "redis", source: Box::new(error) }
     }
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::caches::Caches;
-use super::scripts::{Of, SCRIPTS};
+use super::scripts::{SCRIPTS, WorkspaceCache};
 use super::unread::PLACES_TTL_SECONDS;
 use crate::read_models::{QueryError, ReadModels};
 
@@ -60,29 +60,29 @@ impl Caches {
     /// # Errors
     /// The marker cannot be written.
     pub async fn move_read_marker(&self, user_id: UserId, to: MarkerMove) -> Result<ReadMarker, QueryError> {
-        self.trust.read_again().await;
+        self.generations.read_again().await;
         let generation = self.stores.progress.standing(super::NAME).generation;
-        let of = Of::workspace(&self.stores.redis, generation, to.workspace_id);
+        let of = WorkspaceCache::workspace(&self.stores.redis, generation, to.workspace_id);
         let mut begin = of.call(&SCRIPTS.begin_marking);
         begin.arg(user_id.0.simple().to_string());
         let begun = self.stores.redis.run::<String>(&SCRIPTS.begin_marking, &begin).await;
         let marker = self.read.move_marker(user_id, to).await?;
-        let told = match &begun {
+        let notified = match &begun {
             Ok(token) => self.end_marking(&of, user_id, to, token).await?,
             Err(_) => false,
         };
-        self.trust.read_again().await;
-        if !told || self.stores.progress.standing(super::NAME).generation != generation {
+        self.generations.read_again().await;
+        if !notified || self.stores.progress.standing(super::NAME).generation != generation {
             // The cache was not notified and may answer again at any moment, or the notified generation is no longer
             // valid.
-            self.trust.forget_all().await?;
+            self.generations.invalidate_all().await?;
         }
         Ok(marker)
     }
 
-    async fn end_marking(&self, of: &Of<'_>, user_id: UserId, to: MarkerMove, token: &str) -> Result<bool, QueryError> {
+    async fn end_marking(&self, of: &WorkspaceCache<'_>, user_id: UserId, to: MarkerMove, token: &str) -> Result<bool, QueryError> {
         let places = self.read.unread_places(user_id, to.workspace_id, Some(to.channel_id)).await?;
-        let value = places.first().map(super::unread::Place::value).unwrap_or_default();
+        let value = places.first().map(super::unread::CountStart::value).unwrap_or_default();
         let mut end = of.call(&SCRIPTS.end_marking);
         end.arg(user_id.0.simple().to_string()).arg(token).arg(PLACES_TTL_SECONDS).arg(to.channel_id.0.simple().to_string()).arg(value);
         Ok(self.stores.redis.run::<i64>(&SCRIPTS.end_marking, &end).await.is_ok())

@@ -12,18 +12,18 @@ use sqlx::query;
 use super::caches::Caches;
 use super::unread::Unread;
 use crate::RELATIONAL;
-use crate::connections::Stores;
-use crate::rebuild::{Difference, DifferingRow, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, Turn};
+use crate::connections::Connections;
+use crate::rebuild::{Difference, DifferingRow, Phase, RebuildError, RebuildLock, RebuildOptions, RebuildProgress, RebuildReport};
 use crate::relational::messages::HistoryPage;
 
 /// The most channels, and the most people, that a replay checks.
-const PROVED_MAX: i64 = 10_000;
+const CHECKED_MAX: i64 = 10_000;
 /// How many channels, or people, are checked at the same time.
-const LOOKS_AT_A_TIME: usize = 4;
+const CHECKS_AT_ONCE: usize = 4;
 /// Progress is reported after this many checks.
-const TOLD_EVERY: u64 = 100;
+const PROGRESS_EVERY: u64 = 100;
 /// How often a difference is checked again, because people go on writing meanwhile.
-const LOOKS_MAX: usize = 20;
+const CHECK_TRIES_MAX: usize = 20;
 /// The rows of a page that is compared.
 const PAGE_ROWS: u16 = 50;
 
@@ -32,8 +32,8 @@ const SHOWN_MAX: usize = 10;
 
 /// Begins a new generation, and compares the keys that are filled in with the read tables.
 pub(crate) async fn replay(
-    turn: Turn,
-    stores: &Stores,
+    turn: RebuildLock,
+    stores: &Connections,
     options: RebuildOptions,
     observe: &(dyn Fn(RebuildProgress) + Send + Sync),
 ) -> Result<RebuildReport, RebuildError> {
@@ -47,12 +47,12 @@ pub(crate) async fn replay(
         let version = stores.version(super::NAME);
         query!("UPDATE projection_checkpoints SET version = $2 WHERE projection = $1", super::NAME, version).execute(&stores.pool).await?;
     }
-    turn.give_back().await;
+    turn.release().await;
     replayed
 }
 
 async fn begin_and_compare(
-    stores: &Stores,
+    stores: &Connections,
     options: &RebuildOptions,
     observe: &(dyn Fn(RebuildProgress) + Send + Sync),
 ) -> Result<RebuildReport, RebuildError> {
@@ -62,36 +62,36 @@ async fn begin_and_compare(
     // A process reads only generations that follow one that it has begun. So this one begins a generation in a dry run
     // too: that costs speed for a moment, and nothing else.
     caches.begin().await?;
-    let channels = query!("SELECT workspace_id, channel_id FROM channels ORDER BY position DESC LIMIT $1", PROVED_MAX);
+    let channels = query!("SELECT workspace_id, channel_id FROM channels ORDER BY position DESC LIMIT $1", CHECKED_MAX);
     let channels = channels.fetch_all(&stores.pool).await?;
     let people =
-        query!("SELECT workspace_id, user_id FROM workspace_members WHERE status = 'active' ORDER BY position DESC LIMIT $1", PROVED_MAX);
+        query!("SELECT workspace_id, user_id FROM workspace_members WHERE status = 'active' ORDER BY position DESC LIMIT $1", CHECKED_MAX);
     let people = people.fetch_all(&stores.pool).await?;
     let (mut done, total) = (0, (channels.len() + people.len()) as u64);
     let mut step = || {
         done += 1;
-        if done % TOLD_EVERY == 0 {
+        if done % PROGRESS_EVERY == 0 {
             observe(RebuildProgress { phase: Phase::Comparing, done, total });
         }
     };
-    let (mut pages, mut counts, mut members) = (Table::default(), Table::default(), Table::default());
-    let mut looks = stream::iter(channels)
+    let (mut pages, mut counts, mut members) = (KeyFamily::default(), KeyFamily::default(), KeyFamily::default());
+    let mut checks = stream::iter(channels)
         .map(|row| caches.channel_is_right(WorkspaceId(row.workspace_id), ChannelId(row.channel_id)))
-        .buffer_unordered(LOOKS_AT_A_TIME);
-    while let Some((channel_id, page, first_members)) = looks.try_next().await? {
-        pages.looked(channel_id.to_string(), page);
-        members.looked(channel_id.to_string(), first_members);
+        .buffer_unordered(CHECKS_AT_ONCE);
+    while let Some((channel_id, page, first_members)) = checks.try_next().await? {
+        pages.record(channel_id.to_string(), page);
+        members.record(channel_id.to_string(), first_members);
         step();
     }
     // People are filled in one after the other: they share channels, and a caller that waits for another's fill is
     // answered by Postgres. The counts that Postgres makes itself run at the same time.
-    let mut looks = stream::iter(people)
+    let mut checks = stream::iter(people)
         .then(|row| caches.with_cached_counts((WorkspaceId(row.workspace_id), UserId(row.user_id))))
         .map_ok(|(of, cached)| caches.counts_are_right(of, cached))
-        .try_buffer_unordered(LOOKS_AT_A_TIME)
+        .try_buffer_unordered(CHECKS_AT_ONCE)
         .boxed();
-    while let Some(((workspace_id, user_id), look)) = looks.try_next().await? {
-        counts.looked(format!("{workspace_id}:{user_id}"), look);
+    while let Some(((workspace_id, user_id), check)) = checks.try_next().await? {
+        counts.record(format!("{workspace_id}:{user_id}"), check);
         step();
     }
     let position = stores.progress.position(super::NAME).await.unwrap_or_default();
@@ -121,11 +121,11 @@ async fn begin_and_compare(
 }
 
 /// The workspace and the user of some unread counts.
-type Counted = (WorkspaceId, UserId);
+type CountKey = (WorkspaceId, UserId);
 
 /// The result of checking a key.
 #[derive(Clone, Copy)]
-enum Look {
+enum Check {
     /// The key holds what Postgres answers.
     Right,
     /// The key holds something else.
@@ -136,18 +136,18 @@ enum Look {
 
 /// The results of checking one family of keys.
 #[derive(Default)]
-struct Table {
+struct KeyFamily {
     compared: i64,
     /// Keys that do not hold what Postgres answers.
     wrong: Vec<String>,
 }
 
-impl Table {
-    fn looked(&mut self, key: String, look: Look) {
-        match look {
-            Look::Unanswered => return,
-            Look::Wrong => self.wrong.push(key),
-            Look::Right => {}
+impl KeyFamily {
+    fn record(&mut self, key: String, check: Check) {
+        match check {
+            Check::Unanswered => return,
+            Check::Wrong => self.wrong.push(key),
+            Check::Right => {}
         }
         self.compared += 1;
     }
@@ -163,63 +163,63 @@ impl Table {
 impl Caches {
     /// Begins a generation that this process may read.
     async fn begin(&self) -> Result<(), RebuildError> {
-        self.trust.begin_now().await.map_err(RebuildError::Database)
+        self.generations.begin_now().await.map_err(RebuildError::Database)
     }
 
-    async fn channel_is_right(&self, workspace_id: WorkspaceId, channel_id: ChannelId) -> Result<(ChannelId, Look, Look), RebuildError> {
+    async fn channel_is_right(&self, workspace_id: WorkspaceId, channel_id: ChannelId) -> Result<(ChannelId, Check, Check), RebuildError> {
         let page = self.page_is_right(workspace_id, channel_id).await?;
         Ok((channel_id, page, self.members_are_right(workspace_id, channel_id).await?))
     }
 
-    async fn page_is_right(&self, workspace_id: WorkspaceId, channel_id: ChannelId) -> Result<Look, RebuildError> {
-        for _ in 0..LOOKS_MAX {
+    async fn page_is_right(&self, workspace_id: WorkspaceId, channel_id: ChannelId) -> Result<Check, RebuildError> {
+        for _ in 0..CHECK_TRIES_MAX {
             // The first read fills the page in, the second reads it back.
             self.recent_messages(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)?;
             let Some(cached) = self.recent_messages(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)? else {
-                return Ok(Look::Unanswered);
+                return Ok(Check::Unanswered);
             };
             let rows = self.read.history(channel_id, HistoryPage::Latest, PAGE_ROWS).await.map_err(|error| error.0)?;
             if is_same(cached.rows.iter().map(|(_, row)| row), &rows) {
-                return Ok(Look::Right);
+                return Ok(Check::Right);
             }
             self.catch_up().await;
         }
-        Ok(Look::Wrong)
+        Ok(Check::Wrong)
     }
 
-    async fn members_are_right(&self, workspace_id: WorkspaceId, channel_id: ChannelId) -> Result<Look, RebuildError> {
-        for _ in 0..LOOKS_MAX {
+    async fn members_are_right(&self, workspace_id: WorkspaceId, channel_id: ChannelId) -> Result<Check, RebuildError> {
+        for _ in 0..CHECK_TRIES_MAX {
             // The first read fills the members in, the second reads them back.
             self.first_members(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)?;
             let Some(cached) = self.first_members(workspace_id, channel_id, PAGE_ROWS, 0).await.map_err(|error| error.0)? else {
-                return Ok(Look::Unanswered);
+                return Ok(Check::Unanswered);
             };
             let rows = self.read.channel_members(channel_id, None, PAGE_ROWS).await.map_err(|error| error.0)?;
             if is_same(cached.rows.iter().map(|(_, row)| row), &rows) {
-                return Ok(Look::Right);
+                return Ok(Check::Right);
             }
             self.catch_up().await;
         }
-        Ok(Look::Wrong)
+        Ok(Check::Wrong)
     }
 
-    async fn with_cached_counts(&self, of: Counted) -> Result<(Counted, Option<Unread>), RebuildError> {
+    async fn with_cached_counts(&self, of: CountKey) -> Result<(CountKey, Option<Unread>), RebuildError> {
         let (workspace_id, user_id) = of;
         Ok((of, self.cached_unread(user_id, workspace_id, 0).await.map_err(|error| error.0)?))
     }
 
     /// Whether the counts of a user are right, given the cache's answer.
-    async fn counts_are_right(&self, of: Counted, mut cached: Option<Unread>) -> Result<(Counted, Look), RebuildError> {
+    async fn counts_are_right(&self, of: CountKey, mut cached: Option<Unread>) -> Result<(CountKey, Check), RebuildError> {
         let (workspace_id, user_id) = of;
-        for _ in 0..LOOKS_MAX {
-            let Some(unread) = cached else { return Ok((of, Look::Unanswered)) };
+        for _ in 0..CHECK_TRIES_MAX {
+            let Some(unread) = cached else { return Ok((of, Check::Unanswered)) };
             if unread.channels == self.read.unread(user_id, workspace_id).await.map_err(|error| error.0)? {
-                return Ok((of, Look::Right));
+                return Ok((of, Check::Right));
             }
             self.catch_up().await;
             (_, cached) = self.with_cached_counts(of).await?;
         }
-        Ok((of, Look::Wrong))
+        Ok((of, Check::Wrong))
     }
 
     /// Waits up to a second until the cache has reached the current position of the read tables.

@@ -66,18 +66,18 @@ impl Scripts {
 }
 
 /// The cached data of one workspace in one generation.
-pub(super) struct Of<'a> {
+pub(super) struct WorkspaceCache<'a> {
     redis: &'a Redis,
     root: String,
     tag: String,
     /// A token that is new with each call: the workspace's new token, or the token of a fill.
-    pub(super) by: String,
+    pub(super) token: String,
 }
 
-impl<'a> Of<'a> {
+impl<'a> WorkspaceCache<'a> {
     pub(super) fn workspace(redis: &'a Redis, generation: i64, workspace_id: WorkspaceId) -> Self {
         let tag = format!("{{{workspace_id}}}");
-        Self { root: redis.key(&format!("cache:{generation}:{tag}")), tag, by: Uuid::now_v7().simple().to_string(), redis }
+        Self { root: redis.key(&format!("cache:{generation}:{tag}")), tag, token: Uuid::now_v7().simple().to_string(), redis }
     }
 
     /// The key of the root.
@@ -88,10 +88,10 @@ impl<'a> Of<'a> {
     /// Begins a call of a script. The caller adds the script's arguments from the fourth on.
     pub(super) fn call(&self, script: &Script) -> Cmd {
         let mut call = script.on(&self.root);
-        call.arg(self.redis.key("")).arg(&self.tag).arg(&self.by);
+        call.arg(self.redis.key("")).arg(&self.tag).arg(&self.token);
         call
     }
 }
 
 /// The answer of a script that reads: the outcome, and what it found.
-pub(super) type Found = (String, Vec<String>);
+pub(super) type ScriptAnswer = (String, Vec<String>);

@@ -19,18 +19,18 @@ use uuid::Uuid;
 
 use super::caches::Caches;
 use super::place::{PLACE_CHARS, place};
-use super::scripts::{Found, Of, SCRIPTS};
+use super::scripts::{SCRIPTS, ScriptAnswer, WorkspaceCache};
 use crate::read_models::{QueryError, ReadModels};
 
 /// The most messages that are counted in a channel. If there are more, the answer says so.
 pub const UNREAD_MAX: i64 = 1_000;
 /// How many messages of a channel are kept for counting at first. It is enough for most people, because they have read
 /// most messages.
-const SHALLOW: i64 = 200;
+const LOG_MESSAGES_FIRST: i64 = 200;
 /// How many messages are kept once a user has more unread ones. It contains a reserve for deletions.
-pub(super) const DEEP: i64 = 1_250;
-/// The messages are cut back to `DEEP` when there are more than this.
-pub(super) const DEEP_MAX: i64 = 1_400;
+pub(super) const LOG_MESSAGES: i64 = 1_250;
+/// The messages are cut back to `LOG_MESSAGES` when there are more than this.
+pub(super) const LOG_MESSAGES_MAX: i64 = 1_400;
 /// How long the starts of counting are kept, in seconds.
 pub(super) const PLACES_TTL_SECONDS: u64 = 3_600;
 /// How long messages are kept for counting, in seconds.
@@ -68,7 +68,7 @@ pub struct Unread {
 }
 
 /// Where counting begins for a user in a channel.
-pub(super) struct Place {
+pub(super) struct CountStart {
     channel_id: Uuid,
     notification_level: String,
     marker: Option<Uuid>,
@@ -76,7 +76,7 @@ pub(super) struct Place {
     since_id: Uuid,
 }
 
-impl Place {
+impl CountStart {
     /// The text that Redis keeps.
     pub(super) fn value(&self) -> String {
         let marker = self.marker.map(|id| id.to_string()).unwrap_or_default();
@@ -117,9 +117,14 @@ impl ReadModels {
         user_id: UserId,
         workspace_id: WorkspaceId,
         channel_id: Option<ChannelId>,
-    ) -> Result<Vec<Place>, QueryError> {
-        let file =
-            query_file_as!(Place, "src/cache/sql/unread_places.sql", user_id.0, workspace_id.0, channel_id.map(|id| id.0) as Option<Uuid>);
+    ) -> Result<Vec<CountStart>, QueryError> {
+        let file = query_file_as!(
+            CountStart,
+            "src/cache/sql/unread_places.sql",
+            user_id.0,
+            workspace_id.0,
+            channel_id.map(|id| id.0) as Option<Uuid>
+        );
         Ok(file.fetch_all(&self.pool).await?)
     }
 }
@@ -142,15 +147,15 @@ impl Caches {
     /// # Errors
     /// The read models cannot be read.
     pub async fn cached_unread(&self, user_id: UserId, workspace_id: WorkspaceId, min_position: i64) -> Result<Option<Unread>, QueryError> {
-        let Some(believed) = self.trust.now(min_position).await else { return Ok(self.missed()) };
+        let Some(valid) = self.generations.valid_at(min_position).await else { return Ok(self.missed()) };
         for _ in 0..ROUNDS_MAX {
             // Each round fills in under a token of its own.
-            let of = Of::workspace(&self.stores.redis, believed.generation, workspace_id);
+            let of = WorkspaceCache::workspace(&self.stores.redis, valid.generation, workspace_id);
             let Some((outcome, mut found)) = self.read_unread(&of, user_id).await else { return Ok(self.missed()) };
             match outcome.as_str() {
-                "hit" if self.trust.holds(believed) => {
-                    let channels = found.chunks_exact(2).filter(|pair| pair[0] != "!").map(counted).collect::<Option<Vec<_>>>();
-                    return Ok(channels.and_then(|channels| self.hit(Unread { position: believed.position, channels: in_order(channels) })));
+                "hit" if self.generations.is_still_valid(valid) => {
+                    let channels = found.chunks_exact(2).filter(|pair| pair[0] != "!").map(parse_channel).collect::<Option<Vec<_>>>();
+                    return Ok(channels.and_then(|channels| self.hit(Unread { position: valid.position, channels: in_order(channels) })));
                 }
                 "fill" => self.fill_places(&of, user_id, workspace_id, &found.pop().unwrap_or_default()).await?,
                 "logs" => {
@@ -163,13 +168,19 @@ impl Caches {
         Ok(self.missed())
     }
 
-    async fn read_unread(&self, of: &Of<'_>, user_id: UserId) -> Option<Found> {
+    async fn read_unread(&self, of: &WorkspaceCache<'_>, user_id: UserId) -> Option<ScriptAnswer> {
         let mut call = of.call(&SCRIPTS.read_unread);
         call.arg(user_id.0.simple().to_string()).arg(UNREAD_MAX);
         self.stores.redis.run(&SCRIPTS.read_unread, &call).await.ok()
     }
 
-    async fn fill_places(&self, of: &Of<'_>, user_id: UserId, workspace_id: WorkspaceId, token: &str) -> Result<(), QueryError> {
+    async fn fill_places(
+        &self,
+        of: &WorkspaceCache<'_>,
+        user_id: UserId,
+        workspace_id: WorkspaceId,
+        token: &str,
+    ) -> Result<(), QueryError> {
         // Read before the starts, so that they are as of this position or later.
         let position = self.relational_position().await?;
         let places = self.read.unread_places(user_id, workspace_id, None).await?;
@@ -184,9 +195,10 @@ impl Caches {
 
     /// Fills in the messages that counts are computed from. `wanted` holds each channel, and how many of its messages
     /// are needed.
-    async fn fill_logs(&self, of: &Of<'_>, token: &str, wanted: &[String]) -> Result<(), QueryError> {
-        let wanted =
-            wanted.chunks_exact(2).filter_map(|pair| Some((pair[0].parse::<Uuid>().ok()?, if pair[1] == "deep" { DEEP } else { SHALLOW })));
+    async fn fill_logs(&self, of: &WorkspaceCache<'_>, token: &str, wanted: &[String]) -> Result<(), QueryError> {
+        let wanted = wanted
+            .chunks_exact(2)
+            .filter_map(|pair| Some((pair[0].parse::<Uuid>().ok()?, if pair[1] == "deep" { LOG_MESSAGES } else { LOG_MESSAGES_FIRST })));
         let (channels, depths): (Vec<Uuid>, Vec<i64>) = wanted.unzip();
         // Read before the messages, so that they are as of this position or later.
         let position = self.relational_position().await?;
@@ -209,18 +221,18 @@ struct UnreadLog {
     channel_id: Uuid,
     /// All messages after this place are included.
     floor: String,
-    messages: Vec<Counted>,
+    messages: Vec<CountedMessage>,
 }
 
 /// The parts of a message that counting needs.
-pub(super) struct Counted {
+pub(super) struct CountedMessage {
     place: String,
     author: Uuid,
     counts: bool,
     mentions: String,
 }
 
-impl Counted {
+impl CountedMessage {
     /// Adds the message to a call: its place, its author, whether it counts, and whom it mentions.
     fn write(&self, call: &mut redis::Cmd) {
         call.arg(&self.place).arg(self.author.simple().to_string()).arg(u8::from(self.counts)).arg(&self.mentions);
@@ -239,7 +251,7 @@ impl ReadModels {
             let Some(n) = index.get(&row.channel_id).copied() else { continue };
             if i64::try_from(logs[n].messages.len()).unwrap_or(i64::MAX) < depths[n] {
                 let place = place(row.created_at, row.message_id);
-                logs[n].messages.push(Counted { place, author: row.user_id, counts: true, mentions: String::new() });
+                logs[n].messages.push(CountedMessage { place, author: row.user_id, counts: true, mentions: String::new() });
             } else {
                 logs[n].floor = place(row.created_at, row.message_id);
                 (since_at[n], since_id[n]) = (row.created_at, row.message_id);
@@ -250,7 +262,7 @@ impl ReadModels {
             let mentions = mentions_of(Some(&row.formatted_content));
             if let Some(n) = index.get(&row.channel_id).copied().filter(|_| !mentions.is_empty()) {
                 let place = place(row.created_at, row.message_id);
-                logs[n].messages.push(Counted { place, author: row.user_id, counts: false, mentions });
+                logs[n].messages.push(CountedMessage { place, author: row.user_id, counts: false, mentions });
             }
         }
         Ok(logs)
@@ -269,13 +281,13 @@ pub(super) fn mentions_of(formatted: Option<&Value>) -> String {
 }
 
 /// Whether a message counts in the channel itself.
-pub(super) fn is_said_by_somebody(message_type: &str) -> bool {
+pub(super) fn is_written_by_a_person(message_type: &str) -> bool {
     message_type != Kind::System.as_str()
 }
 
 /// Reads one channel of the script's answer: its identifier, and
 /// `<place>|<level>|<marker>|<messages>|<mentions>|<more>|<version>`.
-fn counted(pair: &[String]) -> Option<ChannelUnread> {
+fn parse_channel(pair: &[String]) -> Option<ChannelUnread> {
     let [channel, value] = pair else { return None };
     let mut parts = value.get(PLACE_CHARS + 1..)?.split('|');
     Some(ChannelUnread {

@@ -46,7 +46,7 @@ pub(crate) async fn apply(
             Err(BatchError::Apply(error)) if error.is_poison() => {}
             Err(error) => return Err(error),
             Ok(()) => {
-                tell(projector.name(), &ready);
+                log_applied(projector.name(), &ready);
                 return Ok(to);
             }
         }
@@ -91,7 +91,7 @@ async fn apply_at_once(
 }
 
 /// Logs the batch with the request's identifier, so that a request can be followed from HTTP to here.
-fn tell(projection: &str, events: &[&Recorded<Event>]) {
+fn log_applied(projection: &str, events: &[&Recorded<Event>]) {
     if !enabled!(Level::DEBUG) {
         return;
     }
@@ -120,7 +120,7 @@ async fn apply_with_care(
             continue;
         }
         if now_parked.has(&event.park_key) {
-            notes.follows(event);
+            notes.add_waiting(event);
         } else if let Some(error) = apply_one(&mut tx, projector, event).await? {
             error!(
                 projection = projector.name(),
@@ -130,7 +130,7 @@ async fn apply_with_care(
                 "an event cannot be applied: its key is parked"
             );
             now_parked.add(&event.park_key);
-            notes.begins(event, error);
+            notes.park(event, error);
         }
     }
     notes.store(&mut tx, projector.name()).await?;
@@ -149,12 +149,12 @@ async fn apply_one(tx: &mut PgConnection, projector: &mut dyn Projector, event: 
     match projector.apply(&mut savepoint, &[recorded]).await {
         Ok(()) => {
             savepoint.commit().await?;
-            tell(projector.name(), &[recorded]);
+            log_applied(projector.name(), &[recorded]);
             Ok(None)
         }
         Err(error) if error.is_poison() => {
             savepoint.rollback().await?;
-            Ok(Some(error.told()))
+            Ok(Some(error.operator_text()))
         }
         Err(error) => Err(BatchError::Apply(error)),
     }

@@ -39,7 +39,7 @@ pub enum UnparkError {
     Unknown(String),
     /// The projection's own store cannot be used at the moment.
     #[error(transparent)]
-    Elsewhere(Box<dyn std::error::Error + Send + Sync>),
+    OtherStore(Box<dyn std::error::Error + Send + Sync>),
     /// Another event blocks the key.
     #[error("event {first} blocks that key, not event {asked}")]
     OtherEvent {
@@ -206,13 +206,13 @@ struct Waiting {
 
 impl Parked {
     /// Parks the key of an event that cannot be applied.
-    pub(crate) fn begins(&mut self, event: &Delivery, error: String) {
+    pub(crate) fn park(&mut self, event: &Delivery, error: String) {
         let waiting = Waiting { error: Some(error), first: event.position, last: event.position, events: 1 };
         self.keys.insert(event.park_key.clone(), waiting);
     }
 
     /// Adds an event that waits behind a parked one.
-    pub(crate) fn follows(&mut self, event: &Delivery) {
+    pub(crate) fn add_waiting(&mut self, event: &Delivery) {
         let waiting = Waiting { error: None, first: event.position, last: event.position, events: 0 };
         let waiting = self.keys.entry(event.park_key.clone()).or_insert(waiting);
         waiting.last = event.position;

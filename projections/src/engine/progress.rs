@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::{PgPool, query_as};
-use stores::checkpoint::Standing;
+use stores::checkpoint::StoredPosition;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout};
 
@@ -17,7 +17,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How often a waiting caller reads the checkpoint although the projector runs in this process: it may have moved to
 /// another one.
-const TOLD_INTERVAL: Duration = Duration::from_millis(200);
+const NOTIFIED_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The positions of the projections. Cheap to clone. The projectors of this process report their positions here at
 /// once.
@@ -30,19 +30,19 @@ pub struct Progress {
 /// One projection's position, as far as this process knows it.
 #[derive(Debug)]
 struct Tracker {
-    reached: watch::Sender<Standing>,
+    reached: watch::Sender<StoredPosition>,
     /// Whether the projector runs in this process and reports its position.
-    told: AtomicBool,
+    notified: AtomicBool,
     /// When the checkpoint was last read. The task that holds this lock reads the checkpoint for all waiting callers.
     read_at: Mutex<Option<Instant>>,
 }
 
 /// Why a projection's position is not known to be far enough.
 #[derive(Debug, thiserror::Error)]
-pub enum Behind {
+pub enum WaitError {
     /// The projection did not reach the position in time.
     #[error("the projection {projection} has reached position {reached}, not yet {asked}")]
-    Reached {
+    NotReached {
         /// The projection.
         projection: String,
         /// The position that the caller waits for.
@@ -70,49 +70,49 @@ impl Progress {
     ///
     /// # Errors
     /// There is no such projection, or its checkpoint cannot be read.
-    pub async fn position(&self, projection: &str) -> Result<i64, Behind> {
+    pub async fn position(&self, projection: &str) -> Result<i64, WaitError> {
         let tracker = self.tracker(projection)?;
-        self.look(projection, tracker).await
+        self.current(projection, tracker).await
     }
 
     /// Waits until a projection has reached `position`, and returns the position that it has reached.
     ///
     /// # Errors
     /// The projection did not reach it within `limit`, there is no such projection, or its checkpoint cannot be read.
-    pub async fn wait_for(&self, projection: &str, position: i64, limit: Duration) -> Result<i64, Behind> {
+    pub async fn wait_for(&self, projection: &str, position: i64, limit: Duration) -> Result<i64, WaitError> {
         let tracker = self.tracker(projection)?;
         let deadline = Instant::now() + limit;
         loop {
             let known = tracker.reached.borrow().position;
-            let reached = if known >= position { known } else { self.look(projection, tracker).await? };
+            let reached = if known >= position { known } else { self.current(projection, tracker).await? };
             if reached >= position {
                 return Ok(reached);
             }
             if Instant::now() >= deadline {
-                return Err(Behind::Reached { projection: projection.into(), asked: position, reached });
+                return Err(WaitError::NotReached { projection: projection.into(), asked: position, reached });
             }
-            let pause = if tracker.told.load(Ordering::Relaxed) { TOLD_INTERVAL } else { POLL_INTERVAL };
-            tracker.moved_or(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
+            let pause = if tracker.notified.load(Ordering::Relaxed) { NOTIFIED_INTERVAL } else { POLL_INTERVAL };
+            tracker.wait_until_moved(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
         }
     }
 
     /// Notifies all waiting callers that a projection of this process has reached `position`.
-    pub(crate) fn reached(&self, projection: &str, standing: Standing) {
+    pub(crate) fn reached(&self, projection: &str, standing: StoredPosition) {
         if let Some(tracker) = self.trackers.get(projection) {
             tracker.moved_to(standing);
-            tracker.told.store(true, Ordering::Relaxed);
+            tracker.notified.store(true, Ordering::Relaxed);
         }
     }
 
     /// Says that a projector no longer runs in this process. From now on its checkpoint is read instead.
     pub(crate) fn released(&self, projection: &str) {
         if let Some(tracker) = self.trackers.get(projection) {
-            tracker.told.store(false, Ordering::Relaxed);
+            tracker.notified.store(false, Ordering::Relaxed);
         }
     }
 
     /// The position of a projection when it was last read or reported. Reads nothing.
-    pub(crate) fn standing(&self, projection: &str) -> Standing {
+    pub(crate) fn standing(&self, projection: &str) -> StoredPosition {
         self.trackers.get(projection).map(|tracker| *tracker.reached.borrow()).unwrap_or_default()
     }
 
@@ -120,25 +120,25 @@ impl Progress {
     ///
     /// # Errors
     /// There is no such projection, or its checkpoint cannot be read.
-    pub(crate) async fn read_again(&self, projection: &str) -> Result<Standing, Behind> {
+    pub(crate) async fn read_again(&self, projection: &str) -> Result<StoredPosition, WaitError> {
         let tracker = self.tracker(projection)?;
         tracker.moved_to(self.stored(projection).await?);
         Ok(*tracker.reached.borrow())
     }
 
-    async fn stored(&self, projection: &str) -> sqlx::Result<Standing> {
-        let stored = query_as!(Standing, "SELECT position, generation FROM projection_checkpoints WHERE projection = $1", projection);
+    async fn stored(&self, projection: &str) -> sqlx::Result<StoredPosition> {
+        let stored = query_as!(StoredPosition, "SELECT position, generation FROM projection_checkpoints WHERE projection = $1", projection);
         Ok(stored.fetch_optional(&self.pool).await?.unwrap_or_default())
     }
 
-    fn tracker(&self, projection: &str) -> Result<&Tracker, Behind> {
-        self.trackers.get(projection).ok_or_else(|| Behind::Unknown(projection.into()))
+    fn tracker(&self, projection: &str) -> Result<&Tracker, WaitError> {
+        self.trackers.get(projection).ok_or_else(|| WaitError::Unknown(projection.into()))
     }
 
     /// The position of the projection: as its projector reports, or else from the checkpoint, which one task reads for
     /// all that ask at that moment.
-    async fn look(&self, projection: &str, tracker: &Tracker) -> Result<i64, Behind> {
-        if tracker.told.load(Ordering::Relaxed) {
+    async fn current(&self, projection: &str, tracker: &Tracker) -> Result<i64, WaitError> {
+        if tracker.notified.load(Ordering::Relaxed) {
             return Ok(tracker.reached.borrow().position);
         }
         let asked_at = Instant::now();
@@ -156,10 +156,10 @@ impl Progress {
 
 impl Tracker {
     fn new() -> Self {
-        Self { reached: watch::Sender::new(Standing::default()), told: AtomicBool::new(false), read_at: Mutex::new(None) }
+        Self { reached: watch::Sender::new(StoredPosition::default()), notified: AtomicBool::new(false), read_at: Mutex::new(None) }
     }
 
-    fn moved_to(&self, standing: Standing) {
+    fn moved_to(&self, standing: StoredPosition) {
         self.reached.send_if_modified(|known| {
             let ahead = standing.position > known.position;
             known.position = standing.position.max(known.position);
@@ -169,7 +169,7 @@ impl Tracker {
     }
 
     /// Waits until the position changes, or until the limit is over.
-    async fn moved_or(&self, limit: Duration) {
+    async fn wait_until_moved(&self, limit: Duration) {
         // The sender is `self`, so the channel stays open. Either the position has changed, or the limit is over.
         drop(timeout(limit, self.reached.subscribe().changed()).await);
     }

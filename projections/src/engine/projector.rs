@@ -60,7 +60,7 @@ pub(crate) enum ApplyError {
     Store(#[from] sqlx::Error),
     /// A store other than Postgres cannot be used at the moment. The event is never the cause.
     #[error("{store} cannot be used just now")]
-    Elsewhere {
+    OtherStore {
         /// The store.
         store: &'static str,
         /// Why.
@@ -79,12 +79,12 @@ impl ApplyError {
         match self {
             Self::MissingRow { .. } | Self::WrongMoment { .. } | Self::NoWorkspace { .. } => true,
             Self::Store(error) => is_poison(error),
-            Self::Elsewhere { .. } => false,
+            Self::OtherStore { .. } => false,
         }
     }
 
     /// The text of the error for operators.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn operator_text(&self) -> String {
         match self {
             Self::Store(error) => error.to_string(),
             other => other.to_string(),

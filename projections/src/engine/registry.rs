@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cache;
 use crate::cache::projector::Cache;
-use crate::connections::Stores;
+use crate::connections::Connections;
 use crate::engine::projector::Projector;
 use crate::relational::{self, Relational};
 use crate::search::elasticsearch::{self, SearchProjector};
@@ -24,7 +24,7 @@ pub(crate) fn versions() -> BTreeMap<&'static str, i32> {
 }
 
 /// All projectors, in the order of the names. A projector is left out if the settings do not name its store.
-pub(crate) fn projectors(stores: &Stores) -> Vec<Box<dyn Projector>> {
+pub(crate) fn projectors(stores: &Connections) -> Vec<Box<dyn Projector>> {
     let mut projectors: Vec<Box<dyn Projector>> = vec![Box::new(Relational::live()), Box::new(Cache::new(stores))];
     if let Some(elastic) = &stores.elastic {
         projectors.push(Box::new(SearchProjector::live(stores, elastic)));
@@ -33,8 +33,8 @@ pub(crate) fn projectors(stores: &Stores) -> Vec<Box<dyn Projector>> {
 }
 
 /// Tasks that run beside the projectors until shutdown.
-pub(crate) fn background_tasks(stores: &Stores, shutdown: &CancellationToken) -> Vec<BoxFuture<'static, ()>> {
-    let tend = stores.elastic.is_some().then(|| elasticsearch::tend(stores.clone(), shutdown.clone()).boxed());
+pub(crate) fn background_tasks(stores: &Connections, shutdown: &CancellationToken) -> Vec<BoxFuture<'static, ()>> {
+    let tend = stores.elastic.is_some().then(|| elasticsearch::run_moves(stores.clone(), shutdown.clone()).boxed());
     tend.into_iter().collect()
 }
 

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::connections::Stores;
+use crate::connections::Connections;
 use crate::engine::batch::{self, BatchError};
 use crate::engine::park::{self, ParkedKeys};
 use crate::engine::projector::{ApplyError, Projector};
@@ -29,7 +29,7 @@ const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The least time between two small batches, so that at a steady load several events share a commit. A single event
 /// does not wait.
-const PACE: Duration = Duration::from_millis(5);
+const SMALL_BATCH_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A batch of up to this many events is small.
 const SMALL_BATCH_EVENTS: usize = 100;
@@ -38,7 +38,7 @@ const SMALL_BATCH_EVENTS: usize = 100;
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The projections' connections. The projectors report their positions to its `progress`.
-    pub stores: Stores,
+    pub stores: Connections,
     /// NATS, where the log is published. Without NATS, the log is polled.
     pub nats: Option<async_nats::Client>,
     /// The JetStream stream that the relay publishes to.
@@ -70,7 +70,7 @@ enum HoldError {
 pub async fn run(settings: Settings, shutdown: CancellationToken) {
     let mut runners = JoinSet::new();
     for projector in registry::projectors(&settings.stores) {
-        runners.spawn(keep(settings.clone(), projector, shutdown.clone()));
+        runners.spawn(keep_running(settings.clone(), projector, shutdown.clone()));
     }
     for task in registry::background_tasks(&settings.stores, &shutdown) {
         runners.spawn(task);
@@ -78,7 +78,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) {
     while runners.join_next().await.is_some() {}
 }
 
-async fn keep(settings: Settings, mut projector: Box<dyn Projector>, shutdown: CancellationToken) {
+async fn keep_running(settings: Settings, mut projector: Box<dyn Projector>, shutdown: CancellationToken) {
     let name = projector.name();
     let mut pauses = Pauses::of(retry::PROJECTOR);
     while !shutdown.is_cancelled() {
@@ -137,7 +137,7 @@ async fn hold(
         feed.applied(stood.position).await;
         pauses.worked();
         if small {
-            sleep_until(began + PACE).await;
+            sleep_until(began + SMALL_BATCH_INTERVAL).await;
         }
     }
     Ok(connection.close().await?)

@@ -8,7 +8,7 @@ use stores::error::chain;
 use stores::log::{Delivery, read};
 use uuid::Uuid;
 
-use crate::connections::Stores;
+use crate::connections::Connections;
 use crate::engine::park::{self, ParkedEvent, UnparkError};
 use crate::engine::projector::{ApplyError, Projector};
 use crate::engine::registry;
@@ -29,8 +29,8 @@ pub struct Unparked {
 ///
 /// # Errors
 /// Nothing is parked under the key, or an event still cannot be applied. Then nothing is changed.
-pub async fn unpark(stores: &Stores, projection: &str, park_key: &str) -> Result<Unparked, UnparkError> {
-    let_go(stores, projection, park_key, Stop::Undo).await
+pub async fn unpark(stores: &Connections, projection: &str, park_key: &str) -> Result<Unparked, UnparkError> {
+    release(stores, projection, park_key, OnFailure::Undo).await
 }
 
 /// Applies the events behind an event that the log says is left out from now on. If a later event cannot be applied
@@ -38,8 +38,8 @@ pub async fn unpark(stores: &Stores, projection: &str, park_key: &str) -> Result
 ///
 /// # Errors
 /// Nothing is parked under the key, a later event cannot be applied, or a store cannot be used.
-pub async fn unpark_behind(stores: &Stores, projection: &str, park_key: &str) -> Result<Unparked, UnparkError> {
-    let_go(stores, projection, park_key, Stop::Keep).await
+pub async fn unpark_behind(stores: &Connections, projection: &str, park_key: &str) -> Result<Unparked, UnparkError> {
+    release(stores, projection, park_key, OnFailure::Keep).await
 }
 
 /// Checks that this event blocks the key.
@@ -58,7 +58,7 @@ pub async fn is_parked_at(pool: &PgPool, projection: &str, park_key: &str, posit
 
 /// What to do with the events already applied if a later one fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
+enum OnFailure {
     Undo,
     Keep,
 }
@@ -70,7 +70,7 @@ struct Applied {
     stopped: Option<(i64, String)>,
 }
 
-async fn let_go(stores: &Stores, projection: &str, park_key: &str, stop: Stop) -> Result<Unparked, UnparkError> {
+async fn release(stores: &Connections, projection: &str, park_key: &str, on_failure: OnFailure) -> Result<Unparked, UnparkError> {
     let pool = &stores.pool;
     let mut projectors = registry::projectors(stores).into_iter();
     let mut projector = projectors.find(|p| p.name() == projection).ok_or_else(|| UnparkError::Unknown(projection.into()))?;
@@ -85,7 +85,7 @@ async fn let_go(stores: &Stores, projection: &str, park_key: &str, stop: Stop) -
         None => {
             query!("DELETE FROM parked_keys WHERE projection = $1 AND park_key = $2", projection, park_key).execute(&mut *tx).await?;
         }
-        Some((position, error)) if stop == Stop::Keep && *position > parked.first_position => {
+        Some((position, error)) if on_failure == OnFailure::Keep && *position > parked.first_position => {
             move_to(&mut tx, projection, &parked, *position, error).await?;
         }
         Some((position, error)) => return Err(UnparkError::StillPoison { position: *position, error: error.clone() }),
@@ -101,7 +101,7 @@ async fn let_go(stores: &Stores, projection: &str, park_key: &str, stop: Stop) -
 
 async fn apply(
     tx: &mut PgConnection,
-    stores: &Stores,
+    stores: &Connections,
     projector: &mut dyn Projector,
     parked: &ParkedEvent,
     skipped: &BTreeSet<i64>,
@@ -137,10 +137,10 @@ async fn apply_one(tx: &mut PgConnection, projector: &mut dyn Projector, event: 
         }
         Err(error) if error.is_poison() => {
             savepoint.rollback().await?;
-            Ok(Some(error.told()))
+            Ok(Some(error.operator_text()))
         }
         Err(ApplyError::Store(error)) => Err(error.into()),
-        Err(error) => Err(UnparkError::Elsewhere(Box::new(error))),
+        Err(error) => Err(UnparkError::OtherStore(Box::new(error))),
     }
 }
 

@@ -7,7 +7,7 @@ use stores::checkpoint::{self, Checkpoint};
 use stores::log::read;
 use uuid::Uuid;
 
-use super::fold::{Late, count};
+use super::fold::{LateEvent, count};
 use super::report::{Phase, RebuildError, RebuildProgress};
 use super::shadow::Shadow;
 use crate::engine::batch;
@@ -15,7 +15,7 @@ use crate::engine::park::{self, Parked, ParkedKeys};
 use crate::engine::projector::ApplyError;
 use crate::feed::BATCH_EVENTS_MAX;
 use crate::relational::messages::{self, Effects};
-use crate::relational::{self, Count, Model, Relational, Seen};
+use crate::relational::{self, Arrival, EventStamp, Model, Relational};
 
 /// How many late events one transaction applies.
 const LATE_EVENTS: usize = 2_000;
@@ -56,7 +56,7 @@ impl CatchUp {
     pub(super) async fn apply_late(
         &self,
         shadow: &mut Shadow,
-        late: &[Late],
+        late: &[LateEvent],
         observe: &(dyn Fn(RebuildProgress) + Send + Sync),
     ) -> Result<(), RebuildError> {
         for (done, chunk) in late.chunks(LATE_EVENTS).enumerate() {
@@ -104,19 +104,19 @@ impl CatchUp {
             }
             self.up_to(shadow, live, observe).await?;
         }
-        Err(RebuildError::Outrun)
+        Err(RebuildError::LogTooFast)
     }
 }
 
-async fn apply_late(tx: &mut sqlx::PgConnection, events: &[Recorded<Event>], late: &[Late]) -> Result<(), RebuildError> {
-    let touched = events.iter().zip(late).flat_map(|(event, late)| match &event.event {
+async fn apply_late(tx: &mut sqlx::PgConnection, events: &[Recorded<Event>], late: &[LateEvent]) -> Result<(), RebuildError> {
+    let affected = events.iter().zip(late).flat_map(|(event, late)| match &event.event {
         Event::Message(happened) => [Some(event.stream.id), messages::root_of_new(happened)].into_iter().flatten().collect(),
         Event::Retention(_) => late.leaving.clone(),
         Event::User(_) | Event::Workspace(_) | Event::Channel(_) | Event::Session(_) | Event::Audit(_) | Event::Installation(_) => {
             Vec::new()
         }
     });
-    let mut model = Model::load_messages(tx, touched.collect::<Vec<Uuid>>()).await?;
+    let mut model = Model::load_messages(tx, affected.collect::<Vec<Uuid>>()).await?;
     for (event, late) in events.iter().zip(late) {
         if !apply_one_late(&mut model, event, late)? {
             return Err(RebuildError::Write(format!("the message of event {} is not there", event.position).into()));
@@ -127,12 +127,14 @@ async fn apply_late(tx: &mut sqlx::PgConnection, events: &[Recorded<Event>], lat
 }
 
 /// Applies one late event. Returns whether all rows that it changes exist.
-fn apply_one_late(model: &mut Model, event: &Recorded<Event>, late: &Late) -> Result<bool, RebuildError> {
-    let (rows, seen) = (&mut model.messages, Seen::of(event));
+fn apply_one_late(model: &mut Model, event: &Recorded<Event>, late: &LateEvent) -> Result<bool, RebuildError> {
+    let (rows, stamp) = (&mut model.messages, EventStamp::of(event));
     match &event.event {
-        Event::Message(happened) => Ok(messages::apply(rows, event.stream.id, seen, happened, late.effects, Count::Late)? == Effects::NONE),
+        Event::Message(happened) => {
+            Ok(messages::apply(rows, event.stream.id, stamp, happened, late.effects, Arrival::Late)? == Effects::NONE)
+        }
         Event::Retention(RetentionEvent::Applied(applied)) => {
-            Ok(messages::leave(rows, seen, applied, event.metadata.actor, &late.leaving).is_empty())
+            Ok(messages::leave(rows, stamp, applied, event.metadata.actor, &late.leaving).is_empty())
         }
         Event::User(_) | Event::Workspace(_) | Event::Channel(_) | Event::Session(_) | Event::Audit(_) | Event::Installation(_) => Ok(true),
     }

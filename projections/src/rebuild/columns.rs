@@ -25,7 +25,7 @@ pub(super) async fn refuse_newer(connection: &mut PgConnection) -> Result<(), Re
 
 /// As [`refuse_newer`], and locks the tables so that no migration adds a column until the transaction ends. A migration
 /// may have run since the rebuild began.
-pub(super) async fn refuse_newer_from_now_on(transaction: &mut PgConnection) -> Result<(), RebuildError> {
+pub(super) async fn refuse_newer_and_lock(transaction: &mut PgConnection) -> Result<(), RebuildError> {
     for table in tables(transaction).await? {
         transaction.execute(format!("LOCK TABLE ONLY {LIVE}.{table} IN ACCESS SHARE MODE").as_str()).await?;
     }

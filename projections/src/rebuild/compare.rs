@@ -59,7 +59,7 @@ pub(super) async fn compare(
         )?;
         compared.rows.push((table.clone(), new.rows));
         if old != new {
-            let rows = differences::Compared { table, wanted, keys: &parked, position: compared.position };
+            let rows = differences::ComparedTable { table, wanted, keys: &parked, position: compared.position };
             let (left, right) = (Side { connection: &mut live, schema: LIVE }, Side { connection: &mut shadow.connection, schema: NEXT });
             let rows = differences::first(left, right, rows).await?;
             compared.differences.push(Difference { table: table.clone(), live_rows: old.rows, new_rows: new.rows, rows });

@@ -25,7 +25,7 @@ pub(super) struct Side<'a> {
 
 /// A table, and the condition for the rows that are compared.
 #[derive(Clone, Copy)]
-pub(super) struct Compared<'a> {
+pub(super) struct ComparedTable<'a> {
     pub(super) table: &'a str,
     /// A condition on `t`, in which `$1` is `keys`.
     pub(super) wanted: &'a str,
@@ -35,7 +35,7 @@ pub(super) struct Compared<'a> {
 }
 
 /// Returns the first differing rows, in order of their keys.
-pub(super) async fn first(live: Side<'_>, next: Side<'_>, compared: Compared<'_>) -> sqlx::Result<Vec<DifferingRow>> {
+pub(super) async fn first(live: Side<'_>, next: Side<'_>, compared: ComparedTable<'_>) -> sqlx::Result<Vec<DifferingRow>> {
     let key = key_of(live.connection, compared.table).await?;
     let keys = differing_keys((live.connection, live.schema), (next.connection, next.schema), compared, &key).await?;
     let old = rows(live.connection, live.schema, compared.table, &key, &keys).await?;
@@ -84,7 +84,7 @@ async fn following(connection: &mut PgConnection, table: &str) -> sqlx::Result<V
 async fn differing_keys(
     live: (&mut PgConnection, &str),
     next: (&mut PgConnection, &str),
-    compared: Compared<'_>,
+    compared: ComparedTable<'_>,
     key: &str,
 ) -> sqlx::Result<Vec<String>> {
     let statement = |schema: &str| {

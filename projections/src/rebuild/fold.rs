@@ -17,8 +17,8 @@ use crate::engine::park::{self, Parked};
 use crate::engine::projector::ApplyError;
 use crate::relational::audit_log::AuditRecord;
 use crate::relational::channel_members::ChannelMemberRecord;
-use crate::relational::messages::{self, Effects, Mention, MessageRecord, Month, Shelf};
-use crate::relational::{self, CopyBuffer, Count, Erased, Model, Rows, Seen};
+use crate::relational::messages::{self, Effects, Mention, MessageRecord, MessageTable, Month};
+use crate::relational::{self, Arrival, CopyBuffer, Erased, EventStamp, Model, Rows};
 
 /// The most memory for the messages of one generation, in bytes.
 const GENERATION_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -28,7 +28,7 @@ const PIECE_BYTES: usize = 4 * 1024 * 1024;
 
 /// An event whose message was already copied: the changes that it still has to make, in order of position.
 #[derive(Clone, Debug)]
-pub(super) struct Late {
+pub(super) struct LateEvent {
     pub(super) position: i64,
     pub(super) effects: Effects,
     /// For messages that left their channel: those that were already copied.
@@ -37,8 +37,8 @@ pub(super) struct Late {
 
 /// Work that remains after the rows are copied.
 #[derive(Debug, Default)]
-pub(super) struct Folded {
-    pub(super) late: Vec<Late>,
+pub(super) struct FoldResult {
+    pub(super) late: Vec<LateEvent>,
     pub(super) parked: Parked,
     /// The erased people. Texts of theirs that were still unsealed when the log was read are removed at the end.
     pub(super) erased: Erased,
@@ -58,7 +58,7 @@ struct Folder {
     audit_log: CopyBuffer,
     /// The events that are left out.
     skipped: BTreeSet<i64>,
-    folded: Folded,
+    folded: FoldResult,
 }
 
 /// Folds the log up to `target`, and writes every row.
@@ -67,7 +67,7 @@ pub(super) async fn fold(
     target: i64,
     kept_messages: usize,
     observe: &(dyn Fn(RebuildProgress) + Send + Sync),
-) -> Result<Folded, RebuildError> {
+) -> Result<FoldResult, RebuildError> {
     let writer = Writer::start([shadow.connect().await?, shadow.connect().await?]);
     let outcome = fold_into(shadow, target, kept_messages, &writer, observe).await;
     // If the writer failed, its error is the reason why folding stopped.
@@ -81,7 +81,7 @@ async fn fold_into(
     kept_messages: usize,
     writer: &Writer,
     observe: &(dyn Fn(RebuildProgress) + Send + Sync),
-) -> Result<Folded, RebuildError> {
+) -> Result<FoldResult, RebuildError> {
     let skipped = park::skipped(&mut shadow.connection, relational::NAME).await?;
     let mut folder = Folder { generation_rows_max: (kept_messages / 2).max(1), skipped, ..Folder::default() };
     let mut log = LogStream::open(shadow.pool.clone(), shadow.keys.clone(), 0, target);
@@ -91,12 +91,12 @@ async fn fold_into(
         for event in &events {
             folder.fold(event)?;
         }
-        if !folder.write_what_is_full(writer).await {
-            return Ok(Folded::default());
+        if !folder.write_full_pieces(writer).await {
+            return Ok(FoldResult::default());
         }
         observe(RebuildProgress { phase: Phase::Folding, done: count(reached), total: count(target) });
     }
-    folder.write_the_rest(shadow, writer).await
+    folder.write_rest(shadow, writer).await
 }
 
 impl Folder {
@@ -105,13 +105,13 @@ impl Folder {
             return Ok(());
         }
         if self.folded.parked.has(&event.park_key) {
-            self.folded.parked.follows(event);
+            self.folded.parked.add_waiting(event);
             return Ok(());
         }
         match &event.event {
-            Err(error) => self.folded.parked.begins(event, chain(error)),
+            Err(error) => self.folded.parked.park(event, chain(error)),
             Ok(recorded) => match self.fold_recorded(recorded) {
-                Err(error) if error.is_poison() => self.folded.parked.begins(event, error.told()),
+                Err(error) if error.is_poison() => self.folded.parked.park(event, error.operator_text()),
                 outcome => outcome?,
             },
         }
@@ -121,17 +121,17 @@ impl Folder {
     fn fold_recorded(&mut self, event: &Recorded<Event>) -> Result<(), ApplyError> {
         if let Event::Message(happened) = &event.event {
             let id = event.stream.id;
-            self.rejuvenate(id);
+            self.keep_longer(id);
             if let Some(root) = messages::root(&self.model.messages, id, happened) {
-                self.rejuvenate(root);
+                self.keep_longer(root);
             }
             let before = self.model.messages.len();
-            let effects = messages::apply(&mut self.model.messages, id, Seen::of(event), happened, Effects::ALL, Count::InTurn)?;
+            let effects = messages::apply(&mut self.model.messages, id, EventStamp::of(event), happened, Effects::ALL, Arrival::InOrder)?;
             if self.model.messages.len() > before {
                 self.model_bytes += self.model.messages.get(id).map_or(0, MessageRecord::size);
             }
             if effects != Effects::NONE {
-                self.folded.late.push(Late { position: event.position, effects, leaving: Vec::new() });
+                self.folded.late.push(LateEvent { position: event.position, effects, leaving: Vec::new() });
             }
         }
         if let Event::Retention(RetentionEvent::Applied(applied)) = &event.event {
@@ -142,15 +142,15 @@ impl Folder {
 
     fn fold_leaving(&mut self, event: &Recorded<Event>, applied: &Application) {
         let named = applied.messages.iter().map(|id| id.0).collect::<Vec<_>>();
-        named.iter().for_each(|id| self.rejuvenate(*id));
-        let leaving = messages::leave(&mut self.model.messages, Seen::of(event), applied, event.metadata.actor, &named);
+        named.iter().for_each(|id| self.keep_longer(*id));
+        let leaving = messages::leave(&mut self.model.messages, EventStamp::of(event), applied, event.metadata.actor, &named);
         if !leaving.is_empty() {
-            self.folded.late.push(Late { position: event.position, effects: Effects::ALL, leaving });
+            self.folded.late.push(LateEvent { position: event.position, effects: Effects::ALL, leaving });
         }
     }
 
     /// Moves a changed message to the younger generation, so that it is kept longer.
-    fn rejuvenate(&mut self, id: Uuid) {
+    fn keep_longer(&mut self, id: Uuid) {
         if let Some(message) = self.older.take(id) {
             self.model_bytes += message.size();
             self.model.messages.load([message]);
@@ -158,7 +158,7 @@ impl Folder {
     }
 
     /// Writes full pieces. Returns whether the writer still works.
-    async fn write_what_is_full(&mut self, writer: &Writer) -> bool {
+    async fn write_full_pieces(&mut self, writer: &Writer) -> bool {
         for record in self.model.audit_log.drain(..) {
             self.audit_log.push(&record);
         }
@@ -176,7 +176,7 @@ impl Folder {
         true
     }
 
-    async fn write_the_rest(mut self, shadow: &mut Shadow, writer: &Writer) -> Result<Folded, RebuildError> {
+    async fn write_rest(mut self, shadow: &mut Shadow, writer: &Writer) -> Result<FoldResult, RebuildError> {
         let messages = std::mem::take(&mut self.model.messages);
         let audit_log = Piece::of::<AuditRecord>("audit_log", self.audit_log);
         let members = std::mem::take(&mut self.model.channel_members);
@@ -193,23 +193,28 @@ impl Folder {
 }
 
 async fn write_messages(writer: &Writer, messages: Rows<MessageRecord>) -> bool {
-    let (mut messages_of, mut mentions) = (Shelf::ALL.map(|shelf| (shelf, CopyBuffer::default(), BTreeSet::new())), CopyBuffer::default());
+    let (mut messages_of, mut mentions) =
+        (MessageTable::ALL.map(|message_table| (message_table, CopyBuffer::default(), BTreeSet::new())), CopyBuffer::default());
     for message in messages.into_rows() {
-        let Some((shelf, rows, months)) = messages_of.iter_mut().find(|(shelf, ..)| *shelf == message.shelf()) else { continue };
+        let Some((message_table, rows, months)) =
+            messages_of.iter_mut().find(|(message_table, ..)| *message_table == message.message_table())
+        else {
+            continue;
+        };
         rows.push(&message);
-        months.insert((*shelf, Month::of(message.created_at())));
+        months.insert((*message_table, Month::of(message.created_at())));
         for mention in message.mentions() {
             mentions.push(&mention);
         }
         if rows.len() >= PIECE_BYTES {
-            let piece = Piece::of::<MessageRecord>(shelf.table(), std::mem::take(rows)).in_months(std::mem::take(months));
+            let piece = Piece::of::<MessageRecord>(message_table.name(), std::mem::take(rows)).in_months(std::mem::take(months));
             if !writer.write(piece).await {
                 return false;
             }
         }
     }
-    for (shelf, rows, months) in messages_of {
-        if !writer.write(Piece::of::<MessageRecord>(shelf.table(), rows).in_months(months)).await {
+    for (message_table, rows, months) in messages_of {
+        if !writer.write(Piece::of::<MessageRecord>(message_table.name(), rows).in_months(months)).await {
             return false;
         }
     }

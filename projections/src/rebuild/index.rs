@@ -30,7 +30,7 @@ struct Index {
 }
 
 /// A table under construction that holds rows itself: a partition, or a table without partitions.
-struct Leaf {
+struct LeafTable {
     /// The table whose indexes it gets: itself, or the table that it is a partition of.
     table: String,
     /// Its name.
@@ -86,8 +86,8 @@ async fn work(
     Ok(())
 }
 
-fn jobs(indexes: &[Index], leaves: &[Leaf], schema: &str) -> Vec<Job> {
-    let of_leaf = |leaf: &Leaf| {
+fn jobs(indexes: &[Index], leaves: &[LeafTable], schema: &str) -> Vec<Job> {
+    let of_leaf = |leaf: &LeafTable| {
         let here = indexes.iter().filter(|index| index.table == leaf.table);
         here.map(|index| Job { statement: index.on_leaf(leaf, schema), bytes: leaf.bytes * index.weight() }).collect::<Vec<_>>()
     };
@@ -103,7 +103,7 @@ impl Index {
         }
     }
 
-    fn on_leaf(&self, leaf: &Leaf, schema: &str) -> String {
+    fn on_leaf(&self, leaf: &LeafTable, schema: &str) -> String {
         let (name, table) = (self.name_on(leaf), &leaf.name);
         match &self.constraint {
             Some(constraint) => format!("ALTER TABLE {schema}.{table} ADD CONSTRAINT {name} {constraint}"),
@@ -115,12 +115,12 @@ impl Index {
         }
     }
 
-    fn attach(&self, leaf: &Leaf, schema: &str) -> String {
+    fn attach(&self, leaf: &LeafTable, schema: &str) -> String {
         format!("ALTER INDEX {schema}.{} ATTACH PARTITION {schema}.{}", self.name, self.name_on(leaf))
     }
 
     /// `idx_messages_user` is `idx_messages_2024_01_user` on the partition `messages_2024_01`.
-    fn name_on(&self, leaf: &Leaf) -> String {
+    fn name_on(&self, leaf: &LeafTable) -> String {
         if self.partitioned { self.name.replacen(&self.table, &leaf.name, 1) } else { self.name.clone() }
     }
 
@@ -148,9 +148,9 @@ async fn indexes(connection: &mut PgConnection) -> sqlx::Result<Vec<Index>> {
     .await
 }
 
-async fn leaves(connection: &mut PgConnection, schema: &str) -> sqlx::Result<Vec<Leaf>> {
+async fn leaves(connection: &mut PgConnection, schema: &str) -> sqlx::Result<Vec<LeafTable>> {
     query_as!(
-        Leaf,
+        LeafTable,
         r#"SELECT COALESCE(p.relname, t.relname)::text AS "table!", t.relname::text AS "name!", pg_relation_size(t.oid) AS "bytes!"
            FROM pg_class t
            LEFT JOIN pg_inherits h ON h.inhrelid = t.oid
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_partition_gets_its_own_index_under_its_own_name() {
-        let leaf = Leaf { table: "messages".into(), name: "messages_2024_01".into(), bytes: 1 };
+        let leaf = LeafTable { table: "messages".into(), name: "messages_2024_01".into(), bytes: 1 };
         let index = index(None);
         assert_eq!(index.on_parent("read_next"), "CREATE INDEX idx_messages_user ON ONLY read_next.messages USING btree (user_id)");
         assert_eq!(
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_constraint_is_a_constraint_on_the_partition_too() {
-        let leaf = Leaf { table: "messages".into(), name: "messages_2024_01".into(), bytes: 1 };
+        let leaf = LeafTable { table: "messages".into(), name: "messages_2024_01".into(), bytes: 1 };
         let index = index(Some("PRIMARY KEY (message_id, created_at)"));
         assert_eq!(
             index.on_leaf(&leaf, "read_next"),

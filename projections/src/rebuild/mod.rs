@@ -10,7 +10,7 @@
 //! 5. Switch ([`switch`]): two renames behind a barrier that no event can pass.
 //!
 //! Readers never see a half-built model, and the live projector waits for a few milliseconds only. At any time one
-//! process of all nodes builds a projection ([`turn`]). A table that all nodes see holds each replay's order and
+//! process of all nodes builds a projection ([`lock`]). A table that all nodes see holds each replay's order and
 //! progress ([`runs`]). [`repair`] does the same with one workspace's rows, in place. [`view`] builds a model as of a
 //! moment, for inspection.
 
@@ -20,12 +20,12 @@ mod compare;
 mod differences;
 mod fold;
 mod index;
+mod lock;
 mod repair;
 mod report;
 pub mod runs;
 mod shadow;
 mod switch;
-mod turn;
 mod view;
 mod writer;
 
@@ -33,21 +33,21 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use crate::connections::Stores;
+use crate::connections::Connections;
 use crate::engine::{park, projector};
 use crate::search::elasticsearch;
 use crate::{cache, relational};
 
 use catch_up::CatchUp;
 pub(crate) use differences::made_by;
-use fold::Folded;
+use fold::FoldResult;
+pub use lock::RebuildLock;
 pub use repair::repair;
 pub use report::{Difference, DifferingColumn, DifferingRow, MadeBy, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
 pub use runs::ReplayRun;
 use shadow::Shadow;
 use stores::checkpoint::{self, Checkpoint};
-pub use turn::Turn;
-pub use view::{NewView, View, ViewOf, build_view, drop_view, forget_the_erased, forget_the_purged, position_at, views};
+pub use view::{NewView, View, ViewModels, build_view, drop_view, position_at, remove_kept_of_erased, remove_kept_of_purged, views};
 
 /// The most events that the live model may be behind the log. If it is further behind, the new model does not wait to
 /// be compared with it.
@@ -55,13 +55,13 @@ const LIVE_LAG_MAX: i64 = 100_000;
 
 /// Whether a projection of this name exists and can be rebuilt here.
 #[must_use]
-pub fn can_be_replayed(stores: &Stores, projection: &str) -> bool {
+pub fn can_be_replayed(stores: &Connections, projection: &str) -> bool {
     replayable(stores).contains(&projection)
 }
 
 /// The projections that can be rebuilt here. Each stands before those that follow it.
 #[must_use]
-pub fn replayable(stores: &Stores) -> Vec<&'static str> {
+pub fn replayable(stores: &Connections) -> Vec<&'static str> {
     let search = stores.elastic.is_some().then_some(elasticsearch::NAME);
     [relational::NAME, cache::NAME].into_iter().chain(search).collect()
 }
@@ -72,12 +72,12 @@ pub fn replayable(stores: &Stores) -> Vec<&'static str> {
 /// There is no such projection, another rebuild is running, the database fails, or the new model differs from the live
 /// one at the same position. Then the live model stays.
 pub async fn rebuild(
-    stores: &Stores,
+    stores: &Connections,
     projection: &str,
     options: RebuildOptions,
     observe: impl Fn(RebuildProgress) + Send + Sync,
 ) -> Result<RebuildReport, RebuildError> {
-    rebuild_in(Turn::take(&stores.pool, projection).await?, stores, options, observe).await
+    rebuild_in(RebuildLock::acquire(&stores.pool, projection).await?, stores, options, observe).await
 }
 
 /// Rebuilds a projection, like [`rebuild`]. The caller has the lock.
@@ -86,20 +86,20 @@ pub async fn rebuild(
 /// The database fails, the projection or a column of its tables is of a newer release, or the new model differs from
 /// the live one. Then the live model stays.
 pub async fn rebuild_in(
-    mut turn: Turn,
-    stores: &Stores,
+    mut lock: RebuildLock,
+    stores: &Connections,
     options: RebuildOptions,
     observe: impl Fn(RebuildProgress) + Send + Sync,
 ) -> Result<RebuildReport, RebuildError> {
-    let (projection, ours) = (turn.projection, stores.version(turn.projection));
-    refuse_newer(&mut turn, stores, projection).await?;
-    if turn.projection == cache::NAME {
-        return cache::replay(turn, stores, options, &observe).await;
+    let (projection, ours) = (lock.projection, stores.version(lock.projection));
+    refuse_newer(&mut lock, stores, projection).await?;
+    if lock.projection == cache::NAME {
+        return cache::replay(lock, stores, options, &observe).await;
     }
-    if turn.projection == elasticsearch::NAME {
-        return elasticsearch::rebuild(turn, stores, options, &observe).await;
+    if lock.projection == elasticsearch::NAME {
+        return elasticsearch::rebuild(lock, stores, options, &observe).await;
     }
-    let shadow = Shadow::open(stores, turn, shadow::NEXT).await?;
+    let shadow = Shadow::open(stores, lock, shadow::NEXT).await?;
     let mut rebuild = Rebuild { options, version: ours, observe: &observe, phases: Vec::new(), began: Instant::now() };
     let report = rebuild.run(shadow).await?;
     if report.switched {
@@ -110,13 +110,13 @@ pub async fn rebuild_in(
 }
 
 /// Refuses a live model that a newer release built: this release must not change it.
-async fn refuse_newer(turn: &mut Turn, stores: &Stores, projection: &str) -> Result<(), RebuildError> {
+async fn refuse_newer(lock: &mut RebuildLock, stores: &Connections, projection: &str) -> Result<(), RebuildError> {
     let ours = stores.version(projection);
-    let stored = checkpoint::read(&mut turn.connection, projection).await?.map_or(ours, |live| live.version);
+    let stored = checkpoint::read(&mut lock.connection, projection).await?.map_or(ours, |live| live.version);
     if stored > ours {
         return Err(RebuildError::Newer { projection: projection.into(), stored, ours });
     }
-    if projection == relational::NAME { columns::refuse_newer(&mut turn.connection).await } else { Ok(()) }
+    if projection == relational::NAME { columns::refuse_newer(&mut lock.connection).await } else { Ok(()) }
 }
 
 /// Removes what a rebuild of this projection left behind when its process died. Returns `false` if a rebuild is
@@ -124,27 +124,27 @@ async fn refuse_newer(turn: &mut Turn, stores: &Stores, projection: &str) -> Res
 ///
 /// # Errors
 /// A store cannot be used.
-pub async fn tidy(stores: &Stores, projection: &str) -> Result<bool, RebuildError> {
+pub async fn tidy(stores: &Connections, projection: &str) -> Result<bool, RebuildError> {
     // A search view is built under the lock of the relational projection.
     Ok((projection != elasticsearch::NAME || tidy_one(stores, relational::NAME).await?) && tidy_one(stores, projection).await?)
 }
 
-async fn tidy_one(stores: &Stores, projection: &str) -> Result<bool, RebuildError> {
-    let mut turn = match Turn::take(&stores.pool, projection).await {
-        Ok(turn) => turn,
+async fn tidy_one(stores: &Connections, projection: &str) -> Result<bool, RebuildError> {
+    let mut lock = match RebuildLock::acquire(&stores.pool, projection).await {
+        Ok(lock) => lock,
         Err(RebuildError::UnderWay(_)) => return Ok(false),
         Err(error) => return Err(error),
     };
-    if turn.projection == relational::NAME {
-        shadow::clear(&mut turn.connection).await?;
-        view::clear(stores, &mut turn.connection).await?;
+    if lock.projection == relational::NAME {
+        shadow::clear(&mut lock.connection).await?;
+        view::clear(stores, &mut lock.connection).await?;
     }
-    if turn.projection == elasticsearch::NAME
+    if lock.projection == elasticsearch::NAME
         && let Some(elastic) = &stores.elastic
     {
-        elasticsearch::tidy(elastic, &mut turn.connection).await;
+        elasticsearch::tidy(elastic, &mut lock.connection).await;
     }
-    turn.give_back().await;
+    lock.release().await;
     Ok(true)
 }
 
@@ -187,7 +187,7 @@ impl Rebuild<'_> {
                 return Err(error);
             }
         };
-        self.tell(Phase::Switching, 1, 1);
+        self.report_progress(Phase::Switching, 1, 1);
         self.enter(Phase::Dropping);
         shadow.drop_old().await;
         shadow.close().await;
@@ -226,13 +226,13 @@ impl Rebuild<'_> {
     /// Builds everything up to `target` by folding and copying.
     async fn build(&mut self, shadow: &mut Shadow, target: i64) -> Result<CatchUp, RebuildError> {
         self.enter(Phase::Folding);
-        self.tell(Phase::Folding, 0, fold::count(target));
+        self.report_progress(Phase::Folding, 0, fold::count(target));
         shadow.create_tables().await?;
         let folded = fold::fold(shadow, target, self.options.kept_messages, self.observe).await?;
         self.enter(Phase::Indexing);
         index::build(shadow, self.observe).await?;
         self.enter(Phase::CatchingUp);
-        let Folded { late, parked, erased } = folded;
+        let FoldResult { late, parked, erased } = folded;
         let next = CatchUp::begin(shadow, target, &parked, self.version).await?;
         next.apply_late(shadow, &late, self.observe).await?;
         erased.remove(&mut shadow.connection).await?;
@@ -267,7 +267,7 @@ impl Rebuild<'_> {
     fn enter(&mut self, phase: Phase) {
         self.end_phase();
         self.phases.push((phase, Duration::ZERO));
-        self.tell(phase, 0, 1);
+        self.report_progress(phase, 0, 1);
     }
 
     fn end_phase(&mut self) {
@@ -282,7 +282,7 @@ impl Rebuild<'_> {
         std::mem::take(&mut self.phases)
     }
 
-    fn tell(&self, phase: Phase, done: u64, total: u64) {
+    fn report_progress(&self, phase: Phase, done: u64, total: u64) {
         (self.observe)(RebuildProgress { phase, done, total });
     }
 }

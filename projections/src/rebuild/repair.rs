@@ -18,14 +18,14 @@ use super::compare::{Checksum, checksum};
 use super::differences::{self, Side};
 use super::fold::count;
 use super::index;
+use super::lock::RebuildLock;
 use super::report::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
 use super::shadow::{LIVE, NEXT, Shadow};
-use super::turn::Turn;
-use crate::connections::Stores;
+use crate::connections::Connections;
 use crate::engine::park;
 use crate::engine::runner;
 use crate::feed::BATCH_EVENTS_MAX;
-use crate::relational::messages::{self, Month, Shelf};
+use crate::relational::messages::{self, MessageTable, Month};
 use crate::search::elasticsearch;
 use crate::{cache, relational};
 
@@ -37,14 +37,14 @@ type Observe<'a> = &'a (dyn Fn(RebuildProgress) + Send + Sync);
 /// An event of the workspace cannot be applied, the live tables are of a newer release, the database fails, or the
 /// repair was cancelled. Then nothing is changed.
 pub async fn repair(
-    mut turn: Turn,
-    stores: &Stores,
+    mut lock: RebuildLock,
+    stores: &Connections,
     workspace_id: WorkspaceId,
     options: RebuildOptions,
     observe: impl Fn(RebuildProgress) + Send + Sync,
 ) -> Result<RebuildReport, RebuildError> {
-    super::refuse_newer(&mut turn, stores, relational::NAME).await?;
-    let mut shadow = Shadow::open(stores, turn, NEXT).await?;
+    super::refuse_newer(&mut lock, stores, relational::NAME).await?;
+    let mut shadow = Shadow::open(stores, lock, NEXT).await?;
     let mut repair =
         Repair { stores, workspace_id, reached: 0, events: 0, skipped: BTreeSet::new(), began: Instant::now(), observe: &observe };
     let repaired = repair.run(&mut shadow, &options).await;
@@ -53,7 +53,7 @@ pub async fn repair(
 }
 
 struct Repair<'a> {
-    stores: &'a Stores,
+    stores: &'a Connections,
     workspace_id: WorkspaceId,
     /// The position up to which the log was read.
     reached: i64,
@@ -77,7 +77,7 @@ impl Repair<'_> {
         let began = Instant::now();
         let live = checkpoint::lock(&mut barrier, relational::NAME).await?.map_or(0, |live| live.position);
         self.up_to(shadow, live).await?;
-        columns::refuse_newer_from_now_on(&mut barrier).await?;
+        columns::refuse_newer_and_lock(&mut barrier).await?;
         let (rows, differences) = self.compare(&mut barrier, shadow, live).await?;
         if !options.dry_run {
             self.exchange(&mut barrier, shadow).await?;
@@ -141,7 +141,7 @@ impl Repair<'_> {
             rows.push((table.clone(), new.rows));
             if old != new {
                 let keys = [self.workspace_id.to_string()];
-                let compared = differences::Compared { table: &table, wanted: WANTED, keys: &keys, position };
+                let compared = differences::ComparedTable { table: &table, wanted: WANTED, keys: &keys, position };
                 let (left, right) = (Side { connection: live, schema: LIVE }, Side { connection: &mut shadow.connection, schema: NEXT });
                 let shown = differences::first(left, right, compared).await?;
                 found.push(Difference { table, live_rows: old.rows, new_rows: new.rows, rows: shown });
@@ -184,10 +184,10 @@ impl Repair<'_> {
     }
 
     async fn ensure_months(&self, barrier: &mut PgConnection) -> Result<(), RebuildError> {
-        for shelf in Shelf::ALL {
-            let statement = format!("SELECT DISTINCT date_trunc('month', created_at, 'UTC') FROM {NEXT}.{}", shelf.table());
+        for message_table in MessageTable::ALL {
+            let statement = format!("SELECT DISTINCT date_trunc('month', created_at, 'UTC') FROM {NEXT}.{}", message_table.name());
             let months = query_scalar::<_, DateTime<Utc>>(&statement).fetch_all(&mut *barrier).await?;
-            let months = months.into_iter().map(|at| (shelf, Month::of(at))).collect::<BTreeSet<_>>();
+            let months = months.into_iter().map(|at| (message_table, Month::of(at))).collect::<BTreeSet<_>>();
             messages::ensure_months(barrier, &months).await?;
         }
         Ok(())

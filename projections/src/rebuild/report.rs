@@ -193,7 +193,7 @@ pub enum RebuildError {
     NewerColumns(Vec<String>),
     /// A view was asked for at a position that the log has not reached.
     #[error("the log ends at position {head}, before {position}")]
-    Beyond {
+    BeyondLog {
         /// The position that was asked for.
         position: i64,
         /// Where the log ends.
@@ -201,7 +201,7 @@ pub enum RebuildError {
     },
     /// A view of this name exists.
     #[error("there is a view of the name {0:?} already: choose another name, or drop it first")]
-    ViewThere(String),
+    ViewExists(String),
     /// The log cannot be read.
     #[error("the log cannot be read")]
     Log(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -213,7 +213,7 @@ pub enum RebuildError {
     IndicesLeft(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The log grows faster than the new model catches up.
     #[error("the log grows faster than the new model catches up")]
-    Outrun,
+    LogTooFast,
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),

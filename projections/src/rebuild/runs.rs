@@ -92,7 +92,7 @@ pub async fn begin(pool: &PgPool, start: &ReplayStart, holder: &str) -> sqlx::Re
 ///
 /// # Errors
 /// The database cannot be used.
-pub async fn moved(pool: &PgPool, replay_id: Uuid, progress: Option<RebuildProgress>) -> sqlx::Result<bool> {
+pub async fn record_progress(pool: &PgPool, replay_id: Uuid, progress: Option<RebuildProgress>) -> sqlx::Result<bool> {
     let (phase, done, total) = match progress {
         Some(progress) => (Some(progress.phase.as_str()), counted(progress.done), counted(progress.total)),
         None => (None, 0, 0),
@@ -195,7 +195,7 @@ async fn of(pool: &PgPool, projection: Option<&str>, replay_id: Option<Uuid>, li
 ///
 /// # Errors
 /// The database cannot be used.
-pub async fn silent(pool: &PgPool) -> sqlx::Result<Vec<(Uuid, String)>> {
+pub async fn unresponsive(pool: &PgPool) -> sqlx::Result<Vec<(Uuid, String)>> {
     let silent = query!(
         "SELECT replay_id, projection FROM replays WHERE ended_at IS NULL AND seen_at < clock_timestamp() - make_interval(secs => $1)",
         SILENT_MAX.as_secs_f64()

@@ -8,9 +8,9 @@ use sqlx::{Connection, Executor, PgConnection, PgPool, query, query_scalar};
 use stores::checkpoint;
 use tracing::warn;
 
+use super::lock::RebuildLock;
 use super::report::RebuildError;
-use super::turn::Turn;
-use crate::connections::Stores;
+use crate::connections::Connections;
 use crate::relational;
 
 /// The schema that queries read.
@@ -48,8 +48,8 @@ pub(super) struct Shadow {
 
 impl Shadow {
     /// Opens the schema of that name. The caller has the rebuild lock.
-    pub(super) async fn open(stores: &Stores, turn: Turn, schema: &str) -> Result<Self, RebuildError> {
-        let mut connection = turn.connection;
+    pub(super) async fn open(stores: &Connections, lock: RebuildLock, schema: &str) -> Result<Self, RebuildError> {
+        let mut connection = lock.connection;
         for (setting, value) in settings(schema).into_iter().chain([("application_name", APPLICATION.to_owned())]) {
             query_scalar!("SELECT set_config($1, $2, FALSE)", setting, value).fetch_one(&mut connection).await?;
         }
@@ -178,14 +178,14 @@ pub(super) async fn tables(connection: &mut PgConnection) -> sqlx::Result<Vec<St
 
 /// Removes what a failed rebuild has left, unless another rebuild is running: that one removes it itself.
 async fn discard_leftovers(pool: &PgPool, schema: &str) -> sqlx::Result<()> {
-    let mut turn = match Turn::take(pool, relational::NAME).await {
-        Ok(turn) => turn,
+    let mut lock = match RebuildLock::acquire(pool, relational::NAME).await {
+        Ok(lock) => lock,
         Err(RebuildError::Database(error)) => return Err(error),
         Err(_) => return Ok(()),
     };
-    clear(&mut turn.connection).await?;
-    turn.connection.execute(format!("DROP SCHEMA IF EXISTS {schema} CASCADE").as_str()).await?;
-    turn.give_back().await;
+    clear(&mut lock.connection).await?;
+    lock.connection.execute(format!("DROP SCHEMA IF EXISTS {schema} CASCADE").as_str()).await?;
+    lock.release().await;
     Ok(())
 }
 

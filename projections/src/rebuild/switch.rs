@@ -28,7 +28,7 @@ pub(super) async fn switch(shadow: &mut Shadow, next: &mut CatchUp) -> Result<Du
         next.approach_live(shadow, &|_| {}).await?;
         sleep(LOOK_INTERVAL).await;
     }
-    Err(RebuildError::Outrun)
+    Err(RebuildError::LogTooFast)
 }
 
 /// Tries once, and returns how long it took if it switched. The row of the checkpoint is the barrier: every batch of
@@ -43,7 +43,7 @@ async fn try_switch(connection: &mut PgConnection, shadow: &mut Shadow, next: &m
         }
         next.up_to(shadow, live.position, &|_| {}).await?;
     }
-    columns::refuse_newer_from_now_on(&mut barrier).await?;
+    columns::refuse_newer_and_lock(&mut barrier).await?;
     take_over(&mut barrier, next.position()).await?;
     for (from, to) in [(LIVE, OLD), (NEXT, LIVE)] {
         barrier.execute(format!("ALTER SCHEMA {from} RENAME TO {to}").as_str()).await?;

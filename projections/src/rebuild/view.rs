@@ -11,12 +11,12 @@ use utoipa::ToSchema;
 
 use super::catch_up::CatchUp;
 use super::columns;
-use super::fold::{self, Folded};
+use super::fold::{self, FoldResult};
 use super::index;
+use super::lock::RebuildLock;
 use super::report::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
 use super::shadow::{self, Shadow};
-use super::turn::Turn;
-use crate::connections::Stores;
+use crate::connections::Connections;
 use crate::relational;
 use crate::search::elasticsearch;
 
@@ -49,7 +49,7 @@ pub struct View {
 
 /// The models that a view has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ViewOf {
+pub enum ViewModels {
     /// The read tables only.
     Relational,
     /// The read tables, and the documents that searches find.
@@ -116,13 +116,13 @@ pub async fn views(pool: &PgPool) -> sqlx::Result<Vec<View>> {
 ///
 /// # Errors
 /// The database cannot be used. Or the view has indices and Elasticsearch cannot be used: then they are removed later.
-pub async fn drop_view(stores: &Stores, name: &str) -> Result<bool, RebuildError> {
+pub async fn drop_view(stores: &Connections, name: &str) -> Result<bool, RebuildError> {
     let mut tx = stores.pool.begin().await?;
     let dropped = query!("UPDATE replay_views SET is_built = FALSE WHERE name = $1 AND is_built RETURNING schema_name, created_at", name);
     let Some(view) = dropped.fetch_optional(&mut *tx).await? else { return Ok(false) };
     tx.execute(format!("DROP SCHEMA IF EXISTS {} CASCADE", view.schema_name).as_str()).await?;
     tx.commit().await?;
-    forget(stores, &mut *stores.pool.acquire().await?, name, view.created_at).await?;
+    remove_view(stores, &mut *stores.pool.acquire().await?, name, view.created_at).await?;
     Ok(true)
 }
 
@@ -132,27 +132,27 @@ pub async fn drop_view(stores: &Stores, name: &str) -> Result<bool, RebuildError
 ///
 /// # Errors
 /// The database cannot be used.
-pub async fn forget_the_erased(stores: &Stores) -> Result<(), RebuildError> {
+pub async fn remove_kept_of_erased(stores: &Connections) -> Result<(), RebuildError> {
     let last = query_scalar!("SELECT max(destroyed_at) FROM secret.person_keys").fetch_one(&stores.pool).await?;
     if let Some(last) = last {
-        forget_from_before(stores, last).await?;
+        remove_kept_before(stores, last).await?;
     }
-    clear_what_is_left(stores).await
+    remove_left_views(stores).await
 }
 
 /// Removes everything that replays have kept until now: some of it may have just been purged from the log.
 ///
 /// # Errors
 /// The database cannot be used.
-pub async fn forget_the_purged(stores: &Stores) -> Result<(), RebuildError> {
+pub async fn remove_kept_of_purged(stores: &Connections) -> Result<(), RebuildError> {
     let now = query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(&stores.pool).await?;
-    forget_from_before(stores, now).await
+    remove_kept_before(stores, now).await
 }
 
-async fn forget_from_before(stores: &Stores, moment: DateTime<Utc>) -> Result<(), RebuildError> {
+async fn remove_kept_before(stores: &Connections, moment: DateTime<Utc>) -> Result<(), RebuildError> {
     let stale = query_scalar!("SELECT name FROM replay_views WHERE is_built AND created_at <= $1 ORDER BY name", moment);
     for name in stale.fetch_all(&stores.pool).await? {
-        unless_it_waits(drop_view(stores, &name).await.map(drop), &name)?;
+        ignore_left_indices(drop_view(stores, &name).await.map(drop), &name)?;
     }
     query!(
         "UPDATE replays SET report = jsonb_set(report, '{differences}', '[]')
@@ -166,15 +166,15 @@ async fn forget_from_before(stores: &Stores, moment: DateTime<Utc>) -> Result<()
 
 /// Removes what is left of dropped or broken views. If a view is being built at the moment, its builder has already
 /// done this.
-async fn clear_what_is_left(stores: &Stores) -> Result<(), RebuildError> {
+async fn remove_left_views(stores: &Connections) -> Result<(), RebuildError> {
     let left = query_scalar!(r#"SELECT EXISTS (SELECT FROM replay_views WHERE NOT is_built) AS "left!""#);
     if !left.fetch_one(&stores.pool).await? {
         return Ok(());
     }
-    match Turn::take(&stores.pool, relational::NAME).await {
-        Ok(mut turn) => {
-            let cleared = clear(stores, &mut turn.connection).await;
-            turn.give_back().await;
+    match RebuildLock::acquire(&stores.pool, relational::NAME).await {
+        Ok(mut lock) => {
+            let cleared = clear(stores, &mut lock.connection).await;
+            lock.release().await;
             Ok(cleared?)
         }
         Err(RebuildError::UnderWay(_)) => Ok(()),
@@ -189,25 +189,25 @@ async fn clear_what_is_left(stores: &Stores) -> Result<(), RebuildError> {
 /// A view of that name exists, its position is beyond the log, the live tables are of a newer release, a store fails,
 /// or it was cancelled. Then nothing of it stays.
 pub async fn build_view(
-    mut turn: Turn,
-    stores: &Stores,
+    mut lock: RebuildLock,
+    stores: &Connections,
     view: &NewView,
-    of: ViewOf,
+    of: ViewModels,
     options: RebuildOptions,
     observe: impl Fn(RebuildProgress) + Send + Sync,
 ) -> Result<RebuildReport, RebuildError> {
     let began = Instant::now();
     let schema = view.schema();
     let indices = match (of, &stores.elastic) {
-        (ViewOf::Relational, _) => Vec::new(),
-        (ViewOf::Search, Some(elastic)) => elastic.view_indices(&view.name),
-        (ViewOf::Search, None) => return Err(RebuildError::Unknown(elasticsearch::NAME.into())),
+        (ViewModels::Relational, _) => Vec::new(),
+        (ViewModels::Search, Some(elastic)) => elastic.view_indices(&view.name),
+        (ViewModels::Search, None) => return Err(RebuildError::Unknown(elasticsearch::NAME.into())),
     };
-    clear(stores, &mut turn.connection).await?;
-    columns::refuse_newer(&mut turn.connection).await?;
-    let head = stores::log::head(&mut turn.connection).await?;
+    clear(stores, &mut lock.connection).await?;
+    columns::refuse_newer(&mut lock.connection).await?;
+    let head = stores::log::head(&mut lock.connection).await?;
     if view.position < 0 || view.position > head {
-        return Err(RebuildError::Beyond { position: view.position, head });
+        return Err(RebuildError::BeyondLog { position: view.position, head });
     }
     let begun = query_scalar!(
         "INSERT INTO replay_views (name, schema_name, position, indices) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING created_at",
@@ -216,9 +216,9 @@ pub async fn build_view(
         view.position,
         &indices
     );
-    let begun = begun.fetch_optional(&mut turn.connection).await?;
-    let begun_at = begun.ok_or_else(|| RebuildError::ViewThere(view.name.clone()))?;
-    let mut shadow = Shadow::open(stores, turn, &schema).await?;
+    let begun = begun.fetch_optional(&mut lock.connection).await?;
+    let begun_at = begun.ok_or_else(|| RebuildError::ViewExists(view.name.clone()))?;
+    let mut shadow = Shadow::open(stores, lock, &schema).await?;
     let cancel = options.cancel.clone();
     let built = tokio::select! {
         biased;
@@ -243,7 +243,7 @@ pub async fn build_view(
         Err(error) => {
             shadow.discard().await;
             // What cannot be removed now is removed when the next view is built.
-            if let Err(error) = forget(stores, &mut *stores.pool.acquire().await?, &view.name, begun_at).await {
+            if let Err(error) = remove_view(stores, &mut *stores.pool.acquire().await?, &view.name, begun_at).await {
                 tracing::warn!(error = %chain(&error), view = view.name, "the parts of a view that was not finished could not be removed yet");
             }
             Err(error)
@@ -253,16 +253,16 @@ pub async fn build_view(
 
 async fn build(
     shadow: &mut Shadow,
-    stores: &Stores,
+    stores: &Connections,
     view: &NewView,
-    of: ViewOf,
+    of: ViewModels,
     options: &RebuildOptions,
     observe: &(dyn Fn(RebuildProgress) + Send + Sync),
 ) -> Result<(Vec<(String, i64)>, Vec<Difference>), RebuildError> {
     observe(RebuildProgress { phase: Phase::Folding, done: 0, total: fold::count(view.position) });
     let purged_by = query_scalar!("SELECT max(purged_by) FROM event_purges").fetch_one(&mut shadow.connection).await?;
     shadow.create_tables().await?;
-    let Folded { late, parked, erased } = fold::fold(shadow, view.position, options.kept_messages, observe).await?;
+    let FoldResult { late, parked, erased } = fold::fold(shadow, view.position, options.kept_messages, observe).await?;
     index::build(shadow, observe).await?;
     let next = CatchUp::begin(shadow, view.position, &parked, stores.version(relational::NAME)).await?;
     next.apply_late(shadow, &late, observe).await?;
@@ -275,7 +275,7 @@ async fn build(
         rows.push((table, query_scalar::<_, i64>(&count).fetch_one(&mut shadow.connection).await?));
     }
     let mut differences = Vec::new();
-    if let Some(elastic) = stores.elastic.as_ref().filter(|_| of == ViewOf::Search) {
+    if let Some(elastic) = stores.elastic.as_ref().filter(|_| of == ViewModels::Search) {
         let filled = elastic.fill_view(&mut shadow.connection, &view.name, view.position, observe).await?;
         rows.extend(filled.documents);
         differences = filled.refused;
@@ -295,18 +295,18 @@ async fn build(
 
 /// Removes what is left of views whose building was broken off, and of views that were dropped while Elasticsearch was
 /// unreachable. The caller has the lock. What cannot be removed now stays recorded and is removed later.
-pub(super) async fn clear(stores: &Stores, connection: &mut PgConnection) -> Result<(), RebuildError> {
+pub(super) async fn clear(stores: &Connections, connection: &mut PgConnection) -> Result<(), RebuildError> {
     let left = query!("SELECT name, schema_name, created_at FROM replay_views WHERE NOT is_built").fetch_all(&mut *connection).await?;
     for view in left {
         connection.execute(format!("DROP SCHEMA IF EXISTS {} CASCADE", view.schema_name).as_str()).await?;
-        unless_it_waits(forget(stores, connection, &view.name, view.created_at).await, &view.name)?;
+        ignore_left_indices(remove_view(stores, connection, &view.name, view.created_at).await, &view.name)?;
     }
     Ok(())
 }
 
 /// Drops the indices of the view that began at this time, and its record. A view of the same name that is started
 /// meanwhile waits until both are gone.
-async fn forget(stores: &Stores, connection: &mut PgConnection, name: &str, begun_at: DateTime<Utc>) -> Result<(), RebuildError> {
+async fn remove_view(stores: &Connections, connection: &mut PgConnection, name: &str, begun_at: DateTime<Utc>) -> Result<(), RebuildError> {
     let mut tx = connection.begin().await?;
     let left =
         query_scalar!("SELECT indices FROM replay_views WHERE name = $1 AND created_at = $2 AND NOT is_built FOR UPDATE", name, begun_at);
@@ -321,7 +321,7 @@ async fn forget(stores: &Stores, connection: &mut PgConnection, name: &str, begu
 }
 
 /// Ignores a failure of Elasticsearch alone: those indices are removed later.
-fn unless_it_waits(removed: Result<(), RebuildError>, view: &str) -> Result<(), RebuildError> {
+fn ignore_left_indices(removed: Result<(), RebuildError>, view: &str) -> Result<(), RebuildError> {
     match removed {
         Err(RebuildError::IndicesLeft(error)) => {
             tracing::warn!(error = %chain(error.as_ref()), view, "the indices of a view could not be removed yet");

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::relational::messages::{self, Month, Shelf};
+use crate::relational::messages::{self, MessageTable, Month};
 use crate::relational::{CopyBuffer, CopyRow, Row};
 
 /// The most pieces that wait to be written.
@@ -19,7 +19,7 @@ pub(super) struct Piece {
     statement: String,
     bytes: Vec<u8>,
     /// The monthly partitions that must exist first.
-    months: BTreeSet<(Shelf, Month)>,
+    months: BTreeSet<(MessageTable, Month)>,
 }
 
 /// Writes pieces, each on a free connection. Postgres needs most of the time, to compute the search vectors.
@@ -29,7 +29,7 @@ pub(super) struct Writer {
 }
 
 /// The state that the writing tasks share.
-struct Waiting {
+struct Queue {
     pieces: Mutex<mpsc::Receiver<Piece>>,
     /// The lock for making a partition: two tasks that make the same one at once would block each other.
     months: Mutex<()>,
@@ -48,7 +48,7 @@ impl Piece {
     }
 
     /// Adds the partitions that must exist first.
-    pub(super) fn in_months(self, months: BTreeSet<(Shelf, Month)>) -> Self {
+    pub(super) fn in_months(self, months: BTreeSet<(MessageTable, Month)>) -> Self {
         Self { months, ..self }
     }
 }
@@ -56,9 +56,9 @@ impl Piece {
 impl Writer {
     /// Starts one writing task on each connection.
     pub(super) fn start(connections: impl IntoIterator<Item = PgConnection>) -> Self {
-        let (pieces, waiting) = mpsc::channel(PIECES_WAITING);
-        let waiting = Arc::new(Waiting { pieces: Mutex::new(waiting), months: Mutex::new(()) });
-        let tasks = connections.into_iter().map(|connection| tokio::spawn(write_all(connection, Arc::clone(&waiting)))).collect();
+        let (pieces, queue) = mpsc::channel(PIECES_WAITING);
+        let queue = Arc::new(Queue { pieces: Mutex::new(queue), months: Mutex::new(()) });
+        let tasks = connections.into_iter().map(|connection| tokio::spawn(write_all(connection, Arc::clone(&queue)))).collect();
         Self { pieces, tasks }
     }
 
@@ -79,13 +79,13 @@ impl Writer {
     }
 }
 
-async fn write_all(mut connection: PgConnection, waiting: Arc<Waiting>) -> sqlx::Result<()> {
+async fn write_all(mut connection: PgConnection, queue: Arc<Queue>) -> sqlx::Result<()> {
     loop {
-        let Some(piece) = waiting.pieces.lock().await.recv().await else { return Ok(()) };
-        let written = write(&mut connection, piece, &waiting.months).await;
+        let Some(piece) = queue.pieces.lock().await.recv().await else { return Ok(()) };
+        let written = write(&mut connection, piece, &queue.months).await;
         if written.is_err() {
             // A write has failed: no further pieces are taken.
-            waiting.pieces.lock().await.close();
+            queue.pieces.lock().await.close();
             return written;
         }
     }

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, query_file};
 use uuid::Uuid;
 
 use super::copy::{CopyRow, Tuple};
-use super::seen::to_micros;
+use super::stamp::to_micros;
 
 /// A row of the table.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::copy::{CopyRow, Tuple};
 use super::rows::{JsonRow, Missing, Rows, json_row, row};
-use super::seen::Seen;
+use super::stamp::EventStamp;
 use crate::read_models::{QueryError, ReadModels, rows};
 
 /// A member of a channel, with the user's names.
@@ -58,7 +58,7 @@ pub(crate) struct ChannelMemberRecord {
 }
 
 /// The membership that an event is about.
-pub(super) fn touched(channel_id: Uuid, event: &ChannelEvent) -> Option<Uuid> {
+pub(super) fn affected(channel_id: Uuid, event: &ChannelEvent) -> Option<Uuid> {
     match event {
         ChannelEvent::MemberJoined { user_id, .. }
         | ChannelEvent::MemberLeft { user_id }
@@ -77,9 +77,14 @@ pub(super) fn touched(channel_id: Uuid, event: &ChannelEvent) -> Option<Uuid> {
 }
 
 /// Applies an event to members of a channel.
-pub(super) fn apply(members: &mut Rows<ChannelMemberRecord>, place: (Uuid, Uuid), seen: Seen, event: &ChannelEvent) -> Result<(), Missing> {
+pub(super) fn apply(
+    members: &mut Rows<ChannelMemberRecord>,
+    place: (Uuid, Uuid),
+    stamp: EventStamp,
+    event: &ChannelEvent,
+) -> Result<(), Missing> {
     let (workspace_id, channel_id) = place;
-    let Some(id) = touched(channel_id, event) else { return Ok(()) };
+    let Some(id) = affected(channel_id, event) else { return Ok(()) };
     match event {
         ChannelEvent::MemberJoined { user_id, role, invited_by } => {
             let joined = ChannelMemberRecord {
@@ -89,23 +94,23 @@ pub(super) fn apply(members: &mut Rows<ChannelMemberRecord>, place: (Uuid, Uuid)
                 user_id: user_id.0,
                 role: role.as_str().into(),
                 notification_level: NotificationLevel::default().as_str().into(),
-                joined_at: seen.at,
+                joined_at: stamp.at,
                 left_at: None,
                 invited_by: invited_by.map(|id| id.0),
                 is_active: true,
-                position: seen.position,
+                position: stamp.position,
             };
             members.insert(joined);
             Ok(())
         }
-        ChannelEvent::MemberLeft { user_id: _ } | ChannelEvent::MemberRemoved { .. } => members.change(id, seen, |row| {
+        ChannelEvent::MemberLeft { user_id: _ } | ChannelEvent::MemberRemoved { .. } => members.change(id, stamp, |row| {
             row.is_active = false;
-            row.left_at = Some(seen.at);
+            row.left_at = Some(stamp.at);
             row.role = MemberRole::Member.as_str().into();
         }),
-        ChannelEvent::MemberRoleChanged { user_id: _, role } => members.change(id, seen, |row| row.role = role.as_str().into()),
+        ChannelEvent::MemberRoleChanged { user_id: _, role } => members.change(id, stamp, |row| row.role = role.as_str().into()),
         ChannelEvent::NotificationLevelChanged { user_id: _, level } => {
-            members.change(id, seen, |row| row.notification_level = level.as_str().into())
+            members.change(id, stamp, |row| row.notification_level = level.as_str().into())
         }
         ChannelEvent::Created(_)
         | ChannelEvent::Renamed { .. }

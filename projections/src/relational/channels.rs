@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::rows::{Missing, Rows, json_row, row};
-use super::seen::Seen;
+use super::stamp::EventStamp;
 use crate::read_models::{QueryError, ReadModels, rows};
 
 /// A channel, as of now.
@@ -62,30 +62,30 @@ pub struct ChannelRow {
 }
 
 /// Applies an event to a channel's own row. Its members are in `channel_members`.
-pub(super) fn apply(channels: &mut Rows<ChannelRow>, id: Uuid, seen: Seen, event: &ChannelEvent) -> Result<(), Missing> {
+pub(super) fn apply(channels: &mut Rows<ChannelRow>, id: Uuid, stamp: EventStamp, event: &ChannelEvent) -> Result<(), Missing> {
     match event {
         ChannelEvent::Created(creation) => {
-            channels.insert(ChannelRow::created(id, seen, creation));
+            channels.insert(ChannelRow::created(id, stamp, creation));
             Ok(())
         }
-        ChannelEvent::Renamed { name, display_name } => channels.change(id, seen, |row| {
+        ChannelEvent::Renamed { name, display_name } => channels.change(id, stamp, |row| {
             row.name = Some(name.to_string());
             row.display_name = display_name.as_ref().map(ToString::to_string);
         }),
-        ChannelEvent::TopicChanged { topic } => channels.change(id, seen, |row| row.topic = topic.as_ref().map(ToString::to_string)),
+        ChannelEvent::TopicChanged { topic } => channels.change(id, stamp, |row| row.topic = topic.as_ref().map(ToString::to_string)),
         ChannelEvent::PurposeChanged { purpose } => {
-            channels.change(id, seen, |row| row.purpose = purpose.as_ref().map(ToString::to_string))
+            channels.change(id, stamp, |row| row.purpose = purpose.as_ref().map(ToString::to_string))
         }
         ChannelEvent::DescriptionChanged { description } => {
-            channels.change(id, seen, |row| row.description = description.as_ref().map(ToString::to_string))
+            channels.change(id, stamp, |row| row.description = description.as_ref().map(ToString::to_string))
         }
-        ChannelEvent::SettingsChanged(settings) => channels.change(id, seen, |row| row.set_settings(settings)),
-        ChannelEvent::Archived { by } => channels.change(id, seen, |row| {
+        ChannelEvent::SettingsChanged(settings) => channels.change(id, stamp, |row| row.set_settings(settings)),
+        ChannelEvent::Archived { by } => channels.change(id, stamp, |row| {
             row.is_archived = true;
-            row.archived_at = Some(seen.at);
+            row.archived_at = Some(stamp.at);
             row.archived_by = Some(by.0);
         }),
-        ChannelEvent::Unarchived { by: _ } => channels.change(id, seen, |row| {
+        ChannelEvent::Unarchived { by: _ } => channels.change(id, stamp, |row| {
             row.is_archived = false;
             row.archived_at = None;
             row.archived_by = None;
@@ -117,7 +117,7 @@ json_row! {
 }
 
 impl ChannelRow {
-    fn created(channel_id: Uuid, seen: Seen, creation: &Creation) -> Self {
+    fn created(channel_id: Uuid, stamp: EventStamp, creation: &Creation) -> Self {
         let mut row = Self {
             channel_id,
             workspace_id: creation.workspace_id.0,
@@ -134,11 +134,11 @@ impl ChannelRow {
             allow_file_upload: false,
             allow_external_sharing: false,
             created_by: creation.created_by.0,
-            created_at: seen.at,
-            updated_at: seen.at,
+            created_at: stamp.at,
+            updated_at: stamp.at,
             archived_at: None,
             archived_by: None,
-            position: seen.position,
+            position: stamp.position,
         };
         row.set_settings(&ChannelSettings::default());
         row

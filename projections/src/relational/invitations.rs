@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::rows::{Missing, Rows, json_row, row};
-use super::seen::{Seen, to_micros};
+use super::stamp::{EventStamp, to_micros};
 use crate::read_models::{QueryError, ReadModels, rows};
 
 /// An invitation.
@@ -38,7 +38,7 @@ pub struct InvitationRow {
 }
 
 /// The existing invitation that an event is about.
-pub(super) fn touched(event: &WorkspaceEvent) -> Option<Uuid> {
+pub(super) fn affected(event: &WorkspaceEvent) -> Option<Uuid> {
     match event {
         WorkspaceEvent::InvitationRevoked { invitation_id } => Some(invitation_id.0),
         WorkspaceEvent::MemberJoined { invitation_id, .. } => invitation_id.map(|id| id.0),
@@ -59,7 +59,12 @@ pub(super) fn touched(event: &WorkspaceEvent) -> Option<Uuid> {
 }
 
 /// Applies an event to invitations.
-pub(super) fn apply(invitations: &mut Rows<InvitationRow>, workspace_id: Uuid, seen: Seen, event: &WorkspaceEvent) -> Result<(), Missing> {
+pub(super) fn apply(
+    invitations: &mut Rows<InvitationRow>,
+    workspace_id: Uuid,
+    stamp: EventStamp,
+    event: &WorkspaceEvent,
+) -> Result<(), Missing> {
     if let WorkspaceEvent::MemberInvited { invitation_id, email, role, invited_by, expires_at } = event {
         invitations.insert(InvitationRow {
             invitation_id: invitation_id.0,
@@ -69,15 +74,15 @@ pub(super) fn apply(invitations: &mut Rows<InvitationRow>, workspace_id: Uuid, s
             status: "pending".into(),
             invited_by: invited_by.0,
             expires_at: to_micros(*expires_at),
-            created_at: seen.at,
-            updated_at: seen.at,
-            position: seen.position,
+            created_at: stamp.at,
+            updated_at: stamp.at,
+            position: stamp.position,
         });
         return Ok(());
     }
-    let Some(id) = touched(event) else { return Ok(()) };
+    let Some(id) = affected(event) else { return Ok(()) };
     let outcome = if matches!(event, WorkspaceEvent::MemberJoined { .. }) { "accepted" } else { "revoked" };
-    invitations.change(id, seen, |row| row.status = outcome.into())
+    invitations.change(id, stamp, |row| row.status = outcome.into())
 }
 
 /// Reads invitations.

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::rows::{Missing, Rows, json_row, row};
-use super::seen::Seen;
+use super::stamp::EventStamp;
 use crate::read_models::{QueryError, ReadModels, rows};
 
 /// A member of a workspace, with the user's names.
@@ -70,7 +70,7 @@ pub(crate) struct MemberRecord {
 }
 
 /// The users of the member rows that an event is about.
-pub(super) fn touched(workspace_id: Uuid, event: &WorkspaceEvent) -> Vec<Uuid> {
+pub(super) fn affected(workspace_id: Uuid, event: &WorkspaceEvent) -> Vec<Uuid> {
     let member = |user_id: &UserId| MemberId::of(WorkspaceId(workspace_id), *user_id).0;
     match event {
         WorkspaceEvent::Created { .. }
@@ -92,34 +92,41 @@ pub(super) fn touched(workspace_id: Uuid, event: &WorkspaceEvent) -> Vec<Uuid> {
 }
 
 /// Applies an event to members.
-pub(super) fn apply(members: &mut Rows<MemberRecord>, workspace_id: Uuid, seen: Seen, event: &WorkspaceEvent) -> Result<(), Missing> {
+pub(super) fn apply(
+    members: &mut Rows<MemberRecord>,
+    workspace_id: Uuid,
+    stamp: EventStamp,
+    event: &WorkspaceEvent,
+) -> Result<(), Missing> {
     let member = |user_id: &UserId| MemberId::of(WorkspaceId(workspace_id), *user_id).0;
     match event {
         WorkspaceEvent::MemberJoined { user_id, role, invitation_id: _, invited_by } => {
-            members.insert(MemberRecord::joined(workspace_id, *user_id, *role, *invited_by, seen));
+            members.insert(MemberRecord::joined(workspace_id, *user_id, *role, *invited_by, stamp));
             Ok(())
         }
-        WorkspaceEvent::MemberRoleChanged { user_id, role } => members.change(member(user_id), seen, |row| row.role = role.as_str().into()),
-        WorkspaceEvent::MemberDetailsChanged { user_id, title, department } => members.change(member(user_id), seen, |row| {
+        WorkspaceEvent::MemberRoleChanged { user_id, role } => {
+            members.change(member(user_id), stamp, |row| row.role = role.as_str().into())
+        }
+        WorkspaceEvent::MemberDetailsChanged { user_id, title, department } => members.change(member(user_id), stamp, |row| {
             row.title = title.as_ref().map(ToString::to_string);
             row.department = department.as_ref().map(ToString::to_string);
         }),
         WorkspaceEvent::MemberPermissionsChanged { user_id, permissions } => {
-            members.change(member(user_id), seen, |row| row.permissions = as_json(permissions))
+            members.change(member(user_id), stamp, |row| row.permissions = as_json(permissions))
         }
-        WorkspaceEvent::MemberDeactivated { user_id } => members.change(member(user_id), seen, |row| {
+        WorkspaceEvent::MemberDeactivated { user_id } => members.change(member(user_id), stamp, |row| {
             row.status = "deactivated".into();
-            row.deactivated_at = Some(seen.at);
+            row.deactivated_at = Some(stamp.at);
         }),
-        WorkspaceEvent::MemberReactivated { user_id } => members.change(member(user_id), seen, |row| {
+        WorkspaceEvent::MemberReactivated { user_id } => members.change(member(user_id), stamp, |row| {
             row.status = "active".into();
             row.deactivated_at = None;
         }),
         WorkspaceEvent::HandedOver { from, to } => {
             // Both rows change, or neither.
             members.get(member(from)).ok_or(Missing)?;
-            members.change(member(to), seen, |row| row.role = Role::Owner.as_str().into())?;
-            members.change(member(from), seen, |row| row.role = Role::Admin.as_str().into())
+            members.change(member(to), stamp, |row| row.role = Role::Owner.as_str().into())?;
+            members.change(member(from), stamp, |row| row.role = Role::Admin.as_str().into())
         }
         WorkspaceEvent::Created { .. }
         | WorkspaceEvent::DetailsChanged(_)
@@ -150,7 +157,7 @@ json_row! {
 }
 
 impl MemberRecord {
-    fn joined(workspace_id: Uuid, user_id: UserId, role: Role, invited_by: Option<UserId>, seen: Seen) -> Self {
+    fn joined(workspace_id: Uuid, user_id: UserId, role: Role, invited_by: Option<UserId>, stamp: EventStamp) -> Self {
         Self {
             member_id: MemberId::of(WorkspaceId(workspace_id), user_id).0,
             workspace_id,
@@ -163,10 +170,10 @@ impl MemberRecord {
             permissions: json!({}),
             last_seen_at: None,
             timezone: None,
-            joined_at: seen.at,
+            joined_at: stamp.at,
             deactivated_at: None,
-            updated_at: seen.at,
-            position: seen.position,
+            updated_at: stamp.at,
+            position: stamp.position,
         }
     }
 }

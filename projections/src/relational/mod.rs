@@ -4,6 +4,7 @@
 //! Statements do not qualify table names (`search_path = read, public`), so that the same statements fill a shadow
 //! schema in a rebuild.
 
+pub mod affiliations;
 pub mod audit_log;
 pub mod channel_members;
 pub mod channels;
@@ -16,8 +17,7 @@ mod model;
 pub mod personal;
 pub mod retention;
 mod rows;
-mod seen;
-pub mod traces;
+mod stamp;
 pub mod users;
 pub mod workspaces;
 
@@ -29,8 +29,8 @@ use sqlx::PgConnection;
 pub(crate) use copy::{CopyBuffer, CopyRow};
 pub(crate) use erase::Erased;
 pub(crate) use model::Model;
-pub(crate) use rows::{Count, Row, Rows};
-pub(crate) use seen::Seen;
+pub(crate) use rows::{Arrival, Row, Rows};
+pub(crate) use stamp::EventStamp;
 
 use crate::engine::projector::{ApplyError, Projector};
 use audit_log::AuditRecord;

@@ -15,8 +15,8 @@ use super::erase::Erased;
 use super::invitations::{self, InvitationRow};
 use super::members::{self, MemberRecord};
 use super::messages::{self, Effects, MessageRecord, Month};
-use super::rows::{Count, JsonRow, Missing, Row, Rows};
-use super::seen::Seen;
+use super::rows::{Arrival, JsonRow, Missing, Row, Rows};
+use super::stamp::EventStamp;
 use super::users::{self, UserRow};
 use super::workspaces::{self, WorkspaceRow};
 use crate::engine::projector::ApplyError;
@@ -43,7 +43,7 @@ pub(crate) struct Model {
 
 /// The keys of the rows that must be loaded before some events can be applied.
 #[derive(Debug, Default)]
-struct Touched {
+struct ChangedKeys {
     users: HashSet<Uuid>,
     workspaces: HashSet<Uuid>,
     members: HashSet<Uuid>,
@@ -58,12 +58,12 @@ struct Touched {
 impl Model {
     /// Loads the rows that the events change.
     pub(crate) async fn load(connection: &mut PgConnection, events: &[&Recorded<Event>]) -> sqlx::Result<Self> {
-        let mut touched = Touched::default();
+        let mut affected = ChangedKeys::default();
         for event in events {
-            touched.note(event);
+            affected.note(event);
         }
         let mut model = Self::default();
-        model.load_touched(connection, touched).await?;
+        model.load_changed(connection, affected).await?;
         Ok(model)
     }
 
@@ -71,7 +71,7 @@ impl Model {
     pub(crate) async fn load_messages(connection: &mut PgConnection, ids: Vec<Uuid>) -> sqlx::Result<Self> {
         let mut model = Self::default();
         let ids = ids.into_iter().collect::<HashSet<_>>();
-        model.load_touched(connection, Touched { messages: ids.clone(), deleted: ids, ..Touched::default() }).await?;
+        model.load_changed(connection, ChangedKeys { messages: ids.clone(), deleted: ids, ..ChangedKeys::default() }).await?;
         Ok(model)
     }
 
@@ -84,29 +84,29 @@ impl Model {
         fill(connection, &self.channels).await
     }
 
-    async fn load_touched(&mut self, connection: &mut PgConnection, touched: Touched) -> sqlx::Result<()> {
-        if let Some(ids) = ids(touched.users) {
+    async fn load_changed(&mut self, connection: &mut PgConnection, keys: ChangedKeys) -> sqlx::Result<()> {
+        if let Some(ids) = ids(keys.users) {
             self.users.load(users::load(connection, &ids).await?);
         }
-        if let Some(ids) = ids(touched.workspaces) {
+        if let Some(ids) = ids(keys.workspaces) {
             self.workspaces.load(workspaces::load(connection, &ids).await?);
         }
-        if let Some(ids) = ids(touched.members) {
+        if let Some(ids) = ids(keys.members) {
             self.members.load(members::load(connection, &ids).await?);
         }
-        if let Some(ids) = ids(touched.invitations) {
+        if let Some(ids) = ids(keys.invitations) {
             self.invitations.load(invitations::load(connection, &ids).await?);
         }
-        if let Some(ids) = ids(touched.channels) {
+        if let Some(ids) = ids(keys.channels) {
             self.channels.load(channels::load(connection, &ids).await?);
         }
-        if let Some(ids) = ids(touched.channel_members) {
+        if let Some(ids) = ids(keys.channel_members) {
             self.channel_members.load(channel_members::load(connection, &ids).await?);
         }
-        if let Some(ids) = ids(touched.messages) {
+        if let Some(ids) = ids(keys.messages) {
             self.messages.load(messages::load(connection, &ids).await?);
         }
-        let roots = touched.deleted.iter().filter_map(|id| Some(self.messages.get(*id)?.root()?.0));
+        let roots = keys.deleted.iter().filter_map(|id| Some(self.messages.get(*id)?.root()?.0));
         if let Some(ids) = ids(roots.collect()) {
             self.messages.load(messages::load(connection, &ids).await?);
         }
@@ -117,14 +117,15 @@ impl Model {
     pub(crate) fn apply(&mut self, event: &Recorded<Event>) -> Result<(), ApplyError> {
         self.apply_without_messages(event)?;
         if let Event::Message(happened) = &event.event {
-            let missing = messages::apply(&mut self.messages, event.stream.id, Seen::of(event), happened, Effects::ALL, Count::InTurn)?;
+            let missing =
+                messages::apply(&mut self.messages, event.stream.id, EventStamp::of(event), happened, Effects::ALL, Arrival::InOrder)?;
             if missing != Effects::NONE {
                 return Err(missing_row::<MessageRecord>(event));
             }
         }
         if let Event::Retention(RetentionEvent::Applied(applied)) = &event.event {
             let named = applied.messages.iter().map(|id| id.0).collect::<Vec<_>>();
-            if !messages::leave(&mut self.messages, Seen::of(event), applied, event.metadata.actor, &named).is_empty() {
+            if !messages::leave(&mut self.messages, EventStamp::of(event), applied, event.metadata.actor, &named).is_empty() {
                 return Err(missing_row::<MessageRecord>(event));
             }
         }
@@ -133,29 +134,29 @@ impl Model {
 
     /// Applies an event to the rows that it changes, except messages. The audit row is always added.
     pub(crate) fn apply_without_messages(&mut self, event: &Recorded<Event>) -> Result<(), ApplyError> {
-        let (id, seen) = (event.stream.id, Seen::of(event));
+        let (id, stamp) = (event.stream.id, EventStamp::of(event));
         match &event.event {
             Event::User(happened) => {
-                users::apply(&mut self.users, id, seen, happened).or_missing::<UserRow>(event)?;
+                users::apply(&mut self.users, id, stamp, happened).or_missing::<UserRow>(event)?;
                 if let UserEvent::Erased { invitations } = happened {
                     self.erased.users.push(id);
                     self.erased.invitations.extend(invitations.iter().map(|invitation| invitation.0));
                 }
             }
             Event::Workspace(happened) => {
-                workspaces::apply(&mut self.workspaces, id, seen, happened).or_missing::<WorkspaceRow>(event)?;
+                workspaces::apply(&mut self.workspaces, id, stamp, happened).or_missing::<WorkspaceRow>(event)?;
                 // Invitations come before members: adding the member always works, so the event has all its effects or
                 // none.
-                invitations::apply(&mut self.invitations, id, seen, happened).or_missing::<InvitationRow>(event)?;
-                members::apply(&mut self.members, id, seen, happened).or_missing::<MemberRecord>(event)?;
+                invitations::apply(&mut self.invitations, id, stamp, happened).or_missing::<InvitationRow>(event)?;
+                members::apply(&mut self.members, id, stamp, happened).or_missing::<MemberRecord>(event)?;
             }
             Event::Channel(happened) => {
                 let workspace_id = event.workspace_id.ok_or(ApplyError::NoWorkspace { position: event.position })?.0;
-                channels::apply(&mut self.channels, id, seen, happened).or_missing::<ChannelRow>(event)?;
-                channel_members::apply(&mut self.channel_members, (workspace_id, id), seen, happened)
+                channels::apply(&mut self.channels, id, stamp, happened).or_missing::<ChannelRow>(event)?;
+                channel_members::apply(&mut self.channel_members, (workspace_id, id), stamp, happened)
                     .or_missing::<ChannelMemberRecord>(event)?;
             }
-            Event::Session(SessionEvent::Started(start)) => self.sign_in(start.user_id.0, seen).or_missing::<UserRow>(event)?,
+            Event::Session(SessionEvent::Started(start)) => self.sign_in(start.user_id.0, stamp).or_missing::<UserRow>(event)?,
             Event::Message(_)
             | Event::Retention(_)
             | Event::Session(SessionEvent::Refused(_) | SessionEvent::Ended { .. })
@@ -168,9 +169,9 @@ impl Model {
 
     /// Notes a sign-in. It does not change the row's position: an earlier change may still be parked and must be
     /// applied later.
-    fn sign_in(&mut self, user_id: Uuid, seen: Seen) -> Result<(), Missing> {
-        let last = self.logins.entry(user_id).or_insert(seen.at);
-        *last = seen.at.max(*last);
+    fn sign_in(&mut self, user_id: Uuid, stamp: EventStamp) -> Result<(), Missing> {
+        let last = self.logins.entry(user_id).or_insert(stamp.at);
+        *last = stamp.at.max(*last);
         let last = *last;
         self.users.note(user_id, |user| user.last_login_at = user.last_login_at.max(Some(last)))
     }
@@ -180,7 +181,7 @@ impl Model {
         self.save_without_messages(connection).await?;
         let changed = self.messages.changed();
         if !changed.is_empty() {
-            let months = changed.iter().map(|message| (message.shelf(), Month::of(message.created_at()))).collect::<BTreeSet<_>>();
+            let months = changed.iter().map(|message| (message.message_table(), Month::of(message.created_at()))).collect::<BTreeSet<_>>();
             messages::ensure_months(connection, &months).await?;
             messages::save(connection, &changed).await?;
         }
@@ -228,22 +229,22 @@ async fn fill<R: JsonRow>(connection: &mut PgConnection, rows: &Rows<R>) -> sqlx
     Ok(())
 }
 
-impl Touched {
+impl ChangedKeys {
     fn note(&mut self, event: &Recorded<Event>) {
         let id = event.stream.id;
         match &event.event {
             Event::User(_) => self.users.extend((event.sequence > 1).then_some(id)),
             Event::Workspace(happened) => {
                 self.workspaces.extend((event.sequence > 1).then_some(id));
-                self.members.extend(members::touched(id, happened));
-                self.invitations.extend(invitations::touched(happened));
+                self.members.extend(members::affected(id, happened));
+                self.invitations.extend(invitations::affected(happened));
             }
             Event::Channel(happened) => {
                 self.channels.extend((event.sequence > 1).then_some(id));
-                self.channel_members.extend(channel_members::touched(id, happened));
+                self.channel_members.extend(channel_members::affected(id, happened));
             }
             Event::Message(happened) => {
-                self.messages.extend(messages::touched(id, happened));
+                self.messages.extend(messages::affected(id, happened));
                 let may_count_less = matches!(happened, MessageEvent::Deleted { .. } | MessageEvent::Purged { .. });
                 self.deleted.extend(may_count_less.then_some(id));
             }

@@ -79,7 +79,7 @@ struct Thread {
 }
 
 impl Channel {
-    fn judged(self) -> RetentionChannel {
+    fn into_retention_channel(self) -> RetentionChannel {
         let own = self.channel_policy.map(|policy| policy.0);
         RetentionChannel {
             channel_id: ChannelId(self.channel_id),
@@ -112,7 +112,7 @@ impl ReadModels {
     /// The read models cannot be read.
     pub async fn retention_channels(&self, workspace_id: Option<WorkspaceId>) -> Result<Vec<RetentionChannel>, QueryError> {
         let file = query_file_as!(Channel, "src/relational/sql/retention_channels.sql", workspace_id.map(|id| id.0));
-        let channels = file.fetch_all(&self.pool).await?.into_iter().map(Channel::judged);
+        let channels = file.fetch_all(&self.pool).await?.into_iter().map(Channel::into_retention_channel);
         Ok(channels.filter(|channel| channel.policy.days.is_some()).collect())
     }
 

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::seen::Seen;
+use super::stamp::EventStamp;
 
 /// A row of a read table.
 pub(crate) trait Row {
@@ -26,10 +26,10 @@ pub(crate) trait Row {
     fn position(&self) -> i64;
 
     /// Sets the last applied event.
-    fn see(&mut self, position: i64);
+    fn set_position(&mut self, position: i64);
 
     /// Sets when the row last changed.
-    fn updated(&mut self, at: DateTime<Utc>);
+    fn set_updated_at(&mut self, at: DateTime<Utc>);
 }
 
 /// Implements [`Row`] for a row of a table with a key column. The row records when it changed, if a column for that is
@@ -48,11 +48,11 @@ macro_rules! row {
                 self.position
             }
 
-            fn see(&mut self, position: i64) {
+            fn set_position(&mut self, position: i64) {
                 self.position = position;
             }
 
-            fn updated(&mut self, at: chrono::DateTime<chrono::Utc>) {
+            fn set_updated_at(&mut self, at: chrono::DateTime<chrono::Utc>) {
                 let _ = at;
                 $(self.$updated_at = at;)?
             }
@@ -116,9 +116,9 @@ struct Slot<R> {
 
 /// Whether an event is applied in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Count {
+pub(crate) enum Arrival {
     /// In order of position.
-    InTurn,
+    InOrder,
     /// After later events.
     Late,
 }
@@ -155,24 +155,24 @@ impl<R: Row> Rows<R> {
     }
 
     /// Changes a row, unless this event was already applied to it.
-    pub(crate) fn change(&mut self, key: R::Key, seen: Seen, change: impl FnOnce(&mut R)) -> Result<(), Missing> {
+    pub(crate) fn change(&mut self, key: R::Key, stamp: EventStamp, change: impl FnOnce(&mut R)) -> Result<(), Missing> {
         let slot = self.slots.get_mut(&key).ok_or(Missing)?;
-        if slot.row.position() < seen.position {
+        if slot.row.position() < stamp.position {
             change(&mut slot.row);
-            slot.row.see(seen.position);
-            slot.row.updated(seen.at);
+            slot.row.set_position(stamp.position);
+            slot.row.set_updated_at(stamp.at);
             slot.changed = true;
         }
         Ok(())
     }
 
-    /// Changes a counter of a row. `Count::Late` counts an event although later events were applied to the row: the
+    /// Changes a counter of a row. `Arrival::Late` counts an event although later events were applied to the row: the
     /// order does not matter for counting.
-    pub(crate) fn count(&mut self, key: R::Key, position: i64, count: Count, change: impl FnOnce(&mut R)) -> Result<(), Missing> {
+    pub(crate) fn count(&mut self, key: R::Key, position: i64, arrival: Arrival, change: impl FnOnce(&mut R)) -> Result<(), Missing> {
         let slot = self.slots.get_mut(&key).ok_or(Missing)?;
-        if slot.row.position() < position || count == Count::Late {
+        if slot.row.position() < position || arrival == Arrival::Late {
             change(&mut slot.row);
-            slot.row.see(position.max(slot.row.position()));
+            slot.row.set_position(position.max(slot.row.position()));
             slot.changed = true;
         }
         Ok(())

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::rows::{Missing, Rows, json_row, row};
-use super::seen::{Seen, to_micros};
+use super::stamp::{EventStamp, to_micros};
 use crate::read_models::{QueryError, ReadModels, rows};
 
 /// A user, as of now.
@@ -110,29 +110,29 @@ pub struct DirectoryRow {
 }
 
 /// Applies an event to a user.
-pub(super) fn apply(users: &mut Rows<UserRow>, id: Uuid, seen: Seen, event: &UserEvent) -> Result<(), Missing> {
+pub(super) fn apply(users: &mut Rows<UserRow>, id: Uuid, stamp: EventStamp, event: &UserEvent) -> Result<(), Missing> {
     match event {
         UserEvent::Registered(registration) => {
-            users.insert(UserRow::registered(id, seen, registration));
+            users.insert(UserRow::registered(id, stamp, registration));
             Ok(())
         }
-        UserEvent::ProfileChanged(profile) => users.change(id, seen, |user| user.set_profile(profile)),
-        UserEvent::PreferencesChanged(preferences) => users.change(id, seen, |user| user.set_preferences(preferences)),
-        UserEvent::StatusChanged { text, emoji, expires_at } => users.change(id, seen, |user| {
+        UserEvent::ProfileChanged(profile) => users.change(id, stamp, |user| user.set_profile(profile)),
+        UserEvent::PreferencesChanged(preferences) => users.change(id, stamp, |user| user.set_preferences(preferences)),
+        UserEvent::StatusChanged { text, emoji, expires_at } => users.change(id, stamp, |user| {
             user.status_text = text.as_ref().map(ToString::to_string);
             user.status_emoji = emoji.as_ref().map(ToString::to_string);
             user.status_expires_at = expires_at.map(to_micros);
         }),
-        UserEvent::Suspended { reason: _ } => users.change(id, seen, |user| user.status = "suspended".into()),
-        UserEvent::Reactivated {} => users.change(id, seen, |user| user.status = "active".into()),
-        UserEvent::MadeOperator {} => users.change(id, seen, |user| user.is_operator = true),
-        // A proposal changes nothing of the account, yet the row has seen it.
-        UserEvent::ErasureProposed { .. } => users.change(id, seen, |_| ()),
+        UserEvent::Suspended { reason: _ } => users.change(id, stamp, |user| user.status = "suspended".into()),
+        UserEvent::Reactivated {} => users.change(id, stamp, |user| user.status = "active".into()),
+        UserEvent::MadeOperator {} => users.change(id, stamp, |user| user.is_operator = true),
+        // A proposal changes no column of the account, but the row has the event's stamp.
+        UserEvent::ErasureProposed { .. } => users.change(id, stamp, |_| ()),
         UserEvent::ErasureRequested { requested_by: _, due_at } => {
-            users.change(id, seen, |user| user.erasure_due_at = Some(to_micros(*due_at)))
+            users.change(id, stamp, |user| user.erasure_due_at = Some(to_micros(*due_at)))
         }
-        UserEvent::ErasureCancelled { cancelled_by: _ } => users.change(id, seen, |user| user.erasure_due_at = None),
-        UserEvent::Erased { invitations: _ } => users.change(id, seen, UserRow::erase),
+        UserEvent::ErasureCancelled { cancelled_by: _ } => users.change(id, stamp, |user| user.erasure_due_at = None),
+        UserEvent::Erased { invitations: _ } => users.change(id, stamp, UserRow::erase),
     }
 }
 
@@ -167,7 +167,7 @@ json_row! {
 }
 
 impl UserRow {
-    fn registered(user_id: Uuid, seen: Seen, registration: &Registration) -> Self {
+    fn registered(user_id: Uuid, stamp: EventStamp, registration: &Registration) -> Self {
         let mut user = Self {
             user_id,
             email: registration.email.to_string(),
@@ -189,10 +189,10 @@ impl UserRow {
             status_expires_at: None,
             is_bot: registration.is_bot,
             is_operator: registration.is_operator,
-            created_at: seen.at,
-            updated_at: seen.at,
+            created_at: stamp.at,
+            updated_at: stamp.at,
             last_login_at: None,
-            position: seen.position,
+            position: stamp.position,
             erasure_due_at: None,
         };
         user.set_profile(&registration.profile);
@@ -228,7 +228,7 @@ impl UserRow {
 }
 
 /// Hides a status that has expired. The table keeps it until the user sets another.
-fn hide_if_over(expires_at: &mut Option<DateTime<Utc>>, text: &mut Option<String>, emoji: &mut Option<String>) {
+fn hide_if_expired(expires_at: &mut Option<DateTime<Utc>>, text: &mut Option<String>, emoji: &mut Option<String>) {
     if expires_at.is_some_and(|expires_at| expires_at <= Utc::now()) {
         (*expires_at, *text, *emoji) = (None, None, None);
     }
@@ -251,7 +251,7 @@ impl ReadModels {
         let ids = user_ids.iter().map(|id| id.0).collect::<Vec<_>>();
         let mut users = query_file_as!(UserRow, "src/relational/sql/users.sql", &ids).fetch_all(&self.pool).await?;
         for user in &mut users {
-            hide_if_over(&mut user.status_expires_at, &mut user.status_text, &mut user.status_emoji);
+            hide_if_expired(&mut user.status_expires_at, &mut user.status_text, &mut user.status_emoji);
         }
         Ok(users)
     }
@@ -272,7 +272,7 @@ impl ReadModels {
         let file = query_file_as!(DirectoryRow, "src/relational/sql/user_directory.sql", workspace_id.0, pattern, after, rows(limit));
         let mut found = file.fetch_all(&self.pool).await?;
         for row in &mut found {
-            hide_if_over(&mut row.status_expires_at, &mut row.status_text, &mut row.status_emoji);
+            hide_if_expired(&mut row.status_expires_at, &mut row.status_text, &mut row.status_emoji);
         }
         Ok(found)
     }

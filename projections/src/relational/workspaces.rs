@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::rows::{Missing, Rows, json_row, row};
-use super::seen::Seen;
+use super::stamp::EventStamp;
 use crate::read_models::{QueryError, ReadModels, rows};
 
 /// A workspace, as of now.
@@ -54,19 +54,19 @@ pub struct WorkspaceRow {
 }
 
 /// Applies an event to a workspace's own row. Its members and invitations have tables of their own.
-pub(super) fn apply(workspaces: &mut Rows<WorkspaceRow>, id: Uuid, seen: Seen, event: &WorkspaceEvent) -> Result<(), Missing> {
+pub(super) fn apply(workspaces: &mut Rows<WorkspaceRow>, id: Uuid, stamp: EventStamp, event: &WorkspaceEvent) -> Result<(), Missing> {
     match event {
         WorkspaceEvent::Created { details, domain, general_channel_id, max_members } => {
-            let mut row = WorkspaceRow::new(id, seen, general_channel_id.0);
+            let mut row = WorkspaceRow::new(id, stamp, general_channel_id.0);
             row.set_details(details);
             row.domain = domain.as_ref().map(ToString::to_string);
             row.max_members = i32::try_from(*max_members).unwrap_or(i32::MAX);
             workspaces.insert(row);
             Ok(())
         }
-        WorkspaceEvent::DetailsChanged(details) => workspaces.change(id, seen, |row| row.set_details(details)),
-        WorkspaceEvent::SettingsChanged(settings) => workspaces.change(id, seen, |row| row.settings = as_json(settings)),
-        WorkspaceEvent::PlanChanged { plan } => workspaces.change(id, seen, |row| row.plan_type = plan.as_str().into()),
+        WorkspaceEvent::DetailsChanged(details) => workspaces.change(id, stamp, |row| row.set_details(details)),
+        WorkspaceEvent::SettingsChanged(settings) => workspaces.change(id, stamp, |row| row.settings = as_json(settings)),
+        WorkspaceEvent::PlanChanged { plan } => workspaces.change(id, stamp, |row| row.plan_type = plan.as_str().into()),
         WorkspaceEvent::MemberInvited { .. }
         | WorkspaceEvent::InvitationRevoked { .. }
         | WorkspaceEvent::MemberJoined { .. }
@@ -106,7 +106,7 @@ json_row! {
 }
 
 impl WorkspaceRow {
-    fn new(workspace_id: Uuid, seen: Seen, general_channel_id: Uuid) -> Self {
+    fn new(workspace_id: Uuid, stamp: EventStamp, general_channel_id: Uuid) -> Self {
         Self {
             workspace_id,
             name: String::new(),
@@ -122,9 +122,9 @@ impl WorkspaceRow {
             sso_config: None,
             require_2fa: false,
             general_channel_id,
-            created_at: seen.at,
-            updated_at: seen.at,
-            position: seen.position,
+            created_at: stamp.at,
+            updated_at: stamp.at,
+            position: stamp.position,
         }
     }
 

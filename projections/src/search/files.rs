@@ -7,7 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::words::folded;
-use super::{Fragment, Mark, MessageQuery, Text, TextTerm, Wanted, highlight};
+use super::{Fragment, MessageQuery, Property, Requirement, Text, TextTerm, highlight};
 use crate::relational::messages::MessageRow;
 
 /// The longest indexed word of a name, in bytes. `search_vector` (migrations) has the same limit: Postgres refuses
@@ -39,10 +39,10 @@ impl MessageQuery {
     pub fn of_file_names(mut self) -> Self {
         let named = std::mem::take(&mut self.text).into_iter().map(|TextTerm { text, wanted }| {
             let is_beginning = matches!(text, Text::Prefix(_));
-            (Mark::FileNamed { words: text.into_words(), is_beginning }, wanted)
+            (Property::FileNamed { words: text.into_words(), is_beginning }, wanted)
         });
-        self.marks.extend(named);
-        self.marks.push((Mark::File, Wanted::Yes));
+        self.properties.extend(named);
+        self.properties.push((Property::File, Requirement::Must));
         self
     }
 
@@ -67,8 +67,8 @@ impl MessageQuery {
 
     /// The words that the names must contain, each with whether the last one is a prefix.
     fn names(&self) -> impl Iterator<Item = (&[String], bool)> {
-        self.marks.iter().filter_map(|(mark, wanted)| match (mark, wanted) {
-            (Mark::FileNamed { words, is_beginning }, Wanted::Yes) => Some((words.as_slice(), *is_beginning)),
+        self.properties.iter().filter_map(|(property, wanted)| match (property, wanted) {
+            (Property::FileNamed { words, is_beginning }, Requirement::Must) => Some((words.as_slice(), *is_beginning)),
             _ => None,
         })
     }
@@ -80,7 +80,7 @@ impl MessageQuery {
             for (n, word) in words.iter().enumerate() {
                 let word = vec![word.clone()];
                 let text = if is_beginning && n + 1 == words.len() { Text::Prefix(word) } else { Text::Exact(word) };
-                sought.push(TextTerm { text, wanted: Wanted::Yes });
+                sought.push(TextTerm { text, wanted: Requirement::Must });
             }
         }
         sought

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::words::{Word, words};
-use super::{Text, TextTerm, Wanted};
+use super::{Requirement, Text, TextTerm};
 
 /// The most passages of a text.
 const PASSAGES_MAX: usize = 3;
@@ -47,7 +47,7 @@ fn hits(text: &str, terms: &[TextTerm]) -> Vec<Range<usize>> {
     let stemmer = Stemmer::create(Algorithm::English);
     let words = words(text);
     let mut hits = Vec::new();
-    for term in terms.iter().filter(|term| term.wanted == Wanted::Yes) {
+    for term in terms.iter().filter(|term| term.wanted == Requirement::Must) {
         let sought = match &term.text {
             Text::Words(words) => words.iter().map(|word| stem(&stemmer, word)).collect(),
             Text::Exact(words) | Text::Prefix(words) => words.clone(),
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     fn sought(text: Text) -> Vec<TextTerm> {
-        vec![TextTerm { text, wanted: Wanted::Yes }]
+        vec![TextTerm { text, wanted: Requirement::Must }]
     }
 
     fn own(words: &[&str]) -> Vec<String> {
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_must_not_be_there_is_not_marked() {
-        let not = TextTerm { text: Text::Words(own(&["run"])), wanted: Wanted::No };
+        let not = TextTerm { text: Text::Words(own(&["run"])), wanted: Requirement::MustNot };
         assert!(highlight("run", &[not]).is_empty());
     }
 

@@ -30,7 +30,7 @@ pub use files::FoundFile;
 pub use highlight::{Fragment, highlight};
 pub use postgres::PostgresSearch;
 pub use query::Text;
-pub use resolve::{Asker, Paging, ResolveError, RoomRow};
+pub use resolve::{Paging, ResolveError, RoomRow, Searcher};
 pub use service::{Answered, FoundMessage, FoundMessages, GrowthRow, Search};
 
 /// A total is exact up to this number in every backend; beyond it, the answer is "more than". Postgres ranks no more
@@ -101,7 +101,7 @@ pub struct MessageQuery {
     /// The message was sent in none of these times.
     pub not_during: Vec<Span>,
     /// What a message must have or be, and what it must not.
-    pub marks: Vec<(Mark, Wanted)>,
+    pub properties: Vec<(Property, Requirement)>,
     /// The order of the hits.
     pub order: Order,
     /// The end of the page before.
@@ -114,11 +114,11 @@ pub struct MessageQuery {
 
 /// Whether a condition must hold or must not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Wanted {
+pub enum Requirement {
     /// It must hold.
-    Yes,
+    Must,
     /// It must not hold.
-    No,
+    MustNot,
 }
 
 /// Words that a text must contain, or must not.
@@ -127,7 +127,7 @@ pub struct TextTerm {
     /// The words.
     pub text: Text,
     /// Whether the text must contain them.
-    pub wanted: Wanted,
+    pub wanted: Requirement,
 }
 
 /// The user that a message is to: it mentions the user, or another user wrote it in one of the conversations.
@@ -150,7 +150,7 @@ pub struct Span {
 
 /// A property of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Mark {
+pub enum Property {
     /// Its text contains a link.
     Link,
     /// It has files.

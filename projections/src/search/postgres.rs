@@ -17,14 +17,14 @@ use super::{AnalyticsQuery, BackendName, Bucket, Hits, MessageQuery, PeopleQuery
 #[derive(Clone, Debug)]
 pub struct PostgresSearch {
     pool: PgPool,
-    ages: ages::Ages,
+    ages: ages::AgeBoundsCache,
 }
 
 impl PostgresSearch {
     /// Searches through this pool. Its connections must have [`stores::postgres::connect_options`].
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, ages: ages::Ages::default() }
+        Self { pool, ages: ages::AgeBoundsCache::default() }
     }
 }
 

@@ -8,7 +8,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-use super::{Mark, Span, Wanted};
+use super::{Property, Requirement, Span};
 pub use dates::{Clock, Zone};
 
 /// The most characters of a query.
@@ -34,7 +34,7 @@ pub struct Term<T> {
     /// The term.
     pub what: T,
     /// Whether it must match, or (after a `-`) must not.
-    pub wanted: Wanted,
+    pub wanted: Requirement,
     /// Its place in the query's text.
     pub at: Place,
 }
@@ -63,7 +63,7 @@ pub enum Filter {
     /// Sent within this time.
     During(Span),
     /// It has this property.
-    Mark(Mark),
+    Property(Property),
 }
 
 /// A person in a query.

@@ -10,7 +10,7 @@ use sqlx::{query_file, query_file_as};
 use uuid::Uuid;
 
 use super::query::{Filter, Mistake, Person, Query, QueryMistake, Room, Term};
-use super::{Addressee, MessageQuery, Order, PageKey, Span, TextTerm, Wanted};
+use super::{Addressee, MessageQuery, Order, PageKey, Requirement, Span, TextTerm};
 use crate::read_models::{QueryError, ReadModels};
 
 /// The most channels that one search covers: the user's own first, then public ones.
@@ -29,7 +29,7 @@ pub struct RoomRow {
 
 /// The user that searches, and the channels that the user may read at this moment.
 #[derive(Clone, Copy, Debug)]
-pub struct Asker<'a> {
+pub struct Searcher<'a> {
     /// The workspace that is searched.
     pub workspace_id: WorkspaceId,
     /// The user.
@@ -64,7 +64,7 @@ pub enum ResolveError {
 
 /// The people that a query names.
 struct People {
-    asker: UserId,
+    searcher: UserId,
     named: HashMap<String, UserId>,
     conversations: HashMap<UserId, Vec<ChannelId>>,
 }
@@ -84,11 +84,11 @@ impl ReadModels {
     ///
     /// # Errors
     /// The query names something that does not exist, or the read models cannot be read.
-    pub async fn resolve(&self, query: &Query, asker: Asker<'_>, paging: Paging) -> Result<MessageQuery, ResolveError> {
-        let people = self.people(query, asker).await?;
+    pub async fn resolve(&self, query: &Query, searcher: Searcher<'_>, paging: Paging) -> Result<MessageQuery, ResolveError> {
+        let people = self.people(query, searcher).await?;
         let mut resolved = MessageQuery {
-            workspace_id: asker.workspace_id,
-            channels: asker.rooms.iter().map(|room| room.channel_id.into()).collect(),
+            workspace_id: searcher.workspace_id,
+            channels: searcher.rooms.iter().map(|room| room.channel_id.into()).collect(),
             is_narrowed: false,
             text: query.text.iter().map(|term| TextTerm { text: term.what.clone(), wanted: term.wanted }).collect(),
             authors: None,
@@ -97,7 +97,7 @@ impl ReadModels {
             not_to: Vec::new(),
             during: Span::default(),
             not_during: Vec::new(),
-            marks: Vec::new(),
+            properties: Vec::new(),
             order: paging.order,
             after: paging.after,
             limit: paging.limit,
@@ -107,19 +107,19 @@ impl ReadModels {
         for Term { what, wanted, at } in &query.filters {
             let refused = |mistake: Mistake| mistake.at(*at);
             match (what, wanted) {
-                (Filter::From(person), Wanted::Yes) => {
+                (Filter::From(person), Requirement::Must) => {
                     resolved.authors.get_or_insert_default().push(people.user(person).map_err(refused)?);
                 }
-                (Filter::From(person), Wanted::No) => resolved.not_authors.push(people.user(person).map_err(refused)?),
-                (Filter::To(person), Wanted::Yes) => resolved.to.push(people.addressee(person, asker).map_err(refused)?),
-                (Filter::To(person), Wanted::No) => resolved.not_to.push(people.addressee(person, asker).map_err(refused)?),
-                (Filter::In(room), Wanted::Yes) => {
-                    inside.get_or_insert_default().extend(people.room(room, asker).map_err(refused)?);
+                (Filter::From(person), Requirement::MustNot) => resolved.not_authors.push(people.user(person).map_err(refused)?),
+                (Filter::To(person), Requirement::Must) => resolved.to.push(people.addressee(person, searcher).map_err(refused)?),
+                (Filter::To(person), Requirement::MustNot) => resolved.not_to.push(people.addressee(person, searcher).map_err(refused)?),
+                (Filter::In(room), Requirement::Must) => {
+                    inside.get_or_insert_default().extend(people.room(room, searcher).map_err(refused)?);
                 }
-                (Filter::In(room), Wanted::No) => outside.extend(people.room(room, asker).map_err(refused)?),
-                (Filter::During(span), Wanted::Yes) => resolved.during = resolved.during.and(*span),
-                (Filter::During(span), Wanted::No) => resolved.not_during.push(*span),
-                (Filter::Mark(mark), wanted) => resolved.marks.push((mark.clone(), *wanted)),
+                (Filter::In(room), Requirement::MustNot) => outside.extend(people.room(room, searcher).map_err(refused)?),
+                (Filter::During(span), Requirement::Must) => resolved.during = resolved.during.and(*span),
+                (Filter::During(span), Requirement::MustNot) => resolved.not_during.push(*span),
+                (Filter::Property(property), wanted) => resolved.properties.push((property.clone(), *wanted)),
             }
         }
         resolved.is_narrowed = inside.is_some();
@@ -127,15 +127,15 @@ impl ReadModels {
         Ok(resolved)
     }
 
-    async fn people(&self, query: &Query, asker: Asker<'_>) -> Result<People, QueryError> {
-        let mut people = People { asker: asker.user_id, named: HashMap::new(), conversations: HashMap::new() };
+    async fn people(&self, query: &Query, searcher: Searcher<'_>) -> Result<People, QueryError> {
+        let mut people = People { searcher: searcher.user_id, named: HashMap::new(), conversations: HashMap::new() };
         let names = query.filters.iter().filter_map(|term| name(&term.what)).collect::<Vec<_>>();
         if names.is_empty() {
             return Ok(people);
         }
-        let named = query_file!("src/search/sql/people_named.sql", asker.workspace_id.0, &names as _).fetch_all(&self.pool).await?;
+        let named = query_file!("src/search/sql/people_named.sql", searcher.workspace_id.0, &names as _).fetch_all(&self.pool).await?;
         people.named = named.into_iter().map(|row| (row.name, row.user_id.into())).collect();
-        let rooms = asker.rooms.iter().filter(|room| room.channel_type == "dm").map(|room| room.channel_id).collect::<Vec<_>>();
+        let rooms = searcher.rooms.iter().filter(|room| room.channel_type == "dm").map(|room| room.channel_id).collect::<Vec<_>>();
         let others = people.named.values().map(|id| id.0).collect::<Vec<_>>();
         let found = query_file!("src/search/sql/conversations_with.sql", &rooms, &others).fetch_all(&self.pool).await?;
         for row in found {
@@ -155,36 +155,36 @@ fn name(filter: &Filter) -> Option<String> {
         | Filter::To(Person::Me)
         | Filter::In(Room::With(Person::Me) | Room::Channel(_))
         | Filter::During(_)
-        | Filter::Mark(_) => None,
+        | Filter::Property(_) => None,
     }
 }
 
 impl People {
     fn user(&self, person: &Person) -> Result<UserId, Mistake> {
         match person {
-            Person::Me => Ok(self.asker),
+            Person::Me => Ok(self.searcher),
             Person::Named(name) => self.named.get(name).copied().ok_or_else(|| Mistake::UnknownPerson(name.clone())),
         }
     }
 
     /// The conversations that count as messages to a person: those between that person and the user that searches. For
     /// the user, all of the user's conversations.
-    fn addressee(&self, person: &Person, asker: Asker<'_>) -> Result<Addressee, Mistake> {
+    fn addressee(&self, person: &Person, searcher: Searcher<'_>) -> Result<Addressee, Mistake> {
         let user_id = self.user(person)?;
         let is_conversation = |room: &&RoomRow| matches!(room.channel_type.as_str(), "dm" | "group_dm");
-        let conversations = if user_id == asker.user_id {
-            asker.rooms.iter().filter(is_conversation).map(|room| room.channel_id.into()).collect()
+        let conversations = if user_id == searcher.user_id {
+            searcher.rooms.iter().filter(is_conversation).map(|room| room.channel_id.into()).collect()
         } else {
             self.conversations.get(&user_id).cloned().unwrap_or_default()
         };
         Ok(Addressee { user_id, conversations })
     }
 
-    fn room(&self, room: &Room, asker: Asker<'_>) -> Result<Vec<ChannelId>, Mistake> {
+    fn room(&self, room: &Room, searcher: Searcher<'_>) -> Result<Vec<ChannelId>, Mistake> {
         match room {
             Room::With(person) => Ok(self.conversations.get(&self.user(person)?).cloned().unwrap_or_default()),
             Room::Channel(name) => {
-                let found = asker.rooms.iter().find(|room| room.name.as_ref() == Some(name));
+                let found = searcher.rooms.iter().find(|room| room.name.as_ref() == Some(name));
                 found.map(|room| vec![room.channel_id.into()]).ok_or_else(|| Mistake::UnknownChannel(name.clone()))
             }
         }

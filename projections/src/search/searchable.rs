@@ -4,7 +4,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Mark;
+use super::Property;
 use crate::relational::messages::MessageRow;
 
 /// The message type of system messages.
@@ -21,15 +21,15 @@ impl MessageRow {
 
     /// Whether the message has this property.
     #[must_use]
-    pub fn has(&self, mark: &Mark) -> bool {
-        match mark {
-            Mark::Link => self.refers_to("links"),
-            Mark::File => self.message_type == FILE || self.refers_to("files"),
-            Mark::FileNamed { words, is_beginning } => self.has_file_named(words, *is_beginning),
-            Mark::Reaction => self.reactions.as_object().is_some_and(|reactions| !reactions.is_empty()),
-            Mark::Emoji(emoji) => self.reactions.get(emoji).is_some(),
-            Mark::Pinned => self.is_pinned,
-            Mark::Thread => self.thread_id.is_some() || self.reply_count > 0,
+    pub fn has(&self, property: &Property) -> bool {
+        match property {
+            Property::Link => self.refers_to("links"),
+            Property::File => self.message_type == FILE || self.refers_to("files"),
+            Property::FileNamed { words, is_beginning } => self.has_file_named(words, *is_beginning),
+            Property::Reaction => self.reactions.as_object().is_some_and(|reactions| !reactions.is_empty()),
+            Property::Emoji(emoji) => self.reactions.get(emoji).is_some(),
+            Property::Pinned => self.is_pinned,
+            Property::Thread => self.thread_id.is_some() || self.reply_count > 0,
         }
     }
 

@@ -1,7 +1,8 @@
-//! The zip: judged whole before anything of it is believed, and then read entry by entry, never unpacked.
+//! The zip archive. The whole archive is checked first, and then read entry by entry. It is never unpacked to disk.
 //!
-//! Refused: what is no zip, what is encrypted, names that climb or that are there twice, symbolic links, entries that share bytes, and what
-//! would become far larger than it is (a bomb). An entry that holds more than its directory says ends the reading.
+//! Refused are: a file that is not a zip, encrypted archives, names that lead outside or occur twice, symbolic links,
+//! entries that share bytes, and entries that would become far larger than they are (a zip bomb). Reading stops at an
+//! entry that holds more than the directory says.
 
 use std::io::{Read, Seek};
 
@@ -10,26 +11,27 @@ use zip::result::ZipError;
 use zip::unstable::read::ZipIterable;
 use zip::{CompressionMethod, ZipArchive};
 
-/// The longest name of an entry.
+/// The longest name of an entry, in bytes.
 const NAME_BYTES_MAX: usize = 1_000;
 
-/// What is read of an archive at most.
+/// The limits for reading an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The most entries (files and folders).
     pub entries_max: usize,
-    /// The most bytes of one day of one channel, uncompressed: it is held in memory whole.
+    /// The most bytes of one day of one channel, uncompressed. A day is held in memory as a whole.
     pub day_bytes_max: u64,
-    /// The most bytes of a list of users or channels, uncompressed: it is held in memory whole.
+    /// The most bytes of a list of users or channels, uncompressed. A list is held in memory as a whole.
     pub list_bytes_max: u64,
     /// The most bytes of all entries, uncompressed.
     pub total_bytes_max: u64,
-    /// How many times larger an entry may become, where it is larger than [`Limits::SMALL_BYTES`]; chat compresses some ten times.
+    /// How many times larger an entry may become when it is unpacked, if it is then larger than
+    /// [`Limits::SMALL_BYTES`]. Chat texts become about ten times larger.
     pub ratio_max: u64,
 }
 
 impl Limits {
-    /// What is smaller is no bomb, however well it compresses.
+    /// A smaller entry is not a bomb, however well it is compressed.
     pub const SMALL_BYTES: u64 = 1024 * 1024;
 }
 
@@ -48,60 +50,60 @@ impl Default for Limits {
 /// Why an archive is refused, or cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// It cannot be opened.
+    /// The file cannot be opened.
     #[error("the archive cannot be opened")]
     Open(#[source] std::io::Error),
-    /// It is no zip, or a broken one.
+    /// The file is not a zip archive, or is damaged.
     #[error("the file is not a zip archive that can be read")]
     NotAZip(#[source] ZipError),
-    /// It has too many entries.
+    /// The archive has too many entries.
     #[error("the archive has {entries} entries; at most {max} are read")]
     TooManyEntries {
-        /// How many.
+        /// The number of entries.
         entries: usize,
-        /// How many are allowed.
+        /// The allowed number.
         max: usize,
     },
-    /// A name leads out of the archive, or cannot be understood.
+    /// A name leads outside the archive, or cannot be read.
     #[error("the archive has an entry with the name {name:?}, which {reason}")]
     Name {
         /// The name.
         name: String,
-        /// What is wrong with it.
+        /// The problem with it.
         reason: &'static str,
     },
     /// Two entries have the same name.
-    #[error("the archive has two entries of the same name: which of them counts cannot be known")]
+    #[error("the archive has two entries of the same name: it is not known which one is right")]
     DuplicateNames,
     /// Entries share bytes.
-    #[error("the archive has entries that share bytes, as bombs have")]
+    #[error("the archive has entries that share bytes, like a zip bomb")]
     Overlapping,
-    /// It is encrypted.
+    /// The archive is encrypted.
     #[error("the archive is encrypted ({0}): export it again without a password")]
     Encrypted(String),
     /// An entry is a symbolic link.
     #[error("the archive has a symbolic link ({0})")]
     SymbolicLink(String),
-    /// An entry is compressed in a way that is not read here.
+    /// An entry has an unsupported compression.
     #[error("{0} is compressed in a way that is not supported: zip it again with deflate")]
     Compression(String),
-    /// Something would become too large.
-    #[error("{what} would take {bytes} bytes, more than the {max} that are read: is it a bomb?")]
+    /// An entry, or the whole archive, would become too large.
+    #[error("{what} would take {bytes} bytes, more than the {max} that are read: is it a zip bomb?")]
     TooLarge {
-        /// What.
+        /// The entry.
         what: String,
-        /// How large it says it is.
+        /// The size in the directory.
         bytes: u64,
-        /// How large it may be.
+        /// The allowed size.
         max: u64,
     },
     /// An entry holds more than the directory says.
-    #[error("{0} holds more than the archive's directory says: is it a bomb?")]
-    Lies(String),
+    #[error("{0} holds more than the archive's directory says: is it a zip bomb?")]
+    SizeMismatch(String),
     /// An entry cannot be read.
     #[error("{path} in the archive is damaged")]
     Damaged {
-        /// Which.
+        /// The entry.
         path: String,
         /// Why.
         source: std::io::Error,
@@ -111,15 +113,15 @@ pub enum ArchiveError {
 /// A file in the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// Its place in the directory.
+    /// The index in the archive's directory.
     pub index: usize,
     /// Its name, with `/` between folders.
     pub path: String,
-    /// Its size, uncompressed, as the directory says.
+    /// The uncompressed size in bytes, according to the directory.
     pub bytes: u64,
 }
 
-/// An archive that was judged.
+/// An archive that was checked.
 pub(super) struct Archive<R> {
     zip: ZipArchive<R>,
 }
@@ -127,7 +129,7 @@ pub(super) struct Archive<R> {
 impl<R: Read + Seek> Archive<R> {
     /// Opens the archive, and lists its files.
     pub(super) fn open(mut reader: R, limits: &Limits) -> Result<(Self, Vec<Entry>), ArchiveError> {
-        // Counted before the directory is held in memory.
+        // Counted before the directory is loaded into memory.
         let entries = ZipIterable::try_new(&mut reader, Config::default()).map_err(ArchiveError::NotAZip)?.len();
         not_too_many(entries, limits)?;
         let mut zip = ZipArchive::new(reader).map_err(ArchiveError::NotAZip)?;
@@ -135,14 +137,14 @@ impl<R: Read + Seek> Archive<R> {
         if zip.has_duplicate_names() {
             return Err(ArchiveError::DuplicateNames);
         }
-        let files = judge_entries(&zip, limits)?;
+        let files = check_entries(&zip, limits)?;
         if zip.has_overlapping_entries().map_err(ArchiveError::NotAZip)? {
             return Err(ArchiveError::Overlapping);
         }
         Ok((Self { zip }, files))
     }
 
-    /// The content of a file, which may have at most so many bytes.
+    /// Returns the content of a file of at most this many bytes.
     pub(super) fn read(&mut self, entry: &Entry, bytes_max: u64) -> Result<Vec<u8>, ArchiveError> {
         if entry.bytes > bytes_max {
             return Err(ArchiveError::TooLarge { what: entry.path.clone(), bytes: entry.bytes, max: bytes_max });
@@ -153,7 +155,7 @@ impl<R: Read + Seek> Archive<R> {
         file.take(entry.bytes + 1).read_to_end(&mut content).map_err(damaged)?;
         match (content.len() as u64).cmp(&entry.bytes) {
             std::cmp::Ordering::Equal => Ok(content),
-            std::cmp::Ordering::Greater => Err(ArchiveError::Lies(entry.path.clone())),
+            std::cmp::Ordering::Greater => Err(ArchiveError::SizeMismatch(entry.path.clone())),
             std::cmp::Ordering::Less => Err(damaged(std::io::ErrorKind::UnexpectedEof.into())),
         }
     }
@@ -163,13 +165,13 @@ fn not_too_many(entries: usize, limits: &Limits) -> Result<(), ArchiveError> {
     if entries > limits.entries_max { Err(ArchiveError::TooManyEntries { entries, max: limits.entries_max }) } else { Ok(()) }
 }
 
-fn judge_entries<R: Read + Seek>(zip: &ZipArchive<R>, limits: &Limits) -> Result<Vec<Entry>, ArchiveError> {
+fn check_entries<R: Read + Seek>(zip: &ZipArchive<R>, limits: &Limits) -> Result<Vec<Entry>, ArchiveError> {
     let mut files = Vec::new();
     let mut total = 0_u64;
     for index in 0..zip.len() {
         let entry = zip.by_index_data(index).map_err(ArchiveError::NotAZip)?;
         let unreadable = |_| ArchiveError::Name { name: String::from_utf8_lossy(entry.name_raw()).into_owned(), reason: "cannot be read" };
-        let path = judge_name(&entry.name().map_err(unreadable)?)?;
+        let path = check_name(&entry.name().map_err(unreadable)?)?;
         if entry.is_symlink() {
             return Err(ArchiveError::SymbolicLink(path));
         }
@@ -195,8 +197,9 @@ fn judge_entries<R: Read + Seek>(zip: &ZipArchive<R>, limits: &Limits) -> Result
     Ok(files)
 }
 
-/// A name that stays inside the archive. Nothing is unpacked, so it could do no harm; but no exporter writes such names.
-fn judge_name(name: &str) -> Result<String, ArchiveError> {
+/// A name that stays inside the archive. Nothing is unpacked, so other names could do no harm, but no exporter writes
+/// them.
+fn check_name(name: &str) -> Result<String, ArchiveError> {
     let refuse = |reason| Err(ArchiveError::Name { name: name.into(), reason });
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
         return refuse("is empty or too long");
@@ -212,7 +215,7 @@ fn judge_name(name: &str) -> Result<String, ArchiveError> {
     }
     let folder = name.strip_suffix('/').unwrap_or(name);
     if folder.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return refuse("climbs out of its folder");
+        return refuse("leads out of its folder");
     }
     Ok(name.into())
 }

@@ -1,4 +1,4 @@
-//! The export's channels and conversations, as ours.
+//! The channels and conversations of the export, and the channels that they become.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -8,14 +8,14 @@ use domain::{StreamId, Workspace};
 
 use super::ImportError;
 use super::export::Day;
-use super::maker::{Maker, joined};
+use super::maker::{ChannelWriter, joined};
 use super::markup::Names;
 use super::model::{SlackChannel, some};
-use super::people::{People, Stranger};
+use super::people::{People, UnlistedPerson};
 use super::run::Run;
 use super::sink::Sink;
 
-/// Which list of the export it is in.
+/// The list of the export that a channel is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum List {
     /// `channels.json`
@@ -26,30 +26,30 @@ pub(super) enum List {
     Direct,
     /// `mpims.json`
     Group,
-    /// None: it is a folder of which no list tells.
+    /// No list: the archive has a folder that no list names.
     Unlisted,
 }
 
-/// A channel of the export, on its way.
-pub(super) struct Listed {
+/// A channel of the export that is being imported.
+pub(super) struct ImportedChannel {
     pub list: List,
     pub slack_id: String,
     pub slack: SlackChannel,
-    /// Its folder in the archive, and what is in it.
+    /// Its folder in the archive, and the days in it.
     pub folder: String,
     pub days: Vec<Day>,
-    /// What it is here.
+    /// The identifier that it gets.
     pub channel_id: ChannelId,
-    /// How many events it has, once what is gathered is written.
+    /// The version of its stream after everything gathered so far is written.
     pub version: i64,
-    /// Whether it is to be archived after its messages.
+    /// Whether it is archived after its messages are imported.
     pub to_archive: bool,
 }
 
-/// The channels' identifiers here, by those of the export.
+/// The channels' new identifiers, by those of the export.
 pub(super) type ChannelIds = HashMap<String, ChannelId>;
 
-/// Who and what is meant in a text.
+/// The users and channels that texts of the export refer to.
 pub(super) struct Directory<'a> {
     pub people: &'a People,
     pub channels: &'a ChannelIds,
@@ -65,12 +65,12 @@ impl Names for Directory<'_> {
     }
 }
 
-/// The channels of the lists, with their folders; and a channel for each folder that no list names.
+/// The channels of the lists, with their folders, and one more channel for each folder that no list names.
 pub(super) fn listed<S>(
     run: &mut Run<'_, S>,
     lists: Vec<(List, Vec<SlackChannel>)>,
     mut folders: BTreeMap<String, Vec<Day>>,
-) -> Vec<Listed> {
+) -> Vec<ImportedChannel> {
     let mut seen = HashSet::new();
     let mut channels = Vec::new();
     for (list, slack) in lists.into_iter().flat_map(|(list, channels)| channels.into_iter().map(move |channel| (list, channel))) {
@@ -80,23 +80,23 @@ pub(super) fn listed<S>(
             run.report.skip("channel without an identifier of its own", || slack.name.clone().unwrap_or_default());
             continue;
         };
-        // Channels are in a folder of their name, direct conversations of their identifier.
+        // A channel's folder has the channel's name, a direct conversation's folder its identifier.
         let names = [some(slack.name.as_ref()).unwrap_or(&slack_id), &slack_id];
         let found = names.into_iter().find_map(|name| folders.remove_entry(name));
         let (folder, days) = found.unwrap_or_else(|| (names[0].to_owned(), Vec::new()));
         let list = if list == List::Public && slack.is_private { List::Private } else { list };
-        channels.push(Listed::new(run, list, slack_id, slack, folder, days));
+        channels.push(ImportedChannel::new(run, list, slack_id, slack, folder, days));
     }
     for (folder, days) in folders {
         run.report.channels.in_file += 1;
         run.report.turned("folder that no list names into a private channel of who imports", || folder.clone());
         let slack = SlackChannel { name: Some(folder.clone()), ..SlackChannel::default() };
-        channels.push(Listed::new(run, List::Unlisted, format!("folder:{folder}"), slack, folder, days));
+        channels.push(ImportedChannel::new(run, List::Unlisted, format!("folder:{folder}"), slack, folder, days));
     }
     channels
 }
 
-impl Listed {
+impl ImportedChannel {
     fn new<S>(run: &mut Run<'_, S>, list: List, slack_id: String, slack: SlackChannel, folder: String, days: Vec<Day>) -> Self {
         let count = match list {
             List::Public => &mut run.report.read.public_channels,
@@ -114,14 +114,14 @@ impl Listed {
     }
 }
 
-/// Creates what is not there yet. The export's #general becomes the workspace's.
+/// Creates the channels that do not exist yet. The export's #general is merged into the workspace's.
 pub(super) async fn import<S: Sink>(
     run: &mut Run<'_, S>,
-    channels: &mut [Listed],
+    channels: &mut [ImportedChannel],
     people: &mut People,
     workspace: &Workspace,
 ) -> Result<ChannelIds, ImportError> {
-    strangers_in_conversations(run, channels, people).await?;
+    make_users_of_conversations(run, channels, people).await?;
     let general = general_of(channels);
     let streams = channels.iter().map(|channel| StreamId::channel(channel.channel_id)).collect::<Vec<_>>();
     let versions = run.sink.versions(&streams).await?;
@@ -129,7 +129,7 @@ pub(super) async fn import<S: Sink>(
     if let (Some(at), Some(general_id)) = (general, workspace.general_channel_id) {
         ids.insert(channels[at].slack_id.clone(), general_id);
     }
-    let mut maker = Maker::new(run, people, ids);
+    let mut maker = ChannelWriter::new(run, people, ids);
     for (at, channel) in channels.iter_mut().enumerate() {
         match (versions.get(&StreamId::channel(channel.channel_id)), workspace.general_channel_id) {
             (_, Some(general_id)) if general == Some(at) => maker.map_onto_general(channel, general_id).await?,
@@ -140,10 +140,10 @@ pub(super) async fn import<S: Sink>(
     Ok(maker.ids)
 }
 
-/// Everybody is in #general here, but for guests and programs.
+/// Adds all members to #general, except guests and bots.
 pub(super) async fn everybody_into_general<S: Sink>(
     run: &mut Run<'_, S>,
-    channels: &[Listed],
+    channels: &[ImportedChannel],
     people: &People,
     workspace: &Workspace,
 ) -> Result<(), ImportError> {
@@ -153,7 +153,7 @@ pub(super) async fn everybody_into_general<S: Sink>(
     let mut version = listed.map_or(version, |channel| channel.version);
     let active = |id: &UserId| workspace.members.get(id).is_none_or(|member| member.active);
     let missing =
-        people.residents().filter(|id| !state.has_member(*id) && !run.general.contains(id) && active(id)).collect::<BTreeSet<_>>();
+        people.general_members().filter(|id| !state.has_member(*id) && !run.general.contains(id) && active(id)).collect::<BTreeSet<_>>();
     for user_id in &missing {
         run.report.turned("member who was not in #general into a member of it, as everybody is here", || user_id.to_string());
     }
@@ -162,19 +162,24 @@ pub(super) async fn everybody_into_general<S: Sink>(
     run.outbox.push_many(StreamId::channel(general_id), run.settings.workspace_id, &mut version, events).await
 }
 
-/// The channel that says that it is #general; else the public one of that name.
-fn general_of(channels: &[Listed]) -> Option<usize> {
-    let public = |channel: &&(usize, &Listed)| channel.1.list == List::Public;
+/// The channel that is marked as #general, or else the public one with that name.
+fn general_of(channels: &[ImportedChannel]) -> Option<usize> {
+    let public = |channel: &&(usize, &ImportedChannel)| channel.1.list == List::Public;
     let all = channels.iter().enumerate().collect::<Vec<_>>();
     let says = all.iter().filter(public).find(|(_, channel)| channel.slack.is_general);
     let named = || all.iter().filter(public).find(|(_, channel)| channel.slack.name.as_deref() == Some("general"));
     says.or_else(named).map(|(at, _)| *at)
 }
 
-/// Who talks in a direct conversation is there, even where the list of users lacks them: it would be another conversation without them.
-async fn strangers_in_conversations<S: Sink>(run: &mut Run<'_, S>, channels: &[Listed], people: &mut People) -> Result<(), ImportError> {
+/// The people of a direct conversation become users, even if the list of users lacks them: without them it would be
+/// another conversation.
+async fn make_users_of_conversations<S: Sink>(
+    run: &mut Run<'_, S>,
+    channels: &[ImportedChannel],
+    people: &mut People,
+) -> Result<(), ImportError> {
     let conversations = channels.iter().filter(|channel| matches!(channel.list, List::Direct | List::Group));
-    let strangers = conversations.flat_map(|channel| &channel.slack.members).filter(|id| !id.is_empty() && people.find(id).is_none());
-    let strangers = strangers.map(|id| Stranger { slack_id: id.clone(), name: None, is_bot: false, avatar: None }).collect();
-    people.make(run, strangers).await
+    let unlisted = conversations.flat_map(|channel| &channel.slack.members).filter(|id| !id.is_empty() && people.find(id).is_none());
+    let unlisted = unlisted.map(|id| UnlistedPerson { slack_id: id.clone(), name: None, is_bot: false, avatar: None }).collect();
+    people.make(run, unlisted).await
 }

@@ -1,4 +1,4 @@
-//! What a message says: its text, or what stands in for one, and the files that it names.
+//! The content of a message: its text, or a substitute for it, and its files.
 
 use domain::formatting::{FileLink, FormattedContent};
 use domain::text::MessageBody;
@@ -13,10 +13,10 @@ use super::report::Report;
 const URL_CHARS_MAX: usize = 2_000;
 /// The longest name of a file that is kept.
 const FILE_NAME_CHARS_MAX: usize = 255;
-/// How deep blocks are looked into.
+/// How deep nested blocks are read.
 const BLOCK_DEPTH_MAX: usize = 16;
 
-/// The text and what it refers to.
+/// The text, and the references in it.
 pub(super) fn content(message: &SlackMessage, names: &impl Names, report: &mut Report, place: &str) -> (MessageBody, FormattedContent) {
     let files = file_links(message, report, place);
     let text = text(message, &files, names, report, place);
@@ -42,7 +42,7 @@ fn text(message: &SlackMessage, files: &[FileLink], names: &impl Names, report: 
     stand_in(message, files, names, report, place)
 }
 
-/// What a message without a text shows.
+/// The text of a message that has none.
 fn stand_in(message: &SlackMessage, files: &[FileLink], names: &impl Names, report: &mut Report, place: &str) -> String {
     let attachments = message.attachments.iter().map(attached).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
     let blocks = message.blocks.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok()).map(|blocks| block_text(&blocks, 0));
@@ -62,7 +62,7 @@ fn stand_in(message: &SlackMessage, files: &[FileLink], names: &impl Names, repo
     }
 }
 
-/// The text as a message may have it.
+/// The text within the limits of a message.
 fn fitted(text: &str, report: &mut Report, place: &str) -> MessageBody {
     let plain = text.replace('\0', "");
     if plain.len() < text.len() {
@@ -79,12 +79,12 @@ fn fitted(text: &str, report: &mut Report, place: &str) -> MessageBody {
     MessageBody::cut(plain.trim())
 }
 
-/// A preview was made by Slack of a link that is in the text.
+/// Slack made a preview of a link that is in the text.
 fn is_preview(attachment: &SlackAttachment) -> bool {
     attachment.from_url.is_some() || attachment.original_url.is_some()
 }
 
-/// What an attachment says, in Slack's markup.
+/// The text of an attachment, in Slack's markup.
 fn attached(attachment: &SlackAttachment) -> String {
     let title = match (some(attachment.title.as_ref()), some(attachment.title_link.as_ref())) {
         (Some(title), Some(link)) if !title.contains(['<', '>']) => Some(format!("<{link}|{title}>")),
@@ -103,7 +103,7 @@ fn attached(attachment: &SlackAttachment) -> String {
     some(attachment.fallback.as_ref()).or(some(attachment.image_url.as_ref())).unwrap_or_default().to_owned()
 }
 
-/// What blocks say, in Slack's markup: <https://docs.slack.dev/reference/block-kit/blocks>.
+/// The text of blocks, in Slack's markup: <https://docs.slack.dev/reference/block-kit/blocks>.
 fn block_text(block: &Value, depth: usize) -> String {
     if depth > BLOCK_DEPTH_MAX {
         return String::new();
@@ -156,7 +156,8 @@ fn file_link(file: &SlackFile, report: &mut Report, place: &str) -> Option<FileL
     (!name.is_empty()).then_some(FileLink { name, url: without_key, mime_type, size })
 }
 
-/// An export's addresses carry a key (`t=xoxe-…`) that opens every file of the team: it has no place in a log that is for ever.
+/// Addresses in an export contain a key (`t=xoxe-…`) that opens every file of the team. It must not be kept in the log
+/// for ever.
 fn without_key(url: &str, report: &mut Report, place: &str) -> String {
     let Some((address, query)) = url.split_once('?') else { return url.into() };
     let kept = query.split('&').filter(|part| !part.starts_with("t=xox")).collect::<Vec<_>>().join("&");

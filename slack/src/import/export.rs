@@ -10,7 +10,7 @@ use super::archive::Entry;
 use super::channels::List;
 use super::report::Report;
 
-/// Where things are in the archive.
+/// The places of the files in the archive.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
     pub users: Option<Entry>,
@@ -18,7 +18,7 @@ pub(super) struct Layout {
     pub groups: Option<Entry>,
     pub dms: Option<Entry>,
     pub mpims: Option<Entry>,
-    /// By folder; the days in order.
+    /// By folder, with the days in order.
     pub folders: BTreeMap<String, Vec<Day>>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Day {
 }
 
 impl Layout {
-    /// Sorts the archive's files; those that are not read are reported.
+    /// Sorts the archive's files, and reports those that are not read.
     pub(super) fn of(entries: Vec<Entry>, report: &mut Report) -> Self {
         let root = root(&entries);
         let mut layout = Self::default();
@@ -47,12 +47,12 @@ impl Layout {
         layout
     }
 
-    /// Whether it is an export at all.
+    /// Whether the archive is an export.
     pub(super) fn is_an_export(&self) -> bool {
         self.users.is_some() && self.channel_lists().next().is_some()
     }
 
-    /// The lists of channels that there are.
+    /// The lists of channels in the export.
     pub(super) fn channel_lists(&self) -> impl Iterator<Item = (List, &Entry)> {
         let lists = [(List::Public, &self.channels), (List::Private, &self.groups), (List::Direct, &self.dms), (List::Group, &self.mpims)];
         lists.into_iter().filter_map(|(list, entry)| Some((list, entry.as_ref()?)))
@@ -88,7 +88,7 @@ impl Layout {
     }
 }
 
-/// The folder that everything is in, where somebody zipped the export again: with its `/`, or empty.
+/// The folder that contains everything, if the export was zipped again: with its `/`, or empty.
 fn root(entries: &[Entry]) -> String {
     if entries.iter().any(|entry| entry.path == "users.json") {
         return String::new();
@@ -97,7 +97,7 @@ fn root(entries: &[Entry]) -> String {
     inside.filter(|root| root.matches('/').count() == 1).unwrap_or_default().into()
 }
 
-/// The text of a file, without the mark at its beginning that some programs write; and whether bytes that are not UTF-8 were replaced.
+/// The text of a file, without a byte order mark, and whether bytes that are not UTF-8 were replaced.
 pub(super) fn decode(content: Vec<u8>) -> (String, bool) {
     let (text, replaced) = match String::from_utf8(content) {
         Ok(text) => (text, false),
@@ -106,24 +106,25 @@ pub(super) fn decode(content: Vec<u8>) -> (String, bool) {
     (text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text), replaced)
 }
 
-/// The elements of a list, not yet looked into.
+/// The elements of a list, not parsed yet.
 pub(super) fn elements(text: &str) -> Result<Vec<&RawValue>, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-/// An element; `None` where it is no object.
+/// Parses an element. `None` if it is not an object.
 pub(super) fn parse<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
     if !raw.get().starts_with('{') {
         return None;
     }
     serde_json::from_str(raw.get()).ok().or_else(|| {
-        // Half characters, and keys that are there twice: the last one counts.
+        // The element may contain half characters, or a key twice: the last value counts.
         let value = serde_json::from_str::<serde_json::Value>(&whole_characters(raw.get())).ok()?;
         serde_json::from_value(value).ok()
     })
 }
 
-/// Writes U+FFFD for each half of a character (a lone surrogate), which a program left that cut a text in the middle of an emoji.
+/// Replaces each half of a character (a lone surrogate) by U+FFFD. They come from programs that cut a text inside an
+/// emoji.
 fn whole_characters(json: &str) -> String {
     let surrogate = |at: usize| {
         let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
@@ -137,7 +138,7 @@ fn whole_characters(json: &str) -> String {
         let (kept, length) = match (surrogate(escape), surrogate(escape + 6)) {
             (Some(high), Some(low)) if high < 0xdc00 && low >= 0xdc00 => (&json[escape..escape + 12], 12),
             (Some(_), _) => ("\\ufffd", 6),
-            // An escape is at least two characters, and the second may be a backslash.
+            // An escape has at least two characters, and the second may be a backslash.
             (None, _) => (&json[escape..escape + 2], 2),
         };
         whole.push_str(kept);

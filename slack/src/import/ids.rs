@@ -1,4 +1,4 @@
-//! Identifiers that follow from what the export says, so that the same thing has the same identifier in every run.
+//! Identifiers computed from the export's content, so that the same thing gets the same identifier in every run.
 
 use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
@@ -14,17 +14,17 @@ impl Ids {
         Self(workspace_id)
     }
 
-    /// The user whom the export calls `slack_id`.
+    /// The user with this identifier in the export.
     pub(super) fn user(&self, slack_id: &str) -> UserId {
         UserId(Uuid::new_v5(&self.0.0, format!("user\0{slack_id}").as_bytes()))
     }
 
-    /// The channel that the export calls `slack_id`.
+    /// The channel with this identifier in the export.
     pub(super) fn channel(&self, slack_id: &str) -> ChannelId {
         ChannelId(Uuid::new_v5(&self.0.0, format!("channel\0{slack_id}").as_bytes()))
     }
 
-    /// The message of that channel and moment; `nth` tells apart those that share both.
+    /// The message of this channel at this moment. `nth` distinguishes messages that share both.
     pub(super) fn message(&self, slack_channel_id: &str, sent_at: DateTime<Utc>, nth: u32) -> MessageId {
         let hash = Sha256::new()
             .chain_update(self.0.0.as_bytes())
@@ -38,8 +38,8 @@ impl Ids {
         MessageId::at(sent_at, unique)
     }
 
-    /// A few characters that make a made-up name unique.
-    pub(super) fn mark(&self, slack_id: &str) -> String {
+    /// A few characters that make an invented name unique.
+    pub(super) fn unique_suffix(&self, slack_id: &str) -> String {
         let hash = Sha256::new().chain_update(self.0.0.as_bytes()).chain_update(slack_id.as_bytes()).finalize();
         hex::encode(&hash[..4])
     }

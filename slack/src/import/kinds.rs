@@ -1,17 +1,17 @@
-//! What kind of message a subtype is: <https://docs.slack.dev/reference/events/message#subtypes>.
+//! The kind of a message, by its subtype: <https://docs.slack.dev/reference/events/message#subtypes>.
 
 use domain::message::Kind;
 
 use super::model::{SlackMessage, some};
 
-/// What happens to channels: each with `channel_` before it, and with `group_` for a private one.
+/// Subtypes for changes of channels. Each occurs with `channel_` before it, and with `group_` for a private channel.
 #[rustfmt::skip]
 const OF_A_CHANNEL: &[&str] = &[
     "join", "leave", "topic", "purpose", "name", "archive", "unarchive", "open", "close", "convert_to_private", "convert_to_public",
     "posting_permissions", "canvas_updated",
 ];
 
-/// What else happens in them.
+/// Other subtypes of system messages.
 #[rustfmt::skip]
 const OF_THE_SYSTEM: &[&str] = &[
     "pinned_item", "unpinned_item", "bot_add", "bot_remove", "bot_enable", "bot_disable", "service_add", "service_remove",
@@ -19,7 +19,7 @@ const OF_THE_SYSTEM: &[&str] = &[
     "huddle_thread", "joiner_notification", "joiner_notification_for_inviter", "tabbed_canvas_updated", "ekm_access_denied",
 ];
 
-/// The kind, and what it was turned into, where that is worth a word.
+/// The kind, and a note for the report if the message becomes something else.
 pub(super) fn kind(message: &SlackMessage) -> (Kind, Option<&'static str>) {
     let has_files = message.file.is_some() || !message.files.is_empty();
     match message.subtype.as_deref().unwrap_or_default() {
@@ -38,18 +38,18 @@ pub(super) fn kind(message: &SlackMessage) -> (Kind, Option<&'static str>) {
     }
 }
 
-/// Whether something happened in the channel, and nobody said anything.
+/// Whether the message is a system message that nobody wrote.
 fn is_of_the_system(subtype: &str) -> bool {
     let of_a_channel = subtype.strip_prefix("channel_").or_else(|| subtype.strip_prefix("group_"));
     of_a_channel.is_some_and(|what| OF_A_CHANNEL.contains(&what)) || OF_THE_SYSTEM.contains(&subtype)
 }
 
-/// Whether the message was deleted there, and only its place is left.
+/// Whether the message was deleted in Slack, so that only its place is left.
 pub(super) fn is_tombstone(message: &SlackMessage) -> bool {
     message.subtype.as_deref() == Some("tombstone")
 }
 
-/// A /me message is written in italics.
+/// Puts a /me message in italics.
 pub(super) fn in_italics(message: &mut SlackMessage) {
     if message.subtype.as_deref() == Some("me_message")
         && let Some(text) = some(message.text.as_ref())

@@ -1,5 +1,6 @@
-//! Reading JSON that was written by many programs over many years: a number may be a string, a list may be null, an object may be its
-//! identifier. What cannot be understood is as if it were not there; only broken JSON is an error.
+//! Parses JSON that was written by many programs over many years: a number may be a string, a list may be null, an
+//! object may be given by its identifier. A value that cannot be understood is treated as missing. Only invalid JSON is
+//! an error.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,19 +8,19 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A text; numbers and truth values are written out.
+/// A text. Numbers and booleans become texts.
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Scalar::deserialize(deserializer)? {
         Scalar::Nothing => None,
         Scalar::Flag(flag) => Some(flag.to_string()),
         Scalar::Whole(number) => Some(number.to_string()),
-        // Moments are seconds with six digits behind the point.
+        // Moments are seconds with six decimal places.
         Scalar::Broken(number) => Some(format!("{number:.6}")),
         Scalar::Text(text) => Some(text),
     })
 }
 
-/// A truth value: `true`, `"true"`, `1`, `"1"`.
+/// A boolean: `true`, `"true"`, `1`, `"1"`.
 pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(match Scalar::deserialize(deserializer)? {
         Scalar::Nothing | Scalar::Broken(_) => false,
@@ -34,7 +35,7 @@ pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     Ok(match Scalar::deserialize(deserializer)? {
         Scalar::Nothing | Scalar::Flag(_) => None,
         Scalar::Whole(number) => Some(number),
-        #[expect(clippy::cast_possible_truncation, reason = "the part behind the point is not asked for, and the cast saturates")]
+        #[expect(clippy::cast_possible_truncation, reason = "the fraction is not needed, and the cast saturates")]
         Scalar::Broken(number) => Some(number as i64),
         Scalar::Text(text) => text.split('.').next().and_then(|whole| whole.trim().parse().ok()),
     })
@@ -56,15 +57,15 @@ pub(super) fn record<'de, D: Deserializer<'de>, T: Record<'de>>(deserializer: D)
     Maybe::deserialize(deserializer).map(|Maybe(record)| record)
 }
 
-/// What stands in an export as an object, and in an old one perhaps as its identifier alone.
+/// An object of an export. In an old export it may be given by its identifier alone.
 pub(super) trait Record<'de>: Deserialize<'de> {
-    /// The object, where only its identifier is there.
+    /// The object, if only its identifier is given.
     fn named(_id: &str) -> Option<Self> {
         None
     }
 }
 
-/// A text in a list of texts; an object's identifier, where the list has objects.
+/// A text in a list of texts, or the identifier of an object in a list of objects.
 struct Named(String);
 
 impl<'de> Deserialize<'de> for Named {
@@ -163,9 +164,9 @@ impl<'de, T: Record<'de>> Deserialize<'de> for Maybe<T> {
     }
 }
 
-/// Whether a list is looked into.
+/// Reads a list.
 struct Many;
-/// See [`Many`].
+/// Reads a single value.
 struct One;
 
 trait Shape {

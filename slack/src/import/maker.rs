@@ -1,4 +1,4 @@
-//! Makes a channel of what an export says of one, or completes what an earlier run made.
+//! Creates a channel from an export, or completes a channel that an earlier run created.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,38 +9,38 @@ use domain::text::{ChannelDisplayName, ChannelName, Purpose, Topic};
 use domain::{Channel, ChannelEvent, StreamId};
 
 use super::ImportError;
-use super::channels::{ChannelIds, Directory, List, Listed};
+use super::channels::{ChannelIds, Directory, ImportedChannel, List};
 use super::markup::translate;
-use super::model::{SlackSaying, second, some};
-use super::names::{self, Given};
+use super::model::{SlackTopic, second, some};
+use super::names::{self, GivenNames};
 use super::outbox::{Item, original};
 use super::people::People;
 use super::run::Run;
 use super::sink::Sink;
 use commands::event_store::{Claim, ClaimChange, ClaimKind, PendingEvent, StreamWrite};
 
-/// How many people talk in a direct conversation, and in a group conversation.
+/// The most people in a direct conversation, and in a group conversation.
 const DIRECT_MAX: usize = 2;
 const GROUP_MAX: usize = 9;
-/// How many events of a new channel are appended with its creation; the others follow.
+/// How many events of a new channel are appended together with its creation. The others follow.
 const FIRST_EVENTS_MAX: usize = 1_000;
 
-pub(super) struct Maker<'m, 'r, S> {
+pub(super) struct ChannelWriter<'m, 'r, S> {
     pub run: &'m mut Run<'r, S>,
     pub people: &'m People,
     pub ids: ChannelIds,
-    given: Given,
-    /// The conversations of this run, by who talks in them.
+    given: GivenNames,
+    /// The conversations of this run, by their members.
     conversations: HashMap<String, ChannelId>,
 }
 
-impl<'m, 'r, S: Sink> Maker<'m, 'r, S> {
+impl<'m, 'r, S: Sink> ChannelWriter<'m, 'r, S> {
     pub(super) fn new(run: &'m mut Run<'r, S>, people: &'m People, ids: ChannelIds) -> Self {
-        Self { run, people, ids, given: Given::default(), conversations: HashMap::new() }
+        Self { run, people, ids, given: GivenNames::default(), conversations: HashMap::new() }
     }
 
-    /// An earlier run created it, perhaps not with everybody.
-    pub(super) async fn complete(&mut self, channel: &mut Listed, version: i64) -> Result<(), ImportError> {
+    /// An earlier run created the channel, perhaps without all members.
+    pub(super) async fn complete(&mut self, channel: &mut ImportedChannel, version: i64) -> Result<(), ImportError> {
         self.run.report.channels.already_there += 1;
         let members = self.members(channel);
         let kind = self.kind(channel, members.len());
@@ -59,7 +59,7 @@ impl<'m, 'r, S: Sink> Maker<'m, 'r, S> {
         self.run.outbox.push_many(StreamId::channel(channel.channel_id), self.run.settings.workspace_id, &mut channel.version, joins).await
     }
 
-    pub(super) async fn create(&mut self, channel: &mut Listed) -> Result<(), ImportError> {
+    pub(super) async fn create(&mut self, channel: &mut ImportedChannel) -> Result<(), ImportError> {
         let members = self.members(channel);
         let kind = self.kind(channel, members.len());
         if kind.is_direct()
@@ -83,8 +83,13 @@ impl<'m, 'r, S: Sink> Maker<'m, 'r, S> {
         self.append_new(channel, events, claim).await
     }
 
-    /// The first events are appended with the claim; a large channel's other members join after that.
-    async fn append_new(&mut self, channel: &mut Listed, mut events: Vec<PendingEvent>, claim: ClaimChange) -> Result<(), ImportError> {
+    /// The first events are appended with the claim of the name. The other members of a large channel join afterwards.
+    async fn append_new(
+        &mut self,
+        channel: &mut ImportedChannel,
+        mut events: Vec<PendingEvent>,
+        claim: ClaimChange,
+    ) -> Result<(), ImportError> {
         let (stream, workspace_id) = (StreamId::channel(channel.channel_id), self.run.settings.workspace_id);
         let others = events.split_off(events.len().min(FIRST_EVENTS_MAX));
         channel.version = i64::try_from(events.len()).unwrap_or(i64::MAX);
@@ -95,7 +100,7 @@ impl<'m, 'r, S: Sink> Maker<'m, 'r, S> {
 
     async fn creation(
         &mut self,
-        channel: &Listed,
+        channel: &ImportedChannel,
         kind: Kind,
         created_by: UserId,
         members: &BTreeSet<UserId>,
@@ -114,8 +119,8 @@ impl<'m, 'r, S: Sink> Maker<'m, 'r, S> {
         Ok((creation, claim.taken_by(channel.channel_id)))
     }
 
-    /// A name that is allowed and free; where it is another, the original is shown.
-    async fn name(&mut self, channel: &Listed) -> Result<(ChannelName, Option<ChannelDisplayName>), ImportError> {
+    /// A name that is allowed and free. If it differs, the original becomes the display name.
+    async fn name(&mut self, channel: &ImportedChannel) -> Result<(ChannelName, Option<ChannelDisplayName>), ImportError> {
         let original = some(channel.slack.name.as_ref()).unwrap_or(&channel.slack_id).to_owned();
         let wanted = [(original.clone(), channel.slack_id.as_str())];
         let workspace_id = Some(self.run.settings.workspace_id);
@@ -129,8 +134,8 @@ impl<'m, 'r, S: Sink> Maker<'m, 'r, S> {
         Ok((ChannelName::parse(&name)?, shown))
     }
 
-    /// Its members are added, and its topic and purpose set where there are none; its name stays.
-    pub(super) async fn map_onto_general(&mut self, channel: &mut Listed, general_id: ChannelId) -> Result<(), ImportError> {
+    /// Adds the members to #general, and sets its topic and purpose if it has none. The name stays.
+    pub(super) async fn map_onto_general(&mut self, channel: &mut ImportedChannel, general_id: ChannelId) -> Result<(), ImportError> {
         self.run.report.channels.already_there += 1;
         if channel.slack.is_archived {
             self.run.report.skip("archiving of #general, which always stays open", || channel.label());
@@ -146,13 +151,13 @@ impl<'m, 'r, S: Sink> Maker<'m, 'r, S> {
         self.run.outbox.push_many(StreamId::channel(general_id), self.run.settings.workspace_id, &mut channel.version, events).await
     }
 
-    fn general_says(&mut self, channel: &Listed, state: &Channel, at: DateTime<Utc>) -> Vec<PendingEvent> {
-        let importer = self.run.steward;
+    fn general_says(&mut self, channel: &ImportedChannel, state: &Channel, at: DateTime<Utc>) -> Vec<PendingEvent> {
+        let importer = self.run.fallback_user;
         let (slack, creation) = (&channel.slack, state.creation.as_ref());
         let topic = self.topic(channel).filter(|_| creation.is_none_or(|c| c.topic.is_none()));
         let purpose = self.purpose(channel).filter(|_| creation.is_none_or(|c| c.purpose.is_none()));
-        let by = |said: Option<&SlackSaying>| said.and_then(|s| self.people.find(s.creator.as_deref()?)).unwrap_or(importer);
-        let when = |said: Option<&SlackSaying>| said.and_then(|s| second(s.last_set)).unwrap_or(at);
+        let by = |said: Option<&SlackTopic>| said.and_then(|s| self.people.find(s.creator.as_deref()?)).unwrap_or(importer);
+        let when = |said: Option<&SlackTopic>| said.and_then(|s| second(s.last_set)).unwrap_or(at);
         let topic = topic.map(|topic| ChannelEvent::TopicChanged { topic: Some(topic) });
         let purpose = purpose.map(|purpose| ChannelEvent::PurposeChanged { purpose: Some(purpose) });
         let topic = topic.map(|event| original(event, by(slack.topic.as_ref()), when(slack.topic.as_ref())));
@@ -160,23 +165,23 @@ impl<'m, 'r, S: Sink> Maker<'m, 'r, S> {
         topic.into_iter().chain(purpose).collect()
     }
 
-    fn topic(&mut self, channel: &Listed) -> Option<Topic> {
+    fn topic(&mut self, channel: &ImportedChannel) -> Option<Topic> {
         let said = self.said(channel, channel.slack.topic.as_ref())?;
         Topic::parse(&names::cut(&said, Topic::CHARS_MAX)).ok()
     }
 
-    fn purpose(&mut self, channel: &Listed) -> Option<Purpose> {
+    fn purpose(&mut self, channel: &ImportedChannel) -> Option<Purpose> {
         let said = self.said(channel, channel.slack.purpose.as_ref())?;
         Purpose::parse(&names::cut(&said, Purpose::CHARS_MAX)).ok()
     }
 
-    fn said(&mut self, channel: &Listed, said: Option<&SlackSaying>) -> Option<String> {
+    fn said(&mut self, channel: &ImportedChannel, said: Option<&SlackTopic>) -> Option<String> {
         let value = some(said?.value.as_ref())?;
         let directory = Directory { people: self.people, channels: &self.ids };
         Some(translate(value, &directory, &mut self.run.report, &channel.folder))
     }
 
-    /// The conversation that these people have already, here or earlier in the export.
+    /// An existing conversation of these people, in the workspace or earlier in the export.
     async fn conversation(&mut self, members: &BTreeSet<UserId>) -> Result<Option<ChannelId>, ImportError> {
         let key = people_key(members);
         if let Some(there) = self.conversations.get(&key) {
@@ -187,9 +192,9 @@ impl<'m, 'r, S: Sink> Maker<'m, 'r, S> {
         Ok(holder.map(ChannelId))
     }
 
-    fn members(&mut self, channel: &Listed) -> BTreeSet<UserId> {
+    fn members(&mut self, channel: &ImportedChannel) -> BTreeSet<UserId> {
         if channel.list == List::Unlisted {
-            return BTreeSet::from([self.run.steward]);
+            return BTreeSet::from([self.run.fallback_user]);
         }
         let mut members = BTreeSet::new();
         for slack_id in &channel.slack.members {
@@ -203,7 +208,7 @@ impl<'m, 'r, S: Sink> Maker<'m, 'r, S> {
         members
     }
 
-    fn kind(&mut self, channel: &Listed, people: usize) -> Kind {
+    fn kind(&mut self, channel: &ImportedChannel, people: usize) -> Kind {
         match (channel.list, people) {
             (List::Public, _) => Kind::Public,
             (List::Private | List::Unlisted, _) => Kind::Private,
@@ -216,18 +221,19 @@ impl<'m, 'r, S: Sink> Maker<'m, 'r, S> {
         }
     }
 
-    fn creator(&self, channel: &Listed, members: &BTreeSet<UserId>) -> UserId {
+    fn creator(&self, channel: &ImportedChannel, members: &BTreeSet<UserId>) -> UserId {
         let creator = channel.slack.creator.as_deref().and_then(|id| self.people.find(id));
         let direct = matches!(channel.list, List::Direct | List::Group).then(|| members.first().copied()).flatten();
-        creator.or(direct).unwrap_or(self.run.steward)
+        creator.or(direct).unwrap_or(self.run.fallback_user)
     }
 
-    fn created_at(&self, channel: &Listed) -> DateTime<Utc> {
+    fn created_at(&self, channel: &ImportedChannel) -> DateTime<Utc> {
         second(channel.slack.created).unwrap_or(self.run.began_at)
     }
 }
 
-/// Everybody who is in the channel, whoever created it first. The creator of a channel is its admin; those of a conversation are equals.
+/// The joins of all members, the creator first. The creator of a channel is its admin; the members of a conversation
+/// are equal.
 fn joins(members: &BTreeSet<UserId>, creator: UserId, kind: Kind, at: DateTime<Utc>) -> Vec<(UserId, PendingEvent)> {
     let first = members.get(&creator).copied();
     let others = members.iter().copied().filter(|member| *member != creator);

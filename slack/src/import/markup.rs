@@ -1,5 +1,5 @@
-//! Slack's markup → ours. Both write `<@…>`, `<#…>`, `<!…>` and `<address|label>`; ours names people and channels by their identifiers
-//! here, and has no `&lt;`, `&gt;` and `&amp;`.
+//! Translates Slack's markup to ours. Both use `<@…>`, `<#…>`, `<!…>` and `<address|label>`. Ours has our own
+//! identifiers of people and channels, and no `&lt;`, `&gt;` and `&amp;`.
 
 use std::borrow::Cow;
 
@@ -7,22 +7,22 @@ use domain::ids::{ChannelId, UserId};
 
 use super::report::Report;
 
-/// Who is meant by an identifier of the export.
+/// Finds the users and channels of the export's identifiers.
 pub(super) trait Names {
-    /// The user of that identifier.
+    /// The user with this identifier.
     fn user(&self, slack_id: &str) -> Option<UserId>;
-    /// The channel of that identifier.
+    /// The channel with this identifier.
     fn channel(&self, slack_id: &str) -> Option<ChannelId>;
 }
 
-/// The text in our markup. What it mentions that is nobody's is turned into its name, and reported with `place`.
+/// Translates a text. A mention of an unknown user or channel becomes a plain name, and is reported with `place`.
 pub(super) fn translate(text: &str, names: &impl Names, report: &mut Report, place: &str) -> String {
     let mut translated = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(open) = rest.find('<') {
         push_plain(&mut translated, &rest[..open]);
         let after = &rest[open + 1..];
-        // A bracket that is not closed, or in which another one opens, is a character like any other.
+        // A bracket that is not closed, or that contains another opening bracket, is an ordinary character.
         let inside = after.find(['<', '>']).filter(|end| after.as_bytes()[*end] == b'>').map(|end| &after[..end]);
         match inside.and_then(|inside| Some((inside, reference(inside, names, report, place)?))) {
             Some((inside, reference)) => {
@@ -39,7 +39,7 @@ pub(super) fn translate(text: &str, names: &impl Names, report: &mut Report, pla
     translated
 }
 
-/// `&lt;`, `&gt;` and `&amp;` as the characters that they stand for; Slack escapes no others.
+/// Replaces `&lt;`, `&gt;` and `&amp;` by their characters. Slack escapes no others.
 pub(super) fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('&') {
         return Cow::Borrowed(text);
@@ -61,7 +61,7 @@ fn push_plain(to: &mut String, text: &str) {
     to.push_str(rest);
 }
 
-/// What stands between brackets, in our markup; `None` where it is no markup.
+/// Translates the text between brackets. `None` if it is not markup.
 fn reference(inside: &str, names: &impl Names, report: &mut Report, place: &str) -> Option<String> {
     let (target, label) = match inside.split_once('|') {
         Some((target, label)) => (target, Some(label).filter(|label| !label.is_empty())),
@@ -103,7 +103,7 @@ fn special(target: &str, label: Option<&str>, report: &mut Report, place: &str) 
     let (command, arguments) = target.split_once('^').unwrap_or((target, ""));
     match command {
         "here" | "everyone" | "channel" => return format!("<!{command}>"),
-        // What a private channel was called to once.
+        // The name of `<!channel>` in private channels of old exports.
         "group" => return "<!channel>".into(),
         _ => {}
     }
@@ -118,7 +118,7 @@ fn special(target: &str, label: Option<&str>, report: &mut Report, place: &str) 
     plain
 }
 
-/// An address keeps its brackets and its label. What would close the bracket early is written so that it does not.
+/// An address keeps its brackets and its label. Characters that would close the bracket early are replaced.
 fn link(target: &str, label: Option<&str>) -> String {
     let address = unescape(target).replace('<', "%3C").replace('>', "%3E").replace('|', "%7C");
     match label {

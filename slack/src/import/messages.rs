@@ -1,4 +1,5 @@
-//! A channel's messages → events. Parents come before their replies, because days do, and messages within a day are sorted.
+//! Turns a channel's messages into events. Parents come before their replies, because days are in order, and the
+//! messages of a day are sorted.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,46 +9,47 @@ use domain::message::{Kind, Posting};
 use domain::text::ClientMsgId;
 use domain::{ChannelEvent, MessageEvent, StreamId};
 
-use super::authors::{author_id, name_of_program, strangers};
-use super::channels::{ChannelIds, Directory, Listed};
+use super::authors::{author_id, name_of_program, unlisted};
+use super::channels::{ChannelIds, Directory, ImportedChannel};
 use super::model::{SlackMessage, moment, second, some};
 use super::names::line;
 use super::outbox::{Item, original};
 use super::people::People;
 use super::profile::emoji;
+use super::read_messages::{Occurrence, Parent, ReadMessages};
 use super::reader::ReadDay;
 use super::run::Run;
-use super::seen::{Parent, Seen, Sighting};
 use super::sink::Sink;
 use super::{ImportError, content, kinds};
 use commands::event_store::{PendingEvent, StreamWrite};
 
-/// How long the name of a program may be.
+/// The longest name of a bot, in characters.
 const BOT_NAME_CHARS_MAX: usize = 200;
 
-/// A channel while its days are read.
+/// The state of a channel while its days are read.
 pub(super) struct Conversation<'c> {
-    channel: &'c Listed,
-    seen: Seen,
-    /// The pins of the channel's list that were not met yet, by the moment of the message: who pinned it, and when.
+    channel: &'c ImportedChannel,
+    seen: ReadMessages,
+    /// The pins in the channel's list whose messages were not read yet, by the message's moment: who pinned it, and
+    /// when.
     pins: HashMap<i64, (Option<String>, Option<DateTime<Utc>>)>,
     last_at: Option<DateTime<Utc>>,
 }
 
-/// A message, and the facts about it that are needed everywhere.
-struct Dated {
+/// A message with its moment and its place in the export.
+struct DatedMessage {
     message: SlackMessage,
     at: DateTime<Utc>,
     place: String,
 }
 
 impl<'c> Conversation<'c> {
-    pub(super) fn new(channel: &'c Listed) -> Self {
+    pub(super) fn new(channel: &'c ImportedChannel) -> Self {
         let pins = channel.slack.pins.iter().filter_map(|pin| {
             let at = moment(pin.id.as_deref()?)?;
             Some((at.timestamp_micros(), (pin.user.clone(), second(pin.created))))
         });
-        Self { channel, seen: Seen::default(), pins: pins.collect(), last_at: None }
+        Self { channel, seen: ReadMessages::default(), pins: pins.collect(), last_at: None }
     }
 
     /// Imports a day of the channel.
@@ -59,7 +61,7 @@ impl<'c> Conversation<'c> {
         channels: &ChannelIds,
     ) -> Result<(), ImportError> {
         let messages = self.sorted(run, day);
-        people.make(run, messages.iter().flat_map(|dated| strangers(&dated.message, people)).collect()).await?;
+        people.make(run, messages.iter().flat_map(|dated| unlisted(&dated.message, people)).collect()).await?;
         for dated in messages {
             let item = self.item(run, dated, people, channels);
             run.outbox.progress.messages_read = run.report.messages.in_file;
@@ -70,7 +72,7 @@ impl<'c> Conversation<'c> {
         Ok(())
     }
 
-    /// Archives the channel after its last message, and reports the pins of messages that are not in the export.
+    /// Archives the channel after its last message, and reports pins of messages that are not in the export.
     pub(super) async fn end<S: Sink>(self, run: &mut Run<'_, S>) -> Result<(), ImportError> {
         let pins = self.channel.slack.pins.iter().filter(|pin| {
             let at = pin.id.as_deref().and_then(moment);
@@ -86,13 +88,13 @@ impl<'c> Conversation<'c> {
             return Ok(());
         }
         let at = self.last_at.unwrap_or(run.began_at);
-        let event = original(ChannelEvent::Archived { by: run.steward }, run.steward, at);
+        let event = original(ChannelEvent::Archived { by: run.fallback_user }, run.fallback_user, at);
         let mut version = self.channel.version;
         run.outbox.push_many(StreamId::channel(self.channel.channel_id), run.settings.workspace_id, &mut version, vec![event]).await
     }
 
-    /// Those that have a moment, in order of it.
-    fn sorted<S>(&self, run: &mut Run<'_, S>, day: ReadDay) -> Vec<Dated> {
+    /// The messages that have a moment, in order.
+    fn sorted<S>(&self, run: &mut Run<'_, S>, day: ReadDay) -> Vec<DatedMessage> {
         let mut dated = Vec::with_capacity(day.messages.len());
         for message in day.messages {
             run.report.messages.in_file += 1;
@@ -108,7 +110,7 @@ impl<'c> Conversation<'c> {
             match message.ts.as_deref().and_then(moment) {
                 Some(at) => {
                     let place = format!("{} {}", day.path, message.ts.as_deref().unwrap_or_default());
-                    dated.push(Dated { message, at, place });
+                    dated.push(DatedMessage { message, at, place });
                 }
                 None => {
                     let ts = message.ts.clone().unwrap_or_default();
@@ -120,10 +122,10 @@ impl<'c> Conversation<'c> {
         dated
     }
 
-    fn item<S>(&mut self, run: &mut Run<'_, S>, dated: Dated, people: &People, channels: &ChannelIds) -> Option<Item> {
-        let Dated { mut message, at, place } = dated;
+    fn item<S>(&mut self, run: &mut Run<'_, S>, dated: DatedMessage, people: &People, channels: &ChannelIds) -> Option<Item> {
+        let DatedMessage { mut message, at, place } = dated;
         let thread = message.thread_ts.as_deref().and_then(moment).filter(|thread| *thread != at);
-        let Sighting::New(nth) = self.seen.see(at.timestamp_micros(), &message, thread.is_some()) else {
+        let Occurrence::New(nth) = self.seen.add(at.timestamp_micros(), &message, thread.is_some()) else {
             skip(&message, run, "copy of a message that is there already", || place);
             return None;
         };
@@ -138,7 +140,7 @@ impl<'c> Conversation<'c> {
             run.report.turned(turned, || format!("{place}: {subtype}"));
         }
         kinds::in_italics(&mut message);
-        let author = author_id(&message, people, run.steward);
+        let author = author_id(&message, people, run.fallback_user);
         let posting = self.posting(run, &message, Facts { author, kind, at, thread_id, place: &place }, &Directory { people, channels });
         let mut events = vec![original(MessageEvent::Posted(Box::new(posting)), author, at)];
         events.extend(reactions(&message, at, people, run, &place));
@@ -201,7 +203,7 @@ impl<'c> Conversation<'c> {
         }
     }
 
-    /// A message is pinned where it says so itself, or the channel's list does.
+    /// A message is pinned if the message says so, or if the channel's list does.
     fn pin<S>(
         &mut self,
         run: &mut Run<'_, S>,
@@ -224,7 +226,7 @@ impl<'c> Conversation<'c> {
     }
 }
 
-/// What is known of a message before its text is read.
+/// Facts about a message that are known before its text is read.
 struct Facts<'a> {
     author: UserId,
     kind: Kind,
@@ -233,7 +235,7 @@ struct Facts<'a> {
     place: &'a str,
 }
 
-/// One for each person and emoji. Slack does not say when: the time is the message's.
+/// One event for each person and emoji. Slack gives no time for reactions, so they get the message's time.
 fn reactions<S>(message: &SlackMessage, at: DateTime<Utc>, people: &People, run: &mut Run<'_, S>, place: &str) -> Vec<PendingEvent> {
     let mut there = BTreeSet::new();
     let mut events = Vec::new();
@@ -260,7 +262,7 @@ fn skip_reactions<S>(run: &mut Run<'_, S>, count: u64, kind: &'static str, examp
     run.report.skip_many(kind, count, example);
 }
 
-/// An export names the first fifty or so; the others are a number.
+/// An export names about fifty people of a reaction. The others are only counted.
 fn unnamed(reaction: &super::model::SlackReaction) -> u64 {
     let count = reaction.count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
     count.saturating_sub(reaction.users.len() as u64)
@@ -271,7 +273,7 @@ fn count_reactions<S>(message: &SlackMessage, run: &mut Run<'_, S>) {
     run.report.reactions.in_file += message.reactions.iter().map(of_one).sum::<u64>();
 }
 
-/// A message that is skipped takes its reactions with it.
+/// Skips a message, with its reactions.
 fn skip<S>(message: &SlackMessage, run: &mut Run<'_, S>, kind: &'static str, example: impl FnOnce() -> String) {
     run.report.messages.skipped += 1;
     run.report.skip(kind, example);

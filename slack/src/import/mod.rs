@@ -1,11 +1,14 @@
-//! Slack export → events. The original times and authors are kept; nothing is dropped in silence ([`ImportReport`]).
+//! Imports a Slack export as events. Original times and authors are kept, and everything that is not kept is reported
+//! ([`ImportReport`]).
 //!
-//! Identifiers follow from what the export says (`ids`), so running it again appends nothing, and an interrupted run goes on where it was.
-//! The way of a message: `archive` judges the zip, `reader` unpacks and parses a day at a time on a thread of its own, `messages` makes
-//! events of it (`kinds`, `authors`, `content`, `markup`), `outbox` leaves out what is there and appends the rest, a batch while the next
-//! one is made. Before that come `people` and `channels`. `lenient` and `model` read JSON of any age.
+//! Identifiers are computed from the export's content (`ids`). So a second run appends nothing, and an interrupted run
+//! continues where it stopped. The way of a message: `archive` checks the zip. `reader` unpacks and parses one day at a
+//! time on a thread of its own. `messages` makes events of it (`kinds`, `authors`, `content`, `markup`). `outbox`
+//! leaves out events that exist, and appends the others; while it appends a batch, the next one is made. `people` and
+//! `channels` come before the messages. `lenient` and `model` parse JSON of any age.
 //!
-//! Memory: the lists of users and channels, a few days, two batches, and 16 bytes for each message of one channel (`seen`).
+//! Memory: the lists of users and channels, a few days, two batches, and 16 bytes for each message of one channel
+//! (`read_messages`).
 
 mod archive;
 mod authors;
@@ -23,11 +26,11 @@ mod names;
 mod outbox;
 mod people;
 mod profile;
+mod read_messages;
 mod reader;
 mod report;
 mod resume;
 mod run;
-mod seen;
 mod sink;
 #[cfg(test)]
 mod tests;
@@ -45,7 +48,7 @@ use domain::text::InvalidText;
 use uuid::Uuid;
 
 pub use archive::{ArchiveError, Limits};
-pub use report::{Account, ImportReport, Read, Tally};
+pub use report::{Account, FileCounts, ImportReport, Tally};
 pub use sink::Sink;
 
 use archive::Archive;
@@ -55,27 +58,28 @@ use outbox::Outbox;
 use report::Report;
 use run::Run;
 
-/// Who imports, into what, and when.
+/// The settings of an import.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The workspace.
     pub workspace_id: WorkspaceId,
-    /// Who runs the import: acts where the export does not say who did. Where they are no member, the owner does.
+    /// The user that runs the import, and the actor of events that have none in the export. If this user is not a
+    /// member, the owner is the actor.
     pub importer: UserId,
-    /// Now.
+    /// The present time.
     pub at: DateTime<Utc>,
-    /// Shared by all events of this run.
+    /// The correlation of all events of this run.
     pub correlation_id: Uuid,
-    /// What is read of an archive at most.
+    /// The limits for reading the archive.
     pub limits: Limits,
 }
 
-/// How far an import is.
+/// The progress of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes of messages that were imported, uncompressed.
+    /// Uncompressed bytes of messages that were imported.
     pub bytes_done: u64,
-    /// Bytes of messages that the archive holds, uncompressed.
+    /// Uncompressed bytes of messages in the archive.
     pub bytes_total: u64,
     /// Messages that were read.
     pub messages_read: u64,
@@ -83,13 +87,13 @@ pub struct Progress {
     pub events_appended: u64,
 }
 
-/// Who is told how far an import is: after each append.
+/// Receives the progress of an import after each append.
 pub trait Observer: Send + Sync {
-    /// So far.
+    /// Called with the progress so far.
     fn progress(&self, progress: &Progress);
 }
 
-/// Nobody watches.
+/// Ignores the progress.
 impl Observer for () {
     fn progress(&self, _: &Progress) {}
 }
@@ -100,66 +104,67 @@ impl<O: Observer> Observer for Arc<O> {
     }
 }
 
-/// Why an import ended early. What was appended before stays, and another run goes on from there.
+/// Why an import ended early. Appended events stay, and another run continues from there.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The archive is refused or damaged.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// A file of the export is not JSON.
-    #[error("{file} in the archive is not a list in JSON")]
+    /// A file of the export is not a JSON list.
+    #[error("{file} in the archive is not a JSON list")]
     Json {
-        /// Which.
+        /// The file.
         file: String,
-        /// Where, and why.
+        /// The position of the error, and the reason.
         source: serde_json::Error,
     },
-    /// The archive is something else.
-    #[error("the archive is no Slack export: it needs users.json, and one of channels.json, groups.json, dms.json and mpims.json")]
+    /// The archive is not a Slack export.
+    #[error("the archive is not a Slack export: it needs users.json, and one of channels.json, groups.json, dms.json and mpims.json")]
     NotAnExport,
     /// There is no such workspace.
     #[error("there is no workspace {0}")]
     NoWorkspace(WorkspaceId),
-    /// The workspace has no room for everybody.
+    /// The workspace may not have this many members.
     #[error("the workspace would have {needed} active members and may have {max}: allow more, then import again")]
     TooManyMembers {
-        /// How many it would have.
+        /// The number of members that it would have.
         needed: usize,
-        /// How many it may have.
+        /// The allowed number.
         max: usize,
     },
-    /// Somebody took a name while the import ran.
-    #[error("somebody took the {kind} {name:?} while the import ran: run it again, and it goes on with another name")]
+    /// A name was taken while the import ran.
+    #[error("the {kind} {name:?} was taken while the import ran: run the import again, and it continues with another name")]
     NameTaken {
-        /// What kind of name.
+        /// The kind of name.
         kind: &'static str,
         /// The name.
         name: String,
     },
-    /// What is imported was changed again and again by others.
-    #[error("too much of what is imported was changed at the same time: run it again")]
+    /// Other commands changed the same streams too often.
+    #[error("other commands kept changing what is imported: run the import again")]
     Contended,
-    /// A name that was made for something is not allowed.
+    /// A name that the import made is not allowed.
     #[error("a name that the import made is not allowed")]
     Name(#[from] InvalidText),
     /// The event store failed.
     #[error("the event store failed")]
     Store(#[from] StoreError),
-    /// Something that was read is not accounted for: a mistake in the import.
-    #[error("not everything that was read is accounted for: {0}")]
+    /// Something that was read is missing in the report: an error in the import.
+    #[error("some of what was read is missing in the report: {0}")]
     Unbalanced(String),
 }
 
 /// Imports the Slack export at `path`.
 ///
 /// # Errors
-/// The archive is refused before anything is appended, or damaged in the middle; or the store failed. Running it again is safe.
+/// The archive is refused before anything is appended, or is damaged in the middle, or the store failed. Running the
+/// import again is safe.
 pub async fn slack<S: Sink>(sink: &S, path: &Path, settings: &Settings, observer: &impl Observer) -> Result<ImportReport, ImportError> {
     let file = File::open(path).map_err(ArchiveError::Open)?;
     slack_from(sink, BufReader::new(file), settings, observer).await
 }
 
-/// Imports the Slack export that `reader` gives. See [`slack`].
+/// Imports the Slack export from `reader`. See [`slack`].
 ///
 /// # Errors
 /// As [`slack`].
@@ -174,11 +179,19 @@ pub async fn slack_from<S: Sink, R: IoRead + Seek + Send + 'static>(
     let (archive, entries) = blocking(move || Archive::open(reader, &limits)).await??;
     let (outbox, batches) = Outbox::new(sink);
     let (ids, began_at) = (Ids::of(settings.workspace_id), settings.at);
-    let run =
-        Run { sink, settings, steward: settings.importer, ids, began_at, report: Report::default(), outbox, general: BTreeSet::new() };
+    let run = Run {
+        sink,
+        settings,
+        fallback_user: settings.importer,
+        ids,
+        began_at,
+        report: Report::default(),
+        outbox,
+        general: BTreeSet::new(),
+    };
     let written = outbox::write_all(sink, settings, batches, observer);
     let (read, written) = futures::join!(run::read(run, archive, entries), written);
-    // Where the writer failed, the reader knows only that the writer is gone.
+    // If the writer failed, its error counts: the reader only knows that the writer has stopped.
     let events = written?;
     finished(read?, events, started)
 }
@@ -189,7 +202,7 @@ fn finished(mut report: Report, events: outbox::Counts, started: Instant) -> Res
     report.reactions.imported = appended("message.reacted");
     report.pins.imported = appended("message.pinned");
     for account in [&mut report.messages, &mut report.reactions, &mut report.pins] {
-        // What was handed over to be appended and was not needed.
+        // Messages that were handed to the writer and then found to exist.
         account.already_there = account.already_there.saturating_sub(account.imported);
     }
     report.events = events;
@@ -198,8 +211,8 @@ fn finished(mut report: Report, events: outbox::Counts, started: Instant) -> Res
     if unbalanced.is_empty() { Ok(report) } else { Err(ImportError::Unbalanced(unbalanced.join(", "))) }
 }
 
-/// Reading files and parsing long lists has no place among tasks that must answer at once.
+/// Runs work that reads files or parses long lists on a thread for blocking work.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ImportError> {
-    // The work is lost only when the process stops, or with a panic that was logged already.
+    // The work is lost only if the process stops, or after a panic, which is already logged.
     tokio::task::spawn_blocking(work).await.map_err(|_| ImportError::Store(StoreError::Stopped))
 }

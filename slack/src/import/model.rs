@@ -1,4 +1,5 @@
-//! What a Slack export holds, as far as it is understood. Every field may be missing or of another type: see `lenient`.
+//! The parts of a Slack export that the import understands. Every field may be missing or have another type: see
+//! `lenient`.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -6,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::lenient::{Record, flag, list, number, record, text, texts};
 
-/// A list of users, channels or conversations, read whole.
+/// A list of users, channels or conversations, read as a whole.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct SlackUser {
@@ -73,7 +74,7 @@ pub(super) struct SlackProfile {
     pub status_expiration: Option<i64>,
     #[serde(deserialize_with = "text")]
     pub skype: Option<String>,
-    /// What a workspace added to its profiles: only counted.
+    /// Custom profile fields of a workspace. They are only counted.
     pub fields: Option<Box<RawValue>>,
     #[serde(deserialize_with = "text")]
     pub bot_id: Option<String>,
@@ -99,17 +100,17 @@ pub(super) struct SlackChannel {
     #[serde(deserialize_with = "texts")]
     pub members: Vec<String>,
     #[serde(deserialize_with = "record")]
-    pub topic: Option<SlackSaying>,
+    pub topic: Option<SlackTopic>,
     #[serde(deserialize_with = "record")]
-    pub purpose: Option<SlackSaying>,
+    pub purpose: Option<SlackTopic>,
     #[serde(deserialize_with = "list")]
     pub pins: Vec<SlackPin>,
 }
 
-/// A topic or a purpose; an old export may have its text alone.
+/// A topic or a purpose. In an old export it may be a plain text.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct SlackSaying {
+pub(super) struct SlackTopic {
     #[serde(deserialize_with = "text")]
     pub value: Option<String>,
     #[serde(deserialize_with = "text")]
@@ -118,7 +119,7 @@ pub(super) struct SlackSaying {
     pub last_set: Option<i64>,
 }
 
-/// A pin in a channel's list: of a message by its moment, or of a file.
+/// A pin in a channel's list: of a message, given by its moment, or of a file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct SlackPin {
@@ -169,7 +170,7 @@ pub(super) struct SlackMessage {
     pub user_profile: Option<SlackProfile>,
     #[serde(deserialize_with = "record")]
     pub bot_profile: Option<SlackProfile>,
-    /// Looked into only where a message has no text of its own.
+    /// Read only if a message has no text of its own.
     pub blocks: Option<Box<RawValue>>,
 }
 
@@ -238,7 +239,7 @@ pub(super) struct SlackAttachment {
     pub fallback: Option<String>,
     #[serde(deserialize_with = "text")]
     pub image_url: Option<String>,
-    /// Where a preview of a link was fetched from.
+    /// The address of the page that a preview shows.
     #[serde(deserialize_with = "text")]
     pub from_url: Option<String>,
     #[serde(deserialize_with = "text")]
@@ -275,7 +276,7 @@ impl Record<'_> for SlackAttachment {}
 impl Record<'_> for SlackField {}
 impl Record<'_> for SlackPinning {}
 
-impl Record<'_> for SlackSaying {
+impl Record<'_> for SlackTopic {
     fn named(text: &str) -> Option<Self> {
         Some(Self { value: Some(text.into()), ..Self::default() })
     }
@@ -293,10 +294,11 @@ impl Record<'_> for SlackPin {
     }
 }
 
-/// The last second that is believed: a message of a later year is a mistake.
+/// The latest accepted second: a later one is an error.
 const SECONDS_MAX: i64 = 4_102_444_800;
 
-/// The moment that Slack writes as `1452837318.000002`: seconds since 1970, and six digits that tell apart what happened in one of them.
+/// Parses a moment that Slack writes as `1452837318.000002`: seconds since 1970, and six digits that distinguish events
+/// of the same second.
 pub(super) fn moment(ts: &str) -> Option<DateTime<Utc>> {
     let (whole, part) = ts.trim().split_once('.').unwrap_or((ts.trim(), ""));
     let seconds = digits(whole)?;
@@ -307,12 +309,12 @@ pub(super) fn moment(ts: &str) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(seconds * 1_000_000 + micros)
 }
 
-/// The moment of so many seconds since 1970; 0 means that nobody knows.
+/// The moment of this number of seconds since 1970. 0 means unknown.
 pub(super) fn second(seconds: Option<i64>) -> Option<DateTime<Utc>> {
     seconds.filter(|seconds| (1..SECONDS_MAX).contains(seconds)).and_then(|seconds| DateTime::from_timestamp(seconds, 0))
 }
 
-/// The text, where there is one that can be seen.
+/// The text, if it has a visible character.
 pub(super) fn some(text: Option<&String>) -> Option<&str> {
     text.map(|text| text.trim()).filter(|text| !text.is_empty())
 }

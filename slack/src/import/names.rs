@@ -1,4 +1,4 @@
-//! Names that our value types accept, made of names that they may refuse; and names that nobody has yet.
+//! Turns names of the export into names that our value types accept and that are free.
 
 use std::collections::HashSet;
 
@@ -9,22 +9,22 @@ use super::ids::Ids;
 use super::sink::Sink;
 use commands::event_store::{Claim, ClaimKind, StoreError};
 
-/// How many characters a name may have before what makes it unique.
+/// The longest part of a name before the suffix that makes it unique, in characters.
 const BASE_CHARS_MAX: usize = 80;
-/// How many numbers are tried behind a name that is taken, before a mark that nobody else has.
+/// How many numbers are tried as a suffix of a taken name. After that, a unique mark is used.
 const NUMBERS_MAX: usize = 9;
 
-/// What a kind of name may be made of.
-pub(super) trait Alphabet {
-    /// What is claimed.
+/// The rules of a kind of name.
+pub(super) trait NameRules {
+    /// The kind of claim.
     const KIND: ClaimKind;
-    /// The name with everything replaced that the value type refuses.
+    /// The name with all characters replaced that the value type refuses.
     fn clean(name: &str) -> String;
-    /// The form in which two are compared.
+    /// The form in which two names are compared.
     fn folded(name: &str) -> String;
 }
 
-impl Alphabet for Username {
+impl NameRules for Username {
     const KIND: ClaimKind = ClaimKind::Username;
 
     fn clean(name: &str) -> String {
@@ -36,7 +36,7 @@ impl Alphabet for Username {
     }
 }
 
-impl Alphabet for ChannelName {
+impl NameRules for ChannelName {
     const KIND: ClaimKind = ClaimKind::ChannelName;
 
     fn clean(name: &str) -> String {
@@ -48,15 +48,15 @@ impl Alphabet for ChannelName {
     }
 }
 
-/// Names that were given in this run: they may not be in the log yet.
+/// Names that this run has already given. They may not be in the log yet.
 #[derive(Debug, Default)]
-pub(super) struct Given(HashSet<String>);
+pub(super) struct GivenNames(HashSet<String>);
 
-/// For each of `wanted` (a name, and the identifier that marks its bearer) a name that nobody has, in order.
-pub(super) async fn free<A: Alphabet, S: Sink>(
+/// Returns a free name for each of `wanted` (a name, and the identifier for its mark), in order.
+pub(super) async fn free<A: NameRules, S: Sink>(
     sink: &S,
     scope: Option<WorkspaceId>,
-    given: &mut Given,
+    given: &mut GivenNames,
     wanted: &[(String, &str)],
     ids: &Ids,
 ) -> Result<Vec<String>, StoreError> {
@@ -65,7 +65,7 @@ pub(super) async fn free<A: Alphabet, S: Sink>(
     Ok(candidates.into_iter().map(|of_one| first_free::<A>(of_one, &taken, given)).collect())
 }
 
-fn first_free<A: Alphabet>(candidates: Vec<String>, taken: &HashSet<String>, given: &mut Given) -> String {
+fn first_free<A: NameRules>(candidates: Vec<String>, taken: &HashSet<String>, given: &mut GivenNames) -> String {
     let last = candidates.last().cloned().unwrap_or_default();
     let free = candidates.into_iter().find(|name| !taken.contains(&A::folded(name)) && !given.0.contains(&A::folded(name)));
     let name = free.unwrap_or(last);
@@ -73,7 +73,7 @@ fn first_free<A: Alphabet>(candidates: Vec<String>, taken: &HashSet<String>, giv
     name
 }
 
-async fn taken<A: Alphabet, S: Sink>(
+async fn taken<A: NameRules, S: Sink>(
     sink: &S,
     scope: Option<WorkspaceId>,
     names: impl Iterator<Item = &String>,
@@ -86,15 +86,15 @@ async fn taken<A: Alphabet, S: Sink>(
     Ok(held.into_keys().map(|claim| claim.value).collect())
 }
 
-/// The name, then with numbers behind it, then with a mark that follows from the identifier.
-fn candidates<A: Alphabet>(name: &str, bearer: &str, ids: &Ids) -> Vec<String> {
+/// The name, then the name with numbers, then the name with a mark computed from the identifier.
+fn candidates<A: NameRules>(name: &str, bearer: &str, ids: &Ids) -> Vec<String> {
     let base = A::clean(name).chars().take(BASE_CHARS_MAX).collect::<String>();
     let base = [base, A::clean(&bearer.to_lowercase())].into_iter().find(|base| !base.is_empty()).unwrap_or_else(|| "unnamed".into());
     let numbered = (2..=NUMBERS_MAX).map(|n| format!("{base}-{n}"));
-    std::iter::once(base.clone()).chain(numbered).chain([format!("{base}-{}", ids.mark(bearer))]).collect()
+    std::iter::once(base.clone()).chain(numbered).chain([format!("{base}-{}", ids.unique_suffix(bearer))]).collect()
 }
 
-/// The name with a dash for each run of characters that are not fine; nothing, where no character is.
+/// The name with a dash for each run of characters that are not allowed. Empty if no character is allowed.
 fn replaced(name: &str, fine: impl Fn(char) -> bool) -> String {
     let name = name.trim().trim_start_matches(['@', '#']);
     if name.chars().all(&fine) {
@@ -104,20 +104,20 @@ fn replaced(name: &str, fine: impl Fn(char) -> bool) -> String {
     words.collect::<Vec<_>>().join("-")
 }
 
-/// The address of somebody whose address the export does not tell. Nothing can be sent there (RFC 6761, section 6.4).
+/// An address for a user without one in the export. No mail can be sent to it (RFC 6761, section 6.4).
 pub(super) fn made_up_email(slack_id: &str, ids: &Ids) -> Result<Email, InvalidText> {
     let local = Username::clean(&slack_id.to_lowercase()).chars().take(BASE_CHARS_MAX).collect::<String>();
     let local = if local.is_empty() { "user" } else { &local };
-    Email::parse(&format!("{local}.{}@imported.invalid", ids.mark(slack_id)))
+    Email::parse(&format!("{local}.{}@imported.invalid", ids.unique_suffix(slack_id)))
 }
 
-/// One line of at most so many characters, without control characters.
+/// One line of at most this many characters, without control characters.
 pub(super) fn line(text: &str, chars_max: usize) -> String {
     let plain = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
     plain.take(chars_max).collect::<String>().trim().to_owned()
 }
 
-/// At most so many characters, without U+0000.
+/// At most this many characters, without U+0000.
 pub(super) fn cut(text: &str, chars_max: usize) -> String {
     text.trim().chars().filter(|c| *c != '\0').take(chars_max).collect::<String>().trim().to_owned()
 }

@@ -1,6 +1,7 @@
-//! What is to be appended, gathered into batches; and the writer, which appends one batch while the next one is made.
+//! Gathers events into batches, and appends one batch while the next one is made.
 //!
-//! Invariant: the events of one message, and of one step of a channel or of a user, are in one batch, which is appended whole or not at all.
+//! The events of one message are always in one batch, and so are the events of one step of a channel or a user. A batch
+//! is appended as a whole or not at all.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -15,47 +16,47 @@ use super::sink::Sink;
 use super::{ImportError, Observer, Progress, Settings};
 use commands::event_store::{Append, ClaimChange, Outcome, PendingEvent, StoreError, StreamWrite};
 
-/// How many events are enough for a batch.
+/// A batch with this many events is handed to the writer.
 const BATCH_EVENTS: usize = 1_000;
-/// How many batches wait for the writer at most.
+/// The most batches that wait for the writer.
 const BATCHES_WAITING_MAX: usize = 2;
-/// How often a batch is tried again because something else was written in between.
+/// How often a batch is tried again after other commands changed the same streams.
 const ATTEMPTS_MAX: usize = 8;
-/// How many events are enough for a step, where people write to the same stream; and how often it is tried.
+/// The number of events of a step, for streams that people write to meanwhile, and how often a step is tried.
 const STEP_EVENTS: usize = 20;
 const STEP_ATTEMPTS_MAX: usize = 200;
 
-/// How many events were appended, by their names.
+/// The number of appended events, by their names.
 pub(super) type Counts = BTreeMap<&'static str, u64>;
 
-/// Something to be appended.
+/// A write to a stream, with its claims.
 pub(super) struct Item {
     pub write: StreamWrite,
     pub claims: Vec<ClaimChange>,
-    /// Whether the stream may have been imported before: it is looked up before anything is appended to it.
+    /// Whether an earlier run may have written to the stream. Then the stream is read before anything is appended.
     pub look_up: bool,
 }
 
-/// What one append is to hold.
+/// The content of one append.
 pub(super) struct Batch {
     writes: Vec<StreamWrite>,
     claims: Vec<ClaimChange>,
     progress: Progress,
 }
 
-/// An event of an import: who did it originally, and when.
+/// An imported event with its original actor and time.
 pub(super) fn original(event: impl Into<Event>, actor: UserId, at: DateTime<Utc>) -> PendingEvent {
     PendingEvent { event: event.into(), original: Some((actor, at)) }
 }
 
-/// The gathering end.
+/// The end that gathers.
 pub(super) struct Outbox<'a, S> {
     sink: &'a S,
     batches: mpsc::Sender<Batch>,
     items: Vec<Item>,
     streams: HashSet<StreamId>,
     events: usize,
-    /// What the observer is told once what is gathered now has been written.
+    /// The progress to report after the gathered events are written.
     pub progress: Progress,
 }
 
@@ -70,7 +71,7 @@ impl<'a, S: Sink> Outbox<'a, S> {
         if item.write.events.is_empty() {
             return Ok(());
         }
-        // A stream is written once in an append.
+        // An append writes to a stream once only.
         if self.streams.contains(&item.write.stream) {
             self.seal().await?;
         }
@@ -80,7 +81,7 @@ impl<'a, S: Sink> Outbox<'a, S> {
         if self.events >= BATCH_EVENTS { self.seal().await } else { Ok(()) }
     }
 
-    /// Appends events to a stream of that version, in steps of a size that an append may have.
+    /// Appends events to a stream at this version, in steps that fit into an append.
     pub(super) async fn push_many(
         &mut self,
         stream: StreamId,
@@ -99,19 +100,19 @@ impl<'a, S: Sink> Outbox<'a, S> {
         Ok(())
     }
 
-    /// Hands what was gathered to the writer.
+    /// Hands the gathered batch to the writer.
     pub(super) async fn seal(&mut self) -> Result<(), ImportError> {
         let items = std::mem::take(&mut self.items);
         self.streams.clear();
         self.events = 0;
         let (writes, claims) = only_new(self.sink, items).await?;
         let batch = Batch { writes, claims, progress: self.progress.clone() };
-        // The writer is gone only after an error, which is told in place of this one.
+        // The writer stops only after an error, which is returned in place of this one.
         self.batches.send(batch).await.map_err(|_| ImportError::Store(StoreError::Stopped))
     }
 }
 
-/// Leaves out what an earlier run imported.
+/// Leaves out everything that an earlier run imported.
 async fn only_new<S: Sink>(sink: &S, items: Vec<Item>) -> Result<(Vec<StreamWrite>, Vec<ClaimChange>), StoreError> {
     let asked = items.iter().filter(|item| item.look_up).map(|item| item.write.stream).collect::<Vec<_>>();
     let versions = if asked.is_empty() { HashMap::new() } else { sink.versions(&asked).await? };
@@ -130,7 +131,7 @@ async fn only_new<S: Sink>(sink: &S, items: Vec<Item>) -> Result<(Vec<StreamWrit
     Ok((writes, claims))
 }
 
-/// The writing end. Counts what it appends, by the events' names.
+/// The end that writes. Counts the appended events by their names.
 pub(super) async fn write_all<S: Sink>(
     sink: &S,
     settings: &Settings,
@@ -157,14 +158,14 @@ async fn write<S: Sink>(sink: &S, settings: &Settings, batch: Batch) -> Result<C
         match sink.append(request(settings, writes.clone(), claims.clone())).await {
             Ok(Outcome::Appended { .. }) => return write_in_steps(sink, settings, shared, count(&writes)).await,
             Ok(Outcome::Stale(stream)) if is_shared(&stream) => {
-                info!(%stream, "people changed what the import changes too; it goes on in small steps");
+                info!(%stream, "other commands change the same stream; the import continues in small steps");
                 shared.extend(writes.extract_if(.., |write| write.stream == stream));
                 continue;
             }
             Ok(Outcome::ClaimTaken { claim, holder }) if !holds(&claims, &claim, holder) => {
                 return Err(ImportError::NameTaken { kind: claim.kind.as_str(), name: claim.value });
             }
-            // Another run of the same import wrote it, or it is not known what came of an attempt: the log tells.
+            // Another run of the same import wrote it, or the outcome of an attempt is unknown: read the log.
             Ok(outcome) => info!(?outcome, "what is imported is there already; reading it again"),
             Err(StoreError::Busy) => info!("the event store was too busy; trying again"),
             Err(error) => return Err(error.into()),
@@ -175,12 +176,13 @@ async fn write<S: Sink>(sink: &S, settings: &Settings, batch: Batch) -> Result<C
     Err(ImportError::Contended)
 }
 
-/// Whether people write to the stream too, while the import runs.
+/// Whether other commands may write to the stream while the import runs.
 fn is_shared(stream: &StreamId) -> bool {
     matches!(stream.aggregate, AggregateType::Workspace | AggregateType::Channel)
 }
 
-/// A stream that people write to is written in steps that are small enough to get in between, each on what then stands.
+/// Writes a stream in small steps, each based on the stream's present state, because other commands write to it
+/// meanwhile.
 async fn write_in_steps<S: Sink>(
     sink: &S,
     settings: &Settings,
@@ -191,8 +193,8 @@ async fn write_in_steps<S: Sink>(
         let mut events = events.into_iter().peekable();
         while events.peek().is_some() {
             let mut step = events.by_ref().take(STEP_EVENTS).collect::<Vec<_>>();
-            // Who is let in and shut out is so in one append.
-            step.extend(std::iter::from_fn(|| events.next_if(|pending| shuts_out(&pending.event))));
+            // A member that joins and is deactivated again does both in one append.
+            step.extend(std::iter::from_fn(|| events.next_if(|pending| deactivates(&pending.event))));
             let write = StreamWrite { stream, workspace_id, expected, caused_by, events: step };
             add(&mut counts, write_step(sink, settings, &write).await?);
         }
@@ -216,7 +218,7 @@ async fn write_step<S: Sink>(sink: &S, settings: &Settings, write: &StreamWrite)
     Err(ImportError::Contended)
 }
 
-fn shuts_out(event: &Event) -> bool {
+fn deactivates(event: &Event) -> bool {
     matches!(event, Event::Workspace(WorkspaceEvent::MemberDeactivated { .. }))
 }
 
@@ -226,7 +228,7 @@ fn request(settings: &Settings, writes: Vec<StreamWrite>, claims: Vec<ClaimChang
     Append { writes, guards: Vec::new(), claims, idempotency: None, subject: settings.workspace_id.0, metadata }
 }
 
-/// Whether it is our own holder that holds the claim: another run of the same import took it.
+/// Whether our own holder has the claim: another run of the same import took it.
 fn holds(claims: &[ClaimChange], claim: &commands::event_store::Claim, holder: uuid::Uuid) -> bool {
     claims.iter().any(|change| matches!(change, ClaimChange::Take(taken, by) if taken == claim && *by == holder))
 }

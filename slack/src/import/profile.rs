@@ -1,4 +1,4 @@
-//! What the export says of a user, as a registration.
+//! Turns a user of the export into a registration.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use super::model::{SlackProfile, SlackUser, second, some};
 use super::names::{cut, line};
-use super::people::{Stranger, id_of};
+use super::people::{UnlistedPerson, id_of};
 use super::run::Run;
 
-/// Somebody who is to be registered.
-pub(super) struct Newcomer {
+/// A user to be registered.
+pub(super) struct NewUser {
     pub slack_id: String,
-    /// What they would be called.
+    /// The wished name.
     pub name: String,
     pub email: Option<Email>,
     pub at: DateTime<Utc>,
@@ -26,8 +26,8 @@ pub(super) struct Newcomer {
     status: Option<UserEvent>,
 }
 
-impl Newcomer {
-    /// What happens to their stream.
+impl NewUser {
+    /// The events of the user's stream.
     pub(super) fn events(self, email: Email, username: &Username) -> Vec<UserEvent> {
         let Self { profile, preferences, is_bot, status, .. } = self;
         let registration = Registration { email, username: username.clone(), profile, preferences, is_bot, is_operator: false };
@@ -35,13 +35,13 @@ impl Newcomer {
     }
 }
 
-/// The address, where it is one.
+/// The address, if it is valid.
 pub(super) fn email(user: &SlackUser) -> Option<Email> {
     user.profile.as_ref().and_then(|profile| some(profile.email.as_ref())).and_then(|email| Email::parse(email).ok())
 }
 
-/// What a profile says that there is no field for here: a workspace's own fields, and an address on Skype.
-fn without_a_place(profile: &SlackProfile) -> Vec<String> {
+/// Profile values without a field here: a workspace's custom fields, and a Skype name.
+fn values_without_field(profile: &SlackProfile) -> Vec<String> {
     let own = profile.fields.as_ref().and_then(|fields| serde_json::from_str::<BTreeMap<String, Value>>(fields.get()).ok());
     let said = own.into_iter().flatten().filter_map(|(_, field)| Some(field.get("value")?.as_str()?.to_owned()));
     let skype = some(profile.skype.as_ref()).map(|address| format!("Skype: {address}"));
@@ -49,7 +49,7 @@ fn without_a_place(profile: &SlackProfile) -> Vec<String> {
 }
 
 /// A user of the list.
-pub(super) fn newcomer<S>(user: &SlackUser, run: &mut Run<'_, S>) -> Result<Newcomer, InvalidText> {
+pub(super) fn new_user<S>(user: &SlackUser, run: &mut Run<'_, S>) -> Result<NewUser, InvalidText> {
     let none = SlackProfile::default();
     let profile = user.profile.as_ref().unwrap_or(&none);
     let slack_id = id_of(user).to_owned();
@@ -59,7 +59,7 @@ pub(super) fn newcomer<S>(user: &SlackUser, run: &mut Run<'_, S>) -> Result<Newc
         run.report
             .turned("missing address into a made-up one", || format!("{slack_id} {} {said}", user.name.as_deref().unwrap_or_default()));
     }
-    for field in without_a_place(profile) {
+    for field in values_without_field(profile) {
         run.report.skip("field of a profile that has no place here", || format!("{slack_id} {field}"));
     }
     let names = [&profile.display_name, &profile.real_name, &user.real_name, &user.name];
@@ -68,7 +68,7 @@ pub(super) fn newcomer<S>(user: &SlackUser, run: &mut Run<'_, S>) -> Result<Newc
         language: some(user.locale.as_ref()).and_then(|locale| Language::parse(locale).ok()),
         ..Preferences::default()
     };
-    Ok(Newcomer {
+    Ok(NewUser {
         name: first(&[&user.name, &profile.display_name, &profile.real_name]).unwrap_or(&slack_id).to_owned(),
         email,
         at: run.began_at,
@@ -80,12 +80,12 @@ pub(super) fn newcomer<S>(user: &SlackUser, run: &mut Run<'_, S>) -> Result<Newc
     })
 }
 
-/// Somebody of whom the export knows little.
-pub(super) fn of_stranger(stranger: Stranger, at: DateTime<Utc>) -> Result<Newcomer, InvalidText> {
-    let Stranger { slack_id, name, is_bot, avatar } = stranger;
+/// A person of whom the export has little.
+pub(super) fn of_unlisted(person: UnlistedPerson, at: DateTime<Utc>) -> Result<NewUser, InvalidText> {
+    let UnlistedPerson { slack_id, name, is_bot, avatar } = person;
     let profile = SlackProfile { image_512: avatar, ..SlackProfile::default() };
     let name = some(name.as_ref()).map(str::to_owned);
-    Ok(Newcomer {
+    Ok(NewUser {
         profile: profile_of(&profile, name.as_deref(), &slack_id)?,
         name: name.unwrap_or_else(|| slack_id.clone()),
         email: None,
@@ -121,7 +121,7 @@ fn status(profile: &SlackProfile) -> Option<UserEvent> {
     (text.is_some() || emoji.is_some()).then_some(UserEvent::StatusChanged { text, emoji, expires_at })
 }
 
-/// An emoji by its short name; `::` before a skin tone is not allowed here.
+/// An emoji by its short name. A skin tone after `::` is not allowed here.
 pub(super) fn emoji(name: &str) -> Option<Emoji> {
     Emoji::parse(&cut(&name.trim_matches(':').replace("::", "-"), Emoji::CHARS_MAX)).ok()
 }
@@ -138,10 +138,10 @@ mod tests {
     fn what_a_profile_says_that_has_no_place_here_is_named() {
         let profile = r#"{"skype": "ann.tree", "fields": {"Xf1": {"value": "she keeps bees", "alt": ""}, "Xf2": {"value": ""}}}"#;
         let profile = serde_json::from_str::<SlackProfile>(profile).expect("a profile");
-        assert_eq!(without_a_place(&profile), ["she keeps bees", "Skype: ann.tree"]);
+        assert_eq!(values_without_field(&profile), ["she keeps bees", "Skype: ann.tree"]);
         for none in [r#"{"fields": null, "skype": ""}"#, r#"{"fields": []}"#, "{}"] {
             let profile = serde_json::from_str::<SlackProfile>(none).expect("a profile");
-            assert_eq!(without_a_place(&profile), Vec::<String>::new(), "{none}");
+            assert_eq!(values_without_field(&profile), Vec::<String>::new(), "{none}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reads the days of an export on a thread of its own: unpacking and parsing one while the ones before are imported.
+//! Reads the days of an export on a thread of its own: it unpacks and parses a day while earlier days are imported.
 
 use std::io::{Read, Seek};
 
@@ -12,22 +12,22 @@ use super::model::{SlackMessage, some};
 use super::report::shown;
 use super::{ImportError, Limits};
 
-/// How many days wait to be imported at most. Each may be as large as [`Limits::day_bytes_max`].
+/// The most days that wait to be imported. Each may be as large as [`Limits::day_bytes_max`].
 const DAYS_WAITING_MAX: usize = 2;
 
-/// A day of a channel, read.
+/// A day of a channel after reading.
 pub(super) struct ReadDay {
-    /// The channel, by its place in the plan.
+    /// The channel's index in the plan.
     pub channel: usize,
     pub path: String,
     pub bytes: u64,
-    /// In the file's order; what is no object, as it stands there.
+    /// In the order of the file. An element that is not an object is kept as text.
     pub messages: Vec<Result<SlackMessage, String>>,
     /// Whether bytes that are not UTF-8 were replaced.
     pub replaced: bool,
 }
 
-/// Starts reading the days in order. It ends when nobody takes any more.
+/// Starts reading the days in order. It stops when the receiver is dropped.
 pub(super) fn start<R: Read + Seek + Send + 'static>(
     archive: Archive<R>,
     plan: Vec<(usize, Day)>,
@@ -58,13 +58,13 @@ fn read<R: Read + Seek>(archive: &mut Archive<R>, channel: usize, day: Day, limi
 fn message(raw: &RawValue) -> Result<SlackMessage, String> {
     let mut message = parse::<SlackMessage>(raw).ok_or_else(|| shown(raw.get()))?;
     if some(message.text.as_ref()).is_some() {
-        // Most messages say twice what they say.
+        // Most messages contain their text twice, in `text` and in blocks.
         message.blocks = None;
     }
     Ok(message)
 }
 
-/// A list of the export, whole; what is no object, as it stands there.
+/// A list of the export as a whole. An element that is not an object is kept as text.
 pub(super) fn list<R: Read + Seek, T: DeserializeOwned>(
     archive: &mut Archive<R>,
     entry: &Entry,

@@ -1,4 +1,4 @@
-//! What an import did with everything that it read. Nothing is dropped in silence.
+//! The report of an import: it accounts for everything that was read.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ const EXAMPLES_MAX: usize = 3;
 /// How long an example may be, in characters.
 const EXAMPLE_CHARS_MAX: usize = 120;
 
-/// What an import did.
+/// The report of an import.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ImportReport {
     /// Users.
@@ -20,42 +20,42 @@ pub struct ImportReport {
     pub channels: Account,
     /// Messages.
     pub messages: Account,
-    /// Reactions: one for each person and emoji.
+    /// Reactions, one for each person and emoji.
     pub reactions: Account,
     /// Pins.
     pub pins: Account,
-    /// What else was counted in the file.
-    pub read: Read,
+    /// Other counts of the file.
+    pub read: FileCounts,
     /// Events that were appended, by their names.
     pub events: BTreeMap<&'static str, u64>,
-    /// What was kept as something else.
+    /// Things that were changed into something else.
     pub turned_into: BTreeMap<&'static str, Tally>,
-    /// What was not kept.
+    /// Things that were not imported.
     pub skipped: BTreeMap<&'static str, Tally>,
     /// How long it took.
     #[serde(rename = "seconds", serialize_with = "seconds")]
     pub took: Duration,
 }
 
-/// The report while it is being written.
+/// The report while the import runs.
 pub(super) type Report = ImportReport;
 
-/// What became of the things of one kind. Always: `in_file = imported + already_there + skipped`.
+/// The counts of one kind of thing. Always `in_file = imported + already_there + skipped`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Account {
-    /// How many the file holds.
+    /// How many are in the file.
     pub in_file: u64,
     /// How many were imported now.
     pub imported: u64,
-    /// How many were there already: from an earlier run, or as an account of this server.
+    /// How many existed already, from an earlier run or as an account of this server.
     pub already_there: u64,
-    /// How many were not imported; `skipped` says why.
+    /// How many were not imported. `skipped` of the report says why.
     pub skipped: u64,
 }
 
-/// What the file holds beside users, channels, messages, reactions and pins.
+/// Counts of the file apart from users, channels, messages, reactions and pins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Read {
+pub struct FileCounts {
     /// Files of the archive that were read.
     pub files: u64,
     /// Bytes that were read, uncompressed.
@@ -74,21 +74,21 @@ pub struct Read {
     pub replies: u64,
     /// Messages that were edited.
     pub edited_messages: u64,
-    /// Files that messages name.
+    /// Files that messages contain.
     pub file_links: u64,
 }
 
-/// How often something happened, with examples.
+/// How often something occurred, with examples.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     /// How often.
     pub count: u64,
-    /// The first few.
+    /// The first examples.
     pub examples: Vec<String>,
 }
 
 impl Account {
-    /// Whether everything in the file is accounted for.
+    /// Whether all things in the file are accounted for.
     #[must_use]
     pub fn balances(&self) -> bool {
         self.in_file == self.imported + self.already_there + self.skipped
@@ -96,13 +96,13 @@ impl Account {
 }
 
 impl ImportReport {
-    /// How many events were appended.
+    /// The number of appended events.
     #[must_use]
     pub fn events_appended(&self) -> u64 {
         self.events.values().sum()
     }
 
-    /// The kinds of things of which not everything is accounted for: none, or the import has a mistake.
+    /// The kinds whose counts do not balance. Empty, unless the import has an error.
     pub(super) fn unbalanced(&self) -> Vec<&'static str> {
         self.accounts().into_iter().filter(|(_, account)| !account.balances()).map(|(kind, _)| kind).collect()
     }
@@ -142,7 +142,7 @@ impl Tally {
     }
 }
 
-/// One line that a terminal can show: what an export says may hold anything.
+/// One line that is safe for a terminal: the export may contain control characters.
 pub(super) fn shown(text: &str) -> String {
     let mut line = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(EXAMPLE_CHARS_MAX).collect::<String>();
     if text.chars().nth(EXAMPLE_CHARS_MAX).is_some() {
@@ -171,8 +171,8 @@ impl fmt::Display for ImportReport {
 
 impl ImportReport {
     fn fmt_read(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Read { files, bytes, public_channels, private_channels, direct_conversations, group_conversations, .. } = self.read;
-        let Read { threads, replies, edited_messages, file_links, .. } = self.read;
+        let FileCounts { files, bytes, public_channels, private_channels, direct_conversations, group_conversations, .. } = self.read;
+        let FileCounts { threads, replies, edited_messages, file_links, .. } = self.read;
         writeln!(f, "\nread {files} files, {bytes} bytes")?;
         let channels =
             [("public", public_channels), ("private", private_channels), ("direct", direct_conversations), ("group", group_conversations)];

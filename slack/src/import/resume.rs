@@ -1,6 +1,7 @@
-//! What of an import is not there yet, when some of it is: an earlier run was interrupted, another one runs, or people went on meanwhile.
+//! Finds the parts of an import that are missing when some exist already: an earlier run was interrupted, another run
+//! is active, or people went on meanwhile.
 //!
-//! What people did since is left as it is: nothing is put back that somebody took away from what was imported whole.
+//! Later changes by people stay: nothing that they removed is added again.
 
 use std::collections::HashSet;
 
@@ -10,12 +11,12 @@ use domain::{AggregateType, Channel, ChannelEvent, Event, Message, MessageEvent,
 use super::sink::Sink;
 use commands::event_store::{ClaimChange, PendingEvent, StoreError, StreamWrite};
 
-/// Whether a stream of that version holds all of it.
+/// Whether a stream at this version holds all events of a write.
 pub(super) fn is_there(write: &StreamWrite, version: i64) -> bool {
     version >= write.expected + i64::try_from(write.events.len()).unwrap_or(i64::MAX)
 }
 
-/// The events that are not there, behind those that are.
+/// The missing events, behind the existing ones.
 pub(super) async fn missing<S: Sink>(sink: &S, write: StreamWrite) -> Result<StreamWrite, StoreError> {
     let StreamWrite { stream, workspace_id, expected: _, caused_by, mut events } = write;
     let expected = match stream.aggregate {
@@ -36,7 +37,7 @@ pub(super) async fn missing<S: Sink>(sink: &S, write: StreamWrite) -> Result<Str
             events.retain(|pending| is_new_to_channel(&channel, &pending.event));
             version
         }
-        // Nothing of an import happens to them.
+        // An import writes no events of these.
         AggregateType::Installation | AggregateType::Retention => {
             events.clear();
             sink.versions(&[stream]).await?.get(&stream).copied().unwrap_or(0)
@@ -46,13 +47,13 @@ pub(super) async fn missing<S: Sink>(sink: &S, write: StreamWrite) -> Result<Str
             events.retain(|pending| is_new_to_message(&message, &pending.event));
             version
         }
-        // An export has none.
+        // An export has none of these.
         AggregateType::Session | AggregateType::Audit => 0,
     };
     Ok(StreamWrite { stream, workspace_id, expected, caused_by, events })
 }
 
-/// What is left of a batch that could not be appended as it was made.
+/// The rest of a batch that could not be appended as it was made.
 pub(super) async fn still_missing<S: Sink>(
     sink: &S,
     writes: Vec<StreamWrite>,
@@ -78,7 +79,7 @@ pub(super) async fn still_missing<S: Sink>(
     Ok((left, claims.collect()))
 }
 
-/// A member is let in once, and is shut out only right after that.
+/// A member joins once, and is deactivated only right after that.
 fn retain_of_workspace(workspace: &Workspace, events: &mut Vec<PendingEvent>) {
     let mut let_in = HashSet::new();
     events.retain(|pending| match &pending.event {

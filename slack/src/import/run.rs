@@ -1,4 +1,4 @@
-//! An import that is under way: first people, then channels, then messages, channel by channel and day by day.
+//! One run of an import: first people, then channels, then messages, channel by channel and day by day.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Seek};
@@ -9,7 +9,7 @@ use domain::permission::Role;
 use domain::{Event, MessageEvent, Workspace};
 
 use super::archive::{Archive, Entry};
-use super::channels::{self, ChannelIds, List, Listed};
+use super::channels::{self, ChannelIds, ImportedChannel, List};
 use super::export::{Day, Layout};
 use super::ids::Ids;
 use super::messages::Conversation;
@@ -21,22 +21,22 @@ use super::sink::Sink;
 use super::{ImportError, Limits, Settings, blocking, reader};
 use commands::event_store::PendingEvent;
 
-/// An import that is under way.
+/// One run of an import.
 pub(super) struct Run<'a, S> {
     pub sink: &'a S,
     pub settings: &'a Settings,
-    /// Who acts and whose things are, where the export does not say: who imports, or else the workspace's owner.
-    pub steward: UserId,
+    /// The actor and owner where the export names none: the importer, or else the workspace's owner.
+    pub fallback_user: UserId,
     pub ids: Ids,
-    /// When the team began: the time of what the export gives no time.
+    /// When the team began: the time of things that have no time in the export.
     pub began_at: DateTime<Utc>,
     pub report: Report,
     pub outbox: Outbox<'a, S>,
-    /// Who was added to #general in this run.
+    /// The users added to #general in this run.
     pub general: BTreeSet<UserId>,
 }
 
-/// What stands in the lists of an export.
+/// The lists of an export.
 struct Lists {
     users: Vec<Result<SlackUser, String>>,
     channels: Vec<(List, Vec<Result<SlackChannel, String>>)>,
@@ -55,7 +55,7 @@ pub(super) async fn read<S: Sink, R: Read + Seek + Send + 'static>(
     if !workspace.exists() {
         return Err(ImportError::NoWorkspace(run.settings.workspace_id));
     }
-    run.steward = steward(&workspace, run.settings.importer);
+    run.fallback_user = fallback_user(&workspace, run.settings.importer);
     run.outbox.progress.bytes_total = layout.bytes_of_days();
     let limits = run.settings.limits;
     let (archive, layout, lists) = blocking(move || read_lists(archive, layout, &limits)).await??;
@@ -70,8 +70,8 @@ pub(super) async fn read<S: Sink, R: Read + Seek + Send + 'static>(
     Ok(run.report)
 }
 
-/// An import from the command line is run by nobody in particular.
-fn steward(workspace: &Workspace, importer: UserId) -> UserId {
+/// An import from the command line has no importer who is a member.
+fn fallback_user(workspace: &Workspace, importer: UserId) -> UserId {
     let owner = || workspace.members.iter().find(|(_, member)| member.active && member.role == Role::Owner).map(|(id, _)| *id);
     if workspace.active_member(importer).is_some() { importer } else { owner().unwrap_or(importer) }
 }
@@ -92,13 +92,13 @@ fn read_lists<R: Read + Seek>(
     Ok((archive, layout, Lists { users, channels }))
 }
 
-/// The first channel is as old as the team.
+/// The team is as old as its first channel.
 fn began_at(lists: &[(List, Vec<SlackChannel>)]) -> Option<DateTime<Utc>> {
     lists.iter().flat_map(|(_, channels)| channels).filter_map(|channel| second(channel.created)).min()
 }
 
 impl<S> Run<'_, S> {
-    /// Counts what is to be appended; what turns out to be there is known at the end.
+    /// Counts what is handed to the writer. How much of it already existed is known at the end.
     pub(super) fn handed_over(&mut self, events: &[PendingEvent]) {
         for pending in events {
             match pending.event {
@@ -112,7 +112,7 @@ impl<S> Run<'_, S> {
 }
 
 impl<S: Sink> Run<'_, S> {
-    /// What of the lists is understood; the rest is reported.
+    /// Returns the understood parts of the lists, and reports the others.
     fn understood(&mut self, lists: Lists, layout: &Layout) -> (Vec<SlackUser>, Vec<(List, Vec<SlackChannel>)>) {
         let lists_read = layout.users.iter().chain(layout.channel_lists().map(|(_, entry)| entry));
         for entry in lists_read {
@@ -145,15 +145,16 @@ impl<S: Sink> Run<'_, S> {
         (users, understood)
     }
 
-    /// Channel by channel, day by day.
+    /// Imports the messages, channel by channel and day by day.
     async fn messages<R: Read + Seek + Send + 'static>(
         &mut self,
         archive: Archive<R>,
-        channels: &[Listed],
+        channels: &[ImportedChannel],
         people: &mut People,
         channel_ids: &ChannelIds,
     ) -> Result<(), ImportError> {
-        let plan = |(at, channel): (usize, &Listed)| channel.days.iter().map(move |day| (at, day.clone())).collect::<Vec<(usize, Day)>>();
+        let plan =
+            |(at, channel): (usize, &ImportedChannel)| channel.days.iter().map(move |day| (at, day.clone())).collect::<Vec<(usize, Day)>>();
         let plan = channels.iter().enumerate().flat_map(plan).collect();
         let mut days = reader::start(archive, plan, self.settings.limits);
         let mut next = days.recv().await.transpose()?;

@@ -1,4 +1,5 @@
-//! What the import needs of the event store: a few questions, and an append that does all or nothing.
+//! The interface of the event store that an import needs: a few queries, and an append that is done as a whole or not
+//! at all.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -10,24 +11,24 @@ use uuid::Uuid;
 
 use commands::event_store::{Append, Claim, EventStore, Outcome, StoreError, Stored};
 
-/// Where imported events go. The event store is one; the tests of the mapping have another, in memory.
+/// The target of imported events: the event store, or a store in memory in the tests of the mapping.
 pub trait Sink: Send + Sync {
-    /// The versions of those streams that are there.
+    /// Returns the versions of the streams that exist.
     fn versions(&self, streams: &[StreamId]) -> impl Future<Output = Result<HashMap<StreamId, i64>, StoreError>> + Send;
 
-    /// Who holds those of the claims that are held.
+    /// Returns the holders of the claims that are held.
     fn holders(&self, claims: &[Claim]) -> impl Future<Output = Result<HashMap<Claim, Uuid>, StoreError>> + Send;
 
-    /// The workspace, and its version.
+    /// Returns the workspace, and its version.
     fn workspace(&self, id: WorkspaceId) -> impl Future<Output = Result<(Arc<Workspace>, i64), StoreError>> + Send;
 
-    /// The channel, and its version.
+    /// Returns the channel, and its version.
     fn channel(&self, id: ChannelId) -> impl Future<Output = Result<(Arc<Channel>, i64), StoreError>> + Send;
 
-    /// The message, and its version.
+    /// Returns the message, and its version.
     fn message(&self, id: MessageId) -> impl Future<Output = Result<(Arc<Message>, i64), StoreError>> + Send;
 
-    /// Appends all of it, or nothing, and says which.
+    /// Appends everything or nothing, and returns the outcome.
     fn append(&self, request: Append) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
 }
 
@@ -57,7 +58,7 @@ impl Sink for EventStore {
     }
 }
 
-/// What the store holds in memory may be older than what another node has written: first everything is heard of.
+/// The store's memory may be older than events of another node: it reads the log up to its end first.
 async fn fresh<A: Stored>(store: &EventStore, id: Uuid) -> Result<(Arc<A>, i64), StoreError> {
     store.catch_up().await?;
     let loaded = store.load::<A>(id).await?;

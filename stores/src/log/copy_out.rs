@@ -1,4 +1,4 @@
-//! Rows of the log out of the binary format of `COPY`
+//! Parses rows of the log from the binary format of `COPY`
 //! (<https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS>).
 
 use chrono::{DateTime, Utc};
@@ -8,33 +8,33 @@ use uuid::Uuid;
 /// Signature and flags; the length of the extension area follows.
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0";
 
-/// How many bytes the header has: nothing has ever been put into the extension area.
+/// The length of the header: the extension area has always been empty.
 const HEADER_BYTES: usize = SIGNATURE.len() + 4;
 
-/// The epoch of Postgres, 2000-01-01, in microseconds of Unix.
+/// Postgres' epoch, 2000-01-01, in Unix microseconds.
 const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 
-/// The columns that an event is read with.
+/// The number of columns of an event.
 pub const EVENT_FIELDS: usize = 11;
 
-/// In place of a tuple's number of fields: there are no more tuples.
+/// Stands in place of a row's number of fields, and ends the rows.
 const TRAILER: i16 = -1;
 
-/// What came is not the rows that were asked for.
+/// The bytes are not the rows that were asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the rows of the log are not what was asked for: {0}")]
 pub struct Malformed(&'static str);
 
-/// Takes in pieces as they come from the network, wherever they are cut, and gives out rows.
+/// Takes pieces as they come from the network, cut anywhere, and returns rows.
 #[derive(Debug, Default)]
 pub struct Parser<const FIELDS: usize> {
-    /// The beginning of a row whose end has not come yet.
+    /// The beginning of a row whose end has not arrived yet.
     kept: Vec<u8>,
     header_seen: bool,
 }
 
 impl<const FIELDS: usize> Parser<FIELDS> {
-    /// Takes in a piece. Postgres sends each row as a piece of its own, so that usually nothing is kept and nothing copied.
+    /// Parses a piece. Postgres sends each row as a piece of its own, so usually nothing needs to be kept or copied.
     pub fn feed(&mut self, piece: &[u8], mut row: impl FnMut(Values<'_, FIELDS>) -> Result<(), Malformed>) -> Result<(), Malformed> {
         if self.kept.is_empty() {
             let read = self.read(piece, &mut row)?;
@@ -49,7 +49,7 @@ impl<const FIELDS: usize> Parser<FIELDS> {
         Ok(())
     }
 
-    /// Reads what is whole, and answers with how much that was.
+    /// Parses the complete rows, and returns their length.
     fn read(&mut self, bytes: &[u8], row: &mut impl FnMut(Values<'_, FIELDS>) -> Result<(), Malformed>) -> Result<usize, Malformed> {
         let mut read = 0;
         if !self.header_seen {
@@ -69,7 +69,7 @@ impl<const FIELDS: usize> Parser<FIELDS> {
     }
 }
 
-/// Reads one row, and answers with its length; nothing where it is not whole, or there are no more.
+/// Parses one row, and returns its length. `None` if it is not complete, or if there are no more rows.
 fn read_row<const FIELDS: usize>(
     bytes: &[u8],
     row: &mut impl FnMut(Values<'_, FIELDS>) -> Result<(), Malformed>,
@@ -90,7 +90,7 @@ fn read_row<const FIELDS: usize>(
     }
 }
 
-/// One field for each column; nothing stands for null.
+/// One field for each column. `None` is null.
 pub type Values<'a, const FIELDS: usize> = [Option<&'a [u8]>; FIELDS];
 
 struct Fields<'a> {
@@ -99,7 +99,7 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// All fields of a row, where they are whole.
+    /// All fields of a row, if they are complete.
     fn all<const FIELDS: usize>(&mut self) -> Option<Values<'a, FIELDS>> {
         let mut values = [None; FIELDS];
         for value in &mut values {
@@ -122,7 +122,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// An event, of its columns in the order in which they are asked for.
+/// Makes an event from its columns, in the order of the statement.
 pub fn as_row(values: Values<'_, EVENT_FIELDS>) -> Result<Row<'_>, Malformed> {
     let [position, event_id, aggregate_type, aggregate_id, sequence, workspace_id, recorded_at, event_type, version, payload, metadata] =
         values;
@@ -141,10 +141,10 @@ pub fn as_row(values: Values<'_, EVENT_FIELDS>) -> Result<Row<'_>, Malformed> {
     })
 }
 
-/// A whole number of eight bytes.
+/// Parses a whole number of eight bytes.
 ///
 /// # Errors
-/// It is none.
+/// The field is null or has another length.
 pub fn int8(value: Option<&[u8]>) -> Result<i64, Malformed> {
     value.and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes).ok_or(Malformed("no bigint"))
 }
@@ -161,18 +161,18 @@ fn time(value: Option<&[u8]>) -> Result<DateTime<Utc>, Malformed> {
     DateTime::from_timestamp_micros(micros(value)?).ok_or(Malformed("no time"))
 }
 
-/// A time in microseconds of Unix.
+/// Parses a time, in Unix microseconds.
 ///
 /// # Errors
-/// It is none.
+/// The field is null or has another length.
 pub fn micros(value: Option<&[u8]>) -> Result<i64, Malformed> {
     int8(value)?.checked_add(POSTGRES_EPOCH_MICROS).ok_or(Malformed("no time"))
 }
 
-/// A field that must be there, as it is.
+/// The bytes of a field that must not be null.
 ///
 /// # Errors
-/// It is null.
+/// The field is null.
 pub fn bytes(value: Option<&[u8]>) -> Result<&[u8], Malformed> {
     value.ok_or(Malformed("a null"))
 }

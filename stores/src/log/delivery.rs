@@ -1,39 +1,40 @@
-//! One event as the feed brings it: decoded, or the reason why it cannot be.
+//! One event as the feed delivers it: decoded, or the reason why it cannot be decoded.
 
 use domain::personal::Keys;
 use domain::wire_event::Row;
 use domain::{DecodeError, Event, Recorded, UserEvent, WireEvent};
 use keyring::{KeyError, Keyring};
 
-/// An event, on its way to a projector.
+/// An event on its way to a projector.
 #[derive(Debug)]
 pub struct Delivery {
-    /// Its place in the log.
+    /// The position in the log.
     pub position: i64,
-    /// What is held up when it cannot be applied: its workspace, or its stream where it belongs to none.
+    /// The key that is parked if the event cannot be applied: the workspace, or the stream if it belongs to no
+    /// workspace.
     pub park_key: String,
-    /// The event, or why it cannot be read.
+    /// The event, or why it cannot be decoded.
     pub event: Result<Recorded<Event>, DecodeError>,
 }
 
 impl Delivery {
-    /// Reads a row of the log.
+    /// Decodes a row of the log.
     pub fn of(row: &Row<'_>, keys: &dyn Keys) -> Self {
         Self { position: row.position, park_key: park_key(row), event: row.decode(keys) }
     }
 }
 
-/// Deliveries in the making: those whose keys are in memory are read at once, from the bytes that were received; the others are put aside
-/// until their keys have been fetched, all in one round trip.
+/// Decodes rows into deliveries. A row whose key is in memory is decoded at once from the received bytes. The others
+/// wait until their keys are fetched, all in one round trip.
 #[derive(Default)]
 pub struct Deliveries {
     read: Vec<Delivery>,
-    /// Rows that wait for a key, each with its place among `read`.
+    /// Rows that wait for a key, each with its index in `read`.
     waiting: Vec<(usize, WireEvent)>,
 }
 
 impl Deliveries {
-    /// Room for so many.
+    /// Space for this many events.
     pub fn with_capacity(events: usize) -> Self {
         Self { read: Vec::with_capacity(events), waiting: Vec::new() }
     }
@@ -50,7 +51,7 @@ impl Deliveries {
         self.read.len()
     }
 
-    /// Takes a row.
+    /// Adds a row.
     pub fn push(&mut self, row: &Row<'_>, keys: &Keyring) {
         let delivery = Delivery::of(row, keys);
         let missing = delivery.event.as_ref().err().and_then(DecodeError::missing_key);
@@ -58,14 +59,15 @@ impl Deliveries {
             self.waiting.push((self.read.len(), row));
         }
         if let Ok(Recorded { stream, event: Event::User(UserEvent::Erased { invitations }), .. }) = &delivery.event {
-            // Another process may have erased them; and here somebody may just have fetched a key that was there a moment ago.
+            // Another process may have destroyed the key, and a task of this process may have loaded it a moment
+            // before.
             keys.forget(stream.id);
             invitations.iter().for_each(|invitation| keys.forget(invitation.0));
         }
         self.read.push(delivery);
     }
 
-    /// All of them, read.
+    /// Returns all deliveries, decoded.
     ///
     /// # Errors
     /// The keys cannot be fetched.

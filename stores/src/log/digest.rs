@@ -1,16 +1,17 @@
-//! The digest of a stored event: SHA-256 over the bytes as they are stored, and over its place in the log.
+//! The digest of a stored event: SHA-256 over the stored bytes and over the position in the log.
 //!
-//! It is made in two steps, so that the larger part is done by the caller, beside the writer: `content` covers what the caller knows, the
-//! digest covers `content` and what the writer hands out. Each field goes in with its length before it, so that no two events share bytes.
+//! It is computed in two steps, so that the caller does the larger part in parallel with the writer. `content` covers
+//! what the caller knows. The digest covers `content` and the values that the writer assigns. Each field is preceded by
+//! its length, so that no two events have the same bytes.
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// What tells these digests from those of anything else.
+/// Separates these digests from digests of anything else.
 const DOMAIN: &[u8] = b"backscroll event v1";
 
-/// The parts of a stored event that its writer does not hand out.
+/// The parts of a stored event that the writer does not assign.
 pub struct Content<'a> {
     /// The name of the aggregate's type.
     pub aggregate_type: &'a str,
@@ -28,12 +29,12 @@ pub struct Content<'a> {
     pub metadata: &'a str,
     /// The event's identifier.
     pub event_id: Uuid,
-    /// The workspace that it belongs to, where it belongs to one.
+    /// The workspace, if it has one.
     pub workspace_id: Option<Uuid>,
 }
 
 impl Content<'_> {
-    /// The part of the digest that the caller makes.
+    /// The part of the digest that the caller computes.
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
         let mut hasher = Sha256::new();
@@ -59,7 +60,7 @@ pub fn digest(position: i64, recorded_at: DateTime<Utc>, content: &[u8; 32]) -> 
     hasher.finalize().into()
 }
 
-/// The digest of a stored event, from its columns: what `events.digest` must be.
+/// The digest of a stored event, computed from its columns: the expected value of `events.digest`.
 #[must_use]
 #[expect(clippy::too_many_arguments, reason = "they are the columns of the table, in its order")]
 pub fn event_digest(

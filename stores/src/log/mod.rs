@@ -1,4 +1,5 @@
-//! The log, as everybody but its writer sees it: read by position, in order, without a gap; each event decoded, or the reason why it cannot be.
+//! Reads the log by position, in order, without a gap. Each event is decoded, or comes with the reason why it cannot
+//! be. Not here: writing the log (`commands`).
 
 pub mod copy_out;
 mod delivery;
@@ -13,7 +14,7 @@ pub use digest::event_digest;
 pub use read::{LogError, LogStream};
 pub use whole::{LogUnreadable, read_log};
 
-/// The last position of the log; 0 where it is empty.
+/// Returns the last position of the log, or 0 if it is empty.
 ///
 /// # Errors
 /// The database cannot be read.

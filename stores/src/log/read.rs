@@ -1,7 +1,8 @@
-//! The log, read by position: catching up, filling holes, and rebuilding. A read ends at a named position, or fails.
+//! Reads the log by position: for catching up, for filling gaps, and for rebuilds. A read reaches the given position,
+//! or fails.
 //!
-//! It is read by `COPY … TO STDOUT` in the binary format, which costs half of what a cursor or a query with rows costs, and is decoded
-//! from the received bytes without a tree of JSON values in between.
+//! The log is read by `COPY … TO STDOUT` in the binary format, which costs half as much as a cursor or a query with
+//! rows. The received bytes are decoded directly, without a tree of JSON values.
 
 use domain::ids::UserId;
 use domain::{DecodeError, StreamId};
@@ -15,30 +16,30 @@ use tokio_util::task::AbortOnDropHandle;
 use super::copy_out::{Malformed, Parser, as_row};
 use super::delivery::{Deliveries, Delivery};
 
-/// Events of one chunk while reading ahead.
+/// How many events a chunk has while reading ahead.
 const CHUNK_EVENTS: usize = 2_000;
 
 /// How many chunks are read ahead.
 const CHUNKS_AHEAD: usize = 4;
 
-/// The log could not be read.
+/// Why the log could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The database cannot be used just now.
+    /// The database cannot be used at the moment.
     #[error("the log cannot be read")]
     Unavailable(#[from] sqlx::Error),
-    /// An event is not where it must be. Positions have no gap, so something is badly wrong.
+    /// An event is missing. Positions have no gap, so the log is damaged.
     #[error("the log has {found:?} where position {expected} must be")]
     Gap {
-        /// The position that comes next.
+        /// The expected position.
         expected: i64,
-        /// What came instead; nothing where the log ended.
+        /// The position found. `None` if the log ended.
         found: Option<i64>,
     },
-    /// The rows are not what was asked for.
+    /// The rows do not have the expected form.
     #[error(transparent)]
     Malformed(#[from] Malformed),
-    /// The keys that unseal it cannot be had just now.
+    /// The keys that unseal the log cannot be read at the moment.
     #[error(transparent)]
     Keys(#[from] KeyError),
     /// A later release wrote an event. Nothing is wrong with it, and a process that cannot read it has to stop.
@@ -51,7 +52,7 @@ pub enum LogError {
     },
 }
 
-/// At most `limit` events right behind `after`.
+/// Reads at most `limit` events right behind `after`.
 ///
 /// # Errors
 /// The log cannot be read, or has a gap.
@@ -62,10 +63,10 @@ pub async fn read(pool: &PgPool, keys: &Keyring, after: i64, limit: usize) -> Re
     Ok(events)
 }
 
-/// The events at those positions, in order of position.
+/// Reads the events at these positions, in order of position.
 ///
 /// # Errors
-/// The log cannot be read, or one of them is not there.
+/// The log cannot be read, or one of the events does not exist.
 pub async fn read_positions(pool: &PgPool, keys: &Keyring, positions: &[i64]) -> Result<Vec<Delivery>, LogError> {
     let list = positions.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let events = collect(pool, keys, &select(&format!("position = ANY ('{{{list}}}')"))).await?;
@@ -77,7 +78,7 @@ pub async fn read_positions(pool: &PgPool, keys: &Keyring, positions: &[i64]) ->
     Ok(events)
 }
 
-/// At most `limit` events behind `after`, up to and with `to`, for which a condition holds.
+/// Reads at most `limit` events that fulfil a condition, behind `after` and up to `to`.
 ///
 /// # Errors
 /// The log cannot be read.
@@ -86,26 +87,27 @@ pub async fn read_of(pool: &PgPool, keys: &Keyring, condition: &str, after: i64,
     collect(pool, keys, &limited(&rows, &format!(" LIMIT {limit}"))).await
 }
 
-/// The beginning of a stream.
+/// The first part of a stream.
 #[derive(Clone, Debug)]
-pub struct Beginning {
+pub struct StreamPrefix {
     /// The stream.
     pub stream: StreamId,
-    /// Up to and with that place in it.
+    /// The last place of the stream that is read.
     pub to: i64,
-    /// Of events with those names, those about these people only: who else is in a large channel does not matter to everyone who asks.
+    /// Of events with these names, only those about these people: in a large channel, most members do not matter to the
+    /// caller.
     pub only_about: Option<(&'static [&'static str], Vec<UserId>)>,
 }
 
-/// The events at the beginning of those streams, in order of position.
+/// Reads the events of the first parts of streams, in order of position.
 ///
 /// # Errors
 /// The log cannot be read.
-pub async fn read_streams(pool: &PgPool, keys: &Keyring, streams: &[Beginning]) -> Result<Vec<Delivery>, LogError> {
+pub async fn read_streams(pool: &PgPool, keys: &Keyring, streams: &[StreamPrefix]) -> Result<Vec<Delivery>, LogError> {
     collect(pool, keys, &select(&streams.iter().map(condition).collect::<Vec<_>>().join(" OR "))).await
 }
 
-fn condition(Beginning { stream, to, only_about }: &Beginning) -> String {
+fn condition(StreamPrefix { stream, to, only_about }: &StreamPrefix) -> String {
     let events = format!("aggregate_type = '{}' AND aggregate_id = '{}' AND sequence <= {to}", stream.aggregate.as_str(), stream.id);
     let Some((names, people)) = only_about else { return format!("({events})") };
     let list = |items: Vec<String>| items.iter().map(|item| format!("'{item}'")).collect::<Vec<_>>().join(", ");
@@ -118,7 +120,7 @@ fn condition(Beginning { stream, to, only_about }: &Beginning) -> String {
     format!("({events} AND ({others} OR payload -> event_type ->> 'user_id' IN ({people})))")
 }
 
-/// The log from behind one position up to another one, read and decoded ahead by a task of its own.
+/// The log from one position to another, read and decoded ahead by a task of its own.
 #[derive(Debug)]
 pub struct LogStream {
     chunks: mpsc::Receiver<Result<Vec<Delivery>, LogError>>,
@@ -126,19 +128,19 @@ pub struct LogStream {
 }
 
 impl LogStream {
-    /// Reads what is behind `after`, up to and with `to`.
+    /// Reads the events behind `after`, up to `to`.
     pub fn open(pool: PgPool, keys: Keyring, after: i64, to: i64) -> Self {
         let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
         let reader = tokio::spawn(async move {
             if let Err(error) = read_ahead(&pool, &keys, after, to, &sender).await {
-                // Nobody listens any more where this fails.
+                // This fails only if the receiver has stopped.
                 drop(sender.send(Err(error)).await);
             }
         });
         Self { chunks, _reader: AbortOnDropHandle::new(reader) }
     }
 
-    /// The next chunk. Nothing: the end was reached.
+    /// The next chunk. `None` at the end.
     pub async fn next(&mut self) -> Option<Result<Vec<Delivery>, LogError>> {
         self.chunks.recv().await
     }
@@ -151,7 +153,7 @@ async fn read_ahead(
     to: i64,
     chunks: &mpsc::Sender<Result<Vec<Delivery>, LogError>>,
 ) -> Result<(), LogError> {
-    let mut copying = Copying::on(pool).await?;
+    let mut copying = CopyConnection::on(pool).await?;
     let mut rows = copying.connection.copy_out_raw(&between(after, to)).await?;
     let mut parser = Parser::default();
     let mut reached = after;
@@ -180,7 +182,7 @@ async fn read_ahead(
     Ok(())
 }
 
-/// The last position, where they follow each other without a gap.
+/// Returns the last position if the events follow each other without a gap.
 fn check_gapless(after: i64, events: &[Delivery]) -> Result<i64, LogError> {
     let mut reached = after;
     for event in events {
@@ -194,7 +196,7 @@ fn check_gapless(after: i64, events: &[Delivery]) -> Result<i64, LogError> {
 
 async fn collect(pool: &PgPool, keys: &Keyring, statement: &str) -> Result<Vec<Delivery>, LogError> {
     let mut events = Deliveries::default();
-    let mut copying = Copying::on(pool).await?;
+    let mut copying = CopyConnection::on(pool).await?;
     let mut rows = copying.connection.copy_out_raw(statement).await?;
     let mut parser = Parser::default();
     while let Some(bytes) = rows.next().await {
@@ -214,20 +216,20 @@ fn refuse_later_releases(events: Vec<Delivery>) -> Result<Vec<Delivery>, LogErro
     events.into_iter().map(passed).collect()
 }
 
-/// A connection from which rows are copied. Where they are not read to their end, because the reader failed or was cancelled, nobody gets it
-/// again: the rest of them would be taken for the answers to what it is asked next.
-struct Copying {
+/// A connection that copies rows. If the rows are not read to their end, because the reader failed or was cancelled,
+/// the connection is closed: the remaining rows would be taken for the answer to the next query.
+struct CopyConnection {
     connection: PoolConnection<Postgres>,
     is_read: bool,
 }
 
-impl Copying {
+impl CopyConnection {
     async fn on(pool: &PgPool) -> sqlx::Result<Self> {
         Ok(Self { connection: pool.acquire().await?, is_read: false })
     }
 }
 
-impl Drop for Copying {
+impl Drop for CopyConnection {
     fn drop(&mut self) {
         if !self.is_read {
             self.connection.close_on_drop();
@@ -239,7 +241,7 @@ fn between(after: i64, to: i64) -> String {
     select(&format!("position > {after} AND position <= {to}"))
 }
 
-/// `COPY` takes no parameters; the condition has numbers, identifiers and names of ours only.
+/// `COPY` takes no parameters. The condition contains only numbers, identifiers and names made by this program.
 fn select(condition: &str) -> String {
     limited(condition, "")
 }

@@ -1,4 +1,4 @@
-//! The whole log, decoded and in order, read as a rebuild reads it.
+//! Reads the whole log, decoded and in order, as a rebuild does.
 
 use domain::{DecodeError, Event, Recorded};
 use keyring::Keyring;
@@ -17,7 +17,7 @@ impl From<LogError> for LogUnreadable {
     }
 }
 
-/// Hands every event up to where the log ends now to `each`, in order, and returns the last one's position.
+/// Calls `each` with every event up to the present end of the log, in order, and returns the last position.
 ///
 /// # Errors
 /// The log cannot be read, or has a gap.

@@ -1,6 +1,7 @@
-//! The one connection to Redis, to a single server or to a cluster: everything that Backscroll keeps there goes through it.
+//! The connection to Redis, to a single server or to a cluster. Everything that Backscroll keeps in Redis goes through
+//! it.
 //!
-//! Redis may be gone at any time: then nobody waits for it, and whoever asked does without.
+//! Redis may be unreachable at any time. Then no request waits for it, and the caller goes on without it.
 
 mod script;
 
@@ -25,22 +26,22 @@ pub use script::Script;
 
 /// How long Redis may take to answer, or to accept a connection.
 const ANSWER_MAX: Duration = Duration::from_millis(250);
-/// How long everything may take together: connecting, asking, and asking once more.
-const WHOLE_MAX: Duration = Duration::from_millis(500);
-/// How long writing its files anew is asked for, where Redis is at it already.
-const WRITING_MAX: Duration = Duration::from_secs(5);
-/// How often a cluster is asked once more: another node may have the key by now.
+/// How long a call may take in total: connecting, asking, and asking again.
+const CALL_MAX: Duration = Duration::from_millis(500);
+/// How long to ask Redis to rewrite its files while it is already writing them.
+const REWRITE_MAX: Duration = Duration::from_secs(5);
+/// How often a cluster is asked again: another node may have the key by now.
 const CLUSTER_RETRIES: u32 = 2;
 
-/// How many names are looked at, or keys removed, in one call.
+/// How many keys are scanned, or removed, in one call.
 const SCANNED_KEYS: usize = 1_000;
 
-/// Redis does not answer just now.
+/// Redis does not answer at the moment.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("redis does not answer")]
 pub struct RedisDown;
 
-/// A connection to Redis, which is made when it is first asked. Clones share it.
+/// A connection to Redis, made at the first call. Clones share it.
 #[derive(Clone)]
 pub struct Redis {
     shared: Arc<Shared>,
@@ -50,7 +51,7 @@ struct Shared {
     server: Server,
     key_prefix: String,
     breaker: Breaker,
-    /// Digests of the scripts that were sent.
+    /// Digests of the scripts that this process has sent.
     sent: Mutex<HashSet<String>>,
     losses: AtomicU64,
 }
@@ -61,10 +62,10 @@ enum Server {
 }
 
 impl Redis {
-    /// The server at that address.
+    /// Uses the server at this address.
     ///
     /// # Errors
-    /// The address is not one of Redis.
+    /// The address is not a Redis address.
     pub fn single(url: &str, key_prefix: &str) -> RedisResult<Self> {
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(ANSWER_MAX))
@@ -75,10 +76,10 @@ impl Redis {
         Ok(Self::of(Server::Single(connection), key_prefix))
     }
 
-    /// The cluster that some of whose nodes are at these addresses, with commas between them.
+    /// Uses a cluster. The addresses, separated by commas, are those of some of its nodes.
     ///
     /// # Errors
-    /// An address is not one of Redis.
+    /// An address is not a Redis address.
     pub fn cluster(urls: &str, key_prefix: &str) -> RedisResult<Self> {
         let client = ClusterClient::builder(urls.split(',').map(str::trim))
             .connection_timeout(ANSWER_MAX)
@@ -93,26 +94,26 @@ impl Redis {
         Self { shared: Arc::new(Shared { server, key_prefix: key_prefix.to_owned(), breaker, sent, losses }) }
     }
 
-    /// A key of this installation. In a cluster, `{…}` in a name says which keys are together on a node.
+    /// A key of this installation. In a cluster, keys with the same `{…}` in their names are on the same node.
     #[must_use]
     pub fn key(&self, name: &str) -> String {
         format!("{}{name}", self.shared.key_prefix)
     }
 
-    /// Whether Redis has answered when it was last asked.
+    /// Whether Redis answered the last call.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.shared.breaker.is_well()
     }
 
-    /// How often a server was found to have forgotten a script that this process had sent: it may have forgotten the last things that it
-    /// was told, too. What was read while this grew is not to be trusted. A connection that was merely lost does not count.
+    /// How often a server had lost a script that this process had sent: it may have lost its last writes too. Data that
+    /// was read while this number increased must not be used. A lost connection alone does not count.
     #[must_use]
     pub fn losses(&self) -> u64 {
         self.shared.losses.load(Ordering::SeqCst)
     }
 
-    /// Asks for one thing.
+    /// Sends one command.
     ///
     /// # Errors
     /// Redis does not answer.
@@ -120,10 +121,10 @@ impl Redis {
         if self.shared.breaker.is_open() {
             return Err(RedisDown);
         }
-        self.judged(self.shared.server.ask(command)).await
+        self.observed(self.shared.server.ask(command)).await
     }
 
-    /// Calls a script ([`Script::on`]); sends it where the server does not know it.
+    /// Calls a script ([`Script::on`]), and sends the script if the server does not know it.
     ///
     /// # Errors
     /// Redis does not answer, or the script failed there.
@@ -131,24 +132,24 @@ impl Redis {
         if self.shared.breaker.is_open() {
             return Err(RedisDown);
         }
-        self.judged(self.call(script, call)).await
+        self.observed(self.call(script, call)).await
     }
 
-    /// Sends scripts that were not sent yet, so that not to know one of them later is a loss.
+    /// Sends scripts that were not sent yet, so that a server that lacks one later has lost data.
     ///
     /// # Errors
     /// Redis does not answer.
     pub async fn send(&self, scripts: &[&Script]) -> Result<(), RedisDown> {
         for script in scripts {
             if !self.sent().contains(&script.digest) {
-                self.judged(self.load(script)).await?;
+                self.observed(self.load(script)).await?;
             }
         }
         Ok(())
     }
 
-    /// Removes every key whose name fits a pattern, and is on one node of a cluster with the others. It looks at all names there are: for
-    /// what is rare.
+    /// Removes every key whose name matches a pattern. In a cluster, all matching keys must be on one node. It scans
+    /// all keys, so it is only for rare use.
     ///
     /// # Errors
     /// Redis does not answer; some of the keys may be gone.
@@ -161,7 +162,7 @@ impl Redis {
                     scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCANNED_KEYS);
                     self.ask::<(u64, Vec<String>)>(&scan).await?
                 }
-                // A cursor belongs to one node; this asks all of them.
+                // A cursor belongs to one node; this command goes to all nodes.
                 Server::Cluster { .. } => (0, self.ask(redis::cmd("KEYS").arg(pattern)).await?),
             };
             for keys in keys.chunks(SCANNED_KEYS) {
@@ -174,36 +175,37 @@ impl Redis {
         }
     }
 
-    /// Asks Redis to write its files anew: until then they remember what was removed. Where it is at that already, it is asked again once that is
-    /// done, since what it began with may have been there still. A Redis that somebody else runs may refuse, and does it in its own time.
-    pub async fn write_files_anew(&self) {
+    /// Asks Redis to rewrite its files, because the old files still contain removed data. If Redis is already writing,
+    /// it is asked again afterwards, because that writing may have begun before the removal. A managed Redis may
+    /// refuse: then it rewrites them at its own time.
+    pub async fn rewrite_files(&self) {
         let mut save = redis::cmd("BGSAVE");
         save.arg("SCHEDULE");
         for command in [redis::cmd("BGREWRITEAOF"), save] {
-            // A refusal says nothing about whether Redis is well.
-            match timeout(WRITING_MAX, self.once_it_is_done(&command)).await {
+            // A refusal does not mean that Redis fails.
+            match timeout(REWRITE_MAX, self.when_done(&command)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::info!(%error, "redis does not write its files anew now"),
-                Err(_) => tracing::info!("redis does not say whether it writes its files anew"),
+                Ok(Err(error)) => tracing::info!(%error, "redis refuses to rewrite its files now"),
+                Err(_) => tracing::info!("redis did not answer whether it rewrites its files"),
             }
         }
     }
 
-    async fn once_it_is_done(&self, command: &Cmd) -> Result<(), RedisError> {
+    async fn when_done(&self, command: &Cmd) -> Result<(), RedisError> {
         let is_at_it = |error: &RedisError| error.to_string().contains("already in progress");
-        (|| self.shared.server.tell_all(command)).retry(retry::REDIS_FILES).when(is_at_it).await
+        (|| self.shared.server.send_to_all(command)).retry(retry::REDIS_FILES).when(is_at_it).await
     }
 
-    /// Whether Redis answers.
+    /// Checks that Redis answers.
     ///
     /// # Errors
-    /// It does not.
+    /// Redis does not answer.
     pub async fn ping(&self) -> Result<(), RedisDown> {
         self.ask(&redis::cmd("PING")).await
     }
 
-    async fn judged<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> Result<T, RedisDown> {
-        match timeout(WHOLE_MAX, answer).await {
+    async fn observed<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> Result<T, RedisDown> {
+        match timeout(CALL_MAX, answer).await {
             Ok(Ok(answer)) => {
                 self.shared.breaker.worked();
                 Ok(answer)
@@ -223,9 +225,9 @@ impl Redis {
         match self.shared.server.ask(call).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 if self.sent().contains(&script.digest) {
-                    // Before the script is there again: whoever calls it then must find that something was lost.
+                    // Counted before the script is sent again: the next caller must notice that data was lost.
                     self.shared.losses.fetch_add(1, Ordering::SeqCst);
-                    tracing::warn!("redis has forgotten what it was told: it was started anew");
+                    tracing::warn!("redis has lost its scripts: it was restarted");
                 }
                 self.load(script).await?;
                 self.shared.server.ask(call).await
@@ -256,8 +258,8 @@ impl Server {
         }
     }
 
-    /// Has every node of a cluster do something that concerns no key: by itself it would go to one of them.
-    async fn tell_all(&self, command: &Cmd) -> Result<(), RedisError> {
+    /// Sends a command without a key to every node of a cluster. Without this it would go to one node.
+    async fn send_to_all(&self, command: &Cmd) -> Result<(), RedisError> {
         let Self::Cluster { client, connection } = self else { return self.ask::<redis::Value>(command).await.map(drop) };
         let connection = connection.get_or_try_init(|| client.get_async_connection()).await?;
         let everywhere = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllNodes, Some(ResponsePolicy::AllSucceeded)));
@@ -265,7 +267,7 @@ impl Server {
     }
 }
 
-/// Without the address, which may hold a password.
+/// Without the address, which may contain a password.
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis").field("key_prefix", &self.shared.key_prefix).finish_non_exhaustive()

@@ -1,10 +1,10 @@
-//! Scripts that Redis runs in one go. They are sent once, and called by their digest from then on.
+//! Scripts that Redis runs as one step. A script is sent once, and then called by its digest.
 
 use redis::Cmd;
 use redis::cluster_routing::Slot;
 use uuid::Uuid;
 
-/// A script in Lua. All keys that it touches must carry one hash tag, so that one node of a cluster has them all.
+/// A Lua script. All its keys must have the same hash tag, so that one node of a cluster has them all.
 #[derive(Clone, Debug)]
 pub struct Script {
     pub(super) text: String,
@@ -12,27 +12,27 @@ pub struct Script {
 }
 
 impl Script {
-    /// One that all processes share.
+    /// A script that all processes share.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self { digest: redis::Script::new(text).get_hash().to_owned(), text: text.to_owned() }
     }
 
-    /// One that is this process's own. Redis forgets scripts when it restarts or fails over, and keeps them when it is emptied: so a server
-    /// that does not know a script any more may have forgotten the last things that it was told, and this process is the first to notice
-    /// for itself ([`super::Redis::losses`]).
+    /// A script of this process alone. Redis forgets scripts when it restarts or fails over, and keeps them when its
+    /// data is deleted. So a server that no longer knows a script may have lost its last writes, and each process
+    /// notices this for itself ([`super::Redis::losses`]).
     #[must_use]
     pub fn own(text: &str) -> Self {
         Self::new(&format!("-- {}\n{text}", Uuid::now_v7()))
     }
 
-    /// A call of it on that key, to be completed with arguments and [run](super::Redis::run).
+    /// Begins a call on a key. The caller adds the arguments, and [runs](super::Redis::run) it.
     #[must_use]
     pub fn on(&self, key: &str) -> Cmd {
         self.on_all([key].into_iter())
     }
 
-    /// A call of it on those keys, which must have one hash tag: every test would notice two.
+    /// Begins a call on several keys. They must have the same hash tag; a debug build checks that.
     #[must_use]
     pub fn on_all<'k>(&self, keys: impl ExactSizeIterator<Item = &'k str> + Clone) -> Cmd {
         debug_assert!(share_a_slot(keys.clone()), "the keys of a script are on several nodes of a cluster");
@@ -45,7 +45,7 @@ impl Script {
     }
 }
 
-/// Whether one node of a cluster has all those keys, however it is cut up.
+/// Whether all keys have the same hash tag, and so are on one node of a cluster.
 fn share_a_slot<'k>(keys: impl Iterator<Item = &'k str>) -> bool {
     let mut slots = keys.map(Slot::for_key);
     let first = slots.next();

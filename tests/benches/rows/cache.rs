@@ -6,7 +6,7 @@ use domain::StreamId;
 use domain::ids::{ChannelId, MessageId, UserId};
 use identity::sessions::Device;
 use projections::cache::Caches;
-use projections::{CACHE, RELATIONAL, Stores};
+use projections::{CACHE, Connections, RELATIONAL};
 use redis::AsyncCommands;
 use serde_json::Value;
 use tests::Place;
@@ -151,7 +151,7 @@ async fn forget_versions(place: &Place) {
     redis.del::<_, ()>(keys).await.expect("they are gone");
 }
 
-fn settings(app: &api::app::App, stores: Stores) -> projections::Settings {
+fn settings(app: &api::app::App, stores: Connections) -> projections::Settings {
     let (nats, stream) = (None, String::new());
     projections::Settings { stores, nats, stream, wake: Some(app.commands.store().head()), holder: "a benchmark".into() }
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use api::config::Settings;
 use domain::ids::WorkspaceId;
 use projections::search::elasticsearch::{Elastic, ElasticSearch};
-use projections::search::{MessageQuery, Order, SearchBackend, Span, Text, TextTerm, Wanted, words};
-use projections::{Phase, RebuildOptions, SEARCH, Stores, rebuild};
+use projections::search::{MessageQuery, Order, Requirement, SearchBackend, Span, Text, TextTerm, words};
+use projections::{Connections, Phase, RebuildOptions, SEARCH, rebuild};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -57,12 +57,12 @@ pub async fn measure(report: &mut Report) {
     answer(report, &stores).await;
 }
 
-async fn stores(place: &Place) -> Stores {
+async fn stores(place: &Place) -> Connections {
     let settings = Settings::from_sources(&place.environment, None).expect("the settings");
     let elastic = Elastic::new(settings.search.elasticsearch.resolved().expect("the settings")).expect("an address");
     let pool = place.database.read_pool(8).await;
     let keys = tests::keyring(&pool).await;
-    Stores::new(pool, keys, tests::servers::redis()).with_elastic(Some(elastic))
+    Connections::new(pool, keys, tests::servers::redis()).with_elastic(Some(elastic))
 }
 
 /// Sends every document of the messages once more, to an index of the same template: how many, and how long that takes.
@@ -116,7 +116,7 @@ async fn requests(prefix: &str) -> Vec<(usize, String)> {
 }
 
 /// How long eight clients wait.
-async fn answer(report: &mut Report, stores: &Stores) {
+async fn answer(report: &mut Report, stores: &Connections) {
     let backend: Arc<dyn SearchBackend> = Arc::new(ElasticSearch::new(stores).expect("elasticsearch"));
     let (workspace_id, channels) = workspace(&stores.pool).await;
     let words = common_words(&stores.pool).await;
@@ -161,7 +161,7 @@ fn query(workspace_id: Uuid, channels: &[Uuid], word: &str, order: Order) -> Mes
         workspace_id: WorkspaceId(workspace_id),
         channels: channels.iter().map(|id| (*id).into()).collect(),
         is_narrowed: false,
-        text: vec![TextTerm { text: Text::Words(vec![word.to_owned()]), wanted: Wanted::Yes }],
+        text: vec![TextTerm { text: Text::Words(vec![word.to_owned()]), wanted: Requirement::Must }],
         authors: None,
         not_authors: Vec::new(),
         to: Vec::new(),

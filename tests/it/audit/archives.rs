@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, UserId};
 use domain::{ChannelEvent, Event, MessageEvent, Recorded, StreamId};
-use ledger::audit::{Filter, Moment, Order, Sight};
+use ledger::audit::{Filter, Moment, Order, TextAccess};
 use slack::import::{self, Limits, Settings};
 use tests::{TestApp, servers};
 use uuid::Uuid;
@@ -92,7 +92,7 @@ async fn the_busiest_channel_as_of_a_day_is_what_a_plain_fold_of_the_log_says() 
 }
 
 async fn as_of(app: &TestApp, channel: ChannelId, moment: Moment, workspace_id: Option<domain::ids::WorkspaceId>) -> Plain {
-    let (read, sight) = (&app.app().audit_log, Sight::everything());
+    let (read, sight) = (&app.app().audit_log, TextAccess::everything());
     let found = read.as_of(workspace_id, StreamId::channel(channel), moment).await.expect("the audit").expect("a channel");
     let state = found.shown(&sight).state;
     let members = state["members"].as_object().expect("members").keys().map(|id| id.parse().expect("a user")).collect();
@@ -123,7 +123,7 @@ async fn changes_are_those_of_the_whole(app: &TestApp, log: &[Recorded<Event>]) 
                 limit: 200,
                 ..Filter::default()
             };
-            let entries = app.app().audit_log.find(&filter).await.expect("the audit").entries(&Sight::everything());
+            let entries = app.app().audit_log.find(&filter).await.expect("the audit").entries(&TextAccess::everything());
             let Some(last) = entries.last() else { break };
             after = last.position;
             for entry in &entries {
@@ -134,6 +134,6 @@ async fn changes_are_those_of_the_whole(app: &TestApp, log: &[Recorded<Event>]) 
             }
         }
         let now = app.app().audit_log.as_of(None, stream, Moment::Now).await.expect("the audit").expect("a channel");
-        assert_eq!(built.expect("events"), now.shown(&Sight::everything()).state, "{stream}");
+        assert_eq!(built.expect("events"), now.shown(&TextAccess::everything()).state, "{stream}");
     }
 }

@@ -7,8 +7,8 @@ use domain::channel::Kind;
 use domain::ids::{ChannelId, UserId};
 use projections::search::elasticsearch::{Elastic, ElasticSearch};
 use projections::search::{
-    AnalyticsQuery, BackendName, BucketKey, CountedBy, Hits, Mark, MessageQuery, Order, PeopleQuery, SearchBackend, SearchError, Span,
-    Text, TextTerm, Wanted,
+    AnalyticsQuery, BackendName, BucketKey, CountedBy, Hits, MessageQuery, Order, PeopleQuery, Property, Requirement, SearchBackend,
+    SearchError, Span, Text, TextTerm,
 };
 
 use super::SearchHouse;
@@ -27,7 +27,7 @@ pub fn query(team: Team, channels: &[ChannelId]) -> MessageQuery {
         not_to: Vec::new(),
         during: Span::default(),
         not_during: Vec::new(),
-        marks: Vec::new(),
+        properties: Vec::new(),
         order: Order::Newest,
         after: None,
         limit: 20,
@@ -40,7 +40,7 @@ fn own(words: &[&str]) -> Vec<String> {
 }
 
 fn term(text: Text) -> TextTerm {
-    TextTerm { text, wanted: Wanted::Yes }
+    TextTerm { text, wanted: Requirement::Must }
 }
 
 /// A search projection that is filled, and the backend.
@@ -120,7 +120,8 @@ async fn filters_leave_out_and_other_channels_and_workspaces_are_not_there() {
     assert_eq!((all.total, all.total_is_exact, all.hits.len()), (3, true, 3));
     let open = searching.find(MessageQuery { text: apples.clone(), ..query(*team, &[team.general]) }).await;
     assert_eq!(open.total, 2, "a total tells nothing of other channels");
-    let linked = MessageQuery { marks: vec![(Mark::Link, Wanted::No)], text: apples.clone(), ..query(*team, &[team.general]) };
+    let linked =
+        MessageQuery { properties: vec![(Property::Link, Requirement::MustNot)], text: apples.clone(), ..query(*team, &[team.general]) };
     let linked = searching.find(linked).await;
     assert_eq!(searching.texts(&linked).await, ["apples"]);
     let others = searching.find(MessageQuery { not_authors: vec![*ann], ..query(*team, &[team.general]) }).await;

@@ -82,7 +82,7 @@ impl SearchHouse {
 
     /// A rebuild, once the one that made the first indices has ended.
     pub async fn rebuild(&self) -> Result<RebuildReport, RebuildError> {
-        let mut outcome = Err(RebuildError::Outrun);
+        let mut outcome = Err(RebuildError::LogTooFast);
         eventually("no other rebuild is under way", async || {
             outcome = projections::rebuild(&self.house.reading.stores, projections::SEARCH, RebuildOptions::default(), |_| {}).await;
             !matches!(outcome, Err(RebuildError::UnderWay(_)))

@@ -7,7 +7,7 @@ use domain::MessageCommand;
 use domain::text::MessageBody;
 use processes::replays::{Plan, Replays, Scope, StartError, by_the_server};
 use projections::search::elasticsearch::Elastic;
-use projections::{NewView, RebuildError, RebuildOptions, RebuildReport, Turn, ViewOf};
+use projections::{NewView, RebuildError, RebuildLock, RebuildOptions, RebuildReport, ViewModels};
 use serde_json::Value;
 use sqlx::query_scalar;
 use stores::elasticsearch::ElasticSettings;
@@ -24,9 +24,9 @@ use crate::projections::team_of_three;
 use crate::support::asked;
 
 async fn build(search: &SearchHouse, name: &str, position: i64) -> Result<RebuildReport, RebuildError> {
-    let turn = Turn::take(&search.house.reading.pool, projections::RELATIONAL).await.expect("the turn");
+    let turn = RebuildLock::acquire(&search.house.reading.pool, projections::RELATIONAL).await.expect("the turn");
     let view = NewView::parse(Some(name), position).expect("a name");
-    projections::build_view(turn, &search.house.reading.stores, &view, ViewOf::Search, RebuildOptions::default(), |_| {}).await
+    projections::build_view(turn, &search.house.reading.stores, &view, ViewModels::Search, RebuildOptions::default(), |_| {}).await
 }
 
 async fn texts(search: &SearchHouse, view: &str) -> BTreeMap<String, String> {
@@ -94,9 +94,9 @@ async fn a_view_that_was_cut_off_leaves_nothing_behind() {
 
     let cancelled = CancellationToken::new();
     cancelled.cancel();
-    let turn = Turn::take(pool, projections::RELATIONAL).await.expect("the turn");
+    let turn = RebuildLock::acquire(pool, projections::RELATIONAL).await.expect("the turn");
     let (view, options) = (NewView::parse(None, head).expect("a name"), RebuildOptions { cancel: cancelled, ..RebuildOptions::default() });
-    let outcome = projections::build_view(turn, stores, &view, ViewOf::Search, options, |_| {}).await;
+    let outcome = projections::build_view(turn, stores, &view, ViewModels::Search, options, |_| {}).await;
     assert!(matches!(outcome, Err(RebuildError::Cancelled)), "{outcome:?}");
     assert!(!search.indices().await.iter().any(|index| index.contains("view")));
     build(&search, &format!("at_{head}"), head).await.expect("both turns were given back, and the name is free");
@@ -121,12 +121,12 @@ async fn a_view_is_dropped_without_elasticsearch_and_its_indices_go_once_it_is_b
         .execute(pool)
         .await
         .expect("somebody is erased");
-    projections::forget_the_erased(&without).await.expect("the texts do not wait for Elasticsearch");
+    projections::remove_kept_of_erased(&without).await.expect("the texts do not wait for Elasticsearch");
     let schemas = query_scalar::<_, i64>("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'view%'").fetch_one(pool).await;
     assert_eq!((schemas.expect("schemas"), projections::views(pool).await.expect("views")), (0, vec![]));
     assert_eq!(search.indices().await.iter().filter(|index| index.contains("view")).count(), 4);
 
-    projections::forget_the_erased(stores).await.expect("it is back");
+    projections::remove_kept_of_erased(stores).await.expect("it is back");
     assert!(!search.indices().await.iter().any(|index| index.contains("view")));
     build(&search, "one", head).await.expect("the name is free");
 }
@@ -192,9 +192,9 @@ async fn a_view_of_the_search_is_refused_as_one_of_the_tables_is() {
     let (_, ann, _) = team_of_three(&search.house).await;
     search.settle().await;
     let head = search.house.commands().store().catch_up().await.expect("the head");
-    assert!(matches!(build(&search, "beyond", head + 1_000).await, Err(RebuildError::Beyond { .. })));
+    assert!(matches!(build(&search, "beyond", head + 1_000).await, Err(RebuildError::BeyondLog { .. })));
     build(&search, "taken", head).await.expect("a view");
-    assert!(matches!(build(&search, "taken", head).await, Err(RebuildError::ViewThere(_))));
+    assert!(matches!(build(&search, "taken", head).await, Err(RebuildError::ViewExists(_))));
     assert_eq!(texts(&search, "taken").await, BTreeMap::new());
 
     let stores = search.house.reading.stores.clone();

@@ -2,8 +2,8 @@
 //! neighbours.
 
 use serde_json::{Value, json};
-use tests::person::PASSWORD;
 use tests::answer::Answer;
+use tests::person::PASSWORD;
 use tests::{Person, Team, TestApp};
 
 fn below(team: &Team, person: &Person, what: &str) -> String {
@@ -83,7 +83,10 @@ async fn an_admin_who_may_not_read_the_audit_brings_in_nobody_who_may() {
     grant(&team, &admin, json!({"audit.read": false})).await;
     invite(&team, &admin, "admin").await.expect_problem(403, "workspace.permission_beyond_own");
     admin.put(&below(&team, &team.member, "/role"), json!({"role": "admin"})).await.expect_problem(403, "workspace.permission_beyond_own");
-    admin.put(&below(&team, &admin, "/permissions"), json!({"permissions": {}})).await.expect_problem(403, "workspace.permission_beyond_own");
+    admin
+        .put(&below(&team, &admin, "/permissions"), json!({"permissions": {}}))
+        .await
+        .expect_problem(403, "workspace.permission_beyond_own");
     // A second account of theirs gets no further, neither at once nor in steps.
     let invited = invite(&team, &admin, "member").await.expect(201);
     team.stranger.post(&acceptance(&invited), json!({})).await.expect(200);
@@ -239,5 +242,8 @@ async fn a_former_owner_gives_no_more_than_an_admin() {
     let owner = json!({"role": "owner", "current_password": PASSWORD});
     team.owner.put(&below(&team, &team.owner, "/role"), owner).await.expect_problem(403, "workspace.owners_only");
     team.owner.put_empty(&below(&team, &team.member, "/deactivation")).await.expect_problem(403, "workspace.owners_only");
-    team.owner.put(&below(&team, &team.owner, "/permissions"), json!({"permissions": {}})).await.expect_problem(403, "workspace.permission_beyond_own");
+    team.owner
+        .put(&below(&team, &team.owner, "/permissions"), json!({"permissions": {}}))
+        .await
+        .expect_problem(403, "workspace.permission_beyond_own");
 }

@@ -18,7 +18,7 @@ use commands::Commands;
 use domain::ids::{ChannelId, MessageId, UserId};
 use domain::message::NewMessage;
 use domain::text::MessageBody;
-use projections::{Progress, ReadModels, RebuildOptions, RebuildReport, Stores};
+use projections::{Connections, Progress, ReadModels, RebuildOptions, RebuildReport};
 use sqlx::PgPool;
 use tests::TestDatabase;
 use tests::servers::redis;
@@ -41,7 +41,7 @@ pub struct Reading {
     pub pool: PgPool,
     pub read: ReadModels,
     pub progress: Progress,
-    pub stores: Stores,
+    pub stores: Connections,
     projector: Option<DropGuard>,
 }
 
@@ -93,7 +93,7 @@ impl House {
 impl Reading {
     pub async fn of(database: &TestDatabase) -> Self {
         let pool = database.read_pool(8).await;
-        let stores = Stores::new(pool.clone(), tests::keyring(&pool).await, redis());
+        let stores = Connections::new(pool.clone(), tests::keyring(&pool).await, redis());
         Self { read: ReadModels::new(pool.clone()), progress: stores.progress.clone(), stores, pool, projector: None }
     }
 

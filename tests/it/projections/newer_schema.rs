@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{TimeDelta, Utc};
 use domain::ids::{ChannelId, UserId, WorkspaceId};
-use projections::{NewView, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, Turn, ViewOf};
+use projections::{NewView, Phase, RebuildError, RebuildLock, RebuildOptions, RebuildProgress, RebuildReport, ViewModels};
 use serde_json::json;
 use sqlx::PgPool;
 use tests::servers::checkout;
@@ -185,14 +185,14 @@ impl House {
         workspace_id: WorkspaceId,
         observe: impl Fn(RebuildProgress) + Send + Sync,
     ) -> Result<RebuildReport, RebuildError> {
-        let turn = Turn::take(&self.reading.pool, projections::RELATIONAL).await.expect("the turn");
+        let turn = RebuildLock::acquire(&self.reading.pool, projections::RELATIONAL).await.expect("the turn");
         projections::repair(turn, &self.reading.stores, workspace_id, RebuildOptions::default(), observe).await
     }
 
     async fn view(&self) -> Result<RebuildReport, RebuildError> {
-        let turn = Turn::take(&self.reading.pool, projections::RELATIONAL).await.expect("the turn");
+        let turn = RebuildLock::acquire(&self.reading.pool, projections::RELATIONAL).await.expect("the turn");
         let view = NewView::parse(None, 1).expect("a name");
-        projections::build_view(turn, &self.reading.stores, &view, ViewOf::Relational, RebuildOptions::default(), |_| {}).await
+        projections::build_view(turn, &self.reading.stores, &view, ViewModels::Relational, RebuildOptions::default(), |_| {}).await
     }
 }
 

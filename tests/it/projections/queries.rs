@@ -2,7 +2,7 @@
 
 use domain::MessageCommand;
 use domain::channel::Kind;
-use ledger::audit::{AuditLog, Filter, Order, Sight};
+use ledger::audit::{AuditLog, Filter, Order, TextAccess};
 use projections::ReadModels;
 use projections::relational::messages::{HistoryPage, MessageRow};
 
@@ -127,7 +127,7 @@ async fn the_log_is_found_by_actor_aggregate_type_and_time() {
     let stores = &house.reading.stores;
     let audit = AuditLog::new(stores.pool.clone(), stores.keys.clone());
     let filter = Filter { workspace_id: Some(team.workspace_id), limit: 50, ..Filter::default() };
-    let log = async |filter: Filter| audit.find(&filter).await.expect("the log").entries(&Sight::everything());
+    let log = async |filter: Filter| audit.find(&filter).await.expect("the log").entries(&TextAccess::everything());
 
     let whole = log(filter.clone()).await;
     assert!(whole.windows(2).all(|pair| pair[0].position > pair[1].position), "newest first");

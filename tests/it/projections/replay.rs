@@ -2,7 +2,7 @@
 
 use domain::AggregateType;
 use processes::replays::{Plan, Replays, Scope, by_the_server};
-use projections::{NewView, Phase, RebuildError, RebuildOptions, RebuildReport, Turn};
+use projections::{NewView, Phase, RebuildError, RebuildLock, RebuildOptions, RebuildReport};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -182,9 +182,9 @@ async fn a_view_is_the_model_as_of_then_and_is_dropped_by_name() {
     let events = sqlx::query_scalar::<_, i64>("SELECT max(position) FROM view_before_it.audit_log");
     assert_eq!(events.fetch_one(&house.reading.pool).await.expect("the view"), then);
 
-    assert!(matches!(house.replay(plan(Scope::View(view))).await, Err(RebuildError::ViewThere(_))));
+    assert!(matches!(house.replay(plan(Scope::View(view))).await, Err(RebuildError::ViewExists(_))));
     let beyond = NewView::parse(None, 1_000_000).expect("a name");
-    assert!(matches!(house.replay(plan(Scope::View(beyond))).await, Err(RebuildError::Beyond { .. })));
+    assert!(matches!(house.replay(plan(Scope::View(beyond))).await, Err(RebuildError::BeyondLog { .. })));
     // A replay of all leaves it alone.
     house.replay(Plan::whole()).await.expect("a rebuild");
     let listed = projections::views(&house.reading.pool).await.expect("views");
@@ -199,10 +199,10 @@ async fn nobody_begins_a_replay_while_somebody_has_the_turn_and_only_operators_a
     let house = House::start().await;
     let (_, ann, _) = team_of_three(&house).await;
     let replays = house.replays(&house.reading);
-    let turn = Turn::take(&house.reading.pool, projections::RELATIONAL).await.expect("the turn");
+    let turn = RebuildLock::acquire(&house.reading.pool, projections::RELATIONAL).await.expect("the turn");
     let refused = replays.begin(by_the_server(None), projections::RELATIONAL, Plan::whole()).await.err().expect("a refusal");
     assert!(refused.to_string().contains("under way"), "{refused}");
-    turn.give_back().await;
+    turn.release().await;
     let refused = replays.begin(crate::support::asked(ann), projections::RELATIONAL, Plan::whole()).await.err().expect("a refusal");
     assert!(refused.to_string().contains("operators"), "{refused}");
     let only = replays.begin(by_the_server(None), projections::CACHE, plan(Scope::Upgrade(1))).await;

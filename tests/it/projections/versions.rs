@@ -1,6 +1,6 @@
 //! A projection of another version than the live model: the newer one is built beside and switched to; the older one does not write.
 
-use projections::{RebuildError, RebuildOptions, Stores};
+use projections::{Connections, RebuildError, RebuildOptions};
 use tests::eventually;
 use tests::servers::redis;
 
@@ -10,7 +10,7 @@ impl House {
     /// A read side of a release with a newer version of the relational projection.
     async fn newer(&self) -> Reading {
         let reading = Reading::of(&self.writing.database).await;
-        let stores = Stores::new(reading.pool.clone(), reading.stores.keys.clone(), redis()).with_version(projections::RELATIONAL, 2);
+        let stores = Connections::new(reading.pool.clone(), reading.stores.keys.clone(), redis()).with_version(projections::RELATIONAL, 2);
         Reading { progress: stores.progress.clone(), stores, ..reading }
     }
 

@@ -97,7 +97,7 @@ async fn heads_in_the_object_store_find_a_log_that_was_signed_anew() {
     let (code, said) = verify(&app, &format!("{}/nothing", folder.url)).await;
     assert!(code == Some(2) && said.contains("/nothing has no signed head"), "{said}");
     let (code, said) = verify(&app, "s3://").await;
-    assert!(code == Some(2) && said.contains("is no address such as s3://bucket/folder"), "{said}");
+    assert!(code == Some(2) && said.contains("is not an address such as s3://bucket/folder"), "{said}");
 
     // Whoever has the database and the key takes the last event away, and has everything signed anew.
     let pool = app.app().pool.clone();

@@ -99,7 +99,7 @@ async fn a_month_that_somebody_changed_is_found_at_the_first_event_that_does_not
     let folder = tempfile::tempdir().expect("a folder");
     let (manifest, path) = exported(&house, folder.path()).await;
     rewritten(&manifest, &path, |lines| lines.into_iter().enumerate().map(|(n, line)| change_one(n, &line)).collect());
-    assert_eq!(what_is_wrong(&path), "event 3 is not what its digest is of");
+    assert_eq!(what_is_wrong(&path), "event 3 does not have its digest");
 
     let (manifest, path) = exported(&house, folder.path()).await;
     rewritten(&manifest, &path, |mut lines| {
@@ -145,7 +145,7 @@ async fn a_month_has_a_signed_head_that_its_events_make() {
     assert!(said.contains(&format!("the head of size {last} fits and is signed")), "{said}");
     let other = ledger::proof::note::SigningKey::from_seed("chat.example.org/v1/proof", &[7; 32]).expect("a key");
     let (code, said) = verified(&other.verifying().to_string()).await;
-    assert!(code == Some(4) && said.contains("not signed with a key that is known"), "{said}");
+    assert!(code == Some(4) && said.contains("not signed with a known key"), "{said}");
 
     let with_line = |place: usize, text: &str| {
         head.lines().enumerate().map(|(n, line)| format!("{}\n", if n == place { text } else { line })).collect()

@@ -128,9 +128,9 @@ async fn what_the_object_store_refuses_is_said_by_its_address() {
     let url = |name: &str| format!("{}/{name}", folder.url);
     for (environment, at, code, part) in [
         (right.clone(), url("nothing"), 1, format!("{} cannot be used", url("nothing"))),
-        (right.clone(), url("no.manifest.json"), 4, format!("{}: it is no manifest", url("no.manifest.json"))),
+        (right.clone(), url("no.manifest.json"), 4, format!("{}: it is not a manifest", url("no.manifest.json"))),
         (right.clone(), "s3://tests".into(), 2, "s3://tests names no manifest".into()),
-        (right.clone(), "s3://tests//x".into(), 2, "is no address such as s3://bucket/folder".into()),
+        (right.clone(), "s3://tests//x".into(), 2, "is not an address such as s3://bucket/folder".into()),
         (with("BACKSCROLL_OBJECT_STORE_SECRET_KEY", "wrong"), url("nothing"), 2, "cannot be used".into()),
         (with("BACKSCROLL_OBJECT_STORE_URL", "http://127.0.0.1:9"), url("nothing"), 3, "cannot be used".into()),
         (with("BACKSCROLL_OBJECT_STORE_URL", "here"), url("nothing"), 2, "object_store_url (BACKSCROLL_OBJECT_STORE_URL) is wrong".into()),

@@ -10,7 +10,7 @@ use domain::workspace::{HoldTarget, WorkspaceSettings};
 use domain::{MessageCommand, WorkspaceCommand};
 use ledger::months::{restore, verify as verify_file};
 use ledger::proof::verify::{Finding, Options, Report, verify};
-use projections::{NewView, RELATIONAL, RebuildOptions, Turn, ViewOf, rebuild};
+use projections::{NewView, RELATIONAL, RebuildLock, RebuildOptions, ViewModels, rebuild};
 use sqlx::PgPool;
 use tests::{TestApp, TestDatabase, eventually};
 use tokio_util::sync::CancellationToken;
@@ -84,9 +84,9 @@ async fn a_view_from_before_a_purge_is_dropped_and_one_from_after_it_has_nothing
     let id = edited(&app, team.owner, team.general).await;
     let then = commands.store().catch_up().await.expect("the head");
     let build = async |name| {
-        let turn = Turn::take(pool, RELATIONAL).await.expect("the turn");
+        let turn = RebuildLock::acquire(pool, RELATIONAL).await.expect("the turn");
         let view = NewView::parse(Some(name), then).expect("a name");
-        projections::build_view(turn, stores, &view, ViewOf::Relational, RebuildOptions::default(), |_| {}).await.expect("a view");
+        projections::build_view(turn, stores, &view, ViewModels::Relational, RebuildOptions::default(), |_| {}).await.expect("a view");
         let texts = format!("SELECT count(*) FROM view_{name}.messages WHERE content LIKE '%slander%'");
         sqlx::query_scalar::<_, i64>(&texts).fetch_one(pool).await.expect("the view")
     };

@@ -75,12 +75,12 @@ fn archives() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let day = "orchard/2025-01-01.json";
     let honest = export(&[]);
     vec![
-        ("a path that climbs", export(&[Entry::empty("../../etc/cron.d/evil")]), "climbs out of its folder"),
+        ("a path that climbs", export(&[Entry::empty("../../etc/cron.d/evil")]), "leads out of its folder"),
         ("an absolute path", export(&[Entry::empty("/etc/passwd")]), "is absolute"),
         ("a path of Windows", export(&[Entry::empty("C:\\evil.json")]), "is absolute"),
         ("a symbolic link", export(&[wrong("link", |entry| entry.attributes = SYMBOLIC_LINK)]), "symbolic link (link)"),
         ("a bomb", export(&[bomb(day, Compression::best())]), "orchard/2025-01-01.json would take 16777216 bytes"),
-        ("a weak bomb", export(&[bomb(day, Compression::fast())]), "orchard/2025-01-01.json in the archive is not a list in JSON"),
+        ("a weak bomb", export(&[bomb(day, Compression::fast())]), "orchard/2025-01-01.json in the archive is not a JSON list"),
         (
             "a bomb where a list should be",
             ForgedZip::default().with(&bomb("users.json", Compression::best())).finish(),
@@ -106,11 +106,11 @@ fn archives() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("an archive without its beginning", honest[40..].to_vec(), "not a zip archive"),
         ("something else", b"%PDF-1.7".repeat(1000), "not a zip archive"),
         ("nothing", Vec::new(), "not a zip archive"),
-        ("no export", ForgedZip::default().with(&Entry::empty("notes.txt")).finish(), "no Slack export"),
+        ("no export", ForgedZip::default().with(&Entry::empty("notes.txt")).finish(), "not a Slack export"),
         (
             "a list that is an object",
             lists(Entry::deflated("users.json", br#"{"id": "U1"}"#)),
-            "users.json in the archive is not a list in JSON",
+            "users.json in the archive is not a JSON list",
         ),
         ("a list that is no JSON", lists(Entry::deflated("users.json", b"\xff\xfe\x00garbage")), "users.json in the archive is not a list"),
         (
@@ -157,7 +157,7 @@ async fn hostile_archives_are_refused_by_name_and_leave_nothing_behind() {
 async fn a_million_files_are_looked_at_in_bounded_memory_and_more_are_refused() {
     let target = Target::make().await;
     let before = target.events().await;
-    for (files, expected) in [(1_000_000, "no Slack export"), (1_000_001, "the archive has 1000001 entries; at most 1000000 are read")] {
+    for (files, expected) in [(1_000_000, "not a Slack export"), (1_000_001, "the archive has 1000001 entries; at most 1000000 are read")] {
         let mut zip = ForgedZip::default();
         (0..files).for_each(|n| zip.add(&Entry { method: STORED, ..Entry::empty(&format!("c/{n}.json")) }));
         let Ended { output, memory_peak } = target.import(&zip.finish()).await;
@@ -187,7 +187,7 @@ async fn an_export_that_is_broken_in_the_middle_is_imported_once_it_is_mended() 
         let Ended { output, .. } = target.import(&days(broken)).await;
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(REFUSED), "{said}");
-        assert!(said.contains("orchard/2025-01-03.json in the archive is not a list in JSON"), "{said}");
+        assert!(said.contains("orchard/2025-01-03.json in the archive is not a JSON list"), "{said}");
         assert!(posted().await.0 <= 2);
     }
     let Ended { output, .. } = target.import(&days(message(2).as_bytes())).await;

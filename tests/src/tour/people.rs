@@ -58,7 +58,7 @@ pub(super) async fn lock_out_and_erase(app: &TestApp, company: &Company) {
     // Here the server erases at once: so this is asked for beside HTTP, with time to change one's mind.
     let hesitant = company.sailor(10);
     let user_id = UserId(hesitant.id);
-    let workspaces = app.app().erasures().traces(user_id).await.expect("their workspaces").workspaces;
+    let workspaces = app.app().erasures().affiliations(user_id).await.expect("their workspaces").workspaces;
     let asked = Asked { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None };
     app.app()
         .commands

@@ -4,7 +4,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use domain::AggregateType;
 use domain::ids::ChannelId;
-use ledger::audit::{MessageThen, Moment, Sight};
+use ledger::audit::{MessageThen, Moment, TextAccess};
 use serde_json::json;
 
 use super::filter::{ThingArguments, moment};
@@ -30,7 +30,7 @@ pub(in crate::cli) struct Arguments {
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
     let audit_log = audit_log(&settings).await?;
     let (stream, at) = (arguments.thing.stream(), arguments.at.unwrap_or(Moment::Now));
-    let (sight, failed) = (Sight::everything(), "the audit cannot be read");
+    let (sight, failed) = (TextAccess::everything(), "the audit cannot be read");
     let found = audit_log.as_of(None, stream, at).await.context(failed)?;
     let thing = found.ok_or_else(|| Failure::new(Exit::Failed, anyhow!("the log knows no such thing")))?.shown(&sight);
     let messages = match stream.aggregate {

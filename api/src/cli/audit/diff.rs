@@ -2,7 +2,7 @@
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use ledger::audit::{Moment, Sight};
+use ledger::audit::{Moment, TextAccess};
 
 use super::filter::{ThingArguments, moment};
 use crate::cli::connection::audit_log;
@@ -29,7 +29,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     let (from, to) = (arguments.from.unwrap_or(Moment::Position(0)), arguments.to.unwrap_or(Moment::Now));
     let moments = audit_log.between(None, arguments.thing.stream(), from, to).await.context("the audit cannot be read")?;
     let moments = moments.ok_or_else(|| Failure::new(Exit::Failed, anyhow!("the log knows no such thing")))?;
-    let difference = audit_log.difference(&moments, &Sight::everything()).await.context("the audit cannot be read")?;
+    let difference = audit_log.difference(&moments, &TextAccess::everything()).await.context("the audit cannot be read")?;
     if arguments.json {
         return print(&serde_json::to_string_pretty(&difference).context("a difference cannot be written as JSON")?);
     }

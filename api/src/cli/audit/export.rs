@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use domain::audit::{Export as Noted, ExportFormat};
 use domain::ids::{UserId, WorkspaceId};
 use domain::{AuditCommand, Context as Asking};
-use ledger::audit::{Export, Sight};
+use ledger::audit::{Export, TextAccess};
 use ledger::proof::keyring;
 use uuid::Uuid;
 
@@ -66,7 +66,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     loop {
         let found = audit_log.piece(&export).await.context("the audit cannot be read")?;
         // Whoever holds the database can read everything in it.
-        out.write_all(&export.write(&found, &Sight::everything()).context("an entry cannot be written")?)?;
+        out.write_all(&export.write(&found, &TextAccess::everything()).context("an entry cannot be written")?)?;
         if found.is_empty() {
             break;
         }

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::Args;
 use domain::ids::WorkspaceId;
-use ledger::audit::{Filter, Order, Sight};
+use ledger::audit::{Filter, Order, TextAccess};
 
 use super::filter::FilterArguments;
 use super::table::table;
@@ -46,7 +46,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     };
     let found = audit_log(&settings).await?.find(&filter).await.context("the audit cannot be read")?;
     // Whoever holds the database can read everything in it.
-    let entries = found.entries(&Sight::everything());
+    let entries = found.entries(&TextAccess::everything());
     if arguments.json {
         let lines = entries.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
         return print(&lines.context("an entry cannot be written as JSON")?.join("\n"));

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use ledger::audit::{Change, Entry, Filter, Sight};
+use ledger::audit::{Change, Entry, Filter, TextAccess};
 
 use super::table::line;
 use crate::cli::connection::audit_log;
@@ -24,7 +24,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     let position = arguments.position;
     let this = Filter { after: Some(position.saturating_sub(1)), before: Some(position.saturating_add(1)), limit: 1, ..Filter::default() };
     let audit_log = audit_log(&settings).await?;
-    let entries = audit_log.find(&this).await.context("the audit cannot be read")?.entries(&Sight::everything());
+    let entries = audit_log.find(&this).await.context("the audit cannot be read")?.entries(&TextAccess::everything());
     let entry = entries.first().ok_or_else(|| Failure::new(Exit::Failed, anyhow!("there is no event at position {position}")))?;
     if arguments.json {
         return print(&serde_json::to_string_pretty(entry).context("an entry cannot be written as JSON")?);

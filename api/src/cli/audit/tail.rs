@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use domain::ids::WorkspaceId;
-use ledger::audit::{Filter, Order, Sight};
+use ledger::audit::{Filter, Order, TextAccess};
 use projections::ReadModels;
 
 use super::filter::FilterArguments;
@@ -37,7 +37,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     let audit_log = audit_log(&settings).await?;
     let filter = arguments.filter.clone().filter(arguments.workspace);
     let newest = Filter { limit: arguments.lines.max(1), ..filter.clone() };
-    let mut last = audit_log.find(&newest).await.context("the audit cannot be read")?.entries(&Sight::everything());
+    let mut last = audit_log.find(&newest).await.context("the audit cannot be read")?.entries(&TextAccess::everything());
     last.reverse();
     let mut reached = last.last().map_or(0, |entry| entry.position);
     if arguments.lines > 0 {
@@ -49,7 +49,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         let next = Filter { after: Some(reached), order: Order::OldestFirst, limit: ReadModels::PAGE_ROWS_MAX, ..filter.clone() };
-        let entries = audit_log.find(&next).await.context("the audit cannot be read")?.entries(&Sight::everything());
+        let entries = audit_log.find(&next).await.context("the audit cannot be read")?.entries(&TextAccess::everything());
         reached = entries.last().map_or(reached, |entry| entry.position);
         show(&entries, arguments.json)?;
     }

@@ -12,7 +12,7 @@ use futures::stream::{self, Stream};
 use ledger::audit::{AuditLog, Export};
 use ledger::proof::keyring;
 use ledger::proof::note::SigningKey;
-use projections::Stores;
+use projections::Connections;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -72,7 +72,7 @@ pub async fn export_audit(
     request: HttpRequest,
     reading: Reading,
     audits: Audits,
-    stores: Data<Stores>,
+    stores: Data<Connections>,
     settings: Data<Settings>,
 ) -> Result<HttpResponse, Problem> {
     reading.access.may(path.workspace_id, Permission::AuditRead).await?;

@@ -14,7 +14,7 @@ use commands::{Commands, ReadAccess};
 use domain::audit::Question;
 use domain::ids::{ChannelId, WorkspaceId};
 use domain::permission::Permission;
-use ledger::audit::{AuditLog, Entry, Filter, Found, Sight};
+use ledger::audit::{AuditLog, Entry, Filter, FoundEvents, TextAccess};
 use projections::Progress;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -51,7 +51,12 @@ pub struct AuditPage {
 }
 
 /// The events of a workspace that somebody asks for who may, and what they may read of them.
-pub(super) async fn find(audits: &Audits, reading: &Reading, workspace_id: WorkspaceId, filter: Filter) -> Result<(Found, Sight), Problem> {
+pub(super) async fn find(
+    audits: &Audits,
+    reading: &Reading,
+    workspace_id: WorkspaceId,
+    filter: Filter,
+) -> Result<(FoundEvents, TextAccess), Problem> {
     noted::admit(audits, reading, workspace_id, Question::Entries, query::filter_said(&filter)).await?;
     let found = audits.audit_log.find(&Filter { workspace_id: Some(workspace_id), ..filter }).await?;
     let sight = sight(&reading.access.renewed().await?, workspace_id, &found.channels()).await?;
@@ -60,12 +65,12 @@ pub(super) async fn find(audits: &Audits, reading: &Reading, workspace_id: Works
 
 /// Whose texts somebody may read, of those channels. What is to be shown may have taken long to read: so their access
 /// is renewed after it is read.
-async fn sight(access: &ReadAccess, workspace_id: WorkspaceId, channels: &[ChannelId]) -> Result<Sight, Problem> {
+async fn sight(access: &ReadAccess, workspace_id: WorkspaceId, channels: &[ChannelId]) -> Result<TextAccess, Problem> {
     if access.allows(workspace_id, Permission::ComplianceRead).await? {
-        return Ok(Sight::everything());
+        return Ok(TextAccess::everything());
     }
     let channels = access.readable_in(workspace_id, channels).await?;
-    Ok(Sight { is_everything: false, channels })
+    Ok(TextAccess { is_everything: false, channels })
 }
 
 /// List a workspace's audit entries, with the sign-ins of its members

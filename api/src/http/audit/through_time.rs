@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::audit::Question;
 use domain::ids::{ChannelId, WorkspaceId};
 use domain::{AggregateType, StreamId};
-use ledger::audit::{AsOf, AuditLog, Difference, Filter, HistoryEntry, MessageThen, Moment, Order, Sight};
+use ledger::audit::{AsOf, AuditLog, Difference, Filter, HistoryEntry, MessageThen, Moment, Order, TextAccess};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -167,7 +167,7 @@ async fn messages(
     moment: Moment,
     behind: Option<(DateTime<Utc>, i64)>,
     limit: u16,
-    sight: &Sight,
+    sight: &TextAccess,
 ) -> Result<Page, Problem> {
     let page = audit_log.messages_as_of(ChannelId(stream.id), moment, behind, limit, sight).await?;
     Ok((Some(page.items), page.next.map(|place| Cursor(place).to_string())))

@@ -1,8 +1,8 @@
-//! What does not fit.
+//! The findings of a verification.
 
 use std::fmt;
 
-/// Something that does not fit.
+/// A mismatch between the log and its proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// There is no event at a position.
@@ -10,12 +10,12 @@ pub enum Finding {
         /// The position.
         position: i64,
     },
-    /// The columns of an event have another digest than the one that stands beside them.
+    /// The columns of an event do not have the stored digest.
     Digest {
         /// Its position.
         position: i64,
     },
-    /// The digest of an event is not the one that its leaf was made of.
+    /// The digest of an event differs from its leaf in the tree.
     Leaf {
         /// Its position.
         position: i64,
@@ -25,79 +25,79 @@ pub enum Finding {
         /// Its position.
         position: i64,
     },
-    /// An event has another place in its stream than the next one.
+    /// An event does not have the next place in its stream.
     Sequence {
         /// Its position.
         position: i64,
-        /// The place that comes next.
+        /// The expected place.
         expected: i64,
-        /// The place that it has.
+        /// The place found.
         found: i64,
     },
-    /// An event is said to be purged, and the log has no event that says so.
+    /// A table says that an event was purged, but no event in the log says so.
     Purge {
         /// Its position.
         position: i64,
         /// The position of the event that should say so.
         purged_by: i64,
     },
-    /// An event was purged, as the log says, and something else stands there than what a purge leaves.
+    /// The log says that an event was purged, but its row is not what a purge leaves.
     NotEmptied {
         /// Its position.
         position: i64,
     },
-    /// An event has no leaf, although a head that was signed counts it.
+    /// An event has no leaf, although a signed head covers it.
     LeafMissing {
         /// Its position.
         position: i64,
     },
-    /// A tile above the leaves has hashes that are not those of the tiles below it.
+    /// A tile above the leaves does not match the tiles below it.
     Tile {
         /// Its level.
         level: u8,
         /// Its index.
         index: u64,
     },
-    /// The log does not have the root that a head of it says.
+    /// The log does not have the root of a head.
     Head {
         /// The size of the head.
         size: u64,
-        /// Whether it was kept outside.
+        /// Whether the head was kept outside the database.
         is_outside: bool,
-        /// The size of the last head before it, of those kept where it was, whose root is the log's: what was changed stands behind that.
+        /// The size of the last earlier head, kept in the same place, that matches the log. The change is after it.
         fits_up_to: u64,
     },
-    /// The log is shorter than a head of it.
+    /// The log is shorter than a head says.
     LogShorter {
         /// The size of the head.
         size: u64,
-        /// Whether it was kept outside.
+        /// Whether the head was kept outside the database.
         is_outside: bool,
         /// The last position of the log.
         last: i64,
     },
-    /// A head is not signed as it must be.
+    /// The signature of a head is not valid.
     Signature {
         /// The size of the head.
         size: u64,
-        /// Whether it was kept outside.
+        /// Whether the head was kept outside the database.
         is_outside: bool,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// A head from outside is of another log.
+    /// A head kept outside belongs to another log.
     OtherLog {
         /// The size of the head.
         size: u64,
         /// The log that it names.
         origin: String,
     },
-    /// Keys have signed heads, and none is stored.
+    /// Keys have signed heads, but none is stored.
     HeadsGone,
 }
 
 impl Finding {
-    /// A stable name for programs.
+    /// A stable code for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -118,13 +118,13 @@ impl Finding {
         }
     }
 
-    /// Whether it is about one event.
+    /// Whether the finding names one event exactly.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         !matches!(self, Self::Head { .. }) && self.position().is_some()
     }
 
-    /// The position of the event that does not fit, or of the first one that may be it.
+    /// The position of the event that does not match, or of the first event that may be the cause.
     #[must_use]
     pub fn position(&self) -> Option<i64> {
         match self {
@@ -147,7 +147,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whose = |is_outside: &bool| if *is_outside { "kept outside" } else { "stored" };
         match self {
-            Self::Gap { position } => write!(f, "event {position} is not there"),
+            Self::Gap { position } => write!(f, "event {position} is missing"),
             Self::Digest { position } => write!(f, "event {position} was changed: its columns do not have the digest beside them"),
             Self::Leaf { position } => {
                 write!(f, "event {position} is not the one in the tree: it was changed together with its digest, or its tile was")
@@ -157,10 +157,10 @@ impl fmt::Display for Finding {
                 write!(f, "event {position} has place {found} in its stream, where {expected} comes next")
             }
             Self::Purge { position, purged_by } => {
-                write!(f, "event {position} was changed, and is said to be purged by event {purged_by}, which does not say so")
+                write!(f, "event {position} was changed: a table says that event {purged_by} purged it, but that event does not say so")
             }
-            Self::NotEmptied { position } => write!(f, "event {position} was purged, and something else was put where it was"),
-            Self::LeafMissing { position } => write!(f, "event {position} has no leaf in the tree, and is counted by a signed head"),
+            Self::NotEmptied { position } => write!(f, "event {position} was purged, but its row is not what a purge leaves"),
+            Self::LeafMissing { position } => write!(f, "event {position} has no leaf in the tree, although a signed head covers it"),
             Self::Tile { level, index } => write!(f, "tile {index} of level {level} does not have the hashes of the tiles below it"),
             Self::Head { size, is_outside, fits_up_to } => write!(
                 f,
@@ -169,11 +169,11 @@ impl fmt::Display for Finding {
                 fits_up_to + 1
             ),
             Self::LogShorter { size, is_outside, last } => {
-                write!(f, "the log ends at position {last}, and the head of size {size} that is {} counts more", whose(is_outside))
+                write!(f, "the log ends at position {last}, and the head of size {size} that is {} covers more", whose(is_outside))
             }
             Self::Signature { size, is_outside, why } => write!(f, "the head of size {size} that is {}: {why}", whose(is_outside)),
             Self::OtherLog { size, origin } => write!(f, "the head of size {size} that is kept outside is of another log: {origin}"),
-            Self::HeadsGone => write!(f, "keys have signed heads of this log, and no head is stored"),
+            Self::HeadsGone => write!(f, "keys have signed heads of this log, but no head is stored"),
         }
     }
 }

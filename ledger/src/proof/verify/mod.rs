@@ -1,9 +1,11 @@
-//! Computes the whole proof anew, from the stored columns up, and says what does not fit: first of all, the first event.
+//! Computes the whole proof again from the stored columns, and reports what does not match. The first event that does
+//! not match comes first.
 //!
-//! It reads one snapshot of the database, page by page over several connections, and needs about forty bytes of memory for each stream.
+//! It reads one snapshot of the database, page by page over several connections, and needs about forty bytes of memory
+//! for each stream.
 
+mod comparison;
 mod finding;
-mod judge;
 mod page;
 mod purges;
 
@@ -18,50 +20,50 @@ use super::keyring::{self, KeyError};
 use super::note::{SignedCheckpoint, VerifyingKey};
 use super::store::StoredCheckpoint;
 
+use comparison::{Comparison, Head, Source};
 pub use finding::Finding;
-use judge::{Head, Judge, Source};
 use page::Page;
 
-/// Events of one page: as many as 64 tiles of level 0 have.
+/// The events of one page: as many as 64 tiles of level 0 cover.
 const PAGE_EVENTS: i64 = 16_384;
 
 /// How many connections read pages.
 const READERS: usize = 2;
 
-/// How many pages each of them reads ahead.
+/// How many pages each connection reads ahead.
 const PAGES_AHEAD: usize = 2;
 
-/// What is to be compared with besides.
+/// What else to compare with.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Heads that were kept outside.
     pub outside: Vec<SignedCheckpoint>,
-    /// Public keys that were kept outside. Without one, those that the database has are believed.
+    /// Public keys that were kept outside. If there are none, the keys in the database are used.
     pub keys: Vec<VerifyingKey>,
 }
 
-/// What came of it.
+/// The result of a verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// How many events were read.
     pub events: u64,
-    /// How many of them are in the newest signed head.
+    /// How many of them the newest signed head covers.
     pub signed: u64,
     /// How many stored heads were compared.
     pub heads: u64,
     /// How many heads from outside were compared.
     pub outside: u64,
-    /// How many events have lost their payload by a purge that the log has.
+    /// How many events have lost their payload by a purge that the log records.
     pub purged: u64,
-    /// What does not fit, the first ones, by position.
+    /// The first findings, by position.
     pub findings: Vec<Finding>,
-    /// How much does not fit.
+    /// The number of all findings.
     pub findings_total: u64,
-    /// How long it took.
+    /// How long the verification took.
     pub elapsed: Duration,
 }
 
-/// It could not be done.
+/// Why the verification could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// The database did not answer.
@@ -70,10 +72,10 @@ pub enum VerifyError {
     /// The keys cannot be read.
     #[error("the public keys cannot be read")]
     Keys(#[from] KeyError),
-    /// A column has another form than it must have.
+    /// A column does not have the expected form.
     #[error(transparent)]
     Malformed(Box<dyn std::error::Error + Send + Sync>),
-    /// A reader has ended without saying why.
+    /// A reader ended without an error.
     #[error("a page of the log was not read")]
     Lost,
 }
@@ -84,16 +86,16 @@ impl From<Malformed> for VerifyError {
     }
 }
 
-/// Verifies everything that is there now. `observe` is told how many events of how many are done.
+/// Verifies the whole log as it is now. Calls `observe` with the number of verified events and of all events.
 ///
 /// # Errors
-/// The database does not answer, or a column has another form than it must have.
+/// The database does not answer, or a column does not have the expected form.
 pub async fn verify(pool: &PgPool, options: &Options, mut observe: impl FnMut(u64, u64)) -> Result<Report, VerifyError> {
     let began = Instant::now();
     let mut leader = connect(pool).await?;
     let snapshot = query_scalar!(r#"SELECT pg_export_snapshot() AS "snapshot!""#).fetch_one(&mut leader).await?;
     let last = query_scalar!(r#"SELECT coalesce(max(position), 0) AS "last!" FROM events"#).fetch_one(&mut leader).await?;
-    let mut judge = judge(&mut leader, options).await?;
+    let mut comparison = prepare(&mut leader, options).await?;
 
     let pages = (0..=last / PAGE_EVENTS).map(|page| page * PAGE_EVENTS).filter(|after| *after < last).collect::<Vec<_>>();
     let (mut readers, mut tasks) = (Vec::new(), JoinSet::new());
@@ -105,15 +107,15 @@ pub async fn verify(pool: &PgPool, options: &Options, mut observe: impl FnMut(u6
     }
     for (number, after) in pages.iter().enumerate() {
         let page = readers[number % READERS].recv().await.ok_or(VerifyError::Lost)??;
-        judge.take(*after, (after + PAGE_EVENTS).min(last), &page);
+        comparison.compare_page(*after, (after + PAGE_EVENTS).min(last), &page);
         observe((after + PAGE_EVENTS).min(last).unsigned_abs(), last.unsigned_abs());
     }
-    // The snapshot is held until here.
+    // The snapshot must be held until here.
     leader.close().await?;
-    Ok(judge.end(last, began.elapsed()))
+    Ok(comparison.end(last, began.elapsed()))
 }
 
-/// A connection in a transaction that sees one state of the database.
+/// A connection with a transaction that sees one state of the database.
 async fn connect(pool: &PgPool) -> sqlx::Result<PgConnection> {
     let options = pool.connect_options().as_ref().clone().application_name("backscroll verify");
     let mut connection = PgConnection::connect_with(&options).await?;
@@ -121,8 +123,8 @@ async fn connect(pool: &PgPool) -> sqlx::Result<PgConnection> {
     Ok(connection)
 }
 
-/// Everything that the log is compared with, besides the leaves.
-async fn judge(connection: &mut PgConnection, options: &Options) -> Result<Judge, VerifyError> {
+/// Collects everything that the log is compared with, except the leaves.
+async fn prepare(connection: &mut PgConnection, options: &Options) -> Result<Comparison, VerifyError> {
     let published = keyring::verifying(connection).await?;
     let stored = sqlx::query_as!(StoredCheckpoint, "SELECT size, root, note, signed_at FROM proof.checkpoints ORDER BY size");
     let stored = stored.fetch_all(&mut *connection).await?;
@@ -130,36 +132,36 @@ async fn judge(connection: &mut PgConnection, options: &Options) -> Result<Judge
     let was_signed = was_signed.fetch_one(&mut *connection).await?;
     let upper = page::upper_tiles(connection).await?;
     let purges = purges::read(connection).await?;
-    let mut judge = Judge::new(upper, purges);
+    let mut comparison = Comparison::new(upper, purges);
     if was_signed && stored.is_empty() {
-        judge.find(Finding::HeadsGone);
+        comparison.report(Finding::HeadsGone);
     }
     let trusted = if options.keys.is_empty() { &published } else { &options.keys };
     let newest = stored.last().map(|head| head.size);
     let mut heads = Vec::new();
     for head in stored {
-        // Keys from outside may be younger than old heads; the newest must be signed with one of them.
+        // Keys from outside may be newer than old heads. The newest head must be signed with one of them.
         let keys = if newest == Some(head.size) { trusted } else { &published };
-        heads.extend(read_head(&head, keys, &mut judge));
+        heads.extend(read_head(&head, keys, &mut comparison));
     }
     for outside in &options.outside {
         let size = outside.checkpoint.size;
         if let Err(why) = outside.verify(trusted) {
-            judge.find(Finding::Signature { size, is_outside: true, why: why.to_string() });
+            comparison.report(Finding::Signature { size, is_outside: true, why: why.to_string() });
         }
         if trusted.iter().all(|key| key.name() != outside.checkpoint.origin) {
-            judge.find(Finding::OtherLog { size, origin: outside.checkpoint.origin.clone() });
+            comparison.report(Finding::OtherLog { size, origin: outside.checkpoint.origin.clone() });
         }
         heads.push(Head { size, root: outside.checkpoint.root, source: Source::Outside });
     }
-    judge.expect(heads);
-    Ok(judge)
+    comparison.expect(heads);
+    Ok(comparison)
 }
 
-/// A stored head, if its signature, its note and its columns say the same.
-fn read_head(head: &StoredCheckpoint, keys: &[VerifyingKey], judge: &mut Judge) -> Option<Head> {
+/// Reads a stored head, if its signature, its note and its columns match.
+fn read_head(head: &StoredCheckpoint, keys: &[VerifyingKey], comparison: &mut Comparison) -> Option<Head> {
     let size = head.size.unsigned_abs();
-    let mut refuse = |why: String| judge.find(Finding::Signature { size, is_outside: false, why });
+    let mut refuse = |why: String| comparison.report(Finding::Signature { size, is_outside: false, why });
     let signed = match head.note.parse::<SignedCheckpoint>() {
         Ok(signed) => signed,
         Err(why) => {
@@ -176,11 +178,11 @@ fn read_head(head: &StoredCheckpoint, keys: &[VerifyingKey], judge: &mut Judge) 
     Some(Head { size: signed.checkpoint.size, root: signed.checkpoint.root, source: Source::Stored })
 }
 
-/// Reads some pages on a connection of its own, in the state that the leader sees.
+/// Reads some pages on a connection of its own, in the leader's snapshot.
 async fn read(pool: PgPool, snapshot: String, pages: Vec<i64>, last: i64, sender: mpsc::Sender<Result<Page, VerifyError>>) {
     let outcome = async {
         let mut connection = connect(&pool).await?;
-        // Its name is letters, digits and dashes, out of Postgres itself.
+        // Postgres makes the name itself: it has only letters, digits and dashes.
         query(&format!("SET TRANSACTION SNAPSHOT '{snapshot}'")).execute(&mut connection).await?;
         for after in pages {
             let page = page::read(&mut connection, after, (after + PAGE_EVENTS).min(last)).await?;
@@ -191,7 +193,7 @@ async fn read(pool: PgPool, snapshot: String, pages: Vec<i64>, last: i64, sender
         Ok(connection.close().await?)
     };
     if let Err(error) = outcome.await {
-        // Nobody listens any more where this fails.
+        // This fails only if the receiver has stopped.
         drop(sender.send(Err(error)).await);
     }
 }

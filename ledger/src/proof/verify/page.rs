@@ -1,4 +1,4 @@
-//! A page of the log: each event reduced to what is compared, and the tiles that stand beside it.
+//! A page of the log: each event reduced to the compared values, and the tiles beside it.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -14,17 +14,17 @@ use crate::proof::digest::StoredEvent;
 use crate::proof::tiles::TileId;
 use crate::proof::tree::{Hash, leaf_hash};
 
-/// The columns of an event, with its digest.
+/// The columns of an event, including its digest.
 const FIELDS: usize = 12;
 
-/// What tells streams apart, without their names: nobody can choose names that look alike.
+/// Random states for hashing stream names: nobody can choose names with equal hashes.
 static STREAMS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
 
-/// An event, reduced to what is compared.
+/// An event, reduced to the compared values.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Read {
+pub(super) struct EventSummary {
     pub(super) position: i64,
-    /// In microseconds of Unix.
+    /// In Unix microseconds.
     pub(super) recorded_at: i64,
     /// Its stream, as a hash of 128 bits.
     pub(super) stream: u128,
@@ -33,25 +33,25 @@ pub(super) struct Read {
     pub(super) leaf: Hash,
 }
 
-/// What the columns of an event are, beside its digest.
+/// How the columns of an event relate to its digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Columns {
-    /// They have that digest.
-    Fit,
-    /// They do not, and the payload is in the form that a purge leaves.
+    /// They have the digest.
+    Match,
+    /// They do not have the digest, but the payload is what a purge leaves.
     Emptied,
-    /// They do not.
+    /// They do not have the digest.
     Changed,
 }
 
 /// The events of a page, in order, and its tiles of level 0, by index.
 #[derive(Debug, Default)]
 pub(super) struct Page {
-    pub(super) events: Vec<Read>,
+    pub(super) events: Vec<EventSummary>,
     pub(super) tiles: HashMap<u64, Vec<u8>>,
 }
 
-/// Reads what is behind `after`, up to and with `to`.
+/// Reads the events behind `after`, up to and including `to`.
 pub(super) async fn read(connection: &mut PgConnection, after: i64, to: i64) -> Result<Page, VerifyError> {
     let statement = format!(
         "COPY (SELECT position, event_id, aggregate_type, aggregate_id, sequence, workspace_id, recorded_at, event_type, event_version, \
@@ -72,7 +72,7 @@ pub(super) async fn read(connection: &mut PgConnection, after: i64, to: i64) -> 
     Ok(page)
 }
 
-/// The tiles above level 0: one hash for 256 events, and fewer the higher.
+/// Reads the tiles above level 0: one hash for each 256 events, and fewer at higher levels.
 pub(super) async fn upper_tiles(connection: &mut PgConnection) -> sqlx::Result<HashMap<TileId, Vec<u8>>> {
     let tiles = query!("SELECT level, index, hashes FROM proof.tiles WHERE level > 0").fetch_all(connection).await?;
     let named = |level: i16, index: i64| TileId { level: level.try_into().unwrap_or(u8::MAX), index: index.unsigned_abs() };
@@ -110,10 +110,10 @@ fn as_event(values: Values<'_, FIELDS>) -> Result<StoredEvent<'_>, Malformed> {
     })
 }
 
-fn reduce(event: &StoredEvent<'_>) -> Read {
+fn reduce(event: &StoredEvent<'_>) -> EventSummary {
     let half = |state: &RandomState| u128::from(state.hash_one((event.aggregate_type, event.aggregate_id)));
     let [high, low] = &*STREAMS;
-    Read {
+    EventSummary {
         position: event.position,
         recorded_at: event.recorded_at,
         stream: half(high) << 64 | half(low),
@@ -125,7 +125,7 @@ fn reduce(event: &StoredEvent<'_>) -> Read {
 
 fn columns(event: &StoredEvent<'_>) -> Columns {
     if event.computed() == event.digest {
-        return Columns::Fit;
+        return Columns::Match;
     }
     let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
     if personal::is_erased(text(event.event_type), text(event.payload)) { Columns::Emptied } else { Columns::Changed }

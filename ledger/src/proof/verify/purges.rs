@@ -1,7 +1,8 @@
-//! Which events have lawfully lost their payload: a table says which, and an event of the log must say so too.
+//! Which events have lost their payload by a recorded purge: a table lists them, and an event of the log must say so
+//! too.
 //!
-//! `message.purged` speaks of every earlier event of its own stream; `retention.applied` with the action `purge`, of every earlier event of the
-//! messages that it lists. That these events are themselves as they were recorded is judged like that of any other.
+//! `message.purged` covers every earlier event of its own stream. `retention.applied` with the action `purge` covers
+//! every earlier event of the messages that it lists. These purging events are compared like all others.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,17 +10,17 @@ use serde::Deserialize;
 use sqlx::{PgConnection, query, query_as};
 use uuid::Uuid;
 
-/// Events whose payload was emptied, by position.
+/// Events whose payload was purged, by position.
 #[derive(Debug, Default)]
 pub(super) struct Purges(HashMap<i64, Purge>);
 
-/// What is said of one.
+/// The purge of an event.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Purge {
-    /// The position of the event that says so.
+    /// The position of the purging event.
     pub(super) purged_by: i64,
-    /// Whether it does say so.
-    pub(super) is_told: bool,
+    /// Whether that event really says so.
+    pub(super) is_recorded: bool,
 }
 
 impl Purges {
@@ -28,7 +29,7 @@ impl Purges {
     }
 }
 
-/// An emptied event, and the later one that is to say so.
+/// A purged event, and the later event that must say so.
 struct Row {
     position: i64,
     purged_by: i64,
@@ -39,7 +40,7 @@ struct Row {
     by_aggregate_id: Option<String>,
 }
 
-/// A payload of `retention.applied`, as far as it counts here.
+/// The payload of `retention.applied`, as far as it is needed here.
 #[derive(Deserialize)]
 struct Applied {
     #[serde(rename = "retention.applied")]
@@ -53,7 +54,7 @@ struct Application {
     messages: HashSet<Uuid>,
 }
 
-/// Reads them.
+/// Reads the purges.
 pub(super) async fn read(connection: &mut PgConnection) -> sqlx::Result<Purges> {
     let listed = lists(connection).await?;
     let rows = query_as!(
@@ -65,11 +66,11 @@ pub(super) async fn read(connection: &mut PgConnection) -> sqlx::Result<Purges> 
            LEFT JOIN events teller ON teller.position = p.purged_by AND teller.position > p.position"#,
     );
     let rows = rows.fetch_all(connection).await?;
-    let purge = |row: Row| (row.position, Purge { purged_by: row.purged_by, is_told: is_told(&row, &listed) });
+    let purge = |row: Row| (row.position, Purge { purged_by: row.purged_by, is_recorded: is_recorded(&row, &listed) });
     Ok(Purges(rows.into_iter().map(purge).collect()))
 }
 
-/// The messages that each `retention.applied` has purged, by its position.
+/// Reads the messages that each `retention.applied` has purged, by its position.
 async fn lists(connection: &mut PgConnection) -> sqlx::Result<HashMap<i64, HashSet<Uuid>>> {
     let payloads = query!(
         r#"SELECT position, payload::text AS "payload!" FROM events
@@ -83,7 +84,7 @@ async fn lists(connection: &mut PgConnection) -> sqlx::Result<HashMap<i64, HashS
     Ok(rows.filter_map(parsed).collect())
 }
 
-fn is_told(row: &Row, listed: &HashMap<i64, HashSet<Uuid>>) -> bool {
+fn is_recorded(row: &Row, listed: &HashMap<i64, HashSet<Uuid>>) -> bool {
     let own = (row.aggregate_type.as_str(), row.aggregate_id.as_str());
     match row.by_type.as_deref() {
         Some("message.purged") => row.by_aggregate_type.as_deref().zip(row.by_aggregate_id.as_deref()) == Some(own),
@@ -115,12 +116,12 @@ mod tests {
     fn only_an_event_that_speaks_of_it_purges_one() {
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let lists = |id: Uuid| HashMap::from([(9, HashSet::from([id]))]);
-        assert!(is_told(&row(Some("message.purged"), ("message", &one.to_string())), &HashMap::new()));
-        assert!(!is_told(&row(Some("message.purged"), ("message", &other.to_string())), &HashMap::new()), "of another message");
-        assert!(is_told(&row(Some("retention.applied"), ("retention", "x")), &lists(one)));
-        assert!(!is_told(&row(Some("retention.applied"), ("retention", "x")), &lists(other)), "not in the list");
-        assert!(!is_told(&row(Some("retention.applied"), ("retention", "x")), &HashMap::new()), "no purge");
-        assert!(!is_told(&row(Some("message.edited"), ("message", &one.to_string())), &lists(one)), "an event of another kind");
-        assert!(!is_told(&row(None, ("", "")), &lists(one)), "no event, or one before it");
+        assert!(is_recorded(&row(Some("message.purged"), ("message", &one.to_string())), &HashMap::new()));
+        assert!(!is_recorded(&row(Some("message.purged"), ("message", &other.to_string())), &HashMap::new()), "of another message");
+        assert!(is_recorded(&row(Some("retention.applied"), ("retention", "x")), &lists(one)));
+        assert!(!is_recorded(&row(Some("retention.applied"), ("retention", "x")), &lists(other)), "not in the list");
+        assert!(!is_recorded(&row(Some("retention.applied"), ("retention", "x")), &HashMap::new()), "no purge");
+        assert!(!is_recorded(&row(Some("message.edited"), ("message", &one.to_string())), &lists(one)), "an event of another kind");
+        assert!(!is_recorded(&row(None, ("", "")), &lists(one)), "no event, or one before it");
     }
 }

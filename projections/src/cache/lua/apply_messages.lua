@@ -1,6 +1,7 @@
--- Messages of one channel have changed: here they are as they are now. ARGV: 4 channel, 5 the position of the last event, 6 the position
--- that they were read at, which is not before it, 7 how many rows of a page to keep and 8 at most, 9 and 10 the same for counts,
--- 11… for each message its place, its row of the page (empty where it is not on it), its author, whether it counts, and whom it mentions.
+-- Writes messages of one channel that have changed, as they are now. ARGV: 4 the channel, 5 the position of the last
+-- event, 6 the position at which the messages were read (not lower than 5), 7 how many rows of a page to keep and 8 the
+-- most, 9 and 10 the same for counts, 11… for each message its place, its row of the page (empty if it is not on the
+-- page), its author, whether it counts, and whom it mentions.
 local token = redis.call('GET', KEYS[1])
 if not token then
   return 0
@@ -15,7 +16,7 @@ local first = redis.call('ZRANGE', page, 0, 0)[1]
 if first and string.sub(first, 1, 1) == '!' then
   local bar = string.find(first, '|', 1, true)
   local floor = string.sub(first, 2, bar - 1)
-  -- What was filled in, or applied, from a later reading knows all this.
+  -- Data that was filled in or written from a later read contains these changes already.
   if tonumber(string.sub(first, bar + 1)) <= read_at then
     for n = 11, #ARGV, 5 do
       local place, row = ARGV[n], ARGV[n + 1]

@@ -1,5 +1,5 @@
--- Somebody's read marker is about to change in Postgres: until it has, nobody computes their counts from here. ARGV: 4 user.
--- Whoever dies in between leaves a mark that lasts longer than what it is about.
+-- A user's read marker is about to change in Postgres. Until it has changed, the user's counts are not computed from
+-- the cache. ARGV: 4 the user. If the process dies in between, the note of the change stays longer than the counts.
 local token = redis.call('GET', KEYS[1])
 if not token then
   return ''

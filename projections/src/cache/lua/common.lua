@@ -1,6 +1,6 @@
--- What all scripts begin with. KEYS[1] is the workspace's root: it holds a token that stands in the names of all else that is cached of
--- the workspace, so that a root that is gone, for whatever reason, is a cache that is gone. ARGV[1] is the prefix of this installation,
--- ARGV[2] the workspace as a hash tag, ARGV[3] a new token.
+-- The common beginning of all scripts. KEYS[1] is the workspace's root. It holds a token that is part of the names of
+-- all other cached keys of the workspace. So if the root is gone for any reason, the whole cache of the workspace is
+-- gone. ARGV[1] is the prefix of this installation, ARGV[2] the workspace as a hash tag, ARGV[3] a new token.
 local ROOT_TTL = 172800
 local FILL_TTL_MS = 10000
 
@@ -8,7 +8,7 @@ local function name(family, token, id)
   return ARGV[1] .. family .. ':' .. token .. ':' .. ARGV[2] .. ':' .. id
 end
 
--- The token, a new one where there is none.
+-- Returns the token, and makes one if there is none.
 local function rooted()
   local token = redis.call('GET', KEYS[1])
   if not token then
@@ -18,7 +18,7 @@ local function rooted()
   return token
 end
 
--- Leave to fill something: one at a time. What happens to it meanwhile is noted there (`applied`).
+-- Takes the lease to fill an entry: one caller at a time has it. Changes meanwhile are noted in the lease (`applied`).
 local function lease(token, family, id)
   local key = name('filling', token, family .. ':' .. id)
   if redis.call('HSETNX', key, 'by', ARGV[3]) == 0 then
@@ -28,7 +28,8 @@ local function lease(token, family, id)
   return true
 end
 
--- Whether what was read at that position may be filled in by whoever has the lease: nothing happened to it after that position.
+-- Ends a lease. Returns whether its owner may fill in data that was read at that position: no change came after the
+-- position.
 local function redeem(token, family, id, by, position)
   local key = name('filling', token, family .. ':' .. id)
   local held = redis.call('HMGET', key, 'by', 'applied')
@@ -39,7 +40,7 @@ local function redeem(token, family, id, by, position)
   return tonumber(held[2] or '0') <= tonumber(position)
 end
 
--- Something happened at that position: whoever is filling must have read it.
+-- Notes a change at that position: a caller that fills the entry must have read at that position or later.
 local function happened(token, family, id, position)
   local key = name('filling', token, family .. ':' .. id)
   if redis.call('EXISTS', key) == 1 then

@@ -1,5 +1,5 @@
--- Somebody's read marker has changed in Postgres. ARGV: 4 user, 5 the token of the beginning, 6 for how long to keep their counts, 7 channel,
--- 8 its value, empty where it is not one of theirs.
+-- A user's read marker has changed in Postgres. ARGV: 4 the user, 5 the token of the beginning, 6 how long to keep the
+-- counts, 7 the channel, 8 its value, empty if the user is not a member of the channel.
 local token = redis.call('GET', KEYS[1])
 if not token then
   return 1
@@ -7,8 +7,8 @@ end
 local marking = name('marking', token, ARGV[4])
 local places = name('unread_counts', token, ARGV[4])
 if token ~= ARGV[5] or redis.call('GET', marking) ~= ARGV[3] then
-  -- The cache began anew meanwhile, another device marks at the same time, or this took too long: what is there may be from before, and
-  -- so may what is just being filled in.
+  -- A new cache began meanwhile, another device moves a marker at the same time, or this took too long. The cached
+  -- counts may be older than the marker, and so may a fill that is running.
   redis.call('DEL', places, name('filling', token, 'unread_counts:' .. ARGV[4]))
   return 1
 end

@@ -1,5 +1,6 @@
--- Fills in what unread counts of a channel are computed from. ARGV: 4 channel, 5 the token it belongs to, 6 the position it was read at,
--- 7 for how long to keep it, 8 the floor, 9… for each message its place, its author, whether it counts, and whom it mentions.
+-- Fills in the messages that a channel's unread counts are computed from. ARGV: 4 the channel, 5 the token it belongs
+-- to, 6 the position at which it was read, 7 how long to keep it, 8 the floor, 9… for each message its place, its
+-- author, whether it counts, and whom it mentions.
 if redis.call('GET', KEYS[1]) ~= ARGV[5] or not redeem(ARGV[5], 'unread_log', ARGV[4], ARGV[3], ARGV[6]) then
   return 0
 end

@@ -1,4 +1,5 @@
--- Fills in who is in a channel. ARGV: 4 channel, 5 the token it belongs to, 6 the position it was read at, 7 for how long to keep it, 8 a line for each.
+-- Fills in the first members of a channel. ARGV: 4 the channel, 5 the token it belongs to, 6 the position at which it
+-- was read, 7 how long to keep it, 8 one line for each member.
 if redis.call('GET', KEYS[1]) ~= ARGV[5] or not redeem(ARGV[5], 'channel_members', ARGV[4], ARGV[3], ARGV[6]) then
   return 0
 end

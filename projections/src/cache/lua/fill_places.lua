@@ -1,5 +1,5 @@
--- Fills in where somebody's counts begin. ARGV: 4 user, 5 the token it belongs to, 6 the position it was read at, 7 for how long to keep it,
--- 8… channel and value.
+-- Fills in where a user's counts begin. ARGV: 4 the user, 5 the token it belongs to, 6 the position at which it was
+-- read, 7 how long to keep it, 8… channel and value.
 if redis.call('GET', KEYS[1]) ~= ARGV[5] or not redeem(ARGV[5], 'unread_counts', ARGV[4], ARGV[3], ARGV[6]) then
   return 0
 end

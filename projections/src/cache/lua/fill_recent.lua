@@ -1,5 +1,5 @@
--- Fills in the newest rows of a channel. ARGV: 4 channel, 5 the token they belong to, 6 the position they were read at, 7 for how long to
--- keep them, 8 the floor, 9… the rows.
+-- Fills in the newest rows of a channel. ARGV: 4 the channel, 5 the token they belong to, 6 the position at which they
+-- were read, 7 how long to keep them, 8 the floor, 9… the rows.
 if redis.call('GET', KEYS[1]) ~= ARGV[5] or not redeem(ARGV[5], 'recent_messages', ARGV[4], ARGV[3], ARGV[6]) then
   return 0
 end

@@ -1,4 +1,5 @@
--- Something has changed that is not changed in place: it is forgotten. ARGV: 4 the position of the last event, 5… family and identifier.
+-- Removes entries whose data has changed and that are not updated in place. ARGV: 4 the position of the last event, 5…
+-- family and identifier.
 local token = redis.call('GET', KEYS[1])
 if not token then
   return 0

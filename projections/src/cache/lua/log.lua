@@ -1,5 +1,6 @@
--- What unread counts are computed from: one sorted set for each channel, all of score 0, so that ranges of names can be counted.
---   !<floor>|<applied>       everything after the place `floor` is here; it is as of position `applied`
+-- The messages that unread counts are computed from: one sorted set for each channel. All scores are 0, so that ranges
+-- of names can be counted.
+--   !<floor>|<applied>       all messages after the place `floor`, as of position `applied`
 --   m:<place>:<author>       a message that counts
 --   a:<author>:<place>       the same, by author
 --   i:<place>:<author>:<who> whom a message mentions, with commas; * is everyone in the channel
@@ -8,20 +9,21 @@
 --   b:<author>:<place>       the same, by author
 local PLACE = 49
 
--- Calls that function with so many of the values at a time as a call of Redis may have.
+-- Calls a function with as many of the values at once as one call of Redis allows.
 local function in_parts(values, call)
   for first = 1, #values, 1000 do
     call({ unpack(values, first, math.min(first + 999, #values)) })
   end
 end
 
--- Versions of the messages of channels, all of a workspace in one hash: what was counted at a version holds while that stands there.
--- Each is a new token, so that one that is gone, by a change or by an eviction, is never that of before.
+-- The versions of the channels' messages, all of a workspace in one hash. A count made at a version is valid as long as
+-- the hash has this version. Each version is a new token: one that is lost, by a change or an eviction, never comes
+-- back.
 local function versions_key(token)
   return name('unread_versions', token, 'all')
 end
 
--- The versions of channels, which are every second of the values. Those that have none get one.
+-- Returns the versions of channels, which are every second of the values. A channel without a version gets one.
 local function log_versions(token, channels)
   local key, versions, fresh, names = versions_key(token), {}, {}, {}
   for n = 1, #channels, 2 do
@@ -45,7 +47,7 @@ local function log_versions(token, channels)
   return versions
 end
 
--- Messages of a channel have changed.
+-- Notes that messages of a channel have changed.
 local function log_changed(token, channel)
   redis.call('HDEL', versions_key(token), channel)
 end
@@ -116,7 +118,7 @@ local function log_remove(log, place)
   end
 end
 
--- Keeps the newest messages only, and returns the new floor.
+-- Keeps only the newest messages, and returns the new floor.
 local function log_trim(log, floor, keep, at_most)
   if redis.call('ZLEXCOUNT', log, '[m:', '(m:~') <= at_most then
     return floor

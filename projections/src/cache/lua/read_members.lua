@@ -1,4 +1,4 @@
--- The first of those who are in a channel: a line for each. ARGV: 4 channel.
+-- Returns the first members of a channel, one line each. ARGV: 4 the channel.
 local token = rooted()
 local members = redis.call('GET', name('channel_members', token, ARGV[4]))
 if members then

@@ -1,5 +1,6 @@
--- The newest rows of a channel, oldest first. ARGV: 4 channel, 5 how many, 6 for how long to keep it, 7 whether to fill it where it is not
--- there. Members of the sorted set are `<place>|<row>`, and first of all `!<floor>|<applied>`: all rows after that place are there.
+-- Returns the newest rows of a channel, oldest first. ARGV: 4 the channel, 5 how many, 6 how long to keep them, 7
+-- whether to take the lease if they are missing. Members of the sorted set are `<place>|<row>`, and before them
+-- `!<floor>|<applied>`: all rows after the floor are included.
 local token = rooted()
 local key = name('recent_messages', token, ARGV[4])
 local wanted = tonumber(ARGV[5])

@@ -1,7 +1,8 @@
--- What somebody has not read, in all their channels of a workspace. ARGV: 4 user, 5 the most that is counted in a channel.
--- `unread_counts` is a hash: of each channel, where counting begins, what they want to be told, the message that they read up to, and what
--- was counted last, with the version of the channel's messages then. Only channels that have changed since are counted again: whoever
--- asks twice costs a look into the versions. Answers with the fields of that hash and their values, by turns.
+-- Returns a user's unread counts in all channels of a workspace. ARGV: 4 the user, 5 the most that is counted in a
+-- channel. `unread_counts` is a hash: for each channel the place where counting begins, the notification level, the
+-- message that the user has read up to, and the last counts with the version of the channel's messages at that time.
+-- Only channels that have changed since are counted again: a second call only compares versions. The answer has the
+-- fields of that hash and their values, in turn.
 local token = rooted()
 if redis.call('EXISTS', name('marking', token, ARGV[4])) == 1 then
   return { 'miss', {} }
@@ -22,7 +23,8 @@ local function after(prefix, place)
   return redis.call('ZLEXCOUNT', log, '(' .. prefix .. place .. '~', '(' .. prefix .. '~')
 end
 
--- What is unread in a channel: messages, mentions, and whether there are more. Nothing where too little is kept of it.
+-- Counts the unread messages and mentions in a channel, and whether there are more. Returns nothing if too few messages
+-- are cached.
 local function count(channel, since)
   log = name('unread_log', token, channel)
   local header = log_header(log)
@@ -50,7 +52,8 @@ local versions = log_versions(token, places)
 local wanted, counted, busy = {}, {}, false
 for n = 1, #places, 2 do
   local channel, value, version = places[n], places[n + 1], versions[(n + 1) / 2]
-  -- `<place>|<level>|<marker>`, and behind it, where something was counted, `|<messages>|<mentions>|<more>|<version>`.
+  -- `<place>|<level>|<marker>`, followed by `|<messages>|<mentions>|<more>|<version>` if the channel was counted
+  -- before.
   if channel ~= '!' and string.sub(value, -#version) ~= version then
     local figures, depth = count(channel, string.sub(value, 1, PLACE))
     if figures then

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::record::MessageRecord;
 use crate::engine::projector::ApplyError;
-use crate::relational::rows::{Count, Row, Rows};
-use crate::relational::seen::Seen;
+use crate::relational::rows::{Arrival, Row, Rows};
+use crate::relational::stamp::EventStamp;
 
 /// The rows that an event changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Effects {
 }
 
 /// The message that must be loaded before the event can be applied. For a deletion, the root is known only after that.
-pub(crate) fn touched(id: Uuid, event: &MessageEvent) -> Option<Uuid> {
+pub(crate) fn affected(id: Uuid, event: &MessageEvent) -> Option<Uuid> {
     match event {
         MessageEvent::Posted(posting) => posting.thread_id.map(|root| root.0),
         MessageEvent::Edited { .. }
@@ -64,60 +64,58 @@ pub(crate) fn root(messages: &Rows<MessageRecord>, id: Uuid, event: &MessageEven
 pub(crate) fn apply(
     messages: &mut Rows<MessageRecord>,
     id: Uuid,
-    seen: Seen,
+    stamp: EventStamp,
     event: &MessageEvent,
     wanted: Effects,
-    turn: Count,
+    arrival: Arrival,
 ) -> Result<Effects, ApplyError> {
     let mut missing = Effects::NONE;
     if wanted.own {
-        missing.own = !apply_to_own(messages, id, seen, event)?;
+        missing.own = !apply_to_own(messages, id, stamp, event)?;
     }
     if wanted.root {
-        missing.root = !apply_to_root(messages, id, seen.position, event, turn);
+        missing.root = !apply_to_root(messages, id, stamp.position, event, arrival);
     }
     Ok(missing)
 }
 
 /// Applies an event to its own message. Returns whether the row existed.
-fn apply_to_own(messages: &mut Rows<MessageRecord>, id: Uuid, seen: Seen, event: &MessageEvent) -> Result<bool, ApplyError> {
+fn apply_to_own(messages: &mut Rows<MessageRecord>, id: Uuid, stamp: EventStamp, event: &MessageEvent) -> Result<bool, ApplyError> {
     let outcome = match event {
         MessageEvent::Posted(posting) => {
             check_moment(id, posting)?;
-            messages.insert(MessageRecord::posted(id, seen, posting));
+            messages.insert(MessageRecord::posted(id, stamp, posting));
             Ok(())
         }
         MessageEvent::Edited { content, formatted, by, erased: false } => {
-            messages.change(id, seen, |row| row.edit(content.as_str(), formatted, *by, seen.at))
+            messages.change(id, stamp, |row| row.edit(content.as_str(), formatted, *by, stamp.at))
         }
-        MessageEvent::Edited { by, erased: true, .. } => messages.change(id, seen, |row| row.edit_erased(*by, seen.at)),
-        MessageEvent::Deleted { by } => messages.change(id, seen, |row| row.delete(*by, seen.at)),
-        MessageEvent::Pinned { by } => messages.change(id, seen, |row| row.pinned = Some((seen.at, by.0))),
-        MessageEvent::Unpinned { by: _ } => messages.change(id, seen, |row| row.pinned = None),
-        MessageEvent::Reacted { user_id, emoji } => messages.change(id, seen, |row| row.react(*user_id, emoji.as_str())),
-        MessageEvent::ReactionRemoved { user_id, emoji } => {
-            messages.change(id, seen, |row| row.take_reaction_back(*user_id, emoji.as_str()))
-        }
-        MessageEvent::Purged { by, reason: _ } => messages.change(id, seen, |row| row.purge(*by, seen.at)),
+        MessageEvent::Edited { by, erased: true, .. } => messages.change(id, stamp, |row| row.edit_erased(*by, stamp.at)),
+        MessageEvent::Deleted { by } => messages.change(id, stamp, |row| row.delete(*by, stamp.at)),
+        MessageEvent::Pinned { by } => messages.change(id, stamp, |row| row.pinned = Some((stamp.at, by.0))),
+        MessageEvent::Unpinned { by: _ } => messages.change(id, stamp, |row| row.pinned = None),
+        MessageEvent::Reacted { user_id, emoji } => messages.change(id, stamp, |row| row.react(*user_id, emoji.as_str())),
+        MessageEvent::ReactionRemoved { user_id, emoji } => messages.change(id, stamp, |row| row.remove_reaction(*user_id, emoji.as_str())),
+        MessageEvent::Purged { by, reason: _ } => messages.change(id, stamp, |row| row.purge(*by, stamp.at)),
     };
     Ok(outcome.is_ok())
 }
 
 /// Removes messages from their channel. Returns those that are missing. The reply counts of threads do not change,
 /// because a thread leaves as a whole.
-pub(crate) fn leave(messages: &mut Rows<MessageRecord>, seen: Seen, applied: &Application, by: UserId, named: &[Uuid]) -> Vec<Uuid> {
+pub(crate) fn leave(messages: &mut Rows<MessageRecord>, stamp: EventStamp, applied: &Application, by: UserId, named: &[Uuid]) -> Vec<Uuid> {
     let leaves = |row: &mut MessageRecord| {
         row.archive();
         match applied.action {
             RetentionAction::Archive => {}
-            RetentionAction::Purge => row.purge(by, seen.at),
+            RetentionAction::Purge => row.purge(by, stamp.at),
         }
     };
-    named.iter().copied().filter(|id| messages.change(*id, seen, leaves).is_err()).collect()
+    named.iter().copied().filter(|id| messages.change(*id, stamp, leaves).is_err()).collect()
 }
 
 /// Counts an answer that was added or removed. Returns `false` only if a row was needed and is missing.
-fn apply_to_root(messages: &mut Rows<MessageRecord>, id: Uuid, position: i64, event: &MessageEvent, turn: Count) -> bool {
+fn apply_to_root(messages: &mut Rows<MessageRecord>, id: Uuid, position: i64, event: &MessageEvent, arrival: Arrival) -> bool {
     let (root, difference) = match event {
         MessageEvent::Posted(posting) => (posting.thread_id, 1),
         MessageEvent::Deleted { .. } => match messages.get(id) {
@@ -126,7 +124,7 @@ fn apply_to_root(messages: &mut Rows<MessageRecord>, id: Uuid, position: i64, ev
         },
         // A message that was deleted before is no longer counted.
         MessageEvent::Purged { .. } => match messages.get(id) {
-            Some(own) => (own.root().filter(|_| own.stood_until_purged()), -1),
+            Some(own) => (own.root().filter(|_| own.existed_until_purged()), -1),
             None => return false,
         },
         MessageEvent::Edited { .. }
@@ -135,7 +133,7 @@ fn apply_to_root(messages: &mut Rows<MessageRecord>, id: Uuid, position: i64, ev
         | MessageEvent::Reacted { .. }
         | MessageEvent::ReactionRemoved { .. } => return true,
     };
-    root.is_none_or(|root| messages.count(root.0, position, turn, |row| row.reply_count += difference).is_ok())
+    root.is_none_or(|root| messages.count(root.0, position, arrival, |row| row.reply_count += difference).is_ok())
 }
 
 /// Checks the message's time. A lookup by identifier finds the partition by the millisecond in the identifier, so it

@@ -8,8 +8,8 @@ mod record;
 mod rows;
 mod store;
 
-pub(crate) use fold::{Effects, apply, leave, root, root_of_new, touched};
+pub(crate) use fold::{Effects, affected, apply, leave, root, root_of_new};
 pub(crate) use partition::{Month, ensure as ensure_months};
-pub(crate) use record::{Mention, MessageRecord, Shelf};
+pub(crate) use record::{Mention, MessageRecord, MessageTable};
 pub use rows::{Cursor, EarlierText, HistoryPage, MessageDetail, MessageRow, ThreadRows};
 pub(crate) use store::{load, save};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Datelike, Utc};
 use sqlx::{Executor, PgConnection, query_scalar};
 
-use super::record::Shelf;
+use super::record::MessageTable;
 
 /// A month, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,8 +25,8 @@ impl Month {
     }
 
     /// The partition's name, as in the seed: `messages_2024_01`.
-    fn table(self, shelf: Shelf) -> String {
-        format!("{}_{:04}_{:02}", shelf.table(), self.year, self.month)
+    fn table(self, message_table: MessageTable) -> String {
+        format!("{}_{:04}_{:02}", message_table.name(), self.year, self.month)
     }
 
     fn first_moment(self) -> String {
@@ -35,12 +35,12 @@ impl Month {
 }
 
 /// Creates the partitions of these months in the current schema, if they do not exist.
-pub(crate) async fn ensure(connection: &mut PgConnection, months: &BTreeSet<(Shelf, Month)>) -> sqlx::Result<()> {
-    for (shelf, month) in months {
-        let table = month.table(*shelf);
+pub(crate) async fn ensure(connection: &mut PgConnection, months: &BTreeSet<(MessageTable, Month)>) -> sqlx::Result<()> {
+    for (message_table, month) in months {
+        let table = month.table(*message_table);
         let known = query_scalar!(r#"SELECT to_regclass($1) IS NOT NULL AS "known!""#, table).fetch_one(&mut *connection).await?;
         if !known {
-            create(connection, *shelf, *month).await?;
+            create(connection, *message_table, *month).await?;
         }
     }
     Ok(())
@@ -48,8 +48,8 @@ pub(crate) async fn ensure(connection: &mut PgConnection, months: &BTreeSet<(She
 
 /// Creates the table first and then attaches it, so that other partitions can be read meanwhile. Attaching blocks only
 /// other attaching.
-async fn create(connection: &mut PgConnection, shelf: Shelf, month: Month) -> sqlx::Result<()> {
-    let (parent, table) = (shelf.table(), month.table(shelf));
+async fn create(connection: &mut PgConnection, message_table: MessageTable, month: Month) -> sqlx::Result<()> {
+    let (parent, table) = (message_table.name(), month.table(message_table));
     let (from, to) = (month.first_moment(), month.next().first_moment());
     let create = format!("CREATE TABLE {table} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED)");
     let attach = format!("ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES FROM ('{from}') TO ('{to}')");
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn december_ends_where_january_begins() {
         let month = Month::of("2023-12-31T23:59:59.999999Z".parse().expect("a time"));
-        assert_eq!(Shelf::ALL.map(|shelf| month.table(shelf)), ["messages_2023_12", "messages_archive_2023_12"]);
+        assert_eq!(MessageTable::ALL.map(|message_table| month.table(message_table)), ["messages_2023_12", "messages_archive_2023_12"]);
         assert_eq!(month.first_moment(), "2023-12-01 00:00:00+00");
         assert_eq!(month.next().first_moment(), "2024-01-01 00:00:00+00");
     }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::rows::EarlierText;
 use crate::relational::copy::{CopyRow, Tuple};
 use crate::relational::rows::row;
-use crate::relational::seen::{Seen, to_micros};
+use crate::relational::stamp::{EventStamp, to_micros};
 
 /// The formatted content of an erased text. It refers to nothing, and says that the text was erased.
 const ERASED: &str = r#"{"erased":true}"#;
@@ -46,26 +46,26 @@ pub(crate) struct MessageRecord {
     /// When the message was purged, by a policy or a legal order.
     pub(super) purged_at: Option<DateTime<Utc>>,
     /// The table in which the row belongs.
-    pub(super) shelf: Shelf,
+    pub(super) message_table: MessageTable,
     /// The table in which the row is stored. `None` for a new message.
-    pub(super) stored_on: Option<Shelf>,
+    pub(super) stored_in: Option<MessageTable>,
 }
 
 /// The two tables of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Shelf {
+pub(crate) enum MessageTable {
     /// `messages`: the messages of channels.
     Messages,
     /// `messages_archive`: the messages that retention has archived.
     Archive,
 }
 
-impl Shelf {
+impl MessageTable {
     /// Both tables.
     pub(crate) const ALL: [Self; 2] = [Self::Messages, Self::Archive];
 
     /// The table's name.
-    pub(crate) fn table(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Messages => "messages",
             Self::Archive => "messages_archive",
@@ -84,7 +84,7 @@ pub(crate) struct Mention {
 }
 
 impl MessageRecord {
-    pub(super) fn posted(message_id: Uuid, seen: Seen, posting: &Posting) -> Self {
+    pub(super) fn posted(message_id: Uuid, stamp: EventStamp, posting: &Posting) -> Self {
         let mut message = Self {
             message_id,
             channel_id: posting.channel_id.0,
@@ -103,13 +103,13 @@ impl MessageRecord {
             edit_history: Vec::new(),
             client_msg_id: posting.client_msg_id.as_ref().map(ToString::to_string),
             created_at: to_micros(posting.sent_at),
-            updated_at: seen.at,
-            position: seen.position,
+            updated_at: stamp.at,
+            position: stamp.position,
             mentions: Vec::new(),
             mentions_stored: Vec::new(),
             purged_at: None,
-            shelf: Shelf::Messages,
-            stored_on: None,
+            message_table: MessageTable::Messages,
+            stored_in: None,
         };
         message.set_formatted(&posting.formatted);
         if posting.erased {
@@ -153,7 +153,7 @@ impl MessageRecord {
 
     /// Archives the message. It no longer mentions anybody.
     pub(super) fn archive(&mut self) {
-        self.shelf = Shelf::Archive;
+        self.message_table = MessageTable::Archive;
         self.mentions = Vec::new();
     }
 
@@ -171,13 +171,13 @@ impl MessageRecord {
     }
 
     /// Whether the message existed until it was purged, and was not deleted before.
-    pub(super) fn stood_until_purged(&self) -> bool {
+    pub(super) fn existed_until_purged(&self) -> bool {
         self.purged_at.is_some() && self.deleted.map(|(at, _)| at) == self.purged_at
     }
 
     /// The table in which the row belongs.
-    pub(crate) fn shelf(&self) -> Shelf {
-        self.shelf
+    pub(crate) fn message_table(&self) -> MessageTable {
+        self.message_table
     }
 
     pub(super) fn react(&mut self, user_id: UserId, emoji: &str) {
@@ -187,7 +187,7 @@ impl MessageRecord {
         }
     }
 
-    pub(super) fn take_reaction_back(&mut self, user_id: UserId, emoji: &str) {
+    pub(super) fn remove_reaction(&mut self, user_id: UserId, emoji: &str) {
         if let Some(users) = self.reactions.get_mut(emoji) {
             users.retain(|user| *user != user_id.0);
             if users.is_empty() {

@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, query, query_file, query_file_as};
 use uuid::Uuid;
 
-use super::record::{Mention, MessageRecord, Shelf, mentions};
+use super::record::{Mention, MessageRecord, MessageTable, mentions};
 use super::rows::EarlierText;
 
 /// A row of `messages`, as it is read.
@@ -77,20 +77,21 @@ pub(crate) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::R
     let known = ids.iter().filter_map(|id| Some((*id, MessageId(*id).sent_in()?)));
     let (ids, moments): (Vec<Uuid>, Vec<DateTime<Utc>>) = known.unzip();
     let stored = query_file_as!(Stored, "src/relational/sql/load_messages.sql", &ids, &moments).fetch_all(&mut *connection).await?;
-    let mut messages = stored.into_iter().map(|row| row.on(Shelf::Messages)).collect::<Vec<_>>();
+    let mut messages = stored.into_iter().map(|row| row.on(MessageTable::Messages)).collect::<Vec<_>>();
     if messages.len() < ids.len() {
         let found = messages.iter().map(|message| message.message_id).collect::<HashSet<_>>();
         let rest = ids.into_iter().zip(moments).filter(|(id, _)| !found.contains(id));
         let (ids, moments): (Vec<Uuid>, Vec<DateTime<Utc>>) = rest.unzip();
         let archived = query_file_as!(Stored, "src/relational/sql/load_archived_messages.sql", &ids, &moments);
-        messages.extend(archived.fetch_all(connection).await?.into_iter().map(|row| row.on(Shelf::Archive)));
+        messages.extend(archived.fetch_all(connection).await?.into_iter().map(|row| row.on(MessageTable::Archive)));
     }
     Ok(messages)
 }
 
 /// Writes messages and their mentions, unless the stored row has a later position. Their partitions must exist.
 pub(crate) async fn save(connection: &mut PgConnection, messages: &[&MessageRecord]) -> sqlx::Result<()> {
-    let (archived, standing): (Vec<_>, Vec<_>) = messages.iter().copied().partition(|message| message.shelf == Shelf::Archive);
+    let (archived, standing): (Vec<_>, Vec<_>) =
+        messages.iter().copied().partition(|message| message.message_table == MessageTable::Archive);
     if !archived.is_empty() {
         save_archived(connection, &archived).await?;
     }
@@ -107,7 +108,7 @@ async fn save_messages(connection: &mut PgConnection, messages: &[&MessageRecord
 /// Archived messages are deleted from `messages`.
 async fn save_archived(connection: &mut PgConnection, messages: &[&MessageRecord]) -> sqlx::Result<()> {
     save_to_archive(connection, messages).await?;
-    let moved = messages.iter().filter(|message| message.stored_on == Some(Shelf::Messages));
+    let moved = messages.iter().filter(|message| message.stored_in == Some(MessageTable::Messages));
     let (ids, moments): (Vec<Uuid>, Vec<DateTime<Utc>>) = moved.map(|message| (message.message_id, message.created_at)).unzip();
     if ids.is_empty() {
         return Ok(());
@@ -157,11 +158,11 @@ fn column<'a, R, T>(rows: &'a [R], field: impl Fn(&'a R) -> T) -> Vec<T> {
 }
 
 impl Stored {
-    fn on(self, shelf: Shelf) -> MessageRecord {
+    fn on(self, message_table: MessageTable) -> MessageRecord {
         let row = self;
         let formatted = row.formatted_content.as_deref().and_then(|json| serde_json::from_str::<FormattedContent>(json).ok());
         // An archived message mentions nobody.
-        let formatted = formatted.filter(|_| shelf == Shelf::Messages);
+        let formatted = formatted.filter(|_| message_table == MessageTable::Messages);
         let mentions = formatted.map(|f| mentions(&row.message_type, &f)).unwrap_or_default();
         MessageRecord {
             message_id: row.message_id,
@@ -186,8 +187,8 @@ impl Stored {
             mentions_stored: mentions.clone(),
             mentions,
             purged_at: row.purged_at,
-            shelf,
-            stored_on: Some(shelf),
+            message_table,
+            stored_in: Some(message_table),
         }
     }
 }

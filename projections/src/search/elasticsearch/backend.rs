@@ -16,7 +16,7 @@ use stores::error::chain;
 use super::documents::Family;
 use super::indices::Model;
 use super::{Elastic, NAME, analytics, messages, models, people};
-use crate::connections::Stores;
+use crate::connections::Connections;
 use crate::relational;
 use crate::search::{AnalyticsQuery, BackendName, Bucket, Hits, MessageQuery, PeopleQuery, PersonHit, SearchBackend, SearchError};
 
@@ -33,7 +33,7 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 /// The backend that searches Elasticsearch.
 #[derive(Clone, Debug)]
 pub struct ElasticSearch {
-    stores: Stores,
+    stores: Connections,
     elastic: Elastic,
     breaker: Arc<Breaker>,
 }
@@ -46,13 +46,13 @@ enum NotReady {
     #[error("elasticsearch is being filled")]
     Filling,
     #[error("elasticsearch is {0} events behind the rows")]
-    Behind(i64),
+    WaitError(i64),
 }
 
 impl ElasticSearch {
     /// The backend of these connections, if they have Elasticsearch.
     #[must_use]
-    pub fn new(stores: &Stores) -> Option<Self> {
+    pub fn new(stores: &Connections) -> Option<Self> {
         let elastic = stores.elastic.clone()?;
         Some(Self { stores: stores.clone(), elastic, breaker: Arc::new(Breaker::of("elasticsearch")) })
     }
@@ -71,20 +71,20 @@ impl ElasticSearch {
             progress.wait_for(NAME, position, WAIT_MAX).await.map_err(|behind| SearchError::Unavailable(Box::new(behind)))?;
             let (family, workspace_id) = workspace;
             let alias = model.read_alias(family, workspace_id);
-            self.told(self.elastic.refresh(&alias).await)?;
+            self.or_unavailable(self.elastic.refresh(&alias).await)?;
         }
         let of = async |projection| progress.position(projection).await.map_err(|error| SearchError::Unavailable(Box::new(error)));
         let behind = of(relational::NAME).await? - of(NAME).await?;
-        if behind > LAG_MAX { Err(unavailable(NotReady::Behind(behind))) } else { Ok(model) }
+        if behind > LAG_MAX { Err(unavailable(NotReady::WaitError(behind))) } else { Ok(model) }
     }
 
     /// Searches the indices of an alias.
     async fn search(&self, alias: &str, body: &Value) -> Result<Value, SearchError> {
         let path = format!("/{alias}/_search");
-        self.told(self.elastic.client.ask_within(ANSWER_MAX, Method::Post, &path, Some(body)).await)
+        self.or_unavailable(self.elastic.client.ask_within(ANSWER_MAX, Method::Post, &path, Some(body)).await)
     }
 
-    fn told<T>(&self, answer: Result<T, ElasticError>) -> Result<T, SearchError> {
+    fn or_unavailable<T>(&self, answer: Result<T, ElasticError>) -> Result<T, SearchError> {
         match answer {
             Ok(answer) => {
                 self.breaker.worked();

@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde_json::Value;
-use stores::elasticsearch::{Client, ElasticError, is_passing};
+use stores::elasticsearch::{Client, ElasticError, is_temporary};
 use stores::retry;
 use tokio::time::sleep;
 
@@ -99,11 +99,11 @@ async fn send(client: &Client, mut writes: Vec<Write<'_>>) -> Result<Vec<Rejecti
     loop {
         let failure = match client.bulk(lines(&writes)).await {
             Ok(answer) => {
-                writes = judge(&answer, writes, &mut rejections)?;
+                writes = documents_to_retry(&answer, writes, &mut rejections)?;
                 None
             }
             Err(error) if error.is_too_large() => return send_in_halves(client, writes, &error, rejections).await,
-            Err(error) if !error.is_passing() => return Err(error),
+            Err(error) if !error.is_temporary() => return Err(error),
             Err(error) => Some(error),
         };
         if writes.is_empty() {
@@ -138,7 +138,7 @@ async fn send_in_halves(
 }
 
 /// Returns the documents that must be sent again.
-fn judge<'a>(answer: &Value, writes: Vec<Write<'a>>, rejections: &mut Vec<Rejection>) -> Result<Vec<Write<'a>>, ElasticError> {
+fn documents_to_retry<'a>(answer: &Value, writes: Vec<Write<'a>>, rejections: &mut Vec<Rejection>) -> Result<Vec<Write<'a>>, ElasticError> {
     if answer["errors"] == false {
         return Ok(Vec::new());
     }
@@ -150,7 +150,7 @@ fn judge<'a>(answer: &Value, writes: Vec<Write<'a>>, rejections: &mut Vec<Reject
             Outcome::Done => {}
             Outcome::Again => again.push(write),
             Outcome::Rejected(reason) => rejections.push(write.rejected(reason)),
-            Outcome::Lost => return Err(ElasticError::Lost(write.index)),
+            Outcome::Lost => return Err(ElasticError::Lost(format!("the index {}", write.index))),
         }
     }
     Ok(again)
@@ -166,7 +166,7 @@ fn outcome(item: &Value) -> Outcome {
         (404, "") => Outcome::Done,
         (404, _) => Outcome::Lost,
         (401 | 403, _) => Outcome::Again,
-        (status, _) if is_passing(status) => Outcome::Again,
+        (status, _) if is_temporary(status) => Outcome::Again,
         (_, kind) => Outcome::Rejected(format!("{kind}: {}", error["reason"].as_str().unwrap_or_default())),
     }
 }
@@ -234,7 +234,7 @@ mod tests {
             {"index": {"status": 400, "error": {"type": "document_parsing_exception", "reason": "no"}}},
         ]});
         let mut rejections = Vec::new();
-        let again = judge(&answer, documents.iter().map(write_of).collect(), &mut rejections).expect("nothing is lost");
+        let again = documents_to_retry(&answer, documents.iter().map(write_of).collect(), &mut rejections).expect("nothing is lost");
         assert_eq!(again.iter().map(|w| w.document.id.as_str()).collect::<Vec<_>>(), ["busy"]);
         assert_eq!(
             rejections.iter().map(|r| (r.id.as_str(), r.reason.as_str())).collect::<Vec<_>>(),
@@ -246,7 +246,7 @@ mod tests {
     fn a_write_to_an_index_that_is_gone_is_no_rejection() {
         let documents = [document("a", 1)];
         let answer = json!({"errors": true, "items": [{"index": {"status": 404, "error": {"type": "index_not_found_exception"}}}]});
-        let judged = judge(&answer, documents.iter().map(write_of).collect(), &mut Vec::new());
+        let judged = documents_to_retry(&answer, documents.iter().map(write_of).collect(), &mut Vec::new());
         assert!(matches!(judged, Err(ElasticError::Lost(_))));
     }
 }

@@ -22,20 +22,20 @@ const ROUNDS_MAX: usize = 10;
 /// The most documents of one page of a scan. More documents than this mean that rows have several.
 const PAGE_DOCUMENTS: i64 = 2 * COMPARED_ROWS;
 /// How many differing documents are checked again. More are not caused by timing.
-const SUSPECTS_MAX: usize = 10_000;
+const RECHECKED_MAX: usize = 10_000;
 /// How many documents are checked again in one query. During an import, thousands of rows are added between two
 /// queries.
-const JUDGED_DOCUMENTS: usize = 1_000;
+const RECHECKED_DOCUMENTS: usize = 1_000;
 
 /// The compared parts of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Found {
+struct StoredDocument {
     index: String,
     checksum: i64,
 }
 
 /// The differences, by index.
-type Suspects = BTreeMap<(Family, String), (String, Difference)>;
+type IndexDifferences = BTreeMap<(Family, String), (String, Difference)>;
 
 /// Compares all documents with all rows.
 pub(super) async fn compare(
@@ -45,27 +45,27 @@ pub(super) async fn compare(
     observe: &(dyn Fn(RebuildProgress) + Send + Sync),
 ) -> Result<Compared, RebuildError> {
     let mut counts = BTreeMap::new();
-    let mut suspects = BTreeSet::new();
+    let mut candidates = BTreeSet::new();
     let families = [(Scan::Members, Family::Users), (Scan::Messages, Family::Messages)];
     for (done, (scan, family)) in (1..).zip(families) {
         let mut after = Some(Uuid::nil());
         while let Some(from) = after {
             let chunk = rows::scan(connection, scan, from).await?;
             let found = found_between(elastic, building, family, from, chunk.last).await?;
-            for Found { index, .. } in found.values() {
+            for StoredDocument { index, .. } in found.values() {
                 *counts.entry(index.clone()).or_insert(0) += 1;
             }
-            suspects.extend(differing(&chunk.documents, &found).into_iter().map(|id| (family, id)));
+            candidates.extend(differing(&chunk.documents, &found).into_iter().map(|id| (family, id)));
             after = chunk.last;
         }
         observe(RebuildProgress { phase: Phase::Comparing, done, total: families.len() as u64 });
     }
-    let differences = look_again(elastic, building, connection, suspects).await?;
+    let differences = recheck(elastic, building, connection, candidates).await?;
     Ok(Compared { documents: counts.into_iter().collect(), differences })
 }
 
 /// The identifiers of documents that differ from their rows, are missing, or have no row.
-fn differing(rows: &[Document], found: &BTreeMap<String, Found>) -> Vec<String> {
+fn differing(rows: &[Document], found: &BTreeMap<String, StoredDocument>) -> Vec<String> {
     let wrong = rows.iter().filter(|row| found.get(&row.id).is_none_or(|found| found.checksum != row.checksum));
     let ids = rows.iter().map(|row| row.id.as_str()).collect::<BTreeSet<_>>();
     let without = found.keys().filter(|id| !ids.contains(id.as_str()));
@@ -73,23 +73,23 @@ fn differing(rows: &[Document], found: &BTreeMap<String, Found>) -> Vec<String> 
 }
 
 /// Returns the differences that remain after the projector has caught up, after at most `ROUNDS_MAX` rounds.
-async fn look_again(
+async fn recheck(
     elastic: &Elastic,
     building: &mut Building<'_>,
     connection: &mut PgConnection,
-    mut suspects: BTreeSet<(Family, String)>,
+    mut candidates: BTreeSet<(Family, String)>,
 ) -> Result<Vec<Difference>, RebuildError> {
-    let mut differing = Suspects::new();
+    let mut differing = IndexDifferences::new();
     for _ in 0..ROUNDS_MAX {
-        if suspects.is_empty() {
+        if candidates.is_empty() {
             return Ok(Vec::new());
         }
         building.approach_rows(connection).await?;
-        differing = judge(elastic, building, connection, &suspects).await?;
-        if suspects.len() > SUSPECTS_MAX {
+        differing = recheck_once(elastic, building, connection, &candidates).await?;
+        if candidates.len() > RECHECKED_MAX {
             break;
         }
-        suspects = differing.keys().cloned().collect();
+        candidates = differing.keys().cloned().collect();
     }
     sum_up(elastic, building, connection, differing).await
 }
@@ -99,7 +99,7 @@ async fn sum_up(
     elastic: &Elastic,
     building: &Building<'_>,
     connection: &mut PgConnection,
-    differing: Suspects,
+    differing: IndexDifferences,
 ) -> Result<Vec<Difference>, RebuildError> {
     let mut by_index = BTreeMap::<String, (Family, Vec<String>, Difference)>::new();
     for ((family, id), (index, one)) in differing {
@@ -121,18 +121,18 @@ async fn sum_up(
 
 /// Returns the documents that differ now. A document that is newer than its row was when it was read differs only for a
 /// moment.
-async fn judge(
+async fn recheck_once(
     elastic: &Elastic,
     building: &Building<'_>,
     connection: &mut PgConnection,
-    suspects: &BTreeSet<(Family, String)>,
-) -> Result<Suspects, RebuildError> {
-    let mut differing = Suspects::new();
+    candidates: &BTreeSet<(Family, String)>,
+) -> Result<IndexDifferences, RebuildError> {
+    let mut differing = IndexDifferences::new();
     for family in [Family::Users, Family::Messages] {
-        let of_family = suspects.iter().filter(|(of, _)| *of == family).take(SUSPECTS_MAX);
+        let of_family = candidates.iter().filter(|(of, _)| *of == family).take(RECHECKED_MAX);
         let ids = of_family.map(|(_, id)| id.as_str()).collect::<Vec<_>>();
         elastic.refresh(&pattern(building, family)).await?;
-        for ids in ids.chunks(JUDGED_DOCUMENTS) {
+        for ids in ids.chunks(RECHECKED_DOCUMENTS) {
             let rows = rows_of(connection, family, ids).await?;
             let found = search(elastic, building, family, &json!({"ids": {"values": ids}})).await?;
             let differ = ids.iter().filter(|id| rows.get(**id).map(|row| row.checksum) != found.get(**id).map(|found| found.checksum));
@@ -171,7 +171,7 @@ async fn found_between(
     family: Family,
     after: Uuid,
     last: Option<Uuid>,
-) -> Result<BTreeMap<String, Found>, ElasticError> {
+) -> Result<BTreeMap<String, StoredDocument>, ElasticError> {
     let field = if family == Family::Messages { "message_id" } else { "member_id" };
     let mut range = json!({"gt": after});
     if let Some(last) = last {
@@ -185,7 +185,7 @@ async fn search(
     building: &Building<'_>,
     family: Family,
     query: &Value,
-) -> Result<BTreeMap<String, Found>, ElasticError> {
+) -> Result<BTreeMap<String, StoredDocument>, ElasticError> {
     let body =
         json!({"query": query, "size": PAGE_DOCUMENTS, "_source": false, "docvalue_fields": ["checksum"], "track_total_hits": false});
     let path = format!("/{}/_search", pattern(building, family));
@@ -193,7 +193,7 @@ async fn search(
     let hits = answer["hits"]["hits"].as_array().ok_or_else(|| ElasticError::Unreadable("the answer to a search has no hits"))?;
     let found = hits.iter().filter_map(|hit| {
         let index = hit["_index"].as_str()?.to_owned();
-        Some((hit["_id"].as_str()?.to_owned(), Found { index, checksum: hit["fields"]["checksum"][0].as_i64()? }))
+        Some((hit["_id"].as_str()?.to_owned(), StoredDocument { index, checksum: hit["fields"]["checksum"][0].as_i64()? }))
     });
     Ok(found.collect())
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::backend::findable;
 use crate::relational::messages::Cursor;
 use crate::search::{
-    Addressee, BackendName, Hit, Hits, Mark, MessageQuery, Order, PageKey, SearchError, Span, TOTAL_MAX, Text, TextTerm, Wanted,
+    Addressee, BackendName, Hit, Hits, MessageQuery, Order, PageKey, Property, Requirement, SearchError, Span, TOTAL_MAX, Text, TextTerm,
 };
 
 /// The most values of one `terms` clause that Elasticsearch allows by default.
@@ -25,7 +25,7 @@ pub(super) fn check_page(query: &MessageQuery) -> Result<(), SearchError> {
 
 /// The request. It asks for one hit more than the page has, which shows whether there is another page.
 pub(super) fn body(query: &MessageQuery) -> Value {
-    let (wanted, unwanted): (Vec<&TextTerm>, Vec<&TextTerm>) = query.text.iter().partition(|term| term.wanted == Wanted::Yes);
+    let (wanted, unwanted): (Vec<&TextTerm>, Vec<&TextTerm>) = query.text.iter().partition(|term| term.wanted == Requirement::Must);
     let mut filter = findable(query.workspace_id.0);
     filter.push(in_one_of("channel_id", query.channels.iter().map(|id| id.0).collect()));
     filter.extend(query.authors.as_ref().map(|authors| in_one_of("user_id", authors.iter().map(|id| id.0).collect())));
@@ -36,8 +36,8 @@ pub(super) fn body(query: &MessageQuery) -> Value {
     must_not.push(in_one_of("user_id", query.not_authors.iter().map(|id| id.0).collect()));
     must_not.extend(query.not_to.iter().map(addressed_to));
     must_not.extend(query.not_during.iter().map(|span| within(span).unwrap_or_else(|| json!({"match_all": {}}))));
-    for (mark, is) in &query.marks {
-        if *is == Wanted::Yes { filter.push(marked(mark)) } else { must_not.push(marked(mark)) }
+    for (property, is) in &query.properties {
+        if *is == Requirement::Must { filter.push(has_property(property)) } else { must_not.push(has_property(property)) }
     }
     let must = wanted.iter().map(|term| words(&term.text)).collect::<Vec<_>>();
     let mut body = json!({
@@ -70,15 +70,15 @@ fn words(text: &Text) -> Value {
     }
 }
 
-fn marked(mark: &Mark) -> Value {
-    match mark {
-        Mark::Link => json!({"term": {"has_links": true}}),
-        Mark::File => json!({"term": {"has_files": true}}),
-        Mark::FileNamed { words, is_beginning } => named(words, *is_beginning),
-        Mark::Reaction => json!({"range": {"reaction_count": {"gt": 0}}}),
-        Mark::Emoji(emoji) => json!({"term": {"reactions": emoji}}),
-        Mark::Pinned => json!({"term": {"is_pinned": true}}),
-        Mark::Thread => any(vec![json!({"exists": {"field": "thread_id"}}), json!({"range": {"reply_count": {"gt": 0}}})]),
+fn has_property(property: &Property) -> Value {
+    match property {
+        Property::Link => json!({"term": {"has_links": true}}),
+        Property::File => json!({"term": {"has_files": true}}),
+        Property::FileNamed { words, is_beginning } => named(words, *is_beginning),
+        Property::Reaction => json!({"range": {"reaction_count": {"gt": 0}}}),
+        Property::Emoji(emoji) => json!({"term": {"reactions": emoji}}),
+        Property::Pinned => json!({"term": {"is_pinned": true}}),
+        Property::Thread => any(vec![json!({"exists": {"field": "thread_id"}}), json!({"range": {"reply_count": {"gt": 0}}})]),
     }
 }
 

@@ -37,7 +37,7 @@ pub use backend::ElasticSearch;
 pub use models::Rejected;
 pub(crate) use models::{refresh_later, rejected};
 pub use moves::rebalance;
-pub(crate) use moves::tend;
+pub(crate) use moves::run_moves;
 pub(crate) use projector::{NAME, SearchProjector, VERSION};
 pub(crate) use rebuild::{rebuild, tidy};
 
@@ -70,7 +70,8 @@ impl Elastic {
         match self.client.ask_within(HEALTH_MAX, Method::Get, "/", None).await {
             Ok(about) => Ok(format!("answers, version {}", about["version"]["number"].as_str().unwrap_or("unknown"))),
             Err(ElasticError::Refused { status: 401, .. }) => {
-                Err("elasticsearch refuses the login (401): check elasticsearch_user and elasticsearch_password, or elasticsearch_api_key".into())
+                Err("elasticsearch refuses the login (401): check elasticsearch_user and elasticsearch_password, or elasticsearch_api_key"
+                    .into())
             }
             Err(ElasticError::Refused { status: 403, .. }) => {
                 Err("the login lacks rights (403): docs/SEARCH_OPERATIONS.md lists the rights that it needs".into())

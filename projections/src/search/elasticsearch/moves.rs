@@ -20,7 +20,7 @@ use super::projector::{NAME, SearchProjector};
 use super::rebuild::{places, take_the_lock};
 use super::rows::{self, Scan};
 use super::{Elastic, models};
-use crate::connections::Stores;
+use crate::connections::Connections;
 use crate::rebuild::RebuildError;
 
 /// How often to look for workspaces that are too large for their place.
@@ -29,7 +29,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(60);
 const EMPTIED_AFTER: Duration = Duration::from_secs(60);
 
 /// Moves workspaces until `shutdown`.
-pub(crate) async fn tend(stores: Stores, shutdown: CancellationToken) {
+pub(crate) async fn run_moves(stores: Connections, shutdown: CancellationToken) {
     loop {
         tokio::select! { () = sleep(LOOK_INTERVAL) => {}, () = shutdown.cancelled() => return }
         let moved = tokio::select! { moved = rebalance(&stores, EMPTIED_AFTER) => moved, () = shutdown.cancelled() => return };
@@ -44,7 +44,7 @@ pub(crate) async fn tend(stores: Stores, shutdown: CancellationToken) {
 ///
 /// # Errors
 /// A store fails. The next call continues the moves.
-pub async fn rebalance(stores: &Stores, emptied_after: Duration) -> Result<Vec<Uuid>, RebuildError> {
+pub async fn rebalance(stores: &Connections, emptied_after: Duration) -> Result<Vec<Uuid>, RebuildError> {
     let Some(elastic) = stores.elastic.clone() else { return Ok(Vec::new()) };
     let mut connection = match take_the_lock(stores).await {
         Err(RebuildError::UnderWay(_)) => return Ok(Vec::new()),
@@ -56,7 +56,7 @@ pub async fn rebalance(stores: &Stores, emptied_after: Duration) -> Result<Vec<U
 }
 
 async fn move_all(
-    stores: &Stores,
+    stores: &Connections,
     elastic: &Elastic,
     connection: &mut PgConnection,
     emptied_after: Duration,
@@ -65,7 +65,7 @@ async fn move_all(
     empty_left_places(elastic, connection, &model, emptied_after).await?;
     let mut moved = Vec::new();
     for (workspace_id, place) in places(connection, elastic).await? {
-        if is_to_move(&model, workspace_id, place) {
+        if must_move(&model, workspace_id, place) {
             move_workspace(stores, elastic, connection, model.model_id, workspace_id, place).await?;
             moved.push(workspace_id);
         }
@@ -75,7 +75,7 @@ async fn move_all(
 
 /// A workspace moves only to a larger place, and finishes one move before the next. Only a rebuild moves it back to a
 /// shared index.
-fn is_to_move(model: &Model, workspace_id: Uuid, place: Place) -> bool {
+fn must_move(model: &Model, workspace_id: Uuid, place: Place) -> bool {
     match model.routes.get(&workspace_id) {
         None => true,
         Some(route) if route.stage == Stage::Moving => true,
@@ -84,7 +84,7 @@ fn is_to_move(model: &Model, workspace_id: Uuid, place: Place) -> bool {
 }
 
 async fn move_workspace(
-    stores: &Stores,
+    stores: &Connections,
     elastic: &Elastic,
     connection: &mut PgConnection,
     model_id: i64,

@@ -12,7 +12,7 @@ use super::indices::Model;
 
 /// Whether an index is being filled or searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
+pub(super) enum IndexUse {
     /// Nothing searches it: it has no replicas and is not refreshed.
     Filling,
     /// As the settings say.
@@ -36,15 +36,20 @@ impl Elastic {
     }
 
     /// Creates an index with its alias for writing, unless it exists.
-    pub(super) async fn ensure_index(&self, model: &Model, index: &str, alias: Option<&str>, used: Use) -> Result<(), ElasticError> {
+    pub(super) async fn ensure_index(&self, model: &Model, index: &str, alias: Option<&str>, used: IndexUse) -> Result<(), ElasticError> {
         let aliases = std::iter::once(model.writing(index)).chain(alias.map(str::to_owned));
         self.make_index(&model.concrete(index), aliases, used).await
     }
 
     /// Creates an index with these aliases, unless it exists.
-    pub(super) async fn make_index(&self, name: &str, aliases: impl IntoIterator<Item = String>, used: Use) -> Result<(), ElasticError> {
+    pub(super) async fn make_index(
+        &self,
+        name: &str,
+        aliases: impl IntoIterator<Item = String>,
+        used: IndexUse,
+    ) -> Result<(), ElasticError> {
         let aliases = aliases.into_iter().map(|alias| (alias, json!({}))).collect::<Map<_, _>>();
-        let settings = if used == Use::Filling { json!({"number_of_replicas": 0, "refresh_interval": "-1"}) } else { json!({}) };
+        let settings = if used == IndexUse::Filling { json!({"number_of_replicas": 0, "refresh_interval": "-1"}) } else { json!({}) };
         let body = json!({"aliases": aliases, "settings": settings});
         match self.client.ask(Method::Put, &format!("/{name}"), Some(&body)).await {
             Err(ElasticError::Refused { kind, .. }) if kind == "resource_already_exists_exception" => Ok(()),

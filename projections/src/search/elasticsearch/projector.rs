@@ -16,10 +16,10 @@ use uuid::Uuid;
 use super::bulk::{self, Limits, Write};
 use super::documents::{Document, Family};
 use super::indices::Model;
-use super::node::Use;
+use super::node::IndexUse;
 use super::rows::{self, Scan};
 use super::{Elastic, models, rebuild};
-use crate::connections::Stores;
+use crate::connections::Connections;
 use crate::engine::projector::{ApplyError, Projector};
 use crate::relational;
 
@@ -39,7 +39,7 @@ const ROWS_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The projector of the documents.
 pub(crate) struct SearchProjector {
-    stores: Stores,
+    stores: Connections,
     elastic: Elastic,
     target: Target,
     /// Workspaces' own indices that are known to exist.
@@ -57,7 +57,7 @@ enum Target {
 
 /// The documents that some events change.
 #[derive(Debug, Default)]
-struct Touched {
+struct ChangedDocuments {
     messages: BTreeSet<Uuid>,
     /// Messages whose roots are known only after they are read.
     deleted: BTreeSet<Uuid>,
@@ -74,26 +74,26 @@ struct Touched {
 
 impl SearchProjector {
     /// The projector of the live indices.
-    pub(crate) fn live(stores: &Stores, elastic: &Elastic) -> Self {
+    pub(crate) fn live(stores: &Connections, elastic: &Elastic) -> Self {
         Self { stores: stores.clone(), elastic: elastic.clone(), target: Target::Live, known: HashSet::new() }
     }
 
     /// The projector of the indices that a rebuild fills.
-    pub(super) fn next(stores: &Stores, elastic: &Elastic, model_id: i64) -> Self {
+    pub(super) fn next(stores: &Connections, elastic: &Elastic, model_id: i64) -> Self {
         Self { target: Target::Building(model_id), ..Self::live(stores, elastic) }
     }
 
     async fn apply_events(&mut self, tx: &mut PgConnection, events: &[&Recorded<Event>]) -> Result<(), ApplyError> {
         let Some(last) = events.last() else { return Ok(()) };
-        let touched = Touched::by(events);
+        let changed = ChangedDocuments::by(events);
         self.wait_for_rows(last.position).await?;
         let model = self.model(tx).await?;
-        let documents = touched.read(tx).await?;
-        let renamed = self.renamed(&model, &touched.renamed_people, &documents).await.map_err(elsewhere)?;
-        for user_id in renamed.into_iter().chain(touched.erased_people.iter().copied()) {
+        let documents = changed.read(tx).await?;
+        let renamed = self.renamed(&model, &changed.renamed_people, &documents).await.map_err(other_store)?;
+        for user_id in renamed.into_iter().chain(changed.erased_people.iter().copied()) {
             self.write_scan(tx, &model, Scan::MessagesOfUser(user_id)).await?;
         }
-        for channel_id in &touched.renamed_channels {
+        for channel_id in &changed.renamed_channels {
             self.write_scan(tx, &model, Scan::MessagesOfChannel(*channel_id)).await?;
         }
         if self.target == Target::Live {
@@ -106,7 +106,7 @@ impl SearchProjector {
 
     async fn wait_for_rows(&self, position: i64) -> Result<(), ApplyError> {
         let waited = self.stores.progress.wait_for(relational::NAME, position, ROWS_WAIT_MAX).await;
-        waited.map(drop).map_err(|source| ApplyError::Elsewhere { store: "the relational projection", source: Box::new(source) })
+        waited.map(drop).map_err(|source| ApplyError::OtherStore { store: "the relational projection", source: Box::new(source) })
     }
 
     async fn model(&self, tx: &mut PgConnection) -> Result<Model, ApplyError> {
@@ -115,7 +115,7 @@ impl SearchProjector {
             Target::Live => models::live(tx, prefix).await?,
             Target::Building(model_id) => models::read(tx, prefix, model_id).await?,
         };
-        model.ok_or_else(|| elsewhere(ElasticError::Lost("the indices that the projection writes to".into())))
+        model.ok_or_else(|| other_store(ElasticError::Lost("the indices that the projection writes to".into())))
     }
 
     /// Returns the people whose documents have another name than their rows.
@@ -178,7 +178,7 @@ impl SearchProjector {
         if documents.is_empty() {
             return Ok(());
         }
-        let rejections = self.write_out(model, documents).await.map_err(elsewhere)?;
+        let rejections = self.write_out(model, documents).await.map_err(other_store)?;
         for rejection in &rejections {
             tracing::error!(document = rejection.id, reason = rejection.reason, "elasticsearch rejects a document");
         }
@@ -190,7 +190,7 @@ impl SearchProjector {
             if !self.known.contains(&model.concrete(&index)) {
                 let is_read = self.target == Target::Live && model.is_read_from(place, workspace_id);
                 let alias = is_read.then(|| model.alias_of_workspace(place, workspace_id));
-                let used = if self.target == Target::Live { Use::Searching } else { Use::Filling };
+                let used = if self.target == Target::Live { IndexUse::Searching } else { IndexUse::Filling };
                 self.elastic.ensure_index(model, &index, alias.as_deref(), used).await?;
                 self.known.insert(model.concrete(&index));
             }
@@ -226,17 +226,17 @@ impl Projector for SearchProjector {
     }
 }
 
-pub(super) fn elsewhere(error: ElasticError) -> ApplyError {
-    ApplyError::Elsewhere { store: "elasticsearch", source: Box::new(error) }
+pub(super) fn other_store(error: ElasticError) -> ApplyError {
+    ApplyError::OtherStore { store: "elasticsearch", source: Box::new(error) }
 }
 
-impl Touched {
+impl ChangedDocuments {
     fn by(events: &[&Recorded<Event>]) -> Self {
-        let mut touched = Self::default();
+        let mut changed = Self::default();
         for event in events {
-            touched.note(event);
+            changed.note(event);
         }
-        touched
+        changed
     }
 
     fn note(&mut self, event: &Recorded<Event>) {

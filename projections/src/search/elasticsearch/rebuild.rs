@@ -12,17 +12,17 @@ use stores::log::read;
 use uuid::Uuid;
 
 use super::indices::{Model, Place};
-use super::node::Use;
-use super::projector::{NAME, NEXT_NAME, SearchProjector, elsewhere};
+use super::node::IndexUse;
+use super::projector::{NAME, NEXT_NAME, SearchProjector, other_store};
 use super::rows::{self, CHUNK_ROWS, Scan};
 use super::{Elastic, compare, models};
-use crate::connections::Stores;
+use crate::connections::Connections;
 use crate::engine::batch;
 use crate::engine::park::ParkedKeys;
 use crate::engine::projector::ApplyError;
 use crate::engine::runner;
 use crate::feed::BATCH_EVENTS_MAX;
-use crate::rebuild::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport, Turn};
+use crate::rebuild::{Difference, Phase, RebuildError, RebuildLock, RebuildOptions, RebuildProgress, RebuildReport};
 
 /// How often to catch up before giving up. Each round is shorter than the one before, unless the log grows faster than
 /// that.
@@ -35,8 +35,8 @@ type Observe<'a> = &'a (dyn Fn(RebuildProgress) + Send + Sync);
 /// # Errors
 /// Another rebuild is running, a store fails, or the documents differ from the rows. Then the live indices stay.
 pub(crate) async fn rebuild(
-    mut turn: Turn,
-    stores: &Stores,
+    mut turn: RebuildLock,
+    stores: &Connections,
     options: RebuildOptions,
     observe: Observe<'_>,
 ) -> Result<RebuildReport, RebuildError> {
@@ -49,24 +49,24 @@ pub(crate) async fn rebuild(
     if !built.as_ref().is_ok_and(|report| report.switched) {
         tidy(&elastic, connection).await;
     }
-    turn.give_back().await;
+    turn.release().await;
     built
 }
 
 /// Ensures that live indices exist and that the aliases of searches point to them. The caller holds the projection.
-pub(super) async fn ensure_live(stores: &Stores, elastic: &Elastic) -> Result<(), ApplyError> {
+pub(super) async fn ensure_live(stores: &Connections, elastic: &Elastic) -> Result<(), ApplyError> {
     let mut connection = take_the_lock(stores).await.map_err(other)?;
     let ensured = find_or_fill(stores, elastic, &mut connection).await;
     checkpoint::end_rebuilding(&mut connection, NAME).await;
     ensured
 }
 
-async fn find_or_fill(stores: &Stores, elastic: &Elastic, connection: &mut PgConnection) -> Result<(), ApplyError> {
-    elastic.put_templates().await.map_err(elsewhere)?;
+async fn find_or_fill(stores: &Connections, elastic: &Elastic, connection: &mut PgConnection) -> Result<(), ApplyError> {
+    elastic.put_templates().await.map_err(other_store)?;
     if let Some(model) = models::live(connection, &elastic.settings.prefix).await? {
-        if elastic.has(&model).await.map_err(elsewhere)? {
-            let aliases = model.reading_aliases(&elastic.indices(&model.pattern()).await.map_err(elsewhere)?);
-            return elastic.point_aliases(&model, &aliases).await.map_err(elsewhere);
+        if elastic.has(&model).await.map_err(other_store)? {
+            let aliases = model.reading_aliases(&elastic.indices(&model.pattern()).await.map_err(other_store)?);
+            return elastic.point_aliases(&model, &aliases).await.map_err(other_store);
         }
         tracing::warn!(model = model.model_id, "elasticsearch has lost its indices: they are built again");
         models::forget(connection, model.model_id).await?;
@@ -81,13 +81,13 @@ async fn find_or_fill(stores: &Stores, elastic: &Elastic, connection: &mut PgCon
 }
 
 /// Takes the lock: one rebuild or move runs at a time.
-pub(super) async fn take_the_lock(stores: &Stores) -> Result<PgConnection, RebuildError> {
+pub(super) async fn take_the_lock(stores: &Connections) -> Result<PgConnection, RebuildError> {
     let mut connection = runner::connect(&stores.pool).await?;
     if checkpoint::try_rebuild(&mut connection, NAME).await? { Ok(connection) } else { Err(RebuildError::UnderWay(NAME.into())) }
 }
 
 fn other(error: RebuildError) -> ApplyError {
-    ApplyError::Elsewhere { store: "elasticsearch", source: Box::new(error) }
+    ApplyError::OtherStore { store: "elasticsearch", source: Box::new(error) }
 }
 
 /// Removes what an unfinished rebuild has left. What cannot be removed now is removed by the next call.
@@ -104,7 +104,7 @@ pub(crate) async fn tidy(elastic: &Elastic, connection: &mut PgConnection) {
 }
 
 async fn build(
-    stores: &Stores,
+    stores: &Connections,
     elastic: &Elastic,
     connection: &mut PgConnection,
     options: RebuildOptions,
@@ -134,7 +134,7 @@ async fn build(
 /// Indices under construction.
 pub(super) struct Building<'a> {
     elastic: &'a Elastic,
-    stores: &'a Stores,
+    stores: &'a Connections,
     pub(super) model: Model,
     projector: SearchProjector,
     stood: Checkpoint,
@@ -155,7 +155,7 @@ impl<'a> Building<'a> {
     /// Creates the indices, and notes the position of the rows. The log after it contains everything that the scan may
     /// miss.
     async fn begin(
-        stores: &'a Stores,
+        stores: &'a Connections,
         elastic: &'a Elastic,
         connection: &mut PgConnection,
         observe: Observe<'a>,
@@ -173,7 +173,7 @@ impl<'a> Building<'a> {
         let live = models::live(connection, &settings.prefix).await?;
         elastic.drop_others(live.as_ref(), None).await?;
         for index in model.shared_indices() {
-            elastic.ensure_index(&model, &index, None, Use::Filling).await?;
+            elastic.ensure_index(&model, &index, None, IndexUse::Filling).await?;
         }
         let projector = SearchProjector::next(stores, elastic, model.model_id);
         let stood = Checkpoint { position, ..begun };
@@ -254,7 +254,7 @@ impl<'a> Building<'a> {
                 return Ok(());
             }
         }
-        Err(RebuildError::Outrun)
+        Err(RebuildError::LogTooFast)
     }
 
     /// Compares: every document must equal its row, and there must be no others.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Elastic;
 use super::bulk::{self, Limits, Write};
 use super::documents::Family;
-use super::node::Use;
+use super::node::IndexUse;
 use super::rows::{self, Scan};
 use crate::rebuild::{Difference, Phase, RebuildError, RebuildProgress};
 
@@ -46,7 +46,7 @@ impl Elastic {
         let mut filled = Filled { documents: Vec::new(), refused: Vec::new() };
         for (family, scan) in [(Family::Users, Scan::Members), (Family::Messages, Scan::Messages)] {
             let index = self.view_index(family, view);
-            self.make_index(&index, [writing(&index)], Use::Filling).await?;
+            self.make_index(&index, [writing(&index)], IndexUse::Filling).await?;
             let (rows, documents) = self.fill_from(connection, scan, &index, position, observe).await?;
             self.end_filling(&index).await?;
             if documents < rows {

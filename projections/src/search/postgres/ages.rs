@@ -15,26 +15,26 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
 /// The dividing times, as far as this process knows them. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ages(Arc<Mutex<Option<(Instant, Cuts)>>>);
+pub(super) struct AgeBoundsCache(Arc<Mutex<Option<(Instant, AgeBounds)>>>);
 
 /// The dividing times, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Cuts(Vec<DateTime<Utc>>);
+pub(super) struct AgeBounds(Vec<DateTime<Utc>>);
 
-impl Ages {
+impl AgeBoundsCache {
     /// Returns the present dividing times, or those of a moment ago.
-    pub(super) async fn cuts(&self, pool: &PgPool) -> sqlx::Result<Cuts> {
+    pub(super) async fn bounds(&self, pool: &PgPool) -> sqlx::Result<AgeBounds> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, cuts)) = known.filter(|(since, _)| since.elapsed() < REMEMBERED_FOR) {
-            return Ok(cuts);
+        if let Some((_, bounds)) = known.filter(|(since, _)| since.elapsed() < REMEMBERED_FOR) {
+            return Ok(bounds);
         }
-        let cuts = Cuts::read(pool).await?;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), cuts.clone()));
-        Ok(cuts)
+        let bounds = AgeBounds::read(pool).await?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), bounds.clone()));
+        Ok(bounds)
     }
 }
 
-impl Cuts {
+impl AgeBounds {
     async fn read(pool: &PgPool) -> sqlx::Result<Self> {
         let months = query_scalar!(
             r#"SELECT to_timestamp(right(c.relname, 7), 'YYYY_MM') AS "month!"
@@ -71,12 +71,12 @@ mod tests {
     #[test]
     fn every_message_is_in_one_part_however_many_months_there_are() {
         let at = |day: i64| DateTime::from_timestamp(day * 86_400, 0).unwrap_or_default();
-        assert_eq!(Cuts::default().conditions(), ["TRUE"]);
+        assert_eq!(AgeBounds::default().conditions(), ["TRUE"]);
         assert_eq!(
-            Cuts(vec![at(31)]).conditions(),
+            AgeBounds(vec![at(31)]).conditions(),
             ["created_at >= '1970-02-01T00:00:00Z'::timestamptz", "created_at < '1970-02-01T00:00:00Z'::timestamptz"]
         );
-        let three = Cuts(vec![at(31), at(0)]).conditions();
+        let three = AgeBounds(vec![at(31), at(0)]).conditions();
         assert_eq!(three.len(), 3);
         assert_eq!(three[1], "created_at >= '1970-01-01T00:00:00Z'::timestamptz AND created_at < '1970-02-01T00:00:00Z'::timestamptz");
     }

@@ -4,7 +4,7 @@
 //!
 //! Words have letters and digits only, so they need no escaping. Emoji may contain anything, and are quoted.
 
-use crate::search::{Mark, MessageQuery, Text, TextTerm, Wanted};
+use crate::search::{MessageQuery, Property, Requirement, Text, TextTerm};
 
 /// A query on `search_vector` in three parts that must all match: stems, exact words, and the properties of a message.
 /// The first two are for `to_tsquery` with different dictionaries; the third is a `tsquery` itself.
@@ -12,22 +12,22 @@ use crate::search::{Mark, MessageQuery, Text, TextTerm, Wanted};
 pub(super) struct Lexemes {
     pub(super) stems: String,
     pub(super) words: String,
-    pub(super) marks: String,
+    pub(super) properties: String,
 }
 
 impl Lexemes {
     /// The terms that must match, which an index can find. `None` if there are none.
     pub(super) fn wanted(query: &MessageQuery) -> Option<Self> {
-        Self::of(query, Wanted::Yes, " & ")
+        Self::of(query, Requirement::Must, " & ")
     }
 
     /// The terms that must not match. They are checked on each row, because an index cannot find rows that lack
     /// something. `None` if there are none.
     pub(super) fn unwanted(query: &MessageQuery) -> Option<Self> {
-        Self::of(query, Wanted::No, " | ")
+        Self::of(query, Requirement::MustNot, " | ")
     }
 
-    fn of(query: &MessageQuery, wanted: Wanted, between: &str) -> Option<Self> {
+    fn of(query: &MessageQuery, wanted: Requirement, between: &str) -> Option<Self> {
         let (mut stems, mut words) = (Vec::new(), Vec::new());
         for TextTerm { text, .. } in query.text.iter().filter(|term| term.wanted == wanted) {
             match text {
@@ -36,8 +36,9 @@ impl Lexemes {
                 Text::Prefix(sought) => words.push(prefix(sought)),
             }
         }
-        let marks = query.marks.iter().filter(|(_, is)| *is == wanted).map(|(mark, _)| of_mark(mark)).collect::<Vec<_>>();
-        let found = Self { stems: stems.join(between), words: words.join(between), marks: marks.join(between) };
+        let properties =
+            query.properties.iter().filter(|(_, is)| *is == wanted).map(|(property, _)| of_property(property)).collect::<Vec<_>>();
+        let found = Self { stems: stems.join(between), words: words.join(between), properties: properties.join(between) };
         (found != Self::default()).then_some(found)
     }
 }
@@ -56,15 +57,15 @@ fn prefix(words: &[String]) -> String {
 }
 
 /// The words of `search_vector` that mean this property.
-fn of_mark(mark: &Mark) -> String {
-    match mark {
-        Mark::Link => quoted("#link"),
-        Mark::File => quoted("#file"),
-        Mark::FileNamed { words, is_beginning } => named(words, *is_beginning),
-        Mark::Reaction => quoted("#reaction"),
-        Mark::Emoji(emoji) => quoted(&format!(":{emoji}")),
-        Mark::Pinned => quoted("#pinned"),
-        Mark::Thread => quoted("#thread"),
+fn of_property(property: &Property) -> String {
+    match property {
+        Property::Link => quoted("#link"),
+        Property::File => quoted("#file"),
+        Property::FileNamed { words, is_beginning } => named(words, *is_beginning),
+        Property::Reaction => quoted("#reaction"),
+        Property::Emoji(emoji) => quoted(&format!(":{emoji}")),
+        Property::Pinned => quoted("#pinned"),
+        Property::Thread => quoted("#thread"),
     }
 }
 

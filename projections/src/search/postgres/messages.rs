@@ -9,7 +9,7 @@ use domain::ids::{ChannelId, UserId};
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::ages::{Ages, Cuts};
+use super::ages::{AgeBounds, AgeBoundsCache};
 use super::lexemes::{Lexemes, quoted};
 use crate::relational::messages::Cursor;
 use crate::search::{Addressee, BackendName, Hit, Hits, MessageQuery, Order, PageKey, SearchError, Span, TOTAL_MAX};
@@ -21,7 +21,7 @@ type Statement = QueryBuilder<'static, Postgres>;
 
 /// A hit, and the number of hits, counted up to one more than [`TOTAL_MAX`].
 #[derive(FromRow)]
-struct Found {
+struct FoundRow {
     message_id: Uuid,
     channel_id: Uuid,
     created_at: DateTime<Utc>,
@@ -32,7 +32,7 @@ struct Found {
 }
 
 /// Returns one page of hits.
-pub(super) async fn search(pool: &PgPool, ages: &Ages, query: &MessageQuery) -> Result<Hits, SearchError> {
+pub(super) async fn search(pool: &PgPool, ages: &AgeBoundsCache, query: &MessageQuery) -> Result<Hits, SearchError> {
     if query.channels.is_empty() {
         return Ok(Hits { total_is_exact: true, ..Hits::default() });
     }
@@ -42,16 +42,16 @@ pub(super) async fn search(pool: &PgPool, ages: &Ages, query: &MessageQuery) -> 
     {
         return Err(SearchError::ForeignPage);
     }
-    let cuts = ages.cuts(pool).await?;
-    let found = statement(query, &cuts).build_query_as::<Found>().fetch_all(pool).await?;
+    let bounds = ages.bounds(pool).await?;
+    let found = statement(query, &bounds).build_query_as::<FoundRow>().fetch_all(pool).await?;
     Ok(page(query, found))
 }
 
 /// Not checked at compile time: it contains only the conditions of the query, because no single plan suits all queries.
-fn statement(query: &MessageQuery, cuts: &Cuts) -> Statement {
+fn statement(query: &MessageQuery, bounds: &AgeBounds) -> Statement {
     let wanted = Lexemes::wanted(query);
     let mut sql = Statement::new("WITH candidates AS MATERIALIZED (SELECT found.* FROM (");
-    parts(&mut sql, query, cuts, wanted.as_ref());
+    parts(&mut sql, query, bounds, wanted.as_ref());
     sql.push(") found LIMIT ").push_bind(candidates(query));
     sql.push("), hits AS (SELECT message_id, channel_id, created_at, ");
     match &wanted {
@@ -78,10 +78,10 @@ fn statement(query: &MessageQuery, cuts: &Cuts) -> Statement {
 /// The candidates of each part of the months, the newest part first. Postgres reads the parts of a UNION ALL one after
 /// the other, because a part with a LIMIT is not read in parallel, and stops when it has enough. A condition that
 /// applies to all parts is written and bound once.
-fn parts(sql: &mut Statement, query: &MessageQuery, cuts: &Cuts, wanted: Option<&Lexemes>) {
+fn parts(sql: &mut Statement, query: &MessageQuery, bounds: &AgeBounds, wanted: Option<&Lexemes>) {
     let vector = if is_ranked(query) { "search_vector" } else { "NULL::tsvector AS search_vector" };
     let begin = |condition: String| format!("(SELECT message_id, channel_id, created_at, {vector} FROM messages m WHERE {condition}");
-    let mut ages = cuts.conditions().into_iter().map(begin);
+    let mut ages = bounds.conditions().into_iter().map(begin);
     sql.push(ages.next().unwrap_or_default());
     let begins = sql.sql().len();
     conditions(sql, query, wanted);
@@ -192,7 +192,7 @@ fn lexemes(sql: &mut Statement, lexemes: &Lexemes, between: &str) {
     for (text, before, after) in [
         (&lexemes.stems, "to_tsquery('public.search_stems', ", ")"),
         (&lexemes.words, "to_tsquery('pg_catalog.simple', ", ")"),
-        (&lexemes.marks, "(", "::tsquery)"),
+        (&lexemes.properties, "(", "::tsquery)"),
     ] {
         if !text.is_empty() {
             parts.push((text.clone(), before, after));
@@ -215,7 +215,7 @@ fn users(users: &[UserId]) -> Vec<Uuid> {
 }
 
 /// A page, from at most one row more than was asked for.
-fn page(query: &MessageQuery, mut found: Vec<Found>) -> Hits {
+fn page(query: &MessageQuery, mut found: Vec<FoundRow>) -> Hits {
     let more = found.len() > usize::from(query.limit);
     found.truncate(usize::from(query.limit));
     let (total, total_is_exact) = match query.after {
@@ -237,8 +237,8 @@ fn page(query: &MessageQuery, mut found: Vec<Found>) -> Hits {
     Hits { total, total_is_exact, hits: found.iter().map(Hit::from).collect(), next }
 }
 
-impl From<&Found> for Hit {
-    fn from(row: &Found) -> Self {
+impl From<&FoundRow> for Hit {
+    fn from(row: &FoundRow) -> Self {
         Self { message_id: row.message_id.into(), channel_id: row.channel_id.into(), created_at: row.created_at, score: row.score }
     }
 }

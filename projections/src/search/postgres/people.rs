@@ -12,7 +12,7 @@ use crate::search::{PeopleQuery, PersonHit, PersonKey, SearchError, names, words
 const NEARLY_AMONG_MAX: i64 = 20_000;
 
 /// A person, with the words of their names.
-struct Named {
+struct PersonNames {
     user_id: Uuid,
     names: String,
 }
@@ -39,16 +39,16 @@ pub(super) async fn search(pool: &PgPool, query: &PeopleQuery) -> Result<Vec<Per
 async fn beginning(pool: &PgPool, query: &PeopleQuery, sought: &str, after: Option<PersonKey>) -> Result<Vec<PersonHit>, SearchError> {
     let after = after.map_or(Uuid::nil(), |key| key.user_id.0);
     let limit = i64::from(query.limit) + 1;
-    let file = query_file_as!(Named, "src/search/sql/people_beginning.sql", query.workspace_id.0, sought, after, limit);
+    let file = query_file_as!(PersonNames, "src/search/sql/people_beginning.sql", query.workspace_id.0, sought, after, limit);
     let found = file.fetch_all(pool).await?;
     Ok(found.into_iter().map(|named| PersonHit { user_id: named.user_id.into(), distance: 0 }).collect())
 }
 
 /// Returns people with a part of a name that nearly begins with the text, the nearest first.
 async fn nearly(pool: &PgPool, query: &PeopleQuery, sought: &str) -> Result<Vec<PersonHit>, SearchError> {
-    let file = query_file_as!(Named, "src/search/sql/people_names.sql", query.workspace_id.0, NEARLY_AMONG_MAX);
+    let file = query_file_as!(PersonNames, "src/search/sql/people_names.sql", query.workspace_id.0, NEARLY_AMONG_MAX);
     let (wrong_max, sought) = (names::wrong_max(sought), sought.chars().collect::<Vec<_>>());
-    let distance = |named: &Named| names::nearest(&sought, &named.names).filter(|distance| (1..=wrong_max).contains(distance));
+    let distance = |named: &PersonNames| names::nearest(&sought, &named.names).filter(|distance| (1..=wrong_max).contains(distance));
     let mut hits = file.fetch_all(pool).await?.iter().filter_map(|named| Some((distance(named)?, named.user_id))).collect::<Vec<_>>();
     hits.sort_unstable();
     let hits = hits.into_iter().map(|(distance, user_id)| PersonHit { user_id: user_id.into(), distance });

@@ -2,7 +2,7 @@
 
 use super::dates::{self, Clock};
 use super::{Filter, Mistake, PREFIX_CHARS_MIN, Person, Place, QUERY_CHARS_MAX, Query, QueryMistake, Room, TERMS_MAX, Term, Text};
-use crate::search::{Mark, Span, Wanted, words};
+use crate::search::{Property, Requirement, Span, words};
 
 /// The function that parses a filter's value. It gets the filter's name.
 type Reader = fn(&'static str, &str, &Clock) -> Result<Filter, Mistake>;
@@ -15,8 +15,8 @@ const FILTERS: [(&str, Reader); 9] = [
     ("after", |_, value, clock| dates::days(value, clock).map(|days| Filter::During(Span { from: days.to, to: None }))),
     ("on", |_, value, clock| dates::days(value, clock).map(Filter::During)),
     ("during", |_, value, clock| dates::days(value, clock).map(Filter::During)),
-    ("has", |filter, value, _| has(filter, value).map(Filter::Mark)),
-    ("is", |filter, value, _| is(filter, value).map(Filter::Mark)),
+    ("has", |filter, value, _| has(filter, value).map(Filter::Property)),
+    ("is", |filter, value, _| is(filter, value).map(Filter::Property)),
 ];
 
 /// The names of the filters, for an error message.
@@ -83,13 +83,13 @@ impl Input<'_> {
     }
 
     /// A `-` right before a term means that it must not match.
-    fn wanted(&mut self) -> Wanted {
+    fn wanted(&mut self) -> Requirement {
         let next = self.chars.get(self.at + 1);
         if self.peek() == Some('-') && next.is_some_and(|c| !c.is_whitespace() && *c != '-') {
             self.at += 1;
-            return Wanted::No;
+            return Requirement::MustNot;
         }
-        Wanted::Yes
+        Requirement::Must
     }
 
     /// Reads up to the next space or quotation mark.
@@ -168,25 +168,25 @@ fn room(filter: &'static str, value: &str) -> Result<Room, Mistake> {
     if name.is_empty() { Err(Mistake::NoValue(filter)) } else { Ok(Room::Channel(name)) }
 }
 
-fn has(filter: &'static str, value: &str) -> Result<Mark, Mistake> {
+fn has(filter: &'static str, value: &str) -> Result<Property, Mistake> {
     match value.to_lowercase().as_str() {
-        "link" | "links" => return Ok(Mark::Link),
-        "file" | "files" => return Ok(Mark::File),
-        "reaction" | "reactions" => return Ok(Mark::Reaction),
+        "link" | "links" => return Ok(Property::Link),
+        "file" | "files" => return Ok(Property::File),
+        "reaction" | "reactions" => return Ok(Property::Reaction),
         _ => {}
     }
     let emoji = value.trim_matches(':');
     let is_named = value.len() > 2 && value.starts_with(':') && value.ends_with(':');
     if !emoji.is_empty() && (is_named || !value.is_ascii()) {
-        return Ok(Mark::Emoji(emoji.to_owned()));
+        return Ok(Property::Emoji(emoji.to_owned()));
     }
     Err(Mistake::UnknownValue { filter, known: "link, file, reaction and an emoji (has::tada:)" })
 }
 
-fn is(filter: &'static str, value: &str) -> Result<Mark, Mistake> {
+fn is(filter: &'static str, value: &str) -> Result<Property, Mistake> {
     match value.to_lowercase().as_str() {
-        "pinned" => Ok(Mark::Pinned),
-        "thread" => Ok(Mark::Thread),
+        "pinned" => Ok(Property::Pinned),
+        "thread" => Ok(Property::Thread),
         _ => Err(Mistake::UnknownValue { filter, known: "pinned and thread" }),
     }
 }

@@ -18,7 +18,7 @@ fn mistake(text: &str) -> (Mistake, (usize, usize)) {
     (mistake, (at.offset, at.length))
 }
 
-fn texts(text: &str) -> Vec<(Text, Wanted)> {
+fn texts(text: &str) -> Vec<(Text, Requirement)> {
     parse(text).text.into_iter().map(|term| (term.what, term.wanted)).collect()
 }
 
@@ -40,15 +40,15 @@ fn own(words: &[&str]) -> Vec<String> {
 
 #[test]
 fn words_phrases_and_prefixes_are_told_apart() {
-    use Wanted::{No, Yes};
+    use Requirement::{Must, MustNot};
     let found = texts(r#"Deploy "to Production" -not roll* -"on friday" foo_bar.rs"#);
     let expected = [
-        (Text::Words(own(&["deploy"])), Yes),
-        (Text::Exact(own(&["to", "production"])), Yes),
-        (Text::Words(own(&["not"])), No),
-        (Text::Prefix(own(&["roll"])), Yes),
-        (Text::Exact(own(&["on", "friday"])), No),
-        (Text::Words(own(&["foo", "bar", "rs"])), Yes),
+        (Text::Words(own(&["deploy"])), Must),
+        (Text::Exact(own(&["to", "production"])), Must),
+        (Text::Words(own(&["not"])), MustNot),
+        (Text::Prefix(own(&["roll"])), Must),
+        (Text::Exact(own(&["on", "friday"])), MustNot),
+        (Text::Words(own(&["foo", "bar", "rs"])), Must),
     ];
     assert_eq!(found, expected);
 }
@@ -73,16 +73,16 @@ fn each_filter_is_understood_with_and_without_its_sign() {
     assert_eq!(filter("in:general"), Filter::In(Room::Channel("general".into())));
     assert_eq!(filter("in:@ann"), Filter::In(Room::With(ann())));
     assert_eq!(filter(r#"in:"general""#), Filter::In(Room::Channel("general".into())));
-    for (text, mark) in [
-        ("has:link", Mark::Link),
-        ("has:files", Mark::File),
-        ("has:reaction", Mark::Reaction),
-        ("has::tada:", Mark::Emoji("tada".into())),
-        ("has:🎉", Mark::Emoji("🎉".into())),
-        ("is:pinned", Mark::Pinned),
-        ("is:thread", Mark::Thread),
+    for (text, property) in [
+        ("has:link", Property::Link),
+        ("has:files", Property::File),
+        ("has:reaction", Property::Reaction),
+        ("has::tada:", Property::Emoji("tada".into())),
+        ("has:🎉", Property::Emoji("🎉".into())),
+        ("is:pinned", Property::Pinned),
+        ("is:thread", Property::Thread),
     ] {
-        assert_eq!(filter(text), Filter::Mark(mark), "{text}");
+        assert_eq!(filter(text), Filter::Property(property), "{text}");
     }
 }
 
@@ -90,7 +90,11 @@ fn each_filter_is_understood_with_and_without_its_sign() {
 fn every_filter_can_be_turned_round() {
     for text in ["from:me", "to:me", "in:general", "before:2024", "after:2024", "on:today", "during:march", "has:link", "is:pinned"] {
         let query = parse(&format!("-{text}"));
-        assert_eq!((query.filters[0].wanted, query.filters[0].at), (Wanted::No, Place { offset: 0, length: text.len() + 1 }), "{text}");
+        assert_eq!(
+            (query.filters[0].wanted, query.filters[0].at),
+            (Requirement::MustNot, Place { offset: 0, length: text.len() + 1 }),
+            "{text}"
+        );
     }
 }
 

@@ -1,4 +1,4 @@
-//! Real archives, where they lie beside the project.
+//! Real archives, if they lie beside the project.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ fn beside_the_project(name: &str) -> Option<PathBuf> {
     there.then_some(path)
 }
 
-/// Imports the archive twice: the second time nothing is left to do.
+/// Imports the archive twice. The second import appends nothing.
 async fn imported_twice(path: &Path) -> (Memory, ImportReport) {
     let memory = Memory::with_a_workspace(100_000);
     let report = slack(&memory, path, &settings(), &()).await.expect("an import");

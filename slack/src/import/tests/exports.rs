@@ -1,4 +1,4 @@
-//! Exports that are made here.
+//! Exports made by the tests.
 
 use std::io::{Cursor, Write};
 
@@ -14,7 +14,7 @@ use crate::import::{ImportError, ImportReport, slack_from};
 pub(super) struct Export(Vec<(String, String)>);
 
 impl Export {
-    /// Ann and Bob, who are in #orchard.
+    /// An export with Ann and Bob, who are in #orchard.
     pub(super) fn of_two() -> Self {
         let users = json!([
             {"id": "U1", "name": "ann", "is_owner": true, "profile": {"email": "ann@orchard.example", "display_name": "Ann"}},
@@ -24,7 +24,7 @@ impl Export {
         Self(Vec::new()).with("users.json", &users).with("channels.json", &channels)
     }
 
-    /// With that file, in place of the one of that name.
+    /// Adds a file, or replaces the one with this path.
     pub(super) fn with(self, path: &str, content: &Value) -> Self {
         self.with_text(path, &content.to_string())
     }
@@ -35,7 +35,7 @@ impl Export {
         self
     }
 
-    /// With these messages in #orchard on the first day of 2025.
+    /// Adds these messages to #orchard, on the first day of 2025.
     pub(super) fn saying(self, messages: &Value) -> Self {
         self.with("orchard/2025-01-01.json", messages)
     }
@@ -48,7 +48,7 @@ impl Export {
         slack_from(into, self.zip(), &settings(), &()).await
     }
 
-    /// Into an empty workspace.
+    /// Imports into an empty workspace.
     pub(super) async fn imported(&self) -> (Memory, ImportReport) {
         let memory = Memory::with_a_workspace(100);
         let report = self.import(&memory).await.expect("an import");
@@ -67,7 +67,7 @@ pub(super) fn zip<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> C
     zip
 }
 
-/// A message of the first day of 2025, so many seconds after midnight.
+/// A message of the first day of 2025, this many seconds after midnight.
 pub(super) fn message(user: &str, second: u32, text: &str) -> Value {
     json!({"type": "message", "user": user, "ts": ts(second), "text": text})
 }
@@ -76,7 +76,7 @@ pub(super) fn ts(second: u32) -> String {
     format!("{}.000100", 1_735_689_600 + second)
 }
 
-/// `message` with more in it.
+/// `message` with more fields.
 pub(super) fn with(mut message: Value, more: &Value) -> Value {
     for (key, value) in more.as_object().expect("an object") {
         message[key] = value.clone();

@@ -1,4 +1,4 @@
-//! Whatever stands in an export: it is imported, accounted for, or refused; nothing panics.
+//! Whatever an export contains, it is imported, accounted for, or refused. Nothing panics.
 
 use std::io::Cursor;
 
@@ -16,7 +16,7 @@ use crate::import::markup::{Names, translate, unescape};
 use crate::import::report::Report;
 use crate::import::slack_from;
 
-/// The fields that an export has, where one is to be spoiled.
+/// The fields of an export, one of which is damaged.
 const FIELDS: [&str; 30] = [
     "type",
     "subtype",
@@ -50,7 +50,7 @@ const FIELDS: [&str; 30] = [
     "replies",
 ];
 
-/// JSON of any kind, with the field names of an export here and there.
+/// JSON of any kind, with field names of an export here and there.
 fn anything() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -69,7 +69,7 @@ fn anything() -> impl Strategy<Value = Value> {
     })
 }
 
-/// What should be an object of the export, with some of its fields spoiled.
+/// An object of the export with some damaged fields.
 fn spoiled(right: Value) -> impl Strategy<Value = Value> {
     let spoilt = btree_map(select(FIELDS.to_vec()), anything(), 0..4).prop_map(move |spoilt| with(right.clone(), &json!(spoilt)));
     prop_oneof![8 => spoilt, 1 => anything()]

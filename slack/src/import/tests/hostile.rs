@@ -1,4 +1,4 @@
-//! Archives that mean no good, or are no archives.
+//! Malicious archives, and files that are not archives.
 
 use std::io::Cursor;
 
@@ -10,7 +10,7 @@ use super::exports::{Export, message, zip};
 use super::memory::{Memory, settings};
 use crate::import::{ArchiveError, ImportError, Limits, Settings, slack_from};
 
-/// What becomes of the archive; whatever is refused is refused before anything is appended.
+/// The error for an archive. Checks that nothing was appended.
 async fn refused(zip: Cursor<Vec<u8>>, limits: Limits) -> ImportError {
     let memory = Memory::with_a_workspace(100);
     let before = memory.len();
@@ -26,7 +26,7 @@ async fn refused_archive(zip: Cursor<Vec<u8>>) -> ArchiveError {
     }
 }
 
-/// The bytes with every `from` replaced by `to`, of the same length.
+/// The bytes with every `from` replaced by `to`, which has the same length.
 fn patched(zip: Cursor<Vec<u8>>, from: &[u8], to: &[u8]) -> Cursor<Vec<u8>> {
     let mut bytes = zip.into_inner();
     let places = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(from)).collect::<Vec<_>>();
@@ -37,7 +37,7 @@ fn patched(zip: Cursor<Vec<u8>>, from: &[u8], to: &[u8]) -> Cursor<Vec<u8>> {
     Cursor::new(bytes)
 }
 
-/// Where the directory's entry of the last file begins.
+/// The offset of the directory's entry for the last file.
 fn last_entry(bytes: &[u8]) -> usize {
     (0..bytes.len()).rfind(|at| bytes[*at..].starts_with(b"PK\x01\x02")).expect("an entry")
 }
@@ -92,7 +92,7 @@ async fn an_entry_that_holds_more_than_it_says_is_refused() {
     let entry = last_entry(&bytes);
     bytes[entry + 24..entry + 28].copy_from_slice(&10_u32.to_le_bytes());
     let error = refused_archive(Cursor::new(bytes)).await;
-    assert!(matches!(error, ArchiveError::Lies(_) | ArchiveError::Damaged { .. }), "{error}");
+    assert!(matches!(error, ArchiveError::SizeMismatch(_) | ArchiveError::Damaged { .. }), "{error}");
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn broken_json_is_named_and_what_came_before_it_stays() {
     }
     let said = memory.postings().len();
     assert!(said <= 1);
-    // Mended, it goes on where it was.
+    // After the repair, the import continues where it stopped.
     let mended = export.with("orchard/2025-01-02.json", &json!([message("U1", 86_401, "closed")]));
     let report = mended.import(&memory).await.expect("an import");
     assert_eq!((report.messages.in_file, memory.postings().len()), (2, 2));

@@ -1,4 +1,4 @@
-//! Messages → events.
+//! Tests how messages become events.
 
 use domain::formatting::Broadcast;
 use domain::message::Kind;

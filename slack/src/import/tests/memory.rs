@@ -1,4 +1,4 @@
-//! A sink in memory: what the import asks of the event store, and nothing more.
+//! A sink in memory: the import's interface to the event store, and nothing more.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -67,7 +67,7 @@ impl Memory {
         memory
     }
 
-    /// Something that people do beside the import.
+    /// Adds events of other commands than the import.
     pub(super) fn happen(&self, stream: StreamId, events: impl IntoIterator<Item = Event>) {
         let mut log = self.0.lock().expect("a lock");
         for event in events {
@@ -79,7 +79,7 @@ impl Memory {
         self.0.lock().expect("a lock").claims.insert(claim, holder);
     }
 
-    /// From now on, so many appends succeed, and then none does.
+    /// From now on this many appends succeed, and all later ones fail.
     pub(super) fn fail_after(&self, appends: Option<usize>) {
         let mut log = self.0.lock().expect("a lock");
         log.fails_after = appends.map(|n| n + log.appends);
@@ -107,7 +107,7 @@ impl Memory {
         self.0.lock().expect("a lock").channels.iter().map(|(id, channel)| (ChannelId(*id), channel.clone())).collect()
     }
 
-    /// The messages as they are now, in order of time.
+    /// The messages as of now, in order of time.
     pub(super) fn messages(&self) -> Vec<(MessageId, Message)> {
         let log = self.0.lock().expect("a lock");
         let mut messages = log.messages.iter().map(|(id, message)| (MessageId(*id), message.clone())).collect::<Vec<_>>();
@@ -138,14 +138,14 @@ impl Log {
             Event::Workspace(event) => self.workspace.apply(event),
             Event::Channel(event) => self.channels.entry(stream.id).or_default().apply(event),
             Event::Message(event) => {
-                self.hold_the_laws_of(&event);
+                self.check_rules(&event);
                 self.messages.entry(stream.id).or_default().apply(event);
             }
         }
         self.events.push((stream, pending));
     }
 
-    fn hold_the_laws_of(&self, event: &MessageEvent) {
+    fn check_rules(&self, event: &MessageEvent) {
         if let MessageEvent::Posted(posting) = event {
             assert!(
                 self.channels.get(&posting.channel_id.0).is_some_and(|channel| !channel.archived),
@@ -156,7 +156,7 @@ impl Log {
         }
     }
 
-    fn judge(&self, request: &Append) -> Option<Outcome> {
+    fn conflict_of(&self, request: &Append) -> Option<Outcome> {
         let version = |stream| self.versions.get(&stream).copied().unwrap_or(0);
         if let Some(stale) = request.writes.iter().find(|write| version(write.stream) != write.expected) {
             return Some(Outcome::Stale(stale.stream));
@@ -196,13 +196,13 @@ impl Sink for Memory {
     }
 
     async fn append(&self, request: Append) -> Result<Outcome, StoreError> {
-        // Others get their turn, as with a real store.
+        // Lets other tasks run, as a real store does.
         tokio::task::yield_now().await;
         let mut log = self.0.lock().expect("a lock");
         if log.fails_after.is_some_and(|appends| log.appends >= appends) {
             return Err(StoreError::Stopped);
         }
-        if let Some(refused) = log.judge(&request) {
+        if let Some(refused) = log.conflict_of(&request) {
             return Ok(refused);
         }
         log.appends += 1;

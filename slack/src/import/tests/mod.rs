@@ -1,4 +1,5 @@
-//! The mapping, on exports that are made here and on real ones. The event store stands aside: these are about what goes into it.
+//! Tests of the mapping, with exports made by the tests and with real ones. They check the events, without the event
+//! store.
 
 mod archives;
 mod exports;

@@ -1,4 +1,4 @@
-//! Lists of users and channels → events.
+//! Tests how lists of users and channels become events.
 
 use domain::channel::Kind;
 use domain::ids::UserId;

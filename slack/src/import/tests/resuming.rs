@@ -1,4 +1,4 @@
-//! Running it again, and running it on.
+//! Tests of second runs and of interrupted runs.
 
 use domain::text::Emoji;
 use domain::{MessageEvent, StreamId};
@@ -8,7 +8,7 @@ use super::exports::{Export, message, ts, with};
 use super::memory::{Memory, OWNER};
 use crate::import::ImportError;
 
-/// An export of some thousand messages in channels with many members.
+/// An export of some thousand messages, in channels with many members.
 fn large() -> Export {
     let users = (0..700).map(|n| json!({"id": format!("U{n}"), "name": format!("picker{n}"), "deleted": n % 7 == 0})).collect::<Vec<_>>();
     let members = (0..700).map(|n| format!("U{n}")).collect::<Vec<_>>();

@@ -1,6 +1,6 @@
-//! The sample export that the project ships: a folder that people read and edit, and the zip of it that `make run` imports.
+//! The sample export of the project: a folder that people read and edit, and its zip, which `make run` imports.
 //!
-//! After an edit: `UPDATE_FIXTURES=1 cargo test -p commands --lib the_zip_of_the_sample`
+//! After an edit: `UPDATE_FIXTURES=1 cargo test -p slack --lib the_zip_of_the_sample`
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures")
 }
 
-/// The files below the folder, by their paths in it.
+/// The files below a folder, by their paths in it.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")) {
@@ -49,7 +49,7 @@ fn the_zip_of_the_sample_is_the_folder() {
         file.read_to_end(&mut content).expect("a content");
         zipped.insert(file.name().expect("a name").into_owned(), content);
     }
-    assert!(zipped == folder, "the zip is not the folder: UPDATE_FIXTURES=1 writes it anew");
+    assert!(zipped == folder, "the zip is not the folder: UPDATE_FIXTURES=1 writes it again");
 }
 
 #[tokio::test]

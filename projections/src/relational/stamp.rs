@@ -5,14 +5,14 @@ use domain::{Event, Recorded};
 
 /// The position and the time of an event.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct EventStamp {
     /// The event's position in the log.
     pub(crate) position: i64,
     /// The event's time in microseconds, which is the precision of Postgres.
     pub(crate) at: DateTime<Utc>,
 }
 
-impl Seen {
+impl EventStamp {
     pub(crate) fn of(event: &Recorded<Event>) -> Self {
         Self { position: event.position, at: to_micros(event.happened_at()) }
     }

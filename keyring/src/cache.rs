@@ -1,4 +1,4 @@
-//! The keys in memory, by their owners and by their own names: a bounded number of them.
+//! The keys in memory, by their owners and by their own identifiers. Their number is limited.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,26 +8,26 @@ use uuid::Uuid;
 
 use crate::key::Key;
 
-/// How many keys are kept: about 700 bytes each.
+/// How many keys are kept. Each needs about 700 bytes.
 const KEYS_MAX: NonZeroUsize = match NonZeroUsize::new(65_536) {
     Some(count) => count,
     None => NonZeroUsize::MIN,
 };
 
-pub(crate) struct Held(Mutex<Inner>);
+pub(crate) struct KeyCache(Mutex<Inner>);
 
 struct Inner {
     by_owner: LruCache<Uuid, Arc<Key>>,
     by_name: LruCache<Uuid, Arc<Key>>,
 }
 
-impl Default for Held {
+impl Default for KeyCache {
     fn default() -> Self {
         Self(Mutex::new(Inner { by_owner: LruCache::new(KEYS_MAX), by_name: LruCache::new(KEYS_MAX) }))
     }
 }
 
-impl Held {
+impl KeyCache {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -54,7 +54,7 @@ impl Held {
             inner.by_name.pop(&key.key_id);
             return;
         }
-        // It may have been thrown out of one of the two only.
+        // The key may have been evicted from one of the two maps only.
         let named = inner.by_name.iter().find(|(_, key)| key.owner_id == owner_id).map(|(key_id, _)| *key_id);
         if let Some(key_id) = named {
             inner.by_name.pop(&key_id);

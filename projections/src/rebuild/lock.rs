@@ -7,18 +7,18 @@ use super::report::RebuildError;
 use crate::engine::{registry, runner};
 
 /// The lock for rebuilding a projection. It ends when this value is dropped, and when the process dies.
-pub struct Turn {
+pub struct RebuildLock {
     pub(crate) projection: &'static str,
     /// The connection that holds the lock. The rebuild works on it: if the connection is lost, the lock is lost too.
     pub(crate) connection: PgConnection,
 }
 
-impl Turn {
+impl RebuildLock {
     /// Takes the lock.
     ///
     /// # Errors
     /// There is no such projection, another process has the lock, or the database cannot be used.
-    pub async fn take(pool: &PgPool, projection: &str) -> Result<Self, RebuildError> {
+    pub async fn acquire(pool: &PgPool, projection: &str) -> Result<Self, RebuildError> {
         let unknown = || RebuildError::Unknown(projection.into());
         let projection = registry::NAMES.into_iter().find(|name| *name == projection).ok_or_else(unknown)?;
         let mut connection = runner::connect(pool).await?;
@@ -29,7 +29,7 @@ impl Turn {
     }
 
     /// Releases the lock. Dropping the value releases it too, a moment later.
-    pub async fn give_back(mut self) {
+    pub async fn release(mut self) {
         checkpoint::end_rebuilding(&mut self.connection, self.projection).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Judges the log, event by event, against everything that was said about it. No input, no output.
+//! Compares the log, event by event, with the stored proof and the signed heads. No input, no output.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,14 +8,14 @@ use std::vec::IntoIter;
 
 use super::Report;
 use super::finding::Finding;
-use super::page::{Columns, Page, Read};
+use super::page::{Columns, EventSummary, Page};
 use super::purges::Purges;
 use crate::proof::store::stored;
 use crate::proof::tiles::{Edge, TileId};
 use crate::proof::tree::Hash;
 
-/// How many findings are told.
-const TOLD_MAX: usize = 20;
+/// The most findings that are reported.
+const FINDINGS_MAX: usize = 20;
 
 /// A head that the log is compared with.
 #[derive(Clone, Copy, Debug)]
@@ -32,31 +32,31 @@ pub(super) enum Source {
     Outside,
 }
 
-/// What was seen so far, and what is still to be compared.
-pub(super) struct Judge {
+/// The state of the comparison: what was read, and what is still to be compared.
+pub(super) struct Comparison {
     recorded_at: i64,
     sequences: HashMap<u128, i64>,
     edge: Edge,
-    /// The stored tiles above level 0 that were not met yet.
+    /// The stored tiles above level 0 that were not compared yet.
     upper: HashMap<TileId, Vec<u8>>,
     purges: Purges,
     heads: Peekable<IntoIter<Head>>,
     /// The size of the newest stored head.
     signed: u64,
     counts: [u64; 2],
-    /// The size of the last head whose root is the log's: of all, and of those that were kept outside.
+    /// The size of the last head that matches the log: of all heads, and of those that were kept outside.
     fits_up_to: u64,
     outside_fits_up_to: u64,
-    /// Whether an event is missing: from there on no hash above the leaves can fit.
+    /// Whether an event is missing. After it, no hash above the leaves can match.
     has_gap: bool,
-    /// Whether a leaf does not fit: then nothing above it does.
+    /// Whether a leaf does not match. Then no hash above it matches.
     has_other_leaf: bool,
     purged: u64,
     findings: Vec<Finding>,
     total: u64,
 }
 
-impl Judge {
+impl Comparison {
     pub(super) fn new(upper: HashMap<TileId, Vec<u8>>, purges: Purges) -> Self {
         Self {
             recorded_at: i64::MIN,
@@ -77,7 +77,7 @@ impl Judge {
         }
     }
 
-    /// Compares with these heads.
+    /// Adds heads to compare with.
     pub(super) fn expect(&mut self, mut heads: Vec<Head>) {
         heads.sort_by_key(|head| head.size);
         self.signed = heads.iter().filter(|head| head.source == Source::Stored).map(|head| head.size).max().unwrap_or(0);
@@ -85,40 +85,41 @@ impl Judge {
         self.heads = heads.into_iter().peekable();
     }
 
-    pub(super) fn find(&mut self, finding: Finding) {
+    pub(super) fn report(&mut self, finding: Finding) {
         self.total += 1;
-        // Those without a position come before the log is read, or after it.
-        if self.findings.len() < TOLD_MAX {
+        // Findings without a position come before the log is read, or after it.
+        if self.findings.len() < FINDINGS_MAX {
             self.findings.push(finding);
         }
     }
 
-    /// Takes in the events behind `after`, up to and with `to`.
-    pub(super) fn take(&mut self, after: i64, to: i64, page: &Page) {
+    /// Compares the events behind `after`, up to and including `to`.
+    pub(super) fn compare_page(&mut self, after: i64, to: i64, page: &Page) {
         let mut events = page.events.iter().peekable();
         for position in after + 1..=to {
-            // The primary key of the positions may be gone as well: what stands twice at one is seen as what comes after it.
+            // The primary key of the positions may have been dropped too. A second event at a position is compared with
+            // the next place.
             match events.next_if(|event| event.position <= position) {
                 Some(event) if event.position == position => self.event(event, page),
-                Some(event) => self.find(Finding::Gap { position: event.position }),
+                Some(event) => self.report(Finding::Gap { position: event.position }),
                 None => {
                     self.has_gap = true;
-                    self.find(Finding::Gap { position });
+                    self.report(Finding::Gap { position });
                 }
             }
         }
         for event in events {
-            self.find(Finding::Gap { position: event.position });
+            self.report(Finding::Gap { position: event.position });
         }
     }
 
-    fn event(&mut self, event: &Read, page: &Page) {
+    fn event(&mut self, event: &EventSummary, page: &Page) {
         let position = event.position;
-        if event.columns != Columns::Fit {
+        if event.columns != Columns::Match {
             self.changed(position, event.columns);
         }
         if event.recorded_at <= self.recorded_at {
-            self.find(Finding::RecordedAt { position });
+            self.report(Finding::RecordedAt { position });
         }
         self.recorded_at = event.recorded_at;
         let expected = match self.sequences.entry(event.stream) {
@@ -129,25 +130,25 @@ impl Judge {
             }
         };
         if event.sequence != expected {
-            self.find(Finding::Sequence { position, expected, found: event.sequence });
+            self.report(Finding::Sequence { position, expected, found: event.sequence });
         }
         self.leaf(event, page);
     }
 
-    /// The columns do not have their digest: unless the log says that they were purged, somebody changed them.
+    /// The columns do not have their digest. Unless the log says that the event was purged, it was changed.
     fn changed(&mut self, position: i64, columns: Columns) {
         match self.purges.of(position) {
-            None => self.find(Finding::Digest { position }),
-            Some(purge) if purge.is_told && columns == Columns::Emptied => self.purged += 1,
-            Some(purge) if purge.is_told => self.find(Finding::NotEmptied { position }),
+            None => self.report(Finding::Digest { position }),
+            Some(purge) if purge.is_recorded && columns == Columns::Emptied => self.purged += 1,
+            Some(purge) if purge.is_recorded => self.report(Finding::NotEmptied { position }),
             Some(purge) => {
                 let purged_by = purge.purged_by;
-                self.find(Finding::Purge { position, purged_by });
+                self.report(Finding::Purge { position, purged_by });
             }
         }
     }
 
-    fn leaf(&mut self, event: &Read, page: &Page) {
+    fn leaf(&mut self, event: &EventSummary, page: &Page) {
         let index = event.position.unsigned_abs() - 1;
         if index < self.signed {
             let (tile, place) = (index / 256, usize::try_from(index % 256).unwrap_or_default() * 32);
@@ -155,7 +156,7 @@ impl Judge {
             if stored != Some(event.leaf.0.as_slice()) {
                 self.has_other_leaf = true;
                 let position = event.position;
-                self.find(if stored.is_some() { Finding::Leaf { position } } else { Finding::LeafMissing { position } });
+                self.report(if stored.is_some() { Finding::Leaf { position } } else { Finding::LeafMissing { position } });
             }
         }
         if self.has_gap {
@@ -171,14 +172,14 @@ impl Judge {
         }
     }
 
-    /// A tile above the leaves, as it must be: the stored one may be wider, by what was signed meanwhile.
+    /// Compares a tile above the leaves. The stored one may be wider, because heads were signed meanwhile.
     fn tile(&mut self, tile: TileId, hashes: &[u8]) {
         let spans = 1_u64.checked_shl(8 * u32::from(tile.level)).unwrap_or(u64::MAX);
         let signed = usize::try_from((self.signed / spans).saturating_sub(tile.index * 256).min(256)).unwrap_or(256) * 32;
         let expected = hashes.get(..signed.min(hashes.len())).unwrap_or_default();
         let stored = self.upper.remove(&tile).unwrap_or_default();
         if !self.has_other_leaf && !stored.starts_with(expected) {
-            self.find(Finding::Tile { level: tile.level, index: tile.index });
+            self.report(Finding::Tile { level: tile.level, index: tile.index });
         }
     }
 
@@ -193,17 +194,19 @@ impl Judge {
         }
     }
 
-    /// A stored head cannot fit where an event does not: that is said already. What was kept outside is always told.
+    /// If an event does not match, stored heads cannot match either: this is already reported. Heads kept outside are
+    /// always reported.
     fn head_differs(&mut self, head: Head) {
         let is_outside = head.source == Source::Outside;
         if is_outside || !(self.has_gap || self.has_other_leaf) {
-            // Whoever rewrote the log may have signed heads of it as well: only others from outside say up to where it is as it was.
+            // An attacker that rewrote the log may have signed new heads. Only other heads from outside show up to
+            // which position the log is unchanged.
             let fits_up_to = if is_outside { self.outside_fits_up_to } else { self.fits_up_to };
-            self.find(Finding::Head { size: head.size, is_outside, fits_up_to });
+            self.report(Finding::Head { size: head.size, is_outside, fits_up_to });
         }
     }
 
-    /// The log is at its end: what is left to compare, and what came of it all.
+    /// Ends the comparison at the end of the log, and returns the report.
     pub(super) fn end(mut self, last: i64, elapsed: Duration) -> Report {
         if !self.has_gap {
             let partial =
@@ -211,19 +214,19 @@ impl Judge {
             for (tile, hashes) in partial {
                 self.tile(tile, &hashes);
             }
-            // What is stored beyond the tree was never signed.
+            // Tiles beyond the tree were never signed.
             let mut beyond = self.upper.keys().copied().collect::<Vec<_>>();
             beyond.sort_unstable();
-            beyond.into_iter().for_each(|tile| self.find(Finding::Tile { level: tile.level, index: tile.index }));
+            beyond.into_iter().for_each(|tile| self.report(Finding::Tile { level: tile.level, index: tile.index }));
         }
         for head in std::mem::replace(&mut self.heads, Vec::new().into_iter().peekable()) {
             if stored(head.size) > last {
-                self.find(Finding::LogShorter { size: head.size, is_outside: head.source == Source::Outside, last });
+                self.report(Finding::LogShorter { size: head.size, is_outside: head.source == Source::Outside, last });
             } else {
                 self.head_differs(head);
             }
         }
-        // First of all the first event that is known not to fit; then those among which one does not.
+        // First the first event that certainly does not match; then ranges in which one event does not.
         self.findings.sort_by_key(|finding| (!finding.is_exact(), finding.position().unwrap_or(i64::MAX)));
         let [heads, outside] = self.counts;
         Report {

@@ -11,7 +11,7 @@ const PEOPLE_MAX: i64 = 100;
 
 /// The memberships and invitations of a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Traces {
+pub struct Affiliations {
     /// The workspaces of which the person is or was a member.
     pub workspaces: Vec<WorkspaceId>,
     /// The invitations that the person accepted, and those to the person's address.
@@ -23,16 +23,16 @@ impl ReadModels {
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn traces(&self, user_id: UserId, email: &str) -> Result<Traces, QueryError> {
+    pub async fn affiliations(&self, user_id: UserId, email: &str) -> Result<Affiliations, QueryError> {
         let workspaces = query_file_scalar!("src/relational/sql/workspaces_ever.sql", user_id.0).fetch_all(&self.pool).await?;
         let invitations = query_file_scalar!("src/relational/sql/invitations_of.sql", user_id.0, email).fetch_all(&self.pool).await?;
-        Ok(Traces {
+        Ok(Affiliations {
             workspaces: workspaces.into_iter().map(WorkspaceId).collect(),
             invitations: invitations.into_iter().map(InvitationId).collect(),
         })
     }
 
-    /// Returns the operators of this server, at most [`PEOPLE_MAX`] of them. The write side checks each.
+    /// Returns the operators of this server, at most 100 of them. The write side checks each.
     ///
     /// # Errors
     /// The read models cannot be read.
