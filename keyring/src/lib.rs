@@ -7,7 +7,7 @@
 //! | module | content |
 //! |---|---|
 //! | `cipher` | AES-256-GCM |
-//! | `mac` | HMAC-SHA-256 |
+//! | `mac` | HMAC-SHA-256; keys that authenticate values for one purpose |
 //! | [`master`] | the master key, and wrapping |
 //! | `key` | a person's key in memory |
 //! | `secret` | a text that is never printed |
@@ -32,6 +32,7 @@ use uuid::Uuid;
 use cache::KeyCache;
 use key::Key;
 pub use key::PersonKey;
+pub use mac::MacKey;
 pub use master::{MasterKey, MasterKeys};
 pub use secret::Secret;
 

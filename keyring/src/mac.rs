@@ -1,7 +1,46 @@
 //! HMAC with SHA-256 (RFC 2104): hashes that only the holder of a key can make.
 
-use hmac::{Hmac, KeyInit};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+
+/// A key that authenticates values of one purpose: they lie where others can write. It is derived from the master key
+/// ([`MasterKey::derive_mac_key`](crate::MasterKey::derive_mac_key)).
+#[derive(Clone)]
+pub struct MacKey(Hmac<Sha256>);
+
+impl MacKey {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        Self(keyed(key))
+    }
+
+    /// The tag of these parts, in this order.
+    #[must_use]
+    pub fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.over(parts).finalize().into_bytes().into()
+    }
+
+    /// Whether that is the tag of these parts. The comparison takes as long for a wrong tag as for the right one.
+    #[must_use]
+    pub fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
+        self.over(parts).verify_slice(tag).is_ok()
+    }
+
+    /// Each part with its length before it: no two lists of parts are the same bytes.
+    fn over(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
+        let mut hash = self.0.clone();
+        for part in parts {
+            hash.update(&(part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash
+    }
+}
+
+impl std::fmt::Debug for MacKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MacKey(…)")
+    }
+}
 
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104, section 2)")]
 pub(crate) fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
@@ -11,7 +50,6 @@ pub(crate) fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
 #[cfg(test)]
 mod tests {
     use hkdf::Hkdf;
-    use hmac::Mac;
     use proptest::collection::vec;
     use proptest::prelude::{any, prop_assert_eq, proptest};
 
@@ -24,5 +62,15 @@ mod tests {
             let ours = keyed(&key).chain_update(&text).finalize().into_bytes();
             prop_assert_eq!(ours, Hkdf::<Sha256>::extract(Some(&key), &text).0);
         }
+    }
+
+    #[test]
+    fn a_tag_is_of_its_parts_and_its_key_alone() {
+        let key = MacKey::new(&[1; 32]);
+        let tag = key.tag(&[b"key", b"value"]);
+        assert!(key.verify(&[b"key", b"value"], &tag));
+        assert!(!key.verify(&[b"keyv", b"alue"], &tag), "where a part ends counts");
+        assert!(!MacKey::new(&[2; 32]).verify(&[b"key", b"value"], &tag));
+        assert!(!key.verify(&[b"key", b"value"], &tag[..31]));
     }
 }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use hkdf::Hkdf;
 use hmac::Mac;
 use secrecy::{ExposeSecret, SecretBox};
 use sha2::{Digest, Sha256};
@@ -12,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::KeyError;
 use crate::cipher::{Cipher, NONCE_BYTES, TAG_BYTES};
-use crate::mac::keyed;
+use crate::mac::{MacKey, keyed};
 
 /// The length of a wrapped key, in bytes.
 const WRAPPED_BYTES: usize = NONCE_BYTES + 32 + TAG_BYTES;
@@ -29,6 +30,16 @@ impl MasterKey {
     #[must_use]
     pub fn mac(&self, label: &str, text: &[u8]) -> [u8; 32] {
         keyed(self.0.expose_secret()).chain_update(label).chain_update(text).finalize().into_bytes().into()
+    }
+
+    /// A key for one purpose: HKDF-Expand (RFC 5869) of this key, with the purpose as `info`. Each purpose has a name of its own.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "HKDF-Expand fails above 8160 bytes, and the key has 32")]
+    pub fn derive_mac_key(&self, purpose: &str) -> MacKey {
+        let mut key = Zeroizing::new([0; 32]);
+        let expand = Hkdf::<Sha256>::from_prk(self.0.expose_secret()).expect("32 bytes are a key of SHA-256");
+        expand.expand(purpose.as_bytes(), key.as_mut_slice()).expect("32 bytes can be expanded");
+        MacKey::new(&key)
     }
 }
 
@@ -153,6 +164,14 @@ mod tests {
         assert_eq!(hex::encode(*wrapping), "aed173037e547b764de04018f11c0866552203e621c665eb1d2194305dd9b5dc");
         let proof = known().mac("backscroll proof key", b"");
         assert_eq!(hex::encode(proof), "ce7de176211091bc46023562e0d713c2bda2f089e15f5cdb43721d637c9744ba");
+    }
+
+    #[test]
+    fn each_purpose_has_a_key_of_its_own() {
+        let tag = |purpose| known().derive_mac_key(purpose).tag(&[b"value"]);
+        assert_eq!(tag("one purpose"), tag("one purpose"));
+        assert_ne!(tag("one purpose"), tag("another purpose"));
+        assert_ne!(tag("one purpose"), MasterKey::from([7; 32]).derive_mac_key("one purpose").tag(&[b"value"]));
     }
 
     #[test]
