@@ -113,7 +113,7 @@ impl App {
         let keys = keyring(&settings, write_pool.clone()).await?;
         let store = commands::EventStore::start(write_pool.clone(), keys.clone()).await?;
         let stores = Connections::new(pool.clone(), keys.clone(), redis_connection(&settings)?).with_elastic(elasticsearch(&settings)?);
-        let session_store = SessionStore::new(pool.clone(), stores.redis.clone(), settings.session_lifetime);
+        let session_store = SessionStore::new(pool.clone(), stores.redis.clone(), &settings.master_key, settings.session_bounds());
         let read_models = ReadModels::new(pool.clone());
         let commands = Commands::new(store);
         let sessions = Sessions::new(session_store, commands.clone());

@@ -22,6 +22,7 @@ pub use crate::config::parse::{LogFormat, Network};
 pub use crate::config::proof::ProofSettings;
 pub use crate::config::search::{ElasticsearchSettings, SearchSettings};
 use state::limits::policy::{self, RateLimits};
+use state::sessions::Bounds;
 
 /// How long an answer may take once the request is there as a whole. Longer than anything waits that has a limit of its own.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
@@ -102,6 +103,8 @@ const SETTINGS: &[Setting] = &[
     ),
     optional("partitions", "8", "the number of partitions of the subjects; fixed once the server has run: 1 to 256"),
     optional("session_hours", "24", "hours that a session lasts after its last use: 1 to 8760"),
+    optional("session_hours_max", "720", "hours that a session lasts at most, however often it is used: 1 to 87600"),
+    optional("sessions_max", "100", "the most sessions of a person; a further sign-in ends the oldest session: 1 to 10000"),
     optional("invitation_hours", "168", "hours that an invitation is valid, unless it says otherwise: 1 to 8760"),
     optional("erasure_hours", "168", "hours that an erasure waits, and can be cancelled: 0 to 8760; 0 erases at once"),
     optional("workspaces_per_person_max", "50", "the most workspaces that a person who is not an operator may create: 1 to 1000000"),
@@ -169,6 +172,10 @@ pub struct Settings {
     pub partitions: u16,
     /// How long a session lasts after it was last used.
     pub session_lifetime: Duration,
+    /// How long a session lasts at most, however often it is used.
+    pub session_age_max: Duration,
+    /// How many sessions a person may have.
+    pub sessions_max: u32,
     /// How long an invitation can be accepted.
     pub invitation_lifetime: Duration,
     /// How long an erasure can be cancelled.
@@ -257,6 +264,8 @@ impl Settings {
             nats_stream: values.stream_name("nats_stream"),
             partitions: values.number("partitions", 1..=256),
             session_lifetime: hours(values.number("session_hours", 1..=8760)),
+            session_age_max: hours(values.number("session_hours_max", 1..=87_600)),
+            sessions_max: values.number("sessions_max", 1..=10_000),
             retention_at: values.time_of_day("retention_at"),
             invitation_lifetime: hours(values.number("invitation_hours", 1..=8760)),
             erasure_wait: TimeDelta::hours(values.number("erasure_hours", 0..=8760)),
@@ -270,6 +279,12 @@ impl Settings {
             log_format: values.log_format("log_format"),
         };
         values.finish(settings)
+    }
+
+    /// How long sessions last, and how many there may be.
+    #[must_use]
+    pub fn session_bounds(&self) -> Bounds {
+        Bounds { unused_max: self.session_lifetime, age_max: self.session_age_max, per_person: self.sessions_max }
     }
 
     /// Where the key is that signs the heads of the log.

@@ -388,6 +388,9 @@ impl From<AuthError> for Problem {
         match error {
             AuthError::WrongPassword => Self::unauthenticated("session.wrong_credentials", "no user has this login and this password"),
             AuthError::NotConfirmed => Self::invalid("password.wrong", "current_password", "this is not your password"),
+            AuthError::Overtaken => {
+                Self::unauthenticated("auth.token_invalid", "the password was changed meanwhile, or the session has ended: sign in again")
+            }
             AuthError::Busy => Self::unavailable("auth.busy", "too many passwords are being checked just now: try again"),
             AuthError::Log(error) => error.into(),
             AuthError::State(error) => error.into(),
@@ -399,11 +402,8 @@ impl From<AuthError> for Problem {
 impl From<StateError> for Problem {
     fn from(error: StateError) -> Self {
         match error {
-            StateError::NotConfirmed => Self::unavailable(
-                "session.end_not_confirmed",
-                "the session is ended, but the session cache did not confirm it: send the request again, or a restored cache could bring it back",
-            ),
             StateError::Store(error) => Self::database_failed(&error, &error),
+            StateError::Shared(ref cause) => Self::database_failed(&error, cause),
         }
     }
 }

@@ -20,6 +20,9 @@ pub enum AuthError {
     /// Somebody who is signed in was asked for their password again, and gave another one.
     #[error("this is not the password of the user who is signed in")]
     NotConfirmed,
+    /// The password was changed, or the session ended, while the request was under way.
+    #[error("the password was changed meanwhile, or the session has ended")]
+    Overtaken,
     /// More passwords wait to be checked than the server takes.
     #[error("too many passwords are waiting to be checked")]
     Busy,

@@ -24,8 +24,8 @@ pub struct SignIns {
 
 /// What a login and a password are together.
 enum Checked {
-    /// That user's.
-    Right(UserId),
+    /// That user's, whose sessions were of that generation when the password's hash was read.
+    Right(UserId, i64),
     /// The password is wrong, or no user has that login. The user who has the login, if there is one.
     Wrong(Option<UserId>),
 }
@@ -42,14 +42,14 @@ impl SignIns {
     /// # Errors
     /// The password is wrong, the user is suspended, or a store does not answer.
     pub async fn with_password(&self, login: &str, password: Secret, device: Device) -> Result<(Token, Session), AuthError> {
-        let user_id = match self.check(login, password).await? {
-            Checked::Right(user_id) => user_id,
+        let (user_id, generation) = match self.check(login, password).await? {
+            Checked::Right(user_id, generation) => (user_id, generation),
             Checked::Wrong(user_id) => {
                 self.refused.note(&device, login, user_id, false).await;
                 return Err(AuthError::WrongPassword);
             }
         };
-        let started = self.sessions.start(user_id, device.clone()).await;
+        let started = self.sessions.start_in(user_id, generation, device.clone()).await;
         if matches!(started, Err(AuthError::Log(CommandError::Refused(_)))) {
             self.refused.note(&device, login, Some(user_id), true).await;
         }
@@ -60,10 +60,14 @@ impl SignIns {
     async fn check(&self, login: &str, password: Secret) -> Result<Checked, AuthError> {
         let user_id = self.commands.user_by_login(login).await?;
         let stored = match user_id {
-            Some(user_id) => self.credentials.hash_of(user_id).await?,
+            Some(user_id) => self.credentials.of(user_id).await?,
             None => None,
         };
-        let matches = self.passwords.matches(password, stored).await?;
-        Ok(user_id.filter(|_| matches).map_or(Checked::Wrong(user_id), Checked::Right))
+        let generation = stored.as_ref().map_or(0, |credential| credential.generation);
+        let matches = self.passwords.matches(password, stored.map(|credential| credential.password_hash)).await?;
+        Ok(match user_id {
+            Some(user_id) if matches => Checked::Right(user_id, generation),
+            user_id => Checked::Wrong(user_id),
+        })
     }
 }

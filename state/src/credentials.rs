@@ -1,9 +1,19 @@
 //! Hashes of passwords: `secret.credentials`. They are no events, and no read model has them.
 
-use domain::ids::UserId;
+use domain::ids::{SessionId, UserId};
 use sqlx::PgPool;
 
 use super::StateError;
+
+/// A password's hash, and where the person's sessions stood when it was read: a session that it begins is of that generation, so that it does not
+/// outlive a change of the password in between.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The hash.
+    pub password_hash: String,
+    /// The generation of sessions.
+    pub generation: i64,
+}
 
 /// The stored hashes.
 #[derive(Clone)]
@@ -27,6 +37,30 @@ impl Credentials {
         Ok(hash.fetch_optional(&self.pool).await?)
     }
 
+    /// A user's hash, where they have one, and the generation of their sessions: both as of one moment.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn of(&self, user_id: UserId) -> Result<Option<Credential>, StateError> {
+        let credential = sqlx::query_as!(
+            Credential,
+            r#"SELECT c.password_hash, coalesce(g.generation, 0) AS "generation!"
+               FROM secret.credentials c LEFT JOIN secret.session_generations g ON g.user_id = c.user_id WHERE c.user_id = $1"#,
+            user_id.0
+        );
+        Ok(credential.fetch_optional(&self.pool).await?)
+    }
+
+    /// Changes a user's hash and ends all their sessions but the one that asks, in one statement, however many they are. Says whether it did: not
+    /// where the hash is another one meanwhile, or the session that asks has ended.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn change(&self, user_id: UserId, session_id: SessionId, from: &str, to: &str) -> Result<bool, StateError> {
+        let changed = sqlx::query_file_scalar!("src/sql/change_password.sql", user_id.0, session_id.0, from, to);
+        Ok(changed.fetch_optional(&self.pool).await?.is_some())
+    }
+
     /// Stores the first hash of a new user; says whether there was none yet.
     ///
     /// # Errors
@@ -40,14 +74,18 @@ impl Credentials {
         Ok(added.execute(&self.pool).await?.rows_affected() == 1)
     }
 
-    /// Replaces a user's hash.
+    /// Replaces a user's hash, and ends all their sessions.
     ///
     /// # Errors
     /// Postgres does not answer.
     pub async fn replace(&self, user_id: UserId, hash: &str) -> Result<(), StateError> {
         sqlx::query!(
-            "INSERT INTO secret.credentials (user_id, password_hash) VALUES ($1, $2)
-             ON CONFLICT (user_id) DO UPDATE SET password_hash = excluded.password_hash, updated_at = now()",
+            "WITH replaced AS (
+                 INSERT INTO secret.credentials (user_id, password_hash) VALUES ($1, $2)
+                 ON CONFLICT (user_id) DO UPDATE SET password_hash = excluded.password_hash, updated_at = now()
+             )
+             INSERT INTO secret.session_generations AS g (user_id, generation, revision, reason) VALUES ($1, 1, 1, 'password_changed')
+             ON CONFLICT (user_id) DO UPDATE SET generation = g.generation + 1, revision = g.revision + 1, reason = 'password_changed'",
             user_id.0,
             hash,
         )

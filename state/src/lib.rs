@@ -10,13 +10,15 @@ pub mod sessions;
 pub mod token;
 pub mod typing;
 
+use std::sync::Arc;
+
 /// Why something was not read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// A session is ended, but the cache could not be told.
-    #[error("the session cache did not confirm the end of the session")]
-    NotConfirmed,
     /// Postgres did not answer.
     #[error("the secrets cannot be read or written")]
     Store(#[from] sqlx::Error),
+    /// Postgres did not answer a question that several asked together.
+    #[error("the secrets cannot be read or written")]
+    Shared(#[source] Arc<sqlx::Error>),
 }

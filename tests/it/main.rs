@@ -13,6 +13,7 @@ mod erasure;
 mod event_store;
 mod handlers;
 mod http;
+mod identity;
 mod import;
 mod laws;
 mod projections;

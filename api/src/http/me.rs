@@ -255,13 +255,17 @@ pub async fn change_password(
     let ChangePassword { current_password, new_password } = body.input;
     let new_password = parse_password("new_password", new_password)?;
     commands.read_access(actor.user_id).await?;
-    let stored = credentials.hash_of(actor.user_id).await?;
-    if !passwords.matches(current_password, stored).await? {
-        return Err(Problem::invalid("password.wrong", "current_password", "this is not your password"));
+    let Some(stored) = credentials.hash_of(actor.user_id).await? else { return Err(wrong_password()) };
+    if !passwords.matches(current_password, Some(stored.clone())).await? {
+        return Err(wrong_password());
     }
     let hash = passwords.hash(new_password).await?;
-    credentials.replace(actor.user_id, &hash).await?;
-    let ended = sign_out.sessions.end_others(&actor.context(), actor.session_id).await?;
-    sign_out.leave(&ended).await;
+    let ended = sign_out.sessions.change_password(&credentials, &actor.context(), actor.session_id, (&stored, &hash)).await?;
+    // The devices of these sessions are shown as gone; the caller need not wait for it.
+    tokio::spawn(async move { sign_out.leave(&ended).await });
     Ok(HttpResponse::NoContent().finish())
+}
+
+fn wrong_password() -> Problem {
+    Problem::invalid("password.wrong", "current_password", "this is not your password")
 }

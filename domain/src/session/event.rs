@@ -66,11 +66,11 @@ pub enum Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
-    /// They signed out, here or from another session.
+    /// They signed out, here or from another session; or the account was suspended or erased.
     SignedOut,
     /// They changed their password.
     PasswordChanged,
-    /// It was not used for too long.
+    /// It was not used for too long, became too old, or was the oldest of too many.
     Expired,
 }
 

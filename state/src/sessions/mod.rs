@@ -1,14 +1,26 @@
-//! Who is signed in. Redis is asked first; Postgres is what holds, so that losing Redis signs nobody out.
+//! Who is signed in. Postgres is the authority: it has a row for each session, and the generation of each person's
+//! sessions. Redis has copies of the rows, so that a use of a session reads no row.
 //!
-//! The end of a session is written to Postgres first, and is complete when Redis confirms that it forgot; until then the row stays, marked as
-//! ended, and is there to be ended again. Telling the log of it is not done here (`identity`).
+//! Invariants:
+//! - An end is written to Postgres, and is effective with that for each request that arrives afterwards, on every node.
+//!   Whatever Redis says, forgets or brings back, a copy is believed only at the generation and revision that Postgres
+//!   has ([`generations`]).
+//! - All sessions of a person end by one statement, however many they are. What is left of them (rows, copies, entries
+//!   in the log) is removed later (`identity`).
+//! - A copy expires when its row does. A renewal writes the row first, and without a row there is no renewal.
 
-mod cache;
+mod copies;
+mod ends;
+pub mod generations;
 
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{SessionId, UserId};
+use keyring::MasterKey;
+use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use stores::redis::{Redis, RedisDown};
@@ -17,12 +29,18 @@ use uuid::Uuid;
 use crate::StateError;
 use crate::token::{Token, TokenHash};
 
-use cache::SessionCache;
+use copies::{Copies, Copy};
+pub use ends::{Ended, Why};
+use generations::{Generation, Generations};
 
 /// How old `last_activity` may become before a request renews it: one write a minute, and not one a request.
 const RENEW_AFTER: TimeDelta = TimeDelta::seconds(60);
 /// The most sessions that a list shows, or that are swept at once.
-const LIST_MAX: i64 = 1000;
+pub(crate) const LIST_MAX: i64 = 1000;
+/// The most tokens whose owners are remembered, about 100 bytes each. Further tokens cost one more wait.
+const OWNERS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+/// The name of the key that authenticates copies in Redis.
+const COPIES_KEY: &str = "backscroll sessions in redis v1";
 
 /// Somebody who is signed in: the seed's `session:{id}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,76 +65,104 @@ pub struct Session {
     pub permissions: Vec<String>,
 }
 
-/// A session that has ended.
+/// How long sessions last, and how many there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How long one lasts after it was last used.
+    pub unused_max: Duration,
+    /// How long one lasts however often it is used.
+    pub age_max: Duration,
+    /// How many a person has; with one more, the one that was started first ends.
+    pub per_person: u32,
+}
+
+/// What came of a new session.
 #[derive(Debug)]
-pub struct Ended {
-    token_hash: Vec<u8>,
-    session_id: Uuid,
-    user_id: Uuid,
+pub enum Added {
+    /// It is there. Those are the ones that ended for it.
+    Yes(Vec<Ended>),
+    /// All sessions of that person ended since they showed who they are, such as by another password: this session does
+    /// not begin.
+    Outdated,
 }
 
-impl Ended {
-    /// Whose it was.
-    #[must_use]
-    pub fn user_id(&self) -> UserId {
-        self.user_id.into()
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn session_id(&self) -> SessionId {
-        self.session_id.into()
-    }
-}
-
-/// The sessions of this server.
+/// The sessions of this server. Clones share everything.
 #[derive(Clone)]
 pub struct SessionStore {
     pool: PgPool,
-    cache: SessionCache,
-    lifetime: TimeDelta,
+    copies: Copies,
+    generations: Generations,
+    /// Whose token it is, as far as this process remembers: only so that two questions are asked at once.
+    owners: Arc<Mutex<LruCache<TokenHash, UserId>>>,
+    unused_max: TimeDelta,
+    age_max: TimeDelta,
+    per_person: i64,
 }
 
 impl SessionStore {
-    /// Those in that database, with that Redis before it.
+    /// Those in that database, with copies in that Redis, which the master key authenticates.
     #[must_use]
-    pub fn new(pool: PgPool, redis: Redis, lifetime: Duration) -> Self {
-        let cache = SessionCache::new(redis, lifetime);
-        Self { pool, cache, lifetime: TimeDelta::from_std(lifetime).unwrap_or(TimeDelta::days(1)) }
+    pub fn new(pool: PgPool, redis: Redis, key: &MasterKey, bounds: Bounds) -> Self {
+        let delta = |duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::days(1));
+        Self {
+            copies: Copies::new(redis, key.derive_mac_key(COPIES_KEY)),
+            generations: Generations::start(pool.clone()),
+            owners: Arc::new(Mutex::new(LruCache::new(OWNERS_MAX))),
+            unused_max: delta(bounds.unused_max),
+            age_max: delta(bounds.age_max),
+            per_person: i64::from(bounds.per_person.max(1)),
+            pool,
+        }
     }
 
-    /// Keeps a new session.
+    /// Where that person's sessions stand.
     ///
     /// # Errors
     /// Postgres does not answer.
-    pub async fn add(&self, token: &Token, session: &Session) -> Result<(), StateError> {
-        self.insert(&token.hash(), session).await?;
-        // Without Redis the session is read from Postgres, and put into Redis when that is back.
-        let _ = self.cache.put(&token.hash(), session).await;
-        Ok(())
+    pub async fn generation(&self, user_id: UserId) -> Result<i64, StateError> {
+        Ok(self.generations.of(user_id).await?.generation)
+    }
+
+    /// Keeps a new session of somebody who showed who they are while their sessions were of that generation.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn add(&self, token: &Token, session: &Session, generation: i64) -> Result<Added, StateError> {
+        let mut tx = self.pool.begin().await?;
+        // From here on nobody else adds a session of theirs, nor ends all of them.
+        let at = hold(&mut tx, session.user_id).await?;
+        if at.generation != generation {
+            return Ok(Added::Outdated);
+        }
+        let ended = self.insert(&mut tx, &token.hash(), session, generation).await?;
+        tx.commit().await?;
+        if ended.is_empty() {
+            // Without Redis the session is read from Postgres, and put into Redis when that is back.
+            let _ = self.copies.put(&token.hash(), &self.copy(session, at)).await;
+        }
+        Ok(Added::Yes(ended))
     }
 
     /// When a session ends that is not used any more.
     #[must_use]
     pub fn expiry(&self, session: &Session) -> DateTime<Utc> {
-        session.last_activity + self.lifetime
+        (session.last_activity + self.unused_max).min(session.created_at + self.age_max)
     }
 
     /// The session of that token, which lives on from now; `None` where there is none (any more).
     ///
     /// # Errors
-    /// Neither Redis nor Postgres answers.
+    /// Postgres does not answer.
     pub async fn take_up(&self, token: &Token) -> Result<Option<Session>, StateError> {
         let id = token.hash();
-        let session = match self.cache.take_up(&id).await {
-            Ok(Some(session)) => Some(session),
-            Ok(None) => self.put_back(&id).await?,
-            Err(RedisDown) => self.find(&id).await?,
+        let found = match self.believed(&id).await? {
+            Some(copy) => Some(copy),
+            None => self.put_back(&id).await?,
         };
-        if let Some(session) = &session {
-            self.renew_if_old(id, session);
-        }
-        Ok(session)
+        let Some(copy) = found else { return Ok(None) };
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner).put(id, copy.session.user_id);
+        self.renew_if_old(id, &copy);
+        Ok(Some(copy.session))
     }
 
     /// A user's sessions, the latest first.
@@ -126,134 +172,66 @@ impl SessionStore {
     pub async fn of_user(&self, user_id: UserId) -> Result<Vec<Session>, StateError> {
         let rows = sqlx::query_as!(
             Row,
-            "SELECT session_id, user_id, device_type, ip_address, user_agent, created_at, last_activity FROM secret.sessions
-             WHERE user_id = $1 AND ended_at IS NULL AND expires_at > now() ORDER BY created_at DESC, session_id DESC LIMIT $2",
+            r#"SELECT s.session_id, s.user_id, device_type, ip_address, user_agent, created_at, last_activity, s.generation,
+                      coalesce(g.revision, 0) AS "revision!"
+               FROM secret.sessions s LEFT JOIN secret.session_generations g ON g.user_id = s.user_id
+               WHERE s.user_id = $1 AND ended_at IS NULL AND expires_at > now() AND s.generation = coalesce(g.generation, 0)
+               ORDER BY created_at DESC, session_id DESC LIMIT $2"#,
             user_id.0,
             LIST_MAX,
         );
-        Ok(rows.fetch_all(&self.pool).await?.into_iter().map(Session::from).collect())
+        let sessions = rows.fetch_all(&self.pool).await?.into_iter().map(|row| Session::from(&row));
+        Ok(sessions.filter(|session| self.is_alive(session)).collect())
     }
 
-    /// Marks the session of that token as ended, where there is one.
-    ///
-    /// # Errors
-    /// Postgres does not answer.
-    pub async fn end(&self, token: &Token) -> Result<Vec<Ended>, StateError> {
+    /// The copy in Redis, if Postgres says that nothing has ended since it was made. Both are asked at once if the owner
+    /// is known.
+    async fn believed(&self, id: &TokenHash) -> Result<Option<Copy>, StateError> {
+        let owner = self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied();
+        let generation = async {
+            match owner {
+                Some(owner) => Some(self.generations.of(owner).await),
+                None => None,
+            }
+        };
+        let (copy, generation) = tokio::join!(self.copies.get(id), generation);
+        let Some(copy) = copy.ok().flatten() else { return Ok(None) };
+        let at = match generation {
+            Some(answer) if owner == Some(copy.session.user_id) => answer?,
+            _ => self.generations.of(copy.session.user_id).await?,
+        };
+        let is_fresh = copy.at == at && copy.expires_at > Utc::now() && self.is_alive(&copy.session);
+        Ok(is_fresh.then_some(copy))
+    }
+
+    fn is_alive(&self, session: &Session) -> bool {
+        self.expiry(session) > Utc::now()
+    }
+
+    fn copy(&self, session: &Session, at: Generation) -> Copy {
+        Copy { session: session.clone(), at, expires_at: self.expiry(session) }
+    }
+
+    async fn insert(
+        &self,
+        tx: &mut sqlx::PgConnection,
+        id: &TokenHash,
+        session: &Session,
+        generation: i64,
+    ) -> Result<Vec<Ended>, StateError> {
         let ended = sqlx::query_as!(
             Ended,
-            "UPDATE secret.sessions SET ended_at = coalesce(ended_at, now()) WHERE token_hash = $1 AND expires_at > now()
-             RETURNING token_hash, session_id, user_id",
-            &token.hash().0[..],
-        );
-        let ended = ended.fetch_all(&self.pool).await?;
-        if ended.is_empty() {
-            // A restored Redis may know a session that Postgres does not.
-            let _ = self.cache.remove(&[token.hash()]).await;
-        }
-        Ok(ended)
-    }
-
-    /// Marks a session of a user as ended, where there is one of that name.
-    ///
-    /// # Errors
-    /// Postgres does not answer.
-    pub async fn end_of_user(&self, user_id: UserId, session_id: SessionId) -> Result<Vec<Ended>, StateError> {
-        let ended = sqlx::query_as!(
-            Ended,
-            "UPDATE secret.sessions SET ended_at = coalesce(ended_at, now())
-             WHERE session_id = $1 AND user_id = $2 AND expires_at > now() RETURNING token_hash, session_id, user_id",
-            session_id.0,
-            user_id.0,
-        );
-        Ok(ended.fetch_all(&self.pool).await?)
-    }
-
-    /// Marks all sessions of a user but one as ended.
-    ///
-    /// # Errors
-    /// Postgres does not answer.
-    pub async fn end_others(&self, user_id: UserId, but: SessionId) -> Result<Vec<Ended>, StateError> {
-        let ended = sqlx::query_as!(
-            Ended,
-            "UPDATE secret.sessions SET ended_at = coalesce(ended_at, now()) WHERE user_id = $1 AND session_id <> $2
-             RETURNING token_hash, session_id, user_id",
-            user_id.0,
-            but.0,
-        );
-        Ok(ended.fetch_all(&self.pool).await?)
-    }
-
-    /// Marks all sessions of a user as ended.
-    ///
-    /// # Errors
-    /// Postgres does not answer.
-    pub async fn end_all(&self, user_id: UserId) -> Result<Vec<Ended>, StateError> {
-        let ended = sqlx::query_as!(
-            Ended,
-            "UPDATE secret.sessions SET ended_at = coalesce(ended_at, now()) WHERE user_id = $1 RETURNING token_hash, session_id, user_id",
-            user_id.0,
-        );
-        Ok(ended.fetch_all(&self.pool).await?)
-    }
-
-    /// Completes the end of sessions: Redis forgets them, then their rows go.
-    ///
-    /// # Errors
-    /// Postgres does not answer, or Redis does not confirm.
-    pub async fn confirm(&self, ended: &[Ended]) -> Result<(), StateError> {
-        let hashes = hashes(ended);
-        let ids = hashes.iter().filter_map(|hash| hash.as_slice().try_into().ok()).map(TokenHash).collect::<Vec<_>>();
-        self.cache.remove(&ids).await.map_err(|RedisDown| StateError::NotConfirmed)?;
-        if ended.is_empty() {
-            return Ok(());
-        }
-        sqlx::query!("DELETE FROM secret.sessions WHERE token_hash = ANY($1) AND ended_at IS NOT NULL", &hashes)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
-
-    /// Sessions that have ended, and that Redis had not confirmed.
-    ///
-    /// # Errors
-    /// Postgres does not answer.
-    pub async fn unconfirmed(&self) -> Result<Vec<Ended>, StateError> {
-        let ended = sqlx::query_as!(
-            Ended,
-            "SELECT token_hash, session_id, user_id FROM secret.sessions WHERE ended_at IS NOT NULL LIMIT $1",
-            LIST_MAX
-        );
-        Ok(ended.fetch_all(&self.pool).await?)
-    }
-
-    /// Sessions that have expired.
-    ///
-    /// # Errors
-    /// Postgres does not answer.
-    pub async fn expired(&self) -> Result<Vec<Ended>, StateError> {
-        let expired = sqlx::query_as!(
-            Ended,
-            "SELECT token_hash, session_id, user_id FROM secret.sessions WHERE expires_at < now() LIMIT $1",
-            LIST_MAX
-        );
-        Ok(expired.fetch_all(&self.pool).await?)
-    }
-
-    /// Removes sessions that have expired.
-    ///
-    /// # Errors
-    /// Postgres does not answer.
-    pub async fn remove_expired(&self, expired: &[Ended]) -> Result<(), StateError> {
-        sqlx::query!("DELETE FROM secret.sessions WHERE token_hash = ANY($1) AND expires_at < now()", &hashes(expired))
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
-
-    async fn insert(&self, id: &TokenHash, session: &Session) -> Result<(), StateError> {
-        sqlx::query!(
-            "INSERT INTO secret.sessions (token_hash, session_id, user_id, device_type, ip_address, user_agent, created_at, last_activity, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            r#"WITH added AS (
+                   INSERT INTO secret.sessions (token_hash, session_id, user_id, device_type, ip_address, user_agent, created_at,
+                                                last_activity, expires_at, generation)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+               ), surplus AS (
+                   SELECT token_hash FROM secret.sessions
+                   WHERE user_id = $3 AND ended_at IS NULL AND expires_at > now() AND generation = $10
+                   ORDER BY created_at DESC, session_id DESC OFFSET $11 FOR UPDATE SKIP LOCKED
+               )
+               UPDATE secret.sessions s SET ended_at = now() FROM surplus WHERE s.token_hash = surplus.token_hash
+               RETURNING s.token_hash, s.session_id, s.user_id, 'expired' AS "why!""#,
             &id.0[..],
             session.session_id.0,
             session.user_id.0,
@@ -263,65 +241,85 @@ impl SessionStore {
             session.created_at,
             session.last_activity,
             self.expiry(session),
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+            generation,
+            // The new one is not among those that the statement sees.
+            self.per_person - 1,
+        );
+        Ok(ended.fetch_all(tx).await?)
     }
 
-    async fn find(&self, id: &TokenHash) -> Result<Option<Session>, StateError> {
+    async fn find(&self, id: &TokenHash) -> Result<Option<Copy>, StateError> {
         let row = sqlx::query_as!(
             Row,
-            "SELECT session_id, user_id, device_type, ip_address, user_agent, created_at, last_activity FROM secret.sessions
-             WHERE token_hash = $1 AND ended_at IS NULL AND expires_at > now()",
+            r#"SELECT s.session_id, s.user_id, device_type, ip_address, user_agent, created_at, last_activity, s.generation,
+                      coalesce(g.revision, 0) AS "revision!"
+               FROM secret.sessions s LEFT JOIN secret.session_generations g ON g.user_id = s.user_id
+               WHERE token_hash = $1 AND ended_at IS NULL AND expires_at > now() AND s.generation = coalesce(g.generation, 0)"#,
             &id.0[..],
         );
-        Ok(row.fetch_optional(&self.pool).await?.map(Session::from))
+        let row = row.fetch_optional(&self.pool).await?;
+        let copy = row.map(|row| self.copy(&Session::from(&row), Generation { generation: row.generation, revision: row.revision }));
+        Ok(copy.filter(|copy| self.is_alive(&copy.session)))
     }
 
-    /// Redis does not know the session: Postgres may.
-    async fn put_back(&self, id: &TokenHash) -> Result<Option<Session>, StateError> {
-        let Some(session) = self.find(id).await? else {
+    /// Redis has no copy that can be believed: Postgres may have the session. The new copy has the generation and
+    /// revision of the same statement, so that it is void if anything has ended meanwhile.
+    async fn put_back(&self, id: &TokenHash) -> Result<Option<Copy>, StateError> {
+        let Some(copy) = self.find(id).await? else {
             return Ok(None);
         };
-        if self.cache.put(id, &session).await.is_ok() && self.find(id).await?.is_none() {
-            // It was ended between our reading and our writing: its end has removed nothing from Redis yet, or before we wrote.
-            let _ = self.cache.remove(&[*id]).await;
+        if self.copies.put(id, &copy).await.is_ok() && self.find(id).await?.is_none() {
+            // It was ended between the reading and the writing: its address must not stay in Redis.
+            let _ = self.copies.remove(&[*id]).await;
             return Ok(None);
         }
-        Ok(Some(session))
+        Ok(Some(copy))
     }
 
-    /// Says in Redis and Postgres that the session is being used. Nobody waits for it.
-    fn renew_if_old(&self, id: TokenHash, session: &Session) {
+    /// Notes that the session is being used. Nobody waits for it.
+    fn renew_if_old(&self, id: TokenHash, copy: &Copy) {
         let now = Utc::now();
-        if now - session.last_activity < RENEW_AFTER {
+        if now - copy.session.last_activity < RENEW_AFTER {
             return;
         }
-        let (sessions, session) = (self.clone(), Session { last_activity: now, ..session.clone() });
+        let (sessions, at) = (self.clone(), copy.at);
+        let session = Session { last_activity: now, ..copy.session.clone() };
         tokio::spawn(async move {
-            let _ = sessions.cache.put_if_there(&id, &session).await;
-            if let Err(error) = sessions.renew(&id, &session).await {
-                tracing::warn!(%error, "a session's last activity could not be stored");
-            }
+            let _ = match sessions.renew(&id, &session).await {
+                Ok(true) => sessions.copies.replace(&id, &sessions.copy(&session, at)).await,
+                // No row, no copy: the session has ended.
+                Ok(false) => sessions.copies.remove(&[id]).await,
+                Err(error) => {
+                    tracing::warn!(%error, "a session's last activity could not be stored");
+                    Err(RedisDown)
+                }
+            };
         });
     }
 
-    async fn renew(&self, id: &TokenHash, session: &Session) -> Result<(), StateError> {
-        sqlx::query!(
-            "UPDATE secret.sessions SET last_activity = $2, expires_at = $3 WHERE token_hash = $1 AND ended_at IS NULL AND last_activity < $2",
+    /// Whether the session is there still.
+    async fn renew(&self, id: &TokenHash, session: &Session) -> Result<bool, StateError> {
+        let renewed = sqlx::query!(
+            "UPDATE secret.sessions s SET last_activity = greatest(last_activity, $2), expires_at = greatest(expires_at, $3)
+             WHERE token_hash = $1 AND ended_at IS NULL
+               AND s.generation = coalesce((SELECT g.generation FROM secret.session_generations g WHERE g.user_id = s.user_id), 0)",
             &id.0[..],
             session.last_activity,
             self.expiry(session),
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+        );
+        Ok(renewed.execute(&self.pool).await?.rows_affected() > 0)
     }
 }
 
-fn hashes(sessions: &[Ended]) -> Vec<Vec<u8>> {
-    sessions.iter().map(|session| session.token_hash.clone()).collect()
+/// Makes the row of that person's generation where there is none, and locks it until the transaction ends.
+async fn hold(tx: &mut sqlx::PgConnection, user_id: UserId) -> Result<Generation, StateError> {
+    let held = sqlx::query_as!(
+        Generation,
+        "INSERT INTO secret.session_generations AS g (user_id) VALUES ($1)
+         ON CONFLICT (user_id) DO UPDATE SET revision = g.revision RETURNING generation, revision",
+        user_id.0
+    );
+    Ok(held.fetch_one(tx).await?)
 }
 
 /// What every session may be used for: limited ones come with integrations.
@@ -338,17 +336,19 @@ struct Row {
     user_agent: Option<String>,
     created_at: DateTime<Utc>,
     last_activity: DateTime<Utc>,
+    generation: i64,
+    revision: i64,
 }
 
-impl From<Row> for Session {
-    fn from(row: Row) -> Self {
+impl From<&Row> for Session {
+    fn from(row: &Row) -> Self {
         Self {
             session_id: row.session_id.into(),
             user_id: row.user_id.into(),
             workspace_id: None,
-            device_type: row.device_type,
-            ip_address: row.ip_address,
-            user_agent: row.user_agent,
+            device_type: row.device_type.clone(),
+            ip_address: row.ip_address.clone(),
+            user_agent: row.user_agent.clone(),
             created_at: row.created_at,
             last_activity: row.last_activity,
             permissions: permissions(),

@@ -131,12 +131,12 @@ async fn a_suspended_user_is_locked_out_until_they_are_let_in_again() {
 
     ann.put(&suspension, json!({})).await.expect_problem(403, "server.operators_only");
     operator.put(&suspension, json!({"reason": "test"})).await.expect(204);
-    ann.get("/v1/users/me").await.expect_problem(403, "user.not_active");
-    ann.patch("/v1/users/me", json!({"title": "X"})).await.expect_problem(403, "user.not_active");
+    ann.get("/v1/users/me").await.expect_problem(401, "auth.token_invalid");
+    ann.patch("/v1/users/me", json!({"title": "X"})).await.expect_problem(401, "auth.token_invalid");
     app.post("/v1/sessions", &json!({"login": ann.email, "password": PASSWORD})).await.expect_problem(403, "user.not_active");
     operator.put(&suspension, json!({})).await.expect_problem(409, "user.suspended_already");
 
     operator.delete(&suspension).await.expect(204);
-    ann.get("/v1/users/me").await.expect(200);
+    ann.with_token(app.sign_in(&ann.email).await).get("/v1/users/me").await.expect(200);
     operator.delete(&suspension).await.expect_problem(409, "user.not_suspended");
 }

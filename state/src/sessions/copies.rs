@@ -1,0 +1,157 @@
+//! The seed's `session:{id}` in Redis: a copy of the row, so that a use of a session reads no row. The id is the hash of the token.
+//!
+//! Others may write to Redis. So a copy carries a tag under a key of the server, over the name of its key and all that it says: a copy that was
+//! made up, changed, or put under another key is as good as absent. A copy of earlier that is put back is void by its revision.
+//!
+//! Redis may be gone at any time: then nobody waits for it, and Postgres is asked instead.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use keyring::MacKey;
+use serde::{Deserialize, Serialize};
+use stores::redis::{Redis, RedisDown};
+
+use super::Session;
+use super::generations::Generation;
+use crate::token::TokenHash;
+
+/// A session as Redis has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Copy {
+    /// The session.
+    pub session: Session,
+    /// Where its person's sessions stood when it was read from Postgres.
+    pub at: Generation,
+    /// When it ends, unless it is used before: never later than its row says.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The copies in Redis.
+#[derive(Clone)]
+pub struct Copies {
+    redis: Redis,
+    key: MacKey,
+}
+
+impl Copies {
+    /// Those in that Redis, authenticated with that key.
+    #[must_use]
+    pub fn new(redis: Redis, key: MacKey) -> Self {
+        Self { redis, key }
+    }
+
+    /// The copy under that id, where there is one that a server made for it.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn get(&self, id: &TokenHash) -> Result<Option<Copy>, RedisDown> {
+        let key = self.key(id);
+        let found: Option<Vec<u8>> = self.redis.ask(redis::cmd("GET").arg(&key)).await?;
+        Ok(found.and_then(|value| read(&self.key, &key, &value)))
+    }
+
+    /// Stores a copy until it expires.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn put(&self, id: &TokenHash, copy: &Copy) -> Result<(), RedisDown> {
+        self.redis.ask(&self.set(id, copy)).await
+    }
+
+    /// Stores a copy where there is one: a session that has ended meanwhile leaves nothing behind.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn replace(&self, id: &TokenHash, copy: &Copy) -> Result<(), RedisDown> {
+        let mut command = self.set(id, copy);
+        self.redis.ask::<Option<String>>(command.arg("XX")).await.map(drop)
+    }
+
+    /// Removes copies.
+    ///
+    /// # Errors
+    /// Redis does not answer: it may have them still.
+    pub async fn remove(&self, ids: &[TokenHash]) -> Result<(), RedisDown> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let keys = ids.iter().map(|id| self.key(id)).collect::<Vec<_>>();
+        self.redis.ask::<i64>(redis::cmd("DEL").arg(keys)).await.map(drop)
+    }
+
+    fn key(&self, id: &TokenHash) -> String {
+        self.redis.key(&format!("session:{id}"))
+    }
+
+    fn set(&self, id: &TokenHash, copy: &Copy) -> redis::Cmd {
+        let key = self.key(id);
+        let seconds = (copy.expires_at - Utc::now()).num_seconds().max(1);
+        let value = written(&self.key, &key, copy);
+        let mut command = redis::cmd("SET");
+        command.arg(key).arg(value).arg("EX").arg(seconds);
+        command
+    }
+}
+
+/// `tag.json`, the tag in base64.
+fn written(mac: &MacKey, key: &str, copy: &Copy) -> String {
+    let json = serde_json::to_string(copy).unwrap_or_default();
+    let tag = mac.tag(&[key.as_bytes(), json.as_bytes()]);
+    format!("{}.{json}", BASE64_URL_SAFE_NO_PAD.encode(tag))
+}
+
+/// Nothing where it was not written here, or by another release: Postgres knows better.
+fn read(mac: &MacKey, key: &str, value: &[u8]) -> Option<Copy> {
+    let (tag, json) = std::str::from_utf8(value).ok()?.split_once('.')?;
+    let tag = BASE64_URL_SAFE_NO_PAD.decode(tag).ok()?;
+    let is_ours = mac.verify(&[key.as_bytes(), json.as_bytes()], &tag);
+    is_ours.then(|| serde_json::from_str(json).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::ids::{SessionId, UserId};
+    use keyring::MasterKey;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::sessions::permissions;
+
+    fn mac(byte: u8) -> MacKey {
+        MasterKey::from([byte; 32]).derive_mac_key("a purpose")
+    }
+
+    fn copy() -> Copy {
+        let session = Session {
+            session_id: SessionId(Uuid::from_u128(1)),
+            user_id: UserId(Uuid::from_u128(2)),
+            workspace_id: None,
+            device_type: "phone".into(),
+            ip_address: None,
+            user_agent: None,
+            created_at: DateTime::UNIX_EPOCH,
+            last_activity: DateTime::UNIX_EPOCH,
+            permissions: permissions(),
+        };
+        Copy { session, at: Generation { generation: 3, revision: 4 }, expires_at: DateTime::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn a_copy_is_believed_under_its_key_alone() {
+        let value = written(&mac(1), "session:a", &copy());
+        assert_eq!(read(&mac(1), "session:a", value.as_bytes()), Some(copy()));
+        assert_eq!(read(&mac(1), "session:b", value.as_bytes()), None, "moved");
+        assert_eq!(read(&mac(2), "session:a", value.as_bytes()), None, "of another server");
+        assert_eq!(read(&mac(1), "session:a", value.replace("phone", "paper").as_bytes()), None, "changed");
+        assert_eq!(
+            read(&mac(1), "session:a", value.replace("\"generation\":3", "\"generation\":9").as_bytes()),
+            None,
+            "of another generation"
+        );
+        let (_, json) = value.split_once('.').expect("a tag");
+        for forged in [json, &format!(".{json}"), &format!("{}.{json}", "A".repeat(43)), "", "."] {
+            assert_eq!(read(&mac(1), "session:a", forged.as_bytes()), None, "{forged}");
+        }
+    }
+}
