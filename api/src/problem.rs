@@ -14,6 +14,7 @@ use commands::{CommandError, StoreError};
 use domain::text::InvalidText;
 use domain::{Refusal, RefusalKind};
 use identity::AuthError;
+use identity::password::PasswordRefusal;
 use ledger::audit::AuditError;
 use ledger::proof::ProveError;
 use processes::erasure::ErasureError;
@@ -144,6 +145,16 @@ impl Problem {
     /// The input is well-formed, and still wrong.
     pub fn invalid(code: &'static str, field: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail).at_field(field)
+    }
+
+    /// A password that somebody wants to have is not taken.
+    pub fn password_refused(field: &'static str, refusal: PasswordRefusal) -> Self {
+        let code = match refusal {
+            PasswordRefusal::Length => "input.invalid",
+            PasswordRefusal::Blank => "password.blank",
+            PasswordRefusal::Known => "password.known",
+        };
+        Self::invalid(code, field, refusal.to_string())
     }
 
     /// There is nothing of that name, or the asker may not know that there is.
@@ -394,6 +405,8 @@ impl From<AuthError> for Problem {
             AuthError::Busy => Self::unavailable("auth.busy", "too many passwords are being checked just now: try again"),
             AuthError::Log(error) => error.into(),
             AuthError::State(error) => error.into(),
+            // Handlers name the field; here it is what most call it.
+            AuthError::Password(refusal) => Self::password_refused("password", refusal),
             AuthError::Hash => Self::internal(&error),
         }
     }

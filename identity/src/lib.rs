@@ -9,6 +9,7 @@ pub mod sessions;
 pub mod sign_in;
 
 use commands::CommandError;
+use password::PasswordRefusal;
 use state::StateError;
 
 /// Why somebody could not be signed in, kept signed in, or signed out.
@@ -32,6 +33,9 @@ pub enum AuthError {
     /// What is kept of sessions and passwords was not read or written.
     #[error(transparent)]
     State(#[from] StateError),
+    /// What is to be a password is none.
+    #[error(transparent)]
+    Password(#[from] PasswordRefusal),
     /// A password could not be hashed, or what is stored is not a hash.
     #[error("the password could not be hashed or compared")]
     Hash,

@@ -17,21 +17,50 @@ pub const CHARS_MAX: usize = 200;
 /// How many passwords may wait to be hashed; more are turned away, so that a flood of them cannot fill the memory.
 const WAITING_MAX: usize = 256;
 
-/// A password that somebody wants to have: long enough, and never printed.
+/// So many characters are looked at to find a password that is easily guessed: a long one that begins like that is none either.
+const CHARS_JUDGED: usize = 64;
+
+/// A password that somebody wants to have: long enough, not easily guessed, and never printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Password(Secret);
 
+/// Why a text is not taken as a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordRefusal {
+    /// It is too short or too long.
+    #[error("a password must have 8 to 200 characters")]
+    Length,
+    /// It has nothing but white space.
+    #[error("a password must have more than white space: take a few words that have nothing to do with each other")]
+    Blank,
+    /// It is in the lists of passwords that are tried first, or is made of such a one, of a pattern, or of what everybody knows of the person.
+    #[error("this password is one of the first that are tried: take a few words that have nothing to do with each other")]
+    Known,
+}
+
 impl Password {
-    /// Parses it. White space counts.
+    /// Parses it. White space counts. `about` is what others know of the person, such as their name.
     ///
     /// # Errors
-    /// It is too short or too long.
-    pub fn parse(text: Secret) -> Result<Self, &'static str> {
-        match text.expose().chars().count() {
-            CHARS_MIN..=CHARS_MAX => Ok(Self(text)),
-            _ => Err("password must have 8 to 200 characters"),
+    /// It is too short, too long, or easily guessed.
+    pub fn parse(text: Secret, about: &[&str]) -> Result<Self, PasswordRefusal> {
+        let given = text.expose();
+        if !(CHARS_MIN..=CHARS_MAX).contains(&given.chars().count()) {
+            return Err(PasswordRefusal::Length);
         }
+        if given.chars().all(|char| char.is_whitespace() || char.is_control()) {
+            return Err(PasswordRefusal::Blank);
+        }
+        if is_easily_guessed(given, about) { Err(PasswordRefusal::Known) } else { Ok(Self(text)) }
     }
+}
+
+/// Whether it takes fewer than a million guesses, as `zxcvbn` estimates: it knows 30,000 common passwords, names, words and patterns.
+fn is_easily_guessed(password: &str, about: &[&str]) -> bool {
+    let judged = password.chars().take(CHARS_JUDGED).collect::<String>();
+    let about = about.iter().flat_map(|text| std::iter::once(*text).chain(text.split(['@', '.', ' ', '-', '_'])));
+    let about = about.filter(|text| text.len() > 2).collect::<Vec<_>>();
+    zxcvbn::zxcvbn(&judged, &about).score() < zxcvbn::Score::Two
 }
 
 /// Hashes and compares passwords.
@@ -55,6 +84,19 @@ impl Passwords {
             in_line: Arc::new(Semaphore::new(WAITING_MAX)),
             nobody: nobody.into(),
         })
+    }
+
+    /// Parses a password off the threads that answer requests ([`Password::parse`]).
+    ///
+    /// # Errors
+    /// It is refused, or too many are waiting.
+    pub async fn parse(&self, text: Secret, about: Vec<String>) -> Result<Password, AuthError> {
+        let _turn = self.take_turn().await?;
+        off_thread(move || {
+            let about = about.iter().map(String::as_str).collect::<Vec<_>>();
+            Ok(Password::parse(text, &about)?)
+        })
+        .await
     }
 
     /// The hash to be stored, as a PHC string.
@@ -114,7 +156,7 @@ mod tests {
     }
 
     fn password(text: &str) -> Password {
-        Password::parse(secret(text)).expect("a password")
+        Password::parse(secret(text), &[]).expect("a password")
     }
 
     #[tokio::test]
@@ -132,10 +174,48 @@ mod tests {
         assert!(!passwords.matches(secret("correct horse"), None).await.expect("an answer"));
     }
 
+    fn refusal(text: &str, about: &[&str]) -> Option<PasswordRefusal> {
+        Password::parse(secret(text), about).err()
+    }
+
     #[test]
-    fn a_password_of_seven_characters_is_refused() {
-        assert!(Password::parse(secret("1234567")).is_err());
-        assert!(Password::parse("ü".repeat(8).into()).is_ok());
-        assert!(Password::parse("x".repeat(201).into()).is_err());
+    fn a_password_has_a_least_and_a_greatest_length() {
+        assert_eq!(refusal("1b2x9_q", &[]), Some(PasswordRefusal::Length));
+        assert_eq!(refusal(&"x y z".repeat(41), &[]), Some(PasswordRefusal::Length));
+        assert_eq!(refusal("über-öl ß4", &[]), None);
+    }
+
+    #[test]
+    fn nothing_but_white_space_is_no_password() {
+        for text in ["        ", "\t\t\t\t\t\t\t\t\t", "\u{a0}\u{2003}\u{3000}     ", "\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}"] {
+            assert_eq!(refusal(text, &[]), Some(PasswordRefusal::Blank), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_tried_first_is_no_password() {
+        let known = [
+            "password", "Password1", "P@ssw0rd", "12345678", "123456789", "qwertyuiop", "iloveyou", "11111111", "aaaaaaaaaaaaaaaa", "abcdefgh",
+            "sunshine", "trustno1", "letmein1", "football", "password123", "1q2w3e4r", "superman", "20012001",
+        ];
+        for text in known {
+            assert_eq!(refusal(text, &[]), Some(PasswordRefusal::Known), "{text}");
+        }
+        assert_eq!(refusal(&"a".repeat(200), &[]), Some(PasswordRefusal::Known));
+    }
+
+    #[test]
+    fn what_is_known_of_a_person_is_no_password_of_theirs() {
+        let about = ["quetzalina@example.org", "quetzalina", "Quetzalina Xu"];
+        assert_eq!(refusal("quetzalina", &about), Some(PasswordRefusal::Known));
+        assert_eq!(refusal("Quetzalina1", &about), Some(PasswordRefusal::Known));
+        assert_eq!(refusal("quetzalina", &[]), None);
+    }
+
+    #[test]
+    fn a_few_words_are_a_password() {
+        for text in ["correct horse battery", "another horse", "violet anchor pancake", "xK9#mQ2$", "пароль-от-сейфа"] {
+            assert_eq!(refusal(text, &[]), None, "{text}");
+        }
     }
 }

@@ -68,7 +68,7 @@ pub async fn invite(
     let invitation_id = appended.id.into();
     let token = invitations.give_out(workspace_id, invitation_id).await?.expose().to_owned();
     let location = format!("/v1/workspaces/{workspace_id}/invitations/{invitation_id}");
-    Ok(Done::created(appended, location, InvitationCreated { invitation_id, token }))
+    Ok(Done::created(appended, location, InvitationCreated { invitation_id, token }).never_stored())
 }
 
 fn parse(input: &Invite, lifetime: std::time::Duration) -> Result<WorkspaceCommand, InvalidText> {

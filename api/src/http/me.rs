@@ -253,8 +253,9 @@ pub async fn change_password(
     sign_out: SignOut,
 ) -> Result<HttpResponse, Problem> {
     let ChangePassword { current_password, new_password } = body.input;
-    let new_password = parse_password("new_password", new_password)?;
     commands.read_access(actor.user_id).await?;
+    let user = commands.user_state(actor.user_id).await?;
+    let new_password = parse_password(&passwords, "new_password", new_password, user.registration.as_ref()).await?;
     let Some(stored) = credentials.hash_of(actor.user_id).await? else { return Err(wrong_password()) };
     if !passwords.matches(current_password, Some(stored.clone())).await? {
         return Err(wrong_password());

@@ -15,6 +15,7 @@ use state::presence::Presences;
 use state::sessions::{Ended, Session};
 use utoipa::ToSchema;
 
+use super::answer::NEVER_STORED;
 use super::members::PageQuery;
 use super::path::SessionPath;
 use crate::config::Secret;
@@ -86,7 +87,7 @@ pub async fn start_session(
     input.check()?;
     let device = from.device(input.device_type);
     let (token, session) = sign_ins.with_password(&input.login, input.password, device).await?;
-    Ok(HttpResponse::Created().json(SessionStarted {
+    Ok(HttpResponse::Created().insert_header(NEVER_STORED).json(SessionStarted {
         token: token.expose().to_owned(),
         session_id: session.session_id,
         user_id: session.user_id,

@@ -8,6 +8,7 @@ use domain::UserCommand;
 use domain::ids::UserId;
 use domain::text::{DisplayName, Email, Language, Reason, Timezone, Username};
 use domain::user::{Preferences, Profile, Registration};
+use identity::AuthError;
 use identity::password::{Password, Passwords};
 use projections::ReadModels;
 use projections::relational::users::UserRow;
@@ -48,7 +49,7 @@ pub struct RegisterUser {
 }
 
 impl RegisterUser {
-    fn parse(self) -> Result<(Registration, Password), Problem> {
+    fn parse(self) -> Result<(Registration, Secret), Problem> {
         let profile = Profile {
             display_name: DisplayName::parse(&self.display_name)?,
             avatar_url: None,
@@ -70,12 +71,24 @@ impl RegisterUser {
             is_bot: false,
             is_operator: false,
         };
-        Ok((registration, parse_password("password", self.password)?))
+        Ok((registration, self.password))
     }
 }
 
-pub(super) fn parse_password(field: &'static str, text: Secret) -> Result<Password, Problem> {
-    Password::parse(text).map_err(|reason| Problem::invalid("input.invalid", field, reason))
+/// Parses a password that somebody wants to have. It must not be what others know of them.
+pub(super) async fn parse_password(
+    passwords: &Passwords,
+    field: &'static str,
+    text: Secret,
+    registration: Option<&Registration>,
+) -> Result<Password, Problem> {
+    let about = registration.map(|known| {
+        vec![known.email.as_str().to_owned(), known.username.as_str().to_owned(), known.profile.display_name.as_str().to_owned()]
+    });
+    passwords.parse(text, about.unwrap_or_default()).await.map_err(|error| match error {
+        AuthError::Password(refusal) => Problem::password_refused(field, refusal),
+        error => error.into(),
+    })
 }
 
 /// A user who was created.
@@ -103,6 +116,7 @@ pub async fn register_user(
 ) -> Result<Done<UserCreated>, Problem> {
     let idempotent_bytes = body.bytes().to_owned();
     let (registration, password) = body.input.parse()?;
+    let password = parse_password(&passwords, "password", password, Some(&registration)).await?;
     let user_id = new_user_id(&key, &registration);
     let asked = Asked { context: from.context_of(user_id), idempotency: key.idempotency(user_id, &idempotent_bytes) };
     let hash = passwords.hash(password).await?;

@@ -2,6 +2,7 @@
 
 mod forged;
 mod generations;
+mod passwords;
 
 use serde_json::{Value, json};
 use tests::answer::Answer;

@@ -63,7 +63,7 @@ async fn owner(app: &App, kept: Option<String>) -> Result<(UserId, String, bool)
     }
     let password = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 18]>());
     let owner_id = there.unwrap_or_else(|| Uuid::now_v7().into());
-    let parsed = Password::parse(password.clone().into()).map_err(anyhow::Error::msg)?;
+    let parsed = Password::parse(password.clone().into(), &[]).map_err(anyhow::Error::from)?;
     let hash = app.passwords.hash(parsed).await.context("the owner's password cannot be hashed")?;
     app.credentials.replace(owner_id, &hash).await.context("the owner's password cannot be stored")?;
     if there.is_none() {
