@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use commands::Commands;
 use commands::relay::RelayStats;
+use identity::confirmation::Confirmations;
+use identity::guesses::Guesses;
 use identity::password::Passwords;
 use identity::refused::RefusedSignIns;
 use identity::sessions::Sessions;
@@ -30,7 +32,9 @@ use projections::search::{PostgresSearch, Search, SearchBackend};
 use projections::{Connections, Progress, ReadModels};
 use sqlx::PgPool;
 use state::credentials::Credentials;
+use state::devices::KnownDevices;
 use state::invitations::InvitationTokens;
+use state::limits::Windows;
 use state::presence::Presences;
 use state::sessions::SessionStore;
 use state::typing::Typing;
@@ -75,6 +79,8 @@ pub struct App {
     pub sessions: Sessions,
     /// Signs people in.
     pub sign_ins: SignIns,
+    /// Asks somebody who is signed in for their password again.
+    pub confirmations: Confirmations,
     /// How much one may ask.
     pub limits: Limits,
     /// Who is there.
@@ -119,10 +125,14 @@ impl App {
         let sessions = Sessions::new(session_store, commands.clone());
         let (passwords, credentials) = (Passwords::new(connect::cores())?, Credentials::new(pool.clone()));
         let refused = RefusedSignIns::new(commands.clone(), settings.master_key.clone());
-        let sign_ins = SignIns::new(commands.clone(), credentials.clone(), passwords.clone(), sessions.clone(), refused);
+        let devices = KnownDevices::new(pool.clone(), keys.clone());
+        let guesses = Guesses::new(Windows::new(stores.redis.clone(), keys.clone()), devices, &settings.rate_limits);
+        let confirmations = Confirmations::new(credentials.clone(), passwords.clone(), guesses.clone());
+        let sign_ins = SignIns::new(commands.clone(), credentials.clone(), passwords.clone(), sessions.clone(), refused, guesses);
         Ok(Self {
             nats: nats_client(&settings).await?,
             sign_ins,
+            confirmations,
             audit_log: AuditLog::new(pool.clone(), keys.clone()),
             replays: Replays::new(stores.clone(), commands.clone(), Handle::current(), holder()),
             retention: Retention::new(commands.clone(), read_models.clone(), pool.clone(), Handle::current()),

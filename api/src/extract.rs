@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use actix_web::http::header::{HeaderMap, USER_AGENT};
 use actix_web::{HttpRequest, web};
 
-pub use actor::{Actor, BearerToken, Circumstances, expired};
+pub use actor::{Actor, BearerToken, Circumstances, wrong_token};
 pub use body::{Body, NoBody, RequestBody};
 pub use command::{Command, Key};
 pub use input::{Change, reject_unless_line, reject_unless_moment};

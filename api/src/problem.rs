@@ -14,6 +14,7 @@ use commands::{CommandError, StoreError};
 use domain::text::InvalidText;
 use domain::{Refusal, RefusalKind};
 use identity::AuthError;
+use identity::guesses::TooMany;
 use identity::password::PasswordRefusal;
 use ledger::audit::AuditError;
 use ledger::proof::ProveError;
@@ -24,6 +25,7 @@ use projections::search::{ResolveError, SearchError};
 use projections::{QueryError, WaitError};
 use serde::Serialize;
 use state::StateError;
+use state::limits::Class;
 use stores::error::chain;
 use stores::redis::RedisDown;
 use utoipa::ToSchema;
@@ -399,6 +401,9 @@ impl From<AuthError> for Problem {
         match error {
             AuthError::WrongPassword => Self::unauthenticated("session.wrong_credentials", "no user has this login and this password"),
             AuthError::NotConfirmed => Self::invalid("password.wrong", "current_password", "this is not your password"),
+            AuthError::TooManyGuesses(TooMany { requests, window, retry_after }) => {
+                Self::rate_limited(Class::SignInAccount.as_str(), requests, window, retry_after)
+            }
             AuthError::Overtaken => {
                 Self::unauthenticated("auth.token_invalid", "the password was changed meanwhile, or the session has ended: sign in again")
             }

@@ -1,11 +1,12 @@
 //! Asking somebody who is signed in for their password again, before what cannot be undone or gives everything away: a session that was taken
 //! over is not enough for that.
 
-use domain::ids::UserId;
+use domain::Context;
 use keyring::Secret;
 use state::credentials::Credentials;
 
 use super::AuthError;
+use super::guesses::Guesses;
 use super::password::Passwords;
 
 /// Confirms that somebody who is signed in knows their password. Clones share everything.
@@ -13,21 +14,29 @@ use super::password::Passwords;
 pub struct Confirmations {
     credentials: Credentials,
     passwords: Passwords,
+    guesses: Guesses,
 }
 
 impl Confirmations {
     /// Of these parts.
     #[must_use]
-    pub fn new(credentials: Credentials, passwords: Passwords) -> Self {
-        Self { credentials, passwords }
+    pub fn new(credentials: Credentials, passwords: Passwords, guesses: Guesses) -> Self {
+        Self { credentials, passwords, guesses }
     }
 
-    /// Checks the password of a user who is signed in. A user without a password confirms nothing.
+    /// Checks the password of the actor, who is signed in. Returns its hash. A user without a password confirms
+    /// nothing.
     ///
     /// # Errors
-    /// It is another password, too many are waiting to be checked, or Postgres does not answer.
-    pub async fn confirm(&self, user_id: UserId, password: Secret) -> Result<(), AuthError> {
-        let stored = self.credentials.hash_of(user_id).await?;
-        if self.passwords.matches(password, stored).await? { Ok(()) } else { Err(AuthError::NotConfirmed) }
+    /// It is another password, there were too many attempts in this session, too many passwords wait to be checked, or
+    /// Postgres does not answer.
+    pub async fn confirm(&self, context: &Context, password: Secret) -> Result<String, AuthError> {
+        let attempted = self.guesses.count_confirmation(context.actor, context.session).await?;
+        let stored = self.credentials.hash_of(context.actor).await?;
+        if !self.passwords.matches(password, stored.clone()).await? {
+            return Err(AuthError::NotConfirmed);
+        }
+        self.guesses.give_back(attempted).await;
+        stored.ok_or(AuthError::NotConfirmed)
     }
 }

@@ -3,12 +3,14 @@
 //! Not here: what somebody may do (`commands/src/authorize.rs`), and where it is kept (`state`).
 
 pub mod confirmation;
+pub mod guesses;
 pub mod password;
 pub mod refused;
 pub mod sessions;
 pub mod sign_in;
 
 use commands::CommandError;
+use guesses::TooMany;
 use password::PasswordRefusal;
 use state::StateError;
 
@@ -21,6 +23,9 @@ pub enum AuthError {
     /// Somebody who is signed in was asked for their password again, and gave another one.
     #[error("this is not the password of the user who is signed in")]
     NotConfirmed,
+    /// There were too many attempts at that account, from devices that it does not know or from that one.
+    #[error("too many attempts at this account")]
+    TooManyGuesses(TooMany),
     /// The password was changed, or the session ended, while the request was under way.
     #[error("the password was changed meanwhile, or the session has ended")]
     Overtaken,

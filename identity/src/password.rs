@@ -1,4 +1,5 @@
-//! Passwords are hashed with argon2id (RFC 9106), off the threads that answer requests, and only a few at a time: each takes 19 MiB.
+//! Passwords are hashed with argon2id (RFC 9106), off the threads that answer requests, and only a few at a time: each
+//! takes 19 MiB.
 
 use std::sync::Arc;
 
@@ -17,7 +18,8 @@ pub const CHARS_MAX: usize = 200;
 /// How many passwords may wait to be hashed; more are turned away, so that a flood of them cannot fill the memory.
 const WAITING_MAX: usize = 256;
 
-/// So many characters are looked at to find a password that is easily guessed: a long one that begins like that is none either.
+/// So many characters are looked at to find a password that is easily guessed: a long one that begins like that is none
+/// either.
 const CHARS_JUDGED: usize = 64;
 
 /// A password that somebody wants to have: long enough, not easily guessed, and never printed.
@@ -33,7 +35,8 @@ pub enum PasswordRefusal {
     /// It has nothing but white space.
     #[error("a password must have more than white space: take a few words that have nothing to do with each other")]
     Blank,
-    /// It is in the lists of passwords that are tried first, or is made of such a one, of a pattern, or of what everybody knows of the person.
+    /// It is in the lists of passwords that are tried first, or is made of such a one, of a pattern, or of what
+    /// everybody knows of the person.
     #[error("this password is one of the first that are tried: take a few words that have nothing to do with each other")]
     Known,
 }
@@ -55,7 +58,8 @@ impl Password {
     }
 }
 
-/// Whether it takes fewer than a million guesses, as `zxcvbn` estimates: it knows 30,000 common passwords, names, words and patterns.
+/// Whether it takes fewer than a million guesses, as `zxcvbn` estimates: it knows 30,000 common passwords, names, words
+/// and patterns.
 fn is_easily_guessed(password: &str, about: &[&str]) -> bool {
     let judged = password.chars().take(CHARS_JUDGED).collect::<String>();
     let about = about.iter().flat_map(|text| std::iter::once(*text).chain(text.split(['@', '.', ' ', '-', '_'])));
@@ -195,8 +199,24 @@ mod tests {
     #[test]
     fn what_is_tried_first_is_no_password() {
         let known = [
-            "password", "Password1", "P@ssw0rd", "12345678", "123456789", "qwertyuiop", "iloveyou", "11111111", "aaaaaaaaaaaaaaaa", "abcdefgh",
-            "sunshine", "trustno1", "letmein1", "football", "password123", "1q2w3e4r", "superman", "20012001",
+            "password",
+            "Password1",
+            "P@ssw0rd",
+            "12345678",
+            "123456789",
+            "qwertyuiop",
+            "iloveyou",
+            "11111111",
+            "aaaaaaaaaaaaaaaa",
+            "abcdefgh",
+            "sunshine",
+            "trustno1",
+            "letmein1",
+            "football",
+            "password123",
+            "1q2w3e4r",
+            "superman",
+            "20012001",
         ];
         for text in known {
             assert_eq!(refusal(text, &[]), Some(PasswordRefusal::Known), "{text}");

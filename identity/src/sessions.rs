@@ -1,5 +1,8 @@
-//! Signing in and out. The log is told of a sign-in before anybody is signed in. The end of a session is effective as soon as it is written down; the
-//! log is told then, and what is left of it is removed. Where that is cut off, [`Sessions::sweep`] goes on.
+//! Signing in and out. The log is told of a sign-in before anybody is signed in. The end of a session is effective as
+//! soon as it is written down; the log is told then, and what is left of it is removed. Where that is cut off,
+//! [`Sessions::sweep`] goes on.
+
+use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use commands::Commands;
@@ -28,9 +31,17 @@ pub struct Device {
     pub user_agent: Option<String>,
     /// The request, as it is named in the server's log.
     pub request_id: Option<String>,
+    /// What the server gave it when somebody signed in there before.
+    pub token: Option<Token>,
 }
 
 impl Device {
+    /// The address, where it is one.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.ip_address.as_deref()?.parse().ok()
+    }
+
     /// The context of what `actor` asks from there.
     #[must_use]
     pub fn context(&self, actor: UserId) -> Context {
@@ -66,8 +77,8 @@ impl Sessions {
         self.start_in(user_id, generation, device).await
     }
 
-    /// Signs a user in who showed who they are while their sessions were of that generation. Where all of their sessions ended in between, such as by
-    /// another password, what they showed counts no more.
+    /// Signs a user in who showed who they are while their sessions were of that generation. Where all of their
+    /// sessions ended in between, such as by another password, what they showed counts no more.
     ///
     /// # Errors
     /// As [`Sessions::start`].
@@ -111,7 +122,8 @@ impl Sessions {
         Ok(self.store.of_user(user_id).await?)
     }
 
-    /// Ends the session of that token; returns it, if there was one. One of which something is left is there to be ended again.
+    /// Ends the session of that token; returns it, if there was one. One of which something is left is there to be
+    /// ended again.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -135,8 +147,8 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Changes the actor's password, whose hash was `from`, and ends all their sessions but the one that they ask in: in one step, however many they
-    /// are. Returns those of which something is left; it is removed meanwhile.
+    /// Changes the actor's password, whose hash was `from`, and ends all their sessions but the one that they ask in:
+    /// in one step, however many they are. Returns those of which something is left; it is removed meanwhile.
     ///
     /// # Errors
     /// The password was changed meanwhile, or the session that asks has ended; or Postgres does not answer.
@@ -208,7 +220,8 @@ impl Sessions {
         });
     }
 
-    /// Tells the log of those ends, then removes what is left of the sessions. Returns whether it is removed: not where Redis does not answer.
+    /// Tells the log of those ends, then removes what is left of the sessions. Returns whether it is removed: not where
+    /// Redis does not answer.
     async fn finish(&self, context: Option<&Context>, ended: &[Ended]) -> Result<bool, AuthError> {
         for some in ended.chunks(NOTED_AT_ONCE) {
             let mut notes = Vec::with_capacity(some.len());

@@ -1,6 +1,7 @@
 //! Signing in with a password: the one decision whether somebody is who they say.
 
 use commands::{CommandError, Commands};
+use domain::Context;
 use domain::ids::UserId;
 use keyring::Secret;
 use state::credentials::Credentials;
@@ -8,6 +9,7 @@ use state::sessions::Session;
 use state::token::Token;
 
 use super::AuthError;
+use super::guesses::{Account, Guesses};
 use super::password::Passwords;
 use super::refused::RefusedSignIns;
 use super::sessions::{Device, Sessions};
@@ -20,45 +22,108 @@ pub struct SignIns {
     passwords: Passwords,
     sessions: Sessions,
     refused: RefusedSignIns,
+    guesses: Guesses,
+}
+
+/// Somebody who has signed in.
+pub struct SignedIn {
+    /// The token of the session.
+    pub token: Token,
+    /// The session.
+    pub session: Session,
+    /// What the device is known by from now on.
+    pub device_token: Token,
 }
 
 /// What a login and a password are together.
 enum Checked {
     /// That user's, whose sessions were of that generation when the password's hash was read.
     Right(UserId, i64),
-    /// The password is wrong, or no user has that login. The user who has the login, if there is one.
-    Wrong(Option<UserId>),
+    /// The password is wrong, or no user has that login.
+    Wrong,
 }
 
 impl SignIns {
     /// Of these parts.
     #[must_use]
-    pub fn new(commands: Commands, credentials: Credentials, passwords: Passwords, sessions: Sessions, refused: RefusedSignIns) -> Self {
-        Self { commands, credentials, passwords, sessions, refused }
+    pub fn new(
+        commands: Commands,
+        credentials: Credentials,
+        passwords: Passwords,
+        sessions: Sessions,
+        refused: RefusedSignIns,
+        guesses: Guesses,
+    ) -> Self {
+        Self { commands, credentials, passwords, sessions, refused, guesses }
     }
 
     /// Signs somebody in who knows the password of that login.
     ///
     /// # Errors
-    /// The password is wrong, the user is suspended, or a store does not answer.
-    pub async fn with_password(&self, login: &str, password: Secret, device: Device) -> Result<(Token, Session), AuthError> {
-        let (user_id, generation) = match self.check(login, password).await? {
-            Checked::Right(user_id, generation) => (user_id, generation),
-            Checked::Wrong(user_id) => {
+    /// The password is wrong, there were too many attempts, the user is suspended, or a store does not answer.
+    pub async fn with_password(&self, login: &str, password: Secret, device: Device) -> Result<SignedIn, AuthError> {
+        let user_id = self.commands.user_by_login(login).await?;
+        let account = user_id.map_or(Account::Unknown(login), Account::Known);
+        let attempted = match self.guesses.count(account, device.token.as_ref(), device.address()).await {
+            Err(error @ AuthError::TooManyGuesses(_)) => {
+                self.refused.count(&device, login, user_id);
+                return Err(error);
+            }
+            attempted => attempted?,
+        };
+        let (user_id, generation) = match self.check(user_id, password).await {
+            Ok(Checked::Right(user_id, generation)) => (user_id, generation),
+            Ok(Checked::Wrong) => {
                 self.refused.note(&device, login, user_id, false).await;
                 return Err(AuthError::WrongPassword);
+            }
+            Err(error) => {
+                // The password was not looked at.
+                self.guesses.give_back(attempted).await;
+                return Err(error);
             }
         };
         let started = self.sessions.start_in(user_id, generation, device.clone()).await;
         if matches!(started, Err(AuthError::Log(CommandError::Refused(_)))) {
             self.refused.note(&device, login, Some(user_id), true).await;
         }
-        started
+        let (token, session) = started?;
+        self.guesses.give_back(attempted).await;
+        let device_token = self.remember(user_id, &device).await;
+        Ok(SignedIn { token, session, device_token })
+    }
+
+    /// Forgets from where the actor has signed in, but for the address that they ask from: their password is another
+    /// one now.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn forget_other_devices(&self, context: &Context) -> Result<(), AuthError> {
+        let address = context.address.as_deref().and_then(|address| address.parse().ok());
+        self.guesses.forget_others(context.actor, address).await
+    }
+
+    /// Records the refused sign-ins that were only counted.
+    pub async fn summarise_refused(&self) {
+        self.refused.summarise().await;
+    }
+
+    /// The token that the device shows, where it is known; else a new one. They are signed in, whether it can be
+    /// remembered or not.
+    async fn remember(&self, user_id: UserId, device: &Device) -> Token {
+        let shown = match &device.token {
+            Some(token) => self.guesses.knows_token(user_id, token).await.unwrap_or_default().then(|| token.clone()),
+            None => None,
+        };
+        let token = shown.unwrap_or_else(Token::of_new_device);
+        if let Err(error) = self.guesses.remember(user_id, &token, device.address()).await {
+            tracing::warn!(%error, "the device of a sign-in is not remembered");
+        }
+        token
     }
 
     /// Takes as long for a login that nobody has, so that nobody learns who is here.
-    async fn check(&self, login: &str, password: Secret) -> Result<Checked, AuthError> {
-        let user_id = self.commands.user_by_login(login).await?;
+    async fn check(&self, user_id: Option<UserId>, password: Secret) -> Result<Checked, AuthError> {
         let stored = match user_id {
             Some(user_id) => self.credentials.of(user_id).await?,
             None => None,
@@ -67,7 +132,7 @@ impl SignIns {
         let matches = self.passwords.matches(password, stored.map(|credential| credential.password_hash)).await?;
         Ok(match user_id {
             Some(user_id) if matches => Checked::Right(user_id, generation),
-            user_id => Checked::Wrong(user_id),
+            _ => Checked::Wrong,
         })
     }
 }

@@ -3,6 +3,7 @@
 //! It lies in Redis, and in the schema `secret` of Postgres. One file a thing.
 
 pub mod credentials;
+pub mod devices;
 pub mod invitations;
 pub mod limits;
 pub mod presence;

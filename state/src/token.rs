@@ -10,6 +10,8 @@ use uuid::Uuid;
 const SESSION_PREFIX: &str = "bs_";
 /// What an invitation's token begins with.
 const INVITATION_PREFIX: &str = "bsi_";
+/// What the token of a known device begins with.
+const DEVICE_PREFIX: &str = "bsd_";
 /// 32 bytes in base64 without padding.
 const SECRET_CHARS: usize = 43;
 
@@ -26,6 +28,18 @@ impl Token {
     #[must_use]
     pub fn of_new_session() -> Self {
         Self::written(SESSION_PREFIX, &rand::random::<[u8; 32]>())
+    }
+
+    /// A new token of a device: it signs nobody in, and says that somebody signed in there before.
+    #[must_use]
+    pub fn of_new_device() -> Self {
+        Self::written(DEVICE_PREFIX, &rand::random::<[u8; 32]>())
+    }
+
+    /// What a client says is its device's token; `None` where it cannot be one.
+    #[must_use]
+    pub fn parse_device(text: &str) -> Option<Self> {
+        Self::parse(DEVICE_PREFIX, text)
     }
 
     /// The token of an invitation: derived, so that whoever asks again with the same idempotency key gets the same one.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig};
-use identity::confirmation::Confirmations;
 
 use super::App;
 use crate::metrics::Figures;
@@ -26,7 +25,7 @@ impl App {
             share(Data::new(self.search.clone())),
             share(Data::new(self.sessions.clone())),
             share(Data::new(self.sign_ins.clone())),
-            share(Data::new(Confirmations::new(self.credentials.clone(), self.passwords.clone()))),
+            share(Data::new(self.confirmations.clone())),
             share(Data::new(self.passwords.clone())),
             share(Data::new(self.credentials.clone())),
             share(Data::new(self.invitations.clone())),

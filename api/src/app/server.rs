@@ -320,5 +320,6 @@ async fn sweep_sessions(app: App, shutdown: CancellationToken) {
         if let Err(error) = app.sessions.sweep().await {
             tracing::debug!(%error, "sessions could not be swept; it is tried again");
         }
+        app.sign_ins.summarise_refused().await;
     }
 }

@@ -1,6 +1,7 @@
 //! Who asks.
 
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
@@ -21,31 +22,48 @@ use crate::limit::Limits;
 use crate::problem::Problem;
 use crate::telemetry::RequestId;
 
-/// The token that the request shows, whether it is anybody's or not.
+/// The token of somebody who signs out, whether it is anybody's or not. It is counted as that alone: neither a flood of sign-ins nor one of wrong
+/// tokens from the same address keeps anybody signed in.
 pub struct BearerToken(pub Token);
 
 impl FromRequest for BearerToken {
     type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(token_of(request).map(Self))
+        let request = request.clone();
+        Box::pin(async move {
+            let Some(token) = shown(&request)? else { return Err(wrong_token(&request, None)) };
+            part::<Limits>(&request)?.count_sign_out(&request, address(&request)?, &token).await?;
+            Ok(Self(token))
+        })
     }
 }
 
-pub(super) fn token_of(request: &HttpRequest) -> Result<Token, Problem> {
+fn address(request: &HttpRequest) -> Result<Option<IpAddr>, Problem> {
+    Ok(client_ip(request, &part::<Settings>(request)?.trusted_proxies))
+}
+
+/// What the request shows as a session's token; `None` where it cannot be one.
+fn shown(request: &HttpRequest) -> Result<Option<Token>, Problem> {
     let missing =
         || Problem::unauthenticated("auth.token_missing", "sign in (POST /v1/sessions) and send the token: Authorization: Bearer bs_…");
-    let text = request.headers().get(AUTHORIZATION).ok_or_else(missing)?.to_str().map_err(|_| expired())?;
+    let Ok(text) = request.headers().get(AUTHORIZATION).ok_or_else(missing)?.to_str() else { return Ok(None) };
     let (scheme, token) = text.split_once(' ').ok_or_else(missing)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(missing());
     }
-    Token::parse_session(token.trim()).ok_or_else(expired)
+    Ok(Token::parse_session(token.trim()))
+}
+
+/// Counts a token that is nobody's, and says so.
+pub fn wrong_token(request: &HttpRequest, token: Option<&Token>) -> Problem {
+    let counted = || part::<Limits>(request)?.count_wrong(request, address(request)?, token);
+    counted().err().unwrap_or_else(expired)
 }
 
 /// The token is nobody's: it never was, or not any more.
-pub fn expired() -> Problem {
+fn expired() -> Problem {
     Problem::unauthenticated("auth.token_invalid", "the token is wrong, or its session has ended: sign in again")
 }
 
@@ -73,10 +91,15 @@ impl FromRequest for Actor {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let token = token_of(&request)?;
+            let Some(token) = shown(&request)? else { return Err(wrong_token(&request, None)) };
             let (limits, sessions) = (part::<Limits>(&request)?, part::<Sessions>(&request)?);
+            if limits.is_wrong(&request, address(&request)?, &token)? {
+                return Err(expired());
+            }
             let session = sessions.take_up(&token).map_err(Problem::from);
-            let session = limits.count_session(&request, &token, session).await?.ok_or_else(expired)?;
+            let Some(session) = limits.count_session(&request, &token, session).await? else {
+                return Err(wrong_token(&request, Some(&token)));
+            };
             Span::current().record("actor.id", session.user_id.to_string());
             let circumstances = Circumstances::of(&request, &*part::<Settings>(&request)?);
             Ok(Self { user_id: session.user_id, session_id: session.session_id, circumstances })
@@ -116,7 +139,7 @@ impl Circumstances {
     #[must_use]
     pub fn device(&self, device_type: Option<String>) -> Device {
         let (ip_address, user_agent) = (self.address.clone(), self.user_agent.clone());
-        Device { device_type, ip_address, user_agent, request_id: self.request_id.clone() }
+        Device { device_type, ip_address, user_agent, request_id: self.request_id.clone(), token: None }
     }
 }
 

@@ -79,7 +79,7 @@ pub async fn propose_erasure(path: Path<MemberPath>, command: Command, commands:
 
 impl Erasing {
     async fn request(&self, command: &Command<Body<ConfirmPassword>>, user_id: UserId) -> Result<Done, Problem> {
-        self.confirmations.confirm(command.actor.user_id, command.body.input.current_password.clone()).await?;
+        self.confirmations.confirm(&command.actor.context(), command.body.input.current_password.clone()).await?;
         let wait = self.settings.erasure_wait;
         let workspaces = self.erasures.affiliations(user_id).await?.workspaces;
         let operators = self.erasures.read_models.operators().await?;

@@ -54,7 +54,7 @@ pub async fn export_user(
 
 impl Exporting {
     async fn export(&self, reading: &Reading, asker: ConfirmPassword, user_id: UserId) -> Result<HttpResponse, Problem> {
-        self.confirmations.confirm(reading.actor, asker.current_password).await?;
+        self.confirmations.confirm(&reading.context(), asker.current_password).await?;
         let profile = self.read_models.user(user_id).await?.ok_or_else(no_such_user)?;
         let body = exports::stream(self.sources.get_ref().clone(), profile);
         Ok(HttpResponse::Ok()

@@ -7,7 +7,9 @@ use commands::{AccessRefusal, Commands};
 use domain::UserCommand;
 use domain::text::{AvatarUrl, Bio, DisplayName, Emoji, InvalidText, Language, Phone, Pronouns, StatusText, Timezone, Title};
 use domain::user::{Json, Preferences, Profile};
+use identity::confirmation::Confirmations;
 use identity::password::Passwords;
+use identity::sign_in::SignIns;
 use projections::ReadModels;
 use projections::relational::users::UserRow;
 use serde::Deserialize;
@@ -20,11 +22,21 @@ use super::headers::{CommandHeaders, QueryHeaders};
 use super::sessions::SignOut;
 use super::users::{no_such_user, parse_password};
 use crate::config::Secret;
-use crate::extract::{Actor, Body, Change, Command, Reading, Seen};
+use crate::extract::{Actor, Body, Change, Command, Reading, Seen, parts};
 use crate::problem::Problem;
 
 /// The most bytes of what a client keeps here, as JSON.
 const JSON_BYTES_MAX: usize = 65_536;
+
+parts! {
+    /// The parts that change a password.
+    pub struct PasswordParts {
+        credentials: Credentials,
+        passwords: Passwords,
+        confirmations: Confirmations,
+        sign_ins: SignIns,
+    }
+}
 
 /// Get the caller's account
 #[utoipa::path(tag = "users", params(QueryHeaders),
@@ -248,25 +260,22 @@ pub async fn change_password(
     actor: Actor,
     body: Body<ChangePassword>,
     commands: Data<Commands>,
-    credentials: Data<Credentials>,
-    passwords: Data<Passwords>,
+    parts: PasswordParts,
     sign_out: SignOut,
 ) -> Result<HttpResponse, Problem> {
     let ChangePassword { current_password, new_password } = body.input;
     commands.read_access(actor.user_id).await?;
     let user = commands.user_state(actor.user_id).await?;
-    let new_password = parse_password(&passwords, "new_password", new_password, user.registration.as_ref()).await?;
-    let Some(stored) = credentials.hash_of(actor.user_id).await? else { return Err(wrong_password()) };
-    if !passwords.matches(current_password, Some(stored.clone())).await? {
-        return Err(wrong_password());
+    let new_password = parse_password(&parts.passwords, "new_password", new_password, user.registration.as_ref()).await?;
+    let context = actor.context();
+    let stored = parts.confirmations.confirm(&context, current_password).await?;
+    let hash = parts.passwords.hash(new_password).await?;
+    let ended = sign_out.sessions.change_password(&parts.credentials, &context, actor.session_id, (&stored, &hash)).await?;
+    // The password is changed, whatever comes of this.
+    if let Err(error) = parts.sign_ins.forget_other_devices(&context).await {
+        tracing::warn!(%error, "devices from before the change of a password are known still");
     }
-    let hash = passwords.hash(new_password).await?;
-    let ended = sign_out.sessions.change_password(&credentials, &actor.context(), actor.session_id, (&stored, &hash)).await?;
     // The devices of these sessions are shown as gone; the caller need not wait for it.
     tokio::spawn(async move { sign_out.leave(&ended).await });
     Ok(HttpResponse::NoContent().finish())
-}
-
-fn wrong_password() -> Problem {
-    Problem::invalid("password.wrong", "current_password", "this is not your password")
 }

@@ -125,7 +125,7 @@ pub async fn change_member_role(
     if *role == Role::Owner {
         let missing = || Problem::invalid("password.required", "current_password", "send your password to make somebody an owner");
         let password = current_password.clone().ok_or_else(missing)?;
-        confirmations.confirm(command.actor.user_id, password).await?;
+        confirmations.confirm(&command.actor.context(), password).await?;
     }
     let change = WorkspaceCommand::ChangeMemberRole { user_id: path.user_id, role: *role };
     let asked = command.asked_without_secret(role.as_str().as_bytes());

@@ -3,23 +3,24 @@
 use std::cmp::Reverse;
 
 use actix_web::web::{Data, Path, Query};
-use actix_web::{HttpResponse, delete, get, post};
+use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
 use domain::ids::{SessionId, UserId};
 use domain::text::Email;
-use identity::sessions::Sessions;
-use identity::sign_in::SignIns;
+use identity::sessions::{Device, Sessions};
+use identity::sign_in::{SignIns, SignedIn};
 use projections::ReadModels;
 use serde::{Deserialize, Serialize};
 use state::presence::Presences;
 use state::sessions::{Ended, Session};
+use state::token::Token;
 use utoipa::ToSchema;
 
 use super::answer::NEVER_STORED;
 use super::members::PageQuery;
 use super::path::SessionPath;
 use crate::config::Secret;
-use crate::extract::{Actor, BearerToken, Body, Circumstances, Cursor, Page, Visitor, expired, page_limit, parts, reject_unless_line};
+use crate::extract::{Actor, BearerToken, Body, Circumstances, Cursor, Page, Visitor, page_limit, parts, reject_unless_line, wrong_token};
 use crate::problem::Problem;
 
 /// The most characters of a device's kind.
@@ -47,12 +48,22 @@ pub struct StartSession {
     /// The kind of this device, as the client names it.
     #[schema(min_length = 1, max_length = 50, example = "desktop")]
     device_type: Option<String>,
+    /// What an earlier sign-in from this device was answered as `device_token`: attempts of strangers at the account do not hold it up then.
+    #[schema(value_type = Option<String>, min_length = 47, max_length = 47, example = "bsd_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
+    device_token: Option<Secret>,
 }
 
 impl StartSession {
     fn check(&self) -> Result<(), Problem> {
         reject_unless_line("login", &self.login, Email::CHARS_MAX)?;
         self.device_type.as_deref().map_or(Ok(()), |text| reject_unless_line("device_type", text, DEVICE_TYPE_CHARS_MAX))
+    }
+
+    fn device_token(&self) -> Result<Option<Token>, Problem> {
+        let Some(text) = &self.device_token else { return Ok(None) };
+        let detail = "device_token must be what an earlier sign-in was answered: leave it out where you have none";
+        let token = Token::parse_device(text.expose()).ok_or_else(|| Problem::invalid("input.invalid", "device_token", detail))?;
+        Ok(Some(token))
     }
 }
 
@@ -70,9 +81,15 @@ pub struct SessionStarted {
     user_id: UserId,
     /// The time at which it ends if it is not used before.
     expires_at: DateTime<Utc>,
+    /// To be kept on the device, and sent with its next sign-in. It signs nobody in.
+    #[schema(example = "bsd_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
+    device_token: String,
 }
 
 /// Sign in
+///
+/// Too many attempts at one account are refused. Attempts from a device that the account knows, by its token or by its
+/// address, are counted apart.
 #[utoipa::path(tag = "sessions", request_body = StartSession, security(()),
     responses((status = 201, description = "The session is started.", body = SessionStarted)))]
 #[post("/sessions")]
@@ -85,13 +102,14 @@ pub async fn start_session(
 ) -> Result<HttpResponse, Problem> {
     let input = body.input;
     input.check()?;
-    let device = from.device(input.device_type);
-    let (token, session) = sign_ins.with_password(&input.login, input.password, device).await?;
+    let device = Device { token: input.device_token()?, ..from.device(input.device_type) };
+    let SignedIn { token, session, device_token } = sign_ins.with_password(&input.login, input.password, device).await?;
     Ok(HttpResponse::Created().insert_header(NEVER_STORED).json(SessionStarted {
         token: token.expose().to_owned(),
         session_id: session.session_id,
         user_id: session.user_id,
         expires_at: sessions.expiry(&session),
+        device_token: device_token.expose().to_owned(),
     }))
 }
 
@@ -144,11 +162,16 @@ fn show(sessions: &Sessions, actor: &Actor, session: Session) -> SessionShown {
 /// Sign out
 #[utoipa::path(tag = "sessions", responses((status = 204, description = "The session has ended.")))]
 #[delete("/sessions/current")]
-pub async fn end_current_session(_: Visitor, token: BearerToken, from: Circumstances, sign_out: SignOut) -> Result<HttpResponse, Problem> {
-    // Not through `Actor`: a session whose end was not confirmed must be there to be ended again.
+pub async fn end_current_session(
+    request: HttpRequest,
+    token: BearerToken,
+    from: Circumstances,
+    sign_out: SignOut,
+) -> Result<HttpResponse, Problem> {
+    // Not through `Actor`: a session of which the log was not told must be there to be ended again.
     let ended = sign_out.sessions.end(&token.0, &from.device(None)).await?;
     if ended.is_empty() {
-        return Err(expired());
+        return Err(wrong_token(&request, Some(&token.0)));
     }
     sign_out.leave(&ended).await;
     Ok(HttpResponse::NoContent().finish())

@@ -10,7 +10,8 @@ pub fn class_of(method: &Method, path: &str) -> Option<Class> {
     let mut parts = path.strip_prefix("/v1/")?.split('/');
     let at = [parts.next(), parts.next(), parts.next(), parts.next()];
     Some(match (method.as_str(), at) {
-        ("POST", [Some("sessions" | "users"), None, ..]) | ("DELETE", [Some("sessions"), Some("current"), None, _]) => Class::SignIn,
+        ("POST", [Some("sessions" | "users"), None, ..]) => Class::SignIn,
+        ("DELETE", [Some("sessions"), Some("current"), None, _]) => Class::SignOut,
         ("GET", [Some("workspaces"), _, Some("search" | "directory" | "analytics"), _]) => Class::Search,
         ("PUT" | "DELETE", [Some("workspaces"), _, Some("presence"), None] | [Some("channels"), _, Some("typing"), None]) => Class::Signal,
         ("POST", [Some("channels"), _, Some("messages"), None]) => Class::Message,
@@ -34,7 +35,7 @@ mod tests {
             ("PATCH", "/v1/users/me", "write"),
             ("POST", "/v1/users", "sign_in"),
             ("POST", "/v1/sessions", "sign_in"),
-            ("DELETE", "/v1/sessions/current", "sign_in"),
+            ("DELETE", "/v1/sessions/current", "sign_out"),
             ("DELETE", "/v1/sessions/7", "write"),
             ("GET", "/v1/sessions", "read"),
             ("POST", "/v1/channels/7/messages", "message"),

@@ -20,6 +20,7 @@ use keyring::Keyring;
 use projections::ReadModels;
 use state::limits::known::{Asker, Known};
 use state::limits::policy::{self, RateLimits};
+use state::limits::wrong_tokens::WrongTokens;
 use state::limits::{Class, Verdict, Window, Windows};
 use state::sessions::Session;
 use state::token::Token;
@@ -36,6 +37,7 @@ pub struct Limits {
     settings: Arc<RateLimits>,
     windows: Windows,
     known: Arc<Known>,
+    wrong: Arc<WrongTokens>,
     read_models: ReadModels,
 }
 
@@ -44,7 +46,7 @@ impl Limits {
     #[must_use]
     pub fn new(settings: RateLimits, redis: Redis, keys: Keyring, read_models: ReadModels) -> Self {
         let windows = Windows::new(redis, keys);
-        Self { settings: Arc::new(settings), windows, known: Arc::default(), read_models }
+        Self { settings: Arc::new(settings), windows, known: Arc::default(), wrong: Arc::default(), read_models }
     }
 
     /// Counts a request that is open to everybody, by the address that it comes from, where that is known.
@@ -92,6 +94,53 @@ impl Limits {
         };
         judge(request, verdict)?;
         Ok(Some(session))
+    }
+
+    /// Whether the token is known to be nobody's: then it is counted, and nothing is asked. An address that has sent too many of those is refused
+    /// with every token that this process does not know.
+    ///
+    /// # Errors
+    /// The limit is reached.
+    pub fn is_wrong(&self, request: &HttpRequest, address: Option<IpAddr>, token: &Token) -> Result<bool, Problem> {
+        let hash = token.hash();
+        if self.wrong.is_wrong(&hash) {
+            return self.count_wrong(request, address, None).map(|()| true);
+        }
+        let (Some(address), Some(quota)) = (address, self.settings.quota(Plan::Free, Class::WrongToken)) else { return Ok(false) };
+        if self.known.recall_user(&hash).is_none()
+            && let Some(verdict) = self.wrong.refusal(address, quota)
+        {
+            judge(request, Some(verdict))?;
+        }
+        Ok(false)
+    }
+
+    /// Counts a token that is nobody's by the address that it came from, and remembers it for a moment.
+    ///
+    /// # Errors
+    /// The limit is reached.
+    pub fn count_wrong(&self, request: &HttpRequest, address: Option<IpAddr>, token: Option<&Token>) -> Result<(), Problem> {
+        if let Some(token) = token {
+            self.wrong.remember(token.hash());
+        }
+        match (address, self.settings.quota(Plan::Free, Class::WrongToken)) {
+            (Some(address), Some(quota)) => judge(request, Some(self.wrong.count(address, quota))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts that somebody signs out: by the person where this process knows whose token it is, so that others at the address do not hold them up.
+    ///
+    /// # Errors
+    /// The limit is reached.
+    pub async fn count_sign_out(&self, request: &HttpRequest, address: Option<IpAddr>, token: &Token) -> Result<(), Problem> {
+        let Some(quota) = self.settings.quota(Plan::Free, Class::SignOut) else { return Ok(()) };
+        let key = match (self.known.recall_user(&token.hash()), address) {
+            (Some(user_id), _) => self.windows.key_of_user(user_id, Class::SignOut),
+            (None, Some(address)) => self.windows.key_of_address(address, Class::SignOut),
+            (None, None) => return Ok(()),
+        };
+        judge(request, Some(self.windows.count(&[Window { class: Class::SignOut, key, quota }]).await))
     }
 
     async fn count_address(&self, address: IpAddr, class: Class) -> Option<Verdict> {

@@ -41,6 +41,11 @@ impl Known {
         known.get(token).filter(|(_, since)| since.elapsed() < REMEMBERED_FOR).map(|(asker, _)| *asker)
     }
 
+    /// The user of that token, however long ago it was remembered.
+    pub fn recall_user(&self, token: &TokenHash) -> Option<UserId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).peek(token).map(|(asker, _)| asker.user_id)
+    }
+
     /// Remembers the user of that token.
     pub fn remember(&self, token: TokenHash, asker: Asker) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).put(token, (asker, Instant::now()));

@@ -30,10 +30,31 @@ impl Default for LocalWindows {
 impl LocalWindows {
     /// Counts a request in all of those windows, or, where one has no room, in none.
     pub fn count(&self, windows: &[Window]) -> Verdict {
-        self.count_at(micros(self.born.elapsed()), windows)
+        self.judge_at(micros(self.born.elapsed()), windows, true)
     }
 
+    /// The refusal of a request that would be counted now, where that window has no room. It is not counted, and no window begins.
+    pub fn refusal(&self, window: &Window) -> Option<Verdict> {
+        if !self.windows.lock().unwrap_or_else(PoisonError::into_inner).contains(&window.key) {
+            return None;
+        }
+        let verdict = self.judge_at(micros(self.born.elapsed()), std::slice::from_ref(window), false);
+        (!verdict.granted).then_some(verdict)
+    }
+
+    /// Takes back the last request that was granted in that window.
+    pub fn give_back(&self, window: &Window) {
+        if let Some(granted) = self.windows.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&window.key) {
+            granted.pop_back();
+        }
+    }
+
+    #[cfg(test)]
     fn count_at(&self, now: u64, windows: &[Window]) -> Verdict {
+        self.judge_at(now, windows, true)
+    }
+
+    fn judge_at(&self, now: u64, windows: &[Window], counts: bool) -> Verdict {
         let mut all = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         let mut has_room = |window: &Window| {
             let granted = all.get_or_insert_mut(window.key.clone(), Granted::new);
@@ -45,7 +66,7 @@ impl LocalWindows {
         let granted = windows.iter().filter(|window| has_room(window)).count() == windows.len();
         let mut count = |window: &Window| {
             let moments = all.get_or_insert_mut(window.key.clone(), Granted::new);
-            if granted {
+            if granted && counts {
                 moments.push_back(now);
             }
             let next = moments.front().map_or(0, |oldest| oldest + micros(window.quota.window) - now);

@@ -6,6 +6,7 @@ pub mod known;
 mod local;
 pub mod policy;
 mod windows;
+pub mod wrong_tokens;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use keyring::Keyring;
 use stores::redis::{Redis, RedisDown};
 
 pub use class::Class;
-pub use windows::{Left, Verdict, Window};
+pub use windows::{Left, Verdict, Window, household};
 
 use local::LocalWindows;
 use windows::SharedWindows;
@@ -50,6 +51,19 @@ impl Windows {
     #[must_use]
     pub fn key_of_address(&self, address: IpAddr, class: Class) -> String {
         self.shared.key_of_address(address, class)
+    }
+
+    /// The key of the window of attempts at the password of an account, from a known device (its name), or from all others (none).
+    #[must_use]
+    pub fn key_of_guesses(&self, account: &[u8], from: &[u8]) -> String {
+        self.shared.key_of_guesses(account, from)
+    }
+
+    /// Takes back the last request that was granted in that window: it does not count after all.
+    pub async fn give_back(&self, window: &Window) {
+        if self.shared.give_back(window).await.is_err() {
+            self.local.give_back(window);
+        }
     }
 
     /// Counts a request in all of those windows, or, where one has no room, in none.

@@ -5,7 +5,7 @@
 //! default. The same text stands in the environment and in the file.
 //!
 //! **Whose plan.** A person has the best plan of the workspaces that they are an active member of, wherever they ask: a request may name no workspace, or
-//! belong to several. It is read from the read model, and may be a minute old. Who is not signed in has none, and only `sign_in` holds for them.
+//! belong to several. It is read from the read model, and may be a minute old. Who is not signed in has none: what is counted of them has no plan.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ use domain::workspace::Plan;
 use super::class::Class;
 
 /// What holds where the setting says nothing.
-pub const DEFAULT: &str = "sign_in=60/60 \
+pub const DEFAULT: &str = "sign_in=60/60 sign_in_account=20/900 sign_out=60/60 wrong_token=120/60 \
     free.read=1200/60 free.write=300/60 free.search=60/60 free.signal=300/60 free.message=60/60 \
     pro.read=2400/60 pro.write=600/60 pro.search=120/60 pro.signal=600/60 pro.message=120/60 \
     enterprise.read=6000/60 enterprise.write=1500/60 enterprise.search=300/60 enterprise.signal=1500/60 enterprise.message=300/60";
@@ -83,7 +83,8 @@ impl RateLimits {
         let classes = || Class::ALL.into_iter().filter(|known| class == "all" || class == known.as_str());
         let mut named = plans.flat_map(|plan| classes().map(move |class| (plan, class))).peekable();
         // Who is not signed in has no plan.
-        if named.peek().is_none() || plan.is_some() && class == Class::SignIn.as_str() {
+        let depends_on_plan = |(_, class): &(Plan, Class)| class.depends_on_plan();
+        if !named.peek().is_some_and(|first| plan.is_none() || class == "all" || depends_on_plan(first)) {
             return Err(());
         }
         for (plan, class) in named {
@@ -149,9 +150,18 @@ mod tests {
 
     #[test]
     fn what_is_no_list_is_refused() {
-        for list in
-            ["read", "read=5", "read=5/0", "read=-1/1", "reading=5/1", "gold.read=5/1", "pro.sign_in=5/1", "read=5/1, write=5/1", "all"]
-        {
+        for list in [
+            "read",
+            "read=5",
+            "read=5/0",
+            "read=-1/1",
+            "reading=5/1",
+            "gold.read=5/1",
+            "pro.sign_in=5/1",
+            "pro.wrong_token=5/1",
+            "read=5/1, write=5/1",
+            "all",
+        ] {
             assert!(list.parse::<RateLimits>().is_err(), "{list}");
         }
     }

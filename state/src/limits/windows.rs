@@ -90,6 +90,17 @@ impl SharedWindows {
         self.redis.key(&format!("rate_limit:{{{}}}:{}", hex::encode(&digest[..DIGEST_BYTES]), class.as_str()))
     }
 
+    /// With neither the account nor the device in the clear.
+    pub fn key_of_guesses(&self, account: &[u8], from: &[u8]) -> String {
+        let digest = self.keys.blind(&[b"guesses", account, from]);
+        self.redis.key(&format!("rate_limit:{{{}}}:{}", hex::encode(&digest[..DIGEST_BYTES]), Class::SignInAccount.as_str()))
+    }
+
+    /// Takes back the last request that was granted in that window.
+    pub async fn give_back(&self, window: &Window) -> Result<(), RedisDown> {
+        self.redis.ask::<Option<String>>(redis::cmd("LPOP").arg(&window.key)).await.map(drop)
+    }
+
     /// Counts a request in all of those windows, or, where one has no room, in none.
     pub async fn count(&self, windows: &[Window]) -> Result<Verdict, RedisDown> {
         let mut call = self.script.on_all(windows.iter().map(|window| window.key.as_str()));
@@ -112,8 +123,9 @@ pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The address, as far as it tells one client from another.
-fn household(address: IpAddr) -> IpAddr {
+/// The address, as far as it tells one client from another: of IPv6 its /64.
+#[must_use]
+pub fn household(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Net::new_assert(address, IPV6_PREFIX_BITS).network()),

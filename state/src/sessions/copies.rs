@@ -1,7 +1,9 @@
-//! The seed's `session:{id}` in Redis: a copy of the row, so that a use of a session reads no row. The id is the hash of the token.
+//! The seed's `session:{id}` in Redis: a copy of the row, so that a use of a session reads no row. The id is the hash
+//! of the token.
 //!
-//! Others may write to Redis. So a copy carries a tag under a key of the server, over the name of its key and all that it says: a copy that was
-//! made up, changed, or put under another key is as good as absent. A copy of earlier that is put back is void by its revision.
+//! Others may write to Redis. So a copy carries a tag under a key of the server, over the name of its key and all that
+//! it says: a copy that was made up, changed, or put under another key is as good as absent. A copy of earlier that is
+//! put back is void by its revision.
 //!
 //! Redis may be gone at any time: then nobody waits for it, and Postgres is asked instead.
 

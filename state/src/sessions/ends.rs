@@ -1,5 +1,6 @@
-//! The ends of sessions. Each is one statement, and effective with it. What it leaves (the row, the copy in Redis) waits until the log has noted it,
-//! and is then removed; where Redis does not confirm, the row stays and is there to be removed again.
+//! The ends of sessions. Each is one statement, and effective with it. What it leaves (the row, the copy in Redis)
+//! waits until the log has noted it, and is then removed; where Redis does not confirm, the row stays and is there to
+//! be removed again.
 
 use domain::ids::{SessionId, UserId};
 use sqlx::PgPool;
@@ -135,7 +136,8 @@ impl SessionStore {
         Ok(left)
     }
 
-    /// Removes what is left of sessions that have ended: the copies, then, where Redis confirms, the rows. Returns whether it did.
+    /// Removes what is left of sessions that have ended: the copies, then, where Redis confirms, the rows. Returns
+    /// whether it did.
     ///
     /// # Errors
     /// Postgres does not answer.

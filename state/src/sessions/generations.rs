@@ -1,5 +1,5 @@
-//! Which generation of a person's sessions is the current one: `secret.session_generations`. Each use of a session asks, after the request has
-//! arrived, so that an end that was acknowledged before is effective.
+//! Which generation of a person's sessions is the current one: `secret.session_generations`. Each use of a session
+//! asks, after the request has arrived, so that an end that was acknowledged before is effective.
 //!
 //! One question serves all requests that were waiting when it was asked: a thousand requests cost a few queries.
 

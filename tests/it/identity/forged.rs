@@ -1,4 +1,5 @@
-//! Who can write to Redis signs in as nobody: a copy there is believed only as the server wrote it, where it wrote it, and while nothing has ended.
+//! Who can write to Redis signs in as nobody: a copy there is believed only as the server wrote it, where it wrote it,
+//! and while nothing has ended.
 
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 use identity::AuthError;
 use identity::sessions::Device;
+use redis::AsyncCommands;
 use serde_json::json;
 use tests::person::PASSWORD;
 use tests::{TestApp, eventually};
@@ -217,4 +218,20 @@ async fn a_session_ends_at_its_greatest_age_however_often_it_is_used() {
     run(&app, "UPDATE secret.sessions SET created_at = now() - interval '3 hours'").await;
     app.empty_redis().await;
     is_refused(&ann).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_when_its_row_says_so_although_redis_keeps_its_copy() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    ann.get(ME).await.expect(200);
+    let mut redis = app.redis().await.expect("Redis");
+    let pattern = format!("{}session:*", app.redis_prefix);
+    let keys = redis.keys::<_, Vec<String>>(&pattern).await.expect("the copies");
+    redis.persist::<_, ()>(&keys[0]).await.expect("a copy that does not expire");
+    run(&app, "UPDATE secret.sessions SET expires_at = now() - interval '1 second'").await;
+    is_refused(&ann).await;
+    app.app().sessions.sweep().await.expect("a sweep");
+    assert_eq!(count(&app, "SELECT count(*) FROM secret.sessions").await, 0);
+    assert_eq!(redis.keys::<_, Vec<String>>(&pattern).await.expect("the copies"), Vec::<String>::new(), "the copy goes with its row");
 }

@@ -2,7 +2,9 @@
 
 mod forged;
 mod generations;
+mod guesses;
 mod passwords;
+mod wrong_tokens;
 
 use serde_json::{Value, json};
 use tests::answer::Answer;

@@ -28,7 +28,9 @@ async fn a_password_that_everybody_tries_first_is_refused() {
     app.post("/v1/users", &registration("violet anchor pancake")).await.expect(201);
 
     let ann = app.sign_up("ann").await;
-    for (password, code) in refused.into_iter().filter(|(password, _)| !password.contains("quetzalina")).chain([(ann.username.as_str(), "password.known")]) {
+    for (password, code) in
+        refused.into_iter().filter(|(password, _)| !password.contains("quetzalina")).chain([(ann.username.as_str(), "password.known")])
+    {
         let change = json!({"current_password": PASSWORD, "new_password": password});
         let problem = ann.put("/v1/users/me/password", change).await.expect_problem(422, code);
         assert_eq!(problem["field"], "new_password", "{password}");
