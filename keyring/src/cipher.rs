@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_is_unsealed_where_it_belongs_and_nowhere_else() {
+    fn sealed_bytes_can_be_unsealed_only_in_their_place() {
         let (ours, theirs) = (Cipher::new(&[1; 32]), Cipher::new(&[2; 32]));
         let sealed = ours.seal(b"here", b"a secret");
         assert_eq!(unsealed(&ours, b"here", &sealed).as_deref(), Some(b"a secret".as_slice()));
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_changed_or_cut_off_is_not_unsealed() {
+    fn changed_or_shortened_bytes_are_not_unsealed() {
         let cipher = Cipher::new(&[1; 32]);
         let sealed = cipher.seal(b"here", b"a secret");
         for place in 0..sealed.len() {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_cipher_of_the_standard() {
+    fn the_cipher_matches_the_test_vector_of_the_standard() {
         // Test case 14 of the GCM specification (McGrew, Viega): a key, a nonce and a block of zeros.
         let cipher = Cipher::new(&[0; 32]);
         let text = [0xce, 0xa7, 0x40, 0x3d, 0x4d, 0x60, 0x6b, 0x6e, 0x07, 0x4e, 0xc5, 0xd3, 0xba, 0xf3, 0x9d, 0x18];

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_hashed_today_as_it_was_when_the_database_was_made() {
+    fn the_hash_of_a_name_never_changes() {
         let key = Key::new(Uuid::nil(), Uuid::nil(), &std::array::from_fn(|place| place as u8));
         let hash = key.blind(&[b"rate limit", b"192.0.2.7"]);
         assert_eq!(hex::encode(hash), "1eee02e5c46514930dd07cd7ffdddf4971154846b782c9c1f4153414a7d73bd3");

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_of_a_master_key_is_today_what_it_was_when_the_database_was_made() {
+    fn values_derived_from_a_master_key_never_change() {
         assert_eq!(hex::encode(Wrapper::new(&known()).id), "5a151e928db07b1c");
         let wrapping = hashed(b"backscroll wrapping v1", &known());
         assert_eq!(hex::encode(*wrapping), "aed173037e547b764de04018f11c0866552203e621c665eb1d2194305dd9b5dc");

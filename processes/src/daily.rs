@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_due_since_the_last_time_that_the_clock_said_so() {
+    fn a_run_is_due_since_the_last_set_time() {
         let at = |text: &str| text.parse::<DateTime<Utc>>().expect("a time");
         let two = NaiveTime::from_hms_opt(2, 0, 0).expect("a time");
         assert_eq!(due(at("2026-11-25T02:00:00Z"), two), at("2026-11-25T02:00:00Z"));

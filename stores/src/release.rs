@@ -1,8 +1,8 @@
-//! Releases side by side on one database: the release of this process, what the database asks of it, and why it may not
-//! run.
+//! Which releases may run on a database, because several run at the same time during an upgrade: the release of this
+//! process, the database's requirements, and why the process may not run.
 //!
-//! The database names the smallest release that may run on it, and the event format that every process must read (table
-//! `release_floor`). Neither is ever lowered. `commands::event_store` lists the processes that run.
+//! The table `release_floor` holds the smallest release that may run, and the event format that every process must be
+//! able to read. Neither is ever lowered. `commands::event_store` lists the running processes.
 
 use domain::format::EventFormat;
 use semver::Version;
@@ -21,21 +21,21 @@ impl Release {
     /// The release of this process.
     #[must_use]
     pub fn this() -> Self {
-        // Cargo takes nothing else for a version.
+        // Cargo accepts only valid versions.
         let version = Version::parse(env!("CARGO_PKG_VERSION")).unwrap_or_else(|_| Version::new(0, 0, 0));
         Self { version, reads: EventFormat::CURRENT }
     }
 }
 
-/// Why a process may not run on a database: a later release has been there.
+/// Why a process may not run on a database: a later release has changed it.
 #[derive(Debug, thiserror::Error)]
 pub enum Outdated {
-    /// The database names a later release as the smallest one.
+    /// The database requires a later release.
     #[error("this is backscroll {ours}, and the database needs {needed} or later: install that release, and start it")]
     Release {
         /// The version of this process.
         ours: Version,
-        /// The smallest one that may run.
+        /// The smallest version that may run.
         needed: Version,
     },
     /// The log has events that this process cannot read.
@@ -50,7 +50,7 @@ pub enum Outdated {
         reads: EventFormat,
         /// The newest format of the log.
         written: EventFormat,
-        /// The release that was the first to write it.
+        /// The first release that wrote this format.
         written_by: String,
     },
 }
@@ -58,31 +58,31 @@ pub enum Outdated {
 /// Why a process does not run on a database.
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
-    /// A later release has claimed it.
+    /// A later release has changed the database.
     #[error(transparent)]
     Outdated(#[from] Outdated),
-    /// It cannot be reached.
-    #[error("the database does not say which releases may run on it")]
+    /// The database cannot be reached.
+    #[error("the releases that may run on the database cannot be read")]
     Postgres(#[from] sqlx::Error),
 }
 
-/// What a database asks of every process.
+/// The requirements of a database for every process.
 #[derive(Debug)]
 pub struct Floor {
     min_release: String,
-    /// The newest format that is in the log, or may be.
+    /// The newest format that the log has or may get.
     pub min_format: EventFormat,
     written_by: String,
 }
 
 impl Floor {
-    /// Whether that release may run.
+    /// Checks whether a release may run.
     pub fn admits(&self, release: &Release) -> Result<(), Outdated> {
         let ours = || release.version.clone();
         match Version::parse(&self.min_release) {
             Ok(needed) if release.version < needed => return Err(Outdated::Release { ours: ours(), needed }),
             Ok(_) => {}
-            Err(error) => tracing::warn!(min_release = self.min_release, %error, "the smallest release in the database is no version"),
+            Err(error) => tracing::warn!(min_release = self.min_release, %error, "the smallest release in the database is not a version"),
         }
         if release.reads < self.min_format {
             let (written, written_by) = (self.min_format, self.written_by.clone());
@@ -92,30 +92,31 @@ impl Floor {
     }
 }
 
-/// Refuses a database that a later release than this one has claimed. One that is not migrated yet claims nothing.
+/// Refuses a database that requires a later release than this one. A database that is not migrated yet requires
+/// nothing.
 ///
 /// # Errors
-/// A later release has claimed the database, or it cannot be reached.
+/// The database requires a later release, or it cannot be reached.
 pub async fn check(pool: &PgPool) -> Result<(), ReleaseError> {
     let there = sqlx::query_scalar::<_, bool>("SELECT to_regclass('public.release_floor') IS NOT NULL").fetch_one(pool).await?;
     if there { Ok(read_for_share(&mut *pool.acquire().await?).await?.admits(&Release::this())?) } else { Ok(()) }
 }
 
-/// What the database asks, which is not raised before the transaction ends.
+/// Reads the requirements. They cannot be raised before the transaction ends.
 pub async fn read_for_share(transaction: &mut PgConnection) -> sqlx::Result<Floor> {
     let row =
         query!("SELECT min_release, min_format, format_written_by FROM public.release_floor FOR SHARE").fetch_one(transaction).await?;
     Ok(Floor { min_release: row.min_release, min_format: EventFormat(row.min_format), written_by: row.format_written_by })
 }
 
-/// What the database asks, to be raised: no process is listed before the transaction ends.
+/// Reads the requirements, to raise them. No process can be listed before the transaction ends.
 pub async fn read_for_update(transaction: &mut PgConnection) -> sqlx::Result<Floor> {
     let row =
         query!("SELECT min_release, min_format, format_written_by FROM public.release_floor FOR UPDATE").fetch_one(transaction).await?;
     Ok(Floor { min_release: row.min_release, min_format: EventFormat(row.min_format), written_by: row.format_written_by })
 }
 
-/// Has every process read that format from now on.
+/// Requires from now on that every process reads this format.
 pub async fn raise(transaction: &mut PgConnection, to: EventFormat, by: &Version) -> sqlx::Result<()> {
     query!("UPDATE public.release_floor SET min_format = $1, format_written_by = $2 WHERE min_format < $1", to.0, by.to_string())
         .execute(transaction)
@@ -123,7 +124,7 @@ pub async fn raise(transaction: &mut PgConnection, to: EventFormat, by: &Version
         .map(drop)
 }
 
-/// The host and the process, for operators.
+/// The host and the process number, for operators.
 #[must_use]
 pub fn holder() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -155,14 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_cannot_read_the_log_is_told_which_release_can() {
+    fn a_process_that_cannot_read_the_log_names_the_release_that_can() {
         let refused = floor("0.1.0", 3).admits(&release("0.2.0", 2)).expect_err("format 3 is newer");
         let said = refused.to_string();
         assert!(said.contains("backscroll 0.2.0") && said.contains("format 3") && said.contains("0.3.1"), "{said}");
     }
 
     #[test]
-    fn what_is_no_version_keeps_nobody_out() {
+    fn an_invalid_smallest_release_refuses_no_process() {
         assert!(floor("soon", 1).admits(&release("0.1.0", 1)).is_ok());
     }
 }

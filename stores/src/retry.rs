@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_that_are_over_do_not_make_the_next_pause_longer() {
+    fn earlier_failures_do_not_make_a_later_pause_longer() {
         let mut pauses = Pauses::of(RELAY);
         assert!(!pauses.worked());
         assert_eq!([pauses.failed(), pauses.failed(), pauses.failed()].map(ms), [100, 200, 400]);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spread_pause_is_between_half_and_all_of_what_it_would_be() {
+    fn a_random_pause_is_between_half_and_all_of_the_full_pause() {
         for _ in 0..100 {
             let mut pauses = Pauses::of(PROJECTOR);
             for full in [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000] {
@@ -126,14 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_with_an_end_begins_again_there() {
+    fn a_policy_with_an_end_starts_again_after_it() {
         let mut pauses = Pauses::of(DOCUMENTS);
         let given = (0..6).map(|_| ms(pauses.failed())).collect::<Vec<_>>();
         assert_eq!(given, [100, 200, 400, 800, 1_600, 100]);
     }
 
     #[test]
-    fn a_command_is_decided_again_at_once_and_then_ever_more_slowly() {
+    fn a_command_is_decided_again_at_once_and_then_after_longer_pauses() {
         let pauses = decisions().map(ms).collect::<Vec<_>>();
         assert_eq!((pauses.len(), &pauses[..3]), (59, [0, 2, 4].as_slice()));
         assert_eq!(pauses.last(), Some(&50));

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_said_in_words_with_names() {
+    fn a_change_is_described_in_words_with_names() {
         let ann = Uuid::from_u128(7).to_string();
         let named = |text: &str| if text == Uuid::from_u128(7).to_string() { "ann".to_owned() } else { text.to_owned() };
         let said = |op, path: &str, value, was| in_words(&Change { op, path: path.into(), value, was }, &named);

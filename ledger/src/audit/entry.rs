@@ -145,7 +145,7 @@ impl AuditLog {
         let mut events = self.events_at(&positions).await?;
         self.remove_addresses_of_erased(&mut events).await?;
         if let Some(workspace_id) = workspace_id {
-            self.remove_addresses_of_elsewhere(workspace_id, &mut events).await?;
+            self.remove_unrelated_addresses(workspace_id, &mut events).await?;
         }
         let streams = self.streams_of(&events, extent).await?;
         let causes = self.causes_of(workspace_id, &events).await?;
@@ -304,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_says_what_is_there_and_what_was() {
+    fn a_change_has_the_new_and_the_former_value() {
         let before = json!({"topic": "old", "members": {"a": 1}, "reactions": {"tada": ["x", "y", "z"]}});
         let after = json!({"topic": null, "members": {"a": 1, "b": 2}, "reactions": {"tada": ["x"]}});
         let found = serde_json::to_value(changes(before.clone(), &after)).expect("JSON");

@@ -355,13 +355,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_looks_like_a_formula_is_none() {
+    fn text_that_looks_like_a_formula_is_quoted() {
         assert_eq!(without_formula("=HYPERLINK(\"x\")\n"), "'=HYPERLINK(\"x\") ");
         assert_eq!(without_formula("curl/8"), "curl/8");
     }
 
     #[test]
-    fn a_file_without_a_manifest_is_no_export() {
+    fn a_file_without_a_manifest_is_not_an_export() {
         let key = SigningKey::from_seed("backscroll", &[1; 32]).expect("a key");
         for text in ["", "{}\n", "a\nb\n", "#manifest,nothing\n"] {
             assert!(matches!(verify_export(text.as_bytes(), key.verifying()), Err(Unverified::NoManifest)), "{text}");

@@ -1,5 +1,5 @@
-//! From where somebody came is for a workspace's auditors only as far as it concerns what happened in that workspace: a member is in other
-//! workspaces too, and signs in at home.
+//! Hides addresses that do not concern a workspace. A member is in other workspaces too, and signs in from home. So a
+//! workspace's auditors see an address only if it belongs to something that happened in the workspace.
 
 use std::collections::HashSet;
 
@@ -12,24 +12,24 @@ use super::AuditError;
 use super::AuditLog;
 
 impl AuditLog {
-    /// Takes out of events of no workspace from where, and with which client, they were asked for; but for sign-ins whose session did something
-    /// in that workspace.
-    pub(super) async fn remove_addresses_of_elsewhere(
+    /// Removes the address and the client from events that belong to no workspace, except from sign-ins whose session
+    /// has an event in this workspace.
+    pub(super) async fn remove_unrelated_addresses(
         &self,
         workspace_id: WorkspaceId,
         events: &mut [Recorded<Event>],
     ) -> Result<(), AuditError> {
         let sessions = events.iter().filter_map(sign_in).collect::<Vec<_>>();
-        let here = if sessions.is_empty() { HashSet::new() } else { self.sessions_here(workspace_id, &sessions).await? };
-        let elsewhere = |event: &&mut Recorded<Event>| event.workspace_id.is_none() && !sign_in(event).is_some_and(|id| here.contains(&id));
-        for event in events.iter_mut().filter(elsewhere) {
+        let here = if sessions.is_empty() { HashSet::new() } else { self.sessions_in_workspace(workspace_id, &sessions).await? };
+        let unrelated = |event: &&mut Recorded<Event>| event.workspace_id.is_none() && !sign_in(event).is_some_and(|id| here.contains(&id));
+        for event in events.iter_mut().filter(unrelated) {
             (event.metadata.address, event.metadata.user_agent) = (None, None);
         }
         Ok(())
     }
 
-    /// Those of the sessions in which something was done in that workspace.
-    async fn sessions_here(&self, workspace_id: WorkspaceId, sessions: &[Uuid]) -> Result<HashSet<Uuid>, AuditError> {
+    /// Returns the sessions that have an event in this workspace.
+    async fn sessions_in_workspace(&self, workspace_id: WorkspaceId, sessions: &[Uuid]) -> Result<HashSet<Uuid>, AuditError> {
         let found = query_scalar!(
             "SELECT session_id AS \"session_id!\" FROM unnest($2::uuid[]) AS asked (session_id)
              WHERE EXISTS (SELECT FROM audit_log here WHERE here.workspace_id = $1 AND here.session_id = asked.session_id)",
@@ -40,7 +40,7 @@ impl AuditLog {
     }
 }
 
-/// The session, where the event is its beginning or its end.
+/// The session, if the event is its beginning or its end.
 fn sign_in(event: &Recorded<Event>) -> Option<Uuid> {
     let session = event.metadata.session.map(|session| session.0);
     session.filter(|_| event.workspace_id.is_none() && event.stream.aggregate == AggregateType::Session)

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `filter` | finds events |
 //! | `account` | the account events of one user, for that user |
-//! | `here` | which addresses concern the events of a workspace |
+//! | `here` | hides addresses that do not concern a workspace |
 //! | `entry` | an event as the audit shows it |
 //! | `history`, `as_of`, `difference` | one aggregate through time: after each event, at a moment, between two |
 //! | `chain` | the causes and the effects of an event |

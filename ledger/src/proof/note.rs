@@ -319,7 +319,7 @@ B1kWeg+Y416ALUb/fH0p0sPwOmOiVt62q7/zV6kbY7E=
     }
 
     #[test]
-    fn what_was_signed_before_holds_and_is_signed_alike() {
+    fn old_signatures_are_valid_and_new_ones_are_equal() {
         let keys = OLD_KEYS.map(|key| key.parse::<VerifyingKey>().expect("a key"));
         assert_eq!(keys, [1, 2].map(|seed| key(seed).verifying().clone()));
         let head = OLD_HEAD.parse::<SignedCheckpoint>().expect("a checkpoint");
@@ -333,7 +333,7 @@ B1kWeg+Y416ALUb/fH0p0sPwOmOiVt62q7/zV6kbY7E=
     }
 
     #[test]
-    fn a_signature_holds_for_its_text_and_its_key_alone() {
+    fn a_signature_is_valid_only_for_its_text_and_its_key() {
         let (key, text) = (key(7), "text\n");
         let signature = key.sign(text);
         assert!(key.verifying().has_signed(text, &signature));
@@ -343,7 +343,7 @@ B1kWeg+Y416ALUb/fH0p0sPwOmOiVt62q7/zV6kbY7E=
     }
 
     #[test]
-    fn a_checkpoint_verifies_with_its_keys_and_with_no_other() {
+    fn a_checkpoint_verifies_only_with_its_keys() {
         let note = signed(&checkpoint(), &[1, 2]);
         let signed = note.parse::<SignedCheckpoint>().expect("a checkpoint");
         assert_eq!(signed.checkpoint, checkpoint());
@@ -371,7 +371,7 @@ B1kWeg+Y416ALUb/fH0p0sPwOmOiVt62q7/zV6kbY7E=
     }
 
     #[test]
-    fn checkpoints_in_one_file_are_taken_apart() {
+    fn checkpoints_in_one_file_are_split() {
         let (one, two) = (signed(&checkpoint(), &[1]), signed(&Checkpoint { size: 9, ..checkpoint() }, &[1, 2]));
         for text in [format!("{one}{two}"), format!("{one}\n{two}\n"), format!("\n\n{one}\n\n{two}")] {
             let sizes = split(&text).into_iter().map(|found| found.expect("a checkpoint").1.checkpoint.size).collect::<Vec<_>>();
@@ -381,7 +381,7 @@ B1kWeg+Y416ALUb/fH0p0sPwOmOiVt62q7/zV6kbY7E=
     }
 
     #[test]
-    fn a_checkpoint_that_was_broken_off_swallows_none_behind_it() {
+    fn an_incomplete_checkpoint_does_not_include_the_next() {
         let (one, two) = (signed(&checkpoint(), &[1]), signed(&Checkpoint { size: 9, ..checkpoint() }, &[1]));
         for cut in (1..two.len()).filter(|cut| two.is_char_boundary(*cut)) {
             let torn = format!("{}{SEPARATOR}{SEPARATOR}{SEPARATOR}{one}", &two[..cut]);
@@ -391,7 +391,7 @@ B1kWeg+Y416ALUb/fH0p0sPwOmOiVt62q7/zV6kbY7E=
     }
 
     #[test]
-    fn what_is_no_checkpoint_is_refused() {
+    fn a_text_that_is_not_a_checkpoint_is_refused() {
         let good = signed(&checkpoint(), &[1]);
         for wrong in [
             good.replace("4711", "04711"),
@@ -412,7 +412,7 @@ B1kWeg+Y416ALUb/fH0p0sPwOmOiVt62q7/zV6kbY7E=
 
     proptest! {
         #[test]
-        fn a_changed_byte_is_found_out(place: Index, byte: u8) {
+        fn a_changed_byte_is_noticed(place: Index, byte: u8) {
             let note = signed(&checkpoint(), &[1]);
             let mut bytes = note.clone().into_bytes();
             let at = place.index(bytes.len());
@@ -423,7 +423,7 @@ B1kWeg+Y416ALUb/fH0p0sPwOmOiVt62q7/zV6kbY7E=
         }
 
         #[test]
-        fn a_public_key_of_the_library_is_one_of_ours(name in odd_name(), id: u32, right: bool, key: [u8; 32], kind in 0..3_u8) {
+        fn a_key_that_the_library_accepts_is_accepted_here(name in odd_name(), id: u32, right: bool, key: [u8; 32], kind in 0..3_u8) {
             let typed = [&[kind], key.as_slice()].concat();
             let id = if right { key_id(&name, &typed) } else { id };
             let text = format!("{name}+{id:08x}+{}", BASE64.encode(typed));
@@ -434,7 +434,7 @@ B1kWeg+Y416ALUb/fH0p0sPwOmOiVt62q7/zV6kbY7E=
         }
 
         #[test]
-        fn a_hostile_note_is_refused_or_read_as_it_stands(pieces in vec(piece(), 0..12)) {
+        fn a_hostile_note_is_refused_or_parsed_unchanged(pieces in vec(piece(), 0..12)) {
             let text = pieces.concat();
             if let Ok(read) = text.parse::<SignedCheckpoint>() {
                 prop_assert_eq!(read.note.to_bytes(), text.as_bytes());
@@ -452,7 +452,7 @@ B1kWeg+Y416ALUb/fH0p0sPwOmOiVt62q7/zV6kbY7E=
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn keys_and_signatures_are_those_of_the_library(name in odd_name(), seed: [u8; 32], size: u64, root: [u8; 32]) {
+        fn keys_and_signatures_equal_those_of_the_library(name in odd_name(), seed: [u8; 32], size: u64, root: [u8; 32]) {
             let key = SigningKey::from_seed(&name, &seed);
             prop_assert_eq!(key.is_ok(), is_name(&name));
             let Ok(key) = key else { return Ok(()) };

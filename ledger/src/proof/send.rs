@@ -63,8 +63,8 @@ enum SendError {
     File(#[from] std::io::Error),
     #[error("the webhook did not accept it")]
     Webhook(#[from] reqwest::Error),
-    #[error("the webhook answered {0}; it must take heads at the address that is set, and answer 2xx")]
-    NotTaken(StatusCode),
+    #[error("the webhook answered {0}; it must accept heads at the configured address, and answer 2xx")]
+    Status(StatusCode),
     #[error("the object store did not accept it")]
     Objects(#[from] object_store::Error),
 }
@@ -94,7 +94,7 @@ impl Destination {
                 let request = client.post(&hook.url).header(CONTENT_TYPE, "text/plain; charset=utf-8").body(note.to_owned());
                 let request = hook.token.iter().fold(request, reqwest::RequestBuilder::bearer_auth);
                 let status = request.send().await?.status();
-                if status.is_success() { Ok(()) } else { Err(SendError::NotTaken(status)) }
+                if status.is_success() { Ok(()) } else { Err(SendError::Status(status)) }
             }
             Self::Objects(objects) => {
                 let object = objects.folder.clone().join(object_name(size, note));
@@ -144,8 +144,8 @@ async fn keep_sending(pool: PgPool, destination: Destination, interval: Duration
     }
 }
 
-/// The HTTP client of webhooks. It follows no redirect: the operator has set the address, and neither a head nor the token
-/// may go to another address, which could be inside the operator's network.
+/// The HTTP client of webhooks. It follows no redirect: the operator has set the address, and neither a head nor the
+/// token may go to another address, which could be inside the operator's network.
 fn client() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder().timeout(ANSWER_MAX).redirect(Policy::none()).build()
 }
@@ -201,14 +201,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_webhook_is_remembered_without_its_secrets() {
+    fn the_stored_name_of_a_webhook_has_no_secrets() {
         let name = without_secrets("https://ann:pw@example.org:1/a/b?key=1#x");
         assert!(name.starts_with("https://example.org:1 ("), "{name}");
         assert_ne!(name, without_secrets("https://ann:pw@example.org:1/a/c"));
     }
 
     #[test]
-    fn objects_sort_by_size_and_one_that_says_something_else_is_another() {
+    fn objects_sort_by_size_and_different_notes_have_different_names() {
         let names = [object_name(9, "a"), object_name(10, "a"), object_name(10, "b"), object_name(i64::MAX, "a")];
         assert!(names[0] < names[1] && names[1] != names[2] && names[2] < names[3], "{names:?}");
         assert_eq!(names[1], object_name(10, "a"));

@@ -288,14 +288,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_tiles_at_the_bounds_of_tiles_are_those_of_the_library() {
+    fn tiles_at_the_bounds_equal_those_of_the_library() {
         for size in [0, 1, 2, 255, 256, 257, 511, 512, 513, 65_536, 65_537] {
             assert_like_the_library(size);
         }
     }
 
     #[test]
-    fn a_tree_of_70000_has_the_tiles_that_the_specification_says_and_that_it_always_had() {
+    fn a_tree_of_70000_has_the_specified_tiles_and_they_never_change() {
         let (tiles, edge) = grown(70_000);
         let tiles = tiles.0.into_iter().collect::<BTreeMap<_, _>>();
         let widths = |level: u8| {
@@ -313,7 +313,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_a_proof_needs_is_in_the_tiles_that_are_named_for_it() {
+    fn the_tiles_named_for_a_proof_are_enough() {
         let (tiles, _) = grown(70_000);
         for (a, b) in [(0, 1), (0, 70_000), (69_999, 70_000), (65_535, 65_536), (1, 65_537), (300, 66_000), (256, 512)] {
             let compute = |tiles: &Reader<'_>| Ok((prove_record(b, a, tiles)?, prove_tree(b, a.max(1), tiles)?, tree_hash(b, tiles)?));
@@ -365,12 +365,12 @@ pub(super) mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn tiles_of_any_size_are_those_of_the_library_and_are_read_back(size in 0..2_000_u64) {
+        fn tiles_of_any_size_equal_those_of_the_library_and_can_be_loaded(size in 0..2_000_u64) {
             assert_like_the_library(size);
         }
 
         #[test]
-        fn a_tree_that_goes_on_from_its_tiles_is_the_one_that_grew_at_once(size in 0..1_000_u64, more in 0..600_u64) {
+        fn a_tree_continued_from_its_tiles_equals_a_tree_grown_at_once(size in 0..1_000_u64, more in 0..600_u64) {
             let (tiles, _) = grown(size);
             let mut edge = Edge::of(size, &tiles).expect("every tile");
             (size..size + more).for_each(|n| edge.append(leaf_hash(&entry(n)), |_, _| {}));

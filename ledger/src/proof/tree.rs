@@ -36,7 +36,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn roots_and_proofs_out_of_our_tiles_are_those_of_another_implementation((size, smaller) in size_and_smaller()) {
+        fn roots_and_proofs_from_our_tiles_equal_those_of_another_implementation((size, smaller) in size_and_smaller()) {
             let ((tiles, edge), reference, at) = (grown(size), reference(size), usize::try_from(smaller).expect("small"));
             prop_assert_eq!(edge.root(), root(&reference));
             prop_assert_eq!(tree_hash(size, &tiles).expect("every tile"), edge.root());
@@ -52,7 +52,7 @@ mod tests {
         }
 
         #[test]
-        fn a_proof_that_was_changed_proves_nothing((size, smaller) in size_and_smaller(), place in 0..32_usize, bit in 0..8_u8) {
+        fn a_changed_proof_is_not_valid((size, smaller) in size_and_smaller(), place in 0..32_usize, bit in 0..8_u8) {
             let ((tiles, edge), smaller) = (grown(size), smaller.max(1));
             let (root, old) = (edge.root(), tree_hash(smaller, &tiles).expect("every tile"));
             let change = |mut hash: Hash| {
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_roots_are_those_that_others_publish() {
+    fn the_roots_equal_published_test_vectors() {
         // The test vectors of RFC 6962's reference implementation (certificate-transparency, merkle_tree_test).
         let inputs = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
         let (_, edge) = grown_of(inputs.map(|text| leaf_hash(&hex::decode(text).expect("hex"))));

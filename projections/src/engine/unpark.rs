@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_that_is_none_stands_for_no_events() {
+    fn an_invalid_key_has_no_condition() {
         let id = Uuid::nil();
         assert_eq!(condition(&format!("workspace:{id}")), Some(format!("workspace_id = '{id}'")));
         assert!(condition(&format!("user:{id}")).is_some_and(|c| c.contains("workspace_id IS NULL")));

@@ -336,7 +336,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_one_that_a_schema_may_have() {
+    fn a_view_name_is_valid_for_a_schema() {
         assert_eq!(NewView::parse(None, 7).map(|view| view.schema()), Some("view_at_7".into()));
         assert_eq!(NewView::parse(Some("before_the_move"), 7).map(|view| view.schema()), Some("view_before_the_move".into()));
         for name in ["", "7", "_a", "a b", "A", "a;drop", &"a".repeat(51)] {

@@ -294,7 +294,7 @@ fn contains(needle: &str) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn nothing_that_is_looked_for_is_special() {
+    fn no_character_of_a_search_is_a_wildcard() {
         assert_eq!(super::contains(" 50%_a\\b "), "%50\\%\\_a\\\\b%");
     }
 }

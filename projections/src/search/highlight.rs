@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_marked_in_every_form_and_phrases_as_they_are() {
+    fn words_are_marked_in_every_form_and_phrases_in_their_exact_form() {
         assert_eq!(marked("He runs. Running!", &sought(Text::Words(own(&["run"])))), ["He [runs]. [Running]!"]);
         assert_eq!(marked("to run, to runs", &sought(Text::Exact(own(&["to", "run"])))), ["[to run], to runs"]);
         assert_eq!(marked("Rollout rolls", &sought(Text::Prefix(own(&["rollo"])))), ["[Rollout] rolls"]);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_not_be_there_is_not_marked() {
+    fn terms_that_must_not_match_are_not_marked() {
         let not = TextTerm { text: Text::Words(own(&["run"])), wanted: Requirement::MustNot };
         assert!(highlight("run", &[not]).is_empty());
     }
@@ -152,14 +152,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_stem_begins_as_its_word_does(word in r"[a-z]{1,3}(y|i|e|s|ing|ies|ed|ly|ness|[a-z]{0,6})|[a-zé全0-9]{1,8}") {
+        fn a_stem_has_the_first_letter_of_its_word(word in r"[a-z]{1,3}(y|i|e|s|ing|ies|ed|ly|ness|[a-z]{0,6})|[a-zé全0-9]{1,8}") {
             let stemmer = Stemmer::create(Algorithm::English);
             prop_assert_eq!(stem(&stemmer, &word).chars().next(), word.chars().next());
             prop_assert!(has_stem(&stemmer, &word, &stem(&stemmer, &word)));
         }
 
         #[test]
-        fn pieces_are_the_text_whatever_it_is(text in r"(ab|[a-c]|é|全|\PC| ){0,60}") {
+        fn the_pieces_of_any_text_join_to_the_text(text in r"(ab|[a-c]|é|全|\PC| ){0,60}") {
             for passage in highlight(&text, &sought(Text::Exact(own(&["ab"])))) {
                 let whole = passage.iter().map(|piece| piece.text.as_str()).collect::<String>();
                 prop_assert!(text.contains(&whole));

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_is_no_error_and_each_error_counts_once() {
+    fn a_prefix_is_not_an_error_and_each_error_counts_once() {
         assert_eq!(distance("quin", "ann quincy"), Some(0));
         assert_eq!(distance("qiun", "ann quincy"), Some(1), "swapped");
         assert_eq!(distance("quicy", "ann quincy"), Some(1), "left out");

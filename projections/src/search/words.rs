@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn names_in_markup_are_no_words_and_their_labels_are() {
+    fn names_in_markup_are_not_words_but_their_labels_are() {
         let id = "0199d1c6-6a6f-7c51-8d7e-0f0f6a3f9d2b";
         assert_eq!(
             folded(&format!("hi <@{id}>, see <#{id}|general> <!here> <@ann> <https://example.org/a|here>")),

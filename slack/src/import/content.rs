@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_cleaned_or_replaced_and_never_lost() {
+    fn a_text_is_shortened_cleaned_or_replaced_and_never_lost() {
         let long = "ä".repeat(MessageBody::CHARS_MAX + 5);
         let (text, _, report) = said(&format!(r#"{{"text":"{long}"}}"#));
         assert_eq!(text.chars().count(), MessageBody::CHARS_MAX);

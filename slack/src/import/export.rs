@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_in_order_and_what_is_not_read_is_reported() {
+    fn days_are_in_order_and_unread_files_are_reported() {
         let mut report = Report::default();
         let paths =
             ["users.json", "channels.json", "b/2025-02-01.json", "b/2025-01-31.json", "b/canvas_in_the_conversation.json", "notes.txt"];

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_turned_into_its_name_and_reported() {
+    fn unknown_references_become_names_and_are_reported() {
         let mut report = Report::default();
         let text = translate("<@U9|bob> <@U9> <#C9|attic> <#C9>", &Known, &mut report, "here");
         assert_eq!(text, "@bob @U9 #attic #C9");
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_markup_stays_as_it_is() {
+    fn text_that_is_not_markup_is_unchanged() {
         for text in ["a < b", "<", "<>", "<<", "<b>bold</b>", "< @U1>", "<not an address>", "<|x>", "ünï <cödé", "Vec<Option<T>>"] {
             assert_eq!(ours(text), text);
         }

@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_read_to_the_microsecond_and_nonsense_is_none() {
+    fn a_moment_is_parsed_to_the_microsecond_and_nonsense_is_refused() {
         let micros = |ts| moment(ts).map(|at| at.timestamp_micros());
         assert_eq!(micros("1452837318.000002"), Some(1_452_837_318_000_002));
         assert_eq!(micros("1452837318"), Some(1_452_837_318_000_000));

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_up_address_is_an_address_whatever_the_identifier() {
+    fn an_invented_address_is_valid_for_any_identifier() {
         for id in ["U1", "bot:Deploy Bot", "🍎", &"x".repeat(400)] {
             assert!(made_up_email(id, &ids()).is_ok(), "{id}");
         }

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_profile_says_that_has_no_place_here_is_named() {
+    fn profile_values_without_a_field_are_reported() {
         let profile = r#"{"skype": "ann.tree", "fields": {"Xf1": {"value": "she keeps bees", "alt": ""}, "Xf2": {"value": ""}}}"#;
         let profile = serde_json::from_str::<SlackProfile>(profile).expect("a profile");
         assert_eq!(values_without_field(&profile), ["she keeps bees", "Skype: ann.tree"]);

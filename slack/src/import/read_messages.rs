@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_told_from_another_message_of_the_same_moment() {
+    fn a_copy_is_distinguished_from_another_message_of_the_same_moment() {
         let mut seen = ReadMessages::default();
         assert_eq!(seen.add(5, &message("a"), false), Occurrence::New(0));
         assert_eq!(seen.add(5, &message("b"), true), Occurrence::New(1));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parent_is_there_or_is_a_reply_itself_or_is_missing() {
+    fn a_parent_is_a_message_or_a_reply_or_missing() {
         let mut seen = ReadMessages::default();
         seen.add(5, &message("a"), false);
         seen.add(6, &message("b"), true);

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_that_lacks_something_does_not_balance() {
+    fn an_account_with_a_missing_thing_does_not_balance() {
         let messages = Account { in_file: 3, imported: 1, already_there: 1, skipped: 1 };
         let mut report = Report { messages, ..Report::default() };
         assert!(report.unbalanced().is_empty());

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_copy_is_refused() {
+    fn bytes_that_are_not_a_copy_are_refused() {
         let mut parser = Parser::<EVENT_FIELDS>::default();
         assert_eq!(parser.feed(&[b'x'; 40], |_| Ok(())), Err(Malformed("no signature")));
     }

@@ -42,12 +42,12 @@ pub enum LogError {
     /// The keys that unseal the log cannot be read at the moment.
     #[error(transparent)]
     Keys(#[from] KeyError),
-    /// A later release wrote an event. Nothing is wrong with it, and a process that cannot read it has to stop.
+    /// A later release wrote an event. The event is not damaged, but a process that cannot read it must stop.
     #[error("a later release wrote the event at position {position}")]
     OfLaterRelease {
         /// Its position.
         position: i64,
-        /// What is not known here.
+        /// Why this release cannot decode it.
         source: DecodeError,
     },
 }
@@ -207,7 +207,7 @@ async fn collect(pool: &PgPool, keys: &Keyring, statement: &str) -> Result<Vec<D
     refuse_later_releases(events.finish(keys).await?)
 }
 
-/// An event of a later release is not parked: nothing is wrong with it, and a process of that release can apply it.
+/// An event of a later release is not parked: it is not damaged, and a process of that release can apply it.
 fn refuse_later_releases(events: Vec<Delivery>) -> Result<Vec<Delivery>, LogError> {
     let passed = |event: Delivery| match event {
         Delivery { position, event: Err(source), .. } if source.is_of_later_release() => Err(LogError::OfLaterRelease { position, source }),

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_event_that_speaks_of_it_purges_one() {
+    fn only_an_event_that_covers_an_event_purges_it() {
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let lists = |id: Uuid| HashMap::from([(9, HashSet::from([id]))]);
         assert!(is_recorded(&row(Some("message.purged"), ("message", &one.to_string())), &HashMap::new()));

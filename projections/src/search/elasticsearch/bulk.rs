@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_refused_for_the_moment_is_sent_again() {
+    fn only_temporary_refusals_are_sent_again() {
         let documents = ["done", "older", "busy", "wrong"].map(|id| document(id, 1));
         let answer = json!({"errors": true, "items": [
             {"index": {"status": 201}},
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_to_an_index_that_is_gone_is_no_rejection() {
+    fn a_write_to_a_lost_index_is_an_error_and_not_a_rejection() {
         let documents = [document("a", 1)];
         let answer = json!({"errors": true, "items": [{"index": {"status": 404, "error": {"type": "index_not_found_exception"}}}]});
         let judged = documents_to_retry(&answer, documents.iter().map(write_of).collect(), &mut Vec::new());

@@ -39,7 +39,7 @@ fn own(words: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn words_phrases_and_prefixes_are_told_apart() {
+fn words_phrases_and_prefixes_are_distinguished() {
     use Requirement::{Must, MustNot};
     let found = texts(r#"Deploy "to Production" -not roll* -"on friday" foo_bar.rs"#);
     let expected = [
@@ -54,7 +54,7 @@ fn words_phrases_and_prefixes_are_told_apart() {
 }
 
 #[test]
-fn what_only_looks_like_a_filter_is_words() {
+fn text_that_only_looks_like_a_filter_is_words() {
     assert_eq!(texts("12:30")[0].0, Text::Words(own(&["12", "30"])));
     assert_eq!(texts("https://example.org/a")[0].0, Text::Words(own(&["https", "example", "org", "a"])));
     assert_eq!(texts("note: this"), texts("note this"));
@@ -87,7 +87,7 @@ fn each_filter_is_understood_with_and_without_its_sign() {
 }
 
 #[test]
-fn every_filter_can_be_turned_round() {
+fn every_filter_can_be_negated() {
     for text in ["from:me", "to:me", "in:general", "before:2024", "after:2024", "on:today", "during:march", "has:link", "is:pinned"] {
         let query = parse(&format!("-{text}"));
         assert_eq!(
@@ -99,7 +99,7 @@ fn every_filter_can_be_turned_round() {
 }
 
 #[test]
-fn days_begin_where_the_asker_is() {
+fn days_begin_in_the_users_time_zone() {
     let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
     assert_eq!(during("on:today"), pair("2026-03-01T23:00", "2026-03-02T23:00"));
     assert_eq!(during("on:yesterday"), pair("2026-02-28T23:00", "2026-03-01T23:00"));
@@ -142,7 +142,7 @@ fn a_mistake_is_named_with_its_place() {
 
 proptest! {
     #[test]
-    fn whatever_is_typed_is_understood_or_refused_at_a_place_within_it(text in r#"([a-z]{1,3}|["“:@#*-]|from:|on:|has:|[ 0-9]|\PC){0,20}"#) {
+    fn any_text_is_parsed_or_refused_with_a_place_inside_it(text in r#"([a-z]{1,3}|["“:@#*-]|from:|on:|has:|[ 0-9]|\PC){0,20}"#) {
         let chars = text.chars().count();
         match Query::parse(&text, &clock()) {
             Ok(query) => {

@@ -86,7 +86,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn whatever_an_export_says_everything_in_it_is_accounted_for(
+    fn everything_in_any_export_is_accounted_for(
         users in vec(spoiled(json!({"id": "U1", "name": "ann", "profile": {"real_name": "Ann"}})), 0..3),
         channels in vec(spoiled(json!({"id": "C1", "name": "orchard", "created": 1_735_689_600, "members": ["U1"]})), 0..3),
         messages in vec(spoiled(message("U1", 1, "hello <@U2> &amp; all")), 0..6),
@@ -114,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn files_that_are_no_json_are_refused_or_read(users in any::<String>(), day in vec(any::<u8>(), 0..200)) {
+    fn files_that_are_not_json_are_refused_or_read(users in any::<String>(), day in vec(any::<u8>(), 0..200)) {
         let day = String::from_utf8_lossy(&day).into_owned();
         let users = Export::of_two().with_text("users.json", &format!("x{users}"));
         prop_assert!(import(users.zip()).is_none());
@@ -136,7 +136,7 @@ impl Names for Nobody {
 
 proptest! {
     #[test]
-    fn whatever_is_marked_up_it_is_translated(pieces in vec(select(vec!["<", ">", "<@U1>", "<@U9|bob>", "<#C1|x>", "<!date^", "^", "|", "&lt;", "&gt;", "&amp;", "&", "é", "http://x", ">|<", "1452837318"]), 0..60)) {
+    fn any_markup_is_translated(pieces in vec(select(vec!["<", ">", "<@U1>", "<@U9|bob>", "<#C1|x>", "<!date^", "^", "|", "&lt;", "&gt;", "&amp;", "&", "é", "http://x", ">|<", "1452837318"]), 0..60)) {
         let text = pieces.concat();
         let translated = translate(&text, &Nobody, &mut Report::default(), "here");
         prop_assert!(translated.len() <= 40 * (text.len() + 1));

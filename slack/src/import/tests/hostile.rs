@@ -43,7 +43,7 @@ fn last_entry(bytes: &[u8]) -> usize {
 }
 
 #[tokio::test]
-async fn names_that_climb_are_refused() {
+async fn names_that_lead_outside_are_refused() {
     for name in ["../evil.json", "a/../../evil.json", "/etc/passwd", "a\\b.json", "C:/a.json", "a//b.json", "./a.json", "a\u{7}.json"] {
         let plain = "x".repeat(name.len());
         let zip = zip([("users.json", b"[]".as_slice()), ("channels.json", b"[]"), (&plain, b"[]")]);
@@ -86,7 +86,7 @@ async fn a_bomb_is_refused() {
 }
 
 #[tokio::test]
-async fn an_entry_that_holds_more_than_it_says_is_refused() {
+async fn an_entry_larger_than_its_directory_says_is_refused() {
     let zeros = vec![b' '; 500_000];
     let mut bytes = zip([("users.json", b"[]".as_slice()), ("channels.json", &zeros)]).into_inner();
     let entry = last_entry(&bytes);
@@ -105,7 +105,7 @@ async fn entries_that_share_bytes_are_refused() {
 }
 
 #[tokio::test]
-async fn too_many_entries_are_refused_and_so_is_too_much_of_anything() {
+async fn too_many_or_too_large_entries_are_refused() {
     let export = || Export::of_two().saying(&json!([message("U1", 1, "hello")])).zip();
     for limits in [
         Limits { entries_max: 2, ..Limits::default() },
@@ -118,7 +118,7 @@ async fn too_many_entries_are_refused_and_so_is_too_much_of_anything() {
 }
 
 #[tokio::test]
-async fn what_is_no_zip_or_no_export_is_refused() {
+async fn a_file_that_is_not_a_zip_or_not_an_export_is_refused() {
     for bytes in [b"".as_slice(), b"hello", b"PK\x03\x04 and then nothing", &[0; 4096]] {
         assert!(matches!(refused_archive(Cursor::new(bytes.to_vec())).await, ArchiveError::NotAZip(_)));
     }
@@ -129,7 +129,7 @@ async fn what_is_no_zip_or_no_export_is_refused() {
 }
 
 #[tokio::test]
-async fn broken_json_is_named_and_what_came_before_it_stays() {
+async fn invalid_json_is_reported_and_earlier_events_stay() {
     let broken = r#"[{"type":"message","user":"U1","ts":"1735776000.000100","text":"never closed}]"#;
     let export = Export::of_two().saying(&json!([message("U1", 1, "hello")])).with_text("orchard/2025-01-02.json", broken);
     let memory = Memory::with_a_workspace(100);

@@ -111,7 +111,7 @@ async fn subtypes_become_kinds() {
 }
 
 #[tokio::test]
-async fn markup_is_ours_and_what_it_refers_to_is_found() {
+async fn markup_is_translated_and_its_references_are_found() {
     let text = "<@U2|bob> &amp; <@U7>: <#C1|orchard> <!here> <https://a.example|plan> 1 &lt; 2";
     let (memory, _) = Export::of_two().saying(&json!([message("U1", 1, text)])).imported().await;
     let posting = memory.postings().remove(0);
@@ -123,7 +123,7 @@ async fn markup_is_ours_and_what_it_refers_to_is_found() {
 }
 
 #[tokio::test]
-async fn whoever_wrote_has_a_user() {
+async fn every_author_has_a_user() {
     let anonymous = json!({"ts": ts(3), "text": "who am I?"});
     let old_bot = json!({"ts": ts(4), "text": "built", "username": "Jenkins CI", "subtype": "bot_message"});
     let guest = with(message("W7", 5, "hello from next door"), &json!({"user_profile": {"real_name": "Cyd", "name": "cyd"}}));
@@ -139,7 +139,7 @@ async fn whoever_wrote_has_a_user() {
 }
 
 #[tokio::test]
-async fn copies_and_what_has_no_moment_are_skipped_and_reported_and_everything_is_accounted_for() {
+async fn copies_and_messages_without_a_moment_are_skipped_and_reported() {
     let reacted = json!({"reactions": [{"name": "apple", "users": ["U2"], "count": 1}]});
     let (memory, report) = Export::of_two()
         .saying(&json!([

@@ -13,7 +13,7 @@ use crate::import::{ImportError, Settings, slack_from};
 use commands::event_store::{Claim, ClaimKind};
 
 #[tokio::test]
-async fn roles_and_standing_are_those_of_the_export() {
+async fn roles_and_status_are_those_of_the_export() {
     let users = json!([
         {"id": "U1", "name": "ann", "is_primary_owner": true, "is_owner": true, "is_admin": true},
         {"id": "U2", "name": "bob", "is_admin": "true"},
@@ -77,7 +77,7 @@ async fn names_and_addresses_that_are_taken_or_not_allowed_become_others() {
 }
 
 #[tokio::test]
-async fn general_is_the_workspaces_own() {
+async fn the_exports_general_becomes_the_workspaces_general() {
     let channels = json!([
         {"id": "C0", "name": "general", "members": ["U2"]},
         {"id": "C1", "name": "all-of-us", "is_general": true, "is_archived": true, "members": ["U1", "U2"],
@@ -98,7 +98,7 @@ async fn general_is_the_workspaces_own() {
 }
 
 #[tokio::test]
-async fn private_channels_and_conversations_are_what_they_were() {
+async fn private_channels_and_conversations_stay_private() {
     let dms = json!([{"id": "D1", "created": 1_735_689_600, "members": ["U1", "U2"]}, {"id": "D2", "members": ["U2", "U1"]}, {"id": "D3", "members": ["U1", "U8"]}]);
     let mpims = json!([{"id": "G2", "name": "mpdm-ann--bob--cyd-1", "members": ["U1", "U2", "U3"]}, {"id": "G3", "name": "mpdm-nobody-1"}]);
     let users = json!([{"id": "U1", "name": "ann"}, {"id": "U2", "name": "bob"}, {"id": "U3", "name": "cyd"}]);
@@ -143,7 +143,7 @@ async fn an_archived_channel_is_archived_after_its_last_message() {
 }
 
 #[tokio::test]
-async fn a_workspace_without_room_is_told_before_anything_happens() {
+async fn a_workspace_without_room_is_refused_before_anything_is_appended() {
     let memory = Memory::with_a_workspace(2);
     let before = memory.len();
     let error = Export::of_two().import(&memory).await.expect_err("no room");
@@ -155,7 +155,7 @@ async fn a_workspace_without_room_is_told_before_anything_happens() {
 }
 
 #[tokio::test]
-async fn what_nobody_owns_is_the_owners_when_the_command_line_imports() {
+async fn things_without_an_owner_belong_to_the_workspaces_owner() {
     let memory = Memory::with_a_workspace(100);
     let export = Export::of_two().with("attic/2025-01-01.json", &json!([message("U1", 1, "dust")]));
     let by_nobody = Settings { importer: UserId::SYSTEM, ..settings() };

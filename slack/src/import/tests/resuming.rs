@@ -44,7 +44,7 @@ async fn a_second_run_appends_nothing() {
 }
 
 #[tokio::test]
-async fn an_interrupted_run_goes_on_where_it_was_wherever_that_is() {
+async fn a_run_interrupted_anywhere_continues_where_it_stopped() {
     let whole = Memory::with_a_workspace(1_000);
     large().import(&whole).await.expect("an import");
     for appends in 0..12 {
@@ -76,7 +76,7 @@ async fn two_runs_at_once_import_everything_once() {
 }
 
 #[tokio::test]
-async fn what_people_did_since_is_left_as_it_is() {
+async fn later_changes_by_people_stay() {
     let reacted = json!({"reactions": [{"name": "apple", "users": ["U1", "U2"], "count": 2}]});
     let export = Export::of_two().saying(&json!([with(message("U1", 1, "harvest"), &reacted)]));
     let (memory, _) = export.imported().await;
@@ -104,7 +104,7 @@ async fn a_later_export_adds_what_is_new() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_is_told() {
+async fn the_error_of_a_failing_store_is_returned() {
     let memory = Memory::with_a_workspace(1_000);
     memory.fail_after(Some(1));
     assert!(matches!(large().import(&memory).await, Err(ImportError::Store(_))));
