@@ -98,6 +98,7 @@ async fn every_answer_tells_browsers_to_load_and_run_nothing_of_it() {
         app.get("/v1/nothing").await,
         app.get("/v1/users/me").await,
         app.request(Method::POST, "/v1/users/me", None).await,
+        app.request(Method::TRACE, "/v1/users/me", None).await,
         team.owner.get("/v1/users/me").await,
         team.owner.post("/v1/workspaces", json!({"name": ""})).await,
         app.as_operator("/metrics").await,
