@@ -81,7 +81,7 @@ const SETTINGS: &[Setting] = &[
     optional(
         "connections_per_address_max",
         "0",
-        "the most connections of one address at a time (of IPv6, of one /64 network); 0 is a fortieth of `connections_max`; connections of \
+        "the most connections of one address at a time (of IPv6, of one /64 network); 0 is a hundredth of `connections_max`; connections of \
             `trusted_proxies` are not counted: 0 to 1000000",
     ),
     optional("request_head_seconds", "10", "seconds that a client may take to send the head of its first request: 1 to 300"),
@@ -148,7 +148,7 @@ pub struct Settings {
     pub http_workers: usize,
     /// The most connections of clients at a time.
     pub connections_max: usize,
-    /// The most connections of one address at a time; 0 is a fortieth of all.
+    /// The most connections of one address at a time; 0 is a hundredth of all.
     pub connections_per_address_max: usize,
     /// How long a client may take to send the head of its first request.
     pub request_head_timeout: Duration,

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config::Network;
 
 /// Of all connections, the part that one address may have unless the settings say a number.
-const SHARE: usize = 40;
+const SHARE: usize = 100;
 /// As many connections an address may have in any case: a browser opens six.
 const LEAST: usize = 16;
 
@@ -111,6 +111,6 @@ mod tests {
             drop(peers.admit(Some(SocketAddr::from((n.to_be_bytes(), 1)))));
         }
         assert!(peers.counts.lock().expect("the counts").is_empty());
-        assert_eq!((peers.each_max, Peers::new(0, 100, Vec::new()).each_max), (500, LEAST));
+        assert_eq!((peers.each_max, Peers::new(0, 100, Vec::new()).each_max), (200, LEAST));
     }
 }
