@@ -1,5 +1,6 @@
 //! The only place where the parts meet: the stores, the two sides, the doors, and what runs in the background.
 
+mod acceptor;
 mod connect;
 mod connection;
 mod deadline;

@@ -2,6 +2,7 @@
 //!
 //! Every problem has a stable `code`, a `detail` that says what to do, and, for input, the `field`.
 
+pub mod connection;
 mod replays;
 
 use std::fmt;

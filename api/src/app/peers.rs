@@ -25,7 +25,7 @@ pub(super) struct Peers {
 pub(super) struct Place(Option<(Arc<Peers>, IpAddr)>);
 
 impl Peers {
-    /// Nobody is connected. `each_max` is the most connections of an address; 0 is a fortieth of `connections_max`.
+    /// Nobody is connected. `each_max` is the most connections of an address; 0 is a hundredth of `connections_max`.
     pub(super) fn new(each_max: usize, connections_max: usize, trusted: Vec<Network>) -> Arc<Self> {
         let each_max = if each_max == 0 { (connections_max / SHARE).max(LEAST) } else { each_max };
         Arc::new(Self { each_max, trusted, counts: Mutex::default() })

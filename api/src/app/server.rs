@@ -3,8 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_http::error::DispatchError;
-use actix_http::{HttpService, Protocol};
+use actix_http::HttpService;
 use actix_server::{GracefulShutdownSignal, ServerHandle};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::AppConfig;
@@ -17,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use utoipa_actix_web::AppExt;
 
+use super::acceptor::Acceptor;
 use super::connect::cores;
-use super::connection::Connection;
+
 use super::peers::Peers;
 use super::{App, StartError, deadline, listener, operators};
 use crate::http::audit::Readings;
@@ -250,10 +250,10 @@ fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Serv
             .wrap(Compress::default())
             .wrap(from_fn(telemetry::observe))
     };
-    let (address, unanswered_max) = (listener.local_addr()?, settings.unanswered_max());
+    let address = listener.local_addr()?;
     let connections_max = listener::connections_max(settings.connections_max);
     let peers = Peers::new(settings.connections_per_address_max, connections_max, settings.trusted_proxies.clone());
-    let metrics = app.metrics.clone();
+    let acceptor = Acceptor { peers, metrics: app.metrics.clone(), unanswered_max: settings.unanswered_max() };
     let builder = actix_server::Server::build()
         .workers(workers)
         .max_concurrent_connections(connections_max.div_ceil(workers))
@@ -269,41 +269,11 @@ fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Serv
             .keep_alive(settings.idle_timeout)
             .local_addr(address);
         let app = factory().into_factory().map_err(|error: actix_web::Error| error.error_response());
-        let (peers, metrics) = (peers.clone(), metrics.clone());
-        let accept = move |stream: TcpStream| {
-            let peer = stream.peer_addr().ok();
-            let place = peers.admit(peer);
-            if place.is_none() {
-                metrics.count_refused_connection();
-            }
-            async move {
-                let Some(place) = place else {
-                    refuse(&stream).await;
-                    return Err(DispatchError::Io(std::io::ErrorKind::QuotaExceeded.into()));
-                };
-                // What is sent are whole answers: to wait for more to send with them is for nothing.
-                let _ = stream.set_nodelay(true);
-                Ok((Connection::new(stream, unanswered_max).at(place), Protocol::Http1, peer))
-            }
-        };
+        let acceptor = acceptor.clone();
+        let accept = move |stream: TcpStream| acceptor.clone().accept(stream);
         fn_service(accept).and_then(service.finish(map_config(app, |()| AppConfig::default())))
     })?;
     Ok(server.run())
-}
-
-/// Tells a client that its address has too many connections, as far as the socket takes that at once. The connection is then closed: to wait
-/// for its client would be to hold it.
-async fn refuse(stream: &TcpStream) {
-    const REFUSAL: &str = concat!(
-        r#"{"type":"urn:backscroll:problem:request.too_many_connections","title":"Too Many Requests","status":429,"#,
-        r#""code":"request.too_many_connections","#,
-        r#""detail":"your address has too many connections: use those that are open, or close some"}"#
-    );
-    if stream.writable().await.is_ok() {
-        let head = "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/problem+json\r\nConnection: close\r\nRetry-After: 1\r\n";
-        // As much as fits: the client may be gone.
-        let _ = stream.try_write(format!("{head}Content-Length: {}\r\n\r\n{REFUSAL}", REFUSAL.len()).as_bytes());
-    }
 }
 
 async fn stopped(signal: GracefulShutdownSignal) {

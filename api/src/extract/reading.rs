@@ -217,7 +217,8 @@ impl<T: for<'de> Deserialize<'de>> Cursor<T> {
     }
 }
 
-fn no_cursor(field: &'static str) -> Problem {
+/// What is said of a cursor that is none of ours.
+pub fn no_cursor(field: &'static str) -> Problem {
     let detail = format!("{field} must be a cursor of an earlier answer, as it was");
     Problem::malformed("request.cursor_invalid", Some(field.into()), detail)
 }

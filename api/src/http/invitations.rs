@@ -22,7 +22,7 @@ use super::members::PageQuery;
 use super::path::{InvitationPath, InvitationTokenPath, WorkspacePath};
 use super::schema;
 use crate::config::Settings;
-use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, page_limit, reject_unless_moment};
+use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, no_cursor, page_limit, reject_unless_moment};
 use crate::problem::Problem;
 
 /// The person to invite.
@@ -93,7 +93,7 @@ pub async fn list_invitations(
 ) -> Result<Seen<Page<InvitationRow>>, Problem> {
     reading.access.may(path.workspace_id, Permission::MemberInvite).await?;
     let (after, limit) = (Cursor::<(DateTime<Utc>, Uuid)>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
-    after.map_or(Ok(()), |(created_at, _)| reject_unless_moment("after", created_at))?;
+    after.map_or(Ok(()), |(created_at, _)| reject_unless_moment("after", created_at)).map_err(|_| no_cursor("after"))?;
     let rows = read_models.invitations(path.workspace_id, after, limit + 1).await?;
     Ok(reading.answer(Page::cut(rows, limit, |row| (row.created_at, row.invitation_id))))
 }

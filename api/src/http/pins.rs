@@ -13,7 +13,7 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::members::PageQuery;
 use super::path::{ChannelPath, MessagePath};
-use crate::extract::{Command, Cursor, Page, Reading, Seen, page_limit, reject_unless_moment};
+use crate::extract::{Command, Cursor, Page, Reading, Seen, no_cursor, page_limit, reject_unless_moment};
 use crate::problem::Problem;
 
 /// Pin a message to its channel
@@ -56,6 +56,6 @@ fn pinning(row: &MessageRow) -> Pinning {
 
 fn read_pinning(field: &'static str, text: Option<&str>) -> Result<Option<Pinning>, Problem> {
     let pinning = Cursor::<Pinning>::read(field, text)?;
-    pinning.map_or(Ok(()), |(pinned_at, _)| reject_unless_moment(field, pinned_at))?;
+    pinning.map_or(Ok(()), |(pinned_at, _)| reject_unless_moment(field, pinned_at)).map_err(|_| no_cursor(field))?;
     Ok(pinning)
 }

@@ -21,7 +21,7 @@ use super::members::PageQuery;
 use super::path::WorkspacePath;
 use super::schema;
 use crate::config::{Secret, Settings};
-use crate::extract::{Body, Change, Command, Cursor, Page, Reading, Seen, page_limit, reject_unless_line};
+use crate::extract::{Body, Change, Command, Cursor, Page, Reading, Seen, no_cursor, page_limit};
 use crate::problem::Problem;
 
 /// A new workspace.
@@ -105,7 +105,9 @@ pub async fn list_workspaces(
     read_models: Data<ReadModels>,
 ) -> Result<Seen<Page<WorkspaceRow>>, Problem> {
     let (after, limit) = (Cursor::<(String, Uuid)>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
-    after.as_ref().map_or(Ok(()), |(name, _)| reject_unless_line("after", name, WorkspaceName::CHARS_MAX))?;
+    if after.as_ref().is_some_and(|(name, _)| WorkspaceName::parse(name).is_err()) {
+        return Err(no_cursor("after"));
+    }
     let rows = read_models.page_of_workspaces(reading.actor, after, limit + 1).await?;
     let mut page = Page::cut(rows, limit, |row| (row.name.clone(), row.workspace_id));
     let ids = page.items.iter().map(|row| row.workspace_id.into()).collect::<Vec<_>>();

@@ -15,6 +15,8 @@ type Decision = Result<Vec<MessageEvent>, MessageRefusal>;
 
 /// How many different emojis a message may carry.
 pub(super) const EMOJIS_MAX: usize = 50;
+/// How often a message may be edited: every earlier text is kept beside it, and written anew with each edit.
+pub(super) const EDITS_MAX: usize = 200;
 
 /// Posts the message; the actor is its author.
 pub(super) fn post(message: &Message, around: &Surroundings, context: &Context, new: NewMessage) -> Decision {
@@ -63,6 +65,9 @@ pub(super) fn edit(message: &Message, around: &Surroundings, context: &Context, 
     within_edit_window(posting, &around.workspace, context)?;
     if posting.content == content {
         return Ok(vec![]);
+    }
+    if message.edits >= EDITS_MAX {
+        return Err(MessageRefusal::TooManyEdits(EDITS_MAX));
     }
     // Files and the name of a bot are not in the text: another text does not take them away.
     let FormattedContent { files, bot_name, .. } = posting.formatted.clone();

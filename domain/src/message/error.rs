@@ -20,6 +20,8 @@ refusals! {
         ThreadsDisabled = "channel.threads_disabled" Conflict "threads are switched off in this channel: answer without one",
         NotTheAuthor = "message.not_the_author" Forbidden "only the author may do that",
         SystemMessageStays = "message.system_message_stays" Conflict "a system message cannot be edited",
+        TooManyEdits(max: usize) = "message.too_many_edits" Conflict
+            "this message was edited {0} times, as often as it may be, and its earlier texts are kept: post another one",
         EditWindowClosed = "message.edit_window_closed" Conflict
             "this workspace lets messages be edited for a limited time, and that is over",
         PinnedAlready = "message.pinned_already" Conflict "this message is pinned already",

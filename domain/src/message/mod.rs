@@ -42,6 +42,9 @@ pub struct Message {
     pub pinned: bool,
     /// Who reacted, by emoji.
     pub reactions: BTreeMap<Emoji, BTreeSet<UserId>>,
+    /// How often its text was changed. Not a part of what an auditor is shown: each change is an event of its own there.
+    #[serde(skip)]
+    pub edits: usize,
 }
 
 /// What a decision about a message rests on beside the message itself.
@@ -117,6 +120,7 @@ impl Aggregate for Message {
         match event {
             MessageEvent::Posted(posting) => self.posting = Some(*posting),
             MessageEvent::Edited { content, formatted, by: _, erased } => {
+                self.edits += 1;
                 if let Some(posting) = &mut self.posting {
                     posting.content = content;
                     posting.formatted = formatted;

@@ -11,6 +11,7 @@ use cqrs_es::Aggregate;
 use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
+use super::decide::EDITS_MAX;
 use super::{Kind, Message, MessageCommand, MessageEvent, MessageRefusal, NewMessage, Posting, Surroundings};
 use crate::cast::{ACME, ANN, BOB, CAT, DAN, GENERAL, by, by_at, minutes_later, now};
 use crate::channel::{Channel, ChannelEvent, Creation, Kind as ChannelKind, MemberRole};
@@ -163,6 +164,13 @@ fn nobody_posts_where_there_is_no_channel() {
 #[test]
 fn the_author_edits() {
     given(around(), vec![posted()]).when((by(BOB), edit("hi <!here>"))).then_expect_events(vec![edited("hi <!here>")]);
+}
+
+#[test]
+fn a_message_is_edited_only_so_often() {
+    let often = |edits: usize| std::iter::once(posted()).chain((0..edits).map(|n| edited(&format!("text {n}")))).collect::<Vec<_>>();
+    given(around(), often(EDITS_MAX - 1)).when((by(BOB), edit("the last"))).then_expect_events(vec![edited("the last")]);
+    given(around(), often(EDITS_MAX)).when((by(BOB), edit("one more"))).then_expect_error(MessageRefusal::TooManyEdits(EDITS_MAX));
 }
 
 #[test]

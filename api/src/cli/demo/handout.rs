@@ -70,11 +70,13 @@ fn content(server: &Server, furnished: &Furnished) -> serde_json::Value {
 pub(super) fn instructions(server: &Server, furnished: &Furnished) -> String {
     let (url, token) = (server.public_url(), furnished.token.expose());
     let (channel, workspace, owner) = (furnished.general_id, furnished.workspace_id, furnished.owner_id);
+    let operators =
+        server.operators_address().map_or_else(String::new, |address| format!("\nits figures are at     http://{address}/metrics"));
     let signed_in = format!("-H 'Authorization: Bearer {token}'");
     format!(
         "
 Backscroll serves at  {url}
-its documentation at  {url}/docs/
+its documentation at  {url}/docs/{operators}
 sign in as            {OWNER_EMAIL}, password {password}
 or with the token     {token}
 
