@@ -2,6 +2,7 @@
 
 mod figures;
 mod files;
+mod named_tests;
 mod operations;
 mod pasted;
 
