@@ -30,10 +30,10 @@ ensure_master_key() {
     set +a
 }
 
-backscroll() { cargo run --release --quiet --bin backscroll -- "$@"; }
+backscroll() { cargo run --profile quick --quiet --bin backscroll -- "$@"; }
 
-cargo build --release --bin backscroll
+cargo build --profile quick --bin backscroll
 ensure_master_key
 backscroll migrate
 # `exec` replaces this shell, and cargo replaces itself by the program, so that signals reach the program.
-exec cargo run --release --quiet --bin backscroll -- demo ${export_file:+--export "$export_file"}
+exec cargo run --profile quick --quiet --bin backscroll -- demo ${export_file:+--export "$export_file"}
