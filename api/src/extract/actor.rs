@@ -45,7 +45,7 @@ fn address(request: &HttpRequest) -> Result<Option<IpAddr>, Problem> {
 }
 
 /// What the request shows as a session's token; `None` where it cannot be one.
-fn shown(request: &HttpRequest) -> Result<Option<Token>, Problem> {
+pub(super) fn shown(request: &HttpRequest) -> Result<Option<Token>, Problem> {
     let missing =
         || Problem::unauthenticated("auth.token_missing", "sign in (POST /v1/sessions) and send the token: Authorization: Bearer bs_…");
     let Ok(text) = request.headers().get(AUTHORIZATION).ok_or_else(missing)?.to_str() else { return Ok(None) };

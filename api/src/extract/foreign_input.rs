@@ -74,7 +74,7 @@ proptest! {
     fn whatever_authorization_says_is_a_token_or_401(value in header_value(), near in nearly("Bearer bs_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")) {
         for value in [value, near] {
             let request = TestRequest::default().insert_header((AUTHORIZATION, value)).to_http_request();
-            if let Err(problem) = super::actor::token_of(&request) {
+            if let Err(problem) = super::actor::shown(&request) {
                 prop_assert_eq!(problem.status_code(), 401);
             }
         }

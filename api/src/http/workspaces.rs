@@ -286,7 +286,7 @@ pub async fn hand_over_workspace(
     confirmations: Data<Confirmations>,
 ) -> Result<Done, Problem> {
     let HandOver { to, current_password } = &command.body.input;
-    confirmations.confirm(command.actor.user_id, current_password.clone()).await?;
+    confirmations.confirm(&command.actor.context(), current_password.clone()).await?;
     let asked = command.asked_without_secret(to.0.as_bytes());
     Ok(Done::quietly(commands.workspace(&asked, path.workspace_id, WorkspaceCommand::HandOver { to: *to }).await?))
 }
