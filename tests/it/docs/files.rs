@@ -1,7 +1,7 @@
 //! Every file that a page names exists.
 
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use tests::servers::checkout;
 
@@ -49,6 +49,8 @@ fn begins_in_the_repository(code: &str) -> bool {
     matches!(first, Some(Component::Normal(name)) if name.to_str().is_some_and(folder))
 }
 
+/// A path counts from the page's own folder, from the top, from `docs`, or, for tests, from `tests/it`.
 fn exists(folder: &Path, path: &str) -> bool {
-    [folder.to_path_buf(), checkout(), checkout().join("docs")].iter().map(|from| from.join(path)).any(|path: PathBuf| path.exists())
+    let from = [folder.to_path_buf(), checkout(), checkout().join("docs"), checkout().join("tests/it")];
+    from.iter().any(|from| from.join(path).exists())
 }
