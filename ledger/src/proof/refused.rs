@@ -49,7 +49,7 @@ pub enum Refused {
     #[error("the stored tiles do not have the root of the head of size {0}")]
     TilesDiffer(i64),
     /// Tiles exist, or keys have signed, but no head is stored.
-    #[error("heads were signed, and none is stored")]
+    #[error("heads were signed, but none is stored")]
     HeadsGone,
     /// The last stored head is not a signed note of this log.
     #[error("the stored head of size {size} is not one of this log")]

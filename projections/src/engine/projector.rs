@@ -59,7 +59,7 @@ pub(crate) enum ApplyError {
     #[error("the store refused or cannot be used")]
     Store(#[from] sqlx::Error),
     /// A store other than Postgres cannot be used at the moment. The event is never the cause.
-    #[error("{store} cannot be used just now")]
+    #[error("{store} cannot be used at the moment")]
     OtherStore {
         /// The store.
         store: &'static str,

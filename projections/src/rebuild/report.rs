@@ -160,7 +160,7 @@ pub enum RebuildError {
     #[error("there is no projection {0:?}")]
     Unknown(String),
     /// Another rebuild of the projection is running.
-    #[error("another rebuild of {0} is under way")]
+    #[error("another rebuild of {0} is running")]
     UnderWay(String),
     /// The new model differs from the live one.
     #[error("the new model differs from the live one at position {position}: {}", list(differences))]
@@ -200,7 +200,7 @@ pub enum RebuildError {
         head: i64,
     },
     /// A view of this name exists.
-    #[error("there is a view of the name {0:?} already: choose another name, or drop it first")]
+    #[error("a view named {0:?} exists: choose another name, or drop it first")]
     ViewExists(String),
     /// The log cannot be read.
     #[error("the log cannot be read")]

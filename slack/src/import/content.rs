@@ -79,7 +79,7 @@ fn fitted(text: &str, report: &mut Report, place: &str) -> MessageBody {
     MessageBody::cut(plain.trim())
 }
 
-/// Slack made a preview of a link that is in the text.
+/// Whether Slack made the attachment as a preview of a link in the text.
 fn is_preview(attachment: &SlackAttachment) -> bool {
     attachment.from_url.is_some() || attachment.original_url.is_some()
 }

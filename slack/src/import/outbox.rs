@@ -166,7 +166,7 @@ async fn write<S: Sink>(sink: &S, settings: &Settings, batch: Batch) -> Result<C
                 return Err(ImportError::NameTaken { kind: claim.kind.as_str(), name: claim.value });
             }
             // Another run of the same import wrote it, or the outcome of an attempt is unknown: read the log.
-            Ok(outcome) => info!(?outcome, "what is imported is there already; reading it again"),
+            Ok(outcome) => info!(?outcome, "the imported events exist already; their streams are read again"),
             Err(StoreError::Busy) => info!("the event store was too busy; trying again"),
             Err(error) => return Err(error.into()),
         }
