@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// A key that authenticates values of one purpose: they lie where others can write. It is derived from the master key
+/// A key that authenticates values of one purpose, stored where others can write. It is derived from the master key
 /// ([`MasterKey::derive_mac_key`](crate::MasterKey::derive_mac_key)).
 #[derive(Clone)]
 pub struct MacKey(Hmac<Sha256>);
@@ -19,13 +19,13 @@ impl MacKey {
         self.over(parts).finalize().into_bytes().into()
     }
 
-    /// Whether that is the tag of these parts. The comparison takes as long for a wrong tag as for the right one.
+    /// Whether this is the tag of these parts. The comparison takes the same time for a wrong tag as for the right one.
     #[must_use]
     pub fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
         self.over(parts).verify_slice(tag).is_ok()
     }
 
-    /// Each part with its length before it: no two lists of parts are the same bytes.
+    /// Each part follows its length, so that two lists of parts never have the same bytes.
     fn over(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
         let mut hash = self.0.clone();
         for part in parts {

@@ -32,7 +32,8 @@ impl MasterKey {
         keyed(self.0.expose_secret()).chain_update(label).chain_update(text).finalize().into_bytes().into()
     }
 
-    /// A key for one purpose: HKDF-Expand (RFC 5869) of this key, with the purpose as `info`. Each purpose has a name of its own.
+    /// A key for one purpose: HKDF-Expand (RFC 5869) of this key, with the purpose as `info`. Every purpose has its own
+    /// name.
     #[must_use]
     #[expect(clippy::expect_used, reason = "HKDF-Expand fails above 8160 bytes, and the key has 32")]
     pub fn derive_mac_key(&self, purpose: &str) -> MacKey {
