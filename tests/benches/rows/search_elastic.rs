@@ -168,7 +168,7 @@ fn query(workspace_id: Uuid, channels: &[Uuid], word: &str, order: Order) -> Mes
         not_to: Vec::new(),
         during: Span::default(),
         not_during: Vec::new(),
-        marks: Vec::new(),
+        properties: Vec::new(),
         order,
         after: None,
         limit: 20,

@@ -134,6 +134,9 @@ async fn who_has_stolen_a_session_guesses_the_password_in_vain_and_locks_nobody_
         stolen.put("/v1/users/me/password", change(&format!("guess {number}"))).await.expect_problem(422, "password.wrong");
     }
     stolen.put("/v1/users/me/password", change(PASSWORD)).await.expect_problem(429, "request.rate_limited");
+    // Whatever else asks for the password counts in the same window.
+    let confirmed = json!({"current_password": PASSWORD});
+    stolen.post("/v1/users/me/export", confirmed).await.expect_problem(429, "request.rate_limited");
     app.sign_in(&ann.email).await;
     change_password(&ann, NEW_PASSWORD).await.expect(204);
     stolen.get(ME).await.expect(401);
