@@ -11,7 +11,7 @@ use crate::{CommandError, CommandRefusal};
 pub const CHANNELS_EACH_MAX: u32 = 1_000;
 
 /// How many slots are looked at at a time. Slots are taken in order and stay taken, so nearly everybody finds one at the first look.
-const LOOKED_AT_ONCE: usize = 64;
+const LOOKED_AT_ONCE: u32 = 64;
 
 /// The slots of the workspaces that a person creates.
 pub(crate) fn of_workspaces(creator: UserId) -> impl Fn(u32) -> Claim {
@@ -33,9 +33,9 @@ pub(crate) async fn free(
     max: u32,
     refusal: impl Into<CommandRefusal>,
 ) -> Result<Claim, CommandError> {
-    let slots = (0..max).map(slot).collect::<Vec<_>>();
-    for slots in slots.chunks(LOOKED_AT_ONCE) {
-        let held = store.holders(slots).await?;
+    for first in (0..max).step_by(LOOKED_AT_ONCE as usize) {
+        let slots = (first..max.min(first + LOOKED_AT_ONCE)).map(&slot).collect::<Vec<_>>();
+        let held = store.holders(&slots).await?;
         if let Some(free) = slots.iter().find(|slot| !held.contains_key(slot)) {
             return Ok(free.clone());
         }
