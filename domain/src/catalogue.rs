@@ -1,6 +1,6 @@
-//! What the domain says of itself: every event, every permission and every refusal, as `docs/EVENTS.md` lists them.
+//! The lists of all events, permissions and refusals, from which `docs/EVENTS.md` is written.
 //!
-//! The examples are the fixtures that the tests read back, so the page cannot show what the code would not accept.
+//! The examples are the fixtures that the tests read back, so the page shows only payloads that the code accepts.
 
 use std::fmt::Write;
 
@@ -20,11 +20,11 @@ use crate::workspace::WorkspaceRefusal;
 pub struct EventEntry {
     /// The name on the wire.
     pub wire_name: &'static str,
-    /// The version of the payload that is written today.
+    /// The version of the payload that this release writes.
     pub version: &'static str,
-    /// What it means, in a sentence.
+    /// Its meaning, in a sentence.
     pub meaning: &'static str,
-    /// A payload as it is stored, with every field filled in.
+    /// A stored payload, with every field filled in.
     pub example: &'static str,
 }
 
@@ -39,7 +39,7 @@ macro_rules! event {
     };
 }
 
-/// Every event there is, by aggregate. A test holds that none lacks.
+/// Every event, by aggregate. A test fails when one is missing.
 pub const EVENTS: &[EventEntry] = &[
     event!("user.registered", "1", "A person registered as a user."),
     event!("user.profile_changed", "1", "The user's profile changed. The payload has the whole profile."),
@@ -114,7 +114,7 @@ pub const EVENTS: &[EventEntry] = &[
     event!("audit.exported", "1", "A user exported the workspace's audit, or a part of it."),
 ];
 
-/// Every refusal of that aggregate's commands.
+/// Every refusal of the commands of an aggregate.
 #[must_use]
 pub fn refusals(aggregate: AggregateType) -> &'static [RefusalEntry] {
     match aggregate {
@@ -125,7 +125,7 @@ pub fn refusals(aggregate: AggregateType) -> &'static [RefusalEntry] {
         AggregateType::Retention => RetentionRefusal::ALL,
         AggregateType::Installation => InstallationRefusal::ALL,
         AggregateType::Session => SessionRefusal::ALL,
-        // Whoever may ask is noted, always.
+        // The audit records every use, and refuses none.
         AggregateType::Audit => &[],
     }
 }
@@ -180,7 +180,7 @@ fn refusals_table(refusals: &[RefusalEntry]) -> String {
     let mut table = String::from("| code | kind | meaning |\n|---|---|---|\n");
     for refusal in refusals {
         let meaning = match refusal.message {
-            "{0}" => "a setting is out of range: it says which, and what it may be".to_owned(),
+            "{0}" => "a setting is out of range: the text names the setting and its range".to_owned(),
             message => message.replace("{0}", "…"),
         };
         let _ = writeln!(table, "| `{}` | {} | {meaning} |", refusal.code, kind(refusal.kind));

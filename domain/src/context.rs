@@ -1,4 +1,5 @@
-//! The circumstances of a command: who asks, when, and under which correlation. They are passed in, never fetched.
+//! The context of a command: the actor, the time, and the correlation. Callers pass it in, and nothing here reads a
+//! clock.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,35 +7,35 @@ use uuid::Uuid;
 
 use crate::ids::{EventId, SessionId, UserId};
 
-/// Who asks, when, and from where.
+/// The actor of a command, the time, and the origin of the request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Context {
-    /// Who asks.
+    /// The user who runs the command.
     pub actor: UserId,
-    /// When the command arrived.
+    /// The time at which the command arrived.
     pub at: DateTime<Utc>,
-    /// The session that the actor asked in.
+    /// The session that sent the request.
     pub session: Option<SessionId>,
-    /// The address that the request came from.
+    /// The network address that the request came from.
     pub address: Option<String>,
-    /// What the client calls itself.
+    /// The name and version that the client gives itself.
     pub user_agent: Option<String>,
-    /// The request's identifier, which is in every line of the log that belongs to it.
+    /// The request's identifier, which is in every log line that belongs to the request.
     pub request_id: Option<String>,
-    /// What this command belongs to: shared by everything that one request set off.
+    /// The identifier that all commands and events of one request share.
     pub correlation_id: Uuid,
-    /// The event that set this command off, where one did.
+    /// The event that caused this command, if one did.
     pub causation_id: Option<EventId>,
 }
 
 impl Context {
-    /// The context of `actor` at `at`, without a request around it.
+    /// The context of `actor` at `at`, for a command that no request asked for.
     #[must_use]
     pub fn of(actor: UserId, at: DateTime<Utc>, correlation_id: Uuid) -> Self {
         Self { actor, at, session: None, address: None, user_agent: None, request_id: None, correlation_id, causation_id: None }
     }
 
-    /// What is stored with each event of a command of that name.
+    /// The metadata that are stored with each event of a command of that name.
     #[must_use]
     pub fn metadata(&self, command: &'static str) -> Metadata {
         Metadata {
@@ -51,31 +52,31 @@ impl Context {
     }
 }
 
-/// What is stored beside each event: who, in which session, from where, for which request and command.
+/// The metadata of an event: the actor, the session, the origin, the request and the command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metadata {
-    /// Who did it.
+    /// The user who ran the command.
     pub actor: UserId,
-    /// The command that the event came of.
+    /// The command that the event follows from.
     pub command: String,
-    /// Shared by everything that one request set off.
+    /// The identifier that all commands and events of one request share.
     pub correlation_id: Uuid,
-    /// The event that set it off.
+    /// The event that caused the command, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causation_id: Option<EventId>,
-    /// The session that the actor asked in.
+    /// The session that sent the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
-    /// The address that the request came from.
+    /// The network address that the request came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// What the client calls itself.
+    /// The name and version that the client gives itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
     /// The request's identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// When it happened, where that was not when it was recorded: an import keeps the original times.
+    /// When it happened, if that differs from when it was recorded. An import keeps the original times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occurred_at: Option<DateTime<Utc>>,
 }

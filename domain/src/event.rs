@@ -1,7 +1,7 @@
-//! Any event of any aggregate, the type of its aggregate, and the stream that it is in.
+//! Any event of any aggregate, the type of its aggregate, and the identifier of its stream.
 //!
-//! Not here: its place in the log, and how it is read from what is stored (`recorded_event`); which of its fields are
-//! personal (`personal`).
+//! Not here: the event's place in the log, and how a stored event is decoded (`recorded_event`); its personal fields
+//! (`personal`).
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ use crate::session::{Session, SessionEvent};
 use crate::user::{User, UserEvent};
 use crate::workspace::{Workspace, WorkspaceEvent};
 
-/// What an event happened to.
+/// The type of an aggregate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AggregateType {
@@ -30,13 +30,13 @@ pub enum AggregateType {
     Channel,
     /// A message.
     Message,
-    /// What retention has done to the messages of a month of a channel.
+    /// The messages of one month of a channel that the retention policy has removed.
     Retention,
     /// The server as a whole.
     Installation,
-    /// A session: signing in and out.
+    /// A session: a sign-in, and its end.
     Session,
-    /// The audit of a workspace: who reads it.
+    /// The use of a workspace's audit: readings and exports.
     Audit,
 }
 
@@ -60,19 +60,19 @@ impl AggregateType {
         }
     }
 
-    /// The type of that name.
+    /// Finds the type by its name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|t| t.as_str() == name)
     }
 }
 
-/// One aggregate's stream of events.
+/// The identifier of an aggregate's stream of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StreamId {
-    /// What kind of thing.
+    /// The type of the aggregate.
     pub aggregate: AggregateType,
-    /// Which one.
+    /// The identifier of the aggregate.
     pub id: Uuid,
 }
 
@@ -80,43 +80,43 @@ impl StreamId {
     /// The stream of the server as a whole.
     pub const INSTALLATION: Self = Self { aggregate: AggregateType::Installation, id: Uuid::nil() };
 
-    /// The stream of that user.
+    /// The stream of a user.
     #[must_use]
     pub fn user(id: impl Into<Uuid>) -> Self {
         Self { aggregate: AggregateType::User, id: id.into() }
     }
 
-    /// The stream of that workspace.
+    /// The stream of a workspace.
     #[must_use]
     pub fn workspace(id: impl Into<Uuid>) -> Self {
         Self { aggregate: AggregateType::Workspace, id: id.into() }
     }
 
-    /// The stream of that channel.
+    /// The stream of a channel.
     #[must_use]
     pub fn channel(id: impl Into<Uuid>) -> Self {
         Self { aggregate: AggregateType::Channel, id: id.into() }
     }
 
-    /// The stream of that message.
+    /// The stream of a message.
     #[must_use]
     pub fn message(id: impl Into<Uuid>) -> Self {
         Self { aggregate: AggregateType::Message, id: id.into() }
     }
 
-    /// The stream of what retention has done to the messages of a month of a channel.
+    /// The stream of the messages of one month of a channel that the retention policy has removed.
     #[must_use]
     pub fn retention(id: impl Into<Uuid>) -> Self {
         Self { aggregate: AggregateType::Retention, id: id.into() }
     }
 
-    /// The stream of that session.
+    /// The stream of a session.
     #[must_use]
     pub fn session(id: impl Into<Uuid>) -> Self {
         Self { aggregate: AggregateType::Session, id: id.into() }
     }
 
-    /// The stream of the audit of that workspace.
+    /// The stream of a workspace's audit.
     #[must_use]
     pub fn audit(workspace_id: impl Into<Uuid>) -> Self {
         Self { aggregate: AggregateType::Audit, id: workspace_id.into() }
@@ -133,21 +133,21 @@ impl fmt::Display for StreamId {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Event {
-    /// Of a user.
+    /// An event of a user.
     User(UserEvent),
-    /// Of a workspace.
+    /// An event of a workspace.
     Workspace(WorkspaceEvent),
-    /// Of a channel.
+    /// An event of a channel.
     Channel(ChannelEvent),
-    /// Of a message.
+    /// An event of a message.
     Message(MessageEvent),
-    /// Of retention.
+    /// An event of retention.
     Retention(RetentionEvent),
-    /// Of the server as a whole.
+    /// An event of the server as a whole.
     Installation(InstallationEvent),
-    /// Of a session.
+    /// An event of a session.
     Session(SessionEvent),
-    /// Of an audit.
+    /// An event of an audit.
     Audit(AuditEvent),
 }
 
@@ -182,7 +182,7 @@ impl Event {
         }
     }
 
-    /// What it happened to.
+    /// The type of its aggregate.
     #[must_use]
     pub fn aggregate(&self) -> AggregateType {
         match self {

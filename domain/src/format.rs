@@ -1,9 +1,9 @@
 //! Event formats: a number for each set of events that a release can read. A process reads events of its own format and
 //! of every earlier one.
 //!
-//! A release that brings an event, or a version of one, that the release before cannot read has the next format. Such
-//! an event is written only once every running process reads its format (`commands/src/event_store/node.rs`,
-//! docs/decisions/0019-releases-side-by-side.md).
+//! If a release adds an event, or a version of an event, that the release before cannot read, then it takes the next
+//! format. A process writes such an event only after every running process can read its format
+//! (`commands/src/event_store/node.rs`, docs/decisions/0019-releases-side-by-side.md).
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventFormat(pub i32);
 
-/// Events that came after the first format: the name on the wire, the version, and the format that brought it. What is
-/// not listed here is of the first format. A new line takes the format behind that of the newest release
-/// (`event_format` in the manifest of tests/fixtures/releases).
+/// Events that came after the first format: the name on the wire, the version, and the format that added it. All other
+/// events have the first format. A new line takes the format after that of the newest release (`event_format` in the
+/// manifest of tests/fixtures/releases).
 const NEW: &[(&str, &str, EventFormat)] = &[("user.made_operator", "1", EventFormat(2)), ("user.erasure_proposed", "1", EventFormat(2))];
 
 impl EventFormat {
     /// The format of everything that release 0.1.0 wrote.
     pub const FIRST: Self = Self(1);
 
-    /// The format that this release reads, and writes where it may.
+    /// The format that this release reads. It writes this format once every running process can read it.
     pub const CURRENT: Self = newest(NEW);
 
-    /// The first format that has this version of this event.
+    /// The first format that has this version of the event.
     #[must_use]
     pub fn of(event_type: &str, version: &str) -> Self {
         of(NEW, event_type, version)
@@ -36,7 +36,7 @@ impl fmt::Display for EventFormat {
     }
 }
 
-/// Every line of the table, for tests that compare it with the events that there are.
+/// Every line of the table. Tests compare them with the events of the catalogue.
 pub fn lines() -> impl Iterator<Item = (&'static str, &'static str, EventFormat)> {
     NEW.iter().copied()
 }
@@ -64,7 +64,7 @@ mod tests {
     const EXAMPLE: &[(&str, &str, EventFormat)] = &[("thing.done", "2", EventFormat(2)), ("thing.begun", "1", EventFormat(3))];
 
     #[test]
-    fn what_is_not_listed_is_of_the_first_format() {
+    fn an_event_that_is_not_listed_has_the_first_format() {
         assert_eq!(of(EXAMPLE, "thing.done", "1"), EventFormat::FIRST);
         assert_eq!(of(EXAMPLE, "thing.done", "2"), EventFormat(2));
         assert_eq!(of(EXAMPLE, "thing.begun", "1"), EventFormat(3));

@@ -1,13 +1,15 @@
-//! What a message's text refers to: people, channels, broadcasts, links and files, parsed once when it is written.
+//! The references in a message's text: users, channels, broadcasts, links and files. The text is parsed once, when it
+//! is written.
 //!
-//! The markup is Slack's: `<@USER>`, `<#CHANNEL>`, `<!here>`, `<!channel>`, `<!everyone>`, `<https://…|label>`; bare addresses count too.
+//! The markup is Slack's: `<@USER>`, `<#CHANNEL>`, `<!here>`, `<!channel>`, `<!everyone>`, `<https://…|label>`. Web
+//! addresses without brackets count too.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::ids::{ChannelId, UserId};
 
-/// Everyone whom a broadcast reaches.
+/// The kind of a broadcast, which says which members it notifies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Broadcast {
@@ -22,19 +24,19 @@ pub enum Broadcast {
 /// A link in a text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    /// Where it leads.
+    /// The address.
     pub url: String,
-    /// What is shown for it, where that is not the address.
+    /// The text that clients show in place of the address, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
 }
 
-/// A file that a message names and that lies elsewhere.
+/// A file of a message that is stored on another server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileLink {
     /// The file's name.
     pub name: String,
-    /// Where it lies; an old export may not say.
+    /// Its address. An old export may have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Its media type.
@@ -45,22 +47,22 @@ pub struct FileLink {
     pub size: Option<u64>,
 }
 
-/// What a text refers to, each once, in order of appearance. The seed's `formatted_content`.
+/// The references in a text, each once, in order of appearance. The seed's `formatted_content`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormattedContent {
-    /// People who are mentioned.
+    /// The mentioned users.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<UserId>,
-    /// Channels that are mentioned.
+    /// The mentioned channels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<ChannelId>,
-    /// Broadcasts.
+    /// The broadcasts in the text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub broadcasts: Vec<Broadcast>,
-    /// Links.
+    /// The links in the text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
-    /// Files that lie elsewhere.
+    /// Files that are stored on another server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileLink>,
     /// The name that a bot posts under.
@@ -72,13 +74,13 @@ impl FormattedContent {
     /// The most references of one kind that are kept.
     pub const REFERENCES_MAX: usize = 500;
 
-    /// Whether it refers to nothing.
+    /// Whether there are no references.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What `text` refers to.
+    /// Finds the references in `text`.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let mut content = Self::default();
@@ -122,7 +124,7 @@ impl FormattedContent {
     }
 }
 
-/// The text before the next `<…>`, what stands inside (nothing, where a `>` closes nothing), and the text after it.
+/// The text before the next `<…>`, the text inside it, and the text after it. `None` if no `>` closes a `<`.
 fn next_bracket(text: &str) -> Option<(&str, &str, &str)> {
     let (opened, after) = text.split_once('>')?;
     let (before, inside) = opened.rsplit_once('<').unwrap_or((opened, ""));

@@ -1,6 +1,6 @@
-//! Identifiers: newtypes over UUID, so that a channel's cannot be passed for a workspace's.
+//! Identifiers: newtypes over UUID, so that a channel's identifier cannot be passed as a workspace's.
 //!
-//! Not here: making new ones, which wants randomness; the write side does that. What is here is derived from its arguments alone.
+//! Not here: new random identifiers, which the write side makes. Every function here depends only on its arguments.
 
 use std::fmt;
 use std::str::FromStr;
@@ -49,7 +49,7 @@ id!(
     UserId
 );
 id!(
-    /// A team's space.
+    /// A workspace.
     WorkspaceId
 );
 id!(
@@ -57,7 +57,8 @@ id!(
     ChannelId
 );
 id!(
-    /// A message: a UUIDv7 of the moment at which it was sent, so that its month, and with it its partition, can be read off it.
+    /// A message. It is a UUIDv7 of the moment at which the message was sent, so the identifier gives the message's
+    /// month, and with it the partition.
     MessageId
 );
 id!(
@@ -65,11 +66,11 @@ id!(
     InvitationId
 );
 id!(
-    /// One person's membership of one workspace.
+    /// A user's membership of a workspace.
     MemberId
 );
 id!(
-    /// One person's membership of one channel.
+    /// A user's membership of a channel.
     MembershipId
 );
 id!(
@@ -85,17 +86,17 @@ id!(
     HoldId
 );
 id!(
-    /// What retention has done to the messages of one month of a channel.
+    /// The messages of one month of a channel that the retention policy has removed.
     RetentionId
 );
 
 impl UserId {
-    /// Who acts when nobody does: the command line, an import, a process.
+    /// The actor of commands that no user runs: those of the command line, of an import, or of a process.
     pub const SYSTEM: UserId = UserId(Uuid::nil());
 }
 
 impl MemberId {
-    /// The membership of `user` in `workspace`: the same each time, so that coming back keeps one row.
+    /// The membership of `user` in `workspace`. It is always the same, so a user who joins again keeps one row.
     #[must_use]
     pub fn of(workspace: WorkspaceId, user: UserId) -> Self {
         Self(Uuid::new_v5(&workspace.0, user.0.as_bytes()))
@@ -103,7 +104,7 @@ impl MemberId {
 }
 
 impl MembershipId {
-    /// The membership of `user` in `channel`: the same each time, so that coming back keeps one row.
+    /// The membership of `user` in `channel`. It is always the same, so a user who joins again keeps one row.
     #[must_use]
     pub fn of(channel: ChannelId, user: UserId) -> Self {
         Self(Uuid::new_v5(&channel.0, user.0.as_bytes()))
@@ -111,7 +112,8 @@ impl MembershipId {
 }
 
 impl RetentionId {
-    /// Of the messages of that channel that were sent in the month (in UTC) of `sent_at`: the same each time.
+    /// The identifier for the messages of a channel that were sent in the month (in UTC) of `sent_at`. It is always the
+    /// same.
     #[must_use]
     pub fn of(channel: ChannelId, sent_at: DateTime<Utc>) -> Self {
         let month = format!("{:04}-{:02}", sent_at.year(), sent_at.month());
@@ -127,7 +129,7 @@ impl MessageId {
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &unique).into_uuid())
     }
 
-    /// The millisecond in which the message was sent; `None` where the identifier is not of version 7.
+    /// The millisecond in which the message was sent. `None` if the identifier does not have version 7.
     #[must_use]
     pub fn sent_in(&self) -> Option<DateTime<Utc>> {
         let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
@@ -140,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_id_tells_the_millisecond_it_was_sent_in() {
+    fn a_message_id_gives_the_millisecond_of_sending() {
         let sent_at = "2016-02-07T10:30:00.123456Z".parse::<DateTime<Utc>>().expect("a time");
         let id = MessageId::at(sent_at, [7; 10]);
         assert_eq!(id.0.get_version_num(), 7);
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_another_version_tells_no_time() {
+    fn an_id_of_another_version_gives_no_time() {
         assert_eq!(MessageId(Uuid::nil()).sent_in(), None);
     }
 }

@@ -1,18 +1,17 @@
-//! What may happen in Backscroll, and what did: aggregates, commands, events, refusals and value types.
+//! The rules of Backscroll: aggregates, commands, events, refusals and value types.
 //!
-//! Invariant: everything here is a pure function of its arguments. No clock, no randomness, no input or output: who asks, and when, is
-//! passed in as a [`Context`]; identifiers are made outside.
+//! Invariant: everything here is a pure function of its arguments. It uses no clock, no randomness, no input and no
+//! output. The actor and the time are passed in as a [`Context`]; identifiers are made by the caller.
 //!
-//! In reading order: the value types ([`ids`], [`text`], [`formatting`], [`permission`], [`retention_policy`]), the circumstances of a
-//! command ([`context`]), the aggregates ([`user`], [`workspace`], [`channel`], [`message`], [`retention`], [`session`], [`audit`],
-//! [`installation`]), any event of any of them ([`event`]), the fields of events that are personal ([`personal`]), and the envelope that the
-//! write side and the read side share ([`recorded_event`], [`wire_event`], [`upcast`], [`mod@format`]).
+//! In reading order: the value types ([`ids`], [`text`], [`formatting`], [`permission`], [`retention_policy`]), the
+//! context of a command ([`context`]), the aggregates ([`user`], [`workspace`], [`channel`], [`message`],
+//! [`retention`], [`session`], [`audit`], [`installation`]), any event of any of them ([`event`]), the personal fields
+//! of events ([`personal`]), and the envelope that the write side and the read side share ([`recorded_event`],
+//! [`wire_event`], [`upcast`], [`mod@format`]).
 //!
-//! No two of these modules know each other, directly or through others (`tests/it/circles.rs`).
+//! The modules form no circle: no two of them depend on each other, directly or through others (`tests/it/circles.rs`).
 
 pub mod audit;
-#[cfg(test)]
-mod cast;
 pub mod catalogue;
 pub mod channel;
 pub mod context;
@@ -29,6 +28,8 @@ pub mod refusal;
 pub mod retention;
 pub mod retention_policy;
 pub mod session;
+#[cfg(test)]
+mod test_data;
 pub mod text;
 pub mod upcast;
 pub mod user;

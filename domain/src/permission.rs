@@ -1,26 +1,26 @@
-//! Roles, permissions and overrides: one table. The documentation prints it from here.
+//! Roles, permissions and overrides, in one table. The documentation is written from it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What a member is in a workspace.
+/// A member's role in a workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Sees only the channels that they were added to.
+    /// The member sees only the channels that they are a member of.
     Guest,
-    /// The usual.
+    /// The member has the usual permissions.
     Member,
-    /// Runs the workspace.
+    /// The member administers the workspace.
     Admin,
-    /// Runs the workspace, and may hand it over.
+    /// The member administers the workspace, and may hand it over.
     Owner,
 }
 
 macro_rules! permissions {
     ($($(#[$doc:meta])* $name:ident = $wire:literal: $guest:literal $member:literal $admin:literal $owner:literal,)*) => {
-        /// What a member may be allowed to do.
+        /// The permissions of workspace members.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Permission {
             $($(#[$doc])* #[serde(rename = $wire)] $name,)*
@@ -38,7 +38,7 @@ macro_rules! permissions {
                 }
             }
 
-            /// Whether `role` has it, where nothing overrides that.
+            /// Whether the role has it, unless an override says otherwise.
             #[must_use]
             pub fn granted_to(self, role: Role) -> bool {
                 let (guest, member, admin, owner) = match self {
@@ -61,13 +61,13 @@ permissions! {
     WorkspaceUpdate = "workspace.update":                     false false true  true,
     /// Change the workspace's settings.
     WorkspaceSettings = "workspace.settings":                 false false true  true,
-    /// Make somebody else an owner.
+    /// Make another member an owner.
     WorkspaceHandOver = "workspace.hand_over":                false false false true,
-    /// Invite people, and take invitations back.
+    /// Invite people, and revoke invitations.
     MemberInvite = "member.invite":                           false false true  true,
     /// Change members' roles, titles and permissions; deactivate and reactivate them.
     MemberManage = "member.manage":                           false false true  true,
-    /// See who is in the workspace.
+    /// List the members of the workspace.
     MemberList = "member.list":                               true  true  true  true,
     /// Create public channels.
     ChannelCreatePublic = "channel.create_public":            false true  true  true,
@@ -75,51 +75,52 @@ permissions! {
     ChannelCreatePrivate = "channel.create_private":          false true  true  true,
     /// Start direct and group conversations.
     ChannelCreateDirect = "channel.create_direct":            true  true  true  true,
-    /// See public channels without being in them, and join them.
+    /// See and join public channels.
     ChannelBrowse = "channel.browse":                         false true  true  true,
-    /// Add members to a channel that one is in.
+    /// Add members to channels that the member is in.
     ChannelAddMembers = "channel.add_members":                false true  true  true,
-    /// Change the topic, the purpose and the description of a channel that one is in.
+    /// Change the topic, the purpose and the description of channels that the member is in.
     ChannelDescribe = "channel.describe":                     false true  true  true,
-    /// Rename, archive and set up channels, change roles in them and remove members, without being a channel's admin.
+    /// Rename, archive and configure every channel, change roles in it and remove members, without being its admin.
     ChannelManage = "channel.manage":                         false false true  true,
-    /// Post messages, and edit and delete one's own.
+    /// Post messages, and edit and delete one's own messages.
     MessagePost = "message.post":                             true  true  true  true,
     /// React to messages.
     MessageReact = "message.react":                           true  true  true  true,
     /// Pin messages.
     MessagePin = "message.pin":                               false true  true  true,
-    /// Delete messages of others.
+    /// Delete messages of other users.
     MessageDeleteAny = "message.delete_any":                  false false true  true,
     /// Read the audit and the log of the workspace, export them, and see the state of its projections.
     AuditRead = "audit.read":                                 false false true  true,
-    /// Read texts of conversations that one is not in, in the audit. No role has it: an owner gives it, and that is an event.
+    /// Read the texts of conversations that the member is not in, in the audit. No role has it: an owner grants it, and
+    /// an event records that.
     ComplianceRead = "compliance.read":                       false false false false,
-    /// See how many messages and people there are, in channels of every kind.
+    /// See the numbers of messages and users, in channels of every kind.
     AnalyticsRead = "analytics.read":                         false false true  true,
-    /// Set how long messages are kept, and see what would leave.
+    /// Set how long messages are kept, and preview which messages the policy would remove.
     RetentionManage = "retention.manage":                     false false true  true,
-    /// Have everything leave now that is old enough.
+    /// Run the retention policy now.
     RetentionRun = "retention.run":                           false false false true,
-    /// Read what retention has archived, in channels that one may read.
+    /// Read archived messages, in channels that the member may read.
     ArchiveRead = "archive.read":                             false false true  true,
-    /// Empty single messages for law.
+    /// Purge single messages for legal reasons.
     MessagePurge = "message.purge":                           false false false true,
-    /// Place and release legal holds, and see which there are.
+    /// Place, release and list legal holds.
     HoldsManage = "holds.manage":                             false false false true,
 }
 
-/// What an individual member may do beyond their role, or may not do in spite of it.
+/// The permissions that a member has beyond their role, or lacks in spite of it.
 pub type Overrides = BTreeMap<Permission, bool>;
 
-/// Whether a member of that role with those overrides may do that.
+/// Whether a member with this role and these overrides has the permission.
 #[must_use]
 pub fn allows(role: Role, overrides: &Overrides, permission: Permission) -> bool {
     overrides.get(&permission).copied().unwrap_or_else(|| permission.granted_to(role))
 }
 
 impl Role {
-    /// Every role, from least to most.
+    /// Every role, from the lowest to the highest.
     pub const ALL: [Role; 4] = [Role::Guest, Role::Member, Role::Admin, Role::Owner];
 
     /// Its name on the wire.

@@ -1,12 +1,15 @@
-//! What in the log is personal, whose it is, and the two forms in which it lies there: sealed, and erased.
+//! The personal fields of events: whose they are, and their two stored forms, sealed and erased.
 //!
-//! The personal fields of an event are sealed as one, under a key of the person they belong to, and stand in the place of its first field:
-//! `{"message.posted":{"sealed":"<key>.<sealed>","workspace_id":…}}`. Where the text itself had to go, the log has the erased form, which needs
-//! no key: `{"message.posted":{"erased":true,"workspace_id":…}}`. Payloads from before there were keys have their fields as they are.
+//! The personal fields of an event are sealed together, under a key of the user that they belong to. The sealed part
+//! stands in the place of the first such field: `{"message.posted":{"sealed":"<key>.<sealed>","workspace_id":…}}`. If
+//! the text itself was removed, the log has the erased form, which needs no key:
+//! `{"message.posted":{"erased":true,"workspace_id":…}}`. Payloads from before there were keys have their fields in
+//! plain form.
 //!
-//! Whoever reads the log sees today's event in either case ([`reveal`]). What is erased, or has lost its key, is seen as a tombstone: an
-//! event like any other, without what was personal. The address and the client in an event's metadata are sealed in a like way, under a key of
-//! its actor (`circumstances`). Which key seals and unseals, and how, is the keyring's; nothing here holds a secret.
+//! Readers of the log get today's event in every case ([`reveal`]). An event that is erased, or whose key was
+//! destroyed, is read as a tombstone: an event like any other, without its personal fields. The address and the client
+//! in an event's metadata are sealed in the same way, under a key of the actor (`circumstances`). Not here: which key
+//! seals a part, and the cryptography (`keyring`). Nothing here holds a secret.
 
 mod circumstances;
 mod form;
@@ -21,28 +24,29 @@ use uuid::Uuid;
 
 use crate::event::StreamId;
 
-/// Where a sealed part belongs: put anywhere else, it is not unsealed.
+/// The place that a sealed part is bound to. It cannot be unsealed in any other place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place<'a> {
     /// The stream that the event is in.
     pub stream: StreamId,
-    /// The event's place in it.
+    /// The event's sequence number in the stream.
     pub sequence: i64,
     /// The event's name on the wire.
     pub event_type: &'a str,
 }
 
-/// What stands in the place of the event's name for what is sealed in its metadata. No event is called so: each has a dot in its name.
+/// The name that stands in the place of an event's name for sealed metadata. No event has this name, because every
+/// event's name has a dot.
 const METADATA: &str = "metadata";
 
 impl<'a> Place<'a> {
-    /// Where what is sealed in the metadata of that event belongs.
+    /// The place of the sealed part in the event's metadata.
     #[must_use]
     pub fn of_metadata(&self) -> Self {
         Self { event_type: METADATA, ..*self }
     }
 
-    /// The bytes that a sealed part is bound to. The name goes last: everything before it has a fixed length.
+    /// The bytes that a sealed part is bound to. The name is last, because everything before it has a fixed length.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         const DOMAIN: &[u8] = b"backscroll personal v1";
@@ -55,26 +59,26 @@ impl<'a> Place<'a> {
     }
 }
 
-/// What came of unsealing.
+/// The outcome of unsealing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsealed {
-    /// The text stands behind what was in the buffer before.
+    /// The text was added to the buffer.
     Yes,
-    /// The key was destroyed: nobody reads this again.
+    /// The key was destroyed, so the part cannot be read any more.
     Destroyed,
-    /// The key is not in memory: fetch it, and ask again.
+    /// The key is not in memory. The caller must fetch it, and ask again.
     NotHeld,
-    /// The part was changed, or belongs elsewhere.
+    /// The part was changed, or belongs to another place.
     Wrong,
 }
 
-/// What unseals.
+/// Unseals parts of events.
 pub trait Keys {
-    /// Unseals a part under the key of that identifier, and puts its text behind what is in `text`.
+    /// Unseals a part under the key with this identifier, and adds its text to the end of `text`.
     fn unseal(&self, key_id: Uuid, place: &Place<'_>, sealed: &str, text: &mut Vec<u8>) -> Unsealed;
 }
 
-/// No keys: reads what is not sealed, and nothing else.
+/// Holds no keys: reads only events without a sealed part.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoKeys;
 
@@ -84,13 +88,13 @@ impl Keys for NoKeys {
     }
 }
 
-/// Why a sealed part cannot be read. A destroyed key is no reason.
+/// Why a sealed part cannot be read. A destroyed key is not an error: the event is read as a tombstone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// The key is not in memory: it must be fetched first.
+    /// The key is not in memory. It must be fetched first.
     #[error("the key {0} is not in memory")]
     KeyNotHeld(Uuid),
-    /// The sealed part is not what was stored there.
+    /// The sealed part is not the one that was stored there.
     #[error("the sealed part was changed, or belongs elsewhere")]
     Wrong,
 }

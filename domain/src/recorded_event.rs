@@ -1,4 +1,5 @@
-//! The envelope that the write side and the read side share: an event, with its place in the log, and how it is read from what is stored.
+//! The envelope that the write side and the read side share: an event with its place in the log, and how a stored event
+//! is decoded.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -12,11 +13,11 @@ use crate::personal::{self, Keys, Place, SealError};
 use crate::upcast::{self, UpcastError};
 
 impl Event {
-    /// Reads the stored payload of the event at that place: `{"channel.archived": {…}}`, unsealed where it is sealed, upcast where it is of
-    /// an older version. What is erased, or has lost its key, is read as a tombstone ([`personal`]).
+    /// Decodes a stored payload, such as `{"channel.archived": {…}}`: unseals it if it is sealed, and upcasts it if its
+    /// version is old. A payload that is erased, or whose key was destroyed, is read as a tombstone ([`personal`]).
     ///
     /// # Errors
-    /// The payload is of a version that nobody knows, or is not what its version should be; its key is not in memory.
+    /// The version of the payload is not known, the payload does not match its version, or its key is not in memory.
     pub fn decode(place: &Place<'_>, version: &str, payload: &str, keys: &dyn Keys) -> Result<Self, DecodeError> {
         let (event_type, aggregate) = (place.event_type, place.stream.aggregate);
         let payload = personal::reveal(place, payload, keys).map_err(|source| DecodeError::sealed(event_type, source))?;
@@ -45,7 +46,7 @@ impl Event {
 /// A stored payload that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// The payload is not what its type and version say.
+    /// The payload does not match its type and version.
     #[error("the payload of a {event_type} of version {version} cannot be read")]
     Payload {
         /// The event's name on the wire.
@@ -63,7 +64,7 @@ pub enum DecodeError {
         /// Why.
         source: SealError,
     },
-    /// No upcaster leads from the version to today's.
+    /// No upcaster leads from the version to the present one.
     #[error(transparent)]
     Upcast(#[from] UpcastError),
     /// The aggregate is of no known type.
@@ -72,7 +73,7 @@ pub enum DecodeError {
     /// The aggregate's identifier is not a UUID.
     #[error("{id:?} is not an identifier")]
     Identifier {
-        /// What stands there.
+        /// The stored text.
         id: String,
         /// Why.
         source: uuid::Error,
@@ -90,13 +91,13 @@ impl DecodeError {
         Self::Payload { event_type: event_type.into(), version: version.into(), source }
     }
 
-    /// The personal part of an event of that name cannot be read.
+    /// The error that the personal part of an event of this name cannot be read.
     #[must_use]
     pub fn sealed(event_type: &str, source: SealError) -> Self {
         Self::Sealed { event_type: event_type.into(), source }
     }
 
-    /// Whether a later release wrote the event: its aggregate, its name or its version is not known here.
+    /// Whether a later release wrote the event: this release does not know its aggregate, its name or its version.
     #[must_use]
     pub fn is_of_later_release(&self) -> bool {
         match self {
@@ -107,7 +108,7 @@ impl DecodeError {
         }
     }
 
-    /// The key that must be fetched before the event can be read, where that is all that is wrong.
+    /// The key that must be fetched before the event can be read, if that is the only problem.
     #[must_use]
     pub fn missing_key(&self) -> Option<Uuid> {
         match self {
@@ -122,35 +123,35 @@ impl DecodeError {
     }
 }
 
-/// An event, with its place in the log. `E` is [`Event`], or the events of one aggregate.
+/// An event, with its place in the log. `E` is [`Event`], or the event type of one aggregate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded<E = Event> {
-    /// Its place in the log: gapless, in order of commit, from 1.
+    /// Its place in the log. Positions are gapless, start at 1, and follow the order of commits.
     pub position: i64,
     /// Its identifier.
     pub event_id: EventId,
-    /// What it happened to.
+    /// The stream of its aggregate.
     pub stream: StreamId,
-    /// Its place in the stream: gapless, from 1.
+    /// Its place in the stream. Sequence numbers are gapless, and start at 1.
     pub sequence: i64,
-    /// The workspace that it belongs to, where it belongs to one.
+    /// The workspace that it belongs to, if there is one.
     pub workspace_id: Option<WorkspaceId>,
-    /// When it was recorded: strictly increasing with the position.
+    /// When it was recorded. This time strictly increases with the position.
     pub recorded_at: DateTime<Utc>,
-    /// Who did it, and under which circumstances.
+    /// The actor, and the circumstances of the command.
     pub metadata: Metadata,
-    /// What happened.
+    /// The event itself.
     pub event: E,
 }
 
 impl<E> Recorded<E> {
-    /// When it happened: the original time of what was imported, else when it was recorded.
+    /// When it happened: the original time of an imported event, or else when it was recorded.
     #[must_use]
     pub fn happened_at(&self) -> DateTime<Utc> {
         self.metadata.occurred_at.unwrap_or(self.recorded_at)
     }
 
-    /// The same place in the log, with another view of what happened.
+    /// The same place in the log, with another event type.
     #[must_use]
     pub fn with<F>(self, event: F) -> Recorded<F> {
         Recorded {

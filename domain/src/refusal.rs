@@ -1,31 +1,31 @@
-//! A refusal: what every "no" of the domain has in common.
+//! Refusals: the trait and the table that the refusals of all aggregates share.
 
 use std::ops::RangeInclusive;
 
 use crate::text::InvalidText;
 
-/// What kind of "no" it is. The doors turn it into their own vocabulary.
+/// The kind of a refusal. The API and the command line translate it into their own vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// What was asked for is not there, or the asker may not know that it is.
+    /// The thing does not exist, or the actor may not know that it exists.
     NotFound,
-    /// The asker may not do that.
+    /// The actor may not do that.
     Forbidden,
-    /// It contradicts what has happened before.
+    /// The command contradicts earlier events.
     Conflict,
     /// The input itself is wrong.
     Invalid,
 }
 
-/// A "no" with a stable code. Its `Display` says what is wrong and what to do.
+/// A refusal with a stable code. Its `Display` says what is wrong and what to do.
 pub trait Refusal: std::error::Error + Send + Sync + 'static {
     /// A stable name, such as `channel.archived_already`.
     fn code(&self) -> &'static str;
 
-    /// What kind of "no" it is.
+    /// The kind of the refusal.
     fn kind(&self) -> RefusalKind;
 
-    /// The field of the input that is wrong, where one is.
+    /// The field of the input that is wrong, if there is one.
     fn field(&self) -> Option<&'static str> {
         None
     }
@@ -45,15 +45,15 @@ impl Refusal for InvalidText {
     }
 }
 
-/// A number that is not where it may be.
+/// The error that a number is out of its range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} must be from {min} to {max}")]
 pub struct OutOfRange {
     /// The field's name on the wire.
     pub field: &'static str,
-    /// The least that it may be.
+    /// The smallest allowed value.
     pub min: u64,
-    /// The most that it may be.
+    /// The largest allowed value.
     pub max: u64,
 }
 
@@ -61,7 +61,7 @@ impl OutOfRange {
     /// Checks `value` against `range`.
     ///
     /// # Errors
-    /// It lies outside.
+    /// The value is out of the range.
     pub fn check(field: &'static str, value: impl Into<u64>, range: RangeInclusive<u64>) -> Result<(), Self> {
         if range.contains(&value.into()) {
             return Ok(());
@@ -75,14 +75,15 @@ impl OutOfRange {
 pub struct RefusalEntry {
     /// Its stable name.
     pub code: &'static str,
-    /// What kind of "no" it is.
+    /// The kind of the refusal.
     pub kind: RefusalKind,
-    /// What it says; `{0}` stands for what is only known when it is said.
+    /// Its text. `{0}` stands for a value that is known only when the refusal is made.
     pub message: &'static str,
 }
 
-/// Every refusal of an aggregate, one a line: `Variant = "code" Kind "message"`, `Kind("field")` where a field of the input is wrong.
-/// The message is the variant's documentation too. A table, so that none lacks a code, and so that the documentation can list them.
+/// Every refusal of an aggregate, one on each line: `Variant = "code" Kind "message"`, with `Kind("field")` if a field
+/// of the input is wrong. The message is the variant's documentation too. It is a table, so that every refusal has a
+/// code, and so that the documentation can list them.
 macro_rules! refusals {
     ($(#[$doc:meta])* $name:ident {
         $($variant:ident $(($bind:ident: $payload:ty))? = $code:literal $kind:ident $(($field:expr))? $message:literal,)*
@@ -116,7 +117,7 @@ macro_rules! refusals {
             fn field(&self) -> Option<&'static str> {
                 match self {
                     $(Self::$variant $(($bind))? => {
-                        // What is said need not be about a field.
+                        // The value may be unused: it need not be about a field.
                         $(let _ = $bind;)?
                         $crate::refusal::refusals!(@field $($field)?)
                     })*

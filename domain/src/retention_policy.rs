@@ -1,6 +1,7 @@
-//! How long messages are kept, and which of two policies counts. A value type: it is a setting of workspaces and of channels.
+//! How long messages are kept, and which of two policies applies. It is a value type, because it is a setting of
+//! workspaces and of channels.
 //!
-//! Not here: the messages that a policy removes (`retention`).
+//! Not here: the messages that a policy has removed (`retention`).
 
 use std::ops::RangeInclusive;
 
@@ -9,31 +10,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::refusal::OutOfRange;
 
-/// A hundred years.
+/// In days. The maximum is a hundred years.
 pub(crate) const RETENTION_DAYS: RangeInclusive<u64> = 1..=36_500;
 
-/// How long messages are kept, and what becomes of them then. Unknown keys are refused.
+/// How long messages are kept, and which action follows. Unknown keys are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetentionPolicy {
-    /// In days; for ever where it says nothing.
+    /// How many days. `None` means for ever.
     pub days: Option<u32>,
-    /// What becomes of older ones.
+    /// The action for older messages.
     #[serde(default, skip_serializing_if = "RetentionAction::is_archive")]
     pub action: RetentionAction,
-    /// Whether pinned messages stay, however old.
+    /// Whether pinned messages stay, whatever their age.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub keep_pinned: bool,
 }
 
-/// What becomes of messages that are old enough.
+/// The action for messages that are old enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RetentionAction {
-    /// They are kept aside, for those who may read the archive.
+    /// They are moved to the archive, for members who may read it.
     #[default]
     Archive,
-    /// Their texts are emptied.
+    /// Their texts are removed everywhere.
     Purge,
 }
 
@@ -69,7 +70,7 @@ impl Default for RetentionPolicy {
 }
 
 impl RetentionPolicy {
-    /// Archive what is older than that.
+    /// A policy that archives messages after this number of days.
     #[must_use]
     pub fn days(days: u32) -> Self {
         Self { days: Some(days), ..Self::default() }
@@ -83,14 +84,14 @@ impl RetentionPolicy {
         self.days.map_or(Ok(()), |days| OutOfRange::check("retention_policy.days", days, RETENTION_DAYS))
     }
 
-    /// What was sent before this moment is old enough; nothing ever is where the policy names no days.
+    /// Messages that were sent before this moment are old enough. `None` if the policy keeps messages for ever.
     #[must_use]
     pub fn cut_off(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         now.checked_sub_signed(TimeDelta::days(i64::from(self.days?)))
     }
 }
 
-/// The policy that counts for a channel: its own, where it has one, else the workspace's. Without either, messages are kept for ever.
+/// The policy that applies to a channel: its own, or else the workspace's. Without either, messages are kept for ever.
 #[must_use]
 pub fn policy_of(workspace: Option<RetentionPolicy>, channel: Option<RetentionPolicy>) -> RetentionPolicy {
     channel.or(workspace).unwrap_or_default()

@@ -1,18 +1,19 @@
-//! Value types of text: each is parsed once, at the door, and is right from then on. The limits are the seed's columns.
+//! Value types of text. A text is parsed once, when it enters the server, and is valid from then on. The limits are
+//! those of the seed's columns.
 //!
-//! Reading an event back does not check again: what was once accepted stays readable when a limit changes.
+//! Reading an event does not check again, so accepted texts stay readable when a limit changes.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text is not what it should be: the field, and what to do about it.
+/// The error that a text is invalid: the field, and how to correct it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} {reason}")]
 pub struct InvalidText {
     /// The field's name on the wire.
     pub field: &'static str,
-    /// What is wrong and what would be right, in words that go after the field's name.
+    /// What is wrong, and what is valid. The words follow the field's name.
     pub reason: String,
 }
 
@@ -27,10 +28,10 @@ macro_rules! text {
             /// The most characters (Unicode scalar values) that it may have.
             pub const CHARS_MAX: usize = $max;
 
-            /// Parses it, without the white space around it.
+            /// Parses the text. White space at both ends is removed.
             ///
             /// # Errors
-            /// Says what is wrong with the text.
+            /// The text breaks a rule of this type.
             pub fn parse(text: &str) -> Result<Self, InvalidText> {
                 parse($field, Self::CHARS_MAX, $rule, text).map(Self)
             }
@@ -57,15 +58,15 @@ macro_rules! text {
 }
 
 text!(
-    /// An address for mail. Compared without case ([`Email::folded`]).
+    /// A mail address. Two addresses are compared without case ([`Email::folded`]).
     Email, "email", max_chars: 255, rule: email
 );
 text!(
-    /// The name that others mention: letters, digits, `.`, `_` and `-`. Compared without case.
+    /// The name that others mention: letters, digits, `.`, `_` and `-`. Two names are compared without case.
     Username, "username", max_chars: 100, rule: username
 );
 text!(
-    /// The name that is shown.
+    /// The name that clients show.
     DisplayName, "display_name", max_chars: 200, rule: one_line
 );
 text!(
@@ -77,11 +78,11 @@ text!(
     Department, "department", max_chars: 100, rule: one_line
 );
 text!(
-    /// A telephone number, as people write it.
+    /// A telephone number, in any notation.
     Phone, "phone", max_chars: 50, rule: one_line
 );
 text!(
-    /// Some lines about oneself.
+    /// A few lines in which users describe themselves.
     Bio, "bio", max_chars: 10000, rule: any
 );
 text!(
@@ -97,7 +98,7 @@ text!(
     Language, "language", max_chars: 10, rule: language
 );
 text!(
-    /// Where a picture lies: an `http` or `https` address.
+    /// The address of a picture, with `http` or `https`.
     AvatarUrl, "avatar_url", max_chars: 2000, rule: web_address
 );
 text!(
@@ -113,15 +114,15 @@ text!(
     ChannelName, "name", max_chars: 100, rule: channel_name
 );
 text!(
-    /// A channel's name as it is shown.
+    /// The channel's name that clients show.
     ChannelDisplayName, "display_name", max_chars: 200, rule: one_line
 );
 text!(
-    /// What is being talked about now.
+    /// The present subject of the conversation.
     Topic, "topic", max_chars: 500, rule: any
 );
 text!(
-    /// What the channel is for.
+    /// The purpose of the channel.
     Purpose, "purpose", max_chars: 10000, rule: any
 );
 text!(
@@ -137,20 +138,20 @@ text!(
     Emoji, "emoji", max_chars: 100, rule: emoji
 );
 text!(
-    /// The sender's own name for a message: the same one again is the same message.
+    /// The sender's own identifier for a message. A second post with the same one is a repetition of the first.
     ClientMsgId, "client_msg_id", max_chars: 100, rule: one_line
 );
 text!(
-    /// What one is doing just now.
+    /// A user's present activity.
     StatusText, "text", max_chars: 200, rule: one_line
 );
 text!(
-    /// Why something was done.
+    /// A reason that a user or an operator gives.
     Reason, "reason", max_chars: 1000, rule: any
 );
 
 impl MessageBody {
-    /// What stands where a text was purged.
+    /// The text that replaces a purged text.
     #[must_use]
     pub fn purged() -> Self {
         Self(String::new())
@@ -158,13 +159,13 @@ impl MessageBody {
 }
 
 impl Email {
-    /// What stands where an address was erased that belongs to no user.
+    /// The address that replaces an erased address of an invitation, which belongs to no user.
     #[must_use]
     pub fn erased() -> Self {
         Self("erased@erased.invalid".into())
     }
 
-    /// The form in which two addresses are compared.
+    /// The form that addresses are compared in.
     #[must_use]
     pub fn folded(&self) -> String {
         self.0.to_lowercase()
@@ -172,13 +173,13 @@ impl Email {
 }
 
 impl Username {
-    /// What is left of a name that was erased, where nobody looks at it.
+    /// The name that replaces an erased name where no reader sees it.
     #[must_use]
     pub fn erased() -> Self {
         Self("erased".into())
     }
 
-    /// The form in which two names are compared.
+    /// The form that names are compared in.
     #[must_use]
     pub fn folded(&self) -> String {
         self.0.to_lowercase()
@@ -186,7 +187,7 @@ impl Username {
 }
 
 impl DisplayName {
-    /// What is left of a name that was erased, where nobody looks at it.
+    /// The name that replaces an erased name where no reader sees it.
     #[must_use]
     pub fn erased() -> Self {
         Self("erased".into())
@@ -194,7 +195,7 @@ impl DisplayName {
 }
 
 impl MessageBody {
-    /// The text of a system message or of an import, cut to the limit.
+    /// The text of a system message or of an imported message, cut to the limit.
     #[must_use]
     pub fn cut(text: &str) -> Self {
         let kept = text.chars().filter(|c| *c != '\0').take(Self::CHARS_MAX).collect();

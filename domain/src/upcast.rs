@@ -1,17 +1,17 @@
-//! Old payload → today's. Events are for ever: a payload that must change gets a new version and a step here, and the old JSON stays in
-//! `domain/fixtures` as a test that it still loads.
+//! Upcasting: turns an old payload into its present form. Events are kept for ever. A payload that must change gets a
+//! new version and a step here, and the old JSON stays in `domain/fixtures` as a test that it can still be read.
 //!
-//! A step leads from one version to the next; a payload three versions old takes three steps.
+//! A step leads from one version to the next. A payload that is three versions old takes three steps.
 
 use serde_json::{Value, json};
 
-/// One step: the event's name on the wire, the version that it leads from, the version that it leads to, and how.
+/// One step: the event's name on the wire, the old version, the new version, and the conversion.
 type Step = (&'static str, &'static str, &'static str, fn(Value) -> Value);
 
-/// Every step there is.
+/// All steps.
 const STEPS: &[Step] = &[("workspace.settings_changed", "1", "2", days_become_a_policy)];
 
-/// Version 1 said for how many days messages are kept; what becomes of them then was not said. They are archived, and pinned ones stay.
+/// Version 1 gave the number of days only, and no action. The new policy archives messages, and keeps pinned ones.
 fn days_become_a_policy(mut payload: Value) -> Value {
     if let Some(settings) = payload.get_mut("workspace.settings_changed").and_then(Value::as_object_mut)
         && let Some(days) = settings.remove("retention_days")
@@ -22,7 +22,7 @@ fn days_become_a_policy(mut payload: Value) -> Value {
     payload
 }
 
-/// No step leads on from a version.
+/// The error that no step starts from a version.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no upcaster reads version {version} of {event_type}: was it written by a newer release?")]
 pub struct UpcastError {
@@ -33,7 +33,7 @@ pub struct UpcastError {
 }
 
 impl UpcastError {
-    /// Whether the version comes after the newest one that is known here.
+    /// Whether the version is newer than the newest one that this release knows.
     #[must_use]
     pub fn is_of_later_release(&self) -> bool {
         let number = |version: &str| version.parse::<u32>().ok();
@@ -41,16 +41,16 @@ impl UpcastError {
     }
 }
 
-/// Whether a payload of that version is read as it is.
+/// Whether a payload of this version is already in the present form.
 #[must_use]
 pub fn is_current(event_type: &str, version: &str) -> bool {
     version == current(STEPS, event_type)
 }
 
-/// Today's form of an old payload.
+/// Turns an old payload into its present form.
 ///
 /// # Errors
-/// No step leads on from the version.
+/// No step starts from the version.
 pub fn upcast(event_type: &str, version: &str, payload: Value) -> Result<Value, UpcastError> {
     upcast_by(STEPS, event_type, version, payload)
 }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_of_the_future_is_told_from_one_that_never_was() {
+    fn a_future_version_is_distinguished_from_one_that_never_existed() {
         let later = |version: &str| upcast("workspace.settings_changed", version, json!({})).expect_err("no step").is_of_later_release();
         assert!(later("3") && later("10"));
         assert!(!later("0") && !later("two"));

@@ -1,6 +1,6 @@
-//! An event as it travels through NATS: the row of the log as one JSON object, payload and metadata as they are stored.
+//! An event as NATS carries it: the row of the log as one JSON object, with payload and metadata in their stored form.
 //!
-//! The relay writes it (`commands`), the feed reads it (`projections`).
+//! The relay writes it (`commands`), and the feed reads it (`projections`).
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,20 +13,20 @@ use crate::ids::{EventId, WorkspaceId};
 use crate::personal::{self, Keys, Place};
 use crate::recorded_event::{DecodeError, Recorded};
 
-/// A row of the log, on its way. Nothing in it has been judged yet: reading it well is [`Row::decode`]'s. What is sealed stays sealed.
+/// A row of the log in transit. Nothing in it is checked yet: [`Row::decode`] does that. Sealed parts stay sealed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WireEvent {
-    /// The place in the log.
+    /// The position in the log.
     pub position: i64,
     /// The event's identifier.
     pub event_id: Uuid,
     /// The name of the aggregate's type.
     pub aggregate_type: String,
-    /// The aggregate.
+    /// The identifier of the aggregate.
     pub aggregate_id: String,
-    /// The place in the aggregate's stream.
+    /// The sequence number in the aggregate's stream.
     pub sequence: i64,
-    /// The workspace that it belongs to, where it belongs to one.
+    /// The workspace that it belongs to, if there is one.
     pub workspace_id: Option<Uuid>,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
@@ -34,14 +34,14 @@ pub struct WireEvent {
     pub event_type: String,
     /// The version of the payload.
     pub event_version: String,
-    /// The payload, as it is stored.
+    /// The payload, in its stored form.
     pub payload: Box<RawValue>,
-    /// The metadata, as they are stored.
+    /// The metadata, in their stored form.
     pub metadata: Box<RawValue>,
 }
 
 impl WireEvent {
-    /// The row, where the parts are still borrowed from what was received.
+    /// The row, which borrows its parts.
     #[must_use]
     pub fn as_row(&self) -> Row<'_> {
         Row {
@@ -60,20 +60,20 @@ impl WireEvent {
     }
 }
 
-/// A row of the log that is not decoded yet, borrowed from whatever holds it.
+/// A row of the log that is not decoded yet. It borrows its parts.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
-    /// The place in the log.
+    /// The position in the log.
     pub position: i64,
     /// The event's identifier.
     pub event_id: Uuid,
     /// The name of the aggregate's type.
     pub aggregate_type: &'a str,
-    /// The aggregate.
+    /// The identifier of the aggregate.
     pub aggregate_id: &'a str,
-    /// The place in the aggregate's stream.
+    /// The sequence number in the aggregate's stream.
     pub sequence: i64,
-    /// The workspace that it belongs to, where it belongs to one.
+    /// The workspace that it belongs to, if there is one.
     pub workspace_id: Option<Uuid>,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
@@ -88,7 +88,7 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// The row, with its parts its own. Nothing where payload or metadata are no JSON.
+    /// The row with parts of its own. `None` if the payload or the metadata are not JSON.
     #[must_use]
     pub fn to_wire(&self) -> Option<WireEvent> {
         Some(WireEvent {
@@ -106,16 +106,16 @@ impl Row<'_> {
         })
     }
 
-    /// The keys that seal something of it: of its payload, and of its metadata.
+    /// The keys that seal parts of its payload and of its metadata.
     pub fn keys(&self) -> impl Iterator<Item = Uuid> + use<> {
         [personal::key_of(self.event_type, self.payload), personal::key_of_metadata(self.metadata)].into_iter().flatten()
     }
 
-    /// Reads the row as today's event.
+    /// Decodes the row into an event of the present version.
     ///
     /// # Errors
-    /// The aggregate is of no known type or has no identifier, the payload or the metadata are not what they should be, or the key of what
-    /// is sealed is not in memory ([`DecodeError::missing_key`]).
+    /// The aggregate's type is unknown, its identifier is invalid, the payload or the metadata cannot be read, or the
+    /// key of a sealed part is not in memory ([`DecodeError::missing_key`]).
     pub fn decode(&self, keys: &dyn Keys) -> Result<Recorded<Event>, DecodeError> {
         let aggregate = AggregateType::named(self.aggregate_type).ok_or_else(|| DecodeError::Aggregate(self.aggregate_type.into()))?;
         let id = Uuid::try_parse(self.aggregate_id).map_err(|source| DecodeError::Identifier { id: self.aggregate_id.into(), source })?;
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_to_the_microsecond() {
+    fn an_event_is_read_back_to_the_microsecond() {
         let wire = serde_json::from_str::<WireEvent>(&archived()).expect("JSON");
         let again = serde_json::from_str::<WireEvent>(&serde_json::to_string(&wire).expect("JSON")).expect("JSON");
         let read = again.as_row().decode(&NoKeys).expect("an event");

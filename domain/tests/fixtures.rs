@@ -1,4 +1,4 @@
-//! Every event that was ever written can be read: a stored payload of each, of each version that there was.
+//! Every event that was ever written can still be read. There is a stored payload of each version of each event.
 #![expect(clippy::disallowed_methods, reason = "a test may read its fixtures")]
 #![expect(clippy::expect_used, reason = "a panic in a test is a failed test, with its line; the helpers are tests too")]
 
@@ -50,7 +50,7 @@ fn fixtures() -> Vec<Fixture> {
     entries.map(|entry| Fixture::load(&entry.expect("an entry").path())).collect()
 }
 
-/// The names of an event's variants, as serde knows them: it lists them when it is given one that is not there.
+/// The names of an event's variants. serde lists them in its error about an unknown variant.
 fn variants<E: DeserializeOwned>() -> BTreeSet<String> {
     let error = serde_json::from_value::<E>(json!({"no such event": {}})).err().expect("no such event");
     let message = error.to_string();
@@ -85,7 +85,7 @@ fn every_fixture_is_the_event_that_its_name_says() {
 }
 
 #[test]
-fn what_is_of_todays_version_is_written_as_it_was_read() {
+fn a_payload_of_todays_version_is_written_as_it_was_read() {
     for fixture in fixtures().iter().filter(|f| is_current(&f.wire_name, &f.version)) {
         let read = serde_json::from_str::<Value>(&fixture.payload).expect("JSON");
         let written = serde_json::to_value(fixture.decode()).expect("JSON");
@@ -118,7 +118,7 @@ fn every_line_of_the_formats_is_an_event_that_there_is() {
 }
 
 #[test]
-fn an_event_of_a_later_release_is_told_from_one_that_is_wrong() {
+fn an_event_of_a_later_release_is_distinguished_from_a_wrong_one() {
     let later = |aggregate, event_type: &str, version: &str, payload: &str| {
         decode(aggregate, event_type, version, payload).expect_err("it cannot be read").is_of_later_release()
     };

@@ -1,4 +1,4 @@
-//! Whatever text comes from outside: it is parsed or refused, and nothing panics.
+//! Any text from outside is either parsed or refused, and nothing panics.
 #![expect(clippy::expect_used, reason = "a panic in a test is a failed test, with its line")]
 #![expect(clippy::disallowed_methods, reason = "the fixtures are files")]
 
@@ -10,7 +10,8 @@ use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 use proptest::sample::{Index, select};
 
-/// What has gone wrong somewhere, some time: empty, blank, half characters, signs without width, right to left, markup, other languages.
+/// Texts that have caused errors in other programs: empty, blank, half characters, characters without width, right to
+/// left, markup, other languages.
 const CORPUS: [&str; 24] = [
     "",
     " ",
@@ -38,7 +39,7 @@ const CORPUS: [&str; 24] = [
     "2026-02-30T25:61:61Z",
 ];
 
-/// A text that is foreign, or long, or nearly right.
+/// A text that is foreign, long, or almost valid.
 fn text() -> impl Strategy<Value = String> {
     let long = (select(CORPUS.to_vec()), 0..3_000_usize).prop_map(|(piece, times)| piece.repeat(times));
     let near = "[a-z]{1,5}(@|://)?[a-z.-]{0,8}\\PC{0,2}";
@@ -89,7 +90,7 @@ every_value_type!(
     ClientMsgId,
 );
 
-/// Pieces of markup, whole and broken.
+/// Pieces of markup, valid and broken.
 fn markup() -> impl Strategy<Value = String> {
     let pieces =
         ["<", ">", "<@", "<#", "<!", "|", "@", "https://", "http://x", "mailto:", "here>", "channel", " ", "*", "`", "&lt;", "é", "\n"];
@@ -99,7 +100,7 @@ fn markup() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn whatever_a_message_says_what_it_refers_to_is_in_it(text in markup()) {
+    fn every_reference_of_a_message_is_in_its_text(text in markup()) {
         let content = FormattedContent::of(&text);
         let there = |sign: &str, id: &dyn std::fmt::Display| text.contains(&format!("<{sign}{id}"));
         prop_assert!(content.mentions.iter().all(|id| there("@", id)));
@@ -111,7 +112,7 @@ proptest! {
     }
 }
 
-/// The longest messages that make the most work: a parser that looks back for each piece would not come to an end here.
+/// The longest and hardest messages. A parser that looks back for each piece would take too long for them.
 #[test]
 fn the_longest_markup_is_read_in_one_pass() {
     let links = (0..4_000).map(|n| format!("http://{n} ")).collect::<String>();
@@ -122,7 +123,7 @@ fn the_longest_markup_is_read_in_one_pass() {
     }
 }
 
-/// A message of the feed for each fixture: every kind of event.
+/// A feed message for each fixture, so for every kind of event.
 fn messages() -> Vec<String> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let files = std::fs::read_dir(folder).expect("the fixtures").map(|file| file.expect("a fixture").path());
@@ -177,7 +178,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_no_message_of_the_feed_is_refused(bytes in vec(any::<u8>(), 0..2_000)) {
+    fn bytes_that_are_no_message_of_the_feed_are_refused(bytes in vec(any::<u8>(), 0..2_000)) {
         prop_assert!(read(&bytes).is_none());
     }
 }

@@ -1,5 +1,5 @@
-//! Our rules of addresses against the libraries that judge such addresses. Ours take more, and why is in
-//! docs/decisions/0021-where-libraries-replace-our-code.md: they never take less.
+//! Compares our rules for addresses with libraries for such addresses. Our rules accept more, and never less.
+//! docs/decisions/0021-where-libraries-replace-our-code.md gives the reasons.
 
 use domain::text::{AvatarUrl, Email};
 use email_address::{EmailAddress, Options};
@@ -8,13 +8,13 @@ use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, prop_oneof, 
 use proptest::sample::select;
 use url::Url;
 
-/// What `email_address` says of a bare address at a host with a dot.
+/// Whether `email_address` accepts a bare address whose host has a dot.
 fn is_address(text: &str) -> bool {
     let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
     EmailAddress::parse_with_options(text, options).is_ok()
 }
 
-/// Addresses, and what is nearly one.
+/// Mail addresses, and texts that are almost addresses.
 fn near_addresses() -> impl Strategy<Value = String> {
     let pieces = [
         "a",
@@ -53,7 +53,7 @@ fn near_addresses() -> impl Strategy<Value = String> {
     prop_oneof![broken, whole, long, quoted, any::<String>()]
 }
 
-/// Addresses of the web, and what is nearly one.
+/// Web addresses, and texts that are almost addresses.
 fn near_urls() -> impl Strategy<Value = String> {
     let whole = "(https?|HTTPS|ftp|data|javascript):(//)?([a-z]{1,4}(:[a-z]{0,3})?@)?[a-zé0-9.-]{1,12}(:[0-9]{1,5})?(/\\PC{0,8})*(\\?\\PC{0,8})?(#\\PC{0,8})?";
     let broken = "(https?:/{0,3})?[ -~]{0,20}";
@@ -62,8 +62,8 @@ fn near_urls() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn what_email_address_takes_is_an_email(text in near_addresses()) {
-        // White space in quotes is fine by RFC 5321, and no mail of today has it.
+    fn an_address_that_email_address_accepts_is_an_email(text in near_addresses()) {
+        // RFC 5321 allows white space in quotes, but no mail address in use today has it.
         if is_address(&text) && !text.contains(char::is_whitespace) {
             let email = Email::parse(&text).expect("an address");
             prop_assert_eq!(email.as_str(), text);
@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn what_url_takes_as_an_address_of_the_web_may_have_a_picture(text in near_urls()) {
+    fn a_web_address_that_url_accepts_is_an_avatar_url(text in near_urls()) {
         let Ok(url) = Url::parse(&text) else { return Ok(()) };
         let parsed = AvatarUrl::parse(url.as_str());
         if matches!(url.scheme(), "http" | "https") {
@@ -83,9 +83,10 @@ proptest! {
     }
 }
 
-/// What people have signed up with, or have in their profiles, must be taken as before: the libraries would refuse it.
+/// Addresses that users have signed up with, or have in their profiles, must still be accepted. The libraries would
+/// refuse them.
 #[test]
-fn ours_take_what_the_libraries_do_not() {
+fn our_rules_accept_addresses_that_the_libraries_refuse() {
     let long = format!("{}@example.org", "a".repeat(65));
     for text in [long.as_str(), "a..b@example.org", ".ann@example.org", "a,b@example.org", "ann@-example-.org", "ann@example..org"] {
         assert!(Email::parse(text).is_ok() && !is_address(text), "{text}");

@@ -1,4 +1,4 @@
-//! What has happened to a workspace's audit.
+//! The events of a workspace's audit.
 
 use std::collections::BTreeMap;
 
@@ -6,66 +6,66 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// What has happened to a workspace's audit. The wire name of each is its `rename`.
+/// The events of a workspace's audit. The `rename` of each is its name on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum AuditEvent {
-    /// Somebody read it.
+    /// A user read it.
     #[serde(rename = "audit.read")]
     Read(Reading),
-    /// Somebody took a copy of it out of here.
+    /// A user exported it, or a part of it.
     #[serde(rename = "audit.exported")]
     Exported(Export),
 }
 
-/// What somebody asked the audit.
+/// A reading of the audit: the question, and its filter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
-    /// What kind of question.
+    /// The kind of the question.
     pub question: Question,
-    /// What it asked for: the parts of the question that said something, by their names.
+    /// The parameters of the question that the caller gave, by their names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub filter: BTreeMap<String, String>,
 }
 
-/// What kind of question.
+/// The kind of a question to the audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
-    /// Which events there are.
+    /// Lists events.
     Entries,
-    /// The history of one thing.
+    /// Asks for the history of one entity.
     History,
-    /// One thing as it was.
+    /// Asks for the state of one entity at an earlier moment.
     AsOf,
-    /// The difference between two moments of one thing.
+    /// Asks for the difference between two moments of one entity.
     Difference,
-    /// What an event was caused by, and what it caused.
+    /// Asks for the causes and the effects of an event.
     Chain,
 }
 
-/// What somebody took out of the audit.
+/// An export of the audit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Export {
-    /// The export's name, which stands in its manifest too.
+    /// The export's identifier, which its manifest has too.
     pub export_id: Uuid,
-    /// In which form.
+    /// The format of the file.
     pub format: ExportFormat,
-    /// What it asked for: the parts of the filter that said something, by their names.
+    /// The parts of the filter that the caller gave, by their names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub filter: BTreeMap<String, String>,
-    /// Up to which position of the log.
+    /// The position of the log that the export ends at.
     pub up_to: i64,
 }
 
-/// The form of an export.
+/// The format of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExportFormat {
-    /// JSON, a line for each entry.
+    /// JSON, one line for each entry.
     Jsonl,
     /// Comma-separated values (RFC 4180).
     Csv,
-    /// CloudEvents 1.0 in its JSON format, a line for each.
+    /// CloudEvents 1.0 in its JSON format, one line for each entry.
     Cloudevents,
 }
 

@@ -1,4 +1,5 @@
-//! The audit of a workspace as a thing that is read and exported itself: one stream a workspace. What is in the audit is all other streams.
+//! The use of a workspace's audit: who read it, and who exported it. Each workspace has one such stream. Not here: the
+//! entries of the audit, which are all other streams.
 
 mod event;
 
@@ -12,7 +13,7 @@ pub use event::{AuditEvent, Export, ExportFormat, Question, Reading};
 
 use crate::context::Context;
 
-/// How often an audit was asked: the fold of its events, nothing else. No decision rests on it.
+/// How often an audit was used: the fold of its events, and nothing else. No decision depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Audit {
     /// How often it was read.
@@ -21,17 +22,17 @@ pub struct Audit {
     pub exports: u64,
 }
 
-/// What can be asked of the audit, once somebody may.
+/// The commands of an audit. The write side has checked the caller's permission before.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AuditCommand {
-    /// Note that it is read.
+    /// Record that it is read.
     Read(Reading),
-    /// Note that it is exported.
+    /// Record that it is exported.
     Export(Export),
 }
 
 impl AuditCommand {
-    /// The name under which the log remembers it.
+    /// The command's name, as it stands in the metadata of its events.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -42,12 +43,12 @@ impl AuditCommand {
 }
 
 impl Audit {
-    /// The version of this state in snapshots. Raise it whenever the same events are folded into another state, or the
-    /// state is written as other JSON: snapshots of other versions are not used. A test compares both with
+    /// The version of this state in snapshots. Raise it when the same events are folded into another state, or when the
+    /// state is written as other JSON. Snapshots of other versions are not used. A test compares both with
     /// `domain/states`.
     pub const STATE_VERSION: u32 = 1;
 
-    /// What happens when `command` is asked of this audit: whoever may ask is noted, always.
+    /// Decides `command`, and returns the event that follows from it. Nothing is ever refused here.
     #[must_use]
     pub fn decide(&self, command: AuditCommand) -> Vec<AuditEvent> {
         match command {
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reading_is_noted() {
+    fn every_reading_is_recorded() {
         let reading = Reading { question: Question::Entries, filter: BTreeMap::new() };
         let mut audit = Audit::default();
         for _ in 0..2 {

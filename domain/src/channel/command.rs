@@ -1,4 +1,4 @@
-//! What can be asked of a channel.
+//! The commands of a channel.
 
 use std::collections::BTreeSet;
 
@@ -6,92 +6,93 @@ use super::event::{ChannelSettings, Kind, MemberRole, NotificationLevel};
 use crate::ids::{UserId, WorkspaceId};
 use crate::text::{ChannelDisplayName, ChannelName, Description, Purpose, Topic};
 
-/// What can be asked of a channel.
+/// The commands of a channel.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ChannelCommand {
-    /// Create it; the actor becomes its first member and its admin.
+    /// Create it. The actor becomes its first member and its admin.
     Create(Box<NewChannel>),
-    /// Give it another name.
+    /// Rename it.
     Rename {
-        /// The name; unique in the workspace.
+        /// The name. It is unique in the workspace.
         name: ChannelName,
-        /// The name as it is shown.
+        /// The name that clients show.
         display_name: Option<ChannelDisplayName>,
     },
-    /// Say what is being talked about now, or nothing.
+    /// Set the topic, or clear it.
     ChangeTopic {
         /// The topic.
         topic: Option<Topic>,
     },
-    /// Say what the channel is for, or nothing.
+    /// Set the purpose, or clear it.
     ChangePurpose {
         /// The purpose.
         purpose: Option<Purpose>,
     },
-    /// Describe it, or not.
+    /// Set the description, or clear it.
     ChangeDescription {
         /// The description.
         description: Option<Description>,
     },
-    /// Change the settings. Fields that stay are passed as they are.
+    /// Change the settings. The caller passes all of them, also those that stay the same.
     ChangeSettings(ChannelSettings),
-    /// Join it: the actor becomes a member.
+    /// Join it. The actor becomes a member.
     Join,
-    /// Add somebody else.
+    /// Add another user.
     AddMember {
-        /// Whom.
+        /// The user to add.
         user_id: UserId,
     },
-    /// Leave it: the actor ceases to be a member.
+    /// Leave it. The actor is no longer a member.
     Leave,
-    /// Remove somebody else.
+    /// Remove another user.
     RemoveMember {
-        /// Whom.
+        /// The user to remove.
         user_id: UserId,
     },
-    /// Change what a member is in the channel.
+    /// Change a member's role in the channel.
     ChangeMemberRole {
-        /// Who.
+        /// The member.
         user_id: UserId,
-        /// What they become.
+        /// The new role.
         role: MemberRole,
     },
-    /// Change what the actor is told about.
+    /// Change which messages the actor is notified of.
     ChangeNotificationLevel {
         /// The level.
         level: NotificationLevel,
     },
-    /// Archive it: it stays readable, and nobody can post in it any more.
+    /// Archive it. It stays readable, and posts to it are refused.
     Archive,
-    /// Open it again.
+    /// Reopen the archived channel.
     Unarchive,
 }
 
-/// What a channel starts with.
+/// The data that a new channel starts with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewChannel {
-    /// Where it is.
+    /// The workspace.
     pub workspace_id: WorkspaceId,
-    /// Public, private, direct or group. For a direct or group conversation, `name` is `None`, and `members` are who talks.
+    /// Public, private, direct or group. In a direct or group conversation, `name` is `None`, and `members` are its
+    /// participants.
     pub kind: Kind,
-    /// The name; unique in the workspace.
+    /// The name. It is unique in the workspace.
     pub name: Option<ChannelName>,
-    /// The name as it is shown.
+    /// The name that clients show.
     pub display_name: Option<ChannelDisplayName>,
     /// A description.
     pub description: Option<Description>,
-    /// What is being talked about.
+    /// The present subject of the conversation.
     pub topic: Option<Topic>,
-    /// What it is for.
+    /// Its purpose.
     pub purpose: Option<Purpose>,
     /// Whether it is the workspace's #general.
     pub is_general: bool,
-    /// Who else is in it from the start.
+    /// The other members from the start.
     pub members: BTreeSet<UserId>,
 }
 
 impl ChannelCommand {
-    /// The name under which the log remembers it.
+    /// The command's name, as it stands in the metadata of its events.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

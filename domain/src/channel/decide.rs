@@ -1,4 +1,4 @@
-//! The rules of channels, without async, clock or framework. One function per command.
+//! The rules of channels: pure functions, one for each command, without async, clock or framework.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -12,12 +12,12 @@ use crate::text::{ChannelDisplayName, ChannelName, Description, Purpose, Topic};
 
 type Decision = Result<Vec<ChannelEvent>, ChannelRefusal>;
 
-/// Who can talk in a direct conversation: oneself, or two people.
+/// The number of participants in a direct conversation: the creator alone, or two users.
 pub(super) const DIRECT_PEOPLE: RangeInclusive<usize> = 1..=2;
-/// Who can talk in a group conversation.
+/// The number of participants in a group conversation.
 pub(super) const GROUP_PEOPLE: RangeInclusive<usize> = 3..=9;
 
-/// Creates the channel, with the actor and those who are named in it from the start.
+/// Creates the channel. The actor and the named users are its first members.
 pub(super) fn create(channel: &Channel, context: &Context, new: NewChannel) -> Decision {
     if channel.exists() {
         return Err(ChannelRefusal::CreatedAlready);
@@ -30,7 +30,7 @@ pub(super) fn create(channel: &Channel, context: &Context, new: NewChannel) -> D
     Ok(std::iter::once(created).chain(joined).collect())
 }
 
-/// Gives the channel another name.
+/// Renames the channel.
 pub(super) fn rename(channel: &Channel, name: ChannelName, display_name: Option<ChannelDisplayName>) -> Decision {
     let creation = changeable(channel)?;
     if creation.name.as_ref() == Some(&name) && creation.display_name == display_name {
@@ -39,7 +39,7 @@ pub(super) fn rename(channel: &Channel, name: ChannelName, display_name: Option<
     Ok(vec![ChannelEvent::Renamed { name, display_name }])
 }
 
-/// Says what is being talked about now, or nothing.
+/// Sets or clears the topic.
 pub(super) fn change_topic(channel: &Channel, topic: Option<Topic>) -> Decision {
     if changeable(channel)?.topic == topic {
         return Ok(vec![]);
@@ -47,7 +47,7 @@ pub(super) fn change_topic(channel: &Channel, topic: Option<Topic>) -> Decision 
     Ok(vec![ChannelEvent::TopicChanged { topic }])
 }
 
-/// Says what the channel is for, or nothing.
+/// Sets or clears the purpose.
 pub(super) fn change_purpose(channel: &Channel, purpose: Option<Purpose>) -> Decision {
     if changeable(channel)?.purpose == purpose {
         return Ok(vec![]);
@@ -55,7 +55,7 @@ pub(super) fn change_purpose(channel: &Channel, purpose: Option<Purpose>) -> Dec
     Ok(vec![ChannelEvent::PurposeChanged { purpose }])
 }
 
-/// Describes the channel, or not.
+/// Sets or clears the description.
 pub(super) fn change_description(channel: &Channel, description: Option<Description>) -> Decision {
     if changeable(channel)?.description == description {
         return Ok(vec![]);
@@ -63,7 +63,7 @@ pub(super) fn change_description(channel: &Channel, description: Option<Descript
     Ok(vec![ChannelEvent::DescriptionChanged { description }])
 }
 
-/// Changes how the channel is run.
+/// Changes the settings.
 pub(super) fn change_settings(channel: &Channel, settings: ChannelSettings) -> Decision {
     open(channel)?;
     settings.retention_policy.map_or(Ok(()), |policy| policy.check().map_err(ChannelRefusal::SettingsInvalid))?;
@@ -83,7 +83,7 @@ pub(super) fn join(channel: &Channel, context: &Context) -> Decision {
     }
 }
 
-/// Adds somebody else to a channel that the actor is in.
+/// Adds another user to a channel that the actor is a member of.
 pub(super) fn add_member(channel: &Channel, context: &Context, user_id: UserId) -> Decision {
     changeable(channel)?;
     membership(channel, context.actor)?;
@@ -91,14 +91,14 @@ pub(super) fn add_member(channel: &Channel, context: &Context, user_id: UserId) 
     Ok(vec![joined(user_id, MemberRole::Member, Some(context.actor))])
 }
 
-/// Ends the actor's membership. An archived channel can be left too: nobody is kept.
+/// Ends the actor's membership. An archived channel can be left too, because nobody has to stay in a channel.
 pub(super) fn leave(channel: &Channel, context: &Context) -> Decision {
     not_general(not_direct(channel)?)?;
     membership(channel, context.actor)?;
     Ok(vec![ChannelEvent::MemberLeft { user_id: context.actor }])
 }
 
-/// Ends somebody else's membership.
+/// Ends the membership of another user.
 pub(super) fn remove_member(channel: &Channel, context: &Context, user_id: UserId) -> Decision {
     not_general(changeable(channel)?)?;
     if user_id == context.actor {
@@ -108,7 +108,7 @@ pub(super) fn remove_member(channel: &Channel, context: &Context, user_id: UserI
     Ok(vec![ChannelEvent::MemberRemoved { user_id, removed_by: context.actor }])
 }
 
-/// Changes what a member is in the channel.
+/// Changes a member's role in the channel.
 pub(super) fn change_member_role(channel: &Channel, user_id: UserId, role: MemberRole) -> Decision {
     changeable(channel)?;
     if membership(channel, user_id)?.role == role {
@@ -117,7 +117,7 @@ pub(super) fn change_member_role(channel: &Channel, user_id: UserId, role: Membe
     Ok(vec![ChannelEvent::MemberRoleChanged { user_id, role }])
 }
 
-/// Changes what the actor is told about, in an archived channel too.
+/// Changes which messages the actor is notified of. This is allowed in an archived channel too.
 pub(super) fn change_notification_level(channel: &Channel, context: &Context, level: NotificationLevel) -> Decision {
     existing(channel)?;
     if membership(channel, context.actor)?.level == level {
@@ -126,7 +126,7 @@ pub(super) fn change_notification_level(channel: &Channel, context: &Context, le
     Ok(vec![ChannelEvent::NotificationLevelChanged { user_id: context.actor, level }])
 }
 
-/// Archives the channel: it stays readable, and nobody can post in it any more.
+/// Archives the channel. It stays readable, and posts to it are refused.
 pub(super) fn archive(channel: &Channel, context: &Context) -> Decision {
     not_general(not_direct(channel)?)?;
     if channel.archived {
@@ -135,7 +135,7 @@ pub(super) fn archive(channel: &Channel, context: &Context) -> Decision {
     Ok(vec![ChannelEvent::Archived { by: context.actor }])
 }
 
-/// Opens an archived channel again.
+/// Reopens an archived channel.
 pub(super) fn unarchive(channel: &Channel, context: &Context) -> Decision {
     existing(channel)?;
     if !channel.archived {
@@ -154,7 +154,7 @@ fn fits_its_kind(new: &NewChannel, people: usize) -> Result<(), ChannelRefusal> 
     }
 }
 
-/// Those who talk in a conversation are equals; a channel has an admin.
+/// The participants of a conversation have equal rights. A channel has an admin.
 fn role_of_creator(kind: Kind) -> MemberRole {
     match kind {
         Kind::Public | Kind::Private => MemberRole::Admin,

@@ -1,26 +1,26 @@
-//! Every "no" to a command of a channel.
+//! The refusals of channel commands.
 
 use crate::refusal::{OutOfRange, refusals};
 
 refusals! {
-    /// Every "no" to a command of a channel.
+    /// The refusals of channel commands.
     ChannelRefusal {
         CreatedAlready = "channel.created_already" Conflict "this channel exists already",
         TooManyCreated(max: u32) = "channel.too_many_created" Conflict
-            "you have created {0} channels and conversations in this workspace, as many as one member may: use one of them",
+            "you have created {0} channels and conversations in this workspace, which is the most for one member: use one of them",
         NotFound = "channel.not_found" NotFound "there is no such channel",
         NameRequired = "channel.name_required" Invalid("name") "a public or private channel needs a name",
         NameUnexpected = "channel.name_unexpected" Invalid("name") "a direct or group conversation has no name: leave it out",
         PeopleOutOfRange = "channel.people_out_of_range" Invalid("members")
             "a direct conversation is among one or two people, a group conversation among three to nine, yourself included",
         DirectStays = "channel.direct_stays" Conflict
-            "a direct or group conversation stays as it is: create a channel for what has a name, a topic or changing members",
+            "a direct or group conversation cannot be changed: create a channel for a name, a topic or changing members",
         Archived = "channel.archived" Conflict "this channel is archived: unarchive it first",
         ArchivedAlready = "channel.archived_already" Conflict "this channel is archived already",
         NotArchived = "channel.not_archived" Conflict "this channel is not archived",
         GeneralStays = "channel.general_stays" Conflict
-            "everyone is in #general: it cannot be archived or left, and nobody removed from it",
-        MemberAlready = "channel.member_already" Conflict "they are a member of this channel already",
+            "everyone is in #general: it cannot be archived or left, and nobody can be removed from it",
+        MemberAlready = "channel.member_already" Conflict "this user is a member of this channel already",
         Private = "channel.private" Forbidden "this channel is private: ask a member to add you",
         NotAMember = "channel.not_a_member" Forbidden "not a member of this channel: join it, or be added, first",
         LeaveInstead = "channel.leave_instead" Conflict "you cannot remove yourself: leave the channel instead",

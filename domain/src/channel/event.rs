@@ -1,4 +1,4 @@
-//! What has happened to a channel.
+//! The events of a channel.
 
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
@@ -7,139 +7,139 @@ use crate::ids::{UserId, WorkspaceId};
 use crate::retention_policy::RetentionPolicy;
 use crate::text::{ChannelDisplayName, ChannelName, Description, Purpose, Topic};
 
-/// What has happened to a channel. The wire name of each is its `rename`.
+/// The events of a channel. The `rename` of each is its name on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ChannelEvent {
-    /// Was created. Who is in it from the start joins by events of their own, right after.
+    /// The channel was created. Its first members join in the next events.
     #[serde(rename = "channel.created")]
     Created(Box<Creation>),
-    /// Got another name.
+    /// The name or the display name changed.
     #[serde(rename = "channel.renamed")]
     Renamed {
         /// The name.
         name: ChannelName,
-        /// The name as it is shown.
+        /// The name that clients show.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         display_name: Option<ChannelDisplayName>,
     },
-    /// Got another topic, or none.
+    /// The topic was set or cleared.
     #[serde(rename = "channel.topic_changed")]
     TopicChanged {
         /// The topic.
         topic: Option<Topic>,
     },
-    /// Got another purpose, or none.
+    /// The purpose was set or cleared.
     #[serde(rename = "channel.purpose_changed")]
     PurposeChanged {
         /// The purpose.
         purpose: Option<Purpose>,
     },
-    /// Got another description, or none.
+    /// The description was set or cleared.
     #[serde(rename = "channel.description_changed")]
     DescriptionChanged {
         /// The description.
         description: Option<Description>,
     },
-    /// Changed its settings; all of them, as they are now.
+    /// The settings changed. The payload has all of them.
     #[serde(rename = "channel.settings_changed")]
     SettingsChanged(ChannelSettings),
-    /// Somebody joined, or was added.
+    /// A user joined, or was added.
     #[serde(rename = "channel.member_joined")]
     MemberJoined {
-        /// Who.
+        /// The user.
         user_id: UserId,
-        /// As what.
+        /// The role.
         role: MemberRole,
-        /// Who added them, where somebody did.
+        /// The member who added the user, if the user did not join alone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         invited_by: Option<UserId>,
     },
-    /// Somebody left.
+    /// A member left.
     #[serde(rename = "channel.member_left")]
     MemberLeft {
-        /// Who.
+        /// The user.
         user_id: UserId,
     },
-    /// Somebody was removed.
+    /// A member was removed.
     #[serde(rename = "channel.member_removed")]
     MemberRemoved {
-        /// Who.
+        /// The user.
         user_id: UserId,
-        /// Who removed them.
+        /// The member who removed the user.
         removed_by: UserId,
     },
-    /// A member became something else in the channel.
+    /// A member's role in the channel changed.
     #[serde(rename = "channel.member_role_changed")]
     MemberRoleChanged {
-        /// Who.
+        /// The user.
         user_id: UserId,
-        /// What they are now.
+        /// The new role.
         role: MemberRole,
     },
-    /// A member changed what they are told about.
+    /// A member changed which messages they are notified of.
     #[serde(rename = "channel.notification_level_changed")]
     NotificationLevelChanged {
-        /// Who.
+        /// The user.
         user_id: UserId,
         /// The level.
         level: NotificationLevel,
     },
-    /// Was archived.
+    /// The channel was archived.
     #[serde(rename = "channel.archived")]
     Archived {
-        /// Who did it.
+        /// The user who did it.
         by: UserId,
     },
-    /// Was opened again.
+    /// The archived channel was reopened.
     #[serde(rename = "channel.unarchived")]
     Unarchived {
-        /// Who did it.
+        /// The user who did it.
         by: UserId,
     },
 }
 
-/// What a channel started with.
+/// The data that a channel started with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Creation {
-    /// Where it is.
+    /// The workspace.
     pub workspace_id: WorkspaceId,
     /// Public, private, direct or group.
     pub kind: Kind,
-    /// The name; direct and group conversations have none.
+    /// The name. Direct and group conversations have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<ChannelName>,
-    /// The name as it is shown.
+    /// The name that clients show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<ChannelDisplayName>,
     /// A description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<Description>,
-    /// What is being talked about.
+    /// The present subject of the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<Topic>,
-    /// What it is for.
+    /// Its purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Purpose>,
     /// Whether it is the workspace's #general.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_general: bool,
-    /// Who created it.
+    /// The user who created it.
     pub created_by: UserId,
 }
 
-/// Who can find a channel.
+/// The kind of a channel, which says who can find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
-    /// Everyone in the workspace but guests.
+    /// Every member of the workspace except guests can find it.
     #[serde(rename = "public")]
     Public,
-    /// Its members.
+    /// Its members can find it.
     #[serde(rename = "private")]
     Private,
-    /// The one or two people who talk in it.
+    /// Its one or two participants can find it.
     #[serde(rename = "dm")]
     Direct,
-    /// The three to nine people who talk in it.
+    /// Its three to nine participants can find it.
     #[serde(rename = "group_dm")]
     GroupDirect,
 }
@@ -156,20 +156,20 @@ impl Kind {
         }
     }
 
-    /// Whether it is a conversation of fixed people, without a name.
+    /// Whether it is a conversation, which has no name and whose participants never change.
     #[must_use]
     pub fn is_direct(self) -> bool {
         matches!(self, Kind::Direct | Kind::GroupDirect)
     }
 }
 
-/// What a member is in a channel.
+/// A member's role in a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberRole {
-    /// The usual.
+    /// The member has no special rights.
     Member,
-    /// May rename, archive and set up the channel, and remove members.
+    /// The member may rename, archive and configure the channel, and remove members.
     Admin,
 }
 
@@ -184,16 +184,16 @@ impl MemberRole {
     }
 }
 
-/// What a member is told about.
+/// The messages that a member is notified of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotificationLevel {
     /// Every message.
     #[default]
     All,
-    /// Messages that mention them.
+    /// Messages that mention the member.
     Mentions,
-    /// Nothing.
+    /// No message.
     None,
 }
 
@@ -209,7 +209,7 @@ impl NotificationLevel {
     }
 }
 
-/// How a channel is run. Unknown keys are refused.
+/// The settings of a channel. Unknown keys are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelSettings {
@@ -219,7 +219,7 @@ pub struct ChannelSettings {
     pub allow_file_upload: bool,
     /// Whether people outside the workspace may be given access.
     pub allow_external_sharing: bool,
-    /// How long messages are kept; as the workspace says, where this says nothing.
+    /// How long messages are kept. `None` means that the workspace's policy is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention_policy: Option<RetentionPolicy>,
 }

@@ -1,5 +1,6 @@
-//! A channel: its name, its members, and whether one may still post. Direct and group conversations are channels without a name.
-//! Not here: messages (each is an aggregate of its own), and who may run which command (`commands/src/authorize.rs`).
+//! A channel: its name, its members, and whether posts to it are accepted. Direct and group conversations are channels
+//! without a name. Not here: messages (each is an aggregate of its own), and the permission to run a command
+//! (`commands/src/authorize.rs`).
 
 mod command;
 mod decide;
@@ -21,56 +22,56 @@ pub use event::{ChannelEvent, ChannelSettings, Creation, Kind, MemberRole, Notif
 use crate::context::Context;
 use crate::ids::UserId;
 
-/// What a decision about a channel needs to know: the fold of its events, nothing else.
+/// The state that decisions about a channel need: the fold of its events, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Channel {
-    /// What it started with, its names kept up to date; `None` before it was created.
+    /// The data that it started with, with its present names. `None` before it was created.
     pub creation: Option<Creation>,
     /// Its settings.
     pub settings: ChannelSettings,
-    /// Who is in it now.
+    /// Its present members.
     pub members: BTreeMap<UserId, Membership>,
     /// Whether it is archived.
     pub archived: bool,
 }
 
-/// What somebody is in a channel.
+/// A user's membership of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// Admin or member.
     pub role: MemberRole,
-    /// What they are told about.
+    /// The messages that the member is notified of.
     pub level: NotificationLevel,
 }
 
 impl Channel {
-    /// The version of this state in snapshots. Raise it whenever the same events are folded into another state, or the
-    /// state is written as other JSON: snapshots of other versions are not used. A test compares both with
+    /// The version of this state in snapshots. Raise it when the same events are folded into another state, or when the
+    /// state is written as other JSON. Snapshots of other versions are not used. A test compares both with
     /// `domain/states`.
     pub const STATE_VERSION: u32 = 1;
 
-    /// Whether it was created.
+    /// Whether it has been created.
     #[must_use]
     pub fn exists(&self) -> bool {
         self.creation.is_some()
     }
 
-    /// Whether that user is in it.
+    /// Whether the user is a member.
     #[must_use]
     pub fn has_member(&self, user_id: UserId) -> bool {
         self.members.contains_key(&user_id)
     }
 
-    /// Whether that user is one of its admins.
+    /// Whether the user is one of its admins.
     #[must_use]
     pub fn has_admin(&self, user_id: UserId) -> bool {
         self.members.get(&user_id).is_some_and(|m| m.role == MemberRole::Admin)
     }
 
-    /// What happens when `command` is asked of this channel, or why it does not.
+    /// Decides `command`, and returns the events that follow from it.
     ///
     /// # Errors
-    /// The refusal.
+    /// The rules refuse the command.
     pub fn decide(&self, context: &Context, command: ChannelCommand) -> Result<Vec<ChannelEvent>, ChannelRefusal> {
         match command {
             ChannelCommand::Create(new) => decide::create(self, context, *new),
@@ -142,7 +143,7 @@ impl Channel {
     }
 }
 
-/// What makes a direct or group conversation unique in its workspace: the set of people, as one text.
+/// The text that makes a direct or group conversation unique in its workspace. It is computed from the participants.
 #[must_use]
 pub fn people_key(members: &BTreeSet<UserId>) -> String {
     members.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")

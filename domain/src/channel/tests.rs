@@ -1,4 +1,4 @@
-//! Given these events, when this command, then those events.
+//! Each test gives past events and a command, and compares the events or the refusal that follow.
 
 mod members;
 
@@ -10,11 +10,11 @@ use super::{
     Channel, ChannelCommand, ChannelEvent, ChannelRefusal, ChannelSettings, Creation, Kind, MemberRole, NewChannel, NotificationLevel,
     people_key,
 };
-use crate::cast::{ACME, ANN, BOB, CAT, DAN, by};
 use crate::ids::UserId;
 use crate::refusal::OutOfRange;
 use crate::retention::RetentionPolicy;
 use crate::retention_policy::RETENTION_DAYS;
+use crate::test_data::{ACME, ANN, BOB, CAT, DAN, by};
 use crate::text::{ChannelDisplayName, ChannelName, Description, Purpose, Topic};
 
 type Given = TestFramework<Channel>;
@@ -63,7 +63,7 @@ fn joined(user_id: UserId, role: MemberRole, invited_by: Option<UserId>) -> Chan
     ChannelEvent::MemberJoined { user_id, role, invited_by }
 }
 
-/// Ann is its admin, Bob a member; Cat and Dan are not in it.
+/// Ann is its admin and Bob is a member. Cat and Dan are not members.
 fn of_kind(kind: Kind) -> Vec<ChannelEvent> {
     vec![created(kind, Some("plans")), joined(ANN, MemberRole::Admin, None), joined(BOB, MemberRole::Member, Some(ANN))]
 }
@@ -93,7 +93,7 @@ fn retention(days: Option<u32>) -> ChannelSettings {
     ChannelSettings { retention_policy: Some(RetentionPolicy { days, ..RetentionPolicy::default() }), ..ChannelSettings::default() }
 }
 
-/// Every command that changes what a channel is or who is in it; Cat is not in it.
+/// Every command that changes the channel or its members. Cat is not a member.
 fn changes() -> Vec<ChannelCommand> {
     vec![
         rename("other"),
@@ -108,7 +108,7 @@ fn changes() -> Vec<ChannelCommand> {
 }
 
 #[test]
-fn whoever_creates_a_channel_is_its_first_member_and_admin() {
+fn the_creator_of_a_channel_is_its_first_member_and_admin() {
     for kind in [Kind::Public, Kind::Private] {
         Given::with(())
             .given_no_previous_events()
@@ -118,7 +118,7 @@ fn whoever_creates_a_channel_is_its_first_member_and_admin() {
 }
 
 #[test]
-fn those_who_talk_in_a_direct_conversation_are_equals() {
+fn the_participants_of_a_direct_conversation_have_equal_roles() {
     Given::with(()).given_no_previous_events().when((by(ANN), create(new(Kind::Direct, None, &[BOB])))).then_expect_events(direct());
 }
 
@@ -151,7 +151,7 @@ fn a_direct_or_group_conversation_has_no_name() {
 }
 
 #[test]
-fn a_conversation_is_among_as_many_people_as_its_kind_says() {
+fn a_conversation_has_as_many_participants_as_its_kind_allows() {
     let people = |count: u128| (1..count).map(|n| UserId(uuid::Uuid::from_u128(0x1000 + n))).collect::<Vec<_>>();
     for (kind, counts) in [(Kind::Direct, [1, 2]), (Kind::GroupDirect, [3, 9])] {
         for count in counts {
@@ -225,7 +225,7 @@ fn topic_purpose_and_description_are_set_and_cleared() {
 }
 
 #[test]
-fn what_changes_nothing_is_no_event() {
+fn a_command_that_changes_nothing_makes_no_event() {
     let commands = [
         rename("plans"),
         ChannelCommand::ChangeTopic { topic: None },
@@ -325,14 +325,14 @@ fn general_is_not_archived_or_left_and_nobody_is_removed_from_it() {
 }
 
 #[test]
-fn a_direct_conversation_stays_as_it_is() {
+fn a_direct_conversation_cannot_be_changed() {
     for command in changes().into_iter().chain([ChannelCommand::Leave, ChannelCommand::Archive]) {
         Given::with(()).given(direct()).when((by(ANN), command)).then_expect_error(ChannelRefusal::DirectStays);
     }
 }
 
 #[test]
-fn the_same_people_have_the_same_key_in_whatever_order() {
+fn the_same_participants_have_the_same_key_in_any_order() {
     assert_eq!(people_key(&BTreeSet::from([BOB, ANN])), people_key(&BTreeSet::from([ANN, BOB])));
     assert_ne!(people_key(&BTreeSet::from([ANN])), people_key(&BTreeSet::from([ANN, DAN])));
 }

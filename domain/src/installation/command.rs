@@ -1,28 +1,29 @@
-//! What can be asked of the installation.
+//! The commands of the installation.
 
 use super::event::{ReplayEnd, ReplayStart, SkippedEvent};
 
-/// What can be asked of the installation.
+/// The commands of the installation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum InstallationCommand {
-    /// Build a projection anew. Whoever asks has made sure that no other replay of it runs: one that the log has as running is dead.
+    /// Start to rebuild a projection. The caller has made sure that no other replay of it runs, so a replay that the
+    /// log shows as running was cut off.
     StartReplay(Box<ReplayStart>),
-    /// Say what came of it.
+    /// Record how a replay ended.
     EndReplay(Box<ReplayEnd>),
-    /// Leave an event out that a projection cannot apply, now and in every replay.
+    /// Skip an event that a projection cannot apply, now and in every replay.
     SkipEvent(SkippedEvent),
-    /// Say that what waited behind such an event was applied after all.
+    /// Record that a parked event, and the events that waited behind it, were applied.
     NoteRetry {
         /// The projection.
         projection: String,
-        /// What waited, such as `workspace:…`.
+        /// The parked key, such as `workspace:…`.
         park_key: String,
         /// The position of the event that could not be applied.
         position: i64,
         /// How many events were applied.
         events: u64,
     },
-    /// Say that another key signs the heads of the log from the next one on; once for each.
+    /// Record that a new key signs the heads of the log from the next head on. Each key is recorded once.
     NoteKeyRotation {
         /// The public key, as it is published.
         vkey: String,
@@ -30,7 +31,7 @@ pub enum InstallationCommand {
 }
 
 impl InstallationCommand {
-    /// The name under which the log remembers it.
+    /// The command's name, as it stands in the metadata of its events.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

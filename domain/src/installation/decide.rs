@@ -1,8 +1,8 @@
-//! The rules of the installation, without async, clock or framework. One function per command.
+//! The rules of the installation: pure functions, one for each command, without async, clock or framework.
 
 use super::{Installation, InstallationEvent, InstallationRefusal, ReplayEnd, ReplayOutcome, ReplayStart, SkippedEvent};
 
-/// Starts a replay. One that never said how it ended was cut off.
+/// Starts a replay. An earlier replay whose end was not recorded was cut off, and the log says so.
 pub(super) fn start_replay(installation: &Installation, start: ReplayStart) -> Vec<InstallationEvent> {
     let dead = installation.running.get(&start.projection).filter(|running| **running != start.replay_id);
     let ended = dead.map(|replay_id| {
@@ -12,7 +12,7 @@ pub(super) fn start_replay(installation: &Installation, start: ReplayStart) -> V
     ended.into_iter().chain([InstallationEvent::ReplayStarted(Box::new(start))]).collect()
 }
 
-/// Ends a replay. Where it switched in spite of differences, the log says so in an event of its own.
+/// Ends a replay. If it switched although the models differ, another event says so.
 pub(super) fn end_replay(installation: &Installation, end: ReplayEnd) -> Result<Vec<InstallationEvent>, InstallationRefusal> {
     if installation.running.get(&end.projection) != Some(&end.replay_id) {
         return Err(InstallationRefusal::ReplayNotRunning);
@@ -27,7 +27,7 @@ pub(super) fn end_replay(installation: &Installation, end: ReplayEnd) -> Result<
     Ok(events)
 }
 
-/// Leaves an event out, once.
+/// Skips an event, once.
 pub(super) fn skip_event(installation: &Installation, skipped: SkippedEvent) -> Vec<InstallationEvent> {
     if installation.skipped.get(&skipped.projection).is_some_and(|positions| positions.contains(&skipped.position)) {
         return vec![];
@@ -35,7 +35,7 @@ pub(super) fn skip_event(installation: &Installation, skipped: SkippedEvent) -> 
     vec![InstallationEvent::EventSkipped(skipped)]
 }
 
-/// Notes a key, once.
+/// Records a key, once.
 pub(super) fn note_key_rotation(installation: &Installation, vkey: String) -> Vec<InstallationEvent> {
     if installation.proof_key.as_ref() == Some(&vkey) {
         return vec![];

@@ -1,10 +1,10 @@
-//! Every "no" to a command of the installation.
+//! The refusals of installation commands.
 
 use crate::refusal::refusals;
 
 refusals! {
-    /// Every "no" to a command of the installation.
+    /// The refusals of installation commands.
     InstallationRefusal {
-        ReplayNotRunning = "installation.replay_not_running" Conflict "this replay has ended already, or never began",
+        ReplayNotRunning = "installation.replay_not_running" Conflict "this replay has ended already, or never started",
     }
 }

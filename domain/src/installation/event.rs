@@ -1,4 +1,4 @@
-//! What has happened to the installation.
+//! The events of the installation.
 
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
@@ -7,43 +7,44 @@ use uuid::Uuid;
 use crate::ids::WorkspaceId;
 use crate::text::Reason;
 
-/// What has happened to the installation. The wire name of each is its `rename`.
+/// The events of the installation. The `rename` of each is its name on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum InstallationEvent {
-    /// A projection began to be built anew.
+    /// A projection's rebuild started.
     #[serde(rename = "installation.replay_started")]
     ReplayStarted(Box<ReplayStart>),
-    /// What came of it.
+    /// The replay ended.
     #[serde(rename = "installation.replay_ended")]
     ReplayEnded(Box<ReplayEnd>),
-    /// The new model was switched to although it differs from the one before: whoever started the replay had accepted that.
+    /// The replay switched to the new model although it differs from the old one, because the caller had accepted
+    /// differences.
     #[serde(rename = "installation.replay_switched_with_differences")]
     ReplaySwitchedWithDifferences {
         /// The replay.
         replay_id: Uuid,
         /// The projection.
         projection: String,
-        /// Where both models stood.
+        /// The position of both models.
         position: Option<i64>,
-        /// What differs, table by table.
+        /// The differences, by table.
         differences: Vec<String>,
     },
-    /// A projection leaves out an event that it cannot apply, now and in every replay.
+    /// A projection skips an event that it cannot apply, now and in every replay.
     #[serde(rename = "installation.event_skipped")]
     EventSkipped(SkippedEvent),
-    /// What waited behind an event that could not be applied was applied after all.
+    /// A parked event, and the events that waited behind it, were applied.
     #[serde(rename = "installation.event_retried")]
     EventRetried {
         /// The projection.
         projection: String,
-        /// What waited, such as `workspace:…`.
+        /// The parked key, such as `workspace:…`.
         park_key: String,
         /// The position of the event that could not be applied.
         position: i64,
         /// How many events were applied.
         events: u64,
     },
-    /// Another key signs the heads of the log from the next one on.
+    /// A new key signs the heads of the log from the next head on.
     #[serde(rename = "installation.proof_key_rotated")]
     ProofKeyRotated {
         /// The public key, as it is published.
@@ -51,24 +52,24 @@ pub enum InstallationEvent {
     },
 }
 
-/// A replay, as it begins.
+/// The start of a replay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReplayStart {
     /// The replay.
     pub replay_id: Uuid,
     /// The projection.
     pub projection: String,
-    /// What of it.
+    /// The part of the projection that is rebuilt.
     pub scope: ReplayScope,
     /// Whether it stops before the switch.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
-    /// Whether it switches even where the new model differs from the live one.
+    /// Whether it switches even if the new model differs from the live one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub accepts_differences: bool,
 }
 
-/// What of a projection is built anew.
+/// The part of a projection that is rebuilt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplayScope {
@@ -76,36 +77,36 @@ pub enum ReplayScope {
     Whole,
     /// All of it, because the release has a newer version of it.
     Upgrade {
-        /// The version that it gets.
+        /// The version that the rebuilt model has.
         version: i32,
     },
     /// The rows of one workspace, in place.
     Workspace(WorkspaceId),
-    /// A model as of then, under a name of its own, to look at.
+    /// A model of an earlier moment, under a name of its own, for inspection.
     View {
         /// The name.
         name: String,
-        /// Up to and with that event.
+        /// The position of the last event that it contains.
         position: i64,
     },
 }
 
-/// A replay, as it ended.
+/// The end of a replay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReplayEnd {
     /// The replay.
     pub replay_id: Uuid,
     /// The projection.
     pub projection: String,
-    /// What came of it.
+    /// The outcome.
     pub outcome: ReplayOutcome,
-    /// The position that the new model stood at.
+    /// The position of the new model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<i64>,
-    /// How many rows, or documents, it has; nothing where they were not counted.
+    /// How many rows or documents it has. `None` if they were not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
-    /// What differs from the model before, table by table.
+    /// The differences from the old model, by table.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<String>,
     /// Why it failed.
@@ -113,29 +114,29 @@ pub struct ReplayEnd {
     pub error: Option<String>,
 }
 
-/// What came of a replay.
+/// The outcome of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplayOutcome {
     /// The new model is the live one.
     Switched,
-    /// It would have switched: it was a dry run.
+    /// The new model could be switched to, but this was a dry run.
     Checked,
-    /// One workspace's rows are mended.
+    /// The rows of one workspace are repaired.
     Repaired,
-    /// The model as of then is there.
+    /// The model of the earlier moment is built.
     Built,
-    /// It differs from the live one, which stays.
+    /// The new model differs from the live one, which stays in use.
     Differs,
-    /// It failed, and the live one stays.
+    /// The replay failed, and the live model stays in use.
     Failed,
-    /// Somebody cancelled it, and the live one stays.
+    /// A user cancelled the replay, and the live model stays in use.
     Cancelled,
-    /// Its process died. The live one stays, unless it had been switched just before.
+    /// Its process died. The live model stays in use, unless the switch had happened just before.
     CutOff,
 }
 
-/// An event that a projection leaves out.
+/// An event that a projection skips.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SkippedEvent {
     /// The projection.
@@ -147,7 +148,7 @@ pub struct SkippedEvent {
 }
 
 impl ReplayEnd {
-    /// The end of that replay, with nothing more to say.
+    /// The end of a replay with this outcome, and without any other detail.
     #[must_use]
     pub fn of(replay_id: Uuid, projection: String, outcome: ReplayOutcome) -> Self {
         Self { replay_id, projection, outcome, position: None, rows: None, differences: Vec::new(), error: None }

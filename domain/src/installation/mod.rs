@@ -1,5 +1,8 @@
-//! The installation: this server as a whole, what its operators did to the read models, and to the key of the proof. One stream, of the nil UUID.
-//! Not here: who may (operators, and whoever has the command line), which the write side judges; the replays themselves (`projections`).
+//! The installation: this server as a whole. Its events say what operators did to the read models, and when the log's
+//! signing key changed. There is one stream, with the nil UUID.
+//!
+//! Not here: the permission to do so, which operators and users of the command line have (the write side checks it),
+//! and the replays themselves (`projections`).
 
 mod command;
 mod decide;
@@ -21,27 +24,27 @@ pub use event::{InstallationEvent, ReplayEnd, ReplayOutcome, ReplayScope, Replay
 
 use crate::context::Context;
 
-/// What a decision about the installation needs to know: the fold of its events, nothing else.
+/// The state that decisions about the installation need: the fold of its events, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Installation {
-    /// The replay under way of each projection.
+    /// The running replay of each projection.
     pub running: BTreeMap<String, Uuid>,
-    /// The positions that each projection leaves out.
+    /// The positions that each projection skips.
     pub skipped: BTreeMap<String, BTreeSet<i64>>,
-    /// The key of the proof that the log was told of last.
+    /// The newest signing key that the log has recorded.
     pub proof_key: Option<String>,
 }
 
 impl Installation {
-    /// The version of this state in snapshots. Raise it whenever the same events are folded into another state, or the
-    /// state is written as other JSON: snapshots of other versions are not used. A test compares both with
+    /// The version of this state in snapshots. Raise it when the same events are folded into another state, or when the
+    /// state is written as other JSON. Snapshots of other versions are not used. A test compares both with
     /// `domain/states`.
     pub const STATE_VERSION: u32 = 1;
 
-    /// What happens when `command` is asked of the installation, or why it does not.
+    /// Decides `command`, and returns the events that follow from it.
     ///
     /// # Errors
-    /// The refusal.
+    /// The rules refuse the command.
     pub fn decide(&self, _: &Context, command: InstallationCommand) -> Result<Vec<InstallationEvent>, InstallationRefusal> {
         match command {
             InstallationCommand::StartReplay(start) => Ok(decide::start_replay(self, *start)),

@@ -1,4 +1,4 @@
-//! Given these events, when this command, then those events.
+//! Each test gives past events and a command, and compares the events or the refusal that follow.
 
 use cqrs_es::test::TestFramework;
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use super::{
     Installation, InstallationCommand, InstallationEvent, InstallationRefusal, ReplayEnd, ReplayOutcome, ReplayScope, ReplayStart,
     SkippedEvent,
 };
-use crate::cast::{ANN, by};
+use crate::test_data::{ANN, by};
 use crate::text::Reason;
 
 type Given = TestFramework<Installation>;
@@ -68,7 +68,7 @@ fn a_replay_ends_once() {
 }
 
 #[test]
-fn a_switch_in_spite_of_differences_is_an_event_of_its_own() {
+fn a_switch_in_spite_of_differences_has_an_event_of_its_own() {
     let differing = |outcome| Box::new(ReplayEnd { position: Some(9), differences: vec!["messages".into()], ..*end(FIRST, outcome) });
     Given::with(())
         .given(vec![started(FIRST)])
@@ -101,7 +101,7 @@ fn an_event_is_skipped_once() {
 }
 
 #[test]
-fn a_retry_is_noted() {
+fn a_retry_is_recorded() {
     let (projection, park_key) = ("relational".to_owned(), "workspace:1".to_owned());
     Given::with(())
         .given_no_previous_events()
@@ -113,7 +113,7 @@ fn a_retry_is_noted() {
 }
 
 #[test]
-fn a_rotation_of_the_key_is_noted_once() {
+fn a_rotation_of_the_key_is_recorded_once() {
     let vkey = "chat.example.org/v1/proof+1f2e3d4c+AbCd".to_owned();
     Given::with(())
         .given_no_previous_events()

@@ -1,44 +1,44 @@
-//! What can be asked of a message.
+//! The commands of a message.
 
 use chrono::{DateTime, Utc};
 
 use crate::ids::MessageId;
 use crate::text::{ClientMsgId, Emoji, MessageBody, Reason};
 
-/// What can be asked of a message.
+/// The commands of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MessageCommand {
-    /// Post it; the actor is its author.
+    /// Post it. The actor is its author.
     Post(Box<NewMessage>),
-    /// Change its text.
+    /// Edit its text.
     Edit {
-        /// The text.
+        /// The new text.
         content: MessageBody,
     },
     /// Delete it.
     Delete,
     /// Pin it to its channel.
     Pin,
-    /// Take the pin off.
+    /// Unpin it.
     Unpin,
     /// React to it.
     React {
         /// The reaction.
         emoji: Emoji,
     },
-    /// Take a reaction back.
+    /// Remove the actor's reaction.
     TakeReactionBack {
         /// The reaction.
         emoji: Emoji,
     },
-    /// Empty it for law.
+    /// Purge it for legal reasons: its text is removed everywhere.
     Purge {
         /// Why.
         reason: Reason,
     },
 }
 
-/// What a message starts with.
+/// The data that a new message starts with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewMessage {
     /// Its identifier.
@@ -47,14 +47,14 @@ pub struct NewMessage {
     pub content: MessageBody,
     /// The message that it answers in a thread.
     pub thread_id: Option<MessageId>,
-    /// The sender's own name for it.
+    /// The sender's own identifier for the message, which makes a second post of it a repetition.
     pub client_msg_id: Option<ClientMsgId>,
-    /// When it was sent: the moment in its identifier, to the microsecond.
+    /// When it was sent, to the microsecond. Its identifier has the millisecond.
     pub sent_at: DateTime<Utc>,
 }
 
 impl MessageCommand {
-    /// The name under which the log remembers it.
+    /// The command's name, as it stands in the metadata of its events.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The rules of messages, without async, clock or framework. One function per command.
+//! The rules of messages: pure functions, one for each command, without async, clock or framework.
 
 use chrono::TimeDelta;
 
@@ -13,12 +13,12 @@ use crate::workspace::{self, Subject, Workspace};
 
 type Decision = Result<Vec<MessageEvent>, MessageRefusal>;
 
-/// How many different emojis a message may carry.
+/// How many different emojis a message can have.
 pub(super) const EMOJIS_MAX: usize = 50;
-/// How often a message may be edited: every earlier text is kept beside it, and written anew with each edit.
+/// How often a message can be edited. The limit is needed because every edit writes all earlier texts again.
 pub(super) const EDITS_MAX: usize = 200;
 
-/// Posts the message; the actor is its author.
+/// Posts the message. The actor is its author.
 pub(super) fn post(message: &Message, around: &Surroundings, context: &Context, new: NewMessage) -> Decision {
     if message.posting.is_some() {
         return Err(MessageRefusal::PostedAlready);
@@ -45,15 +45,15 @@ pub(super) fn post(message: &Message, around: &Surroundings, context: &Context, 
     Ok(vec![MessageEvent::Posted(Box::new(posting))])
 }
 
-/// What is asked of every message before it is looked at.
+/// Checks the conditions that do not depend on the message: the channel, and the actor's memberships.
 pub(super) fn may_post(around: &Surroundings, context: &Context) -> Result<(), MessageRefusal> {
     not_archived(around)?;
     participates(around, context)
 }
 
-/// Changes the text of the actor's own message, as long as the workspace allows.
+/// Edits the actor's own message, while the workspace's edit window is open.
 pub(super) fn edit(message: &Message, around: &Surroundings, context: &Context, content: MessageBody) -> Decision {
-    let posting = standing(message, around)?;
+    let posting = existing(message, around)?;
     if posting.kind == Kind::System {
         return Err(MessageRefusal::SystemMessageStays);
     }
@@ -69,15 +69,15 @@ pub(super) fn edit(message: &Message, around: &Surroundings, context: &Context, 
     if message.edits >= EDITS_MAX {
         return Err(MessageRefusal::TooManyEdits(EDITS_MAX));
     }
-    // Files and the name of a bot are not in the text: another text does not take them away.
+    // Files and the bot's name are not in the text, so an edit keeps them.
     let FormattedContent { files, bot_name, .. } = posting.formatted.clone();
     let formatted = FormattedContent { files, bot_name, ..formatted(&around.workspace, &content) };
     Ok(vec![MessageEvent::Edited { content, formatted, by: context.actor, erased: false }])
 }
 
-/// Deletes the message: one's own, or with the permission for it anybody's.
+/// Deletes the message. The author may do so, and so may a member with the permission to delete any message.
 pub(super) fn delete(message: &Message, around: &Surroundings, context: &Context) -> Decision {
-    let posting = standing(message, around)?;
+    let posting = existing(message, around)?;
     not_archived(around)?;
     let own = posting.kind != Kind::System && posting.author == context.actor;
     if !own && !around.workspace.allows(context.actor, Permission::MessageDeleteAny) {
@@ -88,16 +88,16 @@ pub(super) fn delete(message: &Message, around: &Surroundings, context: &Context
 
 /// Pins the message to its channel.
 pub(super) fn pin(message: &Message, around: &Surroundings, context: &Context) -> Decision {
-    touchable(message, around, context)?;
+    accepts_pins_and_reactions(message, around, context)?;
     if message.pinned {
         return Err(MessageRefusal::PinnedAlready);
     }
     Ok(vec![MessageEvent::Pinned { by: context.actor }])
 }
 
-/// Takes the pin off.
+/// Unpins the message.
 pub(super) fn unpin(message: &Message, around: &Surroundings, context: &Context) -> Decision {
-    touchable(message, around, context)?;
+    accepts_pins_and_reactions(message, around, context)?;
     if !message.pinned {
         return Err(MessageRefusal::NotPinned);
     }
@@ -106,7 +106,7 @@ pub(super) fn unpin(message: &Message, around: &Surroundings, context: &Context)
 
 /// Adds the actor's reaction.
 pub(super) fn react(message: &Message, around: &Surroundings, context: &Context, emoji: Emoji) -> Decision {
-    touchable(message, around, context)?;
+    accepts_pins_and_reactions(message, around, context)?;
     match message.reactions.get(&emoji) {
         Some(users) if users.contains(&context.actor) => Err(MessageRefusal::ReactedAlready),
         None if message.reactions.len() >= EMOJIS_MAX => Err(MessageRefusal::TooManyReactions),
@@ -114,16 +114,17 @@ pub(super) fn react(message: &Message, around: &Surroundings, context: &Context,
     }
 }
 
-/// Takes the actor's reaction back.
+/// Removes the actor's reaction.
 pub(super) fn take_reaction_back(message: &Message, around: &Surroundings, context: &Context, emoji: Emoji) -> Decision {
-    touchable(message, around, context)?;
+    accepts_pins_and_reactions(message, around, context)?;
     if !message.reactions.get(&emoji).is_some_and(|users| users.contains(&context.actor)) {
         return Err(MessageRefusal::ReactionNotFound);
     }
     Ok(vec![MessageEvent::ReactionRemoved { user_id: context.actor, emoji }])
 }
 
-/// Empties the message for law, wherever it is: deleted, archived, in an archived channel. Only a legal hold stands in the way.
+/// Purges the message for legal reasons. It may be deleted, archived, or in an archived channel. Only a legal hold
+/// prevents it.
 pub(super) fn purge(message: &Message, around: &Surroundings, context: &Context, reason: Reason) -> Decision {
     let posting = message.posting.as_ref().ok_or(MessageRefusal::NotFound)?;
     if message.purged || around.gone == Some(RetentionAction::Purge) {
@@ -136,7 +137,7 @@ pub(super) fn purge(message: &Message, around: &Surroundings, context: &Context,
     Ok(vec![MessageEvent::Purged { by: context.actor, reason }])
 }
 
-fn standing<'a>(message: &'a Message, around: &Surroundings) -> Result<&'a Posting, MessageRefusal> {
+fn existing<'a>(message: &'a Message, around: &Surroundings) -> Result<&'a Posting, MessageRefusal> {
     let posting = message.posting.as_ref().ok_or(MessageRefusal::NotFound)?;
     if around.gone.is_some() {
         return Err(MessageRefusal::Archived);
@@ -144,9 +145,9 @@ fn standing<'a>(message: &'a Message, around: &Surroundings) -> Result<&'a Posti
     if message.deleted { Err(MessageRefusal::Deleted) } else { Ok(posting) }
 }
 
-/// What pins and reactions have in common.
-fn touchable(message: &Message, around: &Surroundings, context: &Context) -> Result<(), MessageRefusal> {
-    standing(message, around)?;
+/// The conditions that pins and reactions share.
+fn accepts_pins_and_reactions(message: &Message, around: &Surroundings, context: &Context) -> Result<(), MessageRefusal> {
+    existing(message, around)?;
     not_archived(around)?;
     participates(around, context)
 }
@@ -161,7 +162,7 @@ fn not_archived(around: &Surroundings) -> Result<(), MessageRefusal> {
     if around.channel.archived { Err(MessageRefusal::ChannelArchived) } else { Ok(()) }
 }
 
-/// Both are asked: a member who is shut out of the workspace stays in its channels, for when they come back.
+/// Checks both memberships, because a deactivated member of the workspace stays a member of its channels.
 fn participates(around: &Surroundings, context: &Context) -> Result<(), MessageRefusal> {
     if around.workspace.active_member(context.actor).is_none() {
         return Err(MessageRefusal::NotAWorkspaceMember);
@@ -181,20 +182,20 @@ fn thread_fits(around: &Surroundings, channel_id: ChannelId, new: &NewMessage) -
     if around.gone.is_some() {
         return Err(MessageRefusal::Archived);
     }
-    let begun_by = standing(parent, around).map_err(|_| MessageRefusal::ThreadNotFound)?;
-    if begun_by.channel_id != channel_id {
+    let root = existing(parent, around).map_err(|_| MessageRefusal::ThreadNotFound)?;
+    if root.channel_id != channel_id {
         return Err(MessageRefusal::ThreadNotFound);
     }
-    if begun_by.thread_id.is_some() {
+    if root.thread_id.is_some() {
         return Err(MessageRefusal::ThreadNested);
     }
-    if begun_by.kind == Kind::System {
+    if root.kind == Kind::System {
         return Err(MessageRefusal::ThreadOnSystemMessage);
     }
     if around.channel.settings.allow_threads { Ok(()) } else { Err(MessageRefusal::ThreadsDisabled) }
 }
 
-/// What the text refers to; people outside the workspace are not mentioned, whatever the text says.
+/// The references in the text. A mention of a user outside the workspace is left out.
 fn formatted(workspace: &Workspace, content: &MessageBody) -> FormattedContent {
     let mut formatted = FormattedContent::of(content.as_str());
     formatted.mentions.retain(|user_id| workspace.active_member(*user_id).is_some());

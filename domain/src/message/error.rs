@@ -1,10 +1,10 @@
-//! Every "no" to a command of a message. Those that rest on the channel or the workspace carry the codes that those give for the same.
+//! The refusals of message commands. A refusal because of the channel or the workspace has the same code as there.
 
 use crate::ids::HoldId;
 use crate::refusal::refusals;
 
 refusals! {
-    /// Every "no" to a command of a message.
+    /// The refusals of message commands.
     MessageRefusal {
         PostedAlready = "message.posted_already" Conflict "this message was posted already",
         NotFound = "message.not_found" NotFound "there is no such message",
@@ -21,19 +21,19 @@ refusals! {
         NotTheAuthor = "message.not_the_author" Forbidden "only the author may do that",
         SystemMessageStays = "message.system_message_stays" Conflict "a system message cannot be edited",
         TooManyEdits(max: usize) = "message.too_many_edits" Conflict
-            "this message was edited {0} times, as often as it may be, and its earlier texts are kept: post another one",
+            "this message was edited {0} times, which is the most, because every earlier text is kept: post another message",
         EditWindowClosed = "message.edit_window_closed" Conflict
-            "this workspace lets messages be edited for a limited time, and that is over",
+            "in this workspace a message can be edited for a limited time only, and that time is over",
         PinnedAlready = "message.pinned_already" Conflict "this message is pinned already",
         NotPinned = "message.not_pinned" Conflict "this message is not pinned",
         ReactedAlready = "message.reacted_already" Conflict "you have reacted to this message with that emoji already",
         TooManyReactions = "message.too_many_reactions" Conflict
             "this message has 50 different emojis, which is the most: choose one that is there",
         Archived = "message.archived" NotFound
-            "this message has left its channel, as the retention policy says: who may read the archive finds it there, and it stays as it is",
+            "the retention policy has removed this message from its channel, so it cannot be changed: if it was archived, read it in the archive",
         PurgedAlready = "message.purged_already" Conflict "this message was purged already",
         Held(hold: HoldId) = "workspace.held" Conflict
-            "the legal hold {0} covers this: nothing of it is archived, purged or erased until that is released",
+            "the legal hold {0} covers this: nothing of it is archived, purged or erased until the hold is released",
         ReactionNotFound = "message.reaction_not_found" NotFound "you have not reacted to this message with that emoji",
     }
 }

@@ -1,4 +1,4 @@
-//! What has happened to a message.
+//! The events of a message.
 
 use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
@@ -8,113 +8,113 @@ use crate::formatting::FormattedContent;
 use crate::ids::{ChannelId, MessageId, UserId, WorkspaceId};
 use crate::text::{ClientMsgId, Emoji, MessageBody, Reason};
 
-/// What has happened to a message. The wire name of each is its `rename`.
+/// The events of a message. The `rename` of each is its name on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum MessageEvent {
-    /// Was posted.
+    /// The message was posted.
     #[serde(rename = "message.posted")]
     Posted(Box<Posting>),
-    /// Got another text.
+    /// The text was edited.
     #[serde(rename = "message.edited")]
     Edited {
-        /// The text.
+        /// The new text.
         content: MessageBody,
-        /// What it refers to.
+        /// The references in the text.
         #[serde(default, skip_serializing_if = "FormattedContent::is_empty")]
         formatted: FormattedContent,
-        /// Who changed it.
+        /// The user who edited it.
         by: UserId,
-        /// Whether the text was there once and is erased: then it is empty.
+        /// Whether the text was erased. It is empty then.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         erased: bool,
     },
-    /// Was deleted.
+    /// The message was deleted.
     #[serde(rename = "message.deleted")]
     Deleted {
-        /// Who did it.
+        /// The user who did it.
         by: UserId,
     },
-    /// Was pinned to its channel.
+    /// The message was pinned to its channel.
     #[serde(rename = "message.pinned")]
     Pinned {
-        /// Who did it.
+        /// The user who did it.
         by: UserId,
     },
-    /// The pin was taken off.
+    /// The message was unpinned.
     #[serde(rename = "message.unpinned")]
     Unpinned {
-        /// Who did it.
+        /// The user who did it.
         by: UserId,
     },
-    /// Somebody reacted to it.
+    /// A user reacted to the message.
     #[serde(rename = "message.reacted")]
     Reacted {
-        /// Who.
+        /// The user.
         user_id: UserId,
-        /// With what.
+        /// The reaction.
         emoji: Emoji,
     },
-    /// A reaction was taken back.
+    /// A user removed their reaction.
     #[serde(rename = "message.reaction_removed")]
     ReactionRemoved {
-        /// Whose.
+        /// The user.
         user_id: UserId,
-        /// Which.
+        /// The reaction.
         emoji: Emoji,
     },
-    /// Was emptied for law. Behind it, its earlier events are emptied too.
+    /// The message was purged for legal reasons. The texts of its earlier events are removed too.
     #[serde(rename = "message.purged")]
     Purged {
-        /// Who did it.
+        /// The user who did it.
         by: UserId,
         /// Why.
         reason: Reason,
     },
 }
 
-/// What a message started with.
+/// The data that a message started with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Posting {
-    /// Where it is.
+    /// The workspace.
     pub workspace_id: WorkspaceId,
     /// The channel.
     pub channel_id: ChannelId,
-    /// Who wrote it; for a system message, whom it is about.
+    /// The author. For a system message, the user whom it is about.
     pub author: UserId,
-    /// What kind of message.
+    /// The kind of message.
     #[serde(default, skip_serializing_if = "Kind::is_text")]
     pub kind: Kind,
     /// The text.
     pub content: MessageBody,
-    /// What the text refers to.
+    /// The references in the text.
     #[serde(default, skip_serializing_if = "FormattedContent::is_empty")]
     pub formatted: FormattedContent,
     /// The message that it answers in a thread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<MessageId>,
-    /// The sender's own name for it.
+    /// The sender's own identifier for the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<ClientMsgId>,
-    /// When it was sent, to the microsecond; the millisecond is in its identifier too.
+    /// When it was sent, to the microsecond. Its identifier has the millisecond too.
     pub sent_at: DateTime<Utc>,
-    /// When an imported message was last edited before; its source keeps the last text only.
+    /// When an imported message was last edited before the import. Its source keeps only the last text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<DateTime<Utc>>,
-    /// Whether the text was there once and is erased: then it is empty.
+    /// Whether the text was erased. It is empty then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub erased: bool,
 }
 
-/// What kind of message it is. The seed's `message_type`.
+/// The kind of a message. The seed's `message_type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Somebody wrote it.
+    /// A user wrote it.
     #[default]
     Text,
-    /// Somebody shared files.
+    /// A user shared files.
     File,
-    /// Something happened in the channel.
+    /// The server wrote it about an event in the channel.
     System,
     /// A program wrote it.
     Bot,

@@ -1,5 +1,5 @@
-//! A message: its text and its history, its pin, its reactions, and the thread that it is in.
-//! Not here: how many answers it has (each is a message of its own; the read side counts), and unread counts.
+//! A message: its text and its edits, its pin, its reactions, and its thread. Not here: the number of its answers (each
+//! answer is a message of its own, and the read side counts them), and unread counts.
 
 mod command;
 mod decide;
@@ -29,44 +29,46 @@ use crate::retention_policy::RetentionAction;
 use crate::text::{Emoji, MessageBody};
 use crate::workspace::Workspace;
 
-/// What a decision about a message needs to know: the fold of its events, nothing else.
+/// The state that decisions about a message need: the fold of its events, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// What it started with, its text kept up to date; `None` before it was posted.
+    /// The data that it started with, with its present text. `None` before it was posted.
     pub posting: Option<Posting>,
     /// Whether it was deleted.
     pub deleted: bool,
-    /// Whether it was emptied for law.
+    /// Whether it was purged.
     pub purged: bool,
     /// Whether it is pinned.
     pub pinned: bool,
-    /// Who reacted, by emoji.
+    /// The users who reacted, by emoji.
     pub reactions: BTreeMap<Emoji, BTreeSet<UserId>>,
-    /// How often its text was changed. Not a part of what an auditor is shown: each change is an event of its own there.
+    /// How often it was edited. It is not a part of the state that auditors see, because they see each edit as an
+    /// event.
     #[serde(skip)]
     pub edits: usize,
 }
 
-/// What a decision about a message rests on beside the message itself.
+/// The other aggregates that a decision about a message depends on.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
     /// The workspace that the channel is in.
     pub workspace: Arc<Workspace>,
-    /// The channel that the message is in, or is to be in.
+    /// The channel of the message.
     pub channel: Arc<Channel>,
     /// The channel's identifier.
     pub channel_id: Option<ChannelId>,
     /// The message that a new one answers.
     pub parent: Option<Arc<Message>>,
-    /// Whether retention has taken the message away, or, where a new one is posted, the one that it answers.
+    /// The retention action that removed the message. For a new message in a thread, the action that removed the
+    /// message that it answers.
     pub gone: Option<RetentionAction>,
 }
 
 impl Surroundings {
-    /// Whether the actor may post there, whatever they want to say.
+    /// Whether the actor may post to this channel, whatever the message is.
     ///
     /// # Errors
-    /// The refusal.
+    /// The rules refuse the command.
     pub fn may_be_posted_to(&self, context: &Context) -> Result<(), MessageRefusal> {
         decide::may_post(self, context)
     }
@@ -79,10 +81,10 @@ impl Message {
         self.posting.is_some() && !self.deleted
     }
 
-    /// What happens when `command` is asked of this message, or why it does not.
+    /// Decides `command`, and returns the events that follow from it.
     ///
     /// # Errors
-    /// The refusal.
+    /// The rules refuse the command.
     pub fn decide(&self, around: &Surroundings, context: &Context, command: MessageCommand) -> Result<Vec<MessageEvent>, MessageRefusal> {
         match command {
             MessageCommand::Post(new) => decide::post(self, around, context, *new),
@@ -141,7 +143,7 @@ impl Aggregate for Message {
 }
 
 impl Message {
-    /// Nothing stays of what it said, in memory and in snapshots too.
+    /// Removes the texts and the reactions, so that neither memory nor snapshots keep them.
     fn empty(&mut self) {
         (self.purged, self.deleted, self.pinned) = (true, true, false);
         self.reactions.clear();

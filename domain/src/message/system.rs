@@ -1,13 +1,15 @@
-//! What is said in a channel when something happens in it.
+//! The system messages that report events of a channel.
 
 use crate::channel::ChannelEvent;
 use crate::formatting::FormattedContent;
 use crate::ids::UserId;
 use crate::text::MessageBody;
 
-/// The system message that an event is announced with: whom it is about, its text, and what that refers to; `None` where nothing is said.
+/// The system message that reports an event: the user whom it is about, its text, and the references in it. `None` if
+/// the event has no system message.
 ///
-/// Those who are in a channel from the start join by events too; that nothing is said of them is decided by who creates the channel.
+/// The first members of a channel join by events too. The code that creates the channel posts no system messages for
+/// them.
 #[must_use]
 pub fn system_message(event: &ChannelEvent, actor: UserId) -> Option<(UserId, MessageBody, FormattedContent)> {
     let (about, text) = match event {
@@ -32,11 +34,11 @@ pub fn system_message(event: &ChannelEvent, actor: UserId) -> Option<(UserId, Me
     Some((about, content, formatted))
 }
 
-/// What the text refers to. A topic is quoted in it, and a quotation calls nobody.
+/// The references in the text. A topic is quoted in it, and mentions in a quotation notify nobody.
 fn quiet(text: &str, event: &ChannelEvent) -> FormattedContent {
     let mut formatted = FormattedContent::of(text);
     if matches!(event, ChannelEvent::TopicChanged { .. }) {
-        // The first to appear is who set it.
+        // The first mention is the user who set the topic.
         formatted.mentions.truncate(1);
         formatted.broadcasts.clear();
     }

@@ -1,4 +1,4 @@
-//! Given these events, when this command, then those events.
+//! Each test gives past events and a command, and compares the events or the refusal that follow.
 
 mod reactions;
 mod retention;
@@ -13,19 +13,19 @@ use uuid::Uuid;
 
 use super::decide::EDITS_MAX;
 use super::{Kind, Message, MessageCommand, MessageEvent, MessageRefusal, NewMessage, Posting, Surroundings};
-use crate::cast::{ACME, ANN, BOB, CAT, DAN, GENERAL, by, by_at, minutes_later, now};
 use crate::channel::{Channel, ChannelEvent, Creation, Kind as ChannelKind, MemberRole};
 use crate::context::Context;
 use crate::formatting::{FileLink, FormattedContent, Link};
 use crate::ids::{MessageId, UserId};
 use crate::permission::Role;
+use crate::test_data::{ACME, ANN, BOB, CAT, DAN, GENERAL, by, by_at, minutes_later, now};
 use crate::text::{ChannelName, ClientMsgId, MessageBody, WorkspaceName};
 use crate::workspace::{Details, Workspace, WorkspaceEvent, WorkspaceSettings};
 
 const MESSAGE: MessageId = MessageId(Uuid::from_u128(0x400));
 const ROOT: MessageId = MessageId(Uuid::from_u128(0x401));
 
-/// Ann owns the workspace, Bob and Cat are members; Dan is deactivated.
+/// Ann owns the workspace. Bob and Cat are members. Dan is deactivated.
 fn workspace(more: Vec<WorkspaceEvent>) -> Arc<Workspace> {
     let details = Details { name: WorkspaceName::parse("Acme").expect("a name"), description: None, avatar_url: None };
     let joined = |user_id, role| WorkspaceEvent::MemberJoined { user_id, role, invitation_id: None, invited_by: None };
@@ -42,7 +42,7 @@ fn workspace(more: Vec<WorkspaceEvent>) -> Arc<Workspace> {
     Arc::new(workspace)
 }
 
-/// Ann, Bob and Dan are in the channel; Cat is not.
+/// Ann, Bob and Dan are members of the channel. Cat is not.
 fn channel(more: Vec<ChannelEvent>) -> Arc<Channel> {
     let creation = Creation {
         workspace_id: ACME,
@@ -137,7 +137,7 @@ fn a_member_posts() {
 }
 
 #[test]
-fn what_a_text_refers_to_is_kept_but_only_active_members_are_mentioned() {
+fn references_in_a_text_are_kept_but_only_active_members_are_mentioned() {
     let stranger = UserId(Uuid::from_u128(0xe));
     let text = format!("<@{ANN}> <@{DAN}> <@{stranger}> <@{CAT}> https://example.org");
     let link = Link { url: "https://example.org".into(), label: None };
@@ -153,7 +153,7 @@ fn a_message_is_posted_once() {
 }
 
 #[test]
-fn nobody_posts_where_there_is_no_channel() {
+fn a_post_to_an_unknown_channel_is_refused() {
     let without_id = Surroundings { channel_id: None, ..around() };
     let without_channel = Surroundings { channel: Arc::default(), ..around() };
     for nowhere in [without_id, without_channel] {
@@ -187,17 +187,17 @@ fn an_edit_keeps_the_files_and_the_name_of_the_bot() {
 }
 
 #[test]
-fn an_unchanged_text_is_no_event() {
+fn an_unchanged_text_makes_no_event() {
     given(around(), vec![posted(), edited("hi")]).when((by(BOB), edit("hi"))).then_expect_events(vec![]);
 }
 
 #[test]
-fn only_the_author_edits_and_not_even_the_owner() {
+fn only_the_author_edits_a_message_and_the_owner_does_not() {
     refuse(around(), vec![posted()], by(ANN), edit("hi"), MessageRefusal::NotTheAuthor);
 }
 
 #[test]
-fn a_system_message_cannot_be_edited_by_whom_it_is_about() {
+fn a_system_message_cannot_be_edited_by_the_user_it_is_about() {
     refuse(around(), vec![system()], by(BOB), edit("hi"), MessageRefusal::SystemMessageStays);
 }
 
@@ -215,7 +215,7 @@ fn the_author_deletes() {
 }
 
 #[test]
-fn whoever_has_the_permission_deletes_messages_of_others_and_of_the_system() {
+fn a_member_with_the_permission_deletes_messages_of_others_and_of_the_system() {
     for event in [posted(), system()] {
         given(around(), vec![event]).when((by(ANN), MessageCommand::Delete)).then_expect_events(vec![MessageEvent::Deleted { by: ANN }]);
     }
@@ -242,7 +242,7 @@ fn a_message_is_not_pinned_twice() {
 }
 
 #[test]
-fn what_is_not_pinned_cannot_be_unpinned() {
+fn a_message_that_is_not_pinned_cannot_be_unpinned() {
     refuse(around(), vec![posted()], by(BOB), MessageCommand::Unpin, MessageRefusal::NotPinned);
 }
 
@@ -253,7 +253,7 @@ fn a_deleted_message_is_not_pinned_any_more() {
     assert!(!message.pinned && !message.stands());
 }
 
-/// Every command to a message that is there.
+/// Every command to an existing message.
 fn touches() -> Vec<MessageCommand> {
     let emoji = reactions::emoji("👍");
     vec![
@@ -267,21 +267,21 @@ fn touches() -> Vec<MessageCommand> {
 }
 
 #[test]
-fn nothing_is_done_to_a_message_that_is_not_there() {
+fn every_command_to_an_unknown_message_is_refused() {
     for command in touches() {
         refuse(around(), vec![], by(BOB), command, MessageRefusal::NotFound);
     }
 }
 
 #[test]
-fn nothing_is_done_to_a_deleted_message() {
+fn every_command_to_a_deleted_message_is_refused() {
     for command in touches() {
         refuse(around(), vec![posted(), deleted()], by(BOB), command, MessageRefusal::Deleted);
     }
 }
 
 #[test]
-fn nothing_is_done_in_an_archived_channel() {
+fn every_command_in_an_archived_channel_is_refused() {
     refuse(archived(), vec![], by(BOB), post(new("hello")), MessageRefusal::ChannelArchived);
     for command in touches() {
         refuse(archived(), vec![posted()], by(BOB), command, MessageRefusal::ChannelArchived);
@@ -289,7 +289,7 @@ fn nothing_is_done_in_an_archived_channel() {
 }
 
 #[test]
-fn somebody_outside_the_channel_neither_posts_nor_edits_nor_pins_nor_reacts() {
+fn a_user_outside_the_channel_neither_posts_nor_edits_nor_pins_nor_reacts() {
     refuse(around(), vec![], by(CAT), post(new("hello")), MessageRefusal::NotAChannelMember);
     let by_cat = || MessageEvent::Posted(Box::new(Posting { author: CAT, ..posting("hello") }));
     for command in touches().into_iter().filter(|c| *c != MessageCommand::Delete) {

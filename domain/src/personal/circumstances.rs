@@ -1,5 +1,6 @@
-//! What is personal in an event's metadata: the address that its request came from, and what the client calls itself. Both are sealed as one, and
-//! stand first: `{"sealed":"<key>.<sealed>","actor":…}`. Once the key is destroyed, the event says neither.
+//! The personal fields of an event's metadata: the address that its request came from, and the client's own name. Both
+//! are sealed together, and the sealed part is first: `{"sealed":"<key>.<sealed>","actor":…}`. Once the key is
+//! destroyed, the event has neither.
 
 use std::borrow::Cow;
 
@@ -12,10 +13,10 @@ use crate::context::Metadata;
 use crate::event::Event;
 use crate::ids::UserId;
 
-/// What stands before the sealed part. No metadata have a field of their own that is called so and comes first.
+/// The text before the sealed part. Plain metadata never start with a field of this name.
 const BEFORE_SEALED: &str = r#"{"sealed":""#;
 
-/// Where an event was asked for, as it is sealed.
+/// The address and the client, in the form that is sealed.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Circumstances<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
@@ -24,16 +25,16 @@ struct Circumstances<'a> {
     user_agent: Option<Cow<'a, str>>,
 }
 
-/// Metadata, what is personal in them apart from the rest.
+/// Metadata, with their personal fields separated from the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CutMetadata {
-    /// The personal fields, as JSON, without the braces around them: what is to be sealed.
+    /// The personal fields to seal, as JSON without the braces around them.
     pub personal: String,
     rest: String,
 }
 
 impl CutMetadata {
-    /// Cuts them apart. Nothing where neither an address nor a client is named.
+    /// Separates the personal fields. Returns `None` if the metadata have neither an address nor a client.
     ///
     /// # Errors
     /// They cannot be written as JSON.
@@ -52,10 +53,10 @@ impl CutMetadata {
         Ok(Some(Self { personal, rest }))
     }
 
-    /// The metadata with the personal fields sealed under that key.
+    /// The metadata with the personal fields sealed under this key.
     #[must_use]
     pub fn sealed(&self, key_id: Uuid, sealed: &str) -> String {
-        // Something always follows: nothing is recorded without an actor.
+        // The rest is never empty, because every event has an actor.
         format!(r#"{BEFORE_SEALED}{}.{sealed}",{}"#, key_id.simple(), self.rest.strip_prefix('{').unwrap_or(&self.rest))
     }
 
@@ -66,8 +67,8 @@ impl CutMetadata {
     }
 }
 
-/// Whose key seals the address and the client in the metadata of an event: the actor's; of a sign-in that was refused, and that the server
-/// records, theirs who have the login. Nobody's where neither is a user: a stranger has no key, and none that could be destroyed.
+/// The user whose key seals the address and the client in an event's metadata: the actor. The server itself records a
+/// refused sign-in, so there it is the user who has the login. `None` if neither is a user: a stranger has no key.
 #[must_use]
 pub fn metadata_owner(actor: UserId, event: &Event) -> Option<Uuid> {
     if actor != UserId::SYSTEM {
@@ -85,16 +86,17 @@ pub fn metadata_owner(actor: UserId, event: &Event) -> Option<Uuid> {
     }
 }
 
-/// The key that seals a part of those metadata, where one is sealed.
+/// The key that seals a part of these metadata, if there is one.
 #[must_use]
 pub fn key_of_metadata(metadata: &str) -> Option<Uuid> {
     Uuid::try_parse(sealed_part(metadata)?.split_once('.')?.0).ok()
 }
 
-/// Puts the address and the client back into metadata that were read from that JSON, where they are sealed. Once the key is destroyed, they stay away.
+/// Puts the address and the client back into metadata that were read from `stored`, if they are sealed. If the key was
+/// destroyed, they stay out.
 ///
 /// # Errors
-/// The key is not in memory, or the sealed part is not what was stored there.
+/// The key is not in memory, or the sealed part is not the one that was stored there.
 pub(crate) fn reveal_metadata(place: &Place<'_>, stored: &str, metadata: &mut Metadata, keys: &dyn Keys) -> Result<(), SealError> {
     let Some(sealed) = sealed_part(stored) else { return Ok(()) };
     let mut text = b"{".to_vec();

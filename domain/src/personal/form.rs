@@ -1,5 +1,5 @@
-//! The forms of a payload, and the ways between them. Payloads are never parsed into a tree for it: what is sealed stands first, and the
-//! rest stays as it is.
+//! The forms of a payload, and how one becomes another. A payload is never parsed into a tree for this, because the
+//! sealed part is first and the rest stays unchanged.
 
 use std::borrow::Cow;
 
@@ -9,25 +9,25 @@ use uuid::Uuid;
 use super::parts::{fields, tombstone};
 use super::{Keys, Place, SealError, Unsealed};
 
-/// The field that holds what is sealed: `<key, 32 hexadecimal digits>.<sealed>`.
+/// The field of the sealed part: `<key, 32 hexadecimal digits>.<sealed>`.
 const SEALED: &str = "sealed";
-/// The field that says that the personal fields are gone.
+/// The field that says that the personal fields are removed.
 const ERASED: &str = "erased";
 
 /// How many digits a key's identifier has.
 const KEY_DIGITS: usize = 32;
 
-/// The fields of a payload, the personal ones apart from the others.
+/// The fields of a payload, with the personal ones separated from the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cut<'a> {
     event_type: &'a str,
-    /// The personal fields, as JSON, without the braces around them: what is to be sealed.
+    /// The personal fields to seal, as JSON without the braces around them.
     pub personal: String,
     rest: String,
 }
 
 impl Cut<'_> {
-    /// The payload with the personal fields sealed under that key.
+    /// The payload with the personal fields sealed under this key.
     #[must_use]
     pub fn sealed(&self, key_id: Uuid, sealed: &str) -> String {
         self.with_first(&format!(r#""{SEALED}":"{}.{sealed}""#, key_id.simple()))
@@ -50,7 +50,7 @@ impl Cut<'_> {
     }
 }
 
-/// Cuts the personal fields out of a payload that has them as they are. Nothing where it has none.
+/// Separates the personal fields of a payload in plain form. Returns `None` if it has none.
 #[must_use]
 pub fn cut<'a>(event_type: &'a str, payload: &str) -> Option<Cut<'a>> {
     let personal_fields = fields(event_type);
@@ -68,7 +68,7 @@ pub fn cut<'a>(event_type: &'a str, payload: &str) -> Option<Cut<'a>> {
     if personal.is_empty() { None } else { Some(Cut { event_type, personal, rest }) }
 }
 
-/// The payload in the erased form, from whichever it has. Nothing where there is nothing to erase, or nothing left.
+/// Turns a payload of any form into the erased form. Returns `None` if it has no personal fields, or is erased already.
 #[must_use]
 pub fn erase(event_type: &str, payload: &str) -> Option<String> {
     match Form::of(event_type, payload) {
@@ -78,13 +78,13 @@ pub fn erase(event_type: &str, payload: &str) -> Option<String> {
     }
 }
 
-/// Whether the personal fields of a payload are gone.
+/// Whether the personal fields of a payload were removed.
 #[must_use]
 pub fn is_erased(event_type: &str, payload: &str) -> bool {
     matches!(Form::of(event_type, payload), Form::Erased { .. })
 }
 
-/// The key that seals a payload, where it is sealed.
+/// The key that seals a payload, if it is sealed.
 #[must_use]
 pub fn key_of(event_type: &str, payload: &str) -> Option<Uuid> {
     match Form::of(event_type, payload) {
@@ -93,17 +93,18 @@ pub fn key_of(event_type: &str, payload: &str) -> Option<Uuid> {
     }
 }
 
-/// The same for a payload that somebody has parsed already.
+/// The same for a payload that is parsed already.
 #[must_use]
 pub fn key_of_value(event_type: &str, payload: &Value) -> Option<Uuid> {
     let sealed = payload.get(event_type)?.get(SEALED)?.as_str()?;
     Uuid::try_parse(sealed.get(..KEY_DIGITS)?).ok()
 }
 
-/// The payload with its personal fields as they were, or with tombstones in their place.
+/// The payload with its personal fields in plain form. If they were removed or their key was destroyed, tombstones
+/// stand in their place.
 ///
 /// # Errors
-/// The key is not in memory, or the sealed part is not what was stored there.
+/// The key is not in memory, or the sealed part is not the one that was stored there.
 pub fn reveal<'a>(place: &Place<'_>, payload: &'a str, keys: &dyn Keys) -> Result<Cow<'a, str>, SealError> {
     let (sealed, rest) = match Form::of(place.event_type, payload) {
         Form::Plain => return Ok(Cow::Borrowed(payload)),
@@ -121,10 +122,10 @@ pub fn reveal<'a>(place: &Place<'_>, payload: &'a str, keys: &dyn Keys) -> Resul
     String::from_utf8(text).map(Cow::Owned).map_err(|_| SealError::Wrong)
 }
 
-/// The same for a payload that somebody has parsed already.
+/// The same for a payload that is parsed already.
 ///
 /// # Errors
-/// The key is not in memory, or the sealed part is not what was stored there.
+/// The key is not in memory, or the sealed part is not the one that was stored there.
 pub fn reveal_value(place: &Place<'_>, payload: &mut Value, keys: &dyn Keys) -> Result<(), SealError> {
     let Some(event) = payload.get_mut(place.event_type).and_then(Value::as_object_mut) else { return Ok(()) };
     let sealed = match (event.get(SEALED), event.get(ERASED)) {
@@ -141,7 +142,7 @@ pub fn reveal_value(place: &Place<'_>, payload: &mut Value, keys: &dyn Keys) -> 
     Ok(())
 }
 
-/// Puts the personal fields behind what is in `text`: as they were, or tombstones.
+/// Adds the personal fields, or tombstones, to the end of `text`.
 pub(super) fn unseal(place: &Place<'_>, sealed: Option<&str>, keys: &dyn Keys, text: &mut Vec<u8>) -> Result<(), SealError> {
     let unsealed = match sealed {
         Some(sealed) => {
@@ -165,7 +166,7 @@ pub(super) fn unseal(place: &Place<'_>, sealed: Option<&str>, keys: &dyn Keys, t
     }
 }
 
-/// The form that a payload has. `rest` is everything behind the first field, from its comma on.
+/// The form of a payload. `rest` is everything after the first field, from its comma on.
 enum Form<'a> {
     Plain,
     Sealed { sealed: &'a str, rest: &'a str },
@@ -173,7 +174,7 @@ enum Form<'a> {
 }
 
 impl<'a> Form<'a> {
-    /// No event has a field of its own that is called so and comes first, so that the first field tells.
+    /// Looks only at the first field: no event has a first field of its own with one of these names.
     fn of(event_type: &str, payload: &'a str) -> Self {
         let first = payload.get(event_type.len() + r#"{"":{"#.len()..).unwrap_or_default();
         if let Some(sealed) = first.strip_prefix(r#""sealed":""#)
@@ -185,14 +186,14 @@ impl<'a> Form<'a> {
     }
 }
 
-/// The fields of the one object in a payload: each with its name, and as it stands there.
+/// Iterates over the fields of the one object in a payload. Each has its name and its JSON text.
 struct Fields<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Fields<'a> {
-    /// Those of `{"<name>":{…}}`.
+    /// The fields of `{"<name>":{…}}`.
     fn of(payload: &'a str) -> Option<Self> {
         let mut fields = Self { text: payload, at: 0 };
         fields.expect(b'{')?;
@@ -217,7 +218,7 @@ impl<'a> Fields<'a> {
         (self.peek() == Some(byte)).then(|| self.at += 1)
     }
 
-    /// What stands between two quotes, as it stands there.
+    /// The raw text between two quotes.
     fn string(&mut self) -> Option<&'a str> {
         self.expect(b'"')?;
         let begin = self.at;
@@ -232,7 +233,7 @@ impl<'a> Fields<'a> {
         self.text.get(begin..self.at - 1)
     }
 
-    /// Goes behind a value.
+    /// Skips a value.
     fn value(&mut self) -> Option<()> {
         self.skip_space();
         let mut depth = 0_u32;

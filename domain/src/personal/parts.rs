@@ -1,4 +1,4 @@
-//! The list: every event there is, and which of its fields are personal.
+//! The list of all events, with their personal fields.
 
 use uuid::Uuid;
 
@@ -9,31 +9,32 @@ use crate::session::SessionEvent;
 use crate::user::UserEvent;
 use crate::workspace::WorkspaceEvent;
 
-/// Whose key seals the personal fields of an event.
+/// The owner of the personal fields of an event. The owner's key seals them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// Nothing in it is personal.
+    /// The event has no personal fields.
     Nobodys,
-    /// The user's whose stream it is.
+    /// The user of the stream.
     Users,
-    /// The invitation's own: whom it names need not be a user yet. It goes with the key of the user who accepted it.
+    /// The invitation itself, because the invited person need not be a user yet. Its key is destroyed with the key of
+    /// the user who accepted it.
     Invitations,
-    /// The member's whom it is about.
+    /// The member whom the event is about.
     Members,
-    /// The author's.
+    /// The author.
     Authors,
-    /// Theirs who signed in.
+    /// The user who signed in.
     SignedIn,
 }
 
-/// What is personal in one kind of event.
+/// The personal fields of one kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
     /// The event's name on the wire.
     pub event_type: &'static str,
-    /// Whose it is.
+    /// The owner of the fields.
     pub whose: Whose,
-    /// The fields, as they are called in the payload.
+    /// The names of the fields in the payload.
     pub fields: &'static [&'static str],
 }
 
@@ -45,9 +46,10 @@ const fn part(event_type: &'static str, whose: Whose, fields: &'static [&'static
     Part { event_type, whose, fields }
 }
 
-/// Every event. Personal is what tells who somebody is, or what somebody said. Identifiers are not: they stay, so that threads, counts and
-/// the question of who may do what stay as they were. Names, topics and purposes of channels and workspaces belong to the workspace, as do the
-/// reasons of legal holds; a reaction's emoji says nothing without the person that its identifier no longer leads to.
+/// Every event. A field is personal if it identifies a person or holds a person's words. Identifiers are not personal:
+/// they stay, so that threads, counts and permissions stay correct. Names, topics and purposes of channels and
+/// workspaces belong to the workspace, and so do the reasons of legal holds. A reaction's emoji tells nothing once its
+/// user identifier leads to no person.
 pub const PARTS: &[Part] = &[
     part("user.registered", Whose::Users, &["email", "username", "profile", "preferences"]),
     part("user.profile_changed", Whose::Users, &["display_name", "avatar_url", "title", "phone", "bio", "pronouns"]),
@@ -110,7 +112,8 @@ pub const PARTS: &[Part] = &[
     nothing("installation.proof_key_rotated"),
 ];
 
-/// Whose key seals the personal fields of an event of that stream; nothing where none of its fields is personal.
+/// The owner of the key that seals the personal fields of an event of this stream. `None` if the event has no personal
+/// fields.
 #[must_use]
 pub fn owner(stream: StreamId, event: &Event) -> Option<Uuid> {
     match event {
@@ -161,7 +164,7 @@ pub fn owner(stream: StreamId, event: &Event) -> Option<Uuid> {
         },
         Event::Message(event) => match event {
             MessageEvent::Posted(posting) => Some(posting.author.0),
-            // Nobody edits the message of somebody else.
+            // Only the author can edit a message.
             MessageEvent::Edited { by, .. } => Some(by.0),
             MessageEvent::Deleted { .. }
             | MessageEvent::Pinned { .. }
@@ -174,30 +177,31 @@ pub fn owner(stream: StreamId, event: &Event) -> Option<Uuid> {
             SessionEvent::Started(start) => Some(start.user_id.0),
             SessionEvent::Refused(_) | SessionEvent::Ended { .. } => None,
         },
-        // About the server, and about who looked: identifiers, and no words of anybody.
+        // They are about the server or about readers of the audit. They hold identifiers only, and no words of a
+        // person.
         Event::Retention(_) | Event::Installation(_) | Event::Audit(_) => None,
     }
 }
 
-/// The personal fields of that kind of event.
+/// The personal fields of this kind of event.
 pub(super) fn fields(event_type: &str) -> &'static [&'static str] {
     PARTS.iter().find(|part| part.event_type == event_type).map_or(&[], |part| part.fields)
 }
 
-/// The kinds of events of that kind of aggregate in which something is personal.
+/// The kinds of events with personal fields, of this type of aggregate.
 pub fn types_of(aggregate: AggregateType) -> impl Iterator<Item = &'static str> {
     let personal = PARTS.iter().filter(|part| !part.fields.is_empty()).map(|part| part.event_type);
     personal.filter(move |name| name.split_once('.').is_some_and(|(kind, _)| kind == aggregate.as_str()))
 }
 
-/// What an erased user is called, wherever something must stand.
+/// The name of an erased user, where a name is required.
 #[must_use]
 pub fn short_name(user_id: Uuid) -> String {
-    // The last digits are random in every version that is used.
+    // The last digits are random in every UUID version in use.
     format!("erased-{}", &user_id.simple().to_string()[20..])
 }
 
-/// The fields that stand in the place of what is erased, as JSON, without the braces around them.
+/// The fields that replace erased fields, as JSON without the braces around them.
 pub(super) fn tombstone(event_type: &str, stream_id: Uuid) -> String {
     match event_type {
         "user.registered" => {
@@ -210,7 +214,7 @@ pub(super) fn tombstone(event_type: &str, stream_id: Uuid) -> String {
         "workspace.member_invited" => r#""email":"erased@erased.invalid""#.into(),
         "workspace.member_details_changed" => r#""title":null,"department":null"#.into(),
         "message.posted" | "message.edited" => r#""content":"","erased":true"#.into(),
-        // Whatever is left out has a default.
+        // All other fields have a default.
         _ => String::new(),
     }
 }

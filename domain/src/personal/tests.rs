@@ -11,7 +11,7 @@ use crate::{AggregateType, DecodeError, Event, MessageEvent, SessionEvent};
 
 const KEY: Uuid = Uuid::from_u128(0xbeef);
 
-/// "Seals" by writing bytes as digits: what matters here is where things go.
+/// "Seals" by writing each byte as digits: the tests are about places, not about cryptography.
 struct Digits;
 
 impl Keys for Digits {
@@ -63,12 +63,12 @@ fn decode(event_type: &str, payload: &str, keys: &dyn Keys) -> Event {
 #[test]
 fn every_event_is_listed_and_nothing_else_is() {
     let listed = PARTS.iter().map(|part| part.event_type).collect::<BTreeSet<_>>();
-    assert_eq!(listed, EVENTS.iter().map(|event| event.wire_name).collect(), "what is personal in it must be said in personal/parts.rs");
+    assert_eq!(listed, EVENTS.iter().map(|event| event.wire_name).collect(), "personal/parts.rs must list its personal fields");
     assert_eq!(listed.len(), PARTS.len(), "an event is listed twice");
 }
 
 #[test]
-fn what_is_personal_has_an_owner_and_what_is_not_has_none() {
+fn events_with_personal_fields_have_an_owner_and_other_events_have_none() {
     for (event, part) in EVENTS.iter().map(|event| (event, PARTS.iter().find(|part| part.event_type == event.wire_name).expect("a part"))) {
         let read = decode(event.wire_name, event.example, &NoKeys);
         let owner = owner(place(event.wire_name).stream, &read);
@@ -81,7 +81,7 @@ fn what_is_personal_has_an_owner_and_what_is_not_has_none() {
 }
 
 #[test]
-fn what_was_sealed_is_read_as_it_was_and_shows_nothing_meanwhile() {
+fn a_sealed_part_is_read_as_before_and_its_stored_form_shows_nothing() {
     for event in EVENTS {
         for payload in [compact(event.example), event.example.to_owned()] {
             let Some(stored) = sealed(event.wire_name, &payload) else { continue };
@@ -120,7 +120,7 @@ fn a_destroyed_key_and_the_erased_form_are_read_as_the_same_tombstone() {
 }
 
 #[test]
-fn a_message_that_is_erased_says_so_and_keeps_its_place() {
+fn an_erased_message_says_so_and_keeps_its_place() {
     let payload = compact(EVENTS.iter().find(|event| event.wire_name == "message.posted").expect("an event").example);
     let stored = sealed("message.posted", &payload).expect("a sealed one");
     let Event::Message(MessageEvent::Posted(posting)) = decode("message.posted", &stored, &Destroyed) else { panic!("another event") };
@@ -129,7 +129,7 @@ fn a_message_that_is_erased_says_so_and_keeps_its_place() {
 }
 
 #[test]
-fn a_user_who_is_erased_has_names_that_are_fine() {
+fn an_erased_user_has_valid_names() {
     let payload = EVENTS.iter().find(|event| event.wire_name == "user.registered").expect("an event").example;
     let erased = erase("user.registered", payload).expect("something to erase");
     let Event::User(crate::UserEvent::Registered(read)) = decode("user.registered", &erased, &NoKeys) else { panic!("another event") };
@@ -152,7 +152,7 @@ fn a_key_that_is_not_in_memory_is_named_and_a_changed_part_is_refused() {
 }
 
 #[test]
-fn braces_quotes_and_other_peoples_fields_in_a_text_mislead_nobody() {
+fn braces_quotes_and_field_names_in_a_text_do_not_confuse_the_parser() {
     let content = r#"{"sealed":"x"} \" , } ] "formatted":[{ \\"#;
     let payload = json!({"message.edited": {"content": content, "by": Uuid::nil()}}).to_string();
     let stored = sealed("message.edited", &payload).expect("a sealed one");
@@ -180,7 +180,7 @@ fn read_metadata(stored: &str, keys: &dyn Keys) -> Result<Metadata, SealError> {
 }
 
 #[test]
-fn an_address_and_a_client_are_sealed_and_read_again_and_once_the_key_is_destroyed_there_are_none() {
+fn an_address_and_a_client_are_sealed_and_read_again_until_the_key_is_destroyed() {
     let nasty = r#"quote " brace } {"sealed":"x"} \ and 'ünïcode'"#;
     for (address, user_agent) in [(Some("203.0.113.9"), Some("a browser")), (Some("::1"), None), (None, Some(nasty))] {
         let as_it_was = metadata(address, user_agent);
@@ -195,7 +195,7 @@ fn an_address_and_a_client_are_sealed_and_read_again_and_once_the_key_is_destroy
 }
 
 #[test]
-fn metadata_from_before_they_were_sealed_are_read_as_they_are() {
+fn metadata_that_were_never_sealed_are_read_unchanged() {
     let plain = metadata(Some("203.0.113.9"), Some("a browser"));
     let stored = serde_json::to_string(&plain).expect("JSON");
     assert_eq!(key_of_metadata(&stored), None);
@@ -203,7 +203,7 @@ fn metadata_from_before_they_were_sealed_are_read_as_they_are() {
 }
 
 #[test]
-fn an_address_is_the_actors_or_theirs_whose_sign_in_was_refused_and_a_strangers_is_nobodys() {
+fn an_address_belongs_to_the_actor_or_to_the_user_of_a_refused_sign_in() {
     let actor = UserId(Uuid::from_u128(5));
     let refused = |user_id| {
         Event::Session(SessionEvent::Refused(Attempt { user_id, login_digest: None, cause: Cause::UnknownLogin, not_recorded: 0 }))
@@ -214,7 +214,7 @@ fn an_address_is_the_actors_or_theirs_whose_sign_in_was_refused_and_a_strangers_
 }
 
 #[test]
-fn nothing_sealed_in_a_payload_can_be_put_into_metadata_or_the_other_way_round() {
+fn a_sealed_payload_is_not_unsealed_as_metadata_nor_the_reverse() {
     assert!(EVENTS.iter().all(|event| event.wire_name.contains('.') && !METADATA.contains('.')));
     let here = place("message.posted");
     assert_ne!(here.to_bytes(), here.of_metadata().to_bytes());

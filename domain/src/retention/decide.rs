@@ -1,4 +1,4 @@
-//! Which messages leave, without async, clock or framework.
+//! The rule of which messages the retention policy removes, without async, clock or framework.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,33 +14,33 @@ use crate::message::Message;
 use crate::retention_policy::{RetentionAction, RetentionPolicy, policy_of};
 use crate::workspace::{self, Subject, Workspace};
 
-/// What is asked of a channel: these threads are said to be old enough.
+/// The threads that a retention run wants to remove from a channel, because it found them old enough.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cut {
     /// The channel.
     pub channel_id: ChannelId,
-    /// They were all sent before this moment.
+    /// All messages were sent before this moment.
     pub cut_off: DateTime<Utc>,
-    /// Each a message with all its answers: it leaves whole, or not at all.
+    /// The threads, each with all its messages. The policy removes a thread as a whole, or not at all.
     pub threads: Vec<Vec<MessageId>>,
 }
 
-/// What a cut rests on.
+/// The other aggregates that a retention decision depends on.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
     /// The workspace.
     pub workspace: Arc<Workspace>,
     /// The channel.
     pub channel: Arc<Channel>,
-    /// The messages that are named.
+    /// The messages that the run names.
     pub messages: BTreeMap<MessageId, Arc<Message>>,
 }
 
-/// Those of the named threads that leave, by the stream that says so: a thread of which one message is too young, is pinned where pinned ones
-/// stay, or is held, stays whole.
+/// The messages of the threads that the policy removes, by the stream that records it. A thread stays as a whole if one
+/// of its messages is too young, is held, or is pinned and the policy keeps pinned messages.
 ///
 /// # Errors
-/// The whole channel stays: it is held, or no policy says that anything leaves.
+/// The whole channel stays, because it is held or because its policy removes nothing.
 pub fn cut(around: &Surroundings, context: &Context, cut: &Cut) -> Result<BTreeMap<RetentionId, Application>, RetentionRefusal> {
     let policy = policy_here(around, context, cut)?;
     let mut applications = BTreeMap::new();
@@ -55,7 +55,8 @@ pub fn cut(around: &Surroundings, context: &Context, cut: &Cut) -> Result<BTreeM
     Ok(applications)
 }
 
-/// The policy, where it lets messages go that were sent before the cut-off, and no hold is on the whole channel.
+/// The channel's policy. Refuses if it does not remove messages before the cut-off, or if a hold covers the whole
+/// channel.
 fn policy_here(around: &Surroundings, context: &Context, cut: &Cut) -> Result<RetentionPolicy, RetentionRefusal> {
     if !around.channel.exists() {
         return Err(RetentionRefusal::ChannelNotFound);
@@ -96,7 +97,7 @@ fn application(cut: &Cut, policy: RetentionPolicy) -> Application {
     }
 }
 
-/// Notes that messages leave, but those that left before.
+/// Records that messages are removed, except those that were removed before.
 pub(super) fn apply(retention: &Retention, mut application: Application) -> Vec<RetentionEvent> {
     let action = application.action;
     application.messages.retain(|id| match (retention.gone.get(id), action) {

@@ -1,4 +1,4 @@
-//! What retention has done.
+//! The events of retention.
 
 use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
@@ -7,26 +7,26 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{ChannelId, MessageId};
 use crate::retention_policy::RetentionAction;
 
-/// What retention has done. The wire name of each is its `rename`.
+/// The events of retention. The `rename` of each is its name on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RetentionEvent {
-    /// Messages left their channel. Those that are named, and no others, whenever it is read again.
+    /// The policy removed messages from their channel. A replay removes exactly the messages that the event names.
     #[serde(rename = "retention.applied")]
     Applied(Box<Application>),
 }
 
-/// Which messages left, and why.
+/// The messages that a retention run removed, and the reason.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Application {
     /// The channel.
     pub channel_id: ChannelId,
-    /// Whether they are kept aside, or emptied.
+    /// Whether they were archived or purged.
     pub action: RetentionAction,
-    /// They were all sent before this moment.
+    /// All messages were sent before this moment.
     pub cut_off: DateTime<Utc>,
-    /// What the policy said then.
+    /// The policy's number of days at that time.
     pub days: u32,
-    /// Whether pinned messages were left out.
+    /// Whether pinned messages were kept.
     pub keep_pinned: bool,
     /// The messages, all of one month.
     pub messages: Vec<MessageId>,

@@ -1,7 +1,8 @@
-//! Retention: which messages of a channel have left it, because its policy said so. One stream for each channel and month of messages, so that
-//! what must be known of one message stays small, and so that nobody's posts wait for it.
-//! Not here: the policies themselves (`retention_policy`, a setting of workspaces and channels), and legal holds (`workspace/hold.rs`), which win
-//! over every policy.
+//! Retention: the messages that a channel's policy has removed from it. There is one stream for each channel and month
+//! of messages, so that the state for one message stays small, and so that posts never wait for a retention run.
+//!
+//! Not here: the policies themselves (`retention_policy`, a setting of workspaces and channels), and legal holds
+//! (`workspace/hold.rs`), which win over every policy.
 
 mod decide;
 mod error;
@@ -24,19 +25,20 @@ pub use crate::retention_policy::{RetentionAction, RetentionPolicy, policy_of};
 use crate::context::Context;
 use crate::ids::MessageId;
 
-/// What has become of the messages of one month of a channel: the fold of its events, nothing else.
+/// The removed messages of one month of a channel: the fold of its events, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Retention {
-    /// Those that left, and how.
+    /// The removed messages, with the action of each.
     pub gone: BTreeMap<MessageId, RetentionAction>,
 }
 
 impl Retention {
-    /// The version of this state in snapshots. Raise it whenever the same events are folded into another state, or the state is written as
-    /// other JSON: snapshots of other versions are not used. A test compares both with `domain/states`.
+    /// The version of this state in snapshots. Raise it when the same events are folded into another state, or when the
+    /// state is written as other JSON. Snapshots of other versions are not used. A test compares both with
+    /// `domain/states`.
     pub const STATE_VERSION: u32 = 1;
 
-    /// What happens when messages are to leave: those that left already are left out.
+    /// Decides which messages are removed now: those of `application` that were not removed before.
     #[must_use]
     pub fn decide(&self, application: Application) -> Vec<RetentionEvent> {
         decide::apply(self, application)

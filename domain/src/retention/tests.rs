@@ -1,4 +1,4 @@
-//! Which messages leave.
+//! The rule of which messages the retention policy removes.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
 use super::*;
-use crate::cast::{ACME, ANN, BOB, GENERAL, by, days_later, now};
 use crate::channel::{Channel, ChannelEvent, ChannelSettings, Creation, Kind};
 use crate::formatting::FormattedContent;
 use crate::ids::{HoldId, RetentionId, UserId};
 use crate::message::{Message, MessageEvent, Posting};
+use crate::test_data::{ACME, ANN, BOB, GENERAL, by, days_later, now};
 use crate::text::{ChannelName, MessageBody, Reason, WorkspaceName};
 use crate::workspace::{Details, HoldTarget, Workspace, WorkspaceEvent, WorkspaceSettings};
 
 const HOLD: HoldId = HoldId(Uuid::from_u128(0x500));
 
-/// A message of that many days ago.
+/// A message that was sent some days ago.
 struct Old {
     id: MessageId,
     message: Arc<Message>,
@@ -73,7 +73,7 @@ fn channel(policy: Option<RetentionPolicy>) -> Arc<Channel> {
     Arc::new(channel)
 }
 
-/// The identifiers of those that leave, after 30 days where nothing else is said.
+/// The identifiers of the removed messages. The policy is 30 days unless the test says otherwise.
 fn leaving(around: &Surroundings, threads: Vec<Vec<MessageId>>) -> Result<Vec<u128>, RetentionRefusal> {
     let cut_at = days_later(-30);
     let left = cut(around, &by(ANN), &Cut { channel_id: GENERAL, cut_off: cut_at, threads })?;
@@ -92,14 +92,14 @@ fn alone(messages: &[Old]) -> Vec<Vec<MessageId>> {
 }
 
 #[test]
-fn what_is_older_than_the_policy_says_leaves_and_what_is_younger_stays() {
+fn messages_older_than_the_policy_are_removed_and_younger_ones_stay() {
     let messages = [old(1, 31, ANN, None, vec![]), old(2, 29, ANN, None, vec![]), old(3, 30, ANN, None, vec![])];
     let around = around(RetentionPolicy::days(30), None, &messages);
     assert_eq!(leaving(&around, alone(&messages)), Ok(vec![1]), "at the cut-off to the microsecond is not before it");
 }
 
 #[test]
-fn a_thread_leaves_whole_when_its_youngest_message_is_old_enough() {
+fn a_thread_is_removed_as_a_whole_when_its_youngest_message_is_old_enough() {
     let root = MessageId(Uuid::from_u128(1));
     let threads = vec![vec![root, MessageId(Uuid::from_u128(2))]];
     for (answered, left) in [(31, vec![1, 2]), (29, vec![])] {
@@ -109,7 +109,7 @@ fn a_thread_leaves_whole_when_its_youngest_message_is_old_enough() {
 }
 
 #[test]
-fn pinned_messages_stay_with_their_threads_where_the_policy_says_so() {
+fn pinned_messages_stay_with_their_threads_if_the_policy_keeps_them() {
     let root = MessageId(Uuid::from_u128(1));
     let messages = [old(1, 90, ANN, None, vec![]), old(2, 80, BOB, Some(root), vec![MessageEvent::Pinned { by: ANN }])];
     let threads = vec![vec![messages[0].id, messages[1].id]];
@@ -119,7 +119,7 @@ fn pinned_messages_stay_with_their_threads_where_the_policy_says_so() {
 }
 
 #[test]
-fn a_hold_on_the_channel_stops_everything_and_one_on_a_person_their_threads() {
+fn a_hold_on_the_channel_keeps_all_messages_and_one_on_a_user_keeps_their_threads() {
     let messages = [old(1, 90, ANN, None, vec![]), old(2, 90, BOB, None, vec![])];
     let held = |on| leaving(&around(RetentionPolicy::days(30), Some(on), &messages), alone(&messages));
     assert_eq!(held(HoldTarget::Workspace {}), Err(RetentionRefusal::Held(HOLD)));
@@ -151,7 +151,7 @@ fn a_cut_off_beyond_the_policy_is_refused() {
 }
 
 #[test]
-fn what_is_not_there_or_no_part_of_the_thread_does_not_leave() {
+fn an_unknown_message_or_one_outside_the_thread_is_not_removed() {
     let messages = [old(1, 90, ANN, None, vec![]), old(2, 90, ANN, None, vec![])];
     let around = around(RetentionPolicy::days(30), None, &messages);
     assert_eq!(leaving(&around, vec![vec![MessageId(Uuid::from_u128(9))], vec![]]), Ok(vec![]));
@@ -169,7 +169,7 @@ fn applied(action: RetentionAction, messages: &[u128]) -> RetentionEvent {
 }
 
 #[test]
-fn what_left_before_is_not_named_again_unless_it_is_purged_now() {
+fn a_removed_message_is_not_named_again_unless_it_is_purged_now() {
     use RetentionAction::{Archive, Purge};
     let given = || TestFramework::<Retention>::with(()).given(vec![applied(Archive, &[1, 2])]);
     given().when((by(ANN), application(Archive, &[2, 3]))).then_expect_events(vec![applied(Archive, &[3])]);

@@ -1,18 +1,18 @@
-//! What can be asked of a session.
+//! The commands of a session.
 
 use super::event::{Attempt, End, Start};
 use crate::ids::UserId;
 
-/// What can be asked of a session.
+/// The commands of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SessionCommand {
-    /// Sign somebody in who has shown who they are.
+    /// Start the session of a user whom the server has authenticated.
     Start(Start),
-    /// Note that somebody was not signed in.
+    /// Record a refused sign-in.
     Refuse(Attempt),
-    /// Sign out.
+    /// End the session.
     End {
-        /// Whose session it is: one that was started by an earlier release is not in the log.
+        /// The user of the session. The log may not know it, because a session of an early release is not in the log.
         user_id: UserId,
         /// Why.
         reason: End,
@@ -20,7 +20,7 @@ pub enum SessionCommand {
 }
 
 impl SessionCommand {
-    /// The name under which the log remembers it.
+    /// The command's name, as it stands in the metadata of its events.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

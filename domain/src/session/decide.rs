@@ -1,23 +1,23 @@
-//! The rules of sessions, without async, clock or framework. One function per command.
+//! The rules of sessions: pure functions, one for each command, without async, clock or framework.
 
 use super::{Attempt, End, Session, SessionEvent, SessionRefusal, Start};
 use crate::ids::UserId;
 
 type Decision = Result<Vec<SessionEvent>, SessionRefusal>;
 
-/// Signs somebody in, once.
+/// Starts a session, once.
 pub(super) fn start(session: &Session, start: Start) -> Decision {
-    untouched(session)?;
+    not_started(session)?;
     Ok(vec![SessionEvent::Started(start)])
 }
 
-/// Notes an attempt, once.
+/// Records a refused sign-in, once.
 pub(super) fn refuse(session: &Session, attempt: Attempt) -> Decision {
-    untouched(session)?;
+    not_started(session)?;
     Ok(vec![SessionEvent::Refused(attempt)])
 }
 
-/// Ends the session; what has ended is not ended again.
+/// Ends the session. A session that has ended is not ended again.
 pub(super) fn end(session: &Session, user_id: UserId, reason: End) -> Decision {
     if session.ended.is_some() {
         return Ok(vec![]);
@@ -25,6 +25,6 @@ pub(super) fn end(session: &Session, user_id: UserId, reason: End) -> Decision {
     Ok(vec![SessionEvent::Ended { user_id, reason }])
 }
 
-fn untouched(session: &Session) -> Result<(), SessionRefusal> {
+fn not_started(session: &Session) -> Result<(), SessionRefusal> {
     if *session == Session::default() { Ok(()) } else { Err(SessionRefusal::BegunAlready) }
 }

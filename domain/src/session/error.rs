@@ -1,9 +1,9 @@
-//! Every "no" to a command of a session.
+//! The refusals of session commands.
 
 use crate::refusal::refusals;
 
 refusals! {
-    /// Every "no" to a command of a session.
+    /// The refusals of session commands.
     SessionRefusal {
         BegunAlready = "session.begun_already" Conflict "this session was started or refused already: sign in again",
     }

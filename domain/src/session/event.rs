@@ -1,23 +1,23 @@
-//! What has happened to a session. From where, and with which client, is said by the event's metadata.
+//! The events of a session. The event's metadata have the address and the client.
 
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::UserId;
 
-/// What has happened to a session. The wire name of each is its `rename`.
+/// The events of a session. The `rename` of each is its name on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SessionEvent {
-    /// Somebody signed in.
+    /// A user signed in.
     #[serde(rename = "session.started")]
     Started(Start),
-    /// Somebody was not signed in.
+    /// A sign-in was refused.
     #[serde(rename = "session.refused")]
     Refused(Attempt),
-    /// Somebody is not signed in any more.
+    /// The session ended.
     #[serde(rename = "session.ended")]
     Ended {
-        /// Who.
+        /// The user.
         user_id: UserId,
         /// Why.
         reason: End,
@@ -27,25 +27,27 @@ pub enum SessionEvent {
 /// A sign-in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Start {
-    /// Who.
+    /// The user.
     pub user_id: UserId,
-    /// What kind of device, in the client's words.
+    /// The kind of device, as the client names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_type: Option<String>,
 }
 
-/// A sign-in that was refused. Neither the password nor a login that nobody has is in it: people type the one for the other.
+/// A sign-in that was refused. It has neither the password nor a login that no user has, because people sometimes type
+/// the password into the login field.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// Who has the login; nobody, where it is absent.
+    /// The user who has the login, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
-    /// Of a login that nobody has, a digest under a key of the server, so that the same one can be told again.
+    /// The digest of a login that no user has, under a key of the server. Equal logins have equal digests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login_digest: Option<String>,
     /// Why.
     pub cause: Cause,
-    /// How many refused sign-ins from there were not recorded before this one: a stranger must not fill the log.
+    /// How many refused sign-ins from the same address were not recorded before this one. The limit keeps strangers
+    /// from filling the log.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub not_recorded: u64,
 }
@@ -54,11 +56,11 @@ pub struct Attempt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// Nobody has that login.
+    /// No user has this login.
     UnknownLogin,
-    /// The password is another.
+    /// The password is wrong.
     WrongPassword,
-    /// The user is locked out.
+    /// The user is suspended or erased.
     NotActive,
 }
 
@@ -66,11 +68,11 @@ pub enum Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
-    /// They signed out, here or from another session; or the account was suspended or erased.
+    /// The user ended it, in this session or from another one; or the user was suspended or erased.
     SignedOut,
-    /// They changed their password.
+    /// The user changed the password.
     PasswordChanged,
-    /// It was not used for too long, became too old, or was the oldest of too many.
+    /// It was unused for too long, reached its maximum age, or was the oldest of too many sessions.
     Expired,
 }
 
@@ -98,7 +100,7 @@ impl SessionEvent {
         }
     }
 
-    /// Whom it is about, where that is known.
+    /// The user whom it is about, if known.
     #[must_use]
     pub fn user_id(&self) -> Option<UserId> {
         match self {

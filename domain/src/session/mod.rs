@@ -1,5 +1,5 @@
-//! A session: that somebody signed in, was refused, or is not signed in any more. Each is a stream of its own, so that nobody else's
-//! commands wait for it. Not here: the token, and where the session was last used (`secret.sessions`).
+//! A session: a user signed in, was refused, or is no longer signed in. Each session has a stream of its own, so that
+//! no other command waits for it. Not here: the token, and the time of the last use (`secret.sessions`).
 
 mod command;
 mod decide;
@@ -19,24 +19,24 @@ pub use event::{Attempt, Cause, End, SessionEvent, Start};
 use crate::context::Context;
 use crate::ids::UserId;
 
-/// What a decision about a session needs to know: the fold of its events, nothing else.
+/// The state that decisions about a session need: the fold of its events, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Session {
-    /// Whose it is, or whose it was to be; `None` where nobody knows the login.
+    /// The user who signed in or tried to. `None` if no user has the login.
     pub user_id: Option<UserId>,
     /// Whether it was started.
     pub started: bool,
-    /// Why it has ended, where it has.
+    /// Why it ended, if it has.
     pub ended: Option<End>,
-    /// Why it was refused, where it was.
+    /// Why it was refused, if it was.
     pub refused: Option<Cause>,
 }
 
 impl Session {
-    /// What happens when `command` is asked of this session, or why it does not.
+    /// Decides `command`, and returns the events that follow from it.
     ///
     /// # Errors
-    /// The refusal.
+    /// The rules refuse the command.
     pub fn decide(&self, _: &Context, command: SessionCommand) -> Result<Vec<SessionEvent>, SessionRefusal> {
         match command {
             SessionCommand::Start(start) => decide::start(self, start),

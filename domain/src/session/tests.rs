@@ -1,9 +1,9 @@
-//! Given these events, when this command, then those events.
+//! Each test gives past events and a command, and compares the events or the refusal that follow.
 
 use cqrs_es::test::TestFramework;
 
 use super::{Attempt, Cause, End, Session, SessionCommand, SessionEvent, SessionRefusal, Start};
-use crate::cast::{ANN, by};
+use crate::test_data::{ANN, by};
 
 type Given = TestFramework<Session>;
 
@@ -48,7 +48,7 @@ fn a_session_of_an_earlier_release_is_ended_although_the_log_does_not_know_it() 
 }
 
 #[test]
-fn an_attempt_is_noted_once() {
+fn a_refused_sign_in_is_recorded_once() {
     Given::with(())
         .given_no_previous_events()
         .when((by(ANN), SessionCommand::Refuse(attempt())))

@@ -1,8 +1,9 @@
-//! The limits and alphabets of every value type.
+//! The limits and alphabets of all value types.
 
 use super::*;
 
-/// That `parse` takes a text of `max` characters and refuses one of `max + 1`, naming the field; `text(n)` has `n` characters.
+/// Checks that `parse` accepts a text of `max` characters, and refuses one of `max + 1` with the field's name.
+/// `text(n)` has `n` characters.
 fn limit<T: fmt::Debug>(parse: fn(&str) -> Result<T, InvalidText>, field: &str, max: usize, text: impl Fn(usize) -> String) {
     assert_eq!(text(max).chars().count(), max, "{field}");
     assert!(parse(&text(max)).is_ok(), "{field} of {max} characters");
@@ -104,7 +105,7 @@ fn a_channel_name_has_no_upper_case_and_no_spaces() {
 }
 
 #[test]
-fn what_is_one_line_has_no_control_characters() {
+fn a_text_of_one_line_has_no_control_characters() {
     accepts(DisplayName::parse, &["Ann 🦀 <b>"]);
     refuses(DisplayName::parse, &["Ann\nB", "Ann\u{7}", "Ann\tB"]);
     refuses(WorkspaceName::parse, &["Ac\nme"]);
@@ -112,7 +113,7 @@ fn what_is_one_line_has_no_control_characters() {
 }
 
 #[test]
-fn what_may_have_lines_has_lines() {
+fn a_text_of_several_lines_keeps_its_lines() {
     accepts(Topic::parse, &["a\nb"]);
     accepts(Purpose::parse, &["a\n\n\tb"]);
     accepts(Bio::parse, &["a\r\nb"]);
@@ -120,7 +121,7 @@ fn what_may_have_lines_has_lines() {
 }
 
 #[test]
-fn a_message_has_something_to_see() {
+fn a_message_has_a_visible_character() {
     accepts(MessageBody::parse, &["a", "👍", "```\ncode\n```"]);
     refuses(MessageBody::parse, &["", " \n ", "\u{7}\u{8}"]);
 }
@@ -143,7 +144,7 @@ fn a_time_zone_and_a_language_are_names() {
 }
 
 #[test]
-fn a_picture_lies_at_a_web_address() {
+fn a_picture_has_a_web_address() {
     accepts(AvatarUrl::parse, &["https://example.org/a.png", "http://localhost:1/a?b=c"]);
     refuses(
         AvatarUrl::parse,
@@ -165,7 +166,7 @@ fn a_message_that_is_too_long_is_cut_for_an_import() {
 }
 
 #[test]
-fn what_was_once_accepted_is_read_back_without_a_check() {
+fn an_accepted_text_is_read_back_without_a_check() {
     let long = serde_json::to_string(&letters(101)).expect("JSON");
     assert!(serde_json::from_str::<Username>(&long).is_ok());
 }

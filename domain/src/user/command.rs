@@ -1,4 +1,4 @@
-//! What can be asked of a user.
+//! The commands of a user.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -6,54 +6,54 @@ use super::event::{Preferences, Profile, Registration};
 use crate::ids::{InvitationId, WorkspaceId};
 use crate::text::{Emoji, Reason, StatusText};
 
-/// What can be asked of a user.
+/// The commands of a user.
 #[derive(Clone, Debug, PartialEq)]
 pub enum UserCommand {
-    /// Become a user.
+    /// Register as a user.
     Register(Box<Registration>),
-    /// Change what others see. Fields that stay are passed as they are.
+    /// Change the profile. The caller passes all fields, also those that stay the same.
     ChangeProfile(Box<Profile>),
-    /// Change one's preferences.
+    /// Change the preferences.
     ChangePreferences(Preferences),
-    /// Say what one is doing just now, or nothing.
+    /// Set or clear the status.
     ChangeStatus {
-        /// What one is doing.
+        /// The present activity.
         text: Option<StatusText>,
-        /// A picture for it.
+        /// An emoji for it.
         emoji: Option<Emoji>,
-        /// When it ceases to hold.
+        /// When the status ends.
         expires_at: Option<DateTime<Utc>>,
     },
-    /// Lock the user out of the whole server.
+    /// Suspend the user on the whole server.
     Suspend {
         /// Why.
         reason: Option<Reason>,
     },
-    /// Let a suspended user in again.
+    /// Reactivate a suspended user.
     Reactivate,
     /// Make the user an operator of the server.
     MakeOperator,
-    /// Ask the operators to have the user erased, as an owner of that workspace.
+    /// Propose to the operators that they erase the user. The actor is an owner of the workspace.
     ProposeErasure {
         /// The workspace.
         workspace_id: WorkspaceId,
     },
-    /// Have the user erased, once it has been waited for so long.
+    /// Request the erasure of the user. It is carried out after a waiting time.
     RequestErasure {
-        /// How long it can be cancelled.
+        /// How long the request can be cancelled.
         wait: TimeDelta,
     },
-    /// Have the user not erased after all.
+    /// Cancel the requested erasure.
     CancelErasure,
-    /// Erase the user, for ever.
+    /// Erase the user for ever.
     Erase {
-        /// The invitations that they had accepted.
+        /// The invitations that the user accepted.
         invitations: Vec<InvitationId>,
     },
 }
 
 impl UserCommand {
-    /// The name under which the log remembers it.
+    /// The command's name, as it stands in the metadata of its events.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The rules of users, without async, clock or framework. One function per command.
+//! The rules of users: pure functions, one for each command, without async, clock or framework.
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
@@ -9,13 +9,13 @@ use crate::text::{Emoji, Reason, StatusText};
 
 type Decision = Result<Vec<UserEvent>, UserRefusal>;
 
-/// The last year that RFC 3339 can write; databases do not go much further.
+/// The last year that RFC 3339 can express. The limits of databases are not much higher.
 const YEAR_MAX: i32 = 9999;
 
-/// How large preferences may be. Every node keeps those of many users in memory.
+/// How large preferences can be. There is a limit because every node keeps the preferences of many users in memory.
 pub(super) const PREFERENCES_BYTES_MAX: usize = 32 * 1024;
 
-/// Makes somebody a user, once.
+/// Registers a user, once.
 pub(super) fn register(user: &User, registration: Box<Registration>) -> Decision {
     if user.registration.is_some() {
         return Err(UserRefusal::RegisteredAlready);
@@ -23,7 +23,7 @@ pub(super) fn register(user: &User, registration: Box<Registration>) -> Decision
     Ok(vec![UserEvent::Registered(registration)])
 }
 
-/// Changes what others see of the user.
+/// Changes the user's profile.
 pub(super) fn change_profile(user: &User, profile: Box<Profile>) -> Decision {
     if active(user)?.profile == *profile {
         return Ok(vec![]);
@@ -31,7 +31,7 @@ pub(super) fn change_profile(user: &User, profile: Box<Profile>) -> Decision {
     Ok(vec![UserEvent::ProfileChanged(profile)])
 }
 
-/// Changes the user's own settings.
+/// Changes the user's preferences.
 pub(super) fn change_preferences(user: &User, preferences: Preferences) -> Decision {
     if active(user)?.preferences == preferences {
         return Ok(vec![]);
@@ -42,7 +42,7 @@ pub(super) fn change_preferences(user: &User, preferences: Preferences) -> Decis
     Ok(vec![UserEvent::PreferencesChanged(preferences)])
 }
 
-/// Says what the user is doing just now, or nothing.
+/// Sets or clears the user's status.
 pub(super) fn change_status(
     user: &User,
     context: &Context,
@@ -57,7 +57,7 @@ pub(super) fn change_status(
     Ok(vec![UserEvent::StatusChanged { text, emoji, expires_at }])
 }
 
-/// Locks the user out of the whole server.
+/// Suspends the user on the whole server.
 pub(super) fn suspend(user: &User, reason: Option<Reason>) -> Decision {
     registered(user)?;
     if user.suspended {
@@ -66,7 +66,7 @@ pub(super) fn suspend(user: &User, reason: Option<Reason>) -> Decision {
     Ok(vec![UserEvent::Suspended { reason }])
 }
 
-/// Lets a suspended user in again.
+/// Reactivates a suspended user.
 pub(super) fn reactivate(user: &User) -> Decision {
     registered(user)?;
     if !user.suspended {
@@ -80,7 +80,8 @@ pub(super) fn make_operator(user: &User) -> Decision {
     if active(user)?.is_operator { Ok(vec![]) } else { Ok(vec![UserEvent::MadeOperator {}]) }
 }
 
-/// Notes that an owner of that workspace asks for the user's erasure, once for each owner in turn.
+/// Records that an owner of the workspace proposes the user's erasure. A second proposal of the same owner is not
+/// recorded, unless another owner proposed in between.
 pub(super) fn propose_erasure(user: &User, context: &Context, workspace_id: WorkspaceId) -> Decision {
     registered(user)?;
     if user.proposals.get(&workspace_id) == Some(&context.actor) {
@@ -89,7 +90,7 @@ pub(super) fn propose_erasure(user: &User, context: &Context, workspace_id: Work
     Ok(vec![UserEvent::ErasureProposed { proposed_by: context.actor, workspace_id }])
 }
 
-/// Has the user erased, once it has been waited for so long.
+/// Requests the user's erasure, which is due after the waiting time.
 pub(super) fn request_erasure(user: &User, context: &Context, wait: TimeDelta) -> Decision {
     registered(user)?;
     if user.erasure.is_some() {
@@ -98,7 +99,7 @@ pub(super) fn request_erasure(user: &User, context: &Context, wait: TimeDelta) -
     Ok(vec![UserEvent::ErasureRequested { requested_by: context.actor, due_at: context.at + wait }])
 }
 
-/// Has the user not erased after all.
+/// Cancels the requested erasure.
 pub(super) fn cancel_erasure(user: &User, context: &Context) -> Decision {
     registered(user)?;
     if user.erasure.is_none() {
@@ -107,7 +108,7 @@ pub(super) fn cancel_erasure(user: &User, context: &Context) -> Decision {
     Ok(vec![UserEvent::ErasureCancelled { cancelled_by: context.actor }])
 }
 
-/// Erases the user, for ever.
+/// Erases the user for ever.
 pub(super) fn erase(user: &User, context: &Context, invitations: Vec<InvitationId>) -> Decision {
     registered(user)?;
     let erasure = user.erasure.ok_or(UserRefusal::ErasureNotRequested)?;
@@ -127,7 +128,7 @@ fn registered(user: &User) -> Result<&Registration, UserRefusal> {
     if user.erased { Err(UserRefusal::Erased) } else { Ok(registration) }
 }
 
-/// How large preferences are as JSON.
+/// The size of the preferences as JSON.
 fn written_bytes(preferences: &Preferences) -> usize {
     serde_json::to_vec(preferences).map_or(usize::MAX, |json| json.len())
 }

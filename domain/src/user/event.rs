@@ -1,4 +1,4 @@
-//! What has happened to a user.
+//! The events of a user.
 
 use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
@@ -8,41 +8,42 @@ use serde_json::{Map, Value};
 use crate::ids::{InvitationId, UserId, WorkspaceId};
 use crate::text::{AvatarUrl, Bio, DisplayName, Email, Emoji, Language, Phone, Pronouns, Reason, StatusText, Timezone, Title, Username};
 
-/// What has happened to a user. The wire name of each is its `rename`.
+/// The events of a user. The `rename` of each is its name on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum UserEvent {
-    /// Became a user.
+    /// A user registered.
     #[serde(rename = "user.registered")]
     Registered(Box<Registration>),
-    /// Changed what others see; the whole of it, as it is now.
+    /// The profile changed. The payload has all of it.
     #[serde(rename = "user.profile_changed")]
     ProfileChanged(Box<Profile>),
-    /// Changed their preferences; the whole of them, as they are now.
+    /// The preferences changed. The payload has all of them.
     #[serde(rename = "user.preferences_changed")]
     PreferencesChanged(Preferences),
-    /// Said what they are doing just now, or nothing.
+    /// The user set or cleared their status.
     #[serde(rename = "user.status_changed")]
     StatusChanged {
-        /// What they are doing.
+        /// The present activity.
         text: Option<StatusText>,
-        /// A picture for it.
+        /// An emoji for it.
         emoji: Option<Emoji>,
-        /// When it ceases to hold.
+        /// When the status ends.
         expires_at: Option<DateTime<Utc>>,
     },
-    /// Was locked out of the whole server.
+    /// The user was suspended on the whole server.
     #[serde(rename = "user.suspended")]
     Suspended {
         /// Why.
         reason: Option<Reason>,
     },
-    /// Was let in again.
+    /// The user was reactivated.
     #[serde(rename = "user.reactivated")]
     Reactivated {},
-    /// Became an operator of the server.
+    /// The user became an operator of the server.
     #[serde(rename = "user.made_operator")]
     MadeOperator {},
-    /// An owner of a workspace that the user is or was in asked the operators for the user's erasure. Nothing follows from it by itself.
+    /// A workspace owner proposed to the operators to erase the user, who is or was in the workspace. The event has no
+    /// effect by itself.
     #[serde(rename = "user.erasure_proposed")]
     ErasureProposed {
         /// The owner.
@@ -50,50 +51,51 @@ pub enum UserEvent {
         /// The workspace.
         workspace_id: WorkspaceId,
     },
-    /// Is to be erased, unless that is cancelled until then.
+    /// An erasure of the user was requested. It can be cancelled until it is due.
     #[serde(rename = "user.erasure_requested")]
     ErasureRequested {
-        /// The user who asked for it: the same user, or an operator. Until release 0.2 also an owner of all their workspaces.
+        /// The user who requested it: the user to erase, or an operator. Until release 0.2 it could also be an owner of
+        /// all the user's workspaces.
         requested_by: UserId,
-        /// From when on it is carried out.
+        /// The moment from which the erasure is carried out.
         due_at: DateTime<Utc>,
     },
-    /// Is not to be erased after all.
+    /// The erasure was cancelled.
     #[serde(rename = "user.erasure_cancelled")]
     ErasureCancelled {
-        /// Who cancelled it.
+        /// The user who cancelled it.
         cancelled_by: UserId,
     },
-    /// Was erased, for ever: their key was destroyed with this event.
+    /// The user was erased for ever. Their key was destroyed in the same transaction.
     #[serde(rename = "user.erased")]
     Erased {
-        /// The invitations that they had accepted: their keys were destroyed too.
+        /// The invitations that the user accepted. Their keys were destroyed too.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         invitations: Vec<InvitationId>,
     },
 }
 
-/// What a user starts with.
+/// The data that a user registers with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Registration {
-    /// Unique on this server, without case.
+    /// The mail address. It is unique on this server, without case.
     pub email: Email,
-    /// Unique on this server, without case.
+    /// The name that others mention. It is unique on this server, without case.
     pub username: Username,
-    /// What others see.
+    /// The profile.
     pub profile: Profile,
-    /// Their own settings.
+    /// The preferences.
     pub preferences: Preferences,
-    /// Whether a program speaks here.
+    /// Whether a program uses the account.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_bot: bool,
-    /// Whether they run this server: may suspend users and see every projection.
+    /// Whether the user is an operator of this server, who may suspend users and see every projection.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_operator: bool,
 }
 
 impl Registration {
-    /// Leaves nothing of who they were.
+    /// Removes all personal data.
     pub(super) fn erase(&mut self) {
         (self.email, self.username) = (Email::erased(), Username::erased());
         let display_name = DisplayName::erased();
@@ -102,12 +104,12 @@ impl Registration {
     }
 }
 
-/// What others see of a user.
+/// The profile: the data of a user that others see.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// The name that is shown.
+    /// The name that clients show.
     pub display_name: DisplayName,
-    /// Where their picture lies.
+    /// The address of the picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<AvatarUrl>,
     /// Job title.
@@ -116,7 +118,7 @@ pub struct Profile {
     /// Telephone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<Phone>,
-    /// Some lines about themselves.
+    /// A few lines in which the user describes themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bio: Option<Bio>,
     /// Pronouns.
@@ -124,22 +126,22 @@ pub struct Profile {
     pub pronouns: Option<Pronouns>,
 }
 
-/// Settings that the server keeps for clients without reading them.
+/// Settings of clients. The server keeps them, and does not read them.
 pub type Json = Map<String, Value>;
 
-/// A user's own settings.
+/// The preferences: a user's own settings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Preferences {
-    /// Where their day begins; `UTC` where they say nothing.
+    /// The time zone. `None` means `UTC`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<Timezone>,
-    /// The language of their client; `en` where they say nothing.
+    /// The language of the client. `None` means `en`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
-    /// Kept for clients.
+    /// Notification settings of clients. The server does not read them.
     #[serde(default, skip_serializing_if = "Json::is_empty")]
     pub notification_settings: Json,
-    /// Kept for clients.
+    /// Theme settings of clients. The server does not read them.
     #[serde(default, skip_serializing_if = "Json::is_empty")]
     pub theme_preferences: Json,
 }

@@ -1,5 +1,5 @@
-//! A user: a person, or a program, on this server, across all workspaces.
-//! Not here: their password (`secret.credentials`), their sessions, and what they are in a workspace (`workspace`).
+//! A user: a person or a program on this server, in all workspaces. Not here: the password (`secret.credentials`), the
+//! sessions, and the membership of workspaces (`workspace`).
 
 mod command;
 mod decide;
@@ -22,47 +22,47 @@ pub use event::{Json, Preferences, Profile, Registration, UserEvent};
 use crate::context::Context;
 use crate::ids::{UserId, WorkspaceId};
 
-/// What a decision about a user needs to know: the fold of their events, nothing else.
+/// The state that decisions about a user need: the fold of the user's events, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct User {
-    /// What they registered with, kept up to date; `None` before they did.
+    /// The data that the user registered with, kept up to date. `None` before the registration.
     pub registration: Option<Registration>,
-    /// Whether they are locked out.
+    /// Whether the user is suspended.
     pub suspended: bool,
-    /// That they are to be erased, where somebody asked for it.
+    /// The requested erasure, if there is one.
     pub erasure: Option<Erasure>,
-    /// The workspaces whose owners asked for their erasure, with the owner who asked last.
+    /// The workspaces whose owners proposed the user's erasure, each with the owner who proposed last.
     pub proposals: BTreeMap<WorkspaceId, UserId>,
-    /// Whether they were erased: that is for ever.
+    /// Whether the user was erased, which is for ever.
     pub erased: bool,
 }
 
-/// That a user is to be erased.
+/// A requested erasure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {
-    /// Who asked for it.
+    /// The user who requested it.
     pub requested_by: UserId,
-    /// From when on it is carried out.
+    /// The moment from which the erasure is carried out.
     pub due_at: DateTime<Utc>,
 }
 
 impl User {
-    /// Whether they are there, and neither locked out nor erased.
+    /// Whether the user exists, and is neither suspended nor erased.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.registration.is_some() && !self.suspended && !self.erased
     }
 
-    /// Whether they run this server.
+    /// Whether the user is an active operator of this server.
     #[must_use]
     pub fn is_operator(&self) -> bool {
         self.is_active() && self.registration.as_ref().is_some_and(|r| r.is_operator)
     }
 
-    /// What happens when `command` is asked of this user, or why it does not.
+    /// Decides `command`, and returns the events that follow from it.
     ///
     /// # Errors
-    /// The refusal.
+    /// The rules refuse the command.
     pub fn decide(&self, context: &Context, command: UserCommand) -> Result<Vec<UserEvent>, UserRefusal> {
         match command {
             UserCommand::Register(registration) => decide::register(self, registration),

@@ -1,4 +1,4 @@
-//! Given these events, when this command, then those events.
+//! Each test gives past events and a command, and compares the events or the refusal that follow.
 
 use chrono::TimeDelta;
 use cqrs_es::test::TestFramework;
@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::decide::PREFERENCES_BYTES_MAX;
 use super::{Preferences, Profile, Registration, User, UserCommand, UserEvent, UserRefusal};
-use crate::cast::{ACME, ANN, BOB, by, by_at, minutes_later, now};
 use crate::ids::{UserId, WorkspaceId};
+use crate::test_data::{ACME, ANN, BOB, by, by_at, minutes_later, now};
 use crate::text::{DisplayName, Email, Emoji, Language, Reason, StatusText, Timezone, Title, Username};
 
 type Given = TestFramework<User>;
@@ -47,7 +47,7 @@ fn status(expires_at: Option<chrono::DateTime<chrono::Utc>>) -> UserCommand {
 }
 
 #[test]
-fn somebody_registers() {
+fn a_user_registers() {
     Given::with(())
         .given_no_previous_events()
         .when((by(ANN), UserCommand::Register(registration())))
@@ -224,7 +224,7 @@ fn nobody_is_erased_before_it_is_due_and_a_suspended_user_is() {
 }
 
 #[test]
-fn who_was_erased_is_nobody_any_more() {
+fn every_command_to_an_erased_user_is_refused_and_no_name_is_left() {
     let commands = [
         UserCommand::ChangeProfile(profile("Ann")),
         UserCommand::Suspend { reason: None },
@@ -258,7 +258,7 @@ fn an_active_user_becomes_an_operator_once() {
 }
 
 #[test]
-fn owners_of_several_workspaces_propose_an_erasure_and_nothing_follows_from_it() {
+fn owners_of_several_workspaces_propose_an_erasure_and_it_has_no_effect() {
     let propose = |workspace_id| UserCommand::ProposeErasure { workspace_id };
     let proposed = |workspace_id| UserEvent::ErasureProposed { proposed_by: BOB, workspace_id };
     let other = WorkspaceId(uuid::Uuid::from_u128(0x101));
@@ -269,7 +269,7 @@ fn owners_of_several_workspaces_propose_an_erasure_and_nothing_follows_from_it()
 }
 
 #[test]
-fn preferences_are_no_larger_than_may_be() {
+fn preferences_above_the_limit_are_refused() {
     let with = |bytes: usize| {
         let theme_preferences = json!({"x": "y".repeat(bytes)}).as_object().cloned().expect("an object");
         (by(ANN), UserCommand::ChangePreferences(Preferences { theme_preferences, ..Preferences::default() }))

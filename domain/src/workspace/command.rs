@@ -1,4 +1,4 @@
-//! What can be asked of a workspace.
+//! The commands of a workspace.
 
 use chrono::{DateTime, Utc};
 
@@ -7,38 +7,38 @@ use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
 use crate::permission::{Overrides, Role};
 use crate::text::{Department, Email, Reason, Title, WorkspaceDomain};
 
-/// What can be asked of a workspace.
+/// The commands of a workspace.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WorkspaceCommand {
-    /// Create it; the actor becomes its owner.
+    /// Create it. The actor becomes its owner.
     Create {
-        /// Name, description and picture.
+        /// The name, the description and the picture.
         details: Details,
-        /// Unique on this server.
+        /// The domain. It is unique on this server.
         domain: Option<WorkspaceDomain>,
-        /// Its #general channel, which is created with it.
+        /// The #general channel, which is created together with the workspace.
         general_channel_id: ChannelId,
-        /// How many active members it may have.
+        /// The limit of active members.
         max_members: u32,
     },
-    /// Change name, description and picture. Fields that stay are passed as they are.
+    /// Change name, description and picture. The caller passes all of them, also those that stay the same.
     ChangeDetails(Details),
-    /// Change the settings. Fields that stay are passed as they are.
+    /// Change the settings. The caller passes all of them, also those that stay the same.
     ChangeSettings(WorkspaceSettings),
-    /// Give it another plan.
+    /// Change the plan.
     ChangePlan {
-        /// What it pays for.
+        /// The new plan.
         plan: Plan,
     },
-    /// Invite somebody by mail.
+    /// Invite a person by mail address.
     Invite {
         /// The invitation.
         invitation_id: InvitationId,
-        /// Whom.
+        /// The mail address of the invited person.
         email: Email,
-        /// As what.
+        /// The role.
         role: Role,
-        /// Until when it can be accepted.
+        /// When the invitation expires.
         expires_at: DateTime<Utc>,
     },
     /// Accept an invitation: the actor becomes a member.
@@ -46,21 +46,21 @@ pub enum WorkspaceCommand {
         /// The invitation.
         invitation_id: InvitationId,
     },
-    /// Take an invitation back.
+    /// Revoke an invitation.
     RevokeInvitation {
         /// The invitation.
         invitation_id: InvitationId,
     },
-    /// Change what a member is.
+    /// Change a member's role.
     ChangeMemberRole {
-        /// Who.
+        /// The member.
         user_id: UserId,
-        /// What they become.
+        /// The new role.
         role: Role,
     },
-    /// Change a member's title and department here.
+    /// Change a member's title and department in this workspace.
     ChangeMemberDetails {
-        /// Who.
+        /// The member.
         user_id: UserId,
         /// Job title in this workspace.
         title: Option<Title>,
@@ -69,36 +69,36 @@ pub enum WorkspaceCommand {
     },
     /// Replace a member's permission overrides.
     ChangeMemberPermissions {
-        /// Who.
+        /// The member.
         user_id: UserId,
         /// The overrides.
         permissions: Overrides,
     },
-    /// Shut a member out.
+    /// Deactivate a member.
     DeactivateMember {
-        /// Who.
+        /// The member.
         user_id: UserId,
     },
-    /// Let a deactivated member in again.
+    /// Reactivate a deactivated member.
     ReactivateMember {
-        /// Who.
+        /// The member.
         user_id: UserId,
     },
-    /// Make another member an owner in the actor's place; the actor becomes an admin.
+    /// Hand the workspace over: another member becomes an owner, and the actor becomes an admin.
     HandOver {
         /// The new owner.
         to: UserId,
     },
-    /// Put something under a legal hold.
+    /// Place a legal hold.
     PlaceHold {
         /// The hold.
         hold_id: HoldId,
-        /// What it is to cover. That a channel is one of this workspace is known outside.
+        /// The target of the hold. The caller has checked that a channel belongs to this workspace.
         on: HoldTarget,
         /// Why.
         reason: Reason,
     },
-    /// End a legal hold.
+    /// Release a legal hold.
     ReleaseHold {
         /// The hold.
         hold_id: HoldId,
@@ -108,7 +108,7 @@ pub enum WorkspaceCommand {
 }
 
 impl WorkspaceCommand {
-    /// The name under which the log remembers it.
+    /// The command's name, as it stands in the metadata of its events.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

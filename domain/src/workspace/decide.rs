@@ -1,4 +1,4 @@
-//! The rules of workspaces, without async, clock or framework. One function per command.
+//! The rules of workspaces: pure functions, one for each command, without async, clock or framework.
 
 use std::ops::RangeInclusive;
 
@@ -14,25 +14,25 @@ use crate::text::{Department, Email, Reason, Title, WorkspaceDomain};
 
 type Decision = Result<Vec<WorkspaceEvent>, WorkspaceRefusal>;
 
-/// How many active members a workspace may be set up for.
+/// The allowed limits of active members.
 pub(super) const MAX_MEMBERS: RangeInclusive<u64> = 1..=1_000_000;
-/// Up to 10 GiB.
+/// In bytes, up to 10 GiB.
 pub(super) const UPLOAD_MAX_BYTES: RangeInclusive<u64> = 1..=10 * 1024 * 1024 * 1024;
-/// Up to a year.
+/// In minutes, up to a year.
 pub(super) const EDIT_WINDOW_MINUTES: RangeInclusive<u64> = 1..=525_600;
-/// How long an invitation can be accepted, at most.
+/// The longest time in which an invitation can be accepted.
 pub(super) const INVITATION_LIFE_MAX: TimeDelta = TimeDelta::days(90);
 
-/// The most invitations that can be accepted at a time.
+/// The most open invitations of a workspace.
 pub(super) const INVITATIONS_MAX: usize = 1_000;
-/// Of them, the most of one member.
+/// The most open invitations that one member has sent.
 pub(super) const INVITATIONS_EACH_MAX: usize = 250;
-/// The most invitations that are kept, those that expired and were not revoked among them.
+/// The most invitations that are kept. They include expired ones that were not revoked.
 pub(super) const INVITATIONS_KEPT_MAX: usize = 10_000;
-/// The most legal holds that stand at a time.
+/// The most legal holds of a workspace.
 pub(super) const HOLDS_MAX: usize = 1_000;
 
-/// Creates the workspace; the actor becomes its owner.
+/// Creates the workspace. The actor becomes its owner.
 pub(super) fn create(
     workspace: &Workspace,
     context: &Context,
@@ -59,7 +59,7 @@ pub(super) fn change_details(workspace: &Workspace, details: Details) -> Decisio
     Ok(vec![WorkspaceEvent::DetailsChanged(details)])
 }
 
-/// Changes how the workspace is run.
+/// Changes the settings.
 pub(super) fn change_settings(workspace: &Workspace, settings: WorkspaceSettings) -> Decision {
     existing(workspace)?;
     let WorkspaceSettings { retention_policy, upload_max_bytes, edit_window_minutes } = settings;
@@ -72,13 +72,14 @@ pub(super) fn change_settings(workspace: &Workspace, settings: WorkspaceSettings
     Ok(vec![WorkspaceEvent::SettingsChanged(settings)])
 }
 
-/// Gives the workspace another plan.
+/// Changes the plan.
 pub(super) fn change_plan(workspace: &Workspace, plan: Plan) -> Decision {
     existing(workspace)?;
     if workspace.plan == plan { Ok(vec![]) } else { Ok(vec![WorkspaceEvent::PlanChanged { plan }]) }
 }
 
-/// Invites somebody by mail. Whether the address belongs to a member is not known here: members are known by their identifiers.
+/// Invites a person by mail address. The rule cannot know whether the address belongs to a member, because the state
+/// has no members' addresses.
 pub(super) fn invite(
     workspace: &Workspace,
     context: &Context,
@@ -104,7 +105,7 @@ pub(super) fn invite(
     Ok(vec![WorkspaceEvent::MemberInvited { invitation_id, email, role, invited_by: context.actor, expires_at }])
 }
 
-/// Makes the actor a member by an invitation, which counts as far as its inviter could give it now.
+/// Accepts an invitation: the actor becomes a member. The inviter must still be able to give this role.
 pub(super) fn accept_invitation(workspace: &Workspace, context: &Context, invitation_id: InvitationId) -> Decision {
     let invitation = pending(workspace, invitation_id)?;
     if invitation.expires_at <= context.at {
@@ -125,13 +126,13 @@ pub(super) fn accept_invitation(workspace: &Workspace, context: &Context, invita
     }])
 }
 
-/// Takes an invitation back.
+/// Revokes an invitation.
 pub(super) fn revoke_invitation(workspace: &Workspace, invitation_id: InvitationId) -> Decision {
     pending(workspace, invitation_id)?;
     Ok(vec![WorkspaceEvent::InvitationRevoked { invitation_id }])
 }
 
-/// Changes what a member is. Their invitations that they can no longer give end.
+/// Changes a member's role. Open invitations that the member can no longer give are revoked.
 pub(super) fn change_member_role(workspace: &Workspace, context: &Context, user_id: UserId, role: Role) -> Decision {
     let member = active_member(workspace, user_id)?;
     if role == Role::Owner {
@@ -148,7 +149,7 @@ pub(super) fn change_member_role(workspace: &Workspace, context: &Context, user_
     Ok(std::iter::once(changed).chain(ended_invitations(workspace, user_id, &after)).collect())
 }
 
-/// Changes a member's title and department here.
+/// Changes a member's title and department in this workspace.
 pub(super) fn change_member_details(
     workspace: &Workspace,
     context: &Context,
@@ -164,7 +165,7 @@ pub(super) fn change_member_details(
     Ok(vec![WorkspaceEvent::MemberDetailsChanged { user_id, title, department }])
 }
 
-/// Replaces what a member may do beyond their role, or not in spite of it. Their invitations that they can no longer give end.
+/// Replaces a member's permission overrides. Open invitations that the member can no longer give are revoked.
 pub(super) fn change_member_permissions(workspace: &Workspace, context: &Context, user_id: UserId, permissions: Overrides) -> Decision {
     let member = member(workspace, user_id)?;
     workspace.may_change_member(context.actor, user_id)?;
@@ -183,7 +184,7 @@ pub(super) fn change_member_permissions(workspace: &Workspace, context: &Context
     Ok(std::iter::once(changed).chain(ended_invitations(workspace, user_id, &after)).collect())
 }
 
-/// Shuts a member out. Their invitations end with them.
+/// Deactivates a member. Their open invitations are revoked.
 pub(super) fn deactivate_member(workspace: &Workspace, context: &Context, user_id: UserId) -> Decision {
     let member = member(workspace, user_id)?;
     if !member.active {
@@ -194,14 +195,14 @@ pub(super) fn deactivate_member(workspace: &Workspace, context: &Context, user_i
     Ok(shut_out(workspace, user_id, member))
 }
 
-/// The end of an active membership, and of the invitations of that member.
+/// The events that end an active membership and revoke the invitations of the member.
 pub(super) fn shut_out(workspace: &Workspace, user_id: UserId, member: &Member) -> Vec<WorkspaceEvent> {
     let after = Member { active: false, ..member.clone() };
     let ended = ended_invitations(workspace, user_id, &after);
     std::iter::once(WorkspaceEvent::MemberDeactivated { user_id }).chain(ended).collect()
 }
 
-/// Lets a deactivated member in again, who is then what they were: that is given to them anew.
+/// Reactivates a member with the same role and permissions as before. The actor must be able to give them now.
 pub(super) fn reactivate_member(workspace: &Workspace, context: &Context, user_id: UserId) -> Decision {
     let member = member(workspace, user_id)?;
     if member.active {
@@ -213,7 +214,7 @@ pub(super) fn reactivate_member(workspace: &Workspace, context: &Context, user_i
     Ok(vec![WorkspaceEvent::MemberReactivated { user_id }])
 }
 
-/// Makes another member an owner in the actor's place.
+/// Makes another member an owner in place of the actor.
 pub(super) fn hand_over(workspace: &Workspace, context: &Context, to: UserId) -> Decision {
     existing(workspace)?;
     by_owner(workspace, context)?;
@@ -228,12 +229,12 @@ pub(super) fn hand_over(workspace: &Workspace, context: &Context, to: UserId) ->
     Ok(std::iter::once(handed_over).chain(ended_invitations(workspace, context.actor, &after)).collect())
 }
 
-/// Puts something under a legal hold. One thing may be under several: each is a matter of its own, and ends by itself.
+/// Places a legal hold. Several holds may cover the same target, and each is released by itself.
 pub(super) fn place_hold(workspace: &Workspace, context: &Context, hold_id: HoldId, on: HoldTarget, reason: Reason) -> Decision {
     existing(workspace)?;
     let is_known = match on {
         HoldTarget::Workspace {} | HoldTarget::Channel { .. } => true,
-        // Who was a member is held too: what they wrote is still there.
+        // A former member can be held too, because their messages are still there.
         HoldTarget::Person { user_id } => workspace.members.contains_key(&user_id),
     };
     if !is_known {
@@ -245,7 +246,7 @@ pub(super) fn place_hold(workspace: &Workspace, context: &Context, hold_id: Hold
     Ok(vec![WorkspaceEvent::HoldPlaced { hold_id, on, reason, placed_by: context.actor }])
 }
 
-/// Ends a legal hold.
+/// Releases a legal hold.
 pub(super) fn release_hold(workspace: &Workspace, context: &Context, hold_id: HoldId, reason: Reason) -> Decision {
     existing(workspace)?;
     if !workspace.holds.contains_key(&hold_id) {
@@ -305,7 +306,7 @@ fn by_owner(workspace: &Workspace, context: &Context) -> Result<(), WorkspaceRef
     if is_owner(workspace, context.actor) { Ok(()) } else { Err(WorkspaceRefusal::OwnersOnly) }
 }
 
-/// That there is an active owner beside `user_id`, which is so for whoever is none themselves.
+/// Checks that an active owner other than `user_id` remains. This also holds if `user_id` is not an owner.
 fn another_owner_remains(workspace: &Workspace, user_id: UserId) -> Result<(), WorkspaceRefusal> {
     let remains = workspace.members.iter().any(|(id, m)| *id != user_id && m.active && m.role == Role::Owner);
     if remains { Ok(()) } else { Err(WorkspaceRefusal::LastOwner) }

@@ -1,4 +1,4 @@
-//! What has happened in a workspace.
+//! The events of a workspace.
 
 use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
@@ -9,139 +9,139 @@ use crate::permission::{Overrides, Role};
 use crate::retention_policy::RetentionPolicy;
 use crate::text::{AvatarUrl, Department, Description, Email, Reason, Title, WorkspaceDomain, WorkspaceName};
 
-/// What has happened in a workspace. The wire name of each is its `rename`.
+/// The events of a workspace. The `rename` of each is its name on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum WorkspaceEvent {
-    /// Was created.
+    /// The workspace was created. Its owner joins in the next event.
     #[serde(rename = "workspace.created")]
     Created {
-        /// Name, description and picture.
+        /// The name, the description and the picture.
         details: Details,
-        /// Unique on this server.
+        /// The domain. It is unique on this server.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         domain: Option<WorkspaceDomain>,
-        /// Its #general channel.
+        /// The #general channel.
         general_channel_id: ChannelId,
-        /// How many active members it may have.
+        /// The limit of active members.
         max_members: u32,
     },
-    /// Changed name, description or picture; all of them, as they are now.
+    /// The name, the description or the picture changed. The payload has all three.
     #[serde(rename = "workspace.details_changed")]
     DetailsChanged(Details),
-    /// Changed its settings; all of them, as they are now.
+    /// The settings changed. The payload has all of them.
     #[serde(rename = "workspace.settings_changed")]
     SettingsChanged(WorkspaceSettings),
-    /// Was given another plan.
+    /// The plan changed.
     #[serde(rename = "workspace.plan_changed")]
     PlanChanged {
-        /// What it pays for now.
+        /// The new plan.
         plan: Plan,
     },
-    /// Somebody was invited.
+    /// A person was invited by mail address.
     #[serde(rename = "workspace.member_invited")]
     MemberInvited {
         /// The invitation.
         invitation_id: InvitationId,
-        /// Whom.
+        /// The mail address of the invited person.
         email: Email,
-        /// As what.
+        /// The role.
         role: Role,
-        /// Who invited them.
+        /// The user who sent the invitation.
         invited_by: UserId,
-        /// Until when it can be accepted.
+        /// When the invitation expires.
         expires_at: DateTime<Utc>,
     },
-    /// An invitation was taken back.
+    /// An invitation was revoked.
     #[serde(rename = "workspace.invitation_revoked")]
     InvitationRevoked {
         /// The invitation.
         invitation_id: InvitationId,
     },
-    /// Somebody became a member.
+    /// A user became a member.
     #[serde(rename = "workspace.member_joined")]
     MemberJoined {
-        /// Who.
+        /// The user.
         user_id: UserId,
-        /// As what.
+        /// The role.
         role: Role,
-        /// The invitation that they accepted, where one was.
+        /// The invitation that the user accepted, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         invitation_id: Option<InvitationId>,
-        /// Who invited them, where somebody did.
+        /// The user who sent the invitation, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         invited_by: Option<UserId>,
     },
-    /// A member became something else.
+    /// A member's role changed.
     #[serde(rename = "workspace.member_role_changed")]
     MemberRoleChanged {
-        /// Who.
+        /// The user.
         user_id: UserId,
-        /// What they are now.
+        /// The new role.
         role: Role,
     },
-    /// A member's title or department changed; both, as they are now.
+    /// A member's title or department changed. The payload has both.
     #[serde(rename = "workspace.member_details_changed")]
     MemberDetailsChanged {
-        /// Who.
+        /// The user.
         user_id: UserId,
         /// Job title in this workspace.
         title: Option<Title>,
         /// Department.
         department: Option<Department>,
     },
-    /// A member's overrides changed; all of them, as they are now.
+    /// A member's permission overrides changed. The payload has all of them.
     #[serde(rename = "workspace.member_permissions_changed")]
     MemberPermissionsChanged {
-        /// Who.
+        /// The user.
         user_id: UserId,
         /// The overrides.
         permissions: Overrides,
     },
-    /// A member was shut out.
+    /// A member was deactivated.
     #[serde(rename = "workspace.member_deactivated")]
     MemberDeactivated {
-        /// Who.
+        /// The member.
         user_id: UserId,
     },
-    /// A deactivated member was let in again.
+    /// A deactivated member was reactivated.
     #[serde(rename = "workspace.member_reactivated")]
     MemberReactivated {
-        /// Who.
+        /// The member.
         user_id: UserId,
     },
-    /// One owner put another member in their place, and became an admin.
+    /// An owner handed the workspace over to another member, and became an admin.
     #[serde(rename = "workspace.handed_over")]
     HandedOver {
-        /// The owner that was.
+        /// The former owner.
         from: UserId,
-        /// The owner that is.
+        /// The new owner.
         to: UserId,
     },
-    /// Something was put under a legal hold: nothing of it is archived, purged or erased from then on.
+    /// A legal hold was placed. Data under it are neither archived, purged nor erased.
     #[serde(rename = "workspace.hold_placed")]
     HoldPlaced {
         /// The hold.
         hold_id: HoldId,
-        /// What it covers.
+        /// The target of the hold.
         on: HoldTarget,
         /// Why.
         reason: Reason,
-        /// Who placed it.
+        /// The user who placed it.
         placed_by: UserId,
     },
-    /// A legal hold ended.
+    /// A legal hold was released.
     #[serde(rename = "workspace.hold_released")]
     HoldReleased {
         /// The hold.
         hold_id: HoldId,
         /// Why.
         reason: Reason,
-        /// Who released it.
+        /// The user who released it.
         released_by: UserId,
     },
 }
 
-/// What a legal hold covers.
+/// The target of a legal hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum HoldTarget {
@@ -149,47 +149,47 @@ pub enum HoldTarget {
     Workspace {},
     /// Everything in a channel.
     Channel {
-        /// Which.
+        /// The channel.
         channel_id: ChannelId,
     },
-    /// Everything that somebody wrote in the workspace.
+    /// All messages of one user in the workspace.
     Person {
-        /// Who.
+        /// The user.
         user_id: UserId,
     },
 }
 
-/// What a workspace says of itself.
+/// The details of a workspace: its name, description and picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Details {
     /// Its name.
     pub name: WorkspaceName,
-    /// What it is for.
+    /// Its purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<Description>,
-    /// Where its picture lies.
+    /// The address of its picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<AvatarUrl>,
 }
 
-/// What a workspace pays for.
+/// The plan of a workspace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Plan {
-    /// Nothing.
+    /// The free plan.
     #[default]
     Free,
-    /// More.
+    /// The plan with more features.
     Pro,
-    /// Most.
+    /// The plan with the most features.
     Enterprise,
 }
 
 impl Plan {
-    /// Every plan, from least to most.
+    /// Every plan, from the lowest to the highest.
     pub const ALL: [Self; 3] = [Self::Free, Self::Pro, Self::Enterprise];
 
-    /// Its name.
+    /// Its name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -200,17 +200,17 @@ impl Plan {
     }
 }
 
-/// How a workspace is run. Unknown keys are refused.
+/// The settings of a workspace. Unknown keys are refused.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkspaceSettings {
-    /// How long messages are kept, in channels that say nothing themselves; for ever where it says nothing.
+    /// How long messages are kept in channels without a policy of their own. `None` means for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention_policy: Option<RetentionPolicy>,
     /// The largest file that may be uploaded, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload_max_bytes: Option<u64>,
-    /// How long authors may edit a message, in minutes; for ever where it says nothing.
+    /// How long authors may edit a message, in minutes. `None` means for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edit_window_minutes: Option<u32>,
 }

@@ -1,4 +1,4 @@
-//! Legal holds: while one covers something, nothing of it is archived, purged or erased, whatever a policy or a person says.
+//! Legal holds. Data under a hold are neither archived, purged nor erased, whatever a policy or a user requests.
 
 use std::collections::BTreeMap;
 
@@ -6,32 +6,32 @@ use super::Hold;
 use super::event::HoldTarget;
 use crate::ids::{ChannelId, HoldId, UserId};
 
-/// What is to be archived, purged or erased.
+/// The data that a command wants to archive, purge or erase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// A message.
     Message {
-        /// Where it is.
+        /// The channel.
         channel_id: ChannelId,
-        /// Who wrote it; for a system message, whom it is about.
+        /// The author. For a system message, the user whom it is about.
         author: UserId,
     },
-    /// A person, with all that they wrote.
+    /// A user, with all their messages.
     Person {
-        /// Who.
+        /// The user.
         user_id: UserId,
     },
 }
 
-/// Those of the holds that cover it.
+/// The holds that cover the subject.
 ///
-/// Everything that a person wrote includes what they wrote in a channel that is held. Who wrote where is not known here, so a hold on a
-/// channel covers every person: better one erasure too late than a held message lost.
+/// The messages of a user include those in a held channel. This function does not know which user wrote in which
+/// channel, so a hold on a channel covers every user: a late erasure is better than the loss of a held message.
 pub fn covering(holds: &BTreeMap<HoldId, Hold>, subject: Subject) -> impl Iterator<Item = HoldId> {
     holds.iter().filter(move |(_, hold)| covers(hold.on, subject)).map(|(hold_id, _)| *hold_id)
 }
 
-/// Those of the holds that are on the whole channel, whoever wrote in it.
+/// The holds that cover the whole channel, with the messages of all authors.
 pub fn covering_channel(holds: &BTreeMap<HoldId, Hold>, channel_id: ChannelId) -> impl Iterator<Item = HoldId> {
     let is_on = move |on: HoldTarget| match on {
         HoldTarget::Workspace {} => true,

@@ -1,5 +1,5 @@
-//! A workspace: its members, what each may do, its settings, and its legal holds.
-//! Not here: its channels, each of which is an aggregate of its own, and who may run which command (`commands/src/authorize.rs`).
+//! A workspace: its members and their permissions, its settings, and its legal holds. Not here: its channels, each of
+//! which is an aggregate of its own, and the permission to run a command (`commands/src/authorize.rs`).
 
 mod command;
 mod decide;
@@ -27,107 +27,109 @@ use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
 use crate::permission::{self, Overrides, Permission, Role};
 use crate::text::{Department, Email, Reason, Title};
 
-/// What a decision about a workspace needs to know: the fold of its events, nothing else.
+/// The state that decisions about a workspace need: the fold of its events, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Workspace {
-    /// Name, description and picture; `None` before it was created.
+    /// The name, the description and the picture. `None` before it was created.
     pub details: Option<Details>,
-    /// Its #general channel.
+    /// The #general channel.
     pub general_channel_id: Option<ChannelId>,
-    /// How many active members it may have.
+    /// The limit of active members.
     pub max_members: u32,
     /// Its settings.
     pub settings: WorkspaceSettings,
-    /// What it pays for.
+    /// Its plan.
     pub plan: Plan,
-    /// Everyone who is or was a member.
+    /// All present and former members.
     pub members: BTreeMap<UserId, Member>,
     /// Invitations that are neither accepted nor revoked.
     pub invitations: BTreeMap<InvitationId, Invitation>,
-    /// Legal holds that stand.
+    /// The legal holds that are not released.
     pub holds: BTreeMap<HoldId, Hold>,
 }
 
-/// A legal hold that stands.
+/// A legal hold that is not released.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
-    /// What it covers.
+    /// The target of the hold.
     pub on: HoldTarget,
     /// Why.
     pub reason: Reason,
-    /// Who placed it.
+    /// The user who placed it.
     pub placed_by: UserId,
 }
 
-/// What somebody is in a workspace.
+/// A user's membership of a workspace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Member {
     /// Owner, admin, member or guest.
     pub role: Role,
-    /// Whether they were not shut out.
+    /// Whether the member is active, and not deactivated.
     pub active: bool,
-    /// What they may beyond their role, or not in spite of it.
+    /// The overrides: permissions that the member has beyond their role, or lacks in spite of it.
     pub permissions: Overrides,
-    /// Job title here.
+    /// Job title in this workspace.
     pub title: Option<Title>,
     /// Department.
     pub department: Option<Department>,
 }
 
-/// An invitation that can still be accepted.
+/// An invitation that is neither accepted nor revoked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Invitation {
-    /// Whom.
+    /// The mail address of the invited person.
     pub email: Email,
-    /// As what.
+    /// The role.
     pub role: Role,
-    /// Who invited them.
+    /// The user who sent the invitation.
     pub invited_by: UserId,
-    /// Until when.
+    /// When it expires.
     pub expires_at: DateTime<Utc>,
 }
 
 impl Workspace {
-    /// The version of this state in snapshots. Raise it whenever the same events are folded into another state, or the state is written as
-    /// other JSON: snapshots of other versions are not used. A test compares both with `domain/states`.
+    /// The version of this state in snapshots. Raise it when the same events are folded into another state, or when the
+    /// state is written as other JSON. Snapshots of other versions are not used. A test compares both with
+    /// `domain/states`.
     pub const STATE_VERSION: u32 = 1;
 
-    /// Whether it was created.
+    /// Whether it has been created.
     #[must_use]
     pub fn exists(&self) -> bool {
         self.details.is_some()
     }
 
-    /// The member, where they are one and were not shut out.
+    /// The member, if the user is an active member.
     #[must_use]
     pub fn active_member(&self, user_id: UserId) -> Option<&Member> {
         self.members.get(&user_id).filter(|member| member.active)
     }
 
-    /// Whether that user is an active member who may do that.
+    /// Whether the user is an active member with the permission.
     #[must_use]
     pub fn allows(&self, user_id: UserId, permission: Permission) -> bool {
         self.active_member(user_id).is_some_and(|m| permission::allows(m.role, &m.permissions, permission))
     }
 
-    /// That no legal hold covers it, so that it may be archived, purged or erased.
+    /// Checks that no legal hold covers the subject, so that it may be archived, purged or erased.
     ///
     /// # Errors
-    /// Names the first hold that does.
+    /// A legal hold covers the subject. The error names the first one.
     pub fn not_held(&self, subject: Subject) -> Result<(), WorkspaceRefusal> {
         covering(&self.holds, subject).next().map_or(Ok(()), |hold_id| Err(WorkspaceRefusal::Held(hold_id)))
     }
 
-    /// The end of the membership of somebody whose account is no more, with what ends with it; nothing where they are no active member.
+    /// The events that end the membership of a user whose account was erased. There are none if the user is not an
+    /// active member.
     #[must_use]
     pub fn end_membership(&self, user_id: UserId) -> Vec<WorkspaceEvent> {
         self.active_member(user_id).map(|member| decide::shut_out(self, user_id, member)).unwrap_or_default()
     }
 
-    /// What happens when `command` is asked of this workspace, or why it does not.
+    /// Decides `command`, and returns the events that follow from it.
     ///
     /// # Errors
-    /// The refusal.
+    /// The rules refuse the command.
     pub fn decide(&self, context: &Context, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceRefusal> {
         match command {
             WorkspaceCommand::Create { details, domain, general_channel_id, max_members } => {
@@ -211,7 +213,7 @@ impl Aggregate for Workspace {
     }
 }
 
-/// For snapshots, which hold nothing that is personal: what they leave out is put back from the events that said it.
+/// Snapshots hold no personal data. The events that had them put them back.
 impl Workspace {
     /// The state without what is personal ([`crate::personal`]).
     #[must_use]
@@ -226,7 +228,7 @@ impl Workspace {
         state
     }
 
-    /// Puts what an event said of somebody back. All such events must come, in order.
+    /// Puts back the personal data that an event has. The caller must pass all such events, in order.
     pub fn restore(&mut self, event: WorkspaceEvent) {
         match event {
             WorkspaceEvent::MemberInvited { invitation_id, email, .. } => {

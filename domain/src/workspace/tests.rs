@@ -1,4 +1,4 @@
-//! Given these events, when this command, then those events.
+//! Each test gives past events and a command, and compares the events or the refusal that follow.
 
 mod grants;
 mod holds;
@@ -8,12 +8,12 @@ use cqrs_es::test::TestFramework;
 
 use super::decide::{EDIT_WINDOW_MINUTES, INVITATIONS_EACH_MAX, INVITATIONS_KEPT_MAX, INVITATIONS_MAX, MAX_MEMBERS, UPLOAD_MAX_BYTES};
 use super::{Details, Plan, Workspace, WorkspaceCommand, WorkspaceEvent, WorkspaceRefusal, WorkspaceSettings};
-use crate::cast::{ANN, BOB, CAT, DAN, GENERAL, by, by_at, days_later, minutes_later, now};
 use crate::ids::{InvitationId, UserId};
 use crate::permission::{Overrides, Role};
 use crate::refusal::OutOfRange;
 use crate::retention::RetentionPolicy;
 use crate::retention_policy::RETENTION_DAYS;
+use crate::test_data::{ANN, BOB, CAT, DAN, GENERAL, by, by_at, days_later, minutes_later, now};
 use crate::text::{Email, WorkspaceDomain, WorkspaceName};
 
 type Given = TestFramework<Workspace>;
@@ -39,7 +39,7 @@ fn joined(user_id: UserId, role: Role) -> WorkspaceEvent {
     WorkspaceEvent::MemberJoined { user_id, role, invitation_id: None, invited_by: None }
 }
 
-/// Ann is the owner, Bob an admin, Cat a member; Dan is not there.
+/// Ann is the owner, Bob an admin and Cat a member. Dan is not a member.
 fn acme() -> Vec<WorkspaceEvent> {
     vec![created(3), joined(ANN, Role::Owner), joined(BOB, Role::Admin), joined(CAT, Role::Member)]
 }
@@ -67,7 +67,7 @@ fn out_of_range(field: &'static str, range: &std::ops::RangeInclusive<u64>) -> W
 }
 
 #[test]
-fn whoever_creates_a_workspace_owns_it() {
+fn the_creator_of_a_workspace_owns_it() {
     Given::with(()).given_no_previous_events().when((by(ANN), create(3))).then_expect_events(vec![created(3), joined(ANN, Role::Owner)]);
 }
 
@@ -178,7 +178,7 @@ fn settings_out_of_range_are_refused_with_their_field() {
 }
 
 #[test]
-fn somebody_is_invited_for_up_to_90_days() {
+fn a_person_is_invited_for_up_to_90_days() {
     Given::with(()).given(acme()).when((by(BOB), invite("dan@example.org", Role::Admin, days_later(90)))).then_expect_events(vec![
         WorkspaceEvent::MemberInvited {
             invitation_id: INVITATION,
@@ -310,7 +310,7 @@ fn an_invitation_that_is_not_there_cannot_be_revoked() {
         .then_expect_error(WorkspaceRefusal::InvitationNotFound);
 }
 
-/// So many invitations of a member, that expire after so many days.
+/// A number of invitations of one member, which expire after some days.
 fn invitations(from: usize, count: usize, invited_by: UserId, days: i64) -> Vec<WorkspaceEvent> {
     let invited = |n: usize| WorkspaceEvent::MemberInvited {
         invitation_id: InvitationId(uuid::Uuid::from_u128(0x1000 + n as u128)),
@@ -323,12 +323,12 @@ fn invitations(from: usize, count: usize, invited_by: UserId, days: i64) -> Vec<
 }
 
 #[test]
-fn a_member_has_no_more_open_invitations_than_may_be() {
+fn open_invitations_of_a_member_above_the_limit_are_refused() {
     let one_more = || (by_at(BOB, days_later(8)), invite("dan@example.org", Role::Member, days_later(9)));
     let open = |count| [acme(), invitations(0, count, BOB, 30)].concat();
     let refused = WorkspaceRefusal::TooManyInvitationsByYou(INVITATIONS_EACH_MAX);
     Given::with(()).given(open(INVITATIONS_EACH_MAX)).when(one_more()).then_expect_error(refused);
-    // Another member's, and those that have expired, do not count.
+    // Invitations of other members and expired invitations do not count.
     let others = [acme(), invitations(0, INVITATIONS_EACH_MAX, ANN, 30), invitations(1000, INVITATIONS_EACH_MAX, BOB, 7)].concat();
     for given in [open(INVITATIONS_EACH_MAX - 1), others] {
         assert!(given.into_iter().fold(Workspace::default(), folded).decide(&one_more().0, one_more().1).is_ok());
@@ -336,7 +336,7 @@ fn a_member_has_no_more_open_invitations_than_may_be() {
 }
 
 #[test]
-fn a_workspace_has_no_more_open_invitations_than_may_be_and_keeps_no_more_expired_ones() {
+fn open_and_expired_invitations_of_a_workspace_above_the_limits_are_refused() {
     let one_more = || (by_at(BOB, days_later(8)), invite("dan@example.org", Role::Member, days_later(9)));
     let open = [acme(), invitations(0, INVITATIONS_MAX, CAT, 30)].concat();
     Given::with(()).given(open).when(one_more()).then_expect_error(WorkspaceRefusal::TooManyInvitations(INVITATIONS_MAX));

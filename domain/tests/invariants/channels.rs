@@ -1,4 +1,4 @@
-//! What always holds of a channel.
+//! The invariants of a channel.
 
 use domain::channel::{ChannelSettings, Kind, MemberRole, NewChannel, NotificationLevel};
 use domain::ids::WorkspaceId;
@@ -95,7 +95,7 @@ fn membership_holds(before: &Channel, after: &Channel, direct: bool, general: bo
 
 proptest! {
     #[test]
-    fn general_and_conversations_stay_and_what_is_archived_rests(asked in asked(command()), snapshot_at in 0_usize..60) {
+    fn general_and_conversations_stay_and_an_archived_channel_does_not_change(asked in asked(command()), snapshot_at in 0_usize..60) {
         walk(asked, snapshot_at, |_, _| (), |channel: &Channel, (), context, command| channel.decide(context, command), holds)?;
     }
 }

@@ -1,5 +1,6 @@
-//! Whatever anybody asks in whatever order: what must always hold, holds. And of every aggregate: `decide` and `handle` agree, a refusal
-//! changes nothing, every event survives JSON, and a snapshot taken anywhere and folded on equals the whole fold.
+//! The invariants of the aggregates under random commands in random order. For each aggregate the tests also check that
+//! `decide` and `handle` agree, that a refusal changes nothing, that every event survives JSON, and that a snapshot
+//! with the later events equals the whole fold.
 #![expect(clippy::expect_used, clippy::panic, reason = "a panic in a test is a failed test, with its line; the helpers are tests too")]
 
 mod channels;

@@ -1,4 +1,4 @@
-//! What always holds of a message, whatever becomes of its workspace and its channel meanwhile.
+//! The invariants of a message, while its workspace and its channel change.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use crate::walk::{PEOPLE, Step, asked, beginning, user, walk};
 
 const CHANNEL: ChannelId = ChannelId(Uuid::from_u128(1));
 
-/// The channel is archived one minute in ten.
+/// The channel is archived in one minute of ten.
 fn archived_at(context: &Context) -> bool {
     context.at.minute().is_multiple_of(10)
 }
 
-/// The first person owns the workspace, the last one is in it but not in the channel.
+/// The first person owns the workspace. The last one is a member of it, but not of the channel.
 fn workspace() -> Workspace {
     let details = Details { name: WorkspaceName::parse("Acme").expect("a name"), description: None, avatar_url: None };
     let mut workspace = Workspace::default();
@@ -120,7 +120,7 @@ fn holds(step: &Step<Message, MessageCommand>) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn a_message_is_its_authors_and_a_deleted_one_rests(asked in asked(command()), snapshot_at in 0_usize..60) {
+    fn only_the_author_changes_the_text_and_a_deleted_message_does_not_change(asked in asked(command()), snapshot_at in 0_usize..60) {
         let around = |context: &Context, _: &MessageCommand| around(archived_at(context));
         walk(asked, snapshot_at, around, Message::decide, holds)?;
     }

@@ -1,4 +1,5 @@
-//! Nobody gets more than somebody gave who had it: whoever acts together, in whatever order.
+//! The invariant of permissions: no group of users, in any order of commands, gets a permission that no member of the
+//! group had.
 
 use std::sync::LazyLock;
 
@@ -19,7 +20,7 @@ use crate::walk::{beginning, user};
 const SEQUENCES: u32 = 10_000;
 /// The most commands of a sequence.
 const STEPS_MAX: usize = 40;
-/// The owner, an admin, a member, a guest, and three who come in by invitation only.
+/// The owner, an admin, a member, a guest, and three people who can join only by invitation.
 const PEOPLE: usize = 7;
 /// How many invitations there can be.
 const INVITATIONS: u64 = 6;
@@ -27,7 +28,7 @@ const INVITATIONS: u64 = 6;
 static EMAILS: LazyLock<Vec<Email>> =
     LazyLock::new(|| (0..INVITATIONS).map(|n| Email::parse(&format!("i{n}@example.org")).expect("an address")).collect());
 
-/// Takes small numbers out of a random one.
+/// Draws small numbers from a random one.
 struct Dice(u64);
 
 impl Dice {
@@ -77,7 +78,7 @@ impl Dice {
     }
 }
 
-/// A workspace whose owner has given and denied its people something.
+/// A workspace whose owner has granted and denied its members some permissions.
 fn founded(dice: &mut Dice) -> Workspace {
     let mut workspace = Workspace::default();
     let details = Details { name: WorkspaceName::parse("Acme").expect("a name"), description: None, avatar_url: None };
@@ -87,7 +88,7 @@ fn founded(dice: &mut Dice) -> Workspace {
         workspace.apply(WorkspaceEvent::MemberJoined { user_id, role, invitation_id: None, invited_by: None });
         let mut permissions = dice.overrides();
         permissions.remove(&Permission::WorkspaceHandOver);
-        // Without these two nobody but owners and admins gets far.
+        // Without these two permissions, only owners and admins could do much.
         permissions.entry(Permission::MemberManage).or_insert(dice.up_to(2) == 0);
         permissions.entry(Permission::MemberInvite).or_insert(dice.up_to(2) == 0);
         workspace.apply(WorkspaceEvent::MemberPermissionsChanged { user_id, permissions });
@@ -95,7 +96,7 @@ fn founded(dice: &mut Dice) -> Workspace {
     workspace
 }
 
-/// Of each person, the permissions that they have, as bits.
+/// The permissions of each person, as bits.
 fn permissions(workspace: &Workspace) -> [u32; PEOPLE] {
     std::array::from_fn(|index| {
         let has = |permission: &Permission| u32::from(workspace.allows(user(1 + index as u128), *permission));
@@ -111,7 +112,7 @@ fn is_owner(workspace: &Workspace, user_id: UserId) -> bool {
     workspace.active_member(user_id).is_some_and(|member| member.role == Role::Owner)
 }
 
-/// The member who gives what the command gives.
+/// The member who gives the role or the permissions of the command.
 fn giver(before: &Workspace, actor: UserId, command: &WorkspaceCommand) -> UserId {
     match command {
         WorkspaceCommand::AcceptInvitation { invitation_id } => before.invitations.get(invitation_id).map_or(actor, |i| i.invited_by),
@@ -128,7 +129,7 @@ fn each_gain_comes_from_an_owner_or_of_ones_own(before: &Workspace, after: &Work
     Ok(())
 }
 
-/// Of all sets of people without an owner that can do this step by themselves, none has more together than before.
+/// Checks that no group without an owner, which can do this step alone, has more permissions together than before.
 fn no_set_has_more_together(before: &Workspace, after: &Workspace, actor: UserId, giver: UserId) -> Result<(), TestCaseError> {
     let (had, has) = (permissions(before), permissions(after));
     let together =
@@ -142,7 +143,7 @@ fn no_set_has_more_together(before: &Workspace, after: &Workspace, actor: UserId
     Ok(())
 }
 
-/// Whoever was changed by somebody else did not rank above them.
+/// Checks that a member who was changed by another member did not rank above them.
 fn nobody_above_was_changed(before: &Workspace, after: &Workspace, actor: UserId) -> Result<(), TestCaseError> {
     for (user_id, was) in before.members.iter().filter(|(user_id, _)| **user_id != actor) {
         let is_changed = after.members.get(user_id) != Some(was);
@@ -152,7 +153,7 @@ fn nobody_above_was_changed(before: &Workspace, after: &Workspace, actor: UserId
     Ok(())
 }
 
-/// Each open invitation could be given anew by its inviter.
+/// Checks that the inviter of each open invitation could still give it now.
 fn no_invitation_outlives_its_inviter(after: &Workspace) -> Result<(), TestCaseError> {
     let allows = |member: &Member, permission| permission::allows(member.role, &member.permissions, permission);
     for invitation in after.invitations.values() {
@@ -185,7 +186,7 @@ fn walk(seed: u64, steps: Vec<u64>) -> Result<(), TestCaseError> {
             each_gain_comes_from_an_owner_or_of_ones_own(&before, &workspace, giver)?;
             no_set_has_more_together(&before, &workspace, actor, giver)?;
         }
-        // Who accepts an invitation changes nobody but themselves.
+        // A user who accepts an invitation changes only themselves.
         nobody_above_was_changed(&before, &workspace, actor)?;
         no_invitation_outlives_its_inviter(&workspace)?;
     }

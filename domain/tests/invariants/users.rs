@@ -1,4 +1,4 @@
-//! What always holds of a user.
+//! The invariants of a user.
 
 use chrono::TimeDelta;
 use domain::ids::WorkspaceId;

@@ -1,4 +1,4 @@
-//! A walk: random commands, one after the other, and what must hold of every aggregate on the way.
+//! A walk: random commands in sequence, with checks that every aggregate must pass after each step.
 
 use std::fmt::Debug;
 use std::pin::pin;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 /// The most commands in a walk.
 pub const STEPS_MAX: usize = 60;
-/// How many people there are.
+/// The number of people.
 pub const PEOPLE: u128 = 5;
 
 /// One of the people.
@@ -24,12 +24,12 @@ pub fn person() -> impl Strategy<Value = UserId> {
     (1..=PEOPLE).prop_map(user)
 }
 
-/// The person of that number.
+/// The person with this number.
 pub fn user(number: u128) -> UserId {
     UserId(Uuid::from_u128(number))
 }
 
-/// The moment at which every walk begins.
+/// The moment that every walk begins at.
 pub fn beginning() -> DateTime<Utc> {
     "2026-11-22T12:00:00Z".parse().expect("a time")
 }
@@ -49,17 +49,17 @@ pub fn asked<C: Debug + Clone + 'static>(command: impl Strategy<Value = C> + 'st
 
 /// One step of a walk.
 pub struct Step<A, C> {
-    /// Who asks, and when.
+    /// The actor and the time.
     pub context: Context,
-    /// What is asked.
+    /// The command.
     pub command: C,
-    /// What it was before.
+    /// The state before the command.
     pub before: A,
-    /// What it is after.
+    /// The state after the command.
     pub after: A,
 }
 
-/// Walks from nothing, with a snapshot before the step `snapshot_at`, and lets `holds` judge every step.
+/// Starts from the empty state, takes a snapshot before the step `snapshot_at`, and calls `holds` after every step.
 pub fn walk<A, C>(
     asked: Vec<(Context, C)>,
     snapshot_at: usize,
@@ -123,7 +123,7 @@ where
     (result.map(|()| at_once(sink.collect())), state)
 }
 
-/// What a future that waits for nothing comes to.
+/// The output of a future that never waits.
 fn at_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Waking::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,

@@ -1,4 +1,4 @@
-//! What always holds of a workspace.
+//! The invariants of a workspace.
 
 use std::collections::BTreeSet;
 

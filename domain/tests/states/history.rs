@@ -1,5 +1,5 @@
-//! A history of each aggregate of which snapshots are kept: every event that there is, with every field filled. Every struct is written out
-//! in full, so that a new field does not compile before it has a value here.
+//! A history of each aggregate that has snapshots: all its events, with every field filled in. Every struct is written
+//! in full, so that a new field does not compile until it has a value here.
 
 use std::collections::BTreeMap;
 

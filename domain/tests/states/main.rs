@@ -1,7 +1,7 @@
-//! What snapshots hold: the state of an aggregate after each event of a history, as it is recorded in `domain/states`.
+//! The states that snapshots hold: `domain/states` records the state of an aggregate after each event of a history.
 //!
-//! The next release uses the snapshots of this one. So a release that folds the same events into another state, or writes the state as other
-//! JSON, must raise `STATE_VERSION`. These tests fail until it does.
+//! The next release uses the snapshots of this one. So a release must raise `STATE_VERSION` if it folds the same events
+//! into another state, or writes the state as other JSON. These tests fail until it does.
 #![expect(clippy::disallowed_methods, reason = "a test may read and write its recordings")]
 #![expect(clippy::expect_used, clippy::panic, reason = "a panic in a test is a failed test, with its line; the helpers are tests too")]
 
@@ -19,10 +19,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Fields that are never more than nothing in a snapshot: what is personal is left out, and `keep_pinned` is written only if it is false.
+/// Fields that are always empty in a snapshot: personal data are left out, and `keep_pinned` is written only if it is
+/// false.
 const WITHOUT_VALUE: [&str; 3] = ["members.*.department", "members.*.title", "settings.retention_policy.keep_pinned"];
 
-/// An aggregate of which snapshots are kept.
+/// An aggregate that has snapshots.
 struct Kept<A: Aggregate> {
     version: u32,
     history: Vec<A::Event>,
@@ -42,7 +43,8 @@ fn folder(name: &str) -> PathBuf {
 }
 
 impl<A: Aggregate + Clone + Serialize> Kept<A> {
-    /// The recording of today's folds, as text: a line of JSON for each event of the history, and for each event of an older version.
+    /// The recording of today's folds, as text: a line of JSON for each event of the history, and for each event of an
+    /// older version.
     fn recording(&self) -> String {
         let mut state = A::default();
         let mut text = String::new();
@@ -64,7 +66,7 @@ impl<A: Aggregate + Clone + Serialize> Kept<A> {
         text
     }
 
-    /// The stored events of an older version: snapshots hold what today's upcasters make of them.
+    /// The stored events of older versions. Snapshots hold the result of today's upcasters.
     fn old_events(&self) -> BTreeMap<String, A::Event> {
         let aggregate = AggregateType::named(A::TYPE).expect("a type");
         let stream = StreamId { aggregate, id: Uuid::from_u128(1) };
@@ -82,29 +84,29 @@ impl<A: Aggregate + Clone + Serialize> Kept<A> {
         old
     }
 
-    /// Compares today's folds with the recording of this version. Records what is not there yet.
+    /// Compares today's folds with the recording of this version. Lines that the recording lacks are added to it.
     fn compare(self) {
         let path = folder("states").join(format!("{}.v{}.jsonl", A::TYPE, self.version));
         let today = self.recording();
         let recorded = read_to_string(&path).unwrap_or_default();
-        let (told_today, old_today) = lines(&today);
-        let (told, old) = lines(&recorded);
+        let (history_today, old_today) = lines(&today);
+        let (history, old) = lines(&recorded);
         let because = "is not what snapshots of this version hold: raise STATE_VERSION, and run this test again to record it";
-        for (place, (today, recorded)) in told_today.iter().zip(&told).enumerate() {
+        for (place, (today, recorded)) in history_today.iter().zip(&history).enumerate() {
             assert_eq!(today, recorded, "line {} of {} {because}", place + 1, path.display());
         }
         for line in &old {
             assert!(old_today.contains(line), "{} in {} {because}", line.event, path.display());
         }
-        assert!(told_today.len() >= told.len(), "the history of the {} ends too early", A::TYPE);
-        if (told_today.len(), old_today.len()) != (told.len(), old.len()) {
+        assert!(history_today.len() >= history.len(), "the history of the {} ends too early", A::TYPE);
+        if (history_today.len(), old_today.len()) != (history.len(), old.len()) {
             write(&path, today).expect("a recording");
             panic!("{} has new lines: commit it, and delete the recording of the version before", path.display());
         }
     }
 }
 
-/// The lines of a recording: those of the history, and those of events of an older version.
+/// The lines of a recording: those of the history, and those of events of older versions.
 fn lines(recording: &str) -> (Vec<Line<Value>>, Vec<Line<Value>>) {
     let lines = recording.lines().map(|line| serde_json::from_str::<Line<Value>>(line).expect("a line"));
     lines.partition(|line| !line.event.contains(' '))
@@ -146,7 +148,7 @@ fn a_snapshot_of_an_audit_is_what_it_was() {
     kept!(Audit, history::audit, Audit::clone).compare();
 }
 
-/// Today's folds, by the aggregate's name.
+/// Today's folds, by the name of the aggregate.
 fn folds() -> [(&'static str, String); 5] {
     [
         (Workspace::TYPE, kept!(Workspace, history::workspace, Workspace::impersonal).recording()),
@@ -160,10 +162,10 @@ fn folds() -> [(&'static str, String); 5] {
 #[test]
 fn every_event_is_in_the_history_of_its_aggregate() {
     for (aggregate, fold) in folds() {
-        let told = lines(&fold).0.into_iter().map(|line| line.event).collect::<BTreeSet<_>>();
+        let history = lines(&fold).0.into_iter().map(|line| line.event).collect::<BTreeSet<_>>();
         let prefix = format!("{aggregate}.");
         let mut there = EVENTS.iter().map(|event| event.wire_name).filter(|name| name.starts_with(&prefix));
-        assert!(there.all(|name| told.contains(name)), "of the {aggregate}, only {told:?} are told");
+        assert!(there.all(|name| history.contains(name)), "the history of the {aggregate} has only {history:?}");
     }
 }
 
@@ -179,7 +181,8 @@ fn every_field_of_a_state_has_a_value_somewhere_in_its_history() {
     }
 }
 
-/// The paths of all fields, and of those that have a value. Where a map has identifiers or permissions as keys, the path has `*`.
+/// Collects the paths of all fields, and of those that have a value. In a map whose keys are identifiers or
+/// permissions, the path has `*`.
 fn fields(path: &str, value: &Value, there: &mut BTreeSet<String>, with_value: &mut BTreeSet<String>) {
     let has_value = match value {
         Value::Null => false,

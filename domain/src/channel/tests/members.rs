@@ -1,18 +1,18 @@
-//! The rules of who is in a channel.
+//! The rules of channel memberships.
 
 use super::{Given, archived, direct, general, joined, of_kind, plans};
-use crate::cast::{ANN, BOB, CAT, DAN, by};
 use crate::channel::{ChannelCommand, ChannelEvent, ChannelRefusal, Kind, MemberRole, NotificationLevel};
+use crate::test_data::{ANN, BOB, CAT, DAN, by};
 
 #[test]
-fn somebody_joins_a_public_channel() {
+fn a_user_joins_a_public_channel() {
     for given in [plans(), general()] {
         Given::with(()).given(given).when((by(CAT), ChannelCommand::Join)).then_expect_events(vec![joined(CAT, MemberRole::Member, None)]);
     }
 }
 
 #[test]
-fn a_private_channel_cannot_be_joined_by_oneself() {
+fn a_private_channel_cannot_be_joined() {
     Given::with(()).given(of_kind(Kind::Private)).when((by(CAT), ChannelCommand::Join)).then_expect_error(ChannelRefusal::Private);
 }
 
@@ -27,7 +27,7 @@ fn a_member_cannot_join_or_be_added_again() {
 }
 
 #[test]
-fn a_member_adds_somebody() {
+fn a_member_adds_another_user() {
     for kind in [Kind::Public, Kind::Private] {
         Given::with(()).given(of_kind(kind)).when((by(BOB), ChannelCommand::AddMember { user_id: CAT })).then_expect_events(vec![joined(
             CAT,
@@ -38,7 +38,7 @@ fn a_member_adds_somebody() {
 }
 
 #[test]
-fn somebody_outside_adds_nobody() {
+fn a_user_outside_the_channel_adds_nobody() {
     for user_id in [CAT, DAN] {
         Given::with(()).given(plans()).when((by(CAT), ChannelCommand::AddMember { user_id })).then_expect_error(ChannelRefusal::NotAMember);
     }
@@ -53,7 +53,7 @@ fn a_member_leaves() {
 }
 
 #[test]
-fn whoever_left_can_join_again() {
+fn a_former_member_can_join_again() {
     Given::with(())
         .given(plans())
         .and(vec![ChannelEvent::MemberLeft { user_id: BOB }])
@@ -87,7 +87,7 @@ fn a_member_becomes_an_admin() {
 }
 
 #[test]
-fn a_member_changes_what_they_are_told_about() {
+fn a_member_changes_their_notification_level() {
     let level = NotificationLevel::Mentions;
     for given in [plans(), direct()] {
         Given::with(())
@@ -98,7 +98,7 @@ fn a_member_changes_what_they_are_told_about() {
 }
 
 #[test]
-fn what_concerns_a_membership_needs_one() {
+fn commands_about_a_membership_need_one() {
     let commands = [
         (CAT, ChannelCommand::Leave),
         (CAT, ChannelCommand::ChangeNotificationLevel { level: NotificationLevel::None }),

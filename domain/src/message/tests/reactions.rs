@@ -3,10 +3,10 @@
 use cqrs_es::Aggregate;
 
 use super::{around, given, posted, refuse, system};
-use crate::cast::{ANN, BOB, by};
 use crate::ids::UserId;
 use crate::message::decide::EMOJIS_MAX;
 use crate::message::{Message, MessageCommand, MessageEvent, MessageRefusal};
+use crate::test_data::{ANN, BOB, by};
 use crate::text::Emoji;
 
 pub(super) fn emoji(text: &str) -> Emoji {
@@ -33,7 +33,7 @@ fn a_member_reacts_to_a_message_and_to_a_system_message() {
 }
 
 #[test]
-fn somebody_else_or_another_emoji_is_another_reaction() {
+fn another_user_or_another_emoji_is_another_reaction() {
     let before = || vec![posted(), reacted(BOB, "👍")];
     given(around(), before()).when((by(ANN), react("👍"))).then_expect_events(vec![reacted(ANN, "👍")]);
     given(around(), before()).when((by(BOB), react("tada"))).then_expect_events(vec![reacted(BOB, "tada")]);
@@ -55,7 +55,7 @@ fn a_full_message_still_takes_an_emoji_that_it_carries() {
 }
 
 #[test]
-fn a_reaction_is_taken_back() {
+fn a_reaction_is_removed() {
     let taken_back = MessageEvent::ReactionRemoved { user_id: BOB, emoji: emoji("👍") };
     given(around(), vec![posted(), reacted(BOB, "👍")])
         .when((by(BOB), MessageCommand::TakeReactionBack { emoji: emoji("👍") }))
@@ -66,7 +66,7 @@ fn a_reaction_is_taken_back() {
 }
 
 #[test]
-fn a_reaction_of_somebody_else_cannot_be_taken_back() {
+fn a_reaction_of_another_user_cannot_be_removed() {
     let command = MessageCommand::TakeReactionBack { emoji: emoji("👍") };
     refuse(around(), vec![posted(), reacted(ANN, "👍")], by(BOB), command, MessageRefusal::ReactionNotFound);
 }

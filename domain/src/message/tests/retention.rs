@@ -1,10 +1,10 @@
-//! What retention has taken away, and what is purged for law.
+//! Messages that the retention policy has removed, and messages that were purged.
 
 use super::{around, by, deleted, given, new, post, posted, refuse, workspace};
-use crate::cast::{ANN, BOB, GENERAL};
 use crate::ids::HoldId;
 use crate::message::{Message, MessageCommand, MessageEvent, MessageRefusal, NewMessage, Surroundings};
 use crate::retention::RetentionAction;
+use crate::test_data::{ANN, BOB, GENERAL};
 use crate::text::{Emoji, MessageBody, Reason};
 use crate::workspace::{HoldTarget, WorkspaceEvent};
 
@@ -27,7 +27,7 @@ fn purged() -> MessageEvent {
 }
 
 #[test]
-fn what_retention_has_taken_away_stays_as_it_is() {
+fn a_message_that_retention_removed_cannot_be_changed() {
     let emoji = || Emoji::parse("tada").expect("an emoji");
     let commands = [
         MessageCommand::Edit { content: MessageBody::parse("other").expect("a text") },
@@ -45,7 +45,7 @@ fn what_retention_has_taken_away_stays_as_it_is() {
 }
 
 #[test]
-fn a_thread_that_has_left_is_not_answered() {
+fn a_removed_thread_cannot_be_answered() {
     let mut root = Message::default();
     cqrs_es::Aggregate::apply(&mut root, posted());
     let under = Surroundings { parent: Some(std::sync::Arc::new(root)), ..gone(RetentionAction::Archive) };
@@ -54,7 +54,7 @@ fn a_thread_that_has_left_is_not_answered() {
 }
 
 #[test]
-fn a_message_is_purged_once_whether_it_stands_was_deleted_or_was_archived() {
+fn a_message_is_purged_once_even_if_it_was_deleted_or_archived() {
     given(around(), vec![posted()]).when((by(ANN), purge())).then_expect_events(vec![purged()]);
     given(around(), vec![posted(), deleted()]).when((by(ANN), purge())).then_expect_events(vec![purged()]);
     given(gone(RetentionAction::Archive), vec![posted()]).when((by(ANN), purge())).then_expect_events(vec![purged()]);
@@ -64,7 +64,7 @@ fn a_message_is_purged_once_whether_it_stands_was_deleted_or_was_archived() {
 }
 
 #[test]
-fn nothing_that_is_held_is_purged_and_the_refusal_names_the_hold() {
+fn a_held_message_is_not_purged_and_the_refusal_names_the_hold() {
     for on in [HoldTarget::Workspace {}, HoldTarget::Channel { channel_id: GENERAL }] {
         let held = workspace(vec![WorkspaceEvent::HoldPlaced { hold_id: HOLD, on, reason: reason(), placed_by: ANN }]);
         let around = Surroundings { workspace: held, ..around() };
@@ -73,7 +73,7 @@ fn nothing_that_is_held_is_purged_and_the_refusal_names_the_hold() {
 }
 
 #[test]
-fn nothing_stays_of_a_purged_message_but_that_it_was() {
+fn a_purged_message_keeps_nothing_except_that_it_existed() {
     let mut message = Message::default();
     [posted(), purged()].into_iter().for_each(|event| cqrs_es::Aggregate::apply(&mut message, event));
     assert!(message.purged && message.deleted && !message.stands());

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use cqrs_es::Aggregate;
 
 use super::{MESSAGE, ROOT, around, channel, deleted, given, new, post, posted, posting, refuse, system};
-use crate::cast::{BOB, by};
 use crate::channel::{ChannelEvent, ChannelSettings};
 use crate::ids::ChannelId;
 use crate::message::{Message, MessageCommand, MessageEvent, MessageRefusal, NewMessage, Posting, Surroundings};
+use crate::test_data::{BOB, by};
 
 fn under(parent: Vec<MessageEvent>) -> Surroundings {
     let mut message = Message::default();
@@ -28,7 +28,7 @@ fn a_message_is_answered_in_a_thread() {
 }
 
 #[test]
-fn what_is_not_there_was_deleted_or_is_elsewhere_cannot_be_answered() {
+fn a_message_that_is_unknown_deleted_or_in_another_channel_cannot_be_answered() {
     let elsewhere = Posting { channel_id: ChannelId(uuid::Uuid::from_u128(0x201)), ..posting("hello") };
     let parents = [vec![], vec![posted(), deleted()], vec![MessageEvent::Posted(Box::new(elsewhere))]];
     for parent in parents {
@@ -54,7 +54,7 @@ fn a_system_message_cannot_be_answered_in_a_thread() {
 }
 
 #[test]
-fn where_threads_are_switched_off_there_are_none() {
+fn no_message_is_answered_in_a_thread_where_threads_are_switched_off() {
     let settings = ChannelSettings { allow_threads: false, ..ChannelSettings::default() };
     let switched_off = channel(vec![ChannelEvent::SettingsChanged(settings)]);
     let around = Surroundings { channel: switched_off, ..under(vec![posted()]) };

@@ -1,9 +1,10 @@
-//! The one rule: nobody gives what they lack, and nobody changes a member who ranks above them.
+//! The rule of rank and permissions: no member gives what they lack, and no member changes a member who ranks above
+//! them.
 
 use super::{ANOTHER_INVITATION, Given, INVITATION, accept, acme, created, deactivated, details, invite, joined};
-use crate::cast::{ANN, BOB, CAT, DAN, by, by_at, days_later};
 use crate::ids::{InvitationId, UserId};
 use crate::permission::{Permission, Role};
+use crate::test_data::{ANN, BOB, CAT, DAN, by, by_at, days_later};
 use crate::text::{Email, Title};
 use crate::workspace::{Workspace, WorkspaceCommand, WorkspaceEvent, WorkspaceRefusal};
 
@@ -28,7 +29,7 @@ fn revoked(invitation_id: InvitationId) -> WorkspaceEvent {
     WorkspaceEvent::InvitationRevoked { invitation_id }
 }
 
-/// Cat, a member, may manage members and invite; Dan is a guest.
+/// Cat, a member, may manage members and invite. Dan is a guest.
 fn with_a_manager() -> Vec<WorkspaceEvent> {
     let managing = [(Permission::MemberManage, true), (Permission::MemberInvite, true)];
     let people = [created(9), joined(ANN, Role::Owner), joined(BOB, Role::Admin), joined(CAT, Role::Member), joined(DAN, Role::Guest)];
@@ -172,7 +173,7 @@ fn the_invitations_of_an_owner_who_hands_over_stay_as_far_as_an_admin_may_give_t
         .then_expect_events(vec![WorkspaceEvent::HandedOver { from: ANN, to: CAT }, revoked(INVITATION)]);
 }
 
-/// Logs from before the rule have open invitations of members who could not give them any more.
+/// Logs from before this rule have open invitations whose inviters lack the right to give them.
 #[test]
 fn an_invitation_counts_as_far_as_its_inviter_could_give_it_when_it_is_accepted() {
     let refused = [
@@ -201,14 +202,14 @@ fn an_account_that_is_no_more_leaves_its_workspaces_and_its_invitations_end() {
     assert_eq!(workspace.details, Some(details("Acme")));
 }
 
-/// It would outlive their role.
+/// They would keep the permission after a change of their role.
 #[test]
 fn an_admin_grants_themselves_nothing_outright_and_an_owner_does() {
     let grant = |user_id| WorkspaceCommand::ChangeMemberPermissions { user_id, permissions: [(Permission::AuditRead, true)].into() };
     Given::with(()).given(acme()).when((by(BOB), grant(BOB))).then_expect_error(WorkspaceRefusal::PermissionToOneself);
     let granted = permissions(ANN, &[(Permission::AuditRead, true)]);
     Given::with(()).given(acme()).when((by(ANN), grant(ANN))).then_expect_events(vec![granted]);
-    // What an owner granted them, they keep, and may give up.
+    // They keep a permission that an owner granted them, and may give it up.
     let given = || Given::with(()).given(acme()).and(vec![permissions(BOB, &[(Permission::AuditRead, true)])]);
     given().when((by(BOB), grant(BOB))).then_expect_events(vec![]);
     let given_up = WorkspaceCommand::ChangeMemberPermissions { user_id: BOB, permissions: [].into() };

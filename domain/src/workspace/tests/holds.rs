@@ -46,7 +46,7 @@ fn the_workspace_a_channel_and_a_person_are_held() {
 }
 
 #[test]
-fn who_was_a_member_is_held_and_who_never_was_is_not() {
+fn a_former_member_is_held_and_a_stranger_is_not() {
     let hold = |user_id| WorkspaceCommand::PlaceHold { hold_id: HOLD, on: HoldTarget::Person { user_id }, reason: reason() };
     Given::with(())
         .given(acme())
@@ -79,7 +79,7 @@ fn a_hold_covers_what_it_was_placed_on_until_it_is_released() {
     assert_eq!(covered(HoldTarget::Workspace {}, &all), [true; 4]);
     assert_eq!(covered(HoldTarget::Channel { channel_id: GENERAL }, &all), [true, true, false, false]);
     assert_eq!(covered(HoldTarget::Person { user_id: CAT }, &all), [true, false, true, false]);
-    // What a person wrote in a held channel must not go with the person.
+    // A user's messages in a held channel must not be erased with the user.
     assert_eq!(covered(HoldTarget::Channel { channel_id: GENERAL }, &[person(CAT), person(BOB)]), [true, true]);
     assert_eq!(covered(HoldTarget::Person { user_id: CAT }, &[person(CAT), person(BOB)]), [true, false]);
     let free = after(vec![placed(HoldTarget::Workspace {}), released()]);
@@ -93,7 +93,7 @@ fn a_refusal_names_the_hold() {
 }
 
 #[test]
-fn no_more_holds_stand_than_may() {
+fn holds_above_the_limit_are_refused() {
     let placed = |n: usize| WorkspaceEvent::HoldPlaced {
         hold_id: HoldId(uuid::Uuid::from_u128(0x9000 + n as u128)),
         on: HoldTarget::Workspace {},

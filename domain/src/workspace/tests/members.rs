@@ -1,9 +1,9 @@
-//! The rules of members: roles, permissions, and that an owner always remains.
+//! The rules of members: roles, permissions, and the rule that one owner always remains.
 
 use super::{Given, acme, created, deactivated, joined};
-use crate::cast::{ANN, BOB, CAT, DAN, by};
 use crate::ids::UserId;
 use crate::permission::{Overrides, Permission, Role};
+use crate::test_data::{ANN, BOB, CAT, DAN, by};
 use crate::text::{Department, Title};
 use crate::workspace::{WorkspaceCommand, WorkspaceEvent, WorkspaceRefusal};
 
@@ -73,7 +73,7 @@ fn a_deactivated_owner_does_not_count_as_one_who_remains() {
 }
 
 #[test]
-fn somebody_who_is_not_a_member_cannot_be_changed() {
+fn a_user_who_is_not_a_member_cannot_be_changed() {
     let commands = [
         change_role(DAN, Role::Guest),
         WorkspaceCommand::ChangeMemberDetails { user_id: DAN, title: None, department: None },

@@ -1,4 +1,4 @@
-//! Who acts in the tests, and when.
+//! The users, the workspace and the moments of the tests.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ pub(crate) const DAN: UserId = UserId(Uuid::from_u128(0xd));
 pub(crate) const ACME: WorkspaceId = WorkspaceId(Uuid::from_u128(0x100));
 pub(crate) const GENERAL: ChannelId = ChannelId(Uuid::from_u128(0x200));
 
-/// The moment at which every test begins.
+/// The moment that every test begins at.
 pub(crate) fn now() -> DateTime<Utc> {
     "2026-11-22T12:00:00Z".parse().expect("a time")
 }
