@@ -1,9 +1,9 @@
-//! Who may see what, for the queries. Access is judged here and not on the read side.
+//! Access checks for queries. They are made here, and not on the read side.
 //!
-//! A request asks once where the log ends, after it has arrived, and is judged by what the log says up to there. So a
-//! removal that was acknowledged before the request arrived is effective in what is read, however far a projection
-//! lags. A query that waits for something waits first, and makes its [`ReadAccess`] then. One that reads for long, and
-//! then judges what it has read, judges by a newer one.
+//! Each request asks for the end of the log once, after it has arrived. It is checked against the log up to that
+//! position. So if a removal was acknowledged before the request arrived, the answer respects it, however far a
+//! projection lags. A query that waits for a projection waits first, and makes its [`ReadAccess`] afterwards. A query
+//! that reads for a long time checks its rows with a newer one.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -24,19 +24,19 @@ use crate::messages::{gone, surroundings};
 use crate::reader::Reader;
 use crate::{CommandError, Commands, authorize};
 
-/// For how long what a user may see is recent.
+/// How long a [`ReadAccess`] counts as recent.
 const RECENT_MAX: Duration = Duration::from_secs(1);
 
 impl Commands {
-    /// What the user may see from now on, where they are there and not suspended.
+    /// Returns the access of the user, as of now.
     ///
     /// # Errors
-    /// They are not, or the store failed.
+    /// The user does not exist or is suspended, or the store failed.
     pub async fn read_access(&self, user_id: UserId) -> Result<ReadAccess, CommandError> {
         ReadAccess::of(self.store.clone(), user_id).await
     }
 
-    /// The user as they are now.
+    /// Returns the present state of a user.
     ///
     /// # Errors
     /// The store failed.
@@ -44,7 +44,7 @@ impl Commands {
         Ok(self.fresh().await?.user(id).await?)
     }
 
-    /// The workspace as it is now.
+    /// Returns the present state of a workspace.
     ///
     /// # Errors
     /// The store failed.
@@ -52,7 +52,7 @@ impl Commands {
         Ok(self.fresh().await?.workspace(id).await?)
     }
 
-    /// The channel as it is now.
+    /// Returns the present state of a channel.
     ///
     /// # Errors
     /// The store failed.
@@ -66,14 +66,15 @@ impl Commands {
     }
 }
 
-/// What a user may see, as of a position of the log or later: what this process hears of after that counts too. It is
-/// made for one request. An answer that takes longer, such as a stream, [renews](ReadAccess::renewed) it as it goes on.
+/// The access of a user, as of a position of the log or later: events that this process learns of afterwards count too.
+/// It is made for one request. An answer that takes longer, such as a stream, [renews](ReadAccess::renewed) it from
+/// time to time.
 #[derive(Clone)]
 pub struct ReadAccess {
     store: EventStore,
     user_id: UserId,
     position: i64,
-    /// When the log was asked where it ends.
+    /// When the end of the log was read.
     asked_at: Instant,
 }
 
@@ -86,15 +87,15 @@ impl ReadAccess {
         Ok(access)
     }
 
-    /// The same user's, as of now.
+    /// Returns the same user's access, as of now.
     ///
     /// # Errors
-    /// They are suspended meanwhile, or the store failed.
+    /// The user is suspended now, or the store failed.
     pub async fn renewed(&self) -> Result<Self, CommandError> {
         Self::of(self.store.clone(), self.user_id).await
     }
 
-    /// The same where it is not a second old, else as of now: for what was read since, which may have taken long.
+    /// Returns this access if it is less than a second old, and else a new one. It is for rows that took long to read.
     ///
     /// # Errors
     /// As [`ReadAccess::renewed`].
@@ -108,72 +109,72 @@ impl ReadAccess {
         self.user_id
     }
 
-    /// Where the log ended when it was made.
+    /// The end of the log when this access was made.
     #[must_use]
     pub fn position(&self) -> i64 {
         self.position
     }
 
-    /// Whether the user runs this server.
+    /// Checks that the user is an operator of this server.
     ///
     /// # Errors
-    /// They do not, or the store failed.
+    /// The user is not an operator, or the store failed.
     pub async fn operator(&self) -> Result<(), CommandError> {
         let (_, user) = self.loaded().await?;
         Ok(authorize::operator(&user)?)
     }
 
-    /// What the user is in the workspace.
+    /// Returns the user's role in the workspace.
     ///
     /// # Errors
-    /// Nothing, as far as they may know; or the store failed.
+    /// The workspace does not exist, or the user is not a member of it; or the store failed.
     pub async fn active_member(&self, workspace_id: WorkspaceId) -> Result<Role, CommandError> {
         let workspace = self.member_of(workspace_id).await?;
         let member = workspace.active_member(self.user_id).ok_or(AccessRefusal::WorkspaceNotFound)?;
         Ok(member.role)
     }
 
-    /// Whether the user has that permission in the workspace.
+    /// Checks that the user has the permission in the workspace.
     ///
     /// # Errors
-    /// They do not, or the store failed.
+    /// The user lacks the permission, or the store failed.
     pub async fn may(&self, workspace_id: WorkspaceId, permission: Permission) -> Result<(), CommandError> {
         let workspace = self.member_of(workspace_id).await?;
         Ok(authorize::may(&workspace, self.user_id, permission)?)
     }
 
-    /// The legal holds that stand in the workspace, where the user may see them. They are few, and effective at once:
-    /// so they are told from here, and stand in no read table.
+    /// Returns the legal holds of the workspace, if the user may see them. They are few, and must take effect at once.
+    /// So they are read from the aggregate, and no read table has them.
     ///
     /// # Errors
-    /// They may not, or the store failed.
+    /// The user may not see them, or the store failed.
     pub async fn holds(&self, workspace_id: WorkspaceId) -> Result<BTreeMap<HoldId, Hold>, CommandError> {
         let workspace = self.member_of(workspace_id).await?;
         authorize::may(&workspace, self.user_id, Permission::HoldsManage)?;
         Ok(workspace.holds.clone())
     }
 
-    /// Whether the user, who is a member, has that permission in the workspace.
+    /// Whether the user, who must be a member, has the permission in the workspace.
     ///
     /// # Errors
-    /// They are not in the workspace, as far as they may know; or the store failed.
+    /// The workspace does not exist, or the user is not a member of it; or the store failed.
     pub async fn allows(&self, workspace_id: WorkspaceId, permission: Permission) -> Result<bool, CommandError> {
         Ok(self.member_of(workspace_id).await?.allows(self.user_id, permission))
     }
 
-    /// The workspace of a channel that the user may read.
+    /// Returns the workspace of a channel that the user may read.
     ///
     /// # Errors
-    /// They may not, or the store failed.
+    /// The user may not read the channel, or the store failed.
     pub async fn channel(&self, channel_id: ChannelId) -> Result<WorkspaceId, CommandError> {
         let (mut reader, _) = self.loaded().await?;
         self.sees(&mut reader, channel_id).await?.ok_or_else(|| AccessRefusal::ChannelNotFound.into())
     }
 
-    /// Whether the user may post to the channel just now.
+    /// Checks that the user may post to the channel now.
     ///
     /// # Errors
-    /// They may not, or the store failed.
+    /// The user may not post, or the store failed.
     pub async fn may_post(&self, channel_id: ChannelId) -> Result<(), CommandError> {
         let context = Context::of(self.user_id, Utc::now(), Uuid::now_v7());
         let (_, around) = surroundings(&context, &mut Reader::new(&self.store), channel_id).await?;
@@ -182,20 +183,20 @@ impl ReadAccess {
         Ok(around.may_be_posted_to(&context)?)
     }
 
-    /// The workspace of a channel that the user may read, where they may read its archive too.
+    /// Returns the workspace of a channel, if the user may read the channel and its archive.
     ///
     /// # Errors
-    /// They may not, or the store failed.
+    /// The user may not read it, or the store failed.
     pub async fn archive(&self, channel_id: ChannelId) -> Result<WorkspaceId, CommandError> {
         let workspace_id = self.channel(channel_id).await?;
         self.may(workspace_id, Permission::ArchiveRead).await?;
         Ok(workspace_id)
     }
 
-    /// Where a message is that the user may read.
+    /// Returns the workspace and the channel of a message that the user may read.
     ///
     /// # Errors
-    /// They may not, or the store failed.
+    /// The user may not read the message, or the store failed.
     pub async fn message(&self, message_id: MessageId) -> Result<(WorkspaceId, ChannelId), CommandError> {
         let (mut reader, _) = self.loaded().await?;
         let message = reader.message(message_id).await?;
@@ -207,10 +208,11 @@ impl ReadAccess {
         }
     }
 
-    /// In which workspace a channel is that the user is a member of, and when a message of it was sent.
+    /// Returns the workspace of a channel that the user is a member of, and the time at which one of its messages was
+    /// sent.
     ///
     /// # Errors
-    /// They may not read it or are not a member, the message is not there, or the store failed.
+    /// The user may not read the channel or is not a member, the message does not exist, or the store failed.
     pub async fn message_of_member(
         &self,
         channel_id: ChannelId,
@@ -226,7 +228,7 @@ impl ReadAccess {
         Ok((workspace_id, posting.ok_or(AccessRefusal::MessageNotFound)?.sent_at))
     }
 
-    /// Those of the channels that the user may read.
+    /// Returns those of the channels that the user may read.
     ///
     /// # Errors
     /// The store failed.
@@ -241,11 +243,11 @@ impl ReadAccess {
         Ok(readable)
     }
 
-    /// Those of the channels of a workspace that the user may read, however many there are: each is judged in memory,
-    /// at one moment.
+    /// Returns those of a workspace's channels that the user may read. Their number is not limited: each is checked in
+    /// memory, as of the same moment.
     ///
     /// # Errors
-    /// They are not in the workspace, or the store failed.
+    /// The user is not a member of the workspace, or the store failed.
     pub async fn readable_in(&self, workspace_id: WorkspaceId, channels: &[ChannelId]) -> Result<HashSet<ChannelId>, CommandError> {
         let workspace = self.member_of(workspace_id).await?;
         let ids = channels.iter().map(|id| id.0).collect::<Vec<_>>();
@@ -257,7 +259,7 @@ impl ReadAccess {
         Ok(loaded.filter(|(_, channel)| is_readable(&channel.state)).map(|(id, _)| id.into()).collect())
     }
 
-    /// Those of the workspaces that the user is an active member of.
+    /// Returns those of the workspaces that the user is an active member of.
     ///
     /// # Errors
     /// The store failed.
@@ -272,7 +274,7 @@ impl ReadAccess {
         Ok(mine)
     }
 
-    /// Whether both the user and the other one are active members of one of the workspaces.
+    /// Whether the user and the other user are active members of at least one common workspace of the list.
     ///
     /// # Errors
     /// The store failed.
@@ -287,17 +289,17 @@ impl ReadAccess {
         Ok(false)
     }
 
-    /// Those of the users who are active members of the workspace, where the user may see who is in it.
+    /// Returns those of the users who are active members of the workspace, if the user may list its members.
     ///
     /// # Errors
-    /// They may not, or the store failed.
+    /// The user may not list them, or the store failed.
     pub async fn active_members_among(&self, workspace_id: WorkspaceId, users: &[UserId]) -> Result<Vec<UserId>, CommandError> {
         let workspace = self.member_of(workspace_id).await?;
         authorize::may(&workspace, self.user_id, Permission::MemberList)?;
         Ok(users.iter().copied().filter(|user_id| workspace.active_member(*user_id).is_some()).collect())
     }
 
-    /// What to load with, and the user, who is not suspended: neither older than the position.
+    /// Returns a reader, and the user, who is not suspended. Neither is older than this access's position.
     async fn loaded(&self) -> Result<(Reader<'_>, Arc<User>), CommandError> {
         let mut reader = Reader::new(&self.store);
         let user = reader.user(self.user_id).await?;
@@ -312,7 +314,7 @@ impl ReadAccess {
         Ok(workspace)
     }
 
-    /// The workspace of the channel, where the user may read it.
+    /// Returns the workspace of the channel, if the user may read the channel.
     async fn sees(&self, reader: &mut Reader<'_>, channel_id: ChannelId) -> Result<Option<WorkspaceId>, CommandError> {
         let channel = reader.channel(channel_id).await?;
         let Some(creation) = &channel.creation else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! Commands of audits: that somebody reads one is noted before they are answered.
+//! Commands of audits. Each use of an audit is recorded before it is answered.
 
 use domain::ids::WorkspaceId;
 use domain::{AuditCommand, Context, StreamId};
@@ -8,13 +8,13 @@ use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
 use crate::{Appended, Asked, CommandError, Commands};
 
-/// The part of a question that names an address.
+/// The name of the filter that has a network address.
 const ADDRESS: &str = "address";
-/// Of its digest, so many bytes are kept: enough to tell addresses apart.
+/// How many bytes of its digest are kept. They are enough to distinguish addresses.
 const DIGEST_BYTES: usize = 8;
 
 impl Commands {
-    /// Notes that the actor reads or exports the audit of a workspace. That they may was judged before
+    /// Records that the actor reads or exports the audit of a workspace. The caller has checked the permission
     /// ([`ReadAccess::may`](crate::ReadAccess::may)).
     ///
     /// # Errors
@@ -22,11 +22,12 @@ impl Commands {
     #[instrument(name = "note a reading of the audit", skip_all, fields(workspace.id = %workspace_id, command = command.name()))]
     pub async fn audit(&self, context: Context, workspace_id: WorkspaceId, command: AuditCommand) -> Result<Appended, CommandError> {
         let command = self.without_address(command);
-        self.execute(&Asked { context, idempotency: None }, &Note { workspace_id, command }).await
+        self.execute(&Asked { context, idempotency: None }, &Record { workspace_id, command }).await
     }
 
-    /// Whom an address that was asked for belongs to, nobody knows here, so that it could not be sealed under a key of theirs. So the log has a digest
-    /// of it under a key of the installation: that the same one was asked for is told, and which one is not.
+    /// Replaces the address in the filter by its digest under a key of the installation. The server does not know whose
+    /// address it is, so it cannot be sealed under that user's key. The digest shows that the same address was asked
+    /// for again, and does not show the address.
     fn without_address(&self, mut command: AuditCommand) -> AuditCommand {
         let filter = match &mut command {
             AuditCommand::Read(reading) => &mut reading.filter,
@@ -40,12 +41,12 @@ impl Commands {
     }
 }
 
-struct Note {
+struct Record {
     workspace_id: WorkspaceId,
     command: AuditCommand,
 }
 
-impl Decision for Note {
+impl Decision for Record {
     fn name(&self) -> &'static str {
         self.command.name()
     }

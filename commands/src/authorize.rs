@@ -1,6 +1,7 @@
-//! Who may run which command, and who may see what. One exhaustive match for each kind of command: no `_`.
+//! The permissions of commands and of queries. There is one exhaustive match for each kind of command, without `_`.
 //!
-//! What may not be seen is not found: nobody learns that a private channel is there by being refused.
+//! A thing that the actor may not see is reported as not found. So a refusal does not reveal that a private channel
+//! exists.
 
 use domain::ids::UserId;
 use domain::permission::Permission;
@@ -13,43 +14,43 @@ use domain::channel::{Kind, MemberRole};
 
 use crate::refusal::CommandRefusal;
 
-/// A "no" for who asks, whatever the state.
+/// A refusal because of the actor, whatever the state is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccessRefusal {
     /// The actor is not a user, or is suspended.
     #[error("this user is suspended or does not exist; ask the server's operators")]
     NotActive,
-    /// There is no such user, as far as the actor may know.
+    /// The user does not exist, or the actor may not see them.
     #[error("there is no such user")]
     UserNotFound,
-    /// There is no such workspace, as far as the actor may know.
+    /// The workspace does not exist, or the actor is not a member of it.
     #[error("there is no such workspace, or you are not a member of it")]
     WorkspaceNotFound,
-    /// There is no such channel, as far as the actor may know.
+    /// The channel does not exist, or the actor may not see it.
     #[error("there is no such channel, or you may not see it")]
     ChannelNotFound,
-    /// There is no such message, as far as the actor may know.
+    /// The message does not exist, or the actor may not see it.
     #[error("there is no such message, or you may not see it")]
     MessageNotFound,
-    /// A permission is missing.
+    /// The actor lacks a permission.
     #[error("this needs the permission {}; ask an admin of the workspace", .0.as_str())]
     Forbidden(Permission),
-    /// Only the channel's admins and those who manage channels may do that.
+    /// Only admins of the channel and members with `channel.manage` may do that.
     #[error("only admins of the channel, and members with the permission channel.manage, may do this")]
     NotTheChannelsAdmin,
-    /// Only the user themselves may do that.
+    /// Only the user may do that to their own account.
     #[error("you can only change your own account")]
     NotYourself,
     /// Only the server's operators may do that.
     #[error("only operators of this server may do this")]
     NotAnOperator,
-    /// An account is the server's: a workspace does not erase it.
-    #[error("only the user themselves and operators of this server erase an account; an owner of a workspace may ask the operators for it")]
+    /// An account belongs to the server, so an owner of a workspace cannot erase it.
+    #[error("only the user and operators of this server can erase an account; an owner of a workspace can propose it to the operators")]
     ErasureNotYours,
-    /// Only an owner asks the operators to erase somebody.
-    #[error("only an owner of the workspace may ask the operators to erase a member's account")]
+    /// Only an owner of the workspace may propose an erasure to the operators.
+    #[error("only an owner of the workspace may propose the erasure of a member to the operators")]
     NotAnOwner,
-    /// Everyone who is put into a channel must be an active member of the workspace.
+    /// Every member of a channel must be an active member of the workspace.
     #[error("everyone in a channel must be an active member of the workspace; invite them first")]
     NotAMemberOfTheWorkspace,
 }
@@ -87,17 +88,17 @@ impl Refusal for AccessRefusal {
     }
 }
 
-/// Whether the actor may act at all.
+/// Checks that the actor exists and is active.
 pub(crate) fn active(actor: &User) -> Result<(), AccessRefusal> {
     if actor.is_active() { Ok(()) } else { Err(AccessRefusal::NotActive) }
 }
 
-/// Whether the actor runs this server.
+/// Checks that the actor is an operator of this server.
 pub(crate) fn operator(actor: &User) -> Result<(), AccessRefusal> {
     if actor.is_operator() { Ok(()) } else { Err(AccessRefusal::NotAnOperator) }
 }
 
-/// Whether the actor may run that command on `user`.
+/// Checks that the actor may run the command on `user`.
 pub(crate) fn user_command(actor_id: UserId, actor: &User, user_id: UserId, command: &UserCommand) -> Result<(), AccessRefusal> {
     match command {
         UserCommand::Register(_) => Ok(()),
@@ -108,9 +109,10 @@ pub(crate) fn user_command(actor_id: UserId, actor: &User, user_id: UserId, comm
                 Err(AccessRefusal::NotYourself)
             }
         }
-        // The user themselves and operators, and the owners of a workspace: that is looked at where the workspaces are known.
+        // The user, operators, or owners of a workspace may do this. `erasures` checks it, because it knows the
+        // workspaces.
         UserCommand::ProposeErasure { .. } | UserCommand::RequestErasure { .. } | UserCommand::CancelErasure => active(actor),
-        // The server itself: the command line, and the process that carries out erasures.
+        // Only the server itself may do this: the command line, and the process that carries out erasures.
         UserCommand::MakeOperator | UserCommand::Erase { .. } => {
             if actor_id == UserId::SYSTEM {
                 Ok(())
@@ -122,18 +124,19 @@ pub(crate) fn user_command(actor_id: UserId, actor: &User, user_id: UserId, comm
     }
 }
 
-/// Whether the actor may know that the workspace is there.
+/// Checks that the actor may know that the workspace exists.
 pub(crate) fn sees_workspace(workspace: &Workspace, actor: UserId) -> Result<(), AccessRefusal> {
     if workspace.active_member(actor).is_some() { Ok(()) } else { Err(AccessRefusal::WorkspaceNotFound) }
 }
 
-/// Whether the actor has that permission.
+/// Checks that the actor has the permission.
 pub(crate) fn may(workspace: &Workspace, actor: UserId, permission: Permission) -> Result<(), AccessRefusal> {
     sees_workspace(workspace, actor)?;
     if workspace.allows(actor, permission) { Ok(()) } else { Err(AccessRefusal::Forbidden(permission)) }
 }
 
-/// Whether the actor may run that command on the installation: its operators, and the server itself, as which the command line acts.
+/// Checks that the actor may run the command on the installation: its operators may, and the command line, which acts
+/// as the server itself.
 pub(crate) fn installation_command(actor_id: UserId, actor: &User, command: &InstallationCommand) -> Result<(), AccessRefusal> {
     match command {
         InstallationCommand::StartReplay(_)
@@ -150,11 +153,11 @@ pub(crate) fn installation_command(actor_id: UserId, actor: &User, command: &Ins
     }
 }
 
-/// Whether the actor may run that command on the workspace.
+/// Checks that the actor may run the command on the workspace.
 pub(crate) fn workspace_command(workspace: &Workspace, actor: UserId, command: &WorkspaceCommand) -> Result<(), AccessRefusal> {
     match command {
         WorkspaceCommand::Create { .. } => Ok(()),
-        // Who holds the invitation's token may: the domain checks that the invitation stands.
+        // The holder of the invitation's token may do this. The domain checks that the invitation is valid.
         WorkspaceCommand::AcceptInvitation { .. } => {
             if workspace.exists() {
                 Ok(())
@@ -168,7 +171,7 @@ pub(crate) fn workspace_command(workspace: &Workspace, actor: UserId, command: &
             let stays = settings.retention_policy == workspace.settings.retention_policy;
             if stays { Ok(()) } else { may(workspace, actor, Permission::RetentionManage) }
         }
-        // Nothing that a member is allows it: operators need not be one.
+        // No role in the workspace allows this. Operators may do it by another path, and need not be members.
         WorkspaceCommand::ChangePlan { .. } => Err(AccessRefusal::NotAnOperator),
         WorkspaceCommand::Invite { .. } | WorkspaceCommand::RevokeInvitation { .. } => may(workspace, actor, Permission::MemberInvite),
         WorkspaceCommand::ChangeMemberRole { .. }
@@ -181,7 +184,7 @@ pub(crate) fn workspace_command(workspace: &Workspace, actor: UserId, command: &
     }
 }
 
-/// Whether the actor may create a channel of that kind.
+/// Checks that the actor may create a channel of this kind.
 pub(crate) fn create_channel(workspace: &Workspace, actor: UserId, kind: Kind) -> Result<(), AccessRefusal> {
     match kind {
         Kind::Public => may(workspace, actor, Permission::ChannelCreatePublic),
@@ -190,7 +193,7 @@ pub(crate) fn create_channel(workspace: &Workspace, actor: UserId, kind: Kind) -
     }
 }
 
-/// Whether the actor may know that the channel is there, and read it.
+/// Checks that the actor may know that the channel exists, and read it.
 pub(crate) fn sees_channel(workspace: &Workspace, channel: &Channel, actor: UserId) -> Result<(), AccessRefusal> {
     let is_public = channel.creation.as_ref().is_some_and(|c| c.kind == Kind::Public);
     let may_browse = is_public && workspace.allows(actor, Permission::ChannelBrowse);
@@ -198,7 +201,7 @@ pub(crate) fn sees_channel(workspace: &Workspace, channel: &Channel, actor: User
     if sees { Ok(()) } else { Err(AccessRefusal::ChannelNotFound) }
 }
 
-/// Whether the actor may run that command on the channel.
+/// Checks that the actor may run the command on the channel.
 pub(crate) fn channel_command(
     workspace: &Workspace,
     channel: &Channel,
@@ -218,13 +221,14 @@ pub(crate) fn channel_command(
         ChannelCommand::Join | ChannelCommand::Leave | ChannelCommand::ChangeNotificationLevel { .. } => {
             Ok(sees_channel(workspace, channel, actor)?)
         }
-        // An admin of the channel sets it up, but does not decide alone how long the workspace remembers.
+        // An admin of the channel may change its settings, except how long messages are kept: that also needs a
+        // permission in the workspace.
         ChannelCommand::ChangeSettings(settings) => {
             manages(workspace, channel, actor)?;
             let stays = settings.retention_policy == channel.settings.retention_policy;
             if stays { Ok(()) } else { Ok(may(workspace, actor, Permission::RetentionManage)?) }
         }
-        // What somebody is in the workspace counts here too: nobody is put out of a channel, or down in it, from below.
+        // Ranks in the workspace count here too: no member may remove or demote a member who ranks above them.
         ChannelCommand::RemoveMember { user_id } | ChannelCommand::ChangeMemberRole { user_id, role: MemberRole::Member } => {
             manages(workspace, channel, actor)?;
             Ok(workspace.may_act_on(actor, *user_id)?)
@@ -236,12 +240,12 @@ pub(crate) fn channel_command(
     }
 }
 
-/// Whether the actor may have messages leave now: the server does so by itself, every day.
+/// Checks that the actor may run the retention policy now. The server itself does so every day.
 pub(crate) fn apply_retention(workspace: &Workspace, actor: UserId) -> Result<(), AccessRefusal> {
     if actor == UserId::SYSTEM { Ok(()) } else { may(workspace, actor, Permission::RetentionRun) }
 }
 
-/// Whether the user may be put into a channel.
+/// Checks that the user may become a member of a channel.
 pub(crate) fn member_of_workspace(workspace: &Workspace, user_id: UserId) -> Result<(), AccessRefusal> {
     if workspace.active_member(user_id).is_some() { Ok(()) } else { Err(AccessRefusal::NotAMemberOfTheWorkspace) }
 }
@@ -260,21 +264,22 @@ fn manages(workspace: &Workspace, channel: &Channel, actor: UserId) -> Result<()
     if may { Ok(()) } else { Err(AccessRefusal::NotTheChannelsAdmin) }
 }
 
-/// Whether the actor may run that command on the message, or post it.
+/// Checks that the actor may post, or run the command on the message.
 pub(crate) fn message_command(
     workspace: &Workspace,
     channel: &Channel,
     actor: UserId,
     command: &MessageCommand,
 ) -> Result<(), AccessRefusal> {
-    // The law does not stop at private channels: whoever may purge and knows the message need not be in its channel.
+    // A purge for legal reasons also reaches private channels: an actor with the permission need not be a member of the
+    // channel.
     let is_purge = matches!(command, MessageCommand::Purge { .. }) && workspace.allows(actor, Permission::MessagePurge);
     if !is_purge {
         sees_channel(workspace, channel, actor)?;
     }
     match command {
         MessageCommand::Post(_) | MessageCommand::Edit { .. } => may(workspace, actor, Permission::MessagePost),
-        // The author may; others need a permission, which the domain checks, for it knows the author.
+        // The author may. Other members need a permission. The domain checks both, because it knows the author.
         MessageCommand::Delete => Ok(()),
         MessageCommand::Pin | MessageCommand::Unpin => may(workspace, actor, Permission::MessagePin),
         MessageCommand::React { .. } | MessageCommand::TakeReactionBack { .. } => may(workspace, actor, Permission::MessageReact),
@@ -282,7 +287,7 @@ pub(crate) fn message_command(
     }
 }
 
-/// Whether there is such a message at all.
+/// Returns the message's data, if it was posted.
 pub(crate) fn posted(message: &Message) -> Result<&domain::message::Posting, AccessRefusal> {
     message.posting.as_ref().ok_or(AccessRefusal::MessageNotFound)
 }

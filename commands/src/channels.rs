@@ -16,10 +16,10 @@ use crate::reader::Reader;
 use crate::{Appended, Asked, CHANNELS_EACH_MAX, CommandError, CommandRefusal, Commands, authorize, slots};
 
 impl Commands {
-    /// Creates a channel. For a direct or group conversation that is there already, tells which it is.
+    /// Creates a channel. If the direct or group conversation exists already, its identifier is returned.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "create a channel", skip_all, fields(channel.id = %channel_id, workspace.id = %new.workspace_id))]
     pub async fn create_channel(&self, asked: &Asked, channel_id: ChannelId, new: NewChannel) -> Result<Appended, CommandError> {
         self.execute(asked, &Create { channel_id, new }).await
@@ -28,17 +28,17 @@ impl Commands {
     /// Runs a command on a channel.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     pub async fn channel(&self, asked: &Asked, channel_id: ChannelId, command: ChannelCommand) -> Result<Appended, CommandError> {
         let name = command.name();
         self.channel_with(asked, channel_id, name, |_| Ok(command.clone())).await
     }
 
-    /// Runs the command that `choose` makes of the channel as it is, or refuses with its refusal. It may be called more
-    /// than once.
+    /// Runs the command that `choose` derives from the present state of the channel, or fails with its refusal.
+    /// `choose` may be called more than once.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "command a channel", skip_all, fields(channel.id = %channel_id, command = name))]
     pub async fn channel_with(
         &self,
@@ -89,7 +89,7 @@ impl Decision for Create {
 }
 
 impl Create {
-    /// A conversation is held by its people, a channel by its name.
+    /// The claim of a conversation is its set of participants. The claim of a channel is its name.
     fn claim(&self, actor: UserId) -> Claim {
         if let Some(name) = self.new.name.as_ref().filter(|_| !self.new.kind.is_direct()) {
             return name_claim(self.new.workspace_id, name.as_str());
@@ -124,15 +124,15 @@ impl<F: Fn(&Channel) -> Result<ChannelCommand, CommandRefusal> + Sync> Decision 
         authorize::channel_command(&workspace, &channel, context.actor, &command)?;
         let claims = claims(workspace_id, self.channel_id, &channel, &command);
         let events = channel.decide(context, command)?;
-        let said = announcements(context, workspace_id, self.channel_id, &events);
+        let messages = announcements(context, workspace_id, self.channel_id, &events);
         let draft = Draft::of(self.channel_id).claim(claims.into_iter().filter(|_| !events.is_empty()));
         let draft = draft.write(StreamId::channel(self.channel_id), Some(workspace_id), events);
         let cause = StreamId::channel(self.channel_id);
-        Ok(said.into_iter().fold(draft, |draft, (stream, event)| draft.effect(cause, stream, Some(workspace_id), vec![event])))
+        Ok(messages.into_iter().fold(draft, |draft, (stream, event)| draft.effect(cause, stream, Some(workspace_id), vec![event])))
     }
 }
 
-/// Another name is taken, and the old one is let go.
+/// The claims of a rename: the new name is taken, and the old one is released.
 fn claims(workspace_id: WorkspaceId, channel_id: ChannelId, channel: &Channel, command: &ChannelCommand) -> Vec<ClaimChange> {
     let ChannelCommand::Rename { name, .. } = command else { return Vec::new() };
     let old = channel.creation.as_ref().and_then(|c| c.name.as_ref()).map(|old| name_claim(workspace_id, old.as_str()));
@@ -143,7 +143,7 @@ fn claims(workspace_id: WorkspaceId, channel_id: ChannelId, channel: &Channel, c
     old.map(ClaimChange::Release).into_iter().chain([new.taken_by(channel_id)]).collect()
 }
 
-/// The system messages that go with what happened in a channel.
+/// The system messages that report events of a channel.
 pub(crate) fn announcements(
     context: &Context,
     workspace_id: WorkspaceId,

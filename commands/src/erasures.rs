@@ -1,10 +1,11 @@
-//! Erasing people: who may ask for it, what is in its way, and the erasure itself.
+//! Erasure of users: who may request it, what prevents it, and the erasure itself.
 //!
-//! An account is the server's. The user themselves and operators erase it; an owner of a workspace asks the operators for it, and nothing follows
-//! from that by itself. All of it is judged twice: when somebody asks, and when the erasure is due.
+//! An account belongs to the server. The user and operators may erase it. An owner of a workspace may propose it to the
+//! operators, and the proposal has no effect by itself. The conditions are checked twice: when the erasure is
+//! requested, and when it is due.
 //!
-//! In which workspaces somebody is or was, and who runs the server, no stream of the write side says: the caller proposes them, from the read
-//! side, and each is judged here, and guarded, as it is now.
+//! No stream of the write side lists a user's workspaces or the server's operators. So the caller passes candidates
+//! from the read side, and each of them is checked here against its present state, and guarded.
 
 use chrono::TimeDelta;
 use domain::ids::{InvitationId, UserId, WorkspaceId};
@@ -21,20 +22,20 @@ use crate::reader::Reader;
 use crate::users::another_operator_remains;
 use crate::{Appended, Asked, CommandError, Commands};
 
-/// What an erasure touches beside the account, as far as the caller knows.
+/// The candidates from the read side that an erasure depends on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Around<'a> {
-    /// The workspaces that the user is or was in.
+    /// The workspaces that the user is or was a member of.
     pub workspaces: &'a [WorkspaceId],
-    /// Those who run the server.
+    /// The operators of the server.
     pub operators: &'a [UserId],
 }
 
 impl Commands {
-    /// Has a user erased, once it has been waited for so long.
+    /// Requests the erasure of a user, which is due after the waiting time.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "request an erasure", skip_all, fields(user.id = %user_id))]
     pub async fn request_erasure(
         &self,
@@ -46,25 +47,25 @@ impl Commands {
         self.execute(asked, &Request { user_id, wait, around }).await
     }
 
-    /// Asks the operators for the erasure of somebody who is or was in the workspace, as an owner of it.
+    /// Proposes the erasure of a present or former member to the operators. The actor is an owner of the workspace.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "propose an erasure", skip_all, fields(user.id = %user_id, workspace.id = %workspace_id))]
     pub async fn propose_erasure(&self, asked: &Asked, workspace_id: WorkspaceId, user_id: UserId) -> Result<Appended, CommandError> {
         self.execute(asked, &Propose { workspace_id, user_id }).await
     }
 
-    /// Has a user not erased after all.
+    /// Cancels the requested erasure of a user.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "cancel an erasure", skip_all, fields(user.id = %user_id))]
     pub async fn cancel_erasure(&self, asked: &Asked, user_id: UserId) -> Result<Appended, CommandError> {
         self.execute(asked, &Cancel { user_id }).await
     }
 
-    /// Cancels an erasure that nobody who may ask for it asks for any more. Where somebody does, nothing happens.
+    /// Cancels an erasure if the user who requested it has lost the right to do so. Else nothing happens.
     ///
     /// # Errors
     /// The store failed.
@@ -73,11 +74,11 @@ impl Commands {
         self.execute(asked, &Withdraw { user_id }).await
     }
 
-    /// Erases a user whose erasure is due, for ever: their keys go with the event, in one transaction, and their memberships end with it.
-    /// `invitations` are those that they accepted.
+    /// Erases a user for ever, when the erasure is due. The user's keys are destroyed in the transaction of the event,
+    /// and the memberships end with it. `invitations` are those that the user accepted.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "erase a user", skip_all, fields(user.id = %user_id))]
     pub async fn erase(
         &self,
@@ -94,8 +95,9 @@ impl Commands {
     }
 }
 
-/// Nothing stands in the way: no legal hold covers them, no workspace would be left without an owner, and the server not without an operator.
-async fn nothing_in_the_way(reader: &mut Reader<'_>, user_id: UserId, user: &User, around: Around<'_>) -> Result<(), CommandError> {
+/// Checks that nothing prevents the erasure: no legal hold covers the user, and neither a workspace is left without an
+/// owner nor the server without an operator.
+async fn nothing_prevents_it(reader: &mut Reader<'_>, user_id: UserId, user: &User, around: Around<'_>) -> Result<(), CommandError> {
     another_operator_remains(reader, user_id, user, around.operators).await?;
     for workspace_id in around.workspaces {
         let workspace = reader.workspace(*workspace_id).await?;
@@ -110,7 +112,8 @@ async fn nothing_in_the_way(reader: &mut Reader<'_>, user_id: UserId, user: &Use
     Ok(())
 }
 
-/// Whether the workspace has an owner beside the user who is not erased. Logs from before memberships ended with accounts have such owners.
+/// Whether the workspace has another owner who is not erased. Old logs have erased owners, because memberships did not
+/// end with the account then.
 async fn another_owner_remains(reader: &mut Reader<'_>, workspace: &Workspace, user_id: UserId) -> Result<bool, CommandError> {
     for other in workspace.members.keys().filter(|other| **other != user_id && is_owner(workspace, **other)) {
         if !reader.user(*other).await?.erased {
@@ -124,8 +127,8 @@ fn is_owner(workspace: &Workspace, user_id: UserId) -> bool {
     workspace.active_member(user_id).is_some_and(|member| member.role == Role::Owner)
 }
 
-/// Whether the one who asked may still ask: the user themselves, or an operator.
-async fn is_still_asked(reader: &mut Reader<'_>, user_id: UserId, erasure: Erasure) -> Result<bool, CommandError> {
+/// Whether the user who requested the erasure may still do so: it is the user to erase, or an operator.
+async fn may_still_request(reader: &mut Reader<'_>, user_id: UserId, erasure: Erasure) -> Result<bool, CommandError> {
     Ok(erasure.requested_by == user_id || reader.user(erasure.requested_by).await?.is_operator())
 }
 
@@ -136,7 +139,8 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// They themselves, and operators. That a user is there learns only somebody who shares a workspace with them.
+    /// Checks that the actor is the user or an operator. Only actors who share a workspace with the user may learn that
+    /// the user exists.
     async fn may(&self, reader: &mut Reader<'_>, context: &Context, actor: &User) -> Result<(), CommandError> {
         if context.actor == self.user_id || actor.is_operator() {
             return Ok(());
@@ -162,7 +166,7 @@ impl Decision for Request<'_> {
         authorize::user_command(context.actor, &actor, self.user_id, &command)?;
         self.may(reader, context, &actor).await?;
         let user = reader.user(self.user_id).await?;
-        nothing_in_the_way(reader, self.user_id, &user, self.around).await?;
+        nothing_prevents_it(reader, self.user_id, &user, self.around).await?;
         let events = user.decide(context, command)?;
         Ok(Draft::of(self.user_id).write(StreamId::user(self.user_id), None, events))
     }
@@ -208,7 +212,7 @@ impl Decision for Cancel {
         let actor = reader.user(context.actor).await?;
         authorize::user_command(context.actor, &actor, self.user_id, &UserCommand::CancelErasure)?;
         let user = reader.user(self.user_id).await?;
-        // They themselves object to it, whoever asked.
+        // The user may cancel the erasure, whoever requested it.
         if !actor.is_operator() && context.actor != self.user_id {
             return Err(AccessRefusal::UserNotFound.into());
         }
@@ -229,7 +233,9 @@ impl Decision for Withdraw {
     async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
         let user = reader.user(self.user_id).await?;
         let events = match user.erasure {
-            Some(erasure) if !is_still_asked(reader, self.user_id, erasure).await? => user.decide(context, UserCommand::CancelErasure)?,
+            Some(erasure) if !may_still_request(reader, self.user_id, erasure).await? => {
+                user.decide(context, UserCommand::CancelErasure)?
+            }
             Some(_) | None => vec![],
         };
         Ok(Draft::of(self.user_id).write(StreamId::user(self.user_id), None, events))
@@ -252,11 +258,11 @@ impl Decision for Erase<'_> {
         authorize::user_command(context.actor, &User::default(), self.user_id, &command)?;
         let user = reader.user(self.user_id).await?;
         if let Some(erasure) = user.erasure
-            && !is_still_asked(reader, self.user_id, erasure).await?
+            && !may_still_request(reader, self.user_id, erasure).await?
         {
             return Err(UserRefusal::ErasureNoLongerAsked.into());
         }
-        nothing_in_the_way(reader, self.user_id, &user, self.around).await?;
+        nothing_prevents_it(reader, self.user_id, &user, self.around).await?;
         let events = user.decide(context, command)?;
         let claims = user.registration.iter().flat_map(|registration| {
             let email = Claim::on_server(ClaimKind::Email, registration.email.folded());
@@ -269,7 +275,7 @@ impl Decision for Erase<'_> {
 }
 
 impl Erase<'_> {
-    /// Nobody is a member, or an owner, who is nobody any more; and their invitations end.
+    /// Ends the memberships, so that no erased user is a member or an owner, and revokes the user's invitations.
     async fn end_memberships(&self, mut draft: Draft, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
         for workspace_id in self.around.workspaces {
             let ended = reader.workspace(*workspace_id).await?.end_membership(self.user_id);

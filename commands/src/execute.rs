@@ -1,7 +1,8 @@
-//! A command's way: load → authorise → decide → append, and again where what it rested on has changed in the meantime.
+//! The steps of a command: load → authorise → decide → append. They are repeated if a stream that the decision depends
+//! on has changed.
 //!
-//! The first attempt takes aggregates as they are in memory; the append's guards make that safe. Only an append may rest on memory alone: a
-//! refusal, or finding that nothing has to change, is checked once more after catching up with the log.
+//! The first attempt uses the aggregates in memory. The append's guards make that safe. A refusal, or the result that
+//! nothing changes, has no guards. So it is checked once more after the process has caught up with the log.
 
 use domain::ids::WorkspaceId;
 use domain::{Context, Event, StreamId};
@@ -13,22 +14,23 @@ use crate::event_store::{Append, Claim, ClaimChange, ClaimKind, Outcome, StreamW
 use crate::reader::Reader;
 use crate::{Appended, Asked, CommandError, Commands, Taken};
 
-/// A command that can be decided, any number of times.
+/// A command that can be decided any number of times.
 pub(crate) trait Decision: Sync {
-    /// The name under which the log remembers it.
+    /// The command's name, as it stands in the metadata of its events.
     fn name(&self) -> &'static str;
 
     /// Loads, authorises and decides.
     fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> impl Future<Output = Result<Draft, CommandError>> + Send;
 
-    /// What it means that somebody holds a claim that this command wanted.
+    /// The result when a claim of this command is held already: the identifier of the existing thing, or a refusal.
     fn claim_taken(&self, claim: &Claim, holder: Uuid) -> Result<Uuid, CommandError> {
         let _ = holder;
         Err(taken(claim))
     }
 }
 
-/// A name that somebody else holds. A slot that another request of the same person has just taken is no refusal: there may be a next one.
+/// The error that a name is held already. A slot that another request of the same user has just taken is not a refusal,
+/// because a further slot may be free.
 pub(crate) fn taken(claim: &Claim) -> CommandError {
     match claim.kind {
         ClaimKind::WorkspaceSlot | ClaimKind::ChannelSlot => CommandError::Contended,
@@ -36,19 +38,19 @@ pub(crate) fn taken(claim: &Claim) -> CommandError {
     }
 }
 
-/// What a decision wants appended.
+/// The events and claims that a decision wants to append.
 pub(crate) struct Draft {
-    /// What is created, or acted on.
+    /// The identifier of the thing that is created or changed.
     pub subject: Uuid,
     pub writes: Vec<DraftWrite>,
     pub claims: Vec<ClaimChange>,
 }
 
-/// Events of one stream. Their version is that at which the stream was read.
+/// Events of one stream. The expected version is the one that was read.
 pub(crate) struct DraftWrite {
     pub stream: StreamId,
     pub workspace_id: Option<WorkspaceId>,
-    /// The stream whose last event in this draft set these off.
+    /// The stream whose last event in this draft causes these events.
     pub caused_by: Option<StreamId>,
     pub events: Vec<Event>,
 }
@@ -58,7 +60,7 @@ impl Draft {
         Self { subject: subject.into(), writes: Vec::new(), claims: Vec::new() }
     }
 
-    /// Adds what happened to a stream, if anything did.
+    /// Adds the events of a stream, if there are any.
     pub(crate) fn write<E: Into<Event>>(mut self, stream: StreamId, workspace_id: Option<WorkspaceId>, events: Vec<E>) -> Self {
         if !events.is_empty() {
             self.writes.push(DraftWrite { stream, workspace_id, caused_by: None, events: events.into_iter().map(Into::into).collect() });
@@ -66,7 +68,7 @@ impl Draft {
         self
     }
 
-    /// Adds what came of what this draft has of the stream `cause`.
+    /// Adds events that are caused by this draft's events of the stream `cause`.
     pub(crate) fn effect<E: Into<Event>>(
         self,
         cause: StreamId,
@@ -99,9 +101,9 @@ impl Commands {
             Ok(Attempt::Again) | Err(CommandError::Refused(_) | CommandError::Contended) => {}
             Err(error) => return Err(error),
         }
-        // An import that writes to the same stream without a pause must not keep everybody else out.
+        // An import that writes to the same stream without a pause must not block other callers.
         for (attempt, pause) in (1_u32..).zip(retry::decisions()) {
-            debug!(attempt, command = decision.name(), "deciding anew on what stands now");
+            debug!(attempt, command = decision.name(), "the command is decided again on the present state");
             tokio::time::sleep(pause.mul_f64(rand::random::<f64>())).await;
             let head = self.store.catch_up().await?;
             match self.attempt(asked, decision, Some(head)).await {
@@ -114,7 +116,7 @@ impl Commands {
         Err(CommandError::Contended)
     }
 
-    /// One attempt; `head` is where the log ended when this process caught up with it, if it did.
+    /// One attempt. `head` is the end of the log up to which this process has caught up, if it has.
     async fn attempt(&self, asked: &Asked, decision: &impl Decision, head: Option<i64>) -> Result<Attempt, CommandError> {
         let mut reader = Reader::new(&self.store);
         let draft = decision.draft(&asked.context, &mut reader).await?;
@@ -140,7 +142,7 @@ impl Commands {
         Ok(Attempt::Done(first.unwrap_or(Appended { position, id: subject, replayed: false })))
     }
 
-    /// What came of the same request before: it may be why the request is refused now.
+    /// Returns the result of an earlier run of the same request: this may be why the request is refused now.
     async fn first_outcome(&self, asked: &Asked) -> Result<Option<Appended>, CommandError> {
         let Some(used) = &asked.idempotency else { return Ok(None) };
         match self.store.remembered(asked.context.actor, used).await? {
@@ -151,19 +153,20 @@ impl Commands {
     }
 }
 
-/// The append of a draft: what was read and is written has that version, what was only read is guarded.
+/// The append request of a draft. A stream that is written expects the version that was read. A stream that was only
+/// read is guarded.
 fn request(asked: &Asked, command: &'static str, draft: Draft, reader: Reader<'_>) -> Append {
-    let mut seen = reader.into_seen();
+    let mut versions = reader.into_versions();
     let writes = draft.writes.into_iter().map(|write| StreamWrite {
         stream: write.stream,
         workspace_id: write.workspace_id,
-        expected: seen.remove(&write.stream).unwrap_or(0),
+        expected: versions.remove(&write.stream).unwrap_or(0),
         caused_by: write.caused_by,
         events: write.events.into_iter().map(Into::into).collect(),
     });
     Append {
         writes: writes.collect(),
-        guards: seen.into_iter().collect(),
+        guards: versions.into_iter().collect(),
         claims: draft.claims,
         idempotency: asked.idempotency.clone(),
         subject: draft.subject,

@@ -1,4 +1,4 @@
-//! Commands of the installation: what operators do to the read models, and to the key of the proof.
+//! Commands of the installation: operations on the read models, and on the signing key of the log.
 
 use domain::{Context, Installation, InstallationCommand, InstallationEvent, StreamId};
 use tracing::instrument;
@@ -12,13 +12,13 @@ impl Commands {
     /// Runs a command on the installation.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "command the installation", skip_all, fields(command = command.name()))]
     pub async fn installation(&self, asked: &Asked, command: InstallationCommand) -> Result<Appended, CommandError> {
         self.execute(asked, &Change { command }).await
     }
 
-    /// The installation as it is now.
+    /// Returns the present state of the installation.
     ///
     /// # Errors
     /// The store failed.

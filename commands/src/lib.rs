@@ -1,8 +1,10 @@
-//! The write side: load, decide, append. The event store and the relay.
+//! The write side: load, decide, append. It also holds the event store and the relay.
 //!
-//! Invariant: nothing here reads a projection. What a decision rests on is read from the log, and guarded in the append.
+//! Invariant: nothing here reads a projection. The data that a decision depends on are read from the log, and guarded
+//! in the append.
 //!
-//! [`Commands`] is the façade that the doors see. A command goes `execute` → `authorize` → the domain's `decide` → the event store.
+//! [`Commands`] is the façade for the API, the command line and the processes. A command runs through `execute` →
+//! `authorize` → the domain's `decide` → the event store.
 
 mod access;
 mod audits;
@@ -30,49 +32,49 @@ pub use authorize::AccessRefusal;
 pub use erasures::Around;
 pub use event_store::{EventStore, Idempotency, IdempotencyKey, InvalidKey, StoreError};
 pub use refusal::{CommandRefusal, Taken};
-pub use retention::Left;
+pub use retention::RemovedMessages;
 pub use slots::CHANNELS_EACH_MAX;
 pub use workspaces::NewWorkspace;
 
-/// Every command, and who may see what. Clones share everything.
+/// All commands, and the access checks for queries. Clones share everything.
 #[derive(Clone)]
 pub struct Commands {
     store: EventStore,
 }
 
-/// A request: who asks, under which circumstances, and under which key it counts once.
+/// A request: its context, and the key under which it takes effect once.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// Who asks, and under which circumstances.
+    /// The actor, and the circumstances of the request.
     pub context: Context,
-    /// The key under which it counts once.
+    /// The key under which the request takes effect once.
     pub idempotency: Option<Idempotency>,
 }
 
-/// What came of a command.
+/// The result of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
-    /// The position of the command's last event; where nothing had to change, where the log ended when that was found.
+    /// The position of the command's last event. If nothing changed, the end of the log at that time.
     pub position: i64,
-    /// What was created, or acted on.
+    /// The identifier of the thing that was created or changed.
     pub id: Uuid,
-    /// Whether it had happened before: the same key was used again, or there was such a conversation already.
+    /// Whether it had happened before: the same key was used again, or the conversation existed already.
     pub replayed: bool,
 }
 
-/// Why a command was not done.
+/// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// It may not, or cannot, be done. Says why, and what to do.
+    /// The command is refused. The text says why, and what to do.
     #[error(transparent)]
     Refused(CommandRefusal),
     /// The key was used for another request.
     #[error("this Idempotency-Key was used for another request; choose a new one")]
     KeyReused,
-    /// What the command rests on changed under it, again and again.
-    #[error("too much changed at the same time; try again")]
+    /// The streams that the command depends on changed in every attempt.
+    #[error("the data changed too often at the same time; try again")]
     Contended,
-    /// The store did not do it, or it is not known whether it did. Asking again with the same key is safe.
+    /// The store failed, or the outcome is unknown. The caller can safely ask again with the same key.
     #[error("the event store is not available; try again")]
     Unavailable(#[from] StoreError),
 }
@@ -84,7 +86,7 @@ impl<R: Into<CommandRefusal>> From<R> for CommandError {
 }
 
 impl Commands {
-    /// The commands over that store.
+    /// The commands over the store.
     #[must_use]
     pub fn new(store: EventStore) -> Self {
         Self { store }

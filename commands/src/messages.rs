@@ -16,7 +16,7 @@ impl Commands {
     /// Posts a message.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "post a message", skip_all, fields(channel.id = %channel_id, message.id = %new.message_id))]
     pub async fn post_message(&self, asked: &Asked, channel_id: ChannelId, new: NewMessage) -> Result<Appended, CommandError> {
         self.execute(asked, &Post { channel_id, new }).await
@@ -25,7 +25,7 @@ impl Commands {
     /// Runs a command on a message.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "command a message", skip_all, fields(message.id = %message_id, command = command.name()))]
     pub async fn message(&self, asked: &Asked, message_id: MessageId, command: MessageCommand) -> Result<Appended, CommandError> {
         self.execute(asked, &Change { message_id, command }).await
@@ -51,7 +51,8 @@ impl Decision for Post {
             around.gone = gone(context.at, reader, parent, &message).await?;
             around.parent = Some(message);
         }
-        // A new stream: nothing to load. Should the identifier be in use, the store refuses a second first event.
+        // The stream is new, so there is nothing to load. If the identifier is in use, the store refuses a second first
+        // event.
         let events = Message::default().decide(&around, context, command)?;
         Ok(Draft::of(self.new.message_id).write(StreamId::message(self.new.message_id), Some(workspace_id), events))
     }
@@ -79,7 +80,8 @@ impl Decision for Change {
     }
 }
 
-/// What a message's decision rests on: its author may act, its workspace and its channel are there.
+/// Loads the aggregates that a decision about a message depends on. The actor must be active, and the workspace and the
+/// channel must exist.
 pub(crate) async fn surroundings(
     context: &Context,
     reader: &mut Reader<'_>,
@@ -92,7 +94,8 @@ pub(crate) async fn surroundings(
     Ok((workspace_id, Surroundings { workspace, channel, channel_id: Some(channel_id), ..Surroundings::default() }))
 }
 
-/// Whether retention has taken a message away. Nothing is, before it is a day old: of younger ones nothing is asked, so that they cost nothing.
+/// Returns the retention action that removed the message, if any. Retention removes no message that is less than a day
+/// old, so for younger messages no stream is read.
 pub(crate) async fn gone(
     at: DateTime<Utc>,
     reader: &mut Reader<'_>,
@@ -100,7 +103,7 @@ pub(crate) async fn gone(
     message: &Message,
 ) -> Result<Option<RetentionAction>, CommandError> {
     let Some(posting) = &message.posting else { return Ok(None) };
-    // Half of it, so that clocks may differ.
+    // Half a day, so that clocks may differ.
     if at - posting.sent_at < TimeDelta::hours(12) {
         return Ok(None);
     }
@@ -108,7 +111,7 @@ pub(crate) async fn gone(
     Ok(retention.gone.get(&message_id).copied())
 }
 
-/// A caller that asks for a message learns about the message only, and nothing about its channel or its workspace.
+/// The caller asked for a message, so an error must not reveal anything about its channel or its workspace.
 fn as_message(error: CommandError) -> CommandError {
     match error {
         CommandError::Refused(CommandRefusal::Access(AccessRefusal::ChannelNotFound | AccessRefusal::WorkspaceNotFound)) => {

@@ -1,5 +1,5 @@
-//! What a decision loads from. Reading is guarding: each stream that is read is noted with the version that was seen, and the append checks
-//! them all. So no command lists its guards by hand, and none can forget one.
+//! The reader that decisions load aggregates with. It records the version of each stream that it reads, and the append
+//! checks all of them. So no command lists its guards by hand, and no command can forget one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use domain::{Audit, Channel, Installation, Message, Retention, Session, StreamId
 use crate::StoreError;
 use crate::event_store::{EventStore, Stored, Versioned};
 
-/// Loads aggregates, and notes which, at which version.
+/// Loads aggregates, and records their streams and versions.
 pub(crate) struct Reader<'a> {
     store: &'a EventStore,
-    seen: BTreeMap<StreamId, i64>,
+    versions: BTreeMap<StreamId, i64>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(store: &'a EventStore) -> Self {
-        Self { store, seen: BTreeMap::new() }
+        Self { store, versions: BTreeMap::new() }
     }
 
     /// The store that it reads.
@@ -42,7 +42,7 @@ impl<'a> Reader<'a> {
         self.read(StreamId::message(id)).await
     }
 
-    /// What retention has done to the messages of a month of a channel.
+    /// The messages of one month of a channel that the retention policy has removed.
     pub(crate) async fn retention(&mut self, id: RetentionId) -> Result<Arc<Retention>, StoreError> {
         self.read(StreamId::retention(id)).await
     }
@@ -72,13 +72,13 @@ impl<'a> Reader<'a> {
     }
 
     fn note<A>(&mut self, stream: StreamId, loaded: Versioned<A>) -> Arc<A> {
-        // The oldest view counts: a decision that saw two is stale.
-        self.seen.entry(stream).and_modify(|seen| *seen = loaded.version.min(*seen)).or_insert(loaded.version);
+        // The oldest version counts: a decision that read two versions is outdated.
+        self.versions.entry(stream).and_modify(|version| *version = loaded.version.min(*version)).or_insert(loaded.version);
         loaded.state
     }
 
-    /// What was read, with the versions that were seen.
-    pub(crate) fn into_seen(self) -> BTreeMap<StreamId, i64> {
-        self.seen
+    /// The streams that were read, with their versions.
+    pub(crate) fn into_versions(self) -> BTreeMap<StreamId, i64> {
+        self.versions
     }
 }

@@ -1,4 +1,4 @@
-//! Every refusal of a command, as one type: callers match on it, and never on the text of a code.
+//! All refusals of commands, as one type. Callers match on its variants, and never on the text of a code.
 
 use domain::text::InvalidText;
 use domain::{
@@ -9,37 +9,37 @@ use domain::{
 use crate::authorize::AccessRefusal;
 use crate::event_store::ClaimKind;
 
-/// Why a command may not, or cannot, be done. What all refusals have in common is [`Refusal`].
+/// Why a command is refused. [`Refusal`] has what all refusals share.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandRefusal {
-    /// The actor may not do that, whatever the state.
+    /// The actor may not do that, whatever the state is.
     #[error(transparent)]
     Access(#[from] AccessRefusal),
-    /// A name is in use.
+    /// A unique name is in use.
     #[error(transparent)]
     Taken(#[from] Taken),
-    /// A text of the input is wrong.
+    /// A text of the input is invalid.
     #[error(transparent)]
     Text(#[from] InvalidText),
-    /// The user refuses it.
+    /// A rule of users refuses it.
     #[error(transparent)]
     User(#[from] UserRefusal),
-    /// The workspace refuses it.
+    /// A rule of workspaces refuses it.
     #[error(transparent)]
     Workspace(#[from] WorkspaceRefusal),
-    /// The channel refuses it.
+    /// A rule of channels refuses it.
     #[error(transparent)]
     Channel(#[from] ChannelRefusal),
-    /// The message refuses it.
+    /// A rule of messages refuses it.
     #[error(transparent)]
     Message(#[from] MessageRefusal),
-    /// The retention of a channel refuses it.
+    /// A rule of retention refuses it.
     #[error(transparent)]
     Retention(#[from] RetentionRefusal),
-    /// The installation refuses it.
+    /// A rule of the installation refuses it.
     #[error(transparent)]
     Installation(#[from] InstallationRefusal),
-    /// The session refuses it.
+    /// A rule of sessions refuses it.
     #[error(transparent)]
     Session(#[from] SessionRefusal),
 }
@@ -75,15 +75,15 @@ impl Refusal for CommandRefusal {
     }
 }
 
-/// A name that must be unique is in use.
+/// The refusal that a unique name is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} is taken already; choose another", self.parts().what)]
 pub struct Taken {
-    /// What kind of name.
+    /// The kind of the name.
     pub kind: ClaimKind,
 }
 
-/// What is said of a kind of name that is in use.
+/// The texts about a kind of name that is in use.
 struct Parts {
     code: &'static str,
     field: &'static str,

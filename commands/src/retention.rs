@@ -1,4 +1,4 @@
-//! What retention does: messages that are old enough leave their channels.
+//! Runs of the retention policy, which removes old messages from their channels.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,29 +14,30 @@ use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
 use crate::{Appended, Asked, CommandError, Commands, StoreError, authorize};
 
-/// Messages that one event names at most.
+/// The most messages that one event names.
 const NAMED_MAX: usize = 1_000;
 
-/// What came of a cut.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Left {
-    /// How many messages left.
+pub struct RemovedMessages {
+    /// How many messages were removed.
     pub messages: usize,
-    /// What was appended.
+    /// The appended events.
     pub appended: Appended,
 }
 
 impl Commands {
-    /// Has those of the threads leave that are old enough, not pinned where pinned ones stay, and not held. What is asked for may have been read
-    /// from a projection, which stood at `read_at`: everything is checked against the log, and each message is guarded.
+    /// Removes those of the threads that are old enough, not held, and not kept because of a pin. The caller may have
+    /// read the threads from a projection, whose position was `read_at`. So everything is checked against the log, and
+    /// each message is guarded.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "apply retention", skip_all, fields(channel.id = %cut.channel_id, threads = cut.threads.len()))]
-    pub async fn apply_retention(&self, asked: &Asked, cut: Cut, read_at: i64) -> Result<Left, CommandError> {
+    pub async fn apply_retention(&self, asked: &Asked, cut: Cut, read_at: i64) -> Result<RemovedMessages, CommandError> {
         let apply = Apply { store: &self.store, cut, read_at, messages: AtomicUsize::new(0) };
         let appended = self.execute(asked, &apply).await?;
-        Ok(Left { messages: apply.messages.load(Ordering::Relaxed), appended })
+        Ok(RemovedMessages { messages: apply.messages.load(Ordering::Relaxed), appended })
     }
 }
 
@@ -44,7 +45,7 @@ struct Apply<'a> {
     store: &'a EventStore,
     cut: Cut,
     read_at: i64,
-    /// How many the latest draft named.
+    /// How many messages the latest draft names.
     messages: AtomicUsize,
 }
 
@@ -81,14 +82,15 @@ fn count(event: &RetentionEvent) -> usize {
     }
 }
 
-/// No event grows without bound: a thread may have any number of answers.
+/// Splits an event, so that its size is limited: a thread may have any number of answers.
 fn bounded(event: RetentionEvent) -> Vec<RetentionEvent> {
     let RetentionEvent::Applied(application) = event;
     let part = |messages: &[MessageId]| Application { messages: messages.to_vec(), ..(*application).clone() };
     application.messages.chunks(NAMED_MAX).map(|messages| RetentionEvent::Applied(Box::new(part(messages)))).collect()
 }
 
-/// Those of the threads that were answered after `read_at`: their answers are not named, so they stay for another day.
+/// Finds the threads that were answered after `read_at`. The caller did not name these answers, so the threads stay
+/// until the next run.
 async fn answered_since(store: &EventStore, read_at: i64, cut: &Cut) -> Result<Vec<MessageId>, StoreError> {
     let roots = cut.threads.iter().filter_map(|thread| thread.first()).map(ToString::to_string).collect::<Vec<_>>();
     let answered = query_scalar!(

@@ -1,4 +1,5 @@
-//! Commands of sessions: what the log is told of signing in and out. The session itself is kept elsewhere (`secret.sessions`).
+//! Commands of sessions: they record sign-ins and sign-outs in the log. The session itself is stored elsewhere
+//! (`secret.sessions`).
 
 use std::sync::Arc;
 
@@ -12,17 +13,18 @@ use crate::reader::Reader;
 use crate::{Appended, Asked, CommandError, Commands, authorize};
 
 impl Commands {
-    /// Signs in the actor, who has shown who they are: the log says so before anybody is signed in.
+    /// Records the start of a session. The caller has authenticated the actor, and the log must have the start before
+    /// the session is usable.
     ///
     /// # Errors
-    /// They are suspended, or the store failed.
+    /// The user is suspended, or the store failed.
     #[instrument(name = "start a session", skip_all, fields(session.id = %session_id))]
     pub async fn start_session(&self, context: Context, session_id: SessionId, start: Start) -> Result<Appended, CommandError> {
         let context = Context { session: Some(session_id), ..context };
         self.run(context, session_id, SessionCommand::Start(start)).await
     }
 
-    /// Notes that somebody was not signed in.
+    /// Records a refused sign-in.
     ///
     /// # Errors
     /// The store failed.
@@ -31,7 +33,7 @@ impl Commands {
         self.run(context, session_id, SessionCommand::Refuse(attempt)).await
     }
 
-    /// Notes that a session has ended; once, however often it is asked.
+    /// Records the end of a session, once, even if it is called again.
     ///
     /// # Errors
     /// The store failed.
@@ -64,11 +66,11 @@ impl Decision for Run {
     async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
         let session = match &self.command {
             SessionCommand::Start(start) => {
-                // Guarded: nobody is signed in behind their suspension.
+                // The user is guarded, so no session starts after a suspension.
                 authorize::active(reader.user(start.user_id).await?.as_ref())?;
                 Arc::default()
             }
-            // New streams: nothing to load.
+            // The streams are new, so there is nothing to load.
             SessionCommand::Refuse(_) => Arc::default(),
             SessionCommand::End { .. } => reader.session(self.session_id).await?,
         };

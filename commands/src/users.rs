@@ -12,17 +12,17 @@ use crate::reader::Reader;
 use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, Taken, authorize};
 
 impl Commands {
-    /// Registers a user. The first of a server becomes its operator.
+    /// Registers a user. The first user of a server becomes its operator.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "register a user", skip_all, fields(user.id = %user_id))]
     pub async fn register_user(&self, asked: &Asked, user_id: UserId, registration: Registration) -> Result<Appended, CommandError> {
         let first = Claim::on_server(ClaimKind::FirstUser, "");
         let is_operator = self.store.holders(std::slice::from_ref(&first)).await?.is_empty();
         let registration = Registration { is_operator, ..registration };
         match self.execute(asked, &Register { user_id, registration: registration.clone() }).await {
-            // Another user became the first in between.
+            // Another request registered the first user in between.
             Err(CommandError::Refused(CommandRefusal::Taken(Taken { kind: ClaimKind::FirstUser }))) => {
                 self.execute(asked, &Register { user_id, registration: Registration { is_operator: false, ..registration } }).await
             }
@@ -33,17 +33,17 @@ impl Commands {
     /// Runs a command on a user.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     pub async fn user(&self, asked: &Asked, user_id: UserId, command: UserCommand) -> Result<Appended, CommandError> {
         let name = command.name();
         self.user_with(asked, user_id, name, |_| Ok(command.clone())).await
     }
 
-    /// Runs the command that `choose` makes of the user as they are, or refuses with its refusal. It may be called more
-    /// than once.
+    /// Runs the command that `choose` derives from the present state of the user, or fails with its refusal. `choose`
+    /// may be called more than once.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "command a user", skip_all, fields(user.id = %user_id, command = name))]
     pub async fn user_with(
         &self,
@@ -55,10 +55,11 @@ impl Commands {
         self.execute(asked, &Change { user_id, name, choose }).await
     }
 
-    /// Locks a user out of the whole server. `operators` are those who run it: of several, each is judged as they are now.
+    /// Suspends a user on the whole server. `operators` are candidates from the read side: each is checked against its
+    /// present state.
     ///
     /// # Errors
-    /// The refusal, such as that nobody else runs the server; or the store failed.
+    /// The command is refused, for example because the user is the only operator; or the store failed.
     #[instrument(name = "suspend a user", skip_all, fields(user.id = %user_id))]
     pub async fn suspend_user(
         &self,
@@ -70,7 +71,7 @@ impl Commands {
         self.execute(asked, &Suspend { user_id, reason, operators }).await
     }
 
-    /// The user who has that address or that name.
+    /// Finds the user by mail address or username.
     ///
     /// # Errors
     /// The store failed.
@@ -158,7 +159,8 @@ impl Decision for Suspend<'_> {
     }
 }
 
-/// That somebody else of `operators` runs this server, where `user` does. Who is read is guarded: two operators cannot end each other at once.
+/// Checks that another one of `operators` remains, if `user` is an operator. The reads are guarded, so two operators
+/// cannot suspend each other at the same time.
 pub(crate) async fn another_operator_remains(
     reader: &mut Reader<'_>,
     user_id: UserId,

@@ -16,28 +16,28 @@ use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, authorize, 
 /// The name of the channel that every workspace has.
 const GENERAL: &str = "general";
 
-/// What a workspace starts with.
+/// The data that a new workspace starts with.
 #[derive(Clone, Debug)]
 pub struct NewWorkspace {
     /// Its identifier.
     pub workspace_id: WorkspaceId,
     /// The identifier of its #general channel.
     pub general_channel_id: ChannelId,
-    /// Name, description and picture.
+    /// The name, the description and the picture.
     pub details: Details,
-    /// Unique on this server.
+    /// The domain. It is unique on this server.
     pub domain: Option<WorkspaceDomain>,
-    /// How many active members it may have.
+    /// The limit of active members.
     pub max_members: u32,
-    /// How many workspaces the actor may create; without a limit where it says nothing. Operators have none.
+    /// How many workspaces the actor may create. `None` means no limit. Operators have no limit.
     pub each_max: Option<u32>,
 }
 
 impl Commands {
-    /// Creates a workspace, with its #general channel; the actor becomes its owner.
+    /// Creates a workspace with its #general channel. The actor becomes its owner.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "create a workspace", skip_all, fields(workspace.id = %new.workspace_id))]
     pub async fn create_workspace(&self, asked: &Asked, new: NewWorkspace) -> Result<Appended, CommandError> {
         self.execute(asked, &new).await
@@ -46,17 +46,17 @@ impl Commands {
     /// Runs a command on a workspace.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     pub async fn workspace(&self, asked: &Asked, workspace_id: WorkspaceId, command: WorkspaceCommand) -> Result<Appended, CommandError> {
         let name = command.name();
         self.workspace_with(asked, workspace_id, name, |_| Ok(command.clone())).await
     }
 
-    /// Runs the command that `choose` makes of the workspace as it is, or refuses with its refusal. It may be called
-    /// more than once.
+    /// Runs the command that `choose` derives from the present state of the workspace, or fails with its refusal.
+    /// `choose` may be called more than once.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "command a workspace", skip_all, fields(workspace.id = %workspace_id, command = name))]
     pub async fn workspace_with(
         &self,
@@ -68,19 +68,19 @@ impl Commands {
         self.execute(asked, &Change { workspace_id, name, choose }).await
     }
 
-    /// Gives a workspace another plan: operators of the server may, whether they are members of it or not.
+    /// Changes the plan of a workspace. Operators of the server may do this, and need not be members.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "change a workspace's plan", skip_all, fields(workspace.id = %workspace_id))]
     pub async fn change_plan(&self, asked: &Asked, workspace_id: WorkspaceId, plan: Plan) -> Result<Appended, CommandError> {
         self.execute(asked, &ChangePlan { workspace_id, plan }).await
     }
 
-    /// Accepts an invitation: the actor becomes a member, and joins #general.
+    /// Accepts an invitation. The actor becomes a member, and joins #general.
     ///
     /// # Errors
-    /// The refusal, or the store failed.
+    /// The command is refused, or the store failed.
     #[instrument(name = "accept an invitation", skip_all, fields(workspace.id = %workspace_id))]
     pub async fn accept_invitation(
         &self,
@@ -175,7 +175,8 @@ impl<F: Fn(&Workspace) -> Result<WorkspaceCommand, CommandRefusal> + Sync> Decis
     }
 }
 
-/// A hold covers channels of its own workspace. Whether the asker may see the channel is not asked: who may place holds may hold everything.
+/// Checks that the target of a hold is a channel of this workspace. The actor need not see the channel, because a
+/// member with this permission may hold everything.
 async fn held_channel_is_here(reader: &mut Reader<'_>, workspace_id: WorkspaceId, command: &WorkspaceCommand) -> Result<(), CommandError> {
     let WorkspaceCommand::PlaceHold { on: HoldTarget::Channel { channel_id }, .. } = command else { return Ok(()) };
     let channel = reader.channel(*channel_id).await?;
@@ -183,7 +184,7 @@ async fn held_channel_is_here(reader: &mut Reader<'_>, workspace_id: WorkspaceId
     if is_here { Ok(()) } else { Err(WorkspaceRefusal::HoldTargetNotFound.into()) }
 }
 
-/// What a command creates, or acts on.
+/// The identifier of the thing that a command creates or changes.
 fn subject(workspace_id: WorkspaceId, command: &WorkspaceCommand) -> uuid::Uuid {
     match command {
         WorkspaceCommand::Invite { invitation_id, .. } => invitation_id.0,
@@ -236,7 +237,8 @@ impl Decision for Accept {
 }
 
 impl Accept {
-    /// An invitation ends with its inviter, on the server too. What the inviter is in the workspace, the domain judges.
+    /// Checks that the inviter's account is active, because an invitation ends with its inviter. The domain checks the
+    /// inviter's membership.
     async fn inviter_is_active(&self, reader: &mut Reader<'_>, workspace: &Workspace) -> Result<(), CommandError> {
         let Some(invitation) = workspace.invitations.get(&self.invitation_id) else { return Ok(()) };
         let inviter = reader.user(invitation.invited_by).await?;
@@ -256,8 +258,8 @@ async fn join_general(
         return Ok(draft);
     }
     let events = channel.decide(context, ChannelCommand::Join)?;
-    let said = announcements(context, workspace_id, channel_id, &events);
+    let messages = announcements(context, workspace_id, channel_id, &events);
     let (workspace, general) = (StreamId::workspace(workspace_id), StreamId::channel(channel_id));
     let draft = draft.effect(workspace, general, Some(workspace_id), events);
-    Ok(said.into_iter().fold(draft, |draft, (stream, event)| draft.effect(general, stream, Some(workspace_id), vec![event])))
+    Ok(messages.into_iter().fold(draft, |draft, (stream, event)| draft.effect(general, stream, Some(workspace_id), vec![event])))
 }

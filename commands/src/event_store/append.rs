@@ -1,10 +1,12 @@
-//! Group commit: one task gathers what its callers want appended, and while one batch is being written the next one gathers.
+//! Group commit: one task collects the append requests of its callers into batches. While it writes one batch, the next
+//! requests arrive.
 //!
-//! Many callers work in two shifts: while the database writes the batch of one, the callers of the other are told, and ask for more. So
-//! both cores have work, where a single batch of all would have them wait for each other.
+//! If there are many callers, they form two groups that take turns. While the database writes the batch of one group,
+//! the callers of the other group get their answers and send new requests. So both cores have work. With one batch of
+//! all callers, the server and the database would wait for each other.
 //!
-//! Each request is judged in memory, then its batch goes to the database in one call, which does nothing if another node has written in
-//! between. What happens when the database refuses a batch, or the call breaks off, is in `recover`.
+//! Each request is checked in memory. Then its batch goes to the database in one call, which does nothing if another
+//! node has written in between. `recover` handles a batch that the database refuses, and a call that is cut off.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,7 +26,7 @@ use super::batch::Columns;
 use super::cache::Caches;
 use super::idempotency::Remembered;
 use super::memory::Memory;
-use super::prepared::{Prepared, Touched};
+use super::prepared::{BatchScope, Prepared};
 use super::request::{Append, Outcome, StreamWrite};
 use super::{StoreError, versions};
 
@@ -32,15 +34,16 @@ use super::{StoreError, versions};
 const BATCH_REQUESTS_MAX: usize = 500;
 /// The most events in a batch of more than one request.
 const BATCH_EVENTS_MAX: usize = 2_000;
-/// From how many callers on two shifts are faster than one: below it, the commit costs more than the work that could be done meanwhile.
+/// The number of callers from which two groups are faster than one. With fewer callers, the commit costs more than the
+/// work that could be done in the meantime.
 const SHIFTS_FROM: usize = 64;
-/// The most requests that wait for their turn; who comes then waits to be let in.
+/// The most requests that wait for a batch. Further callers wait until the queue has room.
 const WAITING_MAX: usize = 4_096;
 /// How long a request may wait for its outcome.
 const WAIT_MAX: Duration = Duration::from_secs(10);
-/// How often a batch is tried again because other nodes wrote in between.
+/// How often a batch is tried again after other nodes wrote in between.
 pub(super) const MOVED_MAX: usize = 100;
-/// The most events of other nodes that are read at a time.
+/// The most events of other nodes that are read in one query.
 const CATCH_UP_MAX: i64 = 10_000;
 
 type Reply = oneshot::Sender<Result<Outcome, StoreError>>;
@@ -57,21 +60,21 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) fn answer(self, outcome: Result<Outcome, StoreError>) {
-        // Whoever does not wait any more asks again with the same key.
+        // A caller that no longer waits can ask again with the same idempotency key.
         let _ = self.reply.send(outcome);
     }
 }
 
-/// What the writer has done since the process started.
+/// Counts of the writer's work since the process started.
 #[derive(Debug, Default)]
 pub struct WriterStats {
     /// Batches written.
     pub batches: AtomicU64,
     /// Events written.
     pub events: AtomicU64,
-    /// Batches that found the log moved by another node.
+    /// Batches that another node's write made outdated.
     pub moved: AtomicU64,
-    /// Batches that went through the careful way.
+    /// Batches that the database refused, and whose requests were written one by one.
     pub careful: AtomicU64,
 }
 
@@ -104,13 +107,13 @@ impl Handle {
     }
 }
 
-/// The one task that writes.
+/// The single task that writes.
 pub(super) struct Writer {
     pub(super) pool: PgPool,
     messages: mpsc::Receiver<Message>,
     waiting: VecDeque<Job>,
-    /// Whose events are in the log, and who has not been told yet.
-    untold: Untold,
+    /// Requests that are in the log, and whose callers have no answer yet.
+    unanswered: Unanswered,
     pub(super) memory: Memory,
     pub(super) caches: Arc<Caches>,
     pub(super) keys: Keyring,
@@ -118,12 +121,12 @@ pub(super) struct Writer {
     pub(super) stats: Arc<WriterStats>,
 }
 
-/// Callers whose events are in the log, each with the position of their last one.
+/// Requests that are in the log, each with the position of its last event.
 #[derive(Default)]
-struct Untold(Vec<(Job, i64)>);
+struct Unanswered(Vec<(Job, i64)>);
 
-impl Untold {
-    fn tell(self, head: &watch::Sender<i64>) {
+impl Unanswered {
+    fn send_answers(self, head: &watch::Sender<i64>) {
         if let Some((_, last)) = self.0.last() {
             head.send_replace(*last);
         }
@@ -133,13 +136,13 @@ impl Untold {
     }
 }
 
-/// What came of the call for a batch.
+/// The outcome of the call for a batch.
 pub(super) enum Written {
-    /// It is in the log; its last event was recorded then.
+    /// The batch is in the log. Its last event was recorded at this time.
     Yes(DateTime<Utc>),
-    /// Nothing was appended: the log ends elsewhere.
+    /// Nothing was appended, because another node has appended events.
     Moved,
-    /// Nothing was appended: the database refuses something in it, such as a second holder of a unique key.
+    /// Nothing was appended, because the database refuses a part of it, such as a second holder of a unique key.
     Refused(Box<dyn sqlx::error::DatabaseError>),
 }
 
@@ -151,8 +154,8 @@ impl Writer {
         let (head, heads) = watch::channel(memory.head);
         let stats = Arc::new(WriterStats::default());
         let handle = Handle { messages: sender, stats: Arc::clone(&stats), keys: keys.clone() };
-        let (waiting, untold) = (VecDeque::new(), Untold::default());
-        let writer = Self { pool, messages, waiting, untold, memory, caches, keys, head, stats };
+        let (waiting, unanswered) = (VecDeque::new(), Unanswered::default());
+        let writer = Self { pool, messages, waiting, unanswered, memory, caches, keys, head, stats };
         tokio::spawn(writer.run());
         Ok((handle, heads))
     }
@@ -166,7 +169,7 @@ impl Writer {
                 received.push(message);
             }
             if self.waiting.is_empty() && received.is_empty() {
-                self.tell();
+                self.send_answers();
                 if self.messages.recv_many(&mut received, BATCH_REQUESTS_MAX).await == 0 {
                     return;
                 }
@@ -175,7 +178,7 @@ impl Writer {
                 match message {
                     Message::Append(job) => self.waiting.push_back(*job),
                     Message::CatchUp(to, reply) => {
-                        self.tell();
+                        self.send_answers();
                         let _ = reply.send(self.catch_up(to).await);
                     }
                 }
@@ -184,8 +187,8 @@ impl Writer {
         }
     }
 
-    pub(super) fn tell(&mut self) {
-        std::mem::take(&mut self.untold).tell(&self.head);
+    pub(super) fn send_answers(&mut self) {
+        std::mem::take(&mut self.unanswered).send_answers(&self.head);
     }
 
     async fn write_a_batch(&mut self) {
@@ -224,7 +227,7 @@ impl Writer {
         }
     }
 
-    /// The guards whose streams are not remembered are looked up, all at once.
+    /// Reads the versions of guarded streams that are not in memory, with one query.
     async fn learn_versions(&mut self) -> Result<(), StoreError> {
         let guards = self.waiting.iter().flat_map(|job| &job.prepared.request.guards);
         let unknown = guards.map(|(stream, _)| *stream).filter(|stream| self.memory.version(*stream).is_none()).collect::<Vec<_>>();
@@ -233,25 +236,26 @@ impl Writer {
         }
         let found = versions::versions(&self.pool, &unknown).await?;
         for stream in unknown {
-            self.memory.saw_version(stream, found.get(&stream).copied().unwrap_or(0));
+            self.memory.record_version(stream, found.get(&stream).copied().unwrap_or(0));
         }
         Ok(())
     }
 
-    /// Takes what waits into a batch: who is refused is told at once, who touches another of the batch waits for the next.
+    /// Takes requests from the queue into a batch. A request that memory refuses gets its answer at once. A request
+    /// that conflicts with another one of the batch waits for the next batch.
     fn gather(&mut self) -> Vec<Job> {
-        let (mut batch, mut events, mut touched) = (Vec::new(), 0, Touched::default());
+        let (mut batch, mut events, mut scope) = (Vec::new(), 0, BatchScope::default());
         let batch_max = self.share();
         for _ in 0..self.waiting.len() {
             let Some(job) = self.waiting.pop_front() else { break };
             let full = batch.len() >= batch_max || (!batch.is_empty() && events + job.prepared.rows.len() > BATCH_EVENTS_MAX);
-            if full || touched.touches(&job.prepared) {
-                touched.add(&job.prepared);
+            if full || scope.overlaps(&job.prepared) {
+                scope.add(&job.prepared);
                 self.waiting.push_back(job);
-            } else if let Some(outcome) = self.judge(&job.prepared) {
+            } else if let Some(outcome) = self.check(&job.prepared) {
                 job.answer(Ok(outcome));
             } else {
-                touched.add(&job.prepared);
+                scope.add(&job.prepared);
                 events += job.prepared.rows.len();
                 batch.push(job);
             }
@@ -259,14 +263,14 @@ impl Writer {
         batch
     }
 
-    /// How many of those who wait make up the next batch.
+    /// How many of the waiting requests form the next batch.
     fn share(&self) -> usize {
-        let callers = self.waiting.len() + self.untold.0.len();
+        let callers = self.waiting.len() + self.unanswered.0.len();
         if callers < SHIFTS_FROM { BATCH_REQUESTS_MAX } else { callers.div_ceil(2).min(BATCH_REQUESTS_MAX) }
     }
 
-    /// The outcome of a request that memory alone can refuse; `None` where nothing speaks against it.
-    pub(super) fn judge(&mut self, prepared: &Prepared) -> Option<Outcome> {
+    /// The outcome of a request that memory alone can refuse. `None` if it can be written.
+    pub(super) fn check(&mut self, prepared: &Prepared) -> Option<Outcome> {
         if let (Some(key), Some(used)) = (prepared.key(), &prepared.request.idempotency)
             && let Some(remembered) = self.memory.key(&key)
         {
@@ -281,12 +285,12 @@ impl Writer {
         prepared.request.writes.iter().find(stale).map(|w| Outcome::Stale(w.stream))
     }
 
-    /// Has the database write a batch, and meanwhile tells those of the batch before.
+    /// Sends a batch to the database. Meanwhile the callers of the batch before get their answers.
     pub(super) async fn write(&mut self, batch: &[Job]) -> Result<Written, StoreError> {
-        let (untold, head) = (std::mem::take(&mut self.untold), self.head.clone());
+        let (unanswered, head) = (std::mem::take(&mut self.unanswered), self.head.clone());
         let requests = batch.iter().map(|job| &job.prepared);
         let columns = Columns::of(requests, self.memory.head + 1, self.memory.moments(Utc::now()));
-        let (written, ()) = join(columns.append(&self.pool, self.memory.head), async { untold.tell(&head) }).await;
+        let (written, ()) = join(columns.append(&self.pool, self.memory.head), async { unanswered.send_answers(&head) }).await;
         let error = match written {
             Ok(head) if head == self.memory.head => return Ok(Written::Yes(columns.last_recorded_at())),
             Ok(_) => return Ok(Written::Moved),
@@ -298,18 +302,18 @@ impl Writer {
         }
     }
 
-    /// The batch is in the log: whoever asks from now on is judged, and answered, by that.
+    /// Records in memory that the batch is in the log. Later requests are checked against it.
     pub(super) fn remember(&mut self, batch: Vec<Job>, recorded_at: DateTime<Utc>) {
         let before = self.memory.head;
         let mut position = before;
         for mut job in batch {
             for row in std::mem::take(&mut job.prepared.rows) {
                 position += 1;
-                self.memory.saw_version(row.stream, row.sequence);
+                self.memory.record_version(row.stream, row.sequence);
                 self.caches.wrote(row.stream, row.sequence, row.event);
             }
             self.remember_key(&job.prepared, position);
-            self.untold.0.push((job, position));
+            self.unanswered.0.push((job, position));
         }
         self.memory.advance(position, recorded_at);
         self.stats.batches.fetch_add(1, Ordering::Relaxed);
@@ -320,11 +324,11 @@ impl Writer {
         if let (Some(key), Some(used)) = (prepared.key(), &prepared.request.idempotency) {
             let fingerprint = prepared.fingerprint.unwrap_or(used.fingerprint).to_vec();
             let remembered = Remembered { fingerprint, position, subject: prepared.request.subject };
-            self.memory.saw_key(key, remembered);
+            self.memory.record_key(key, remembered);
         }
     }
 
-    /// Reads what other nodes appended, up to `to` or the end of the log.
+    /// Reads the events that other nodes appended, up to `to` or the end of the log.
     pub(super) async fn catch_up(&mut self, to: i64) -> Result<(), StoreError> {
         while self.memory.head < to {
             let rows = query!(
@@ -340,10 +344,10 @@ impl Writer {
             for row in &rows {
                 if let (Some(aggregate), Ok(id)) = (AggregateType::named(&row.aggregate_type), row.aggregate_id.parse()) {
                     let stream = StreamId { aggregate, id };
-                    self.memory.saw_version(stream, row.sequence);
+                    self.memory.record_version(stream, row.sequence);
                     self.caches.heard_of(stream, row.sequence);
                     if aggregate == AggregateType::User {
-                        // It may be that they were erased.
+                        // The user may have been erased.
                         self.keys.forget(id);
                     }
                 }
@@ -356,7 +360,7 @@ impl Writer {
 }
 
 pub(super) fn replay(remembered: &Remembered, fingerprint: &[u8; 32], stored: Option<[u8; 32]>) -> Outcome {
-    // What is from before there were keys is stored as it is.
+    // Fingerprints from before there were keys are stored in plain form.
     if stored.is_some_and(|stored| remembered.fingerprint == stored) || remembered.fingerprint == fingerprint {
         Outcome::Replayed { position: remembered.position, subject: remembered.subject }
     } else {
@@ -364,9 +368,10 @@ pub(super) fn replay(remembered: &Remembered, fingerprint: &[u8; 32], stored: Op
     }
 }
 
-/// Whether trying again would meet the same error: the database understood the call, and refused it.
+/// Whether another attempt would fail with the same error: the database understood the call, and refused it.
 fn is_final(error: &dyn sqlx::error::DatabaseError) -> bool {
-    // 08: the connection. 40: rolled back for another's sake. 53, 55, 57: short of something, locked, shutting down. 58: the system.
+    // Classes of errors that can pass. 08: the connection. 40: rolled back because of another transaction. 53, 55, 57:
+    // lack of resources, locked, shutting down. 58: the system.
     let code = error.code().unwrap_or_default();
     !["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
 }

@@ -1,4 +1,5 @@
-//! A batch: columns for the database's append function, and the call of it. One round trip, all or nothing.
+//! A batch: the columns for the database's append function, and its call. It takes one round trip, and all events are
+//! appended or none.
 
 use chrono::{DateTime, Utc};
 use sqlx::encode::IsNull;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use super::claim::{ClaimChange, Stored};
 use super::prepared::{Prepared, Row};
 
-/// The arguments of the database's function, column by column.
+/// The arguments of the database's function, one for each column.
 #[derive(Default)]
 pub(super) struct Columns<'a> {
     aggregate_types: Vec<&'static str>,
@@ -52,7 +53,7 @@ impl<'a> ClaimColumns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// Those of requests whose first event is to be at `first`.
+    /// The columns of these requests. The first event gets the position `first`.
     pub(super) fn of(
         requests: impl Iterator<Item = &'a Prepared> + Clone,
         first: i64,
@@ -122,12 +123,13 @@ impl<'a> Columns<'a> {
         self.sequences.len()
     }
 
-    /// When the last event is recorded.
+    /// The time at which the last event is recorded.
     pub(super) fn last_recorded_at(&self) -> DateTime<Utc> {
         self.recorded_ats.last().copied().unwrap_or_default()
     }
 
-    /// Appends behind `expected_head`, and returns where the log ended before: at `expected_head`, or nothing was appended.
+    /// Appends after `expected_head`, and returns the end of the log before the call. If that is not `expected_head`,
+    /// nothing was appended.
     pub(super) async fn append(&self, pool: &PgPool, expected_head: i64) -> Result<i64, sqlx::Error> {
         query_scalar!(
             r#"SELECT append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
@@ -162,7 +164,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// A document of the type `json`, as text that we wrote ourselves.
+/// A document of the type `json`. The text was written by this program.
 struct Json<'a>(&'a str);
 
 impl Type<Postgres> for Json<'_> {

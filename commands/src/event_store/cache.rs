@@ -1,8 +1,9 @@
-//! Aggregates in memory, each at a known version. Nothing rests on them being up to date: the guard in the append does.
+//! Aggregates in memory, each at a known version. Correctness does not depend on their being up to date: the guards of
+//! the append ensure it.
 //!
-//! What is told of writes ([`Caches::wrote`], [`Caches::heard_of`]) is told before anything rests on them; a loader that read the database
-//! while somebody wrote must not put an older state back. So each write raises its bucket's generation, and a loader may only put back what
-//! it loaded while the generation stood still.
+//! The cache learns of a write ([`Caches::wrote`], [`Caches::heard_of`]) before any reader depends on it. A loader that
+//! read the database during a write must not store an older state. So each write increments the generation of its
+//! bucket, and a loader may store its result only if the generation has not changed since it began.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +18,7 @@ const WORKSPACES_MAX: NonZeroUsize = at_least_one(1_000);
 const CHANNELS_MAX: NonZeroUsize = at_least_one(10_000);
 const USERS_MAX: NonZeroUsize = at_least_one(50_000);
 const MESSAGES_MAX: NonZeroUsize = at_least_one(10_000);
-/// Each may know of tens of thousands of messages.
+/// There are few, because each may list tens of thousands of messages.
 const RETENTIONS_MAX: NonZeroUsize = at_least_one(200);
 const SESSIONS_MAX: NonZeroUsize = at_least_one(1_000);
 const AUDITS_MAX: NonZeroUsize = at_least_one(1_000);
@@ -27,7 +28,7 @@ const AUDITS_MAX: NonZeroUsize = at_least_one(1_000);
 pub struct Versioned<A> {
     /// The fold.
     pub state: Arc<A>,
-    /// Up to which event.
+    /// The number of events that are folded in.
     pub version: i64,
 }
 
@@ -37,13 +38,13 @@ impl<A> Clone for Versioned<A> {
     }
 }
 
-/// What the cache has, and the ticket to put back what is loaded instead.
+/// The result of a lookup, with a ticket that allows the caller to store what it loads instead.
 pub(super) enum Lookup<A> {
-    /// As new as anything that this process has heard of.
+    /// The state is as new as every event that this process knows of.
     Fresh(Versioned<A>),
-    /// Older than something that this process has heard of.
+    /// The state is older than an event that this process knows of.
     Stale(Versioned<A>, Ticket),
-    /// Nothing.
+    /// The cache has no state.
     Absent(Ticket),
 }
 
@@ -67,22 +68,23 @@ struct Inner<A> {
 
 pub(super) struct Cache<A> {
     inner: Mutex<Inner<A>>,
-    turns: Box<[Arc<tokio::sync::Mutex<()>>]>,
+    loading_locks: Box<[Arc<tokio::sync::Mutex<()>>]>,
 }
 
 impl<A: Aggregate + Clone> Cache<A> {
     fn new(max: NonZeroUsize) -> Self {
         let inner = Mutex::new(Inner { entries: LruCache::new(max), generations: vec![0; BUCKETS].into() });
-        Self { inner, turns: std::iter::repeat_with(Arc::default).take(BUCKETS).collect() }
+        Self { inner, loading_locks: std::iter::repeat_with(Arc::default).take(BUCKETS).collect() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<A>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the turn to load that aggregate: of a thousand who miss it at once, one reads it, and the others find it.
-    pub(super) async fn turn(&self, id: Uuid) -> tokio::sync::OwnedMutexGuard<()> {
-        Arc::clone(&self.turns[bucket(id)]).lock_owned().await
+    /// Waits for the lock to load the aggregate. If a thousand callers miss it at once, one reads it, and the others
+    /// find it in the cache.
+    pub(super) async fn loading_lock(&self, id: Uuid) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.loading_locks[bucket(id)]).lock_owned().await
     }
 
     pub(super) fn look(&self, id: Uuid) -> Lookup<A> {
@@ -95,7 +97,7 @@ impl<A: Aggregate + Clone> Cache<A> {
         }
     }
 
-    /// Those that are as new as anything that this process has heard of, one for each of the identifiers.
+    /// The states that are as new as every event that this process knows of: one entry for each identifier.
     pub(super) fn fresh(&self, ids: &[Uuid]) -> Vec<Option<Versioned<A>>> {
         let mut inner = self.lock();
         let mut look = |id| inner.entries.get(id).filter(|entry| entry.is_fresh()).map(|entry| entry.held.clone());
@@ -138,7 +140,7 @@ pub(super) const fn at_least_one(count: usize) -> NonZeroUsize {
 }
 
 fn bucket(id: Uuid) -> usize {
-    // The last bytes are random in every version that is used.
+    // The last bytes are random in every UUID version in use.
     let tail = id.as_bytes();
     usize::from(u16::from_be_bytes([tail[14], tail[15]])) % BUCKETS
 }
@@ -171,7 +173,7 @@ impl Default for Caches {
 }
 
 impl Caches {
-    /// This process appended that event.
+    /// Records that this process appended the event.
     pub(super) fn wrote(&self, stream: StreamId, sequence: i64, event: Event) {
         match event {
             Event::User(event) => self.users.wrote(stream.id, sequence, event),
@@ -185,7 +187,7 @@ impl Caches {
         }
     }
 
-    /// Another process appended the event of that sequence.
+    /// Records that another process appended the event with this sequence number.
     pub(super) fn heard_of(&self, stream: StreamId, sequence: i64) {
         match stream.aggregate {
             AggregateType::User => self.users.heard_of(stream.id, sequence),

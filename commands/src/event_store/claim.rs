@@ -1,4 +1,4 @@
-//! Names that must be unique: taken and released in the transaction of the events that do so.
+//! Claims: names that must be unique. They are taken and released in the transaction of the events that do so.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::StoreError;
 
-/// What kind of name.
+/// The kind of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClaimKind {
-    /// A user's address, without case.
+    /// A user's mail address, without case.
     Email,
     /// A user's name, without case.
     Username,
@@ -20,13 +20,13 @@ pub enum ClaimKind {
     WorkspaceDomain,
     /// A channel's name in its workspace.
     ChannelName,
-    /// The set of people of a direct or group conversation in its workspace.
+    /// The participants of a direct or group conversation in its workspace.
     People,
-    /// To be the first user of this server.
+    /// The place of the first user of this server.
     FirstUser,
-    /// A number among the workspaces that a person created.
+    /// A number among the workspaces that a user created.
     WorkspaceSlot,
-    /// A number among the channels that a person created in a workspace.
+    /// A number among the channels that a user created in a workspace.
     ChannelSlot,
 }
 
@@ -62,14 +62,14 @@ impl ClaimKind {
     }
 }
 
-/// A name that at most one may hold.
+/// A name that at most one user, channel or workspace may hold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Claim {
-    /// What kind of name.
+    /// The kind.
     pub kind: ClaimKind,
-    /// Where it is unique: a workspace, or nil for the whole server.
+    /// The scope in which it is unique: a workspace, or nil for the whole server.
     pub scope: Uuid,
-    /// The name, in the form in which two are compared.
+    /// The name, in the form that names are compared in.
     pub value: String,
 }
 
@@ -86,19 +86,19 @@ impl Claim {
         Self { kind, scope: workspace_id.0, value: value.into() }
     }
 
-    /// Taken by that user, channel or workspace.
+    /// The change that a user, a channel or a workspace takes the claim.
     #[must_use]
     pub fn taken_by(self, holder: impl Into<Uuid>) -> ClaimChange {
         ClaimChange::Take(self, holder.into())
     }
 }
 
-/// What happens to a claim. Releases come before takings.
+/// A change of a claim. Releases come before takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaimChange {
-    /// Somebody takes it.
+    /// The holder takes it.
     Take(Claim, Uuid),
-    /// Whoever holds it lets it go.
+    /// Its holder releases it.
     Release(Claim),
 }
 
@@ -112,7 +112,7 @@ impl ClaimChange {
     }
 }
 
-/// A claim as it is stored.
+/// A claim in its stored form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Stored {
     pub kind: &'static str,
@@ -120,14 +120,15 @@ pub(super) struct Stored {
     pub value: String,
 }
 
-/// What a value begins with that is blinded. No address and no name can.
+/// The prefix of a blinded value. Neither a mail address nor a name can start with it.
 const BLINDED: &str = "hmac:";
 
-/// How many claims of before there were keys are blinded at a time.
+/// How many claims from before there were keys are blinded in one step.
 const BLINDED_AT_ONCE: i64 = 1_000;
 
 impl Claim {
-    /// As it is stored: what names a person is blinded under the installation's key, so that no copy of the table says who is, or was, here.
+    /// The stored form. A value that identifies a user is blinded under the installation's key, so that no copy of the
+    /// table shows the users of this server.
     pub(super) fn stored(&self, keys: &Keyring) -> Stored {
         let value = match self.kind {
             ClaimKind::Email | ClaimKind::Username => blinded(keys, self.kind.as_str(), &self.value),
@@ -146,7 +147,7 @@ fn blinded(keys: &Keyring, kind: &str, value: &str) -> String {
     format!("{BLINDED}{}", hex::encode(keys.blind(&[kind.as_bytes(), value.as_bytes()])))
 }
 
-/// Blinds the claims of before there were keys.
+/// Blinds the claims from before there were keys.
 pub(super) async fn blind_old(pool: &PgPool, keys: &Keyring) -> Result<(), StoreError> {
     loop {
         let old = query!(
@@ -172,7 +173,7 @@ pub(super) async fn blind_old(pool: &PgPool, keys: &Keyring) -> Result<(), Store
     }
 }
 
-/// Who holds those of the claims that are held.
+/// Returns the holders of those of the claims that are held.
 pub(super) async fn holders(pool: impl PgExecutor<'_>, keys: &Keyring, claims: &[Claim]) -> Result<HashMap<Claim, Uuid>, StoreError> {
     let stored = claims.iter().map(|claim| claim.stored(keys)).collect::<Vec<_>>();
     let kinds = stored.iter().map(|c| c.kind.to_owned()).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Why the store could not do what it was asked.
+//! The errors of the event store.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use domain::{DecodeError, StreamId};
 use keyring::KeyError;
 use stores::release::Outdated;
 
-/// Why the store could not do what it was asked.
+/// Why the store could not answer a request.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Postgres did not do it, or cannot be reached.
+    /// Postgres failed, or cannot be reached.
     #[error("the event store's database failed")]
     Postgres(#[source] Arc<sqlx::Error>),
     /// The events of a stream cannot be read.
@@ -21,7 +21,7 @@ pub enum StoreError {
     Unreadable {
         /// The stream.
         stream: StreamId,
-        /// The place in it.
+        /// Its sequence number in the stream.
         sequence: i64,
         /// Why.
         source: Arc<DecodeError>,
@@ -32,17 +32,17 @@ pub enum StoreError {
     /// The store is shutting down.
     #[error("the event store has stopped")]
     Stopped,
-    /// The keys that seal what is personal cannot be had.
-    #[error("the keys of people cannot be had")]
+    /// The keys for personal data are not available.
+    #[error("the keys for personal data are not available")]
     Keys(#[source] Arc<KeyError>),
-    /// What is to be stored cannot be written as JSON.
+    /// An event cannot be written as JSON.
     #[error("an event cannot be written as JSON")]
     Unwritable(#[source] Arc<serde_json::Error>),
     /// A later release has claimed the database: this process must stop.
     #[error(transparent)]
     Outdated(Arc<Outdated>),
-    /// An event of that format is written only once every process reads it, and an older one still runs.
-    #[error("events of format {0} are written once no older release runs any more")]
+    /// An event of this format can be written only when every process reads it, and an older process is still running.
+    #[error("events of format {0} cannot be written while an older release is running")]
     UpgradeUnderWay(EventFormat),
 }
 

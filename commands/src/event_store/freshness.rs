@@ -1,8 +1,8 @@
-//! How a reader knows that what this process holds in memory is right now: it asks where the log ends, and waits until the writer has heard
-//! of everything up to there.
+//! Freshness: a reader that needs up-to-date aggregates asks for the end of the log, and waits until the writer has
+//! read everything up to there.
 //!
-//! One question serves everyone who was waiting when it was asked, so that a thousand readers cost a few queries, and not a thousand. (The
-//! same idea as Raft's read index.)
+//! One query answers all readers that were waiting when it was sent, so a thousand readers cost a few queries. (Raft's
+//! read index works in the same way.)
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::StoreError;
 use super::append;
 
-/// How many readers may wait for a question to be asked.
+/// How many readers may wait for the next query.
 const WAITING_MAX: usize = 4096;
 
 type Reply = oneshot::Sender<Result<i64, StoreError>>;
@@ -21,7 +21,7 @@ type Reply = oneshot::Sender<Result<i64, StoreError>>;
 #[derive(Clone)]
 pub(super) struct Freshness {
     questions: mpsc::Sender<Reply>,
-    /// How many readers of this process have asked.
+    /// The number of requests of this process's readers so far.
     asked: Arc<AtomicU64>,
 }
 
@@ -49,7 +49,7 @@ async fn answer(pool: PgPool, writer: append::Handle, head: watch::Receiver<i64>
     while receiver.recv_many(&mut waiting, WAITING_MAX).await > 0 {
         let answer = ask(&pool, &writer, &head).await;
         for reply in waiting.drain(..) {
-            // Nobody waits any more: nothing to tell.
+            // A reader that no longer waits needs no answer.
             let _ = reply.send(answer.clone());
         }
     }

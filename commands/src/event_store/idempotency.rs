@@ -1,4 +1,5 @@
-//! Keys under which a request counts once: stored in the transaction of its events, so that they are exact, for ever.
+//! Idempotency keys: a request with a key takes effect once. The keys are stored in the transaction of the events, so
+//! this is exact, and holds for ever.
 
 use domain::ids::UserId;
 use domain::{Refusal, RefusalKind};
@@ -11,19 +12,19 @@ use super::StoreError;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
-/// A key that is not one.
+/// The error that a text is not a valid key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the Idempotency-Key must have 1 to {} visible characters; choose a random UUID", IdempotencyKey::CHARS_MAX)]
 pub struct InvalidKey;
 
 impl IdempotencyKey {
-    /// The most characters that a key may have.
+    /// The most characters of a key.
     pub const CHARS_MAX: usize = 200;
 
     /// Parses a key.
     ///
     /// # Errors
-    /// It is empty, too long, or has characters that cannot be seen.
+    /// The text is empty, too long, or has invisible characters.
     pub fn parse(text: &str) -> Result<Self, InvalidKey> {
         let fine = (1..=Self::CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(|c| c.is_control() || c.is_whitespace());
         if fine { Ok(Self(text.to_owned())) } else { Err(InvalidKey) }
@@ -50,27 +51,27 @@ impl Refusal for InvalidKey {
     }
 }
 
-/// A key, and what was asked under it.
+/// A key, with the fingerprint of the request that used it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
-    /// The key. It belongs to the actor: another's same key is another key.
+    /// The key. It belongs to the actor: the same key of another actor is another key.
     pub key: IdempotencyKey,
     /// SHA-256 over the request.
     pub fingerprint: [u8; 32],
 }
 
-/// What was asked under a key before, and what came of it.
+/// An earlier request with a key, and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remembered {
     /// SHA-256 over the request.
     pub fingerprint: Vec<u8>,
-    /// The position of the last event that came of it.
+    /// The position of the last event that the request appended.
     pub position: i64,
-    /// What it created, or acted on.
+    /// The identifier of the thing that it created or changed.
     pub subject: Uuid,
 }
 
-/// What came of the request that `actor` made under `key`, if they made one.
+/// Returns the result of the request that `actor` made with `key`, if there was one.
 pub(super) async fn remembered(pool: impl PgExecutor<'_>, actor: UserId, key: &IdempotencyKey) -> Result<Option<Remembered>, StoreError> {
     let found = query_as!(
         Remembered,

@@ -1,4 +1,4 @@
-//! Folding a stream into an aggregate: from the cache, from a snapshot and what came after it, or from the first event.
+//! Loading: folds a stream into an aggregate, starting from the cache, from a snapshot, or from the first event.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -15,13 +15,14 @@ use super::cache::{Lookup, Versioned};
 use super::stored::Stored;
 use super::{EventStore, StoreError, snapshot};
 
-/// How many aggregates are loaded at a time: the rest of the process needs connections too.
+/// How many aggregates are loaded at a time. There is a limit because the rest of the process needs connections too.
 const LOADS_AT_ONCE: usize = 4;
-/// How many aggregates are looked up in memory at a time: the writer waits meanwhile.
+/// How many aggregates are looked up in memory at a time. There is a limit because the writer waits meanwhile.
 const LOOKS_AT_ONCE: usize = 1_000;
 
 impl EventStore {
-    /// The aggregate, as new as anything that this process has heard of; the default, at version 0, where it has no events.
+    /// Returns the aggregate, as new as every event that this process knows of. If the stream has no events, it is the
+    /// default, at version 0.
     ///
     /// # Errors
     /// The database cannot be reached, or an event cannot be read.
@@ -30,7 +31,7 @@ impl EventStore {
         if let Lookup::Fresh(held) = cache.look(id) {
             return Ok(held);
         }
-        let _turn = cache.turn(id).await;
+        let _lock = cache.loading_lock(id).await;
         let (loaded, ticket) = match cache.look(id) {
             Lookup::Fresh(held) => return Ok(held),
             Lookup::Stale(held, ticket) => (self.catch_up_aggregate(id, held).await?, ticket),
@@ -42,7 +43,8 @@ impl EventStore {
         Ok(loaded)
     }
 
-    /// Many aggregates, each as [`EventStore::load`] has it, in no order: what is in memory is there at once, and the rest is loaded some at a time.
+    /// Returns many aggregates, each in the state that [`EventStore::load`] would return, in no order. Those in memory
+    /// are returned at once, and the rest is loaded in parts.
     ///
     /// # Errors
     /// The database cannot be reached, or an event cannot be read.
@@ -75,7 +77,7 @@ impl EventStore {
         Ok(loaded)
     }
 
-    /// Folds in what came after the version that is held.
+    /// Folds in the events after the version in memory.
     async fn catch_up_aggregate<A: Stored>(&self, id: Uuid, held: Versioned<A>) -> Result<Versioned<A>, StoreError> {
         let Versioned { mut state, mut version } = held;
         for (sequence, event) in self.events::<A>(id, held.version + 1..=i64::MAX, None).await? {
@@ -85,7 +87,7 @@ impl EventStore {
         Ok(Versioned { state, version })
     }
 
-    /// Puts back what the snapshot left out.
+    /// Puts back the personal data that the snapshot does not have.
     async fn restore<A: Stored>(&self, id: Uuid, from: &mut Versioned<A>) -> Result<(), StoreError> {
         let types = personal::types_of(A::AGGREGATE).map(str::to_owned).collect::<Vec<_>>();
         if types.is_empty() {
@@ -97,7 +99,7 @@ impl EventStore {
         Ok(())
     }
 
-    /// The events of a stream at those places, of those types or of all, in order.
+    /// Reads a range of events of a stream in order: those of some types, or all.
     async fn events<A: Stored>(
         &self,
         id: Uuid,
@@ -127,7 +129,7 @@ impl EventStore {
         decoded.collect()
     }
 
-    /// Folds a stream by the reading of postgres-es.
+    /// Folds a stream from its first event, with the reader of postgres-es.
     async fn fold_from_the_first<A: Stored>(&self, id: Uuid) -> Result<Versioned<A>, StoreError> {
         let stored = PostgresEventRepository::new(self.pool.clone()).get_events::<A>(&id.to_string()).await.map_err(reading_failed)?;
         let sealing = stored.iter().filter_map(|event| personal::key_of_value(&event.event_type, &event.payload)).collect::<Vec<_>>();
@@ -142,7 +144,7 @@ impl EventStore {
     }
 }
 
-/// Reads an event as postgres-es hands it out: parsed already.
+/// Decodes an event of postgres-es, which is parsed already.
 fn decode<A: Stored>(id: Uuid, sequence: i64, event: SerializedEvent, keys: &dyn Keys) -> Result<A::Event, DecodeError> {
     let SerializedEvent { event_type, event_version: version, mut payload, .. } = event;
     let place = Place { stream: StreamId { aggregate: A::AGGREGATE, id }, sequence, event_type: &event_type };
@@ -155,7 +157,7 @@ fn unreadable<A: Stored>(id: Uuid, sequence: i64, source: DecodeError) -> StoreE
     StoreError::Unreadable { stream: StreamId { aggregate: A::AGGREGATE, id }, sequence, source: Arc::new(source) }
 }
 
-/// What postgres-es says, in the store's own terms: it hands out the database's error in a box.
+/// Turns an error of postgres-es into a store error. It has the database's error in a box.
 fn reading_failed(error: PersistenceError) -> StoreError {
     match error {
         PersistenceError::ConnectionError(source)

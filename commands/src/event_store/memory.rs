@@ -1,8 +1,8 @@
-//! What the writer remembers of the log, so that judging a request costs no query. It belongs to the writer's task alone.
+//! The writer's memory of the log, which lets it check a request without a query. Only the writer's task uses it.
 //!
-//! Invariant: what is remembered of a stream is its version at `head` or later. The call that appends carries `head`: if the log ends
-//! elsewhere, nothing is appended, and the writer reads what came in between. What is not remembered (an old key, a stream that it has not
-//! seen) is held by the primary keys.
+//! Invariant: the remembered version of a stream is its version at `head` or later. The call that appends passes
+//! `head`. If the log has another end, nothing is appended, and the writer reads the new events. The primary keys
+//! protect everything that is not remembered, such as an old idempotency key or an unknown stream.
 
 use std::num::NonZeroUsize;
 
@@ -14,17 +14,17 @@ use uuid::Uuid;
 use super::cache::at_least_one;
 use super::idempotency::Remembered;
 
-/// How many streams' versions are remembered (about 100 bytes each).
+/// How many streams' versions are remembered. Each takes about 100 bytes.
 const STREAMS_MAX: NonZeroUsize = at_least_one(200_000);
-/// How many keys are remembered (about 200 bytes each).
+/// How many idempotency keys are remembered. Each takes about 200 bytes.
 const KEYS_MAX: NonZeroUsize = at_least_one(50_000);
 
 pub(super) type Key = (Uuid, String);
 
 pub(super) struct Memory {
-    /// The last position that is known.
+    /// The last known position.
     pub head: i64,
-    /// When that was recorded.
+    /// When the event at this position was recorded.
     recorded_at: DateTime<Utc>,
     versions: LruCache<StreamId, i64>,
     keys: LruCache<Key, Remembered>,
@@ -39,17 +39,17 @@ impl Memory {
         self.versions.get(&stream).copied()
     }
 
-    /// Never goes back: two sources may tell of the same stream in any order.
-    pub(super) fn saw_version(&mut self, stream: StreamId, version: i64) {
-        let seen = self.versions.get_or_insert_mut(stream, || version);
-        *seen = version.max(*seen);
+    /// Records a version. It never decreases, because two sources may report the same stream in any order.
+    pub(super) fn record_version(&mut self, stream: StreamId, version: i64) {
+        let known = self.versions.get_or_insert_mut(stream, || version);
+        *known = version.max(*known);
     }
 
     pub(super) fn key(&mut self, key: &Key) -> Option<&Remembered> {
         self.keys.get(key)
     }
 
-    pub(super) fn saw_key(&mut self, key: Key, remembered: Remembered) {
+    pub(super) fn record_key(&mut self, key: Key, remembered: Remembered) {
         self.keys.put(key, remembered);
     }
 
@@ -60,8 +60,8 @@ impl Memory {
         }
     }
 
-    /// The moments to record the next events at: a microsecond apart, after the last, and not before `now`. A clock that is set
-    /// back does not make them go back.
+    /// The recording times of the next events: a microsecond apart, after the last event, and not before `now`. They
+    /// increase even if the clock is set back.
     pub(super) fn moments(&self, now: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> + use<> {
         let tick = Duration::microseconds(1);
         let now = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
@@ -87,8 +87,8 @@ mod tests {
     fn a_version_never_goes_back() {
         let mut memory = Memory::new(0, DateTime::UNIX_EPOCH);
         let stream = StreamId::user(Uuid::nil());
-        memory.saw_version(stream, 5);
-        memory.saw_version(stream, 3);
+        memory.record_version(stream, 5);
+        memory.record_version(stream, 3);
         assert_eq!(memory.version(stream), Some(5));
     }
 }

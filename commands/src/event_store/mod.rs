@@ -1,22 +1,23 @@
-//! The event store: one append-only log in Postgres, and the only truth.
+//! The event store: one append-only log in Postgres, which is the only source of truth.
 //!
-//! What holds, whatever is killed when: an append that was answered is in the log exactly once; positions have no gap and are in order of
-//! commit; `recorded_at` increases with them; a decision is appended only while every stream that it rested on stands as it was read.
+//! Invariants, even if a process is killed at any time: an append that was answered is in the log exactly once;
+//! positions have no gap and follow the order of commits; `recorded_at` increases with them; a decision is appended
+//! only if every stream that it depends on still has the version that was read.
 //!
-//! | room | what |
+//! | module | content |
 //! |---|---|
-//! | [`request`] | what a caller wants appended, and what comes of it |
-//! | `append` | group commit: one task gathers, judges, and writes a batch in one round trip |
-//! | `recover` | what is done when a batch does not go through |
-//! | `memory` | what the writer remembers of the log, so that judging costs no query |
-//! | `prepared` | a request, written as it is to be stored, and what it touches |
-//! | `batch` | the call of the database's function |
-//! | [`claim`], [`idempotency`] | names that must be unique; keys under which a request counts once |
-//! | `load`, `cache`, `snapshot`, `stored` | folding a stream into an aggregate; which aggregates there are |
-//! | `versions` | up to which event streams go |
-//! | `freshness` | how a reader knows that what it holds in memory is right now |
-//! | `seal` | the bytes that are stored |
-//! | `node` | the processes that run on a database, and which events they may write together |
+//! | [`request`] | append requests, and their outcomes |
+//! | `append` | group commit: one task collects and checks requests, and writes a batch in one round trip |
+//! | `recover` | what the writer does when a batch is not written |
+//! | `memory` | the writer's memory of the log, which lets it check a request without a query |
+//! | `prepared` | a request in its stored form, and the conflicts between the requests of a batch |
+//! | `batch` | the call of the database's append function |
+//! | [`claim`], [`idempotency`] | names that must be unique; keys with which a request takes effect once |
+//! | `load`, `cache`, `snapshot`, `stored` | folding a stream into an aggregate; the list of the aggregates |
+//! | `versions` | the versions of streams in the database |
+//! | `freshness` | how a reader catches up with the end of the log |
+//! | `seal` | the stored form of an event, with sealed personal data |
+//! | `node` | the list of running processes, and the event formats that all of them can read |
 
 mod append;
 mod batch;
@@ -59,7 +60,7 @@ use cache::Caches;
 use freshness::Freshness;
 use node::Node;
 
-/// A handle on the store; clones share everything.
+/// A handle of the store. Clones share everything.
 #[derive(Clone)]
 pub struct EventStore {
     pool: PgPool,
@@ -72,16 +73,16 @@ pub struct EventStore {
 }
 
 impl EventStore {
-    /// Lists this process among those that run, and starts the writer's task over `pool`, sealing what is personal with
-    /// `keys`. Both end when the last handle is dropped.
+    /// Registers this process in the list of running processes, and starts the writer's task over `pool`. Personal data
+    /// are sealed with `keys`. The registration and the task end when the last handle is dropped.
     ///
     /// # Errors
-    /// The database cannot be reached, or was not migrated, or a later release has claimed it.
+    /// The database cannot be reached, was not migrated, or a later release has claimed it.
     pub async fn start(pool: PgPool, keys: Keyring) -> Result<Self, StoreError> {
         Self::start_as(pool, keys, Release::this(), Lease::default()).await
     }
 
-    /// The same for a process of another release, or with other times: tests run several beside each other.
+    /// The same for a process of another release, or with other times. Tests use it to run several processes together.
     ///
     /// # Errors
     /// As [`EventStore::start`].
@@ -94,44 +95,48 @@ impl EventStore {
         Ok(Self { pool, keys, node, writer, freshness, caches, head })
     }
 
-    /// Appends all of it, or nothing, and says which. Cancelling the future does not take the request back.
+    /// Appends all events of the request or none, and returns the outcome. A dropped future does not cancel the
+    /// request.
     ///
     /// # Errors
-    /// The outcome is not known, or nothing was done; asking again with the same idempotency key is safe in either case.
+    /// The outcome is unknown, or nothing was done. In either case the caller can safely ask again with the same
+    /// idempotency key.
     pub async fn append(&self, request: Append) -> Result<Outcome, StoreError> {
         self.node.admit(request.format()).await?;
         self.writer.append(request).await
     }
 
-    /// Why this process must stop, once a later release has claimed the database.
+    /// Holds the reason why this process must stop, once a later release has claimed the database.
     #[must_use]
     pub fn outdated(&self) -> watch::Receiver<Option<Arc<Outdated>>> {
         self.node.outdated()
     }
 
-    /// Takes this process off the list of those that run, so that nothing waits for it. It must not append afterwards.
+    /// Removes this process from the list of running processes, so that no other process waits for it. It must not
+    /// append afterwards.
     pub async fn leave(&self) {
         self.node.leave().await;
     }
 
-    /// Where the log ends, as far as this process knows. Changes wake whoever waits on it.
+    /// The end of the log, as far as this process knows. Each change notifies the receivers.
     #[must_use]
     pub fn head(&self) -> watch::Receiver<i64> {
         self.head.clone()
     }
 
-    /// The database that the log is in.
+    /// The database of the log.
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
     }
 
-    /// What the writer has done so far.
+    /// The counts of the writer's work so far.
     #[must_use]
     pub fn stats(&self) -> &WriterStats {
         self.writer.stats()
     }
 
-    /// Returns once everything that was acknowledged before the call, by any node, is known here, and says where the log then ended.
+    /// Waits until this process knows everything that any node acknowledged before the call. Returns the end of the log
+    /// at that time.
     ///
     /// # Errors
     /// The database cannot be reached.
@@ -139,13 +144,13 @@ impl EventStore {
         self.freshness.catch_up().await
     }
 
-    /// How often this process has called [`EventStore::catch_up`] so far. One query may have answered several calls.
+    /// How many times this process has called [`EventStore::catch_up`]. One query may have answered several calls.
     #[must_use]
     pub fn catch_ups(&self) -> u64 {
         self.freshness.asked()
     }
 
-    /// The versions of those streams that are there.
+    /// Returns the versions of those of the streams that exist.
     ///
     /// # Errors
     /// The database cannot be reached.
@@ -153,7 +158,7 @@ impl EventStore {
         versions::versions(&self.pool, streams).await
     }
 
-    /// Who holds those of the claims that are held.
+    /// Returns the holders of those of the claims that are held.
     ///
     /// # Errors
     /// The database cannot be reached.
@@ -161,17 +166,18 @@ impl EventStore {
         claim::holders(&self.pool, &self.keys, claims).await
     }
 
-    /// What came of the request that `actor` made under a key, if they made one; another request under that key is [`Outcome::KeyReused`].
+    /// Returns the outcome of the request that `actor` made with a key, if there was one. If it was a different
+    /// request, the outcome is [`Outcome::KeyReused`].
     ///
     /// # Errors
-    /// The database, or the actor's key, cannot be reached.
+    /// The database or the actor's encryption key is not available.
     pub async fn remembered(&self, actor: domain::ids::UserId, used: &Idempotency) -> Result<Option<Outcome>, StoreError> {
         let Some(remembered) = idempotency::remembered(&self.pool, actor, &used.key).await? else { return Ok(None) };
         let stored = self.keys.of(&[actor.0]).await?.first().map(|key| key.blind(&used.fingerprint));
         Ok(Some(append::replay(&remembered, &used.fingerprint, stored)))
     }
 
-    /// The keys that seal what is personal.
+    /// The keys that seal personal data.
     #[must_use]
     pub fn keys(&self) -> &Keyring {
         &self.keys

@@ -1,14 +1,14 @@
-//! This process among the others on one database. It is listed while it runs, and an event of a newer format waits until
-//! every listed process reads that format (docs/decisions/0019-releases-side-by-side.md).
+//! The list of the processes that run on one database. An event of a newer format is not written until every listed
+//! process can read that format (docs/decisions/0019-releases-side-by-side.md).
 //!
-//! A process renews its entry every few seconds. It takes itself for listed for [`Lease::own`], counted by its own clock
-//! from before it sent the renewal. The others take it for listed for [`Lease::others`], counted by the clock of Postgres
-//! from when the renewal was written. The first time is shorter: a process that cannot reach the database stops appending
-//! before the others stop waiting for it.
+//! A process renews its entry every few seconds. It considers itself listed for [`Lease::own`], measured by its own
+//! clock from before it sent the renewal. The other processes consider it listed for [`Lease::others`], measured by the
+//! clock of Postgres from when the renewal was written. The first time is shorter, so a process that cannot reach the
+//! database stops appending before the others stop waiting for it.
 //!
-//! The transaction that lists a process also reads what the database asks of it (table `release_floor`), under a lock that
-//! excludes the process that raises the floor. So an older process is either listed before the floor is raised, and seen,
-//! or it comes after that, and is refused.
+//! The transaction that registers a process also reads the requirements of the database (table `release_floor`), under
+//! a lock that excludes the process that raises the floor. So an older process either registers before the floor is
+//! raised, and is counted, or it registers afterwards, and is refused.
 
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -26,21 +26,21 @@ use stores::release::{self, Outdated, Release, holder};
 
 use super::StoreError;
 
-/// How long a refused format is refused without looking again: requests that come meanwhile share the answer.
+/// How long a refusal of a format is reused without a new query. Requests that arrive meanwhile get the same refusal.
 const REFUSED_FOR: Duration = Duration::from_millis(500);
 /// The longest time that a renewal may take.
 const LIST_MAX: Duration = Duration::from_secs(5);
-/// How long an entry stays that is not renewed any more, for operators to look at.
+/// How long an entry without renewals is kept, so that operators can see it.
 const FORGET_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// For how long a process is listed.
+/// How long a process stays listed.
 #[derive(Clone, Copy, Debug)]
 pub struct Lease {
     /// How often a process renews its entry.
     pub renew_every: Duration,
-    /// For how long it takes itself for listed.
+    /// How long it considers itself listed.
     pub own: Duration,
-    /// For how long the others do, which is longer.
+    /// How long the others consider it listed. This is longer.
     pub others: Duration,
 }
 
@@ -50,7 +50,7 @@ impl Default for Lease {
     }
 }
 
-/// This process in the list. Clones share everything; the entry is not renewed any more when the last one is dropped.
+/// This process's entry in the list. Clones share it, and it is no longer renewed after the last clone is dropped.
 #[derive(Clone)]
 pub(super) struct Node(Arc<Inner>);
 
@@ -61,30 +61,31 @@ struct Inner {
     release: Release,
     lease: Lease,
     began: Instant,
-    /// Until when it is listed, in milliseconds since it began.
+    /// Until when it is listed, in milliseconds since `began`.
     listed_until: AtomicU64,
-    /// Whether it has left the list. Locked during each renewal, so that a renewal under way cannot list it again.
+    /// Whether the process has left the list. Each renewal locks it, so that a running renewal cannot register the
+    /// process again.
     left: Mutex<bool>,
-    /// The format that every process reads, as far as this one knows. Never lowered.
+    /// The newest format that every process reads, as far as this process knows. It never decreases.
     min_format: AtomicI32,
     refused: Mutex<Option<Refused>>,
     outdated: watch::Sender<Option<Arc<Outdated>>>,
 }
 
-/// A format that was refused, and when.
+/// A refused format, and the time of the refusal.
 struct Refused {
     at: Instant,
     format: EventFormat,
 }
 
-/// A process that does not read a format.
+/// A process that cannot read a format.
 struct Older {
     holder: String,
     release: String,
 }
 
 impl Node {
-    /// Lists this process.
+    /// Registers this process.
     ///
     /// # Errors
     /// A later release has claimed the database, or it cannot be reached.
@@ -104,16 +105,16 @@ impl Node {
             outdated: watch::Sender::new(None),
         }));
         node.0.renew().await?;
-        node.0.forget_the_gone().await?;
+        node.0.remove_old_entries().await?;
         tokio::spawn(keep_listed(Arc::downgrade(&node.0), lease.renew_every));
         Ok(node)
     }
 
-    /// Whether events of that format may be appended now. The first of a newer format has every process read it from
-    /// then on.
+    /// Checks that events of the format may be appended now. The first event of a newer format raises the format that
+    /// every process must read.
     ///
     /// # Errors
-    /// A listed process does not read it, a later release has claimed the database, or it cannot be reached.
+    /// A listed process cannot read the format, a later release has claimed the database, or it cannot be reached.
     pub(super) async fn admit(&self, format: EventFormat) -> Result<(), StoreError> {
         if !self.0.is_listed() {
             self.0.renew().await?;
@@ -121,19 +122,19 @@ impl Node {
         if format.0 <= self.0.min_format.load(Ordering::Acquire) { Ok(()) } else { self.0.raise(format).await }
     }
 
-    /// Why this process may not go on, once a later release has claimed the database.
+    /// Holds the reason why this process must stop, once a later release has claimed the database.
     pub(super) fn outdated(&self) -> watch::Receiver<Option<Arc<Outdated>>> {
         self.0.outdated.subscribe()
     }
 
-    /// Removes this process from the list, so that nothing waits for it. It must not append afterwards.
+    /// Removes this process from the list, so that no other process waits for it. It must not append afterwards.
     pub(super) async fn leave(&self) {
         let mut left = self.0.left.lock().await;
         *left = true;
         self.0.listed_until.store(0, Ordering::Release);
         let gone = query!("DELETE FROM public.nodes WHERE node_id = $1", self.0.node_id).execute(&self.0.pool).await;
         if let Err(error) = gone {
-            debug!(%error, "this process is still listed, for a while");
+            debug!(%error, "this process stays listed until its entry expires");
         }
     }
 }
@@ -145,7 +146,7 @@ async fn keep_listed(node: Weak<Inner>, every: Duration) {
         match node.renew().await {
             Ok(()) => {}
             Err(StoreError::Outdated(_) | StoreError::Stopped) => return,
-            Err(error) => debug!(%error, "the entry of this process could not be renewed; it is tried again"),
+            Err(error) => debug!(%error, "the entry of this process could not be renewed; the renewal is tried again"),
         }
     }
 }
@@ -155,18 +156,18 @@ impl Inner {
         self.began.elapsed().as_millis() < u128::from(self.listed_until.load(Ordering::Acquire))
     }
 
-    /// Renews the entry, and finds out whether this process may go on.
+    /// Renews the entry, and checks that this process may continue.
     async fn renew(&self) -> Result<(), StoreError> {
         let left = self.left.lock().await;
         if *left {
             return Err(StoreError::Stopped);
         }
-        // Before the renewal is sent: the others count from a later moment.
+        // Measured before the renewal is sent, because the others measure from a later moment.
         let until = self.began.elapsed() + self.lease.own;
         let min_format = timeout(LIST_MAX.min(self.lease.own), self.list()).await.map_err(|_| StoreError::Busy)?;
         let min_format = min_format.inspect_err(|error| {
             if let StoreError::Outdated(outdated) = error {
-                error!(%outdated, "this process may not go on");
+                error!(%outdated, "this process must stop");
                 self.listed_until.store(0, Ordering::Release);
                 self.outdated.send_replace(Some(Arc::clone(outdated)));
             }
@@ -194,9 +195,9 @@ impl Inner {
         Ok(floor.min_format)
     }
 
-    /// Has every process read that format from now on, where all that are listed do.
+    /// Raises the format that every process must read, if all listed processes can read it.
     async fn raise(&self, format: EventFormat) -> Result<(), StoreError> {
-        // One at a time: a refusal is shared by those that wait behind it.
+        // Only one at a time, so that waiting callers share a refusal.
         let mut refused = self.refused.lock().await;
         if refused.as_ref().is_some_and(|refused| format >= refused.format && refused.at.elapsed() < REFUSED_FOR) {
             return Err(StoreError::UpgradeUnderWay(format));
@@ -206,14 +207,14 @@ impl Inner {
         floor.admits(&self.release)?;
         if floor.min_format < format {
             if let Some(Older { holder, release }) = self.older_than(&mut tx, format).await? {
-                warn!(holder, release, %format, "events of a newer format wait until this older process is gone");
+                warn!(holder, release, %format, "events of a newer format cannot be written until this older process has stopped");
                 *refused = Some(Refused { at: Instant::now(), format });
                 return Err(StoreError::UpgradeUnderWay(format));
             }
             release::raise(&mut tx, format, &self.release.version).await?;
         }
         tx.commit().await?;
-        info!(%format, "every process reads this event format: events of it are written from now on");
+        info!(%format, "every process can read this event format: its events are written from now on");
         self.min_format.fetch_max(floor.min_format.max(format).0, Ordering::AcqRel);
         Ok(())
     }
@@ -230,7 +231,7 @@ impl Inner {
         .await
     }
 
-    async fn forget_the_gone(&self) -> sqlx::Result<()> {
+    async fn remove_old_entries(&self) -> sqlx::Result<()> {
         query!("DELETE FROM public.nodes WHERE seen_at < clock_timestamp() - $1::interval", interval(FORGET_AFTER))
             .execute(&self.pool)
             .await
@@ -238,7 +239,7 @@ impl Inner {
     }
 }
 
-/// Postgres counts in microseconds.
+/// Postgres measures in microseconds.
 fn interval(duration: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
 }

@@ -1,4 +1,4 @@
-//! A request, written as it is to be stored, and what it touches.
+//! A request in its stored form, and the conflicts between the requests of a batch.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -17,7 +17,7 @@ use super::memory::Key;
 use super::request::{Append, PendingEvent, StreamWrite};
 use super::seal::Seal;
 
-/// An event, written as it is to be stored; its position and its moment are still to come.
+/// An event in its stored form. Only its position and its time are missing.
 pub(super) struct Row {
     pub stream: StreamId,
     pub sequence: i64,
@@ -27,16 +27,16 @@ pub(super) struct Row {
     pub workspace_id: Option<Uuid>,
     pub payload: String,
     pub metadata: Arc<str>,
-    /// The part of the digest that does not depend on the place in the log.
+    /// The part of the digest that does not depend on the position in the log.
     pub content: [u8; 32],
 }
 
-/// A request, written as it is to be stored, by its caller: the writer has less to do.
+/// A request in its stored form. The caller's task prepares it, so that the writer has less to do.
 pub(super) struct Prepared {
     pub rows: Vec<Row>,
-    /// The request's fingerprint, as it is to be stored.
+    /// The request's fingerprint, in its stored form.
     pub fingerprint: Option<[u8; 32]>,
-    /// The request's claims, in order, as they are to be stored.
+    /// The request's claims, in order and in their stored form.
     pub claims: Vec<Stored>,
     pub request: Append,
 }
@@ -71,7 +71,7 @@ impl Prepared {
     }
 }
 
-/// The last event of that stream among them.
+/// The last event of the stream among the rows.
 fn last_of(rows: &[Row], stream: StreamId) -> Option<EventId> {
     rows.iter().rev().find(|row| row.stream == stream).map(|row| EventId(row.event_id))
 }
@@ -107,17 +107,18 @@ impl Row {
     }
 }
 
-/// What a batch touches: requests that touch each other go into different batches, so that each is judged on what stands.
+/// The streams, claims and keys of a batch. Requests that share any of them go into different batches, so that each is
+/// checked against the committed state.
 #[derive(Default)]
-pub(super) struct Touched {
+pub(super) struct BatchScope {
     written: HashSet<StreamId>,
     guarded: HashSet<StreamId>,
     claims: HashSet<Claim>,
     keys: HashSet<Key>,
 }
 
-impl Touched {
-    pub(super) fn touches(&self, prepared: &Prepared) -> bool {
+impl BatchScope {
+    pub(super) fn overlaps(&self, prepared: &Prepared) -> bool {
         let request = &prepared.request;
         request.writes.iter().any(|w| self.written.contains(&w.stream) || self.guarded.contains(&w.stream))
             || request.guards.iter().any(|(stream, _)| self.written.contains(stream))

@@ -1,5 +1,6 @@
-//! When a batch does not go through. One that the database refuses goes the careful way, one request at a time, so that only the guilty one
-//! fails. A call whose end is not known (the connection broke) is looked up in the log before anything else is done.
+//! Recovery, when a batch is not written. If the database refuses a batch, its requests are written one by one, so that
+//! only the wrong request fails. If the outcome of a call is unknown because the connection failed, the writer first
+//! looks it up in the log.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,13 +20,13 @@ use super::prepared::Prepared;
 use super::request::Outcome;
 use super::{StoreError, claim, idempotency, versions};
 
-/// How long the log is asked what became of a call that broke off.
+/// How long the writer tries to look up the outcome of a call that was cut off.
 const LOOK_UP_MAX: Duration = Duration::from_secs(8);
 
 impl Writer {
-    /// The call broke off: whether it took effect stands in the log, once no append is under way.
+    /// Finds out whether a call that was cut off took effect. The log shows it once no append is running.
     pub(super) async fn look_up(&self, batch: &[Job], recorded_at: DateTime<Utc>, error: sqlx::Error) -> Result<Written, StoreError> {
-        warn!(error = %chain(&error), "an append broke off; looking up what became of it");
+        warn!(error = %chain(&error), "an append was cut off; its outcome is looked up in the log");
         let first = batch.first().and_then(|job| job.prepared.rows.first()).map(|row| row.event_id);
         let gives_up_at = Instant::now() + LOOK_UP_MAX;
         let in_time = |_: &sqlx::Error, pause: Option<Duration>| pause.filter(|pause| Instant::now() + *pause <= gives_up_at);
@@ -39,7 +40,7 @@ impl Writer {
         query_scalar!("SELECT event_id FROM events WHERE position = $1", self.memory.head + 1).fetch_optional(&self.pool).await
     }
 
-    /// The careful way: only the guilty request fails.
+    /// Writes the requests one by one, so that only the wrong request fails.
     pub(super) async fn write_one_by_one(&mut self, batch: Vec<Job>) {
         self.stats.careful.fetch_add(1, Ordering::Relaxed);
         for job in batch {
@@ -49,13 +50,13 @@ impl Writer {
 
     async fn write_alone(&mut self, job: Job) {
         for _ in 0..MOVED_MAX {
-            if let Some(outcome) = self.judge(&job.prepared) {
+            if let Some(outcome) = self.check(&job.prepared) {
                 return job.answer(Ok(outcome));
             }
             match self.write(std::slice::from_ref(&job)).await {
                 Ok(Written::Yes(recorded_at)) => {
                     self.remember(vec![job], recorded_at);
-                    return self.tell();
+                    return self.send_answers();
                 }
                 Ok(Written::Refused(refusal)) => {
                     let outcome = self.explain(&job.prepared, refusal).await;
@@ -71,7 +72,7 @@ impl Writer {
         job.answer(Err(StoreError::Busy));
     }
 
-    /// Which of the things that must be unique was not.
+    /// Finds out which unique value was used already.
     async fn explain(&mut self, prepared: &Prepared, refusal: Box<dyn sqlx::error::DatabaseError>) -> Result<Outcome, StoreError> {
         if let Some(used) = &prepared.request.idempotency
             && let Some(remembered) = idempotency::remembered(&self.pool, prepared.request.metadata.actor, &used.key).await?
@@ -89,9 +90,9 @@ impl Writer {
         }
         let streams = prepared.request.writes.iter().map(|w| w.stream).collect::<Vec<_>>();
         for (stream, version) in versions::versions(&self.pool, &streams).await? {
-            self.memory.saw_version(stream, version);
+            self.memory.record_version(stream, version);
             self.caches.heard_of(stream, version);
         }
-        self.judge(prepared).ok_or_else(|| StoreError::from(sqlx::Error::Database(refusal)))
+        self.check(prepared).ok_or_else(|| StoreError::from(sqlx::Error::Database(refusal)))
     }
 }

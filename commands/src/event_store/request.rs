@@ -1,4 +1,4 @@
-//! What a caller wants appended, and what comes of it.
+//! Append requests, and their outcomes.
 
 use chrono::{DateTime, Utc};
 use domain::format::EventFormat;
@@ -9,20 +9,21 @@ use uuid::Uuid;
 use super::claim::{Claim, ClaimChange};
 use super::idempotency::Idempotency;
 
-/// Events of one decision, and everything that must be true at the instant of the append.
+/// The events of one decision, and all conditions that must hold when they are appended.
 #[derive(Clone, Debug)]
 pub struct Append {
-    /// What goes in, stream by stream, in this order.
+    /// The events, stream by stream, in this order.
     pub writes: Vec<StreamWrite>,
-    /// Streams that the decision rested on, with the versions that it saw: they must still stand.
+    /// The streams that the decision depends on, with the versions that it read. They must still have these versions.
     pub guards: Vec<(StreamId, i64)>,
-    /// Names taken and released.
+    /// The names to take and to release.
     pub claims: Vec<ClaimChange>,
-    /// The key under which the request counts once.
+    /// The key under which the request takes effect once.
     pub idempotency: Option<Idempotency>,
-    /// What the request creates, or acts on: who asks again under the same key is told this.
+    /// The identifier of the thing that the request creates or changes. A repetition with the same key gets it in its
+    /// answer.
     pub subject: Uuid,
-    /// Who, and under which circumstances.
+    /// The actor, and the circumstances of the command.
     pub metadata: Metadata,
 }
 
@@ -40,22 +41,23 @@ impl Append {
 pub struct StreamWrite {
     /// The stream.
     pub stream: StreamId,
-    /// The workspace that it belongs to, where it belongs to one.
+    /// The workspace that the stream belongs to, if there is one.
     pub workspace_id: Option<WorkspaceId>,
-    /// The version that the decision saw: 0 for a new stream.
+    /// The version that the decision read. It is 0 for a new stream.
     pub expected: i64,
-    /// What set these events off, where that is another write of the same request, before this one: its last event is their cause.
+    /// The stream whose last event in this request causes these events. That write must come before this one in the
+    /// request.
     pub caused_by: Option<StreamId>,
-    /// What happened, in order.
+    /// The events, in order.
     pub events: Vec<PendingEvent>,
 }
 
-/// An event that is to be recorded.
+/// An event to record.
 #[derive(Clone, Debug)]
 pub struct PendingEvent {
-    /// What happened.
+    /// The event itself.
     pub event: Event,
-    /// Who did it and when, where that is not the request's actor now: an import.
+    /// The original actor and time of an imported event.
     pub original: Option<(UserId, DateTime<Utc>)>,
 }
 
@@ -65,30 +67,30 @@ impl<E: Into<Event>> From<E> for PendingEvent {
     }
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is in the log.
+    /// The request is in the log.
     Appended {
         /// The position of its last event.
         position: i64,
     },
-    /// The same request was made before under the same key; nothing was appended now.
+    /// The same request was made before with the same key. Nothing was appended now.
     Replayed {
-        /// The position of the last event of the first time.
+        /// The position of the last event of the first request.
         position: i64,
-        /// What the first time created, or acted on.
+        /// The identifier of the thing that the first request created or changed.
         subject: Uuid,
     },
-    /// Another request was made before under the same key; nothing was appended.
+    /// A different request was made before with the same key. Nothing was appended.
     KeyReused,
-    /// The decision rested on a version of this stream that does not stand any more; nothing was appended.
+    /// The decision read a version of this stream that is outdated. Nothing was appended.
     Stale(StreamId),
-    /// Somebody holds a claim already; nothing was appended.
+    /// The claim is held already. Nothing was appended.
     ClaimTaken {
-        /// Which.
+        /// The claim.
         claim: Claim,
-        /// Who.
+        /// Its holder.
         holder: Uuid,
     },
 }

@@ -1,7 +1,8 @@
-//! The last step before an event is stored: what is personal in its payload and in its metadata is sealed under a key of the person it belongs to.
+//! Sealing: the last step before an event is stored. The personal fields of its payload and of its metadata are sealed
+//! under a key of the user whom they belong to.
 //!
-//! It is the caller's step, beside the writer. Everything after it (the digest, the stored bytes, the relay) works on what this returns, and
-//! never on the event itself.
+//! The caller's task does this, and not the writer. All later steps (the digest, the stored bytes, the relay) use the
+//! sealed form, and never the event itself.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ pub(super) struct Seal {
 }
 
 impl Seal {
-    /// The keys of everybody whom something in the request belongs to.
+    /// Fetches the keys of all users whose personal data the request has.
     pub(super) async fn of(request: &Append, keyring: &Keyring) -> Result<Self, StoreError> {
         let events = request.writes.iter().flat_map(|write| write.events.iter().map(|pending| (write.stream, pending)));
         let owners_of = |(stream, pending): (StreamId, &PendingEvent)| {
@@ -37,7 +38,7 @@ impl Seal {
         Ok(Self { keys: owners.into_iter().zip(keys).collect() })
     }
 
-    /// The form of an event's payload that is stored.
+    /// The stored form of an event's payload.
     pub(super) fn payload(&self, place: &Place<'_>, pending: &PendingEvent) -> Result<String, StoreError> {
         let payload = serde_json::to_string(&pending.event)?;
         let key = personal::owner(place.stream, &pending.event).and_then(|owner| self.keys.get(&owner));
@@ -45,7 +46,8 @@ impl Seal {
         Ok(sealed.unwrap_or(payload))
     }
 
-    /// The form of an event's metadata that is stored: `shared`, which is the request's as it is, where nothing in them is personal.
+    /// The stored form of an event's metadata. If they have no personal fields, it is `shared`, the request's metadata
+    /// in plain form.
     pub(super) fn metadata(
         &self,
         place: &Place<'_>,
@@ -65,14 +67,14 @@ impl Seal {
         }
     }
 
-    /// The form of a request's fingerprint that is stored: once the actor is erased, it does not tell any more what they asked.
+    /// The stored form of a request's fingerprint. After the actor is erased, it does not reveal the request any more.
     pub(super) fn fingerprint(&self, request: &Append) -> Option<[u8; 32]> {
         let used = request.idempotency.as_ref()?;
         self.keys.get(&request.metadata.actor.0).map(|key| key.blind(&used.fingerprint))
     }
 }
 
-/// Whose key seals what is personal in the metadata of that event; nobody's, where nothing is.
+/// The user whose key seals the personal fields of the event's metadata. `None` if there are none.
 fn metadata_owner(metadata: &Metadata, pending: &PendingEvent) -> Option<Uuid> {
     if metadata.address.is_none() && metadata.user_agent.is_none() {
         return None;

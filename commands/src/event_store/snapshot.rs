@@ -1,13 +1,13 @@
-//! Snapshots: an exact fold up to an exact event, so that a long stream is not read from its first event. If anything
-//! is wrong with a snapshot, the stream is read from its first event after all. That is never an error.
+//! Snapshots: the exact fold of a stream up to one event, so that a long stream need not be read from its first event.
+//! If a snapshot is wrong in any way, the stream is read from its first event. That is never an error.
 //!
-//! A snapshot is used only by releases that fold the same state from the same events: it names the version of the state
-//! (`Stored::STATE_VERSION`). A snapshot of another version is ignored, and replaced by the next one that is taken.
+//! Only releases that fold the same state from the same events use a snapshot: it has the version of the state
+//! (`Stored::STATE_VERSION`). A snapshot of another version is ignored, and the next one replaces it.
 //!
-//! Snapshots hold nothing that is personal (`Stored::impersonal`): no person's key seals them, so nothing in them could
-//! be erased with a key. What they leave out is read from the few events that say it.
+//! Snapshots hold no personal data (`Stored::impersonal`). They are not sealed under a user's key, so a destroyed key
+//! could not erase anything in them. The missing data are read from the few events that have them.
 //!
-//! Not those of cqrs-es, which apply events twice (`docs/ARCHITECTURE.md`).
+//! They are not the snapshots of cqrs-es, which apply events twice (`docs/ARCHITECTURE.md`).
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use super::StoreError;
 use super::cache::Versioned;
 use super::stored::Stored;
 
-/// How many events must have been folded since the last snapshot for a new one to be worth it.
+/// How many events must be folded since the last snapshot before a new one is taken.
 const EVENTS_BETWEEN: i64 = 500;
 
-/// The newest snapshot of that aggregate that can be used.
+/// Returns the newest usable snapshot of the aggregate.
 pub(super) async fn read<A: Stored>(pool: &PgPool, id: Uuid) -> Result<Option<Versioned<A>>, StoreError> {
     let Some(version) = A::STATE_VERSION else { return Ok(None) };
     let row = query!(
@@ -43,7 +43,7 @@ pub(super) async fn read<A: Stored>(pool: &PgPool, id: Uuid) -> Result<Option<Ve
     }))
 }
 
-/// Takes a snapshot in the background, where enough has happened since the last.
+/// Takes a snapshot in the background, if enough events were folded since the last one.
 pub(super) fn write_when_worth_it<A: Stored>(pool: &PgPool, id: Uuid, last: i64, loaded: &Versioned<A>) {
     if loaded.version - last < EVENTS_BETWEEN {
         return;
@@ -57,7 +57,7 @@ pub(super) fn write_when_worth_it<A: Stored>(pool: &PgPool, id: Uuid, last: i64,
     });
 }
 
-/// Takes a snapshot, unless there is a newer one. The state must be an impersonal one.
+/// Stores a snapshot, unless there is a newer one. The state must have no personal data.
 async fn write<A: Stored>(pool: &PgPool, id: Uuid, version: u32, loaded: &Versioned<A>) -> Result<(), StoreError> {
     query!(
         "INSERT INTO snapshots (aggregate_type, aggregate_id, sequence, schema_hash, state) VALUES ($1, $2, $3, $4, $5::text::json)
@@ -75,8 +75,8 @@ async fn write<A: Stored>(pool: &PgPool, id: Uuid, version: u32, loaded: &Versio
     Ok(())
 }
 
-/// What says in a row which version of the state it holds. The column is called `schema_hash`: earlier releases wrote a
-/// hash of their sources, which no version equals.
+/// The text in a row that gives the version of its state. The column is named `schema_hash` because earlier releases
+/// wrote a hash of their sources, which never equals such a text.
 fn schema(version: u32) -> String {
     format!("state version {version}")
 }

@@ -1,4 +1,4 @@
-//! The aggregates that the store can fold: which of its caches has them, and what their snapshots hold.
+//! The aggregates that the store can fold: the cache of each, and the content of their snapshots.
 
 use cqrs_es::Aggregate;
 use domain::{AggregateType, Audit, Channel, Event, Installation, Message, Retention, Session, User, Workspace, WorkspaceEvent};
@@ -10,25 +10,26 @@ pub trait Stored: Aggregate + Clone + 'static {
     /// Its type.
     const AGGREGATE: AggregateType;
 
-    /// The version of the state that its snapshots hold: snapshots of another version are not used. Without one, no
-    /// snapshots are kept: nearly all of the state is personal, and its streams are short.
+    /// The version of the state in snapshots. Snapshots of another version are not used. `None` means that no snapshots
+    /// are kept, because almost all of the state is personal and the streams are short.
     const STATE_VERSION: Option<u32>;
 
-    /// The event, if it is one of this aggregate's.
+    /// The event of this aggregate, if it is one.
     fn event(event: Event) -> Option<Self::Event>;
 
-    /// The state without what is personal. Only this may be in a snapshot: what is personal must go when its key goes.
+    /// The state without personal data. Only this form may be in a snapshot, because destroying a key must erase all
+    /// personal data.
     #[must_use]
     fn impersonal(&self) -> Self {
         self.clone()
     }
 
-    /// Puts what an event says of a person back into a state that came from a snapshot.
+    /// Puts the personal data of an event back into a state from a snapshot.
     fn restore(&mut self, event: Self::Event) {
         let _ = event;
     }
 
-    /// Where the store keeps these in memory.
+    /// The store's cache of these aggregates.
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "only the store calls it")]
     fn cache(caches: &Caches) -> &Cache<Self>;

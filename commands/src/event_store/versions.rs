@@ -1,4 +1,4 @@
-//! Up to which event streams go, as the database says.
+//! The versions of streams in the database.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use sqlx::{PgPool, query};
 
 use super::StoreError;
 
-/// The versions of those streams that are there.
+/// Returns the versions of those of the streams that exist.
 pub(super) async fn versions(pool: &PgPool, streams: &[StreamId]) -> Result<HashMap<StreamId, i64>, StoreError> {
     let types = streams.iter().map(|s| s.aggregate.as_str().to_owned()).collect::<Vec<_>>();
     let ids = streams.iter().map(|s| s.id.to_string()).collect::<Vec<_>>();

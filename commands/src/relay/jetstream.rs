@@ -11,23 +11,23 @@ use futures::future::try_join_all;
 use super::leader::Cursor;
 use super::{RelayError, nats_error};
 
-/// The header that carries the position.
+/// The header with the position.
 const POSITION: &str = "ce-position";
-/// The header that carries the position before it in the same partition; 0 for the first.
+/// The header with the previous position in the same partition. It is 0 for the first.
 const PREVIOUS_POSITION: &str = "ce-previousposition";
 
 pub(super) struct Publisher {
     context: jetstream::Context,
-    /// What every subject begins with.
+    /// The prefix of every subject.
     root: String,
-    /// The sequence of the stream's last message: the next one must follow it.
+    /// The sequence number of the stream's last message. The next message must follow it.
     last_sequence: u64,
-    /// The position of the stream's last message; 0 where there is none.
+    /// The position of the stream's last message. It is 0 if there is none.
     last_position: i64,
 }
 
 impl Publisher {
-    /// Makes the stream, if it is not there, and finds out where it ends.
+    /// Creates the stream if it does not exist, and finds its end.
     pub(super) async fn connect(nats: &Client, stream: &str) -> Result<Self, RelayError> {
         let context = jetstream::new(nats.clone());
         let config = migrations::nats::events_stream(stream);
@@ -42,12 +42,13 @@ impl Publisher {
         Ok(Self { context, root, last_sequence, last_position })
     }
 
-    /// The position of the stream's last message; 0 where there is none.
+    /// The position of the stream's last message. It is 0 if there is none.
     pub(super) fn last_position(&self) -> i64 {
         self.last_position
     }
 
-    /// Publishes the events in order, all on their way at once, and returns when the server has acknowledged all.
+    /// Publishes the events in order, without waiting between them. Returns when the server has acknowledged all of
+    /// them.
     pub(super) async fn publish(&mut self, events: &[WireEvent], cursor: &mut Cursor) -> Result<(), RelayError> {
         let mut acks = Vec::with_capacity(events.len());
         for event in events {
@@ -69,7 +70,8 @@ impl Publisher {
         self.context.send_publish(self.subject(event, partition), message).await.map_err(nats_error("take an event"))
     }
 
-    /// `events.<partition>.<workspace or _>.<aggregate>.<event>`; an event's name is `<aggregate>.<event>` already.
+    /// The subject: `events.<partition>.<workspace or _>.<aggregate>.<event>`. An event's name is `<aggregate>.<event>`
+    /// already.
     fn subject(&self, event: &WireEvent, partition: usize) -> String {
         let root = &self.root;
         match event.workspace_id {
@@ -79,7 +81,7 @@ impl Publisher {
     }
 }
 
-/// CloudEvents 1.0, and beside them the position and the one before it in the same partition.
+/// The headers of CloudEvents 1.0, with the position and the previous position in the same partition.
 fn headers(event: &WireEvent, previous: i64) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert("ce-specversion", "1.0");

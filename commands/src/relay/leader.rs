@@ -1,5 +1,5 @@
-//! Who publishes: the one process whose connection holds an advisory lock. The cursor is moved on that same connection, so that who has lost
-//! the lock cannot move it.
+//! Leader election: the one process whose connection holds an advisory lock publishes. It saves the cursor on the same
+//! connection, so a process that has lost the lock cannot change the cursor.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use sqlx::{Connection, PgPool, query, query_scalar};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-/// The key of the advisory lock; the appender's is 4701.
+/// The key of the advisory lock. The appender's is 4701.
 const LOCK: i64 = 4_702;
-/// How long is waited before asking for the lead again.
+/// How long a process waits before it tries again to become the leader.
 const ASK_EVERY: Duration = Duration::from_millis(500);
-/// The most events whose partitions are read at a time.
+/// The most events whose partitions are read in one query.
 const READ_MAX: i64 = 10_000;
 
 /// How far the relay has published.
@@ -25,14 +25,14 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// The partition of a workspace's events. What belongs to no workspace is in the first.
+    /// The partition of a workspace's events. Events that belong to no workspace are in the first partition.
     pub(super) fn partition(&self, workspace_id: Option<Uuid>) -> usize {
         let Some(id) = workspace_id else { return 0 };
         let hash = id.as_u128() as u64;
         usize::try_from(hash % self.partitions.len().max(1) as u64).unwrap_or(0)
     }
 
-    /// Notes an event, and returns the position before it in its partition.
+    /// Records an event, and returns the previous position in its partition.
     pub(super) fn advance(&mut self, position: i64, workspace_id: Option<Uuid>) -> i64 {
         self.position = position;
         let partition = self.partition(workspace_id);
@@ -40,15 +40,15 @@ impl Cursor {
     }
 }
 
-/// The lead, held until it is dropped.
+/// The leadership, which lasts until it is dropped.
 pub(super) struct Leader(PgConnection);
 
 impl Leader {
-    /// Waits until this process has the lead.
+    /// Waits until this process is the leader.
     pub(super) async fn elected(pool: &PgPool) -> Result<Self, sqlx::Error> {
-        // Not one of the pool's: the lock belongs to the connection, and ends with it.
+        // A connection of its own, outside the pool: the lock belongs to the connection, and ends with it.
         let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
-        // A cursor that is lost with a crash costs nothing: the stream itself tells where to go on.
+        // It does no harm to lose the cursor in a crash, because the stream itself shows where to continue.
         query!("SELECT set_config('synchronous_commit', 'off', false) AS set").fetch_one(&mut connection).await?;
         while !query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "locked!""#, LOCK).fetch_one(&mut connection).await? {
             sleep(ASK_EVERY).await;
@@ -56,14 +56,15 @@ impl Leader {
         Ok(Self(connection))
     }
 
-    /// Where to go on: behind the cursor, or behind the last message of the stream, whichever is further.
+    /// Returns where to continue: after the cursor, or after the last message of the stream, whichever is later.
     pub(super) async fn cursor(&mut self, pool: &PgPool, partitions: u16, published: i64) -> Result<Cursor, sqlx::Error> {
         let saved = query!("SELECT position, partition_positions FROM relay_cursor").fetch_optional(&mut self.0).await?;
         let mut cursor = match saved {
             Some(row) if row.partition_positions.len() == usize::from(partitions) => {
                 Cursor { position: row.position, partitions: row.partition_positions }
             }
-            // Another number of partitions: where each one stands is counted anew, from the first event on.
+            // The number of partitions changed, so the last position of each partition is computed again from the first
+            // event.
             Some(row) => skip(pool, Cursor { position: 0, partitions: vec![0; usize::from(partitions)] }, row.position).await?,
             None => Cursor { position: 0, partitions: vec![0; usize::from(partitions)] },
         };
@@ -73,7 +74,7 @@ impl Leader {
         Ok(cursor)
     }
 
-    /// Notes how far is published.
+    /// Saves how far the relay has published.
     pub(super) async fn save(&mut self, cursor: &Cursor) -> Result<(), sqlx::Error> {
         query!(
             "INSERT INTO relay_cursor (only_row, position, partition_positions) VALUES (true, $1, $2)
@@ -87,13 +88,13 @@ impl Leader {
         .map(drop)
     }
 
-    /// Whether the connection, and with it the lead, is still there.
+    /// Checks that the connection, and with it the leadership, still exists.
     pub(super) async fn still_leads(&mut self) -> Result<(), sqlx::Error> {
         self.0.ping().await
     }
 }
 
-/// The cursor behind `to`: what lies between was published already.
+/// Moves the cursor to `to`, because the events in between were published already.
 async fn skip(pool: &PgPool, mut cursor: Cursor, to: i64) -> Result<Cursor, sqlx::Error> {
     while cursor.position < to {
         let rows = query!(

@@ -1,8 +1,9 @@
-//! The relay: publishes the log to NATS JetStream, in order of position, by one leader at a time.
+//! The relay: one process at a time, the leader, publishes the log to NATS JetStream in the order of positions.
 //!
-//! NATS is a signal and a transport, never the truth: what is lost there, the projectors read from the log. The leader begins behind the
-//! last message of the stream or behind its cursor, whichever is further, and each message names the sequence that it expects to follow, so
-//! that a leader that was cut off and does not know it yet publishes nothing out of order.
+//! NATS is a signal and a transport, and never the source of truth: projectors read lost events from the log. The
+//! leader starts after the last message of the stream or after its cursor, whichever is later. Each message names the
+//! sequence number that it must follow. So a former leader that does not know yet that it lost the leadership publishes
+//! nothing out of order.
 
 mod jetstream;
 mod leader;
@@ -26,16 +27,17 @@ use tracing::{info, warn};
 use jetstream::Publisher;
 use leader::Leader;
 
-/// The most events that are on their way at a time.
+/// The most events that are published without an acknowledgement.
 const IN_FLIGHT_MAX: i64 = 1_000;
-/// How long the log is not looked at when nobody says that it has grown.
+/// How long the relay waits before it reads the log without a notification.
 const POLL_EVERY: Duration = Duration::from_millis(250);
-/// The least time from one batch that was not full to the next: at a steady load, several events share the way there.
+/// The shortest time between a batch that was not full and the next one. Under a steady load, several events then share
+/// a batch.
 const PACE: Duration = Duration::from_millis(2);
-/// How often the cursor is saved, at most. Where it lags behind, the stream says how far it is.
+/// How often the cursor is saved, at most. If it is behind, the stream shows how far the relay is.
 const SAVE_EVERY: Duration = Duration::from_millis(100);
 
-/// What the relay needs.
+/// The settings of the relay.
 #[derive(Clone)]
 pub struct Settings {
     /// The event store's database.
@@ -44,33 +46,33 @@ pub struct Settings {
     pub nats: Client,
     /// The stream's name.
     pub stream: String,
-    /// Into how many partitions the workspaces are spread: a token of the subjects.
+    /// The number of partitions that the workspaces are distributed over. The partition is a token of the subjects.
     pub partitions: u16,
-    /// Where the log ends, as far as this process knows.
+    /// The end of the log, as far as this process knows.
     pub head: watch::Receiver<i64>,
-    /// Told what the relay does.
+    /// Receives the counts of the relay's work.
     pub stats: Arc<RelayStats>,
 }
 
-/// What the relay of this process does.
+/// Counts of the work of this process's relay.
 #[derive(Debug, Default)]
 pub struct RelayStats {
     /// The last position that this process published as the leader.
     pub position: AtomicI64,
     /// Whether this process is the leader.
     pub leading: AtomicBool,
-    /// How often publishing failed and was begun anew.
+    /// How many times publishing failed and was restarted.
     pub restarts: AtomicI64,
 }
 
-/// Why the relay had to begin anew.
+/// Why the relay had to restart.
 #[derive(Debug, thiserror::Error)]
 enum RelayError {
-    #[error("the log cannot be read, or the lead was lost")]
+    #[error("the log cannot be read, or the leadership was lost")]
     Postgres(#[from] sqlx::Error),
     #[error("NATS did not {asked}")]
     Nats {
-        /// What it was asked to do.
+        /// The action that NATS was asked for.
         asked: &'static str,
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -78,7 +80,7 @@ enum RelayError {
     Json(#[from] serde_json::Error),
 }
 
-/// Publishes until `shutdown`, whenever this process is the leader. Whatever fails is begun anew.
+/// Publishes until `shutdown`, while this process is the leader. After an error it starts again.
 pub async fn run(settings: Settings, shutdown: CancellationToken) {
     let mut pauses = Pauses::of(retry::RELAY);
     while !shutdown.is_cancelled() {
@@ -90,7 +92,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) {
         let pause = pauses.failed();
         if let Err(error) = outcome {
             settings.stats.restarts.fetch_add(1, Ordering::Relaxed);
-            warn!(error = %chain(&error), pause_ms = pause.as_millis(), "the relay begins anew");
+            warn!(error = %chain(&error), pause_ms = pause.as_millis(), "the relay restarts");
         }
         tokio::select! {
             () = shutdown.cancelled() => break,
@@ -100,7 +102,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) {
     settings.stats.leading.store(false, Ordering::Relaxed);
 }
 
-/// Tells the other nodes, outside the stream, that this process has seen the log grow.
+/// Notifies the other nodes, outside the stream, that the log has new events.
 pub async fn announce(nats: Client, stream: String, mut head: watch::Receiver<i64>, shutdown: CancellationToken) {
     let subject = migrations::nats::wake_subject(&stream);
     loop {
@@ -109,12 +111,12 @@ pub async fn announce(nats: Client, stream: String, mut head: watch::Receiver<i6
             changed = head.changed() => if changed.is_err() { return },
         }
         let position = head.borrow_and_update().to_string();
-        // A message that is lost costs nothing: who listens polls as well.
+        // It does no harm to lose a message, because the receivers also poll.
         let _ = nats.publish(subject.clone(), position.into()).await;
     }
 }
 
-/// Waits for the lead, then publishes until something fails.
+/// Waits until this process is the leader, then publishes until an error occurs.
 async fn lead(settings: &Settings, pauses: &mut Pauses) -> Result<(), RelayError> {
     let mut leader = Leader::elected(&settings.pool).await?;
     let mut publisher = Publisher::connect(&settings.nats, &settings.stream).await?;
@@ -151,19 +153,19 @@ async fn lead(settings: &Settings, pauses: &mut Pauses) -> Result<(), RelayError
     }
 }
 
-/// Waits until a node says that the log goes on behind `position`. What was said while that was being published is old by now.
+/// Waits until a node reports events after `position`. Notifications that arrived during the last batch are outdated.
 async fn heard_of_more(woken: &mut Subscriber, position: i64) {
     while let Some(message) = woken.next().await {
-        let told = std::str::from_utf8(&message.payload).ok().and_then(|text| text.parse::<i64>().ok());
-        if told.is_none_or(|told| told > position) {
+        let reported = std::str::from_utf8(&message.payload).ok().and_then(|text| text.parse::<i64>().ok());
+        if reported.is_none_or(|reported| reported > position) {
             return;
         }
     }
-    // The subscription has ended: what is left is the poll.
+    // The subscription has ended, so only polling remains.
     std::future::pending().await
 }
 
-/// The next events of the log, as they travel.
+/// Reads the next events of the log, in the form that NATS carries.
 async fn read(pool: &PgPool, after: i64) -> Result<Vec<WireEvent>, RelayError> {
     let rows = query!(
         r#"SELECT position, event_id, aggregate_type, aggregate_id, sequence, workspace_id, recorded_at, event_type, event_version,
@@ -192,7 +194,7 @@ async fn read(pool: &PgPool, after: i64) -> Result<Vec<WireEvent>, RelayError> {
     wire.collect()
 }
 
-/// The error of NATS, with what it was asked to do.
+/// An error of NATS, with the action that it was asked for.
 fn nats_error<E: std::error::Error + Send + Sync + 'static>(asked: &'static str) -> impl FnOnce(E) -> RelayError {
     move |source| RelayError::Nats { asked, source: Box::new(source) }
 }

@@ -1,4 +1,5 @@
-//! The law of the cache, whatever comes in between what: nothing is fresh that is older than what this process was told.
+//! The invariant of the cache, in any order of steps: a fresh state is never older than an event that this process
+//! knows of.
 
 use cqrs_es::DomainEvent;
 use cqrs_es::event_sink::EventSink;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 
-/// The number of its events: the fold of a stream at a version is that version.
+/// The number of its events, so the fold of a stream equals its version.
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Count(i64);
 
@@ -45,20 +46,20 @@ impl Aggregate for Count {
 
 /// The first two share a bucket.
 const STREAMS: [u128; 4] = [1, 1 + BUCKETS as u128, 2, 3];
-/// Fewer than there are streams: some are thrown out.
+/// Fewer than there are streams, so that some entries are evicted.
 const ENTRIES_MAX: NonZeroUsize = at_least_one(2);
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// An event is committed to the stream. This process has not been told yet.
+    /// An event is committed to the stream. This process does not know of it yet.
     Append { stream: usize, by_this_process: bool },
-    /// This process is told of one of the events that it was not told of.
-    Tell(Index),
-    /// A loader looks, and takes a ticket.
+    /// This process learns of one of the events that it does not know of yet.
+    Learn(Index),
+    /// A loader looks the stream up, and takes a ticket.
     Look { stream: usize },
-    /// A loader reads the stream in the database, as it is then.
+    /// A loader reads the present state of the stream from the database.
     Read(Index),
-    /// A loader puts back what it read.
+    /// A loader stores the state that it read.
     Put(Index),
 }
 
@@ -66,7 +67,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let stream = || select((0..STREAMS.len()).collect::<Vec<_>>());
     let step = prop_oneof![
         2 => (stream(), any::<bool>()).prop_map(|(stream, by_this_process)| Step::Append { stream, by_this_process }),
-        2 => any::<Index>().prop_map(Step::Tell),
+        2 => any::<Index>().prop_map(Step::Learn),
         3 => stream().prop_map(|stream| Step::Look { stream }),
         3 => any::<Index>().prop_map(Step::Read),
         3 => any::<Index>().prop_map(Step::Put),
@@ -80,37 +81,37 @@ struct Loader {
     read: Option<i64>,
 }
 
-/// The log, and what this process knows of it.
+/// The log, and the part of it that this process knows of.
 struct World {
     cache: Cache<Count>,
-    /// How many events each stream has.
+    /// The number of events of each stream.
     log: [i64; STREAMS.len()],
-    /// The last event of each stream that this process was told of.
-    told: [i64; STREAMS.len()],
-    untold: Vec<(usize, i64, bool)>,
+    /// The last event of each stream that this process knows of.
+    known: [i64; STREAMS.len()],
+    unknown: Vec<(usize, i64, bool)>,
     loaders: Vec<Loader>,
 }
 
 impl World {
     fn new() -> Self {
-        let (log, told) = ([1; STREAMS.len()], [0; STREAMS.len()]);
-        Self { cache: Cache::new(ENTRIES_MAX), log, told, untold: Vec::new(), loaders: Vec::new() }
+        let (log, known) = ([1; STREAMS.len()], [0; STREAMS.len()]);
+        Self { cache: Cache::new(ENTRIES_MAX), log, known, unknown: Vec::new(), loaders: Vec::new() }
     }
 
     fn take(&mut self, step: &Step) {
         match step {
             Step::Append { stream, by_this_process } => {
                 self.log[*stream] += 1;
-                self.untold.push((*stream, self.log[*stream], *by_this_process));
+                self.unknown.push((*stream, self.log[*stream], *by_this_process));
             }
-            Step::Tell(which) if !self.untold.is_empty() => {
-                let (stream, sequence, by_this_process) = self.untold.swap_remove(which.index(self.untold.len()));
+            Step::Learn(which) if !self.unknown.is_empty() => {
+                let (stream, sequence, by_this_process) = self.unknown.swap_remove(which.index(self.unknown.len()));
                 if by_this_process {
                     self.cache.wrote(id(stream), sequence, Counted);
                 } else {
                     self.cache.heard_of(id(stream), sequence);
                 }
-                self.told[stream] = self.told[stream].max(sequence);
+                self.known[stream] = self.known[stream].max(sequence);
             }
             Step::Look { stream } => match self.cache.look(id(*stream)) {
                 Lookup::Fresh(_) => {}
@@ -127,14 +128,14 @@ impl World {
                     self.cache.put(id(stream), &at(version), &ticket);
                 }
             }
-            Step::Tell(_) | Step::Read(_) | Step::Put(_) => {}
+            Step::Learn(_) | Step::Read(_) | Step::Put(_) => {}
         }
     }
 
-    fn judge(&self, stream: usize) -> Result<(), TestCaseError> {
+    fn check(&self, stream: usize) -> Result<(), TestCaseError> {
         if let Lookup::Fresh(held) = self.cache.look(id(stream)) {
             prop_assert_eq!(held.state.0, held.version);
-            prop_assert!((self.told[stream]..=self.log[stream]).contains(&held.version), "{:?}", held.version);
+            prop_assert!((self.known[stream]..=self.log[stream]).contains(&held.version), "{:?}", held.version);
         }
         Ok(())
     }
@@ -150,16 +151,16 @@ fn at(version: i64) -> Versioned<Count> {
 
 proptest! {
     #[test]
-    fn whatever_comes_in_between_nothing_fresh_is_older_than_what_was_told(steps in steps()) {
+    fn a_fresh_state_is_never_older_than_an_event_that_the_process_knows_of(steps in steps()) {
         let mut world = World::new();
         for step in &steps {
             world.take(step);
-            (0..STREAMS.len()).try_for_each(|stream| world.judge(stream))?;
+            (0..STREAMS.len()).try_for_each(|stream| world.check(stream))?;
         }
     }
 
     #[test]
-    fn whatever_came_before_what_is_loaded_in_peace_is_fresh(steps in steps(), stream in select((0..STREAMS.len()).collect::<Vec<_>>())) {
+    fn a_state_loaded_without_concurrent_writes_is_fresh(steps in steps(), stream in select((0..STREAMS.len()).collect::<Vec<_>>())) {
         let mut world = World::new();
         steps.iter().for_each(|step| world.take(step));
         if let Lookup::Stale(_, ticket) | Lookup::Absent(ticket) = world.cache.look(id(stream)) {
