@@ -1,5 +1,5 @@
-//! Asking somebody who is signed in for their password again, before what cannot be undone or gives everything away: a session that was taken
-//! over is not enough for that.
+//! Confirmation: a user who is signed in must give the password again before an operation that cannot be undone or that
+//! gives access to everything. A stolen session is not enough for such an operation.
 
 use domain::Context;
 use keyring::Secret;
@@ -9,7 +9,7 @@ use super::AuthError;
 use super::guesses::Guesses;
 use super::password::Passwords;
 
-/// Confirms that somebody who is signed in knows their password. Clones share everything.
+/// Confirms that a user who is signed in knows the password. Clones share everything.
 #[derive(Clone)]
 pub struct Confirmations {
     credentials: Credentials,
@@ -18,17 +18,17 @@ pub struct Confirmations {
 }
 
 impl Confirmations {
-    /// Of these parts.
+    /// Makes the service from these parts.
     #[must_use]
     pub fn new(credentials: Credentials, passwords: Passwords, guesses: Guesses) -> Self {
         Self { credentials, passwords, guesses }
     }
 
-    /// Checks the password of the actor, who is signed in. Returns its hash. A user without a password confirms
-    /// nothing.
+    /// Checks the password of the actor, who is signed in, and returns its hash. A user without a password cannot
+    /// confirm anything.
     ///
     /// # Errors
-    /// It is another password, there were too many attempts in this session, too many passwords wait to be checked, or
+    /// The password is wrong, there were too many attempts in this session, too many passwords wait to be checked, or
     /// Postgres does not answer.
     pub async fn confirm(&self, context: &Context, password: Secret) -> Result<String, AuthError> {
         let attempted = self.guesses.count_confirmation(context.actor, context.session).await?;

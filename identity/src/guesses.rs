@@ -1,12 +1,12 @@
-//! Guessing is slowed down by account, from however many addresses it comes; and the owner of the account is not locked
-//! out by it.
+//! Limits on guessing passwords. They hold for each account, whatever addresses the attempts come from, and they do not
+//! lock out the owner of the account.
 //!
-//! Attempts at one account are counted in one window for all strangers together, and in a window of its own for each
-//! device that the account knows (OWASP's "device cookies"). Strangers who use up theirs are refused, whatever password
-//! they have: a right guess says nothing then. A device that is known is not held up by them. An attempt that succeeds
-//! does not count.
+//! Attempts at one account are counted in one window for all unknown devices together, and in a window of its own for
+//! each device that the account knows (OWASP's "device cookies"). When the window of the unknown devices is full, their
+//! attempts are refused without a look at the password, so even a right guess reveals nothing. Known devices are not
+//! affected. A successful attempt does not count.
 //!
-//! A login that nobody has is counted alike, so that a refusal does not say who is here.
+//! A login that no user has is counted in the same way, so a refusal does not reveal which users exist.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -20,18 +20,18 @@ use state::token::Token;
 
 use super::AuthError;
 
-/// Too many attempts at one account.
+/// The error that there were too many attempts at one account.
 #[derive(Clone, Copy, Debug)]
 pub struct TooMany {
-    /// So many are taken.
+    /// How many attempts are allowed in the window.
     pub requests: u32,
-    /// In so long.
+    /// The length of the window.
     pub window: Duration,
-    /// One more is taken in so long.
+    /// How long the client must wait before the next attempt.
     pub retry_after: Duration,
 }
 
-/// An attempt that was counted. One that succeeds is given back.
+/// A counted attempt. If it succeeds, it is given back.
 #[must_use]
 pub struct Attempted(Option<Window>);
 
@@ -43,17 +43,17 @@ pub struct Guesses {
     quota: Option<Quota>,
 }
 
-/// Whose password is tried.
+/// The account whose password is tried.
 #[derive(Clone, Copy)]
 pub enum Account<'a> {
-    /// That user's.
+    /// The account of this user.
     Known(UserId),
-    /// Nobody has that login.
+    /// No user has this login.
     Unknown(&'a str),
 }
 
 impl Guesses {
-    /// Counted there. What is known of devices is asked there.
+    /// Counts attempts in `windows`, and looks up known devices in `devices`.
     #[must_use]
     pub fn new(windows: Windows, devices: KnownDevices, limits: &RateLimits) -> Self {
         Self { windows, devices, quota: limits.quota(Plan::Free, Class::SignInAccount) }
@@ -69,8 +69,8 @@ impl Guesses {
         self.count_in(quota, account, device.as_ref().map_or(&[][..], DeviceId::as_bytes)).await
     }
 
-    /// Counts an attempt of somebody who is signed in to show the password once more: who has stolen a session guesses
-    /// in a window of its own.
+    /// Counts a signed-in user's attempt to confirm the password. It has a window of its own, so a thief of a session
+    /// does not use up the windows of sign-ins.
     ///
     /// # Errors
     /// As [`Guesses::count`].
@@ -80,14 +80,14 @@ impl Guesses {
         self.count_in(quota, Account::Known(user_id), &from).await
     }
 
-    /// The attempt was right: it does not count.
+    /// Takes an attempt back, because the password was right.
     pub async fn give_back(&self, attempted: Attempted) {
         if let Some(window) = attempted.0 {
             self.windows.give_back(&window).await;
         }
     }
 
-    /// Remembers where the user signs in from.
+    /// Remembers a device that the user signed in from.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -97,7 +97,7 @@ impl Guesses {
         Ok(self.devices.remember(user_id, &devices).await?)
     }
 
-    /// Whether that is the token of a device that the user signed in from.
+    /// Whether the token belongs to a device that the user signed in from.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -105,23 +105,23 @@ impl Guesses {
         Ok(self.devices.knows(user_id, &self.devices.by_token(token)).await?)
     }
 
-    /// Forgets where the user signed in from, but for that address: the password is another one now.
+    /// Forgets the user's devices except the one at this address, because the password was changed.
     ///
     /// # Errors
     /// Postgres does not answer.
     pub async fn forget_others(&self, user_id: UserId, address: Option<IpAddr>) -> Result<(), AuthError> {
-        let but = address.map(|address| self.devices.by_address(address));
-        Ok(self.devices.forget_others(user_id, but.as_ref()).await?)
+        let except = address.map(|address| self.devices.by_address(address));
+        Ok(self.devices.forget_others(user_id, except.as_ref()).await?)
     }
 
-    /// Its token counts more than its address: others may share the address.
+    /// Finds the known device of an attempt. Its token comes first, because several devices may share an address.
     async fn known_device(
         &self,
         account: Account<'_>,
         token: Option<&Token>,
         address: Option<IpAddr>,
     ) -> Result<Option<DeviceId>, AuthError> {
-        // Asked for a login that nobody has too, so that it takes as long.
+        // The query also runs for a login that no user has, so that it takes the same time.
         let user_id = match account {
             Account::Known(user_id) => user_id,
             Account::Unknown(_) => UserId::SYSTEM,

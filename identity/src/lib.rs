@@ -1,6 +1,7 @@
-//! Every way in: who is asking. Passwords, and the beginning and end of sessions; here commands and state come together.
+//! Authentication: it finds out which user sends a request. Here are passwords, and the start and end of sessions. This
+//! crate connects commands and state.
 //!
-//! Not here: what somebody may do (`commands/src/authorize.rs`), and where it is kept (`state`).
+//! Not here: the permissions of a user (`commands/src/authorize.rs`), and the storage (`state`).
 
 pub mod confirmation;
 pub mod guesses;
@@ -14,34 +15,34 @@ use guesses::TooMany;
 use password::PasswordRefusal;
 use state::StateError;
 
-/// Why somebody could not be signed in, kept signed in, or signed out.
+/// Why a sign-in, a sign-out or another operation on a session failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// No user has that login and that password.
+    /// No user has this login and this password.
     #[error("the login or the password is wrong")]
     WrongPassword,
-    /// Somebody who is signed in was asked for their password again, and gave another one.
+    /// A signed-in user had to give the password again, and it was wrong.
     #[error("this is not the password of the user who is signed in")]
     NotConfirmed,
-    /// There were too many attempts at that account, from devices that it does not know or from that one.
+    /// There were too many attempts at the account, from unknown devices or from this device.
     #[error("too many attempts at this account")]
     TooManyGuesses(TooMany),
-    /// The password was changed, or the session ended, while the request was under way.
-    #[error("the password was changed meanwhile, or the session has ended")]
+    /// The password was changed, or the session ended, while the request was running.
+    #[error("the password was changed in the meantime, or the session has ended")]
     Overtaken,
-    /// More passwords wait to be checked than the server takes.
+    /// Too many passwords wait to be checked.
     #[error("too many passwords are waiting to be checked")]
     Busy,
-    /// The log did not take what it is to be told, or refuses it.
-    #[error("the log was not told")]
+    /// The event could not be appended to the log, or the command was refused.
+    #[error("the event could not be recorded in the log")]
     Log(#[from] CommandError),
-    /// What is kept of sessions and passwords was not read or written.
+    /// The stored sessions or passwords could not be read or written.
     #[error(transparent)]
     State(#[from] StateError),
-    /// What is to be a password is none.
+    /// The text cannot be used as a password.
     #[error(transparent)]
     Password(#[from] PasswordRefusal),
-    /// A password could not be hashed, or what is stored is not a hash.
+    /// A password could not be hashed, or the stored text is not a hash.
     #[error("the password could not be hashed or compared")]
     Hash,
 }

@@ -1,5 +1,5 @@
-//! Passwords are hashed with argon2id (RFC 9106), off the threads that answer requests, and only a few at a time: each
-//! takes 19 MiB.
+//! Passwords are hashed with argon2id (RFC 9106), outside the threads that answer requests. Only a few are hashed at a
+//! time, because each takes 19 MiB of memory.
 
 use std::sync::Arc;
 
@@ -11,38 +11,38 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::AuthError;
 
-/// The fewest characters a password may have.
+/// The fewest characters of a password.
 pub const CHARS_MIN: usize = 8;
-/// The most characters a password may have.
+/// The most characters of a password.
 pub const CHARS_MAX: usize = 200;
-/// How many passwords may wait to be hashed; more are turned away, so that a flood of them cannot fill the memory.
+/// How many passwords may wait to be hashed. Further ones are refused, so that a flood of them cannot fill the memory.
 const WAITING_MAX: usize = 256;
 
-/// So many characters are looked at to find a password that is easily guessed: a long one that begins like that is none
-/// either.
-const CHARS_JUDGED: usize = 64;
+/// How many characters are checked for a password that is easily guessed. If a long password starts with an easily
+/// guessed one of this length, it is refused too.
+const CHARS_CHECKED: usize = 64;
 
-/// A password that somebody wants to have: long enough, not easily guessed, and never printed.
+/// A new password: long enough, not easily guessed, and never printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Password(Secret);
 
-/// Why a text is not taken as a password.
+/// Why a text cannot be used as a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordRefusal {
     /// It is too short or too long.
     #[error("a password must have 8 to 200 characters")]
     Length,
-    /// It has nothing but white space.
-    #[error("a password must have more than white space: take a few words that have nothing to do with each other")]
+    /// It has only white space.
+    #[error("a password must have more than white space: take a few words that are not related")]
     Blank,
-    /// It is in the lists of passwords that are tried first, or is made of such a one, of a pattern, or of what
-    /// everybody knows of the person.
-    #[error("this password is one of the first that are tried: take a few words that have nothing to do with each other")]
+    /// It is on the lists of common passwords. Or it is made of such a password, of a pattern, or of public data about
+    /// the user.
+    #[error("this password is easily guessed: take a few words that are not related")]
     Known,
 }
 
 impl Password {
-    /// Parses it. White space counts. `about` is what others know of the person, such as their name.
+    /// Parses the text. White space counts. `about` has public data about the user, such as the name.
     ///
     /// # Errors
     /// It is too short, too long, or easily guessed.
@@ -58,13 +58,13 @@ impl Password {
     }
 }
 
-/// Whether it takes fewer than a million guesses, as `zxcvbn` estimates: it knows 30,000 common passwords, names, words
-/// and patterns.
+/// Whether `zxcvbn` estimates that fewer than a million guesses are needed. It knows 30,000 common passwords, names,
+/// words and patterns.
 fn is_easily_guessed(password: &str, about: &[&str]) -> bool {
-    let judged = password.chars().take(CHARS_JUDGED).collect::<String>();
+    let checked = password.chars().take(CHARS_CHECKED).collect::<String>();
     let about = about.iter().flat_map(|text| std::iter::once(*text).chain(text.split(['@', '.', ' ', '-', '_'])));
     let about = about.filter(|text| text.len() > 2).collect::<Vec<_>>();
-    zxcvbn::zxcvbn(&judged, &about).score() < zxcvbn::Score::Two
+    zxcvbn::zxcvbn(&checked, &about).score() < zxcvbn::Score::Two
 }
 
 /// Hashes and compares passwords.
@@ -72,15 +72,15 @@ fn is_easily_guessed(password: &str, about: &[&str]) -> bool {
 pub struct Passwords {
     at_work: Arc<Semaphore>,
     in_line: Arc<Semaphore>,
-    /// The hash of no password: compared where there is no user, so that the answer takes as long.
+    /// The hash of a random text. It is compared if there is no user, so that the answer takes the same time.
     nobody: Arc<str>,
 }
 
 impl Passwords {
-    /// Hashes at most `parallel` passwords at a time.
+    /// Makes a service that hashes at most `parallel` passwords at a time.
     ///
     /// # Errors
-    /// There is no randomness for a salt.
+    /// The system has no random bytes for a salt.
     pub fn new(parallel: usize) -> Result<Self, AuthError> {
         let nobody = hash(&uuid::Uuid::now_v7().to_string())?;
         Ok(Self {
@@ -90,12 +90,12 @@ impl Passwords {
         })
     }
 
-    /// Parses a password off the threads that answer requests ([`Password::parse`]).
+    /// Parses a password outside the threads that answer requests ([`Password::parse`]).
     ///
     /// # Errors
-    /// It is refused, or too many are waiting.
+    /// The password is refused, or too many passwords are waiting.
     pub async fn parse(&self, text: Secret, about: Vec<String>) -> Result<Password, AuthError> {
-        let _turn = self.take_turn().await?;
+        let _permits = self.acquire_permits().await?;
         off_thread(move || {
             let about = about.iter().map(String::as_str).collect::<Vec<_>>();
             Ok(Password::parse(text, &about)?)
@@ -103,25 +103,25 @@ impl Passwords {
         .await
     }
 
-    /// The hash to be stored, as a PHC string.
+    /// Returns the hash to store, as a PHC string.
     ///
     /// # Errors
-    /// Too many are waiting, or there is no randomness.
+    /// Too many passwords are waiting, or the system has no random bytes.
     pub async fn hash(&self, password: Password) -> Result<String, AuthError> {
-        let _turn = self.take_turn().await?;
+        let _permits = self.acquire_permits().await?;
         off_thread(move || hash(password.0.expose())).await
     }
 
-    /// Whether the password is the one of that stored hash. Takes as long where there is none.
+    /// Whether the password matches the stored hash. It takes the same time if there is no hash.
     ///
     /// # Errors
-    /// Too many are waiting, or what is stored is not a hash.
+    /// Too many passwords are waiting, or the stored text is not a hash.
     pub async fn matches(&self, password: Secret, stored: Option<String>) -> Result<bool, AuthError> {
-        // Longer ones are never stored; hashing megabytes would be a gift to whoever sends them.
+        // Longer passwords are never stored. Hashing megabytes would help an attacker to overload the server.
         if password.expose().chars().count() > CHARS_MAX {
             return Ok(false);
         }
-        let _turn = self.take_turn().await?;
+        let _permits = self.acquire_permits().await?;
         let nobody = self.nobody.clone();
         off_thread(move || {
             let matches = verify(password.expose(), stored.as_deref().unwrap_or(&nobody))?;
@@ -130,7 +130,7 @@ impl Passwords {
         .await
     }
 
-    async fn take_turn(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), AuthError> {
+    async fn acquire_permits(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), AuthError> {
         let in_line = self.in_line.try_acquire().map_err(|_| AuthError::Busy)?;
         let at_work = self.at_work.acquire().await.map_err(|_| AuthError::Busy)?;
         Ok((in_line, at_work))
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_has_a_password() {
+    async fn no_password_matches_a_missing_hash() {
         let passwords = Passwords::new(1).expect("randomness");
         assert!(!passwords.matches(secret("correct horse"), None).await.expect("an answer"));
     }
@@ -190,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_white_space_is_no_password() {
+    fn white_space_alone_is_no_password() {
         for text in ["        ", "\t\t\t\t\t\t\t\t\t", "\u{a0}\u{2003}\u{3000}     ", "\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}"] {
             assert_eq!(refusal(text, &[]), Some(PasswordRefusal::Blank), "{text:?}");
         }
     }
 
     #[test]
-    fn what_is_tried_first_is_no_password() {
+    fn common_passwords_are_refused() {
         let known = [
             "password",
             "Password1",
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_a_person_is_no_password_of_theirs() {
+    fn public_data_about_a_user_are_no_password() {
         let about = ["quetzalina@example.org", "quetzalina", "Quetzalina Xu"];
         assert_eq!(refusal("quetzalina", &about), Some(PasswordRefusal::Known));
         assert_eq!(refusal("Quetzalina1", &about), Some(PasswordRefusal::Known));

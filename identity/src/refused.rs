@@ -1,9 +1,10 @@
-//! Sign-ins that were refused, for the audit: who tried to come in, and from where. Neither the password nor a login
-//! that nobody has goes into the log; and not more of them than so many an hour, so that a stranger cannot fill it.
+//! Refused sign-ins, which are recorded for the audit: the user who was tried, and the address. The log has neither the
+//! password nor a login that no user has. The number of records in an hour is limited, so that a stranger cannot fill
+//! the log.
 //!
-//! Nor can a stranger use up what others are recorded with: attempts at known accounts and at unknown names have
-//! budgets of their own, and each account has one. What is not recorded is counted, and a summary says so every minute:
-//! the last of those attempts, and how many came before it.
+//! One attacker also cannot use up the records of others: attempts at known accounts and at unknown logins have
+//! separate limits, and each account and each address has a limit of its own. Attempts above a limit are counted. Once
+//! a minute a summary records the last of them, and their number.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -16,31 +17,31 @@ use domain::ids::{SessionId, UserId};
 use domain::session::{Attempt, Cause};
 use keyring::MasterKey;
 use lru::LruCache;
-use state::limits::household;
+use state::limits::client_network;
 use uuid::Uuid;
 
 use super::sessions::Device;
 
-/// For how long refused sign-ins are counted together.
+/// The window in which refused sign-ins are counted.
 const WINDOW: Duration = Duration::from_secs(60 * 60);
-/// So many at unknown names from one address are recorded in that time, by each process.
+/// How many attempts at unknown logins from one address are recorded in a window, by each process.
 const RECORDED_MAX_OF_ADDRESS: u64 = 20;
-/// So many at one account, from wherever they come.
+/// How many attempts at one account are recorded in a window, from all addresses together.
 const RECORDED_MAX_OF_ACCOUNT: u64 = 20;
-/// So many at unknown names in all.
+/// How many attempts at unknown logins are recorded in a window.
 const RECORDED_MAX_UNKNOWN: u64 = 500;
-/// So many at known accounts in all.
+/// How many attempts at known accounts are recorded in a window.
 const RECORDED_MAX_KNOWN: u64 = 5_000;
-/// The most addresses, and the most accounts, that are remembered; of more, those that were not heard of longest are
-/// forgotten, and what was not recorded of them counts with the others.
-// Judged by the compiler: it cannot panic in a running server.
+/// The most accounts, and the most addresses, that are remembered. Above it, the least recently used ones are
+/// forgotten, and their unrecorded attempts are added to a common count.
+// The compiler evaluates this, so it cannot panic in a running server.
 const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
-/// The most summaries that are written at once.
+/// The most summaries of accounts that are written in one step.
 const SUMMARIES_MAX: usize = 100;
-/// Of a digest, so many bytes are kept: enough to tell logins apart, not to find one.
+/// How many bytes of a login's digest are kept. They distinguish logins, and do not identify one.
 const DIGEST_BYTES: usize = 8;
 
-/// Notes refused sign-ins. Clones share everything.
+/// Records refused sign-ins. Clones share everything.
 #[derive(Clone)]
 pub struct RefusedSignIns {
     commands: Commands,
@@ -48,7 +49,7 @@ pub struct RefusedSignIns {
     counts: Arc<Mutex<Counts>>,
 }
 
-/// A refused sign-in, as far as it is recorded.
+/// A refused sign-in, in the form that is recorded.
 #[derive(Clone)]
 struct Refused {
     from: Device,
@@ -57,7 +58,7 @@ struct Refused {
     cause: Cause,
 }
 
-/// What was recorded in this window, and what was not.
+/// The counts of recorded and unrecorded attempts in the present window.
 struct Counts {
     began: Instant,
     known: u64,
@@ -66,10 +67,10 @@ struct Counts {
     addresses: Counted<Option<IpAddr>>,
 }
 
-/// What is counted of each account, or of each address.
+/// The counts of each account, or of each address.
 struct Counted<K: Hash + Eq> {
     each: LruCache<K, Count>,
-    /// Of those that were forgotten.
+    /// Unrecorded attempts of forgotten accounts or addresses.
     not_recorded: u64,
 }
 
@@ -81,29 +82,29 @@ struct Count {
 }
 
 impl RefusedSignIns {
-    /// Notes them through those commands.
+    /// Records with these commands.
     #[must_use]
     pub fn new(commands: Commands, key: MasterKey) -> Self {
         Self { commands, key, counts: Arc::new(Mutex::new(Counts::new(Instant::now()))) }
     }
 
-    /// Notes that somebody was not signed in. Whoever waits for the "no" gets it whether the log can be told or not.
-    pub async fn note(&self, from: &Device, login: &str, user_id: Option<UserId>, is_locked_out: bool) {
-        let refused = self.refused(from, login, user_id, is_locked_out);
+    /// Records that a sign-in was refused. The caller gets its refusal even if the log cannot be written.
+    pub async fn note(&self, from: &Device, login: &str, user_id: Option<UserId>, is_inactive: bool) {
+        let refused = self.refused(from, login, user_id, is_inactive);
         let admitted = self.counts().admit(&refused, Instant::now());
         if let Some(not_recorded) = admitted {
             self.record(refused, not_recorded).await;
         }
     }
 
-    /// Counts an attempt whose password was not looked at, because there were too many at that account: a summary tells
-    /// of it.
+    /// Counts an attempt that was refused without a look at the password, because there were too many attempts at the
+    /// account. A summary reports it.
     pub fn count(&self, from: &Device, login: &str, user_id: Option<UserId>) {
         let refused = self.refused(from, login, user_id, false);
         self.counts().add(&refused);
     }
 
-    /// Records what was counted since the last summary.
+    /// Records the attempts that were counted since the last summary.
     pub async fn summarise(&self) {
         let summaries = self.counts().take_summaries();
         for (refused, not_recorded) in summaries {
@@ -115,10 +116,10 @@ impl RefusedSignIns {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn refused(&self, from: &Device, login: &str, user_id: Option<UserId>, is_locked_out: bool) -> Refused {
+    fn refused(&self, from: &Device, login: &str, user_id: Option<UserId>, is_inactive: bool) -> Refused {
         let cause = match user_id {
             None => Cause::UnknownLogin,
-            Some(_) if is_locked_out => Cause::NotActive,
+            Some(_) if is_inactive => Cause::NotActive,
             Some(_) => Cause::WrongPassword,
         };
         let login_digest = user_id.is_none().then(|| digest(&self.key, login));
@@ -128,7 +129,7 @@ impl RefusedSignIns {
     async fn record(&self, refused: Refused, not_recorded: u64) {
         let Refused { from, user_id, login_digest, cause } = refused;
         let attempt = Attempt { user_id, login_digest, cause, not_recorded };
-        // Nobody has shown who they are.
+        // The actor is unknown, because the sign-in failed.
         let context = from.context(UserId::SYSTEM);
         if let Err(error) = self.commands.refuse_session(context, SessionId(Uuid::now_v7()), attempt).await {
             tracing::warn!(%error, "a refused sign-in was not recorded");
@@ -136,7 +137,7 @@ impl RefusedSignIns {
     }
 }
 
-/// What tells one unknown login from another, and names neither.
+/// The digest of an unknown login. It distinguishes logins, and does not reveal them.
 fn digest(key: &MasterKey, login: &str) -> String {
     let digest = key.mac("backscroll login ", login.trim().to_lowercase().as_bytes());
     hex::encode(&digest[..DIGEST_BYTES])
@@ -147,7 +148,8 @@ impl Counts {
         Self { began, known: 0, unknown: 0, accounts: Counted::new(), addresses: Counted::new() }
     }
 
-    /// Whether one more is recorded; if so, how many before it at that account, or from that address, were not.
+    /// Decides whether one more attempt is recorded. If so, returns how many earlier attempts of the same account or
+    /// address were not.
     fn admit(&mut self, refused: &Refused, now: Instant) -> Option<u64> {
         if now.duration_since(self.began) >= WINDOW {
             (self.began, self.known, self.unknown) = (now, 0, 0);
@@ -156,7 +158,7 @@ impl Counts {
         }
         let (count, recorded, max, max_of_all) = match refused.user_id {
             Some(user_id) => (self.accounts.of(user_id), &mut self.known, RECORDED_MAX_OF_ACCOUNT, RECORDED_MAX_KNOWN),
-            None => (self.addresses.of(refused.household()), &mut self.unknown, RECORDED_MAX_OF_ADDRESS, RECORDED_MAX_UNKNOWN),
+            None => (self.addresses.of(refused.client_network()), &mut self.unknown, RECORDED_MAX_OF_ADDRESS, RECORDED_MAX_UNKNOWN),
         };
         if *recorded >= max_of_all || count.recorded >= max {
             count.add(refused);
@@ -171,12 +173,12 @@ impl Counts {
     fn add(&mut self, refused: &Refused) {
         match refused.user_id {
             Some(user_id) => self.accounts.of(user_id).add(refused),
-            None => self.addresses.of(refused.household()).add(refused),
+            None => self.addresses.of(refused.client_network()).add(refused),
         }
     }
 
-    /// A summary for each account, and one for all unknown names: the last attempt, and how many before it were not
-    /// recorded.
+    /// Returns a summary for each account, and one for all unknown logins: the last attempt, and how many earlier ones
+    /// were not recorded.
     fn take_summaries(&mut self) -> Vec<(Refused, u64)> {
         let mut summaries = self.accounts.take(SUMMARIES_MAX);
         let of_addresses = self.addresses.take(usize::MAX);
@@ -206,7 +208,7 @@ impl<K: Hash + Eq + Clone> Counted<K> {
         self.each.get_or_insert_mut(key, Count::default)
     }
 
-    /// The last attempts that were not recorded, the latest heard of first, and how many came before each.
+    /// Returns the last unrecorded attempts, the most recently used first, and how many came before each.
     fn take(&mut self, max: usize) -> Vec<(Refused, u64)> {
         let counts = self.each.iter_mut().filter(|(_, count)| count.not_recorded > 0);
         counts.take(max).filter_map(|(_, count)| Some((count.last.take()?, std::mem::take(&mut count.not_recorded) - 1))).collect()
@@ -221,9 +223,9 @@ impl Count {
 }
 
 impl Refused {
-    /// The address, as far as it tells one client from another; all that have none are one.
-    fn household(&self) -> Option<IpAddr> {
-        self.from.address().map(household)
+    /// The client's network, which attempts are counted by. All attempts without an address are counted together.
+    fn client_network(&self) -> Option<IpAddr> {
+        self.from.address().map(client_network)
     }
 }
 
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_recorded_so_often_and_counted_from_then_on() {
+    fn attempts_from_one_address_are_recorded_up_to_a_limit_and_then_counted() {
         let began = Instant::now();
         let mut counts = Counts::new(began);
         for _ in 0..RECORDED_MAX_OF_ADDRESS {
@@ -255,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_network_is_one_stranger() {
+    fn an_ipv6_network_is_counted_as_one_client() {
         let began = Instant::now();
         let mut counts = Counts::new(began);
         let recorded = (0..100).filter(|n| counts.admit(&refused(&format!("2001:db8::{n:x}"), None), began).is_some()).count();
@@ -263,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_at_unknown_names_use_up_nothing_of_an_accounts_record() {
+    fn attempts_at_unknown_logins_do_not_use_up_the_records_of_an_account() {
         let began = Instant::now();
         let mut counts = Counts::new(began);
         let recorded = (0..2 * RECORDED_MAX_UNKNOWN).filter(|n| counts.admit(&refused(&address(*n), None), began).is_some()).count();
@@ -272,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_at_one_account_use_up_nothing_of_anothers_record() {
+    fn attempts_at_one_account_do_not_use_up_the_records_of_another() {
         let began = Instant::now();
         let mut counts = Counts::new(began);
         let recorded = (0..300).filter(|n| counts.admit(&refused(&address(*n), Some(1)), began).is_some()).count();
@@ -281,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_tells_what_was_not_recorded_once() {
+    fn a_summary_reports_unrecorded_attempts_once() {
         let began = Instant::now();
         let mut counts = Counts::new(began);
         for n in 0..100 {
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_is_told_all_the_same() {
+    fn attempts_of_forgotten_accounts_are_still_reported() {
         let began = Instant::now();
         let mut counts = Counts::new(began);
         for n in 0..REMEMBERED_MAX.get() as u64 + RECORDED_MAX_UNKNOWN + 7 {

@@ -1,6 +1,6 @@
-//! Signing in and out. The log is told of a sign-in before anybody is signed in. The end of a session is effective as
-//! soon as it is written down; the log is told then, and what is left of it is removed. Where that is cut off,
-//! [`Sessions::sweep`] goes on.
+//! Sign-ins and sign-outs. The start of a session is recorded in the log before the session is usable. The end of a
+//! session takes effect as soon as it is written to Postgres. Then the end is recorded in the log, and the remaining
+//! data of the session are removed. If this is interrupted, [`Sessions::sweep`] completes it.
 
 use std::net::IpAddr;
 
@@ -17,32 +17,32 @@ use uuid::Uuid;
 
 use super::AuthError;
 
-/// How many ends the log is told of at a time: a person with many sessions must not hold up the log.
-const NOTED_AT_ONCE: usize = 16;
+/// How many ends are recorded at a time, so that a user with many sessions does not slow down the log.
+const RECORDED_AT_ONCE: usize = 16;
 
-/// Where somebody signs in from.
+/// The device of a sign-in.
 #[derive(Clone, Debug, Default)]
 pub struct Device {
-    /// What kind of device, in the client's words.
+    /// The kind of device, as the client names it.
     pub device_type: Option<String>,
-    /// The address.
+    /// The network address.
     pub ip_address: Option<String>,
-    /// What the client calls itself.
+    /// The name and version that the client gives itself.
     pub user_agent: Option<String>,
-    /// The request, as it is named in the server's log.
+    /// The request's identifier in the server's log lines.
     pub request_id: Option<String>,
-    /// What the server gave it when somebody signed in there before.
+    /// The token that the server gave the device at an earlier sign-in.
     pub token: Option<Token>,
 }
 
 impl Device {
-    /// The address, where it is one.
+    /// The network address, if it can be parsed.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         self.ip_address.as_deref()?.parse().ok()
     }
 
-    /// The context of what `actor` asks from there.
+    /// The context of a command of `actor` from this device.
     #[must_use]
     pub fn context(&self, actor: UserId) -> Context {
         Context {
@@ -54,7 +54,7 @@ impl Device {
     }
 }
 
-/// The sessions of this server, whose beginning and end the log is told of.
+/// The sessions of this server. Their starts and ends are recorded in the log.
 #[derive(Clone)]
 pub struct Sessions {
     store: SessionStore,
@@ -62,24 +62,23 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Those that are kept there. Those commands tell the log.
+    /// Stores sessions in `store`, and records their starts and ends with `commands`.
     #[must_use]
     pub fn new(store: SessionStore, commands: Commands) -> Self {
         Self { store, commands }
     }
 
-    /// Signs a user in who has shown who they are just now.
+    /// Starts a session of a user who has just been authenticated.
     ///
     /// # Errors
-    /// They are suspended, or Postgres does not answer.
+    /// The user is suspended, or Postgres does not answer.
     pub async fn start(&self, user_id: UserId, device: Device) -> Result<(Token, Session), AuthError> {
         let generation = self.store.generation(user_id).await?;
         self.start_in(user_id, generation, device).await
     }
 
-    /// Signs a user in who showed who they are while their sessions were of that generation. Where all of their
-    /// sessions ended in between, such as by another password, what they showed counts no more.
-    ///
+    /// Starts a session of a user who was authenticated while their sessions had this generation. If all their sessions
+    /// have ended since, for example because the password was changed, the authentication is no longer valid.
     /// # Errors
     /// As [`Sessions::start`].
     pub async fn start_in(&self, user_id: UserId, generation: i64, device: Device) -> Result<(Token, Session), AuthError> {
@@ -93,20 +92,20 @@ impl Sessions {
                 Ok((token, session))
             }
             Added::Outdated => {
-                // The log was told that it began.
-                self.commands.end_session(by_itself(), session_id, user_id, End::PasswordChanged).await?;
+                // The log has the start already, so the end is recorded too.
+                self.commands.end_session(without_request(), session_id, user_id, End::PasswordChanged).await?;
                 Err(AuthError::WrongPassword)
             }
         }
     }
 
-    /// When a session ends that is not used any more.
+    /// When a session expires if it is not used any more.
     #[must_use]
     pub fn expiry(&self, session: &Session) -> DateTime<Utc> {
         self.store.expiry(session)
     }
 
-    /// The session of that token, which lives on from now; `None` where there is none (any more).
+    /// Returns the session of the token, and extends it. `None` if there is no such session (any more).
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -122,7 +121,7 @@ impl Sessions {
         Ok(self.store.of_user(user_id).await?)
     }
 
-    /// Ends the session of that token; returns it, if there was one. One of which something is left is there to be
+    /// Ends the session of the token, and returns it, if there was one. A session whose data are not removed yet can be
     /// ended again.
     ///
     /// # Errors
@@ -131,13 +130,13 @@ impl Sessions {
         let ended = self.store.end(token).await?;
         for session in &ended {
             let context = Context { session: Some(session.session_id()), ..from.context(session.user_id()) };
-            self.note_end(Some(&context), session).await?;
+            self.record_end(Some(&context), session).await?;
         }
         self.store.remove(&ended).await?;
         Ok(ended)
     }
 
-    /// Ends a session of the actor by its name; returns it, if there was one.
+    /// Ends a session of the actor by its identifier, and returns it, if there was one.
     ///
     /// # Errors
     /// As [`Sessions::end`].
@@ -147,11 +146,12 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Changes the actor's password, whose hash was `from`, and ends all their sessions but the one that they ask in:
-    /// in one step, however many they are. Returns those of which something is left; it is removed meanwhile.
+    /// Changes the actor's password, whose hash was `from`, and ends all the actor's sessions except the one of this
+    /// request, in one step. Returns the sessions whose data are not removed yet. The data are removed in the
+    /// background.
     ///
     /// # Errors
-    /// The password was changed meanwhile, or the session that asks has ended; or Postgres does not answer.
+    /// The password was changed in the meantime, the session of this request has ended, or Postgres does not answer.
     pub async fn change_password(
         &self,
         credentials: &Credentials,
@@ -162,18 +162,18 @@ impl Sessions {
         if !credentials.change(context.actor, session_id, from, to).await? {
             return Err(AuthError::Overtaken);
         }
-        // The password is changed, whatever comes of this.
-        let left = self.store.left_of(context.actor).await.unwrap_or_default();
+        // The password is changed already, so an error here does not matter.
+        let left = self.store.unremoved_of(context.actor).await.unwrap_or_default();
         let (sessions, context) = (self.clone(), context.clone());
         tokio::spawn(async move {
             if let Err(error) = sessions.finish_all(Some(&context), context.actor).await {
-                tracing::warn!(%error, "what is left of sessions that have ended is removed later");
+                tracing::warn!(%error, "the data of sessions that have ended are removed later");
             }
         });
         Ok(left)
     }
 
-    /// Ends all sessions of a user who was erased, and removes what is left of them.
+    /// Ends all sessions of a user who was erased, and removes their data.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -182,13 +182,13 @@ impl Sessions {
         self.finish_all(None, user_id).await
     }
 
-    /// Tells the log of sessions that have ended or expired, and removes what is left of them.
+    /// Records the ends of sessions that have ended or expired, and removes their data.
     ///
     /// # Errors
     /// Postgres does not answer.
     pub async fn sweep(&self) -> Result<(), AuthError> {
         loop {
-            let left = self.store.left().await?;
+            let left = self.store.unremoved().await?;
             if left.is_empty() {
                 return Ok(self.store.close_generations().await?);
             }
@@ -198,10 +198,10 @@ impl Sessions {
         }
     }
 
-    /// What is left of the sessions of a user that ended together.
+    /// Completes the ends of a user's sessions that ended together.
     async fn finish_all(&self, context: Option<&Context>, user_id: UserId) -> Result<(), AuthError> {
         loop {
-            let left = self.store.left_of(user_id).await?;
+            let left = self.store.unremoved_of(user_id).await?;
             if left.is_empty() || !self.finish(context, &left).await? {
                 return Ok(());
             }
@@ -215,32 +215,32 @@ impl Sessions {
         let sessions = self.clone();
         tokio::spawn(async move {
             if let Err(error) = sessions.finish(context.as_ref(), &ended).await {
-                tracing::warn!(%error, "what is left of sessions that have ended is removed later");
+                tracing::warn!(%error, "the data of sessions that have ended are removed later");
             }
         });
     }
 
-    /// Tells the log of those ends, then removes what is left of the sessions. Returns whether it is removed: not where
-    /// Redis does not answer.
+    /// Records the ends in the log, then removes the data of the sessions. Returns whether they are removed: they are
+    /// not if Redis does not answer.
     async fn finish(&self, context: Option<&Context>, ended: &[Ended]) -> Result<bool, AuthError> {
-        for some in ended.chunks(NOTED_AT_ONCE) {
+        for some in ended.chunks(RECORDED_AT_ONCE) {
             let mut notes = Vec::with_capacity(some.len());
             for session in some {
-                notes.push(self.note_end(context, session));
+                notes.push(self.record_end(context, session));
             }
             try_join_all(notes).await?;
         }
         Ok(self.store.remove(ended).await?)
     }
 
-    /// Tells the log, which notes it once. Where nobody asked for it, with a context of its own.
-    async fn note_end(&self, context: Option<&Context>, session: &Ended) -> Result<(), AuthError> {
+    /// Records an end in the log, once. If no request caused it, it gets a context of its own.
+    async fn record_end(&self, context: Option<&Context>, session: &Ended) -> Result<(), AuthError> {
         let reason = match session.why() {
             Why::SignedOut => End::SignedOut,
             Why::PasswordChanged => End::PasswordChanged,
             Why::Expired => End::Expired,
         };
-        let context = context.cloned().unwrap_or_else(by_itself);
+        let context = context.cloned().unwrap_or_else(without_request);
         self.commands.end_session(context, session.session_id(), session.user_id(), reason).await?;
         Ok(())
     }
@@ -261,7 +261,7 @@ fn session_of(user_id: UserId, session_id: SessionId, device: Device) -> Session
     }
 }
 
-/// The context of what nobody asked for.
-fn by_itself() -> Context {
+/// The context of a command that no request caused.
+fn without_request() -> Context {
     Context::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7())
 }

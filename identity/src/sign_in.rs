@@ -1,4 +1,4 @@
-//! Signing in with a password: the one decision whether somebody is who they say.
+//! Sign-in with a password: the decision whether the client may act as the user.
 
 use commands::{CommandError, Commands};
 use domain::Context;
@@ -14,7 +14,7 @@ use super::password::Passwords;
 use super::refused::RefusedSignIns;
 use super::sessions::{Device, Sessions};
 
-/// Signs people in. Clones share everything.
+/// Signs users in. Clones share everything.
 #[derive(Clone)]
 pub struct SignIns {
     commands: Commands,
@@ -25,26 +25,26 @@ pub struct SignIns {
     guesses: Guesses,
 }
 
-/// Somebody who has signed in.
+/// A successful sign-in.
 pub struct SignedIn {
     /// The token of the session.
     pub token: Token,
     /// The session.
     pub session: Session,
-    /// What the device is known by from now on.
+    /// The token that identifies the device from now on.
     pub device_token: Token,
 }
 
-/// What a login and a password are together.
+/// The result of checking a login and a password.
 enum Checked {
-    /// That user's, whose sessions were of that generation when the password's hash was read.
+    /// The password is right. The user's sessions had this generation when the hash was read.
     Right(UserId, i64),
-    /// The password is wrong, or no user has that login.
+    /// The password is wrong, or no user has this login.
     Wrong,
 }
 
 impl SignIns {
-    /// Of these parts.
+    /// Makes the service from these parts.
     #[must_use]
     pub fn new(
         commands: Commands,
@@ -57,7 +57,7 @@ impl SignIns {
         Self { commands, credentials, passwords, sessions, refused, guesses }
     }
 
-    /// Signs somebody in who knows the password of that login.
+    /// Signs a user in by login and password.
     ///
     /// # Errors
     /// The password is wrong, there were too many attempts, the user is suspended, or a store does not answer.
@@ -78,7 +78,7 @@ impl SignIns {
                 return Err(AuthError::WrongPassword);
             }
             Err(error) => {
-                // The password was not looked at.
+                // The password was not checked, so the attempt does not count.
                 self.guesses.give_back(attempted).await;
                 return Err(error);
             }
@@ -93,8 +93,7 @@ impl SignIns {
         Ok(SignedIn { token, session, device_token })
     }
 
-    /// Forgets from where the actor has signed in, but for the address that they ask from: their password is another
-    /// one now.
+    /// Forgets the devices of the actor except the one at the request's address, because the password was changed.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -103,13 +102,13 @@ impl SignIns {
         self.guesses.forget_others(context.actor, address).await
     }
 
-    /// Records the refused sign-ins that were only counted.
+    /// Records a summary of the refused sign-ins that were only counted.
     pub async fn summarise_refused(&self) {
         self.refused.summarise().await;
     }
 
-    /// The token that the device shows, where it is known; else a new one. They are signed in, whether it can be
-    /// remembered or not.
+    /// Returns the device's token if it is known, or else a new one. The sign-in succeeds even if the token cannot be
+    /// stored.
     async fn remember(&self, user_id: UserId, device: &Device) -> Token {
         let shown = match &device.token {
             Some(token) => self.guesses.knows_token(user_id, token).await.unwrap_or_default().then(|| token.clone()),
@@ -117,12 +116,13 @@ impl SignIns {
         };
         let token = shown.unwrap_or_else(Token::of_new_device);
         if let Err(error) = self.guesses.remember(user_id, &token, device.address()).await {
-            tracing::warn!(%error, "the device of a sign-in is not remembered");
+            tracing::warn!(%error, "the device of a sign-in could not be stored");
         }
         token
     }
 
-    /// Takes as long for a login that nobody has, so that nobody learns who is here.
+    /// Checks the password. It takes the same time for a login that no user has, so the answer does not reveal which
+    /// users exist.
     async fn check(&self, user_id: Option<UserId>, password: Secret) -> Result<Checked, AuthError> {
         let stored = match user_id {
             Some(user_id) => self.credentials.of(user_id).await?,

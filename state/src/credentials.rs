@@ -1,17 +1,18 @@
-//! Hashes of passwords: `secret.credentials`. They are no events, and no read model has them.
+//! Hashes of passwords, in `secret.credentials`. They are not in events, and no read model has them.
 
 use domain::ids::{SessionId, UserId};
 use sqlx::PgPool;
 
 use super::StateError;
 
-/// A password's hash, and where the person's sessions stood when it was read: a session that it begins is of that generation, so that it does not
+/// A password's hash, and the generation of the user's sessions when it was read. A session that starts with this
+/// password gets this generation. So it becomes invalid if the password is changed in between.
 /// outlive a change of the password in between.
 #[derive(Clone, Debug)]
 pub struct Credential {
     /// The hash.
     pub password_hash: String,
-    /// The generation of sessions.
+    /// The generation of the user's sessions.
     pub generation: i64,
 }
 
@@ -22,13 +23,13 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Those in that database.
+    /// The credentials in this database.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
         Self { pool }
     }
 
-    /// The hash of a user's password, where they have one.
+    /// Returns the hash of a user's password, if there is one.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -37,7 +38,8 @@ impl Credentials {
         Ok(hash.fetch_optional(&self.pool).await?)
     }
 
-    /// A user's hash, where they have one, and the generation of their sessions: both as of one moment.
+    /// Returns the hash of a user's password, if there is one, and the generation of the user's sessions. Both are read
+    /// at the same moment.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -51,7 +53,8 @@ impl Credentials {
         Ok(credential.fetch_optional(&self.pool).await?)
     }
 
-    /// Changes a user's hash and ends all their sessions but the one that asks, in one statement, however many they are. Says whether it did: not
+    /// Changes a user's hash, and ends all the user's sessions except `session_id`, in one statement. Returns `false`
+    /// and changes nothing if the hash is no longer `from`, or if that session has ended.
     /// where the hash is another one meanwhile, or the session that asks has ended.
     ///
     /// # Errors
@@ -61,7 +64,7 @@ impl Credentials {
         Ok(changed.fetch_optional(&self.pool).await?.is_some())
     }
 
-    /// Stores the first hash of a new user; says whether there was none yet.
+    /// Stores the first hash of a new user. Returns whether there was none before.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -74,7 +77,7 @@ impl Credentials {
         Ok(added.execute(&self.pool).await?.rows_affected() == 1)
     }
 
-    /// Replaces a user's hash, and ends all their sessions.
+    /// Replaces a user's hash, and ends all the user's sessions.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -94,7 +97,7 @@ impl Credentials {
         Ok(())
     }
 
-    /// Removes the hash of somebody who did not become a user.
+    /// Removes the hash of a user whose registration failed.
     ///
     /// # Errors
     /// Postgres does not answer.

@@ -1,8 +1,8 @@
-//! Devices from which people have signed in: `secret.known_devices`. A device is known by a token that the server gave
-//! it, or by the address that it signed in from (of IPv6 its /64). Neither is in the table: it has digests, those of
-//! addresses under a key of the server.
+//! Devices that users have signed in from, in `secret.known_devices`. A device is known by a token that the server gave
+//! it, or by the network address of the sign-in (for IPv6, by its /64). The table holds digests only. Those of
+//! addresses are made under a key of the server.
 //!
-//! It is no proof of anybody: it only says in which window an attempt is counted (`identity`).
+//! A known device is no proof of identity. It only selects the window that an attempt is counted in (`identity`).
 
 use std::net::IpAddr;
 
@@ -11,28 +11,27 @@ use keyring::Keyring;
 use sqlx::PgPool;
 
 use crate::StateError;
-use crate::limits::household;
+use crate::limits::client_network;
 use crate::token::Token;
 
-/// Of so many devices of a person it is remembered that they are known; of more, those that were not used longest are
-/// forgotten.
+/// How many devices of one user are remembered. Above it, the least recently used ones are forgotten.
 const DEVICES_MAX: i64 = 40;
-/// Of a digest, so many bytes tell one device from another.
+/// How many bytes of a digest are kept. They are enough to distinguish devices.
 const DIGEST_BYTES: usize = 16;
 
-/// What a device is known by.
+/// The identifier of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceId(Vec<u8>);
 
 impl DeviceId {
-    /// Its bytes, for the name of a window.
+    /// The bytes of the identifier, for the key of a window.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// The devices that are known. They go with the person's password.
+/// The known devices. A change of the user's password forgets them.
 #[derive(Clone)]
 pub struct KnownDevices {
     pool: PgPool,
@@ -40,26 +39,26 @@ pub struct KnownDevices {
 }
 
 impl KnownDevices {
-    /// Those in that database.
+    /// The devices in this database.
     #[must_use]
     pub fn new(pool: PgPool, keys: Keyring) -> Self {
         Self { pool, keys }
     }
 
-    /// A device that shows that token.
+    /// The identifier of a device with this token.
     #[must_use]
     pub fn by_token(&self, token: &Token) -> DeviceId {
         DeviceId(token.hash().0[..DIGEST_BYTES].to_vec())
     }
 
-    /// A device that comes from that address.
+    /// The identifier of a device at this address.
     #[must_use]
     pub fn by_address(&self, address: IpAddr) -> DeviceId {
-        let digest = self.keys.blind(&[b"known device", household(address).to_string().as_bytes()]);
+        let digest = self.keys.blind(&[b"known device", client_network(address).to_string().as_bytes()]);
         DeviceId(digest[..DIGEST_BYTES].to_vec())
     }
 
-    /// Whether the user has signed in from that device.
+    /// Whether the user has signed in from this device.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -72,7 +71,7 @@ impl KnownDevices {
         Ok(known.fetch_one(&self.pool).await?)
     }
 
-    /// Remembers that the user has signed in from those devices.
+    /// Remembers that the user has signed in from these devices.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -96,15 +95,15 @@ impl KnownDevices {
         Ok(())
     }
 
-    /// Forgets the devices of a user but that one: somebody else may have signed in from the others.
+    /// Forgets the user's devices except `but`, because strangers may have signed in from them.
     ///
     /// # Errors
     /// Postgres does not answer.
-    pub async fn forget_others(&self, user_id: UserId, but: Option<&DeviceId>) -> Result<(), StateError> {
+    pub async fn forget_others(&self, user_id: UserId, except: Option<&DeviceId>) -> Result<(), StateError> {
         sqlx::query!(
             "DELETE FROM secret.known_devices WHERE user_id = $1 AND device IS DISTINCT FROM $2",
             user_id.0,
-            but.map(DeviceId::as_bytes)
+            except.map(DeviceId::as_bytes)
         )
         .execute(&self.pool)
         .await?;

@@ -1,4 +1,4 @@
-//! Tokens of invitations: derived from the master key, stored as hashes in `secret.invitations`.
+//! Tokens of invitations. They are derived from the master key, and `secret.invitations` has their hashes.
 
 use domain::ids::{InvitationId, WorkspaceId};
 use keyring::MasterKey;
@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use super::StateError;
 use super::token::Token;
 
-/// Gives out tokens of invitations, and finds the invitation of a token.
+/// Issues the tokens of invitations, and finds the invitation of a token.
 #[derive(Clone)]
 pub struct InvitationTokens {
     pool: PgPool,
@@ -15,13 +15,13 @@ pub struct InvitationTokens {
 }
 
 impl InvitationTokens {
-    /// Those in that database, under that key.
+    /// The invitations in this database, with tokens under this key.
     #[must_use]
     pub fn new(pool: PgPool, key: MasterKey) -> Self {
         Self { pool, key }
     }
 
-    /// The token of an invitation: the same each time it is asked for.
+    /// Returns the token of an invitation. It is always the same.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -38,7 +38,7 @@ impl InvitationTokens {
         Ok(token)
     }
 
-    /// The invitation that a token belongs to.
+    /// Finds the invitation of a token.
     ///
     /// # Errors
     /// Postgres does not answer.

@@ -1,6 +1,7 @@
-//! What is not in the log: state that changes all the time, or that is secret. Reads and writes of it, and nothing else: no rule lives here.
+//! State that is not in the log, because it changes all the time or because it is secret. This crate reads and writes
+//! it, and has no rules.
 //!
-//! It lies in Redis, and in the schema `secret` of Postgres. One file a thing.
+//! The state is stored in Redis, and in the schema `secret` of Postgres. There is one file for each kind of state.
 
 pub mod credentials;
 pub mod devices;
@@ -13,13 +14,13 @@ pub mod typing;
 
 use std::sync::Arc;
 
-/// Why something was not read or written.
+/// Why state could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Postgres did not answer.
-    #[error("the secrets cannot be read or written")]
+    #[error("the schema `secret` cannot be read or written")]
     Store(#[from] sqlx::Error),
-    /// Postgres did not answer a question that several asked together.
-    #[error("the secrets cannot be read or written")]
+    /// Postgres did not answer a query that several requests shared.
+    #[error("the schema `secret` cannot be read or written")]
     Shared(#[source] Arc<sqlx::Error>),
 }

@@ -1,4 +1,4 @@
-//! Tokens: opaque, random, and never stored. What is stored is their SHA-256, so that a copy of a store signs nobody in.
+//! Tokens: opaque, random, and never stored. The stores have their SHA-256, so a copy of a store is no use to sign in.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -6,43 +6,45 @@ use keyring::{MasterKey, Secret};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// What a session's token begins with, so that scanners for leaked secrets can find it.
+/// The prefix of a session's token. Scanners for leaked secrets can find it.
 const SESSION_PREFIX: &str = "bs_";
-/// What an invitation's token begins with.
+/// The prefix of an invitation's token.
 const INVITATION_PREFIX: &str = "bsi_";
-/// What the token of a known device begins with.
+/// The prefix of a known device's token.
 const DEVICE_PREFIX: &str = "bsd_";
 /// 32 bytes in base64 without padding.
 const SECRET_CHARS: usize = 43;
 
-/// The secret that a client shows. Never printed.
+/// The secret that a client sends. It is never printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token(Secret);
 
-/// SHA-256 of a token: what stores know it by.
+/// The SHA-256 of a token, which stores use as its identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
 
 impl Token {
-    /// A new token of a session: 256 bits of the system's randomness.
+    /// Makes a token for a new session from 256 random bits of the system.
     #[must_use]
     pub fn of_new_session() -> Self {
         Self::written(SESSION_PREFIX, &rand::random::<[u8; 32]>())
     }
 
-    /// A new token of a device: it signs nobody in, and says that somebody signed in there before.
+    /// Makes a token for a new device. It authenticates no client. It only shows that a user signed in from the device
+    /// before.
     #[must_use]
     pub fn of_new_device() -> Self {
         Self::written(DEVICE_PREFIX, &rand::random::<[u8; 32]>())
     }
 
-    /// What a client says is its device's token; `None` where it cannot be one.
+    /// Parses a device's token from a client. `None` if the text cannot be one.
     #[must_use]
     pub fn parse_device(text: &str) -> Option<Self> {
         Self::parse(DEVICE_PREFIX, text)
     }
 
-    /// The token of an invitation: derived, so that whoever asks again with the same idempotency key gets the same one.
+    /// The token of an invitation. It is derived from the key, so a repeated request with the same idempotency key gets
+    /// the same token.
     #[must_use]
     pub fn of_invitation(key: &MasterKey, invitation_id: Uuid) -> Self {
         Self::written(INVITATION_PREFIX, &key.mac("backscroll invitation ", invitation_id.as_bytes()))
@@ -52,13 +54,13 @@ impl Token {
         Self(format!("{prefix}{}", BASE64_URL_SAFE_NO_PAD.encode(secret)).into())
     }
 
-    /// What a client says is its session's token; `None` where it cannot be one.
+    /// Parses a session's token from a client. `None` if the text cannot be one.
     #[must_use]
     pub fn parse_session(text: &str) -> Option<Self> {
         Self::parse(SESSION_PREFIX, text)
     }
 
-    /// What a client says is an invitation's token; `None` where it cannot be one.
+    /// Parses an invitation's token from a client. `None` if the text cannot be one.
     #[must_use]
     pub fn parse_invitation(text: &str) -> Option<Self> {
         Self::parse(INVITATION_PREFIX, text)
@@ -70,13 +72,13 @@ impl Token {
         fine.then(|| Self(text.to_owned().into()))
     }
 
-    /// What stores know it by.
+    /// The identifier that stores use.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
         TokenHash(Sha256::digest(self.expose().as_bytes()).into())
     }
 
-    /// The token itself, to be given to its owner.
+    /// The token itself, for the answer to its owner.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose()
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_token_is_not_looked_up() {
+    fn a_text_that_cannot_be_a_token_is_not_looked_up() {
         for text in ["", "bs_", "bs_short", "bsi_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", &format!("bs_{}", " ".repeat(43))] {
             assert_eq!(Token::parse_session(text), None, "{text}");
         }

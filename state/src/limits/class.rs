@@ -1,25 +1,26 @@
 //! The classes of requests.
 
-/// A class of requests, each with windows of its own.
+/// A class of requests. Each class has windows of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// Queries.
     Read,
     /// Commands.
     Write,
-    /// Queries that look through everything.
+    /// Queries that search all data.
     Search,
-    /// Heartbeats: that one is there, and that one types. They come without anybody doing something.
+    /// Heartbeats of presence and of typing. Clients send them without an action of the user.
     Signal,
-    /// Posting. It counts as a write, and once more in the channel that is posted to.
+    /// Posts. A post counts as a write, and also in a window of its channel.
     Message,
-    /// What those ask who are not signed in: counted by address.
+    /// Requests of clients that are not signed in. They are counted by address.
     SignIn,
-    /// Attempts at the password of one account, from wherever they come; from each device that it knows apart. Those that succeed do not count.
+    /// Attempts at the password of one account, from any address. Each device that the account knows is counted
+    /// separately. Successful attempts do not count.
     SignInAccount,
-    /// Signing out: apart, so that no flood of others keeps anybody signed in.
+    /// Sign-outs. They are counted separately, so that a flood of other requests cannot prevent a sign-out.
     SignOut,
-    /// Tokens that are nobody's: counted by address.
+    /// Requests with a token that belongs to no session. They are counted by address.
     WrongToken,
 }
 
@@ -37,13 +38,13 @@ impl Class {
         Class::WrongToken,
     ];
 
-    /// Whether how much there may be depends on the person's plan: not where nobody is signed in.
+    /// Whether the limit depends on the user's plan. It does not for clients that are not signed in.
     #[must_use]
     pub fn depends_on_plan(self) -> bool {
         !matches!(self, Class::SignIn | Class::SignInAccount | Class::SignOut | Class::WrongToken)
     }
 
-    /// Its name: in settings, headers, and problems.
+    /// Its name in settings, headers and problems.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,5 @@
-//! Whose token it is, and which plan is theirs, as far as this process remembers: so that a request is counted while its session is being looked up,
+//! A memory of tokens in this process: the user of each token, and the user's plan. With it, a request is counted while
+//! its session is being looked up, and not afterwards. It authenticates no client: only the session does.
 //! and not afterwards. It lets nobody in: that is the session's to say.
 
 use std::num::NonZeroUsize;
@@ -11,12 +12,13 @@ use lru::LruCache;
 
 use crate::token::TokenHash;
 
-/// For how long a plan counts that was read once.
+/// How long a plan is used after it was read.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
-/// The most tokens that are remembered; of more, those that were not used longest are looked up again. Some 100 bytes each.
+/// The most tokens that are remembered, about 100 bytes each. Above it, the least recently used ones are looked up
+/// again.
 const TOKENS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 
-/// Who asks, as far as limits go.
+/// The sender of a request, with the data that limits need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asker {
     /// The user.
@@ -25,7 +27,7 @@ pub struct Asker {
     pub plan: Plan,
 }
 
-/// Who is known by which token, since when.
+/// The senders by token, with the time at which each was remembered.
 pub struct Known(Mutex<LruCache<TokenHash, (Asker, Instant)>>);
 
 impl Default for Known {
@@ -35,23 +37,23 @@ impl Default for Known {
 }
 
 impl Known {
-    /// The user of that token, where it was remembered a short time ago.
+    /// Returns the user and the plan of the token, if they were remembered a short time ago.
     pub fn recall(&self, token: &TokenHash) -> Option<Asker> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(token).filter(|(_, since)| since.elapsed() < REMEMBERED_FOR).map(|(asker, _)| *asker)
     }
 
-    /// The user of that token, however long ago it was remembered.
+    /// Returns the user of the token, whenever it was remembered.
     pub fn recall_user(&self, token: &TokenHash) -> Option<UserId> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).peek(token).map(|(asker, _)| asker.user_id)
     }
 
-    /// Remembers the user of that token.
+    /// Remembers the sender of the token.
     pub fn remember(&self, token: TokenHash, asker: Asker) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).put(token, (asker, Instant::now()));
     }
 
-    /// Forgets that token.
+    /// Forgets the token.
     pub fn forget(&self, token: &TokenHash) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop(token);
     }

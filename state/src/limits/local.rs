@@ -1,4 +1,5 @@
-//! Windows of this process alone, for as long as Redis does not answer: the same rule, judged by the process' clock.
+//! Windows of this process alone, for the time in which Redis does not answer. The rule is the same, with the clock of
+//! this process.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -9,10 +10,11 @@ use lru::LruCache;
 
 use super::windows::{Left, Verdict, Window, micros};
 
-/// The most windows that are kept. Of more, the one that was idle longest is forgotten: whoever it was of may ask a little more.
+/// The most windows that are kept. Above it, the least recently used one is forgotten, and its client may send a few
+/// more requests.
 const WINDOWS_MAX: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
-/// When something was granted, in microseconds of the process' life, the oldest first.
+/// The times of granted requests, in microseconds since the process started, the oldest first.
 type Granted = VecDeque<u64>;
 
 /// The windows of this process.
@@ -28,21 +30,22 @@ impl Default for LocalWindows {
 }
 
 impl LocalWindows {
-    /// Counts a request in all of those windows, or, where one has no room, in none.
+    /// Counts a request in all of the windows. If one of them is full, it counts in none.
     pub fn count(&self, windows: &[Window]) -> Verdict {
-        self.judge_at(micros(self.born.elapsed()), windows, true)
+        self.check_at(micros(self.born.elapsed()), windows, true)
     }
 
-    /// The refusal of a request that would be counted now, where that window has no room. It is not counted, and no window begins.
+    /// Returns the refusal that a request would get now, if the window is full. The request is not counted, and no
+    /// window is created.
     pub fn refusal(&self, window: &Window) -> Option<Verdict> {
         if !self.windows.lock().unwrap_or_else(PoisonError::into_inner).contains(&window.key) {
             return None;
         }
-        let verdict = self.judge_at(micros(self.born.elapsed()), std::slice::from_ref(window), false);
+        let verdict = self.check_at(micros(self.born.elapsed()), std::slice::from_ref(window), false);
         (!verdict.granted).then_some(verdict)
     }
 
-    /// Takes back the last request that was granted in that window.
+    /// Takes back the last granted request of the window.
     pub fn give_back(&self, window: &Window) {
         if let Some(granted) = self.windows.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&window.key) {
             granted.pop_back();
@@ -51,10 +54,10 @@ impl LocalWindows {
 
     #[cfg(test)]
     fn count_at(&self, now: u64, windows: &[Window]) -> Verdict {
-        self.judge_at(now, windows, true)
+        self.check_at(now, windows, true)
     }
 
-    fn judge_at(&self, now: u64, windows: &[Window], counts: bool) -> Verdict {
+    fn check_at(&self, now: u64, windows: &[Window], counts: bool) -> Verdict {
         let mut all = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         let mut has_room = |window: &Window| {
             let granted = all.get_or_insert_mut(window.key.clone(), Granted::new);
@@ -62,7 +65,7 @@ impl LocalWindows {
             drop(granted.drain(..over));
             granted.len() < window.quota.requests as usize
         };
-        // Each is looked at, so that what is left is known of each.
+        // All windows are checked, so that the answer has what remains in each.
         let granted = windows.iter().filter(|window| has_room(window)).count() == windows.len();
         let mut count = |window: &Window| {
             let moments = all.get_or_insert_mut(window.key.clone(), Granted::new);
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn the_number_of_windows_is_limited() {
         let windows = LocalWindows::default();
         for n in 0..WINDOWS_MAX.get() + 100 {
             windows.count_at(0, &[window(&n.to_string(), 1, 1000)]);

@@ -1,5 +1,7 @@
-//! How often somebody asked: true sliding windows, shared by all servers in Redis (`windows`), or of this process alone without Redis (`local`).
-//! How much there may be is a setting ([`policy`]); what a request counts as is the doors' to say.
+//! Rate limits: true sliding windows, which all servers share in Redis (`windows`). Without Redis, each process has
+//! windows of its own (`local`).
+//!
+//! The limits are a setting ([`policy`]). The API decides which class a request belongs to.
 
 pub mod class;
 pub mod known;
@@ -16,7 +18,7 @@ use keyring::Keyring;
 use stores::redis::{Redis, RedisDown};
 
 pub use class::Class;
-pub use windows::{Left, Verdict, Window, household};
+pub use windows::{Left, Verdict, Window, client_network};
 
 use local::LocalWindows;
 use windows::SharedWindows;
@@ -29,7 +31,7 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Counted in that Redis, where no address is in the clear.
+    /// Windows in this Redis. Their keys have no address in plain text.
     #[must_use]
     pub fn new(redis: Redis, keys: Keyring) -> Self {
         Self { shared: SharedWindows::new(redis, keys), local: Arc::default() }
@@ -53,20 +55,21 @@ impl Windows {
         self.shared.key_of_address(address, class)
     }
 
-    /// The key of the window of attempts at the password of an account, from a known device (its name), or from all others (none).
+    /// The key of the window of attempts at an account's password. `from` is the name of a known device, or empty for
+    /// all unknown devices.
     #[must_use]
     pub fn key_of_guesses(&self, account: &[u8], from: &[u8]) -> String {
         self.shared.key_of_guesses(account, from)
     }
 
-    /// Takes back the last request that was granted in that window: it does not count after all.
+    /// Takes back the last granted request of the window, because it does not count.
     pub async fn give_back(&self, window: &Window) {
         if self.shared.give_back(window).await.is_err() {
             self.local.give_back(window);
         }
     }
 
-    /// Counts a request in all of those windows, or, where one has no room, in none.
+    /// Counts a request in all of the windows. If one of them is full, it counts in none.
     pub async fn count(&self, windows: &[Window]) -> Verdict {
         match self.shared.count(windows).await {
             Ok(verdict) => verdict,

@@ -1,11 +1,13 @@
-//! How much of each class there may be, for each plan: the setting `rate_limits`.
+//! The limits of each class and plan: the setting `rate_limits`.
 //!
-//! It is a list of items with spaces between, such as `free.write=600/60 enterprise.message=0 sign_in=20/60`: a class, of one plan or of all, and how
-//! many requests in how many seconds; 0 is no limit. `all` is every class, `off` the same as `all=0`. What the list does not name stays as it is by
-//! default. The same text stands in the environment and in the file.
+//! The setting is a list of items, separated by spaces, such as `free.write=600/60 enterprise.message=0 sign_in=20/60`.
+//! An item has a class, for one plan or for all, and how many requests are allowed in how many seconds. 0 means no
+//! limit. `all` means every class, and `off` means `all=0`. Classes that the list does not name keep their defaults.
+//! The environment and the file use the same text.
 //!
-//! **Whose plan.** A person has the best plan of the workspaces that they are an active member of, wherever they ask: a request may name no workspace, or
-//! belong to several. It is read from the read model, and may be a minute old. Who is not signed in has none: what is counted of them has no plan.
+//! **The plan of a user.** A user has the best plan of the workspaces in which they are an active member, whatever the
+//! request is about: a request may name no workspace, or belong to several. The plan is read from the read model, and
+//! may be a minute old. A client that is not signed in has no plan, and its classes do not depend on one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,28 +17,28 @@ use domain::workspace::Plan;
 
 use super::class::Class;
 
-/// What holds where the setting says nothing.
+/// The defaults, for the classes that the setting does not name.
 pub const DEFAULT: &str = "sign_in=60/60 sign_in_account=20/900 sign_out=60/60 wrong_token=120/60 \
     free.read=1200/60 free.write=300/60 free.search=60/60 free.signal=300/60 free.message=60/60 \
     pro.read=2400/60 pro.write=600/60 pro.search=120/60 pro.signal=600/60 pro.message=120/60 \
     enterprise.read=6000/60 enterprise.write=1500/60 enterprise.search=300/60 enterprise.signal=1500/60 enterprise.message=300/60";
 
-/// The most requests that a window may allow: as many moments are kept for each that is full.
+/// The most requests that a window may allow. A full window stores the time of each of them.
 const REQUESTS_MAX: u32 = 1_000_000;
 /// The longest window, in seconds.
 const SECONDS_MAX: u64 = 3600;
 
-/// The best of those plans; unknown ones are as good as none.
+/// Returns the best of the plans. Unknown names count as the free plan.
 pub fn best<'n>(names: impl Iterator<Item = &'n str>) -> Plan {
     names.filter_map(|name| Plan::ALL.into_iter().find(|plan| plan.as_str() == name)).max().unwrap_or_default()
 }
 
-/// So many requests in such a window, wherever it begins.
+/// A limit: so many requests in any window of this length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
-    /// How many.
+    /// How many requests.
     pub requests: u32,
-    /// In how long.
+    /// The length of the window.
     pub window: Duration,
 }
 
@@ -51,18 +53,18 @@ impl FromStr for Quota {
     }
 }
 
-/// The quota of each class in each plan, where there is one.
+/// The limits of each class in each plan.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RateLimits([[Option<Quota>; Class::ALL.len()]; Plan::ALL.len()]);
 
 impl RateLimits {
-    /// Nothing is limited.
+    /// No limits.
     #[must_use]
     pub fn off() -> Self {
         Self([[None; Class::ALL.len()]; Plan::ALL.len()])
     }
 
-    /// How much of that class there may be; `None` where it is not limited.
+    /// The limit of the class in the plan. `None` means no limit.
     #[must_use]
     pub fn quota(&self, plan: Plan, class: Class) -> Option<Quota> {
         self.0[plan as usize][class as usize]
@@ -82,7 +84,7 @@ impl RateLimits {
         let plans = Plan::ALL.into_iter().filter(|known| plan.is_none_or(|plan| plan == known.as_str()));
         let classes = || Class::ALL.into_iter().filter(|known| class == "all" || class == known.as_str());
         let mut named = plans.flat_map(|plan| classes().map(move |class| (plan, class))).peekable();
-        // Who is not signed in has no plan.
+        // A client that is not signed in has no plan.
         let depends_on_plan = |(_, class): &(Plan, Class)| class.depends_on_plan();
         if !named.peek().is_some_and(|first| plan.is_none() || class == "all" || depends_on_plan(first)) {
             return Err(());
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_named_stays() {
+    fn classes_that_are_not_named_keep_their_defaults() {
         assert_eq!(quota("", Plan::Free, Class::Write), Some((300, 60)));
         assert_eq!(quota("free.read=5/1", Plan::Free, Class::Write), Some((300, 60)));
         assert_eq!(quota("free.read=5/1", Plan::Free, Class::Read), Some((5, 1)));
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_refused() {
+    fn an_invalid_list_is_refused() {
         for list in [
             "read",
             "read=5",

@@ -1,8 +1,11 @@
--- True sliding windows: a request is granted where, in every window, fewer than `quota` were granted in the time before it.
+-- True sliding windows: a request is granted if, in every window, fewer than `quota` requests were granted in the time
+-- before it.
 --
--- KEYS      a list per window: the moments of what was granted, in microseconds of this server's clock, the newest first. Never more than the quota.
+-- KEYS      a list for each window: the times of granted requests, in microseconds of this server's clock, the newest
+--           first. A list is never longer than the quota.
 -- ARGV      for each window its quota, and its length in microseconds.
--- returns   whether it is granted (1 or 0); for each window how many are left, and in how many microseconds one more is.
+-- returns   whether the request is granted (1 or 0); for each window, how many requests remain, and in how many
+--           microseconds one more is allowed.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local granted, used_of, oldest_of = 1, {}, {}
@@ -17,7 +20,7 @@ for i, key in ipairs(KEYS) do
     if oldest then
         used = redis.call('LLEN', key)
         if tonumber(redis.call('LINDEX', key, 0)) > now then
-            -- The clock was set back: better too many requests than a window that nobody gets out of.
+            -- The clock was set back. The window is cleared: too many requests are better than a window that stays full.
             redis.call('DEL', key)
             oldest, used = nil, 0
         elseif used > quota then
@@ -39,7 +42,7 @@ for i, key in ipairs(KEYS) do
     if granted == 1 then
         used = redis.call('LPUSH', key, string.format('%.0f', now))
         oldest = oldest or now
-        -- Twice as long, so that not every request has to put it off once more.
+        -- Twice the window, so that not every request has to extend the expiry.
         local window_ms = math.ceil(length / 1000)
         if redis.call('PTTL', key) < window_ms then
             redis.call('PEXPIRE', key, 2 * window_ms)

@@ -1,7 +1,9 @@
-//! The windows in Redis, which all servers share: the seed's `rate_limit:{user}:{endpoint}` and `message_rate:{user}:{channel}`.
+//! The windows in Redis, which all servers share: the seed's `rate_limit:{user}:{endpoint}` and
+//! `message_rate:{user}:{channel}`.
 //!
-//! The seed counts in fixed windows, so that twice the limit fits around their edge. Here each window is the list of the moments at which it granted
-//! something, judged in one script by Redis' own clock. The braces in the keys are hash tags of Redis Cluster: what one script touches is on one node.
+//! The seed counts in fixed windows, which allow twice the limit around their edge. Here each window is a list of the
+//! times of granted requests, and one script checks it with the clock of Redis. The braces in the keys are hash tags of
+//! Redis Cluster, so that all keys of one script are on one node.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,10 +17,10 @@ use stores::redis::{Redis, RedisDown, Script};
 use super::class::Class;
 use super::policy::Quota;
 
-/// So much of one who comes with an IPv6 address is one and the same: a household has a /64.
+/// The prefix of an IPv6 address that identifies a client: one household usually has a /64.
 const IPV6_PREFIX_BITS: u8 = 64;
 
-/// Of an address's digest, so many bytes tell it from others.
+/// How many bytes of an address's digest are kept. They are enough to distinguish addresses.
 const DIGEST_BYTES: usize = 16;
 
 /// A window that a request counts in.
@@ -27,34 +29,35 @@ pub struct Window {
     pub class: Class,
     /// The key in Redis.
     pub key: String,
-    /// How much there may be.
+    /// The limit.
     pub quota: Quota,
 }
 
-/// What is left in a window.
+/// The remaining requests of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Left {
     /// The class of the request.
     pub class: Class,
-    /// How much there may be.
+    /// The limit.
     pub quota: Quota,
-    /// How many more requests.
+    /// How many more requests are allowed now.
     pub requests: u32,
-    /// In how long there is one more.
+    /// How long until one more is allowed.
     pub next: Duration,
 }
 
-/// What came of counting a request.
+/// The result of counting a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// Whether every window had room.
+    /// Whether no window was full.
     pub granted: bool,
-    /// What is left, window by window.
+    /// The remaining requests of each window.
     pub left: Vec<Left>,
 }
 
 impl Verdict {
-    /// The window that has no room, where the request is refused: of several the one that has to be waited for longest.
+    /// The full window that refuses the request, if there is one. If several are full, it is the one with the longest
+    /// wait.
     pub fn refusal(&self) -> Option<&Left> {
         if self.granted {
             return None;
@@ -84,24 +87,25 @@ impl SharedWindows {
         self.redis.key(&format!("message_rate:{{{user_id}}}:{channel_id}"))
     }
 
-    /// Without the address: the name of a key that was there while Redis wrote its files stands in them for as long as they last.
+    /// The key of the window of an address. It has a digest, because the names of keys stay in the files that Redis
+    /// writes, for as long as these are kept.
     pub fn key_of_address(&self, address: IpAddr, class: Class) -> String {
-        let digest = self.keys.blind(&[b"rate limit", household(address).to_string().as_bytes()]);
+        let digest = self.keys.blind(&[b"rate limit", client_network(address).to_string().as_bytes()]);
         self.redis.key(&format!("rate_limit:{{{}}}:{}", hex::encode(&digest[..DIGEST_BYTES]), class.as_str()))
     }
 
-    /// With neither the account nor the device in the clear.
+    /// The key of the window of attempts at an account. It has digests of the account and the device.
     pub fn key_of_guesses(&self, account: &[u8], from: &[u8]) -> String {
         let digest = self.keys.blind(&[b"guesses", account, from]);
         self.redis.key(&format!("rate_limit:{{{}}}:{}", hex::encode(&digest[..DIGEST_BYTES]), Class::SignInAccount.as_str()))
     }
 
-    /// Takes back the last request that was granted in that window.
+    /// Takes back the last granted request of the window.
     pub async fn give_back(&self, window: &Window) -> Result<(), RedisDown> {
         self.redis.ask::<Option<String>>(redis::cmd("LPOP").arg(&window.key)).await.map(drop)
     }
 
-    /// Counts a request in all of those windows, or, where one has no room, in none.
+    /// Counts a request in all of the windows. If one of them is full, it counts in none.
     pub async fn count(&self, windows: &[Window]) -> Result<Verdict, RedisDown> {
         let mut call = self.script.on_all(windows.iter().map(|window| window.key.as_str()));
         for window in windows {
@@ -123,9 +127,9 @@ pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The address, as far as it tells one client from another: of IPv6 its /64.
+/// The network of a client, which requests are counted by: an IPv4 address, or the /64 of an IPv6 address.
 #[must_use]
-pub fn household(address: IpAddr) -> IpAddr {
+pub fn client_network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Net::new_assert(address, IPV6_PREFIX_BITS).network()),
@@ -137,9 +141,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_household_has_one_window_however_many_addresses_it_has() {
-        let household = |text: &str| household(text.parse().expect("an address")).to_string();
-        assert_eq!(household("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(household("::ffff:192.0.2.7"), "192.0.2.7");
+    fn a_client_network_has_one_window_for_all_its_addresses() {
+        let client_network = |text: &str| client_network(text.parse().expect("an address")).to_string();
+        assert_eq!(client_network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(client_network("::ffff:192.0.2.7"), "192.0.2.7");
     }
 }

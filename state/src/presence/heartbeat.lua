@@ -1,8 +1,10 @@
--- Says that a device is there, or forgets it.
+-- Records a heartbeat of a device, or removes the device.
 --
--- KEYS[1]   a person's devices in a workspace: a hash, of which each field is a device and says until when it holds (in milliseconds of this server's
---           clock), since when, what it is, and what it says of its person.
--- ARGV      the device; for how many milliseconds this holds; the most devices; then what it says, and what it is. Without these two it is forgotten.
+-- KEYS[1]   a user's devices in a workspace: a hash with a field for each device. Its value has the time until which it
+--           holds (in milliseconds of this server's clock), the time of the heartbeat, the status, and the kind of
+--           device.
+-- ARGV      the device; for how many milliseconds the heartbeat holds; the most devices; then the status and the kind
+--           of device. Without the last two, the device is removed.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local device, holds, devices_max = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])

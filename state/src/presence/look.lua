@@ -1,7 +1,8 @@
--- Which devices of those people are there.
+-- Returns the present devices of some users.
 --
--- KEYS      a person's devices in a workspace each, as heartbeat.lua writes them; all of one workspace, and so on one node of a cluster.
--- returns   for each person a list of what their devices say, without those that say nothing any more: `<since> <status> <device>`.
+-- KEYS      for each user, the hash of devices that heartbeat.lua writes. All are of one workspace, and so on one node
+--           of a cluster.
+-- returns   for each user, the list of the devices that have not expired: `<since> <status> <device>`.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local people = {}

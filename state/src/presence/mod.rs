@@ -1,10 +1,12 @@
-//! Who is there: the seed's `presence:{user}:{workspace}`, for five minutes from each heartbeat.
+//! Presence: which users are online. It is the seed's `presence:{user}:{workspace}`, and holds for five minutes after
+//! each heartbeat.
 //!
-//! It is not in the log, and no projection of it: it lives in Redis alone, and comes back with the next heartbeats when Redis was gone. A person may
-//! have several devices, each of which is a session and ceases by itself; the most present of them is what others see. The custom status is not here: it
-//! is the person's own word, and an event.
+//! Presence is neither in the log nor in a projection. It is in Redis alone, and the next heartbeats restore it after a
+//! loss of Redis. A user may have several devices. Each device is a session, and its presence expires by itself. Other
+//! users see the most present device.
 //!
-//! Not here: who may see it (`http/presence.rs` asks the write side).
+//! Not here: the custom status, which the user sets and which is an event, and the permission to see presence
+//! (`http/presence.rs` asks the write side).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,22 +17,22 @@ use serde::{Deserialize, Serialize};
 use stores::redis::{Redis, RedisDown, Script};
 use utoipa::ToSchema;
 
-/// For how long a heartbeat holds.
+/// How long a heartbeat holds.
 pub const HOLDS_FOR: Duration = Duration::from_secs(300);
-/// The most people that are looked at together.
+/// The most users in one query.
 pub const PEOPLE_MAX: usize = 100;
-/// The most devices of a person in a workspace; a further one takes the place of the one that was silent longest.
+/// The most devices of a user in a workspace. A further device replaces the one with the oldest heartbeat.
 const DEVICES_MAX: usize = 20;
 
-/// What a device says of its person, from least to most present. Who does not want to be disturbed has said so, on whichever device.
+/// The status that a device reports, from least to most present. If any device reports `dnd`, the user has this status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// The device is there, and nobody before it.
+    /// The device is connected, and the user is not active.
     Away,
-    /// Somebody is there.
+    /// The user is active.
     Online,
-    /// Somebody is there, and does not want to be disturbed.
+    /// The user is active, and does not want to be disturbed.
     Dnd,
 }
 
@@ -50,19 +52,19 @@ impl Status {
     }
 }
 
-/// A device that is there.
+/// A device that is present.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
-    /// What it says.
+    /// Its status.
     pub status: Status,
-    /// When it said so.
+    /// When it sent the status.
     pub said_at: DateTime<Utc>,
-    /// What kind of device it is, in the client's words.
+    /// The kind of device, as the client names it.
     pub device_type: String,
 }
 
 impl Device {
-    /// Reads what `look.lua` answers; what another release wrote is left out.
+    /// Parses an entry of the answer of `look.lua`. Entries that another release wrote in another form are left out.
     fn read(said: &str) -> Option<Self> {
         let mut parts = said.splitn(3, ' ');
         let said_at = DateTime::from_timestamp_millis(parts.next()?.parse().ok()?)?;
@@ -70,14 +72,14 @@ impl Device {
     }
 }
 
-/// The most present of a person's devices, and when any of them was last heard of.
+/// Returns the most present of a user's devices, and the time of the last heartbeat of any of them.
 pub fn most_present(devices: &[Device]) -> Option<(&Device, DateTime<Utc>)> {
     let first = devices.iter().max_by_key(|device| (device.status, device.said_at))?;
     let last_seen = devices.iter().map(|device| device.said_at).max()?;
     Some((first, last_seen))
 }
 
-/// Who is there. Clones share everything.
+/// The presence of users. Clones share everything.
 #[derive(Clone)]
 pub struct Presences {
     redis: Redis,
@@ -86,14 +88,14 @@ pub struct Presences {
 }
 
 impl Presences {
-    /// Those in that Redis.
+    /// The presence in this Redis.
     #[must_use]
     pub fn new(redis: Redis) -> Self {
         let (heartbeat, look) = (Script::new(include_str!("heartbeat.lua")), Script::new(include_str!("look.lua")));
         Self { redis, heartbeat: Arc::new(heartbeat), look: Arc::new(look) }
     }
 
-    /// Says that somebody's device is there.
+    /// Records a heartbeat of a user's device.
     ///
     /// # Errors
     /// Redis does not answer.
@@ -109,7 +111,7 @@ impl Presences {
         self.redis.run(&self.heartbeat, &call).await
     }
 
-    /// Forgets somebody's device.
+    /// Removes a user's device.
     ///
     /// # Errors
     /// Redis does not answer.
@@ -117,7 +119,7 @@ impl Presences {
         self.redis.run(&self.heartbeat, &self.call(user_id, workspace_id, device)).await
     }
 
-    /// The devices of each of those people, in their order.
+    /// Returns the devices of each of the users, in the order of the users.
     ///
     /// # Errors
     /// Redis does not answer.
@@ -137,7 +139,7 @@ impl Presences {
         call
     }
 
-    /// The workspace is the hash tag: whoever looks at many people of a workspace asks one node.
+    /// The workspace is the hash tag, so a query for many users of a workspace goes to one node.
     fn key(&self, user_id: UserId, workspace_id: WorkspaceId) -> String {
         self.redis.key(&format!("presence:{user_id}:{{{workspace_id}}}"))
     }
@@ -152,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_present_device_wins_and_each_counts_for_when_somebody_was_last_seen() {
+    fn the_most_present_device_wins_and_the_latest_heartbeat_of_any_device_counts() {
         let devices = ["3000 away a phone", "1000 online desktop", "2000 away tablet"].map(device);
         let (first, last_seen) = most_present(&devices).expect("somebody");
         assert_eq!((first.status, first.device_type.as_str(), last_seen.timestamp_millis()), (Status::Online, "desktop", 3000));
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_release_wrote_is_nobody() {
+    fn an_entry_of_another_release_is_ignored() {
         for said in ["", "1000", "x online desktop", "1000 asleep desktop"] {
             assert_eq!(Device::read(said), None, "{said}");
         }

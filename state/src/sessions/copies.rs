@@ -1,11 +1,11 @@
-//! The seed's `session:{id}` in Redis: a copy of the row, so that a use of a session reads no row. The id is the hash
-//! of the token.
+//! The seed's `session:{id}` in Redis: a copy of the session's row, so that a use of a session reads no row. The
+//! identifier is the hash of the token.
 //!
-//! Others may write to Redis. So a copy carries a tag under a key of the server, over the name of its key and all that
-//! it says: a copy that was made up, changed, or put under another key is as good as absent. A copy of earlier that is
-//! put back is void by its revision.
+//! Other programs may write to Redis. So each copy has a tag under a key of the server, which covers the name of the
+//! copy's Redis key and all its content. A copy that was forged, changed, or moved to another key is ignored. An old
+//! copy that is put back is invalid because of its revision.
 //!
-//! Redis may be gone at any time: then nobody waits for it, and Postgres is asked instead.
+//! Redis may be unavailable at any time. Then no request waits for it, and Postgres is asked instead.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -18,14 +18,14 @@ use super::Session;
 use super::generations::Generation;
 use crate::token::TokenHash;
 
-/// A session as Redis has it.
+/// A session in the form that Redis has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Copy {
     /// The session.
     pub session: Session,
-    /// Where its person's sessions stood when it was read from Postgres.
+    /// The generation and revision of the user's sessions when it was read from Postgres.
     pub at: Generation,
-    /// When it ends, unless it is used before: never later than its row says.
+    /// When it expires if it is not used. This is never later than in its row.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -37,13 +37,13 @@ pub struct Copies {
 }
 
 impl Copies {
-    /// Those in that Redis, authenticated with that key.
+    /// The copies in this Redis, authenticated with this key.
     #[must_use]
     pub fn new(redis: Redis, key: MacKey) -> Self {
         Self { redis, key }
     }
 
-    /// The copy under that id, where there is one that a server made for it.
+    /// Returns the copy with this identifier, if there is an authentic one.
     ///
     /// # Errors
     /// Redis does not answer.
@@ -61,7 +61,7 @@ impl Copies {
         self.redis.ask(&self.set(id, copy)).await
     }
 
-    /// Stores a copy where there is one: a session that has ended meanwhile leaves nothing behind.
+    /// Replaces a copy, if there is one. So no copy appears of a session that has ended in the meantime.
     ///
     /// # Errors
     /// Redis does not answer.
@@ -73,7 +73,7 @@ impl Copies {
     /// Removes copies.
     ///
     /// # Errors
-    /// Redis does not answer: it may have them still.
+    /// Redis does not answer, so it may still have the copies.
     pub async fn remove(&self, ids: &[TokenHash]) -> Result<(), RedisDown> {
         if ids.is_empty() {
             return Ok(());
@@ -96,14 +96,14 @@ impl Copies {
     }
 }
 
-/// `tag.json`, the tag in base64.
+/// The stored text: `tag.json`, with the tag in base64.
 fn written(mac: &MacKey, key: &str, copy: &Copy) -> String {
     let json = serde_json::to_string(copy).unwrap_or_default();
     let tag = mac.tag(&[key.as_bytes(), json.as_bytes()]);
     format!("{}.{json}", BASE64_URL_SAFE_NO_PAD.encode(tag))
 }
 
-/// Nothing where it was not written here, or by another release: Postgres knows better.
+/// Parses a copy. Returns `None` if this server or this release did not write it, because Postgres can be asked.
 fn read(mac: &MacKey, key: &str, value: &[u8]) -> Option<Copy> {
     let (tag, json) = std::str::from_utf8(value).ok()?.split_once('.')?;
     let tag = BASE64_URL_SAFE_NO_PAD.decode(tag).ok()?;
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_believed_under_its_key_alone() {
+    fn a_copy_is_valid_only_under_its_key() {
         let value = written(&mac(1), "session:a", &copy());
         assert_eq!(read(&mac(1), "session:a", value.as_bytes()), Some(copy()));
         assert_eq!(read(&mac(1), "session:b", value.as_bytes()), None, "moved");

@@ -1,6 +1,6 @@
-//! The ends of sessions. Each is one statement, and effective with it. What it leaves (the row, the copy in Redis)
-//! waits until the log has noted it, and is then removed; where Redis does not confirm, the row stays and is there to
-//! be removed again.
+//! The ends of sessions. Each end is one statement, and takes effect with it. The remaining data (the row, and the copy
+//! in Redis) stay until the log has the end, and are removed then. If Redis does not confirm the removal, the row
+//! stays, so that the removal is tried again.
 
 use domain::ids::{SessionId, UserId};
 use sqlx::PgPool;
@@ -19,14 +19,14 @@ pub struct Ended {
     pub(super) why: Why,
 }
 
-/// Why a session has ended, as its row says.
+/// Why a session has ended, according to its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// It was signed out, by the person or with the account.
+    /// The user signed out, or the account was suspended or erased.
     SignedOut,
     /// The password was changed.
     PasswordChanged,
-    /// It was not used for too long, is too old, or is one too many.
+    /// It was unused for too long, reached its maximum age, or was the oldest of too many sessions.
     Expired,
 }
 
@@ -41,19 +41,19 @@ impl From<String> for Why {
 }
 
 impl Ended {
-    /// Whose it was.
+    /// The user of the session.
     #[must_use]
     pub fn user_id(&self) -> UserId {
         self.user_id.into()
     }
 
-    /// Its name.
+    /// The session's identifier.
     #[must_use]
     pub fn session_id(&self) -> SessionId {
         self.session_id.into()
     }
 
-    /// Why it has ended.
+    /// Why it ended.
     #[must_use]
     pub fn why(&self) -> Why {
         self.why
@@ -61,7 +61,7 @@ impl Ended {
 }
 
 impl SessionStore {
-    /// Marks the session of that token as ended, where there is one.
+    /// Marks the session of the token as ended, if there is one.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -77,7 +77,7 @@ impl SessionStore {
         Ok(ended.fetch_all(&self.pool).await?)
     }
 
-    /// Marks a session of a user as ended, where there is one of that name.
+    /// Marks a session of a user as ended, if there is one with this identifier.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -94,7 +94,7 @@ impl SessionStore {
         Ok(ended.fetch_all(&self.pool).await?)
     }
 
-    /// Ends all sessions of a user, however many they are.
+    /// Ends all sessions of a user in one statement.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -109,11 +109,11 @@ impl SessionStore {
         Ok(())
     }
 
-    /// Sessions of a user that ended all together, and of which something is left: at most 1000.
+    /// Returns sessions of a user that ended together and whose data are not removed: at most 1000.
     ///
     /// # Errors
     /// Postgres does not answer.
-    pub async fn left_of(&self, user_id: UserId) -> Result<Vec<Ended>, StateError> {
+    pub async fn unremoved_of(&self, user_id: UserId) -> Result<Vec<Ended>, StateError> {
         let left = sqlx::query_as!(
             Ended,
             r#"SELECT s.token_hash, s.session_id, s.user_id, g.reason AS "why!"
@@ -125,19 +125,19 @@ impl SessionStore {
         Ok(left.fetch_all(&self.pool).await?)
     }
 
-    /// Sessions that have ended or expired, and of which something is left: at most 1000 of each kind.
+    /// Returns sessions that have ended or expired and whose data are not removed: at most 1000 of each kind.
     ///
     /// # Errors
     /// Postgres does not answer.
-    pub async fn left(&self) -> Result<Vec<Ended>, StateError> {
+    pub async fn unremoved(&self) -> Result<Vec<Ended>, StateError> {
         let mut left = ended_together(&self.pool).await?;
         left.extend(ended_alone(&self.pool).await?);
         left.extend(expired(&self.pool).await?);
         Ok(left)
     }
 
-    /// Removes what is left of sessions that have ended: the copies, then, where Redis confirms, the rows. Returns
-    /// whether it did.
+    /// Removes the data of sessions that have ended: first the copies, and if Redis confirms, the rows. Returns whether
+    /// they were removed.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -153,7 +153,7 @@ impl SessionStore {
         Ok(true)
     }
 
-    /// Notes for which people nothing is left of sessions that ended together.
+    /// Marks users whose sessions ended together, and whose session data are all removed now.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -199,7 +199,7 @@ async fn expired(pool: &PgPool) -> Result<Vec<Ended>, StateError> {
     Ok(ended.fetch_all(pool).await?)
 }
 
-/// What lives on meanwhile, such as a session that was used at the last moment, stays.
+/// A session that is still alive, such as one that was used at the last moment, is not deleted.
 async fn delete(pool: &PgPool, hashes: &[Vec<u8>]) -> Result<(), StateError> {
     sqlx::query!(
         "DELETE FROM secret.sessions s

@@ -1,7 +1,7 @@
-//! Which generation of a person's sessions is the current one: `secret.session_generations`. Each use of a session
-//! asks, after the request has arrived, so that an end that was acknowledged before is effective.
+//! The current generation of a user's sessions, in `secret.session_generations`. Each use of a session reads it after
+//! the request has arrived. So an end that was acknowledged earlier takes effect.
 //!
-//! One question serves all requests that were waiting when it was asked: a thousand requests cost a few queries.
+//! One query answers all requests that were waiting when it was sent, so a thousand requests cost a few queries.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,28 +14,28 @@ use uuid::Uuid;
 
 use crate::StateError;
 
-/// How many requests may wait for a question to be asked; more wait until the queue has room.
+/// How many requests may wait for the next query. Further requests wait until the queue has room.
 const WAITING_MAX: usize = 4096;
 
-/// Where a person's sessions stand. Who has no row is at the default.
+/// The generation and revision of a user's sessions. A user without a row has the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Generation {
-    /// Raised when all sessions end: those of an earlier one have ended.
+    /// It increases when all sessions end. Sessions of an earlier generation have ended.
     pub generation: i64,
-    /// Raised when any session ends: copies that were made at another one are void.
+    /// It increases when any session ends. Copies of another revision are invalid.
     pub revision: i64,
 }
 
 type Reply = oneshot::Sender<Result<Generation, StateError>>;
 
-/// Asks Postgres. Clones share one queue.
+/// Reads generations from Postgres. Clones share one queue.
 #[derive(Clone)]
 pub struct Generations {
     questions: mpsc::Sender<(UserId, Reply)>,
 }
 
 impl Generations {
-    /// Starts the task that asks that database. It ends with the last clone.
+    /// Starts the task that queries this database. It ends with the last clone.
     #[must_use]
     pub fn start(pool: PgPool) -> Self {
         let (questions, receiver) = mpsc::channel(WAITING_MAX);
@@ -43,7 +43,7 @@ impl Generations {
         Self { questions }
     }
 
-    /// Where that person's sessions stand now.
+    /// Returns the present generation and revision of the user's sessions.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -68,7 +68,7 @@ async fn answer(pool: PgPool, mut receiver: mpsc::Receiver<(UserId, Reply)>) {
                 Ok(found) => Ok(found.get(&user_id.0).copied().unwrap_or_default()),
                 Err(error) => Err(StateError::Shared(Arc::clone(error))),
             };
-            // A request that was given up needs no answer.
+            // A request that was cancelled needs no answer.
             let _ = reply.send(each);
         }
     }

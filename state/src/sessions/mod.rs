@@ -1,13 +1,13 @@
-//! Who is signed in. Postgres is the authority: it has a row for each session, and the generation of each person's
-//! sessions. Redis has copies of the rows, so that a use of a session reads no row.
+//! Sessions: which users are signed in. Postgres is the authority. It has a row for each session, and the generation of
+//! each user's sessions. Redis has copies of the rows, so that a use of a session reads no row.
 //!
 //! Invariants:
-//! - An end is written to Postgres, and is effective with that for each request that arrives afterwards, on every node.
-//!   Whatever Redis says, forgets or brings back, a copy is believed only at the generation and revision that Postgres
-//!   has ([`generations`]).
-//! - All sessions of a person end by one statement, however many they are. What is left of them (rows, copies, entries
-//!   in the log) is removed later (`identity`).
-//! - A copy expires when its row does. A renewal writes the row first, and without a row there is no renewal.
+//! - An end is written to Postgres. With that, it takes effect for each request that arrives afterwards, on every node.
+//!   Whatever Redis returns, loses or restores, a copy is valid only at the generation and revision that Postgres has
+//!   ([`generations`]).
+//! - All sessions of a user end by one statement, whatever their number is. Their rows and copies are removed later,
+//!   and their ends are recorded in the log later (`identity`).
+//! - A copy expires when its row does. A renewal writes the row first. Without a row there is no renewal.
 
 mod copies;
 mod ends;
@@ -33,56 +33,57 @@ use copies::{Copies, Copy};
 pub use ends::{Ended, Why};
 use generations::{Generation, Generations};
 
-/// How old `last_activity` may become before a request renews it: one write a minute, and not one a request.
+/// The age of `last_activity` from which a request renews it. So there is one write a minute, and not one for each
+/// request.
 const RENEW_AFTER: TimeDelta = TimeDelta::seconds(60);
-/// The most sessions that a list shows, or that are swept at once.
+/// The most sessions that a list returns, or that one sweep handles.
 pub(crate) const LIST_MAX: i64 = 1000;
-/// The most tokens whose owners are remembered, about 100 bytes each. Further tokens cost one more wait.
+/// The most tokens whose users are remembered, about 100 bytes each. Further tokens cost one more wait.
 const OWNERS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 /// The name of the key that authenticates copies in Redis.
 const COPIES_KEY: &str = "backscroll sessions in redis v1";
 
-/// Somebody who is signed in: the seed's `session:{id}`.
+/// A session of a user: the seed's `session:{id}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
-    /// The session's name that may be shown; the key is the hash of its token.
+    /// The session's identifier, which may be shown. The key in the stores is the hash of its token.
     pub session_id: SessionId,
-    /// Who.
+    /// The user.
     pub user_id: UserId,
-    /// The workspace that it is limited to; none for now.
+    /// The workspace that it is limited to. It is always `None` at present.
     pub workspace_id: Option<Uuid>,
-    /// What kind of device, in the client's words.
+    /// The kind of device, as the client names it.
     pub device_type: String,
-    /// Where it was started from.
+    /// The network address that it was started from.
     pub ip_address: Option<String>,
-    /// What the client calls itself.
+    /// The name and version that the client gives itself.
     pub user_agent: Option<String>,
     /// When it was started.
     pub created_at: DateTime<Utc>,
     /// When it was last used, to the minute.
     pub last_activity: DateTime<Utc>,
-    /// What it may be used for.
+    /// The operations that the session may be used for.
     pub permissions: Vec<String>,
 }
 
-/// How long sessions last, and how many there may be.
+/// The limits of sessions.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// How long one lasts after it was last used.
+    /// How long a session lasts after its last use.
     pub unused_max: Duration,
-    /// How long one lasts however often it is used.
+    /// How long a session lasts at most.
     pub age_max: Duration,
-    /// How many a person has; with one more, the one that was started first ends.
+    /// How many sessions a user may have. One more ends the session that started first.
     pub per_person: u32,
 }
 
-/// What came of a new session.
+/// The result of adding a session.
 #[derive(Debug)]
 pub enum Added {
-    /// It is there. Those are the ones that ended for it.
+    /// The session was added. These sessions ended because of it.
     Yes(Vec<Ended>),
-    /// All sessions of that person ended since they showed who they are, such as by another password: this session does
-    /// not begin.
+    /// The session was not added: since the user was authenticated, all sessions of the user ended, for example because
+    /// the password was changed.
     Outdated,
 }
 
@@ -92,7 +93,7 @@ pub struct SessionStore {
     pool: PgPool,
     copies: Copies,
     generations: Generations,
-    /// Whose token it is, as far as this process remembers: only so that two questions are asked at once.
+    /// The users of tokens, as far as this process remembers. They are used only to send two queries at the same time.
     owners: Arc<Mutex<LruCache<TokenHash, UserId>>>,
     unused_max: TimeDelta,
     age_max: TimeDelta,
@@ -100,7 +101,7 @@ pub struct SessionStore {
 }
 
 impl SessionStore {
-    /// Those in that database, with copies in that Redis, which the master key authenticates.
+    /// The sessions in this database, with copies in this Redis, which the master key authenticates.
     #[must_use]
     pub fn new(pool: PgPool, redis: Redis, key: &MasterKey, bounds: Bounds) -> Self {
         let delta = |duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::days(1));
@@ -115,7 +116,7 @@ impl SessionStore {
         }
     }
 
-    /// Where that person's sessions stand.
+    /// Returns the generation of the user's sessions.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -123,41 +124,41 @@ impl SessionStore {
         Ok(self.generations.of(user_id).await?.generation)
     }
 
-    /// Keeps a new session of somebody who showed who they are while their sessions were of that generation.
+    /// Stores a new session of a user who was authenticated while the user's sessions had this generation.
     ///
     /// # Errors
     /// Postgres does not answer.
     pub async fn add(&self, token: &Token, session: &Session, generation: i64) -> Result<Added, StateError> {
         let mut tx = self.pool.begin().await?;
-        // From here on nobody else adds a session of theirs, nor ends all of them.
-        let at = hold(&mut tx, session.user_id).await?;
+        // From here on, no other transaction can add a session of the user, or end all of them.
+        let at = lock_generation(&mut tx, session.user_id).await?;
         if at.generation != generation {
             return Ok(Added::Outdated);
         }
         let ended = self.insert(&mut tx, &token.hash(), session, generation).await?;
         tx.commit().await?;
         if ended.is_empty() {
-            // Without Redis the session is read from Postgres, and put into Redis when that is back.
+            // Without Redis the session is read from Postgres. It is copied to Redis when Redis is back.
             let _ = self.copies.put(&token.hash(), &self.copy(session, at)).await;
         }
         Ok(Added::Yes(ended))
     }
 
-    /// When a session ends that is not used any more.
+    /// When a session expires if it is not used any more.
     #[must_use]
     pub fn expiry(&self, session: &Session) -> DateTime<Utc> {
         (session.last_activity + self.unused_max).min(session.created_at + self.age_max)
     }
 
-    /// The session of that token, which lives on from now; `None` where there is none (any more).
+    /// Returns the session of the token, and extends it. `None` if there is no such session (any more).
     ///
     /// # Errors
     /// Postgres does not answer.
     pub async fn take_up(&self, token: &Token) -> Result<Option<Session>, StateError> {
         let id = token.hash();
-        let found = match self.believed(&id).await? {
+        let found = match self.valid_copy(&id).await? {
             Some(copy) => Some(copy),
-            None => self.put_back(&id).await?,
+            None => self.restore_copy(&id).await?,
         };
         let Some(copy) = found else { return Ok(None) };
         self.owners.lock().unwrap_or_else(PoisonError::into_inner).put(id, copy.session.user_id);
@@ -184,9 +185,9 @@ impl SessionStore {
         Ok(sessions.filter(|session| self.is_alive(session)).collect())
     }
 
-    /// The copy in Redis, if Postgres says that nothing has ended since it was made. Both are asked at once if the owner
-    /// is known.
-    async fn believed(&self, id: &TokenHash) -> Result<Option<Copy>, StateError> {
+    /// Returns the copy in Redis, if Postgres confirms that no session of the user has ended since it was made. If the
+    /// user is known, both are asked at the same time.
+    async fn valid_copy(&self, id: &TokenHash) -> Result<Option<Copy>, StateError> {
         let owner = self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied();
         let generation = async {
             match owner {
@@ -242,7 +243,7 @@ impl SessionStore {
             session.last_activity,
             self.expiry(session),
             generation,
-            // The new one is not among those that the statement sees.
+            // The statement does not see the new session.
             self.per_person - 1,
         );
         Ok(ended.fetch_all(tx).await?)
@@ -262,21 +263,21 @@ impl SessionStore {
         Ok(copy.filter(|copy| self.is_alive(&copy.session)))
     }
 
-    /// Redis has no copy that can be believed: Postgres may have the session. The new copy has the generation and
-    /// revision of the same statement, so that it is void if anything has ended meanwhile.
-    async fn put_back(&self, id: &TokenHash) -> Result<Option<Copy>, StateError> {
+    /// Reads the session from Postgres, because Redis has no valid copy. The new copy has the generation and revision
+    /// from the same statement, so it is invalid if a session has ended in the meantime.
+    async fn restore_copy(&self, id: &TokenHash) -> Result<Option<Copy>, StateError> {
         let Some(copy) = self.find(id).await? else {
             return Ok(None);
         };
         if self.copies.put(id, &copy).await.is_ok() && self.find(id).await?.is_none() {
-            // It was ended between the reading and the writing: its address must not stay in Redis.
+            // The session ended between the read and the write. Its address must not stay in Redis.
             let _ = self.copies.remove(&[*id]).await;
             return Ok(None);
         }
         Ok(Some(copy))
     }
 
-    /// Notes that the session is being used. Nobody waits for it.
+    /// Records that the session is being used. The request does not wait for it.
     fn renew_if_old(&self, id: TokenHash, copy: &Copy) {
         let now = Utc::now();
         if now - copy.session.last_activity < RENEW_AFTER {
@@ -287,7 +288,7 @@ impl SessionStore {
         tokio::spawn(async move {
             let _ = match sessions.renew(&id, &session).await {
                 Ok(true) => sessions.copies.replace(&id, &sessions.copy(&session, at)).await,
-                // No row, no copy: the session has ended.
+                // Without a row there is no copy, because the session has ended.
                 Ok(false) => sessions.copies.remove(&[id]).await,
                 Err(error) => {
                     tracing::warn!(%error, "a session's last activity could not be stored");
@@ -297,7 +298,7 @@ impl SessionStore {
         });
     }
 
-    /// Whether the session is there still.
+    /// Renews the session's row. Returns whether the session still exists.
     async fn renew(&self, id: &TokenHash, session: &Session) -> Result<bool, StateError> {
         let renewed = sqlx::query!(
             "UPDATE secret.sessions s SET last_activity = greatest(last_activity, $2), expires_at = greatest(expires_at, $3)
@@ -311,8 +312,8 @@ impl SessionStore {
     }
 }
 
-/// Makes the row of that person's generation where there is none, and locks it until the transaction ends.
-async fn hold(tx: &mut sqlx::PgConnection, user_id: UserId) -> Result<Generation, StateError> {
+/// Creates the row of the user's generation if there is none, and locks it until the transaction ends.
+async fn lock_generation(tx: &mut sqlx::PgConnection, user_id: UserId) -> Result<Generation, StateError> {
     let held = sqlx::query_as!(
         Generation,
         "INSERT INTO secret.session_generations AS g (user_id) VALUES ($1)
@@ -322,7 +323,7 @@ async fn hold(tx: &mut sqlx::PgConnection, user_id: UserId) -> Result<Generation
     Ok(held.fetch_one(tx).await?)
 }
 
-/// What every session may be used for: limited ones come with integrations.
+/// The operations that every session may be used for. Limited sessions are for integrations.
 #[must_use]
 pub fn permissions() -> Vec<String> {
     ["read", "write"].map(str::to_owned).to_vec()

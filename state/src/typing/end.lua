@@ -1,7 +1,8 @@
--- Some have stopped typing a moment ago: whoever has typed again since stays.
+-- Removes users who have stopped typing. A user who has typed again since then stays.
 --
--- KEYS[1]   as type.lua writes it.
--- ARGV      for how many milliseconds typing holds; then for each of them: the person, and how many milliseconds ago they stopped.
+-- KEYS[1]   the sorted set that type.lua writes.
+-- ARGV      for how many milliseconds typing holds; then for each user: the user, and how many milliseconds ago they
+--           stopped.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 for i = 2, #ARGV, 2 do

@@ -1,4 +1,5 @@
-//! Who has stopped typing, gathered for a moment: a post must not pay for a command of its own, and hardly anybody sees the difference.
+//! Users who have stopped typing, collected for a short time. So a post does not need a command to Redis of its own,
+//! and the delay is hardly visible.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,15 +7,15 @@ use std::time::Instant;
 
 use domain::ids::{ChannelId, UserId};
 
-/// When each of them stopped, by channel, so that each channel needs one command.
+/// The users who stopped typing in each channel, and the time of each. With this, each channel needs one command.
 type People = HashMap<ChannelId, HashMap<UserId, Instant>>;
 
-/// Those that Redis was not told of yet.
+/// The stops that Redis does not have yet.
 #[derive(Default)]
 pub(super) struct Ends(Mutex<People>);
 
 impl Ends {
-    /// Adds somebody; says whether nobody was there before, so that somebody must tell Redis.
+    /// Adds a user. Returns whether the collection was empty, so that the caller must start sending it to Redis.
     pub(super) fn add(&self, channel_id: ChannelId, user_id: UserId) -> bool {
         let mut ends = self.lock();
         let is_first = ends.is_empty();
@@ -22,8 +23,8 @@ impl Ends {
         is_first
     }
 
-    /// They type again.
-    pub(super) fn take_back(&self, channel_id: ChannelId, user_id: UserId) {
+    /// Removes a user who types again.
+    pub(super) fn remove(&self, channel_id: ChannelId, user_id: UserId) {
         if let Some(people) = self.lock().get_mut(&channel_id) {
             people.remove(&user_id);
         }
@@ -45,12 +46,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_each_gathering_has_to_tell_and_who_types_again_is_left_out() {
+    fn the_first_stop_starts_the_sending_and_a_user_who_types_again_is_left_out() {
         let (ends, channel) = (Ends::default(), ChannelId(Uuid::now_v7()));
         let (ann, ben) = (UserId(Uuid::now_v7()), UserId(Uuid::now_v7()));
         assert!(ends.add(channel, ann));
         assert!(!ends.add(channel, ben) && !ends.add(channel, ann));
-        ends.take_back(channel, ben);
+        ends.remove(channel, ben);
         assert_eq!(ends.take_all()[&channel].keys().collect::<Vec<_>>(), [&ann]);
         assert!(ends.add(channel, ben));
     }

@@ -1,7 +1,8 @@
-//! Who is typing where, for ten seconds from each time that it is said.
+//! Typing: which users are typing in a channel. It holds for ten seconds after each notification.
 //!
-//! The seed has a key per person and channel, `typing:{channel}:{user}`. To list a channel's would mean to look through all keys there are: so here a
-//! channel is one key, `typing:{channel}`, a sorted set of people by until when it holds of each.
+//! The seed has a key for each user and channel, `typing:{channel}:{user}`. Listing the users of a channel would need a
+//! search of all keys. So here each channel has one key, `typing:{channel}`: a sorted set of users, by the time until
+//! which each entry holds.
 
 mod ends;
 
@@ -13,14 +14,14 @@ use stores::redis::{Redis, RedisDown, Script};
 
 use self::ends::Ends;
 
-/// For how long it holds that somebody is typing.
+/// How long a notification of typing holds.
 pub const HOLDS_FOR: Duration = Duration::from_secs(10);
-/// For how long ends are gathered.
+/// How long stops are collected.
 const GATHERED_FOR: Duration = Duration::from_millis(50);
-/// The most people that a list names.
+/// The most users that a list returns.
 pub const PEOPLE_MAX: usize = 100;
 
-/// Who is typing. Clones share everything.
+/// The users who are typing. Clones share everything.
 #[derive(Clone)]
 pub struct Typing {
     redis: Redis,
@@ -31,7 +32,7 @@ pub struct Typing {
 }
 
 impl Typing {
-    /// As that Redis knows it.
+    /// The typing users in this Redis.
     #[must_use]
     pub fn new(redis: Redis) -> Self {
         let script = |text| Arc::new(Script::new(text));
@@ -39,30 +40,31 @@ impl Typing {
         Self { redis, say: script(say), look: script(look), end: script(end), ends: Arc::default() }
     }
 
-    /// Says that somebody is typing.
+    /// Records that a user is typing.
     ///
     /// # Errors
     /// Redis does not answer.
     pub async fn say(&self, channel_id: ChannelId, user_id: UserId) -> Result<(), RedisDown> {
-        self.ends.take_back(channel_id, user_id);
+        self.ends.remove(channel_id, user_id);
         let mut call = self.say.on(&self.key(channel_id));
         call.arg(user_id.to_string()).arg(HOLDS_FOR.as_millis().to_string());
         self.redis.run(&self.say, &call).await
     }
 
-    /// Somebody has stopped, or posted what they typed. Nobody waits for it: it is over in a moment by itself.
+    /// Records that a user has stopped, or has posted the text. The caller does not wait for it, because the entry
+    /// expires soon anyway.
     pub fn end(&self, channel_id: ChannelId, user_id: UserId) {
         if self.ends.add(channel_id, user_id) {
-            tokio::spawn(self.clone().tell_ends());
+            tokio::spawn(self.clone().send_ends());
         }
     }
 
-    async fn tell_ends(self) {
+    async fn send_ends(self) {
         tokio::time::sleep(GATHERED_FOR).await;
         for (channel_id, people) in self.ends.take_all().into_iter().filter(|(_, people)| !people.is_empty()) {
             let mut call = self.end.on(&self.key(channel_id));
             call.arg(HOLDS_FOR.as_millis().to_string());
-            // Somebody may type again while this is on its way, or through another process.
+            // A user may type again while this command is on its way, or through another process.
             for (user_id, stopped_at) in people {
                 call.arg(user_id.to_string()).arg(stopped_at.elapsed().as_millis().to_string());
             }
@@ -72,7 +74,7 @@ impl Typing {
         }
     }
 
-    /// Who is typing, the latest first.
+    /// Returns the users who are typing, the latest first.
     ///
     /// # Errors
     /// Redis does not answer.

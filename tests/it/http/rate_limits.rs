@@ -143,7 +143,7 @@ async fn who_is_not_signed_in_is_limited_by_address() {
     for n in 1..=5 {
         let expected = if n == 5 { 429 } else { 201 };
         let address = ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:f::", "2001:db8::9", "2001:db8::a"][n - 1];
-        assert_eq!(sign_in(address).await, expected, "a /64 is one household");
+        assert_eq!(sign_in(address).await, expected, "a /64 is one client network");
     }
     ann.get(ME).await.expect(200);
 }
