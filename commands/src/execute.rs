@@ -16,7 +16,7 @@ use crate::{Appended, Asked, CommandError, Commands, Taken};
 
 /// A command that can be decided any number of times.
 pub(crate) trait Decision: Sync {
-    /// The command's name, as it stands in the metadata of its events.
+    /// The command's name, which the metadata of its events have.
     fn name(&self) -> &'static str;
 
     /// Loads, authorises and decides.

@@ -77,7 +77,7 @@ pub struct RefusalEntry {
     pub code: &'static str,
     /// The kind of the refusal.
     pub kind: RefusalKind,
-    /// Its text. `{0}` stands for a value that is known only when the refusal is made.
+    /// Its text. `{0}` is the place of a value that is known only when the refusal is made.
     pub message: &'static str,
 }
 

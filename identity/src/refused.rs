@@ -278,7 +278,7 @@ mod tests {
         let began = Instant::now();
         let mut counts = Counts::new(began);
         let recorded = (0..300).filter(|n| counts.admit(&refused(&address(*n), Some(1)), began).is_some()).count();
-        assert_eq!(recorded as u64, RECORDED_MAX_OF_ACCOUNT, "from however many addresses");
+        assert_eq!(recorded as u64, RECORDED_MAX_OF_ACCOUNT, "from all addresses together");
         assert_eq!(counts.admit(&refused(&address(0), Some(2)), began), Some(0));
     }
 

@@ -7,7 +7,6 @@ use super::StateError;
 
 /// A password's hash, and the generation of the user's sessions when it was read. A session that starts with this
 /// password gets this generation. So it becomes invalid if the password is changed in between.
-/// outlive a change of the password in between.
 #[derive(Clone, Debug)]
 pub struct Credential {
     /// The hash.
@@ -55,7 +54,6 @@ impl Credentials {
 
     /// Changes a user's hash, and ends all the user's sessions except `session_id`, in one statement. Returns `false`
     /// and changes nothing if the hash is no longer `from`, or if that session has ended.
-    /// where the hash is another one meanwhile, or the session that asks has ended.
     ///
     /// # Errors
     /// Postgres does not answer.

@@ -54,7 +54,7 @@ pub struct NewMessage {
 }
 
 impl MessageCommand {
-    /// The command's name, as it stands in the metadata of its events.
+    /// The command's name, which the metadata of its events have.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -48,7 +48,7 @@ const fn part(event_type: &'static str, whose: Whose, fields: &'static [&'static
 
 /// Every event. A field is personal if it identifies a person or holds a person's words. Identifiers are not personal:
 /// they stay, so that threads, counts and permissions stay correct. Names, topics and purposes of channels and
-/// workspaces belong to the workspace, and so do the reasons of legal holds. A reaction's emoji tells nothing once its
+/// workspaces belong to the workspace, and so do the reasons of legal holds. A reaction's emoji reveals nothing once its
 /// user identifier leads to no person.
 pub const PARTS: &[Part] = &[
     part("user.registered", Whose::Users, &["email", "username", "profile", "preferences"]),

@@ -20,7 +20,7 @@ pub enum SessionCommand {
 }
 
 impl SessionCommand {
-    /// The command's name, as it stands in the metadata of its events.
+    /// The command's name, which the metadata of its events have.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

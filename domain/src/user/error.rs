@@ -15,7 +15,7 @@ refusals! {
         ErasureNotRequested = "user.erasure_not_requested" Conflict "no erasure of this user is requested",
         ErasureNotDue = "user.erasure_not_due" Conflict "the erasure of this user is not due yet: until then it can be cancelled",
         ErasureOfTheLastOwner = "user.erasure_of_the_last_owner" Conflict
-            "this user is the only owner of a workspace: hand it over, or make somebody else an owner first",
+            "this user is the only owner of a workspace: hand it over, or make another member an owner first",
         ErasureNoLongerAsked = "user.erasure_no_longer_asked" Conflict
             "the user who requested this erasure is neither the user to erase nor an operator any more: an operator must request it again",
         LastOperator = "user.last_operator" Conflict

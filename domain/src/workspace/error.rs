@@ -14,7 +14,7 @@ refusals! {
         InvitedAlready = "workspace.invited_already" Conflict
             "this address has an invitation that can still be accepted: revoke that one first",
         OwnerNotInvited = "workspace.owner_not_invited" Invalid("role")
-            "nobody can be invited as an owner: invite them as something else, and change their role once they have joined",
+            "nobody can be invited as an owner: invite the person with another role, and change it once they have joined",
         TooManyInvitations(max: usize) = "workspace.too_many_invitations" Conflict
             "this workspace has {0} open invitations, which is the most: wait until some are accepted or expire, or revoke some",
         TooManyInvitationsByYou(max: usize) = "workspace.too_many_invitations_by_you" Conflict
@@ -41,7 +41,7 @@ refusals! {
         MemberActiveAlready = "workspace.member_active_already" Conflict "this member is active already",
         OwnersOnly = "workspace.owners_only" Forbidden "only an owner may do that, because it concerns an owner",
         LastOwner = "workspace.last_owner" Conflict
-            "a workspace always has an owner: hand it over, or make somebody else an owner first",
+            "a workspace always has an owner: hand it over, or make another member an owner first",
         PermissionBeyondOwn = "workspace.permission_beyond_own" Forbidden
             "you cannot give others a permission that you do not have yourself",
         PermissionToOneself = "workspace.permission_to_oneself" Forbidden
@@ -52,7 +52,7 @@ refusals! {
             "this member ranks above you, or has permissions that you lack: ask an owner of the workspace",
         HandOverNotGranted = "workspace.hand_over_not_granted" Invalid("permissions")
             "workspace.hand_over belongs to owners and cannot be granted: make the member an owner instead",
-        HandOverToSelf = "workspace.hand_over_to_self" Invalid("to") "you own this workspace already: hand it over to somebody else",
+        HandOverToSelf = "workspace.hand_over_to_self" Invalid("to") "you own this workspace already: hand it over to another member",
         HandOverToGuest = "workspace.hand_over_to_guest" Conflict
             "a guest cannot become the owner: change their role to member first",
         HoldTargetNotFound = "workspace.hold_target_not_found" NotFound "there is no such channel or member in this workspace to hold",

@@ -84,10 +84,10 @@ fn membership_holds(before: &Channel, after: &Channel, direct: bool, general: bo
         prop_assert!(before.members.keys().eq(after.members.keys()), "who talks in a conversation changed");
     }
     if general {
-        prop_assert!(before.members.keys().all(|id| after.has_member(*id)), "somebody is out of #general");
+        prop_assert!(before.members.keys().all(|id| after.has_member(*id)), "a member is out of #general");
     }
     if before.archived && after.archived {
-        prop_assert!(after.members.keys().all(|id| before.has_member(*id)), "somebody came into an archived channel");
+        prop_assert!(after.members.keys().all(|id| before.has_member(*id)), "a user joined an archived channel");
         prop_assert_eq!((&before.creation, &before.settings), (&after.creation, &after.settings), "an archived channel changed");
     }
     Ok(())

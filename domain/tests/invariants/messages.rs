@@ -105,7 +105,7 @@ fn holds(step: &Step<Message, MessageCommand>) -> Result<(), TestCaseError> {
         prop_assert_eq!(after, &Message::default());
     }
     prop_assert!(!(after.deleted && after.pinned), "a deleted message is pinned");
-    prop_assert!(after.reactions.values().all(|users| !users.is_empty()), "an emoji that nobody reacted with");
+    prop_assert!(after.reactions.values().all(|users| !users.is_empty()), "an emoji without a user");
     prop_assert!(after.reactions.len() <= 50, "too many emojis");
     prop_assert!(!after.reactions.values().any(|users| users.contains(&outside())), "a reaction from outside the channel");
     if before.deleted || archived_at(context) || context.actor == outside() {
@@ -113,7 +113,7 @@ fn holds(step: &Step<Message, MessageCommand>) -> Result<(), TestCaseError> {
     }
     if let (Some(was), Some(is)) = (&before.posting, &after.posting) {
         prop_assert_eq!((was.author, was.sent_at, was.channel_id), (is.author, is.sent_at, is.channel_id));
-        prop_assert!(was.content == is.content || context.actor == is.author, "somebody else wrote it");
+        prop_assert!(was.content == is.content || context.actor == is.author, "another user changed the text");
     }
     Ok(())
 }

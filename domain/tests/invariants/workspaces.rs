@@ -111,13 +111,13 @@ fn holds(step: &Step<Workspace, WorkspaceCommand>) -> Result<(), TestCaseError> 
         return Ok(());
     }
     let active = after.members.values().filter(|m| m.active);
-    prop_assert!(active.clone().any(|m| m.role == Role::Owner), "nobody owns the workspace");
+    prop_assert!(active.clone().any(|m| m.role == Role::Owner), "the workspace has no owner");
     prop_assert!(active.count() <= after.max_members as usize, "more active members than there may be");
     prop_assert!(before.members.keys().all(|id| after.members.contains_key(id)), "a member is forgotten");
     let pending = || after.invitations.values().filter(|i| i.expires_at > context.at);
     let addresses = pending().map(|i| i.email.folded()).collect::<BTreeSet<_>>();
     prop_assert_eq!(addresses.len(), pending().count(), "an address is invited twice");
-    prop_assert!(after.invitations.values().all(|i| i.role != Role::Owner), "somebody is invited as an owner");
+    prop_assert!(after.invitations.values().all(|i| i.role != Role::Owner), "a person is invited as an owner");
     only_owners_make_owners(step)
 }
 
@@ -125,7 +125,7 @@ fn only_owners_make_owners(step: &Step<Workspace, WorkspaceCommand>) -> Result<(
     let Step { before, after, context, .. } = step;
     let owner = |workspace: &Workspace, user_id| workspace.active_member(user_id).is_some_and(|m| m.role == Role::Owner);
     let changed = after.members.keys().any(|id| owner(before, *id) != owner(after, *id));
-    prop_assert!(!changed || !before.exists() || owner(before, context.actor), "somebody else decided who owns the workspace");
+    prop_assert!(!changed || !before.exists() || owner(before, context.actor), "a member who is not an owner changed the owners");
     let granted = after.members.values().any(|m| m.permissions.get(&Permission::WorkspaceHandOver) == Some(&true));
     prop_assert!(!granted, "handing over was granted");
     Ok(())

@@ -1,6 +1,5 @@
 //! A memory of tokens in this process: the user of each token, and the user's plan. With it, a request is counted while
 //! its session is being looked up, and not afterwards. It authenticates no client: only the session does.
-//! and not afterwards. It lets nobody in: that is the session's to say.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
