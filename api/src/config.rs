@@ -25,7 +25,7 @@ use state::limits::policy::{self, RateLimits};
 use state::sessions::Bounds;
 
 /// How long an answer may take once the request is there as a whole. Longer than anything waits that has a limit of its own.
-const ANSWER_MAX: Duration = Duration::from_secs(15);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// One setting, as it is documented and read.
 pub struct Setting {
@@ -296,7 +296,7 @@ impl Settings {
     /// How long a request may take from its head to its answer.
     #[must_use]
     pub fn answer_max(&self) -> Duration {
-        self.request_body_timeout + ANSWER_MAX
+        self.request_body_timeout + ANSWER_TIMEOUT
     }
 
     /// How long a connection may go on without anything being sent on it: a request may take its time, and then nothing may come for a while.

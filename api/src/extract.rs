@@ -24,7 +24,7 @@ pub use command::{Command, Key};
 pub use input::{Change, reject_unless_line, reject_unless_moment};
 pub use part::part;
 pub(crate) use part::parts;
-pub use reading::{Cursor, Page, Reading, Seen, WAIT_MAX, no_cursor, page_limit, read_place};
+pub use reading::{Cursor, Page, QueryAnswer, Reading, WAIT_MAX, no_cursor, page_limit, read_place};
 pub use visitor::{Visitor, count_visitor};
 
 use crate::config::Network;

@@ -22,7 +22,7 @@ use super::connect::cores;
 use super::peers::Peers;
 use super::{App, StartError, deadline, listener, operators};
 use crate::http::audit::Readings;
-use crate::http::health::LastSeen;
+use crate::http::health::CachedReadiness;
 use crate::http::unknown::{Methods, answer_unknown};
 use crate::openapi::{self, Document};
 use crate::{extract, http, limit, telemetry};
@@ -231,14 +231,14 @@ fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Serv
     let document = Data::new(openapi::document());
     let methods = Data::new(Methods::of(&document.json));
     let (parts, readings) = (app.parts(), Data::new(Readings::default()));
-    let last_seen = Data::new(LastSeen::default());
+    let readiness = Data::new(CachedReadiness::default());
     let body_bytes_max = settings.body_bytes_max;
     let factory = move || {
         let (generated, _) = actix_web::App::new().into_utoipa_app().configure(http::routes).split_for_parts();
         generated
             .configure(&parts)
             .app_data(readings.clone())
-            .app_data(last_seen.clone())
+            .app_data(readiness.clone())
             .app_data(methods.clone())
             .app_data(Data::<Document>::clone(&document))
             .configure(|config| extract::configure(config, body_bytes_max))

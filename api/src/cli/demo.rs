@@ -21,7 +21,7 @@ use crate::config::Settings;
 /// The export that the project ships.
 const SAMPLE: &str = "tests/fixtures/sample-export.zip";
 /// How often it is looked how far the read model is.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long the read model may stand still before we go on without it.
 const STANDSTILL_MAX: Duration = Duration::from_secs(60);
 
@@ -82,7 +82,7 @@ async fn wait_for_read_model(app: &App) -> Result<(), Failure> {
     let (mut position, mut moved_at) = (from, Instant::now());
     while position < head && moved_at.elapsed() < STANDSTILL_MAX {
         meter.at("projecting", count(position - from), count(head - from), "");
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         let now = self::position(app).await?;
         if now > position {
             (position, moved_at) = (now, Instant::now());

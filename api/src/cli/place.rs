@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt;
 use super::{Exit, Failure};
 
 /// How much of an object is read or written at a time.
-const PIECE_BYTES: usize = 10 * 1024 * 1024;
+const CHUNK_BYTES: usize = 10 * 1024 * 1024;
 
 /// How many small objects are read at a time.
 const READS_AT_A_TIME: usize = 16;
@@ -61,7 +61,7 @@ impl Bucket {
     /// Puts a file of this machine into it. What was there before is replaced once all of it is there.
     pub(super) async fn upload(&self, from: &Path, to: &ObjectPath) -> Result<(), Failure> {
         let mut file = File::open(from).await?;
-        let mut object = BufWriter::with_capacity(self.store.clone(), to.clone(), PIECE_BYTES);
+        let mut object = BufWriter::with_capacity(self.store.clone(), to.clone(), CHUNK_BYTES);
         if let Err(error) = tokio::io::copy(&mut file, &mut object).await {
             // What is there of it would be paid for, and never be seen.
             let _ = object.abort().await;
@@ -73,7 +73,7 @@ impl Bucket {
     /// Fetches an object into a file of this machine.
     pub(super) async fn download(&self, from: &ObjectPath, to: &Path) -> Result<(), Failure> {
         let meta = self.store.head(from).await.map_err(|error| self.failed(from, error))?;
-        let mut object = BufReader::with_capacity(self.store.clone(), &meta, PIECE_BYTES);
+        let mut object = BufReader::with_capacity(self.store.clone(), &meta, CHUNK_BYTES);
         let mut file = File::create(to).await?;
         tokio::io::copy_buf(&mut object, &mut file).await.map_err(|error| self.failed(from, error))?;
         Ok(file.flush().await?)

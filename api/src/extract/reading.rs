@@ -53,8 +53,8 @@ impl Reading {
     }
 
     /// An answer that was read at a position of its own.
-    pub fn answer_at<T: Serialize>(position: i64, body: T) -> Seen<T> {
-        Seen { position, body }
+    pub fn answer_at<T: Serialize>(position: i64, body: T) -> QueryAnswer<T> {
+        QueryAnswer { position, body }
     }
 
     /// An answer that was read at a position of its own, and is JSON already.
@@ -63,8 +63,8 @@ impl Reading {
     }
 
     /// The answer, with the position that it was read at.
-    pub fn answer<T: Serialize>(&self, body: T) -> Seen<T> {
-        Seen { position: self.position, body }
+    pub fn answer<T: Serialize>(&self, body: T) -> QueryAnswer<T> {
+        QueryAnswer { position: self.position, body }
     }
 }
 
@@ -130,12 +130,12 @@ pub(super) fn min_position(request: &HttpRequest) -> Result<i64, Problem> {
 }
 
 /// What was seen, and the position that it was read at.
-pub struct Seen<T> {
+pub struct QueryAnswer<T> {
     position: i64,
     body: T,
 }
 
-impl<T: Serialize> Responder for Seen<T> {
+impl<T: Serialize> Responder for QueryAnswer<T> {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {

@@ -1,8 +1,8 @@
-//! How much is said, where, by whom and when; and how a workspace grows. Counts only, for those who run it: they have the permission
+//! Message counts by channel, person and time, and the growth of a workspace. Counts only. They require the permission
 //! `analytics.read`.
 //!
-//! Everything is counted, private channels and conversations too; but a channel that the asker may not read has no row of its own: those are
-//! one row for each type, so that neither their names nor how many there are can be told.
+//! The counts include private channels and conversations. A channel that the caller may not read has no row of its own:
+//! there is one row for each type of such channels. So the caller learns neither their names nor their number.
 
 use projections::ReadModels;
 use std::collections::{BTreeMap, HashMap};
@@ -21,17 +21,17 @@ use uuid::Uuid;
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
 use super::search::{Room, readable_rooms};
-use crate::extract::{Reading, Seen, reject_unless_moment};
+use crate::extract::{QueryAnswer, Reading, reject_unless_moment};
 use crate::problem::Problem;
 
-/// The rows of an answer, unless the query says otherwise.
+/// The default number of rows of an answer.
 const ROWS: u16 = 100;
-/// The most rows of an answer: years of days.
+/// The most rows of an answer: enough days for years.
 const ROWS_MAX: u16 = 1_000;
-/// Channels that are counted at most, to be summed up where the asker may not read them.
+/// The most channels to count. All are needed, because those that the caller may not read are summed up.
 const CHANNELS_MAX: u16 = u16::MAX;
 
-/// What to count.
+/// The messages to count.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -53,42 +53,42 @@ pub struct MessageCountQuery {
 pub struct MessageCounts {
     /// The backend that counted.
     backend: BackendName,
-    /// Channels or people with the most messages first. Days and hours in their order, without empty ones.
+    /// The groups. Channels and people: most messages first. Days and hours: in their order, without empty ones.
     items: Vec<MessageCount>,
 }
 
-/// One group of counted messages.
+/// The messages of one group.
 #[derive(Default, Serialize, ToSchema)]
 pub struct MessageCount {
-    /// Their channel, if the caller may read it.
+    /// The group's channel, if the caller may read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<Room>,
-    /// The type of channels that the caller may not read. The row counts all messages of these channels.
+    /// The type of the channels that the caller may not read. The row counts all messages of these channels.
     #[serde(skip_serializing_if = "Option::is_none")]
     other_channels: Option<String>,
-    /// Their author.
+    /// The group's author.
     #[serde(skip_serializing_if = "Option::is_none")]
     person: Option<Author>,
-    /// Their day, as its first moment in UTC.
+    /// The group's day, as its first moment in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     day: Option<DateTime<Utc>>,
-    /// Their hour of the day in UTC.
+    /// The group's hour of the day in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 23)]
     hour: Option<u8>,
     /// The number of messages.
     messages: u64,
-    /// The number of their authors. For a day, these are its active members.
+    /// The number of authors. For a day, this is the number of its active members.
     #[serde(skip_serializing_if = "Option::is_none")]
     authors: Option<u64>,
 }
 
-/// A user.
+/// The author of messages.
 #[derive(Serialize, ToSchema)]
 pub struct Author {
     /// The user.
     user_id: Uuid,
-    /// The username, with which others mention them.
+    /// The username. Others mention the user with it.
     username: String,
     /// The display name.
     display_name: String,
@@ -106,10 +106,12 @@ pub async fn count_messages(
     reading: Reading,
     search: Data<Search>,
     read_models: Data<ReadModels>,
-) -> Result<Seen<MessageCounts>, Problem> {
+) -> Result<QueryAnswer<MessageCounts>, Problem> {
     reading.access.may(path.workspace_id, Permission::AnalyticsRead).await?;
     let (during, rows) = (span(query.from, query.to)?, rows(query.limit)?);
-    let by = query.by.ok_or_else(|| Problem::malformed("request.query_invalid", Some("by".into()), "say by what: by=channel, for one"))?;
+    let by = query
+        .by
+        .ok_or_else(|| Problem::malformed("request.query_invalid", Some("by".into()), "by must be channel, person, day or hour"))?;
     let limit = if by == CountedBy::Channel { CHANNELS_MAX } else { rows };
     let asked = AnalyticsQuery { workspace_id: path.workspace_id, by, during, limit, min_position: reading.asked_position() };
     let counted = search.analytics(&asked).await?;
@@ -183,7 +185,7 @@ fn channel(bucket: &Bucket) -> Option<Uuid> {
     }
 }
 
-/// Which days to count.
+/// The days to count.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -204,18 +206,18 @@ pub struct MemberCounts {
     items: Vec<MemberCount>,
 }
 
-/// A day on which somebody joined.
+/// A day on which at least one member joined.
 #[derive(Serialize, ToSchema)]
 pub struct MemberCount {
     /// The day's first moment, in UTC.
     day: DateTime<Utc>,
     /// The number of members who joined on that day.
     joined: i64,
-    /// The number of members who had joined by its end, with those who are deactivated now.
+    /// The number of members who had joined by the end of the day. Members who are deactivated now count too.
     members: i64,
 }
 
-/// Count a workspace's members, and the people who joined, day by day
+/// Count a workspace's members and its new members, day by day
 ///
 /// Requires the permission `analytics.read`.
 #[utoipa::path(tag = "analytics", params(WorkspacePath, MemberCountQuery, QueryHeaders),
@@ -226,7 +228,7 @@ pub async fn count_members(
     query: Query<MemberCountQuery>,
     reading: Reading,
     read_models: Data<ReadModels>,
-) -> Result<Seen<MemberCounts>, Problem> {
+) -> Result<QueryAnswer<MemberCounts>, Problem> {
     reading.access.may(path.workspace_id, Permission::AnalyticsRead).await?;
     let (during, limit) = (span(query.from, query.to)?, rows(query.limit)?);
     let growth = read_models.growth(path.workspace_id, during, limit).await?;

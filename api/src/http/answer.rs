@@ -1,4 +1,4 @@
-//! The answer to a command: what came of it, and the position in the log that it reached.
+//! The answer to a command: its outcome, and the position that the log reached.
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::extract::{POSITION, REPLAYED};
 
-/// A command was done. A query that sends the position as `Backscroll-Min-Position` sees what it did.
+/// The answer to a command that succeeded. A query that sends the position as `Backscroll-Min-Position` sees the
+/// command's effect.
 pub struct Done<T = ()> {
     status: StatusCode,
     appended: Appended,
@@ -18,29 +19,29 @@ pub struct Done<T = ()> {
     body: Option<T>,
 }
 
-/// What an answer says to caches that has a token in it: it is stored nowhere (RFC 9111, section 5.2.2.5).
-pub const NEVER_STORED: (HeaderName, HeaderValue) = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
+/// The header of an answer that contains a token: no cache may store it (RFC 9111, section 5.2.2.5).
+pub const NO_STORE: (HeaderName, HeaderValue) = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
 
 impl Done {
-    /// It was done, and there is nothing more to say: 204.
-    pub fn quietly(appended: Appended) -> Self {
+    /// 204: the command succeeded, and the answer has no body.
+    pub fn no_content(appended: Appended) -> Self {
         Self { status: StatusCode::NO_CONTENT, appended, location: None, is_secret: false, body: None }
     }
 }
 
 impl<T> Done<T> {
-    /// Something was created, and is to be found there: 201.
+    /// 201: the command created a resource. `location` is its address.
     pub fn created(appended: Appended, location: String, body: T) -> Self {
         Self { status: StatusCode::CREATED, appended, location: Some(location), is_secret: false, body: Some(body) }
     }
 
-    /// The answer has a token in it, and no cache may store it.
+    /// Marks an answer that contains a token: no cache may store it.
     #[must_use]
-    pub fn never_stored(self) -> Self {
+    pub fn no_store(self) -> Self {
         Self { is_secret: true, ..self }
     }
 
-    /// It was done, and this came of it: 200.
+    /// 200: the command succeeded, and `body` is its result.
     pub fn with(appended: Appended, body: T) -> Self {
         Self { status: StatusCode::OK, appended, location: None, is_secret: false, body: Some(body) }
     }
@@ -56,7 +57,7 @@ impl<T: Serialize> Responder for Done<T> {
             response.insert_header((REPLAYED, "true"));
         }
         if self.is_secret {
-            response.insert_header(NEVER_STORED);
+            response.insert_header(NO_STORE);
         }
         if let Some(location) = self.location {
             response.insert_header((LOCATION, location));

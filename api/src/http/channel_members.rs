@@ -1,4 +1,4 @@
-//! Members of a channel: joining, leaving, and what each is told about.
+//! Members of a channel: list, add and remove them, and set roles and notification levels.
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, post, put};
@@ -43,7 +43,7 @@ pub async fn list_channel_members(
     Ok(reading.answer(Page::cut(rows, limit, |row| row.user_id)).respond_to(&request))
 }
 
-/// What [`Page::cut`] makes of the first rows, of rows that are JSON already.
+/// The same page as [`Page::cut`] gives, from rows that are already JSON.
 fn first_page(rows: &[(UserId, String)], limit: u16) -> String {
     let shown = &rows[..rows.len().min(usize::from(limit))];
     let next = shown.last().filter(|_| rows.len() > shown.len()).map(|(user_id, _)| format!(r#","next":"{}""#, Cursor(*user_id)));
@@ -70,7 +70,7 @@ pub async fn add_channel_member(
     commands: Data<Commands>,
 ) -> Result<Done, Problem> {
     let add = ChannelCommand::AddMember { user_id: command.body.input.user_id };
-    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, add).await?))
+    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, add).await?))
 }
 
 /// Remove another member from a channel
@@ -79,14 +79,14 @@ pub async fn add_channel_member(
 #[delete("/channels/{channel_id}/members/{user_id}")]
 pub async fn remove_channel_member(path: Path<ChannelMemberPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let remove = ChannelCommand::RemoveMember { user_id: path.user_id };
-    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, remove).await?))
+    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, remove).await?))
 }
 
 /// Join a public channel
 #[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The caller is in the channel.")))]
 #[put("/channels/{channel_id}/membership")]
 pub async fn join_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Join).await?))
+    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Join).await?))
 }
 
 /// Leave a channel
@@ -94,7 +94,7 @@ pub async fn join_channel(path: Path<ChannelPath>, command: Command, commands: D
     responses((status = 204, description = "The caller is not in the channel any more.")))]
 #[delete("/channels/{channel_id}/membership")]
 pub async fn leave_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Leave).await?))
+    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Leave).await?))
 }
 
 /// The new role of a member in a channel.
@@ -116,7 +116,7 @@ pub async fn change_channel_role(
     commands: Data<Commands>,
 ) -> Result<Done, Problem> {
     let change = ChannelCommand::ChangeMemberRole { user_id: path.user_id, role: command.body.input.role };
-    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, change).await?))
+    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, change).await?))
 }
 
 /// The events of which the caller wants to be notified.
@@ -138,5 +138,5 @@ pub async fn change_notification_level(
     commands: Data<Commands>,
 ) -> Result<Done, Problem> {
     let change = ChannelCommand::ChangeNotificationLevel { level: command.body.input.level };
-    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, change).await?))
+    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, change).await?))
 }

@@ -1,4 +1,4 @@
-//! Channels and conversations: creating, finding, describing and archiving them.
+//! Channels and conversations: create, list, change and archive them.
 
 use projections::ReadModels;
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{ChannelPath, WorkspacePath};
 use super::schema;
-use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, page_limit};
+use crate::extract::{Body, Command, Cursor, Page, QueryAnswer, Reading, page_limit};
 use crate::problem::Problem;
 
 /// A new channel or conversation.
@@ -44,16 +44,16 @@ pub struct CreateChannel {
     /// The topic.
     #[schema(min_length = 1, max_length = 500)]
     topic: Option<String>,
-    /// Its purpose.
+    /// The purpose.
     #[schema(min_length = 1, max_length = 10000)]
     purpose: Option<String>,
-    /// Its first members besides the caller; for a conversation, the other people.
+    /// The first members besides the caller. For a conversation: the other people.
     #[serde(default)]
     #[schema(value_type = Vec<Uuid>, max_items = 1000)]
     members: BTreeSet<UserId>,
 }
 
-/// The most people whom a channel may start with.
+/// The most members that a new channel may start with.
 const MEMBERS_MAX: usize = 1000;
 
 impl CreateChannel {
@@ -111,7 +111,7 @@ pub enum Scope {
     Browse,
 }
 
-/// Which channels to show.
+/// The channels to list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -139,7 +139,7 @@ pub async fn list_channels(
     query: Query<ChannelsQuery>,
     reading: Reading,
     read_models: Data<ReadModels>,
-) -> Result<Seen<Page<ChannelRow>>, Problem> {
+) -> Result<QueryAnswer<Page<ChannelRow>>, Problem> {
     reading.access.active_member(path.workspace_id).await?;
     let (after, limit) = (Cursor::<ChannelId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     let rows = match (&query.name, query.scope) {
@@ -160,7 +160,7 @@ async fn named(read_models: &ReadModels, workspace_id: WorkspaceId, name: &str) 
     Ok(read_models.channel_by_name(workspace_id, &name).await?.into_iter().collect())
 }
 
-/// Leaves out what the asker may not see, whatever the read model says.
+/// Removes the channels that the caller may not read. The read model may be behind, so the write side decides.
 async fn readable(access: &ReadAccess, mut rows: Vec<ChannelRow>) -> Result<Vec<ChannelRow>, Problem> {
     let ids = rows.iter().map(|row| row.channel_id.into()).collect::<Vec<_>>();
     let readable = access.readable_channels(&ids).await?;
@@ -171,7 +171,11 @@ async fn readable(access: &ReadAccess, mut rows: Vec<ChannelRow>) -> Result<Vec<
 /// Get a channel that the caller may see
 #[utoipa::path(tag = "channels", params(ChannelPath, QueryHeaders), responses((status = 200, description = "The channel.", body = ChannelRow)))]
 #[get("/channels/{channel_id}")]
-pub async fn get_channel(path: Path<ChannelPath>, reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<ChannelRow>, Problem> {
+pub async fn get_channel(
+    path: Path<ChannelPath>,
+    reading: Reading,
+    read_models: Data<ReadModels>,
+) -> Result<QueryAnswer<ChannelRow>, Problem> {
     reading.access.channel(path.channel_id).await?;
     let channel = read_models.channel(path.channel_id).await?;
     Ok(reading.answer(channel.ok_or_else(Problem::not_projected_yet)?))
@@ -184,7 +188,7 @@ pub struct RenameChannel {
     /// Unique in the workspace.
     #[schema(min_length = 1, max_length = 100, example = "random")]
     name: String,
-    /// The name as it is shown; the name itself without it.
+    /// The name that is shown. If absent, it is the name itself.
     #[schema(min_length = 1, max_length = 200)]
     display_name: Option<String>,
 }
@@ -203,10 +207,10 @@ pub async fn rename_channel(
         name: ChannelName::parse(&input.name)?,
         display_name: input.display_name.as_deref().map(ChannelDisplayName::parse).transpose()?,
     };
-    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, rename).await?))
+    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, rename).await?))
 }
 
-/// The topic.
+/// The topic of a channel.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeTopic {
@@ -221,7 +225,7 @@ pub struct ChangeTopic {
 #[put("/channels/{channel_id}/topic")]
 pub async fn change_topic(path: Path<ChannelPath>, command: Command<Body<ChangeTopic>>, commands: Data<Commands>) -> Result<Done, Problem> {
     let topic = parse_or_none(command.body.input.topic.as_deref(), Topic::parse)?;
-    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeTopic { topic }).await?))
+    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeTopic { topic }).await?))
 }
 
 /// The purpose of a channel.
@@ -243,10 +247,10 @@ pub async fn change_purpose(
     commands: Data<Commands>,
 ) -> Result<Done, Problem> {
     let purpose = parse_or_none(command.body.input.purpose.as_deref(), Purpose::parse)?;
-    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangePurpose { purpose }).await?))
+    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangePurpose { purpose }).await?))
 }
 
-/// A channel's description.
+/// The description of a channel.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeDescription {
@@ -265,10 +269,10 @@ pub async fn change_description(
     commands: Data<Commands>,
 ) -> Result<Done, Problem> {
     let description = parse_or_none(command.body.input.description.as_deref(), Description::parse)?;
-    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeDescription { description }).await?))
+    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeDescription { description }).await?))
 }
 
-/// An empty text is what a client sends whose user has cleared the field.
+/// Parses a text. Clients send an empty text when their user clears the field.
 fn parse_or_none<T>(text: Option<&str>, parse: fn(&str) -> Result<T, InvalidText>) -> Result<Option<T>, InvalidText> {
     text.filter(|text| !text.trim().is_empty()).map(parse).transpose()
 }
@@ -304,7 +308,7 @@ pub async fn change_channel_settings(
         allow_external_sharing: input.allow_external_sharing,
         retention_policy: input.retention_policy,
     };
-    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeSettings(settings)).await?))
+    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeSettings(settings)).await?))
 }
 
 /// Archive a channel
@@ -313,12 +317,12 @@ pub async fn change_channel_settings(
 #[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The channel is archived.")))]
 #[put("/channels/{channel_id}/archival")]
 pub async fn archive_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Archive).await?))
+    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Archive).await?))
 }
 
 /// Reopen an archived channel
 #[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The channel is open again.")))]
 #[delete("/channels/{channel_id}/archival")]
 pub async fn unarchive_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    Ok(Done::quietly(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Unarchive).await?))
+    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Unarchive).await?))
 }

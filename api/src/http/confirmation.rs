@@ -1,4 +1,4 @@
-//! What must be confirmed with the password: the body that says it.
+//! The body of a request that the caller must confirm with the password.
 
 use serde::Deserialize;
 use utoipa::ToSchema;

@@ -1,7 +1,8 @@
-//! The OpenAPI document, and a page to read and try it. The page loads nothing from other hosts, and keeps no token when it is closed.
+//! The OpenAPI document, and a page to read and try it. The page loads nothing from other hosts. It forgets the token
+//! when it is closed.
 //!
-//! Strangers read these, and some of them are large: each is kept once, and sent in small pieces, so that a client who takes none of them holds
-//! one piece and not a copy of all.
+//! Callers without a token can read these, and some are large. So each is in memory once and is sent in small chunks. A
+//! client that does not read its answer holds one chunk, not a copy of the whole.
 
 use std::borrow::Cow;
 
@@ -14,17 +15,19 @@ use utoipa_swagger_ui::Config;
 use crate::openapi::Document;
 use crate::problem::Problem;
 
-/// How much is sent at a time.
-const PIECE_BYTES: usize = 16 * 1024;
-/// Keeps it from being compressed anew for each request: nobody counts these requests, and a megabyte costs tens of milliseconds.
-const AS_IT_IS: (&str, &str) = ("Content-Encoding", "identity");
+/// The bytes of one chunk.
+const CHUNK_BYTES: usize = 16 * 1024;
+/// Without this header, the server compresses the file for each request. These requests are not limited, and a megabyte
+/// costs tens of milliseconds.
+const UNCOMPRESSED: (&str, &str) = ("Content-Encoding", "identity");
 
-/// The document, at `/openapi.json`, and the page, at `/docs/`.
+/// Serves the document at `/openapi.json`, and the page at `/docs/`.
 pub fn configure(config: &mut ServiceConfig) {
     let page = Config::new(["/openapi.json"])
-        // Without this the page sends the document's address to a validator of others.
+        // Otherwise the page sends the document's address to a validator on another host.
         .validator_url("none")
-        // Storage of the browser is read by every script of the origin, and outlives the page.
+        // Otherwise the token goes to the browser's storage. Each script of the origin reads it there, and it outlives
+        // the page.
         .persist_authorization(false)
         .try_it_out_enabled(true);
     config.app_data(Data::new(page)).service(get_document).service(web::redirect("/docs", "/docs/")).service(get_page);
@@ -32,7 +35,7 @@ pub fn configure(config: &mut ServiceConfig) {
 
 #[get("/openapi.json")]
 async fn get_document(document: Data<Document>) -> HttpResponse {
-    HttpResponse::Ok().insert_header(AS_IT_IS).content_type("application/json").body(in_pieces(document.bytes.clone()))
+    HttpResponse::Ok().insert_header(UNCOMPRESSED).content_type("application/json").body(in_chunks(document.bytes.clone()))
 }
 
 #[get("/docs/{file:.*}")]
@@ -42,15 +45,15 @@ async fn get_page(file: Path<String>, page: Data<Config<'static>>) -> Result<Htt
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),
     };
-    let encoding = if found.gzpipped { ("Content-Encoding", "gzip") } else { AS_IT_IS };
-    Ok(HttpResponse::Ok().insert_header(encoding).content_type(found.content_type).body(in_pieces(bytes)))
+    let encoding = if found.gzpipped { ("Content-Encoding", "gzip") } else { UNCOMPRESSED };
+    Ok(HttpResponse::Ok().insert_header(encoding).content_type(found.content_type).body(in_chunks(bytes)))
 }
 
-/// A body that is handed over piece by piece, as fast as its client takes it. The pieces share the memory of the whole.
-fn in_pieces(bytes: Bytes) -> SizedStream<impl stream::Stream<Item = Result<Bytes, std::io::Error>>> {
+/// A body that is sent chunk by chunk, as fast as the client reads it. The chunks share the memory of the whole.
+fn in_chunks(bytes: Bytes) -> SizedStream<impl stream::Stream<Item = Result<Bytes, std::io::Error>>> {
     let length = bytes.len() as u64;
     let pieces = stream::unfold(bytes, async |mut rest: Bytes| {
-        let piece = rest.split_to(PIECE_BYTES.min(rest.len()));
+        let piece = rest.split_to(CHUNK_BYTES.min(rest.len()));
         (!piece.is_empty()).then_some((Ok(piece), rest))
     });
     SizedStream::new(length, Box::pin(pieces))
@@ -63,9 +66,9 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
-    async fn the_pieces_are_the_whole() {
-        let whole = (0..PIECE_BYTES * 2 + 7).map(|n| u8::try_from(n % 251).unwrap_or(0)).collect::<Bytes>();
-        assert_eq!(to_bytes(in_pieces(whole.clone())).await.ok(), Some(whole));
-        assert_eq!(to_bytes(in_pieces(Bytes::new())).await.ok(), Some(Bytes::new()));
+    async fn the_chunks_make_up_the_whole() {
+        let whole = (0..CHUNK_BYTES * 2 + 7).map(|n| u8::try_from(n % 251).unwrap_or(0)).collect::<Bytes>();
+        assert_eq!(to_bytes(in_chunks(whole.clone())).await.ok(), Some(whole));
+        assert_eq!(to_bytes(in_chunks(Bytes::new())).await.ok(), Some(Bytes::new()));
     }
 }

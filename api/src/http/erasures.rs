@@ -1,4 +1,4 @@
-//! Erasing people: asking for it, and cancelling it while it can be.
+//! Erasures of users: request one, or cancel it while it waits.
 
 use actix_web::web::{Data, Path};
 use actix_web::{delete, put};
@@ -16,7 +16,7 @@ use crate::extract::{Body, Command, parts};
 use crate::problem::Problem;
 
 parts! {
-    /// What erases somebody.
+    /// The parts that request an erasure.
     pub struct Erasing {
         commands: Commands,
         erasures: Erasures,
@@ -27,8 +27,8 @@ parts! {
 
 /// Erase the caller, after the server's waiting time
 ///
-/// Requires the caller's password. Until the waiting time is over the caller can cancel it. If the waiting time is 0, the
-/// erasure happens at once. `erasure_due_at` in `GET /v1/users/me` gives the time.
+/// Requires the caller's password. The caller can cancel the erasure until the waiting time is over. If the waiting
+/// time is 0, the erasure happens at once. `erasure_due_at` in `GET /v1/users/me` gives the time.
 #[utoipa::path(tag = "erasure", request_body = ConfirmPassword, params(CommandHeaders),
     responses((status = 204, description = "The erasure is requested, or done.")))]
 #[delete("/users/me")]
@@ -38,17 +38,18 @@ pub async fn erase_me(command: Command<Body<ConfirmPassword>>, erasing: Erasing)
 
 /// Cancel the caller's erasure
 ///
-/// The caller may cancel it even if an operator asked for it.
+/// The caller may cancel it even if an operator requested it.
 #[utoipa::path(tag = "erasure", params(CommandHeaders),
     responses((status = 204, description = "The erasure is cancelled.")))]
 #[delete("/users/me/erasure")]
 pub async fn keep_me(command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    Ok(Done::quietly(commands.cancel_erasure(&command.asked(), command.actor.user_id).await?))
+    Ok(Done::no_content(commands.cancel_erasure(&command.asked(), command.actor.user_id).await?))
 }
 
 /// Erase a user, after the server's waiting time
 ///
-/// Operators may do this, and the user. Requires the caller's password. The last operator of the server cannot be erased.
+/// Operators and the user may do this. Requires the caller's password. The last operator of the server cannot be
+/// erased.
 #[utoipa::path(tag = "erasure", request_body = ConfirmPassword, params(UserPath, CommandHeaders),
     responses((status = 204, description = "The erasure is requested, or done.")))]
 #[delete("/users/{user_id}")]
@@ -58,23 +59,23 @@ pub async fn erase_user(path: Path<UserPath>, command: Command<Body<ConfirmPassw
 
 /// Cancel a user's erasure
 ///
-/// Operators may do this, and the user.
+/// Operators and the user may do this.
 #[utoipa::path(tag = "erasure", params(UserPath, CommandHeaders),
     responses((status = 204, description = "The erasure is cancelled.")))]
 #[delete("/users/{user_id}/erasure")]
 pub async fn keep_user(path: Path<UserPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    Ok(Done::quietly(commands.cancel_erasure(&command.asked(), path.user_id).await?))
+    Ok(Done::no_content(commands.cancel_erasure(&command.asked(), path.user_id).await?))
 }
 
 /// Propose to the operators to erase a user who is or was in the workspace
 ///
-/// Owners of the workspace may do this. The log keeps the proposal, and an operator decides. To remove a member from the
-/// workspace, deactivate them.
+/// Owners of the workspace may do this. The log keeps the proposal, and an operator decides. To remove a member from
+/// the workspace, deactivate the member instead.
 #[utoipa::path(tag = "erasure", params(MemberPath, CommandHeaders),
     responses((status = 204, description = "The log has the proposal.")))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/erasure-proposal")]
 pub async fn propose_erasure(path: Path<MemberPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    Ok(Done::quietly(commands.propose_erasure(&command.asked(), path.workspace_id, path.user_id).await?))
+    Ok(Done::no_content(commands.propose_erasure(&command.asked(), path.workspace_id, path.user_id).await?))
 }
 
 impl Erasing {
@@ -87,12 +88,12 @@ impl Erasing {
         let requested = self.commands.request_erasure(&command.asked_without_secret(&[]), user_id, wait, around).await?;
         if wait.is_zero() && !requested.replayed {
             return match self.erasures.carry_out(user_id).await {
-                Ok(erased) => Ok(Done::quietly(erased)),
-                // The process that carries out due erasures was quicker.
-                Err(_) if self.commands.user_state(user_id).await?.erased => Ok(Done::quietly(requested)),
+                Ok(erased) => Ok(Done::no_content(erased)),
+                // The process that carries out due erasures was faster.
+                Err(_) if self.commands.user_state(user_id).await?.erased => Ok(Done::no_content(requested)),
                 Err(error) => Err(error.into()),
             };
         }
-        Ok(Done::quietly(requested))
+        Ok(Done::no_content(requested))
     }
 }

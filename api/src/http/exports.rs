@@ -1,4 +1,5 @@
-//! All data of one person, for themselves or on their behalf: a zip of JSON, made while it is sent. It takes the asker's password, so it is a POST.
+//! All data of one user, for the user or for an operator: a zip of JSON, made while it is sent. The request contains
+//! the caller's password, so it is a POST.
 
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::Path;
@@ -26,9 +27,9 @@ parts! {
 
 /// Export all of the caller's data as a zip of JSON
 ///
-/// Requires the caller's password. The zip has the profile, the memberships, the messages with their edits, everything
-/// that the caller did, the sessions and the events of the account. Every sign-in is among them, with the address that
-/// it came from.
+/// Requires the caller's password. The zip contains the profile, the memberships, the messages with their edits, the
+/// caller's actions, the sessions and the events of the account. Each sign-in is among them, with the address that it
+/// came from.
 #[utoipa::path(tag = "erasure", request_body = ConfirmPassword, params(QueryHeaders),
     responses((status = 200, description = "A zip of JSON.", body = Vec<u8>, content_type = "application/zip")))]
 #[post("/users/me/export")]
@@ -53,13 +54,13 @@ pub async fn export_user(
 }
 
 impl Exporting {
-    async fn export(&self, reading: &Reading, asker: ConfirmPassword, user_id: UserId) -> Result<HttpResponse, Problem> {
-        self.confirmations.confirm(&reading.context(), asker.current_password).await?;
+    async fn export(&self, reading: &Reading, body: ConfirmPassword, user_id: UserId) -> Result<HttpResponse, Problem> {
+        self.confirmations.confirm(&reading.context(), body.current_password).await?;
         let profile = self.read_models.user(user_id).await?.ok_or_else(no_such_user)?;
-        let body = exports::stream(self.sources.get_ref().clone(), profile);
+        let zip = exports::stream(self.sources.get_ref().clone(), profile);
         Ok(HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, "application/zip"))
             .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"backscroll-{user_id}.zip\"")))
-            .streaming(body))
+            .streaming(zip))
     }
 }

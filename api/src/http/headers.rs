@@ -1,8 +1,8 @@
-//! The headers that operations share, for the OpenAPI document. What reads them is in `extract`.
+//! The headers that several operations share, for the OpenAPI document. `extract` reads them.
 
 use utoipa::IntoParams;
 
-/// What every command takes.
+/// The header of every command.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub struct CommandHeaders {
@@ -12,7 +12,7 @@ pub struct CommandHeaders {
     pub idempotency_key: Option<String>,
 }
 
-/// What every query takes.
+/// The header of every query.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub struct QueryHeaders {

@@ -1,5 +1,5 @@
-//! The state of the server: for load balancers, without details that a stranger could use, and for operators
-//! (`operators.rs`).
+//! The state of the server. Load balancers get it without details that an attacker could use. Operators get it with
+//! details (`operators.rs`).
 
 use projections::Connections;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
-/// How long each part may take to answer.
-const ANSWER_MAX: Duration = Duration::from_secs(1);
-/// How long an answer to strangers stands: however often they ask, the parts are asked no more often.
-const STANDS_FOR: Duration = Duration::from_secs(1);
+/// The most time that each store may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// The server repeats an answer to load balancers for this time. More requests cause no more checks of the stores.
+const CACHED_FOR: Duration = Duration::from_secs(1);
 
 /// The process lives.
 #[derive(Serialize, ToSchema)]
@@ -40,19 +40,19 @@ pub struct Ready {
     status: &'static str,
 }
 
-/// Whether the server could serve when that was last looked at.
+/// The last result of the readiness check, and its time.
 #[derive(Default)]
-pub struct LastSeen(Mutex<Option<(Instant, bool)>>);
+pub struct CachedReadiness(Mutex<Option<(Instant, bool)>>);
 
-impl LastSeen {
-    /// Looks again where the last time was too long ago. Further callers wait for the one that looks.
+impl CachedReadiness {
+    /// Checks again if the last result is too old. Concurrent callers wait for the one check.
     async fn serves(&self, stores: &Connections, nats: &Client) -> bool {
-        let mut seen = self.0.lock().await;
-        match *seen {
-            Some((at, serves)) if at.elapsed() < STANDS_FOR => serves,
+        let mut last = self.0.lock().await;
+        match *last {
+            Some((at, serves)) if at.elapsed() < CACHED_FOR => serves,
             _ => {
                 let serves = readiness(stores, nats).await.serves();
-                *seen = Some((Instant::now(), serves));
+                *last = Some((Instant::now(), serves));
                 serves
             }
         }
@@ -64,8 +64,8 @@ impl LastSeen {
     (status = 200, description = "The server can serve.", body = Ready),
     (status = 503, description = "The server cannot serve now: Postgres or its schema is missing.", body = Ready)))]
 #[get("/readyz")]
-pub async fn readyz(last_seen: Data<LastSeen>, stores: Data<Connections>, nats: Data<Client>) -> HttpResponse {
-    match last_seen.serves(&stores, &nats).await {
+pub async fn readyz(cached: Data<CachedReadiness>, stores: Data<Connections>, nats: Data<Client>) -> HttpResponse {
+    match cached.serves(&stores, &nats).await {
         true => HttpResponse::Ok().json(Ready { status: "ready" }),
         false => HttpResponse::ServiceUnavailable().json(Ready { status: "unavailable" }),
     }
@@ -137,8 +137,8 @@ pub async fn readiness(stores: &Connections, client: &Client) -> Readiness {
 }
 
 async fn within(check: impl Future<Output = Result<String, String>>) -> Part {
-    let timed = tokio::time::timeout(ANSWER_MAX, check).await;
-    Part::from(timed.unwrap_or_else(|_| Err(format!("no answer within {} s", ANSWER_MAX.as_secs()))))
+    let timed = tokio::time::timeout(ANSWER_TIMEOUT, check).await;
+    Part::from(timed.unwrap_or_else(|_| Err(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()))))
 }
 
 async fn postgres(stores: &Connections) -> Result<String, String> {

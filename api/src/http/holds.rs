@@ -1,4 +1,4 @@
-//! Legal holds of a workspace: while one covers something, nothing of it is archived, purged or erased.
+//! Legal holds of a workspace. The messages that a hold covers are not archived, purged or erased.
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{get, post, put};
@@ -16,7 +16,7 @@ use super::headers::{CommandHeaders, QueryHeaders};
 use super::members::PageQuery;
 use super::path::{HoldPath, WorkspacePath};
 use super::schema;
-use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, page_limit};
+use crate::extract::{Body, Command, Cursor, Page, QueryAnswer, Reading, page_limit};
 use crate::problem::Problem;
 
 /// The legal hold to place.
@@ -26,7 +26,7 @@ pub struct PlaceHold {
     /// The workspace, channel or person that it covers.
     #[schema(value_type = schema::HoldTarget)]
     on: HoldTarget,
-    /// The reason: the case, and the person who asked for it.
+    /// The reason: the case, and the person who requested the hold.
     #[schema(min_length = 1, max_length = 1000, example = "Case 2026/114, letter of the court of 3 March")]
     reason: String,
 }
@@ -39,7 +39,7 @@ pub struct HoldPlaced {
     hold_id: HoldId,
 }
 
-/// A legal hold that stands.
+/// An active legal hold.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StandingHold {
     /// The hold.
@@ -78,13 +78,17 @@ pub async fn place_hold(
     Ok(Done::created(appended, format!("/v1/workspaces/{workspace_id}/holds"), HoldPlaced { hold_id }))
 }
 
-/// List the legal holds that stand, oldest first
+/// List the active legal holds, oldest first
 ///
 /// Released holds are in the log.
 #[utoipa::path(tag = "holds", params(WorkspacePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The holds.", body = Page<StandingHold>)))]
 #[get("/workspaces/{workspace_id}/holds")]
-pub async fn list_holds(path: Path<WorkspacePath>, query: Query<PageQuery>, reading: Reading) -> Result<Seen<Page<StandingHold>>, Problem> {
+pub async fn list_holds(
+    path: Path<WorkspacePath>,
+    query: Query<PageQuery>,
+    reading: Reading,
+) -> Result<QueryAnswer<Page<StandingHold>>, Problem> {
     let (after, limit) = (Cursor::<HoldId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     let holds = reading.access.holds(path.workspace_id).await?;
     let page = Page::among(holds.into_iter().map(StandingHold::of).collect(), after, limit, |hold| hold.hold_id);
@@ -102,11 +106,11 @@ pub struct ReleaseHold {
 
 /// Release a legal hold
 ///
-/// The next retention run then takes the messages that only this hold had kept.
+/// The next retention run takes the messages that only this hold kept.
 #[utoipa::path(tag = "holds", request_body = ReleaseHold, params(HoldPath, CommandHeaders),
     responses((status = 204, description = "The hold is released.")))]
 #[put("/workspaces/{workspace_id}/holds/{hold_id}/release")]
 pub async fn release_hold(path: Path<HoldPath>, command: Command<Body<ReleaseHold>>, commands: Data<Commands>) -> Result<Done, Problem> {
     let release = WorkspaceCommand::ReleaseHold { hold_id: path.hold_id, reason: Reason::parse(&command.body.input.reason)? };
-    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, release).await?))
+    Ok(Done::no_content(commands.workspace(&command.asked(), path.workspace_id, release).await?))
 }

@@ -1,4 +1,4 @@
-//! Invitations to a workspace: giving them out, taking them back, accepting them.
+//! Invitations to a workspace: create, list, revoke and accept them.
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{delete, get, post};
@@ -22,36 +22,36 @@ use super::members::PageQuery;
 use super::path::{InvitationPath, InvitationTokenPath, WorkspacePath};
 use super::schema;
 use crate::config::Settings;
-use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, no_cursor, page_limit, reject_unless_moment};
+use crate::extract::{Body, Command, Cursor, Page, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_moment};
 use crate::problem::Problem;
 
 /// The person to invite.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Invite {
-    /// Their mail address.
+    /// The email address.
     #[schema(min_length = 3, max_length = 255, example = "ben@example.org")]
     email: String,
-    /// As what; as a member where it says nothing.
+    /// The role that the person gets. The default is `member`.
     #[schema(value_type = Option<schema::Role>)]
     role: Option<Role>,
-    /// The time until which it can be accepted. The default is a week from now.
+    /// The time until which the invitation can be accepted. The default is a week from now.
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// An invitation that was given out.
+/// An invitation that was created.
 #[derive(Serialize, ToSchema)]
 pub struct InvitationCreated {
     /// The invitation.
     #[schema(value_type = Uuid)]
     invitation_id: InvitationId,
-    /// The token that accepts the invitation. Everyone who has it can accept: send it to the invited person only. No
-    /// list shows it.
+    /// The token that accepts the invitation. Everyone who has it can accept the invitation, so send it to the invited
+    /// person only. No list shows it.
     #[schema(example = "bsi_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
     token: String,
 }
 
-/// Invite a person to a workspace by mail address
+/// Invite a person to a workspace by email address
 #[utoipa::path(tag = "invitations", request_body = Invite, params(WorkspacePath, CommandHeaders),
     responses((status = 201, description = "The invitation is created.", body = InvitationCreated)))]
 #[post("/workspaces/{workspace_id}/invitations")]
@@ -68,7 +68,7 @@ pub async fn invite(
     let invitation_id = appended.id.into();
     let token = invitations.give_out(workspace_id, invitation_id).await?.expose().to_owned();
     let location = format!("/v1/workspaces/{workspace_id}/invitations/{invitation_id}");
-    Ok(Done::created(appended, location, InvitationCreated { invitation_id, token }).never_stored())
+    Ok(Done::created(appended, location, InvitationCreated { invitation_id, token }).no_store())
 }
 
 fn parse(input: &Invite, lifetime: std::time::Duration) -> Result<WorkspaceCommand, InvalidText> {
@@ -90,7 +90,7 @@ pub async fn list_invitations(
     query: Query<PageQuery>,
     reading: Reading,
     read_models: Data<ReadModels>,
-) -> Result<Seen<Page<InvitationRow>>, Problem> {
+) -> Result<QueryAnswer<Page<InvitationRow>>, Problem> {
     reading.access.may(path.workspace_id, Permission::MemberInvite).await?;
     let (after, limit) = (Cursor::<(DateTime<Utc>, Uuid)>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     after.map_or(Ok(()), |(created_at, _)| reject_unless_moment("after", created_at)).map_err(|_| no_cursor("after"))?;
@@ -103,7 +103,7 @@ pub async fn list_invitations(
 #[delete("/workspaces/{workspace_id}/invitations/{invitation_id}")]
 pub async fn revoke_invitation(path: Path<InvitationPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let revoke = WorkspaceCommand::RevokeInvitation { invitation_id: path.invitation_id };
-    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, revoke).await?))
+    Ok(Done::no_content(commands.workspace(&command.asked(), path.workspace_id, revoke).await?))
 }
 
 /// The workspace that the caller has joined.
@@ -134,5 +134,5 @@ async fn find(invitations: &InvitationTokens, token: &str) -> Result<(WorkspaceI
         Some(token) => invitations.find(&token).await?,
         None => None,
     };
-    found.ok_or_else(|| Problem::not_found("workspace.invitation_not_found", "there is no such invitation: ask for a new one"))
+    found.ok_or_else(|| Problem::not_found("workspace.invitation_not_found", "there is no such invitation: ask the inviter for a new one"))
 }

@@ -1,4 +1,5 @@
-//! The log of a workspace: its events as they are stored, newest first. The same events as the audit's, without what is made of them there.
+//! The log of a workspace: its events as they are stored, newest first. The audit has the same events, with more about
+//! each.
 
 use actix_web::get;
 use actix_web::web::{Path, Query};
@@ -12,10 +13,10 @@ use uuid::Uuid;
 use super::audit::{self, Audits};
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
-use crate::extract::{Cursor, Page, Reading, Seen, page_limit, reject_unless_line, reject_unless_moment};
+use crate::extract::{Cursor, Page, QueryAnswer, Reading, page_limit, reject_unless_line, reject_unless_moment};
 use crate::problem::Problem;
 
-/// Which events of the log. What says nothing leaves nothing out.
+/// The events to list. An absent filter excludes nothing.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -73,8 +74,8 @@ pub async fn read_log(
     query: Query<LogQuery>,
     reading: Reading,
     audits: Audits,
-) -> Result<Seen<Page<LogRow>>, Problem> {
+) -> Result<QueryAnswer<Page<LogRow>>, Problem> {
     let limit = page_limit(query.limit)?;
-    let (found, sight) = audit::find(&audits, &reading, path.workspace_id, query.parse(limit + 1)?).await?;
-    Ok(reading.answer(Page::cut(found.rows(&sight), limit, |row| row.position)))
+    let (found, text_access) = audit::find(&audits, &reading, path.workspace_id, query.parse(limit + 1)?).await?;
+    Ok(reading.answer(Page::cut(found.rows(&text_access), limit, |row| row.position)))
 }

@@ -1,4 +1,4 @@
-//! The asker themselves: what they see of themselves, and what they change of it.
+//! The caller's own account: reading it, and changing it.
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get, patch, put};
@@ -22,10 +22,10 @@ use super::headers::{CommandHeaders, QueryHeaders};
 use super::sessions::SignOut;
 use super::users::{no_such_user, parse_password};
 use crate::config::Secret;
-use crate::extract::{Actor, Body, Change, Command, Reading, Seen, parts};
+use crate::extract::{Actor, Body, Change, Command, QueryAnswer, Reading, parts};
 use crate::problem::Problem;
 
-/// The most bytes of what a client keeps here, as JSON.
+/// The most bytes of a client's own settings, as JSON.
 const JSON_BYTES_MAX: usize = 65_536;
 
 parts! {
@@ -42,7 +42,7 @@ parts! {
 #[utoipa::path(tag = "users", params(QueryHeaders),
     responses((status = 200, description = "The caller.", body = UserRow)))]
 #[get("/users/me")]
-pub async fn get_me(reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<UserRow>, Problem> {
+pub async fn get_me(reading: Reading, read_models: Data<ReadModels>) -> Result<QueryAnswer<UserRow>, Problem> {
     let user = read_models.user(reading.actor).await?.ok_or_else(no_such_user)?;
     Ok(reading.answer(user))
 }
@@ -58,7 +58,7 @@ pub struct ChangeProfile {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 2000, example = "https://example.org/ann.png")]
     avatar_url: Change<String>,
-    /// Job title.
+    /// The job title.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 200)]
     title: Change<String>,
@@ -76,7 +76,7 @@ pub struct ChangeProfile {
     pronouns: Change<String>,
 }
 
-/// A change of a profile, parsed.
+/// A parsed change of a profile.
 struct ProfileChange {
     display_name: Option<DisplayName>,
     avatar_url: Change<AvatarUrl>,
@@ -123,7 +123,7 @@ pub async fn change_profile(command: Command<Body<ChangeProfile>>, commands: Dat
         Some(registration) => Ok(UserCommand::ChangeProfile(Box::new(change.of(&registration.profile)))),
         None => Err(AccessRefusal::NotActive.into()),
     });
-    Ok(Done::quietly(appended.await?))
+    Ok(Done::no_content(appended.await?))
 }
 
 /// Changes of the preferences. An absent field stays, and `null` clears a field.
@@ -138,17 +138,17 @@ pub struct ChangePreferences {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 10, example = "en")]
     language: Change<String>,
-    /// Kept for clients. A new value replaces the whole.
+    /// The client's own settings. The server only stores them. A new value replaces the whole.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     notification_settings: Change<Json>,
-    /// Kept for clients. A new value replaces the whole.
+    /// The client's own settings. The server only stores them. A new value replaces the whole.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     theme_preferences: Change<Json>,
 }
 
-/// A change of preferences, parsed.
+/// A parsed change of preferences.
 struct PreferencesChange {
     timezone: Change<Timezone>,
     language: Change<Language>,
@@ -167,7 +167,7 @@ impl ChangePreferences {
     }
 }
 
-/// What clients keep here must fit into a row: not too large, and without U+0000, which Postgres' `jsonb` does not take.
+/// Checks that a client's settings fit into a row: not too large, and without U+0000, which Postgres' `jsonb` refuses.
 fn storable(field: &'static str, json: &Json) -> Result<Json, InvalidText> {
     let refuse = |reason: String| Err(InvalidText { field, reason });
     if json.iter().any(|(key, value)| key.contains('\0') || has_nul(value)) {
@@ -210,7 +210,7 @@ pub async fn change_preferences(command: Command<Body<ChangePreferences>>, comma
         Some(registration) => Ok(UserCommand::ChangePreferences(change.of(&registration.preferences))),
         None => Err(AccessRefusal::NotActive.into()),
     });
-    Ok(Done::quietly(appended.await?))
+    Ok(Done::no_content(appended.await?))
 }
 
 /// The status. Without any field, the status is cleared.
@@ -220,10 +220,10 @@ pub struct ChangeStatus {
     /// The status text.
     #[schema(max_length = 200, example = "In a meeting")]
     text: Option<String>,
-    /// An emoji for it.
+    /// The emoji of the status.
     #[schema(max_length = 100, example = "📅")]
     emoji: Option<String>,
-    /// The time at which it ends.
+    /// The time at which the status ends.
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -238,10 +238,10 @@ pub async fn change_status(command: Command<Body<ChangeStatus>>, commands: Data<
         emoji: input.emoji.as_deref().map(Emoji::parse).transpose()?,
         expires_at: input.expires_at,
     };
-    Ok(Done::quietly(commands.user(&command.asked(), command.actor.user_id, change).await?))
+    Ok(Done::no_content(commands.user(&command.asked(), command.actor.user_id, change).await?))
 }
 
-/// A new password, and the one that it replaces.
+/// A new password, and the current one.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
@@ -271,11 +271,11 @@ pub async fn change_password(
     let stored = parts.confirmations.confirm(&context, current_password).await?;
     let hash = parts.passwords.hash(new_password).await?;
     let ended = sign_out.sessions.change_password(&parts.credentials, &context, actor.session_id, (&stored, &hash)).await?;
-    // The password is changed, whatever comes of this.
+    // The password is already changed: an error here must not fail the request.
     if let Err(error) = parts.sign_ins.forget_other_devices(&context).await {
-        tracing::warn!(%error, "devices from before the change of a password are known still");
+        tracing::warn!(%error, "the devices from before a password change could not be forgotten");
     }
-    // The devices of these sessions are shown as gone; the caller need not wait for it.
+    // Presence is updated in the background, so that the caller does not wait for it.
     tokio::spawn(async move { sign_out.leave(&ended).await });
     Ok(HttpResponse::NoContent().finish())
 }

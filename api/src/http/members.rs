@@ -1,4 +1,4 @@
-//! Members of a workspace: who they are, and what they may do.
+//! Members of a workspace: their list, their roles and their permissions.
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{delete, get, put};
@@ -19,11 +19,11 @@ use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{MemberPath, WorkspacePath};
 use super::schema;
 use crate::config::Secret;
-use crate::extract::{Body, Command, Cursor, Page, Reading, Seen, page_limit, reject_unless_line};
+use crate::extract::{Body, Command, Cursor, Page, QueryAnswer, Reading, page_limit, reject_unless_line};
 use crate::problem::Problem;
 
-/// The most characters that are looked for in the directory.
-const SOUGHT_CHARS_MAX: usize = 200;
+/// The most characters of a directory search.
+const SEARCH_CHARS_MAX: usize = 200;
 
 /// A page of a list.
 #[derive(Deserialize, IntoParams)]
@@ -46,7 +46,7 @@ pub async fn list_members(
     query: Query<PageQuery>,
     reading: Reading,
     read_models: Data<ReadModels>,
-) -> Result<Seen<Page<MemberRow>>, Problem> {
+) -> Result<QueryAnswer<Page<MemberRow>>, Problem> {
     reading.access.may(path.workspace_id, Permission::MemberList).await?;
     let (after, limit) = (Cursor::<UserId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     let rows = read_models.members(path.workspace_id, after, limit + 1).await?;
@@ -56,10 +56,15 @@ pub async fn list_members(
 /// Get a workspace member
 #[utoipa::path(tag = "members", params(MemberPath, QueryHeaders), responses((status = 200, description = "The member.", body = MemberRow)))]
 #[get("/workspaces/{workspace_id}/members/{user_id}")]
-pub async fn get_member(path: Path<MemberPath>, reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<MemberRow>, Problem> {
+pub async fn get_member(
+    path: Path<MemberPath>,
+    reading: Reading,
+    read_models: Data<ReadModels>,
+) -> Result<QueryAnswer<MemberRow>, Problem> {
     reading.access.may(path.workspace_id, Permission::MemberList).await?;
     let member = read_models.member(path.workspace_id, path.user_id).await?;
-    Ok(reading.answer(member.ok_or_else(|| Problem::not_found("workspace.member_not_found", "nobody of that name is in this workspace"))?))
+    Ok(reading
+        .answer(member.ok_or_else(|| Problem::not_found("workspace.member_not_found", "this user is not a member of the workspace"))?))
 }
 
 /// A search in a workspace's directory.
@@ -67,7 +72,7 @@ pub async fn get_member(path: Path<MemberPath>, reading: Reading, read_models: D
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DirectoryQuery {
-    /// A part of a name, an address, a title or a department; everyone where it says nothing.
+    /// A part of a name, an email address, a title or a department. If absent, all members are listed.
     #[param(min_length = 1, max_length = 200, example = "ann")]
     q: Option<String>,
     /// The `next` cursor of the previous page.
@@ -88,10 +93,10 @@ pub async fn search_directory(
     query: Query<DirectoryQuery>,
     reading: Reading,
     read_models: Data<ReadModels>,
-) -> Result<Seen<Page<DirectoryRow>>, Problem> {
+) -> Result<QueryAnswer<Page<DirectoryRow>>, Problem> {
     reading.access.may(path.workspace_id, Permission::MemberList).await?;
     let sought = query.q.as_deref();
-    sought.map_or(Ok(()), |text| reject_unless_line("q", text, SOUGHT_CHARS_MAX))?;
+    sought.map_or(Ok(()), |text| reject_unless_line("q", text, SEARCH_CHARS_MAX))?;
     let (after, limit) = (Cursor::<UserId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     let rows = read_models.user_directory(path.workspace_id, sought, after, limit + 1).await?;
     Ok(reading.answer(Page::cut(rows, limit, |row| row.user_id)))
@@ -104,7 +109,7 @@ pub struct ChangeRole {
     /// The role.
     #[schema(value_type = schema::Role)]
     role: Role,
-    /// The caller's password, once more, where the role is `owner`.
+    /// The caller's password. Required if the role is `owner`.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200, format = Password)]
     current_password: Option<Secret>,
 }
@@ -123,13 +128,13 @@ pub async fn change_member_role(
 ) -> Result<Done, Problem> {
     let ChangeRole { role, current_password } = &command.body.input;
     if *role == Role::Owner {
-        let missing = || Problem::invalid("password.required", "current_password", "send your password to make somebody an owner");
+        let missing = || Problem::invalid("password.required", "current_password", "send your password to make a member an owner");
         let password = current_password.clone().ok_or_else(missing)?;
         confirmations.confirm(&command.actor.context(), password).await?;
     }
     let change = WorkspaceCommand::ChangeMemberRole { user_id: path.user_id, role: *role };
     let asked = command.asked_without_secret(role.as_str().as_bytes());
-    Ok(Done::quietly(commands.workspace(&asked, path.workspace_id, change).await?))
+    Ok(Done::no_content(commands.workspace(&asked, path.workspace_id, change).await?))
 }
 
 /// A member's title and department in this workspace.
@@ -159,10 +164,10 @@ pub async fn change_member_details(
         title: input.title.as_deref().map(Title::parse).transpose()?,
         department: input.department.as_deref().map(Department::parse).transpose()?,
     };
-    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, change).await?))
+    Ok(Done::no_content(commands.workspace(&command.asked(), path.workspace_id, change).await?))
 }
 
-/// Permissions that a member has beyond their role (`true`), or lacks in spite of it (`false`).
+/// Permissions that a member has in addition to their role (`true`), or lacks despite it (`false`).
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemberPermissions {
@@ -182,7 +187,7 @@ pub async fn change_member_permissions(
 ) -> Result<Done, Problem> {
     let permissions = command.body.input.permissions.clone();
     let change = WorkspaceCommand::ChangeMemberPermissions { user_id: path.user_id, permissions };
-    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, change).await?))
+    Ok(Done::no_content(commands.workspace(&command.asked(), path.workspace_id, change).await?))
 }
 
 /// Deactivate a member; their messages stay
@@ -190,7 +195,7 @@ pub async fn change_member_permissions(
 #[put("/workspaces/{workspace_id}/members/{user_id}/deactivation")]
 pub async fn deactivate_member(path: Path<MemberPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let change = WorkspaceCommand::DeactivateMember { user_id: path.user_id };
-    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, change).await?))
+    Ok(Done::no_content(commands.workspace(&command.asked(), path.workspace_id, change).await?))
 }
 
 /// Reactivate a deactivated member
@@ -198,5 +203,5 @@ pub async fn deactivate_member(path: Path<MemberPath>, command: Command, command
 #[delete("/workspaces/{workspace_id}/members/{user_id}/deactivation")]
 pub async fn reactivate_member(path: Path<MemberPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let change = WorkspaceCommand::ReactivateMember { user_id: path.user_id };
-    Ok(Done::quietly(commands.workspace(&command.asked(), path.workspace_id, change).await?))
+    Ok(Done::no_content(commands.workspace(&command.asked(), path.workspace_id, change).await?))
 }

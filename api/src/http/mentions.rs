@@ -1,4 +1,4 @@
-//! Messages that mention the asker.
+//! Messages that mention the caller.
 
 use actix_web::get;
 use actix_web::web::{Data, Path, Query};
@@ -9,13 +9,13 @@ use projections::relational::messages::MessageRow;
 use super::headers::QueryHeaders;
 use super::members::PageQuery;
 use super::path::WorkspacePath;
-use crate::extract::{Page, Reading, Seen, page_limit, read_place};
+use crate::extract::{Page, QueryAnswer, Reading, page_limit, read_place};
 use crate::problem::Problem;
 
 /// List the messages that mention the caller, newest first
 ///
-/// A page may have fewer rows than `limit` although there is a next page: messages of channels that the caller has
-/// left are left out.
+/// A page may have fewer rows than `limit` although there is a next page: messages of channels that the caller has left
+/// are not listed.
 #[utoipa::path(tag = "messages", params(WorkspacePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The messages.", body = Page<MessageRow>)))]
 #[get("/workspaces/{workspace_id}/mentions")]
@@ -24,7 +24,7 @@ pub async fn list_mentions(
     query: Query<PageQuery>,
     reading: Reading,
     read_models: Data<ReadModels>,
-) -> Result<Seen<Page<MessageRow>>, Problem> {
+) -> Result<QueryAnswer<Page<MessageRow>>, Problem> {
     reading.access.active_member(path.workspace_id).await?;
     let (after, limit) = (read_place("after", query.after.as_deref())?, page_limit(query.limit)?);
     let rows = read_models.mentions_of(reading.actor, path.workspace_id, after, limit + 1).await?;

@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{ChannelPath, MessagePath};
-use crate::extract::{Body, Command, Cursor, Reading, Seen, page_limit, read_place};
+use crate::extract::{Body, Command, Cursor, QueryAnswer, Reading, page_limit, read_place};
 use crate::problem::Problem;
 
 /// The message to post.
@@ -70,20 +70,21 @@ pub async fn post_message(
     typing: Data<Typing>,
 ) -> Result<Done<MessagePosted>, Problem> {
     let new = command.body.input.parse()?;
-    let asked = command.asked_once_as(new.client_msg_id.as_ref().and_then(|name| own_key(path.channel_id, name)));
+    let asked = command.asked_once_as(new.client_msg_id.as_ref().and_then(|name| client_key(path.channel_id, name)));
     let appended = commands.post_message(&asked, path.channel_id, new).await?;
     typing.end(path.channel_id, command.actor.user_id);
     let message_id = appended.id.into();
     Ok(Done::created(appended, format!("/v1/messages/{message_id}"), MessagePosted { message_id }))
 }
 
-/// The key under which the sender's own name counts once in a channel. What cannot be a key as it is counts by its hash.
-fn own_key(channel_id: ChannelId, name: &ClientMsgId) -> Option<IdempotencyKey> {
+/// The idempotency key that is made from the client's identifier of the message. An identifier that cannot be a key as
+/// it is counts by its hash.
+fn client_key(channel_id: ChannelId, name: &ClientMsgId) -> Option<IdempotencyKey> {
     let key = |name: &str| IdempotencyKey::parse(&format!("client_msg_id:{channel_id}:{name}")).ok();
     key(name.as_str()).or_else(|| key(&format!("sha256:{}", hex::encode(Sha256::digest(name.as_str())))))
 }
 
-/// Which page of messages. Without any of the three, the newest.
+/// The page of messages. Without `before`, `after` and `around`, the newest page.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -114,7 +115,7 @@ impl HistoryQuery {
                 return Err(Problem::malformed(
                     "request.query_invalid",
                     Some("before".into()),
-                    "before, after and around exclude each other",
+                    "before, after and around exclude each other: send one of them",
                 ));
             }
         };
@@ -136,7 +137,8 @@ pub struct MessagePage {
 }
 
 impl MessagePage {
-    /// A page out of one row more than was asked for, where there was one: at the end that the page was read towards.
+    /// Cuts a page out of `rows`. They are one more than the limit if there is a further page: the surplus row is at
+    /// the end towards which the page was read.
     pub(super) fn cut(mut rows: Vec<MessageRow>, page: HistoryPage, limit: u16) -> Self {
         let limit = usize::from(limit);
         let more = rows.len() > limit;
@@ -152,7 +154,7 @@ impl MessagePage {
         let cursor = |row: &MessageRow| Cursor(row.cursor()).to_string();
         let next = match (rows.last(), page) {
             (Some(row), _) => Some(cursor(row)),
-            // Nothing came later yet: the place stays.
+            // There are no later messages yet: the cursor stays the same.
             (None, HistoryPage::After(place)) => Some(Cursor(place).to_string()),
             (None, _) => None,
         };
@@ -162,8 +164,7 @@ impl MessagePage {
 
 /// List a channel's messages, oldest first, without replies
 ///
-/// Without a cursor the answer is the newest page. A deleted message is listed, without its text, if it has
-/// replies.
+/// Without a cursor, the answer is the newest page. A deleted message is listed, without its text, if it has replies.
 #[utoipa::path(tag = "messages", params(ChannelPath, HistoryQuery, QueryHeaders),
     responses((status = 200, description = "The page.", body = MessagePage)))]
 #[get("/channels/{channel_id}/messages")]
@@ -187,7 +188,7 @@ pub async fn list_messages(
     Ok(reading.answer(MessagePage::cut(rows, page, limit)).respond_to(&request))
 }
 
-/// What [`MessagePage::cut`] makes of the newest rows, of rows that are JSON already.
+/// The same page as [`MessagePage::cut`] gives, from rows that are already JSON.
 fn newest_page(rows: &[(Place, String)], limit: u16) -> String {
     let surplus = rows.len().saturating_sub(usize::from(limit));
     let shown = &rows[surplus..];
@@ -209,9 +210,9 @@ fn newest_page(rows: &[(Place, String)], limit: u16) -> String {
 /// A thread.
 #[derive(Serialize, ToSchema)]
 pub struct Thread {
-    /// The message that began it.
+    /// The message that began the thread.
     root: MessageRow,
-    /// A page of its answers.
+    /// A page of the replies.
     replies: MessagePage,
 }
 
@@ -223,7 +224,7 @@ pub async fn get_thread(
     query: Query<HistoryQuery>,
     reading: Reading,
     read_models: Data<ReadModels>,
-) -> Result<Seen<Thread>, Problem> {
+) -> Result<QueryAnswer<Thread>, Problem> {
     reading.access.message(path.message_id).await?;
     let (page, limit) = query.parse()?;
     let thread = read_models.thread(path.message_id, page, limit + 1).await?.ok_or_else(Problem::not_projected_yet)?;
@@ -233,13 +234,17 @@ pub async fn get_thread(
 /// Get a message with its earlier texts
 #[utoipa::path(tag = "messages", params(MessagePath, QueryHeaders), responses((status = 200, description = "The message.", body = MessageDetail)))]
 #[get("/messages/{message_id}")]
-pub async fn get_message(path: Path<MessagePath>, reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<MessageDetail>, Problem> {
+pub async fn get_message(
+    path: Path<MessagePath>,
+    reading: Reading,
+    read_models: Data<ReadModels>,
+) -> Result<QueryAnswer<MessageDetail>, Problem> {
     reading.access.message(path.message_id).await?;
     let message = read_models.message(path.message_id).await?;
     Ok(reading.answer(message.ok_or_else(Problem::not_projected_yet)?))
 }
 
-/// Another text.
+/// The new text of a message.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EditMessage {
@@ -256,7 +261,7 @@ pub struct EditMessage {
 #[patch("/messages/{message_id}")]
 pub async fn edit_message(path: Path<MessagePath>, command: Command<Body<EditMessage>>, commands: Data<Commands>) -> Result<Done, Problem> {
     let content = MessageBody::parse(&command.body.input.content)?;
-    Ok(Done::quietly(commands.message(&command.asked(), path.message_id, MessageCommand::Edit { content }).await?))
+    Ok(Done::no_content(commands.message(&command.asked(), path.message_id, MessageCommand::Edit { content }).await?))
 }
 
 /// Delete a message
@@ -265,14 +270,14 @@ pub async fn edit_message(path: Path<MessagePath>, command: Command<Body<EditMes
 #[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is deleted.")))]
 #[delete("/messages/{message_id}")]
 pub async fn delete_message(path: Path<MessagePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    Ok(Done::quietly(commands.message(&command.asked(), path.message_id, MessageCommand::Delete).await?))
+    Ok(Done::no_content(commands.message(&command.asked(), path.message_id, MessageCommand::Delete).await?))
 }
 
 /// The reason to purge a message.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PurgeMessage {
-    /// The reason: the law, the order, and the person who asked for it.
+    /// The reason: the law, the order, and the person who requested it.
     #[schema(min_length = 1, max_length = 1000, example = "Decision of the court of 3 March, case 2026/114")]
     reason: String,
 }
@@ -290,5 +295,5 @@ pub async fn purge_message(
     commands: Data<Commands>,
 ) -> Result<Done, Problem> {
     let purge = MessageCommand::Purge { reason: Reason::parse(&command.body.input.reason)? };
-    Ok(Done::quietly(commands.message(&command.asked(), path.message_id, purge).await?))
+    Ok(Done::no_content(commands.message(&command.asked(), path.message_id, purge).await?))
 }

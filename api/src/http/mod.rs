@@ -1,8 +1,8 @@
-//! The route table: every operation of the HTTP interface, a line each. One file per resource holds what the line names.
+//! The route table: every operation of the HTTP interface, one line each. Each resource has a file with its handlers.
 //!
-//! Not here: what may be done (`commands`), and what a "no" looks like (`problem.rs`).
+//! Not here: the rules that allow or refuse a command (`commands`), and the refusals' answers (`problem.rs`).
 
-#![expect(unused_qualifications, reason = "utoipa writes the names of types once more, qualified, over ours")]
+#![expect(unused_qualifications, reason = "utoipa's macros repeat our type names with their full paths")]
 
 pub mod analytics;
 pub mod answer;
@@ -45,13 +45,13 @@ pub mod workspaces;
 use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-/// Everything that the OpenAPI document shows.
+/// The routes that the OpenAPI document shows.
 pub fn routes(root: &mut ServiceConfig<'_>) {
     root.service(scope("/v1").configure(v1)).service(health::healthz).service(health::readyz);
 }
 
-/// The order counts twice: addresses are compared one after the other, so the busiest stand first; and fixed parts (`me`, `current`) stand
-/// before the variables that would swallow them.
+/// The order matters for two reasons. The router compares the routes in turn, so the busiest come first. A fixed part
+/// (`me`, `current`) must come before a variable that would match it too.
 fn v1(v1: &mut ServiceConfig<'_>) {
     messages_routes(v1);
     channels_routes(v1);
@@ -61,7 +61,7 @@ fn v1(v1: &mut ServiceConfig<'_>) {
     proof_routes(v1);
 }
 
-/// Messages, and everything that finds them.
+/// The routes of messages, and of all that finds them.
 fn messages_routes(v1: &mut ServiceConfig<'_>) {
     v1.service(messages::post_message)
         .service(messages::list_messages)

@@ -1,5 +1,5 @@
-//! What the operators' address answers: the figures of the process, and how each part of the server is. Not in the OpenAPI document, which is
-//! for clients: docs/OPERATIONS.md describes it.
+//! The operators' address: the metrics of the process, and the state of each store. docs/OPERATIONS.md describes it.
+//! The OpenAPI document does not, because it is for clients.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use super::health::{healthz, readiness};
 use crate::metrics::{Figures, text_of};
 use crate::problem::Problem;
 
-/// How many scrapes there may be at a time. Each holds the figures until its client has taken them.
+/// The most scrapes at the same time. Each holds the metrics in memory until its client has read them.
 pub const SCRAPES_MAX: usize = 4;
 
-/// The scrapes that are under way.
+/// The running scrapes.
 pub struct Scrapes(Arc<Semaphore>);
 
 impl Default for Scrapes {
@@ -28,17 +28,17 @@ impl Default for Scrapes {
 
 impl Scrapes {
     fn begin(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let detail = format!("{SCRAPES_MAX} scrapes are under way: try again");
+        let detail = format!("{SCRAPES_MAX} scrapes are running: try again");
         self.0.clone().try_acquire_owned().map_err(|_| Problem::unavailable("metrics.busy", detail))
     }
 }
 
-/// All that there is at the operators' address.
+/// Registers all routes of the operators' address.
 pub fn configure(config: &mut ServiceConfig) {
     config.service(healthz).service(readyz).service(metrics);
 }
 
-/// Says how the server and each part that it needs are.
+/// Shows the state of the server and of each store that it needs.
 #[get("/readyz")]
 pub async fn readyz(stores: Data<Connections>, nats: Data<Client>) -> HttpResponse {
     let readiness = readiness(&stores, &nats).await;
@@ -46,25 +46,26 @@ pub async fn readyz(stores: Data<Connections>, nats: Data<Client>) -> HttpRespon
     response.json(readiness)
 }
 
-/// Shows the figures of this process, in Prometheus' text format, one family after the other: a slow reader holds no text but the next one.
+/// Shows the metrics of this process in Prometheus' text format. The families are sent one after the other, so a slow
+/// client makes the server hold the text of one family only.
 #[get("/metrics")]
 pub async fn metrics(figures: Data<Figures>, scrapes: Data<Scrapes>) -> Result<HttpResponse, Problem> {
     let under_way = scrapes.begin()?;
     let families = figures.families().await;
     let pieces = stream::iter(families).map(move |family| {
-        // The place among the scrapes is free again when the client has taken everything, or is gone.
+        // The permit is released when the client has read everything, or has disconnected.
         let _ = &under_way;
         text_of(&[family]).map(Bytes::from)
     });
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").streaming(pieces))
 }
 
-/// Says that there is nothing else.
+/// Refuses an address that does not exist.
 ///
 /// # Errors
 /// Always.
 pub async fn answer_unknown() -> Result<HttpResponse, Problem> {
-    Err(Problem::not_found("request.no_such_route", "operators have /metrics, /readyz and /healthz here"))
+    Err(Problem::not_found("request.no_such_route", "there is no such address: /metrics, /readyz and /healthz are here"))
 }
 
 #[cfg(test)]
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_no_more_scrapes_than_may_be_until_one_has_ended() {
+    fn a_scrape_above_the_limit_is_refused_until_one_has_ended() {
         let scrapes = Scrapes::default();
         let mut under_way = (0..SCRAPES_MAX).map(|_| scrapes.begin().expect("room")).collect::<Vec<_>>();
         assert_eq!(scrapes.begin().map(drop).map_err(|problem| problem.status_code()), Err(StatusCode::SERVICE_UNAVAILABLE));

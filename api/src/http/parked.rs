@@ -1,4 +1,4 @@
-//! What projections could not apply: events that wait, and what can be done about them. For the server's operators.
+//! Parked events: those that a projection could not apply. Operators can retry or skip them.
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, get, post};
@@ -83,7 +83,7 @@ pub async fn skip_parked(
     commands.read_access(command.actor.user_id).await?.operator().await?;
     let SkipEvent { position, reason } = &command.body.input;
     let reason = Reason::parse(reason)?;
-    let what = parked::Skip { projection: &path.name, park_key: &path.park_key, position: *position, reason };
-    let applied = parked::skip(&stores, &commands, &command.asked(), what).await?;
+    let skip = parked::Skip { projection: &path.name, park_key: &path.park_key, position: *position, reason };
+    let applied = parked::skip(&stores, &commands, &command.asked(), skip).await?;
     Ok(HttpResponse::Ok().json(Applied { applied }))
 }

@@ -1,4 +1,4 @@
-//! What addresses name: the identifiers in them.
+//! The identifiers in the paths of addresses.
 
 use domain::ids::{ChannelId, HoldId, InvitationId, MessageId, SessionId, UserId, WorkspaceId};
 use serde::Deserialize;
@@ -149,7 +149,7 @@ pub struct ProjectionPath {
     pub name: String,
 }
 
-/// What waits under a key of a projection.
+/// The parked events under one key of a projection.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct ParkedPath {
@@ -161,11 +161,11 @@ pub struct ParkedPath {
     pub park_key: String,
 }
 
-/// A model as of a moment.
+/// A view: a read model as of an earlier moment.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct ViewPath {
-    /// Its name.
+    /// The view's name.
     #[param(example = "at_4711")]
     pub view: String,
 }

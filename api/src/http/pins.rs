@@ -13,21 +13,21 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::members::PageQuery;
 use super::path::{ChannelPath, MessagePath};
-use crate::extract::{Command, Cursor, Page, Reading, Seen, no_cursor, page_limit, reject_unless_moment};
+use crate::extract::{Command, Cursor, Page, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_moment};
 use crate::problem::Problem;
 
 /// Pin a message to its channel
 #[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is pinned.")))]
 #[put("/messages/{message_id}/pin")]
 pub async fn pin_message(path: Path<MessagePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    Ok(Done::quietly(commands.message(&command.asked(), path.message_id, MessageCommand::Pin).await?))
+    Ok(Done::no_content(commands.message(&command.asked(), path.message_id, MessageCommand::Pin).await?))
 }
 
 /// Unpin a message
 #[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is not pinned any more.")))]
 #[delete("/messages/{message_id}/pin")]
 pub async fn unpin_message(path: Path<MessagePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    Ok(Done::quietly(commands.message(&command.asked(), path.message_id, MessageCommand::Unpin).await?))
+    Ok(Done::no_content(commands.message(&command.asked(), path.message_id, MessageCommand::Unpin).await?))
 }
 
 /// List a channel's pinned messages, most recently pinned first
@@ -39,23 +39,23 @@ pub async fn list_pins(
     query: Query<PageQuery>,
     reading: Reading,
     read_models: Data<ReadModels>,
-) -> Result<Seen<Page<MessageRow>>, Problem> {
+) -> Result<QueryAnswer<Page<MessageRow>>, Problem> {
     reading.access.channel(path.channel_id).await?;
-    let (after, limit) = (read_pinning("after", query.after.as_deref())?, page_limit(query.limit)?);
+    let (after, limit) = (read_pin_key("after", query.after.as_deref())?, page_limit(query.limit)?);
     let rows = read_models.pins(path.channel_id, after, limit + 1).await?;
-    Ok(reading.answer(Page::cut(rows, limit, pinning)))
+    Ok(reading.answer(Page::cut(rows, limit, pin_key)))
 }
 
-/// When a message was pinned, and which.
-type Pinning = (DateTime<Utc>, Uuid);
+/// The time when a message was pinned, and the message's identifier.
+type PinKey = (DateTime<Utc>, Uuid);
 
-fn pinning(row: &MessageRow) -> Pinning {
-    // A pinned message has the time.
+fn pin_key(row: &MessageRow) -> PinKey {
+    // A pinned message always has the time.
     (row.pinned_at.unwrap_or_default(), row.message_id)
 }
 
-fn read_pinning(field: &'static str, text: Option<&str>) -> Result<Option<Pinning>, Problem> {
-    let pinning = Cursor::<Pinning>::read(field, text)?;
-    pinning.map_or(Ok(()), |(pinned_at, _)| reject_unless_moment(field, pinned_at)).map_err(|_| no_cursor(field))?;
-    Ok(pinning)
+fn read_pin_key(field: &'static str, text: Option<&str>) -> Result<Option<PinKey>, Problem> {
+    let pin_key = Cursor::<PinKey>::read(field, text)?;
+    pin_key.map_or(Ok(()), |(pinned_at, _)| reject_unless_moment(field, pinned_at)).map_err(|_| no_cursor(field))?;
+    Ok(pin_key)
 }

@@ -1,4 +1,5 @@
-//! Who is there. What devices say is in `presence/`; here is who may see it, and what people say of themselves beside it.
+//! Presence. `state/src/presence/` keeps what the devices report. This file checks the callers' access, and adds the
+//! status that people set themselves.
 
 use std::collections::HashMap;
 
@@ -16,17 +17,17 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::headers::QueryHeaders;
 use super::path::{MemberPath, WorkspacePath};
-use crate::extract::{Actor, Body, Page, Reading, Seen, reject_unless_line};
+use crate::extract::{Actor, Body, Page, QueryAnswer, Reading, reject_unless_line};
 use crate::problem::Problem;
 
 /// The most characters of a device's kind.
 const DEVICE_TYPE_CHARS_MAX: usize = 50;
 
-/// The presence that a device reports of its person.
+/// The presence that a device reports for its user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnnouncePresence {
-    /// Whether a person is present.
+    /// The presence of the person at the device.
     status: Status,
     /// The kind of device, as the client names it.
     #[schema(min_length = 1, max_length = 50, example = "desktop")]
@@ -35,7 +36,7 @@ pub struct AnnouncePresence {
 
 /// Announce that the caller is present on this session's device
 ///
-/// It holds for five minutes. Clients send it every one or two minutes.
+/// The announcement expires after five minutes. Clients send it every one or two minutes.
 #[utoipa::path(tag = "presence", request_body = AnnouncePresence, params(WorkspacePath),
     responses((status = 204, description = "It is announced.")))]
 #[put("/workspaces/{workspace_id}/presence")]
@@ -75,15 +76,15 @@ pub async fn end_presence(
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
-    /// On at least one device, and not to be disturbed.
+    /// On at least one device, with the status "do not disturb".
     Dnd,
     /// On at least one device.
     Online,
-    /// On devices before which nobody is.
+    /// On devices that are all idle.
     Away,
     /// On no device.
     Offline,
-    /// The server cannot tell just now.
+    /// The server cannot know now.
     Unknown,
 }
 
@@ -97,30 +98,30 @@ impl From<Status> for Presence {
     }
 }
 
-/// A member, as far as they are there, with what they say of themselves.
+/// A workspace member's presence, with the status that the member has set.
 #[derive(Serialize, ToSchema)]
 pub struct PresenceShown {
     /// The user.
     #[schema(value_type = Uuid)]
     user_id: UserId,
-    /// Their presence. If they use several devices, that of the most present one.
+    /// The presence. If the user has several devices, that of the most present one.
     presence: Presence,
     /// The kind of that device.
     device_type: Option<String>,
     /// The time at which one of their devices last sent a heartbeat. Absent if none is present.
     last_seen: Option<DateTime<Utc>>,
-    /// Their status text.
+    /// The status text.
     status_text: Option<String>,
-    /// An emoji for it.
+    /// The emoji of the status.
     status_emoji: Option<String>,
-    /// The time at which it ends.
+    /// The time at which the status ends.
     status_expires_at: Option<DateTime<Utc>>,
     /// The time zone.
     timezone: String,
 }
 
 impl PresenceShown {
-    /// `devices` is `None` where nobody can tell.
+    /// `devices` is `None` if the presence cannot be read.
     fn of(user: UserRow, devices: Option<&[Device]>) -> Self {
         let first = devices.and_then(most_present);
         let absent = if devices.is_some() { Presence::Offline } else { Presence::Unknown };
@@ -137,12 +138,12 @@ impl PresenceShown {
     }
 }
 
-/// Whom to look at.
+/// The users whose presence to list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PresenceQuery {
-    /// The users, separated by commas. Users who are not active members are left out.
+    /// The users, separated by commas. Users who are not active members are not listed.
     #[param(value_type = Vec<Uuid>, style = Form, explode = false, min_items = 1, max_items = 100)]
     users: String,
 }
@@ -150,9 +151,11 @@ pub struct PresenceQuery {
 impl PresenceQuery {
     fn parse(&self) -> Result<Vec<UserId>, Problem> {
         let refused = |detail: String| Problem::malformed("request.query_invalid", Some("users".into()), detail);
-        let users = self.users.split(',').map(|id| id.parse::<UserId>().map_err(|_| refused(format!("{id:?} in users is no identifier"))));
+        let users = self.users.split(',').map(|id| {
+            id.parse::<UserId>().map_err(|_| refused(format!("{id:?} in users is not an identifier: send UUIDs, separated by commas")))
+        });
         let users = users.collect::<Result<Vec<_>, _>>()?;
-        if users.len() > PEOPLE_MAX { Err(refused(format!("users must be at most {PEOPLE_MAX}"))) } else { Ok(users) }
+        if users.len() > PEOPLE_MAX { Err(refused(format!("users must have at most {PEOPLE_MAX} identifiers"))) } else { Ok(users) }
     }
 }
 
@@ -166,10 +169,10 @@ pub async fn list_presence(
     reading: Reading,
     presences: Data<Presences>,
     read_models: Data<ReadModels>,
-) -> Result<Seen<Page<PresenceShown>>, Problem> {
+) -> Result<QueryAnswer<Page<PresenceShown>>, Problem> {
     let users = query.parse()?;
     let members = reading.access.active_members_among(path.workspace_id, &users).await?;
-    Ok(reading.answer(Page::whole(look(&presences, &read_models, path.workspace_id, &members).await?)))
+    Ok(reading.answer(Page::whole(presence_of(&presences, &read_models, path.workspace_id, &members).await?)))
 }
 
 /// Get a workspace member's presence
@@ -180,14 +183,14 @@ pub async fn get_presence(
     reading: Reading,
     presences: Data<Presences>,
     read_models: Data<ReadModels>,
-) -> Result<Seen<PresenceShown>, Problem> {
+) -> Result<QueryAnswer<PresenceShown>, Problem> {
     let members = reading.access.active_members_among(path.workspace_id, &[path.user_id]).await?;
-    let shown = look(&presences, &read_models, path.workspace_id, &members).await?.pop();
-    let missing = || Problem::not_found("workspace.member_not_found", "nobody of that name is active in this workspace");
+    let shown = presence_of(&presences, &read_models, path.workspace_id, &members).await?.pop();
+    let missing = || Problem::not_found("workspace.member_not_found", "this user is not an active member of the workspace");
     Ok(reading.answer(shown.ok_or_else(missing)?))
 }
 
-async fn look(
+async fn presence_of(
     presences: &Presences,
     read_models: &ReadModels,
     workspace_id: WorkspaceId,

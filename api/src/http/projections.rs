@@ -1,11 +1,11 @@
-//! Projections: how far each is, and what it could not apply. For the server's operators.
+//! Projections: their positions, and the events that they could not apply. For the server's operators.
 
 use actix_web::get;
 use actix_web::web::Data;
 use projections::{Connections, ProjectionState};
 
 use super::headers::QueryHeaders;
-use crate::extract::{Page, Reading, Seen};
+use crate::extract::{Page, QueryAnswer, Reading};
 use crate::problem::Problem;
 
 /// List the projections, with their positions and parked events
@@ -13,7 +13,7 @@ use crate::problem::Problem;
 /// Operators only.
 #[utoipa::path(tag = "projections", params(QueryHeaders), responses((status = 200, description = "The projections.", body = Page<ProjectionState>)))]
 #[get("/projections")]
-pub async fn list_projections(reading: Reading, stores: Data<Connections>) -> Result<Seen<Page<ProjectionState>>, Problem> {
+pub async fn list_projections(reading: Reading, stores: Data<Connections>) -> Result<QueryAnswer<Page<ProjectionState>>, Problem> {
     reading.access.operator().await?;
     Ok(reading.answer(Page::whole(projections::states(&stores.pool).await?)))
 }

@@ -1,7 +1,7 @@
-//! The proof that the log was not tampered with: signed heads, tiles, proofs. They hold hashes only, and so are for everybody unless the settings say
-//! otherwise.
+//! The proof that the log was not tampered with: signed heads, tiles, proofs. They contain only hashes. Everybody may
+//! read them, unless the settings restrict them to operators.
 //!
-//! Heads and tiles are served as <https://c2sp.org/tlog-tiles> wants them, with `/v1/proof` as the prefix of the log.
+//! Heads and tiles are served as <https://c2sp.org/tlog-tiles> specifies. `/v1/proof` is the prefix of the log.
 
 use actix_web::dev::Payload;
 use actix_web::http::header::CACHE_CONTROL;
@@ -20,15 +20,15 @@ use crate::config::Settings;
 use crate::extract::{Actor, Page, count_visitor, part};
 use crate::problem::Problem;
 
-/// What never changes.
+/// For answers that never change.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
-/// What may change within a second.
+/// For answers that may change within a second.
 const MUTABLE: &str = "no-cache";
 
-/// Whoever may read the proof: everybody, or operators only.
-pub struct Auditor;
+/// A caller that may read the proof: any caller, or operators only.
+pub struct ProofAccess;
 
-impl FromRequest for Auditor {
+impl FromRequest for ProofAccess {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
@@ -46,7 +46,7 @@ impl FromRequest for Auditor {
     }
 }
 
-/// Which event, and in which tree.
+/// The event to prove, and the size of the tree.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -59,7 +59,7 @@ pub struct InclusionQuery {
     size: Option<u64>,
 }
 
-/// Which two trees.
+/// The sizes of the two trees.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -74,11 +74,11 @@ pub struct ConsistencyQuery {
 
 /// Get the newest signed head of the log (c2sp.org/tlog-checkpoint)
 ///
-/// It says how many events the log has, and has the hash over all of them.
+/// The head gives the number of events in the log, and the hash over all of them.
 #[utoipa::path(tag = "proof", security((), ("token" = [])), responses(
     (status = 200, description = "The signed note.", content_type = "text/plain", body = String)))]
 #[get("/proof/checkpoint")]
-pub async fn get_checkpoint(_: Auditor, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+pub async fn get_checkpoint(_: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
     let head = proofs.newest().await?.ok_or(ProveError::NoHead)?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, MUTABLE)).content_type("text/plain; charset=utf-8").body(head.note))
 }
@@ -86,17 +86,17 @@ pub async fn get_checkpoint(_: Auditor, proofs: Data<Proofs>) -> Result<HttpResp
 /// List the public keys that signed heads, oldest first (c2sp.org/signed-note)
 #[utoipa::path(tag = "proof", security((), ("token" = [])), responses((status = 200, description = "The keys.", body = Page<PublishedKey>)))]
 #[get("/proof/keys")]
-pub async fn list_proof_keys(_: Auditor, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+pub async fn list_proof_keys(_: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, MUTABLE)).json(Page::whole(proofs.keys().await?)))
 }
 
 /// Get a bundle of up to 256 event digests (c2sp.org/tlog-tiles)
 ///
-/// The length of each digest stands before it.
+/// Each digest comes after its length.
 #[utoipa::path(tag = "proof", params(EntriesPath), security((), ("token" = [])), responses(
     (status = 200, description = "The entries.", content_type = "application/octet-stream", body = Vec<u8>)))]
 #[get("/proof/tile/entries/{index:.+}")]
-pub async fn get_entries(path: Path<EntriesPath>, _: Auditor, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+pub async fn get_entries(path: Path<EntriesPath>, _: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
     bytes(proofs.entries(tile(0, &path.index)?).await?)
 }
 
@@ -104,7 +104,7 @@ pub async fn get_entries(path: Path<EntriesPath>, _: Auditor, proofs: Data<Proof
 #[utoipa::path(tag = "proof", params(TileAddress), security((), ("token" = [])), responses(
     (status = 200, description = "The hashes.", content_type = "application/octet-stream", body = Vec<u8>)))]
 #[get("/proof/tile/{level}/{index:.+}")]
-pub async fn get_tile(path: Path<TileAddress>, _: Auditor, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+pub async fn get_tile(path: Path<TileAddress>, _: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
     let level = path.level.parse().ok().filter(|level: &u8| *level < 64 && level.to_string() == path.level);
     let refused = || Problem::malformed("request.path_invalid", Some("level".into()), "level must be a whole number from 0 to 63");
     bytes(proofs.tile(tile(level.ok_or_else(refused)?, &path.index)?).await?)
@@ -114,7 +114,7 @@ pub async fn get_tile(path: Path<TileAddress>, _: Auditor, proofs: Data<Proofs>)
 #[utoipa::path(tag = "proof", params(InclusionQuery), security((), ("token" = [])), responses(
     (status = 200, description = "The proof.", body = InclusionProof)))]
 #[get("/proof/inclusion")]
-pub async fn prove_inclusion(query: Query<InclusionQuery>, _: Auditor, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+pub async fn prove_inclusion(query: Query<InclusionQuery>, _: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(proofs.inclusion(query.position, query.size).await?))
 }
 
@@ -122,18 +122,18 @@ pub async fn prove_inclusion(query: Query<InclusionQuery>, _: Auditor, proofs: D
 #[utoipa::path(tag = "proof", params(ConsistencyQuery), security((), ("token" = [])), responses(
     (status = 200, description = "The proof.", body = ConsistencyProof)))]
 #[get("/proof/consistency")]
-pub async fn prove_consistency(query: Query<ConsistencyQuery>, _: Auditor, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+pub async fn prove_consistency(query: Query<ConsistencyQuery>, _: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(proofs.consistency(query.from, query.to).await?))
 }
 
 fn tile(level: u8, path: &str) -> Result<Tile, Problem> {
-    let detail = "index must be written as c2sp.org/tlog-tiles has it: x001/x234/067, or x001/x234/067.p/112";
+    let detail = "index must have the form that c2sp.org/tlog-tiles specifies: x001/x234/067, or x001/x234/067.p/112";
     tiles::parse_path(level, path).ok_or_else(|| Problem::malformed("request.path_invalid", Some("index".into()), detail))
 }
 
 fn bytes(bytes: Option<Vec<u8>>) -> Result<HttpResponse, Problem> {
     let none =
-        || Problem::not_found("proof.no_such_tile", "no signed head has such a tile: /v1/proof/checkpoint says how many events it has");
+        || Problem::not_found("proof.no_such_tile", "no signed head has this tile: /v1/proof/checkpoint gives the number of its events");
     let bytes = bytes.ok_or_else(none)?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, IMMUTABLE)).content_type("application/octet-stream").body(bytes))
 }

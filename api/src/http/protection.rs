@@ -1,7 +1,7 @@
-//! The headers that tell a browser what it must not do with an answer, on every answer.
+//! The headers that tell a browser what an answer must not do. Every answer has them.
 //!
-//! The interface is for programs: a browser that shows an answer as a page may load and run nothing of it. Only the pages of the documentation
-//! run scripts, and load them from this server alone.
+//! The interface is for programs. A browser that shows an answer as a page may load and run nothing. Only the pages of
+//! the documentation run scripts, and they load them from this server alone.
 
 use actix_web::Error;
 use actix_web::body::MessageBody;
@@ -12,10 +12,11 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::Next;
 
-/// For everything but the documentation.
-const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
-/// For the documentation: scripts, styles and requests of this server. The page sets styles of its own, and has pictures in its style sheet.
-const DOCUMENTATION: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+/// The policy of all answers but the documentation.
+const DEFAULT_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+/// The policy of the documentation: scripts, styles and requests of this server. The page also has inline styles, and
+/// pictures inside its style sheet.
+const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
     connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 /// A page of another origin can neither embed an answer nor reach into a window that shows one.
 const ISOLATION: [(HeaderName, HeaderValue); 2] = [
@@ -23,10 +24,10 @@ const ISOLATION: [(HeaderName, HeaderValue); 2] = [
     (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
 ];
 
-/// Adds the headers to an answer, whether it is one of success or not.
+/// Adds the headers to every answer, a success or an error.
 ///
 /// # Errors
-/// Those of what it wraps.
+/// Returns the errors of the wrapped service.
 pub async fn protect<B: MessageBody + 'static>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
     let policy = policy_of(request.path());
     match next.call(request).await {
@@ -43,7 +44,7 @@ pub async fn protect<B: MessageBody + 'static>(request: ServiceRequest, next: Ne
 }
 
 fn policy_of(path: &str) -> &'static str {
-    if path == "/docs" || path.starts_with("/docs/") { DOCUMENTATION } else { NOTHING }
+    if path == "/docs" || path.starts_with("/docs/") { DOCS_POLICY } else { DEFAULT_POLICY }
 }
 
 fn add(headers: &mut HeaderMap, policy: &'static str) {

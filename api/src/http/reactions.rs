@@ -17,7 +17,7 @@ use crate::problem::Problem;
 #[put("/messages/{message_id}/reactions/{emoji}")]
 pub async fn react(path: Path<ReactionPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let react = MessageCommand::React { emoji: Emoji::parse(&path.emoji)? };
-    Ok(Done::quietly(commands.message(&command.asked(), path.message_id, react).await?))
+    Ok(Done::no_content(commands.message(&command.asked(), path.message_id, react).await?))
 }
 
 /// Remove the caller's reaction from a message
@@ -25,5 +25,5 @@ pub async fn react(path: Path<ReactionPath>, command: Command, commands: Data<Co
 #[delete("/messages/{message_id}/reactions/{emoji}")]
 pub async fn take_reaction_back(path: Path<ReactionPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let take_back = MessageCommand::TakeReactionBack { emoji: Emoji::parse(&path.emoji)? };
-    Ok(Done::quietly(commands.message(&command.asked(), path.message_id, take_back).await?))
+    Ok(Done::no_content(commands.message(&command.asked(), path.message_id, take_back).await?))
 }

@@ -1,4 +1,4 @@
-//! Replays: building a projection anew, and models as of a moment. For the server's operators.
+//! Replays: rebuild a projection from the log, or build a view as of an earlier moment. For the server's operators.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -22,14 +22,15 @@ use super::path::{ProjectionPath, ViewPath};
 use crate::extract::{Actor, Body, Command, Cursor, Page, page_limit};
 use crate::problem::Problem;
 
-/// The name that stands for every projection.
+/// The name that means every projection.
 const ALL: &str = "all";
-/// How many replays are listed.
+/// The most replays in a list.
 const LISTED_MAX: u16 = 50;
-/// How often it is looked how far a replay is that somebody watches.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// After how many looks something is said although nothing has moved: whoever watches learns that the server is there.
-const SILENT_LOOKS_MAX: u32 = 20;
+/// The time between two reads of a watched replay's progress.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// After this many polls without progress, the server sends the same event again. So the client knows that the server
+/// still answers.
+const UNCHANGED_POLLS_MAX: u32 = 20;
 
 /// The part of a projection to rebuild. The default is the whole projection.
 #[derive(Deserialize, ToSchema)]
@@ -60,18 +61,22 @@ impl StartReplay {
             (None, None) => None,
             (Some(position), None) => Some(position),
             (None, Some(moment)) => Some(projections::position_at(&stores.pool, moment).await?),
-            (Some(_), Some(_)) => return Err(contradiction("until_time", "until_position and until_time exclude each other")),
+            (Some(_), Some(_)) => {
+                return Err(contradiction("until_time", "until_position and until_time exclude each other: send one of them"));
+            }
         };
         let scope = match (self.workspace_id, until) {
             (None, None) if self.view.is_some() => {
-                return Err(contradiction("view", "a view is of a position: say until_position or until_time"));
+                return Err(contradiction("view", "a view is as of a moment: send until_position or until_time"));
             }
             (None, None) => Scope::Whole,
             (Some(workspace_id), None) => Scope::Workspace(workspace_id),
             (None, Some(position)) => Scope::View(NewView::parse(self.view.as_deref(), position).ok_or_else(|| {
-                contradiction("view", "view must begin with a letter, and have lower case letters, digits and _ only, at most 50")
+                contradiction("view", "view must begin with a letter, and have only lowercase letters, digits and _, at most 50")
             })?),
-            (Some(_), Some(_)) => return Err(contradiction("workspace_id", "workspace_id and until_… exclude each other")),
+            (Some(_), Some(_)) => {
+                return Err(contradiction("workspace_id", "a view has all workspaces: send workspace_id or until_…, not both"));
+            }
         };
         Ok(Plan { scope, dry_run: self.dry_run, accept_differences: self.accept_differences })
     }
@@ -98,7 +103,7 @@ pub async fn start_replay(
     commands.read_access(command.actor.user_id).await?.operator().await?;
     let plan = command.body.input.plan(&stores).await?;
     if path.name == ALL && !matches!(plan.scope, Scope::Whole) {
-        return Err(contradiction("name", "all of them can only be built anew whole: name one"));
+        return Err(contradiction("name", "all rebuilds whole projections only: name one projection"));
     }
     let mut projections = match path.name.as_str() {
         ALL => projections::replayable(&stores).into_iter(),
@@ -152,7 +157,7 @@ pub async fn cancel_replay(
     stores: Data<Connections>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.operator().await?;
-    let none = || Problem::conflict("replay.not_running", "no replay of this projection is under way");
+    let none = || Problem::conflict("replay.not_running", "no replay of this projection is running");
     let asked = runs::ask_to_cancel(&stores.pool, &path.name).await?.ok_or_else(none)?;
     Ok(HttpResponse::Accepted().json(asked))
 }
@@ -171,44 +176,44 @@ pub async fn watch_replay(
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.operator().await?;
     let replay = current(&stores, &path.name).await?;
-    let watch = Watch { stores, replay_id: replay.replay_id, said: None, silent: 0, over: false };
-    // What is compressed would wait until there is enough of it.
+    let progress = ProgressStream { stores, replay_id: replay.replay_id, last_sent: None, unchanged_polls: 0, ended: false };
+    // Compression would hold events back until there are enough bytes.
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-cache"))
         .insert_header((CONTENT_ENCODING, "identity"))
-        .streaming(stream::unfold(watch, Watch::next)))
+        .streaming(stream::unfold(progress, ProgressStream::next)))
 }
 
-/// Somebody who watches a replay.
-struct Watch {
+/// A stream of one replay's progress.
+struct ProgressStream {
     stores: Data<Connections>,
     replay_id: Uuid,
-    /// How far it was when something was last said.
-    said: Option<(String, i64)>,
-    silent: u32,
-    over: bool,
+    /// The phase and the progress in the last event that was sent.
+    last_sent: Option<(String, i64)>,
+    unchanged_polls: u32,
+    ended: bool,
 }
 
-impl Watch {
+impl ProgressStream {
     async fn next(mut self) -> Option<(Result<Bytes, sqlx::Error>, Self)> {
-        while !self.over {
-            if self.said.is_some() {
-                tokio::time::sleep(LOOK_EVERY).await;
+        while !self.ended {
+            if self.last_sent.is_some() {
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
             let replay = match runs::find(&self.stores.pool, self.replay_id).await {
                 Ok(replay) => replay?,
                 Err(error) => {
-                    self.over = true;
+                    self.ended = true;
                     return Some((Err(error), self));
                 }
             };
-            self.over = replay.ended_at.is_some();
-            self.silent += 1;
+            self.ended = replay.ended_at.is_some();
+            self.unchanged_polls += 1;
             let now = Some((replay.phase.clone(), replay.done));
-            if self.over || self.said != now || self.silent > SILENT_LOOKS_MAX {
-                (self.said, self.silent) = (now, 0);
-                let name = if self.over { "end" } else { "progress" };
+            if self.ended || self.last_sent != now || self.unchanged_polls > UNCHANGED_POLLS_MAX {
+                (self.last_sent, self.unchanged_polls) = (now, 0);
+                let name = if self.ended { "end" } else { "progress" };
                 let data = serde_json::to_string(&replay).unwrap_or_default();
                 return Some((Ok(Bytes::from(format!("event: {name}\ndata: {data}\n\n"))), self));
             }
@@ -231,12 +236,12 @@ pub async fn list_views(
     commands.read_access(actor.user_id).await?.operator().await?;
     let (after, limit) = (Cursor::<Reverse<(DateTime<Utc>, String)>>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     let mut views = projections::views(&stores.pool).await?;
-    views.sort_by_key(built);
-    Ok(HttpResponse::Ok().json(Page::among(views, after, limit, built)))
+    views.sort_by_key(latest_first);
+    Ok(HttpResponse::Ok().json(Page::among(views, after, limit, latest_first)))
 }
 
-/// When a view was built, and its name: the latest comes first.
-fn built(view: &View) -> Reverse<(DateTime<Utc>, String)> {
+/// The key of the list's order, latest first: the time when the view was built, and its name.
+fn latest_first(view: &View) -> Reverse<(DateTime<Utc>, String)> {
     Reverse((view.created_at, view.name.clone()))
 }
 
@@ -255,10 +260,10 @@ pub async fn drop_view(
     if projections::drop_view(&stores, &path.view).await? {
         return Ok(HttpResponse::NoContent().finish());
     }
-    Err(Problem::not_found("replay.view_not_found", "there is no view of that name: GET /v1/replay-views lists them"))
+    Err(Problem::not_found("replay.view_not_found", "no view has that name: GET /v1/replay-views lists the views"))
 }
 
 async fn current(stores: &Connections, projection: &str) -> Result<ReplayRun, Problem> {
-    let none = || Problem::not_found("replay.not_found", "nobody has replayed that projection yet");
+    let none = || Problem::not_found("replay.not_found", "that projection has not been replayed yet");
     runs::latest(&stores.pool, Some(projection), 1).await?.pop().ok_or_else(none)
 }

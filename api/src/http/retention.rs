@@ -1,4 +1,5 @@
-//! Retention: what would leave, having it leave now, and what has left. How long messages are kept is a setting of workspace and channel.
+//! Retention: preview a run, start a run, and list archived messages. The settings of the workspace and the channel say
+//! how long messages are kept.
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, get, post};
@@ -12,7 +13,7 @@ use utoipa::ToSchema;
 use super::headers::QueryHeaders;
 use super::messages::{HistoryQuery, MessagePage};
 use super::path::{ChannelPath, WorkspacePath};
-use crate::extract::{Actor, Reading, Seen};
+use crate::extract::{Actor, QueryAnswer, Reading};
 use crate::problem::Problem;
 
 /// The messages that a retention run would take now.
@@ -22,7 +23,7 @@ pub struct RetentionPreview {
     messages: i64,
     /// The number of messages that are old enough, but would stay because of legal holds.
     held: i64,
-    /// Channel by channel: those with a policy.
+    /// The channels with a policy, one by one.
     channels: Vec<ChannelRetention>,
 }
 
@@ -42,7 +43,7 @@ pub async fn preview_retention(
     path: Path<WorkspacePath>,
     reading: Reading,
     retention: Data<Retention>,
-) -> Result<Seen<RetentionPreview>, Problem> {
+) -> Result<QueryAnswer<RetentionPreview>, Problem> {
     reading.access.may(path.workspace_id, Permission::RetentionManage).await?;
     let report = retention.preview(Some(path.workspace_id)).await?;
     Ok(reading.answer(RetentionPreview::of(report)))
@@ -73,7 +74,7 @@ pub async fn list_archive(
     query: Query<HistoryQuery>,
     reading: Reading,
     read_models: Data<ReadModels>,
-) -> Result<Seen<MessagePage>, Problem> {
+) -> Result<QueryAnswer<MessagePage>, Problem> {
     reading.access.archive(path.channel_id).await?;
     let (page, limit) = query.parse()?;
     let rows = read_models.archive(path.channel_id, page, limit + 1).await?;

@@ -1,4 +1,4 @@
-//! The words of the domain, for the OpenAPI document. A test holds them equal to the domain's.
+//! The domain's enums, for the OpenAPI document. A test checks that they have the domain's values.
 
 use utoipa::ToSchema;
 
@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum Role {
-    /// Sees only the channels that they were added to.
+    /// A guest sees only the channels that they were added to.
     Guest,
-    /// The usual.
+    /// The usual role.
     Member,
     /// Runs the workspace.
     Admin,
@@ -34,7 +34,7 @@ pub enum ChannelType {
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum ChannelRole {
-    /// The usual.
+    /// The usual role.
     Member,
     /// May rename, archive and set up the channel, and remove members.
     Admin,

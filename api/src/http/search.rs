@@ -1,5 +1,5 @@
-//! Searching messages, files and people. What the language means is in `projections/src/search/query.rs`; the messages around a hit are those that
-//! its channel's history shows `around` it, or, for an answer, those of its thread.
+//! Search of messages, files and people. `projections/src/search/query.rs` defines the query language. To see the
+//! messages around a hit, a client reads its channel's history with `around`, or its thread if the hit is a reply.
 
 use actix_web::get;
 use actix_web::web::{Data, Path, Query};
@@ -22,20 +22,22 @@ use uuid::Uuid;
 
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
-use crate::extract::{Cursor, Reading, Seen, page_limit, reject_unless_line, reject_unless_moment};
+use crate::extract::{Cursor, QueryAnswer, Reading, page_limit, reject_unless_line, reject_unless_moment};
 use crate::problem::Problem;
 
-/// The most characters of a name that is looked for.
+/// The most characters of a search for people.
 const NAME_CHARS_MAX: usize = 100;
 
-/// What to look for.
+/// The messages to search for.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct MessagesQuery {
-    /// Words, `"exact phrases"`, `wor*`, and filters: `from:@ann`, `to:me`, `in:#general`, `before:2024-03-05`, `after:`, `on:today`,
-    /// `during:march`, `has:link`, `is:pinned`. A `-` before a part excludes it. docs/SEARCH.md lists every filter.
-    // Missing is empty here, which is refused like everything that says nothing: after it was asked who wants to know.
+    /// Words, `"exact phrases"`, `wor*`, and filters: `from:@ann`, `to:me`, `in:#general`, `before:2024-03-05`,
+    /// `after:`, `on:today`, `during:march`, `has:link`, `is:pinned`. A `-` before a part excludes it. docs/SEARCH.md
+    /// lists every filter.
+    // An absent `q` is an empty text here. The handler refuses it like any empty search, but checks the caller's access
+    // first.
     #[serde(default)]
     #[param(required = true, min_length = 1, max_length = 500, example = "from:@ann \"exact phrase\" -not")]
     q: String,
@@ -55,7 +57,7 @@ pub struct MessagesQuery {
 pub struct MessageHits {
     /// The number of all matches that the caller may read.
     total: u64,
-    /// Whether there are no more than that.
+    /// Whether `total` is exact. If not, there are more matches.
     total_is_exact: bool,
     /// The backend that answered. If Elasticsearch is configured but cannot answer, Postgres does.
     backend: BackendName,
@@ -71,7 +73,7 @@ pub struct MessageHits {
 pub struct MessageHit {
     /// The message.
     message: MessageRow,
-    /// Where it is.
+    /// The channel of the message.
     channel: Room,
     /// How well it matches. Compare it within one answer only.
     score: f32,
@@ -84,7 +86,7 @@ pub struct MessageHit {
 pub struct Room {
     /// The channel.
     channel_id: Uuid,
-    /// Its name. Conversations have none.
+    /// The name. Conversations have none.
     name: Option<String>,
     /// `public`, `private`, `dm` or `group_dm`.
     channel_type: String,
@@ -106,23 +108,23 @@ pub async fn search_messages(
     reading: Reading,
     search: Data<Search>,
     read_models: Data<ReadModels>,
-) -> Result<Seen<MessageHits>, Problem> {
-    let asked = Asked { q: &query.q, order: query.order, after: query.after.as_deref(), limit: query.limit };
-    let (question, rooms) = asked.resolve(&read_models, path.workspace_id, &reading).await?;
+) -> Result<QueryAnswer<MessageHits>, Problem> {
+    let request = SearchRequest { q: &query.q, order: query.order, after: query.after.as_deref(), limit: query.limit };
+    let (question, rooms) = request.resolve(&read_models, path.workspace_id, &reading).await?;
     let found = search.messages(&question).await?;
     Ok(reading.answer(MessageHits::of(found.backend, found.answer, &rooms)))
 }
 
-/// What is asked of messages, as it was typed.
-struct Asked<'a> {
+/// The parameters of a search in messages, as the caller sent them.
+struct SearchRequest<'a> {
     q: &'a str,
     order: Order,
     after: Option<&'a str>,
     limit: Option<u16>,
 }
 
-impl Asked<'_> {
-    /// What a backend is asked, and the channels that the asker may read.
+impl SearchRequest<'_> {
+    /// Returns the query for a backend, and the channels that the caller may read.
     async fn resolve(
         self,
         read_models: &ReadModels,
@@ -133,8 +135,8 @@ impl Asked<'_> {
         let (after, limit) = (read_page(self.after)?, page_limit(self.limit)?);
         let paging = Paging { order: self.order, after, limit, min_position: reading.asked_position() };
         let sought = SearchQuery::parse(self.q, &clock(read_models, reading.actor, self.q).await?)?;
-        let asker = Searcher { workspace_id, user_id: reading.actor, rooms: &rooms };
-        let question = read_models.resolve(&sought, asker, paging).await?;
+        let searcher = Searcher { workspace_id, user_id: reading.actor, rooms: &rooms };
+        let question = read_models.resolve(&sought, searcher, paging).await?;
         Ok((question, rooms))
     }
 }
@@ -150,13 +152,13 @@ impl MessageHits {
     }
 }
 
-/// Which files to look for.
+/// The files to search for.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct FilesQuery {
-    /// Words of file names, `wor*`, and the filters of messages: `from:@ann`, `in:#general`, `during:march`. A `-` before a
-    /// part excludes it. docs/SEARCH.md lists every filter.
+    /// Words of file names, `wor*`, and the filters of messages: `from:@ann`, `in:#general`, `during:march`. A `-`
+    /// before a part excludes it. docs/SEARCH.md lists every filter.
     #[serde(default)]
     #[param(required = true, min_length = 1, max_length = 500, example = "plan pdf -draft")]
     q: String,
@@ -172,25 +174,25 @@ pub struct FilesQuery {
 pub struct FileHits {
     /// The number of messages with such files that the caller may read.
     total: u64,
-    /// Whether there are no more than that.
+    /// Whether `total` is exact. If not, there are more matches.
     total_is_exact: bool,
     /// The backend that answered. If Elasticsearch is configured but cannot answer, Postgres does.
     backend: BackendName,
-    /// The page, the newest first.
+    /// The page, newest first.
     items: Vec<FileHit>,
     /// The cursor of the next page. It is absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
-/// A message that names files which were looked for.
+/// A message with files that match.
 #[derive(Serialize, ToSchema)]
 pub struct FileHit {
-    /// Its files whose names match; all of its files, if no single name has all the words.
+    /// The message's files whose names match. If no single name has all the words: all files of the message.
     files: Vec<FoundFile>,
     /// The message.
     message: MessageRow,
-    /// Where it is.
+    /// The channel of the message.
     channel: Room,
 }
 
@@ -204,9 +206,9 @@ pub async fn search_files(
     reading: Reading,
     search: Data<Search>,
     read_models: Data<ReadModels>,
-) -> Result<Seen<FileHits>, Problem> {
-    let asked = Asked { q: &query.q, order: Order::Newest, after: query.after.as_deref(), limit: query.limit };
-    let (question, rooms) = asked.resolve(&read_models, path.workspace_id, &reading).await?;
+) -> Result<QueryAnswer<FileHits>, Problem> {
+    let request = SearchRequest { q: &query.q, order: Order::Newest, after: query.after.as_deref(), limit: query.limit };
+    let (question, rooms) = request.resolve(&read_models, path.workspace_id, &reading).await?;
     let question = question.of_file_names();
     let found = search.messages(&question).await?;
     let MessageHits { total, total_is_exact, backend, items, next } = MessageHits::of(found.backend, found.answer, &rooms);
@@ -215,7 +217,7 @@ pub async fn search_files(
     Ok(reading.answer(FileHits { total, total_is_exact, backend, items: items.collect(), next }))
 }
 
-/// The channels that the asker may read: those that the read model knows of, as far as the write side says so.
+/// The channels that the caller may read. The read model gives the candidates, and the write side decides.
 pub(super) async fn readable_rooms(
     read_models: &ReadModels,
     workspace_id: WorkspaceId,
@@ -228,14 +230,14 @@ pub(super) async fn readable_rooms(
     Ok(rooms)
 }
 
-/// When it is for the asker. Only filters want to know.
-async fn clock(read_models: &ReadModels, asker: UserId, query: &str) -> Result<Clock, Problem> {
-    let user = if query.contains(':') { read_models.user(asker).await? } else { None };
+/// The current time in the caller's time zone. Only filters need the time zone, so other searches do not read the user.
+async fn clock(read_models: &ReadModels, caller: UserId, query: &str) -> Result<Clock, Problem> {
+    let user = if query.contains(':') { read_models.user(caller).await? } else { None };
     let zone = user.and_then(|user| user.timezone.parse::<Zone>().ok()).unwrap_or(Zone::UTC);
     Ok(Clock { now: Utc::now(), zone })
 }
 
-/// Reads a cursor that a client gives back.
+/// Reads the cursor of a page.
 fn read_page(text: Option<&str>) -> Result<Option<PageKey>, Problem> {
     let page = Cursor::<PageKey>::read("after", text)?;
     if let Some(PageKey { place, newest, .. }) = page {
@@ -245,12 +247,12 @@ fn read_page(text: Option<&str>) -> Result<Option<PageKey>, Problem> {
     Ok(page)
 }
 
-/// Whom to look for.
+/// The people to search for.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PeopleSearchQuery {
-    /// The beginning of a part of their name. Longer beginnings may contain one or two errors.
+    /// The beginning of a part of the name. In longer beginnings, one or two typing errors are allowed.
     #[serde(default)]
     #[param(required = true, min_length = 1, max_length = 100, example = "ann")]
     q: String,
@@ -261,7 +263,7 @@ pub struct PeopleSearchQuery {
     limit: Option<u16>,
 }
 
-/// The people whom a search found.
+/// The people that a search found.
 #[derive(Serialize, ToSchema)]
 pub struct PeopleHits {
     /// The backend that answered.
@@ -283,7 +285,7 @@ pub async fn search_people(
     reading: Reading,
     search: Data<Search>,
     read_models: Data<ReadModels>,
-) -> Result<Seen<PeopleHits>, Problem> {
+) -> Result<QueryAnswer<PeopleHits>, Problem> {
     reading.access.may(path.workspace_id, Permission::MemberList).await?;
     reject_unless_line("q", &query.q, NAME_CHARS_MAX)?;
     let (after, limit) = (Cursor::<PersonKey>::read("after", query.after.as_deref())?, page_limit(query.limit)?);

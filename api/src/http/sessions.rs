@@ -1,4 +1,4 @@
-//! Sessions: signing in, seeing where one is signed in, and signing out.
+//! Sessions: sign in, list one's own sessions, and sign out.
 
 use std::cmp::Reverse;
 
@@ -16,7 +16,7 @@ use state::sessions::{Ended, Session};
 use state::token::Token;
 use utoipa::ToSchema;
 
-use super::answer::NEVER_STORED;
+use super::answer::NO_STORE;
 use super::members::PageQuery;
 use super::path::SessionPath;
 use crate::config::Secret;
@@ -27,7 +27,7 @@ use crate::problem::Problem;
 const DEVICE_TYPE_CHARS_MAX: usize = 50;
 
 parts! {
-    /// What signs somebody out.
+    /// The parts that sign a user out.
     pub struct SignOut {
         pub(super) sessions: Sessions,
         read_models: ReadModels,
@@ -48,7 +48,8 @@ pub struct StartSession {
     /// The kind of this device, as the client names it.
     #[schema(min_length = 1, max_length = 50, example = "desktop")]
     device_type: Option<String>,
-    /// What an earlier sign-in from this device was answered as `device_token`: attempts of strangers at the account do not hold it up then.
+    /// The `device_token` of an earlier sign-in from this device. With it, failed attempts of others do not delay this
+    /// sign-in.
     #[schema(value_type = Option<String>, min_length = 47, max_length = 47, example = "bsd_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
     device_token: Option<Secret>,
 }
@@ -61,7 +62,7 @@ impl StartSession {
 
     fn device_token(&self) -> Result<Option<Token>, Problem> {
         let Some(text) = &self.device_token else { return Ok(None) };
-        let detail = "device_token must be what an earlier sign-in was answered: leave it out where you have none";
+        let detail = "device_token must be the device_token of an earlier sign-in: leave it out if you have none";
         let token = Token::parse_device(text.expose()).ok_or_else(|| Problem::invalid("input.invalid", "device_token", detail))?;
         Ok(Some(token))
     }
@@ -70,7 +71,7 @@ impl StartSession {
 /// A session that was started.
 #[derive(Serialize, ToSchema)]
 pub struct SessionStarted {
-    /// Send it with each request: `Authorization: Bearer bs_…`. It is shown only once.
+    /// The bearer token. Send it with each request: `Authorization: Bearer bs_…`. It is shown only once.
     #[schema(example = "bs_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
     token: String,
     /// The session.
@@ -79,17 +80,17 @@ pub struct SessionStarted {
     /// The user who signed in.
     #[schema(value_type = Uuid)]
     user_id: UserId,
-    /// The time at which it ends if it is not used before.
+    /// The time at which the session ends if it is not used before.
     expires_at: DateTime<Utc>,
-    /// To be kept on the device, and sent with its next sign-in. It signs nobody in.
+    /// Keep it on the device, and send it with the device's next sign-in. It does not authenticate any request.
     #[schema(example = "bsd_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
     device_token: String,
 }
 
 /// Sign in
 ///
-/// Too many attempts at one account are refused. Attempts from a device that the account knows, by its token or by its
-/// address, are counted apart.
+/// The server limits the attempts at one account. Attempts from a device that the account knows, by its token or by its
+/// address, have a limit of their own.
 #[utoipa::path(tag = "sessions", request_body = StartSession, security(()),
     responses((status = 201, description = "The session is started.", body = SessionStarted)))]
 #[post("/sessions")]
@@ -104,7 +105,7 @@ pub async fn start_session(
     input.check()?;
     let device = Device { token: input.device_token()?, ..from.device(input.device_type) };
     let SignedIn { token, session, device_token } = sign_ins.with_password(&input.login, input.password, device).await?;
-    Ok(HttpResponse::Created().insert_header(NEVER_STORED).json(SessionStarted {
+    Ok(HttpResponse::Created().insert_header(NO_STORE).json(SessionStarted {
         token: token.expose().to_owned(),
         session_id: session.session_id,
         user_id: session.user_id,
@@ -125,13 +126,13 @@ pub struct SessionShown {
     device_type: String,
     /// The address from which it was started.
     ip_address: Option<String>,
-    /// The client, as it names itself.
+    /// The client's `User-Agent` header.
     user_agent: Option<String>,
     /// The time at which it started.
     created_at: DateTime<Utc>,
     /// The time of its last use, to the minute.
     last_activity: DateTime<Utc>,
-    /// The time at which it ends if it is not used before.
+    /// The time at which the session ends if it is not used before.
     expires_at: DateTime<Utc>,
 }
 
@@ -168,7 +169,8 @@ pub async fn end_current_session(
     from: Circumstances,
     sign_out: SignOut,
 ) -> Result<HttpResponse, Problem> {
-    // Not through `Actor`: a session of which the log was not told must be there to be ended again.
+    // Not through `Actor`, which refuses an ended session: a session whose end is not in the log yet must end once
+    // more.
     let ended = sign_out.sessions.end(&token.0, &from.device(None)).await?;
     if ended.is_empty() {
         return Err(wrong_token(&request, Some(&token.0)));
@@ -183,15 +185,15 @@ pub async fn end_current_session(
 pub async fn end_session(path: Path<SessionPath>, actor: Actor, sign_out: SignOut) -> Result<HttpResponse, Problem> {
     let ended = sign_out.sessions.end_of_user(&actor.context(), path.session_id).await?;
     if ended.is_empty() {
-        return Err(Problem::not_found("session.not_found", "you have no such session"));
+        return Err(Problem::not_found("session.not_found", "you have no such session: GET /v1/sessions lists yours"));
     }
     sign_out.leave(&ended).await;
     Ok(HttpResponse::NoContent().finish())
 }
 
 impl SignOut {
-    /// The devices whose sessions have ended are not there any more. Where that cannot be said just now, it becomes
-    /// true by itself in some minutes.
+    /// Removes the devices of ended sessions from the presence lists. On an error it stops: their presence expires by
+    /// itself within minutes.
     pub(super) async fn leave(&self, ended: &[Ended]) {
         for session in ended {
             let workspaces = self.read_models.workspaces_of(session.user_id()).await.unwrap_or_default();

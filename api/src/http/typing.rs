@@ -1,4 +1,4 @@
-//! Who is typing in a channel.
+//! Typing: announce it, and list the people who are typing in a channel.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, put};
@@ -14,8 +14,8 @@ use crate::problem::Problem;
 
 /// Announce that the caller is typing in a channel
 ///
-/// It holds for ten seconds, or until the caller posts. Clients send it every few seconds. Requires that the caller
-/// may post in the channel.
+/// The announcement expires after ten seconds, or when the caller posts. Clients send it every few seconds. Requires
+/// that the caller may post in the channel.
 #[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 204, description = "It is announced.")))]
 #[put("/channels/{channel_id}/typing")]
 pub async fn announce_typing(

@@ -1,4 +1,4 @@
-//! What no line of the route table matches: an address that is not there, or a method that it does not take.
+//! The answer to a request that no route matches: the address does not exist, or it does not take the method.
 
 use actix_web::dev::{Path, ResourceDef};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use crate::problem::Problem;
 
-/// Which methods each address takes, as the OpenAPI document says.
+/// The methods of each address, from the OpenAPI document.
 pub struct Methods(Vec<(ResourceDef, Vec<String>)>);
 
 impl Methods {
-    /// Those of a document.
+    /// The methods of `document`.
     #[must_use]
     pub fn of(document: &Value) -> Self {
         let paths = document["paths"].as_object().into_iter().flatten();
@@ -30,10 +30,10 @@ impl Methods {
     }
 }
 
-/// Says what is wrong with a request that nobody answers.
+/// Refuses a request that no route matches.
 ///
 /// # Errors
-/// Always: 404, or 405 with what the address takes.
+/// Always: 404 if the address does not exist, or 405 with the methods that it takes.
 pub async fn answer_unknown(request: HttpRequest, methods: web::Data<Methods>) -> Result<HttpResponse, Problem> {
     let allowed = methods.allowed(request.path());
     if allowed.is_empty() { Err(Problem::no_such_route()) } else { Err(Problem::method_not_allowed(&allowed.join(", "))) }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_is_there_names_its_methods() {
+    fn a_known_address_names_its_methods() {
         let methods = Methods::of(&json!({"paths": {"/v1/users/me": {"get": {}, "patch": {}}, "/v1/users/{user_id}": {"get": {}}}}));
         assert_eq!(methods.allowed("/v1/users/me"), ["GET", "PATCH"]);
         assert_eq!(methods.allowed("/v1/users/7"), ["GET"]);

@@ -1,4 +1,5 @@
-//! What the asker has not read, and how far they have. Read markers are no events: they change all the time, and nobody audits them.
+//! Unread messages and read markers of the caller. Read markers are not events: they change all the time, and no audit
+//! needs them.
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, get, put};
@@ -11,14 +12,14 @@ use utoipa::ToSchema;
 use super::headers::QueryHeaders;
 use super::members::PageQuery;
 use super::path::{ChannelPath, WorkspacePath};
-use crate::extract::{Actor, Body, Cursor, Page, Reading, Seen, page_limit};
+use crate::extract::{Actor, Body, Cursor, Page, QueryAnswer, Reading, page_limit};
 use crate::problem::Problem;
 
 /// The caller's new read marker.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MoveReadMarker {
-    /// The last message that they have read. It must be in the channel.
+    /// The last message that the caller has read. It must be in the channel.
     #[schema(value_type = Uuid)]
     message_id: MessageId,
     /// Whether the marker may move back, so that read messages count as unread again.
@@ -28,8 +29,8 @@ pub struct MoveReadMarker {
 
 /// Move the caller's read marker in a channel, on all their devices
 ///
-/// The marker moves back only if the request says so; otherwise the furthest device counts. The answer gives its
-/// place.
+/// The marker moves back only if the request asks for it. Otherwise the furthest device counts. The answer gives the
+/// marker's place.
 #[utoipa::path(tag = "unread", request_body = MoveReadMarker, params(ChannelPath),
     responses((status = 200, description = "The marker after the request.", body = ReadMarker)))]
 #[put("/channels/{channel_id}/read-marker")]
@@ -57,13 +58,13 @@ pub struct UnreadCounts {
     mentions: i64,
     /// A page of the caller's channels that are not archived, ordered by identifier. The totals count all of them.
     channels: Vec<ChannelUnread>,
-    /// The cursor of the page that follows; absent on the last one.
+    /// The cursor of the next page. It is absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
 impl UnreadCounts {
-    /// What each channel has to do with the totals is the asker's to say.
+    /// Sums up the channels. The caller's notification level of each channel decides which totals include it.
     fn of(channels: Vec<ChannelUnread>, after: Option<ChannelId>, limit: u16) -> Self {
         let sum = |levels: &[&str], count: fn(&ChannelUnread) -> i64| {
             channels.iter().filter(|channel| levels.contains(&channel.notification_level.as_str())).map(count).sum()
@@ -86,7 +87,7 @@ pub async fn get_unread(
     query: Query<PageQuery>,
     reading: Reading,
     caches: Data<Caches>,
-) -> Result<Seen<UnreadCounts>, Problem> {
+) -> Result<QueryAnswer<UnreadCounts>, Problem> {
     let (after, limit) = (Cursor::<ChannelId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     reading.access.active_member(path.workspace_id).await?;
     let mut unread = caches.unread(reading.actor, path.workspace_id, reading.min_position).await?;
@@ -103,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn muted_channels_are_in_no_total_and_those_of_mentions_only_in_one() {
+    fn muted_channels_are_in_no_total_and_mentions_only_channels_in_one() {
         let channel = |level: &str, unread, mentions| ChannelUnread {
             channel_id: Uuid::nil(),
             notification_level: level.to_owned(),

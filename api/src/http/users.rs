@@ -1,4 +1,5 @@
-//! Users: registering, what one sees of others, and what operators may do. One's own side is in `me.rs`.
+//! Users: registration, the profile that others see, and the operators' actions. The caller's own account is in
+//! `me.rs`.
 
 use actix_web::web::{Data, Path};
 use actix_web::{delete, get, post, put};
@@ -21,7 +22,7 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::UserPath;
 use crate::config::Secret;
-use crate::extract::{Body, Circumstances, Command, Key, Reading, RequestBody, Seen, Visitor};
+use crate::extract::{Body, Circumstances, Command, Key, QueryAnswer, Reading, RequestBody, Visitor};
 use crate::problem::Problem;
 
 /// A new user.
@@ -75,7 +76,7 @@ impl RegisterUser {
     }
 }
 
-/// Parses a password that somebody wants to have. It must not be what others know of them.
+/// Parses a new password. It must not be the user's address, username or display name.
 pub(super) async fn parse_password(
     passwords: &Passwords,
     field: &'static str,
@@ -128,7 +129,8 @@ pub async fn register_user(
     Ok(Done::created(appended?, format!("/v1/users/{user_id}"), UserCreated { user_id }))
 }
 
-/// Derived where the client sent a key, so that whoever asks again is the same actor, whose keys are remembered.
+/// With an idempotency key, the identifier is derived from it. So a repeated request has the same actor, and finds the
+/// key again.
 fn new_user_id(key: &Key, registration: &Registration) -> UserId {
     match key.sent() {
         Some(key) => {
@@ -139,7 +141,7 @@ fn new_user_id(key: &Key, registration: &Registration) -> UserId {
 }
 
 pub(super) fn no_such_user() -> Problem {
-    Problem::not_found("user.not_found", "there is no such user, or you share no workspace with them")
+    Problem::not_found("user.not_found", "the user does not exist, or you share no workspace with them")
 }
 
 /// A user, as others see them.
@@ -147,19 +149,19 @@ pub(super) fn no_such_user() -> Problem {
 pub struct OtherUser {
     /// The user.
     user_id: Uuid,
-    /// Their mail address.
+    /// The email address.
     email: String,
-    /// The username, with which others mention them.
+    /// The username. Others mention the user with it.
     username: String,
     /// The display name.
     display_name: String,
-    /// The address of their picture.
+    /// The address of the profile picture.
     avatar_url: Option<String>,
-    /// Job title.
+    /// The job title.
     title: Option<String>,
     /// The telephone number.
     phone: Option<String>,
-    /// A text about themselves.
+    /// The user's text about themselves.
     bio: Option<String>,
     /// The pronouns.
     pronouns: Option<String>,
@@ -167,11 +169,11 @@ pub struct OtherUser {
     timezone: String,
     /// `active` or `suspended`.
     status: String,
-    /// Their status text.
+    /// The status text.
     status_text: Option<String>,
-    /// An emoji for it.
+    /// The emoji of the status.
     status_emoji: Option<String>,
-    /// The time at which it ends.
+    /// The time at which the status ends.
     status_expires_at: Option<DateTime<Utc>>,
     /// Whether the user is a program.
     is_bot: bool,
@@ -203,7 +205,7 @@ impl From<UserRow> for OtherUser {
 #[utoipa::path(tag = "users", params(UserPath, QueryHeaders),
     responses((status = 200, description = "The user.", body = OtherUser)))]
 #[get("/users/{user_id}")]
-pub async fn get_user(path: Path<UserPath>, reading: Reading, read_models: Data<ReadModels>) -> Result<Seen<OtherUser>, Problem> {
+pub async fn get_user(path: Path<UserPath>, reading: Reading, read_models: Data<ReadModels>) -> Result<QueryAnswer<OtherUser>, Problem> {
     if !share_a_workspace(&read_models, &reading.access, path.user_id).await? {
         return Err(no_such_user());
     }
@@ -211,7 +213,7 @@ pub async fn get_user(path: Path<UserPath>, reading: Reading, read_models: Data<
     Ok(reading.answer(user.into()))
 }
 
-/// The read model proposes; the write side, which is never behind, decides.
+/// The read model gives the candidates. The write side, which is never behind, decides.
 async fn share_a_workspace(read_models: &ReadModels, access: &ReadAccess, other: UserId) -> Result<bool, Problem> {
     if access.user_id() == other {
         return Ok(true);
@@ -232,7 +234,7 @@ pub struct SuspendUser {
 
 /// Suspend a user on the whole server
 ///
-/// Operators only. The last operator of the server is not suspended.
+/// Operators only. The last operator of the server cannot be suspended.
 #[utoipa::path(tag = "users", request_body = SuspendUser, params(UserPath, CommandHeaders),
     responses((status = 204, description = "The user is suspended.")))]
 #[put("/users/{user_id}/suspension")]
@@ -244,7 +246,7 @@ pub async fn suspend_user(
 ) -> Result<Done, Problem> {
     let reason = command.body.input.reason.as_deref().map(Reason::parse).transpose()?;
     let operators = read_models.operators().await?;
-    Ok(Done::quietly(commands.suspend_user(&command.asked(), path.user_id, reason, &operators).await?))
+    Ok(Done::no_content(commands.suspend_user(&command.asked(), path.user_id, reason, &operators).await?))
 }
 
 /// End a user's suspension
@@ -254,5 +256,5 @@ pub async fn suspend_user(
     responses((status = 204, description = "The suspension has ended.")))]
 #[delete("/users/{user_id}/suspension")]
 pub async fn reactivate_user(path: Path<UserPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    Ok(Done::quietly(commands.user(&command.asked(), path.user_id, UserCommand::Reactivate).await?))
+    Ok(Done::no_content(commands.user(&command.asked(), path.user_id, UserCommand::Reactivate).await?))
 }

@@ -1,4 +1,4 @@
-//! Workspaces: what each says of itself, how it is run, and who owns it.
+//! Workspaces: their details, settings, plan and owner.
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{get, patch, post, put};
@@ -21,23 +21,23 @@ use super::members::PageQuery;
 use super::path::WorkspacePath;
 use super::schema;
 use crate::config::{Secret, Settings};
-use crate::extract::{Body, Change, Command, Cursor, Page, Reading, Seen, no_cursor, page_limit};
+use crate::extract::{Body, Change, Command, Cursor, Page, QueryAnswer, Reading, no_cursor, page_limit};
 use crate::problem::Problem;
 
 /// A new workspace.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateWorkspace {
-    /// Its name.
+    /// The name.
     #[schema(min_length = 1, max_length = 200, example = "Acme")]
     name: String,
     /// Unique on this server.
     #[schema(min_length = 1, max_length = 100, example = "acme.example.org")]
     domain: Option<String>,
-    /// Its purpose.
+    /// A description.
     #[schema(min_length = 1, max_length = 10000)]
     description: Option<String>,
-    /// The address of its picture.
+    /// The address of the picture.
     #[schema(min_length = 1, max_length = 2000, example = "https://example.org/acme.png")]
     avatar_url: Option<String>,
     /// The most active members. The default is a setting of the server.
@@ -80,7 +80,7 @@ pub struct WorkspaceCreated {
 
 /// Create a workspace with its #general channel
 ///
-/// The caller becomes its owner.
+/// The caller becomes the workspace's owner.
 #[utoipa::path(tag = "workspaces", request_body = CreateWorkspace, params(CommandHeaders),
     responses((status = 201, description = "The workspace is created.", body = WorkspaceCreated)))]
 #[post("/workspaces")]
@@ -103,7 +103,7 @@ pub async fn list_workspaces(
     query: Query<PageQuery>,
     reading: Reading,
     read_models: Data<ReadModels>,
-) -> Result<Seen<Page<WorkspaceRow>>, Problem> {
+) -> Result<QueryAnswer<Page<WorkspaceRow>>, Problem> {
     let (after, limit) = (Cursor::<(String, Uuid)>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     if after.as_ref().is_some_and(|(name, _)| WorkspaceName::parse(name).is_err()) {
         return Err(no_cursor("after"));
@@ -124,7 +124,7 @@ pub async fn get_workspace(
     path: Path<WorkspacePath>,
     reading: Reading,
     read_models: Data<ReadModels>,
-) -> Result<Seen<WorkspaceRow>, Problem> {
+) -> Result<QueryAnswer<WorkspaceRow>, Problem> {
     reading.access.active_member(path.workspace_id).await?;
     let workspace = read_models.workspace(path.workspace_id).await?;
     Ok(reading.answer(workspace.ok_or_else(Problem::not_projected_yet)?))
@@ -134,20 +134,20 @@ pub async fn get_workspace(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeWorkspace {
-    /// Its name.
+    /// The name.
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
     /// Its purpose.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 10000)]
     description: Change<String>,
-    /// The address of its picture.
+    /// The address of the picture.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 2000)]
     avatar_url: Change<String>,
 }
 
-/// A change of a workspace's details, parsed.
+/// A parsed change of a workspace's details.
 struct DetailsChange {
     name: Option<WorkspaceName>,
     description: Change<Description>,
@@ -189,7 +189,7 @@ pub async fn change_workspace(
         let before = workspace.details.as_ref().ok_or(AccessRefusal::WorkspaceNotFound)?;
         Ok(WorkspaceCommand::ChangeDetails(change.of(before)))
     });
-    Ok(Done::quietly(appended.await?))
+    Ok(Done::no_content(appended.await?))
 }
 
 /// Changes of a workspace's settings. An absent field stays, and `null` clears a field.
@@ -204,7 +204,7 @@ pub struct ChangeSettings {
     #[serde(default)]
     #[schema(value_type = Option<u64>, minimum = 1)]
     upload_max_bytes: Change<u64>,
-    /// The minutes in which authors may edit a message. If absent, for ever.
+    /// The minutes within which authors may edit a message. If absent, there is no limit.
     #[serde(default)]
     #[schema(value_type = Option<u32>, minimum = 0)]
     edit_window_minutes: Change<u32>,
@@ -234,7 +234,7 @@ pub async fn change_workspace_settings(
     let appended = commands.workspace_with(&asked, path.workspace_id, "change workspace settings", |workspace| {
         Ok(WorkspaceCommand::ChangeSettings(change.of(&workspace.settings)))
     });
-    Ok(Done::quietly(appended.await?))
+    Ok(Done::no_content(appended.await?))
 }
 
 /// The plan of a workspace.
@@ -248,7 +248,7 @@ pub struct ChangePlan {
 
 /// Change a workspace's plan
 ///
-/// Operators only; they need not be members.
+/// Operators only, even if they are not members.
 #[utoipa::path(tag = "workspaces", request_body = ChangePlan, params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The plan is changed.")))]
 #[put("/workspaces/{workspace_id}/plan")]
@@ -258,7 +258,7 @@ pub async fn change_workspace_plan(
     commands: Data<Commands>,
 ) -> Result<Done, Problem> {
     let plan = command.body.input.plan;
-    Ok(Done::quietly(commands.change_plan(&command.asked(), path.workspace_id, plan).await?))
+    Ok(Done::no_content(commands.change_plan(&command.asked(), path.workspace_id, plan).await?))
 }
 
 /// The new owner of a workspace.
@@ -268,14 +268,14 @@ pub struct HandOver {
     /// The new owner: an active member.
     #[schema(value_type = Uuid)]
     to: UserId,
-    /// The caller's password, once more.
+    /// The caller's password.
     #[schema(value_type = String, min_length = 1, max_length = 200, format = Password)]
     current_password: Secret,
 }
 
 /// Hand the caller's ownership of a workspace over to another member
 ///
-/// The caller becomes an admin. It takes the caller's password.
+/// The caller becomes an admin. Requires the caller's password.
 #[utoipa::path(tag = "workspaces", request_body = HandOver, params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The workspace is handed over.")))]
 #[put("/workspaces/{workspace_id}/owner")]
@@ -288,5 +288,5 @@ pub async fn hand_over_workspace(
     let HandOver { to, current_password } = &command.body.input;
     confirmations.confirm(&command.actor.context(), current_password.clone()).await?;
     let asked = command.asked_without_secret(to.0.as_bytes());
-    Ok(Done::quietly(commands.workspace(&asked, path.workspace_id, WorkspaceCommand::HandOver { to: *to }).await?))
+    Ok(Done::no_content(commands.workspace(&asked, path.workspace_id, WorkspaceCommand::HandOver { to: *to }).await?))
 }

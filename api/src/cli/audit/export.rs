@@ -18,7 +18,7 @@ use super::filter::FilterArguments;
 use crate::cli::Failure;
 use crate::cli::connection::{audit_log, commands, read_pool, require_workspace};
 use crate::config::Settings;
-use crate::http::audit::filter_said;
+use crate::http::audit::filter_parts;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
@@ -54,7 +54,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
         Format::Cloudevents => ExportFormat::Cloudevents,
     };
     let filter = arguments.filter.filter(Some(arguments.workspace));
-    let (export_id, said) = (Uuid::now_v7(), filter_said(&filter));
+    let (export_id, said) = (Uuid::now_v7(), filter_parts(&filter));
     let head = audit_log.head().await.context("the log cannot be read")?;
     let noted = Noted { export_id, format, filter: said.clone(), up_to: head.position };
     note(&settings, arguments.workspace, noted).await?;

@@ -15,7 +15,7 @@ use crate::cli::{Failure, print};
 use crate::config::Settings;
 
 /// How often it is looked whether more has happened.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -46,7 +46,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     loop {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => return Ok(()),
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
         }
         let next = Filter { after: Some(reached), order: Order::OldestFirst, limit: ReadModels::PAGE_ROWS_MAX, ..filter.clone() };
         let entries = audit_log.find(&next).await.context("the audit cannot be read")?.entries(&TextAccess::everything());

@@ -1,4 +1,4 @@
-//! Cause and effect.
+//! The chain of an event: its causes and its effects.
 
 use actix_web::get;
 use actix_web::web::Path;
@@ -8,10 +8,10 @@ use ledger::audit::Chain;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::noted::{admit, said};
+use super::noted::{admit, present};
 use super::query::reject_unless_position;
-use super::{Audits, sight};
-use crate::extract::{Reading, Seen};
+use super::{Audits, text_access};
+use crate::extract::{QueryAnswer, Reading};
 use crate::http::headers::QueryHeaders;
 use crate::problem::Problem;
 
@@ -22,7 +22,7 @@ pub struct EventPath {
     /// The workspace.
     #[param(value_type = Uuid)]
     pub workspace_id: WorkspaceId,
-    /// Its position in the log.
+    /// The event's position in the log.
     #[param(minimum = 0)]
     pub position: i64,
 }
@@ -32,12 +32,12 @@ pub struct EventPath {
 /// Requires the permission `audit.read`.
 #[utoipa::path(tag = "audit", params(EventPath, QueryHeaders), responses((status = 200, description = "The chain.", body = Chain)))]
 #[get("/workspaces/{workspace_id}/audit/events/{position}/chain")]
-pub async fn read_chain(path: Path<EventPath>, reading: Reading, audits: Audits) -> Result<Seen<Chain>, Problem> {
+pub async fn read_chain(path: Path<EventPath>, reading: Reading, audits: Audits) -> Result<QueryAnswer<Chain>, Problem> {
     reject_unless_position("position", path.position)?;
-    let filter = said([("position", Some(path.position.to_string()))]);
+    let filter = present([("position", Some(path.position.to_string()))]);
     admit(&audits, &reading, path.workspace_id, Question::Chain, filter).await?;
-    let no_such_event = || Problem::not_found("audit.event_not_found", "there is no such event in this workspace's audit");
+    let no_such_event = || Problem::not_found("audit.event_not_found", "this workspace's audit has no event at this position");
     let links = audits.audit_log.chain(path.workspace_id, path.position).await?.ok_or_else(no_such_event)?;
-    let sight = sight(&reading.access.renewed().await?, path.workspace_id, &links.channels()).await?;
-    Ok(reading.answer(links.shown(&sight).ok_or_else(no_such_event)?))
+    let text_access = text_access(&reading.access.renewed().await?, path.workspace_id, &links.channels()).await?;
+    Ok(reading.answer(links.shown(&text_access).ok_or_else(no_such_event)?))
 }

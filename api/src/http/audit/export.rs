@@ -1,4 +1,4 @@
-//! The audit as a file, of any size: read, written and sent piece by piece.
+//! The audit as a file of any size. It is read, written and sent chunk by chunk.
 
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::{Bytes, Data, Path, Query};
@@ -17,31 +17,31 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::query::{AuditQuery, filter_said};
-use super::{Audits, sight};
+use super::query::{AuditQuery, filter_parts};
+use super::{Audits, text_access};
 use crate::config::Settings;
 use crate::extract::{Reading, reject_unless_line};
 use crate::http::headers::QueryHeaders;
 use crate::http::path::WorkspacePath;
 use crate::problem::Problem;
 
-/// The header with the public key that the manifest is signed with.
+/// The header with the public key that verifies the manifest's signature.
 const EXPORT_KEY: &str = "Backscroll-Export-Key";
 
-/// The format.
+/// The format of an export.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
-    /// JSON, a line for each entry.
+    /// JSON Lines: one line for each entry.
     #[default]
     Jsonl,
     /// Comma-separated values (RFC 4180).
     Csv,
-    /// CloudEvents 1.0 in its JSON format, a line for each.
+    /// CloudEvents 1.0 in its JSON format: one line for each event.
     Cloudevents,
 }
 
-/// The format; the other parameters are those of the audit.
+/// The format. The other parameters are those of the audit's list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ExportQuery {
@@ -81,7 +81,7 @@ pub async fn export_audit(
     let filter = query.parse(1)?;
     let (export_id, head) = (Uuid::now_v7(), audits.audit_log.head().await?);
     audits.progress.wait_for(projections::RELATIONAL, head.position, crate::extract::WAIT_MAX).await?;
-    let said = filter_said(&filter);
+    let said = filter_parts(&filter);
     let noted = Noted { export_id, format, filter: said.clone(), up_to: head.position };
     audits.commands.audit(reading.context(), path.workspace_id, AuditCommand::Export(noted)).await?;
     let key = keyring::current(&stores.pool, &settings.proof_keys()).await.map_err(|error| Problem::internal(&error))?;
@@ -92,68 +92,68 @@ pub async fn export_audit(
         .insert_header((CONTENT_TYPE, media_type))
         .insert_header((CONTENT_DISPOSITION, name))
         .insert_header((EXPORT_KEY, vkey))
-        .streaming(pieces(audits.audit_log, path.workspace_id, reading.access, export, key)))
+        .streaming(chunks(audits.audit_log, path.workspace_id, reading.access, export, key)))
 }
 
-/// The form, and the audit's own query.
+/// Reads the format, and the query of the audit from the other parameters.
 fn split(query: &str) -> Result<(Format, AuditQuery), Problem> {
-    let wrong = |error: &dyn std::fmt::Display| {
-        Problem::malformed("request.query_invalid", None, format!("the part after the ? is not right: {error}"))
-    };
+    let wrong =
+        |error: &dyn std::fmt::Display| Problem::malformed("request.query_invalid", None, format!("the query string is invalid: {error}"));
     let format = Query::<ExportQuery>::from_query(query).map_err(|error| wrong(&error))?.format.unwrap_or_default();
     let rest = query.split('&').filter(|part| !part.starts_with("format=")).collect::<Vec<_>>().join("&");
     reject_unless_line("query", if rest.is_empty() { "-" } else { &rest }, QUERY_CHARS_MAX)?;
     Ok((format, Query::<AuditQuery>::from_query(&rest).map_err(|error| wrong(&error))?.into_inner()))
 }
 
-/// The most characters of the part of an address behind the `?`.
+/// The most characters of the query string.
 const QUERY_CHARS_MAX: usize = 2_000;
 
-/// What is still to be sent.
-enum Rest {
-    /// Entries.
+/// The part of the file that is not sent yet.
+enum Remaining {
+    /// Entries, and then the manifest.
     Entries(Box<(Export, SigningKey)>),
     /// Nothing.
     Nothing,
 }
 
-/// The pieces of the file. What fails breaks it off: without a manifest it is not whole, and anybody can see that.
-fn pieces(
+/// The chunks of the file. An error ends the file early: without a manifest, a reader sees that it is incomplete.
+fn chunks(
     audit_log: Data<AuditLog>,
     workspace_id: WorkspaceId,
     access: ReadAccess,
     export: Export,
     key: SigningKey,
 ) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
-    stream::try_unfold(Rest::Entries(Box::new((export, key))), move |rest| {
+    stream::try_unfold(Remaining::Entries(Box::new((export, key))), move |remaining| {
         let (audit_log, access) = (audit_log.clone(), access.clone());
         async move {
-            let Rest::Entries(left) = rest else { return Ok(None) };
-            let (bytes, rest) = piece(&audit_log, workspace_id, &access, *left).await.map_err(|problem| {
-                tracing::warn!(%problem, "an export broke off");
+            let Remaining::Entries(remaining) = remaining else { return Ok(None) };
+            let (bytes, next) = chunk(&audit_log, workspace_id, &access, *remaining).await.map_err(|problem| {
+                tracing::warn!(%problem, "an export failed before its end");
                 std::io::Error::other(problem.to_string())
             })?;
-            Ok(Some((bytes, rest)))
+            Ok(Some((bytes, next)))
         }
     })
 }
 
-async fn piece(
+async fn chunk(
     audit_log: &AuditLog,
     workspace_id: WorkspaceId,
     access: &ReadAccess,
-    left: (Export, SigningKey),
-) -> Result<(Bytes, Rest), Problem> {
-    let (mut export, key) = left;
+    remaining: (Export, SigningKey),
+) -> Result<(Bytes, Remaining), Problem> {
+    let (mut export, key) = remaining;
     let found = audit_log.piece(&export).await?;
-    // Judged again for each piece, after it is read: a reader who has lost the right gets no further piece.
+    // The access is checked again for each chunk, after the chunk is read: a caller who has lost the permission gets no
+    // further chunk.
     let access = access.renewed().await?;
     access.may(workspace_id, Permission::AuditRead).await?;
-    let sight = sight(&access, workspace_id, &found.channels()).await?;
-    let mut bytes = export.write(&found, &sight).map_err(|error| Problem::internal(&error))?;
+    let text_access = text_access(&access, workspace_id, &found.channels()).await?;
+    let mut bytes = export.write(&found, &text_access).map_err(|error| Problem::internal(&error))?;
     if found.is_empty() {
         bytes.extend(export.end(&key).map_err(|error| Problem::internal(&error))?);
-        return Ok((Bytes::from(bytes), Rest::Nothing));
+        return Ok((Bytes::from(bytes), Remaining::Nothing));
     }
-    Ok((Bytes::from(bytes), Rest::Entries(Box::new((export, key)))))
+    Ok((Bytes::from(bytes), Remaining::Entries(Box::new((export, key)))))
 }

@@ -1,6 +1,8 @@
-//! The audit of a workspace: who did what, when, from where, and what came of it. For its owners and admins, and whoever has `audit.read`.
+//! The audit of a workspace: each action with its actor, time, origin and effect. It requires the permission
+//! `audit.read`, which owners and admins have.
 //!
-//! What is not in it: other workspaces, and texts of conversations that the asker may not read, unless they have `compliance.read`.
+//! Not in it: other workspaces, and the texts of conversations that the caller may not read, unless the caller has
+//! `compliance.read`.
 
 pub mod chain;
 pub mod export;
@@ -21,16 +23,16 @@ use utoipa::ToSchema;
 
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
-use crate::extract::{Reading, Seen, page_limit, parts};
+use crate::extract::{QueryAnswer, Reading, page_limit, parts};
 use crate::problem::Problem;
 
 pub use noted::Readings;
-pub(crate) use query::filter_said;
+pub(crate) use query::filter_parts;
 pub use query::{AuditOrder, AuditQuery};
 pub(in crate::http) use query::{NAME_CHARS_MAX, aggregate_type};
 
 parts! {
-    /// What answers a question about an audit, and notes that it was asked.
+    /// The parts that answer a request for the audit, and record the request.
     pub struct Audits {
         commands: Commands,
         audit_log: AuditLog,
@@ -44,28 +46,29 @@ parts! {
 pub struct AuditPage {
     /// The entries.
     items: Vec<Entry>,
-    /// The position for the next page: use it as `before` if the newest come first, as `after` if the oldest do. Absent
-    /// on the last page.
+    /// The position of the next page. Send it as `before` if the order is `newest`, and as `after` if it is `oldest`.
+    /// Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<i64>,
 }
 
-/// The events of a workspace that somebody asks for who may, and what they may read of them.
+/// Finds the events that match `filter`, and the texts of them that the caller may read. Refuses a caller who may not
+/// read the audit.
 pub(super) async fn find(
     audits: &Audits,
     reading: &Reading,
     workspace_id: WorkspaceId,
     filter: Filter,
 ) -> Result<(FoundEvents, TextAccess), Problem> {
-    noted::admit(audits, reading, workspace_id, Question::Entries, query::filter_said(&filter)).await?;
+    noted::admit(audits, reading, workspace_id, Question::Entries, query::filter_parts(&filter)).await?;
     let found = audits.audit_log.find(&Filter { workspace_id: Some(workspace_id), ..filter }).await?;
-    let sight = sight(&reading.access.renewed().await?, workspace_id, &found.channels()).await?;
-    Ok((found, sight))
+    let text_access = text_access(&reading.access.renewed().await?, workspace_id, &found.channels()).await?;
+    Ok((found, text_access))
 }
 
-/// Whose texts somebody may read, of those channels. What is to be shown may have taken long to read: so their access
-/// is renewed after it is read.
-async fn sight(access: &ReadAccess, workspace_id: WorkspaceId, channels: &[ChannelId]) -> Result<TextAccess, Problem> {
+/// Returns the channels, among `channels`, whose texts the caller may read. Reading the events may have taken long, so
+/// the caller passes an access that was renewed afterwards.
+async fn text_access(access: &ReadAccess, workspace_id: WorkspaceId, channels: &[ChannelId]) -> Result<TextAccess, Problem> {
     if access.allows(workspace_id, Permission::ComplianceRead).await? {
         return Ok(TextAccess::everything());
     }
@@ -75,10 +78,9 @@ async fn sight(access: &ReadAccess, workspace_id: WorkspaceId, channels: &[Chann
 
 /// List a workspace's audit entries, with the sign-ins of its members
 ///
-/// An entry says who did what, when, from where and by which command, what it changed and what caused it. The texts
-/// of conversations that the caller may not read are withheld, and their entries say so. The permission
-/// `compliance.read` shows these texts too. Every reading of the audit is an entry of the audit. Requires the
-/// permission `audit.read`.
+/// An entry has the actor, the time, the origin, the command, the changes and the cause. The texts of conversations
+/// that the caller may not read are withheld, and their entries say so. The permission `compliance.read` shows these
+/// texts too. Each reading of the audit is an entry of the audit. Requires the permission `audit.read`.
 #[utoipa::path(tag = "audit", params(WorkspacePath, AuditQuery, QueryHeaders),
     responses((status = 200, description = "The entries.", body = AuditPage)))]
 #[get("/workspaces/{workspace_id}/audit")]
@@ -87,10 +89,10 @@ pub async fn read_audit(
     query: Query<AuditQuery>,
     reading: Reading,
     audits: Audits,
-) -> Result<Seen<AuditPage>, Problem> {
+) -> Result<QueryAnswer<AuditPage>, Problem> {
     let limit = page_limit(query.limit)?;
-    let (found, sight) = find(&audits, &reading, path.workspace_id, query.parse(limit + 1)?).await?;
-    let mut items = found.entries(&sight);
+    let (found, text_access) = find(&audits, &reading, path.workspace_id, query.parse(limit + 1)?).await?;
+    let mut items = found.entries(&text_access);
     let is_more = items.len() > usize::from(limit);
     items.truncate(usize::from(limit));
     let next = items.last().filter(|_| is_more).map(|entry| entry.position);

@@ -1,4 +1,4 @@
-//! That somebody reads an audit is in the audit too, before they are answered.
+//! Records each reading of an audit in the audit, before the caller gets the answer.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::AuditCommand;
-use domain::audit::{Question, Reading as Asked};
+use domain::audit::{Question, Reading as AuditReading};
 use domain::ids::{UserId, WorkspaceId};
 use domain::permission::Permission;
 use lru::LruCache;
@@ -15,17 +15,17 @@ use super::Audits;
 use crate::extract::Reading;
 use crate::problem::Problem;
 
-/// For how long the same question by the same person is one reading: turning its pages is not to fill the log.
-const ONE_READING: Duration = Duration::from_secs(5 * 60);
-/// How long a reading waits until it is seen in the audit itself.
-const SEEN_WITHIN: Duration = Duration::from_secs(1);
-/// The most readings that are remembered; one that is forgotten is noted once more.
-// Judged by the compiler: it cannot panic in a running server.
+/// Within this time, the same request by the same caller counts as one reading, so that paging does not fill the log.
+const SAME_READING_FOR: Duration = Duration::from_secs(5 * 60);
+/// The most time that a request waits until the audit shows its own reading.
+const VISIBLE_WITHIN: Duration = Duration::from_secs(1);
+/// The most readings that a process remembers. A forgotten reading is recorded again.
+// The compiler evaluates it: it cannot panic at run time.
 const READINGS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
 type Key = (UserId, WorkspaceId, &'static str, BTreeMap<String, String>);
 
-/// What was noted just now, in this process. Clones share everything.
+/// The readings that this process recorded recently. Clones share the state.
 #[derive(Clone)]
 pub struct Readings(Arc<Mutex<LruCache<Key, Instant>>>);
 
@@ -36,17 +36,17 @@ impl Default for Readings {
 }
 
 impl Readings {
-    fn is_noted(&self, key: &Key) -> bool {
+    fn is_recorded(&self, key: &Key) -> bool {
         let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        readings.get(key).is_some_and(|at| at.elapsed() < ONE_READING)
+        readings.get(key).is_some_and(|at| at.elapsed() < SAME_READING_FOR)
     }
 
-    fn noted(&self, key: Key) {
+    fn remember(&self, key: Key) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).put(key, Instant::now());
     }
 }
 
-/// Lets in who may read the audit, and notes that they do.
+/// Refuses a caller who may not read the audit. Otherwise records the reading.
 pub(in crate::http) async fn admit(
     audits: &Audits,
     reading: &Reading,
@@ -56,13 +56,14 @@ pub(in crate::http) async fn admit(
 ) -> Result<(), Problem> {
     reading.access.may(workspace_id, Permission::AuditRead).await?;
     let key = (reading.actor, workspace_id, name(question), filter.clone());
-    if audits.readings.is_noted(&key) {
+    if audits.readings.is_recorded(&key) {
         return Ok(());
     }
-    let noted = audits.commands.audit(reading.context(), workspace_id, AuditCommand::Read(Asked { question, filter })).await?;
-    audits.readings.noted(key);
-    // So that the first page has it too, and the pages behind it have no other beginning. Where that takes long, it is seen later.
-    let _ = audits.progress.wait_for(projections::RELATIONAL, noted.position, SEEN_WITHIN).await;
+    let recorded = audits.commands.audit(reading.context(), workspace_id, AuditCommand::Read(AuditReading { question, filter })).await?;
+    audits.readings.remember(key);
+    // The first page then includes this reading, and the later pages fit to it. If the wait takes too long, a later
+    // request shows it.
+    let _ = audits.progress.wait_for(projections::RELATIONAL, recorded.position, VISIBLE_WITHIN).await;
     Ok(())
 }
 
@@ -76,7 +77,7 @@ fn name(question: Question) -> &'static str {
     }
 }
 
-/// The parts of a question that say something, by their names.
-pub(in crate::http) fn said<const N: usize>(parts: [(&str, Option<String>); N]) -> BTreeMap<String, String> {
+/// The parts of a request that have a value, by name.
+pub(in crate::http) fn present<const N: usize>(parts: [(&str, Option<String>); N]) -> BTreeMap<String, String> {
     parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

@@ -1,4 +1,4 @@
-//! Which entries: the part of an address behind the `?`.
+//! The query string: the filter of the audit's entries.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::noted::said;
+use super::noted::present;
 use crate::extract::{reject_unless_line, reject_unless_moment};
 use crate::problem::Problem;
 
 /// The most characters of an event's or a command's name, and of an address.
 pub(in crate::http) const NAME_CHARS_MAX: usize = 100;
 
-/// Which events. What says nothing leaves nothing out.
+/// The events to list. An absent filter excludes nothing.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
-    /// Only events of that user, with their sign-ins and their refused sign-ins.
+    /// Only events of that user, with the user's sign-ins and refused sign-ins.
     #[param(value_type = Option<Uuid>)]
     actor: Option<UserId>,
     /// Only events of that aggregate type, such as `channel`.
@@ -63,7 +63,7 @@ pub struct AuditQuery {
     pub(super) limit: Option<u16>,
 }
 
-/// The order.
+/// The order of the entries.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditOrder {
@@ -108,9 +108,9 @@ impl AuditQuery {
     }
 }
 
-/// What a filter says, by the names of its parts; not which page of it.
-pub(crate) fn filter_said(filter: &Filter) -> BTreeMap<String, String> {
-    said([
+/// The parts of a filter that have a value, by name, without the page.
+pub(crate) fn filter_parts(filter: &Filter) -> BTreeMap<String, String> {
+    present([
         ("actor", filter.actor.map(|id| id.to_string())),
         ("aggregate_type", filter.aggregate_type.map(|kind| kind.as_str().to_owned())),
         ("aggregate_id", filter.aggregate_id.map(|id| id.to_string())),
@@ -124,7 +124,7 @@ pub(crate) fn filter_said(filter: &Filter) -> BTreeMap<String, String> {
     ])
 }
 
-/// The kind of thing of that name.
+/// The aggregate type of that name.
 pub(in crate::http) fn aggregate_type(name: &str) -> Result<AggregateType, Problem> {
     let refused = || {
         let names = AggregateType::ALL.map(AggregateType::as_str).join(", ");
@@ -133,7 +133,7 @@ pub(in crate::http) fn aggregate_type(name: &str) -> Result<AggregateType, Probl
     AggregateType::named(name).ok_or_else(refused)
 }
 
-/// Refuses what can be no position.
+/// Refuses a number that cannot be a position.
 pub(super) fn reject_unless_position(field: &'static str, position: i64) -> Result<(), Problem> {
     if position >= 0 {
         return Ok(());

@@ -1,4 +1,4 @@
-//! One thing through time: its history, as it was, and the difference between two moments.
+//! One aggregate through time: its history, its state at a moment, and the difference between two moments.
 
 use actix_web::get;
 use actix_web::web::{Path, Query};
@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::noted::{admit, said};
+use super::noted::{admit, present};
 use super::query::{aggregate_type, reject_unless_position};
-use super::{Audits, sight};
-use crate::extract::{Cursor, Reading, Seen, page_limit, reject_unless_moment};
+use super::{Audits, text_access};
+use crate::extract::{Cursor, QueryAnswer, Reading, page_limit, reject_unless_moment};
 use crate::http::headers::QueryHeaders;
 use crate::problem::Problem;
 
-/// A thing in a workspace.
+/// An aggregate in a workspace.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct AggregatePath {
@@ -38,7 +38,7 @@ impl AggregatePath {
     }
 }
 
-/// Which part of a history.
+/// The part of a history to list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -72,12 +72,12 @@ pub async fn read_history(
     query: Query<HistoryQuery>,
     reading: Reading,
     audits: Audits,
-) -> Result<Seen<HistoryPage>, Problem> {
+) -> Result<QueryAnswer<HistoryPage>, Problem> {
     let (stream, limit) = (path.stream()?, page_limit(query.limit)?);
     query.after.map_or(Ok(()), |position| reject_unless_position("after", position))?;
     admit(&audits, &reading, path.workspace_id, Question::History, of_stream(stream)).await?;
     if stream.aggregate == AggregateType::Installation {
-        return Err(no_such_thing());
+        return Err(no_such_aggregate());
     }
     let filter = Filter {
         workspace_id: Some(path.workspace_id),
@@ -90,17 +90,17 @@ pub async fn read_history(
     };
     let found = audits.audit_log.history(&filter).await?;
     if found.is_empty() && query.after.is_none() {
-        return Err(no_such_thing());
+        return Err(no_such_aggregate());
     }
-    let sight = sight(&reading.access.renewed().await?, path.workspace_id, &found.channels()).await?;
-    let mut items = found.history(&sight);
+    let text_access = text_access(&reading.access.renewed().await?, path.workspace_id, &found.channels()).await?;
+    let mut items = found.history(&text_access);
     let is_more = items.len() > usize::from(limit);
     items.truncate(usize::from(limit));
     let next = items.last().filter(|_| is_more).map(|item| item.entry.position);
     Ok(reading.answer(HistoryPage { items, next }))
 }
 
-/// As of when. Now, where it says nothing.
+/// The moment. Without any, now.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -117,12 +117,12 @@ pub struct AsOfQuery {
     limit: Option<u16>,
 }
 
-/// An aggregate as it was; for a channel, with its messages.
+/// An aggregate as it was. A channel comes with its messages.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AsOfAnswer {
     /// The aggregate.
     #[serde(flatten)]
-    thing: AsOf,
+    aggregate: AsOf,
     /// For a channel: its messages as they were, newest first.
     #[serde(skip_serializing_if = "Option::is_none")]
     messages: Option<Vec<MessageThen>>,
@@ -142,21 +142,21 @@ pub async fn read_as_of(
     query: Query<AsOfQuery>,
     reading: Reading,
     audits: Audits,
-) -> Result<Seen<AsOfAnswer>, Problem> {
+) -> Result<QueryAnswer<AsOfAnswer>, Problem> {
     let (stream, limit) = (path.stream()?, page_limit(query.limit)?);
     let moment = moment("time", query.position, query.time)?;
-    let behind = Cursor::<(DateTime<Utc>, i64)>::read("messages_after", query.messages_after.as_deref())?;
-    behind.map_or(Ok(()), |(at, _)| reject_unless_moment("messages_after", at))?;
+    let after = Cursor::<(DateTime<Utc>, i64)>::read("messages_after", query.messages_after.as_deref())?;
+    after.map_or(Ok(()), |(at, _)| reject_unless_moment("messages_after", at))?;
     let mut filter = of_stream(stream);
-    filter.extend(said([("moment", moment_said(moment))]));
+    filter.extend(present([("moment", moment_text(moment))]));
     admit(&audits, &reading, path.workspace_id, Question::AsOf, filter).await?;
-    let found = audits.audit_log.as_of(Some(path.workspace_id), stream, moment).await?.ok_or_else(no_such_thing)?;
+    let found = audits.audit_log.as_of(Some(path.workspace_id), stream, moment).await?.ok_or_else(no_such_aggregate)?;
     let is_channel = stream.aggregate == AggregateType::Channel;
     let channels = found.channel().into_iter().chain(is_channel.then_some(ChannelId(stream.id))).collect::<Vec<_>>();
-    let sight = sight(&reading.access.renewed().await?, path.workspace_id, &channels).await?;
+    let text_access = text_access(&reading.access.renewed().await?, path.workspace_id, &channels).await?;
     let (messages, next) =
-        if is_channel { messages(&audits.audit_log, stream, moment, behind, limit, &sight).await? } else { (None, None) };
-    Ok(reading.answer(AsOfAnswer { thing: found.shown(&sight), messages, next_messages: next }))
+        if is_channel { messages(&audits.audit_log, stream, moment, after, limit, &text_access).await? } else { (None, None) };
+    Ok(reading.answer(AsOfAnswer { aggregate: found.shown(&text_access), messages, next_messages: next }))
 }
 
 type Page = (Option<Vec<MessageThen>>, Option<String>);
@@ -165,15 +165,15 @@ async fn messages(
     audit_log: &AuditLog,
     stream: StreamId,
     moment: Moment,
-    behind: Option<(DateTime<Utc>, i64)>,
+    after: Option<(DateTime<Utc>, i64)>,
     limit: u16,
-    sight: &TextAccess,
+    text_access: &TextAccess,
 ) -> Result<Page, Problem> {
-    let page = audit_log.messages_as_of(ChannelId(stream.id), moment, behind, limit, sight).await?;
+    let page = audit_log.messages_as_of(ChannelId(stream.id), moment, after, limit, text_access).await?;
     Ok((Some(page.items), page.next.map(|place| Cursor(place).to_string())))
 }
 
-/// Between which moments.
+/// The two moments to compare.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -197,32 +197,30 @@ pub async fn read_difference(
     query: Query<DifferenceQuery>,
     reading: Reading,
     audits: Audits,
-) -> Result<Seen<Difference>, Problem> {
+) -> Result<QueryAnswer<Difference>, Problem> {
     let stream = path.stream()?;
     let from = query.from.as_deref().map_or(Ok(Moment::Position(0)), |text| parse_moment("from", text))?;
     let to = query.to.as_deref().map_or(Ok(Moment::Now), |text| parse_moment("to", text))?;
     let mut filter = of_stream(stream);
-    filter.extend(said([("from", moment_said(from)), ("to", moment_said(to))]));
+    filter.extend(present([("from", moment_text(from)), ("to", moment_text(to))]));
     admit(&audits, &reading, path.workspace_id, Question::Difference, filter).await?;
-    let moments = audits.audit_log.between(Some(path.workspace_id), stream, from, to).await?.ok_or_else(no_such_thing)?;
+    let moments = audits.audit_log.between(Some(path.workspace_id), stream, from, to).await?.ok_or_else(no_such_aggregate)?;
     let channels = moments.channel().into_iter().collect::<Vec<_>>();
-    let sight = sight(&reading.access.renewed().await?, path.workspace_id, &channels).await?;
-    Ok(reading.answer(audits.audit_log.difference(&moments, &sight).await?))
+    let text_access = text_access(&reading.access.renewed().await?, path.workspace_id, &channels).await?;
+    Ok(reading.answer(audits.audit_log.difference(&moments, &text_access).await?))
 }
 
-fn no_such_thing() -> Problem {
-    Problem::not_found("audit.aggregate_not_found", "nothing in this workspace's audit happened to such a thing")
+fn no_such_aggregate() -> Problem {
+    Problem::not_found("audit.aggregate_not_found", "this workspace's audit has no events of such an aggregate")
 }
 
 fn of_stream(stream: StreamId) -> std::collections::BTreeMap<String, String> {
-    said([("aggregate_type", Some(stream.aggregate.as_str().to_owned())), ("aggregate_id", Some(stream.id.to_string()))])
+    present([("aggregate_type", Some(stream.aggregate.as_str().to_owned())), ("aggregate_id", Some(stream.id.to_string()))])
 }
 
 fn moment(field: &'static str, position: Option<i64>, time: Option<DateTime<Utc>>) -> Result<Moment, Problem> {
     match (position, time) {
-        (Some(_), Some(_)) => {
-            Err(Problem::malformed("request.query_invalid", Some(field.into()), "send a position or a time, and not both"))
-        }
+        (Some(_), Some(_)) => Err(Problem::malformed("request.query_invalid", Some(field.into()), "send a position or a time, not both")),
         (Some(position), None) => {
             reject_unless_position("position", position)?;
             Ok(Moment::Position(position))
@@ -249,7 +247,7 @@ fn parse_moment(field: &'static str, text: &str) -> Result<Moment, Problem> {
     Ok(Moment::Time(at))
 }
 
-fn moment_said(moment: Moment) -> Option<String> {
+fn moment_text(moment: Moment) -> Option<String> {
     match moment {
         Moment::Position(position) => Some(position.to_string()),
         Moment::Time(at) => Some(at.to_rfc3339()),
