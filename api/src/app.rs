@@ -1,4 +1,5 @@
-//! The only place where the parts meet: the stores, the two sides, the doors, and what runs in the background.
+//! Builds the server from its parts: the stores, the write side, the read side, HTTP, and the background work. No other
+//! file combines them.
 
 mod acceptor;
 mod connect;
@@ -49,18 +50,19 @@ use crate::metrics::Metrics;
 pub use connect::{StartError, check_database, elasticsearch, keyring, nats_client, read_pool, redis_connection, write_pool};
 pub use server::{Roles, Server};
 
-/// Every part of the server. No handler takes it: each names the parts that it needs. Clones share everything.
+/// All parts of the server. Each handler names the parts that it needs, and never takes an `App`. Clones share the
+/// state.
 #[derive(Clone)]
 pub struct App {
-    /// What the server was started with.
+    /// The settings of the server.
     pub settings: Arc<Settings>,
-    /// Postgres, for what is neither the write side nor a read model.
+    /// Postgres, for everything but the write side.
     pub pool: PgPool,
     /// Postgres, for the write side.
     pub write_pool: PgPool,
     /// NATS.
     pub nats: async_nats::Client,
-    /// The keys that seal what is personal.
+    /// The keys that encrypt personal data.
     pub keys: Keyring,
     /// The write side.
     pub commands: Commands,
@@ -68,51 +70,51 @@ pub struct App {
     pub read_models: ReadModels,
     /// The audit.
     pub audit_log: AuditLog,
-    /// What the read side is kept in.
+    /// The connections of the read side.
     pub stores: Connections,
-    /// What is kept in Redis of what the read side answers.
+    /// The read side's answers that are cached in Redis.
     pub caches: Caches,
-    /// What searches it.
+    /// The search backends.
     pub search: Search,
-    /// How far the read side is.
+    /// The positions of the projections.
     pub progress: Progress,
-    /// Who is signed in.
+    /// The sessions of users.
     pub sessions: Sessions,
     /// Signs people in.
     pub sign_ins: SignIns,
-    /// Asks somebody who is signed in for their password again.
+    /// Checks the password of a signed-in user again.
     pub confirmations: Confirmations,
-    /// How much one may ask.
+    /// The rate limits.
     pub limits: Limits,
-    /// Who is there.
+    /// The presence of users.
     pub presences: Presences,
-    /// Who is typing.
+    /// The users who are typing.
     pub typing: Typing,
-    /// Hashes and compares passwords.
+    /// Hashes and checks passwords.
     pub passwords: Passwords,
-    /// The stored hashes.
+    /// The stored password hashes.
     pub credentials: Credentials,
-    /// Tokens of invitations.
+    /// The tokens of invitations.
     pub invitations: InvitationTokens,
     /// Replays of projections.
     pub replays: Replays,
-    /// What has messages leave that are old enough.
+    /// Archives or purges messages that are old enough.
     pub retention: Retention,
     /// The proof that the log was not tampered with.
     pub proofs: Proofs,
-    /// What the consumer of the proof of this process does.
+    /// Statistics of this process's proof consumer.
     pub proof: Arc<proof::Stats>,
-    /// What the relay of this process does.
+    /// Statistics of this process's relay.
     pub relay: Arc<RelayStats>,
-    /// What Prometheus reads.
+    /// The metrics for Prometheus.
     pub metrics: Metrics,
 }
 
 impl App {
-    /// Connects to everything. What can be missing for a while (Redis, NATS) need not be there yet.
+    /// Connects to all stores. Redis and NATS may be unreachable: the client reconnects later.
     ///
     /// # Errors
-    /// Postgres cannot be reached, or its schema is not that of this release.
+    /// Postgres cannot be reached, or its schema is not the one that this release needs.
     pub async fn connect(settings: Settings) -> Result<Self, StartError> {
         let pool = read_pool(&settings).await?;
         check_database(&pool).await?;
@@ -161,7 +163,7 @@ impl App {
         })
     }
 
-    /// What carries out erasures.
+    /// The parts that carry out erasures.
     #[must_use]
     pub fn erasures(&self) -> Erasures {
         Erasures {
@@ -174,7 +176,7 @@ impl App {
         }
     }
 
-    /// What an export of somebody's data is read from.
+    /// The sources of an export of a user's data.
     #[must_use]
     pub fn export_sources(&self) -> exports::Sources {
         let (read_models, audit_log) = (self.read_models.clone(), self.audit_log.clone());
@@ -182,7 +184,7 @@ impl App {
     }
 }
 
-/// What answers searches, in the order in which it is asked: Postgres can whenever anything can.
+/// The search backends, in the order in which they are tried. Postgres is last: it can answer whenever the server can.
 fn search_backends(stores: &Connections) -> Vec<Arc<dyn SearchBackend>> {
     let elastic = ElasticSearch::new(stores).map(|elastic| Arc::new(elastic) as Arc<dyn SearchBackend>);
     elastic.into_iter().chain([Arc::new(PostgresSearch::new(stores.pool.clone())) as Arc<dyn SearchBackend>]).collect()

@@ -1,7 +1,7 @@
-//! What a handler asks of a request: who asks ([`Actor`], or [`Visitor`]), the body ([`Body`]), a command
-//! ([`Command`]), or a reading ([`Reading`]).
+//! Extractors: the parts of a request that handlers take. The caller ([`Actor`] or [`Visitor`]), the body ([`Body`]), a
+//! command ([`Command`]), or a query ([`Reading`]).
 //!
-//! Each turns a request into values, or into a problem that names the part of the request that is wrong.
+//! Each parses a request into values, or returns a problem that names the invalid part of the request.
 
 mod actor;
 mod body;
@@ -30,19 +30,19 @@ pub use visitor::{Visitor, count_visitor};
 use crate::config::Network;
 use crate::problem::Problem;
 
-/// Of a client's name for itself, as many characters are kept.
+/// The most characters that are kept of a client's `User-Agent`.
 const USER_AGENT_CHARS_MAX: usize = 400;
 
 /// The header with the position that a command reached, or that a query read at.
 pub const POSITION: &str = "Backscroll-Position";
 /// The header with the position that a query must have reached.
 pub const MIN_POSITION: &str = "Backscroll-Min-Position";
-/// The header with the key under which a command counts once.
+/// The header with the idempotency key of a command.
 pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-/// The header that says that the outcome is that of an earlier request.
+/// The header that marks the answer of an earlier request with the same key.
 pub const REPLAYED: &str = "Idempotency-Replayed";
 
-/// The address that the request came from: the peer's, or what trusted proxies say.
+/// The address that the request came from: the peer's, or the one that trusted proxies name.
 pub fn client_ip(request: &HttpRequest, trusted: &[Network]) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip();
     let forwarded = request.headers().get_all("X-Forwarded-For").filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
@@ -50,7 +50,7 @@ pub fn client_ip(request: &HttpRequest, trusted: &[Network]) -> Option<IpAddr> {
     Some(last_untrusted(peer, &hops, trusted).to_canonical())
 }
 
-/// Walks from the peer towards the client as long as the next hop was named by somebody whom we trust.
+/// Goes from the peer towards the client, as long as a trusted proxy names the next hop.
 fn last_untrusted(peer: IpAddr, hops: &[Option<IpAddr>], trusted: &[Network]) -> IpAddr {
     let mut address = peer;
     for hop in hops.iter().rev() {
@@ -67,7 +67,7 @@ fn user_agent(headers: &HeaderMap) -> Option<String> {
     Some(text.chars().take(USER_AGENT_CHARS_MAX).collect())
 }
 
-/// A header's text.
+/// The text of a header.
 fn header<'r>(request: &'r HttpRequest, name: &'static str) -> Result<Option<&'r str>, Problem> {
     let Some(value) = request.headers().get(name) else {
         return Ok(None);
@@ -77,15 +77,16 @@ fn header<'r>(request: &'r HttpRequest, name: &'static str) -> Result<Option<&'r
     Ok(Some(text))
 }
 
-/// What actix's own extractors refuse, as problems.
+/// Turns the refusals of actix's own extractors into problems.
 pub fn configure(config: &mut web::ServiceConfig, body_bytes_max: usize) {
     config
         .app_data(web::PayloadConfig::new(body_bytes_max))
-        .app_data(web::PathConfig::default().error_handler(|error, _| {
-            Problem::malformed("request.path_invalid", None, format!("the address is not right: {error}")).into()
-        }))
+        .app_data(
+            web::PathConfig::default()
+                .error_handler(|error, _| Problem::malformed("request.path_invalid", None, format!("the path is invalid: {error}")).into()),
+        )
         .app_data(web::QueryConfig::default().error_handler(|error, _| {
-            Problem::malformed("request.query_invalid", None, format!("the part after the ? is not right: {error}")).into()
+            Problem::malformed("request.query_invalid", None, format!("the query string is invalid: {error}")).into()
         }));
 }
 
@@ -98,12 +99,12 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_believed_who_is_not_trusted() {
+    fn the_header_of_an_untrusted_peer_is_ignored() {
         assert_eq!(last_untrusted(ip("203.0.113.9"), &[Some(ip("1.2.3.4"))], &[]), ip("203.0.113.9"));
     }
 
     #[test]
-    fn a_trusted_proxy_names_the_client_and_the_client_names_nobody() {
+    fn a_trusted_proxy_names_the_client_and_the_clients_own_header_is_ignored() {
         let trusted = ["10.0.0.0/8".parse().expect("a network")];
         let hops = [Some(ip("1.2.3.4")), Some(ip("198.51.100.7")), Some(ip("10.0.0.2"))];
         assert_eq!(last_untrusted(ip("10.0.0.1"), &hops, &trusted), ip("198.51.100.7"));

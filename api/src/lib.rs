@@ -1,7 +1,7 @@
-//! The doors: HTTP and the command line. Wiring, and nothing else: no business rule lives here.
+//! The entry points: HTTP and the command line. This crate connects the parts. It has no business rules.
 //!
-//! [`app`] is the only place where the parts of the house meet; [`http`] is the route table; [`problem`] is the only place where an error
-//! becomes an answer; [`cli`] has one file per verb.
+//! [`app`] is the only place that combines the parts of the server. [`http`] is the route table. Only [`problem`] turns
+//! an error into an answer. [`cli`] has one file per command.
 
 pub mod app;
 pub mod cli;

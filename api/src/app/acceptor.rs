@@ -1,4 +1,4 @@
-//! Accepts connections: each is served, or told at once that its address has too many.
+//! Accepts or refuses each new connection. It refuses a connection whose address already has too many.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -14,20 +14,21 @@ use super::peers::Peers;
 use crate::metrics::Metrics;
 use crate::problem::connection::too_many_connections;
 
-/// What new connections are judged by. Clones share the counts.
+/// The limits for new connections. Clones share the counts.
 #[derive(Clone)]
 pub(super) struct Acceptor {
     pub peers: Arc<Peers>,
     pub metrics: Metrics,
-    /// How long a connection may last without anything being sent on it.
+    /// The longest time in which the server sends nothing on a connection. Then the connection ends.
     pub unanswered_max: Duration,
 }
 
 impl Acceptor {
-    /// The connection, to be served.
+    /// Returns the connection to serve.
     ///
     /// # Errors
-    /// Its address has as many as it may: it is told so, and closed.
+    /// The connection's address has the most connections that it may have. The client gets a refusal, and the
+    /// connection is closed.
     pub(super) async fn accept(self, stream: TcpStream) -> Result<(Connection, Protocol, Option<SocketAddr>), DispatchError> {
         let peer = stream.peer_addr().ok();
         let Some(place) = self.peers.admit(peer) else {
@@ -35,17 +36,17 @@ impl Acceptor {
             refuse(&stream).await;
             return Err(DispatchError::Io(ErrorKind::QuotaExceeded.into()));
         };
-        // What is sent are whole answers: to wait for more to send with them is for nothing.
+        // Each write is a whole answer. Waiting for more data to send with it would not help.
         let _ = stream.set_nodelay(true);
         Ok((Connection::new(stream, self.unanswered_max).at(place), Protocol::Http1, peer))
     }
 }
 
-/// Tells a client that its address has too many connections, as far as the socket takes that at once. The connection is then closed: to wait
-/// for its client would be to hold it.
+/// Sends a refusal to a client whose address has too many connections, if the socket takes it at once. Then the
+/// connection is closed: a server that waits for the client would still hold the connection.
 async fn refuse(stream: &TcpStream) {
     if stream.writable().await.is_ok() {
-        // As much as fits: the client may be gone.
+        // Sends as much as fits. An error does not matter: the client may be gone.
         let _ = stream.try_write(too_many_connections().as_bytes());
     }
 }

@@ -1,4 +1,4 @@
-//! Connecting to the stores.
+//! Connects to the stores.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use stores::release::{self, Outdated, ReleaseError};
 
 use crate::config::Settings;
 
-/// Why the server does not start.
+/// The reason why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Postgres cannot be reached.
@@ -27,20 +27,20 @@ pub enum StartError {
     /// The schema is not the one that this release needs.
     #[error("the database lacks the migrations {0}: run `backscroll migrate`")]
     NotMigrated(String),
-    /// The address of Redis is not one.
-    #[error("the address of redis is wrong (redis_url)")]
+    /// The address of Redis is invalid.
+    #[error("the address of redis is invalid (redis_url)")]
     Redis(#[from] redis::RedisError),
     /// NATS cannot be used.
     #[error("nats cannot be used (nats_url)")]
     Nats(#[from] NatsError),
-    /// Elasticsearch cannot be used so.
+    /// Elasticsearch cannot be used with these settings.
     #[error("elasticsearch cannot be used (elasticsearch_url)")]
     Elasticsearch(#[from] ElasticError),
-    /// The object store cannot be used so.
+    /// The object store cannot be used with these settings.
     #[error(transparent)]
     ObjectStore(#[from] ObjectStoreError),
-    /// The keys of people cannot be used.
-    #[error("the keys of people cannot be used (master_key)")]
+    /// The users' keys cannot be used.
+    #[error("the users' keys cannot be used (master_key)")]
     Keys(#[from] KeyError),
     /// The event store does not start.
     #[error("the event store does not start")]
@@ -48,20 +48,20 @@ pub enum StartError {
     /// A later release has claimed the database.
     #[error(transparent)]
     Outdated(Arc<Outdated>),
-    /// There is no randomness for passwords.
+    /// The system gives no random numbers for passwords.
     #[error("passwords cannot be hashed")]
     Passwords(#[from] AuthError),
-    /// Two metrics have one name.
-    #[error("the metrics are wrong")]
+    /// Two metrics have the same name.
+    #[error("the metrics cannot be registered")]
     Metrics(#[from] prometheus::Error),
-    /// The address to serve at cannot be had.
-    #[error("{address} cannot be listened at ({setting})")]
+    /// The server cannot listen at the address.
+    #[error("the server cannot listen at {address} ({setting})")]
     Listen {
-        /// The setting that names it.
+        /// The setting of the address.
         setting: &'static str,
         /// The address.
         address: std::net::SocketAddr,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
 }
@@ -85,14 +85,14 @@ impl From<ReleaseError> for StartError {
 }
 
 impl StartError {
-    /// Whether a server that we need does not answer, rather than something of ours being wrong.
+    /// Whether a store does not answer, as opposed to an error in the settings or in this program.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Postgres(_) | Self::Nats(NatsError::Connect(_)) | Self::Store(_) | Self::Keys(KeyError::Postgres(_)))
     }
 }
 
-/// For queries, and for whatever else is not the write side.
+/// The pool of all parts but the write side.
 ///
 /// # Errors
 /// Postgres cannot be reached.
@@ -103,7 +103,7 @@ pub async fn read_pool(settings: &Settings) -> Result<PgPool, StartError> {
     postgres::pool(connections, postgres::connect_options(options)).await.map_err(StartError::Postgres)
 }
 
-/// For the write side: its own, so that an append never waits behind queries.
+/// The pool of the write side. It has its own connections, so that an append never waits for queries.
 ///
 /// # Errors
 /// Postgres cannot be reached.
@@ -112,41 +112,41 @@ pub async fn write_pool(settings: &Settings) -> Result<PgPool, StartError> {
     postgres::pool(connections_of_writers(settings), options).await.map_err(StartError::Postgres)
 }
 
-/// The keys that seal what is personal.
+/// The keys that encrypt personal data.
 ///
 /// # Errors
-/// Postgres cannot be reached, or its keys were wrapped with another master key.
+/// Postgres cannot be reached, or its keys were encrypted with another master key.
 pub async fn keyring(settings: &Settings, pool: PgPool) -> Result<Keyring, StartError> {
     let master = MasterKeys::new(&settings.master_key, settings.master_key_previous.as_ref());
     Ok(Keyring::open(pool, master).await?)
 }
 
-/// A third of all, but at least four: the appender, the relay, and those who load.
+/// A third of all connections, but at least four: for the appender, the relay, and concurrent loads of streams.
 fn connections_of_writers(settings: &Settings) -> u32 {
     (settings.postgres_connections / 3).max(4)
 }
 
-/// NATS, now or as soon as it is there.
+/// Connects to NATS. If NATS is unreachable, the client connects as soon as it can.
 ///
 /// # Errors
-/// The address is not one.
+/// The address is invalid.
 pub async fn nats_client(settings: &Settings) -> Result<async_nats::Client, StartError> {
     Ok(nats::connect(settings.nats_url.expose()).await?)
 }
 
-/// Redis, as soon as it is asked.
+/// Prepares the connection to Redis. The first command opens it.
 ///
 /// # Errors
-/// The address is not one.
+/// The address is invalid.
 pub fn redis_connection(settings: &Settings) -> Result<Redis, StartError> {
     let connect = if settings.redis_cluster { Redis::cluster } else { Redis::single };
     Ok(connect(settings.redis_url.expose(), &settings.redis_key_prefix)?)
 }
 
-/// Elasticsearch, where searches are to be answered by it.
+/// Prepares the connection to Elasticsearch, if the settings name it as the search backend.
 ///
 /// # Errors
-/// The address, or the certificate authority, is not one.
+/// The address or the certificate authority is invalid.
 pub fn elasticsearch(settings: &Settings) -> Result<Option<Elastic>, StartError> {
     match settings.search.backend {
         BackendName::Postgres => Ok(None),
@@ -154,10 +154,10 @@ pub fn elasticsearch(settings: &Settings) -> Result<Option<Elastic>, StartError>
     }
 }
 
-/// Refuses a database that this release cannot run on: a later one has claimed it, or it lacks migrations.
+/// Refuses a database that this release cannot use: a later release has claimed it, or it lacks migrations.
 ///
 /// # Errors
-/// It is one, or Postgres cannot be reached.
+/// The database is refused, or Postgres cannot be reached.
 pub async fn check_database(pool: &PgPool) -> Result<(), StartError> {
     release::check(pool).await?;
     let missing = postgres::missing_migrations(pool).await.map_err(StartError::Postgres)?;

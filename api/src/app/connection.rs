@@ -1,7 +1,7 @@
-//! A client's connection, which ends when the client is not worth waiting for.
+//! A client's connection. It ends if the client is too slow.
 //!
-//! actix-web limits how long the head of the first request may take, and how long a connection may be silent between requests. It waits for
-//! ever for the rest of a second head, and for a client that takes nothing of its answer.
+//! actix-web limits the time for the head of the first request, and the idle time between requests. It has no limit for
+//! the rest of a second request's head, and none for a client that does not read its answer.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
@@ -14,40 +14,41 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::peers::Place;
 
-/// A connection on which something must be sent to the client every so often: however a client dawdles, it is not answered meanwhile.
+/// A connection that ends if the server has sent nothing on it for `unanswered_max`. A slow client cannot extend this:
+/// what it sends does not count.
 pub(super) struct Connection {
     stream: TcpStream,
     unanswered_max: Duration,
-    /// When it ends however fast its client is.
+    /// The time at which the connection ends, even if its client is fast.
     ends_at: Option<Instant>,
     _place: Option<Place>,
-    /// When something was last sent, or when the connection began.
+    /// The time of the last write, or the start of the connection.
     sent_at: Instant,
-    /// Fires not before the time is over; it is set anew only then.
+    /// Fires when the time may be over. It is reset only then, not on each write.
     timer: Pin<Box<Sleep>>,
 }
 
 impl Connection {
-    /// Begins now.
+    /// Starts the time.
     pub(super) fn new(stream: TcpStream, unanswered_max: Duration) -> Self {
         let sent_at = Instant::now();
         let timer = Box::pin(sleep_until(sent_at + unanswered_max));
         Self { stream, unanswered_max, ends_at: None, _place: None, sent_at, timer }
     }
 
-    /// The same, with the place among the connections that it takes until it ends.
+    /// Sets the connection's place among those of its address. The place is released when the connection ends.
     pub(super) fn at(mut self, place: Place) -> Self {
         self._place = Some(place);
         self
     }
 
-    /// The same, which ends after that time however fast its client is.
+    /// Sets a time after which the connection ends, even if its client is fast.
     pub(super) fn lasting(mut self, lasts_max: Duration) -> Self {
         self.ends_at = Some(self.sent_at + lasts_max);
         self
     }
 
-    /// Whether the time is over. If not, the task is woken when it may be.
+    /// Whether the time is over. If not, the timer wakes the task when it may be.
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         while self.timer.as_mut().poll(cx).is_ready() {
             let unanswered_until = self.sent_at + self.unanswered_max;
@@ -72,7 +73,7 @@ impl Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        // As if the client had closed it.
+        // This looks as if the client had closed the connection.
         if self.is_over(cx) { Poll::Ready(Ok(())) } else { Pin::new(&mut self.stream).poll_read(cx, buffer) }
     }
 }

@@ -1,4 +1,5 @@
-//! An answer in any case: a server behind us may stand still without ending its connections, and a request must not wait for it for ever.
+//! Limits the time of an answer. A store may hang without closing its connections, and a request must not wait for it
+//! for ever.
 
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use actix_web::web::Data;
 use crate::config::Settings;
 use crate::problem::Problem;
 
-/// Answers with a problem where the answer takes too long. What was asked may have been done.
+/// Answers with a problem if the handler takes too long. The command may have run nevertheless.
 ///
 /// # Errors
-/// Those of what it wraps, and that it took too long.
+/// Returns the errors of the wrapped service, or that the answer took too long.
 pub async fn answer_in_time<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
     let limit = request.app_data::<Data<Settings>>().map_or(Duration::MAX, |settings| settings.answer_max());
     within(limit, next.call(request)).await
@@ -22,8 +23,8 @@ pub async fn answer_in_time<B: MessageBody>(request: ServiceRequest, next: Next<
 
 async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
-        tracing::warn!(limit_seconds = limit.as_secs(), "an answer took too long, and was given up");
-        let detail = "the answer took too long: try again, a command under the same Idempotency-Key";
+        tracing::warn!(limit_seconds = limit.as_secs(), "an answer took too long and was abandoned");
+        let detail = "the answer took too long: try again, and send a command with the same Idempotency-Key";
         Err(Problem::unavailable("request.unanswered", detail).into())
     })
 }
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_would_wait_for_ever_is_told_to_try_again() {
+    async fn a_request_that_would_wait_for_ever_is_refused_with_retry_after() {
         let given_up = within::<()>(Duration::from_millis(5), std::future::pending()).await.expect_err("no answer");
         let response = given_up.error_response();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);

@@ -1,7 +1,8 @@
-//! The operators' address: `/metrics`, and `/readyz` with its details. Nobody signs in there, so it is an address of its own that strangers
-//! do not reach (docs/decisions/0026-operators-have-an-address-of-their-own.md).
+//! The operators' address: `/metrics`, and `/readyz` with details. It has no authentication, so it is a separate
+//! address that only operators can reach (docs/decisions/0026-operators-have-an-address-of-their-own.md).
 //!
-//! Each process serves it, whatever else it does. It is small on purpose: one thread, few connections, each of which ends soon.
+//! Each process serves it, in every role. It needs few resources: one thread and few connections, and each connection
+//! ends soon.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -18,16 +19,16 @@ use super::connection::Connection;
 use crate::http;
 use crate::http::operators::Scrapes;
 
-/// How many connections there may be at a time.
+/// The most connections at a time.
 const CONNECTIONS_MAX: usize = 64;
-/// How long a client may take to send the head of its request.
-const HEAD_MAX: Duration = Duration::from_secs(5);
-/// How long a client may take nothing of what it is sent.
+/// The most time for the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// The most time in which a client reads nothing of its answer.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
-/// How long a connection may last: longer than Prometheus waits for an answer.
+/// The most time of a connection. It is longer than Prometheus waits for an answer.
 const CONNECTION_MAX: Duration = Duration::from_secs(30);
 
-/// Serves operators at that socket.
+/// Serves the operators' address on `listener`.
 pub(super) fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Server> {
     let (parts, scrapes) = (app.parts(), Data::new(Scrapes::default()));
     let factory = move || {
@@ -42,7 +43,7 @@ pub(super) fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_s
     let builder =
         actix_server::Server::build().workers(1).max_concurrent_connections(CONNECTIONS_MAX).shutdown_timeout(1).disable_signals();
     let server = builder.listen("operators", listener, move || {
-        let service = HttpService::build().client_request_timeout(HEAD_MAX).keep_alive(KeepAlive::Disabled).local_addr(address);
+        let service = HttpService::build().client_request_timeout(HEAD_TIMEOUT).keep_alive(KeepAlive::Disabled).local_addr(address);
         let app = factory().into_factory().map_err(|error: actix_web::Error| error.error_response());
         let accept = |stream: TcpStream| async move {
             let peer = stream.peer_addr().ok();

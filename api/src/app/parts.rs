@@ -1,4 +1,4 @@
-//! The parts that lie beside every request: each by itself, so that a handler names those that it needs and gets no other.
+//! The parts that requests can use. actix keeps each part separately, so that a handler gets only those that it names.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use actix_web::web::{Data, ServiceConfig};
 use super::App;
 use crate::metrics::Figures;
 
-/// Puts one part beside the requests of a thread.
+/// Registers one part with the requests of a thread.
 type Share = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 
 impl App {
-    /// Puts all of them beside the requests of a thread.
+    /// Registers all parts with the requests of a thread.
     pub(super) fn parts(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
         let parts: Arc<[Share]> = Arc::from([
             share(Data::from(self.settings.clone())),

@@ -1,7 +1,7 @@
-//! How many connections each address has: one client alone must not hold all that the server has.
+//! Counts the connections of each address, so that one client cannot take all connections of the server.
 //!
-//! An IPv6 client has a whole /64 network of addresses, so that network counts as one. A trusted proxy connects for many clients: it is not
-//! counted, and must itself limit the connections of each client.
+//! An IPv6 client has a whole /64 network of addresses, so that network counts as one address. A trusted proxy connects
+//! for many clients: it is not counted, and must itself limit the connections of each client.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -9,36 +9,38 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::Network;
 
-/// Of all connections, the part that one address may have unless the settings say a number.
-const SHARE: usize = 100;
-/// As many connections an address may have in any case: a browser opens six.
-const LEAST: usize = 16;
+/// By default, an address may have this fraction of all connections: one in a hundred.
+const CONNECTIONS_FRACTION: usize = 100;
+/// The least default limit of an address. A browser opens six connections.
+const CONNECTIONS_MIN: usize = 16;
 
-/// The connections of each address at this moment.
+/// The current connections of each address.
 pub(super) struct Peers {
     each_max: usize,
     trusted: Vec<Network>,
     counts: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// The place of one connection, which is free again when this is dropped.
+/// The place of one connection. Dropping it releases the place.
 pub(super) struct Place(Option<(Arc<Peers>, IpAddr)>);
 
 impl Peers {
-    /// Nobody is connected. `each_max` is the most connections of an address; 0 is a hundredth of `connections_max`.
+    /// Starts without connections. `each_max` is the most connections of an address; 0 means a hundredth of
+    /// `connections_max`.
     pub(super) fn new(each_max: usize, connections_max: usize, trusted: Vec<Network>) -> Arc<Self> {
-        let each_max = if each_max == 0 { (connections_max / SHARE).max(LEAST) } else { each_max };
+        let each_max = if each_max == 0 { (connections_max / CONNECTIONS_FRACTION).max(CONNECTIONS_MIN) } else { each_max };
         Arc::new(Self { each_max, trusted, counts: Mutex::default() })
     }
 
-    /// A place for a connection of `peer`; `None` where its address has as many as it may.
+    /// Takes a place for a connection of `peer`. Returns `None` if its address has the most connections that it may
+    /// have.
     pub(super) fn admit(self: &Arc<Self>, peer: Option<SocketAddr>) -> Option<Place> {
         let counted = peer.map(|peer| peer.ip().to_canonical()).filter(|ip| !self.trusted.iter().any(|network| network.contains(*ip)));
         let Some(ip) = counted else { return Some(Place(None)) };
         let network = network_of(ip);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(network).or_insert(0);
-        // An entry that is new has room: at least one connection is allowed.
+        // A new entry always has room, because at least one connection is allowed.
         if *count >= self.each_max {
             return None;
         }
@@ -60,7 +62,7 @@ impl Drop for Place {
     }
 }
 
-/// An IPv4 address; of an IPv6 address, the first address of its /64 network.
+/// The address that counts: an IPv4 address itself, or the first address of an IPv6 address's /64 network.
 fn network_of(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
@@ -77,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_no_more_connections_than_it_may_and_others_are_admitted() {
+    fn an_address_at_its_limit_is_refused_and_others_are_admitted() {
         let peers = Peers::new(2, 100, Vec::new());
         let held = [peers.admit(at("198.51.100.7")), peers.admit(at("198.51.100.7"))];
         assert!(held.iter().all(Option::is_some) && peers.admit(at("198.51.100.7")).is_none());
@@ -105,12 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn who_has_left_is_not_remembered() {
+    fn an_address_without_connections_has_no_entry() {
         let peers = Peers::new(0, 20_000, Vec::new());
         for n in 0..1000_u32 {
             drop(peers.admit(Some(SocketAddr::from((n.to_be_bytes(), 1)))));
         }
         assert!(peers.counts.lock().expect("the counts").is_empty());
-        assert_eq!((peers.each_max, Peers::new(0, 100, Vec::new()).each_max), (200, LEAST));
+        assert_eq!((peers.each_max, Peers::new(0, 100, Vec::new()).each_max), (200, CONNECTIONS_MIN));
     }
 }

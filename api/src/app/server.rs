@@ -1,4 +1,4 @@
-//! A running server: HTTP, the relay, the projectors, or all of them, until it is told to stop.
+//! A running server: HTTP, the relay, the projectors, or all of them.
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -27,28 +27,28 @@ use crate::http::unknown::{Methods, answer_unknown};
 use crate::openapi::{self, Document};
 use crate::{extract, http, limit, telemetry};
 
-/// How often sessions that have ended are swept.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// How long a client may take to close a connection that is closed here.
-const CLOSING_MAX: Duration = Duration::from_secs(5);
+/// The time between two removals of ended sessions.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// The most time that a client may take to close a connection that the server has closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a process does.
+/// The roles of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Roles {
     /// Serves HTTP.
     pub http: bool,
-    /// Publishes the log, while it is the leader.
+    /// Publishes the log while this process is the leader.
     pub relay: bool,
-    /// Keeps the projections up with the log.
+    /// Applies the log to the projections.
     pub projectors: bool,
 }
 
 impl Roles {
-    /// Everything in one process.
+    /// All roles in one process.
     pub const ALL: Roles = Roles { http: true, relay: true, projectors: true };
 }
 
-/// A socket that is served, and the task that does it.
+/// The handle of a served socket, and its task.
 type Serving = (ServerHandle, JoinHandle<std::io::Result<()>>);
 
 /// A running server.
@@ -63,10 +63,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it.
+    /// Starts the server.
     ///
     /// # Errors
-    /// An address to serve at cannot be had.
+    /// The server cannot listen at an address.
     pub fn start(app: App, roles: Roles) -> Result<Self, StartError> {
         let mut server = Self {
             app,
@@ -90,38 +90,38 @@ impl Server {
         Ok(server)
     }
 
-    /// Where HTTP is served.
+    /// The address of HTTP.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// Where operators are served.
+    /// The operators' address.
     #[must_use]
     pub fn operators_address(&self) -> Option<SocketAddr> {
         self.operators_address
     }
 
-    /// Where clients find it.
+    /// The URL for clients.
     #[must_use]
     pub fn public_url(&self) -> String {
         let own = || format!("http://{}", self.address.unwrap_or(self.app.settings.listen));
         self.app.settings.public_url.clone().unwrap_or_else(own)
     }
 
-    /// The parts that it runs.
+    /// The parts of the server.
     #[must_use]
     pub fn app(&self) -> &App {
         &self.app
     }
 
-    /// Stops: no new requests, those under way may end, then the rest.
+    /// Stops the server: it takes no new requests, completes the running ones, and then ends the background work.
     pub async fn stop(mut self) {
         if let Some((handle, task)) = self.http.take() {
             handle.stop(true).await;
             let _ = task.await;
         }
-        // After the clients: operators may look how the server stops.
+        // The operators' address stops after HTTP, so that operators can watch the shutdown.
         if let Some((handle, task)) = self.operators.take() {
             handle.stop(false).await;
             let _ = task.await;
@@ -131,7 +131,7 @@ impl Server {
         let limit = self.app.settings.shutdown_timeout.max(Duration::from_secs(1));
         let ended = async { tokio::join!(self.background.wait(), self.app.replays.stop()) };
         if tokio::time::timeout(limit, ended).await.is_err() {
-            tracing::warn!("background work did not end in time, and is cut off");
+            tracing::warn!("background work did not end in time and is aborted");
         }
         drop(tokio::time::timeout(limit, self.app.commands.store().leave()).await);
     }
@@ -199,18 +199,18 @@ impl Server {
     }
 }
 
-/// A server that is dropped stops as well, as soon as it can.
+/// A dropped server stops too, as soon as it can.
 impl Drop for Server {
     fn drop(&mut self) {
         self.shutdown.cancel();
         for (handle, _) in self.http.iter().chain(&self.operators) {
-            // The command is on its way before the future is waited for.
+            // The stop command is sent at once. Only its completion would need the future.
             drop(handle.stop(false));
         }
     }
 }
 
-/// Listens at the address of that setting, and serves there.
+/// Listens at the address of `setting`, and serves there.
 fn listen(
     setting: &'static str,
     address: SocketAddr,
@@ -265,7 +265,7 @@ fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Serv
         let service = HttpService::build()
             .graceful_shutdown_signal(move || stopped(stopping.clone()))
             .client_request_timeout(settings.request_head_timeout)
-            .client_disconnect_timeout(CLOSING_MAX)
+            .client_disconnect_timeout(CLOSE_TIMEOUT)
             .keep_alive(settings.idle_timeout)
             .local_addr(address);
         let app = factory().into_factory().map_err(|error: actix_web::Error| error.error_response());
@@ -281,14 +281,14 @@ async fn stopped(signal: GracefulShutdownSignal) {
 }
 
 async fn sweep_sessions(app: App, shutdown: CancellationToken) {
-    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = ticks.tick() => {}
         }
         if let Err(error) = app.sessions.sweep().await {
-            tracing::debug!(%error, "sessions could not be swept; it is tried again");
+            tracing::debug!(%error, "ended sessions could not be removed; the server tries again");
         }
         app.sign_ins.summarise_refused().await;
     }

@@ -13,7 +13,7 @@ use clap::Args;
 use self::furnish::Furnished;
 use self::handout::Handout;
 use super::progress::Meter;
-use super::serve::until_told_to_stop;
+use super::serve::until_stopped;
 use super::{Exit, Failure, import, migrate, print};
 use crate::app::{App, Roles, Server};
 use crate::config::Settings;
@@ -54,11 +54,11 @@ async fn show(server: &Server, arguments: &Arguments) -> Result<(), Failure> {
     print(&furnished.summary())?;
     tokio::select! {
         filled = fill(server, arguments, &furnished) => filled?,
-        stopped = until_told_to_stop(outdated()) => return stopped,
+        stopped = until_stopped(outdated()) => return stopped,
     }
     handout.write(server, &furnished)?;
     print(&handout::instructions(server, &furnished))?;
-    until_told_to_stop(outdated()).await
+    until_stopped(outdated()).await
 }
 
 async fn fill(server: &Server, arguments: &Arguments, furnished: &Furnished) -> Result<(), Failure> {

@@ -47,14 +47,14 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
         }
         None => print(&format!("running without HTTP{operators}"))?,
     }
-    let stopped = until_told_to_stop(outdated).await;
+    let stopped = until_stopped(outdated).await;
     print("stopping")?;
     server.stop().await;
     stopped
 }
 
 /// Returns at Ctrl-C or SIGTERM, and fails once a later release has claimed the database.
-pub(super) async fn until_told_to_stop(mut outdated: Receiver<Option<Arc<Outdated>>>) -> Result<(), Failure> {
+pub(super) async fn until_stopped(mut outdated: Receiver<Option<Arc<Outdated>>>) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted.context("Ctrl-C cannot be waited for")?,

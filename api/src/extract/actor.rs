@@ -1,4 +1,4 @@
-//! Who asks.
+//! The caller of a request.
 
 use std::future::{Ready, ready};
 use std::net::IpAddr;
@@ -22,8 +22,8 @@ use crate::limit::Limits;
 use crate::problem::Problem;
 use crate::telemetry::RequestId;
 
-/// The token of somebody who signs out, whether it is anybody's or not. It is counted as that alone: neither a flood of sign-ins nor one of wrong
-/// tokens from the same address keeps anybody signed in.
+/// The token of a request to sign out, valid or not. The request counts in its own class. So a flood of sign-ins or of
+/// wrong tokens from the same address cannot stop a user from signing out.
 pub struct BearerToken(pub Token);
 
 impl FromRequest for BearerToken {
@@ -33,7 +33,7 @@ impl FromRequest for BearerToken {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let Some(token) = shown(&request)? else { return Err(wrong_token(&request, None)) };
+            let Some(token) = token_of(&request)? else { return Err(wrong_token(&request, None)) };
             part::<Limits>(&request)?.count_sign_out(&request, address(&request)?, &token).await?;
             Ok(Self(token))
         })
@@ -44,8 +44,8 @@ fn address(request: &HttpRequest) -> Result<Option<IpAddr>, Problem> {
     Ok(client_ip(request, &part::<Settings>(request)?.trusted_proxies))
 }
 
-/// What the request shows as a session's token; `None` where it cannot be one.
-pub(super) fn shown(request: &HttpRequest) -> Result<Option<Token>, Problem> {
+/// The session token in the request, or `None` if its text cannot be one.
+pub(super) fn token_of(request: &HttpRequest) -> Result<Option<Token>, Problem> {
     let missing =
         || Problem::unauthenticated("auth.token_missing", "sign in (POST /v1/sessions) and send the token: Authorization: Bearer bs_…");
     let Ok(text) = request.headers().get(AUTHORIZATION).ok_or_else(missing)?.to_str() else { return Ok(None) };
@@ -56,28 +56,28 @@ pub(super) fn shown(request: &HttpRequest) -> Result<Option<Token>, Problem> {
     Ok(Token::parse_session(token.trim()))
 }
 
-/// Counts a token that is nobody's, and says so.
+/// Counts an invalid token, and returns the problem.
 pub fn wrong_token(request: &HttpRequest, token: Option<&Token>) -> Problem {
     let counted = || part::<Limits>(request)?.count_wrong(request, address(request)?, token);
     counted().err().unwrap_or_else(expired)
 }
 
-/// The token is nobody's: it never was, or not any more.
+/// No session has the token: it never existed, or it has ended.
 fn expired() -> Problem {
-    Problem::unauthenticated("auth.token_invalid", "the token is wrong, or its session has ended: sign in again")
+    Problem::unauthenticated("auth.token_invalid", "the token is invalid, or its session has ended: sign in again")
 }
 
-/// A user who is signed in, and the circumstances of their request.
+/// A signed-in user, with the circumstances of the request.
 pub struct Actor {
-    /// Who.
+    /// The user.
     pub user_id: UserId,
-    /// Their session.
+    /// The session.
     pub session_id: SessionId,
     circumstances: Circumstances,
 }
 
 impl Actor {
-    /// The context of a command of theirs.
+    /// The context of the user's command.
     #[must_use]
     pub fn context(&self) -> Context {
         Context { session: Some(self.session_id), ..self.circumstances.context_of(self.user_id) }
@@ -91,7 +91,7 @@ impl FromRequest for Actor {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let Some(token) = shown(&request)? else { return Err(wrong_token(&request, None)) };
+            let Some(token) = token_of(&request)? else { return Err(wrong_token(&request, None)) };
             let (limits, sessions) = (part::<Limits>(&request)?, part::<Sessions>(&request)?);
             if limits.is_wrong(&request, address(&request)?, &token)? {
                 return Err(expired());
@@ -107,7 +107,7 @@ impl FromRequest for Actor {
     }
 }
 
-/// From where, with what, and under which name a request came.
+/// The address, the client and the identifier of a request.
 pub struct Circumstances {
     address: Option<String>,
     user_agent: Option<String>,
@@ -115,7 +115,7 @@ pub struct Circumstances {
 }
 
 impl Circumstances {
-    /// Those of that request.
+    /// Those of `request`.
     fn of(request: &HttpRequest, settings: &Settings) -> Self {
         Self {
             address: client_ip(request, &settings.trusted_proxies).map(|address| address.to_string()),
@@ -124,7 +124,7 @@ impl Circumstances {
         }
     }
 
-    /// The context of a command of `actor` under them.
+    /// The context of a command by `actor` in these circumstances.
     #[must_use]
     pub fn context_of(&self, actor: UserId) -> Context {
         Context {
@@ -135,7 +135,7 @@ impl Circumstances {
         }
     }
 
-    /// The device that somebody signs in from.
+    /// The device of a sign-in.
     #[must_use]
     pub fn device(&self, device_type: Option<String>) -> Device {
         let (ip_address, user_agent) = (self.address.clone(), self.user_agent.clone());

@@ -1,4 +1,4 @@
-//! The body of a request: JSON, straight into a struct. Unknown fields are refused.
+//! The body of a request: JSON, parsed into a struct. Unknown fields are refused.
 
 use std::future::{Ready, ready};
 
@@ -14,19 +14,19 @@ use super::part;
 use crate::config::Settings;
 use crate::problem::Problem;
 
-/// A body that was read, and the bytes that it was read from.
+/// A parsed body, with its bytes.
 pub struct Body<T> {
-    /// What it says.
+    /// The parsed value.
     pub input: T,
     bytes: Bytes,
 }
 
-/// No body: what is sent all the same is not read.
+/// No body. If the client sends one, it is not read.
 pub struct NoBody;
 
-/// What a command may come with.
+/// The body of a command.
 pub trait RequestBody: FromRequest<Error = Problem> {
-    /// The bytes, as they came.
+    /// The bytes, as the client sent them.
     fn bytes(&self) -> &[u8];
 }
 
@@ -81,22 +81,22 @@ fn unreadable(error: &actix_web::Error, bytes_max: usize) -> Problem {
     if error.as_response_error().status_code() == actix_web::http::StatusCode::PAYLOAD_TOO_LARGE {
         return Problem::too_large(bytes_max);
     }
-    Problem::malformed("request.body_unreadable", None, "the body broke off or cannot be decoded")
+    Problem::malformed("request.body_unreadable", None, "the body ended early or cannot be decoded: send it again")
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|_| describe::<T>(bytes))
 }
 
-/// Reads once more, slower, to say where the mistake is.
+/// Parses once more, more slowly, to find the place of the mistake.
 fn describe<T: DeserializeOwned>(bytes: &[u8]) -> Problem {
     let deserializer = &mut serde_json::Deserializer::from_slice(bytes);
     let Err(error) = serde_path_to_error::deserialize::<_, T>(deserializer) else {
-        return Problem::malformed("request.body_invalid", None, "the body goes on after its end");
+        return Problem::malformed("request.body_invalid", None, "the body has more after the JSON value: send one JSON value");
     };
     let path = error.path().to_string();
     let field = Some(path).filter(|path| path != "." && !error.inner().is_syntax() && !error.inner().is_eof());
-    Problem::malformed("request.body_invalid", field, format!("the body is not right: {}", error.inner()))
+    Problem::malformed("request.body_invalid", field, format!("the body is invalid: {}", error.inner()))
 }
 
 #[cfg(test)]
@@ -109,12 +109,12 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Example {
-        #[expect(dead_code, reason = "only its shape counts")]
+        #[expect(dead_code, reason = "the test needs only the struct's shape")]
         members: Vec<u8>,
     }
 
     #[test]
-    fn a_mistake_is_named_with_its_place() {
+    fn a_problem_names_the_place_of_the_mistake() {
         let problem = parse::<Example>(br#"{"members": [1, "x"]}"#).expect_err("a mistake");
         assert!(format!("{problem:?}").contains(r#"field: Some("members[1]")"#), "{problem:?}");
         assert_eq!(problem.status_code(), 400);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_after_the_end_is_refused() {
+    fn text_after_the_json_value_is_refused() {
         assert!(parse::<Example>(br#"{"members": []} x"#).is_err());
     }
 }

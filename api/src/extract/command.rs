@@ -1,4 +1,4 @@
-//! A command: who asks, what, and under which key it counts once.
+//! A command: the caller, the body, and the idempotency key.
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -11,29 +11,30 @@ use sha2::{Digest, Sha256};
 use super::{Actor, IDEMPOTENCY_KEY, NoBody, RequestBody, header};
 use crate::problem::Problem;
 
-/// A request to do something, by somebody who is signed in.
+/// A request for a command, by a signed-in user.
 pub struct Command<B = NoBody> {
-    /// Who asks.
+    /// The caller.
     pub actor: Actor,
-    /// What the request came with.
+    /// The body.
     pub body: B,
     key: Key,
 }
 
 impl<B: RequestBody> Command<B> {
-    /// What the write side wants to know of the request. With an `Idempotency-Key` it counts once.
+    /// The request, for the write side. With an `Idempotency-Key`, the command runs only once.
     #[must_use]
     pub fn asked(&self) -> Asked {
         Asked { context: self.actor.context(), idempotency: self.key.idempotency(self.actor.user_id, self.body.bytes()) }
     }
 
-    /// The same for a request whose body has a password in it: the fingerprint, which is stored, is of `said` instead.
+    /// The same, for a body that contains a password. The fingerprint is stored, so it is made from `open_parts`: the
+    /// parts of the body that are not secret.
     #[must_use]
-    pub fn asked_without_secret(&self, said: &[u8]) -> Asked {
-        Asked { context: self.actor.context(), idempotency: self.key.idempotency(self.actor.user_id, said) }
+    pub fn asked_without_secret(&self, open_parts: &[u8]) -> Asked {
+        Asked { context: self.actor.context(), idempotency: self.key.idempotency(self.actor.user_id, open_parts) }
     }
 
-    /// The same, counting once under `own` where the client sent no key.
+    /// The same, with the key `own` if the client sent no key.
     #[must_use]
     pub fn asked_once_as(&self, own: Option<IdempotencyKey>) -> Asked {
         let mut asked = self.asked();
@@ -59,7 +60,7 @@ impl<B: RequestBody + 'static> FromRequest for Command<B> {
     }
 }
 
-/// The key under which a request counts once, and what it was used for.
+/// The idempotency key of a request, with the method and the path that it was used for.
 pub struct Key {
     key: Option<IdempotencyKey>,
     method: String,
@@ -67,10 +68,10 @@ pub struct Key {
 }
 
 impl Key {
-    /// That of a request.
+    /// The key of `request`.
     ///
     /// # Errors
-    /// The header is not a key.
+    /// The header is not a valid key.
     pub fn of(request: &HttpRequest) -> Result<Self, Problem> {
         let key = header(request, IDEMPOTENCY_KEY)?.map(IdempotencyKey::parse).transpose();
         let key = key.map_err(|invalid| Problem::malformed(invalid.code(), Some(IDEMPOTENCY_KEY.into()), invalid.to_string()))?;

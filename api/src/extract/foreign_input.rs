@@ -1,4 +1,5 @@
-//! Whatever stands in a request: it is read, or refused as the client's mistake. Nothing panics, and nothing is kept that is too long.
+//! Any input in a request is either read, or refused as the client's mistake. Nothing panics, and nothing too long is
+//! kept.
 
 use actix_web::ResponseError;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
@@ -15,13 +16,13 @@ use uuid::Uuid;
 
 use super::{Cursor, IDEMPOTENCY_KEY, Key, MIN_POSITION, USER_AGENT_CHARS_MAX, client_ip, read_place, user_agent};
 
-/// What a header can carry: visible characters, tabs, and bytes beyond ASCII.
+/// The bytes that a header can carry: visible characters, tabs, and bytes beyond ASCII.
 fn header_value() -> impl Strategy<Value = HeaderValue> {
     let byte = prop_oneof![8 => 0x20..=0x7e_u8, 1 => Just(b'\t'), 2 => 0x80..=0xff_u8];
     vec(byte, 0..600).prop_filter_map("no header", |bytes| HeaderValue::from_bytes(&bytes).ok())
 }
 
-/// A header that is nearly right.
+/// A header that is almost valid.
 fn nearly(right: &'static str) -> impl Strategy<Value = HeaderValue> {
     (0..=right.len(), vec(0x20..=0x7e_u8, 0..3), 0..=right.len()).prop_filter_map("no header", |(before, between, after)| {
         let bytes = [&right.as_bytes()[..before], &between, &right.as_bytes()[after..]].concat();
@@ -35,7 +36,7 @@ fn moment() -> impl Strategy<Value = DateTime<Utc>> {
 
 proptest! {
     #[test]
-    fn a_cursor_is_read_as_it_was_given_out(number: i64, user: u128, at in moment(), message: u128) {
+    fn a_cursor_is_read_back_as_it_was_sent(number: i64, user: u128, at in moment(), message: u128) {
         prop_assert_eq!(Cursor(number).to_string().parse(), Ok(Cursor(number)));
         let user = Cursor(UserId(Uuid::from_u128(user)));
         prop_assert_eq!(user.to_string().parse(), Ok(user));
@@ -45,7 +46,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cursor_that_was_tampered_with_is_a_cursor_or_the_clients_mistake(text in ".{0,200}", bytes in vec(any::<u8>(), 0..200), at in moment()) {
+    fn a_changed_cursor_is_a_cursor_or_the_clients_mistake(text in ".{0,200}", bytes in vec(any::<u8>(), 0..200), at in moment()) {
         let json = serde_json::json!({"created_at": at, "message_id": Uuid::nil()}).to_string();
         for text in [text, BASE64_URL_SAFE_NO_PAD.encode(bytes), BASE64_URL_SAFE_NO_PAD.encode(json)] {
             match read_place("after", Some(&text)) {
@@ -71,17 +72,17 @@ proptest! {
     }
 
     #[test]
-    fn whatever_authorization_says_is_a_token_or_401(value in header_value(), near in nearly("Bearer bs_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")) {
+    fn any_authorization_header_is_a_token_or_401(value in header_value(), near in nearly("Bearer bs_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")) {
         for value in [value, near] {
             let request = TestRequest::default().insert_header((AUTHORIZATION, value)).to_http_request();
-            if let Err(problem) = super::actor::shown(&request) {
+            if let Err(problem) = super::actor::token_of(&request) {
                 prop_assert_eq!(problem.status_code(), 401);
             }
         }
     }
 
     #[test]
-    fn whatever_a_key_and_a_position_are_they_are_read_or_400(value in header_value(), near in nearly("9223372036854775807")) {
+    fn any_key_and_any_position_are_read_or_400(value in header_value(), near in nearly("9223372036854775807")) {
         for value in [value, near] {
             let request = TestRequest::default().insert_header((IDEMPOTENCY_KEY, value.clone())).insert_header((MIN_POSITION, value));
             let request = request.to_http_request();
@@ -97,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_client_and_proxies_say_of_themselves_is_short_or_left_out(agent in header_value(), forwarded in vec(header_value(), 0..4), near in nearly("203.0.113.9, ::1, [2001:db8::1]:80, unknown")) {
+    fn any_user_agent_is_kept_short_and_any_forwarded_address_is_parsed_or_ignored(agent in header_value(), forwarded in vec(header_value(), 0..4), near in nearly("203.0.113.9, ::1, [2001:db8::1]:80, unknown")) {
         let mut request = TestRequest::default().insert_header((USER_AGENT, agent)).peer_addr(([127, 0, 0, 1], 1).into());
         for value in forwarded.into_iter().chain([near]) {
             request = request.append_header(("X-Forwarded-For", value));
@@ -115,7 +116,7 @@ fn reject_unless_moment(moment: DateTime<Utc>) -> bool {
     super::reject_unless_moment("after", moment).is_ok()
 }
 
-/// What was found once, and must not come back.
+/// A regression test: these moments once failed.
 #[test]
 fn moments_before_the_calendar_of_postgres_are_the_clients_mistake() {
     for year in ["-262143", "-4713", "-0001", "+10000", "+262142"] {

@@ -1,4 +1,4 @@
-//! Small pieces that the inputs of several resources share.
+//! Small parts that the inputs of several resources share.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use crate::problem::Problem;
 /// The years that RFC 3339 can write.
 const YEARS: RangeInclusive<i32> = 0..=9999;
 
-/// A field of a partial change (JSON Merge Patch, RFC 7396): absent keeps what is there, `null` clears it.
+/// A field of a partial change (JSON Merge Patch, RFC 7396): an absent field keeps its value, `null` clears it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Change<T> {
     /// The field stays as it is.
@@ -23,10 +23,10 @@ pub enum Change<T> {
 }
 
 impl<T> Change<T> {
-    /// Parses the value, where there is one.
+    /// Parses the value, if there is one.
     ///
     /// # Errors
-    /// Those of `parse`.
+    /// Returns the errors of `parse`.
     pub fn parse<U, E>(&self, parse: impl FnOnce(&T) -> Result<U, E>) -> Result<Change<U>, E> {
         Ok(match self {
             Self::Keep => Change::Keep,
@@ -37,7 +37,7 @@ impl<T> Change<T> {
 }
 
 impl<T: Clone> Change<T> {
-    /// What a field becomes that was `before`.
+    /// The new value of a field that had the value `before`.
     #[must_use]
     pub fn of(&self, before: Option<&T>) -> Option<T> {
         match self {
@@ -48,17 +48,18 @@ impl<T: Clone> Change<T> {
     }
 }
 
-/// With `#[serde(default)]` beside it: a field that is there is either `null` or a value.
+/// The field needs `#[serde(default)]` too: then an absent field is `Keep`, and a present one is `null` or a value.
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::<T>::deserialize(deserializer).map(|value| value.map_or(Self::Clear, Self::Set))
     }
 }
 
-/// Refuses what is no single line of at most `chars_max` characters: Postgres, for one, takes no U+0000.
+/// Refuses a text that is not a single line of 1 to `chars_max` characters. Control characters are refused because, for
+/// example, Postgres cannot store U+0000.
 ///
 /// # Errors
-/// Names the field.
+/// The problem names the field.
 pub fn reject_unless_line(field: &'static str, text: &str, chars_max: usize) -> Result<(), Problem> {
     if text.is_empty() || text.chars().count() > chars_max || text.chars().any(char::is_control) {
         return Err(Problem::invalid("input.invalid", field, format!("{field} must be one line of 1 to {chars_max} characters")));
@@ -66,10 +67,10 @@ pub fn reject_unless_line(field: &'static str, text: &str, chars_max: usize) -> 
     Ok(())
 }
 
-/// Refuses a moment that RFC 3339 cannot write: Postgres, for one, begins in the year 4713 before ours.
+/// Refuses a moment outside the years that RFC 3339 can write. Postgres, for example, has none before 4713 BC.
 ///
 /// # Errors
-/// Names the field.
+/// The problem names the field.
 pub fn reject_unless_moment(field: &'static str, moment: DateTime<Utc>) -> Result<(), Problem> {
     if YEARS.contains(&moment.year()) {
         return Ok(());

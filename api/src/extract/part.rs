@@ -1,4 +1,4 @@
-//! The parts of the server. A handler names those that it needs (`Data<Part>`); an extractor takes them from the
+//! The parts of the server. A handler names those that it needs (`Data<Part>`). An extractor takes them from the
 //! request.
 
 use actix_web::HttpRequest;
@@ -6,20 +6,20 @@ use actix_web::web::Data;
 
 use crate::problem::Problem;
 
-/// The server was put together without a part that something needs: a defect.
+/// The server lacks a part that a handler needs: a defect in the server's set-up.
 #[derive(Debug, thiserror::Error)]
 #[error("the server has no {0}")]
 struct Missing(&'static str);
 
-/// A part of the server that answers the request.
+/// Returns a part of the server.
 ///
 /// # Errors
-/// The server was put together without it.
+/// The server was built without the part.
 pub fn part<T: 'static>(request: &HttpRequest) -> Result<Data<T>, Problem> {
     request.app_data::<Data<T>>().cloned().ok_or_else(|| Problem::internal(&Missing(std::any::type_name::<T>())))
 }
 
-/// Declares a few parts that some handlers need together, as one argument of theirs.
+/// Declares a struct of several parts, which a handler takes as one argument.
 macro_rules! parts {
     ($(#[$doc:meta])* $vis:vis struct $name:ident { $($field_vis:vis $field:ident: $part:ty,)+ }) => {
         $(#[$doc])*

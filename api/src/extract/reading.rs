@@ -1,4 +1,4 @@
-//! A reading: who asks, and from which position on.
+//! A query: the caller, and the position that the read model must have reached.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -21,48 +21,48 @@ use utoipa::ToSchema;
 use super::{Actor, MIN_POSITION, POSITION, header, part, reject_unless_moment};
 use crate::problem::Problem;
 
-/// How long a query waits for the position that it must have reached.
+/// The longest time that a query waits for its position.
 pub const WAIT_MAX: Duration = Duration::from_secs(5);
-/// The rows of a page, unless the query says otherwise.
+/// The default number of rows of a page.
 const PAGE_ROWS: u16 = 50;
 /// The most rows of a page.
 pub const PAGE_ROWS_MAX: u16 = 100;
 
-/// A request to see something, by somebody who is signed in and not suspended, once the read model has come far enough.
+/// A request for a query, by a signed-in user who is not suspended. The read model has reached the requested position.
 pub struct Reading {
-    /// Who asks.
+    /// The caller.
     pub actor: UserId,
-    /// What they may see.
+    /// The caller's access.
     pub access: ReadAccess,
-    /// The position that the answer must have seen.
+    /// The position that the answer must include.
     pub min_position: i64,
-    asker: Actor,
-    /// The position that the read model had reached before it was read.
+    caller: Actor,
+    /// The position of the read model before the query.
     position: i64,
 }
 
 impl Reading {
-    /// The context of what is noted of the reading.
+    /// The context of the event that records this query.
     pub fn context(&self) -> Context {
-        self.asker.context()
+        self.caller.context()
     }
 
-    /// The position that the answer must have seen, where the asker said one.
-    pub fn asked_position(&self) -> Option<i64> {
+    /// The position that the answer must include, if the caller sent one.
+    pub fn requested_position(&self) -> Option<i64> {
         (self.min_position > 0).then_some(self.min_position)
     }
 
-    /// An answer that was read at a position of its own.
+    /// An answer that has its own position.
     pub fn answer_at<T: Serialize>(position: i64, body: T) -> QueryAnswer<T> {
         QueryAnswer { position, body }
     }
 
-    /// An answer that was read at a position of its own, and is JSON already.
+    /// An answer that has its own position, and is already JSON.
     pub fn answer_json_at(position: i64, json: String) -> HttpResponse {
         HttpResponse::Ok().insert_header((POSITION, position)).content_type(ContentType::json()).body(json)
     }
 
-    /// The answer, with the position that it was read at.
+    /// The answer, with the position of the read model.
     pub fn answer<T: Serialize>(&self, body: T) -> QueryAnswer<T> {
         QueryAnswer { position: self.position, body }
     }
@@ -75,21 +75,21 @@ impl FromRequest for Reading {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let asker = Actor::extract(&request).await?;
-            let actor = asker.user_id;
+            let caller = Actor::extract(&request).await?;
+            let actor = caller.user_id;
             let (commands, progress) = (part::<Commands>(&request)?, part::<Progress>(&request)?);
             let reached = reach(&commands, &progress, &request).await;
-            // Made after the wait, so that a removal that is acknowledged during it is effective too. A suspended user
-            // is refused, whatever came of the wait.
+            // The access is read after the wait, so that a removal during the wait takes effect. A suspended user is
+            // refused even if the wait failed.
             let access = commands.read_access(actor).await?;
             let (min_position, position) = reached?;
-            Ok(Self { actor, access, min_position, asker, position })
+            Ok(Self { actor, access, min_position, caller, position })
         })
     }
 }
 
-/// Waits until the read model has the position that the request names. Answers with that position, and with where the
-/// read model is.
+/// Waits until the read model has reached the position that the request names. Returns that position, and the position
+/// of the read model.
 async fn reach(commands: &Commands, progress: &Progress, request: &HttpRequest) -> Result<(i64, i64), Problem> {
     let min_position = min_position(request)?;
     let reached = progress.wait_for(projections::RELATIONAL, 0, WAIT_MAX).await?;
@@ -100,8 +100,8 @@ async fn reach(commands: &Commands, progress: &Progress, request: &HttpRequest) 
     Ok((min_position, progress.wait_for(projections::RELATIONAL, min_position, WAIT_MAX).await?))
 }
 
-/// Refuses a position that no command can have answered. Where another process has answered it, this one asks where the
-/// log ends.
+/// Refuses a position that is not in the log yet. Another process may have written it, so this process reads the end of
+/// the log again.
 async fn reject_unless_in_the_log(commands: &Commands, position: i64) -> Result<(), Problem> {
     let store = commands.store();
     if position <= *store.head().borrow() {
@@ -111,7 +111,7 @@ async fn reject_unless_in_the_log(commands: &Commands, position: i64) -> Result<
     if position <= head {
         return Ok(());
     }
-    let detail = format!("the log ends at position {head}: send a position that a command has answered");
+    let detail = format!("the log ends at position {head}: send the Backscroll-Position of a command");
     Err(Problem::malformed("request.position_unknown", Some(MIN_POSITION.into()), detail))
 }
 
@@ -129,7 +129,7 @@ pub(super) fn min_position(request: &HttpRequest) -> Result<i64, Problem> {
     text.parse::<i64>().ok().filter(|position| *position >= 0).ok_or_else(refused)
 }
 
-/// What was seen, and the position that it was read at.
+/// The answer of a query, with the position at which it was read.
 pub struct QueryAnswer<T> {
     position: i64,
     body: T,
@@ -154,7 +154,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// A page out of at most `limit + 1` rows: the one too many says that there is more.
+    /// Cuts a page out of at most `limit + 1` rows. The surplus row means that there is a next page.
     pub fn cut<C: Serialize>(mut rows: Vec<T>, limit: u16, cursor: impl FnOnce(&T) -> C) -> Self {
         let more = rows.len() > usize::from(limit);
         rows.truncate(usize::from(limit));
@@ -162,24 +162,24 @@ impl<T> Page<T> {
         Self { items: rows, next }
     }
 
-    /// A page out of a whole list that is short enough to be read at once: at most `limit` rows after the one with the key `after`. The rows
-    /// are in the order of their keys.
+    /// Cuts a page out of a whole list that is short enough to read at once: at most `limit` rows, after the row with
+    /// the key `after`. The rows must be in the order of their keys.
     pub fn among<C: Serialize + PartialOrd>(rows: Vec<T>, after: Option<C>, limit: u16, key: impl Fn(&T) -> C) -> Self {
         let follows = |row: &T| after.as_ref().is_none_or(|after| key(row) > *after);
         let rows = rows.into_iter().filter(follows).take(usize::from(limit) + 1).collect();
         Self::cut(rows, limit, &key)
     }
 
-    /// A list that is never long: its operation stands with the reason in the list of `tests/it/http/pages.rs`.
+    /// A list that is always short. Its operation, with the reason, is in the list of `tests/it/http/pages.rs`.
     pub fn whole(items: Vec<T>) -> Self {
         Self { items, next: None }
     }
 }
 
-/// The rows that a query asks for.
+/// The number of rows of a page.
 ///
 /// # Errors
-/// They are none, or too many.
+/// It is 0 or too large.
 pub fn page_limit(limit: Option<u16>) -> Result<u16, Problem> {
     match limit.unwrap_or(PAGE_ROWS) {
         limit @ 1..=PAGE_ROWS_MAX => Ok(limit),
@@ -187,7 +187,7 @@ pub fn page_limit(limit: Option<u16>) -> Result<u16, Problem> {
     }
 }
 
-/// A place in a list: opaque to clients, so that what it is made of may change.
+/// A place in a list. Clients must treat it as opaque, so that its content can change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor<T>(pub T);
 
@@ -208,25 +208,25 @@ impl<T: for<'de> Deserialize<'de>> FromStr for Cursor<T> {
 }
 
 impl<T: for<'de> Deserialize<'de>> Cursor<T> {
-    /// Reads a cursor that a client gives back.
+    /// Reads the cursor that a client sends.
     ///
     /// # Errors
-    /// It is none of ours.
+    /// The text is not a cursor of this server.
     pub fn read(field: &'static str, text: Option<&str>) -> Result<Option<T>, Problem> {
         text.map(|text| text.parse::<Self>().map(|cursor| cursor.0).map_err(|()| no_cursor(field))).transpose()
     }
 }
 
-/// What is said of a cursor that is none of ours.
+/// The problem for a text that is not a cursor of this server.
 pub fn no_cursor(field: &'static str) -> Problem {
-    let detail = format!("{field} must be a cursor of an earlier answer, as it was");
+    let detail = format!("{field} must be a cursor of an earlier answer, unchanged");
     Problem::malformed("request.cursor_invalid", Some(field.into()), detail)
 }
 
-/// Reads a cursor among messages that a client gives back.
+/// Reads the cursor of a message list that a client sends.
 ///
 /// # Errors
-/// It is none of ours: no message has such a time.
+/// The text is not a cursor of this server, or no message can have its time.
 pub fn read_place(field: &'static str, text: Option<&str>) -> Result<Option<Place>, Problem> {
     let place = Cursor::<Place>::read(field, text)?;
     match place.map(|place| reject_unless_moment(field, place.created_at)) {
@@ -240,20 +240,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_read_back_as_it_was_given_out() {
+    fn a_cursor_is_read_back_as_it_was_sent() {
         let text = Cursor((7_i64, "x".to_owned())).to_string();
         assert_eq!(text.parse::<Cursor<(i64, String)>>(), Ok(Cursor((7, "x".to_owned()))));
         assert!("nonsense!".parse::<Cursor<(i64, String)>>().is_err());
     }
 
     #[test]
-    fn a_short_list_is_paged_by_its_keys_also_where_a_row_is_gone() {
+    fn a_short_list_is_paged_by_its_keys_even_if_a_row_is_gone() {
         let page = |after| Page::among(vec![1, 3, 5], after, 2, |row| *row).items;
         assert_eq!((page(None), page(Some(3)), page(Some(2)), page(Some(5))), (vec![1, 3], vec![5], vec![3, 5], vec![]));
     }
 
     #[test]
-    fn the_row_too_many_says_that_there_is_more() {
+    fn the_surplus_row_means_that_there_is_more() {
         let page = Page::cut(vec![1, 2, 3], 2, |row| *row);
         assert_eq!((page.items, page.next.is_some()), (vec![1, 2], true));
         assert_eq!(Page::cut(vec![1, 2], 2, |row| *row).next, None);

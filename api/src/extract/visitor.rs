@@ -1,4 +1,4 @@
-//! Who need not be signed in: counted by the address that they come from.
+//! Callers without a session, counted by their address.
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -10,8 +10,8 @@ use crate::config::Settings;
 use crate::limit::Limits;
 use crate::problem::Problem;
 
-/// Somebody who was counted by their address, as one who signs in. Every operation that is open to everybody and
-/// changes something takes one.
+/// A caller without a session. The request was counted by its address, in the class of sign-ins. Each operation that is
+/// open to everybody and changes something takes a visitor.
 pub struct Visitor;
 
 impl FromRequest for Visitor {
@@ -24,7 +24,7 @@ impl FromRequest for Visitor {
     }
 }
 
-/// Counts a request that is open to everybody, by the address that it comes from.
+/// Counts a request that is open to everybody, by its address.
 ///
 /// # Errors
 /// The limit is reached.

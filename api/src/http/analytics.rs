@@ -113,7 +113,7 @@ pub async fn count_messages(
         .by
         .ok_or_else(|| Problem::malformed("request.query_invalid", Some("by".into()), "by must be channel, person, day or hour"))?;
     let limit = if by == CountedBy::Channel { CHANNELS_MAX } else { rows };
-    let asked = AnalyticsQuery { workspace_id: path.workspace_id, by, during, limit, min_position: reading.asked_position() };
+    let asked = AnalyticsQuery { workspace_id: path.workspace_id, by, during, limit, min_position: reading.requested_position() };
     let counted = search.analytics(&asked).await?;
     let mut items = match by {
         CountedBy::Channel => by_channel(&read_models, path.workspace_id, &reading.access, &counted.answer).await?,

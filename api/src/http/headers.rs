@@ -6,8 +6,8 @@ use utoipa::IntoParams;
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub struct CommandHeaders {
-    /// A key of the client for this request. The same request with the same key gets the first answer again, and changes
-    /// nothing. 1 to 200 visible characters, such as a random UUID.
+    /// A key that the client chooses for this request. The same request with the same key gets the first answer again,
+    /// and changes nothing. 1 to 200 visible characters, such as a random UUID.
     #[param(rename = "Idempotency-Key", min_length = 1, max_length = 200, example = "0199d1c6-6a6f-7c51-8d7e-0f0f6a3f9d2b")]
     pub idempotency_key: Option<String>,
 }

@@ -133,7 +133,7 @@ impl SearchRequest<'_> {
     ) -> Result<(MessageQuery, Vec<RoomRow>), Problem> {
         let rooms = readable_rooms(read_models, workspace_id, &reading.access).await?;
         let (after, limit) = (read_page(self.after)?, page_limit(self.limit)?);
-        let paging = Paging { order: self.order, after, limit, min_position: reading.asked_position() };
+        let paging = Paging { order: self.order, after, limit, min_position: reading.requested_position() };
         let sought = SearchQuery::parse(self.q, &clock(read_models, reading.actor, self.q).await?)?;
         let searcher = Searcher { workspace_id, user_id: reading.actor, rooms: &rooms };
         let question = read_models.resolve(&sought, searcher, paging).await?;
@@ -290,7 +290,7 @@ pub async fn search_people(
     reject_unless_line("q", &query.q, NAME_CHARS_MAX)?;
     let (after, limit) = (Cursor::<PersonKey>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     let sought =
-        PeopleQuery { workspace_id: path.workspace_id, text: query.q.clone(), after, limit, min_position: reading.asked_position() };
+        PeopleQuery { workspace_id: path.workspace_id, text: query.q.clone(), after, limit, min_position: reading.requested_position() };
     let mut found = search.people(&sought).await?;
     let more = found.answer.len() > usize::from(limit);
     found.answer.truncate(usize::from(limit));

@@ -1,10 +1,11 @@
-//! What a request counts as. The only place that decides it; the OpenAPI document says it beside each operation (`x-rate-limit-class`).
+//! The class of each request for the rate limits. Only this file decides it. The OpenAPI document shows it for each
+//! operation (`x-rate-limit-class`).
 
 use actix_web::http::Method;
 use state::limits::Class;
 
-/// That of a request, by its method and its path (or the pattern of its path); `None` where it is not counted: whoever watches the server is
-/// never refused.
+/// The class of a request, by its method and its path (or the pattern of its path). Returns `None` if the request is
+/// not counted: health checks are never refused.
 #[must_use]
 pub fn class_of(method: &Method, path: &str) -> Option<Class> {
     let mut parts = path.strip_prefix("/v1/")?.split('/');
@@ -51,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_watches_the_server_is_not_counted() {
+    fn health_checks_and_the_documentation_are_not_counted() {
         for path in ["/healthz", "/readyz", "/openapi.json", "/docs/", "/nothing"] {
             assert_eq!(class("GET", path), None, "{path}");
         }

@@ -1,11 +1,12 @@
-//! How much one may ask: true sliding windows for each person and class of request, and for each person's messages in a channel.
+//! The rate limits: sliding windows for each user and request class, and for each user's messages in a channel.
 //!
-//! The windows are in Redis (`windows`), so that all servers share them. Without Redis every process keeps windows of its own (`local`): nobody
-//! is locked out, and nobody is let in without a limit. What a request counts as is decided in [`class_of`]; how much of that there may be is a setting
-//! ([`policy`]).
+//! The windows are in Redis (`windows`), so that all processes share them. Without Redis, each process keeps its own
+//! windows (`local`): no user is locked out, and none is without a limit. [`class_of`] decides the class of a request.
+//! The settings give the limit of each class ([`policy`]).
 //!
-//! A request counts whatever comes of it, the replay of a command too: that it is one is known only after the work is done. What is refused for the
-//! limit does not count: whoever goes on asking gets what the limit allows, and is never shut out by asking.
+//! A request counts whatever its outcome. The replay of a command counts too: whether it is a replay is known only
+//! after it has run. A refused request does not count. So a caller that keeps sending requests still gets as many
+//! answers as the limit allows.
 
 mod class;
 mod show;
@@ -31,7 +32,7 @@ use crate::problem::Problem;
 pub use self::class::class_of;
 pub use self::show::{LIMIT, POLICY, show_limits};
 
-/// The limits of this server. Clones share everything.
+/// The limits of this server. Clones share the state.
 #[derive(Clone)]
 pub struct Limits {
     settings: Arc<RateLimits>,
@@ -42,26 +43,27 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Those of the settings, counted in that Redis, where no address is in the clear. Plans are read from those read models.
+    /// The limits of `settings`. They are counted in `redis`, and `keys` hide the addresses there. The workspaces'
+    /// plans are read from `read_models`.
     #[must_use]
     pub fn new(settings: RateLimits, redis: Redis, keys: Keyring, read_models: ReadModels) -> Self {
         let windows = Windows::new(redis, keys);
         Self { settings: Arc::new(settings), windows, known: Arc::default(), wrong: Arc::default(), read_models }
     }
 
-    /// Counts a request that is open to everybody, by the address that it comes from, where that is known.
+    /// Counts a request that is open to everybody, by its address. A request without a known address is not counted.
     ///
     /// # Errors
     /// The limit is reached.
     pub async fn count_visitor(&self, request: &HttpRequest, address: Option<IpAddr>, class: Class) -> Result<(), Problem> {
         match address {
-            Some(address) => judge(request, self.count_address(address, class).await),
+            Some(address) => enforce(request, self.count_address(address, class).await),
             None => Ok(()),
         }
     }
 
-    /// The session of that token, as it is looked up, and the request counted. Where this process knows whose token it
-    /// is, both are asked of Redis at once: a user's token never becomes another's. `None` where the token is nobody's
+    /// Looks up the session of the token, and counts the request. If this process already knows the token's user, it
+    /// sends both requests to Redis at once: a token never changes its user. Returns `None` if no session has the token
     /// (any more).
     ///
     /// # Errors
@@ -76,8 +78,8 @@ impl Limits {
         let Some(asker) = self.known.recall(&token.hash()) else {
             let Some(session) = session.await? else { return Ok(None) };
             if let Some((class, channel)) = counted {
-                let asker = self.get_to_know(token, session.user_id).await;
-                judge(request, self.count_user(asker, class, channel).await)?;
+                let asker = self.load_asker(token, session.user_id).await;
+                enforce(request, self.count_user(asker, class, channel).await)?;
             }
             return Ok(Some(session));
         };
@@ -92,12 +94,12 @@ impl Limits {
             self.known.forget(&token.hash());
             return Ok(None);
         };
-        judge(request, verdict)?;
+        enforce(request, verdict)?;
         Ok(Some(session))
     }
 
-    /// Whether the token is known to be nobody's: then it is counted, and nothing is asked. An address that has sent too many of those is refused
-    /// with every token that this process does not know.
+    /// Whether this process knows that the token is invalid. Then it counts the token, and does not look it up. If an
+    /// address has sent too many invalid tokens, each token from it that this process does not know is refused.
     ///
     /// # Errors
     /// The limit is reached.
@@ -110,12 +112,12 @@ impl Limits {
         if self.known.recall_user(&hash).is_none()
             && let Some(verdict) = self.wrong.refusal(address, quota)
         {
-            judge(request, Some(verdict))?;
+            enforce(request, Some(verdict))?;
         }
         Ok(false)
     }
 
-    /// Counts a token that is nobody's by the address that it came from, and remembers it for a moment.
+    /// Counts an invalid token by the address that sent it, and remembers the token for a short time.
     ///
     /// # Errors
     /// The limit is reached.
@@ -124,12 +126,13 @@ impl Limits {
             self.wrong.remember(token.hash());
         }
         match (address, self.settings.quota(Plan::Free, Class::WrongToken)) {
-            (Some(address), Some(quota)) => judge(request, Some(self.wrong.count(address, quota))),
+            (Some(address), Some(quota)) => enforce(request, Some(self.wrong.count(address, quota))),
             _ => Ok(()),
         }
     }
 
-    /// Counts that somebody signs out: by the person where this process knows whose token it is, so that others at the address do not hold them up.
+    /// Counts a request to sign out. If this process knows the token's user, it counts by user, so that other users at
+    /// the same address do not use up the limit.
     ///
     /// # Errors
     /// The limit is reached.
@@ -140,7 +143,7 @@ impl Limits {
             (None, Some(address)) => self.windows.key_of_address(address, Class::SignOut),
             (None, None) => return Ok(()),
         };
-        judge(request, Some(self.windows.count(&[Window { class: Class::SignOut, key, quota }]).await))
+        enforce(request, Some(self.windows.count(&[Window { class: Class::SignOut, key, quota }]).await))
     }
 
     async fn count_address(&self, address: IpAddr, class: Class) -> Option<Verdict> {
@@ -149,7 +152,7 @@ impl Limits {
         Some(self.windows.count(&[Window { class, key, quota }]).await)
     }
 
-    /// Counts a request of a user; `None` where nothing of it is limited.
+    /// Counts a request of a user. Returns `None` if no limit applies to it.
     async fn count_user(&self, asker: Asker, class: Class, channel: Option<ChannelId>) -> Option<Verdict> {
         let mut windows = Vec::with_capacity(2);
         let general = if class == Class::Message { Class::Write } else { class };
@@ -162,9 +165,9 @@ impl Limits {
         if windows.is_empty() { None } else { Some(self.windows.count(&windows).await) }
     }
 
-    /// Who that token's user is, and which plan is theirs; remembered, so that the next request need not ask.
-    async fn get_to_know(&self, token: &Token, user_id: UserId) -> Asker {
-        // Whose plan cannot be read just now has the smallest, until it is asked for again.
+    /// Reads the plan of the token's user, and remembers both, so that the next request need not read them.
+    async fn load_asker(&self, token: &Token, user_id: UserId) -> Asker {
+        // If the plan cannot be read now, the smallest plan applies until it is read again.
         let plans = self.read_models.plans_of(user_id).await.unwrap_or_default();
         let asker = Asker { user_id, plan: policy::best(plans.iter().map(String::as_str)) };
         self.known.remember(token.hash(), asker);
@@ -172,7 +175,8 @@ impl Limits {
     }
 }
 
-/// What a request counts as, and the channel that it posts to; `None` where it was counted already, or is not counted.
+/// The class of a request, and the channel that it posts to. Returns `None` if the request is counted already, or not
+/// counted at all.
 fn counted(request: &HttpRequest) -> Option<(Class, Option<ChannelId>)> {
     if request.extensions().contains::<Verdict>() {
         return None;
@@ -183,8 +187,8 @@ fn counted(request: &HttpRequest) -> Option<(Class, Option<ChannelId>)> {
     Some((class, channel))
 }
 
-/// Keeps the verdict for the answer's headers.
-fn judge(request: &HttpRequest, verdict: Option<Verdict>) -> Result<(), Problem> {
+/// Keeps the verdict for the answer's headers, and refuses the request if a limit is reached.
+fn enforce(request: &HttpRequest, verdict: Option<Verdict>) -> Result<(), Problem> {
     let Some(verdict) = verdict else {
         return Ok(());
     };

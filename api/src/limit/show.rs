@@ -1,5 +1,5 @@
-//! What the client is told of its limits: the headers of draft-ietf-httpapi-ratelimit-headers, structured fields (RFC 9651), on every answer to a
-//! request that was counted.
+//! The headers that show the limits to the client. Each answer to a counted request has them. They follow
+//! draft-ietf-httpapi-ratelimit-headers, as structured fields (RFC 9651).
 
 use std::fmt::Write;
 
@@ -10,15 +10,16 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 use state::limits::{Left, Verdict};
 
-/// How much is left: `"write";r=299;t=12`, of which `t` is in how many seconds there is one more.
+/// What is left: `"write";r=299;t=12`. `r` is the number of requests that are left. One more becomes available in `t`
+/// seconds.
 pub const LIMIT: &str = "ratelimit";
-/// How much there may be: `"write";q=300;w=60`, so many requests in so many seconds, wherever they begin.
+/// The limits: `"write";q=300;w=60` means at most 300 requests in any 60 seconds.
 pub const POLICY: &str = "ratelimit-policy";
 
 /// Adds the headers to an answer.
 ///
 /// # Errors
-/// Those of what it wraps.
+/// Returns the errors of the wrapped service.
 pub async fn show_limits<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
     let mut response = next.call(request).await?;
     let verdict = response.request().extensions_mut().remove::<Verdict>();
@@ -47,7 +48,7 @@ fn list(left: &[Left], parameters: impl Fn(&mut String, &Left) -> std::fmt::Resu
         if !text.is_empty() {
             text.push_str(", ");
         }
-        // Nothing fails that is written to a string.
+        // Writing to a string never fails.
         let _ = write!(text, "\"{}\"", left.class.as_str());
         let _ = parameters(&mut text, left);
     }
