@@ -1,4 +1,5 @@
-//! The command line: one verb a file. It parses, calls, and prints; long work shows how far it is.
+//! The command line: one file per command. A command parses its arguments, calls the other crates, and prints. Long
+//! work shows its progress.
 
 mod audit;
 mod connection;
@@ -25,32 +26,32 @@ use crate::app::StartError;
 use crate::config::{self, ConfigError, Settings};
 use crate::{openapi, telemetry};
 
-/// What a failure means to whoever called us.
+/// The exit code of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Exit {
     /// Something failed.
     Failed = 1,
-    /// The command line or the settings are wrong.
+    /// The command line or the settings are invalid.
     Wrong = 2,
-    /// A server that is needed cannot be reached.
+    /// A server that the command needs cannot be reached.
     Unreachable = 3,
-    /// What was asked for is refused.
+    /// The server refused the request.
     Refused = 4,
 }
 
 const EXIT_CODES: &str = "Exit codes:
-  0  it was done
-  1  it failed
-  2  the command line or the settings are wrong
-  3  a server that is needed cannot be reached
-  4  it was refused: an export that cannot be imported, a replay that found differences, a database of a later release";
+  0  success
+  1  failure
+  2  the command line or the settings are invalid
+  3  a server that the command needs cannot be reached
+  4  refused: for example an export that cannot be imported, a replay that found differences, or a database of a later release";
 
-/// Self-hosted team chat in which everything that happens is an event.
+/// Self-hosted team chat. It stores each change as an event.
 #[derive(Debug, Parser)]
 #[command(name = "backscroll", version, after_help = EXIT_CODES, arg_required_else_help = true)]
 struct Arguments {
-    /// A TOML file with settings; the environment wins over it. `backscroll settings` lists them.
+    /// A TOML file with settings. Environment variables override it. `backscroll settings` lists the settings.
     #[arg(long, global = true, env = "BACKSCROLL_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -59,47 +60,47 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Serve, until Ctrl-C or SIGTERM.
+    /// Run the server until Ctrl-C or SIGTERM.
     Serve(serve::Arguments),
-    /// Bring the schema of Postgres up to this release.
+    /// Update the Postgres schema to this release.
     Migrate,
-    /// Bring conversations in from elsewhere.
+    /// Import conversations from another product.
     #[command(subcommand)]
     Import(import::Verb),
-    /// Build a projection anew from the log, prove it equal, and switch to it.
+    /// Rebuild a projection from the log, compare it with the live one, and switch to it.
     #[command(subcommand)]
     Replay(replay::Verb),
-    /// Show where the projections are, and what they could not apply.
+    /// Show the positions of the projections, and the events that they could not apply.
     Projections,
-    /// Do something about what a projection could not apply.
+    /// List, retry or skip events that a projection could not apply.
     #[command(subcommand)]
     Parked(parked::Verb),
-    /// Closed months of the log as files.
+    /// Export, check or restore closed months of the log.
     #[command(subcommand)]
     Log(log::Verb),
-    /// What leaves its channel because it is old enough.
+    /// Archive or purge messages that are old enough.
     #[command(subcommand)]
     Retention(retention::Verb),
-    /// Look after the keys that seal what is personal.
+    /// Manage the keys that encrypt personal data.
     #[command(subcommand)]
     Keys(keys::Verb),
-    /// Read the log.
+    /// Read, export and verify the audit.
     #[command(subcommand)]
     Audit(audit::Verb),
-    /// Look after the users of this server.
+    /// Manage the users of this server.
     #[command(subcommand)]
     Users(users::Verb),
-    /// Serve a workspace to look at: create it where it is not there, import an export, and print how to use it.
+    /// Run a demo server: create its workspace if needed, import an export, and print how to use it.
     Demo(demo::Arguments),
-    /// Print the OpenAPI document.
+    /// Print the OpenAPI document as JSON.
     Openapi,
-    /// Print the events, as Markdown.
+    /// Print the list of events as Markdown.
     Events,
-    /// Print the settings, as Markdown.
+    /// Print the list of settings as Markdown.
     Settings,
 }
 
-/// A failure, and what it means to whoever called us.
+/// A failure, and its exit code.
 struct Failure {
     exit: Exit,
     error: anyhow::Error,
@@ -146,7 +147,7 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
-/// Runs what the command line of this process asks for.
+/// Runs the command that this process was started with.
 #[must_use]
 pub fn run() -> ExitCode {
     match dispatch(Arguments::parse()) {
@@ -194,7 +195,7 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
     runtime.block_on(work)
 }
 
-/// Whoever reads us may stop reading: that is no failure.
+/// Prints a text. A closed pipe is not a failure: the reader may stop early.
 fn print(text: &str) -> Result<(), Failure> {
     use std::io::Write;
     match writeln!(std::io::stdout(), "{}", text.trim_end()) {

@@ -1,4 +1,4 @@
-//! The binary, as a shell sees it: what needs no server.
+//! Runs the binary as a shell does. These tests need no server.
 
 #![expect(clippy::expect_used, reason = "a test that cannot run the binary has failed")]
 
@@ -18,7 +18,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Settings that are right, of servers that are not there.
+/// Valid settings of servers that do not exist.
 const NOWHERE: [(&str, &str); 4] = [
     ("BACKSCROLL_POSTGRES_URL", "postgres://nobody@127.0.0.1:1/nothing"),
     ("BACKSCROLL_REDIS_URL", "redis://127.0.0.1:1"),
@@ -27,7 +27,7 @@ const NOWHERE: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn what_the_program_says_of_itself_needs_no_settings() {
+fn printing_the_documents_needs_no_settings() {
     for (verb, expected) in
         [("settings", "BACKSCROLL_MASTER_KEY"), ("events", "message.posted"), ("openapi", "/v1/channels/{channel_id}/messages")]
     {
@@ -53,16 +53,16 @@ fn missing_settings_are_named_and_exit_with_2() {
 }
 
 #[test]
-fn a_wrong_command_line_exits_with_2() {
+fn an_invalid_command_line_exits_with_2() {
     assert_eq!(backscroll(&["serv"], &[]).status.code(), Some(2));
     assert_eq!(backscroll(&["serve", "--only", "everything"], &[]).status.code(), Some(2));
     assert_eq!(backscroll(&[], &[]).status.code(), Some(2));
 }
 
 #[test]
-fn a_server_that_is_not_there_exits_with_3() {
+fn an_unreachable_server_exits_with_3() {
     let asked = [&["migrate"][..], &["serve"], &["projections"], &["replay", "relational"], &["audit", "log"]];
-    // All at once: each waits a moment for the server to come.
+    // All run at once: each waits some time for its server.
     let running = asked.map(|arguments| (arguments, command(arguments, &NOWHERE).spawn().expect("the binary runs")));
     for (arguments, child) in running {
         let output = child.wait_with_output().expect("the binary ends");

@@ -12,8 +12,8 @@ const REFUSED: [(&str, i32, &str); 29] = [
     ("audit show one", 2, "invalid"),
     ("audit log --aggregate-type house", 2, "house"),
     ("audit log --from yesterday", 2, "yesterday"),
-    ("audit as-of channel 00000000-0000-7000-8000-000000000000", 1, "the log knows no such thing"),
-    ("audit diff channel 00000000-0000-7000-8000-000000000000 --from 1 --to 2", 1, "the log knows no such thing"),
+    ("audit as-of channel 00000000-0000-7000-8000-000000000000", 1, "the log has no such aggregate"),
+    ("audit diff channel 00000000-0000-7000-8000-000000000000 --from 1 --to 2", 1, "the log has no such aggregate"),
     ("audit export --workspace 00000000-0000-7000-8000-000000000000", 2, "there is no workspace"),
     ("audit export --workspace here", 2, "here"),
     ("audit prove 999999", 4, "position must be 1 to"),
@@ -29,14 +29,14 @@ const REFUSED: [(&str, i32, &str); 29] = [
     ("log verify-export /nowhere", 1, "/nowhere"),
     ("log restore /nowhere", 1, "/nowhere"),
     ("parked skip relational channel:nothing 999999 --reason because", 2, "nothing is parked under"),
-    ("replay drop nothing", 2, "there is no view of the name \"nothing\""),
+    ("replay drop nothing", 2, "there is no view \"nothing\""),
     ("replay relational --until 999999", 2, "the log ends at position"),
-    ("replay relational --until 1 --view Nonsense", 2, "a view's name"),
+    ("replay relational --until 1 --view Nonsense", 2, "the name of a view"),
     ("replay relational --workspace 00000000-0000-7000-8000-000000000000", 2, "there is no workspace"),
     ("retention run --workspace 00000000-0000-7000-8000-000000000000", 2, "there is no workspace"),
     ("users make-operator nobody@example.org", 2, "there is no user nobody@example.org"),
     ("users make-operator 00000000-0000-7000-8000-000000000000", 2, "there is no user"),
-    ("users make-operator somebody", 2, "name one by their address or identifier"),
+    ("users make-operator somebody", 2, "give the email address or the identifier"),
 ];
 
 async fn said(arguments: &str, environment: &BTreeMap<String, String>) -> (Option<i32>, String, String) {
@@ -92,7 +92,7 @@ async fn an_operator_is_made_by_address_or_identifier_and_the_log_says_so() {
         let (code, out, error) = said(&format!("users make-operator {person}"), &app.environment).await;
         assert_eq!((code, out.contains("is an operator from position")), (Some(0), true), "{out}{error}");
         let (code, out, _) = said(&format!("users make-operator {person}"), &app.environment).await;
-        assert_eq!((code, out.contains("is an operator already")), (Some(0), true), "{out}");
+        assert_eq!((code, out.contains("is already an operator")), (Some(0), true), "{out}");
     }
     ann.put(&suspension, json!({})).await.expect(204);
     let (code, out, error) = said(&format!("users make-operator {}", cat.email), &app.environment).await;

@@ -1,4 +1,4 @@
-//! `backscroll audit`: one verb a file.
+//! `backscroll audit`: one file per command.
 
 mod as_of;
 mod diff;
@@ -20,25 +20,25 @@ use crate::config::Settings;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Show who did what, the newest first.
+    /// List events, newest first.
     Log(log::Arguments),
-    /// Show everything that is known of one event.
+    /// Show one event in full.
     Show(show::Arguments),
-    /// Show what changed of one thing between two moments.
+    /// Show how an aggregate changed between two moments.
     Diff(diff::Arguments),
-    /// Show one thing as it was.
+    /// Show an aggregate as it was at a moment.
     AsOf(as_of::Arguments),
-    /// Write entries into a file, with a manifest that is signed.
+    /// Write entries to a file, with a signed manifest.
     Export(export::Arguments),
-    /// Show what happens, until Ctrl-C.
+    /// Print new events until Ctrl-C.
     Tail(tail::Arguments),
-    /// Check an export against its manifest, without a server.
+    /// Check an export against its manifest. Needs no server.
     VerifyExport(verify_export::Arguments),
-    /// Compute the whole proof of the log anew, and name the first event that does not fit.
+    /// Recompute the whole proof of the log, and name the first event that does not match.
     Verify(verify::Arguments),
-    /// Print a proof that an event is in the log, which can be checked without us: docs/verify_proof.py.
+    /// Print a proof that an event is in the log. docs/verify_proof.py checks it without Backscroll.
     Prove(prove::Arguments),
-    /// Have a new key sign the log from the next head on.
+    /// Create a new key, which signs the log from the next head on.
     RotateKey,
 }
 
@@ -57,8 +57,8 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
     }
 }
 
-/// What needs neither servers nor settings.
-pub(super) fn runs_alone(verb: &Verb) -> Option<Result<(), Failure>> {
+/// Runs the commands that need neither servers nor settings. Returns `None` for the others.
+pub(super) fn without_server(verb: &Verb) -> Option<Result<(), Failure>> {
     match verb {
         Verb::VerifyExport(arguments) => Some(verify_export::run(arguments)),
         Verb::Log(_) | Verb::Show(_) | Verb::Diff(_) | Verb::AsOf(_) | Verb::Export(_) | Verb::Tail(_) => None,

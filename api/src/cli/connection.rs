@@ -1,4 +1,4 @@
-//! What several verbs need of the servers.
+//! The connections that several commands need.
 
 use std::str::FromStr;
 
@@ -15,14 +15,14 @@ use super::{Exit, Failure};
 use crate::app;
 use crate::config::Settings;
 
-/// The read models' pool, on a schema that is up to date.
+/// The read models' pool. The schema must be up to date.
 pub(super) async fn read_pool(settings: &Settings) -> Result<PgPool, Failure> {
     let pool = app::read_pool(settings).await?;
     app::check_database(&pool).await?;
     Ok(pool)
 }
 
-/// The event store, on a schema that is up to date.
+/// The event store. The schema must be up to date.
 pub(super) async fn store(settings: &Settings) -> Result<EventStore, Failure> {
     let pool = app::write_pool(settings).await?;
     app::check_database(&pool).await?;
@@ -30,19 +30,19 @@ pub(super) async fn store(settings: &Settings) -> Result<EventStore, Failure> {
     Ok(EventStore::start(pool, keys).await.map_err(app::StartError::from)?)
 }
 
-/// The read models, on a schema that is up to date.
+/// The read models. The schema must be up to date.
 pub(super) async fn read_models(settings: &Settings) -> Result<ReadModels, Failure> {
     Ok(ReadModels::new(read_pool(settings).await?))
 }
 
-/// The audit, on a schema that is up to date.
+/// The audit. The schema must be up to date.
 pub(super) async fn audit_log(settings: &Settings) -> Result<AuditLog, Failure> {
     let pool = read_pool(settings).await?;
     let keys = app::keyring(settings, pool.clone()).await?;
     Ok(AuditLog::new(pool, keys))
 }
 
-/// The read models' stores, on a schema that is up to date.
+/// The read models' stores. The schema must be up to date.
 pub(super) async fn stores(settings: &Settings) -> Result<Connections, Failure> {
     let pool = read_pool(settings).await?;
     let keys = app::keyring(settings, pool.clone()).await?;
@@ -55,20 +55,21 @@ pub(super) async fn commands(settings: &Settings) -> Result<Commands, Failure> {
     Ok(Commands::new(store(settings).await?))
 }
 
-/// Refuses a workspace that was never created.
+/// Refuses a workspace that does not exist.
 pub(super) async fn require_workspace(commands: &Commands, workspace_id: WorkspaceId) -> Result<(), Failure> {
     let known = commands.workspace_state(workspace_id).await.map_err(anyhow::Error::from)?;
     if known.exists() { Ok(()) } else { Err(Failure::new(Exit::Wrong, anyhow::anyhow!("there is no workspace {workspace_id}"))) }
 }
 
-/// What is asked at this command line: nobody is signed in, so the server asks, and the metadata say who sat there.
+/// The context of a command from this command line. No user is signed in, so the actor is the server. The metadata name
+/// the operating system's user and the machine.
 pub(super) fn asked() -> Asked {
     let user =
         std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| rustix::process::getuid().as_raw().to_string());
     by_the_server(Some(format!("backscroll {}, run by {user} at {}", env!("CARGO_PKG_VERSION"), stores::release::holder())))
 }
 
-/// One connection, for migrations: they stay in the order of their names.
+/// A pool of one connection, so that migrations run in the order of their names.
 pub(super) async fn migration_pool(settings: &Settings) -> Result<PgPool, Failure> {
     let options = PgConnectOptions::from_str(settings.postgres_url.expose())?.application_name("backscroll migrate");
     Ok(PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_MAX).connect_with(options).await?)

@@ -1,7 +1,7 @@
-//! `backscroll demo`: what `make run` shows. A second run finds what the first one made.
+//! `backscroll demo`: the server that `make run` starts. A second run uses the workspace and the owner of the first.
 
-mod furnish;
-mod handout;
+mod run_file;
+mod setup;
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
@@ -10,27 +10,27 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use self::furnish::Furnished;
-use self::handout::Handout;
+use self::run_file::RunFile;
+use self::setup::Setup;
 use super::progress::Meter;
 use super::serve::until_stopped;
 use super::{Exit, Failure, import, migrate, print};
 use crate::app::{App, Roles, Server};
 use crate::config::Settings;
 
-/// The export that the project ships.
+/// The sample export of this repository.
 const SAMPLE: &str = "tests/fixtures/sample-export.zip";
-/// How often it is looked how far the read model is.
+/// The time between two reads of the read model's position.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// How long the read model may stand still before we go on without it.
+/// The longest time that the read model may make no progress. Then the demo starts without waiting further.
 const STANDSTILL_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The Slack export to import first, in place of the sample.
+    /// The Slack export to import first. The default is the sample.
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
-    /// The folder for backscroll.json, which holds what is printed, for scripts.
+    /// The folder for backscroll.json. This file has the printed values, for scripts.
     #[arg(long, value_name = "FOLDER", default_value = ".run")]
     run_folder: PathBuf,
 }
@@ -49,32 +49,32 @@ pub(super) async fn run(mut settings: Settings, arguments: Arguments) -> Result<
 
 async fn show(server: &Server, arguments: &Arguments) -> Result<(), Failure> {
     let outdated = || server.app().commands.store().outdated();
-    let handout = Handout::at(&arguments.run_folder);
-    let furnished = furnish::furnish(server.app(), handout.read()).await?;
-    print(&furnished.summary())?;
+    let run_file = RunFile::at(&arguments.run_folder);
+    let setup = setup::set_up(server.app(), run_file.read()).await?;
+    print(&setup.summary())?;
     tokio::select! {
-        filled = fill(server, arguments, &furnished) => filled?,
+        filled = fill(server, arguments, &setup) => filled?,
         stopped = until_stopped(outdated()) => return stopped,
     }
-    handout.write(server, &furnished)?;
-    print(&handout::instructions(server, &furnished))?;
+    run_file.write(server, &setup)?;
+    print(&run_file::instructions(server, &setup))?;
     until_stopped(outdated()).await
 }
 
-async fn fill(server: &Server, arguments: &Arguments, furnished: &Furnished) -> Result<(), Failure> {
+async fn fill(server: &Server, arguments: &Arguments, setup: &Setup) -> Result<(), Failure> {
     let app = server.app();
     let file = arguments.export.clone().unwrap_or_else(|| SAMPLE.into());
     if arguments.export.is_none() && !file.exists() {
-        print(&format!("there is no {SAMPLE} here: nothing is imported"))?;
+        print(&format!("{SAMPLE} does not exist: nothing is imported"))?;
     } else {
         print(&format!("importing {}", file.display()))?;
-        let report = import::slack(app.commands.store(), &file, furnished.workspace_id, furnished.owner_id).await?;
+        let report = import::slack(app.commands.store(), &file, setup.workspace_id, setup.owner_id).await?;
         print(&report.to_string())?;
     }
     wait_for_read_model(app).await
 }
 
-/// Waits until what was imported can be read.
+/// Waits until the imported messages can be read.
 async fn wait_for_read_model(app: &App) -> Result<(), Failure> {
     let (began_at, meter) = (Instant::now(), Meter::new("events"));
     let head = *app.commands.store().head().borrow();
@@ -101,7 +101,7 @@ fn count(events: i64) -> u64 {
     u64::try_from(events).unwrap_or(0)
 }
 
-/// The address of the settings; where somebody else is there, another port of the same host.
+/// The address of the settings. If it is in use, another port of the same host.
 fn free_address(listen: SocketAddr) -> Result<SocketAddr, Failure> {
     match TcpListener::bind(listen) {
         Err(error) if error.kind() == ErrorKind::AddrInUse => {

@@ -19,11 +19,11 @@ use crate::config::Settings;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Import a Slack export. What was imported before is left out, so an interrupted import can be run again.
+    /// Import a Slack export. An interrupted import can be run again: it skips what is imported already.
     Slack {
         /// The zip file.
         file: PathBuf,
-        /// Into which workspace: its identifier or its domain.
+        /// The workspace to import into: its identifier or its domain.
         #[arg(long, value_name = "ID|DOMAIN")]
         workspace: String,
         /// Print the report as JSON.
@@ -43,7 +43,7 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
     print(&report.to_string())
 }
 
-/// Imports, and shows how far it is.
+/// Imports an export, and shows the progress.
 pub(super) async fn slack(store: &EventStore, file: &Path, workspace_id: WorkspaceId, importer: UserId) -> Result<ImportReport, Failure> {
     let settings = slack::import::Settings {
         workspace_id,
@@ -52,15 +52,15 @@ pub(super) async fn slack(store: &EventStore, file: &Path, workspace_id: Workspa
         correlation_id: Uuid::now_v7(),
         limits: slack::import::Limits::default(),
     };
-    let shown = Shown(Meter::new("bytes"));
-    let outcome = slack::import::slack(store, file, &settings, &shown).await;
-    shown.0.finish();
+    let observer = MeterObserver(Meter::new("bytes"));
+    let outcome = slack::import::slack(store, file, &settings, &observer).await;
+    observer.0.finish();
     outcome.map_err(failed)
 }
 
-struct Shown(Meter);
+struct MeterObserver(Meter);
 
-impl Observer for Shown {
+impl Observer for MeterObserver {
     fn progress(&self, progress: &Progress) {
         let detail = format!("{} messages, {} events", progress.messages_read, progress.events_appended);
         self.0.at("importing", progress.bytes_done, progress.bytes_total, &detail);
@@ -72,8 +72,8 @@ async fn find(store: &EventStore, workspace: &str) -> Result<WorkspaceId, Failur
         return Ok(id);
     }
     let claim = Claim::on_server(ClaimKind::WorkspaceDomain, workspace.to_lowercase());
-    let held = store.holders(&[claim]).await.map_err(StartError::from)?;
-    let id = held.into_values().next().map(WorkspaceId);
+    let holders = store.holders(&[claim]).await.map_err(StartError::from)?;
+    let id = holders.into_values().next().map(WorkspaceId);
     id.ok_or_else(|| Failure::new(Exit::Refused, anyhow!("no workspace has the identifier or the domain {workspace:?}")))
 }
 

@@ -1,4 +1,4 @@
-//! `backscroll log`: closed months of the log as files.
+//! `backscroll log`: export, check and restore closed months of the log.
 
 pub(super) mod months;
 pub(super) mod verify;
@@ -18,26 +18,26 @@ use crate::config::Settings;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Write a month that is over: JSON lines in order of position, compressed, and a manifest.
+    /// Export a closed month: compressed JSON lines in order of position, and a manifest.
     Export {
         /// The month, in UTC, as `2025-01`.
         #[arg(long)]
         month: Month,
-        /// Into which folder: of this machine, or of the object store.
+        /// The folder to write to: on this machine, or in the object store.
         #[arg(long, value_name = "DIR|s3://BUCKET/FOLDER")]
         to: Place,
     },
-    /// Check months that were written: their hashes, that nothing is missing, and every digest; from the first month on also their signed heads.
-    /// Needs no server.
+    /// Check exported months: their hashes, their completeness and each digest. If they begin with the first month,
+    /// also their signed heads. Needs no server.
     VerifyExport {
         /// The manifests, in order: files, or addresses such as `s3://bucket/folder/log-2025-01.manifest.json`.
         #[arg(required = true)]
         manifests: Vec<Place>,
-        /// The public key that heads are signed with, as it was kept outside; may be given more than once.
+        /// A public key that signs heads, from a copy outside the database. May be given more than once.
         #[arg(long = "key", value_name = "VKEY")]
         keys: Vec<VerifyingKey>,
     },
-    /// Put months back, in order, into an empty database. Then `backscroll replay` makes the read tables.
+    /// Restore months, in order, into an empty database. Then `backscroll replay` builds the read tables.
     Restore {
         /// The manifests: files, or addresses such as `s3://bucket/folder/log-2025-01.manifest.json`.
         #[arg(required = true)]
@@ -58,7 +58,7 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
         }
         Verb::VerifyExport { manifests, keys } => verify::run(|| Ok(settings.object_store.clone()), &manifests, &keys).await,
         Verb::Restore { manifests } => {
-            // Every migration must be there, which the read pool asks for.
+            // `read_pool` checks that the schema is up to date.
             drop(read_pool(&settings).await?);
             let pool = app::write_pool(&settings).await?;
             for place in manifests {

@@ -15,7 +15,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
     }
 }
 
-/// Applies what is missing, and says what that was.
+/// Applies the missing migrations, and returns their names.
 pub(super) async fn apply(settings: &Settings) -> Result<Vec<String>, Failure> {
     let pool = migration_pool(settings).await?;
     stores::release::check(&pool).await.map_err(StartError::from)?;

@@ -13,27 +13,28 @@ use crate::config::Settings;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// List what a projection could not apply: the event, its payload, the error, and how many wait behind it.
+    /// List the events that a projection could not apply, with their payload, the error, and the number of waiting
+    /// events.
     List {
         /// The projection.
         name: String,
     },
-    /// Apply what waits under a key, now that it can be applied.
+    /// Apply the events that wait under a key, after the cause is repaired.
     Retry {
         /// The projection.
         name: String,
-        /// The key, as the list has it, such as `workspace:…`.
+        /// The key, as `list` shows it, such as `workspace:…`.
         key: String,
     },
-    /// Leave the event out that holds up a key, now and in every replay, and apply what waits behind it.
+    /// Skip the event that blocks a key, now and in every replay, and apply the events that wait behind it.
     Skip {
         /// The projection.
         name: String,
-        /// The key, as the list has it.
+        /// The key, as `list` shows it.
         key: String,
-        /// The position of the event, as the list has it.
+        /// The position of the event, as `list` shows it.
         position: i64,
-        /// Why. The log keeps it.
+        /// The reason. The log keeps it.
         #[arg(long)]
         reason: String,
     },
@@ -52,7 +53,7 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
             let (stores, commands) = (stores(&settings).await?, commands(&settings).await?);
             let skip = Skip { projection: &name, park_key: &key, position, reason };
             let applied = parked::skip(&stores, &commands, &asked(), skip).await.map_err(failed)?;
-            print(&format!("left out event {position}, and applied {applied} events of {key} to {name}"))
+            print(&format!("skipped event {position}, and applied {applied} events of {key} to {name}"))
         }
     }
 }
@@ -73,7 +74,7 @@ async fn list(settings: &Settings, name: &str) -> Result<(), Failure> {
         let _ = writeln!(text, "  payload  {}", event.payload);
         let _ = writeln!(text, "  waiting  {} events, up to {}", parked.events, parked.last_position);
     }
-    print(if text.is_empty() { "nothing waits" } else { &text })
+    print(if text.is_empty() { "no events are parked" } else { &text })
 }
 
 fn failed(error: ParkedError) -> Failure {

@@ -1,4 +1,4 @@
-//! Where a file is that a verb reads or writes: on this machine, or in the object store.
+//! A file that a command reads or writes: on this machine, or in the object store.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -14,34 +14,34 @@ use tokio::io::AsyncWriteExt;
 
 use super::{Exit, Failure};
 
-/// How much of an object is read or written at a time.
+/// The bytes of an object that are read or written at a time.
 const CHUNK_BYTES: usize = 10 * 1024 * 1024;
 
-/// How many small objects are read at a time.
-const READS_AT_A_TIME: usize = 16;
+/// The most small objects that are read concurrently.
+const CONCURRENT_READS_MAX: usize = 16;
 
-/// A path of this machine, or an address in the object store.
+/// A path on this machine, or an address in the object store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// On this machine.
-    Here(PathBuf),
+    Local(PathBuf),
     /// In the object store.
-    Away(ObjectUrl),
+    Remote(ObjectUrl),
 }
 
 impl FromStr for Place {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.starts_with(ObjectUrl::SCHEME) { Ok(Self::Away(text.parse()?)) } else { Ok(Self::Here(text.into())) }
+        if text.starts_with(ObjectUrl::SCHEME) { Ok(Self::Remote(text.parse()?)) } else { Ok(Self::Local(text.into())) }
     }
 }
 
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Here(path) => path.display().fmt(f),
-            Self::Away(url) => url.fmt(f),
+            Self::Local(path) => path.display().fmt(f),
+            Self::Remote(url) => url.fmt(f),
         }
     }
 }
@@ -58,19 +58,19 @@ impl Bucket {
         Ok(Self { name: url.bucket.clone(), store })
     }
 
-    /// Puts a file of this machine into it. What was there before is replaced once all of it is there.
+    /// Uploads a file of this machine. An earlier object is replaced only when the upload is complete.
     pub(super) async fn upload(&self, from: &Path, to: &ObjectPath) -> Result<(), Failure> {
         let mut file = File::open(from).await?;
         let mut object = BufWriter::with_capacity(self.store.clone(), to.clone(), CHUNK_BYTES);
         if let Err(error) = tokio::io::copy(&mut file, &mut object).await {
-            // What is there of it would be paid for, and never be seen.
+            // An incomplete upload costs money, but is not listed.
             let _ = object.abort().await;
             return Err(self.failed(to, error));
         }
         object.shutdown().await.map_err(|error| self.failed(to, error))
     }
 
-    /// Fetches an object into a file of this machine.
+    /// Downloads an object into a file of this machine.
     pub(super) async fn download(&self, from: &ObjectPath, to: &Path) -> Result<(), Failure> {
         let meta = self.store.head(from).await.map_err(|error| self.failed(from, error))?;
         let mut object = BufReader::with_capacity(self.store.clone(), &meta, CHUNK_BYTES);
@@ -79,7 +79,8 @@ impl Bucket {
         Ok(file.flush().await?)
     }
 
-    /// Every object of a folder, or the one of that name, as a text, in the order of their names.
+    /// The texts of all objects of a folder, in the order of their names. If `folder` is the name of one object: the
+    /// text of that object.
     pub(super) async fn texts(&self, folder: &ObjectPath) -> Result<Vec<String>, Failure> {
         let listed = self.store.list(Some(folder)).map_ok(|meta| meta.location).try_collect::<Vec<_>>().await;
         let mut names = listed.map_err(|error| self.failed(folder, error))?;
@@ -91,7 +92,7 @@ impl Bucket {
                 Err(error) => return Err(self.failed(folder, error)),
             }
         }
-        let texts = futures::stream::iter(names).map(|name| self.text(name)).buffered(READS_AT_A_TIME);
+        let texts = futures::stream::iter(names).map(|name| self.text(name)).buffered(CONCURRENT_READS_MAX);
         texts.try_collect().await
     }
 

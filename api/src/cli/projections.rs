@@ -33,7 +33,7 @@ fn table(states: &[ProjectionState]) -> String {
         }
         for rejected in &state.rejected {
             let _ =
-                writeln!(text, "  not taken: {} {} at {}: {}", rejected.family, rejected.document_id, rejected.position, rejected.reason);
+                writeln!(text, "  refused:  {} {} at {}: {}", rejected.family, rejected.document_id, rejected.position, rejected.reason);
         }
     }
     text

@@ -18,29 +18,29 @@ use stores::release::holder;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// The read tables.
+    /// Rebuild the read tables in Postgres.
     Relational(Arguments),
-    /// What Redis has.
+    /// Rebuild the cache in Redis.
     Cache(Common),
-    /// What Elasticsearch has.
+    /// Rebuild the search indices in Elasticsearch.
     Search(Search),
-    /// All of them, one after the other.
+    /// Rebuild all projections, one after the other.
     All(Common),
-    /// List the models as of a moment.
+    /// List the views: models as of an earlier moment.
     Views,
-    /// Drop a model as of a moment.
+    /// Drop a view.
     Drop {
-        /// Its name.
+        /// The view's name.
         name: String,
     },
 }
 
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct Common {
-    /// Stop before the switch, and say what was found.
+    /// Stop before the switch, and report the differences.
     #[arg(long)]
     dry_run: bool,
-    /// Switch even where the new model differs from the old one. The log says who did.
+    /// Switch even if the new model differs from the live one. The log keeps the caller.
     #[arg(long, visible_alias = "accept-difference")]
     accept_differences: bool,
 }
@@ -49,7 +49,7 @@ pub(super) struct Common {
 pub(super) struct Arguments {
     #[command(flatten)]
     common: Common,
-    /// The rows of that workspace alone, in place.
+    /// Rebuild only the rows of that workspace, in place.
     #[arg(long, value_name = "ID", conflicts_with = "until")]
     workspace: Option<WorkspaceId>,
     #[command(flatten)]
@@ -66,11 +66,11 @@ pub(super) struct Search {
 
 #[derive(Debug, Args)]
 struct AsOf {
-    /// A model as of that position, or as of that moment (RFC 3339), in a schema of its own, to look at with psql; that of the search in indices
-    /// of its own beside.
+    /// Build a view: a model as of that position or time (RFC 3339). It gets a schema of its own, to query with psql,
+    /// and for `search` its own indices.
     #[arg(long, value_name = "POSITION|TIME")]
     until: Option<Until>,
-    /// What that model is to be called: at_POSITION where nothing is said.
+    /// The name of the view. The default is at_POSITION.
     #[arg(long, value_name = "NAME", requires = "until")]
     view: Option<String>,
 }
@@ -87,7 +87,7 @@ impl std::str::FromStr for Until {
     fn from_str(text: &str) -> Result<Self, String> {
         let position = text.parse().map(Self::Position);
         let until = position.or_else(|_| text.parse().map(Self::Moment));
-        until.map_err(|_| "neither a position nor a moment such as 2026-11-25T12:00:00Z".into())
+        until.map_err(|_| "must be a position, or a time such as 2026-11-25T12:00:00Z".into())
     }
 }
 
@@ -112,9 +112,9 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
         Verb::Views => views(&settings).await,
         Verb::Drop { name } => {
             if projections::drop_view(&stores(&settings).await?, &name).await.map_err(failed)? {
-                return print(&format!("the view {name} is gone"));
+                return print(&format!("the view {name} is dropped"));
             }
-            Err(Failure::new(Exit::Wrong, anyhow::anyhow!("there is no view of the name {name:?}")))
+            Err(Failure::new(Exit::Wrong, anyhow::anyhow!("there is no view {name:?}: `backscroll replay views` lists the views")))
         }
     }
 }
@@ -126,20 +126,20 @@ impl Common {
 }
 
 impl AsOf {
-    /// The view that is wanted, if one is.
+    /// The view to build, if `--until` is given.
     async fn scope(&self, settings: &Settings) -> Result<Option<Scope>, Failure> {
         let position = match self.until {
             None => return Ok(None),
             Some(Until::Position(position)) => position,
             Some(Until::Moment(moment)) => projections::position_at(&read_pool(settings).await?, moment).await?,
         };
-        let wrong = || anyhow::anyhow!("a view's name begins with a letter, and has lower case letters, digits and _ only");
+        let wrong = || anyhow::anyhow!("the name of a view must begin with a letter, and have only lowercase letters, digits and _");
         let view = NewView::parse(self.view.as_deref(), position).ok_or_else(|| Failure::new(Exit::Wrong, wrong()))?;
         Ok(Some(Scope::View(view)))
     }
 }
 
-/// Replays those, one after the other, until one does not go well or Ctrl-C.
+/// Replays the projections one after the other. Stops at the first failure, or at Ctrl-C.
 async fn replay(settings: &Settings, names: Vec<&'static str>, plan: Plan) -> Result<(), Failure> {
     let commands = commands(settings).await?;
     if let Scope::Workspace(workspace_id) = plan.scope {
@@ -159,11 +159,11 @@ async fn replay(settings: &Settings, names: Vec<&'static str>, plan: Plan) -> Re
     Ok(())
 }
 
-/// Ends with what it answers with.
+/// Cancels at Ctrl-C. The task ends when the returned handle is dropped.
 fn listen_for_ctrl_c(cancel: CancellationToken) -> tokio_util::task::AbortOnDropHandle<()> {
     tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
-            eprintln!("cancelling: what was built is removed");
+            eprintln!("cancelling: the unfinished model is removed");
             cancel.cancel();
         }
     }))
@@ -207,7 +207,7 @@ fn failed(error: RebuildError) -> Failure {
     Failure::new(exit, error)
 }
 
-/// A row that differs: which columns, what they hold, and which events made it.
+/// A row that differs: its columns, their values in both models, and the events that made the row.
 fn side_by_side(row: &DifferingRow) -> String {
     let whose = match (row.in_live, row.in_new) {
         (true, false) => " (only live)",
@@ -232,10 +232,10 @@ fn summary(name: &str, plan: &Plan, report: &RebuildReport) -> String {
         _ => ("events", "rows", "the old model, table by table"),
     };
     let done = match (&plan.scope, plan.dry_run) {
-        (_, true) => "was built anew beside the live model, and dropped again",
-        (Scope::Workspace(_), false) => "has that workspace's rows built anew",
-        (Scope::View(_), false) => "was built as of then",
-        (Scope::Whole | Scope::Upgrade(_), false) => "was built anew",
+        (_, true) => "was rebuilt beside the live model, and the copy was dropped",
+        (Scope::Workspace(_), false) => "has the workspace's rows rebuilt",
+        (Scope::View(_), false) => "was built as a view",
+        (Scope::Whole | Scope::Upgrade(_), false) => "was rebuilt",
     };
     let mut text =
         format!("{name} {done} from {} {what} in {seconds:.2} s ({rate:.0} {what}/s), at position {}\n", report.events, report.position);
@@ -247,7 +247,7 @@ fn summary(name: &str, plan: &Plan, report: &RebuildReport) -> String {
             let where_else = if name == projections::SEARCH { " and in these indices" } else { "" };
             writeln!(text, "it is in the schema view_{}{where_else}: backscroll replay drop {} removes it", view.name(), view.name())
         }
-        (_, _, None) => writeln!(text, "not compared: the old model was too far behind, or not there"),
+        (_, _, None) => writeln!(text, "not compared: the old model was too far behind, or did not exist"),
         (_, true, _) => writeln!(text, "equal to {other}"),
         (_, false, _) => writeln!(text, "differs from {other}:"),
     };

@@ -13,12 +13,13 @@ use crate::config::Settings;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Have everything leave that is old enough, as the server does every day. A run that was interrupted can be run again.
+    /// Archive or purge the messages that are old enough, as the server does every day. An interrupted run can be
+    /// repeated.
     Run {
-        /// Of that workspace only.
+        /// Only messages of that workspace.
         #[arg(long, value_name = "ID")]
         workspace: Option<WorkspaceId>,
-        /// Show what would leave, and leave it.
+        /// Show the messages that a run would take, and change nothing.
         #[arg(long)]
         dry_run: bool,
         /// Print the report as JSON.

@@ -14,18 +14,18 @@ use crate::config::Settings;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Do only this; may be given more than once.
+    /// Run only this part. May be given more than once.
     #[arg(long, value_enum)]
     only: Vec<Part>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// Serve HTTP.
+    /// Run the HTTP interface.
     Http,
     /// Publish the log.
     Relay,
-    /// Keep the projections up with the log.
+    /// Apply the log to the projections.
     Projectors,
 }
 
@@ -53,11 +53,11 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     stopped
 }
 
-/// Returns at Ctrl-C or SIGTERM, and fails once a later release has claimed the database.
+/// Returns at Ctrl-C or SIGTERM. Fails if a later release has claimed the database.
 pub(super) async fn until_stopped(mut outdated: Receiver<Option<Arc<Outdated>>>) -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
+    let mut terminate = signal(SignalKind::terminate()).context("the signal handler for SIGTERM cannot be installed")?;
     tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("Ctrl-C cannot be waited for")?,
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("the signal handler for Ctrl-C cannot be installed")?,
         _ = terminate.recv() => {}
         found = outdated.wait_for(Option::is_some) => {
             if let Some(outdated) = found.ok().and_then(|found| found.clone()) {

@@ -29,7 +29,7 @@ async fn a_log_is_verified_proved_and_found_to_be_changed_from_the_command_line(
     let report: Value = serde_json::from_slice(&verified.stdout).expect("JSON");
     assert_eq!((&report["fits"], &report["events"]), (&Value::Bool(true), &report["signed"]), "{report}");
     let told = backscroll(&app, &["audit", "verify"]).await;
-    assert!(String::from_utf8_lossy(&told.stdout).trim_end().ends_with("everything fits"), "{told:?}");
+    assert!(String::from_utf8_lossy(&told.stdout).trim_end().ends_with("everything matches"), "{told:?}");
 
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -53,7 +53,7 @@ async fn a_log_is_verified_proved_and_found_to_be_changed_from_the_command_line(
     let report: Value = serde_json::from_slice(&found.stdout).expect("JSON");
     assert_eq!((found.status.code(), &report["first_position"], &report["findings"][0]["code"]), (Some(1), &2.into(), &"digest".into()));
     let told = backscroll(&app, &["audit", "verify"]).await;
-    assert!(String::from_utf8_lossy(&told.stdout).contains("the first event that does not fit is at position 2"), "{told:?}");
+    assert!(String::from_utf8_lossy(&told.stdout).contains("the first event that does not match is at position 2"), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,10 +90,10 @@ async fn heads_in_the_object_store_find_a_log_that_was_signed_anew() {
     let verify = async |app: &TestApp, place: &str| program::said(&backscroll(app, &["audit", "verify", "--checkpoint", place]).await);
     let (code, said) = verify(&app, &folder.url).await;
     let count = folder.texts().await.len();
-    assert!(code == Some(0) && said.contains(&format!("{count} signed heads that were kept outside")), "{said}");
+    assert!(code == Some(0) && said.contains(&format!("{count} signed heads are from outside")), "{said}");
     let last = folder.texts().await.into_keys().next_back().expect("a head");
     let (code, said) = verify(&app, &format!("{}/{last}", folder.url)).await;
-    assert!(code == Some(0) && said.contains(" 1 signed heads that were kept outside"), "{said}");
+    assert!(code == Some(0) && said.contains(" 1 signed heads are from outside"), "{said}");
     let (code, said) = verify(&app, &format!("{}/nothing", folder.url)).await;
     assert!(code == Some(2) && said.contains("/nothing has no signed head"), "{said}");
     let (code, said) = verify(&app, "s3://").await;
@@ -106,5 +106,5 @@ async fn heads_in_the_object_store_find_a_log_that_was_signed_anew() {
                  ALTER TABLE events ENABLE TRIGGER USER; DELETE FROM proof.checkpoints; DELETE FROM proof.tiles";
     sqlx::raw_sql(forge).execute(&pool).await.expect("an administrator may do that");
     let (code, said) = verify(&app, &folder.url).await;
-    assert!(code == Some(1) && said.contains("the log is not what was signed"), "{said}");
+    assert!(code == Some(1) && said.contains("the log differs from its signed heads"), "{said}");
 }

@@ -142,7 +142,7 @@ async fn a_month_has_a_signed_head_that_its_events_make() {
     };
     let (code, said) = verified(&vkey).await;
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains(&format!("the head of size {last} fits and is signed")), "{said}");
+    assert!(said.contains(&format!("the head of size {last} matches, and its signature is valid")), "{said}");
     let other = ledger::proof::note::SigningKey::from_seed("chat.example.org/v1/proof", &[7; 32]).expect("a key");
     let (code, said) = verified(&other.verifying().to_string()).await;
     assert!(code == Some(4) && said.contains("not signed with a known key"), "{said}");

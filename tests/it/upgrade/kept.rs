@@ -55,9 +55,9 @@ async fn expect_equal_replays(app: &TestApp) {
     tour::settle(app).await;
     let said = run("replay all", &app.environment).await;
     for projection in projections::replayable(&app.app().stores) {
-        assert!(said.contains(&format!("{projection} was built anew")), "{projection}: {said}");
+        assert!(said.contains(&format!("{projection} was rebuilt")), "{projection}: {said}");
     }
-    assert_eq!(said.matches("\nequal to").count(), said.matches(" was built anew ").count(), "{said}");
+    assert_eq!(said.matches("\nequal to").count(), said.matches(" was rebuilt ").count(), "{said}");
 }
 
 async fn expect_a_log_that_fits(app: &TestApp, manifest: &Manifest) {

@@ -22,50 +22,50 @@ use crate::http::audit::filter_parts;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// JSON, a line for each entry.
+    /// JSON Lines: one line for each entry.
     Jsonl,
     /// Comma-separated values.
     Csv,
-    /// CloudEvents 1.0, a line for each.
+    /// CloudEvents 1.0: one line for each event.
     Cloudevents,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Of that workspace, with the sign-ins of its members.
+    /// The workspace. Its entries include the sign-ins of its members.
     #[arg(long, value_name = "ID")]
     workspace: WorkspaceId,
     #[command(flatten)]
     filter: FilterArguments,
-    /// In which form.
+    /// The format.
     #[arg(long, value_enum, default_value = "jsonl")]
     format: Format,
-    /// Into that file; to the output, where it is left out.
+    /// The file to write. The default is the standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
     let audit_log = audit_log(&settings).await?;
-    let key = keyring::current(&read_pool(&settings).await?, &settings.proof_keys()).await.context("the key that signs cannot be read")?;
+    let key = keyring::current(&read_pool(&settings).await?, &settings.proof_keys()).await.context("the signing key cannot be read")?;
     let format = match arguments.format {
         Format::Jsonl => ExportFormat::Jsonl,
         Format::Csv => ExportFormat::Csv,
         Format::Cloudevents => ExportFormat::Cloudevents,
     };
     let filter = arguments.filter.filter(Some(arguments.workspace));
-    let (export_id, said) = (Uuid::now_v7(), filter_parts(&filter));
+    let (export_id, parts) = (Uuid::now_v7(), filter_parts(&filter));
     let head = audit_log.head().await.context("the log cannot be read")?;
-    let noted = Noted { export_id, format, filter: said.clone(), up_to: head.position };
-    note(&settings, arguments.workspace, noted).await?;
-    let mut export = Export::begin(export_id, arguments.workspace, Uuid::nil(), format, (filter, said), head);
+    let noted = Noted { export_id, format, filter: parts.clone(), up_to: head.position };
+    record(&settings, arguments.workspace, noted).await?;
+    let mut export = Export::begin(export_id, arguments.workspace, Uuid::nil(), format, (filter, parts), head);
     let mut out: Box<dyn Write> = match &arguments.out {
         Some(path) => Box::new(File::create(path)?),
         None => Box::new(std::io::stdout()),
     };
     loop {
         let found = audit_log.piece(&export).await.context("the audit cannot be read")?;
-        // Whoever holds the database can read everything in it.
+        // The operator can read the whole database anyway, so no text is withheld.
         out.write_all(&export.write(&found, &TextAccess::everything()).context("an entry cannot be written")?)?;
         if found.is_empty() {
             break;
@@ -78,11 +78,11 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     Ok(())
 }
 
-/// That it is exported is in the audit before the first entry leaves.
-async fn note(settings: &Settings, workspace_id: WorkspaceId, noted: Noted) -> Result<(), Failure> {
+/// Records the export in the audit before the first entry is written.
+async fn record(settings: &Settings, workspace_id: WorkspaceId, noted: Noted) -> Result<(), Failure> {
     let commands = commands(settings).await?;
     require_workspace(&commands, workspace_id).await?;
     let context = Asking::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7());
-    commands.audit(context, workspace_id, AuditCommand::Export(noted)).await.context("the export was not noted")?;
+    commands.audit(context, workspace_id, AuditCommand::Export(noted)).await.context("the export was not recorded in the audit")?;
     Ok(())
 }

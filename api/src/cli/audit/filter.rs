@@ -1,4 +1,4 @@
-//! Which events: the arguments that several verbs share.
+//! The filter arguments that several commands share.
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -9,34 +9,34 @@ use uuid::Uuid;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct FilterArguments {
-    /// Done by that user; of sign-ins, theirs, refused ones too.
+    /// Only events by that user, with the user's sign-ins and refused sign-ins.
     #[arg(long, value_name = "ID")]
     actor: Option<UserId>,
-    /// Happened to a thing of that kind, such as channel.
+    /// Only events of that aggregate type, such as channel.
     #[arg(long, value_name = "TYPE", value_parser = aggregate_type)]
     aggregate_type: Option<AggregateType>,
-    /// Happened to that thing.
+    /// Only events of that aggregate.
     #[arg(long, value_name = "ID")]
     aggregate_id: Option<Uuid>,
-    /// Of that name, such as channel.archived.
+    /// Only events of that type, such as channel.archived.
     #[arg(long = "type", value_name = "NAME")]
     event_type: Option<String>,
-    /// Came of a command with that text in its name.
+    /// Only events of commands with that text in their name.
     #[arg(long, value_name = "TEXT")]
     command: Option<String>,
-    /// In that session.
+    /// Only events of that session.
     #[arg(long, value_name = "ID")]
     session: Option<SessionId>,
-    /// From that address.
+    /// Only events from that address.
     #[arg(long, value_name = "IP")]
     address: Option<String>,
-    /// Of that correlation.
+    /// Only events with that correlation identifier.
     #[arg(long, value_name = "ID")]
     correlation: Option<Uuid>,
-    /// Recorded then or later (RFC 3339).
+    /// Only events recorded at that time or later (RFC 3339).
     #[arg(long, value_name = "TIME")]
     from: Option<DateTime<Utc>>,
-    /// Recorded before then (RFC 3339).
+    /// Only events recorded before that time (RFC 3339).
     #[arg(long, value_name = "TIME")]
     to: Option<DateTime<Utc>>,
 }
@@ -60,32 +60,32 @@ impl FilterArguments {
     }
 }
 
-/// A thing.
+/// An aggregate.
 #[derive(Clone, Debug, Args)]
-pub(super) struct ThingArguments {
-    /// The kind of thing, such as channel.
+pub(super) struct AggregateArguments {
+    /// The aggregate's type, such as channel.
     #[arg(value_name = "TYPE", value_parser = aggregate_type)]
     aggregate_type: AggregateType,
-    /// The thing.
+    /// The aggregate's identifier.
     #[arg(value_name = "ID")]
     aggregate_id: Uuid,
 }
 
-impl ThingArguments {
+impl AggregateArguments {
     pub(super) fn stream(&self) -> StreamId {
         StreamId { aggregate: self.aggregate_type, id: self.aggregate_id }
     }
 }
 
 pub(super) fn aggregate_type(name: &str) -> Result<AggregateType, String> {
-    AggregateType::named(name).ok_or_else(|| format!("one of {}", AggregateType::ALL.map(AggregateType::as_str).join(", ")))
+    AggregateType::named(name).ok_or_else(|| format!("must be one of {}", AggregateType::ALL.map(AggregateType::as_str).join(", ")))
 }
 
-/// A moment: a position, or a time.
+/// Parses a moment: a position or a time.
 pub(super) fn moment(text: &str) -> Result<Moment, String> {
     if let Ok(position) = text.parse::<i64>() {
         return Ok(Moment::Position(position));
     }
     let at = text.parse::<DateTime<Utc>>();
-    at.map(Moment::Time).map_err(|_| "a position, or a time such as 2026-11-01T00:00:00Z".to_owned())
+    at.map(Moment::Time).map_err(|_| "must be a position, or a time such as 2026-11-01T00:00:00Z".to_owned())
 }

@@ -13,24 +13,24 @@ use crate::config::Settings;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Of that workspace, with the sign-ins of its members; of the whole server, where it is left out.
+    /// Only this workspace, with the sign-ins of its members. The default is the whole server.
     #[arg(long, value_name = "ID")]
     workspace: Option<WorkspaceId>,
     #[command(flatten)]
     filter: FilterArguments,
-    /// Before that position: to go on where another call ended.
+    /// Only events before that position, to continue an earlier list.
     #[arg(long, value_name = "POSITION")]
     before: Option<i64>,
-    /// Behind that position.
+    /// Only events after that position.
     #[arg(long, value_name = "POSITION")]
     after: Option<i64>,
-    /// The oldest first.
+    /// List the oldest first.
     #[arg(long)]
     oldest_first: bool,
-    /// At most so many.
+    /// The most events to list.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
     limit: u16,
-    /// Print each entry as JSON, a line each.
+    /// Print one JSON line for each entry.
     #[arg(long)]
     json: bool,
 }
@@ -45,7 +45,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
         ..arguments.filter.filter(arguments.workspace)
     };
     let found = audit_log(&settings).await?.find(&filter).await.context("the audit cannot be read")?;
-    // Whoever holds the database can read everything in it.
+    // The operator can read the whole database anyway, so no text is withheld.
     let entries = found.entries(&TextAccess::everything());
     if arguments.json {
         let lines = entries.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();

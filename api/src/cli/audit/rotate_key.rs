@@ -15,6 +15,6 @@ pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
         error => Failure::new(Exit::Failed, error),
     })?;
     let noted = commands.installation(&asked(), InstallationCommand::NoteKeyRotation { vkey: vkey.clone() }).await;
-    noted.with_context(|| format!("the key was rotated, and the log does not say so; the new one is {vkey}"))?;
-    print(&format!("the next head is signed by the old key and by this one, and all after it by this one alone:\n{vkey}"))
+    noted.with_context(|| format!("the key was rotated, but the log has no record of it; the new key is {vkey}"))?;
+    print(&format!("the old key and this one sign the next head, and this one alone signs all later heads:\n{vkey}"))
 }

@@ -13,9 +13,9 @@ use crate::config::Settings;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The event's place in the log.
+    /// The event's position in the log.
     position: i64,
-    /// Print it as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -29,11 +29,11 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     if arguments.json {
         return print(&serde_json::to_string_pretty(entry).context("an entry cannot be written as JSON")?);
     }
-    print(&told(entry)?)
+    print(&full_text(entry)?)
 }
 
-/// Everything that is known of an event.
-fn told(entry: &Entry) -> Result<String, Failure> {
+/// The full text of an event.
+fn full_text(entry: &Entry) -> Result<String, Failure> {
     let mut text = format!("{}\n\n", line(entry));
     let maybe = |value: Option<String>| value.unwrap_or_else(|| "—".into());
     let rows = [
@@ -41,7 +41,7 @@ fn told(entry: &Entry) -> Result<String, Failure> {
         ("happened", entry.happened_at.unwrap_or(entry.recorded_at).to_rfc3339()),
         ("recorded", entry.recorded_at.to_rfc3339()),
         ("who", format!("{} {}", entry.actor_name.as_deref().unwrap_or("—"), entry.actor_id)),
-        ("on what", format!("{} {}, its event {}", entry.aggregate_type, entry.aggregate_id, entry.sequence)),
+        ("on what", format!("{} {}, event {} of the aggregate", entry.aggregate_type, entry.aggregate_id, entry.sequence)),
         ("workspace", maybe(entry.workspace_id.map(|id| id.to_string()))),
         ("command", entry.command.clone()),
         ("address", maybe(entry.address.clone())),
@@ -56,14 +56,14 @@ fn told(entry: &Entry) -> Result<String, Failure> {
         let _ = writeln!(text, "{name:<12} {value}");
     }
     let payload = serde_json::to_string_pretty(&entry.payload).context("an event cannot be written as JSON")?;
-    let _ = writeln!(text, "\n{payload}\n\nwhat it changed:");
+    let _ = writeln!(text, "\n{payload}\n\nchanges:");
     for change in &entry.changes {
-        let _ = writeln!(text, "  {}", said(change));
+        let _ = writeln!(text, "  {}", change_line(change));
     }
     Ok(text)
 }
 
-fn said(change: &Change) -> String {
+fn change_line(change: &Change) -> String {
     let json = |value: &Option<serde_json::Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
     match change.op {
         "add" => format!("+ {} {}", change.path, json(&change.value)),

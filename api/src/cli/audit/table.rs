@@ -1,18 +1,18 @@
-//! Entries as people read them.
+//! Tables of entries, for people.
 
 use ledger::audit::Entry;
 
-/// The widest that a column becomes.
+/// The most characters of a column.
 const COLUMN_CHARS_MAX: usize = 40;
 
-/// Entries as a table: position, time, who, what, on what, from where.
+/// A table of entries: position, time, actor, event, aggregate, address.
 pub(super) fn table(entries: &[Entry]) -> String {
     let head = ["POSITION", "TIME (UTC)", "WHO", "WHAT", "ON WHAT", "FROM"].map(str::to_owned);
     let rows = [head].into_iter().chain(entries.iter().map(row)).collect::<Vec<_>>();
     aligned(&rows)
 }
 
-/// One line of a table that goes on.
+/// One line of a table without an end. The width of its columns is fixed.
 pub(super) fn line(entry: &Entry) -> String {
     let [position, time, who, what, on_what, from] = row(entry);
     format!("{position:>9}  {time}  {who:<20} {what:<30} {on_what:<30} {from}").trim_end().to_owned()
@@ -48,7 +48,7 @@ fn cut(text: &str) -> String {
     text.chars().take(COLUMN_CHARS_MAX - 1).chain(['…']).collect()
 }
 
-/// Columns as wide as their widest cell; the first is aligned to the right.
+/// Makes columns as wide as their widest cell. The first column is aligned to the right.
 fn aligned(rows: &[[String; 6]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths = [0, 1, 2, 3, 4, 5].map(width);
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_whatever_the_script() {
+    fn columns_are_aligned_in_any_script() {
         let row = |cells: [&str; 6]| cells.map(str::to_owned);
         let text = aligned(&[row(["7", "t", "ann", "x", "#a", ""]), row(["4711", "t", "zoë", "xyz", "#b", "::1"])]);
         assert_eq!(text, "   7  t  ann  x    #a\n4711  t  zoë  xyz  #b  ::1");

@@ -14,25 +14,25 @@ use crate::cli::connection::audit_log;
 use crate::cli::{Failure, print};
 use crate::config::Settings;
 
-/// How often it is looked whether more has happened.
+/// The time between two reads of the log.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Of that workspace; of the whole server, where it is left out.
+    /// Only this workspace. The default is the whole server.
     #[arg(long, value_name = "ID")]
     workspace: Option<WorkspaceId>,
     #[command(flatten)]
     filter: FilterArguments,
-    /// So many of those that have happened already.
+    /// The number of earlier events to print first.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=200))]
     lines: u16,
-    /// Print each entry as JSON, a line each.
+    /// Print one JSON line for each entry.
     #[arg(long)]
     json: bool,
 }
 
-/// Prints what has happened last, and then what happens, until Ctrl-C.
+/// Prints the latest events, and then each new one, until Ctrl-C.
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
     let audit_log = audit_log(&settings).await?;
     let filter = arguments.filter.clone().filter(arguments.workspace);

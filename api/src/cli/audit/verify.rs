@@ -16,13 +16,14 @@ use crate::config::Settings;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Compare with the signed heads in that file, or in that folder, or that object, of the object store, which were kept outside; may be given more than once.
+    /// Compare the log with signed heads that are stored outside the database: a file, an object, or a folder of the
+    /// object store. May be given more than once.
     #[arg(long = "checkpoint", value_name = "FILE|s3://BUCKET/FOLDER")]
     checkpoints: Vec<Place>,
-    /// Believe that public key only, which was kept outside, and not those in the database; may be given more than once.
+    /// Trust only this public key, from a copy outside, and not the keys in the database. May be given more than once.
     #[arg(long = "key", value_name = "VKEY")]
     keys: Vec<VerifyingKey>,
-    /// Print the outcome as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -38,20 +39,21 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     print(&if arguments.json { as_json(&report, unreadable) } else { as_text(&report, &options, unreadable) })?;
     match report.findings_total {
         0 => Ok(()),
-        total => Err(Failure::new(Exit::Failed, anyhow!("the log is not what was signed: {total} things do not fit"))),
+        total => Err(Failure::new(Exit::Failed, anyhow!("the log differs from its signed heads: {total} findings"))),
     }
 }
 
-/// The heads in some places, and how many parts of them are none: what was broken off when a server died.
+/// Reads the signed heads of `places`. Also counts the parts that are not a head: a server that died while it wrote can
+/// leave an incomplete one.
 async fn read_checkpoints(settings: &Settings, places: &[Place]) -> Result<(Vec<SignedCheckpoint>, usize), Failure> {
     let (mut found, mut unreadable) = (Vec::new(), 0);
     for place in places {
         let text = match place {
-            Place::Here(file) => {
+            Place::Local(file) => {
                 let text = std::fs::read_to_string(file).with_context(|| file.display().to_string());
                 text.map_err(|error| Failure::new(Exit::Wrong, error))?
             }
-            Place::Away(url) => Bucket::of(&settings.object_store, url)?.texts(&url.path).await?.join(note::SEPARATOR),
+            Place::Remote(url) => Bucket::of(&settings.object_store, url)?.texts(&url.path).await?.join(note::SEPARATOR),
         };
         let before = found.len();
         for part in note::split(&text) {
@@ -75,27 +77,27 @@ fn as_text(report: &Report, options: &Options, unreadable: usize) -> String {
     let seconds = report.elapsed.as_secs_f64();
     let mut text = format!("{} events verified in {seconds:.2} s ({:.0} events/s)\n", report.events, rate(report));
     let _ = writeln!(text, "  {:>10} of them are in a signed head", report.signed);
-    let _ = writeln!(text, "  {:>10} signed heads that are stored", report.heads);
+    let _ = writeln!(text, "  {:>10} signed heads are in the database", report.heads);
     if !options.outside.is_empty() {
-        let _ = writeln!(text, "  {:>10} signed heads that were kept outside", report.outside);
+        let _ = writeln!(text, "  {:>10} signed heads are from outside", report.outside);
     }
     if report.purged > 0 {
-        let _ = writeln!(text, "  {:>10} events whose personal parts were purged, as the log says", report.purged);
+        let _ = writeln!(text, "  {:>10} events have purged personal parts, as the log records", report.purged);
     }
     if unreadable > 0 {
-        let _ = writeln!(text, "  {unreadable:>10} parts of the files are no signed head, and were left out");
+        let _ = writeln!(text, "  {unreadable:>10} parts of the files are not a signed head, and were skipped");
     }
     if options.keys.is_empty() {
-        let _ = writeln!(text, "  the keys are those in the database: --key names one that was kept outside");
+        let _ = writeln!(text, "  the keys are from the database: give --key to use a key from outside");
     }
     if report.findings.is_empty() {
-        text.push_str("everything fits");
+        text.push_str("everything matches");
         return text;
     }
     if let Some(position) = report.findings.iter().find_map(Finding::position) {
-        let _ = writeln!(text, "the first event that does not fit is at position {position}, or behind it");
+        let _ = writeln!(text, "the first event that does not match is at position {position}, or after it");
     }
-    let _ = writeln!(text, "{} things do not fit:", report.findings_total);
+    let _ = writeln!(text, "{} findings:", report.findings_total);
     for finding in &report.findings {
         let _ = writeln!(text, "  {finding}");
     }

@@ -15,12 +15,12 @@ use crate::cli::{Exit, Failure, print};
 pub(in crate::cli) struct Arguments {
     /// The export.
     file: PathBuf,
-    /// The public key, `<name>+<id>+<base64>`: as `audit export` prints it, and not as the file says.
+    /// The public key, `<name>+<id>+<base64>`, as `audit export` printed it. Do not take it from the file.
     #[arg(long, value_name = "KEY")]
     key: VerifyingKey,
 }
 
-/// Needs no server, and no settings.
+/// Checks an export. It needs neither a server nor settings.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let file = File::open(&arguments.file).with_context(|| format!("{} cannot be read", arguments.file.display()))?;
     let manifest = verify_export(BufReader::new(file), &arguments.key).map_err(|error| match error {
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     })?;
     let place = |position: Option<i64>| position.map_or_else(|| "—".into(), |position| position.to_string());
     print(&format!(
-        "whole and unchanged: {} entries of workspace {}, positions {} to {}, exported {} when the log ended at {}; {} texts are withheld",
+        "complete and unchanged: {} entries of workspace {}, positions {} to {}, exported {} when the log ended at {}; {} texts are withheld",
         manifest.entries,
         manifest.workspace_id,
         place(manifest.first),

@@ -1,4 +1,5 @@
-//! Months in the object store: written here first and then put there, and fetched to be read.
+//! Exported months in the object store. They are written to a local folder first and then uploaded, and downloaded
+//! before they are read.
 
 use std::ops::AsyncFnOnce;
 use std::path::{Path, PathBuf};
@@ -13,22 +14,22 @@ use super::failed;
 use crate::cli::place::{Bucket, Place};
 use crate::cli::{Exit, Failure};
 
-/// A month that can be read here. What was fetched for it goes when this does.
+/// A month that can be read on this machine. Dropping it removes its downloaded files.
 pub(super) struct Fetched {
     manifest: PathBuf,
-    /// Where it really is.
-    away: Option<(ObjectUrl, TempDir)>,
+    /// Its address in the object store, and the folder of the download.
+    remote: Option<(ObjectUrl, TempDir)>,
 }
 
 impl Fetched {
-    /// Where its manifest can be read, and beside it its events.
+    /// The path of the manifest. The events' file is in the same folder.
     pub(super) fn path(&self) -> &Path {
         &self.manifest
     }
 
-    /// What is wrong with it, under the name that whoever asked knows.
+    /// A failure that names the month by the address that the user gave.
     pub(super) fn failed(&self, error: ExportError) -> Failure {
-        let named = |path: PathBuf| self.away.as_ref().map_or(path.clone(), |(url, _)| PathBuf::from(beside(url, &path).to_string()));
+        let named = |path: PathBuf| self.remote.as_ref().map_or(path.clone(), |(url, _)| PathBuf::from(sibling(url, &path).to_string()));
         failed(match error {
             ExportError::File { path, source } => ExportError::File { path: named(path), source },
             ExportError::Wrong { path, what } => ExportError::Wrong { path: named(path), what },
@@ -37,54 +38,56 @@ impl Fetched {
         })
     }
 
-    /// What is wrong with its manifest.
+    /// A failure about the manifest.
     pub(super) fn wrong(&self, what: impl ToString) -> Failure {
         self.failed(ExportError::Wrong { path: self.manifest.clone(), what: what.to_string() })
     }
 }
 
-/// Has a month here, `settings` being asked where the object store is, should the month be there.
+/// Makes a month readable on this machine. `settings` gives the object store's settings, and is called only if the
+/// month is there.
 pub(super) async fn fetched(place: &Place, settings: impl FnOnce() -> Result<ObjectStoreSettings, Failure>) -> Result<Fetched, Failure> {
     let url = match place {
-        Place::Here(path) => return Ok(Fetched { manifest: path.clone(), away: None }),
-        Place::Away(url) => url,
+        Place::Local(path) => return Ok(Fetched { manifest: path.clone(), remote: None }),
+        Place::Remote(url) => url,
     };
-    let name = url.path.filename().ok_or_else(|| Failure::new(Exit::Wrong, anyhow!("{url} names no manifest")))?;
+    let name = url.path.filename().ok_or_else(|| Failure::new(Exit::Wrong, anyhow!("{url} is not the address of a manifest")))?;
     let (bucket, folder) = (Bucket::of(&settings()?, url)?, TempDir::new()?);
-    let month = Fetched { manifest: folder.path().join(name), away: Some((url.clone(), folder)) };
+    let month = Fetched { manifest: folder.path().join(name), remote: Some((url.clone(), folder)) };
     bucket.download(&url.path, month.path()).await?;
     let manifest = months::read_manifest(month.path()).map_err(|error| month.failed(error))?;
     let events = month.path().with_file_name(&manifest.file);
-    bucket.download(&beside(url, &events).path, &events).await?;
+    bucket.download(&sibling(url, &events).path, &events).await?;
     Ok(month)
 }
 
-/// Has a month written into a folder, of this machine or of the object store, and answers with its manifest and where that is.
+/// Lets `write` export a month into a folder of this machine or of the object store. Returns the manifest, and its
+/// place.
 pub(super) async fn export_to(
     to: &Place,
     settings: &ObjectStoreSettings,
     write: impl AsyncFnOnce(&Path) -> Result<(Manifest, PathBuf), ExportError>,
 ) -> Result<(Manifest, Place), Failure> {
     let url = match to {
-        Place::Here(folder) => {
+        Place::Local(folder) => {
             let (manifest, path) = write(folder).await.map_err(failed)?;
-            return Ok((manifest, Place::Here(path)));
+            return Ok((manifest, Place::Local(path)));
         }
-        Place::Away(url) => url,
+        Place::Remote(url) => url,
     };
     let (bucket, folder) = (Bucket::of(settings, url)?, TempDir::new()?);
     let (manifest, path) = write(folder.path()).await.map_err(failed)?;
     let within = |name: &str| ObjectUrl { path: url.path.clone().join(name), ..url.clone() };
     bucket.upload(&folder.path().join(&manifest.file), &within(&manifest.file).path).await?;
-    // The manifest last: where it is, its events are.
+    // The manifest is uploaded last: if it exists, its events exist too.
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let manifest_url = within(&name);
     bucket.upload(&path, &manifest_url.path).await?;
-    Ok((manifest, Place::Away(manifest_url)))
+    Ok((manifest, Place::Remote(manifest_url)))
 }
 
-/// The object that has the name of a file, beside that other object.
-fn beside(url: &ObjectUrl, file: &Path) -> ObjectUrl {
+/// The object in the folder of `url` that has the name of `file`.
+fn sibling(url: &ObjectUrl, file: &Path) -> ObjectUrl {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let parts = url.path.parts().collect::<Vec<_>>();
     let folder = parts.iter().take(parts.len().saturating_sub(1)).cloned().collect::<ObjectPath>();

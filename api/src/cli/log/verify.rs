@@ -10,13 +10,14 @@ use super::months::{Fetched, fetched};
 use crate::cli::place::Place;
 use crate::cli::{Failure, print};
 
-/// Checks months, `settings` being asked where the object store is, should one be there: this verb needs nothing else.
+/// Checks months. `settings` gives the object store's settings, and is called only if a month is there: this command
+/// needs no other settings.
 pub(in crate::cli) async fn run(
     settings: impl Fn() -> Result<ObjectStoreSettings, Failure>,
     manifests: &[Place],
     keys: &[VerifyingKey],
 ) -> Result<(), Failure> {
-    // The tree of everything up to here, where the months began with the first.
+    // The tree of all events so far, if the months begin with the first.
     let mut tree = Some(Edge::default());
     for place in manifests {
         let month = fetched(place, &settings).await?;
@@ -33,28 +34,29 @@ pub(in crate::cli) async fn run(
         });
         let Verified { manifest, erased } = found.map_err(|error| month.failed(error))?;
         let head = match (&head, &tree) {
-            (Some(head), Some(_)) => judge(&month, head, root, keys)?,
-            (Some(_), None) => "its head is not compared: begin with the first month".to_owned(),
+            (Some(head), Some(_)) => check_head(&month, head, root, keys)?,
+            (Some(_), None) => "its head is not checked: begin with the first month".to_owned(),
             (None, _) => "it has no head".to_owned(),
         };
         print(&format!(
-            "{}: {} events, positions {} to {}, every digest fits; {erased} are emptied, and keep the digest of what they were; {head}",
+            "{}: {} events, positions {} to {}, every digest matches; {erased} are erased, and keep their first digest; {head}",
             manifest.month, manifest.events, manifest.first_position, manifest.last_position
         ))?;
     }
     Ok(())
 }
 
-/// Whether the log has the root that the head says, and who signed it. Without a root, no event of the month is the head's last.
-fn judge(month: &Fetched, head: &SignedCheckpoint, root: Option<Hash>, keys: &[VerifyingKey]) -> Result<String, Failure> {
+/// Checks that the events have the head's root, and that a key of `keys` signed the head. `root` is absent if no event
+/// of this month is the last one of the head.
+fn check_head(month: &Fetched, head: &SignedCheckpoint, root: Option<Hash>, keys: &[VerifyingKey]) -> Result<String, Failure> {
     let size = head.checkpoint.size;
     let Some(root) = root else { return Err(month.wrong(format!("the head of size {size} ends in another month"))) };
     if head.checkpoint.root != root {
         return Err(month.wrong(format!("the head of size {size} has another root than these events")));
     }
     if keys.is_empty() {
-        return Ok(format!("the head of size {size} fits; its signature is not checked without --key"));
+        return Ok(format!("the head of size {size} matches; give --key to check its signature"));
     }
     head.verify(keys).map_err(|error| month.wrong(format!("the head of size {size}: {error}")))?;
-    Ok(format!("the head of size {size} fits and is signed"))
+    Ok(format!("the head of size {size} matches, and its signature is valid"))
 }

@@ -1,4 +1,5 @@
-//! What `make run` tells people, and the same for scripts: `backscroll.json`, which only its owner may read.
+//! The instructions that `make run` prints, and a file with the same values for scripts: `backscroll.json`. Only the
+//! file's owner may read it.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -9,69 +10,69 @@ use anyhow::Context;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::furnish::{Furnished, OWNER_EMAIL};
+use super::setup::{OWNER_EMAIL, Setup};
 use crate::app::Server;
 use crate::cli::Failure;
 
 /// The file for scripts.
-pub(super) struct Handout {
+pub(super) struct RunFile {
     file: PathBuf,
 }
 
-/// What an earlier run left there.
+/// The values that an earlier run saved.
 #[derive(Default, Deserialize)]
-pub(super) struct Kept {
+pub(super) struct Saved {
     pub password: Option<String>,
     pub token: Option<String>,
 }
 
-impl Handout {
+impl RunFile {
     pub(super) fn at(folder: &Path) -> Self {
         Self { file: folder.join("backscroll.json") }
     }
 
-    /// A file that cannot be read is as good as none: a new password is made.
-    pub(super) fn read(&self) -> Kept {
+    /// Reads the saved values. If the file cannot be read, there are none, and a new password is made.
+    pub(super) fn read(&self) -> Saved {
         fs::read(&self.file).ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()
     }
 
-    /// Written beside it first, so that whoever waits for the file never sees half of it.
-    pub(super) fn write(&self, server: &Server, furnished: &Furnished) -> Result<(), Failure> {
-        let beside = self.file.with_extension("json.new");
+    /// Writes to a temporary file and renames it, so that a script that waits for the file never sees half of it.
+    pub(super) fn write(&self, server: &Server, setup: &Setup) -> Result<(), Failure> {
+        let temporary = self.file.with_extension("json.new");
         if let Some(folder) = self.file.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        let text = serde_json::to_string_pretty(&content(server, furnished)).context("the handout cannot be written as JSON")?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let text = serde_json::to_string_pretty(&content(server, setup)).context("the run file cannot be written as JSON")?;
         writeln!(file, "{text}")?;
-        Ok(fs::rename(&beside, &self.file)?)
+        Ok(fs::rename(&temporary, &self.file)?)
     }
 }
 
-fn content(server: &Server, furnished: &Furnished) -> serde_json::Value {
+fn content(server: &Server, setup: &Setup) -> serde_json::Value {
     let (settings, url) = (&server.app().settings, server.public_url());
     json!({
         "api_url": url,
         "docs_url": format!("{url}/docs/"),
         "operators_url": server.operators_address().map(|address| format!("http://{address}")),
-        "token": furnished.token.expose(),
-        "workspace_id": furnished.workspace_id,
-        "general_channel_id": furnished.general_id,
-        "owner_id": furnished.owner_id,
+        "token": setup.token.expose(),
+        "workspace_id": setup.workspace_id,
+        "general_channel_id": setup.general_id,
+        "owner_id": setup.owner_id,
         "email": OWNER_EMAIL,
-        "password": furnished.password,
+        "password": setup.password,
         "postgres_url": settings.postgres_url.expose(),
         "redis_url": settings.redis_url.expose(),
         "nats_url": settings.nats_url.expose(),
     })
 }
 
-/// Where to look, and four lines to paste.
-pub(super) fn instructions(server: &Server, furnished: &Furnished) -> String {
-    let (url, token) = (server.public_url(), furnished.token.expose());
-    let (channel, workspace, owner) = (furnished.general_id, furnished.workspace_id, furnished.owner_id);
+/// The addresses, and four commands to paste.
+pub(super) fn instructions(server: &Server, setup: &Setup) -> String {
+    let (url, token) = (server.public_url(), setup.token.expose());
+    let (channel, workspace, owner) = (setup.general_id, setup.workspace_id, setup.owner_id);
     let operators =
-        server.operators_address().map_or_else(String::new, |address| format!("\nits figures are at     http://{address}/metrics"));
+        server.operators_address().map_or_else(String::new, |address| format!("\nits metrics are at      http://{address}/metrics"));
     let signed_in = format!("-H 'Authorization: Bearer {token}'");
     format!(
         "
@@ -84,12 +85,12 @@ Post a message:
   curl -sS -X POST {url}/v1/channels/{channel}/messages {signed_in} -H 'Content-Type: application/json' -d '{{\"content\": \"Hello from curl\"}}'
 Read the channel:
   curl -sS '{url}/v1/channels/{channel}/messages?limit=5' {signed_in}
-Ask the log who did what:
+List the owner's events in the log:
   curl -sS '{url}/v1/workspaces/{workspace}/log?actor={owner}&limit=5' {signed_in}
 Rebuild the read models from the log:
   curl -sS -X POST {url}/v1/projections/relational/replays {signed_in} -H 'Content-Type: application/json' -d '{{}}'
 
 Ctrl-C stops it.",
-        password = furnished.password,
+        password = setup.password,
     )
 }
