@@ -1,6 +1,7 @@
-//! The settings: one list, read from the environment and an optional TOML file, refused at start when one is wrong, missing or unknown.
+//! The settings. They are read from the environment and an optional TOML file. The environment overrides the file. At
+//! start, the server refuses an invalid, missing or unknown setting.
 //!
-//! The environment wins over the file. [`settings`] is the list that the documentation prints.
+//! [`settings`] is the list that the documentation prints.
 
 pub mod object_store;
 mod parse;
@@ -24,16 +25,17 @@ pub use crate::config::search::{ElasticsearchSettings, SearchSettings};
 use state::limits::policy::{self, RateLimits};
 use state::sessions::Bounds;
 
-/// How long an answer may take once the request is there as a whole. Longer than anything waits that has a limit of its own.
+/// The most time of an answer after the whole request has arrived. It is longer than each shorter wait that has a limit
+/// of its own.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// One setting, as it is documented and read.
+/// One setting: its name, its default and its documentation.
 pub struct Setting {
-    /// The key in the file. In the environment it is `BACKSCROLL_` and the same in capitals.
+    /// The key in the file. In the environment, it is `BACKSCROLL_` and the name in capitals.
     pub name: &'static str,
-    /// What holds where it is not set; `None` where it must be set.
+    /// The value that applies if the setting is absent. `None` if the setting is required.
     pub default: Option<&'static str>,
-    /// What it is for, and what it may be.
+    /// The purpose of the setting, and its possible values.
     pub what: &'static str,
 }
 
@@ -49,7 +51,7 @@ const RATE_LIMITS: &str = "the limit of each request class, as requests/seconds:
     for all plans, with spaces between; 0 is no limit, `all` is every class, `off` is no limits at all. Classes that are not named \
     keep their defaults. OPERATIONS.md describes the classes";
 
-/// Every setting there is.
+/// Every setting.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
     SETTINGS.iter().chain(&search::SETTINGS).chain(&proof::SETTINGS).chain(&object_store::SETTINGS)
 }
@@ -68,7 +70,7 @@ const SETTINGS: &[Setting] = &[
         "operators_listen",
         "127.0.0.1:8081",
         "the address for operators and Prometheus, with `/metrics` and the details of `/readyz`; every process serves it; port 0 takes a free \
-            port, `off` serves it nowhere. It asks for no sign-in: keep strangers away from it",
+            port, `off` disables it. It has no authentication: allow only operators to reach it",
     ),
     optional("public_url", "", "the address that clients use for the server, if it is not `listen`: `https://chat.example.org`"),
     optional("trusted_proxies", "", "networks whose `X-Forwarded-For` the server trusts, separated by commas: `10.0.0.0/8, ::1`"),
@@ -123,84 +125,85 @@ const SETTINGS: &[Setting] = &[
     optional("log_format", "text", "the format of the log lines: `text` or `json`"),
 ];
 
-/// What a server is started with.
+/// The settings that a server starts with.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where Postgres is.
+    /// The address of Postgres.
     pub postgres_url: Secret,
-    /// Where Redis is.
+    /// The address of Redis.
     pub redis_url: Secret,
-    /// Where NATS is.
+    /// The address of NATS.
     pub nats_url: Secret,
-    /// What other keys are derived from.
+    /// The key from which other keys are derived.
     pub master_key: MasterKey,
-    /// The master key before it, while there are keys that it wrapped.
+    /// The previous master key, as long as it encrypts some keys.
     pub master_key_previous: Option<MasterKey>,
-    /// Where to serve HTTP.
+    /// The address of HTTP.
     pub listen: SocketAddr,
-    /// Where to serve operators; nowhere where it says nothing.
+    /// The operators' address. `None` disables it.
     pub operators_listen: Option<SocketAddr>,
-    /// What clients know the server by.
+    /// The URL for clients, if it is not `listen`.
     pub public_url: Option<String>,
-    /// Whose `X-Forwarded-For` is believed.
+    /// The networks whose `X-Forwarded-For` the server trusts.
     pub trusted_proxies: Vec<Network>,
-    /// Threads that serve HTTP.
+    /// The number of HTTP threads. 0 means one for each core.
     pub http_workers: usize,
-    /// The most connections of clients at a time.
+    /// The most client connections at a time.
     pub connections_max: usize,
-    /// The most connections of one address at a time; 0 is a hundredth of all.
+    /// The most connections of one address at a time. 0 means a hundredth of `connections_max`.
     pub connections_per_address_max: usize,
-    /// How long a client may take to send the head of its first request.
+    /// The most time for the head of a client's first request.
     pub request_head_timeout: Duration,
-    /// How long a client may take to send a body.
+    /// The most time for a body.
     pub request_body_timeout: Duration,
-    /// How long a connection may wait for its client: for the next request, or until an answer is taken.
+    /// The most time that a connection waits for its client: for the next request, or until the client has read an
+    /// answer.
     pub idle_timeout: Duration,
-    /// The largest body of a request.
+    /// The most bytes of a request body.
     pub body_bytes_max: usize,
-    /// How long requests may take to end when the server stops.
+    /// The most time that running requests have when the server stops.
     pub shutdown_timeout: Duration,
     /// The most connections to Postgres.
     pub postgres_connections: u32,
     /// Whether Redis is a cluster.
     pub redis_cluster: bool,
-    /// What every key in Redis begins with.
+    /// The prefix of every key in Redis.
     pub redis_key_prefix: String,
-    /// The stream in JetStream, and the first part of its subjects.
+    /// The name of the JetStream stream, and the first part of its subjects.
     pub nats_stream: String,
-    /// Into how many partitions events are spread.
+    /// The number of partitions of the events.
     pub partitions: u16,
-    /// How long a session lasts after it was last used.
+    /// The time after its last use when a session ends.
     pub session_lifetime: Duration,
-    /// How long a session lasts at most, however often it is used.
+    /// The time after its start when a session ends, even if it is used.
     pub session_age_max: Duration,
-    /// How many sessions a person may have.
+    /// The most sessions of a user.
     pub sessions_max: u32,
-    /// How long an invitation can be accepted.
+    /// The time in which an invitation can be accepted.
     pub invitation_lifetime: Duration,
-    /// How long an erasure can be cancelled.
+    /// The time in which an erasure can be cancelled.
     pub erasure_wait: TimeDelta,
-    /// How many workspaces a person may create.
+    /// The most workspaces that a user may create.
     pub workspaces_per_person_max: u32,
-    /// How many active members a new workspace may have.
+    /// The most active members of a new workspace.
     pub workspace_members_max: u32,
-    /// When the daily retention run begins, in UTC; never where it says nothing.
+    /// The time of the daily retention run, in UTC. `None` disables it.
     pub retention_at: Option<NaiveTime>,
-    /// What answers searches.
+    /// The settings of search.
     pub search: SearchSettings,
     /// The signed proof of the log.
     pub proof: ProofSettings,
-    /// Where the object store is.
+    /// The settings of the object store.
     pub object_store: ObjectStoreSettings,
-    /// How much each may ask.
+    /// The rate limits.
     pub rate_limits: RateLimits,
-    /// What is logged.
+    /// The filter of the log lines.
     pub log_level: String,
-    /// How it is logged.
+    /// The format of the log lines.
     pub log_format: LogFormat,
 }
 
-/// Why the settings cannot be used.
+/// The reason why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -208,7 +211,7 @@ pub enum ConfigError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is not TOML.
@@ -216,25 +219,26 @@ pub enum ConfigError {
     Toml {
         /// The file.
         path: PathBuf,
-        /// Where and what.
+        /// The place and the kind of the mistake.
         reason: String,
     },
-    /// Settings that are wrong, unknown or missing, each in a line.
-    #[error("these settings are wrong:\n  {}", .0.join("\n  "))]
+    /// The invalid, unknown and missing settings, one per line.
+    #[error("these settings are invalid:\n  {}", .0.join("\n  "))]
     Wrong(Vec<String>),
 }
 
 impl Settings {
-    /// Reads them from the environment of this process and from `file`, or from where `BACKSCROLL_CONFIG` says.
+    /// Reads the settings from the environment of this process and from `file`. Without `file`, `BACKSCROLL_CONFIG`
+    /// names the file.
     ///
     /// # Errors
-    /// Names every setting that is wrong, unknown or missing, with what it may be.
+    /// Names each invalid, unknown or missing setting, with its possible values.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let (environment, text) = sources(file)?;
         Self::from_sources(&environment, text.as_ref().map(|(path, text)| (path.as_path(), text.as_str())))
     }
 
-    /// Reads them from an environment and the text of a file.
+    /// Reads the settings from an environment and the text of a file.
     ///
     /// # Errors
     /// As [`Settings::load`].
@@ -281,25 +285,25 @@ impl Settings {
         values.finish(settings)
     }
 
-    /// How long sessions last, and how many there may be.
+    /// The limits of sessions: their lifetimes, and their number for each user.
     #[must_use]
     pub fn session_bounds(&self) -> Bounds {
         Bounds { unused_max: self.session_lifetime, age_max: self.session_age_max, per_person: self.sessions_max }
     }
 
-    /// Where the key is that signs the heads of the log.
+    /// The place of the key that signs the heads of the log.
     #[must_use]
     pub fn proof_keys(&self) -> KeySource {
         self.proof.key_source(&self.master_key, self.public_url.as_deref())
     }
 
-    /// How long a request may take from its head to its answer.
+    /// The most time of a request, from its head to its answer.
     #[must_use]
     pub fn answer_max(&self) -> Duration {
         self.request_body_timeout + ANSWER_TIMEOUT
     }
 
-    /// How long a connection may go on without anything being sent on it: a request may take its time, and then nothing may come for a while.
+    /// The most time in which the server sends nothing on a connection: one request, and then the idle time.
     #[must_use]
     pub fn unanswered_max(&self) -> Duration {
         self.request_head_timeout + self.answer_max() + self.idle_timeout
@@ -310,8 +314,9 @@ fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
 }
 
-/// The environment of this process, and the text of the file with its name: of `file`, or of the one that `BACKSCROLL_CONFIG` names.
-#[expect(clippy::type_complexity, reason = "what `from_sources` takes")]
+/// The environment of this process, and the path and the text of the settings file. The file is `file`, or the one that
+/// `BACKSCROLL_CONFIG` names.
+#[expect(clippy::type_complexity, reason = "`from_sources` takes these types")]
 fn sources(file: Option<&Path>) -> Result<(BTreeMap<String, String>, Option<(PathBuf, String)>), ConfigError> {
     let environment = std::env::vars().collect::<BTreeMap<_, _>>();
     let named = environment.get("BACKSCROLL_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
@@ -326,7 +331,7 @@ fn read_file(path: &Path) -> Result<(PathBuf, String), ConfigError> {
     }
 }
 
-/// The list of settings, as Markdown.
+/// The list of settings as a Markdown table.
 #[must_use]
 pub fn as_markdown() -> String {
     let mut table = String::from("| setting | environment | default | what it is |\n|---|---|---|---|\n");

@@ -1,7 +1,7 @@
-//! What Prometheus reads at `/metrics`, at the operators' address.
+//! The metrics that Prometheus reads at `/metrics`, at the operators' address.
 //!
-//! Each combination of labels is kept for ever, so no label may be a text that a caller chooses: methods are those of [`method_label`], routes
-//! are patterns of the route table, statuses are the server's own.
+//! Each combination of labels is kept for ever, so a label must never be a text that a caller chooses. Methods are
+//! those of [`method_label`], routes are patterns of the route table, and statuses are the server's own.
 
 mod figures;
 mod replays;
@@ -20,7 +20,7 @@ use replays::ReplayMetrics;
 /// The upper bounds of the histogram of requests, in seconds.
 const REQUEST_SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// The figures of this process.
+/// The metrics of this process.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Registry,
@@ -34,7 +34,7 @@ pub struct Metrics {
     connections_refused: IntCounter,
 }
 
-/// The name of a method in a label or a log: a caller may send any word, and one that the server does not know is `other`.
+/// The name of a method in a label or a log. A caller may send any word: one that the server does not know is `other`.
 #[must_use]
 pub fn method_label(method: &Method) -> &'static str {
     const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
@@ -42,32 +42,31 @@ pub fn method_label(method: &Method) -> &'static str {
 }
 
 impl Metrics {
-    /// Fresh figures, all zero.
+    /// New metrics, all zero.
     ///
     /// # Errors
-    /// Two figures have the same name.
+    /// Two metrics have the same name.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let request_seconds = HistogramOpts::new("backscroll_http_request_seconds", "How long requests took, by route and status.");
+        let request_seconds = HistogramOpts::new("backscroll_http_request_seconds", "The duration of requests, by route and status.");
         let requests = HistogramVec::new(request_seconds.buckets(REQUEST_SECONDS.into()), &["method", "route", "status"])?;
         let positions = Opts::new("backscroll_position", "The position in the log that a part of the server has reached.");
-        let lag = Opts::new("backscroll_projection_lag_events", "How many events of the log a projection has still to apply.");
-        // Events over batches is the size of a batch.
-        let done =
-            Opts::new("backscroll_event_store_total", "What the event store of this process has written, found moved, or done over.");
+        let lag = Opts::new("backscroll_projection_lag_events", "The number of events that a projection has not applied yet.");
+        // Events divided by batches is the average size of a batch.
+        let done = Opts::new("backscroll_event_store_total", "Counts of the event store and the cache of this process, by `what`.");
         let metrics = Self {
             positions: IntGaugeVec::new(positions, &["part"])?,
             lag: IntGaugeVec::new(lag, &["projection"])?,
             done: IntCounterVec::new(done, &["what"])?,
-            relay_leads: IntGauge::new("backscroll_relay_leads", "Whether this process publishes the log.")?,
+            relay_leads: IntGauge::new("backscroll_relay_leads", "1 if this process publishes the log.")?,
             replays: ReplayMetrics::new()?,
             proof_refuses: IntGauge::new(
                 "backscroll_proof_refuses",
-                "Whether this process refuses to sign the log: it contradicts what was signed.",
+                "1 if this process refuses to sign the log, because the log contradicts an earlier signed head.",
             )?,
             connections_refused: IntCounter::new(
                 "backscroll_connections_refused_total",
-                "Connections that were closed at once: their address had as many as it may.",
+                "Refused connections: their address had the most connections that it may have.",
             )?,
             requests,
             registry,
@@ -100,55 +99,55 @@ impl Metrics {
         self.connections_refused.inc();
     }
 
-    /// Says how far a part of the server has come.
+    /// Sets the position of a part of the server.
     pub fn set_position(&self, part: &str, position: i64) {
         self.positions.with_label_values(&[part]).set(position);
     }
 
-    /// Says how far a projection is behind the log.
+    /// Sets the number of events that a projection has not applied yet.
     pub fn set_lag(&self, projection: &str, events: i64) {
         self.lag.with_label_values(&[projection]).set(events);
     }
 
-    /// Says how much of something the event store has done since the process started.
+    /// Sets how much the event store has done since the process started.
     pub fn set_done(&self, what: &str, total: u64) {
         let counter = self.done.with_label_values(&[what]);
         counter.inc_by(total.saturating_sub(counter.get()));
     }
 
-    /// Says whether this process publishes the log.
+    /// Sets whether this process publishes the log.
     pub fn set_relay_leads(&self, leads: bool) {
         self.relay_leads.set(i64::from(leads));
     }
 
-    /// Says how far the latest replay of each projection is, or what came of it.
+    /// Sets the progress or the outcome of the latest replays.
     pub fn set_replays(&self, latest: &[ReplayRun]) {
         self.replays.set(latest);
     }
 
-    /// Says whether this process refuses to sign the log.
+    /// Sets whether this process refuses to sign the log.
     pub fn set_proof_refuses(&self, refuses: bool) {
         self.proof_refuses.set(i64::from(refuses));
     }
 
-    /// Everything, one family of figures after the other.
+    /// All metrics, as a list of families.
     #[must_use]
     pub fn families(&self) -> Vec<MetricFamily> {
         self.registry.gather()
     }
 }
 
-/// Some families of figures, in Prometheus' text format.
+/// Families of metrics in Prometheus' text format.
 ///
 /// # Errors
-/// A figure cannot be written.
+/// A metric cannot be written.
 pub fn text_of(families: &[MetricFamily]) -> Result<String, prometheus::Error> {
     let mut text = Vec::new();
     TextEncoder::new().encode(families, &mut text)?;
     String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
 }
 
-/// The three digits of a status, without an allocation for each request.
+/// The three digits of a status. It needs no allocation.
 fn status_text(status: u16, digits: &mut [u8; 3]) -> &str {
     for (digit, unit) in digits.iter_mut().zip([100, 10, 1]) {
         *digit = b'0' + u8::try_from(status / unit % 10).unwrap_or(0);
@@ -171,13 +170,13 @@ mod tests {
         );
     }
     #[test]
-    fn a_method_that_a_caller_made_up_is_other() {
+    fn an_unknown_method_is_other() {
         let metrics = Metrics::new().expect("metrics");
         for n in 0..1000 {
             let made_up = Method::from_bytes(format!("METHOD{n}").as_bytes()).expect("a method");
             metrics.count_request(&made_up, "none", 404, Duration::from_millis(1));
         }
-        // What is spelled otherwise is another method (RFC 9110, 9.1).
+        // A different spelling is a different method (RFC 9110, 9.1).
         metrics.count_request(&Method::from_bytes(b"get").expect("a method"), "none", 404, Duration::from_millis(1));
         let text = text_of(&metrics.families()).expect("text");
         assert_eq!(text.lines().filter(|line| line.contains("_request_seconds_count")).count(), 1, "{text}");

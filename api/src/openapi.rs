@@ -1,5 +1,5 @@
-//! The OpenAPI 3.1 document, generated from the handlers. This module adds the parts that all operations share: security,
-//! problems and the headers of answers.
+//! The OpenAPI 3.1 document, generated from the handlers. This module adds the parts that all operations share:
+//! security, problems and the headers of answers.
 
 use std::str::FromStr;
 
@@ -21,11 +21,11 @@ pub struct Document {
     pub json: Value,
     /// The same as text.
     pub text: String,
-    /// The same as it is sent: clones share it.
+    /// The same as bytes to send. Clones share them.
     pub bytes: Bytes,
 }
 
-/// The problems that operations answer, by status and name.
+/// The problems that operations can answer with: status, name and description.
 const PROBLEMS: &[(&str, &str, &str)] = &[
     ("400", "BadRequest", "The request is malformed; `detail` says where."),
     ("401", "Unauthenticated", "The token is missing or wrong, or its session has ended."),
@@ -177,7 +177,7 @@ fn add_headers(response: &mut Value, status: &str, kind: &Kind) {
     }
 }
 
-/// The kind of an operation, as its parameters show it.
+/// The kind of an operation, which follows from its parameters.
 struct Kind {
     is_command: bool,
     is_query: bool,

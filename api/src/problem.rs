@@ -1,6 +1,7 @@
-//! The only place where an error becomes `application/problem+json` (RFC 9457), and the only one that knows a status.
+//! Turns errors into `application/problem+json` (RFC 9457). No other module does this, and no other module knows a
+//! status.
 //!
-//! Every problem has a stable `code`, a `detail` that says what to do, and, for input, the `field`.
+//! Each problem has a stable `code` and a `detail` that says what to do. A problem of the input also has the `field`.
 
 pub mod connection;
 mod replays;
@@ -36,17 +37,17 @@ use crate::telemetry;
 /// The media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
-/// When to try again what is overtaken by others or waits for a server.
+/// The delay before a retry, after a conflict with other requests or while a server does not answer.
 const RETRY_SOON: Duration = Duration::from_secs(1);
 
-/// When to try again what waits until every server is of the same release.
+/// The delay before a retry, while servers of an older release still run.
 const RETRY_UPGRADE: Duration = Duration::from_secs(10);
 
-/// Why a request was not answered as asked.
+/// The reason why a request failed.
 #[derive(Debug)]
 pub struct Problem(Box<Parts>);
 
-/// Boxed: a problem travels through every `Result`, and is rare.
+/// Boxed, because each `Result` contains a problem's size, and problems are rare.
 #[derive(Debug)]
 struct Parts {
     status: StatusCode,
@@ -60,33 +61,33 @@ struct Parts {
     closing: bool,
 }
 
-/// A problem as it is answered (RFC 9457).
+/// The JSON of a problem (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem, example = json!({
     "type": "urn:backscroll:problem:channel.archived_already", "title": "Conflict", "status": 409,
     "code": "channel.archived_already", "detail": "the channel is archived already", "request_id": "0199d1c6-6a6f-7c51-8d7e-0f0f6a3f9d2b",
 }))]
 struct Body<'a> {
-    /// Names the kind of problem: `urn:backscroll:problem:` and the code.
+    /// The kind of problem: `urn:backscroll:problem:` and the code.
     #[serde(rename = "type")]
     kind: String,
-    /// The status in words.
+    /// The name of the status.
     title: &'a str,
-    /// The status.
+    /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
     /// A stable name for programs.
     code: &'a str,
-    /// What is wrong, and what to do about it.
+    /// The error, and how to correct it.
     detail: &'a str,
-    /// The part of the input that is wrong.
+    /// The invalid part of the input.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
-    /// Where in that part it is wrong.
+    /// The place of the mistake in that part.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(inline)]
     place: Option<&'a Place>,
-    /// The request, as it is named in the server's log.
+    /// The identifier of the request. The server's log has it too.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
 }
@@ -94,9 +95,9 @@ struct Body<'a> {
 /// A part of a text, in characters (Unicode scalar values).
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 struct Place {
-    /// How many characters stand before it.
+    /// The number of characters before the place.
     offset: usize,
-    /// How many characters it has.
+    /// The number of characters of the place.
     length: usize,
 }
 
@@ -120,7 +121,7 @@ impl Problem {
         }))
     }
 
-    /// The rest of the request is not worth reading: the connection ends with the answer.
+    /// Closes the connection after the answer, so that the server need not read the rest of the request.
     fn closing(mut self) -> Self {
         self.0.closing = true;
         self
@@ -136,7 +137,7 @@ impl Problem {
         self
     }
 
-    /// The request is not what it should be: the part of it that is wrong, and why.
+    /// The request is malformed. `field` is the invalid part.
     pub fn malformed(code: &'static str, field: Option<String>, detail: impl Into<String>) -> Self {
         let problem = Self::new(StatusCode::BAD_REQUEST, code, detail);
         match field {
@@ -145,12 +146,12 @@ impl Problem {
         }
     }
 
-    /// The input is well-formed, and still wrong.
+    /// The input is well-formed, but invalid.
     pub fn invalid(code: &'static str, field: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail).at_field(field)
     }
 
-    /// A password that somebody wants to have is not taken.
+    /// A new password is refused.
     pub fn password_refused(field: &'static str, refusal: PasswordRefusal) -> Self {
         let code = match refusal {
             PasswordRefusal::Length => "input.invalid",
@@ -160,17 +161,17 @@ impl Problem {
         Self::invalid(code, field, refusal.to_string())
     }
 
-    /// There is nothing of that name, or the asker may not know that there is.
+    /// The resource does not exist, or the caller may not see it.
     pub fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
-    /// No such address.
+    /// The address does not exist.
     pub fn no_such_route() -> Self {
-        Self::not_found("request.no_such_route", "there is nothing at this address: /docs lists what there is")
+        Self::not_found("request.no_such_route", "this address does not exist: /docs lists all addresses")
     }
 
-    /// The address is there, and takes other methods.
+    /// The address exists, but takes other methods.
     pub fn method_not_allowed(allowed: &str) -> Self {
         let mut problem =
             Self::new(StatusCode::METHOD_NOT_ALLOWED, "request.method_not_allowed", format!("this address takes {allowed} only"));
@@ -178,70 +179,66 @@ impl Problem {
         problem
     }
 
-    /// The body is of another media type.
+    /// The body has another media type.
     pub fn unsupported_media_type() -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "request.media_type", "the body must be of the type application/json")
     }
 
-    /// The body is compressed: how large it is cannot be known before it is in memory.
+    /// The body is compressed. Its real size is known only after it is in memory.
     pub fn unsupported_encoding() -> Self {
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "request.content_encoding", "send the body as it is, without Content-Encoding")
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "request.content_encoding", "send the body uncompressed, without Content-Encoding")
     }
 
-    /// The body is larger than the server takes.
+    /// The body is too large.
     pub fn too_large(bytes_max: usize) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request.too_large", format!("the body may have at most {bytes_max} bytes")).closing()
     }
 
-    /// The body did not come in time.
+    /// The body did not arrive in time.
     pub fn too_slow(limit: Duration) -> Self {
-        let detail = format!("the body did not come within {} seconds", limit.as_secs());
+        let detail = format!("the body did not arrive within {} seconds: send it again", limit.as_secs());
         Self::new(StatusCode::REQUEST_TIMEOUT, "request.too_slow", detail).closing()
     }
 
-    /// The asker is not signed in.
+    /// The caller has no valid session.
     pub fn unauthenticated(code: &'static str, detail: &'static str) -> Self {
         let mut problem = Self::new(StatusCode::UNAUTHORIZED, code, detail);
         problem.0.challenge = Some(if code == "auth.token_missing" { "Bearer" } else { "Bearer error=\"invalid_token\"" });
         problem
     }
 
-    /// Too many requests of that kind came in a window.
+    /// The caller sent too many requests of a class in a window.
     pub fn rate_limited(class: &'static str, requests: u32, window: Duration, retry_after: Duration) -> Self {
         let (window, seconds) = (window.as_secs(), retry_after.as_millis().div_ceil(1000).max(1));
         let detail =
-            format!("at most {requests} requests of the class {class} are taken in {window} seconds: try again in {seconds} seconds");
+            format!("at most {requests} requests of the class {class} are allowed in {window} seconds: try again in {seconds} seconds");
         Self::new(StatusCode::TOO_MANY_REQUESTS, "request.rate_limited", detail).retry_after(retry_after)
     }
 
-    /// Something that this request needs does not answer just now.
+    /// A server that the request needs does not answer now.
     pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(RETRY_SOON)
     }
 
-    /// What is kept in Redis alone can neither be said nor seen just now.
-    pub fn not_kept(_: RedisDown) -> Self {
-        Self::unavailable("presence.unavailable", "presence and typing are not known just now: they come back with the next heartbeats")
+    /// Presence and typing are only in Redis, and Redis does not answer now.
+    pub fn presence_unavailable(_: RedisDown) -> Self {
+        Self::unavailable("presence.unavailable", "presence and typing are not available now: they return with the next heartbeats")
     }
 
-    /// The write side knows it, and the read model does not yet.
+    /// The write side has the resource, but the read model does not yet.
     pub fn not_projected_yet() -> Self {
-        Self::unavailable("projection.behind", "the read model has not come that far yet: try again, or send Backscroll-Min-Position")
+        Self::unavailable("projection.behind", "the read model does not have this yet: try again, or send Backscroll-Min-Position")
     }
 
-    /// It contradicts what is going on.
+    /// The request contradicts the current state.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
-    /// A defect of ours: what happened is in the log, and not for the asker.
+    /// A defect of the server. Its cause is in the log, and not in the answer.
     pub fn internal(error: &dyn std::error::Error) -> Self {
-        tracing::error!(error = %chain(error), "a request failed for a reason that was not foreseen");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "something went wrong in the server; its log has it under the request's id",
-        )
+        tracing::error!(error = %chain(error), "a request failed unexpectedly");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed: its log has the cause, with this request_id")
     }
 
     fn refused(refusal: &dyn Refusal) -> Self {
@@ -258,24 +255,25 @@ impl Problem {
         }
     }
 
-    /// The database did not answer, which passes; or it did not understand us, which is a defect.
+    /// The database failed. A temporary failure is answered with 503, a defect with 500.
     fn database_failed(error: &dyn std::error::Error, cause: &sqlx::Error) -> Self {
         match cause {
-            sqlx::Error::Database(refusal) if !passes(refusal.code().as_deref()) => Self::internal(error),
+            sqlx::Error::Database(refusal) if !is_temporary(refusal.code().as_deref()) => Self::internal(error),
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => Self::internal(error),
             _ => Self::store_failed(error),
         }
     }
 
-    /// A server that we need did not answer: logged once, here.
+    /// A server that the request needs did not answer. The error is logged here, and only here.
     fn store_failed(error: &dyn std::error::Error) -> Self {
         tracing::warn!(error = %chain(error), "a server that the request needs did not answer");
-        Self::unavailable("service.unavailable", "the server cannot reach its database just now: try again")
+        Self::unavailable("service.unavailable", "the server cannot reach its database now: try again")
     }
 }
 
-/// Whether trying again can help, by the class of Postgres' code: connection, rollback, resources, an operator, the system.
-fn passes(code: Option<&str>) -> bool {
+/// Whether a retry can help, by the class of Postgres' error code: connection, rollback, resources, an operator, the
+/// system.
+fn is_temporary(code: Option<&str>) -> bool {
     code.is_none_or(|code| ["08", "25", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class)))
 }
 
@@ -286,9 +284,11 @@ impl From<CommandError> for Problem {
             CommandError::KeyReused => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency.key_reused",
-                "this key was used for another request: take a new one for a new request",
+                "this key was used for another request: use a new key for each new request",
             ),
-            CommandError::Contended => Self::unavailable("service.contended", "others changed the same thing at the same time: try again"),
+            CommandError::Contended => {
+                Self::unavailable("service.contended", "other requests changed the same data at the same time: try again")
+            }
             CommandError::Unavailable(error) => Self::from(error),
         }
     }
@@ -299,12 +299,12 @@ impl From<StoreError> for Problem {
         match &error {
             StoreError::UpgradeUnderWay(_) => Self::unavailable(
                 "release.upgrade_under_way",
-                "an older release still runs beside this one, and cannot read what this request writes: try again once the upgrade is done",
+                "servers of an older release still run, and cannot read what this request writes: try again when the upgrade is done",
             )
             .retry_after(RETRY_UPGRADE),
             StoreError::Outdated(_) => {
-                tracing::warn!(error = %chain(&error), "a request came to a server that must stop");
-                Self::unavailable("release.outdated", "this server is of an older release than its database, and stops: try again")
+                tracing::warn!(error = %chain(&error), "a server that must stop received a request");
+                Self::unavailable("release.outdated", "this server has an older release than its database, and stops: try again")
             }
             StoreError::Postgres(_)
             | StoreError::Stream(_)
@@ -406,12 +406,12 @@ impl From<AuthError> for Problem {
                 Self::rate_limited(Class::SignInAccount.as_str(), requests, window, retry_after)
             }
             AuthError::Overtaken => {
-                Self::unauthenticated("auth.token_invalid", "the password was changed meanwhile, or the session has ended: sign in again")
+                Self::unauthenticated("auth.token_invalid", "the password was changed, or the session has ended: sign in again")
             }
-            AuthError::Busy => Self::unavailable("auth.busy", "too many passwords are being checked just now: try again"),
+            AuthError::Busy => Self::unavailable("auth.busy", "too many passwords are being checked now: try again"),
             AuthError::Log(error) => error.into(),
             AuthError::State(error) => error.into(),
-            // Handlers name the field; here it is what most call it.
+            // Handlers name the field themselves. This is the default.
             AuthError::Password(refusal) => Self::password_refused("password", refusal),
             AuthError::Hash => Self::internal(&error),
         }
@@ -456,7 +456,7 @@ impl ResponseError for Problem {
         let request_id = telemetry::current_request_id();
         let mut response = HttpResponseBuilder::new(*status);
         if let Some(delay) = retry_after {
-            // Never too early.
+            // Rounded up, so that a client does not retry too early.
             response.insert_header((header::RETRY_AFTER, delay.as_millis().div_ceil(1000).max(1).to_string()));
         }
         if let Some(challenge) = challenge {

@@ -1,7 +1,7 @@
-//! What the server says of itself while it runs: the log, and the thread that ties the lines of one request together.
+//! The server's log, and the identifiers that connect the log lines of one request.
 //!
-//! A request has an identifier (the client's `X-Request-Id`, or one that we make). It is in the span of the request, in each event's
-//! metadata, in every problem, and in the answer.
+//! A request has an identifier: the client's `X-Request-Id`, or one that the server makes. It is in the span of the
+//! request, in each event's metadata, in each problem, and in the answer.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use uuid::Uuid;
 use crate::config::{LogFormat, Settings};
 use crate::metrics::{Metrics, method_label};
 
-/// The header that names a request.
+/// The header with the request's identifier.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest identifier that is taken over from a client.
+/// The most characters of a client's identifier. A longer one is replaced.
 const REQUEST_ID_CHARS_MAX: usize = 128;
 
 tokio::task_local! {
@@ -35,10 +35,10 @@ tokio::task_local! {
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// The client's, where it is fit to be logged; else a new one.
+    /// The client's identifier if it is safe to log. Otherwise a new one.
     fn of(headers: &HeaderMap) -> Self {
-        let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|text| is_fit(text));
-        Self(given.map_or_else(|| Uuid::now_v7().to_string().into(), Arc::from))
+        let sent = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|text| is_loggable(text));
+        Self(sent.map_or_else(|| Uuid::now_v7().to_string().into(), Arc::from))
     }
 
     /// The identifier.
@@ -54,18 +54,18 @@ impl RequestId {
     }
 }
 
-fn is_fit(text: &str) -> bool {
+fn is_loggable(text: &str) -> bool {
     let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'+' | b'=');
     (1..=REQUEST_ID_CHARS_MAX).contains(&text.len()) && text.bytes().all(fine)
 }
 
-/// The identifier of the request that is being answered on this task.
+/// The identifier of the request that this task answers.
 #[must_use]
 pub fn current_request_id() -> Option<String> {
     CURRENT.try_with(|id| id.as_str().to_owned()).ok()
 }
 
-/// Begins to log, to the standard error, as the settings say. A second call changes nothing.
+/// Starts to log to the standard error, as the settings say. A second call changes nothing.
 pub fn start(settings: &Settings) {
     let filter = EnvFilter::try_new(&settings.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
@@ -76,10 +76,10 @@ pub fn start(settings: &Settings) {
     drop(started);
 }
 
-/// Names the request, opens its span, and counts it.
+/// Gives the request its identifier, opens its span, and counts it.
 ///
 /// # Errors
-/// Those of what it wraps.
+/// Returns the errors of the wrapped service.
 pub async fn observe(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
     let id = RequestId::of(request.headers());
@@ -90,7 +90,7 @@ pub async fn observe(request: ServiceRequest, next: Next<impl MessageBody + 'sta
 
     let (route, status) = match &answer {
         Ok(response) => (response.request().match_pattern(), response.status()),
-        // Given up before its route was told.
+        // The request was abandoned before its route was known.
         Err(error) => (None, error.as_response_error().status_code()),
     };
     let (route, status) = (route.unwrap_or_else(|| "none".to_owned()), status.as_u16());
@@ -102,7 +102,7 @@ pub async fn observe(request: ServiceRequest, next: Next<impl MessageBody + 'sta
     answer
 }
 
-/// The path itself is not logged: it may hold an invitation's token.
+/// The path itself is not logged, because it may contain an invitation's token.
 fn span_of(request: &ServiceRequest, id: &RequestId) -> Span {
     tracing::info_span!(
         "answer a request",
@@ -125,7 +125,7 @@ fn answer<B: MessageBody + 'static>(
                 name(response.headers_mut(), &id);
                 Ok(response)
             }
-            // Written here, where the request's identifier is known.
+            // The answer is built here, where the request's identifier is known.
             Err(error) => {
                 let mut response = error.error_response();
                 name(response.headers_mut(), &id);
@@ -151,23 +151,23 @@ mod tests {
     use crate::problem::Problem;
 
     #[actix_web::test]
-    async fn an_answer_that_was_given_up_is_named_and_counted() {
-        async fn give_up(_: ServiceRequest, _: Next<impl MessageBody>) -> Result<ServiceResponse, Error> {
+    async fn an_abandoned_answer_has_its_identifier_and_is_counted() {
+        async fn abandon(_: ServiceRequest, _: Next<impl MessageBody>) -> Result<ServiceResponse, Error> {
             Err(Problem::unavailable("request.unanswered", "too long").into())
         }
         let metrics = web::Data::new(Metrics::new().expect("metrics"));
-        let app = App::new().app_data(metrics.clone()).wrap(from_fn(give_up)).wrap(from_fn(observe));
+        let app = App::new().app_data(metrics.clone()).wrap(from_fn(abandon)).wrap(from_fn(observe));
         let request = TestRequest::get().insert_header((REQUEST_ID, "order-17")).to_request();
-        let given_up = try_call_service(&init_service(app).await, request).await.map(drop).expect_err("no answer");
-        let response = given_up.error_response();
+        let abandoned = try_call_service(&init_service(app).await, request).await.map(drop).expect_err("no answer");
+        let response = abandoned.error_response();
         assert_eq!(response.headers().get(REQUEST_ID).map(HeaderValue::as_bytes), Some(&b"order-17"[..]));
         let body = body::to_bytes(response.into_body()).await.expect("a body");
         assert!(String::from_utf8_lossy(&body).contains(r#""request_id":"order-17""#));
-        let told = crate::metrics::text_of(&metrics.families()).expect("the metrics");
-        assert!(told.contains(r#"backscroll_http_request_seconds_count{method="GET",route="none",status="503"} 1"#), "{told}");
+        let text = crate::metrics::text_of(&metrics.families()).expect("the metrics");
+        assert!(text.contains(r#"backscroll_http_request_seconds_count{method="GET",route="none",status="503"} 1"#), "{text}");
     }
 
-    fn id_given(text: &str) -> String {
+    fn id_of(text: &str) -> String {
         let mut headers = HeaderMap::new();
         headers.insert(REQUEST_ID, HeaderValue::from_str(text).expect("a header"));
         RequestId::of(&headers).as_str().to_owned()
@@ -175,13 +175,13 @@ mod tests {
 
     #[test]
     fn a_client_may_name_its_request() {
-        assert_eq!(id_given("order-17/retry:2"), "order-17/retry:2");
+        assert_eq!(id_of("order-17/retry:2"), "order-17/retry:2");
     }
 
     #[test]
-    fn a_name_that_does_not_belong_into_a_log_is_replaced() {
-        assert!(id_given("a b").parse::<Uuid>().is_ok());
-        assert!(id_given(&"x".repeat(129)).parse::<Uuid>().is_ok());
-        assert!(id_given("").parse::<Uuid>().is_ok());
+    fn an_identifier_that_is_unsafe_to_log_is_replaced() {
+        assert!(id_of("a b").parse::<Uuid>().is_ok());
+        assert!(id_of(&"x".repeat(129)).parse::<Uuid>().is_ok());
+        assert!(id_of("").parse::<Uuid>().is_ok());
     }
 }

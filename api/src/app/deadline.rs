@@ -38,8 +38,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_would_wait_for_ever_is_refused_with_retry_after() {
-        let given_up = within::<()>(Duration::from_millis(5), std::future::pending()).await.expect_err("no answer");
-        let response = given_up.error_response();
+        let abandoned = within::<()>(Duration::from_millis(5), std::future::pending()).await.expect_err("no answer");
+        let response = abandoned.error_response();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(response.headers().contains_key(RETRY_AFTER));
     }

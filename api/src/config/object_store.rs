@@ -17,10 +17,10 @@ pub(super) const SETTINGS: [Setting; 5] = [
     optional("object_store_ca_file", "", "the certificate authority of the object store in PEM, if the system does not know it"),
 ];
 
-/// Reads these settings alone, for what needs no server but this one.
+/// Reads only the settings of the object store, for commands that need no other server.
 ///
 /// # Errors
-/// As [`super::Settings::load`], of what else is set too.
+/// The same as [`super::Settings::load`], which checks the other settings that are set too.
 pub fn load(file: Option<&Path>) -> Result<ObjectStoreSettings, ConfigError> {
     let (environment, text) = sources(file)?;
     from_sources(&environment, text.as_ref().map(|(path, text)| (path.as_path(), text.as_str())))

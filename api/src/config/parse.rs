@@ -1,4 +1,4 @@
-//! How each setting is parsed. Mistakes are gathered, so that all are reported at once.
+//! Parses each setting. Mistakes are collected, so that the server reports all at once.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -15,12 +15,12 @@ use stores::objects::ObjectUrl;
 
 use super::{ConfigError, MasterKey, Secret, Setting, settings, variable};
 
-/// How lines are logged.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
     Text,
-    /// For programs: an object a line.
+    /// For programs: one JSON object per line.
     Json,
 }
 
@@ -29,7 +29,7 @@ pub enum LogFormat {
 pub struct Network(IpNet);
 
 impl Network {
-    /// Whether the address is in it. An IPv4 address that arrived through IPv6 counts as IPv4.
+    /// Whether the address is in the network. An IPv4 address inside an IPv6 address counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
@@ -48,7 +48,7 @@ impl FromStr for Network {
     }
 }
 
-/// What was set, and what is wrong with it.
+/// The values that are set, and the mistakes in them.
 pub(super) struct Values {
     set: BTreeMap<&'static str, String>,
     mistakes: Vec<String>,
@@ -61,7 +61,7 @@ impl Values {
             values.read_toml(path, text)?;
         }
         for Setting { name, .. } in settings() {
-            // An empty variable is what compose files and scripts make of an unset one.
+            // An empty variable counts as unset: compose files and scripts set variables so.
             if let Some(value) = environment.get(&variable(name)).filter(|value| !value.is_empty()) {
                 values.set.insert(name, value.clone());
             }
@@ -88,7 +88,7 @@ impl Values {
         Ok(())
     }
 
-    /// The settings, where nothing was wrong.
+    /// Returns the settings if there are no mistakes.
     pub(super) fn finish<T>(self, settings: T) -> Result<T, ConfigError> {
         if self.mistakes.is_empty() { Ok(settings) } else { Err(ConfigError::Wrong(self.mistakes)) }
     }
@@ -106,7 +106,7 @@ impl Values {
         setting.default.unwrap_or_default().to_owned()
     }
 
-    /// Parses a value; where that fails, remembers it and goes on with a stand-in that is never used.
+    /// Parses a value. If that fails, it records the mistake and returns `stand_in`, which nothing uses.
     fn parsed<T>(&mut self, name: &'static str, stand_in: T, parse: impl FnOnce(&str) -> Option<T>) -> T {
         let mistakes = self.mistakes.len();
         let text = self.text(name);
@@ -115,7 +115,7 @@ impl Values {
         }
         parse(&text).unwrap_or_else(|| {
             let what = settings().find(|setting| setting.name == name).map_or("", |setting| setting.what);
-            self.mistakes.push(format!("{name} ({}) is wrong: {what}", variable(name)));
+            self.mistakes.push(format!("{name} ({}) is invalid: {what}", variable(name)));
             stand_in
         })
     }
@@ -141,7 +141,7 @@ impl Values {
         })
     }
 
-    /// An address to listen at; `off` is none.
+    /// An address to listen at. `off` is `None`.
     pub(super) fn optional_listen(&mut self, name: &'static str) -> Option<SocketAddr> {
         if self.text(name) == "off" { None } else { Some(self.listen(name)) }
     }
@@ -164,7 +164,7 @@ impl Values {
         self.parsed(name, T::default(), |text| text.parse().ok().filter(|number| range.contains(number)))
     }
 
-    /// `HH:MM`, or nothing where it says `off`.
+    /// `HH:MM`. `off` is `None`.
     pub(super) fn time_of_day(&mut self, name: &'static str) -> Option<NaiveTime> {
         self.parsed(name, None, |text| match text {
             "off" => Some(None),
@@ -191,32 +191,32 @@ impl Values {
         })
     }
 
-    /// Whoever searches elsewhere need not say where Elasticsearch is.
+    /// The address of Elasticsearch. It may be absent if another backend answers searches.
     pub(super) fn elasticsearch_url(&mut self, name: &'static str, backend: BackendName) -> Secret {
         let is_url = |text: &str| text.starts_with("http://") || text.starts_with("https://");
         let is_left_out = |text: &str| text.is_empty() && backend == BackendName::Postgres;
         self.parsed(name, String::new(), |text| (is_url(text) || is_left_out(text)).then(|| text.to_owned())).into()
     }
 
-    /// What Elasticsearch takes as the beginning of a name.
+    /// A prefix that Elasticsearch accepts at the start of an index name.
     pub(super) fn index_prefix(&mut self, name: &'static str) -> String {
         let is_fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
         let fine = |text: &str| text.starts_with(|first: char| first.is_ascii_lowercase()) && text.len() <= 64 && text.bytes().all(is_fine);
         self.parsed(name, String::new(), |text| fine(text).then(|| text.to_owned()))
     }
 
-    /// The name of a log, where it is set.
+    /// The name of a log, or an empty text.
     pub(super) fn proof_origin(&mut self, name: &'static str) -> String {
         self.parsed(name, String::new(), |text| (text.is_empty() || note::is_name(text)).then(|| text.to_owned()))
     }
 
-    /// An address of the web, where it is set.
+    /// A web address, or an empty text.
     pub(super) fn web_address(&mut self, name: &'static str) -> Secret {
         let is_url = |text: &str| text.is_empty() || text.starts_with("http://") || text.starts_with("https://");
         self.parsed(name, String::new(), |text| is_url(text).then(|| text.to_owned())).into()
     }
 
-    /// An address in the object store, where it is set.
+    /// An address in the object store, if it is set.
     pub(super) fn object_url(&mut self, name: &'static str) -> Option<ObjectUrl> {
         self.parsed(name, None, |text| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) })
     }

@@ -1,4 +1,4 @@
-//! The settings of the proof: the name of the log, its key, and where its heads are sent.
+//! The settings of the proof: the name of the log, its key, and the destinations of its heads.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use stores::objects::{ObjectUrl, Objects};
 use super::parse::Values;
 use super::{MasterKey, Secret, Setting, optional};
 
-/// What the key that seals private keys in the database is derived with.
-const SEALING: &str = "backscroll proof key";
+/// The label that derives the key for the private keys in the database.
+const SEALING_LABEL: &str = "backscroll proof key";
 
 /// Every setting of the proof.
 pub(super) const SETTINGS: [Setting; 8] = [
@@ -24,12 +24,12 @@ pub(super) const SETTINGS: [Setting; 8] = [
         "proof_key_file",
         "",
         "a file with the key that signs the heads of the log: `PRIVATE+KEY+<name>+<id>+<base64>`, as Go's `note` writes it. If empty, \
-         the server makes a key and keeps it in the database, sealed under the master key",
+         the server makes a key and keeps it in the database, sealed with the master key",
     ),
     optional(
         "proof_public",
         "true",
-        "who may read signed heads, tiles and proofs, which hold hashes only: `true` is everybody, `false` is operators only",
+        "whether everybody may read signed heads, tiles and proofs, which have only hashes: `true`, or `false` for operators only",
     ),
     optional("proof_file", "", "a file to append signed heads to, in a place where the database's administrator cannot write"),
     optional("proof_webhook_url", "", "an address to post signed heads to, as text: `https://…`"),
@@ -42,7 +42,7 @@ pub(super) const SETTINGS: [Setting; 8] = [
     ),
 ];
 
-/// The name of the log, its key, and where its heads are sent.
+/// The name of the log, its key, and the destinations of its heads.
 #[derive(Clone, Debug)]
 pub struct ProofSettings {
     /// Whether everybody may read signed heads, tiles and proofs.
@@ -71,19 +71,19 @@ impl ProofSettings {
         }
     }
 
-    /// Where the signing key is.
+    /// The place of the signing key.
     #[must_use]
     pub fn key_source(&self, master_key: &MasterKey, public_url: Option<&str>) -> KeySource {
-        KeySource { sealing_key: master_key.mac(SEALING, &[]), file: self.key_file.clone(), origin: self.origin(public_url) }
+        KeySource { sealing_key: master_key.mac(SEALING_LABEL, &[]), file: self.key_file.clone(), origin: self.origin(public_url) }
     }
 
-    /// The folder of the object store that heads are put into.
+    /// The folder of the object store for heads.
     #[must_use]
     pub fn object_url(&self) -> Option<&ObjectUrl> {
         self.objects.as_ref()
     }
 
-    /// Where heads are sent, with that folder, opened.
+    /// The destinations of heads. `objects` is the opened folder of the object store.
     #[must_use]
     pub fn destinations(&self, objects: Option<Objects>) -> Destinations {
         let (url, token) = (self.webhook_url.expose().to_owned(), self.webhook_token.expose().to_owned());

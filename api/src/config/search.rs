@@ -1,4 +1,4 @@
-//! The settings of searching: what answers, and where Elasticsearch is.
+//! The settings of search: the backend, and Elasticsearch.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use stores::elasticsearch::{ElasticError, ElasticSettings, Login};
 use super::parse::Values;
 use super::{Secret, Setting, optional};
 
-/// Every setting of searching.
+/// Every setting of search.
 pub(super) const SETTINGS: [Setting; 15] = [
     optional(
         "search",
@@ -49,16 +49,16 @@ pub(super) const SETTINGS: [Setting; 15] = [
     optional("elasticsearch_bulk_documents", "2000", "the most documents in a bulk request: 1 to 100000"),
 ];
 
-/// What answers searches.
+/// The settings of search.
 #[derive(Clone, Debug)]
 pub struct SearchSettings {
-    /// Who.
+    /// The backend that answers searches.
     pub backend: BackendName,
-    /// Where Elasticsearch is, and how it is used.
+    /// The settings of Elasticsearch.
     pub elasticsearch: ElasticsearchSettings,
 }
 
-/// Where Elasticsearch is, and how it is used.
+/// The settings of Elasticsearch.
 #[derive(Clone, Debug)]
 pub struct ElasticsearchSettings {
     url: Secret,
@@ -101,7 +101,7 @@ impl SearchSettings {
 }
 
 impl ElasticsearchSettings {
-    /// As the projections take them.
+    /// The settings in the form that the projections take.
     ///
     /// # Errors
     /// The file of the certificate authority cannot be read.

@@ -1,4 +1,4 @@
-//! Wrong settings are refused by name.
+//! Invalid settings are refused by name.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn mistakes_of(result: Result<Settings, ConfigError>) -> Vec<String> {
 }
 
 #[test]
-fn what_must_be_set_is_enough() {
+fn the_required_settings_are_enough() {
     let settings = Settings::from_sources(&environment(&[]), None).expect("settings");
     assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.log_format, LogFormat::Text);
@@ -50,7 +50,7 @@ fn every_missing_setting_is_named_at_once() {
 }
 
 #[test]
-fn a_wrong_setting_is_named_with_what_it_may_be() {
+fn an_invalid_setting_is_named_with_its_possible_values() {
     let mistakes = mistakes_of(Settings::from_sources(&environment(&[("BACKSCROLL_PARTITIONS", "0")]), None));
     assert_eq!(mistakes.len(), 1);
     assert!(mistakes[0].contains("BACKSCROLL_PARTITIONS") && mistakes[0].contains("1 to 256"), "{mistakes:?}");
@@ -65,7 +65,7 @@ fn an_unknown_setting_of_the_file_is_named() {
 }
 
 #[test]
-fn the_environment_wins_over_the_file() {
+fn the_environment_overrides_the_file() {
     let file = (Path::new("backscroll.toml"), "session_hours = 2\npartitions = 4");
     let settings = Settings::from_sources(&environment(&[("BACKSCROLL_SESSION_HOURS", "3")]), Some(file)).expect("settings");
     assert_eq!((settings.session_lifetime.as_secs(), settings.partitions), (3 * 3600, 4));
@@ -84,7 +84,7 @@ fn a_secret_is_never_printed() {
 }
 
 #[test]
-fn a_network_contains_its_addresses_alone() {
+fn a_network_contains_only_its_own_addresses() {
     let network = "10.1.0.0/16".parse::<Network>().expect("a network");
     assert!(network.contains("10.1.200.3".parse().expect("an address")));
     assert!(network.contains("::ffff:10.1.0.1".parse().expect("an address")));
@@ -100,16 +100,16 @@ fn every_setting_is_in_the_documented_list() {
     assert!(settings().all(|setting| table.contains(setting.name)));
 }
 
-/// What people write where a number, an address or a name should be.
-const WRONG: [&str; 12] = ["-1", "0", "18446744073709551616", "1e9", "yes", " 7 ", "\u{7}", "::", "postgres://", "/32", "=,=", "\"\"\""];
+/// Mistakes that people make where a number, an address or a name is expected.
+const MISTAKES: [&str; 12] = ["-1", "0", "18446744073709551616", "1e9", "yes", " 7 ", "\u{7}", "::", "postgres://", "/32", "=,=", "\"\"\""];
 
 proptest! {
     #[test]
-    fn whatever_a_setting_says_it_is_used_or_named(index in any::<Index>(), text: String, wrong in select(WRONG.to_vec())) {
+    fn any_value_of_a_setting_is_used_or_named_as_a_mistake(index in any::<Index>(), text: String, wrong in select(MISTAKES.to_vec())) {
         let settings = settings().collect::<Vec<_>>();
         let setting = index.get(&settings);
         for text in [text.as_str(), wrong] {
-            // What is no address is looked up as a name, and a test asks no name servers.
+            // A text that is not an address is looked up as a host name, and a test must not use name servers.
             if setting.name == "listen" {
                 continue;
             }
@@ -121,7 +121,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_the_file_says_it_is_used_or_refused_with_its_name(text in "([a-z_]{1,12} ?= ?(\"[^\"]{0,9}\"|[0-9-]{1,20}|\\[[0-9,]{0,9})?\n){0,5}", noise in any::<String>()) {
+    fn any_file_is_used_or_refused_with_its_name(text in "([a-z_]{1,12} ?= ?(\"[^\"]{0,9}\"|[0-9-]{1,20}|\\[[0-9,]{0,9})?\n){0,5}", noise in any::<String>()) {
         for text in [text, noise] {
             match Settings::from_sources(&environment(&[]), Some((Path::new("backscroll.toml"), &text))) {
                 Ok(_) => {}
@@ -132,7 +132,7 @@ proptest! {
     }
 }
 
-/// What `url` reads as an address of the web, in its own spelling.
+/// The web addresses that the crate `url` can parse, as it writes them.
 fn web_addresses() -> impl Strategy<Value = String> {
     let text = "https?://([a-z]{1,4}(:[ -~]{0,3})?@)?[a-zé0-9.-]{1,12}(:[0-9]{1,5})?(/\\PC{0,8})*(\\?\\PC{0,8})?";
     text.prop_filter_map("no address", |text| Url::parse(&text).ok().map(String::from))
@@ -140,7 +140,7 @@ fn web_addresses() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn what_url_reads_as_an_address_of_the_web_the_settings_take(address in web_addresses()) {
+    fn the_settings_accept_each_web_address_that_url_can_parse(address in web_addresses()) {
         for name in ["public_url", "object_store_url", "proof_webhook_url", "elasticsearch_url"] {
             let read = Settings::from_sources(&environment(&[(&super::variable(name), &address)]), None);
             prop_assert!(read.is_ok(), "{} = {}", name, address);
@@ -148,7 +148,7 @@ proptest! {
     }
 
     #[test]
-    fn a_bucket_and_what_is_in_it_are_read_as_url_reads_them(bucket in "[a-z0-9][a-z0-9.-]{1,20}[a-z0-9]", path in "([A-Za-z0-9_-]{1,6}(\\.[a-z]{1,3})?/){0,4}[a-z]{1,6}") {
+    fn a_bucket_and_its_path_are_parsed_as_url_parses_them(bucket in "[a-z0-9][a-z0-9.-]{1,20}[a-z0-9]", path in "([A-Za-z0-9_-]{1,6}(\\.[a-z]{1,3})?/){0,4}[a-z]{1,6}") {
         let text = format!("s3://{bucket}/{path}");
         let (ours, url) = (text.parse::<ObjectUrl>().expect("an address"), Url::parse(&text).expect("an address"));
         prop_assert_eq!(Some(ours.bucket.as_str()), url.host_str());

@@ -52,7 +52,7 @@ pub async fn announce_presence(
     reject_unless_line("device_type", device_type, DEVICE_TYPE_CHARS_MAX)?;
     commands.read_access(actor.user_id).await?.active_member(path.workspace_id).await?;
     let said = presences.say((actor.user_id, path.workspace_id), actor.session_id, status, device_type).await;
-    said.map_err(Problem::not_kept)?;
+    said.map_err(Problem::presence_unavailable)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -68,7 +68,7 @@ pub async fn end_presence(
     presences: Data<Presences>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.active_member(path.workspace_id).await?;
-    presences.forget(actor.user_id, path.workspace_id, actor.session_id).await.map_err(Problem::not_kept)?;
+    presences.forget(actor.user_id, path.workspace_id, actor.session_id).await.map_err(Problem::presence_unavailable)?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -25,7 +25,7 @@ pub async fn announce_typing(
     typing: Data<Typing>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.may_post(path.channel_id).await?;
-    typing.say(path.channel_id, actor.user_id).await.map_err(Problem::not_kept)?;
+    typing.say(path.channel_id, actor.user_id).await.map_err(Problem::presence_unavailable)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -47,6 +47,6 @@ pub async fn list_typing(
     typing: Data<Typing>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.channel(path.channel_id).await?;
-    let people = typing.of(path.channel_id).await.map_err(Problem::not_kept)?;
+    let people = typing.of(path.channel_id).await.map_err(Problem::presence_unavailable)?;
     Ok(HttpResponse::Ok().json(Page::whole(people.into_iter().map(|user_id| PersonTyping { user_id }).collect())))
 }

@@ -1,4 +1,4 @@
-//! The figures of the parts of this process, as Prometheus reads them.
+//! Reads the metrics from the parts of this process.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -12,29 +12,29 @@ use prometheus::proto::MetricFamily;
 
 use super::Metrics;
 
-/// Asks every part how far it is, and what it has done.
+/// The parts of this process whose metrics Prometheus reads.
 #[derive(Clone)]
 pub struct Figures {
-    /// What the answers are kept in.
+    /// The metrics to set.
     pub metrics: Metrics,
     /// The write side.
     pub commands: Commands,
-    /// What the relay of this process does.
+    /// Statistics of this process's relay.
     pub relay: Arc<RelayStats>,
-    /// How far the read side is.
+    /// The positions of the projections.
     pub progress: Progress,
     /// Postgres, which has the table of replays.
     pub stores: Connections,
     /// The signed heads.
     pub proofs: Proofs,
-    /// What the consumer of the proof of this process does.
+    /// Statistics of this process's proof consumer.
     pub proof: Arc<proof::Stats>,
-    /// What is kept in Redis.
+    /// The cached answers in Redis.
     pub caches: Caches,
 }
 
 impl Figures {
-    /// Everything that Prometheus reads, as it is now.
+    /// Reads the current metrics of all parts.
     pub async fn families(&self) -> Vec<MetricFamily> {
         let head = *self.commands.store().head().borrow();
         self.metrics.set_position("log", head);

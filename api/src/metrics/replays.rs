@@ -1,10 +1,10 @@
-//! The figures of replays: how far the latest one of each projection is, and what came of it.
+//! The metrics of replays: the progress and the outcome of each projection's latest replay.
 
 use projections::ReplayRun;
 use prometheus::core::Collector;
 use prometheus::{GaugeVec, IntGaugeVec, Opts};
 
-/// By projection.
+/// Each metric has the projection as a label.
 #[derive(Clone)]
 pub(super) struct ReplayMetrics {
     phase: IntGaugeVec,
@@ -15,10 +15,10 @@ pub(super) struct ReplayMetrics {
 
 impl ReplayMetrics {
     pub(super) fn new() -> Result<Self, prometheus::Error> {
-        let phase = Opts::new("backscroll_replay_phase", "1 for what the replay of a projection that is under way is doing.");
-        let rate = Opts::new("backscroll_replay_per_second", "How much of its phase a replay that is under way does in a second.");
-        let seconds = Opts::new("backscroll_replay_last_seconds", "How long the latest replay of a projection that has ended took.");
-        let outcome = Opts::new("backscroll_replay_last_outcome", "1 for what came of the latest replay of a projection that has ended.");
+        let phase = Opts::new("backscroll_replay_phase", "1 for the current phase of a projection's running replay.");
+        let rate = Opts::new("backscroll_replay_per_second", "The progress of a running replay per second, in units of its phase.");
+        let seconds = Opts::new("backscroll_replay_last_seconds", "The duration of a projection's latest ended replay.");
+        let outcome = Opts::new("backscroll_replay_last_outcome", "1 for the outcome of a projection's latest ended replay.");
         Ok(Self {
             phase: IntGaugeVec::new(phase, &["projection", "phase"])?,
             rate: GaugeVec::new(rate, &["projection"])?,
@@ -31,13 +31,13 @@ impl ReplayMetrics {
         [Box::new(self.phase.clone()), Box::new(self.rate.clone()), Box::new(self.seconds.clone()), Box::new(self.outcome.clone())]
     }
 
-    /// Of each projection, what runs and what ended last: those of `runs`, the latest first.
+    /// Sets, for each projection, its running replay and its latest ended one. `runs` begins with the latest.
     pub(super) fn set(&self, runs: &[ReplayRun]) {
         self.phase.reset();
         self.rate.reset();
         self.seconds.reset();
         self.outcome.reset();
-        // The latest is set last, and stays.
+        // The latest run is set last, so its values remain.
         for run in runs.iter().rev() {
             let projection = run.projection.as_str();
             if run.ended_at.is_none() {

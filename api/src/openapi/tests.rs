@@ -1,4 +1,4 @@
-//! The document is whole, and says what the value types say.
+//! The document is complete, and agrees with the value types.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ fn operations(document: &Value) -> Vec<(String, Value)> {
 }
 
 #[test]
-fn every_operation_has_a_name_of_its_own_and_a_tag() {
+fn every_operation_has_a_unique_name_and_a_tag() {
     let document = document();
     let operations = operations(&document.json);
     let names =
@@ -51,7 +51,7 @@ fn every_operation_under_v1_is_a_command_a_query_or_about_sessions() {
 }
 
 #[test]
-fn every_operation_but_those_that_watch_the_server_says_what_it_counts_as() {
+fn every_operation_but_health_checks_names_its_rate_limit_class() {
     for (address, operation) in operations(&document().json) {
         let counted = operation["x-rate-limit-class"].is_string() && !operation["responses"]["429"].is_null();
         assert_eq!(counted, operation["tags"][0] != "health", "{address}");
@@ -59,7 +59,7 @@ fn every_operation_but_those_that_watch_the_server_says_what_it_counts_as() {
 }
 
 #[test]
-fn every_reference_leads_somewhere() {
+fn every_reference_has_a_target() {
     let document = document().json;
     let mut references = Vec::new();
     collect(&document, &mut references);

@@ -1,4 +1,5 @@
-//! The only problem that is answered before there is a request: too many connections.
+//! The refusal of a connection, when its address has too many. It is the only problem that is sent before there is a
+//! request.
 
 use super::MEDIA_TYPE;
 
@@ -8,7 +9,7 @@ const REFUSAL: &str = concat!(
     r#""detail":"your address has too many connections: use those that are open, or close some"}"#
 );
 
-/// The whole answer to a connection whose address has as many as it may.
+/// The whole answer to a connection whose address has the most connections that it may have.
 #[must_use]
 pub fn too_many_connections() -> String {
     let length = REFUSAL.len();
@@ -23,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_refusal_is_a_problem_of_its_length() {
+    fn the_refusal_is_a_problem_with_the_right_content_length() {
         let answer = too_many_connections();
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
         assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{answer}");

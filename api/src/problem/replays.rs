@@ -1,4 +1,4 @@
-//! What stands in the way of a replay, as a problem.
+//! The problems of replays and parked events.
 
 use processes::parked::ParkedError;
 use processes::replays::StartError;
@@ -33,7 +33,7 @@ impl From<RebuildError> for Problem {
         match error {
             RebuildError::Unknown(_) => Self::no_such_projection(),
             RebuildError::UnderWay(_) => {
-                Self::conflict("replay.under_way", "a replay of this projection is under way: GET …/replays/current shows it")
+                Self::conflict("replay.under_way", "a replay of this projection is running: GET …/replays/current shows it")
             }
             RebuildError::Database(ref cause) => Self::database_failed(&error, cause),
             RebuildError::IndicesLeft(_) => Self::unavailable("replay.indices_left", error.to_string()),
@@ -45,7 +45,9 @@ impl From<RebuildError> for Problem {
 impl From<UnparkError> for Problem {
     fn from(error: UnparkError) -> Self {
         match error {
-            UnparkError::NotParked(_) => Self::not_found("parked.not_found", "nothing waits under that key: GET …/parked lists what does"),
+            UnparkError::NotParked(_) => {
+                Self::not_found("parked.not_found", "no events are parked under this key: GET …/parked lists the keys")
+            }
             UnparkError::Unknown(_) => Self::no_such_projection(),
             UnparkError::StillPoison { .. } => Self::conflict("parked.still_not_applied", error.to_string()),
             UnparkError::OtherEvent { .. } => Self::conflict("parked.other_event", error.to_string()),
@@ -63,8 +65,8 @@ impl From<sqlx::Error> for Problem {
 }
 
 impl Problem {
-    /// There is no projection of that name.
+    /// No projection has the name.
     pub(crate) fn no_such_projection() -> Self {
-        Self::not_found("projection.not_found", "there is no such projection: GET /v1/projections lists them")
+        Self::not_found("projection.not_found", "there is no such projection: GET /v1/projections lists all projections")
     }
 }

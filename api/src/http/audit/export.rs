@@ -81,12 +81,12 @@ pub async fn export_audit(
     let filter = query.parse(1)?;
     let (export_id, head) = (Uuid::now_v7(), audits.audit_log.head().await?);
     audits.progress.wait_for(projections::RELATIONAL, head.position, crate::extract::WAIT_MAX).await?;
-    let said = filter_parts(&filter);
-    let noted = Noted { export_id, format, filter: said.clone(), up_to: head.position };
+    let parts = filter_parts(&filter);
+    let noted = Noted { export_id, format, filter: parts.clone(), up_to: head.position };
     audits.commands.audit(reading.context(), path.workspace_id, AuditCommand::Export(noted)).await?;
     let key = keyring::current(&stores.pool, &settings.proof_keys()).await.map_err(|error| Problem::internal(&error))?;
     let vkey = key.verifying().to_string();
-    let export = Export::begin(export_id, path.workspace_id, reading.actor.0, format, (filter, said), head);
+    let export = Export::begin(export_id, path.workspace_id, reading.actor.0, format, (filter, parts), head);
     let name = format!("attachment; filename=\"audit-{export_id}.{}\"", if format == ExportFormat::Csv { "csv" } else { "jsonl" });
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, media_type))
