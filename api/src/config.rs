@@ -334,7 +334,7 @@ fn read_file(path: &Path) -> Result<(PathBuf, String), ConfigError> {
 /// The list of settings as a Markdown table.
 #[must_use]
 pub fn as_markdown() -> String {
-    let mut table = String::from("| setting | environment | default | what it is |\n|---|---|---|---|\n");
+    let mut table = String::from("| setting | environment | default | description |\n|---|---|---|---|\n");
     for Setting { name, default, what } in settings() {
         let default = match default {
             None => "must be set".to_owned(),

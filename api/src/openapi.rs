@@ -73,7 +73,7 @@ fn describe(document: &mut Value) {
     document["servers"] = json!([{"url": "/"}]);
     document["security"] = json!([{"token": []}]);
     document["tags"] = json!([
-        {"name": "users", "description": "People who are registered on this server."},
+        {"name": "users", "description": "The users of this server."},
         {"name": "sessions", "description": "Signing in and out."},
         {"name": "erasure", "description": "Export and erase a person's data."},
         {"name": "workspaces", "description": "The spaces of teams: settings, plans, owners."},
@@ -89,7 +89,7 @@ fn describe(document: &mut Value) {
         {"name": "search", "description": "Search messages, files and people. docs/SEARCH.md describes the query language."},
         {"name": "analytics", "description": "Counts of messages and members."},
         {"name": "log", "description": "The events of a workspace as they are stored."},
-        {"name": "audit", "description": "The audit: who did what, when, from where, and with which effect."},
+        {"name": "audit", "description": "The audit: each action with its actor, time, origin and effect."},
         {"name": "proof", "description": "Proofs that the log was not changed: signed heads, tiles, proofs. docs/AUDIT.md says how to check them."},
         {"name": "projections", "description": "Projections: positions, parked events, replays, views."},
         {"name": "health", "description": "Health and metrics of the server."},

@@ -121,7 +121,7 @@ fn reject_unless_moment(moment: DateTime<Utc>) -> bool {
 fn moments_before_the_calendar_of_postgres_are_the_clients_mistake() {
     for year in ["-262143", "-4713", "-0001", "+10000", "+262142"] {
         let json = serde_json::json!({"created_at": format!("{year}-01-01T00:00:00Z"), "message_id": Uuid::nil()}).to_string();
-        let problem = read_place("before", Some(&BASE64_URL_SAFE_NO_PAD.encode(json))).expect_err("no moment of ours");
+        let problem = read_place("before", Some(&BASE64_URL_SAFE_NO_PAD.encode(json))).expect_err("not a moment that the server takes");
         assert_eq!(problem.status_code(), 400, "{year}");
     }
 }

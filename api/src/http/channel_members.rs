@@ -128,7 +128,7 @@ pub struct ChangeNotificationLevel {
     level: NotificationLevel,
 }
 
-/// Change what the caller is notified of in a channel
+/// Change the caller's notification level in a channel
 #[utoipa::path(tag = "channel members", request_body = ChangeNotificationLevel, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The level is changed.")))]
 #[put("/channels/{channel_id}/notification-level")]

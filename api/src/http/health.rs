@@ -17,7 +17,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// The server repeats an answer to load balancers for this time. More requests cause no more checks of the stores.
 const CACHED_FOR: Duration = Duration::from_secs(1);
 
-/// The process lives.
+/// The process is running.
 #[derive(Serialize, ToSchema)]
 pub struct Alive {
     /// `ok`.
@@ -25,8 +25,8 @@ pub struct Alive {
     status: &'static str,
 }
 
-/// Check that the process lives
-#[utoipa::path(tag = "health", security(()), responses((status = 200, description = "The process lives.", body = Alive)))]
+/// Check that the process is running
+#[utoipa::path(tag = "health", security(()), responses((status = 200, description = "The process is running.", body = Alive)))]
 #[get("/healthz")]
 pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(Alive { status: "ok" })

@@ -187,7 +187,7 @@ fn operations_routes(v1: &mut ServiceConfig<'_>) {
         .service(replays::drop_view);
 }
 
-/// The proof that nobody changed the log.
+/// The proof that the log was not changed.
 fn proof_routes(v1: &mut ServiceConfig<'_>) {
     v1.service(proof::get_checkpoint)
         .service(proof::list_proof_keys)

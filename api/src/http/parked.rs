@@ -29,7 +29,7 @@ pub struct SkipEvent {
     /// The position of the event, as the list shows it. By now, another event may be the one that blocks the key.
     position: i64,
     /// The reason. The log keeps it.
-    #[schema(min_length = 1, max_length = 1000, example = "written by a tool that nobody has any more")]
+    #[schema(min_length = 1, max_length = 1000, example = "written by a tool that is not used any more")]
     reason: String,
 }
 

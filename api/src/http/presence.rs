@@ -38,7 +38,7 @@ pub struct AnnouncePresence {
 ///
 /// The announcement expires after five minutes. Clients send it every one or two minutes.
 #[utoipa::path(tag = "presence", request_body = AnnouncePresence, params(WorkspacePath),
-    responses((status = 204, description = "It is announced.")))]
+    responses((status = 204, description = "The presence is announced.")))]
 #[put("/workspaces/{workspace_id}/presence")]
 pub async fn announce_presence(
     path: Path<WorkspacePath>,

@@ -1,4 +1,4 @@
-//! The headers that tell a browser what an answer must not do. Every answer has them.
+//! Security headers: they restrict what a browser does with an answer. Every answer has them.
 //!
 //! The interface is for programs. A browser that shows an answer as a page may load and run nothing. Only the pages of
 //! the documentation run scripts, and they load them from this server alone.

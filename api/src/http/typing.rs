@@ -16,7 +16,7 @@ use crate::problem::Problem;
 ///
 /// The announcement expires after ten seconds, or when the caller posts. Clients send it every few seconds. Requires
 /// that the caller may post in the channel.
-#[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 204, description = "It is announced.")))]
+#[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 204, description = "The typing is announced.")))]
 #[put("/channels/{channel_id}/typing")]
 pub async fn announce_typing(
     path: Path<ChannelPath>,

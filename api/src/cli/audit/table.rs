@@ -7,24 +7,24 @@ const COLUMN_CHARS_MAX: usize = 40;
 
 /// A table of entries: position, time, actor, event, aggregate, address.
 pub(super) fn table(entries: &[Entry]) -> String {
-    let head = ["POSITION", "TIME (UTC)", "WHO", "WHAT", "ON WHAT", "FROM"].map(str::to_owned);
+    let head = ["POSITION", "TIME (UTC)", "ACTOR", "EVENT", "AGGREGATE", "ADDRESS"].map(str::to_owned);
     let rows = [head].into_iter().chain(entries.iter().map(row)).collect::<Vec<_>>();
     aligned(&rows)
 }
 
 /// One line of a table without an end. The width of its columns is fixed.
 pub(super) fn line(entry: &Entry) -> String {
-    let [position, time, who, what, on_what, from] = row(entry);
-    format!("{position:>9}  {time}  {who:<20} {what:<30} {on_what:<30} {from}").trim_end().to_owned()
+    let [position, time, actor, event, aggregate, address] = row(entry);
+    format!("{position:>9}  {time}  {actor:<20} {event:<30} {aggregate:<30} {address}").trim_end().to_owned()
 }
 
 fn row(entry: &Entry) -> [String; 6] {
     let at = entry.recorded_at.format("%Y-%m-%d %H:%M:%S").to_string();
-    let what = if entry.withheld { format!("{} (text withheld)", entry.event_type) } else { entry.event_type.clone() };
-    [entry.position.to_string(), at, cut(&who(entry)), cut(&what), cut(&on_what(entry)), entry.address.clone().unwrap_or_default()]
+    let event = if entry.withheld { format!("{} (text withheld)", entry.event_type) } else { entry.event_type.clone() };
+    [entry.position.to_string(), at, cut(&actor(entry)), cut(&event), cut(&aggregate(entry)), entry.address.clone().unwrap_or_default()]
 }
 
-fn who(entry: &Entry) -> String {
+fn actor(entry: &Entry) -> String {
     match &entry.actor_name {
         Some(name) => name.clone(),
         None if entry.actor_id.is_nil() => "—".into(),
@@ -32,7 +32,7 @@ fn who(entry: &Entry) -> String {
     }
 }
 
-fn on_what(entry: &Entry) -> String {
+fn aggregate(entry: &Entry) -> String {
     match (entry.aggregate_type.as_str(), &entry.aggregate_name, &entry.channel_name) {
         ("channel", Some(name), _) => format!("#{name}"),
         ("message", _, Some(channel)) => format!("a message in #{channel}"),

@@ -72,7 +72,7 @@ pub(super) fn instructions(server: &Server, setup: &Setup) -> String {
     let (url, token) = (server.public_url(), setup.token.expose());
     let (channel, workspace, owner) = (setup.general_id, setup.workspace_id, setup.owner_id);
     let operators =
-        server.operators_address().map_or_else(String::new, |address| format!("\nits metrics are at      http://{address}/metrics"));
+        server.operators_address().map_or_else(String::new, |address| format!("\nits metrics are at    http://{address}/metrics"));
     let signed_in = format!("-H 'Authorization: Bearer {token}'");
     format!(
         "
