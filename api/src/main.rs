@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// Threads here often free memory that another thread allocated. mimalloc does this with less waiting than glibc's
-/// allocator.
+/// Threads here pass work to each other all the time. They wait less for mimalloc than for glibc's allocator.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

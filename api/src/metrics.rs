@@ -109,7 +109,7 @@ impl Metrics {
         self.lag.with_label_values(&[projection]).set(events);
     }
 
-    /// Sets how much the event store has done since the process started.
+    /// Sets a total since the process started. `what` is the label.
     pub fn set_done(&self, what: &str, total: u64) {
         let counter = self.done.with_label_values(&[what]);
         counter.inc_by(total.saturating_sub(counter.get()));

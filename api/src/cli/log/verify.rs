@@ -39,7 +39,7 @@ pub(in crate::cli) async fn run(
             (None, _) => "it has no head".to_owned(),
         };
         print(&format!(
-            "{}: {} events, positions {} to {}, every digest matches; {erased} are erased, and keep their first digest; {head}",
+            "{}: {} events, positions {} to {}, every digest matches; {erased} are erased, and keep their original digest; {head}",
             manifest.month, manifest.events, manifest.first_position, manifest.last_position
         ))?;
     }
