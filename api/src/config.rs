@@ -25,8 +25,8 @@ pub use crate::config::search::{ElasticsearchSettings, SearchSettings};
 use state::limits::policy::{self, RateLimits};
 use state::sessions::Bounds;
 
-/// The most time of an answer after the whole request has arrived. It is longer than each shorter wait that has a limit
-/// of its own.
+/// The longest time of an answer after the whole request has arrived. It is longer than each wait that has a limit of
+/// its own.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// One setting: its name, its default and its documentation.
@@ -152,16 +152,16 @@ pub struct Settings {
     pub connections_max: usize,
     /// The most connections of one address at a time. 0 means a hundredth of `connections_max`.
     pub connections_per_address_max: usize,
-    /// The most time for the head of a client's first request.
+    /// The longest time for the head of a client's first request.
     pub request_head_timeout: Duration,
-    /// The most time for a body.
+    /// The longest time for a body.
     pub request_body_timeout: Duration,
-    /// The most time that a connection waits for its client: for the next request, or until the client has read an
+    /// The longest time that a connection waits for its client: for the next request, or until the client has read an
     /// answer.
     pub idle_timeout: Duration,
     /// The most bytes of a request body.
     pub body_bytes_max: usize,
-    /// The most time that running requests have when the server stops.
+    /// The longest time that running requests have when the server stops.
     pub shutdown_timeout: Duration,
     /// The most connections to Postgres.
     pub postgres_connections: u32,
@@ -173,9 +173,9 @@ pub struct Settings {
     pub nats_stream: String,
     /// The number of partitions of the events.
     pub partitions: u16,
-    /// The time after its last use when a session ends.
+    /// The time from the last use of a session to its end.
     pub session_lifetime: Duration,
-    /// The time after its start when a session ends, even if it is used.
+    /// The longest time from the start of a session to its end.
     pub session_age_max: Duration,
     /// The most sessions of a user.
     pub sessions_max: u32,
@@ -297,13 +297,13 @@ impl Settings {
         self.proof.key_source(&self.master_key, self.public_url.as_deref())
     }
 
-    /// The most time of a request, from its head to its answer.
+    /// The longest time of a request, from its head to its answer.
     #[must_use]
     pub fn answer_max(&self) -> Duration {
         self.request_body_timeout + ANSWER_TIMEOUT
     }
 
-    /// The most time in which the server sends nothing on a connection: one request, and then the idle time.
+    /// The longest time in which the server sends nothing on a connection: one request, and then the idle time.
     #[must_use]
     pub fn unanswered_max(&self) -> Duration {
         self.request_head_timeout + self.answer_max() + self.idle_timeout

@@ -21,11 +21,11 @@ use crate::http::operators::Scrapes;
 
 /// The most connections at a time.
 const CONNECTIONS_MAX: usize = 64;
-/// The most time for the head of a request.
+/// The longest time for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// The most time in which a client reads nothing of its answer.
+/// The longest time in which a client reads nothing of its answer.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
-/// The most time of a connection. It is longer than Prometheus waits for an answer.
+/// The longest time of a connection. It is longer than Prometheus waits for an answer.
 const CONNECTION_MAX: Duration = Duration::from_secs(30);
 
 /// Serves the operators' address on `listener`.

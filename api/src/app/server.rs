@@ -29,7 +29,7 @@ use crate::{extract, http, limit, telemetry};
 
 /// The time between two removals of ended sessions.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
-/// The most time that a client may take to close a connection that the server has closed.
+/// The longest time that a client may take to close a connection that the server has closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The roles of a process.

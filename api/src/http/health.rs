@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
-/// The most time that each store may take to answer.
+/// The longest time that each store may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// The server repeats an answer to load balancers for this time. More requests cause no more checks of the stores.
 const CACHED_FOR: Duration = Duration::from_secs(1);

@@ -29,7 +29,7 @@ pub struct PostMessage {
     /// The text. Write `<@user_id>` to mention a person, `<#channel_id>` for a channel, `<!channel>` for everyone.
     #[schema(min_length = 1, max_length = 40000, example = "Hello team!")]
     content: String,
-    /// The message that it answers in a thread.
+    /// The message to reply to, in its thread.
     #[schema(value_type = Option<Uuid>)]
     thread_id: Option<MessageId>,
     /// The client's identifier of the message. The same identifier means the same message. It serves as the
@@ -77,8 +77,8 @@ pub async fn post_message(
     Ok(Done::created(appended, format!("/v1/messages/{message_id}"), MessagePosted { message_id }))
 }
 
-/// The idempotency key that is made from the client's identifier of the message. An identifier that cannot be a key as
-/// it is counts by its hash.
+/// The idempotency key that is made from the client's identifier of the message. If the identifier cannot be part of a
+/// key, the key has its hash.
 fn client_key(channel_id: ChannelId, name: &ClientMsgId) -> Option<IdempotencyKey> {
     let key = |name: &str| IdempotencyKey::parse(&format!("client_msg_id:{channel_id}:{name}")).ok();
     key(name.as_str()).or_else(|| key(&format!("sha256:{}", hex::encode(Sha256::digest(name.as_str())))))

@@ -1,8 +1,8 @@
 //! The rate limits: sliding windows for each user and request class, and for each user's messages in a channel.
 //!
-//! The windows are in Redis (`windows`), so that all processes share them. Without Redis, each process keeps its own
-//! windows (`local`): no user is locked out, and none is without a limit. [`class_of`] decides the class of a request.
-//! The settings give the limit of each class ([`policy`]).
+//! The windows are in Redis, so that all processes share them. Without Redis, each process keeps its own windows: no
+//! user is locked out, and none is without a limit (`state::limits`). [`class_of`] decides the class of a request. The
+//! settings give the limit of each class ([`policy`]).
 //!
 //! A request counts whatever its outcome. The replay of a command counts too: whether it is a replay is known only
 //! after it has run. A refused request does not count. So a caller that keeps sending requests still gets as many

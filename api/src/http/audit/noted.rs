@@ -17,7 +17,7 @@ use crate::problem::Problem;
 
 /// Within this time, the same request by the same caller counts as one reading, so that paging does not fill the log.
 const SAME_READING_FOR: Duration = Duration::from_secs(5 * 60);
-/// The most time that a request waits until the audit shows its own reading.
+/// The longest time that a request waits until the audit shows its own reading.
 const VISIBLE_WITHIN: Duration = Duration::from_secs(1);
 /// The most readings that a process remembers. A forgotten reading is recorded again.
 // The compiler evaluates it: it cannot panic at run time.
