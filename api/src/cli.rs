@@ -182,7 +182,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Verb::Retention(verb) => on_runtime(retention::run(settings()?, verb)),
         Verb::Keys(verb) => on_runtime(keys::run(settings()?, verb)),
         Verb::Users(verb) => on_runtime(users::run(settings()?, verb)),
-        Verb::Audit(verb) => match audit::runs_alone(&verb) {
+        Verb::Audit(verb) => match audit::without_server(&verb) {
             Some(outcome) => outcome,
             None => on_runtime(audit::run(settings()?, verb)),
         },
