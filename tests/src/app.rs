@@ -1,4 +1,4 @@
-//! A server of its own for each test: its own database, its own stream in NATS, its own keys in Redis, on a port that was free.
+//! A separate server for each test. It has its own database, NATS stream and Redis keys, and listens at a free port.
 
 use std::ops::Deref;
 
@@ -16,13 +16,13 @@ use crate::place::Place;
 use crate::program::Program;
 use crate::team::id;
 
-/// A running server, and what it runs on.
+/// A running server with its database, stream and keys.
 pub struct TestApp {
-    /// Where it serves.
+    /// The server's address.
     pub url: String,
-    /// Where it serves operators.
+    /// The server's address for operators.
     pub operators_url: String,
-    // In this order they go: whoever works in the place before the place.
+    // Fields are dropped in this order: first the servers that use the place, then the place.
     server: Option<Server>,
     program: Option<Program>,
     place: Place,
@@ -30,30 +30,30 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// A fresh one.
+    /// Starts a new server.
     pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    /// A fresh one, with settings of the environment changed.
+    /// Starts a new server with these changes to its environment.
     pub async fn start_with(changes: &[(&str, &str)]) -> Self {
         Self::start_as(Roles::ALL, changes).await
     }
 
-    /// A fresh one that does only some things, with settings of the environment changed.
+    /// Starts a new server with these roles only, and with these changes to its environment.
     ///
     /// # Panics
-    /// It does not start.
+    /// Panics if the server does not start.
     pub async fn start_as(roles: Roles, changes: &[(&str, &str)]) -> Self {
         let mut test = Self::not_started(changes).await;
         test.serve(roles).await;
         test
     }
 
-    /// Starts it once more after [`TestApp::stop`], with everything that it can do.
+    /// Starts the server again after [`TestApp::stop`], with all roles.
     ///
     /// # Panics
-    /// It does not start.
+    /// Panics if the server does not start.
     pub async fn start_again(&mut self) {
         self.serve(Roles::ALL).await;
     }
@@ -65,7 +65,8 @@ impl TestApp {
         self.server = Some(server);
     }
 
-    /// A fresh one, in a process of its own: the binary, with settings of the environment changed. It has no [`TestApp::app`].
+    /// Starts a new server as a separate process: the binary, with these changes to its environment. It has no
+    /// [`TestApp::app`].
     pub async fn start_program(changes: &[(&str, &str)]) -> Self {
         let mut test = Self::not_started(changes).await;
         let (program, url) = Program::serve(&test.place.environment);
@@ -74,12 +75,12 @@ impl TestApp {
         test
     }
 
-    /// What one needs, and nobody who serves.
+    /// Prepares everything that a server needs, and starts no server.
     pub async fn not_started(changes: &[(&str, &str)]) -> Self {
         Self::not_started_on(TestDatabase::create().await, changes)
     }
 
-    /// The same, on a database that is there already.
+    /// Prepares everything that a server needs on an existing database, and starts no server.
     #[must_use]
     pub fn not_started_on(database: TestDatabase, changes: &[(&str, &str)]) -> Self {
         let small = [("BACKSCROLL_HTTP_WORKERS", "1"), ("BACKSCROLL_POSTGRES_CONNECTIONS", "10")];
@@ -87,33 +88,33 @@ impl TestApp {
         Self { url: String::new(), operators_url: String::new(), server: None, program: None, place, http: reqwest::Client::new() }
     }
 
-    /// The process that it runs in.
+    /// The process of the server.
     ///
     /// # Panics
-    /// It runs in this one.
+    /// Panics if the server runs inside the test's process.
     #[must_use]
     pub fn program(&self) -> &Program {
         self.program.as_ref().expect("a process of its own")
     }
 
-    /// Kills the process that it runs in.
+    /// Kills the server's process.
     pub fn kill_program(&mut self) {
         drop(self.program.take());
     }
 
-    /// The parts that it runs.
+    /// The parts of the running server.
     ///
     /// # Panics
-    /// It was stopped.
+    /// Panics if the server was stopped.
     #[must_use]
     pub fn app(&self) -> &App {
         self.server.as_ref().expect("a running server").app()
     }
 
-    /// What people have written, by the log: the texts are sealed there.
+    /// The texts of all posted messages. They are sealed in the log; this function unseals them.
     ///
     /// # Panics
-    /// The log cannot be read.
+    /// Panics if the log cannot be read.
     pub async fn texts(&self) -> Vec<String> {
         let stores = &self.app().stores;
         let mut texts = Vec::new();
@@ -128,19 +129,19 @@ impl TestApp {
         texts
     }
 
-    /// Stops it, as Ctrl-C does.
+    /// Stops the server, as Ctrl-C does.
     pub async fn stop(&mut self) {
         if let Some(server) = self.server.take() {
             server.stop().await;
         }
     }
 
-    /// Registers a user of that name and signs them in.
+    /// Registers a user with this name, and signs them in.
     pub async fn sign_up(&self, name: &str) -> Person {
         self.sign_up_as(name, &format!("{name}.{}", Uuid::now_v7().simple())).await
     }
 
-    /// Registers a user of that name and username, which nobody else has here, and signs them in.
+    /// Registers a user with this name and this username, and signs them in. The username must be free on this server.
     pub async fn sign_up_as(&self, name: &str, username: &str) -> Person {
         let email = format!("{username}@example.org");
         let registration = json!({"email": email, "username": username, "display_name": name, "password": PASSWORD});
@@ -149,45 +150,45 @@ impl TestApp {
         self.person(id(&registered, "user_id"), username, &email, token)
     }
 
-    /// Somebody who has an account, with the token of a session of theirs.
+    /// An existing user with the token of one of their sessions.
     #[must_use]
     pub fn person(&self, id: Uuid, username: &str, email: &str, token: String) -> Person {
         Person { id, email: email.into(), username: username.into(), token, url: self.url.clone(), http: self.http.clone() }
     }
 
-    /// Signs somebody in once more; returns the token.
+    /// Signs a user in again, and returns the token.
     ///
     /// # Panics
-    /// They are refused.
+    /// Panics if the server refuses the sign-in.
     pub async fn sign_in(&self, login: &str) -> String {
         self.sign_in_with(login, PASSWORD).await
     }
 
-    /// Signs somebody in whose password is that; returns the token.
+    /// Signs a user in with this password, and returns the token.
     ///
     /// # Panics
-    /// They are refused.
+    /// Panics if the server refuses the sign-in.
     pub async fn sign_in_with(&self, login: &str, password: &str) -> String {
         let started = self.post("/v1/sessions", &json!({"login": login, "password": password})).await.expect(201);
         started["token"].as_str().expect("a token").to_owned()
     }
 
-    /// Asks as nobody.
+    /// Sends a GET request without a token.
     pub async fn get(&self, path: &str) -> Answer {
         self.request(Method::GET, path, None).await
     }
 
-    /// Asks at the operators' address.
+    /// Sends a GET request to the operators' address.
     pub async fn as_operator(&self, path: &str) -> Answer {
         send(self.http.get(format!("{}{path}", self.operators_url))).await
     }
 
-    /// Posts as nobody.
+    /// Sends a POST request without a token.
     pub async fn post(&self, path: &str, body: &serde_json::Value) -> Answer {
         self.request(Method::POST, path, Some(body)).await
     }
 
-    /// Asks anything as nobody.
+    /// Sends any request without a token.
     pub async fn request(&self, method: Method, path: &str, body: Option<&serde_json::Value>) -> Answer {
         let request = self.http.request(method, format!("{}{path}", self.url));
         send(body.into_iter().fold(request, reqwest::RequestBuilder::json)).await

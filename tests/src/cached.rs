@@ -1,11 +1,11 @@
-//! What is in Redis, as tests look at it: past our own code, every key as text.
+//! The content of Redis for tests: every key as text, read without our own code.
 
 use redis::aio::MultiplexedConnection;
 
-/// Every key whose name fits a pattern, with everything in it. Of a cluster, those of that node.
+/// Every key whose name matches a pattern, with its whole value. In a cluster, only the keys of this node.
 ///
 /// # Panics
-/// Redis does not answer.
+/// Panics if Redis does not answer.
 pub async fn texts(connection: &mut MultiplexedConnection, pattern: &str) -> Vec<(String, String)> {
     let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query_async(connection).await.expect("keys");
     let mut texts = Vec::new();
@@ -17,7 +17,7 @@ pub async fn texts(connection: &mut MultiplexedConnection, pattern: &str) -> Vec
             "zset" => redis::cmd("ZRANGE").arg(&key).arg(0).arg(-1).to_owned(),
             "set" => redis::cmd("SMEMBERS").arg(&key).to_owned(),
             "list" => redis::cmd("LRANGE").arg(&key).arg(0).arg(-1).to_owned(),
-            // It has expired since.
+            // The key has expired since it was listed.
             _ => continue,
         };
         let value: redis::Value = read.query_async(connection).await.expect("a value");

@@ -1,4 +1,4 @@
-//! A Redis Cluster of three nodes on this machine, which ends with the test that started it.
+//! A Redis Cluster of three nodes on this machine. It ends with the test that started it.
 
 use std::process::{Child, Command, Stdio};
 
@@ -8,15 +8,15 @@ use tempfile::TempDir;
 use crate::servers::{checkout, free_port};
 use crate::{cached, eventually};
 
-/// How many nodes it has: the fewest with which a cluster can do without one.
+/// The number of nodes. Three is the minimum: a cluster of three still works after one node has failed.
 const NODES: u16 = 3;
-/// Into how many slots the keys are spread.
+/// The number of slots that the keys are spread over.
 const SLOTS: u16 = 16_384;
 
 /// A running cluster.
 pub struct RedisCluster {
     nodes: Vec<Node>,
-    /// What the nodes remember of each other.
+    /// The folder in which the nodes keep their view of the cluster.
     _folder: TempDir,
 }
 
@@ -27,10 +27,10 @@ struct Node {
 }
 
 impl RedisCluster {
-    /// Starts one.
+    /// Starts a cluster.
     ///
     /// # Panics
-    /// It does not start.
+    /// Panics if the cluster does not start.
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().to_str().expect("its path").to_owned();
@@ -40,16 +40,16 @@ impl RedisCluster {
         cluster
     }
 
-    /// The addresses of its nodes: what `redis_url` is.
+    /// The addresses of the nodes, in the form of the setting `redis_url`.
     #[must_use]
     pub fn urls(&self) -> String {
         self.nodes.iter().map(Node::url).collect::<Vec<_>>().join(",")
     }
 
-    /// How many keys each node has.
+    /// The number of keys on each node.
     ///
     /// # Panics
-    /// One does not answer.
+    /// Panics if a node does not answer.
     pub async fn keys(&self) -> Vec<usize> {
         let mut keys = Vec::new();
         for node in &self.nodes {
@@ -58,10 +58,10 @@ impl RedisCluster {
         keys
     }
 
-    /// Every key of every node, with everything in it.
+    /// Every key of every node, with its whole value.
     ///
     /// # Panics
-    /// A node does not answer.
+    /// Panics if a node does not answer.
     pub async fn texts(&self) -> Vec<(String, String)> {
         let mut texts = Vec::new();
         for node in &self.nodes {
@@ -70,14 +70,15 @@ impl RedisCluster {
         texts
     }
 
-    /// How often each node has written its file.
+    /// How often each node has saved its file.
     ///
     /// # Panics
-    /// A node does not answer.
+    /// Panics if a node does not answer.
     pub async fn saves(&self) -> Vec<u64> {
         let mut saves = Vec::new();
         for node in &self.nodes {
-            let info: String = redis::cmd("INFO").arg("persistence").query_async(&mut node.connection().await).await.expect("what it says");
+            let info: String =
+                redis::cmd("INFO").arg("persistence").query_async(&mut node.connection().await).await.expect("the node's state");
             let line = info.lines().find_map(|line| line.strip_prefix("rdb_saves:"));
             saves.push(line.and_then(|number| number.trim().parse().ok()).expect("a number"));
         }
@@ -87,7 +88,7 @@ impl RedisCluster {
     async fn join(&self) {
         for (node, n) in self.nodes.iter().zip(0..) {
             eventually("a node answers", async || node.connect().await.is_ok()).await;
-            // Two that met with the same epoch would have to agree on another first.
+            // If two nodes met with the same epoch, they would first have to agree on new ones.
             node.tell(redis::cmd("CLUSTER").arg("SET-CONFIG-EPOCH").arg(n + 1)).await;
             let (first, last) = (SLOTS / NODES * n, if n + 1 == NODES { SLOTS - 1 } else { SLOTS / NODES * (n + 1) - 1 });
             node.tell(redis::cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(first).arg(last)).await;
@@ -132,11 +133,15 @@ impl Node {
     }
 
     async fn tell(&self, command: &redis::Cmd) {
-        command.query_async::<()>(&mut self.connection().await).await.expect("a node does as it is told");
+        command.query_async::<()>(&mut self.connection().await).await.expect("the node runs the command");
     }
 
     async fn is_in_order(&self) -> bool {
-        let info = redis::cmd("CLUSTER").arg("INFO").query_async::<String>(&mut self.connection().await).await.expect("its view");
+        let info = redis::cmd("CLUSTER")
+            .arg("INFO")
+            .query_async::<String>(&mut self.connection().await)
+            .await
+            .expect("the node's view of the cluster");
         info.contains("cluster_state:ok") && info.contains(&format!("cluster_known_nodes:{NODES}"))
     }
 }

@@ -1,4 +1,4 @@
-//! A database of its own for each test: a copy of a template that has every migration.
+//! A separate database for each test: a copy of a template that has every migration.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,20 +9,20 @@ use uuid::Uuid;
 
 use crate::servers::address;
 
-/// What the databases of tests are called.
+/// The prefix of the names of test databases.
 const PREFIX: &str = "backscroll_test";
-/// Held while the template is made, by whichever test process comes first.
+/// The advisory lock under which the first test process makes the template.
 const LOCK: i64 = 4_799;
 
-/// A database that is dropped with it.
+/// A database that is dropped with this value.
 pub struct TestDatabase {
     name: String,
-    /// Its address.
+    /// The address of the database.
     pub url: String,
 }
 
 impl TestDatabase {
-    /// A fresh one, with every migration.
+    /// Creates a database with every migration.
     pub async fn create() -> Self {
         let name = format!("{PREFIX}_{}", Uuid::now_v7().simple());
         let mut server = connect().await;
@@ -34,7 +34,7 @@ impl TestDatabase {
         Self { name, url }
     }
 
-    /// A fresh one, with nothing in it.
+    /// Creates an empty database.
     pub async fn empty() -> Self {
         let name = format!("{PREFIX}_{}", Uuid::now_v7().simple());
         execute(&mut connect().await, format!("CREATE DATABASE {name}")).await;
@@ -77,7 +77,7 @@ impl Drop for TestDatabase {
                     .map_err(std::io::Error::other)
             })
         });
-        // A test that has failed is not to fail once more for what it leaves behind.
+        // A failed test must not fail a second time because its database could not be dropped.
         let _ = dropped.join();
     }
 }
@@ -90,7 +90,7 @@ async fn execute(server: &mut PgConnection, statement: String) {
     server.execute(statement.as_str()).await.expect("a statement of the tests' set-up");
 }
 
-/// The template's name: it tells which migrations it has.
+/// The name of the template. It contains a hash of the migrations that the template has.
 async fn template(server: &mut PgConnection) -> String {
     let checksums = migrations::POSTGRES.iter().flat_map(|m| m.checksum.iter().copied()).collect::<Vec<_>>();
     let name = format!("{PREFIX}_template_{}", Uuid::new_v5(&Uuid::nil(), &checksums).simple());

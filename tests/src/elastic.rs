@@ -1,32 +1,32 @@
-//! Elasticsearch as tests look at it: past our own client, by plain HTTP.
+//! Elasticsearch for tests: plain HTTP, without our own client.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::servers::address;
 
-/// Asks Elasticsearch; what it answers, whatever the status.
+/// Sends a request to Elasticsearch, and returns the answer whatever its status is.
 ///
 /// # Errors
-/// It does not answer.
+/// Fails if Elasticsearch does not answer.
 pub async fn ask(method: Method, path: &str, body: Option<&Value>) -> reqwest::Result<Value> {
     let request = reqwest::Client::new().request(method, format!("{}{path}", address("BACKSCROLL_ELASTICSEARCH_URL")));
     let answer = body.into_iter().fold(request, reqwest::RequestBuilder::json).send().await?;
     Ok(answer.json().await.unwrap_or_default())
 }
 
-/// Asks Elasticsearch.
+/// Sends a request to Elasticsearch.
 ///
 /// # Panics
-/// It does not answer.
+/// Panics if Elasticsearch does not answer.
 pub async fn expect(method: Method, path: &str, body: Option<&Value>) -> Value {
     ask(method, path, body).await.expect("Elasticsearch: run `make services` first")
 }
 
-/// Every document behind an alias or a pattern, by its identifier: what it was made from, and its version.
+/// Every document behind an alias or a pattern: its identifier, its version and its source.
 ///
 /// # Panics
-/// Elasticsearch does not answer.
+/// Panics if Elasticsearch does not answer.
 pub async fn documents(indices: &str) -> Vec<(String, i64, Value)> {
     expect(Method::POST, &format!("/{indices}/_refresh"), None).await;
     let query = json!({"size": 10_000, "version": true, "query": {"match_all": {}}});
@@ -39,7 +39,7 @@ pub async fn documents(indices: &str) -> Vec<(String, i64, Value)> {
     documents
 }
 
-/// Removes every index and template whose name begins so.
+/// Removes every index and template whose name begins with this prefix.
 pub async fn clean_up(prefix: &str) {
     let Ok(found) = ask(Method::GET, &format!("/{prefix}*/_alias?expand_wildcards=all"), None).await else { return };
     for index in found.as_object().into_iter().flat_map(|indices| indices.keys()).filter(|index| index.starts_with(prefix)) {

@@ -1,22 +1,22 @@
-//! Waiting for a condition, with a limit: tests do not sleep for a time that somebody guessed.
+//! Waiting for a condition, with a limit. Tests do not sleep for a guessed time.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// How long a condition may take.
+/// The longest time that a condition may take.
 const LIMIT: Duration = Duration::from_secs(30);
-/// How long between two looks.
+/// The time between two checks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Returns once `condition` holds.
+/// Returns as soon as `condition` holds.
 ///
 /// # Panics
-/// It does not hold within 30 seconds.
+/// Panics if the condition does not hold within 30 seconds.
 pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let gives_up_at = Instant::now() + LIMIT;
     while !condition().await {
-        assert!(Instant::now() < gives_up_at, "it did not come about in {LIMIT:?} that {what}");
+        assert!(Instant::now() < gives_up_at, "this was still not so after {LIMIT:?}: {what}");
         sleep(LOOK_EVERY).await;
     }
 }

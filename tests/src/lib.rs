@@ -1,6 +1,7 @@
-//! What every test that needs a real server shares: databases of their own, and waiting for a condition.
+//! The support that all tests with real servers share: separate databases, servers and users, and waiting for a
+//! condition.
 //!
-//! Nothing is mocked here: Postgres, NATS and Redis are those that a user would run.
+//! Nothing is mocked: Postgres, NATS and Redis are real servers.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 

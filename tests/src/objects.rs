@@ -1,4 +1,4 @@
-//! A folder of the object store, for one test.
+//! A folder in the object store for one test.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,52 +11,52 @@ use uuid::Uuid;
 
 use crate::servers::address;
 
-/// The bucket of all tests.
+/// The bucket that all tests use.
 const BUCKET: &str = "tests";
 
-/// A folder that nobody else uses, and that is emptied with it.
+/// A folder that only one test uses. It is emptied when this value is dropped.
 pub struct ObjectFolder {
-    /// What it is called: `s3://tests/…`.
+    /// The folder's address: `s3://tests/…`.
     pub url: String,
-    /// Its bucket.
+    /// The bucket of the folder.
     pub bucket: Arc<dyn ObjectStore>,
-    /// Where it is in it.
+    /// The folder's path in the bucket.
     pub path: Path,
 }
 
 impl ObjectFolder {
-    /// A fresh one.
+    /// Creates a folder.
     ///
     /// # Panics
-    /// The object store has no address.
+    /// Panics if the object store has no address.
     #[must_use]
     pub fn create() -> Self {
         let path = Path::from(Uuid::now_v7().simple().to_string());
         Self { url: format!("s3://{BUCKET}/{path}"), bucket: bucket(), path }
     }
 
-    /// The settings with which the object store is reached.
+    /// The settings for access to the object store.
     ///
     /// # Panics
-    /// The object store has no address.
+    /// Panics if the object store has no address.
     #[must_use]
     pub fn environment() -> BTreeMap<String, String> {
         let names = ["BACKSCROLL_OBJECT_STORE_URL", "BACKSCROLL_OBJECT_STORE_ACCESS_KEY", "BACKSCROLL_OBJECT_STORE_SECRET_KEY"];
         names.map(|name| (name.to_owned(), address(name))).into()
     }
 
-    /// Puts an object into it.
+    /// Puts an object into the folder.
     ///
     /// # Panics
-    /// The object store does not take it.
+    /// Panics if the object store does not accept the object.
     pub async fn put(&self, name: &str, bytes: Vec<u8>) {
-        self.bucket.put(&self.path.clone().join(name), bytes.into()).await.expect("the object store takes it");
+        self.bucket.put(&self.path.clone().join(name), bytes.into()).await.expect("the object store accepts the object");
     }
 
-    /// What is in it, by name.
+    /// The objects of the folder, by name.
     ///
     /// # Panics
-    /// It cannot be read.
+    /// Panics if an object cannot be read.
     pub async fn objects(&self) -> BTreeMap<String, Vec<u8>> {
         let listed = self.bucket.list(Some(&self.path)).try_collect::<Vec<_>>().await.expect("a list of objects");
         let mut objects = BTreeMap::new();
@@ -68,10 +68,10 @@ impl ObjectFolder {
         objects
     }
 
-    /// What is in it, as texts by name.
+    /// The objects of the folder as texts, by name.
     ///
     /// # Panics
-    /// It cannot be read.
+    /// Panics if an object cannot be read.
     pub async fn texts(&self) -> BTreeMap<String, String> {
         let objects = self.objects().await.into_iter();
         objects.map(|(name, bytes)| (name, String::from_utf8_lossy(&bytes).into_owned())).collect()
@@ -95,7 +95,7 @@ impl Drop for ObjectFolder {
             let deleted = bucket.delete_stream(objects).try_collect::<Vec<_>>();
             runtime.block_on(deleted).map_err(std::io::Error::other)
         });
-        // A test that has failed is not to fail once more for what it leaves behind.
+        // A failed test must not fail a second time because its folder could not be emptied.
         let _ = emptied.join();
     }
 }

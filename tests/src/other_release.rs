@@ -1,5 +1,5 @@
-//! What another release writes, and this one does not: put into the log as a process of that release would, by the
-//! database's append function.
+//! Events that another release writes and this one does not. They are appended as a process of that release would
+//! append them: with the database's append function.
 
 use chrono::{DateTime, Utc};
 use domain::ids::UserId;
@@ -11,17 +11,17 @@ use uuid::Uuid;
 
 /// An event of another release.
 pub struct OtherEvent<'a> {
-    /// Its stream.
+    /// The stream of the event.
     pub stream: StreamId,
-    /// The workspace that it belongs to.
+    /// The workspace of the event.
     pub workspace_id: Uuid,
-    /// Who did it.
+    /// The user that caused the event.
     pub actor: Uuid,
-    /// Its name on the wire.
+    /// The event type, as it is stored.
     pub event_type: &'a str,
-    /// The version of its payload.
+    /// The version of the payload.
     pub version: &'a str,
-    /// Its payload.
+    /// The payload.
     pub payload: Value,
 }
 
@@ -30,10 +30,10 @@ const APPEND: &str =
     ARRAY [$9::uuid], ARRAY [$10::uuid], ARRAY [$11::timestamptz], ARRAY [$12::bytea],
     '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')";
 
-/// Appends it, and returns its position. No server may write meanwhile.
+/// Appends the event, and returns its position. No server may write at the same time.
 ///
 /// # Panics
-/// It is not appended.
+/// Panics if the event is not appended.
 pub async fn append(pool: &PgPool, event: &OtherEvent<'_>) -> i64 {
     let (aggregate_type, aggregate_id) = (event.stream.aggregate.as_str(), event.stream.id.to_string());
     let (head, recorded_at, sequence) = last(pool, event.stream).await;
@@ -56,11 +56,11 @@ pub async fn append(pool: &PgPool, event: &OtherEvent<'_>) -> i64 {
     let append = query_scalar::<_, i64>(APPEND).bind(head).bind(aggregate_type).bind(aggregate_id).bind(sequence);
     let append = append.bind(event.event_type).bind(event.version).bind(payload).bind(metadata);
     let append = append.bind(event_id).bind(event.workspace_id).bind(recorded_at).bind(digest.to_vec());
-    assert_eq!(append.fetch_one(pool).await.expect("an event of another release"), head, "nobody else writes meanwhile");
+    assert_eq!(append.fetch_one(pool).await.expect("an event of another release"), head, "no other process appends at the same time");
     position
 }
 
-/// Where the log ends, the moment of an event that comes then, and how long the stream is.
+/// The last position of the log, the time for the next event, and the version of the stream.
 async fn last(pool: &PgPool, stream: StreamId) -> (i64, DateTime<Utc>, i64) {
     let statement = "SELECT max(position), greatest(now(), max(recorded_at) + interval '1 microsecond'),
         coalesce(max(sequence) FILTER (WHERE aggregate_type = $1 AND aggregate_id = $2), 0) FROM events";

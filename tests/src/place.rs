@@ -1,4 +1,5 @@
-//! A place for servers: a database, a stream of NATS and keys of Redis of its own, which go when it goes.
+//! The resources of one test's servers: a database, a NATS stream and Redis keys. They are removed when the place is
+//! dropped.
 
 use std::collections::BTreeMap;
 
@@ -13,35 +14,35 @@ use uuid::Uuid;
 use crate::TestDatabase;
 use crate::servers::{address, nats};
 
-/// 32 zeros: what is sealed here need not be secret.
+/// 32 zeros: data that tests seal need not be secret.
 const MASTER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
-/// The keys in a test's database, as one process has them.
+/// The keys in a test's database, as one process loads them.
 ///
 /// # Panics
-/// The database is not there.
+/// Panics if the database does not exist.
 pub async fn keyring(pool: &PgPool) -> Keyring {
     Keyring::open(pool.clone(), MasterKeys::new(&MasterKey::from([0; 32]), None)).await.expect("the keys")
 }
 
-/// What servers need, and nobody else uses.
+/// The resources of the servers of one test.
 pub struct Place {
-    /// The settings of a server here, as its environment; what it does not name is as the product has it.
+    /// The environment of a server of this test. A setting that is not here has the product's default.
     pub environment: BTreeMap<String, String>,
-    /// The database.
+    /// The database of this test.
     pub database: TestDatabase,
-    /// The name of the stream.
+    /// The name of the NATS stream.
     pub stream: String,
-    /// What the keys in Redis begin with.
+    /// The prefix of the keys in Redis.
     pub redis_prefix: String,
-    /// What the names of indices in Elasticsearch begin with, where the settings want it.
+    /// The prefix of the indices in Elasticsearch, if the settings use Elasticsearch.
     pub elastic_prefix: String,
 }
 
-/// The setting with which searches are answered by Elasticsearch.
+/// The setting that makes Elasticsearch answer searches.
 pub const WITH_ELASTICSEARCH: (&str, &str) = ("BACKSCROLL_SEARCH", "elasticsearch");
 
-/// Small indices: each test makes some.
+/// Settings for small indices, because each test creates some.
 fn elastic_settings(prefix: &str) -> Vec<(&'static str, String)> {
     vec![
         ("BACKSCROLL_ELASTICSEARCH_URL", address("BACKSCROLL_ELASTICSEARCH_URL")),
@@ -54,12 +55,12 @@ fn elastic_settings(prefix: &str) -> Vec<(&'static str, String)> {
 }
 
 impl Place {
-    /// A fresh one, with settings of the environment changed.
+    /// Creates a place with these changes to the environment.
     pub async fn create(changes: &[(&str, &str)]) -> Self {
         Self::on(TestDatabase::create().await, changes)
     }
 
-    /// One with that database.
+    /// Creates a place with an existing database.
     #[must_use]
     pub fn on(database: TestDatabase, changes: &[(&str, &str)]) -> Self {
         let name = Uuid::now_v7().simple();
@@ -75,7 +76,8 @@ impl Place {
             ("BACKSCROLL_OPERATORS_LISTEN", "127.0.0.1:0"),
             ("BACKSCROLL_REDIS_KEY_PREFIX", &redis_prefix),
             ("BACKSCROLL_NATS_STREAM", &stream),
-            // Counted as ever, and never refused: whoever tests or measures here comes from one address.
+            // Requests are counted as usual but never refused: all requests of a test or a benchmark come from one
+            // address.
             ("BACKSCROLL_RATE_LIMITS", "all=1000000/60"),
             ("BACKSCROLL_CONNECTIONS_PER_ADDRESS_MAX", "1000000"),
         ];
@@ -86,10 +88,10 @@ impl Place {
         Self { environment, database, stream, redis_prefix, elastic_prefix }
     }
 
-    /// The parts of a server here, in this process, none of which does anything by itself.
+    /// The parts of a server in this process. None of them is started.
     ///
     /// # Panics
-    /// A setting is wrong, or a server is not there.
+    /// Panics if a setting is wrong, or if a server cannot be reached.
     pub async fn app(&self) -> App {
         let settings = Settings::from_sources(&self.environment, None).expect("the settings");
         App::connect(settings).await.expect("the servers that this needs: run `make services` first")
@@ -98,15 +100,15 @@ impl Place {
     /// A connection to Redis.
     ///
     /// # Errors
-    /// Redis does not answer.
+    /// Fails if Redis does not answer.
     pub async fn redis(&self) -> redis::RedisResult<MultiplexedConnection> {
         redis::Client::open(address("BACKSCROLL_REDIS_URL"))?.get_multiplexed_async_connection().await
     }
 
-    /// Forgets everything that Redis knows here; returns how many keys that were.
+    /// Deletes every key of this place in Redis, and returns the number of deleted keys.
     ///
     /// # Panics
-    /// Redis does not answer.
+    /// Panics if Redis does not answer.
     pub async fn empty_redis(&self) -> usize {
         empty_redis(&self.redis_prefix).await.expect("Redis")
     }
@@ -121,7 +123,7 @@ async fn empty_redis(prefix: &str) -> redis::RedisResult<usize> {
     Ok(keys.len())
 }
 
-/// Leaves nothing behind in NATS and Redis; the database goes by itself.
+/// Removes the place's stream from NATS and its keys from Redis. The database is dropped separately.
 impl Drop for Place {
     fn drop(&mut self) {
         let (stream, prefix) = (self.stream.clone(), self.redis_prefix.clone());
@@ -137,7 +139,7 @@ impl Drop for Place {
             });
             Ok::<(), std::io::Error>(())
         });
-        // What has failed is not to fail once more for what it leaves behind.
+        // A failed test must not fail a second time because something could not be removed.
         let _ = emptied.join();
     }
 }

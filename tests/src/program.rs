@@ -1,4 +1,4 @@
-//! The binary itself, as a process of its own: for what a test wants to measure, starve, or kill.
+//! The binary as a separate process, for tests that measure it, limit its resources, or kill it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -6,28 +6,28 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-/// How often the memory of a process that runs to its end is looked at.
+/// The time between two measurements of the memory of a process that runs to its end.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// A running `backscroll`, which is killed with it.
+/// A running `backscroll`. The process is killed when this value is dropped.
 pub struct Program {
     child: Child,
-    /// Where it serves operators.
+    /// The server's address for operators.
     pub operators_url: String,
 }
 
-/// What a process that has ended had to say, and the most memory that it had.
+/// A process that has ended: its output and its peak memory.
 pub struct Ended {
-    /// What it said, and how it ended.
+    /// The output and the exit status.
     pub output: Output,
-    /// The most memory that it had, in bytes.
+    /// The peak memory of the process, in bytes.
     pub memory_peak: u64,
 }
 
-/// Where it is: cargo builds it beside the tests, where it tests the whole workspace.
+/// The path of the binary. When cargo tests the whole workspace, it builds the binary beside the tests.
 ///
 /// # Panics
-/// It is not there.
+/// Panics if the binary does not exist.
 #[must_use]
 pub fn path() -> PathBuf {
     let tests = std::env::current_exe().expect("the test's own path");
@@ -36,10 +36,10 @@ pub fn path() -> PathBuf {
     path
 }
 
-/// A call of it, whose output is for us to read.
+/// A call of the binary, with its output piped to the caller.
 ///
 /// # Panics
-/// It is not there.
+/// Panics if the binary does not exist.
 #[must_use]
 pub fn command(arguments: &[&str], environment: &BTreeMap<String, String>) -> Command {
     let mut command = Command::new(path());
@@ -48,19 +48,19 @@ pub fn command(arguments: &[&str], environment: &BTreeMap<String, String>) -> Co
 }
 
 impl Program {
-    /// Serves; returns it, and the address.
+    /// Starts a server, and returns it with its address.
     ///
     /// # Panics
-    /// It does not say that it serves.
+    /// Panics if the process does not report that it serves.
     #[must_use]
     pub fn serve(environment: &BTreeMap<String, String>) -> (Self, String) {
         Self::serving(&mut command(&["serve"], environment), Stdio::null())
     }
 
-    /// Runs a call that serves, and keeps its log there; returns it, and the address.
+    /// Runs a command that serves, and writes its log to `log`. Returns the process and its address.
     ///
     /// # Panics
-    /// It does not say that it serves.
+    /// Panics if the process does not report that it serves.
     #[must_use]
     pub fn serving(command: &mut Command, log: impl Into<Stdio>) -> (Self, String) {
         let mut child = command.stderr(log).spawn().expect("the binary runs");
@@ -70,32 +70,32 @@ impl Program {
         program.operators_url = line.split(", for operators at ").nth(1).unwrap_or_default().to_owned();
         let url = line.strip_prefix("serving at ").and_then(|rest| rest.split(',').next());
         let url = url.unwrap_or_else(|| panic!("not serving: {line}")).to_owned();
-        // Somebody has to read what it says at its end.
+        // The rest of the output must be read, or the process could block while it writes its last lines.
         drop(std::thread::spawn(move || lines.for_each(drop)));
         (program, url)
     }
 
-    /// How it ended, once it has.
+    /// The exit code, if the process has ended.
     ///
     /// # Panics
-    /// The system does not say.
+    /// Panics if the operating system does not report the state.
     pub fn ended(&mut self) -> Option<i32> {
         self.child.try_wait().expect("its state").and_then(|status| status.code())
     }
 
-    /// The memory that it has now, in bytes.
+    /// The present memory of the process, in bytes.
     ///
     /// # Panics
-    /// It has ended.
+    /// Panics if the process has ended.
     #[must_use]
     pub fn memory(&self) -> u64 {
         status(self.child.id(), "VmRSS").expect("a running process")
     }
 
-    /// The most memory that it had, in bytes.
+    /// The peak memory of the process, in bytes.
     ///
     /// # Panics
-    /// It has ended.
+    /// Panics if the process has ended.
     #[must_use]
     pub fn memory_peak(&self) -> u64 {
         status(self.child.id(), "VmHWM").expect("a running process")
@@ -109,26 +109,26 @@ impl Drop for Program {
     }
 }
 
-/// Runs a verb of the command line to its end, while the test's own tasks go on.
+/// Runs a verb of the command line to its end, while the test's own tasks continue.
 ///
 /// # Panics
-/// The binary does not run.
+/// Panics if the binary does not run.
 pub async fn output(arguments: &[&str], environment: &BTreeMap<String, String>) -> Output {
     let mut command = tokio::process::Command::from(command(arguments, environment));
     command.stderr(Stdio::piped()).kill_on_drop(true).output().await.expect("the binary runs")
 }
 
-/// How it ended, and all that it said.
+/// The exit code and all output of a process.
 #[must_use]
 pub fn said(output: &Output) -> (Option<i32>, String) {
     let text = [output.stdout.as_slice(), &output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Runs a verb of the command line to its end, and looks at its memory meanwhile.
+/// Runs a verb of the command line to its end, and measures its memory meanwhile.
 ///
 /// # Panics
-/// The binary does not run.
+/// Panics if the binary does not run.
 #[must_use]
 pub fn run(arguments: &[&str], environment: &BTreeMap<String, String>) -> Ended {
     let mut child = command(arguments, environment).stderr(Stdio::piped()).spawn().expect("the binary runs");
@@ -150,11 +150,11 @@ pub fn run(arguments: &[&str], environment: &BTreeMap<String, String>) -> Ended 
 
 fn read(from: Option<impl std::io::Read>) -> Vec<u8> {
     let mut text = Vec::new();
-    from.expect("a pipe").read_to_end(&mut text).expect("what it says");
+    from.expect("a pipe").read_to_end(&mut text).expect("the output");
     text
 }
 
-/// A line of `/proc/<pid>/status`, which is in kB, in bytes.
+/// A line of `/proc/<pid>/status`, converted from kB to bytes.
 fn status(pid: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;

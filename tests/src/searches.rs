@@ -1,5 +1,5 @@
-//! The searches that the project keeps (`tests/searches/gitter.txt`), each with what it means, and a plain scan of all messages that says what
-//! it must find. The scan shares nothing with the product's searching but the rows that it reads.
+//! The project's fixed searches (`tests/searches/gitter.txt`), each with its meaning, and a plain scan of all messages
+//! that computes the expected results. The scan and the product's search share nothing but the rows that they read.
 
 use std::collections::BTreeSet;
 
@@ -7,20 +7,20 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
-/// The list.
+/// The file of searches.
 const LIST: &str = include_str!("../searches/gitter.txt");
-/// How long the identifier of a mention is.
+/// The length of the identifier in a mention.
 const IDENTIFIER_CHARS: usize = 36;
 
-/// A search, and what it means.
+/// A search with its meaning.
 #[derive(Clone, Debug)]
 pub struct Kept {
-    /// What is typed.
+    /// The text that a user types.
     pub query: &'static str,
     meaning: Vec<Clause>,
 }
 
-/// Something that must hold of a message, or must not.
+/// A condition that a message must meet, or must not meet.
 #[derive(Clone, Debug)]
 struct Clause {
     holds: bool,
@@ -28,11 +28,11 @@ struct Clause {
     values: Vec<&'static str>,
 }
 
-/// A message, as it is scanned.
+/// A message for the scan.
 pub struct Said {
-    /// The message.
+    /// The identifier of the message.
     pub message_id: Uuid,
-    /// When it was sent.
+    /// The time when the message was sent.
     pub created_at: DateTime<Utc>,
     author: String,
     channel: String,
@@ -54,16 +54,16 @@ struct Row {
     is_thread: bool,
 }
 
-/// Every search of the list.
+/// Every search of the file.
 #[must_use]
 pub fn kept() -> Vec<Kept> {
     LIST.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(Kept::read).collect()
 }
 
-/// Every message that could be found, of whatever channel, the newest first.
+/// Every message that a search can find, of all channels, newest first.
 ///
 /// # Panics
-/// The database does not answer.
+/// Panics if the database does not answer.
 pub async fn everything_said(pool: &PgPool) -> Vec<Said> {
     let rows = sqlx::query_as::<_, Row>(
         "SELECT m.message_id, m.created_at, lower(u.username) AS username, COALESCE(c.name, '') AS name, m.content,
@@ -79,23 +79,23 @@ pub async fn everything_said(pool: &PgPool) -> Vec<Said> {
 
 impl Kept {
     fn read(line: &'static str) -> Self {
-        let (query, meaning) = line.rsplit_once(" | ").unwrap_or_else(|| panic!("{line}: say what it means"));
+        let (query, meaning) = line.rsplit_once(" | ").unwrap_or_else(|| panic!("this search has no meaning after the bar: {line}"));
         Self { query, meaning: meaning.split(" ; ").map(Clause::read).collect() }
     }
 
-    /// Whether it means that message.
+    /// Whether the search must find this message.
     #[must_use]
     pub fn means(&self, said: &Said) -> bool {
         self.meaning.iter().all(|clause| clause.is_so(said) == clause.holds)
     }
 
-    /// People whom it names.
+    /// The authors that the search names.
     #[must_use]
     pub fn authors(&self) -> Vec<&'static str> {
         self.named("author")
     }
 
-    /// Channels that it names.
+    /// The channels that the search names.
     #[must_use]
     pub fn channels(&self) -> Vec<&'static str> {
         self.named("channel")
@@ -125,7 +125,7 @@ impl Clause {
             "from" => said.created_at >= day(self.values[0]),
             "to" => said.created_at < day(self.values[0]),
             mark @ ("link" | "file" | "reaction" | "pinned" | "thread") => said.marks.contains(mark),
-            other => panic!("{other}: say here what it means"),
+            other => panic!("unknown condition of a search: {other}"),
         }
     }
 }
@@ -154,7 +154,8 @@ impl From<Row> for Said {
     }
 }
 
-/// Runs of letters and digits, and each character of Chinese, Japanese and Korean, without case and without who is mentioned.
+/// The words of a text in lower case, without mentions: each run of letters and digits, and each Chinese, Japanese or
+/// Korean character.
 fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut rest = text;
@@ -178,7 +179,7 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// Whether a search names somebody or somewhere that none of the messages knows: a smaller archive lacks some.
+/// Whether the search names an author or a channel that none of these messages has. A smaller archive lacks some.
 #[must_use]
 pub fn is_missing(search: &Kept, said: &[Said]) -> bool {
     let authors = search.authors().into_iter().any(|name| !said.iter().any(|said| said.author == name));

@@ -1,5 +1,5 @@
-//! An Elasticsearch as people run it, with TLS, a user whose rights are those that `docs/SEARCH_OPERATIONS.md` names, and API keys. It is on this
-//! machine, and ends with the test that started it.
+//! An Elasticsearch as operators run it: with TLS, a user with exactly the rights that `docs/SEARCH_OPERATIONS.md`
+//! names, and API keys. It runs on this machine, and ends with the test that started it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,18 +20,18 @@ use tokio::time::{Instant, sleep};
 use crate::servers::{checkout, free_port};
 use crate::tls::Certificates;
 
-/// Its user.
+/// The name of the user.
 pub const USER: &str = "backscroll";
-/// That user's password.
+/// The password of the user.
 pub const PASSWORD: &str = "secret-enough";
-/// The same, as the file of users has it: bcrypt, with little work.
+/// The hash of the password for the file of users: bcrypt at its lowest cost.
 const PASSWORD_HASH: &str = "$2a$05$feIPJOBQkw3AEubkPF.a5.ZLwItneGZQRh2VVjXPgPpBtiMy/6XRy";
-/// How long it may take to start, beside everything else that runs here.
+/// The longest time that the start may take, while other tests run too.
 const START_MAX: Duration = Duration::from_secs(120);
-/// How long between two looks.
+/// The time between two checks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// What it may, and no more.
+/// The rights of the user: these and no others.
 const ROLES: &str = "backscroll_writer:
   cluster: [ monitor, manage_index_templates, manage_own_api_key ]
   indices:
@@ -39,9 +39,9 @@ const ROLES: &str = "backscroll_writer:
       privileges: [ all ]
 ";
 
-/// Running, and answering.
+/// A running Elasticsearch that answers requests.
 pub struct SecuredElasticsearch {
-    /// Where it is: `https://localhost:…`.
+    /// The address: `https://localhost:…`.
     pub url: String,
     process: Child,
     folder: TempDir,
@@ -49,10 +49,10 @@ pub struct SecuredElasticsearch {
 }
 
 impl SecuredElasticsearch {
-    /// Starts one.
+    /// Starts an Elasticsearch.
     ///
     /// # Panics
-    /// It does not start.
+    /// Panics if it does not start.
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
@@ -87,41 +87,41 @@ impl SecuredElasticsearch {
         let this = Self { url, process, folder, admin };
         let gives_up_at = Instant::now() + START_MAX;
         while this.ask(Method::Get, "/_cluster/health", None).await.is_none_or(|health| health["status"] == "red") {
-            assert!(Instant::now() < gives_up_at, "elasticsearch does not answer after {START_MAX:?}");
+            assert!(Instant::now() < gives_up_at, "Elasticsearch still does not answer after {START_MAX:?}");
             sleep(LOOK_EVERY).await;
         }
         this
     }
 
-    /// A new API key of its user, encoded.
+    /// Creates an API key of the user, and returns it encoded.
     ///
     /// # Panics
-    /// It is refused.
+    /// Panics if Elasticsearch refuses.
     pub async fn api_key(&self) -> String {
         let made = self.ask(Method::Post, "/_security/api_key", Some(json!({"name": "a test"}))).await.expect("an API key");
         made["encoded"].as_str().expect("an API key").to_owned()
     }
 
-    /// What it answers, where it does as it is told.
+    /// The answer, if the request succeeds.
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Option<Value> {
         let sent = self.admin.send(method, path, HeaderMap::new(), None::<&()>, body.map(JsonBody::new), None).await.ok()?;
         if sent.status_code().is_success() { sent.json().await.ok() } else { None }
     }
 
-    /// The file with the authority that signed its certificate.
+    /// The file with the authority that signed the server's certificate.
     #[must_use]
     pub fn authority(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
-    /// The file with an authority that has nothing to do with it.
+    /// The file with an authority that did not sign the server's certificate.
     #[must_use]
     pub fn another_authority(&self) -> PathBuf {
         self.folder.path().join("another-ca.pem")
     }
 }
 
-/// Its user, past our own client.
+/// A client of the user, without our own client.
 fn client(url: &str, authority: &[u8]) -> Elasticsearch {
     let pool = SingleNodeConnectionPool::new(Url::parse(url).expect("an address"));
     let authority = Certificate::from_pem(authority).expect("a certificate");
@@ -131,7 +131,7 @@ fn client(url: &str, authority: &[u8]) -> Elasticsearch {
 
 impl Drop for SecuredElasticsearch {
     fn drop(&mut self) {
-        // Told to end, so that what it has started ends with it.
+        // The process gets a signal to end, so that its child processes end too.
         let _ = Command::new("kill").arg(self.process.id().to_string()).status();
         let _ = self.process.wait();
     }

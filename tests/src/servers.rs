@@ -1,4 +1,4 @@
-//! Where the servers are that the tests run against: the environment, or what `make services` wrote.
+//! The addresses of the servers for the tests: from the environment, or from the file that `make services` wrote.
 
 use std::net::TcpListener;
 use std::ops::Range;
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use stores::redis::Redis;
 use uuid::Uuid;
 
-/// Below those that Linux gives to outgoing connections (`net.ipv4.ip_local_port_range`).
+/// The ports below the range that Linux uses for outgoing connections (`net.ipv4.ip_local_port_range`).
 const PORTS: Range<u16> = 20_000..32_000;
 
-/// The project's folder.
+/// The folder of the project.
 #[must_use]
 pub fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
@@ -19,7 +19,7 @@ pub fn checkout() -> PathBuf {
 /// The address of a server, by the name of its setting, such as `BACKSCROLL_POSTGRES_URL`.
 ///
 /// # Panics
-/// Nothing tells: neither the environment nor `.run/services.env`.
+/// Panics if neither the environment nor `.run/services.env` has the setting.
 #[must_use]
 pub fn address(setting: &str) -> String {
     std::env::var(setting).ok().or_else(|| written(setting)).unwrap_or_else(|| panic!("{setting} is not set: run `make services` first"))
@@ -30,7 +30,8 @@ fn written(setting: &str) -> Option<String> {
     written.lines().find_map(|line| line.strip_prefix(setting)?.strip_prefix('=').map(str::to_owned))
 }
 
-/// A port of this machine for a server that a test starts: one that nobody listens at, and that nobody is given for an outgoing connection meanwhile.
+/// A free port of this machine for a server of a test. Nothing listens there, and Linux gives it to no outgoing
+/// connection meanwhile.
 #[must_use]
 pub fn free_port() -> u16 {
     loop {
@@ -41,20 +42,21 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// A connection to Redis, with keys of its own.
+/// A connection to Redis, with a separate prefix of keys.
 ///
 /// # Panics
-/// Its address is none.
+/// Panics if the address is invalid.
 #[must_use]
 pub fn redis() -> Redis {
     let key_prefix = format!("test:{}:", Uuid::now_v7().simple());
     Redis::single(&address("BACKSCROLL_REDIS_URL"), &key_prefix).expect("the address of Redis")
 }
 
-/// A connection to NATS. The client does not take a name and a password from the address by itself.
+/// A connection to NATS. The client does not read the user and the password from the address, so this function passes
+/// them.
 ///
 /// # Panics
-/// NATS cannot be reached.
+/// Panics if NATS cannot be reached.
 pub async fn nats() -> async_nats::Client {
     let server: async_nats::ServerAddr = address("BACKSCROLL_NATS_URL").parse().expect("the address of NATS");
     let options = match (server.username(), server.password()) {

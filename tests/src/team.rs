@@ -1,4 +1,4 @@
-//! A workspace with people in it.
+//! A workspace with users in each role.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -7,28 +7,28 @@ use crate::answer::Answer;
 use crate::app::TestApp;
 use crate::person::Person;
 
-/// A workspace with an owner, a member and a guest; and somebody who is not in it.
+/// A workspace with an owner, a member and a guest, and a user that is not in it.
 pub struct Team {
-    /// The workspace.
+    /// The identifier of the workspace.
     pub id: Uuid,
     /// Its #general channel.
     pub general: Uuid,
     /// The server's first user, who is in no workspace.
     pub operator: Person,
-    /// Owns the workspace.
+    /// The owner of the workspace.
     pub owner: Person,
-    /// A member of it.
+    /// A member of the workspace.
     pub member: Person,
-    /// A guest in it.
+    /// A guest of the workspace.
     pub guest: Person,
-    /// Somebody else.
+    /// A user that is not in the workspace.
     pub stranger: Person,
 }
 
-/// The identifier that an answer names.
+/// The identifier in this field of an answer.
 ///
 /// # Panics
-/// It names none.
+/// Panics if the answer has no such identifier.
 #[must_use]
 #[track_caller]
 pub fn id(body: &Value, field: &str) -> Uuid {
@@ -36,7 +36,7 @@ pub fn id(body: &Value, field: &str) -> Uuid {
 }
 
 impl Team {
-    /// Founds one.
+    /// Creates a workspace with its users.
     pub async fn found(app: &TestApp) -> Self {
         let operator = app.sign_up("operator").await;
         let (owner, member) = (app.sign_up("owner").await, app.sign_up("member").await);
@@ -52,7 +52,7 @@ impl Team {
         team
     }
 
-    /// Invites somebody, who accepts.
+    /// Invites a user, who accepts the invitation.
     pub async fn take_in(&self, person: &Person, role: &str) -> i64 {
         let token = self.invite(&person.email, role).await;
         let accepted = person.post(&format!("/v1/invitations/{token}/acceptance"), json!({})).await;
@@ -61,40 +61,40 @@ impl Team {
         position
     }
 
-    /// Invites an address; returns the token.
+    /// Invites an email address, and returns the token.
     ///
     /// # Panics
-    /// It is refused.
+    /// Panics if the server refuses.
     pub async fn invite(&self, email: &str, role: &str) -> String {
         let invited = self.owner.post(&self.path("/invitations"), json!({"email": email, "role": role})).await.expect(201);
         invited["token"].as_str().expect("a token").to_owned()
     }
 
-    /// A path below the workspace's.
+    /// A path below the path of the workspace.
     #[must_use]
     pub fn path(&self, below: &str) -> String {
         format!("/v1/workspaces/{}{below}", self.id)
     }
 
-    /// A path below #general's.
+    /// A path below the path of #general.
     #[must_use]
     pub fn general(&self, below: &str) -> String {
         format!("/v1/channels/{}{below}", self.general)
     }
 
-    /// Creates a channel as somebody, with others in it.
+    /// Creates a channel as this user, with these members.
     pub async fn channel(&self, by: &Person, kind: &str, name: &str, members: &[&Person]) -> Uuid {
         let members = members.iter().map(|person| person.id).collect::<Vec<_>>();
         let created = by.post(&self.path("/channels"), json!({"type": kind, "name": name, "members": members})).await;
         id(&created.expect(201), "channel_id")
     }
 
-    /// Posts to a channel as somebody; returns the answer.
+    /// Posts to a channel as this user, and returns the answer.
     pub async fn post(&self, by: &Person, channel: Uuid, text: &str) -> Answer {
         by.post(&format!("/v1/channels/{channel}/messages"), json!({"content": text})).await
     }
 
-    /// Posts to a channel as somebody; returns the message.
+    /// Posts to a channel as this user, and returns the message's identifier.
     pub async fn message(&self, by: &Person, channel: Uuid, text: &str) -> Uuid {
         id(&self.post(by, channel, text).await.expect(201), "message_id")
     }

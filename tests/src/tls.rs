@@ -1,4 +1,4 @@
-//! TLS, for what a test runs on this machine.
+//! TLS for the servers that a test runs on this machine.
 
 use std::sync::Arc;
 
@@ -11,21 +11,21 @@ use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// A certificate authority, and what it has signed for this machine, in PEM.
+/// A certificate authority and the certificate that it signed for this machine, in PEM.
 pub struct Certificates {
-    /// The authority.
+    /// The certificate of the authority.
     pub authority: String,
     /// The certificate of `localhost`.
     pub certificate: String,
-    /// The key of that certificate.
+    /// The private key of that certificate.
     pub key: String,
 }
 
 impl Certificates {
-    /// Fresh ones.
+    /// Creates a new authority and a new certificate.
     ///
     /// # Errors
-    /// They cannot be made.
+    /// Fails if they cannot be created.
     pub fn sign() -> Result<Self, rcgen::Error> {
         let mut authority = CertificateParams::new(Vec::<String>::new())?;
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -47,10 +47,10 @@ impl Certificates {
     }
 }
 
-/// Serves what is at an address (`host:port`) behind TLS too, until the test ends; answers with where.
+/// Offers the server at an address (`host:port`) over TLS too, until the test ends. Returns the address for TLS.
 ///
 /// # Panics
-/// There is no port, or the certificates are none.
+/// Panics if no port is free, or if the certificates are invalid.
 pub async fn serve(certificates: &Certificates, address: String) -> String {
     let (acceptor, listener) = (certificates.acceptor(), TcpListener::bind("127.0.0.1:0").await.expect("a port"));
     let port = listener.local_addr().expect("an address").port();

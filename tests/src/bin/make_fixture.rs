@@ -1,6 +1,6 @@
-//! Makes the database that is kept of a release: `scripts/make-fixture.sh` calls it.
+//! Makes the database fixture of a release. `scripts/make-fixture.sh` calls this binary.
 //!
-//! Not built with the tests: it wants the feature `fixture`.
+//! The tests do not build it: it needs the feature `fixture`.
 
 use std::path::PathBuf;
 

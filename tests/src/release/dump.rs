@@ -1,4 +1,4 @@
-//! Dumping a database, with its manifest, into the folder of a release.
+//! Dumps a database, with its manifest, into the folder of a release.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -11,15 +11,16 @@ use sqlx::{Executor, PgPool};
 
 use super::{Manifest, manifest};
 
-/// Its file in the folder of a release.
+/// The name of the dump in the folder of a release.
 pub(super) const FILE: &str = "database.sql.gz";
-/// What stands in the dump where a process wrote the name of its machine.
+/// Replaces the name of the machine where a process wrote it into the database.
 const HOLDER: &str = "fixture:1";
 
-/// Dumps the database at that address by that `pg_dump`, and writes the manifest beside it. No server may run on it.
+/// Dumps the database at this address with this `pg_dump`, and writes the manifest beside it. No server may use the
+/// database meanwhile.
 ///
 /// # Panics
-/// A file cannot be written, or `pg_dump` fails.
+/// Panics if a file cannot be written, or if `pg_dump` fails.
 pub async fn dump(pg_dump: &str, url: &str, pool: &PgPool, folder: &Path, manifest: &Manifest) {
     fs::create_dir_all(folder).expect("the release's folder");
     forget_the_machine(pool).await;
@@ -28,7 +29,7 @@ pub async fn dump(pg_dump: &str, url: &str, pool: &PgPool, folder: &Path, manife
         .stdout(Stdio::piped())
         .spawn()
         .expect("pg_dump runs");
-    // The lines that are left out name the packages of the machine that dumped it.
+    // The skipped lines name packages of the machine that made the dump.
     let mut packed = GzEncoder::new(File::create(folder.join(FILE)).expect("a file"), Compression::best());
     for line in BufReader::new(child.stdout.take().expect("its output")).split(b'\n') {
         let line = line.expect("the dump");
@@ -42,7 +43,8 @@ pub async fn dump(pg_dump: &str, url: &str, pool: &PgPool, folder: &Path, manife
     fs::write(folder.join(manifest::FILE), text + "\n").expect("the manifest");
 }
 
-/// Whoever holds something writes the name of the host beside it. Outside the log it can be changed.
+/// A process that holds a lease writes the host's name beside it. These tables are not part of the log, so the name can
+/// be changed.
 async fn forget_the_machine(pool: &PgPool) {
     for table in ["public.projection_checkpoints", "public.replays"] {
         pool.execute(format!("UPDATE {table} SET holder = '{HOLDER}' WHERE holder IS NOT NULL").as_str()).await.expect("the owner");

@@ -1,4 +1,5 @@
-//! What is said of a kept database: what its log has, who can sign in, and what they then read.
+//! The manifest of a database fixture: the events in its log, the accounts that can sign in, and the messages that they
+//! read.
 
 use std::collections::BTreeMap;
 
@@ -10,52 +11,52 @@ use uuid::Uuid;
 
 use crate::Person;
 
-/// Its file in the folder of a release.
+/// The name of the manifest in the folder of a release.
 pub(super) const FILE: &str = "manifest.json";
-/// How many messages of a channel are kept.
+/// The number of messages of a channel that the manifest contains.
 const PAGE: usize = 50;
 
-/// What is in a kept database.
+/// The content of a database fixture.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The release that wrote it.
+    /// The release that wrote the database.
     pub release: String,
     /// The commit of that release.
     pub commit: String,
-    /// The version of the Postgres that it was dumped from.
+    /// The version of the Postgres server that made the dump.
     pub postgres: String,
-    /// The key that its secrets are sealed with.
+    /// The key that seals the database's secrets.
     pub master_key: String,
-    /// The newest event format that is in the log.
+    /// The newest event format in the log.
     #[serde(default = "first_format")]
     pub event_format: i32,
     /// The password of both accounts.
     pub password: String,
-    /// How many events the log has.
+    /// The number of events in the log.
     pub events: i64,
-    /// How many events there are of each type, and of each version of it.
+    /// The number of events of each type and version.
     pub log: BTreeMap<String, BTreeMap<String, i64>>,
     /// An operator of the server.
     pub operator: Account,
-    /// Somebody who reads the history.
+    /// A user that reads the history.
     pub reader: Account,
-    /// What they read.
+    /// The messages that the reader sees.
     pub history: History,
 }
 
-/// Release 0.1.0 did not say.
+/// Release 0.1.0 did not write its event format.
 fn first_format() -> i32 {
     EventFormat::FIRST.0
 }
 
-/// Somebody with an account.
+/// A user with an account.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Account {
-    /// The user.
+    /// The user's identifier.
     pub user_id: Uuid,
-    /// Their username.
+    /// The user's username.
     pub username: String,
-    /// Their address.
+    /// The user's email address.
     pub email: String,
 }
 
@@ -68,51 +69,51 @@ impl From<&Person> for Account {
 /// The newest page of a channel.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct History {
-    /// The channel.
+    /// The channel of the messages.
     pub channel_id: Uuid,
-    /// Its newest messages, oldest first.
+    /// The newest messages of the channel, oldest first.
     pub messages: Vec<Message>,
 }
 
-/// What every later release must still say of a message. The API says more of it, and may say more yet.
+/// The fields of a message that every later release must still return. The API returns more, and may add fields.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// The message.
+    /// The identifier of the message.
     pub message_id: Uuid,
-    /// Its author.
+    /// The author of the message.
     pub user_id: Uuid,
-    /// Its author's name.
+    /// The author's username.
     pub username: String,
-    /// Its text.
+    /// The text of the message.
     pub content: String,
     /// `text`, `file`, `system` or `bot`.
     pub message_type: String,
-    /// The message that it answers.
+    /// The message that this one answers.
     pub thread_id: Option<Uuid>,
-    /// How many answers it has.
+    /// The number of answers.
     pub reply_count: i64,
     /// Whether it is pinned.
     pub is_pinned: bool,
-    /// Who reacted, by emoji.
+    /// The users that reacted, by emoji.
     pub reactions: Value,
-    /// What it refers to.
+    /// The people, channels and links that the text refers to.
     pub formatted_content: Option<Value>,
 }
 
-/// The newest page of a channel, as that person reads it over HTTP.
+/// The newest page of a channel, as this user reads it over HTTP.
 ///
 /// # Panics
-/// They may not, or the page is not one.
+/// Panics if the user may not read the channel, or if the answer is not a page.
 pub async fn history(reader: &Person, channel_id: Uuid, position: i64) -> History {
     let page = reader.get_at(position, &format!("/v1/channels/{channel_id}/messages?limit={PAGE}")).await.expect(200);
     let messages = serde_json::from_value(page["items"].clone()).expect("messages");
     History { channel_id, messages }
 }
 
-/// How many events of each type, and of each version of it, are in the log.
+/// The number of events of each type and version in the log.
 ///
 /// # Panics
-/// The log cannot be read.
+/// Panics if the log cannot be read.
 pub async fn log(pool: &PgPool) -> BTreeMap<String, BTreeMap<String, i64>> {
     let counts = "SELECT event_type, event_version, count(*) FROM public.events GROUP BY event_type, event_version";
     let mut log = BTreeMap::<String, BTreeMap<String, i64>>::new();

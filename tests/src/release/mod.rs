@@ -1,5 +1,5 @@
-//! Databases of earlier releases, as `tests/fixtures/releases` keeps them: a dump of each, and a manifest of what is in
-//! it. `dump` makes one of the database of a test, `restore` puts one back.
+//! Databases of earlier releases in `tests/fixtures/releases`: a dump of each, and a manifest of its content. `dump`
+//! makes such a fixture from the database of a test, and `restore` restores one.
 
 mod dump;
 mod manifest;
@@ -14,19 +14,19 @@ pub use manifest::{Account, History, Manifest, Message, history, log};
 use crate::TestDatabase;
 use crate::servers::checkout;
 
-/// A release, and the database that it left.
+/// A release with the database that it wrote.
 pub struct Release {
-    /// Where it is kept.
+    /// The folder of the fixture.
     pub folder: PathBuf,
-    /// What is in it.
+    /// The content of the fixture.
     pub manifest: Manifest,
 }
 
 impl Release {
-    /// Every release that is kept, in order of their names.
+    /// Every release with a fixture, in order of name.
     ///
     /// # Panics
-    /// A manifest cannot be read.
+    /// Panics if a manifest cannot be read.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let entries = fs::read_dir(checkout().join("tests/fixtures/releases")).expect("the releases");
@@ -40,7 +40,7 @@ impl Release {
         Self { manifest: serde_json::from_str(&text).expect("a manifest"), folder }
     }
 
-    /// A fresh database that is as that release left it.
+    /// Creates a database with the content that this release left.
     pub async fn restore(&self) -> TestDatabase {
         let database = TestDatabase::empty().await;
         restore::restore(&database.url, &self.folder.join(dump::FILE)).await;

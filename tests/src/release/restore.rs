@@ -1,4 +1,4 @@
-//! Restoring a plain dump of `pg_dump`, without `psql`: its statements as they are, and its rows by `COPY`.
+//! Restores a plain dump of `pg_dump` without `psql`: it runs the statements as they are, and sends the rows by `COPY`.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -7,10 +7,10 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use sqlx::{Connection, Executor, PgConnection};
 
-/// How many bytes of rows are sent at a time.
+/// The number of bytes of rows that are sent at a time.
 const PIECE_BYTES: usize = 1 << 16;
 
-/// Restores the dump in that file into the empty database at that address.
+/// Restores the dump in this file into the empty database at this address.
 pub(super) async fn restore(url: &str, file: &Path) {
     let mut connection = PgConnection::connect(url).await.expect("the database");
     let mut lines = BufReader::new(GzDecoder::new(File::open(file).expect("a dump"))).lines().map(|line| line.expect("a line"));
@@ -19,7 +19,7 @@ pub(super) async fn restore(url: &str, file: &Path) {
         if line.starts_with("COPY ") && line.ends_with(" FROM stdin;") {
             run(&mut connection, &mut statements).await;
             copy(&mut connection, &line, &mut lines).await;
-        // What begins so is said to psql: that what follows is restricted, and that it is not any more.
+        // These lines are commands to psql: they begin and end its restricted mode.
         } else if !line.starts_with('\\') {
             statements.push_str(&line);
             statements.push('\n');

@@ -1,4 +1,4 @@
-//! A workspace: its details and settings, who is in it as what, and legal holds.
+//! A workspace: its details and settings, its members and their roles, and legal holds.
 
 use serde_json::json;
 
@@ -19,7 +19,7 @@ pub(super) async fn invite_and_manage(app: &TestApp, company: &Company) {
     let team = &company.team;
     let invited = team.owner.post(&team.path("/invitations"), json!({"email": "late@example.org", "role": "member"})).await.expect(201);
     team.owner.delete(&team.path(&format!("/invitations/{}", id(&invited, "invitation_id")))).await.expect(204);
-    // This one is neither accepted nor taken back.
+    // This invitation is neither accepted nor revoked.
     team.invite("unsure@example.org", "guest").await;
 
     let member = |place: usize, below: &str| team.path(&format!("/members/{}/{below}", company.sailor(place).id));
@@ -35,7 +35,7 @@ pub(super) async fn invite_and_manage(app: &TestApp, company: &Company) {
     team.member.put(&team.path("/owner"), json!({"to": team.owner.id, "current_password": PASSWORD})).await.expect(204);
 }
 
-/// Two holds, of which one is released.
+/// Places two holds, and releases one of them.
 pub(super) async fn hold(company: &Company) {
     let team = &company.team;
     let holds = team.path("/holds");

@@ -1,5 +1,4 @@
-//! The archive of another place: a Slack export, made up here, of a society that looks after a lightship. Most events
-//! of the tour come of it.
+//! An invented Slack export of a society that looks after a lightship. Most events of the tour come from its import.
 
 use std::collections::BTreeMap;
 use std::io::{Seek, Write};
@@ -10,18 +9,18 @@ use zip::write::SimpleFileOptions;
 
 use super::sentences::sentence;
 
-/// How many events come of a message, with its reactions, on average.
+/// The average number of events of an imported message, with its reactions.
 pub(super) const EVENTS_OF_A_MESSAGE: usize = 2;
 
 const PEOPLE: usize = 30;
 const CHANNELS: [&str; 4] = ["lamp-room", "moorings", "newsletter", "paint"];
-/// 1 March 2025.
+/// The time of the first message: 1 March 2025.
 const FIRST_SECOND: usize = 1_740_787_200;
-/// So much time is between two messages.
+/// The time between two messages.
 const PACE_SECONDS: usize = 4_000;
 const DAY_SECONDS: usize = 86_400;
 
-/// Writes an export with so many messages.
+/// Writes an export with this number of messages.
 pub(super) fn write(to: impl Write + Seek, messages: usize) {
     let mut zip = ZipWriter::new(to);
     let mut put = |name: &str, value: &Value| {
@@ -50,7 +49,7 @@ fn channel(n: usize, name: &str) -> Value {
     json!({"id": format!("C{n:04}"), "name": name, "created": FIRST_SECOND, "members": (0..PEOPLE).map(user_id).collect::<Vec<_>>()})
 }
 
-/// Every fifth answers the message before the last in its channel, every second was reacted to by two.
+/// The `n`th message. Every fifth answers an earlier message of its channel, and two users reacted to every second.
 fn message(n: usize) -> Value {
     let mut message = json!({"type": "message", "user": user_id(n * 7 % PEOPLE), "text": sentence(n), "ts": moment(n)});
     let channels = CHANNELS.len();
@@ -63,7 +62,7 @@ fn message(n: usize) -> Value {
     message
 }
 
-/// The newest message before that one in the same channel that answers none.
+/// The newest earlier message of the same channel that is not an answer.
 fn root_of(n: usize) -> usize {
     let mut root = n - CHANNELS.len();
     while root % 5 == 4 && root >= CHANNELS.len() {
@@ -84,7 +83,7 @@ fn moment(n: usize) -> String {
     format!("{}.{:06}", second(n), n % 1_000_000)
 }
 
-/// The date of a moment, as the files of a day are called.
+/// The date of a time, in the form of the names of the export's daily files.
 fn date(second: usize) -> String {
     let day = i64::try_from(second - second % DAY_SECONDS).expect("a moment");
     chrono::DateTime::from_timestamp(day, 0).expect("a moment").format("%Y-%m-%d").to_string()

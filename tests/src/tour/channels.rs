@@ -1,4 +1,4 @@
-//! Channels: everything that one can do with one, beside posting.
+//! Channels: every command on a channel except posting.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::Company;
 use crate::{TestApp, eventually};
 
-/// So many events of one stream that a snapshot of it is worth it.
+/// A number of events of one stream that makes the server write a snapshot.
 const LONG_STREAM: usize = 520;
 
 pub(super) async fn run_channels(company: &Company) {
@@ -37,7 +37,7 @@ pub(super) async fn run_channels(company: &Company) {
     }
 }
 
-/// A channel whose stream is so long that it is not read from its first event every time.
+/// Creates a channel with a long stream. The server reads such a stream from a snapshot, not from its first event.
 pub(super) async fn make_a_long_stream(company: &Company) -> Uuid {
     let owner = &company.team.owner;
     let channel = company.team.channel(owner, "public", "weather", &[]).await;
@@ -48,7 +48,7 @@ pub(super) async fn make_a_long_stream(company: &Company) -> Uuid {
     channel
 }
 
-/// A server that has nothing in memory reads the stream, and keeps a snapshot of it.
+/// Makes a server with empty memory read the long stream, so that it writes a snapshot.
 pub(super) async fn read_a_long_stream(app: &TestApp, company: &Company, channel: Uuid) {
     company.team.message(&company.team.owner, channel, "It turns.").await;
     eventually("there is a snapshot", async || {

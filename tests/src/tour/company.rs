@@ -1,4 +1,4 @@
-//! Who is on the tour: a ferry company, its people, and the channels that they meet in.
+//! The people of the tour: a ferry company, its crew and their channels.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::team::id;
 use crate::{Person, Team, TestApp};
 
-/// The crew beside the team's four: name and username.
+/// The name and the username of each crew member, beside the team's four users.
 const CREW: [(&str, &str); 12] = [
     ("Ilse Brandt", "ilse"),
     ("Teodor Vance", "teodor"),
@@ -24,17 +24,17 @@ const CREW: [(&str, &str); 12] = [
 
 /// A company that runs ferries.
 pub struct Company {
-    /// The workspace, with its owner, a member, a guest and a stranger; and the server's operator.
+    /// The workspace with its owner, a member, a guest, a stranger and the server's operator.
     pub team: Team,
     /// The other members.
     pub crew: Vec<Person>,
-    /// The public channel whose newest page is written into the manifest.
+    /// The public channel whose newest page stands in the manifest.
     pub logbook: Uuid,
     /// A private channel.
     pub engine_room: Uuid,
-    /// A conversation of two.
+    /// A direct conversation of two people.
     pub direct: Uuid,
-    /// A conversation of some.
+    /// A group conversation.
     pub group: Uuid,
 }
 
@@ -72,7 +72,7 @@ impl Company {
         Self { team, crew, logbook, engine_room, direct, group }
     }
 
-    /// The same company at a server that was started again.
+    /// The same company, used at a restarted server.
     pub(super) fn at(self, app: &TestApp) -> Self {
         let Team { id, general, operator, owner, member, guest, stranger } = self.team;
         let [operator, owner, member, guest, stranger] = [operator, owner, member, guest, stranger].map(|person| person.at(app));
@@ -80,7 +80,7 @@ impl Company {
         Self { team: Team { id, general, operator, owner, member, guest, stranger }, crew, ..self }
     }
 
-    /// One of the crew: the `n`th, and from the first again after the last.
+    /// The `n`th member of the crew. The count begins again after the last one.
     #[must_use]
     pub fn sailor(&self, n: usize) -> &Person {
         &self.crew[n % self.crew.len()]

@@ -1,4 +1,4 @@
-//! What most of a log is: people who post, answer, react and edit, here and elsewhere.
+//! The bulk of the log: users that post, answer, react and edit, in the company's workspace and in an imported one.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -9,13 +9,13 @@ use super::{Company, archive};
 use crate::TestApp;
 use crate::team::id;
 
-/// How many events the rest of the tour adds behind the crowd.
+/// The number of events that the rest of the tour adds after the crowd.
 const EVENTS_AFTERWARDS: usize = 40;
-/// How many an archive makes beside those of its messages: people, channels, and who comes into them.
+/// The number of events of an import beside its messages: users, channels and members.
 const EVENTS_OF_PLACES: usize = 220;
 const EMOJI: [&str; 6] = ["ferry", "anchor", "tada", "wave", "+1", "umbrella"];
 
-/// Has people post so many messages.
+/// Makes users post this number of messages.
 pub(super) async fn post(company: &Company, messages: usize) {
     let mut roots = Vec::new();
     for n in 0..messages {
@@ -23,7 +23,7 @@ pub(super) async fn post(company: &Company, messages: usize) {
     }
 }
 
-/// Imports as many messages from elsewhere as bring the log to about `events` events at the end of the tour.
+/// Imports messages from an export until the log will have about `events` events at the end of the tour.
 pub(super) async fn import_until(app: &TestApp, company: &Company, events: usize) {
     let head = usize::try_from(*app.app().commands.store().head().borrow()).expect("a position");
     let messages = events.saturating_sub(head + EVENTS_AFTERWARDS + EVENTS_OF_PLACES) / archive::EVENTS_OF_A_MESSAGE;
@@ -60,7 +60,7 @@ async fn post_one(company: &Company, n: usize, roots: &mut Vec<Uuid>) {
     }
 }
 
-/// Everybody is in the logbook and in #general; a few are elsewhere too.
+/// Every member is in the logbook and in #general. A few are in other channels too.
 fn channel(company: &Company, n: usize) -> Uuid {
     match (n % 12, n % 7) {
         (0..=2, 5) => company.engine_room,

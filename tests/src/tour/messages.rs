@@ -1,4 +1,4 @@
-//! Messages: posted under a name of the sender's own, edited, answered, pinned, reacted to, deleted, purged.
+//! Messages: posted with an identifier of the client, edited, answered, pinned, reacted to, deleted, purged.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::Company;
 use crate::team::id;
 
-/// A conversation; returns a message that is purged later.
+/// Makes the users converse, and returns a message that is purged later.
 pub(super) async fn converse(company: &Company) -> Uuid {
     let team = &company.team;
     let (ilse, teodor) = (company.sailor(0), company.sailor(1));

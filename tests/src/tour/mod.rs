@@ -1,9 +1,9 @@
-//! A tour through the API on which every event of the catalogue occurs, in each of its versions. With it the database
-//! of a release is made that is kept as a fixture (`scripts/make-fixture.sh`), so that later releases can show that
-//! they still read it.
+//! A tour through the API. Every event type of the catalogue occurs on it, in each of its versions.
+//! `scripts/make-fixture.sh` makes the database fixture of a release with it, so that later releases can show that they
+//! still read that database.
 //!
-//! The company of the tour, the Tidewater Ferry, and all that it says are made up here. A new event, or a new version of
-//! one, gets a place on the tour: a test fails when one lacks it (`tests/it/upgrade/tour.rs`).
+//! The company of the tour, the Tidewater Ferry, and all of its texts are invented. A new event, or a new version of an
+//! event, needs a place on the tour: a test fails if one is missing (`tests/it/upgrade/tour.rs`).
 
 mod administration;
 mod archive;
@@ -23,15 +23,14 @@ use projections::{CACHE, RELATIONAL};
 use crate::{TestApp, eventually};
 pub use company::Company;
 
-/// How long the projections may need for what has happened.
+/// The longest time that the projections may take to catch up.
 const SETTLE_MAX: Duration = Duration::from_secs(120);
 
-/// The settings that the tour needs: an erasure is carried out at once, and retention runs only when somebody asks for
-/// it.
+/// The settings that the tour needs: an erasure runs at once, and retention runs only on request.
 pub const SETTINGS: [(&str, &str); 2] = [("BACKSCROLL_ERASURE_HOURS", "0"), ("BACKSCROLL_RETENTION_AT", "off")];
 
-/// Makes every event of the catalogue occur, and brings the log to about `events` events. The server runs when it
-/// begins and when it ends; in between it is stopped once.
+/// Makes every event of the catalogue occur, and fills the log to about `events` events. The server must run at the
+/// beginning. It runs at the end, too, and is stopped once in between.
 pub async fn take(app: &mut TestApp, events: usize) -> Company {
     let company = Company::found(app).await;
     people::change_profiles(app, &company).await;
@@ -62,10 +61,10 @@ pub async fn take(app: &mut TestApp, events: usize) -> Company {
     company
 }
 
-/// Waits until the projections, the purge and the proof have everything that happened; returns where the log ends.
+/// Waits until the projections, the purge and the proof have processed the whole log. Returns the log's last position.
 pub async fn settle(app: &TestApp) -> i64 {
     let mut head = project(app).await;
-    eventually("the log stands still, and everything follows from it", async || {
+    eventually("the log does not grow, and the purge and the proof have reached its end", async || {
         head = project(app).await;
         let signed = app.app().proofs.newest().await.expect("the heads").map_or(0, |head| head.size);
         let purged = "SELECT coalesce(min(position), 0) FROM process_cursors WHERE process = 'purge'";
@@ -76,7 +75,7 @@ pub async fn settle(app: &TestApp) -> i64 {
     head
 }
 
-/// Waits until the projections have everything that happened; returns where the log ends.
+/// Waits until the projections have processed the whole log. Returns the log's last position.
 async fn project(app: &TestApp) -> i64 {
     let head = app.app().commands.store().catch_up().await.expect("the head");
     for projection in [RELATIONAL, CACHE] {

@@ -1,4 +1,4 @@
-//! What a release before this one wrote, and this one does not write any more.
+//! Events that an earlier release wrote, and that this release does not write any more.
 
 use domain::StreamId;
 
@@ -8,7 +8,8 @@ use crate::other_release::{OtherEvent, append};
 
 const PAYLOAD: &str = include_str!("../../../domain/fixtures/workspace.settings_changed.v1.json");
 
-/// Version 1 of the workspace's settings, which said for how many days messages are kept. No server may run meanwhile.
+/// Appends version 1 of the workspace's settings, which had the number of days that messages are kept. No server may
+/// run meanwhile.
 pub(super) async fn change_settings(app: &TestApp, company: &Company) {
     let event = OtherEvent {
         stream: StreamId::workspace(company.team.id),

@@ -1,5 +1,5 @@
-//! What operators, and processes, do: an import, retention, reading the audit, replays, what could not be applied, the
-//! key of the proof.
+//! The work of operators and background processes: an import, retention, reading the audit, replays, parked events, and
+//! the key of the proof.
 
 use std::path::Path;
 
@@ -17,8 +17,8 @@ use crate::{Person, TestApp, eventually, servers};
 
 const RELATIONAL: &str = "/v1/projections/relational";
 
-/// Imports the sample export, which is from 2025, into a workspace of its own. There, one channel is held, another one
-/// purged, and the others archived.
+/// Imports the sample export, which is from 2025, into a separate workspace. A hold protects one channel, retention
+/// purges another one, and the other channels are archived.
 pub(super) async fn import_and_retain(app: &TestApp, company: &Company) {
     let stranger = &company.team.stranger;
     let created = stranger.post("/v1/workspaces", json!({"name": "Hollow Hill", "domain": "orchard.example.org"})).await.expect(201);
@@ -39,14 +39,14 @@ pub(super) async fn import_and_retain(app: &TestApp, company: &Company) {
     stranger.put(&format!("/v1/channels/{}/settings", channel("cider").await), settings).await.expect(204);
     project(app).await;
     stranger.post(&path("/retention/runs"), json!({})).await.expect(202);
-    eventually("what is old enough has left", async || {
+    eventually("no message is old enough for retention any more", async || {
         let position = project(app).await;
         stranger.get_at(position, &path("/retention/preview")).await.expect(200)["messages"] == 0
     })
     .await;
 }
 
-/// As `backscroll import slack` does.
+/// Imports an export, as `backscroll import slack` does.
 pub(super) async fn import(app: &TestApp, importer: &Person, workspace_id: Uuid, export: &Path) {
     let settings = Settings {
         workspace_id: WorkspaceId(workspace_id),
@@ -68,7 +68,8 @@ pub(super) async fn read_the_audit(company: &Company) {
     }
 }
 
-/// Two messages that the read tables refuse for a time: one is left out, the other is applied after all.
+/// Parks two messages that the read tables refuse for a time. The operator skips one, and retries the other with
+/// success.
 pub(super) async fn park(app: &TestApp, company: &Company) {
     let (team, pool) = (&company.team, &app.app().pool);
     pool.execute("ALTER TABLE read.messages ADD CONSTRAINT no_bilge CHECK (content NOT LIKE 'Bilge%')").await.expect("the owner");
@@ -86,11 +87,11 @@ pub(super) async fn park(app: &TestApp, company: &Company) {
 
 async fn wait_until_parked(company: &Company) {
     let parked = format!("{RELATIONAL}/parked");
-    eventually("it waits", async || company.team.operator.get(&parked).await.expect(200)["items"] != json!([])).await;
+    eventually("the event is parked", async || company.team.operator.get(&parked).await.expect(200)["items"] != json!([])).await;
 }
 
-/// A dry run, one that differs and is refused, one that differs and is accepted, a repair, the cache, and a model as of
-/// a moment that is kept.
+/// Runs replays: a dry run, one that differs and is refused, one that differs and is accepted, a repair, one of the
+/// cache, and a view of the past that is kept.
 pub(super) async fn replay(app: &TestApp, company: &Company) {
     let pool = &app.app().pool;
     project(app).await;
@@ -101,7 +102,7 @@ pub(super) async fn replay(app: &TestApp, company: &Company) {
     assert_eq!(replayed(company, "relational", json!({"accept_differences": true})).await["state"], "switched");
     assert_eq!(replayed(company, "relational", json!({"workspace_id": company.team.id})).await["state"], "repaired");
     assert_eq!(replayed(company, "cache", json!({})).await["state"], "switched");
-    // Small, and behind nothing that was erased or purged later.
+    // The view is small, and ends before the events that are erased or purged later.
     assert_eq!(replayed(company, "relational", json!({"until_position": 40, "view": "founding"})).await["state"], "built");
 }
 
@@ -113,10 +114,10 @@ async fn replayed(company: &Company, projection: &str, plan: Value) -> Value {
     operator.get(&current).await.expect(200)
 }
 
-/// As `backscroll audit rotate-key` does.
+/// Rotates the key of the proof, as `backscroll audit rotate-key` does.
 pub(super) async fn rotate_the_proof_key(app: &TestApp) {
     let app = app.app();
     let vkey = ledger::proof::keyring::rotate(&app.pool, &app.settings.proof_keys()).await.expect("a new key");
     let asked = processes::replays::by_the_server(Some("backscroll audit rotate-key".into()));
-    app.commands.installation(&asked, InstallationCommand::NoteKeyRotation { vkey }).await.expect("the log says so");
+    app.commands.installation(&asked, InstallationCommand::NoteKeyRotation { vkey }).await.expect("the log records the new key");
 }

@@ -1,4 +1,4 @@
-//! Accounts: profiles, preferences, sessions, being locked out, and being erased.
+//! Accounts: profiles, preferences, sessions, suspensions and erasures.
 
 use chrono::{TimeDelta, Utc};
 use commands::{Around, Asked};
@@ -29,7 +29,7 @@ pub(super) async fn change_profiles(app: &TestApp, company: &Company) {
     nobody_said.expect(401);
 }
 
-/// Sessions that are begun, refused, and ended in each way but by time.
+/// Starts sessions, refuses some, and ends sessions in every way except by expiry.
 pub(super) async fn sign_in_and_out(app: &TestApp, company: &Company) {
     let owner = &company.team.owner;
     let with_device = json!({"login": owner.email, "password": PASSWORD, "device_type": "wheelhouse tablet"});
@@ -46,7 +46,7 @@ pub(super) async fn sign_in_and_out(app: &TestApp, company: &Company) {
     guest.put("/v1/users/me/password", change).await.expect(204);
 }
 
-/// One is locked out and let in again; one asks to be erased and changes their mind; one is erased.
+/// Suspends a user and ends the suspension. A second user asks for erasure and cancels it. A third user is erased.
 pub(super) async fn lock_out_and_erase(app: &TestApp, company: &Company) {
     let operator = &company.team.operator;
     let locked_out = company.sailor(9);
@@ -55,7 +55,7 @@ pub(super) async fn lock_out_and_erase(app: &TestApp, company: &Company) {
     app.post("/v1/sessions", &json!({"login": locked_out.email, "password": PASSWORD})).await.expect_problem(403, "user.not_active");
     operator.delete(&suspension).await.expect(204);
 
-    // Here the server erases at once: so this is asked for beside HTTP, with time to change one's mind.
+    // This server erases at once. So the test requests this erasure without HTTP, with time to cancel it.
     let hesitant = company.sailor(10);
     let user_id = UserId(hesitant.id);
     let workspaces = app.app().erasures().affiliations(user_id).await.expect("their workspaces").workspaces;

@@ -1,4 +1,4 @@
-//! What is said on the tour: the same sentence for the same number, and another one for each.
+//! The texts of the tour. The same number always gives the same sentence, and another number another sentence.
 
 const WHO: [&str; 11] = [
     "the early ferry",
@@ -30,7 +30,6 @@ const DID: [&str; 13] = [
 ];
 const HOW_LONG: [&str; 7] =
     ["ten minutes", "an hour", "a whole shift", "half the crossing", "two tides", "a quarter of an hour", "no time at all"];
-/// The `n`th sentence.
 pub(super) fn sentence(n: usize) -> String {
     let one_of = |words: &[&'static str]| words[n % words.len()];
     format!("Crossing {n}: {} {} {}.", one_of(&WHO), one_of(&DID), one_of(&HOW_LONG))
