@@ -1,4 +1,4 @@
-//! A run: the servers, then round after round, then the last judgement.
+//! A campaign: it starts the servers, runs the rounds one after another, and ends with a judgement of the whole log.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,33 +23,33 @@ use crate::servers::{Servers, checkout};
 use crate::stack::Stack;
 use crate::work::Works;
 
-/// How many clients there are beside those who are removed and the one who removes them.
+/// The number of ordinary clients. The removed clients and the client that removes them are not counted.
 const CLIENTS: usize = 10;
-/// How many are removed and taken back, again and again.
+/// The number of clients that are removed and taken back, again and again.
 const VICTIMS: usize = 3;
-/// How long the product's own rebuild may take.
+/// The longest time that the product's own rebuild may take.
 const REPLAY_MAX: Duration = Duration::from_secs(120);
 
-/// What a run came to.
+/// The results of a run.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// How many rounds ran.
+    /// The number of rounds that ran.
     pub rounds: u64,
-    /// What the clients asked for, and what came back.
+    /// The requests of the clients and their outcomes.
     pub tally: Tally,
-    /// How often connections were ended, or messages mistreated.
+    /// The number of connections that were ended and of messages that were tampered with.
     pub meddled: u64,
-    /// How many events were judged.
+    /// The number of events that were judged.
     pub events: i64,
-    /// The longest that a recovery took.
+    /// The longest time that a recovery took.
     pub slowest_recovery: Duration,
-    /// Faults that could not be done here.
+    /// Faults that were left out because this machine cannot produce them.
     pub left_out: Vec<String>,
-    /// What cannot be, and is; with it the run ends.
+    /// The violations that were found. The run ends with the first round that has one.
     pub violations: Vec<Violation>,
 }
 
-/// A run that is under way.
+/// A run in progress.
 #[derive(Debug)]
 pub struct Campaign {
     seed: u64,
@@ -64,19 +64,19 @@ pub struct Campaign {
     recorder: Arc<Recorder>,
     known: Arc<AtomicI64>,
     report: Report,
-    // Last, so that they stop after whatever uses them.
+    // The last field, so that the servers stop after everything that uses them.
     servers: Servers,
 }
 
 impl Campaign {
-    /// Starts the servers that those rounds need, of a run that keeps its records and logs in `.run/chaos/<name>`.
+    /// Starts the servers that these rounds need. The run keeps its records and logs in `.run/chaos/<name>`.
     ///
     /// # Errors
-    /// They do not start.
+    /// Fails if the servers do not start.
     pub async fn start(seed: u64, name: &str, rounds: &[Round]) -> Result<Self> {
         let folder = checkout().join(".run/chaos").join(name);
         if folder.join("servers").exists() {
-            // What an earlier run under this name left.
+            // An earlier run with this name may have left servers.
             Servers::at(folder.join("servers")).destroy().await?;
         }
         SmallDisk::unmount(&SmallDisk::place(&folder));
@@ -103,10 +103,10 @@ impl Campaign {
         })
     }
 
-    /// Runs rounds until one shows a violation, and ends with the last judgement.
+    /// Runs the rounds until one shows a violation, then judges the whole log.
     ///
     /// # Errors
-    /// The campaign itself fails.
+    /// Fails if the campaign itself fails.
     pub async fn run(mut self, rounds: &[Round]) -> Result<Report> {
         for round in rounds {
             let began = Instant::now();
@@ -147,7 +147,7 @@ impl Campaign {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         tokio::time::sleep(round.broken).await;
-        // It takes long to start, and by then those who do not wait would have filled the log with the start of one server.
+        // Elasticsearch takes long to start. Clients with short pauses would fill the log while this one server starts.
         clients.patient.store(round.faults.iter().any(|fault| fault.needs_elasticsearch()), Relaxed);
         breaker.heal(&round.faults).await?;
         clients.patient.store(false, Relaxed);
@@ -186,7 +186,7 @@ impl Campaign {
         ))
     }
 
-    /// The processes that the round wants, and people in a workspace.
+    /// Starts the processes of the round, and creates a workspace with its users.
     async fn make_ready(&mut self, round: &Round) -> Result<()> {
         let wants_clocks = round.faults.iter().any(|fault| fault.sets_a_clock());
         let fits = |stack: &Stack| stack.shape == round.shape && stack.clocks.is_some() == wants_clocks;
@@ -218,7 +218,7 @@ impl Campaign {
         Ok(())
     }
 
-    /// How long it takes until every door works again.
+    /// Measures the time until every server for HTTP works again.
     async fn recover(&mut self, round: &Round, world: &World) -> Duration {
         let began = Instant::now();
         let doors = self.stack.as_ref().map(Stack::doors).unwrap_or_default();
@@ -226,29 +226,31 @@ impl Campaign {
         for door in doors.iter() {
             let works = || works(&http, &door.url, &world.owner.token, world.general);
             if wait_until(RECOVERY_MAX, works).await.is_none() {
-                self.report.violations.push(format!("round {}: {} does not work {RECOVERY_MAX:?} after", round.number, door.url));
+                self.report.violations.push(format!("round {}: {} does not work after {RECOVERY_MAX:?}", round.number, door.url));
             }
         }
         if let Some(process) = self.stack.iter_mut().flat_map(|stack| &mut stack.processes).find_map(|p| p.has_ended().then_some(p.role)) {
-            self.report.violations.push(format!("round {}: {process:?} has ended by itself", round.number));
+            self.report.violations.push(format!("round {}: {process:?} has ended, and the campaign did not stop it", round.number));
         }
         let took = began.elapsed();
         self.report.slowest_recovery = self.report.slowest_recovery.max(took);
         took
     }
 
-    /// Waits until the relay and the projector have come to the end of the log.
+    /// Waits until the relay and the projector have reached the end of the log.
     async fn drain(&mut self, round: &Round) {
         if wait_until(RECOVERY_MAX, || is_level(&self.pool)).await.is_none() {
             let where_they_are = whereabouts(&self.pool).await;
-            self.report.violations.push(format!("round {}: not level after {RECOVERY_MAX:?}: {where_they_are}", round.number));
+            self.report
+                .violations
+                .push(format!("round {}: relay or projector behind the log after {RECOVERY_MAX:?}: {where_they_are}", round.number));
         }
         let Some(index) = &self.index else { return };
         if wait_until(CONVERGED_MAX, || index.is_level(&self.pool)).await.is_none() {
             let found = index.differences(&self.pool).await;
             self.report
                 .violations
-                .push(format!("round {}: after {CONVERGED_MAX:?} documents are not as the rows: {found:?}", round.number));
+                .push(format!("round {}: documents differ from the rows after {CONVERGED_MAX:?}: {found:?}", round.number));
         }
     }
 
@@ -262,7 +264,7 @@ impl Campaign {
         Ok(tally)
     }
 
-    /// The product's own judgement: it builds its read models anew, and compares them with the live ones.
+    /// Runs the product's own comparison: it rebuilds its read models, and compares them with the live ones.
     async fn replay(&mut self) -> Result<()> {
         let stack = self.stack.as_ref().context("no processes")?;
         if !stack.command_line.run(&["replay", "relational"], REPLAY_MAX).await? {
@@ -271,11 +273,12 @@ impl Campaign {
         Ok(())
     }
 
-    /// The product's judgement of its log: every digest, the tree, and every head that was signed while processes died.
+    /// Runs the product's own verification of the log: every digest, the tree, and every head that was signed while
+    /// processes died.
     async fn verify(&mut self) -> Result<()> {
         let stack = self.stack.as_ref().context("no processes")?;
         if !stack.command_line.run(&["audit", "verify"], REPLAY_MAX).await? {
-            self.report.violations.push("`backscroll audit verify` found what does not fit: log/command-line.log".to_owned());
+            self.report.violations.push("`backscroll audit verify` found a difference: log/command-line.log".to_owned());
         }
         Ok(())
     }
@@ -286,11 +289,11 @@ impl Campaign {
         self.report.violations.extend(found.into_iter().map(|violation| format!("at last: {violation}")));
         self.replay().await?;
         self.verify().await?;
-        println!("the whole log and every row judged once more in {:.1} s", began.elapsed().as_secs_f64());
+        println!("judged the whole log and every row again in {:.1} s", began.elapsed().as_secs_f64());
         Ok(())
     }
 
-    /// Stops everything. Data and records are kept only where there is something to look at.
+    /// Stops everything. Data and records are kept only if the run has violations.
     async fn finish(mut self) -> Result<Report> {
         self.report.events = self.checker.head();
         if let Some(stack) = &mut self.stack {
@@ -308,7 +311,7 @@ impl Campaign {
     }
 }
 
-/// Every client, and the race of removals.
+/// Starts every client, and the race of removals.
 fn begin_load(clients: &Clients, world: &World, seed: u64, round: u64) -> Vec<tokio::task::JoinHandle<()>> {
     let client = |name: &str, number: usize| {
         let name = format!("{name}{number}");
@@ -323,7 +326,7 @@ fn begin_load(clients: &Clients, world: &World, seed: u64, round: u64) -> Vec<to
     tasks
 }
 
-/// Where a run keeps its records.
+/// The folder in which a run keeps its records.
 #[must_use]
 pub fn folder(name: &str) -> PathBuf {
     Path::new(".run/chaos").join(name)

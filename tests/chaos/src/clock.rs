@@ -1,5 +1,5 @@
-//! The clocks of processes, each set at will while it runs: libfaketime, which `scripts/chaos-faketime.sh` finds. Time spans stay true, as they
-//! do when a real clock is set.
+//! Clocks of processes that a test can set while the processes run. They use libfaketime, which
+//! `scripts/chaos-faketime.sh` finds. Durations stay true, as they do when a real clock is set.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use crate::servers::checkout;
 
-/// Clocks that can be set: one for each process.
+/// One clock for each process.
 #[derive(Clone, Debug)]
 pub struct Clocks {
     library: PathBuf,
@@ -16,10 +16,10 @@ pub struct Clocks {
 }
 
 impl Clocks {
-    /// Clocks that are right until they are set. The files in `folder` say by how much they are wrong.
+    /// Creates clocks that are right until they are set. The files in `folder` contain the offsets.
     ///
     /// # Errors
-    /// libfaketime cannot be had.
+    /// Fails if libfaketime is not available.
     pub async fn new(folder: PathBuf) -> Result<Self> {
         let output = Command::new(checkout().join("scripts/chaos-faketime.sh")).output().await?;
         if !output.status.success() {
@@ -29,20 +29,20 @@ impl Clocks {
         Ok(Self { library: String::from_utf8(output.stdout)?.trim().into(), folder })
     }
 
-    /// Sets the clock of a process so many seconds off.
+    /// Sets the clock of a process off by this number of seconds.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn set(&self, process: usize, seconds: i64) -> Result<()> {
         let fresh = self.folder.join("new");
         std::fs::write(&fresh, format!("{seconds:+}\n"))?;
         Ok(std::fs::rename(fresh, self.offset(process))?)
     }
 
-    /// What makes a process go by its clock, which is right at first.
+    /// The environment with which a process uses its clock. The clock is right at first.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn environment(&self, process: usize) -> Result<Vec<(String, String)>> {
         self.set(process, 0)?;
         let settings = [

@@ -1,4 +1,4 @@
-//! The command line of the real binary, over a proxy of its own, so that it can be broken into.
+//! Runs the command line of the real binary. It has a separate proxy, so that its connections can be cut.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::process::backscroll;
 
-/// What runs it.
+/// A command line with its environment.
 #[derive(Clone, Debug)]
 pub struct CommandLine {
     environment: Vec<(String, String)>,
@@ -15,16 +15,16 @@ pub struct CommandLine {
 }
 
 impl CommandLine {
-    /// With that environment; what it says goes to that file.
+    /// A command line with this environment. Its output goes to this file.
     #[must_use]
     pub fn new(environment: Vec<(String, String)>, log: PathBuf) -> Self {
         Self { environment, log }
     }
 
-    /// Runs it to its end. Returns whether it succeeded.
+    /// Runs the command to its end. Returns whether it succeeded.
     ///
     /// # Errors
-    /// It cannot be run, or takes longer than that.
+    /// Fails if the command cannot be run, or takes longer than `limit`.
     pub async fn run(&self, arguments: &[&str], limit: Duration) -> Result<bool> {
         let log = std::fs::File::options().create(true).append(true).open(&self.log)?;
         let mut child = backscroll(arguments, &self.environment)?.stdout(log.try_clone()?).stderr(log).spawn()?;

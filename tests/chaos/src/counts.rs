@@ -1,4 +1,4 @@
-//! What people have not read, as the program answers it, from Redis or not, against a count of the rows.
+//! Compares the unread counts of the API, which may come from Redis, with a count of the rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,22 +12,22 @@ use crate::load::{Person, World};
 use crate::recovery::{RECOVERY_MAX, wait_until};
 use crate::stack::Door;
 
-/// What stands for more than are counted: the newest so many, whoever wrote them.
+/// The count that stands for `more`: the server counts only this number of the newest messages, of all authors.
 const MANY: i64 = 1_000;
-/// How many differences are told.
+/// The largest number of reported differences.
 const TOLD_MAX: usize = 5;
 
-/// Of each channel, what is unread there.
+/// The unread count of each channel.
 type Counts = BTreeMap<String, i64>;
 
-/// What people are told is unread and the rows do not say, through any door, once nobody writes any more.
+/// The unread counts that differ from the rows, at any server, once no client writes any more.
 pub async fn judge(doors: &[Door], world: &World, pool: &PgPool) -> Vec<Violation> {
     let (http, mut found) = (reqwest::Client::new(), Vec::new());
-    // Neither has ever marked anything.
+    // These two users have never moved a read marker.
     for person in [&world.owner].into_iter().chain(world.members.first()) {
         for door in doors {
             let differences = || differences(&http, &door.url, person, world.workspace, pool);
-            // The read tables are level by now, the cache may be a moment behind them.
+            // The read tables have reached the end of the log. The cache may still be a moment behind.
             if wait_until(RECOVERY_MAX, || async { Ok(differences().await?.is_empty()) }).await.is_none() {
                 found.push(format!("unread counts by {} are wrong: {:?}", door.url, differences().await));
             }
@@ -47,7 +47,7 @@ async fn differences(http: &reqwest::Client, door: &str, person: &Person, worksp
     Ok(told.take(TOLD_MAX).collect())
 }
 
-/// Where there are more than are counted, the answer says so, and is left out.
+/// Reads the unread count of each channel. If the answer says `more`, the count is [`MANY`].
 fn told(answer: &Value) -> Result<Counts> {
     let channels = answer.get("channels").and_then(Value::as_array).context("no channels")?;
     let count = |channel: &Value| {

@@ -1,4 +1,4 @@
-//! A small disk for the read models alone, so that it can be full while the log's is not: a tablespace on a tmpfs.
+//! A small disk for the read models alone: a tablespace on a tmpfs. It can be full while the disk of the log is not.
 
 use std::fs::File;
 use std::io::Write;
@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use sqlx::{Connection, PgConnection};
 
-/// How large it is, and how much larger for each round: far more than the read models of a campaign take, with the files of tables that a crash made orphans.
-/// Postgres does not recover on a disk that stays full. Nothing of it is used before it is filled.
+/// The size of the disk, and its growth for each round. The read models of a campaign need far less, even with the
+/// orphaned files that a crash leaves. Postgres does not recover on a disk that stays full. The space takes no memory
+/// until it is filled.
 const DISK_MB: usize = 256;
 const DISK_MB_PER_ROUND: usize = 32;
 
@@ -21,15 +22,17 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Where a run's is mounted: not in its own folder, which Postgres, who is another user, may not be let into.
+    /// The mount point of a run's disk. It is not in the run's folder, because Postgres runs as another user, who may
+    /// have no access there.
     pub fn place(run: &Path) -> PathBuf {
         std::env::temp_dir().join(format!("backscroll-chaos{}", run.display().to_string().replace('/', "-")))
     }
 
-    /// Mounts one for so many rounds, and gives it to Postgres as the tablespace `small`. Nothing where nothing may be mounted.
+    /// Mounts a disk for this number of rounds, and makes it the tablespace `small` of Postgres. Returns `None` if this
+    /// machine allows no mounts.
     ///
     /// # Errors
-    /// Postgres does not take it.
+    /// Fails if Postgres does not accept the tablespace.
     pub async fn mount(folder: &Path, rounds: usize, admin_url: &str) -> Result<Option<Self>> {
         std::fs::create_dir_all(folder)?;
         let megabytes = DISK_MB + rounds * DISK_MB_PER_ROUND;
@@ -53,18 +56,18 @@ impl SmallDisk {
         Ok(Some(disk))
     }
 
-    /// Unmounts what is mounted there, if anything is: what a run that was killed left, too.
+    /// Unmounts the disk, if one is mounted. A killed run may have left one.
     pub fn unmount(folder: &Path) {
-        // Lazily: Postgres may have files open until it stops.
+        // A lazy unmount, because Postgres may have open files until it stops.
         let _ = Command::new("umount").arg("--lazy").arg(folder).stderr(Stdio::null()).status();
-        // Where it was not mounted, or is not empty, it stays.
+        // The folder stays if it is not empty.
         let _ = std::fs::remove_dir(folder);
     }
 
-    /// Moves the read models there, with whatever is made in them from now on.
+    /// Moves the read models to the disk. New tables go there, too.
     ///
     /// # Errors
-    /// Postgres does not do it.
+    /// Fails if Postgres cannot move them.
     pub async fn take_read_models(&self, url: &str) -> Result<()> {
         let mut connection = PgConnection::connect(url).await?;
         let relations = sqlx::query_scalar::<_, String>(
@@ -72,7 +75,7 @@ impl SmallDisk {
              FROM pg_class WHERE relnamespace = 'read'::regnamespace AND relkind IN ('r', 'p', 'i', 'I')
                AND reltablespace <> (SELECT oid FROM pg_tablespace WHERE spcname = 'small')",
         );
-        // A rebuild makes its tables there too.
+        // The tables of a rebuild go to the disk, too.
         let from_now_on = "ALTER ROLE CURRENT_USER SET default_tablespace = small".to_owned();
         for sql in relations.fetch_all(&mut connection).await?.into_iter().chain([from_now_on]) {
             sqlx::raw_sql(&sql).execute(&mut connection).await.with_context(|| sql.clone())?;
@@ -80,10 +83,10 @@ impl SmallDisk {
         Ok(connection.close().await?)
     }
 
-    /// Fills it to the last byte.
+    /// Fills the disk to the last byte.
     ///
     /// # Errors
-    /// It cannot be written at all.
+    /// Fails if nothing can be written at all.
     pub fn fill(&self) -> Result<String> {
         let mut file = File::create(self.filler())?;
         let mut written = 0;
@@ -96,10 +99,10 @@ impl SmallDisk {
         Ok(format!("{} MB of {} MB taken", written >> 20, self.megabytes))
     }
 
-    /// Makes room again.
+    /// Frees the disk.
     ///
     /// # Errors
-    /// What fills it cannot be removed.
+    /// Fails if the filling file cannot be removed.
     pub fn empty(&self) -> Result<()> {
         match std::fs::remove_file(self.filler()) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),

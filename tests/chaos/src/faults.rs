@@ -1,4 +1,4 @@
-//! How each fault is done, and undone.
+//! The injection and the removal of each fault.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,26 +15,27 @@ use crate::proxy::Proxy;
 use crate::servers::{Server, Servers};
 use crate::stack::Stack;
 
-/// How many of 1,000 chunks that a process sends to Postgres end their connection.
+/// Of 1,000 chunks that a process sends to Postgres, this number end their connection.
 const POSTGRES_CUTS_PER_MILLE: u32 = 15;
-/// The same to NATS.
+/// Of 1,000 chunks that a process sends to NATS, this number end their connection.
 const NATS_CUTS_PER_MILLE: u32 = 20;
-/// How far the clock is set back.
+/// The seconds by which a clock is set back.
 const CLOCK_BACK_SECONDS: i64 = -3_600;
 
-/// How far it is set ahead: what it recorded meanwhile lies in the future for as long, once it is set back.
+/// The seconds by which a clock is set ahead. When the clock is right again, the events recorded meanwhile lie that far
+/// in the future.
 const CLOCK_AHEAD_SECONDS: i64 = 20;
 
-/// What is broken, and who breaks it.
+/// The targets of the faults.
 #[derive(Debug)]
 pub struct Breaker<'a> {
     /// The servers.
     pub servers: &'a Servers,
     /// The processes.
     pub stack: &'a mut Stack,
-    /// Where the read models may lie.
+    /// The disk of the read models, if there is one.
     pub disk: Option<&'a mut SmallDisk>,
-    /// Past every proxy.
+    /// A pool that uses no proxy.
     pub pool: PgPool,
     frozen: Vec<usize>,
     harassing: Option<JoinHandle<()>>,
@@ -42,15 +43,15 @@ pub struct Breaker<'a> {
 }
 
 impl<'a> Breaker<'a> {
-    /// One that has broken nothing yet.
+    /// A breaker with no fault injected.
     pub fn new(servers: &'a Servers, stack: &'a mut Stack, disk: Option<&'a mut SmallDisk>, pool: PgPool, chance: StdRng) -> Self {
         Self { servers, stack, disk, pool, frozen: Vec::new(), harassing: None, chance }
     }
 
-    /// Breaks it. Returns what was done, for the report.
+    /// Injects a fault. Returns a description for the report.
     ///
     /// # Errors
-    /// It cannot be broken.
+    /// Fails if the fault cannot be injected.
     pub async fn inject(&mut self, fault: Fault) -> Result<String> {
         match fault {
             Fault::KillServer => self.kill(self.server()).await,
@@ -102,10 +103,10 @@ impl<'a> Breaker<'a> {
         }
     }
 
-    /// Mends everything that was broken.
+    /// Removes the faults.
     ///
     /// # Errors
-    /// It cannot be mended.
+    /// Fails if a fault cannot be removed.
     pub async fn heal(&mut self, faults: &[Fault]) -> Result<()> {
         if let Some(harassing) = self.harassing.take() {
             harassing.abort();
@@ -140,7 +141,7 @@ impl<'a> Breaker<'a> {
         self.stack.start().await
     }
 
-    /// Of the first so many processes.
+    /// Sets the clocks of the first `processes` processes.
     fn set_clocks(&self, processes: usize, seconds: i64) -> Result<String> {
         if let Some(clocks) = &self.stack.clocks {
             for process in 0..self.stack.processes.len().min(processes) {
@@ -155,7 +156,7 @@ impl<'a> Breaker<'a> {
         self.stack.processes.iter().for_each(|process| process.to_postgres.cut_per_mille(requests));
     }
 
-    /// The first that serves HTTP and stands.
+    /// The first process that serves HTTP and runs.
     fn server(&self) -> Option<usize> {
         (0..self.stack.processes.len()).find(|index| {
             let process = self.stack.processes.get(*index);
@@ -163,7 +164,7 @@ impl<'a> Breaker<'a> {
         })
     }
 
-    /// Whose connection to Postgres holds a lock; nothing while nobody does.
+    /// The process whose connection to Postgres holds a lock, if any does.
     async fn holder_of(&self, lock: &str) -> Option<usize> {
         let sql = format!(
             "SELECT client_port FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -179,7 +180,7 @@ impl<'a> Breaker<'a> {
             return Ok("there is nobody to kill".to_owned());
         };
         process.kill().await?;
-        // It was frozen before, perhaps; now it is gone.
+        // The process may have been frozen before. It has ended now.
         self.frozen.retain(|frozen| *frozen != index);
         Ok(format!("process {index}, {:?}", process.role))
     }
@@ -197,7 +198,7 @@ impl<'a> Breaker<'a> {
     }
 }
 
-/// Ends the connections again and again, at moments that move.
+/// Ends the connections again and again, at random times.
 async fn harass(proxy: Arc<Proxy>, mut chance: StdRng) {
     loop {
         tokio::time::sleep(Duration::from_millis(chance.random_range(20..250))).await;
@@ -205,7 +206,7 @@ async fn harass(proxy: Arc<Proxy>, mut chance: StdRng) {
     }
 }
 
-/// The advisory lock of whoever leads the relay.
+/// The advisory lock of the relay's leader.
 const RELAY_LOCK: &str = "4702";
-/// The advisory lock of whoever holds the projection.
+/// The advisory lock of the projection's holder.
 const PROJECTION_LOCK: &str = "hashtextextended('backscroll projection relational', 0)";

@@ -1,4 +1,4 @@
-//! Elasticsearch of the campaign, looked at past the product: whether its documents say what the rows of the read tables say.
+//! Elasticsearch of the campaign, read without the product: do its documents equal the rows of the read tables?
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,21 +10,22 @@ use sqlx::{PgPool, Row};
 
 use crate::servers::Servers;
 
-/// Within what time the documents must be those of the rows, from when nobody writes any more: an Elasticsearch that was wiped is filled anew.
+/// The longest time until the documents equal the rows, after the last write. An Elasticsearch that lost its data is
+/// filled again.
 pub const CONVERGED_MAX: Duration = Duration::from_secs(90);
-/// The setting with its address.
+/// The setting with the address of Elasticsearch.
 pub const ELASTICSEARCH: &str = "BACKSCROLL_ELASTICSEARCH_URL";
-/// Into how many indices the workspaces are spread.
+/// The number of indices that the workspaces are spread over.
 pub const POOLS: usize = 2;
-/// Documents that are read at a time.
+/// The number of documents that are read at a time.
 const PAGE: usize = 5_000;
-/// How many differences are told.
+/// The largest number of reported differences.
 const TOLD_MAX: usize = 5;
 
-/// What is said of each message, or of each member, by its identifier.
+/// The content of each message, or of each member, by identifier.
 type Documents = HashMap<String, Value>;
 
-/// Elasticsearch, where the campaign has one.
+/// Elasticsearch, if the campaign uses it.
 #[derive(Clone, Debug)]
 pub struct Index {
     url: String,
@@ -32,20 +33,20 @@ pub struct Index {
 }
 
 impl Index {
-    /// That of those servers.
+    /// The Elasticsearch of these servers.
     ///
     /// # Errors
-    /// There is no TLS: cannot be.
+    /// Fails if TLS cannot be set up, which does not happen.
     pub fn of(servers: &Servers) -> Result<Option<Self>> {
         let Ok(url) = servers.address(ELASTICSEARCH) else { return Ok(None) };
         let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
         Ok(Some(Self { url: url.to_owned(), http }))
     }
 
-    /// What the documents say and the rows do not, or the other way round.
+    /// The differences between the documents and the rows.
     ///
     /// # Errors
-    /// One of the two does not answer.
+    /// Fails if Elasticsearch or Postgres does not answer.
     pub async fn differences(&self, pool: &PgPool) -> Result<Vec<String>> {
         let mut found = compare(&stored_messages(pool).await?, &self.messages().await?, "message");
         found.extend(compare(&stored_members(pool).await?, &self.members().await?, "member"));
@@ -53,10 +54,10 @@ impl Index {
         Ok(found)
     }
 
-    /// Whether there are none.
+    /// Whether there are no differences.
     ///
     /// # Errors
-    /// One of the two does not answer.
+    /// Fails if Elasticsearch or Postgres does not answer.
     pub async fn is_level(&self, pool: &PgPool) -> Result<bool> {
         Ok(self.differences(pool).await?.is_empty())
     }
@@ -74,7 +75,7 @@ impl Index {
         self.documents("users", "member_id", of).await
     }
 
-    /// Every document of a family, as searches see them: through the aliases.
+    /// Every document of a family, read through the aliases as searches read it.
     async fn documents(&self, family: &str, key: &str, of: impl Fn(&Value) -> Value) -> Result<Documents> {
         let aliases = (0..POOLS).map(|pool| format!("backscroll_{family}_shared_{pool}")).collect::<Vec<_>>().join(",");
         self.ask(&format!("/{aliases}/_refresh"), None).await?;
@@ -88,7 +89,7 @@ impl Index {
             for hit in &hits {
                 let id = hit["_source"][key].as_str().context("a document without an identifier")?;
                 let twice = all.insert(id.to_owned(), of(&hit["_source"])).is_some();
-                ensure!(!twice, "{id} is found twice");
+                ensure!(!twice, "{id} has two documents");
             }
         }
     }
@@ -97,7 +98,7 @@ impl Index {
         let request = self.http.request(Method::POST, format!("{}{path}", self.url));
         let answer = body.into_iter().fold(request, |request, body| request.json(body)).send().await?;
         let (status, said) = (answer.status(), answer.json::<Value>().await?);
-        ensure!(status.is_success(), "elasticsearch: {status}: {}", said["error"]["reason"]);
+        ensure!(status.is_success(), "Elasticsearch: {status}: {}", said["error"]["reason"]);
         Ok(said)
     }
 }

@@ -1,8 +1,11 @@
-//! Faults on purpose: the real binary and its servers, under load, broken one thing at a time and then two; and a checker that shares no
-//! code with what it judges. `docs/CHAOS.md` says what is broken, what is judged, and what was found.
+//! Fault injection: the real binary and its servers run under load, with one fault at a time and then two. A checker
+//! that shares no code with the product judges the result. `docs/CHAOS.md` lists the faults, the checks and the
+//! findings.
 //!
-//! `plan` says what happens, `servers`, `stack` and `process` are what it happens to, `proxy`, `clock`, `disk` and `faults` do it, `load` asks,
-//! `record` is what was asked and answered, `recovery` waits, `check` judges, `index` what Elasticsearch has, `counts` what people are told is unread, `campaign` is the order of it all.
+//! `plan` makes the schedule. `servers`, `stack` and `process` are the targets. `proxy`, `clock`, `disk` and `faults`
+//! inject the faults. `load` sends the requests, and `record` keeps them with their answers. `recovery` waits. `check`
+//! judges the log and the read models, `index` Elasticsearch, `counts` the unread counts. `campaign` runs all of it in
+//! order.
 
 pub mod campaign;
 pub mod check;

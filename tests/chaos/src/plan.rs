@@ -1,4 +1,4 @@
-//! The schedule of a run: which processes, which faults, when, and what else goes on. The seed says it all.
+//! The schedule of a run: its processes, faults, times and background work. All of it follows from the seed.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use rand::seq::IndexedRandom;
 use crate::seed;
 use crate::stack::Shape;
 
-/// Something that breaks.
+/// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// `kill -9` of a process that serves HTTP.
@@ -19,56 +19,58 @@ pub enum Fault {
     KillProjector,
     /// `kill -9` of the relay's leader.
     KillRelay,
-    /// The holder of the projection stands still and loses its connections; another takes over; then it wakes up.
+    /// The holder of the projection is stopped and loses its connections. Another process takes over, then the first
+    /// one continues.
     FreezeProjector,
-    /// The same with the relay's leader.
+    /// The same for the leader of the relay.
     FreezeRelay,
-    /// A process that serves HTTP stands still.
+    /// A process that serves HTTP is stopped.
     FreezeServer,
     /// `kill -9` of Postgres.
     CrashPostgres,
     /// `kill -9` of NATS.
     CrashNats,
-    /// The same, and its data are gone.
+    /// `kill -9` of NATS, and its data are deleted.
     WipeNats,
     /// `kill -9` of Redis.
     CrashRedis,
-    /// The same, and its data are gone.
+    /// `kill -9` of Redis, and its data are deleted.
     WipeRedis,
-    /// Connections to Postgres end at random moments: before a request came through, or before its answer did.
+    /// Connections to Postgres end at random times: before the server gets a request, or before the client gets the
+    /// answer.
     CutPostgres,
-    /// Every connection to Postgres ends at once.
+    /// All connections to Postgres end at once.
     CutAllPostgres,
-    /// Connections of a rebuild, or of an import, end again and again.
+    /// The connections of a rebuild or an import end again and again.
     CutWork,
-    /// Connections to NATS end at random moments.
+    /// Connections to NATS end at random times.
     CutNats,
-    /// Messages of JetStream are dropped, doubled and swapped.
+    /// Messages of JetStream are dropped, duplicated and reordered.
     MistreatMessages,
     /// The clocks of all processes are set back.
     ClockBack,
-    /// The clock of one process only is set back.
+    /// The clock of only one process is set back.
     OneClockBack,
-    /// The clocks run ahead for a while; when that is mended they are set back.
+    /// The clocks are ahead for a while, and are then set back.
     ClockAhead,
-    /// Postgres stands still, and keeps its connections.
+    /// Postgres is stopped, and keeps its connections.
     FreezePostgres,
-    /// NATS stands still, and keeps its connections.
+    /// NATS is stopped, and keeps its connections.
     FreezeNats,
-    /// Redis stands still, and keeps its connections.
+    /// Redis is stopped, and keeps its connections.
     FreezeRedis,
     /// The disk of the read models is full.
     FullDisk,
     /// `kill -9` of Elasticsearch.
     CrashElasticsearch,
-    /// The same, and its data are gone.
+    /// `kill -9` of Elasticsearch, and its data are deleted.
     WipeElasticsearch,
-    /// Elasticsearch stands still, and keeps its connections.
+    /// Elasticsearch is stopped, and keeps its connections.
     FreezeElasticsearch,
 }
 
 impl Fault {
-    /// Every one.
+    /// Every fault.
     pub const ALL: [Self; 26] = [
         Self::KillServer,
         Self::CrashPostgres,
@@ -98,30 +100,30 @@ impl Fault {
         Self::FreezeElasticsearch,
     ];
 
-    /// Whether the processes must go by clocks that can be set.
+    /// Whether the processes need clocks that can be set.
     #[must_use]
     pub fn sets_a_clock(self) -> bool {
         matches!(self, Self::ClockBack | Self::OneClockBack | Self::ClockAhead)
     }
 
-    /// Whether there must be an Elasticsearch.
+    /// Whether the run needs an Elasticsearch.
     #[must_use]
     pub fn needs_elasticsearch(self) -> bool {
         matches!(self, Self::CrashElasticsearch | Self::WipeElasticsearch | Self::FreezeElasticsearch)
     }
 
-    /// Whether there must be another process.
+    /// Whether the fault needs a second process.
     fn needs_another(self) -> bool {
         matches!(self, Self::FreezeProjector | Self::FreezeRelay | Self::OneClockBack)
     }
 }
 
-/// What goes on beside the load, and is broken into as well.
+/// Background work beside the load. Its connections are cut, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// The read models are built anew.
+    /// A rebuild of the read models.
     Rebuild,
-    /// An export is imported.
+    /// An import of an export.
     Import,
 }
 
@@ -130,15 +132,15 @@ pub enum Work {
 pub struct Round {
     /// Its number, from 1.
     pub number: u64,
-    /// Which processes.
+    /// The processes.
     pub shape: Shape,
-    /// What breaks, each a moment after the one before.
+    /// The faults. Each begins a moment after the one before.
     pub faults: Vec<Fault>,
-    /// What else goes on.
+    /// The background work.
     pub work: Option<Work>,
-    /// How long the load runs before.
+    /// The time that the load runs before the first fault.
     pub before: Duration,
-    /// How long it stays broken.
+    /// The time until the faults are removed.
     pub broken: Duration,
     /// Whether the product's own comparison runs at the end.
     pub replays: bool,
@@ -153,7 +155,7 @@ impl FromStr for Fault {
     }
 }
 
-/// The rounds of a run: one fault at a time until each has had its turn, then two. Only some of them, where `only` names any.
+/// The rounds of a run: first each fault alone, then two at a time. With `only`, the run has these faults alone.
 #[must_use]
 pub fn rounds(seed: u64, count: u64, only: &[Fault]) -> Vec<Round> {
     let all = if only.is_empty() { &Fault::ALL } else { only };
@@ -174,7 +176,7 @@ pub fn rounds(seed: u64, count: u64, only: &[Fault]) -> Vec<Round> {
         .collect()
 }
 
-/// A few rounds with what is most worth breaking, in a fixed order.
+/// A few rounds with the most important faults, in a fixed order.
 #[must_use]
 pub fn short(seed: u64) -> Vec<Round> {
     let fixed = [
@@ -195,7 +197,7 @@ pub fn short(seed: u64) -> Vec<Round> {
     rounds.collect()
 }
 
-/// Every fault once in chance's order, then again.
+/// The next fault of a random order. After the last one, the order is drawn again.
 fn next(queue: &mut Vec<Fault>, all: &[Fault], chance: &mut StdRng) -> Fault {
     if queue.is_empty() {
         *queue = all.to_vec();

@@ -12,10 +12,10 @@ use tokio::process::{Child, Command};
 use crate::proxy::Proxy;
 use crate::servers::checkout;
 
-/// What a process does: the arguments of `backscroll serve`.
+/// The role of a process: the arguments of `backscroll serve`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Everything.
+    /// All roles.
     Whole,
     /// HTTP only.
     Http,
@@ -26,7 +26,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Whether it answers HTTP.
+    /// Whether the process serves HTTP.
     #[must_use]
     pub fn serves_http(self) -> bool {
         matches!(self, Self::Whole | Self::Http)
@@ -42,11 +42,11 @@ impl Role {
     }
 }
 
-/// When a process did not run, or was stopped: a request to it may have broken off then.
+/// The times when a process did not run or was stopped. A request may have failed because of that.
 #[derive(Clone, Debug, Default)]
 pub struct Downtime(Arc<Mutex<Vec<Span>>>);
 
-/// From when, and until when, if it is over.
+/// The begin of a downtime, and its end if it is over.
 type Span = (Instant, Option<Instant>);
 
 impl Downtime {
@@ -64,7 +64,7 @@ impl Downtime {
         }
     }
 
-    /// Whether it was down at any moment between the two.
+    /// Whether the process was down at any time between these two.
     #[must_use]
     pub fn overlaps(&self, from: Instant, to: Instant) -> bool {
         let overlaps = |(began, ended): &Span| *began <= to && ended.is_none_or(|ended| ended >= from);
@@ -75,15 +75,15 @@ impl Downtime {
 /// One process, running or not.
 #[derive(Debug)]
 pub struct Process {
-    /// What it does.
+    /// The role of the process.
     pub role: Role,
-    /// Between it and Postgres.
+    /// The proxy to Postgres.
     pub to_postgres: Proxy,
-    /// Between it and NATS.
+    /// The proxy to NATS.
     pub to_nats: Proxy,
-    /// When it was down.
+    /// The downtimes of the process.
     pub downtime: Downtime,
-    /// Where it serves HTTP, if it does.
+    /// The address for HTTP, if it serves HTTP.
     pub url: String,
     environment: Vec<(String, String)>,
     log: PathBuf,
@@ -91,16 +91,16 @@ pub struct Process {
 }
 
 impl Process {
-    /// One that does not run yet.
+    /// A process that does not run yet.
     #[must_use]
     pub fn new(role: Role, url: String, to_postgres: Proxy, to_nats: Proxy, environment: Vec<(String, String)>, log: PathBuf) -> Self {
         Self { role, to_postgres, to_nats, downtime: Downtime::default(), url, environment, log, child: None }
     }
 
-    /// Starts it, and waits until it answers, if it is to.
+    /// Starts the process. If it serves HTTP, waits until it answers.
     ///
     /// # Errors
-    /// It ends, or does not answer in time.
+    /// Fails if the process ends, or does not answer in time.
     pub async fn start(&mut self, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
         self.launch()?;
@@ -120,7 +120,7 @@ impl Process {
     /// `kill -9`.
     ///
     /// # Errors
-    /// It cannot be killed.
+    /// Fails if the process cannot be killed.
     pub async fn kill(&mut self) -> Result<()> {
         self.downtime.begin();
         if let Some(mut child) = self.child.take() {
@@ -129,10 +129,10 @@ impl Process {
         Ok(())
     }
 
-    /// SIGTERM, as an operator would; and waits for the end.
+    /// Sends SIGTERM, as an operator would, and waits until the process has ended.
     ///
     /// # Errors
-    /// It does not end.
+    /// Fails if the process does not end.
     pub async fn stop(&mut self) -> Result<()> {
         self.downtime.begin();
         self.signal("TERM").await?;
@@ -143,32 +143,32 @@ impl Process {
         Ok(())
     }
 
-    /// SIGSTOP: it is there, and does nothing.
+    /// Sends SIGSTOP: the process exists, and does nothing.
     ///
     /// # Errors
-    /// It does not run.
+    /// Fails if the process does not run.
     pub async fn pause(&self) -> Result<()> {
         self.downtime.begin();
         self.signal("STOP").await
     }
 
-    /// SIGCONT.
+    /// Sends SIGCONT.
     ///
     /// # Errors
-    /// It does not run.
+    /// Fails if the process does not run.
     pub async fn wake(&self) -> Result<()> {
         self.signal("CONT").await?;
         self.downtime.end();
         Ok(())
     }
 
-    /// Its number, while it runs.
+    /// The process's identifier, while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().and_then(Child::id)
     }
 
-    /// Whether it has ended by itself.
+    /// Whether the process has ended without a signal of the campaign.
     pub fn has_ended(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|status| status.is_some()))
     }
@@ -198,10 +198,10 @@ impl Process {
     }
 }
 
-/// The binary with those arguments and that environment, and nothing else. It ends with this process, however that ends.
+/// The binary with these arguments and only this environment. It ends when this process ends, in whatever way.
 ///
 /// # Errors
-/// It was not built.
+/// Fails if the binary was not built.
 pub fn backscroll(arguments: &[&str], environment: &[(String, String)]) -> Result<Command> {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(binary()?).args(arguments);
@@ -211,7 +211,7 @@ pub fn backscroll(arguments: &[&str], environment: &[(String, String)]) -> Resul
     Ok(command)
 }
 
-/// The binary that was built with this harness: beside it, or a folder up.
+/// The binary that was built with this harness: in the same folder, or in its parent.
 fn binary() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let beside = own.ancestors().skip(1).take(2).map(|folder: &Path| folder.join("backscroll"));

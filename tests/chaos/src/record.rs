@@ -1,4 +1,5 @@
-//! What the clients wrote down: every request, before it was sent, and every answer. The file is append-only; the checker reads what it says.
+//! The clients' record: every request before it is sent, and every answer. The file is append-only. The checker judges
+//! the same content.
 
 use std::fs::File;
 use std::io::Write;
@@ -11,46 +12,46 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// What a command is to do, in the words of the log: an event of that type whose payload has at least those fields.
+/// The expected effect of a command on the log: an event of this type whose payload has at least these fields.
 #[derive(Clone, Debug, Serialize)]
 pub struct Effect {
     /// The type of the event.
     pub event_type: &'static str,
-    /// The stream, where it is known before.
+    /// The stream, if it is known in advance.
     pub stream: Option<Uuid>,
-    /// Fields of its payload.
+    /// Fields of the payload.
     pub fields: Value,
 }
 
-/// What came back.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, Serialize)]
 pub enum Outcome {
     /// An answer.
     Answered {
-        /// Its status.
+        /// The status.
         status: u16,
-        /// `Backscroll-Position`.
+        /// The header `Backscroll-Position`.
         position: Option<i64>,
-        /// `Retry-After`.
+        /// The header `Retry-After`.
         retry_after: Option<u64>,
-        /// Whether it is `application/problem+json`, with its code.
+        /// The problem's code, if the body is `application/problem+json`.
         problem: Option<String>,
         /// The body.
         body: Value,
     },
-    /// None: the connection broke, or nothing came in time.
+    /// No answer: the connection broke, or the time was over.
     Broken {
-        /// Why.
+        /// The error.
         error: String,
-        /// Whether that was known before anything was sent.
+        /// Whether the attempt failed before anything was sent.
         unsent: bool,
-        /// Whether the server was down at some time in between.
+        /// Whether the server was down at some time during the attempt.
         excused: bool,
     },
 }
 
 impl Outcome {
-    /// The status, where there was an answer.
+    /// The status, if there was an answer.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -59,13 +60,13 @@ impl Outcome {
         }
     }
 
-    /// Whether the command was done, says the answer.
+    /// Whether the answer acknowledges the command.
     #[must_use]
     pub fn is_ack(&self) -> bool {
         self.status().is_some_and(|status| (200..300).contains(&status))
     }
 
-    /// The position, where the answer has one.
+    /// The position in the answer, if there is one.
     #[must_use]
     pub fn position(&self) -> Option<i64> {
         match self {
@@ -75,102 +76,102 @@ impl Outcome {
     }
 }
 
-/// One sending of a request.
+/// One attempt at a request.
 #[derive(Clone, Debug, Serialize)]
 pub struct Attempt {
-    /// The highest position that any client had been told of before it was sent.
+    /// The highest position that any client knew before the attempt.
     pub known_before: i64,
-    /// What came back.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// A command, and everything that came of it.
+/// A command with all of its attempts.
 #[derive(Clone, Debug, Serialize)]
 pub struct Command {
-    /// The `Idempotency-Key`.
+    /// The header `Idempotency-Key`.
     pub key: String,
-    /// Who asked; whom the answer names, where somebody registers.
+    /// The user that sent the command. If the command registers a user, the user in the answer.
     pub actor: Uuid,
-    /// `POST /v1/…`.
+    /// The method and the path, such as `POST /v1/…`.
     pub request: String,
-    /// What it was to do; nothing where that cannot be said.
+    /// The expected effect, if the client can name one.
     pub effect: Option<Effect>,
-    /// Every time that it was sent.
+    /// Every attempt.
     pub attempts: Vec<Attempt>,
 }
 
-/// A query, and what it was to show.
+/// A query with its expected result.
 #[derive(Clone, Debug, Serialize)]
 pub struct Query {
-    /// `GET /v1/…`.
+    /// The method and the path, such as `GET /v1/…`.
     pub request: String,
-    /// `Backscroll-Min-Position`.
+    /// The header `Backscroll-Min-Position`.
     pub min_position: Option<i64>,
-    /// What must be true of the answer.
+    /// The expected result.
     pub expects: Expects,
-    /// What came back.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// What must be true of the answer to a query, where it is one.
+/// The expected result of a query that is answered.
 #[derive(Clone, Debug, Serialize)]
 pub enum Expects {
-    /// The message with that content: the asker wrote it, and nobody else may change it.
+    /// The message with this content. The caller wrote it, and no other user may change it.
     Message {
         /// The message.
         id: Uuid,
         /// Its text.
         content: String,
     },
-    /// That message with that content and no other, by a search for what is in no other.
+    /// A search result with exactly this message and this content. No other message has the searched word.
     Found {
         /// The message.
         id: Uuid,
         /// Its text.
         content: String,
     },
-    /// The newest page of a channel, with that message on it, unless all of the page is newer.
+    /// The newest page of a channel with this message on it, unless all messages of the page are newer.
     OnPage {
         /// The message.
         id: Uuid,
     },
-    /// A search that finds nothing in that channel: the asker was removed from it before.
+    /// A search result without any message of this channel. The caller was removed from it before.
     NothingIn {
         /// The channel.
         channel: Uuid,
     },
-    /// 403 or 404: the asker was removed before.
+    /// Status 403 or 404. The caller was removed before.
     Refusal,
 }
 
-/// Everything that was written down since it was last taken.
+/// The records since the last call.
 #[derive(Debug, Default)]
 pub struct Taken {
-    /// Commands that are over.
+    /// Finished commands.
     pub commands: Vec<Command>,
-    /// Queries.
+    /// Finished queries.
     pub queries: Vec<Query>,
 }
 
-/// How often what came back.
+/// Counts of outcomes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
-    /// Commands.
+    /// The number of commands.
     pub commands: usize,
-    /// Queries.
+    /// The number of queries.
     pub queries: usize,
-    /// Answers that said: done.
+    /// The number of acknowledgements.
     pub acks: usize,
-    /// Answers that said: no.
+    /// The number of refusals.
     pub refusals: usize,
-    /// Answers that said: later.
+    /// The number of answers that tell the client to retry later.
     pub later: usize,
-    /// No answer.
+    /// The number of attempts without an answer.
     pub broken: usize,
 }
 
 impl Taken {
-    /// Counts it.
+    /// Counts the outcomes.
     #[must_use]
     pub fn tally(&self) -> Tally {
         let mut tally = Tally { commands: self.commands.len(), queries: self.queries.len(), ..Tally::default() };
@@ -198,7 +199,7 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
-/// Where clients write.
+/// The recorder that all clients write to.
 #[derive(Debug)]
 pub struct Recorder {
     file: Mutex<File>,
@@ -207,34 +208,34 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// One that appends to a file.
+    /// A recorder that appends to a file.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn append_to(path: &Path) -> Result<Self> {
         let file = File::options().create(true).append(true).open(path)?;
         Ok(Self { file: Mutex::new(file), taken: Mutex::default(), began: Instant::now() })
     }
 
-    /// Before a request is sent, and after it was answered.
+    /// Appends a line to the file: before a request is sent, and after it was answered.
     pub fn note(&self, what: &str, key: &str, said: &impl Serialize) {
         let line = json!({"ms": self.began.elapsed().as_millis() as u64, "what": what, "key": key, "said": said});
-        // A record that cannot be written shows as a lost one would: the checker has the same from memory.
+        // A failed write loses only a line of the file: the checker reads the records from memory.
         let _ = writeln!(lock(&self.file), "{line}");
     }
 
-    /// A command is over.
+    /// Records a finished command.
     pub fn command(&self, command: Command) {
         lock(&self.taken).commands.push(command);
     }
 
-    /// A query is over.
+    /// Records a finished query.
     pub fn query(&self, query: Query) {
         self.note("query", "", &query);
         lock(&self.taken).queries.push(query);
     }
 
-    /// What came since the last time.
+    /// Takes the records since the last call.
     pub fn take(&self) -> Taken {
         std::mem::take(&mut *lock(&self.taken))
     }

@@ -1,4 +1,4 @@
-//! Whether everything works again, and everything is where it should be.
+//! Waits until everything works again, and until the relay and the projector have reached the end of the log.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-/// Within what time everything must have recovered by itself, from when what was broken is there again.
+/// The longest time for recovery without help, counted from the removal of the fault.
 pub const RECOVERY_MAX: Duration = Duration::from_secs(30);
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
-/// Asks until it is so; returns how long that took, or nothing where it took too long.
+/// Repeats a check until it succeeds. Returns the time that it took, or `None` if it took longer than `limit`.
 pub async fn wait_until<F: Future<Output = Result<bool>>>(limit: Duration, is_so: impl Fn() -> F) -> Option<Duration> {
     let began = Instant::now();
     loop {
-        // A failure is an answer too: not yet.
+        // A failed check counts as "not yet".
         if matches!(tokio::time::timeout(limit, is_so()).await, Ok(Ok(true))) {
             return Some(began.elapsed());
         }
@@ -28,10 +28,10 @@ pub async fn wait_until<F: Future<Output = Result<bool>>>(limit: Duration, is_so
     }
 }
 
-/// Somebody posts through that door, and sees it there.
+/// Posts through this server, and reads the message there.
 ///
 /// # Errors
-/// Nobody answers.
+/// Fails if the server does not answer.
 pub async fn works(http: &reqwest::Client, door: &str, token: &str, channel: Uuid) -> Result<bool> {
     let text = format!("recovered {}", Uuid::now_v7());
     let post = http.request(Method::POST, format!("{door}/v1/channels/{channel}/messages")).bearer_auth(token);
@@ -47,10 +47,10 @@ pub async fn works(http: &reqwest::Client, door: &str, token: &str, channel: Uui
     Ok(shown.status() == 200 && shown.text().await?.contains(&text))
 }
 
-/// Whether the relay and the projector are where the log ends.
+/// Whether the relay and the projector have reached the end of the log.
 ///
 /// # Errors
-/// Postgres does not answer.
+/// Fails if Postgres does not answer.
 pub async fn is_level(pool: &PgPool) -> Result<bool> {
     let sql = "SELECT (SELECT max(position) FROM public.events) = ALL (ARRAY[
                    (SELECT position FROM public.relay_cursor),
@@ -58,7 +58,7 @@ pub async fn is_level(pool: &PgPool) -> Result<bool> {
     Ok(sqlx::query_scalar::<_, Option<bool>>(sql).fetch_one(pool).await?.unwrap_or(false))
 }
 
-/// Where the relay, the projector and the log are, for the report.
+/// The positions of the relay, the projector and the log, for the report.
 pub async fn whereabouts(pool: &PgPool) -> String {
     let sql = "SELECT format('log %s, relay %s, projection %s', (SELECT max(position) FROM public.events),
                    (SELECT position FROM public.relay_cursor),

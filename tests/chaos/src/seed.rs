@@ -1,13 +1,13 @@
-//! Chance that can be repeated: every part of a run draws from a stream of its own, named by the seed, so that one part's drawing
-//! does not move another's.
+//! Repeatable random numbers. Each part of a run draws from a separate stream that follows from the seed, so that the
+//! draws of one part do not change those of another.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-/// The stream of `part`, number `number`, in the run of that seed.
+/// The stream number `number` of `part`, in the run with this seed.
 #[must_use]
 pub fn stream(seed: u64, part: &str, number: u64) -> StdRng {
-    // FNV-1a: enough to keep the parts apart.
+    // FNV-1a is enough to keep the parts apart.
     let bytes = part.bytes().chain(number.to_be_bytes()).chain(seed.to_be_bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     StdRng::seed_from_u64(hash)

@@ -1,5 +1,6 @@
-//! Postgres, NATS, Redis and, where a plan wants it, Elasticsearch of the campaign: its own data, its own ports. `scripts/services.sh` finds, starts and kills them; no server that it
-//! did not start is ever touched.
+//! The servers of the campaign, with separate data and ports: Postgres, NATS, Redis and, if the plan needs it,
+//! Elasticsearch. `scripts/services.sh` finds, starts and kills them. The campaign touches no server that it did not
+//! start.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::process::Command;
 
-/// One of them.
+/// A server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Server {
     /// The log and the read models.
@@ -20,7 +21,7 @@ pub enum Server {
     Nats,
     /// Sessions, limits and the cache.
     Redis,
-    /// What answers searches, where the plan breaks it.
+    /// The search, if the plan breaks it.
     Elasticsearch,
 }
 
@@ -50,16 +51,16 @@ pub fn checkout() -> PathBuf {
 }
 
 impl Servers {
-    /// Those that were started in `run`, or are to be.
+    /// The servers that were started in `run`, or will be.
     #[must_use]
     pub fn at(run: PathBuf) -> Self {
         Self { run, addresses: HashMap::new() }
     }
 
-    /// Starts them, fresh, with what they write in `run`; Elasticsearch only where it is needed.
+    /// Starts new servers that write to `run`. Elasticsearch starts only if it is needed.
     ///
     /// # Errors
-    /// They do not start.
+    /// Fails if a server does not start.
     pub async fn start(run: PathBuf, elasticsearch: bool) -> Result<Self> {
         std::fs::create_dir_all(&run)?;
         let mut servers = Self::at(run);
@@ -72,10 +73,10 @@ impl Servers {
         Ok(servers)
     }
 
-    /// Starts one that was killed, where it was.
+    /// Starts a killed server again with its data.
     ///
     /// # Errors
-    /// It does not start.
+    /// Fails if the server does not start.
     pub async fn restart(&self, server: Server) -> Result<()> {
         self.script(&["start", server.name()]).await
     }
@@ -83,63 +84,63 @@ impl Servers {
     /// `kill -9`.
     ///
     /// # Errors
-    /// It does not end.
+    /// Fails if the server does not end.
     pub async fn crash(&self, server: Server) -> Result<()> {
         self.script(&["crash", server.name()]).await
     }
 
-    /// `kill -9`, and its data are deleted.
+    /// `kill -9`, and deletes the data.
     ///
     /// # Errors
-    /// It does not end.
+    /// Fails if the server does not end.
     pub async fn wipe(&self, server: Server) -> Result<()> {
         self.script(&["wipe", server.name()]).await
     }
 
-    /// It stands still, and keeps its connections.
+    /// Stops the server's processes with SIGSTOP. It keeps its connections.
     ///
     /// # Errors
-    /// It cannot be stopped.
+    /// Fails if the server cannot be stopped.
     pub async fn freeze(&self, server: Server) -> Result<()> {
         self.script(&["freeze", server.name()]).await
     }
 
-    /// It goes on.
+    /// Lets a frozen server continue.
     ///
     /// # Errors
-    /// It cannot be woken.
+    /// Fails if the server does not continue.
     pub async fn thaw(&self, server: Server) -> Result<()> {
         self.script(&["thaw", server.name()]).await
     }
 
-    /// Stops all, and deletes their data.
+    /// Stops all servers, and deletes their data.
     ///
     /// # Errors
-    /// They do not stop.
+    /// Fails if a server does not stop.
     pub async fn destroy(&self) -> Result<()> {
         self.script(&["destroy"]).await
     }
 
-    /// Stops all; what they hold stays, to be looked at.
+    /// Stops all servers. Their data stay for inspection.
     ///
     /// # Errors
-    /// They do not stop.
+    /// Fails if a server does not stop.
     pub async fn stop(&self) -> Result<()> {
         self.script(&["stop"]).await
     }
 
-    /// The address of one: `BACKSCROLL_POSTGRES_URL` and so on.
+    /// The address of a server, by its setting: `BACKSCROLL_POSTGRES_URL` and so on.
     ///
     /// # Errors
-    /// It was not written down.
+    /// Fails if the file of addresses lacks it.
     pub fn address(&self, name: &str) -> Result<&str> {
-        self.addresses.get(name).map(String::as_str).with_context(|| format!("{name} was not written down"))
+        self.addresses.get(name).map(String::as_str).with_context(|| format!("the file of addresses lacks {name}"))
     }
 
-    /// A few connections of the harness, past every proxy.
+    /// A few connections for the harness that use no proxy.
     ///
     /// # Errors
-    /// The address is none.
+    /// Fails if the address is invalid.
     pub fn pool(&self, name: &str) -> Result<PgPool> {
         let options = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(30));
         Ok(options.connect_lazy(self.address(name)?)?)
@@ -157,7 +158,7 @@ impl Servers {
 fn script_command(run: &Path, arguments: &[&str]) -> std::process::Command {
     let mut command = std::process::Command::new(checkout().join("scripts/services.sh"));
     command.args(arguments).env("BACKSCROLL_RUN", run).stdin(Stdio::null()).stdout(Stdio::null());
-    // An address in the environment would mean: use that server, which is not ours.
+    // With an address in the environment, the script would use that server, which does not belong to the campaign.
     for server in ["POSTGRES", "NATS", "REDIS", "ELASTICSEARCH"] {
         command.env_remove(format!("BACKSCROLL_{server}_URL")).env_remove(format!("BACKSCROLL_{server}_ADMIN_URL"));
     }
@@ -169,7 +170,7 @@ fn read_addresses(file: &Path) -> Result<HashMap<String, String>> {
     Ok(text.lines().filter_map(|line| line.split_once('=')).map(|(name, url)| (name.to_owned(), url.to_owned())).collect())
 }
 
-/// A campaign that fails or panics leaves no server running.
+/// Stops the servers when a campaign fails or panics.
 impl Drop for Servers {
     fn drop(&mut self) {
         let _ = script_command(&self.run, &["stop"]).stderr(Stdio::null()).status();

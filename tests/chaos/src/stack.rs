@@ -1,4 +1,4 @@
-//! The processes of one round: all in one, or split over several, each behind proxies of its own.
+//! The processes of one round: one for everything, or several with separate roles. Each process has separate proxies.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,19 +15,19 @@ use crate::proxy::{Proxy, Speech};
 use crate::seed;
 use crate::servers::Servers;
 
-/// 32 bytes of `chaos`: what is sealed here need not be secret.
+/// The master key: the word `chaos`, repeated to 32 bytes. Data that tests seal need not be secret.
 pub(crate) const MASTER_KEY: &str = "Y2hhb3NjaGFvc2NoYW9zY2hhb3NjaGFvc2NoYW9zY2g=";
-/// How long a process may take to start.
+/// The longest time that a process may take to start.
 const START_MAX: Duration = Duration::from_secs(30);
 
-/// Which processes there are.
+/// The set of processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// One that does everything.
+    /// One process with all roles.
     Whole,
-    /// Two that do everything: each part has a standby in the other.
+    /// Two processes with all roles. Each is the standby of the other.
     Twins,
-    /// Two for HTTP, two relays, two projectors.
+    /// Two processes for HTTP, two relays and two projectors.
     Split,
 }
 
@@ -41,35 +41,35 @@ impl Shape {
     }
 }
 
-/// A server of HTTP, as clients know it.
+/// A server for HTTP, as clients see it.
 #[derive(Clone, Debug)]
 pub struct Door {
-    /// Where it is.
+    /// The address.
     pub url: String,
-    /// When it was not there.
+    /// The times when it was down.
     pub downtime: Downtime,
 }
 
-/// Running processes.
+/// The processes of a round.
 #[derive(Debug)]
 pub struct Stack {
-    /// Which.
+    /// The set of processes.
     pub shape: Shape,
-    /// Their clocks, where they can be set.
+    /// The clocks, if they can be set.
     pub clocks: Option<Clocks>,
-    /// Each.
+    /// The processes.
     pub processes: Vec<Process>,
-    /// Between the command line and Postgres.
+    /// The proxy between the command line and Postgres.
     pub to_postgres: Arc<Proxy>,
     /// The command line.
     pub command_line: CommandLine,
 }
 
 impl Stack {
-    /// Prepares processes of that shape; nothing runs yet.
+    /// Prepares the processes of this shape. None of them runs yet.
     ///
     /// # Errors
-    /// No port is free.
+    /// Fails if no port is free.
     pub async fn prepare(servers: &Servers, shape: Shape, clocks: Option<Clocks>, log: PathBuf, seed: u64, number: u64) -> Result<Self> {
         let mut processes = Vec::new();
         for (index, role) in shape.roles().iter().enumerate() {
@@ -94,7 +94,7 @@ impl Stack {
     /// Starts every process that does not run.
     ///
     /// # Errors
-    /// One does not start.
+    /// Fails if a process does not start.
     pub async fn start(&mut self) -> Result<()> {
         let down = self.processes.iter_mut().filter(|process| process.pid().is_none());
         try_join_all(down.map(|process| process.start(START_MAX))).await.map(drop)
@@ -103,19 +103,19 @@ impl Stack {
     /// Stops every process, as an operator would.
     ///
     /// # Errors
-    /// One does not stop.
+    /// Fails if a process does not stop.
     pub async fn stop(&mut self) -> Result<()> {
         let up = self.processes.iter_mut().filter(|process| process.pid().is_some());
         try_join_all(up.map(Process::stop)).await.map(drop)
     }
 
-    /// How often connections were ended by chance, or messages mistreated, since it was last asked.
+    /// The number of connections that were ended and of messages that were tampered with, since the last call.
     pub fn take_meddled(&self) -> u64 {
         let proxies = self.processes.iter().flat_map(|process| [&process.to_postgres, &process.to_nats]);
         proxies.chain([self.to_postgres.as_ref()]).map(Proxy::take_meddled).sum()
     }
 
-    /// Where clients may ask.
+    /// The servers that clients may use.
     #[must_use]
     pub fn doors(&self) -> Arc<Vec<Door>> {
         let serving = self.processes.iter().filter(|process| process.role.serves_http());
@@ -134,7 +134,7 @@ fn environment(servers: &Servers, postgres_port: u16, nats_port: u16) -> Result<
         (REDIS, servers.address(REDIS)?.to_owned()),
         ("BACKSCROLL_MASTER_KEY", MASTER_KEY.to_owned()),
         ("BACKSCROLL_HTTP_WORKERS", "2".to_owned()),
-        // The load is to break things, and not to be held back.
+        // The load must break things, so the limits must not slow it down.
         ("BACKSCROLL_RATE_LIMITS", "all=1000000/1".to_owned()),
         ("BACKSCROLL_CONNECTIONS_PER_ADDRESS_MAX", "1000000".to_owned()),
         ("BACKSCROLL_OPERATORS_LISTEN", "127.0.0.1:0".to_owned()),
@@ -143,7 +143,7 @@ fn environment(servers: &Servers, postgres_port: u16, nats_port: u16) -> Result<
         [
             ("BACKSCROLL_SEARCH", "elasticsearch".to_owned()),
             (ELASTICSEARCH, url.to_owned()),
-            // Small ones, which are made anew when they are lost.
+            // Small indices are created quickly after a loss.
             ("BACKSCROLL_ELASTICSEARCH_SHARDS", "1".to_owned()),
             ("BACKSCROLL_ELASTICSEARCH_REPLICAS", "0".to_owned()),
             ("BACKSCROLL_ELASTICSEARCH_POOLS", POOLS.to_string()),
@@ -154,7 +154,7 @@ fn environment(servers: &Servers, postgres_port: u16, nats_port: u16) -> Result<
     Ok(all.map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// The port of an address: what stands behind its last colon, up to the path.
+/// The port of an address: the text after the last colon, up to the path.
 fn port_of(address: &str) -> Result<u16> {
     let (_, rest) = address.rsplit_once(':').with_context(|| format!("{address} has no port"))?;
     Ok(rest.split('/').next().unwrap_or(rest).parse()?)
@@ -165,7 +165,7 @@ fn at_port(address: &str, port: u16) -> Result<String> {
     Ok(address.replace(&format!(":{old}"), &format!(":{port}")))
 }
 
-/// A port that nobody listens at, and that nobody is given for an outgoing connection, so that it stays free while a process is down.
+/// A free port. Linux gives it to no outgoing connection, so it stays free while a process is down.
 async fn free_port() -> Result<u16> {
     loop {
         let port = rand::random_range(20_000..32_000);

@@ -1,4 +1,5 @@
-//! What goes on beside the load: rebuilds and imports, which are broken into as well, begun anew until they are done, and judged.
+//! The background work beside the load: rebuilds and imports. Their connections are cut, they are repeated until they
+//! succeed, and their results are judged.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -16,44 +17,44 @@ use crate::plan::Work;
 use crate::record::Effect;
 use crate::servers::checkout;
 
-/// How long a work may take, however often it is begun anew.
+/// The longest time that one work may take, with all of its repetitions.
 const WORK_MAX: Duration = Duration::from_secs(120);
-/// How many workspaces there are to import into.
+/// The number of workspaces for imports.
 const WORKSPACES: usize = 6;
 const EXPORT: &str = "tests/fixtures/sample-export.zip";
 
-/// The works of a run.
+/// The background work of a run.
 #[derive(Debug)]
 pub struct Works {
-    /// Empty ones, whose domains name the run.
+    /// Empty workspaces. Their domains contain the seed of the run.
     workspaces: Vec<Uuid>,
-    /// Those into which everything was imported, and what the first one got.
+    /// The workspaces with a finished import, in order.
     imported: Vec<Uuid>,
-    /// How often one was begun, until it was done.
+    /// The number of attempts, of all works.
     pub attempts: u64,
     seed: u64,
 }
 
-/// A work that is under way.
+/// A work in progress.
 #[derive(Debug)]
 pub struct Begun {
     work: Work,
     into: Uuid,
-    /// How often it was begun; nothing where it never succeeded.
+    /// The number of attempts, or `None` if none succeeded.
     running: JoinHandle<Result<Option<u32>>>,
 }
 
 impl Works {
-    /// None yet.
+    /// Nothing has begun yet.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { workspaces: Vec::new(), imported: Vec::new(), attempts: 0, seed }
     }
 
-    /// Founds the workspaces that exports go into.
+    /// Creates the workspaces for imports.
     ///
     /// # Errors
-    /// It is refused.
+    /// Fails if the server refuses.
     pub async fn found(&mut self, client: &mut Client, world: Option<&World>) -> Result<()> {
         let owner = world.context("no world")?.owner.clone();
         for number in 0..WORKSPACES {
@@ -67,24 +68,24 @@ impl Works {
         Ok(())
     }
 
-    /// Begins a work, and begins it anew whenever it is broken.
+    /// Begins a work, and repeats it whenever it fails.
     ///
     /// # Errors
-    /// There is nothing to import into.
+    /// Fails if there is no workspace to import into.
     pub fn begin(&mut self, work: Option<Work>, command_line: &CommandLine) -> Result<Option<Begun>> {
         let Some(work) = work else { return Ok(None) };
         let into = match work {
-            // Once every workspace has had its import, it is imported again: nothing may change.
+            // If every workspace has its import, an import is repeated: it must change nothing.
             Work::Import => self.workspaces.pop().or(self.imported.last().copied()).context("no workspace to import into")?,
             Work::Rebuild => Uuid::nil(),
         };
         Ok(Some(Begun { work, into, running: tokio::spawn(until_done(work, into, command_line.clone())) }))
     }
 
-    /// Waits for its end.
+    /// Waits until the work has ended.
     ///
     /// # Errors
-    /// The program cannot be run.
+    /// Fails if the program cannot be run.
     pub async fn end(&mut self, begun: Option<Begun>, found: &mut Vec<Violation>) -> Result<()> {
         let Some(Begun { work, into, running }) = begun else { return Ok(()) };
         let Some(times) = running.await?? else {
@@ -98,7 +99,7 @@ impl Works {
         Ok(())
     }
 
-    /// Every workspace has got the same by the same export, whatever broke in between.
+    /// Checks that the same export gave every workspace the same events, whatever broke meanwhile.
     pub fn judge(&self, checker: &Checker, found: &mut Vec<Violation>) {
         let Some((first, others)) = self.imported.split_first() else { return };
         let expected = checker.imported(*first);
@@ -114,7 +115,7 @@ impl Works {
     }
 }
 
-/// Returns how often it was begun.
+/// Repeats the work until it succeeds. Returns the number of attempts.
 async fn until_done(work: Work, into: Uuid, command_line: CommandLine) -> Result<Option<u32>> {
     let (file, into) = (checkout().join(EXPORT).display().to_string(), into.to_string());
     let arguments = match work {

@@ -11,7 +11,7 @@ async fn nothing_is_lost_doubled_or_wrong_whatever_breaks() -> Result<()> {
     let rounds = plan::short(seed);
     let report = Campaign::start(seed, "short", &rounds).await?.run(&rounds).await?;
     println!("{report:?}");
-    ensure!(report.events > 0 && report.tally.acks > 0, "nothing was asked");
+    ensure!(report.events > 0 && report.tally.acks > 0, "no command was acknowledged");
     ensure!(report.violations.is_empty(), "seed {seed}, {}: {:#?}", folder("short").display(), report.violations);
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What was acknowledged is in the log exactly once, and as it was asked for; what was refused is not there.
+//! Acknowledged commands are in the log exactly once and with the requested content. Refused commands are not in the
+//! log.
 
 use std::collections::HashMap;
 
@@ -8,10 +9,10 @@ use super::log::{Event, Log};
 use super::{Violation, tell};
 use crate::record::{Attempt, Command, Effect, Outcome};
 
-/// How often each text was posted, or put in the place of another. Every text of a client is its own.
+/// How often each text was posted, or replaced another text. No two texts of the clients are equal.
 pub(crate) type Texts = HashMap<(String, String), usize>;
 
-/// Counts what is new.
+/// Counts the texts of the new events.
 pub(crate) fn count_texts(texts: &mut Texts, fresh: &[Event]) {
     for event in fresh.iter().filter(|event| matches!(event.event_type.as_str(), "message.posted" | "message.edited")) {
         let text = event.text("content").unwrap_or_default().to_owned();
@@ -19,7 +20,7 @@ pub(crate) fn count_texts(texts: &mut Texts, fresh: &[Event]) {
     }
 }
 
-/// Judges commands that are over.
+/// Judges finished commands.
 pub(crate) fn check(log: &Log, texts: &Texts, commands: &[Command], found: &mut Vec<Violation>) {
     for command in commands {
         judge(log, command, found);
@@ -31,7 +32,7 @@ fn judge(log: &Log, command: &Command, found: &mut Vec<Violation>) {
     let acks = command.attempts.iter().map(|attempt| &attempt.outcome).filter(|outcome| outcome.is_ack()).collect::<Vec<_>>();
     let key = log.key(&command.key);
     let Some(first) = acks.first() else { return judge_refusal(log, command, found) };
-    // What was found and not made may be found again later, at another position.
+    // An answer for an existing object may come again later with another position.
     if acks.iter().any(|ack| !agree(first, ack, key.is_some())) {
         tell(found, "two answers to one key", || format!("{command:?}"));
     }
@@ -40,7 +41,7 @@ fn judge(log: &Log, command: &Command, found: &mut Vec<Violation>) {
         tell(found, "refused after it was done", || format!("{command:?}"));
     }
     let Some(key) = key.filter(|key| key.actor == command.actor) else {
-        // Where nothing was to change, nothing is in the log, and its key neither.
+        // If a command changed nothing, neither an event nor its key is in the log.
         if command.effect.is_some() || first.position().is_none_or(|position| position > log.head()) {
             tell(found, "lost acknowledgement", || format!("{command:?}"));
         }
@@ -57,7 +58,7 @@ fn judge(log: &Log, command: &Command, found: &mut Vec<Violation>) {
     }
 }
 
-/// Two answers to the same key say the same.
+/// Whether two answers to the same key agree.
 fn agree(first: &Outcome, second: &Outcome, at_one_position: bool) -> bool {
     match (first, second) {
         (Outcome::Answered { position: a, body: x, status: s, .. }, Outcome::Answered { position: b, body: y, status: t, .. }) => {
@@ -67,7 +68,7 @@ fn agree(first: &Outcome, second: &Outcome, at_one_position: bool) -> bool {
     }
 }
 
-/// Whether an event is what was asked for.
+/// Whether an event has the effect that the client asked for.
 fn shows(event: &Event, effect: &Effect) -> bool {
     let fields = effect.fields.as_object();
     event.event_type == effect.event_type
@@ -75,7 +76,7 @@ fn shows(event: &Event, effect: &Effect) -> bool {
         && fields.is_none_or(|fields| fields.iter().all(|(name, value)| holds(event.payload.get(name), value)))
 }
 
-/// Whether a value has at least what is expected of it.
+/// Whether a value contains at least the expected value.
 fn holds(value: Option<&Value>, expected: &Value) -> bool {
     match (value, expected) {
         (Some(Value::Object(value)), Value::Object(expected)) => expected.iter().all(|(name, wanted)| holds(value.get(name), wanted)),
@@ -83,7 +84,8 @@ fn holds(value: Option<&Value>, expected: &Value) -> bool {
     }
 }
 
-/// A refusal says that nothing was done: of the only request, or of an earlier one that anybody had been told of already.
+/// Judges a refusal: the command must not be in the log. An earlier attempt that may still have run is excused, unless
+/// a client knew of its position before the last attempt.
 fn judge_refusal(log: &Log, command: &Command, found: &mut Vec<Violation>) {
     let Some(last) = command.attempts.last().filter(|attempt| attempt.outcome.status().is_some_and(|status| status != 503)) else { return };
     let unheard = command.attempts.iter().filter(|attempt| !matches!(attempt.outcome, Outcome::Broken { unsent: true, .. })).count();

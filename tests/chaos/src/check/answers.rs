@@ -1,4 +1,5 @@
-//! What callers got: what they asked for, a refusal that says why, or a 503 that says when to come back; and what they read was right.
+//! Every caller got the requested result, a refusal with a reason, or a 503 with a time to retry. Every query result
+//! was correct.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -6,10 +7,10 @@ use uuid::Uuid;
 use super::{Violation, tell};
 use crate::record::{Expects, Outcome, Query, Taken};
 
-/// What a refusal may be: forbidden, not found, in conflict, invalid.
+/// The statuses of a refusal: forbidden, not found, conflict, invalid.
 const REFUSALS: [u16; 4] = [403, 404, 409, 422];
 
-/// The rows of a full page.
+/// The number of rows on a full page.
 const PAGE_ROWS: usize = 100;
 
 /// Judges every answer.
@@ -72,11 +73,11 @@ fn judge_query(query: &Query, found: &mut Vec<Violation>) {
     }
 }
 
-/// Whether a page has a message, or none that is older: the others have pushed it off.
+/// Whether a page has this message. A page without it is correct if all of its messages are newer.
 fn is_on_page(body: &Value, id: Uuid) -> bool {
     let Some(rows) = hits(body) else { return false };
     let ids = rows.iter().filter_map(|row| row.get("message_id")?.as_str()?.parse::<Uuid>().ok()).collect::<Vec<_>>();
-    // An identifier begins with the millisecond that its message was sent in.
+    // An identifier begins with the time of its message, in milliseconds.
     let sent_in = |id: &Uuid| id.as_u128() >> 80;
     ids.contains(&id) || (ids.len() >= PAGE_ROWS && ids.iter().all(|other| sent_in(other) >= sent_in(&id)))
 }

@@ -1,4 +1,5 @@
-//! Who may speak, as the log itself says: nobody is heard after the position of their removal, and until they are taken back.
+//! Permission to act, computed from the log. After the position of their removal users must not act, until they are
+//! taken back.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +8,7 @@ use uuid::Uuid;
 use super::log::Event;
 use super::{Violation, tell};
 
-/// Who is where, at the position that was reached.
+/// The users of each channel and workspace, at the position that was reached.
 #[derive(Debug, Default)]
 pub(crate) struct Authority {
     in_workspace: HashSet<(Uuid, Uuid)>,
@@ -19,7 +20,7 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    /// Judges an event by what came before it, and goes on.
+    /// Judges an event by the events before it, then applies it.
     pub(crate) fn check(&mut self, event: &Event, found: &mut Vec<Violation>) {
         match event.event_type.as_str() {
             "message.posted" => {

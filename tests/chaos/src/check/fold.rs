@@ -1,4 +1,5 @@
-//! What the read models should say: the log folded once more, by nobody who built them. Only what a reader would miss first, as JSON.
+//! The expected content of the read models: a second fold of the log that shares no code with the product. It computes,
+//! as JSON, only the columns that readers depend on most.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,7 +9,7 @@ use uuid::Uuid;
 use super::log::Event;
 use super::{Violation, tell};
 
-/// A table of the read models, and the columns that name a row.
+/// A table of the read models, and its key columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Table {
     Users,
@@ -24,7 +25,7 @@ impl Table {
     pub(crate) const ALL: [Self; 7] =
         [Self::Users, Self::Workspaces, Self::WorkspaceMembers, Self::Invitations, Self::Channels, Self::ChannelMembers, Self::Messages];
 
-    /// Its name, and the columns that name a row.
+    /// The name of the table and its two key columns.
     pub(crate) fn name_and_key(self) -> (&'static str, &'static str, &'static str) {
         const NIL: &str = "'00000000-0000-0000-0000-000000000000'::uuid";
         match self {
@@ -39,10 +40,10 @@ impl Table {
     }
 }
 
-/// A row: its table, and what names it.
+/// The name of a row: its table and its key.
 pub(crate) type RowName = (Table, Uuid, Uuid);
 
-/// Every row as it should be, and which have changed since they were last compared.
+/// Every expected row, and the rows that have changed since the last comparison.
 #[derive(Debug, Default)]
 pub(crate) struct Fold {
     pub(crate) rows: HashMap<RowName, Map<String, Value>>,
@@ -50,26 +51,26 @@ pub(crate) struct Fold {
 }
 
 impl Fold {
-    /// How many rows a table should have.
+    /// The expected number of rows of a table.
     pub(crate) fn count(&self, table: Table) -> usize {
         self.rows.keys().filter(|(of, _, _)| *of == table).count()
     }
 
-    /// Goes on by one event.
+    /// Applies one event.
     pub(crate) fn apply(&mut self, event: &Event, found: &mut Vec<Violation>) {
         if self.step(event).is_none() {
             tell(found, "event about nothing", || format!("{} of {} at {}", event.event_type, event.stream, event.position));
         }
     }
 
-    /// Nothing where the event is about a row that is not there.
+    /// Applies one event. Returns `None` if the event is about a row that does not exist.
     fn step(&mut self, event: &Event) -> Option<()> {
         let aggregate = event.event_type.split('.').next().unwrap_or_default();
         match aggregate {
             "user" => self.user(event),
             "workspace" => self.workspace(event),
             "channel" => self.channel(event),
-            // They show in no table that is compared here.
+            // No table that is compared here shows these events.
             "session" | "audit" | "installation" => Some(()),
             _ => self.message(event),
         }
@@ -249,7 +250,7 @@ impl Fold {
     }
 }
 
-/// Whom a text mentions, each once, in order.
+/// The users that a text mentions, each once and in order.
 fn mentions(payload: &Value) -> Value {
     let listed = payload.get("formatted").and_then(|formatted| formatted.get("mentions")).and_then(Value::as_array);
     let mentions = listed.into_iter().flatten().filter_map(Value::as_str).collect::<BTreeSet<_>>();

@@ -1,4 +1,5 @@
-//! The log itself: positions without a gap, times that increase, streams without a gap, and a key for whatever somebody asked for.
+//! The log itself: positions without gaps, increasing times, streams without gaps, and a key for every request of a
+//! client.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,17 +20,17 @@ pub(crate) struct Event {
     pub(crate) stream: Uuid,
     pub(crate) sequence: i64,
     pub(crate) event_type: String,
-    /// What is under the event's name.
+    /// The content below the event's name.
     pub(crate) payload: Value,
-    /// Whether somebody's address is in it unsealed.
+    /// Whether the event contains an unsealed client address.
     pub(crate) tells_address: bool,
     pub(crate) event_id: Uuid,
     pub(crate) workspace: Option<Uuid>,
     pub(crate) recorded_at: DateTime<Utc>,
-    /// Shared by all events of one request.
+    /// The identifier that all events of one request share.
     pub(crate) correlation: Uuid,
     pub(crate) actor: Uuid,
-    /// What an import brings comes without keys, and is from before.
+    /// Whether an import wrote the event. Imported events have no keys, and their times are in the past.
     pub(crate) is_import: bool,
 }
 
@@ -45,7 +46,7 @@ impl Event {
     }
 }
 
-/// What came of a key.
+/// The command that ran with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) actor: Uuid,
@@ -53,7 +54,7 @@ pub(crate) struct Key {
     pub(crate) position: i64,
 }
 
-/// The log as far as it was read, with the keys.
+/// The part of the log that was read, with its keys.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     events: Vec<Event>,
@@ -68,7 +69,7 @@ impl Log {
         self.events.len() as i64
     }
 
-    /// The events behind a position.
+    /// The events after a position.
     pub(crate) fn since(&self, position: i64) -> &[Event] {
         self.events.get(usize::try_from(position).unwrap_or(0)..).unwrap_or_default()
     }
@@ -77,14 +78,14 @@ impl Log {
         self.keys.get(key)
     }
 
-    /// The events of the request whose last event stands there.
+    /// The events of the request whose last event has this position.
     pub(crate) fn request_ending_at(&self, position: i64) -> Vec<&Event> {
         let Some(last) = usize::try_from(position - 1).ok().and_then(|index| self.events.get(index)) else { return Vec::new() };
         let before = self.events.iter().take(last.position as usize).rev();
         before.take_while(|event| event.correlation == last.correlation).collect()
     }
 
-    /// Adds what is new, and judges it.
+    /// Adds new events and keys, and judges them.
     pub(crate) fn extend(&mut self, events: Vec<Event>, keys: Vec<Key>, found: &mut Vec<Violation>) {
         let from = self.head();
         for event in events {
@@ -137,7 +138,8 @@ impl Log {
         }
     }
 
-    /// Whatever somebody asked for came with a key here: events whose request left none were written outside of it, or once more.
+    /// Every request of a client has a key. If a request has events but no key, the events were written without it, or
+    /// twice.
     fn judge_requests(&self, from: i64, found: &mut Vec<Violation>) {
         let fresh = self.since(from);
         for (index, event) in fresh.iter().enumerate() {
@@ -150,12 +152,13 @@ impl Log {
     }
 }
 
-/// Whether it is what the server notes by itself, of who signs in, who reads the audit and who replays a projection: that comes without a key.
+/// Whether the server writes such an event by itself: sign-ins, reads of the audit and replays. These events have no
+/// key.
 fn is_noted(event: &Event) -> bool {
     matches!(event.aggregate_type.as_str(), "session" | "audit" | "installation")
 }
 
-/// The log behind a position.
+/// The log after a position.
 pub(super) async fn read(pool: &PgPool, keys: &mut Keys, after: i64) -> Result<Vec<Event>> {
     let rows = sqlx::query(
         "SELECT position, aggregate_type, aggregate_id, sequence, event_type, payload, metadata, event_id, workspace_id, recorded_at
@@ -197,7 +200,7 @@ pub(super) async fn read(pool: &PgPool, keys: &mut Keys, after: i64) -> Result<V
     Ok(events.into_iter().map(|(event, _)| event).collect())
 }
 
-/// The keys of what stands behind a position.
+/// The keys of the events after a position.
 pub(crate) async fn read_keys(pool: &PgPool, after: i64) -> Result<Vec<Key>> {
     let rows = sqlx::query("SELECT actor_id, key, position FROM public.idempotency_keys WHERE position > $1").bind(after);
     let rows = rows.fetch_all(pool).await?;

@@ -1,6 +1,8 @@
-//! The checker: reads the log, the read models and what the clients wrote down, by plain SQL and plain JSON, and says what cannot be.
+//! The checker: it reads the log, the read models and the clients' records by plain SQL and plain JSON, and reports
+//! every violation.
 //!
-//! It shares no code with what it judges: this crate depends on none of ours (`tests/it/architecture.rs` holds that).
+//! The checker shares no code with the product. This crate depends on none of our crates (`tests/it/architecture.rs`
+//! checks that).
 
 mod acks;
 mod answers;
@@ -22,13 +24,13 @@ use crate::record::Taken;
 use fold::Fold;
 use log::Log;
 
-/// Something that cannot be, and is.
+/// A broken guarantee, in words.
 pub type Violation = String;
 
-/// How many violations of a kind are told at most: the first ones tell most.
+/// The largest number of reported violations of one kind. The first ones say most.
 const TOLD_MAX: usize = 8;
 
-/// Judges round after round, each by what is new.
+/// Judges round after round, each by its new events.
 #[derive(Debug)]
 pub struct Checker {
     pool: PgPool,
@@ -40,23 +42,24 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// One that has seen nothing yet.
+    /// A checker that has read nothing yet.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
         let (log, fold) = (Log::default(), Fold::default());
         Self { pool, keys: unseal::Keys::default(), log, fold, authority: authority::Authority::default(), texts: HashMap::new() }
     }
 
-    /// How many events were judged.
+    /// The number of judged events.
     #[must_use]
     pub fn head(&self) -> i64 {
         self.log.head()
     }
 
-    /// Judges what came since the last time. With `thorough`, every row of the read models is compared, not only what has changed.
+    /// Judges everything since the last call. With `thorough`, it compares every row of the read models, not only the
+    /// changed ones.
     ///
     /// # Errors
-    /// The database cannot be read.
+    /// Fails if the database cannot be read.
     pub async fn check(&mut self, taken: &Taken, thorough: bool) -> Result<Vec<Violation>> {
         let mut found = Vec::new();
         let from = self.log.head();
@@ -76,7 +79,7 @@ impl Checker {
         Ok(found)
     }
 
-    /// How many events of each type an import brought into a workspace.
+    /// The number of events of each type that an import wrote into a workspace.
     #[must_use]
     pub fn imported(&self, workspace: Uuid) -> HashMap<String, usize> {
         let mut count = HashMap::new();
@@ -87,7 +90,7 @@ impl Checker {
     }
 }
 
-/// Tells a violation, unless enough of its kind were told.
+/// Reports a violation, unless enough of its kind were reported.
 pub(crate) fn tell(found: &mut Vec<Violation>, kind: &str, what: impl FnOnce() -> String) {
     let told = found.iter().filter(|violation| violation.starts_with(kind)).count();
     if told < TOLD_MAX {

@@ -1,4 +1,4 @@
-//! The read models, row by row, against what the log says.
+//! Compares the read models with the log, row by row.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::fold::{Fold, RowName, Table};
 use super::{Violation, tell};
 
-/// Compares what has changed since the last time, or everything; and counts all rows in any case.
+/// Compares the rows that have changed since the last call, or all rows. It always counts all rows.
 pub(crate) async fn check(pool: &PgPool, fold: &mut Fold, head: i64, thorough: bool, found: &mut Vec<Violation>) -> Result<()> {
     for table in Table::ALL {
         let changed = fold.changed.iter().filter(|(of, _, _)| *of == table as u8);
@@ -42,8 +42,8 @@ pub(crate) async fn check(pool: &PgPool, fold: &mut Fold, head: i64, thorough: b
     Ok(())
 }
 
-/// Every name is claimed by whoever has it, and nothing else is. Addresses and names of people are claimed in a form that does not betray them: of
-/// those it is only counted whose they are.
+/// Every name in use is claimed by its holder, and no other name is claimed. Email addresses and usernames are claimed
+/// in a form that hides them; for those the check only counts the claims of each holder.
 async fn check_names(pool: &PgPool, found: &mut Vec<Violation>) -> Result<()> {
     let sql = "WITH had AS (
             SELECT 'email' AS kind, NULL::uuid AS scope, '' AS value, user_id AS holder FROM read.users
@@ -63,7 +63,7 @@ async fn check_names(pool: &PgPool, found: &mut Vec<Violation>) -> Result<()> {
     Ok(())
 }
 
-/// A row that is not as it should be.
+/// Compares a row with its expected content.
 pub(crate) fn compare(name: RowName, expected: Option<&Map<String, Value>>, stored: Option<&Value>, found: &mut Vec<Violation>) {
     let Some(expected) = expected else { return };
     let Some(stored) = stored else {

@@ -1,4 +1,4 @@
-//! The checker can fail: each thing that it holds is broken once, beside the same thing as it should be.
+//! The checker can fail: each of its checks gets one correct case and one broken case.
 
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ const WORKSPACE: Uuid = Uuid::from_u128(10);
 const CHANNEL: Uuid = Uuid::from_u128(20);
 const MESSAGE: Uuid = Uuid::from_u128(30);
 
-/// Ann's workspace, her channel, and what she says in it: each event with a key of its own.
+/// Ann's workspace, her channel and her messages. Each event has a separate key.
 struct Story {
     events: Vec<Event>,
     keys: Vec<Key>,
@@ -58,7 +58,7 @@ impl Story {
         self.add("message.posted", message, json!({"channel_id": CHANNEL, "author": ANN, "content": content}));
     }
 
-    /// What the checker says of the log, and of who is heard in it.
+    /// The violations that the checker finds in the log, and in the permissions.
     fn judged(self) -> Vec<Violation> {
         let mut found = Vec::new();
         let (mut log, mut authority) = (Log::default(), Authority::default());
@@ -69,7 +69,7 @@ impl Story {
         found
     }
 
-    /// What it says of a command.
+    /// The violations that the checker finds for a command.
     fn judged_with(self, command: Command) -> Vec<Violation> {
         let mut found = Vec::new();
         let (mut log, mut texts) = (Log::default(), Texts::new());
@@ -94,7 +94,7 @@ fn refused(status: u16, code: &str) -> Outcome {
     Outcome::Answered { status, position: None, retry_after: None, problem: Some(code.to_owned()), body: json!({"code": code}) }
 }
 
-/// Ann's posting of "hello", which got those answers.
+/// Ann's command to post "hello", with these outcomes.
 fn posting(outcomes: &[Outcome]) -> Command {
     let attempts = outcomes.iter().map(|outcome| Attempt { known_before: 5, outcome: outcome.clone() }).collect();
     let effect = Effect { event_type: "message.posted", stream: None, fields: json!({"content": "hello", "author": ANN}) };
@@ -167,7 +167,7 @@ fn answers_that_contradict_each_other_or_the_log_show() {
     shows(&with_a_message().judged_with(posting(&[one.clone(), other])), "two answers to one key");
     shows(&with_a_message().judged_with(posting(&[one.clone(), refused(403, "x")])), "refused after it was done");
     shows(&with_a_message().judged_with(posting(&[refused(403, "x")])), "refused, and done");
-    // The first may still have been under way when the second was refused, unless somebody had been told of it.
+    // The first attempt may still have run when the second was refused, unless a client had already read its message.
     let lost = Outcome::Broken { error: String::new(), unsent: false, excused: true };
     assert_eq!(with_a_message().judged_with(posting(&[lost.clone(), refused(403, "x")])), Vec::<Violation>::new());
     let mut known = posting(&[lost, refused(403, "x")]);

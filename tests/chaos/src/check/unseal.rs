@@ -1,5 +1,5 @@
-//! What is personal in the log, unsealed as `docs/decisions/0011-personal-parts-are-sealed.md` describes it. Written after that description, not
-//! after the product's code.
+//! The personal parts of the log, unsealed. This code follows `docs/decisions/0011-personal-parts-are-sealed.md`, not
+//! the product's code.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use crate::stack::MASTER_KEY;
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 
-/// The keys of people, as far as they were needed.
+/// The keys of users that were needed so far.
 #[derive(Default)]
 pub(super) struct Keys(HashMap<Uuid, Aes256Gcm>);
 
@@ -28,16 +28,16 @@ impl std::fmt::Debug for Keys {
     }
 }
 
-/// What stands in the place of the event's name for what is sealed in its metadata.
+/// Stands in the place of the event type when metadata are sealed.
 pub(super) const METADATA: &str = "metadata";
 
-/// The key that seals an event's fields, or its metadata's, where they are sealed.
+/// The key that seals the fields of an event or of its metadata, if they are sealed.
 pub(super) fn key_of(fields: &Value) -> Option<Uuid> {
     fields.get("sealed")?.as_str()?.split_once('.')?.0.parse().ok()
 }
 
 impl Keys {
-    /// Reads those that are not there yet.
+    /// Reads the keys that are not in memory yet.
     pub(super) async fn fetch(&mut self, pool: &PgPool, wanted: impl Iterator<Item = Uuid>) -> Result<()> {
         let missing = wanted.filter(|id| !self.0.contains_key(id)).collect::<Vec<_>>();
         let rows = sqlx::query("SELECT key_id, owner_id, wrapped FROM secret.person_keys WHERE key_id = ANY ($1) AND wrapped IS NOT NULL");
@@ -50,10 +50,10 @@ impl Keys {
         Ok(())
     }
 
-    /// Puts the sealed fields of an event where they belong.
+    /// Puts the unsealed fields of an event back into place.
     pub(super) fn unseal(&self, fields: &mut Value, stream: Uuid, sequence: i64, event_type: &str) -> Result<()> {
         let Some(key_id) = key_of(fields) else { return Ok(()) };
-        let key = self.0.get(&key_id).ok_or_else(|| anyhow!("an event is sealed with {key_id}, which is not there"))?;
+        let key = self.0.get(&key_id).ok_or_else(|| anyhow!("an event is sealed with {key_id}, and that key does not exist"))?;
         let object = fields.as_object_mut().context("no object")?;
         let sealed = object.remove("sealed").unwrap_or_default();
         let sealed = sealed.as_str().and_then(|text| Some(text.split_once('.')?.1)).unwrap_or_default();
@@ -64,7 +64,7 @@ impl Keys {
     }
 }
 
-/// What wraps the keys of people.
+/// The key that wraps the keys of users.
 fn wrapping() -> Result<Aes256Gcm> {
     let master = BASE64_STANDARD.decode(MASTER_KEY)?;
     cipher(&Sha256::new().chain_update(b"backscroll wrapping v1").chain_update(master).finalize())
@@ -80,6 +80,6 @@ fn open(key: &Aes256Gcm, bound_to: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
     let (nonce, tag) = (Nonce::try_from(nonce)?, Tag::try_from(tag)?);
     let mut text = text.to_vec();
     let opened = key.decrypt_inout_detached(&nonce, bound_to, text.as_mut_slice().into(), &tag);
-    opened.map_err(|_| anyhow!("what is sealed was changed, or belongs elsewhere"))?;
+    opened.map_err(|_| anyhow!("a sealed part was changed, or belongs to another event"))?;
     Ok(text)
 }

@@ -1,4 +1,5 @@
-//! How a client asks: under a key, again and again until there is an answer, and everything is written down.
+//! How a client sends commands: with an idempotency key, repeatedly until an answer comes, and with a record of
+//! everything.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
@@ -13,55 +14,55 @@ use uuid::Uuid;
 use crate::record::{Attempt, Command, Effect, Expects, Outcome, Query, Recorder};
 use crate::stack::Door;
 
-/// How long an answer may take: longer than whatever the server waits for itself.
+/// The longest time to wait for an answer. It is longer than every timeout of the server.
 const ANSWER_MAX: Duration = Duration::from_secs(12);
-/// How much longer a patient client thinks.
+/// A patient client pauses this many times longer.
 const PATIENCE: u32 = 20;
-/// How long a client goes on asking.
+/// The longest time that a client repeats a command.
 const ASK_MAX: Duration = Duration::from_secs(45);
 
-/// What all clients share.
+/// The state that all clients of a round share.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    /// Where they write down.
+    /// The recorder of requests and answers.
     pub recorder: Arc<Recorder>,
-    /// Where they may ask.
+    /// The servers that clients may use.
     pub doors: Arc<Vec<Door>>,
-    /// The highest position that any was told of.
+    /// The highest position in any answer so far.
     pub known: Arc<AtomicI64>,
-    /// They end soon.
+    /// Whether the clients are to end soon.
     pub ending: Arc<AtomicBool>,
-    /// They think for longer.
+    /// Whether the clients pause for longer.
     pub patient: Arc<AtomicBool>,
     http: reqwest::Client,
     prefix: String,
 }
 
 impl Clients {
-    /// Clients of a round, whose keys begin with `prefix`.
+    /// The clients of a round, whose keys begin with `prefix`.
     ///
     /// # Errors
-    /// There is no TLS: cannot be.
+    /// Fails if TLS cannot be set up, which does not happen.
     pub fn new(recorder: Arc<Recorder>, doors: Arc<Vec<Door>>, known: Arc<AtomicI64>, prefix: String) -> anyhow::Result<Self> {
-        // A connection for each request: a broken one then says something about this request, and not about an earlier one.
+        // Each request has a separate connection, so that a broken connection concerns this request only.
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(ANSWER_MAX).build()?;
         Ok(Self { recorder, doors, known, ending: Arc::default(), patient: Arc::default(), http, prefix })
     }
 
-    /// One of them.
+    /// Creates one client.
     #[must_use]
     pub fn client(&self, name: &str, chance: StdRng) -> Client {
         Client { all: self.clone(), name: name.to_owned(), chance, keys: 0 }
     }
 
-    /// Whether they are to end.
+    /// Whether the clients are to end.
     #[must_use]
     pub fn are_ending(&self) -> bool {
         self.ending.load(Relaxed)
     }
 }
 
-/// What is to be asked.
+/// A command for the server.
 #[derive(Clone, Debug)]
 pub struct Ask {
     /// The method.
@@ -70,32 +71,32 @@ pub struct Ask {
     pub path: String,
     /// The body.
     pub body: Option<Value>,
-    /// What it is to do.
+    /// The expected effect on the log.
     pub effect: Option<Effect>,
 }
 
 /// One client.
 #[derive(Debug)]
 pub struct Client {
-    /// What it shares.
+    /// The state that it shares with the other clients.
     pub all: Clients,
-    /// Its chance.
+    /// Its source of random numbers.
     pub chance: StdRng,
     name: String,
     keys: u64,
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Clone, Debug)]
 pub struct Done {
-    /// Its position.
+    /// The position of the command.
     pub position: i64,
     /// The body of the answer.
     pub body: Value,
 }
 
 impl Done {
-    /// An identifier that the answer names.
+    /// An identifier in the body of the answer.
     #[must_use]
     pub fn id(&self, field: &str) -> Option<Uuid> {
         self.body.get(field)?.as_str()?.parse().ok()
@@ -103,18 +104,19 @@ impl Done {
 }
 
 impl Client {
-    /// Whether chance says so, in so many of 100 cases.
+    /// Returns true in `percent` of 100 cases, at random.
     pub fn chance_of(&mut self, percent: u32) -> bool {
         self.chance.random_range(0..100) < percent
     }
 
-    /// Waits for some milliseconds, or for much longer where they are to be patient.
+    /// Waits for some milliseconds, or for much longer if the clients are patient.
     pub async fn pause(&mut self, up_to_ms: u64) {
         let pause = Duration::from_millis(self.chance.random_range(0..=up_to_ms));
         tokio::time::sleep(if self.all.patient.load(Relaxed) { pause * PATIENCE } else { pause }).await;
     }
 
-    /// Has a command done, however often it must ask; nothing where it is refused, or nobody answers for long.
+    /// Runs a command, and repeats it as often as necessary. Returns `None` if the server refuses it, or if no answer
+    /// comes for long.
     pub async fn command(&mut self, actor: Uuid, token: &str, ask: Ask) -> Option<Done> {
         self.keys += 1;
         let key = format!("{}-{}-{}", self.all.prefix, self.name, self.keys);
@@ -136,7 +138,7 @@ impl Client {
                 Outcome::Answered { .. } => break,
             }
         }
-        // Once more, though it was answered: as a client that has forgotten.
+        // Sends the answered command again, as a client that lost its state would.
         if done.is_some() && self.chance_of(10) {
             self.attempt(&mut command, token, &ask).await;
         }
@@ -144,36 +146,36 @@ impl Client {
         done
     }
 
-    /// Asks for a message, and writes down what it is to be.
+    /// Requests a message, and records the expected content.
     pub async fn expect_message(&mut self, token: &str, id: Uuid, min_position: Option<i64>, content: String) {
         let path = format!("/v1/messages/{id}");
         self.query(token, path, min_position, Expects::Message { id, content }).await;
     }
 
-    /// Asks for the newest page of a channel, and writes down what is to be on it.
+    /// Requests the newest page of a channel, and records a message that must be on it.
     pub async fn expect_on_page(&mut self, token: &str, channel: Uuid, position: i64, id: Uuid) {
         let path = format!("/v1/channels/{channel}/messages?limit=100");
         self.query(token, path, Some(position), Expects::OnPage { id }).await;
     }
 
-    /// Searches for a word that is in that message alone, and writes down what is to be found.
+    /// Searches for a word that only this message has, and records the message that must be found.
     pub async fn expect_found(&mut self, token: &str, workspace: Uuid, word: &str, position: i64, (id, content): (Uuid, String)) {
         let path = format!("/v1/workspaces/{workspace}/search/messages?q={word}&order=newest");
         self.query(token, path, Some(position), Expects::Found { id, content }).await;
     }
 
-    /// Searches for a word, of which nothing is to be found in a channel.
+    /// Searches for a word, and records that nothing of this channel may be found.
     pub async fn expect_nothing_in(&mut self, token: &str, workspace: Uuid, word: &str, channel: Uuid) {
         let path = format!("/v1/workspaces/{workspace}/search/messages?q={word}&order=newest&limit=100");
         self.query(token, path, None, Expects::NothingIn { channel }).await;
     }
 
-    /// Asks for what must be refused.
+    /// Sends a query that the server must refuse.
     pub async fn expect_refusal(&mut self, token: &str, path: String) {
         self.query(token, path, None, Expects::Refusal).await;
     }
 
-    /// Asks for anything that can be read.
+    /// Sends any query.
     pub async fn get(&mut self, token: &str, path: &str) -> Option<Value> {
         let ask = Ask { method: Method::GET, path: path.to_owned(), body: None, effect: None };
         match self.send(token, &ask, None, None).await {
@@ -239,7 +241,7 @@ async fn read(request: reqwest::RequestBuilder) -> Result<Outcome, reqwest::Erro
 }
 
 impl Client {
-    /// Signs somebody in; nothing where that is not answered.
+    /// Signs a user in. Returns `None` if no answer comes.
     pub async fn sign_in(&mut self, login: &str, password: &str) -> Option<String> {
         let body = Some(serde_json::json!({"login": login, "password": password}));
         let ask = Ask { method: Method::POST, path: "/v1/sessions".to_owned(), body, effect: None };

@@ -1,4 +1,4 @@
-//! One client's mix: mostly messages, and now and then everything else that people do.
+//! The mix of one client's requests: mostly messages, and now and then every other command.
 
 use rand::RngExt;
 use reqwest::Method;
@@ -10,10 +10,10 @@ use super::world::{Channel, Message, Person, World, register};
 use crate::record::Effect;
 
 const EMOJIS: [&str; 6] = ["👍", "🎉", "❤️", "😀", "🚀", "👀"];
-/// How long a client thinks between two requests, at most.
+/// The longest pause of a client between two requests, in milliseconds.
 const THINK_MS_MAX: u64 = 25;
 
-/// Asks until the clients are to end.
+/// Sends requests until the clients are to end.
 pub async fn run(mut client: Client, world: World, person: Person) {
     let mut next = 0_u64;
     while !client.all.are_ending() {
@@ -24,7 +24,7 @@ pub async fn run(mut client: Client, world: World, person: Person) {
 }
 
 async fn act(client: &mut Client, world: &World, person: &Person, number: u64) {
-    // Nobody else has this text: it is how the checker finds it again.
+    // No other message has this text, so the checker can find the message by it.
     let text = format!("{} {number} {}", person.id.simple(), Uuid::now_v7().simple());
     match client.chance.random_range(0..100) {
         0..40 => post(client, world, person, text, None).await,
@@ -46,7 +46,7 @@ async fn act(client: &mut Client, world: &World, person: &Person, number: u64) {
 
 async fn post(client: &mut Client, world: &World, person: &Person, text: String, thread: Option<&Message>) {
     let channel = thread.map_or_else(|| world.channel(&mut client.chance).id, |root| root.channel);
-    // The last word of the text is in no other.
+    // No other message has the last word of this text.
     let word = text.rsplit(' ').next().unwrap_or_default().to_owned();
     let content = if client.chance_of(15) { format!("{text} <@{}>", world.anybody(&mut client.chance).id) } else { text };
     let mut body = json!({"content": content});
@@ -136,7 +136,8 @@ async fn create_channel(client: &mut Client, world: &World, person: &Person, tex
     }
 }
 
-/// A direct or group conversation. The second time the same people get the same one, and nothing happens: no effect can be named.
+/// Starts a direct or group conversation. The second time, the same people get the existing conversation and no event
+/// is written, so the client can name no effect.
 async fn converse(client: &mut Client, world: &World, person: &Person) {
     let others = std::iter::repeat_with(|| world.anybody(&mut client.chance).id).take(6).filter(|id| *id != person.id);
     let mut others = others.collect::<std::collections::BTreeSet<_>>();
@@ -188,9 +189,9 @@ async fn change_profile(client: &mut Client, person: &Person, text: String) {
     client.command(person.id, &person.token, ask).await;
 }
 
-/// Somebody registers, is invited, accepts, and says hello.
+/// Registers a user, who is invited, accepts and posts a first message.
 async fn newcomer(client: &mut Client, world: &World) {
-    // Hashing a password is the slowest thing there is: one at a time is enough.
+    // Hashing a password is the slowest operation of the server, so only one client does it at a time.
     let Ok(person) = register(client, "newcomer").await else { return };
     if world.take_in(client, &person).await.is_ok() {
         let text = format!("{} hello {}", person.id.simple(), Uuid::now_v7().simple());

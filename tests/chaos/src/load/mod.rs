@@ -1,4 +1,4 @@
-//! The load: clients who know each other, and ask for whatever people ask for.
+//! The load: clients that share a workspace and send every kind of request.
 
 mod client;
 mod mix;

@@ -1,4 +1,4 @@
-//! The race of posters against their removal: whoever was removed, and knows it, must not be heard again, and must not hear.
+//! A race between posts and removals. Once a client knows of its removal, it must not post or read any more.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,10 +8,11 @@ use super::client::{Ask, Client, Done};
 use super::world::{Person, World};
 use crate::record::Effect;
 
-/// How long somebody is in, at most, before they are removed.
+/// The longest time that a user is in before the removal, in milliseconds.
 const STAY_MS_MAX: u64 = 150;
 
-/// The owner takes people in and removes them, from a channel and from the workspace, while they post as fast as they can.
+/// The owner adds users to a channel and to the workspace and removes them again, while these users post as fast as
+/// they can.
 pub async fn run(mut owner: Client, posters: Vec<(Client, Person)>, world: World) {
     let Some(channel) = create_channel(&mut owner, &world).await else { return };
     let victims = posters.iter().map(|(_, person)| person.clone()).collect::<Vec<_>>();

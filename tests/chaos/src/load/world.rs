@@ -1,4 +1,4 @@
-//! What the clients know of each other's doing: people, channels, messages. It may be out of date, as a client's knowledge is.
+//! The clients' knowledge of users, channels and messages. It may be out of date, like the state of any client.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,41 +13,41 @@ use super::client::{Ask, Client};
 use crate::record::Effect;
 
 const PASSWORD: &str = "correct horse battery";
-/// How many of the latest channels and messages are talked about.
+/// The number of latest channels and messages that clients use.
 const RECENT_MAX: usize = 200;
 
-/// Somebody who is signed in.
+/// A signed-in user.
 #[derive(Clone, Debug)]
 pub struct Person {
-    /// The user.
+    /// The user's identifier.
     pub id: Uuid,
-    /// Their address.
+    /// The user's email address.
     pub email: String,
-    /// Their session.
+    /// The token of the user's session.
     pub token: String,
 }
 
 /// A channel.
 #[derive(Clone, Copy, Debug)]
 pub struct Channel {
-    /// The channel.
+    /// The identifier of the channel.
     pub id: Uuid,
-    /// Whether anybody may join.
+    /// Whether every member may join.
     pub public: bool,
-    /// Whether it has a topic, and can be archived.
+    /// Whether the channel has a topic, and can be archived.
     pub named: bool,
 }
 
 /// A message.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// The message.
+    /// The identifier of the message.
     pub id: Uuid,
-    /// Where it stands.
+    /// The channel of the message.
     pub channel: Uuid,
-    /// Who wrote it.
+    /// The author of the message.
     pub author: Uuid,
-    /// What it answers in a thread.
+    /// The root of the message's thread, if it is an answer.
     pub thread: Option<Uuid>,
 }
 
@@ -57,27 +57,27 @@ struct Known {
     messages: Vec<Message>,
 }
 
-/// One workspace with its people.
+/// One workspace with its users.
 #[derive(Clone, Debug)]
 pub struct World {
-    /// The workspace.
+    /// The identifier of the workspace.
     pub workspace: Uuid,
-    /// Where everyone is.
+    /// The channel of all members.
     pub general: Uuid,
-    /// Who owns it.
+    /// The owner of the workspace.
     pub owner: Person,
-    /// Who is in it.
+    /// The members that stay.
     pub members: Vec<Person>,
-    /// Who is in it, and will be removed and taken back.
+    /// The members that are removed and taken back, again and again.
     pub victims: Vec<Person>,
     known: Arc<Mutex<Known>>,
 }
 
 impl World {
-    /// Founds a workspace with so many people in it.
+    /// Creates a workspace with this number of users.
     ///
     /// # Errors
-    /// A command is refused.
+    /// Fails if a command is refused.
     pub async fn found(client: &mut Client, members: usize, victims: usize) -> Result<Self> {
         let owner = register(client, "owner").await?;
         let body = json!({"name": "Chaos", "domain": format!("chaos-{}.example.org", owner.id.simple())});
@@ -96,10 +96,10 @@ impl World {
         Ok(world)
     }
 
-    /// Invites somebody, who accepts.
+    /// Invites a user, who accepts.
     ///
     /// # Errors
-    /// It is refused.
+    /// Fails if the server refuses.
     pub async fn take_in(&self, client: &mut Client, person: &Person) -> Result<()> {
         let fields = json!({"email": person.email, "role": "member"});
         let effect = Some(Effect { event_type: "workspace.member_invited", stream: Some(self.workspace), fields: fields.clone() });
@@ -122,40 +122,40 @@ impl World {
             }
             client.pause(100).await;
         }
-        anyhow::bail!("#general is not to be seen")
+        anyhow::bail!("the list of channels lacks #general")
     }
 
-    /// Somebody of whom nobody is removed.
+    /// A random member that is never removed.
     pub fn anybody(&self, chance: &mut StdRng) -> Person {
         let index = chance.random_range(0..self.members.len());
         self.members.get(index).unwrap_or(&self.owner).clone()
     }
 
-    /// A channel that somebody may ask about: half of the time, #general.
+    /// A random channel: #general half of the time.
     pub fn channel(&self, chance: &mut StdRng) -> Channel {
         let known = self.lock();
         let index = if chance.random_bool(0.5) { 0 } else { chance.random_range(0..known.channels.len().max(1)) };
         known.channels.get(index).copied().unwrap_or(Channel { id: self.general, public: true, named: false })
     }
 
-    /// A recent message, if there is one: one's own where `author` is named.
+    /// A random recent message, if there is one; only of `author`, if one is given.
     pub fn message(&self, chance: &mut StdRng, author: Option<Uuid>) -> Option<Message> {
         let known = self.lock();
         let fitting = known.messages.iter().filter(|message| author.is_none_or(|author| message.author == author)).collect::<Vec<_>>();
         (!fitting.is_empty()).then(|| fitting.get(chance.random_range(0..fitting.len())).copied().cloned()).flatten()
     }
 
-    /// A channel is there.
+    /// Adds a channel.
     pub fn add_channel(&self, channel: Channel) {
         let mut known = self.lock();
         known.channels.push(channel);
         if known.channels.len() > RECENT_MAX {
-            // The first is #general.
+            // The first channel is #general, which stays.
             known.channels.remove(1);
         }
     }
 
-    /// A message is there.
+    /// Adds a message.
     pub fn add_message(&self, message: Message) {
         let mut known = self.lock();
         known.messages.push(message);
@@ -164,7 +164,7 @@ impl World {
         }
     }
 
-    /// A message is not there any more.
+    /// Removes a deleted message.
     pub fn forget_message(&self, id: Uuid) {
         self.lock().messages.retain(|message| message.id != id);
     }
@@ -174,10 +174,10 @@ impl World {
     }
 }
 
-/// Registers somebody and signs them in.
+/// Registers a user and signs them in.
 ///
 /// # Errors
-/// It is refused.
+/// Fails if the server refuses.
 pub async fn register(client: &mut Client, name: &str) -> Result<Person> {
     let username = format!("{name}.{}", Uuid::now_v7().simple());
     let email = format!("{username}@example.org");

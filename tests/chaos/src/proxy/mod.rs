@@ -1,4 +1,4 @@
-//! A proxy between one process and one server, which breaks connections on purpose, and mistreats what NATS delivers.
+//! A proxy between one process and one server. It breaks connections, and tampers with the messages that NATS delivers.
 
 mod nats;
 
@@ -21,10 +21,10 @@ pub use nats::Mistreatment;
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// What is said over it.
+/// The protocol of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speech {
-    /// Anything.
+    /// Any bytes.
     Bytes,
     /// The protocol of NATS, from the server to the client.
     Nats,
@@ -33,33 +33,33 @@ pub enum Speech {
 /// A proxy that listens until it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
-    /// Where it listens, on 127.0.0.1.
+    /// The port on 127.0.0.1 at which it listens.
     pub port: u16,
     controls: Arc<Controls>,
     listener: JoinHandle<()>,
 }
 
-/// What the proxy does to what goes through it.
+/// The faults that the proxy injects.
 #[derive(Debug)]
 struct Controls {
     target: u16,
     speech: Speech,
-    /// Whoever sees it change ends.
+    /// Every connection that sees a new value ends.
     cut: watch::Sender<u64>,
-    /// How many of 1,000 requests end their connection.
+    /// Of 1,000 requests, this number end their connection.
     cut_per_mille: AtomicU32,
     mistreatment: Mistreatment,
     cuts: AtomicU64,
-    /// The ports from which the server is spoken to, now.
+    /// The local ports of the present connections to the server.
     outgoing: Mutex<HashSet<u16>>,
     chance: Mutex<StdRng>,
 }
 
 impl Proxy {
-    /// A proxy in front of a port of this machine.
+    /// A proxy for a server at a port of this machine.
     ///
     /// # Errors
-    /// No port is free.
+    /// Fails if no port is free.
     pub async fn start(target: u16, speech: Speech, chance: StdRng) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
@@ -77,29 +77,30 @@ impl Proxy {
         Ok(Self { port, controls, listener: tokio::spawn(accepting) })
     }
 
-    /// Ends every connection, now.
+    /// Ends every connection at once.
     pub fn cut_all(&self) {
         self.controls.cut.send_modify(|count| *count += 1);
     }
 
-    /// From now on so many of 1,000 requests end their connection: before they are passed on, or after, when nobody will hear the answer.
+    /// From now on, this number of 1,000 requests end their connection: before the request is passed on, or before its
+    /// answer arrives.
     pub fn cut_per_mille(&self, requests: u32) {
         self.controls.cut_per_mille.store(requests, Relaxed);
     }
 
-    /// What happens to the messages of JetStream.
+    /// The faults in the messages of JetStream.
     #[must_use]
     pub fn mistreatment(&self) -> &Mistreatment {
         &self.controls.mistreatment
     }
 
-    /// Whether the server sees one of its connections come from that port.
+    /// Whether one of the connections reaches the server from this port.
     #[must_use]
     pub fn carries(&self, port: u16) -> bool {
         self.controls.outgoing.lock().is_ok_and(|ports| ports.contains(&port))
     }
 
-    /// How many connections were ended, and messages mistreated, since it was last asked.
+    /// The number of connections that were ended and of messages that were tampered with, since the last call.
     pub fn take_meddled(&self) -> u64 {
         self.controls.cuts.swap(0, Relaxed) + self.controls.mistreatment.count.swap(0, Relaxed)
     }
@@ -120,8 +121,8 @@ async fn accept(listener: TcpListener, controls: Arc<Controls>) {
     }
 }
 
-/// Carries one connection to its end. The client sees it reset, as when a machine goes away; the server sees that too, or that it is closed, which
-/// lets it do first what it was sent before.
+/// Carries one connection to its end. The client sees a reset, as when a machine fails. The server sees a reset, too,
+/// or an ordinary close, and may then still run the requests that it received before.
 async fn carry(client: TcpStream, controls: Arc<Controls>) {
     let mut cut = controls.cut.subscribe();
     let Ok(server) = TcpStream::connect(("127.0.0.1", controls.target)).await else { return };
@@ -143,7 +144,7 @@ async fn carry(client: TcpStream, controls: Arc<Controls>) {
     controls.note(port, false);
 }
 
-/// Ends when the connection does, or when chance says so.
+/// Passes requests on until the connection ends, or until a random fault ends it.
 async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, controls: &Controls) -> Option<()> {
     let mut buffer = vec![0; CHUNK_BYTES];
     loop {

@@ -1,5 +1,6 @@
-//! Just enough of the protocol of NATS (<https://docs.nats.io/reference/reference-protocols/nats-protocol>) to drop, double and reorder what
-//! JetStream delivers: the frames `MSG` and `HMSG` say how long they are, all others are one line.
+//! The part of the NATS protocol (<https://docs.nats.io/reference/reference-protocols/nats-protocol>) that is needed to
+//! drop, duplicate and reorder the deliveries of JetStream. The frames `MSG` and `HMSG` contain their lengths; all
+//! other frames are one line.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -9,24 +10,24 @@ use rand::rngs::StdRng;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-/// The longest frame that a server sends: larger than any event.
+/// The longest frame of a server. It is larger than any event.
 const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// How many of 1,000 delivered messages are mistreated, and how many were.
+/// The rates of the faults in 1,000 delivered messages, and a counter.
 #[derive(Debug, Default)]
 pub struct Mistreatment {
-    /// Not delivered.
+    /// Dropped messages.
     pub drop_per_mille: AtomicU32,
-    /// Delivered twice.
+    /// Messages that are delivered twice.
     pub double_per_mille: AtomicU32,
-    /// Delivered after the next one.
+    /// Messages that are delivered after the next one.
     pub swap_per_mille: AtomicU32,
-    /// How many were mistreated.
+    /// The number of messages that were tampered with.
     pub count: AtomicU64,
 }
 
 impl Mistreatment {
-    /// So many of 1,000 are dropped, doubled, and swapped.
+    /// Sets the numbers of dropped, duplicated and swapped messages in 1,000.
     pub fn set(&self, drop: u32, double: u32, swap: u32) {
         self.drop_per_mille.store(drop, Relaxed);
         self.double_per_mille.store(double, Relaxed);
@@ -57,7 +58,7 @@ enum Fate {
     Swap,
 }
 
-/// Carries what the server says to the client, until either is gone.
+/// Carries the server's frames to the client until one of them closes the connection.
 pub(super) async fn carry(
     from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
@@ -85,12 +86,12 @@ pub(super) async fn carry(
             }
             Fate::Pass | Fate::Swap => to.write_all(&frame).await?,
         }
-        // What was held goes after whatever came next, if that is a heartbeat only.
+        // If the next frame is only a heartbeat, the held message follows it at once.
         to.write_all(&std::mem::take(&mut held)).await?;
     }
 }
 
-/// Reads one frame, and tells whether JetStream delivers an event with it.
+/// Reads one frame, and returns whether JetStream delivers an event with it.
 async fn read_frame(from: &mut BufReader<OwnedReadHalf>, frame: &mut Vec<u8>) -> std::io::Result<bool> {
     if from.read_until(b'\n', frame).await? == 0 {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
@@ -107,7 +108,7 @@ async fn read_frame(from: &mut BufReader<OwnedReadHalf>, frame: &mut Vec<u8>) ->
     Ok(is_delivery(&line))
 }
 
-/// How many bytes follow the line: the last of its words says so.
+/// The number of bytes that follow the line. It is the line's last word.
 fn payload_bytes(line: &str) -> Option<usize> {
     let mut words = line.split_ascii_whitespace();
     let verb = words.next()?;
@@ -115,7 +116,8 @@ fn payload_bytes(line: &str) -> Option<usize> {
     words.next_back()?.parse().ok()
 }
 
-/// Answers of the server go to an inbox; what JetStream delivers is under the event's own subject, with an address to acknowledge to.
+/// Whether a frame is a delivery. An answer of the server goes to an inbox; a delivery has the event's subject and an
+/// address for the acknowledgement.
 fn is_delivery(line: &str) -> bool {
     let words = line.split_ascii_whitespace().collect::<Vec<_>>();
     words.get(3).is_some_and(|reply| reply.starts_with("$JS.ACK."))
