@@ -1,4 +1,5 @@
-//! The arrows between the crates, as a test, and in which crates SQL and Redis may stand (docs/ARCHITECTURE.md).
+//! The allowed dependencies between the crates, and the crates that may contain SQL or Redis commands
+//! (docs/ARCHITECTURE.md).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,7 +7,8 @@ use std::path::Path;
 
 use tests::servers::checkout;
 
-/// Which crates of ours each crate may know. The write side and the read side never know each other, and `state` knows neither.
+/// Our crates that each crate may depend on. The write side and the read side never depend on each other, and `state`
+/// depends on neither.
 const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("migrations", &[]),
@@ -20,21 +22,21 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("slack", &["domain", "keyring", "migrations", "stores", "commands", "projections"]),
     ("processes", &["domain", "keyring", "migrations", "stores", "commands", "projections", "state", "ledger", "identity", "slack"]),
     ("api", &["domain", "keyring", "migrations", "stores", "commands", "projections", "state", "ledger", "identity", "slack", "processes"]),
-    // What judges shares no code with what it judges.
+    // The checker shares no code with the product that it judges.
     ("tests/chaos", &[]),
 ];
 
-/// The crates of doors and translations: no statement of SQL and no command of Redis stands in them.
+/// Crates at the edge (HTTP, sign-in, import). They contain no SQL statement and no Redis command.
 const WITHOUT_SQL: [&str; 3] = ["api", "identity", "slack"];
 
 #[test]
-fn no_crate_knows_one_that_it_must_not() {
+fn no_crate_depends_on_one_that_it_must_not() {
     let ours = MAY_KNOW.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>();
     for (name, may_know) in MAY_KNOW {
         let known = dependencies(&checkout().join(name).join("Cargo.toml"));
         let known = known.iter().map(String::as_str).filter(|dependency| ours.contains(dependency)).collect::<BTreeSet<_>>();
         let may_know = may_know.iter().copied().collect::<BTreeSet<_>>();
-        assert!(known.is_subset(&may_know), "{name} knows {known:?}, and may know {may_know:?} only");
+        assert!(known.is_subset(&may_know), "{name} depends on {known:?}, and may depend on {may_know:?} only");
     }
 }
 
@@ -45,7 +47,7 @@ fn the_domain_has_no_clock_no_randomness_no_input_and_no_output() {
     assert!(known.is_subset(&allowed), "domain depends on more than {allowed:?}: {known:?}");
     for banned in ["Utc::now", "Uuid::new_v4", "Uuid::now_v7", "std::env", "std::fs", "std::net", "SystemTime"] {
         let found = sources("domain/src").into_iter().filter(|(_, text)| text.contains(banned)).map(|(path, _)| path).collect::<Vec<_>>();
-        assert!(found.is_empty(), "{banned} stands in {found:?}");
+        assert!(found.is_empty(), "{found:?} contains {banned}");
     }
 }
 
@@ -58,12 +60,12 @@ fn the_write_side_reads_no_projection_and_the_read_side_appends_nothing() {
 }
 
 #[test]
-fn doors_and_translations_have_no_sql_and_no_redis() {
+fn crates_at_the_edge_have_no_sql_and_no_redis() {
     let banned = ["query!(", "query_as!(", "query_scalar!(", "query_file", "sqlx::query", "redis::cmd"];
     for name in WITHOUT_SQL {
         for (path, text) in sources(&format!("{name}/src")) {
             let found = banned.iter().filter(|banned| text.contains(*banned)).collect::<Vec<_>>();
-            assert!(found.is_empty(), "{found:?} stands in {path}");
+            assert!(found.is_empty(), "{path} contains {found:?}");
         }
     }
 }
@@ -75,13 +77,13 @@ fn the_engine_names_no_technology_but_postgres() {
             continue;
         }
         for banned in ["elasticsearch", "redis", "crate::cache", "crate::search", "crate::rebuild"] {
-            assert!(!text.to_lowercase().contains(banned), "{banned} stands in {path}");
+            assert!(!text.to_lowercase().contains(banned), "{path} contains {banned}");
         }
     }
 }
 
 #[test]
-fn only_one_place_turns_an_error_into_a_status() {
+fn only_one_module_turns_an_error_into_a_status() {
     let elsewhere =
         sources("api/src").into_iter().filter(|(path, text)| !path.contains("problem") && text.contains("application/problem+json"));
     let elsewhere = elsewhere.map(|(path, _)| path).filter(|path| !path.contains("openapi")).collect::<Vec<_>>();
@@ -96,7 +98,7 @@ fn dependencies(manifest: &Path) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Every Rust source under a folder, by path.
+/// Every Rust source file under a folder, by path.
 pub fn sources(folder: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![checkout().join(folder)];

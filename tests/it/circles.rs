@@ -1,8 +1,8 @@
-//! No two rooms of a crate know each other, directly or through others. A room is a file or a folder at the top of the crate or folder that is
-//! looked at.
+//! No two modules of a crate depend on each other, directly or through others. A module is a file or a folder at the
+//! top of the examined crate or folder.
 //!
-//! The sources are read as text: a room knows another one where its code names it behind `crate::` or `super::`. Tests do not count: they may know
-//! every room.
+//! The test reads the sources as text: a module depends on another one if its code names it after `crate::` or
+//! `super::`. Tests do not count: they may depend on every module.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,29 +10,29 @@ use std::path::Path;
 
 use tests::servers::checkout;
 
-/// What each room knows, by their names.
+/// The modules that each module depends on, by name.
 type Knows = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
-fn no_two_rooms_of_the_domain_know_each_other() {
+fn no_two_modules_of_the_domain_depend_on_each_other() {
     let rooms = rooms(&checkout().join("domain/src"), "lib");
     let is_room = |name: &String| rooms.contains_key(name);
     let knows = rooms.iter().map(|(room, code)| (room.clone(), names(code, "crate::"))).collect::<Knows>();
-    // Names that the root hands out would hide the room that they come from.
+    // A name that the root re-exports would hide its module.
     let elsewhere = knows.values().flatten().filter(|name| !is_room(name)).collect::<BTreeSet<_>>();
-    assert!(elsewhere.is_empty(), "the domain's rooms name {elsewhere:?} by the root, and not by the room");
+    assert!(elsewhere.is_empty(), "modules of the domain import {elsewhere:?} from the root instead of from the module");
     assert_eq!(circle(&knows), None);
 }
 
 #[test]
-fn no_two_files_of_the_event_store_know_each_other() {
+fn no_two_files_of_the_event_store_depend_on_each_other() {
     let folder = checkout().join("commands/src/event_store");
     let rooms = rooms(&folder, "mod");
     let (handed_out, root) = handed_out(&code(&folder.join("mod.rs")));
     let mut knows = Knows::new();
     for (room, code) in &rooms {
         let named = names(code, "super::").into_iter().chain(names(code, "crate::event_store::"));
-        // What the table of contents does not hand out stands in itself.
+        // A name that `mod.rs` does not re-export is defined in `mod.rs` itself.
         let named = named.map(|name| if rooms.contains_key(&name) { name } else { handed_out.get(&name).cloned().unwrap_or("mod".into()) });
         knows.insert(room.clone(), named.collect());
     }
@@ -42,7 +42,7 @@ fn no_two_files_of_the_event_store_know_each_other() {
 }
 
 #[test]
-fn a_circle_is_found_and_a_line_is_none() {
+fn a_cycle_is_found_and_a_chain_is_not_a_cycle() {
     let knows = |arrows: &[(&str, &str)]| {
         let mut knows = Knows::new();
         for (from, to) in arrows {
@@ -60,7 +60,7 @@ fn names_are_found_in_groups_and_in_groups_of_groups() {
     assert_eq!(names(code, "crate::").into_iter().collect::<Vec<_>>(), ["a", "b", "d", "f", "h"]);
 }
 
-/// The code of each room of a folder, without its tests. `root` is the file that names the rooms.
+/// The code of each module of a folder, without its tests. `root` is the file that declares the modules.
 fn rooms(folder: &Path, root: &str) -> BTreeMap<String, String> {
     let root_code = fs::read_to_string(folder.join(root).with_extension("rs")).expect("the root");
     let mut rooms = BTreeMap::new();
@@ -88,7 +88,7 @@ fn code(path: &Path) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
 }
 
-/// The first names behind a prefix: `a` and `b` of `crate::{a, b::C}`.
+/// The first names after a prefix: `a` and `b` in `crate::{a, b::C}`.
 fn names(code: &str, prefix: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (at, _) in code.match_indices(prefix) {
@@ -128,7 +128,7 @@ fn first_name(text: &str) -> String {
     text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
-/// What a table of contents hands out of its rooms, by name, and the rest of its code.
+/// The names that a root re-exports from its modules, and the rest of its code.
 fn handed_out(root: &str) -> (BTreeMap<String, String>, String) {
     let (mut names, mut rest) = (BTreeMap::new(), String::new());
     for line in root.lines() {
@@ -144,7 +144,7 @@ fn handed_out(root: &str) -> (BTreeMap<String, String>, String) {
     (names, rest)
 }
 
-/// A circle, if there is one: rooms that each know the next, the first of them at both ends.
+/// A cycle, if there is one: modules that each depend on the next. The first module stands at both ends.
 fn circle(knows: &Knows) -> Option<Vec<String>> {
     let mut done = BTreeSet::new();
     knows.keys().find_map(|room| walk(knows, room, &mut Vec::new(), &mut done))

@@ -1,4 +1,5 @@
-//! What every verb of the command line refuses: with its exit code, a reason on the standard error, and nothing on the standard output.
+//! The refusals of every verb of the command line: an exit code, a reason on standard error, and nothing on standard
+//! output.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use domain::ids::UserId;
 use serde_json::{Value, json};
 use tests::{Person, TestApp, eventually, program};
 
-/// What each is called with, how it ends, and a part of what it says.
+/// The arguments of a call, its exit code, and a part of its message.
 const REFUSED: [(&str, i32, &str); 29] = [
     ("audit show 999999", 1, "there is no event at position 999999"),
     ("audit show one", 2, "invalid"),
@@ -46,7 +47,7 @@ async fn said(arguments: &str, environment: &BTreeMap<String, String>) -> (Optio
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_refused_says_why_and_how_it_ended() {
+async fn a_refused_call_has_its_exit_code_and_a_reason() {
     let app = TestApp::start().await;
     app.sign_up("somebody").await;
     eventually("a head is signed", async || app.app().proofs.newest().await.expect("the heads").is_some()).await;
@@ -61,7 +62,7 @@ async fn what_is_refused_says_why_and_how_it_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_server_that_is_needed_each_says_so() {
+async fn without_a_needed_server_each_verb_says_so() {
     let app = TestApp::start().await;
     let mut environment = app.environment.clone();
     environment.insert("BACKSCROLL_POSTGRES_URL".into(), "postgres://nobody@127.0.0.1:9/nothing".into());
@@ -96,7 +97,7 @@ async fn an_operator_is_made_by_address_or_identifier_and_the_log_says_so() {
     }
     ann.put(&suspension, json!({})).await.expect(204);
     let (code, out, error) = said(&format!("users make-operator {}", cat.email), &app.environment).await;
-    assert_eq!((code, out.as_str()), (Some(4), ""), "a suspended user is made nothing: {error}");
+    assert_eq!((code, out.as_str()), (Some(4), ""), "a suspended user cannot become an operator: {error}");
     assert!(error.contains("this user is suspended"), "{error}");
 
     let made = "SELECT aggregate_id, metadata ->> 'actor', metadata ->> 'command' FROM events WHERE event_type = 'user.made_operator' ORDER BY position";
@@ -106,13 +107,13 @@ async fn an_operator_is_made_by_address_or_identifier_and_the_log_says_so() {
     let (code, out, error) = said("audit log --type user.made_operator", &app.environment).await;
     assert!(code == Some(0) && out.matches("user.made_operator").count() == 2, "{out}{error}");
 
-    // Now that there are others, the first may go.
+    // There are other operators now, so the first one may be suspended.
     let me = eventually_operator(&app, &ann).await;
     assert_eq!(me["is_operator"], true);
     ann.put(&format!("/v1/users/{}/suspension", operator.id), json!({})).await.expect(204);
 }
 
-/// What somebody sees of themselves, once the read side knows that they are an operator.
+/// The user's own profile, after the read side has projected that they are an operator.
 async fn eventually_operator(app: &TestApp, person: &Person) -> Value {
     let head = app.app().commands.store().catch_up().await.expect("the head");
     person.get_at(head, "/v1/users/me").await.expect(200)

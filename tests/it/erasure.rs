@@ -1,4 +1,4 @@
-//! Nothing of an erased person is found anywhere, and what is left holds together.
+//! No data of an erased user is found anywhere, and the remaining data stay consistent.
 
 mod killed;
 
@@ -23,17 +23,17 @@ use uuid::Uuid;
 
 use crate::support::{causes_of, post_at, this_month};
 
-/// Words that nobody else says, each as far as no stemmer cuts it; and from where they came, and with what.
+/// Words that only this user writes, cut so that no stemmer changes them. Among them are the user's address and device.
 const WORDS: [&str; 9] =
     ["quetzalin", "xylomarmal", "zanzibarb", "pterodact", "wolpertin", "kumquatsch", ADDRESS, "gyrfalconette", "smorgasphone"];
-/// From where they came.
+/// The client address of the user.
 const ADDRESS: &str = "203.0.113.178";
-/// Whoever looks for those words in the files of Redis must be alone in saying them.
+/// Tests that search the files of Redis for these words run alone: another test would write the same words there.
 static ALONE: Mutex<()> = Mutex::const_new(());
-/// The tables that a backup of the log has. What the read side builds from them, a restore builds anew; the keys have a backup of their own.
+/// The tables in a backup of the log. A restore rebuilds the tables of the read side. The keys have a separate backup.
 const BACKED_UP: [&str; 3] = ["events", "claims", "idempotency_keys"];
 
-/// Which of the words are in which table, in whatever schema.
+/// The words that are found in the database, with their tables, in all schemas.
 async fn found_in_database(pool: &PgPool) -> Vec<String> {
     let tables = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
@@ -54,7 +54,7 @@ fn found_in(bytes: &[u8]) -> Option<&'static str> {
     WORDS.into_iter().find(|word| text.contains(word))
 }
 
-/// Which of the words are in which key of Redis.
+/// The words that are found in Redis, with their keys.
 async fn found_in_redis(app: &TestApp) -> Vec<String> {
     let mut connection = app.redis().await.expect("Redis");
     let texts = tests::cached::texts(&mut connection, &format!("{}*", app.redis_prefix)).await;
@@ -78,7 +78,7 @@ fn found_in_files(files: &[PathBuf]) -> Vec<String> {
     files.iter().filter_map(of_file).collect()
 }
 
-/// Which of the words are in which document of Elasticsearch.
+/// The words that are found in Elasticsearch, with their documents.
 async fn found_in_elasticsearch(app: &TestApp) -> Vec<String> {
     let documents = tests::elastic::documents(&format!("{}*", app.elastic_prefix)).await;
     assert!(documents.len() > 5, "{documents:?}");
@@ -87,7 +87,7 @@ async fn found_in_elasticsearch(app: &TestApp) -> Vec<String> {
     documents.iter().filter_map(of).collect()
 }
 
-/// Which of the words went through NATS, and how many messages there were.
+/// The number of messages in NATS, and the words that are found in them.
 async fn found_in_nats(app: &TestApp) -> (usize, Vec<String>) {
     let stream = jetstream::new(servers::nats().await).get_stream(&app.stream).await.expect("the stream");
     let state = stream.get_info().await.expect("the stream").state;
@@ -99,7 +99,7 @@ async fn found_in_nats(app: &TestApp) -> (usize, Vec<String>) {
     (usize::try_from(state.messages).expect("a number"), found)
 }
 
-/// The log's files, put into the object store beside the heads that the server sends there.
+/// Exports the log's files into the object store, beside the heads that the server sends there.
 async fn export_this_month(pool: &PgPool, objects: &ObjectFolder) {
     let folder = tempfile::tempdir().expect("a folder");
     let (manifest, path) = this_month(pool, None, folder.path()).await;
@@ -109,7 +109,7 @@ async fn export_this_month(pool: &PgPool, objects: &ObjectFolder) {
     }
 }
 
-/// What is in the object store, unpacked.
+/// The objects in the object store, decompressed.
 async fn in_object_store(objects: &ObjectFolder) -> Vec<(String, Vec<u8>)> {
     let unpack = |(name, bytes): (String, Vec<u8>)| {
         let mut unpacked = Vec::new();
@@ -122,7 +122,7 @@ async fn in_object_store(objects: &ObjectFolder) -> Vec<(String, Vec<u8>)> {
     objects.objects().await.into_iter().map(unpack).collect()
 }
 
-/// That every digest fits what is stored.
+/// Checks that every digest matches the stored event. Returns the number of events.
 async fn digests_fit(pool: &PgPool) -> i64 {
     let rows = sqlx::query(
         "SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text, metadata::text, event_id,
@@ -155,7 +155,7 @@ async fn copy_out(pool: &PgPool, table: &str) -> Vec<u8> {
     rows.map_ok(|piece| piece.to_vec()).try_concat().await.expect("a copy")
 }
 
-/// A database with a backup in it.
+/// A new database with this backup.
 async fn restored(backup: &[(&str, Vec<u8>)], keys: &[u8]) -> TestDatabase {
     let database = TestDatabase::create().await;
     let mut connection = database.pool(1).await.acquire().await.expect("a connection");
@@ -169,7 +169,7 @@ async fn restored(backup: &[(&str, Vec<u8>)], keys: &[u8]) -> TestDatabase {
     database
 }
 
-/// Somebody of whom there is something everywhere, and the message of theirs that others answered.
+/// A user with data in every store, and one of their messages that others answered.
 async fn somebody(app: &TestApp, team: &Team) -> (Person, Uuid) {
     let person = app.sign_up("Quetzalina").await.coming_from(ADDRESS, "Gyrfalconette/7");
     sign_in_again(&person).await;
@@ -191,7 +191,7 @@ async fn somebody(app: &TestApp, team: &Team) -> (Person, Uuid) {
     (person, message)
 }
 
-/// With a device that has a name, after a password that was wrong.
+/// Signs the user in with a named device, after a wrong password.
 async fn sign_in_again(person: &Person) {
     let sign_in = |password: &str| json!({"login": person.email, "password": password, "device_type": "smorgasphone of Quetzalina"});
     person.post("/v1/sessions", sign_in("kumquatsch")).await.expect(401);

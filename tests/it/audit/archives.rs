@@ -1,4 +1,4 @@
-//! Time travel over imported archives: the state of the busiest channel as of a given day is what a plain fold of the log says.
+//! Time travel over imported archives: the state of the busiest channel as of a day equals a plain fold of the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use slack::import::{self, Limits, Settings};
 use tests::{TestApp, servers};
 use uuid::Uuid;
 
-/// How long the projection may take to have the archive.
+/// The longest time that the projection may take to apply the archive.
 const CATCH_UP_MAX: Duration = Duration::from_secs(120);
 
 fn archives() -> Vec<PathBuf> {
@@ -20,16 +20,16 @@ fn archives() -> Vec<PathBuf> {
     [servers::checkout().join("tests/fixtures/sample-export.zip"), beside].into_iter().filter(|path| path.exists()).collect()
 }
 
-/// A channel at a moment, as a reader of the log would write it down.
+/// A channel at a moment, as a plain reader of the log sees it.
 #[derive(Debug, Default, PartialEq)]
 struct Plain {
     topic: Option<String>,
     members: BTreeSet<UserId>,
-    /// The text of each message that was there, or that it was deleted.
+    /// The text of each message, or `None` if it was deleted.
     messages: BTreeMap<Uuid, Option<String>>,
 }
 
-/// Read from the first event to the last, without a table, an index, or an aggregate.
+/// Reads the events from first to last, without tables, indices or aggregates.
 fn plain_fold(log: &[Recorded<Event>], channel: ChannelId, until: DateTime<Utc>) -> Plain {
     let mut plain = Plain::default();
     for event in log.iter().filter(|event| event.happened_at() <= until) {
@@ -55,7 +55,7 @@ fn plain_fold(log: &[Recorded<Event>], channel: ChannelId, until: DateTime<Utc>)
     plain
 }
 
-/// The channel with the most messages, and the times at which they were sent.
+/// The channel with the most messages, and the times of these messages.
 fn busiest(log: &[Recorded<Event>]) -> (ChannelId, Vec<DateTime<Utc>>) {
     let mut sent = BTreeMap::<ChannelId, Vec<DateTime<Utc>>>::new();
     for event in log {
@@ -69,7 +69,7 @@ fn busiest(log: &[Recorded<Event>]) -> (ChannelId, Vec<DateTime<Utc>>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_busiest_channel_as_of_a_day_is_what_a_plain_fold_of_the_log_says() {
+async fn the_busiest_channel_as_of_a_day_equals_a_plain_fold_of_the_log() {
     for archive in archives() {
         let app = TestApp::start().await;
         let team = crate::laws::workspace(&app.app().commands).await;
@@ -108,8 +108,8 @@ async fn as_of(app: &TestApp, channel: ChannelId, moment: Moment, workspace_id: 
     }
 }
 
-/// What entries say was changed, applied one after the other to nothing, is the state: so no change is left out where only a part of a large thing is
-/// compared.
+/// The changes of the entries, applied one after another, give the present state. So no change is missing where the
+/// server compares only a part of a large aggregate.
 async fn changes_are_those_of_the_whole(app: &TestApp, log: &[Recorded<Event>]) {
     let streams = log.iter().filter(|event| event.event.wire_name() == "channel.created").map(|event| event.stream).take(5);
     for stream in streams {

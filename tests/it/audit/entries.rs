@@ -1,4 +1,4 @@
-//! Entries: found by each filter, and what each says.
+//! Entries of the audit: the filters that find them, and their content.
 
 use serde_json::json;
 use tests::{Team, TestApp};
@@ -6,7 +6,7 @@ use tests::{Team, TestApp};
 use super::{audit, each};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_entry_says_who_did_what_from_where_by_which_command_and_what_it_changed() {
+async fn an_entry_has_its_actor_address_command_and_changes() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let channel = team.channel(&team.member, "public", "apples", &[]).await;
@@ -30,7 +30,7 @@ async fn an_entry_says_who_did_what_from_where_by_which_command_and_what_it_chan
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn entries_are_found_by_everything_that_a_filter_names() {
+async fn every_field_of_a_filter_finds_its_entries() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let channel = team.channel(&team.member, "public", "apples", &[&team.guest]).await;
@@ -54,7 +54,7 @@ async fn entries_are_found_by_everything_that_a_filter_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_audit_is_paged_in_both_orders_without_gap_or_repetition() {
+async fn the_audit_is_paged_in_both_orders_without_gaps_or_repetitions() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     team.message(&team.owner, team.general, "hello").await;
@@ -79,7 +79,7 @@ async fn the_audit_is_paged_in_both_orders_without_gap_or_repetition() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_may_not_read_the_audit_is_refused_and_so_is_nonsense() {
+async fn the_audit_refuses_users_without_permission_and_invalid_filters() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     team.owner.get(&team.path("/audit")).await.expect(200);

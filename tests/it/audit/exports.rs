@@ -1,4 +1,4 @@
-//! Exports: whole, signed, and with nothing in them that the asker may not read.
+//! Exports of the audit: complete, signed, and without texts that the caller may not read.
 
 use ledger::audit::{Unverified, verify_export};
 use ledger::proof::note::VerifyingKey;
@@ -8,7 +8,7 @@ use tests::{Team, TestApp};
 
 use super::{audit, each};
 
-/// The file, and the key that it is said to be signed with.
+/// The exported file, and the key that it claims to be signed with.
 async fn export(app: &TestApp, team: &Team, by: &Person, query: &str) -> (String, VerifyingKey) {
     app.app().commands.store().catch_up().await.expect("the head");
     let answer = by.get(&team.path(&format!("/audit/export?{query}"))).await;
@@ -19,7 +19,7 @@ async fn export(app: &TestApp, team: &Team, by: &Person, query: &str) -> (String
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_export_has_every_entry_and_verifies_and_what_was_tampered_with_does_not() {
+async fn an_export_has_every_entry_and_a_changed_export_fails_verification() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     for n in 0..250 {
@@ -45,7 +45,7 @@ async fn an_export_has_every_entry_and_verifies_and_what_was_tampered_with_does_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cloud_event_has_what_its_specification_wants() {
+async fn a_cloud_event_has_the_attributes_of_its_specification() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let (text, _) = export(&app, &team, &team.owner, "format=cloudevents&type=workspace.created").await;
@@ -60,7 +60,7 @@ async fn a_cloud_event_has_what_its_specification_wants() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_export_withholds_what_the_audit_withholds_is_refused_like_it_and_is_in_it() {
+async fn an_export_withholds_the_same_texts_as_the_audit_and_is_recorded_there() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let secret = team.channel(&team.member, "private", "secret", &[]).await;

@@ -1,4 +1,5 @@
-//! From where somebody came: found in the audit until they are erased, and not any more from then on, whatever is built anew.
+//! Client addresses: the audit finds events by address until the user is erased, and not afterwards, even after a
+//! rebuild.
 
 use projections::{RELATIONAL, RebuildOptions};
 use serde_json::json;
@@ -8,7 +9,7 @@ use super::{audit, each};
 
 const ADDRESS: &str = "198.51.100.23";
 
-/// A server that believes who says to be a proxy, a workspace, and a member of it who comes from there.
+/// A server that trusts a proxy, a workspace, and a member of it with the address [`ADDRESS`].
 async fn team_with_somebody() -> (TestApp, Team, Person) {
     let app = TestApp::start_with(&[("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.0/8"), ("BACKSCROLL_ERASURE_HOURS", "0")]).await;
     let team = Team::found(&app).await;
@@ -27,18 +28,18 @@ async fn tamper(app: &TestApp, update: &str) {
     tx.commit().await.expect("a transaction");
 }
 
-/// That the read tables, built anew, are those that are there.
+/// Rebuilds the read tables, and checks that they equal the live ones.
 async fn rebuilt_is_the_same(app: &TestApp) {
     let rebuilt = projections::rebuild(&app.app().stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("the same tables");
     assert!(rebuilt.compared_at.is_some() && rebuilt.differences.is_empty(), "{rebuilt:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_audit_is_found_by_address_until_they_are_erased_and_not_any_more_from_then_on() {
+async fn the_audit_finds_events_by_address_until_the_user_is_erased() {
     let (app, team, somebody) = team_with_somebody().await;
     let from_there = format!("&address={ADDRESS}");
     let before = audit(&app, &team, &team.owner, &from_there).await;
-    // The guess at the password belongs to no workspace: from where it came is not this one's.
+    // The guess at the password belongs to no workspace, so its address is not shown in this one.
     assert_eq!(each(&before, "event_type"), ["message.posted"]);
     assert_eq!((&before[0]["address"], &before[0]["user_agent"]), (&json!(ADDRESS), &json!("Gyrfalcon/7")));
     rebuilt_is_the_same(&app).await;
@@ -55,11 +56,11 @@ async fn the_audit_is_found_by_address_until_they_are_erased_and_not_any_more_fr
         assert!(theirs.iter().all(|entry| entry["address"].is_null() && entry["user_agent"].is_null()), "{theirs:?}");
     }
     let others = audit(&app, &team, &team.owner, &format!("&actor={}", team.owner.id)).await;
-    assert!(others.iter().all(|entry| entry["address"] == json!("127.0.0.1")), "what others did stays");
+    assert!(others.iter().all(|entry| entry["address"] == json!("127.0.0.1")), "the events of other users keep their address");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_recorded_before_addresses_were_sealed_is_shown_until_then_too() {
+async fn an_address_that_an_old_release_left_unsealed_is_shown_until_the_user_is_erased_too() {
     let (app, team, somebody) = team_with_somebody().await;
     let before = audit(&app, &team, &team.owner, &format!("&address={ADDRESS}")).await;
     let plain = json!({"address": ADDRESS, "user_agent": "of old"});
@@ -79,7 +80,7 @@ async fn what_was_recorded_before_addresses_were_sealed_is_shown_until_then_too(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn which_address_somebody_asked_the_audit_for_is_not_in_the_log() {
+async fn the_address_in_an_audit_filter_is_not_in_the_log() {
     let (app, team, _) = team_with_somebody().await;
     for address in [ADDRESS, "203.0.113.5"] {
         audit(&app, &team, &team.owner, &format!("&address={address}")).await;
@@ -94,7 +95,7 @@ async fn which_address_somebody_asked_the_audit_for_is_not_in_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_strangers_address_is_nobodys_and_stays() {
+async fn the_address_of_a_refused_unknown_login_belongs_to_no_user_and_stays() {
     let (app, team, _) = team_with_somebody().await;
     let stranger = team.stranger.coming_from(ADDRESS, "Gyrfalcon/7");
     stranger.post("/v1/sessions", json!({"login": "nobody at all", "password": "a guess"})).await.expect(401);
@@ -104,7 +105,7 @@ async fn a_strangers_address_is_nobodys_and_stays() {
     assert_eq!(plain.as_deref(), Some(ADDRESS));
 }
 
-/// Every way in which an auditor reads events: pages, one thing through time, the log, the export.
+/// Every way in which an auditor reads events: pages, one aggregate through time, the log, exports.
 async fn read_in_every_way(team: &Team, sign_in: &serde_json::Value) -> Vec<(&'static str, String)> {
     let (thing, position) = (sign_in["aggregate_id"].as_str().expect("a thing"), &sign_in["position"]);
     let mut texts = Vec::new();
@@ -130,7 +131,7 @@ async fn a_sign_in_that_did_nothing_in_the_workspace_shows_its_owners_no_address
     let home = team.member.coming_from(at_home, "Kestrel/1");
     let token = home.post("/v1/sessions", json!({"login": home.email, "password": tests::person::PASSWORD})).await.expect(201);
     let home = home.with_token(token["token"].as_str().expect("a token").to_owned());
-    // In a workspace of their own, and in none.
+    // The user does something in a workspace of their own, and something outside workspaces.
     home.post("/v1/workspaces", json!({"name": "Theirs"})).await.expect(201);
     home.patch("/v1/users/me", json!({"title": "Engineer"})).await.expect(204);
     let started = audit(&app, &team, &team.owner, &format!("&type=session.started&actor={}", home.id)).await;
@@ -138,10 +139,10 @@ async fn a_sign_in_that_did_nothing_in_the_workspace_shows_its_owners_no_address
     for (way, text) in read_in_every_way(&team, &started[0]).await {
         assert!(!text.contains(at_home) && !text.contains("Kestrel"), "{way}: {text}");
     }
-    // Nor is it told by what is found.
+    // A filter by the address finds nothing, so it reveals nothing either.
     assert_eq!(audit(&app, &team, &team.owner, &format!("&address={at_home}")).await.len(), 0);
 
-    // From the moment on at which it does something here, it concerns this workspace.
+    // As soon as the session does something in this workspace, its sign-in belongs to this workspace.
     team.message(&home, team.general, "hello from home").await;
     let found = audit(&app, &team, &team.owner, &format!("&address={at_home}")).await;
     assert_eq!(each(&found, "event_type"), ["message.posted", "session.started"]);

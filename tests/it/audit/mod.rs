@@ -1,4 +1,4 @@
-//! The audit: who did what, and who may see that.
+//! The audit: its entries, and the permission to see them.
 
 mod archives;
 mod entries;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use tests::person::Person;
 use tests::{Team, TestApp};
 
-/// The audit as somebody reads it who may, once it knows everything that has happened.
+/// The audit as this reader sees it, after every event so far was projected.
 pub async fn audit(app: &TestApp, team: &Team, reader: &Person, query: &str) -> Vec<Value> {
     let head = app.app().commands.store().catch_up().await.expect("the head");
     let page = reader.get_at(head, &team.path(&format!("/audit?limit=100{query}"))).await.expect(200);

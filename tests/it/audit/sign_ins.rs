@@ -1,4 +1,4 @@
-//! Signing in, being refused and signing out are in the audit; so is that it is read.
+//! Sign-ins, refused sign-ins, sign-outs and reads of the audit are recorded in the audit.
 
 use serde_json::json;
 use tests::person::PASSWORD;
@@ -14,19 +14,19 @@ async fn members_sign_ins_refusals_and_ends_of_sessions_are_entries_of_their_wor
     app.post("/v1/sessions", &json!({"login": team.member.username, "password": "not the password"})).await.expect(401);
     team.member.with_token(token).delete("/v1/sessions/current").await.expect(204);
     let entries = audit(&app, &team, &team.owner, &format!("&aggregate_type=session&actor={}", team.member.id)).await;
-    assert_eq!(each(&entries, "event_type"), ["session.ended", "session.refused", "session.started"], "those since they joined");
+    assert_eq!(each(&entries, "event_type"), ["session.ended", "session.refused", "session.started"], "the events since the member joined");
     let (ended, refused, started) = (&entries[0], &entries[1], &entries[2]);
     assert_eq!(ended["payload"]["session.ended"]["reason"], "signed_out");
     assert_eq!(refused["payload"]["session.refused"], json!({"user_id": team.member.id, "cause": "wrong_password"}));
-    // The session did nothing in the workspace: from where it came is not for its owners.
+    // The session did nothing in the workspace, so the workspace's owners do not see its address.
     assert_eq!((&started["address"], &started["actor_id"]), (&json!(null), &json!(team.member.id)));
     assert_eq!(started["aggregate_id"], started["session_id"]);
     let elsewhere = audit(&app, &team, &team.owner, &format!("&actor={}", team.stranger.id)).await;
-    assert_eq!(elsewhere.len(), 0, "a stranger's sign-ins are nobody's business here");
+    assert_eq!(elsewhere.len(), 0, "the sign-ins of a stranger do not belong to this workspace");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deactivated_members_sign_ins_are_shown_up_to_then() {
+async fn a_deactivated_members_sign_ins_are_shown_up_to_the_deactivation() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     app.sign_in(&team.guest.email).await;
@@ -55,7 +55,7 @@ async fn no_password_and_no_unknown_login_is_in_the_log() {
     }
     let digests = "SELECT payload->'session.refused'->>'login_digest' FROM events WHERE event_type = 'session.refused' ORDER BY position";
     let digests = sqlx::query_scalar::<_, Option<String>>(digests).fetch_all(&app.app().pool).await.expect("the log");
-    assert_eq!((&digests[0], digests[0] == digests[2], &digests[3]), (&digests[1], false, &None), "the same login is told again");
+    assert_eq!((&digests[0], digests[0] == digests[2], &digests[3]), (&digests[1], false, &None), "the same login has the same digest");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,7 +72,7 @@ async fn a_stranger_who_guesses_passwords_does_not_fill_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_who_is_locked_out_is_not_signed_in_and_that_is_noted() {
+async fn a_suspended_user_cannot_sign_in_and_the_refusal_is_recorded() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     team.operator.put(&format!("/v1/users/{}/suspension", team.member.id), json!({})).await.expect(204);
@@ -82,7 +82,7 @@ async fn somebody_who_is_locked_out_is_not_signed_in_and_that_is_noted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_somebody_last_signed_in_is_known_and_a_replay_knows_it_too() {
+async fn the_time_of_the_last_sign_in_is_known_and_a_replay_computes_it_too() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     app.sign_in(&team.member.email).await;
@@ -92,7 +92,7 @@ async fn when_somebody_last_signed_in_is_known_and_a_replay_knows_it_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_reads_the_audit_is_in_it_once_for_the_same_question() {
+async fn a_read_of_the_audit_is_recorded_once_for_the_same_filter() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     for _ in 0..3 {
@@ -104,5 +104,5 @@ async fn whoever_reads_the_audit_is_in_it_once_for_the_same_question() {
     assert_eq!(reads[0]["actor_id"], team.owner.id.to_string());
     team.member.get(&team.path("/audit")).await.expect(403);
     let again = audit(&app, &team, &team.owner, "&type=audit.read").await;
-    assert!(each(&again, "actor_id").iter().all(|id| *id == team.owner.id.to_string()), "who is refused has read nothing");
+    assert!(each(&again, "actor_id").iter().all(|id| *id == team.owner.id.to_string()), "a refused read is not recorded");
 }

@@ -1,4 +1,4 @@
-//! One thing through time, and cause and effect.
+//! One aggregate through time, and chains of cause and effect.
 
 use chrono::{TimeDelta, Utc};
 use domain::ids::{ChannelId, UserId};
@@ -79,11 +79,15 @@ async fn a_history_shows_the_state_after_each_event_and_pages() {
         }
     }
     let topic = |text: &str| Some(text.to_owned());
-    assert_eq!(topics, [None, None, topic("one"), topic("two"), topic("three")], "created, its creator joined, and three topics");
+    assert_eq!(
+        topics,
+        [None, None, topic("one"), topic("two"), topic("three")],
+        "the creation, the creator's membership, and three topics"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn texts_of_conversations_that_the_asker_is_not_in_are_withheld_through_all_of_time() {
+async fn texts_of_conversations_without_the_caller_are_withheld_at_every_time() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let secret = team.channel(&team.member, "private", "secret", &[]).await;
@@ -100,7 +104,7 @@ async fn texts_of_conversations_that_the_asker_is_not_in_are_withheld_through_al
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chain_shows_what_came_of_the_same_request() {
+async fn a_chain_shows_the_other_events_of_the_same_request() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let channel = team.channel(&team.member, "public", "apples", &[]).await;
@@ -111,7 +115,7 @@ async fn a_chain_shows_what_came_of_the_same_request() {
     let chain = settled(&app, &team.owner, &team.path(&format!("/audit/events/{position}/chain"))).await;
     assert_eq!(chain["event"]["position"], position);
     let others = ["causes", "effects", "together"].map(|side| chain[side].as_array().expect("entries").len());
-    assert_eq!(others, [0, 1, 0], "the message that says so: {chain}");
+    assert_eq!(others, [0, 1, 0], "the only effect is the system message: {chain}");
     assert_eq!(chain["effects"][0]["event_type"], "message.posted");
 }
 
@@ -121,7 +125,7 @@ fn side<'a>(chain: &'a Value, side: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_joins_a_workspace_joins_its_first_channel_because_of_that() {
+async fn joining_a_workspace_causes_joining_its_first_channel() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let of_member = format!("&type=workspace.member_joined&actor={}", team.member.id);
@@ -134,7 +138,7 @@ async fn whoever_joins_a_workspace_joins_its_first_channel_because_of_that() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_leave_because_of_the_policy_as_it_was_last_set() {
+async fn the_cause_of_a_retention_run_is_the_last_change_of_the_policy() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let (by, general) = (UserId(team.member.id), ChannelId(team.general));
@@ -147,11 +151,14 @@ async fn messages_leave_because_of_the_policy_as_it_was_last_set() {
     let set = audit(&app, &team, &team.owner, "&type=workspace.settings_changed").await;
     app.app().retention.run(None).await.expect("a run");
     let applied = audit(&app, &team, &team.owner, "&type=retention.applied").await;
-    assert_eq!(applied[0]["caused_by"], set[1]["position"], "neither the first policy nor what left it as it was: {applied:?}");
+    assert_eq!(
+        applied[0]["caused_by"], set[1]["position"],
+        "the cause is neither the first policy nor a change that left it the same: {applied:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_elsewhere_is_not_there() {
+async fn events_of_other_workspaces_are_not_found() {
     let app = TestApp::start().await;
     let (team, other) = (Team::found(&app).await, Team::found(&app).await);
     let position = team.post(&team.owner, team.general, "hello").await.position();

@@ -1,5 +1,5 @@
-//! Nobody sees an entry of another workspace, or a text of a conversation that they may not read: compared with a plain account of what was
-//! said where, in random worlds.
+//! No reader sees an entry of another workspace, or a text of a conversation that they may not read. The test compares
+//! the audit with a plain record of every text, in random worlds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use super::audit;
 const WORLDS: u64 = 3;
 const STEPS: usize = 30;
 
-/// A conversation, as it should be.
+/// The expected state of a conversation.
 struct Room {
     workspace: Uuid,
     kind: &'static str,
@@ -64,11 +64,11 @@ async fn the_compliance_permission_shows_texts_and_only_an_owner_gives_it() {
     team.owner.put(&team.path(&format!("/members/{}/permissions", team.owner.id)), permissions).await.expect(204);
     let after = audit(&app, &team, &team.owner, &posted).await;
     assert_eq!((&after[0]["withheld"], &after[0]["payload"]["message.posted"]["content"]), (&json!(false), &json!("hush")));
-    assert_eq!(audit(&app, &team, &team.owner, "&command=permissions").await.len(), 1, "that it was given is in the audit");
+    assert_eq!(audit(&app, &team, &team.owner, "&command=permissions").await.len(), 1, "the grant is in the audit");
 }
 
 impl World {
-    /// A number below `end` (xorshift).
+    /// A random number below `end` (xorshift).
     fn below(&mut self, end: usize) -> usize {
         for shift in [13_i32, -7, 17] {
             self.chance ^= if shift > 0 { self.chance << shift } else { self.chance >> -shift };
@@ -87,7 +87,7 @@ impl World {
         *self.rooms.keys().nth(n).expect("a room")
     }
 
-    /// Something that somebody tries to do. What is refused has not happened.
+    /// A random user tries a random command. A refused command changes nothing.
     async fn step(&mut self) {
         let (team, person) = self.somebody();
         let (_, other) = self.somebody();
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// Says something, and now and then says it differently, or takes it back.
+    /// Posts a text, and sometimes edits or deletes the message.
     async fn say(&mut self, person: &Person, room: Uuid) {
         let text = self.text();
         let posted = person.post(&format!("/v1/channels/{room}/messages"), json!({"content": text})).await;
@@ -144,13 +144,13 @@ impl World {
         }
     }
 
-    /// Each text is one that nobody has said before.
+    /// A text that no user has posted before.
     fn text(&mut self) -> String {
         self.said += 1;
         format!("text-{:04}", self.said)
     }
 
-    /// Every owner's audit, whole: what they may read is in it, what they may not read is not.
+    /// Checks the whole audit of each owner: it has every text that the owner may read, and no other text.
     async fn check(&self, seed: u64) {
         for team in &self.teams {
             let entries = self.whole(team).await;

@@ -1,4 +1,4 @@
-//! Redis emptied, gone, and back as it was a while ago, under load: nobody is answered wrongly.
+//! Redis is emptied, unreachable, or set back to an earlier state, under load. No answer is wrong.
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -16,10 +16,10 @@ use super::world::{Chance, World};
 use super::{cached_page, cached_unread, page_is_right, settled};
 use crate::support::{asked, post};
 
-/// Everything that Redis has of a server, to be put back later.
+/// Everything that Redis has of a server, for a later restore.
 struct Snapshot(Vec<(String, Vec<u8>, i64)>);
 
-/// As somebody who looks after Redis.
+/// A connection with which the test administers Redis.
 fn admin() -> Redis {
     Redis::single(&address("BACKSCROLL_REDIS_URL"), "").expect("the address of Redis")
 }
@@ -37,11 +37,12 @@ impl Snapshot {
         Self(kept)
     }
 
-    /// What a Redis does that was killed and lost the last of what it was told: it has older keys, and no scripts.
+    /// Sets Redis back to this snapshot. A killed Redis that lost its last writes looks the same: it has older keys,
+    /// and no scripts.
     async fn restart_with(&self, app: &TestApp) {
         let client = redis::Client::open(address("BACKSCROLL_REDIS_URL")).expect("the address of Redis");
         let mut connection = client.get_multiplexed_async_connection().await.expect("Redis");
-        // In one go, as a restart does it: nobody finds the old keys while their scripts are still there.
+        // One transaction, as in a restart: no request finds the old keys while Redis still has their scripts.
         let mut restart = redis::pipe();
         restart.atomic();
         let keys: Vec<String> = connection.keys(format!("{}*", app.redis_prefix)).await.expect("the keys");
@@ -55,7 +56,7 @@ impl Snapshot {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_comes_back_as_it_was_is_not_believed() {
+async fn keys_of_a_redis_that_was_set_back_are_not_trusted() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let (workspace_id, channel, member) = (WorkspaceId(team.id), ChannelId(team.general), UserId(team.member.id));
@@ -73,7 +74,7 @@ async fn a_redis_that_comes_back_as_it_was_is_not_believed() {
     let third = team.post(&team.owner, team.general, "three").await.position();
     settled(&app).await;
     snapshot.restart_with(&app).await;
-    // Nothing happens any more that would tell: whoever asks finds out.
+    // No further event tells the cache. The next read must detect it.
     let page = team.member.get_at(third, &team.general("/messages")).await.expect(200);
     assert_eq!(page["items"].as_array().and_then(|rows| rows.last()).expect("a row")["content"], "three");
     let unread = team.member.get_at(third, &team.path("/unread")).await.expect(200);
@@ -96,10 +97,10 @@ async fn without_redis_everything_is_answered_from_postgres() {
     assert_eq!(page["items"].as_array().and_then(|rows| rows.last()).expect("a row")["content"], "two");
 }
 
-/// Waits until more was said.
+/// Waits until more messages were posted.
 async fn more(posts: &AtomicU64) {
     let before = posts.load(Relaxed);
-    eventually("more is said", async || posts.load(Relaxed) >= before + 20).await;
+    eventually("more messages are posted", async || posts.load(Relaxed) >= before + 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +110,8 @@ async fn redis_is_emptied_and_set_back_under_load_and_nobody_is_answered_wrongly
     let (team, channel) = (world.team, world.team.general);
     let (caches, commands) = (&app.app().caches, &app.app().commands);
     let (stop, answers, posts) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-    // Each says something and looks whether it is there; the cache may answer or not, but not with less.
+    // Each user posts a message and then looks for it. The cache may or may not answer, but it must not answer without
+    // the message.
     let talk = async |who: UserId| {
         let mut said = 0_usize;
         while !stop.load(SeqCst) {
@@ -123,8 +125,8 @@ async fn redis_is_emptied_and_set_back_under_load_and_nobody_is_answered_wrongly
             }
             let page = caches.recent_messages(team.workspace_id, channel, 60, position).await.expect("a page");
             if let Some(page) = page {
-                assert!(page.position >= position, "the position is true");
-                assert!(page.rows.iter().any(|(_, row)| row.contains(&text)), "{text} was said at {position}, and is not on the page");
+                assert!(page.position >= position, "the page has at least the asked position");
+                assert!(page.rows.iter().any(|(_, row)| row.contains(&text)), "{text} was posted at {position}, and is not on the page");
                 answers.fetch_add(1, Relaxed);
             }
             let unread = caches.cached_unread(world.people[3], team.workspace_id, position).await.expect("counts");
@@ -148,7 +150,7 @@ async fn redis_is_emptied_and_set_back_under_load_and_nobody_is_answered_wrongly
         stop.store(true, SeqCst);
     };
     futures::join!(talk(world.people[0]), talk(world.people[1]), break_redis);
-    assert!(answers.load(Relaxed) > 0, "the cache answered in between");
+    assert!(answers.load(Relaxed) > 0, "the cache answered some requests");
     let mut chance = Chance::new(7);
     for _ in 0..20 {
         world.step(&mut chance).await;

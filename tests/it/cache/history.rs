@@ -38,7 +38,7 @@ async fn the_page_from_the_cache_is_the_page_from_postgres_and_leads_to_the_one_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_asks_for_a_position_sees_it_and_the_answer_says_a_position_that_is_true() {
+async fn a_read_at_a_position_sees_it_and_the_answer_has_its_true_position() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     cached_page(&app, WorkspaceId(team.id), ChannelId(team.general), 51).await;
@@ -52,7 +52,7 @@ async fn who_asks_for_a_position_sees_it_and_the_answer_says_a_position_that_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_who_come_at_once_to_what_is_not_cached_fill_it_once() {
+async fn a_hundred_concurrent_reads_of_an_uncached_page_fill_the_cache_once() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let (workspace_id, caches) = (WorkspaceId(team.id), &app.app().caches);
@@ -64,11 +64,11 @@ async fn a_hundred_who_come_at_once_to_what_is_not_cached_fill_it_once() {
     let before = fills();
     let pages = join_all((0..100).map(|_| caches.recent_messages(workspace_id, channel, 51, 0))).await;
     assert!(pages.iter().all(Result::is_ok));
-    assert!(fills() - before <= 1, "{} filled", fills() - before);
+    assert!(fills() - before <= 1, "the cache was filled {} times", fills() - before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_stay_right_when_many_come_and_many_go() {
+async fn pages_stay_right_when_many_messages_are_posted_and_deleted() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let (workspace_id, channel) = (WorkspaceId(team.id), ChannelId(team.general));
@@ -92,7 +92,7 @@ async fn pages_stay_right_when_many_come_and_many_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_author_who_changes_their_name_has_it_changed_on_the_page() {
+async fn a_new_name_of_an_author_is_on_the_cached_page() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let (workspace_id, channel) = (WorkspaceId(team.id), ChannelId(team.general));
@@ -106,13 +106,13 @@ async fn an_author_who_changes_their_name_has_it_changed_on_the_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_in_a_channel_comes_from_the_cache_as_postgres_says_it_and_follows_every_change() {
+async fn the_cached_members_of_a_channel_equal_postgres_after_every_change() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let channel = team.channel(&team.owner, "public", "crowd", &[&team.member]).await;
     let path = format!("/v1/channels/{channel}/members");
     let caches = &app.app().caches;
-    // The page, once it comes from the cache: it is what Postgres has.
+    // The page, once the cache answers it. It equals the page from Postgres.
     let members = async || {
         settled(&app).await;
         eventually("the cache has the members", async || {
@@ -139,7 +139,7 @@ async fn who_is_in_a_channel_comes_from_the_cache_as_postgres_says_it_and_follow
     let next = first["next"].as_str().expect("a next page");
     let second = team.owner.get(&format!("{path}?limit=2&after={next}")).await.expect(200);
     let pages = [&first, &second].map(|page| page["items"].as_array().cloned().expect("members")).concat();
-    assert_eq!(pages, members().await, "pages follow each other, wherever they come from");
+    assert_eq!(pages, members().await, "pages from the cache and from Postgres follow each other");
     team.guest.delete(&format!("/v1/channels/{channel}/membership")).await.expect(204);
     assert_eq!(members().await.len(), 2);
 }

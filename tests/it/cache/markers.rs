@@ -16,7 +16,7 @@ async fn unread(app: &TestApp, team: &Team, person: &Person) -> Value {
     answer.expect(200)
 }
 
-/// What somebody has not read in a channel: messages and mentions.
+/// The numbers of messages and mentions that a user has not read in a channel.
 async fn in_channel(app: &TestApp, team: &Team, person: &Person, channel: Uuid) -> (i64, i64) {
     let unread = unread(app, team, person).await;
     let channels = unread["channels"].as_array().expect("channels");
@@ -30,12 +30,12 @@ async fn mark(person: &Person, channel: Uuid, message: Uuid, back: bool) -> Uuid
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_say_is_unread_until_it_is_marked_and_all_devices_agree() {
+async fn messages_of_others_are_unread_until_they_are_marked_on_all_devices_alike() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let phone = team.member.with_token(app.sign_in(&team.member.email).await);
     let before = in_channel(&app, &team, &team.member, team.general).await;
-    assert_eq!(before, (0, 0), "what was there before one joined, and what the system says, is not unread");
+    assert_eq!(before, (0, 0), "earlier messages and system messages are not unread");
     let first = team.message(&team.owner, team.general, "one").await;
     let second = team.message(&team.owner, team.general, &format!("two <@{}>", team.member.id)).await;
     team.message(&team.member, team.general, "my own").await;
@@ -45,15 +45,15 @@ async fn what_others_say_is_unread_until_it_is_marked_and_all_devices_agree() {
     assert_eq!(mark(&team.member, team.general, first, false).await, first);
     assert_eq!(in_channel(&app, &team, &phone, team.general).await, (1, 1));
     assert_eq!(mark(&phone, team.general, second, false).await, second);
-    assert_eq!(mark(&team.member, team.general, first, false).await, second, "it never moves back");
+    assert_eq!(mark(&team.member, team.general, first, false).await, second, "a marker does not move back");
     assert_eq!(in_channel(&app, &team, &team.member, team.general).await, (0, 0));
-    assert_eq!(mark(&team.member, team.general, first, true).await, first, "unless asked to");
+    assert_eq!(mark(&team.member, team.general, first, true).await, first, "a marker moves back on request");
     assert_eq!(in_channel(&app, &team, &phone, team.general).await, (1, 1));
-    assert_eq!(in_channel(&app, &team, &team.guest, team.general).await, (3, 0), "everybody has their own marker");
+    assert_eq!(in_channel(&app, &team, &team.guest, team.general).await, (3, 0), "each user has a separate marker");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_marker_survives_that_redis_is_emptied_and_that_the_server_restarts() {
+async fn a_marker_survives_an_emptied_redis_and_a_restart_of_the_server() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let first = team.message(&team.owner, team.general, "one").await;
@@ -67,7 +67,7 @@ async fn a_marker_survives_that_redis_is_emptied_and_that_the_server_restarts() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn muted_channels_and_those_of_mentions_count_to_the_totals_as_people_expect() {
+async fn the_totals_leave_out_muted_channels_and_count_only_mentions_where_the_user_chose_so() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let loud = team.channel(&team.owner, "public", "loud", &[&team.member]).await;
@@ -83,11 +83,11 @@ async fn muted_channels_and_those_of_mentions_count_to_the_totals_as_people_expe
     assert_eq!(totals(&unread(&app, &team, &team.member).await), (Some(2), Some(2)));
     level("none").await.expect(204);
     assert_eq!(totals(&unread(&app, &team, &team.member).await), (Some(2), Some(1)));
-    assert_eq!(in_channel(&app, &team, &team.member, loud).await, (2, 1), "the channel itself still tells");
+    assert_eq!(in_channel(&app, &team, &team.member, loud).await, (2, 1), "the channel's own count stays");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_removed_counts_nothing_there_at_once_and_cannot_mark() {
+async fn a_removed_member_has_no_count_there_at_once_and_cannot_move_the_marker() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let secret = team.channel(&team.owner, "private", "secret", &[&team.member]).await;
@@ -111,7 +111,7 @@ async fn whoever_is_removed_counts_nothing_there_at_once_and_cannot_mark() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_than_a_thousand_are_not_counted_and_the_answer_says_so() {
+async fn counts_end_at_a_thousand_and_the_answer_says_so() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let (owner, channel) = (UserId(team.owner.id), ChannelId(team.general));
@@ -136,7 +136,7 @@ async fn more_than_a_thousand_are_not_counted_and_the_answer_says_so() {
     assert_eq!(look().await, (1_000, 1_000, false));
     say(1_000..1_500).await;
     assert_eq!(look().await, (1_000, 1_000, true));
-    // Whoever comes later finds few of them kept, and more are fetched.
+    // With an empty cache, Redis keeps few of the messages, and more are fetched.
     app.empty_redis().await;
     assert_eq!(look().await, (1_000, 1_000, true));
 }

@@ -1,4 +1,4 @@
-//! The cache against a real Redis: whatever it answers is what Postgres would, and it never answers what is wrong.
+//! The cache with a real Redis: its answers equal those of Postgres, and are never wrong.
 
 mod connection;
 mod faults;
@@ -16,10 +16,10 @@ use projections::relational::messages::HistoryPage;
 use projections::{CACHE, RELATIONAL};
 use tests::{TestApp, eventually};
 
-/// How long the cache may be behind before a test gives up.
+/// The longest time that the cache may be behind.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Waits until all that was said is in the read tables and in the cache; returns the position.
+/// Waits until every event is in the read tables and in the cache. Returns the log's last position.
 pub async fn settled(app: &TestApp) -> i64 {
     let head = app.app().commands.store().catch_up().await.expect("the head");
     for projection in [RELATIONAL, CACHE] {
@@ -28,7 +28,7 @@ pub async fn settled(app: &TestApp) -> i64 {
     head
 }
 
-/// The newest rows as the cache has them, once it has them.
+/// The newest rows from the cache, as soon as the cache has them.
 pub async fn cached_page(app: &TestApp, workspace_id: WorkspaceId, channel_id: ChannelId, limit: u16) -> RecentMessages {
     let mut page = None;
     eventually("the cache has the page", async || {
@@ -39,7 +39,7 @@ pub async fn cached_page(app: &TestApp, workspace_id: WorkspaceId, channel_id: C
     page.expect("a page")
 }
 
-/// What somebody has not read as the cache has it, once it has it.
+/// The unread counts of a user from the cache, as soon as the cache has them.
 pub async fn cached_unread(app: &TestApp, user_id: UserId, workspace_id: WorkspaceId) -> Unread {
     let mut unread = None;
     eventually("the cache has the counts", async || {
@@ -50,13 +50,13 @@ pub async fn cached_unread(app: &TestApp, user_id: UserId, workspace_id: Workspa
     unread.expect("counts")
 }
 
-/// The newest rows as Postgres has them.
+/// The newest rows from Postgres.
 pub async fn stored_page(app: &TestApp, channel_id: ChannelId, limit: u16) -> Vec<String> {
     let rows = app.app().read_models.history(channel_id, HistoryPage::Latest, limit).await.expect("a page");
     rows.iter().map(|row| serde_json::to_string(row).expect("JSON")).collect()
 }
 
-/// The cache has what Postgres has, of a channel that nobody writes to just now.
+/// Checks that the cached page equals Postgres. No user may write to the channel meanwhile.
 pub async fn page_is_right(app: &TestApp, workspace_id: WorkspaceId, channel_id: ChannelId, limit: u16) {
     let cached = cached_page(app, workspace_id, channel_id, limit).await;
     let cached = cached.rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>();

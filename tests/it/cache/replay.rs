@@ -1,4 +1,4 @@
-//! `backscroll replay cache`: a new generation, which is filled in, read back and compared.
+//! `backscroll replay cache`: it begins a new generation, fills it, reads it back and compares it.
 
 use domain::ids::{ChannelId, WorkspaceId};
 use projections::{CACHE, RebuildError, RebuildOptions, rebuild, states};
@@ -13,7 +13,7 @@ async fn generation(app: &TestApp) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_begins_a_generation_and_proves_it_on_what_was_said_last() {
+async fn a_replay_begins_a_generation_and_compares_its_newest_messages() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     team.message(&team.owner, team.general, "one").await;
@@ -27,7 +27,7 @@ async fn a_replay_begins_a_generation_and_proves_it_on_what_was_said_last() {
         report.rows.iter().map(|(family, _)| family.as_str()).collect::<Vec<_>>(),
         ["recent_messages", "unread_counts", "channel_members"]
     );
-    // Every channel, and everybody in the workspace.
+    // The replay compares every channel and every member of the workspace.
     let (channels, people): (i64, i64) =
         sqlx::query_as("SELECT (SELECT count(*) FROM read.channels), (SELECT count(*) FROM read.workspace_members)")
             .fetch_one(&app.app().pool)
@@ -38,7 +38,7 @@ async fn a_replay_begins_a_generation_and_proves_it_on_what_was_said_last() {
     page_is_right(&app, workspace_id, channel, 51).await;
 }
 
-/// Puts into the generations that come next what the channel's page is now, with other words.
+/// Writes the channel's present page with changed texts into the next generations.
 async fn forge_the_next_generations(app: &TestApp, workspace_id: WorkspaceId, channel: ChannelId) -> redis::RedisResult<()> {
     let mut redis = app.redis().await?;
     let (now, tag) = (generation(app).await, format!("{{{workspace_id}}}"));
@@ -56,26 +56,26 @@ async fn forge_the_next_generations(app: &TestApp, workspace_id: WorkspaceId, ch
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_names_the_key_that_does_not_hold_what_postgres_says_and_nobody_reads_it_any_more() {
+async fn a_replay_names_the_key_that_differs_from_postgres_and_no_request_reads_it_any_more() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     team.message(&team.owner, team.general, "as it was said").await;
     settled(&app).await;
     let (workspace_id, channel) = (WorkspaceId(team.id), ChannelId(team.general));
-    // Once to fill it in, once to know that it is.
+    // The first read fills the cache. The second read shows that it is filled.
     for _ in 0..2 {
         cached_page(&app, workspace_id, channel, 51).await;
     }
     forge_the_next_generations(&app, workspace_id, channel).await.expect("Redis");
     let replayed = rebuild(&app.app().stores, CACHE, RebuildOptions::default(), |_| {}).await;
-    let Err(RebuildError::Differs { differences, .. }) = replayed else { panic!("it was not found: {replayed:?}") };
+    let Err(RebuildError::Differs { differences, .. }) = replayed else { panic!("the difference was not found: {replayed:?}") };
     let found = differences.iter().flat_map(|family| family.rows.iter().map(|row| (family.table.as_str(), row.key.as_str())));
     assert_eq!(found.collect::<Vec<_>>(), [("recent_messages", channel.to_string().as_str())]);
     page_is_right(&app, workspace_id, channel, 51).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_cache_stands_in_the_list_of_projections_and_in_the_figures() {
+async fn the_cache_is_in_the_list_of_projections_and_in_the_metrics() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let head = settled(&app).await;
@@ -83,7 +83,7 @@ async fn the_cache_stands_in_the_list_of_projections_and_in_the_figures() {
     let cache = states.iter().find(|state| state.name == CACHE).expect("the cache");
     assert!(cache.position >= head && cache.parked.is_empty());
     team.operator.post("/v1/projections/cache/replays", serde_json::json!({})).await.expect(202);
-    eventually("the replay is done", async || {
+    eventually("the replay has ended", async || {
         team.operator.get("/v1/projections/cache/replays/current").await.expect(200)["state"] == "switched"
     })
     .await;

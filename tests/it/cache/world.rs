@@ -1,4 +1,5 @@
-//! A workspace in which people do whatever comes to mind, and what they must find unread, counted from the log and from what they marked.
+//! A workspace whose users run random commands, and the expected unread counts. They are computed from the log and from
+//! the read markers.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ use uuid::Uuid;
 
 use crate::support::{Team, asked, sign_up};
 
-/// A small source of chance, so that a seed says everything.
+/// A small source of random numbers. The whole history follows from its seed.
 pub struct Chance(u64);
 
 impl Chance {
@@ -38,12 +39,12 @@ impl Chance {
     }
 }
 
-/// How somebody has marked a channel.
+/// The read marker of a user in a channel.
 #[derive(Clone, Copy)]
 struct Mark {
     place: (DateTime<Utc>, MessageId),
     back: bool,
-    /// The position of the log then.
+    /// The log's last position when the marker was moved.
     at: i64,
 }
 
@@ -76,7 +77,7 @@ impl<'a> World<'a> {
         &self.app.app().commands
     }
 
-    /// Somebody does something. What is refused has not happened.
+    /// A random user runs a random command. A refused command changes nothing.
     pub async fn step(&mut self, chance: &mut Chance) {
         let (person, channel) = (chance.of(&self.people), chance.of(&self.channels));
         match chance.below(40) {
@@ -127,7 +128,7 @@ impl<'a> World<'a> {
         (!self.messages.is_empty()).then(|| self.messages[chance.below(self.messages.len())])
     }
 
-    /// Whoever may: the owner may delete all, and edit what is theirs.
+    /// A command of a user with the permission: the owner may delete every message, and edit their own.
     async fn message(&self, by: UserId, id: MessageId, command: MessageCommand) {
         drop(self.commands().message(&asked(by), id, command).await);
     }
@@ -185,10 +186,10 @@ impl<'a> World<'a> {
             self.marks.insert((who, channel_id), Mark { place, back, at });
         }
         let expected = self.marks[&(who, channel_id)].place.1;
-        assert_eq!(marker.message_id, expected.0, "the answer says where the marker stands");
+        assert_eq!(marker.message_id, expected.0, "the answer has the marker's message");
     }
 
-    /// What somebody must find, counted from the whole log.
+    /// The expected unread counts, computed from the whole log.
     pub async fn recount(&self, user_id: UserId) -> Vec<ChannelUnread> {
         let mut log = Recount::default();
         let stores = &self.app.app().stores;
@@ -202,7 +203,7 @@ impl<'a> World<'a> {
     }
 }
 
-/// What the log says, as far as unread counts go. Written without a look at how the read side does it.
+/// A fold of the log for unread counts. Written independently of the read side.
 #[derive(Default)]
 struct Recount {
     members: BTreeMap<(ChannelId, UserId), (i64, DateTime<Utc>, NotificationLevel)>,

@@ -1,13 +1,13 @@
-//! The figures of the README are those of `docs/benchmarks.json` and `docs/CHAOS.md`.
+//! The figures of the README equal those of `docs/benchmarks.json` and `docs/CHAOS.md`.
 
 use serde_json::Value;
 
 use super::{prose, written};
 
-/// Units of measured figures. Outside the table of figures, the README must not use one after a number.
+/// Units of measured figures. Outside the table of figures, the README must not use one of them after a number.
 const UNITS: [&str; 9] = ["ms", "µs", "MB", "seconds", "events/s", "posts/s", "pages/s", "percent", "times"];
 
-/// A row of the table: what it says, its figure as it is written, and the code that names where the figure comes from.
+/// A row of the table: its text, its figure as written, and the code that names the figure's source.
 struct Row<'a> {
     figure: &'a str,
     sources: Vec<&'a str>,
@@ -36,14 +36,14 @@ fn agrees(written: &str, measured: f64) -> bool {
     format!("{measured:.decimals$}") == format!("{written:.decimals$}")
 }
 
-/// The lines of `docs/benchmarks.json` of that name.
+/// The lines of `docs/benchmarks.json` with this name.
 fn measured<'a>(book: &'a Value, name: &str) -> Vec<&'a Value> {
     let lines = book.as_object().expect("rows").values().flat_map(|row| row["lines"].as_array().expect("lines"));
     lines.filter(|line| line["row"] == name).collect()
 }
 
 #[test]
-fn every_figure_of_the_readme_is_that_of_the_row_that_it_names() {
+fn every_figure_of_the_readme_equals_that_of_the_row_that_it_names() {
     let book: Value = serde_json::from_str(&written("docs/benchmarks.json")).expect("JSON");
     let readme = written("README.md");
     let rows = table(&readme);
@@ -59,7 +59,7 @@ fn every_figure_of_the_readme_is_that_of_the_row_that_it_names() {
             }),
             _ => false,
         };
-        assert!(agrees, "docs/benchmarks.json does not say: {line}");
+        assert!(agrees, "docs/benchmarks.json has no such figure: {line}");
     }
 }
 
@@ -73,7 +73,7 @@ fn the_readme_has_no_measured_figure_outside_its_table() {
     }
 }
 
-/// The rounds of `make chaos`: all of them, and those of campaigns that ended before the last judgement.
+/// The rounds of `make chaos`: all rounds, and those of campaigns that ended before the last judgement.
 fn rounds() -> (u64, u64) {
     let page = written("docs/CHAOS.md");
     let rows = page
@@ -98,6 +98,6 @@ fn the_rounds_of_faults_that_the_readme_names_are_the_sum_of_the_table() {
     let readme = written("README.md");
     for (number, of) in [(all, "rounds"), (unjudged, "of these rounds")] {
         let said = format!("{number} {of}");
-        assert!(readme.contains(&said), "docs/CHAOS.md sums to: {said}");
+        assert!(readme.contains(&said), "the rounds of docs/CHAOS.md sum to: {said}");
     }
 }

@@ -7,7 +7,7 @@ use tests::servers::checkout;
 
 use super::{pages, prose, read};
 
-/// Folders that programs make, and that a clone does not have.
+/// Folders that programs create. A clone does not have them.
 const MADE: [&str; 3] = ["target", ".run", ".sqlx"];
 
 #[test]
@@ -25,13 +25,14 @@ fn missing(page: &Path) -> Vec<String> {
     links.chain(paths).map(|named| format!("{} names {named}", page.display())).collect()
 }
 
-/// The targets of `[text](target)` that are files, without the part behind `#`.
+/// The targets of `[text](target)` that are files, without the part after `#`.
 fn links(line: &str) -> impl Iterator<Item = &str> {
     let targets = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     targets.filter(|target| !target.contains("://") && !target.starts_with('#')).filter_map(|target| target.split('#').next())
 }
 
-/// The code in a line that is a path of the repository: it begins with one of its folders, or is the name of a page.
+/// The code in a line that is a path in the repository: it begins with one of the repository's folders, or is the name
+/// of a page.
 fn paths(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2).filter(|code| {
         let plain = code.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));

@@ -1,4 +1,4 @@
-//! The documents say what the code says, and what was measured.
+//! The documents agree with the code and with the measurements.
 
 mod figures;
 mod files;
@@ -19,7 +19,7 @@ fn written(document: &str) -> String {
     read(&checkout().join(document))
 }
 
-/// Every page that people read: those at the top, and those in `docs`.
+/// Every page for people: the pages at the top, and those in `docs`.
 fn pages() -> Vec<PathBuf> {
     let folders = [checkout(), checkout().join("docs"), checkout().join("docs/decisions")];
     let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder"));
@@ -27,7 +27,7 @@ fn pages() -> Vec<PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
 }
 
-/// The lines of a page outside its blocks of code.
+/// The lines of a page outside its code blocks.
 fn prose(page: &str) -> impl Iterator<Item = &str> {
     let mut in_code = false;
     page.lines().filter(move |line| {
@@ -38,7 +38,7 @@ fn prose(page: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn the_generated_documents_are_those_of_this_release() {
+fn the_generated_documents_agree_with_the_code() {
     let generated = [
         ("docs/openapi.json", api::openapi::document().text),
         ("docs/EVENTS.md", domain::catalogue::events_markdown()),
@@ -58,7 +58,7 @@ fn the_readme_names_the_two_commands_and_every_verb_is_in_the_makefile() {
     assert!(readme.contains("make run") && readme.contains("make test"));
 }
 
-/// Pages that programs write, and lines that have no place to break: rows of tables, and addresses.
+/// Exempt are generated pages, and lines that cannot be broken: rows of tables, and addresses.
 #[test]
 fn a_line_of_prose_has_at_most_120_characters() {
     let long = |page: &Path| {

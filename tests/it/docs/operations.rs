@@ -1,4 +1,4 @@
-//! Every operation that a page names is one of the HTTP interface.
+//! Every operation that a page names exists in the HTTP interface.
 
 use serde_json::Value;
 
@@ -6,14 +6,14 @@ use super::{pages, read};
 
 const METHODS: [&str; 5] = ["GET", "PUT", "POST", "DELETE", "PATCH"];
 
-/// The operations in a line, such as `PUT /v1/messages/{id}/purge`. Addresses that are cut short with `…` are left out.
+/// The operations in a line, such as `PUT /v1/messages/{id}/purge`. Paths that are shortened with `…` are left out.
 fn operations(line: &str) -> Vec<(&str, &str)> {
     let words = line.split(|c: char| c.is_whitespace() || "`\"'(),;|".contains(c)).filter(|word| !word.is_empty()).collect::<Vec<_>>();
     let pairs = words.windows(2).filter(|pair| METHODS.contains(&pair[0]) && pair[1].starts_with("/v1/") && !pair[1].contains('…'));
     pairs.map(|pair| (pair[0], pair[1].split('?').next().unwrap_or_default().trim_end_matches([':', '.']))).collect()
 }
 
-/// A part in braces of the interface's address stands for any part of the named one.
+/// Whether a path of the interface matches the named one. A part in braces matches any part.
 fn matches(address: &str, named: &str) -> bool {
     let (address, named) = (address.split('/').collect::<Vec<_>>(), named.split('/').collect::<Vec<_>>());
     address.len() == named.len() && address.iter().zip(&named).all(|(part, word)| part.starts_with('{') || part == word)

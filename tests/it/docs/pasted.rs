@@ -1,4 +1,4 @@
-//! The lines that `make run` prints work as they are pasted.
+//! The lines that `make run` prints work as pasted.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -6,10 +6,10 @@ use std::process::{Child, Stdio};
 use reqwest::Method;
 use tests::{TestApp, program, servers::checkout};
 
-/// The line that ends what `backscroll demo` prints.
+/// The last line that `backscroll demo` prints.
 const LAST: &str = "Ctrl-C stops it.";
 
-/// A running `backscroll demo`, which is killed with it.
+/// A running `backscroll demo`. It is killed when this value is dropped.
 struct Demo(Child);
 
 impl Drop for Demo {
@@ -19,7 +19,7 @@ impl Drop for Demo {
     }
 }
 
-/// What curl would send.
+/// The request that curl would send.
 #[derive(Debug, Default, PartialEq)]
 struct Pasted {
     method: Option<String>,
@@ -28,7 +28,7 @@ struct Pasted {
     body: Option<String>,
 }
 
-/// The words of a line, as a shell splits it: at spaces, but not between single quotes.
+/// The words of a line, split as a shell splits them: at spaces, but not between single quotes.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
     for c in line.chars() {
@@ -61,7 +61,7 @@ fn pasted(line: &str) -> Pasted {
             _ => pasted.url = word,
         }
     }
-    // curl calls a body a form unless a header says otherwise.
+    // curl sends a body as a form unless a header says otherwise.
     if pasted.body.is_some() && !pasted.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
         pasted.headers.push(("content-type".into(), "application/x-www-form-urlencoded".into()));
     }
@@ -78,7 +78,7 @@ async fn status(line: &str) -> reqwest::StatusCode {
     request.body(body.unwrap_or_default()).send().await.expect("an answer").status()
 }
 
-/// Starts the demo; returns it, and what it prints until it waits.
+/// Starts the demo. Returns it with the lines that it prints before it waits.
 fn start(app: &TestApp, folder: &std::path::Path) -> (Demo, Vec<String>) {
     let folder = folder.display().to_string();
     let mut command = program::command(&["demo", "--run-folder", &folder], &app.environment);
@@ -86,7 +86,7 @@ fn start(app: &TestApp, folder: &std::path::Path) -> (Demo, Vec<String>) {
     let mut printed = BufReader::new(demo.0.stdout.take().expect("its output")).lines();
     let mut lines = Vec::new();
     while lines.last().is_none_or(|line| line != LAST) {
-        lines.push(printed.next().unwrap_or_else(|| panic!("it ended: {}", lines.join("\n"))).expect("a line"));
+        lines.push(printed.next().unwrap_or_else(|| panic!("the demo ended: {}", lines.join("\n"))).expect("a line"));
     }
     drop(std::thread::spawn(move || printed.for_each(drop)));
     (demo, lines)

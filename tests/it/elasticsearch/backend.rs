@@ -1,5 +1,5 @@
-//! The backend of the contract: what it finds, in which order, and when it leaves the answer to another one. What all backends must find is
-//! in the suite of searches.
+//! The backend of the search contract: its results, their order, and the cases in which it leaves the answer to another
+//! backend. The suite of searches tests the results that all backends must find.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,7 @@ fn term(text: Text) -> TextTerm {
     TextTerm { text, wanted: Requirement::Must }
 }
 
-/// A search projection that is filled, and the backend.
+/// A filled search projection with its backend.
 struct Searching {
     search: SearchHouse,
     backend: ElasticSearch,
@@ -64,7 +64,7 @@ impl Searching {
         Self { search, backend, team, ann, bob }
     }
 
-    /// Searches for what was posted up to now.
+    /// Searches the messages that were posted so far.
     async fn find(&self, query: MessageQuery) -> Hits {
         let head = self.search.house.writing.commands.store().catch_up().await.expect("the head");
         self.search.settle().await;
@@ -91,7 +91,7 @@ fn set(texts: &[&str]) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn words_are_found_in_every_form_phrases_as_they_are_and_beginnings_go_on() {
+async fn words_match_every_form_phrases_match_exactly_and_prefixes_match_longer_words() {
     let texts = ["He runs home", "running late", "the rundown of v12", "全文検索のテスト", "home run by run12", "who is the who"];
     let searching = Searching::start(&texts).await;
     assert_eq!(searching.found_by(Text::Words(own(&["run"]))).await, set(&["He runs home", "running late", "home run by run12"]));
@@ -109,7 +109,7 @@ async fn words_are_found_in_every_form_phrases_as_they_are_and_beginnings_go_on(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_leave_out_and_other_channels_and_workspaces_are_not_there() {
+async fn filters_exclude_and_other_channels_and_workspaces_are_not_found() {
     let searching = Searching::start(&["apples https://example.org", "apples"]).await;
     let Searching { search, team, ann, bob, .. } = &searching;
     let secret = team.channel(search.house.commands(), "secret", Kind::Private, &[*ann]).await;
@@ -119,7 +119,7 @@ async fn filters_leave_out_and_other_channels_and_workspaces_are_not_there() {
     let all = searching.find(MessageQuery { text: apples.clone(), ..query(*team, &[team.general, secret]) }).await;
     assert_eq!((all.total, all.total_is_exact, all.hits.len()), (3, true, 3));
     let open = searching.find(MessageQuery { text: apples.clone(), ..query(*team, &[team.general]) }).await;
-    assert_eq!(open.total, 2, "a total tells nothing of other channels");
+    assert_eq!(open.total, 2, "a total does not count other channels");
     let linked =
         MessageQuery { properties: vec![(Property::Link, Requirement::MustNot)], text: apples.clone(), ..query(*team, &[team.general]) };
     let linked = searching.find(linked).await;
@@ -131,7 +131,7 @@ async fn filters_leave_out_and_other_channels_and_workspaces_are_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_follow_each_other_by_time_and_by_relevance_while_more_is_said() {
+async fn pages_follow_each_other_by_time_and_by_relevance_while_more_messages_are_posted() {
     let texts =
         (0..25).map(|n| if n % 5 == 0 { format!("tea tea tea {n}") } else { format!("a longer text about tea {n}") }).collect::<Vec<_>>();
     let searching = Searching::start(&texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
@@ -152,7 +152,7 @@ async fn pages_follow_each_other_by_time_and_by_relevance_while_more_is_said() {
             query.after = Some(next);
         }
         assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), 25, "{order:?}: {seen:?}");
-        assert_eq!(seen.len(), 25, "none comes twice");
+        assert_eq!(seen.len(), 25, "no result comes twice");
         if order == Order::Relevance {
             assert!(seen[..5].iter().all(|text| text.starts_with("tea tea tea")), "{seen:?}");
         }
@@ -160,7 +160,7 @@ async fn pages_follow_each_other_by_time_and_by_relevance_while_more_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_are_found_by_beginnings_and_near_misses() {
+async fn people_are_found_by_prefixes_and_with_typing_errors() {
     let searching = Searching::start(&[]).await;
     let quincy = searching.team.member(searching.search.house.commands(), "quincy", domain::permission::Role::Member).await;
     searching.search.settle().await;
@@ -203,11 +203,11 @@ async fn messages_are_counted_by_channel_person_day_and_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_not_there_or_not_ready_leaves_the_answer_to_another_one() {
+async fn an_unreachable_or_unready_elasticsearch_leaves_the_answer_to_another_backend() {
     let searching = Searching::start(&["tea"]).await;
     let stores = searching.search.house.reading.stores.clone();
     let asked = query(searching.team, &[searching.team.general]);
-    // Nobody listens there.
+    // Nothing listens at this address.
     let dead =
         tests::place::Place::create(&[tests::place::WITH_ELASTICSEARCH, ("BACKSCROLL_ELASTICSEARCH_URL", "http://127.0.0.1:9")]).await;
     let dead = api::config::Settings::from_sources(&dead.environment, None).expect("settings");
@@ -217,10 +217,10 @@ async fn who_is_not_there_or_not_ready_leaves_the_answer_to_another_one() {
     for _ in 0..2 {
         assert!(matches!(dead.messages(&asked).await, Err(SearchError::Unavailable(_))));
     }
-    // What the asker has done is not there yet.
+    // The caller's own write is not indexed yet.
     let ahead = MessageQuery { min_position: Some(1_000_000), ..asked.clone() };
     assert!(matches!(searching.backend.messages(&ahead).await, Err(SearchError::Unavailable(_))));
-    // There is no model to search in.
+    // There is no search model.
     sqlx::query("DELETE FROM search_models").execute(&searching.search.house.reading.pool).await.expect("no model");
     assert!(matches!(searching.backend.messages(&asked).await, Err(SearchError::Unavailable(_))));
 }

@@ -1,4 +1,4 @@
-//! Elasticsearch loses what it had.
+//! Elasticsearch loses data.
 
 use reqwest::Method;
 use tests::elastic::expect;
@@ -8,7 +8,7 @@ use super::SearchHouse;
 use crate::projections::team_of_three;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wiped_under_load_is_built_anew() {
+async fn indices_that_are_wiped_under_load_are_rebuilt() {
     let search = SearchHouse::start().await;
     let (team, ann, _) = team_of_three(&search.house).await;
     search.house.post(ann, team.general, "before").await;
@@ -21,12 +21,12 @@ async fn what_is_wiped_under_load_is_built_anew() {
         search.house.post(ann, team.general, &format!("message {round}")).await;
     }
     search.settle().await;
-    assert!(search.indices().await.iter().all(|index| !before.contains(index)), "what was lost is not made again by writing to it");
+    assert!(search.indices().await.iter().all(|index| !before.contains(index)), "a write does not create a lost index again");
     search.assert_equal().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_that_is_gone_is_not_made_by_writing_to_it() {
+async fn a_write_does_not_create_a_lost_index_again() {
     let search = SearchHouse::start().await;
     let (team, ann, _) = team_of_three(&search.house).await;
     search.settle().await;
@@ -35,7 +35,7 @@ async fn an_index_that_is_gone_is_not_made_by_writing_to_it() {
         expect(Method::DELETE, &format!("/{index}"), None).await;
     }
     search.house.post(ann, team.general, "after").await;
-    eventually("a new model is there", async || {
+    eventually("there is a new model", async || {
         let found = search.indices().await;
         !found.is_empty() && found.iter().all(|index| !lost.contains(index))
     })

@@ -1,4 +1,4 @@
-//! What the search projection keeps in a real Elasticsearch, looked at past our own client.
+//! The documents of the search projection in a real Elasticsearch, read without our own client.
 
 mod backend;
 mod faults;
@@ -23,15 +23,15 @@ use tests::place::{Place, WITH_ELASTICSEARCH};
 
 use crate::projections::House;
 
-/// How long the projection may be behind before a test gives up: Elasticsearch makes its indices first.
+/// The longest time that the projection may be behind. Elasticsearch creates its indices first.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A house with a search projection.
+/// A test set-up with a search projection.
 pub struct SearchHouse {
     pub house: House,
-    /// What the names of its indices begin with.
+    /// The prefix of the indices.
     pub prefix: String,
-    /// Removes the indices.
+    /// Removes the indices when it is dropped.
     _place: Place,
 }
 
@@ -40,7 +40,7 @@ impl SearchHouse {
         Self::start_with(|_| {}).await
     }
 
-    /// With settings changed.
+    /// Starts with changed settings.
     pub async fn start_with(change: impl FnOnce(&mut ElasticSettings)) -> Self {
         let mut this = Self::without_projector(change).await;
         this.house.reading.start_projector(None);
@@ -58,7 +58,7 @@ impl SearchHouse {
         Self { house, prefix, _place: place }
     }
 
-    /// Waits until everything that was appended is in Elasticsearch.
+    /// Waits until every event is in Elasticsearch.
     pub async fn settle(&self) {
         let head = self.house.writing.commands.store().catch_up().await.expect("the head");
         self.house.reading.progress.wait_for(projections::SEARCH, head, LIMIT).await.expect("the search projector keeps up");
@@ -69,21 +69,21 @@ impl SearchHouse {
         documents(&format!("{}messages_shared_0,{0}messages_shared_1", self.prefix)).await
     }
 
-    /// The documents of members.
+    /// The documents of members, as searches see them.
     pub async fn members(&self) -> Vec<(String, i64, Value)> {
         documents(&format!("{}users_shared_0,{0}users_shared_1", self.prefix)).await
     }
 
-    /// One message's document.
+    /// The document of one message.
     pub async fn message(&self, id: domain::ids::MessageId) -> Value {
         let all = self.messages().await;
         all.into_iter().find(|(found, ..)| *found == id.to_string()).map(|(.., source)| source).unwrap_or_default()
     }
 
-    /// A rebuild, once the one that made the first indices has ended.
+    /// Runs a rebuild, after the one that made the first indices has ended.
     pub async fn rebuild(&self) -> Result<RebuildReport, RebuildError> {
         let mut outcome = Err(RebuildError::LogTooFast);
-        eventually("no other rebuild is under way", async || {
+        eventually("no other rebuild runs", async || {
             outcome = projections::rebuild(&self.house.reading.stores, projections::SEARCH, RebuildOptions::default(), |_| {}).await;
             !matches!(outcome, Err(RebuildError::UnderWay(_)))
         })
@@ -97,7 +97,7 @@ impl SearchHouse {
         found.as_object().into_iter().flat_map(|indices| indices.keys().cloned()).collect()
     }
 
-    /// What every message's row says, as far as a document says it too: in the same order as [`Self::messages`].
+    /// The columns of every message's row that its document also has, in the order of [`Self::messages`].
     pub async fn rows(&self) -> Vec<(String, Value)> {
         let rows = sqlx::query_as::<_, (uuid::Uuid, String, bool, bool)>(
             "SELECT message_id, content, is_deleted, is_pinned FROM messages ORDER BY message_id::text",
@@ -110,7 +110,7 @@ impl SearchHouse {
             .collect()
     }
 
-    /// Elasticsearch says of every message what its row says, and of no other.
+    /// Checks that there is a document for each message's row and no other, and that they are equal.
     pub async fn assert_equal(&self) {
         let found = self.messages().await.into_iter().map(|(id, _, source)| {
             (id, json!({"content": source["content"], "is_deleted": source["is_deleted"], "is_pinned": source["is_pinned"]}))

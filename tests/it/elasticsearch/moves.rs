@@ -1,4 +1,4 @@
-//! A workspace that has outgrown its index moves while it is searched and written to.
+//! A workspace that is too large for its shared index moves to another one while users search and write.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::projections::team_of_three;
 async fn a_large_workspace_moves_to_an_index_of_its_own_while_it_is_searched() {
     let search = SearchHouse::start_with(|settings| settings.dedicated_index_members = 2).await;
     let (team, ann, _) = team_of_three(&search.house).await;
-    // Of three members it would have been there from the start, had there been indices when it began.
+    // The workspace has three members, more than the limit of two. The first build of the indices ran before the
+    // workspace existed, so the workspace is in a shared index.
     search.settle().await;
     for round in 0..50 {
         search.house.post(ann, team.general, &format!("message {round}")).await;
@@ -28,7 +29,7 @@ async fn a_large_workspace_moves_to_an_index_of_its_own_while_it_is_searched() {
             let found = backend.messages(&asked).await.expect("an answer");
             assert!(found.total >= 50, "{}", found.total);
             let ids = found.hits.iter().map(|hit| hit.message_id).collect::<std::collections::BTreeSet<_>>();
-            assert_eq!(ids.len(), found.hits.len(), "none is found twice");
+            assert_eq!(ids.len(), found.hits.len(), "no message is found twice");
         }
     };
     let writes = async {
@@ -42,14 +43,14 @@ async fn a_large_workspace_moves_to_an_index_of_its_own_while_it_is_searched() {
     search.settle().await;
     let own = documents(&format!("{}messages_workspace_{}", search.prefix, team.workspace_id)).await;
     assert!(own.len() >= 70, "{} {moved:?}", own.len());
-    // What was left is emptied later, and nothing is written there any more.
+    // The old index is emptied later, and nothing is written there any more.
     assert!(rebalance(stores, Duration::ZERO).await.expect("nothing to move").is_empty());
     search.house.post(ann, team.general, "afterwards").await;
     search.settle().await;
     assert_eq!(search.messages().await.len(), 0);
     let own_after = documents(&format!("{}messages_workspace_{}", search.prefix, team.workspace_id)).await;
     assert_eq!(own_after.len(), own.len() + 1);
-    // A rebuild puts it there at once.
+    // A rebuild puts the workspace there at once.
     search.rebuild().await.expect("a rebuild");
     assert_eq!(documents(&format!("{}messages_workspace_{}", search.prefix, team.workspace_id)).await.len(), own.len() + 1);
     assert!(backend.messages(&asked).await.expect("an answer").total >= 71);

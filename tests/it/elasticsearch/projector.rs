@@ -1,4 +1,4 @@
-//! What events do to documents.
+//! The effects of events on documents.
 
 use commands::Asked;
 use domain::ids::MessageId;
@@ -50,7 +50,7 @@ async fn a_document_follows_its_message_and_what_is_deleted_is_found_by_nothing(
     search.settle().await;
     let document = search.message(message).await;
     assert_eq!((&document["content"], &document["reaction_count"], &document["is_pinned"]), (&json!("second"), &json!(1), &json!(true)));
-    assert_eq!(document["reply_count"], json!(0), "the answer is gone from its root");
+    assert_eq!(document["reply_count"], json!(0), "the deleted answer is not counted any more");
     let gone = search.message(answer).await;
     assert_eq!((&gone["content"], &gone["is_deleted"]), (&json!(""), &json!(true)));
     search.assert_equal().await;
@@ -77,7 +77,7 @@ async fn a_new_name_is_in_every_document_that_carries_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_done_twice_or_late_changes_nothing() {
+async fn repeated_and_late_writes_change_nothing() {
     let search = SearchHouse::start().await;
     let (team, ann, _) = team_of_three(&search.house).await;
     let message = search.house.post(ann, team.general, "old").await;
@@ -85,7 +85,7 @@ async fn what_is_done_twice_or_late_changes_nothing() {
     let (_, version, old) = search.messages().await.into_iter().find(|(id, ..)| *id == message.to_string()).expect("the document");
     change(&search, &asked(ann), message, MessageCommand::Delete).await;
     search.settle().await;
-    // Somebody who was cut off writes what they had read before.
+    // A process that was cut off writes a document that it had read earlier.
     let index = search.indices().await.into_iter().find(|index| index.contains("messages_shared_0")).expect("an index");
     let other = index.replace("_shared_0", "_shared_1");
     for index in [index, other] {
@@ -99,12 +99,12 @@ async fn what_is_done_twice_or_late_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_that_is_refused_is_listed_with_its_reason_and_holds_up_nothing() {
+async fn a_refused_document_is_listed_with_its_reason_and_blocks_no_other() {
     let search = SearchHouse::start().await;
     let (team, ann, bob) = team_of_three(&search.house).await;
     let message = search.house.post(ann, team.general, "before").await;
     search.settle().await;
-    // From now on the index takes no document with a reaction: somebody has given it a field that is not ours.
+    // From now on the index accepts no document with a reaction: its mapping has a wrong field type.
     for index in search.indices().await.into_iter().filter(|index| index.contains("messages_shared")) {
         spoil(&index).await;
     }
@@ -116,21 +116,21 @@ async fn a_document_that_is_refused_is_listed_with_its_reason_and_holds_up_nothi
     assert_eq!(state.rejected.iter().map(|r| r.document_id.clone()).collect::<Vec<_>>(), [message.to_string()], "{state:?}");
     assert!(state.rejected[0].reason.contains("reactions"), "{state:?}");
     assert_eq!(search.message(later).await["content"], json!("later"));
-    // Without the reaction it is taken again.
+    // Without the reaction, the index accepts the document again.
     change(&search, &asked(bob), message, MessageCommand::TakeReactionBack { emoji: Emoji::parse("🍏").expect("an emoji") }).await;
-    eventually("it is taken", async || {
+    eventually("the document is accepted", async || {
         let states = projections::states(&search.house.reading.pool).await.expect("states");
         states.iter().all(|state| state.rejected.is_empty())
     })
     .await;
 }
 
-/// The same index, empty, but that `reactions` has to be a date.
+/// Creates the same index without documents, but with `reactions` as a date.
 async fn spoil(index: &str) {
     let aliases = expect(Method::GET, &format!("/{index}/_alias"), None).await[index]["aliases"].clone();
     expect(Method::DELETE, &format!("/{index}"), None).await;
     let body = json!({"aliases": aliases, "mappings": {"properties": {"reactions": {"type": "date"}}}});
-    // Under another name, which the template does not know.
+    // The new name does not match the pattern of the template.
     let made = expect(Method::PUT, &format!("/{}", index.replace("messages_", "spoilt_")), Some(&body)).await;
     assert_eq!(made["acknowledged"], json!(true), "{made}");
 }

@@ -1,4 +1,4 @@
-//! Indices built anew beside the live ones.
+//! Rebuilds: new indices are built beside the live ones.
 
 use domain::MessageCommand;
 use projections::{DifferingRow, Phase, RebuildError, RebuildOptions, RebuildProgress};
@@ -12,14 +12,14 @@ use crate::projections::team_of_three;
 use crate::support::asked;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn new_indices_are_equal_to_the_rows_and_take_the_place_of_the_old_ones() {
+async fn new_indices_equal_the_rows_and_replace_the_old_ones() {
     let search = SearchHouse::start().await;
     let (team, ann, _) = team_of_three(&search.house).await;
     let message = search.house.post(ann, team.general, "to be deleted").await;
     for round in 0..20 {
         search.house.post(ann, team.general, &format!("message {round}")).await;
     }
-    search.house.commands().message(&asked(ann), message, MessageCommand::Delete).await.expect("it is deleted");
+    search.house.commands().message(&asked(ann), message, MessageCommand::Delete).await.expect("the message is deleted");
     search.settle().await;
     let (before, indices) = (search.messages().await, search.indices().await);
     let report = search.rebuild().await.expect("a rebuild");
@@ -27,15 +27,15 @@ async fn new_indices_are_equal_to_the_rows_and_take_the_place_of_the_old_ones() 
     let without_versions =
         |documents: Vec<(String, i64, serde_json::Value)>| documents.into_iter().map(|(id, _, source)| (id, source)).collect::<Vec<_>>();
     assert_eq!(without_versions(search.messages().await), without_versions(before));
-    assert!(search.indices().await.iter().all(|index| !indices.contains(index)), "the old indices are gone");
-    // The projector that runs goes on with the new ones.
+    assert!(search.indices().await.iter().all(|index| !indices.contains(index)), "the old indices are removed");
+    // The running projector continues with the new indices.
     search.house.post(ann, team.general, "afterwards").await;
     search.settle().await;
     search.assert_equal().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rebuild_under_load_ends_equal() {
+async fn a_rebuild_under_load_ends_with_equal_documents() {
     let search = SearchHouse::start().await;
     let (team, ann, _) = team_of_three(&search.house).await;
     search.settle().await;
@@ -43,7 +43,7 @@ async fn a_rebuild_under_load_ends_equal() {
         for round in 0..200 {
             let message = search.house.post(ann, team.general, &format!("under load {round}")).await;
             if round % 3 == 0 {
-                search.house.commands().message(&asked(ann), message, MessageCommand::Delete).await.expect("it is deleted");
+                search.house.commands().message(&asked(ann), message, MessageCommand::Delete).await.expect("the message is deleted");
             }
         }
     };
@@ -54,13 +54,13 @@ async fn a_rebuild_under_load_ends_equal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_switch_is_refused_where_documents_are_not_what_the_rows_say() {
+async fn a_switch_is_refused_if_documents_differ_from_the_rows() {
     let search = SearchHouse::start().await;
     let (team, ann, _) = team_of_three(&search.house).await;
     search.house.post(ann, team.general, "hello").await;
     search.settle().await;
     let indices = search.indices().await;
-    // A template of somebody else's comes before ours: it wants `content` to be a number.
+    // A foreign template has priority over ours. It maps `content` as a number.
     let template = json!({
         "index_patterns": [format!("{}messages_*", search.prefix)],
         "priority": 900,
@@ -77,9 +77,9 @@ async fn a_switch_is_refused_where_documents_are_not_what_the_rows_say() {
             let posted = |row: &DifferingRow| row.events.iter().any(|event| event.event_type == "message.posted");
             assert!(!rows.is_empty() && rows.iter().all(|row| row.in_live && !row.in_new && posted(row)), "{rows:?}");
         }
-        other => panic!("it was not refused: {other:?}"),
+        other => panic!("the switch was not refused: {other:?}"),
     }
-    assert_eq!(search.indices().await, indices, "nothing is left of it");
+    assert_eq!(search.indices().await, indices, "the refused rebuild leaves no index");
     search.house.post(ann, team.general, "afterwards").await;
     search.settle().await;
     search.assert_equal().await;

@@ -1,4 +1,4 @@
-//! The search as of a moment, in indices of its own.
+//! A search view as of a past position, in separate indices.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use crate::projections::team_of_three;
 use crate::support::asked;
 
 async fn build(search: &SearchHouse, name: &str, position: i64) -> Result<RebuildReport, RebuildError> {
-    let turn = RebuildLock::acquire(&search.house.reading.pool, projections::RELATIONAL).await.expect("the turn");
+    let turn = RebuildLock::acquire(&search.house.reading.pool, projections::RELATIONAL).await.expect("the rebuild lock");
     let view = NewView::parse(Some(name), position).expect("a name");
     projections::build_view(turn, &search.house.reading.stores, &view, ViewModels::Search, RebuildOptions::default(), |_| {}).await
 }
@@ -46,8 +46,8 @@ async fn documents_of_a_view_are_the_messages_as_they_were_and_the_live_ones_sta
     let deleted = (search.house.post(ann, team.general, deleted).await, deleted);
     let then = search.house.commands().store().catch_up().await.expect("the head");
     let edit = MessageCommand::Edit { content: MessageBody::parse("after the edit").expect("a text") };
-    search.house.commands().message(&asked(ann), edited.0, edit).await.expect("it is edited");
-    search.house.commands().message(&asked(ann), deleted.0, MessageCommand::Delete).await.expect("it is deleted");
+    search.house.commands().message(&asked(ann), edited.0, edit).await.expect("the message is edited");
+    search.house.commands().message(&asked(ann), deleted.0, MessageCommand::Delete).await.expect("the message is deleted");
     search.house.post(ann, team.general, "later").await;
     search.settle().await;
     let (live, indices) = (search.messages().await, search.indices().await);
@@ -62,7 +62,7 @@ async fn documents_of_a_view_are_the_messages_as_they_were_and_the_live_ones_sta
     let listed = projections::views(&search.house.reading.pool).await.expect("views").pop().expect("a view");
     assert!(listed.indices.contains(&index) && listed.indices.len() == 2, "{listed:?}");
 
-    // What is built, written and moved otherwise leaves it alone, and is left alone by it.
+    // Later writes and rebuilds do not change the view, and the view does not change the live indices.
     assert_eq!(search.messages().await, live);
     search.rebuild().await.expect("a rebuild");
     search.house.post(ann, team.general, "afterwards").await;
@@ -76,7 +76,7 @@ async fn documents_of_a_view_are_the_messages_as_they_were_and_the_live_ones_sta
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_view_that_was_cut_off_leaves_nothing_behind() {
+async fn an_interrupted_build_of_a_view_leaves_nothing_behind() {
     let search = SearchHouse::start().await;
     let (team, ann, _) = team_of_three(&search.house).await;
     search.house.post(ann, team.general, "hello").await;
@@ -84,9 +84,9 @@ async fn a_view_that_was_cut_off_leaves_nothing_behind() {
     let head = search.house.commands().store().catch_up().await.expect("the head");
     let (stores, pool) = (&search.house.reading.stores, &search.house.reading.pool);
     build(&search, "torn", head).await.expect("a view");
-    // As it is when the process dies before it says that the view is built.
+    // The same state as after a process died before it marked the view as built.
     sqlx::query("UPDATE replay_views SET is_built = FALSE").execute(pool).await.expect("the table");
-    assert!(projections::tidy(stores, projections::SEARCH).await.expect("it is tidied up"));
+    assert!(projections::tidy(stores, projections::SEARCH).await.expect("the cleanup runs"));
     let schemas = query_scalar::<_, i64>("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'view%'").fetch_one(pool).await;
     let views = query_scalar::<_, i64>("SELECT count(*) FROM replay_views").fetch_one(pool).await;
     assert_eq!((schemas.expect("schemas"), views.expect("views")), (0, 0));
@@ -94,16 +94,16 @@ async fn a_view_that_was_cut_off_leaves_nothing_behind() {
 
     let cancelled = CancellationToken::new();
     cancelled.cancel();
-    let turn = RebuildLock::acquire(pool, projections::RELATIONAL).await.expect("the turn");
+    let turn = RebuildLock::acquire(pool, projections::RELATIONAL).await.expect("the rebuild lock");
     let (view, options) = (NewView::parse(None, head).expect("a name"), RebuildOptions { cancel: cancelled, ..RebuildOptions::default() });
     let outcome = projections::build_view(turn, stores, &view, ViewModels::Search, options, |_| {}).await;
     assert!(matches!(outcome, Err(RebuildError::Cancelled)), "{outcome:?}");
     assert!(!search.indices().await.iter().any(|index| index.contains("view")));
-    build(&search, &format!("at_{head}"), head).await.expect("both turns were given back, and the name is free");
+    build(&search, &format!("at_{head}"), head).await.expect("both locks are released, and the name is free");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_view_is_dropped_without_elasticsearch_and_its_indices_go_once_it_is_back() {
+async fn a_view_is_dropped_without_elasticsearch_and_its_indices_are_removed_once_it_is_back() {
     let search = SearchHouse::start().await;
     let (team, ann, _) = team_of_three(&search.house).await;
     search.house.post(ann, team.general, "hello").await;
@@ -116,22 +116,22 @@ async fn a_view_is_dropped_without_elasticsearch_and_its_indices_go_once_it_is_b
     }
     let left = projections::drop_view(&without, "one").await;
     assert!(matches!(left, Err(RebuildError::IndicesLeft(_))), "{left:?}");
-    assert!(!projections::drop_view(&without, "one").await.expect("it is no view any more"));
+    assert!(!projections::drop_view(&without, "one").await.expect("the view does not exist any more"));
     sqlx::query("INSERT INTO secret.person_keys (key_id, owner_id, master_id, destroyed_at) VALUES (gen_random_uuid(), gen_random_uuid(), '', now())")
         .execute(pool)
         .await
-        .expect("somebody is erased");
-    projections::remove_kept_of_erased(&without).await.expect("the texts do not wait for Elasticsearch");
+        .expect("a user is erased");
+    projections::remove_kept_of_erased(&without).await.expect("the texts in Postgres are removed without Elasticsearch");
     let schemas = query_scalar::<_, i64>("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'view%'").fetch_one(pool).await;
     assert_eq!((schemas.expect("schemas"), projections::views(pool).await.expect("views")), (0, vec![]));
     assert_eq!(search.indices().await.iter().filter(|index| index.contains("view")).count(), 4);
 
-    projections::remove_kept_of_erased(stores).await.expect("it is back");
+    projections::remove_kept_of_erased(stores).await.expect("Elasticsearch is back");
     assert!(!search.indices().await.iter().any(|index| index.contains("view")));
     build(&search, "one", head).await.expect("the name is free");
 }
 
-/// The address of an Elasticsearch that answers once it is told to.
+/// The address of an Elasticsearch that answers only after `go_on` is cancelled.
 async fn held_up(go_on: CancellationToken) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let held_up = format!("http://{}", listener.local_addr().expect("an address"));
@@ -149,7 +149,7 @@ async fn held_up(go_on: CancellationToken) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_a_view_is_dropped_another_of_its_name_waits_and_loses_nothing_to_it() {
+async fn a_view_whose_name_is_just_being_dropped_waits_and_loses_no_index() {
     let mut settings = None;
     let search = SearchHouse::start_with(|all| settings = Some(all.clone())).await;
     let (team, ann, _) = team_of_three(&search.house).await;
@@ -164,7 +164,7 @@ async fn while_a_view_is_dropped_another_of_its_name_waits_and_loses_nothing_to_
     let slow = Elastic::new(settings).expect("an address");
     let slow = stores.clone().with_elastic(Some(slow));
     let building = async {
-        eventually("its tables are gone", async || projections::views(pool).await.expect("views").is_empty()).await;
+        eventually("the tables of the view are dropped", async || projections::views(pool).await.expect("views").is_empty()).await;
         build(&search, "again", head).await
     };
     let holding = async {
@@ -173,21 +173,21 @@ async fn while_a_view_is_dropped_another_of_its_name_waits_and_loses_nothing_to_
                                                  AND query LIKE '%FROM replay_views%')
                                       OR EXISTS (SELECT FROM replay_views WHERE created_at > $1)";
         let since = Utc::now();
-        eventually("who builds it has come to the one that is dropped", async || {
+        eventually("the new build has met the view that is being dropped", async || {
             query_scalar::<_, bool>(waits_or_goes_past).bind(since).fetch_one(pool).await.expect("the server's activity")
         })
         .await;
         go_on.cancel();
     };
     let (dropped, built, ()) = tokio::join!(projections::drop_view(&slow, "again"), building, holding);
-    assert!(dropped.expect("it is dropped"));
-    built.expect("another is built");
+    assert!(dropped.expect("the view is dropped"));
+    built.expect("the new view is built");
     assert_eq!(texts(&search, "again").await.into_values().collect::<Vec<_>>(), ["hello"]);
     assert_eq!(projections::views(pool).await.expect("views").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_view_of_the_search_is_refused_as_one_of_the_tables_is() {
+async fn a_search_view_is_refused_in_the_same_cases_as_a_view_of_the_tables() {
     let search = SearchHouse::start().await;
     let (_, ann, _) = team_of_three(&search.house).await;
     search.settle().await;
