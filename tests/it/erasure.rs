@@ -217,7 +217,7 @@ async fn settled(app: &TestApp) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_is_restored_afterwards() {
+async fn no_data_of_an_erased_user_is_found_in_any_store_or_in_a_backup_that_is_restored_later() {
     let _alone = ALONE.lock().await;
     let (objects, environment) = (ObjectFolder::create(), ObjectFolder::environment());
     let mut changes = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>();
@@ -250,12 +250,12 @@ async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_
 
     person.delete_confirmed("/v1/users/me").await.expect(204);
     settled(&app).await;
-    eventually("Elasticsearch has forgotten", async || found_in_elasticsearch(&app).await.is_empty()).await;
+    eventually("Elasticsearch has none of the words", async || found_in_elasticsearch(&app).await.is_empty()).await;
     assert_eq!(found_in_database(pool).await, Vec::<String>::new());
     assert_eq!(found_in_redis(&app).await, Vec::<String>::new());
     let files = redis_files();
     if files.iter().any(|file| Path::new(file).exists()) {
-        eventually("the files of Redis are written anew", async || found_in_files(&redis_files()).is_empty()).await;
+        eventually("the files of Redis have none of the words", async || found_in_files(&redis_files()).is_empty()).await;
     }
     let (messages, found) = found_in_nats(&app).await;
     assert!(messages > 20, "{messages} messages went through NATS");
@@ -263,7 +263,7 @@ async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_
     let has = |kept: &[(String, Vec<u8>)], text: &str| kept.iter().any(|(_, bytes)| String::from_utf8_lossy(bytes).contains(text));
     eventually("the object store has a head", async || has(&in_object_store(&objects).await, "/v1/proof\n")).await;
     let kept = in_object_store(&objects).await;
-    assert!(has(&kept, "message.posted"), "a month of the log is there");
+    assert!(has(&kept, "message.posted"), "the export of the month is in the object store");
     assert_eq!(
         kept.iter().filter_map(|(name, bytes)| found_in(bytes).map(|word| format!("{word} in {name}"))).collect::<Vec<_>>(),
         [""; 0]
@@ -289,14 +289,14 @@ async fn nothing_of_an_erased_person_is_found_in_any_store_nor_in_a_backup_that_
         events += 1;
     };
     stores::log::read_log(&pool, &keys, each).await.expect("the log");
-    assert!(events > 20 && texts.contains("no thanks"), "what others said is there");
+    assert!(events > 20 && texts.contains("no thanks"), "the messages of others stay");
     assert_eq!(found_in(texts.as_bytes()), None);
 }
 
-/// A replay has left a model as of then, and another one a report that shows rows.
+/// Builds a view as of this position, and runs a replay whose report contains rows.
 async fn with_a_view_and_a_report(app: &TestApp, position: i64) {
     let (stores, pool) = (&app.app().stores, &app.app().pool);
-    let turn = projections::RebuildLock::acquire(pool, RELATIONAL).await.expect("nobody replays");
+    let turn = projections::RebuildLock::acquire(pool, RELATIONAL).await.expect("no replay runs");
     let view = projections::NewView::parse(None, position).expect("a name");
     projections::build_view(turn, stores, &view, ViewModels::Search, RebuildOptions::default(), |_| {}).await.expect("a view");
     let report = json!({"differences": [{"table": "messages", "rows": [{"columns": [{"live": "xylomarmalade"}]}]}]});
@@ -312,7 +312,7 @@ async fn with_a_view_and_a_report(app: &TestApp, position: i64) {
     assert!(found.iter().any(|found| found.contains("view_at_")) && found.iter().any(|found| found.contains("replays")), "{found:?}");
 }
 
-/// What others wrote, and that somebody had written before, is there.
+/// Checks that the messages of others stay, and that the user's message is still there without its text.
 async fn others_stay(team: &Team, message: Uuid) {
     let thread = team.owner.get(&format!("/v1/messages/{message}/thread")).await.expect(200);
     let root = &thread["root"];

@@ -1,4 +1,4 @@
-//! The event store, against a real Postgres: what holds when several write, when one is told a thing twice, and when connections break.
+//! The event store with a real Postgres: concurrent writers, repeated commands, and broken connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::support::{Writing, another_process, asked, asked_once, code, post, registration, sign_up};
 
-/// Positions have no gap, `recorded_at` increases with them, and no stream has a gap.
+/// Checks the log: positions have no gap, `recorded_at` increases with them, and no stream has a gap.
 async fn expect_a_sound_log(pool: &PgPool) -> i64 {
     let (count, first, last): (i64, i64, i64) =
         sqlx::query_as("SELECT count(*), min(position), max(position) FROM events").fetch_one(pool).await.expect("the log");
@@ -55,7 +55,7 @@ async fn writers_of_two_processes_keep_positions_gapless_and_streams_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_of_one_stream_from_two_processes_are_all_decided_on_what_stands() {
+async fn changes_of_one_stream_from_two_processes_are_all_decided_on_the_newest_state() {
     let here = Writing::start().await;
     let (_, there) = another_process(&here.database).await;
     let team = here.workspace().await;
@@ -99,7 +99,7 @@ async fn a_member_removed_at_the_same_instant_posts_before_it_or_not_at_all() {
         assert_eq!(code(late), "channel.not_found");
         for outcome in join_all(posts).await {
             match outcome.expect("no panic") {
-                Ok(posted) => assert!(posted.position < removed.position, "a message stands behind the removal of its author"),
+                Ok(posted) => assert!(posted.position < removed.position, "a message has a later position than the removal of its author"),
                 Err(_) => refused += 1,
             }
         }
@@ -133,7 +133,7 @@ async fn the_same_key_from_fifty_callers_makes_one_event_and_one_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_key_with_another_request_is_refused_and_another_actors_same_key_is_another_key() {
+async fn a_key_with_another_request_is_refused_and_two_actors_may_use_the_same_key() {
     let here = Writing::start().await;
     let team = here.workspace().await;
     let member = team.member(&here.commands, "ann", Role::Member).await;
@@ -146,7 +146,7 @@ async fn the_same_key_with_another_request_is_refused_and_another_actors_same_ke
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_of_before_a_restart_still_counts_and_a_refused_repetition_tells_the_first_outcome() {
+async fn a_key_survives_a_restart_and_a_repeated_command_returns_the_first_outcome() {
     let here = Writing::start().await;
     let team = here.workspace().await;
     let channel = team.channel(&here.commands, "harvest", Kind::Public, &[]).await;
@@ -159,13 +159,13 @@ async fn a_key_of_before_a_restart_still_counts_and_a_refused_repetition_tells_t
             .store()
             .remembered(team.owner, &asked_once(team.owner, "archive").idempotency.expect("a key"))
             .await
-            .expect("a look")
+            .expect("a read of the key")
             .is_some()
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_who_want_the_same_name_at_once_exactly_one_gets_it() {
+async fn of_many_concurrent_claims_of_one_name_exactly_one_succeeds() {
     let here = Writing::start().await;
     let (_, there) = another_process(&here.database).await;
     let wanted = (0..20).map(|n| {
@@ -182,11 +182,11 @@ async fn of_many_who_want_the_same_name_at_once_exactly_one_gets_it() {
         .fetch_one(&here.pool)
         .await
         .expect("the log");
-    assert_eq!(operators, 1, "the first user, and nobody else, runs the server");
+    assert_eq!(operators, 1, "the first user, and no other, is an operator");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_renamed_channel_lets_its_old_name_go() {
+async fn a_renamed_channel_releases_its_old_name() {
     let here = Writing::start().await;
     let team = here.workspace().await;
     let channel = team.channel(&here.commands, "harvest", Kind::Public, &[]).await;
@@ -197,7 +197,7 @@ async fn a_renamed_channel_lets_its_old_name_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_breaks_in_the_middle_loses_nothing_and_doubles_nothing() {
+async fn a_connection_that_breaks_during_an_append_loses_no_event_and_doubles_none() {
     let here = Writing::start().await;
     let team = here.workspace().await;
     let before = expect_a_sound_log(&here.pool).await;
@@ -231,7 +231,7 @@ async fn a_connection_that_breaks_in_the_middle_loses_nothing_and_doubles_nothin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_cannot_be_changed_but_by_the_append_function() {
+async fn only_the_append_function_can_change_the_log() {
     let here = Writing::start().await;
     sign_up(&here.commands, "ann").await;
     for change in [
@@ -247,7 +247,7 @@ async fn the_log_cannot_be_changed_but_by_the_append_function() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_digest_is_over_the_stored_bytes() {
+async fn a_digest_is_computed_over_the_stored_bytes() {
     type Row = (i64, String, String, i64, String, String, String, String, Uuid, Option<Uuid>, chrono::DateTime<chrono::Utc>, Vec<u8>);
     let here = Writing::start().await;
     here.workspace().await;
@@ -267,7 +267,7 @@ async fn the_digest_is_over_the_stored_bytes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_equals_the_fold_and_a_broken_one_costs_nothing_but_time() {
+async fn a_snapshot_equals_the_fold_and_a_broken_one_is_replaced() {
     let here = Writing::start().await;
     let team = here.workspace().await;
     for n in 0..260 {
@@ -298,7 +298,7 @@ async fn a_snapshot_equals_the_fold_and_a_broken_one_costs_nothing_but_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_another_process_has_done_is_seen_at_once() {
+async fn a_change_by_another_process_is_seen_at_once() {
     let here = Writing::start().await;
     let (_, there) = another_process(&here.database).await;
     let team = here.workspace().await;
@@ -310,7 +310,7 @@ async fn what_another_process_has_done_is_seen_at_once() {
             .await
             .expect("out");
         let access = there.read_access(member).await.expect("a user");
-        assert!(access.active_member(team.workspace_id).await.is_err(), "an acknowledged removal is not effective");
+        assert!(access.active_member(team.workspace_id).await.is_err(), "an acknowledged removal has no effect yet");
         assert!(access.channel(team.general).await.is_err());
         there
             .workspace(&asked(team.owner), team.workspace_id, WorkspaceCommand::ReactivateMember { user_id: member })
@@ -325,7 +325,7 @@ async fn what_another_process_has_done_is_seen_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_user_may_see_is_made_anew_when_it_is_not_recent() {
+async fn the_read_access_of_a_user_is_computed_again_when_it_is_not_recent() {
     let here = Writing::start().await;
     let (_, there) = another_process(&here.database).await;
     let team = here.workspace().await;
@@ -337,11 +337,11 @@ async fn what_a_user_may_see_is_made_anew_when_it_is_not_recent() {
     let renewed = access.renewed().await.expect("a user");
     assert!(access.position() < removed.position && renewed.position() >= removed.position);
     assert!(renewed.channel(team.general).await.is_err());
-    eventually("it is made anew", async || access.recent().await.expect("a user").position() >= removed.position).await;
+    eventually("the read access is computed again", async || access.recent().await.expect("a user").position() >= removed.position).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_who_miss_a_long_stream_at_once_one_reads_it() {
+async fn of_many_concurrent_loads_of_a_long_stream_one_reads_it() {
     let here = Writing::start().await;
     let team = here.workspace().await;
     for n in 0..200 {
@@ -354,5 +354,5 @@ async fn of_many_who_miss_a_long_stream_at_once_one_reads_it() {
         tokio::spawn(async move { store.load::<Channel>(team.general.0).await.expect("the channel").state })
     });
     let states = join_all(loads).await.into_iter().map(|state| state.expect("no panic")).collect::<Vec<_>>();
-    assert!(states.iter().all(|state| Arc::ptr_eq(state, &states[0])), "it was read more than once");
+    assert!(states.iter().all(|state| Arc::ptr_eq(state, &states[0])), "the stream was read more than once");
 }

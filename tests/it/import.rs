@@ -1,4 +1,5 @@
-//! The Slack import into a real event store: everything once, whatever interrupts it and whoever works beside it.
+//! The Slack import into a real event store: each message is imported once, whatever interrupts the import and whoever
+//! writes meanwhile.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use crate::support::{Team, Writing, another_process, asked, post, sign_up};
 
-/// A workspace that everybody in the archives fits into.
+/// A workspace that is large enough for every user of the archives.
 async fn large_workspace(here: &Writing) -> Team {
     let owner = sign_up(&here.commands, "owner").await;
     let (workspace_id, general) = (WorkspaceId(Uuid::now_v7()), ChannelId(Uuid::now_v7()));
@@ -36,11 +37,11 @@ fn sample() -> PathBuf {
     servers::checkout().join("tests/fixtures/sample-export.zip")
 }
 
-/// A real archive, where it lies beside the project.
+/// A real archive, if it is in the folder beside the project.
 fn beside_the_project(name: &str) -> Option<PathBuf> {
     let path = servers::checkout().join("../shared/data").join(name);
     let there = path.exists();
-    println!("{name}: {}", if there { "used" } else { "is not beside the project, and not used" });
+    println!("{name}: {}", if there { "used" } else { "not found beside the project, and not used" });
     there.then_some(path)
 }
 
@@ -48,7 +49,7 @@ async fn import(commands: &Commands, team: &Team, path: &Path) -> ImportReport {
     import::slack(commands.store(), path, &settings(team), &()).await.expect("an import")
 }
 
-/// How many imported messages there are, and that none is there twice.
+/// The number of imported messages. Checks that none is imported twice.
 async fn imported_messages(pool: &PgPool) -> u64 {
     let (posted, streams): (i64, i64) = sqlx::query_as(
         "SELECT count(*), count(DISTINCT aggregate_id) FROM events
@@ -73,7 +74,7 @@ impl Observer for Watched {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sample_is_imported_once_and_people_go_on_in_it() {
+async fn the_sample_is_imported_once_and_users_post_after_it() {
     let here = Writing::start().await;
     let team = large_workspace(&here).await;
     let report = import(&here.commands, &team, &sample()).await;
@@ -102,7 +103,7 @@ async fn original_times_and_authors_are_in_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_import_that_is_cut_off_goes_on_where_it_was() {
+async fn an_interrupted_import_resumes_where_it_was() {
     let Some(path) = beside_the_project("gitter-slack-export-small.zip") else { return };
     let here = Writing::start().await;
     let team = large_workspace(&here).await;
@@ -110,9 +111,9 @@ async fn an_import_that_is_cut_off_goes_on_where_it_was() {
         let watched = Arc::new(Watched::default());
         let (store, settings, path, watching) = (here.commands.store().clone(), settings(&team), path.clone(), Arc::clone(&watched));
         let running = tokio::spawn(async move { import::slack(&store, &path, &settings, &watching).await });
-        eventually("some of it is there", async || watched.0.load(Ordering::Relaxed) >= events).await;
+        eventually("a part of the import is in the log", async || watched.0.load(Ordering::Relaxed) >= events).await;
         running.abort();
-        let cut_off = running.await.expect_err("it was cut off");
+        let cut_off = running.await.expect_err("the import was interrupted");
         assert!(cut_off.is_cancelled());
     }
     let report = import(&here.commands, &team, &path).await;
@@ -123,7 +124,7 @@ async fn an_import_that_is_cut_off_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_processes_that_import_the_same_import_it_once() {
+async fn two_processes_that_import_the_same_export_import_it_once() {
     let here = Writing::start().await;
     let team = large_workspace(&here).await;
     let (_, there) = another_process(&here.database).await;
@@ -134,7 +135,7 @@ async fn two_processes_that_import_the_same_import_it_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_who_join_and_post_meanwhile_are_not_in_the_way() {
+async fn users_join_and_post_during_an_import() {
     let Some(path) = beside_the_project("gitter-slack-export-small.zip") else { return };
     let here = Writing::start().await;
     let team = large_workspace(&here).await;
@@ -152,7 +153,7 @@ async fn people_who_join_and_post_meanwhile_are_not_in_the_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_genuine_export_is_in_the_log_once() {
+async fn a_real_export_is_in_the_log_once() {
     let Some(path) = beside_the_project("slack-export-2018.zip") else { return };
     let here = Writing::start().await;
     let team = large_workspace(&here).await;

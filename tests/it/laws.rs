@@ -1,4 +1,4 @@
-//! What holds of the whole system, whatever happens: the live projection is what a rebuild from zero makes, every message is there once, and
+//! Invariants of the whole system: the live projection equals a rebuild from zero, every message is there once, and
 //! every projection converges.
 
 use std::path::PathBuf;
@@ -18,10 +18,10 @@ use uuid::Uuid;
 
 use crate::support::{Team, asked, post, sign_up};
 
-/// How long a projection may take to have caught up.
+/// The longest time that a projection may take to catch up.
 const CATCH_UP_MAX: Duration = Duration::from_secs(120);
 
-/// A workspace that everybody in the archives fits into.
+/// A workspace that is large enough for every user of the archives.
 pub async fn workspace(commands: &Commands) -> Team {
     let owner = sign_up(commands, &format!("owner-{}", Uuid::now_v7().simple())).await;
     let team = Team { owner, workspace_id: WorkspaceId(Uuid::now_v7()), general: ChannelId(Uuid::now_v7()) };
@@ -43,10 +43,10 @@ async fn everything_is_projected(app: &TestApp) -> i64 {
     app.app().progress.wait_for(RELATIONAL, head, CATCH_UP_MAX).await.expect("the projection catches up")
 }
 
-/// Builds the read model anew; it refuses to switch where the live one is not the same.
+/// Rebuilds the read model. The rebuild refuses to switch if the live model differs.
 async fn rebuilt(app: &TestApp) -> RebuildReport {
     let options = RebuildOptions::default();
-    let report = rebuild(&app.app().stores, RELATIONAL, options, |_| {}).await.expect("a model that is the same");
+    let report = rebuild(&app.app().stores, RELATIONAL, options, |_| {}).await.expect("an equal model");
     assert!(report.compared_at.is_some(), "nothing was compared");
     assert!(report.differences.is_empty());
     report
@@ -65,7 +65,7 @@ const IN_THE_READ_MODEL: &str = "SELECT count(*) FROM messages m WHERE EXISTS
          AND f.aggregate_id = m.message_id::text) AND e.metadata->>'command' = 'import slack')";
 const MESSAGES: &str = "SELECT count(DISTINCT message_id) FROM messages";
 
-/// The sample, and those real archives that lie beside the project and do not take long.
+/// The sample, and those real archives beside the project that do not take long.
 fn archives() -> Vec<PathBuf> {
     let beside =
         ["slack-export-2018.zip", "gitter-slack-export-small.zip"].map(|name| servers::checkout().join("../shared/data").join(name));
@@ -76,7 +76,7 @@ fn archives() -> Vec<PathBuf> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_message_of_an_archive_is_once_in_the_log_and_once_in_the_read_model_which_a_rebuild_makes_again() {
+async fn every_message_of_an_archive_is_once_in_the_log_and_in_the_read_model_and_a_rebuild_agrees() {
     for archive in archives() {
         let app = TestApp::start().await;
         let commands = &app.app().commands;
@@ -108,7 +108,7 @@ async fn every_message_of_an_archive_is_once_in_the_log_and_once_in_the_read_mod
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_stream_is_deleted_under_load_the_projection_converges() {
+async fn the_projection_converges_when_the_stream_is_deleted_under_load() {
     let app = TestApp::start().await;
     let team = workspace(&app.app().commands).await;
     let context = jetstream::new(servers::nats().await);
@@ -116,7 +116,7 @@ async fn when_the_stream_is_deleted_under_load_the_projection_converges() {
         for n in 0..200 {
             post(&app.app().commands, &asked(team.owner), team.general, &format!("message {round} {n}")).await.expect("a post");
             if n == 100 {
-                // The first round may come before the relay has made the stream.
+                // In the first round, the relay may not have created the stream yet.
                 let _ = context.delete_stream(&app.stream).await;
             }
         }
@@ -127,7 +127,7 @@ async fn when_the_stream_is_deleted_under_load_the_projection_converges() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_servers_over_the_same_database_serve_the_same_and_one_of_them_relays() {
+async fn two_servers_with_one_database_return_the_same_and_one_of_them_relays() {
     let first = TestApp::start().await;
     let second = TestApp::start_with(&[("BACKSCROLL_POSTGRES_URL", &first.database.url), ("BACKSCROLL_NATS_STREAM", &first.stream)]).await;
     let team = workspace(&first.app().commands).await;
@@ -144,7 +144,7 @@ async fn two_servers_over_the_same_database_serve_the_same_and_one_of_them_relay
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rebuild_under_load_is_equal_at_the_end_and_readers_never_see_a_half_of_it() {
+async fn a_rebuild_under_load_ends_equal_and_readers_never_see_a_part_of_it() {
     let app = TestApp::start().await;
     let commands = app.app().commands.clone();
     let team = workspace(&commands).await;

@@ -1,4 +1,4 @@
-//! One binary for every test that needs a real server. The folders mirror the system.
+//! One binary for every test with real servers. The folders mirror the system.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that panics has failed, and says where")]
 

@@ -1,4 +1,4 @@
-//! Redis as it is shipped, and as a cluster.
+//! The configuration of Redis that the project ships, and Redis as a cluster.
 
 use serde_json::json;
 use tests::person::PASSWORD;
@@ -7,7 +7,7 @@ use tests::{RedisCluster, Team, TestApp, eventually};
 
 use crate::cache::{cached_unread, page_is_right, settled};
 
-/// The seed's persistence: what `CONFIG GET` names, what it says, and what stands in the configuration.
+/// The persistence that the seed requires: the setting of `CONFIG GET`, its value, and its lines in the configuration.
 const PERSISTENCE: [(&str, &str, &[&str]); 5] = [
     ("save", "900 1 300 10 60 10000", &["save 900 1", "save 300 10", "save 60 10000"]),
     ("appendonly", "yes", &["appendonly yes"]),
@@ -20,7 +20,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(checkout().join(path)).unwrap_or_default()
 }
 
-/// Whether the Redis that tests run against was started by `make services`, and is not somebody's own.
+/// Whether `make services` started the Redis of the tests. Otherwise it is a foreign one.
 fn is_ours(url: &str) -> bool {
     let run = std::env::var("BACKSCROLL_RUN").unwrap_or_else(|_| ".run".into());
     let state = read(&format!("{run}/state.env"));
@@ -29,12 +29,12 @@ fn is_ours(url: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_redis_that_is_shipped_keeps_what_it_is_told_as_the_seed_says() {
+async fn the_shipped_redis_has_the_persistence_that_the_seed_requires() {
     let shipped = read("scripts/services/redis.conf");
     for line in PERSISTENCE.iter().flat_map(|(_, _, lines)| *lines) {
         assert!(shipped.lines().any(|shipped| shipped == *line), "{line}");
     }
-    assert!(read("compose.yaml").contains("./scripts/services/redis.conf:/etc/backscroll/redis.conf:ro"), "containers have the same");
+    assert!(read("compose.yaml").contains("./scripts/services/redis.conf:/etc/backscroll/redis.conf:ro"), "containers use the same file");
 
     let url = address("BACKSCROLL_REDIS_URL");
     if !is_ours(&url) {
@@ -61,9 +61,9 @@ async fn sessions_limits_presence_and_typing_work_on_a_cluster_of_three_nodes() 
     let people = [&team.owner, &team.member, &team.guest];
     eventually("the server is ready", async || app.as_operator("/readyz").await.expect(200)["redis"]["ok"] == true).await;
 
-    // Sessions of several people, on whichever node: taken up, listed, and ended together.
+    // Sessions of several users on different nodes are renewed, listed, and ended together.
     let mut others = Vec::new();
-    eventually("several sessions, and something on every node", async || {
+    eventually("there are several sessions, and a key on every node", async || {
         others.push(team.member.with_token(app.sign_in(&team.member.email).await));
         for person in people.into_iter().chain(&others) {
             person.get("/v1/users/me").await.expect(200);
@@ -72,7 +72,7 @@ async fn sessions_limits_presence_and_typing_work_on_a_cluster_of_three_nodes() 
     })
     .await;
 
-    // Both windows of a post in one script.
+    // One script checks both windows of a post.
     for expected in [201, 201, 429] {
         let posted = team.post(&team.member, team.general, "hello").await;
         assert_eq!(posted.status.as_u16(), expected);

@@ -1,4 +1,4 @@
-//! A server that is killed while it erases somebody: the next one brings it to its end, and nothing of them is found.
+//! A server is killed while it erases a user. The next server completes the erasure, and no data of the user is found.
 
 use chrono::{TimeDelta, Utc};
 use commands::{Around, Asked};
@@ -12,23 +12,23 @@ use uuid::Uuid;
 
 use super::{ALONE, found_in_database, found_in_elasticsearch, found_in_redis, settled, somebody};
 
-/// What the server is doing when it is killed. A lock of ours makes it wait there.
+/// The step at which the server is killed. A lock of the test makes the server wait there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moment {
-    /// It is about to append the event, and to destroy the keys with it.
+    /// The server is about to append the event and destroy the keys in the same transaction.
     Appending,
-    /// It has appended, and is about to forget the password and to end the sessions.
+    /// The server has appended the event, and is about to delete the password and end the sessions.
     SigningOut,
-    /// It removes the person from the read tables.
+    /// The server removes the user from the read tables.
     Projecting,
-    /// It has emptied the cache, and is about to say so.
+    /// The server has removed the user from the cache, and is about to store its checkpoint.
     Caching,
-    /// It has emptied the documents of the search, and is about to say so.
+    /// The server has removed the user from the search documents, and is about to store its checkpoint.
     Indexing,
 }
 
 impl Moment {
-    /// The lock that it is to run into.
+    /// The statement that takes the lock.
     fn gate(self) -> String {
         match self {
             Self::Appending => "SELECT pg_advisory_xact_lock(4701)".into(),
@@ -39,7 +39,7 @@ impl Moment {
         }
     }
 
-    /// What the statement looks like that waits for it.
+    /// A pattern of the server's statement that waits for the lock.
     fn waiting(self) -> &'static str {
         match self {
             Self::Appending => "%append_events%",
@@ -54,7 +54,7 @@ fn checkpoint(projection: &str) -> String {
     format!("SELECT FROM public.projection_checkpoints WHERE projection = '{projection}' FOR UPDATE")
 }
 
-/// What is locked for as long as this is there.
+/// A transaction that holds the lock until the connection is dropped.
 async fn locked(place: &Place, statement: &str) -> PgConnection {
     let mut connection = PgConnection::connect(&place.database.url).await.expect("the database");
     connection.execute("BEGIN").await.expect("a transaction");
@@ -66,7 +66,7 @@ async fn count(pool: &PgPool, statement: &str) -> i64 {
     sqlx::query_scalar(statement).fetch_one(pool).await.expect("a count")
 }
 
-/// Asks for an erasure that is due at once; returns where the log then ends.
+/// Requests an erasure that is due at once. Returns the log's last position.
 async fn request(place: &Place, person: Uuid, workspace: Uuid) -> i64 {
     let app = place.app().await;
     let user_id = UserId(person);
@@ -76,14 +76,14 @@ async fn request(place: &Place, person: Uuid, workspace: Uuid) -> i64 {
     wanted.expect("a request").position
 }
 
-/// Waits until every projection of whatever serves is there.
+/// Waits until every projection of the running server has reached this position.
 async fn all_are_at(pool: &PgPool, position: i64) {
     let reached =
         format!("SELECT min(position) FROM public.projection_checkpoints WHERE projection IN ('{RELATIONAL}', '{CACHE}', '{SEARCH}')");
     eventually("the projections keep up", async || count(pool, &reached).await >= position).await;
 }
 
-/// Whatever is found of them, anywhere.
+/// Everything that is found of the user, in every store.
 async fn found(app: &TestApp, pool: &PgPool) -> Vec<String> {
     [found_in_database(pool).await, found_in_redis(app).await, found_in_elasticsearch(app).await].concat()
 }
@@ -102,14 +102,14 @@ async fn kill_at(moment: Moment) {
     app.stop().await;
     let pool = app.database.pool(4).await;
 
-    // Nobody erases anybody until everything else is done, and the gate is closed.
+    // No process erases a user until the set-up is complete and the lock is held.
     let held = locked(&app, "SELECT pg_advisory_xact_lock(hashtextextended('backscroll erasures', 0))").await;
     let (killed, _) = Program::serve(&app.environment);
     all_are_at(&pool, request(&app, person.id, team.id).await).await;
     let gate = locked(&app, &moment.gate()).await;
     drop(held);
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1";
-    eventually("it waits at the gate", async || {
+    eventually("the server waits for the lock", async || {
         let waiting = sqlx::query_scalar::<_, i64>(waits).bind(moment.waiting());
         waiting.fetch_one(&pool).await.expect("the activity") > 0
     })
@@ -120,15 +120,15 @@ async fn kill_at(moment: Moment) {
     drop(gate);
 
     let (_next, url) = Program::serve(&app.environment);
-    eventually("they are erased", async || count(&pool, is_erased).await == 1).await;
+    eventually("the user is erased", async || count(&pool, is_erased).await == 1).await;
     let head = count(&pool, "SELECT max(position) FROM public.events").await;
     all_are_at(&pool, head).await;
     let what_is_left = format!(
         "SELECT (SELECT count(*) FROM secret.credentials WHERE user_id = '{0}') + (SELECT count(*) FROM secret.sessions WHERE user_id = '{0}')",
         person.id
     );
-    eventually("their sessions have ended, and their password is forgotten", async || count(&pool, &what_is_left).await == 0).await;
-    eventually("nothing of them is found", async || found(&app, &pool).await.is_empty()).await;
+    eventually("the user's sessions have ended, and the password is deleted", async || count(&pool, &what_is_left).await == 0).await;
+    eventually("no data of the user is found", async || found(&app, &pool).await.is_empty()).await;
     person.at_url(&url).get("/v1/users/me").await.expect_problem(401, "auth.token_invalid");
     let thread = team.owner.at_url(&url).get(&team.general("/messages")).await.expect(200);
     assert!(thread.to_string().contains("erased-"), "{thread}");
@@ -137,26 +137,26 @@ async fn kill_at(moment: Moment) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_before_the_event_is_appended_it_erases_them_when_it_is_started_again() {
+async fn a_server_killed_before_the_event_is_appended_erases_the_user_after_its_restart() {
     kill_at(Moment::Appending).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_before_their_sessions_have_ended_it_ends_them_when_it_is_started_again() {
+async fn a_server_killed_before_the_sessions_have_ended_ends_them_after_its_restart() {
     kill_at(Moment::SigningOut).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_the_read_tables_forget_them_it_goes_on_when_it_is_started_again() {
+async fn a_server_killed_while_it_empties_the_read_tables_completes_it_after_its_restart() {
     kill_at(Moment::Projecting).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_the_cache_forgets_them_it_goes_on_when_it_is_started_again() {
+async fn a_server_killed_while_it_empties_the_cache_completes_it_after_its_restart() {
     kill_at(Moment::Caching).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_the_search_forgets_them_it_goes_on_when_it_is_started_again() {
+async fn a_server_killed_while_it_empties_the_search_completes_it_after_its_restart() {
     kill_at(Moment::Indexing).await;
 }

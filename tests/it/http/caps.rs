@@ -1,11 +1,12 @@
-//! How much one person may create: a request costs them nothing, and what it creates is read for ever.
+//! Limits on the number of objects that one user creates. A request is cheap for the user, but its events are kept and
+//! read for ever.
 
 use futures::future::join_all;
 use serde_json::json;
 use tests::{Team, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_creates_as_many_workspaces_as_the_settings_say_also_all_at_once() {
+async fn a_user_creates_at_most_the_configured_number_of_workspaces_also_concurrently() {
     let app = TestApp::start_with(&[("BACKSCROLL_WORKSPACES_PER_PERSON_MAX", "5")]).await;
     let (operator, ann, ben) = (app.sign_up("operator").await, app.sign_up("ann").await, app.sign_up("ben").await);
     let answers = join_all((0..12).map(|_| ann.post("/v1/workspaces", json!({"name": "Acme"})))).await;
@@ -26,7 +27,7 @@ async fn a_person_creates_as_many_workspaces_as_the_settings_say_also_all_at_onc
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_request_for_a_workspace_again_counts_once() {
+async fn a_repeated_request_for_a_workspace_counts_once() {
     let app = TestApp::start_with(&[("BACKSCROLL_WORKSPACES_PER_PERSON_MAX", "1")]).await;
     let _operator = app.sign_up("operator").await;
     let ann = app.sign_up("ann").await;
@@ -36,10 +37,10 @@ async fn the_same_request_for_a_workspace_again_counts_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_creates_no_more_channels_than_may_be_and_conversations_of_two_do_not_count() {
+async fn a_member_creates_no_more_channels_than_the_limit_and_direct_conversations_do_not_count() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
-    // As if she had created all of them but one.
+    // The claims look as if the member had already created all channels but one.
     let taken = "INSERT INTO claims (kind, scope, value, holder)
         SELECT 'channel_slot', $1, $2::text || ':' || n, gen_random_uuid() FROM generate_series(0, $3::bigint - 2) n";
     let taken = sqlx::query(taken).bind(team.id).bind(team.member.id).bind(i64::from(commands::CHANNELS_EACH_MAX));
@@ -57,7 +58,7 @@ async fn a_member_creates_no_more_channels_than_may_be_and_conversations_of_two_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_created_before_there_was_a_limit_counts() {
+async fn workspaces_and_channels_from_before_the_limit_count() {
     let app = TestApp::start_with(&[("BACKSCROLL_WORKSPACES_PER_PERSON_MAX", "2")]).await;
     let team = Team::found(&app).await;
     team.owner.post("/v1/workspaces", json!({"name": "Second"})).await.expect(201);
@@ -74,7 +75,7 @@ async fn what_was_created_before_there_was_a_limit_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn preferences_have_a_size() {
+async fn preferences_have_a_maximum_size() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let large = json!({"theme_preferences": {"x": "y".repeat(40_000)}});

@@ -1,10 +1,10 @@
-//! Members of a channel.
+//! The members of a channel.
 
 use serde_json::json;
 use tests::{Team, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_joins_and_leaves_a_public_channel() {
+async fn a_member_joins_and_leaves_a_public_channel() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let channel = team.channel(&team.owner, "public", "random", &[]).await;

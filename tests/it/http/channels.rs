@@ -34,7 +34,7 @@ async fn a_public_channel_is_created_browsed_and_found_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_private_channel_is_not_there_for_those_who_are_not_in_it() {
+async fn a_private_channel_is_hidden_from_users_that_are_not_in_it() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let channel = team.channel(&team.member, "private", "secret", &[]).await;
@@ -48,7 +48,7 @@ async fn a_private_channel_is_not_there_for_those_who_are_not_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_have_one_direct_conversation() {
+async fn two_users_have_one_direct_conversation() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let direct = |with: Uuid| json!({"type": "dm", "members": [with]});
@@ -69,7 +69,7 @@ async fn people_have_one_direct_conversation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_channel_is_renamed_described_and_set_up() {
+async fn a_channels_name_descriptions_and_settings_are_changed() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let channel = team.channel(&team.owner, "public", "random", &[&team.member]).await;
@@ -98,7 +98,7 @@ async fn a_channel_is_renamed_described_and_set_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_who_does_not_manage_channels_may_not_archive_one() {
+async fn a_member_without_the_permission_may_not_archive_a_channel() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let channel = team.channel(&team.owner, "public", "random", &[&team.member]).await;

@@ -1,4 +1,4 @@
-//! What holds for every request, whatever it asks.
+//! The rules that hold for every request.
 
 use domain::{DecodeError, Event, Metadata, Recorded};
 use reqwest::{Method, header};
@@ -7,7 +7,7 @@ use tests::person::send;
 use tests::{TestApp, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_address_is_404_and_a_wrong_method_is_405_with_what_is_right() {
+async fn an_unknown_path_is_404_and_a_wrong_method_is_405_with_the_allowed_ones() {
     let app = TestApp::start().await;
     app.get("/v1/nothing").await.expect_problem(404, "request.no_such_route");
     app.get("/").await.expect_problem(404, "request.no_such_route");
@@ -17,7 +17,7 @@ async fn an_unknown_address_is_404_and_a_wrong_method_is_405_with_what_is_right(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_no_json_is_refused_by_type_size_and_place() {
+async fn a_body_is_refused_by_its_type_its_size_or_a_wrong_field() {
     let app = TestApp::start_with(&[("BACKSCROLL_BODY_BYTES_MAX", "1024")]).await;
     let ann = app.sign_up("ann").await;
     let post = |content_type: &str, body: String| {
@@ -33,7 +33,7 @@ async fn a_body_that_is_no_json_is_refused_by_type_size_and_place() {
     assert!(extra["detail"].as_str().is_some_and(|detail| detail.contains("nmae")), "{extra}");
 }
 
-/// What the log says beside the first event of that kind, to who has the keys.
+/// The unsealed metadata of the first event of this type.
 async fn metadata_of(app: &TestApp, event_type: &str) -> Metadata {
     let (pool, mut found) = (&app.app().pool, None);
     let each = |event: Result<Recorded<Event>, DecodeError>| {
@@ -45,7 +45,7 @@ async fn metadata_of(app: &TestApp, event_type: &str) -> Metadata {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_keeps_its_name_in_the_answer_and_in_the_log() {
+async fn the_identifier_of_a_request_is_in_the_answer_and_in_the_log() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let request = ann.request(Method::POST, "/v1/workspaces").header("X-Request-Id", "order-17").header("User-Agent", "a test");
@@ -72,7 +72,7 @@ async fn the_address_is_that_of_the_peer_unless_a_proxy_is_trusted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_reads_what_one_has_written() {
+async fn a_user_reads_their_own_writes() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     for n in 0..20 {
@@ -83,11 +83,11 @@ async fn one_reads_what_one_has_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_server_answers_what_was_under_way_and_then_nobody() {
+async fn a_stopping_server_answers_the_running_requests_and_then_no_others() {
     let mut app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     app.stop().await;
     let url = format!("{}/healthz", app.url);
-    eventually("nobody answers", async || reqwest::get(&url).await.is_err()).await;
+    eventually("the server does not answer any more", async || reqwest::get(&url).await.is_err()).await;
     drop(ann);
 }

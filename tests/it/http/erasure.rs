@@ -1,4 +1,4 @@
-//! Asking for somebody to be erased, cancelling it, and the copy of one's data.
+//! Requests for the erasure of a user, cancellations, and the export of a user's data.
 
 use std::io::{Cursor, Read};
 
@@ -37,7 +37,7 @@ async fn an_erasure_waits_and_can_be_cancelled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn they_themselves_and_operators_may_ask_and_nobody_else() {
+async fn only_the_user_and_operators_may_request_an_erasure() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let erasure = |person: &Person| format!("/v1/users/{}", person.id);
@@ -47,14 +47,14 @@ async fn they_themselves_and_operators_may_ask_and_nobody_else() {
     team.owner.delete_confirmed("/v1/users/me").await.expect_problem(409, "user.erasure_of_the_last_owner");
     team.operator.delete_confirmed(&erasure(&team.guest)).await.expect(204);
     team.owner.delete(&format!("{}/erasure", erasure(&team.guest))).await.expect_problem(404, "user.not_found");
-    // The person objects to what an operator asked for.
+    // The user cancels the operator's request.
     team.guest.delete("/v1/users/me/erasure").await.expect(204);
     team.operator.delete_confirmed(&erasure(&team.member)).await.expect(204);
     team.operator.delete(&format!("{}/erasure", erasure(&team.member))).await.expect(204);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_erasure_takes_the_password_of_the_asker() {
+async fn a_request_for_erasure_needs_the_password_of_the_caller() {
     let app = TestApp::start_with(&[("BACKSCROLL_ERASURE_HOURS", "0")]).await;
     let team = Team::found(&app).await;
     let with = |person: &Person, path: &str, password: &str| {
@@ -71,7 +71,7 @@ async fn an_erasure_takes_the_password_of_the_asker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn owners_of_two_workspaces_propose_an_erasure_and_nothing_follows() {
+async fn an_erasure_that_two_workspaces_propose_is_not_carried_out() {
     let app = TestApp::start_with(&[("BACKSCROLL_ERASURE_HOURS", "0")]).await;
     let team = Team::found(&app).await;
     let proposal = team.path(&format!("/members/{}/erasure-proposal", team.member.id));
@@ -82,7 +82,7 @@ async fn owners_of_two_workspaces_propose_an_erasure_and_nothing_follows() {
     let nobody = team.path(&format!("/members/{}/erasure-proposal", team.stranger.id));
     team.owner.put_empty(&nobody).await.expect_problem(404, "workspace.member_not_found");
 
-    // Another workspace draws the victim in, an operator too, and asks in its turn.
+    // A second workspace, whose owner is an operator too, invites the user and proposes the erasure as well.
     let created = team.stranger.post("/v1/workspaces", json!({"name": "Trap"})).await.expect(201);
     let trap = tests::team::id(&created, "workspace_id");
     for victim in [&team.member, &team.operator] {
@@ -100,12 +100,12 @@ async fn owners_of_two_workspaces_propose_an_erasure_and_nothing_follows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_erasure_that_a_workspace_asked_for_in_an_older_release_is_not_carried_out_but_cancelled() {
+async fn an_erasure_that_a_workspace_requested_in_an_older_release_is_cancelled() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let user_id = UserId(team.member.id);
     let commands = &app.app().commands;
-    // An older release took this from an owner; no command makes such an event any more.
+    // An older release accepted this request from an owner. No command creates such an event any more.
     let requested_by = UserId(team.owner.id);
     let event = UserEvent::ErasureRequested { requested_by, due_at: Utc::now() - TimeDelta::minutes(1) };
     let asked = by(team.owner.id);
@@ -114,7 +114,7 @@ async fn an_erasure_that_a_workspace_asked_for_in_an_older_release_is_not_carrie
     let metadata = asked.context.metadata("request erasure");
     let request = Append { writes: vec![write], guards: vec![], claims: vec![], idempotency: None, subject: user_id.0, metadata };
     assert!(matches!(commands.store().append(request).await, Ok(Outcome::Appended { .. })));
-    eventually("it is withdrawn", async || commands.user_state(user_id).await.expect("the user").erasure.is_none()).await;
+    eventually("the request is cancelled", async || commands.user_state(user_id).await.expect("the user").erasure.is_none()).await;
     let user = commands.user_state(user_id).await.expect("the user");
     assert!(user.is_active(), "{user:?}");
     let by = "SELECT payload #>> '{user.erasure_cancelled,cancelled_by}' FROM events WHERE event_type = 'user.erasure_cancelled'";
@@ -123,7 +123,7 @@ async fn an_erasure_that_a_workspace_asked_for_in_an_older_release_is_not_carrie
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_erasure_that_an_operator_asked_for_ends_with_the_operator() {
+async fn an_operators_request_for_erasure_is_cancelled_when_the_operator_is_suspended() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let (user_id, operator) = (UserId(team.member.id), UserId(team.operator.id));
@@ -134,7 +134,7 @@ async fn an_erasure_that_an_operator_asked_for_ends_with_the_operator() {
     let around = Around { workspaces: &[WorkspaceId(team.id)], operators: &operators };
     commands.request_erasure(&asked, user_id, TimeDelta::seconds(3), around).await.expect("a request");
     commands.suspend_user(&by(team.stranger.id), operator, None, &operators).await.expect("a suspension");
-    eventually("it is withdrawn", async || commands.user_state(user_id).await.expect("the user").erasure.is_none()).await;
+    eventually("the request is cancelled", async || commands.user_state(user_id).await.expect("the user").erasure.is_none()).await;
     assert!(commands.user_state(user_id).await.expect("the user").is_active());
 }
 
@@ -152,7 +152,7 @@ async fn the_last_operator_is_neither_erased_nor_suspended() {
     let commands = &app.app().commands;
     let made = commands.user(&by_the_server(None), UserId(team.member.id), UserCommand::MakeOperator).await.expect("another operator");
     team.member.get_at(made.position, "/v1/users/me").await.expect(200);
-    // Each suspends the other at once: one of the two stays.
+    // Two operators suspend each other concurrently. One of them stays.
     let (member, operator) = (UserId(team.member.id), UserId(team.operator.id));
     let operators = [member, operator];
     let (one, other) = (by(team.member.id), by(team.operator.id));
@@ -166,7 +166,7 @@ async fn the_last_operator_is_neither_erased_nor_suspended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_erased_is_no_member_any_more_and_their_invitations_have_ended() {
+async fn an_erased_user_is_no_member_any_more_and_their_invitations_have_ended() {
     let app = TestApp::start_with(&[("BACKSCROLL_ERASURE_HOURS", "0")]).await;
     let team = Team::found(&app).await;
     let admin = app.sign_up("admin").await;
@@ -187,7 +187,7 @@ fn by(user_id: Uuid) -> Asked {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_legal_hold_is_in_the_way_until_it_is_released() {
+async fn a_legal_hold_prevents_an_erasure_until_it_is_released() {
     let app = TestApp::start_with(&[("BACKSCROLL_ERASURE_HOURS", "0")]).await;
     let team = Team::found(&app).await;
     let hold = json!({"on": {"kind": "person", "user_id": team.member.id}, "reason": "a case"});
@@ -200,7 +200,7 @@ async fn a_legal_hold_is_in_the_way_until_it_is_released() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_is_refused_to_who_was_erased_from_the_answer_on() {
+async fn every_request_of_an_erased_user_is_refused_as_soon_as_the_erasure_is_answered() {
     let app = TestApp::start_with(&[("BACKSCROLL_ERASURE_HOURS", "0")]).await;
     let team = Team::found(&app).await;
     let other_session = team.member.with_token(app.sign_in(&team.member.email).await);
@@ -211,13 +211,13 @@ async fn everything_is_refused_to_who_was_erased_from_the_answer_on() {
     }
     let login = json!({"login": team.member.email, "password": tests::person::PASSWORD});
     app.post("/v1/sessions", &login).await.expect_problem(401, "session.wrong_credentials");
-    // The address is free for somebody else.
+    // Another user may register the email address.
     let again = json!({"email": team.member.email, "username": "somebody-else", "display_name": "E", "password": tests::person::PASSWORD});
     app.post("/v1/users", &again).await.expect(201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_due_is_carried_out_by_itself() {
+async fn an_erasure_that_is_due_is_carried_out_by_itself() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let user_id = UserId(team.member.id);
@@ -225,12 +225,12 @@ async fn what_is_due_is_carried_out_by_itself() {
     let commands = &app.app().commands;
     let around = Around { workspaces: &[WorkspaceId(team.id)], operators: &[] };
     commands.request_erasure(&asked, user_id, TimeDelta::zero(), around).await.expect("a request");
-    eventually("they are erased", async || commands.user_state(user_id).await.expect("the user").erased).await;
-    eventually("their session has ended", async || team.member.get("/v1/users/me").await.status == 401).await;
+    eventually("the user is erased", async || commands.user_state(user_id).await.expect("the user").erased).await;
+    eventually("the user's session has ended", async || team.member.get("/v1/users/me").await.status == 401).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_gets_all_of_ones_data_and_operators_get_everybodys() {
+async fn a_user_exports_their_own_data_and_operators_export_that_of_every_user() {
     let app = TestApp::start_with(&[("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
     let mut team = Team::found(&app).await;
     team.member.coming_from("203.0.113.40", "Merlin/1").patch("/v1/users/me", json!({"title": "Falconer"})).await.expect(204);
@@ -239,7 +239,7 @@ async fn one_gets_all_of_ones_data_and_operators_get_everybodys() {
     let suspension = format!("/v1/users/{}/suspension", team.member.id);
     team.operator.put(&suspension, json!({})).await.expect(204);
     team.operator.delete(&suspension).await.expect(204);
-    // Their session has ended with the account.
+    // The suspension has ended the user's session.
     team.member.token = app.sign_in(&team.member.email).await;
     let message = team.message(&team.member, team.general, "first words").await;
     team.member.patch(&format!("/v1/messages/{message}"), json!({"content": "second thoughts"})).await.expect(204);
@@ -280,13 +280,13 @@ async fn one_gets_all_of_ones_data_and_operators_get_everybodys() {
             "user.reactivated",
             "session.started",
         ];
-        // The end of the first session is noted when sessions are swept.
+        // The sweep of sessions records the end of the first session later.
         let types = types.into_iter().filter(|name| *name != "session.ended").collect::<Vec<_>>();
         assert_eq!(types, happened);
         assert_eq!(account[0]["payload"]["user.registered"]["email"], team.member.email);
         let from = |place: usize| (account[place]["metadata"]["address"].as_str(), account[place]["metadata"]["user_agent"].as_str());
         assert_eq!((from(2), from(3)), ((Some("203.0.113.40"), Some("Merlin/1")), (Some("203.0.113.41"), Some("Merlin/2"))));
-        assert_eq!((from(4), from(5)), ((None, None), (None, None)), "from where the operator came is not theirs");
+        assert_eq!((from(4), from(5)), ((None, None), (None, None)), "the operator's address is not the user's data");
         let messages = read("messages.jsonl");
         assert!(messages.contains("first words") && messages.contains("second thoughts") && !messages.contains("not theirs"), "{messages}");
         let events = read("events.jsonl");

@@ -1,4 +1,5 @@
-//! How often a query asks where the log ends: once. Everything that its reader may see is judged from that answer.
+//! The number of times that a query reads the end of the log: once. The query judges all of its caller's permissions at
+//! that position.
 
 use std::collections::BTreeSet;
 
@@ -10,20 +11,21 @@ use tests::{Person, Team, TestApp};
 
 use crate::support::{another_process, asked};
 
-/// Who asks.
+/// The caller of a query.
 #[derive(Clone, Copy)]
 enum By {
     /// An owner of the workspace.
     Owner,
-    /// A member who may read the audit, and not what is said in conversations of others.
+    /// A member with permission to read the audit, but not the texts in conversations of others.
     Auditor,
     /// An operator of the server.
     Operator,
 }
 use By::{Auditor, Operator, Owner};
 
-/// Every query, and how often it asks where the log ends. What judges nobody does not ask. An audit, which may take
-/// long to read, judges its reader once more after it is read; what is sent in pieces judges its reader for each.
+/// Every query, and how often it reads the end of the log. A query without permissions never does. A query of the
+/// audit, which may take long, checks the caller's permissions again afterwards. A streamed answer checks them for each
+/// piece.
 const QUERIES: [(&str, By, u64); 51] = [
     ("/healthz", Owner, 0),
     ("/readyz", Owner, 0),
@@ -78,7 +80,7 @@ const QUERIES: [(&str, By, u64); 51] = [
     ("/v1/workspaces/{workspace_id}/unread", Owner, 1),
 ];
 
-/// A server with a workspace in which something has been said.
+/// A server with a workspace that has some messages.
 struct World {
     app: TestApp,
     team: Team,
@@ -94,7 +96,7 @@ impl World {
         team.owner.put(&team.path(&format!("/members/{}/permissions", team.member.id)), permissions).await.expect(204);
         let message = team.message(&team.member, team.general, &format!("hello <@{}>", team.owner.id)).await.to_string();
         let position = team.post(&team.owner, team.general, "welcome").await.position();
-        // From here on the read model has all of it.
+        // From here on the read model contains the whole set-up.
         team.owner.get_at(position, &team.general("/messages")).await.expect(200);
         Self { app, team, message, position }
     }
@@ -124,12 +126,12 @@ impl World {
         }
     }
 
-    /// How often the server asks where the log ends while it answers.
+    /// How often the server reads the end of the log for one request.
     async fn asks(&self, by: By, template: &str) -> u64 {
         let store = self.app.app().commands.store();
         let before = store.catch_ups();
         let answer = self.person(by).get(&self.path(template)).await;
-        // Nothing was replayed here, and perhaps nothing signed yet.
+        // This server has run no replay, and may not have signed a head yet.
         let is_there = !template.contains("/current") && !template.contains("/proof/");
         assert!(answer.status.is_success() || !is_there, "{}: {}", answer.asked, answer.body);
         store.catch_ups() - before
@@ -137,11 +139,11 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_asks_where_the_log_ends_once() {
+async fn a_query_reads_the_end_of_the_log_once() {
     let world = World::start().await;
     let mut asked = Vec::new();
     for (template, by, _) in QUERIES {
-        // Once before: what is filled in, or noted, is there then.
+        // The first request fills caches and records the read, so the second one is measured.
         world.asks(by, template).await;
         asked.push((template, world.asks(by, template).await));
     }
@@ -149,12 +151,12 @@ async fn a_query_asks_where_the_log_ends_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_removed_while_their_query_waits_for_a_position_is_refused() {
+async fn a_query_is_refused_if_its_caller_is_removed_while_it_waits_for_a_position() {
     let mut projecting = TestApp::start().await;
     let team = Team::found(&projecting).await;
     let secret = team.channel(&team.owner, "private", "secret", &[&team.member]).await;
-    // From now on nothing is projected: a server that only answers, and a writer of another process that it hears
-    // nothing of.
+    // From here on nothing is projected: this server only answers requests, and it gets no notice of the other
+    // process's writes.
     let still = Roles { http: true, relay: false, projectors: false };
     let place = [("BACKSCROLL_POSTGRES_URL", projecting.database.url.as_str()), ("BACKSCROLL_NATS_STREAM", projecting.stream.as_str())];
     let answering = TestApp::start_as(still, &place).await;
@@ -174,7 +176,7 @@ async fn whoever_is_removed_while_their_query_waits_for_a_position_is_refused() 
 }
 
 #[test]
-fn every_query_is_counted() {
+fn every_query_is_in_the_table() {
     let document = api::openapi::document().json;
     let paths = document["paths"].as_object().expect("paths").iter().filter(|(_, item)| item.get("get").is_some());
     let documented = paths.map(|(path, _)| path.as_str()).collect::<BTreeSet<_>>();

@@ -1,4 +1,4 @@
-//! How the server is.
+//! Health, metrics and the pages of the documentation.
 
 use serde_json::json;
 use tests::TestApp;
@@ -11,13 +11,13 @@ async fn a_server_that_has_everything_is_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_figures_count_requests_by_route() {
+async fn the_metrics_count_requests_by_route() {
     let app = TestApp::start().await;
     app.sign_up("ann").await;
     let text = app.as_operator("/metrics").await.expect(200);
     let text = text.as_str().expect("text");
     assert!(text.contains(r#"backscroll_http_request_seconds_count{method="POST",route="/v1/users",status="201"} 1"#), "{text}");
-    // She registered, and signed in.
+    // The user's registration and sign-in.
     assert!(text.contains(r#"backscroll_position{part="log"} 2"#), "{text}");
 }
 

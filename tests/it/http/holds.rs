@@ -10,7 +10,7 @@ fn on_channel(channel_id: Uuid) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hold_is_placed_shown_and_released_by_an_owner_and_by_whoever_has_the_permission() {
+async fn owners_and_members_with_the_permission_place_list_and_release_holds() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let holds = team.path("/holds");
@@ -29,7 +29,7 @@ async fn a_hold_is_placed_shown_and_released_by_an_owner_and_by_whoever_has_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn members_and_admins_hold_nothing() {
+async fn members_and_admins_may_not_place_or_release_holds() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let holds = team.path("/holds");
@@ -46,7 +46,7 @@ async fn members_and_admins_hold_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_what_is_in_the_workspace_is_held_and_never_without_a_reason() {
+async fn a_hold_needs_a_target_in_the_workspace_and_a_reason() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let holds = team.path("/holds");

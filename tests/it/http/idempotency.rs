@@ -1,4 +1,4 @@
-//! The same key twice is one command.
+//! Two requests with the same key are one command.
 
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ async fn a_key_belongs_to_its_request_and_to_its_user() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_senders_own_name_for_a_message_counts_as_its_key() {
+async fn the_clients_identifier_of_a_message_counts_as_its_key() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let channel = team.channel(&team.owner, "public", "random", &[]).await;
@@ -46,11 +46,11 @@ async fn the_senders_own_name_for_a_message_counts_as_its_key() {
     let again = team.owner.post(&here, message.clone()).await;
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
     assert_eq!(again.expect(201), first);
-    assert_ne!(team.owner.post(&there, message).await.expect(201), first, "another channel, another message");
+    assert_ne!(team.owner.post(&there, message).await.expect(201), first, "another channel gets another message");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_registers_twice_with_one_key_is_one_user() {
+async fn two_registrations_with_one_key_create_one_user() {
     let app = TestApp::start().await;
     let body = json!({"email": "ann@example.org", "username": "ann", "display_name": "Ann", "password": "correct horse"});
     let register = || async {

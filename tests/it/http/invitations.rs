@@ -22,7 +22,7 @@ async fn an_invitation_is_accepted_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invitation_is_listed_and_taken_back() {
+async fn an_invitation_is_listed_and_revoked() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let invited = team.owner.post(&team.path("/invitations"), json!({"email": team.stranger.email})).await;
@@ -30,7 +30,7 @@ async fn an_invitation_is_listed_and_taken_back() {
     let invited = invited.expect(201);
     let listed = team.owner.get_at(position, &team.path("/invitations")).await.expect(200);
     assert_eq!(listed["items"][0]["invitation_id"], invited["invitation_id"]);
-    assert!(!listed.to_string().contains("bsi_"), "the token is shown to the inviter alone");
+    assert!(!listed.to_string().contains("bsi_"), "only the inviter sees the token");
     team.member.get(&team.path("/invitations")).await.expect_problem(403, "access.forbidden");
 
     let one = team.path(&format!("/invitations/{}", invited["invitation_id"].as_str().expect("an invitation")));
@@ -58,7 +58,7 @@ async fn a_wrong_invitation_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_key_gives_out_the_same_token() {
+async fn the_same_key_returns_the_same_token() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let body = json!({"email": "a@example.org", "role": "guest"});

@@ -8,13 +8,13 @@ fn types(page: &Value) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn owners_read_who_did_what_and_members_do_not() {
+async fn owners_may_read_the_log_and_members_may_not() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let channel = team.channel(&team.member, "private", "secret", &[]).await;
     let position = team.post(&team.member, channel, "hush").await.position();
     let by_member = team.owner.get_at(position, &team.path(&format!("/log?actor={}", team.member.id))).await.expect(200);
-    assert_eq!(types(&by_member)[0], "message.posted", "newest first, private channels too");
+    assert_eq!(types(&by_member)[0], "message.posted", "newest first, with the events of private channels");
     assert_eq!(by_member["items"][0]["metadata"]["session"].as_str().map(str::len), Some(36));
     let created =
         team.owner.get(&team.path(&format!("/log?aggregate_type=channel&aggregate_id={channel}&type=channel.created"))).await.expect(200);
@@ -29,7 +29,7 @@ async fn owners_read_who_did_what_and_members_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_is_paged_without_gap_or_repetition() {
+async fn the_log_is_paged_without_gaps_or_repetitions() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let position = team.post(&team.owner, team.general, "hello").await.position();

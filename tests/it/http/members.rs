@@ -1,4 +1,4 @@
-//! Members of a workspace.
+//! The members of a workspace.
 
 use serde_json::{Value, json};
 use tests::{Person, Team, TestApp};
@@ -32,7 +32,7 @@ async fn members_are_listed_a_page_at_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_directory_finds_people_by_what_they_say_of_themselves() {
+async fn the_directory_finds_users_by_their_profiles() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let changed =
@@ -41,12 +41,12 @@ async fn the_directory_finds_people_by_what_they_say_of_themselves() {
     assert_eq!((found["items"].as_array().map(Vec::len), &found["items"][0]["user_id"]), (Some(1), &json!(team.member.id)));
     let everyone = team.owner.get(&team.path("/directory")).await.expect(200);
     assert_eq!(everyone["items"].as_array().map(Vec::len), Some(3));
-    assert_eq!(team.owner.get(&team.path("/directory?q=%25")).await.expect(200)["items"], json!([]), "nothing is a wildcard");
+    assert_eq!(team.owner.get(&team.path("/directory?q=%25")).await.expect(200)["items"], json!([]), "no character is a wildcard");
     team.owner.get(&team.path("/directory?q=%00")).await.expect_problem(422, "input.invalid");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn roles_are_changed_by_those_who_manage_members() {
+async fn members_with_the_permission_change_roles() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let role = below(&team, &team.guest, "/role");
@@ -62,7 +62,7 @@ async fn roles_are_changed_by_those_who_manage_members() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_override_beats_the_role() {
+async fn a_permission_of_the_member_overrides_the_role() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let permissions = below(&team, &team.member, "/permissions");
@@ -74,7 +74,7 @@ async fn an_override_beats_the_role() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deactivated_member_sees_nothing_any_more_until_they_are_back() {
+async fn a_deactivated_member_sees_nothing_until_they_are_reactivated() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let deactivation = below(&team, &team.member, "/deactivation");

@@ -24,7 +24,7 @@ async fn a_message_is_posted_and_read_back_with_its_author() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_messages_name_what_is_wrong() {
+async fn the_refusal_of_an_invalid_message_names_the_field() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let messages = team.general("/messages");
@@ -61,7 +61,11 @@ async fn history_is_paged_in_both_directions_and_around_a_message() {
 
     let end = latest["next"].as_str().expect("the place after the newest");
     let nothing = team.owner.get(&format!("{messages}?after={end}")).await.expect(200);
-    assert_eq!((texts(&nothing), nothing["next"].as_str()), (vec![], Some(end)), "the place stays until something comes");
+    assert_eq!(
+        (texts(&nothing), nothing["next"].as_str()),
+        (vec![], Some(end)),
+        "the cursor stays the same until there is a newer message"
+    );
     team.owner.get(&format!("{messages}?before={end}&after={end}")).await.expect_problem(400, "request.query_invalid");
     team.owner.get(&format!("{messages}?before=x")).await.expect_problem(400, "request.cursor_invalid");
 }
@@ -95,7 +99,7 @@ async fn the_author_edits_and_the_earlier_text_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_message_is_a_tombstone_where_it_has_answers() {
+async fn a_deleted_message_with_answers_stays_as_a_tombstone() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let root = team.message(&team.member, team.general, "question").await;
@@ -112,7 +116,7 @@ async fn a_deleted_message_is_a_tombstone_where_it_has_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_reacts_once_with_an_emoji_and_takes_it_back() {
+async fn a_user_reacts_once_with_an_emoji_and_removes_the_reaction() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let message = format!("/v1/messages/{}", team.message(&team.member, team.general, "cake!").await);
@@ -143,7 +147,7 @@ async fn a_message_is_pinned_and_unpinned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mentions_are_listed_while_one_may_read_them() {
+async fn mentions_are_listed_while_the_user_may_read_them() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let channel = team.channel(&team.owner, "private", "secret", &[&team.member]).await;

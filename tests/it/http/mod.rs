@@ -1,4 +1,5 @@
-//! The HTTP interface, through the front door: per resource, each command's success beside its refusals.
+//! The HTTP interface, tested over HTTP. Each resource has one file, with the success of each command beside its
+//! refusals.
 
 mod caps;
 mod channel_members;

@@ -1,9 +1,9 @@
-//! Every list has pages: one that has none costs as much as somebody was able to put into it.
+//! Every list has pages. The cost of a list without pages would have no limit, because users can add to it.
 
 use serde_json::{Value, json};
 use tests::{Person, Team, TestApp};
 
-/// Operations that answer with a list and take no cursor, each with the reason why its list is never long.
+/// Operations that answer with a list and take no cursor. Each has the reason why its list is never long.
 const NEVER_LONG: [(&str, &str); 13] = [
     ("count_members", "the counts of a period, the greatest first: a shorter period shows the others, and `limit` is at most 100"),
     ("count_messages", "as count_members"),
@@ -20,7 +20,7 @@ const NEVER_LONG: [(&str, &str); 13] = [
     ("read_difference", "what two states of one thing differ in"),
 ];
 
-/// What a query parameter that says where a page begins is called.
+/// The names of query parameters that contain a cursor.
 const CURSORS: [&str; 4] = ["after", "before", "cursor", "messages_after"];
 
 fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
@@ -30,7 +30,7 @@ fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     }
 }
 
-/// Whether an answer of that schema is a list, or has one at its top.
+/// Whether an answer with this schema is a list, or has a list at its top level.
 fn has_list(document: &Value, schema: &Value) -> bool {
     let schema = resolved(document, schema);
     let is_list = |schema: &Value| {
@@ -61,7 +61,7 @@ fn every_operation_that_answers_with_a_list_has_pages_or_a_reason() {
     assert_eq!(without, NEVER_LONG.map(|(name, _)| name));
 }
 
-/// The rows of a list, page by page, each of at most two.
+/// The rows of a list, read in pages of at most two rows.
 async fn walked(person: &Person, path: &str, rows: &str, key: &str) -> Vec<String> {
     let mut all = Vec::new();
     let mut next = None::<String>;
@@ -113,10 +113,10 @@ async fn pages_of_workspaces_invitations_holds_pins_sessions_and_unread_channels
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cursor_of_another_list_or_of_nobody_is_refused_and_so_is_a_page_too_large() {
+async fn a_foreign_or_forged_cursor_and_too_large_a_page_are_refused() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
-    // In base64: `1`, `["a\u0000b", …]`, and a moment that no database has.
+    // In base64: `1`, `["a\u0000b", …]`, and a time outside the range of the database.
     let forged = [
         "MQ",
         "nonsense!",

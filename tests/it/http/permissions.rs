@@ -1,5 +1,5 @@
-//! Nobody gives what they lack, and nobody changes a member who ranks above them: the attacks that were found on the running server, and their
-//! neighbours.
+//! No user grants a permission that they lack, and no user changes a member with a higher rank. The tests repeat the
+//! attacks that were found on a running server, and similar ones.
 
 use serde_json::{Value, json};
 use tests::answer::Answer;
@@ -32,7 +32,7 @@ async fn with_admin(app: &TestApp) -> (Team, Person) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_who_manages_members_does_not_rise_and_brings_no_admin_down() {
+async fn a_member_who_manages_members_cannot_raise_themselves_or_demote_an_admin() {
     let app = TestApp::start().await;
     let (team, admin) = with_admin(&app).await;
     grant(&team, &team.member, json!({"member.manage": true})).await;
@@ -52,20 +52,20 @@ async fn a_member_who_manages_members_does_not_rise_and_brings_no_admin_down() {
     for person in [manager, &team.guest] {
         manager.put(&below(&team, person, "/permissions"), beyond.clone()).await.expect_problem(403, "workspace.permission_beyond_own");
     }
-    // A deactivated admin is let in again by an admin, not by a member.
+    // Only an admin may reactivate a deactivated admin. The manager is a member.
     team.owner.put_empty(&below(&team, &admin, "/deactivation")).await.expect(204);
     manager.delete(&below(&team, &admin, "/deactivation")).await.expect_problem(403, "workspace.rank_above_own");
-    // To grant oneself outright what one has by a role would outlive the role.
+    // The admin has this permission by role. A permission that they granted to themselves would outlive the role.
     let outright = json!({"permissions": {"audit.read": true}});
     team.owner.delete(&below(&team, &admin, "/deactivation")).await.expect(204);
     admin.put(&below(&team, &admin, "/permissions"), outright).await.expect_problem(403, "workspace.permission_to_oneself");
-    // What they are there for, they may.
+    // The manager may change members of a lower rank.
     manager.put(&below(&team, &team.guest, "/role"), json!({"role": "member"})).await.expect(204);
     manager.put_empty(&below(&team, &team.guest, "/deactivation")).await.expect(204);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guest_who_invites_brings_in_guests_only() {
+async fn a_guest_who_may_invite_invites_guests_only() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     grant(&team, &team.guest, json!({"member.invite": true})).await;
@@ -77,7 +77,7 @@ async fn a_guest_who_invites_brings_in_guests_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_admin_who_may_not_read_the_audit_brings_in_nobody_who_may() {
+async fn an_admin_who_may_not_read_the_audit_invites_nobody_who_may() {
     let app = TestApp::start().await;
     let (team, admin) = with_admin(&app).await;
     grant(&team, &admin, json!({"audit.read": false})).await;
@@ -87,7 +87,7 @@ async fn an_admin_who_may_not_read_the_audit_brings_in_nobody_who_may() {
         .put(&below(&team, &admin, "/permissions"), json!({"permissions": {}}))
         .await
         .expect_problem(403, "workspace.permission_beyond_own");
-    // A second account of theirs gets no further, neither at once nor in steps.
+    // A second account of the admin gets no more permissions, neither at once nor in steps.
     let invited = invite(&team, &admin, "member").await.expect(201);
     team.stranger.post(&acceptance(&invited), json!({})).await.expect(200);
     team.stranger.get(&team.path("/audit")).await.expect_problem(403, "access.forbidden");
@@ -104,14 +104,14 @@ async fn an_admin_who_may_not_read_the_audit_brings_in_nobody_who_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_weaker_admin_does_not_shut_out_a_stronger_one() {
+async fn an_admin_cannot_deactivate_an_admin_with_more_permissions() {
     let app = TestApp::start().await;
     let (team, admin) = with_admin(&app).await;
     team.take_in(&team.stranger, "admin").await;
     grant(&team, &admin, json!({"audit.read": false})).await;
     admin.put_empty(&below(&team, &team.stranger, "/deactivation")).await.expect_problem(403, "workspace.rank_above_own");
     team.stranger.put_empty(&below(&team, &admin, "/deactivation")).await.expect(204);
-    // Who is let in again gets anew what they had: that takes somebody who has it.
+    // A reactivated member gets their former permissions again. So the caller needs these permissions.
     grant(&team, &team.member, json!({"compliance.read": true})).await;
     team.stranger.put_empty(&below(&team, &team.member, "/deactivation")).await.expect(204);
     team.stranger.delete(&below(&team, &team.member, "/deactivation")).await.expect_problem(403, "workspace.permission_beyond_own");
@@ -119,7 +119,7 @@ async fn a_weaker_admin_does_not_shut_out_a_stronger_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_invitations_of_an_admin_end_with_their_membership_and_stay_ended() {
+async fn the_invitations_of_an_admin_end_with_their_membership_for_good() {
     let app = TestApp::start().await;
     let (team, admin) = with_admin(&app).await;
     let kept = json!({"email": "me-again@example.org", "role": "admin"});
@@ -128,10 +128,10 @@ async fn the_invitations_of_an_admin_end_with_their_membership_and_stay_ended() 
     let position = shut_out.position();
     shut_out.expect(204);
     let listed = team.owner.get_at(position, &team.path("/invitations")).await.expect(200);
-    assert_eq!(listed["items"], json!([]), "the list says so");
+    assert_eq!(listed["items"], json!([]), "the list has no invitation any more");
     team.stranger.post(&acceptance(&invited), json!({})).await.expect_problem(404, "workspace.invitation_not_found");
     admin.post(&acceptance(&invited), json!({})).await.expect_problem(404, "workspace.invitation_not_found");
-    // The inviter is back, and the invitation is not; nor is it when the same request comes again.
+    // The inviter is reactivated, but the invitation stays revoked, even when the same request is repeated.
     team.owner.delete(&below(&team, &admin, "/deactivation")).await.expect(204);
     team.stranger.post(&acceptance(&invited), json!({})).await.expect_problem(404, "workspace.invitation_not_found");
     let again = admin.post_once("a key", &team.path("/invitations"), kept).await.expect(201);
@@ -141,7 +141,7 @@ async fn the_invitations_of_an_admin_end_with_their_membership_and_stay_ended() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invitation_ends_with_the_rank_and_the_permissions_of_its_inviter() {
+async fn an_invitation_ends_when_its_inviter_loses_the_rank_or_the_permissions_for_it() {
     let app = TestApp::start().await;
     let (team, admin) = with_admin(&app).await;
     let (as_admin, as_guest) = (invite(&team, &admin, "admin").await.expect(201), invite(&team, &admin, "guest").await.expect(201));
@@ -152,7 +152,7 @@ async fn an_invitation_ends_with_the_rank_and_the_permissions_of_its_inviter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invitation_does_not_count_while_its_inviter_is_suspended() {
+async fn an_invitation_is_invalid_while_its_inviter_is_suspended() {
     let app = TestApp::start().await;
     let (team, admin) = with_admin(&app).await;
     let invited = invite(&team, &admin, "member").await.expect(201);
@@ -164,7 +164,7 @@ async fn an_invitation_does_not_count_while_its_inviter_is_suspended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_acceptance_and_the_demotion_of_the_inviter_happen_one_after_the_other() {
+async fn a_concurrent_acceptance_and_demotion_of_the_inviter_run_one_after_the_other() {
     let app = TestApp::start().await;
     let (team, admin) = with_admin(&app).await;
     for round in 0..8 {
@@ -183,7 +183,7 @@ async fn an_acceptance_and_the_demotion_of_the_inviter_happen_one_after_the_othe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_owners_who_step_down_at_once_leave_one() {
+async fn one_owner_stays_when_two_step_down_concurrently() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let owner = json!({"role": "owner", "current_password": PASSWORD});
@@ -199,12 +199,13 @@ async fn two_owners_who_step_down_at_once_leave_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_put_out_of_a_channel_or_down_in_it_from_below() {
+async fn no_member_of_lower_rank_removes_or_demotes_a_member_of_a_channel() {
     let app = TestApp::start().await;
     let (team, admin) = with_admin(&app).await;
     let channel = team.channel(&team.member, "private", "ours", &[&team.owner, &admin, &team.guest]).await;
     let there = |person: &Person, what: &str| format!("/v1/channels/{channel}/members/{}{what}", person.id);
-    // The channel's admin, a member of the workspace, makes others admins of it, of any rank, and removes those who do not rank above.
+    // A member of the workspace is the channel's admin. They may make members of any rank admins of the channel, and
+    // may remove members that do not have a higher rank.
     for person in [&team.owner, &admin, &team.guest] {
         team.member.put(&there(person, "/role"), json!({"role": "admin"})).await.expect(204);
     }
@@ -215,14 +216,14 @@ async fn nobody_is_put_out_of_a_channel_or_down_in_it_from_below() {
         }
     }
     team.guest.delete(&there(&team.member, "")).await.expect_problem(403, "workspace.rank_above_own");
-    // Being a channel's admin gives a guest nothing that the workspace does not: nobody is added.
+    // A guest who is a channel's admin still lacks the workspace's permission to add members.
     let members = format!("/v1/channels/{channel}/members");
     team.guest.post(&members, json!({"user_id": team.member.id})).await.expect_problem(403, "access.forbidden");
     team.member.put(&there(&team.guest, "/role"), json!({"role": "member"})).await.expect(204);
     team.guest.put(&there(&team.guest, "/role"), json!({"role": "admin"})).await.expect_problem(403, "channel.admins_only");
     team.member.delete(&there(&team.guest, "")).await.expect(204);
 
-    // Whoever manages channels by a permission reaches no further than their rank either.
+    // A member with the permission to manage channels is limited by their rank, too.
     grant(&team, &team.guest, json!({"channel.manage": true, "channel.browse": true})).await;
     let open = team.channel(&team.owner, "public", "open", &[&team.member]).await;
     let member = format!("/v1/channels/{open}/members/{}", team.member.id);
@@ -232,7 +233,7 @@ async fn nobody_is_put_out_of_a_channel_or_down_in_it_from_below() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_former_owner_gives_no_more_than_an_admin() {
+async fn a_former_owner_grants_no_more_than_an_admin() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     grant(&team, &team.owner, json!({"audit.read": false})).await;

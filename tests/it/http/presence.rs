@@ -1,4 +1,4 @@
-//! Who is there.
+//! Presence.
 
 use chrono::{TimeDelta, Utc};
 use redis::AsyncCommands;
@@ -18,13 +18,13 @@ async fn presence(team: &Team, person: &Person) -> String {
     shown(team, person).await["presence"].as_str().expect("a word").to_owned()
 }
 
-/// The key of somebody's devices.
+/// The Redis key of a user's devices.
 fn key(app: &TestApp, team: &Team, person: &Person) -> String {
     format!("{}presence:{}:{{{}}}", app.redis_prefix, person.id, team.id)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn others_see_the_most_present_of_somebodys_devices_and_each_ends_by_itself() {
+async fn others_see_the_highest_presence_of_a_users_devices_and_each_device_ends_separately() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let (desktop, phone) = (&team.member, team.member.with_token(app.sign_in(&team.member.email).await));
@@ -36,17 +36,17 @@ async fn others_see_the_most_present_of_somebodys_devices_and_each_ends_by_itsel
     assert_eq!((&both["presence"], &both["device_type"], &both["timezone"]), (&json!("online"), &json!("desktop"), &json!("UTC")));
     assert!(both["last_seen"].is_string(), "{both}");
     announce(&team, &phone, "dnd", "phone").await;
-    assert_eq!(presence(&team, desktop).await, "dnd", "whoever said so on one device meant all");
+    assert_eq!(presence(&team, desktop).await, "dnd", "do-not-disturb on one device applies to all");
     announce(&team, &phone, "away", "phone").await;
 
     desktop.delete(&team.path("/presence")).await.expect(204);
     assert_eq!(presence(&team, desktop).await, "away");
     phone.delete("/v1/sessions/current").await.expect(204);
-    assert_eq!(presence(&team, desktop).await, "offline", "who signs out is not there");
+    assert_eq!(presence(&team, desktop).await, "offline", "a device that signs out is offline");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_heartbeat_holds_for_five_minutes_and_a_device_that_is_silent_longer_counts_no_more() {
+async fn a_device_without_a_heartbeat_for_five_minutes_is_not_counted() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let (key, mut redis) = (key(&app, &team, &team.member), app.redis().await.expect("Redis"));
@@ -70,7 +70,7 @@ async fn a_heartbeat_holds_for_five_minutes_and_a_device_that_is_silent_longer_c
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn members_see_each_other_and_nobody_else_does() {
+async fn only_members_see_the_presence_of_members() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     announce(&team, &team.member, "online", "desktop").await;
@@ -80,7 +80,7 @@ async fn members_see_each_other_and_nobody_else_does() {
     let mut seen =
         page["items"].as_array().expect("people").iter().map(|row| row["presence"].as_str().expect("a word")).collect::<Vec<_>>();
     seen.sort_unstable();
-    assert_eq!(seen, ["offline", "online"], "who is not in the workspace is left out");
+    assert_eq!(seen, ["offline", "online"], "users outside the workspace are left out");
 
     team.stranger.get(&three).await.expect_problem(404, "workspace.not_found");
     team.stranger.put(&team.path("/presence"), json!({"status": "online"})).await.expect_problem(404, "workspace.not_found");
@@ -93,7 +93,7 @@ async fn members_see_each_other_and_nobody_else_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_presences_name_what_is_wrong() {
+async fn the_refusal_of_an_invalid_presence_names_the_field() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let path = team.path("/presence");
@@ -108,7 +108,7 @@ async fn wrong_presences_name_what_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_nobody_is_said_to_be_there_or_not() {
+async fn without_redis_every_presence_is_unknown() {
     let app = TestApp::start_with(&[("BACKSCROLL_REDIS_URL", "redis://127.0.0.1:1")]).await;
     let team = Team::found(&app).await;
     team.member.put(&team.path("/presence"), json!({"status": "online"})).await.expect_problem(503, "presence.unavailable");
@@ -116,7 +116,7 @@ async fn without_redis_nobody_is_said_to_be_there_or_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_status_that_is_over_is_shown_nowhere() {
+async fn an_expired_status_is_shown_nowhere() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let expires_at = Utc::now() + TimeDelta::seconds(2);
@@ -129,7 +129,7 @@ async fn a_status_that_is_over_is_shown_nowhere() {
         let seen = team.member.get_at(position, place).await.expect(200).to_string();
         assert!(seen.contains("In a meeting") || Utc::now() > expires_at, "{place}: {seen}");
     }
-    eventually("its time is over", async || Utc::now() > expires_at).await;
+    eventually("the status has expired", async || Utc::now() > expires_at).await;
     for place in &places {
         let seen = team.member.get(place).await.expect(200).to_string();
         assert!(!["In a meeting", "calendar"].iter().any(|word| seen.contains(word)), "{place}: {seen}");

@@ -27,7 +27,7 @@ async fn operators_see_the_projections_and_replay_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_waits_for_its_position_and_says_when_it_does_not_come() {
+async fn a_query_waits_for_its_position_and_fails_if_it_is_not_reached_in_time() {
     let http_only = Roles { http: true, relay: false, projectors: false };
     let app = TestApp::start_as(http_only, &[]).await;
     let ann = app.sign_up("ann").await;
@@ -38,7 +38,7 @@ async fn a_query_waits_for_its_position_and_says_when_it_does_not_come() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_position_that_no_command_answered_is_refused_at_once() {
+async fn a_position_beyond_the_log_is_refused_at_once() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let beyond = ann.get_at(1_000_000, "/v1/users/me").await.expect_problem(400, "request.position_unknown");

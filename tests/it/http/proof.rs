@@ -1,4 +1,4 @@
-//! The proof of the log, for everybody, or for operators only.
+//! The proof of the log, public or for operators only.
 
 use tests::{Team, TestApp, eventually};
 
@@ -16,7 +16,7 @@ async fn signed(app: &TestApp) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_reads_the_proof_and_is_counted_by_address() {
+async fn the_proof_is_public_and_its_readers_are_limited_by_address() {
     let app = TestApp::start().await;
     app.get("/v1/proof/checkpoint").await.expect_problem(404, "proof.no_head");
     app.get("/v1/proof/inclusion?position=1").await.expect_problem(404, "proof.no_head");
@@ -24,7 +24,10 @@ async fn everybody_reads_the_proof_and_is_counted_by_address() {
     signed(&app).await;
     for path in OPERATIONS {
         let answer = app.get(path).await;
-        assert!(answer.header("ratelimit").is_some_and(|left| left.starts_with("\"read\"")), "{path} is counted");
+        assert!(
+            answer.header("ratelimit").is_some_and(|left| left.starts_with("\"read\"")),
+            "a request of {path} counts towards the limit"
+        );
         answer.expect(200);
     }
     let head = app.get("/v1/proof/checkpoint").await;
@@ -37,7 +40,7 @@ async fn everybody_reads_the_proof_and_is_counted_by_address() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_in_the_tree_is_refused() {
+async fn a_position_or_tile_outside_the_tree_is_refused() {
     let app = TestApp::start().await;
     app.sign_up("ann").await;
     signed(&app).await;
@@ -78,7 +81,7 @@ async fn what_is_not_in_the_tree_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_the_proof_is_not_public_it_is_for_operators_only() {
+async fn a_proof_that_is_not_public_is_for_operators_only() {
     let app = TestApp::start_with(&[("BACKSCROLL_PROOF_PUBLIC", "false")]).await;
     let team = Team::found(&app).await;
     signed(&app).await;

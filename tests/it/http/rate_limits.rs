@@ -1,4 +1,4 @@
-//! How much one may ask: true sliding windows, shared by all servers, and never a lockout.
+//! Rate limits: true sliding windows that all servers share. They never lock a user out.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::cache::settled;
 
 const ME: &str = "/v1/users/me";
 
-/// Everything else is as good as unlimited.
+/// A server with these limits. All other classes have a limit that tests do not reach.
 async fn limited(limits: &str) -> TestApp {
     TestApp::start_with(&[("BACKSCROLL_RATE_LIMITS", &format!("all=1000000/60 {limits}"))]).await
 }
 
-/// When a request was sent and answered, and so granted in between.
+/// The times when a request was sent and answered. The server granted it in between.
 async fn granted(person: &Person) -> Option<(Instant, Instant)> {
     let sent = Instant::now();
     let answer = person.get(ME).await;
@@ -37,13 +37,13 @@ fn left(answer: &Answer) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_window_has_more_than_its_limit_wherever_it_begins() {
+async fn no_window_grants_more_than_its_limit_wherever_it_begins() {
     let (limit, window) = (4, Duration::from_secs(1));
     let app = limited("read=4/1").await;
     let ann = app.sign_up("ann").await;
     let mut grants = vec![granted(&ann).await.expect("the first")];
     let began = Instant::now();
-    // A fixed window that began now would be almost over, and the next one about to begin: there a burst would find room twice.
+    // Fixed windows would begin anew about now. A burst at that moment would then be granted twice the limit.
     eventually("the window is almost over", async || began.elapsed() > window.mul_f64(0.8)).await;
     eventually("the limit is used three times", async || {
         grants.extend(granted(&ann).await);
@@ -56,7 +56,7 @@ async fn no_window_has_more_than_its_limit_wherever_it_begins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_are_limited_by_person_and_channel_and_the_headers_say_what_is_left() {
+async fn messages_are_limited_by_user_and_channel_and_the_headers_have_the_rest() {
     let app = limited("message=2/60").await;
     let team = Team::found(&app).await;
     let first = team.post(&team.member, team.general, "one").await;
@@ -77,7 +77,7 @@ async fn messages_are_limited_by_person_and_channel_and_the_headers_say_what_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_to_a_counted_request_says_what_is_left() {
+async fn every_answer_to_a_counted_request_has_the_rest_of_the_limit() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     for path in [ME, "/v1/workspaces", "/v1/workspaces/0199d1c6-6a6f-7c51-8d7e-0f0f6a3f9d2b"] {
@@ -110,7 +110,7 @@ async fn two_servers_share_a_window() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_nobody_is_locked_out_and_the_limits_hold() {
+async fn without_redis_no_user_is_locked_out_and_the_limits_hold() {
     let app =
         TestApp::start_with(&[("BACKSCROLL_REDIS_URL", "redis://127.0.0.1:1"), ("BACKSCROLL_RATE_LIMITS", "read=3/60 write=2/60")]).await;
     let (ann, ben) = (app.sign_up("ann").await, app.sign_up("ben").await);
@@ -127,7 +127,7 @@ async fn without_redis_nobody_is_locked_out_and_the_limits_hold() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_not_signed_in_is_limited_by_address() {
+async fn requests_without_a_session_are_limited_by_address() {
     let settings = [("BACKSCROLL_RATE_LIMITS", "sign_in=4/60"), ("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.0/8")];
     let app = TestApp::start_with(&settings).await;
     let ann = app.sign_up("ann").await;
@@ -143,16 +143,16 @@ async fn who_is_not_signed_in_is_limited_by_address() {
     for n in 1..=5 {
         let expected = if n == 5 { 429 } else { 201 };
         let address = ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:f::", "2001:db8::9", "2001:db8::a"][n - 1];
-        assert_eq!(sign_in(address).await, expected, "a /64 is one client network");
+        assert_eq!(sign_in(address).await, expected, "a /64 network counts as one address");
     }
     ann.get(ME).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_has_the_best_plan_of_their_workspaces() {
+async fn a_user_has_the_best_plan_of_their_workspaces() {
     let app = TestApp::start_with(&[("BACKSCROLL_RATE_LIMITS", "read=0 free.read=1000/60 pro.read=2000/60")]).await;
     let team = Team::found(&app).await;
-    // Plans are read from the read model, which knows of the members a moment later.
+    // Plans come from the read model, which sees new members a moment later.
     settled(&app).await;
     let policy = async |token| team.member.with_token(token).get(ME).await.header("ratelimit-policy").map(str::to_owned);
     let upgrade = async |plan: &str| {
@@ -163,11 +163,11 @@ async fn a_person_has_the_best_plan_of_their_workspaces() {
     assert_eq!(policy(team.member.token.clone()).await.as_deref(), Some(r#""read";q=1000;w=60"#));
     assert_eq!(policy(upgrade("pro").await).await.as_deref(), Some(r#""read";q=2000;w=60"#));
     assert_eq!(policy(upgrade("enterprise").await).await, None, "0 is no limit");
-    assert_eq!(policy(upgrade("free").await).await.as_deref(), Some(r#""read";q=1000;w=60"#), "it can be taken away again");
+    assert_eq!(policy(upgrade("free").await).await.as_deref(), Some(r#""read";q=1000;w=60"#), "a plan can be reduced again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_window_keeps_no_more_moments_than_its_limit_and_forgets_those_of_a_clock_that_was_set_back() {
+async fn a_window_keeps_no_more_times_than_its_limit_and_removes_times_in_the_future() {
     let app = limited("read=4/60").await;
     let ann = app.sign_up("ann").await;
     for _ in 0..10 {
@@ -179,7 +179,7 @@ async fn a_window_keeps_no_more_moments_than_its_limit_and_forgets_those_of_a_cl
     assert!((1..=120_000).contains(&redis.pttl::<_, i64>(&key).await.expect("its time")));
 
     let tomorrow = chrono::Utc::now().timestamp_micros() + 86_400_000_000;
-    redis.lpush::<_, _, ()>(&key, vec![tomorrow; 4]).await.expect("moments that are still to come");
+    redis.lpush::<_, _, ()>(&key, vec![tomorrow; 4]).await.expect("times in the future");
     ann.get(ME).await.expect(200);
     assert_eq!(redis.llen::<_, usize>(&key).await.expect("the window"), 1);
 }

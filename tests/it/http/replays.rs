@@ -1,4 +1,4 @@
-//! Replays over HTTP: begun, watched, cancelled, listed; views; and what could not be applied.
+//! Replays over HTTP: start, progress, cancellation and list; views; parked events.
 
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor, PgConnection};
@@ -7,7 +7,7 @@ use tests::{Team, TestApp, eventually};
 const RELATIONAL: &str = "/v1/projections/relational/replays";
 const CURRENT: &str = "/v1/projections/relational/replays/current";
 
-/// Keeps a rebuild from making its tables, until it is dropped.
+/// Blocks a rebuild from creating its tables, until the connection is dropped.
 async fn held_up(app: &TestApp) -> PgConnection {
     let mut connection = PgConnection::connect(&app.database.url).await.expect("the database");
     connection.execute("BEGIN").await.expect("a transaction");
@@ -22,7 +22,7 @@ async fn ended(team: &Team, projection: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_is_watched_and_cancelled_and_leaves_nothing() {
+async fn a_replay_shows_its_progress_and_leaves_nothing_when_it_is_cancelled() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     team.operator.delete(CURRENT).await.expect_problem(409, "replay.not_running");
@@ -39,7 +39,7 @@ async fn a_replay_is_watched_and_cancelled_and_leaves_nothing() {
     assert_eq!(team.operator.delete(CURRENT).await.expect(202)["cancel_asked"], true);
     assert_eq!(ended(&team, "relational").await["state"], "cancelled");
     drop(gate);
-    let events = watching.text().await.expect("what was watched");
+    let events = watching.text().await.expect("the rest of the events");
     assert!(events.contains("event: end\ndata: {"), "{events}");
     assert!(events.contains("\"state\":\"cancelled\""), "{events}");
 
@@ -57,7 +57,7 @@ async fn a_replay_is_watched_and_cancelled_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_projections_are_replayed_one_after_the_other_and_the_log_says_who_began() {
+async fn all_projections_are_replayed_one_after_another_and_the_log_has_the_actor() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     team.message(&team.owner, team.general, "hello").await;
@@ -107,16 +107,16 @@ async fn a_workspace_is_repaired_and_a_view_is_built_listed_and_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_could_not_be_applied_is_listed_with_its_payload_and_skipped_or_retried() {
+async fn a_parked_event_is_listed_with_its_payload_and_skipped_or_retried() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
-    // Longer than the column: the event can be read, and cannot be written.
+    // The constraint refuses the text: the event can be read, but its row cannot be written.
     let mut database = PgConnection::connect(&app.database.url).await.expect("the database");
     let narrow = "ALTER TABLE read.messages ADD CONSTRAINT no_poison CHECK (content <> 'poison')";
     database.execute(narrow).await.expect("the owner");
     let first = team.post(&team.owner, team.general, "poison").await.position();
     let parked = "/v1/projections/relational/parked";
-    eventually("it waits", async || team.operator.get(parked).await.expect(200)["items"] != json!([])).await;
+    eventually("the event is parked", async || team.operator.get(parked).await.expect(200)["items"] != json!([])).await;
     let listed = team.operator.get(parked).await.expect(200);
     let waits = &listed["items"][0];
     assert_eq!((&waits["first_position"], &waits["event_type"]), (&json!(first), &json!("message.posted")));
@@ -134,7 +134,7 @@ async fn what_could_not_be_applied_is_listed_with_its_payload_and_skipped_or_ret
     assert_eq!(team.operator.get(parked).await.expect(200)["items"], json!([]));
 
     let second = team.post(&team.owner, team.general, "poison").await.position();
-    eventually("it waits", async || team.operator.get(parked).await.expect(200)["items"] != json!([])).await;
+    eventually("the event is parked", async || team.operator.get(parked).await.expect(200)["items"] != json!([])).await;
     database.execute("ALTER TABLE read.messages DROP CONSTRAINT no_poison").await.expect("the owner");
     let applied = team.operator.post(&format!("{key}/retry"), json!({})).await.expect(200);
     assert!(applied["applied"].as_i64() >= Some(1), "{applied}");

@@ -1,4 +1,4 @@
-//! Retention, archive and purge, through the front door.
+//! Retention, archive and purge, over HTTP.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{ChannelId, MessageId, UserId};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::support::asked;
 
-/// Posts as if it had been said so many days ago.
+/// Posts a message with a time this number of days ago.
 async fn posted(app: &TestApp, by: &Person, channel: Uuid, days: i64, text: &str, thread: Option<Uuid>) -> Uuid {
     let sent_at: DateTime<Utc> = Utc::now() - TimeDelta::days(days);
     let new = NewMessage {
@@ -30,7 +30,7 @@ async fn keep_for(team: &Team, policy: Value) {
     team.owner.patch(&team.path("/settings"), json!({ "retention_policy": policy })).await.expect(204);
 }
 
-/// The read tables have everything that was said.
+/// Waits until the read tables have the whole log.
 async fn settled(app: &TestApp) -> i64 {
     crate::cache::settled(app).await
 }
@@ -39,11 +39,11 @@ async fn preview(team: &Team, position: i64) -> Value {
     team.owner.get_at(position, &team.path("/retention/preview")).await.expect(200)
 }
 
-/// A run, to its end.
+/// Runs retention to its end.
 async fn run(app: &TestApp, team: &Team) {
     settled(app).await;
     eventually("a run may begin", async || team.owner.post(&team.path("/retention/runs"), json!({})).await.status == 202).await;
-    eventually("it is done", async || {
+    eventually("the run has ended", async || {
         let position = settled(app).await;
         preview(team, position).await["messages"] == 0
     })
@@ -55,7 +55,7 @@ fn texts(page: &Value) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_old_enough_leaves_everything_but_the_archive() {
+async fn old_messages_are_removed_from_everything_but_the_archive() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let general = team.general;
@@ -131,13 +131,13 @@ async fn a_hold_keeps_everything_and_the_preview_names_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_channels_policy_wins_and_who_may_not_set_it_is_refused() {
+async fn the_channels_policy_has_priority_and_needs_a_permission() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let channel = team.channel(&team.member, "public", "for-ever", &[]).await;
     let settings = |policy: Value| json!({"allow_threads": true, "allow_file_upload": true, "allow_external_sharing": false, "retention_policy": policy});
     let path = format!("/v1/channels/{channel}/settings");
-    // Its admin may set the channel up, but not say how long the workspace remembers.
+    // The channel's admin may change its settings, but not its retention policy.
     team.member.put(&path, settings(json!(null))).await.expect(204);
     team.member.put(&path, settings(json!({"days": 1}))).await.expect_problem(403, "access.forbidden");
     team.owner.put(&path, settings(json!({"days": null}))).await.expect(204);
@@ -160,7 +160,7 @@ async fn the_channels_policy_wins_and_who_may_not_set_it_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_is_purged_for_law_unless_it_is_held() {
+async fn a_message_is_purged_on_a_legal_request_unless_it_is_held() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let secret = team.channel(&team.member, "private", "secret", &[]).await;
@@ -175,7 +175,7 @@ async fn a_message_is_purged_for_law_unless_it_is_held() {
     let refused = team.owner.put(&path, reason.clone()).await.expect_problem(409, "workspace.held");
     assert!(refused["detail"].as_str().is_some_and(|said| said.contains(&hold.to_string())), "{refused}");
     team.owner.put(&team.path(&format!("/holds/{hold}/release")), json!({"reason": "closed"})).await.expect(204);
-    // The owner is not in the channel: the law does not ask.
+    // The owner is not in the channel. A purge for a legal reason does not need that.
     let position = team.owner.put(&path, reason.clone()).await.position();
     team.owner.put(&path, reason).await.expect_problem(409, "message.purged_already");
     let shown = team.member.get_at(position, &format!("/v1/messages/{message}")).await.expect(200);

@@ -5,7 +5,7 @@ use tests::TestApp;
 use tests::person::PASSWORD;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_signs_in_by_name_or_address_and_out_again() {
+async fn a_user_signs_in_by_username_or_email_and_signs_out() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let by_name = ann.with_token(app.sign_in(&ann.username.to_uppercase()).await);
@@ -71,22 +71,22 @@ async fn another_password_ends_the_other_sessions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_emptied_signs_nobody_out() {
-    // Counting requests leaves keys, too.
+async fn an_emptied_redis_signs_no_user_out() {
+    // The limiter writes keys as well, so it is off.
     let app = TestApp::start_with(&[("BACKSCROLL_RATE_LIMITS", "off")]).await;
     let people = [app.sign_up("ann").await, app.sign_up("ben").await];
     assert_eq!(app.empty_redis().await, 2);
     for person in &people {
         person.get("/v1/users/me").await.expect(200);
     }
-    assert_eq!(app.empty_redis().await, 2, "the sessions were put back");
+    assert_eq!(app.empty_redis().await, 2, "the sessions are cached again");
 
     people[0].delete("/v1/sessions/current").await.expect(204);
     people[0].get("/v1/users/me").await.expect_problem(401, "auth.token_invalid");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_everybody_stays_signed_in_and_signs_out() {
+async fn without_redis_users_stay_signed_in_and_can_sign_out() {
     let app = TestApp::start_with(&[("BACKSCROLL_REDIS_URL", "redis://127.0.0.1:1")]).await;
     let ann = app.sign_up("ann").await;
     ann.get("/v1/users/me").await.expect(200);

@@ -1,5 +1,5 @@
-//! Every operation of the OpenAPI document refuses who is not signed in, and who is signed in and has no business there. An operation that
-//! is new fails here until it is either refused to strangers or on one of the two lists, which are to stay short.
+//! Every operation of the OpenAPI document refuses callers without a session, and signed-in callers without permission.
+//! A new operation fails here until it refuses strangers or is on one of the two lists. The lists must stay short.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use tests::team::id;
 use tests::{Team, TestApp};
 use uuid::Uuid;
 
-/// Open to everybody.
+/// Operations that are open to every caller.
 const PUBLIC: [&str; 10] = [
     "get_checkpoint",
     "get_entries",
@@ -24,7 +24,7 @@ const PUBLIC: [&str; 10] = [
     "start_session",
 ];
 
-/// Open to everybody who is signed in: they concern the asker alone.
+/// Operations that are open to every signed-in user: they concern only the caller.
 const ONES_OWN: [&str; 12] = [
     "change_password",
     "change_preferences",
@@ -61,7 +61,7 @@ fn operations(document: &Value) -> Vec<Operation> {
     paths.iter().flat_map(of_path).collect()
 }
 
-/// Things that are really there, by the names that addresses give them.
+/// Objects that exist, by the names of the path's parameters.
 async fn things(team: &Team) -> BTreeMap<&'static str, String> {
     let channel = team.channel(&team.owner, "private", "secret", &[&team.member]).await;
     let message = team.message(&team.owner, channel, "hush").await;
@@ -75,7 +75,7 @@ async fn things(team: &Team) -> BTreeMap<&'static str, String> {
         ("channel_id", channel.to_string()),
         ("message_id", message.to_string()),
         ("invitation_id", id(&invited, "invitation_id").to_string()),
-        // Whoever holds a token is invited: a stranger does not, and guesses.
+        // A user with the token of an invitation is invited. A stranger can only guess one.
         ("token", format!("bsi_{}", "A".repeat(43))),
         ("session_id", id(&sessions["items"][0], "session_id").to_string()),
         ("emoji", "tada".to_owned()),
@@ -91,7 +91,7 @@ async fn things(team: &Team) -> BTreeMap<&'static str, String> {
     ])
 }
 
-/// A body that would do, were the asker somebody else.
+/// A body that would be accepted from a caller with permission.
 fn body(name: &str, team: &Team) -> Value {
     let user_id = team.guest.id;
     match name {
@@ -115,11 +115,11 @@ fn body(name: &str, team: &Team) -> Value {
         "skip_parked" => json!({"position": 1, "reason": "mine"}),
         "start_replay" => json!({}),
         "move_read_marker" => json!({"message_id": Uuid::now_v7()}),
-        other => panic!("{other} takes a body: write one here that would do"),
+        other => panic!("{other} takes a body: add a valid one here"),
     }
 }
 
-/// What stands behind the ? of an operation that must be told something there.
+/// The query string of an operation that requires parameters.
 fn query(name: &str, team: &Team) -> String {
     match name {
         "list_presence" => format!("?users={}", team.member.id),
@@ -129,12 +129,12 @@ fn query(name: &str, team: &Team) -> String {
 
 fn address(path: &str, things: &BTreeMap<&str, String>) -> String {
     let filled = things.iter().fold(path.to_owned(), |path, (name, thing)| path.replace(&format!("{{{name}}}"), thing));
-    assert!(!filled.contains('{'), "{path} names a thing that is not made here");
+    assert!(!filled.contains('{'), "{path} has a parameter without an object here");
     filled
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_operation_refuses_who_is_not_signed_in() {
+async fn every_operation_refuses_callers_without_a_session() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let things = things(&team).await;
@@ -168,7 +168,7 @@ async fn every_operation_refuses_a_stranger() {
         let answer = send(request).await;
         assert!([403, 404].contains(&answer.status.as_u16()), "{}: {answer:?}", operation.name);
         assert!(answer.body["code"] != "request.no_such_route", "{}: {answer:?}", operation.name);
-        assert!(answer.header("ratelimit").is_some(), "{} is not counted", operation.name);
+        assert!(answer.header("ratelimit").is_some(), "{} does not count towards a limit", operation.name);
         refused += 1;
     }
     assert_eq!(refused, operations.len() - PUBLIC.len() - ONES_OWN.len(), "every operation is refused or on a list");

@@ -1,4 +1,4 @@
-//! Who is typing.
+//! Typing indicators.
 
 use redis::AsyncCommands;
 use serde_json::{Value, json};
@@ -10,13 +10,13 @@ async fn typing(person: &Person, channel: Uuid) -> Vec<Value> {
     page["items"].as_array().expect("people").iter().map(|row| row["user_id"].clone()).collect()
 }
 
-/// Where Redis has who types in the team's first channel.
+/// The Redis key of the users that type in the team's first channel.
 fn key(app: &TestApp, team: &Team) -> String {
     format!("{}typing:{{{}}}", app.redis_prefix, team.general)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_types_is_seen_until_they_have_posted() {
+async fn a_typing_user_is_shown_until_they_post() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     assert_eq!(typing(&team.guest, team.general).await, Vec::<Value>::new());
@@ -29,27 +29,28 @@ async fn who_types_is_seen_until_they_have_posted() {
     assert_eq!(both, expected);
 
     team.post(&team.member, team.general, "done").await.expect(201);
-    eventually("who has posted types no more", async || typing(&team.guest, team.general).await == [json!(team.owner.id)]).await;
+    eventually("a user who has posted is not shown any more", async || typing(&team.guest, team.general).await == [json!(team.owner.id)])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_types_again_while_their_post_is_still_told_is_seen() {
+async fn a_user_who_types_again_before_redis_gets_the_post_is_shown() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let (key, mut redis) = (key(&app, &team), app.redis().await.expect("Redis"));
     for goes_elsewhere in [false, true, false, true] {
         team.member.put_empty(&team.general("/typing")).await.expect(204);
         team.post(&team.member, team.general, "and more").await.expect(201);
-        // Before Redis is told of the post.
+        // This happens before Redis gets the notice of the post.
         if goes_elsewhere {
             let holds_until = chrono::Utc::now().timestamp_millis() + 15_000;
-            redis.zadd::<_, _, _, ()>(&key, team.member.id.to_string(), holds_until).await.expect("another process says so, later");
+            redis.zadd::<_, _, _, ()>(&key, team.member.id.to_string(), holds_until).await.expect("a later notice from another process");
         } else {
             team.member.put_empty(&team.general("/typing")).await.expect(204);
         }
         team.owner.put_empty(&team.general("/typing")).await.expect(204);
         team.post(&team.owner, team.general, "done").await.expect(201);
-        eventually("the owner's end was told, and so the member's", async || {
+        eventually("Redis got the notice of the owner's post, and so that of the member's", async || {
             typing(&team.guest, team.general).await == [json!(team.member.id)]
         })
         .await;
@@ -57,21 +58,21 @@ async fn who_types_again_while_their_post_is_still_told_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_holds_for_ten_seconds() {
+async fn a_typing_indicator_expires_after_ten_seconds() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     team.member.put_empty(&team.general("/typing")).await.expect(204);
     let (key, mut redis) = (key(&app, &team), app.redis().await.expect("Redis"));
     assert!((5_000..=10_000).contains(&redis.pttl::<_, i64>(&key).await.expect("its time")));
     let over = chrono::Utc::now().timestamp_millis() - 1;
-    redis.zadd::<_, _, _, ()>(&key, team.member.id.to_string(), over).await.expect("ten seconds later");
+    redis.zadd::<_, _, _, ()>(&key, team.member.id.to_string(), over).await.expect("an expired indicator");
     assert_eq!(typing(&team.guest, team.general).await, Vec::<Value>::new());
     team.owner.put_empty(&team.general("/typing")).await.expect(204);
-    assert_eq!(redis.zcard::<_, usize>(&key).await.expect("who types"), 1, "who is over is forgotten");
+    assert_eq!(redis.zcard::<_, usize>(&key).await.expect("who types"), 1, "the expired indicator is removed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_who_may_post_types_and_only_who_may_read_sees_it() {
+async fn only_users_who_may_post_can_type_and_only_readers_see_it() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let secret = team.channel(&team.owner, "private", "secret", &[]).await;
@@ -89,7 +90,7 @@ async fn only_who_may_post_types_and_only_who_may_read_sees_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_nobody_can_tell_and_posting_goes_on() {
+async fn without_redis_there_are_no_typing_indicators_and_posting_works() {
     let app = TestApp::start_with(&[("BACKSCROLL_REDIS_URL", "redis://127.0.0.1:1")]).await;
     let team = Team::found(&app).await;
     team.member.put_empty(&team.general("/typing")).await.expect_problem(503, "presence.unavailable");

@@ -5,7 +5,7 @@ use tests::person::PASSWORD;
 use tests::{Team, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_registers_signs_in_and_sees_themselves() {
+async fn a_user_registers_signs_in_and_reads_their_profile() {
     let app = TestApp::start().await;
     let registration =
         json!({"email": "Ann@Example.org", "username": "ann", "display_name": "Ann", "password": PASSWORD, "timezone": "Europe/Zurich"});
@@ -21,7 +21,7 @@ async fn a_user_registers_signs_in_and_sees_themselves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_first_user_runs_the_server() {
+async fn only_the_first_user_is_an_operator() {
     let app = TestApp::start().await;
     let (first, second) = (app.sign_up("first").await, app.sign_up("second").await);
     first.get("/v1/projections").await.expect(200);
@@ -29,7 +29,7 @@ async fn only_the_first_user_runs_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_or_an_address_that_somebody_has_is_refused_and_its_password_is_not_kept() {
+async fn a_taken_username_or_email_is_refused_and_the_password_is_not_stored() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let credentials = || async {
@@ -64,7 +64,7 @@ async fn a_wrong_registration_names_the_field() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partial_change_of_the_profile_keeps_what_it_does_not_name() {
+async fn a_partial_change_of_the_profile_keeps_the_other_fields() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     ann.patch("/v1/users/me", json!({"title": "Engineer", "pronouns": "she/her"})).await.expect(204);
@@ -98,7 +98,7 @@ async fn preferences_and_the_status_are_changed_and_cleared() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_row_can_hold_is_refused_and_not_appended() {
+async fn a_value_that_no_row_can_store_is_refused_and_not_appended() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     for kept in [json!({"a\u{0}b": 1}), json!({"a": [{"b": "\u{0}"}]}), json!({"a": "x".repeat(70_000)})] {
@@ -108,7 +108,7 @@ async fn what_no_row_can_hold_is_refused_and_not_appended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_sees_those_with_whom_one_shares_a_workspace() {
+async fn a_user_sees_only_users_of_their_workspaces() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let position = team.post(&team.owner, team.general, "all are here").await.position();
@@ -124,7 +124,7 @@ async fn one_sees_those_with_whom_one_shares_a_workspace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_suspended_user_is_locked_out_until_they_are_let_in_again() {
+async fn a_suspended_user_cannot_sign_in_until_the_suspension_ends() {
     let app = TestApp::start().await;
     let (operator, ann) = (app.sign_up("operator").await, app.sign_up("ann").await);
     let suspension = format!("/v1/users/{}/suspension", ann.id);

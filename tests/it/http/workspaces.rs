@@ -19,7 +19,7 @@ async fn a_workspace_is_created_with_its_general_channel_and_its_owner() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_domain_that_is_taken_is_refused() {
+async fn a_taken_domain_is_refused() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let body = json!({"name": "Acme", "domain": "acme.example.org"});
@@ -75,7 +75,7 @@ async fn only_operators_change_a_plan_and_they_need_not_be_members() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_workspace_is_handed_over_to_a_member_only() {
+async fn the_ownership_of_a_workspace_is_transferred_to_a_member_only() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let owner = team.path("/owner");

@@ -1,5 +1,5 @@
-//! Who can write to Redis signs in as nobody: a copy there is believed only as the server wrote it, where it wrote it,
-//! and while nothing has ended.
+//! An attacker who can write to Redis cannot sign in as a user. The server trusts a copy of a session in Redis only
+//! under its own key, exactly as the server wrote it, and until the session has ended.
 
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
@@ -9,7 +9,7 @@ use tests::{Person, TestApp};
 
 use super::{ME, NEW_PASSWORD, another_session, change_password, is_refused};
 
-/// Redis, as somebody sees it who is no server of ours.
+/// An attacker with access to Redis.
 struct Attacker {
     redis: MultiplexedConnection,
     prefix: String,
@@ -38,7 +38,7 @@ async fn who_is(person: &Person) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_somebody_made_up_in_redis_signs_nobody_in() {
+async fn a_session_that_an_attacker_invents_in_redis_signs_no_user_in() {
     let app = TestApp::start().await;
     let (operator, mallory) = (app.sign_up("operator").await, app.sign_up("mallory").await);
     let mut attacker = Attacker::of(&app).await;
@@ -50,7 +50,7 @@ async fn a_session_that_somebody_made_up_in_redis_signs_nobody_in() {
         "created_at": now, "last_activity": now, "permissions": ["read", "write"],
     });
     let values = [
-        // As release 0.1.0 wrote it.
+        // The format of release 0.1.0.
         bare.to_string(),
         json!({"session": bare, "at": {"generation": 0, "revision": 0}, "expires_at": now + chrono::TimeDelta::hours(1)}).to_string(),
         theirs.clone(),
@@ -63,7 +63,7 @@ async fn a_session_that_somebody_made_up_in_redis_signs_nobody_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_was_changed_or_moved_in_redis_is_what_postgres_says() {
+async fn a_session_that_was_changed_or_moved_in_redis_is_read_from_postgres() {
     let app = TestApp::start().await;
     let (operator, mallory) = (app.sign_up("operator").await, app.sign_up("mallory").await);
     let mut attacker = Attacker::of(&app).await;
@@ -75,7 +75,7 @@ async fn a_session_that_was_changed_or_moved_in_redis_is_what_postgres_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_has_ended_is_not_brought_back_by_what_redis_had() {
+async fn an_old_copy_in_redis_does_not_restore_an_ended_session() {
     let app = TestApp::start().await;
     let (operator, ann) = (app.sign_up("operator").await, app.sign_up("ann").await);
     let mut attacker = Attacker::of(&app).await;

@@ -1,4 +1,4 @@
-//! All sessions of a person end in one step, effective for each request that arrives afterwards, whatever Redis says.
+//! All sessions of a user end in one step. The end is effective for each later request, whatever Redis contains.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
@@ -11,13 +11,13 @@ use tests::{TestApp, eventually};
 
 use super::{ME, NEW_PASSWORD, another_node, another_session, change_password, count, is_refused, items, run};
 
-/// The token of one of many sessions that a test has put into the table.
+/// The token of one of many sessions that the test writes into the table.
 fn token_of(number: u32) -> String {
     format!("bs_{number:0>43}")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_password_ends_forty_thousand_sessions_before_it_answers() {
+async fn a_new_password_ends_forty_thousand_sessions_before_the_answer() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     run(
@@ -39,11 +39,11 @@ async fn another_password_ends_forty_thousand_sessions_before_it_answers() {
         is_refused(session).await;
     }
     ann.get(ME).await.expect(200);
-    assert_eq!(items(&ann.get("/v1/sessions").await.expect(200)).len(), 1, "those that have ended are not listed");
+    assert_eq!(items(&ann.get("/v1/sessions").await.expect(200)).len(), 1, "ended sessions are not listed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_left_of_ended_sessions_is_noted_and_removed() {
+async fn the_ends_of_sessions_are_recorded_and_their_rows_removed() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     for _ in 0..5 {
@@ -52,10 +52,7 @@ async fn what_is_left_of_ended_sessions_is_noted_and_removed() {
     change_password(&ann, NEW_PASSWORD).await.expect(204);
     let noted = "SELECT count(*) FROM events WHERE payload->'session.ended'->>'reason' = 'password_changed'";
     eventually("each end is in the log", async || count(&app, noted).await == 5).await;
-    eventually("only the row of the session that goes on is there", async || {
-        count(&app, "SELECT count(*) FROM secret.sessions").await == 1
-    })
-    .await;
+    eventually("only the row of the active session is left", async || count(&app, "SELECT count(*) FROM secret.sessions").await == 1).await;
     ann.get(ME).await.expect(200);
     app.app().sessions.sweep().await.expect("a sweep");
     assert_eq!(count(&app, "SELECT count(*) FROM secret.session_generations WHERE noted < generation").await, 0);
@@ -93,7 +90,7 @@ async fn an_end_is_effective_on_a_node_that_has_no_redis_and_on_one_that_still_h
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stolen_token_is_not_let_in_again_with_the_account() {
+async fn a_stolen_token_stays_invalid_when_the_suspension_ends() {
     let app = TestApp::start().await;
     let (operator, ann) = (app.sign_up("operator").await, app.sign_up("ann").await);
     let suspension = format!("/v1/users/{}/suspension", ann.id);
@@ -108,7 +105,7 @@ async fn a_stolen_token_is_not_let_in_again_with_the_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_not_allowed_to_suspend_ends_no_session() {
+async fn a_refused_suspension_ends_no_session() {
     let app = TestApp::start().await;
     let (_operator, ann, mallory) = (app.sign_up("operator").await, app.sign_up("ann").await, app.sign_up("mallory").await);
     let suspension = format!("/v1/users/{}/suspension", ann.id);
@@ -118,7 +115,7 @@ async fn whoever_is_not_allowed_to_suspend_ends_no_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_without_a_row_has_ended_although_redis_has_its_copy() {
+async fn a_session_without_a_row_has_ended_even_if_redis_has_a_copy() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let swept = another_session(&app, &ann).await;
@@ -130,7 +127,7 @@ async fn a_session_without_a_row_has_ended_although_redis_has_its_copy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_renewal_brings_no_session_back() {
+async fn a_renewal_does_not_restore_an_ended_session() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let mut password = PASSWORD.to_owned();
@@ -140,7 +137,7 @@ async fn a_renewal_brings_no_session_back() {
         run(&app, "UPDATE secret.sessions SET last_activity = now() - interval '10 minutes'").await;
         let next = format!("{NEW_PASSWORD} {round}");
         let change = json!({"current_password": password, "new_password": next});
-        // Each of these uses begins a renewal.
+        // Each of these requests starts a renewal.
         let uses = join_all((0..4).map(|_| other.get(ME)));
         let (_, changed) = tokio::join!(uses, ann.put("/v1/users/me/password", change));
         changed.expect(204);
@@ -151,7 +148,7 @@ async fn a_renewal_brings_no_session_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_used_session_is_renewed_and_its_row_with_it() {
+async fn a_used_session_is_renewed_in_its_row_too() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     app.empty_redis().await;
@@ -159,11 +156,11 @@ async fn a_used_session_is_renewed_and_its_row_with_it() {
     ann.get(ME).await.expect(200);
     let renewed =
         "SELECT count(*) FROM secret.sessions WHERE last_activity > now() - interval '1 minute' AND expires_at > now() + interval '1 hour'";
-    eventually("its row says so", async || count(&app, renewed).await == 1).await;
+    eventually("the row of the session is renewed", async || count(&app, renewed).await == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_changes_of_a_password_at_once_one_is_done_and_the_other_session_ends() {
+async fn of_two_concurrent_changes_of_a_password_one_succeeds_and_the_other_session_ends() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let thief = another_session(&app, &ann).await;
@@ -177,7 +174,7 @@ async fn of_two_changes_of_a_password_at_once_one_is_done_and_the_other_session_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_with_the_old_password_that_was_under_way_begins_no_session() {
+async fn a_running_sign_in_with_the_old_password_starts_no_session() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let read = app.app().credentials.of(ann.id.into()).await.expect("Postgres").expect("a password");
@@ -188,7 +185,7 @@ async fn a_sign_in_with_the_old_password_that_was_under_way_begins_no_session() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_has_so_many_sessions_and_the_oldest_ends_for_one_more() {
+async fn a_new_session_beyond_the_limit_ends_the_users_oldest_session() {
     let app = TestApp::start_with(&[("BACKSCROLL_SESSIONS_MAX", "3")]).await;
     let ann = app.sign_up("ann").await;
     let others = [another_session(&app, &ann).await, another_session(&app, &ann).await];
@@ -203,13 +200,13 @@ async fn a_person_has_so_many_sessions_and_the_oldest_ends_for_one_more() {
     for session in &many {
         alive += usize::from(session.get(ME).await.status == 200);
     }
-    assert_eq!(alive, 3, "at once, too");
+    assert_eq!(alive, 3, "concurrent sign-ins keep the limit, too");
     let ends = "SELECT count(*) FROM events WHERE payload->'session.ended'->>'reason' = 'expired'";
     eventually("the ends are in the log", async || count(&app, ends).await == 13).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_ends_at_its_greatest_age_however_often_it_is_used() {
+async fn a_session_ends_at_its_maximum_age_however_often_it_is_used() {
     let app = TestApp::start_with(&[("BACKSCROLL_SESSION_HOURS_MAX", "2")]).await;
     let ann = app.sign_up("ann").await;
     let started = app.post("/v1/sessions", &json!({"login": ann.email, "password": PASSWORD})).await.expect(201);
@@ -221,7 +218,7 @@ async fn a_session_ends_at_its_greatest_age_however_often_it_is_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_ends_when_its_row_says_so_although_redis_keeps_its_copy() {
+async fn a_session_expires_by_its_row_even_if_redis_keeps_its_copy() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     ann.get(ME).await.expect(200);
@@ -233,5 +230,5 @@ async fn a_session_ends_when_its_row_says_so_although_redis_keeps_its_copy() {
     is_refused(&ann).await;
     app.app().sessions.sweep().await.expect("a sweep");
     assert_eq!(count(&app, "SELECT count(*) FROM secret.sessions").await, 0);
-    assert_eq!(redis.keys::<_, Vec<String>>(&pattern).await.expect("the copies"), Vec::<String>::new(), "the copy goes with its row");
+    assert_eq!(redis.keys::<_, Vec<String>>(&pattern).await.expect("the copies"), Vec::<String>::new(), "the copy is removed with its row");
 }

@@ -1,5 +1,5 @@
-//! Guessing at an account is slowed down from however many addresses it comes; its owner is not locked out by it; and
-//! the audit is not blinded.
+//! Guesses at an account's password are slowed down, from however many addresses they come. The owner of the account
+//! can still sign in, and the audit records the attack.
 
 use serde_json::{Value, json};
 use tests::answer::Answer;
@@ -8,7 +8,7 @@ use tests::{Person, TestApp};
 
 use super::{ME, NEW_PASSWORD, another_session, change_password, count};
 
-/// So many attempts at an account are taken here.
+/// The number of attempts at an account that the server checks here before it refuses them.
 const TAKEN: usize = 5;
 
 async fn limited() -> TestApp {
@@ -29,7 +29,7 @@ fn with(login: &str, password: &str) -> Value {
     json!({"login": login, "password": password})
 }
 
-/// Guesses from as many addresses; returns how many were taken.
+/// Guesses from as many addresses. Returns the number of guesses that the server checked.
 async fn guess(app: &TestApp, login: &str, guesses: usize) -> usize {
     let mut taken = 0;
     for number in 0..guesses {
@@ -56,7 +56,7 @@ async fn guesses_from_many_addresses_are_refused_and_the_owner_signs_in_from_a_k
     let app = limited().await;
     let (ann, _) = ann_from(&app, "203.0.113.5").await;
     assert_eq!(guess(&app, &ann.email, 12).await, TAKEN);
-    // A right guess says nothing either.
+    // The right password gets the same answer, so it reveals nothing.
     sign_in_from(&app, "198.51.100.77", &with(&ann.email, PASSWORD)).await.expect_problem(429, "request.rate_limited");
     for _ in 0..2 {
         sign_in_from(&app, "203.0.113.5", &with(&ann.email, PASSWORD)).await.expect(201);
@@ -64,7 +64,7 @@ async fn guesses_from_many_addresses_are_refused_and_the_owner_signs_in_from_a_k
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_that_shows_its_token_is_known_at_every_address() {
+async fn a_device_that_sends_its_token_is_known_at_every_address() {
     let app = limited().await;
     let (ann, started) = ann_from(&app, "203.0.113.5").await;
     let ben = app.sign_up("ben").await;
@@ -77,7 +77,7 @@ async fn a_device_that_shows_its_token_is_known_at_every_address() {
         sign_in_from(&app, &address, &showing(token)).await.expect_problem(429, "request.rate_limited");
     }
     let again = sign_in_from(&app, "192.0.2.9", &showing(&started["device_token"])).await.expect(201);
-    assert_eq!(again["device_token"], started["device_token"], "it stays the same");
+    assert_eq!(again["device_token"], started["device_token"], "the token of the device stays the same");
     let wrong = sign_in_from(&app, "192.0.2.9", &showing(&json!("bsd_"))).await.expect_problem(422, "input.invalid");
     assert_eq!(wrong["field"], "device_token");
 }
@@ -96,7 +96,7 @@ async fn a_known_address_has_a_limit_too_and_an_ipv6_network_is_one_address() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_that_nobody_has_is_refused_alike_and_an_account_has_one_limit_for_both_of_its_names() {
+async fn an_unknown_login_is_refused_alike_and_an_account_has_one_limit_for_username_and_email() {
     let app = limited().await;
     let ann = app.sign_up("ann").await;
     assert_eq!(guess(&app, "nobody@example.org", 8).await, TAKEN);
@@ -114,7 +114,7 @@ async fn sign_ins_that_succeed_do_not_count() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_guesses_are_refused_all_the_same() {
+async fn without_redis_guesses_are_refused_too() {
     let app = limited_with(&[("BACKSCROLL_REDIS_URL", "redis://127.0.0.1:1")]).await;
     let (ann, _) = ann_from(&app, "203.0.113.5").await;
     for number in 0..2 * TAKEN {
@@ -125,7 +125,7 @@ async fn without_redis_guesses_are_refused_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_stolen_a_session_guesses_the_password_in_vain_and_locks_nobody_out() {
+async fn a_thief_of_a_session_cannot_guess_the_password_or_lock_the_owner_out() {
     let app = limited().await;
     let ann = app.sign_up("ann").await;
     let stolen = another_session(&app, &ann).await;
@@ -143,7 +143,7 @@ async fn who_has_stolen_a_session_guesses_the_password_in_vain_and_locks_nobody_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_password_makes_other_devices_unknown() {
+async fn a_new_password_makes_other_devices_unknown() {
     let app = limited().await;
     let (ann, thief) = ann_from(&app, "203.0.113.66").await;
     change_password(&ann, NEW_PASSWORD).await.expect(204);
@@ -154,7 +154,7 @@ async fn another_password_makes_other_devices_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_recorded_of_an_attack_is_told_by_a_summary() {
+async fn a_summary_counts_the_refused_sign_ins_that_are_not_recorded_one_by_one() {
     let app = TestApp::start_with(&[("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
     let ann = app.sign_up("ann").await;
     guess(&app, &ann.email, 30).await;
@@ -168,11 +168,11 @@ async fn what_is_not_recorded_of_an_attack_is_told_by_a_summary() {
     let untold = "SELECT coalesce(sum((payload->'session.refused'->>'not_recorded')::int), 0)::int8 FROM events WHERE event_type = 'session.refused'";
     assert_eq!((count(&app, &of_ann).await, count(&app, all).await, count(&app, untold).await), (21, 42, 9 + 4));
     app.app().sign_ins.summarise_refused().await;
-    assert_eq!(count(&app, all).await, 42, "once");
+    assert_eq!(count(&app, all).await, 42, "the summary is recorded once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn attempts_that_are_refused_for_their_number_are_in_the_summary_too() {
+async fn attempts_that_the_limit_refuses_are_in_the_summary_too() {
     let app = limited().await;
     let ann = app.sign_up("ann").await;
     guess(&app, &ann.email, 12).await;

@@ -1,4 +1,4 @@
-//! Every way in: sessions that end when they are to, and nobody who comes in by guessing or by forging.
+//! Sign-in and sessions: sessions end when they must, and nobody signs in by guessing or forging.
 
 mod forged;
 mod generations;
@@ -14,7 +14,7 @@ use tests::{Person, TestApp};
 const ME: &str = "/v1/users/me";
 const NEW_PASSWORD: &str = "violet anchor pancake";
 
-/// Another session of the same person.
+/// Signs the same user in again.
 async fn another_session(app: &TestApp, person: &Person) -> Person {
     person.with_token(app.sign_in(&person.email).await)
 }
@@ -23,12 +23,12 @@ async fn change_password(person: &Person, to: &str) -> Answer {
     person.put("/v1/users/me/password", json!({"current_password": PASSWORD, "new_password": to})).await
 }
 
-/// The token signs nobody in.
+/// Checks that the server refuses the token.
 async fn is_refused(person: &Person) {
     person.get(ME).await.expect_problem(401, "auth.token_invalid");
 }
 
-/// Another server on the same stores.
+/// A second server with the same stores.
 async fn another_node(first: &TestApp, more: &[(&str, &str)]) -> TestApp {
     let shared = [
         ("BACKSCROLL_POSTGRES_URL", first.database.url.as_str()),

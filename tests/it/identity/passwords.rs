@@ -1,4 +1,4 @@
-//! What is no password, and that nothing on the way keeps what signs somebody in.
+//! Passwords that the server refuses. No cache stores an answer that contains a token.
 
 use serde_json::{Value, json};
 use tests::person::PASSWORD;
@@ -9,7 +9,7 @@ fn registration(password: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_that_everybody_tries_first_is_refused() {
+async fn a_common_password_is_refused() {
     let app = TestApp::start().await;
     let refused = [
         ("password", "password.known"),

@@ -1,5 +1,5 @@
-//! Tokens that are nobody's cost nothing elsewhere, and hold nobody up; nor does a flood of anything keep somebody
-//! signed in.
+//! Requests with invalid tokens are cheap for the server and do not block other users. No flood of requests prevents a
+//! user from signing out.
 
 use state::token::Token;
 use tests::{Person, TestApp};
@@ -11,19 +11,19 @@ async fn limited(limits: &str) -> TestApp {
     TestApp::start_with(&[("BACKSCROLL_RATE_LIMITS", &limits), ("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.0/8")]).await
 }
 
-/// Somebody with a token that was made up.
+/// The same user with an invented token, at this address.
 fn stranger(person: &Person, address: &str) -> Person {
     person.with_token(Token::of_new_session().expose().to_owned()).coming_from(address, "Stranger/1")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_token_is_remembered_and_not_looked_up_again() {
+async fn a_wrong_token_is_remembered_and_not_read_from_the_database_again() {
     let app = TestApp::start().await;
     let second = another_node(&app, &[]).await;
     let ann = app.sign_up("ann").await;
     let wrong = ann.with_token(Token::of_new_session().expose().to_owned());
     is_refused(&wrong).await;
-    // If it were looked up, it would be found now.
+    // A second read of the database would find this session.
     run(
         &app,
         &format!(
@@ -38,7 +38,7 @@ async fn a_wrong_token_is_remembered_and_not_looked_up_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_tokens_are_limited_by_address_and_hold_up_nobody_who_is_signed_in() {
+async fn wrong_tokens_are_limited_by_address_and_do_not_block_signed_in_users() {
     let app = limited("wrong_token=4/60").await;
     let ann = app.sign_up("ann").await.coming_from("2001:db8::1", "Ann/1");
     ann.get(ME).await.expect(200);
@@ -58,7 +58,7 @@ async fn wrong_tokens_are_limited_by_address_and_hold_up_nobody_who_is_signed_in
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_sign_ins_keeps_nobody_signed_in() {
+async fn a_flood_of_sign_ins_does_not_prevent_a_sign_out() {
     let app = limited("sign_in=2/60").await;
     let ann = app.sign_up("ann").await;
     let sign_in = serde_json::json!({"login": ann.email, "password": tests::person::PASSWORD});
@@ -70,7 +70,7 @@ async fn a_flood_of_sign_ins_keeps_nobody_signed_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn neither_wrong_tokens_nor_sign_outs_of_others_keep_anybody_signed_in() {
+async fn wrong_tokens_and_sign_outs_of_others_do_not_prevent_a_sign_out() {
     let app = limited("sign_out=3/60 wrong_token=3/60").await;
     let ann = app.sign_up("ann").await;
     ann.get(ME).await.expect(200);

@@ -1,4 +1,4 @@
-//! What each event does to its table.
+//! The effects of each event on the read tables.
 
 use chrono::{Duration, Utc};
 use domain::channel::{ChannelSettings, Kind, MemberRole, NotificationLevel};
@@ -50,7 +50,7 @@ pub fn emoji(text: &str) -> Emoji {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn users_show_what_they_last_said_of_themselves() {
+async fn a_user_row_has_the_newest_profile() {
     let house = House::start().await;
     let ann = sign_up(house.commands(), "ann").await;
     let profile = Profile {
@@ -81,9 +81,9 @@ async fn users_show_what_they_last_said_of_themselves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_suspended_user_is_shown_as_such_until_they_are_let_in_again() {
+async fn a_suspended_user_is_shown_as_suspended_until_the_suspension_ends() {
     let house = House::start().await;
-    // The first user of a server runs it.
+    // The first user of a server is an operator.
     let operator = sign_up(house.commands(), "operator").await;
     let ann = sign_up(house.commands(), "ann").await;
     house.user_is_asked(operator, ann, UserCommand::Suspend { reason: None }).await;
@@ -95,7 +95,7 @@ async fn a_suspended_user_is_shown_as_such_until_they_are_let_in_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn workspaces_show_their_details_and_settings() {
+async fn a_workspace_row_has_the_newest_details_and_settings() {
     let house = House::start().await;
     let (team, ann, _) = team_of_three(&house).await;
     let details = Details {
@@ -116,7 +116,7 @@ async fn workspaces_show_their_details_and_settings() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn members_show_their_role_title_permissions_and_whether_they_were_shut_out() {
+async fn a_member_row_has_the_role_details_permissions_and_status() {
     let house = House::start().await;
     let (team, ann, bob) = team_of_three(&house).await;
     let (title, department) = (Title::parse("Lead").ok(), Department::parse("Trees").ok());
@@ -156,7 +156,7 @@ async fn an_invitation_is_shown_until_it_is_accepted_or_revoked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn channels_show_what_they_are_called_what_they_are_for_and_whether_they_are_archived() {
+async fn a_channel_row_has_its_names_its_descriptions_and_whether_it_is_archived() {
     let house = House::start().await;
     let (team, _, _) = team_of_three(&house).await;
     let channel = team.channel(house.commands(), "apples", Kind::Public, &[]).await;
@@ -190,7 +190,7 @@ async fn channels_show_what_they_are_called_what_they_are_for_and_whether_they_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_leaves_a_channel_and_comes_back_keeps_one_row() {
+async fn a_member_who_leaves_a_channel_and_returns_has_one_row() {
     let house = House::start().await;
     let (team, ann, bob) = team_of_three(&house).await;
     let channel = team.channel(house.commands(), "apples", Kind::Public, &[ann, bob]).await;
@@ -231,7 +231,7 @@ async fn two_channels_may_swap_their_names_in_one_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edited_message_keeps_its_earlier_texts_and_mentions_whom_it_mentions_now() {
+async fn an_edited_message_keeps_its_earlier_texts_and_has_only_its_present_mentions() {
     let house = House::start().await;
     let (team, ann, bob) = team_of_three(&house).await;
     let message = house.post(team.owner, team.general, &format!("hello <@{ann}>")).await;
@@ -249,7 +249,7 @@ async fn an_edited_message_keeps_its_earlier_texts_and_mentions_whom_it_mentions
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_message_leaves_nothing_of_its_text() {
+async fn no_text_of_a_deleted_message_is_left() {
     let house = House::start().await;
     let (team, ann, _) = team_of_three(&house).await;
     let message = house.post(team.owner, team.general, &format!("a secret for <@{ann}>")).await;
@@ -263,7 +263,7 @@ async fn a_deleted_message_leaves_nothing_of_its_text() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_are_counted_while_they_stand() {
+async fn answers_are_counted_until_they_are_deleted() {
     let house = House::start().await;
     let (team, ann, _) = team_of_three(&house).await;
     let root = house.post(team.owner, team.general, "who picks?").await;
@@ -275,7 +275,7 @@ async fn answers_are_counted_while_they_stand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reactions_stand_in_the_order_in_which_people_reacted() {
+async fn reactions_are_in_the_order_in_which_users_reacted() {
     let house = House::start().await;
     let (team, ann, bob) = team_of_three(&house).await;
     let message = house.post(team.owner, team.general, "pears are ripe").await;
@@ -290,7 +290,7 @@ async fn reactions_stand_in_the_order_in_which_people_reacted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pins_come_last_pinned_first_until_they_are_taken_off() {
+async fn pins_are_listed_newest_first_until_they_are_removed() {
     let house = House::start().await;
     let (team, ann, _) = team_of_three(&house).await;
     let (first, second) = (house.post(ann, team.general, "one").await, house.post(ann, team.general, "two").await);
@@ -307,7 +307,7 @@ async fn pins_come_last_pinned_first_until_they_are_taken_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_month_has_a_partition_made_when_its_first_message_comes() {
+async fn each_month_gets_a_partition_with_its_first_message() {
     let house = House::start().await;
     let (team, _, _) = team_of_three(&house).await;
     let mut messages = Vec::new();

@@ -1,4 +1,4 @@
-//! The feed against a real NATS: what it brings is taken, what it leaves out is read from the log.
+//! The feed with a real NATS: it takes the events that NATS delivers, and reads missing ones from the log.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{House, team_of_three};
 
-/// A stream that is deleted with the test's server.
+/// A NATS stream for one test.
 struct Stream {
     name: String,
     client: async_nats::Client,
@@ -30,7 +30,7 @@ impl Stream {
     }
 
     async fn delete(&self) {
-        jetstream::new(self.client.clone()).delete_stream(&self.name).await.expect("the stream goes");
+        jetstream::new(self.client.clone()).delete_stream(&self.name).await.expect("the stream is deleted");
     }
 
     fn of_settings(&self) -> Option<(async_nats::Client, String)> {
@@ -42,7 +42,7 @@ impl Stream {
         stream.get_consumer::<jetstream::consumer::pull::Config>(projections::RELATIONAL).await.is_ok()
     }
 
-    /// Publishes what stands in the log at those positions, as the relay would.
+    /// Publishes the events at these positions, as the relay does.
     async fn publish(&self, house: &House, positions: &[i64]) {
         let context = jetstream::new(self.client.clone());
         for position in positions {
@@ -77,7 +77,7 @@ async fn is_there(house: &House, message: MessageId) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nats_leaves_out_brings_twice_or_brings_late_is_applied_once_and_in_order() {
+async fn events_that_nats_drops_repeats_or_delays_are_applied_once_and_in_order() {
     let mut house = House::without_projector().await;
     let (team, ann, _) = team_of_three(&house).await;
     let stream = Stream::named().await;
@@ -90,7 +90,7 @@ async fn what_nats_leaves_out_brings_twice_or_brings_late_is_applied_once_and_in
         house.reply(ann, team.general, root, &n.to_string()).await;
     }
     let head = house.commands().store().catch_up().await.expect("the head");
-    // A hole, doubles, another order, nonsense, and an end that never comes.
+    // A gap, duplicates, another order, an invalid message, and no event for the last positions.
     stream.publish(&house, &[head - 4, head - 4, head - 6, head - 8, head - 3, head - 10]).await;
     let context = jetstream::new(stream.client.clone());
     context.publish(format!("{}.0.event", stream.name), "nonsense".into()).await.expect("published").await.expect("acknowledged");
@@ -101,7 +101,7 @@ async fn what_nats_leaves_out_brings_twice_or_brings_late_is_applied_once_and_in
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_the_stream_deleted_under_load_everything_arrives_all_the_same() {
+async fn every_event_arrives_even_if_the_stream_is_deleted_under_load() {
     let mut house = House::without_projector().await;
     let (team, ann, _) = team_of_three(&house).await;
     let stream = Stream::named().await;
@@ -116,10 +116,10 @@ async fn with_the_stream_deleted_under_load_everything_arrives_all_the_same() {
         }
     }
     let last = last.expect("a message");
-    eventually("the last one is there", async || is_there(&house, last).await).await;
+    eventually("the last message is in the read tables", async || is_there(&house, last).await).await;
     let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM messages WHERE message_type = 'text'");
     assert_eq!(count.fetch_one(&house.reading.pool).await.expect("a count"), 200);
-    // The relay may not have made it anew yet.
+    // The relay may not have created the stream again yet.
     drop(jetstream::new(stream.client.clone()).delete_stream(&stream.name).await);
 }
 
@@ -139,7 +139,7 @@ async fn the_whole_log_is_read_in_order_and_decoded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_cancelled_while_reading_the_log_leaves_nothing_behind_for_whoever_asks_next() {
+async fn a_cancelled_read_of_the_log_leaves_nothing_behind_for_the_next_query() {
     let house = House::without_projector().await;
     let (team, ann, _) = team_of_three(&house).await;
     let text = "apples and pears ".repeat(200);
@@ -158,5 +158,5 @@ async fn who_is_cancelled_while_reading_the_log_leaves_nothing_behind_for_whoeve
             sqlx::query_scalar::<_, i64>("SELECT $1::bigint").bind(i64::try_from(wait_us).expect("a number")).fetch_one(&pool).await;
         assert_eq!(answer.expect("an answer"), i64::try_from(wait_us).expect("a number"), "after {seen} events");
     }
-    assert!(cut_off > 5, "{cut_off} readings were cut off");
+    assert!(cut_off > 5, "{cut_off} reads were cancelled");
 }

@@ -1,4 +1,5 @@
-//! A process that replays and is killed: whatever it was doing, the live model is as it was or as it is to be, and what it left is removed.
+//! A process is killed while it replays. In every phase, the live model stays the old or the new one, and the next
+//! process removes the rest.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -10,24 +11,24 @@ use tests::servers::address;
 
 use super::House;
 
-/// What the process is doing when it is killed. Locks of ours make it wait there.
+/// The step at which the process is killed. Locks of the test make the process wait there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moment {
-    /// It makes the tables.
+    /// The process creates the tables.
     Folding,
-    /// It builds indexes.
+    /// The process builds the indexes.
     Indexing,
-    /// It is about to say where the new tables stand.
+    /// The process is about to store the position of the new tables.
     CatchingUp,
-    /// It reads the live tables.
+    /// The process reads the live tables.
     Comparing,
-    /// It waits for the barrier.
+    /// The process waits for the barrier.
     Switching,
-    /// It has switched, and waits for the last readers of the old tables.
+    /// The process has switched, and waits for the last readers of the old tables.
     Dropping,
 }
 
-/// Locks that are held until this goes.
+/// Locks that are held until this value is dropped.
 struct Gates(Vec<PgConnection>);
 
 impl Gates {
@@ -43,7 +44,7 @@ impl Gates {
     }
 }
 
-/// Whether a connection of the rebuild waits for a lock in a statement like that.
+/// Whether a connection of the rebuild waits for a lock in a statement like this.
 async fn waits(house: &House, like: &str) -> bool {
     let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
                    AND application_name = 'backscroll rebuild' AND wait_event_type = 'Lock' AND query LIKE $1)";
@@ -55,16 +56,16 @@ async fn has_table(house: &House) -> bool {
     sqlx::query_scalar(there).fetch_one(&house.reading.pool).await.expect("the catalog")
 }
 
-/// Closes what is to hold it up, and returns once it waits there.
+/// Takes the locks, and returns as soon as the process waits for one of them at this step.
 async fn reach(house: &House, moment: Moment, gates: &mut Gates) {
     match moment {
-        Moment::Folding => eventually("it makes tables", async || waits(house, "CREATE TABLE%").await).await,
+        Moment::Folding => eventually("the process creates tables", async || waits(house, "CREATE TABLE%").await).await,
         Moment::Indexing => {
-            eventually("it makes tables", async || waits(house, "CREATE TABLE%").await).await;
-            assert!(has_table(house).await, "the users' table is made before that of the audit");
+            eventually("the process creates tables", async || waits(house, "CREATE TABLE%").await).await;
+            assert!(has_table(house).await, "the users' table is created before that of the audit");
             gates.close(house, "LOCK TABLE read_next.users IN ROW EXCLUSIVE MODE").await;
             gates.open(0).await;
-            eventually("it builds indexes", async || waits(house, "%read_next.users%").await).await;
+            eventually("the process builds indexes", async || waits(house, "%read_next.users%").await).await;
         }
         Moment::CatchingUp => {
             eventually("it says where it stands", async || waits(house, "INSERT INTO projection_checkpoints%").await).await
@@ -78,11 +79,11 @@ async fn reach(house: &House, moment: Moment, gates: &mut Gates) {
         Moment::Switching => {
             eventually("it waits for the barrier", async || waits(house, "SELECT position, epoch%FOR UPDATE%").await).await
         }
-        Moment::Dropping => eventually("it drops the old tables", async || waits(house, "LOCK TABLE read_old.%").await).await,
+        Moment::Dropping => eventually("the process drops the old tables", async || waits(house, "LOCK TABLE read_old.%").await).await,
     }
 }
 
-/// The lock that it runs into first.
+/// The lock that the process waits for first.
 fn first_gate(moment: Moment) -> &'static str {
     match moment {
         Moment::Folding | Moment::Indexing => "LOCK TABLE read.audit_log IN ACCESS EXCLUSIVE MODE",
@@ -106,7 +107,7 @@ async fn kill_at(moment: Moment) {
     let mut house = House::start().await;
     house.busy().await;
     house.settle().await;
-    // It stands still from now on, so that what is there can be compared with what was.
+    // No projector runs from now on, so the tables can be compared with those before.
     house.reading.stop_projector();
     let before = house.reading.dump().await;
     let mut gates = Gates(Vec::new());
@@ -118,7 +119,7 @@ async fn kill_at(moment: Moment) {
     drop(gates);
 
     let replays = house.replays(&house.reading);
-    eventually("what it left is removed", async || {
+    eventually("the leftovers are removed", async || {
         replays.tidy().await.expect("the stores");
         house.installation_log().await.iter().any(|(_, payload)| payload["outcome"] == "cut_off")
     })
@@ -130,43 +131,43 @@ async fn kill_at(moment: Moment) {
     assert_eq!(same(house.reading.dump().await), same(before.clone()), "{moment:?}");
     house.reading.start_projector(None);
     house.settle().await;
-    house.replay(processes::replays::Plan::whole()).await.expect("the next one");
+    house.replay(processes::replays::Plan::whole()).await.expect("the next replay");
     house.settle().await;
     assert_eq!(same(house.reading.dump().await), same(before), "{moment:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_it_makes_the_tables_it_leaves_the_model_whole_and_is_cleared_away() {
+async fn a_replay_killed_while_it_creates_tables_leaves_the_model_intact_and_is_cleaned_up() {
     kill_at(Moment::Folding).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_it_builds_indexes_it_leaves_the_model_whole_and_is_cleared_away() {
+async fn a_replay_killed_while_it_builds_indexes_leaves_the_model_intact_and_is_cleaned_up() {
     kill_at(Moment::Indexing).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_it_catches_up_it_leaves_the_model_whole_and_is_cleared_away() {
+async fn a_replay_killed_while_it_catches_up_leaves_the_model_intact_and_is_cleaned_up() {
     kill_at(Moment::CatchingUp).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_it_compares_it_leaves_the_model_whole_and_is_cleared_away() {
+async fn a_replay_killed_while_it_compares_leaves_the_model_intact_and_is_cleaned_up() {
     kill_at(Moment::Comparing).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_it_waits_for_the_barrier_it_leaves_the_model_whole_and_is_cleared_away() {
+async fn a_replay_killed_while_it_waits_for_the_barrier_leaves_the_model_intact_and_is_cleaned_up() {
     kill_at(Moment::Switching).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_right_behind_the_switch_it_leaves_the_model_whole_and_is_cleared_away() {
+async fn a_replay_killed_right_after_the_switch_leaves_the_model_intact_and_is_cleaned_up() {
     kill_at(Moment::Dropping).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ctrl_c_at_the_command_line_cancels_and_leaves_nothing() {
+async fn ctrl_c_at_the_command_line_cancels_a_replay_and_leaves_nothing() {
     let house = House::start().await;
     house.busy().await;
     house.settle().await;
@@ -177,8 +178,8 @@ async fn ctrl_c_at_the_command_line_cancels_and_leaves_nothing() {
     let interrupted = std::process::Command::new("kill").args(["-INT", &process.id().to_string()]).status();
     assert!(interrupted.expect("kill").success());
     let ended = tokio::task::spawn_blocking(move || (process.wait().expect("its end"), process.stderr.take())).await.expect("a process");
-    assert_eq!(ended.0.code(), Some(1), "it failed");
-    let said = std::io::read_to_string(ended.1.expect("a pipe")).expect("what it says");
+    assert_eq!(ended.0.code(), Some(1), "the command failed");
+    let said = std::io::read_to_string(ended.1.expect("a pipe")).expect("the messages");
     assert!(said.contains("it was cancelled"), "{said}");
     drop(gates);
     assert_eq!(house.leftovers().await, Vec::<String>::new());

@@ -1,4 +1,4 @@
-//! The read side against real servers: what each event does, and what happens when something goes wrong.
+//! The read side with real servers: the effects of each event, and the behaviour after failures.
 
 mod events;
 mod feed;
@@ -27,10 +27,10 @@ use uuid::Uuid;
 
 use crate::support::{Team, Writing, asked};
 
-/// How long a projector may be behind before a test gives up.
+/// The longest time that a projector may be behind.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A write side and a read side over one database; the projector runs until this is dropped.
+/// A write side and a read side with one database. The projector runs until this value is dropped.
 pub struct House {
     pub writing: Writing,
     pub reading: Reading,
@@ -46,7 +46,7 @@ pub struct Reading {
 }
 
 impl House {
-    /// With a projector that polls the log.
+    /// Starts with a projector that polls the log.
     pub async fn start() -> Self {
         let mut house = Self::without_projector().await;
         house.reading.start_projector(None);
@@ -63,7 +63,7 @@ impl House {
         &self.writing.commands
     }
 
-    /// Waits until everything that was appended is in the read tables.
+    /// Waits until every event is in the read tables.
     pub async fn settle(&self) {
         let head = self.writing.commands.store().catch_up().await.expect("the head");
         self.reading.progress.wait_for(projections::RELATIONAL, head, LIMIT).await.expect("the projector keeps up");
@@ -109,7 +109,7 @@ impl Reading {
         self.projector = None;
     }
 
-    /// Every read table, row by row, in an order that does not depend on where the rows are stored.
+    /// Every row of every read table, in an order that does not depend on how the rows are stored.
     pub async fn dump(&self) -> Vec<String> {
         let mut dump = Vec::new();
         for table in [

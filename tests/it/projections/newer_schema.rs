@@ -1,5 +1,5 @@
-//! A release beside a database that a newer release has migrated: it goes on, and a column that it does not know gets
-//! its default.
+//! An old release with a database that a newer release has migrated. The old release keeps working, and a column that
+//! it does not know gets its default.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,7 @@ async fn tables(pool: &PgPool) -> Vec<String> {
     sqlx::query_scalar(tables).fetch_all(pool).await.expect("the catalog")
 }
 
-/// What a newer release's migration does to every read table.
+/// Adds a column to every read table, as a migration of a newer release would.
 async fn migrate(pool: &PgPool) {
     for table in tables(pool).await {
         let add = format!("ALTER TABLE read.{table} ADD COLUMN {NEWER} INTEGER NOT NULL DEFAULT 7");
@@ -37,7 +37,7 @@ async fn migrate(pool: &PgPool) {
     }
 }
 
-/// How many rows each read table has for which a condition holds.
+/// The number of rows of each read table that meet a condition.
 async fn count(pool: &PgPool, condition: &str) -> BTreeMap<String, i64> {
     let mut counts = BTreeMap::new();
     for table in tables(pool).await {
@@ -52,7 +52,7 @@ async fn assert_that_nothing_is_parked(app: &TestApp, team: &Team) {
     assert_eq!(team.operator.get(PARKED).await.expect(200)["items"], json!([]));
 }
 
-/// A team after a busy day: every read table has a new row at least, and rows that were there have changed.
+/// A team with some activity: every read table has at least one new row, and existing rows have changed.
 struct Day {
     team: Team,
     channel: Uuid,
@@ -105,7 +105,7 @@ impl Day {
             .await;
     }
 
-    /// Everything that is read from read tables answers.
+    /// Checks that every query of the read tables succeeds.
     async fn is_read(&self) {
         let (team, channel, root) = (&self.team, self.channel, self.root);
         let of_workspace = [
@@ -149,9 +149,9 @@ impl Day {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_goes_on_beside_a_database_that_a_newer_release_has_migrated() {
+async fn a_server_keeps_working_after_a_newer_release_has_migrated_the_database() {
     let app = TestApp::start().await;
-    // Once before, so that every statement is prepared.
+    // A first round, so that every statement is prepared before the migration.
     let before = Day::pass(&app).await;
     let pool = &app.app().stores.pool;
     migrate(pool).await;
@@ -165,7 +165,7 @@ async fn a_server_goes_on_beside_a_database_that_a_newer_release_has_migrated() 
     before.team.member.post(&format!("/v1/channels/{}/members", before.channel), comes_back).await.expect(204);
     assert_that_nothing_is_parked(&app, &before.team).await;
     let more = count(pool, "TRUE").await;
-    assert!(rows.iter().all(|(table, rows)| more[table] > *rows), "something was written to each table: {rows:?}, {more:?}");
+    assert!(rows.iter().all(|(table, rows)| more[table] > *rows), "each table has new rows: {rows:?}, {more:?}");
     assert_eq!(count(pool, &format!("{NEWER} = 7")).await, more, "every row has the default");
     before.is_read().await;
     after.is_read().await;
@@ -185,35 +185,35 @@ impl House {
         workspace_id: WorkspaceId,
         observe: impl Fn(RebuildProgress) + Send + Sync,
     ) -> Result<RebuildReport, RebuildError> {
-        let turn = RebuildLock::acquire(&self.reading.pool, projections::RELATIONAL).await.expect("the turn");
+        let turn = RebuildLock::acquire(&self.reading.pool, projections::RELATIONAL).await.expect("the rebuild lock");
         projections::repair(turn, &self.reading.stores, workspace_id, RebuildOptions::default(), observe).await
     }
 
     async fn view(&self) -> Result<RebuildReport, RebuildError> {
-        let turn = RebuildLock::acquire(&self.reading.pool, projections::RELATIONAL).await.expect("the turn");
+        let turn = RebuildLock::acquire(&self.reading.pool, projections::RELATIONAL).await.expect("the rebuild lock");
         let view = NewView::parse(None, 1).expect("a name");
         projections::build_view(turn, &self.reading.stores, &view, ViewModels::Relational, RebuildOptions::default(), |_| {}).await
     }
 }
 
-/// The refusal, and which columns it names.
+/// The columns that the refusal names.
 #[track_caller]
 fn newer_columns(outcome: Result<RebuildReport, RebuildError>) -> Vec<String> {
     match outcome {
         Err(RebuildError::NewerColumns(columns)) => columns,
-        other => panic!("it was not refused: {other:?}"),
+        other => panic!("the rebuild was not refused: {other:?}"),
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_only_a_newer_release_can_build_is_not_built_anew_by_an_older_one() {
+async fn an_older_release_refuses_to_rebuild_tables_of_a_newer_one() {
     let house = House::start().await;
     let (team, ann, _) = team_of_three(&house).await;
     house.post(ann, team.general, "hello").await;
     house.settle().await;
     let pool = &house.reading.pool;
     migrate(pool).await;
-    // As the newer release would write it, and this one could not.
+    // A value that the newer release writes, and that this one cannot.
     sqlx::query(&format!("UPDATE read.users SET {NEWER} = 8")).execute(pool).await.expect("the read tables");
     let before = house.reading.dump().await;
     let named = tables(pool).await.iter().map(|table| format!("{table}.{NEWER}")).collect::<Vec<_>>();
@@ -235,12 +235,12 @@ async fn what_only_a_newer_release_can_build_is_not_built_anew_by_an_older_one()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_column_that_is_added_while_the_tables_are_built_anew_is_not_lost() {
+async fn a_column_that_is_added_during_a_rebuild_is_not_lost() {
     let house = House::start().await;
     let (team, ann, _) = team_of_three(&house).await;
     house.settle().await;
     let pool = &house.reading.pool;
-    // At the last moment: everything is built, and was found to be equal.
+    // The migration runs at the last moment: the tables are built, and they were equal.
     let add = |to: &'static str| {
         move |progress: RebuildProgress| {
             if progress.phase == Phase::Switching {
@@ -251,7 +251,7 @@ async fn a_column_that_is_added_while_the_tables_are_built_anew_is_not_lost() {
     };
     let rebuilt = projections::rebuild(&house.reading.stores, projections::RELATIONAL, RebuildOptions::default(), add("users")).await;
     assert_eq!(newer_columns(rebuilt), ["users.something_newer"]);
-    sqlx::query(&format!("ALTER TABLE read.users DROP COLUMN {NEWER}")).execute(pool).await.expect("the way back");
+    sqlx::query(&format!("ALTER TABLE read.users DROP COLUMN {NEWER}")).execute(pool).await.expect("the column is dropped");
     assert_eq!(newer_columns(house.repair(team.workspace_id, add("channels")).await), ["channels.something_newer"]);
 
     house.post(ann, team.general, "goes on").await;
@@ -261,17 +261,17 @@ async fn a_column_that_is_added_while_the_tables_are_built_anew_is_not_lost() {
     assert_eq!(sevens, 7);
 }
 
-/// Columns that no statement of ours writes: Postgres makes them of others.
+/// Columns that Postgres computes from others, so no statement writes them.
 const NOT_OURS: [(&str, &str); 1] = [("messages", "search_vector")];
 
-/// The words between the first parentheses behind `before`, where that is there.
+/// The words in the first parentheses after `before`, if the statement contains it.
 fn list_behind<'a>(statement: &'a str, before: &str) -> Option<BTreeSet<&'a str>> {
     let (_, behind) = statement.split_once(before)?;
     let (list, _) = behind.split_once('(')?.1.split_once(')')?;
     Some(list.split(',').map(str::trim).collect())
 }
 
-/// The checked statements that write rows of a read table, whatever file they stand in.
+/// The checked statements that write rows of a read table, in all files.
 fn statements_that_write(table: &str) -> Vec<String> {
     let files = std::fs::read_dir(checkout().join(".sqlx")).expect("the checked statements");
     let texts = files.map(|file| std::fs::read(file.expect("a file").path()).expect("a statement"));
@@ -283,7 +283,7 @@ fn statements_that_write(table: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_column_of_the_read_tables_is_named_where_rows_are_written() {
+async fn every_statement_that_writes_a_read_table_names_all_of_its_columns() {
     let database = TestDatabase::create().await;
     let pool = database.read_pool(1).await;
     let columns = "SELECT column_name::text FROM information_schema.columns WHERE table_schema = 'read' AND table_name = $1";
@@ -295,7 +295,7 @@ async fn every_column_of_the_read_tables_is_named_where_rows_are_written() {
         assert_eq!(list_behind(statement, "INSERT INTO "), Some(ours.clone()), "new rows of {table}");
         if let Some(mut changed) = list_behind(statement, "SET ") {
             changed.append(&mut list_behind(statement, "ON CONFLICT ").expect("a key"));
-            assert_eq!(changed, ours, "rows of {table} that are there");
+            assert_eq!(changed, ours, "existing rows of {table}");
         }
     }
 }

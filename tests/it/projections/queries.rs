@@ -1,4 +1,4 @@
-//! The queries: pages, places, and what is left out.
+//! The queries: pages, cursors, and filters.
 
 use domain::MessageCommand;
 use domain::channel::Kind;
@@ -39,7 +39,7 @@ async fn a_history_is_paged_in_both_directions_and_around_a_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_history_has_no_answers_and_shows_deleted_messages_only_where_they_have_some() {
+async fn a_history_has_no_answers_and_shows_deleted_messages_only_if_they_have_answers() {
     let house = House::start().await;
     let (team, ann, _) = team_of_three(&house).await;
     let root = house.post(ann, team.general, "root").await;
@@ -145,7 +145,7 @@ async fn the_log_is_found_by_actor_aggregate_type_and_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_written_is_waited_for_and_what_never_comes_is_not() {
+async fn a_query_waits_for_a_written_event_and_not_for_one_that_does_not_exist() {
     let mut house = House::without_projector().await;
     let (team, ann, _) = team_of_three(&house).await;
     let appended = house.commands().post_message(&asked(ann), team.general, super::new_message(chrono::Utc::now(), "hello", None)).await;
@@ -154,7 +154,7 @@ async fn what_was_written_is_waited_for_and_what_never_comes_is_not() {
     let short = std::time::Duration::from_millis(50);
     assert!(progress.wait_for(projections::RELATIONAL, position, short).await.is_err(), "no projector runs");
     house.reading.start_projector(None);
-    let reached = progress.wait_for(projections::RELATIONAL, position, super::LIMIT).await.expect("the projector");
+    let reached = progress.wait_for(projections::RELATIONAL, position, super::LIMIT).await.expect("the projector catches up");
     assert!(reached >= position);
     assert!(progress.wait_for(projections::RELATIONAL, position + 1, short).await.is_err(), "there is no such event");
     assert!(progress.wait_for("carrots", 1, short).await.is_err(), "there is no such projection");

@@ -1,4 +1,4 @@
-//! A rebuild in the middle of everything.
+//! Rebuilds under load.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use tests::eventually;
 use super::{House, new_message};
 use crate::support::{Team, asked};
 
-/// Posts and reads for as long as it lives; counts what it did.
+/// Posts and reads until it is stopped, and counts its posts and reads.
 struct Load {
     stop: Arc<AtomicBool>,
     posted: Arc<AtomicUsize>,
@@ -52,14 +52,14 @@ impl Load {
     async fn stop(self) -> (usize, usize) {
         self.stop.store(true, Ordering::Relaxed);
         for task in self.tasks {
-            task.await.expect("nobody failed");
+            task.await.expect("no task failed");
         }
         (self.posted.load(Ordering::Relaxed), self.read.load(Ordering::Relaxed))
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rebuilds_under_load_are_seen_by_nobody_and_end_with_the_same_tables() {
+async fn no_reader_notices_a_rebuild_under_load_and_it_ends_with_the_same_tables() {
     let house = House::start().await;
     let team = house.busy().await;
     house.settle().await;
@@ -78,7 +78,7 @@ async fn rebuilds_under_load_are_seen_by_nobody_and_end_with_the_same_tables() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_switch_is_refused_where_a_row_is_not_what_the_log_says() {
+async fn a_switch_is_refused_if_a_row_differs_from_the_log() {
     let house = House::start().await;
     house.busy().await;
     house.settle().await;
@@ -97,9 +97,9 @@ async fn the_switch_is_refused_where_a_row_is_not_what_the_log_says() {
             assert_eq!(differences.iter().map(|d| d.table.as_str()).collect::<Vec<_>>(), ["mentions", "messages"]);
             assert!(differences[0].live_rows < differences[0].new_rows && differences[1].live_rows == differences[1].new_rows);
         }
-        other => panic!("it was not refused: {other:?}"),
+        other => panic!("the switch was not refused: {other:?}"),
     }
-    assert_eq!(house.reading.dump().await, tampered, "the live model is as it was");
+    assert_eq!(house.reading.dump().await, tampered, "the live model is unchanged");
     let leftovers = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM pg_namespace WHERE nspname IN ('read_next', 'read_old')");
     assert_eq!(leftovers.fetch_one(&house.reading.pool).await.expect("a count"), 0);
 
@@ -112,7 +112,7 @@ async fn the_switch_is_refused_where_a_row_is_not_what_the_log_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_rebuilds_at_once_one_is_told_so() {
+async fn of_two_concurrent_rebuilds_one_is_refused() {
     let house = House::start().await;
     house.busy().await;
     house.settle().await;
@@ -127,16 +127,16 @@ async fn of_two_rebuilds_at_once_one_is_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rebuild_that_is_cut_off_leaves_the_live_model_as_it_was() {
+async fn an_interrupted_rebuild_leaves_the_live_model_unchanged() {
     let house = House::start().await;
     house.busy().await;
     house.settle().await;
     let before = house.reading.dump().await;
     let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'backscroll rebuild'";
     let cut = async || sqlx::query_scalar::<_, i64>(cut).fetch_one(&house.reading.pool).await.expect("the owner") > 0;
-    let (rebuilt, ()) = futures::join!(house.rebuild(RebuildOptions::default()), eventually("the rebuild is cut off", cut));
+    let (rebuilt, ()) = futures::join!(house.rebuild(RebuildOptions::default()), eventually("the rebuild is interrupted", cut));
     assert!(rebuilt.is_err());
     assert_eq!(house.reading.dump().await, before);
-    house.rebuild(RebuildOptions::default()).await.expect("the next one");
+    house.rebuild(RebuildOptions::default()).await.expect("the next rebuild");
     assert_eq!(house.reading.dump().await, before);
 }

@@ -1,4 +1,5 @@
-//! Replays that stop before the switch, are cancelled, mend one workspace, or look back; and what the log says of them.
+//! Replays that stop before the switch, are cancelled, repair one workspace, or build a view of the past. The log
+//! records them.
 
 use domain::AggregateType;
 use processes::replays::{Plan, Replays, Scope, by_the_server};
@@ -11,18 +12,18 @@ use super::{House, Reading, team_of_three};
 use crate::support::causes_of;
 
 impl House {
-    /// What runs replays, over these stores.
+    /// The service that runs replays with these stores.
     pub fn replays(&self, reading: &Reading) -> Replays {
         Replays::new(reading.stores.clone(), self.commands().clone(), Handle::current(), "a test".into())
     }
 
     pub async fn replay(&self, plan: Plan) -> Result<RebuildReport, RebuildError> {
         let replays = self.replays(&self.reading);
-        let begun = replays.begin(by_the_server(None), projections::RELATIONAL, plan).await.expect("nobody else is at it");
+        let begun = replays.begin(by_the_server(None), projections::RELATIONAL, plan).await.expect("no other replay runs");
         replays.run(begun, CancellationToken::new(), |_| {}).await
     }
 
-    /// What the log says of the installation: names and payloads.
+    /// The events of the installation: names and payloads.
     pub async fn installation_log(&self) -> Vec<(String, Value)> {
         let rows = sqlx::query_as::<_, (String, Value)>(
             "SELECT event_type, payload -> event_type FROM events WHERE aggregate_type = $1 ORDER BY position",
@@ -30,7 +31,7 @@ impl House {
         rows.bind(AggregateType::Installation.as_str()).fetch_all(&self.reading.pool).await.expect("the log")
     }
 
-    /// What a replay leaves that did not clear up behind itself.
+    /// The schemas, checkpoints, parked keys and views that an unfinished replay leaves behind.
     pub async fn leftovers(&self) -> Vec<String> {
         let left = "SELECT nspname::text FROM pg_namespace WHERE nspname IN ('read_next', 'read_old') OR nspname LIKE 'view\\_%'
                     UNION ALL SELECT projection FROM projection_checkpoints WHERE projection LIKE '%.next'
@@ -49,7 +50,7 @@ fn plan(scope: Scope) -> Plan {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_tells_what_differs_switches_nothing_and_leaves_nothing() {
+async fn a_dry_run_reports_differences_switches_nothing_and_leaves_nothing() {
     let house = House::start().await;
     house.busy().await;
     house.settle().await;
@@ -59,7 +60,7 @@ async fn a_dry_run_tells_what_differs_switches_nothing_and_leaves_nothing() {
     assert!(!report.switched);
     assert_eq!(report.differences.iter().map(|d| d.table.as_str()).collect::<Vec<_>>(), ["channels"]);
     house.settle().await;
-    // But for the audit, in which the replay itself is by now.
+    // The audit is left out, because it has the events of the replay by now.
     let same = |dump: Vec<String>| dump.into_iter().filter(|row| !row.starts_with("audit_log")).collect::<Vec<_>>();
     assert_eq!(same(house.reading.dump().await), same(before));
     assert_eq!(house.leftovers().await, Vec::<String>::new());
@@ -70,13 +71,15 @@ async fn a_dry_run_tells_what_differs_switches_nothing_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_differs_is_shown_side_by_side_with_the_events_that_made_it() {
+async fn a_difference_shows_both_values_and_the_events_of_the_row() {
     let house = House::start().await;
     let (team, ann, _) = team_of_three(&house).await;
     let message = house.post(ann, team.general, "what was said").await;
     house.settle().await;
     house.change(&format!("UPDATE messages SET content = 'something else' WHERE message_id = '{message}'")).await;
-    let Err(RebuildError::Differs { position, differences }) = house.replay(Plan::whole()).await else { panic!("it was not refused") };
+    let Err(RebuildError::Differs { position, differences }) = house.replay(Plan::whole()).await else {
+        panic!("the replay was not refused")
+    };
     let [difference] = differences.as_slice() else { panic!("{differences:?}") };
     let [row] = difference.rows.as_slice() else { panic!("{difference:?}") };
     let [column] = row.columns.as_slice() else { panic!("{row:?}") };
@@ -88,13 +91,14 @@ async fn what_differs_is_shown_side_by_side_with_the_events_that_made_it() {
 
     house.replay(Plan { accept_differences: true, ..Plan::whole() }).await.expect("the differences are accepted");
     let log = house.installation_log().await;
-    let (_, switched) = log.iter().find(|(name, _)| name == "installation.replay_switched_with_differences").expect("the log says so");
+    let (_, switched) =
+        log.iter().find(|(name, _)| name == "installation.replay_switched_with_differences").expect("the log records the switch");
     assert!(switched["differences"][0].as_str().is_some_and(|text| text.starts_with("messages")), "{switched}");
     assert_eq!(log.last().map(|(_, ended)| ended["outcome"].clone()), Some("switched".into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rebuild_that_is_cancelled_in_whatever_phase_leaves_nothing_behind() {
+async fn a_rebuild_that_is_cancelled_in_any_phase_leaves_nothing_behind() {
     let house = House::start().await;
     house.busy().await;
     house.settle().await;
@@ -120,13 +124,13 @@ async fn a_rebuild_that_is_cancelled_in_whatever_phase_leaves_nothing_behind() {
         }
     };
     let rebuilt = projections::rebuild(&house.reading.stores, projections::RELATIONAL, options, observe).await;
-    assert!(rebuilt.is_ok_and(|report| report.switched), "from the switch on there is no way back");
+    assert!(rebuilt.is_ok_and(|report| report.switched), "after the switch a replay cannot be cancelled");
     assert_eq!(house.leftovers().await, Vec::<String>::new());
     assert_eq!(house.reading.dump().await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repair_mends_the_rows_of_its_workspace_and_of_no_other() {
+async fn a_repair_corrects_the_rows_of_its_workspace_and_of_no_other() {
     let house = House::start().await;
     let team = house.busy().await;
     let other = house.another_team(team).await;
@@ -149,21 +153,21 @@ async fn a_repair_mends_the_rows_of_its_workspace_and_of_no_other() {
         dump.iter().filter(|row| row.contains(&id)).cloned().collect::<Vec<_>>()
     };
     let now = house.reading.dump().await;
-    assert_eq!(of(&now, &team), of(&before, &team), "its rows are as the log says");
-    assert_eq!(of(&now, &other), of(&tampered, &other), "the others are as they were");
+    assert_eq!(of(&now, &team), of(&before, &team), "the rows of the workspace agree with the log");
+    assert_eq!(of(&now, &other), of(&tampered, &other), "the rows of the other workspace are unchanged");
     assert_eq!(house.leftovers().await, Vec::<String>::new());
 
     house.replay(plan(Scope::Workspace(other.workspace_id))).await.expect("a repair of the other one");
-    let report = house.replay(Plan::whole()).await.expect("live = rebuild");
+    let report = house.replay(Plan::whole()).await.expect("the live tables equal the rebuild");
     assert!(report.compared_at.is_some() && report.differences.is_empty());
-    // The projector that runs goes on with the new rows.
+    // The running projector continues with the corrected rows.
     house.post(team.owner, team.general, "afterwards").await;
     house.settle().await;
     assert!(house.reading.dump().await.iter().any(|row| row.contains("afterwards")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_view_is_the_model_as_of_then_and_is_dropped_by_name() {
+async fn a_view_is_the_model_as_of_a_position_and_is_dropped_by_name() {
     let house = House::start().await;
     let (team, ann, _) = team_of_three(&house).await;
     house.post(ann, team.general, "before").await;
@@ -185,7 +189,7 @@ async fn a_view_is_the_model_as_of_then_and_is_dropped_by_name() {
     assert!(matches!(house.replay(plan(Scope::View(view))).await, Err(RebuildError::ViewExists(_))));
     let beyond = NewView::parse(None, 1_000_000).expect("a name");
     assert!(matches!(house.replay(plan(Scope::View(beyond))).await, Err(RebuildError::BeyondLog { .. })));
-    // A replay of all leaves it alone.
+    // A replay of all tables does not change the view.
     house.replay(Plan::whole()).await.expect("a rebuild");
     let listed = projections::views(&house.reading.pool).await.expect("views");
     assert_eq!(listed.iter().map(|view| (view.name.as_str(), view.position)).collect::<Vec<_>>(), [("before_it", then)]);
@@ -195,17 +199,17 @@ async fn a_view_is_the_model_as_of_then_and_is_dropped_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_begins_a_replay_while_somebody_has_the_turn_and_only_operators_and_the_server_may() {
+async fn a_replay_is_refused_while_another_runs_and_to_all_but_operators_and_the_server() {
     let house = House::start().await;
     let (_, ann, _) = team_of_three(&house).await;
     let replays = house.replays(&house.reading);
-    let turn = RebuildLock::acquire(&house.reading.pool, projections::RELATIONAL).await.expect("the turn");
+    let turn = RebuildLock::acquire(&house.reading.pool, projections::RELATIONAL).await.expect("the rebuild lock");
     let refused = replays.begin(by_the_server(None), projections::RELATIONAL, Plan::whole()).await.err().expect("a refusal");
     assert!(refused.to_string().contains("under way"), "{refused}");
     turn.release().await;
     let refused = replays.begin(crate::support::asked(ann), projections::RELATIONAL, Plan::whole()).await.err().expect("a refusal");
     assert!(refused.to_string().contains("operators"), "{refused}");
     let only = replays.begin(by_the_server(None), projections::CACHE, plan(Scope::Upgrade(1))).await;
-    assert!(only.is_ok(), "a refused one has given its turn back, and another projection has one of its own");
+    assert!(only.is_ok(), "a refused replay has released its lock, and each projection has a separate lock");
     assert_eq!(house.installation_log().await.len(), 1);
 }

@@ -1,4 +1,4 @@
-//! One holder at a time, and nothing of one that was fenced off.
+//! A projection has one holder at a time, and a fenced holder writes nothing.
 
 use projections::relational::messages::HistoryPage;
 use tests::eventually;
@@ -6,11 +6,12 @@ use tests::eventually;
 use super::{House, Reading, team_of_three};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_holder_that_is_fenced_off_in_the_middle_of_a_batch_writes_nothing() {
+async fn a_holder_that_is_fenced_during_a_batch_writes_nothing() {
     let house = House::start().await;
     let (team, ann, _) = team_of_three(&house).await;
     house.settle().await;
-    // Somebody else takes over while the holder is about to commit: as far as the checkpoint tells, they have applied everything.
+    // Another process takes over while the holder is about to commit. Its checkpoint says that it has applied
+    // everything.
     let mut other = house.reading.pool.begin().await.expect("a transaction");
     sqlx::query("SELECT FROM projection_checkpoints FOR UPDATE").execute(&mut *other).await.expect("the checkpoint");
     house.post(ann, team.general, "never to be seen").await;
@@ -21,7 +22,10 @@ async fn a_holder_that_is_fenced_off_in_the_middle_of_a_batch_writes_nothing() {
     other.commit().await.expect("a transaction");
 
     let message = house.post(ann, team.general, "hello again").await;
-    eventually("the holder goes on behind it", async || house.reading.read.message(message).await.expect("a message").is_some()).await;
+    eventually("the holder continues after that position", async || {
+        house.reading.read.message(message).await.expect("a message").is_some()
+    })
+    .await;
     let history = house.reading.read.history(team.general, HistoryPage::Latest, 50).await.expect("a page");
     assert!(history.iter().all(|m| m.content != "never to be seen"));
 }
@@ -33,7 +37,7 @@ async fn waits_for_a_lock(house: &House) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_process_takes_over_where_one_stops() {
+async fn another_process_takes_over_when_one_stops() {
     let mut house = House::start().await;
     let (team, ann, _) = team_of_three(&house).await;
     house.settle().await;
@@ -43,7 +47,7 @@ async fn another_process_takes_over_where_one_stops() {
     house.settle().await;
     house.reading.stop_projector();
     let message = house.post(ann, team.general, "two").await;
-    eventually("the other one goes on", async || second.read.message(message).await.expect("a message").is_some()).await;
+    eventually("the other process continues", async || second.read.message(message).await.expect("a message").is_some()).await;
     let epoch = sqlx::query_scalar::<_, i64>("SELECT epoch FROM projection_checkpoints WHERE projection = 'relational'")
         .fetch_one(&second.pool)
         .await
@@ -52,7 +56,7 @@ async fn another_process_takes_over_where_one_stops() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cut_connection_is_made_anew_and_nothing_is_left_out() {
+async fn a_lost_connection_is_replaced_and_no_event_is_left_out() {
     let house = House::start().await;
     let (team, ann, _) = team_of_three(&house).await;
     let mut messages = Vec::new();
@@ -62,7 +66,8 @@ async fn a_cut_connection_is_made_anew_and_nothing_is_left_out() {
         sqlx::query(cut).execute(&house.reading.pool).await.expect("the owner");
     }
     for message in messages {
-        eventually("it is there", async || house.reading.read.message(message).await.expect("a message").is_some()).await;
+        eventually("the message is in the read tables", async || house.reading.read.message(message).await.expect("a message").is_some())
+            .await;
     }
     let message_twice = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM messages WHERE content LIKE 'message %'");
     assert_eq!(message_twice.fetch_one(&house.reading.pool).await.expect("a count"), 5);

@@ -1,4 +1,5 @@
-//! A projection of another version than the live model: the newer one is built beside and switched to; the older one does not write.
+//! A projection whose version differs from the live model's. A newer version is built beside the live model and
+//! switched to; an older one does not write.
 
 use projections::{Connections, RebuildError, RebuildOptions};
 use tests::eventually;
@@ -7,7 +8,7 @@ use tests::servers::redis;
 use super::{House, LIMIT, Reading, team_of_three};
 
 impl House {
-    /// A read side of a release with a newer version of the relational projection.
+    /// The read side of a release with a newer version of the relational projection.
     async fn newer(&self) -> Reading {
         let reading = Reading::of(&self.writing.database).await;
         let stores = Connections::new(reading.pool.clone(), reading.stores.keys.clone(), redis()).with_version(projections::RELATIONAL, 2);
@@ -21,7 +22,7 @@ impl House {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_newer_version_is_built_beside_and_switched_to_and_the_older_projector_stops() {
+async fn a_newer_version_is_built_and_switched_to_and_the_older_projector_stops() {
     let house = House::start().await;
     let (team, ann, _) = team_of_three(&house).await;
     let message = house.post(ann, team.general, "hello").await;
@@ -30,9 +31,9 @@ async fn a_newer_version_is_built_beside_and_switched_to_and_the_older_projector
     let mut newer = house.newer().await;
     newer.start_projector(None);
     assert_eq!(projections::outdated(&newer.stores).await.expect("versions"), [(projections::RELATIONAL, 2)]);
-    // The old model serves until it is switched, and the new projector does not touch it.
+    // The old model answers queries until the switch, and the new projector does not write to it.
     let seen = house.post(ann, team.general, "while the old one serves").await;
-    eventually("the old one goes on", async || house.reading.read.message(seen).await.expect("a message").is_some()).await;
+    eventually("the old projector continues", async || house.reading.read.message(seen).await.expect("a message").is_some()).await;
     assert_eq!(house.version().await, 1);
 
     house.replays(&newer).upgrade().await.expect("an upgrade");
@@ -41,9 +42,9 @@ async fn a_newer_version_is_built_beside_and_switched_to_and_the_older_projector
     assert!(projections::outdated(&newer.stores).await.expect("versions").is_empty());
     let ends = house.installation_log().await.into_iter().filter(|(name, _)| name == "installation.replay_ended").collect::<Vec<_>>();
     assert!(ends.len() == 1 && ends[0].1["outcome"] == "switched", "{ends:?}");
-    // The older one lets go, and the newer one takes over.
+    // The older projector stops, and the newer one takes over.
     let after = house.post(ann, team.general, "after the switch").await;
-    eventually("the newer one goes on", async || newer.read.message(after).await.expect("a message").is_some()).await;
+    eventually("the newer projector continues", async || newer.read.message(after).await.expect("a message").is_some()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,13 +58,13 @@ async fn an_older_release_beside_a_newer_model_neither_writes_to_it_nor_replays_
     let message = house.post(ann, team.general, "for the newer one alone").await;
     let head = house.commands().store().catch_up().await.expect("the head");
     let waited = house.reading.progress.wait_for(projections::RELATIONAL, head, std::time::Duration::from_secs(2)).await;
-    assert!(waited.is_err(), "the older one has written");
+    assert!(waited.is_err(), "the older projector has written");
     assert!(house.reading.read.message(message).await.expect("no message").is_none());
     let refused = house.rebuild(RebuildOptions::default()).await.expect_err("an older release");
     assert!(matches!(refused, RebuildError::Newer { stored: 2, ours: 1, .. }), "{refused:?}");
     assert_eq!(house.version().await, 2);
 
     newer.start_projector(None);
-    newer.progress.wait_for(projections::RELATIONAL, head, LIMIT).await.expect("the newer one writes");
+    newer.progress.wait_for(projections::RELATIONAL, head, LIMIT).await.expect("the newer projector writes");
     assert!(newer.read.message(message).await.expect("a message").is_some());
 }

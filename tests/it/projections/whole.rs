@@ -1,4 +1,4 @@
-//! The law of the house: a live projection is what a rebuild from nothing would build.
+//! The main invariant: a live projection equals a rebuild from zero.
 
 use domain::MessageCommand;
 use domain::channel::Kind;
@@ -8,7 +8,7 @@ use super::events::{body, emoji};
 use super::{House, team_of_three};
 
 impl House {
-    /// A bit of everything that can happen to messages, so that there is something to compare.
+    /// Some of every change that is possible to messages, so that there is much to compare.
     pub async fn busy(&self) -> crate::support::Team {
         let (team, ann, bob) = team_of_three(self).await;
         let channel = team.channel(self.commands(), "apples", Kind::Private, &[ann, bob]).await;
@@ -35,7 +35,7 @@ fn rows(report: &RebuildReport, table: &str) -> Option<i64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_live_projection_is_what_a_rebuild_from_nothing_builds() {
+async fn a_live_projection_equals_a_rebuild_from_zero() {
     let house = House::start().await;
     house.busy().await;
     house.settle().await;
@@ -47,7 +47,7 @@ async fn a_live_projection_is_what_a_rebuild_from_nothing_builds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_too_late_for_a_message_that_is_no_longer_in_memory_is_applied_all_the_same() {
+async fn a_rebuild_applies_a_change_to_a_message_that_is_not_in_memory_any_more() {
     let house = House::start().await;
     house.busy().await;
     house.settle().await;
@@ -59,10 +59,10 @@ async fn what_comes_too_late_for_a_message_that_is_no_longer_in_memory_is_applie
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_built_without_a_projector_is_what_one_would_have_built() {
+async fn a_rebuild_without_a_projector_equals_what_a_projector_builds() {
     let mut house = House::without_projector().await;
     house.busy().await;
-    let report = house.rebuild(RebuildOptions::default()).await.expect("a rebuild of nothing");
+    let report = house.rebuild(RebuildOptions::default()).await.expect("a rebuild of empty tables");
     assert_eq!(report.compared_at, None);
     let built = house.reading.dump().await;
     sqlx::query("UPDATE projection_checkpoints SET position = 0").execute(&house.reading.pool).await.expect("the checkpoint");

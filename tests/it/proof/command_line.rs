@@ -1,4 +1,4 @@
-//! `backscroll audit verify | prove | rotate-key`: what they say, and how they end.
+//! `backscroll audit verify | prove | rotate-key`: their output and their exit codes.
 
 use std::process::{Command, Output};
 
@@ -18,7 +18,7 @@ async fn settle(app: &TestApp) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_is_verified_proved_and_found_to_be_changed_from_the_command_line() {
+async fn the_command_line_verifies_a_log_prints_proofs_and_detects_a_change() {
     let app = TestApp::start().await;
     for name in ["ann", "ben", "cid"] {
         app.sign_up(name).await;
@@ -38,7 +38,7 @@ async fn a_log_is_verified_proved_and_found_to_be_changed_from_the_command_line(
     let vkey = app.app().proofs.keys().await.expect("keys")[0].vkey.clone();
     let checked =
         Command::new("python3").arg("-I").arg(checkout().join("docs/verify_proof.py")).args(["proof", &vkey, &path("proof")]).output();
-    assert!(checked.expect("python3").status.success(), "what is printed can be checked: {proof:?}");
+    assert!(checked.expect("python3").status.success(), "the script accepts the printed proof: {proof:?}");
     assert_eq!(backscroll(&app, &["audit", "prove", "999999"]).await.status.code(), Some(4));
 
     let head = app.app().proofs.newest().await.expect("the heads").expect("a head");
@@ -57,7 +57,7 @@ async fn a_log_is_verified_proved_and_found_to_be_changed_from_the_command_line(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_handed_over_from_the_command_line() {
+async fn the_command_line_rotates_the_key() {
     let app = TestApp::start().await;
     app.sign_up("ann").await;
     settle(&app).await;
@@ -67,26 +67,26 @@ async fn a_key_is_handed_over_from_the_command_line() {
     let noted =
         "SELECT payload #>> '{installation.proof_key_rotated,vkey}' FROM events WHERE event_type = 'installation.proof_key_rotated'";
     let noted = sqlx::query_scalar::<_, String>(noted).fetch_all(&app.app().pool).await.expect("the log");
-    assert_eq!(noted, [new.as_str()], "the log says so");
+    assert_eq!(noted, [new.as_str()], "the log records the new key");
     let keys = async || app.app().proofs.keys().await.expect("keys");
     eventually("the old key is retired", async || keys().await[0].retired_at.is_some()).await;
     let published = app.get("/v1/proof/keys").await.expect(200);
     assert_eq!((published["items"].as_array().map(Vec::len), &published["items"][1]["vkey"]), (Some(2), &new.into()));
-    assert_eq!(backscroll(&app, &["audit", "verify"]).await.status.code(), Some(0), "what the old one signed still verifies");
+    assert_eq!(backscroll(&app, &["audit", "verify"]).await.status.code(), Some(0), "signatures of the old key still verify");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn heads_in_the_object_store_find_a_log_that_was_signed_anew() {
+async fn heads_in_the_object_store_reveal_a_log_that_was_signed_again() {
     let (folder, environment) = (ObjectFolder::create(), ObjectFolder::environment());
     let mut changes = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>();
     changes.extend([("BACKSCROLL_PROOF_OBJECT_STORE_URL", folder.url.as_str()), ("BACKSCROLL_PROOF_SEND_SECONDS", "1")]);
     let mut app = TestApp::start_with(&changes).await;
     app.sign_up("ann").await;
     settle(&app).await;
-    eventually("a head is there", async || !folder.texts().await.is_empty()).await;
+    eventually("the first head is in the object store", async || !folder.texts().await.is_empty()).await;
     app.sign_up("ben").await;
     settle(&app).await;
-    eventually("the next one is there", async || folder.texts().await.len() > 1).await;
+    eventually("the next head is in the object store", async || folder.texts().await.len() > 1).await;
     let verify = async |app: &TestApp, place: &str| program::said(&backscroll(app, &["audit", "verify", "--checkpoint", place]).await);
     let (code, said) = verify(&app, &folder.url).await;
     let count = folder.texts().await.len();
@@ -99,7 +99,7 @@ async fn heads_in_the_object_store_find_a_log_that_was_signed_anew() {
     let (code, said) = verify(&app, "s3://").await;
     assert!(code == Some(2) && said.contains("is not an address such as s3://bucket/folder"), "{said}");
 
-    // Whoever has the database and the key takes the last event away, and has everything signed anew.
+    // An attacker with the database and the key removes the last event, and lets the server sign everything again.
     let pool = app.app().pool.clone();
     app.stop().await;
     let forge = "ALTER TABLE events DISABLE TRIGGER USER; DELETE FROM events WHERE position = (SELECT max(position) FROM events);

@@ -1,4 +1,5 @@
-//! What is signed: every event, within a second, by one, across restarts; and never two heads that contradict each other.
+//! Signed heads: every event is signed within a second, by one process, across restarts. No two heads contradict each
+//! other.
 
 use std::sync::atomic::Ordering;
 
@@ -18,7 +19,7 @@ fn holds(proof: &ConsistencyProof) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_event_is_signed_and_every_head_goes_on_from_the_one_before() {
+async fn every_event_is_signed_and_every_head_extends_the_one_before() {
     let world = World::signed().await;
     let mut heads = vec![world.head().await.checkpoint];
     for n in 0..3 {
@@ -30,23 +31,23 @@ async fn every_event_is_signed_and_every_head_goes_on_from_the_one_before() {
     for pair in heads.windows(2) {
         let proof = proofs.consistency(pair[0].size, Some(pair[1].size)).await.expect("a proof");
         assert!(holds(&proof), "{pair:?}");
-        assert_eq!((hash(&proof.from_root), hash(&proof.to_root)), (pair[0].root, pair[1].root), "it is about the signed heads");
+        assert_eq!((hash(&proof.from_root), hash(&proof.to_root)), (pair[0].root, pair[1].root), "the proof is for the signed heads");
         assert_eq!(pair[0].origin, ORIGIN);
     }
     let report = world.verify().await;
-    assert_eq!(report.findings, [], "what nobody changed fits");
+    assert_eq!(report.findings, [], "an unchanged log has no findings");
     assert_eq!(report.events, world.last().await.unsigned_abs());
     assert_eq!(report.signed, report.events);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_takes_over_goes_on_where_the_last_one_was_killed() {
+async fn a_signer_that_takes_over_continues_where_the_killed_one_was() {
     let mut world = World::signed().await;
     for round in 0..8 {
         for n in 0..20 {
             world.post(&format!("{round} {n}")).await;
         }
-        // Wherever it is just now.
+        // The kill comes at an arbitrary step.
         world.kill().await;
         world.start();
     }
@@ -60,10 +61,10 @@ async fn of_two_consumers_one_signs() {
     let waiting = world.another();
     world.post("one").await;
     world.settle().await;
-    assert_eq!(waiting.size.load(Ordering::Relaxed), 0, "whoever waits signs nothing");
+    assert_eq!(waiting.size.load(Ordering::Relaxed), 0, "a waiting consumer signs nothing");
     world.kill().await;
     let last = world.post("two").await;
-    eventually("the other one takes over", async || waiting.size.load(Ordering::Relaxed) == last).await;
+    eventually("the waiting consumer takes over", async || waiting.size.load(Ordering::Relaxed) == last).await;
     assert_eq!(world.verify().await.findings, []);
 }
 
@@ -81,11 +82,11 @@ async fn no_head_is_signed_for_a_log_that_was_rewritten() {
     world.post("goes on").await;
     world.start();
     world.expect_a_refusal().await;
-    assert_eq!(world.head().await, signed, "what was signed stays, and nothing is signed after it");
+    assert_eq!(world.head().await, signed, "the signed head stays, and no later head is signed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_head_is_signed_for_a_log_that_was_cut_off_and_goes_on_otherwise() {
+async fn no_head_is_signed_for_a_log_that_was_truncated_and_then_grew_differently() {
     let mut world = World::signed().await;
     world.stop().await;
     let (signed, last) = (world.head().await, world.last().await);
@@ -93,7 +94,7 @@ async fn no_head_is_signed_for_a_log_that_was_cut_off_and_goes_on_otherwise() {
     world.start();
     world.expect_a_refusal().await;
     assert_eq!(world.head().await, signed);
-    // The log goes on, as if nothing had been: by a server that was started anew.
+    // A newly started server appends to the truncated log, as if nothing had happened.
     world.stop().await;
     let (_, anew) = crate::support::another_process(&world.writing.database).await;
     for n in 0..4 {
@@ -106,7 +107,7 @@ async fn no_head_is_signed_for_a_log_that_was_cut_off_and_goes_on_otherwise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_head_is_signed_over_tiles_or_heads_that_somebody_changed() {
+async fn no_head_is_signed_on_top_of_changed_tiles_or_heads() {
     let changes = [
         "UPDATE proof.tiles SET hashes = overlay(hashes PLACING '\\x00' FROM 40)",
         "DELETE FROM proof.tiles",
@@ -127,7 +128,7 @@ async fn no_head_is_signed_over_tiles_or_heads_that_somebody_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_somebody_else_stores_while_one_signs_is_not_gone_on_from() {
+async fn no_head_is_signed_on_top_of_one_that_another_process_stored_meanwhile() {
     let world = World::signed().await;
     let size = world.size().await;
     world.tamper(&format!("UPDATE proof.checkpoints SET note = replace(note, E'\\n{size}\\n', E'\\n{}\\n')", size - 1)).await;
@@ -137,7 +138,7 @@ async fn a_head_that_somebody_else_stores_while_one_signs_is_not_gone_on_from() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_old_heads_the_last_of_each_hour_stays_and_where_a_key_began() {
+async fn the_last_old_head_of_each_hour_and_the_first_head_of_each_key_stay() {
     let mut world = World::signed().await;
     let mut sizes = vec![world.size().await];
     for n in 0..5 {
@@ -146,7 +147,7 @@ async fn of_old_heads_the_last_of_each_hour_stays_and_where_a_key_began() {
         sizes.push(world.size().await);
     }
     world.stop().await;
-    // Three of them within one hour of long ago, two within the next one, and the newest of now.
+    // Three heads within one hour of the past, two within the next hour, and the newest one of now.
     world.tamper(&format!("UPDATE proof.checkpoints SET signed_at = '2026-01-01 10:00Z' WHERE size <= {}", sizes[2])).await;
     world.tamper(&format!("UPDATE proof.checkpoints SET signed_at = '2026-01-01 11:00Z' WHERE size IN ({}, {})", sizes[3], sizes[4])).await;
     world.start();
@@ -154,6 +155,6 @@ async fn of_old_heads_the_last_of_each_hour_stays_and_where_a_key_began() {
         let left = sqlx::query_scalar::<_, i64>("SELECT size FROM proof.checkpoints ORDER BY size").fetch_all(world.pool()).await;
         left.expect("the heads")
     };
-    eventually("old heads are thinned out", async || left().await == [sizes[0], sizes[2], sizes[4], sizes[5]]).await;
+    eventually("old heads are removed", async || left().await == [sizes[0], sizes[2], sizes[4], sizes[5]]).await;
     assert_eq!(world.verify().await.findings, []);
 }

@@ -1,4 +1,4 @@
-//! The keys: made once, sealed, handed over, or given in a file.
+//! The keys of the proof: created once, sealed, rotated, or given in a file.
 
 use domain::InstallationCommand;
 use ledger::proof::KeySource;
@@ -8,10 +8,10 @@ use tests::{TestApp, eventually};
 
 use super::world::World;
 
-/// A key as Go's `note` writes it: of its documentation, and known to everybody.
+/// A key as Go's `note` writes it. It is public: it comes from the documentation of `note`.
 const FILE_KEY: &str = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz\n";
 const FILE_VKEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
-/// Another of that name, as well known: its seed is 32 times the byte 7.
+/// A second public key with the same name: its seed is 32 times the byte 7.
 const OTHER_FILE_KEY: &str = "PRIVATE+KEY+PeterNeumann+a05eaa3c+AQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\n";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,7 +26,7 @@ async fn a_key_is_made_once_and_never_stored_openly() {
     assert_eq!(published(world.pool()).await.expect("keys"), keys);
     let sealed: Vec<u8> = sqlx::query_scalar("SELECT sealed FROM secret.proof_keys").fetch_one(world.pool()).await.expect("a key");
     assert_eq!(sealed.len(), 12 + 32 + 16);
-    // Under another master key it does not open, and nothing is signed.
+    // With another master key the signing key cannot be unsealed, and nothing is signed.
     world.stop().await;
     let size = world.size().await;
     world.keys = KeySource { sealing_key: [8; 32], ..world.keys.clone() };
@@ -38,7 +38,7 @@ async fn a_key_is_made_once_and_never_stored_openly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_hands_over_signs_once_with_the_new_one_and_what_it_signed_still_verifies() {
+async fn a_rotated_key_signs_once_together_with_the_new_one_and_its_signatures_still_verify() {
     let mut world = World::signed().await;
     let old = published(world.pool()).await.expect("keys")[0].vkey.clone();
     let before = world.head().await;
@@ -51,16 +51,16 @@ async fn a_key_that_hands_over_signs_once_with_the_new_one_and_what_it_signed_st
     let (old, new) = (old.parse().expect("a key"), new.parse().expect("a key"));
     let handed_over = world.head().await;
     for key in [&old, &new] {
-        handed_over.verify(std::slice::from_ref(key)).expect("both have signed the head in between");
+        handed_over.verify(std::slice::from_ref(key)).expect("both keys have signed the head of the rotation");
     }
     world.post("after it").await;
     world.settle().await;
     let after = world.head().await;
-    after.verify(std::slice::from_ref(&new)).expect("the new one signs");
-    after.verify(std::slice::from_ref(&old)).expect_err("the old one does not");
-    before.verify(std::slice::from_ref(&old)).expect("what it signed holds");
+    after.verify(std::slice::from_ref(&new)).expect("the new key signs");
+    after.verify(std::slice::from_ref(&old)).expect_err("the old key does not sign any more");
+    before.verify(std::slice::from_ref(&old)).expect("the earlier signature of the old key is valid");
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM secret.proof_keys").fetch_one(world.pool()).await.expect("keys");
-    assert_eq!(left, 1, "the old private key is gone");
+    assert_eq!(left, 1, "the old private key is deleted");
     world.stop().await;
     world.start();
     world.post("after a restart").await;
@@ -77,11 +77,11 @@ async fn a_key_in_a_file_signs_and_is_not_in_the_database() {
     world.keys = KeySource { file: Some(path.clone()), ..world.keys.clone() };
     world.start();
     world.settle().await;
-    world.head().await.verify(&[FILE_VKEY.parse().expect("a key")]).expect("signed with it");
+    world.head().await.verify(&[FILE_VKEY.parse().expect("a key")]).expect("the head is signed with this key");
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM secret.proof_keys").fetch_one(world.pool()).await.expect("keys");
     assert_eq!(left, 0);
     assert!(matches!(rotate(world.pool(), &world.keys).await, Err(KeyError::InFile)));
-    // A file that has no key: nothing is signed until it has one.
+    // If the file contains no key, nothing is signed until it contains one.
     world.stop().await;
     std::fs::write(&path, "nonsense").expect("a file");
     let last = world.post("waits").await;
@@ -93,25 +93,25 @@ async fn a_key_in_a_file_signs_and_is_not_in_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_says_that_another_key_was_put_into_the_file_once_and_nothing_of_the_first() {
+async fn the_log_records_a_new_key_in_the_file_once_and_not_the_first_key() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("proof.key");
     std::fs::write(&path, FILE_KEY).expect("a file");
     let mut app = TestApp::start_with(&[("BACKSCROLL_PROOF_KEY_FILE", path.to_str().expect("a path"))]).await;
     app.sign_up("ann").await;
-    eventually("it signs", async || app.app().proofs.newest().await.expect("the heads").is_some()).await;
+    eventually("the first head is signed", async || app.app().proofs.newest().await.expect("the heads").is_some()).await;
     app.stop().await;
     std::fs::write(&path, OTHER_FILE_KEY).expect("a file");
     app.start_again().await;
     let noted =
         "SELECT payload #>> '{installation.proof_key_rotated,vkey}' FROM events WHERE event_type = 'installation.proof_key_rotated'";
     let noted = async |app: &TestApp| sqlx::query_scalar::<_, String>(noted).fetch_all(&app.app().pool).await.expect("the log");
-    eventually("the log says so", async || !noted(&app).await.is_empty()).await;
+    eventually("the log records the new key", async || !noted(&app).await.is_empty()).await;
     let keys = app.app().proofs.keys().await.expect("keys").into_iter().map(|key| key.vkey).collect::<Vec<_>>();
     assert_eq!(keys[0], FILE_VKEY);
     assert_eq!(noted(&app).await, keys[1..]);
-    // Whoever rotates it by hand a second time, or starts anew, says nothing twice.
+    // A second command for the same key, or a restart, records nothing.
     let once_more = InstallationCommand::NoteKeyRotation { vkey: keys[1].clone() };
-    app.app().commands.installation(&by_the_server(None), once_more).await.expect("it is known");
+    app.app().commands.installation(&by_the_server(None), once_more).await.expect("the key is already recorded");
     assert_eq!(noted(&app).await, keys[1..]);
 }

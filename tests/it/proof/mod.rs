@@ -1,4 +1,4 @@
-//! The proof that the log was not tampered with: what is signed and what is not, what of it is found out, and what others make of it.
+//! The proof that nobody tampered with the log: signed heads, the detection of changes, and verifiers of others.
 
 mod command_line;
 mod heads;

@@ -1,12 +1,12 @@
-//! Verifiers that we did not write, and a script that anybody can read, accept what the server serves. Two of them share
-//! no code with the server, and so judge it:
+//! Verifiers that we did not write accept the server's proofs, and so does a script that every reader can check. Two of
+//! them share no code with the server:
 //!
-//! - `ct_merkle` judges roots, inclusion and consistency;
-//! - the script in `docs/` judges signed notes, Ed25519 included, and inclusion and consistency.
+//! - `ct_merkle` verifies roots, inclusion and consistency;
+//! - the script in `docs/` verifies signed notes with Ed25519, inclusion and consistency.
 //!
-//! Cloudflare's `signed_note` and `tlog_tiles` make the notes and the proofs of the server. Here a client uses them: it
-//! reads tiles over HTTP and proves each of them from the root down. It verifies signatures with `ed25519-dalek`; the
-//! server signs with `ring`.
+//! The server makes its notes and proofs with Cloudflare's `signed_note` and `tlog_tiles`. Here a client uses these
+//! crates: it reads tiles over HTTP, and proves each of them from the root down. The client verifies signatures with
+//! `ed25519-dalek`; the server signs with `ring`.
 
 use std::process::{Command, Output};
 
@@ -21,7 +21,7 @@ use tests::{Team, TestApp, eventually};
 use tlog_tiles::{Checkpoint, Hash, Tile, TileHashReader, TileReader, check_record, check_tree, prove_record, prove_tree, record_hash};
 use tokio::runtime::Handle;
 
-/// A server with some hundred events, all of them signed.
+/// A server with several hundred events, all of them signed.
 async fn signed() -> (TestApp, Team) {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
@@ -38,7 +38,7 @@ async fn settle(app: &TestApp) {
         .await;
 }
 
-/// What is served there, as bytes.
+/// The body at this path, as bytes.
 async fn fetch(app: &TestApp, path: &str) -> Vec<u8> {
     let response = reqwest::get(format!("{}/v1/proof/{path}", app.url)).await.expect("an answer");
     assert_eq!(response.status(), 200, "{path}");
@@ -49,16 +49,16 @@ async fn vkey(app: &TestApp) -> String {
     app.get("/v1/proof/keys").await.expect(200)["items"][0]["vkey"].as_str().expect("a key").to_owned()
 }
 
-/// The newest head, as Cloudflare's crates understand it.
+/// The newest head, parsed by Cloudflare's crates.
 async fn head(app: &TestApp, vkey: &str) -> Checkpoint {
     let note = Note::from_bytes(&fetch(app, "checkpoint").await).expect("a signed note");
     let verifiers = VerifierList::new(vec![Box::new(StandardVerifier::new(vkey).expect("a key"))]);
-    let (verified, unknown) = note.verify(&verifiers).expect("a signature that holds");
+    let (verified, unknown) = note.verify(&verifiers).expect("a valid signature");
     assert_eq!((verified.len(), unknown.len()), (1, 0));
     Checkpoint::from_bytes(note.text()).expect("a checkpoint")
 }
 
-/// Reads tiles over HTTP, for a reader that proves each of them from the root down.
+/// Reads tiles over HTTP, for a reader that proves each tile from the root down.
 struct Tiles<'a>(&'a TestApp);
 
 impl TileReader for Tiles<'_> {
@@ -67,7 +67,7 @@ impl TileReader for Tiles<'_> {
     }
 
     fn read_tiles(&self, tiles: &[Tile]) -> Result<Vec<Vec<u8>>, tlog_tiles::Error> {
-        // The crate names the height, and C2SP does not: it is always 8.
+        // The crate's paths contain the height. Those of C2SP do not, because it is always 8.
         let read = |tile: &Tile| {
             tokio::task::block_in_place(|| Handle::current().block_on(fetch(self.0, &tile.path().replacen("tile/8/", "tile/", 1))))
         };
@@ -86,13 +86,13 @@ fn bytes(hashes: &[Hash]) -> Vec<u8> {
     hashes.iter().flat_map(|hash| hash.0).collect()
 }
 
-/// The root of a tree of that size, for `ct_merkle`.
+/// The root of a tree of this size, for `ct_merkle`.
 fn root(hash: Hash, size: u64) -> RootHash<Sha256> {
     RootHash::new(hash.0.into(), size)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn verifiers_of_others_accept_heads_tiles_entries_and_proofs() {
+async fn independent_verifiers_accept_heads_tiles_entries_and_proofs() {
     let (app, team) = signed().await;
     let vkey = vkey(&app).await;
     let early = head(&app, &vkey).await;
@@ -108,25 +108,30 @@ async fn verifiers_of_others_accept_heads_tiles_entries_and_proofs() {
         let entry = &entries[usize::try_from(index % 256).expect("small") * 34..][..34];
         assert_eq!(entry[..2], [0, 32], "each entry has its length before it");
         let hash = record_hash(&entry[2..]);
-        let proved = prove_record(late.size(), index, &reader).expect("tiles that lead to the root");
+        let proved = prove_record(late.size(), index, &reader).expect("tiles that hash to the root");
         check_record(&proved, late.size(), *late.hash(), index, hash).expect("the entry is in the tree");
 
         let proof = app.get(&format!("/v1/proof/inclusion?position={}&size={}", index + 1, late.size())).await.expect(200);
-        assert_eq!(hashes(&proof), proved, "our proof is theirs");
+        assert_eq!(hashes(&proof), proved, "our proof equals the one of the other implementation");
         assert_eq!(proof["entry"], BASE64_STANDARD.encode(&entry[2..]));
-        check_record(&hashes(&proof), late.size(), *late.hash(), index, hash).expect("our proof holds");
-        check_record(&hashes(&proof), late.size(), *late.hash(), index, record_hash(b"another")).expect_err("of nothing else");
+        check_record(&hashes(&proof), late.size(), *late.hash(), index, hash).expect("our proof is valid");
+        check_record(&hashes(&proof), late.size(), *late.hash(), index, record_hash(b"another"))
+            .expect_err("the proof is invalid for another entry");
         let (judge, path) = (root(*late.hash(), late.size()), InclusionProof::from_bytes(bytes(&hashes(&proof))));
         judge.verify_inclusion(&&entry[2..], index, &path).expect("another implementation accepts it");
-        judge.verify_inclusion(b"another", index, &path).expect_err("for nothing else");
+        judge.verify_inclusion(b"another", index, &path).expect_err("the proof is invalid for another entry");
     }
     for from in [1, 2, 255, 256, 257, early.size()] {
         let proof = app.get(&format!("/v1/proof/consistency?from={from}&to={}", late.size())).await.expect(200);
         let old = Hash::parse_hash(proof["from_root"].as_str().expect("a hash")).expect("a hash");
-        check_tree(&hashes(&proof), late.size(), *late.hash(), from, old).expect("our proof holds");
+        check_tree(&hashes(&proof), late.size(), *late.hash(), from, old).expect("our proof is valid");
         let path = ConsistencyProof::try_from_bytes(bytes(&hashes(&proof))).expect("a proof");
         root(*late.hash(), late.size()).verify_consistency(&root(old, from), &path).expect("another implementation accepts it");
-        assert_eq!(hashes(&proof), prove_tree(late.size(), from, &reader).expect("a proof"), "our proof is theirs");
+        assert_eq!(
+            hashes(&proof),
+            prove_tree(late.size(), from, &reader).expect("a proof"),
+            "our proof equals the one of the other implementation"
+        );
         if from == early.size() {
             assert_eq!(old, *early.hash());
         }
@@ -144,7 +149,7 @@ fn script(arguments: &[&str]) -> Output {
     Command::new("python3").arg("-I").arg(path).args(arguments).output().expect("python3: it is needed for the servers, too")
 }
 
-/// The event as it is stored, for the script.
+/// The stored event, in the form that the script reads.
 async fn stored(app: &TestApp, position: i64) -> String {
     sqlx::query_scalar(
         "SELECT json_build_object('position', position, 'aggregate_type', aggregate_type, 'aggregate_id', aggregate_id, 'sequence', sequence,
@@ -159,7 +164,7 @@ async fn stored(app: &TestApp, position: i64) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_script_accepts_our_proofs_and_nothing_that_was_changed() {
+async fn the_script_accepts_our_proofs_and_refuses_changed_ones() {
     let (app, team) = signed().await;
     let vkey = vkey(&app).await;
     let folder = tempfile::tempdir().expect("a folder");

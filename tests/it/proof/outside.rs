@@ -1,4 +1,4 @@
-//! Heads for places that the database's administrator does not own: none is lost, whatever breaks.
+//! Heads are copied to places that the database's administrator does not own. No head is lost, whatever fails.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ async fn a_file_gets_every_newest_head_and_verifies_the_log() {
     };
     newest(&world).await;
     world.stop().await;
-    // Whoever died while it wrote has left half a head.
+    // A process that died while it wrote has left a part of a head.
     let text = std::fs::read_to_string(&path).expect("the file");
     std::fs::write(&path, format!("{text}{}", text.chars().take(100).collect::<String>())).expect("the file");
     world.post("after it").await;
@@ -60,7 +60,7 @@ async fn an_object_store_gets_every_newest_head_as_an_object_and_verifies_the_lo
         world.start();
         world.settle().await;
         let size = world.size().await.unsigned_abs();
-        eventually("it has the newest head, the last by name", async || {
+        eventually("the last object by name is the newest head", async || {
             heads().await.last().is_some_and(|head| head.checkpoint.size == size)
         })
         .await;
@@ -71,7 +71,7 @@ async fn an_object_store_gets_every_newest_head_as_an_object_and_verifies_the_lo
     assert_eq!(world.findings(&heads).await, []);
 }
 
-/// Takes what is posted to it: refuses so many, and then takes the rest. What it took is sent on.
+/// A webhook that refuses a number of requests and accepts the rest. It passes on the accepted ones.
 async fn receiver(mut refusals: usize) -> (String, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -90,7 +90,7 @@ async fn receiver(mut refusals: usize) -> (String, mpsc::UnboundedReceiver<Strin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_that_sends_elsewhere_has_not_taken_the_head_and_nothing_is_sent_there() {
+async fn a_webhook_that_redirects_has_not_accepted_the_head_and_no_head_follows_the_redirect() {
     let (elsewhere, mut taken) = receiver(0).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}/heads", listener.local_addr().expect("an address"));
@@ -103,9 +103,9 @@ async fn a_webhook_that_sends_elsewhere_has_not_taken_the_head_and_nothing_is_se
         let request = answer(stream, &format!("{code} Elsewhere\r\nLocation: {elsewhere}")).await;
         assert!(request.starts_with("POST /heads "), "{request}");
     }
-    // The next attempt has begun: none before it was followed, or counted as taken.
+    // The next attempt has begun. So no earlier one followed the redirect, and none counted as accepted.
     drop(listener.accept().await.expect("a head"));
-    assert!(taken.try_recv().is_err(), "nothing was sent there");
+    assert!(taken.try_recv().is_err(), "no head followed the redirect");
     let told = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM proof.deliveries").fetch_one(world.pool()).await.expect("a count");
     assert_eq!(told, 0);
     world.stop().await;
@@ -133,7 +133,7 @@ async fn answer(mut stream: TcpStream, status: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_that_refuses_is_told_until_it_takes_a_head_and_never_the_same_one_again() {
+async fn a_webhook_that_refuses_gets_heads_until_it_accepts_one_and_no_head_twice() {
     let (url, mut taken) = receiver(2).await;
     let mut world = World::unsigned().await;
     let webhook = Webhook { url, token: Some("a secret".into()) };
@@ -152,12 +152,12 @@ async fn a_webhook_that_refuses_is_told_until_it_takes_a_head_and_never_the_same
     while sizes.last().copied() < Some(world.size().await.unsigned_abs()) {
         sizes.push(told(&taken.recv().await.expect("a head")));
     }
-    // A server that is started anew knows what it has told, once that is written down.
+    // After a restart, the server reads from the database which heads it has sent.
     let written = async || {
         let size = sqlx::query_scalar::<_, i64>("SELECT size FROM proof.deliveries").fetch_one(world.pool()).await.expect("a place");
         Some(size.unsigned_abs()) == sizes.last().copied()
     };
-    eventually("it is written down what was told", written).await;
+    eventually("the sent size is stored", written).await;
     world.stop().await;
     world.start();
     world.post("after a restart").await;
@@ -165,7 +165,7 @@ async fn a_webhook_that_refuses_is_told_until_it_takes_a_head_and_never_the_same
     while sizes.last().copied() < Some(world.size().await.unsigned_abs()) {
         sizes.push(told(&taken.recv().await.expect("a head")));
     }
-    assert!(sizes.windows(2).all(|pair| pair[0] < pair[1]), "each once, and in order: {sizes:?}");
+    assert!(sizes.windows(2).all(|pair| pair[0] < pair[1]), "each head is sent once, and in order: {sizes:?}");
     let names: Vec<String> =
         sqlx::query_scalar("SELECT destination FROM proof.deliveries").fetch_all(world.pool()).await.expect("the places");
     assert!(names.iter().all(|name| !name.contains("heads") && !name.contains("secret")), "{names:?}");

@@ -1,17 +1,17 @@
-//! What an administrator of the database can do to the log, and how it is found out.
+//! Changes that an administrator of the database can make to the log, and how verification detects them.
 
 use ledger::proof::verify::Options;
 
 use super::world::World;
 
-/// Positions of messages in a fresh world: the last six.
+/// The positions of messages in a new world: the last six.
 async fn messages(world: &World) -> Vec<i64> {
     let last = world.last().await;
     (last - 5..=last).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_payload_is_named() {
+async fn a_changed_payload_is_reported() {
     let mut world = World::signed().await;
     world.stop().await;
     let changed = messages(&world).await[2];
@@ -20,11 +20,11 @@ async fn a_changed_payload_is_named() {
         .await;
     assert_eq!(world.findings(&[]).await, [("digest", Some(changed))]);
     world.cover_up(changed).await;
-    assert_eq!(world.findings(&[]).await, [("leaf", Some(changed))], "with its digest, too");
+    assert_eq!(world.findings(&[]).await, [("leaf", Some(changed))], "the leaf differs even if the digest was changed too");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_column_that_was_changed_is_named() {
+async fn a_change_of_any_column_is_reported() {
     let mut world = World::signed().await;
     world.stop().await;
     let changed = messages(&world).await[3];
@@ -45,12 +45,12 @@ async fn every_column_that_was_changed_is_named() {
         world
             .tamper(&format!("DELETE FROM events WHERE position = {changed}; INSERT INTO events SELECT * FROM kept; DROP TABLE kept"))
             .await;
-        assert_eq!(world.findings(&[]).await, [], "{column} as it was");
+        assert_eq!(world.findings(&[]).await, [], "{column} with its old value");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_events_that_changed_places_are_named() {
+async fn two_swapped_events_are_reported() {
     let mut world = World::signed().await;
     world.stop().await;
     let places = messages(&world).await;
@@ -71,20 +71,20 @@ async fn two_events_that_changed_places_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_was_taken_out_leaves_a_gap() {
+async fn a_removed_event_is_reported_as_a_gap() {
     let mut world = World::signed().await;
     world.stop().await;
     let gone = messages(&world).await[2];
     world.tamper(&format!("DELETE FROM events WHERE position = {gone}")).await;
     assert_eq!(world.findings(&[]).await[0], ("gap", Some(gone)));
-    // The others move up.
+    // The later events move up.
     world.tamper(&format!("UPDATE events SET position = -position WHERE position > {gone}")).await;
     world.tamper("UPDATE events SET position = -position - 1 WHERE position < 0").await;
     assert_eq!(world.findings(&[]).await[0].1, Some(gone));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_events_that_are_gone_are_missed() {
+async fn removed_last_events_are_reported() {
     let mut world = World::signed().await;
     world.stop().await;
     let last = world.last().await;
@@ -93,7 +93,7 @@ async fn the_last_events_that_are_gone_are_missed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_skips_a_place_and_a_clock_that_was_set_back_are_named() {
+async fn a_gap_in_a_stream_and_a_decreasing_time_are_reported() {
     let mut world = World::signed().await;
     world.stop().await;
     let changed = messages(&world).await[2];
@@ -104,7 +104,7 @@ async fn a_stream_that_skips_a_place_and_a_clock_that_was_set_back_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_rewritten_with_its_tree_and_signed_with_the_stolen_key_is_found_by_a_head_kept_outside() {
+async fn a_head_kept_outside_reveals_a_log_that_was_rewritten_and_signed_with_the_stolen_key() {
     let mut world = World::signed().await;
     let early = world.head().await;
     for n in 0..3 {
@@ -120,19 +120,19 @@ async fn a_log_rewritten_with_its_tree_and_signed_with_the_stolen_key_is_found_b
         ))
         .await;
     world.cover_up(changed).await;
-    // Everything is thrown away, and made anew with the same key.
+    // The attacker deletes the tree and the heads, and makes new ones with the same key.
     world.tamper("DELETE FROM proof.tiles; DELETE FROM proof.checkpoints; UPDATE proof.keys SET first_size = NULL").await;
     world.start();
     world.settle().await;
     world.stop().await;
-    assert_eq!(world.findings(&[]).await, [], "from inside nothing can be seen");
-    assert_eq!(world.findings(std::slice::from_ref(&early)).await, [], "what was before the change is as it was");
+    assert_eq!(world.findings(&[]).await, [], "the database alone shows no difference");
+    assert_eq!(world.findings(std::slice::from_ref(&early)).await, [], "the events before the change are the same");
     let behind_the_early_one = i64::try_from(early.checkpoint.size).expect("small") + 1;
-    assert_eq!(world.findings(&[early, late]).await, [("head", Some(behind_the_early_one))], "and the change is behind it");
+    assert_eq!(world.findings(&[early, late]).await, [("head", Some(behind_the_early_one))], "the change is after the early head");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_state_that_is_put_back_and_gone_on_from_is_found_by_a_head_kept_outside() {
+async fn a_head_kept_outside_reveals_a_log_that_was_restored_to_an_older_state() {
     let mut world = World::signed().await;
     world.stop().await;
     sqlx::raw_sql(
@@ -155,7 +155,7 @@ async fn an_older_state_that_is_put_back_and_gone_on_from_is_found_by_a_head_kep
              INSERT INTO proof.tiles SELECT * FROM stolen.tiles; INSERT INTO proof.checkpoints SELECT * FROM stolen.heads"
         ))
         .await;
-    assert_eq!(world.findings(&[]).await, [], "an older state is whole in itself");
+    assert_eq!(world.findings(&[]).await, [], "an older state is consistent in itself");
     assert_eq!(world.findings(std::slice::from_ref(&outside)).await, [("log_shorter", Some(stolen + 1))]);
     let (_, anew) = crate::support::another_process(&world.writing.database).await;
     for n in 0..5 {
@@ -170,21 +170,21 @@ async fn an_older_state_that_is_put_back_and_gone_on_from_is_found_by_a_head_kep
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_of_another_log_or_of_an_unknown_key_is_told() {
+async fn a_head_of_another_log_or_of_an_unknown_key_is_reported() {
     let (mut one, mut other) = (World::signed().await, World::signed().await);
     one.stop().await;
     other.stop().await;
     let foreign = other.head().await;
     let findings = one.findings(&[foreign]).await.into_iter().map(|(code, _)| code).collect::<Vec<_>>();
     assert!(findings.contains(&"signature") && findings.contains(&"head"), "{findings:?}");
-    // Whoever keeps the key outside does not believe the one in the database.
+    // An auditor who keeps the key outside does not trust the key in the database.
     let key = ledger::proof::keyring::published(other.pool()).await.expect("keys")[0].vkey.parse().expect("a key");
     let report = one.verify_with(Options { keys: vec![key], ..Options::default() }).await;
     assert_eq!(report.findings.iter().map(|finding| finding.code()).collect::<Vec<_>>(), ["signature"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payload_that_is_said_to_be_purged_by_an_event_that_does_not_say_so_is_named() {
+async fn a_payload_without_a_purge_event_that_is_marked_as_purged_is_reported() {
     let mut world = World::signed().await;
     world.stop().await;
     let places = messages(&world).await;

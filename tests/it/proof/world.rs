@@ -19,7 +19,7 @@ use crate::support::{Team, Writing, asked, post};
 
 pub const ORIGIN: &str = "chat.example.org/v1/proof";
 
-/// A log, a team that writes to it, and perhaps a consumer that signs it.
+/// A log, a team that writes to it, and a consumer that signs it, if one was started.
 pub struct World {
     pub writing: Writing,
     pub team: Team,
@@ -30,7 +30,7 @@ pub struct World {
 }
 
 impl World {
-    /// With a log of some events, all of them signed.
+    /// Creates a log with some events, all of them signed.
     pub async fn signed() -> Self {
         let mut world = Self::unsigned().await;
         world.start();
@@ -38,7 +38,7 @@ impl World {
         world
     }
 
-    /// With a log of some events, which nobody signs.
+    /// Creates a log with some events that no consumer signs.
     pub async fn unsigned() -> Self {
         let writing = Writing::start().await;
         let team = writing.workspace().await;
@@ -51,7 +51,7 @@ impl World {
         world
     }
 
-    /// Has the consumer sign.
+    /// Starts the consumer.
     pub fn start(&mut self) {
         let (stats, running) = self.consumer();
         self.stats = stats;
@@ -77,7 +77,7 @@ impl World {
         (stats, (shutdown.clone(), tokio::spawn(run(settings, shutdown))))
     }
 
-    /// Has it stop, as a server that is stopped.
+    /// Stops the consumer, as a stopping server does.
     pub async fn stop(&mut self) {
         for (shutdown, task) in self.running.drain(..) {
             shutdown.cancel();
@@ -85,11 +85,11 @@ impl World {
         }
     }
 
-    /// Kills the one that was started first, wherever it is.
+    /// Kills the consumer that was started first, at whatever step it is.
     pub async fn kill(&mut self) {
         let (_, task) = self.running.remove(0);
         task.abort();
-        assert!(task.await.is_err_and(|error| error.is_cancelled()), "it was killed");
+        assert!(task.await.is_err_and(|error| error.is_cancelled()), "the consumer was killed");
     }
 
     pub fn pool(&self) -> &PgPool {
@@ -110,7 +110,7 @@ impl World {
         Proofs::new(self.pool().clone()).newest().await.expect("the heads").map_or(0, |head| head.size)
     }
 
-    /// The newest head, as whoever keeps it outside has it.
+    /// The newest head, in the form in which it is kept outside.
     pub async fn head(&self) -> SignedCheckpoint {
         let head = Proofs::new(self.pool().clone()).newest().await.expect("the heads").expect("a head");
         head.note.parse().expect("a signed note")
@@ -127,7 +127,7 @@ impl World {
         eventually("the consumer refuses to sign", async || self.stats.refuses.load(Ordering::Relaxed)).await;
     }
 
-    /// Waits until the consumer has failed, for another reason than the log.
+    /// Waits until the consumer has failed for a reason that is not the log.
     pub async fn expect_a_failure(&self) {
         eventually("the consumer fails", async || self.stats.failures.load(Ordering::Relaxed) > 0).await;
     }
@@ -140,19 +140,19 @@ impl World {
         verify(self.pool(), &options, |_, _| {}).await.expect("a report")
     }
 
-    /// What does not fit, by code and position.
+    /// The findings, by code and position.
     pub async fn findings(&self, outside: &[SignedCheckpoint]) -> Vec<(&'static str, Option<i64>)> {
         let report = self.verify_with(Options { outside: outside.to_vec(), ..Options::default() }).await;
         report.findings.iter().map(|finding| (finding.code(), Finding::position(finding))).collect()
     }
 
-    /// Does to the database what its administrator can.
+    /// Runs a statement as the database's administrator could.
     pub async fn tamper(&self, statement: &str) {
         let whole = format!("ALTER TABLE events DISABLE TRIGGER USER; {statement}; ALTER TABLE events ENABLE TRIGGER USER;");
         sqlx::raw_sql(&whole).execute(self.pool()).await.expect("an administrator may do that");
     }
 
-    /// Gives the event at `position` the digest that its columns have now.
+    /// Gives the event at `position` the digest of its present columns.
     pub async fn cover_up(&self, position: i64) {
         let event: Row = sqlx::query_as(
             "SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text, metadata::text, event_id,
@@ -200,7 +200,7 @@ impl Row {
     }
 }
 
-/// Whoever is dropped while the consumer runs ends it: the database goes.
+/// Stops the consumer when a test ends: the database is dropped.
 impl Drop for World {
     fn drop(&mut self) {
         for (_, task) in self.running.drain(..) {
