@@ -1,4 +1,5 @@
-//! Three ways to append: Backscroll's store, stock postgres-es, and a bare group commit that judges nothing. Each in a database of its own.
+//! Three ways to append: Backscroll's store, stock postgres-es, and a bare group commit without any checks. Each has a
+//! separate database.
 
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ fn posted(n: u64) -> Event {
     })))
 }
 
-/// An event of as many bytes as that message has before it is sealed.
+/// An event with the length that such a message has before it is sealed.
 fn unsealed(n: u64) -> Event {
     let description = |text: &str| ChannelEvent::DescriptionChanged { description: Description::parse(text).ok() };
     let length = |event: &Event| serde_json::to_string(event).expect("JSON").len();
@@ -49,7 +50,7 @@ fn context() -> Context {
 
 pub struct Ours {
     store: EventStore,
-    // The last to go: the store uses it.
+    // The last field, because the store uses it.
     _database: Option<TestDatabase>,
 }
 
@@ -61,7 +62,7 @@ impl Ours {
         Self { store, _database: Some(database) }
     }
 
-    /// Over somebody else's database.
+    /// A store with a database of the caller.
     pub fn over(store: EventStore) -> Self {
         Self { store, _database: None }
     }
@@ -71,12 +72,12 @@ impl Ours {
         &self.store
     }
 
-    /// Messages a second: their texts are sealed.
+    /// Appended messages per second. Their texts are sealed.
     pub async fn rate(&self, callers: usize) -> f64 {
         self.rate_of(callers, |n| (StreamId::message(MessageId(Uuid::now_v7())), posted(n))).await
     }
 
-    /// Events a second that are as long as those messages, and of which nothing is personal, so that nothing is sealed.
+    /// Appended events per second. They are as long as those messages, but have no personal data, so nothing is sealed.
     pub async fn rate_of_unsealed(&self, callers: usize) -> f64 {
         self.rate_of(callers, |n| (StreamId::channel(ChannelId(Uuid::now_v7())), unsealed(n))).await
     }
@@ -94,7 +95,7 @@ impl Ours {
                     caused_by: None,
                     events: vec![event.into()],
                 };
-                // The guards of a post: the user, the workspace and the channel, none of which has events here.
+                // The guards of a post: the user, the workspace and the channel. None of them has events here.
                 let guards = [1, 2, 3].map(|id| (StreamId::workspace(Uuid::from_u128(id)), 0)).to_vec();
                 let metadata = context().metadata("post message");
                 let request = Append { writes: vec![write], guards, claims: Vec::new(), idempotency: None, subject: stream.id, metadata };
@@ -105,12 +106,12 @@ impl Ours {
     }
 }
 
-/// The table of stock postgres-es, as its documentation has it.
+/// The table of stock postgres-es, as in its documentation.
 pub const STOCK_TABLE: &str = "CREATE TABLE events (aggregate_type text NOT NULL, aggregate_id text NOT NULL,
     sequence bigint NOT NULL CHECK (sequence >= 0), event_type text NOT NULL, event_version text NOT NULL, payload json NOT NULL,
     metadata json NOT NULL, PRIMARY KEY (aggregate_type, aggregate_id, sequence))";
 
-/// The table of stock postgres-es, in a database of its own, written by its own repository.
+/// Stock postgres-es: its table in a separate database, and its own repository.
 pub struct Stock {
     _database: TestDatabase,
     repository: Arc<PostgresEventRepository>,
@@ -119,7 +120,7 @@ pub struct Stock {
 impl Stock {
     pub async fn start() -> Self {
         let database = TestDatabase::create().await;
-        // As its own `default_postgress_pool` does, which asks each connection whether it lives before its use.
+        // The same options as its own `default_postgress_pool`, which tests each connection before its use.
         let options = database.pool(1).await.connect_options().as_ref().clone();
         let pool = PgPoolOptions::new().max_connections(10).connect_with(options).await.expect("Postgres");
         let table = format!("DROP TABLE events CASCADE; {STOCK_TABLE}");
@@ -149,7 +150,7 @@ impl Stock {
     }
 }
 
-/// One task, one call of a function of the database a batch: lock, gapless position, insert, nothing else.
+/// One task and one call of a database function per batch: lock, gapless positions, insert, nothing else.
 pub struct Bare {
     _database: TestDatabase,
     sender: mpsc::Sender<(String, oneshot::Sender<()>)>,

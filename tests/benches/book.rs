@@ -1,4 +1,5 @@
-//! Where figures are kept between runs: `docs/benchmarks.json`, row by row, so that rows that are run alone end in one page.
+//! The figures that are kept between runs: `docs/benchmarks.json`, row by row. So rows that are measured separately
+//! appear on one page.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,21 +11,21 @@ use tests::servers::checkout;
 use crate::report::{Line, Report};
 use crate::{machine, page};
 
-/// What a row said when it was last measured.
+/// The figures of a row, when it was last measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Measured {
     pub date: String,
     pub commit: String,
     pub hardware: String,
     pub versions: String,
-    /// How long the disk took to keep 8 kB, in milliseconds.
+    /// The time for the disk to store 8 kB, in milliseconds.
     pub disk_sync_ms: f64,
     pub seconds: u64,
     pub data: String,
     pub lines: Vec<Line>,
 }
 
-/// Every row's last figures, by the row's name.
+/// The last figures of every row, by the row's name.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Book(pub BTreeMap<String, Measured>);
 
@@ -41,12 +42,12 @@ struct Flat<'a> {
 }
 
 impl Book {
-    /// As it was left; empty where there is none.
+    /// The stored figures, or none if the file does not exist.
     pub fn open() -> Self {
         std::fs::read_to_string(file()).map_or_else(|_| Self::default(), |text| serde_json::from_str(&text).expect("docs/benchmarks.json"))
     }
 
-    /// Takes in what a row says now in place of what it said before.
+    /// Replaces the figures of a row.
     pub async fn take(&mut self, name: &str, report: Report, took: Duration) {
         let measured = Measured {
             date: machine::today(),
@@ -61,7 +62,7 @@ impl Book {
         self.0.insert(name.into(), measured);
     }
 
-    /// Writes it, the JSON for programs, and the page; in the order of `names`.
+    /// Writes the file, the JSON for programs, and the page, in the order of `names`.
     pub fn write(&self, names: &[&str]) {
         std::fs::write(file(), serde_json::to_string_pretty(self).expect("JSON") + "\n").expect("docs/benchmarks.json");
         let measured = names.iter().filter_map(|name| self.0.get(*name)).flat_map(|measured| &measured.lines);

@@ -1,4 +1,4 @@
-//! A light client of HTTP/1.1: one connection, kept alive, one request after the other. It shares the cores with the server that it asks.
+//! A light HTTP/1.1 client: one connection that stays open, one request at a time. It shares the cores with the server.
 
 use std::net::SocketAddr;
 
@@ -10,15 +10,15 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// An answer, read to its end.
+/// An answer with its whole body.
 pub struct Answer {
     pub status: u16,
-    /// The position that a command reached, or that a query read at; 0 where it says none.
+    /// The position that a command reached, or that a query read at; 0 if the answer has none.
     pub position: i64,
     pub body: Bytes,
 }
 
-/// A connection of somebody who is signed in, or of nobody.
+/// A connection with a session's token, or without one.
 pub struct Client {
     sender: SendRequest<Full<Bytes>>,
     host: String,
@@ -30,7 +30,7 @@ impl Client {
         let stream = TcpStream::connect(address).await.expect("the server");
         stream.set_nodelay(true).expect("no delay");
         let (sender, connection) = handshake(TokioIo::new(stream)).await.expect("HTTP");
-        // It ends when the sender is dropped.
+        // The task ends when the sender is dropped.
         tokio::spawn(connection);
         Self { sender, host: address.to_string(), token: token.map(|token| format!("Bearer {token}")) }
     }
@@ -39,7 +39,7 @@ impl Client {
         self.send("GET", path, 0, String::new()).await
     }
 
-    /// Reads what the read model knows once it has come to that position.
+    /// Sends a GET request that waits until the read model has reached this position.
     pub async fn get_at(&mut self, position: i64, path: &str) -> Answer {
         self.send("GET", path, position, String::new()).await
     }

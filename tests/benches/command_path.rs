@@ -1,4 +1,4 @@
-//! Posting through the façade of the write side, in this process: authorise, load, guards, decide, append. Nothing projects.
+//! Posts through the command façade in this process: authorize, load, guard, decide, append. No projector runs.
 
 use commands::{Asked, Commands, EventStore};
 use tests::TestDatabase;
@@ -13,7 +13,7 @@ pub struct CommandPath {
 }
 
 impl CommandPath {
-    /// One with a channel of that many members.
+    /// Prepares a channel with this number of members.
     pub async fn start(members: usize) -> Self {
         let database = TestDatabase::create().await;
         let pool = database.pool(8).await;
@@ -22,7 +22,7 @@ impl CommandPath {
         Self { commands: Commands::new(store), furnished, _database: database }
     }
 
-    /// Posts a second by that many callers, each a member of its own as far as there are.
+    /// Posts per second by this number of callers. Each caller is a different member, as far as there are enough.
     pub async fn rate(&self, callers: usize) -> f64 {
         let (commands, furnished) = (self.commands.clone(), self.furnished.clone());
         rate(callers, move |n| {

@@ -1,5 +1,5 @@
-//! A log of any length, filled by SQL: rows like those of messages, with nothing in their payloads, in order, through every index, and with
-//! the leave that the trigger wants.
+//! A log of any length, filled by SQL. Its rows look like those of messages, with empty payloads. They are inserted in
+//! order and through every index, with the setting that the trigger requires.
 
 use std::process::Command;
 
@@ -11,9 +11,9 @@ use tests::servers::{address, checkout};
 
 use crate::appenders::Ours;
 
-/// Rows of one INSERT.
+/// The number of rows of one INSERT.
 const ROWS_AT_ONCE: i64 = 500_000;
-/// About what one row takes on the disk, with its part of the indexes and of the log of writes.
+/// The approximate size of one row on disk, in bytes, with its share of the indexes and of the write-ahead log.
 pub const ROW_BYTES: u64 = 400;
 
 pub struct FilledLog {
@@ -26,7 +26,7 @@ impl FilledLog {
         Self { database: TestDatabase::create().await, events: 0 }
     }
 
-    /// Adds events until there are so many, and leaves nothing for Postgres to tidy up in the background.
+    /// Adds events until the log has this number, then vacuums, so that Postgres has no work in the background.
     pub async fn grow_to(&mut self, events: i64) {
         let pool = self.database.pool(1).await;
         self.events = sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM events").fetch_one(&pool).await.expect("the head");
@@ -39,7 +39,7 @@ impl FilledLog {
         checkpoint().await;
     }
 
-    /// A store over it, as after a start.
+    /// A store with this log, as after a start.
     pub async fn store(&self) -> Ours {
         let pool = self.database.pool(8).await;
         Ours::over(EventStore::start(pool.clone(), tests::keyring(&pool).await).await.expect("the store"))
@@ -49,7 +49,7 @@ impl FilledLog {
 async fn fill(pool: &PgPool, first: i64, last: i64) {
     let mut transaction = pool.begin().await.expect("a transaction");
     transaction.execute("SET LOCAL backscroll.appending = 'yes'").await.expect("leave to insert");
-    // Identifiers as of version 7: they grow with the time, as those of messages do.
+    // Identifiers of version 7: they increase with time, like those of messages.
     let rows =
         "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, event_id,
                                     workspace_id, recorded_at, digest)
@@ -62,7 +62,8 @@ async fn fill(pool: &PgPool, first: i64, last: i64) {
     transaction.commit().await.expect("rows");
 }
 
-/// Has Postgres write everything to the disk now, where we may ask for that: else it does so while it is being measured.
+/// Makes Postgres write everything to disk now, if the user may do that. Otherwise Postgres does it during the
+/// measurement.
 async fn checkpoint() {
     let admin = std::env::var("BACKSCROLL_POSTGRES_ADMIN_URL").unwrap_or_else(|_| address("BACKSCROLL_POSTGRES_URL"));
     if let Ok(mut connection) = PgConnection::connect(&admin).await {
@@ -70,7 +71,7 @@ async fn checkpoint() {
     }
 }
 
-/// How many bytes are free where the servers of this checkout keep their data.
+/// The free bytes on the disk where the servers of this checkout keep their data.
 pub fn free_bytes() -> u64 {
     let folder = checkout().join(".run");
     let asked = Command::new("df").args(["--block-size=1", "--output=avail"]).arg(folder).output();

@@ -1,4 +1,5 @@
-//! People, a channel with them in it, and messages: appended as events, since making them is not what is measured.
+//! Users, a channel with these users, and messages. They are appended as events, because their creation is not
+//! measured.
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use commands::EventStore;
@@ -14,10 +15,10 @@ use domain::workspace::Details;
 use domain::{ChannelEvent, Context, Event, MessageEvent, StreamId, UserEvent, WorkspaceEvent};
 use uuid::Uuid;
 
-/// Streams of one append.
+/// The number of streams of one append.
 const STREAMS_AT_ONCE: usize = 1_000;
 
-/// A workspace with one channel, which everybody is in.
+/// A workspace with one channel that has every user.
 #[derive(Clone)]
 pub struct Furnished {
     pub workspace_id: WorkspaceId,
@@ -25,7 +26,7 @@ pub struct Furnished {
     pub users: Vec<UserId>,
 }
 
-/// What a message of those who measure says: about as long as what people write.
+/// The text of a message of the benchmarks. It is about as long as texts that people write.
 pub fn text(n: u64) -> String {
     const SAID: [&str; 5] = [
         "the build is green again, thank you",
@@ -37,12 +38,12 @@ pub fn text(n: u64) -> String {
     format!("{} ({n})", SAID[n as usize % SAID.len()])
 }
 
-/// The way to a channel's messages.
+/// The path of a channel's messages.
 pub fn messages_path(channel_id: ChannelId) -> String {
     format!("/v1/channels/{channel_id}/messages")
 }
 
-/// A new message, as the door makes one.
+/// A new message, as a handler makes one.
 pub fn new_message(n: u64) -> NewMessage {
     let sent_at = Utc::now().trunc_subsecs(6);
     let message_id = MessageId(Uuid::now_v7());
@@ -50,13 +51,13 @@ pub fn new_message(n: u64) -> NewMessage {
 }
 
 impl Furnished {
-    /// That many people in a place that is nowhere yet.
+    /// A workspace with this number of users that is in no store yet.
     pub fn of(people: usize) -> Self {
         let users = (0..people).map(|_| UserId(Uuid::now_v7())).collect();
         Self { workspace_id: WorkspaceId(Uuid::now_v7()), channel_id: ChannelId(Uuid::now_v7()), users }
     }
 
-    /// A place in that store, with that many people.
+    /// A workspace with this number of users in this store.
     pub async fn with(store: &EventStore, people: usize) -> Self {
         let made = Self::of(people);
         let registered = made.users.iter().map(|user| (StreamId::user(*user), None, vec![registered(*user)]));
@@ -69,7 +70,7 @@ impl Furnished {
         made
     }
 
-    /// How the workspace came about.
+    /// The events of the workspace's creation.
     pub fn workspace_events(&self) -> Vec<Event> {
         let details = Details { name: WorkspaceName::parse("Bench").expect("a name"), description: None, avatar_url: None };
         let created = WorkspaceEvent::Created { details, domain: None, general_channel_id: self.channel_id, max_members: 1_000_000 };
@@ -82,12 +83,12 @@ impl Furnished {
         std::iter::once(created).chain(joined).map(Event::Workspace).collect()
     }
 
-    /// How the channel came about.
+    /// The events of the channel's creation.
     pub fn channel_events(&self) -> Vec<Event> {
         self.channel_events_named("general")
     }
 
-    /// How a channel of that name came about.
+    /// The events of the creation of a channel with this name.
     pub fn channel_events_named(&self, name: &str) -> Vec<Event> {
         let created = ChannelEvent::Created(Box::new(Creation {
             workspace_id: self.workspace_id,
@@ -105,7 +106,8 @@ impl Furnished {
         std::iter::once(created).chain(joined).map(Event::Channel).collect()
     }
 
-    /// Has `count` messages posted by everybody in turn, over the days before now; returns where the log then ends.
+    /// Appends `count` messages by all users in turn, with times in the last `days` days. Returns the log's last
+    /// position.
     pub async fn fill(&self, store: &EventStore, count: u64, days: i64) -> i64 {
         let first = Utc::now().trunc_subsecs(6) - TimeDelta::days(days);
         let step = TimeDelta::days(days) / i32::try_from(count).expect("not that many");
@@ -128,7 +130,7 @@ impl Furnished {
         self.posted_by(self.users[n as usize % self.users.len()], n, sent_at)
     }
 
-    /// The event of a message of somebody.
+    /// The event of a message by this author.
     pub fn posted_by(&self, author: UserId, n: u64, sent_at: DateTime<Utc>) -> Event {
         let text = text(n);
         Event::Message(MessageEvent::Posted(Box::new(Posting {
@@ -166,12 +168,12 @@ fn registered(user: UserId) -> Event {
     })))
 }
 
-/// Somebody's context, now.
+/// A user's context, now.
 pub fn context(user: UserId) -> Context {
     Context::of(user, Utc::now(), Uuid::now_v7())
 }
 
-/// Appends to new streams; returns where the log then ends.
+/// Appends to new streams. Returns the log's last position.
 pub async fn append(store: &EventStore, streams: Vec<(StreamId, Option<WorkspaceId>, Vec<Event>)>) -> i64 {
     let subject = streams.first().map(|(stream, ..)| stream.id).unwrap_or_default();
     let writes = streams.into_iter().map(|(stream, workspace_id, events)| StreamWrite {

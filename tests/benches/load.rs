@@ -1,4 +1,4 @@
-//! Callers: as fast as they can one after the other (for throughput), or at a fixed rate (for latency).
+//! Callers: each repeats its request as fast as it can (for throughput), or they send at a fixed rate (for latency).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,17 +8,17 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::runs::sized;
 
-/// How long a measurement of throughput takes.
+/// The duration of a measurement of throughput.
 pub fn takes() -> Duration {
     sized(Duration::from_millis(1_500), Duration::from_millis(500))
 }
 
-/// Somebody who asks for one thing after the other.
+/// A caller that sends one request at a time.
 pub trait Caller: Send + 'static {
-    /// What is learnt from an answer.
+    /// The caller's result of an answer.
     type Answer: Send;
 
-    /// Asks for the `n`th thing of all callers.
+    /// Sends the request with number `n` among all callers.
     fn call(&mut self, n: u64) -> impl Future<Output = Self::Answer> + Send;
 }
 
@@ -32,13 +32,13 @@ impl<F: Fn(u64) -> A + Send + Sync + 'static, A: Future<Output = ()> + Send + 's
     }
 }
 
-/// How often a second `once` ends, when `callers` call it one after the other each.
+/// Calls of `once` per second by `callers` callers. Each caller repeats the call without a pause.
 pub async fn rate<F: Future<Output = ()> + Send + 'static>(callers: usize, once: impl Fn(u64) -> F + Send + Sync + 'static) -> f64 {
     let once = Arc::new(once);
     rate_of((0..callers).map(|_| Function(Arc::clone(&once))).collect::<Vec<_>>()).await
 }
 
-/// How many answers a second the callers get, each asking again as soon as it has one.
+/// Answers per second. Each caller sends the next request as soon as it has the answer.
 pub async fn rate_of<C: Caller>(callers: Vec<C>) -> f64 {
     let (counter, lasts) = (Arc::new(AtomicU64::new(0)), takes());
     let started = Instant::now();
@@ -58,9 +58,9 @@ pub async fn rate_of<C: Caller>(callers: Vec<C>) -> f64 {
 
 /// One request of an open loop.
 pub struct Served<A> {
-    /// When it was to be sent: what comes later is latency, whatever kept it waiting.
+    /// The time at which the request was due. The latency counts from here, whatever delayed the request.
     pub due: Instant,
-    /// When its answer was there.
+    /// The time of the answer.
     pub answered: Instant,
     pub answer: A,
 }
@@ -71,14 +71,15 @@ impl<A> Served<A> {
     }
 }
 
-/// Asks `per_second` times a second, whether earlier ones are answered or not; the callers are who can have one under way.
+/// Sends `per_second` requests per second, whether earlier ones are answered or not. Each caller has at most one
+/// request in progress.
 pub async fn open_loop<C: Caller>(callers: Vec<C>, per_second: u32, lasts: Duration) -> Vec<Served<C::Answer>>
 where
     C::Answer: 'static,
 {
     let (sender, receiver) = mpsc::unbounded_channel();
     let turn = Arc::new(Mutex::new(receiver));
-    // A thread of its own: the timer of the runtime knows whole milliseconds only.
+    // A separate thread, because the runtime's timer has a resolution of one millisecond.
     let pacing = std::thread::spawn(move || pace(per_second, lasts, &sender));
     let callers = callers.into_iter().map(|caller| tokio::spawn(answer_what_is_due(caller, Arc::clone(&turn)))).collect::<Vec<_>>();
     let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! On what it was measured.
+//! The machine and the versions of a measurement.
 
 use std::io::Write;
 use std::process::Command;
@@ -9,7 +9,7 @@ use tests::servers::{address, checkout, nats};
 
 use crate::runs::Latencies;
 
-/// How often the disk is asked.
+/// The number of disk writes that are measured.
 const SYNCS: usize = 200;
 
 /// The processor, its cores and the memory.
@@ -26,7 +26,7 @@ fn field(file: &str, name: &str) -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// What it was measured with.
+/// The versions of the compiler and the servers.
 pub async fn versions() -> String {
     let rustc = output("rustc", &["--version"]);
     let rustc = rustc.split(' ').nth(1).unwrap_or("?");
@@ -44,7 +44,7 @@ async fn redis_version() -> String {
     info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("?").trim().to_owned()
 }
 
-/// The commit, and whether something had been changed since.
+/// The commit, and whether the checkout has changes since.
 pub fn commit() -> String {
     let changed = output("git", &["status", "--porcelain", "--", ".", ":!docs/BENCHMARKS.md", ":!docs/benchmarks.json"]);
     let commit = output("git", &["rev-parse", "--short=10", "HEAD"]);
@@ -56,8 +56,8 @@ fn output(program: &str, arguments: &[&str]) -> String {
     done.ok().map(|done| String::from_utf8_lossy(&done.stdout).trim().to_owned()).unwrap_or_default()
 }
 
-/// How long the disk takes to keep 8 kB (write and fdatasync), in milliseconds; in the folder of this checkout, where the servers' data are
-/// as well unless somebody put them elsewhere.
+/// The median time for the disk to store 8 kB (write and fdatasync), in milliseconds. It is measured in the folder of
+/// this checkout, where the servers keep their data by default.
 pub fn disk_sync() -> f64 {
     let took = || -> std::io::Result<Vec<Duration>> {
         let mut file = tempfile::tempfile_in(checkout().join("target"))?;
@@ -74,7 +74,7 @@ pub fn disk_sync() -> f64 {
     Latencies::of(took().expect("a file in target/")).percentile(0.5)
 }
 
-/// Today, as `date` writes it.
+/// The present date, as `date` prints it.
 pub fn today() -> String {
     chrono::Utc::now().format("%Y-%m-%d").to_string()
 }

@@ -1,4 +1,4 @@
-//! `docs/BENCHMARKS.md`: what stands between the two marks is written here, the rest by people.
+//! `docs/BENCHMARKS.md`: this code writes the part between the two marks, and people write the rest.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::report::{Line, met, number, times};
 const BEGIN: &str = "<!-- Written by `make bench` from docs/benchmarks.json, up to the next mark. -->";
 const END: &str = "<!-- Up to here. -->";
 
-/// Writes the page's part that is ours.
+/// Writes the generated part of the page.
 pub fn write(book: &Book, names: &[&str]) {
     let file = checkout().join("docs/BENCHMARKS.md");
     let page = std::fs::read_to_string(&file).unwrap_or_default();
@@ -58,7 +58,7 @@ fn in_table(line: &Line) -> String {
     )
 }
 
-/// The machine and the versions; more than one where rows were measured on different ones.
+/// The machine and the versions. There are several if rows were measured on different ones.
 fn on_what(measured: &[(&str, &Measured)]) -> String {
     let mut kinds: Vec<(String, Vec<&str>)> = Vec::new();
     for (name, measured) in measured {

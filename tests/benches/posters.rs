@@ -1,4 +1,4 @@
-//! People who post to one channel of the real binary over HTTP.
+//! Users that post to one channel of the real binary over HTTP.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -12,35 +12,35 @@ use crate::furnish::{Furnished, messages_path, text};
 use crate::load::Caller;
 use crate::served::Served;
 
-/// A server with a channel, and the tokens of some who are in it.
+/// A server with a channel, and the tokens of some of its members.
 pub struct Posters {
     pub served: Served,
     pub workspace_id: WorkspaceId,
     pub path: String,
     pub tokens: Vec<String>,
-    /// What is known of all posts so far.
+    /// The results of all posts so far.
     pub tally: Arc<Tally>,
-    // The last to go: the server uses it.
+    // The last field, because the server uses it.
     pub place: Place,
 }
 
-/// What came of the posts.
+/// The results of posts.
 #[derive(Default)]
 pub struct Tally {
     pub refused: AtomicU64,
-    /// The last position that was acknowledged.
+    /// The last acknowledged position.
     pub head: AtomicI64,
 }
 
 impl Posters {
-    /// A channel of `members`, of whom `posters` are signed in, on a server with all its parts.
+    /// A channel with `members` members, of which `posters` are signed in, on a server with all roles.
     pub async fn start(members: usize, posters: usize) -> Self {
         let started = Self::start_with(members, posters, &[]).await;
         started.are_projected().await;
         started
     }
 
-    /// The same on a server with those arguments.
+    /// The same channel on a server with these arguments.
     pub async fn start_with(members: usize, posters: usize, arguments: &[&str]) -> Self {
         let place = Place::create(&[]).await;
         let app = place.app().await;
@@ -64,14 +64,14 @@ impl Posters {
         posters
     }
 
-    /// One post of one of them.
+    /// Sends one post by one of the users.
     pub async fn post_once(&self) {
         for mut poster in self.connect(1).await {
             poster.call(0).await;
         }
     }
 
-    /// That many connections, each of somebody else as far as there are.
+    /// Opens this number of connections, each for a different user, as far as there are enough.
     pub async fn connect(&self, number: usize) -> Vec<Poster> {
         let mut posters = Vec::with_capacity(number);
         for token in self.tokens.iter().cycle().take(number) {
@@ -81,13 +81,13 @@ impl Posters {
         posters
     }
 
-    /// Waits until every post can be read: what is measured next does not pay for it.
+    /// Waits until every post is projected, so that the next measurement does not include that work.
     pub async fn are_projected(&self) {
         self.served.has_projected(self.tally.head.load(Ordering::Relaxed), &self.tokens[0], &self.path).await;
     }
 }
 
-/// One connection of one of them.
+/// One connection of one user.
 pub struct Poster {
     client: Client,
     path: String,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::runs::Runs;
 
-/// What is wanted of a ratio, or of a figure that has no reference.
+/// The goal of a ratio, or of a figure without a reference.
 #[derive(Clone, Copy, Debug)]
 pub enum Goal {
     Stated,
@@ -36,20 +36,20 @@ pub struct Line {
     pub row: String,
     pub figure: f64,
     pub unit: String,
-    /// What it is compared with.
+    /// The name of the reference.
     pub reference: Option<String>,
     /// The median of the ratios of the paired runs.
     pub ratio: Option<f64>,
     pub goal: String,
     pub met: Option<bool>,
-    /// The least and the greatest figure.
+    /// The lowest and the highest figure.
     pub spread: (f64, f64),
     pub reference_figure: Option<f64>,
     pub ratio_spread: Option<(f64, f64)>,
 }
 
 impl Line {
-    /// Without digits that say nothing.
+    /// Rounds the figures to the digits that have a meaning.
     fn rounded(self) -> Self {
         let pair = |(low, high)| (thousandths(low), thousandths(high));
         Self {
@@ -67,21 +67,21 @@ fn thousandths(figure: f64) -> f64 {
     (figure * 1_000.0).round() / 1_000.0
 }
 
-/// The lines of one row, as they are measured.
+/// The lines of one row, in the order of their measurement.
 #[derive(Default)]
 pub struct Report {
     pub lines: Vec<Line>,
-    /// What was measured over, in a sentence.
+    /// The measured data, in a sentence.
     pub data: String,
 }
 
 impl Report {
-    /// What the figures rest on.
+    /// Sets the description of the measured data.
     pub fn over(&mut self, data: impl Into<String>) {
         self.data = data.into();
     }
 
-    /// A figure against a reference that was measured turn about with it; the goal is the ratio's.
+    /// Adds a figure with its reference. Both were measured in turns. The goal is for the ratio.
     pub fn compare(&mut self, row: impl Into<String>, unit: &str, subject: &Runs, reference: (&str, &Runs), goal: Goal) {
         let ratios = subject.ratios(reference.1);
         self.push(Line {
@@ -98,7 +98,7 @@ impl Report {
         });
     }
 
-    /// A figure that stands for itself.
+    /// Adds a figure without a reference.
     pub fn state(&mut self, row: impl Into<String>, unit: &str, subject: &Runs, goal: Goal) {
         self.push(Line {
             row: row.into(),
@@ -138,7 +138,7 @@ pub fn times(ratio: f64) -> String {
     format!("{}×", number(ratio))
 }
 
-/// Three digits that count, or all before the point.
+/// The number with three significant digits, or with all digits before the point.
 pub fn number(figure: f64) -> String {
     match figure.abs() {
         size if size >= 100.0 => grouped(figure.round()),
@@ -147,7 +147,7 @@ pub fn number(figure: f64) -> String {
     }
 }
 
-/// With a comma between thousands.
+/// The number with commas between thousands.
 fn grouped(figure: f64) -> String {
     let text = figure.to_string();
     let whole = text.split('.').next().unwrap_or_default().len();

@@ -1,18 +1,18 @@
-//! What several runs of a measurement say.
+//! The figures of several runs of a measurement.
 
 use std::time::Duration;
 
-/// How often each is measured.
+/// The number of runs of each measurement.
 pub fn runs() -> usize {
     sized(5, 2)
 }
 
-/// Whether this is a trial: short, and nothing is written.
+/// Whether this is a trial: it is short, and writes no files.
 pub fn is_trial() -> bool {
     std::env::var_os("TRY").is_some_and(|value| !value.is_empty())
 }
 
-/// As long or as much as that; in a trial the other.
+/// The first value, or the second one in a trial.
 pub fn sized<T>(whole: T, trial: T) -> T {
     if is_trial() { trial } else { whole }
 }
@@ -37,13 +37,13 @@ impl Runs {
         (self.0.iter().copied().fold(f64::INFINITY, f64::min), self.0.iter().copied().fold(0.0, f64::max))
     }
 
-    /// Each run against the run of the reference beside it.
+    /// The ratio of each run to the paired run of the reference.
     pub fn ratios(&self, reference: &Self) -> Self {
         Self(self.0.iter().zip(&reference.0).map(|(figure, reference)| figure / reference).collect())
     }
 }
 
-/// Latencies, to ask for percentiles.
+/// Latencies, for percentiles.
 #[derive(Clone, Debug)]
 pub struct Latencies(Vec<Duration>);
 
@@ -54,7 +54,7 @@ impl Latencies {
         Self(sorted)
     }
 
-    /// The latency, in milliseconds, that this part of all did not exceed.
+    /// The latency in milliseconds that this part of all requests did not exceed.
     pub fn percentile(&self, part: f64) -> f64 {
         let place = ((self.0.len() as f64 * part).ceil() as usize).clamp(1, self.0.len().max(1)) - 1;
         self.0.get(place).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1_000.0)

@@ -1,4 +1,4 @@
-//! The real binary, serving in a process of its own.
+//! The real binary as a separate server process.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
 
-/// How long the read models may take to have everything.
+/// The longest time that the read models may take to catch up.
 const CATCH_UP_MAX: Duration = Duration::from_secs(300);
 
-/// A server that ends with it.
+/// A server that ends when this value is dropped.
 pub struct Served {
     pub address: SocketAddr,
     pub operators_address: SocketAddr,
@@ -22,7 +22,7 @@ pub struct Served {
 }
 
 impl Served {
-    /// Serves that place with the product's own settings and those arguments.
+    /// Starts a server for this place with the product's default settings and these arguments.
     pub fn at(place: &Place, arguments: &[&str]) -> Self {
         let (program, url) = Program::serving(&mut backscroll(place, &[&["serve"], arguments].concat()), log());
         let address = url.trim_start_matches("http://").parse().expect("an address");
@@ -44,23 +44,23 @@ impl Served {
         }
     }
 
-    /// The most memory that it held, in MB.
+    /// The peak memory of the server, in MB.
     pub fn memory_peak(&self) -> f64 {
         self.program.memory_peak() as f64 / f64::from(1 << 20)
     }
 
-    /// How much memory it holds, in MB.
+    /// The present memory of the server, in MB.
     pub fn memory(&self) -> f64 {
         self.program.memory() as f64 / f64::from(1 << 20)
     }
 }
 
-/// A call of the binary that `make bench` has built, over that place.
+/// A call of the binary that `make bench` has built, with this place.
 pub fn backscroll(place: &Place, arguments: &[&str]) -> Command {
     program::command(arguments, &place.environment)
 }
 
-/// Where the binary's log goes.
+/// The file for the binary's log.
 pub fn log() -> File {
     File::options().create(true).append(true).open(checkout().join("target/bench-server.log")).expect("a log")
 }

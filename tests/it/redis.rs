@@ -79,7 +79,7 @@ async fn sessions_limits_presence_and_typing_work_on_a_cluster_of_three_nodes() 
         assert!(posted.header("ratelimit").is_some_and(|left| left.contains("\"write\"") && left.contains("\"message\"")), "{posted:?}");
     }
 
-    // Many people of a workspace in one script.
+    // One script reads the presence of several users of a workspace.
     for person in people {
         person.put(&team.path("/presence"), json!({"status": "online"})).await.expect(204);
         person.put_empty(&team.general("/typing")).await.expect(204);
@@ -101,16 +101,16 @@ async fn sessions_limits_presence_and_typing_work_on_a_cluster_of_three_nodes() 
     assert_eq!(team.owner.get(&presence).await.expect(200)["presence"], "offline");
 }
 
-/// In which keys of the cluster a word is.
+/// The keys of the cluster that contain a word.
 async fn keys_with(cluster: &RedisCluster, word: &str) -> Vec<String> {
     let texts = cluster.texts().await.into_iter();
     texts.filter(|(key, text)| key.contains(word) || text.to_lowercase().contains(word)).map(|(key, _)| key).collect()
 }
 
-/// Waits until the history of that channel, with that word in it, is in the cache.
+/// Waits until the channel's history, with this word in it, is in the cache.
 async fn is_cached(cluster: &RedisCluster, app: &TestApp, team: &Team, word: &str) {
     let position = settled(app).await;
-    eventually("it is in the cache", async || {
+    eventually("the history is in the cache", async || {
         team.owner.get_at(position, &team.general("/messages")).await.expect(200);
         !keys_with(cluster, word).await.is_empty()
     })
@@ -118,9 +118,9 @@ async fn is_cached(cluster: &RedisCluster, app: &TestApp, team: &Team, word: &st
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_an_erased_person_nor_of_a_purged_message_is_left_on_a_cluster_of_three_nodes() {
+async fn no_data_of_an_erased_user_or_a_purged_message_is_left_on_a_cluster_of_three_nodes() {
     let (cluster, app) = on_a_cluster(&[("BACKSCROLL_ERASURE_HOURS", "0"), ("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
-    // Several workspaces: their keys are on several nodes.
+    // The keys of several workspaces are on several nodes.
     let teams = [Team::found(&app).await, Team::found(&app).await, Team::found(&app).await, Team::found(&app).await];
     let person = app.sign_up("Quetzalina").await.coming_from("203.0.113.99", "Sakerette/7");
     person.post("/v1/sessions", json!({"login": person.email, "password": PASSWORD})).await.expect(201);
@@ -135,7 +135,7 @@ async fn nothing_of_an_erased_person_nor_of_a_purged_message_is_left_on_a_cluste
         is_cached(&cluster, &app, team, "xylomarmalade").await;
     }
     for word in ["xylomarmalade", "quetzalina", "203.0.113.99", "sakerette"] {
-        assert!(!keys_with(&cluster, word).await.is_empty(), "{word} is there before");
+        assert!(!keys_with(&cluster, word).await.is_empty(), "{word} is in the cluster before the erasure");
     }
     let saves = cluster.saves().await;
 
@@ -144,7 +144,7 @@ async fn nothing_of_an_erased_person_nor_of_a_purged_message_is_left_on_a_cluste
     for word in ["xylomarmalade", "quetzalina", "203.0.113.99", "sakerette"] {
         assert_eq!(keys_with(&cluster, word).await, Vec::<String>::new(), "{word}");
     }
-    eventually("every node writes its file anew", async || cluster.saves().await.iter().zip(&saves).all(|(now, before)| now > before))
+    eventually("every node has saved its file again", async || cluster.saves().await.iter().zip(&saves).all(|(now, before)| now > before))
         .await;
 }
 

@@ -1,4 +1,5 @@
-//! The relay, against a real NATS: what is published, in which order, by whom, and what happens when the stream or the leader dies.
+//! The relay with a real NATS: the published events, their order, the leader, and the behaviour when the stream or the
+//! leader fails.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +19,7 @@ use crate::support::{Team, Writing, another_process, asked, post};
 
 const PARTITIONS: u16 = 4;
 
-/// A stream that is deleted with it.
+/// A NATS stream for one test.
 struct TestStream {
     name: String,
     nats: async_nats::Client,
@@ -31,10 +32,10 @@ impl TestStream {
     }
 
     async fn delete(&self) {
-        jetstream::new(self.nats.clone()).delete_stream(&self.name).await.expect("the stream goes");
+        jetstream::new(self.nats.clone()).delete_stream(&self.name).await.expect("the stream is deleted");
     }
 
-    /// Every message that is in the stream: its position, the previous one of its partition, its subject, its event.
+    /// Every message of the stream: its position, the previous position of its partition, its subject, and its event.
     async fn messages(&self) -> Vec<(i64, i64, String, WireEvent)> {
         let context = jetstream::new(self.nats.clone());
         let Ok(stream) = context.get_stream(&self.name).await else { return Vec::new() };
@@ -97,8 +98,12 @@ async fn of_two_relays_one_publishes_everything_in_order_with_the_previous_posit
     let head = head(&writing).await;
     eventually("everything is published", async || stream.last_position().await == head).await;
     let messages = stream.messages().await;
-    assert_eq!(messages.iter().map(|m| m.0).collect::<Vec<_>>(), (1..=head).collect::<Vec<_>>(), "out of order, or not once");
-    assert_ne!(first.leading.load(Ordering::Relaxed), second.leading.load(Ordering::Relaxed), "one leader");
+    assert_eq!(
+        messages.iter().map(|m| m.0).collect::<Vec<_>>(),
+        (1..=head).collect::<Vec<_>>(),
+        "each event is published once, and in order"
+    );
+    assert_ne!(first.leading.load(Ordering::Relaxed), second.leading.load(Ordering::Relaxed), "exactly one relay leads");
     let mut last = [0; PARTITIONS as usize];
     for (position, previous, subject, event) in &messages {
         let tokens = subject.split('.').collect::<Vec<_>>();
@@ -131,7 +136,7 @@ async fn another_team(writing: &Writing) -> Team {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_leader_dies_the_other_goes_on_where_it_was() {
+async fn when_the_leader_dies_the_other_relay_continues_where_it_was() {
     let (writing, stream) = (Writing::start().await, TestStream::new().await);
     let (first, first_guard) = start_relay(&writing.database, &stream).await;
     eventually("the first leads", async || first.leading.load(Ordering::Relaxed)).await;
@@ -141,7 +146,7 @@ async fn when_the_leader_dies_the_other_goes_on_where_it_was() {
     drop(first_guard);
     post_many(&writing, team, 100).await;
     let head = head(&writing).await;
-    eventually("the second has published the rest", async || stream.last_position().await == head).await;
+    eventually("the second relay has published the rest", async || stream.last_position().await == head).await;
     assert!(second.leading.load(Ordering::Relaxed));
     let positions = stream.messages().await.into_iter().map(|m| m.0).collect::<Vec<_>>();
     assert_eq!(positions, (1..=head).collect::<Vec<_>>());
@@ -149,7 +154,7 @@ async fn when_the_leader_dies_the_other_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_is_deleted_under_load_is_made_again_and_publishing_goes_on_in_order() {
+async fn a_stream_that_is_deleted_under_load_is_created_again_and_publishing_continues_in_order() {
     let (writing, stream) = (Writing::start().await, TestStream::new().await);
     let (stats, _relay) = start_relay(&writing.database, &stream).await;
     let team = writing.workspace().await;
@@ -163,7 +168,7 @@ async fn a_stream_that_is_deleted_under_load_is_made_again_and_publishing_goes_o
         tokio::time::timeout(Duration::from_secs(20), async {
             post_many(&writing, team, 1).await;
             let head = head(&writing).await;
-            eventually("the relay has gone on", async || stream.last_position().await == head).await;
+            eventually("the relay has published everything", async || stream.last_position().await == head).await;
         })
         .await
         .expect("the relay recovers");

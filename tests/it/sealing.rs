@@ -1,4 +1,4 @@
-//! What is personal lies sealed in the log, is read by whoever has the keys, and by nobody else.
+//! Personal data are sealed in the log. Only a process with the keys can read them.
 
 use commands::{Asked, Commands, EventStore, StoreError};
 use domain::ids::{MessageId, UserId};
@@ -53,17 +53,17 @@ async fn texts_names_and_addresses_are_not_in_the_log_and_another_process_reads_
     assert_eq!(text(&there, message).await, "a word like marzipan");
     let user = there.store().load::<User>(ann.0).await.expect("the user").state;
     assert_eq!(user.registration.as_ref().expect("a registration").email.as_str(), "persimmon@example.org");
-    assert_eq!(there.user_by_login("Persimmon@example.ORG").await.expect("a look"), Some(ann));
+    assert_eq!(there.user_by_login("Persimmon@example.ORG").await.expect("a lookup"), Some(ann));
 }
 
-/// Somebody who asks from there, with that client.
+/// A command of a user from this address, with this client.
 fn asked_from(actor: UserId, address: &str, user_agent: &str) -> Asked {
     let asked = asked(actor);
     let context = Context { address: Some(address.into()), user_agent: Some(user_agent.into()), ..asked.context };
     Asked { context, ..asked }
 }
 
-/// What the log says beside each event of a stream, to who has the keys.
+/// The unsealed metadata of each event of a stream.
 async fn metadata_of(pool: &PgPool, stream: MessageId) -> Result<Vec<Metadata>, DecodeError> {
     let mut found = Ok(Vec::new());
     let each = |event: Result<Recorded<Event>, DecodeError>| match (event, &mut found) {
@@ -76,7 +76,7 @@ async fn metadata_of(pool: &PgPool, stream: MessageId) -> Result<Vec<Metadata>, 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn from_where_somebody_asked_is_not_in_the_log_and_another_process_reads_it() {
+async fn client_addresses_are_not_in_the_log_and_another_process_reads_them() {
     let here = Writing::start().await;
     let team = here.workspace().await;
     let asked = asked_from(team.owner, "203.0.113.77", "Gyrfalcon/7");
@@ -85,7 +85,7 @@ async fn from_where_somebody_asked_is_not_in_the_log_and_another_process_reads_i
         assert_eq!(count(&here.pool, &format!("SELECT count(*) FROM events WHERE metadata::text LIKE '%{word}%'")).await, 0, "{word}");
     }
     let plain = "SELECT count(*) FROM events WHERE metadata ->> 'actor' IS NULL OR metadata ->> 'command' IS NULL";
-    assert_eq!(count(&here.pool, plain).await, 0, "the rest is plain");
+    assert_eq!(count(&here.pool, plain).await, 0, "the rest of the metadata is plain");
     let (pool, _) = another_process(&here.database).await;
     let read = metadata_of(&pool, message).await.expect("the log");
     assert_eq!((read[0].address.as_deref(), read[0].user_agent.as_deref()), (Some("203.0.113.77"), Some("Gyrfalcon/7")));
@@ -93,7 +93,7 @@ async fn from_where_somebody_asked_is_not_in_the_log_and_another_process_reads_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn from_where_somebody_asked_cannot_be_moved_to_another_event_nor_into_a_payload() {
+async fn a_sealed_address_cannot_be_moved_to_another_event_or_into_a_payload() {
     let here = Writing::start().await;
     let team = here.workspace().await;
     let (first, second) = (asked_from(team.owner, "203.0.113.77", "one"), asked_from(team.owner, "198.51.100.7", "two"));
@@ -105,7 +105,7 @@ async fn from_where_somebody_asked_cannot_be_moved_to_another_event_nor_into_a_p
         column("metadata")
     );
     tamper(&here.pool, &format!("UPDATE events SET metadata = {} WHERE aggregate_id = '{second}'", column("metadata"))).await;
-    let refused = metadata_of(&here.pool, second).await.expect_err("it belongs elsewhere");
+    let refused = metadata_of(&here.pool, second).await.expect_err("the sealed part belongs to another event");
     assert!(matches!(refused, DecodeError::Sealed { .. }), "{refused:?}");
     tamper(&here.pool, &format!("UPDATE events SET payload = {as_payload} WHERE aggregate_id = '{first}'")).await;
     let (_, there) = another_process(&here.database).await;
@@ -114,7 +114,7 @@ async fn from_where_somebody_asked_cannot_be_moved_to_another_event_nor_into_a_p
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metadata_from_before_they_were_sealed_are_read_as_they_are() {
+async fn unsealed_metadata_of_old_events_are_read_as_they_are() {
     let here = Writing::start().await;
     let team = here.workspace().await;
     let asked = asked_from(team.owner, "203.0.113.77", "one");
@@ -126,7 +126,7 @@ async fn metadata_from_before_they_were_sealed_are_read_as_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn however_many_processes_want_somebodys_key_there_is_one() {
+async fn concurrent_processes_create_one_key_for_each_user() {
     let here = Writing::start().await;
     let rings = [open(&here.pool).await, open(&here.pool).await, open(&here.pool).await];
     let owners = (0..20).map(|_| Uuid::now_v7()).collect::<Vec<_>>();
@@ -137,7 +137,7 @@ async fn however_many_processes_want_somebodys_key_there_is_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_master_key_is_refused_at_the_start_and_the_one_before_is_taken_beside_it() {
+async fn a_wrong_master_key_is_refused_at_the_start_and_the_previous_one_is_accepted_beside_the_new() {
     let here = Writing::start().await;
     let (zeros, ones) = (MasterKey::from([0; 32]), MasterKey::from([1; 32]));
     let refused = Keyring::open(here.pool.clone(), MasterKeys::new(&ones, None)).await.expect_err("a refusal");
@@ -154,11 +154,11 @@ async fn another_master_key_is_refused_at_the_start_and_the_one_before_is_taken_
     let ring = Keyring::open(here.pool.clone(), MasterKeys::new(&ones, None)).await.expect("the keys");
     let new = Commands::new(EventStore::start(here.pool.clone(), ring).await.expect("a store"));
     assert_eq!(text(&new, message).await, "from before");
-    assert!(Keyring::open(here.pool.clone(), MasterKeys::new(&zeros, None)).await.is_err(), "the old one opens nothing any more");
+    assert!(Keyring::open(here.pool.clone(), MasterKeys::new(&zeros, None)).await.is_err(), "the old master key opens nothing any more");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sealed_part_that_was_put_elsewhere_or_changed_is_refused() {
+async fn a_sealed_part_that_was_moved_or_changed_is_refused() {
     let here = Writing::start().await;
     let team = here.workspace().await;
     let (first, second) = (said(&here.commands, team, team.owner, "one").await, said(&here.commands, team, team.owner, "two").await);
@@ -171,7 +171,7 @@ async fn a_sealed_part_that_was_put_elsewhere_or_changed_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_stored_before_there_were_keys_is_read_as_it_is_and_its_claims_are_blinded() {
+async fn unsealed_events_from_before_the_keys_are_read_as_they_are_and_their_claims_are_blinded() {
     let here = Writing::start().await;
     let team = here.workspace().await;
     let message = said(&here.commands, team, team.owner, "sealed").await;
@@ -187,13 +187,13 @@ async fn what_was_stored_before_there_were_keys_is_read_as_it_is_and_its_claims_
     }
     let (_, there) = another_process(&here.database).await;
     assert_eq!(text(&there, message).await, "plain");
-    assert_eq!(there.user_by_login("cat@example.org").await.expect("a look"), Some(UserId(cat)));
-    assert_eq!(there.user_by_login("cat").await.expect("a look"), Some(UserId(cat)));
+    assert_eq!(there.user_by_login("cat@example.org").await.expect("a lookup"), Some(UserId(cat)));
+    assert_eq!(there.user_by_login("cat").await.expect("a lookup"), Some(UserId(cat)));
     assert_eq!(count(&here.pool, "SELECT count(*) FROM claims WHERE value LIKE '%cat%'").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_holds_no_address_and_no_title_and_the_state_that_comes_of_it_has_them() {
+async fn a_snapshot_has_no_email_and_no_title_and_the_restored_state_has_them() {
     let here = Writing::start().await;
     let team = here.workspace().await;
     let ann = team.member(&here.commands, "ann", Role::Member).await;

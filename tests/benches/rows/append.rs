@@ -1,15 +1,15 @@
-//! Appending, one event a command.
+//! Appends, with one event per command.
 
 use crate::appenders::{Bare, Ours, Stock};
 use crate::report::Goal::{self, AtLeast, Stated};
 use crate::report::Report;
 use crate::runs::{Runs, runs};
 
-/// Callers, and the least ratios to stock and to bare that are wanted.
+/// The number of callers, and the goals for the ratios to stock postgres-es and to the bare group commit.
 const CALLERS: [(usize, Goal, Goal); 4] =
     [(1, AtLeast(1.3), Stated), (32, AtLeast(4.0), AtLeast(0.7)), (128, AtLeast(6.0), AtLeast(0.7)), (500, Stated, AtLeast(0.7))];
 
-/// Callers with which appends are compared whose events are sealed and are not.
+/// The numbers of callers for the comparison of sealed and unsealed events.
 const SEALING_CALLERS: [usize; 3] = [1, 32, 500];
 
 pub async fn measure(report: &mut Report) {

@@ -1,6 +1,8 @@
-//! A whole archive: the import, the live projection, and the rebuild against a plain `COPY` of the same rows with the same indexes.
+//! A whole archive: the import, the live projection, and the rebuild. The reference of the rebuild is a plain `COPY` of
+//! the same rows with the same indexes.
 //!
-//! The large archive, where it lies beside the project; else the sample, whose figures say little.
+//! The row uses the large archive, if it is in the folder beside the project. Otherwise it uses the sample, which is
+//! too small for useful figures.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -22,7 +24,7 @@ use crate::furnish::Furnished;
 use crate::report::{Goal, Report};
 use crate::runs::{Runs, is_trial, runs};
 
-/// How long the projection may take to have caught up.
+/// The longest time that the projection may take to catch up.
 const CATCH_UP_MAX: Duration = Duration::from_secs(600);
 
 pub async fn measure(report: &mut Report) {
@@ -47,7 +49,7 @@ pub async fn measure(report: &mut Report) {
     report.compare("archive, live projection", "events/s", &projections, ("rebuild", &rebuilds), Goal::AtLeast(0.25));
 }
 
-/// The archive that `ARCHIVE` names, or else the largest that is at hand: beside the checkout, or the project's own sample.
+/// The archive in `ARCHIVE`, or else the largest available one: beside the checkout, or the project's sample.
 pub fn archive() -> PathBuf {
     if let Some(named) = std::env::var_os("ARCHIVE").filter(|name| !name.is_empty()) {
         return named.into();
@@ -61,7 +63,7 @@ pub fn name(archive: &Path) -> &str {
     archive.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-/// How many events, how long the import took, and how long until all was projected.
+/// The number of events, the duration of the import, and the time until all events were projected.
 async fn import(app: &TestApp, archive: &Path) -> (u64, Duration, Duration) {
     let commands = &app.app().commands;
     let workspace_id = workspace(commands).await;
@@ -73,7 +75,7 @@ async fn import(app: &TestApp, archive: &Path) -> (u64, Duration, Duration) {
     (appended, imported, began.elapsed())
 }
 
-/// Imports it where nothing projects.
+/// Imports the archive without a projector.
 pub async fn import_only(database: &TestDatabase, archive: &Path) {
     let pool = database.pool(8).await;
     let commands = Commands::new(EventStore::start(pool.clone(), tests::keyring(&pool).await).await.expect("the store"));
@@ -81,7 +83,7 @@ pub async fn import_only(database: &TestDatabase, archive: &Path) {
     import_into(&commands, workspace_id, archive).await;
 }
 
-/// A workspace for an archive.
+/// Creates a workspace for an archive.
 pub async fn workspace(commands: &Commands) -> WorkspaceId {
     Furnished::with(commands.store(), 1).await.workspace_id
 }
@@ -92,7 +94,7 @@ pub async fn import_into(commands: &Commands, workspace_id: WorkspaceId, archive
     import::slack(commands.store(), archive, &settings, &()).await.expect("an import").events_appended()
 }
 
-/// Copies every read table that has rows of its own into an empty one, and makes its indexes: how long that takes.
+/// Copies every read table that has rows into an empty table, and builds its indexes. Returns the duration.
 async fn plain_copy(pool: &PgPool) -> Duration {
     sqlx::raw_sql("DROP SCHEMA IF EXISTS reference CASCADE; CREATE SCHEMA reference").execute(pool).await.expect("a schema");
     let tables: Vec<String> = sqlx::query_scalar(

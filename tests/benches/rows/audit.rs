@@ -1,5 +1,6 @@
-//! Asking the audit over HTTP with one client: each kind of question in turn, over the whole log of an archive, a page of 50 entries with what each
-//! changed and what caused it. The reference is the bare SQL that finds the same positions, and the rows of the log at them.
+//! Queries of the audit over HTTP with one client: each kind of query in turn, over the log of a whole archive. A page
+//! has 50 entries with their changes and causes. The reference is the bare SQL that finds the same positions, and reads
+//! the log's rows there.
 
 use std::time::Instant;
 
@@ -16,12 +17,12 @@ use crate::report::{Goal, Report};
 use crate::runs::{Latencies, Runs, runs, sized};
 use crate::served::Served;
 
-/// The entries of a page.
+/// The number of entries of a page.
 const ROWS: i64 = 50;
 /// The server's own statement.
 const STATEMENT: &str = include_str!("../../../ledger/src/audit/sql/positions_newest_first.sql");
 
-/// A question: its part of an address, and what the statement is given for it.
+/// A query: its part of the URL, and the arguments of the statement.
 #[derive(Clone, Default)]
 struct Question {
     query: String,
@@ -62,7 +63,7 @@ pub async fn measure(report: &mut Report) {
     report.compare("audit, a page over HTTP, p95", "ms", &slow, ("the bare SQL", &bare), Goal::Stated);
 }
 
-/// By everything, by people, by things, by types, and pages from all over the log.
+/// Queries without a filter, by user, by aggregate and by event type, and pages from all parts of the log.
 async fn questions(pool: &PgPool) -> Vec<Question> {
     let mut questions = vec![Question::default()];
     let actors = sqlx::query_scalar::<_, Uuid>("SELECT actor_id FROM audit_log GROUP BY 1 ORDER BY count(*) DESC LIMIT 5");

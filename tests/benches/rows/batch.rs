@@ -1,5 +1,5 @@
-//! Appending a hundred events a batch, by one caller: a request of a hundred messages, as an import makes them, against an INSERT of as
-//! many rows into a table with the same columns and indexes.
+//! Appends of a hundred events per batch, by one caller. Like an import, each request has a hundred messages. The
+//! reference is an INSERT of as many rows into a table with the same columns and indexes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,4 +1,5 @@
-//! What the cache is for: the newest page of a channel, what somebody has not read in many channels, and what it costs those who post.
+//! The uses of the cache: the newest page of a channel, and the unread counts of a user in many channels. And the cost
+//! of the cache for posts.
 
 use chrono::{SubsecRound, TimeDelta, Utc};
 use commands::EventStore;
@@ -23,15 +24,15 @@ use crate::served::Served;
 
 const CLIENTS: usize = 32;
 const WRITERS: usize = 100;
-/// Over how long the messages were written.
+/// The messages are spread over this number of days.
 const DAYS: i64 = 90;
-/// The channels that somebody is in.
+/// The number of channels of a user.
 const CHANNELS: usize = 500;
-/// The messages that they have not read in each.
+/// The number of unread messages in each channel.
 const UNREAD: u64 = 30;
-/// How often they ask in a run.
+/// The number of queries in a run.
 const ASKED: usize = 200;
-/// How many are in the channel that is posted to.
+/// The number of members of the channel that gets posts.
 const MEMBERS: usize = 10_000;
 
 pub async fn measure(report: &mut Report) {
@@ -59,7 +60,7 @@ async fn pages(report: &mut Report, messages: u64) {
     sqlx::raw_sql("VACUUM ANALYZE read.messages").execute(&pool).await.expect("what autovacuum will do some time");
     let mut client = Client::connect(served.address, Some(token.expose())).await;
     let first = serde_json::from_slice::<Value>(&client.get(&path).await.body).expect("JSON");
-    // A place behind everything: the same page, which only Postgres has.
+    // A cursor after all messages gives the same page, but only from Postgres.
     let behind = format!("{path}?before={}", api::extract::Cursor(end()));
     let same = serde_json::from_slice::<Value>(&client.get(&behind).await.body).expect("JSON");
     assert_eq!(first["items"], same["items"], "the same page");
@@ -144,7 +145,7 @@ async fn unread(report: &mut Report) {
     projectors.await.expect("the projectors end");
 }
 
-/// As if something had been said in every channel since: all are counted again.
+/// Deletes the versions of all channels, so that every channel is counted again, as after a new message in each.
 async fn forget_versions(place: &Place) {
     let mut redis = place.redis().await.expect("Redis");
     let keys: Vec<String> = redis.keys(format!("{}unread_versions:*", place.redis_prefix)).await.expect("the keys");
@@ -156,7 +157,7 @@ fn settings(app: &api::app::App, stores: Connections) -> projections::Settings {
     projections::Settings { stores, nats, stream, wake: Some(app.commands.store().head()), holder: "a benchmark".into() }
 }
 
-/// Two people in many channels, in each of which the first has written.
+/// Two users in many channels. The first one has written in each.
 async fn many_channels(store: &EventStore) -> (Furnished, i64) {
     let furnished = Furnished::with(store, 2).await;
     let (mut head, place) = (0, Some(furnished.workspace_id));
@@ -164,7 +165,7 @@ async fn many_channels(store: &EventStore) -> (Furnished, i64) {
         let channel = Furnished { channel_id: ChannelId(Uuid::now_v7()), ..furnished.clone() };
         let mut streams = vec![(StreamId::channel(channel.channel_id), place, channel.channel_events_named(&format!("channel-{n}")))];
         for message in 0..UNREAD {
-            // A moment after they joined.
+            // The times are a moment after the users joined.
             let sent_at = (Utc::now() + TimeDelta::seconds(60)).trunc_subsecs(6);
             let event = channel.posted_by(UserId(furnished.users[0].0), message, sent_at);
             streams.push((StreamId::message(MessageId::at(sent_at, rand_ten())), place, vec![event]));

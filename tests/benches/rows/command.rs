@@ -1,4 +1,4 @@
-//! The whole way of a command, against the append alone.
+//! A whole command, compared with its append alone.
 
 use crate::appenders::Ours;
 use crate::command_path::CommandPath;

@@ -1,4 +1,4 @@
-//! A page of a channel's history over HTTP, against the SQL that answers it.
+//! A page of a channel's history over HTTP, compared with its SQL alone.
 
 use chrono::{TimeDelta, Utc};
 use domain::ids::ChannelId;
@@ -17,12 +17,12 @@ use crate::runs::{Runs, runs, sized};
 use crate::served::Served;
 
 const CLIENTS: usize = 32;
-/// The rows of a page.
+/// The number of rows of a page.
 const ROWS: usize = 50;
-/// The server's own statement: one row more tells whether there is a page before.
+/// The server's own statement. It reads one row more, to know whether there is an earlier page.
 const STATEMENT: &str = include_str!("../../../projections/src/relational/sql/history_before.sql");
 const WRITERS: usize = 100;
-/// Over how long the messages were written.
+/// The messages are spread over this number of days.
 const DAYS: i64 = 90;
 
 pub async fn measure(report: &mut Report) {
@@ -55,7 +55,7 @@ async fn bare_rate(pool: &PgPool, channel_id: ChannelId) -> f64 {
     let pool = pool.clone();
     rate(CLIENTS, move |_| {
         let pool = pool.clone();
-        // As the server asks for the newest page.
+        // The server reads the newest page with this cursor.
         let end = Cursor { created_at: Utc::now() + TimeDelta::days(1), message_id: Uuid::max() };
         async move {
             let query = sqlx::query(STATEMENT).bind(channel_id.0).bind(end.created_at).bind(end.message_id).bind(ROWS as i64 + 1);

@@ -1,4 +1,4 @@
-//! Posting over HTTP into one busy channel, to the real binary with all its parts at work.
+//! Posts over HTTP into one busy channel, on the real binary with all roles.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::runs::{Latencies, Runs, runs, sized};
 const CLIENTS: [usize; 3] = [1, 32, 256];
 const MEMBERS: usize = 1_000;
 const A_SECOND: u32 = 1_000;
-/// Connections of the open loop: more than are ever busy at once.
+/// The number of connections of the open loop. It is larger than the number that is ever busy at once.
 const CONNECTIONS: usize = 64;
 
 pub async fn measure(report: &mut Report) {
@@ -24,7 +24,7 @@ pub async fn measure(report: &mut Report) {
          at {A_SECOND} a second in an open loop, in windows of 8 s, from the moment at which a post was due, measured before everything else"
     ));
     let posters = Posters::start(MEMBERS, 256).await;
-    // First: after the other part, the database sweeps up for minutes behind all that was posted as fast as could be.
+    // Latency is measured first: after the measurement of throughput, Postgres vacuums for minutes.
     latency(report, &posters).await;
     throughput(report, &posters).await;
     let refused = posters.tally.refused.load(Ordering::Relaxed);
@@ -67,7 +67,7 @@ async fn latency(report: &mut Report, posters: &Posters) {
     report.state("http-post, 1,000 a second: p99", "ms", &p99, Goal::AtMost(10.0));
 }
 
-/// Those who ask the same server whether it lives.
+/// Clients that request `/healthz` of the same server.
 async fn askers(posters: &Posters, number: usize) -> Vec<Asker> {
     let mut askers = Vec::with_capacity(number);
     for _ in 0..number {

@@ -1,4 +1,5 @@
-//! What a post costs in this process, by criterion: each step against parsing the same bytes as a `serde_json::Value`, or writing one.
+//! The cost of a post in this process, measured by criterion. The reference of each step is to parse the same bytes as
+//! a `serde_json::Value`, or to write such a value.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -105,7 +106,7 @@ fn compare(report: &mut Report, name: &str, subject: &dyn Fn(), reference: (&str
     report.compare(format!("in-process, {name}"), "ns", &ours, (reference.0, &theirs), Goal::Stated);
 }
 
-/// How long a call takes: criterion's median.
+/// The duration of a call in nanoseconds: criterion's median.
 fn nanoseconds(name: &str, call: &dyn Fn()) -> f64 {
     let folder = checkout().join("target/bench-criterion");
     let criterion = Criterion::default().without_plots().output_directory(&folder).sample_size(20).nresamples(1_001);

@@ -1,4 +1,4 @@
-//! Appending behind a long log, against a short one.
+//! Appends to a long log, compared with appends to a short one.
 
 use crate::appenders::Ours;
 use crate::filled_log::{FilledLog, ROW_BYTES, free_bytes};
@@ -6,7 +6,7 @@ use crate::report::{Goal, Report};
 use crate::runs::{Runs, runs, sized};
 
 const CALLERS: [usize; 2] = [1, 32];
-/// What is left free on the disk in any case.
+/// The bytes that must stay free on the disk.
 const FREE_BYTES_MIN: u64 = 10 << 30;
 
 pub async fn measure(report: &mut Report) {
@@ -30,17 +30,17 @@ pub async fn measure(report: &mut Report) {
 }
 
 async fn at_that_size(report: &mut Report, long: &FilledLog, size: i64, short: i64, callers: usize) {
-    // A new one each time: what is measured makes it longer.
+    // A new reference each time, because the measurement makes it longer.
     let mut reference = FilledLog::create().await;
     reference.grow_to(short).await;
     let (long, short_store) = (long.store().await, reference.store().await);
-    // Once for the connections and what they prepare.
+    // A first round, so that connections and prepared statements exist.
     for store in [&long, &short_store] {
         store.rate(callers).await;
     }
     let (mut in_long, mut in_short) = (Runs::default(), Runs::default());
     for run in 0..runs() {
-        // Who comes first changes, so that neither always follows the other.
+        // The order changes, so that neither store always follows the other.
         if run % 2 == 0 {
             in_long.push(latency(&long, callers).await);
             in_short.push(latency(&short_store, callers).await);
@@ -54,7 +54,7 @@ async fn at_that_size(report: &mut Report, long: &FilledLog, size: i64, short: i
     report.compare(row, "ms", &in_long, (&short, &in_short), Goal::AtMost(1.3));
 }
 
-/// How long one of the callers waits on average, in milliseconds.
+/// The average wait of a caller, in milliseconds.
 async fn latency(store: &Ours, callers: usize) -> f64 {
     1_000.0 * callers as f64 / store.rate(callers).await
 }

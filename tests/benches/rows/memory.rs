@@ -17,7 +17,8 @@ const A_SECOND: u32 = 1_000;
 const CONNECTIONS: usize = 64;
 const MEMBERS: usize = 1_000;
 const MINUTES: u32 = 10;
-/// The minute that the last one is compared with: what is filled at the start is full by then, or is called growth.
+/// The minute that is compared with the last one. By then the caches of the start are full; otherwise their growth
+/// would count.
 const FIRST: u32 = 2;
 
 pub async fn measure(report: &mut Report) {
@@ -67,7 +68,7 @@ async fn import(posters: &Posters, archive: &std::path::Path) {
     let mut command = backscroll(&posters.place, &["import", "slack", &archive, "--workspace", &workspace_id, "--json"]);
     let done = spawn_blocking(move || command.stderr(log()).output()).await.expect("a thread").expect("an import");
     assert!(done.status.success(), "the import fails: target/bench-server.log");
-    // One more post, and until it is projected so is the archive.
+    // When one more post is projected, the archive is projected, too.
     posters.post_once().await;
     posters.are_projected().await;
 }

@@ -26,7 +26,7 @@ use crate::book::Book;
 use crate::report::Report;
 use crate::runs::is_trial;
 
-/// In the order of the table.
+/// The names, in the order of the table.
 const NAMES: [&str; 18] = [
     "append",
     "batch",
@@ -48,7 +48,8 @@ const NAMES: [&str; 18] = [
     "stranger",
 ];
 
-/// Measures the rows whose names begin so. Each is written down when it is done: what was measured stays when a later one fails.
+/// Measures the rows whose names begin with `wanted`. Each row is stored when it is done, so its figures stay if a
+/// later row fails.
 pub async fn run(wanted: &str) -> ExitCode {
     let mut book = Book::open();
     let names = NAMES.iter().filter(|name| name.starts_with(wanted)).collect::<Vec<_>>();
@@ -89,7 +90,7 @@ async fn measure(name: &str, report: &mut Report) {
         "http-post" => http_post::measure(report).await,
         "http-history" => http_history::measure(report).await,
         "cache" => cache::measure(report).await,
-        _ => panic!("{name} has a name and no measurement"),
+        _ => panic!("the row {name} has no measurement"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the proof costs those who append: with its consumer, which grows the tree and signs its head, and without.
+//! The cost of the proof for appends: with the consumer that extends the tree and signs its head, and without.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::appenders::Ours;
 use crate::report::{Goal, Report};
 use crate::runs::{Runs, runs};
 
-/// How often everybody appends, with and without, in one run.
+/// The number of rounds in one run. Each round appends with and without the consumer.
 const ROUNDS: usize = 3;
 
 /// A consumer that signs.
@@ -38,7 +38,7 @@ impl Consumer {
         Self { task: tokio::spawn(run(settings, shutdown.clone())), shutdown, stats }
     }
 
-    /// Waits until everything is signed.
+    /// Waits until every event is signed.
     pub async fn settle(&self, last: i64) {
         let size = || self.stats.size.load(std::sync::atomic::Ordering::Relaxed);
         eventually("everything is signed", async || size() >= last).await;
@@ -60,7 +60,7 @@ pub async fn measure(report: &mut Report) {
         for _ in 0..runs() {
             let (mut signed, mut unsigned) = (0.0, 0.0);
             for round in 0..ROUNDS * 2 {
-                // Now the one first, and now the other.
+                // The order changes from round to round.
                 if (round + round / 2).is_multiple_of(2) {
                     unsigned += ours.rate(callers).await;
                 } else {

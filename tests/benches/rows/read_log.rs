@@ -1,5 +1,5 @@
-//! Reading the log to replay it: every event, decoded. The same events lie in a table of stock postgres-es, which replays them to a query
-//! that does nothing.
+//! Reads the log for a replay and decodes every event. The reference: stock postgres-es replays the same events from
+//! its own table to a query that does nothing.
 
 use std::time::Instant;
 
@@ -39,7 +39,7 @@ pub async fn measure(report: &mut Report) {
     report.state("read-log, decoded", "events/s", &reads, Goal::AtLeast(230_000.0));
 }
 
-/// A pool that finds the table of stock postgres-es, with all events of the log, under its name.
+/// A pool whose search path has the table of stock postgres-es with all events of the log.
 async fn stock(database: &TestDatabase, pool: &PgPool) -> PgPool {
     let table = STOCK_TABLE.replacen("TABLE events", "TABLE stock.events", 1);
     for statement in [

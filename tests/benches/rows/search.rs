@@ -1,5 +1,5 @@
-//! Searching an archive over HTTP with 8 clients: the searches that the project keeps (`tests/searches/gitter.txt`), in turn. Each is first held
-//! to what a plain scan of all messages finds: what is fast must be right.
+//! Searches of an archive over HTTP with 8 clients: the project's fixed searches (`tests/searches/gitter.txt`) in turn.
+//! First, each is compared with a plain scan of all messages: a fast result must also be correct.
 
 use std::time::Duration;
 
@@ -21,10 +21,11 @@ use crate::runs::{Latencies, Runs, runs, sized};
 use crate::served::Served;
 
 const CLIENTS: usize = 8;
-/// The rows of a page.
+/// The number of rows of a page.
 const ROWS: usize = 20;
 
-/// What answers: its name, as the setting and the answers have it, and the slowest twentieth that it may have, by relevance and by time.
+/// A backend: its name in the setting and in the answers, and its goals for the 95th percentile by relevance and by
+/// time.
 struct Backend {
     name: &'static str,
     goals_ms: [f64; 2],
@@ -33,10 +34,10 @@ struct Backend {
 const BACKENDS: [Backend; 2] =
     [Backend { name: "postgres", goals_ms: [50.0, 50.0] }, Backend { name: "elasticsearch", goals_ms: [50.0, 25.0] }];
 const ORDERS: [&str; 2] = ["relevance", "newest"];
-/// How long Elasticsearch may take to be filled.
+/// The longest time that Elasticsearch may take to be filled.
 const FILLED_MAX: Duration = Duration::from_secs(600);
 
-/// The median and the slowest twentieth, of each run.
+/// The median and the 95th percentile of each run.
 #[derive(Default)]
 struct Waits {
     middle: Runs,
@@ -45,7 +46,7 @@ struct Waits {
 
 pub async fn measure(report: &mut Report) {
     let archive = archive::archive();
-    // As the product has it: five shards, ten pools.
+    // The product's defaults: five shards, ten pools.
     let indices = [("BACKSCROLL_ELASTICSEARCH_SHARDS", "5"), ("BACKSCROLL_ELASTICSEARCH_POOLS", "10")];
     let mut place = Place::create(&[&[WITH_ELASTICSEARCH], &indices[..]].concat()).await;
     let app = place.app().await;
@@ -93,7 +94,7 @@ pub async fn measure(report: &mut Report) {
     }
 }
 
-/// Waits until that backend is the one that answers.
+/// Waits until this backend answers.
 async fn answers(served: &Served, token: &str, path: &str, backend: &Backend) {
     let mut client = Client::connect(served.address, Some(token)).await;
     let gives_up_at = Instant::now() + FILLED_MAX;
@@ -111,7 +112,7 @@ async fn channels(pool: &PgPool) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM channels").fetch_one(pool).await.expect("a count")
 }
 
-/// Its total, and its newest hits, are those of the scan.
+/// Checks that the total and the newest hits equal those of the scan.
 async fn hold_to_the_scan(served: &Served, token: &str, path: &str, asked: (&Backend, &Kept), said: &[Said]) {
     let (backend, search) = asked;
     let mut client = Client::connect(served.address, Some(token)).await;
@@ -128,14 +129,14 @@ async fn hold_to_the_scan(served: &Served, token: &str, path: &str, asked: (&Bac
     assert_eq!(hits, expected[..expected.len().min(100)], "{}", search.query);
 }
 
-/// How long each search took that a client asked for when the one before was answered.
+/// The durations of the searches. Each client sends the next search as soon as it has the answer.
 async fn latencies(served: &Served, token: &str, path: &str, order: &'static str) -> Latencies {
     let rounds = sized(6, 2);
     let mut clients = Vec::with_capacity(CLIENTS);
     for n in 0..CLIENTS {
         let mut client = Client::connect(served.address, Some(token)).await;
         let mut paths = kept().iter().map(|s| format!("{path}?q={}&order={order}&limit={ROWS}", escaped(s.query))).collect::<Vec<_>>();
-        // Each begins somewhere else in the list.
+        // Each client begins at another place in the list.
         let places = paths.len();
         paths.rotate_left(n * places / CLIENTS);
         clients.push(tokio::spawn(async move {

@@ -1,5 +1,5 @@
-//! Elasticsearch over a whole archive: how fast it is filled, against a bare client that sends the same documents; and how fast it answers
-//! eight clients.
+//! Elasticsearch with a whole archive: the speed of filling it, compared with a bare client that sends the same
+//! documents, and its latency with eight clients.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,18 +22,18 @@ use super::archive::{archive, import_only, name};
 use crate::report::{Goal, Report};
 use crate::runs::{Latencies, Runs, is_trial, runs};
 
-/// Documents of one bulk request, of ours and of the bare client's.
+/// The number of documents of one bulk request, of our client and of the bare one.
 const BULK_DOCUMENTS: usize = 2_000;
-/// Bulk requests that are under way at a time.
+/// The number of concurrent bulk requests.
 const UNDER_WAY: usize = 2;
-/// Who search at the same time.
+/// The number of concurrent clients.
 const CLIENTS: usize = 8;
-/// What each of them looks for, over and over.
+/// The number of words that each client searches for, again and again.
 const WORDS: usize = 50;
 
 pub async fn measure(report: &mut Report) {
     let archive = archive();
-    // As the product has it: five shards.
+    // The product's default: five shards.
     let place =
         Place::create(&[WITH_ELASTICSEARCH, ("BACKSCROLL_ELASTICSEARCH_SHARDS", "5"), ("BACKSCROLL_ELASTICSEARCH_POOLS", "10")]).await;
     import_only(&place.database, &archive).await;
@@ -65,7 +65,7 @@ async fn stores(place: &Place) -> Connections {
     Connections::new(pool, keys, tests::servers::redis()).with_elastic(Some(elastic))
 }
 
-/// Sends every document of the messages once more, to an index of the same template: how many, and how long that takes.
+/// Sends every document of a message again, to an index of the same template. Returns the number and the duration.
 async fn send_bare(prefix: &str) -> (usize, Duration) {
     let requests = requests(prefix).await;
     let index = format!("{prefix}messages_bare");
@@ -94,7 +94,7 @@ async fn send_bare(prefix: &str) -> (usize, Duration) {
     (documents, took)
 }
 
-/// Bulk requests with every message that Elasticsearch has, as it was written.
+/// Bulk requests with every message document of Elasticsearch, as it was written.
 async fn requests(prefix: &str) -> Vec<(usize, String)> {
     let mut requests = Vec::new();
     let mut after = json!("");
@@ -115,7 +115,7 @@ async fn requests(prefix: &str) -> Vec<(usize, String)> {
     }
 }
 
-/// How long eight clients wait.
+/// Measures the latency with eight clients.
 async fn answer(report: &mut Report, stores: &Connections) {
     let backend: Arc<dyn SearchBackend> = Arc::new(ElasticSearch::new(stores).expect("elasticsearch"));
     let (workspace_id, channels) = workspace(&stores.pool).await;
@@ -183,7 +183,7 @@ async fn workspace(pool: &PgPool) -> (Uuid, Vec<Uuid>) {
     (workspace_id, channels.fetch_all(pool).await.expect("the channels"))
 }
 
-/// From what nearly everybody says to what few do.
+/// Common words, from those of nearly all messages to those of few.
 async fn common_words(pool: &PgPool) -> Vec<String> {
     let sample = sqlx::query_scalar::<_, String>("SELECT content FROM messages ORDER BY md5(message_id::text) LIMIT 5000");
     let mut counts = BTreeMap::<String, usize>::new();

@@ -1,6 +1,8 @@
-//! The memory of the real binary under a stranger's worst minute: what one who is not signed in, at one address, can make it hold.
+//! The memory of the real binary when one client without a session, at one address, makes the server hold as much as it
+//! can for a minute.
 //!
-//! The stranger's requests are bounded in number, so that two runs ask the same. They are sent as fast as the server takes them.
+//! The number of the client's requests is fixed, so that two runs send the same. They are sent as fast as the server
+//! accepts them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,20 +18,20 @@ use crate::report::{Goal, Report};
 use crate::runs::{Runs, sized};
 use crate::served::Served;
 
-/// How long an answer may take before the stranger goes on without it.
+/// The longest time to wait for an answer before the client continues without it.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
-/// Requests that are sent before their answers are read.
+/// The number of requests that are sent before their answers are read.
 const PIPELINED: usize = 50;
-/// Connections that are tried; more than an address may have.
+/// The number of connections that are tried. It is larger than the limit of an address.
 const CONNECTIONS: usize = 1_000;
-/// Connections that send requests.
+/// The number of connections that send requests.
 const SENDERS: usize = 16;
 
-/// What the server may hold at most, against what it held before.
+/// The largest allowed ratio to the memory before.
 const RATIO_MAX: f64 = 2.0;
 
 pub async fn measure(report: &mut Report) {
-    // As the product is set: one address has no more connections than it may.
+    // The product's default: one address has a limit of connections.
     let place = Place::create(&[("BACKSCROLL_CONNECTIONS_PER_ADDRESS_MAX", "0"), ("BACKSCROLL_HTTP_WORKERS", "2")]).await;
     let served = Served::at(&place, &[]);
     warm_up(&served).await;
@@ -62,7 +64,7 @@ pub async fn measure(report: &mut Report) {
     line("afterwards", after, Goal::AtMost(RATIO_MAX));
 }
 
-/// Asks everything once that the stranger will ask, so that what is made once is not called growth.
+/// Sends each kind of request once before, so that one-time allocations do not count as growth.
 async fn warm_up(served: &Served) {
     let mut client = Client::connect(served.address, None).await;
     for _ in 0..50 {
@@ -74,7 +76,7 @@ async fn warm_up(served: &Served) {
     made_up(served, 500).await;
 }
 
-/// Sends made-up requests over some connections.
+/// Sends invented requests over some connections.
 async fn made_up(served: &Served, requests: usize) {
     join_all((0..SENDERS).map(|sender| async move {
         let mut stream = TcpStream::connect(served.address).await.expect("a connection");
@@ -88,7 +90,7 @@ async fn made_up(served: &Served, requests: usize) {
     .await;
 }
 
-/// One of several kinds, each with words that were never sent before.
+/// A request of one of several kinds, with words that were never sent before.
 fn request(n: usize) -> String {
     let token = format!("bs_{n:043}");
     let (method, path) = match n % 4 {
@@ -112,7 +114,7 @@ async fn read_answers(stream: &mut TcpStream, answers: usize) {
     }
 }
 
-/// Opens connections that hold what they can: silent ones, half heads, and requests whose answers are not read.
+/// Opens connections that occupy memory: silent ones, half heads, and requests whose answers are not read.
 async fn hold(served: &Served) -> Vec<TcpStream> {
     let mut held = Vec::new();
     for n in 0..CONNECTIONS {
@@ -123,7 +125,7 @@ async fn hold(served: &Served) -> Vec<TcpStream> {
             2 => "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
             _ => "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
         };
-        // One that was refused is closed already.
+        // The server has already closed a refused connection.
         let _ = stream.write_all(text.as_bytes()).await;
         held.push(stream);
     }

@@ -1,4 +1,4 @@
-//! Verifying the whole log: every digest computed anew, the tree, the tiles and the heads.
+//! Verification of the whole log: every digest is computed again, then the tree, the tiles and the heads are checked.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! How long from an append to its being visible in the read model, by the real binary under a steady load.
+//! The time from an append until the event is visible in the read model, for the real binary under a steady load.
 
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,9 @@ use crate::runs::{Latencies, Runs, runs, sized};
 const A_SECOND: u32 = 1_000;
 const CONNECTIONS: usize = 64;
 const MEMBERS: usize = 1_000;
-/// How often the committed position of the read model is asked for.
+/// The time between two reads of the read model's committed position.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
-/// How long the last ones may take.
+/// The longest time that the last posts may take.
 const LAST_MAX: Duration = Duration::from_secs(10);
 
 pub async fn measure(report: &mut Report) {
@@ -41,20 +41,20 @@ async fn once(posters: &Posters, lasts: Duration) -> Latencies {
     let watching = tokio::spawn(watch(posters.place.database.url.clone(), done.clone()));
     let served = open_loop(posters.connect(CONNECTIONS).await, A_SECOND, lasts).await;
     tokio::time::timeout(LAST_MAX, posters.are_projected()).await.expect("the read model comes after");
-    // The last look comes after the last commit.
+    // The last read comes after the last commit.
     tokio::time::sleep(LOOK_EVERY * 20).await;
     done.cancel();
     let seen = watching.await.expect("the looks");
     Latencies::of(served.iter().map(|served| visible_at(&seen, served) - served.due))
 }
 
-/// When the read model was first seen to have it.
+/// The time when the read model was first seen with this event.
 fn visible_at(seen: &[(Instant, i64)], served: &Served<i64>) -> Instant {
     let first = seen.partition_point(|(_, reached)| *reached < served.answer);
-    seen.get(first).expect("every post is seen in the end").0
+    seen.get(first).expect("every post becomes visible").0
 }
 
-/// Every change of the read model's position, and when it was seen.
+/// Every change of the read model's position, with the time when it was seen.
 async fn watch(url: String, done: CancellationToken) -> Vec<(Instant, i64)> {
     let mut database = PgConnection::connect(&url).await.expect("the database");
     let mut seen: Vec<(Instant, i64)> = Vec::new();

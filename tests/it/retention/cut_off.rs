@@ -1,4 +1,4 @@
-//! Runs that are cut off, and runs whose time came while nobody ran.
+//! Runs that are interrupted, and runs that were due while no server ran.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tests::{TestApp, eventually, program};
 use crate::laws::workspace;
 use crate::support::{Team, asked, post_at};
 
-/// Posts so many messages of two months ago, under a policy of one.
+/// Posts this number of messages from two months ago, under a policy of one month.
 async fn with_old_messages(app: &TestApp, count: usize) -> Team {
     let commands = &app.app().commands;
     let team = workspace(commands).await;
@@ -44,32 +44,32 @@ const NAMED: &str = "SELECT coalesce(sum(json_array_length(payload -> 'retention
     WHERE event_type = 'retention.applied'";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_killed_has_done_what_it_did_and_the_next_one_does_the_rest() {
+async fn a_killed_run_keeps_its_finished_steps_and_the_next_run_does_the_rest() {
     const MESSAGES: i64 = 3_000;
     let app = TestApp::start_with(&[("BACKSCROLL_RETENTION_AT", "off")]).await;
     with_old_messages(&app, usize::try_from(MESSAGES).expect("a count")).await;
     let mut run = program::command(&["retention", "run"], &app.environment).spawn().expect("the binary runs");
-    eventually("its first step is done", async || count(&app, APPLIED).await > 0).await;
-    // Nobody appends while this is held, so the run cannot come to its end before it is killed.
+    eventually("the first step of the run is done", async || count(&app, APPLIED).await > 0).await;
+    // While the test holds this lock, no process appends. So the run cannot end before it is killed.
     let mut appends = sqlx::PgConnection::connect(&app.database.url).await.expect("a connection");
     sqlx::query("SELECT pg_advisory_lock(4701)").execute(&mut appends).await.expect("the lock");
-    run.kill().expect("it is killed");
-    run.wait().expect("it has ended");
+    run.kill().expect("the run is killed");
+    run.wait().expect("the run has ended");
     drop(appends.close().await);
     settled(&app).await;
     let left = count(&app, ARCHIVED).await;
-    assert!(left > 0 && left < MESSAGES, "{left} messages had left when it was killed");
+    assert!(left > 0 && left < MESSAGES, "{left} messages were removed before the run was killed");
 
-    eventually("its right to run is free again", async || app.app().retention.run(None).await.is_ok()).await;
+    eventually("the lock of the killed run is free again", async || app.app().retention.run(None).await.is_ok()).await;
     settled(&app).await;
     assert_eq!((count(&app, ARCHIVED).await, count(&app, STANDING).await), (MESSAGES, 0));
-    assert_eq!(count(&app, NAMED).await, MESSAGES, "each was named once");
-    let report = rebuild(&app.app().stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("a model that is the same");
+    assert_eq!(count(&app, NAMED).await, MESSAGES, "each message is in one event only");
+    let report = rebuild(&app.app().stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("an equal model");
     assert!(report.compared_at.is_some() && report.differences.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_whose_time_came_while_no_server_ran_is_made_up_for() {
+async fn a_run_that_was_due_while_no_server_ran_is_caught_up() {
     let mut app = TestApp::start_with(&[("BACKSCROLL_RETENTION_AT", "off")]).await;
     with_old_messages(&app, 20).await;
     assert_eq!(count(&app, ARCHIVED).await, 0);
@@ -77,23 +77,23 @@ async fn a_run_whose_time_came_while_no_server_ran_is_made_up_for() {
     sqlx::query(long_ago).execute(&app.app().pool).await.expect("a row");
     let (url, stream) = (app.database.url.clone(), app.stream.clone());
     let second = TestApp::start_with(&[("BACKSCROLL_POSTGRES_URL", &url), ("BACKSCROLL_NATS_STREAM", &stream)]).await;
-    eventually("the run is made up for", async || count(&second, ARCHIVED).await == 20).await;
+    eventually("the run is caught up", async || count(&second, ARCHIVED).await == 20).await;
     let finished = "SELECT count(*) FROM public.process_cursors WHERE process = 'retention' AND finished_at > now() - interval '1 hour'";
-    eventually("it is noted", async || count(&second, finished).await == 1).await;
+    eventually("the run is recorded", async || count(&second, finished).await == 1).await;
     drop(second);
     app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_runs_at_once_one_is_told_so() {
+async fn of_two_concurrent_runs_one_is_refused() {
     let app = TestApp::start_with(&[("BACKSCROLL_RETENTION_AT", "off")]).await;
     with_old_messages(&app, 5).await;
     let mut other = sqlx::PgConnection::connect(&app.database.url).await.expect("a connection");
     let lock = "SELECT pg_advisory_lock(hashtextextended('backscroll retention', 0))";
     sqlx::query(lock).execute(&mut other).await.expect("the lock");
-    let refused = app.app().retention.run(None).await.expect_err("another run is under way");
+    let refused = app.app().retention.run(None).await.expect_err("another run holds the lock");
     assert!(matches!(refused, processes::retention::RunError::UnderWay), "{refused:?}");
-    // Whoever only hangs up has the lock until the server has noticed.
+    // The test releases the lock explicitly: after a mere disconnect, Postgres would keep it until it notices.
     sqlx::query("SELECT pg_advisory_unlock(hashtextextended('backscroll retention', 0))").execute(&mut other).await.expect("the lock");
     assert_eq!(app.app().retention.run(None).await.expect("a run").messages(), 5);
 }

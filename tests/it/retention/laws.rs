@@ -1,5 +1,5 @@
-//! What holds of retention, whatever happens before: what is exempt or held never leaves; the live tables are what a rebuild makes; and the
-//! caches say what the tables say.
+//! Invariants of retention after random histories: exempt and held messages are never removed, the live tables equal a
+//! rebuild, and the caches agree with the tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -24,16 +24,16 @@ use crate::cache::{page_is_right, settled};
 use crate::laws::workspace;
 use crate::support::{Team, asked};
 
-/// How many things happen between two runs.
+/// The number of random commands between two runs.
 const STEPS: usize = 60;
 const RUNS: usize = 4;
 
-/// The same numbers for the same seed.
+/// A source of random numbers. The same seed gives the same numbers.
 struct Chance(u64);
 
 impl Chance {
     fn below(&mut self, bound: usize) -> usize {
-        // xorshift64*, which is random enough to choose by.
+        // xorshift64* is random enough for choices.
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -46,7 +46,7 @@ impl Chance {
     }
 }
 
-/// A message as the test remembers it.
+/// A message, as the test remembers it.
 #[derive(Clone, Copy)]
 struct Said {
     id: MessageId,
@@ -99,7 +99,7 @@ impl World<'_> {
             sent_at,
         };
         let said = Said { id: new.message_id, channel, author, sent_at, root };
-        // A thread that has left, or whose root was deleted, is not answered.
+        // The server refuses an answer to a removed or deleted thread.
         if self.app.app().commands.post_message(&asked(author), channel, new).await.is_ok() {
             self.said.push(said);
         }
@@ -120,7 +120,7 @@ impl World<'_> {
             _ => MessageCommand::Pin,
         };
         let by = if matches!(command, MessageCommand::Purge { .. }) { self.team.owner } else { said.author };
-        // Whatever is refused changes nothing: that is for other tests.
+        // A refused command changes nothing. Other tests check the refusals.
         drop(self.app.app().commands.message(&asked(by), said.id, command).await);
     }
 
@@ -166,7 +166,7 @@ impl World<'_> {
         self.holds.insert(hold_id, on);
     }
 
-    /// Somebody is erased, once no hold is in the way. The owner stays.
+    /// Erases a user, after the holds that prevent it are released. The owner stays.
     async fn erase(&mut self, chance: &mut Chance) {
         for hold_id in std::mem::take(&mut self.holds).into_keys() {
             self.release(hold_id).await;
@@ -176,13 +176,13 @@ impl World<'_> {
         let around = Around { workspaces: &[self.team.workspace_id], operators: &[] };
         let asked_for = app.commands.request_erasure(&asked(user_id), user_id, TimeDelta::zero(), around).await;
         asked_for.expect("an erasure that nothing is in the way of");
-        // Unless the server was quicker.
+        // The server may have carried out the erasure first.
         drop(app.erasures().carry_out(user_id).await);
         assert!(app.commands.user_state(user_id).await.expect("a user").erased);
         self.erased.insert(user_id);
     }
 
-    /// Of those who were erased no word is left: not where messages stand, and not where they are kept.
+    /// Checks that no text of an erased user is left: neither in the messages nor in the archive.
     async fn nothing_is_left_of_the_erased(&self) {
         for table in ["messages", "messages_archive"] {
             let left = format!("SELECT count(*) FROM {table} WHERE user_id = ANY ($1) AND (content <> '' OR edit_history <> '[]')");
@@ -192,7 +192,8 @@ impl World<'_> {
         }
     }
 
-    /// What must not leave now, by what the write side says of policies and pins, and the test of holds; with the whole of its thread.
+    /// The messages that must stay: those that policies, pins or holds protect, each with its whole thread. The state
+    /// comes from the write side.
     async fn protected(&self) -> BTreeSet<Uuid> {
         let commands = &self.app.app().commands;
         let workspace = commands.workspace_state(self.team.workspace_id).await.expect("the workspace");
@@ -231,9 +232,9 @@ impl World<'_> {
         let report = self.app.app().retention.run(None).await.expect("a run");
         settled(self.app).await;
         let left = before.difference(&self.standing().await).copied().collect::<BTreeSet<_>>();
-        assert_eq!(left.intersection(&protected).count(), 0, "what was exempt or held has left");
+        assert_eq!(left.intersection(&protected).count(), 0, "an exempt or held message was removed");
         let due = self.said.iter().filter(|said| before.contains(&said.id.0) && !protected.contains(&said.id.0));
-        assert!(due.clone().all(|said| left.contains(&said.id.0)), "something that was due has stayed");
+        assert!(due.clone().all(|said| left.contains(&said.id.0)), "a message that was due has stayed");
         assert!(report.messages() >= i64::try_from(due.count()).expect("a count"));
         left.len()
     }
@@ -243,11 +244,11 @@ fn reason() -> Reason {
     Reason::parse("a case").expect("a reason")
 }
 
-/// The model is built anew, with little memory so that much comes late, and is the same.
+/// Rebuilds the model and checks that it is equal, also with few messages in memory, so that many changes come late.
 async fn a_rebuild_is_the_same(app: &TestApp) {
     for kept_messages in [10, 100_000] {
         let options = RebuildOptions { kept_messages, ..RebuildOptions::default() };
-        let report = rebuild(&app.app().stores, RELATIONAL, options, |_| {}).await.expect("a model that is the same");
+        let report = rebuild(&app.app().stores, RELATIONAL, options, |_| {}).await.expect("an equal model");
         assert!(report.compared_at.is_some() && report.differences.is_empty(), "{report:?}");
     }
 }
@@ -283,17 +284,17 @@ async fn a_history(seed: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_exempt_or_held_never_leaves_and_a_rebuild_is_the_same_after_one_random_history() {
+async fn exempt_and_held_messages_stay_and_a_rebuild_is_equal_after_a_random_history() {
     a_history(0x5EED).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_exempt_or_held_never_leaves_and_a_rebuild_is_the_same_after_another() {
+async fn exempt_and_held_messages_stay_and_a_rebuild_is_equal_after_a_second_history() {
     a_history(20_261_125).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_of_a_real_archive_leaves_and_a_rebuild_pages_and_search_agree() {
+async fn half_of_a_real_archive_is_removed_and_a_rebuild_pages_and_search_agree() {
     let beside = servers::checkout().join("../shared/data/gitter-slack-export-small.zip");
     let sample = servers::checkout().join("tests/fixtures/sample-export.zip");
     let archive = if beside.exists() { beside } else { sample };
@@ -326,8 +327,8 @@ async fn half_of_a_real_archive_leaves_and_a_rebuild_pages_and_search_agree() {
     let (all, began) = (count("messages").await, std::time::Instant::now());
     let preview = app.app().retention.preview(None).await.expect("a preview");
     let report = app.app().retention.run(None).await.expect("a run");
-    println!("{archive:?}: {} of {all} messages left in {:?}", report.messages(), began.elapsed());
-    assert_eq!(preview.messages(), report.messages(), "the preview said what the run did");
+    println!("{archive:?}: {} of {all} messages removed in {:?}", report.messages(), began.elapsed());
+    assert_eq!(preview.messages(), report.messages(), "the preview equals the run");
     settled(&app).await;
     assert_eq!(count("messages_archive").await, report.messages());
     assert_eq!(count("messages").await, all - report.messages());
@@ -337,6 +338,6 @@ async fn half_of_a_real_archive_leaves_and_a_rebuild_pages_and_search_agree() {
     for channel in channels {
         page_is_right(&app, team.workspace_id, ChannelId(channel), 50).await;
         let page = app.app().read_models.archive(ChannelId(channel), HistoryPage::Latest, 100).await.expect("a page");
-        assert!(page.iter().all(|row| row.created_at < cut_off(Utc::now())), "nothing young is archived");
+        assert!(page.iter().all(|row| row.created_at < cut_off(Utc::now())), "no recent message is archived");
     }
 }

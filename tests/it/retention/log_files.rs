@@ -1,4 +1,4 @@
-//! Months of the log as files: written, checked without a server, and put back.
+//! Months of the log as files: exported, verified without a server, and restored.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -20,13 +20,13 @@ async fn exported(house: &House, folder: &Path) -> (Manifest, PathBuf) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_that_is_restored_into_an_empty_database_makes_the_same_tables() {
+async fn a_month_that_is_restored_into_an_empty_database_gives_the_same_tables() {
     let house = House::start().await;
     house.busy().await;
     house.settle().await;
     let folder = tempfile::tempdir().expect("a folder");
     let (manifest, path) = exported(&house, folder.path()).await;
-    let verified = verify(&path, |_| {}).expect("a month that fits");
+    let verified = verify(&path, |_| {}).expect("a valid month");
     assert_eq!((&verified.manifest, verified.erased), (&manifest, 0));
     assert!(manifest.events > 100 && manifest.first_position == 1, "{manifest:?}");
 
@@ -46,18 +46,18 @@ async fn a_month_that_is_restored_into_an_empty_database_makes_the_same_tables()
     }
 }
 
-/// The keys that seal what is personal are in no file of the log: they have a backup of their own.
+/// Copies the keys that seal personal data. They are in no file of the log; they have a separate backup.
 pub async fn put_keys_back(from: &PgPool, to: &PgPool) {
     let keys = query_scalar::<_, serde_json::Value>("SELECT jsonb_agg(to_jsonb(k)) FROM secret.person_keys k")
         .fetch_one(from)
         .await
         .expect("the keys");
     let insert = query("INSERT INTO secret.person_keys SELECT * FROM jsonb_populate_recordset(NULL::secret.person_keys, $1)");
-    insert.bind(keys).execute(to).await.expect("the keys are there");
+    insert.bind(keys).execute(to).await.expect("the keys are restored");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_that_is_not_over_or_in_which_nothing_happened_is_not_exported() {
+async fn a_month_that_is_not_over_or_has_no_events_is_not_exported() {
     let house = House::without_projector().await;
     house.writing.workspace().await;
     let now = Utc::now();
@@ -70,7 +70,7 @@ async fn a_month_that_is_not_over_or_in_which_nothing_happened_is_not_exported()
     assert!("2001-13".parse::<Month>().is_err());
 }
 
-/// The lines of the file, changed, with a manifest that fits them.
+/// Rewrites the file with changed lines, and writes a matching manifest.
 fn rewritten(manifest: &Manifest, path: &Path, change: impl FnOnce(Vec<String>) -> Vec<String>) {
     let file = path.with_file_name(&manifest.file);
     let mut text = String::new();
@@ -88,12 +88,12 @@ fn rewritten(manifest: &Manifest, path: &Path, change: impl FnOnce(Vec<String>) 
 fn what_is_wrong(path: &Path) -> String {
     match verify(path, |_| {}) {
         Err(ExportError::Wrong { what, .. }) => what,
-        other => panic!("it was not found: {other:?}"),
+        other => panic!("the change was not found: {other:?}"),
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_that_somebody_changed_is_found_at_the_first_event_that_does_not_fit() {
+async fn a_changed_month_is_reported_at_the_first_event_that_differs() {
     let house = House::without_projector().await;
     house.writing.workspace().await;
     let folder = tempfile::tempdir().expect("a folder");
@@ -120,13 +120,13 @@ async fn a_month_that_somebody_changed_is_found_at_the_first_event_that_does_not
     assert_eq!(what_is_wrong(&path), "it is not the file that the manifest was written for");
 }
 
-/// Another event type in the third line.
+/// Changes the event type in the third line.
 fn change_one(n: usize, line: &str) -> String {
     if n == 2 { line.replacen("\"sequence\":", "\"sequence\":1", 1) } else { line.to_owned() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_has_a_signed_head_that_its_events_make() {
+async fn a_month_has_a_signed_head_of_its_events() {
     let app = TestApp::start().await;
     app.sign_up("somebody").await;
     let (proofs, last) = (&app.app().proofs, app.app().commands.store().catch_up().await.expect("the head"));

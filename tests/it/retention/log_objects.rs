@@ -1,4 +1,4 @@
-//! Months of the log in the object store: written there, checked there, and put back from there, by the binary.
+//! Months of the log in the object store: the binary exports, verifies and restores them there.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -19,13 +19,13 @@ use tests::{program, servers};
 use crate::projections::House;
 use crate::support::this_month;
 
-/// What is sent at a time.
+/// The size of a part of an upload, in bytes.
 const PIECE_BYTES: usize = 10 * 1024 * 1024;
 
-/// Noise that takes more than that, compressed.
+/// Random bytes that stay larger than a part after compression.
 const PADDING_BYTES: usize = 24 * 1024 * 1024;
 
-/// How the binary ended, and what it said.
+/// The exit code of the binary, and its output.
 async fn backscroll(arguments: &str, environment: &BTreeMap<String, String>) -> (Option<i32>, String) {
     program::said(&program::output(&arguments.split(' ').collect::<Vec<_>>(), environment).await)
 }
@@ -34,7 +34,7 @@ fn text<'a>(line: &'a Value, name: &str) -> &'a str {
     line[name].as_str().unwrap_or_default()
 }
 
-/// The line as if it had been recorded a year before.
+/// The line with a time one year earlier.
 fn a_year_before(line: &str) -> Value {
     let mut line: Value = serde_json::from_str(line).expect("a line");
     let recorded_at: DateTime<Utc> = serde_json::from_value(line["recorded_at"].clone()).expect("a moment");
@@ -42,7 +42,7 @@ fn a_year_before(line: &str) -> Value {
     line
 }
 
-/// The line with the digest that it has to have.
+/// The line with its correct digest.
 fn with_its_digest(mut line: Value) -> String {
     let digest = event_digest(
         line["position"].as_i64().expect("a position"),
@@ -61,7 +61,7 @@ fn with_its_digest(mut line: Value) -> String {
     line.to_string()
 }
 
-/// A month that is over, large, and in the object store: the address of its manifest.
+/// A large month that is over, in the object store. Returns its manifest and the manifest's address.
 async fn old_month(folder: &ObjectFolder) -> (Manifest, String) {
     let house = House::without_projector().await;
     house.writing.workspace().await;
@@ -81,7 +81,7 @@ async fn old_month(folder: &ObjectFolder) -> (Manifest, String) {
         writeln!(bytes, "{}", with_its_digest(line)).expect("a line");
     }
     let bytes = bytes.finish().expect("bytes");
-    assert!(bytes.len() > PIECE_BYTES, "it goes in parts");
+    assert!(bytes.len() > PIECE_BYTES, "the file is uploaded in parts");
     let manifest = Manifest { month, sha256: hex::encode(Sha256::digest(&bytes)), ..manifest };
     folder.put(&manifest.file, bytes).await;
     folder.put("old.manifest.json", serde_json::to_vec(&manifest).expect("JSON")).await;
@@ -89,7 +89,7 @@ async fn old_month(folder: &ObjectFolder) -> (Manifest, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_goes_to_the_object_store_is_verified_there_and_comes_back() {
+async fn a_month_is_exported_to_the_object_store_verified_there_and_restored() {
     let folder = ObjectFolder::create();
     let (old, url) = old_month(&folder).await;
     let mut place = Place::create(&[]).await;
@@ -104,11 +104,11 @@ async fn a_month_goes_to_the_object_store_is_verified_there_and_comes_back() {
     let manifest: Manifest = serde_json::from_str(&folder.texts().await[&format!("log-{}.manifest.json", old.month)]).expect("a manifest");
     assert_eq!((manifest.events, manifest.first_position, &manifest.month), (old.events, 1, &old.month));
 
-    // Nothing but the object store is needed for it.
+    // Verification needs nothing but the object store.
     let (code, said) = backscroll(&format!("log verify-export {again}"), &ObjectFolder::environment()).await;
     assert!(code == Some(0) && said.contains(&format!("{}: {} events, positions 1 to", old.month, old.events)), "{said}");
     let events = folder.path.clone().join("again").join(manifest.file);
-    object_store::ObjectStoreExt::put(&folder.bucket, &events, "something else".into()).await.expect("the object store takes it");
+    object_store::ObjectStoreExt::put(&folder.bucket, &events, "something else".into()).await.expect("the object store accepts the object");
     let (code, said) = backscroll(&format!("log verify-export {again}"), &ObjectFolder::environment()).await;
     assert!(
         code == Some(4) && said.contains(&format!("s3://tests/{events}: it is not the file that the manifest was written for")),
@@ -117,7 +117,7 @@ async fn a_month_goes_to_the_object_store_is_verified_there_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_object_store_refuses_is_said_by_its_address() {
+async fn a_failure_of_the_object_store_is_reported_with_the_address() {
     let (folder, right) = (ObjectFolder::create(), ObjectFolder::environment());
     folder.put("no.manifest.json", b"{}".to_vec()).await;
     let with = |name: &str, value: &str| {
@@ -142,7 +142,7 @@ async fn what_the_object_store_refuses_is_said_by_its_address() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn behind_tls_the_object_store_is_believed_for_its_authority_only() {
+async fn an_object_store_with_tls_is_trusted_for_its_authority_only() {
     let folder = ObjectFolder::create();
     let (_, url) = old_month(&folder).await;
     let certificates = Certificates::sign().expect("certificates");

@@ -1,4 +1,4 @@
-//! Retention against real stores: what leaves and what stays, runs that are cut off, and months of the log as files.
+//! Retention with real stores: removed and kept messages, interrupted runs, and months of the log as files.
 
 mod cut_off;
 mod laws;

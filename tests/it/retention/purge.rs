@@ -1,4 +1,5 @@
-//! What is purged is taken out of the log too: by one function, which takes out nothing else; and the proof of the log knows of it.
+//! A purge empties payloads in the log, too. One function does it, and it can change nothing else. The proof of the log
+//! knows the emptied events.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ fn reason() -> Reason {
     Reason::parse("Decision of the court").expect("a reason")
 }
 
-/// A message that was edited, and its identifier.
+/// Posts a message and edits it. Returns its identifier.
 async fn edited(app: &TestApp, by: UserId, channel: ChannelId) -> MessageId {
     let commands = &app.app().commands;
     let id = MessageId(post(commands, &asked(by), channel, "slander").await.expect("a message").id);
@@ -39,7 +40,7 @@ async fn digests(pool: &PgPool) -> Vec<(i64, Vec<u8>)> {
     sqlx::query_as("SELECT position, digest FROM events ORDER BY position").fetch_all(pool).await.expect("digests")
 }
 
-/// Events of the message that are emptied, and named by the event that says so.
+/// The number of emptied events of the message that name the purge event.
 async fn emptied(pool: &PgPool, id: MessageId) -> i64 {
     let statement = "SELECT count(*) FROM events e JOIN event_purges p USING (position) WHERE aggregate_id = $1
          AND payload -> event_type ->> 'erased' = 'true' AND payload -> event_type -> 'sealed' IS NULL AND p.reason = 'Decision of the court'
@@ -65,26 +66,26 @@ async fn the_payloads_of_a_purged_message_are_emptied_and_their_digests_stay() {
     assert_eq!(emptied(pool, other).await, 0);
 
     settled(&app).await;
-    let report = rebuild(&app.app().stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("a model that is the same");
+    let report = rebuild(&app.app().stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("an equal model");
     assert!(report.compared_at.is_some() && report.differences.is_empty());
-    // Whoever has nothing of it in memory reads a tombstone.
+    // A process that has nothing of the message in memory reads a tombstone.
     let (_, again) = another_process(&app.database).await;
     let refused = again.message(&asked(team.owner), id, MessageCommand::Purge { reason: reason() }).await;
     assert_eq!(code(refused), "message.purged_already");
 
     let report = verified(pool).await;
-    assert_eq!((report.purged, report.findings), (2, vec![]), "the log fits, and says what was emptied");
+    assert_eq!((report.purged, report.findings), (2, vec![]), "the log verifies, and the report counts the emptied events");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_view_from_before_a_purge_is_dropped_and_one_from_after_it_has_nothing_of_it() {
+async fn a_view_from_before_a_purge_is_dropped_and_a_later_view_has_no_purged_text() {
     let app = TestApp::start().await;
     let (commands, pool, stores) = (&app.app().commands, &app.app().pool, &app.app().stores);
     let team = workspace(commands).await;
     let id = edited(&app, team.owner, team.general).await;
     let then = commands.store().catch_up().await.expect("the head");
     let build = async |name| {
-        let turn = RebuildLock::acquire(pool, RELATIONAL).await.expect("the turn");
+        let turn = RebuildLock::acquire(pool, RELATIONAL).await.expect("the rebuild lock");
         let view = NewView::parse(Some(name), then).expect("a name");
         projections::build_view(turn, stores, &view, ViewModels::Relational, RebuildOptions::default(), |_| {}).await.expect("a view");
         let texts = format!("SELECT count(*) FROM view_{name}.messages WHERE content LIKE '%slander%'");
@@ -100,7 +101,7 @@ async fn a_view_from_before_a_purge_is_dropped_and_one_from_after_it_has_nothing
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_policy_purges_is_emptied_too() {
+async fn the_events_of_messages_that_a_policy_purges_are_emptied_too() {
     const MESSAGES: i64 = 700;
     let app = TestApp::start_with(&[("BACKSCROLL_RETENTION_AT", "off")]).await;
     let (commands, pool) = (&app.app().commands, &app.app().pool);
@@ -119,17 +120,17 @@ async fn what_a_policy_purges_is_emptied_too() {
     let count = "SELECT count(*) FROM events e JOIN event_purges p USING (position) JOIN events o ON o.position = p.purged_by
          WHERE e.payload -> e.event_type ->> 'erased' = 'true' AND o.event_type = 'retention.applied'";
     let emptied = async || sqlx::query_scalar::<_, i64>(count).fetch_one(pool).await.expect("a count");
-    eventually("all are emptied", async || emptied().await == MESSAGES).await;
+    eventually("all events are emptied", async || emptied().await == MESSAGES).await;
     let sealed = "SELECT count(*) FROM events WHERE event_type = 'message.posted' AND payload -> event_type -> 'sealed' IS NOT NULL";
-    assert_eq!(sqlx::query_scalar::<_, i64>(sealed).fetch_one(pool).await.expect("a count"), 1, "the one at {kept} is left");
+    assert_eq!(sqlx::query_scalar::<_, i64>(sealed).fetch_one(pool).await.expect("a count"), 1, "the event at {kept} keeps its payload");
     settled(&app).await;
-    rebuild(&app.app().stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("a model that is the same");
+    rebuild(&app.app().stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("an equal model");
     let report = verified(pool).await;
     assert_eq!((i64::try_from(report.purged), report.findings), (Ok(MESSAGES), vec![]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_else_in_the_log_can_be_changed() {
+async fn no_other_part_of_the_log_can_be_changed() {
     let app = TestApp::start().await;
     let (commands, pool) = (&app.app().commands, &app.app().pool);
     let team = workspace(commands).await;
@@ -152,10 +153,10 @@ async fn nothing_else_in_the_log_can_be_changed() {
         )
     };
     let of = |id: MessageId| format!("SELECT min(position) FROM events WHERE aggregate_id = '{}'", id.0);
-    // Another message than the event speaks of; the first event of all.
+    // The purge event names neither the other message's event nor the first event of the log.
     refused(&purge(of(other), "payload")).await;
     refused(&purge("1".into(), "payload")).await;
-    // Whoever goes around the function can empty, and nothing but that.
+    // A statement without the function can only empty payloads.
     let as_purge = |payload: &str| {
         format!(
             "SELECT set_config('backscroll.purging', 'yes', true); UPDATE events SET payload = {payload} WHERE position = ({})",
@@ -170,14 +171,14 @@ async fn nothing_else_in_the_log_can_be_changed() {
     refused(&as_purge(&format!("{cut}::json, digest = sha256('x')"))).await;
     refused("DELETE FROM event_purges").await;
     refused("UPDATE event_purges SET reason = 'another'").await;
-    // What the database lets through, as its administrator, the proof finds.
+    // The database's administrator can use the form of a purge. The verification of the proof detects it.
     sqlx::raw_sql(&as_purge(&format!("{cut}::json"))).execute(pool).await.expect("the form of a purge");
     let position = sqlx::query_scalar::<_, i64>(&of(other)).fetch_one(pool).await.expect("a position");
     assert_eq!(verified(pool).await.findings, [Finding::Digest { position }]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn something_else_in_the_place_of_what_was_purged_is_found() {
+async fn another_text_in_the_place_of_a_purged_one_is_detected() {
     let mut app = TestApp::start().await;
     let (commands, pool) = (&app.app().commands, app.app().pool.clone());
     let team = workspace(commands).await;
@@ -196,7 +197,7 @@ async fn something_else_in_the_place_of_what_was_purged_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_held_is_not_purged() {
+async fn a_held_message_is_not_purged() {
     let app = TestApp::start().await;
     let (commands, pool) = (&app.app().commands, &app.app().pool);
     let team = workspace(commands).await;
@@ -207,11 +208,11 @@ async fn what_is_held_is_not_purged() {
     let refused = commands.message(&asked(team.owner), id, MessageCommand::Purge { reason: reason() }).await;
     assert_eq!(code(refused), "workspace.held");
     let told = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM events WHERE event_type = 'message.purged'");
-    assert_eq!(told.fetch_one(pool).await.expect("a count"), 0, "so nothing says that it be emptied");
+    assert_eq!(told.fetch_one(pool).await.expect("a count"), 0, "no event asks for its payload to be emptied");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_is_put_back_from_files_knows_again_what_was_purged() {
+async fn a_log_that_is_restored_from_files_has_its_purges_again() {
     let app = TestApp::start().await;
     let (commands, pool) = (&app.app().commands, &app.app().pool);
     let team = workspace(commands).await;
@@ -220,7 +221,7 @@ async fn a_log_that_is_put_back_from_files_knows_again_what_was_purged() {
     eventually("both events are emptied", async || emptied(pool, id).await == 2).await;
     let folder = tempfile::tempdir().expect("a folder");
     let (manifest, path) = this_month(pool, None, folder.path()).await;
-    assert_eq!(verify_file(&path, |_| {}).expect("a month that fits").erased, 2);
+    assert_eq!(verify_file(&path, |_| {}).expect("a valid month").erased, 2);
 
     let empty = TestDatabase::create().await;
     let restored = empty.pool(4).await;
@@ -232,9 +233,9 @@ async fn a_log_that_is_put_back_from_files_knows_again_what_was_purged() {
     reading.progress.wait_for(RELATIONAL, manifest.last_position, limit).await.expect("the projector keeps up");
     let (shutdown, (_, head)) = (CancellationToken::new(), tokio::sync::watch::channel(0));
     let process = tokio::spawn(processes::purge::run(restored.clone(), reading.stores.clone(), head, shutdown.clone()));
-    eventually("it is known again", async || emptied(&restored, id).await == 2).await;
+    eventually("the purge is recorded again", async || emptied(&restored, id).await == 2).await;
     shutdown.cancel();
-    process.await.expect("it ends");
+    process.await.expect("the process ends");
     let report = verified(&restored).await;
     assert_eq!((report.purged, report.findings), (2, vec![]));
 }

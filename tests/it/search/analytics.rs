@@ -1,4 +1,4 @@
-//! Counts, for those who run a workspace.
+//! Counts for owners and admins of a workspace.
 
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ async fn messages_are_counted_and_private_channels_are_not_named(backend: Backen
     assert_eq!(last["members"], 3);
 }
 
-async fn counts_are_for_those_who_run_the_workspace(backend: Backend) {
+async fn only_owners_and_admins_read_the_counts(backend: Backend) {
     let house = House::start(backend).await;
     let team = &house.team;
     for path in ["/analytics/messages?by=channel", "/analytics/members"] {

@@ -1,4 +1,4 @@
-//! Files are found by their names, with the messages that name them.
+//! Files are found by their names, together with their messages.
 
 use std::io::Write;
 use std::path::Path;
@@ -69,7 +69,7 @@ async fn files_are_found_by_their_names(backend: Backend) {
     for query in ["comp", "moved", "compost pdf", "compost -jpg", "-comp* in:#orchard-work", "compost before:2025", "sketches"] {
         assert_eq!(find(&house, owner, query).await, [""; 0], "{query}");
     }
-    assert_eq!(house.find("compost-before").await, [""; 0], "names are no text of a message");
+    assert_eq!(house.find("compost-before").await, [""; 0], "the name of a file is not part of a message's text");
 
     let found = owner.get(&path(&house, "compost")).await.expect(200);
     let hit = &found["items"][0];
@@ -80,10 +80,10 @@ async fn files_are_found_by_their_names(backend: Backend) {
 
     let message = hit["message"]["message_id"].as_str().expect("a message");
     owner.delete(&format!("/v1/messages/{message}")).await.expect(204);
-    assert_eq!(find(&house, owner, "compost").await, [""; 0], "what is deleted is found by nothing");
+    assert_eq!(find(&house, owner, "compost").await, [""; 0], "no search finds a deleted file");
 }
 
-async fn nobody_finds_a_file_of_a_message_that_they_may_not_read(backend: Backend) {
+async fn no_user_finds_a_file_of_a_message_that_they_may_not_read(backend: Backend) {
     let house = House::start(backend).await;
     let file = tempfile::NamedTempFile::new().expect("a file");
     let mut export = ZipWriter::new(file.reopen().expect("a file"));

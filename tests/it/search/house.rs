@@ -1,4 +1,4 @@
-//! A workspace that is searched, over one backend or the other.
+//! A workspace for searches, with one backend or the other.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use tests::team::id;
 use tests::{Team, TestApp};
 use uuid::Uuid;
 
-/// What answers.
+/// The backend that answers searches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     Postgres,
     Elasticsearch,
 }
 
-/// How long Elasticsearch may take to be filled.
+/// The longest time that Elasticsearch may take to be filled.
 const FILLED_MAX: Duration = Duration::from_secs(60);
 
-/// A server with that backend, and a team on it.
+/// A server with this backend, and a team on it.
 pub struct House {
     pub app: TestApp,
     pub team: Team,
@@ -28,7 +28,7 @@ pub struct House {
 }
 
 impl Backend {
-    /// What a server that uses it is started with.
+    /// The settings of a server with this backend.
     pub fn settings(self) -> Vec<(&'static str, &'static str)> {
         match self {
             Self::Postgres => Vec::new(),
@@ -36,7 +36,7 @@ impl Backend {
         }
     }
 
-    /// The projection that it searches.
+    /// The projection that this backend searches.
     pub fn projection(self) -> &'static str {
         match self {
             Self::Postgres => projections::RELATIONAL,
@@ -63,43 +63,43 @@ impl House {
         self.backend.name()
     }
 
-    /// Says something in #general as the owner.
+    /// Posts a message in #general as the owner.
     pub async fn say(&self, text: &str) -> Uuid {
         self.team.message(&self.team.owner, self.team.general, text).await
     }
 
-    /// Has everything that has happened be found from now on.
+    /// Waits until searches find everything so far.
     pub async fn settle(&self) -> i64 {
         let head = self.app.app().commands.store().catch_up().await.expect("the head");
         match self.backend {
-            // It searches the read tables themselves, and the query waits for those.
+            // This backend searches the read tables, and the query itself waits for them.
             Backend::Postgres => head,
             Backend::Elasticsearch => {
-                self.app.app().progress.wait_for(projections::SEARCH, head, FILLED_MAX).await.expect("it is filled");
+                self.app.app().progress.wait_for(projections::SEARCH, head, FILLED_MAX).await.expect("the search projection catches up");
                 head
             }
         }
     }
 
-    /// What a search answers, once it knows everything.
+    /// The answer of a search that sees everything so far.
     pub async fn ask(&self, person: &Person, query: &str, more: &str) -> Answer {
         let head = self.settle().await;
         person.get_at(head, &self.path(query, more)).await
     }
 
-    /// The same, that must be an answer.
+    /// The result of a search that must succeed.
     pub async fn search(&self, person: &Person, query: &str, more: &str) -> Value {
         let found = self.ask(person, query, more).await.expect(200);
         assert_eq!(found["backend"], self.backend.name(), "{query}");
         found
     }
 
-    /// The texts that the owner finds, the newest first.
+    /// The texts that the owner finds, newest first.
     pub async fn find(&self, query: &str) -> Vec<String> {
         self.find_as(&self.team.owner, query).await
     }
 
-    /// The texts that somebody finds, the newest first. The total says how many.
+    /// The texts that a user finds, newest first. The total must equal their number.
     pub async fn find_as(&self, person: &Person, query: &str) -> Vec<String> {
         let found = self.search(person, query, "&order=newest&limit=100").await;
         let texts = texts(&found);
@@ -107,7 +107,7 @@ impl House {
         texts
     }
 
-    /// The mistake in a query, and the part of it that is wrong.
+    /// The error of a query, and the part of the query that is wrong.
     pub async fn mistake(&self, person: &Person, query: &str) -> (String, String) {
         let problem = self.ask(person, query, "").await.expect_problem(400, "search.query_invalid");
         assert_eq!(problem["field"], "q");
@@ -120,7 +120,7 @@ impl House {
         self.team.path(&format!("/search/messages?q={}{more}", escaped(query)))
     }
 
-    /// A direct conversation between somebody and others.
+    /// A conversation of this user with others.
     pub async fn conversation(&self, by: &Person, others: &[&Person]) -> Uuid {
         let members = others.iter().map(|person| person.id).collect::<Vec<_>>();
         let kind = if others.len() > 1 { "group_dm" } else { "dm" };
@@ -134,7 +134,7 @@ pub fn texts(found: &Value) -> Vec<String> {
     found["items"].as_array().expect("hits").iter().map(text).collect()
 }
 
-/// As it stands in an address.
+/// The text, escaped for a URL.
 pub fn escaped(text: &str) -> String {
     text.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

@@ -1,5 +1,5 @@
-//! The searches that the project keeps find what a plain scan of all messages finds. Over the small archive here, where it lies beside the
-//! project; over the large one in `make bench`.
+//! The project's fixed searches find the same messages as a plain scan of all messages. This test uses the small
+//! archive, if it is in the folder beside the project. `make bench` uses the large one.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,15 +18,15 @@ use uuid::Uuid;
 use super::house::{Backend, escaped};
 use super::over_every_backend;
 
-/// How long a projection may take to have the archive.
+/// The longest time that a projection may take to apply the archive.
 const CATCH_UP_MAX: Duration = Duration::from_secs(120);
 
 over_every_backend!(the_kept_searches_find_what_a_plain_scan_finds);
 
-async fn the_kept_searches_find_what_a_plain_scan_finds(backend: Backend) {
+async fn the_fixed_searches_find_what_a_plain_scan_finds(backend: Backend) {
     let archive = servers::checkout().join("../shared/data/gitter-slack-export-small.zip");
     if !archive.exists() {
-        println!("{archive:?} is not beside the project, and not used");
+        println!("{archive:?} was not found beside the project, and is not used");
         return;
     }
     let app = TestApp::start_with(&backend.settings()).await;
@@ -46,7 +46,7 @@ async fn the_kept_searches_find_what_a_plain_scan_finds(backend: Backend) {
         let expected = said.iter().filter(|said| search.means(said)).map(|said| said.message_id.to_string()).collect::<Vec<_>>();
         let first = ask(path.clone()).await;
         if first.status == 400 {
-            // The small archive lacks some of the people and channels.
+            // The small archive lacks some of the users and channels.
             let wrong = first.expect_problem(400, "search.query_invalid")["detail"].to_string();
             assert!(search.authors().into_iter().chain(search.channels()).any(|name| wrong.contains(name)), "{}: {wrong}", search.query);
             continue;
@@ -63,7 +63,7 @@ async fn the_kept_searches_find_what_a_plain_scan_finds(backend: Backend) {
         assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), found.len(), "{}", search.query);
         found_some += usize::from(!found.is_empty());
     }
-    assert!(found_some > 30, "{found_some} searches found something");
+    assert!(found_some > 30, "{found_some} searches found messages");
 }
 
 fn ids(page: &Value) -> Vec<String> {

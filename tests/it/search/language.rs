@@ -1,4 +1,4 @@
-//! What the language finds.
+//! The results of the query language.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ over_every_backend!(
     a_mistake_is_refused_with_its_place,
 );
 
-async fn words_are_found_in_every_form_and_phrases_as_they_are(backend: Backend) {
+async fn words_match_every_form_and_phrases_match_exactly(backend: Backend) {
     let house = House::start(backend).await;
     for text in ["We deploy on Friday", "deployments were DEPLOYED", "He said: to be, or not to be?", "foo_bar.rs is broken"] {
         house.say(text).await;
@@ -25,16 +25,16 @@ async fn words_are_found_in_every_form_and_phrases_as_they_are(backend: Backend)
     assert_eq!(house.find("deploying").await, ["deployments were DEPLOYED", "We deploy on Friday"]);
     assert_eq!(house.find("DEPLOY friday").await, ["We deploy on Friday"]);
     assert_eq!(house.find("\"deploy on\"").await, ["We deploy on Friday"]);
-    assert_eq!(house.find("\"deployed\"").await, ["deployments were DEPLOYED"], "a quotation is as it is");
+    assert_eq!(house.find("\"deployed\"").await, ["deployments were DEPLOYED"], "a quoted word matches exactly");
     assert_eq!(house.find("\"on deploy\"").await, [""; 0]);
     assert_eq!(house.find("\"to be or not to be\"").await, ["He said: to be, or not to be?"], "no word is too common");
-    assert_eq!(house.find("\"be to\"").await, [""; 0], "a text's end is not next to its beginning");
+    assert_eq!(house.find("\"be to\"").await, [""; 0], "the end of a text is not next to its beginning");
     assert_eq!(house.find("foo_bar").await, ["foo_bar.rs is broken"]);
     assert_eq!(house.find("bar_foo").await, [""; 0]);
-    assert_eq!(house.find("joined").await, [""; 0], "what the system says is not found");
+    assert_eq!(house.find("joined").await, [""; 0], "system messages are not found");
 }
 
-async fn a_word_begins_as_told_and_what_must_not_be_is_left_out(backend: Backend) {
+async fn prefixes_match_longer_words_and_a_minus_excludes(backend: Backend) {
     let house = House::start(backend).await;
     for text in ["rolling back", "a rollback", "troll", "back rolls"] {
         house.say(text).await;
@@ -47,7 +47,7 @@ async fn a_word_begins_as_told_and_what_must_not_be_is_left_out(backend: Backend
     assert_eq!(house.find("-back").await, ["troll", "a rollback"]);
 }
 
-async fn scripts_without_spaces_are_found_by_what_they_contain(backend: Backend) {
+async fn texts_in_scripts_without_spaces_are_found_by_their_parts(backend: Backend) {
     let house = House::start(backend).await;
     for text in ["全文検索をテストする", "検索結果は三件", "한국어를 배워요", "Ärger mit dem Überfluß", "漢字 and English together"]
     {
@@ -63,7 +63,7 @@ async fn scripts_without_spaces_are_found_by_what_they_contain(backend: Backend)
     assert_eq!(house.find("überfluß").await, ["Ärger mit dem Überfluß"]);
 }
 
-async fn filters_leave_what_they_say(backend: Backend) {
+async fn each_filter_finds_its_messages(backend: Backend) {
     let house = House::start(backend).await;
     let team = &house.team;
     let random = team.channel(&team.owner, "public", "random", &[&team.member]).await;
@@ -81,7 +81,7 @@ async fn filters_leave_what_they_say(backend: Backend) {
     assert_eq!(house.find_as(&team.member, "from:me in:general").await, ["an answer"]);
     assert_eq!(house.find_as(&team.member, "-from:me").await, ["a question", "the rules"]);
     assert_eq!(house.find("in:#random").await, ["the rules", "a link: https://example.org/page"]);
-    assert_eq!(house.find("in:random in:general").await.len(), 4, "in one of them");
+    assert_eq!(house.find("in:random in:general").await.len(), 4, "in one of the two channels");
     assert_eq!(house.find("-in:random").await, ["an answer", "a question"]);
     assert_eq!(house.find("has:link").await, ["a link: https://example.org/page"]);
     assert_eq!(house.find("example.org").await, ["a link: https://example.org/page"]);
@@ -95,7 +95,7 @@ async fn filters_leave_what_they_say(backend: Backend) {
     assert_eq!(house.find("question is:pinned").await, [""; 0]);
 }
 
-async fn what_is_said_to_somebody_is_found(backend: Backend) {
+async fn messages_to_a_user_are_found(backend: Backend) {
     let house = House::start(backend).await;
     let team = &house.team;
     let conversation = house.conversation(&team.owner, &[&team.member]).await;
@@ -108,10 +108,10 @@ async fn what_is_said_to_somebody_is_found(backend: Backend) {
     let owner = &team.owner.username;
     assert_eq!(house.find_as(&team.member, &format!("to:@{owner}")).await, ["what?"]);
     assert_eq!(house.find_as(&team.member, &format!("in:@{owner}")).await, ["what?", "psst"]);
-    assert_eq!(house.find_as(&team.guest, &format!("in:@{owner}")).await, [""; 0], "they have no conversation");
+    assert_eq!(house.find_as(&team.guest, &format!("in:@{owner}")).await, [""; 0], "the two users have no conversation");
 }
 
-async fn time_leaves_what_was_sent_in_it(backend: Backend) {
+async fn filters_of_time_find_the_messages_of_that_time(backend: Backend) {
     let house = House::start(backend).await;
     house.say("now").await;
     let today = chrono::Utc::now().format("%Y-%m-%d").to_string();
@@ -130,7 +130,7 @@ async fn time_leaves_what_was_sent_in_it(backend: Backend) {
     }
 }
 
-async fn what_fits_best_comes_first(backend: Backend) {
+async fn the_most_relevant_message_comes_first(backend: Backend) {
     let house = House::start(backend).await;
     house.say("apple apple apple").await;
     house.say("apples are fruit that some people like to eat, and others do not").await;
@@ -141,7 +141,7 @@ async fn what_fits_best_comes_first(backend: Backend) {
     assert!(scores.is_sorted_by(|a, b| a >= b) && scores[0] > 0.0, "{scores:?}");
 }
 
-async fn hits_are_shown_with_their_place_and_highlights(backend: Backend) {
+async fn hits_have_their_channel_and_highlights(backend: Backend) {
     let house = House::start(backend).await;
     let message = house.say("<b>Running</b> & \"running\"").await;
     let found = house.search(&house.team.guest, "run", "").await;
@@ -153,10 +153,10 @@ async fn hits_are_shown_with_their_place_and_highlights(backend: Backend) {
         json!([[piece("<b>", false), piece("Running", true), piece("</b> & \"", false), piece("running", true), piece("\"", false)]]);
     assert_eq!(hit["highlights"], pieces);
     let around = house.team.guest.get(&house.team.general(&format!("/messages?around={message}"))).await.expect(200);
-    assert!(around.to_string().contains(&message.to_string()), "the messages around a hit are the history's");
+    assert!(around.to_string().contains(&message.to_string()), "the history around a hit contains it");
 }
 
-async fn a_mistake_is_refused_with_its_place(backend: Backend) {
+async fn a_wrong_query_is_refused_with_the_place_of_the_error(backend: Backend) {
     let house = House::start(backend).await;
     let owner = &house.team.owner;
     for (query, wrong, says) in [

@@ -1,4 +1,4 @@
-//! What happens to messages, people and channels is followed, and nothing comes back that is gone.
+//! Search follows the changes of messages, users and channels, and never finds removed texts.
 
 use chrono::{TimeDelta, Utc};
 use domain::ids::{ChannelId, UserId};
@@ -19,7 +19,7 @@ over_every_backend!(
     a_rebuild_under_load_loses_nothing_and_finds_nothing_twice,
 );
 
-async fn edits_and_deletions_are_followed(backend: Backend) {
+async fn search_follows_edits_and_deletions(backend: Backend) {
     let house = House::start(backend).await;
     let owner = &house.team.owner;
     let message = house.say("before the edit").await;
@@ -34,7 +34,7 @@ async fn edits_and_deletions_are_followed(backend: Backend) {
     }
 }
 
-async fn what_leaves_by_a_policy_or_is_purged_is_found_by_nothing(backend: Backend) {
+async fn archived_and_purged_messages_are_not_found(backend: Backend) {
     let house = House::start(backend).await;
     let team = &house.team;
     for days in [90, 60, 1] {
@@ -77,7 +77,7 @@ async fn renamed_people_are_shown_by_their_new_names(backend: Backend) {
     assert_eq!(house.search(&house.team.owner, "mine", "").await["items"][0]["message"]["display_name"], "Queen Bee");
 }
 
-async fn marks_come_and_go(backend: Backend) {
+async fn filters_follow_pins_and_reactions(backend: Backend) {
     let house = House::start(backend).await;
     let owner = &house.team.owner;
     let message = house.say("marked").await;
@@ -92,7 +92,7 @@ async fn marks_come_and_go(backend: Backend) {
     }
 }
 
-async fn a_rebuild_under_load_loses_nothing_and_finds_nothing_twice(backend: Backend) {
+async fn a_search_during_a_rebuild_misses_no_message_and_finds_none_twice(backend: Backend) {
     let house = House::start(backend).await;
     for n in 0..50 {
         house.say(&format!("before {n}")).await;
@@ -103,14 +103,14 @@ async fn a_rebuild_under_load_loses_nothing_and_finds_nothing_twice(backend: Bac
         let mut said = 0;
         while !stop.is_cancelled() {
             house.say(&format!("during {said}")).await;
-            assert_eq!(house.find("before").await.len(), 50, "a search saw half a model");
+            assert_eq!(house.find("before").await.len(), 50, "a search saw a part of a model");
             said += 1;
         }
         said
     };
     let rebuilt = async {
         for _ in 0..2 {
-            rebuild(&house.app.app().stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("a model that is the same");
+            rebuild(&house.app.app().stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("an equal model");
         }
         stop.cancel();
     };

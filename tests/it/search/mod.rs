@@ -1,6 +1,7 @@
-//! Search, through the front door. One suite, which every backend passes: what is asked and found is the same whoever answers.
+//! Search, over HTTP. All backends pass one suite: the same query finds the same messages with each backend.
 //!
-//! Who may find what is in `who_may_see.rs`: that does not depend on the backend, but is tried over each all the same.
+//! The tests of permissions are in `who_may_see.rs`. Permissions do not depend on the backend, but the tests run with
+//! each backend all the same.
 
 mod analytics;
 mod files;
@@ -13,7 +14,7 @@ mod people;
 mod who_may_see;
 mod words;
 
-/// Has each test of the suite run over each backend.
+/// Runs each test of the suite with each backend.
 macro_rules! over_every_backend {
     ($($name:ident),* $(,)?) => {
         mod postgres {

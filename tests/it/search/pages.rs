@@ -1,4 +1,4 @@
-//! Pages by key: no hit is missed and none comes twice, whatever is said meanwhile.
+//! Pages by cursor: no hit is missed and none comes twice, whatever is posted meanwhile.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use super::over_every_backend;
 
 over_every_backend!(pages_have_no_gaps_and_no_doubles_in_either_order, a_total_is_exact_up_to_a_limit);
 
-async fn pages_have_no_gaps_and_no_doubles_in_either_order(backend: Backend) {
+async fn pages_have_no_gaps_and_no_duplicates_in_either_order(backend: Backend) {
     let house = House::start(backend).await;
     for n in 0..23 {
         house.say(&format!("number {n}{}", " number".repeat(n % 3))).await;
@@ -16,10 +16,10 @@ async fn pages_have_no_gaps_and_no_doubles_in_either_order(backend: Backend) {
         let (mut seen, mut after, mut pages) = (Vec::new(), String::new(), 0);
         loop {
             let page = house.search(&house.team.owner, "number", &format!("&order={order}&limit=5{after}")).await;
-            assert_eq!((page["total"].as_u64(), page["total_is_exact"].as_bool()), (Some(23), Some(true)), "as the first page said");
+            assert_eq!((page["total"].as_u64(), page["total_is_exact"].as_bool()), (Some(23), Some(true)), "the total of the first page");
             seen.extend(texts(&page));
             pages += 1;
-            // What comes in between moves nothing.
+            // A message that is posted between two pages does not move the others.
             let late = house.say(&format!("{order} number number number number")).await;
             let Some(next) = page["next"].as_str() else {
                 house.team.owner.delete(&format!("/v1/messages/{late}")).await.expect(204);

@@ -1,4 +1,4 @@
-//! People, by how their names begin, or nearly so.
+//! Users are found by the beginnings of their names, with small errors.
 
 use serde_json::{Value, json};
 use tests::person::Person;
@@ -53,5 +53,9 @@ async fn people_are_paged_by_key_and_deactivated_ones_are_not_found(backend: Bac
     }
     assert_eq!((seen.len(), seen.last().map(String::as_str)), (3, Some("Robyn Two")), "{seen:?}");
     house.team.owner.put_empty(&house.team.path(&format!("/members/{}/deactivation", house.team.member.id))).await.expect(204);
-    assert_eq!(find(&house, &house.team.owner, "robyn", "").await["items"].as_array().map(Vec::len), Some(2), "the others nearly");
+    assert_eq!(
+        find(&house, &house.team.owner, "robyn", "").await["items"].as_array().map(Vec::len),
+        Some(2),
+        "the other users match with small errors"
+    );
 }

@@ -1,4 +1,4 @@
-//! Nobody finds what they may not read, at any instant: not a text, not a count, not a name.
+//! No search ever reveals anything that the caller may not read: no text, no count, no name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,14 +17,14 @@ over_every_backend!(
     in_random_worlds_everybody_finds_what_a_plain_scan_of_what_they_may_read_finds,
 );
 
-/// How many worlds.
+/// The number of random worlds.
 const WORLDS: u64 = 4;
-/// What happens in each.
+/// The number of commands in each world.
 const STEPS: usize = 60;
-/// What people say, and look for.
+/// The words that users post and search for.
 const WORDS: [&str; 5] = ["apple", "pear", "plum", "fig", "quince"];
 
-async fn a_private_channel_is_no_different_from_one_that_is_not_there(backend: Backend) {
+async fn a_private_channel_looks_like_one_that_does_not_exist(backend: Backend) {
     let house = House::start(backend).await;
     let team = &house.team;
     let secret = team.channel(&team.owner, "private", "secret", &[&team.member]).await;
@@ -40,7 +40,7 @@ async fn a_private_channel_is_no_different_from_one_that_is_not_there(backend: B
     house.ask(&team.stranger, "treasure", "").await.expect_problem(404, "workspace.not_found");
 }
 
-async fn guests_find_only_what_is_said_where_they_are(backend: Backend) {
+async fn guests_find_only_messages_of_their_channels(backend: Backend) {
     let house = House::start(backend).await;
     let team = &house.team;
     let open = team.channel(&team.owner, "public", "open", &[]).await;
@@ -51,13 +51,13 @@ async fn guests_find_only_what_is_said_where_they_are(backend: Backend) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_was_removed_a_moment_ago_finds_nothing_there_however_far_the_projection_lags() {
+async fn a_removed_member_finds_nothing_there_however_far_the_projection_lags() {
     let mut house = House::start(Backend::Postgres).await;
     let secret = house.team.channel(&house.team.owner, "private", "secret", &[&house.team.member, &house.team.guest]).await;
     house.team.message(&house.team.owner, secret, "the treasure is in the garden").await;
     assert_eq!(house.find_as(&house.team.member, "treasure").await.len(), 1);
 
-    // From now on nothing is projected: a server that only answers, over the same database.
+    // From now on nothing is projected: this server with the same database only answers requests.
     let still = Roles { http: true, relay: false, projectors: false };
     let answers = [("BACKSCROLL_POSTGRES_URL", house.app.database.url.as_str()), ("BACKSCROLL_NATS_STREAM", house.app.stream.as_str())];
     let lagging = TestApp::start_as(still, &answers).await;
@@ -80,7 +80,7 @@ async fn whoever_was_removed_a_moment_ago_finds_nothing_there_however_far_the_pr
     assert_eq!(total(&house.team.owner).await, json!(1));
 }
 
-/// A world as it should be: kept beside the server, by what it answered.
+/// The expected state of a workspace. It follows from the server's answers to commands.
 struct World<'a> {
     house: &'a House,
     people: Vec<&'a Person>,
@@ -102,7 +102,7 @@ struct Message {
     text: Option<String>,
 }
 
-async fn in_random_worlds_everybody_finds_what_a_plain_scan_of_what_they_may_read_finds(backend: Backend) {
+async fn in_random_worlds_each_user_finds_what_a_plain_scan_of_their_readable_messages_finds(backend: Backend) {
     for seed in 1..=WORLDS {
         let house = House::start(backend).await;
         let people = vec![&house.team.owner, &house.team.member, &house.team.guest];
@@ -120,7 +120,7 @@ async fn in_random_worlds_everybody_finds_what_a_plain_scan_of_what_they_may_rea
 }
 
 impl World<'_> {
-    /// A number below `end` (xorshift).
+    /// A random number below `end` (xorshift).
     fn below(&mut self, end: usize) -> usize {
         for shift in [13_i32, -7, 17] {
             self.chance ^= if shift > 0 { self.chance << shift } else { self.chance >> -shift };
@@ -142,7 +142,7 @@ impl World<'_> {
         (0..=self.below(3)).map(|_| WORDS[self.below(WORDS.len())]).collect::<Vec<_>>().join(" ")
     }
 
-    /// Something that somebody tries to do. What is refused has not happened.
+    /// A random user tries a random command. A refused command changes nothing.
     async fn step(&mut self) {
         let (person, room) = (self.person(), self.room());
         match self.below(12) {
@@ -206,13 +206,13 @@ impl World<'_> {
         let text = self.text();
         let posted = self.house.team.post(person, room, &text).await;
         if posted.status.is_success() {
-            assert!(!self.rooms[&room].is_archived, "nothing is posted to an archive");
+            assert!(!self.rooms[&room].is_archived, "an archived channel accepts no message");
             let id = posted.body["message_id"].as_str().and_then(|id| id.parse().ok()).expect("a message");
             self.messages.push(Message { id, channel: room, author: person.id, text: Some(text) });
         }
     }
 
-    /// Edits a message, or deletes it.
+    /// Edits or deletes a message.
     async fn change(&mut self, person: &Person, edit: bool) {
         if self.messages.is_empty() {
             return;
@@ -225,7 +225,7 @@ impl World<'_> {
         }
     }
 
-    /// Everybody's search is a plain scan of what they may read.
+    /// Checks that every user's search finds what a plain scan of their readable messages finds.
     async fn check(&self, seed: u64) {
         for (n, person) in self.people.iter().enumerate() {
             let is_guest = n == 2;
@@ -245,7 +245,7 @@ impl World<'_> {
     }
 }
 
-/// The text of a message that a query means, as somebody would say who knows those queries alone.
+/// The text of a message, if this query finds it. This scan supports only the queries of this test.
 fn scan(query: &str, message: &Message, asker: Uuid) -> Option<String> {
     let text = message.text.clone()?;
     let has = |word: &str| text.split(' ').any(|said| said == word);
@@ -255,7 +255,7 @@ fn scan(query: &str, message: &Message, asker: Uuid) -> Option<String> {
         "\"fig quince\"" => text.contains("fig quince"),
         "from:me" => message.author == asker,
         "-apple" => !has("apple"),
-        other => panic!("{other}: say what it means"),
+        other => panic!("unknown query: {other}"),
     };
     is_meant.then_some(text)
 }

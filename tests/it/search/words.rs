@@ -1,13 +1,13 @@
-//! What a word is, is the same in SQL and here, character by character.
+//! The SQL code and the Rust code split texts into the same words, character by character.
 
 use projections::search::words;
 use tests::TestDatabase;
 
 #[tokio::test]
-async fn every_character_parts_words_alike_in_sql() {
+async fn sql_and_rust_split_words_alike_at_every_character() {
     let database = TestDatabase::create().await;
     let pool = database.read_pool(1).await;
-    // Between two words: it joins them, parts them, or is one.
+    // Each character stands between two letters: it joins them, separates them, or is a word itself.
     let texts = ('\u{1}'..=char::MAX).filter(|c| !c.is_whitespace()).map(|c| format!("a{c}b é")).collect::<Vec<_>>();
     let mut differing = Vec::new();
     for some in texts.chunks(50_000) {

@@ -1,4 +1,4 @@
-//! Zip archives as no program writes them: every field says what a test wants it to say.
+//! Zip archives that no ordinary program writes: a test can choose the value of each field.
 
 use std::io::Write;
 
@@ -10,10 +10,10 @@ pub const DEFLATED: u16 = 8;
 pub const BZIP2: u16 = 12;
 /// The flag of an encrypted entry.
 pub const ENCRYPTED: u16 = 1;
-/// The attributes of a symbolic link, as Unix has them.
+/// The attributes of a symbolic link on Unix.
 pub const SYMBOLIC_LINK: u32 = 0o120_777 << 16;
 
-/// What an entry says of itself.
+/// The fields of an entry, as the archive claims them.
 pub struct Entry {
     pub name: Vec<u8>,
     pub flags: u16,
@@ -25,12 +25,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// An honest one.
+    /// An entry with correct fields.
     pub fn deflated(name: &str, content: &[u8]) -> Self {
         Self::deflated_as(name, content, Compression::fast())
     }
 
-    /// One that is as small as it can be, or not.
+    /// An entry with correct fields, compressed at this level.
     pub fn deflated_as(name: &str, content: &[u8], level: Compression) -> Self {
         let mut crc = Crc::new();
         crc.update(content);
@@ -41,13 +41,13 @@ impl Entry {
         Self { name: name.into(), flags: 0, method: DEFLATED, crc: crc.sum(), bytes, attributes: 0, data }
     }
 
-    /// An empty one.
+    /// An empty entry.
     pub fn empty(name: &str) -> Self {
         Self { name: name.into(), flags: 0, method: STORED, crc: 0, bytes: 0, attributes: 0, data: Vec::new() }
     }
 }
 
-/// An archive that is being written.
+/// An archive in construction.
 #[derive(Default)]
 pub struct ForgedZip {
     files: Vec<u8>,
@@ -65,7 +65,8 @@ impl ForgedZip {
         let offset = u32::try_from(self.files.len()).expect("less than 4 GiB");
         let length = u16::try_from(entry.name.len()).expect("a name");
         let packed = u32::try_from(entry.data.len()).expect("less than 4 GiB");
-        // Version, flags, method, time, date, crc, sizes, lengths of name and extra: the same in both places.
+        // Version, flags, method, time, date, checksum, sizes, and the lengths of name and extra field. Both headers
+        // have the same values.
         let mut shared = Vec::with_capacity(26);
         for half in [20, entry.flags, entry.method, 0, 33] {
             shared.extend(u16::to_le_bytes(half));
@@ -79,7 +80,7 @@ impl ForgedZip {
         self.files.extend(&shared);
         self.files.extend(&entry.name);
         self.files.extend(&entry.data);
-        // Made by Unix.
+        // The system that made the entry is Unix.
         self.directory.extend(b"PK\x01\x02\x14\x03");
         self.directory.extend(&shared);
         self.directory.extend([0; 6]);
@@ -89,7 +90,7 @@ impl ForgedZip {
         self.count += 1;
     }
 
-    /// The archive, whose end is the one of large archives (zip64) where it has to be.
+    /// The finished archive. Its end has the zip64 form if its size requires that.
     pub fn finish(self) -> Vec<u8> {
         let Self { files: mut bytes, directory, count } = self;
         let (at, length) = (bytes.len() as u64, directory.len() as u64);

@@ -1,4 +1,5 @@
-//! `backscroll import slack` with archives that mean no good: a clear refusal, bounded memory, nothing half imported.
+//! `backscroll import slack` with hostile archives: it refuses them with a clear message and bounded memory, and
+//! imports no part of them.
 
 use std::path::Path;
 
@@ -10,14 +11,14 @@ use tests::{Team, TestApp};
 use super::forged_zip::{BZIP2, ENCRYPTED, Entry, ForgedZip, STORED, SYMBOLIC_LINK};
 
 const MEGABYTE: u64 = 1024 * 1024;
-/// What the import of a hostile archive may take.
+/// The largest memory that the import of a hostile archive may take, in bytes.
 const MEMORY_MAX: u64 = 192 * MEGABYTE;
-/// What it may take to look at the names of a million files.
+/// The largest memory that reading the names of a million files may take, in bytes.
 const MEMORY_OF_A_MILLION_MAX: u64 = 1024 * MEGABYTE;
-/// The exit code of what is refused.
+/// The exit code of a refusal.
 const REFUSED: i32 = 4;
 
-/// A workspace to import into.
+/// A workspace for imports.
 struct Target {
     app: TestApp,
     team: Team,
@@ -49,7 +50,7 @@ impl Target {
     }
 }
 
-/// A small export that is right, and what is added to it.
+/// A small valid export with additional entries.
 fn export(more: &[Entry]) -> Vec<u8> {
     let mut zip = ForgedZip::default();
     zip.add(&Entry::deflated("users.json", br#"[{"id": "U1", "name": "ann", "profile": {"real_name": "Ann"}}]"#));
@@ -58,19 +59,20 @@ fn export(more: &[Entry]) -> Vec<u8> {
     zip.finish()
 }
 
-/// An entry with something wrong in it.
+/// An entry with one error.
 fn wrong(name: &str, spoil: impl FnOnce(&mut Entry)) -> Entry {
     let mut entry = Entry::deflated(name, b"[]");
     spoil(&mut entry);
     entry
 }
 
-/// 16 MB of nothing, in a thousandth of them, or, weaker, in a two hundredth: then they are read, as they may be an export.
+/// 16 MB of equal bytes. The best compression makes them a thousand times smaller, and the archive is refused. Fast
+/// compression makes them two hundred times smaller; then they are read, because a real export may be like that.
 fn bomb(name: &str, level: Compression) -> Entry {
     Entry::deflated_as(name, &vec![b' '; 16 * 1024 * 1024], level)
 }
 
-/// Archives, and a part of the refusal.
+/// The archives, each with a part of the expected refusal.
 fn archives() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let day = "orchard/2025-01-01.json";
     let honest = export(&[]);
@@ -121,12 +123,12 @@ fn archives() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     ]
 }
 
-/// The two lists that there must be, with that one of users.
+/// The two lists that an export must have, with this list of users.
 fn lists(users: Entry) -> Vec<u8> {
     ForgedZip::default().with(&Entry::deflated("channels.json", b"[]")).with(&users).finish()
 }
 
-/// 16 MB that say they are ten bytes.
+/// 16 MB that claim to be ten bytes.
 fn hidden_bomb(name: &str) -> Entry {
     let mut entry = bomb(name, Compression::best());
     entry.bytes = 10;
@@ -154,7 +156,7 @@ async fn hostile_archives_are_refused_by_name_and_leave_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_million_files_are_looked_at_in_bounded_memory_and_more_are_refused() {
+async fn a_million_files_are_read_in_bounded_memory_and_more_are_refused() {
     let target = Target::make().await;
     let before = target.events().await;
     for (files, expected) in [(1_000_000, "not a Slack export"), (1_000_001, "the archive has 1000001 entries; at most 1000000 are read")] {
@@ -169,9 +171,10 @@ async fn a_million_files_are_looked_at_in_bounded_memory_and_more_are_refused() 
     assert_eq!(target.events().await, before);
 }
 
-/// What is wrong in the middle of an export is found out in the middle: what came before it stays, and the export goes on from there.
+/// An error in the middle of an export is found in the middle: the messages before it stay, and the corrected export
+/// continues after them.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_export_that_is_broken_in_the_middle_is_imported_once_it_is_mended() {
+async fn an_export_with_an_error_in_the_middle_is_completed_after_its_correction() {
     let target = Target::make().await;
     let message = |day: u32| {
         format!(r#"[{{"type": "message", "user": "U1", "ts": "{}.000100", "text": "day {day}"}}]"#, 1_735_689_600 + day * 86_400)
@@ -195,9 +198,9 @@ async fn an_export_that_is_broken_in_the_middle_is_imported_once_it_is_mended() 
     assert_eq!(posted().await, (4, 4));
 }
 
-/// Elements that are not what they should be are counted and left out, and the rest is imported.
+/// Elements with wrong types are counted and left out, and the rest is imported.
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_types_and_broken_characters_cost_no_more_than_themselves() {
+async fn wrong_types_and_broken_characters_affect_only_their_own_elements() {
     let target = Target::make().await;
     let day = br#"[null, 1, "x", [], {"type": 7}, {"type": "message", "user": ["U1"], "ts": "never", "text": {}},
         {"type": "message", "user": "U1", "ts": "1735689600.000100", "text": "kept \ud83d \u0000 "},

@@ -1,10 +1,10 @@
-//! Bytes that are no HTTP, or no HTTP that anybody should send.
+//! Bytes that are not HTTP, and HTTP that no client should send.
 
 use tests::{Team, TestApp};
 
 use super::raw::{ask, head, others_are_served};
 
-/// Requests that do not get as far as the routes, and the status with which they are refused, where they are answered at all.
+/// Requests that never reach the routes, and the status of the refusal, if the server answers at all.
 fn invalid() -> Vec<(&'static str, Vec<u8>, Option<u16>)> {
     let with = |headers: &str| format!("POST /v1/sessions HTTP/1.1\r\nHost: backscroll\r\n{headers}\r\n\r\n").into_bytes();
     let chunked = |body: &str| [&with("Content-Type: application/json\r\nTransfer-Encoding: chunked")[..], body.as_bytes()].concat();
@@ -26,7 +26,7 @@ fn invalid() -> Vec<(&'static str, Vec<u8>, Option<u16>)> {
         ("two lengths", with("Content-Length: 2\r\nContent-Length: 3"), Some(400)),
         ("a length and chunks", with("Content-Length: 2\r\nTransfer-Encoding: chunked"), Some(400)),
         ("no host", b"GET /healthz HTTP/1.1\r\n\r\n".to_vec(), Some(400)),
-        // These are found out when the request is under way: the connection may break off instead.
+        // The server detects these errors while it handles the request, so it may close the connection instead.
         ("a chunk that is none", chunked("zz\r\n{}\r\n0\r\n\r\n"), Some(400)),
         ("a chunk beyond counting", chunked("ffffffffffffffffff\r\n{}"), Some(400)),
         ("a negative length", with("Content-Length: -1"), Some(400)),
@@ -37,7 +37,7 @@ fn invalid() -> Vec<(&'static str, Vec<u8>, Option<u16>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_http_is_refused_and_nobody_else_notices() {
+async fn bytes_that_are_not_http_are_refused_and_other_clients_do_not_notice() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let mut wrong = Vec::new();
@@ -53,7 +53,7 @@ async fn what_is_no_http_is_refused_and_nobody_else_notices() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_http_and_makes_no_sense_is_answered_with_a_problem() {
+async fn http_requests_that_make_no_sense_are_answered_with_a_problem() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let json = "Content-Type: application/json\r\n";

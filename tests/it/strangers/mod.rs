@@ -1,5 +1,5 @@
-//! Whatever comes from outside, and whoever means no good: every answer is a documented one, every limit has a name, and the server goes on
-//! serving the others.
+//! Hostile input and hostile clients: every answer is a documented one, every limit has a name, and the server keeps
+//! serving the other clients.
 
 mod crowds;
 mod forged_zip;

@@ -1,4 +1,4 @@
-//! A client that sends what it likes.
+//! A client that sends arbitrary bytes.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long anything may take that is to happen at all.
+/// The longest time to wait for anything.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// What came back before the server closed the connection, or stopped sending.
+/// The answer that came before the server closed the connection, or stopped sending.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
@@ -20,7 +20,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The first answer in what was received; `None` where there is none.
+    /// The first answer in the received bytes, or `None` if there is none.
     pub fn parse(received: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(received);
         let (head, body) = text.split_once("\r\n\r\n")?;
@@ -28,7 +28,7 @@ impl Reply {
         Some(Self { status, head: head.to_lowercase(), body: body.to_owned() })
     }
 
-    /// The code of the problem that it is.
+    /// The code of the problem in the answer.
     pub fn code(&self) -> Option<String> {
         let problem = self.head.contains("content-type: application/problem+json");
         let body = serde_json::from_str::<Value>(&self.body).ok().filter(|_| problem)?;
@@ -40,32 +40,32 @@ pub async fn connect(app: &TestApp) -> TcpStream {
     TcpStream::connect(app.url.trim_start_matches("http://")).await.expect("a connection")
 }
 
-/// Sends, and reads until the server closes the connection.
+/// Reads until the server closes the connection.
 ///
 /// # Panics
-/// It does not close it in time.
+/// Panics if the server does not close the connection in time.
 pub async fn until_closed(stream: &mut TcpStream) -> Vec<u8> {
     let mut received = Vec::new();
-    // A connection that is reset is closed as well.
+    // A reset also closes the connection.
     let _ = timeout(LIMIT, stream.read_to_end(&mut received)).await.expect("the server closes the connection");
     received
 }
 
-/// Sends, says that nothing follows, and reads what comes.
+/// Sends a request, signals its end, and reads the answer.
 pub async fn ask(app: &TestApp, request: &[u8]) -> Option<Reply> {
     let mut stream = connect(app).await;
-    // The server may have refused before it has read all.
+    // The server may have refused before it has read everything.
     let _ = stream.write_all(request).await;
     let _ = stream.shutdown().await;
     Reply::parse(&until_closed(&mut stream).await)
 }
 
-/// The head of a request of somebody.
+/// The head of a user's request.
 pub fn head(person: &Person, method: &str, path: &str, more: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: backscroll\r\nAuthorization: Bearer {}\r\n{more}\r\n", person.token)
 }
 
-/// Somebody else is served as ever.
+/// Checks that other users are served as usual.
 pub async fn others_are_served(team: &Team) {
     let served = async {
         team.member.get("/v1/users/me").await.expect(200);

@@ -1,4 +1,4 @@
-//! Clients that send half of something, far too much, or take nothing of what they are sent.
+//! Clients that send half a request, send far too much, or read no answers.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -15,16 +15,17 @@ use tokio::time::{sleep, timeout};
 use super::raw::{LIMIT, Reply, ask, connect, head, others_are_served, until_closed};
 
 const MEGABYTE: usize = 1024 * 1024;
-/// What the server may need more for rude clients than for others.
+/// The additional memory that the server may need for rude clients, in bytes.
 const MEMORY_MORE_MAX: u64 = 64 * MEGABYTE as u64;
-/// What a connection may take on which requests are sent and no answers are read: actix decodes 128 KiB of requests ahead.
+/// The largest memory of a connection whose client sends requests and reads no answers, in bytes. actix decodes 128 KiB
+/// of requests ahead.
 const MEMORY_PIPELINED_MAX: u64 = 8 * MEGABYTE as u64;
-/// Limits that a test can wait for.
+/// Short limits, so that a test can wait for them.
 const QUICK: [(&str, &str); 3] =
     [("BACKSCROLL_REQUEST_HEAD_SECONDS", "2"), ("BACKSCROLL_REQUEST_BODY_SECONDS", "2"), ("BACKSCROLL_IDLE_SECONDS", "2")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_sends_half_a_head_is_cut_off() {
+async fn a_client_that_sends_half_a_head_is_disconnected() {
     let app = TestApp::start_with(&[("BACKSCROLL_REQUEST_HEAD_SECONDS", "2")]).await;
     let team = Team::found(&app).await;
     let rude = join_all((0..200).map(|_| async {
@@ -46,7 +47,7 @@ async fn who_sends_half_a_head_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_sends_half_a_second_head_is_cut_off() {
+async fn a_client_that_sends_half_a_second_head_is_disconnected() {
     let app = TestApp::start_with(&QUICK).await;
     let mut stream = connect(&app).await;
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: backscroll\r\n\r\n").await.expect("a request");
@@ -57,7 +58,7 @@ async fn who_sends_half_a_second_head_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_sends_half_a_body_is_told_and_cut_off() {
+async fn a_client_that_sends_half_a_body_gets_a_problem_and_is_disconnected() {
     let app = TestApp::start_with(&QUICK).await;
     let team = Team::found(&app).await;
     let rude = join_all((0..100).map(|n| {
@@ -88,7 +89,7 @@ async fn a_hundred_megabytes_are_refused_and_not_kept() {
         ("POST", team.general("/messages"), announced.clone(), 413),
         ("POST", team.general("/messages"), chunked.clone(), 413),
         ("POST", "/v1/sessions".to_owned(), chunked.clone(), 413),
-        // These take no body.
+        // These operations take no body.
         ("PUT", format!("/v1/channels/{}/membership", team.general), chunked.clone(), 409),
         ("GET", "/v1/users/me".to_owned(), announced, 200),
         ("DELETE", "/v1/nothing".to_owned(), chunked, 404),
@@ -110,8 +111,8 @@ async fn a_hundred_megabytes_are_refused_and_not_kept() {
             let count = timeout(LIMIT, reader.read(&mut received)).await.expect("an answer in time").expect("an answer");
             let reply = Reply::parse(&received[..count]).expect("an answer");
             assert_eq!(reply.status, status, "{method} {path}: {reply:?}");
-            // Whoever goes on sending is cut off, or ignored; but not for ever.
-            drop(timeout(LIMIT, sending).await.expect("it is over some time"));
+            // The server disconnects a client that keeps sending, or ignores it for a limited time.
+            drop(timeout(LIMIT, sending).await.expect("the server stops reading"));
         }
     }));
     tokio::join!(rude, others_are_served(&team));
@@ -121,7 +122,7 @@ async fn a_hundred_megabytes_are_refused_and_not_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_compressed_body_is_not_unpacked() {
+async fn a_compressed_body_is_not_decompressed() {
     let app = TestApp::start_program(&[]).await;
     let team = Team::found(&app).await;
     let before = app.program().memory();
@@ -141,7 +142,7 @@ async fn a_compressed_body_is_not_unpacked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_reads_no_answers_is_not_answered_for_ever() {
+async fn a_client_that_reads_no_answers_is_disconnected() {
     let app = TestApp::start_program(&QUICK).await;
     let team = Team::found(&app).await;
     for _ in 0..20 {
@@ -152,8 +153,8 @@ async fn who_reads_no_answers_is_not_answered_for_ever() {
     let rude = join_all((0..20).map(|_| async {
         let mut stream = connect(&app).await;
         let mut requests = 0;
-        // Until the connection is closed: some time nothing more fits into it.
-        while timeout(LIMIT, stream.write_all(request.as_bytes())).await.expect("it is cut off").is_ok() {
+        // The client writes until the server closes the connection: at some time its buffers are full.
+        while timeout(LIMIT, stream.write_all(request.as_bytes())).await.expect("the client is disconnected").is_ok() {
             requests += 100;
         }
         requests
@@ -166,7 +167,7 @@ async fn who_reads_no_answers_is_not_answered_for_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_is_cut_off_is_done_once_or_not_at_all() {
+async fn a_request_that_breaks_off_runs_once_or_not_at_all() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let path = team.general("/messages");
@@ -176,7 +177,8 @@ async fn a_request_that_is_cut_off_is_done_once_or_not_at_all() {
             let body = json!({"content": format!("message {n}")}).to_string();
             let more = format!("Content-Type: application/json\r\nIdempotency-Key: key-{n}\r\nContent-Length: {}\r\n", body.len());
             let request = head(&team.owner, "POST", path, &more) + &body;
-            // Every third breaks off in its body; the others are sent whole, and nobody waits long for the answer.
+            // Every third request breaks off in its body. The others are complete, but the client does not wait long
+            // for the answer.
             let sent = if n % 3 == 0 { request.len() - 5 } else { request.len() };
             let mut stream = connect(app).await;
             stream.write_all(&request.as_bytes()[..sent]).await.expect("a request");
@@ -192,7 +194,7 @@ async fn a_request_that_is_cut_off_is_done_once_or_not_at_all() {
     });
     let again = join_all(again).await;
     let replayed = again.iter().filter(|answer| answer.header("idempotency-replayed").is_some()).count();
-    println!("{replayed} of 120 were done before anybody asked again");
+    println!("{replayed} of 120 requests had run before they were repeated");
     for answer in again {
         answer.expect(201);
     }
@@ -201,14 +203,14 @@ async fn a_request_that_is_cut_off_is_done_once_or_not_at_all() {
         (texts.len(), texts.iter().collect::<BTreeSet<_>>().len())
     };
     assert_eq!(counted().await, (120, 120));
-    // Nothing comes later, either.
+    // No further event is appended later.
     let position = team.post(&team.owner, team.general, "the last").await.position();
     eventually("the log ends there", async || *app.app().commands.store().head().borrow() == position).await;
     assert_eq!(counted().await, (120, 120));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_one_behind_the_other_are_answered_in_order() {
+async fn pipelined_requests_are_answered_in_order() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let mut stream = connect(&app).await;

@@ -1,7 +1,7 @@
-//! Schemathesis asks every operation of `/openapi.json` what the document allows and what it forbids, as different people: no answer may be a
-//! 5xx, or have a status, a type, a header or a shape that the document does not know.
+//! Schemathesis sends valid and invalid requests to every operation of `/openapi.json`, as different users. No answer
+//! may be a 5xx, or have a status, a type, a header or a schema that the document does not have.
 //!
-//! `BACKSCROLL_SCHEMATHESIS_EXAMPLES` makes it ask longer, `BACKSCROLL_SCHEMATHESIS_SEED` something else.
+//! `BACKSCROLL_SCHEMATHESIS_EXAMPLES` sets the number of requests, and `BACKSCROLL_SCHEMATHESIS_SEED` the seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -15,22 +15,23 @@ use tests::servers::checkout;
 use tests::team::id;
 use tests::{Team, TestApp};
 
-/// How many requests an operation gets at random, beside the boundaries of each parameter, which are always tried.
+/// The number of random requests for each operation. In addition, the boundaries of each parameter are always tried.
 const EXAMPLES: u32 = 5;
-/// What chance begins with.
+/// The seed of the random requests.
 const SEED: u32 = 4_799;
-/// How often a parameter is one of something that is there.
+/// The share of parameters that name an existing object.
 const REAL: f64 = 0.8;
 
-/// What ends the asker's sessions: asked by somebody who signs in again. The password comes last, for it ends all sessions at once.
+/// Operations that end the caller's sessions. The caller of these signs in again each time. The change of the password
+/// is last, because it ends all sessions at once.
 const ENDING: [&[&str]; 2] = [&["end_current_session", "end_session"], &["change_password"]];
-/// What only the server's operator may do.
+/// Operations that only an operator may run.
 const OPERATORS: [&str; 6] =
     ["change_workspace_plan", "get_current_replay", "list_projections", "reactivate_user", "start_replay", "suspend_user"];
-/// Without the boundaries of each parameter, which are the same for everybody and are tried as the owner.
+/// Without the boundaries of each parameter. They are the same for every caller, so they are tried only as the owner.
 const AT_RANDOM: [&str; 2] = ["--phases", "examples,fuzzing"];
 
-/// The flags for those operations alone, or for all others.
+/// The flags for only these operations, or for all others.
 fn only(operations: &[&str]) -> Vec<String> {
     vec!["--include-operation-id-regex".into(), format!("^({})$", operations.join("|"))]
 }
@@ -43,20 +44,20 @@ fn setting<T: FromStr>(name: &str, default: T) -> T {
     std::env::var(format!("BACKSCROLL_SCHEMATHESIS_{name}")).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// A team of its own for each run, of which not everything may be left afterwards.
+/// A separate team for each run, because the run may change and delete its objects.
 struct World {
     app: TestApp,
     team: Team,
-    /// Things that are there, by the parameters that name them.
+    /// Existing objects, by the names of their parameters.
     things: BTreeMap<&'static str, Vec<Value>>,
-    /// How often each route was answered with success while all this was made.
+    /// How often each route succeeded during the set-up.
     made_with: Successes,
 }
 
-/// By method and route.
+/// Counts by method and route.
 type Successes = BTreeMap<(String, String), u64>;
 
-/// How often each route was answered with success, as the server counts.
+/// How often each route succeeded, as the server's metrics count.
 async fn successes(app: &TestApp) -> Successes {
     let metrics = app.as_operator("/metrics").await.expect(200);
     let mut successes = Successes::new();
@@ -80,7 +81,7 @@ impl World {
         Self { app, team, things, made_with }
     }
 
-    /// The operations that were answered with success.
+    /// The operations that succeeded.
     async fn succeeded(&self) -> BTreeSet<String> {
         let document = self.app.get("/openapi.json").await.expect(200);
         let name = |(method, route): &(String, String)| document["paths"][route][method]["operationId"].as_str().map(str::to_owned);
@@ -89,13 +90,13 @@ impl World {
         more.filter_map(|(route, _)| name(route)).collect()
     }
 
-    /// Asks with a token, or with none, every operation that the flags leave.
+    /// Sends requests to every operation that the flags select, with a token or without one.
     async fn ask(&self, token: Option<&str>, which: &[impl AsRef<OsStr>]) {
         let auth = token.map_or(json!({}), |token| json!({"openapi": {"token": {"bearer": token}}}));
         self.run(&auth, which).await;
     }
 
-    /// Asks as somebody who signs in again whenever their session has ended.
+    /// Sends requests as a user that signs in again whenever their session has ended.
     async fn ask_returning(&self, person: &Person, which: &[impl AsRef<OsStr>]) {
         let sign_in = json!({
             "path": "/v1/sessions", "method": "post", "payload": {"login": person.username, "password": PASSWORD},
@@ -157,7 +158,7 @@ fn checks() -> Value {
     checks
 }
 
-/// Things that are there. There are several of each, because some are archived, deleted, removed or handed over on the way.
+/// Existing objects. There are several of each kind, because the run archives, deletes, removes or transfers some.
 async fn things(team: &Team) -> BTreeMap<&'static str, Vec<Value>> {
     let mut channels = vec![json!(team.general)];
     let mut messages = Vec::new();
@@ -215,10 +216,10 @@ fn at_random(flags: Vec<String>) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_answered_as_documented() {
+async fn a_caller_without_a_session_is_answered_as_documented() {
     let world = World::make().await;
     world.ask(None, &AT_RANDOM).await;
-    // The proof holds hashes only, and is for everybody.
+    // The proof contains only hashes, and is public.
     let proof = ["get_checkpoint", "list_proof_keys", "prove_consistency", "prove_inclusion"];
     let succeeded = world.succeeded().await.into_iter().filter(|operation| !proof.contains(&operation.as_str()));
     assert_eq!(Vec::from_iter(succeeded), ["healthz", "readyz", "register_user"]);
@@ -257,7 +258,7 @@ async fn the_operator_is_answered_as_documented() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_ends_their_sessions_is_answered_as_documented() {
+async fn a_user_who_ends_their_sessions_is_answered_as_documented() {
     let world = World::make().await;
     for operations in ENDING {
         world.ask_returning(&world.team.member, &only(operations)).await;

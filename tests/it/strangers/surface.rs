@@ -1,4 +1,4 @@
-//! What a stranger can make the server keep, tell or hold, without signing in.
+//! What a client without a session can make the server store, reveal or hold in memory.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use tokio::time::timeout;
 
 use super::raw::{LIMIT, Reply, connect, others_are_served, until_closed};
 
-/// How many made-up requests a test sends.
+/// The number of invented requests of a test.
 const MADE_UP: usize = 3_000;
-/// How many of them are sent before their answers are read.
+/// The number of requests that are sent before their answers are read.
 const PIPELINED: usize = 100;
 
 async fn figures(app: &TestApp) -> String {
     app.as_operator("/metrics").await.expect(200).as_str().expect("text").to_owned()
 }
 
-/// Sends requests one behind the other, and reads as many answers.
+/// Sends pipelined requests, and reads as many answers.
 async fn send_all(app: &TestApp, requests: impl Iterator<Item = String>) {
     let mut stream = connect(app).await;
     let requests = requests.collect::<Vec<_>>();
@@ -29,18 +29,18 @@ async fn send_all(app: &TestApp, requests: impl Iterator<Item = String>) {
         let mut text = Vec::new();
         while String::from_utf8_lossy(&text).matches("HTTP/1.1 ").count() < batch.len() {
             let read = timeout(LIMIT, stream.read_buf(&mut text)).await.expect("answers in time").expect("answers");
-            assert!(read > 0, "the connection stays: {}", String::from_utf8_lossy(&text));
+            assert!(read > 0, "the connection was closed: {}", String::from_utf8_lossy(&text));
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn made_up_methods_paths_hosts_and_codes_add_nothing_to_the_figures() {
+async fn invented_methods_paths_hosts_and_codes_add_nothing_to_the_metrics() {
     let app = TestApp::start().await;
     let one = |method: &str, n: &str| {
         format!("{method} /made-up-{n}?made-up={n} HTTP/1.1\r\nHost: made-up-{n}\r\nX-Request-Id: made-up-{n}\r\n\r\n")
     };
-    // Each combination that there can be of them is there after these.
+    // These requests create every combination of labels that can occur.
     send_all(&app, ["GET", "POST", "MADEUP"].iter().map(|method| one(method, "0"))).await;
     let before = figures(&app).await;
     send_all(&app, (0..MADE_UP).map(|n| one(["GET", "POST"].get(n % 3).unwrap_or(&&*format!("MADEUP{n}")), &n.to_string()))).await;
@@ -52,7 +52,7 @@ async fn made_up_methods_paths_hosts_and_codes_add_nothing_to_the_figures() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn figures_and_the_state_of_parts_are_for_operators_alone() {
+async fn metrics_and_the_state_of_parts_are_for_operators_only() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     app.get("/metrics").await.expect_problem(404, "request.no_such_route");
@@ -61,7 +61,7 @@ async fn figures_and_the_state_of_parts_are_for_operators_alone() {
     let details = app.as_operator("/readyz").await.expect(200);
     assert_eq!(details["postgres"], json!({"ok": true, "state": "answers"}));
     assert_eq!(app.as_operator("/healthz").await.expect(200), json!({"status": "ok"}));
-    // Nothing else is served where nobody signs in.
+    // The operators' address serves nothing else, because nobody signs in there.
     for path in ["/v1/users/me", "/v1/proof/keys", "/openapi.json", "/docs/"] {
         app.as_operator(path).await.expect_problem(404, "request.no_such_route");
     }
@@ -71,13 +71,13 @@ async fn figures_and_the_state_of_parts_are_for_operators_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strangers_learn_that_the_server_cannot_serve_and_not_why() {
+async fn strangers_learn_that_the_server_is_unavailable_but_not_why() {
     let app = TestApp::start().await;
     app.app().pool.close().await;
     app.app().stores.pool.close().await;
     let mut told = serde_json::Value::Null;
-    // What was seen last stands for a second.
-    eventually("it is not ready", async || {
+    // The server uses the last result of its check for a second.
+    eventually("the server is not ready", async || {
         let answer = app.get("/readyz").await;
         told = answer.body;
         answer.status == 503
@@ -89,7 +89,7 @@ async fn strangers_learn_that_the_server_cannot_serve_and_not_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_tells_browsers_to_load_and_run_nothing_of_it() {
+async fn every_answer_forbids_browsers_to_load_or_run_anything_of_it() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let answers = [
@@ -125,11 +125,11 @@ async fn every_answer_tells_browsers_to_load_and_run_nothing_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_of_the_documentation_has_no_script_of_its_own_and_keeps_no_token() {
+async fn the_page_of_the_documentation_has_no_inline_script_and_stores_no_token() {
     let app = TestApp::start().await;
     let page = app.get("/docs/").await.expect(200);
     let page = page.as_str().expect("text");
-    // Scripts by their address alone, so that the policy holds them.
+    // Scripts are loaded only by address, so that the content policy covers them.
     let scripts = page.split("<script").skip(1).collect::<Vec<_>>();
     assert!(!scripts.is_empty() && scripts.iter().all(|script| script.split('>').next().is_some_and(|tag| tag.contains("src="))), "{page}");
     assert!(!page.contains(" onload=") && !page.contains("javascript:"), "{page}");
@@ -139,7 +139,7 @@ async fn the_page_of_the_documentation_has_no_script_of_its_own_and_keeps_no_tok
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_strangers_may_read_without_being_counted_is_not_compressed_for_each_of_them() {
+async fn public_pages_without_a_limit_are_not_compressed_for_each_request() {
     let app = TestApp::start().await;
     for path in ["/openapi.json", "/docs/swagger-ui-bundle.js"] {
         let request = reqwest::Client::new().get(format!("{}{path}", app.url)).header("Accept-Encoding", "gzip, br, zstd");
@@ -150,7 +150,7 @@ async fn what_strangers_may_read_without_being_counted_is_not_compressed_for_eac
     }
 }
 
-/// A connection from that address of this machine.
+/// A connection from this local address.
 async fn connect_from(app: &TestApp, from: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(format!("{from}:0").parse().expect("an address")).expect("an address of this machine");
@@ -158,25 +158,25 @@ async fn connect_from(app: &TestApp, from: &str) -> TcpStream {
     socket.connect(to).await.expect("a connection")
 }
 
-/// That the server has closed a connection on which nothing was sent, and said why.
+/// Checks that the server has closed a connection on which nothing was sent, and that it gave the reason.
 async fn is_refused(mut stream: TcpStream) {
     let reply = Reply::parse(&until_closed(&mut stream).await).expect("an answer");
     assert_eq!((reply.status, reply.code().as_deref()), (429, Some("request.too_many_connections")), "{reply:?}");
 }
 
 async fn healthz(mut stream: TcpStream) -> Option<u16> {
-    // One that is refused may be closed before it is written to.
+    // The server may close a refused connection before this write.
     let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: backscroll\r\nConnection: close\r\n\r\n").await;
     Reply::parse(&until_closed(&mut stream).await).map(|reply| reply.status)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_holds_as_many_connections_as_it_may_and_others_are_served() {
+async fn an_address_holds_connections_up_to_its_limit_and_others_are_served() {
     let app = TestApp::start_with(&[("BACKSCROLL_CONNECTIONS_PER_ADDRESS_MAX", "4")]).await;
     let mut held = Vec::new();
     for n in 0..4 {
         let mut stream = connect_from(&app, "127.0.0.2").await;
-        // Silent ones, and half-open requests.
+        // Half of the connections are silent; the others send half a request.
         if n % 2 == 0 {
             stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: back").await.expect("half a head");
         }
@@ -188,11 +188,11 @@ async fn an_address_holds_as_many_connections_as_it_may_and_others_are_served() 
     assert_eq!(healthz(connect_from(&app, "127.0.0.3").await).await, Some(200));
     assert!(figures(&app).await.contains("backscroll_connections_refused_total 20"));
     drop(held.pop());
-    eventually("there is room again", async || healthz(connect_from(&app, "127.0.0.2").await).await == Some(200)).await;
+    eventually("connections are free again", async || healthz(connect_from(&app, "127.0.0.2").await).await == Some(200)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trusted_proxy_holds_more_connections_than_an_address_may() {
+async fn a_trusted_proxy_may_hold_more_connections_than_an_address() {
     let settings = [("BACKSCROLL_CONNECTIONS_PER_ADDRESS_MAX", "2"), ("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.2/32")];
     let app = TestApp::start_with(&settings).await;
     let mut held = Vec::new();
@@ -214,7 +214,7 @@ async fn a_connection_to_the_operators_address_ends_soon_however_slowly_it_reads
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_that_take_nothing_of_the_documentation_hold_no_copies_of_it() {
+async fn clients_that_read_no_answers_hold_no_copies_of_the_documentation() {
     const CLIENTS: usize = 100;
     let app = TestApp::start_program(&[]).await;
     let team = Team::found(&app).await;
@@ -230,7 +230,7 @@ async fn clients_that_take_nothing_of_the_documentation_hold_no_copies_of_it() {
     }
     others_are_served(&team).await;
     let more = app.program().memory_peak().saturating_sub(before);
-    println!("{CLIENTS} clients that read nothing: {} kB each", more / 1024 / CLIENTS as u64);
-    // A copy of the script alone would be 1.4 MB.
+    println!("{CLIENTS} clients that read nothing take {} kB each", more / 1024 / CLIENTS as u64);
+    // A separate copy of the script for each client would take 1.4 MB.
     assert!(more < CLIENTS as u64 * 400 * 1024, "{more} bytes more");
 }

@@ -1,4 +1,4 @@
-//! What looks like ours and is not: cursors, moments and messages of the feed that somebody has changed.
+//! Changed copies of our own data: cursors, times, and messages of the feed.
 
 use reqwest::StatusCode;
 use serde_json::json;
@@ -7,11 +7,11 @@ use tests::{Team, TestApp};
 
 use super::raw::others_are_served;
 
-/// Moments that can be written, and that Postgres cannot hold.
+/// Times that have a valid form, but are outside the range of Postgres.
 const NO_MOMENTS: [&str; 4] = ["-262143-01-01T00:00:00Z", "-4713-01-01T00:00:00Z", "%2B10000-01-01T00:00:00Z", "%2B262142-12-31T23:59:59Z"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_moment_that_no_calendar_has_is_refused_in_a_query() {
+async fn a_time_outside_the_range_of_the_database_is_refused_in_a_query() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     for moment in NO_MOMENTS {
@@ -23,9 +23,9 @@ async fn a_moment_that_no_calendar_has_is_refused_in_a_query() {
     }
 }
 
-/// The projection could not apply it, and parked the user.
+/// Without this refusal the projection could not apply the event, and would park the user.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_status_that_ends_in_a_year_that_no_calendar_has_is_refused() {
+async fn a_status_that_ends_at_a_time_outside_the_range_is_refused() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let status = json!({"text": "away", "expires_at": "+262142-12-31T23:59:59Z"});
@@ -37,7 +37,7 @@ async fn a_status_that_ends_in_a_year_that_no_calendar_has_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cursor_that_was_tampered_with_is_refused_or_finds_a_place() {
+async fn a_changed_cursor_is_refused_or_gives_a_page() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     team.message(&team.owner, team.general, "hello").await;
@@ -56,7 +56,7 @@ async fn a_cursor_that_was_tampered_with_is_refused_or_finds_a_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_event_on_the_feed_is_passed_over() {
+async fn a_message_on_the_feed_that_is_no_event_is_skipped() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let jetstream = async_nats::jetstream::new(nats().await);
@@ -69,7 +69,7 @@ async fn what_is_no_event_on_the_feed_is_passed_over() {
     let subject = format!("{}.events.0.user.no_such", app.stream);
     for message in messages {
         let kept = jetstream.publish(subject.clone(), message.into()).await.expect("a message");
-        kept.await.expect("the stream keeps it");
+        kept.await.expect("the stream stores the message");
         others_are_served(&team).await;
     }
     assert_eq!(app.as_operator("/readyz").await.expect(200)["projector"]["ok"], true);

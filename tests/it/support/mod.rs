@@ -1,4 +1,4 @@
-//! What the tests of the write side share: people, a workspace, a channel, messages, without HTTP.
+//! The support that tests of the write side share, without HTTP: users, a workspace, channels, messages.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use sqlx::PgPool;
 use tests::TestDatabase;
 use uuid::Uuid;
 
-/// A write side over a database of its own.
+/// A write side with a separate database.
 pub struct Writing {
     pub database: TestDatabase,
     pub pool: PgPool,
@@ -31,13 +31,13 @@ impl Writing {
         Self { database, pool, commands }
     }
 
-    /// A workspace whose owner is the first user.
+    /// Creates a workspace. Its owner is the first user.
     pub async fn workspace(&self) -> Team {
         found(&self.commands, sign_up(&self.commands, "owner").await).await
     }
 }
 
-/// A workspace of that owner.
+/// Creates a workspace with this owner.
 pub async fn found(commands: &Commands, owner: UserId) -> Team {
     let (workspace_id, general) = (WorkspaceId(Uuid::now_v7()), ChannelId(Uuid::now_v7()));
     let details = Details { name: WorkspaceName::parse("Orchard").expect("a name"), description: None, avatar_url: None };
@@ -46,14 +46,14 @@ pub async fn found(commands: &Commands, owner: UserId) -> Team {
     Team { owner, workspace_id, general }
 }
 
-/// Another process over the same database, as far as the event store can tell: nothing is shared but the database.
+/// A second process with the same database, as far as the event store can tell: only the database is shared.
 pub async fn another_process(database: &TestDatabase) -> (PgPool, Commands) {
     let pool = database.pool(8).await;
     let store = EventStore::start(pool.clone(), tests::keyring(&pool).await).await.expect("the event store");
     (pool, Commands::new(store))
 }
 
-/// Posts a message as if then.
+/// Posts a message with this time.
 pub async fn post_at(commands: &Commands, by: UserId, channel: ChannelId, sent_at: DateTime<Utc>, text: &str) -> MessageId {
     let message_id = MessageId::at(sent_at, *Uuid::now_v7().as_bytes().last_chunk().expect("ten bytes"));
     let content = MessageBody::parse(text).expect("a text");
@@ -62,7 +62,7 @@ pub async fn post_at(commands: &Commands, by: UserId, channel: ChannelId, sent_a
     message_id
 }
 
-/// What events of that type were caused by: the types of those.
+/// The types of the events that caused the events of this type.
 pub async fn causes_of(pool: &PgPool, event_type: &str) -> Vec<String> {
     let causes = "SELECT c.event_type FROM public.events e JOIN public.events c ON c.event_id = (e.metadata ->> 'causation_id')::uuid
         WHERE e.event_type = $1 ORDER BY e.position";
@@ -78,7 +78,7 @@ pub struct Team {
 }
 
 impl Team {
-    /// Somebody new, who accepted an invitation.
+    /// Registers a user, who accepts an invitation.
     pub async fn member(&self, commands: &Commands, name: &str, role: Role) -> UserId {
         let user = sign_up(commands, name).await;
         let invitation_id = InvitationId(Uuid::now_v7());
@@ -169,7 +169,8 @@ pub fn code(outcome: Result<Appended, CommandError>) -> String {
     }
 }
 
-/// The month in which the test runs, as if it were over: its manifest, and where that is. The file of the log is beside it.
+/// Exports the present month as if it were over. Returns its manifest and the manifest's path. The log's file is beside
+/// it.
 pub async fn this_month(pool: &PgPool, head: Option<String>, folder: &Path) -> (Manifest, PathBuf) {
     let now = Utc::now();
     let month = format!("{:04}-{:02}", now.year(), now.month()).parse::<Month>().expect("a month");

@@ -1,4 +1,4 @@
-//! The smallest release that may run on a database.
+//! The lowest release that may use a database.
 
 use std::process::Stdio;
 
@@ -24,11 +24,11 @@ const VERBS: [&str; 15] = [
     "audit verify",
     "audit rotate-key",
 ];
-/// The exit code of what is refused.
+/// The exit code of a refusal.
 const REFUSED: Option<i32> = Some(4);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_binary_below_the_smallest_release_stops_with_a_line_that_says_which_one_is_needed() {
+async fn a_binary_below_the_lowest_release_stops_with_a_line_that_names_the_needed_one() {
     let app = TestApp::not_started(&[]).await;
     set_floor(&app.database.pool(1).await, "min_release = '9.0.0'").await;
     let line = format!(
@@ -42,7 +42,7 @@ async fn a_binary_below_the_smallest_release_stops_with_a_line_that_says_which_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_binary_of_the_smallest_release_runs() {
+async fn a_binary_of_the_lowest_release_runs() {
     let app = TestApp::not_started(&[]).await;
     set_floor(&app.database.pool(1).await, &format!("min_release = '{}'", env!("CARGO_PKG_VERSION"))).await;
     let output = program::output(&["projections"], &app.environment).await;
@@ -50,7 +50,7 @@ async fn a_binary_of_the_smallest_release_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_runs_stops_once_the_database_needs_a_later_release() {
+async fn a_running_server_stops_once_the_database_needs_a_later_release() {
     let app = TestApp::not_started(&[]).await;
     let (mut server, _) = Program::serving(&mut program::command(&["serve"], &app.environment), Stdio::null());
     set_floor(&app.database.pool(1).await, "min_release = '9.0.0'").await;

@@ -1,5 +1,5 @@
-//! An event of a newer format is written once every process that runs reads it. Every event of today is of the first
-//! format: so here the database begins below it, and an older process reads format 0.
+//! The server writes events of a newer format only when every running process can read that format. All events of today
+//! have format 1. So here the database begins with format 0, and an older process reads format 0 only.
 
 use std::time::Duration;
 
@@ -26,18 +26,18 @@ use crate::support::{asked, registration, sign_up};
 /// How often an older process starts while a newer one writes.
 const ROUNDS: usize = 30;
 
-/// A release that reads nothing of the first format.
+/// A release that does not read format 1.
 fn older() -> Release {
     Release { reads: EventFormat(0), ..Release::this() }
 }
 
-/// Another process on that database.
+/// Starts another process with this database.
 async fn start(database: &TestDatabase, release: Release, lease: Lease) -> Result<EventStore, StoreError> {
     let pool = database.pool(4).await;
     EventStore::start_as(pool.clone(), tests::keyring(&pool).await, release, lease).await
 }
 
-/// An older process that last said so many seconds ago that it runs.
+/// Lists an older process that renewed its entry this number of seconds ago.
 async fn list_an_older_one(pool: &PgPool, seconds_ago: i32) {
     let list = "INSERT INTO nodes (node_id, holder, release, event_format, seen_at)
         VALUES ($1, 'elsewhere:7', '0.0.9', 0, clock_timestamp() - make_interval(secs => $2))";
@@ -52,7 +52,7 @@ fn new_user(name: &str) -> Value {
     json!({"email": format!("{name}@example.org"), "username": name, "display_name": name, "password": PASSWORD})
 }
 
-/// A server on a database where nothing of the first format was written yet, beside an older process.
+/// A server with a database that has no event of format 1 yet, while an older process runs.
 async fn beside_an_older_one(seconds_ago: i32) -> (TestApp, PgPool) {
     let mut app = TestApp::not_started(&[]).await;
     let pool = app.database.pool(2).await;
@@ -63,27 +63,27 @@ async fn beside_an_older_one(seconds_ago: i32) -> (TestApp, PgPool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_an_older_process_cannot_read_waits_until_that_is_gone() {
+async fn an_event_that_an_older_process_cannot_read_waits_until_that_process_has_ended() {
     let (app, pool) = beside_an_older_one(0).await;
     let refused = app.post("/v1/users", &new_user("ann")).await;
     assert_eq!(refused.header("retry-after"), Some("10"));
     refused.expect_problem(503, "release.upgrade_under_way");
     assert_eq!(min_format(&pool).await, 0);
 
-    sqlx::query("DELETE FROM nodes WHERE holder = 'elsewhere:7'").execute(&pool).await.expect("it is gone");
-    eventually("it is written", async || app.post("/v1/users", &new_user("ann")).await.status == 201).await;
+    sqlx::query("DELETE FROM nodes WHERE holder = 'elsewhere:7'").execute(&pool).await.expect("the older process is removed from the list");
+    eventually("the event is written", async || app.post("/v1/users", &new_user("ann")).await.status == 201).await;
     assert_eq!(min_format(&pool).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_process_that_was_not_heard_of_for_long_holds_nothing_up() {
+async fn an_older_process_whose_lease_has_expired_blocks_nothing() {
     let (app, pool) = beside_an_older_one(31).await;
     app.post("/v1/users", &new_user("ann")).await.expect(201);
     assert_eq!(min_format(&pool).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_stops_is_not_waited_for() {
+async fn a_stopped_server_blocks_nothing() {
     let mut app = TestApp::start().await;
     let pool = app.database.pool(1).await;
     let listed = "SELECT holder, release, event_format FROM nodes";
@@ -96,7 +96,7 @@ async fn a_server_that_stops_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_binary_that_starts_once_a_newer_format_is_written_stops_with_a_line_that_says_why() {
+async fn an_older_binary_that_starts_after_a_newer_format_was_written_stops_with_the_reason() {
     let app = TestApp::not_started(&[]).await;
     let newer = EventFormat::CURRENT.0 + 1;
     set_floor(&app.database.pool(1).await, &format!("min_format = {newer}, format_written_by = '9.1.2'")).await;
@@ -112,15 +112,15 @@ async fn an_older_binary_that_starts_once_a_newer_format_is_written_stops_with_a
     }
 }
 
-/// Whatever comes first, an older process and an event that it cannot read are never there together.
+/// In every order, an older process never runs while the log has an event that it cannot read.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_process_that_starts_while_the_first_event_is_written_is_seen_or_refused() {
+async fn an_older_process_that_starts_during_the_first_write_is_noticed_or_refused() {
     let database = TestDatabase::create().await;
     let pool = database.pool(2).await;
     let mut seen = 0;
     for round in 0..ROUNDS {
         set_floor(&pool, "min_format = 0").await;
-        sqlx::query("DELETE FROM nodes").execute(&pool).await.expect("nobody runs");
+        sqlx::query("DELETE FROM nodes").execute(&pool).await.expect("the list of processes is empty");
         let newer = Commands::new(start(&database, Release::this(), Lease::default()).await.expect("a newer process"));
         let user_id = UserId(Uuid::now_v7());
         let (asked, registration) = (asked(user_id), registration(&format!("user-{round}")));
@@ -135,7 +135,7 @@ async fn an_older_process_that_starts_while_the_first_event_is_written_is_seen_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_that_cannot_say_that_it_runs_appends_nothing_until_it_can() {
+async fn a_process_that_cannot_renew_its_lease_appends_nothing_until_it_can() {
     let database = TestDatabase::create().await;
     let pool = database.pool(2).await;
     let moment = Duration::from_millis(200);
@@ -144,7 +144,7 @@ async fn a_process_that_cannot_say_that_it_runs_appends_nothing_until_it_can() {
     let commands = Commands::new(store);
     sign_up(&commands, "before").await;
     let mut tx = pool.begin().await.expect("a transaction");
-    sqlx::query("LOCK TABLE nodes IN ACCESS EXCLUSIVE MODE").execute(&mut *tx).await.expect("nobody is listed any more");
+    sqlx::query("LOCK TABLE nodes IN ACCESS EXCLUSIVE MODE").execute(&mut *tx).await.expect("no lease can be renewed");
     let mut n = 0;
     let mut register = async || {
         n += 1;
@@ -152,13 +152,13 @@ async fn a_process_that_cannot_say_that_it_runs_appends_nothing_until_it_can() {
         commands.register_user(&asked(user_id), user_id, registration(&format!("user-{n}"))).await.map(drop)
     };
     eventually("nothing is appended", async || matches!(register().await, Err(CommandError::Unavailable(StoreError::Busy)))).await;
-    assert!(register().await.is_err(), "and it stays so");
+    assert!(register().await.is_err(), "the second attempt is refused, too");
     tx.rollback().await.expect("the lock ends");
-    register().await.expect("it says that it runs, and goes on");
+    register().await.expect("the process renews its lease and appends");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_of_a_later_release_parks_nothing_and_the_projector_waits_in_front_of_it() {
+async fn an_event_of_a_later_release_parks_nothing_and_the_projector_waits_before_it() {
     let mut app = TestApp::start().await;
     let team = Team::found(&app).await;
     let read = team.post(&team.owner, team.general, "hello").await.position();
@@ -176,17 +176,17 @@ async fn an_event_of_a_later_release_parks_nothing_and_the_projector_waits_in_fr
     app.start_again().await;
     let stores = &app.app().stores;
     let waited = app.app().progress.wait_for(RELATIONAL, position, Duration::from_secs(2)).await;
-    assert!(waited.is_err(), "nobody can apply it");
+    assert!(waited.is_err(), "no projector can apply the event");
     let state = projections::states(&stores.pool).await.expect("states").remove(0);
     assert_eq!((state.position, state.parked), (position - 1, vec![]));
-    let replayed = projections::rebuild(stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("what stands before it");
+    let replayed = projections::rebuild(stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("a rebuild up to the event");
     assert_eq!((replayed.position, replayed.differences), (position - 1, vec![]));
     let unread = stores::log::read_log(&stores.pool, &stores.keys, drop).await.expect_err("the log cannot be read to its end");
     let said = format!("{:#}", anyhow::Error::new(unread));
     assert!(said.contains(&format!("a later release wrote the event at position {position}")), "{said}");
 }
 
-/// Every event of the catalogue, in each of its versions.
+/// Every event type of the catalogue, in each of its versions.
 fn catalogue() -> impl Iterator<Item = (&'static str, String)> {
     EVENTS.iter().flat_map(|event| {
         let newest = event.version.parse::<u32>().expect("a number");
@@ -195,7 +195,7 @@ fn catalogue() -> impl Iterator<Item = (&'static str, String)> {
 }
 
 #[test]
-fn what_an_earlier_release_did_not_write_has_a_newer_format_than_that_reads() {
+fn an_event_that_an_earlier_release_did_not_write_has_a_newer_format_than_it_reads() {
     for Kept { manifest, .. } in Kept::all() {
         let written =
             |event_type: &str, version: &String| manifest.log.get(event_type).is_some_and(|versions| versions.contains_key(version));

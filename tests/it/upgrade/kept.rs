@@ -1,4 +1,4 @@
-//! Every database that is kept of an earlier release, upgraded as an operator does it: by the verbs of the command
+//! Upgrades of the databases of every earlier release, done as an operator does them: with the verbs of the command
 //! line.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use tests::place::WITH_ELASTICSEARCH;
 use tests::release::{self, Account, Manifest, Release};
 use tests::{Person, TestApp, eventually, program, tour};
 
-/// Runs a verb of the command line, which must go well; returns what it says.
+/// Runs a verb of the command line, which must succeed. Returns its output.
 async fn run(verb: &str, environment: &BTreeMap<String, String>) -> String {
     let output = program::output(&verb.split(' ').collect::<Vec<_>>(), environment).await;
     let (code, said) = program::said(&output);
@@ -17,12 +17,12 @@ async fn run(verb: &str, environment: &BTreeMap<String, String>) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A server of today on the database that the release left. Elasticsearch takes some seconds to be filled: once is
-/// enough.
+/// A server of this release with the database of the earlier release. It fills Elasticsearch, which takes some seconds,
+/// only for the newest one.
 async fn upgraded(kept: &Release, is_newest: bool) -> TestApp {
     let database = kept.restore().await;
     let log = release::log(&database.pool(1).await).await;
-    assert_eq!(log, kept.manifest.log, "the dump is what its manifest says");
+    assert_eq!(log, kept.manifest.log, "the dump agrees with its manifest");
     let key = ("BACKSCROLL_MASTER_KEY", kept.manifest.master_key.as_str());
     let search: &[(&str, &str)] = if is_newest { &[WITH_ELASTICSEARCH] } else { &[] };
     let settings = [tour::SETTINGS.as_slice(), &[key], search].concat();
@@ -33,7 +33,7 @@ async fn upgraded(kept: &Release, is_newest: bool) -> TestApp {
     app
 }
 
-/// The log has every event that the manifest says, and each of them can be read.
+/// Checks that the log has every event of the manifest, and that each of them can be read.
 async fn expect_every_event(app: &TestApp, manifest: &Manifest) {
     let stores = &app.app().stores;
     let mut read = BTreeMap::<String, i64>::new();
@@ -50,7 +50,7 @@ async fn expect_every_event(app: &TestApp, manifest: &Manifest) {
     }
 }
 
-/// Every projection can be made anew from the log, and is the same.
+/// Checks that every projection can be rebuilt from the log, and that the rebuild is equal.
 async fn expect_equal_replays(app: &TestApp) {
     tour::settle(app).await;
     let said = run("replay all", &app.environment).await;
@@ -64,10 +64,10 @@ async fn expect_a_log_that_fits(app: &TestApp, manifest: &Manifest) {
     let report = serde_json::from_str::<Value>(&run("audit verify --json", &app.environment).await).expect("JSON");
     assert_eq!((&report["fits"], &report["findings"]), (&json!(true), &json!([])), "{report}");
     assert!(report["events"].as_i64() >= Some(manifest.events), "{report}");
-    assert!(report["signed"].as_i64() >= Some(manifest.events), "what that release signed is still signed: {report}");
+    assert!(report["signed"].as_i64() >= Some(manifest.events), "the heads of that release still verify: {report}");
 }
 
-/// Who had an account signs in with their password, reads what they read then, and goes on.
+/// Checks that users sign in with their old passwords, read the same messages as before, and can post.
 async fn expect_people_to_go_on(app: &TestApp, manifest: &Manifest) {
     let [reader, operator] = [sign_in(app, manifest, &manifest.reader).await, sign_in(app, manifest, &manifest.operator).await];
     let head = tour::settle(app).await;
@@ -96,9 +96,9 @@ async fn expect_nothing_parked(operator: &Person) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_database_of_every_earlier_release_is_migrated_read_replayed_and_gone_on_with() {
+async fn the_database_of_every_earlier_release_is_migrated_read_replayed_and_used() {
     let releases = Release::all();
-    assert!(!releases.is_empty(), "a release is kept");
+    assert!(!releases.is_empty(), "there is a database of an earlier release");
     for (at, kept) in releases.iter().enumerate() {
         println!("release {}", kept.manifest.release);
         let app = upgraded(kept, at + 1 == releases.len()).await;

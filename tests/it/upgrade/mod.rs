@@ -1,5 +1,6 @@
-//! The databases of earlier releases: today's release migrates them, reads all of them, and goes on with them. And
-//! releases beside each other: which may run, and what they may write.
+//! Upgrades. This release migrates the databases of earlier releases, reads all of their events, and continues with
+//! them. Processes of different releases may run at the same time: the tests check which may run, and which events they
+//! may write.
 
 mod floor;
 mod gate;
@@ -8,7 +9,7 @@ mod tour;
 
 use sqlx::{Executor, PgPool};
 
-/// Changes what the database asks of every process, as a migration, or a later release, does.
+/// Changes the database's requirements for processes, as a migration or a later release does.
 async fn set_floor(pool: &PgPool, change: &str) {
     pool.execute(format!("UPDATE release_floor SET {change}").as_str()).await.expect("the floor");
 }

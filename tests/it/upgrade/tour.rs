@@ -1,18 +1,18 @@
-//! The tour with which the database of a release is made (`scripts/make-fixture.sh`).
+//! The tour that makes the database fixture of a release (`scripts/make-fixture.sh`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::catalogue::EVENTS;
 use tests::{TestApp, release, tour};
 
-/// Every event of the catalogue, in each of its versions.
+/// Every event type of the catalogue, in each of its versions.
 fn catalogue() -> BTreeMap<String, BTreeSet<String>> {
     let versions = |newest: &str| (1..=newest.parse().expect("a number")).map(|version: u32| version.to_string()).collect();
     EVENTS.iter().map(|event| (event.wire_name.into(), versions(event.version))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_the_tour_every_event_of_the_catalogue_occurs_in_each_of_its_versions() {
+async fn every_event_of_the_catalogue_occurs_on_the_tour_in_each_of_its_versions() {
     let mut app = TestApp::start_with(&tour::SETTINGS).await;
     tour::take(&mut app, 0).await;
     let log = release::log(&app.app().pool).await.into_iter();
