@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::house::{Backend, House};
 use super::over_every_backend;
 
-over_every_backend!(messages_are_counted_and_private_channels_are_not_named, counts_are_for_those_who_run_the_workspace);
+over_every_backend!(messages_are_counted_and_private_channels_are_not_named, only_owners_and_admins_read_the_counts);
 
 async fn counts(house: &House, by: &str) -> Vec<Value> {
     let head = house.settle().await;

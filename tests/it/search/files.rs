@@ -18,7 +18,7 @@ use super::over_every_backend;
 
 over_every_backend!(
     files_are_found_by_their_names,
-    nobody_finds_a_file_of_a_message_that_they_may_not_read,
+    no_user_finds_a_file_of_a_message_that_they_may_not_read,
     a_mistake_in_a_search_for_files_is_refused
 );
 

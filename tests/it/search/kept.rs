@@ -21,7 +21,7 @@ use super::over_every_backend;
 /// The longest time that a projection may take to apply the archive.
 const CATCH_UP_MAX: Duration = Duration::from_secs(120);
 
-over_every_backend!(the_kept_searches_find_what_a_plain_scan_finds);
+over_every_backend!(the_fixed_searches_find_what_a_plain_scan_finds);
 
 async fn the_fixed_searches_find_what_a_plain_scan_finds(backend: Backend) {
     let archive = servers::checkout().join("../shared/data/gitter-slack-export-small.zip");

@@ -6,15 +6,15 @@ use super::house::{Backend, House, texts};
 use super::over_every_backend;
 
 over_every_backend!(
-    words_are_found_in_every_form_and_phrases_as_they_are,
-    a_word_begins_as_told_and_what_must_not_be_is_left_out,
-    scripts_without_spaces_are_found_by_what_they_contain,
-    filters_leave_what_they_say,
-    what_is_said_to_somebody_is_found,
-    time_leaves_what_was_sent_in_it,
-    what_fits_best_comes_first,
-    hits_are_shown_with_their_place_and_highlights,
-    a_mistake_is_refused_with_its_place,
+    words_match_every_form_and_phrases_match_exactly,
+    prefixes_match_longer_words_and_a_minus_excludes,
+    texts_in_scripts_without_spaces_are_found_by_their_parts,
+    each_filter_finds_its_messages,
+    messages_to_a_user_are_found,
+    filters_of_time_find_the_messages_of_that_time,
+    the_most_relevant_message_comes_first,
+    hits_have_their_channel_and_highlights,
+    a_wrong_query_is_refused_with_the_place_of_the_error,
 );
 
 async fn words_match_every_form_and_phrases_match_exactly(backend: Backend) {

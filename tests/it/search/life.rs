@@ -11,12 +11,12 @@ use super::over_every_backend;
 use crate::support::post_at;
 
 over_every_backend!(
-    edits_and_deletions_are_followed,
+    search_follows_edits_and_deletions,
     archived_channels_stay_searchable_and_renamed_ones_have_their_new_names,
     renamed_people_are_shown_by_their_new_names,
-    marks_come_and_go,
-    what_leaves_by_a_policy_or_is_purged_is_found_by_nothing,
-    a_rebuild_under_load_loses_nothing_and_finds_nothing_twice,
+    filters_follow_pins_and_reactions,
+    archived_and_purged_messages_are_not_found,
+    a_search_during_a_rebuild_misses_no_message_and_finds_none_twice,
 );
 
 async fn search_follows_edits_and_deletions(backend: Backend) {

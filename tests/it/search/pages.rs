@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::house::{Backend, House, texts};
 use super::over_every_backend;
 
-over_every_backend!(pages_have_no_gaps_and_no_doubles_in_either_order, a_total_is_exact_up_to_a_limit);
+over_every_backend!(pages_have_no_gaps_and_no_duplicates_in_either_order, a_total_is_exact_up_to_a_limit);
 
 async fn pages_have_no_gaps_and_no_duplicates_in_either_order(backend: Backend) {
     let house = House::start(backend).await;

@@ -12,9 +12,9 @@ use super::house::{Backend, House, texts};
 use super::over_every_backend;
 
 over_every_backend!(
-    a_private_channel_is_no_different_from_one_that_is_not_there,
-    guests_find_only_what_is_said_where_they_are,
-    in_random_worlds_everybody_finds_what_a_plain_scan_of_what_they_may_read_finds,
+    a_private_channel_looks_like_one_that_does_not_exist,
+    guests_find_only_messages_of_their_channels,
+    in_random_worlds_each_user_finds_what_a_plain_scan_of_their_readable_messages_finds,
 );
 
 /// The number of random worlds.
