@@ -2,16 +2,17 @@
 """Checks the proofs of Backscroll's log without Backscroll. It needs only Python 3.
 
   verify_proof.py proof VKEY FILE [--event FILE]   check that an event is in the log (`backscroll audit prove POSITION`)
-  verify_proof.py checkpoint VKEY FILE             check signed heads, one or many in a file
+  verify_proof.py checkpoint VKEY FILE             check the signed heads in a file, one or several
   verify_proof.py consistency VKEY OLD NEW FILE    check that the log of head NEW begins with the log of head OLD
                                                    (FILE: the answer of GET /v1/proof/consistency?from=…&to=…)
 
-VKEY is the public key that you kept: <name>+<id>+<base64>. Several keys are separated by commas. --event FILE has the stored
-event as JSON; the script then computes its digest from its columns. FILE `-` is the standard input.
+VKEY is the public key that you kept: <name>+<id>+<base64>. Separate several keys with commas. --event FILE contains the
+stored event as JSON; the script then computes the event's digest from its columns. FILE `-` is the standard input.
 
-Exit status: 0 if the proof holds, 1 if it does not.
+Exit status: 0 if the proof is valid, 1 if it is not, 2 if the arguments are wrong.
 
-Formats: c2sp.org/tlog-proof, c2sp.org/tlog-checkpoint, c2sp.org/signed-note. Tree: RFC 9162, 2.1. Signatures: RFC 8032, 5.1.
+Formats: c2sp.org/tlog-proof, c2sp.org/tlog-checkpoint, c2sp.org/signed-note. Tree: RFC 9162, 2.1.
+Signatures: RFC 8032, 5.1.
 """
 
 import base64
@@ -23,7 +24,7 @@ import uuid
 
 
 class Wrong(Exception):
-    """What was to be proved is not proved."""
+    """The proof is invalid."""
 
 
 def require(condition, why):
@@ -105,45 +106,45 @@ def decode64(text, what):
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
-        raise Wrong(f"{what} is no base64") from None
+        raise Wrong(f"{what} is not base64") from None
 
 
 def parse_vkey(text):
     parts = text.split("+", 2)
-    require(len(parts) == 3, f"{text!r} is no public key: <name>+<id>+<base64>")
+    require(len(parts) == 3, f"{text!r} is not a public key: <name>+<id>+<base64>")
     name, key = parts[0], decode64(parts[2], "the public key")
-    require(len(key) == 33 and key[0] == 1, "the public key is none of Ed25519")
+    require(len(key) == 33 and key[0] == 1, "the public key is not an Ed25519 key")
     key_id = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4]
-    require(parts[1] == key_id.hex(), "the public key has another id than it says")
+    require(parts[1] == key_id.hex(), "the id of the public key does not match the key")
     return name, key_id, key[1:]
 
 
 def parse_checkpoint(note, keys):
-    """The origin, size and root of a signed head, where one of the keys has signed it."""
+    """Returns the origin, size and root of a head that is signed with one of the keys."""
     text, found, lines = note.rpartition("\n\n")
-    require(found and lines.endswith("\n"), "there is no signed note")
+    require(found and lines.endswith("\n"), "the text is not a signed note")
     text += "\n"
     is_signed = False
     for line in lines[:-1].split("\n"):
         parts = line.split(" ")
-        require(len(parts) == 3 and parts[0] == "\u2014", "a line below the note is no signature")
+        require(len(parts) == 3 and parts[0] == "\u2014", "a line below the note is not a signature")
         signed = decode64(parts[2], "a signature")
         for name, key_id, public in keys:
             if (name, key_id) == (parts[1], signed[:4]):
-                require(ed25519_verifies(public, text.encode(), signed[4:]), f"the signature of {name} does not hold")
+                require(ed25519_verifies(public, text.encode(), signed[4:]), f"the signature of {name} is invalid")
                 is_signed = True
-    require(is_signed, "the note is not signed with that key")
+    require(is_signed, "the note is not signed with this key")
     lines = text.split("\n")
-    require(len(lines) >= 4 and lines[1].isascii() and lines[1].isdigit(), "the note is no checkpoint")
-    require(str(int(lines[1])) == lines[1], "the size of the checkpoint is not written as it must be")
-    require(lines[0] in [name for name, _, _ in keys], "the checkpoint is of another log than the key")
+    require(len(lines) >= 4 and lines[1].isascii() and lines[1].isdigit(), "the note is not a checkpoint")
+    require(str(int(lines[1])) == lines[1], "the size of the checkpoint is not a canonical decimal number")
+    require(lines[0] in [name for name, _, _ in keys], "the checkpoint belongs to another log than the key")
     root = decode64(lines[2], "the root")
-    require(len(root) == 32, "the root is no SHA-256")
+    require(len(root) == 32, "the root is not a SHA-256 hash")
     return lines[0], int(lines[1]), root
 
 
 def split_checkpoints(text):
-    """The notes in a file that heads are appended to."""
+    """Returns the notes in a file that heads are appended to."""
     notes, note, is_signed = [], "", False
     for line in text.splitlines(keepends=True):
         is_signature = line.startswith("\u2014 ")
@@ -213,10 +214,10 @@ def proves_consistency(size_1, root_1, size_2, root_2, path):
 
 
 def event_digest(event):
-    """What the digest of a stored event must be, from its columns."""
+    """Computes the digest of a stored event from its columns."""
     content = hashlib.sha256()
     for name in ("aggregate_type", "aggregate_id", "event_type", "event_version", "payload", "metadata"):
-        # Payload and metadata as the text that is stored: JSON within JSON.
+        # Payload and metadata are JSON strings that contain the stored text, which is JSON itself.
         field = event[name].encode()
         content.update(len(field).to_bytes(8, "big") + field)
     content.update(event["sequence"].to_bytes(8, "big") + uuid.UUID(event["event_id"]).bytes)
@@ -228,7 +229,7 @@ def event_digest(event):
     return hashlib.sha256(b"backscroll event v1" + place + content.digest()).digest()
 
 
-# What can be asked.
+# The commands.
 
 
 def read(path):
@@ -241,25 +242,25 @@ def read(path):
 def check_proof(keys, proof, event):
     head, found, note = read(proof).partition("\n\n")
     lines = head.split("\n")
-    require(found and lines[0] == "c2sp.org/tlog-proof@v1", "it is no proof: c2sp.org/tlog-proof")
-    require(len(lines) > 2 and lines[1].startswith("extra ") and lines[2].startswith("index "), "the proof has no entry, or no index")
+    require(found and lines[0] == "c2sp.org/tlog-proof@v1", "the file is not a proof: c2sp.org/tlog-proof")
+    require(len(lines) > 2 and lines[1].startswith("extra ") and lines[2].startswith("index "), "the proof has no entry or no index")
     entry, index = decode64(lines[1][6:], "the entry"), lines[2][6:]
-    require(index.isascii() and index.isdigit() and str(int(index)) == index, "the index is not written as it must be")
-    require(len(entry) == 32, "the entry is no digest of an event")
+    require(index.isascii() and index.isdigit() and str(int(index)) == index, "the index is not a canonical decimal number")
+    require(len(entry) == 32, "the entry is not the digest of an event")
     origin, size, root = parse_checkpoint(note, keys)
     path = [decode64(line, "the path") for line in lines[3:]]
     require(proves_inclusion(leaf_hash(entry), int(index), size, path, root), "the path does not lead from the entry to the signed root")
     position = int(index) + 1
     if event is not None:
         event = json.loads(read(event))
-        require(event["position"] == position, "the event is at another position than the proof is about")
-        require(event_digest(event) == entry, "the event has another digest than the one that is proved")
+        require(event["position"] == position, "the event has another position than the proof")
+        require(event_digest(event) == entry, "the event has another digest than the proof")
     print(f"position {position} of {origin}: digest {entry.hex()} is in the signed log of {size} events")
 
 
 def check_checkpoints(keys, path):
     notes = split_checkpoints(read(path))
-    require(notes, "there is no signed head")
+    require(notes, "the file has no signed head")
     for note in notes:
         origin, size, root = parse_checkpoint(note, keys)
         print(f"{origin} had {size} events, root {root.hex()}")
@@ -268,7 +269,7 @@ def check_checkpoints(keys, path):
 def check_consistency(keys, old, new, path):
     (origin, size_1, root_1), (_, size_2, root_2) = parse_checkpoint(read(old), keys), parse_checkpoint(read(new), keys)
     proof = [decode64(text, "the proof") for text in json.loads(read(path))["hashes"]]
-    require(proves_consistency(size_1, root_1, size_2, root_2, proof), "the newer log does not begin with the older one, or the proof is of other sizes")
+    require(proves_consistency(size_1, root_1, size_2, root_2, proof), "the newer log does not begin with the older one, or the proof is for other sizes")
     print(f"{origin}: the log of {size_2} events begins with that of {size_1} events")
 
 
@@ -291,7 +292,7 @@ def main(arguments):
         else:
             check_consistency(keys, *arguments[2:])
     except (Wrong, KeyError, ValueError, OSError) as error:
-        print(f"it does not hold: {error}", file=sys.stderr)
+        print(f"not valid: {error}", file=sys.stderr)
         return 1
     return 0
 
