@@ -35,7 +35,7 @@ impl FilledLog {
             fill(&pool, self.events + 1, to).await;
             self.events = to;
         }
-        sqlx::raw_sql("VACUUM ANALYZE events").execute(&pool).await.expect("what autovacuum would do");
+        sqlx::raw_sql("VACUUM ANALYZE events").execute(&pool).await.expect("the vacuum");
         checkpoint().await;
     }
 
@@ -48,7 +48,7 @@ impl FilledLog {
 
 async fn fill(pool: &PgPool, first: i64, last: i64) {
     let mut transaction = pool.begin().await.expect("a transaction");
-    transaction.execute("SET LOCAL backscroll.appending = 'yes'").await.expect("leave to insert");
+    transaction.execute("SET LOCAL backscroll.appending = 'yes'").await.expect("the setting for inserts");
     // Identifiers of version 7: they increase with time, like those of messages.
     let rows =
         "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, event_id,

@@ -55,7 +55,7 @@ fn a_cycle_is_found_and_a_chain_is_not_a_cycle() {
 }
 
 #[test]
-fn names_are_found_in_groups_and_in_groups_of_groups() {
+fn names_are_found_in_groups_and_in_nested_groups() {
     let code = "use crate::{a, b::{B, C}, d::D as E};\nuse crate::f::{crates, G};\nlet x = crate::h::i();\n";
     assert_eq!(names(code, "crate::").into_iter().collect::<Vec<_>>(), ["a", "b", "d", "f", "h"]);
 }

@@ -83,7 +83,7 @@ async fn without_a_needed_server_each_verb_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_is_made_by_address_or_identifier_and_the_log_says_so() {
+async fn an_operator_is_appointed_by_email_or_identifier_and_the_log_records_it() {
     let app = TestApp::start().await;
     let operator = app.sign_up("operator").await;
     let (ann, ben, cat) = (app.sign_up("ann").await, app.sign_up("ben").await, app.sign_up("cat").await);

@@ -159,7 +159,7 @@ async fn copy_out(pool: &PgPool, table: &str) -> Vec<u8> {
 async fn restored(backup: &[(&str, Vec<u8>)], keys: &[u8]) -> TestDatabase {
     let database = TestDatabase::create().await;
     let mut connection = database.pool(1).await.acquire().await.expect("a connection");
-    sqlx::query("SET backscroll.appending = 'yes'").execute(&mut *connection).await.expect("leave to insert");
+    sqlx::query("SET backscroll.appending = 'yes'").execute(&mut *connection).await.expect("the setting for inserts");
     for (table, rows) in backup.iter().map(|(table, rows)| (*table, rows.as_slice())).chain([("secret.person_keys", keys)]) {
         let mut copy = connection.copy_in_raw(&format!("COPY {table} FROM STDIN")).await.expect("a copy");
         copy.send(rows).await.expect("rows");

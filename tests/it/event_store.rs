@@ -38,7 +38,7 @@ async fn expect_a_sound_log(pool: &PgPool) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn writers_of_two_processes_keep_positions_gapless_and_streams_whole() {
+async fn writers_of_two_processes_leave_no_gap_in_positions_or_streams() {
     let here = Writing::start().await;
     let (_, there) = another_process(&here.database).await;
     let team = here.workspace().await;

@@ -87,7 +87,7 @@ async fn head(writing: &Writing) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_relays_one_publishes_everything_in_order_with_the_previous_position_of_the_partition() {
+async fn one_of_two_relays_publishes_everything_in_order_with_the_partitions_previous_position() {
     let (writing, stream) = (Writing::start().await, TestStream::new().await);
     let (first, _first) = start_relay(&writing.database, &stream).await;
     let (second, _second) = start_relay(&writing.database, &stream).await;

@@ -42,7 +42,7 @@ pub async fn measure(report: &mut Report) {
     rebuild(&app.stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("the read tables");
     let (token, _) = app.sessions.start(furnished.users[0], Device::default()).await.expect("a session");
     let pool = app.pool.clone();
-    sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await.expect("what autovacuum will do some time");
+    sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await.expect("the vacuum");
     let questions = questions(&pool).await;
     let events = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM events").fetch_one(&pool).await.expect("a count");
     report.over(format!("{}: {events} events, {} questions in turn, a page of {ROWS} entries", archive::name(&archive), questions.len()));

@@ -57,7 +57,7 @@ async fn pages(report: &mut Report, messages: u64) {
     let (served, path) = (Served::at(&place, &[]), messages_path(furnished.channel_id));
     served.has_projected(head, token.expose(), &path).await;
     let pool = place.database.read_pool(1).await;
-    sqlx::raw_sql("VACUUM ANALYZE read.messages").execute(&pool).await.expect("what autovacuum will do some time");
+    sqlx::raw_sql("VACUUM ANALYZE read.messages").execute(&pool).await.expect("the vacuum");
     let mut client = Client::connect(served.address, Some(token.expose())).await;
     let first = serde_json::from_slice::<Value>(&client.get(&path).await.body).expect("JSON");
     // A cursor after all messages gives the same page, but only from Postgres.
@@ -107,10 +107,10 @@ async fn unread(report: &mut Report) {
     for projection in [RELATIONAL, CACHE] {
         stores.progress.wait_for(projection, head, std::time::Duration::from_secs(300)).await.expect("the projections");
     }
-    sqlx::raw_sql("VACUUM ANALYZE read.messages").execute(&app.pool).await.expect("what autovacuum will do some time");
+    sqlx::raw_sql("VACUUM ANALYZE read.messages").execute(&app.pool).await.expect("the vacuum");
     let (caches, who) = (Caches::new(stores), furnished.users[1]);
     let expected = app.read_models.unread(who, furnished.workspace_id).await.expect("counts");
-    assert_eq!(expected.iter().map(|row| row.unread).sum::<i64>(), UNREAD as i64 * CHANNELS as i64, "what is unread");
+    assert_eq!(expected.iter().map(|row| row.unread).sum::<i64>(), UNREAD as i64 * CHANNELS as i64, "the unread messages");
     while caches.cached_unread(who, furnished.workspace_id, 0).await.expect("counts").is_none() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
@@ -149,7 +149,7 @@ async fn unread(report: &mut Report) {
 async fn forget_versions(place: &Place) {
     let mut redis = place.redis().await.expect("Redis");
     let keys: Vec<String> = redis.keys(format!("{}unread_versions:*", place.redis_prefix)).await.expect("the keys");
-    redis.del::<_, ()>(keys).await.expect("they are gone");
+    redis.del::<_, ()>(keys).await.expect("the keys are deleted");
 }
 
 fn settings(app: &api::app::App, stores: Connections) -> projections::Settings {

@@ -41,7 +41,7 @@ pub async fn measure(report: &mut Report) {
     let (served, path) = (Served::at(&place, &[]), messages_path(furnished.channel_id));
     served.has_projected(head, token.expose(), &path).await;
     let pool = place.database.read_pool(connections).await;
-    sqlx::raw_sql("VACUUM ANALYZE read.messages").execute(&pool).await.expect("what autovacuum will do some time");
+    sqlx::raw_sql("VACUUM ANALYZE read.messages").execute(&pool).await.expect("the vacuum");
 
     let (mut pages, mut bare) = (Runs::default(), Runs::default());
     for _ in 0..runs() {

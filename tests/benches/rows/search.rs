@@ -54,7 +54,7 @@ pub async fn measure(report: &mut Report) {
     archive::import_into(&app.commands, furnished.workspace_id, &archive).await;
     rebuild(&app.stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("the read tables");
     let (token, _) = app.sessions.start(furnished.users[0], Device::default()).await.expect("a session");
-    sqlx::raw_sql("VACUUM ANALYZE").execute(&app.pool).await.expect("what autovacuum will do some time");
+    sqlx::raw_sql("VACUUM ANALYZE").execute(&app.pool).await.expect("the vacuum");
     let said = everything_said(&app.pool).await;
     report.over(format!(
         "{}: {} messages in {} channels, {} searches in turn, a page of {ROWS} hits with highlights and the total",

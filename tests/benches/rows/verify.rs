@@ -23,7 +23,7 @@ pub async fn measure(report: &mut Report) {
     consumer.settle(last).await;
     let took = began.elapsed();
     consumer.stop().await;
-    sqlx::raw_sql("VACUUM ANALYZE events").execute(&pool).await.expect("what autovacuum would do");
+    sqlx::raw_sql("VACUUM ANALYZE events").execute(&pool).await.expect("the vacuum");
     let (mut verified, mut reads) = (Runs::default(), Runs::default());
     for _ in 0..runs() {
         let outcome = verify(&pool, &Options::default(), |_, _| {}).await.expect("a report");

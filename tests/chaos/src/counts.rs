@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_read_and_one_without_counts_is_none() {
+    fn an_answer_is_parsed_and_one_without_counts_is_an_error() {
         let answer = serde_json::json!({"channels": [
             {"channel_id": "a", "unread": 3, "more": false}, {"channel_id": "b", "unread": 990, "more": true}]});
         assert_eq!(told(&answer).ok(), Some(Counts::from([("a".to_owned(), 3), ("b".to_owned(), MANY)])));

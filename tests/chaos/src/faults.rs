@@ -177,7 +177,7 @@ impl<'a> Breaker<'a> {
 
     async fn kill(&mut self, index: Option<usize>) -> Result<String> {
         let Some((index, process)) = index.and_then(|index| Some((index, self.stack.processes.get_mut(index)?))) else {
-            return Ok("there is nobody to kill".to_owned());
+            return Ok("no such process runs".to_owned());
         };
         process.kill().await?;
         // The process may have been frozen before. It has ended now.
@@ -187,7 +187,7 @@ impl<'a> Breaker<'a> {
 
     async fn freeze(&mut self, index: Option<usize>, cut_off: bool) -> Result<String> {
         let Some((index, process)) = index.and_then(|index| Some((index, self.stack.processes.get(index)?))) else {
-            return Ok("there is nobody to freeze".to_owned());
+            return Ok("no such process runs".to_owned());
         };
         process.pause().await?;
         if cut_off {

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_different_or_too_much_is_told() {
+    fn missing_different_and_extra_documents_are_reported() {
         let of = |entries: &[(&str, &str)]| entries.iter().map(|(id, text)| ((*id).to_owned(), json!([text]))).collect::<Documents>();
         let rows = of(&[("1", "one"), ("2", "two")]);
         assert!(compare(&rows, &rows, "message").is_empty());

@@ -228,7 +228,7 @@ mod tests {
     use super::{Fault, rounds, short};
 
     #[test]
-    fn a_seed_repeats_its_plan() {
+    fn the_same_seed_gives_the_same_plan() {
         assert_eq!(rounds(5, 60, &[]), rounds(5, 60, &[]));
         assert_ne!(rounds(5, 60, &[]), rounds(6, 60, &[]));
         assert_eq!(short(5), short(5));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_comes_alone_first_and_then_with_another() {
+    fn every_fault_is_injected_alone_first_and_then_with_another() {
         let plan = rounds(1, 60, &[]);
         let alone = plan.iter().take(Fault::ALL.len()).flat_map(|round| round.faults.clone()).collect::<Vec<_>>();
         assert!(Fault::ALL.iter().all(|fault| alone.contains(fault)));

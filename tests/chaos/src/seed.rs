@@ -20,7 +20,7 @@ mod tests {
     use super::stream;
 
     #[test]
-    fn a_seed_repeats_its_streams_and_no_two_parts_share_one() {
+    fn the_same_seed_gives_the_same_streams_and_no_two_parts_share_one() {
         let draw = |seed, part, number| stream(seed, part, number).random_range(0..u64::MAX);
         assert_eq!(draw(7, "plan", 1), draw(7, "plan", 1));
         assert_ne!(draw(7, "plan", 1), draw(7, "plan", 2));

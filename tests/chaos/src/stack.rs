@@ -180,7 +180,7 @@ mod tests {
     use super::{at_port, port_of};
 
     #[test]
-    fn an_address_is_moved_to_another_port() -> anyhow::Result<()> {
+    fn the_port_of_an_address_is_replaced() -> anyhow::Result<()> {
         let address = "postgres://u:p@127.0.0.1:5432/base";
         assert_eq!(port_of(address)?, 5432);
         assert_eq!(at_port(address, 99)?, "postgres://u:p@127.0.0.1:99/base");

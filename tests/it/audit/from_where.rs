@@ -125,7 +125,7 @@ async fn read_in_every_way(team: &Team, sign_in: &serde_json::Value) -> Vec<(&'s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_that_did_nothing_in_the_workspace_shows_its_owners_no_address() {
+async fn the_address_of_a_session_is_hidden_from_workspaces_in_which_it_did_nothing() {
     let (app, team, _) = team_with_somebody().await;
     let at_home = "203.0.113.77";
     let home = team.member.coming_from(at_home, "Kestrel/1");

@@ -30,7 +30,7 @@ struct World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_random_worlds_nobody_sees_another_workspace_or_a_withheld_text() {
+async fn in_random_worlds_no_user_sees_another_workspace_or_a_withheld_text() {
     for seed in 1..=WORLDS {
         let app = TestApp::start().await;
         let teams = [Team::found(&app).await, Team::found(&app).await];
@@ -47,7 +47,7 @@ async fn in_random_worlds_nobody_sees_another_workspace_or_a_withheld_text() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_compliance_permission_shows_texts_and_only_an_owner_gives_it() {
+async fn the_compliance_permission_shows_texts_and_only_an_owner_grants_it() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let secret = team.channel(&team.member, "private", "secret", &[]).await;

@@ -104,7 +104,7 @@ async fn more(posts: &AtomicU64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_is_emptied_and_set_back_under_load_and_nobody_is_answered_wrongly() {
+async fn no_answer_is_wrong_while_redis_is_emptied_and_set_back_under_load() {
     let app = TestApp::start().await;
     let mut world = World::found(&app).await;
     let (team, channel) = (world.team, world.team.general);

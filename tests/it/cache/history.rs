@@ -15,7 +15,7 @@ fn texts(page: &Value) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_from_the_cache_is_the_page_from_postgres_and_leads_to_the_one_before() {
+async fn the_page_from_the_cache_equals_that_from_postgres_and_leads_to_the_page_before() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     for n in 0..30 {

@@ -14,7 +14,7 @@ struct Named<'a> {
     test: Option<&'a str>,
 }
 
-/// The tests in a line: `http/caps.rs`, `http/sessions.rs: redis_emptied_signs_nobody_out`, and `: another_test` of the
+/// The tests in a line: `http/caps.rs`, `http/sessions.rs: an_emptied_redis_signs_no_user_out`, and `: another_test` of the
 /// file before.
 fn named(line: &str) -> Vec<Named<'_>> {
     let mut file = "";

@@ -93,7 +93,7 @@ fn start(app: &TestApp, folder: &std::path::Path) -> (Demo, Vec<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_line_that_make_run_prints_to_paste_is_answered_with_success() {
+async fn every_curl_line_that_make_run_prints_succeeds() {
     let app = TestApp::not_started(&[]).await;
     let folder = tempfile::tempdir().expect("a folder");
     let (_demo, lines) = tokio::task::block_in_place(|| start(&app, folder.path()));

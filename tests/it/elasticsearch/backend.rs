@@ -178,7 +178,7 @@ async fn people_are_found_by_prefixes_and_with_typing_errors() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_are_counted_by_channel_person_day_and_hour() {
+async fn messages_are_counted_by_channel_user_day_and_hour() {
     let searching = Searching::start(&["one", "two"]).await;
     searching.search.house.post(searching.bob, searching.team.general, "three").await;
     searching.search.settle().await;

@@ -11,7 +11,7 @@ use super::backend::query;
 use crate::projections::team_of_three;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_workspace_moves_to_an_index_of_its_own_while_it_is_searched() {
+async fn a_large_workspace_moves_to_a_separate_index_while_it_is_searched() {
     let search = SearchHouse::start_with(|settings| settings.dedicated_index_members = 2).await;
     let (team, ann, _) = team_of_three(&search.house).await;
     // The workspace has three members, more than the limit of two. The first build of the indices ran before the

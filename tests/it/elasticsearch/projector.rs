@@ -37,7 +37,7 @@ async fn every_message_and_every_member_is_a_document() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_follows_its_message_and_what_is_deleted_is_found_by_nothing() {
+async fn a_document_follows_its_message_and_a_deleted_message_is_not_found() {
     let search = SearchHouse::start().await;
     let (team, ann, bob) = team_of_three(&search.house).await;
     let message = search.house.post(ann, team.general, "first").await;

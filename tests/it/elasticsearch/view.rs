@@ -37,7 +37,7 @@ async fn texts(search: &SearchHouse, view: &str) -> BTreeMap<String, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn documents_of_a_view_are_the_messages_as_they_were_and_the_live_ones_stay() {
+async fn the_documents_of_a_view_have_the_earlier_texts_and_the_live_ones_stay() {
     let search = SearchHouse::start().await;
     let (team, ann, _) = team_of_three(&search.house).await;
     let [kept, edited, deleted] = ["kept", "before the edit", "before its deletion"];

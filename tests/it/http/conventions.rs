@@ -60,7 +60,7 @@ async fn the_identifier_of_a_request_is_in_the_answer_and_in_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_address_is_that_of_the_peer_unless_a_proxy_is_trusted() {
+async fn the_client_address_is_that_of_the_peer_unless_a_proxy_is_trusted() {
     for (trusted, expected) in [("", "127.0.0.1"), ("127.0.0.0/8", "198.51.100.7")] {
         let app = TestApp::start_with(&[("BACKSCROLL_TRUSTED_PROXIES", trusted)]).await;
         let ann = app.sign_up("ann").await;

@@ -18,7 +18,7 @@ async fn due_at(person: &Person, position: i64) -> serde_json::Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_erasure_waits_and_can_be_cancelled() {
+async fn an_erasure_is_delayed_and_can_be_cancelled() {
     let app = TestApp::start_with(&[("BACKSCROLL_ERASURE_HOURS", "2")]).await;
     let team = Team::found(&app).await;
     let asked = team.member.delete_confirmed("/v1/users/me").await;

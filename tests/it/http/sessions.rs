@@ -53,7 +53,7 @@ async fn a_user_sees_their_sessions_and_ends_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_password_ends_the_other_sessions() {
+async fn a_new_password_ends_the_other_sessions() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let other = ann.with_token(app.sign_in(&ann.email).await);

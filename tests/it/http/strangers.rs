@@ -176,7 +176,7 @@ async fn every_operation_refuses_a_stranger() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stranger_changed_nothing() {
+async fn requests_of_a_stranger_change_nothing() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let things = things(&team).await;

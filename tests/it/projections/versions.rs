@@ -48,7 +48,7 @@ async fn a_newer_version_is_built_and_switched_to_and_the_older_projector_stops(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_release_beside_a_newer_model_neither_writes_to_it_nor_replays_it() {
+async fn an_older_release_neither_writes_to_a_newer_model_nor_replays_it() {
     let house = House::start().await;
     let (team, ann, _) = team_of_three(&house).await;
     house.settle().await;

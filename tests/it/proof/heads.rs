@@ -56,7 +56,7 @@ async fn a_signer_that_takes_over_continues_where_the_killed_one_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_consumers_one_signs() {
+async fn one_of_two_consumers_signs() {
     let mut world = World::signed().await;
     let waiting = world.another();
     world.post("one").await;

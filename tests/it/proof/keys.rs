@@ -15,7 +15,7 @@ const FILE_VKEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/L
 const OTHER_FILE_KEY: &str = "PRIVATE+KEY+PeterNeumann+a05eaa3c+AQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_made_once_and_never_stored_openly() {
+async fn a_key_is_created_once_and_stored_sealed_only() {
     let mut world = World::signed().await;
     let keys = published(world.pool()).await.expect("keys");
     assert_eq!(keys.len(), 1);

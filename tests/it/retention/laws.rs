@@ -175,7 +175,7 @@ impl World<'_> {
         let (app, user_id) = (self.app.app(), *chance.of(&self.people[1..]));
         let around = Around { workspaces: &[self.team.workspace_id], operators: &[] };
         let asked_for = app.commands.request_erasure(&asked(user_id), user_id, TimeDelta::zero(), around).await;
-        asked_for.expect("an erasure that nothing is in the way of");
+        asked_for.expect("an erasure that no hold prevents");
         // The server may have carried out the erasure first.
         drop(app.erasures().carry_out(user_id).await);
         assert!(app.commands.user_state(user_id).await.expect("a user").erased);

@@ -13,7 +13,7 @@ use crate::support::post_at;
 over_every_backend!(
     search_follows_edits_and_deletions,
     archived_channels_stay_searchable_and_renamed_ones_have_their_new_names,
-    renamed_people_are_shown_by_their_new_names,
+    renamed_users_are_shown_with_their_new_names,
     filters_follow_pins_and_reactions,
     archived_and_purged_messages_are_not_found,
     a_search_during_a_rebuild_misses_no_message_and_finds_none_twice,
@@ -70,7 +70,7 @@ async fn archived_channels_stay_searchable_and_renamed_ones_have_their_new_names
     assert_eq!(house.search(&team.owner, "chair", "").await["items"][0]["channel"]["name"], "loft");
 }
 
-async fn renamed_people_are_shown_by_their_new_names(backend: Backend) {
+async fn renamed_users_are_shown_with_their_new_names(backend: Backend) {
     let house = House::start(backend).await;
     house.say("mine").await;
     house.team.owner.patch("/v1/users/me", json!({"display_name": "Queen Bee"})).await.expect(204);

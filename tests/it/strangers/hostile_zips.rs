@@ -136,7 +136,7 @@ fn hidden_bomb(name: &str) -> Entry {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_archives_are_refused_by_name_and_leave_nothing_behind() {
+async fn hostile_archives_are_refused_with_the_reason_and_leave_nothing_behind() {
     let target = Target::make().await;
     let before = target.events().await;
     let mut memory_peak = 0;

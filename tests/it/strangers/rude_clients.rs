@@ -79,7 +79,7 @@ async fn a_client_that_sends_half_a_body_gets_a_problem_and_is_disconnected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_megabytes_are_refused_and_not_kept() {
+async fn a_body_of_a_hundred_megabytes_is_refused_and_not_held_in_memory() {
     let app = TestApp::start_program(&[]).await;
     let team = Team::found(&app).await;
     let before = app.program().memory();

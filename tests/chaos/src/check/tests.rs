@@ -108,7 +108,7 @@ fn shows(found: &[Violation], kind: &str) {
 }
 
 #[test]
-fn what_is_as_it_should_be_shows_nothing() {
+fn a_correct_history_has_no_violations() {
     assert_eq!(with_a_message().judged(), Vec::<Violation>::new());
     let ack = answered(201, Some(6), json!({"message_id": MESSAGE}));
     let lost = Outcome::Broken { error: String::new(), unsent: false, excused: true };
@@ -116,7 +116,7 @@ fn what_is_as_it_should_be_shows_nothing() {
 }
 
 #[test]
-fn a_log_that_is_broken_shows() {
+fn an_inconsistent_log_is_reported() {
     let broken = |change: fn(&mut Story)| {
         let mut story = with_a_message();
         change(&mut story);
@@ -133,7 +133,7 @@ fn a_log_that_is_broken_shows() {
 }
 
 #[test]
-fn a_command_that_is_there_twice_shows_acknowledged_or_not() {
+fn a_command_that_ran_twice_is_reported_whether_it_was_acknowledged_or_not() {
     let twice = || {
         let mut story = with_a_message();
         story.post(Uuid::from_u128(31), "hello");
@@ -144,7 +144,7 @@ fn a_command_that_is_there_twice_shows_acknowledged_or_not() {
 }
 
 #[test]
-fn an_acknowledgement_that_the_log_does_not_hold_shows() {
+fn an_acknowledgement_that_is_not_in_the_log_is_reported() {
     let ack = || posting(&[answered(201, Some(6), json!({"message_id": MESSAGE}))]);
     shows(&Story::new().judged_with(ack()), "lost acknowledgement");
     let mut without_the_key = with_a_message();
@@ -162,7 +162,7 @@ fn an_acknowledgement_that_the_log_does_not_hold_shows() {
 }
 
 #[test]
-fn answers_that_contradict_each_other_or_the_log_show() {
+fn answers_that_contradict_each_other_or_the_log_are_reported() {
     let (one, other) = (answered(201, Some(6), json!({"message_id": MESSAGE})), answered(201, Some(6), json!({"message_id": CHANNEL})));
     shows(&with_a_message().judged_with(posting(&[one.clone(), other])), "two answers to one key");
     shows(&with_a_message().judged_with(posting(&[one.clone(), refused(403, "x")])), "refused after it was done");
@@ -176,7 +176,7 @@ fn answers_that_contradict_each_other_or_the_log_show() {
 }
 
 #[test]
-fn whoever_is_heard_after_a_removal_shows() {
+fn a_message_after_its_authors_removal_is_reported() {
     let after = |event_type: &str, stream: Uuid| {
         let mut story = with_a_message();
         story.add(event_type, stream, json!({"user_id": ANN}));
@@ -204,7 +204,7 @@ fn whoever_is_heard_after_a_removal_shows() {
 }
 
 #[test]
-fn answers_that_nobody_should_get_show() {
+fn invalid_answers_are_reported() {
     let judged = |outcome: Outcome| {
         let mut found = Vec::new();
         answers::check(&Taken { commands: vec![posting(&[outcome])], queries: Vec::new() }, &mut found);
@@ -225,7 +225,7 @@ fn answers_that_nobody_should_get_show() {
 }
 
 #[test]
-fn a_query_that_shows_too_little_or_too_much_shows() {
+fn a_query_result_with_missing_or_extra_rows_is_reported() {
     let judged = |expects: Expects, outcome: Outcome| {
         let query = Query { request: "GET /".to_owned(), min_position: Some(6), expects, outcome };
         let mut found = Vec::new();
@@ -262,7 +262,7 @@ fn a_query_that_shows_too_little_or_too_much_shows() {
 }
 
 #[test]
-fn a_row_that_is_not_what_the_log_says_shows() {
+fn a_row_that_differs_from_the_log_is_reported() {
     let mut story = with_a_message();
     story.add("message.posted", Uuid::from_u128(31), json!({"channel_id": CHANNEL, "author": ANN, "content": "re", "thread_id": MESSAGE}));
     story.add("message.edited", MESSAGE, json!({"content": "hello!", "by": ANN}));
@@ -287,7 +287,7 @@ fn a_row_that_is_not_what_the_log_says_shows() {
 }
 
 #[test]
-fn an_event_about_nothing_shows() {
+fn an_event_about_a_missing_row_is_reported() {
     let mut story = Story::new();
     story.add("message.edited", MESSAGE, json!({"content": "hello!", "by": ANN}));
     let (mut fold, mut found) = (Fold::default(), Vec::new());

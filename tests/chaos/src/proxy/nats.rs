@@ -128,7 +128,7 @@ mod tests {
     use super::{is_delivery, payload_bytes};
 
     #[test]
-    fn frames_with_a_payload_say_how_long_it_is() {
+    fn frames_with_a_payload_contain_its_length() {
         assert_eq!(payload_bytes("MSG chat.1 9 11\r\n"), Some(11));
         assert_eq!(payload_bytes("HMSG chat.1 9 $JS.ACK.x 12 345\r\n"), Some(345));
         assert_eq!(payload_bytes("PING\r\n"), None);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_be_acknowledged_is_a_delivery() {
+    fn only_a_message_that_can_be_acknowledged_is_a_delivery() {
         assert!(is_delivery("HMSG chat.1 9 $JS.ACK.stream.consumer.1.2.3 12 345\r\n"));
         assert!(!is_delivery("MSG _INBOX.abc 9 11\r\n"));
     }
