@@ -223,7 +223,7 @@ async fn a_connection_that_breaks_during_an_append_loses_no_event_and_doubles_no
         .expect("connections are broken");
         broken += ended.rows_affected();
     }
-    assert!(broken > 0, "nothing was broken");
+    assert!(broken > 0, "no connection was broken");
     for post in posts {
         post.await.expect("no panic");
     }

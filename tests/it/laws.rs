@@ -140,7 +140,7 @@ async fn two_servers_with_one_database_return_the_same_and_one_of_them_relays() 
         assert_eq!(count(app, MESSAGES).await, 300);
     }
     let leading = |app: &TestApp| app.app().relay.leading.load(std::sync::atomic::Ordering::Relaxed);
-    eventually("one of them relays", async || leading(&first) != leading(&second)).await;
+    eventually("one of the servers relays", async || leading(&first) != leading(&second)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

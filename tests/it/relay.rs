@@ -139,7 +139,7 @@ async fn another_team(writing: &Writing) -> Team {
 async fn when_the_leader_dies_the_other_relay_continues_where_it_was() {
     let (writing, stream) = (Writing::start().await, TestStream::new().await);
     let (first, first_guard) = start_relay(&writing.database, &stream).await;
-    eventually("the first leads", async || first.leading.load(Ordering::Relaxed)).await;
+    eventually("the first relay leads", async || first.leading.load(Ordering::Relaxed)).await;
     let (second, _second) = start_relay(&writing.database, &stream).await;
     let team = writing.workspace().await;
     post_many(&writing, team, 100).await;

@@ -82,6 +82,6 @@ impl Caller for Asker {
     type Answer = ();
 
     async fn call(&mut self, _: u64) {
-        assert_eq!(self.0.get("/healthz").await.status, 200, "it lives");
+        assert_eq!(self.0.get("/healthz").await.status, 200, "the server answers");
     }
 }

@@ -23,7 +23,7 @@ async fn team_with_somebody() -> (TestApp, Team, Person) {
 async fn tamper(app: &TestApp, update: &str) {
     let mut tx = app.app().pool.begin().await.expect("a transaction");
     for statement in ["ALTER TABLE public.events DISABLE TRIGGER USER", update, "ALTER TABLE public.events ENABLE TRIGGER USER"] {
-        sqlx::query(statement).execute(&mut *tx).await.expect("the owner");
+        sqlx::query(statement).execute(&mut *tx).await.expect("the database's owner may do this");
     }
     tx.commit().await.expect("a transaction");
 }

@@ -51,7 +51,7 @@ impl Snapshot {
             restart.cmd("RESTORE").arg(key).arg(ttl).arg(dump).arg("REPLACE").ignore();
         }
         restart.cmd("SCRIPT").arg("FLUSH").ignore();
-        restart.query_async::<()>(&mut connection).await.expect("Redis as it was");
+        restart.query_async::<()>(&mut connection).await.expect("the snapshot is restored");
     }
 }
 
@@ -65,7 +65,7 @@ async fn keys_of_a_redis_that_was_set_back_are_not_trusted() {
     cached_page(&app, workspace_id, channel, 51).await;
     cached_unread(&app, member, workspace_id).await;
     let snapshot = Snapshot::take(&app).await;
-    assert!(snapshot.0.len() > 3, "something is cached");
+    assert!(snapshot.0.len() > 3, "the server has cached some keys");
     let second = team.message(&team.owner, team.general, "two").await;
     let sent_at =
         app.app().commands.read_access(member).await.expect("a user").message_of_member(channel, second.into()).await.expect("a message").1;

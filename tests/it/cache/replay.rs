@@ -21,7 +21,7 @@ async fn a_replay_begins_a_generation_and_compares_its_newest_messages() {
     let (workspace_id, channel) = (WorkspaceId(team.id), ChannelId(team.general));
     cached_page(&app, workspace_id, channel, 51).await;
     let before = generation(&app).await;
-    let report = rebuild(&app.app().stores, CACHE, RebuildOptions::default(), |_| {}).await.expect("a cache that is right");
+    let report = rebuild(&app.app().stores, CACHE, RebuildOptions::default(), |_| {}).await.expect("an equal cache");
     assert!(generation(&app).await > before && report.differences.is_empty(), "{report:?}");
     assert_eq!(
         report.rows.iter().map(|(family, _)| family.as_str()).collect::<Vec<_>>(),

@@ -82,7 +82,7 @@ async fn an_erasure_that_two_workspaces_propose_is_not_carried_out() {
     let nobody = team.path(&format!("/members/{}/erasure-proposal", team.stranger.id));
     team.owner.put_empty(&nobody).await.expect_problem(404, "workspace.member_not_found");
 
-    // A second workspace, whose owner is an operator too, invites the user and proposes the erasure as well.
+    // A second workspace invites the member, and also an operator, and proposes their erasure as well.
     let created = team.stranger.post("/v1/workspaces", json!({"name": "Trap"})).await.expect(201);
     let trap = tests::team::id(&created, "workspace_id");
     for victim in [&team.member, &team.operator] {

@@ -13,7 +13,7 @@ async fn members_are_listed_a_page_at_a_time() {
     let team = Team::found(&app).await;
     let position = team.post(&team.owner, team.general, "hello").await.position();
     let first = team.guest.get_at(position, &team.path("/members?limit=2")).await.expect(200);
-    let next = first["next"].as_str().expect("there is a third");
+    let next = first["next"].as_str().expect("a cursor to the third member");
     let second = team.guest.get(&team.path(&format!("/members?limit=2&after={next}"))).await.expect(200);
     let seen = [&first, &second]
         .into_iter()

@@ -51,7 +51,7 @@ async fn a_device_without_a_heartbeat_for_five_minutes_is_not_counted() {
     let team = Team::found(&app).await;
     let (key, mut redis) = (key(&app, &team, &team.member), app.redis().await.expect("Redis"));
     announce(&team, &team.member, "away", "phone").await;
-    assert!((290_000..=300_000).contains(&redis.pttl::<_, i64>(&key).await.expect("its time")));
+    assert!((290_000..=300_000).contains(&redis.pttl::<_, i64>(&key).await.expect("the time to live")));
 
     let moment = Utc::now().timestamp_millis();
     let silent = format!("{} {} online desktop", moment - 1, moment - 300_001);
@@ -65,7 +65,7 @@ async fn a_device_without_a_heartbeat_for_five_minutes_is_not_counted() {
     for _ in 0..15 {
         announce(&team, &team.member, "online", "phone").await;
     }
-    assert!(redis.hlen::<_, usize>(&key).await.expect("the devices") <= 20, "devices are bounded");
+    assert!(redis.hlen::<_, usize>(&key).await.expect("the devices") <= 20, "the number of devices has a limit");
     assert_eq!(shown(&team, &team.member).await["device_type"], "phone");
 }
 

@@ -176,7 +176,7 @@ async fn a_window_keeps_no_more_times_than_its_limit_and_removes_times_in_the_fu
     let key = format!("{}rate_limit:{{{}}}:read", app.redis_prefix, ann.id);
     let mut redis = app.redis().await.expect("Redis");
     assert_eq!(redis.llen::<_, usize>(&key).await.expect("the window"), 4);
-    assert!((1..=120_000).contains(&redis.pttl::<_, i64>(&key).await.expect("its time")));
+    assert!((1..=120_000).contains(&redis.pttl::<_, i64>(&key).await.expect("the time to live")));
 
     let tomorrow = chrono::Utc::now().timestamp_micros() + 86_400_000_000;
     redis.lpush::<_, _, ()>(&key, vec![tomorrow; 4]).await.expect("times in the future");

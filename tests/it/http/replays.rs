@@ -62,7 +62,7 @@ async fn all_projections_are_replayed_one_after_another_and_the_log_has_the_acto
     let team = Team::found(&app).await;
     team.message(&team.owner, team.general, "hello").await;
     team.operator.post("/v1/projections/all/replays", json!({"dry_run": true})).await.expect(202);
-    eventually("both have ended", async || {
+    eventually("both replays have ended", async || {
         let listed = team.operator.get("/v1/projections/all/replays").await.expect(200);
         let runs = listed["items"].as_array().expect("a list");
         runs.len() == 2 && runs.iter().all(|run| run["state"] == "checked")
@@ -113,7 +113,7 @@ async fn a_parked_event_is_listed_with_its_payload_and_skipped_or_retried() {
     // The constraint refuses the text: the event can be read, but its row cannot be written.
     let mut database = PgConnection::connect(&app.database.url).await.expect("the database");
     let narrow = "ALTER TABLE read.messages ADD CONSTRAINT no_poison CHECK (content <> 'poison')";
-    database.execute(narrow).await.expect("the owner");
+    database.execute(narrow).await.expect("the database's owner may do this");
     let first = team.post(&team.owner, team.general, "poison").await.position();
     let parked = "/v1/projections/relational/parked";
     eventually("the event is parked", async || team.operator.get(parked).await.expect(200)["items"] != json!([])).await;
@@ -135,7 +135,7 @@ async fn a_parked_event_is_listed_with_its_payload_and_skipped_or_retried() {
 
     let second = team.post(&team.owner, team.general, "poison").await.position();
     eventually("the event is parked", async || team.operator.get(parked).await.expect(200)["items"] != json!([])).await;
-    database.execute("ALTER TABLE read.messages DROP CONSTRAINT no_poison").await.expect("the owner");
+    database.execute("ALTER TABLE read.messages DROP CONSTRAINT no_poison").await.expect("the database's owner may do this");
     let applied = team.operator.post(&format!("{key}/retry"), json!({})).await.expect(200);
     assert!(applied["applied"].as_i64() >= Some(1), "{applied}");
     team.owner.get_at(second, "/v1/users/me").await.expect(200);

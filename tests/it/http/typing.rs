@@ -63,12 +63,12 @@ async fn a_typing_indicator_expires_after_ten_seconds() {
     let team = Team::found(&app).await;
     team.member.put_empty(&team.general("/typing")).await.expect(204);
     let (key, mut redis) = (key(&app, &team), app.redis().await.expect("Redis"));
-    assert!((5_000..=10_000).contains(&redis.pttl::<_, i64>(&key).await.expect("its time")));
+    assert!((5_000..=10_000).contains(&redis.pttl::<_, i64>(&key).await.expect("the time to live")));
     let over = chrono::Utc::now().timestamp_millis() - 1;
     redis.zadd::<_, _, _, ()>(&key, team.member.id.to_string(), over).await.expect("an expired indicator");
     assert_eq!(typing(&team.guest, team.general).await, Vec::<Value>::new());
     team.owner.put_empty(&team.general("/typing")).await.expect(204);
-    assert_eq!(redis.zcard::<_, usize>(&key).await.expect("who types"), 1, "the expired indicator is removed");
+    assert_eq!(redis.zcard::<_, usize>(&key).await.expect("the typing users"), 1, "the expired indicator is removed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

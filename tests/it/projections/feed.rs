@@ -134,7 +134,7 @@ async fn the_whole_log_is_read_in_order_and_decoded() {
         .await
         .expect("the log");
     assert_eq!(end, head);
-    assert!(read.iter().map(|event| event.position).eq(1..=head), "each once, in order");
+    assert!(read.iter().map(|event| event.position).eq(1..=head), "each event is read once, in order");
     assert_eq!(read.last().map(|event| event.stream.id), Some(posted.0));
 }
 

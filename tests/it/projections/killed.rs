@@ -68,16 +68,16 @@ async fn reach(house: &House, moment: Moment, gates: &mut Gates) {
             eventually("the process builds indexes", async || waits(house, "%read_next.users%").await).await;
         }
         Moment::CatchingUp => {
-            eventually("it says where it stands", async || waits(house, "INSERT INTO projection_checkpoints%").await).await
+            eventually("the process stores its position", async || waits(house, "INSERT INTO projection_checkpoints%").await).await
         }
         Moment::Comparing => {
-            eventually("it says where it stands", async || waits(house, "INSERT INTO projection_checkpoints%").await).await;
+            eventually("the process stores its position", async || waits(house, "INSERT INTO projection_checkpoints%").await).await;
             gates.close(house, "LOCK TABLE read.audit_log IN ACCESS EXCLUSIVE MODE").await;
             gates.open(0).await;
-            eventually("it compares", async || waits(house, "SELECT count(*), COALESCE(sum(%").await).await;
+            eventually("the process compares the tables", async || waits(house, "SELECT count(*), COALESCE(sum(%").await).await;
         }
         Moment::Switching => {
-            eventually("it waits for the barrier", async || waits(house, "SELECT position, epoch%FOR UPDATE%").await).await
+            eventually("the process waits for the barrier", async || waits(house, "SELECT position, epoch%FOR UPDATE%").await).await
         }
         Moment::Dropping => eventually("the process drops the old tables", async || waits(house, "LOCK TABLE read_old.%").await).await,
     }
@@ -125,7 +125,7 @@ async fn kill_at(moment: Moment) {
     })
     .await;
     assert_eq!(house.leftovers().await, Vec::<String>::new(), "{moment:?}");
-    let state = projections::runs::latest(&house.reading.pool, None, 1).await.expect("the replays").pop().expect("one");
+    let state = projections::runs::latest(&house.reading.pool, None, 1).await.expect("the replays").pop().expect("a replay");
     assert_eq!(state.state, "cut_off", "{moment:?}");
     let same = |dump: Vec<String>| dump.into_iter().filter(|row| !row.contains("installation")).collect::<Vec<_>>();
     assert_eq!(same(house.reading.dump().await), same(before.clone()), "{moment:?}");

@@ -166,7 +166,7 @@ async fn a_server_keeps_working_after_a_newer_release_has_migrated_the_database(
     assert_that_nothing_is_parked(&app, &before.team).await;
     let more = count(pool, "TRUE").await;
     assert!(rows.iter().all(|(table, rows)| more[table] > *rows), "each table has new rows: {rows:?}, {more:?}");
-    assert_eq!(count(pool, &format!("{NEWER} = 7")).await, more, "every row has the default");
+    assert_eq!(count(pool, &format!("{NEWER} = 7")).await, more, "every row has the default of the new column");
     before.is_read().await;
     after.is_read().await;
 
@@ -231,7 +231,7 @@ async fn an_older_release_refuses_to_rebuild_tables_of_a_newer_one() {
     assert_eq!(newer_columns(house.view().await), named);
     let refusal = house.rebuild(options()).await.expect_err("a refusal").to_string();
     assert!(refusal.contains("users.something_newer") && refusal.contains("newer release"), "{refusal}");
-    assert_eq!(house.reading.dump().await, before, "the live tables are as they were");
+    assert_eq!(house.reading.dump().await, before, "the live tables are unchanged");
 }
 
 #[tokio::test(flavor = "multi_thread")]

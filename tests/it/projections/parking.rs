@@ -33,10 +33,10 @@ impl House {
     /// Changes a stored event so that it cannot be read, or changes it back. Only the owner of the database can.
     async fn tamper(&self, position: i64, from: &str, to: &str) {
         let mut tx = self.writing.pool.begin().await.expect("a transaction");
-        tx.execute("ALTER TABLE events DISABLE TRIGGER USER").await.expect("the owner");
+        tx.execute("ALTER TABLE events DISABLE TRIGGER USER").await.expect("the database's owner may do this");
         let update = sqlx::query("UPDATE events SET payload = replace(payload::text, $2, $3)::json WHERE position = $1");
         update.bind(position).bind(from).bind(to).execute(&mut *tx).await.expect("an event");
-        tx.execute("ALTER TABLE events ENABLE TRIGGER USER").await.expect("the owner");
+        tx.execute("ALTER TABLE events ENABLE TRIGGER USER").await.expect("the database's owner may do this");
         tx.commit().await.expect("a transaction");
     }
 

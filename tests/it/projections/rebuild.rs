@@ -67,7 +67,7 @@ async fn no_reader_notices_a_rebuild_under_load_and_it_ends_with_the_same_tables
     for _ in 0..3 {
         let report = house.rebuild(RebuildOptions::default()).await.expect("a rebuild");
         assert!(report.compared_at.is_some() && report.differences.is_empty());
-        assert!(report.held_up < std::time::Duration::from_secs(2), "the live projector stood still for {:?}", report.held_up);
+        assert!(report.held_up < std::time::Duration::from_secs(2), "the live projector was blocked for {:?}", report.held_up);
     }
     let (posted, read) = load.stop().await;
     assert!(posted > 10 && read > 10, "{posted} posts, {read} reads");
@@ -133,7 +133,8 @@ async fn an_interrupted_rebuild_leaves_the_live_model_unchanged() {
     house.settle().await;
     let before = house.reading.dump().await;
     let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'backscroll rebuild'";
-    let cut = async || sqlx::query_scalar::<_, i64>(cut).fetch_one(&house.reading.pool).await.expect("the owner") > 0;
+    let cut =
+        async || sqlx::query_scalar::<_, i64>(cut).fetch_one(&house.reading.pool).await.expect("the database's owner may do this") > 0;
     let (rebuilt, ()) = futures::join!(house.rebuild(RebuildOptions::default()), eventually("the rebuild is interrupted", cut));
     assert!(rebuilt.is_err());
     assert_eq!(house.reading.dump().await, before);

@@ -63,7 +63,7 @@ async fn a_lost_connection_is_replaced_and_no_event_is_left_out() {
     for round in 0..5 {
         messages.push(house.post(ann, team.general, &format!("message {round}")).await);
         let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'backscroll projector'";
-        sqlx::query(cut).execute(&house.reading.pool).await.expect("the owner");
+        sqlx::query(cut).execute(&house.reading.pool).await.expect("the database's owner may do this");
     }
     for message in messages {
         eventually("the message is in the read tables", async || house.reading.read.message(message).await.expect("a message").is_some())

@@ -99,7 +99,7 @@ async fn independent_verifiers_accept_heads_tiles_entries_and_proofs() {
     team.post(&team.owner, team.general, "one more").await.expect(201);
     settle(&app).await;
     let late = head(&app, &vkey).await;
-    assert!(late.size() > early.size() && early.size() > 256, "more than a tile");
+    assert!(late.size() > early.size() && early.size() > 256, "the tree has more than one tile");
 
     let tiles = Tiles(&app);
     let reader = TileHashReader::new(late.size(), *late.hash(), &tiles);

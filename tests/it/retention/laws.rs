@@ -332,7 +332,7 @@ async fn half_of_a_real_archive_is_removed_and_a_rebuild_pages_and_search_agree(
     settled(&app).await;
     assert_eq!(count("messages_archive").await, report.messages());
     assert_eq!(count("messages").await, all - report.messages());
-    assert!(report.messages() * 3 > all && report.messages() < all, "about half");
+    assert!(report.messages() * 3 > all && report.messages() < all, "about half of the messages are removed");
     a_rebuild_is_the_same(&app).await;
     let channels = sqlx::query_scalar::<_, Uuid>("SELECT DISTINCT channel_id FROM messages").fetch_all(pool).await.expect("channels");
     for channel in channels {

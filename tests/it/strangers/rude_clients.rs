@@ -205,7 +205,7 @@ async fn a_request_that_breaks_off_runs_once_or_not_at_all() {
     assert_eq!(counted().await, (120, 120));
     // No further event is appended later.
     let position = team.post(&team.owner, team.general, "the last").await.position();
-    eventually("the log ends there", async || *app.app().commands.store().head().borrow() == position).await;
+    eventually("the log ends at that position", async || *app.app().commands.store().head().borrow() == position).await;
     assert_eq!(counted().await, (120, 120));
 }
 

@@ -47,6 +47,8 @@ pub async fn dump(pg_dump: &str, url: &str, pool: &PgPool, folder: &Path, manife
 /// be changed.
 async fn forget_the_machine(pool: &PgPool) {
     for table in ["public.projection_checkpoints", "public.replays"] {
-        pool.execute(format!("UPDATE {table} SET holder = '{HOLDER}' WHERE holder IS NOT NULL").as_str()).await.expect("the owner");
+        pool.execute(format!("UPDATE {table} SET holder = '{HOLDER}' WHERE holder IS NOT NULL").as_str())
+            .await
+            .expect("the database's owner may do this");
     }
 }

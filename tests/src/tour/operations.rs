@@ -72,7 +72,9 @@ pub(super) async fn read_the_audit(company: &Company) {
 /// success.
 pub(super) async fn park(app: &TestApp, company: &Company) {
     let (team, pool) = (&company.team, &app.app().pool);
-    pool.execute("ALTER TABLE read.messages ADD CONSTRAINT no_bilge CHECK (content NOT LIKE 'Bilge%')").await.expect("the owner");
+    pool.execute("ALTER TABLE read.messages ADD CONSTRAINT no_bilge CHECK (content NOT LIKE 'Bilge%')")
+        .await
+        .expect("the database's owner may do this");
     let key = format!("{RELATIONAL}/parked/workspace:{}", team.id);
     let skipped = team.post(company.sailor(0), company.logbook, "Bilge water, and nobody wants to read of it.").await.position();
     wait_until_parked(company).await;
@@ -81,7 +83,7 @@ pub(super) async fn park(app: &TestApp, company: &Company) {
     team.post(company.sailor(1), company.logbook, "Bilge water, pumped out after all.").await.expect(201);
     wait_until_parked(company).await;
     team.post(company.sailor(2), company.logbook, "This waits behind it.").await.expect(201);
-    pool.execute("ALTER TABLE read.messages DROP CONSTRAINT no_bilge").await.expect("the owner");
+    pool.execute("ALTER TABLE read.messages DROP CONSTRAINT no_bilge").await.expect("the database's owner may do this");
     team.operator.post(&format!("{key}/retry"), json!({})).await.expect(200);
 }
 
@@ -97,7 +99,7 @@ pub(super) async fn replay(app: &TestApp, company: &Company) {
     project(app).await;
     assert_eq!(replayed(company, "relational", json!({"dry_run": true})).await["state"], "checked");
     let forge = "UPDATE read.channels SET topic = 'a topic that no event gave' WHERE name = 'weather'";
-    pool.execute(forge).await.expect("the owner");
+    pool.execute(forge).await.expect("the database's owner may do this");
     assert_eq!(replayed(company, "relational", json!({})).await["state"], "differs");
     assert_eq!(replayed(company, "relational", json!({"accept_differences": true})).await["state"], "switched");
     assert_eq!(replayed(company, "relational", json!({"workspace_id": company.team.id})).await["state"], "repaired");
