@@ -50,7 +50,7 @@ fn begins_in_the_repository(code: &str) -> bool {
     matches!(first, Some(Component::Normal(name)) if name.to_str().is_some_and(folder))
 }
 
-/// A path counts from the page's own folder, from the top, from `docs`, or, for tests, from `tests/it`.
+/// Whether a file exists. Its path begins in the page's folder, at the top, in `docs`, or, for tests, in `tests/it`.
 fn exists(folder: &Path, path: &str) -> bool {
     let from = [folder.to_path_buf(), checkout(), checkout().join("docs"), checkout().join("tests/it")];
     from.iter().any(|from| from.join(path).exists())

@@ -7,15 +7,15 @@ use tests::servers::checkout;
 
 use super::written;
 
-/// A test, as a page names it: a file, and the name of a test in it. Without a name the whole file is meant.
+/// A test that a page names: a file, and a test in it. Without a test, the page means the whole file.
 #[derive(Debug, PartialEq, Eq)]
 struct Named<'a> {
     file: &'a str,
     test: Option<&'a str>,
 }
 
-/// The tests in a line: `http/caps.rs`, `http/sessions.rs: an_emptied_redis_signs_no_user_out`, and `: another_test` of the
-/// file before.
+/// The tests in a line: `http/caps.rs`, `http/sessions.rs: an_emptied_redis_signs_no_user_out`, and `: another_test` of
+/// the file named before.
 fn named(line: &str) -> Vec<Named<'_>> {
     let mut file = "";
     let mut found = Vec::new();
@@ -31,7 +31,7 @@ fn named(line: &str) -> Vec<Named<'_>> {
     found
 }
 
-/// A path is one of the repository, or one under `tests/it`.
+/// The source of a file. Its path begins at the top of the repository, or in `tests/it`.
 fn source(file: &str) -> Option<String> {
     let candidates: [PathBuf; 2] = [checkout().join(file), checkout().join("tests/it").join(file)];
     candidates.iter().find_map(|path| fs::read_to_string(path).ok())

@@ -134,7 +134,7 @@ async fn a_thief_of_a_session_cannot_guess_the_password_or_lock_the_owner_out() 
         stolen.put("/v1/users/me/password", change(&format!("guess {number}"))).await.expect_problem(422, "password.wrong");
     }
     stolen.put("/v1/users/me/password", change(PASSWORD)).await.expect_problem(429, "request.rate_limited");
-    // Whatever else asks for the password counts in the same window.
+    // Other requests that need the password count in the same window.
     let confirmed = json!({"current_password": PASSWORD});
     stolen.post("/v1/users/me/export", confirmed).await.expect_problem(429, "request.rate_limited");
     app.sign_in(&ann.email).await;
