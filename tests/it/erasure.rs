@@ -198,7 +198,7 @@ async fn sign_in_again(person: &Person) {
     person.post("/v1/sessions", sign_in(PASSWORD)).await.expect(201);
 }
 
-/// What they wrote long ago has left its channel, and is kept aside.
+/// Posts an old message of the user, and lets a retention policy archive it.
 async fn archived(app: &TestApp, team: &Team, person: &Person) {
     let sent_at = Utc::now() - TimeDelta::days(60);
     post_at(&app.app().commands, UserId(person.id), ChannelId(team.general), sent_at, "a quetzalin long ago").await;

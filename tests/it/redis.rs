@@ -20,7 +20,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(checkout().join(path)).unwrap_or_default()
 }
 
-/// Whether `make services` started the Redis of the tests. Otherwise it is a foreign one.
+/// Whether `make services` started the Redis of the tests. Otherwise the tests use a Redis that the developer chose.
 fn is_ours(url: &str) -> bool {
     let run = std::env::var("BACKSCROLL_RUN").unwrap_or_else(|_| ".run".into());
     let state = read(&format!("{run}/state.env"));

@@ -30,7 +30,7 @@ async fn everything_is_right(app: &TestApp, world: &World<'_>, limit: u16) {
     }
 }
 
-/// Redis may evict any key, except the short-lived ones that mark a marker's move.
+/// Redis may evict any key, except the short-lived ones that exist while a read marker moves.
 async fn evict_something(app: &TestApp, chance: &mut Chance) {
     let mut redis = app.redis().await.expect("Redis");
     let keys: Vec<String> = redis.keys(format!("{}*", app.redis_prefix)).await.expect("the keys");

@@ -136,7 +136,7 @@ async fn counts_end_at_a_thousand_and_the_answer_says_so() {
     assert_eq!(look().await, (1_000, 1_000, false));
     say(1_000..1_500).await;
     assert_eq!(look().await, (1_000, 1_000, true));
-    // With an empty cache, Redis keeps few of the messages, and more are fetched.
+    // The cache is filled again with few messages. The count needs more, which are read from Postgres.
     app.empty_redis().await;
     assert_eq!(look().await, (1_000, 1_000, true));
 }

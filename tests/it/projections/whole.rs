@@ -8,7 +8,7 @@ use super::events::{body, emoji};
 use super::{House, team_of_three};
 
 impl House {
-    /// Some of every change that is possible to messages, so that there is much to compare.
+    /// Makes every kind of change to messages, so that there is much to compare.
     pub async fn busy(&self) -> crate::support::Team {
         let (team, ann, bob) = team_of_three(self).await;
         let channel = team.channel(self.commands(), "apples", Kind::Private, &[ann, bob]).await;

@@ -1,5 +1,5 @@
 //! A purge empties payloads in the log, too. One function does it, and it can change nothing else. The proof of the log
-//! knows the emptied events.
+//! accepts the emptied events.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! More connections than usual.
+//! Many more connections than a server usually has.
 
 use std::time::Duration;
 
