@@ -16,7 +16,7 @@ use crate::{Appended, Asked, CommandError, Commands, Taken};
 
 /// A command that can be decided any number of times.
 pub(crate) trait Decision: Sync {
-    /// The command's name, which the metadata of its events have.
+    /// The command's name in the metadata of its events.
     fn name(&self) -> &'static str;
 
     /// Loads, authorises and decides.

@@ -92,7 +92,7 @@ pub struct NewChannel {
 }
 
 impl ChannelCommand {
-    /// The command's name, which the metadata of its events have.
+    /// The command's name in the metadata of its events.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -54,7 +54,7 @@ pub struct NewMessage {
 }
 
 impl MessageCommand {
-    /// The command's name, which the metadata of its events have.
+    /// The command's name in the metadata of its events.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -65,7 +65,7 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Whether the actor may post to this channel, whatever the message is.
+    /// Checks that the actor may post to this channel, whatever the message is.
     ///
     /// # Errors
     /// The rules refuse the command.

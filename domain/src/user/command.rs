@@ -53,7 +53,7 @@ pub enum UserCommand {
 }
 
 impl UserCommand {
-    /// The command's name, which the metadata of its events have.
+    /// The command's name in the metadata of its events.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -108,7 +108,7 @@ pub enum WorkspaceCommand {
 }
 
 impl WorkspaceCommand {
-    /// The command's name, which the metadata of its events have.
+    /// The command's name in the metadata of its events.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
