@@ -95,7 +95,7 @@ impl KnownDevices {
         Ok(())
     }
 
-    /// Forgets the user's devices except `but`, because strangers may have signed in from them.
+    /// Forgets the user's devices except the given one, because strangers may have signed in from the others.
     ///
     /// # Errors
     /// Postgres does not answer.

@@ -46,8 +46,8 @@ pub struct Attempt {
     pub login_digest: Option<String>,
     /// Why.
     pub cause: Cause,
-    /// How many refused sign-ins from the same address were not recorded before this one. The limit keeps strangers
-    /// from filling the log.
+    /// How many refused sign-ins of the same account or address were not recorded before this one. The limit keeps
+    /// strangers from filling the log.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub not_recorded: u64,
 }

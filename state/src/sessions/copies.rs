@@ -103,7 +103,7 @@ fn written(mac: &MacKey, key: &str, copy: &Copy) -> String {
     format!("{}.{json}", BASE64_URL_SAFE_NO_PAD.encode(tag))
 }
 
-/// Parses a copy. Returns `None` if this server or this release did not write it, because Postgres can be asked.
+/// Parses a copy. Returns `None` if another server or another release wrote it: the caller then asks Postgres.
 fn read(mac: &MacKey, key: &str, value: &[u8]) -> Option<Copy> {
     let (tag, json) = std::str::from_utf8(value).ok()?.split_once('.')?;
     let tag = BASE64_URL_SAFE_NO_PAD.decode(tag).ok()?;
