@@ -1,4 +1,5 @@
-//! Tokens: opaque, random, and never stored. The stores have their SHA-256, so nobody can sign in with a copy of a store.
+//! Tokens: opaque, random, and never stored. The stores have their SHA-256, so nobody can sign in with a copy of a
+//! store.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
