@@ -123,7 +123,7 @@ async fn the_invitations_of_an_admin_end_with_their_membership_for_good() {
     let app = TestApp::start().await;
     let (team, admin) = with_admin(&app).await;
     let kept = json!({"email": "me-again@example.org", "role": "admin"});
-    let invited = admin.post_once("a key", &team.path("/invitations"), kept.clone()).await.expect(201);
+    let invited = admin.post_once("one-key", &team.path("/invitations"), kept.clone()).await.expect(201);
     let shut_out = team.owner.put_empty(&below(&team, &admin, "/deactivation")).await;
     let position = shut_out.position();
     shut_out.expect(204);
@@ -134,7 +134,7 @@ async fn the_invitations_of_an_admin_end_with_their_membership_for_good() {
     // The inviter is reactivated, but the invitation stays revoked, even when the same request is repeated.
     team.owner.delete(&below(&team, &admin, "/deactivation")).await.expect(204);
     team.stranger.post(&acceptance(&invited), json!({})).await.expect_problem(404, "workspace.invitation_not_found");
-    let again = admin.post_once("a key", &team.path("/invitations"), kept).await.expect(201);
+    let again = admin.post_once("one-key", &team.path("/invitations"), kept).await.expect(201);
     team.stranger.post(&acceptance(&again), json!({})).await.expect_problem(404, "workspace.invitation_not_found");
     let anew = invite(&team, &admin, "admin").await.expect(201);
     team.stranger.post(&acceptance(&anew), json!({})).await.expect(200);
