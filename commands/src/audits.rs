@@ -19,7 +19,7 @@ impl Commands {
     ///
     /// # Errors
     /// The store failed.
-    #[instrument(name = "note a reading of the audit", skip_all, fields(workspace.id = %workspace_id, command = command.name()))]
+    #[instrument(name = "record a use of the audit", skip_all, fields(workspace.id = %workspace_id, command = command.name()))]
     pub async fn audit(&self, context: Context, workspace_id: WorkspaceId, command: AuditCommand) -> Result<Appended, CommandError> {
         let command = self.without_address(command);
         self.execute(&Asked { context, idempotency: None }, &Record { workspace_id, command }).await

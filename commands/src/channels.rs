@@ -39,7 +39,7 @@ impl Commands {
     ///
     /// # Errors
     /// The command is refused, or the store failed.
-    #[instrument(name = "command a channel", skip_all, fields(channel.id = %channel_id, command = name))]
+    #[instrument(name = "run a command on a channel", skip_all, fields(channel.id = %channel_id, command = name))]
     pub async fn channel_with(
         &self,
         asked: &Asked,

@@ -13,7 +13,7 @@ impl Commands {
     ///
     /// # Errors
     /// The command is refused, or the store failed.
-    #[instrument(name = "command the installation", skip_all, fields(command = command.name()))]
+    #[instrument(name = "run a command on the installation", skip_all, fields(command = command.name()))]
     pub async fn installation(&self, asked: &Asked, command: InstallationCommand) -> Result<Appended, CommandError> {
         self.execute(asked, &Change { command }).await
     }

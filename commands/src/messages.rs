@@ -26,7 +26,7 @@ impl Commands {
     ///
     /// # Errors
     /// The command is refused, or the store failed.
-    #[instrument(name = "command a message", skip_all, fields(message.id = %message_id, command = command.name()))]
+    #[instrument(name = "run a command on a message", skip_all, fields(message.id = %message_id, command = command.name()))]
     pub async fn message(&self, asked: &Asked, message_id: MessageId, command: MessageCommand) -> Result<Appended, CommandError> {
         self.execute(asked, &Change { message_id, command }).await
     }

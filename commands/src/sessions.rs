@@ -28,7 +28,7 @@ impl Commands {
     ///
     /// # Errors
     /// The store failed.
-    #[instrument(name = "refuse a session", skip_all, fields(session.id = %session_id))]
+    #[instrument(name = "record a refused sign-in", skip_all, fields(session.id = %session_id))]
     pub async fn refuse_session(&self, context: Context, session_id: SessionId, attempt: Attempt) -> Result<Appended, CommandError> {
         self.run(context, session_id, SessionCommand::Refuse(attempt)).await
     }

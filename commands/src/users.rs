@@ -44,7 +44,7 @@ impl Commands {
     ///
     /// # Errors
     /// The command is refused, or the store failed.
-    #[instrument(name = "command a user", skip_all, fields(user.id = %user_id, command = name))]
+    #[instrument(name = "run a command on a user", skip_all, fields(user.id = %user_id, command = name))]
     pub async fn user_with(
         &self,
         asked: &Asked,

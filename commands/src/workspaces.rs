@@ -57,7 +57,7 @@ impl Commands {
     ///
     /// # Errors
     /// The command is refused, or the store failed.
-    #[instrument(name = "command a workspace", skip_all, fields(workspace.id = %workspace_id, command = name))]
+    #[instrument(name = "run a command on a workspace", skip_all, fields(workspace.id = %workspace_id, command = name))]
     pub async fn workspace_with(
         &self,
         asked: &Asked,

@@ -224,7 +224,7 @@ fn parse(field: &'static str, chars_max: usize, rule: Rule, text: &str) -> Resul
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it is one of the rules, which have one type")]
+#[expect(clippy::unnecessary_wraps, reason = "all rules have one type")]
 fn any(_: &str) -> Result<(), &'static str> {
     Ok(())
 }
