@@ -115,11 +115,10 @@ pub async fn register_user(
     credentials: Data<Credentials>,
     commands: Data<Commands>,
 ) -> Result<Done<UserCreated>, Problem> {
-    let idempotent_bytes = body.bytes().to_owned();
     let (registration, password) = body.input.parse()?;
     let password = parse_password(&passwords, "password", password, Some(&registration)).await?;
     let user_id = new_user_id(&key, &registration);
-    let asked = Asked { context: from.context_of(user_id), idempotency: key.idempotency(user_id, &idempotent_bytes) };
+    let asked = Asked { context: from.context_of(user_id), idempotency: key.idempotency(user_id, &open_parts(&registration)?) };
     let hash = passwords.hash(password).await?;
     let added = credentials.add(user_id, &hash).await?;
     let appended = commands.register_user(&asked, user_id, registration).await;
@@ -127,6 +126,12 @@ pub async fn register_user(
         credentials.remove(user_id).await?;
     }
     Ok(Done::created(appended?, format!("/v1/users/{user_id}"), UserCreated { user_id }))
+}
+
+/// The parts of the request that are not secret. The fingerprint of a request is stored, and a fast digest of a password
+/// could be guessed.
+fn open_parts(registration: &Registration) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(registration).map_err(|error| Problem::internal(&error))
 }
 
 /// With an idempotency key, the identifier is derived from it. So a repeated request has the same actor, and finds the

@@ -62,3 +62,22 @@ async fn two_registrations_with_one_key_create_one_user() {
     assert_eq!(first, second);
     app.post("/v1/sessions", &json!({"login": "ann", "password": "correct horse"})).await.expect(201);
 }
+
+/// The fingerprint of a request is stored. A fast digest that contains a password could be guessed.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fingerprint_of_a_registration_does_not_contain_the_password() {
+    let app = TestApp::start().await;
+    let register = async |password: &str, username: &str| {
+        let body = json!({"email": "ann@example.org", "username": username, "display_name": "Ann", "password": password});
+        let request = reqwest::Client::new().post(format!("{}/v1/users", app.url)).header("Idempotency-Key", "me");
+        tests::person::send(request.json(&body)).await
+    };
+    let first: Value = register("correct horse battery", "ann").await.expect(201);
+    let again: Value = register("another horse battery", "ann").await.expect(201);
+    assert_eq!(first, again, "the password is no part of the request's fingerprint");
+    register("correct horse battery", "anna").await.expect_problem(422, "idempotency.key_reused");
+    app.post("/v1/sessions", &json!({"login": "ann", "password": "correct horse battery"})).await.expect(201);
+    app.post("/v1/sessions", &json!({"login": "ann", "password": "another horse battery"}))
+        .await
+        .expect_problem(401, "session.wrong_credentials");
+}
