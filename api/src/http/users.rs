@@ -22,7 +22,7 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::UserPath;
 use crate::config::Secret;
-use crate::extract::{Body, Circumstances, Command, Key, QueryAnswer, Reading, RequestBody, Visitor};
+use crate::extract::{Body, Circumstances, Command, Key, QueryAnswer, Reading, Visitor};
 use crate::problem::Problem;
 
 /// A new user.
