@@ -120,8 +120,9 @@ fn holds(step: &Step<Message, MessageCommand>) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn only_the_author_changes_the_text_and_a_deleted_message_does_not_change(asked in asked(command()), snapshot_at in 0_usize..60) {
+    fn only_the_author_changes_the_text_and_a_deleted_message_does_not_change(asked in asked(command())) {
         let around = |context: &Context, _: &MessageCommand| around(archived_at(context));
-        walk(asked, snapshot_at, around, Message::decide, holds)?;
+        // A message has no snapshots: its JSON, which auditors see, does not have the number of its edits.
+        walk(asked, None, around, Message::decide, holds)?;
     }
 }
