@@ -180,7 +180,7 @@ async fn ctrl_c_at_the_command_line_cancels_a_replay_and_leaves_nothing() {
     let ended = tokio::task::spawn_blocking(move || (process.wait().expect("its end"), process.stderr.take())).await.expect("a process");
     assert_eq!(ended.0.code(), Some(1), "the command failed");
     let said = std::io::read_to_string(ended.1.expect("a pipe")).expect("the messages");
-    assert!(said.contains("it was cancelled"), "{said}");
+    assert!(said.contains("the rebuild was cancelled"), "{said}");
     drop(gates);
     assert_eq!(house.leftovers().await, Vec::<String>::new());
     let log = house.installation_log().await;
