@@ -205,7 +205,7 @@ async fn a_replay_is_refused_while_another_runs_and_to_all_but_operators_and_the
     let replays = house.replays(&house.reading);
     let turn = RebuildLock::acquire(&house.reading.pool, projections::RELATIONAL).await.expect("the rebuild lock");
     let refused = replays.begin(by_the_server(None), projections::RELATIONAL, Plan::whole()).await.err().expect("a refusal");
-    assert!(refused.to_string().contains("under way"), "{refused}");
+    assert!(refused.to_string().contains("is running"), "{refused}");
     turn.release().await;
     let refused = replays.begin(crate::support::asked(ann), projections::RELATIONAL, Plan::whole()).await.err().expect("a refusal");
     assert!(refused.to_string().contains("operators"), "{refused}");
