@@ -129,7 +129,7 @@ async fn a_failure_of_the_object_store_is_reported_with_the_address() {
     for (environment, at, code, part) in [
         (right.clone(), url("nothing"), 1, format!("{} cannot be used", url("nothing"))),
         (right.clone(), url("no.manifest.json"), 4, format!("{}: it is not a manifest", url("no.manifest.json"))),
-        (right.clone(), "s3://tests".into(), 2, "s3://tests names no manifest".into()),
+        (right.clone(), "s3://tests".into(), 2, "s3://tests is not the address of a manifest".into()),
         (right.clone(), "s3://tests//x".into(), 2, "is not an address such as s3://bucket/folder".into()),
         (with("BACKSCROLL_OBJECT_STORE_SECRET_KEY", "wrong"), url("nothing"), 2, "cannot be used".into()),
         (with("BACKSCROLL_OBJECT_STORE_URL", "http://127.0.0.1:9"), url("nothing"), 3, "cannot be used".into()),
