@@ -133,7 +133,12 @@ async fn a_failure_of_the_object_store_is_reported_with_the_address() {
         (right.clone(), "s3://tests//x".into(), 2, "is not an address such as s3://bucket/folder".into()),
         (with("BACKSCROLL_OBJECT_STORE_SECRET_KEY", "wrong"), url("nothing"), 2, "cannot be used".into()),
         (with("BACKSCROLL_OBJECT_STORE_URL", "http://127.0.0.1:9"), url("nothing"), 3, "cannot be used".into()),
-        (with("BACKSCROLL_OBJECT_STORE_URL", "here"), url("nothing"), 2, "object_store_url (BACKSCROLL_OBJECT_STORE_URL) is invalid".into()),
+        (
+            with("BACKSCROLL_OBJECT_STORE_URL", "here"),
+            url("nothing"),
+            2,
+            "object_store_url (BACKSCROLL_OBJECT_STORE_URL) is invalid".into(),
+        ),
         (with("BACKSCROLL_OBJECT_STORE_CA_FILE", "/nowhere"), url("nothing"), 2, "/nowhere cannot be read (object_store_ca_file)".into()),
     ] {
         let (ended, said) = backscroll(&format!("log verify-export {at}"), &environment).await;

@@ -114,11 +114,15 @@ fn archives() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             lists(Entry::deflated("users.json", br#"{"id": "U1"}"#)),
             "users.json in the archive is not a JSON list",
         ),
-        ("a list that is no JSON", lists(Entry::deflated("users.json", b"\xff\xfe\x00garbage")), "users.json in the archive is not a list"),
+        (
+            "a list that is no JSON",
+            lists(Entry::deflated("users.json", b"\xff\xfe\x00garbage")),
+            "users.json in the archive is not a JSON list",
+        ),
         (
             "a list that is too deep",
             lists(Entry::deflated("users.json", "[".repeat(1_000_000).as_bytes())),
-            "users.json in the archive is not a list",
+            "users.json in the archive is not a JSON list",
         ),
     ]
 }
