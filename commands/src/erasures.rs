@@ -212,7 +212,7 @@ impl Decision for Cancel {
         let actor = reader.user(context.actor).await?;
         authorize::user_command(context.actor, &actor, self.user_id, &UserCommand::CancelErasure)?;
         let user = reader.user(self.user_id).await?;
-        // The user may cancel the erasure, whoever requested it.
+        // The user may cancel the erasure, also if an operator requested it.
         if !actor.is_operator() && context.actor != self.user_id {
             return Err(AccessRefusal::UserNotFound.into());
         }

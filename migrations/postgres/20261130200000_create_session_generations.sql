@@ -1,12 +1,12 @@
--- Generations of sessions: all sessions of a person end in one step, and a copy in Redis is believed only while nothing
--- has ended since. Postgres is the authority. Redis is not asked which generation is the current one.
+-- Generations of sessions: all sessions of a person end in one step, and a copy in Redis is valid only until a session
+-- of the person ends. Postgres is the authority. Redis is not asked which generation is the current one.
 
 CREATE TABLE secret.session_generations (
     user_id    uuid   PRIMARY KEY,
     -- Raised when all sessions of the person end. A session of an earlier generation has ended.
     generation bigint NOT NULL DEFAULT 0,
     -- Raised when any session of the person ends. A copy of a session that was made at another revision is not
-    -- believed.
+    -- valid.
     revision   bigint NOT NULL DEFAULT 0,
     -- The generation of which all sessions before it are noted in the log, and their rows removed.
     noted      bigint NOT NULL DEFAULT 0,
@@ -20,8 +20,7 @@ ALTER TABLE secret.sessions ADD COLUMN generation bigint NOT NULL DEFAULT 0;
 DROP INDEX secret.sessions_user;
 CREATE INDEX sessions_user ON secret.sessions (user_id, created_at);
 
--- An account that is suspended, let in again or erased has no session from before, in the very transaction of the
--- event: there is no moment at which the one is true without the other.
+-- A suspension, a reactivation and an erasure end all sessions of the account in the transaction of the event.
 CREATE FUNCTION secret.end_sessions_with_the_account() RETURNS trigger LANGUAGE plpgsql SET search_path = secret, pg_temp AS $$
 BEGIN
     INSERT INTO session_generations AS g (user_id, generation, revision) VALUES (NEW.aggregate_id::uuid, 1, 1)
@@ -36,8 +35,8 @@ CREATE TRIGGER sessions_end_with_the_account
     WHEN (NEW.aggregate_type = 'user' AND NEW.event_type IN ('user.suspended', 'user.reactivated', 'user.erased'))
     EXECUTE FUNCTION secret.end_sessions_with_the_account();
 
--- A row that goes, or is marked as ended, makes every copy of that person's sessions void, whoever removed it. In order
--- of the users, so that two statements never wait for each other.
+-- If a row is removed or marked as ended, by any statement, every copy of that person's sessions is void. Users are
+-- locked in order, so that two statements never wait for each other.
 CREATE FUNCTION secret.void_copies_of_removed_sessions() RETURNS trigger LANGUAGE plpgsql SET search_path = secret, pg_temp AS $$
 BEGIN
     INSERT INTO session_generations AS g (user_id, revision) SELECT DISTINCT user_id, 1 FROM removed ORDER BY user_id

@@ -1,5 +1,5 @@
-//! The Slack import into a real event store: each message is imported once, whatever interrupts the import and whoever
-//! writes meanwhile.
+//! The Slack import into a real event store: each message is imported once, also if the import is interrupted, or if
+//! others write meanwhile.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The users of the export: people, bots that posted, and people of whom the export has only an identifier.
+//! The users of the export: people, bots that posted, and people who appear in the export only by their identifier.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -80,7 +80,7 @@ pub(super) fn new_user<S>(user: &SlackUser, run: &mut Run<'_, S>) -> Result<NewU
     })
 }
 
-/// A person of whom the export has little.
+/// Makes a user from the few data that the export has of an unlisted person.
 pub(super) fn of_unlisted(person: UnlistedPerson, at: DateTime<Utc>) -> Result<NewUser, InvalidText> {
     let UnlistedPerson { slack_id, name, is_bot, avatar } = person;
     let profile = SlackProfile { image_512: avatar, ..SlackProfile::default() };

@@ -6,7 +6,7 @@ use domain::ids::{SessionId, UserId};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{LIST_MAX, SessionStore};
+use super::{LIST_MAX, SessionStore, lock_generation};
 use crate::StateError;
 use crate::token::{Token, TokenHash};
 
@@ -66,6 +66,10 @@ impl SessionStore {
     /// # Errors
     /// Postgres does not answer.
     pub async fn end(&self, token: &Token) -> Result<Vec<Ended>, StateError> {
+        let owner = sqlx::query_scalar!("SELECT user_id FROM secret.sessions WHERE token_hash = $1", &token.hash().0[..]);
+        let Some(user_id) = owner.fetch_optional(&self.pool).await? else { return Ok(Vec::new()) };
+        let mut tx = self.pool.begin().await?;
+        lock_generation(&mut tx, user_id.into()).await?;
         let ended = sqlx::query_as!(
             Ended,
             r#"UPDATE secret.sessions s SET ended_at = coalesce(ended_at, now())
@@ -73,8 +77,11 @@ impl SessionStore {
                  AND s.generation = coalesce((SELECT g.generation FROM secret.session_generations g WHERE g.user_id = s.user_id), 0)
                RETURNING token_hash, session_id, user_id, 'signed_out' AS "why!""#,
             &token.hash().0[..],
-        );
-        Ok(ended.fetch_all(&self.pool).await?)
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(ended)
     }
 
     /// Marks a session of a user as ended, if there is one with this identifier.
@@ -82,6 +89,8 @@ impl SessionStore {
     /// # Errors
     /// Postgres does not answer.
     pub async fn end_of_user(&self, user_id: UserId, session_id: SessionId) -> Result<Vec<Ended>, StateError> {
+        let mut tx = self.pool.begin().await?;
+        lock_generation(&mut tx, user_id).await?;
         let ended = sqlx::query_as!(
             Ended,
             r#"UPDATE secret.sessions s SET ended_at = coalesce(ended_at, now())
@@ -90,8 +99,11 @@ impl SessionStore {
                RETURNING token_hash, session_id, user_id, 'signed_out' AS "why!""#,
             session_id.0,
             user_id.0,
-        );
-        Ok(ended.fetch_all(&self.pool).await?)
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(ended)
     }
 
     /// Ends all sessions of a user in one statement.
@@ -201,6 +213,15 @@ async fn expired(pool: &PgPool) -> Result<Vec<Ended>, StateError> {
 
 /// A session that is still alive, such as one that was used at the last moment, is not deleted.
 async fn delete(pool: &PgPool, hashes: &[Vec<u8>]) -> Result<(), StateError> {
+    let mut tx = pool.begin().await?;
+    // The same order as `lock_generation`: first the generations, then the sessions.
+    sqlx::query!(
+        "SELECT user_id FROM secret.session_generations
+         WHERE user_id IN (SELECT s.user_id FROM secret.sessions s WHERE s.token_hash = ANY($1)) ORDER BY user_id FOR UPDATE",
+        hashes
+    )
+    .fetch_all(&mut *tx)
+    .await?;
     sqlx::query!(
         "DELETE FROM secret.sessions s
          WHERE token_hash = ANY($1)
@@ -208,7 +229,8 @@ async fn delete(pool: &PgPool, hashes: &[Vec<u8>]) -> Result<(), StateError> {
                 OR s.generation < (SELECT g.generation FROM secret.session_generations g WHERE g.user_id = s.user_id))",
         hashes
     )
-    .execute(pool)
+    .execute(&mut *tx)
     .await?;
+    tx.commit().await?;
     Ok(())
 }

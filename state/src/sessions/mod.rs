@@ -312,7 +312,8 @@ impl SessionStore {
     }
 }
 
-/// Creates the row of the user's generation if there is none, and locks it until the transaction ends.
+/// Creates the row of the user's generation if there is none, and locks it until the transaction ends. Each transaction
+/// that ends sessions takes this lock before it locks rows of sessions. So two of them do not wait for each other.
 async fn lock_generation(tx: &mut sqlx::PgConnection, user_id: UserId) -> Result<Generation, StateError> {
     let held = sqlx::query_as!(
         Generation,

@@ -41,6 +41,7 @@ pub async fn measure(report: &mut Report) {
     made_up(&served, requests).await;
     let after_made_up = served.memory();
     let held = hold(&served).await;
+    // The row measures memory over time, so it waits for a time and not for a condition.
     sleep(sized(Duration::from_secs(20), Duration::from_secs(2))).await;
     let while_held = served.memory();
     drop(held);
