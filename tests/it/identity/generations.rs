@@ -232,3 +232,22 @@ async fn a_session_expires_by_its_row_even_if_redis_keeps_its_copy() {
     assert_eq!(count(&app, "SELECT count(*) FROM secret.sessions").await, 0);
     assert_eq!(redis.keys::<_, Vec<String>>(&pattern).await.expect("the copies"), Vec::<String>::new(), "the copy is removed with its row");
 }
+
+/// Both statements lock the session and the generation of its person. In different orders they would deadlock.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_out_and_a_change_of_the_password_at_once_do_not_deadlock() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let mut current = PASSWORD.to_owned();
+    for round in 0..12 {
+        let person = ann.with_token(app.sign_in_with(&ann.email, &current).await);
+        let new = format!("{NEW_PASSWORD} {round}");
+        let body = json!({"current_password": current, "new_password": new});
+        let (changed, ended) = tokio::join!(person.put("/v1/users/me/password", body), person.delete("/v1/sessions/current"));
+        assert!([204, 401].contains(&changed.status.as_u16()), "{}", changed.body);
+        assert!([204, 401].contains(&ended.status.as_u16()), "{}", ended.body);
+        if changed.status.as_u16() == 204 {
+            current = new;
+        }
+    }
+}
