@@ -214,12 +214,14 @@ pub enum ConfigError {
         /// The system's error.
         source: std::io::Error,
     },
-    /// The file is not TOML.
-    #[error("the settings file {path} is not TOML: {reason}", path = path.display())]
+    /// The file is not TOML. The parser's own error is not kept, because it quotes the line, which may hold a password.
+    #[error("the settings file {path} is not TOML: line {line}: {reason}", path = path.display())]
     Toml {
         /// The file.
         path: PathBuf,
-        /// The place and the kind of the mistake.
+        /// The line of the mistake, from 1.
+        line: usize,
+        /// The kind of the mistake.
         reason: String,
     },
     /// The invalid, unknown and missing settings, one per line.

@@ -70,9 +70,11 @@ impl Values {
     }
 
     fn read_toml(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
-        let table = text
-            .parse::<toml::Table>()
-            .map_err(|error| ConfigError::Toml { path: path.to_owned(), reason: error.to_string().trim().replace('\n', " ") })?;
+        let table = text.parse::<toml::Table>().map_err(|error| ConfigError::Toml {
+            path: path.to_owned(),
+            line: error.span().map_or(1, |span| text.get(..span.start).unwrap_or(text).matches('\n').count() + 1),
+            reason: error.message().to_owned(),
+        })?;
         for (key, value) in table {
             let known = settings().find(|setting| setting.name == key);
             match (known, value) {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 use proptest::sample::{Index, select};
+use stores::error::chain;
 use stores::objects::ObjectUrl;
 use url::Url;
 
@@ -73,8 +74,10 @@ fn the_environment_overrides_the_file() {
 
 #[test]
 fn a_file_that_is_not_toml_is_refused_with_its_name() {
-    let refused = Settings::from_sources(&environment(&[]), Some((Path::new("backscroll.toml"), "listen = "))).expect_err("no TOML");
-    assert!(matches!(refused, ConfigError::Toml { .. }) && refused.to_string().contains("backscroll.toml"), "{refused}");
+    let text = "partitions = 4\nredis_url = \"redis://:hunter2@localhost\nlisten = ";
+    let refused = Settings::from_sources(&environment(&[]), Some((Path::new("backscroll.toml"), text))).expect_err("no TOML");
+    assert!(matches!(refused, ConfigError::Toml { line: 2, .. }) && refused.to_string().contains("backscroll.toml"), "{refused}");
+    assert!(!chain(&refused).contains("hunter2"), "{}", chain(&refused));
 }
 
 #[test]
