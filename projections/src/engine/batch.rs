@@ -121,7 +121,7 @@ async fn apply_with_care(
         }
         if now_parked.has(&event.park_key) {
             notes.add_waiting(event);
-        } else if let Some(error) = apply_one(&mut tx, projector, event).await? {
+        } else if let Some(error) = apply_one(&mut tx, projector, event).await.map_err(BatchError::Apply)? {
             error!(
                 projection = projector.name(),
                 position = event.position,
@@ -139,8 +139,12 @@ async fn apply_with_care(
     Ok(())
 }
 
-/// Applies one event, or returns why it cannot be applied.
-async fn apply_one(tx: &mut PgConnection, projector: &mut dyn Projector, event: &Delivery) -> Result<Option<String>, BatchError> {
+/// Applies one event under a savepoint, or returns why it cannot be applied. Then nothing of it is written.
+pub(super) async fn apply_one(
+    tx: &mut PgConnection,
+    projector: &mut dyn Projector,
+    event: &Delivery,
+) -> Result<Option<String>, ApplyError> {
     let recorded = match &event.event {
         Ok(recorded) => recorded,
         Err(error) => return Ok(Some(chain(error))),
@@ -156,7 +160,7 @@ async fn apply_one(tx: &mut PgConnection, projector: &mut dyn Projector, event: 
             savepoint.rollback().await?;
             Ok(Some(error.operator_text()))
         }
-        Err(error) => Err(BatchError::Apply(error)),
+        Err(error) => Err(error),
     }
 }
 

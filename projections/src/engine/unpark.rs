@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use sqlx::{Connection, PgConnection, PgPool, query, query_scalar};
 use stores::checkpoint;
-use stores::error::chain;
-use stores::log::{Delivery, read};
+use stores::log::read;
 use uuid::Uuid;
 
 use crate::connections::Connections;
+use crate::engine::batch::apply_one;
 use crate::engine::park::{self, ParkedEvent, UnparkError};
 use crate::engine::projector::{ApplyError, Projector};
 use crate::engine::registry;
@@ -115,7 +115,7 @@ async fn apply(
         let Some(last) = events.last() else { return Ok(Applied { applied, stopped: None }) };
         after = last.position;
         for event in events.iter().filter(|event| !skipped.contains(&event.position)) {
-            if let Some(error) = apply_one(tx, projector, event).await? {
+            if let Some(error) = apply_one(tx, projector, event).await.map_err(store_error)? {
                 return Ok(Applied { applied, stopped: Some((event.position, error)) });
             }
             applied += 1;
@@ -123,24 +123,10 @@ async fn apply(
     }
 }
 
-/// Applies one event, or returns why it cannot be applied.
-async fn apply_one(tx: &mut PgConnection, projector: &mut dyn Projector, event: &Delivery) -> Result<Option<String>, UnparkError> {
-    let recorded = match &event.event {
-        Ok(recorded) => recorded,
-        Err(error) => return Ok(Some(chain(error))),
-    };
-    let mut savepoint = tx.begin().await?;
-    match projector.apply(&mut savepoint, &[recorded]).await {
-        Ok(()) => {
-            savepoint.commit().await?;
-            Ok(None)
-        }
-        Err(error) if error.is_poison() => {
-            savepoint.rollback().await?;
-            Ok(Some(error.operator_text()))
-        }
-        Err(ApplyError::Store(error)) => Err(error.into()),
-        Err(error) => Err(UnparkError::OtherStore(Box::new(error))),
+fn store_error(error: ApplyError) -> UnparkError {
+    match error {
+        ApplyError::Store(error) => error.into(),
+        error => UnparkError::OtherStore(Box::new(error)),
     }
 }
 
