@@ -261,8 +261,7 @@ fn domain(text: &str) -> Result<(), &'static str> {
 }
 
 fn timezone(text: &str) -> Result<(), &'static str> {
-    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
-    ensure(text.chars().all(fine), "must be a name of the time zone database, such as Europe/Zurich")
+    ensure(text.parse::<chrono_tz::Tz>().is_ok(), "must be a name of the time zone database, such as Europe/Zurich")
 }
 
 fn language(text: &str) -> Result<(), &'static str> {

@@ -62,9 +62,13 @@ pub(super) fn new_user<S>(user: &SlackUser, run: &mut Run<'_, S>) -> Result<NewU
     for field in values_without_field(profile) {
         run.report.skip("field of a profile that has no place here", || format!("{slack_id} {field}"));
     }
+    let timezone = some(user.tz.as_ref()).and_then(|tz| Timezone::parse(tz).ok());
+    if let (None, Some(tz)) = (&timezone, some(user.tz.as_ref())) {
+        run.report.skip("time zone that does not exist", || format!("{slack_id} {tz}"));
+    }
     let names = [&profile.display_name, &profile.real_name, &user.real_name, &user.name];
     let preferences = Preferences {
-        timezone: some(user.tz.as_ref()).and_then(|tz| Timezone::parse(tz).ok()),
+        timezone,
         language: some(user.locale.as_ref()).and_then(|locale| Language::parse(locale).ok()),
         ..Preferences::default()
     };

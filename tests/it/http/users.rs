@@ -94,7 +94,19 @@ async fn preferences_and_the_status_are_changed_and_cleared() {
     ann.put("/v1/users/me/status", json!({"text": "Away", "expires_at": "2001-01-01T00:00:00Z"}))
         .await
         .expect_problem(422, "user.status_over");
-    ann.patch("/v1/users/me/preferences", json!({"timezone": "Nowhere!"})).await.expect_problem(422, "input.invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_zone_that_does_not_exist_is_refused_with_the_field() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    for zone in ["Nowhere!", "Mars/Base", "Europe/Zürich", "america/santiago", "+02:00"] {
+        let refused = ann.patch("/v1/users/me/preferences", json!({"timezone": zone})).await.expect_problem(422, "input.invalid");
+        assert_eq!(refused["field"], "timezone", "{zone}");
+        let bob = json!({"email": "bob@example.org", "username": "bob", "display_name": "Bob", "password": PASSWORD, "timezone": zone});
+        assert_eq!(app.post("/v1/users", &bob).await.expect_problem(422, "input.invalid")["field"], "timezone", "{zone}");
+    }
+    ann.patch("/v1/users/me/preferences", json!({"timezone": "America/Santiago"})).await.expect(204);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,20 @@ async fn roles_and_status_are_those_of_the_export() {
 }
 
 #[tokio::test]
+async fn a_time_zone_that_does_not_exist_is_left_out_and_reported() {
+    let users = json!([
+        {"id": "U1", "name": "ann", "tz": "America/Santiago"},
+        {"id": "U2", "name": "bob", "tz": "Mars/Base"},
+        {"id": "U3", "name": "cyd", "tz": ""},
+    ]);
+    let (memory, report) = Export::of_two().with("users.json", &users).imported().await;
+    let users = memory.registrations();
+    let zone = |name: &str| users[name].1.preferences.timezone.as_ref().map(ToString::to_string);
+    assert_eq!(["ann", "bob", "cyd"].map(zone), [Some("America/Santiago".into()), None, None]);
+    assert_eq!(report.skipped["time zone that does not exist"].count, 1);
+}
+
+#[tokio::test]
 async fn an_account_of_this_server_with_the_same_address_is_used() {
     let memory = Memory::with_a_workspace(100);
     memory.claim(Claim::on_server(ClaimKind::Email, "ann@orchard.example"), OWNER.0);
