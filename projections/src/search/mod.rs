@@ -314,7 +314,22 @@ pub enum BucketKey {
     Hour(u8),
 }
 
+impl MessageQuery {
+    /// Narrows the query to messages within one of the spans. They are in order and apart.
+    fn only_during(&mut self, spans: &[Span]) {
+        let (Some(first), Some(last)) = (spans.first(), spans.last()) else {
+            self.during = Span::NEVER;
+            return;
+        };
+        self.during = self.during.and(Span { from: first.from, to: last.to });
+        self.not_during.extend(spans.windows(2).map(|pair| Span { from: pair[0].to, to: pair[1].from }));
+    }
+}
+
 impl Span {
+    /// The span that has no moment.
+    const NEVER: Self = Self { from: Some(DateTime::<Utc>::UNIX_EPOCH), to: Some(DateTime::<Utc>::UNIX_EPOCH) };
+
     /// Whether a time is within the span.
     #[must_use]
     pub fn contains(&self, at: DateTime<Utc>) -> bool {

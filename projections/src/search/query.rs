@@ -4,6 +4,7 @@
 //! Not here: input, output, the clock. The caller passes the time zone and the current time ([`Clock`]).
 
 mod dates;
+mod local_days;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -60,8 +61,8 @@ pub enum Filter {
     To(Person),
     /// Posted in this channel or conversation.
     In(Room),
-    /// Sent within this time.
-    During(Span),
+    /// Sent within one of these spans. They are in order and apart. None: at no time.
+    During(Vec<Span>),
     /// It has this property.
     Property(Property),
 }

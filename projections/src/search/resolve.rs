@@ -117,8 +117,8 @@ impl ReadModels {
                     inside.get_or_insert_default().extend(people.room(room, searcher).map_err(refused)?);
                 }
                 (Filter::In(room), Requirement::MustNot) => outside.extend(people.room(room, searcher).map_err(refused)?),
-                (Filter::During(span), Requirement::Must) => resolved.during = resolved.during.and(*span),
-                (Filter::During(span), Requirement::MustNot) => resolved.not_during.push(*span),
+                (Filter::During(spans), Requirement::Must) => resolved.only_during(spans),
+                (Filter::During(spans), Requirement::MustNot) => resolved.not_during.extend(spans),
                 (Filter::Property(property), wanted) => resolved.properties.push((property.clone(), *wanted)),
             }
         }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::house::{Backend, House, texts};
 use super::over_every_backend;
+use crate::support::post_at;
 
 over_every_backend!(
     words_match_every_form_and_phrases_match_exactly,
@@ -127,6 +128,14 @@ async fn filters_of_time_find_the_messages_of_that_time(backend: Backend) {
         format!("-during:{}", &today[..4]),
     ] {
         assert_eq!(house.find(&query).await, [""; 0], "{query}");
+    }
+    // In Santiago, the clocks skipped midnight of this day.
+    let (commands, owner) = (&house.app.app().commands, house.team.owner.id.into());
+    let sent_at = "2024-09-08T04:30:00Z".parse().expect("a time");
+    post_at(commands, owner, house.team.general.into(), sent_at, "early").await;
+    house.team.owner.patch("/v1/users/me/preferences", json!({"timezone": "America/Santiago"})).await.expect(204);
+    for (query, found) in [("on:2024-09-08", true), ("on:2024-09-07", false), ("before:2024-09-08", false), ("after:2024-09-07", true)] {
+        assert_eq!(house.find(query).await.contains(&"early".to_owned()), found, "{query}");
     }
 }
 

@@ -1,9 +1,9 @@
 //! Parses days, months and years in the user's time zone.
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 
-use super::Mistake;
-use crate::search::Span;
+use super::local_days::shown;
+use super::{Filter, Mistake};
 
 /// A time zone of the IANA database.
 pub type Zone = chrono_tz::Tz;
@@ -21,27 +21,34 @@ const MONTHS: [&str; 12] =
     ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
 /// The length of the months' short names.
 const SHORT_NAME_BYTES: usize = 3;
-/// The most that clocks skip when they are put forward at midnight.
-const SKIPPED_AT_MOST: TimeDelta = TimeDelta::hours(2);
 
 impl Clock {
     fn today(&self) -> NaiveDate {
         self.now.with_timezone(&self.zone).date_naive()
     }
-
-    /// The first moment of a day. If clocks skip midnight, it is the moment to which they skip.
-    fn begin(&self, day: NaiveDate) -> Option<DateTime<Utc>> {
-        let midnight = day.and_time(NaiveTime::MIN);
-        let begin = self.zone.from_local_datetime(&midnight).earliest();
-        begin.or_else(|| self.zone.from_local_datetime(&(midnight + SKIPPED_AT_MOST)).earliest()).map(|at| at.with_timezone(&Utc))
-    }
 }
 
-/// The time from the first moment of a day, month or year to its end.
-pub(super) fn days(value: &str, clock: &Clock) -> Result<Span, Mistake> {
-    let (first, after) = first_and_after(&value.to_lowercase(), clock).ok_or(Mistake::NoDate)?;
-    let (from, to) = (clock.begin(first).ok_or(Mistake::NoDate)?, clock.begin(after).ok_or(Mistake::NoDate)?);
-    Ok(Span { from: Some(from), to: Some(to) })
+/// The time at which the clocks of the zone show a day, month or year.
+pub(super) fn during(value: &str, clock: &Clock) -> Result<Filter, Mistake> {
+    let (first, after) = days(value, clock)?;
+    Ok(Filter::During(shown(clock.zone, Some(first), Some(after))))
+}
+
+/// The time before a day, month or year.
+pub(super) fn before(value: &str, clock: &Clock) -> Result<Filter, Mistake> {
+    let (first, _) = days(value, clock)?;
+    Ok(Filter::During(shown(clock.zone, None, Some(first))))
+}
+
+/// The time after a day, month or year.
+pub(super) fn after(value: &str, clock: &Clock) -> Result<Filter, Mistake> {
+    let (_, after) = days(value, clock)?;
+    Ok(Filter::During(shown(clock.zone, Some(after), None)))
+}
+
+/// The first day of a day, month or year, and the first day after it.
+fn days(value: &str, clock: &Clock) -> Result<(NaiveDate, NaiveDate), Mistake> {
+    first_and_after(&value.to_lowercase(), clock).ok_or(Mistake::NoDate)
 }
 
 fn first_and_after(value: &str, clock: &Clock) -> Option<(NaiveDate, NaiveDate)> {

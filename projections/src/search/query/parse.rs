@@ -2,7 +2,7 @@
 
 use super::dates::{self, Clock};
 use super::{Filter, Mistake, PREFIX_CHARS_MIN, Person, Place, QUERY_CHARS_MAX, Query, QueryMistake, Room, TERMS_MAX, Term, Text};
-use crate::search::{Property, Requirement, Span, words};
+use crate::search::{Property, Requirement, words};
 
 /// The function that parses a filter's value. It gets the filter's name.
 type Reader = fn(&'static str, &str, &Clock) -> Result<Filter, Mistake>;
@@ -11,10 +11,10 @@ const FILTERS: [(&str, Reader); 9] = [
     ("from", |filter, value, _| person(filter, value).map(Filter::From)),
     ("to", |filter, value, _| person(filter, value).map(Filter::To)),
     ("in", |filter, value, _| room(filter, value).map(Filter::In)),
-    ("before", |_, value, clock| dates::days(value, clock).map(|days| Filter::During(Span { from: None, to: days.from }))),
-    ("after", |_, value, clock| dates::days(value, clock).map(|days| Filter::During(Span { from: days.to, to: None }))),
-    ("on", |_, value, clock| dates::days(value, clock).map(Filter::During)),
-    ("during", |_, value, clock| dates::days(value, clock).map(Filter::During)),
+    ("before", |_, value, clock| dates::before(value, clock)),
+    ("after", |_, value, clock| dates::after(value, clock)),
+    ("on", |_, value, clock| dates::during(value, clock)),
+    ("during", |_, value, clock| dates::during(value, clock)),
     ("has", |filter, value, _| has(filter, value).map(Filter::Property)),
     ("is", |filter, value, _| is(filter, value).map(Filter::Property)),
 ];

@@ -29,7 +29,8 @@ fn filter(text: &str) -> Filter {
 }
 
 fn during(text: &str) -> (String, String) {
-    let Filter::During(span) = filter(text) else { panic!("{text} is no time") };
+    let Filter::During(spans) = filter(text) else { panic!("{text} is no time") };
+    let [span] = spans[..] else { panic!("{text} is not one span") };
     let told = |at: Option<chrono::DateTime<chrono::Utc>>| at.map_or("…".into(), |at| at.format("%Y-%m-%dT%H:%M").to_string());
     (told(span.from), told(span.to))
 }
@@ -114,10 +115,30 @@ fn days_begin_in_the_users_time_zone() {
 
 #[test]
 fn a_day_begins_later_where_clocks_skip_midnight() {
-    let clock = Clock { zone: Zone::America__Sao_Paulo, ..clock() };
-    let query = Query::parse("on:2018-11-04", &clock).expect("a day");
-    let Filter::During(span) = query.filters[0].what else { panic!("a time") };
-    assert_eq!(span.to.zip(span.from).map(|(to, from)| (to - from).num_hours()), Some(22));
+    for (zone, on, sent) in [
+        (Zone::America__Santiago, "2024-09-08", "2024-09-08T04:30:00Z"),
+        (Zone::Asia__Beirut, "2024-03-31", "2024-03-30T22:30:00Z"),
+        (Zone::Africa__Cairo, "2024-04-26", "2024-04-25T22:30:00Z"),
+        (Zone::America__Havana, "2024-03-10", "2024-03-10T05:30:00Z"),
+        (Zone::America__Sao_Paulo, "2018-11-04", "2018-11-04T03:30:00Z"),
+    ] {
+        let (clock, sent) = (Clock { zone, ..clock() }, sent.parse().expect("a time"));
+        let contains = |filter: &str| {
+            let query = Query::parse(&format!("{filter}:{on}"), &clock).expect("a day");
+            let Filter::During(spans) = query.filters[0].what.clone() else { panic!("{filter} is no time") };
+            spans.iter().any(|span| span.contains(sent))
+        };
+        assert_eq!(["on", "during", "before", "after"].map(contains), [true, true, false, false], "{zone}");
+    }
+}
+
+#[test]
+fn a_day_that_does_not_exist_is_at_no_time() {
+    let clock = Clock { zone: Zone::Pacific__Apia, ..clock() };
+    let filter = |text: &str| Query::parse(text, &clock).expect("a day").filters[0].what.clone();
+    assert_eq!(filter("on:2011-12-30"), Filter::During(vec![]));
+    assert_ne!(filter("on:2011-12-29"), Filter::During(vec![]));
+    assert_ne!(filter("on:2011-12-31"), Filter::During(vec![]));
 }
 
 #[test]
