@@ -159,3 +159,21 @@ async fn mentions_are_listed_while_the_user_may_read_them() {
     let mentions = team.member.get(&team.path("/mentions")).await.expect(200).to_string();
     assert!(mentions.contains("hello <@") && !mentions.contains("psst <@"), "{mentions}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mention_in_code_neither_mentions_nor_notifies() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let of_member = format!("<@{}>", team.member.id);
+    let inline = team.message(&team.owner, team.general, &format!("write `{of_member}` to mention them")).await;
+    team.message(&team.owner, team.general, &format!("```\n{of_member}\n```")).await;
+    let edited = team.message(&team.owner, team.general, &of_member).await;
+    let position = team.owner.patch(&format!("/v1/messages/{edited}"), json!({"content": format!("`{of_member}`")})).await.position();
+    let shown = team.member.get_at(position, &format!("/v1/messages/{inline}")).await.expect(200);
+    assert_eq!(shown["formatted_content"].get("mentions"), None, "{shown}");
+    assert_eq!(team.member.get(&team.path("/mentions")).await.expect(200)["items"], json!([]));
+
+    let position = team.post(&team.owner, team.general, &format!("`code`, and {of_member}")).await.position();
+    let mentions = team.member.get_at(position, &team.path("/mentions")).await.expect(200);
+    assert_eq!(mentions["items"].as_array().map(Vec::len), Some(1));
+}
