@@ -64,8 +64,8 @@ struct Parts {
 /// The JSON of a problem (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem, example = json!({
-    "type": "urn:backscroll:problem:channel.archived_already", "title": "Conflict", "status": 409,
-    "code": "channel.archived_already", "detail": "the channel is archived already", "request_id": "0199d1c6-6a6f-7c51-8d7e-0f0f6a3f9d2b",
+    "type": "urn:backscroll:problem:channel.archived", "title": "Conflict", "status": 409,
+    "code": "channel.archived", "detail": "this channel is archived: unarchive it first", "request_id": "0199d1c6-6a6f-7c51-8d7e-0f0f6a3f9d2b",
 }))]
 struct Body<'a> {
     /// The kind of problem: `urn:backscroll:problem:` and the code.

@@ -7,7 +7,7 @@ use domain::ids::UserId;
 use domain::permission::Permission;
 use domain::{
     Channel, ChannelCommand, InstallationCommand, Message, MessageCommand, Refusal, RefusalKind, User, UserCommand, Workspace,
-    WorkspaceCommand,
+    WorkspaceCommand, WorkspaceRefusal,
 };
 
 use domain::channel::{Kind, MemberRole};
@@ -231,6 +231,9 @@ pub(crate) fn channel_command(
         // Ranks in the workspace count here too: no member may remove or demote a member who ranks above them.
         ChannelCommand::RemoveMember { user_id } | ChannelCommand::ChangeMemberRole { user_id, role: MemberRole::Member } => {
             manages(workspace, channel, actor)?;
+            if !workspace.members.contains_key(user_id) {
+                return Err(WorkspaceRefusal::MemberNotFound.into());
+            }
             Ok(workspace.may_act_on(actor, *user_id)?)
         }
         ChannelCommand::Rename { .. }

@@ -73,17 +73,21 @@ pub(super) fn change_settings(channel: &Channel, settings: ChannelSettings) -> D
     Ok(vec![ChannelEvent::SettingsChanged(settings)])
 }
 
-/// Makes the actor a member of a public channel.
+/// Makes the actor a member of a public channel. If they are a member, nothing changes.
 pub(super) fn join(channel: &Channel, context: &Context) -> Decision {
-    let creation = changeable(channel)?;
-    not_yet_a_member(channel, context.actor)?;
+    not_direct(channel)?;
+    if channel.has_member(context.actor) {
+        return Ok(vec![]);
+    }
+    let creation = open(channel)?;
     match creation.kind {
         Kind::Public => Ok(vec![joined(context.actor, MemberRole::Member, None)]),
         Kind::Private | Kind::Direct | Kind::GroupDirect => Err(ChannelRefusal::Private),
     }
 }
 
-/// Adds another user to a channel that the actor is a member of.
+/// Adds another user to a channel that the actor is a member of. A member is not added again: the request is a `POST`,
+/// and its sender learns that somebody else was faster.
 pub(super) fn add_member(channel: &Channel, context: &Context, user_id: UserId) -> Decision {
     changeable(channel)?;
     membership(channel, context.actor)?;
@@ -91,20 +95,25 @@ pub(super) fn add_member(channel: &Channel, context: &Context, user_id: UserId) 
     Ok(vec![joined(user_id, MemberRole::Member, Some(context.actor))])
 }
 
-/// Ends the actor's membership. An archived channel can be left too, because nobody has to stay in a channel.
+/// Ends the actor's membership. An archived channel can be left too, because nobody has to stay in a channel. If the
+/// actor is no member, nothing changes.
 pub(super) fn leave(channel: &Channel, context: &Context) -> Decision {
     not_general(not_direct(channel)?)?;
-    membership(channel, context.actor)?;
+    if !channel.has_member(context.actor) {
+        return Ok(vec![]);
+    }
     Ok(vec![ChannelEvent::MemberLeft { user_id: context.actor }])
 }
 
-/// Ends the membership of another user.
+/// Ends the membership of another user. If they are no member, nothing changes.
 pub(super) fn remove_member(channel: &Channel, context: &Context, user_id: UserId) -> Decision {
     not_general(changeable(channel)?)?;
     if user_id == context.actor {
         return Err(ChannelRefusal::LeaveInstead);
     }
-    membership(channel, user_id)?;
+    if !channel.has_member(user_id) {
+        return Ok(vec![]);
+    }
     Ok(vec![ChannelEvent::MemberRemoved { user_id, removed_by: context.actor }])
 }
 
@@ -126,22 +135,16 @@ pub(super) fn change_notification_level(channel: &Channel, context: &Context, le
     Ok(vec![ChannelEvent::NotificationLevelChanged { user_id: context.actor, level }])
 }
 
-/// Archives the channel. It stays readable, and posts to it are refused.
+/// Archives the channel. It stays readable, and posts to it are refused. Archiving an archived channel changes nothing.
 pub(super) fn archive(channel: &Channel, context: &Context) -> Decision {
     not_general(not_direct(channel)?)?;
-    if channel.archived {
-        return Err(ChannelRefusal::ArchivedAlready);
-    }
-    Ok(vec![ChannelEvent::Archived { by: context.actor }])
+    if channel.archived { Ok(vec![]) } else { Ok(vec![ChannelEvent::Archived { by: context.actor }]) }
 }
 
-/// Reopens an archived channel.
+/// Reopens an archived channel. Opening an open channel changes nothing.
 pub(super) fn unarchive(channel: &Channel, context: &Context) -> Decision {
     existing(channel)?;
-    if !channel.archived {
-        return Err(ChannelRefusal::NotArchived);
-    }
-    Ok(vec![ChannelEvent::Unarchived { by: context.actor }])
+    if channel.archived { Ok(vec![ChannelEvent::Unarchived { by: context.actor }]) } else { Ok(vec![]) }
 }
 
 fn fits_its_kind(new: &NewChannel, people: usize) -> Result<(), ChannelRefusal> {

@@ -16,8 +16,6 @@ refusals! {
         DirectStays = "channel.direct_stays" Conflict
             "a direct or group conversation cannot be changed: create a channel for a name, a topic or changing members",
         Archived = "channel.archived" Conflict "this channel is archived: unarchive it first",
-        ArchivedAlready = "channel.archived_already" Conflict "this channel is archived already",
-        NotArchived = "channel.not_archived" Conflict "this channel is not archived",
         GeneralStays = "channel.general_stays" Conflict
             "everyone is in #general: it cannot be archived or left, and nobody can be removed from it",
         MemberAlready = "channel.member_already" Conflict "this user is a member of this channel already",

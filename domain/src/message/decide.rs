@@ -75,50 +75,45 @@ pub(super) fn edit(message: &Message, around: &Surroundings, context: &Context, 
     Ok(vec![MessageEvent::Edited { content, formatted, by: context.actor, erased: false }])
 }
 
-/// Deletes the message. The author may do so, and so may a member with the permission to delete any message.
+/// Deletes the message. The author may do so, and so may a member with the permission to delete any message. Deleting a
+/// deleted message changes nothing.
 pub(super) fn delete(message: &Message, around: &Surroundings, context: &Context) -> Decision {
-    let posting = existing(message, around)?;
+    let posting = once_posted(message, around)?;
     not_archived(around)?;
     let own = posting.kind != Kind::System && posting.author == context.actor;
     if !own && !around.workspace.allows(context.actor, Permission::MessageDeleteAny) {
         return Err(MessageRefusal::NotTheAuthor);
     }
-    Ok(vec![MessageEvent::Deleted { by: context.actor }])
+    if message.deleted { Ok(vec![]) } else { Ok(vec![MessageEvent::Deleted { by: context.actor }]) }
 }
 
-/// Pins the message to its channel.
+/// Pins the message to its channel. Pinning a pinned message changes nothing.
 pub(super) fn pin(message: &Message, around: &Surroundings, context: &Context) -> Decision {
     accepts_pins_and_reactions(message, around, context)?;
-    if message.pinned {
-        return Err(MessageRefusal::PinnedAlready);
-    }
-    Ok(vec![MessageEvent::Pinned { by: context.actor }])
+    if message.pinned { Ok(vec![]) } else { Ok(vec![MessageEvent::Pinned { by: context.actor }]) }
 }
 
-/// Unpins the message.
+/// Unpins the message. Unpinning a message that is not pinned changes nothing.
 pub(super) fn unpin(message: &Message, around: &Surroundings, context: &Context) -> Decision {
     accepts_pins_and_reactions(message, around, context)?;
-    if !message.pinned {
-        return Err(MessageRefusal::NotPinned);
-    }
-    Ok(vec![MessageEvent::Unpinned { by: context.actor }])
+    if message.pinned { Ok(vec![MessageEvent::Unpinned { by: context.actor }]) } else { Ok(vec![]) }
 }
 
-/// Adds the actor's reaction.
+/// Adds the actor's reaction. A reaction that is there already stays, and nothing changes.
 pub(super) fn react(message: &Message, around: &Surroundings, context: &Context, emoji: Emoji) -> Decision {
     accepts_pins_and_reactions(message, around, context)?;
     match message.reactions.get(&emoji) {
-        Some(users) if users.contains(&context.actor) => Err(MessageRefusal::ReactedAlready),
+        Some(users) if users.contains(&context.actor) => Ok(vec![]),
         None if message.reactions.len() >= EMOJIS_MAX => Err(MessageRefusal::TooManyReactions),
         Some(_) | None => Ok(vec![MessageEvent::Reacted { user_id: context.actor, emoji }]),
     }
 }
 
-/// Removes the actor's reaction.
+/// Removes the actor's reaction. If there is none, nothing changes.
 pub(super) fn take_reaction_back(message: &Message, around: &Surroundings, context: &Context, emoji: Emoji) -> Decision {
     accepts_pins_and_reactions(message, around, context)?;
     if !message.reactions.get(&emoji).is_some_and(|users| users.contains(&context.actor)) {
-        return Err(MessageRefusal::ReactionNotFound);
+        return Ok(vec![]);
     }
     Ok(vec![MessageEvent::ReactionRemoved { user_id: context.actor, emoji }])
 }
@@ -138,11 +133,14 @@ pub(super) fn purge(message: &Message, around: &Surroundings, context: &Context,
 }
 
 fn existing<'a>(message: &'a Message, around: &Surroundings) -> Result<&'a Posting, MessageRefusal> {
-    let posting = message.posting.as_ref().ok_or(MessageRefusal::NotFound)?;
-    if around.gone.is_some() {
-        return Err(MessageRefusal::Archived);
-    }
+    let posting = once_posted(message, around)?;
     if message.deleted { Err(MessageRefusal::Deleted) } else { Ok(posting) }
+}
+
+/// The posting of a message that may be deleted.
+fn once_posted<'a>(message: &'a Message, around: &Surroundings) -> Result<&'a Posting, MessageRefusal> {
+    let posting = message.posting.as_ref().ok_or(MessageRefusal::NotFound)?;
+    if around.gone.is_some() { Err(MessageRefusal::Archived) } else { Ok(posting) }
 }
 
 /// The conditions that pins and reactions share.

@@ -24,9 +24,6 @@ refusals! {
             "this message was edited {0} times, which is the most, because every earlier text is kept: post another message",
         EditWindowClosed = "message.edit_window_closed" Conflict
             "in this workspace a message can be edited for a limited time only, and that time is over",
-        PinnedAlready = "message.pinned_already" Conflict "this message is pinned already",
-        NotPinned = "message.not_pinned" Conflict "this message is not pinned",
-        ReactedAlready = "message.reacted_already" Conflict "you have reacted to this message with that emoji already",
         TooManyReactions = "message.too_many_reactions" Conflict
             "this message has 50 different emojis, which is the most: choose one that is there",
         Archived = "message.archived" NotFound
@@ -34,6 +31,5 @@ refusals! {
         PurgedAlready = "message.purged_already" Conflict "this message was purged already",
         Held(hold: HoldId) = "workspace.held" Conflict
             "the legal hold {0} covers this: nothing of it is archived, purged or erased until the hold is released",
-        ReactionNotFound = "message.reaction_not_found" NotFound "you have not reacted to this message with that emoji",
     }
 }

@@ -57,20 +57,20 @@ pub(super) fn change_status(
     Ok(vec![UserEvent::StatusChanged { text, emoji, expires_at }])
 }
 
-/// Suspends the user on the whole server.
+/// Suspends the user on the whole server. If they are suspended, nothing changes, and the first reason stays.
 pub(super) fn suspend(user: &User, reason: Option<Reason>) -> Decision {
     registered(user)?;
     if user.suspended {
-        return Err(UserRefusal::SuspendedAlready);
+        return Ok(vec![]);
     }
     Ok(vec![UserEvent::Suspended { reason }])
 }
 
-/// Reactivates a suspended user.
+/// Reactivates a suspended user. If they are not suspended, nothing changes.
 pub(super) fn reactivate(user: &User) -> Decision {
     registered(user)?;
     if !user.suspended {
-        return Err(UserRefusal::NotSuspended);
+        return Ok(vec![]);
     }
     Ok(vec![UserEvent::Reactivated {}])
 }

@@ -8,8 +8,6 @@ refusals! {
         RegisteredAlready = "user.registered_already" Conflict "this user is registered already",
         NotFound = "user.not_found" NotFound "there is no such user",
         Suspended = "user.suspended" Forbidden "this user is suspended: an operator must reactivate them first",
-        SuspendedAlready = "user.suspended_already" Conflict "this user is suspended already",
-        NotSuspended = "user.not_suspended" Conflict "this user is not suspended",
         Erased = "user.erased" Conflict "this user was erased for ever: the account cannot be used or changed any more",
         ErasureRequestedAlready = "user.erasure_requested_already" Conflict "an erasure of this user is requested already: cancel it before you request another",
         ErasureNotRequested = "user.erasure_not_requested" Conflict "no erasure of this user is requested",

@@ -184,13 +184,13 @@ pub(super) fn change_member_permissions(workspace: &Workspace, context: &Context
     Ok(std::iter::once(changed).chain(ended_invitations(workspace, user_id, &after)).collect())
 }
 
-/// Deactivates a member. Their open invitations are revoked.
+/// Deactivates a member. Their open invitations are revoked. Deactivating a deactivated member changes nothing.
 pub(super) fn deactivate_member(workspace: &Workspace, context: &Context, user_id: UserId) -> Decision {
     let member = member(workspace, user_id)?;
-    if !member.active {
-        return Err(WorkspaceRefusal::MemberDeactivatedAlready);
-    }
     workspace.may_change_member(context.actor, user_id)?;
+    if !member.active {
+        return Ok(vec![]);
+    }
     another_owner_remains(workspace, user_id)?;
     Ok(shut_out(workspace, user_id, member))
 }
@@ -203,12 +203,13 @@ pub(super) fn shut_out(workspace: &Workspace, user_id: UserId, member: &Member) 
 }
 
 /// Reactivates a member with the same role and permissions as before. The actor must be able to give them now.
+/// Reactivating an active member changes nothing.
 pub(super) fn reactivate_member(workspace: &Workspace, context: &Context, user_id: UserId) -> Decision {
     let member = member(workspace, user_id)?;
-    if member.active {
-        return Err(WorkspaceRefusal::MemberActiveAlready);
-    }
     workspace.may_change_member(context.actor, user_id)?;
+    if member.active {
+        return Ok(vec![]);
+    }
     workspace.may_give(context.actor, None, member)?;
     has_room(workspace)?;
     Ok(vec![WorkspaceEvent::MemberReactivated { user_id }])

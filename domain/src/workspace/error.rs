@@ -37,8 +37,6 @@ refusals! {
             "this workspace has reached its limit of active members: deactivate a member first",
         MemberNotFound = "workspace.member_not_found" NotFound "there is no such member in this workspace",
         MemberDeactivated = "workspace.member_deactivated" Conflict "this member is deactivated: reactivate them first",
-        MemberDeactivatedAlready = "workspace.member_deactivated_already" Conflict "this member is deactivated already",
-        MemberActiveAlready = "workspace.member_active_already" Conflict "this member is active already",
         OwnersOnly = "workspace.owners_only" Forbidden "only an owner may do that, because it concerns an owner",
         LastOwner = "workspace.last_owner" Conflict
             "a workspace always has an owner: hand it over, or make another member an owner first",

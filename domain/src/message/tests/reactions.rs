@@ -40,8 +40,8 @@ fn another_user_or_another_emoji_is_another_reaction() {
 }
 
 #[test]
-fn nobody_reacts_twice_with_the_same_emoji() {
-    refuse(around(), vec![posted(), reacted(BOB, "👍")], by(BOB), react("👍"), MessageRefusal::ReactedAlready);
+fn the_same_reaction_again_changes_nothing() {
+    given(around(), vec![posted(), reacted(BOB, "👍")]).when((by(BOB), react("👍"))).then_expect_events(vec![]);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_reaction_is_removed() {
 }
 
 #[test]
-fn a_reaction_of_another_user_cannot_be_removed() {
+fn removing_a_reaction_that_only_another_user_has_changes_nothing() {
     let command = MessageCommand::TakeReactionBack { emoji: emoji("👍") };
-    refuse(around(), vec![posted(), reacted(ANN, "👍")], by(BOB), command, MessageRefusal::ReactionNotFound);
+    given(around(), vec![posted(), reacted(ANN, "👍")]).when((by(BOB), command)).then_expect_events(vec![]);
 }

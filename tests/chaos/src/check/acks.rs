@@ -42,7 +42,9 @@ fn judge(log: &Log, command: &Command, found: &mut Vec<Violation>) {
     }
     let Some(key) = key.filter(|key| key.actor == command.actor) else {
         // If a command changed nothing, neither an event nor its key is in the log.
-        if command.effect.is_some() || first.position().is_none_or(|position| position > log.head()) {
+        let position = first.position().filter(|position| *position <= log.head());
+        let is_there = |position| command.effect.as_ref().is_none_or(|effect| stands(log, effect, position));
+        if !position.is_some_and(is_there) {
             tell(found, "lost acknowledgement", || format!("{command:?}"));
         }
         return;
@@ -56,6 +58,33 @@ fn judge(log: &Log, command: &Command, found: &mut Vec<Violation>) {
     {
         tell(found, "acknowledged, and not done", || format!("{command:?} at {}", key.position));
     }
+}
+
+/// Events that switch a thing on, those that switch it off, and the fields that say which thing of the stream it is. A
+/// command that asks for what is there already is acknowledged, and writes no event.
+const SWITCHES: [(&[&str], &[&str], &[&str]); 6] = [
+    (&["message.reacted"], &["message.reaction_removed"], &["user_id", "emoji"]),
+    (&["message.pinned"], &["message.unpinned"], &[]),
+    (&["message.deleted"], &[], &[]),
+    (&["channel.member_joined"], &["channel.member_left", "channel.member_removed"], &["user_id"]),
+    (&["channel.archived"], &["channel.unarchived"], &[]),
+    (&["workspace.member_deactivated"], &["workspace.member_reactivated"], &["user_id"]),
+];
+
+/// Whether the effect was there at this position without an event of the command, or an event soon afterwards made it
+/// so: the server may have decided on a later state than the position that it answered.
+fn stands(log: &Log, effect: &Effect, position: i64) -> bool {
+    let is_one_of = |types: &[&str]| types.contains(&effect.event_type);
+    let Some((on, off, names)) = SWITCHES.iter().find(|(on, off, _)| is_one_of(on) || is_one_of(off)) else { return false };
+    let is_about = |event: &&Event| {
+        let event_type = event.event_type.as_str();
+        let is_same = names.iter().all(|name| event.payload.get(name) == effect.fields.get(name));
+        effect.stream == Some(event.stream) && (on.contains(&event_type) || off.contains(&event_type)) && is_same
+    };
+    let agrees = |event: &Event| on.contains(&event.event_type.as_str()) == is_one_of(on);
+    let until = usize::try_from(position).unwrap_or(0);
+    let before = log.since(0).iter().take(until).rev().find(is_about);
+    before.map_or(is_one_of(off), agrees) || log.since(position).iter().filter(is_about).any(agrees)
 }
 
 /// Whether two answers to the same key agree.

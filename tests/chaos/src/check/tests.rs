@@ -116,6 +116,17 @@ fn a_correct_history_has_no_violations() {
 }
 
 #[test]
+fn an_acknowledged_command_without_an_event_needs_its_effect_in_the_log() {
+    let joins = |user_id: Uuid| Command {
+        key: "key-7".to_owned(),
+        effect: Some(Effect { event_type: "channel.member_joined", stream: Some(CHANNEL), fields: json!({"user_id": user_id}) }),
+        ..posting(&[answered(204, Some(6), Value::Null)])
+    };
+    assert_eq!(with_a_message().judged_with(joins(ANN)), Vec::<Violation>::new());
+    shows(&with_a_message().judged_with(joins(CHANNEL)), "lost acknowledgement");
+}
+
+#[test]
 fn an_inconsistent_log_is_reported() {
     let broken = |change: fn(&mut Story)| {
         let mut story = with_a_message();
