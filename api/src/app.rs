@@ -47,7 +47,9 @@ use crate::config::Settings;
 use crate::limit::Limits;
 use crate::metrics::Metrics;
 
-pub use connect::{StartError, check_database, elasticsearch, keyring, nats_client, read_pool, redis_connection, write_pool};
+pub use connect::{
+    StartError, check_database, elasticsearch, keyring, long_write_pool, nats_client, read_pool, redis_connection, work_pool, write_pool,
+};
 pub use server::{Roles, Server};
 
 /// All parts of the server. Each handler names the parts that it needs, and never takes an `App`. Clones share the
@@ -56,8 +58,10 @@ pub use server::{Roles, Server};
 pub struct App {
     /// The settings of the server.
     pub settings: Arc<Settings>,
-    /// Postgres, for everything but the write side.
+    /// Postgres, for the queries of requests.
     pub pool: PgPool,
+    /// Postgres, for background work.
+    pub work_pool: PgPool,
     /// Postgres, for the write side.
     pub write_pool: PgPool,
     /// NATS.
@@ -70,8 +74,10 @@ pub struct App {
     pub read_models: ReadModels,
     /// The audit.
     pub audit_log: AuditLog,
-    /// The connections of the read side.
+    /// The connections of the read side, for requests.
     pub stores: Connections,
+    /// The connections of the read side, for background work.
+    pub work_stores: Connections,
     /// The read side's answers that are cached in Redis.
     pub caches: Caches,
     /// The search backends.
@@ -118,10 +124,11 @@ impl App {
     pub async fn connect(settings: Settings) -> Result<Self, StartError> {
         let pool = read_pool(&settings).await?;
         check_database(&pool).await?;
-        let write_pool = write_pool(&settings).await?;
+        let (work_pool, write_pool) = (work_pool(&settings).await?, write_pool(&settings).await?);
         let keys = keyring(&settings, write_pool.clone()).await?;
         let store = commands::EventStore::start(write_pool.clone(), keys.clone()).await?;
         let stores = Connections::new(pool.clone(), keys.clone(), redis_connection(&settings)?).with_elastic(elasticsearch(&settings)?);
+        let work_stores = stores.on(work_pool.clone());
         let session_store = SessionStore::new(pool.clone(), stores.redis.clone(), &settings.master_key, settings.session_bounds());
         let read_models = ReadModels::new(pool.clone());
         let commands = Commands::new(store);
@@ -137,8 +144,8 @@ impl App {
             sign_ins,
             confirmations,
             audit_log: AuditLog::new(pool.clone(), keys.clone()),
-            replays: Replays::new(stores.clone(), commands.clone(), Handle::current(), holder()),
-            retention: Retention::new(commands.clone(), read_models.clone(), pool.clone(), Handle::current()),
+            replays: Replays::new(work_stores.clone(), commands.clone(), Handle::current(), holder()),
+            retention: Retention::new(commands.clone(), ReadModels::new(work_pool.clone()), work_pool.clone(), Handle::current()),
             limits: Limits::new(settings.rate_limits.clone(), stores.redis.clone(), keys.clone(), read_models.clone()),
             presences: Presences::new(stores.redis.clone()),
             typing: Typing::new(stores.redis.clone()),
@@ -158,7 +165,9 @@ impl App {
             settings: Arc::new(settings),
             keys,
             stores,
+            work_stores,
             pool,
+            work_pool,
             write_pool,
         })
     }
@@ -167,10 +176,10 @@ impl App {
     #[must_use]
     pub fn erasures(&self) -> Erasures {
         Erasures {
-            pool: self.pool.clone(),
+            pool: self.work_pool.clone(),
             commands: self.commands.clone(),
-            read_models: self.read_models.clone(),
-            stores: self.stores.clone(),
+            read_models: ReadModels::new(self.work_pool.clone()),
+            stores: self.work_stores.clone(),
             sessions: self.sessions.clone(),
             credentials: self.credentials.clone(),
         }
@@ -179,7 +188,8 @@ impl App {
     /// The sources of an export of a user's data.
     #[must_use]
     pub fn export_sources(&self) -> exports::Sources {
-        let (read_models, audit_log) = (self.read_models.clone(), self.audit_log.clone());
+        let read_models = ReadModels::new(self.work_pool.clone());
+        let audit_log = AuditLog::new(self.work_pool.clone(), self.keys.clone());
         exports::Sources { read_models, audit_log, sessions: self.sessions.clone() }
     }
 }

@@ -29,6 +29,9 @@ use state::sessions::Bounds;
 /// its own.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How much longer than one statement an answer may take. So the caller of a slow query gets the answer that says so.
+const AFTER_STATEMENT: Duration = Duration::from_secs(5);
+
 /// One setting: its name, its default and its documentation.
 pub struct Setting {
     /// The key in the file. In the environment, it is `BACKSCROLL_` and the name in capitals.
@@ -96,6 +99,11 @@ const SETTINGS: &[Setting] = &[
     optional("body_bytes_max", "1048576", "the largest request body, in bytes: 1024 to 1073741824"),
     optional("shutdown_seconds", "10", "seconds that running requests have to end when the server stops: 0 to 3600"),
     optional("postgres_connections", "16", "the most connections to Postgres for queries and commands: 1 to 1000"),
+    optional(
+        "statement_seconds",
+        "10",
+        "seconds that a statement of a query may take in Postgres; a longer one is cancelled, and the caller gets a 503: 1 to 3600",
+    ),
     optional("redis_cluster", "false", "whether `redis_url` names nodes of a Redis Cluster: `true` or `false`"),
     optional("redis_key_prefix", "", "the prefix of every key in Redis, for installations that share one Redis"),
     optional(
@@ -165,6 +173,8 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// The most connections to Postgres.
     pub postgres_connections: u32,
+    /// The longest time of a statement of a query.
+    pub statement_timeout: Duration,
     /// Whether Redis is a cluster.
     pub redis_cluster: bool,
     /// The prefix of every key in Redis.
@@ -265,6 +275,7 @@ impl Settings {
             body_bytes_max: values.number("body_bytes_max", 1024..=1 << 30),
             shutdown_timeout: Duration::from_secs(values.number("shutdown_seconds", 0..=3600)),
             postgres_connections: values.number("postgres_connections", 1..=1000),
+            statement_timeout: Duration::from_secs(values.number("statement_seconds", 1..=3600)),
             redis_cluster: values.flag("redis_cluster"),
             redis_key_prefix: values.text("redis_key_prefix"),
             nats_stream: values.stream_name("nats_stream"),
@@ -302,7 +313,7 @@ impl Settings {
     /// The longest time of a request, from its head to its answer.
     #[must_use]
     pub fn answer_max(&self) -> Duration {
-        self.request_body_timeout + ANSWER_TIMEOUT
+        self.request_body_timeout + ANSWER_TIMEOUT.max(self.statement_timeout + AFTER_STATEMENT)
     }
 
     /// The longest time in which the server sends nothing on a connection: one request, and then the idle time.

@@ -29,6 +29,7 @@ use serde::Serialize;
 use state::StateError;
 use state::limits::Class;
 use stores::error::chain;
+use stores::postgres::was_cancelled;
 use stores::redis::RedisDown;
 use utoipa::ToSchema;
 
@@ -42,6 +43,9 @@ const RETRY_SOON: Duration = Duration::from_secs(1);
 
 /// The delay before a retry, while servers of an older release still run.
 const RETRY_UPGRADE: Duration = Duration::from_secs(10);
+
+/// The delay before a retry, after a query that took too long. The same query soon afterwards would be as slow.
+const RETRY_SLOW: Duration = Duration::from_secs(10);
 
 /// The reason why a request failed.
 #[derive(Debug)]
@@ -258,10 +262,18 @@ impl Problem {
     /// The database failed. A temporary failure is answered with 503, a defect with 500.
     fn database_failed(error: &dyn std::error::Error, cause: &sqlx::Error) -> Self {
         match cause {
+            cancelled if was_cancelled(cancelled) => Self::query_too_slow(error),
             sqlx::Error::Database(refusal) if !is_temporary(refusal.code().as_deref()) => Self::internal(error),
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => Self::internal(error),
             _ => Self::store_failed(error),
         }
+    }
+
+    /// A statement took longer than `statement_seconds`.
+    fn query_too_slow(error: &dyn std::error::Error) -> Self {
+        tracing::warn!(error = %chain(error), "a statement took too long and was cancelled");
+        let detail = "the query took too long and was cancelled: ask for less, for example a shorter time, or try again later";
+        Self::unavailable("service.query_too_slow", detail).retry_after(RETRY_SLOW)
     }
 
     /// A server that the request needs did not answer. The error is logged here, and only here.
@@ -306,6 +318,7 @@ impl From<StoreError> for Problem {
                 tracing::warn!(error = %chain(&error), "a server that must stop received a request");
                 Self::unavailable("release.outdated", "this server has an older release than its database, and stops: try again")
             }
+            StoreError::Postgres(cause) if was_cancelled(cause) => Self::query_too_slow(&error),
             StoreError::Postgres(_)
             | StoreError::Stream(_)
             | StoreError::Unreadable { .. }

@@ -34,6 +34,12 @@ impl Connections {
         Self { progress: Progress::new(pool.clone()), pool, keys, redis, elastic: None, versions: registry::versions() }
     }
 
+    /// The same connections, with another pool of Postgres. Both share the positions of the projections.
+    #[must_use]
+    pub fn on(&self, pool: PgPool) -> Self {
+        Self { pool, ..self.clone() }
+    }
+
     /// With Elasticsearch.
     #[must_use]
     pub fn with_elastic(self, elastic: Option<Elastic>) -> Self {

@@ -9,10 +9,11 @@ use keyring::{KeyError, Keyring, MasterKeys};
 use projections::search::BackendName;
 use projections::search::elasticsearch::Elastic;
 use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 use stores::elasticsearch::ElasticError;
 use stores::nats::{self, NatsError};
 use stores::objects::ObjectStoreError;
-use stores::postgres;
+use stores::postgres::{self, WORK_STATEMENT_MAX, WRITE_STATEMENT_MAX};
 use stores::redis::Redis;
 use stores::release::{self, Outdated, ReleaseError};
 
@@ -92,15 +93,24 @@ impl StartError {
     }
 }
 
-/// The pool of all parts but the write side.
+/// The pool of the queries of requests.
 ///
 /// # Errors
 /// Postgres cannot be reached.
 pub async fn read_pool(settings: &Settings) -> Result<PgPool, StartError> {
-    let writers = connections_of_writers(settings);
-    let options = postgres::options_of(settings.postgres_url.expose()).map_err(StartError::Postgres)?;
-    let connections = settings.postgres_connections.saturating_sub(writers).max(1);
-    postgres::pool(connections, postgres::connect_options(options)).await.map_err(StartError::Postgres)
+    let connections = settings.postgres_connections.saturating_sub(connections_of_writers(settings)).max(1);
+    let options = postgres::connect_options(options(settings)?);
+    postgres::pool(connections, options, settings.statement_timeout).await.map_err(StartError::Postgres)
+}
+
+/// The pool of background work and of the command line. Its statements may take long. It has its own connections, so
+/// that no query waits for them.
+///
+/// # Errors
+/// Postgres cannot be reached.
+pub async fn work_pool(settings: &Settings) -> Result<PgPool, StartError> {
+    let options = postgres::connect_options(options(settings)?);
+    postgres::pool(connections_of_work(settings), options, WORK_STATEMENT_MAX).await.map_err(StartError::Postgres)
 }
 
 /// The pool of the write side. It has its own connections, so that an append never waits for queries.
@@ -108,8 +118,19 @@ pub async fn read_pool(settings: &Settings) -> Result<PgPool, StartError> {
 /// # Errors
 /// Postgres cannot be reached.
 pub async fn write_pool(settings: &Settings) -> Result<PgPool, StartError> {
-    let options = postgres::options_of(settings.postgres_url.expose()).map_err(StartError::Postgres)?;
-    postgres::pool(connections_of_writers(settings), options).await.map_err(StartError::Postgres)
+    postgres::pool(connections_of_writers(settings), options(settings)?, WRITE_STATEMENT_MAX).await.map_err(StartError::Postgres)
+}
+
+/// The pool of the write side on the command line. One statement may restore a month of the log.
+///
+/// # Errors
+/// Postgres cannot be reached.
+pub async fn long_write_pool(settings: &Settings) -> Result<PgPool, StartError> {
+    postgres::pool(connections_of_writers(settings), options(settings)?, WORK_STATEMENT_MAX).await.map_err(StartError::Postgres)
+}
+
+fn options(settings: &Settings) -> Result<PgConnectOptions, StartError> {
+    postgres::options_of(settings.postgres_url.expose()).map_err(StartError::Postgres)
 }
 
 /// The keys that encrypt personal data.
@@ -124,6 +145,12 @@ pub async fn keyring(settings: &Settings, pool: PgPool) -> Result<Keyring, Start
 /// A third of all connections, but at least four: for the appender, the relay, and concurrent loads of streams.
 fn connections_of_writers(settings: &Settings) -> u32 {
     (settings.postgres_connections / 3).max(4)
+}
+
+/// A quarter as many as for requests, but at least four. They come on top of those for requests, and few are open at
+/// most times.
+fn connections_of_work(settings: &Settings) -> u32 {
+    (settings.postgres_connections / 4).max(4)
 }
 
 /// Connects to NATS. If NATS is unreachable, the client connects as soon as it can.

@@ -152,7 +152,7 @@ impl Server {
     fn start_projectors(&self) -> Result<(), StartError> {
         let app = &self.app;
         let settings = projections::Settings {
-            stores: app.stores.clone(),
+            stores: app.work_stores.clone(),
             nats: Some(app.nats.clone()),
             stream: app.settings.nats_stream.clone(),
             wake: Some(app.commands.store().head()),
@@ -163,12 +163,12 @@ impl Server {
         if let Some(at) = app.settings.retention_at {
             self.background.spawn(processes::daily::run(app.retention.clone(), at, self.shutdown.clone()));
         }
-        let (pool, stores, head) = (app.write_pool.clone(), app.stores.clone(), app.commands.store().head());
+        let (pool, stores, head) = (app.work_pool.clone(), app.work_stores.clone(), app.commands.store().head());
         self.background.spawn(processes::purge::run(pool, stores, head, self.shutdown.clone()));
         let objects = app.settings.proof.object_url().map(|url| stores::objects::folder(&app.settings.object_store, url)).transpose()?;
         let destinations = app.settings.proof.destinations(objects);
         let settings = ledger::proof::Settings {
-            pool: app.pool.clone(),
+            pool: app.work_pool.clone(),
             wake: Some(app.commands.store().head()),
             keys: app.settings.proof_keys(),
             destinations,

@@ -17,14 +17,14 @@ use crate::config::Settings;
 
 /// The read models' pool. The schema must be up to date.
 pub(super) async fn read_pool(settings: &Settings) -> Result<PgPool, Failure> {
-    let pool = app::read_pool(settings).await?;
+    let pool = app::work_pool(settings).await?;
     app::check_database(&pool).await?;
     Ok(pool)
 }
 
 /// The event store. The schema must be up to date.
 pub(super) async fn store(settings: &Settings) -> Result<EventStore, Failure> {
-    let pool = app::write_pool(settings).await?;
+    let pool = app::long_write_pool(settings).await?;
     app::check_database(&pool).await?;
     let keys = app::keyring(settings, pool.clone()).await?;
     Ok(EventStore::start(pool, keys).await.map_err(app::StartError::from)?)

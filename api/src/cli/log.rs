@@ -60,7 +60,7 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
         Verb::Restore { manifests } => {
             // `read_pool` checks that the schema is up to date.
             drop(read_pool(&settings).await?);
-            let pool = app::write_pool(&settings).await?;
+            let pool = app::long_write_pool(&settings).await?;
             for place in manifests {
                 let month = fetched(&place, || Ok(settings.object_store.clone())).await?;
                 let manifest = restore(&pool, month.path()).await.map_err(|error| month.failed(error))?;

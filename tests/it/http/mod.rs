@@ -23,6 +23,7 @@ mod rate_limits;
 mod replays;
 mod retention;
 mod sessions;
+mod slow_statements;
 mod strangers;
 mod typing;
 mod users;
