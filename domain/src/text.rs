@@ -3,9 +3,22 @@
 //!
 //! Reading an event does not check again, so accepted texts stay readable when a limit changes.
 
+mod addresses;
+mod characters;
+mod identifiers;
+mod lines;
+mod passwords;
+mod twins;
+
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use characters::{is_visible, nfc};
+pub use lines::one_line_of;
+pub use passwords::{DECOMPOSED_MAX, is_typed, opaque, spellings};
+pub use twins::keys as twins_of;
 
 /// The error that a text is invalid: the field, and how to correct it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +31,7 @@ pub struct InvalidText {
 }
 
 macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $field:literal, max_chars: $max:literal, rule: $rule:expr) => {
+    ($(#[$doc:meta])* $name:ident, $field:literal, max_chars: $max:literal, rule: $rule:expr $(, form: $form:expr)?) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -33,6 +46,7 @@ macro_rules! text {
             /// # Errors
             /// The text breaks a rule of this type.
             pub fn parse(text: &str) -> Result<Self, InvalidText> {
+                $(let text = &$form(text);)?
                 parse($field, Self::CHARS_MAX, $rule, text).map(Self)
             }
 
@@ -58,36 +72,38 @@ macro_rules! text {
 }
 
 text!(
-    /// A mail address. Two addresses are compared without case ([`Email::folded`]).
+    /// A mail address. Two addresses are compared without case, and without regard to the spelling of the host
+    /// ([`Email::folded`]).
     Email, "email", max_chars: 255, rule: email
 );
 text!(
-    /// The name that others mention: letters, digits, `.`, `_` and `-`. Two names are compared without case.
-    Username, "username", max_chars: 100, rule: username
+    /// The name that others mention: letters of any script, digits, `.`, `_` and `-`. Two names are compared without
+    /// case ([`Username::folded`]), and by how they look ([`Username::twins`]).
+    Username, "username", max_chars: 100, rule: username, form: identifiers::plain
 );
 text!(
     /// The name that clients show.
-    DisplayName, "display_name", max_chars: 200, rule: one_line
+    DisplayName, "display_name", max_chars: 200, rule: lines::check, form: lines::nickname
 );
 text!(
     /// A job title.
-    Title, "title", max_chars: 200, rule: one_line
+    Title, "title", max_chars: 200, rule: lines::check, form: nfc
 );
 text!(
     /// A department.
-    Department, "department", max_chars: 100, rule: one_line
+    Department, "department", max_chars: 100, rule: lines::check, form: nfc
 );
 text!(
     /// A telephone number, in any notation.
-    Phone, "phone", max_chars: 50, rule: one_line
+    Phone, "phone", max_chars: 50, rule: lines::check, form: nfc
 );
 text!(
     /// A few lines in which users describe themselves.
-    Bio, "bio", max_chars: 10000, rule: any
+    Bio, "bio", max_chars: 10000, rule: visible
 );
 text!(
     /// Pronouns.
-    Pronouns, "pronouns", max_chars: 50, rule: one_line
+    Pronouns, "pronouns", max_chars: 50, rule: lines::check, form: nfc
 );
 text!(
     /// A name of the time zone database, such as `Europe/Zurich`.
@@ -103,7 +119,7 @@ text!(
 );
 text!(
     /// A workspace's name.
-    WorkspaceName, "name", max_chars: 200, rule: one_line
+    WorkspaceName, "name", max_chars: 200, rule: lines::check, form: lines::nickname
 );
 text!(
     /// A workspace's domain, such as `acme.example.org`: lower case.
@@ -111,27 +127,27 @@ text!(
 );
 text!(
     /// A channel's name: lower case letters of any script, digits, `-`, `_` and `.`, without spaces.
-    ChannelName, "name", max_chars: 100, rule: channel_name
+    ChannelName, "name", max_chars: 100, rule: channel_name, form: identifiers::plain
 );
 text!(
     /// The channel's name that clients show.
-    ChannelDisplayName, "display_name", max_chars: 200, rule: one_line
+    ChannelDisplayName, "display_name", max_chars: 200, rule: lines::check, form: lines::nickname
 );
 text!(
     /// The present subject of the conversation.
-    Topic, "topic", max_chars: 500, rule: any
+    Topic, "topic", max_chars: 500, rule: visible
 );
 text!(
     /// The purpose of the channel.
-    Purpose, "purpose", max_chars: 10000, rule: any
+    Purpose, "purpose", max_chars: 10000, rule: visible
 );
 text!(
     /// A description.
-    Description, "description", max_chars: 10000, rule: any
+    Description, "description", max_chars: 10000, rule: visible
 );
 text!(
     /// The text of a message.
-    MessageBody, "content", max_chars: 40000, rule: body
+    MessageBody, "content", max_chars: 40000, rule: visible
 );
 text!(
     /// An emoji: the character itself, or a short name such as `thumbsup`.
@@ -143,11 +159,11 @@ text!(
 );
 text!(
     /// A user's present activity.
-    StatusText, "text", max_chars: 200, rule: one_line
+    StatusText, "text", max_chars: 200, rule: lines::check, form: nfc
 );
 text!(
     /// A reason that a user or an operator gives.
-    Reason, "reason", max_chars: 1000, rule: any
+    Reason, "reason", max_chars: 1000, rule: visible
 );
 
 impl MessageBody {
@@ -165,10 +181,17 @@ impl Email {
         Self("erased@erased.invalid".into())
     }
 
-    /// The form that addresses are compared in.
+    /// The form that addresses are compared in: lower case, with the host in letters.
     #[must_use]
     pub fn folded(&self) -> String {
-        self.0.to_lowercase()
+        addresses::folded(&self.0)
+    }
+
+    /// The forms of an address that is looked for or claimed: with the host in letters, and in Punycode. Two addresses
+    /// that share one are the same address. The text need not be a valid address.
+    #[must_use]
+    pub fn forms_of(text: &str) -> BTreeSet<String> {
+        BTreeSet::from([addresses::folded(text.trim()), addresses::folded_ascii(text.trim())])
     }
 }
 
@@ -182,8 +205,51 @@ impl Username {
     /// The form that names are compared in.
     #[must_use]
     pub fn folded(&self) -> String {
-        self.0.to_lowercase()
+        Self::folded_of(&self.0)
     }
+
+    /// The form of a name that is looked for. The text need not be a valid name.
+    #[must_use]
+    pub fn folded_of(text: &str) -> String {
+        folded_name(text)
+    }
+
+    /// The keys of its look: readers cannot tell two names apart that share one.
+    #[must_use]
+    pub fn twins(&self) -> BTreeSet<String> {
+        twins::keys(&self.0)
+    }
+
+    /// A name from elsewhere, without the characters that a username may not have. It may be empty, or reserved.
+    #[must_use]
+    pub fn cleaned(text: &str) -> String {
+        identifiers::cleaned(text)
+    }
+}
+
+impl ChannelName {
+    /// The form that names are compared in.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        folded_name(&self.0)
+    }
+
+    /// The keys of its look: readers cannot tell two names apart that share one.
+    #[must_use]
+    pub fn twins(&self) -> BTreeSet<String> {
+        twins::keys(&self.0)
+    }
+
+    /// A name from elsewhere in lower case, without the characters that a channel's name may not have. It may be empty.
+    #[must_use]
+    pub fn cleaned(text: &str) -> String {
+        identifiers::cleaned(&identifiers::plain(text).to_lowercase())
+    }
+}
+
+/// A name without case, in the form that names are kept in.
+fn folded_name(text: &str) -> String {
+    identifiers::plain(&identifiers::plain(text.trim()).to_lowercase())
 }
 
 impl DisplayName {
@@ -224,13 +290,8 @@ fn parse(field: &'static str, chars_max: usize, rule: Rule, text: &str) -> Resul
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "all rules have one type")]
-fn any(_: &str) -> Result<(), &'static str> {
-    Ok(())
-}
-
-fn body(text: &str) -> Result<(), &'static str> {
-    ensure(text.chars().any(|c| !c.is_control()), "must have a character that can be seen")
+fn visible(text: &str) -> Result<(), &'static str> {
+    ensure(text.chars().any(is_visible), "must have a character that can be seen")
 }
 
 fn one_line(text: &str) -> Result<(), &'static str> {
@@ -238,20 +299,26 @@ fn one_line(text: &str) -> Result<(), &'static str> {
 }
 
 fn email(text: &str) -> Result<(), &'static str> {
-    let shape = "must be an address such as ann@example.org";
-    let (local, host) = text.rsplit_once('@').ok_or(shape)?;
-    let fine = !local.is_empty() && host.contains('.') && !host.starts_with('.') && !host.ends_with('.');
-    ensure(fine && !text.chars().any(|c| c.is_whitespace() || c.is_control()), shape)
+    ensure(
+        addresses::is_address(text),
+        "must be an address such as ann@example.org, without a name, brackets, spaces or characters that cannot be seen",
+    )
 }
 
 fn username(text: &str) -> Result<(), &'static str> {
-    let fine = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
-    ensure(text.chars().all(fine), "may have letters, digits, '.', '_' and '-' only")
+    let chars = text.chars().collect::<Vec<_>>();
+    match identifiers::check(&chars).and_then(|()| identifiers::check_direction(&chars)) {
+        Ok(()) if twins::is_reserved(text) => Err("is, or looks like, a name that this server keeps for itself; choose another"),
+        Ok(()) => Ok(()),
+        Err(identifiers::Fault::Character) => Err("may have letters, digits, '.', '_' and '-' only"),
+        Err(identifiers::Fault::Direction) => Err("may not mix letters from right to left with letters from left to right"),
+    }
 }
 
 fn channel_name(text: &str) -> Result<(), &'static str> {
-    let fine = |c: char| (c.is_alphanumeric() && !c.is_uppercase()) || matches!(c, '.' | '_' | '-');
-    ensure(text.chars().all(fine), "may have lower case letters, digits, '.', '_' and '-' only")
+    let chars = text.chars().collect::<Vec<_>>();
+    let fine = identifiers::check(&chars).is_ok() && !chars.iter().any(|c| c.is_uppercase());
+    ensure(fine, "may have lower case letters, digits, '.', '_' and '-' only")
 }
 
 fn domain(text: &str) -> Result<(), &'static str> {

@@ -2,6 +2,9 @@
 
 use super::*;
 
+mod names;
+mod shown;
+
 /// Checks that `parse` accepts a text of `max` characters, and refuses one of `max + 1` with the field's name.
 /// `text(n)` has `n` characters.
 fn limit<T: fmt::Debug>(parse: fn(&str) -> Result<T, InvalidText>, field: &str, max: usize, text: impl Fn(usize) -> String) {

@@ -1,0 +1,41 @@
+//! Look-alikes: two names are twins if readers cannot tell them apart (UTS 39, "Unicode Security Mechanisms"). And the
+//! names that nobody may take, nor a twin of them.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use super::characters::nfc;
+
+/// The usernames that nobody may take:
+///
+/// - `me` stands for the caller in the paths of the API;
+/// - `here`, `channel`, `everyone` and `all` notify many people at once;
+/// - `system` and `backscroll` would speak for the server;
+/// - `erased` is the name of users who were erased.
+const RESERVED: [&str; 8] = ["me", "here", "channel", "everyone", "all", "system", "backscroll", "erased"];
+
+static RESERVED_KEYS: LazyLock<BTreeSet<String>> = LazyLock::new(|| RESERVED.into_iter().flat_map(keys).collect());
+
+/// Returns the keys of a name. Two names that share a key are twins, in any case of their letters.
+///
+/// There are two ways from a name to its skeleton. `PAUL` with a Cyrillic `А` is a twin of `paul` when the case is
+/// folded first, and `pauI`, with a large i, when it is folded afterwards. For most names both give the same key.
+#[must_use]
+pub fn keys(name: &str) -> BTreeSet<String> {
+    BTreeSet::from([fold(&skeleton(&fold(name))), fold(&skeleton(&fold(&skeleton(name))))])
+}
+
+/// Whether nobody may take the name as a username.
+pub(super) fn is_reserved(name: &str) -> bool {
+    !keys(name).is_disjoint(&RESERVED_KEYS)
+}
+
+fn skeleton(text: &str) -> String {
+    unicode_security::skeleton(text).collect()
+}
+
+/// The text without case. Upper case comes first, because some letters have one upper case and two lower cases.
+fn fold(text: &str) -> String {
+    let folded = text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>();
+    nfc(&folded).into_owned()
+}
