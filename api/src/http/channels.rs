@@ -21,7 +21,7 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{ChannelPath, WorkspacePath};
 use super::schema;
-use crate::extract::{Body, Command, Cursor, Page, QueryAnswer, Reading, page_limit};
+use crate::extract::{Body, Command, Cursor, Page, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_line};
 use crate::problem::Problem;
 
 /// A new channel or conversation.
@@ -141,16 +141,25 @@ pub async fn list_channels(
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<Page<ChannelRow>>, Problem> {
     reading.access.active_member(path.workspace_id).await?;
-    let (after, limit) = (Cursor::<ChannelId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
-    let rows = match (&query.name, query.scope) {
-        (Some(name), _) => named(&read_models, path.workspace_id, name).await?,
-        (None, Scope::Mine) => read_models.channels_of(reading.actor, path.workspace_id, after, limit + 1).await?,
+    let (after, limit) = (query.after.as_deref(), page_limit(query.limit)?);
+    let mut page = match (&query.name, query.scope) {
+        (Some(name), _) => Page::cut(named(&read_models, path.workspace_id, name).await?, limit, |row| row.channel_id),
+        (None, Scope::Mine) => {
+            let after = Cursor::<ChannelId>::read("after", after)?;
+            let rows = read_models.channels_of(reading.actor, path.workspace_id, after, limit + 1).await?;
+            Page::cut(rows, limit, |row| row.channel_id)
+        }
         (None, Scope::Browse) => {
             reading.access.may(path.workspace_id, Permission::ChannelBrowse).await?;
-            read_models.browsable_channels(path.workspace_id, after, limit + 1).await?
+            let after = Cursor::<String>::read("after", after)?;
+            after
+                .as_deref()
+                .map_or(Ok(()), |name| reject_unless_line("after", name, ChannelName::CHARS_MAX))
+                .map_err(|_| no_cursor("after"))?;
+            let rows = read_models.browsable_channels(path.workspace_id, after.as_deref(), limit + 1).await?;
+            Page::cut(rows, limit, |row| row.name.clone())
         }
     };
-    let mut page = Page::cut(rows, limit, |row| row.channel_id);
     page.items = readable(&reading.access.recent().await?, page.items).await?;
     Ok(reading.answer(page))
 }

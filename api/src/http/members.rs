@@ -6,20 +6,21 @@ use commands::Commands;
 use domain::WorkspaceCommand;
 use domain::ids::UserId;
 use domain::permission::{Overrides, Permission, Role};
-use domain::text::{Department, Title};
+use domain::text::{Department, DisplayName, Title};
 use identity::confirmation::Confirmations;
 use projections::ReadModels;
 use projections::relational::members::MemberRow;
 use projections::relational::users::DirectoryRow;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{MemberPath, WorkspacePath};
 use super::schema;
 use crate::config::Secret;
-use crate::extract::{Body, Command, Cursor, Page, QueryAnswer, Reading, page_limit, reject_unless_line};
+use crate::extract::{Body, Command, Cursor, Page, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_line};
 use crate::problem::Problem;
 
 /// The most characters of a directory search.
@@ -97,9 +98,11 @@ pub async fn search_directory(
     reading.access.may(path.workspace_id, Permission::MemberList).await?;
     let sought = query.q.as_deref();
     sought.map_or(Ok(()), |text| reject_unless_line("q", text, SEARCH_CHARS_MAX))?;
-    let (after, limit) = (Cursor::<UserId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
+    let (after, limit) = (Cursor::<(String, Uuid)>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
+    let is_line = |(name, _): &(String, Uuid)| reject_unless_line("after", name, DisplayName::CHARS_MAX);
+    after.as_ref().map_or(Ok(()), is_line).map_err(|_| no_cursor("after"))?;
     let rows = read_models.user_directory(path.workspace_id, sought, after, limit + 1).await?;
-    Ok(reading.answer(Page::cut(rows, limit, |row| row.user_id)))
+    Ok(reading.answer(Page::cut(rows, limit, |row| (row.display_name.clone(), row.user_id))))
 }
 
 /// The new role of a member.

@@ -188,18 +188,17 @@ impl ReadModels {
         Ok(file.fetch_all(&self.pool).await?)
     }
 
-    /// Returns the public channels of a workspace, by name, with archived ones. `after` is the last channel of the page
-    /// before.
+    /// Returns the public channels of a workspace, by name, with archived ones. `after` is the name of the last channel of
+    /// the page before, as it was then: no channel is left out when that one gets another name.
     ///
     /// # Errors
     /// The read models cannot be read.
     pub async fn browsable_channels(
         &self,
         workspace_id: WorkspaceId,
-        after: Option<ChannelId>,
+        after: Option<&str>,
         limit: u16,
     ) -> Result<Vec<ChannelRow>, QueryError> {
-        let after = after.map(|id| id.0);
         let file = query_file_as!(ChannelRow, "src/relational/sql/browsable_channels.sql", workspace_id.0, after, rows(limit));
         Ok(file.fetch_all(&self.pool).await?)
     }

@@ -257,7 +257,8 @@ impl ReadModels {
     }
 
     /// Returns active members of a workspace with their profiles, by name. `query` is searched in the names, the
-    /// address, the title and the department, ignoring case. `after` is the last user of the page before.
+    /// address, the title and the department, ignoring case. `after` is the name and the identifier of the last user of
+    /// the page before, as they were then: nobody is left out when that user takes another name.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -265,11 +266,12 @@ impl ReadModels {
         &self,
         workspace_id: WorkspaceId,
         query: Option<&str>,
-        after: Option<UserId>,
+        after: Option<(String, Uuid)>,
         limit: u16,
     ) -> Result<Vec<DirectoryRow>, QueryError> {
-        let (pattern, after) = (query.map(contains), after.map(|id| id.0));
-        let file = query_file_as!(DirectoryRow, "src/relational/sql/user_directory.sql", workspace_id.0, pattern, after, rows(limit));
+        let (pattern, (name, user_id)) = (query.map(contains), after.unzip());
+        let file =
+            query_file_as!(DirectoryRow, "src/relational/sql/user_directory.sql", workspace_id.0, pattern, name, user_id, rows(limit));
         let mut found = file.fetch_all(&self.pool).await?;
         for row in &mut found {
             hide_if_expired(&mut row.status_expires_at, &mut row.status_text, &mut row.status_emoji);

@@ -88,7 +88,7 @@ async fn lists_are_paged_by_their_last_entry() {
 
     let first = read.browsable_channels(team.workspace_id, None, 2).await.expect("a page");
     assert_eq!(first.iter().filter_map(|c| c.name.as_deref()).collect::<Vec<_>>(), ["apples", "berries"]);
-    let rest = read.browsable_channels(team.workspace_id, Some(first[1].channel_id.into()), 50).await.expect("a page");
+    let rest = read.browsable_channels(team.workspace_id, first[1].name.as_deref(), 50).await.expect("a page");
     assert_eq!(rest.iter().filter_map(|c| c.name.as_deref()).collect::<Vec<_>>(), ["cherries", "general"]);
 
     let members = read.members(team.workspace_id, None, ReadModels::PAGE_ROWS_MAX).await.expect("a page");
@@ -111,7 +111,7 @@ async fn the_directory_finds_members_by_any_part_of_their_names_without_case() {
         rows.into_iter().map(|row| row.username).collect::<Vec<_>>()
     };
     assert_eq!(found(None, None).await, ["ann", "bob", "owner"]);
-    assert_eq!(found(None, Some(ann)).await, ["bob", "owner"]);
+    assert_eq!(found(None, Some(("ANN".into(), ann.0))).await, ["bob", "owner"]);
     assert_eq!(found(Some("NN"), None).await, ["ann"]);
     assert_eq!(found(Some("%"), None).await, Vec::<String>::new());
 }

@@ -4,6 +4,6 @@ SELECT c.channel_id, c.workspace_id, c.name, c.display_name, c.description, c.ch
 FROM channels c
 WHERE c.workspace_id = $1
   AND c.channel_type = 'public'
-  AND ($2::uuid IS NULL OR c.name > (SELECT l.name FROM channels l WHERE l.channel_id = $2))
+  AND ($2::text IS NULL OR c.name > $2)
 ORDER BY c.name
 LIMIT $3

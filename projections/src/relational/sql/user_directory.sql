@@ -7,7 +7,6 @@ WHERE m.workspace_id = $1
   AND ($2::text IS NULL
        OR u.display_name ILIKE $2 OR u.username ILIKE $2 OR u.email ILIKE $2
        OR COALESCE(m.title, u.title) ILIKE $2 OR m.department ILIKE $2)
-  AND ($3::uuid IS NULL
-       OR (lower(u.display_name), u.user_id) > (SELECT lower(l.display_name), l.user_id FROM users l WHERE l.user_id = $3))
+  AND ($3::text IS NULL OR (lower(u.display_name), u.user_id) > (lower($3), $4::uuid))
 ORDER BY lower(u.display_name), u.user_id
-LIMIT $4
+LIMIT $5
