@@ -40,6 +40,7 @@ use state::limits::Windows;
 use state::presence::Presences;
 use state::sessions::SessionStore;
 use state::typing::Typing;
+use stores::clock::Clock;
 use stores::release::holder;
 use tokio::runtime::Handle;
 
@@ -122,11 +123,19 @@ impl App {
     /// # Errors
     /// Postgres cannot be reached, or its schema is not the one that this release needs.
     pub async fn connect(settings: Settings) -> Result<Self, StartError> {
+        Self::connect_at(settings, Clock::SYSTEM).await
+    }
+
+    /// The same with another clock for the events that it appends.
+    ///
+    /// # Errors
+    /// As [`App::connect`].
+    pub async fn connect_at(settings: Settings, clock: Clock) -> Result<Self, StartError> {
         let pool = read_pool(&settings).await?;
         check_database(&pool).await?;
         let (work_pool, write_pool) = (work_pool(&settings).await?, write_pool(&settings).await?);
         let keys = keyring(&settings, write_pool.clone()).await?;
-        let store = commands::EventStore::start(write_pool.clone(), keys.clone()).await?;
+        let store = commands::EventStore::start_at(write_pool.clone(), keys.clone(), clock).await?;
         let stores = Connections::new(pool.clone(), keys.clone(), redis_connection(&settings)?).with_elastic(elasticsearch(&settings)?);
         let work_stores = stores.on(work_pool.clone());
         let session_store = SessionStore::new(pool.clone(), stores.redis.clone(), &settings.master_key, settings.session_bounds());

@@ -314,6 +314,10 @@ impl From<StoreError> for Problem {
                 "servers of an older release still run, and cannot read what this request writes: try again when the upgrade is done",
             )
             .retry_after(RETRY_UPGRADE),
+            StoreError::ClockAhead => Self::unavailable(
+                "clock.ahead",
+                "the clock of this server is more than 5 seconds ahead of its database's clock: set it right, or ask another server",
+            ),
             StoreError::Outdated(_) => {
                 tracing::warn!(error = %chain(&error), "a server that must stop received a request");
                 Self::unavailable("release.outdated", "this server has an older release than its database, and stops: try again")

@@ -15,7 +15,7 @@ use domain::ids::{ChannelId, HoldId, MessageId, UserId, WorkspaceId};
 use domain::message::MessageRefusal;
 use domain::permission::{Permission, Role};
 use domain::workspace::Hold;
-use domain::{Channel, Context, User, Workspace};
+use domain::{Channel, Context, StreamId, User, Workspace};
 use uuid::Uuid;
 
 use crate::authorize::AccessRefusal;
@@ -208,8 +208,8 @@ impl ReadAccess {
         }
     }
 
-    /// Returns the workspace of a channel that the user is a member of, and the time at which one of its messages was
-    /// sent.
+    /// Returns the workspace of a channel that the user is a member of, and the moment of one of its messages: its place
+    /// in the channel.
     ///
     /// # Errors
     /// The user may not read the channel or is not a member, the message does not exist, or the store failed.
@@ -225,7 +225,9 @@ impl ReadAccess {
         }
         let message = reader.message(message_id).await?;
         let posting = message.posting.as_ref().filter(|posting| posting.channel_id == channel_id);
-        Ok((workspace_id, posting.ok_or(AccessRefusal::MessageNotFound)?.sent_at))
+        let posting = posting.ok_or(AccessRefusal::MessageNotFound)?;
+        let recorded_at = reader.store().first_recorded_at(StreamId::message(message_id)).await?;
+        Ok((workspace_id, posting.created_at(recorded_at.ok_or(AccessRefusal::MessageNotFound)?)))
     }
 
     /// Returns those of the channels that the user may read.

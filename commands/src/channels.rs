@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::channel::{self, NewChannel, people_key};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
-use domain::message::{Kind, MessageEvent, Posting, system_message};
+use domain::message::{Kind, MessageEvent, Moment, Posting, system_message};
 use domain::{Channel, ChannelCommand, ChannelEvent, ChannelRefusal, Context, StreamId};
 use tracing::instrument;
 use uuid::Uuid;
@@ -163,6 +163,7 @@ pub(crate) fn announcements(
             thread_id: None,
             client_msg_id: None,
             sent_at: context.at,
+            moment: Moment::Recorded,
             edited_at: None,
             erased: false,
         };

@@ -4,6 +4,9 @@
 //! The first attempt uses the aggregates in memory. The append's guards make that safe. A refusal, or the result that
 //! nothing changes, has no guards. So it is checked once more after the process has caught up with the log.
 
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
 use domain::ids::WorkspaceId;
 use domain::{Context, Event, StreamId};
 use stores::retry;
@@ -91,13 +94,17 @@ impl Draft {
 enum Attempt {
     Done(Appended),
     Again,
+    /// Again, at this time: the time of the request is too far from the time at which its events would be recorded.
+    At(DateTime<Utc>),
 }
 
 impl Commands {
     /// Runs a command.
     pub(crate) async fn execute(&self, asked: &Asked, decision: &impl Decision) -> Result<Appended, CommandError> {
-        match self.attempt(asked, decision, None).await {
+        let mut asked = Cow::Borrowed(asked);
+        match self.attempt(&asked, decision, None).await {
             Ok(Attempt::Done(done)) => return Ok(done),
+            Ok(Attempt::At(at)) => asked.to_mut().context.at = at,
             Ok(Attempt::Again) | Err(CommandError::Refused(_) | CommandError::Contended) => {}
             Err(error) => return Err(error),
         }
@@ -106,10 +113,11 @@ impl Commands {
             debug!(attempt, command = decision.name(), "the command is decided again on the present state");
             tokio::time::sleep(pause.mul_f64(rand::random::<f64>())).await;
             let head = self.store.catch_up().await?;
-            match self.attempt(asked, decision, Some(head)).await {
+            match self.attempt(&asked, decision, Some(head)).await {
                 Ok(Attempt::Done(done)) => return Ok(done),
+                Ok(Attempt::At(at)) => asked.to_mut().context.at = at,
                 Ok(Attempt::Again) | Err(CommandError::Contended) => {}
-                Err(CommandError::Refused(refusal)) => return self.first_outcome(asked).await?.ok_or(CommandError::Refused(refusal)),
+                Err(CommandError::Refused(refusal)) => return self.first_outcome(&asked).await?.ok_or(CommandError::Refused(refusal)),
                 Err(error) => return Err(error),
             }
         }
@@ -125,13 +133,19 @@ impl Commands {
             return self.nothing_to_change(asked, subject, head).await;
         }
         match self.store.append(request(asked, decision.name(), draft, reader)).await? {
-            Outcome::Appended { position } => Ok(Attempt::Done(Appended { position, id: subject, replayed: false })),
-            Outcome::Replayed { position, subject } => Ok(Attempt::Done(Appended { position, id: subject, replayed: true })),
+            Outcome::Appended { position, recorded_at } => {
+                Ok(Attempt::Done(Appended { position, recorded_at, id: subject, replayed: false }))
+            }
+            Outcome::Replayed { position, recorded_at, subject } => {
+                Ok(Attempt::Done(Appended { position, recorded_at, id: subject, replayed: true }))
+            }
+            Outcome::Untimely { recorded_at } => Ok(Attempt::At(recorded_at)),
             Outcome::KeyReused => Err(CommandError::KeyReused),
             Outcome::Stale(_) => Ok(Attempt::Again),
             Outcome::ClaimTaken { claim, holder } => {
                 let id = decision.claim_taken(&claim, holder)?;
-                Ok(Attempt::Done(Appended { position: self.store.catch_up().await?, id, replayed: true }))
+                let position = self.store.catch_up().await?;
+                Ok(Attempt::Done(Appended { position, recorded_at: asked.context.at, id, replayed: true }))
             }
         }
     }
@@ -139,14 +153,16 @@ impl Commands {
     async fn nothing_to_change(&self, asked: &Asked, subject: Uuid, head: Option<i64>) -> Result<Attempt, CommandError> {
         let Some(position) = head else { return Ok(Attempt::Again) };
         let first = self.first_outcome(asked).await?;
-        Ok(Attempt::Done(first.unwrap_or(Appended { position, id: subject, replayed: false })))
+        Ok(Attempt::Done(first.unwrap_or(Appended { position, recorded_at: asked.context.at, id: subject, replayed: false })))
     }
 
     /// Returns the result of an earlier run of the same request: this may be why the request is refused now.
     async fn first_outcome(&self, asked: &Asked) -> Result<Option<Appended>, CommandError> {
         let Some(used) = &asked.idempotency else { return Ok(None) };
         match self.store.remembered(asked.context.actor, used).await? {
-            Some(Outcome::Replayed { position, subject }) => Ok(Some(Appended { position, id: subject, replayed: true })),
+            Some(Outcome::Replayed { position, recorded_at, subject }) => {
+                Ok(Some(Appended { position, recorded_at, id: subject, replayed: true }))
+            }
             Some(_) => Err(CommandError::KeyReused),
             None => Ok(None),
         }

@@ -24,6 +24,7 @@ mod slots;
 mod users;
 mod workspaces;
 
+use chrono::{DateTime, Utc};
 use domain::Context;
 use uuid::Uuid;
 
@@ -56,6 +57,8 @@ pub struct Asked {
 pub struct Appended {
     /// The position of the command's last event. If nothing changed, the end of the log at that time.
     pub position: i64,
+    /// When that event was recorded. If nothing changed, the time of the request.
+    pub recorded_at: DateTime<Utc>,
     /// The identifier of the thing that was created or changed.
     pub id: Uuid,
     /// Whether it had happened before: the same key was used again, or the conversation existed already.

@@ -43,7 +43,9 @@ impl Decision for Post {
     }
 
     async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
-        let command = MessageCommand::Post(Box::new(self.new.clone()));
+        let new = in_time(context, self.new.clone());
+        let message_id = new.message_id;
+        let command = MessageCommand::Post(Box::new(new));
         let (workspace_id, mut around) = surroundings(context, reader, self.channel_id).await?;
         authorize::message_command(&around.workspace, &around.channel, context.actor, &command)?;
         if let Some(parent) = self.new.thread_id {
@@ -54,8 +56,17 @@ impl Decision for Post {
         // The stream is new, so there is nothing to load. If the identifier is in use, the store refuses a second first
         // event.
         let events = Message::default().decide(&around, context, command)?;
-        Ok(Draft::of(self.new.message_id).write(StreamId::message(self.new.message_id), Some(workspace_id), events))
+        Ok(Draft::of(message_id).write(StreamId::message(message_id), Some(workspace_id), events))
     }
+}
+
+/// The message with an identifier that was drawn about now. The writer refuses one that was drawn long before, or by
+/// another clock: lookups would not find the message.
+fn in_time(context: &Context, new: NewMessage) -> NewMessage {
+    if new.message_id.allows(context.at) {
+        return new;
+    }
+    NewMessage { message_id: MessageId::at(context.at, rand::random()), sent_at: context.at, ..new }
 }
 
 struct Change {

@@ -84,7 +84,12 @@ pub const EVENTS: &[EventEntry] = &[
     event!("channel.notification_level_changed", "1", "A member changed what they are notified of in the channel."),
     event!("channel.archived", "1", "The channel was archived. It stays readable, and posts to it are refused."),
     event!("channel.unarchived", "1", "The archived channel was reopened."),
-    event!("message.posted", "1", "A message was posted. `sent_at` is the original time of an imported message."),
+    event!(
+        "message.posted",
+        "2",
+        "A message was posted. Its place in the channel is the time at which the event was recorded. Without `moment`, as in version 1, \
+         it is `sent_at`: the original time of an imported message."
+    ),
     event!("message.edited", "1", "The message's text was edited."),
     event!("message.deleted", "1", "The message was deleted."),
     event!("message.pinned", "1", "The message was pinned to its channel."),

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -135,6 +135,41 @@ impl MessageId {
         let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
         DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
     }
+
+    /// How far the message's moment may be from the time in its identifier: the two are taken by two clocks, or before
+    /// and after a wait for the log.
+    pub const DRAWN_WITHIN: TimeDelta = TimeDelta::minutes(10);
+
+    /// The identifier of a message whose time in another system is no guide to its moment here, made unique by `unique`
+    /// (RFC 9562, version 8). A lookup searches all months for it.
+    #[must_use]
+    pub fn without_moment(unique: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_custom_bytes(unique).into_uuid())
+    }
+
+    /// The first and the last time that the message's moment can be. A lookup searches only the months of this window.
+    #[must_use]
+    pub fn window(&self) -> (DateTime<Utc>, DateTime<Utc>) {
+        let (earliest, latest) = (DateTime::UNIX_EPOCH, Self::LATEST);
+        match self.sent_in() {
+            // A millisecond more, because the identifier has no microseconds.
+            Some(at) => ((at - Self::DRAWN_WITHIN).max(earliest), (at + Self::DRAWN_WITHIN + TimeDelta::milliseconds(1)).min(latest)),
+            None => (earliest, latest),
+        }
+    }
+
+    /// Whether a lookup finds the message at this moment.
+    #[must_use]
+    pub fn allows(&self, moment: DateTime<Utc>) -> bool {
+        let (earliest, latest) = self.window();
+        (earliest..=latest).contains(&moment)
+    }
+
+    /// The end of the year 9999. The time in an identifier can be later, and no row can.
+    const LATEST: DateTime<Utc> = match DateTime::from_timestamp(253_402_300_799, 0) {
+        Some(at) => at,
+        None => DateTime::UNIX_EPOCH,
+    };
 }
 
 #[cfg(test)]
@@ -152,5 +187,22 @@ mod tests {
     #[test]
     fn an_id_of_another_version_gives_no_time() {
         assert_eq!(MessageId(Uuid::nil()).sent_in(), None);
+    }
+
+    #[test]
+    fn a_message_id_allows_the_moments_within_ten_minutes_of_its_own_time() {
+        let at = "2026-11-30T23:59:59.999999Z".parse::<DateTime<Utc>>().expect("a time");
+        let id = MessageId::at(at, [7; 10]);
+        for apart in [TimeDelta::zero(), TimeDelta::minutes(10), -TimeDelta::minutes(10)] {
+            assert!(id.allows(at + apart), "{apart}");
+        }
+        assert!(!id.allows(at + TimeDelta::minutes(11)) && !id.allows(at - TimeDelta::minutes(11)));
+        let (earliest, latest) = id.window();
+        assert_eq!((earliest.month(), latest.month()), (11, 12));
+        let without = MessageId::without_moment([7; 16]);
+        assert_eq!(without.0.get_version_num(), 8);
+        assert!(without.allows(at) && without.allows(DateTime::UNIX_EPOCH));
+        let (_, latest) = MessageId(Uuid::from_u128(0xffff_ffff_ffff_7fff_bfff_ffff_ffff_ffff)).window();
+        assert_eq!(latest, MessageId::LATEST);
     }
 }

@@ -9,7 +9,11 @@ use serde_json::{Value, json};
 type Step = (&'static str, &'static str, &'static str, fn(Value) -> Value);
 
 /// All steps.
-const STEPS: &[Step] = &[("workspace.settings_changed", "1", "2", days_become_a_policy)];
+const STEPS: &[Step] = &[("message.posted", "1", "2", |payload| payload), ("workspace.settings_changed", "1", "2", days_become_a_policy)];
+
+/// Old versions whose payloads are valid in the present form as they are. They are still written where they suffice.
+/// `message.posted` of version 1 has no `moment`: the message's moment is `sent_at`.
+const VALID_AS_THEY_ARE: &[(&str, &str)] = &[("message.posted", "1")];
 
 /// Version 1 gave the number of days only, and no action. The new policy archives messages, and keeps pinned ones.
 fn days_become_a_policy(mut payload: Value) -> Value {
@@ -44,7 +48,7 @@ impl UpcastError {
 /// Whether a payload of this version is already in the present form.
 #[must_use]
 pub fn is_current(event_type: &str, version: &str) -> bool {
-    version == current(STEPS, event_type)
+    version == current(STEPS, event_type) || VALID_AS_THEY_ARE.contains(&(event_type, version))
 }
 
 /// Turns an old payload into its present form.

@@ -6,6 +6,7 @@
 
 pub mod breaker;
 pub mod checkpoint;
+pub mod clock;
 pub mod elasticsearch;
 pub mod error;
 pub mod log;

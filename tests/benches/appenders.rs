@@ -8,7 +8,7 @@ use commands::EventStore;
 use commands::event_store::{Append, StreamWrite};
 use cqrs_es::persist::{PersistedEventRepository, SerializedEvent};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
-use domain::message::{Kind, Posting};
+use domain::message::{Kind, Moment, Posting};
 use domain::text::{Description, MessageBody};
 use domain::{ChannelEvent, Context, Event, Message, MessageEvent, StreamId};
 use postgres_es::PostgresEventRepository;
@@ -31,6 +31,7 @@ fn posted(n: u64) -> Event {
         thread_id: None,
         client_msg_id: None,
         sent_at: Utc::now(),
+        moment: Moment::Recorded,
         edited_at: None,
         erased: false,
     })))

@@ -7,7 +7,7 @@ use commands::event_store::{Append, Outcome, StreamWrite};
 use domain::channel::{Creation, Kind as ChannelKind, MemberRole};
 use domain::formatting::FormattedContent;
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
-use domain::message::{Kind, NewMessage, Posting};
+use domain::message::{Kind, Moment, NewMessage, Posting};
 use domain::permission::Role;
 use domain::text::{ChannelName, DisplayName, Email, MessageBody, Username, WorkspaceName};
 use domain::user::{Preferences, Profile, Registration};
@@ -143,6 +143,7 @@ impl Furnished {
             thread_id: None,
             client_msg_id: None,
             sent_at,
+            moment: Moment::Sent,
             edited_at: None,
             erased: false,
         })))
@@ -192,7 +193,7 @@ pub async fn append(store: &EventStore, streams: Vec<(StreamId, Option<Workspace
         metadata: context(UserId::SYSTEM).metadata("furnish"),
     };
     match store.append(request).await.expect("an append") {
-        Outcome::Appended { position } => position,
+        Outcome::Appended { position, .. } => position,
         other => panic!("{other:?}"),
     }
 }

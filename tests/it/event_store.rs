@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use chrono::TimeDelta;
+use commands::{CommandError, Commands, EventStore, StoreError};
 use domain::channel::Kind;
-use domain::ids::UserId;
+use domain::ids::{MessageId, UserId};
+use domain::message::NewMessage;
 use domain::permission::Role;
+use domain::text::{MessageBody, Topic};
 use domain::{Channel, ChannelCommand, User, Workspace, WorkspaceCommand};
 use futures::future::join_all;
 use sqlx::PgPool;
+use stores::clock::Clock;
 use stores::log::event_digest;
 use tests::eventually;
 use uuid::Uuid;
@@ -355,4 +360,76 @@ async fn of_many_concurrent_loads_of_a_long_stream_one_reads_it() {
     });
     let states = join_all(loads).await.into_iter().map(|state| state.expect("no panic")).collect::<Vec<_>>();
     assert!(states.iter().all(|state| Arc::ptr_eq(state, &states[0])), "the stream was read more than once");
+}
+
+/// Another process whose clock is ahead of the machine's by this time.
+async fn process_with_a_clock(here: &Writing, ahead: TimeDelta) -> Commands {
+    let pool = here.database.pool(2).await;
+    let store = EventStore::start_at(pool.clone(), tests::keyring(&pool).await, Clock::ahead_by(ahead)).await;
+    Commands::new(store.expect("the event store"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_whose_clock_is_ahead_of_the_databases_appends_nothing() {
+    let here = Writing::start().await;
+    let team = here.workspace().await;
+    let fast = process_with_a_clock(&here, TimeDelta::seconds(30)).await;
+    let refused = post(&fast, &asked(team.owner), team.general, "from the future").await;
+    assert!(matches!(refused, Err(CommandError::Unavailable(StoreError::ClockAhead))), "{refused:?}");
+    assert_eq!(fast.store().stats().ahead.load(Ordering::SeqCst), 1);
+    let a_little = process_with_a_clock(&here, TimeDelta::seconds(3)).await;
+    let ahead = post(&a_little, &asked(team.owner), team.general, "a little ahead").await.expect("a post");
+    let behind = post(&here.commands, &asked(team.owner), team.general, "right on time").await.expect("a post");
+    assert!(behind.position > ahead.position && behind.recorded_at > ahead.recorded_at, "{behind:?} after {ahead:?}");
+    expect_a_sound_log(&here.pool).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_ahead_goes_on_and_its_messages_get_identifiers_of_its_time() {
+    let here = Writing::start().await;
+    let team = here.workspace().await;
+    // As a process of release 0.1 could leave it: nothing checked its clock.
+    sqlx::raw_sql(
+        "ALTER TABLE events DISABLE TRIGGER USER;
+         UPDATE events SET recorded_at = recorded_at + interval '1 hour' WHERE position = (SELECT max(position) FROM events);
+         ALTER TABLE events ENABLE TRIGGER USER",
+    )
+    .execute(&here.pool)
+    .await
+    .expect("a log that is ahead");
+    let (_, there) = another_process(&here.database).await;
+    for commands in [&there, &there] {
+        let asked = asked(team.owner);
+        let posted = post(commands, &asked, team.general, "late").await.expect("a post");
+        assert!(posted.recorded_at > asked.context.at + TimeDelta::minutes(50), "the time of the log");
+        assert!(MessageId(posted.id).allows(posted.recorded_at), "a lookup finds the message");
+    }
+    let topic = ChannelCommand::ChangeTopic { topic: Some(Topic::parse("late").expect("a topic")) };
+    there.channel(&asked(team.owner), team.general, topic).await.expect("a topic, and its message");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_whose_identifier_was_drawn_long_ago_gets_another_one() {
+    let here = Writing::start().await;
+    let team = here.workspace().await;
+    for apart in [TimeDelta::minutes(-9), TimeDelta::minutes(-11), TimeDelta::days(-40), TimeDelta::minutes(11)] {
+        let asked = asked_once(team.owner, &format!("key-{}", apart.num_minutes()));
+        let sent_at = asked.context.at + apart;
+        let message_id = MessageId::at(sent_at, *Uuid::now_v7().as_bytes().last_chunk().expect("ten bytes"));
+        let new = NewMessage { message_id, content: body("hello"), thread_id: None, client_msg_id: None, sent_at };
+        let posted = here.commands.post_message(&asked, team.general, new.clone()).await.expect("a post");
+        assert_eq!(posted.id == message_id.0, apart.num_minutes() == -9, "{apart}");
+        assert!(MessageId(posted.id).allows(posted.recorded_at), "{apart}");
+        let again = here.commands.post_message(&asked, team.general, new).await.expect("a replay");
+        assert_eq!((again.id, again.position, again.recorded_at), (posted.id, posted.position, posted.recorded_at), "{apart}");
+        // A process that does not remember the key reads it from the database.
+        let (_, there) = another_process(&here.database).await;
+        let new = NewMessage { message_id, content: body("hello"), thread_id: None, client_msg_id: None, sent_at };
+        let again = there.post_message(&asked, team.general, new).await.expect("a replay");
+        assert_eq!((again.id, again.recorded_at, again.replayed), (posted.id, posted.recorded_at, true), "{apart}");
+    }
+}
+
+fn body(text: &str) -> MessageBody {
+    MessageBody::parse(text).expect("a text")
 }

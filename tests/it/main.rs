@@ -11,6 +11,7 @@ mod docs;
 mod elasticsearch;
 mod erasure;
 mod event_store;
+mod following;
 mod handlers;
 mod http;
 mod identity;

@@ -7,6 +7,7 @@ use domain::message::Kind;
 use domain::{DecodeError, Event, MessageEvent, Recorded};
 use reqwest::Method;
 use serde_json::json;
+use stores::clock::Clock;
 use uuid::Uuid;
 
 use crate::TestDatabase;
@@ -46,7 +47,14 @@ impl TestApp {
     /// Panics if the server does not start.
     pub async fn start_as(roles: Roles, changes: &[(&str, &str)]) -> Self {
         let mut test = Self::not_started(changes).await;
-        test.serve(roles).await;
+        test.serve(roles, Clock::SYSTEM).await;
+        test
+    }
+
+    /// Starts a new server whose clock differs from the machine's, with these changes to its environment.
+    pub async fn start_at(clock: Clock, changes: &[(&str, &str)]) -> Self {
+        let mut test = Self::not_started(changes).await;
+        test.serve(Roles::ALL, clock).await;
         test
     }
 
@@ -55,11 +63,11 @@ impl TestApp {
     /// # Panics
     /// Panics if the server does not start.
     pub async fn start_again(&mut self) {
-        self.serve(Roles::ALL).await;
+        self.serve(Roles::ALL, Clock::SYSTEM).await;
     }
 
-    async fn serve(&mut self, roles: Roles) {
-        let server = Server::start(self.place.app().await, roles).expect("a server");
+    async fn serve(&mut self, roles: Roles, clock: Clock) {
+        let server = Server::start(self.place.app_at(clock).await, roles).expect("a server");
         self.url = format!("http://{}", server.address().expect("an address"));
         self.operators_url = server.operators_address().map_or_else(String::new, |address| format!("http://{address}"));
         self.server = Some(server);

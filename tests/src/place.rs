@@ -9,6 +9,7 @@ use keyring::{Keyring, MasterKey, MasterKeys};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 use sqlx::PgPool;
+use stores::clock::Clock;
 use uuid::Uuid;
 
 use crate::TestDatabase;
@@ -93,8 +94,16 @@ impl Place {
     /// # Panics
     /// Panics if a setting is wrong, or if a server cannot be reached.
     pub async fn app(&self) -> App {
+        self.app_at(Clock::SYSTEM).await
+    }
+
+    /// The same with another clock for the events that it appends.
+    ///
+    /// # Panics
+    /// Panics if a setting is wrong, or if a server cannot be reached.
+    pub async fn app_at(&self, clock: Clock) -> App {
         let settings = Settings::from_sources(&self.environment, None).expect("the settings");
-        App::connect(settings).await.expect("the servers that this needs: run `make services` first")
+        App::connect_at(settings, clock).await.expect("the servers that this needs: run `make services` first")
     }
 
     /// A connection to Redis.

@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, patch, post, put};
-use chrono::{SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use commands::{Commands, IdempotencyKey};
 use domain::MessageCommand;
 use domain::ids::{ChannelId, MessageId};
@@ -39,8 +39,8 @@ pub struct PostMessage {
 }
 
 impl PostMessage {
-    fn parse(&self) -> Result<NewMessage, InvalidText> {
-        let sent_at = Utc::now().trunc_subsecs(6);
+    fn parse(&self, now: DateTime<Utc>) -> Result<NewMessage, InvalidText> {
+        let sent_at = now.trunc_subsecs(6);
         Ok(NewMessage {
             message_id: MessageId::at(sent_at, rand::random()),
             content: MessageBody::parse(&self.content)?,
@@ -57,6 +57,8 @@ pub struct MessagePosted {
     /// The message.
     #[schema(value_type = Uuid)]
     message_id: MessageId,
+    /// Its place in the channel. It increases in the order in which messages are posted, whichever server posts them.
+    created_at: DateTime<Utc>,
 }
 
 /// Post a message
@@ -69,12 +71,12 @@ pub async fn post_message(
     commands: Data<Commands>,
     typing: Data<Typing>,
 ) -> Result<Done<MessagePosted>, Problem> {
-    let new = command.body.input.parse()?;
+    let new = command.body.input.parse(commands.store().clock().now())?;
     let asked = command.asked_once_as(new.client_msg_id.as_ref().and_then(|name| client_key(path.channel_id, name)));
     let appended = commands.post_message(&asked, path.channel_id, new).await?;
     typing.end(path.channel_id, command.actor.user_id);
-    let message_id = appended.id.into();
-    Ok(Done::created(appended, format!("/v1/messages/{message_id}"), MessagePosted { message_id }))
+    let (message_id, created_at) = (appended.id.into(), appended.recorded_at);
+    Ok(Done::created(appended, format!("/v1/messages/{message_id}"), MessagePosted { message_id, created_at }))
 }
 
 /// The idempotency key that is made from the client's identifier of the message. If the identifier cannot be part of a

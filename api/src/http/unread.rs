@@ -42,8 +42,8 @@ pub async fn move_read_marker(
     caches: Data<Caches>,
 ) -> Result<HttpResponse, Problem> {
     let MoveReadMarker { message_id, move_back } = body.input;
-    let (workspace_id, sent_at) = commands.read_access(actor.user_id).await?.message_of_member(path.channel_id, message_id).await?;
-    let to = MarkerMove { workspace_id, channel_id: path.channel_id, message_id, sent_at, back: move_back };
+    let (workspace_id, created_at) = commands.read_access(actor.user_id).await?.message_of_member(path.channel_id, message_id).await?;
+    let to = MarkerMove { workspace_id, channel_id: path.channel_id, message_id, created_at, back: move_back };
     Ok(HttpResponse::Ok().json(caches.move_read_marker(actor.user_id, to).await?))
 }
 

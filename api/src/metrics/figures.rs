@@ -67,6 +67,7 @@ impl Figures {
             ("batches", &store.batches),
             ("batches moved", &store.moved),
             ("batches done with care", &store.careful),
+            ("batches refused because the clock is ahead", &store.ahead),
             ("cache hits", &cache.hits),
             ("cache misses", &cache.misses),
             ("cache fills", &cache.fills),

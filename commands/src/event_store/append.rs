@@ -13,14 +13,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{AggregateType, StreamId};
 use futures::future::join;
 use keyring::Keyring;
 use sqlx::{PgPool, query};
+use stores::clock::Clock;
 use stores::error::chain;
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::batch::Columns;
 use super::cache::Caches;
@@ -45,6 +46,11 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 pub(super) const MOVED_MAX: usize = 100;
 /// The most events of other nodes that are read in one query.
 const CATCH_UP_MAX: i64 = 10_000;
+
+/// The longest time between the check of a request and the time at which its events are recorded.
+const CHECKED_BEFORE: TimeDelta = TimeDelta::seconds(10);
+/// The code of the database's error that the clock of the writer is ahead (`append_events`).
+const CLOCK_AHEAD: &str = "BS001";
 
 type Reply = oneshot::Sender<Result<Outcome, StoreError>>;
 
@@ -76,6 +82,8 @@ pub struct WriterStats {
     pub moved: AtomicU64,
     /// Batches that the database refused, and whose requests were written one by one.
     pub careful: AtomicU64,
+    /// Batches that were refused because the clock of this process is ahead of the database's.
+    pub ahead: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -119,27 +127,28 @@ pub(super) struct Writer {
     pub(super) keys: Keyring,
     head: watch::Sender<i64>,
     pub(super) stats: Arc<WriterStats>,
+    clock: Clock,
 }
 
-/// Requests that are in the log, each with the position of its last event.
+/// Requests that are in the log, each with the position and the time of its last event.
 #[derive(Default)]
-struct Unanswered(Vec<(Job, i64)>);
+struct Unanswered(Vec<(Job, i64, DateTime<Utc>)>);
 
 impl Unanswered {
     fn send_answers(self, head: &watch::Sender<i64>) {
-        if let Some((_, last)) = self.0.last() {
+        if let Some((_, last, _)) = self.0.last() {
             head.send_replace(*last);
         }
-        for (job, position) in self.0 {
-            job.answer(Ok(Outcome::Appended { position }));
+        for (job, position, recorded_at) in self.0 {
+            job.answer(Ok(Outcome::Appended { position, recorded_at }));
         }
     }
 }
 
 /// The outcome of the call for a batch.
 pub(super) enum Written {
-    /// The batch is in the log. Its last event was recorded at this time.
-    Yes(DateTime<Utc>),
+    /// The batch is in the log. Its events were recorded at these times.
+    Yes(Vec<DateTime<Utc>>),
     /// Nothing was appended, because another node has appended events.
     Moved,
     /// Nothing was appended, because the database refuses a part of it, such as a second holder of a unique key.
@@ -147,7 +156,12 @@ pub(super) enum Written {
 }
 
 impl Writer {
-    pub(super) async fn start(pool: PgPool, caches: Arc<Caches>, keys: Keyring) -> Result<(Handle, watch::Receiver<i64>), StoreError> {
+    pub(super) async fn start(
+        pool: PgPool,
+        caches: Arc<Caches>,
+        keys: Keyring,
+        clock: Clock,
+    ) -> Result<(Handle, watch::Receiver<i64>), StoreError> {
         let last = query!("SELECT position, recorded_at FROM events ORDER BY position DESC LIMIT 1").fetch_optional(&pool).await?;
         let memory = last.map_or_else(|| Memory::new(0, DateTime::UNIX_EPOCH), |last| Memory::new(last.position, last.recorded_at));
         let (sender, messages) = mpsc::channel(WAITING_MAX);
@@ -155,7 +169,7 @@ impl Writer {
         let stats = Arc::new(WriterStats::default());
         let handle = Handle { messages: sender, stats: Arc::clone(&stats), keys: keys.clone() };
         let (waiting, unanswered) = (VecDeque::new(), Unanswered::default());
-        let writer = Self { pool, messages, waiting, unanswered, memory, caches, keys, head, stats };
+        let writer = Self { pool, messages, waiting, unanswered, memory, caches, keys, head, stats, clock };
         tokio::spawn(writer.run());
         Ok((handle, heads))
     }
@@ -201,7 +215,7 @@ impl Writer {
                 return;
             }
             match self.write(&batch).await {
-                Ok(Written::Yes(recorded_at)) => return self.remember(batch, recorded_at),
+                Ok(Written::Yes(recorded_ats)) => return self.remember(batch, &recorded_ats),
                 Ok(Written::Moved) => self.put_back(batch),
                 Ok(Written::Refused(_)) => return self.write_one_by_one(batch).await,
                 Err(error) => return batch.into_iter().for_each(|job| job.answer(Err(error.clone()))),
@@ -281,6 +295,10 @@ impl Writer {
                 return Some(Outcome::Stale(*stream));
             }
         }
+        let recorded_at = self.memory.next_moment(self.clock.now());
+        if !prepared.drawn.iter().all(|message_id| message_id.allows(recorded_at + CHECKED_BEFORE)) {
+            return Some(Outcome::Untimely { recorded_at });
+        }
         let stale = |w: &&StreamWrite| self.memory.version(w.stream).is_some_and(|version| version != w.expected);
         prepared.request.writes.iter().find(stale).map(|w| Outcome::Stale(w.stream))
     }
@@ -289,41 +307,51 @@ impl Writer {
     pub(super) async fn write(&mut self, batch: &[Job]) -> Result<Written, StoreError> {
         let (unanswered, head) = (std::mem::take(&mut self.unanswered), self.head.clone());
         let requests = batch.iter().map(|job| &job.prepared);
-        let columns = Columns::of(requests, self.memory.head + 1, self.memory.moments(Utc::now()));
+        let columns = Columns::of(requests, self.memory.head + 1, self.memory.moments(self.clock.now()));
         let (written, ()) = join(columns.append(&self.pool, self.memory.head), async { unanswered.send_answers(&head) }).await;
         let error = match written {
-            Ok(head) if head == self.memory.head => return Ok(Written::Yes(columns.last_recorded_at())),
+            Ok(head) if head == self.memory.head => return Ok(Written::Yes(columns.into_recorded_ats())),
             Ok(_) => return Ok(Written::Moved),
             Err(error) => error,
         };
         match error {
+            sqlx::Error::Database(refusal) if is_of_the_clock(refusal.as_ref()) => Err(self.clock_is_ahead(refusal.as_ref())),
             sqlx::Error::Database(refusal) if is_final(refusal.as_ref()) => Ok(Written::Refused(refusal)),
-            error => self.look_up(batch, columns.last_recorded_at(), error).await,
+            error => self.look_up(batch, columns.into_recorded_ats(), error).await,
         }
     }
 
+    fn clock_is_ahead(&self, refusal: &dyn sqlx::error::DatabaseError) -> StoreError {
+        self.stats.ahead.fetch_add(1, Ordering::Relaxed);
+        error!(reason = refusal.message(), "this process appends nothing until its clock is right");
+        StoreError::ClockAhead
+    }
+
     /// Records in memory that the batch is in the log. Later requests are checked against it.
-    pub(super) fn remember(&mut self, batch: Vec<Job>, recorded_at: DateTime<Utc>) {
+    pub(super) fn remember(&mut self, batch: Vec<Job>, recorded_ats: &[DateTime<Utc>]) {
         let before = self.memory.head;
         let mut position = before;
+        let mut recorded_ats = recorded_ats.iter().copied();
+        let mut recorded_at = DateTime::UNIX_EPOCH;
         for mut job in batch {
             for row in std::mem::take(&mut job.prepared.rows) {
                 position += 1;
+                recorded_at = recorded_ats.next().unwrap_or(recorded_at);
                 self.memory.record_version(row.stream, row.sequence);
                 self.caches.wrote(row.stream, row.sequence, row.event);
             }
-            self.remember_key(&job.prepared, position);
-            self.unanswered.0.push((job, position));
+            self.remember_key(&job.prepared, position, recorded_at);
+            self.unanswered.0.push((job, position, recorded_at));
         }
         self.memory.advance(position, recorded_at);
         self.stats.batches.fetch_add(1, Ordering::Relaxed);
         self.stats.events.fetch_add((position - before).unsigned_abs(), Ordering::Relaxed);
     }
 
-    fn remember_key(&mut self, prepared: &Prepared, position: i64) {
+    fn remember_key(&mut self, prepared: &Prepared, position: i64, recorded_at: DateTime<Utc>) {
         if let (Some(key), Some(used)) = (prepared.key(), &prepared.request.idempotency) {
             let fingerprint = prepared.fingerprint.unwrap_or(used.fingerprint).to_vec();
-            let remembered = Remembered { fingerprint, position, subject: prepared.request.subject };
+            let remembered = Remembered { fingerprint, position, recorded_at, subject: prepared.request.subject };
             self.memory.record_key(key, remembered);
         }
     }
@@ -362,10 +390,15 @@ impl Writer {
 pub(super) fn replay(remembered: &Remembered, fingerprint: &[u8; 32], stored: Option<[u8; 32]>) -> Outcome {
     // Fingerprints from before there were keys are stored in plain form.
     if stored.is_some_and(|stored| remembered.fingerprint == stored) || remembered.fingerprint == fingerprint {
-        Outcome::Replayed { position: remembered.position, subject: remembered.subject }
+        Outcome::Replayed { position: remembered.position, recorded_at: remembered.recorded_at, subject: remembered.subject }
     } else {
         Outcome::KeyReused
     }
+}
+
+/// Whether the database refuses the batch because the clock of this process is ahead of its own.
+fn is_of_the_clock(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error.code().is_some_and(|code| code == CLOCK_AHEAD)
 }
 
 /// Whether another attempt would fail with the same error: the database understood the call, and refused it.

@@ -123,9 +123,9 @@ impl<'a> Columns<'a> {
         self.sequences.len()
     }
 
-    /// The time at which the last event is recorded.
-    pub(super) fn last_recorded_at(&self) -> DateTime<Utc> {
-        self.recorded_ats.last().copied().unwrap_or_default()
+    /// The times at which the events are recorded.
+    pub(super) fn into_recorded_ats(self) -> Vec<DateTime<Utc>> {
+        self.recorded_ats
     }
 
     /// Appends after `expected_head`, and returns the end of the log before the call. If that is not `expected_head`,

@@ -29,6 +29,9 @@ pub enum StoreError {
     /// The append did not get its turn in time.
     #[error("the event store is too busy")]
     Busy,
+    /// The clock of this process is ahead of the database's. Its events would shift the time of all later ones.
+    #[error("the clock of this server is ahead of the clock of its database")]
+    ClockAhead,
     /// The store is shutting down.
     #[error("the event store has stopped")]
     Stopped,

@@ -1,6 +1,7 @@
 //! Idempotency keys: a request with a key takes effect once. The keys are stored in the transaction of the events, so
 //! this is exact, and holds for ever.
 
+use chrono::{DateTime, Utc};
 use domain::ids::UserId;
 use domain::{Refusal, RefusalKind};
 use sqlx::{PgExecutor, query_as};
@@ -67,6 +68,8 @@ pub struct Remembered {
     pub fingerprint: Vec<u8>,
     /// The position of the last event that the request appended.
     pub position: i64,
+    /// When that event was recorded.
+    pub recorded_at: DateTime<Utc>,
     /// The identifier of the thing that it created or changed.
     pub subject: Uuid,
 }
@@ -75,7 +78,8 @@ pub struct Remembered {
 pub(super) async fn remembered(pool: impl PgExecutor<'_>, actor: UserId, key: &IdempotencyKey) -> Result<Option<Remembered>, StoreError> {
     let found = query_as!(
         Remembered,
-        "SELECT fingerprint, position, subject FROM idempotency_keys WHERE actor_id = $1 AND key = $2",
+        "SELECT k.fingerprint, k.position, e.recorded_at, k.subject FROM idempotency_keys k JOIN events e ON e.position = k.position
+         WHERE k.actor_id = $1 AND k.key = $2",
         actor.0,
         key.as_str(),
     )

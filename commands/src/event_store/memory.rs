@@ -19,6 +19,9 @@ const STREAMS_MAX: NonZeroUsize = at_least_one(200_000);
 /// How many idempotency keys are remembered. Each takes about 200 bytes.
 const KEYS_MAX: NonZeroUsize = at_least_one(50_000);
 
+/// The time between two events: the precision of Postgres.
+const TICK: Duration = Duration::microseconds(1);
+
 pub(super) type Key = (Uuid, String);
 
 pub(super) struct Memory {
@@ -63,10 +66,13 @@ impl Memory {
     /// The recording times of the next events: a microsecond apart, after the last event, and not before `now`. They
     /// increase even if the clock is set back.
     pub(super) fn moments(&self, now: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> + use<> {
-        let tick = Duration::microseconds(1);
+        std::iter::successors(Some(self.next_moment(now)), move |at| Some(*at + TICK))
+    }
+
+    /// The recording time of the next event.
+    pub(super) fn next_moment(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let now = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
-        let first = now.max(self.recorded_at + tick);
-        std::iter::successors(Some(first), move |at| Some(*at + tick))
+        now.max(self.recorded_at + TICK)
     }
 }
 

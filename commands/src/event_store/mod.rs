@@ -40,9 +40,11 @@ mod versions;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use domain::StreamId;
 use keyring::Keyring;
 use sqlx::PgPool;
+use stores::clock::Clock;
 use stores::release::{Outdated, Release};
 use tokio::sync::watch;
 
@@ -70,6 +72,7 @@ pub struct EventStore {
     freshness: Freshness,
     caches: Arc<Caches>,
     head: watch::Receiver<i64>,
+    clock: Clock,
 }
 
 impl EventStore {
@@ -82,17 +85,29 @@ impl EventStore {
         Self::start_as(pool, keys, Release::this(), Lease::default()).await
     }
 
+    /// The same with another clock. Tests use it to run processes whose clocks differ.
+    ///
+    /// # Errors
+    /// As [`EventStore::start`].
+    pub async fn start_at(pool: PgPool, keys: Keyring, clock: Clock) -> Result<Self, StoreError> {
+        Self::start_with(pool, keys, Release::this(), Lease::default(), clock).await
+    }
+
     /// The same for a process of another release, or with other times. Tests use it to run several processes together.
     ///
     /// # Errors
     /// As [`EventStore::start`].
     pub async fn start_as(pool: PgPool, keys: Keyring, release: Release, lease: Lease) -> Result<Self, StoreError> {
+        Self::start_with(pool, keys, release, lease, Clock::SYSTEM).await
+    }
+
+    async fn start_with(pool: PgPool, keys: Keyring, release: Release, lease: Lease, clock: Clock) -> Result<Self, StoreError> {
         let node = Node::join(pool.clone(), release, lease).await?;
         claim::blind_old(&pool, &keys).await?;
         let caches = Arc::new(Caches::default());
-        let (writer, head) = Writer::start(pool.clone(), Arc::clone(&caches), keys.clone()).await?;
+        let (writer, head) = Writer::start(pool.clone(), Arc::clone(&caches), keys.clone(), clock).await?;
         let freshness = Freshness::start(pool.clone(), writer.clone(), head.clone());
-        Ok(Self { pool, keys, node, writer, freshness, caches, head })
+        Ok(Self { pool, keys, node, writer, freshness, caches, head, clock })
     }
 
     /// Appends all events of the request or none, and returns the outcome. A dropped future does not cancel the
@@ -122,6 +137,20 @@ impl EventStore {
     #[must_use]
     pub fn head(&self) -> watch::Receiver<i64> {
         self.head.clone()
+    }
+
+    /// The clock of this process.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Returns when the first event of a stream was recorded. `None` if there is no such stream.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn first_recorded_at(&self, stream: StreamId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        versions::first_recorded_at(&self.pool, stream).await
     }
 
     /// The database of the log.

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use domain::ids::EventId;
+use domain::ids::{EventId, MessageId};
+use domain::message::Moment;
 use domain::personal::Place;
-use domain::{Event, Metadata, StreamId};
+use domain::{Event, MessageEvent, Metadata, StreamId};
 use keyring::Keyring;
 use stores::log::digest::Content;
 use uuid::Uuid;
@@ -34,6 +35,8 @@ pub(super) struct Row {
 /// A request in its stored form. The caller's task prepares it, so that the writer has less to do.
 pub(super) struct Prepared {
     pub rows: Vec<Row>,
+    /// The identifiers of the messages whose moment is the time of recording.
+    pub drawn: Vec<MessageId>,
     /// The request's fingerprint, in its stored form.
     pub fingerprint: Option<[u8; 32]>,
     /// The request's claims, in order and in their stored form.
@@ -62,7 +65,8 @@ impl Prepared {
             }
         }
         let claims = request.claims.iter().map(|change| change.claim().stored(keys)).collect();
-        Ok(Self { rows, fingerprint: seal.fingerprint(&request), claims, request })
+        let drawn = rows.iter().filter_map(Row::drawn).collect();
+        Ok(Self { rows, drawn, fingerprint: seal.fingerprint(&request), claims, request })
     }
 
     pub(super) fn key(&self) -> Option<Key> {
@@ -77,6 +81,12 @@ fn last_of(rows: &[Row], stream: StreamId) -> Option<EventId> {
 }
 
 impl Row {
+    /// The message that this event posts, if its moment is the time of recording.
+    fn drawn(&self) -> Option<MessageId> {
+        let Event::Message(MessageEvent::Posted(posting)) = &self.event else { return None };
+        (posting.moment == Moment::Recorded).then_some(MessageId(self.stream.id))
+    }
+
     fn new(
         write: &StreamWrite,
         sequence: i64,

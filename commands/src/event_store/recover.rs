@@ -25,14 +25,14 @@ const LOOK_UP_MAX: Duration = Duration::from_secs(8);
 
 impl Writer {
     /// Finds out whether a call that was cut off took effect. The log shows it once no append is running.
-    pub(super) async fn look_up(&self, batch: &[Job], recorded_at: DateTime<Utc>, error: sqlx::Error) -> Result<Written, StoreError> {
+    pub(super) async fn look_up(&self, batch: &[Job], recorded_ats: Vec<DateTime<Utc>>, error: sqlx::Error) -> Result<Written, StoreError> {
         warn!(error = %chain(&error), "an append was cut off; its outcome is looked up in the log");
         let first = batch.first().and_then(|job| job.prepared.rows.first()).map(|row| row.event_id);
         let gives_up_at = Instant::now() + LOOK_UP_MAX;
         let in_time = |_: &sqlx::Error, pause: Option<Duration>| pause.filter(|pause| Instant::now() + *pause <= gives_up_at);
         let found = (|| self.event_after_the_head()).retry(retry::LOOK_UP).adjust(in_time).await?;
         let is_there = found.is_some() && found == first;
-        Ok(if is_there { Written::Yes(recorded_at) } else { Written::Moved })
+        Ok(if is_there { Written::Yes(recorded_ats) } else { Written::Moved })
     }
 
     async fn event_after_the_head(&self) -> Result<Option<Uuid>, sqlx::Error> {
@@ -54,8 +54,8 @@ impl Writer {
                 return job.answer(Ok(outcome));
             }
             match self.write(std::slice::from_ref(&job)).await {
-                Ok(Written::Yes(recorded_at)) => {
-                    self.remember(vec![job], recorded_at);
+                Ok(Written::Yes(recorded_ats)) => {
+                    self.remember(vec![job], &recorded_ats);
                     return self.send_answers();
                 }
                 Ok(Written::Refused(refusal)) => {

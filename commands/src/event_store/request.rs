@@ -74,11 +74,15 @@ pub enum Outcome {
     Appended {
         /// The position of its last event.
         position: i64,
+        /// When its last event was recorded.
+        recorded_at: DateTime<Utc>,
     },
     /// The same request was made before with the same key. Nothing was appended now.
     Replayed {
         /// The position of the last event of the first request.
         position: i64,
+        /// When that event was recorded.
+        recorded_at: DateTime<Utc>,
         /// The identifier of the thing that the first request created or changed.
         subject: Uuid,
     },
@@ -86,6 +90,12 @@ pub enum Outcome {
     KeyReused,
     /// The decision read a version of this stream that is outdated. Nothing was appended.
     Stale(StreamId),
+    /// A message would be recorded more than ten minutes before or after its identifier was drawn, and no lookup would
+    /// find it. Nothing was appended. The caller draws another identifier at the given time, and tries again.
+    Untimely {
+        /// When the message would have been recorded.
+        recorded_at: DateTime<Utc>,
+    },
     /// The claim is held already. Nothing was appended.
     ClaimTaken {
         /// The claim.

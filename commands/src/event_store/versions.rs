@@ -1,9 +1,10 @@
-//! The versions of streams in the database.
+//! The versions of streams in the database, and when they began.
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use domain::StreamId;
-use sqlx::{PgPool, query};
+use sqlx::{PgPool, query, query_scalar};
 
 use super::StoreError;
 
@@ -25,4 +26,14 @@ pub(super) async fn versions(pool: &PgPool, streams: &[StreamId]) -> Result<Hash
     .await?;
     let stream = |place: i64| usize::try_from(place - 1).ok().and_then(|place| streams.get(place)).copied();
     Ok(rows.into_iter().filter_map(|row| Some((stream(row.place)?, row.sequence))).collect())
+}
+
+/// Returns when the first event of the stream was recorded, if there is one.
+pub(super) async fn first_recorded_at(pool: &PgPool, stream: StreamId) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let recorded_at = query_scalar!(
+        "SELECT recorded_at FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence = 1",
+        stream.aggregate.as_str(),
+        stream.id.to_string(),
+    );
+    Ok(recorded_at.fetch_optional(pool).await?)
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::{Kind, Message, MessageEvent, MessageRefusal, NewMessage, Posting, Surroundings};
+use super::{Kind, Message, MessageEvent, MessageRefusal, Moment, NewMessage, Posting, Surroundings};
 use crate::context::Context;
 use crate::formatting::FormattedContent;
 use crate::ids::{ChannelId, WorkspaceId};
@@ -39,6 +39,7 @@ pub(super) fn post(message: &Message, around: &Surroundings, context: &Context, 
         thread_id,
         client_msg_id,
         sent_at,
+        moment: Moment::Recorded,
         edited_at: None,
         erased: false,
     };

@@ -95,14 +95,48 @@ pub struct Posting {
     /// The sender's own identifier for the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<ClientMsgId>,
-    /// When it was sent, to the microsecond. Its identifier has the millisecond too.
+    /// When it was sent, to the microsecond. Its identifier has the millisecond too. The edit window and the retention
+    /// stream depend on it.
     pub sent_at: DateTime<Utc>,
+    /// Which time is the message's place in its channel.
+    #[serde(default, skip_serializing_if = "Moment::is_sent")]
+    pub moment: Moment,
     /// When an imported message was last edited before the import. Its source keeps only the last text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<DateTime<Utc>>,
     /// Whether the text was erased. It is empty then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub erased: bool,
+}
+
+impl Posting {
+    /// The message's place in its channel, if its event was recorded at `recorded_at`.
+    #[must_use]
+    pub fn created_at(&self, recorded_at: DateTime<Utc>) -> DateTime<Utc> {
+        match self.moment {
+            Moment::Sent => self.sent_at,
+            Moment::Recorded => recorded_at,
+        }
+    }
+}
+
+/// The time that is a message's place in its channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Moment {
+    /// The time at which it was sent: an imported message, or a message of release 0.1.
+    #[default]
+    Sent,
+    /// The time at which its event was recorded. Only this time increases with the position in the log, so nobody who
+    /// follows a channel misses a message that another server appended.
+    Recorded,
+}
+
+impl Moment {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    fn is_sent(&self) -> bool {
+        *self == Self::Sent
+    }
 }
 
 /// The kind of a message. The seed's `message_type`.
@@ -158,6 +192,8 @@ impl MessageEvent {
     #[must_use]
     pub fn version(&self) -> &'static str {
         match self {
+            // An imported message needs no version that release 0.1 cannot read.
+            Self::Posted(posting) if posting.moment == Moment::Recorded => "2",
             Self::Posted(_)
             | Self::Edited { .. }
             | Self::Deleted { .. }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use command::{MessageCommand, NewMessage};
 pub use error::MessageRefusal;
-pub use event::{Kind, MessageEvent, Posting};
+pub use event::{Kind, MessageEvent, Moment, Posting};
 pub use system::system_message;
 
 use crate::channel::Channel;

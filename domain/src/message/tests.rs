@@ -12,7 +12,7 @@ use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
 use super::decide::EDITS_MAX;
-use super::{Kind, Message, MessageCommand, MessageEvent, MessageRefusal, NewMessage, Posting, Surroundings};
+use super::{Kind, Message, MessageCommand, MessageEvent, MessageRefusal, Moment, NewMessage, Posting, Surroundings};
 use crate::channel::{Channel, ChannelEvent, Creation, Kind as ChannelKind, MemberRole};
 use crate::context::Context;
 use crate::formatting::{FileLink, FormattedContent, Link};
@@ -102,6 +102,7 @@ fn posting(text: &str) -> Posting {
         thread_id: None,
         client_msg_id: ClientMsgId::parse("1").ok(),
         sent_at: now(),
+        moment: Moment::Recorded,
         edited_at: None,
         erased: false,
     }

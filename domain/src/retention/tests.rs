@@ -10,7 +10,7 @@ use super::*;
 use crate::channel::{Channel, ChannelEvent, ChannelSettings, Creation, Kind};
 use crate::formatting::FormattedContent;
 use crate::ids::{HoldId, RetentionId, UserId};
-use crate::message::{Message, MessageEvent, Posting};
+use crate::message::{Message, MessageEvent, Moment, Posting};
 use crate::test_data::{ACME, ANN, BOB, GENERAL, by, days_later, now};
 use crate::text::{ChannelName, MessageBody, Reason, WorkspaceName};
 use crate::workspace::{Details, HoldTarget, Workspace, WorkspaceEvent, WorkspaceSettings};
@@ -35,6 +35,7 @@ fn old(n: u128, days: i64, author: UserId, thread_id: Option<MessageId>, more: V
         thread_id,
         client_msg_id: None,
         sent_at: days_later(-days),
+        moment: Moment::Recorded,
         edited_at: None,
         erased: false,
     };

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
+use domain::ids::{ChannelId, UserId, WorkspaceId};
 use domain::{ChannelEvent, Event, Recorded, UserEvent};
 use futures::FutureExt;
 use futures::future::{BoxFuture, try_join_all};
@@ -23,7 +23,7 @@ use super::{NAME, forget};
 use crate::RELATIONAL;
 use crate::connections::Connections;
 use crate::engine::projector::{ApplyError, Projector};
-use crate::relational::messages::{MessageRow, root_of_new};
+use crate::relational::messages::{MessageRow, Windows, root_of_new};
 
 /// How long the projector waits for the read tables before it tries the batch again.
 const FOLLOW_MAX: Duration = Duration::from_secs(2);
@@ -260,11 +260,11 @@ async fn messages_now(tx: &mut PgConnection, ids: BTreeSet<Uuid>) -> sqlx::Resul
 }
 
 async fn rows_now(tx: &mut PgConnection, ids: impl Iterator<Item = Uuid>) -> sqlx::Result<Vec<MessageRow>> {
-    let (ids, moments): (Vec<Uuid>, Vec<_>) = ids.filter_map(|id| Some((id, MessageId(id).sent_in()?))).unzip();
+    let Windows { ids, earliest, latest } = ids.collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    query_file_as!(MessageRow, "src/cache/sql/messages_now.sql", &ids, &moments).fetch_all(tx).await
+    query_file_as!(MessageRow, "src/cache/sql/messages_now.sql", &ids, &earliest, &latest).fetch_all(tx).await
 }
 
 impl From<RedisDown> for ApplyError {

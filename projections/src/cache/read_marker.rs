@@ -30,8 +30,8 @@ pub struct MarkerMove {
     pub channel_id: ChannelId,
     /// The message up to which the user has read. It belongs to the channel.
     pub message_id: MessageId,
-    /// When that message was sent, to the microsecond.
-    pub sent_at: DateTime<Utc>,
+    /// The moment of that message, to the microsecond.
+    pub created_at: DateTime<Utc>,
     /// Whether the marker may move back.
     pub back: bool,
 }
@@ -44,7 +44,7 @@ impl ReadModels {
             user_id.0,
             to.channel_id.0,
             to.message_id.0,
-            to.sent_at,
+            to.created_at,
             to.back
         );
         Ok(file.fetch_one(&self.pool).await?)

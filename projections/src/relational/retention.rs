@@ -4,8 +4,8 @@
 use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
 use domain::retention::{Cut, RetentionAction, RetentionPolicy, policy_of};
-use sqlx::query_file_as;
 use sqlx::types::Json;
+use sqlx::{query_file_as, query_scalar};
 use uuid::Uuid;
 
 use super::messages::{Cursor, HistoryPage, MessageRow};
@@ -175,13 +175,25 @@ impl ReadModels {
             HistoryPage::Before(cursor) => self.archive_before(channel_id, cursor, limit).await,
             HistoryPage::After(cursor) => self.archive_after(channel_id, cursor, limit).await,
             HistoryPage::Around(message_id) => {
-                let Some(sent_in) = message_id.sent_in() else { return Ok(Vec::new()) };
-                let middle = Cursor { created_at: sent_in, message_id: Uuid::nil() };
+                let Some(middle) = self.archived_at(message_id).await? else { return Ok(Vec::new()) };
                 let mut page = self.archive_before(channel_id, middle, limit / 2).await?;
                 page.append(&mut self.archive_after(channel_id, middle, limit - limit / 2).await?);
                 Ok(page)
             }
         }
+    }
+
+    /// The place right before an archived message.
+    async fn archived_at(&self, message_id: MessageId) -> Result<Option<Cursor>, QueryError> {
+        let (earliest, latest) = message_id.window();
+        let created_at = query_scalar!(
+            "SELECT created_at FROM messages_archive WHERE message_id = $1 AND created_at BETWEEN $2 AND $3",
+            message_id.0,
+            earliest,
+            latest,
+        );
+        let created_at = created_at.fetch_optional(&self.pool).await?;
+        Ok(created_at.map(|created_at| Cursor { created_at, message_id: message_id.0 }.just_before()))
     }
 
     async fn archive_before(&self, channel_id: ChannelId, end: Cursor, limit: u16) -> Result<Vec<MessageRow>, QueryError> {

@@ -10,11 +10,13 @@ pub(crate) struct EventStamp {
     pub(crate) position: i64,
     /// The event's time in microseconds, which is the precision of Postgres.
     pub(crate) at: DateTime<Utc>,
+    /// When the event was recorded, in microseconds.
+    pub(crate) recorded_at: DateTime<Utc>,
 }
 
 impl EventStamp {
     pub(crate) fn of(event: &Recorded<Event>) -> Self {
-        Self { position: event.position, at: to_micros(event.happened_at()) }
+        Self { position: event.position, at: to_micros(event.happened_at()), recorded_at: to_micros(event.recorded_at) }
     }
 }
 

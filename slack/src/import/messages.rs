@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use domain::ids::{MessageId, UserId};
-use domain::message::{Kind, Posting};
+use domain::message::{Kind, Moment, Posting};
 use domain::text::ClientMsgId;
 use domain::{ChannelEvent, MessageEvent, StreamId};
 
@@ -87,7 +87,7 @@ impl<'c> Conversation<'c> {
         if !self.channel.to_archive {
             return Ok(());
         }
-        let at = self.last_at.unwrap_or(run.began_at);
+        let at = self.last_at.unwrap_or(run.began_at).min(run.settings.at);
         let event = original(ChannelEvent::Archived { by: run.fallback_user }, run.fallback_user, at);
         let mut version = self.channel.version;
         run.outbox.push_many(StreamId::channel(self.channel.channel_id), run.settings.workspace_id, &mut version, vec![event]).await
@@ -141,12 +141,17 @@ impl<'c> Conversation<'c> {
         }
         kinds::in_italics(&mut message);
         let author = author_id(&message, people, run.fallback_user);
-        let posting = self.posting(run, &message, Facts { author, kind, at, thread_id, place: &place }, &Directory { people, channels });
-        let mut events = vec![original(MessageEvent::Posted(Box::new(posting)), author, at)];
-        events.extend(reactions(&message, at, people, run, &place));
+        let sent_at = at.min(run.settings.at);
+        if sent_at < at {
+            run.report.turned("message from after the import into one of its moment", || place.clone());
+        }
+        let facts = Facts { author, kind, at: sent_at, thread_id, place: &place };
+        let posting = self.posting(run, &message, facts, &Directory { people, channels });
+        let mut events = vec![original(MessageEvent::Posted(Box::new(posting)), author, sent_at)];
+        events.extend(reactions(&message, sent_at, people, run, &place));
         events.extend(self.pin(run, &message, at, author, people));
         if kinds::is_tombstone(&message) {
-            events.push(original(MessageEvent::Deleted { by: author }, author, at));
+            events.push(original(MessageEvent::Deleted { by: author }, author, sent_at));
         }
         run.handed_over(&events);
         let stream = StreamId::message(run.ids.message(&self.channel.slack_id, at, nth));
@@ -172,6 +177,7 @@ impl<'c> Conversation<'c> {
             thread_id,
             client_msg_id: some(message.client_msg_id.as_ref()).and_then(|id| ClientMsgId::parse(id).ok()),
             sent_at: at,
+            moment: Moment::Sent,
             edited_at,
             erased: false,
         }
@@ -221,7 +227,7 @@ impl<'c> Conversation<'c> {
         let info = message.pinned_info.as_ref();
         let by = listed_by.as_deref().or_else(|| info.and_then(|info| some(info.pinned_by.as_ref())));
         let by = by.and_then(|id| people.find(id)).unwrap_or(author);
-        let pinned_at = listed_at.or_else(|| second(info?.pinned_ts)).unwrap_or(at).max(at);
+        let pinned_at = listed_at.or_else(|| second(info?.pinned_ts)).unwrap_or(at).max(at).min(run.settings.at);
         Some(original(MessageEvent::Pinned { by }, by, pinned_at))
     }
 }

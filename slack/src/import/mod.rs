@@ -178,7 +178,7 @@ pub async fn slack_from<S: Sink, R: IoRead + Seek + Send + 'static>(
     let limits = settings.limits;
     let (archive, entries) = blocking(move || Archive::open(reader, &limits)).await??;
     let (outbox, batches) = Outbox::new(sink);
-    let (ids, began_at) = (Ids::of(settings.workspace_id), settings.at);
+    let (ids, began_at) = (Ids::of(settings.workspace_id, settings.at), settings.at);
     let run = Run {
         sink,
         settings,

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     fn ids() -> Ids {
-        Ids::of(WorkspaceId(Uuid::from_u128(1)))
+        Ids::of(WorkspaceId(Uuid::from_u128(1)), "2026-11-30T12:00:00Z".parse().expect("a time"))
     }
 
     #[test]

@@ -67,9 +67,9 @@ async fn keys_of_a_redis_that_was_set_back_are_not_trusted() {
     let snapshot = Snapshot::take(&app).await;
     assert!(snapshot.0.len() > 3, "the server has cached some keys");
     let second = team.message(&team.owner, team.general, "two").await;
-    let sent_at =
+    let created_at =
         app.app().commands.read_access(member).await.expect("a user").message_of_member(channel, second.into()).await.expect("a message").1;
-    let to = MarkerMove { workspace_id, channel_id: channel, message_id: second.into(), sent_at, back: false };
+    let to = MarkerMove { workspace_id, channel_id: channel, message_id: second.into(), created_at, back: false };
     app.app().caches.move_read_marker(member, to).await.expect("a marker");
     let third = team.post(&team.owner, team.general, "three").await.position();
     settled(&app).await;

@@ -119,8 +119,8 @@ impl<'a> World<'a> {
         let message_id = MessageId::at(at, *Uuid::now_v7().as_bytes().last_chunk().expect("ten bytes"));
         let content = MessageBody::parse(&self.text(chance)).expect("a text");
         let new = NewMessage { message_id, content, thread_id, client_msg_id: None, sent_at: at };
-        if self.commands().post_message(&asked, channel, new).await.is_ok() {
-            self.messages.push((message_id, channel, at));
+        if let Ok(appended) = self.commands().post_message(&asked, channel, new).await {
+            self.messages.push((message_id, channel, appended.recorded_at));
         }
     }
 
@@ -173,14 +173,15 @@ impl<'a> World<'a> {
 
     async fn mark(&mut self, chance: &mut Chance, who: UserId, channel: ChannelId) {
         let here = self.messages.iter().filter(|(_, of, _)| *of == channel).copied().collect::<Vec<_>>();
-        let Some((message_id, channel_id, sent_at)) = (!here.is_empty()).then(|| here[chance.below(here.len())]) else { return };
+        let Some((message_id, channel_id, created_at)) = (!here.is_empty()).then(|| here[chance.below(here.len())]) else { return };
         let back = chance.below(4) == 0;
         let Ok(access) = self.commands().read_access(who).await else { return };
-        let Ok((workspace_id, _)) = access.message_of_member(channel_id, message_id).await else { return };
-        let to = MarkerMove { workspace_id, channel_id, message_id, sent_at, back };
+        let Ok((workspace_id, at)) = access.message_of_member(channel_id, message_id).await else { return };
+        assert_eq!(at, created_at, "the append answered the moment of the message");
+        let to = MarkerMove { workspace_id, channel_id, message_id, created_at, back };
         let marker = self.app.app().caches.move_read_marker(who, to).await.expect("a marker");
         let at = self.commands().store().catch_up().await.expect("the head");
-        let (place, known) = ((sent_at, message_id), self.marks.get(&(who, channel_id)).copied());
+        let (place, known) = ((created_at, message_id), self.marks.get(&(who, channel_id)).copied());
         if back || known.is_none_or(|mark| mark.place <= place) {
             let back = back || known.is_some_and(|mark| mark.back);
             self.marks.insert((who, channel_id), Mark { place, back, at });
@@ -225,7 +226,10 @@ impl Recount {
             }
             Event::Channel(ChannelEvent::Archived { .. }) => drop(self.archived.insert(ChannelId(id), true)),
             Event::Channel(ChannelEvent::Unarchived { .. }) => drop(self.archived.insert(ChannelId(id), false)),
-            Event::Message(MessageEvent::Posted(posting)) => drop(self.messages.insert(MessageId(id), ((**posting).clone(), true))),
+            Event::Message(MessageEvent::Posted(posting)) => {
+                let posting = Posting { sent_at: posting.created_at(at), ..(**posting).clone() };
+                let _ = self.messages.insert(MessageId(id), (posting, true));
+            }
             Event::Message(MessageEvent::Edited { content, formatted, .. }) => {
                 let (posting, _) = self.messages.get_mut(&MessageId(id)).expect("a message");
                 (posting.content, posting.formatted) = (content.clone(), formatted.clone());

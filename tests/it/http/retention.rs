@@ -9,7 +9,7 @@ use tests::team::id;
 use tests::{Person, Team, TestApp, eventually};
 use uuid::Uuid;
 
-use crate::support::asked;
+use crate::support::post_dated;
 
 /// Posts a message with a time this number of days ago.
 async fn posted(app: &TestApp, by: &Person, channel: Uuid, days: i64, text: &str, thread: Option<Uuid>) -> Uuid {
@@ -22,7 +22,7 @@ async fn posted(app: &TestApp, by: &Person, channel: Uuid, days: i64, text: &str
         sent_at,
     };
     let message_id = new.message_id.0;
-    app.app().commands.post_message(&asked(UserId(by.id)), ChannelId(channel), new).await.expect("a message");
+    assert!(post_dated(&app.app().commands, UserId(by.id), ChannelId(channel), new).await, "the message is appended");
     message_id
 }
 

@@ -16,7 +16,7 @@ use projections::relational::messages::MessageDetail;
 use serde_json::json;
 
 use super::{House, team_of_three};
-use crate::support::{Team, asked, sign_up};
+use crate::support::{Team, asked, post_dated, sign_up};
 
 impl House {
     async fn user_is_asked(&self, actor: UserId, user_id: UserId, command: UserCommand) {
@@ -314,7 +314,7 @@ async fn each_month_gets_a_partition_with_its_first_message() {
     for at in ["2015-12-31T23:59:59.999999Z", "2016-01-01T00:00:00Z", "2016-02-29T12:00:00Z"] {
         let new = super::new_message(at.parse().expect("a time"), "long ago", None);
         messages.push(new.message_id);
-        house.commands().post_message(&asked(team.owner), team.general, new).await.expect("a message");
+        assert!(post_dated(house.commands(), team.owner, team.general, new).await, "the message is appended");
     }
     house.settle().await;
     for message in messages {
@@ -325,4 +325,19 @@ async fn each_month_gets_a_partition_with_its_first_message() {
     );
     let partitions = partitions.fetch_all(&house.reading.pool).await.expect("partitions");
     assert_eq!(partitions[..3], ["messages_2015_12", "messages_2016_01", "messages_2016_02"]);
+    for message in &messages[1..] {
+        let read = months_read(&house.reading.pool, *message).await;
+        assert!(!read.is_empty() && read.len() <= 2, "a lookup reads the months around the identifier: {read:?}");
+    }
+    assert_eq!(months_read(&house.reading.pool, messages[2]).await, ["messages_2016_02".to_owned()].into());
+}
+
+/// The partitions that the projector reads to find a message.
+async fn months_read(pool: &sqlx::PgPool, message: MessageId) -> std::collections::BTreeSet<String> {
+    let lookup = include_str!("../../../projections/src/relational/sql/load_messages.sql");
+    let (explain, (earliest, latest)) = (format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {lookup}"), message.window());
+    let plan = sqlx::query_scalar::<_, String>(&explain).bind(vec![message.0]).bind(vec![earliest]).bind(vec![latest]);
+    let plan = plan.fetch_all(pool).await.expect("a plan");
+    let read = plan.iter().filter(|line| !line.contains("never executed"));
+    read.filter_map(|line| line.get(line.find("messages_20")?..)?.get(.."messages_2016_02".len()).map(str::to_owned)).collect()
 }

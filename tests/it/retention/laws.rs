@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::cache::{page_is_right, settled};
 use crate::laws::workspace;
-use crate::support::{Team, asked};
+use crate::support::{Team, asked, post_dated};
 
 /// The number of random commands between two runs.
 const STEPS: usize = 60;
@@ -100,7 +100,7 @@ impl World<'_> {
         };
         let said = Said { id: new.message_id, channel, author, sent_at, root };
         // The server refuses an answer to a removed or deleted thread.
-        if self.app.app().commands.post_message(&asked(author), channel, new).await.is_ok() {
+        if post_dated(&self.app.app().commands, author, channel, new).await {
             self.said.push(said);
         }
     }

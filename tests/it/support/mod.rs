@@ -3,15 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use commands::event_store::{Append, Outcome, StreamWrite};
 use commands::{Appended, Asked, CommandError, Commands, EventStore, Idempotency, IdempotencyKey, NewWorkspace};
 use domain::channel::{Kind, NewChannel};
-use domain::ids::{ChannelId, InvitationId, MessageId, UserId, WorkspaceId};
-use domain::message::NewMessage;
+use domain::ids::{ChannelId, InvitationId, MessageId, RetentionId, UserId, WorkspaceId};
+use domain::message::{Moment, NewMessage, Surroundings};
 use domain::permission::Role;
 use domain::text::{ChannelName, DisplayName, Email, MessageBody, Username, WorkspaceName};
 use domain::user::{Preferences, Profile, Registration};
 use domain::workspace::Details;
-use domain::{ChannelCommand, Context, Refusal, WorkspaceCommand};
+use domain::{
+    Channel, ChannelCommand, Context, Message, MessageCommand, MessageEvent, Refusal, Retention, StreamId, Workspace, WorkspaceCommand,
+};
 use ledger::months::{Manifest, Month, export, positions};
 use sqlx::PgPool;
 use tests::TestDatabase;
@@ -53,13 +56,48 @@ pub async fn another_process(database: &TestDatabase) -> (PgPool, Commands) {
     (pool, Commands::new(store))
 }
 
-/// Posts a message with this time.
+/// Appends a message with this time, as an import does.
 pub async fn post_at(commands: &Commands, by: UserId, channel: ChannelId, sent_at: DateTime<Utc>, text: &str) -> MessageId {
     let message_id = MessageId::at(sent_at, *Uuid::now_v7().as_bytes().last_chunk().expect("ten bytes"));
     let content = MessageBody::parse(text).expect("a text");
     let new = NewMessage { message_id, content, thread_id: None, client_msg_id: None, sent_at };
-    commands.post_message(&asked(by), channel, new).await.expect("a message");
+    assert!(post_dated(commands, by, channel, new).await, "the message is appended");
     message_id
+}
+
+/// Appends a message that keeps its own time, if it is allowed. An import appends such messages, and release 0.1 gave
+/// every message its own time.
+pub async fn post_dated(commands: &Commands, by: UserId, channel_id: ChannelId, new: NewMessage) -> bool {
+    let (store, asked) = (commands.store(), asked(by));
+    store.catch_up().await.expect("the head");
+    let channel = store.load::<Channel>(channel_id.0).await.expect("a channel").state;
+    let workspace_id = channel.creation.as_ref().expect("a channel").workspace_id;
+    let workspace = store.load::<Workspace>(workspace_id.0).await.expect("a workspace").state;
+    let mut around = Surroundings { workspace, channel, channel_id: Some(channel_id), parent: None, gone: None };
+    let mut guards = Vec::new();
+    if let Some(root) = new.thread_id {
+        let parent = store.load::<Message>(root.0).await.expect("a message");
+        guards.push((StreamId::message(root), parent.version));
+        if let Some(posting) = &parent.state.posting {
+            let retention_id = RetentionId::of(posting.channel_id, posting.sent_at);
+            let retention = store.load::<Retention>(retention_id.0).await.expect("a retention stream");
+            guards.push((StreamId::retention(retention_id), retention.version));
+            around.gone = retention.state.gone.get(&root).copied();
+        }
+        around.parent = Some(parent.state);
+    }
+    let stream = StreamId::message(new.message_id);
+    let Ok(mut events) = Message::default().decide(&around, &asked.context, MessageCommand::Post(Box::new(new))) else { return false };
+    for event in &mut events {
+        if let MessageEvent::Posted(posting) = event {
+            posting.moment = Moment::Sent;
+        }
+    }
+    let events = events.into_iter().map(Into::into).collect();
+    let write = StreamWrite { stream, workspace_id: Some(workspace_id), expected: 0, caused_by: None, events };
+    let metadata = asked.context.metadata("post message");
+    let request = Append { writes: vec![write], guards, claims: Vec::new(), idempotency: None, subject: stream.id, metadata };
+    matches!(store.append(request).await, Ok(Outcome::Appended { .. }))
 }
 
 /// The types of the events that caused the events of this type.

@@ -2,7 +2,6 @@
 
 use domain::MessageEvent;
 use domain::ids::{MessageId, UserId};
-use domain::message::Posting;
 use domain::retention::{Application, RetentionAction};
 use uuid::Uuid;
 
@@ -83,8 +82,9 @@ pub(crate) fn apply(
 fn apply_to_own(messages: &mut Rows<MessageRecord>, id: Uuid, stamp: EventStamp, event: &MessageEvent) -> Result<bool, ApplyError> {
     let outcome = match event {
         MessageEvent::Posted(posting) => {
-            check_moment(id, posting)?;
-            messages.insert(MessageRecord::posted(id, stamp, posting));
+            let message = MessageRecord::posted(id, stamp, posting);
+            check_moment(id, &message)?;
+            messages.insert(message);
             Ok(())
         }
         MessageEvent::Edited { content, formatted, by, erased: false } => {
@@ -136,11 +136,10 @@ fn apply_to_root(messages: &mut Rows<MessageRecord>, id: Uuid, position: i64, ev
     root.is_none_or(|root| messages.count(root.0, position, arrival, |row| row.reply_count += difference).is_ok())
 }
 
-/// Checks the message's time. A lookup by identifier finds the partition by the millisecond in the identifier, so it
-/// must be the message's own.
-fn check_moment(id: Uuid, posting: &Posting) -> Result<(), ApplyError> {
-    let said = MessageId(id).sent_in().map(|at| at.timestamp_millis());
-    if said == Some(posting.sent_at.timestamp_millis()) {
+/// Checks the message's moment. A lookup by identifier finds the partition by the time in the identifier, so the moment
+/// must be near it.
+fn check_moment(id: Uuid, message: &MessageRecord) -> Result<(), ApplyError> {
+    if MessageId(id).allows(message.created_at()) {
         Ok(())
     } else {
         Err(ApplyError::WrongMoment { message_id: id, table: MessageRecord::TABLE })

@@ -47,10 +47,8 @@ impl ReadModels {
     /// # Errors
     /// The read models cannot be read.
     pub async fn message(&self, message_id: MessageId) -> Result<Option<MessageDetail>, QueryError> {
-        let Some(sent_in) = message_id.sent_in() else {
-            return Ok(None);
-        };
-        let file = query_file_as!(MessageRow, "src/relational/sql/message.sql", message_id.0, sent_in);
+        let (earliest, latest) = message_id.window();
+        let file = query_file_as!(MessageRow, "src/relational/sql/message.sql", message_id.0, earliest, latest);
         let Some(message) = file.fetch_optional(&self.pool).await? else {
             return Ok(None);
         };

@@ -102,7 +102,7 @@ impl MessageRecord {
             edited_by: None,
             edit_history: Vec::new(),
             client_msg_id: posting.client_msg_id.as_ref().map(ToString::to_string),
-            created_at: to_micros(posting.sent_at),
+            created_at: to_micros(posting.created_at(stamp.recorded_at)),
             updated_at: stamp.at,
             position: stamp.position,
             mentions: Vec::new(),

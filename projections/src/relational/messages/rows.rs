@@ -123,12 +123,14 @@ impl Cursor {
     pub(super) const FIRST: Self = Self { created_at: DateTime::<Utc>::UNIX_EPOCH, message_id: Uuid::nil() };
 
     /// The place right before this one, so that a page after it begins with the message itself.
-    pub(super) fn just_before(self) -> Self {
+    pub(in crate::relational) fn just_before(self) -> Self {
         Self { message_id: Uuid::from_u128(self.message_id.as_u128().saturating_sub(1)), ..self }
     }
 
-    /// The place after all messages known at `now`. A message's time may be a little ahead, because clocks differ.
+    /// The place after all messages. It does not depend on the clock: the moments of messages are those of the log, which
+    /// another server's clock may have set.
     pub(in crate::relational) fn end() -> Self {
-        Self { created_at: Utc::now() + chrono::Duration::days(1), message_id: Uuid::max() }
+        let (_, latest) = MessageId(Uuid::max()).window();
+        Self { created_at: latest, message_id: Uuid::max() }
     }
 }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use domain::formatting::FormattedContent;
-use domain::ids::MessageId;
 use sqlx::types::Json;
 use sqlx::{PgConnection, query, query_file, query_file_as};
 use uuid::Uuid;
 
 use super::record::{Mention, MessageRecord, MessageTable, mentions};
 use super::rows::EarlierText;
+use super::window::Windows;
 
 /// A row of `messages`, as it is read.
 struct Stored {
@@ -74,15 +74,14 @@ macro_rules! save_rows {
 
 /// Reads messages from both tables. Unknown ones are left out.
 pub(crate) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<MessageRecord>> {
-    let known = ids.iter().filter_map(|id| Some((*id, MessageId(*id).sent_in()?)));
-    let (ids, moments): (Vec<Uuid>, Vec<DateTime<Utc>>) = known.unzip();
-    let stored = query_file_as!(Stored, "src/relational/sql/load_messages.sql", &ids, &moments).fetch_all(&mut *connection).await?;
+    let Windows { ids, earliest, latest } = ids.iter().copied().collect();
+    let stored = query_file_as!(Stored, "src/relational/sql/load_messages.sql", &ids, &earliest, &latest);
+    let stored = stored.fetch_all(&mut *connection).await?;
     let mut messages = stored.into_iter().map(|row| row.on(MessageTable::Messages)).collect::<Vec<_>>();
     if messages.len() < ids.len() {
         let found = messages.iter().map(|message| message.message_id).collect::<HashSet<_>>();
-        let rest = ids.into_iter().zip(moments).filter(|(id, _)| !found.contains(id));
-        let (ids, moments): (Vec<Uuid>, Vec<DateTime<Utc>>) = rest.unzip();
-        let archived = query_file_as!(Stored, "src/relational/sql/load_archived_messages.sql", &ids, &moments);
+        let Windows { ids, earliest, latest } = ids.into_iter().filter(|id| !found.contains(id)).collect();
+        let archived = query_file_as!(Stored, "src/relational/sql/load_archived_messages.sql", &ids, &earliest, &latest);
         messages.extend(archived.fetch_all(connection).await?.into_iter().map(|row| row.on(MessageTable::Archive)));
     }
     Ok(messages)

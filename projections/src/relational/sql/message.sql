@@ -5,4 +5,4 @@ SELECT m.message_id, m.channel_id, m.workspace_id, m.user_id, COALESCE(u.usernam
        m.reactions, m.edited_at, m.edited_by, m.client_msg_id, m.created_at, m.updated_at
 FROM messages m
 LEFT JOIN LATERAL (SELECT username, display_name, avatar_url FROM users WHERE user_id = m.user_id LIMIT 1) u ON TRUE
-WHERE m.message_id = $1 AND m.created_at >= $2 AND m.created_at < $2 + INTERVAL '1 millisecond'
+WHERE m.message_id = $1 AND m.created_at BETWEEN $2 AND $3

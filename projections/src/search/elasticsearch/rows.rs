@@ -1,12 +1,11 @@
 //! Reads the rows that documents are made from. Each statement also reads the position of the relational projection in
 //! the same snapshot.
 
-use chrono::{DateTime, Utc};
-use domain::ids::MessageId;
 use sqlx::{PgConnection, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::documents::{Document, MemberRow, MessageRow};
+use crate::relational::messages::Windows;
 
 /// How many rows are read at a time.
 pub(super) const CHUNK_ROWS: i64 = 4_000;
@@ -63,20 +62,19 @@ macro_rules! member_rows {
 /// Reads messages, each with the identifier of its root. A missing row is left out: the relational projection has
 /// parked its event.
 pub(super) async fn messages(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<(Document, Option<Uuid>)>> {
-    let known = ids.iter().filter_map(|id| Some((*id, MessageId(*id).sent_in()?)));
-    let (ids, moments): (Vec<Uuid>, Vec<DateTime<Utc>>) = known.unzip();
+    let Windows { ids, earliest, latest } = ids.iter().copied().collect();
     // `LATERAL` with `LIMIT`, so that each identifier is looked up in its own month only.
     let rows = message_rows!(
-        "FROM unnest($1::uuid[], $2::timestamptz[]) AS wanted (message_id, sent_in)
+        "FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS wanted (message_id, earliest, latest)
          CROSS JOIN LATERAL (
              SELECT * FROM",
         "    WHERE message_id = wanted.message_id
-               AND created_at >= wanted.sent_in
-               AND created_at < wanted.sent_in + INTERVAL '1 millisecond'
+               AND created_at BETWEEN wanted.earliest AND wanted.latest
              LIMIT 1) m",
         "",
         &ids,
-        &moments
+        &earliest,
+        &latest
     );
     Ok(rows.fetch_all(connection).await?.iter().map(|row| (row.document(), row.thread_id)).collect())
 }

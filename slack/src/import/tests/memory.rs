@@ -216,6 +216,7 @@ impl Sink for Memory {
                 log.add(write.stream, pending);
             }
         }
-        Ok(Outcome::Appended { position: i64::try_from(log.events.len()).unwrap_or(i64::MAX) })
+        let position = i64::try_from(log.events.len()).unwrap_or(i64::MAX);
+        Ok(Outcome::Appended { position, recorded_at: settings().at })
     }
 }

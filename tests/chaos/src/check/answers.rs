@@ -1,6 +1,7 @@
 //! Every caller got the requested result, a refusal with a reason, or a 503 with a time to retry. Every query result
 //! was correct.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -76,10 +77,15 @@ fn judge_query(query: &Query, found: &mut Vec<Violation>) {
 /// Whether a page has this message. A page without it is correct if all of its messages are newer.
 fn is_on_page(body: &Value, id: Uuid) -> bool {
     let Some(rows) = hits(body) else { return false };
-    let ids = rows.iter().filter_map(|row| row.get("message_id")?.as_str()?.parse::<Uuid>().ok()).collect::<Vec<_>>();
-    // An identifier begins with the time of its message, in milliseconds.
-    let sent_in = |id: &Uuid| id.as_u128() >> 80;
-    ids.contains(&id) || (ids.len() >= PAGE_ROWS && ids.iter().all(|other| sent_in(other) >= sent_in(&id)))
+    let text = |row: &Value, field: &str| Some(row.get(field)?.as_str()?.to_owned());
+    // An identifier begins with the time at which it was drawn, in milliseconds. The message was recorded later, and its
+    // place is the time of recording.
+    let is_newer = |row: &Value| {
+        let created_at = text(row, "created_at").and_then(|at| at.parse::<DateTime<Utc>>().ok());
+        created_at.and_then(|at| u128::try_from(at.timestamp_millis()).ok()).is_some_and(|at| at >= id.as_u128() >> 80)
+    };
+    let is_there = rows.iter().any(|row| text(row, "message_id").is_some_and(|other| other == id.to_string()));
+    is_there || (rows.len() >= PAGE_ROWS && rows.iter().all(is_newer))
 }
 
 fn hits(body: &Value) -> Option<&[Value]> {

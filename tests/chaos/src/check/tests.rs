@@ -261,9 +261,10 @@ fn a_query_result_with_missing_or_extra_rows_is_reported() {
     let on_page = || Expects::OnPage { id: MESSAGE };
     let page = |messages: &[Value]| json!({"items": messages});
     assert_eq!(judged(on_page(), answered(200, Some(6), page(&[message("hello")]))), Vec::<Violation>::new());
-    let newer = |n: u128| json!({"message_id": Uuid::from_u128(n << 81)});
+    let newer = |n: i64| json!({"message_id": Uuid::nil(), "created_at": DateTime::from_timestamp(n, 0)});
+    let older = json!({"message_id": Uuid::nil(), "created_at": "1969-12-31T23:59:59Z"});
     assert_eq!(judged(on_page(), answered(200, Some(6), page(&(1..=100).map(newer).collect::<Vec<_>>()))), Vec::<Violation>::new());
-    for wrong in [page(&[]), page(&[newer(1)]), json!({})] {
+    for wrong in [page(&[]), page(&[newer(1)]), page(&vec![older; 100]), json!({})] {
         shows(&judged(on_page(), answered(200, Some(6), wrong)), "own write not on the page");
     }
     let nothing = || Expects::NothingIn { channel: CHANNEL };
