@@ -154,7 +154,7 @@ impl App {
             confirmations,
             audit_log: AuditLog::new(pool.clone(), keys.clone()),
             replays: Replays::new(work_stores.clone(), commands.clone(), Handle::current(), holder()),
-            retention: Retention::new(commands.clone(), ReadModels::new(work_pool.clone()), work_pool.clone(), Handle::current()),
+            retention: retention(&commands, &work_stores),
             limits: Limits::new(settings.rate_limits.clone(), stores.redis.clone(), keys.clone(), read_models.clone()),
             presences: Presences::new(stores.redis.clone()),
             typing: Typing::new(stores.redis.clone()),
@@ -201,6 +201,11 @@ impl App {
         let audit_log = AuditLog::new(self.work_pool.clone(), self.keys.clone());
         exports::Sources { read_models, audit_log, sessions: self.sessions.clone() }
     }
+}
+
+fn retention(commands: &Commands, stores: &Connections) -> Retention {
+    let read_models = ReadModels::new(stores.pool.clone());
+    Retention::new(commands.clone(), read_models, stores.progress.clone(), stores.pool.clone(), Handle::current())
 }
 
 /// The search backends, in the order in which they are tried. Postgres is last: it can answer whenever the server can.

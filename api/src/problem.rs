@@ -386,6 +386,7 @@ impl From<RunError> for Problem {
     fn from(error: RunError) -> Self {
         match error {
             RunError::UnderWay => Self::conflict("retention.under_way", error.to_string()),
+            RunError::Behind(error) => error.into(),
             RunError::Read(error) => error.into(),
             RunError::Database(ref cause) => Self::database_failed(&error, cause),
             RunError::Command(error) => error.into(),

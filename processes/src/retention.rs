@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use commands::{Asked, CommandError, Commands};
@@ -12,7 +13,7 @@ use domain::retention::Cut;
 use domain::workspace::{HoldTarget, covering_channel};
 use domain::{Context, Refusal, StreamId, Workspace};
 use projections::relational::retention::{Due, DueCount, RetentionChannel};
-use projections::{QueryError, ReadModels};
+use projections::{Progress, QueryError, RELATIONAL, ReadModels, WaitError};
 use serde::Serialize;
 use sqlx::{PgPool, query_scalar};
 use tokio::runtime::Handle;
@@ -31,12 +32,17 @@ const OF_CHANNEL: &str = "channel";
 const PAGE_THREADS: u32 = 10_000;
 /// The least number of messages of one append. A thread is never split.
 const STEP_MESSAGES: usize = 500;
+/// How long a request for a run waits for the read tables. It is as long as a query waits.
+const REQUEST_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long a run that nobody waits for waits for the read tables.
+const RUN_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Finds due messages, and archives or purges them. Clones share everything.
 #[derive(Clone)]
 pub struct Retention {
     commands: Commands,
     read: ReadModels,
+    progress: Progress,
     pub(super) pool: PgPool,
     /// Not the runtime of the request threads: a run may take long.
     runtime: Handle,
@@ -48,6 +54,9 @@ pub enum RunError {
     /// A run is in progress, here or on another node.
     #[error("a retention run is in progress: wait until it is done")]
     UnderWay,
+    /// The read tables have not applied all events so far.
+    #[error(transparent)]
+    Behind(#[from] WaitError),
     /// The read tables cannot be read.
     #[error("the read tables cannot be read")]
     Read(#[from] QueryError),
@@ -127,8 +136,8 @@ struct ChannelPlan {
 impl Retention {
     /// Retention with these parts.
     #[must_use]
-    pub fn new(commands: Commands, read: ReadModels, pool: PgPool, runtime: Handle) -> Self {
-        Self { commands, read, pool, runtime }
+    pub fn new(commands: Commands, read: ReadModels, progress: Progress, pool: PgPool, runtime: Handle) -> Self {
+        Self { commands, read, progress, pool, runtime }
     }
 
     /// Returns what a run would do now, in one workspace or in all.
@@ -147,24 +156,35 @@ impl Retention {
     /// Archives or purges all due messages, in one workspace or in all. One run at a time, over all nodes.
     ///
     /// # Errors
-    /// A run is in progress, or a database cannot be used. Finished steps stay.
+    /// A run is in progress, the read tables are too far behind the log, or a database cannot be used. Finished steps
+    /// stay.
     pub async fn run(&self, workspace_id: Option<WorkspaceId>) -> Result<RetentionReport, RunError> {
         let lock = ProcessLock::acquire(&self.pool, PROCESS).await?.ok_or(RunError::UnderWay)?;
+        self.wait_for_acknowledged(RUN_WAIT_MAX).await?;
         self.run_in(lock, workspace_id).await
     }
 
     /// Begins a run in a workspace, and returns without waiting for its end.
     ///
     /// # Errors
-    /// A run is in progress, or the database cannot be used.
+    /// A run is in progress, the read tables are too far behind the log, or the database cannot be used.
     pub async fn start(&self, workspace_id: WorkspaceId) -> Result<(), RunError> {
         let lock = ProcessLock::acquire(&self.pool, PROCESS).await?.ok_or(RunError::UnderWay)?;
+        self.wait_for_acknowledged(REQUEST_WAIT_MAX).await?;
         let retention = self.clone();
         drop(self.runtime.spawn(async move {
             if let Err(error) = retention.run_in(lock, Some(workspace_id)).await {
                 warn!(%error, workspace.id = %workspace_id, "a retention run that was asked for failed");
             }
         }));
+        Ok(())
+    }
+
+    /// Waits until the read tables have every event that was acknowledged before this call: a run finds policies and due
+    /// messages there. Otherwise a run right after a change of the policy would apply the policy before.
+    async fn wait_for_acknowledged(&self, limit: Duration) -> Result<(), RunError> {
+        let head = self.commands.store().catch_up().await.map_err(CommandError::from)?;
+        self.progress.wait_for(RELATIONAL, head, limit).await?;
         Ok(())
     }
 

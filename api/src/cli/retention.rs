@@ -5,6 +5,7 @@ use std::fmt::Write;
 use clap::Subcommand;
 use domain::ids::WorkspaceId;
 use processes::retention::{Retention, RetentionReport, RunError};
+use projections::Progress;
 use tokio::runtime::Handle;
 
 use super::connection::{commands, read_models, read_pool, require_workspace};
@@ -35,7 +36,8 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
     if let Some(workspace_id) = workspace {
         require_workspace(&commands, workspace_id).await?;
     }
-    let retention = Retention::new(commands, read_models(&settings).await?, pool, Handle::current());
+    let (read_models, progress) = (read_models(&settings).await?, Progress::new(pool.clone()));
+    let retention = Retention::new(commands, read_models, progress, pool, Handle::current());
     let report = if dry_run { retention.preview(workspace).await } else { retention.run(workspace).await };
     let report = report.map_err(failed)?;
     if json {
@@ -69,7 +71,7 @@ fn failed(error: RunError) -> Failure {
     let exit = match &error {
         RunError::UnderWay => Exit::Refused,
         RunError::Read(_) | RunError::Database(_) => Exit::Unreachable,
-        RunError::Command(_) => Exit::Failed,
+        RunError::Behind(_) | RunError::Command(_) => Exit::Failed,
     };
     Failure::new(exit, error)
 }

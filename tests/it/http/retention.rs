@@ -102,6 +102,37 @@ async fn old_messages_are_removed_from_everything_but_the_archive() {
     team.member.post(&team.general("/messages"), answer).await.expect_problem(404, "message.archived");
 }
 
+/// Whether a retention run has begun and not ended.
+const RUN_IN_PROGRESS: &str = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+         AND (classid::bigint << 32 | objid::bigint) = hashtextextended('backscroll retention', 0))";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_applies_the_policy_that_was_acknowledged_before_it() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    posted(&app, &team.member, team.general, 60, "old", None).await;
+    posted(&app, &team.member, team.general, 1, "of yesterday", None).await;
+    settled(&app).await;
+    // The read tables cannot go on: each batch begins with this row.
+    let mut blocking = app.app().pool.begin().await.expect("a transaction");
+    let row = "SELECT position FROM projection_checkpoints WHERE projection = 'relational' FOR UPDATE";
+    sqlx::query(row).execute(&mut *blocking).await.expect("the row");
+    keep_for(&team, json!({"days": 30})).await;
+
+    let path = team.path("/retention/runs");
+    let (started, ()) = tokio::join!(team.owner.post(&path, json!({})), async {
+        let has_begun = async || sqlx::query_scalar::<_, bool>(RUN_IN_PROGRESS).fetch_one(&app.app().pool).await.expect("the locks");
+        eventually("the run has begun", has_begun).await;
+        blocking.commit().await.expect("the row is free again");
+    });
+    started.expect(202);
+    eventually("the old message has left", async || {
+        texts(&team.owner.get(&team.general("/archive")).await.expect(200)) == ["old"]
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_keeps_everything_and_the_preview_names_it() {
     let app = TestApp::start().await;
