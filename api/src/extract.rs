@@ -5,6 +5,7 @@
 
 mod actor;
 mod body;
+mod canonical;
 mod command;
 #[cfg(test)]
 mod foreign_input;

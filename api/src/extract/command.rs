@@ -8,6 +8,7 @@ use domain::ids::UserId;
 use futures::future::LocalBoxFuture;
 use sha2::{Digest, Sha256};
 
+use super::canonical::canonical;
 use super::{Actor, IDEMPOTENCY_KEY, NoBody, RequestBody, header};
 use crate::problem::Problem;
 
@@ -91,12 +92,18 @@ impl Key {
     }
 
     fn under(&self, key: IdempotencyKey, actor: UserId, body: &[u8]) -> Idempotency {
+        let meant = canonical(body);
+        let as_sent = (meant != body).then(|| self.fingerprint(actor, body));
+        Idempotency { key, fingerprint: self.fingerprint(actor, &meant), as_sent }
+    }
+
+    fn fingerprint(&self, actor: UserId, body: &[u8]) -> [u8; 32] {
         let mut fingerprint = Sha256::new();
         for part in [self.method.as_bytes(), self.path.as_bytes(), actor.0.as_bytes(), body] {
             fingerprint.update((part.len() as u64).to_be_bytes());
             fingerprint.update(part);
         }
-        Idempotency { key, fingerprint: fingerprint.finalize().into() }
+        fingerprint.finalize().into()
     }
 }
 

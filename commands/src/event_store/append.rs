@@ -285,10 +285,10 @@ impl Writer {
 
     /// The outcome of a request that memory alone can refuse. `None` if it can be written.
     pub(super) fn check(&mut self, prepared: &Prepared) -> Option<Outcome> {
-        if let (Some(key), Some(used)) = (prepared.key(), &prepared.request.idempotency)
+        if let Some(key) = prepared.key()
             && let Some(remembered) = self.memory.key(&key)
         {
-            return Some(replay(remembered, &used.fingerprint, prepared.fingerprint));
+            return Some(prepared.replay(remembered));
         }
         for (stream, version) in &prepared.request.guards {
             if self.memory.version(*stream) != Some(*version) {
@@ -350,7 +350,7 @@ impl Writer {
 
     fn remember_key(&mut self, prepared: &Prepared, position: i64, recorded_at: DateTime<Utc>) {
         if let (Some(key), Some(used)) = (prepared.key(), &prepared.request.idempotency) {
-            let fingerprint = prepared.fingerprint.unwrap_or(used.fingerprint).to_vec();
+            let fingerprint = prepared.fingerprint().unwrap_or(used.fingerprint).to_vec();
             let remembered = Remembered { fingerprint, position, recorded_at, subject: prepared.request.subject };
             self.memory.record_key(key, remembered);
         }
@@ -384,15 +384,6 @@ impl Writer {
             self.head.send_replace(head);
         }
         Ok(())
-    }
-}
-
-pub(super) fn replay(remembered: &Remembered, fingerprint: &[u8; 32], stored: Option<[u8; 32]>) -> Outcome {
-    // Fingerprints from before there were keys are stored in plain form.
-    if stored.is_some_and(|stored| remembered.fingerprint == stored) || remembered.fingerprint == fingerprint {
-        Outcome::Replayed { position: remembered.position, recorded_at: remembered.recorded_at, subject: remembered.subject }
-    } else {
-        Outcome::KeyReused
     }
 }
 

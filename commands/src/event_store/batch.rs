@@ -96,7 +96,7 @@ impl<'a> Columns<'a> {
                 }
             }
         }
-        if let (Some(used), Some(fingerprint)) = (&prepared.request.idempotency, prepared.fingerprint) {
+        if let (Some(used), Some(fingerprint)) = (&prepared.request.idempotency, prepared.fingerprint()) {
             self.key_actors.push(prepared.request.metadata.actor.0);
             self.keys.push(used.key.as_str());
             self.key_fingerprints.push(fingerprint);

@@ -4,10 +4,12 @@
 use chrono::{DateTime, Utc};
 use domain::ids::UserId;
 use domain::{Refusal, RefusalKind};
+use keyring::PersonKey;
 use sqlx::{PgExecutor, query_as};
 use uuid::Uuid;
 
 use super::StoreError;
+use super::request::Outcome;
 
 /// A key that a client chose for a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,14 +59,41 @@ impl Refusal for InvalidKey {
 pub struct Idempotency {
     /// The key. It belongs to the actor: the same key of another actor is another key.
     pub key: IdempotencyKey,
-    /// SHA-256 over the request.
+    /// SHA-256 over the meaning of the request: two bodies that are the same JSON value have the same fingerprint.
     pub fingerprint: [u8; 32],
+    /// SHA-256 over the bytes of the request. Earlier releases stored it instead. `None` if it is the same.
+    pub as_sent: Option<[u8; 32]>,
+}
+
+/// The fingerprint of a request, in every form in which it may be stored.
+pub(super) struct Fingerprints {
+    /// The form that is stored now: blinded with the actor's key. After the actor is erased, it does not reveal the
+    /// request any more.
+    pub(super) stored: Option<[u8; 32]>,
+    /// The forms that are compared with a stored one. Stored fingerprints are kept for ever, so those of earlier
+    /// releases must be recognised: over the bytes of the request, and not blinded.
+    accepted: [Option<[u8; 32]>; 4],
+}
+
+impl Fingerprints {
+    /// The fingerprints of a request, by an actor with this key.
+    pub(super) fn of(used: &Idempotency, key: Option<&PersonKey>) -> Self {
+        let blinded = |fingerprint: &[u8; 32]| key.map(|key| key.blind(fingerprint));
+        let stored = blinded(&used.fingerprint);
+        let as_sent = used.as_sent.as_ref().and_then(blinded);
+        Self { stored, accepted: [stored, Some(used.fingerprint), as_sent, used.as_sent] }
+    }
+
+    /// Whether the stored fingerprint is that of this request.
+    pub(super) fn is(&self, stored: &[u8]) -> bool {
+        self.accepted.iter().flatten().any(|accepted| accepted == stored)
+    }
 }
 
 /// An earlier request with a key, and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remembered {
-    /// SHA-256 over the request.
+    /// The fingerprint of the request, as it is stored.
     pub fingerprint: Vec<u8>,
     /// The position of the last event that the request appended.
     pub position: i64,
@@ -72,6 +101,15 @@ pub struct Remembered {
     pub recorded_at: DateTime<Utc>,
     /// The identifier of the thing that it created or changed.
     pub subject: Uuid,
+}
+
+/// The outcome of a request whose key an earlier one has used.
+pub(super) fn replay(remembered: &Remembered, fingerprints: Option<&Fingerprints>) -> Outcome {
+    if fingerprints.is_some_and(|fingerprints| fingerprints.is(&remembered.fingerprint)) {
+        Outcome::Replayed { position: remembered.position, recorded_at: remembered.recorded_at, subject: remembered.subject }
+    } else {
+        Outcome::KeyReused
+    }
 }
 
 /// Returns the result of the request that `actor` made with `key`, if there was one.

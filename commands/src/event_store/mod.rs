@@ -60,6 +60,7 @@ pub use stored::Stored;
 use append::Writer;
 use cache::Caches;
 use freshness::Freshness;
+use idempotency::Fingerprints;
 use node::Node;
 
 /// A handle of the store. Clones share everything.
@@ -202,8 +203,8 @@ impl EventStore {
     /// The database or the actor's encryption key is not available.
     pub async fn remembered(&self, actor: domain::ids::UserId, used: &Idempotency) -> Result<Option<Outcome>, StoreError> {
         let Some(remembered) = idempotency::remembered(&self.pool, actor, &used.key).await? else { return Ok(None) };
-        let stored = self.keys.of(&[actor.0]).await?.first().map(|key| key.blind(&used.fingerprint));
-        Ok(Some(append::replay(&remembered, &used.fingerprint, stored)))
+        let keys = self.keys.of(&[actor.0]).await?;
+        Ok(Some(idempotency::replay(&remembered, Some(&Fingerprints::of(used, keys.first())))))
     }
 
     /// The keys that seal personal data.

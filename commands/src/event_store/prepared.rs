@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::claim::{Claim, Stored};
+use super::idempotency::{Fingerprints, Remembered, replay};
 use super::memory::Key;
-use super::request::{Append, PendingEvent, StreamWrite};
+use super::request::{Append, Outcome, PendingEvent, StreamWrite};
 use super::seal::Seal;
 
 /// An event in its stored form. Only its position and its time are missing.
@@ -37,8 +38,8 @@ pub(super) struct Prepared {
     pub rows: Vec<Row>,
     /// The identifiers of the messages whose moment is the time of recording.
     pub drawn: Vec<MessageId>,
-    /// The request's fingerprint, in its stored form.
-    pub fingerprint: Option<[u8; 32]>,
+    /// The request's fingerprints, if it has an idempotency key.
+    pub fingerprints: Option<Fingerprints>,
     /// The request's claims, in order and in their stored form.
     pub claims: Vec<Stored>,
     pub request: Append,
@@ -66,7 +67,17 @@ impl Prepared {
         }
         let claims = request.claims.iter().map(|change| change.claim().stored(keys)).collect();
         let drawn = rows.iter().filter_map(Row::drawn).collect();
-        Ok(Self { rows, drawn, fingerprint: seal.fingerprint(&request), claims, request })
+        Ok(Self { rows, drawn, fingerprints: seal.fingerprints(&request), claims, request })
+    }
+
+    /// The request's fingerprint, in the form that is stored.
+    pub(super) fn fingerprint(&self) -> Option<[u8; 32]> {
+        self.fingerprints.as_ref()?.stored
+    }
+
+    /// The outcome of the request, if an earlier one had the same key.
+    pub(super) fn replay(&self, remembered: &Remembered) -> Outcome {
+        replay(remembered, self.fingerprints.as_ref())
     }
 
     pub(super) fn key(&self) -> Option<Key> {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::append::{Job, MOVED_MAX, Writer, Written, replay};
+use super::append::{Job, MOVED_MAX, Writer, Written};
 use super::claim::ClaimChange;
 use super::prepared::Prepared;
 use super::request::Outcome;
@@ -77,7 +77,7 @@ impl Writer {
         if let Some(used) = &prepared.request.idempotency
             && let Some(remembered) = idempotency::remembered(&self.pool, prepared.request.metadata.actor, &used.key).await?
         {
-            return Ok(replay(&remembered, &used.fingerprint, prepared.fingerprint));
+            return Ok(prepared.replay(&remembered));
         }
         let released = |claim: &claim::Claim| prepared.request.claims.contains(&ClaimChange::Release(claim.clone()));
         let taken = prepared.request.claims.iter().filter_map(|change| match change {

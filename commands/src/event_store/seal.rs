@@ -14,6 +14,7 @@ use keyring::{Keyring, PersonKey};
 use uuid::Uuid;
 
 use super::StoreError;
+use super::idempotency::Fingerprints;
 use super::request::{Append, PendingEvent};
 
 /// The keys that seal the events of a request.
@@ -67,10 +68,10 @@ impl Seal {
         }
     }
 
-    /// The stored form of a request's fingerprint. After the actor is erased, it does not reveal the request any more.
-    pub(super) fn fingerprint(&self, request: &Append) -> Option<[u8; 32]> {
+    /// The fingerprints of a request that has an idempotency key.
+    pub(super) fn fingerprints(&self, request: &Append) -> Option<Fingerprints> {
         let used = request.idempotency.as_ref()?;
-        self.keys.get(&request.metadata.actor.0).map(|key| key.blind(&used.fingerprint))
+        Some(Fingerprints::of(used, self.keys.get(&request.metadata.actor.0)))
     }
 }
 

@@ -155,7 +155,7 @@ pub fn asked(actor: UserId) -> Asked {
 
 pub fn asked_once(actor: UserId, key: &str) -> Asked {
     let key = IdempotencyKey::parse(key).expect("a key");
-    Asked { idempotency: Some(Idempotency { key, fingerprint: [7; 32] }), ..asked(actor) }
+    Asked { idempotency: Some(Idempotency { key, fingerprint: [7; 32], as_sent: None }), ..asked(actor) }
 }
 
 fn email(name: &str) -> Email {
