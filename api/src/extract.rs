@@ -20,8 +20,9 @@ use actix_web::http::header::{HeaderMap, USER_AGENT};
 use actix_web::{HttpRequest, web};
 
 pub use actor::{Actor, BearerToken, Circumstances, wrong_token};
-pub use body::{Body, NoBody, RequestBody};
+pub use body::{Body, MERGE_PATCH, NoBody, RequestBody};
 pub use command::{Command, Key};
+pub use host::RequestedHost;
 pub use input::{Change, reject_unless_line, reject_unless_moment};
 pub use part::part;
 pub(crate) use part::parts;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use state::limits::Class;
 use utoipa_actix_web::AppExt;
 
-use crate::extract::{IDEMPOTENCY_KEY, MIN_POSITION, POSITION, REPLAYED};
+use crate::extract::{IDEMPOTENCY_KEY, MERGE_PATCH, MIN_POSITION, POSITION, REPLAYED};
 use crate::limit::class_of;
 use crate::{http, problem};
 
@@ -34,7 +34,7 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     ("408", "TooSlow", "The body did not arrive in time."),
     ("409", "Conflict", "The request contradicts the current state; `detail` says how."),
     ("413", "TooLarge", "The body is larger than the server accepts."),
-    ("415", "UnsupportedMediaType", "The body is not `application/json`, or it is compressed."),
+    ("415", "UnsupportedMediaType", "The body is not `application/json` (or a merge patch, if the method is PATCH), or it is compressed."),
     ("422", "Invalid", "The input is wrong (`field` names the part), or the `Idempotency-Key` was used for another request."),
     ("429", "RateLimited", "Too many requests of this class, or messages in this channel; try again after `Retry-After` seconds."),
     ("503", "Unavailable", "A store that the request needs does not answer; try again after `Retry-After` seconds."),
@@ -139,6 +139,9 @@ fn problem_response(name: &str, description: &str) -> Value {
 /// Adds to an operation the parts that all operations of its kind share.
 fn complete(operation: &mut Value, method: &str, path: &str) {
     let kind = Kind::of(operation);
+    if method == "patch" && operation["requestBody"]["content"]["application/json"].is_object() {
+        operation["requestBody"]["content"][MERGE_PATCH] = operation["requestBody"]["content"]["application/json"].clone();
+    }
     if let Some(class) = class(method, path) {
         operation["x-rate-limit-class"] = json!(class.as_str());
     }

@@ -183,9 +183,15 @@ impl Problem {
         problem
     }
 
+    /// A page of another origin may not send this request.
+    pub fn preflight_refused() -> Self {
+        let detail = "a page of this origin may not send this method with these headers: allowed_origins of the server lists the origins";
+        Self::new(StatusCode::FORBIDDEN, "request.origin_refused", detail)
+    }
+
     /// The body has another media type.
-    pub fn unsupported_media_type() -> Self {
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "request.media_type", "the body must be of the type application/json")
+    pub fn unsupported_media_type(allowed: &str) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "request.media_type", format!("the body must be of the type {allowed}"))
     }
 
     /// The body is compressed. Its real size is known only after it is in memory.

@@ -1,8 +1,10 @@
-//! The body of a request: JSON, parsed into a struct. Unknown fields are refused.
+//! The body of a request: JSON, parsed into a struct. Unknown fields are refused. A PATCH takes a merge patch too
+//! (RFC 7396): in both types an absent member stays, and `null` clears a member.
 
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
+use actix_web::http::Method;
 use actix_web::http::header::CONTENT_ENCODING;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
@@ -13,6 +15,11 @@ use tokio::time::timeout;
 use super::part;
 use crate::config::Settings;
 use crate::problem::Problem;
+
+/// The media type of a body.
+const JSON: &str = "application/json";
+/// The media type of a merge patch (RFC 7396).
+pub const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// A parsed body, with its bytes.
 pub struct Body<T> {
@@ -56,7 +63,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_json = request.content_type().eq_ignore_ascii_case("application/json");
+        let allowed = media_types(request.method());
+        let has_type = allowed.iter().any(|allowed| request.content_type().eq_ignore_ascii_case(allowed));
         let is_compressed =
             request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
         let settings = part::<Settings>(request);
@@ -64,8 +72,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
         Box::pin(async move {
             let settings = settings?;
             let (bytes_max, limit) = (settings.body_bytes_max, settings.request_body_timeout);
-            if !is_json {
-                return Err(Problem::unsupported_media_type());
+            if !has_type {
+                return Err(Problem::unsupported_media_type(&allowed.join(" or ")));
             }
             if is_compressed {
                 return Err(Problem::unsupported_encoding());
@@ -75,6 +83,11 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             Ok(Self { input: parse(&bytes)?, bytes })
         })
     }
+}
+
+/// The media types of the body of a request with this method.
+fn media_types(method: &Method) -> &'static [&'static str] {
+    if *method == Method::PATCH { &[JSON, MERGE_PATCH] } else { &[JSON] }
 }
 
 fn unreadable(error: &actix_web::Error, bytes_max: usize) -> Problem {

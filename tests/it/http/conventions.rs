@@ -33,6 +33,30 @@ async fn a_body_is_refused_by_its_type_its_size_or_a_wrong_field() {
     assert!(extra["detail"].as_str().is_some_and(|detail| detail.contains("nmae")), "{extra}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_patch_is_a_body_of_a_patch_and_of_no_other_method() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let patch = |content_type: &str, body: &str| {
+        let request = ann.request(Method::PATCH, "/v1/users/me").header(header::CONTENT_TYPE, content_type).body(body.to_owned());
+        send(request)
+    };
+    for content_type in ["application/merge-patch+json", "Application/Merge-Patch+JSON; charset=utf-8", "application/json"] {
+        let position = patch(content_type, r#"{"title": "Captain", "bio": "At sea"}"#).await.position();
+        let shown = ann.get_at(position, "/v1/users/me").await.expect(200);
+        assert_eq!((&shown["title"], &shown["bio"]), (&json!("Captain"), &json!("At sea")), "{content_type}");
+        // `null` removes a member, and an absent member stays.
+        let position = patch(content_type, r#"{"title": null}"#).await.position();
+        let shown = ann.get_at(position, "/v1/users/me").await.expect(200);
+        assert_eq!((&shown["title"], &shown["bio"]), (&json!(null), &json!("At sea")), "{content_type}");
+    }
+    for content_type in ["application/json-patch+json", "application/merge-patch", "text/plain", "application/vnd.api+json"] {
+        patch(content_type, "{}").await.expect_problem(415, "request.media_type");
+    }
+    let post = ann.request(Method::POST, "/v1/workspaces").header(header::CONTENT_TYPE, "application/merge-patch+json");
+    send(post.body(r#"{"name": "Acme"}"#)).await.expect_problem(415, "request.media_type");
+}
+
 /// The unsealed metadata of the first event of this type.
 async fn metadata_of(app: &TestApp, event_type: &str) -> Metadata {
     let (pool, mut found) = (&app.app().pool, None);
