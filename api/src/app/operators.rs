@@ -38,8 +38,9 @@ pub(super) fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_s
             .configure(http::operators::configure)
             .default_service(web::to(http::operators::answer_unknown))
             .wrap(from_fn(http::protection::protect))
+            .wrap(from_fn(http::head::answer_head))
     };
-    let address = listener.local_addr()?;
+    let (address, metrics) = (listener.local_addr()?, app.metrics.clone());
     let builder =
         actix_server::Server::build().workers(1).max_concurrent_connections(CONNECTIONS_MAX).shutdown_timeout(1).disable_signals();
     let server = builder.listen("operators", listener, move || {

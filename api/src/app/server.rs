@@ -246,8 +246,11 @@ fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Serv
             .default_service(web::to(answer_unknown))
             .wrap(from_fn(limit::show_limits))
             .wrap(from_fn(deadline::answer_in_time))
+            .wrap(Condition::new(!origins.is_empty(), http::cors::allow(&origins)))
+            .wrap(from_fn(http::cors::name_refusals))
             .wrap(from_fn(http::protection::protect))
             .wrap(Compress::default())
+            .wrap(from_fn(http::head::answer_head))
             .wrap(from_fn(telemetry::observe))
     };
     let address = listener.local_addr()?;

@@ -13,6 +13,7 @@ pub mod confirmation;
 pub mod docs;
 pub mod erasures;
 pub mod exports;
+pub mod head;
 pub mod headers;
 pub mod health;
 pub mod holds;

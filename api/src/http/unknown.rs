@@ -15,7 +15,11 @@ impl Methods {
     pub fn of(document: &Value) -> Self {
         let paths = document["paths"].as_object().into_iter().flatten();
         let of_path = |(path, item): (&String, &Value)| {
-            let methods = item.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase()).collect();
+            let mut methods = item.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase()).collect::<Vec<_>>();
+            // An address that takes GET takes HEAD too (`head.rs`).
+            if methods.iter().any(|method| method == "GET") {
+                methods.push("HEAD".to_owned());
+            }
             (ResourceDef::new(path.as_str()), methods)
         };
         Self(paths.map(of_path).collect())
@@ -48,8 +52,8 @@ mod tests {
     #[test]
     fn a_known_address_names_its_methods() {
         let methods = Methods::of(&json!({"paths": {"/v1/users/me": {"get": {}, "patch": {}}, "/v1/users/{user_id}": {"get": {}}}}));
-        assert_eq!(methods.allowed("/v1/users/me"), ["GET", "PATCH"]);
-        assert_eq!(methods.allowed("/v1/users/7"), ["GET"]);
+        assert_eq!(methods.allowed("/v1/users/me"), ["GET", "HEAD", "PATCH"]);
+        assert_eq!(methods.allowed("/v1/users/7"), ["GET", "HEAD"]);
         assert!(methods.allowed("/v1/nothing").is_empty());
     }
 }

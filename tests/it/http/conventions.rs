@@ -12,7 +12,7 @@ async fn an_unknown_path_is_404_and_a_wrong_method_is_405_with_the_allowed_ones(
     app.get("/v1/nothing").await.expect_problem(404, "request.no_such_route");
     app.get("/").await.expect_problem(404, "request.no_such_route");
     let wrong = app.request(Method::POST, "/v1/users/me", None).await;
-    assert_eq!(wrong.header("allow"), Some("DELETE, GET, PATCH"));
+    assert_eq!(wrong.header("allow"), Some("DELETE, GET, HEAD, PATCH"));
     wrong.expect_problem(405, "request.method_not_allowed");
 }
 
