@@ -67,7 +67,8 @@ fn describe(document: &mut Value) {
         "description": "Self-hosted team chat in which every change is an event in one log. The answer to a command has the \
             event's position in the log (`Backscroll-Position`). A query with that position (`Backscroll-Min-Position`) sees \
             the event. Errors are problems of RFC 9457, each with a stable `code`. `RateLimit-Policy` gives the limit of each \
-            request class (`x-rate-limit-class`), and `RateLimit` the requests that are left.",
+            request class (`x-rate-limit-class`), and `RateLimit` the requests that are left. Every address that takes GET takes \
+            HEAD. A PATCH takes a merge patch (RFC 7396) too. Answers are `private, no-store` unless they are public.",
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     });
     document["servers"] = json!([{"url": "/"}]);

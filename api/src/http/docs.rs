@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use actix_web::body::SizedStream;
+use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
 use actix_web::{HttpResponse, get};
 use futures::stream;
@@ -20,6 +21,8 @@ const CHUNK_BYTES: usize = 16 * 1024;
 /// Without this header, the server compresses the file for each request. These requests are not limited, and a megabyte
 /// costs tens of milliseconds.
 const UNCOMPRESSED: (&str, &str) = ("Content-Encoding", "identity");
+/// Everybody gets the same answer, and it changes only with the release.
+const PUBLIC: (HeaderName, &str) = (CACHE_CONTROL, "public, max-age=300");
 
 /// Serves the document at `/openapi.json`, and the page at `/docs/`.
 pub fn configure(config: &mut ServiceConfig) {
@@ -35,7 +38,8 @@ pub fn configure(config: &mut ServiceConfig) {
 
 #[get("/openapi.json")]
 async fn get_document(document: Data<Document>) -> HttpResponse {
-    HttpResponse::Ok().insert_header(UNCOMPRESSED).content_type("application/json").body(in_chunks(document.bytes.clone()))
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header(UNCOMPRESSED).insert_header(PUBLIC).content_type("application/json").body(in_chunks(document.bytes.clone()))
 }
 
 #[get("/docs/{file:.*}")]
@@ -46,7 +50,7 @@ async fn get_page(file: Path<String>, page: Data<Config<'static>>) -> Result<Htt
         Cow::Owned(bytes) => bytes.into(),
     };
     let encoding = if found.gzpipped { ("Content-Encoding", "gzip") } else { UNCOMPRESSED };
-    Ok(HttpResponse::Ok().insert_header(encoding).content_type(found.content_type).body(in_chunks(bytes)))
+    Ok(HttpResponse::Ok().insert_header(encoding).insert_header(PUBLIC).content_type(found.content_type).body(in_chunks(bytes)))
 }
 
 /// A body that is sent chunk by chunk, as fast as the client reads it. The chunks share the memory of the whole.

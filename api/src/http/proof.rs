@@ -4,7 +4,7 @@
 //! Heads and tiles are served as <https://c2sp.org/tlog-tiles> specifies. `/v1/proof` is the prefix of the log.
 
 use actix_web::dev::Payload;
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::web::{Data, Path, Query};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, get};
 use commands::Commands;
@@ -20,13 +20,22 @@ use crate::config::Settings;
 use crate::extract::{Actor, Page, count_visitor, part};
 use crate::problem::Problem;
 
-/// For answers that never change.
-const IMMUTABLE: &str = "public, max-age=31536000, immutable";
-/// For answers that may change within a second.
-const MUTABLE: &str = "no-cache";
-
 /// A caller that may read the proof: any caller, or operators only.
-pub struct ProofAccess;
+pub struct ProofAccess {
+    is_public: bool,
+}
+
+impl ProofAccess {
+    /// For answers that never change.
+    fn immutable(&self) -> (HeaderName, &'static str) {
+        (CACHE_CONTROL, if self.is_public { "public, max-age=31536000, immutable" } else { "private, max-age=31536000, immutable" })
+    }
+
+    /// For answers that may change within a second.
+    fn mutable(&self) -> (HeaderName, &'static str) {
+        (CACHE_CONTROL, if self.is_public { "no-cache" } else { "private, no-store" })
+    }
+}
 
 impl FromRequest for ProofAccess {
     type Error = Problem;
@@ -35,13 +44,14 @@ impl FromRequest for ProofAccess {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            if part::<Settings>(&request)?.proof.is_public {
+            let is_public = part::<Settings>(&request)?.proof.is_public;
+            if is_public {
                 count_visitor(&request, Class::Read).await?;
             } else {
                 let actor = Actor::extract(&request).await?;
                 part::<Commands>(&request)?.read_access(actor.user_id).await?.operator().await?;
             }
-            Ok(Self)
+            Ok(Self { is_public })
         })
     }
 }
@@ -78,16 +88,16 @@ pub struct ConsistencyQuery {
 #[utoipa::path(tag = "proof", security((), ("token" = [])), responses(
     (status = 200, description = "The signed note.", content_type = "text/plain", body = String)))]
 #[get("/proof/checkpoint")]
-pub async fn get_checkpoint(_: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+pub async fn get_checkpoint(access: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
     let head = proofs.newest().await?.ok_or(ProveError::NoHead)?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, MUTABLE)).content_type("text/plain; charset=utf-8").body(head.note))
+    Ok(HttpResponse::Ok().insert_header(access.mutable()).content_type("text/plain; charset=utf-8").body(head.note))
 }
 
 /// List the public keys that signed heads, oldest first (c2sp.org/signed-note)
 #[utoipa::path(tag = "proof", security((), ("token" = [])), responses((status = 200, description = "The keys.", body = Page<PublishedKey>)))]
 #[get("/proof/keys")]
-pub async fn list_proof_keys(_: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, MUTABLE)).json(Page::whole(proofs.keys().await?)))
+pub async fn list_proof_keys(access: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().insert_header(access.mutable()).json(Page::whole(proofs.keys().await?)))
 }
 
 /// Get a bundle of up to 256 event digests (c2sp.org/tlog-tiles)
@@ -96,34 +106,34 @@ pub async fn list_proof_keys(_: ProofAccess, proofs: Data<Proofs>) -> Result<Htt
 #[utoipa::path(tag = "proof", params(EntriesPath), security((), ("token" = [])), responses(
     (status = 200, description = "The entries.", content_type = "application/octet-stream", body = Vec<u8>)))]
 #[get("/proof/tile/entries/{index:.+}")]
-pub async fn get_entries(path: Path<EntriesPath>, _: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
-    bytes(proofs.entries(tile(0, &path.index)?).await?)
+pub async fn get_entries(path: Path<EntriesPath>, access: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+    bytes(&access, proofs.entries(tile(0, &path.index)?).await?)
 }
 
 /// Get a tile: up to 256 hashes of one level of the tree (c2sp.org/tlog-tiles)
 #[utoipa::path(tag = "proof", params(TileAddress), security((), ("token" = [])), responses(
     (status = 200, description = "The hashes.", content_type = "application/octet-stream", body = Vec<u8>)))]
 #[get("/proof/tile/{level}/{index:.+}")]
-pub async fn get_tile(path: Path<TileAddress>, _: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+pub async fn get_tile(path: Path<TileAddress>, access: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
     let level = path.level.parse().ok().filter(|level: &u8| *level < 64 && level.to_string() == path.level);
     let refused = || Problem::malformed("request.path_invalid", Some("level".into()), "level must be a whole number from 0 to 63");
-    bytes(proofs.tile(tile(level.ok_or_else(refused)?, &path.index)?).await?)
+    bytes(&access, proofs.tile(tile(level.ok_or_else(refused)?, &path.index)?).await?)
 }
 
 /// Prove that an event is in the log of a given size (RFC 9162, 2.1.3)
 #[utoipa::path(tag = "proof", params(InclusionQuery), security((), ("token" = [])), responses(
     (status = 200, description = "The proof.", body = InclusionProof)))]
 #[get("/proof/inclusion")]
-pub async fn prove_inclusion(query: Query<InclusionQuery>, _: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(proofs.inclusion(query.position, query.size).await?))
+pub async fn prove_inclusion(query: Query<InclusionQuery>, access: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().insert_header(access.mutable()).json(proofs.inclusion(query.position, query.size).await?))
 }
 
 /// Prove that a longer log begins with a shorter one (RFC 9162, 2.1.4)
 #[utoipa::path(tag = "proof", params(ConsistencyQuery), security((), ("token" = [])), responses(
     (status = 200, description = "The proof.", body = ConsistencyProof)))]
 #[get("/proof/consistency")]
-pub async fn prove_consistency(query: Query<ConsistencyQuery>, _: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(proofs.consistency(query.from, query.to).await?))
+pub async fn prove_consistency(query: Query<ConsistencyQuery>, access: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().insert_header(access.mutable()).json(proofs.consistency(query.from, query.to).await?))
 }
 
 fn tile(level: u8, path: &str) -> Result<Tile, Problem> {
@@ -131,9 +141,9 @@ fn tile(level: u8, path: &str) -> Result<Tile, Problem> {
     tiles::parse_path(level, path).ok_or_else(|| Problem::malformed("request.path_invalid", Some("index".into()), detail))
 }
 
-fn bytes(bytes: Option<Vec<u8>>) -> Result<HttpResponse, Problem> {
+fn bytes(access: &ProofAccess, bytes: Option<Vec<u8>>) -> Result<HttpResponse, Problem> {
     let none =
         || Problem::not_found("proof.no_such_tile", "no signed head has this tile: /v1/proof/checkpoint gives the number of its events");
     let bytes = bytes.ok_or_else(none)?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, IMMUTABLE)).content_type("application/octet-stream").body(bytes))
+    Ok(HttpResponse::Ok().insert_header(access.immutable()).content_type("application/octet-stream").body(bytes))
 }

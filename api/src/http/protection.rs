@@ -1,14 +1,17 @@
-//! Security headers: they restrict what a browser does with an answer. Every answer has them.
+//! Security headers: they restrict what a browser or a cache does with an answer. Every answer has them.
 //!
 //! The interface is for programs. A browser that shows an answer as a page may load and run nothing. Only the pages of
 //! the documentation run scripts, and they load them from this server alone.
+//!
+//! Almost every answer holds personal data, or depends on the caller. So no cache may keep an answer, unless its handler
+//! says that it is public.
 
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
-    CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use actix_web::middleware::Next;
 
@@ -18,6 +21,8 @@ const DEFAULT_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; base-u
 /// pictures inside its style sheet.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
     connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+/// The default of every answer: only the caller may have it, and no cache keeps it.
+const PRIVATE: &str = "private, no-store";
 /// A page of another origin can neither embed an answer nor reach into a window that shows one.
 const ISOLATION: [(HeaderName, HeaderValue); 2] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
@@ -52,6 +57,9 @@ fn add(headers: &mut HeaderMap, policy: &'static str) {
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(PRIVATE));
+    }
     for (name, value) in ISOLATION {
         headers.insert(name, value);
     }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, LOCATION};
+use actix_web::http::header::{CONTENT_ENCODING, LOCATION};
 use actix_web::web::{Bytes, Data, Path, Query};
 use actix_web::{HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
@@ -180,7 +180,6 @@ pub async fn watch_replay(
     // Compression would hold events back until there are enough bytes.
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
-        .insert_header((CACHE_CONTROL, "no-cache"))
         .insert_header((CONTENT_ENCODING, "identity"))
         .streaming(stream::unfold(progress, ProgressStream::next)))
 }

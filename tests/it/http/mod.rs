@@ -1,6 +1,7 @@
 //! The HTTP interface, tested over HTTP. Each resource has one file, with the success of each command beside its
 //! refusals.
 
+mod caching;
 mod caps;
 mod channel_members;
 mod channels;
