@@ -4,6 +4,7 @@
 //! [`settings`] is the list that the documentation prints.
 
 pub mod object_store;
+mod origin;
 mod parse;
 mod proof;
 mod search;
@@ -19,6 +20,7 @@ use ledger::proof::KeySource;
 use stores::objects::ObjectStoreSettings;
 
 use crate::config::parse::Values;
+pub use crate::config::origin::Origin;
 pub use crate::config::parse::{LogFormat, Network};
 pub use crate::config::proof::ProofSettings;
 pub use crate::config::search::{ElasticsearchSettings, SearchSettings};
@@ -76,7 +78,17 @@ const SETTINGS: &[Setting] = &[
             port, `off` disables it. It has no authentication: allow only operators to reach it",
     ),
     optional("public_url", "", "the address that clients use for the server, if it is not `listen`: `https://chat.example.org`"),
-    optional("trusted_proxies", "", "networks whose `X-Forwarded-For` the server trusts, separated by commas: `10.0.0.0/8, ::1`"),
+    optional(
+        "allowed_origins",
+        "",
+        "origins whose web pages may use the interface, separated by commas: `https://app.example.org, http://localhost:3000`; without one, \
+            browsers let no page of another origin read an answer (CORS)",
+    ),
+    optional(
+        "trusted_proxies",
+        "",
+        "networks whose `X-Forwarded-For` and `X-Forwarded-Host` the server trusts, separated by commas: `10.0.0.0/8, ::1`",
+    ),
     optional("http_workers", "0", "threads that serve HTTP: 0 to 1024; 0 is one for each core"),
     optional(
         "connections_max",
@@ -152,7 +164,9 @@ pub struct Settings {
     pub operators_listen: Option<SocketAddr>,
     /// The URL for clients, if it is not `listen`.
     pub public_url: Option<String>,
-    /// The networks whose `X-Forwarded-For` the server trusts.
+    /// The origins whose web pages may use the interface.
+    pub allowed_origins: Vec<Origin>,
+    /// The networks whose `X-Forwarded-For` and `X-Forwarded-Host` the server trusts.
     pub trusted_proxies: Vec<Network>,
     /// The number of HTTP threads. 0 means one for each core.
     pub http_workers: usize,
@@ -265,6 +279,7 @@ impl Settings {
             listen: values.listen("listen"),
             operators_listen: values.optional_listen("operators_listen"),
             public_url: values.public_url("public_url"),
+            allowed_origins: values.origins("allowed_origins"),
             trusted_proxies: values.networks("trusted_proxies"),
             http_workers: values.number("http_workers", 0..=1024),
             connections_max: values.number("connections_max", 16..=1_000_000),

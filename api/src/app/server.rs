@@ -7,7 +7,7 @@ use actix_http::HttpService;
 use actix_server::{GracefulShutdownSignal, ServerHandle};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::AppConfig;
-use actix_web::middleware::{Compress, from_fn};
+use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::web::{self, Data};
 use stores::release::holder;
 use tokio::net::TcpStream;
@@ -232,7 +232,7 @@ fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Serv
     let methods = Data::new(Methods::of(&document.json));
     let (parts, readings) = (app.parts(), Data::new(Readings::default()));
     let readiness = Data::new(CachedReadiness::default());
-    let body_bytes_max = settings.body_bytes_max;
+    let (body_bytes_max, origins) = (settings.body_bytes_max, settings.allowed_origins.clone());
     let factory = move || {
         let (generated, _) = actix_web::App::new().into_utoipa_app().configure(http::routes).split_for_parts();
         generated

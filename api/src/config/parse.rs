@@ -13,7 +13,7 @@ use projections::search::BackendName;
 use state::limits::policy::RateLimits;
 use stores::objects::ObjectUrl;
 
-use super::{ConfigError, MasterKey, Secret, Setting, settings, variable};
+use super::{ConfigError, MasterKey, Origin, Secret, Setting, settings, variable};
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +157,15 @@ impl Values {
     }
 
     pub(super) fn networks(&mut self, name: &'static str) -> Vec<Network> {
+        self.list(name)
+    }
+
+    pub(super) fn origins(&mut self, name: &'static str) -> Vec<Origin> {
+        self.list(name)
+    }
+
+    /// Items with commas between.
+    fn list<T: FromStr>(&mut self, name: &'static str) -> Vec<T> {
         self.parsed(name, Vec::new(), |text| {
             text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect()
         })

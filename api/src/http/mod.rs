@@ -10,6 +10,7 @@ pub mod audit;
 pub mod channel_members;
 pub mod channels;
 pub mod confirmation;
+pub mod cors;
 pub mod docs;
 pub mod erasures;
 pub mod exports;

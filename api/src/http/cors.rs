@@ -1,0 +1,61 @@
+//! Pages of other origins (CORS, <https://fetch.spec.whatwg.org/#http-cors-protocol>). The setting `allowed_origins` lists
+//! them. Without it, no page of another origin can read an answer.
+//!
+//! Cookies play no part: a page sends its token in `Authorization`. So no answer allows credentials, and a page cannot
+//! act with a session that it does not know.
+
+use actix_cors::Cors;
+use actix_web::Error;
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    ACCESS_CONTROL_REQUEST_METHOD, ALLOW, AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, RETRY_AFTER, VARY,
+};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+
+use crate::config::Origin;
+use crate::extract::{IDEMPOTENCY_KEY, MIN_POSITION, POSITION, REPLAYED};
+use crate::limit::{LIMIT, POLICY};
+use crate::problem::Problem;
+use crate::telemetry::REQUEST_ID;
+
+/// How long a browser may remember the answer to a preflight.
+const PREFLIGHT_SECONDS: usize = 3600;
+
+/// The middleware that lets pages of these origins send requests and read answers.
+#[must_use]
+pub fn allow(origins: &[Origin]) -> Cors {
+    let cors = origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin.as_str()));
+    cors.allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allowed_headers([AUTHORIZATION, CONTENT_TYPE, REQUEST_ID])
+        .allowed_header(IDEMPOTENCY_KEY)
+        .allowed_header(MIN_POSITION)
+        .expose_headers([ALLOW, CONTENT_DISPOSITION, LOCATION, RETRY_AFTER, REQUEST_ID])
+        .expose_headers([POSITION, REPLAYED, LIMIT, POLICY])
+        // An answer to a request of another origin has no header that allows the page to read it. The request is
+        // answered nevertheless: clients that are no browsers send such headers too.
+        .block_on_origin_mismatch(false)
+        .max_age(PREFLIGHT_SECONDS)
+}
+
+/// Answers a refused preflight with a problem.
+///
+/// # Errors
+/// Returns the errors of the wrapped service.
+pub async fn name_refusals<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let is_preflight = request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let response = next.call(request).await?;
+    if !is_preflight || response.status() != StatusCode::BAD_REQUEST {
+        return Ok(response.map_into_left_body());
+    }
+    let vary = response.headers().get(VARY).cloned();
+    let mut refused = response.error_response(Problem::preflight_refused());
+    if let Some(vary) = vary {
+        refused.headers_mut().insert(VARY, vary);
+    }
+    Ok(refused.map_into_right_body())
+}
