@@ -9,6 +9,7 @@ mod canonical;
 mod command;
 #[cfg(test)]
 mod foreign_input;
+mod host;
 mod input;
 mod part;
 mod reading;

@@ -14,12 +14,13 @@ use domain::channel::ChannelRefusal;
 use domain::ids::{ChannelId, HoldId, MessageId, UserId, WorkspaceId};
 use domain::message::MessageRefusal;
 use domain::permission::{Permission, Role};
+use domain::text::WorkspaceDomain;
 use domain::workspace::Hold;
 use domain::{Channel, Context, StreamId, User, Workspace};
 use uuid::Uuid;
 
 use crate::authorize::AccessRefusal;
-use crate::event_store::EventStore;
+use crate::event_store::{Claim, ClaimKind, EventStore};
 use crate::messages::{gone, surroundings};
 use crate::reader::Reader;
 use crate::{CommandError, Commands, authorize};
@@ -50,6 +51,16 @@ impl Commands {
     /// The store failed.
     pub async fn workspace_state(&self, id: WorkspaceId) -> Result<Arc<Workspace>, CommandError> {
         Ok(self.fresh().await?.workspace(id).await?)
+    }
+
+    /// Returns the workspace that has this domain.
+    ///
+    /// # Errors
+    /// No workspace has it, or the store failed.
+    pub async fn workspace_at(&self, domain: &WorkspaceDomain) -> Result<WorkspaceId, CommandError> {
+        let claim = Claim::on_server(ClaimKind::WorkspaceDomain, domain.as_str());
+        let holder = self.store.holders(std::slice::from_ref(&claim)).await?.remove(&claim);
+        Ok(holder.ok_or(AccessRefusal::WorkspaceNotFound)?.into())
     }
 
     /// Returns the present state of a channel.

@@ -135,6 +135,7 @@ fn users_routes(v1: &mut ServiceConfig<'_>) {
 fn workspaces_routes(v1: &mut ServiceConfig<'_>) {
     v1.service(workspaces::create_workspace)
         .service(workspaces::list_workspaces)
+        .service(workspaces::get_current_workspace)
         .service(workspaces::get_workspace)
         .service(workspaces::change_workspace)
         .service(workspaces::change_workspace_settings)

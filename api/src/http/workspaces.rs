@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{get, patch, post, put};
-use commands::{AccessRefusal, Commands, NewWorkspace};
+use commands::{AccessRefusal, CommandError, Commands, NewWorkspace};
 use domain::WorkspaceCommand;
 use domain::ids::{UserId, WorkspaceId};
 use domain::retention::RetentionPolicy;
@@ -21,7 +21,7 @@ use super::members::PageQuery;
 use super::path::WorkspacePath;
 use super::schema;
 use crate::config::{Secret, Settings};
-use crate::extract::{Body, Change, Command, Cursor, Page, QueryAnswer, Reading, no_cursor, page_limit};
+use crate::extract::{Body, Change, Command, Cursor, Page, QueryAnswer, Reading, RequestedHost, no_cursor, page_limit};
 use crate::problem::Problem;
 
 /// A new workspace.
@@ -114,6 +114,25 @@ pub async fn list_workspaces(
     let mine = reading.access.recent().await?.workspaces_among(&ids).await?;
     page.items.retain(|row| mine.contains(&row.workspace_id.into()));
     Ok(reading.answer(page))
+}
+
+/// Get the workspace whose domain is the host of the request
+///
+/// The host is that of the request's address; of a request from one of `trusted_proxies`, that of `X-Forwarded-Host`.
+#[utoipa::path(tag = "workspaces", params(QueryHeaders), responses((status = 200, description = "The workspace.", body = WorkspaceRow)))]
+#[get("/workspaces/current")]
+pub async fn get_current_workspace(
+    host: RequestedHost,
+    reading: Reading,
+    commands: Data<Commands>,
+    read_models: Data<ReadModels>,
+) -> Result<QueryAnswer<WorkspaceRow>, Problem> {
+    let domain = host.0.and_then(|host| WorkspaceDomain::parse(&host).ok());
+    let domain = domain.ok_or(CommandError::from(AccessRefusal::WorkspaceNotFound))?;
+    let workspace_id = commands.workspace_at(&domain).await?;
+    reading.access.active_member(workspace_id).await?;
+    let workspace = read_models.workspace(workspace_id).await?;
+    Ok(reading.answer(workspace.ok_or_else(Problem::not_projected_yet)?))
 }
 
 /// Get a workspace of the caller

@@ -1,7 +1,11 @@
 //! Workspaces.
 
+use std::net::IpAddr;
+
+use reqwest::Method;
 use serde_json::{Value, json};
-use tests::person::PASSWORD;
+use tests::person::{PASSWORD, Person, send};
+use tests::team::id;
 use tests::{Team, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,6 +31,41 @@ async fn a_taken_domain_is_refused() {
     ann.post("/v1/workspaces", body).await.expect_problem(409, "workspace.domain_taken");
     ann.post("/v1/workspaces", json!({"name": "Acme", "domain": "Acme!"})).await.expect_problem(422, "input.invalid");
     ann.post("/v1/workspaces", json!({"name": "Acme", "max_members": 0})).await.expect_problem(422, "input.invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_current_workspace_is_the_one_with_the_host_as_its_domain() {
+    let app = TestApp::start_with(&[("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.2")]).await;
+    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
+    let create = async |name: &str, domain: &str| {
+        let created = ann.post("/v1/workspaces", json!({"name": name, "domain": domain})).await;
+        (created.position(), id(&created.expect(201), "workspace_id"))
+    };
+    let (_, acme) = create("Acme", "acme.example.org").await;
+    let (position, other) = create("Other", "other.example.org").await;
+    let current = |by: &Person, host: &str| {
+        let request = by.request(Method::GET, "/v1/workspaces/current").header("Host", host);
+        send(request.header("Backscroll-Min-Position", position))
+    };
+    for (host, workspace_id) in [("acme.example.org", acme), ("ACME.example.org:8443", acme), ("other.example.org.", other)] {
+        assert_eq!(id(&current(&ann, host).await.expect(200), "workspace_id"), workspace_id, "{host}");
+    }
+    for host in ["nobody.example.org", "example.org", "127.0.0.1:8080", "acme.example.org.evil.example", "[::1]:80"] {
+        current(&ann, host).await.expect_problem(404, "workspace.not_found");
+    }
+    // A caller who is no member learns nothing.
+    let unknown = current(&bob, "nobody.example.org").await.expect(404)["detail"].clone();
+    assert_eq!(current(&bob, "acme.example.org").await.expect_problem(404, "workspace.not_found")["detail"], unknown);
+    app.get("/v1/workspaces/current").await.expect_problem(401, "auth.token_missing");
+
+    // A client cannot name another host than the one that it asks, but a trusted proxy can.
+    let forwarded = |client: reqwest::Client| {
+        let request = client.get(format!("{}/v1/workspaces/current", app.url)).bearer_auth(&ann.token).header("Host", "10.0.0.1:8080");
+        send(request.header("X-Forwarded-Host", "acme.example.org").header("Backscroll-Min-Position", position))
+    };
+    let from = |address: &str| reqwest::Client::builder().local_address(address.parse::<IpAddr>().ok()).build().expect("a client");
+    forwarded(from("127.0.0.1")).await.expect_problem(404, "workspace.not_found");
+    assert_eq!(id(&forwarded(from("127.0.0.2")).await.expect(200), "workspace_id"), acme);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,13 +118,13 @@ async fn the_ownership_of_a_workspace_is_transferred_to_a_member_only() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let owner = team.path("/owner");
-    let to = |person: &tests::Person, password: &str| json!({"to": person.id, "current_password": password});
+    let to = |person: &Person, password: &str| json!({"to": person.id, "current_password": password});
     team.owner.put(&owner, to(&team.stranger, PASSWORD)).await.expect_problem(404, "workspace.member_not_found");
     team.member.put(&owner, to(&team.member, PASSWORD)).await.expect_problem(403, "access.forbidden");
     team.owner.put(&owner, json!({"to": team.member.id})).await.expect_problem(400, "request.body_invalid");
     team.owner.put(&owner, to(&team.member, "a guess")).await.expect_problem(422, "password.wrong");
     let handed = team.owner.put(&owner, to(&team.member, PASSWORD)).await.position();
-    let role = |person: &tests::Person| team.path(&format!("/members/{}", person.id));
+    let role = |person: &Person| team.path(&format!("/members/{}", person.id));
     assert_eq!(team.member.get_at(handed, &role(&team.member)).await.expect(200)["role"], "owner");
     assert_eq!(team.member.get(&role(&team.owner)).await.expect(200)["role"], "admin");
 }
