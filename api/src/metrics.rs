@@ -4,6 +4,7 @@
 //! those of [`method_label`], routes are patterns of the route table, and statuses are the server's own.
 
 mod figures;
+mod fills;
 mod replays;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use prometheus::proto::MetricFamily;
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 pub use figures::Figures;
+use fills::FillMetrics;
 use replays::ReplayMetrics;
 
 /// The upper bounds of the histogram of requests, in seconds.
@@ -30,8 +32,10 @@ pub struct Metrics {
     done: IntCounterVec,
     relay_leads: IntGauge,
     replays: ReplayMetrics,
+    fills: FillMetrics,
     proof_refuses: IntGauge,
     connections_refused: IntCounter,
+    malformed: IntCounterVec,
 }
 
 /// The name of a method in a label or a log. A caller may send any word: one that the server does not know is `other`.
@@ -60,6 +64,7 @@ impl Metrics {
             done: IntCounterVec::new(done, &["what"])?,
             relay_leads: IntGauge::new("backscroll_relay_leads", "1 if this process publishes the log.")?,
             replays: ReplayMetrics::new()?,
+            fills: FillMetrics::new()?,
             proof_refuses: IntGauge::new(
                 "backscroll_proof_refuses",
                 "1 if this process refuses to sign the log, because the log contradicts an earlier signed head.",
@@ -84,8 +89,9 @@ impl Metrics {
             Box::new(self.relay_leads.clone()),
             Box::new(self.proof_refuses.clone()),
             Box::new(self.connections_refused.clone()),
+            Box::new(self.malformed.clone()),
         ];
-        all.into_iter().chain(self.replays.collectors()).try_for_each(|collector| self.registry.register(collector))
+        all.into_iter().chain(self.replays.collectors()).chain(self.fills.collectors()).try_for_each(|collector| self.registry.register(collector))
     }
 
     /// Counts an answered request.
@@ -123,6 +129,11 @@ impl Metrics {
     /// Sets the progress or the outcome of the latest replays.
     pub fn set_replays(&self, latest: &[ReplayRun]) {
         self.replays.set(latest);
+    }
+
+    /// Sets the progress of the projections that are being filled.
+    pub fn set_fills(&self, fills: &[Fill]) {
+        self.fills.set(fills);
     }
 
     /// Sets whether this process refuses to sign the log.

@@ -24,8 +24,8 @@ pub use engine::runner::{Settings, run};
 pub use engine::unpark::{Unparked, is_parked_at, unpark, unpark_behind};
 pub use read_models::{QueryError, ReadModels, rows};
 pub use rebuild::{
-    Difference, DifferingColumn, DifferingRow, MadeBy, NewView, Phase, RebuildError, RebuildLock, RebuildOptions, RebuildProgress,
-    RebuildReport, ReplayRun, View, ViewModels, build_view, can_be_replayed, drop_view, position_at, rebuild, rebuild_in,
+    Difference, DifferingColumn, DifferingRow, Fill, MadeBy, NewView, Phase, RebuildError, RebuildLock, RebuildOptions, RebuildProgress,
+    RebuildReport, ReplayRun, View, ViewModels, build_view, can_be_replayed, drop_view, fills, position_at, rebuild, rebuild_in,
     remove_kept_of_erased, remove_kept_of_purged, repair, replayable, runs, tidy, views,
 };
 pub use states::{ProjectionState, outdated, states};

@@ -9,6 +9,7 @@ use crate::connections::Connections;
 use crate::engine::park::{self, ParkedEvent};
 use crate::engine::registry;
 use crate::read_models::QueryError;
+use crate::rebuild::Fill;
 use crate::search::elasticsearch::{self, Rejected};
 use crate::{rebuild, relational};
 
@@ -29,28 +30,33 @@ pub struct ProjectionState {
     pub holder: Option<String>,
     /// When its checkpoint last moved.
     pub updated_at: Option<DateTime<Utc>>,
+    /// The progress of filling it, while it is being filled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filling: Option<Fill>,
     /// Events that could not be applied, with those that wait behind them.
     pub parked: Vec<ParkedEvent>,
     /// Documents that Elasticsearch refuses. They are missing there, and nothing waits for them.
     pub rejected: Vec<Rejected>,
 }
 
-/// Returns the state of every projection that has ever run.
+/// Returns the state of every projection that has ever run, or is being filled now.
 ///
 /// # Errors
 /// The database cannot be read.
 pub async fn states(pool: &PgPool) -> Result<Vec<ProjectionState>, QueryError> {
     let mut states = Vec::new();
+    let fills = rebuild::fills(pool).await?;
     for name in registry::NAMES {
-        let state = state(pool, name).await?;
-        if state.updated_at.is_some() || name == relational::NAME {
+        let filling = fills.iter().find(|fill| fill.projection == name).cloned();
+        let state = state(pool, name, filling).await?;
+        if state.updated_at.is_some() || state.filling.is_some() || name == relational::NAME {
             states.push(state);
         }
     }
     Ok(states)
 }
 
-async fn state(pool: &PgPool, name: &str) -> Result<ProjectionState, QueryError> {
+async fn state(pool: &PgPool, name: &str, filling: Option<Fill>) -> Result<ProjectionState, QueryError> {
     let checkpoint = query!("SELECT position, holder, updated_at, version FROM projection_checkpoints WHERE projection = $1", name);
     let checkpoint = checkpoint.fetch_optional(pool).await?;
     // Read after the checkpoint, so that the lag is never negative.
@@ -59,7 +65,7 @@ async fn state(pool: &PgPool, name: &str) -> Result<ProjectionState, QueryError>
     let (position, holder, updated_at) = checkpoint.map_or((0, None, None), |c| (c.position, c.holder, Some(c.updated_at)));
     let parked = park::parked(pool, name).await?;
     let rejected = if name == elasticsearch::NAME { elasticsearch::rejected(pool).await? } else { Vec::new() };
-    Ok(ProjectionState { name: name.into(), position, head, lag: head - position, version, holder, updated_at, parked, rejected })
+    Ok(ProjectionState { name: name.into(), position, head, lag: head - position, version, holder, updated_at, filling, parked, rejected })
 }
 
 /// Returns the projections whose live model has an older version than this release, with this release's version.

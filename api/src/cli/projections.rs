@@ -28,6 +28,9 @@ fn table(states: &[ProjectionState]) -> String {
             state.lag,
             state.parked.len()
         );
+        if let Some(fill) = &state.filling {
+            let _ = writeln!(text, "  filling: {}, {} of {}, {:.0} a second", fill.phase, fill.done, fill.total, fill.per_second);
+        }
         for parked in &state.parked {
             let _ = writeln!(text, "  {}: {} events from {} on: {}", parked.park_key, parked.events, parked.first_position, parked.error);
         }

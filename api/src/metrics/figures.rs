@@ -40,7 +40,7 @@ impl Figures {
         self.metrics.set_position("log", head);
         self.metrics.set_position("relay", self.relay.position.load(Relaxed));
         self.metrics.set_relay_leads(self.relay.leading.load(Relaxed));
-        for projection in [projections::RELATIONAL, projections::CACHE] {
+        for projection in projections::replayable(&self.stores) {
             if let Ok(position) = self.progress.position(projection).await {
                 self.metrics.set_position(projection, position);
                 self.metrics.set_lag(projection, (head - position).max(0));
@@ -48,6 +48,9 @@ impl Figures {
         }
         if let Ok(latest) = projections::runs::latest_of_each(&self.stores.pool).await {
             self.metrics.set_replays(&latest);
+        }
+        if let Ok(fills) = projections::fills(&self.stores.pool).await {
+            self.metrics.set_fills(&fills);
         }
         if let Ok(signed) = self.proofs.newest().await {
             let size = signed.map_or(0, |head| head.size);

@@ -11,13 +11,14 @@
 //!
 //! Readers never see a half-built model, and the live projector waits for a few milliseconds only. At any time one
 //! process of all nodes builds a projection ([`lock`]). A table that all nodes see holds each replay's order and
-//! progress ([`runs`]). [`repair`] does the same with one workspace's rows, in place. [`view`] builds a model as of a
+//! progress ([`runs`]); another one holds the progress of fills ([`fills`]). [`repair`] does the same with one workspace's rows, in place. [`view`] builds a model as of a
 //! moment, for inspection.
 
 mod catch_up;
 mod columns;
 mod compare;
 mod differences;
+mod fills;
 mod fold;
 mod index;
 mod lock;
@@ -40,6 +41,8 @@ use crate::{cache, relational};
 
 use catch_up::CatchUp;
 pub(crate) use differences::made_by;
+pub(crate) use fills::FillProgress;
+pub use fills::{Fill, fills};
 use fold::FoldResult;
 pub use lock::RebuildLock;
 pub use repair::repair;

@@ -2,6 +2,7 @@
 
 mod backend;
 mod faults;
+mod fill;
 mod moves;
 mod projector;
 mod rebuild;

@@ -22,7 +22,7 @@ use crate::engine::park::ParkedKeys;
 use crate::engine::projector::ApplyError;
 use crate::engine::runner;
 use crate::feed::BATCH_EVENTS_MAX;
-use crate::rebuild::{Difference, Phase, RebuildError, RebuildLock, RebuildOptions, RebuildProgress, RebuildReport};
+use crate::rebuild::{Difference, FillProgress, Phase, RebuildError, RebuildLock, RebuildOptions, RebuildProgress, RebuildReport};
 
 /// How often to catch up before giving up. Each round is shorter than the one before, unless the log grows faster than
 /// that.
@@ -72,7 +72,9 @@ async fn find_or_fill(stores: &Connections, elastic: &Elastic, connection: &mut 
         models::forget(connection, model.model_id).await?;
     }
     let options = RebuildOptions { accept_differences: true, ..RebuildOptions::default() };
-    let report = build(stores, elastic, connection, options, &|_| {}).await.map_err(other)?;
+    let progress = FillProgress::new(&stores.pool, NAME);
+    let observe = |at| progress.observe(at);
+    let report = progress.shown_until_end(build(stores, elastic, connection, options, &observe)).await.map_err(other)?;
     tracing::info!(documents = report.events, position = report.position, seconds = report.elapsed.as_secs(), "elasticsearch was filled");
     for difference in report.differences {
         tracing::error!(%difference, "an index differs from the rows: `backscroll projections` lists the rejected documents");
@@ -142,6 +144,8 @@ pub(super) struct Building<'a> {
     observe: Observe<'a>,
     began: Instant,
     phases: Vec<(Phase, Duration)>,
+    /// About how many rows there are to write.
+    rows: u64,
     documents: u64,
 }
 
@@ -160,6 +164,8 @@ impl<'a> Building<'a> {
         connection: &mut PgConnection,
         observe: Observe<'a>,
     ) -> Result<Self, RebuildError> {
+        let rows = u64::try_from(rows::count(connection).await?).unwrap_or(0);
+        observe(RebuildProgress { phase: Phase::Folding, done: 0, total: rows });
         let settings = &elastic.settings;
         let routes = places(connection, elastic).await?;
         let mut tx = connection.begin().await?;
@@ -178,7 +184,7 @@ impl<'a> Building<'a> {
         let projector = SearchProjector::next(stores, elastic, model.model_id);
         let stood = Checkpoint { position, ..begun };
         let (parked, began, phases) = (ParkedKeys::default(), Instant::now(), Vec::new());
-        let mut building = Self { elastic, stores, model, projector, stood, parked, observe, began, phases, documents: 0 };
+        let mut building = Self { elastic, stores, model, projector, stood, parked, observe, began, phases, rows, documents: 0 };
         building.enter(Phase::Folding);
         Ok(building)
     }
@@ -199,10 +205,6 @@ impl<'a> Building<'a> {
 
     /// Writes every row as it is when it is read.
     async fn fill(&mut self, connection: &mut PgConnection) -> Result<(), RebuildError> {
-        let rows = query_scalar!(
-            r#"SELECT COALESCE(sum(reltuples), 0)::bigint AS "rows!" FROM pg_class WHERE relname ~ '^messages_[0-9]{4}_' AND relkind = 'r'"#
-        );
-        let total = u64::try_from(rows.fetch_one(&mut *connection).await?).unwrap_or(0);
         for scan in [Scan::Members, Scan::Messages] {
             let mut chunk = rows::scan(connection, scan, Uuid::nil()).await?;
             loop {
@@ -218,7 +220,7 @@ impl<'a> Building<'a> {
                 let (next, written) = futures::join!(next, write);
                 written?;
                 self.documents += chunk.documents.len() as u64;
-                (self.observe)(RebuildProgress { phase: Phase::Folding, done: self.documents, total: total.max(self.documents) });
+                (self.observe)(RebuildProgress { phase: Phase::Folding, done: self.documents, total: self.rows.max(self.documents) });
                 let Some(next) = next? else { break };
                 chunk = next;
             }
@@ -287,7 +289,8 @@ impl<'a> Building<'a> {
             *took += self.began.elapsed().saturating_sub(spent);
         }
         self.phases.push((phase, Duration::ZERO));
-        (self.observe)(RebuildProgress { phase, done: 0, total: 1 });
+        let total = if phase == Phase::Folding { self.rows } else { 1 };
+        (self.observe)(RebuildProgress { phase, done: 0, total });
     }
 
     fn report(mut self, compared: Compared, held_up: Option<Duration>) -> RebuildReport {

@@ -1,7 +1,7 @@
 //! Reads the rows that documents are made from. Each statement also reads the position of the relational projection in
 //! the same snapshot.
 
-use sqlx::{PgConnection, query_as, query_scalar};
+use sqlx::{PgConnection, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::documents::{Document, MemberRow, MessageRow};
@@ -107,6 +107,27 @@ pub(crate) enum Scan {
     MessagesOfUser(Uuid),
     /// The messages of a channel.
     MessagesOfChannel(Uuid),
+}
+
+/// Up to this estimate, rows are counted. More are estimated, because counting them would take seconds.
+const COUNTED_MAX: i64 = 100_000;
+
+/// About how many rows have a document, archived messages included.
+pub(super) async fn count(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    let estimates = query!(
+        r#"SELECT COALESCE(sum(greatest(reltuples, 0)), 0)::bigint AS "all!",
+                  COALESCE(sum(greatest(reltuples, 0)) FILTER (WHERE relname = 'messages_archive'), 0)::bigint AS "archived!"
+           FROM pg_class
+           WHERE relnamespace = 'read'::regnamespace AND relkind = 'r'
+             AND (relname ~ '^messages_[0-9]{4}_' OR relname IN ('messages_archive', 'workspace_members'))"#
+    );
+    let estimates = estimates.fetch_one(&mut *connection).await?;
+    if estimates.all > COUNTED_MAX {
+        return Ok(estimates.all);
+    }
+    // Postgres estimates nothing for a table that it has not analysed yet.
+    let counted = query_scalar!(r#"SELECT (SELECT count(*) FROM messages) + (SELECT count(*) FROM workspace_members) AS "rows!""#);
+    Ok(counted.fetch_one(connection).await? + estimates.archived)
 }
 
 /// Some documents of a scan, and where it continues.
