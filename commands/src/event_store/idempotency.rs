@@ -9,7 +9,6 @@ use sqlx::{PgExecutor, query_as};
 use uuid::Uuid;
 
 use super::StoreError;
-use super::request::Outcome;
 
 /// A key that a client chose for a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -101,15 +100,6 @@ pub struct Remembered {
     pub recorded_at: DateTime<Utc>,
     /// The identifier of the thing that it created or changed.
     pub subject: Uuid,
-}
-
-/// The outcome of a request whose key an earlier one has used.
-pub(super) fn replay(remembered: &Remembered, fingerprints: Option<&Fingerprints>) -> Outcome {
-    if fingerprints.is_some_and(|fingerprints| fingerprints.is(&remembered.fingerprint)) {
-        Outcome::Replayed { position: remembered.position, recorded_at: remembered.recorded_at, subject: remembered.subject }
-    } else {
-        Outcome::KeyReused
-    }
 }
 
 /// Returns the result of the request that `actor` made with `key`, if there was one.

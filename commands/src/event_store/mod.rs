@@ -204,7 +204,7 @@ impl EventStore {
     pub async fn remembered(&self, actor: domain::ids::UserId, used: &Idempotency) -> Result<Option<Outcome>, StoreError> {
         let Some(remembered) = idempotency::remembered(&self.pool, actor, &used.key).await? else { return Ok(None) };
         let keys = self.keys.of(&[actor.0]).await?;
-        Ok(Some(idempotency::replay(&remembered, Some(&Fingerprints::of(used, keys.first())))))
+        Ok(Some(Outcome::of_used_key(&remembered, Some(&Fingerprints::of(used, keys.first())))))
     }
 
     /// The keys that seal personal data.

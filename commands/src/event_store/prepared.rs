@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::claim::{Claim, Stored};
-use super::idempotency::{Fingerprints, Remembered, replay};
+use super::idempotency::{Fingerprints, Remembered};
 use super::memory::Key;
 use super::request::{Append, Outcome, PendingEvent, StreamWrite};
 use super::seal::Seal;
@@ -77,7 +77,7 @@ impl Prepared {
 
     /// The outcome of the request, if an earlier one had the same key.
     pub(super) fn replay(&self, remembered: &Remembered) -> Outcome {
-        replay(remembered, self.fingerprints.as_ref())
+        Outcome::of_used_key(remembered, self.fingerprints.as_ref())
     }
 
     pub(super) fn key(&self) -> Option<Key> {

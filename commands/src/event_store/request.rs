@@ -7,7 +7,7 @@ use domain::{Event, Metadata, StreamId};
 use uuid::Uuid;
 
 use super::claim::{Claim, ClaimChange};
-use super::idempotency::Idempotency;
+use super::idempotency::{Fingerprints, Idempotency, Remembered};
 
 /// The events of one decision, and all conditions that must hold when they are appended.
 #[derive(Clone, Debug)]
@@ -103,4 +103,15 @@ pub enum Outcome {
         /// Its holder.
         holder: Uuid,
     },
+}
+
+impl Outcome {
+    /// The outcome of a request whose key an earlier one has used.
+    pub(super) fn of_used_key(remembered: &Remembered, fingerprints: Option<&Fingerprints>) -> Self {
+        if fingerprints.is_some_and(|fingerprints| fingerprints.is(&remembered.fingerprint)) {
+            Self::Replayed { position: remembered.position, recorded_at: remembered.recorded_at, subject: remembered.subject }
+        } else {
+            Self::KeyReused
+        }
+    }
 }
