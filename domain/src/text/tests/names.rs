@@ -7,10 +7,68 @@ use crate::text::{ChannelName, Username};
 
 /// A word in each of many scripts, without upper case.
 const WORDS: [&str; 62] = [
-    "hello", "größe", "naïve", "ærø", "łódź", "ığdır", "việtnam", "привет", "їжак", "ғылым", "γειά", "λόγος", "գիրք", "և", "გამარჯობა",
-    "שלום", "שָׁלוֹם", "مرحبا", "سَلَام", "گفتگو", "اردو", "پښتو", "ئۇيغۇر", "ܫܠܡܐ", "ދިވެހި", "हिन्दी", "मराठी", "नमस्ते", "বাংলা", "ਪੰਜਾਬੀ", "ગુજરાતી",
-    "ଓଡ଼ିଆ", "தமிழ்", "తెలుగు", "ಕನ್ನಡ", "മലയാളം", "සිංහල", "ข่าว", "น้ำ", "ลำดับ", "ລາວ", "ນ້ຳ", "ໜ້າ", "བོད་ཡིག", "မြန်မာ", "ខ្មែរ", "ភាសាខ្មែរ", "አማርኛ", "ᏣᎳᎩ",
-    "ᐃᓄᒃᑎᑐᑦ", "ᠮᠣᠩᠭᠣᠯ", "한국어", "ㅋㅋ", "ひらがな", "カタカナ", "ラーメン", "々", "漢字", "普通话", "𞤀𞤣𞤤𞤢𞤥", "ⵜⴰⵎⴰⵣⵉⵖⵜ", "ꦧꦱꦗꦮ",
+    "hello",
+    "größe",
+    "naïve",
+    "ærø",
+    "łódź",
+    "ığdır",
+    "việtnam",
+    "привет",
+    "їжак",
+    "ғылым",
+    "γειά",
+    "λόγος",
+    "գիրք",
+    "և",
+    "გამარჯობა",
+    "שלום",
+    "שָׁלוֹם",
+    "مرحبا",
+    "سَلَام",
+    "گفتگو",
+    "اردو",
+    "پښتو",
+    "ئۇيغۇر",
+    "ܫܠܡܐ",
+    "ދިވެހި",
+    "हिन्दी",
+    "मराठी",
+    "नमस्ते",
+    "বাংলা",
+    "ਪੰਜਾਬੀ",
+    "ગુજરાતી",
+    "ଓଡ଼ିଆ",
+    "தமிழ்",
+    "తెలుగు",
+    "ಕನ್ನಡ",
+    "മലയാളം",
+    "සිංහල",
+    "ข่าว",
+    "น้ำ",
+    "ลำดับ",
+    "ລາວ",
+    "ນ້ຳ",
+    "ໜ້າ",
+    "བོད་ཡིག",
+    "မြန်မာ",
+    "ខ្មែរ",
+    "ភាសាខ្មែរ",
+    "አማርኛ",
+    "ᏣᎳᎩ",
+    "ᐃᓄᒃᑎᑐᑦ",
+    "ᠮᠣᠩᠭᠣᠯ",
+    "한국어",
+    "ㅋㅋ",
+    "ひらがな",
+    "カタカナ",
+    "ラーメン",
+    "々",
+    "漢字",
+    "普通话",
+    "𞤀𞤣𞤤𞤢𞤥",
+    "ⵜⴰⵎⴰⵣⵉⵖⵜ",
+    "ꦧꦱꦗꦮ",
 ];
 
 #[test]
@@ -49,7 +107,9 @@ fn a_name_from_an_archive_keeps_the_letters_of_its_script() {
 
 #[test]
 fn a_name_has_one_spelling() {
-    for (written, kept) in [("cafe\u{301}", "café"), ("한국어", "한국어"), ("ｐａｘｏ", "paxo"), ("𝐩𝐚𝐱𝐨", "paxo"), ("ﾗｰﾒﾝ", "ラーメン"), ("ﬁn", "fin")] {
+    for (written, kept) in
+        [("cafe\u{301}", "café"), ("한국어", "한국어"), ("ｐａｘｏ", "paxo"), ("𝐩𝐚𝐱𝐨", "paxo"), ("ﾗｰﾒﾝ", "ラーメン"), ("ﬁn", "fin")]
+    {
         assert_eq!(Username::parse(written).map(|name| name.to_string()), Ok(kept.into()), "{written:?}");
         assert_eq!(ChannelName::parse(written).map(|name| name.to_string()), Ok(kept.into()), "{written:?}");
     }
@@ -59,9 +119,31 @@ fn a_name_has_one_spelling() {
 #[test]
 fn what_cannot_be_seen_is_no_name() {
     let invisible = [
-        "\u{3164}", "\u{ffa0}", "\u{115f}", "\u{1160}", "\u{200b}", "\u{200d}", "\u{202e}", "\u{feff}", "\u{ad}", "\u{34f}",
-        "\u{17b4}", "\u{180e}", "\u{2060}", "\u{2800}", "\u{fe0f}", "\u{e0001}", "\u{13441}", "\u{13442}", "\u{16fe4}", "\u{1d159}",
-        "\u{2066}", "\u{61c}", "\u{e000}", "\u{378}", "\u{ffff}",
+        "\u{3164}",
+        "\u{ffa0}",
+        "\u{115f}",
+        "\u{1160}",
+        "\u{200b}",
+        "\u{200d}",
+        "\u{202e}",
+        "\u{feff}",
+        "\u{ad}",
+        "\u{34f}",
+        "\u{17b4}",
+        "\u{180e}",
+        "\u{2060}",
+        "\u{2800}",
+        "\u{fe0f}",
+        "\u{e0001}",
+        "\u{13441}",
+        "\u{13442}",
+        "\u{16fe4}",
+        "\u{1d159}",
+        "\u{2066}",
+        "\u{61c}",
+        "\u{e000}",
+        "\u{378}",
+        "\u{ffff}",
     ];
     for c in invisible {
         for name in [c.to_owned(), format!("ann{c}"), format!("{c}ann"), format!("a{c}nn")] {
@@ -126,7 +208,8 @@ fn names_that_look_alike_are_twins() {
         let Ok(twin) = Username::parse(twin) else { continue };
         assert!(are_twins(name, twin.as_str()), "{name} {twin}");
     }
-    for (one, other) in [("paxo", "paxa"), ("ann", "anne"), ("ann", "änn"), ("安", "安安"), ("пахарь", "paxar"), ("person2", "person3")] {
+    for (one, other) in [("paxo", "paxa"), ("ann", "anne"), ("ann", "änn"), ("安", "安安"), ("пахарь", "paxar"), ("person2", "person3")]
+    {
         assert!(!are_twins(one, other), "{one} {other}");
     }
 }
@@ -136,8 +219,24 @@ fn reserved_names_are_refused_in_every_look() {
     refuses(
         Username::parse,
         &[
-            "me", "ME", "here", "Here", "channel", "everyone", "all", "aII", "ALL", "system", "backscroll", "erased", "mе", "hеrе",
-            "ｈｅｒｅ", "𝐞𝐯𝐞𝐫𝐲𝐨𝐧𝐞", "ѕуѕtеm", "ｍｅ",
+            "me",
+            "ME",
+            "here",
+            "Here",
+            "channel",
+            "everyone",
+            "all",
+            "aII",
+            "ALL",
+            "system",
+            "backscroll",
+            "erased",
+            "mе",
+            "hеrе",
+            "ｈｅｒｅ",
+            "𝐞𝐯𝐞𝐫𝐲𝐨𝐧𝐞",
+            "ѕуѕtеm",
+            "ｍｅ",
         ],
     );
     accepts(Username::parse, &["here2", "mel", "channels", "allison", "emma", "owner", "admin", "slackbot", "systems", "her"]);

@@ -4,8 +4,28 @@ use super::{accepts, refuses};
 use crate::text::*;
 
 const INVISIBLE: [&str; 22] = [
-    "\u{200b}", "\u{200c}", "\u{200d}", "\u{200e}", "\u{200f}", "\u{202a}", "\u{202e}", "\u{2028}", "\u{2029}", "\u{2060}", "\u{2066}",
-    "\u{2069}", "\u{3164}", "\u{115f}", "\u{ffa0}", "\u{feff}", "\u{ad}", "\u{34f}", "\u{2800}", "\u{fe0f}", "\u{e0041}", "\u{fff9}",
+    "\u{200b}",
+    "\u{200c}",
+    "\u{200d}",
+    "\u{200e}",
+    "\u{200f}",
+    "\u{202a}",
+    "\u{202e}",
+    "\u{2028}",
+    "\u{2029}",
+    "\u{2060}",
+    "\u{2066}",
+    "\u{2069}",
+    "\u{3164}",
+    "\u{115f}",
+    "\u{ffa0}",
+    "\u{feff}",
+    "\u{ad}",
+    "\u{34f}",
+    "\u{2800}",
+    "\u{fe0f}",
+    "\u{e0041}",
+    "\u{fff9}",
 ];
 
 #[test]
@@ -105,7 +125,10 @@ fn an_address_is_bare() {
             "ann@exam\u{a0}ple.org",
         ],
     );
-    accepts(Email::parse, &["ann+tag@example.org", "o'hara@example.org", "\"a<b\"@example.org", "ann@[127.0.0.1]", "安@例え.jp", "a..b@example.org"]);
+    accepts(
+        Email::parse,
+        &["ann+tag@example.org", "o'hara@example.org", "\"a<b\"@example.org", "ann@[127.0.0.1]", "安@例え.jp", "a..b@example.org"],
+    );
     assert_eq!(Email::parse("<ann@example.org>").map_err(|refused| refused.field), Err("email"));
 }
 
