@@ -160,6 +160,7 @@ impl Problem {
         let code = match refusal {
             PasswordRefusal::Length => "input.invalid",
             PasswordRefusal::Blank => "password.blank",
+            PasswordRefusal::Characters => "password.characters",
             PasswordRefusal::Known => "password.known",
         };
         Self::invalid(code, field, refusal.to_string())

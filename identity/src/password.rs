@@ -6,6 +6,7 @@ use std::sync::Arc;
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use domain::text::{DECOMPOSED_MAX, is_typed, is_visible, opaque, spellings};
 use keyring::Secret;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -32,9 +33,12 @@ pub enum PasswordRefusal {
     /// It is too short or too long.
     #[error("a password must have 8 to 200 characters")]
     Length,
-    /// It has only white space.
+    /// It has only white space, or characters that cannot be seen.
     #[error("a password must have more than white space: take a few words that are not related")]
     Blank,
+    /// It has a character that cannot be seen, or a control character: it could not be typed again.
+    #[error("a password may not have characters that cannot be seen, such as tabs; type it instead of pasting it")]
+    Characters,
     /// It is on the lists of common passwords. Or it is made of such a password, of a pattern, or of public data about
     /// the user.
     #[error("this password is easily guessed: take a few words that are not related")]
@@ -42,20 +46,33 @@ pub enum PasswordRefusal {
 }
 
 impl Password {
-    /// Parses the text. White space counts. `about` has public data about the user, such as the name.
+    /// Parses the text. It is kept in one form for all ways of typing it (RFC 8265, `OpaqueString`). White space counts.
+    /// `about` has public data about the user, such as the name.
     ///
     /// # Errors
-    /// It is too short, too long, or easily guessed.
+    /// It is too short, too long, easily guessed, or cannot be typed again.
     pub fn parse(text: Secret, about: &[&str]) -> Result<Self, PasswordRefusal> {
+        if is_too_long(text.expose()) {
+            return Err(PasswordRefusal::Length);
+        }
+        let text = Secret::from(opaque(text.expose()));
         let given = text.expose();
         if !(CHARS_MIN..=CHARS_MAX).contains(&given.chars().count()) {
             return Err(PasswordRefusal::Length);
         }
-        if given.chars().all(|char| char.is_whitespace() || char.is_control()) {
+        if !given.chars().any(is_visible) {
             return Err(PasswordRefusal::Blank);
+        }
+        if !is_typed(given) {
+            return Err(PasswordRefusal::Characters);
         }
         if is_easily_guessed(given, about) { Err(PasswordRefusal::Known) } else { Ok(Self(text)) }
     }
+}
+
+/// Whether no spelling of the text is short enough. It is not worth to normalise megabytes.
+fn is_too_long(text: &str) -> bool {
+    text.chars().count() > CHARS_MAX * DECOMPOSED_MAX
 }
 
 /// Whether `zxcvbn` estimates that fewer than a million guesses are needed. It knows 30,000 common passwords, names,
@@ -112,20 +129,26 @@ impl Passwords {
         off_thread(move || hash(password.0.expose())).await
     }
 
-    /// Whether the password matches the stored hash. It takes the same time if there is no hash.
+    /// Whether the password matches the stored hash. It takes the same time if there is no hash. A password beyond ASCII
+    /// may match in several spellings: releases before PRECIS hashed what the keyboard had sent.
     ///
     /// # Errors
     /// Too many passwords are waiting, or the stored text is not a hash.
     pub async fn matches(&self, password: Secret, stored: Option<String>) -> Result<bool, AuthError> {
         // Longer passwords are never stored. Hashing megabytes would help an attacker to overload the server.
-        if password.expose().chars().count() > CHARS_MAX {
+        if is_too_long(password.expose()) {
             return Ok(false);
         }
         let _permits = self.acquire_permits().await?;
         let nobody = self.nobody.clone();
         off_thread(move || {
-            let matches = verify(password.expose(), stored.as_deref().unwrap_or(&nobody))?;
-            Ok(matches && stored.is_some())
+            let hash = stored.as_deref().unwrap_or(&nobody);
+            for spelling in spellings(password.expose()).into_iter().map(Secret::from) {
+                if spelling.expose().chars().count() <= CHARS_MAX && verify(spelling.expose(), hash)? {
+                    return Ok(stored.is_some());
+                }
+            }
+            Ok(false)
         })
         .await
     }
@@ -176,6 +199,49 @@ mod tests {
     async fn no_password_matches_a_missing_hash() {
         let passwords = Passwords::new(1).expect("randomness");
         assert!(!passwords.matches(secret("correct horse"), None).await.expect("an answer"));
+    }
+
+    #[tokio::test]
+    async fn a_password_matches_however_its_letters_are_composed() {
+        let passwords = Passwords::new(2).expect("randomness");
+        let (composed, decomposed) = ("Gr\u{fc}\u{df}e aus K\u{f6}ln", "Gru\u{308}\u{df}e aus Ko\u{308}ln");
+        for (set, typed) in [(composed, decomposed), (decomposed, composed), (composed, "Gr\u{fc}\u{df}e\u{a0}aus K\u{f6}ln")] {
+            let stored = passwords.hash(password(set)).await.expect("a hash");
+            assert!(passwords.matches(secret(typed), Some(stored)).await.expect("an answer"), "{typed:?}");
+        }
+        let long = (0..39).map(|n| format!("u\u{308}o\u{308}{}", n * 7_919 % 997)).collect::<String>();
+        let stored = passwords.hash(password(&long)).await.expect("a hash");
+        assert!(
+            passwords.matches(secret(&long), Some(stored)).await.expect("an answer"),
+            "fewer than 200 letters in more than 200 characters"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_an_earlier_release_matches_what_was_typed_then() {
+        let passwords = Passwords::new(2).expect("randomness");
+        for earlier in ["Gru\u{308}\u{df}e aus Ko\u{308}ln", "tab\there horse", "wide\u{3000}space horse", "zero\u{200b}width horse"] {
+            let stored = hash(earlier).expect("a hash");
+            assert!(passwords.matches(secret(earlier), Some(stored)).await.expect("an answer"), "{earlier:?}");
+        }
+        let stored = hash("Gru\u{308}\u{df}e aus Ko\u{308}ln").expect("a hash");
+        assert!(passwords.matches(secret("Gr\u{fc}\u{df}e aus K\u{f6}ln"), Some(stored)).await.expect("an answer"));
+        let stored = hash("Grusse aus Koln").expect("a hash");
+        assert!(!passwords.matches(secret("Gr\u{fc}sse aus K\u{f6}ln"), Some(stored)).await.expect("an answer"));
+    }
+
+    #[test]
+    fn a_password_can_be_typed_again() {
+        for text in ["correct\thorse", "correct\u{200b}horse", "correct\u{202e}horse", "correct horse\u{7f}"] {
+            assert_eq!(refusal(text, &[]), Some(PasswordRefusal::Characters), "{text:?}");
+        }
+        for text in [
+            "\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}",
+            "\u{3164}\u{3164}\u{3164}\u{3164}\u{3164}\u{3164}\u{3164}\u{3164}",
+        ] {
+            assert_eq!(refusal(text, &[]), Some(PasswordRefusal::Blank), "{text:?}");
+        }
+        assert_eq!(refusal("correct ❤\u{fe0f} 👩\u{200d}💻 horse", &[]), None);
     }
 
     fn refusal(text: &str, about: &[&str]) -> Option<PasswordRefusal> {
