@@ -13,7 +13,7 @@ use crate::authorize::AccessRefusal;
 use crate::event_store::{Claim, ClaimChange, ClaimKind};
 use crate::execute::{Decision, Draft, taken};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CHANNELS_EACH_MAX, CommandError, CommandRefusal, Commands, authorize, slots};
+use crate::{Appended, Asked, CHANNELS_EACH_MAX, CommandError, CommandRefusal, Commands, authorize, names, slots};
 
 impl Commands {
     /// Creates a channel. If the direct or group conversation exists already, its identifier is returned.
@@ -79,7 +79,7 @@ impl Decision for Create {
         };
         Ok(Draft::of(self.channel_id)
             .write(StreamId::channel(self.channel_id), Some(self.new.workspace_id), events)
-            .claim([self.claim(context.actor).taken_by(self.channel_id)])
+            .claim(self.claims(context.actor).into_iter().map(|claim| claim.taken_by(self.channel_id)))
             .claim(slot.map(|slot| slot.taken_by(self.channel_id))))
     }
 
@@ -89,18 +89,14 @@ impl Decision for Create {
 }
 
 impl Create {
-    /// The claim of a conversation is its set of participants. The claim of a channel is its name.
-    fn claim(&self, actor: UserId) -> Claim {
+    /// The claim of a conversation is its set of participants. The claims of a channel are those of its name.
+    fn claims(&self, actor: UserId) -> Vec<Claim> {
         if let Some(name) = self.new.name.as_ref().filter(|_| !self.new.kind.is_direct()) {
-            return name_claim(self.new.workspace_id, name.as_str());
+            return names::of_channel(self.new.workspace_id, name);
         }
         let people = self.new.members.iter().copied().chain([actor]).collect::<BTreeSet<_>>();
-        Claim::in_workspace(ClaimKind::People, self.new.workspace_id, people_key(&people))
+        vec![Claim::in_workspace(ClaimKind::People, self.new.workspace_id, people_key(&people))]
     }
-}
-
-fn name_claim(workspace_id: WorkspaceId, name: &str) -> Claim {
-    Claim::in_workspace(ClaimKind::ChannelName, workspace_id, name.to_lowercase())
 }
 
 struct Change<F> {
@@ -122,7 +118,7 @@ impl<F: Fn(&Channel) -> Result<ChannelCommand, CommandRefusal> + Sync> Decision 
         authorize::sees_channel(&workspace, &channel, context.actor)?;
         let command = (self.choose)(&channel)?;
         authorize::channel_command(&workspace, &channel, context.actor, &command)?;
-        let claims = claims(workspace_id, self.channel_id, &channel, &command);
+        let claims = claims(reader, workspace_id, self.channel_id, &channel, &command).await?;
         let events = channel.decide(context, command)?;
         let messages = announcements(context, workspace_id, self.channel_id, &events);
         let draft = Draft::of(self.channel_id).claim(claims.into_iter().filter(|_| !events.is_empty()));
@@ -132,15 +128,22 @@ impl<F: Fn(&Channel) -> Result<ChannelCommand, CommandRefusal> + Sync> Decision 
     }
 }
 
-/// The claims of a rename: the new name is taken, and the old one is released.
-fn claims(workspace_id: WorkspaceId, channel_id: ChannelId, channel: &Channel, command: &ChannelCommand) -> Vec<ClaimChange> {
-    let ChannelCommand::Rename { name, .. } = command else { return Vec::new() };
-    let old = channel.creation.as_ref().and_then(|c| c.name.as_ref()).map(|old| name_claim(workspace_id, old.as_str()));
-    let new = name_claim(workspace_id, name.as_str());
-    if old.as_ref() == Some(&new) {
-        return Vec::new();
+/// The claims of a rename: the new name is taken, and the old one is released. What both names share stays: a channel
+/// may take a name that looks like its own.
+async fn claims(
+    reader: &Reader<'_>,
+    workspace_id: WorkspaceId,
+    channel_id: ChannelId,
+    channel: &Channel,
+    command: &ChannelCommand,
+) -> Result<Vec<ClaimChange>, CommandError> {
+    let ChannelCommand::Rename { name, .. } = command else { return Ok(Vec::new()) };
+    let old = channel.creation.as_ref().and_then(|c| c.name.as_ref());
+    if old == Some(name) {
+        return Ok(Vec::new());
     }
-    old.map(ClaimChange::Release).into_iter().chain([new.taken_by(channel_id)]).collect()
+    let old = old.map(|old| names::ever_of_channel(workspace_id, old)).unwrap_or_default();
+    Ok(names::exchange(reader.store(), channel_id, old, names::of_channel(workspace_id, name)).await?)
 }
 
 /// The system messages that report events of a channel.

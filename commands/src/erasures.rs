@@ -16,11 +16,10 @@ use domain::{Context, StreamId, User, UserCommand, UserRefusal, Workspace, Works
 use tracing::instrument;
 
 use crate::authorize::{self, AccessRefusal};
-use crate::event_store::{Claim, ClaimChange, ClaimKind};
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
 use crate::users::another_operator_remains;
-use crate::{Appended, Asked, CommandError, Commands};
+use crate::{Appended, Asked, CommandError, Commands, names};
 
 /// The candidates from the read side that an erasure depends on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -264,11 +263,8 @@ impl Decision for Erase<'_> {
         }
         nothing_prevents_it(reader, self.user_id, &user, self.around).await?;
         let events = user.decide(context, command)?;
-        let claims = user.registration.iter().flat_map(|registration| {
-            let email = Claim::on_server(ClaimKind::Email, registration.email.folded());
-            let username = Claim::on_server(ClaimKind::Username, registration.username.folded());
-            [email, username].map(ClaimChange::Release)
-        });
+        let held = user.registration.as_ref().map(|known| names::ever_of_user(&known.email, &known.username));
+        let claims = names::exchange(reader.store(), self.user_id, held.unwrap_or_default(), Vec::new()).await?;
         let draft = Draft::of(self.user_id).write(StreamId::user(self.user_id), None, events).claim(claims);
         self.end_memberships(draft, reader).await
     }

@@ -95,8 +95,10 @@ impl Taken {
         let (code, field, what) = match self.kind {
             ClaimKind::Email => ("user.email_taken", "email", "this email address"),
             ClaimKind::Username => ("user.username_taken", "username", "this username"),
+            ClaimKind::UsernameTwin => ("user.username_taken", "username", "a username that looks like this one"),
             ClaimKind::WorkspaceDomain => ("workspace.domain_taken", "domain", "this domain"),
             ClaimKind::ChannelName => ("channel.name_taken", "name", "this channel name"),
+            ClaimKind::ChannelNameTwin => ("channel.name_taken", "name", "a channel name that looks like this one"),
             ClaimKind::People => ("channel.exists_already", "members", "a conversation of these people"),
             ClaimKind::WorkspaceSlot => ("workspace.slot_taken", "name", "this place among your workspaces"),
             ClaimKind::ChannelSlot => ("channel.slot_taken", "name", "this place among your channels"),

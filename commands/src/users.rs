@@ -9,7 +9,7 @@ use tracing::instrument;
 use crate::event_store::{Claim, ClaimChange, ClaimKind};
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, Taken, authorize};
+use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, Taken, authorize, names};
 
 impl Commands {
     /// Registers a user. The first user of a server becomes its operator.
@@ -76,10 +76,9 @@ impl Commands {
     /// # Errors
     /// The store failed.
     pub async fn user_by_login(&self, email_or_username: &str) -> Result<Option<UserId>, CommandError> {
-        let folded = email_or_username.trim().to_lowercase();
-        let kind = if folded.contains('@') { ClaimKind::Email } else { ClaimKind::Username };
-        let held = self.store.holders(&[Claim::on_server(kind, folded)]).await?;
-        Ok(held.into_values().next().map(UserId))
+        let claims = names::of_login(email_or_username);
+        let held = self.store.holders(&claims).await?;
+        Ok(claims.iter().find_map(|claim| held.get(claim)).copied().map(UserId))
     }
 }
 
@@ -102,10 +101,8 @@ impl Decision for Register {
 
 impl Register {
     fn claims(&self) -> Vec<ClaimChange> {
-        let mut claims = vec![
-            Claim::on_server(ClaimKind::Email, self.registration.email.folded()).taken_by(self.user_id),
-            Claim::on_server(ClaimKind::Username, self.registration.username.folded()).taken_by(self.user_id),
-        ];
+        let names = names::of_email(&self.registration.email).into_iter().chain(names::of_username(&self.registration.username));
+        let mut claims = names.map(|claim| claim.taken_by(self.user_id)).collect::<Vec<_>>();
         if self.registration.is_operator {
             claims.push(Claim::on_server(ClaimKind::FirstUser, "").taken_by(self.user_id));
         }

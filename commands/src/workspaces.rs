@@ -11,7 +11,7 @@ use crate::channels::announcements;
 use crate::event_store::{Claim, ClaimChange, ClaimKind};
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, authorize, slots};
+use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, authorize, names, slots};
 
 /// The name of the channel that every workspace has.
 const GENERAL: &str = "general";
@@ -114,7 +114,7 @@ impl Decision for NewWorkspace {
         Ok(Draft::of(self.workspace_id)
             .write(workspace_stream, Some(self.workspace_id), created)
             .effect(workspace_stream, StreamId::channel(self.general_channel_id), Some(self.workspace_id), general)
-            .claim(self.claims())
+            .claim(self.claims()?)
             .claim(slot.map(|slot| slot.taken_by(self.workspace_id))))
     }
 }
@@ -143,11 +143,12 @@ impl NewWorkspace {
         })
     }
 
-    fn claims(&self) -> Vec<ClaimChange> {
-        let general = Claim::in_workspace(ClaimKind::ChannelName, self.workspace_id, GENERAL).taken_by(self.general_channel_id);
+    fn claims(&self) -> Result<Vec<ClaimChange>, CommandError> {
+        let general = names::of_channel(self.workspace_id, &ChannelName::parse(GENERAL)?);
+        let general = general.into_iter().map(|claim| claim.taken_by(self.general_channel_id));
         let domain =
             self.domain.iter().map(|domain| Claim::on_server(ClaimKind::WorkspaceDomain, domain.as_str()).taken_by(self.workspace_id));
-        domain.chain([general]).collect()
+        Ok(domain.chain(general).collect())
     }
 }
 

@@ -17,6 +17,7 @@ mod http;
 mod identity;
 mod import;
 mod laws;
+mod names;
 mod projections;
 mod proof;
 mod redis;

@@ -165,8 +165,16 @@ pub async fn list_channels(
 }
 
 async fn named(read_models: &ReadModels, workspace_id: WorkspaceId, name: &str) -> Result<Vec<ChannelRow>, Problem> {
-    let name = ChannelName::parse(name)?;
-    Ok(read_models.channel_by_name(workspace_id, &name).await?.into_iter().collect())
+    // A channel of an earlier release may have a name that no new channel may have.
+    let earlier = name.trim();
+    let found = match earlier.contains(char::is_control) {
+        true => None,
+        false => read_models.channel_by_name(workspace_id, earlier).await?,
+    };
+    match (found, ChannelName::parse(name)) {
+        (Some(channel), _) => Ok(vec![channel]),
+        (None, name) => Ok(read_models.channel_by_name(workspace_id, name?.as_str()).await?.into_iter().collect()),
+    }
 }
 
 /// Removes the channels that the caller may not read. The read model may be behind, so the write side decides.

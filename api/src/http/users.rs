@@ -32,7 +32,8 @@ pub struct RegisterUser {
     /// Unique on this server; case does not matter.
     #[schema(min_length = 3, max_length = 255, example = "ann@example.org")]
     email: String,
-    /// Unique on this server; case does not matter.
+    /// Letters of any script, digits, `.`, `_` and `-`. Unique on this server; case does not matter. A name that looks
+    /// like a taken one is taken, and some names are reserved, such as `me` and `here`.
     #[schema(min_length = 1, max_length = 100, example = "ann")]
     username: String,
     /// The display name.

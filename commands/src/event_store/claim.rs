@@ -16,10 +16,14 @@ pub enum ClaimKind {
     Email,
     /// A user's name, without case.
     Username,
+    /// The look of a user's name.
+    UsernameTwin,
     /// A workspace's domain.
     WorkspaceDomain,
     /// A channel's name in its workspace.
     ChannelName,
+    /// The look of a channel's name in its workspace.
+    ChannelNameTwin,
     /// The participants of a direct or group conversation in its workspace.
     People,
     /// The place of the first user of this server.
@@ -31,11 +35,13 @@ pub enum ClaimKind {
 }
 
 impl ClaimKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Email,
         Self::Username,
+        Self::UsernameTwin,
         Self::WorkspaceDomain,
         Self::ChannelName,
+        Self::ChannelNameTwin,
         Self::People,
         Self::FirstUser,
         Self::WorkspaceSlot,
@@ -48,8 +54,10 @@ impl ClaimKind {
         match self {
             Self::Email => "email",
             Self::Username => "username",
+            Self::UsernameTwin => "username_twin",
             Self::WorkspaceDomain => "workspace_domain",
             Self::ChannelName => "channel_name",
+            Self::ChannelNameTwin => "channel_name_twin",
             Self::People => "people",
             Self::FirstUser => "first_user",
             Self::WorkspaceSlot => "workspace_slot",
@@ -131,9 +139,10 @@ impl Claim {
     /// table shows the users of this server.
     pub(super) fn stored(&self, keys: &Keyring) -> Stored {
         let value = match self.kind {
-            ClaimKind::Email | ClaimKind::Username => blinded(keys, self.kind.as_str(), &self.value),
+            ClaimKind::Email | ClaimKind::Username | ClaimKind::UsernameTwin => blinded(keys, self.kind.as_str(), &self.value),
             ClaimKind::WorkspaceDomain
             | ClaimKind::ChannelName
+            | ClaimKind::ChannelNameTwin
             | ClaimKind::People
             | ClaimKind::FirstUser
             | ClaimKind::WorkspaceSlot

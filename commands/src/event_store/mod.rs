@@ -13,6 +13,7 @@
 //! | `prepared` | a request in its stored form, and the conflicts between the requests of a batch |
 //! | `batch` | the call of the database's append function |
 //! | [`claim`], [`idempotency`] | names that must be unique; keys with which a request takes effect once |
+//! | `earlier` | claims of names from earlier releases |
 //! | `load`, `cache`, `snapshot`, `stored` | folding a stream into an aggregate; the list of the aggregates |
 //! | `versions` | the versions of streams in the database |
 //! | `freshness` | how a reader catches up with the end of the log |
@@ -23,6 +24,7 @@ mod append;
 mod batch;
 mod cache;
 pub mod claim;
+mod earlier;
 mod error;
 mod freshness;
 pub mod idempotency;
@@ -105,6 +107,7 @@ impl EventStore {
     async fn start_with(pool: PgPool, keys: Keyring, release: Release, lease: Lease, clock: Clock) -> Result<Self, StoreError> {
         let node = Node::join(pool.clone(), release, lease).await?;
         claim::blind_old(&pool, &keys).await?;
+        earlier::claim_looks(&pool, &keys).await?;
         let caches = Arc::new(Caches::default());
         let (writer, head) = Writer::start(pool.clone(), Arc::clone(&caches), keys.clone(), clock).await?;
         let freshness = Freshness::start(pool.clone(), writer.clone(), head.clone());

@@ -5,7 +5,6 @@ use domain::ChannelEvent;
 use domain::channel::{ChannelSettings, Creation};
 use domain::ids::{ChannelId, UserId, WorkspaceId};
 use domain::retention::RetentionPolicy;
-use domain::text::ChannelName;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, query_file_as};
@@ -166,8 +165,8 @@ impl ReadModels {
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn channel_by_name(&self, workspace_id: WorkspaceId, name: &ChannelName) -> Result<Option<ChannelRow>, QueryError> {
-        let file = query_file_as!(ChannelRow, "src/relational/sql/channel_by_name.sql", workspace_id.0, name.as_str());
+    pub async fn channel_by_name(&self, workspace_id: WorkspaceId, name: &str) -> Result<Option<ChannelRow>, QueryError> {
+        let file = query_file_as!(ChannelRow, "src/relational/sql/channel_by_name.sql", workspace_id.0, name);
         Ok(file.fetch_optional(&self.pool).await?)
     }
 

@@ -18,6 +18,7 @@ use super::people::People;
 use super::run::Run;
 use super::sink::Sink;
 use commands::event_store::{Claim, ClaimChange, ClaimKind, PendingEvent, StreamWrite};
+use commands::names as claims;
 
 /// The most people in a direct conversation, and in a group conversation.
 const DIRECT_MAX: usize = 2;
@@ -76,11 +77,11 @@ impl<'m, 'r, S: Sink> ChannelWriter<'m, 'r, S> {
         self.run.report.channels.imported += 1;
         let creator = self.creator(channel, &members);
         let at = self.created_at(channel);
-        let (creation, claim) = self.creation(channel, kind, creator, &members).await?;
+        let (creation, claims) = self.creation(channel, kind, creator, &members).await?;
         let mut events = vec![original(ChannelEvent::Created(Box::new(creation)), creator, at)];
         events.extend(joins(&members, creator, kind, at).into_iter().map(|(_, event)| event));
         channel.to_archive = channel.slack.is_archived && !kind.is_direct();
-        self.append_new(channel, events, claim).await
+        self.append_new(channel, events, claims).await
     }
 
     /// The first events are appended with the claim of the name. The other members of a large channel join afterwards.
@@ -88,13 +89,13 @@ impl<'m, 'r, S: Sink> ChannelWriter<'m, 'r, S> {
         &mut self,
         channel: &mut ImportedChannel,
         mut events: Vec<PendingEvent>,
-        claim: ClaimChange,
+        claims: Vec<ClaimChange>,
     ) -> Result<(), ImportError> {
         let (stream, workspace_id) = (StreamId::channel(channel.channel_id), self.run.settings.workspace_id);
         let others = events.split_off(events.len().min(FIRST_EVENTS_MAX));
         channel.version = i64::try_from(events.len()).unwrap_or(i64::MAX);
         let write = StreamWrite { stream, workspace_id: Some(workspace_id), expected: 0, caused_by: None, events };
-        self.run.outbox.push(Item { write, claims: vec![claim], look_up: false }).await?;
+        self.run.outbox.push(Item { write, claims, look_up: false }).await?;
         self.run.outbox.push_many(stream, workspace_id, &mut channel.version, others).await
     }
 
@@ -104,26 +105,26 @@ impl<'m, 'r, S: Sink> ChannelWriter<'m, 'r, S> {
         kind: Kind,
         created_by: UserId,
         members: &BTreeSet<UserId>,
-    ) -> Result<(Creation, ClaimChange), ImportError> {
+    ) -> Result<(Creation, Vec<ClaimChange>), ImportError> {
         let workspace_id = self.run.settings.workspace_id;
-        let (name, display_name, claim) = if kind.is_direct() {
-            (None, None, Claim::in_workspace(ClaimKind::People, workspace_id, people_key(members)))
+        let (name, display_name, claims) = if kind.is_direct() {
+            (None, None, vec![Claim::in_workspace(ClaimKind::People, workspace_id, people_key(members))])
         } else {
             let (name, shown) = self.name(channel).await?;
-            let claim = Claim::in_workspace(ClaimKind::ChannelName, workspace_id, name.as_str().to_lowercase());
-            (Some(name), shown, claim)
+            let claims = claims::of_channel(workspace_id, &name);
+            (Some(name), shown, claims)
         };
         let (topic, purpose) = (self.topic(channel), self.purpose(channel));
         let creation =
             Creation { workspace_id, kind, name, display_name, description: None, topic, purpose, is_general: false, created_by };
-        Ok((creation, claim.taken_by(channel.channel_id)))
+        Ok((creation, claims.into_iter().map(|claim| claim.taken_by(channel.channel_id)).collect()))
     }
 
     /// A name that is allowed and free. If it differs, the original becomes the display name.
     async fn name(&mut self, channel: &ImportedChannel) -> Result<(ChannelName, Option<ChannelDisplayName>), ImportError> {
         let original = some(channel.slack.name.as_ref()).unwrap_or(&channel.slack_id).to_owned();
         let wanted = [(original.clone(), channel.slack_id.as_str())];
-        let workspace_id = Some(self.run.settings.workspace_id);
+        let workspace_id = self.run.settings.workspace_id;
         let free = names::free::<ChannelName, S>(self.run.sink, workspace_id, &mut self.given, &wanted, &self.run.ids).await?;
         let name = free.into_iter().next().unwrap_or_default();
         if name == original {

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use domain::ids::WorkspaceId;
-use domain::text::{ChannelName, Email, InvalidText, Username};
+use domain::text::{ChannelName, Email, InvalidText, Username, one_line_of};
 
 use super::ids::Ids;
 use super::sink::Sink;
-use commands::event_store::{Claim, ClaimKind, StoreError};
+use commands::event_store::{Claim, StoreError};
+use commands::names as claims;
 
 /// The longest part of a name before the suffix that makes it unique, in characters.
 const BASE_CHARS_MAX: usize = 80;
@@ -16,92 +17,73 @@ const NUMBERS_MAX: usize = 9;
 
 /// The rules of a kind of name.
 pub(super) trait NameRules {
-    /// The kind of claim.
-    const KIND: ClaimKind;
     /// The name with all characters replaced that the value type refuses.
     fn clean(name: &str) -> String;
-    /// The form in which two names are compared.
-    fn folded(name: &str) -> String;
+    /// The claims of the name, or `None` if the value type refuses it.
+    fn claims(scope: WorkspaceId, name: &str) -> Option<Vec<Claim>>;
 }
 
 impl NameRules for Username {
-    const KIND: ClaimKind = ClaimKind::Username;
-
     fn clean(name: &str) -> String {
-        replaced(name, |c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'))
+        Self::cleaned(name)
     }
 
-    fn folded(name: &str) -> String {
-        name.to_lowercase()
+    fn claims(_: WorkspaceId, name: &str) -> Option<Vec<Claim>> {
+        Self::parse(name).ok().map(|name| claims::of_username(&name))
     }
 }
 
 impl NameRules for ChannelName {
-    const KIND: ClaimKind = ClaimKind::ChannelName;
-
     fn clean(name: &str) -> String {
-        replaced(&name.to_lowercase(), |c| (c.is_alphanumeric() && !c.is_uppercase()) || matches!(c, '.' | '_' | '-'))
+        Self::cleaned(name)
     }
 
-    fn folded(name: &str) -> String {
-        name.to_lowercase()
+    fn claims(scope: WorkspaceId, name: &str) -> Option<Vec<Claim>> {
+        Self::parse(name).ok().map(|name| claims::of_channel(scope, &name))
     }
 }
 
-/// Names that this run has already given. They may not be in the log yet.
+/// The claims of the names that this run has already given. They may not be in the log yet.
 #[derive(Debug, Default)]
-pub(super) struct GivenNames(HashSet<String>);
+pub(super) struct GivenNames(HashSet<Claim>);
 
 /// Returns a free name for each of `wanted` (a name, and the identifier for its mark), in order.
 pub(super) async fn free<A: NameRules, S: Sink>(
     sink: &S,
-    scope: Option<WorkspaceId>,
+    scope: WorkspaceId,
     given: &mut GivenNames,
     wanted: &[(String, &str)],
     ids: &Ids,
 ) -> Result<Vec<String>, StoreError> {
-    let candidates = wanted.iter().map(|(name, bearer)| candidates::<A>(name, bearer, ids)).collect::<Vec<_>>();
-    let taken = taken::<A, S>(sink, scope, candidates.iter().flatten()).await?;
-    Ok(candidates.into_iter().map(|of_one| first_free::<A>(of_one, &taken, given)).collect())
+    let candidates = wanted.iter().map(|(name, bearer)| candidates::<A>(scope, name, bearer, ids)).collect::<Vec<_>>();
+    let asked = candidates.iter().flatten().flat_map(|(_, claims)| claims).cloned().collect::<HashSet<_>>();
+    let taken = sink.holders(&asked.into_iter().collect::<Vec<_>>()).await?.into_keys().collect();
+    Ok(candidates.into_iter().map(|of_one| first_free(of_one, &taken, given)).collect())
 }
 
-fn first_free<A: NameRules>(candidates: Vec<String>, taken: &HashSet<String>, given: &mut GivenNames) -> String {
-    let last = candidates.last().cloned().unwrap_or_default();
-    let free = candidates.into_iter().find(|name| !taken.contains(&A::folded(name)) && !given.0.contains(&A::folded(name)));
-    let name = free.unwrap_or(last);
-    given.0.insert(A::folded(&name));
+/// The first name of which no claim is taken. A name that looks like a taken one is not free.
+fn first_free(mut candidates: Vec<(String, Vec<Claim>)>, taken: &HashSet<Claim>, given: &mut GivenNames) -> String {
+    let is_free = |claims: &[Claim]| !claims.iter().any(|claim| taken.contains(claim) || given.0.contains(claim));
+    let free = candidates.iter().position(|(_, claims)| is_free(claims)).unwrap_or(candidates.len().saturating_sub(1));
+    if candidates.is_empty() {
+        return String::new();
+    }
+    let (name, claims) = candidates.swap_remove(free);
+    given.0.extend(claims);
     name
 }
 
-async fn taken<A: NameRules, S: Sink>(
-    sink: &S,
-    scope: Option<WorkspaceId>,
-    names: impl Iterator<Item = &String>,
-) -> Result<HashSet<String>, StoreError> {
-    let claim = |name: &String| match scope {
-        Some(workspace_id) => Claim::in_workspace(A::KIND, workspace_id, A::folded(name)),
-        None => Claim::on_server(A::KIND, A::folded(name)),
-    };
-    let held = sink.holders(&names.map(claim).collect::<Vec<_>>()).await?;
-    Ok(held.into_keys().map(|claim| claim.value).collect())
-}
-
-/// The name, then the name with numbers, then the name with a mark computed from the identifier.
-fn candidates<A: NameRules>(name: &str, bearer: &str, ids: &Ids) -> Vec<String> {
-    let base = A::clean(name).chars().take(BASE_CHARS_MAX).collect::<String>();
-    let base = [base, A::clean(&bearer.to_lowercase())].into_iter().find(|base| !base.is_empty()).unwrap_or_else(|| "unnamed".into());
+/// The name, then the name with numbers, then the name with a mark computed from the identifier: those that are
+/// accepted, with their claims. A reserved name is not accepted, and gets a number. If a name is not accepted with a mark
+/// either, for example because it mixes directions, the identifier takes its place.
+fn candidates<A: NameRules>(scope: WorkspaceId, name: &str, bearer: &str, ids: &Ids) -> Vec<(String, Vec<Claim>)> {
+    let marked = |base: &str| format!("{base}-{}", ids.unique_suffix(bearer));
+    let bases = [A::clean(name), A::clean(&bearer.to_lowercase()), "unnamed".to_owned()];
+    let mut bases = bases.into_iter().map(|base| base.chars().take(BASE_CHARS_MAX).collect::<String>());
+    let base = bases.find(|base| !base.is_empty() && A::claims(scope, &marked(base)).is_some()).unwrap_or_default();
     let numbered = (2..=NUMBERS_MAX).map(|n| format!("{base}-{n}"));
-    std::iter::once(base.clone()).chain(numbered).chain([format!("{base}-{}", ids.unique_suffix(bearer))]).collect()
-}
-
-/// The name with a dash for each run of characters that are not allowed. Empty if no character is allowed.
-fn replaced(name: &str, fine: impl Fn(char) -> bool) -> String {
-    let name = name.trim().trim_start_matches(['@', '#']);
-    if name.chars().all(&fine) {
-        return name.into();
-    }
-    let words = name.split(|c| !fine(c)).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join("-")
+    let names = std::iter::once(base.clone()).chain(numbered).chain([marked(&base)]);
+    names.filter_map(|name| A::claims(scope, &name).map(|claims| (name, claims))).collect()
 }
 
 /// An address for a user without one in the export. No mail can be sent to it (RFC 6761, section 6.4).
@@ -111,10 +93,9 @@ pub(super) fn made_up_email(slack_id: &str, ids: &Ids) -> Result<Email, InvalidT
     Email::parse(&format!("{local}.{}@imported.invalid", ids.unique_suffix(slack_id)))
 }
 
-/// One line of at most this many characters, without control characters.
+/// One line of at most this many characters, without control characters and without those that cannot be seen.
 pub(super) fn line(text: &str, chars_max: usize) -> String {
-    let plain = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
-    plain.take(chars_max).collect::<String>().trim().to_owned()
+    one_line_of(&text.trim().chars().take(chars_max).collect::<String>())
 }
 
 /// At most this many characters, without U+0000.
@@ -134,7 +115,8 @@ mod tests {
 
     #[test]
     fn a_name_that_is_refused_becomes_one_that_is_accepted() {
-        for (name, username) in [("ann.b", "ann.b"), ("Ann (B.)!", "Ann-B."), ("@ann", "ann"), ("苹果", "苹果"), ("🍎", ""), ("", "")]
+        for (name, username) in
+            [("ann.b", "ann.b"), ("Ann (B.)!", "Ann-B."), ("@ann", "ann"), ("苹果", "苹果"), ("हिन्दी", "हिन्दी"), ("🍎", ""), ("", "")]
         {
             assert_eq!(Username::clean(name), username);
         }
@@ -142,8 +124,12 @@ mod tests {
             ("Orchard Team", "orchard-team"),
             ("#cider", "cider"),
             ("ГРУШИ", "груши"),
+            ("हिन्दी", "हिन्दी"),
+            ("ข่าว", "ข่าว"),
+            ("தமிழ்", "தமிழ்"),
+            ("cafe\u{301}", "café"),
             ("a/b", "a-b"),
-            ("İ", "i"),
+            ("İ", "i\u{307}"),
             ("mpdm-a--b-1", "mpdm-a--b-1"),
         ] {
             assert_eq!(ChannelName::clean(name), channel);
@@ -154,14 +140,16 @@ mod tests {
     #[test]
     fn every_candidate_is_accepted_by_its_type() {
         let long = "x".repeat(300);
-        for name in ["", "🍎🍎", "a b", long.as_str()] {
-            for candidate in candidates::<Username>(name, "U1", &ids()) {
-                assert!(Username::parse(&candidate).is_ok(), "{candidate}");
-            }
-            for candidate in candidates::<ChannelName>(name, "C1", &ids()) {
-                assert!(ChannelName::parse(&candidate).is_ok(), "{candidate}");
-            }
+        let scope = WorkspaceId(Uuid::from_u128(1));
+        for name in ["", "🍎🍎", "a b", "here", "ann-שלום", "محمد٣", "\u{3164}", "हिन्दी", long.as_str()] {
+            let (users, channels) =
+                (candidates::<Username>(scope, name, "U1", &ids()), candidates::<ChannelName>(scope, name, "C1", &ids()));
+            assert!(users.len() >= NUMBERS_MAX && channels.len() > NUMBERS_MAX, "{name}");
+            assert!(users.iter().all(|(candidate, _)| Username::parse(candidate).is_ok()), "{name}");
+            assert!(channels.iter().all(|(candidate, _)| ChannelName::parse(candidate).is_ok()), "{name}");
         }
+        assert_eq!(candidates::<Username>(scope, "here", "U1", &ids())[0].0, "here-2");
+        assert_eq!(candidates::<Username>(scope, "ann-שלום", "U1", &ids())[0].0, "u1");
     }
 
     #[test]

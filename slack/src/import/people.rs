@@ -14,7 +14,8 @@ use super::outbox::{Item, original, user_item};
 use super::profile::{self, NewUser};
 use super::run::Run;
 use super::sink::Sink;
-use commands::event_store::{Claim, ClaimKind, StoreError, StreamWrite};
+use commands::event_store::{StoreError, StreamWrite};
+use commands::names as claims;
 
 /// How many users are looked up and registered at once. Each has at most two events in the workspace, so they fit into
 /// a batch.
@@ -112,10 +113,11 @@ impl People {
         for users in users.chunks(USERS_AT_A_TIME) {
             let streams = users.iter().map(|user| StreamId::user(run.ids.user(id_of(user)))).collect::<Vec<_>>();
             let versions = run.sink.versions(&streams).await?;
-            let emails = users.iter().filter_map(profile::email).map(|email| email_claim(&email)).collect::<Vec<_>>();
+            let emails = users.iter().filter_map(profile::email).flat_map(|email| claims::of_email(&email)).collect::<Vec<_>>();
             let holders = run.sink.holders(&emails).await?;
+            let holder_of = |email: Email| claims::of_email(&email).iter().find_map(|claim| holders.get(claim).copied());
             for (user, stream) in users.iter().zip(streams) {
-                let holder = profile::email(user).and_then(|email| holders.get(&email_claim(&email)).copied()).map(UserId);
+                let holder = profile::email(user).and_then(holder_of).map(UserId);
                 let (id, standing) = match holder.filter(|holder| !self.computed.contains(holder)) {
                     _ if versions.contains_key(&stream) => (UserId(stream.id), UserOrigin::Existing),
                     Some(holder) => (holder, UserOrigin::Linked),
@@ -162,19 +164,18 @@ impl People {
 
     async fn register<S: Sink>(&mut self, run: &mut Run<'_, S>, new_users: Vec<NewUser>) -> Result<(), ImportError> {
         let wanted = new_users.iter().map(|new_user| (new_user.name.clone(), new_user.slack_id.as_str())).collect::<Vec<_>>();
-        let usernames = names::free::<Username, S>(run.sink, None, &mut self.usernames, &wanted, &run.ids).await?;
+        let usernames = names::free::<Username, S>(run.sink, run.settings.workspace_id, &mut self.usernames, &wanted, &run.ids).await?;
         for (new_user, username) in new_users.into_iter().zip(usernames) {
             if username != new_user.name.trim() {
                 run.report.turned("username into one that is allowed and free", || format!("{} into {username}", new_user.name));
             }
             let user_id = run.ids.user(&new_user.slack_id);
             let email = self.own_email(run, &new_user)?;
-            let claims = vec![
-                email_claim(&email).taken_by(user_id),
-                Claim::on_server(ClaimKind::Username, username.to_lowercase()).taken_by(user_id),
-            ];
+            let username = Username::parse(&username)?;
+            let claims = claims::of_email(&email).into_iter().chain(claims::of_username(&username));
+            let claims = claims.map(|claim| claim.taken_by(user_id)).collect();
             let at = new_user.at;
-            let events = new_user.events(email, &Username::parse(&username)?);
+            let events = new_user.events(email, &username);
             let events = events.into_iter().map(|event| original(event, user_id, at)).collect();
             run.outbox.push(user_item(user_id, events, claims)).await?;
         }
@@ -267,10 +268,6 @@ fn role(user: &SlackUser) -> Role {
 /// Whether the user belongs in #general, like every member. Guests see only the channels to which they were added.
 fn belongs_in_general(user: &SlackUser) -> bool {
     !user.deleted && !user.is_bot && role(user) != Role::Guest
-}
-
-fn email_claim(email: &Email) -> Claim {
-    Claim::on_server(ClaimKind::Email, email.folded())
 }
 
 pub(super) fn id_of(user: &SlackUser) -> &str {

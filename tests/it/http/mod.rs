@@ -17,6 +17,7 @@ mod invitations;
 mod log;
 mod members;
 mod messages;
+mod names;
 mod pages;
 mod permissions;
 mod presence;

@@ -91,6 +91,25 @@ async fn names_and_addresses_that_are_taken_or_not_allowed_become_others() {
 }
 
 #[tokio::test]
+async fn names_in_any_script_stay_and_twins_and_reserved_names_get_a_number() {
+    let users = json!([
+        {"id": "U1", "name": "हिन्दी"}, {"id": "U2", "name": "paxo"}, {"id": "U3", "name": "рахо"}, {"id": "U4", "name": "here"},
+        {"id": "U5", "name": "\u{3164}", "profile": {"display_name": "Eve\u{202e}\u{200b}"}}, {"id": "U6", "name": "cafe\u{301}"},
+    ]);
+    let channels =
+        json!([{"id": "C1", "name": "ข่าว"}, {"id": "C2", "name": "தமிழ்"}, {"id": "C3", "name": "news"}, {"id": "C4", "name": "nеws"}]);
+    let (memory, _) = Export::of_two().with("users.json", &users).with("channels.json", &channels).imported().await;
+    let users = memory.registrations();
+    let mut names = users.keys().map(String::as_str).collect::<Vec<_>>();
+    names.sort_unstable();
+    assert_eq!(names, ["café", "here-2", "paxo", "u5", "рахо-2", "हिन्दी"]);
+    assert_eq!(users["u5"].1.profile.display_name.as_str(), "Eve");
+    for name in ["ข่าว", "தமிழ்", "news", "nеws-2"] {
+        assert!(memory.channel_named(name).is_some(), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn the_exports_general_becomes_the_workspaces_general() {
     let channels = json!([
         {"id": "C0", "name": "general", "members": ["U2"]},
