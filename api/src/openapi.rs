@@ -82,6 +82,7 @@ fn describe(document: &mut Value) {
         {"name": "invitations", "description": "Invitations to a workspace."},
         {"name": "channels", "description": "Channels and conversations, their names, topics and settings."},
         {"name": "channel members", "description": "Members of a channel."},
+        {"name": "emojis", "description": "The emojis that a workspace has beside those of Unicode."},
         {"name": "holds", "description": "Legal holds: data under a hold are neither archived, purged nor erased."},
         {"name": "retention", "description": "Retention: preview, runs, and archived messages."},
         {"name": "messages", "description": "Messages, threads, reactions, pins and mentions."},

@@ -5,7 +5,7 @@
 //! projection lags. A query that waits for a projection waits first, and makes its [`ReadAccess`] afterwards. A query
 //! that reads for a long time checks its rows with a newer one.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use domain::channel::ChannelRefusal;
 use domain::ids::{ChannelId, HoldId, MessageId, UserId, WorkspaceId};
 use domain::message::MessageRefusal;
 use domain::permission::{Permission, Role};
-use domain::text::WorkspaceDomain;
+use domain::text::{EmojiName, WorkspaceDomain};
 use domain::workspace::Hold;
 use domain::{Channel, Context, StreamId, User, Workspace};
 use uuid::Uuid;
@@ -163,6 +163,14 @@ impl ReadAccess {
         let workspace = self.member_of(workspace_id).await?;
         authorize::may(&workspace, self.user_id, Permission::HoldsManage)?;
         Ok(workspace.holds.clone())
+    }
+
+    /// Returns the names of the workspace's own emojis. They are few, and the write side knows them.
+    ///
+    /// # Errors
+    /// The workspace does not exist, or the user is not a member of it; or the store failed.
+    pub async fn emojis(&self, workspace_id: WorkspaceId) -> Result<BTreeSet<EmojiName>, CommandError> {
+        Ok(self.member_of(workspace_id).await?.emojis.clone())
     }
 
     /// Whether the user, who must be a member, has the permission in the workspace.

@@ -181,6 +181,7 @@ pub(crate) fn workspace_command(workspace: &Workspace, actor: UserId, command: &
         | WorkspaceCommand::ReactivateMember { .. } => may(workspace, actor, Permission::MemberManage),
         WorkspaceCommand::HandOver { .. } => may(workspace, actor, Permission::WorkspaceHandOver),
         WorkspaceCommand::PlaceHold { .. } | WorkspaceCommand::ReleaseHold { .. } => may(workspace, actor, Permission::HoldsManage),
+        WorkspaceCommand::AddEmoji { .. } | WorkspaceCommand::RemoveEmoji { .. } => may(workspace, actor, Permission::EmojiManage),
     }
 }
 

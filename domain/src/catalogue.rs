@@ -71,6 +71,8 @@ pub const EVENTS: &[EventEntry] = &[
     event!("workspace.handed_over", "1", "An owner handed the workspace over to another member, and became an admin."),
     event!("workspace.hold_placed", "1", "A legal hold was placed. Data under it are neither archived, purged nor erased."),
     event!("workspace.hold_released", "1", "A legal hold was released."),
+    event!("workspace.emoji_added", "1", "An emoji of the workspace's own was added."),
+    event!("workspace.emoji_removed", "1", "An emoji of the workspace's own was removed. Reactions with it stay."),
     event!("channel.created", "1", "A channel was created. Its first members join in the next events."),
     event!("channel.renamed", "1", "The channel's name or display name changed."),
     event!("channel.topic_changed", "1", "The channel's topic was set or cleared."),

@@ -14,8 +14,13 @@ pub struct EventFormat(pub i32);
 /// Events that came after the first format: the name on the wire, the version, and the format that added it. All other
 /// events have the first format. A new line takes the format after that of the newest release (`event_format` in the
 /// manifest of tests/fixtures/releases).
-const NEW: &[(&str, &str, EventFormat)] =
-    &[("user.made_operator", "1", EventFormat(2)), ("user.erasure_proposed", "1", EventFormat(2)), ("message.posted", "2", EventFormat(2))];
+const NEW: &[(&str, &str, EventFormat)] = &[
+    ("user.made_operator", "1", EventFormat(2)),
+    ("user.erasure_proposed", "1", EventFormat(2)),
+    ("message.posted", "2", EventFormat(2)),
+    ("workspace.emoji_added", "1", EventFormat(2)),
+    ("workspace.emoji_removed", "1", EventFormat(2)),
+];
 
 impl EventFormat {
     /// The format of everything that release 0.1.0 wrote.

@@ -87,6 +87,8 @@ permissions! {
     MessagePost = "message.post":                             true  true  true  true,
     /// React to messages.
     MessageReact = "message.react":                           true  true  true  true,
+    /// Add emojis to the workspace, and remove them.
+    EmojiManage = "emoji.manage":                             false false true  true,
     /// Pin messages.
     MessagePin = "message.pin":                               false true  true  true,
     /// Delete messages of other users.

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod characters;
+mod emoji;
 mod identifiers;
 mod lines;
 mod passwords;
@@ -16,6 +17,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use characters::{is_visible, nfc};
+pub use emoji::{Emoji, EmojiName};
 pub use lines::one_line_of;
 pub use passwords::{DECOMPOSED_MAX, is_typed, opaque, spellings};
 pub use twins::keys as twins_of;
@@ -148,10 +150,6 @@ text!(
 text!(
     /// The text of a message.
     MessageBody, "content", max_chars: 40000, rule: visible
-);
-text!(
-    /// An emoji: the character itself, or a short name such as `thumbsup`.
-    Emoji, "emoji", max_chars: 100, rule: emoji
 );
 text!(
     /// The sender's own identifier for a message. A second post with the same one is a repetition of the first.
@@ -338,11 +336,6 @@ fn language(text: &str) -> Result<(), &'static str> {
 fn web_address(text: &str) -> Result<(), &'static str> {
     let scheme = text.starts_with("https://") || text.starts_with("http://");
     ensure(scheme && !text.chars().any(|c| c.is_whitespace() || c.is_control()), "must be an http or https address")
-}
-
-fn emoji(text: &str) -> Result<(), &'static str> {
-    let fine = |c: char| !c.is_whitespace() && !c.is_control() && c != ':';
-    ensure(text.chars().all(fine), "must be an emoji or its short name, without colons and spaces")
 }
 
 fn ensure(fine: bool, reason: &'static str) -> Result<(), &'static str> {

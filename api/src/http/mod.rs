@@ -17,6 +17,7 @@ pub mod exports;
 pub mod head;
 pub mod headers;
 pub mod health;
+pub mod emojis;
 pub mod holds;
 pub mod invitations;
 pub mod log;
@@ -144,6 +145,9 @@ fn workspaces_routes(v1: &mut ServiceConfig<'_>) {
         .service(holds::place_hold)
         .service(holds::list_holds)
         .service(holds::release_hold)
+        .service(emojis::list_emojis)
+        .service(emojis::add_emoji)
+        .service(emojis::remove_emoji)
         .service(retention::preview_retention)
         .service(retention::start_retention_run)
         .service(retention::list_archive)

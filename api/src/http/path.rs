@@ -67,6 +67,18 @@ pub struct HoldPath {
     pub hold_id: HoldId,
 }
 
+/// An emoji of a workspace's own.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct EmojiPath {
+    /// The workspace.
+    #[param(value_type = Uuid)]
+    pub workspace_id: WorkspaceId,
+    /// The emoji's name: lower case letters, digits, `_`, `-` and `+`. Names of Unicode's emojis cannot be taken.
+    #[param(min_length = 1, max_length = 100, example = "party_parrot")]
+    pub emoji_name: String,
+}
+
 /// An invitation, by its token.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -113,7 +125,8 @@ pub struct ReactionPath {
     /// The message.
     #[param(value_type = Uuid)]
     pub message_id: MessageId,
-    /// The emoji itself (percent-encoded), or its short name without colons.
+    /// The emoji itself (percent-encoded), its short name, or the name of an emoji of the workspace. A skin tone may
+    /// follow a short name: `+1::skin-tone-3`.
     #[param(min_length = 1, max_length = 100, example = "thumbsup")]
     pub emoji: String,
 }

@@ -105,6 +105,8 @@ pub(super) fn react(message: &Message, around: &Surroundings, context: &Context,
     accepts_pins_and_reactions(message, around, context)?;
     match message.reactions.get(&emoji) {
         Some(users) if users.contains(&context.actor) => Ok(vec![]),
+        // A name that nobody gave to an emoji could be the name of a person, and would stay in the log for ever.
+        None if !around.workspace.has_emoji(&emoji) => Err(MessageRefusal::NotAnEmoji),
         None if message.reactions.len() >= EMOJIS_MAX => Err(MessageRefusal::TooManyReactions),
         Some(_) | None => Ok(vec![MessageEvent::Reacted { user_id: context.actor, emoji }]),
     }

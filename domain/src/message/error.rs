@@ -24,6 +24,8 @@ refusals! {
             "this message was edited {0} times, which is the most, because every earlier text is kept: post another message",
         EditWindowClosed = "message.edit_window_closed" Conflict
             "in this workspace a message can be edited for a limited time only, and that time is over",
+        NotAnEmoji = "message.not_an_emoji" Invalid("emoji")
+            "a reaction is an emoji, its short name such as :tada:, or the name of an emoji of the workspace: the text is none of these",
         TooManyReactions = "message.too_many_reactions" Conflict
             "this message has 50 different emojis, which is the most: choose one that is there",
         Archived = "message.archived" NotFound

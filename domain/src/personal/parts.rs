@@ -77,6 +77,8 @@ pub const PARTS: &[Part] = &[
     nothing("workspace.plan_changed"),
     nothing("workspace.hold_placed"),
     nothing("workspace.hold_released"),
+    nothing("workspace.emoji_added"),
+    nothing("workspace.emoji_removed"),
     nothing("channel.created"),
     nothing("channel.renamed"),
     nothing("channel.topic_changed"),
@@ -145,7 +147,9 @@ pub fn owner(stream: StreamId, event: &Event) -> Option<Uuid> {
             | WorkspaceEvent::HandedOver { .. }
             | WorkspaceEvent::PlanChanged { .. }
             | WorkspaceEvent::HoldPlaced { .. }
-            | WorkspaceEvent::HoldReleased { .. } => None,
+            | WorkspaceEvent::HoldReleased { .. }
+            | WorkspaceEvent::EmojiAdded { .. }
+            | WorkspaceEvent::EmojiRemoved { .. } => None,
         },
         Event::Channel(event) => match event {
             ChannelEvent::Created { .. }

@@ -159,12 +159,6 @@ fn a_picture_has_a_web_address() {
 }
 
 #[test]
-fn an_emoji_is_a_character_or_a_short_name() {
-    accepts(Emoji::parse, &["👍", "👨‍👩‍👧", "thumbsup", "+1", "skin-tone_2"]);
-    refuses(Emoji::parse, &[":tada:", "thumbs up", "a\nb"]);
-}
-
-#[test]
 fn a_message_that_is_too_long_is_cut_for_an_import() {
     let cut = MessageBody::cut(&letters(40_001));
     assert_eq!(cut.as_str().chars().count(), 40_000);

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::event::{Details, HoldTarget, Plan, WorkspaceSettings};
 use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
 use crate::permission::{Overrides, Role};
-use crate::text::{Department, Email, Reason, Title, WorkspaceDomain};
+use crate::text::{Department, Email, EmojiName, Reason, Title, WorkspaceDomain};
 
 /// The commands of a workspace.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,6 +105,16 @@ pub enum WorkspaceCommand {
         /// Why.
         reason: Reason,
     },
+    /// Add an emoji of the workspace's own.
+    AddEmoji {
+        /// Its name.
+        name: EmojiName,
+    },
+    /// Remove an emoji of the workspace's own. Reactions with it stay.
+    RemoveEmoji {
+        /// Its name.
+        name: EmojiName,
+    },
 }
 
 impl WorkspaceCommand {
@@ -127,6 +137,8 @@ impl WorkspaceCommand {
             Self::HandOver { .. } => "hand over workspace",
             Self::PlaceHold { .. } => "place legal hold",
             Self::ReleaseHold { .. } => "release legal hold",
+            Self::AddEmoji { .. } => "add emoji",
+            Self::RemoveEmoji { .. } => "remove emoji",
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
 use crate::permission::{Overrides, Permission, Role};
 use crate::refusal::OutOfRange;
-use crate::text::{Department, Email, Reason, Title, WorkspaceDomain};
+use crate::text::{Department, Email, EmojiName, Reason, Title, WorkspaceDomain};
 
 type Decision = Result<Vec<WorkspaceEvent>, WorkspaceRefusal>;
 
@@ -29,6 +29,8 @@ pub(super) const INVITATIONS_MAX: usize = 1_000;
 pub(super) const INVITATIONS_EACH_MAX: usize = 250;
 /// The most invitations that are kept. They include expired ones that were not revoked.
 pub(super) const INVITATIONS_KEPT_MAX: usize = 10_000;
+/// The most emojis of a workspace's own. All of them are in the state that each decision about the workspace reads.
+pub(super) const EMOJIS_MAX: usize = 2_000;
 /// The most legal holds of a workspace.
 pub(super) const HOLDS_MAX: usize = 1_000;
 
@@ -254,6 +256,27 @@ pub(super) fn release_hold(workspace: &Workspace, context: &Context, hold_id: Ho
         return Err(WorkspaceRefusal::HoldNotFound);
     }
     Ok(vec![WorkspaceEvent::HoldReleased { hold_id, reason, released_by: context.actor }])
+}
+
+/// Adds an emoji, unless the workspace has it.
+pub(super) fn add_emoji(workspace: &Workspace, context: &Context, name: EmojiName) -> Decision {
+    existing(workspace)?;
+    if workspace.emojis.contains(&name) {
+        return Ok(vec![]);
+    }
+    if workspace.emojis.len() >= EMOJIS_MAX {
+        return Err(WorkspaceRefusal::TooManyEmojis(EMOJIS_MAX));
+    }
+    Ok(vec![WorkspaceEvent::EmojiAdded { name, added_by: context.actor }])
+}
+
+/// Removes an emoji. Reactions with it stay, and are shown by its name.
+pub(super) fn remove_emoji(workspace: &Workspace, context: &Context, name: EmojiName) -> Decision {
+    existing(workspace)?;
+    if !workspace.emojis.contains(&name) {
+        return Err(WorkspaceRefusal::EmojiNotFound);
+    }
+    Ok(vec![WorkspaceEvent::EmojiRemoved { name, removed_by: context.actor }])
 }
 
 fn existing(workspace: &Workspace) -> Result<&Details, WorkspaceRefusal> {

@@ -57,5 +57,8 @@ refusals! {
         HoldNotFound = "workspace.hold_not_found" NotFound "there is no such legal hold: it was released, or never existed",
         Held(hold: HoldId) = "workspace.held" Conflict
             "the legal hold {0} covers this: nothing of it is archived, purged or erased until the hold is released",
+        TooManyEmojis(max: usize) = "workspace.too_many_emojis" Conflict
+            "the workspace has {0} emojis of its own, which is the most: remove one first",
+        EmojiNotFound = "workspace.emoji_not_found" NotFound "the workspace has no emoji of this name",
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
 use crate::permission::{Overrides, Role};
 use crate::retention_policy::RetentionPolicy;
-use crate::text::{AvatarUrl, Department, Description, Email, Reason, Title, WorkspaceDomain, WorkspaceName};
+use crate::text::{AvatarUrl, Department, Description, Email, EmojiName, Reason, Title, WorkspaceDomain, WorkspaceName};
 
 /// The events of a workspace. The `rename` of each is its name on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,6 +139,22 @@ pub enum WorkspaceEvent {
         /// The user who released it.
         released_by: UserId,
     },
+    /// An emoji of the workspace's own was added.
+    #[serde(rename = "workspace.emoji_added")]
+    EmojiAdded {
+        /// Its name.
+        name: EmojiName,
+        /// The user who added it.
+        added_by: UserId,
+    },
+    /// An emoji of the workspace's own was removed. Reactions with it stay.
+    #[serde(rename = "workspace.emoji_removed")]
+    EmojiRemoved {
+        /// Its name.
+        name: EmojiName,
+        /// The user who removed it.
+        removed_by: UserId,
+    },
 }
 
 /// The target of a legal hold.
@@ -235,6 +251,8 @@ impl WorkspaceEvent {
             Self::HandedOver { .. } => "workspace.handed_over",
             Self::HoldPlaced { .. } => "workspace.hold_placed",
             Self::HoldReleased { .. } => "workspace.hold_released",
+            Self::EmojiAdded { .. } => "workspace.emoji_added",
+            Self::EmojiRemoved { .. } => "workspace.emoji_removed",
         }
     }
 
@@ -256,7 +274,9 @@ impl WorkspaceEvent {
             | Self::MemberReactivated { .. }
             | Self::HandedOver { .. }
             | Self::HoldPlaced { .. }
-            | Self::HoldReleased { .. } => "1",
+            | Self::HoldReleased { .. }
+            | Self::EmojiAdded { .. }
+            | Self::EmojiRemoved { .. } => "1",
         }
     }
 }

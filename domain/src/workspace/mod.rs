@@ -10,7 +10,7 @@ mod hold;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
@@ -25,7 +25,7 @@ pub use hold::{Subject, covering, covering_channel};
 use crate::context::Context;
 use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
 use crate::permission::{self, Overrides, Permission, Role};
-use crate::text::{Department, Email, Reason, Title};
+use crate::text::{Department, Email, Emoji, EmojiName, Reason, Title};
 
 /// The state that decisions about a workspace need: the fold of its events, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ pub struct Workspace {
     pub invitations: BTreeMap<InvitationId, Invitation>,
     /// The legal holds that are not released.
     pub holds: BTreeMap<HoldId, Hold>,
+    /// The names of its own emojis. Absent in JSON if it has none, as in snapshots from before there were any.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub emojis: BTreeSet<EmojiName>,
 }
 
 /// A legal hold that is not released.
@@ -105,6 +108,18 @@ impl Workspace {
         self.members.get(&user_id).filter(|member| member.active)
     }
 
+    /// Whether everybody here can use the emoji: it is one of Unicode, or the workspace has added it.
+    #[must_use]
+    pub fn has_emoji(&self, emoji: &Emoji) -> bool {
+        !emoji.is_custom() || self.emojis.contains(emoji.as_str())
+    }
+
+    /// Whether the workspace may have another emoji of its own.
+    #[must_use]
+    pub fn has_room_for_emojis(&self, more: usize) -> bool {
+        self.emojis.len() + more <= decide::EMOJIS_MAX
+    }
+
     /// Whether the user is an active member with the permission.
     #[must_use]
     pub fn allows(&self, user_id: UserId, permission: Permission) -> bool {
@@ -155,6 +170,8 @@ impl Workspace {
             WorkspaceCommand::HandOver { to } => decide::hand_over(self, context, to),
             WorkspaceCommand::PlaceHold { hold_id, on, reason } => decide::place_hold(self, context, hold_id, on, reason),
             WorkspaceCommand::ReleaseHold { hold_id, reason } => decide::release_hold(self, context, hold_id, reason),
+            WorkspaceCommand::AddEmoji { name } => decide::add_emoji(self, context, name),
+            WorkspaceCommand::RemoveEmoji { name } => decide::remove_emoji(self, context, name),
         }
     }
 }
@@ -209,6 +226,8 @@ impl Aggregate for Workspace {
                 self.holds.insert(hold_id, Hold { on, reason, placed_by });
             }
             WorkspaceEvent::HoldReleased { hold_id, .. } => drop(self.holds.remove(&hold_id)),
+            WorkspaceEvent::EmojiAdded { name, added_by: _ } => drop(self.emojis.insert(name)),
+            WorkspaceEvent::EmojiRemoved { name, removed_by: _ } => drop(self.emojis.remove(&name)),
         }
     }
 }
@@ -249,7 +268,9 @@ impl Workspace {
             | WorkspaceEvent::HandedOver { .. }
             | WorkspaceEvent::PlanChanged { .. }
             | WorkspaceEvent::HoldPlaced { .. }
-            | WorkspaceEvent::HoldReleased { .. } => {}
+            | WorkspaceEvent::HoldReleased { .. }
+            | WorkspaceEvent::EmojiAdded { .. }
+            | WorkspaceEvent::EmojiRemoved { .. } => {}
         }
     }
 }

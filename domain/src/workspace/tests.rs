@@ -1,5 +1,6 @@
 //! Each test gives past events and a command, and compares the events or the refusal that follow.
 
+mod emojis;
 mod grants;
 mod holds;
 mod members;

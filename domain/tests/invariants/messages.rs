@@ -73,7 +73,8 @@ fn text() -> impl Strategy<Value = MessageBody> {
 }
 
 fn emoji() -> impl Strategy<Value = Emoji> {
-    prop_oneof![0..3, 0..60].prop_map(|n: i32| Emoji::parse(&format!("emoji-{n}")).expect("an emoji"))
+    let nth = |n: usize| Emoji::parse(emojis::iter().nth(n).expect("an emoji").as_str()).expect("an emoji");
+    prop_oneof![0..3_usize, 0..60_usize].prop_map(nth)
 }
 
 fn post() -> impl Strategy<Value = MessageCommand> {

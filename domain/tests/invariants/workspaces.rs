@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use domain::ids::{ChannelId, HoldId, InvitationId};
 use domain::permission::{Permission, Role};
 use domain::retention::RetentionPolicy;
-use domain::text::{Email, Reason, Title, WorkspaceName};
+use domain::text::{Email, EmojiName, Reason, Title, WorkspaceName};
 use domain::workspace::{Details, HoldTarget, WorkspaceSettings};
 use domain::{Workspace, WorkspaceCommand};
 use proptest::prelude::*;
@@ -101,6 +101,8 @@ fn command() -> impl Strategy<Value = WorkspaceCommand> {
         2 => person().prop_map(|to| WorkspaceCommand::HandOver { to }),
         2 => place_hold(),
         1 => hold().prop_map(|hold_id| WorkspaceCommand::ReleaseHold { hold_id, reason: reason() }),
+        1 => Just(WorkspaceCommand::AddEmoji { name: EmojiName::parse("party_parrot").expect("a name") }),
+        1 => Just(WorkspaceCommand::RemoveEmoji { name: EmojiName::parse("party_parrot").expect("a name") }),
     ]
 }
 

@@ -10,7 +10,7 @@ use domain::installation::{ReplayEnd, ReplayOutcome, ReplayScope, ReplayStart, S
 use domain::permission::{Permission, Role};
 use domain::retention::{Application, RetentionAction, RetentionPolicy};
 use domain::text::{
-    AvatarUrl, ChannelDisplayName, ChannelName, Department, Description, Email, Purpose, Reason, Title, Topic, WorkspaceDomain,
+    AvatarUrl, ChannelDisplayName, ChannelName, Department, Description, Email, EmojiName, Purpose, Reason, Title, Topic, WorkspaceDomain,
     WorkspaceName,
 };
 use domain::workspace::{Details, HoldTarget, Plan, WorkspaceSettings};
@@ -48,6 +48,7 @@ pub fn workspace() -> Vec<WorkspaceEvent> {
     ];
     history.extend(members());
     history.extend(holds());
+    history.extend(emojis());
     history
 }
 
@@ -88,6 +89,15 @@ fn holds() -> Vec<WorkspaceEvent> {
         placed(0x402, HoldTarget::Channel { channel_id: GENERAL }),
         placed(0x403, HoldTarget::Person { user_id: ANN }),
         WorkspaceEvent::HoldReleased { hold_id: hold_id(0x401), reason: reason(), released_by: BOB },
+    ]
+}
+
+fn emojis() -> Vec<WorkspaceEvent> {
+    let name = |text: &str| EmojiName::parse(text).expect("a name");
+    vec![
+        WorkspaceEvent::EmojiAdded { name: name("party_parrot"), added_by: BOB },
+        WorkspaceEvent::EmojiAdded { name: name("sourdough"), added_by: BOB },
+        WorkspaceEvent::EmojiRemoved { name: name("party_parrot"), removed_by: ANN },
     ]
 }
 

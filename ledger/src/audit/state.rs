@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use cqrs_es::Aggregate;
 use domain::ids::{ChannelId, InvitationId, UserId};
+use domain::text::EmojiName;
 use domain::{
     AggregateType, Audit, Channel, ChannelEvent, Event, Installation, Message, Retention, Session, User, Workspace, WorkspaceEvent,
 };
@@ -192,6 +193,29 @@ fn part_of_workspace(state: &Workspace, event: &WorkspaceEvent) -> Workspace {
         holds: state.holds.clone(),
         members: only(&state.members, &people),
         invitations: only(&state.invitations, &invitations),
+        emojis: emoji_of(event).and_then(|name| state.emojis.get(name)).into_iter().cloned().collect(),
+    }
+}
+
+/// The emoji that an event is about.
+fn emoji_of(event: &WorkspaceEvent) -> Option<&EmojiName> {
+    match event {
+        WorkspaceEvent::EmojiAdded { name, .. } | WorkspaceEvent::EmojiRemoved { name, .. } => Some(name),
+        WorkspaceEvent::Created { .. }
+        | WorkspaceEvent::DetailsChanged(_)
+        | WorkspaceEvent::SettingsChanged(_)
+        | WorkspaceEvent::PlanChanged { .. }
+        | WorkspaceEvent::MemberInvited { .. }
+        | WorkspaceEvent::InvitationRevoked { .. }
+        | WorkspaceEvent::MemberJoined { .. }
+        | WorkspaceEvent::MemberRoleChanged { .. }
+        | WorkspaceEvent::MemberDetailsChanged { .. }
+        | WorkspaceEvent::MemberPermissionsChanged { .. }
+        | WorkspaceEvent::MemberDeactivated { .. }
+        | WorkspaceEvent::MemberReactivated { .. }
+        | WorkspaceEvent::HandedOver { .. }
+        | WorkspaceEvent::HoldPlaced { .. }
+        | WorkspaceEvent::HoldReleased { .. } => None,
     }
 }
 
@@ -202,7 +226,9 @@ fn named_in_workspace(event: &WorkspaceEvent) -> (Vec<UserId>, Vec<InvitationId>
         | WorkspaceEvent::SettingsChanged(_)
         | WorkspaceEvent::PlanChanged { .. }
         | WorkspaceEvent::HoldPlaced { .. }
-        | WorkspaceEvent::HoldReleased { .. } => (Vec::new(), Vec::new()),
+        | WorkspaceEvent::HoldReleased { .. }
+        | WorkspaceEvent::EmojiAdded { .. }
+        | WorkspaceEvent::EmojiRemoved { .. } => (Vec::new(), Vec::new()),
         WorkspaceEvent::MemberInvited { invitation_id, .. } | WorkspaceEvent::InvitationRevoked { invitation_id } => {
             (Vec::new(), vec![*invitation_id])
         }

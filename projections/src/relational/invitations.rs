@@ -54,7 +54,9 @@ pub(super) fn affected(event: &WorkspaceEvent) -> Option<Uuid> {
         | WorkspaceEvent::MemberReactivated { .. }
         | WorkspaceEvent::HandedOver { .. }
         | WorkspaceEvent::HoldPlaced { .. }
-        | WorkspaceEvent::HoldReleased { .. } => None,
+        | WorkspaceEvent::HoldReleased { .. }
+        | WorkspaceEvent::EmojiAdded { .. }
+        | WorkspaceEvent::EmojiRemoved { .. } => None,
     }
 }
 

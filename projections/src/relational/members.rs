@@ -80,7 +80,9 @@ pub(super) fn affected(workspace_id: Uuid, event: &WorkspaceEvent) -> Vec<Uuid> 
         | WorkspaceEvent::MemberInvited { .. }
         | WorkspaceEvent::InvitationRevoked { .. }
         | WorkspaceEvent::HoldPlaced { .. }
-        | WorkspaceEvent::HoldReleased { .. } => Vec::new(),
+        | WorkspaceEvent::HoldReleased { .. }
+        | WorkspaceEvent::EmojiAdded { .. }
+        | WorkspaceEvent::EmojiRemoved { .. } => Vec::new(),
         WorkspaceEvent::MemberJoined { user_id, .. }
         | WorkspaceEvent::MemberRoleChanged { user_id, .. }
         | WorkspaceEvent::MemberDetailsChanged { user_id, .. }
@@ -135,7 +137,9 @@ pub(super) fn apply(
         | WorkspaceEvent::MemberInvited { .. }
         | WorkspaceEvent::InvitationRevoked { .. }
         | WorkspaceEvent::HoldPlaced { .. }
-        | WorkspaceEvent::HoldReleased { .. } => Ok(()),
+        | WorkspaceEvent::HoldReleased { .. }
+        | WorkspaceEvent::EmojiAdded { .. }
+        | WorkspaceEvent::EmojiRemoved { .. } => Ok(()),
     }
 }
 

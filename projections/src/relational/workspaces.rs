@@ -77,7 +77,9 @@ pub(super) fn apply(workspaces: &mut Rows<WorkspaceRow>, id: Uuid, stamp: EventS
         | WorkspaceEvent::MemberReactivated { .. }
         | WorkspaceEvent::HandedOver { .. }
         | WorkspaceEvent::HoldPlaced { .. }
-        | WorkspaceEvent::HoldReleased { .. } => Ok(()),
+        | WorkspaceEvent::HoldReleased { .. }
+        | WorkspaceEvent::EmojiAdded { .. }
+        | WorkspaceEvent::EmojiRemoved { .. } => Ok(()),
     }
 }
 

@@ -21,6 +21,7 @@ pub mod words;
 
 use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
+use domain::text::Emoji;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -164,8 +165,8 @@ pub enum Property {
     },
     /// It has a reaction.
     Reaction,
-    /// It has a reaction with this emoji.
-    Emoji(String),
+    /// It has a reaction with this emoji. An emoji without a skin tone stands for every skin tone.
+    Emoji(Emoji),
     /// It is pinned.
     Pinned,
     /// It is an answer in a thread, or has answers.

@@ -27,7 +27,7 @@ impl MessageRow {
             Property::File => self.message_type == FILE || self.refers_to("files"),
             Property::FileNamed { words, is_beginning } => self.has_file_named(words, *is_beginning),
             Property::Reaction => self.reactions.as_object().is_some_and(|reactions| !reactions.is_empty()),
-            Property::Emoji(emoji) => self.reactions.get(emoji).is_some(),
+            Property::Emoji(emoji) => emoji.with_skin_tones().iter().any(|emoji| self.reactions.get(emoji).is_some()),
             Property::Pinned => self.is_pinned,
             Property::Thread => self.thread_id.is_some() || self.reply_count > 0,
         }

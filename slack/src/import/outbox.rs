@@ -3,11 +3,12 @@
 //! The events of one message are always in one batch, and so are the events of one step of a channel or a user. A batch
 //! is appended as a whole or not at all.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use domain::ids::{UserId, WorkspaceId};
-use domain::{AggregateType, Context, Event, StreamId, WorkspaceEvent};
+use domain::text::EmojiName;
+use domain::{AggregateType, Context, Event, MessageEvent, StreamId, WorkspaceEvent};
 use tokio::sync::mpsc;
 use tracing::info;
 
@@ -58,12 +59,16 @@ pub(super) struct Outbox<'a, S> {
     events: usize,
     /// The progress to report after the gathered events are written.
     pub progress: Progress,
+    /// The names that reactions of this run have, and that no emoji of Unicode has. Reactions that an earlier run
+    /// imported do not count: an emoji that was removed since then must not come back.
+    pub emojis: BTreeSet<EmojiName>,
 }
 
 impl<'a, S: Sink> Outbox<'a, S> {
     pub(super) fn new(sink: &'a S) -> (Self, mpsc::Receiver<Batch>) {
         let (batches, receiver) = mpsc::channel(BATCHES_WAITING_MAX);
-        let outbox = Self { sink, batches, items: Vec::new(), streams: HashSet::new(), events: 0, progress: Progress::default() };
+        let (items, streams, progress, emojis) = (Vec::new(), HashSet::new(), Progress::default(), BTreeSet::new());
+        let outbox = Self { sink, batches, items, streams, events: 0, progress, emojis };
         (outbox, receiver)
     }
 
@@ -106,9 +111,18 @@ impl<'a, S: Sink> Outbox<'a, S> {
         self.streams.clear();
         self.events = 0;
         let (writes, claims) = only_new(self.sink, items).await?;
+        self.emojis.extend(writes.iter().flat_map(|write| &write.events).filter_map(own_emoji));
         let batch = Batch { writes, claims, progress: self.progress.clone() };
         // The writer stops only after an error, which is returned in place of this one.
         self.batches.send(batch).await.map_err(|_| ImportError::Store(StoreError::Stopped))
+    }
+}
+
+/// The name of the reaction, if it is no emoji of Unicode.
+fn own_emoji(pending: &PendingEvent) -> Option<EmojiName> {
+    match &pending.event {
+        Event::Message(MessageEvent::Reacted { emoji, .. }) if emoji.is_custom() => EmojiName::parse(emoji.as_str()).ok(),
+        _ => None,
     }
 }
 

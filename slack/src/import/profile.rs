@@ -125,9 +125,10 @@ fn status(profile: &SlackProfile) -> Option<UserEvent> {
     (text.is_some() || emoji.is_some()).then_some(UserEvent::StatusChanged { text, emoji, expires_at })
 }
 
-/// An emoji by its short name. A skin tone after `::` is not allowed here.
+/// An emoji by its short name, with its skin tone after `::`. A name that is no emoji of Unicode is one of the
+/// workspace.
 pub(super) fn emoji(name: &str) -> Option<Emoji> {
-    Emoji::parse(&cut(&name.trim_matches(':').replace("::", "-"), Emoji::CHARS_MAX)).ok()
+    Emoji::parse(&cut(name, Emoji::CHARS_MAX)).ok()
 }
 
 fn first<'a>(texts: &[&'a Option<String>]) -> Option<&'a str> {

@@ -87,6 +87,7 @@ fn retain_of_workspace(workspace: &Workspace, events: &mut Vec<PendingEvent>) {
             !workspace.members.contains_key(user_id) && let_in.insert(*user_id)
         }
         Event::Workspace(WorkspaceEvent::MemberDeactivated { user_id }) => let_in.contains(user_id),
+        Event::Workspace(WorkspaceEvent::EmojiAdded { name, .. }) => !workspace.emojis.contains(name),
         _ => true,
     });
 }

@@ -6,7 +6,7 @@ use std::io::{Read, Seek};
 use chrono::{DateTime, Utc};
 use domain::ids::UserId;
 use domain::permission::Role;
-use domain::{Event, MessageEvent, Workspace};
+use domain::{Event, MessageEvent, StreamId, Workspace, WorkspaceEvent};
 
 use super::archive::{Archive, Entry};
 use super::channels::{self, ChannelIds, ImportedChannel, List};
@@ -14,7 +14,7 @@ use super::export::{Day, Layout};
 use super::ids::Ids;
 use super::messages::Conversation;
 use super::model::{SlackChannel, SlackUser, second};
-use super::outbox::Outbox;
+use super::outbox::{Outbox, original};
 use super::people::People;
 use super::report::Report;
 use super::sink::Sink;
@@ -66,6 +66,8 @@ pub(super) async fn read<S: Sink, R: Read + Seek + Send + 'static>(
     let channel_ids = channels::import(&mut run, &mut channels, &mut people, &workspace).await?;
     channels::everybody_into_general(&mut run, &channels, &people, &workspace).await?;
     run.messages(archive, &channels, &mut people, &channel_ids).await?;
+    run.outbox.seal().await?;
+    run.emojis(version).await?;
     run.outbox.seal().await?;
     Ok(run.report)
 }
@@ -170,6 +172,25 @@ impl<S: Sink> Run<'_, S> {
             conversation.end(self).await?;
         }
         Ok(())
+    }
+
+    /// Adds the emojis of the imported reactions to the workspace, as long as it has room for them.
+    async fn emojis(&mut self, mut version: i64) -> Result<(), ImportError> {
+        let (workspace, _) = self.sink.workspace(self.settings.workspace_id).await?;
+        let (by, at) = (self.fallback_user, self.began_at);
+        let mut events = Vec::new();
+        for name in std::mem::take(&mut self.outbox.emojis) {
+            if workspace.emojis.contains(&name) {
+                continue;
+            }
+            if !workspace.has_room_for_emojis(events.len() + 1) {
+                self.report.skip("emoji that the workspace has no room for: reactions show its name", || name.to_string());
+                continue;
+            }
+            events.push(original(WorkspaceEvent::EmojiAdded { name, added_by: by }, by, at));
+        }
+        let stream = StreamId::workspace(self.settings.workspace_id);
+        self.outbox.push_many(stream, self.settings.workspace_id, &mut version, events).await
     }
 
     fn count(&mut self, day: &reader::ReadDay) {

@@ -65,6 +65,7 @@ const QUERIES: [(&str, By, u64); 51] = [
     ("/v1/workspaces/{workspace_id}/audit/export", Auditor, 3),
     ("/v1/workspaces/{workspace_id}/channels?scope=browse", Owner, 1),
     ("/v1/workspaces/{workspace_id}/directory", Owner, 1),
+    ("/v1/workspaces/{workspace_id}/emojis", Owner, 1),
     ("/v1/workspaces/{workspace_id}/holds", Owner, 1),
     ("/v1/workspaces/{workspace_id}/invitations", Owner, 1),
     ("/v1/workspaces/{workspace_id}/log", Auditor, 2),

@@ -130,7 +130,7 @@ async fn a_user_reacts_once_with_an_emoji_and_removes_the_reaction() {
     team.owner.delete(&reaction).await.expect(204);
     let position = team.guest.delete(&reaction).await.position();
     assert_eq!(team.owner.get_at(position, &message).await.expect(200)["reactions"], json!({}));
-    team.guest.put_empty(&format!("{message}/reactions/a%20b")).await.expect_problem(422, "input.invalid");
+    team.guest.put_empty(&format!("{message}/reactions/a%20b")).await.expect_problem(422, "message.not_an_emoji");
     team.stranger.put_empty(&reaction).await.expect_problem(404, "message.not_found");
 }
 

@@ -7,6 +7,7 @@ mod channel_members;
 mod channels;
 mod conventions;
 mod cross_origin;
+mod emojis;
 mod erasure;
 mod freshness;
 mod head;

@@ -128,6 +128,7 @@ async fn a_foreign_or_forged_cursor_and_too_large_a_page_are_refused() {
         "/v1/workspaces".to_owned(),
         "/v1/sessions".to_owned(),
         team.path("/invitations"),
+        team.path("/emojis"),
         team.path("/holds"),
         team.path("/unread"),
         team.general("/pins"),

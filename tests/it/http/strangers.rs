@@ -79,6 +79,7 @@ async fn things(team: &Team) -> BTreeMap<&'static str, String> {
         ("token", format!("bsi_{}", "A".repeat(43))),
         ("session_id", id(&sessions["items"][0], "session_id").to_string()),
         ("emoji", "tada".to_owned()),
+        ("emoji_name", "party_parrot".to_owned()),
         ("hold_id", id(&held, "hold_id").to_string()),
         ("name", "relational".to_owned()),
         ("aggregate_type", "channel".to_owned()),

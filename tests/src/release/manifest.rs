@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::format::EventFormat;
+use domain::text::Emoji;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -67,7 +68,7 @@ impl From<&Person> for Account {
 }
 
 /// The newest page of a channel.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct History {
     /// The channel of the messages.
     pub channel_id: Uuid,
@@ -76,7 +77,7 @@ pub struct History {
 }
 
 /// The fields of a message that every later release must still return. The API returns more, and may add fields.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// The identifier of the message.
     pub message_id: Uuid,
@@ -98,6 +99,22 @@ pub struct Message {
     pub reactions: Value,
     /// The people, channels and links that the text refers to.
     pub formatted_content: Option<Value>,
+}
+
+impl History {
+    /// The same messages, with each emoji in its normal form. Release 0.1.0 showed every text as it was sent.
+    ///
+    /// # Panics
+    /// Panics if a reaction of the page is not a list of users.
+    #[must_use]
+    pub fn with_normal_emojis(mut self) -> Self {
+        for message in &mut self.messages {
+            let reactions = message.reactions.as_object_mut().map(std::mem::take).unwrap_or_default();
+            let normal = reactions.into_iter().map(|(emoji, users)| (String::from(Emoji::from(emoji)), users));
+            message.reactions = Value::Object(normal.collect());
+        }
+        self
+    }
 }
 
 /// The newest page of a channel, as this user reads it over HTTP.

@@ -35,6 +35,15 @@ pub(super) async fn invite_and_manage(app: &TestApp, company: &Company) {
     team.member.put(&team.path("/owner"), json!({"to": team.owner.id, "current_password": PASSWORD})).await.expect(204);
 }
 
+/// Adds two emojis, and removes one of them.
+pub(super) async fn name_emojis(company: &Company) {
+    let team = &company.team;
+    for name in ["sea_monster", "rope_ladder"] {
+        team.owner.put_empty(&team.path(&format!("/emojis/{name}"))).await.expect(204);
+    }
+    team.owner.delete(&team.path("/emojis/sea_monster")).await.expect(204);
+}
+
 /// Places two holds, and releases one of them.
 pub(super) async fn hold(company: &Company) {
     let team = &company.team;

@@ -38,6 +38,7 @@ pub async fn take(app: &mut TestApp, events: usize) -> Company {
     administration::run_the_workspace(&company).await;
     administration::invite_and_manage(app, &company).await;
     administration::hold(&company).await;
+    administration::name_emojis(&company).await;
     channels::run_channels(&company).await;
     let slander = messages::converse(&company).await;
     operations::import_and_retain(app, &company).await;

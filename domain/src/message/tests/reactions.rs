@@ -2,12 +2,13 @@
 
 use cqrs_es::Aggregate;
 
-use super::{around, given, posted, refuse, system};
+use super::{Surroundings, around, given, posted, refuse, system, workspace};
 use crate::ids::UserId;
 use crate::message::decide::EMOJIS_MAX;
 use crate::message::{Message, MessageCommand, MessageEvent, MessageRefusal};
 use crate::test_data::{ANN, BOB, by};
-use crate::text::Emoji;
+use crate::text::{Emoji, EmojiName};
+use crate::workspace::WorkspaceEvent;
 
 pub(super) fn emoji(text: &str) -> Emoji {
     Emoji::parse(text).expect("an emoji")
@@ -22,7 +23,7 @@ fn reacted(user_id: UserId, text: &str) -> MessageEvent {
 }
 
 fn full() -> Vec<MessageEvent> {
-    std::iter::once(posted()).chain((0..EMOJIS_MAX).map(|n| reacted(ANN, &format!("emoji-{n}")))).collect()
+    std::iter::once(posted()).chain(emojis::iter().take(EMOJIS_MAX).map(|emoji| reacted(ANN, emoji.as_str()))).collect()
 }
 
 #[test]
@@ -45,13 +46,66 @@ fn the_same_reaction_again_changes_nothing() {
 }
 
 #[test]
+fn two_forms_of_an_emoji_are_one_reaction() {
+    let before = || vec![posted(), reacted(BOB, "❤")];
+    refuse(around(), before(), by(BOB), react("❤️"), MessageRefusal::ReactedAlready);
+    refuse(around(), before(), by(BOB), react(":heart:"), MessageRefusal::ReactedAlready);
+    let taken_back = MessageEvent::ReactionRemoved { user_id: BOB, emoji: emoji("❤️") };
+    given(around(), before())
+        .when((by(BOB), MessageCommand::TakeReactionBack { emoji: emoji("❤️") }))
+        .then_expect_events(vec![taken_back]);
+}
+
+#[test]
+fn a_name_that_is_no_emoji_is_no_reaction() {
+    for name in ["hans-muster", "no_such_emoji", "नाम"] {
+        refuse(around(), vec![posted()], by(BOB), react(name), MessageRefusal::NotAnEmoji);
+    }
+}
+
+#[test]
+fn a_workspace_reacts_with_its_own_emojis_until_they_are_removed() {
+    let name = || EmojiName::parse("party_parrot").expect("a name");
+    let added = WorkspaceEvent::EmojiAdded { name: name(), added_by: ANN };
+    let removed = WorkspaceEvent::EmojiRemoved { name: name(), removed_by: ANN };
+    let with = |events| Surroundings { workspace: workspace(events), ..around() };
+    given(with(vec![added.clone()]), vec![posted()])
+        .when((by(BOB), react(":party_parrot:")))
+        .then_expect_events(vec![reacted(BOB, "party_parrot")]);
+    refuse(with(vec![added.clone()]), vec![posted()], by(BOB), react("another"), MessageRefusal::NotAnEmoji);
+    refuse(with(vec![added, removed]), vec![posted()], by(BOB), react("party_parrot"), MessageRefusal::NotAnEmoji);
+}
+
+#[test]
+fn a_name_that_an_import_brought_along_can_be_joined_and_removed() {
+    let before = || vec![posted(), reacted(ANN, "party_parrot")];
+    given(around(), before()).when((by(BOB), react("party_parrot"))).then_expect_events(vec![reacted(BOB, "party_parrot")]);
+    given(around(), before())
+        .when((by(ANN), MessageCommand::TakeReactionBack { emoji: emoji("party_parrot") }))
+        .then_expect_events(vec![MessageEvent::ReactionRemoved { user_id: ANN, emoji: emoji("party_parrot") }]);
+}
+
+#[test]
+fn an_old_reaction_that_is_no_emoji_can_be_removed_but_not_joined() {
+    let stored = r#"{"message.reacted": {"user_id": "00000000-0000-0000-0000-00000000000b", "emoji": "Hans.Muster"}}"#;
+    let before = || vec![posted(), serde_json::from_str::<MessageEvent>(stored).expect("an event")];
+    assert!(Emoji::parse(Emoji::UNKNOWN).is_err());
+    for text in ["Hans.Muster", Emoji::UNKNOWN] {
+        let emoji = Emoji::to_remove(text);
+        given(around(), before())
+            .when((by(BOB), MessageCommand::TakeReactionBack { emoji: emoji.clone() }))
+            .then_expect_events(vec![MessageEvent::ReactionRemoved { user_id: BOB, emoji }]);
+    }
+}
+
+#[test]
 fn a_message_carries_50_different_emojis_at_most() {
-    refuse(around(), full(), by(BOB), react("one-more"), MessageRefusal::TooManyReactions);
+    refuse(around(), full(), by(BOB), react("🐳"), MessageRefusal::TooManyReactions);
 }
 
 #[test]
 fn a_full_message_still_takes_an_emoji_that_it_carries() {
-    given(around(), full()).when((by(BOB), react("emoji-0"))).then_expect_events(vec![reacted(BOB, "emoji-0")]);
+    given(around(), full()).when((by(BOB), react("😀"))).then_expect_events(vec![reacted(BOB, "😀")]);
 }
 
 #[test]

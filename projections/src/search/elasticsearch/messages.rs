@@ -76,7 +76,7 @@ fn has_property(property: &Property) -> Value {
         Property::File => json!({"term": {"has_files": true}}),
         Property::FileNamed { words, is_beginning } => named(words, *is_beginning),
         Property::Reaction => json!({"range": {"reaction_count": {"gt": 0}}}),
-        Property::Emoji(emoji) => json!({"term": {"reactions": emoji}}),
+        Property::Emoji(emoji) => json!({"terms": {"reactions": emoji.with_skin_tones()}}),
         Property::Pinned => json!({"term": {"is_pinned": true}}),
         Property::Thread => any(vec![json!({"exists": {"field": "thread_id"}}), json!({"range": {"reply_count": {"gt": 0}}})]),
     }

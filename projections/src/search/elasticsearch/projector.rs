@@ -28,7 +28,7 @@ pub(crate) const NAME: &str = "search";
 
 /// The projection's version. Raise it when the same rows make other documents than before. The live indices are then
 /// filled again.
-pub(crate) const VERSION: i32 = 3;
+pub(crate) const VERSION: i32 = 4;
 
 /// The name under which a rebuild keeps its checkpoint and its parked keys.
 pub(super) const NEXT_NAME: &str = "search.next";
@@ -288,7 +288,9 @@ impl ChangedDocuments {
             | WorkspaceEvent::InvitationRevoked { .. }
             | WorkspaceEvent::MemberPermissionsChanged { .. }
             | WorkspaceEvent::HoldPlaced { .. }
-            | WorkspaceEvent::HoldReleased { .. } => {}
+            | WorkspaceEvent::HoldReleased { .. }
+            | WorkspaceEvent::EmojiAdded { .. }
+            | WorkspaceEvent::EmojiRemoved { .. } => {}
         }
     }
 

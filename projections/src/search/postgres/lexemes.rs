@@ -63,10 +63,16 @@ fn of_property(property: &Property) -> String {
         Property::File => quoted("#file"),
         Property::FileNamed { words, is_beginning } => named(words, *is_beginning),
         Property::Reaction => quoted("#reaction"),
-        Property::Emoji(emoji) => quoted(&format!(":{emoji}")),
+        Property::Emoji(emoji) => one_of(&emoji.with_skin_tones()),
         Property::Pinned => quoted("#pinned"),
         Property::Thread => quoted("#thread"),
     }
+}
+
+/// A reaction is a word with a colon before it.
+fn one_of(emojis: &[String]) -> String {
+    let all = emojis.iter().map(|emoji| quoted(&format!(":{emoji}"))).collect::<Vec<_>>();
+    format!("({})", all.join(" | "))
 }
 
 /// A word of a file's name has a beginning that no word of a text can have.

@@ -1,5 +1,7 @@
 //! Parses a query from left to right, term by term.
 
+use domain::text::Emoji;
+
 use super::dates::{self, Clock};
 use super::{Filter, Mistake, PREFIX_CHARS_MIN, Person, Place, QUERY_CHARS_MAX, Query, QueryMistake, Room, TERMS_MAX, Term, Text};
 use crate::search::{Property, Requirement, words};
@@ -175,10 +177,9 @@ fn has(filter: &'static str, value: &str) -> Result<Property, Mistake> {
         "reaction" | "reactions" => return Ok(Property::Reaction),
         _ => {}
     }
-    let emoji = value.trim_matches(':');
     let is_named = value.len() > 2 && value.starts_with(':') && value.ends_with(':');
-    if !emoji.is_empty() && (is_named || !value.is_ascii()) {
-        return Ok(Property::Emoji(emoji.to_owned()));
+    if let Some(emoji) = Emoji::parse(value).ok().filter(|_| is_named || !value.is_ascii()) {
+        return Ok(Property::Emoji(emoji));
     }
     Err(Mistake::UnknownValue { filter, known: "link, file, reaction and an emoji (has::tada:)" })
 }

@@ -1,5 +1,6 @@
 //! Tests of the search language.
 
+use domain::text::Emoji;
 use proptest::prelude::*;
 
 use super::*;
@@ -33,6 +34,10 @@ fn during(text: &str) -> (String, String) {
     let [span] = spans[..] else { panic!("{text} is not one span") };
     let told = |at: Option<chrono::DateTime<chrono::Utc>>| at.map_or("…".into(), |at| at.format("%Y-%m-%dT%H:%M").to_string());
     (told(span.from), told(span.to))
+}
+
+fn emoji(text: &str) -> Emoji {
+    Emoji::parse(text).expect("an emoji")
 }
 
 fn own(words: &[&str]) -> Vec<String> {
@@ -78,8 +83,13 @@ fn each_filter_is_understood_with_and_without_its_sign() {
         ("has:link", Property::Link),
         ("has:files", Property::File),
         ("has:reaction", Property::Reaction),
-        ("has::tada:", Property::Emoji("tada".into())),
-        ("has:🎉", Property::Emoji("🎉".into())),
+        ("has::tada:", Property::Emoji(emoji("🎉"))),
+        ("has:🎉", Property::Emoji(emoji("🎉"))),
+        ("has::+1:", Property::Emoji(emoji("👍"))),
+        ("has::+1::skin-tone-3:", Property::Emoji(emoji("👍🏼"))),
+        ("has:❤", Property::Emoji(emoji("❤️"))),
+        ("has::heart:", Property::Emoji(emoji("❤️"))),
+        ("has::party_parrot:", Property::Emoji(emoji("party_parrot"))),
         ("is:pinned", Property::Pinned),
         ("is:thread", Property::Thread),
     ] {

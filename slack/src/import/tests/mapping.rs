@@ -43,6 +43,9 @@ async fn reactions_pins_and_edits_are_kept_and_odd_ones_reported() {
         "reactions": [
             {"name": "apple", "users": ["U1", "U2", "U2"], "count": 5},
             {"name": "+1::skin-tone-3", "users": ["U9"], "count": 1},
+            {"name": "party_parrot", "users": ["U1"], "count": 1},
+            {"name": "heart", "users": ["U1"], "count": 1},
+            {"name": "❤", "users": ["U1"], "count": 1},
             {"name": "no emoji", "users": ["U1"], "count": 1},
         ],
         "pinned_to": ["C1"], "pinned_info": {"pinned_by": "U2", "pinned_ts": 1_735_689_700},
@@ -53,12 +56,13 @@ async fn reactions_pins_and_edits_are_kept_and_odd_ones_reported() {
     assert_eq!(message.posting.as_ref().and_then(|p| p.edited_at).map(|at| at.timestamp()), Some(1_735_689_660));
     assert_eq!(
         message.reactions.iter().map(|(e, users)| (e.as_str(), users.len())).collect::<Vec<_>>(),
-        [("+1-skin-tone-3", 1), ("apple", 2)]
+        [("party_parrot", 1), ("❤️", 1), ("🍎", 2), ("👍🏼", 1)]
     );
+    assert!(memory.workspace_state().emojis.iter().map(|name| name.as_str()).eq(["party_parrot"]), "the workspace has the emoji");
     assert!(message.pinned && users.contains_key("U9"));
-    let pinned = memory.events().pop().expect("an event");
+    let pinned = memory.events().into_iter().rfind(|(_, pending)| pending.event.wire_name() == "message.pinned").expect("a pin");
     assert_eq!(pinned.1.original.map(|(by, at)| (by, at.timestamp())), Some((users["bob"].0, 1_735_689_700)));
-    assert_eq!((report.reactions.in_file, report.reactions.imported, report.reactions.skipped), (7, 3, 4));
+    assert_eq!((report.reactions.in_file, report.reactions.imported, report.reactions.skipped), (10, 5, 5));
     assert_eq!((report.pins.in_file, report.pins.imported), (1, 1));
 }
 
