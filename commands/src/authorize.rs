@@ -143,7 +143,8 @@ pub(crate) fn installation_command(actor_id: UserId, actor: &User, command: &Ins
         | InstallationCommand::EndReplay(_)
         | InstallationCommand::SkipEvent(_)
         | InstallationCommand::NoteRetry { .. }
-        | InstallationCommand::NoteKeyRotation { .. } => {
+        | InstallationCommand::NoteKeyRotation { .. }
+        | InstallationCommand::RemoveClientIds { .. } => {
             if actor_id == UserId::SYSTEM || actor.is_operator() {
                 Ok(())
             } else {

@@ -114,6 +114,11 @@ pub const EVENTS: &[EventEntry] = &[
     event!("installation.event_skipped", "1", "A projection skips an event that it cannot apply, now and in every replay."),
     event!("installation.event_retried", "1", "An event that could not be applied before, and the events behind it, were applied."),
     event!("installation.proof_key_rotated", "1", "The signing key of the log changed. The new key signs from the next head on."),
+    event!(
+        "installation.client_ids_removed",
+        "1",
+        "The identifiers that clients had given to messages were removed from all earlier events, where old releases kept them in clear."
+    ),
     event!("session.started", "1", "A user signed in. The metadata has the address."),
     event!("session.refused", "1", "A sign-in was refused. The payload has neither the password nor a login that no user has."),
     event!("session.ended", "1", "A session ended."),

@@ -12,10 +12,12 @@
 //! seals a part, and the cryptography (`keyring`). Nothing here holds a secret.
 
 mod circumstances;
+mod client_id;
 mod form;
 mod parts;
 
 pub(crate) use circumstances::reveal_metadata;
+pub use client_id::{has_client_id, lost_client_id, without_client_id};
 pub use circumstances::{CutMetadata, key_of_metadata, metadata_owner};
 pub use form::{Cut, cut, erase, is_erased, key_of, key_of_value, reveal, reveal_value};
 pub use parts::{PARTS, Part, Whose, owner, short_name, types_of};

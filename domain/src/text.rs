@@ -172,6 +172,14 @@ impl MessageBody {
     }
 }
 
+impl ClientMsgId {
+    /// The form that is kept: a keyed hash (HMAC) of the identifier, in hexadecimal digits.
+    #[must_use]
+    pub fn kept(hash: &str) -> Self {
+        Self(format!("hmac:{hash}"))
+    }
+}
+
 impl Email {
     /// The address that replaces an erased address of an invitation, which belongs to no user.
     #[must_use]

@@ -92,6 +92,13 @@ impl PersonKey {
     pub fn blind(&self, hash: &[u8; 32]) -> [u8; 32] {
         self.0.blind(&[hash])
     }
+
+    /// Returns a keyed hash of a text for one purpose. It stays the same when the master key changes, and says nothing
+    /// after this key is destroyed: then every hash is another one.
+    #[must_use]
+    pub fn blind_text(&self, purpose: &str, text: &str) -> [u8; 32] {
+        self.0.blind(&[purpose.as_bytes(), text.as_bytes()])
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 //! `process_cursors`, or a schedule. A process is never replayed: its effects are not repeated.
 //!
 //! [`retention`] finds messages that are due and archives or purges them; [`daily`] runs it once a day. [`erasure`]
-//! carries out erasures of people. [`purge`] empties events that the log says are purged. [`proof_key`] records new
+//! carries out erasures of people. [`purge`] empties events that the log says are purged. [`client_ids`] removes
+//! what earlier releases kept of clients in clear. [`proof_key`] records new
 //! signing keys in the log. [`replays`] runs replays of projections, [`parked`] releases events that projections could
 //! not apply, [`exports`] exports everything that is stored about one person.
 
+pub mod client_ids;
 pub mod cursor;
 pub mod daily;
 pub mod erasure;

@@ -164,6 +164,7 @@ impl Server {
             self.background.spawn(processes::daily::run(app.retention.clone(), at, self.shutdown.clone()));
         }
         let (pool, stores, head) = (app.work_pool.clone(), app.work_stores.clone(), app.commands.store().head());
+        self.background.spawn(processes::client_ids::run(app.commands.clone(), pool.clone(), stores.clone(), self.shutdown.clone()));
         self.background.spawn(processes::purge::run(pool, stores, head, self.shutdown.clone()));
         let objects = app.settings.proof.object_url().map(|url| stores::objects::folder(&app.settings.object_store, url)).transpose()?;
         let destinations = app.settings.proof.destinations(objects);

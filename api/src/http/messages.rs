@@ -59,6 +59,9 @@ pub struct MessagePosted {
     message_id: MessageId,
     /// Its place in the channel. It increases in the order in which messages are posted, whichever server posts them.
     created_at: DateTime<Utc>,
+    /// The client's identifier of the message, as it was sent. No later answer has it: the server keeps a keyed hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_msg_id: Option<String>,
 }
 
 /// Post a message
@@ -73,10 +76,11 @@ pub async fn post_message(
 ) -> Result<Done<MessagePosted>, Problem> {
     let new = command.body.input.parse(commands.store().clock().now())?;
     let asked = command.asked_once_as(new.client_msg_id.as_ref().and_then(|name| client_key(path.channel_id, name)));
+    let client_msg_id = new.client_msg_id.as_ref().map(ToString::to_string);
     let appended = commands.post_message(&asked, path.channel_id, new).await?;
     typing.end(path.channel_id, command.actor.user_id);
     let (message_id, created_at) = (appended.id.into(), appended.recorded_at);
-    Ok(Done::created(appended, format!("/v1/messages/{message_id}"), MessagePosted { message_id, created_at }))
+    Ok(Done::created(appended, format!("/v1/messages/{message_id}"), MessagePosted { message_id, created_at, client_msg_id }))
 }
 
 /// The idempotency key that is made from the client's identifier of the message. If the identifier cannot be part of a

@@ -96,9 +96,9 @@ impl<'a> Columns<'a> {
                 }
             }
         }
-        if let (Some(used), Some(fingerprint)) = (&prepared.request.idempotency, prepared.fingerprint()) {
+        if let (Some(key), Some(fingerprint)) = (&prepared.idempotency_key, prepared.fingerprint()) {
             self.key_actors.push(prepared.request.metadata.actor.0);
-            self.keys.push(used.key.as_str());
+            self.keys.push(key);
             self.key_fingerprints.push(fingerprint);
             self.key_positions.push(first + self.len() as i64 - 1);
             self.key_subjects.push(prepared.request.subject);

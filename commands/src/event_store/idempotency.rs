@@ -4,11 +4,17 @@
 use chrono::{DateTime, Utc};
 use domain::ids::UserId;
 use domain::{Refusal, RefusalKind};
-use keyring::PersonKey;
-use sqlx::{PgExecutor, query_as};
+use keyring::{Keyring, PersonKey};
+use sqlx::{PgExecutor, PgPool, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::StoreError;
+
+/// The beginning of a key that is made of a client's identifier of a message.
+const OF_CLIENT_ID: &str = "client_msg_id:";
+
+/// How many keys from earlier releases are hashed in one step.
+const HASHED_AT_ONCE: i64 = 1_000;
 
 /// A key that a client chose for a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +43,19 @@ impl IdempotencyKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The stored form. A key that is made of a client's identifier of a message may have the words of its sender, so
+    /// it is stored as a hash under the sender's key.
+    pub(super) fn stored(&self, actor: &PersonKey) -> String {
+        stored(&self.0, actor)
+    }
+}
+
+fn stored(key: &str, actor: &PersonKey) -> String {
+    if !key.starts_with(OF_CLIENT_ID) {
+        return key.to_owned();
+    }
+    format!("{OF_CLIENT_ID}hmac:{}", hex::encode(actor.blind_text("idempotency key", key)))
 }
 
 impl Refusal for InvalidKey {
@@ -103,15 +122,41 @@ pub struct Remembered {
 }
 
 /// Returns the result of the request that `actor` made with `key`, if there was one.
-pub(super) async fn remembered(pool: impl PgExecutor<'_>, actor: UserId, key: &IdempotencyKey) -> Result<Option<Remembered>, StoreError> {
+pub(super) async fn remembered(pool: impl PgExecutor<'_>, actor: UserId, key: &str) -> Result<Option<Remembered>, StoreError> {
     let found = query_as!(
         Remembered,
         "SELECT k.fingerprint, k.position, e.recorded_at, k.subject FROM idempotency_keys k JOIN events e ON e.position = k.position
          WHERE k.actor_id = $1 AND k.key = $2",
         actor.0,
-        key.as_str(),
+        key,
     )
     .fetch_optional(pool)
     .await?;
     Ok(found)
+}
+
+/// Hashes the keys that earlier releases stored in clear. It is done before this process appends anything, so that a
+/// repetition of an old request is recognised. If the process is killed, the next one continues.
+pub(super) async fn hash_old(pool: &PgPool, keys: &Keyring) -> Result<(), StoreError> {
+    loop {
+        let old = query!(
+            "SELECT actor_id, key FROM idempotency_keys
+             WHERE starts_with(key, 'client_msg_id:') AND NOT starts_with(key, 'client_msg_id:hmac:') LIMIT $1",
+            HASHED_AT_ONCE
+        );
+        let old = old.fetch_all(pool).await?;
+        if old.is_empty() {
+            return Ok(());
+        }
+        let actors = old.iter().map(|row| row.actor_id).collect::<Vec<_>>();
+        let hashed = old.iter().zip(keys.of(&actors).await?).map(|(row, actor)| stored(&row.key, &actor)).collect::<Vec<_>>();
+        let old = old.into_iter().map(|row| row.key).collect::<Vec<_>>();
+        query_scalar!("SELECT hash_idempotency_keys($1, $2, $3)", &actors, &old, &hashed).fetch_one(pool).await?;
+    }
+}
+
+/// Returns how many keys of earlier releases were hashed.
+pub(super) async fn hashed_count(pool: &PgPool) -> Result<u64, StoreError> {
+    let count = query_scalar!("SELECT keys FROM client_id_keys").fetch_optional(pool).await?;
+    Ok(count.unwrap_or(0).unsigned_abs())
 }

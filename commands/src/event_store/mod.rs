@@ -108,6 +108,7 @@ impl EventStore {
         let node = Node::join(pool.clone(), release, lease).await?;
         claim::blind_old(&pool, &keys).await?;
         earlier::claim_looks(&pool, &keys).await?;
+        idempotency::hash_old(&pool, &keys).await?;
         let caches = Arc::new(Caches::default());
         let (writer, head) = Writer::start(pool.clone(), Arc::clone(&caches), keys.clone(), clock).await?;
         let freshness = Freshness::start(pool.clone(), writer.clone(), head.clone());
@@ -205,9 +206,18 @@ impl EventStore {
     /// # Errors
     /// The database or the actor's encryption key is not available.
     pub async fn remembered(&self, actor: domain::ids::UserId, used: &Idempotency) -> Result<Option<Outcome>, StoreError> {
-        let Some(remembered) = idempotency::remembered(&self.pool, actor, &used.key).await? else { return Ok(None) };
         let keys = self.keys.of(&[actor.0]).await?;
-        Ok(Some(Outcome::of_used_key(&remembered, Some(&Fingerprints::of(used, keys.first())))))
+        let Some(key) = keys.first() else { return Ok(None) };
+        let Some(remembered) = idempotency::remembered(&self.pool, actor, &used.key.stored(key)).await? else { return Ok(None) };
+        Ok(Some(Outcome::of_used_key(&remembered, Some(&Fingerprints::of(used, Some(key))))))
+    }
+
+    /// Returns how many idempotency keys of earlier releases are replaced by keyed hashes.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn hashed_keys(&self) -> Result<u64, StoreError> {
+        idempotency::hashed_count(&self.pool).await
     }
 
     /// The keys that seal personal data.

@@ -40,6 +40,8 @@ pub(super) struct Prepared {
     pub drawn: Vec<MessageId>,
     /// The request's fingerprints, if it has an idempotency key.
     pub fingerprints: Option<Fingerprints>,
+    /// The request's idempotency key, in its stored form.
+    pub idempotency_key: Option<String>,
     /// The request's claims, in order and in their stored form.
     pub claims: Vec<Stored>,
     pub request: Append,
@@ -67,7 +69,8 @@ impl Prepared {
         }
         let claims = request.claims.iter().map(|change| change.claim().stored(keys)).collect();
         let drawn = rows.iter().filter_map(Row::drawn).collect();
-        Ok(Self { rows, drawn, fingerprints: seal.fingerprints(&request), claims, request })
+        let (fingerprints, idempotency_key) = (seal.fingerprints(&request), seal.idempotency_key(&request));
+        Ok(Self { rows, drawn, fingerprints, idempotency_key, claims, request })
     }
 
     /// The request's fingerprint, in the form that is stored.
@@ -81,8 +84,7 @@ impl Prepared {
     }
 
     pub(super) fn key(&self) -> Option<Key> {
-        let used = self.request.idempotency.as_ref()?;
-        Some((self.request.metadata.actor.0, used.key.as_str().to_owned()))
+        Some((self.request.metadata.actor.0, self.idempotency_key.clone()?))
     }
 }
 
@@ -106,6 +108,7 @@ impl Row {
         shared: &Arc<str>,
         seal: &Seal,
     ) -> Result<Self, StoreError> {
+        let pending = seal.hashed(pending);
         let place = Place { stream: write.stream, sequence, event_type: pending.event.wire_name() };
         let metadata = seal.metadata(&place, &pending, metadata, shared)?;
         let payload = seal.payload(&place, &pending)?;

@@ -74,8 +74,8 @@ impl Writer {
 
     /// Finds out which unique value was used already.
     async fn explain(&mut self, prepared: &Prepared, refusal: Box<dyn sqlx::error::DatabaseError>) -> Result<Outcome, StoreError> {
-        if let Some(used) = &prepared.request.idempotency
-            && let Some(remembered) = idempotency::remembered(&self.pool, prepared.request.metadata.actor, &used.key).await?
+        if let (Some(used), Some(key)) = (&prepared.request.idempotency, &prepared.idempotency_key)
+            && let Some(remembered) = idempotency::remembered(&self.pool, prepared.request.metadata.actor, key).await?
         {
             return Ok(prepared.replay(&remembered));
         }

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::personal::{self, CutMetadata, Place};
-use domain::{Metadata, StreamId};
+use domain::text::ClientMsgId;
+use domain::{Event, MessageEvent, Metadata, StreamId};
 use keyring::{Keyring, PersonKey};
 use uuid::Uuid;
 
@@ -37,6 +38,24 @@ impl Seal {
         owners.dedup();
         let keys = keyring.of(&owners).await?;
         Ok(Self { keys: owners.into_iter().zip(keys).collect() })
+    }
+
+    /// The event with everything hashed that is kept as a hash only: the identifier that the author's client gave to a
+    /// message.
+    pub(super) fn hashed(&self, mut pending: PendingEvent) -> PendingEvent {
+        if let Event::Message(MessageEvent::Posted(posting)) = &mut pending.event
+            && let Some(name) = posting.client_msg_id.take()
+        {
+            let key = self.keys.get(&posting.author.0);
+            posting.client_msg_id = key.map(|key| ClientMsgId::kept(&hex::encode(key.blind_text("client_msg_id", name.as_str()))));
+        }
+        pending
+    }
+
+    /// The stored form of the request's idempotency key.
+    pub(super) fn idempotency_key(&self, request: &Append) -> Option<String> {
+        let used = request.idempotency.as_ref()?;
+        Some(used.key.stored(self.keys.get(&request.metadata.actor.0)?))
     }
 
     /// The stored form of an event's payload.

@@ -28,6 +28,11 @@ pub enum InstallationCommand {
         /// The public key, as it is published.
         vkey: String,
     },
+    /// Remove the identifiers that clients had given to messages from the events so far.
+    RemoveClientIds {
+        /// How many idempotency keys that were made of them are replaced by keyed hashes.
+        keys: u64,
+    },
 }
 
 impl InstallationCommand {
@@ -40,6 +45,7 @@ impl InstallationCommand {
             Self::SkipEvent(_) => "skip event",
             Self::NoteRetry { .. } => "retry event",
             Self::NoteKeyRotation { .. } => "rotate proof key",
+            Self::RemoveClientIds { .. } => "remove client ids",
         }
     }
 }

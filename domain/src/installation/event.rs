@@ -50,6 +50,13 @@ pub enum InstallationEvent {
         /// The public key, as it is published.
         vkey: String,
     },
+    /// The identifiers that clients had given to messages are removed from all earlier `message.posted`. Earlier
+    /// releases kept them in clear.
+    #[serde(rename = "installation.client_ids_removed")]
+    ClientIdsRemoved {
+        /// How many idempotency keys that were made of them are replaced by keyed hashes.
+        keys: u64,
+    },
 }
 
 /// The start of a replay.
@@ -183,6 +190,7 @@ impl InstallationEvent {
             Self::EventSkipped(_) => "installation.event_skipped",
             Self::EventRetried { .. } => "installation.event_retried",
             Self::ProofKeyRotated { .. } => "installation.proof_key_rotated",
+            Self::ClientIdsRemoved { .. } => "installation.client_ids_removed",
         }
     }
 
@@ -195,7 +203,8 @@ impl InstallationEvent {
             | Self::ReplaySwitchedWithDifferences { .. }
             | Self::EventSkipped(_)
             | Self::EventRetried { .. }
-            | Self::ProofKeyRotated { .. } => "1",
+            | Self::ProofKeyRotated { .. }
+            | Self::ClientIdsRemoved { .. } => "1",
         }
     }
 }

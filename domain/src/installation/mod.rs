@@ -54,6 +54,7 @@ impl Installation {
                 Ok(vec![InstallationEvent::EventRetried { projection, park_key, position, events }])
             }
             InstallationCommand::NoteKeyRotation { vkey } => Ok(decide::note_key_rotation(self, vkey)),
+            InstallationCommand::RemoveClientIds { keys } => Ok(vec![InstallationEvent::ClientIdsRemoved { keys }]),
         }
     }
 }
@@ -78,7 +79,9 @@ impl Aggregate for Installation {
             InstallationEvent::ReplayEnded(end) => drop(self.running.remove(&end.projection)),
             InstallationEvent::EventSkipped(skipped) => drop(self.skipped.entry(skipped.projection).or_default().insert(skipped.position)),
             InstallationEvent::ProofKeyRotated { vkey } => self.proof_key = Some(vkey),
-            InstallationEvent::ReplaySwitchedWithDifferences { .. } | InstallationEvent::EventRetried { .. } => {}
+            InstallationEvent::ReplaySwitchedWithDifferences { .. }
+            | InstallationEvent::EventRetried { .. }
+            | InstallationEvent::ClientIdsRemoved { .. } => {}
         }
     }
 }

@@ -92,7 +92,7 @@ pub struct Posting {
     /// The message that it answers in a thread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<MessageId>,
-    /// The sender's own identifier for the message.
+    /// The sender's own identifier for the message. In the log it is a keyed hash under the author's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<ClientMsgId>,
     /// When it was sent, to the microsecond. Its identifier has the millisecond too. The edit window and the retention

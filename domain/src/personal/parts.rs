@@ -112,6 +112,7 @@ pub const PARTS: &[Part] = &[
     nothing("installation.event_skipped"),
     nothing("installation.event_retried"),
     nothing("installation.proof_key_rotated"),
+    nothing("installation.client_ids_removed"),
 ];
 
 /// The owner of the key that seals the personal fields of an event of this stream. `None` if the event has no personal

@@ -193,6 +193,7 @@ pub fn installation() -> Vec<InstallationEvent> {
         InstallationEvent::ProofKeyRotated {
             vkey: "chat.example.org/v1/proof+64d05d6a+AQzF6wv2xaJYv6cXmM2zC5Zr0lTJz0kQm8qg0uYlUe2n".into(),
         },
+        InstallationEvent::ClientIdsRemoved { keys: 1204 },
     ]
 }
 

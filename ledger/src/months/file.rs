@@ -134,9 +134,9 @@ fn hash_of(path: &Path) -> std::io::Result<String> {
     }
 }
 
-/// Whether the personal parts were removed.
+/// Whether personal parts were removed.
 fn is_erased(line: &Line) -> bool {
-    personal::is_erased(&line.event_type, &line.payload)
+    personal::is_erased(&line.event_type, &line.payload) || personal::lost_client_id(&line.event_type, &line.payload)
 }
 
 fn digest_of(line: &Line) -> String {

@@ -120,10 +120,9 @@ async fn an_event_whose_row_the_database_refuses_is_parked_by_the_projector_and_
     let mut house = House::without_projector().await;
     let (team, ann, _) = team_of_three(&house).await;
     house.post(ann, team.general, "poison").await;
-    // The text is longer than the column: the event can be read, but its row cannot be written.
-    let long = "x".repeat(101);
+    // Postgres stores no U+0000: the event can be read, but its row cannot be written.
     let position = house.head().await;
-    house.tamper(position, "\"sent_at\"", &format!("\"client_msg_id\":\"{long}\",\"sent_at\"")).await;
+    house.tamper(position, "\"sent_at\"", "\"formatted\":{\"bot_name\":\"\\u0000\"},\"sent_at\"").await;
     house.reading.start_projector(None);
     house.settle().await;
     let parked = house.state().await.parked;

@@ -49,7 +49,9 @@ pub async fn take(app: &mut TestApp, events: usize) -> Company {
 
     app.stop().await;
     old_release::change_settings(app, &company).await;
+    old_release::post_with_a_client_id(app, &company).await;
     app.start_again().await;
+    old_release::lose_the_client_id(app).await;
     let company = company.at(app);
     channels::read_a_long_stream(app, &company, weather).await;
 

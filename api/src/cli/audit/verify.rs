@@ -82,7 +82,7 @@ fn as_text(report: &Report, options: &Options, unreadable: usize) -> String {
         let _ = writeln!(text, "  {:>10} signed heads are from outside", report.outside);
     }
     if report.purged > 0 {
-        let _ = writeln!(text, "  {:>10} events have purged personal parts, as the log records", report.purged);
+        let _ = writeln!(text, "  {:>10} events have lost personal parts, as the log records", report.purged);
     }
     if unreadable > 0 {
         let _ = writeln!(text, "  {unreadable:>10} parts of the files are not a signed head, and were skipped");

@@ -135,11 +135,13 @@ impl Comparison {
         self.leaf(event, page);
     }
 
-    /// The columns do not have their digest. Unless the log says that the event was purged, it was changed.
+    /// The columns do not have their digest. Unless the log says that the event was purged, or that it lost the
+    /// identifier of a client, it was changed.
     fn changed(&mut self, position: i64, columns: Columns) {
-        match self.purges.of(position) {
+        let removal = self.purges.client_id_of(position);
+        match self.purges.of(position).or(removal) {
             None => self.report(Finding::Digest { position }),
-            Some(purge) if purge.is_recorded && columns == Columns::Emptied => self.purged += 1,
+            Some(purge) if purge.is_recorded && columns == purge.leaves => self.purged += 1,
             Some(purge) if purge.is_recorded => self.report(Finding::NotEmptied { position }),
             Some(purge) => {
                 let purged_by = purge.purged_by;

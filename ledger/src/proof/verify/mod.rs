@@ -53,7 +53,8 @@ pub struct Report {
     pub heads: u64,
     /// How many heads from outside were compared.
     pub outside: u64,
-    /// How many events have lost their payload by a purge that the log records.
+    /// How many events have lost their payload by a purge, or the identifier of a client by its removal, as the log
+    /// records.
     pub purged: u64,
     /// The first findings, by position.
     pub findings: Vec<Finding>,

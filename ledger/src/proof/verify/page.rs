@@ -40,6 +40,8 @@ pub(super) enum Columns {
     Match,
     /// They do not have the digest, but the payload is what a purge leaves.
     Emptied,
+    /// They do not have the digest, but the payload has lost the identifier that a client gave to the message.
+    WithoutClientId,
     /// They do not have the digest.
     Changed,
 }
@@ -128,5 +130,12 @@ fn columns(event: &StoredEvent<'_>) -> Columns {
         return Columns::Match;
     }
     let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
-    if personal::is_erased(text(event.event_type), text(event.payload)) { Columns::Emptied } else { Columns::Changed }
+    let (event_type, payload) = (text(event.event_type), text(event.payload));
+    if personal::is_erased(event_type, payload) {
+        Columns::Emptied
+    } else if personal::lost_client_id(event_type, payload) {
+        Columns::WithoutClientId
+    } else {
+        Columns::Changed
+    }
 }

@@ -1,8 +1,9 @@
-//! Which events have lost their payload by a recorded purge: a table lists them, and an event of the log must say so
-//! too.
+//! Which events have lost their payload by a recorded purge, or the identifier of a client by a recorded removal: a
+//! table lists them, and an event of the log must say so too.
 //!
 //! `message.purged` covers every earlier event of its own stream. `retention.applied` with the action `purge` covers
-//! every earlier event of the messages that it lists. These purging events are compared like all others.
+//! every earlier event of the messages that it lists. `installation.client_ids_removed` covers every earlier
+//! `message.posted`, but only the identifier of the client. These purging events are compared like all others.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,9 +11,14 @@ use serde::Deserialize;
 use sqlx::{PgConnection, query, query_as};
 use uuid::Uuid;
 
+use super::page::Columns;
+
 /// Events whose payload was purged, by position.
 #[derive(Debug, Default)]
-pub(super) struct Purges(HashMap<i64, Purge>);
+pub(super) struct Purges {
+    emptied: HashMap<i64, Purge>,
+    client_ids: HashMap<i64, Purge>,
+}
 
 /// The purge of an event.
 #[derive(Clone, Copy, Debug)]
@@ -21,11 +27,18 @@ pub(super) struct Purge {
     pub(super) purged_by: i64,
     /// Whether that event really says so.
     pub(super) is_recorded: bool,
+    /// The state in which it leaves the event.
+    pub(super) leaves: Columns,
 }
 
 impl Purges {
     pub(super) fn of(&self, position: i64) -> Option<Purge> {
-        self.0.get(&position).copied()
+        self.emptied.get(&position).copied()
+    }
+
+    /// The removal of the identifier that a client gave to the message.
+    pub(super) fn client_id_of(&self, position: i64) -> Option<Purge> {
+        self.client_ids.get(&position).copied()
     }
 }
 
@@ -65,9 +78,24 @@ pub(super) async fn read(connection: &mut PgConnection) -> sqlx::Result<Purges> 
            JOIN events own ON own.position = p.position
            LEFT JOIN events teller ON teller.position = p.purged_by AND teller.position > p.position"#,
     );
-    let rows = rows.fetch_all(connection).await?;
-    let purge = |row: Row| (row.position, Purge { purged_by: row.purged_by, is_recorded: is_recorded(&row, &listed) });
-    Ok(Purges(rows.into_iter().map(purge).collect()))
+    let rows = rows.fetch_all(&mut *connection).await?;
+    let purge = |row: Row| {
+        (row.position, Purge { purged_by: row.purged_by, is_recorded: is_recorded(&row, &listed), leaves: Columns::Emptied })
+    };
+    Ok(Purges { emptied: rows.into_iter().map(purge).collect(), client_ids: client_ids(connection).await? })
+}
+
+/// Reads the removals of clients' identifiers.
+async fn client_ids(connection: &mut PgConnection) -> sqlx::Result<HashMap<i64, Purge>> {
+    let rows = query!(
+        r#"SELECT r.position, r.removed_by, coalesce(own.event_type = 'message.posted' AND teller.position > r.position, FALSE) AS "is_recorded!"
+           FROM client_id_removals r
+           JOIN events own ON own.position = r.position
+           LEFT JOIN events teller ON teller.position = r.removed_by AND teller.event_type = 'installation.client_ids_removed'"#,
+    );
+    let removal = |(position, purged_by, is_recorded)| (position, Purge { purged_by, is_recorded, leaves: Columns::WithoutClientId });
+    let rows = rows.fetch_all(connection).await?.into_iter().map(|row| (row.position, row.removed_by, row.is_recorded));
+    Ok(rows.map(removal).collect())
 }
 
 /// Reads the messages that each `retention.applied` has purged, by its position.

@@ -101,7 +101,8 @@ impl MessageRecord {
             edited_at: posting.edited_at.map(to_micros),
             edited_by: None,
             edit_history: Vec::new(),
-            client_msg_id: posting.client_msg_id.as_ref().map(ToString::to_string),
+            // The log keeps a hash only, which says nothing to readers.
+            client_msg_id: None,
             created_at: to_micros(posting.created_at(stamp.recorded_at)),
             updated_at: stamp.at,
             position: stamp.position,

@@ -50,7 +50,8 @@ pub struct MessageRow {
     pub edited_at: Option<DateTime<Utc>>,
     /// The user that last edited it.
     pub edited_by: Option<Uuid>,
-    /// The identifier that the sender's client gave to it.
+    /// Always absent. Earlier releases showed the identifier that the sender's client gave to it; now the answer to the
+    /// post has it, and the log keeps a keyed hash only.
     pub client_msg_id: Option<String>,
     /// When it was sent.
     pub created_at: DateTime<Utc>,

@@ -175,7 +175,7 @@ impl Fold {
                 let mentions = if kind == "system" { json!([]) } else { mentions(payload) };
                 let fields = json!({"channel_id": payload.get("channel_id"), "user_id": payload.get("author"), "message_type": kind,
                                     "content": payload.get("content"), "thread_id": payload.get("thread_id"), "reply_count": 0,
-                                    "client_msg_id": payload.get("client_msg_id"), "is_pinned": false, "is_deleted": false,
+                                    "client_msg_id": null, "is_pinned": false, "is_deleted": false,
                                     "reactions": {}, "earlier": [], "mentions": mentions});
                 self.insert(row, fields);
                 self.count_reply(event.id("thread_id"), 1)?;
