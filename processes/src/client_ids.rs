@@ -50,23 +50,27 @@ pub async fn run(commands: Commands, pool: PgPool, stores: Connections, shutdown
     }
 }
 
-/// Removes the identifiers from every event that there is now: this release appends none in clear. Returns whether all
+/// Removes the identifiers up to the end of the log: this release appends none in clear. Returns whether all
 /// are removed, or `false` if another process has the lock.
 async fn remove_all(commands: &Commands, pool: &PgPool, stores: &Connections) -> Result<bool, RemovalError> {
     let Some(mut lock) = ProcessLock::acquire(pool, PROCESS).await? else { return Ok(false) };
-    let last = query_scalar!(r#"SELECT coalesce(max(position), 0) AS "last!" FROM events"#).fetch_one(pool).await?;
-    let mut position = lock.position().await?;
-    let mut removed = 0;
-    while position < last {
-        let to = last.min(position + PAGE_EVENTS);
+    let (mut position, mut removed, mut ordered_at) = (lock.position().await?, 0, 0);
+    loop {
+        let last = query_scalar!(r#"SELECT coalesce(max(position), 0) AS "last!" FROM events"#).fetch_one(pool).await?;
+        let (to, is_last_page) = (last.min(position + PAGE_EVENTS), last <= position + PAGE_EVENTS);
         let changes = changes(pool, position, to).await?;
         if !changes.is_empty() {
-            removed += remove(commands, pool, changes).await?;
+            let (count, ordered) = remove(commands, pool, changes).await?;
+            (removed, ordered_at) = (removed + count, ordered);
             // Before the cursor moves: if the process is killed in between, both are repeated.
             projections::remove_kept_of_purged(stores).await?;
         }
         position = to;
         lock.advance(position).await?;
+        // An older process may have appended until the event that says so.
+        if is_last_page && position >= ordered_at {
+            break;
+        }
     }
     if removed > 0 {
         info!(removed, "identifiers of clients were removed from the log");
@@ -93,7 +97,8 @@ async fn changes(pool: &PgPool, after: i64, to: i64) -> sqlx::Result<Vec<Change>
     Ok(rows.filter_map(|row| Some((row.position, change(&row.event_type, row.payload)?))).collect())
 }
 
-async fn remove(commands: &Commands, pool: &PgPool, changes: Vec<Change>) -> Result<i64, RemovalError> {
+/// Removes the identifiers from these events. Returns how many there were, and the position of the event that says so.
+async fn remove(commands: &Commands, pool: &PgPool, changes: Vec<Change>) -> Result<(i64, i64), RemovalError> {
     let last = changes.iter().map(|(position, _)| *position).max().unwrap_or(0);
     let removed_by = order_after(commands, pool, last).await?;
     let (positions, payloads): (Vec<i64>, Vec<String>) = changes.into_iter().unzip();
@@ -103,7 +108,7 @@ async fn remove(commands: &Commands, pool: &PgPool, changes: Vec<Change>) -> Res
         &positions,
         &payloads,
     );
-    Ok(removed.fetch_one(pool).await?)
+    Ok((removed.fetch_one(pool).await?, removed_by))
 }
 
 /// The position of the event that says that identifiers are removed, behind this position. It is appended if there is

@@ -146,7 +146,7 @@ async fn a_key_with_another_request_is_refused_and_two_actors_may_use_the_same_k
     let mut other = asked_once(team.owner, "key");
     other.idempotency.as_mut().expect("a key").fingerprint = [8; 32];
     let refused = post(&here.commands, &other, team.general, "second").await;
-    assert!(matches!(refused, Err(commands::CommandError::KeyReused)), "{refused:?}");
+    assert!(matches!(refused, Err(CommandError::KeyReused)), "{refused:?}");
     assert!(!post(&here.commands, &asked_once(member, "key"), team.general, "mine").await.expect("a post").replayed);
 }
 
@@ -276,7 +276,7 @@ async fn a_snapshot_equals_the_fold_and_a_broken_one_is_replaced() {
     let here = Writing::start().await;
     let team = here.workspace().await;
     for n in 0..260 {
-        let topic = domain::text::Topic::parse(&format!("topic {n}")).expect("a topic");
+        let topic = Topic::parse(&format!("topic {n}")).expect("a topic");
         here.commands.channel(&asked(team.owner), team.general, ChannelCommand::ChangeTopic { topic: Some(topic) }).await.expect("a topic");
         here.commands.channel(&asked(team.owner), team.general, ChannelCommand::ChangeTopic { topic: None }).await.expect("no topic");
     }
@@ -350,7 +350,7 @@ async fn of_many_concurrent_loads_of_a_long_stream_one_reads_it() {
     let here = Writing::start().await;
     let team = here.workspace().await;
     for n in 0..200 {
-        let topic = domain::text::Topic::parse(&format!("topic {n}")).expect("a topic");
+        let topic = Topic::parse(&format!("topic {n}")).expect("a topic");
         here.commands.channel(&asked(team.owner), team.general, ChannelCommand::ChangeTopic { topic: Some(topic) }).await.expect("a topic");
     }
     let (_, restarted) = another_process(&here.database).await;

@@ -317,8 +317,8 @@ async fn each_month_gets_a_partition_with_its_first_message() {
         assert!(post_dated(house.commands(), team.owner, team.general, new).await, "the message is appended");
     }
     house.settle().await;
-    for message in messages {
-        assert_eq!(house.message(message).await.message.content, "long ago");
+    for message in &messages {
+        assert_eq!(house.message(*message).await.message.content, "long ago");
     }
     let partitions = sqlx::query_scalar::<_, String>(
         "SELECT relname::text FROM pg_class WHERE relispartition AND relkind = 'r' AND relnamespace = 'read'::regnamespace ORDER BY 1",
