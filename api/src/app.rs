@@ -6,6 +6,7 @@ mod connect;
 mod connection;
 mod deadline;
 mod listener;
+mod malformed;
 mod operators;
 mod parts;
 mod peers;

@@ -10,7 +10,7 @@ mod replays;
 use std::time::Duration;
 
 use actix_web::http::Method;
-use projections::ReplayRun;
+use projections::{Fill, ReplayRun};
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -58,6 +58,7 @@ impl Metrics {
         let lag = Opts::new("backscroll_projection_lag_events", "The number of events that a projection has not applied yet.");
         // Events divided by batches is the average size of a batch.
         let done = Opts::new("backscroll_event_store_total", "Counts of the event store and the cache of this process, by `what`.");
+        let malformed = Opts::new("backscroll_malformed_requests_total", "Requests that could not be read, by the malformed part.");
         let metrics = Self {
             positions: IntGaugeVec::new(positions, &["part"])?,
             lag: IntGaugeVec::new(lag, &["projection"])?,
@@ -73,6 +74,7 @@ impl Metrics {
                 "backscroll_connections_refused_total",
                 "Refused connections: their address had the most connections that it may have.",
             )?,
+            malformed: IntCounterVec::new(malformed, &["part"])?,
             requests,
             registry,
         };
@@ -81,7 +83,7 @@ impl Metrics {
     }
 
     fn register(&self) -> Result<(), prometheus::Error> {
-        let all: [Box<dyn Collector>; 7] = [
+        let all: [Box<dyn Collector>; 8] = [
             Box::new(self.requests.clone()),
             Box::new(self.positions.clone()),
             Box::new(self.lag.clone()),
@@ -91,7 +93,10 @@ impl Metrics {
             Box::new(self.connections_refused.clone()),
             Box::new(self.malformed.clone()),
         ];
-        all.into_iter().chain(self.replays.collectors()).chain(self.fills.collectors()).try_for_each(|collector| self.registry.register(collector))
+        all.into_iter()
+            .chain(self.replays.collectors())
+            .chain(self.fills.collectors())
+            .try_for_each(|collector| self.registry.register(collector))
     }
 
     /// Counts an answered request.
@@ -103,6 +108,11 @@ impl Metrics {
     /// Counts a connection that was closed because its address had too many.
     pub fn count_refused_connection(&self) {
         self.connections_refused.inc();
+    }
+
+    /// Counts a request that could not be read. `part` is the malformed part, from a fixed list.
+    pub fn count_malformed_request(&self, part: &'static str) {
+        self.malformed.with_label_values(&[part]).inc();
     }
 
     /// Sets the position of a part of the server.

@@ -3,6 +3,7 @@
 //! A request has an identifier: the client's `X-Request-Id`, or one that the server makes. It is in the span of the
 //! request, in each event's metadata, in each problem, and in the answer.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,8 +14,11 @@ use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
-use tracing::{Instrument, Span, field};
-use tracing_subscriber::EnvFilter;
+use tracing::field::{self, Field, Visit};
+use tracing::{Event, Instrument, Span, Subscriber};
+use tracing_subscriber::layer::{self, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 use uuid::Uuid;
 
 use crate::config::{LogFormat, Settings};
@@ -70,10 +74,43 @@ pub fn start(settings: &Settings) {
     let filter = EnvFilter::try_new(&settings.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let started = match settings.log_format {
-        LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.with_target(false).finish().with(OwnWordsForClients).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(OwnWordsForClients).try_init(),
     };
     drop(started);
+}
+
+/// Leaves out the lines that actix-http logs as errors when a client's request cannot be read or its connection is lost.
+/// They are no errors of this server. `app/malformed.rs` counts them, and logs them in our words. All other errors of
+/// actix-http are kept.
+struct OwnWordsForClients;
+
+impl OwnWordsForClients {
+    const TARGET: &str = "actix_http::h1::dispatcher";
+    const MESSAGE: &str = "stream error: ";
+}
+
+impl<S: Subscriber> Layer<S> for OwnWordsForClients {
+    fn event_enabled(&self, event: &Event<'_>, _: layer::Context<'_, S>) -> bool {
+        if event.metadata().target() != Self::TARGET {
+            return true;
+        }
+        let mut message = Message::default();
+        event.record(&mut message);
+        !message.0.starts_with(Self::MESSAGE)
+    }
+}
+
+/// The text of a log line.
+#[derive(Default)]
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
 }
 
 /// Gives the request its identifier, opens its span, and counts it.
@@ -165,6 +202,21 @@ mod tests {
         assert!(String::from_utf8_lossy(&body).contains(r#""request_id":"order-17""#));
         let text = crate::metrics::text_of(&metrics.families()).expect("the metrics");
         assert!(text.contains(r#"backscroll_http_request_seconds_count{method="GET",route="none",status="503"} 1"#), "{text}");
+    }
+
+    #[test]
+    fn the_mistakes_of_clients_are_no_errors_of_the_server() {
+        let log = tempfile::NamedTempFile::new().expect("a file");
+        let writer = log.reopen().expect("the file");
+        let subscriber = tracing_subscriber::fmt().with_writer(std::sync::Mutex::new(writer)).finish().with(OwnWordsForClients);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::error!(target: "actix_http::h1::dispatcher", "stream error: request parse error: invalid Header provided");
+            tracing::error!(target: "actix_http::h1::dispatcher", "Response payload stream error: lost");
+            tracing::error!("stream error: of another module");
+        });
+        let text = std::fs::read_to_string(log.path()).expect("the log");
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(!text.contains("invalid Header"), "{text}");
     }
 
     fn id_of(text: &str) -> String {

@@ -14,8 +14,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use tokio::net::TcpStream;
 
-use super::App;
 use super::connection::Connection;
+use super::{App, malformed};
 use crate::http;
 use crate::http::operators::Scrapes;
 
@@ -50,7 +50,9 @@ pub(super) fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_s
             let peer = stream.peer_addr().ok();
             Ok((Connection::new(stream, SILENCE_MAX).lasting(CONNECTION_MAX), Protocol::Http1, peer))
         };
-        fn_service(accept).and_then(service.finish(map_config(app, |()| AppConfig::default())))
+        let metrics = metrics.clone();
+        let note = move |error| malformed::note(&metrics, error);
+        fn_service(accept).and_then(service.finish(map_config(app, |()| AppConfig::default()))).map_err(note)
     })?;
     Ok(server.run())
 }

@@ -20,7 +20,7 @@ use super::acceptor::Acceptor;
 use super::connect::cores;
 
 use super::peers::Peers;
-use super::{App, StartError, deadline, listener, operators};
+use super::{App, StartError, deadline, listener, malformed, operators};
 use crate::http::audit::Readings;
 use crate::http::health::CachedReadiness;
 use crate::http::unknown::{Methods, answer_unknown};
@@ -273,9 +273,10 @@ fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Serv
             .keep_alive(settings.idle_timeout)
             .local_addr(address);
         let app = factory().into_factory().map_err(|error: actix_web::Error| error.error_response());
-        let acceptor = acceptor.clone();
+        let (acceptor, metrics) = (acceptor.clone(), acceptor.metrics.clone());
         let accept = move |stream: TcpStream| acceptor.clone().accept(stream);
-        fn_service(accept).and_then(service.finish(map_config(app, |()| AppConfig::default())))
+        let note = move |error| malformed::note(&metrics, error);
+        fn_service(accept).and_then(service.finish(map_config(app, |()| AppConfig::default()))).map_err(note)
     })?;
     Ok(server.run())
 }

@@ -5,6 +5,7 @@ mod crowds;
 mod forged_zip;
 mod hostile_zips;
 mod invalid_http;
+mod malformed;
 mod raw;
 mod rude_clients;
 mod schemathesis;
