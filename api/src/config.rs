@@ -19,8 +19,8 @@ pub use keyring::{MasterKey, Secret};
 use ledger::proof::KeySource;
 use stores::objects::ObjectStoreSettings;
 
-use crate::config::parse::Values;
 pub use crate::config::origin::Origin;
+use crate::config::parse::Values;
 pub use crate::config::parse::{LogFormat, Network};
 pub use crate::config::proof::ProofSettings;
 pub use crate::config::search::{ElasticsearchSettings, SearchSettings};

@@ -35,12 +35,25 @@ mod tests {
 
     #[test]
     fn an_origin_has_the_form_that_browsers_send() {
-        for text in ["https://app.example.org", "http://localhost:3000", "http://127.0.0.1:8080", "https://[2001:db8::1]", "tauri://localhost"] {
+        for text in
+            ["https://app.example.org", "http://localhost:3000", "http://127.0.0.1:8080", "https://[2001:db8::1]", "tauri://localhost"]
+        {
             assert!(text.parse::<Origin>().is_ok_and(|origin| origin.as_str() == text), "{text}");
         }
         for text in [
-            "", "*", "null", "app.example.org", "https://", "https://app.example.org/", "https://app.example.org/app", "https://App.example.org",
-            "https://app.example.org:443", "https://ann@app.example.org", "https://*.example.org", "https://app.example.org?x", "file:///x",
+            "",
+            "*",
+            "null",
+            "app.example.org",
+            "https://",
+            "https://app.example.org/",
+            "https://app.example.org/app",
+            "https://App.example.org",
+            "https://app.example.org:443",
+            "https://ann@app.example.org",
+            "https://*.example.org",
+            "https://app.example.org?x",
+            "file:///x",
         ] {
             assert_eq!(text.parse::<Origin>(), Err(()), "{text}");
         }

@@ -76,7 +76,9 @@ mod tests {
     async fn a_head_is_routed_as_a_get_and_keeps_the_length() {
         let get = web::get().to(async || HttpResponse::Ok().body("seven.."));
         let app = init_service(App::new().route("/", get).wrap(from_fn(answer_head))).await;
-        for (request, length, text) in [(TestRequest::get(), None, "seven.."), (TestRequest::with_uri("/").method(Method::HEAD), Some("7"), "")] {
+        for (request, length, text) in
+            [(TestRequest::get(), None, "seven.."), (TestRequest::with_uri("/").method(Method::HEAD), Some("7"), "")]
+        {
             let response = call_service(&app, request.to_request()).await;
             assert_eq!(response.status(), StatusCode::OK);
             assert_eq!(response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()), length);

@@ -57,7 +57,8 @@ async fn an_operator_sees_the_progress_while_elasticsearch_is_filled() {
     assert!(listed.contains(&format!("filling: folding, {MEMBERS} of {}", MEMBERS + messages)), "{listed}");
 
     gate.commit().await.expect("the lock is free");
-    eventually("the fill has ended", async || search(&team).await.is_some_and(|state| state["filling"].is_null() && state["lag"] == 0)).await;
+    eventually("the fill has ended", async || search(&team).await.is_some_and(|state| state["filling"].is_null() && state["lag"] == 0))
+        .await;
     drop(server);
     let log = std::fs::read_to_string(&path).expect("the log");
     let lines = log.lines().filter(|line| line.contains("being filled")).collect::<Vec<_>>();

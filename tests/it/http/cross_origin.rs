@@ -42,7 +42,9 @@ async fn a_page_of_an_allowed_origin_sends_requests_and_reads_answers() {
         assert_eq!(answer.status, status);
         assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE));
         let exposed = list(&answer, "access-control-expose-headers");
-        for name in ["backscroll-position", "idempotency-replayed", "location", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id"] {
+        for name in
+            ["backscroll-position", "idempotency-replayed", "location", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id"]
+        {
             assert!(exposed.contains(&name.to_owned()), "{name}: {exposed:?}");
         }
         assert!(list(&answer, "vary").contains(&"origin".to_owned()));

@@ -38,9 +38,11 @@ async fn a_head_has_the_status_and_the_headers_of_the_get_and_no_body() {
     let not_a_member = [(Some(&team.stranger), workspace.as_str())];
     let others = ["/healthz", "/readyz", "/openapi.json", "/docs/", "/docs/swagger-ui.css", "/docs", "/docs/nothing", "/v1/nothing"];
     let as_anybody = ["/v1/users/me", "/v1/proof/keys", "/v1/workspaces/7"];
-    let as_owner = ["/v1/users/me", &workspace, &members, &messages, "/v1/workspaces/current", "/v1/sessions/current", "/v1/workspaces?limit=x"];
+    let as_owner =
+        ["/v1/users/me", &workspace, &members, &messages, "/v1/workspaces/current", "/v1/sessions/current", "/v1/workspaces?limit=x"];
     let all = others.into_iter().chain(as_anybody).map(|path| (None, path));
-    let all = all.chain(as_owner.map(|path| (Some(&team.owner), path))).chain(not_a_member).chain([(Some(&team.operator), "/v1/projections")]);
+    let all =
+        all.chain(as_owner.map(|path| (Some(&team.owner), path))).chain(not_a_member).chain([(Some(&team.operator), "/v1/projections")]);
     for (by, path) in all {
         let get = ask(&app, by, Method::GET, path).await;
         let head = ask(&app, by, Method::HEAD, path).await;
