@@ -12,6 +12,7 @@ pub mod channels;
 pub mod confirmation;
 pub mod cors;
 pub mod docs;
+pub mod edits;
 pub mod erasures;
 pub mod exports;
 pub mod head;
@@ -71,10 +72,12 @@ fn messages_routes(v1: &mut ServiceConfig<'_>) {
         .service(messages::get_message)
         .service(messages::get_thread)
         .service(messages::edit_message)
+        .service(edits::list_edits)
         .service(messages::delete_message)
         .service(messages::purge_message)
         .service(reactions::react)
         .service(reactions::take_reaction_back)
+        .service(reactions::list_reactions)
         .service(pins::pin_message)
         .service(pins::unpin_message)
         .service(pins::list_pins)

@@ -1,15 +1,18 @@
 //! Reactions to messages.
 
-use actix_web::web::{Data, Path};
-use actix_web::{delete, put};
+use actix_web::web::{Data, Path, Query};
+use actix_web::{delete, get, put};
 use commands::{CommandError, Commands};
 use domain::{MessageCommand, MessageRefusal};
 use domain::text::Emoji;
+use projections::ReadModels;
+use projections::relational::messages::ReactionRow;
 
 use super::answer::Done;
-use super::headers::CommandHeaders;
+use super::headers::{CommandHeaders, QueryHeaders};
+use super::members::PageQuery;
 use super::path::ReactionPath;
-use crate::extract::Command;
+use crate::extract::{Command, Cursor, Page, QueryAnswer, Reading, page_limit};
 use crate::problem::Problem;
 
 /// React to a message with an emoji
@@ -30,4 +33,21 @@ pub async fn react(path: Path<ReactionPath>, command: Command, commands: Data<Co
 pub async fn take_reaction_back(path: Path<ReactionPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     let take_back = MessageCommand::TakeReactionBack { emoji: Emoji::to_remove(&path.emoji) };
     Ok(Done::no_content(commands.message(&command.asked(), path.message_id, take_back).await?))
+}
+
+/// List the users who reacted to a message with an emoji, in order of their reactions
+#[utoipa::path(tag = "messages", params(ReactionPath, PageQuery, QueryHeaders),
+    responses((status = 200, description = "The users.", body = Page<ReactionRow>)))]
+#[get("/messages/{message_id}/reactions/{emoji}")]
+pub async fn list_reactions(
+    path: Path<ReactionPath>,
+    query: Query<PageQuery>,
+    reading: Reading,
+    read_models: Data<ReadModels>,
+) -> Result<QueryAnswer<Page<ReactionRow>>, Problem> {
+    reading.access.message(path.message_id).await?;
+    let emoji = Emoji::to_remove(&path.emoji);
+    let (after, limit) = (Cursor::<i64>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
+    let rows = read_models.reactions_of(path.message_id, emoji.as_str(), after, limit + 1).await?;
+    Ok(reading.answer(Page::cut(rows, limit, |row| row.position)))
 }

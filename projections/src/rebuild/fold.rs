@@ -17,7 +17,7 @@ use crate::engine::park::{self, Parked};
 use crate::engine::projector::ApplyError;
 use crate::relational::audit_log::AuditRecord;
 use crate::relational::channel_members::ChannelMemberRecord;
-use crate::relational::messages::{self, Effects, Mention, MessageRecord, MessageTable, Month};
+use crate::relational::messages::{self, EditRecord, Effects, Mention, MessageRecord, MessageTable, Month, ReactionRecord};
 use crate::relational::{self, Arrival, CopyBuffer, Erased, EventStamp, Model, Rows};
 
 /// The most memory for the messages of one generation, in bytes.
@@ -125,11 +125,9 @@ impl Folder {
             if let Some(root) = messages::root(&self.model.messages, id, happened) {
                 self.keep_longer(root);
             }
-            let before = self.model.messages.len();
+            let before = self.size_of(id);
             let effects = messages::apply(&mut self.model.messages, id, EventStamp::of(event), happened, Effects::ALL, Arrival::InOrder)?;
-            if self.model.messages.len() > before {
-                self.model_bytes += self.model.messages.get(id).map_or(0, MessageRecord::size);
-            }
+            self.model_bytes += self.size_of(id).saturating_sub(before);
             if effects != Effects::NONE {
                 self.folded.late.push(LateEvent { position: event.position, effects, leaving: Vec::new() });
             }
@@ -147,6 +145,11 @@ impl Folder {
         if !leaving.is_empty() {
             self.folded.late.push(LateEvent { position: event.position, effects: Effects::ALL, leaving });
         }
+    }
+
+    /// The memory of a message of the younger generation.
+    fn size_of(&self, id: Uuid) -> usize {
+        self.model.messages.get(id).map_or(0, MessageRecord::size)
     }
 
     /// Moves a changed message to the younger generation, so that it is kept longer.
@@ -193,8 +196,8 @@ impl Folder {
 }
 
 async fn write_messages(writer: &Writer, messages: Rows<MessageRecord>) -> bool {
-    let (mut messages_of, mut mentions) =
-        (MessageTable::ALL.map(|message_table| (message_table, CopyBuffer::default(), BTreeSet::new())), CopyBuffer::default());
+    let mut messages_of = MessageTable::ALL.map(|message_table| (message_table, CopyBuffer::default(), BTreeSet::new()));
+    let (mut mentions, mut edits, mut reactions) = (CopyBuffer::default(), CopyBuffer::default(), CopyBuffer::default());
     for message in messages.into_rows() {
         let Some((message_table, rows, months)) =
             messages_of.iter_mut().find(|(message_table, ..)| *message_table == message.message_table())
@@ -205,6 +208,16 @@ async fn write_messages(writer: &Writer, messages: Rows<MessageRecord>) -> bool 
         months.insert((*message_table, Month::of(message.created_at())));
         for mention in message.mentions() {
             mentions.push(&mention);
+        }
+        for edit in message.edits_added() {
+            edits.push(edit);
+        }
+        message.reactions_added().for_each(|reaction| reactions.push(&reaction));
+        if edits.len() >= PIECE_BYTES && !writer.write(Piece::of::<EditRecord>("message_edits", std::mem::take(&mut edits))).await {
+            return false;
+        }
+        if reactions.len() >= PIECE_BYTES && !writer.write(piece_of_reactions(std::mem::take(&mut reactions))).await {
+            return false;
         }
         if rows.len() >= PIECE_BYTES {
             let piece = Piece::of::<MessageRecord>(message_table.name(), std::mem::take(rows)).in_months(std::mem::take(months));
@@ -218,7 +231,13 @@ async fn write_messages(writer: &Writer, messages: Rows<MessageRecord>) -> bool 
             return false;
         }
     }
-    writer.write(Piece::of::<Mention>("mentions", mentions)).await
+    writer.write(Piece::of::<EditRecord>("message_edits", edits)).await
+        && writer.write(piece_of_reactions(reactions)).await
+        && writer.write(Piece::of::<Mention>("mentions", mentions)).await
+}
+
+fn piece_of_reactions(rows: CopyBuffer) -> Piece {
+    Piece::of::<ReactionRecord>("message_reactions", rows)
 }
 
 async fn write_channel_members(writer: &Writer, members: Rows<ChannelMemberRecord>) -> bool {

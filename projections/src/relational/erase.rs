@@ -26,6 +26,7 @@ impl Erased {
             return Ok(());
         }
         query_file!("src/relational/sql/erase_mentions.sql", &self.users).execute(&mut *connection).await?;
+        query_file!("src/relational/sql/erase_message_edits.sql", &self.users).execute(&mut *connection).await?;
         query_file!("src/relational/sql/erase_messages.sql", &self.users).execute(&mut *connection).await?;
         query_file!("src/relational/sql/erase_archived_messages.sql", &self.users).execute(&mut *connection).await?;
         query_file!("src/relational/sql/erase_audit_log.sql", &self.users, UserId::SYSTEM.0).execute(&mut *connection).await?;

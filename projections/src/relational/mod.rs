@@ -38,7 +38,7 @@ use channel_members::ChannelMemberRecord;
 use channels::ChannelRow;
 use invitations::InvitationRow;
 use members::MemberRecord;
-use messages::{Mention, MessageRecord};
+use messages::{EditRecord, Mention, MessageRecord, ReactionRecord};
 use rows::JsonRow;
 use users::UserRow;
 use workspaces::WorkspaceRow;
@@ -104,6 +104,8 @@ pub(crate) fn columns_of(table: &str) -> &'static [&'static str] {
         "channel_members" => <ChannelMemberRecord as JsonRow>::COLUMNS,
         "messages" | "messages_archive" => MessageRecord::COLUMNS,
         "mentions" => Mention::COLUMNS,
+        "message_edits" => EditRecord::COLUMNS,
+        "message_reactions" => ReactionRecord::COLUMNS,
         "audit_log" => AuditRecord::COLUMNS,
         _ => &[],
     }
@@ -129,7 +131,9 @@ pub(crate) fn origin_of(table: &str) -> Option<Origin> {
         "workspace_invitations" => of(AggregateType::Workspace, "workspace_id", Some("invitation_id")),
         "channels" => of(AggregateType::Channel, "channel_id", None),
         "channel_members" => of(AggregateType::Channel, "channel_id", Some("user_id")),
-        "messages" | "messages_archive" | "mentions" => of(AggregateType::Message, "message_id", None),
+        "messages" | "messages_archive" | "mentions" | "message_edits" | "message_reactions" => {
+            of(AggregateType::Message, "message_id", None)
+        }
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{Event, Recorded};
 
 /// The position and the time of an event.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EventStamp {
     /// The event's position in the log.
     pub(crate) position: i64,

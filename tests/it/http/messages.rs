@@ -99,6 +99,33 @@ async fn the_author_edits_and_the_earlier_text_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_shows_its_latest_earlier_texts_and_lists_all_page_by_page() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let message = format!("/v1/messages/{}", team.message(&team.member, team.general, "draft 0").await);
+    let mut position = 0;
+    for n in 1..=7 {
+        position = team.member.patch(&message, json!({"content": format!("draft {n}")})).await.position();
+    }
+    let texts = |rows: &Value| rows.as_array().expect("rows").iter().map(|row| row["content"].clone()).collect::<Vec<_>>();
+    let shown = team.owner.get_at(position, &message).await.expect(200);
+    assert_eq!(texts(&shown["edit_history"]), ["draft 2", "draft 3", "draft 4", "draft 5", "draft 6"]);
+
+    let first = team.owner.get_at(position, &format!("{message}/edits?limit=4")).await.expect(200);
+    assert_eq!(texts(&first["items"]), ["draft 0", "draft 1", "draft 2", "draft 3"]);
+    assert_eq!(first["items"][0]["edited_by"], json!(team.member.id));
+    let next = first["next"].as_str().expect("a cursor");
+    let last = team.owner.get(&format!("{message}/edits?limit=4&after={next}")).await.expect(200);
+    assert_eq!((texts(&last["items"]).len(), &last["next"]), (3, &Value::Null));
+    team.owner.get(&format!("{message}/edits?after=nothing")).await.expect_problem(400, "request.cursor_invalid");
+
+    let position = team.member.delete(&message).await.position();
+    let left = "SELECT count(*) FROM read.message_edits";
+    team.owner.get_at(position, &team.general("/messages")).await.expect(200);
+    assert_eq!(sqlx::query_scalar::<_, i64>(left).fetch_one(&app.app().pool).await.expect("a count"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_message_with_answers_stays_as_a_tombstone() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
@@ -128,7 +155,10 @@ async fn a_user_reacts_once_with_an_emoji_and_removes_the_reaction() {
     again.expect(204);
     assert_eq!(team.owner.get_at(position, &message).await.expect(200)["reactions"], json!({"🎂": [team.guest.id]}));
     team.owner.delete(&reaction).await.expect(204);
+    let people = team.owner.get(&reaction).await.expect(200);
+    assert_eq!((&people["items"][0]["user_id"], people["items"].as_array().map(Vec::len)), (&json!(team.guest.id), Some(1)));
     let position = team.guest.delete(&reaction).await.position();
+    assert_eq!(team.owner.get_at(position, &reaction).await.expect(200)["items"], json!([]));
     assert_eq!(team.owner.get_at(position, &message).await.expect(200)["reactions"], json!({}));
     team.guest.put_empty(&format!("{message}/reactions/a%20b")).await.expect_problem(422, "message.not_an_emoji");
     team.stranger.put_empty(&reaction).await.expect_problem(404, "message.not_found");

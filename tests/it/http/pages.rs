@@ -7,7 +7,7 @@ use tests::{Person, Team, TestApp};
 const NEVER_LONG: [(&str, &str); 13] = [
     ("count_members", "the counts of a period, the greatest first: a shorter period shows the others, and `limit` is at most 100"),
     ("count_messages", "as count_members"),
-    ("get_message", "the earlier texts of one message, which may be edited 200 times"),
+    ("get_message", "the latest five earlier texts of one message"),
     ("list_presence", "as many people as the caller names, who are counted"),
     ("list_projections", "the projections of the release: there are four"),
     ("list_proof_keys", "a key for each rotation by an operator"),

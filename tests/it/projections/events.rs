@@ -12,6 +12,7 @@ use domain::text::{
 use domain::user::{Preferences, Profile};
 use domain::workspace::{Details, WorkspaceSettings};
 use domain::{ChannelCommand, MessageCommand, UserCommand, WorkspaceCommand};
+use projections::RebuildOptions;
 use projections::relational::messages::MessageDetail;
 use serde_json::json;
 
@@ -287,6 +288,35 @@ async fn reactions_are_in_the_order_in_which_users_reacted() {
     assert_eq!(house.message(message).await.message.reactions, json!({"🍐": [ann, team.owner], "👍": [ann]}));
     house.message_is_asked(ann, message, MessageCommand::TakeReactionBack { emoji: emoji("👍") }).await;
     assert_eq!(house.message(message).await.message.reactions, json!({"🍐": [ann, team.owner]}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_lists_the_first_fifty_people_of_an_emoji_and_counts_all() {
+    let house = House::start().await;
+    let (team, ann, _) = team_of_three(&house).await;
+    let message = house.post(ann, team.general, "free cake in the kitchen").await;
+    let mut people = Vec::new();
+    for n in 0..52 {
+        people.push(team.member(house.commands(), &format!("eater-{n}"), Role::Member).await);
+    }
+    let react = async |user, command: fn(Emoji) -> MessageCommand| house.message_is_asked(user, message, command(emoji("🍰"))).await;
+    for user in &people {
+        react(*user, |emoji| MessageCommand::React { emoji }).await;
+    }
+    react(people[0], |emoji| MessageCommand::TakeReactionBack { emoji }).await;
+    let shown = house.message(message).await.message;
+    let listed = people[1..50].iter().map(|user| json!(user)).collect::<Vec<_>>();
+    assert_eq!((shown.reactions, shown.reaction_counts), (json!({"🍰": listed}), json!({"🍰": 51})));
+
+    let first = house.reading.read.reactions_of(message, "🍰", None, 30).await.expect("the read tables");
+    let rest = house.reading.read.reactions_of(message, "🍰", first.last().map(|row| row.position), 30).await.expect("the read tables");
+    assert_eq!(first.iter().chain(&rest).map(|row| UserId(row.user_id)).collect::<Vec<_>>(), people[1..]);
+
+    let live = house.reading.dump().await;
+    for kept_messages in [0, 40] {
+        house.rebuild(RebuildOptions { kept_messages, ..RebuildOptions::default() }).await.expect("the same tables");
+        assert_eq!(house.reading.dump().await, live, "{kept_messages} messages are kept");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

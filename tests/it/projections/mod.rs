@@ -122,6 +122,8 @@ impl Reading {
             "messages",
             "messages_archive",
             "mentions",
+            "message_edits",
+            "message_reactions",
             "audit_log",
         ] {
             let select = format!("SELECT t::text FROM {table} t ORDER BY 1");

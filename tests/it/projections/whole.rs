@@ -19,7 +19,14 @@ impl House {
         for (n, message) in messages.iter().enumerate() {
             let answer = self.reply(bob, channel, *message, "an answer").await;
             match n % 5 {
-                0 => self.message_is_asked(ann, *message, MessageCommand::Edit { content: body(&format!("now for <@{ann}>")) }).await,
+                // One message has more earlier texts than its row keeps.
+                0 => {
+                    let edits = if n == 10 { 7 } else { 1 };
+                    for edit in 0..edits {
+                        let content = body(&format!("now for <@{ann}>, {edit}"));
+                        self.message_is_asked(ann, *message, MessageCommand::Edit { content }).await;
+                    }
+                }
                 1 => self.message_is_asked(bob, answer, MessageCommand::Delete).await,
                 2 => self.message_is_asked(ann, *message, MessageCommand::Delete).await,
                 3 => self.message_is_asked(bob, *message, MessageCommand::React { emoji: emoji("👍") }).await,

@@ -88,14 +88,16 @@ fn apply_to_own(messages: &mut Rows<MessageRecord>, id: Uuid, stamp: EventStamp,
             Ok(())
         }
         MessageEvent::Edited { content, formatted, by, erased: false } => {
-            messages.change(id, stamp, |row| row.edit(content.as_str(), formatted, *by, stamp.at))
+            messages.change(id, stamp, |row| row.edit(content.as_str(), formatted, *by, stamp))
         }
         MessageEvent::Edited { by, erased: true, .. } => messages.change(id, stamp, |row| row.edit_erased(*by, stamp.at)),
         MessageEvent::Deleted { by } => messages.change(id, stamp, |row| row.delete(*by, stamp.at)),
         MessageEvent::Pinned { by } => messages.change(id, stamp, |row| row.pinned = Some((stamp.at, by.0))),
         MessageEvent::Unpinned { by: _ } => messages.change(id, stamp, |row| row.pinned = None),
-        MessageEvent::Reacted { user_id, emoji } => messages.change(id, stamp, |row| row.react(*user_id, emoji.as_str())),
-        MessageEvent::ReactionRemoved { user_id, emoji } => messages.change(id, stamp, |row| row.remove_reaction(*user_id, emoji.as_str())),
+        MessageEvent::Reacted { user_id, emoji } => messages.change(id, stamp, |row| row.reactions.add(user_id.0, emoji.as_str(), stamp)),
+        MessageEvent::ReactionRemoved { user_id, emoji } => {
+            messages.change(id, stamp, |row| row.reactions.remove(user_id.0, emoji.as_str()))
+        }
         MessageEvent::Purged { by, reason: _ } => messages.change(id, stamp, |row| row.purge(*by, stamp.at)),
     };
     Ok(outcome.is_ok())

@@ -1,13 +1,13 @@
 //! A row of `messages`, and its rows of `mentions`.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use domain::formatting::FormattedContent;
 use domain::ids::{MessageId, UserId};
 use domain::message::{Kind, Posting};
 use uuid::Uuid;
 
+use super::edits::{EditChanges, EditRecord, KEPT_IN_MESSAGE};
+use super::reactions::Reactions;
 use super::rows::EarlierText;
 use crate::relational::copy::{CopyRow, Tuple};
 use crate::relational::rows::row;
@@ -30,10 +30,13 @@ pub(crate) struct MessageRecord {
     pub(super) reply_count: i32,
     pub(super) pinned: Option<(DateTime<Utc>, Uuid)>,
     pub(super) deleted: Option<(DateTime<Utc>, Uuid)>,
-    pub(super) reactions: BTreeMap<String, Vec<Uuid>>,
+    pub(super) reactions: Reactions,
     pub(super) edited_at: Option<DateTime<Utc>>,
     pub(super) edited_by: Option<Uuid>,
+    /// The latest earlier texts, oldest first.
     pub(super) edit_history: Vec<EarlierText>,
+    /// What has changed in `message_edits`.
+    pub(super) edits: EditChanges,
     pub(super) client_msg_id: Option<String>,
     pub(super) created_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
@@ -97,10 +100,11 @@ impl MessageRecord {
             reply_count: 0,
             pinned: None,
             deleted: None,
-            reactions: BTreeMap::new(),
+            reactions: Reactions::default(),
             edited_at: posting.edited_at.map(to_micros),
             edited_by: None,
             edit_history: Vec::new(),
+            edits: EditChanges::default(),
             // The log keeps a hash only, which says nothing to readers.
             client_msg_id: None,
             created_at: to_micros(posting.created_at(stamp.recorded_at)),
@@ -119,12 +123,26 @@ impl MessageRecord {
         message
     }
 
-    pub(super) fn edit(&mut self, content: &str, formatted: &FormattedContent, by: UserId, at: DateTime<Utc>) {
+    pub(super) fn edit(&mut self, content: &str, formatted: &FormattedContent, by: UserId, stamp: EventStamp) {
         let content = std::mem::replace(&mut self.content, content.to_owned());
-        self.edit_history.push(EarlierText { content, edited_at: at, edited_by: by.0 });
-        self.edited_at = Some(at);
+        self.keep_earlier(EarlierText { content, edited_at: stamp.at, edited_by: by.0 }, stamp.position);
+        self.edited_at = Some(stamp.at);
         self.edited_by = Some(by.0);
         self.set_formatted(formatted);
+    }
+
+    fn keep_earlier(&mut self, earlier: EarlierText, position: i64) {
+        let (message_id, workspace_id, user_id) = (self.message_id, self.workspace_id, self.user_id);
+        self.edits.added.push(EditRecord { message_id, position, workspace_id, user_id, earlier: earlier.clone() });
+        if self.edit_history.len() >= KEPT_IN_MESSAGE {
+            self.edit_history.remove(0);
+        }
+        self.edit_history.push(earlier);
+    }
+
+    fn remove_earlier(&mut self) {
+        self.edits.clear(!self.edit_history.is_empty());
+        self.edit_history = Vec::new();
     }
 
     /// Applies an edit whose author was erased later: its text is no longer known.
@@ -139,7 +157,7 @@ impl MessageRecord {
         self.content = String::new();
         self.formatted_content = Some(ERASED.into());
         self.mentions = Vec::new();
-        self.edit_history = Vec::new();
+        self.remove_earlier();
     }
 
     /// Removes the text and all earlier texts.
@@ -149,7 +167,7 @@ impl MessageRecord {
         self.content = String::new();
         self.formatted_content = None;
         self.mentions = Vec::new();
-        self.edit_history = Vec::new();
+        self.remove_earlier();
     }
 
     /// Archives the message. It no longer mentions anybody.
@@ -166,8 +184,8 @@ impl MessageRecord {
         self.content = String::new();
         self.formatted_content = None;
         self.mentions = Vec::new();
-        self.edit_history = Vec::new();
-        self.reactions = BTreeMap::new();
+        self.remove_earlier();
+        self.reactions.clear();
         self.client_msg_id = None;
     }
 
@@ -179,22 +197,6 @@ impl MessageRecord {
     /// The table in which the row belongs.
     pub(crate) fn message_table(&self) -> MessageTable {
         self.message_table
-    }
-
-    pub(super) fn react(&mut self, user_id: UserId, emoji: &str) {
-        let users = self.reactions.entry(emoji.to_owned()).or_default();
-        if !users.contains(&user_id.0) {
-            users.push(user_id.0);
-        }
-    }
-
-    pub(super) fn remove_reaction(&mut self, user_id: UserId, emoji: &str) {
-        if let Some(users) = self.reactions.get_mut(emoji) {
-            users.retain(|user| *user != user_id.0);
-            if users.is_empty() {
-                self.reactions.remove(emoji);
-            }
-        }
     }
 
     /// The message that began the thread, if this is an answer.
@@ -209,7 +211,14 @@ impl MessageRecord {
 
     /// The approximate size in memory, in bytes.
     pub(crate) fn size(&self) -> usize {
-        size_of::<Self>() + self.content.len() + self.formatted_content.as_ref().map_or(0, String::len)
+        let edits = self.edits.added.iter().map(EditRecord::size).sum::<usize>();
+        let earlier = self.edit_history.iter().map(|earlier| earlier.content.len()).sum::<usize>();
+        size_of::<Self>()
+            + self.content.len()
+            + self.formatted_content.as_ref().map_or(0, String::len)
+            + edits
+            + earlier
+            + self.reactions.size()
     }
 
     /// The rows of `mentions`.
@@ -223,8 +232,17 @@ impl MessageRecord {
         })
     }
 
+    /// The rows of `message_edits` to add.
+    pub(crate) fn edits_added(&self) -> &[EditRecord] {
+        &self.edits.added
+    }
+
     pub(super) fn reactions_json(&self) -> String {
-        as_json(&self.reactions, self.reactions.is_empty(), "{}")
+        as_json(&self.reactions.people, self.reactions.people.is_empty(), "{}")
+    }
+
+    pub(super) fn reaction_counts_json(&self) -> String {
+        as_json(&self.reactions.counts, self.reactions.counts.is_empty(), "{}")
     }
 
     pub(super) fn edit_history_json(&self) -> String {
@@ -276,6 +294,7 @@ impl CopyRow for MessageRecord {
         "updated_at",
         "position",
         "purged_at",
+        "reaction_counts",
     ];
 
     fn write(&self, tuple: &mut Tuple<'_>) {
@@ -303,6 +322,7 @@ impl CopyRow for MessageRecord {
         tuple.time(self.updated_at);
         tuple.int8(self.position);
         tuple.maybe(self.purged_at, Tuple::time);
+        tuple.jsonb(&self.reaction_counts_json());
     }
 }
 

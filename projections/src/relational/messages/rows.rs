@@ -44,8 +44,11 @@ pub struct MessageRow {
     pub is_deleted: bool,
     /// When it was deleted.
     pub deleted_at: Option<DateTime<Utc>>,
-    /// The users that reacted, by emoji, in order of their reactions: `{"👍": ["…"]}`.
+    /// The users that reacted, by emoji, in order of their reactions: `{"👍": ["…"]}`. Each list has at most 50 users;
+    /// `GET …/reactions/{emoji}` has all.
     pub reactions: Value,
+    /// The number of users, for each emoji with more users than its list has: `{"👍": 1200}`.
+    pub reaction_counts: Value,
     /// When it was last edited.
     pub edited_at: Option<DateTime<Utc>>,
     /// The user that last edited it.
@@ -65,7 +68,7 @@ pub struct MessageDetail {
     /// The message.
     #[serde(flatten)]
     pub message: MessageRow,
-    /// Its earlier texts, oldest first.
+    /// The latest five of its earlier texts, oldest first. `GET …/edits` has all.
     pub edit_history: Vec<EarlierText>,
 }
 
@@ -78,6 +81,20 @@ pub struct EarlierText {
     pub edited_at: DateTime<Utc>,
     /// The user that replaced it.
     pub edited_by: Uuid,
+}
+
+/// An earlier text of a message, in the list of all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct EditRow {
+    /// The text.
+    pub content: String,
+    /// When it was replaced.
+    pub edited_at: DateTime<Utc>,
+    /// The user that replaced it.
+    pub edited_by: Uuid,
+    /// The position of the edit in the log.
+    #[serde(skip)]
+    pub position: i64,
 }
 
 /// A thread: the message that began it, and a page of its answers.

@@ -8,6 +8,8 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, query, query_file, query_file_as};
 use uuid::Uuid;
 
+use super::edits::{self, EditChanges};
+use super::reactions::{self, Reactions};
 use super::record::{Mention, MessageRecord, MessageTable, mentions};
 use super::rows::EarlierText;
 use super::window::Windows;
@@ -28,6 +30,7 @@ struct Stored {
     deleted_at: Option<DateTime<Utc>>,
     deleted_by: Option<Uuid>,
     reactions: Json<BTreeMap<String, Vec<Uuid>>>,
+    reaction_counts: Json<BTreeMap<String, i64>>,
     edited_at: Option<DateTime<Utc>>,
     edited_by: Option<Uuid>,
     edit_history: Json<Vec<EarlierText>>,
@@ -65,6 +68,7 @@ macro_rules! save_rows {
             &column($messages, |m| m.updated_at),
             &column($messages, |m| m.position),
             &column($messages, |m| m.purged_at) as _,
+            &column($messages, |m| m.reaction_counts_json()),
         )
         .execute($connection)
         .await
@@ -97,6 +101,8 @@ pub(crate) async fn save(connection: &mut PgConnection, messages: &[&MessageReco
     if !standing.is_empty() {
         save_messages(connection, &standing).await?;
     }
+    edits::save(connection, messages).await?;
+    reactions::save(connection, messages).await?;
     save_mentions(connection, messages).await
 }
 
@@ -175,10 +181,11 @@ impl Stored {
             reply_count: row.reply_count,
             pinned: row.pinned_at.zip(row.pinned_by),
             deleted: row.deleted_at.zip(row.deleted_by),
-            reactions: row.reactions.0,
+            reactions: Reactions::stored(row.reactions.0, row.reaction_counts.0),
             edited_at: row.edited_at,
             edited_by: row.edited_by,
             edit_history: row.edit_history.0,
+            edits: EditChanges::default(),
             client_msg_id: row.client_msg_id,
             created_at: row.created_at,
             updated_at: row.updated_at,

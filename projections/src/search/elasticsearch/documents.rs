@@ -63,6 +63,7 @@ pub(super) struct MessageRow {
     pub(super) thread_id: Option<Uuid>,
     pub(super) formatted_content: Option<String>,
     pub(super) reactions: String,
+    pub(super) reaction_counts: String,
     pub(super) reply_count: i32,
     pub(super) is_pinned: bool,
     pub(super) is_deleted: bool,
@@ -154,6 +155,8 @@ impl MessageRow {
         let formatted = self.formatted_content.as_deref().and_then(|json| serde_json::from_str::<FormattedContent>(json).ok());
         let formatted = formatted.unwrap_or_default();
         let reactions = serde_json::from_str::<BTreeMap<String, Vec<Uuid>>>(&self.reactions).unwrap_or_default();
+        let counts = serde_json::from_str::<BTreeMap<String, usize>>(&self.reaction_counts).unwrap_or_default();
+        let count = |(emoji, people): (&String, &Vec<Uuid>)| counts.get(emoji).copied().unwrap_or(people.len());
         let source = MessageSource {
             message_id: self.message_id,
             workspace_id: self.workspace_id,
@@ -171,7 +174,7 @@ impl MessageRow {
             channel_name: self.channel_name.as_deref(),
             has_files: !formatted.files.is_empty() || self.message_type == Kind::File.as_str(),
             file_words: formatted.files.iter().flat_map(|file| files::words_of_name(&file.name)).collect(),
-            reaction_count: reactions.values().map(Vec::len).sum(),
+            reaction_count: reactions.iter().map(count).sum(),
             has_links: !formatted.links.is_empty(),
             is_pinned: self.is_pinned,
             is_deleted: self.is_deleted,

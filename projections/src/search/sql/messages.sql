@@ -3,6 +3,7 @@ SELECT m.message_id AS "message_id!", m.channel_id AS "channel_id!", m.workspace
        COALESCE(u.username, '') AS "username!", COALESCE(u.display_name, '') AS "display_name!", u.avatar_url AS "avatar_url?",
        m.content AS "content!", m.message_type AS "message_type!", m.formatted_content, m.thread_id, m.reply_count AS "reply_count!",
        m.is_pinned AS "is_pinned!", m.pinned_at, m.pinned_by, m.is_deleted AS "is_deleted!", m.deleted_at, m.reactions AS "reactions!",
+       m.reaction_counts AS "reaction_counts!",
        m.edited_at, m.edited_by, m.client_msg_id, m.created_at AS "created_at!", m.updated_at AS "updated_at!"
 FROM unnest($1::uuid[], $2::timestamptz[]) AS wanted (message_id, created_at)
 CROSS JOIN LATERAL (

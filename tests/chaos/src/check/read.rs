@@ -86,8 +86,8 @@ async fn rows(pool: &PgPool, table: Table, keys: Option<&[(Uuid, Uuid)]>) -> Res
     let more = match table {
         Table::Messages => {
             "|| jsonb_build_object(
-                 'earlier', (SELECT coalesce(jsonb_agg(e -> 'content' ORDER BY n), '[]')
-                             FROM jsonb_array_elements(t.edit_history) WITH ORDINALITY AS h (e, n)),
+                 'earlier', (SELECT coalesce(jsonb_agg(e.content ORDER BY e.position), '[]')
+                             FROM read.message_edits e WHERE e.message_id = t.message_id),
                  'mentions', (SELECT coalesce(jsonb_agg(m.user_id ORDER BY m.user_id), '[]')
                               FROM read.mentions m WHERE m.message_id = t.message_id))"
         }

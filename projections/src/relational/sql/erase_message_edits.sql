@@ -1,0 +1,2 @@
+DELETE FROM message_edits
+WHERE user_id = ANY ($1)
