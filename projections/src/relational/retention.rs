@@ -52,7 +52,7 @@ pub struct DueCount {
     pub oldest: Option<DateTime<Utc>>,
 }
 
-/// Threads that are due, oldest first.
+/// Threads that are due, oldest first. A page may have fewer than were asked for, or none, although others follow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DuePage {
     /// The messages to archive or purge.
@@ -76,6 +76,7 @@ struct Thread {
     root: Uuid,
     begun_at: DateTime<Utc>,
     messages: Vec<Uuid>,
+    is_due: bool,
 }
 
 impl Channel {
@@ -133,7 +134,8 @@ impl ReadModels {
         Ok(file.fetch_one(&self.pool).await?)
     }
 
-    /// Returns due threads of a channel, oldest first: at most `limit`, behind `after`.
+    /// Returns the due ones of the next `limit` threads of a channel that begin before the cut-off, behind `after`.
+    /// The cost depends on these threads only, and not on the rest of the channel.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -160,7 +162,11 @@ impl ReadModels {
             cut: Cut {
                 channel_id: due.channel_id,
                 cut_off: due.cut_off,
-                threads: threads.into_iter().map(|thread| thread.messages.into_iter().map(MessageId).collect()).collect(),
+                threads: threads
+                    .into_iter()
+                    .filter(|thread| thread.is_due)
+                    .map(|thread| thread.messages.into_iter().map(MessageId).collect())
+                    .collect(),
             },
         })
     }

@@ -97,3 +97,50 @@ async fn of_two_concurrent_runs_one_is_refused() {
     sqlx::query("SELECT pg_advisory_unlock(hashtextextended('backscroll retention', 0))").execute(&mut other).await.expect("the lock");
     assert_eq!(app.app().retention.run(None).await.expect("a run").messages(), 5);
 }
+
+/// The number of rows that a plan has read from tables of messages.
+fn rows_read(plan: &serde_json::Value) -> f64 {
+    let of = |field: &str| plan[field].as_f64().unwrap_or(0.0);
+    let here = plan["Relation Name"].as_str().is_some_and(|table| table.starts_with("messages_"));
+    let own = if here { (of("Actual Rows") + of("Rows Removed by Filter")) * of("Actual Loops") } else { 0.0 };
+    own + plan["Plans"].as_array().into_iter().flatten().map(rows_read).sum::<f64>()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_due_threads_reads_nothing_of_the_rest_of_the_channel() {
+    const YOUNG: i64 = 20_000;
+    let app = TestApp::start_with(&[("BACKSCROLL_RETENTION_AT", "off")]).await;
+    let team = with_old_messages(&app, 50).await;
+    let fill = "INSERT INTO messages (message_id, channel_id, workspace_id, user_id, content, created_at, updated_at, position)
+                SELECT gen_random_uuid(), channel_id, workspace_id, user_id, 'x', now(), now(), 1
+                FROM (SELECT * FROM messages WHERE channel_id = $1 LIMIT 1) AS one, generate_series(1, $2)";
+    let months = "SELECT DISTINCT tableoid::regclass::text FROM messages ORDER BY 1";
+    // The partition of this month exists if the server has written a message in it.
+    post_at(&app.app().commands, team.owner, team.general, Utc::now(), "young").await;
+    settled(&app).await;
+    assert!(sqlx::query_scalar::<_, String>(months).fetch_all(&app.app().pool).await.expect("months").len() >= 2);
+    sqlx::query(fill).bind(team.general.0).bind(YOUNG).execute(&app.app().pool).await.expect("young messages");
+    sqlx::query("ANALYZE messages").execute(&app.app().pool).await.expect("the analysis");
+
+    let cut_off = Utc::now() - TimeDelta::days(30);
+    for (file, page) in [
+        (include_str!("../../../projections/src/relational/sql/due_threads.sql"), 10),
+        (include_str!("../../../projections/src/relational/sql/count_due.sql"), 50),
+    ] {
+        let values = [
+            format!("'{}'::uuid", team.general.0),
+            format!("'{}'::timestamptz", cut_off.to_rfc3339()),
+            "FALSE".into(),
+            "'{}'::uuid[]".into(),
+            "FALSE".into(),
+            "'1970-01-01Z'::timestamptz".into(),
+            "'00000000-0000-0000-0000-000000000000'::uuid".into(),
+            page.to_string(),
+        ];
+        let filled = values.iter().enumerate().fold(file.to_owned(), |sql, (n, value)| sql.replace(&format!("${}", n + 1), value));
+        let explain = format!("EXPLAIN (ANALYZE, FORMAT JSON) {filled}");
+        let plan = sqlx::query_scalar::<_, serde_json::Value>(&explain).fetch_one(&app.app().pool).await.expect("a plan");
+        let read = rows_read(&plan[0]["Plan"]);
+        assert!(read >= f64::from(page) && read < 500.0, "{read} rows were read for {page} threads: {plan}");
+    }
+}
