@@ -25,6 +25,9 @@ use crate::messages::{gone, surroundings};
 use crate::reader::Reader;
 use crate::{CommandError, Commands, authorize};
 
+/// How many channels one question may load. Of a longer list, most are judged as they are listed.
+const LOADED_MAX: usize = 1_000;
+
 /// How long a [`ReadAccess`] counts as recent.
 const RECENT_MAX: Duration = Duration::from_secs(1);
 
@@ -75,6 +78,17 @@ impl Commands {
         self.store.catch_up().await?;
         Ok(Reader::new(&self.store))
     }
+}
+
+/// A channel of a workspace, as the read side lists it for a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedChannel {
+    /// The channel.
+    pub channel_id: ChannelId,
+    /// Whether it is a public channel.
+    pub is_public: bool,
+    /// Whether the user is in it.
+    pub is_member: bool,
 }
 
 /// The access of a user, as of a position of the log or later: events that this process learns of afterwards count too.
@@ -278,6 +292,35 @@ impl ReadAccess {
         };
         let loaded = self.store.load_all::<Channel>(&ids).await?.into_iter();
         Ok(loaded.filter(|(_, channel)| is_readable(&channel.state)).map(|(id, _)| id.into()).collect())
+    }
+
+    /// Returns those of a workspace's channels that the user may read, from a list of the read side. Its rows are as of
+    /// the position `read_at`, if they lack no event up to there.
+    ///
+    /// The user may be in tens of thousands of channels. Loading each would push the channels of everybody else out of
+    /// memory. So of a long list, only the channels that have changed since `read_at` are loaded. The rule is applied
+    /// to the others as they are listed: no later event says anything else about them.
+    ///
+    /// # Errors
+    /// The user is not a member of the workspace, or the store failed.
+    pub async fn readable_among(
+        &self,
+        workspace_id: WorkspaceId,
+        listed: &[ListedChannel],
+        read_at: Option<i64>,
+    ) -> Result<HashSet<ChannelId>, CommandError> {
+        let all = || listed.iter().map(|channel| channel.channel_id).collect::<Vec<_>>();
+        let Some(read_at) = read_at.filter(|_| listed.len() > LOADED_MAX) else {
+            return self.readable_in(workspace_id, &all()).await;
+        };
+        let changed = self.store.channels_changed_since(read_at).await?;
+        let (changed, unchanged) = listed.iter().partition::<Vec<&ListedChannel>, _>(|channel| changed.contains(&channel.channel_id.0));
+        let changed = changed.into_iter().map(|channel: &ListedChannel| channel.channel_id).collect::<Vec<_>>();
+        let mut readable = self.readable_in(workspace_id, &changed).await?;
+        let workspace = self.member_of(workspace_id).await?;
+        let sees = |channel: &&&ListedChannel| authorize::sees_one(&workspace, self.user_id, channel.is_public, channel.is_member);
+        readable.extend(unchanged.iter().filter(sees).map(|channel| channel.channel_id));
+        Ok(readable)
     }
 
     /// Returns those of the workspaces that the user is an active member of.

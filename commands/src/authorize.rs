@@ -198,9 +198,14 @@ pub(crate) fn create_channel(workspace: &Workspace, actor: UserId, kind: Kind) -
 /// Checks that the actor may know that the channel exists, and read it.
 pub(crate) fn sees_channel(workspace: &Workspace, channel: &Channel, actor: UserId) -> Result<(), AccessRefusal> {
     let is_public = channel.creation.as_ref().is_some_and(|c| c.kind == Kind::Public);
-    let may_browse = is_public && workspace.allows(actor, Permission::ChannelBrowse);
-    let sees = workspace.active_member(actor).is_some() && channel.exists() && (channel.has_member(actor) || may_browse);
+    let sees = channel.exists() && sees_one(workspace, actor, is_public, channel.has_member(actor));
     if sees { Ok(()) } else { Err(AccessRefusal::ChannelNotFound) }
+}
+
+/// Whether the actor may read a channel of the workspace that is public or not, and that the actor is in or not.
+pub(crate) fn sees_one(workspace: &Workspace, actor: UserId, is_public: bool, is_member: bool) -> bool {
+    let may_browse = is_public && workspace.allows(actor, Permission::ChannelBrowse);
+    workspace.active_member(actor).is_some() && (is_member || may_browse)
 }
 
 /// Checks that the actor may run the command on the channel.

@@ -4,7 +4,7 @@
 use actix_web::get;
 use actix_web::web::{Data, Path, Query};
 use chrono::Utc;
-use commands::ReadAccess;
+use commands::{ListedChannel, ReadAccess};
 use domain::ids::{UserId, WorkspaceId};
 use domain::permission::Permission;
 use projections::ReadModels;
@@ -224,8 +224,13 @@ pub(super) async fn readable_rooms(
     access: &ReadAccess,
 ) -> Result<Vec<RoomRow>, Problem> {
     let mut rooms = read_models.rooms_of(workspace_id, access.user_id()).await?;
-    let ids = rooms.iter().map(|room| room.channel_id.into()).collect::<Vec<_>>();
-    let readable = access.recent().await?.readable_in(workspace_id, &ids).await?;
+    let listed = rooms.iter().map(|room| ListedChannel {
+        channel_id: room.channel_id.into(),
+        is_public: room.channel_type == "public",
+        is_member: room.is_member,
+    });
+    let (listed, read_at) = (listed.collect::<Vec<_>>(), rooms.first().and_then(|room| room.read_at));
+    let readable = access.recent().await?.readable_among(workspace_id, &listed, read_at).await?;
     rooms.retain(|room| readable.contains(&room.channel_id.into()));
     Ok(rooms)
 }

@@ -1,14 +1,16 @@
 //! Loading: folds a stream into an aggregate, starting from the cache, from a snapshot, or from the first event.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use cqrs_es::persist::{PersistedEventRepository, PersistenceError, SerializedEvent};
 use domain::personal::{self, Keys, Place};
 use domain::{DecodeError, Event, StreamId, upcast};
 use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use postgres_es::PostgresEventRepository;
-use sqlx::query;
+use sqlx::{query, query_scalar};
 use uuid::Uuid;
 
 use super::cache::{Lookup, Versioned};
@@ -31,6 +33,7 @@ impl EventStore {
         if let Lookup::Fresh(held) = cache.look(id) {
             return Ok(held);
         }
+        self.loads.fetch_add(1, Ordering::Relaxed);
         let _lock = cache.loading_lock(id).await;
         let (loaded, ticket) = match cache.look(id) {
             Lookup::Fresh(held) => return Ok(held),
@@ -62,6 +65,18 @@ impl EventStore {
         let loads = missing.into_iter().map(|id| self.load::<A>(id).map_ok(move |found| (id, found)));
         loaded.extend(stream::iter(loads).buffer_unordered(LOADS_AT_ONCE).try_collect::<Vec<_>>().await?);
         Ok(loaded)
+    }
+
+    /// Returns the channels with events after a position.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn channels_changed_since(&self, position: i64) -> Result<HashSet<Uuid>, StoreError> {
+        let changed = query_scalar!(
+            r#"SELECT DISTINCT aggregate_id::uuid AS "channel_id!" FROM events WHERE position > $1 AND aggregate_type = 'channel'"#,
+            position
+        );
+        Ok(changed.fetch_all(&self.pool).await?.into_iter().collect())
     }
 
     async fn load_whole<A: Stored>(&self, id: Uuid) -> Result<Versioned<A>, StoreError> {

@@ -41,6 +41,7 @@ mod versions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use domain::StreamId;
@@ -76,6 +77,7 @@ pub struct EventStore {
     caches: Arc<Caches>,
     head: watch::Receiver<i64>,
     clock: Clock,
+    loads: Arc<AtomicU64>,
 }
 
 impl EventStore {
@@ -112,7 +114,7 @@ impl EventStore {
         let caches = Arc::new(Caches::default());
         let (writer, head) = Writer::start(pool.clone(), Arc::clone(&caches), keys.clone(), clock).await?;
         let freshness = Freshness::start(pool.clone(), writer.clone(), head.clone());
-        Ok(Self { pool, keys, node, writer, freshness, caches, head, clock })
+        Ok(Self { pool, keys, node, writer, freshness, caches, head, clock, loads: Arc::default() })
     }
 
     /// Appends all events of the request or none, and returns the outcome. A dropped future does not cancel the
@@ -182,6 +184,12 @@ impl EventStore {
     #[must_use]
     pub fn catch_ups(&self) -> u64 {
         self.freshness.asked()
+    }
+
+    /// How many aggregates this process has read from the database, because they were not in memory.
+    #[must_use]
+    pub fn loads(&self) -> u64 {
+        self.loads.load(Ordering::Relaxed)
     }
 
     /// Returns the versions of those of the streams that exist.

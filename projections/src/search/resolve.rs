@@ -25,6 +25,10 @@ pub struct RoomRow {
     pub name: Option<String>,
     /// `public`, `private`, `dm` or `group_dm`.
     pub channel_type: String,
+    /// Whether the user is in it.
+    pub is_member: bool,
+    /// The position of the log that this row has. `None` if the row may lack earlier events.
+    pub read_at: Option<i64>,
 }
 
 /// The user that searches, and the channels that the user may read at this moment.

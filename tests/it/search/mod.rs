@@ -9,6 +9,7 @@ mod house;
 mod kept;
 mod language;
 mod life;
+mod many_channels;
 mod pages;
 mod people;
 mod who_may_see;
