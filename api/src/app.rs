@@ -36,6 +36,7 @@ use projections::{Connections, Progress, ReadModels};
 use sqlx::PgPool;
 use state::credentials::Credentials;
 use state::devices::KnownDevices;
+use state::exports::ExportStore;
 use state::invitations::InvitationTokens;
 use state::limits::Windows;
 use state::presence::Presences;
@@ -192,6 +193,7 @@ impl App {
             stores: self.work_stores.clone(),
             sessions: self.sessions.clone(),
             credentials: self.credentials.clone(),
+            exports: ExportStore::new(self.work_pool.clone()),
         }
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use chrono::{DateTime, Utc};
 use commands::{CommandError, StoreError};
 use domain::text::InvalidText;
 use domain::{Refusal, RefusalKind};
@@ -224,6 +225,13 @@ impl Problem {
         let detail =
             format!("at most {requests} requests of the class {class} are allowed in {window} seconds: try again in {seconds} seconds");
         Self::new(StatusCode::TOO_MANY_REQUESTS, "request.rate_limited", detail).retry_after(retry_after)
+    }
+
+    /// The caller has asked for too many exports in a day.
+    pub fn too_many_exports(per_day_max: i64, again_at: DateTime<Utc>) -> Self {
+        let delay = (again_at - Utc::now()).to_std().unwrap_or_default();
+        let detail = format!("at most {per_day_max} exports may be asked for in a day: download one of them, or ask again at {again_at}");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "export.too_many", detail).retry_after(delay)
     }
 
     /// A server that the request needs does not answer now.

@@ -19,12 +19,13 @@ use projections::{Connections, QueryError, RELATIONAL, ReadModels, RebuildError,
 use sqlx::{PgPool, query_scalar};
 use state::StateError;
 use state::credentials::Credentials;
+use state::exports::ExportStore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How often to look for erasures that are due.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// How often to look for erased people that still have sessions or credentials.
+/// How often to look for erased people that still have sessions, credentials or exports.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long to wait after an erasure was refused, for example by a legal hold.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
@@ -69,6 +70,8 @@ pub struct Erasures {
     pub sessions: Sessions,
     /// The stored hashes of passwords.
     pub credentials: Credentials,
+    /// The exports of people's data.
+    pub exports: ExportStore,
 }
 
 impl Erasures {
@@ -135,9 +138,10 @@ impl Erasures {
         Ok(())
     }
 
-    /// Ends all sessions, and removes the password. A session contains the address and the client that began it.
+    /// Ends all sessions, and removes the password and the exports. A session contains the address and the client that began it.
     async fn sign_out(&self, user_id: UserId) -> Result<(), ErasureError> {
         self.credentials.remove(user_id).await?;
+        self.exports.remove_of(user_id).await?;
         self.sessions.end_all(user_id).await?;
         // The cache asks Redis for this too, but perhaps before the sessions were removed. Nothing waits for it.
         let redis = self.stores.redis.clone();

@@ -1,5 +1,5 @@
-//! Exports everything that is stored about one person, as a zip of JSON, page by page. The memory that it needs does
-//! not depend on how much the person wrote.
+//! Makes a zip of everything that is stored about one person, as JSON, page by page. The memory that it needs does not
+//! depend on how much the person wrote.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +18,12 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 
 /// The rows of one page.
 const PAGE_ROWS: u16 = 200;
-/// How many pieces wait for a slow client. Then reading pauses.
+/// The rows of one page of earlier texts, each of which may be as long as a message can be.
+const PAGE_TEXTS: u16 = 50;
+/// How many pieces wait to be stored. Then reading pauses.
 const PIECES_AHEAD: usize = 4;
 
-/// An error that ends the export. The client sees a broken zip.
+/// An error that ends the export.
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// A piece of the zip, or the error that ended it.
@@ -61,6 +63,7 @@ async fn write(from: &Sources, profile: &UserRow, sender: &mpsc::Sender<Piece>) 
     export.account(from, user_id).await?;
     let workspaces = from.read_models.affiliations(user_id, &profile.email).await?.workspaces;
     export.messages(from, user_id, &workspaces).await?;
+    export.earlier_texts(from, user_id, &workspaces).await?;
     export.done(from, user_id, &workspaces).await?;
     export.finish().await
 }
@@ -105,7 +108,7 @@ impl<'a> Export<'a> {
         Ok(())
     }
 
-    /// Adds every message of the user with its earlier texts, workspace by workspace, oldest first.
+    /// Adds every message of the user with its latest earlier texts, workspace by workspace, oldest first.
     async fn messages(&mut self, from: &Sources, user_id: UserId, workspaces: &[WorkspaceId]) -> Result<(), Failed> {
         self.zip.start_file("messages.jsonl", SimpleFileOptions::default().large_file(true))?;
         for workspace_id in workspaces {
@@ -114,6 +117,20 @@ impl<'a> Export<'a> {
             while page.next.is_some() {
                 page = from.read_models.written_by(user_id, *workspace_id, page.next, PAGE_ROWS).await?;
                 self.rows(&page.messages).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds every earlier text of the user's messages. The messages themselves have only the latest ones.
+    async fn earlier_texts(&mut self, from: &Sources, user_id: UserId, workspaces: &[WorkspaceId]) -> Result<(), Failed> {
+        self.zip.start_file("edits.jsonl", SimpleFileOptions::default().large_file(true))?;
+        for workspace_id in workspaces {
+            let mut page = from.read_models.earlier_texts_by(user_id, *workspace_id, None, PAGE_TEXTS).await?;
+            self.rows(&page.texts).await?;
+            while page.next.is_some() {
+                page = from.read_models.earlier_texts_by(user_id, *workspace_id, page.next, PAGE_TEXTS).await?;
+                self.rows(&page.texts).await?;
             }
         }
         Ok(())
@@ -145,7 +162,7 @@ impl<'a> Export<'a> {
     async fn finish(self) -> Result<(), Failed> {
         drop(self.zip.finish()?);
         let rest = self.buffer.take();
-        self.sender.send(Ok(rest)).await.map_err(|_| "the client has gone".into())
+        self.sender.send(Ok(rest)).await.map_err(|_| "the job has ended".into())
     }
 
     async fn send(&mut self) -> Result<(), Failed> {
@@ -153,7 +170,7 @@ impl<'a> Export<'a> {
         if piece.is_empty() {
             return Ok(());
         }
-        self.sender.send(Ok(piece)).await.map_err(|_| "the client has gone".into())
+        self.sender.send(Ok(piece)).await.map_err(|_| "the job has ended".into())
     }
 }
 

@@ -5,12 +5,14 @@
 //! carries out erasures of people. [`purge`] empties events that the log says are purged. [`client_ids`] removes
 //! what earlier releases kept of clients in clear. [`proof_key`] records new
 //! signing keys in the log. [`replays`] runs replays of projections, [`parked`] releases events that projections could
-//! not apply, [`exports`] exports everything that is stored about one person.
+//! not apply, [`exports`] makes a zip of everything that is stored about one person, and
+//! [`export_jobs`] makes those that people ask for.
 
 pub mod client_ids;
 pub mod cursor;
 pub mod daily;
 pub mod erasure;
+pub mod export_jobs;
 pub mod exports;
 pub mod parked;
 pub mod proof_key;

@@ -109,7 +109,7 @@ pub async fn read_pool(settings: &Settings) -> Result<PgPool, StartError> {
 /// # Errors
 /// Postgres cannot be reached.
 pub async fn work_pool(settings: &Settings) -> Result<PgPool, StartError> {
-    let options = postgres::connect_options(options(settings)?);
+    let options = postgres::connect_options(options(settings)?).application_name("backscroll work");
     postgres::pool(connections_of_work(settings), options, WORK_STATEMENT_MAX).await.map_err(StartError::Postgres)
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig};
+use state::exports::ExportStore;
 
 use super::App;
 use crate::metrics::Figures;
@@ -35,7 +36,7 @@ impl App {
             share(Data::new(self.replays.clone())),
             share(Data::new(self.retention.clone())),
             share(Data::new(self.erasures())),
-            share(Data::new(self.export_sources())),
+            share(Data::new(ExportStore::new(self.pool.clone()))),
             share(Data::new(self.proofs.clone())),
             share(Data::new(self.metrics.clone())),
             share(Data::new(self.figures())),

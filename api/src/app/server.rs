@@ -9,6 +9,7 @@ use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_confi
 use actix_web::dev::AppConfig;
 use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::web::{self, Data};
+use state::exports::ExportStore;
 use stores::release::holder;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -166,6 +167,8 @@ impl Server {
         let (pool, stores, head) = (app.work_pool.clone(), app.work_stores.clone(), app.commands.store().head());
         self.background.spawn(processes::client_ids::run(app.commands.clone(), pool.clone(), stores.clone(), self.shutdown.clone()));
         self.background.spawn(processes::purge::run(pool, stores, head, self.shutdown.clone()));
+        let exports = ExportStore::new(app.work_pool.clone());
+        self.background.spawn(processes::export_jobs::run(exports, app.export_sources(), self.shutdown.clone()));
         let objects = app.settings.proof.object_url().map(|url| stores::objects::folder(&app.settings.object_store, url)).transpose()?;
         let destinations = app.settings.proof.destinations(objects);
         let settings = ledger::proof::Settings {

@@ -127,6 +127,8 @@ fn users_routes(v1: &mut ServiceConfig<'_>) {
         .service(erasures::erase_user)
         .service(erasures::keep_user)
         .service(exports::export_user)
+        .service(exports::get_export)
+        .service(exports::download_export)
         .service(users::suspend_user)
         .service(users::reactivate_user)
         .service(sessions::start_session)

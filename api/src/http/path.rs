@@ -3,6 +3,7 @@
 use domain::ids::{ChannelId, HoldId, InvitationId, MessageId, SessionId, UserId, WorkspaceId};
 use serde::Deserialize;
 use utoipa::IntoParams;
+use uuid::Uuid;
 
 /// A user.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -11,6 +12,14 @@ pub struct UserPath {
     /// The user.
     #[param(value_type = Uuid)]
     pub user_id: UserId,
+}
+
+/// An export of a user's data.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct ExportPath {
+    /// The export.
+    pub export_id: Uuid,
 }
 
 /// A session.

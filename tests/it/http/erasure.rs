@@ -254,8 +254,13 @@ async fn a_user_exports_their_own_data_and_operators_export_that_of_every_user()
     team.operator.post(&path, json!({"current_password": "a guess"})).await.expect_problem(422, "password.wrong");
     for (asker, path) in [(&team.member, "/v1/users/me/export"), (&team.operator, path.as_str())] {
         let request = asker.request(Method::POST, path).header("Backscroll-Min-Position", position);
-        let request = request.json(&json!({"current_password": tests::person::PASSWORD}));
-        let response = request.send().await.expect("an answer");
+        let confirmed = json!({"current_password": tests::person::PASSWORD});
+        let queued = tests::person::send(request.json(&confirmed)).await;
+        let export = queued.header("location").expect("the export").to_owned();
+        queued.expect(202);
+        eventually("the export is ready", async || asker.get(&export).await.body["state"] == "ready").await;
+        let download = asker.request(Method::POST, &format!("{export}/download")).json(&confirmed);
+        let response = download.send().await.expect("an answer");
         assert_eq!(response.status(), 200);
         let bytes = response.bytes().await.expect("a whole zip");
         let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).expect("a zip");
@@ -289,6 +294,7 @@ async fn a_user_exports_their_own_data_and_operators_export_that_of_every_user()
         assert_eq!((from(4), from(5)), ((None, None), (None, None)), "the operator's address is not the user's data");
         let messages = read("messages.jsonl");
         assert!(messages.contains("first words") && messages.contains("second thoughts") && !messages.contains("not theirs"), "{messages}");
+        assert!(read("edits.jsonl").contains("first words"));
         let events = read("events.jsonl");
         assert!(events.contains("message.reacted") && events.contains("tada") && !events.contains("not theirs"), "{events}");
     }

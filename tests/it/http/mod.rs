@@ -9,6 +9,7 @@ mod conventions;
 mod cross_origin;
 mod emojis;
 mod erasure;
+mod exports;
 mod freshness;
 mod head;
 mod health;

@@ -69,7 +69,9 @@ async fn things(team: &Team) -> BTreeMap<&'static str, String> {
     let invited = team.owner.post(&team.path("/invitations"), json!({"email": "new@example.org"})).await.expect(201);
     let sessions = team.owner.get("/v1/sessions").await.expect(200);
     let held = team.owner.post(&team.path("/holds"), json!({"on": {"kind": "workspace"}, "reason": "a case"})).await.expect(201);
+    let export = team.member.post_confirmed("/v1/users/me/export").await.expect(202);
     BTreeMap::from([
+        ("export_id", id(&export, "export_id").to_string()),
         ("workspace_id", team.id.to_string()),
         ("user_id", team.member.id.to_string()),
         ("channel_id", channel.to_string()),
@@ -109,7 +111,7 @@ fn body(name: &str, team: &Team) -> Value {
         "create_channel" => json!({"type": "public", "name": "mine"}),
         "edit_message" | "post_message" => json!({"content": "mine"}),
         "hand_over_workspace" => json!({"to": user_id, "current_password": PASSWORD}),
-        "erase_user" | "export_user" => json!({"current_password": PASSWORD}),
+        "download_export" | "erase_user" | "export_user" => json!({"current_password": PASSWORD}),
         "invite" => json!({"email": "mine@example.org"}),
         "place_hold" => json!({"on": {"kind": "workspace"}, "reason": "mine"}),
         "release_hold" | "purge_message" => json!({"reason": "mine"}),

@@ -143,7 +143,7 @@ impl Day {
             }
         }
         let export = team.owner.post_confirmed("/v1/users/me/export").await;
-        refused.extend((export.status != 200).then_some(export));
+        refused.extend((export.status != 202).then_some(export));
         assert!(refused.is_empty(), "{refused:?}");
     }
 }
