@@ -27,7 +27,7 @@ pub use host::RequestedHost;
 pub use input::{Change, reject_unless_line, reject_unless_moment};
 pub use part::part;
 pub(crate) use part::parts;
-pub use reading::{Cursor, Page, QueryAnswer, Reading, WAIT_MAX, no_cursor, page_limit, read_place};
+pub use reading::{Cursor, Page, QueryAnswer, Reading, WAIT_MAX, catch_up, no_cursor, page_limit, read_place};
 pub use visitor::{Visitor, count_visitor};
 
 use crate::config::Network;

@@ -6,8 +6,8 @@
 use domain::ids::UserId;
 use domain::permission::Permission;
 use domain::{
-    Channel, ChannelCommand, InstallationCommand, Message, MessageCommand, Refusal, RefusalKind, User, UserCommand, Workspace,
-    WorkspaceCommand, WorkspaceRefusal,
+    Channel, ChannelCommand, ChannelRefusal, InstallationCommand, Message, MessageCommand, Refusal, RefusalKind, User, UserCommand,
+    Workspace, WorkspaceCommand, WorkspaceRefusal,
 };
 
 use domain::channel::{Kind, MemberRole};
@@ -50,6 +50,9 @@ pub enum AccessRefusal {
     /// Only an owner of the workspace may propose an erasure to the operators.
     #[error("only an owner of the workspace may propose the erasure of a member to the operators")]
     NotAnOwner,
+    /// A guest shares no channel with the other person.
+    #[error("a guest can start conversations only with people in the guest's channels; ask a member to add both of you to a channel")]
+    NotAmongTheGuestsPeople,
     /// Every member of a channel must be an active member of the workspace.
     #[error("everyone in a channel must be an active member of the workspace; invite them first")]
     NotAMemberOfTheWorkspace,
@@ -69,6 +72,7 @@ impl Refusal for AccessRefusal {
             Self::NotAnOperator => "server.operators_only",
             Self::ErasureNotYours => "user.erasure_not_yours",
             Self::NotAnOwner => "workspace.owners_only",
+            Self::NotAmongTheGuestsPeople => "access.guest_shares_no_channel",
             Self::NotAMemberOfTheWorkspace => "workspace.not_a_member",
         }
     }
@@ -82,6 +86,7 @@ impl Refusal for AccessRefusal {
             | Self::NotYourself
             | Self::NotAnOperator
             | Self::ErasureNotYours
+            | Self::NotAmongTheGuestsPeople
             | Self::NotAnOwner => RefusalKind::Forbidden,
             Self::NotAMemberOfTheWorkspace => RefusalKind::Conflict,
         }
@@ -180,6 +185,14 @@ pub(crate) fn workspace_command(workspace: &Workspace, actor: UserId, command: &
         | WorkspaceCommand::ChangeMemberPermissions { .. }
         | WorkspaceCommand::DeactivateMember { .. }
         | WorkspaceCommand::ReactivateMember { .. } => may(workspace, actor, Permission::MemberManage),
+        // Every member may leave. A former member may ask again, and nothing changes.
+        WorkspaceCommand::Leave => {
+            if workspace.members.contains_key(&actor) {
+                Ok(())
+            } else {
+                Err(AccessRefusal::WorkspaceNotFound)
+            }
+        }
         WorkspaceCommand::HandOver { .. } => may(workspace, actor, Permission::WorkspaceHandOver),
         WorkspaceCommand::PlaceHold { .. } | WorkspaceCommand::ReleaseHold { .. } => may(workspace, actor, Permission::HoldsManage),
         WorkspaceCommand::AddEmoji { .. } | WorkspaceCommand::RemoveEmoji { .. } => may(workspace, actor, Permission::EmojiManage),
@@ -208,6 +221,31 @@ pub(crate) fn sees_one(workspace: &Workspace, actor: UserId, is_public: bool, is
     workspace.active_member(actor).is_some() && (is_member || may_browse)
 }
 
+/// Checks that the actor may know that the channel exists: they may read it, or are an owner and nobody is in it.
+pub(crate) fn knows_channel(workspace: &Workspace, channel: &Channel, actor: UserId) -> Result<(), AccessRefusal> {
+    if finds_it_without_members(workspace, channel, actor) { Ok(()) } else { sees_channel(workspace, channel, actor) }
+}
+
+/// Whether the actor is an owner of the workspace, and no active member of it is in this named channel.
+pub(crate) fn finds_it_without_members(workspace: &Workspace, channel: &Channel, actor: UserId) -> bool {
+    workspace.has_owner(actor) && channel.is_without_members(|user_id| workspace.active_member(user_id).is_some())
+}
+
+/// Checks that the actor may adopt the channel. A repeated request finds the actor as its admin.
+fn adopts(workspace: &Workspace, channel: &Channel, actor: UserId) -> Result<(), CommandRefusal> {
+    knows_channel(workspace, channel, actor)?;
+    if !workspace.has_owner(actor) {
+        return Err(ChannelRefusal::AdoptedByOwners.into());
+    }
+    let may = channel.has_admin(actor) || finds_it_without_members(workspace, channel, actor);
+    if may { Ok(()) } else { Err(ChannelRefusal::NotWithoutMembers.into()) }
+}
+
+/// Checks that a channel with people in it keeps an admin without this one.
+fn keeps_an_admin(workspace: &Workspace, channel: &Channel, without: UserId) -> Result<(), ChannelRefusal> {
+    channel.keeps_an_admin(without, |user_id| workspace.active_member(user_id).is_some())
+}
+
 /// Checks that the actor may run the command on the channel.
 pub(crate) fn channel_command(
     workspace: &Workspace,
@@ -225,8 +263,11 @@ pub(crate) fn channel_command(
             may(workspace, actor, Permission::ChannelAddMembers)?;
             Ok(member_of_workspace(workspace, *user_id)?)
         }
-        ChannelCommand::Join | ChannelCommand::Leave | ChannelCommand::ChangeNotificationLevel { .. } => {
-            Ok(sees_channel(workspace, channel, actor)?)
+        ChannelCommand::Join | ChannelCommand::ChangeNotificationLevel { .. } => Ok(sees_channel(workspace, channel, actor)?),
+        ChannelCommand::Adopt => adopts(workspace, channel, actor),
+        ChannelCommand::Leave => {
+            sees_channel(workspace, channel, actor)?;
+            Ok(keeps_an_admin(workspace, channel, actor)?)
         }
         // An admin of the channel may change its settings, except how long messages are kept: that also needs a
         // permission in the workspace.
@@ -241,12 +282,19 @@ pub(crate) fn channel_command(
             if !workspace.members.contains_key(user_id) {
                 return Err(WorkspaceRefusal::MemberNotFound.into());
             }
-            Ok(workspace.may_act_on(actor, *user_id)?)
+            workspace.may_act_on(actor, *user_id)?;
+            Ok(keeps_an_admin(workspace, channel, *user_id)?)
         }
         ChannelCommand::Rename { .. }
         | ChannelCommand::ChangeMemberRole { role: MemberRole::Admin, .. }
         | ChannelCommand::Archive
-        | ChannelCommand::Unarchive => Ok(manages(workspace, channel, actor)?),
+        | ChannelCommand::Unarchive => {
+            if finds_it_without_members(workspace, channel, actor) {
+                Ok(())
+            } else {
+                Ok(manages(workspace, channel, actor)?)
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::channel::{self, NewChannel, people_key};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
 use domain::message::{Kind, MessageEvent, Moment, Posting, system_message};
-use domain::{Channel, ChannelCommand, ChannelEvent, ChannelRefusal, Context, StreamId};
+use domain::{Channel, ChannelCommand, ChannelEvent, ChannelRefusal, Context, StreamId, Workspace};
 use tracing::instrument;
 use uuid::Uuid;
 
@@ -16,13 +16,23 @@ use crate::reader::Reader;
 use crate::{Appended, Asked, CHANNELS_EACH_MAX, CommandError, CommandRefusal, Commands, authorize, names, slots};
 
 impl Commands {
-    /// Creates a channel. If the direct or group conversation exists already, its identifier is returned.
+    /// Creates a channel. If the direct or group conversation exists already, its identifier is returned, even if one of
+    /// its people is no longer in the workspace.
+    ///
+    /// `shared` are channels that the actor may share with the others, from the read side: each is checked here. Only
+    /// guests need them.
     ///
     /// # Errors
     /// The command is refused, or the store failed.
     #[instrument(name = "create a channel", skip_all, fields(channel.id = %channel_id, workspace.id = %new.workspace_id))]
-    pub async fn create_channel(&self, asked: &Asked, channel_id: ChannelId, new: NewChannel) -> Result<Appended, CommandError> {
-        self.execute(asked, &Create { channel_id, new }).await
+    pub async fn create_channel(
+        &self,
+        asked: &Asked,
+        channel_id: ChannelId,
+        new: NewChannel,
+        shared: &[ChannelId],
+    ) -> Result<Appended, CommandError> {
+        self.execute(asked, &Create { channel_id, new, shared }).await
     }
 
     /// Runs a command on a channel.
@@ -51,12 +61,13 @@ impl Commands {
     }
 }
 
-struct Create {
+struct Create<'a> {
     channel_id: ChannelId,
     new: NewChannel,
+    shared: &'a [ChannelId],
 }
 
-impl Decision for Create {
+impl Decision for Create<'_> {
     fn name(&self) -> &'static str {
         "create channel"
     }
@@ -65,6 +76,16 @@ impl Decision for Create {
         authorize::active(reader.user(context.actor).await?.as_ref())?;
         let workspace = reader.workspace(self.new.workspace_id).await?;
         authorize::create_channel(&workspace, context.actor, self.new.kind)?;
+        if workspace.has_guest(context.actor) {
+            self.are_people_of_the_guest(context.actor, reader).await?;
+        }
+        let is_there = |member: &UserId| workspace.active_member(*member).is_some();
+        if self.new.kind.is_direct()
+            && !self.new.members.iter().all(is_there)
+            && let Some(conversation) = reader.store().holders(&[self.claim(context.actor)]).await?.into_values().next()
+        {
+            return Ok(Draft::of(conversation));
+        }
         for member in &self.new.members {
             authorize::member_of_workspace(&workspace, *member)?;
         }
@@ -88,7 +109,23 @@ impl Decision for Create {
     }
 }
 
-impl Create {
+impl Create<'_> {
+    /// Checks that the guest shares a channel with each of the others.
+    async fn are_people_of_the_guest(&self, guest: UserId, reader: &mut Reader<'_>) -> Result<(), CommandError> {
+        let mut unknown = self.new.members.iter().copied().filter(|member| *member != guest).collect::<BTreeSet<_>>();
+        for channel_id in self.shared {
+            if unknown.is_empty() {
+                break;
+            }
+            let channel = reader.channel(*channel_id).await?;
+            let is_here = channel.creation.as_ref().is_some_and(|creation| creation.workspace_id == self.new.workspace_id);
+            if is_here && channel.has_member(guest) {
+                unknown.retain(|member| !channel.has_member(*member));
+            }
+        }
+        if unknown.is_empty() { Ok(()) } else { Err(AccessRefusal::NotAmongTheGuestsPeople.into()) }
+    }
+
     /// The claim of a conversation is its set of participants. The claims of a channel are those of its name.
     fn claims(&self, actor: UserId) -> Vec<Claim> {
         if let Some(name) = self.new.name.as_ref().filter(|_| !self.new.kind.is_direct()) {
@@ -115,17 +152,32 @@ impl<F: Fn(&Channel) -> Result<ChannelCommand, CommandRefusal> + Sync> Decision 
         let channel = reader.channel(self.channel_id).await?;
         let workspace_id = channel.creation.as_ref().ok_or(AccessRefusal::ChannelNotFound)?.workspace_id;
         let workspace = reader.workspace(workspace_id).await?;
-        authorize::sees_channel(&workspace, &channel, context.actor)?;
+        authorize::knows_channel(&workspace, &channel, context.actor)?;
         let command = (self.choose)(&channel)?;
         authorize::channel_command(&workspace, &channel, context.actor, &command)?;
         let claims = claims(reader, workspace_id, self.channel_id, &channel, &command).await?;
-        let events = channel.decide(context, command)?;
+        let events = match guest_of_general(&workspace, &channel, context.actor, &command) {
+            Some(guest) => channel.end_guest_membership(context, guest),
+            None => channel.decide(context, command)?,
+        };
         let messages = announcements(context, workspace_id, self.channel_id, &events);
         let draft = Draft::of(self.channel_id).claim(claims.into_iter().filter(|_| !events.is_empty()));
         let draft = draft.write(StreamId::channel(self.channel_id), Some(workspace_id), events);
         let cause = StreamId::channel(self.channel_id);
         Ok(messages.into_iter().fold(draft, |draft, (stream, event)| draft.effect(cause, stream, Some(workspace_id), vec![event])))
     }
+}
+
+/// The guest whose membership of #general the command ends. A guest is in #general only if somebody added them, so they
+/// may leave it, and may be removed.
+fn guest_of_general(workspace: &Workspace, channel: &Channel, actor: UserId, command: &ChannelCommand) -> Option<UserId> {
+    let is_general = channel.creation.as_ref().is_some_and(|creation| creation.is_general);
+    let leaving = match command {
+        ChannelCommand::Leave => Some(actor),
+        ChannelCommand::RemoveMember { user_id } => Some(*user_id),
+        _ => None,
+    };
+    leaving.filter(|user_id| is_general && workspace.has_guest(*user_id))
 }
 
 /// The claims of a rename: the new name is taken, and the old one is released. What both names share stays: a channel

@@ -29,7 +29,7 @@ use chrono::{DateTime, Utc};
 use domain::Context;
 use uuid::Uuid;
 
-pub use access::{ListedChannel, ReadAccess};
+pub use access::{ListedChannel, ReadAccess, Sight};
 pub use authorize::AccessRefusal;
 pub use erasures::Around;
 pub use event_store::{EventStore, Idempotency, IdempotencyKey, InvalidKey, StoreError};

@@ -19,7 +19,23 @@ impl Commands {
     /// The command is refused, or the store failed.
     #[instrument(name = "post a message", skip_all, fields(channel.id = %channel_id, message.id = %new.message_id))]
     pub async fn post_message(&self, asked: &Asked, channel_id: ChannelId, new: NewMessage) -> Result<Appended, CommandError> {
-        self.execute(asked, &Post { channel_id, new }).await
+        self.execute(asked, &Post { channel_id, new, earlier: None }).await
+    }
+
+    /// Posts an answer to a message that was deleted. `earlier` is an answer from the read side: it is checked here. With
+    /// it, the thread goes on.
+    ///
+    /// # Errors
+    /// The command is refused, or the store failed.
+    #[instrument(name = "post an answer", skip_all, fields(channel.id = %channel_id, message.id = %new.message_id))]
+    pub async fn post_answer(
+        &self,
+        asked: &Asked,
+        channel_id: ChannelId,
+        new: NewMessage,
+        earlier: MessageId,
+    ) -> Result<Appended, CommandError> {
+        self.execute(asked, &Post { channel_id, new, earlier: Some(earlier) }).await
     }
 
     /// Runs a command on a message.
@@ -35,6 +51,7 @@ impl Commands {
 struct Post {
     channel_id: ChannelId,
     new: NewMessage,
+    earlier: Option<MessageId>,
 }
 
 impl Decision for Post {
@@ -52,6 +69,9 @@ impl Decision for Post {
             let message = reader.message(parent).await?;
             around.gone = gone(context.at, reader, parent, &message).await?;
             around.parent = Some(message);
+        }
+        if let Some(earlier) = self.earlier {
+            around.earlier_answer = Some(reader.message(earlier).await?);
         }
         // The stream is new, so there is nothing to load. If the identifier is in use, the store refuses a second first
         // event.

@@ -1,7 +1,8 @@
 //! Commands of workspaces.
 
 use domain::channel::{Kind, NewChannel};
-use domain::ids::{ChannelId, InvitationId, WorkspaceId};
+use domain::ids::{ChannelId, InvitationId, UserId, WorkspaceId};
+use domain::permission::Role;
 use domain::text::{ChannelName, WorkspaceDomain};
 use domain::workspace::{Details, HoldTarget, Plan};
 use domain::{ChannelCommand, Context, StreamId, Workspace, WorkspaceCommand, WorkspaceEvent, WorkspaceRefusal};
@@ -77,7 +78,16 @@ impl Commands {
         self.execute(asked, &ChangePlan { workspace_id, plan }).await
     }
 
-    /// Accepts an invitation. The actor becomes a member, and joins #general.
+    /// Ends the actor's own membership of a workspace. It has no effect if the membership has ended already.
+    ///
+    /// # Errors
+    /// The command is refused, for example because the actor is the last owner; or the store failed.
+    #[instrument(name = "leave a workspace", skip_all, fields(workspace.id = %workspace_id))]
+    pub async fn leave_workspace(&self, asked: &Asked, workspace_id: WorkspaceId) -> Result<Appended, CommandError> {
+        self.execute(asked, &Leave { workspace_id }).await
+    }
+
+    /// Accepts an invitation. The actor becomes a member, and joins #general unless they are a guest.
     ///
     /// # Errors
     /// The command is refused, or the store failed.
@@ -170,9 +180,60 @@ impl<F: Fn(&Workspace) -> Result<WorkspaceCommand, CommandRefusal> + Sync> Decis
         let command = (self.choose)(&workspace)?;
         authorize::workspace_command(&workspace, context.actor, &command)?;
         held_channel_is_here(reader, self.workspace_id, &command).await?;
+        no_member_is_invited(reader, &workspace, context, &command).await?;
         let subject = subject(self.workspace_id, &command);
+        let promoted = promoted_guest(&workspace, &command);
         let events: Vec<WorkspaceEvent> = workspace.decide(context, command)?;
-        Ok(Draft { subject, ..Draft::of(self.workspace_id) }.write(StreamId::workspace(self.workspace_id), Some(self.workspace_id), events))
+        let draft = Draft { subject, ..Draft::of(self.workspace_id) }.write(
+            StreamId::workspace(self.workspace_id),
+            Some(self.workspace_id),
+            events,
+        );
+        match promoted.zip(workspace.general_channel_id) {
+            Some((user_id, general)) => {
+                join_general(draft, &Context { actor: user_id, ..context.clone() }, reader, general, self.workspace_id).await
+            }
+            None => Ok(draft),
+        }
+    }
+}
+
+/// Checks that an invited address belongs to nobody who is or was a member. An account that is in other workspaces only
+/// makes no difference, so the inviter learns nothing about it.
+async fn no_member_is_invited(
+    reader: &Reader<'_>,
+    workspace: &Workspace,
+    context: &Context,
+    command: &WorkspaceCommand,
+) -> Result<(), CommandError> {
+    let WorkspaceCommand::Invite { email, .. } = command else { return Ok(()) };
+    let held = reader.store().holders(&[Claim::on_server(ClaimKind::Email, email.folded())]).await?;
+    Ok(held.into_values().try_for_each(|holder| workspace.may_be_invited(context.actor, holder.into()))?)
+}
+
+/// The guest whom the command gives a higher role. Every member except guests is in #general.
+fn promoted_guest(workspace: &Workspace, command: &WorkspaceCommand) -> Option<UserId> {
+    match command {
+        WorkspaceCommand::ChangeMemberRole { user_id, role } if *role != Role::Guest && workspace.has_guest(*user_id) => Some(*user_id),
+        _ => None,
+    }
+}
+
+struct Leave {
+    workspace_id: WorkspaceId,
+}
+
+impl Decision for Leave {
+    fn name(&self) -> &'static str {
+        "leave workspace"
+    }
+
+    async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
+        authorize::active(reader.user(context.actor).await?.as_ref())?;
+        let workspace = reader.workspace(self.workspace_id).await?;
+        authorize::workspace_command(&workspace, context.actor, &WorkspaceCommand::Leave)?;
+        let left = workspace.decide(context, WorkspaceCommand::Leave)?;
+        Ok(Draft::of(self.workspace_id).write(StreamId::workspace(self.workspace_id), Some(self.workspace_id), left))
     }
 }
 
@@ -228,9 +289,10 @@ impl Decision for Accept {
         let command = WorkspaceCommand::AcceptInvitation { invitation_id: self.invitation_id };
         authorize::workspace_command(&workspace, context.actor, &command)?;
         self.inviter_is_active(reader, &workspace).await?;
+        let is_guest = workspace.invitations.get(&self.invitation_id).is_some_and(|invitation| invitation.role == Role::Guest);
         let joined = workspace.decide(context, command)?;
         let draft = Draft::of(self.workspace_id).write(StreamId::workspace(self.workspace_id), Some(self.workspace_id), joined);
-        match workspace.general_channel_id {
+        match workspace.general_channel_id.filter(|_| !is_guest) {
             Some(general) => join_general(draft, context, reader, general, self.workspace_id).await,
             None => Ok(draft),
         }
@@ -247,6 +309,7 @@ impl Accept {
     }
 }
 
+/// Makes the actor a member of #general, if they are not in it.
 async fn join_general(
     draft: Draft,
     context: &Context,

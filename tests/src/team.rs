@@ -19,7 +19,7 @@ pub struct Team {
     pub owner: Person,
     /// A member of the workspace.
     pub member: Person,
-    /// A guest of the workspace.
+    /// A guest of the workspace, who is in #general.
     pub guest: Person,
     /// A user that is not in the workspace.
     pub stranger: Person,
@@ -48,8 +48,26 @@ impl Team {
         let general = self::id(&shown, "general_channel_id");
         let team = Self { id, general, operator, owner, member, guest, stranger };
         team.take_in(&team.member, "member").await;
-        team.take_in(&team.guest, "guest").await;
+        team.take_in_guest(&team.guest).await;
         team
+    }
+
+    /// Makes a user a guest who is in #general: they join as a member, and become a guest then. No message of the channel
+    /// mentions anybody, unlike with [`Team::add_to_general`].
+    ///
+    /// # Panics
+    /// Panics if the server refuses.
+    pub async fn take_in_guest(&self, guest: &Person) {
+        self.take_in(guest, "member").await;
+        self.owner.put(&self.path(&format!("/members/{}/role", guest.id)), json!({"role": "guest"})).await.expect(204);
+    }
+
+    /// Adds a guest to #general. Other members join it by themselves.
+    ///
+    /// # Panics
+    /// Panics if the server refuses.
+    pub async fn add_to_general(&self, guest: &Person) {
+        self.owner.post(&self.general("/members"), json!({"user_id": guest.id})).await.expect(204);
     }
 
     /// Invites a user, who accepts the invitation.

@@ -100,6 +100,17 @@ async fn reach(commands: &Commands, progress: &Progress, request: &HttpRequest) 
     Ok((min_position, progress.wait_for(projections::RELATIONAL, min_position, WAIT_MAX).await?))
 }
 
+/// Waits until the read model has everything that the log has now. A command that needs the read model's help calls it, so
+/// that the help is not outdated.
+///
+/// # Errors
+/// The read model is too far behind, or a store failed.
+pub async fn catch_up(commands: &Commands, progress: &Progress) -> Result<(), Problem> {
+    let head = commands.store().catch_up().await.map_err(CommandError::from)?;
+    progress.wait_for(projections::RELATIONAL, head, WAIT_MAX).await?;
+    Ok(())
+}
+
 /// Refuses a position that is not in the log yet. Another process may have written it, so this process reads the end of
 /// the log again.
 async fn reject_unless_in_the_log(commands: &Commands, position: i64) -> Result<(), Problem> {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use actix_web::get;
 use actix_web::web::{Data, Path, Query};
 use chrono::{DateTime, Utc};
-use commands::ReadAccess;
+use commands::{ReadAccess, Sight};
 use domain::ids::WorkspaceId;
 use domain::permission::Permission;
 use projections::search::{AnalyticsQuery, BackendName, Bucket, BucketKey, CountedBy, RoomRow, Search, Span};
@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
 use super::search::{Room, readable_rooms};
+use super::sight::sight_of;
 use crate::extract::{QueryAnswer, Reading, reject_unless_moment};
 use crate::problem::Problem;
 
@@ -117,7 +118,10 @@ pub async fn count_messages(
     let counted = search.analytics(&asked).await?;
     let mut items = match by {
         CountedBy::Channel => by_channel(&read_models, path.workspace_id, &reading.access, &counted.answer).await?,
-        CountedBy::Person => by_person(&read_models, &counted.answer).await?,
+        CountedBy::Person => {
+            let sight = sight_of(&read_models, &reading.access, path.workspace_id).await?;
+            by_person(&read_models, &sight, &counted.answer).await?
+        }
         CountedBy::Day | CountedBy::Hour => counted.answer.iter().map(by_time).collect(),
     };
     items.truncate(usize::from(rows));
@@ -150,9 +154,9 @@ async fn by_channel(
     Ok(items)
 }
 
-async fn by_person(read_models: &ReadModels, buckets: &[Bucket]) -> Result<Vec<MessageCount>, Problem> {
+async fn by_person(read_models: &ReadModels, sight: &Sight, buckets: &[Bucket]) -> Result<Vec<MessageCount>, Problem> {
     let person = |bucket: &Bucket| match bucket.key {
-        BucketKey::Person(user_id) => Some(user_id),
+        BucketKey::Person(user_id) => Some(user_id).filter(|user_id| sight.sees(*user_id)),
         BucketKey::Channel(_) | BucketKey::Day(_) | BucketKey::Hour(_) => None,
     };
     let ids = buckets.iter().filter_map(person).collect::<Vec<_>>();

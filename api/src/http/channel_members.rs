@@ -90,6 +90,8 @@ pub async fn join_channel(path: Path<ChannelPath>, command: Command, commands: D
 }
 
 /// Leave a channel
+///
+/// The last admin of a channel names another one first, unless nobody else is in it.
 #[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The caller is not in the channel any more.")))]
 #[delete("/channels/{channel_id}/membership")]

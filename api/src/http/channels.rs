@@ -1,11 +1,10 @@
 //! Channels and conversations: create, list, change and archive them.
 
-use projections::ReadModels;
 use std::collections::BTreeSet;
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{delete, get, post, put};
-use commands::{Commands, ReadAccess};
+use commands::{AccessRefusal, CommandError, CommandRefusal, Commands, ReadAccess};
 use domain::ChannelCommand;
 use domain::channel::{ChannelSettings, Kind, NewChannel};
 use domain::ids::{ChannelId, UserId, WorkspaceId};
@@ -13,6 +12,7 @@ use domain::permission::Permission;
 use domain::retention::RetentionPolicy;
 use domain::text::{ChannelDisplayName, ChannelName, Description, InvalidText, Purpose, Topic};
 use projections::relational::channels::ChannelRow;
+use projections::{Progress, ReadModels};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -21,7 +21,7 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{ChannelPath, WorkspacePath};
 use super::schema;
-use crate::extract::{Body, Command, Cursor, Page, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_line};
+use crate::extract::{Body, Command, Cursor, Page, QueryAnswer, Reading, catch_up, no_cursor, page_limit, reject_unless_line};
 use crate::problem::Problem;
 
 /// A new channel or conversation.
@@ -85,7 +85,8 @@ pub struct ChannelCreated {
 
 /// Create a channel, or find or create a conversation
 ///
-/// There is one conversation for each set of people. If it exists already, the answer names it.
+/// There is one conversation for each set of people. If it exists already, the answer names it, even if one of them is no
+/// longer in the workspace. A guest can start conversations only with people in the guest's channels.
 #[utoipa::path(tag = "channels", request_body = CreateChannel, params(WorkspacePath, CommandHeaders),
     responses((status = 201, description = "The channel is created, or the conversation is found.", body = ChannelCreated)))]
 #[post("/workspaces/{workspace_id}/channels")]
@@ -93,9 +94,21 @@ pub async fn create_channel(
     path: Path<WorkspacePath>,
     command: Command<Body<CreateChannel>>,
     commands: Data<Commands>,
+    read_models: Data<ReadModels>,
+    progress: Data<Progress>,
 ) -> Result<Done<ChannelCreated>, Problem> {
     let new = command.body.input.parse(path.workspace_id)?;
-    let appended = commands.create_channel(&command.asked(), Uuid::now_v7().into(), new).await?;
+    let (asked, channel_id) = (command.asked(), Uuid::now_v7().into());
+    let appended = match commands.create_channel(&asked, channel_id, new.clone(), &[]).await {
+        // Guests share a channel with each of the others. Nobody else needs this look into the read model.
+        Err(CommandError::Refused(CommandRefusal::Access(AccessRefusal::NotAmongTheGuestsPeople))) => {
+            catch_up(&commands, &progress).await?;
+            let others = new.members.iter().copied().filter(|member| *member != command.actor.user_id).collect::<Vec<_>>();
+            let shared = read_models.shared_channels(command.actor.user_id, &others).await?;
+            commands.create_channel(&asked, channel_id, new, &shared).await?
+        }
+        outcome => outcome?,
+    };
     let channel_id = appended.id.into();
     Ok(Done::created(appended, format!("/v1/channels/{channel_id}"), ChannelCreated { channel_id }))
 }
@@ -109,6 +122,8 @@ pub enum Scope {
     Mine,
     /// All public channels, whether the caller is in them or not.
     Browse,
+    /// The public and private channels without anybody: none of their members is in the workspace. Owners only.
+    WithoutMembers,
 }
 
 /// The channels to list.
@@ -159,8 +174,18 @@ pub async fn list_channels(
             let rows = read_models.browsable_channels(path.workspace_id, after.as_deref(), limit + 1).await?;
             Page::cut(rows, limit, |row| row.name.clone())
         }
+        (None, Scope::WithoutMembers) => {
+            reading.access.channels_without_members(path.workspace_id, &[]).await?;
+            let after = Cursor::<ChannelId>::read("after", after)?;
+            let rows = read_models.channels_without_members(path.workspace_id, after, limit + 1).await?;
+            Page::cut(rows, limit, |row| row.channel_id)
+        }
     };
-    page.items = readable(&reading.access.recent().await?, page.items).await?;
+    let access = reading.access.recent().await?;
+    page.items = match (&query.name, query.scope) {
+        (None, Scope::WithoutMembers) => without_members(&access, path.workspace_id, page.items).await?,
+        _ => readable(&access, page.items).await?,
+    };
     Ok(reading.answer(page))
 }
 
@@ -182,6 +207,14 @@ async fn readable(access: &ReadAccess, mut rows: Vec<ChannelRow>) -> Result<Vec<
     let ids = rows.iter().map(|row| row.channel_id.into()).collect::<Vec<_>>();
     let readable = access.readable_channels(&ids).await?;
     rows.retain(|row| readable.contains(&row.channel_id.into()));
+    Ok(rows)
+}
+
+/// Removes the channels that somebody has joined meanwhile.
+async fn without_members(access: &ReadAccess, workspace_id: WorkspaceId, mut rows: Vec<ChannelRow>) -> Result<Vec<ChannelRow>, Problem> {
+    let ids = rows.iter().map(|row| row.channel_id.into()).collect::<Vec<_>>();
+    let found = access.channels_without_members(workspace_id, &ids).await?;
+    rows.retain(|row| found.contains(&row.channel_id.into()));
     Ok(rows)
 }
 
@@ -326,6 +359,16 @@ pub async fn change_channel_settings(
         retention_policy: input.retention_policy,
     };
     Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeSettings(settings)).await?))
+}
+
+/// Adopt a channel that nobody is in
+///
+/// Owners only. The caller becomes a member of the channel and its admin. The channel may be private or archived.
+/// `scope=without_members` lists these channels. An owner may also rename and archive them without adopting them.
+#[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The caller is the channel's admin.")))]
+#[put("/channels/{channel_id}/adoption")]
+pub async fn adopt_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
+    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Adopt).await?))
 }
 
 /// Archive a channel

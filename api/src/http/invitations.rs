@@ -52,6 +52,9 @@ pub struct InvitationCreated {
 }
 
 /// Invite a person to a workspace by email address
+///
+/// An address of a member, or of a former one, is refused. The answer does not tell whether an address has an account in
+/// other workspaces.
 #[utoipa::path(tag = "invitations", request_body = Invite, params(WorkspacePath, CommandHeaders),
     responses((status = 201, description = "The invitation is created.", body = InvitationCreated)))]
 #[post("/workspaces/{workspace_id}/invitations")]
@@ -82,6 +85,8 @@ fn parse(input: &Invite, lifetime: std::time::Duration) -> Result<WorkspaceComma
 }
 
 /// List the open invitations: neither accepted nor revoked
+///
+/// A guest with the permission to invite sees only invitations of their own, because guests see nobody's address.
 #[utoipa::path(tag = "invitations", params(WorkspacePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The open invitations.", body = Page<InvitationRow>)))]
 #[get("/workspaces/{workspace_id}/invitations")]
@@ -95,7 +100,11 @@ pub async fn list_invitations(
     let (after, limit) = (Cursor::<(DateTime<Utc>, Uuid)>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     after.map_or(Ok(()), |(created_at, _)| reject_unless_moment("after", created_at)).map_err(|_| no_cursor("after"))?;
     let rows = read_models.invitations(path.workspace_id, after, limit + 1).await?;
-    Ok(reading.answer(Page::cut(rows, limit, |row| (row.created_at, row.invitation_id))))
+    let mut page = Page::cut(rows, limit, |row| (row.created_at, row.invitation_id));
+    if reading.access.active_member(path.workspace_id).await? == Role::Guest {
+        page.items.retain(|row| row.invited_by == reading.actor.0);
+    }
+    Ok(reading.answer(page))
 }
 
 /// Revoke an invitation

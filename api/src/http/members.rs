@@ -9,6 +9,7 @@ use domain::permission::{Overrides, Permission, Role};
 use domain::text::{Department, DisplayName, Title};
 use identity::confirmation::Confirmations;
 use projections::ReadModels;
+use projections::relational::guests::GuestSight;
 use projections::relational::members::MemberRow;
 use projections::relational::users::DirectoryRow;
 use serde::Deserialize;
@@ -19,6 +20,7 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{MemberPath, WorkspacePath};
 use super::schema;
+use super::sight::{seen, sight_of};
 use crate::config::Secret;
 use crate::extract::{Body, Command, Cursor, Page, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_line};
 use crate::problem::Problem;
@@ -39,6 +41,9 @@ pub struct PageQuery {
 }
 
 /// List a workspace's members, deactivated ones too
+///
+/// A guest sees the people of the guest's channels. A page for a guest may have fewer rows than `limit` although there is
+/// a next page.
 #[utoipa::path(tag = "members", params(WorkspacePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The members.", body = Page<MemberRow>)))]
 #[get("/workspaces/{workspace_id}/members")]
@@ -50,11 +55,22 @@ pub async fn list_members(
 ) -> Result<QueryAnswer<Page<MemberRow>>, Problem> {
     reading.access.may(path.workspace_id, Permission::MemberList).await?;
     let (after, limit) = (Cursor::<UserId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
-    let rows = read_models.members(path.workspace_id, after, limit + 1).await?;
-    Ok(reading.answer(Page::cut(rows, limit, |row| row.user_id)))
+    let sight = sight_of(&read_models, &reading.access, path.workspace_id).await?;
+    let rows = match sight.channels() {
+        Some(channels) => {
+            let guest = GuestSight { user_id: reading.actor, channels: &channels };
+            read_models.members_of_guest(guest, path.workspace_id, after, limit + 1).await?
+        }
+        None => read_models.members(path.workspace_id, after, limit + 1).await?,
+    };
+    let mut page = Page::cut(rows, limit, |row| row.user_id);
+    page.items.retain(|row| sight.sees(row.user_id.into()));
+    Ok(reading.answer(page))
 }
 
 /// Get a workspace member
+///
+/// A guest sees the people of the guest's channels.
 #[utoipa::path(tag = "members", params(MemberPath, QueryHeaders), responses((status = 200, description = "The member.", body = MemberRow)))]
 #[get("/workspaces/{workspace_id}/members/{user_id}")]
 pub async fn get_member(
@@ -63,9 +79,12 @@ pub async fn get_member(
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<MemberRow>, Problem> {
     reading.access.may(path.workspace_id, Permission::MemberList).await?;
+    let missing = || Problem::not_found("workspace.member_not_found", "this user is not a member of the workspace");
+    if !sight_of(&read_models, &reading.access, path.workspace_id).await?.sees(path.user_id) {
+        return Err(missing());
+    }
     let member = read_models.member(path.workspace_id, path.user_id).await?;
-    Ok(reading
-        .answer(member.ok_or_else(|| Problem::not_found("workspace.member_not_found", "this user is not a member of the workspace"))?))
+    Ok(reading.answer(member.ok_or_else(missing)?))
 }
 
 /// A search in a workspace's directory.
@@ -85,7 +104,8 @@ pub struct DirectoryQuery {
 
 /// List active members with their profiles, by display name
 ///
-/// `q` limits the list to members whose names or profile contain a text.
+/// `q` limits the list to members whose names or profile contain a text. A guest sees the people of the guest's channels,
+/// without addresses, and `q` does not search addresses for a guest.
 #[utoipa::path(tag = "members", params(WorkspacePath, DirectoryQuery, QueryHeaders),
     responses((status = 200, description = "The members that match.", body = Page<DirectoryRow>)))]
 #[get("/workspaces/{workspace_id}/directory")]
@@ -101,8 +121,17 @@ pub async fn search_directory(
     let (after, limit) = (Cursor::<(String, Uuid)>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     let is_line = |(name, _): &(String, Uuid)| reject_unless_line("after", name, DisplayName::CHARS_MAX);
     after.as_ref().map_or(Ok(()), is_line).map_err(|_| no_cursor("after"))?;
-    let rows = read_models.user_directory(path.workspace_id, sought, after, limit + 1).await?;
-    Ok(reading.answer(Page::cut(rows, limit, |row| (row.display_name.clone(), row.user_id))))
+    let sight = sight_of(&read_models, &reading.access, path.workspace_id).await?;
+    let rows = match sight.channels() {
+        Some(channels) => {
+            let guest = GuestSight { user_id: reading.actor, channels: &channels };
+            read_models.user_directory_of_guest(guest, path.workspace_id, sought, after, limit + 1).await?
+        }
+        None => read_models.user_directory(path.workspace_id, sought, after, limit + 1).await?,
+    };
+    let mut page = Page::cut(rows, limit, |row| (row.display_name.clone(), row.user_id));
+    page.items = seen(&sight, page.items);
+    Ok(reading.answer(page))
 }
 
 /// The new role of a member.
@@ -191,6 +220,17 @@ pub async fn change_member_permissions(
     let permissions = command.body.input.permissions.clone();
     let change = WorkspaceCommand::ChangeMemberPermissions { user_id: path.user_id, permissions };
     Ok(Done::no_content(commands.workspace(&command.asked(), path.workspace_id, change).await?))
+}
+
+/// Leave a workspace
+///
+/// The caller's messages stay. The last owner hands the workspace over first. To come back, the caller asks an admin to
+/// reactivate them. If the caller has left already, nothing changes.
+#[utoipa::path(tag = "members", params(WorkspacePath, CommandHeaders),
+    responses((status = 204, description = "The caller is not an active member any more.")))]
+#[delete("/workspaces/{workspace_id}/members/me")]
+pub async fn leave_workspace(path: Path<WorkspacePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
+    Ok(Done::no_content(commands.leave_workspace(&command.asked(), path.workspace_id).await?))
 }
 
 /// Deactivate a member; their messages stay

@@ -3,14 +3,14 @@
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, patch, post, put};
 use chrono::{DateTime, SubsecRound, Utc};
-use commands::{Commands, IdempotencyKey};
-use domain::MessageCommand;
+use commands::{CommandError, CommandRefusal, Commands, IdempotencyKey};
 use domain::ids::{ChannelId, MessageId};
 use domain::message::NewMessage;
 use domain::text::{ClientMsgId, InvalidText, MessageBody, Reason};
-use projections::ReadModels;
+use domain::{MessageCommand, MessageRefusal};
 use projections::cache::Caches;
 use projections::relational::messages::{Cursor as Place, HistoryPage, MessageDetail, MessageRow};
+use projections::{Progress, ReadModels};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use state::typing::Typing;
@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{ChannelPath, MessagePath};
-use crate::extract::{Body, Command, Cursor, QueryAnswer, Reading, page_limit, read_place};
+use crate::extract::{Body, Command, Cursor, QueryAnswer, Reading, catch_up, page_limit, read_place};
 use crate::problem::Problem;
 
 /// The message to post.
@@ -72,15 +72,32 @@ pub async fn post_message(
     path: Path<ChannelPath>,
     command: Command<Body<PostMessage>>,
     commands: Data<Commands>,
+    read_models: Data<ReadModels>,
+    progress: Data<Progress>,
     typing: Data<Typing>,
 ) -> Result<Done<MessagePosted>, Problem> {
     let new = command.body.input.parse(commands.store().clock().now())?;
     let asked = command.asked_once_as(new.client_msg_id.as_ref().and_then(|name| client_key(path.channel_id, name)));
     let client_msg_id = new.client_msg_id.as_ref().map(ToString::to_string);
-    let appended = commands.post_message(&asked, path.channel_id, new).await?;
+    let appended = match commands.post_message(&asked, path.channel_id, new.clone()).await {
+        Err(CommandError::Refused(CommandRefusal::Message(refusal @ MessageRefusal::ThreadNotFound))) => {
+            catch_up(&commands, &progress).await?;
+            let earlier = earlier_answer(&read_models, &new).await?.ok_or(CommandError::from(refusal))?;
+            commands.post_answer(&asked, path.channel_id, new, earlier).await?
+        }
+        outcome => outcome?,
+    };
     typing.end(path.channel_id, command.actor.user_id);
     let (message_id, created_at) = (appended.id.into(), appended.recorded_at);
     Ok(Done::created(appended, format!("/v1/messages/{message_id}"), MessagePosted { message_id, created_at, client_msg_id }))
+}
+
+/// An answer in the thread of the new message. The thread of a deleted message goes on if it has one: the write side does
+/// not know the answers of a message, so it checks this one.
+async fn earlier_answer(read_models: &ReadModels, new: &NewMessage) -> Result<Option<MessageId>, Problem> {
+    let Some(root) = new.thread_id else { return Ok(None) };
+    let thread = read_models.thread(root, HistoryPage::Latest, 1).await?;
+    Ok(thread.and_then(|thread| thread.replies.last().map(|answer| answer.message_id.into())))
 }
 
 /// The idempotency key that is made from the client's identifier of the message. If the identifier cannot be part of a

@@ -40,6 +40,7 @@ pub mod retention;
 pub mod schema;
 pub mod search;
 pub mod sessions;
+mod sight;
 pub mod typing;
 pub mod unknown;
 pub mod unread;
@@ -101,6 +102,7 @@ fn channels_routes(v1: &mut ServiceConfig<'_>) {
         .service(channels::change_purpose)
         .service(channels::change_description)
         .service(channels::change_channel_settings)
+        .service(channels::adopt_channel)
         .service(channels::archive_channel)
         .service(channels::unarchive_channel)
         .service(channel_members::list_channel_members)
@@ -166,6 +168,7 @@ fn workspaces_routes(v1: &mut ServiceConfig<'_>) {
         .service(members::change_member_role)
         .service(members::change_member_details)
         .service(members::change_member_permissions)
+        .service(members::leave_workspace)
         .service(members::deactivate_member)
         .service(members::reactivate_member)
         .service(erasures::propose_erasure)

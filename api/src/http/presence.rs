@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::headers::QueryHeaders;
 use super::path::{MemberPath, WorkspacePath};
+use super::sight::sight_of;
 use crate::extract::{Actor, Body, Page, QueryAnswer, Reading, reject_unless_line};
 use crate::problem::Problem;
 
@@ -171,7 +172,9 @@ pub async fn list_presence(
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<Page<PresenceShown>>, Problem> {
     let users = query.parse()?;
-    let members = reading.access.active_members_among(path.workspace_id, &users).await?;
+    let mut members = reading.access.active_members_among(path.workspace_id, &users).await?;
+    let sight = sight_of(&read_models, &reading.access, path.workspace_id).await?;
+    members.retain(|user_id| sight.sees(*user_id));
     Ok(reading.answer(Page::whole(presence_of(&presences, &read_models, path.workspace_id, &members).await?)))
 }
 
@@ -184,7 +187,9 @@ pub async fn get_presence(
     presences: Data<Presences>,
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<PresenceShown>, Problem> {
-    let members = reading.access.active_members_among(path.workspace_id, &[path.user_id]).await?;
+    let mut members = reading.access.active_members_among(path.workspace_id, &[path.user_id]).await?;
+    let sight = sight_of(&read_models, &reading.access, path.workspace_id).await?;
+    members.retain(|user_id| sight.sees(*user_id));
     let shown = presence_of(&presences, &read_models, path.workspace_id, &members).await?.pop();
     let missing = || Problem::not_found("workspace.member_not_found", "this user is not an active member of the workspace");
     Ok(reading.answer(shown.ok_or_else(missing)?))

@@ -6,7 +6,7 @@ use actix_web::web::{Data, Path, Query};
 use chrono::Utc;
 use commands::{ListedChannel, ReadAccess};
 use domain::ids::{UserId, WorkspaceId};
-use domain::permission::Permission;
+use domain::permission::{Permission, Role};
 use projections::ReadModels;
 use projections::relational::messages::MessageRow;
 use projections::relational::users::DirectoryRow;
@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
+use super::sight::{seen, sight_of};
 use crate::extract::{Cursor, QueryAnswer, Reading, page_limit, reject_unless_line, reject_unless_moment};
 use crate::problem::Problem;
 
@@ -135,7 +136,8 @@ impl SearchRequest<'_> {
         let (after, limit) = (read_page(self.after)?, page_limit(self.limit)?);
         let paging = Paging { order: self.order, after, limit, min_position: reading.requested_position() };
         let sought = SearchQuery::parse(self.q, &clock(read_models, reading.actor, self.q).await?)?;
-        let searcher = Searcher { workspace_id, user_id: reading.actor, rooms: &rooms };
+        let is_guest = reading.access.active_member(workspace_id).await? == Role::Guest;
+        let searcher = Searcher { workspace_id, user_id: reading.actor, rooms: &rooms, is_guest };
         let question = read_models.resolve(&sought, searcher, paging).await?;
         Ok((question, rooms))
     }
@@ -281,6 +283,8 @@ pub struct PeopleHits {
 }
 
 /// Search active members by the beginning of their names, with typing errors allowed
+///
+/// A guest finds the people of the guest's channels, without addresses.
 #[utoipa::path(tag = "search", params(WorkspacePath, PeopleSearchQuery, QueryHeaders),
     responses((status = 200, description = "The members that match.", body = PeopleHits)))]
 #[get("/workspaces/{workspace_id}/search/people")]
@@ -294,13 +298,20 @@ pub async fn search_people(
     reading.access.may(path.workspace_id, Permission::MemberList).await?;
     reject_unless_line("q", &query.q, NAME_CHARS_MAX)?;
     let (after, limit) = (Cursor::<PersonKey>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
-    let sought =
-        PeopleQuery { workspace_id: path.workspace_id, text: query.q.clone(), after, limit, min_position: reading.requested_position() };
+    let sight = sight_of(&read_models, &reading.access, path.workspace_id).await?;
+    let sought = PeopleQuery {
+        workspace_id: path.workspace_id,
+        in_channels: sight.channels(),
+        text: query.q.clone(),
+        after,
+        limit,
+        min_position: reading.requested_position(),
+    };
     let mut found = search.people(&sought).await?;
     let more = found.answer.len() > usize::from(limit);
     found.answer.truncate(usize::from(limit));
     let last = found.answer.last().filter(|_| more).map(|hit| PersonKey { distance: hit.distance, user_id: hit.user_id });
     let ids = found.answer.iter().map(|hit| hit.user_id).collect::<Vec<_>>();
-    let items = read_models.directory_of(path.workspace_id, &ids).await?;
+    let items = seen(&sight, read_models.directory_of(path.workspace_id, &ids).await?);
     Ok(reading.answer(PeopleHits { backend: found.backend, items, next: last.map(|key| Cursor(key).to_string()) }))
 }

@@ -155,8 +155,9 @@ pub(super) fn no_such_user() -> Problem {
 pub struct OtherUser {
     /// The user.
     user_id: Uuid,
-    /// The email address.
-    email: String,
+    /// The email address. Guests do not see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
     /// The username. Others mention the user with it.
     username: String,
     /// The display name.
@@ -165,7 +166,7 @@ pub struct OtherUser {
     avatar_url: Option<String>,
     /// The job title.
     title: Option<String>,
-    /// The telephone number.
+    /// The telephone number. Guests do not see it.
     phone: Option<String>,
     /// The user's text about themselves.
     bio: Option<String>,
@@ -189,7 +190,7 @@ impl From<UserRow> for OtherUser {
     fn from(row: UserRow) -> Self {
         Self {
             user_id: row.user_id,
-            email: row.email,
+            email: Some(row.email),
             username: row.username,
             display_name: row.display_name,
             avatar_url: row.avatar_url,
@@ -208,18 +209,28 @@ impl From<UserRow> for OtherUser {
 }
 
 /// Get a user who shares a workspace with the caller
+///
+/// A guest sees the people of the guest's channels, without addresses.
 #[utoipa::path(tag = "users", params(UserPath, QueryHeaders),
     responses((status = 200, description = "The user.", body = OtherUser)))]
 #[get("/users/{user_id}")]
 pub async fn get_user(path: Path<UserPath>, reading: Reading, read_models: Data<ReadModels>) -> Result<QueryAnswer<OtherUser>, Problem> {
-    if !share_a_workspace(&read_models, &reading.access, path.user_id).await? {
+    let shares_a_workspace = share_a_workspace(&read_models, &reading.access, path.user_id).await?;
+    if !shares_a_workspace && !share_a_channel(&read_models, &reading.access, path.user_id).await? {
         return Err(no_such_user());
     }
-    let user = read_models.user(path.user_id).await?.ok_or_else(no_such_user)?;
-    Ok(reading.answer(user.into()))
+    let user = OtherUser::from(read_models.user(path.user_id).await?.ok_or_else(no_such_user)?);
+    Ok(reading.answer(if shares_a_workspace { user } else { OtherUser { email: None, phone: None, ..user } }))
 }
 
-/// The read model gives the candidates. The write side, which is never behind, decides.
+/// Whether both are in a common channel. A guest knows the people of these channels only.
+async fn share_a_channel(read_models: &ReadModels, access: &ReadAccess, other: UserId) -> Result<bool, Problem> {
+    let channels = read_models.shared_channels(access.user_id(), &[other]).await?;
+    Ok(access.recent().await?.shares_a_channel(&channels, other).await?)
+}
+
+/// The read model gives the candidates. The write side, which is never behind, decides. A workspace in which the caller
+/// is a guest does not count.
 async fn share_a_workspace(read_models: &ReadModels, access: &ReadAccess, other: UserId) -> Result<bool, Problem> {
     if access.user_id() == other {
         return Ok(true);

@@ -37,6 +37,8 @@ pub enum ChannelCommand {
     ChangeSettings(ChannelSettings),
     /// Join it. The actor becomes a member.
     Join,
+    /// Adopt it, because nobody is in it. The actor becomes a member and its admin.
+    Adopt,
     /// Add another user.
     AddMember {
         /// The user to add.
@@ -103,6 +105,7 @@ impl ChannelCommand {
             Self::ChangeDescription { .. } => "change description",
             Self::ChangeSettings(_) => "change channel settings",
             Self::Join => "join channel",
+            Self::Adopt => "adopt channel",
             Self::AddMember { .. } => "add channel member",
             Self::Leave => "leave channel",
             Self::RemoveMember { .. } => "remove channel member",

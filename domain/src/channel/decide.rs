@@ -86,6 +86,13 @@ pub(super) fn join(channel: &Channel, context: &Context) -> Decision {
     }
 }
 
+/// Makes the actor a member and the admin of a channel that nobody is in. It may be archived. If the actor is its admin
+/// already, nothing changes. Whether anybody is in it depends on the workspace (`commands/src/authorize.rs`).
+pub(super) fn adopt(channel: &Channel, context: &Context) -> Decision {
+    not_direct(channel)?;
+    if channel.has_admin(context.actor) { Ok(vec![]) } else { Ok(vec![joined(context.actor, MemberRole::Admin, None)]) }
+}
+
 /// Adds another user to a channel that the actor is a member of. A member is not added again: the request is a `POST`,
 /// and its sender learns that somebody else was faster.
 pub(super) fn add_member(channel: &Channel, context: &Context, user_id: UserId) -> Decision {

@@ -18,6 +18,11 @@ refusals! {
         Archived = "channel.archived" Conflict "this channel is archived: unarchive it first",
         GeneralStays = "channel.general_stays" Conflict
             "everyone is in #general: it cannot be archived or left, and nobody can be removed from it",
+        LastAdmin = "channel.last_admin" Conflict
+            "a channel with people in it has an admin: make another member an admin of this channel first",
+        NotWithoutMembers = "channel.not_without_members" Conflict
+            "there are people in this channel: only a channel without anybody can be adopted, so ask one of them to add you",
+        AdoptedByOwners = "channel.owners_only" Forbidden "only an owner of the workspace may list and adopt channels without anybody",
         MemberAlready = "channel.member_already" Conflict "this user is a member of this channel already",
         Private = "channel.private" Forbidden "this channel is private: ask a member to add you",
         NotAMember = "channel.not_a_member" Forbidden "not a member of this channel: join it, or be added, first",

@@ -68,6 +68,38 @@ impl Channel {
         self.members.get(&user_id).is_some_and(|m| m.role == MemberRole::Admin)
     }
 
+    /// Whether it is a named channel in which none of the members is present. `is_present` says who is an active member of
+    /// the workspace.
+    #[must_use]
+    pub fn is_without_members(&self, is_present: impl Fn(UserId) -> bool) -> bool {
+        let is_named = self.creation.as_ref().is_some_and(|creation| !creation.kind.is_direct());
+        is_named && !self.members.keys().any(|user_id| is_present(*user_id))
+    }
+
+    /// Checks that a member may stop being an admin, by leaving or otherwise: another present member is an admin. The
+    /// last one in the channel may leave. `is_present` says who is an active member of the workspace.
+    ///
+    /// # Errors
+    /// Other people are in the channel, and none of them is an admin.
+    pub fn keeps_an_admin(&self, without: UserId, is_present: impl Fn(UserId) -> bool) -> Result<(), ChannelRefusal> {
+        let mut others = self.members.iter().filter(|(user_id, _)| **user_id != without && is_present(**user_id)).peekable();
+        if !self.has_admin(without) || others.peek().is_none() || others.any(|(_, member)| member.role == MemberRole::Admin) {
+            return Ok(());
+        }
+        Err(ChannelRefusal::LastAdmin)
+    }
+
+    /// The events that end a guest's membership of #general, which every other member stays in. There are none if the
+    /// guest is no member.
+    #[must_use]
+    pub fn end_guest_membership(&self, context: &Context, user_id: UserId) -> Vec<ChannelEvent> {
+        match self.has_member(user_id) {
+            true if user_id == context.actor => vec![ChannelEvent::MemberLeft { user_id }],
+            true => vec![ChannelEvent::MemberRemoved { user_id, removed_by: context.actor }],
+            false => vec![],
+        }
+    }
+
     /// Decides `command`, and returns the events that follow from it.
     ///
     /// # Errors
@@ -81,6 +113,7 @@ impl Channel {
             ChannelCommand::ChangeDescription { description } => decide::change_description(self, description),
             ChannelCommand::ChangeSettings(settings) => decide::change_settings(self, settings),
             ChannelCommand::Join => decide::join(self, context),
+            ChannelCommand::Adopt => decide::adopt(self, context),
             ChannelCommand::AddMember { user_id } => decide::add_member(self, context, user_id),
             ChannelCommand::Leave => decide::leave(self, context),
             ChannelCommand::RemoveMember { user_id } => decide::remove_member(self, context, user_id),

@@ -272,11 +272,7 @@ fn a_channel_is_archived() {
 
 #[test]
 fn archiving_an_archived_channel_changes_nothing() {
-    Given::with(())
-        .given(plans())
-        .and(vec![archived()])
-        .when((by(ANN), ChannelCommand::Archive))
-        .then_expect_events(vec![]);
+    Given::with(()).given(plans()).and(vec![archived()]).when((by(ANN), ChannelCommand::Archive)).then_expect_events(vec![]);
 }
 
 #[test]

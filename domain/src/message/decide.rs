@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::{Kind, Message, MessageEvent, MessageRefusal, Moment, NewMessage, Posting, Surroundings};
 use crate::context::Context;
 use crate::formatting::FormattedContent;
-use crate::ids::{ChannelId, WorkspaceId};
+use crate::ids::{ChannelId, UserId, WorkspaceId};
 use crate::permission::Permission;
 use crate::retention_policy::RetentionAction;
 use crate::text::{Emoji, MessageBody, Reason};
@@ -49,7 +49,8 @@ pub(super) fn post(message: &Message, around: &Surroundings, context: &Context, 
 /// Checks the conditions that do not depend on the message: the channel, and the actor's memberships.
 pub(super) fn may_post(around: &Surroundings, context: &Context) -> Result<(), MessageRefusal> {
     not_archived(around)?;
-    participates(around, context)
+    participates(around, context)?;
+    not_alone_in_conversation(around, context)
 }
 
 /// Edits the actor's own message, while the workspace's edit window is open.
@@ -61,8 +62,7 @@ pub(super) fn edit(message: &Message, around: &Surroundings, context: &Context, 
     if posting.author != context.actor {
         return Err(MessageRefusal::NotTheAuthor);
     }
-    not_archived(around)?;
-    participates(around, context)?;
+    may_post(around, context)?;
     within_edit_window(posting, &around.workspace, context)?;
     if posting.content == content {
         return Ok(vec![]);
@@ -149,8 +149,7 @@ fn once_posted<'a>(message: &'a Message, around: &Surroundings) -> Result<&'a Po
 /// The conditions that pins and reactions share.
 fn accepts_pins_and_reactions(message: &Message, around: &Surroundings, context: &Context) -> Result<(), MessageRefusal> {
     existing(message, around)?;
-    not_archived(around)?;
-    participates(around, context)
+    may_post(around, context)
 }
 
 fn place(around: &Surroundings) -> Result<(WorkspaceId, ChannelId), MessageRefusal> {
@@ -174,6 +173,18 @@ fn participates(around: &Surroundings, context: &Context) -> Result<(), MessageR
     Ok(())
 }
 
+/// A conversation of several people is read-only for the last one who is still in the workspace. Their own messages can
+/// still be deleted.
+fn not_alone_in_conversation(around: &Surroundings, context: &Context) -> Result<(), MessageRefusal> {
+    let members = &around.channel.members;
+    let is_conversation = around.channel.creation.as_ref().is_some_and(|creation| creation.kind.is_direct()) && members.len() > 1;
+    let is_other = |user_id: &UserId| *user_id != context.actor && around.workspace.active_member(*user_id).is_some();
+    if is_conversation && !members.keys().any(is_other) {
+        return Err(MessageRefusal::ConversationReadOnly);
+    }
+    Ok(())
+}
+
 fn thread_fits(around: &Surroundings, channel_id: ChannelId, new: &NewMessage) -> Result<(), MessageRefusal> {
     let parent = match (new.thread_id, &around.parent) {
         (None, None) => return Ok(()),
@@ -183,7 +194,10 @@ fn thread_fits(around: &Surroundings, channel_id: ChannelId, new: &NewMessage) -
     if around.gone.is_some() {
         return Err(MessageRefusal::Archived);
     }
-    let root = existing(parent, around).map_err(|_| MessageRefusal::ThreadNotFound)?;
+    let root = parent.posting.as_ref().ok_or(MessageRefusal::ThreadNotFound)?;
+    if parent.deleted && !is_answer(around.earlier_answer.as_deref(), new) {
+        return Err(MessageRefusal::ThreadNotFound);
+    }
     if root.channel_id != channel_id {
         return Err(MessageRefusal::ThreadNotFound);
     }
@@ -194,6 +208,12 @@ fn thread_fits(around: &Surroundings, channel_id: ChannelId, new: &NewMessage) -
         return Err(MessageRefusal::ThreadOnSystemMessage);
     }
     if around.channel.settings.allow_threads { Ok(()) } else { Err(MessageRefusal::ThreadsDisabled) }
+}
+
+/// Whether the earlier message is in the same thread as the new one, and stands.
+fn is_answer(earlier: Option<&Message>, new: &NewMessage) -> bool {
+    let posting = earlier.filter(|earlier| earlier.stands()).and_then(|earlier| earlier.posting.as_ref());
+    posting.is_some_and(|posting| posting.thread_id.is_some() && posting.thread_id == new.thread_id)
 }
 
 /// The references in the text. A mention of a user outside the workspace is left out.

@@ -11,6 +11,8 @@ refusals! {
         Deleted = "message.deleted" Conflict "this message was deleted",
         ChannelNotFound = "channel.not_found" NotFound "there is no such channel",
         ChannelArchived = "channel.archived" Conflict "this channel is archived: unarchive it first",
+        ConversationReadOnly = "channel.conversation_read_only" Conflict
+            "nobody else in this conversation is in the workspace any more: it can be read, and begin another one to write",
         NotAChannelMember = "channel.not_a_member" Forbidden "not a member of this channel: join it, or be added, first",
         NotAWorkspaceMember = "workspace.not_a_member" Forbidden "not an active member of this workspace",
         ThreadNotFound = "message.thread_not_found" NotFound "there is no such message in this channel to answer in a thread",

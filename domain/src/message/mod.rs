@@ -59,6 +59,8 @@ pub struct Surroundings {
     pub channel_id: Option<ChannelId>,
     /// The message that a new one answers.
     pub parent: Option<Arc<Message>>,
+    /// An earlier answer to that message, if the message was deleted: its thread goes on only if it has answers.
+    pub earlier_answer: Option<Arc<Message>>,
     /// The retention action that removed the message. For a new message in a thread, the action that removed the
     /// message that it answers.
     pub gone: Option<RetentionAction>,

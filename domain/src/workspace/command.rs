@@ -79,6 +79,8 @@ pub enum WorkspaceCommand {
         /// The member.
         user_id: UserId,
     },
+    /// Leave the workspace. The actor is no longer an active member.
+    Leave,
     /// Reactivate a deactivated member.
     ReactivateMember {
         /// The member.
@@ -133,6 +135,7 @@ impl WorkspaceCommand {
             Self::ChangeMemberDetails { .. } => "change member details",
             Self::ChangeMemberPermissions { .. } => "change member permissions",
             Self::DeactivateMember { .. } => "deactivate member",
+            Self::Leave => "leave workspace",
             Self::ReactivateMember { .. } => "reactivate member",
             Self::HandOver { .. } => "hand over workspace",
             Self::PlaceHold { .. } => "place legal hold",

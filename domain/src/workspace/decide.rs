@@ -80,8 +80,8 @@ pub(super) fn change_plan(workspace: &Workspace, plan: Plan) -> Decision {
     if workspace.plan == plan { Ok(vec![]) } else { Ok(vec![WorkspaceEvent::PlanChanged { plan }]) }
 }
 
-/// Invites a person by mail address. The rule cannot know whether the address belongs to a member, because the state
-/// has no members' addresses.
+/// Invites a person by mail address. The state has no members' addresses, so another rule checks whether the address
+/// belongs to a member ([`Workspace::may_be_invited`]).
 pub(super) fn invite(
     workspace: &Workspace,
     context: &Context,
@@ -195,6 +195,17 @@ pub(super) fn deactivate_member(workspace: &Workspace, context: &Context, user_i
     }
     another_owner_remains(workspace, user_id)?;
     Ok(shut_out(workspace, user_id, member))
+}
+
+/// Ends the actor's own membership, except the last owner's. Their open invitations are revoked. If it has ended already,
+/// nothing changes.
+pub(super) fn leave(workspace: &Workspace, context: &Context) -> Decision {
+    let member = member(workspace, context.actor)?;
+    if !member.active {
+        return Ok(vec![]);
+    }
+    another_owner_remains(workspace, context.actor)?;
+    Ok(shut_out(workspace, context.actor, member))
 }
 
 /// The events that end an active membership and revoke the invitations of the member.

@@ -13,6 +13,10 @@ refusals! {
         SettingsInvalid(wrong: OutOfRange) = "workspace.settings_invalid" Invalid(wrong.field) "{0}",
         InvitedAlready = "workspace.invited_already" Conflict
             "this address has an invitation that can still be accepted: revoke that one first",
+        InvitedMember = "workspace.invited_member" Conflict
+            "this address belongs to a member of this workspace: change their role instead, if they need another one",
+        InvitedDeactivated = "workspace.invited_deactivated" Conflict
+            "this address belongs to a member who was deactivated or has left: reactivate them instead",
         OwnerNotInvited = "workspace.owner_not_invited" Invalid("role")
             "nobody can be invited as an owner: invite the person with another role, and change it once they have joined",
         TooManyInvitations(max: usize) = "workspace.too_many_invitations" Conflict

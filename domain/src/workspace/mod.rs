@@ -141,6 +141,32 @@ impl Workspace {
         self.active_member(user_id).map(|member| decide::shut_out(self, user_id, member)).unwrap_or_default()
     }
 
+    /// Checks that the user with an invited address is no member of the workspace and never was. A guest who invites is
+    /// not told, because guests see nobody's address: such an invitation cannot be accepted.
+    ///
+    /// # Errors
+    /// The user is a member, or was one.
+    pub fn may_be_invited(&self, inviter: UserId, user_id: UserId) -> Result<(), WorkspaceRefusal> {
+        let is_guest = self.active_member(inviter).is_none_or(|member| member.role == Role::Guest);
+        match self.members.get(&user_id).filter(|_| !is_guest) {
+            None => Ok(()),
+            Some(member) if member.active => Err(WorkspaceRefusal::InvitedMember),
+            Some(_) => Err(WorkspaceRefusal::InvitedDeactivated),
+        }
+    }
+
+    /// Whether the user is an active member with the role of a guest.
+    #[must_use]
+    pub fn has_guest(&self, user_id: UserId) -> bool {
+        self.active_member(user_id).is_some_and(|member| member.role == Role::Guest)
+    }
+
+    /// Whether the user is an active owner.
+    #[must_use]
+    pub fn has_owner(&self, user_id: UserId) -> bool {
+        self.active_member(user_id).is_some_and(|member| member.role == Role::Owner)
+    }
+
     /// Decides `command`, and returns the events that follow from it.
     ///
     /// # Errors
@@ -166,6 +192,7 @@ impl Workspace {
                 decide::change_member_permissions(self, context, user_id, permissions)
             }
             WorkspaceCommand::DeactivateMember { user_id } => decide::deactivate_member(self, context, user_id),
+            WorkspaceCommand::Leave => decide::leave(self, context),
             WorkspaceCommand::ReactivateMember { user_id } => decide::reactivate_member(self, context, user_id),
             WorkspaceCommand::HandOver { to } => decide::hand_over(self, context, to),
             WorkspaceCommand::PlaceHold { hold_id, on, reason } => decide::place_hold(self, context, hold_id, on, reason),

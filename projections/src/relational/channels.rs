@@ -187,6 +187,22 @@ impl ReadModels {
         Ok(file.fetch_all(&self.pool).await?)
     }
 
+    /// Returns the named channels in which nobody is an active member of the workspace, in order of their identifiers, with
+    /// archived ones. `after` is the last channel of the page before.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn channels_without_members(
+        &self,
+        workspace_id: WorkspaceId,
+        after: Option<ChannelId>,
+        limit: u16,
+    ) -> Result<Vec<ChannelRow>, QueryError> {
+        let after = after.map_or(Uuid::nil(), |id| id.0);
+        let file = query_file_as!(ChannelRow, "src/relational/sql/channels_without_members.sql", workspace_id.0, after, rows(limit));
+        Ok(file.fetch_all(&self.pool).await?)
+    }
+
     /// Returns the public channels of a workspace, by name, with archived ones. `after` is the name of the last channel of
     /// the page before, as it was then: no channel is left out when that one gets another name.
     ///

@@ -10,6 +10,7 @@ pub mod channel_members;
 pub mod channels;
 mod copy;
 mod erase;
+pub mod guests;
 pub mod invitations;
 pub mod members;
 pub mod messages;

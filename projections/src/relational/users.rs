@@ -81,8 +81,9 @@ pub struct DirectoryRow {
     pub username: String,
     /// The display name.
     pub display_name: String,
-    /// The user's mail address.
-    pub email: String,
+    /// The user's mail address. Guests do not see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
     /// The address of the user's picture.
     pub avatar_url: Option<String>,
     /// The job title in this workspace, or else the user's own.
@@ -93,7 +94,7 @@ pub struct DirectoryRow {
     pub bio: Option<String>,
     /// Pronouns.
     pub pronouns: Option<String>,
-    /// Telephone number.
+    /// Telephone number. Guests do not see it.
     pub phone: Option<String>,
     /// The time zone in which the user's day begins.
     pub timezone: String,
@@ -273,15 +274,18 @@ impl ReadModels {
         let file =
             query_file_as!(DirectoryRow, "src/relational/sql/user_directory.sql", workspace_id.0, pattern, name, user_id, rows(limit));
         let mut found = file.fetch_all(&self.pool).await?;
-        for row in &mut found {
-            hide_if_expired(&mut row.status_expires_at, &mut row.status_text, &mut row.status_emoji);
-        }
+        found.iter_mut().for_each(hide_expired_status);
         Ok(found)
     }
 }
 
+/// Hides the status of a directory row, if it has expired.
+pub(super) fn hide_expired_status(row: &mut DirectoryRow) {
+    hide_if_expired(&mut row.status_expires_at, &mut row.status_text, &mut row.status_emoji);
+}
+
 /// The `ILIKE` pattern for a text that contains `needle`. No character of the needle is a wildcard.
-fn contains(needle: &str) -> String {
+pub(super) fn contains(needle: &str) -> String {
     let mut pattern = String::from("%");
     for c in needle.trim().chars() {
         if matches!(c, '%' | '_' | '\\') {

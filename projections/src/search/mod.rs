@@ -234,6 +234,8 @@ pub struct Hit {
 pub struct PeopleQuery {
     /// The workspace. Only its active members are found.
     pub workspace_id: WorkspaceId,
+    /// The channels whose people are searched, if the user is a guest. `None` means all members of the workspace.
+    pub in_channels: Option<Vec<ChannelId>>,
     /// The beginning of a part of a name, or nearly the beginning.
     pub text: String,
     /// The end of the page before.

@@ -40,6 +40,8 @@ pub struct Searcher<'a> {
     pub user_id: UserId,
     /// The channels that the user may read.
     pub rooms: &'a [RoomRow],
+    /// Whether the user is a guest, who knows people of these channels only.
+    pub is_guest: bool,
 }
 
 /// The page of hits, and their order.
@@ -137,7 +139,10 @@ impl ReadModels {
         if names.is_empty() {
             return Ok(people);
         }
-        let named = query_file!("src/search/sql/people_named.sql", searcher.workspace_id.0, &names as _).fetch_all(&self.pool).await?;
+        let known_in = searcher.is_guest.then(|| searcher.rooms.iter().map(|room| room.channel_id).collect::<Vec<_>>());
+        let workspace_id = searcher.workspace_id.0;
+        let file = query_file!("src/search/sql/people_named.sql", workspace_id, &names as _, known_in as _, searcher.user_id.0);
+        let named = file.fetch_all(&self.pool).await?;
         people.named = named.into_iter().map(|row| (row.name, row.user_id.into())).collect();
         let rooms = searcher.rooms.iter().filter(|room| room.channel_type == "dm").map(|room| room.channel_id).collect::<Vec<_>>();
         let others = people.named.values().map(|id| id.0).collect::<Vec<_>>();

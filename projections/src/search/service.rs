@@ -95,12 +95,13 @@ impl Search {
         Ok(Answered { backend, answer })
     }
 
-    /// Searches people.
+    /// Searches people. The people of a guest's channels are searched in Postgres, which knows these channels.
     ///
     /// # Errors
     /// No backend answers.
     pub async fn people(&self, query: &PeopleQuery) -> Result<Answered<Vec<PersonHit>>, SearchError> {
-        self.ask(|backend| backend.people(query)).await
+        let knows_channels = |backend: BackendName| query.in_channels.is_none() || backend == BackendName::Postgres;
+        self.ask_one_of(knows_channels, |backend| backend.people(query)).await
     }
 
     /// Counts messages.
@@ -116,8 +117,17 @@ impl Search {
         &'a self,
         ask: impl Fn(&'a dyn SearchBackend) -> BoxFuture<'a, Result<T, SearchError>>,
     ) -> Result<Answered<T>, SearchError> {
+        self.ask_one_of(|_| true, ask).await
+    }
+
+    /// Returns the answer of the first of these backends that gives one.
+    async fn ask_one_of<'a, T>(
+        &'a self,
+        is_asked: impl Fn(BackendName) -> bool,
+        ask: impl Fn(&'a dyn SearchBackend) -> BoxFuture<'a, Result<T, SearchError>>,
+    ) -> Result<Answered<T>, SearchError> {
         let mut outcome = Err(SearchError::Unavailable("there is no search backend".into()));
-        for backend in self.backends.iter() {
+        for backend in self.backends.iter().filter(|backend| is_asked(backend.name())) {
             outcome = ask(backend.as_ref()).await.map(|answer| Answered { backend: backend.name(), answer });
             match &outcome {
                 Err(SearchError::Unavailable(cause)) => {

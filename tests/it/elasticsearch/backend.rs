@@ -166,8 +166,14 @@ async fn people_are_found_by_prefixes_and_with_typing_errors() {
     searching.search.settle().await;
     let head = searching.search.house.writing.commands.store().catch_up().await.expect("the head");
     let find = async |text: &str| {
-        let query =
-            PeopleQuery { workspace_id: searching.team.workspace_id, text: text.into(), after: None, limit: 10, min_position: Some(head) };
+        let query = PeopleQuery {
+            workspace_id: searching.team.workspace_id,
+            in_channels: None,
+            text: text.into(),
+            after: None,
+            limit: 10,
+            min_position: Some(head),
+        };
         let found = searching.backend.people(&query).await.expect("an answer");
         found.into_iter().map(|hit| (hit.user_id, hit.distance)).collect::<Vec<_>>()
     };

@@ -113,3 +113,32 @@ async fn a_member_without_the_permission_may_not_archive_a_channel() {
     team.post(&team.owner, channel, "hello").await.expect(201);
     team.owner.put_empty(&team.general("/archival")).await.expect_problem(409, "channel.general_stays");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_conversation_with_somebody_who_has_left_is_shown_read_only() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let with = |others: &[Uuid]| json!({"type": if others.len() == 1 { "dm" } else { "group_dm" }, "members": others});
+    let (channels, other) = (team.path("/channels"), team.member.id);
+    let direct = id(&team.owner.post(&channels, with(&[other])).await.expect(201), "channel_id");
+    let group = id(&team.owner.post(&channels, with(&[other, team.guest.id])).await.expect(201), "channel_id");
+    let message = team.message(&team.owner, direct, "so long").await;
+    team.owner.put_empty(&team.path(&format!("/members/{other}/deactivation"))).await.expect(204);
+
+    let shown = team.owner.post(&channels, with(&[other])).await;
+    let position = shown.position();
+    assert_eq!(id(&shown.expect(201), "channel_id"), direct);
+    team.owner.get_at(position, &below(direct, "/messages")).await.expect(200);
+    let one = format!("/v1/messages/{message}");
+    team.post(&team.owner, direct, "hello?").await.expect_problem(409, "channel.conversation_read_only");
+    team.owner.put_empty(&below(direct, "/typing")).await.expect_problem(409, "channel.conversation_read_only");
+    team.owner.patch(&one, json!({"content": "bye"})).await.expect_problem(409, "channel.conversation_read_only");
+    team.owner.put_empty(&format!("{one}/reactions/tada")).await.expect_problem(409, "channel.conversation_read_only");
+    team.owner.delete(&one).await.expect(204);
+    assert_eq!(id(&team.owner.post(&channels, with(&[other, team.guest.id])).await.expect(201), "channel_id"), group);
+    team.post(&team.owner, group, "the two of us").await.expect(201);
+    team.guest.post(&channels, with(&[other])).await.expect_problem(409, "workspace.not_a_member");
+
+    team.owner.delete(&team.path(&format!("/members/{other}/deactivation"))).await.expect(204);
+    team.post(&team.owner, direct, "welcome back").await.expect(201);
+}

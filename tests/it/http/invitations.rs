@@ -67,3 +67,23 @@ async fn the_same_key_returns_the_same_token() {
     assert_eq!(second.header("idempotency-replayed"), Some("true"));
     assert_eq!(second.expect(201), first);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_and_a_former_member_are_not_invited() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let invitations = team.path("/invitations");
+    let invite = |email: &str| json!({"email": email});
+    team.owner.post(&invitations, invite(&team.member.email)).await.expect_problem(409, "workspace.invited_member");
+    team.owner.post(&invitations, invite(&team.member.email.to_uppercase())).await.expect_problem(409, "workspace.invited_member");
+    team.owner.post(&invitations, invite(&team.owner.email)).await.expect_problem(409, "workspace.invited_member");
+    team.owner.put_empty(&team.path(&format!("/members/{}/deactivation", team.member.id))).await.expect(204);
+    team.owner.post(&invitations, invite(&team.member.email)).await.expect_problem(409, "workspace.invited_deactivated");
+    team.guest.delete(&team.path("/members/me")).await.expect(204);
+    team.owner.post(&invitations, invite(&team.guest.email)).await.expect_problem(409, "workspace.invited_deactivated");
+
+    // An account elsewhere on the server, and no account at all, look alike. Without the permission, nothing is told.
+    team.owner.post(&invitations, invite(&team.stranger.email)).await.expect(201);
+    team.owner.post(&invitations, invite("nobody@example.org")).await.expect(201);
+    team.stranger.post(&invitations, invite(&team.member.email)).await.expect_problem(404, "workspace.not_found");
+}

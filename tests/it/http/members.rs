@@ -90,3 +90,32 @@ async fn a_deactivated_member_sees_nothing_until_they_are_reactivated() {
     team.member.get(&team.path("")).await.expect(200);
     team.owner.delete(&deactivation).await.expect(204);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_leaves_the_workspace_by_themselves_except_the_last_owner() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let me = team.path("/members/me");
+    team.owner.delete(&me).await.expect_problem(409, "workspace.last_owner");
+    team.stranger.delete(&me).await.expect_problem(404, "workspace.not_found");
+    for person in [&team.member, &team.guest] {
+        let position = person.delete(&me).await.position();
+        person.get(&team.general("/messages")).await.expect_problem(404, "channel.not_found");
+        team.post(person, team.general, "still here?").await.expect_problem(404, "channel.not_found");
+        person.get(&team.path("")).await.expect_problem(404, "workspace.not_found");
+        person.get("/v1/users/me").await.expect(200);
+        let again = person.delete(&me).await;
+        assert!(again.position() >= position);
+        again.expect(204);
+        let shown = team.owner.get_at(position, &below(&team, person, "")).await.expect(200);
+        assert_eq!(shown["status"], "deactivated");
+        let query = format!("/audit?limit=100&type=workspace.member_deactivated&actor={}", person.id);
+        let audit = team.owner.get_at(position, &team.path(&query)).await.expect(200);
+        assert_eq!(audit["items"].as_array().map(Vec::len), Some(1), "one departure: {audit}");
+    }
+    // An owner who is not the last one may leave too.
+    team.owner.delete(&below(&team, &team.member, "/deactivation")).await.expect(204);
+    let role = json!({"role": "owner", "current_password": tests::person::PASSWORD});
+    team.owner.put(&below(&team, &team.member, "/role"), role).await.expect(204);
+    team.owner.delete(&me).await.expect(204);
+}

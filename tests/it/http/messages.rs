@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tests::team::id;
 use tests::{Team, TestApp};
+use uuid::Uuid;
 
 fn texts(page: &Value) -> Vec<&str> {
     page["items"].as_array().expect("rows").iter().map(|row| row["content"].as_str().expect("a text")).collect()
@@ -209,4 +210,25 @@ async fn a_mention_in_code_neither_mentions_nor_notifies() {
     let position = team.post(&team.owner, team.general, &format!("`code`, and {of_member}")).await.position();
     let mentions = team.member.get_at(position, &team.path("/mentions")).await.expect(200);
     assert_eq!(mentions["items"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_thread_of_a_deleted_message_goes_on_if_it_has_answers() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let root = team.message(&team.member, team.general, "question").await;
+    let alone = team.message(&team.member, team.general, "alone").await;
+    let answer = |to: Uuid| json!({"content": "answer", "thread_id": to});
+    let first = id(&team.owner.post(&team.general("/messages"), answer(root)).await.expect(201), "message_id");
+    for message in [root, alone] {
+        team.member.delete(&format!("/v1/messages/{message}")).await.expect(204);
+    }
+    let position = team.guest.post(&team.general("/messages"), answer(root)).await.position();
+    let thread = team.guest.get_at(position, &format!("/v1/messages/{root}/thread")).await.expect(200);
+    assert_eq!((&thread["root"]["is_deleted"], texts(&thread["replies"])), (&json!(true), vec!["answer", "answer"]));
+    team.guest.post(&team.general("/messages"), answer(alone)).await.expect_problem(404, "message.thread_not_found");
+    let elsewhere = team.channel(&team.owner, "public", "elsewhere", &[]).await;
+    let wrong = team.owner.post(&format!("/v1/channels/{elsewhere}/messages"), answer(root)).await;
+    wrong.expect_problem(404, "message.thread_not_found");
+    team.guest.post(&team.general("/messages"), answer(first)).await.expect_problem(422, "message.thread_nested");
 }

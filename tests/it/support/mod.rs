@@ -140,7 +140,7 @@ impl Team {
             is_general: false,
             members: std::collections::BTreeSet::new(),
         };
-        commands.create_channel(&asked(self.owner), channel_id, new).await.expect("a channel");
+        commands.create_channel(&asked(self.owner), channel_id, new, &[]).await.expect("a channel");
         for user_id in members {
             let add = ChannelCommand::AddMember { user_id: *user_id };
             commands.channel(&asked(self.owner), channel_id, add).await.expect("a member of the channel");

@@ -53,7 +53,7 @@ impl Company {
         let general = crate::team::id(&shown, "general_channel_id");
         let team = Team { id, general, operator, owner, member, guest, stranger };
         team.take_in(&team.member, "admin").await;
-        team.take_in(&team.guest, "guest").await;
+        team.take_in_guest(&team.guest).await;
         let mut crew = Vec::new();
         for (name, username) in CREW {
             let person = app.sign_up_as(name, username).await;

@@ -124,3 +124,31 @@ fn a_removed_member_is_no_admin_any_more() {
     cqrs_es::Aggregate::apply(&mut channel, ChannelEvent::MemberRemoved { user_id: ANN, removed_by: BOB });
     assert!(!channel.has_admin(ANN) && !channel.has_member(ANN));
 }
+
+#[test]
+fn a_channel_is_adopted_once_archived_or_not() {
+    for given in [of_kind(Kind::Private), of_kind(Kind::Public)] {
+        let adopted = vec![joined(DAN, MemberRole::Admin, None)];
+        Given::with(()).given(given.clone()).when((by(DAN), ChannelCommand::Adopt)).then_expect_events(adopted.clone());
+        Given::with(())
+            .given(given.clone())
+            .and(vec![archived()])
+            .when((by(DAN), ChannelCommand::Adopt))
+            .then_expect_events(adopted.clone());
+        Given::with(()).given(given).and(adopted).when((by(DAN), ChannelCommand::Adopt)).then_expect_events(vec![]);
+    }
+    Given::with(()).given(direct()).when((by(DAN), ChannelCommand::Adopt)).then_expect_error(ChannelRefusal::DirectStays);
+}
+
+#[test]
+fn the_last_admin_stays_while_others_are_there() {
+    let mut channel = super::Channel::default();
+    plans().into_iter().for_each(|event| cqrs_es::Aggregate::apply(&mut channel, event));
+    assert_eq!(channel.keeps_an_admin(ANN, |_| true), Err(ChannelRefusal::LastAdmin));
+    assert_eq!(channel.keeps_an_admin(BOB, |_| true), Ok(()), "Bob is no admin");
+    assert_eq!(channel.keeps_an_admin(ANN, |user_id| user_id != BOB), Ok(()), "the only other one has left the workspace");
+    let role = MemberRole::Admin;
+    cqrs_es::Aggregate::apply(&mut channel, ChannelEvent::MemberRoleChanged { user_id: BOB, role });
+    assert_eq!(channel.keeps_an_admin(ANN, |_| true), Ok(()));
+    assert!(channel.is_without_members(|_| false) && !channel.is_without_members(|user_id| user_id == BOB));
+}

@@ -38,6 +38,22 @@ fn a_message_that_is_unknown_deleted_or_in_another_channel_cannot_be_answered() 
 }
 
 #[test]
+fn the_thread_of_a_deleted_message_goes_on_if_an_answer_stands() {
+    let answer = |to| MessageEvent::Posted(Box::new(Posting { thread_id: Some(to), ..posting("first") }));
+    let beside = |earlier: Vec<MessageEvent>| {
+        let mut message = Message::default();
+        earlier.into_iter().for_each(|event| message.apply(event));
+        Surroundings { earlier_answer: Some(Arc::new(message)), ..under(vec![posted(), deleted()]) }
+    };
+    given(beside(vec![answer(ROOT)]), vec![])
+        .when((by(BOB), reply()))
+        .then_expect_events(vec![MessageEvent::Posted(Box::new(Posting { thread_id: Some(ROOT), ..posting("hello") }))]);
+    for earlier in [vec![], vec![posted()], vec![answer(MESSAGE)], vec![answer(ROOT), deleted()]] {
+        refuse(beside(earlier), vec![], by(BOB), reply(), MessageRefusal::ThreadNotFound);
+    }
+}
+
+#[test]
 fn a_thread_that_was_not_asked_for_is_refused() {
     refuse(under(vec![posted()]), vec![], by(BOB), post(new("hello")), MessageRefusal::ThreadNotFound);
 }

@@ -298,3 +298,17 @@ fn a_deactivated_member_is_allowed_nothing() {
     assert!(!workspace.allows(CAT, Permission::MessagePost));
     assert_eq!(workspace.members[&CAT].permissions, Overrides::new());
 }
+
+#[test]
+fn a_member_leaves_once_and_the_last_owner_does_not() {
+    let leave = || WorkspaceCommand::Leave;
+    Given::with(()).given(acme()).when((by(CAT), leave())).then_expect_events(vec![deactivated(CAT)]);
+    Given::with(()).given(acme()).and(vec![deactivated(CAT)]).when((by(CAT), leave())).then_expect_events(vec![]);
+    Given::with(()).given(acme()).when((by(ANN), leave())).then_expect_error(WorkspaceRefusal::LastOwner);
+    Given::with(())
+        .given(acme())
+        .and(vec![role_changed(BOB, Role::Owner)])
+        .when((by(ANN), leave()))
+        .then_expect_events(vec![deactivated(ANN)]);
+    Given::with(()).given(acme()).when((by(DAN), leave())).then_expect_error(WorkspaceRefusal::MemberNotFound);
+}

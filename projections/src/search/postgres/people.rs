@@ -35,18 +35,24 @@ pub(super) async fn search(pool: &PgPool, query: &PeopleQuery) -> Result<Vec<Per
     Ok(hits)
 }
 
+/// The channels whose people are searched. `None` means all members of the workspace.
+fn among(query: &PeopleQuery) -> Option<Vec<Uuid>> {
+    query.in_channels.as_ref().map(|channels| channels.iter().map(|id| id.0).collect())
+}
+
 /// Returns people with a part of a name that begins with the text.
 async fn beginning(pool: &PgPool, query: &PeopleQuery, sought: &str, after: Option<PersonKey>) -> Result<Vec<PersonHit>, SearchError> {
     let after = after.map_or(Uuid::nil(), |key| key.user_id.0);
     let limit = i64::from(query.limit) + 1;
-    let file = query_file_as!(PersonNames, "src/search/sql/people_beginning.sql", query.workspace_id.0, sought, after, limit);
+    let file =
+        query_file_as!(PersonNames, "src/search/sql/people_beginning.sql", query.workspace_id.0, sought, after, limit, among(query) as _);
     let found = file.fetch_all(pool).await?;
     Ok(found.into_iter().map(|named| PersonHit { user_id: named.user_id.into(), distance: 0 }).collect())
 }
 
 /// Returns people with a part of a name that nearly begins with the text, the nearest first.
 async fn nearly(pool: &PgPool, query: &PeopleQuery, sought: &str) -> Result<Vec<PersonHit>, SearchError> {
-    let file = query_file_as!(PersonNames, "src/search/sql/people_names.sql", query.workspace_id.0, NEARLY_AMONG_MAX);
+    let file = query_file_as!(PersonNames, "src/search/sql/people_names.sql", query.workspace_id.0, NEARLY_AMONG_MAX, among(query) as _);
     let (wrong_max, sought) = (names::wrong_max(sought), sought.chars().collect::<Vec<_>>());
     let distance = |named: &PersonNames| names::nearest(&sought, &named.names).filter(|distance| (1..=wrong_max).contains(distance));
     let mut hits = file.fetch_all(pool).await?.iter().filter_map(|named| Some((distance(named)?, named.user_id))).collect::<Vec<_>>();

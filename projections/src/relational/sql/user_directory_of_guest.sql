@@ -1,0 +1,14 @@
+-- As user_directory.sql, but only the guest and the people in the guest's channels, and no address is searched: its answer
+-- would tell the address.
+SELECT u.user_id, u.username, u.display_name, u.email, u.avatar_url, COALESCE(m.title, u.title) AS title, m.department, u.bio,
+       u.pronouns, u.phone, u.timezone, u.status_text, u.status_emoji, u.status_expires_at, u.is_bot, m.role
+FROM (SELECT c.user_id FROM channel_members c WHERE c.channel_id = ANY ($6::uuid[]) AND c.is_active
+      UNION
+      SELECT $7::uuid) AS seen (user_id)
+JOIN workspace_members m ON m.user_id = seen.user_id AND m.workspace_id = $1 AND m.status = 'active'
+JOIN users u ON u.user_id = m.user_id
+WHERE ($2::text IS NULL
+       OR u.display_name ILIKE $2 OR u.username ILIKE $2 OR COALESCE(m.title, u.title) ILIKE $2 OR m.department ILIKE $2)
+  AND ($3::text IS NULL OR (lower(u.display_name), u.user_id) > (lower($3), $4::uuid))
+ORDER BY lower(u.display_name), u.user_id
+LIMIT $5
