@@ -80,6 +80,7 @@ async fn find(store: &EventStore, workspace: &str) -> Result<WorkspaceId, Failur
 fn failed(error: ImportError) -> Failure {
     let exit = match &error {
         ImportError::Archive(_) | ImportError::Json { .. } | ImportError::NotAnExport => Exit::Refused,
+        ImportError::EnterpriseGrid | ImportError::SeveralExports(_) => Exit::Refused,
         ImportError::NoWorkspace(_) | ImportError::TooManyMembers { .. } => Exit::Refused,
         ImportError::Store(_) => Exit::Unreachable,
         _ => Exit::Failed,

@@ -51,6 +51,9 @@ pub(crate) struct ChannelMemberRecord {
     role: String,
     notification_level: String,
     joined_at: DateTime<Utc>,
+    /// When an import added the member, who joined long before. What was said until then is history, and counts as
+    /// read. Empty for a member who joined here.
+    history_until: Option<DateTime<Utc>>,
     left_at: Option<DateTime<Utc>>,
     invited_by: Option<Uuid>,
     is_active: bool,
@@ -95,6 +98,7 @@ pub(super) fn apply(
                 role: role.as_str().into(),
                 notification_level: NotificationLevel::default().as_str().into(),
                 joined_at: stamp.at,
+                history_until: Some(stamp.recorded_at).filter(|recorded_at| *recorded_at > stamp.at),
                 left_at: None,
                 invited_by: invited_by.map(|id| id.0),
                 is_active: true,
@@ -139,6 +143,7 @@ impl CopyRow for ChannelMemberRecord {
         tuple.text(&self.role);
         tuple.text(&self.notification_level);
         tuple.time(self.joined_at);
+        tuple.maybe(self.history_until, Tuple::time);
         tuple.maybe(self.left_at, Tuple::time);
         tuple.maybe(self.invited_by, Tuple::uuid);
         tuple.bool(self.is_active);
@@ -150,8 +155,8 @@ row!(ChannelMemberRecord, "channel_members", membership_id);
 
 json_row! {
     ChannelMemberRecord, "channel_members", "membership_id",
-    "channel_id", "workspace_id", "user_id", "role", "notification_level", "joined_at", "left_at", "invited_by",
-    "is_active", "position"
+    "channel_id", "workspace_id", "user_id", "role", "notification_level", "joined_at", "history_until", "left_at",
+    "invited_by", "is_active", "position"
 }
 
 impl ReadModels {

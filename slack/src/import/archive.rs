@@ -4,6 +4,7 @@
 //! entries that share bytes, and entries that would become far larger than they are (a zip bomb). Reading stops at an
 //! entry that holds more than the directory says.
 
+use std::collections::HashSet;
 use std::io::{Read, Seek};
 
 use zip::read::Config;
@@ -167,11 +168,17 @@ fn not_too_many(entries: usize, limits: &Limits) -> Result<(), ArchiveError> {
 
 fn check_entries<R: Read + Seek>(zip: &ZipArchive<R>, limits: &Limits) -> Result<Vec<Entry>, ArchiveError> {
     let mut files = Vec::new();
+    let mut rewritten = HashSet::new();
     let mut total = 0_u64;
     for index in 0..zip.len() {
         let entry = zip.by_index_data(index).map_err(ArchiveError::NotAZip)?;
         let unreadable = |_| ArchiveError::Name { name: String::from_utf8_lossy(entry.name_raw()).into_owned(), reason: "cannot be read" };
-        let path = check_name(&entry.name().map_err(unreadable)?)?;
+        let name = match std::str::from_utf8(entry.name_raw()) {
+            // Some systems write UTF-8 and do not say so: it would be read in the alphabet of the first PCs.
+            Ok(name) => name.to_owned(),
+            Err(_) => entry.name().map_err(unreadable)?.into_owned(),
+        };
+        let path = check_name(&name)?;
         if entry.is_symlink() {
             return Err(ArchiveError::SymbolicLink(path));
         }
@@ -187,9 +194,17 @@ fn check_entries<R: Read + Seek>(zip: &ZipArchive<R>, limits: &Limits) -> Result
             return Err(ArchiveError::TooLarge { what: path, bytes, max: bytes_max });
         }
         total = total.saturating_add(bytes);
-        if !path.ends_with('/') {
-            files.push(Entry { index, path, bytes });
+        if path.is_empty() || path.ends_with('/') {
+            continue;
         }
+        if path != name && !rewritten.insert(path.clone()) {
+            return Err(ArchiveError::DuplicateNames);
+        }
+        files.push(Entry { index, path, bytes });
+    }
+    // `a\b` and `a/b` are the same name.
+    if files.iter().filter(|file| rewritten.contains(&file.path)).count() > rewritten.len() {
+        return Err(ArchiveError::DuplicateNames);
     }
     if total > limits.total_bytes_max {
         return Err(ArchiveError::TooLarge { what: "the archive".into(), bytes: total, max: limits.total_bytes_max });
@@ -197,25 +212,26 @@ fn check_entries<R: Read + Seek>(zip: &ZipArchive<R>, limits: &Limits) -> Result
     Ok(files)
 }
 
-/// A name that stays inside the archive. Nothing is unpacked, so other names could do no harm, but no exporter writes
-/// them.
+/// A name that stays inside the archive, with `/` between folders and without `./` before it. Nothing is unpacked, so
+/// other names could do no harm, but no exporter writes them.
 fn check_name(name: &str) -> Result<String, ArchiveError> {
     let refuse = |reason| Err(ArchiveError::Name { name: name.into(), reason });
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
         return refuse("is empty or too long");
     }
-    if name.starts_with('/') || name.as_bytes().get(1) == Some(&b':') {
+    // Windows writes `\` between folders.
+    let path = name.replace('\\', "/");
+    if path.starts_with('/') || path.as_bytes().get(1) == Some(&b':') {
         return refuse("is absolute");
     }
-    if name.contains('\\') {
-        return refuse("has a backslash");
-    }
-    if name.chars().any(char::is_control) {
+    if path.chars().any(char::is_control) {
         return refuse("has a control character");
     }
-    let folder = name.strip_suffix('/').unwrap_or(name);
-    if folder.split('/').any(|part| matches!(part, "" | "." | "..")) {
+    // `zip -r export.zip ./*` and `tar` write `./users.json`.
+    let path = path.trim_start_matches("./");
+    let folder = path.strip_suffix('/').unwrap_or(path);
+    if !path.is_empty() && folder.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return refuse("leads out of its folder");
     }
-    Ok(name.into())
+    Ok(path.into())
 }

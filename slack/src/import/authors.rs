@@ -1,12 +1,16 @@
 //! The author of a message, and the other people in it.
 
 use domain::ids::UserId;
+use domain::message::Kind;
 
 use super::model::{SlackMessage, SlackProfile, some};
+use super::names::line;
 use super::people::{People, UnlistedPerson};
 
 /// The identifier of the author of messages without one.
 const UNKNOWN_AUTHOR: &str = "unknown-author";
+/// The longest name of a bot, in characters.
+const BOT_NAME_CHARS_MAX: usize = 200;
 
 /// The author of a message, according to the export.
 pub(super) fn author(message: &SlackMessage) -> UnlistedPerson {
@@ -36,9 +40,15 @@ pub(super) fn author(message: &SlackMessage) -> UnlistedPerson {
     }
 }
 
-/// The name under which a bot posts.
-pub(super) fn name_of_program(message: &SlackMessage) -> Option<String> {
+/// The name under which a program posts.
+fn name_of_program(message: &SlackMessage) -> Option<String> {
     some(message.username.as_ref()).map(str::to_owned).or_else(|| name_in(message.bot_profile.as_ref()))
+}
+
+/// The name under which a bot posts, in one line. Nobody else has one.
+pub(super) fn name_of_bot(message: &SlackMessage, kind: Kind) -> Option<String> {
+    let name = Some(message).filter(|_| kind == Kind::Bot).and_then(name_of_program);
+    name.map(|name| line(&name, BOT_NAME_CHARS_MAX)).filter(|name| !name.is_empty())
 }
 
 fn name_in(profile: Option<&SlackProfile>) -> Option<String> {

@@ -7,10 +7,11 @@ use domain::ids::{ChannelId, UserId};
 use domain::{StreamId, Workspace};
 
 use super::ImportError;
-use super::export::Day;
+use super::export::{Day, Folder};
 use super::maker::{ChannelWriter, joined};
 use super::markup::Names;
 use super::model::{SlackChannel, some};
+use super::names::composed;
 use super::people::{People, UnlistedPerson};
 use super::run::Run;
 use super::sink::Sink;
@@ -69,10 +70,10 @@ impl Names for Directory<'_> {
 pub(super) fn listed<S>(
     run: &mut Run<'_, S>,
     lists: Vec<(List, Vec<SlackChannel>)>,
-    mut folders: BTreeMap<String, Vec<Day>>,
+    mut folders: BTreeMap<String, Folder>,
 ) -> Vec<ImportedChannel> {
     let mut seen = HashSet::new();
-    let mut channels = Vec::new();
+    let mut listed = Vec::new();
     for (list, slack) in lists.into_iter().flat_map(|(list, channels)| channels.into_iter().map(move |channel| (list, channel))) {
         run.report.channels.in_file += 1;
         let Some(slack_id) = some(slack.id.as_ref()).map(str::to_owned).filter(|id| seen.insert(id.clone())) else {
@@ -80,24 +81,55 @@ pub(super) fn listed<S>(
             run.report.skip("channel without an identifier of its own", || slack.name.clone().unwrap_or_default());
             continue;
         };
-        // A channel's folder has the channel's name, a direct conversation's folder its identifier.
-        let names = [some(slack.name.as_ref()).unwrap_or(&slack_id), &slack_id];
-        let found = names.into_iter().find_map(|name| folders.remove_entry(name));
-        let (folder, days) = found.unwrap_or_else(|| (names[0].to_owned(), Vec::new()));
         let list = if list == List::Public && slack.is_private { List::Private } else { list };
-        channels.push(ImportedChannel::new(run, list, slack_id, slack, folder, days));
+        listed.push((list, slack_id, slack));
     }
-    for (folder, days) in folders {
+    let found = folders_of(&listed, &mut folders);
+    let mut channels = Vec::with_capacity(listed.len());
+    for ((list, slack_id, slack), folder) in listed.into_iter().zip(found) {
+        let name = || some(slack.name.as_ref()).unwrap_or(&slack_id).to_owned();
+        let folder = folder.unwrap_or_else(|| Folder { name: name(), days: Vec::new() });
+        channels.push(ImportedChannel::new(run, list, slack_id, slack, folder));
+    }
+    for folder in folders.into_values() {
         run.report.channels.in_file += 1;
-        run.report.turned("folder that no list names into a private channel of who imports", || folder.clone());
-        let slack = SlackChannel { name: Some(folder.clone()), ..SlackChannel::default() };
-        channels.push(ImportedChannel::new(run, List::Unlisted, format!("folder:{folder}"), slack, folder, days));
+        run.report.turned("folder that no list names into a private channel of who imports", || folder.name.clone());
+        let slack = SlackChannel { name: Some(folder.name.clone()), ..SlackChannel::default() };
+        channels.push(ImportedChannel::new(run, List::Unlisted, format!("folder:{}", folder.name), slack, folder));
     }
     channels
 }
 
+/// Takes the folder of each listed channel. A channel's folder has the channel's name, and a direct conversation's
+/// folder its identifier. Names are compared in composed form; folders that are then left, without case, because some
+/// file systems change it; and then by the earlier names of a channel that was renamed while it was exported.
+fn folders_of(listed: &[(List, String, SlackChannel)], folders: &mut BTreeMap<String, Folder>) -> Vec<Option<Folder>> {
+    let names =
+        |(_, slack_id, slack): &(List, String, SlackChannel)| [some(slack.name.as_ref()).unwrap_or(slack_id), slack_id].map(composed);
+    let mut found =
+        listed.iter().map(|channel| names(channel).iter().find_map(|name| folders.remove(name))).collect::<Vec<Option<Folder>>>();
+    let mut folded = BTreeMap::<String, Vec<String>>::new();
+    for name in folders.keys() {
+        folded.entry(without_case(name)).or_default().push(name.clone());
+    }
+    for (channel, folder) in listed.iter().zip(&mut found).filter(|(_, folder)| folder.is_none()) {
+        let alike = names(channel).iter().find_map(|name| folded.remove(&without_case(name)));
+        // Two folders that differ only in case are of two channels.
+        *folder = alike.filter(|alike| alike.len() == 1).and_then(|alike| folders.remove(alike.first()?));
+    }
+    for ((_, _, slack), folder) in listed.iter().zip(&mut found).filter(|(_, folder)| folder.is_none()) {
+        *folder = slack.previous_names.iter().rev().find_map(|name| folders.remove(&composed(name)));
+    }
+    found
+}
+
+fn without_case(name: &str) -> String {
+    composed(&name.to_lowercase())
+}
+
 impl ImportedChannel {
-    fn new<S>(run: &mut Run<'_, S>, list: List, slack_id: String, slack: SlackChannel, folder: String, days: Vec<Day>) -> Self {
+    fn new<S>(run: &mut Run<'_, S>, list: List, slack_id: String, slack: SlackChannel, folder: Folder) -> Self {
+        let Folder { name: folder, days } = folder;
         let count = match list {
             List::Public => &mut run.report.read.public_channels,
             List::Private | List::Unlisted => &mut run.report.read.private_channels,

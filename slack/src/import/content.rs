@@ -2,19 +2,18 @@
 
 use domain::formatting::{FileLink, FormattedContent};
 use domain::text::MessageBody;
-use serde_json::Value;
 
+use super::attachments::{attached, is_placeholder, is_preview, words};
 use super::markup::{Names, translate};
-use super::model::{SlackAttachment, SlackFile, SlackMessage, some};
+use super::model::{SlackFile, SlackMessage, some};
 use super::names::line;
 use super::report::Report;
+use super::{blocks, kinds};
 
 /// The longest address of a file that is kept.
 const URL_CHARS_MAX: usize = 2_000;
 /// The longest name of a file that is kept.
 const FILE_NAME_CHARS_MAX: usize = 255;
-/// How deep nested blocks are read.
-const BLOCK_DEPTH_MAX: usize = 16;
 
 /// The text, and the references in it.
 pub(super) fn content(message: &SlackMessage, names: &impl Names, report: &mut Report, place: &str) -> (MessageBody, FormattedContent) {
@@ -26,13 +25,16 @@ pub(super) fn content(message: &SlackMessage, names: &impl Names, report: &mut R
 }
 
 fn text(message: &SlackMessage, files: &[FileLink], names: &impl Names, report: &mut Report, place: &str) -> String {
-    if let Some(text) = some(message.text.as_ref()).or_else(|| message.comment.as_ref().and_then(|c| some(c.comment.as_ref()))) {
+    let own = some(message.text.as_ref()).filter(|text| !is_placeholder(text));
+    if let Some(text) = own.or_else(|| message.comment.as_ref().and_then(|c| some(c.comment.as_ref()))) {
         let mut text = translate(text, names, report, place);
         for attachment in &message.attachments {
+            let words = translate(&words(attachment), names, &mut Report::default(), place);
             let attached = translate(&attached(attachment), names, report, place);
+            let is_there = [&words, &attached].into_iter().any(|said| !said.is_empty() && text.contains(said.as_str()));
             if is_preview(attachment) {
                 report.skip("preview of a link", || format!("{place}: {attached}"));
-            } else if !attached.is_empty() && !text.contains(&attached) {
+            } else if !attached.is_empty() && !is_there {
                 report.turned("attachment into lines of the text", || format!("{place}: {attached}"));
                 text = format!("{text}\n{attached}");
             }
@@ -45,20 +47,23 @@ fn text(message: &SlackMessage, files: &[FileLink], names: &impl Names, report: 
 /// The text of a message that has none.
 fn stand_in(message: &SlackMessage, files: &[FileLink], names: &impl Names, report: &mut Report, place: &str) -> String {
     let attachments = message.attachments.iter().map(attached).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
-    let blocks = message.blocks.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok()).map(|blocks| block_text(&blocks, 0));
-    let blocks = blocks.unwrap_or_default();
+    let blocks = blocks::text_of(message.blocks.as_deref());
     let named = files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join("\n");
-    if !blocks.trim().is_empty() {
+    if !blocks.is_empty() {
         report.turned("blocks into text", || format!("{place}: {blocks}"));
-        translate(&blocks, names, report, place)
+        let both = if attachments.is_empty() || blocks.contains(&attachments) { blocks } else { format!("{blocks}\n{attachments}") };
+        translate(&both, names, report, place)
     } else if !attachments.is_empty() {
         report.turned("attachment into a text", || format!("{place}: {attachments}"));
         translate(&attachments, names, report, place)
     } else if !named.is_empty() {
         report.turned("file without a text into its name", || format!("{place}: {named}"));
         named
+    } else if let Some(said) = message.subtype.as_deref().filter(|subtype| kinds::is_of_the_system(subtype)) {
+        report.turned("system message without a text into its kind", || format!("{place}: {said}"));
+        said.replace('_', " ")
     } else {
-        String::new()
+        message.text.clone().unwrap_or_default()
     }
 }
 
@@ -79,67 +84,9 @@ fn fitted(text: &str, report: &mut Report, place: &str) -> MessageBody {
     MessageBody::cut(plain.trim())
 }
 
-/// Whether Slack made the attachment as a preview of a link in the text.
-fn is_preview(attachment: &SlackAttachment) -> bool {
-    attachment.from_url.is_some() || attachment.original_url.is_some()
-}
-
-/// The text of an attachment, in Slack's markup.
-fn attached(attachment: &SlackAttachment) -> String {
-    let title = match (some(attachment.title.as_ref()), some(attachment.title_link.as_ref())) {
-        (Some(title), Some(link)) if !title.contains(['<', '>']) => Some(format!("<{link}|{title}>")),
-        (title, link) => title.or(link).map(str::to_owned),
-    };
-    let pretext = some(attachment.pretext.as_ref()).map(str::to_owned);
-    let text = some(attachment.text.as_ref()).map(str::to_owned);
-    let fields = attachment.fields.iter().filter_map(|field| match (some(field.title.as_ref()), some(field.value.as_ref())) {
-        (Some(title), Some(value)) => Some(format!("{title}: {value}")),
-        (title, value) => title.or(value).map(str::to_owned),
-    });
-    let lines = pretext.into_iter().chain(title).chain(text).chain(fields).collect::<Vec<_>>();
-    if !lines.is_empty() {
-        return lines.join("\n");
-    }
-    some(attachment.fallback.as_ref()).or(some(attachment.image_url.as_ref())).unwrap_or_default().to_owned()
-}
-
-/// The text of blocks, in Slack's markup: <https://docs.slack.dev/reference/block-kit/blocks>.
-fn block_text(block: &Value, depth: usize) -> String {
-    if depth > BLOCK_DEPTH_MAX {
-        return String::new();
-    }
-    let inner = |key: &str, between: &str| {
-        let parts = block[key].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|part| block_text(part, depth + 1));
-        parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(between)
-    };
-    let said = |key: &str| block[key].as_str().unwrap_or_default().to_owned();
-    if let Value::Array(blocks) = block {
-        let blocks = blocks.iter().map(|block| block_text(block, depth + 1));
-        return blocks.filter(|block| !block.is_empty()).collect::<Vec<_>>().join("\n");
-    }
-    match block["type"].as_str().unwrap_or_default() {
-        "user" => format!("<@{}>", said("user_id")),
-        "channel" => format!("<#{}>", said("channel_id")),
-        "usergroup" => format!("<!subteam^{}>", said("usergroup_id")),
-        "broadcast" => format!("<!{}>", said("range")),
-        "emoji" => format!(":{}:", said("name")),
-        "date" => said("fallback"),
-        "link" if block["text"].is_string() => format!("<{}|{}>", said("url"), said("text")),
-        "link" => format!("<{}>", said("url")),
-        "rich_text_list" => format!("• {}", inner("elements", "\n• ")),
-        "rich_text_preformatted" => format!("```{}```", inner("elements", "")),
-        "rich_text_quote" => format!("> {}", inner("elements", "").replace('\n', "\n> ")),
-        "rich_text_section" => inner("elements", ""),
-        "rich_text" | "context" => inner("elements", "\n"),
-        "image" => block["title"]["text"].as_str().or(block["alt_text"].as_str()).unwrap_or_default().to_owned(),
-        "section" => [block_text(&block["text"], depth + 1), inner("fields", "\n")].join("\n").trim().to_owned(),
-        "header" => block_text(&block["text"], depth + 1),
-        _ => said("text"),
-    }
-}
-
 fn file_links(message: &SlackMessage, report: &mut Report, place: &str) -> Vec<FileLink> {
-    let files = message.files.iter().chain(&message.file);
+    let of_attachments = message.attachments.iter().flat_map(|attachment| &attachment.files);
+    let files = message.files.iter().chain(&message.file).chain(of_attachments);
     let links = files.filter_map(|file| file_link(file, report, place)).take(FormattedContent::REFERENCES_MAX).collect::<Vec<_>>();
     report.read.file_links += links.len() as u64;
     links
@@ -209,7 +156,62 @@ mod tests {
             {"type":"emoji","name":"apple"}]},{"type":"rich_text_list","elements":[{"type":"rich_text_section","elements":[{"type":"text","text":"a"}]},
             {"type":"rich_text_section","elements":[{"type":"user","user_id":"U9"}]}]}]},{"type":"section","fields":[{"type":"mrkdwn","text":"*b*"}]}]}"#;
         assert_eq!(said(blocks).0, "Harvest\nsee <https://x.example|plan>:apple:\n• a\n• @U9\n*b*");
-        assert_eq!(said(r#"{"blocks":"nonsense"}"#).0, "(empty message)");
+        assert_eq!(said(r#"{"blocks":7}"#).0, "(empty message)");
+    }
+
+    #[test]
+    fn the_text_of_an_attachment_is_found_wherever_it_stands() {
+        let rich = |text: &str| {
+            format!(
+                r#"[{{"type":"rich_text","elements":[{{"type":"rich_text_section","elements":[{{"type":"text","text":"{text}"}}]}}]}}]"#
+            )
+        };
+        for (attachment, text) in [
+            (format!(r#"{{"blocks":{},"fallback":"[no preview available]","id":1}}"#, rich("in a block")), "in a block"),
+            (format!(r#"{{"blocks":{},"text":"above"}}"#, rich("in a block")), "above\nin a block"),
+            (r#"{"blocks":[{"type":"table","rows":[[{"type":"raw_text","text":"a"},{"type":"raw_text","text":"b"}]]}]}"#.into(), "a | b"),
+            (r#"{"fields":[{"title":"Tree","value":"oak"},{"value":"7"},{"title":"late"},null]}"#.into(), "Tree: oak\n7\nlate"),
+            (r#"{"title":"Only a title"}"#.into(), "Only a title"),
+            (r#"{"fallback":"only a fallback"}"#.into(), "only a fallback"),
+            (r#"{"image_url":"https://x.example/a.png"}"#.into(), "https://x.example/a.png"),
+            (r#"{"files":[{"name":"a.pdf"}]}"#.into(), "a.pdf"),
+            (r#"{"author_name":"Ann"}"#.into(), "Ann"),
+        ] {
+            let message = |text: &str| said(&format!(r#"{{"text":"{text}","attachments":[{attachment}]}}"#)).0;
+            assert_eq!(message(""), text, "{attachment}");
+            assert_eq!(message("Look"), format!("Look\n{text}"), "{attachment}");
+        }
+    }
+
+    #[test]
+    fn a_shared_message_is_quoted() {
+        let shared =
+            r#""is_share":true,"is_msg_unfurl":true,"from_url":"https://orchard.slack.example/archives/C1/p1","author_name":"Bob""#;
+        let in_blocks = r#""message_blocks":[{"team":"T1","channel":"C1","ts":"1.2","message":{"blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[{"type":"text","text":"frost\ntonight"}]}]}]}}]"#;
+        for (attachment, text) in [
+            (format!(r#"{{{shared},"text":"frost\ntonight","fallback":"[January 1st] bob: frost"}}"#), "> Bob: frost\n> tonight"),
+            (format!(r#"{{{shared},{in_blocks},"text":"frost\ntonight"}}"#), "> Bob: frost\n> tonight"),
+            (format!(r#"{{{shared},{in_blocks}}}"#), "> Bob: frost\n> tonight"),
+            (format!(r#"{{{shared},"message_blocks":[{{"message":{{"text":"frost"}}}}]}}"#), "> Bob: frost"),
+            (format!(r#"{{{shared},"text":"","files":[{{"name":"map.pdf"}}]}}"#), "> Bob: map.pdf"),
+            (r#"{"is_share":true,"text":"frost","from_url":"https://x.example"}"#.into(), "> frost"),
+            (r#"{"is_msg_unfurl":"true","fallback":"only this"}"#.into(), "> only this"),
+        ] {
+            let message = |text: &str| said(&format!(r#"{{"text":"{text}","attachments":[{attachment}]}}"#)).0;
+            assert_eq!(message(""), text, "{attachment}");
+            assert_eq!(message("see"), format!("see\n{text}"), "{attachment}");
+        }
+        let copied = r#"{"text":"Bob says: frost","attachments":[{"is_share":true,"text":"frost","author_name":"Bob"}]}"#;
+        assert_eq!(said(copied).0, "Bob says: frost");
+    }
+
+    #[test]
+    fn a_placeholder_gives_way_to_the_words_elsewhere() {
+        let blocks = r#""blocks":[{"type":"section","text":{"type":"mrkdwn","text":"a new lead"}}]"#;
+        assert_eq!(said(&format!(r#"{{"text":"This content can't be displayed.",{blocks}}}"#)).0, "a new lead");
+        assert_eq!(said(r#"{"text":"This content can't be displayed."}"#).0, "This content can't be displayed.");
+        assert_eq!(said(r#"{"text":"","subtype":"pinned_item"}"#).0, "pinned item");
+        assert_eq!(said(r#"{"subtype":"huddle_thread","text":null,"room":{"id":"R1"}}"#).0, "huddle thread");
     }
 
     #[test]

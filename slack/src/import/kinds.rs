@@ -39,7 +39,7 @@ pub(super) fn kind(message: &SlackMessage) -> (Kind, Option<&'static str>) {
 }
 
 /// Whether the message is a system message that nobody wrote.
-fn is_of_the_system(subtype: &str) -> bool {
+pub(super) fn is_of_the_system(subtype: &str) -> bool {
     let of_a_channel = subtype.strip_prefix("channel_").or_else(|| subtype.strip_prefix("group_"));
     of_a_channel.is_some_and(|what| OF_A_CHANNEL.contains(&what)) || OF_THE_SYSTEM.contains(&subtype)
 }

@@ -13,7 +13,7 @@ use super::channels::{ChannelIds, Directory, ImportedChannel, List};
 use super::markup::translate;
 use super::model::{SlackTopic, second, some};
 use super::names::{self, GivenNames};
-use super::outbox::{Item, original};
+use super::outbox::{Item, LookUp, original};
 use super::people::People;
 use super::run::Run;
 use super::sink::Sink;
@@ -95,7 +95,7 @@ impl<'m, 'r, S: Sink> ChannelWriter<'m, 'r, S> {
         let others = events.split_off(events.len().min(FIRST_EVENTS_MAX));
         channel.version = i64::try_from(events.len()).unwrap_or(i64::MAX);
         let write = StreamWrite { stream, workspace_id: Some(workspace_id), expected: 0, caused_by: None, events };
-        self.run.outbox.push(Item { write, claims, look_up: false }).await?;
+        self.run.outbox.push(Item { write, claims, look_up: LookUp::Nothing }).await?;
         self.run.outbox.push_many(stream, workspace_id, &mut channel.version, others).await
     }
 

@@ -5,13 +5,17 @@
 //! continues where it stopped. The way of a message: `archive` checks the zip. `reader` unpacks and parses one day at a
 //! time on a thread of its own. `messages` makes events of it (`kinds`, `authors`, `content`, `markup`). `outbox`
 //! leaves out events that exist, and appends the others; while it appends a batch, the next one is made. `people` and
-//! `channels` come before the messages. `lenient` and `model` parse JSON of any age.
+//! `channels` come before the messages. `lenient` and `model` parse JSON of any age. Replies that are filed before their
+//! parents wait (`waiting`), and what an export tells as changes is applied to messages (`changes`).
 //!
-//! Memory: the lists of users and channels, a few days, two batches, and 16 bytes for each message of one channel
-//! (`read_messages`).
+//! Memory: the lists of users and channels, a few days, two batches, 16 bytes for each message of one channel
+//! (`read_messages`), and its replies and changes that wait, which are limited.
 
 mod archive;
+mod attachments;
 mod authors;
+mod blocks;
+mod changes;
 mod channels;
 mod content;
 mod export;
@@ -34,6 +38,7 @@ mod run;
 mod sink;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -121,6 +126,15 @@ pub enum ImportError {
     /// The archive is not a Slack export.
     #[error("the archive is not a Slack export: it needs users.json, and one of channels.json, groups.json, dms.json and mpims.json")]
     NotAnExport,
+    /// The archive is an export of an Enterprise Grid organisation.
+    #[error(
+        "the archive is an Enterprise Grid export, which holds several workspaces: export each workspace alone \
+         (Slack: the workspace's settings, \"Import/Export Data\"), and import each export into a workspace of its own"
+    )]
+    EnterpriseGrid,
+    /// The archive holds several exports, in these folders.
+    #[error("the archive holds several exports, in the folders {0}: zip each folder alone, and import each into its workspace")]
+    SeveralExports(String),
     /// There is no such workspace.
     #[error("there is no workspace {0}")]
     NoWorkspace(WorkspaceId),

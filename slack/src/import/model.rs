@@ -99,6 +99,8 @@ pub(super) struct SlackChannel {
     pub is_private: bool,
     #[serde(deserialize_with = "texts")]
     pub members: Vec<String>,
+    #[serde(deserialize_with = "texts")]
+    pub previous_names: Vec<String>,
     #[serde(deserialize_with = "record")]
     pub topic: Option<SlackTopic>,
     #[serde(deserialize_with = "record")]
@@ -134,6 +136,9 @@ pub(super) struct SlackPin {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct SlackMessage {
+    /// `message`. Some programs file other events too.
+    #[serde(rename = "type", deserialize_with = "text")]
+    pub kind: Option<String>,
     #[serde(deserialize_with = "text")]
     pub ts: Option<String>,
     #[serde(deserialize_with = "text")]
@@ -172,6 +177,33 @@ pub(super) struct SlackMessage {
     pub bot_profile: Option<SlackProfile>,
     /// Read only if a message has no text of its own.
     pub blocks: Option<Box<RawValue>>,
+    /// The answers in the thread that the message begins.
+    #[serde(deserialize_with = "list")]
+    pub replies: Vec<SlackPlace>,
+    /// The message that began the thread, in a reply that is shown in the channel too.
+    #[serde(deserialize_with = "record")]
+    pub root: Option<SlackPlace>,
+    /// Whether clients do not show it.
+    #[serde(deserialize_with = "flag")]
+    pub hidden: bool,
+    /// In a change: the message as it is after the change.
+    pub message: Option<Box<RawValue>>,
+    /// In a change: the message before it.
+    #[serde(deserialize_with = "record", alias = "original")]
+    pub previous_message: Option<SlackPlace>,
+    /// In a deletion: the moment of the deleted message.
+    #[serde(deserialize_with = "text")]
+    pub deleted_ts: Option<String>,
+}
+
+/// The place of a message: its moment, and its author.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SlackPlace {
+    #[serde(deserialize_with = "text")]
+    pub ts: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub user: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -179,6 +211,8 @@ pub(super) struct SlackMessage {
 pub(super) struct SlackEdit {
     #[serde(deserialize_with = "text")]
     pub ts: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub user: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -192,7 +226,7 @@ pub(super) struct SlackReaction {
     pub count: Option<i64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct SlackFile {
     #[serde(deserialize_with = "text")]
@@ -246,9 +280,24 @@ pub(super) struct SlackAttachment {
     pub original_url: Option<String>,
     #[serde(deserialize_with = "list")]
     pub fields: Vec<SlackField>,
+    #[serde(deserialize_with = "text")]
+    pub author_name: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub author_subname: Option<String>,
+    /// Whether somebody shares a message, which the attachment quotes.
+    #[serde(deserialize_with = "flag")]
+    pub is_share: bool,
+    /// Whether the attachment quotes a message to which a link in the text leads.
+    #[serde(deserialize_with = "flag")]
+    pub is_msg_unfurl: bool,
+    pub blocks: Option<Box<RawValue>>,
+    /// The blocks of the messages that it quotes.
+    pub message_blocks: Option<Box<RawValue>>,
+    #[serde(deserialize_with = "list")]
+    pub files: Vec<SlackFile>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct SlackField {
     #[serde(deserialize_with = "text")]
@@ -269,6 +318,7 @@ pub(super) struct SlackPinning {
 impl Record<'_> for SlackUser {}
 impl Record<'_> for SlackProfile {}
 impl Record<'_> for SlackChannel {}
+impl Record<'_> for SlackPlace {}
 impl Record<'_> for SlackEdit {}
 impl Record<'_> for SlackReaction {}
 impl Record<'_> for SlackComment {}

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use domain::ids::WorkspaceId;
-use domain::text::{ChannelName, Email, InvalidText, Username, one_line_of};
+use domain::text::{ChannelName, Email, InvalidText, Username, nfc, one_line_of};
 
 use super::ids::Ids;
 use super::sink::Sink;
@@ -91,6 +91,11 @@ pub(super) fn made_up_email(slack_id: &str, ids: &Ids) -> Result<Email, InvalidT
     let local = Username::clean(&slack_id.to_lowercase()).chars().take(BASE_CHARS_MAX).collect::<String>();
     let local = if local.is_empty() { "user" } else { &local };
     Email::parse(&format!("{local}.{}@imported.invalid", ids.unique_suffix(slack_id)))
+}
+
+/// The name with its characters composed (NFC).
+pub(super) fn composed(name: &str) -> String {
+    nfc(name).into_owned()
 }
 
 /// One line of at most this many characters, without control characters and without those that cannot be seen.

@@ -34,8 +34,19 @@ pub(super) type Counts = BTreeMap<&'static str, u64>;
 pub(super) struct Item {
     pub write: StreamWrite,
     pub claims: Vec<ClaimChange>,
-    /// Whether an earlier run may have written to the stream. Then the stream is read before anything is appended.
-    pub look_up: bool,
+    /// What must be known of the stream before anything is appended.
+    pub look_up: LookUp,
+}
+
+/// What must be known of a stream before something is appended to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LookUp {
+    /// Nothing: its version is known.
+    Nothing,
+    /// Its version: an earlier run may have written to it.
+    Version,
+    /// Its state: the events follow those that are there.
+    State,
 }
 
 /// The content of one append.
@@ -100,7 +111,7 @@ impl<'a, S: Sink> Outbox<'a, S> {
             let expected = *version;
             *version += i64::try_from(step.len()).unwrap_or(i64::MAX);
             let write = StreamWrite { stream, workspace_id: Some(workspace), expected, caused_by: None, events: step };
-            self.push(Item { write, claims: Vec::new(), look_up: false }).await?;
+            self.push(Item { write, claims: Vec::new(), look_up: LookUp::Nothing }).await?;
         }
         Ok(())
     }
@@ -128,15 +139,19 @@ fn own_emoji(pending: &PendingEvent) -> Option<EmojiName> {
 
 /// Leaves out everything that an earlier run imported.
 async fn only_new<S: Sink>(sink: &S, items: Vec<Item>) -> Result<(Vec<StreamWrite>, Vec<ClaimChange>), StoreError> {
-    let asked = items.iter().filter(|item| item.look_up).map(|item| item.write.stream).collect::<Vec<_>>();
+    let asked = items.iter().filter(|item| item.look_up == LookUp::Version).map(|item| item.write.stream).collect::<Vec<_>>();
     let versions = if asked.is_empty() { HashMap::new() } else { sink.versions(&asked).await? };
     let (mut writes, mut claims) = (Vec::with_capacity(items.len()), Vec::new());
     for Item { write, claims: taken, look_up } in items {
-        let version = if look_up { versions.get(&write.stream).copied().unwrap_or(0) } else { write.expected };
+        let version = match look_up {
+            LookUp::Version | LookUp::State => versions.get(&write.stream).copied().unwrap_or(0),
+            LookUp::Nothing => write.expected,
+        };
         if resume::is_there(&write, version) {
             continue;
         }
-        let write = if version == write.expected { write } else { resume::missing(sink, write).await? };
+        let as_made = version == write.expected && look_up != LookUp::State;
+        let write = if as_made { write } else { resume::missing(sink, write).await? };
         if !write.events.is_empty() {
             writes.push(write);
             claims.extend(taken);
@@ -264,5 +279,5 @@ fn add(to: &mut Counts, counts: Counts) {
 /// A new user.
 pub(super) fn user_item(user_id: UserId, events: Vec<PendingEvent>, claims: Vec<ClaimChange>) -> Item {
     let stream = StreamId { aggregate: AggregateType::User, id: user_id.0 };
-    Item { write: StreamWrite { stream, workspace_id: None, expected: 0, caused_by: None, events }, claims, look_up: false }
+    Item { write: StreamWrite { stream, workspace_id: None, expected: 0, caused_by: None, events }, claims, look_up: LookUp::Nothing }
 }

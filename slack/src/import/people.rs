@@ -10,7 +10,7 @@ use domain::{StreamId, Workspace, WorkspaceEvent};
 use super::ImportError;
 use super::model::{SlackUser, some};
 use super::names::{self, GivenNames};
-use super::outbox::{Item, original, user_item};
+use super::outbox::{Item, LookUp, original, user_item};
 use super::profile::{self, NewUser};
 use super::run::Run;
 use super::sink::Sink;
@@ -30,7 +30,10 @@ pub(super) struct People {
     /// The users that belong in #general.
     general_members: Vec<UserId>,
     usernames: GivenNames,
-    emails: HashSet<String>,
+    /// The identifier of the user that gets an address, by the address.
+    owners: HashMap<String, String>,
+    /// The addresses of users that an earlier run registered, of this export or of an earlier one.
+    held: HashSet<String>,
 }
 
 /// How a user of the export becomes a user of this server.
@@ -104,7 +107,13 @@ impl People {
             }
         }
         listed.sort_by_key(|user| !user.deleted);
+        self.owners = owners_of_addresses(&listed);
         listed
+    }
+
+    /// Whether the address is this user's, and not another's who has the same one.
+    fn owns(&self, slack_id: &str, email: &Email) -> bool {
+        self.owners.get(&email.folded()).is_some_and(|owner| owner == slack_id)
     }
 
     /// Finds the users that already exist on this server. Appends nothing.
@@ -117,7 +126,11 @@ impl People {
             let holders = run.sink.holders(&emails).await?;
             let holder_of = |email: Email| claims::of_email(&email).iter().find_map(|claim| holders.get(claim).copied());
             for (user, stream) in users.iter().zip(streams) {
-                let holder = profile::email(user).and_then(holder_of).map(UserId);
+                let email = profile::email(user).filter(|email| self.owns(id_of(user), email));
+                let holder = email.clone().and_then(holder_of).map(UserId);
+                if let Some(email) = email.filter(|_| holder.is_some_and(|holder| holder.0 != stream.id)) {
+                    self.held.insert(email.folded());
+                }
                 let (id, standing) = match holder.filter(|holder| !self.computed.contains(holder)) {
                     _ if versions.contains_key(&stream) => (UserId(stream.id), UserOrigin::Existing),
                     Some(holder) => (holder, UserOrigin::Linked),
@@ -184,7 +197,7 @@ impl People {
 
     fn own_email<S>(&mut self, run: &mut Run<'_, S>, new_user: &NewUser) -> Result<Email, ImportError> {
         if let Some(email) = &new_user.email {
-            if self.emails.insert(email.folded()) {
+            if self.owns(&new_user.slack_id, email) && !self.held.contains(&email.folded()) {
                 return Ok(email.clone());
             }
             run.report
@@ -227,6 +240,21 @@ impl People {
     }
 }
 
+/// The user that gets each address: of several users with one address the first that is not deleted and no bot, or else
+/// the first. Slack lets somebody come back with the address of their deleted account.
+fn owners_of_addresses(users: &[SlackUser]) -> HashMap<String, String> {
+    let mut owners = HashMap::<String, (&SlackUser, (bool, bool))>::new();
+    for user in users {
+        let Some(email) = profile::email(user) else { continue };
+        let rank = (user.deleted, user.is_bot);
+        let owner = owners.entry(email.folded()).or_insert((user, rank));
+        if rank < owner.1 {
+            *owner = (user, rank);
+        }
+    }
+    owners.into_iter().map(|(email, (user, _))| (email, id_of(user).to_owned())).collect()
+}
+
 /// Adds users to the workspace. A user that is deleted in Slack is deactivated in the same append.
 async fn add_members<S: Sink>(run: &mut Run<'_, S>, unlisted: &[(UserId, &SlackUser)], version: &mut i64) -> Result<(), ImportError> {
     let mut events = Vec::new();
@@ -242,7 +270,7 @@ async fn add_members<S: Sink>(run: &mut Run<'_, S>, unlisted: &[(UserId, &SlackU
     let (stream, expected) = (StreamId::workspace(run.settings.workspace_id), *version);
     *version += i64::try_from(events.len()).unwrap_or(i64::MAX);
     let write = StreamWrite { stream, workspace_id: Some(run.settings.workspace_id), expected, caused_by: None, events };
-    run.outbox.push(Item { write, claims: Vec::new(), look_up: false }).await
+    run.outbox.push(Item { write, claims: Vec::new(), look_up: LookUp::Nothing }).await
 }
 
 /// Checks that the workspace has room for all. A deleted user needs a place for a moment.

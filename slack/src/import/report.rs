@@ -76,6 +76,9 @@ pub struct FileCounts {
     pub edited_messages: u64,
     /// Files that messages contain.
     pub file_links: u64,
+    /// Changes of messages that stand in the file as messages. They are no messages, and `messages` does not count
+    /// them.
+    pub changes: u64,
 }
 
 /// How often something occurred, with examples.
@@ -108,7 +111,13 @@ impl ImportReport {
     }
 
     pub(super) fn turned(&mut self, kind: &'static str, example: impl FnOnce() -> String) {
-        self.turned_into.entry(kind).or_default().add(1, example);
+        self.turned_many(kind, 1, example);
+    }
+
+    pub(super) fn turned_many(&mut self, kind: &'static str, count: u64, example: impl FnOnce() -> String) {
+        if count > 0 {
+            self.turned_into.entry(kind).or_default().add(count, example);
+        }
     }
 
     pub(super) fn skip(&mut self, kind: &'static str, example: impl FnOnce() -> String) {
@@ -172,12 +181,13 @@ impl fmt::Display for ImportReport {
 impl ImportReport {
     fn fmt_read(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let FileCounts { files, bytes, public_channels, private_channels, direct_conversations, group_conversations, .. } = self.read;
-        let FileCounts { threads, replies, edited_messages, file_links, .. } = self.read;
+        let FileCounts { threads, replies, edited_messages, file_links, changes, .. } = self.read;
         writeln!(f, "\nread {files} files, {bytes} bytes")?;
         let channels =
             [("public", public_channels), ("private", private_channels), ("direct", direct_conversations), ("group", group_conversations)];
         fmt_counts(f, "channels", &channels)?;
-        let messages = [("threads", threads), ("replies", replies), ("edited", edited_messages), ("file links", file_links)];
+        let messages =
+            [("threads", threads), ("replies", replies), ("edited", edited_messages), ("file links", file_links), ("changes", changes)];
         fmt_counts(f, "messages", &messages)
     }
 

@@ -112,6 +112,10 @@ fn is_new_to_message(message: &Message, event: &Event) -> bool {
             !message.reactions.get(emoji).is_some_and(|users| users.contains(user_id))
         }
         Event::Message(MessageEvent::Pinned { .. }) => !message.pinned,
+        // An edit of the export is the first edit: if there is one, it is this one, or somebody edited it here.
+        Event::Message(MessageEvent::Edited { content, .. }) => {
+            message.edits == 0 && message.posting.as_ref().is_none_or(|posting| posting.content != *content)
+        }
         _ => true,
     }
 }

@@ -38,8 +38,10 @@ pub(super) struct Run<'a, S> {
 
 /// The lists of an export.
 struct Lists {
-    users: Vec<Result<SlackUser, String>>,
-    channels: Vec<(List, Vec<Result<SlackChannel, String>>)>,
+    users: reader::List<SlackUser>,
+    channels: Vec<(List, reader::List<SlackChannel>)>,
+    /// The files of lists that say nothing.
+    empty: Vec<String>,
 }
 
 pub(super) async fn read<S: Sink, R: Read + Seek + Send + 'static>(
@@ -47,7 +49,7 @@ pub(super) async fn read<S: Sink, R: Read + Seek + Send + 'static>(
     archive: Archive<R>,
     entries: Vec<Entry>,
 ) -> Result<Report, ImportError> {
-    let layout = Layout::of(entries, &mut run.report);
+    let layout = Layout::of(entries, &mut run.report)?;
     if !layout.is_an_export() {
         return Err(ImportError::NotAnExport);
     }
@@ -87,11 +89,14 @@ fn read_lists<R: Read + Seek>(
         Some(entry) => reader::list(&mut archive, entry, limits)?,
         None => Vec::new(),
     };
-    let mut channels = Vec::new();
+    let (mut channels, mut empty) = (Vec::new(), Vec::new());
     for (list, entry) in layout.channel_lists() {
-        channels.push((list, reader::list(&mut archive, entry, limits)?));
+        match reader::list_or_nothing(&mut archive, entry, limits)? {
+            Some(read) => channels.push((list, read)),
+            None => empty.push(entry.path.clone()),
+        }
     }
-    Ok((archive, layout, Lists { users, channels }))
+    Ok((archive, layout, Lists { users, channels, empty }))
 }
 
 /// The team is as old as its first channel.
@@ -123,6 +128,9 @@ impl<S: Sink> Run<'_, S> {
         }
         let Run { report, .. } = self;
         report.users.in_file += lists.users.len() as u64;
+        for path in lists.empty {
+            report.skip("file: a list that says nothing", || path);
+        }
         let users = lists.users.into_iter().filter_map(|user| {
             user.map_err(|json| {
                 report.users.skipped += 1;
@@ -169,7 +177,7 @@ impl<S: Sink> Run<'_, S> {
                 self.outbox.progress.bytes_done += bytes;
                 next = days.recv().await.transpose()?;
             }
-            conversation.end(self).await?;
+            conversation.end(self, people, channel_ids).await?;
         }
         Ok(())
     }
@@ -196,6 +204,9 @@ impl<S: Sink> Run<'_, S> {
     fn count(&mut self, day: &reader::ReadDay) {
         self.report.read.files += 1;
         self.report.read.bytes += day.bytes;
+        if let Some(why) = &day.odd {
+            self.report.skip("file: a day that is no list of messages", || format!("{}: {why}", day.path));
+        }
         if day.replaced {
             self.report.turned("bytes that are not UTF-8 into U+FFFD", || day.path.clone());
         }

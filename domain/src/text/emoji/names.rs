@@ -1,7 +1,6 @@
 //! The names of emojis: what they may consist of, and the skin tones that Slack appends to them.
 
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
+use crate::text::characters::{is_mark, nfc};
 
 /// The text before the numbers of the skin tones, as Slack writes it.
 const SKIN_TONE: &str = "skin-tone-";
@@ -12,19 +11,19 @@ const INVISIBLE: [char; 4] = ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}'];
 /// The form in which names are compared: lower case and composed (NFC). `None` if the text has characters that no name
 /// can have.
 pub(super) fn normal(text: &str) -> Option<String> {
-    let name = text.to_lowercase().nfc().collect::<String>();
+    let name = nfc(&text.to_lowercase()).into_owned();
     name.chars().all(|c| c == ':' || is_fine(c)).then_some(name)
 }
 
 /// Whether the text is a name: letters and digits of any script without upper case, `_`, `-` and `+`, of which at
 /// least one is a letter or a digit.
 pub(super) fn is_name(name: &str) -> bool {
-    let begins_with_a_mark = name.starts_with(is_combining_mark);
+    let begins_with_a_mark = name.starts_with(is_mark);
     !begins_with_a_mark && name.contains(char::is_alphanumeric) && name.chars().all(is_fine)
 }
 
 fn is_fine(c: char) -> bool {
-    let is_letter = (c.is_alphanumeric() || is_combining_mark(c)) && !c.is_uppercase() && !INVISIBLE.contains(&c);
+    let is_letter = (c.is_alphanumeric() || is_mark(c)) && !c.is_uppercase() && !INVISIBLE.contains(&c);
     is_letter || matches!(c, '_' | '-' | '+')
 }
 

@@ -1,10 +1,10 @@
--- Where somebody's counts begin: at their marker, or where they joined. A marker that is older than their coming back is void, and one
--- that stands before their joining counts only where it was put there by asking.
+-- Where somebody's counts begin: at their marker, or where they joined, or where an import added them: what was said until then is history.
+-- A marker that is older than their coming back is void, and one that stands before that place counts only where it was put there by asking.
 SELECT cm.channel_id, cm.notification_level,
        CASE WHEN r.log_at >= cm.joined_at THEN r.message_id END AS "marker?",
-       CASE WHEN r.log_at >= cm.joined_at AND (r.moved_back OR r.created_at > cm.joined_at)
-            THEN r.created_at ELSE cm.joined_at END AS "since_at!",
-       CASE WHEN r.log_at >= cm.joined_at AND (r.moved_back OR r.created_at > cm.joined_at)
+       CASE WHEN r.log_at >= cm.joined_at AND (r.moved_back OR r.created_at > GREATEST(cm.joined_at, cm.history_until))
+            THEN r.created_at ELSE GREATEST(cm.joined_at, cm.history_until) END AS "since_at!",
+       CASE WHEN r.log_at >= cm.joined_at AND (r.moved_back OR r.created_at > GREATEST(cm.joined_at, cm.history_until))
             THEN r.message_id ELSE 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid END AS "since_id!"
 FROM channel_members cm
 JOIN channels c ON c.channel_id = cm.channel_id AND NOT c.is_archived

@@ -7,6 +7,7 @@ mod foreign_input;
 mod hostile;
 mod mapping;
 mod memory;
+mod odd_exports;
 mod people_and_channels;
 mod resuming;
 mod sample;

@@ -110,6 +110,55 @@ async fn names_in_any_script_stay_and_twins_and_reserved_names_get_a_number() {
 }
 
 #[tokio::test]
+async fn of_several_users_with_one_address_the_active_one_keeps_it() {
+    let user = |id: &str, email: &str, more: &str| {
+        let more = if more.is_empty() { String::new() } else { format!(r#","{more}":true"#) };
+        format!(r#"{{"id":"{id}","name":"{}","profile":{{"email":"{email}"}}{more}}}"#, id.to_lowercase())
+    };
+    for (first, second, third, owner) in [
+        (user("U1", "ann@x.example", "deleted"), user("U2", "ann@x.example", ""), user("U3", "bob@x.example", ""), "u2"),
+        (user("U1", "ann@x.example", ""), user("U2", "ann@x.example", "deleted"), user("U3", "ann@x.example", "deleted"), "u1"),
+        (user("U1", "ANN@X.example", "deleted"), user("U2", " ann@x.example ", "deleted"), user("U3", "Ann@x.Example", ""), "u3"),
+        (user("U1", "ann@x.example", "is_bot"), user("U2", "Ann@x.example", ""), user("U3", "ann@x.example", "deleted"), "u2"),
+        (user("U1", "ann@x.example", "deleted"), user("U2", "ann@x.example", "deleted"), user("U3", "", ""), "u1"),
+    ] {
+        let export = Export::of_two().with_text("users.json", &format!("[{first},{second},{third}]"));
+        let (memory, report) = export.imported().await;
+        let users = memory.registrations();
+        let owners = users.iter().filter(|(_, (_, user))| user.email.folded() == "ann@x.example").map(|(name, _)| name.as_str());
+        assert_eq!(owners.collect::<Vec<_>>(), [owner], "{first} {second} {third}");
+        assert_eq!(report.users.imported, 3);
+        assert_eq!(export.import(&memory).await.expect("an import").events_appended(), 0);
+    }
+}
+
+#[tokio::test]
+async fn the_active_user_is_linked_to_the_account_with_the_address_and_the_deleted_one_is_not() {
+    let users = json!([
+        {"id": "U1", "name": "ann", "deleted": true, "profile": {"email": "Ann@orchard.example"}},
+        {"id": "U2", "name": "ann2", "profile": {"email": " ann@orchard.example"}},
+    ]);
+    let memory = Memory::with_a_workspace(100);
+    memory.claim(Claim::on_server(ClaimKind::Email, "ann@orchard.example"), OWNER.0);
+    let export = Export::of_two().with("users.json", &users).saying(&json!([message("U1", 1, "long ago"), message("U2", 2, "now")]));
+    export.import(&memory).await.expect("an import");
+    let authors = memory.postings().iter().map(|posting| posting.author).collect::<Vec<_>>();
+    assert_eq!(authors, [memory.registrations()["ann"].0, OWNER]);
+    assert!(memory.workspace_state().members[&OWNER].active);
+    assert_eq!(export.import(&memory).await.expect("an import").events_appended(), 0);
+}
+
+#[tokio::test]
+async fn a_later_export_in_which_somebody_came_back_with_their_address_is_imported() {
+    let user = |id: &str, deleted: bool| json!({"id": id, "name": id, "deleted": deleted, "profile": {"email": "ann@orchard.example"}});
+    let (memory, _) = Export::of_two().with("users.json", &json!([user("U1", false)])).imported().await;
+    let later = Export::of_two().with("users.json", &json!([user("U1", true), user("U2", false)]));
+    let report = later.import(&memory).await.expect("an import");
+    assert_eq!((report.users.imported, report.users.already_there), (1, 1));
+    assert_eq!(memory.registrations()["U1"].1.email.as_str(), "ann@orchard.example");
+}
+
+#[tokio::test]
 async fn the_exports_general_becomes_the_workspaces_general() {
     let channels = json!([
         {"id": "C0", "name": "general", "members": ["U2"]},
