@@ -89,8 +89,7 @@ pub const EVENTS: &[EventEntry] = &[
     event!(
         "message.posted",
         "2",
-        "A message was posted. Its place in the channel is the time at which the event was recorded. Without `moment`, as in version 1, \
-         it is `sent_at`: the original time of an imported message."
+        "A message was posted. Its place is the time of recording, or `sent_at` if there is no `moment` (imports)."
     ),
     event!("message.edited", "1", "The message's text was edited."),
     event!("message.deleted", "1", "The message was deleted."),

@@ -17,7 +17,7 @@ use crate::engine::park::{self, Parked};
 use crate::engine::projector::ApplyError;
 use crate::relational::audit_log::AuditRecord;
 use crate::relational::channel_members::ChannelMemberRecord;
-use crate::relational::messages::{self, EditRecord, Effects, Mention, MessageRecord, MessageTable, Month, ReactionRecord};
+use crate::relational::messages::{self, ArchivedMessage, EditRecord, Effects, Mention, MessageRecord, MessageTable, Month, ReactionRecord};
 use crate::relational::{self, Arrival, CopyBuffer, Erased, EventStamp, Model, Rows};
 
 /// The most memory for the messages of one generation, in bytes.
@@ -204,7 +204,10 @@ async fn write_messages(writer: &Writer, messages: Rows<MessageRecord>) -> bool 
         else {
             continue;
         };
-        rows.push(&message);
+        match message_table {
+            MessageTable::Messages => rows.push(&message),
+            MessageTable::Archive => rows.push(&ArchivedMessage(&message)),
+        }
         months.insert((*message_table, Month::of(message.created_at())));
         for mention in message.mentions() {
             mentions.push(&mention);
@@ -220,14 +223,13 @@ async fn write_messages(writer: &Writer, messages: Rows<MessageRecord>) -> bool 
             return false;
         }
         if rows.len() >= PIECE_BYTES {
-            let piece = Piece::of::<MessageRecord>(message_table.name(), std::mem::take(rows)).in_months(std::mem::take(months));
-            if !writer.write(piece).await {
+            if !writer.write(piece_of_messages(*message_table, std::mem::take(rows)).in_months(std::mem::take(months))).await {
                 return false;
             }
         }
     }
     for (message_table, rows, months) in messages_of {
-        if !writer.write(Piece::of::<MessageRecord>(message_table.name(), rows).in_months(months)).await {
+        if !writer.write(piece_of_messages(message_table, rows).in_months(months)).await {
             return false;
         }
     }
@@ -238,6 +240,13 @@ async fn write_messages(writer: &Writer, messages: Rows<MessageRecord>) -> bool 
 
 fn piece_of_reactions(rows: CopyBuffer) -> Piece {
     Piece::of::<ReactionRecord>("message_reactions", rows)
+}
+
+fn piece_of_messages(message_table: MessageTable, rows: CopyBuffer) -> Piece {
+    match message_table {
+        MessageTable::Messages => Piece::of::<MessageRecord>(message_table.name(), rows),
+        MessageTable::Archive => Piece::of::<ArchivedMessage<'_>>(message_table.name(), rows),
+    }
 }
 
 async fn write_channel_members(writer: &Writer, members: Rows<ChannelMemberRecord>) -> bool {

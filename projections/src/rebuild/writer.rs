@@ -22,7 +22,7 @@ pub(super) struct Piece {
     months: BTreeSet<(MessageTable, Month)>,
 }
 
-/// Writes pieces, each on a free connection. Postgres needs most of the time, to compute the search vectors.
+/// Writes pieces, each on a free connection. Postgres needs most of the time.
 pub(super) struct Writer {
     pieces: mpsc::Sender<Piece>,
     tasks: Vec<JoinHandle<sqlx::Result<()>>>,

@@ -85,6 +85,11 @@ impl Tuple<'_> {
         self.field(value.as_bytes());
     }
 
+    /// A value that already has its binary form.
+    pub(crate) fn bytes(&mut self, value: &[u8]) {
+        self.field(value);
+    }
+
     pub(crate) fn bool(&mut self, value: bool) {
         self.field(&[u8::from(value)]);
     }

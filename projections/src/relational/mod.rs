@@ -39,7 +39,7 @@ use channel_members::ChannelMemberRecord;
 use channels::ChannelRow;
 use invitations::InvitationRow;
 use members::MemberRecord;
-use messages::{EditRecord, Mention, MessageRecord, ReactionRecord};
+use messages::{ArchivedMessage, EditRecord, Mention, MessageRecord, ReactionRecord};
 use rows::JsonRow;
 use users::UserRow;
 use workspaces::WorkspaceRow;
@@ -103,7 +103,8 @@ pub(crate) fn columns_of(table: &str) -> &'static [&'static str] {
         "workspace_invitations" => InvitationRow::COLUMNS,
         "channels" => ChannelRow::COLUMNS,
         "channel_members" => <ChannelMemberRecord as JsonRow>::COLUMNS,
-        "messages" | "messages_archive" => MessageRecord::COLUMNS,
+        "messages" => MessageRecord::COLUMNS,
+        "messages_archive" => ArchivedMessage::COLUMNS,
         "mentions" => Mention::COLUMNS,
         "message_edits" => EditRecord::COLUMNS,
         "message_reactions" => ReactionRecord::COLUMNS,

@@ -6,12 +6,11 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::words::folded;
+use super::words::{folded, plain};
 use super::{Fragment, MessageQuery, Property, Requirement, Text, TextTerm, highlight};
 use crate::relational::messages::MessageRow;
 
-/// The longest indexed word of a name, in bytes. `search_vector` (migrations) has the same limit: Postgres refuses
-/// words over 2,046 bytes.
+/// The longest indexed word of a name, in bytes.
 const WORD_BYTES_MAX: usize = 255;
 
 /// A file of a message that was found.
@@ -101,9 +100,11 @@ impl MessageRow {
     }
 }
 
-/// The indexed words of a file's name.
-pub(super) fn words_of_name(name: &str) -> Vec<String> {
+/// The indexed words of a file's name: the folded words, and those without accents that differ.
+pub(crate) fn words_of_name(name: &str) -> Vec<String> {
     let mut found = folded(name);
+    let plain = found.iter().map(|word| plain(word).into_owned()).filter(|plain| !found.contains(plain)).collect::<Vec<_>>();
+    found.extend(plain);
     found.retain(|word| word.len() <= WORD_BYTES_MAX);
     found
 }
@@ -122,7 +123,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_words_of_a_name_are_left_out_as_postgres_does() {
+    fn the_words_of_a_name_are_also_there_without_accents() {
+        assert_eq!(words_of_name("Résumé_2.pdf"), ["résumé", "2", "pdf", "resume"]);
+    }
+
+    #[test]
+    fn long_words_of_a_name_are_left_out() {
         let long = "a".repeat(WORD_BYTES_MAX + 1);
         assert_eq!(words_of_name(&format!("Plan_2.{long} {}", &long[1..])), ["plan".to_owned(), "2".to_owned(), long[1..].to_owned()]);
     }

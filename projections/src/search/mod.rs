@@ -17,6 +17,7 @@ pub mod query;
 mod resolve;
 mod searchable;
 mod service;
+pub(crate) mod vector;
 pub mod words;
 
 use chrono::{DateTime, Utc};
@@ -28,6 +29,7 @@ use utoipa::ToSchema;
 
 use crate::relational::messages::Cursor;
 pub use files::FoundFile;
+pub(crate) use files::words_of_name;
 pub use highlight::{Fragment, highlight};
 pub use postgres::PostgresSearch;
 pub use query::Text;

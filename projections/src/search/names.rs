@@ -7,9 +7,19 @@ const ONE_WRONG_FROM_CHARS: usize = 4;
 /// A text of this many characters may have two wrong.
 const TWO_WRONG_FROM_CHARS: usize = 8;
 
-/// The names that a search finds a person by: words in lower case, separated by spaces.
+/// The names that a search finds a person by: folded words, separated by spaces. If a name has accents, its plain words
+/// follow.
 pub(crate) fn names_of(username: &str, display_name: &str) -> String {
-    words::normalised(&format!("{username} {display_name}"))
+    let folded = words::folded(&format!("{username} {display_name}"));
+    let plain = folded.iter().map(|word| words::plain(word)).collect::<Vec<_>>();
+    let has_accents = folded.iter().zip(&plain).any(|(folded, plain)| folded != plain);
+    let plain = plain.iter().filter(|_| has_accents).map(AsRef::as_ref);
+    folded.iter().map(String::as_str).chain(plain).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a part of the names begins with the text.
+pub(crate) fn begins(sought: &str, names: &str) -> bool {
+    names.match_indices(sought).any(|(at, _)| at == 0 || names[..at].ends_with(' '))
 }
 
 /// How many characters may be wrong.
@@ -54,6 +64,15 @@ mod tests {
 
     fn distance(sought: &str, names: &str) -> Option<u16> {
         nearest(&sought.chars().collect::<Vec<_>>(), names)
+    }
+
+    #[test]
+    fn names_are_found_by_their_beginnings_with_and_without_accents() {
+        let names = names_of("ann", "Anneliese Mu\u{308}ller-Quincy");
+        assert_eq!(names, "ann anneliese müller quincy ann anneliese muller quincy");
+        assert!(["anneliese mü", "mul", "quincy", "muller q"].iter().all(|sought| begins(sought, &names)));
+        assert!(["liese", "uller", "quincy x"].iter().all(|sought| !begins(sought, &names)));
+        assert_eq!(names_of("bob", "Bob O'Neil"), "bob bob o neil");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sqlx::{query_file, query_file_as};
 use uuid::Uuid;
 
 use super::query::{Filter, Mistake, Person, Query, QueryMistake, Room, Term};
-use super::{Addressee, MessageQuery, Order, PageKey, Requirement, Span, TextTerm};
+use super::{Addressee, MessageQuery, Order, PageKey, Requirement, Span, TextTerm, words};
 use crate::read_models::{QueryError, ReadModels};
 
 /// The most channels that one search covers: the user's own first, then public ones.
@@ -140,10 +140,11 @@ impl ReadModels {
             return Ok(people);
         }
         let known_in = searcher.is_guest.then(|| searcher.rooms.iter().map(|room| room.channel_id).collect::<Vec<_>>());
+        let names = names.iter().flat_map(|name| words::stored_names(name)).collect::<Vec<_>>();
         let workspace_id = searcher.workspace_id.0;
         let file = query_file!("src/search/sql/people_named.sql", workspace_id, &names as _, known_in as _, searcher.user_id.0);
         let named = file.fetch_all(&self.pool).await?;
-        people.named = named.into_iter().map(|row| (row.name, row.user_id.into())).collect();
+        people.named = named.into_iter().map(|row| (words::name(&row.name), row.user_id.into())).collect();
         let rooms = searcher.rooms.iter().filter(|room| room.channel_type == "dm").map(|room| room.channel_id).collect::<Vec<_>>();
         let others = people.named.values().map(|id| id.0).collect::<Vec<_>>();
         let found = query_file!("src/search/sql/conversations_with.sql", &rooms, &others).fetch_all(&self.pool).await?;
@@ -193,7 +194,7 @@ impl People {
         match room {
             Room::With(person) => Ok(self.conversations.get(&self.user(person)?).cloned().unwrap_or_default()),
             Room::Channel(name) => {
-                let found = searcher.rooms.iter().find(|room| room.name.as_ref() == Some(name));
+                let found = searcher.rooms.iter().find(|room| room.name.as_deref().is_some_and(|own| words::name(own) == *name));
                 found.map(|room| vec![room.channel_id.into()]).ok_or_else(|| Mistake::UnknownChannel(name.clone()))
             }
         }

@@ -1,10 +1,10 @@
-//! Which messages can be found, and their properties. They follow from the relational rows. The `search_vector` column
-//! (migrations) and the Elasticsearch documents are made from the same columns.
+//! Which messages can be found, and their properties. They follow from the relational rows. The marks in
+//! `search_vector` and the Elasticsearch documents are made from the same columns.
 
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Property;
+use super::{Property, words};
 use crate::relational::messages::MessageRow;
 
 /// The message type of system messages.
@@ -27,7 +27,11 @@ impl MessageRow {
             Property::File => self.message_type == FILE || self.refers_to("files"),
             Property::FileNamed { words, is_beginning } => self.has_file_named(words, *is_beginning),
             Property::Reaction => self.reactions.as_object().is_some_and(|reactions| !reactions.is_empty()),
-            Property::Emoji(emoji) => emoji.with_skin_tones().iter().any(|emoji| self.reactions.get(emoji).is_some()),
+            Property::Emoji(emoji) => {
+                let sought = emoji.with_skin_tones().iter().map(|form| words::emoji(form)).collect::<Vec<_>>();
+                let names = self.reactions.as_object().into_iter().flatten().flat_map(|(name, _)| words::emoji_names(name));
+                names.into_iter().any(|name| sought.contains(&name))
+            }
             Property::Pinned => self.is_pinned,
             Property::Thread => self.thread_id.is_some() || self.reply_count > 0,
         }

@@ -106,7 +106,9 @@ async fn requests(prefix: &str) -> Vec<(usize, String)> {
         after = last["sort"][0].clone();
         let lines = hits.iter().map(|hit| {
             let mut source = hit["_source"].clone();
-            source["words"] = json!(words::normalised(source["content"].as_str().unwrap_or_default()));
+            let words = words::folded(source["content"].as_str().unwrap_or_default());
+            source["words"] = json!(words.join(" "));
+            source["stems"] = json!(words.iter().map(|word| words::stem_of(word)).collect::<Vec<_>>().join(" "));
             let version = source["position"].clone();
             let action = json!({"index": {"_id": hit["_id"], "version": version, "version_type": "external_gte"}});
             format!("{action}\n{source}\n")

@@ -4,6 +4,7 @@
 
 mod edits;
 mod fold;
+mod indexed;
 mod partition;
 mod reactions;
 mod read;
@@ -18,7 +19,7 @@ pub(crate) use fold::{Effects, affected, apply, leave, root, root_of_new};
 pub(crate) use partition::{Month, ensure as ensure_months};
 pub(crate) use reactions::ReactionRecord;
 pub use reactions::ReactionRow;
-pub(crate) use record::{Mention, MessageRecord, MessageTable};
+pub(crate) use record::{ArchivedMessage, Mention, MessageRecord, MessageTable};
 pub use rows::{Cursor, EarlierText, EditRow, HistoryPage, MessageDetail, MessageRow, ThreadRows};
 pub(crate) use store::{load, save};
 pub(crate) use window::Windows;

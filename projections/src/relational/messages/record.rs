@@ -52,7 +52,12 @@ pub(crate) struct MessageRecord {
     pub(super) message_table: MessageTable,
     /// The table in which the row is stored. `None` for a new message.
     pub(super) stored_in: Option<MessageTable>,
+    /// The fingerprint of the stored search vector. `None` for a new message.
+    pub(super) indexed: Option<u64>,
 }
+
+/// A row of `messages_archive`.
+pub(crate) struct ArchivedMessage<'a>(pub(crate) &'a MessageRecord);
 
 /// The two tables of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,6 +120,7 @@ impl MessageRecord {
             purged_at: None,
             message_table: MessageTable::Messages,
             stored_in: None,
+            indexed: None,
         };
         message.set_formatted(&posting.formatted);
         if posting.erased {
@@ -295,9 +301,30 @@ impl CopyRow for MessageRecord {
         "position",
         "purged_at",
         "reaction_counts",
+        "search_vector",
+        "long_words",
     ];
 
     fn write(&self, tuple: &mut Tuple<'_>) {
+        self.write_stored(tuple);
+        let indexed = self.index();
+        tuple.bytes(indexed.vector.as_bytes());
+        tuple.maybe(indexed.long_words.as_deref(), Tuple::text);
+    }
+}
+
+impl CopyRow for ArchivedMessage<'_> {
+    /// All but the last two, by which searches find a message: no search finds an archived one.
+    const COLUMNS: &'static [&'static str] = MessageRecord::COLUMNS.split_at(MessageRecord::COLUMNS.len() - 2).0;
+
+    fn write(&self, tuple: &mut Tuple<'_>) {
+        self.0.write_stored(tuple);
+    }
+}
+
+impl MessageRecord {
+    /// Writes the columns that both tables have.
+    fn write_stored(&self, tuple: &mut Tuple<'_>) {
         tuple.uuid(self.message_id);
         tuple.uuid(self.channel_id);
         tuple.uuid(self.workspace_id);

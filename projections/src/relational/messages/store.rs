@@ -41,9 +41,9 @@ struct Stored {
     purged_at: Option<DateTime<Utc>>,
 }
 
-/// One statement for each of the two tables, with the same columns.
+/// One statement for each of the two tables, with the same columns, and more for one of them.
 macro_rules! save_rows {
-    ($file:literal, $connection:ident, $messages:ident) => {
+    ($file:literal, $connection:ident, $messages:ident $(, $more:expr)*) => {
         query_file!(
             $file,
             &column($messages, |m| m.message_id),
@@ -69,6 +69,7 @@ macro_rules! save_rows {
             &column($messages, |m| m.position),
             &column($messages, |m| m.purged_at) as _,
             &column($messages, |m| m.reaction_counts_json()),
+            $($more as _,)*
         )
         .execute($connection)
         .await
@@ -107,7 +108,10 @@ pub(crate) async fn save(connection: &mut PgConnection, messages: &[&MessageReco
 }
 
 async fn save_messages(connection: &mut PgConnection, messages: &[&MessageRecord]) -> sqlx::Result<()> {
-    save_rows!("src/relational/sql/save_messages.sql", connection, messages)
+    let indexed = messages.iter().map(|message| message.index_if_changed()).collect::<Vec<_>>();
+    let vectors = column(&indexed, |i| i.as_ref().map(|i| &i.vector));
+    let long_words = column(&indexed, |i| i.as_ref().and_then(|i| i.long_words.as_deref()));
+    save_rows!("src/relational/sql/save_messages.sql", connection, messages, &vectors, &long_words)
 }
 
 /// Archived messages are deleted from `messages`.
@@ -169,7 +173,7 @@ impl Stored {
         // An archived message mentions nobody.
         let formatted = formatted.filter(|_| message_table == MessageTable::Messages);
         let mentions = formatted.map(|f| mentions(&row.message_type, &f)).unwrap_or_default();
-        MessageRecord {
+        let mut message = MessageRecord {
             message_id: row.message_id,
             channel_id: row.channel_id,
             workspace_id: row.workspace_id,
@@ -195,6 +199,9 @@ impl Stored {
             purged_at: row.purged_at,
             message_table,
             stored_in: Some(message_table),
-        }
+            indexed: None,
+        };
+        message.indexed = Some(message.fingerprint());
+        message
     }
 }

@@ -1,7 +1,7 @@
 -- What has left its channel by a policy, but is kept, is theirs all the same.
 SELECT message_id AS "message_id!", created_at AS "created_at!", message AS "message!"
 FROM (
-    (SELECT message_id, created_at, to_jsonb(m) - 'search_vector' AS message
+    (SELECT message_id, created_at, to_jsonb(m) - 'search_vector' - 'long_words' AS message
      FROM messages m
      WHERE user_id = $1 AND workspace_id = $2 AND (created_at, message_id) > ($3, $4)
      ORDER BY created_at, message_id

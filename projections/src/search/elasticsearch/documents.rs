@@ -105,8 +105,13 @@ struct MessageSource<'a> {
     username: &'a str,
     display_name: &'a str,
     content: &'a str,
-    /// The words of the text, split by the rule of all backends.
+    /// The folded words of the text, separated by spaces.
     words: String,
+    /// Their stems.
+    stems: String,
+    /// Their plain forms, if one of them differs from the folded word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plain: Option<String>,
     message_type: &'a str,
     thread_id: Option<Uuid>,
     created_at: DateTime<Utc>,
@@ -121,7 +126,8 @@ struct MessageSource<'a> {
     is_pinned: bool,
     is_deleted: bool,
     reply_count: i32,
-    reactions: Vec<&'a str>,
+    /// The names of the reactions' emoji.
+    reactions: Vec<String>,
     /// The hour of the day in UTC.
     sent_hour: u32,
     /// The time in microseconds, which orders messages. An Elasticsearch date is less precise.
@@ -157,6 +163,9 @@ impl MessageRow {
         let reactions = serde_json::from_str::<BTreeMap<String, Vec<Uuid>>>(&self.reactions).unwrap_or_default();
         let counts = serde_json::from_str::<BTreeMap<String, usize>>(&self.reaction_counts).unwrap_or_default();
         let count = |(emoji, people): (&String, &Vec<Uuid>)| counts.get(emoji).copied().unwrap_or(people.len());
+        let words = words::folded(&self.content);
+        let plain = words.iter().map(|word| words::plain(word)).collect::<Vec<_>>();
+        let has_accents = words.iter().zip(&plain).any(|(folded, plain)| folded != plain);
         let source = MessageSource {
             message_id: self.message_id,
             workspace_id: self.workspace_id,
@@ -165,7 +174,9 @@ impl MessageRow {
             username: &self.username,
             display_name: &self.display_name,
             content: &self.content,
-            words: words::normalised(&self.content),
+            words: words.join(" "),
+            stems: plain.iter().map(|plain| words::stem(plain)).collect::<Vec<_>>().join(" "),
+            plain: has_accents.then(|| plain.join(" ")),
             message_type: &self.message_type,
             thread_id: self.thread_id,
             created_at: self.created_at,
@@ -179,7 +190,7 @@ impl MessageRow {
             is_pinned: self.is_pinned,
             is_deleted: self.is_deleted,
             reply_count: self.reply_count,
-            reactions: reactions.keys().map(String::as_str).collect(),
+            reactions: reactions.keys().flat_map(|emoji| words::emoji_names(emoji)).collect(),
             sent_hour: self.created_at.hour(),
             sent_micros: self.created_at.timestamp_micros(),
             position: self.position,

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::backend::findable;
 use crate::relational::messages::Cursor;
+use crate::search::words::{emoji as emoji_without_selectors, plain, stem_of};
 use crate::search::{
     Addressee, BackendName, Hit, Hits, MessageQuery, Order, PageKey, Property, Requirement, SearchError, Span, TOTAL_MAX, Text, TextTerm,
 };
@@ -15,6 +16,8 @@ use crate::search::{
 const TERMS_MAX: usize = 65_536;
 /// The most words that a prefix inside a phrase may match.
 const EXPANSIONS_MAX: u32 = 10_000;
+/// How much a word's exact form adds to the score of its stem.
+const EXACT_BOOST: f32 = 0.5;
 
 /// Checks that a page by relevance comes from this backend: another backend's scores have another meaning.
 pub(super) fn check_page(query: &MessageQuery) -> Result<(), SearchError> {
@@ -40,8 +43,9 @@ pub(super) fn body(query: &MessageQuery) -> Value {
         if *is == Requirement::Must { filter.push(has_property(property)) } else { must_not.push(has_property(property)) }
     }
     let must = wanted.iter().map(|term| words(&term.text)).collect::<Vec<_>>();
+    let should = wanted.iter().filter_map(|term| exact_form(&term.text)).collect::<Vec<_>>();
     let mut body = json!({
-        "query": {"bool": {"must": must, "filter": filter, "must_not": must_not}},
+        "query": {"bool": {"must": must, "should": should, "filter": filter, "must_not": must_not}},
         "sort": sort(query.order),
         "size": query.limit + 1,
         "_source": false,
@@ -59,14 +63,33 @@ pub(super) fn body(query: &MessageQuery) -> Value {
     body
 }
 
-/// Words match next to each other: in every English form, or exactly, or with a prefix at the end.
+/// Words match next to each other: by their stems, exactly, or by their plain forms with a beginning at the end.
 fn words(text: &Text) -> Value {
-    let joined = text.words().join(" ");
+    let joined = |form: fn(&str) -> String| text.words().iter().map(|word| form(word)).collect::<Vec<_>>().join(" ");
     match text {
-        Text::Words(_) => json!({"match_phrase": {"words.stems": joined}}),
-        Text::Exact(_) => json!({"match_phrase": {"words": joined}}),
-        Text::Prefix(words) if words.len() == 1 => json!({"prefix": {"words": {"value": joined}}}),
-        Text::Prefix(_) => json!({"match_phrase_prefix": {"words": {"query": joined, "max_expansions": EXPANSIONS_MAX}}}),
+        Text::Words(_) => json!({"match_phrase": {"stems": joined(stem_of)}}),
+        Text::Exact(words) => json!({"match_phrase": {"words": words.join(" ")}}),
+        // A text without accents has no plain words: its words are plain.
+        Text::Prefix(_) => {
+            let plain = joined(|word| plain(word).into_owned());
+            any(["words", "plain"].map(|field| beginning(field, &plain)).into())
+        }
+    }
+}
+
+/// The words as they were typed, which add to the score.
+fn exact_form(text: &Text) -> Option<Value> {
+    match text {
+        Text::Words(words) => Some(json!({"match_phrase": {"words": {"query": words.join(" "), "boost": EXACT_BOOST}}})),
+        Text::Exact(_) | Text::Prefix(_) => None,
+    }
+}
+
+fn beginning(field: &str, words: &str) -> Value {
+    if words.contains(' ') {
+        json!({"match_phrase_prefix": {field: {"query": words, "max_expansions": EXPANSIONS_MAX}}})
+    } else {
+        json!({"prefix": {field: {"value": words}}})
     }
 }
 
@@ -76,7 +99,10 @@ fn has_property(property: &Property) -> Value {
         Property::File => json!({"term": {"has_files": true}}),
         Property::FileNamed { words, is_beginning } => named(words, *is_beginning),
         Property::Reaction => json!({"range": {"reaction_count": {"gt": 0}}}),
-        Property::Emoji(emoji) => json!({"terms": {"reactions": emoji.with_skin_tones()}}),
+        Property::Emoji(emoji) => {
+            let forms = emoji.with_skin_tones().iter().map(|form| emoji_without_selectors(form)).collect::<Vec<_>>();
+            json!({"terms": {"reactions": forms}})
+        }
         Property::Pinned => json!({"term": {"is_pinned": true}}),
         Property::Thread => any(vec![json!({"exists": {"field": "thread_id"}}), json!({"range": {"reply_count": {"gt": 0}}})]),
     }

@@ -1,59 +1,87 @@
-//! Translates search terms to Postgres
-//! (<https://www.postgresql.org/docs/current/datatype-textsearch.html#DATATYPE-TSQUERY>). Stems are searched among
-//! stems, and exact words among exact words: `search_vector` has both, with different weights.
-//!
-//! Words have letters and digits only, so they need no escaping. Emoji may contain anything, and are quoted.
+//! Translates a query to Postgres
+//! (<https://www.postgresql.org/docs/current/datatype-textsearch.html#DATATYPE-TSQUERY>): conditions on
+//! `search_vector`, whose lexemes `vector` describes. Everything is quoted.
 
-use crate::search::{MessageQuery, Property, Requirement, Text, TextTerm};
+use crate::search::vector::{self, Condition, quoted};
+use crate::search::{MessageQuery, Property, Requirement, Text, TextTerm, words};
 
-/// A query on `search_vector` in three parts that must all match: stems, exact words, and the properties of a message.
-/// The first two are for `to_tsquery` with different dictionaries; the third is a `tsquery` itself.
+/// A part of `long_words` that a long text must have. `None` if the vector alone is exact.
+type Part = Option<String>;
+
+/// Conditions that must all hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lexemes {
-    pub(super) stems: String,
-    pub(super) words: String,
-    pub(super) properties: String,
+    /// A `tsquery`.
+    pub(super) query: String,
+    /// The parts that a long text must have.
+    pub(super) parts: Vec<String>,
 }
 
 impl Lexemes {
     /// The terms that must match, which an index can find. `None` if there are none.
     pub(super) fn wanted(query: &MessageQuery) -> Option<Self> {
-        Self::of(query, Requirement::Must, " & ")
+        let (texts, parts): (Vec<String>, Vec<Part>) = terms(query, Requirement::Must).map(term).unzip();
+        let all = texts.into_iter().chain(properties(query, Requirement::Must)).collect::<Vec<_>>();
+        (!all.is_empty()).then(|| Self { query: all.join(" & "), parts: parts.into_iter().flatten().collect() })
     }
 
     /// The terms that must not match. They are checked on each row, because an index cannot find rows that lack
-    /// something. `None` if there are none.
-    pub(super) fn unwanted(query: &MessageQuery) -> Option<Self> {
-        Self::of(query, Requirement::MustNot, " | ")
+    /// something.
+    pub(super) fn unwanted(query: &MessageQuery) -> Vec<Self> {
+        let texts = terms(query, Requirement::MustNot).map(term);
+        let all = texts.chain(properties(query, Requirement::MustNot).map(|property| (property, None)));
+        all.map(|(query, part)| Self { query, parts: part.into_iter().collect() }).collect()
     }
 
-    fn of(query: &MessageQuery, wanted: Requirement, between: &str) -> Option<Self> {
-        let (mut stems, mut words) = (Vec::new(), Vec::new());
-        for TextTerm { text, .. } in query.text.iter().filter(|term| term.wanted == wanted) {
+    /// The lexemes that count for the order by relevance. `None` if the query has no words.
+    pub(super) fn ranked(query: &MessageQuery) -> Option<String> {
+        let each = |text: &Text| -> Vec<String> {
             match text {
-                Text::Words(sought) => stems.push(stemmed(sought)),
-                Text::Exact(sought) => words.push(format!("{}:B", quoted(&sought.join(" ")))),
-                Text::Prefix(sought) => words.push(prefix(sought)),
+                Text::Words(words) => words.iter().map(|word| in_any_form(word)).collect(),
+                Text::Exact(words) => words.iter().map(|word| vector::exactly(word).loose).collect(),
+                Text::Prefix(words) => beginnings(words).into_iter().map(|condition| condition.loose).collect(),
             }
-        }
-        let properties =
-            query.properties.iter().filter(|(_, is)| *is == wanted).map(|(property, _)| of_property(property)).collect::<Vec<_>>();
-        let found = Self { stems: stems.join(between), words: words.join(between), properties: properties.join(between) };
-        (found != Self::default()).then_some(found)
+        };
+        let all = terms(query, Requirement::Must).flat_map(each).collect::<Vec<_>>();
+        (!all.is_empty()).then(|| all.join(" & "))
     }
 }
 
-/// A single stem may have any weight. In a phrase, all must have the weight of stems, because exact words also stand in
-/// `search_vector`, before the stems.
-fn stemmed(words: &[String]) -> String {
-    let weight = if words.len() > 1 { ":A" } else { "" };
-    format!("{}{weight}", quoted(&words.join(" ")))
+fn terms(query: &MessageQuery, wanted: Requirement) -> impl Iterator<Item = &Text> {
+    query.text.iter().filter(move |term| term.wanted == wanted).map(|TextTerm { text, .. }| text)
 }
 
-fn prefix(words: &[String]) -> String {
-    let Some((last, before)) = words.split_last() else { return String::new() };
-    let before = before.iter().map(|word| format!("{}:B <-> ", quoted(word))).collect::<String>();
-    format!("({before}{}:*B)", quoted(last))
+fn properties(query: &MessageQuery, wanted: Requirement) -> impl Iterator<Item = String> {
+    query.properties.iter().filter(move |(_, is)| *is == wanted).map(|(property, _)| of_property(property))
+}
+
+/// The condition for a term. In a long text, all its lexemes must occur, and then its words in their order.
+fn term(text: &Text) -> (String, Part) {
+    let conditions = match text {
+        Text::Words(words) => words.iter().map(|word| vector::with_stem_of(word)).collect(),
+        Text::Exact(words) => words.iter().map(|word| vector::exactly(word)).collect(),
+        Text::Prefix(words) => beginnings(words),
+    };
+    if let (Text::Words(_), [Condition { exact, loose: _ }]) = (text, conditions.as_slice())
+        && !vector::is_cut(exact)
+    {
+        return (exact.clone(), None);
+    }
+    let exact = conditions.iter().map(|condition| condition.exact.as_str()).collect::<Vec<_>>().join(" <-> ");
+    let loose = conditions.iter().map(|condition| condition.loose.as_str()).collect::<Vec<_>>().join(" & ");
+    (format!("(({exact}) | ({loose} & {}))", quoted(vector::LONG)), Some(vector::part_of_long_words(text)))
+}
+
+/// The last word is a beginning.
+fn beginnings(words: &[String]) -> Vec<Condition> {
+    let Some((last, before)) = words.split_last() else { return Vec::new() };
+    before.iter().map(|word| vector::with_plain_form_of(word)).chain([vector::beginning_with(last)]).collect()
+}
+
+/// The word's stem, and the word itself, which adds to the score.
+fn in_any_form(word: &str) -> String {
+    let (stem, folded) = (vector::with_stem_of(word).loose, vector::exactly(word).loose);
+    if stem == folded { stem } else { format!("({stem} | {folded})") }
 }
 
 /// The words of `search_vector` that mean this property.
@@ -71,7 +99,7 @@ fn of_property(property: &Property) -> String {
 
 /// A reaction is a word with a colon before it.
 fn one_of(emojis: &[String]) -> String {
-    let all = emojis.iter().map(|emoji| quoted(&format!(":{emoji}"))).collect::<Vec<_>>();
+    let all = emojis.iter().map(|emoji| quoted(&format!(":{}", words::emoji(emoji)))).collect::<Vec<_>>();
     format!("({})", all.join(" | "))
 }
 
@@ -82,8 +110,4 @@ fn named(words: &[String], is_beginning: bool) -> String {
         last.push_str(":*");
     }
     format!("({})", all.join(" & "))
-}
-
-pub(super) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }

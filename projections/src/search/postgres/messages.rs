@@ -10,12 +10,15 @@ use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::ages::{AgeBounds, AgeBoundsCache};
-use super::lexemes::{Lexemes, quoted};
+use super::lexemes::Lexemes;
 use crate::relational::messages::Cursor;
+use crate::search::vector::quoted;
 use crate::search::{Addressee, BackendName, Hit, Hits, MessageQuery, Order, PageKey, SearchError, Span, TOTAL_MAX};
 
-/// How much a word counts by its weight (D, C, B, A): the stem counts, and the exact form adds a little.
-const WEIGHTS: &str = "'{0, 0, 0.2, 1}'";
+/// How much a lexeme counts by its weight (D, C, B, A), which says the form of the word that it is (`vector`). In every
+/// case, the very word that is sought counts more than another form of it: C is more than A and D, B more than D, and D
+/// with B more than C.
+const WEIGHTS: &str = "'{0.4, 0.8, 0.5, 0.6}'";
 
 type Statement = QueryBuilder<'static, Postgres>;
 
@@ -54,13 +57,11 @@ fn statement(query: &MessageQuery, bounds: &AgeBounds) -> Statement {
     parts(&mut sql, query, bounds, wanted.as_ref());
     sql.push(") found LIMIT ").push_bind(candidates(query));
     sql.push("), hits AS (SELECT message_id, channel_id, created_at, ");
-    match &wanted {
-        Some(wanted) if is_ranked(query) => {
-            sql.push("ts_rank(").push(WEIGHTS).push(", search_vector, (SELECT ");
-            lexemes(&mut sql, wanted, "&&");
-            sql.push("))");
+    match Lexemes::ranked(query).filter(|_| is_ranked(query)) {
+        Some(ranked) => {
+            sql.push("ts_rank(").push(WEIGHTS).push(", search_vector, (SELECT ").push_bind(ranked).push("::tsquery))");
         }
-        _ => drop(sql.push("0::real")),
+        None => drop(sql.push("0::real")),
     }
     sql.push(
         " AS score, count(*) OVER () AS total, first_value(created_at) OVER newest AS newest_at,
@@ -96,14 +97,13 @@ fn conditions(sql: &mut Statement, query: &MessageQuery, wanted: Option<&Lexemes
     sql.push(" AND NOT is_deleted AND message_type <> 'system' AND workspace_id = ").push_bind(query.workspace_id.0);
     in_channels(sql, query);
     if let Some(wanted) = wanted {
-        sql.push(" AND search_vector @@ (SELECT ");
-        lexemes(sql, wanted, "&&");
-        sql.push(")");
+        sql.push(" AND ");
+        matching(sql, wanted);
     }
-    if let Some(unwanted) = Lexemes::unwanted(query) {
-        sql.push(" AND NOT (search_vector @@ (SELECT ");
-        lexemes(sql, &unwanted, "||");
-        sql.push("))");
+    for unwanted in Lexemes::unwanted(query) {
+        sql.push(" AND NOT (");
+        matching(sql, &unwanted);
+        sql.push(")");
     }
     by_whom(sql, query);
     when(sql, query);
@@ -186,23 +186,11 @@ fn up_to_the_end_of_the_page_before(sql: &mut Statement, query: &MessageQuery) {
     sql.push(" AND (created_at, message_id) ").push(comparison).push(" (").push_bind(created_at).push(", ").push_bind(message_id).push(")");
 }
 
-/// One query for the terms that must match, or for those that must not.
-fn lexemes(sql: &mut Statement, lexemes: &Lexemes, between: &str) {
-    let mut parts = Vec::new();
-    for (text, before, after) in [
-        (&lexemes.stems, "to_tsquery('public.search_stems', ", ")"),
-        (&lexemes.words, "to_tsquery('pg_catalog.simple', ", ")"),
-        (&lexemes.properties, "(", "::tsquery)"),
-    ] {
-        if !text.is_empty() {
-            parts.push((text.clone(), before, after));
-        }
-    }
-    for (n, (text, before, after)) in parts.into_iter().enumerate() {
-        if n > 0 {
-            sql.push(" ").push(between).push(" ");
-        }
-        sql.push(before).push_bind(text).push(after);
+/// The condition on the vector, and for a long text on its words.
+fn matching(sql: &mut Statement, Lexemes { query, parts }: &Lexemes) {
+    sql.push("search_vector @@ (SELECT ").push_bind(query.clone()).push("::tsquery)");
+    for part in parts {
+        sql.push(" AND (long_words IS NULL OR strpos(long_words, ").push_bind(part.clone()).push(") > 0)");
     }
 }
 

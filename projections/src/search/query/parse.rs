@@ -154,7 +154,7 @@ fn is_short(prefix: &[String]) -> bool {
 }
 
 fn person(filter: &'static str, value: &str) -> Result<Person, Mistake> {
-    let name = value.strip_prefix('@').unwrap_or(value).to_lowercase();
+    let name = words::name(value.strip_prefix('@').unwrap_or(value));
     match name.as_str() {
         "" => Err(Mistake::NoValue(filter)),
         "me" => Ok(Person::Me),
@@ -166,7 +166,7 @@ fn room(filter: &'static str, value: &str) -> Result<Room, Mistake> {
     if value.starts_with('@') {
         return person(filter, value).map(Room::With);
     }
-    let name = value.strip_prefix('#').unwrap_or(value).to_lowercase();
+    let name = words::name(value.strip_prefix('#').unwrap_or(value));
     if name.is_empty() { Err(Mistake::NoValue(filter)) } else { Ok(Room::Channel(name)) }
 }
 

@@ -1,4 +1,4 @@
-SELECT u.user_id, lower(regexp_replace(search_words(u.username || ' ' || u.display_name), ' +', ' ', 'g')) AS "names!"
+SELECT u.user_id, u.username, u.display_name
 FROM workspace_members m
 JOIN users u ON u.user_id = m.user_id
 WHERE m.workspace_id = $1 AND m.status = 'active'
