@@ -296,6 +296,6 @@ async fn a_user_exports_their_own_data_and_operators_export_that_of_every_user()
         assert!(messages.contains("first words") && messages.contains("second thoughts") && !messages.contains("not theirs"), "{messages}");
         assert!(read("edits.jsonl").contains("first words"));
         let events = read("events.jsonl");
-        assert!(events.contains("message.reacted") && events.contains("tada") && !events.contains("not theirs"), "{events}");
+        assert!(events.contains("message.reacted") && events.contains("🎉") && !events.contains("not theirs"), "{events}");
     }
 }
