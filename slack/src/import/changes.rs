@@ -65,11 +65,13 @@ impl Changes {
         };
         let happened = at(change.ts.as_ref()).unwrap_or(named);
         let changed = self.changed.entry(named.timestamp_micros()).or_default();
-        match (change.subtype.as_deref(), held) {
-            (Some("message_deleted"), _) => changed.delete(change, happened.max(named)),
-            // The first message of a thread leaves its place when it is deleted.
-            (Some("message_changed"), Some(message)) if kinds::is_tombstone(&message) => changed.delete(change, happened.max(named)),
-            (Some("message_changed"), Some(message)) => {
+        let edits = change.subtype.as_deref() == Some("message_changed");
+        // The first message of a thread leaves its place when it is deleted.
+        let leaves_its_place = edits && held.as_ref().is_some_and(kinds::is_tombstone);
+        let deletes = change.subtype.as_deref() == Some("message_deleted") || leaves_its_place;
+        match held {
+            _ if deletes => changed.delete(change, happened.max(named)),
+            Some(message) if edits => {
                 let edited = message.edited.as_ref().and_then(|edit| at(edit.ts.as_ref())).unwrap_or(happened).max(named);
                 if changed.edited.as_ref().is_none_or(|(_, last, _)| *last <= edited) {
                     self.bytes += message.text.as_ref().map_or(0, String::len);
@@ -78,7 +80,7 @@ impl Changes {
                 changed.count += 1;
             }
             // Answers are messages of their own, and name their thread.
-            _ => run.report.skip("change that changes no text", || place),
+            Some(_) | None => run.report.skip("change that changes no text", || place),
         }
     }
 
