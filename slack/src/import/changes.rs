@@ -130,11 +130,11 @@ impl Changed {
             formatted.bot_name = name_of_bot(&message, kinds::kind(&message).0);
             let editor = message.edited.as_ref().and_then(|edit| directory.people.find(some(edit.user.as_ref())?));
             let by = editor.unwrap_or_else(|| author_id(&message, directory.people, run.fallback_user));
-            original(MessageEvent::Edited { content, formatted, by, erased: false }, by, at)
+            original(MessageEvent::Edited { content, formatted, by, erased: false }, by, at.min(run.settings.at))
         });
         let deletion = self.deleted.map(|(user, at)| {
             let by = user.and_then(|user| directory.people.find(&user)).unwrap_or(run.fallback_user);
-            original(MessageEvent::Deleted { by }, by, at)
+            original(MessageEvent::Deleted { by }, by, at.min(run.settings.at))
         });
         edit.into_iter().chain(deletion).collect()
     }

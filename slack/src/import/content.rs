@@ -76,7 +76,8 @@ fn fitted(text: &str, report: &mut Report, place: &str) -> MessageBody {
     if let Ok(body) = MessageBody::parse(&plain) {
         return body;
     }
-    if plain.trim().chars().all(char::is_control) {
+    // A text of characters that nobody can see is refused too.
+    if plain.trim().chars().count() <= MessageBody::CHARS_MAX {
         report.turned("message without a text into \"(empty message)\"", || place.into());
         return MessageBody::cut("(empty message)");
     }

@@ -190,7 +190,7 @@ async fn a_day_that_is_no_list_is_skipped_and_named_until_it_is_corrected() {
     let count = "SELECT count(*), count(DISTINCT aggregate_id) FROM events WHERE event_type = 'message.posted' AND metadata->>'command' = 'import slack'";
     let posted = || async { sqlx::query_as::<_, (i64, i64)>(count).fetch_one(&target.app.app().pool).await.expect("a count") };
     let spaces = vec![b' '; 200_000];
-    for broken in [b"[{\"type\":".as_slice(), b"", b"{}", b"null", b"\xff\xff", &spaces] {
+    for broken in [b"[{\"type\":".as_slice(), b"", b"{}", b"null", b"\xff\xff", spaces.as_slice()] {
         let Ended { output, memory_peak } = target.import(&days(broken)).await;
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{said} {}", String::from_utf8_lossy(&output.stderr));
