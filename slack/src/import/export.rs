@@ -125,10 +125,9 @@ fn is_of_a_system(path: &str) -> bool {
 /// The folders that contain the export, if it was zipped again: with a `/` at the end, or empty.
 fn root(entries: &[Entry]) -> Result<String, ImportError> {
     let paths = || entries.iter().map(|entry| entry.path.as_str()).filter(|path| !is_of_a_system(path));
-    let around = |folder: &str| folder.matches('/').count() <= FOLDERS_AROUND_MAX;
     let named = |file: &str| {
         let folders = paths().filter_map(|path| path.strip_suffix(file)).filter(|folder| folder.is_empty() || folder.ends_with('/'));
-        folders.filter(|folder| around(folder)).map(str::to_owned).collect::<BTreeSet<_>>()
+        folders.filter(|folder| folder.matches('/').count() <= FOLDERS_AROUND_MAX).map(str::to_owned).collect::<BTreeSet<_>>()
     };
     if !named("org_users.json").is_empty() {
         return Err(ImportError::EnterpriseGrid);
