@@ -78,7 +78,10 @@ async fn a_text_that_cannot_be_seen_is_refused_with_its_field() {
         let refused = team.owner.patch("/v1/users/me", json!({"display_name": text})).await.expect_problem(422, "input.invalid");
         assert_eq!(refused["field"], "display_name", "{text:?}");
         team.owner.patch(&team.path(""), json!({"name": text})).await.expect_problem(422, "input.invalid");
-        team.owner.put(&topic, json!({"topic": text})).await.expect_problem(422, "input.invalid");
+        // A topic of white space alone clears the topic.
+        if !text.trim().is_empty() {
+            team.owner.put(&topic, json!({"topic": text})).await.expect_problem(422, "input.invalid");
+        }
         team.owner.post(&team.path("/channels"), json!({"type": "public", "name": text})).await.expect_problem(422, "input.invalid");
         let refused = team.post(&team.owner, team.general, text).await.expect_problem(422, "input.invalid");
         assert_eq!(refused["field"], "content", "{text:?}");
