@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use super::characters::nfc;
+use super::characters::{is_mark, nfc};
 
 /// The usernames that nobody may take:
 ///
@@ -30,8 +30,17 @@ pub(super) fn is_reserved(name: &str) -> bool {
     !keys(name).is_disjoint(&RESERVED_KEYS)
 }
 
+/// The skeleton of UTS 39, without marks that are drawn over themselves: a dot on an `i` or `j`, and a mark that follows
+/// the same mark.
 fn skeleton(text: &str) -> String {
-    unicode_security::skeleton(text).collect()
+    let (mut base, mut last) = (' ', ' ');
+    let is_drawn = |c: &char| {
+        let hidden = is_mark(*c) && (*c == last || (*c == '\u{307}' && matches!(base, 'i' | 'j')));
+        base = if is_mark(*c) { base } else { *c };
+        last = *c;
+        !hidden
+    };
+    unicode_security::skeleton(text).filter(is_drawn).collect()
 }
 
 /// The text without case. Upper case comes first, because some letters have one upper case and two lower cases.

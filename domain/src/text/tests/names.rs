@@ -204,6 +204,10 @@ fn names_that_look_alike_are_twins() {
         ("οδος", "ΟΔΟΣ"),
         ("οδος", "οδοσ"),
         ("straße", "STRASSE"),
+        ("ali", "ali\u{307}"),
+        ("istanbul", "İstanbul"),
+        ("ırmak", "irmak"),
+        ("andré", "andre\u{301}\u{301}"),
     ] {
         let Ok(twin) = Username::parse(twin) else { continue };
         assert!(are_twins(name, twin.as_str()), "{name} {twin}");
