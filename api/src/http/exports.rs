@@ -9,7 +9,6 @@ use futures::Stream;
 use identity::confirmation::Confirmations;
 use projections::ReadModels;
 use state::exports::{Export, ExportStore, PER_DAY_MAX, Requested};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::answer::NO_STORE;

@@ -55,9 +55,7 @@ async fn an_export_whose_node_has_died_is_made_by_another_node_and_fails_after_t
     team.owner.post_confirmed(&format!("{hopeless}/download")).await.expect_problem(409, "export.failed");
     let wrong = json!({"current_password": "a guess"});
     member.post(&format!("{dead}/download"), wrong).await.expect_problem(422, "password.wrong");
-    let zip = member.post_confirmed(&format!("{dead}/download")).await;
-    assert_eq!(zip.header("content-length").and_then(|length| length.parse::<i64>().ok()), member.get(&dead).await.body["bytes"].as_i64());
-    zip.expect(200);
+    member.post_confirmed(&format!("{dead}/download")).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
