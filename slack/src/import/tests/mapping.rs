@@ -6,6 +6,7 @@ use domain::{Event, MessageEvent};
 use serde_json::json;
 
 use super::exports::{Export, message, ts, with};
+use super::memory::settings;
 
 #[tokio::test]
 async fn a_message_keeps_its_time_and_its_author() {
@@ -18,6 +19,18 @@ async fn a_message_keeps_its_time_and_its_author() {
     assert_eq!((posting.author, posting.kind, posting.content.as_str()), (ann, Kind::Text, "good morning"));
     assert_eq!(domain::ids::MessageId(stream.id).sent_in().map(|t| t.timestamp_millis()), Some(1_735_689_605_000));
     assert_eq!((report.messages.in_file, report.messages.imported), (1, 1));
+}
+
+#[tokio::test]
+async fn a_message_from_after_the_import_gets_the_moment_of_the_import() {
+    let now = settings().at;
+    let later = with(message("U1", 5, "see you tomorrow"), &json!({"ts": format!("{}.000100", now.timestamp() + 86_400)}));
+    let (memory, report) = Export::of_two().saying(&json!([later])).imported().await;
+    let (stream, pending) = memory.events().pop().expect("an event");
+    let Event::Message(MessageEvent::Posted(posting)) = pending.event else { panic!("posted") };
+    assert_eq!((posting.sent_at, pending.original.map(|(_, at)| at)), (now, Some(now)));
+    assert!(domain::ids::MessageId(stream.id).allows(now), "a lookup finds the message");
+    assert_eq!(report.turned_into["message from after the import into one of its moment"].count, 1);
 }
 
 #[tokio::test]
