@@ -82,7 +82,7 @@ impl Decision for Create<'_> {
         let is_there = |member: &UserId| workspace.active_member(*member).is_some();
         if self.new.kind.is_direct()
             && !self.new.members.iter().all(is_there)
-            && let Some(conversation) = reader.store().holders(&[self.claim(context.actor)]).await?.into_values().next()
+            && let Some(conversation) = reader.store().holders(&self.claims(context.actor)).await?.into_values().next()
         {
             return Ok(Draft::of(conversation));
         }

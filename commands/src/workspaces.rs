@@ -207,7 +207,7 @@ async fn no_member_is_invited(
     command: &WorkspaceCommand,
 ) -> Result<(), CommandError> {
     let WorkspaceCommand::Invite { email, .. } = command else { return Ok(()) };
-    let held = reader.store().holders(&[Claim::on_server(ClaimKind::Email, email.folded())]).await?;
+    let held = reader.store().holders(&names::of_email(email)).await?;
     Ok(held.into_values().try_for_each(|holder| workspace.may_be_invited(context.actor, holder.into()))?)
 }
 

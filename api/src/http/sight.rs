@@ -17,7 +17,7 @@ pub(super) async fn sight_of(read_models: &ReadModels, access: &ReadAccess, work
     if access.active_member(workspace_id).await? != Role::Guest {
         return Ok(Sight::of_everybody());
     }
-    let channels = read_models.memberships_of(access.user_id(), workspace_id).await?;
+    let channels = read_models.current_channels_of(access.user_id(), workspace_id).await?;
     Ok(access.recent().await?.people_of_guest(workspace_id, &channels).await?)
 }
 

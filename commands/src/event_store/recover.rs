@@ -74,7 +74,7 @@ impl Writer {
 
     /// Finds out which unique value was used already.
     async fn explain(&mut self, prepared: &Prepared, refusal: Box<dyn sqlx::error::DatabaseError>) -> Result<Outcome, StoreError> {
-        if let (Some(used), Some(key)) = (&prepared.request.idempotency, &prepared.idempotency_key)
+        if let Some(key) = &prepared.idempotency_key
             && let Some(remembered) = idempotency::remembered(&self.pool, prepared.request.metadata.actor, key).await?
         {
             return Ok(prepared.replay(&remembered));

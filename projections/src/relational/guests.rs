@@ -29,8 +29,8 @@ impl ReadModels {
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn memberships_of(&self, user_id: UserId, workspace_id: WorkspaceId) -> Result<Vec<ChannelId>, QueryError> {
-        let file = query_file!("src/relational/sql/memberships_of.sql", user_id.0, workspace_id.0);
+    pub async fn current_channels_of(&self, user_id: UserId, workspace_id: WorkspaceId) -> Result<Vec<ChannelId>, QueryError> {
+        let file = query_file!("src/relational/sql/current_channels_of.sql", user_id.0, workspace_id.0);
         Ok(file.fetch_all(&self.pool).await?.into_iter().map(|row| row.channel_id.into()).collect())
     }
 

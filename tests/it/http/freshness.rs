@@ -26,7 +26,7 @@ use By::{Auditor, Operator, Owner};
 /// Every query, and how often it reads the end of the log. A query without permissions never does. A query of the
 /// audit, which may take long, checks the caller's permissions again afterwards. A streamed answer checks them for each
 /// piece.
-const QUERIES: [(&str, By, u64); 51] = [
+const QUERIES: [(&str, By, u64); 52] = [
     ("/healthz", Owner, 0),
     ("/readyz", Owner, 0),
     ("/v1/channels/{channel_id}", Owner, 1),

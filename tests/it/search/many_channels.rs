@@ -33,7 +33,7 @@ async fn create_channels(house: &House) {
             is_general: false,
             members: BTreeSet::new(),
         };
-        commands.create_channel(&asked(creators[n % 2]), ChannelId(Uuid::now_v7()), new).await.expect("a channel");
+        commands.create_channel(&asked(creators[n % 2]), ChannelId(Uuid::now_v7()), new, &[]).await.expect("a channel");
     });
     futures::stream::iter(created).for_each_concurrent(8, |created| created).await;
 }

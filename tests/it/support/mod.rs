@@ -73,7 +73,7 @@ pub async fn post_dated(commands: &Commands, by: UserId, channel_id: ChannelId, 
     let channel = store.load::<Channel>(channel_id.0).await.expect("a channel").state;
     let workspace_id = channel.creation.as_ref().expect("a channel").workspace_id;
     let workspace = store.load::<Workspace>(workspace_id.0).await.expect("a workspace").state;
-    let mut around = Surroundings { workspace, channel, channel_id: Some(channel_id), parent: None, gone: None };
+    let mut around = Surroundings { workspace, channel, channel_id: Some(channel_id), ..Surroundings::default() };
     let mut guards = Vec::new();
     if let Some(root) = new.thread_id {
         let parent = store.load::<Message>(root.0).await.expect("a message");

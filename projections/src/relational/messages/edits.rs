@@ -155,7 +155,7 @@ mod tests {
     use crate::relational::stamp::EventStamp;
 
     fn stamp(position: i64) -> EventStamp {
-        EventStamp { position, at: DateTime::UNIX_EPOCH }
+        EventStamp { position, at: DateTime::UNIX_EPOCH, recorded_at: DateTime::UNIX_EPOCH }
     }
 
     fn message(text: &str) -> MessageRecord {

@@ -227,7 +227,7 @@ mod tests {
     }
 
     fn stamp(position: i64) -> EventStamp {
-        EventStamp { position, at: DateTime::UNIX_EPOCH }
+        EventStamp { position, at: DateTime::UNIX_EPOCH, recorded_at: DateTime::UNIX_EPOCH }
     }
 
     /// The reactions as they are read back from the row.

@@ -1,4 +1,3 @@
--- A row without a vector keeps the stored one: neither its words nor its marks have changed.
 INSERT INTO messages
     (message_id, channel_id, workspace_id, user_id, content, message_type, formatted_content, thread_id, reply_count,
      is_pinned, pinned_at, pinned_by, is_deleted, deleted_at, deleted_by, reactions, edited_at, edited_by, edit_history,
@@ -25,3 +24,4 @@ SET (channel_id, workspace_id, user_id, content, message_type, formatted_content
      EXCLUDED.purged_at, EXCLUDED.reaction_counts, COALESCE(EXCLUDED.search_vector, messages.search_vector),
      CASE WHEN EXCLUDED.search_vector IS NULL THEN messages.long_words ELSE EXCLUDED.long_words END)
 WHERE messages.position < EXCLUDED.position
+-- A row without a vector keeps the stored one: neither its words nor its marks have changed.
