@@ -84,10 +84,6 @@ fn header<'r>(request: &'r HttpRequest, name: &'static str) -> Result<Option<&'r
 pub fn configure(config: &mut web::ServiceConfig, body_bytes_max: usize) {
     config
         .app_data(web::PayloadConfig::new(body_bytes_max))
-        .app_data(
-            web::PathConfig::default()
-                .error_handler(|error, _| Problem::malformed("request.path_invalid", None, format!("the path is invalid: {error}")).into()),
-        )
         .app_data(web::QueryConfig::default().error_handler(|error, _| {
             Problem::malformed("request.query_invalid", None, format!("the query string is invalid: {error}")).into()
         }));

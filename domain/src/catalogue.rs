@@ -116,7 +116,7 @@ pub const EVENTS: &[EventEntry] = &[
     event!(
         "installation.client_ids_removed",
         "1",
-        "The identifiers that clients had given to messages were removed from all earlier events, where old releases kept them in clear."
+        "Clients' identifiers of messages were removed from the events of earlier releases, which kept them in clear."
     ),
     event!("session.started", "1", "A user signed in. The metadata has the address."),
     event!("session.refused", "1", "A sign-in was refused. The payload has neither the password nor a login that no user has."),

@@ -24,7 +24,7 @@ use super::peers::Peers;
 use super::{App, StartError, deadline, listener, malformed, operators};
 use crate::http::audit::Readings;
 use crate::http::health::CachedReadiness;
-use crate::http::unknown::{Methods, answer_unknown};
+use crate::http::unknown::{Methods, answer_unknown, refuse_path};
 use crate::openapi::{self, Document};
 use crate::{extract, http, limit, telemetry};
 
@@ -244,6 +244,7 @@ fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Serv
             .app_data(readings.clone())
             .app_data(readiness.clone())
             .app_data(methods.clone())
+            .app_data(web::PathConfig::default().error_handler(refuse_path))
             .app_data(Data::<Document>::clone(&document))
             .configure(|config| extract::configure(config, body_bytes_max))
             .configure(http::docs::configure)

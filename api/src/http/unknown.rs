@@ -1,6 +1,7 @@
 //! The answer to a request that no route matches: the address does not exist, or it does not take the method.
 
 use actix_web::dev::{Path, ResourceDef};
+use actix_web::error::PathError;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::Value;
 
@@ -25,9 +26,16 @@ impl Methods {
         Self(paths.map(of_path).collect())
     }
 
+    /// The methods that the address takes. If a fixed address and one with variables match, the fixed one counts.
     fn allowed(&self, path: &str) -> Vec<&str> {
-        let matching = self.0.iter().filter(|(pattern, _)| pattern.capture_match_info(&mut Path::new(path)));
-        let mut allowed = matching.flat_map(|(_, methods)| methods).map(String::as_str).collect::<Vec<_>>();
+        let variables = |pattern: &ResourceDef| {
+            let mut found = Path::new(path);
+            pattern.capture_match_info(&mut found).then(|| found.segment_count())
+        };
+        let matching = self.0.iter().filter_map(|(pattern, methods)| Some((variables(pattern)?, methods))).collect::<Vec<_>>();
+        let fewest = matching.iter().map(|(variables, _)| *variables).min();
+        let nearest = matching.iter().filter(|(variables, _)| Some(*variables) == fewest);
+        let mut allowed = nearest.flat_map(|(_, methods)| *methods).map(String::as_str).collect::<Vec<_>>();
         allowed.sort_unstable();
         allowed.dedup();
         allowed
@@ -43,6 +51,17 @@ pub async fn answer_unknown(request: HttpRequest, methods: web::Data<Methods>) -
     if allowed.is_empty() { Err(Problem::no_such_route()) } else { Err(Problem::method_not_allowed(&allowed.join(", "))) }
 }
 
+/// The refusal of a path whose variables cannot be parsed. If a fixed address has this path (`current` in place of an
+/// identifier), the address exists, but does not take the method.
+pub fn refuse_path(error: PathError, request: &HttpRequest) -> actix_web::Error {
+    let methods = request.app_data::<web::Data<Methods>>();
+    let allowed = methods.map(|methods| methods.allowed(request.path())).unwrap_or_default();
+    if allowed.is_empty() || allowed.contains(&request.method().as_str()) {
+        return Problem::malformed("request.path_invalid", None, format!("the path is invalid: {error}")).into();
+    }
+    Problem::method_not_allowed(&allowed.join(", ")).into()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -55,5 +74,13 @@ mod tests {
         assert_eq!(methods.allowed("/v1/users/me"), ["GET", "HEAD", "PATCH"]);
         assert_eq!(methods.allowed("/v1/users/7"), ["GET", "HEAD"]);
         assert!(methods.allowed("/v1/nothing").is_empty());
+    }
+
+    #[test]
+    fn a_fixed_address_takes_none_of_the_methods_of_one_with_variables() {
+        let paths = json!({"/v1/workspaces/{id}": {"patch": {}, "get": {}}, "/v1/workspaces/current": {"get": {}}});
+        let methods = Methods::of(&json!({ "paths": paths }));
+        assert_eq!(methods.allowed("/v1/workspaces/current"), ["GET", "HEAD"]);
+        assert_eq!(methods.allowed("/v1/workspaces/7"), ["GET", "HEAD", "PATCH"]);
     }
 }

@@ -26,7 +26,7 @@ use By::{Auditor, Operator, Owner};
 /// Every query, and how often it reads the end of the log. A query without permissions never does. A query of the
 /// audit, which may take long, checks the caller's permissions again afterwards. A streamed answer checks them for each
 /// piece.
-const QUERIES: [(&str, By, u64); 52] = [
+const QUERIES: [(&str, By, u64); 56] = [
     ("/healthz", Owner, 0),
     ("/readyz", Owner, 0),
     ("/v1/channels/{channel_id}", Owner, 1),
@@ -36,7 +36,10 @@ const QUERIES: [(&str, By, u64); 52] = [
     ("/v1/channels/{channel_id}/messages?around={message_id}", Owner, 1),
     ("/v1/channels/{channel_id}/pins", Owner, 1),
     ("/v1/channels/{channel_id}/typing", Owner, 1),
+    ("/v1/exports/{export_id}", Owner, 1),
     ("/v1/messages/{message_id}", Owner, 1),
+    ("/v1/messages/{message_id}/edits", Owner, 1),
+    ("/v1/messages/{message_id}/reactions/{emoji}", Owner, 1),
     ("/v1/messages/{message_id}/thread", Owner, 1),
     ("/v1/projections", Operator, 1),
     ("/v1/projections/{name}/parked", Operator, 1),
@@ -54,6 +57,7 @@ const QUERIES: [(&str, By, u64); 52] = [
     ("/v1/users/me", Owner, 1),
     ("/v1/users/{user_id}", Owner, 1),
     ("/v1/workspaces", Owner, 1),
+    ("/v1/workspaces/current", Owner, 1),
     ("/v1/workspaces/{workspace_id}", Owner, 1),
     ("/v1/workspaces/{workspace_id}/analytics/members", Owner, 1),
     ("/v1/workspaces/{workspace_id}/analytics/messages?by=channel", Owner, 1),
@@ -115,6 +119,8 @@ impl World {
             ("{name}", "relational".into()),
             ("{level}", "0".into()),
             ("{index}", "000.p/1".into()),
+            ("{emoji}", "%F0%9F%91%8D".into()),
+            ("{export_id}", self.team.id.to_string()),
         ];
         values.iter().fold(template.to_owned(), |path, (name, value)| path.replace(name, value))
     }
@@ -132,8 +138,8 @@ impl World {
         let store = self.app.app().commands.store();
         let before = store.catch_ups();
         let answer = self.person(by).get(&self.path(template)).await;
-        // This server has run no replay, and may not have signed a head yet.
-        let is_there = !template.contains("/current") && !template.contains("/proof/");
+        // This server has run no replay and made no export, serves no workspace's domain, and may not have signed a head yet.
+        let is_there = !["/current", "/proof/", "/exports/"].iter().any(|part| template.contains(part));
         assert!(answer.status.is_success() || !is_there, "{}: {}", answer.asked, answer.body);
         store.catch_ups() - before
     }

@@ -26,7 +26,8 @@ async fn an_owner_lists_and_adopts_a_private_channel_that_everybody_has_left() {
     team.owner.get(&below(left, "/messages")).await.expect_problem(404, "channel.not_found");
     team.member.put_empty(&below(left, "/adoption")).await.expect_problem(404, "channel.not_found");
     team.owner.put_empty(&below(kept, "/adoption")).await.expect_problem(404, "channel.not_found");
-    team.owner.put_empty(&team.general("/adoption")).await.expect_problem(409, "channel.not_without_members");
+    let open = team.channel(&team.member, "public", "open", &[]).await;
+    team.owner.put_empty(&below(open, "/adoption")).await.expect_problem(409, "channel.not_without_members");
     team.member.put_empty(&team.general("/adoption")).await.expect_problem(403, "channel.owners_only");
 
     team.owner.put_empty(&below(left, "/adoption")).await.expect(204);
