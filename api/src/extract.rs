@@ -82,11 +82,9 @@ fn header<'r>(request: &'r HttpRequest, name: &'static str) -> Result<Option<&'r
 
 /// Turns the refusals of actix's own extractors into problems.
 pub fn configure(config: &mut web::ServiceConfig, body_bytes_max: usize) {
-    config
-        .app_data(web::PayloadConfig::new(body_bytes_max))
-        .app_data(web::QueryConfig::default().error_handler(|error, _| {
-            Problem::malformed("request.query_invalid", None, format!("the query string is invalid: {error}")).into()
-        }));
+    config.app_data(web::PayloadConfig::new(body_bytes_max)).app_data(web::QueryConfig::default().error_handler(|error, _| {
+        Problem::malformed("request.query_invalid", None, format!("the query string is invalid: {error}")).into()
+    }));
 }
 
 #[cfg(test)]

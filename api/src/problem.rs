@@ -438,7 +438,7 @@ impl From<AuthError> for Problem {
             AuthError::TooManyGuesses(TooMany { requests, window, retry_after }) => {
                 Self::rate_limited(Class::SignInAccount.as_str(), requests, window, retry_after)
             }
-            AuthError::Overtaken => {
+            AuthError::ChangedMeanwhile => {
                 Self::unauthenticated("auth.token_invalid", "the password was changed, or the session has ended: sign in again")
             }
             AuthError::Busy => Self::unavailable("auth.busy", "too many passwords are being checked now: try again"),

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::authorize::AccessRefusal;
 use crate::event_store::{Claim, ClaimKind, EventStore};
-use crate::messages::{gone, surroundings};
+use crate::messages::{gone, related_aggregates};
 use crate::reader::Reader;
 use crate::{CommandError, Commands, authorize};
 
@@ -250,10 +250,10 @@ impl ReadAccess {
     /// The user may not post, or the store failed.
     pub async fn may_post(&self, channel_id: ChannelId) -> Result<(), CommandError> {
         let context = Context::of(self.user_id, Utc::now(), Uuid::now_v7());
-        let (_, around) = surroundings(&context, &mut Reader::new(&self.store), channel_id).await?;
-        authorize::sees_channel(&around.workspace, &around.channel, self.user_id)?;
-        authorize::may(&around.workspace, self.user_id, Permission::MessagePost)?;
-        Ok(around.may_be_posted_to(&context)?)
+        let (_, related) = related_aggregates(&context, &mut Reader::new(&self.store), channel_id).await?;
+        authorize::sees_channel(&related.workspace, &related.channel, self.user_id)?;
+        authorize::may(&related.workspace, self.user_id, Permission::MessagePost)?;
+        Ok(related.may_be_posted_to(&context)?)
     }
 
     /// Returns the workspace of a channel, if the user may read the channel and its archive.

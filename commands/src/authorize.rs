@@ -340,7 +340,7 @@ pub(crate) fn message_command(
         // The author may. Other members need a permission. The domain checks both, because it knows the author.
         MessageCommand::Delete => Ok(()),
         MessageCommand::Pin | MessageCommand::Unpin => may(workspace, actor, Permission::MessagePin),
-        MessageCommand::React { .. } | MessageCommand::TakeReactionBack { .. } => may(workspace, actor, Permission::MessageReact),
+        MessageCommand::React { .. } | MessageCommand::RemoveReaction { .. } => may(workspace, actor, Permission::MessageReact),
         MessageCommand::Purge { .. } => may(workspace, actor, Permission::MessagePurge),
     }
 }

@@ -13,7 +13,7 @@ use crate::authorize::AccessRefusal;
 use crate::event_store::{Claim, ClaimChange, ClaimKind};
 use crate::execute::{Decision, Draft, taken};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CHANNELS_EACH_MAX, CommandError, CommandRefusal, Commands, authorize, names, slots};
+use crate::{Appended, CHANNELS_EACH_MAX, CommandError, CommandRefusal, CommandRequest, Commands, authorize, names, slots};
 
 impl Commands {
     /// Creates a channel. If the direct or group conversation exists already, its identifier is returned, even if one of
@@ -27,7 +27,7 @@ impl Commands {
     #[instrument(name = "create a channel", skip_all, fields(channel.id = %channel_id, workspace.id = %new.workspace_id))]
     pub async fn create_channel(
         &self,
-        asked: &Asked,
+        asked: &CommandRequest,
         channel_id: ChannelId,
         new: NewChannel,
         shared: &[ChannelId],
@@ -39,7 +39,7 @@ impl Commands {
     ///
     /// # Errors
     /// The command is refused, or the store failed.
-    pub async fn channel(&self, asked: &Asked, channel_id: ChannelId, command: ChannelCommand) -> Result<Appended, CommandError> {
+    pub async fn channel(&self, asked: &CommandRequest, channel_id: ChannelId, command: ChannelCommand) -> Result<Appended, CommandError> {
         let name = command.name();
         self.channel_with(asked, channel_id, name, |_| Ok(command.clone())).await
     }
@@ -52,7 +52,7 @@ impl Commands {
     #[instrument(name = "run a command on a channel", skip_all, fields(channel.id = %channel_id, command = name))]
     pub async fn channel_with(
         &self,
-        asked: &Asked,
+        asked: &CommandRequest,
         channel_id: ChannelId,
         name: &'static str,
         choose: impl Fn(&Channel) -> Result<ChannelCommand, CommandRefusal> + Sync,

@@ -19,11 +19,11 @@ use crate::authorize::{self, AccessRefusal};
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
 use crate::users::another_operator_remains;
-use crate::{Appended, Asked, CommandError, Commands, names};
+use crate::{Appended, CommandError, CommandRequest, Commands, names};
 
 /// The candidates from the read side that an erasure depends on.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Around<'a> {
+pub struct ErasureCandidates<'a> {
     /// The workspaces that the user is or was a member of.
     pub workspaces: &'a [WorkspaceId],
     /// The operators of the server.
@@ -38,12 +38,12 @@ impl Commands {
     #[instrument(name = "request an erasure", skip_all, fields(user.id = %user_id))]
     pub async fn request_erasure(
         &self,
-        asked: &Asked,
+        asked: &CommandRequest,
         user_id: UserId,
         wait: TimeDelta,
-        around: Around<'_>,
+        candidates: ErasureCandidates<'_>,
     ) -> Result<Appended, CommandError> {
-        self.execute(asked, &Request { user_id, wait, around }).await
+        self.execute(asked, &Request { user_id, wait, candidates }).await
     }
 
     /// Proposes the erasure of a present or former member to the operators. The actor is an owner of the workspace.
@@ -51,7 +51,12 @@ impl Commands {
     /// # Errors
     /// The command is refused, or the store failed.
     #[instrument(name = "propose an erasure", skip_all, fields(user.id = %user_id, workspace.id = %workspace_id))]
-    pub async fn propose_erasure(&self, asked: &Asked, workspace_id: WorkspaceId, user_id: UserId) -> Result<Appended, CommandError> {
+    pub async fn propose_erasure(
+        &self,
+        asked: &CommandRequest,
+        workspace_id: WorkspaceId,
+        user_id: UserId,
+    ) -> Result<Appended, CommandError> {
         self.execute(asked, &Propose { workspace_id, user_id }).await
     }
 
@@ -60,7 +65,7 @@ impl Commands {
     /// # Errors
     /// The command is refused, or the store failed.
     #[instrument(name = "cancel an erasure", skip_all, fields(user.id = %user_id))]
-    pub async fn cancel_erasure(&self, asked: &Asked, user_id: UserId) -> Result<Appended, CommandError> {
+    pub async fn cancel_erasure(&self, asked: &CommandRequest, user_id: UserId) -> Result<Appended, CommandError> {
         self.execute(asked, &Cancel { user_id }).await
     }
 
@@ -69,7 +74,7 @@ impl Commands {
     /// # Errors
     /// The store failed.
     #[instrument(name = "withdraw an erasure", skip_all, fields(user.id = %user_id))]
-    pub async fn withdraw_erasure(&self, asked: &Asked, user_id: UserId) -> Result<Appended, CommandError> {
+    pub async fn withdraw_erasure(&self, asked: &CommandRequest, user_id: UserId) -> Result<Appended, CommandError> {
         self.execute(asked, &Withdraw { user_id }).await
     }
 
@@ -81,12 +86,12 @@ impl Commands {
     #[instrument(name = "erase a user", skip_all, fields(user.id = %user_id))]
     pub async fn erase(
         &self,
-        asked: &Asked,
+        asked: &CommandRequest,
         user_id: UserId,
-        around: Around<'_>,
+        candidates: ErasureCandidates<'_>,
         invitations: &[InvitationId],
     ) -> Result<Appended, CommandError> {
-        let erased = self.execute(asked, &Erase { user_id, around, invitations }).await?;
+        let erased = self.execute(asked, &Erase { user_id, candidates, invitations }).await?;
         for owner in std::iter::once(user_id.0).chain(invitations.iter().map(|id| id.0)) {
             self.store.keys().forget(owner);
         }
@@ -96,9 +101,14 @@ impl Commands {
 
 /// Checks that nothing prevents the erasure: no legal hold covers the user, and neither a workspace is left without an
 /// owner nor the server without an operator.
-async fn nothing_prevents_it(reader: &mut Reader<'_>, user_id: UserId, user: &User, around: Around<'_>) -> Result<(), CommandError> {
-    another_operator_remains(reader, user_id, user, around.operators).await?;
-    for workspace_id in around.workspaces {
+async fn nothing_prevents_it(
+    reader: &mut Reader<'_>,
+    user_id: UserId,
+    user: &User,
+    candidates: ErasureCandidates<'_>,
+) -> Result<(), CommandError> {
+    another_operator_remains(reader, user_id, user, candidates.operators).await?;
+    for workspace_id in candidates.workspaces {
         let workspace = reader.workspace(*workspace_id).await?;
         if !workspace.members.contains_key(&user_id) {
             continue;
@@ -134,7 +144,7 @@ async fn may_still_request(reader: &mut Reader<'_>, user_id: UserId, erasure: Er
 struct Request<'a> {
     user_id: UserId,
     wait: TimeDelta,
-    around: Around<'a>,
+    candidates: ErasureCandidates<'a>,
 }
 
 impl Request<'_> {
@@ -144,7 +154,7 @@ impl Request<'_> {
         if context.actor == self.user_id || actor.is_operator() {
             return Ok(());
         }
-        for workspace_id in self.around.workspaces {
+        for workspace_id in self.candidates.workspaces {
             let workspace = reader.workspace(*workspace_id).await?;
             if workspace.members.contains_key(&self.user_id) && workspace.active_member(context.actor).is_some() {
                 return Err(AccessRefusal::ErasureNotYours.into());
@@ -165,7 +175,7 @@ impl Decision for Request<'_> {
         authorize::user_command(context.actor, &actor, self.user_id, &command)?;
         self.may(reader, context, &actor).await?;
         let user = reader.user(self.user_id).await?;
-        nothing_prevents_it(reader, self.user_id, &user, self.around).await?;
+        nothing_prevents_it(reader, self.user_id, &user, self.candidates).await?;
         let events = user.decide(context, command)?;
         Ok(Draft::of(self.user_id).write(StreamId::user(self.user_id), None, events))
     }
@@ -243,7 +253,7 @@ impl Decision for Withdraw {
 
 struct Erase<'a> {
     user_id: UserId,
-    around: Around<'a>,
+    candidates: ErasureCandidates<'a>,
     invitations: &'a [InvitationId],
 }
 
@@ -261,7 +271,7 @@ impl Decision for Erase<'_> {
         {
             return Err(UserRefusal::ErasureNoLongerAsked.into());
         }
-        nothing_prevents_it(reader, self.user_id, &user, self.around).await?;
+        nothing_prevents_it(reader, self.user_id, &user, self.candidates).await?;
         let events = user.decide(context, command)?;
         let held = user.registration.as_ref().map(|known| names::ever_of_user(&known.email, &known.username));
         let claims = names::exchange(reader.store(), self.user_id, held.unwrap_or_default(), Vec::new()).await?;
@@ -273,7 +283,7 @@ impl Decision for Erase<'_> {
 impl Erase<'_> {
     /// Ends the memberships, so that no erased user is a member or an owner, and revokes the user's invitations.
     async fn end_memberships(&self, mut draft: Draft, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
-        for workspace_id in self.around.workspaces {
+        for workspace_id in self.candidates.workspaces {
             let ended = reader.workspace(*workspace_id).await?.end_membership(self.user_id);
             let (cause, stream) = (StreamId::user(self.user_id), StreamId::workspace(*workspace_id));
             draft = draft.effect(cause, stream, Some(*workspace_id), ended);

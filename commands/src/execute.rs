@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::event_store::{Append, Claim, ClaimChange, ClaimKind, Outcome, StreamWrite};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, Commands, Taken};
+use crate::{Appended, CommandError, CommandRequest, Commands, Taken};
 
 /// A command that can be decided any number of times.
 pub(crate) trait Decision: Sync {
@@ -100,7 +100,7 @@ enum Attempt {
 
 impl Commands {
     /// Runs a command.
-    pub(crate) async fn execute(&self, asked: &Asked, decision: &impl Decision) -> Result<Appended, CommandError> {
+    pub(crate) async fn execute(&self, asked: &CommandRequest, decision: &impl Decision) -> Result<Appended, CommandError> {
         let mut asked = Cow::Borrowed(asked);
         match self.attempt(&asked, decision, None).await {
             Ok(Attempt::Done(done)) => return Ok(done),
@@ -125,7 +125,7 @@ impl Commands {
     }
 
     /// One attempt. `head` is the end of the log up to which this process has caught up, if it has.
-    async fn attempt(&self, asked: &Asked, decision: &impl Decision, head: Option<i64>) -> Result<Attempt, CommandError> {
+    async fn attempt(&self, asked: &CommandRequest, decision: &impl Decision, head: Option<i64>) -> Result<Attempt, CommandError> {
         let mut reader = Reader::new(&self.store);
         let draft = decision.draft(&asked.context, &mut reader).await?;
         let subject = draft.subject;
@@ -150,14 +150,14 @@ impl Commands {
         }
     }
 
-    async fn nothing_to_change(&self, asked: &Asked, subject: Uuid, head: Option<i64>) -> Result<Attempt, CommandError> {
+    async fn nothing_to_change(&self, asked: &CommandRequest, subject: Uuid, head: Option<i64>) -> Result<Attempt, CommandError> {
         let Some(position) = head else { return Ok(Attempt::Again) };
         let first = self.first_outcome(asked).await?;
         Ok(Attempt::Done(first.unwrap_or(Appended { position, recorded_at: asked.context.at, id: subject, replayed: false })))
     }
 
     /// Returns the result of an earlier run of the same request: this may be why the request is refused now.
-    async fn first_outcome(&self, asked: &Asked) -> Result<Option<Appended>, CommandError> {
+    async fn first_outcome(&self, asked: &CommandRequest) -> Result<Option<Appended>, CommandError> {
         let Some(used) = &asked.idempotency else { return Ok(None) };
         match self.store.remembered(asked.context.actor, used).await? {
             Some(Outcome::Replayed { position, recorded_at, subject }) => {
@@ -171,7 +171,7 @@ impl Commands {
 
 /// The append request of a draft. A stream that is written expects the version that was read. A stream that was only
 /// read is guarded.
-fn request(asked: &Asked, command: &'static str, draft: Draft, reader: Reader<'_>) -> Append {
+fn request(asked: &CommandRequest, command: &'static str, draft: Draft, reader: Reader<'_>) -> Append {
     let mut versions = reader.into_versions();
     let writes = draft.writes.into_iter().map(|write| StreamWrite {
         stream: write.stream,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, Commands, authorize};
+use crate::{Appended, CommandError, CommandRequest, Commands, authorize};
 
 impl Commands {
     /// Runs a command on the installation.
@@ -14,7 +14,7 @@ impl Commands {
     /// # Errors
     /// The command is refused, or the store failed.
     #[instrument(name = "run a command on the installation", skip_all, fields(command = command.name()))]
-    pub async fn installation(&self, asked: &Asked, command: InstallationCommand) -> Result<Appended, CommandError> {
+    pub async fn installation(&self, asked: &CommandRequest, command: InstallationCommand) -> Result<Appended, CommandError> {
         self.execute(asked, &Change { command }).await
     }
 

@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 pub use access::{ListedChannel, ReadAccess, Sight};
 pub use authorize::AccessRefusal;
-pub use erasures::Around;
+pub use erasures::ErasureCandidates;
 pub use event_store::{EventStore, Idempotency, IdempotencyKey, InvalidKey, StoreError};
 pub use refusal::{CommandRefusal, Taken};
 pub use retention::RemovedMessages;
@@ -46,7 +46,7 @@ pub struct Commands {
 
 /// A request: its context, and the key under which it takes effect once.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct CommandRequest {
     /// The actor, and the circumstances of the request.
     pub context: Context,
     /// The key under which the request takes effect once.

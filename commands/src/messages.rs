@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{ChannelId, MessageId, RetentionId, WorkspaceId};
-use domain::message::{NewMessage, Surroundings};
+use domain::message::{NewMessage, RelatedAggregates};
 use domain::retention::RetentionAction;
 use domain::{Context, Message, MessageCommand, StreamId};
 use tracing::instrument;
@@ -10,7 +10,7 @@ use tracing::instrument;
 use crate::authorize::AccessRefusal;
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, authorize};
+use crate::{Appended, CommandError, CommandRefusal, CommandRequest, Commands, authorize};
 
 impl Commands {
     /// Posts a message.
@@ -18,7 +18,7 @@ impl Commands {
     /// # Errors
     /// The command is refused, or the store failed.
     #[instrument(name = "post a message", skip_all, fields(channel.id = %channel_id, message.id = %new.message_id))]
-    pub async fn post_message(&self, asked: &Asked, channel_id: ChannelId, new: NewMessage) -> Result<Appended, CommandError> {
+    pub async fn post_message(&self, asked: &CommandRequest, channel_id: ChannelId, new: NewMessage) -> Result<Appended, CommandError> {
         self.execute(asked, &Post { channel_id, new, earlier: None }).await
     }
 
@@ -30,7 +30,7 @@ impl Commands {
     #[instrument(name = "post an answer", skip_all, fields(channel.id = %channel_id, message.id = %new.message_id))]
     pub async fn post_answer(
         &self,
-        asked: &Asked,
+        asked: &CommandRequest,
         channel_id: ChannelId,
         new: NewMessage,
         earlier: MessageId,
@@ -43,7 +43,7 @@ impl Commands {
     /// # Errors
     /// The command is refused, or the store failed.
     #[instrument(name = "run a command on a message", skip_all, fields(message.id = %message_id, command = command.name()))]
-    pub async fn message(&self, asked: &Asked, message_id: MessageId, command: MessageCommand) -> Result<Appended, CommandError> {
+    pub async fn message(&self, asked: &CommandRequest, message_id: MessageId, command: MessageCommand) -> Result<Appended, CommandError> {
         self.execute(asked, &Change { message_id, command }).await
     }
 }
@@ -63,19 +63,19 @@ impl Decision for Post {
         let new = in_time(context, self.new.clone());
         let message_id = new.message_id;
         let command = MessageCommand::Post(Box::new(new));
-        let (workspace_id, mut around) = surroundings(context, reader, self.channel_id).await?;
-        authorize::message_command(&around.workspace, &around.channel, context.actor, &command)?;
+        let (workspace_id, mut related) = related_aggregates(context, reader, self.channel_id).await?;
+        authorize::message_command(&related.workspace, &related.channel, context.actor, &command)?;
         if let Some(parent) = self.new.thread_id {
             let message = reader.message(parent).await?;
-            around.gone = gone(context.at, reader, parent, &message).await?;
-            around.parent = Some(message);
+            related.gone = gone(context.at, reader, parent, &message).await?;
+            related.parent = Some(message);
         }
         if let Some(earlier) = self.earlier {
-            around.earlier_answer = Some(reader.message(earlier).await?);
+            related.earlier_answer = Some(reader.message(earlier).await?);
         }
         // The stream is new, so there is nothing to load. If the identifier is in use, the store refuses a second first
         // event.
-        let events = Message::default().decide(&around, context, command)?;
+        let events = Message::default().decide(&related, context, command)?;
         Ok(Draft::of(message_id).write(StreamId::message(message_id), Some(workspace_id), events))
     }
 }
@@ -102,27 +102,27 @@ impl Decision for Change {
     async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
         let message = reader.message(self.message_id).await?;
         let channel_id = authorize::posted(&message)?.channel_id;
-        let (workspace_id, mut around) = surroundings(context, reader, channel_id).await.map_err(as_message)?;
-        let may = authorize::message_command(&around.workspace, &around.channel, context.actor, &self.command);
+        let (workspace_id, mut related) = related_aggregates(context, reader, channel_id).await.map_err(as_message)?;
+        let may = authorize::message_command(&related.workspace, &related.channel, context.actor, &self.command);
         may.map_err(|refusal| as_message(refusal.into()))?;
-        around.gone = gone(context.at, reader, self.message_id, &message).await?;
-        let events = message.decide(&around, context, self.command.clone())?;
+        related.gone = gone(context.at, reader, self.message_id, &message).await?;
+        let events = message.decide(&related, context, self.command.clone())?;
         Ok(Draft::of(self.message_id).write(StreamId::message(self.message_id), Some(workspace_id), events))
     }
 }
 
 /// Loads the aggregates that a decision about a message depends on. The actor must be active, and the workspace and the
 /// channel must exist.
-pub(crate) async fn surroundings(
+pub(crate) async fn related_aggregates(
     context: &Context,
     reader: &mut Reader<'_>,
     channel_id: ChannelId,
-) -> Result<(WorkspaceId, Surroundings), CommandError> {
+) -> Result<(WorkspaceId, RelatedAggregates), CommandError> {
     authorize::active(reader.user(context.actor).await?.as_ref())?;
     let channel = reader.channel(channel_id).await?;
     let workspace_id = channel.creation.as_ref().ok_or(AccessRefusal::ChannelNotFound)?.workspace_id;
     let workspace = reader.workspace(workspace_id).await?;
-    Ok((workspace_id, Surroundings { workspace, channel, channel_id: Some(channel_id), ..Surroundings::default() }))
+    Ok((workspace_id, RelatedAggregates { workspace, channel, channel_id: Some(channel_id), ..RelatedAggregates::default() }))
 }
 
 /// Returns the retention action that removed the message, if any. Retention removes no message that is less than a day

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::ids::MessageId;
-use domain::retention::{self, Application, Cut, Surroundings};
+use domain::retention::{self, Application, RelatedAggregates, RetentionCandidates};
 use domain::{Context, RetentionEvent, StreamId};
 use sqlx::query_scalar;
 use tracing::instrument;
@@ -12,7 +12,7 @@ use crate::authorize::AccessRefusal;
 use crate::event_store::EventStore;
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, Commands, StoreError, authorize};
+use crate::{Appended, CommandError, CommandRequest, Commands, StoreError, authorize};
 
 /// The most messages that one event names.
 const NAMED_MAX: usize = 1_000;
@@ -34,7 +34,12 @@ impl Commands {
     /// # Errors
     /// The command is refused, or the store failed.
     #[instrument(name = "apply retention", skip_all, fields(channel.id = %cut.channel_id, threads = cut.threads.len()))]
-    pub async fn apply_retention(&self, asked: &Asked, cut: Cut, read_at: i64) -> Result<RemovedMessages, CommandError> {
+    pub async fn apply_retention(
+        &self,
+        asked: &CommandRequest,
+        cut: RetentionCandidates,
+        read_at: i64,
+    ) -> Result<RemovedMessages, CommandError> {
         let apply = Apply { store: &self.store, cut, read_at, messages: AtomicUsize::new(0) };
         let appended = self.execute(asked, &apply).await?;
         Ok(RemovedMessages { messages: apply.messages.load(Ordering::Relaxed), appended })
@@ -43,7 +48,7 @@ impl Commands {
 
 struct Apply<'a> {
     store: &'a EventStore,
-    cut: Cut,
+    cut: RetentionCandidates,
     read_at: i64,
     /// How many messages the latest draft names.
     messages: AtomicUsize,
@@ -63,9 +68,9 @@ impl Decision for Apply<'_> {
         let answered = answered_since(self.store, self.read_at, &cut).await?;
         cut.threads.retain(|thread| thread.first().is_none_or(|root| !answered.contains(root)));
         let messages = reader.messages(&cut.threads.concat()).await?;
-        let around = Surroundings { workspace, channel, messages };
+        let related = RelatedAggregates { workspace, channel, messages };
         let (mut draft, mut named) = (Draft::of(cut.channel_id), 0);
-        for (stream, application) in retention::cut(&around, context, &cut)? {
+        for (stream, application) in retention::cut(&related, context, &cut)? {
             let events = reader.retention(stream).await?.decide(application);
             let events = events.into_iter().flat_map(bounded).collect::<Vec<_>>();
             named += events.iter().map(count).sum::<usize>();
@@ -91,7 +96,7 @@ fn bounded(event: RetentionEvent) -> Vec<RetentionEvent> {
 
 /// Finds the threads that were answered after `read_at`. The caller did not name these answers, so the threads stay
 /// until the next run.
-async fn answered_since(store: &EventStore, read_at: i64, cut: &Cut) -> Result<Vec<MessageId>, StoreError> {
+async fn answered_since(store: &EventStore, read_at: i64, cut: &RetentionCandidates) -> Result<Vec<MessageId>, StoreError> {
     let roots = cut.threads.iter().filter_map(|thread| thread.first()).map(ToString::to_string).collect::<Vec<_>>();
     let answered = query_scalar!(
         r#"SELECT DISTINCT (payload -> 'message.posted' ->> 'thread_id')::uuid AS "root!" FROM events

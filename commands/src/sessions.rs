@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use domain::ids::{SessionId, UserId};
-use domain::session::{Attempt, End, Start};
+use domain::session::{Attempt, EndReason, Start};
 use domain::{Context, SessionCommand, StreamId};
 use tracing::instrument;
 
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, Commands, authorize};
+use crate::{Appended, CommandError, CommandRequest, Commands, authorize};
 
 impl Commands {
     /// Records the start of a session. The caller has authenticated the actor, and the log must have the start before
@@ -43,13 +43,13 @@ impl Commands {
         context: Context,
         session_id: SessionId,
         user_id: UserId,
-        reason: End,
+        reason: EndReason,
     ) -> Result<Appended, CommandError> {
         self.run(context, session_id, SessionCommand::End { user_id, reason }).await
     }
 
     async fn run(&self, context: Context, session_id: SessionId, command: SessionCommand) -> Result<Appended, CommandError> {
-        self.execute(&Asked { context, idempotency: None }, &Run { session_id, command }).await
+        self.execute(&CommandRequest { context, idempotency: None }, &Run { session_id, command }).await
     }
 }
 

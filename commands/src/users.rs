@@ -9,7 +9,7 @@ use tracing::instrument;
 use crate::event_store::{Claim, ClaimChange, ClaimKind};
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, Taken, authorize, names};
+use crate::{Appended, CommandError, CommandRefusal, CommandRequest, Commands, Taken, authorize, names};
 
 impl Commands {
     /// Registers a user. The first user of a server becomes its operator.
@@ -17,7 +17,12 @@ impl Commands {
     /// # Errors
     /// The command is refused, or the store failed.
     #[instrument(name = "register a user", skip_all, fields(user.id = %user_id))]
-    pub async fn register_user(&self, asked: &Asked, user_id: UserId, registration: Registration) -> Result<Appended, CommandError> {
+    pub async fn register_user(
+        &self,
+        asked: &CommandRequest,
+        user_id: UserId,
+        registration: Registration,
+    ) -> Result<Appended, CommandError> {
         let first = Claim::on_server(ClaimKind::FirstUser, "");
         let is_operator = self.store.holders(std::slice::from_ref(&first)).await?.is_empty();
         let registration = Registration { is_operator, ..registration };
@@ -34,7 +39,7 @@ impl Commands {
     ///
     /// # Errors
     /// The command is refused, or the store failed.
-    pub async fn user(&self, asked: &Asked, user_id: UserId, command: UserCommand) -> Result<Appended, CommandError> {
+    pub async fn user(&self, asked: &CommandRequest, user_id: UserId, command: UserCommand) -> Result<Appended, CommandError> {
         let name = command.name();
         self.user_with(asked, user_id, name, |_| Ok(command.clone())).await
     }
@@ -47,7 +52,7 @@ impl Commands {
     #[instrument(name = "run a command on a user", skip_all, fields(user.id = %user_id, command = name))]
     pub async fn user_with(
         &self,
-        asked: &Asked,
+        asked: &CommandRequest,
         user_id: UserId,
         name: &'static str,
         choose: impl Fn(&User) -> Result<UserCommand, CommandRefusal> + Sync,
@@ -63,7 +68,7 @@ impl Commands {
     #[instrument(name = "suspend a user", skip_all, fields(user.id = %user_id))]
     pub async fn suspend_user(
         &self,
-        asked: &Asked,
+        asked: &CommandRequest,
         user_id: UserId,
         reason: Option<Reason>,
         operators: &[UserId],

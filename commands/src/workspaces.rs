@@ -12,7 +12,7 @@ use crate::channels::announcements;
 use crate::event_store::{Claim, ClaimChange, ClaimKind};
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
-use crate::{Appended, Asked, CommandError, CommandRefusal, Commands, authorize, names, slots};
+use crate::{Appended, CommandError, CommandRefusal, CommandRequest, Commands, authorize, names, slots};
 
 /// The name of the channel that every workspace has.
 const GENERAL: &str = "general";
@@ -40,7 +40,7 @@ impl Commands {
     /// # Errors
     /// The command is refused, or the store failed.
     #[instrument(name = "create a workspace", skip_all, fields(workspace.id = %new.workspace_id))]
-    pub async fn create_workspace(&self, asked: &Asked, new: NewWorkspace) -> Result<Appended, CommandError> {
+    pub async fn create_workspace(&self, asked: &CommandRequest, new: NewWorkspace) -> Result<Appended, CommandError> {
         self.execute(asked, &new).await
     }
 
@@ -48,7 +48,12 @@ impl Commands {
     ///
     /// # Errors
     /// The command is refused, or the store failed.
-    pub async fn workspace(&self, asked: &Asked, workspace_id: WorkspaceId, command: WorkspaceCommand) -> Result<Appended, CommandError> {
+    pub async fn workspace(
+        &self,
+        asked: &CommandRequest,
+        workspace_id: WorkspaceId,
+        command: WorkspaceCommand,
+    ) -> Result<Appended, CommandError> {
         let name = command.name();
         self.workspace_with(asked, workspace_id, name, |_| Ok(command.clone())).await
     }
@@ -61,7 +66,7 @@ impl Commands {
     #[instrument(name = "run a command on a workspace", skip_all, fields(workspace.id = %workspace_id, command = name))]
     pub async fn workspace_with(
         &self,
-        asked: &Asked,
+        asked: &CommandRequest,
         workspace_id: WorkspaceId,
         name: &'static str,
         choose: impl Fn(&Workspace) -> Result<WorkspaceCommand, CommandRefusal> + Sync,
@@ -74,7 +79,7 @@ impl Commands {
     /// # Errors
     /// The command is refused, or the store failed.
     #[instrument(name = "change a workspace's plan", skip_all, fields(workspace.id = %workspace_id))]
-    pub async fn change_plan(&self, asked: &Asked, workspace_id: WorkspaceId, plan: Plan) -> Result<Appended, CommandError> {
+    pub async fn change_plan(&self, asked: &CommandRequest, workspace_id: WorkspaceId, plan: Plan) -> Result<Appended, CommandError> {
         self.execute(asked, &ChangePlan { workspace_id, plan }).await
     }
 
@@ -83,7 +88,7 @@ impl Commands {
     /// # Errors
     /// The command is refused, for example because the actor is the last owner; or the store failed.
     #[instrument(name = "leave a workspace", skip_all, fields(workspace.id = %workspace_id))]
-    pub async fn leave_workspace(&self, asked: &Asked, workspace_id: WorkspaceId) -> Result<Appended, CommandError> {
+    pub async fn leave_workspace(&self, asked: &CommandRequest, workspace_id: WorkspaceId) -> Result<Appended, CommandError> {
         self.execute(asked, &Leave { workspace_id }).await
     }
 
@@ -94,7 +99,7 @@ impl Commands {
     #[instrument(name = "accept an invitation", skip_all, fields(workspace.id = %workspace_id))]
     pub async fn accept_invitation(
         &self,
-        asked: &Asked,
+        asked: &CommandRequest,
         workspace_id: WorkspaceId,
         invitation_id: InvitationId,
     ) -> Result<Appended, CommandError> {

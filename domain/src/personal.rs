@@ -1,4 +1,4 @@
-//! The personal fields of events: whose they are, and their two stored forms, sealed and erased.
+//! The personal fields of events: owner they are, and their two stored forms, sealed and erased.
 //!
 //! The personal fields of an event are sealed together, under a key of the user that they belong to. The sealed part
 //! stands in the place of the first such field: `{"message.posted":{"sealed":"<key>.<sealed>","workspace_id":…}}`. If
@@ -6,7 +6,7 @@
 //! `{"message.posted":{"erased":true,"workspace_id":…}}`. Payloads from before there were keys have their fields in
 //! plain form.
 //!
-//! Readers of the log get today's event in every case ([`reveal`]). An event that is erased, or whose key was
+//! Readers of the log get today's event in every case ([`reveal`]). An event that is erased, or owner key was
 //! destroyed, is read as a tombstone: an event like any other, without its personal fields. The address and the client
 //! in an event's metadata are sealed in the same way, under a key of the actor (`circumstances`). Not here: which key
 //! seals a part, and the cryptography (`keyring`). Nothing here holds a secret.
@@ -17,10 +17,10 @@ mod form;
 mod parts;
 
 pub(crate) use circumstances::reveal_metadata;
+pub use circumstances::{SplitMetadata, key_of_metadata, metadata_owner};
 pub use client_id::{has_client_id, lost_client_id, without_client_id};
-pub use circumstances::{CutMetadata, key_of_metadata, metadata_owner};
-pub use form::{Cut, cut, erase, is_erased, key_of, key_of_value, reveal, reveal_value};
-pub use parts::{PARTS, Part, Whose, owner, short_name, types_of};
+pub use form::{SplitPayload, cut, erase, is_erased, key_of, key_of_value, reveal, reveal_value};
+pub use parts::{PARTS, Part, PartOwner, owner, short_name, types_of};
 
 use uuid::Uuid;
 

@@ -29,7 +29,7 @@ pub enum AuthError {
     TooManyGuesses(TooMany),
     /// The password was changed, or the session ended, while the request was running.
     #[error("the password was changed in the meantime, or the session has ended")]
-    Overtaken,
+    ChangedMeanwhile,
     /// Too many passwords wait to be checked.
     #[error("too many passwords are waiting to be checked")]
     Busy,

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use commands::Commands;
 use domain::ids::{SessionId, UserId};
-use domain::session::{Attempt, Cause};
+use domain::session::{Attempt, RefusalCause};
 use keyring::MasterKey;
 use lru::LruCache;
 use state::limits::client_network;
@@ -55,7 +55,7 @@ struct Refused {
     from: Device,
     user_id: Option<UserId>,
     login_digest: Option<String>,
-    cause: Cause,
+    cause: RefusalCause,
 }
 
 /// The counts of recorded and unrecorded attempts in the present window.
@@ -89,7 +89,7 @@ impl RefusedSignIns {
     }
 
     /// Records that a sign-in was refused. The caller gets its refusal even if the log cannot be written.
-    pub async fn note(&self, from: &Device, login: &str, user_id: Option<UserId>, is_inactive: bool) {
+    pub async fn count_and_record(&self, from: &Device, login: &str, user_id: Option<UserId>, is_inactive: bool) {
         let refused = self.refused(from, login, user_id, is_inactive);
         let admitted = self.counts().admit(&refused, Instant::now());
         if let Some(not_recorded) = admitted {
@@ -118,9 +118,9 @@ impl RefusedSignIns {
 
     fn refused(&self, from: &Device, login: &str, user_id: Option<UserId>, is_inactive: bool) -> Refused {
         let cause = match user_id {
-            None => Cause::UnknownLogin,
-            Some(_) if is_inactive => Cause::NotActive,
-            Some(_) => Cause::WrongPassword,
+            None => RefusalCause::UnknownLogin,
+            Some(_) if is_inactive => RefusalCause::NotActive,
+            Some(_) => RefusalCause::WrongPassword,
         };
         let login_digest = user_id.is_none().then(|| digest(&self.key, login));
         Refused { from: from.clone(), user_id, login_digest, cause }
@@ -236,7 +236,7 @@ mod tests {
     fn refused(address: &str, user: Option<u128>) -> Refused {
         let from = Device { ip_address: Some(address.into()), ..Device::default() };
         let user_id = user.map(|number| UserId(Uuid::from_u128(number)));
-        Refused { from, user_id, login_digest: None, cause: Cause::UnknownLogin }
+        Refused { from, user_id, login_digest: None, cause: RefusalCause::UnknownLogin }
     }
 
     fn address(number: u64) -> String {

@@ -8,10 +8,10 @@ use chrono::{DateTime, Utc};
 use commands::Commands;
 use domain::Context;
 use domain::ids::{SessionId, UserId};
-use domain::session::{End, Start};
+use domain::session::{EndReason, Start};
 use futures::future::try_join_all;
 use state::credentials::Credentials;
-use state::sessions::{Added, Ended, Session, SessionStore, Why, permissions};
+use state::sessions::{Added, Ended, EndedBy, Session, SessionStore, permissions};
 use state::token::Token;
 use uuid::Uuid;
 
@@ -93,7 +93,7 @@ impl Sessions {
             }
             Added::Outdated => {
                 // The log has the start already, so the end is recorded too.
-                self.commands.end_session(without_request(), session_id, user_id, End::PasswordChanged).await?;
+                self.commands.end_session(without_request(), session_id, user_id, EndReason::PasswordChanged).await?;
                 Err(AuthError::WrongPassword)
             }
         }
@@ -160,7 +160,7 @@ impl Sessions {
         (from, to): (&str, &str),
     ) -> Result<Vec<Ended>, AuthError> {
         if !credentials.change(context.actor, session_id, from, to).await? {
-            return Err(AuthError::Overtaken);
+            return Err(AuthError::ChangedMeanwhile);
         }
         // The password is changed already, so an error here does not matter.
         let left = self.store.unremoved_of(context.actor).await.unwrap_or_default();
@@ -236,9 +236,9 @@ impl Sessions {
     /// Records an end in the log, once. If no request caused it, it gets a context of its own.
     async fn record_end(&self, context: Option<&Context>, session: &Ended) -> Result<(), AuthError> {
         let reason = match session.why() {
-            Why::SignedOut => End::SignedOut,
-            Why::PasswordChanged => End::PasswordChanged,
-            Why::Expired => End::Expired,
+            EndedBy::SignedOut => EndReason::SignedOut,
+            EndedBy::PasswordChanged => EndReason::PasswordChanged,
+            EndedBy::Expired => EndReason::Expired,
         };
         let context = context.cloned().unwrap_or_else(without_request);
         self.commands.end_session(context, session.session_id(), session.user_id(), reason).await?;

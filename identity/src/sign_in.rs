@@ -74,7 +74,7 @@ impl SignIns {
         let (user_id, generation) = match self.check(user_id, password).await {
             Ok(Checked::Right(user_id, generation)) => (user_id, generation),
             Ok(Checked::Wrong) => {
-                self.refused.note(&device, login, user_id, false).await;
+                self.refused.count_and_record(&device, login, user_id, false).await;
                 return Err(AuthError::WrongPassword);
             }
             Err(error) => {
@@ -85,7 +85,7 @@ impl SignIns {
         };
         let started = self.sessions.start_in(user_id, generation, device.clone()).await;
         if matches!(started, Err(AuthError::Log(CommandError::Refused(_)))) {
-            self.refused.note(&device, login, Some(user_id), true).await;
+            self.refused.count_and_record(&device, login, Some(user_id), true).await;
         }
         let (token, session) = started?;
         self.guesses.give_back(attempted).await;

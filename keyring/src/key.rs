@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::personal::{Cut, CutMetadata, Place, Unsealed};
+use domain::personal::{Place, SplitMetadata, SplitPayload, Unsealed};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
@@ -72,19 +72,19 @@ impl std::fmt::Debug for PersonKey {
 impl PersonKey {
     /// Returns the payload with its personal fields sealed, or without them if the key is destroyed.
     #[must_use]
-    pub fn seal(&self, place: &Place<'_>, cut: &Cut<'_>) -> String {
-        let Some(secret) = &self.0.secret else { return cut.erased() };
-        let sealed = secret.cipher.seal(&place.to_bytes(), cut.personal.as_bytes());
-        cut.sealed(self.0.key_id, &BASE64_URL_SAFE_NO_PAD.encode(sealed))
+    pub fn seal(&self, place: &Place<'_>, split: &SplitPayload<'_>) -> String {
+        let Some(secret) = &self.0.secret else { return split.erased() };
+        let sealed = secret.cipher.seal(&place.to_bytes(), split.personal.as_bytes());
+        split.sealed(self.0.key_id, &BASE64_URL_SAFE_NO_PAD.encode(sealed))
     }
 
     /// Returns the metadata of the event at that place with their personal fields sealed, or without them if the key is
     /// destroyed.
     #[must_use]
-    pub fn seal_metadata(&self, place: &Place<'_>, cut: CutMetadata) -> String {
-        let Some(secret) = &self.0.secret else { return cut.erased() };
-        let sealed = secret.cipher.seal(&place.of_metadata().to_bytes(), cut.personal.as_bytes());
-        cut.sealed(self.0.key_id, &BASE64_URL_SAFE_NO_PAD.encode(sealed))
+    pub fn seal_metadata(&self, place: &Place<'_>, split: SplitMetadata) -> String {
+        let Some(secret) = &self.0.secret else { return split.erased() };
+        let sealed = secret.cipher.seal(&place.of_metadata().to_bytes(), split.personal.as_bytes());
+        split.sealed(self.0.key_id, &BASE64_URL_SAFE_NO_PAD.encode(sealed))
     }
 
     /// Returns a keyed hash that can be compared, and that says nothing after the key is destroyed.

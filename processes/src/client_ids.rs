@@ -102,12 +102,8 @@ async fn remove(commands: &Commands, pool: &PgPool, changes: Vec<Change>) -> Res
     let last = changes.iter().map(|(position, _)| *position).max().unwrap_or(0);
     let removed_by = order_after(commands, pool, last).await?;
     let (positions, payloads): (Vec<i64>, Vec<String>) = changes.into_iter().unzip();
-    let removed = query_scalar!(
-        r#"SELECT remove_client_ids($1, $2, $3::text[]::json[]) AS "removed!""#,
-        removed_by,
-        &positions,
-        &payloads,
-    );
+    let removed =
+        query_scalar!(r#"SELECT remove_client_ids($1, $2, $3::text[]::json[]) AS "removed!""#, removed_by, &positions, &payloads,);
     Ok((removed.fetch_one(pool).await?, removed_by))
 }
 

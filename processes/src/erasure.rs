@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use commands::{Appended, Around, Asked, CommandError, CommandRefusal, Commands};
+use commands::{Appended, CommandError, CommandRefusal, CommandRequest, Commands, ErasureCandidates};
 use domain::ids::{EventId, UserId};
 use domain::{Context, UserRefusal};
 use identity::AuthError;
@@ -109,10 +109,10 @@ impl Erasures {
         let Affiliations { workspaces, invitations } = self.affiliations(user_id).await?;
         let causation_id = requested(&self.pool, user_id).await.map_err(QueryError)?;
         let context = Context { causation_id, ..Context::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7()) };
-        let asked = Asked { context, idempotency: None };
+        let asked = CommandRequest { context, idempotency: None };
         let operators = self.read_models.operators().await?;
-        let around = Around { workspaces: &workspaces, operators: &operators };
-        let erased = match self.commands.erase(&asked, user_id, around, &invitations).await {
+        let candidates = ErasureCandidates { workspaces: &workspaces, operators: &operators };
+        let erased = match self.commands.erase(&asked, user_id, candidates, &invitations).await {
             Ok(erased) => erased,
             Err(refused) => {
                 self.withdraw_if_nobody_asks(&asked, user_id, &refused).await?;
@@ -131,7 +131,7 @@ impl Erasures {
     }
 
     /// Cancels the erasure if no user who may request it requests it any more. The log has the cancellation.
-    async fn withdraw_if_nobody_asks(&self, asked: &Asked, user_id: UserId, refused: &CommandError) -> Result<(), ErasureError> {
+    async fn withdraw_if_nobody_asks(&self, asked: &CommandRequest, user_id: UserId, refused: &CommandError) -> Result<(), ErasureError> {
         if let CommandError::Refused(CommandRefusal::User(UserRefusal::ErasureNoLongerAsked)) = refused {
             self.commands.withdraw_erasure(asked, user_id).await?;
         }

@@ -1,6 +1,6 @@
 //! Releases parked keys on an operator's request: the log records it, and the projection goes on.
 
-use commands::{Asked, CommandError, Commands};
+use commands::{CommandError, CommandRequest, Commands};
 use domain::InstallationCommand;
 use domain::installation::SkippedEvent;
 use domain::text::Reason;
@@ -33,7 +33,13 @@ pub struct Skip<'a> {
 ///
 /// # Errors
 /// Nothing is parked under the key, an event still cannot be applied, or a store cannot be used.
-pub async fn retry(stores: &Connections, commands: &Commands, asked: &Asked, projection: &str, park_key: &str) -> Result<u64, ParkedError> {
+pub async fn retry(
+    stores: &Connections,
+    commands: &Commands,
+    asked: &CommandRequest,
+    projection: &str,
+    park_key: &str,
+) -> Result<u64, ParkedError> {
     let parked = projections::unpark(stores, projection, park_key).await?;
     let command = InstallationCommand::NoteRetry {
         projection: projection.into(),
@@ -51,7 +57,7 @@ pub async fn retry(stores: &Connections, commands: &Commands, asked: &Asked, pro
 /// The key is not parked, or not at this event; or a later event cannot be applied, and the key is now parked at that
 /// one; or a store cannot be used. Events that were already recorded in the log stay: another call continues from
 /// there.
-pub async fn skip(stores: &Connections, commands: &Commands, asked: &Asked, skip: Skip<'_>) -> Result<u64, ParkedError> {
+pub async fn skip(stores: &Connections, commands: &Commands, asked: &CommandRequest, skip: Skip<'_>) -> Result<u64, ParkedError> {
     projections::is_parked_at(&stores.pool, skip.projection, skip.park_key, skip.position).await?;
     let skipped = SkippedEvent { projection: skip.projection.into(), position: skip.position, reason: skip.reason };
     commands.installation(asked, InstallationCommand::SkipEvent(skipped)).await?;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use commands::{Asked, CommandError, Commands};
+use commands::{CommandError, CommandRequest, Commands};
 use domain::ids::{ChannelId, EventId, HoldId, UserId, WorkspaceId};
-use domain::retention::Cut;
+use domain::retention::RetentionCandidates;
 use domain::workspace::{HoldTarget, covering_channel};
 use domain::{Context, Refusal, StreamId, Workspace};
 use projections::relational::retention::{Due, DueCount, RetentionChannel};
@@ -252,7 +252,7 @@ impl Retention {
             let page = self.read.due_threads(due, after, PAGE_THREADS).await?;
             for cut in steps(page.cut) {
                 let context = Context { causation_id, ..Context::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7()) };
-                let asked = Asked { context, idempotency: None };
+                let asked = CommandRequest { context, idempotency: None };
                 match self.commands.apply_retention(&asked, cut, page.read_at).await {
                     Ok(done) => left += i64::try_from(done.messages).unwrap_or(0),
                     // The policy or a legal hold has changed meanwhile: this channel is left as it is now.
@@ -272,20 +272,20 @@ impl Retention {
 }
 
 /// Splits the messages into steps.
-fn steps(cut: Cut) -> Vec<Cut> {
-    let Cut { channel_id, cut_off, threads: all } = cut;
+fn steps(cut: RetentionCandidates) -> Vec<RetentionCandidates> {
+    let RetentionCandidates { channel_id, cut_off, threads: all } = cut;
     let mut steps = Vec::new();
     let (mut threads, mut messages) = (Vec::new(), 0);
     for thread in all {
         messages += thread.len();
         threads.push(thread);
         if messages >= STEP_MESSAGES {
-            steps.push(Cut { threads: std::mem::take(&mut threads), channel_id, cut_off });
+            steps.push(RetentionCandidates { threads: std::mem::take(&mut threads), channel_id, cut_off });
             messages = 0;
         }
     }
     if !threads.is_empty() {
-        steps.push(Cut { threads, channel_id, cut_off });
+        steps.push(RetentionCandidates { threads, channel_id, cut_off });
     }
     steps
 }

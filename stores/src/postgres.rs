@@ -40,10 +40,8 @@ const CANCELLED: &str = "57014";
 pub async fn pool(connections_max: u32, options: PgConnectOptions, statement_max: Duration) -> sqlx::Result<PgPool> {
     // A dead connection is noticed when it is used. A test before each use would cost every query a round trip.
     let pool = PgPoolOptions::new().max_connections(connections_max).acquire_timeout(ACQUIRE_MAX).test_before_acquire(false);
-    let limits = format!(
-        "SET statement_timeout = {}; SET client_connection_check_interval = '{CLOSED_CHECK}'",
-        statement_max.as_millis().max(1)
-    );
+    let limits =
+        format!("SET statement_timeout = {}; SET client_connection_check_interval = '{CLOSED_CHECK}'", statement_max.as_millis().max(1));
     let pool = pool.after_connect(move |connection, _| {
         let limits = limits.clone();
         Box::pin(async move { connection.execute(limits.as_str()).await.map(drop) })

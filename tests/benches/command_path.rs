@@ -1,6 +1,6 @@
 //! Posts through the command façade in this process: authorize, load, guard, decide, append. No projector runs.
 
-use commands::{Asked, Commands, EventStore};
+use commands::{CommandRequest, Commands, EventStore};
 use tests::TestDatabase;
 
 use crate::furnish::{Furnished, context, new_message};
@@ -29,7 +29,7 @@ impl CommandPath {
             let (commands, channel_id) = (commands.clone(), furnished.channel_id);
             let user = furnished.users[n as usize % callers.min(furnished.users.len())];
             async move {
-                let asked = Asked { context: context(user), idempotency: None };
+                let asked = CommandRequest { context: context(user), idempotency: None };
                 commands.post_message(&asked, channel_id, new_message(n)).await.expect("a post");
             }
         })

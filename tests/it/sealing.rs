@@ -1,6 +1,6 @@
 //! Personal data are sealed in the log. Only a process with the keys can read them.
 
-use commands::{Asked, Commands, EventStore, StoreError};
+use commands::{CommandRequest, Commands, EventStore, StoreError};
 use domain::ids::{MessageId, UserId};
 use domain::permission::Role;
 use domain::{Context, DecodeError, Event, Message, Metadata, Recorded, User, Workspace};
@@ -57,10 +57,10 @@ async fn texts_names_and_addresses_are_not_in_the_log_and_another_process_reads_
 }
 
 /// A command of a user from this address, with this client.
-fn asked_from(actor: UserId, address: &str, user_agent: &str) -> Asked {
+fn asked_from(actor: UserId, address: &str, user_agent: &str) -> CommandRequest {
     let asked = asked(actor);
     let context = Context { address: Some(address.into()), user_agent: Some(user_agent.into()), ..asked.context };
-    Asked { context, ..asked }
+    CommandRequest { context, ..asked }
 }
 
 /// The unsealed metadata of each event of a stream.

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use commands::{Asked, Commands, EventStore};
+use commands::{CommandRequest, Commands, EventStore};
 use domain::ids::WorkspaceId;
 use ledger::audit::AuditLog;
 use processes::replays::by_the_server;
@@ -63,7 +63,7 @@ pub(super) async fn require_workspace(commands: &Commands, workspace_id: Workspa
 
 /// The context of a command from this command line. No user is signed in, so the actor is the server. The metadata name
 /// the operating system's user and the machine.
-pub(super) fn asked() -> Asked {
+pub(super) fn asked() -> CommandRequest {
     let user =
         std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| rustix::process::getuid().as_raw().to_string());
     by_the_server(Some(format!("backscroll {}, run by {user} at {}", env!("CARGO_PKG_VERSION"), stores::release::holder())))

@@ -2,7 +2,7 @@
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use commands::{Asked, Idempotency, IdempotencyKey};
+use commands::{CommandRequest, Idempotency, IdempotencyKey};
 use domain::Refusal;
 use domain::ids::UserId;
 use futures::future::LocalBoxFuture;
@@ -24,20 +24,20 @@ pub struct Command<B = NoBody> {
 impl<B: RequestBody> Command<B> {
     /// The request, for the write side. With an `Idempotency-Key`, the command runs only once.
     #[must_use]
-    pub fn asked(&self) -> Asked {
-        Asked { context: self.actor.context(), idempotency: self.key.idempotency(self.actor.user_id, self.body.bytes()) }
+    pub fn asked(&self) -> CommandRequest {
+        CommandRequest { context: self.actor.context(), idempotency: self.key.idempotency(self.actor.user_id, self.body.bytes()) }
     }
 
     /// The same, for a body that contains a password. The fingerprint is stored, so it is made from `open_parts`: the
     /// parts of the body that are not secret.
     #[must_use]
-    pub fn asked_without_secret(&self, open_parts: &[u8]) -> Asked {
-        Asked { context: self.actor.context(), idempotency: self.key.idempotency(self.actor.user_id, open_parts) }
+    pub fn asked_without_secret(&self, open_parts: &[u8]) -> CommandRequest {
+        CommandRequest { context: self.actor.context(), idempotency: self.key.idempotency(self.actor.user_id, open_parts) }
     }
 
     /// The same, with the key `own` if the client sent no key.
     #[must_use]
-    pub fn asked_once_as(&self, own: Option<IdempotencyKey>) -> Asked {
+    pub fn asked_once_as(&self, own: Option<IdempotencyKey>) -> CommandRequest {
         let mut asked = self.asked();
         if asked.idempotency.is_none() {
             asked.idempotency = own.map(|key| self.key.under(key, self.actor.user_id, self.body.bytes()));

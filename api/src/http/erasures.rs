@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{delete, put};
-use commands::{Around, Commands};
+use commands::{Commands, ErasureCandidates};
 use domain::ids::UserId;
 use identity::confirmation::Confirmations;
 use processes::erasure::Erasures;
@@ -84,8 +84,8 @@ impl Erasing {
         let wait = self.settings.erasure_wait;
         let workspaces = self.erasures.affiliations(user_id).await?.workspaces;
         let operators = self.erasures.read_models.operators().await?;
-        let around = Around { workspaces: &workspaces, operators: &operators };
-        let requested = self.commands.request_erasure(&command.asked_without_secret(&[]), user_id, wait, around).await?;
+        let candidates = ErasureCandidates { workspaces: &workspaces, operators: &operators };
+        let requested = self.commands.request_erasure(&command.asked_without_secret(&[]), user_id, wait, candidates).await?;
         if wait.is_zero() && !requested.replayed {
             return match self.erasures.carry_out(user_id).await {
                 Ok(erased) => Ok(Done::no_content(erased)),

@@ -52,7 +52,7 @@ pub async fn announce_presence(
     let device_type = device_type.as_deref().unwrap_or("unknown");
     reject_unless_line("device_type", device_type, DEVICE_TYPE_CHARS_MAX)?;
     commands.read_access(actor.user_id).await?.active_member(path.workspace_id).await?;
-    let announced = presences.say((actor.user_id, path.workspace_id), actor.session_id, status, device_type).await;
+    let announced = presences.record_heartbeat((actor.user_id, path.workspace_id), actor.session_id, status, device_type).await;
     announced.map_err(Problem::presence_unavailable)?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -3,8 +3,8 @@
 use actix_web::web::{Data, Path, Query};
 use actix_web::{delete, get, put};
 use commands::{CommandError, Commands};
-use domain::{MessageCommand, MessageRefusal};
 use domain::text::Emoji;
+use domain::{MessageCommand, MessageRefusal};
 use projections::ReadModels;
 use projections::relational::messages::ReactionRow;
 
@@ -31,7 +31,7 @@ pub async fn react(path: Path<ReactionPath>, command: Command, commands: Data<Co
 #[utoipa::path(tag = "messages", params(ReactionPath, CommandHeaders), responses((status = 204, description = "The reaction is removed.")))]
 #[delete("/messages/{message_id}/reactions/{emoji}")]
 pub async fn take_reaction_back(path: Path<ReactionPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    let take_back = MessageCommand::TakeReactionBack { emoji: Emoji::to_remove(&path.emoji) };
+    let take_back = MessageCommand::RemoveReaction { emoji: Emoji::to_remove(&path.emoji) };
     Ok(Done::no_content(commands.message(&command.asked(), path.message_id, take_back).await?))
 }
 

@@ -25,7 +25,7 @@ pub async fn announce_typing(
     typing: Data<Typing>,
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.may_post(path.channel_id).await?;
-    typing.say(path.channel_id, actor.user_id).await.map_err(Problem::presence_unavailable)?;
+    typing.record_typing(path.channel_id, actor.user_id).await.map_err(Problem::presence_unavailable)?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -4,7 +4,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{delete, get, post, put};
 use chrono::{DateTime, Utc};
-use commands::{Asked, CommandError, Commands, ReadAccess};
+use commands::{CommandError, CommandRequest, Commands, ReadAccess};
 use domain::UserCommand;
 use domain::ids::UserId;
 use domain::text::{DisplayName, Email, Language, Reason, Timezone, Username};
@@ -119,7 +119,7 @@ pub async fn register_user(
     let (registration, password) = body.input.parse()?;
     let password = parse_password(&passwords, "password", password, Some(&registration)).await?;
     let user_id = new_user_id(&key, &registration);
-    let asked = Asked { context: from.context_of(user_id), idempotency: key.idempotency(user_id, &open_parts(&registration)?) };
+    let asked = CommandRequest { context: from.context_of(user_id), idempotency: key.idempotency(user_id, &open_parts(&registration)?) };
     let hash = passwords.hash(password).await?;
     let added = credentials.add(user_id, &hash).await?;
     let appended = commands.register_user(&asked, user_id, registration).await;

@@ -19,8 +19,8 @@ use domain::ids::{ChannelId, UserId};
 use domain::workspace::Plan;
 use keyring::Keyring;
 use projections::ReadModels;
-use state::limits::known::{Asker, Known};
 use state::limits::policy::{self, RateLimits};
+use state::limits::senders::{Sender, SenderCache};
 use state::limits::wrong_tokens::WrongTokens;
 use state::limits::{Class, Verdict, Window, Windows};
 use state::sessions::Session;
@@ -37,7 +37,7 @@ pub use self::show::{LIMIT, POLICY, show_limits};
 pub struct Limits {
     settings: Arc<RateLimits>,
     windows: Windows,
-    known: Arc<Known>,
+    senders: Arc<SenderCache>,
     wrong: Arc<WrongTokens>,
     read_models: ReadModels,
 }
@@ -48,7 +48,7 @@ impl Limits {
     #[must_use]
     pub fn new(settings: RateLimits, redis: Redis, keys: Keyring, read_models: ReadModels) -> Self {
         let windows = Windows::new(redis, keys);
-        Self { settings: Arc::new(settings), windows, known: Arc::default(), wrong: Arc::default(), read_models }
+        Self { settings: Arc::new(settings), windows, senders: Arc::default(), wrong: Arc::default(), read_models }
     }
 
     /// Counts a request that is open to everybody, by its address. A request without a known address is not counted.
@@ -75,23 +75,23 @@ impl Limits {
         session: impl Future<Output = Result<Option<Session>, Problem>>,
     ) -> Result<Option<Session>, Problem> {
         let counted = counted(request);
-        let Some(asker) = self.known.recall(&token.hash()) else {
+        let Some(sender) = self.senders.recall(&token.hash()) else {
             let Some(session) = session.await? else { return Ok(None) };
             if let Some((class, channel)) = counted {
-                let asker = self.load_asker(token, session.user_id).await;
-                enforce(request, self.count_user(asker, class, channel).await)?;
+                let sender = self.load_sender(token, session.user_id).await;
+                enforce(request, self.count_user(sender, class, channel).await)?;
             }
             return Ok(Some(session));
         };
         let count = async {
             match counted {
-                Some((class, channel)) => self.count_user(asker, class, channel).await,
+                Some((class, channel)) => self.count_user(sender, class, channel).await,
                 None => None,
             }
         };
         let (session, verdict) = tokio::join!(session, count);
         let Some(session) = session? else {
-            self.known.forget(&token.hash());
+            self.senders.forget(&token.hash());
             return Ok(None);
         };
         enforce(request, verdict)?;
@@ -109,7 +109,7 @@ impl Limits {
             return self.count_wrong(request, address, None).map(|()| true);
         }
         let (Some(address), Some(quota)) = (address, self.settings.quota(Plan::Free, Class::WrongToken)) else { return Ok(false) };
-        if self.known.recall_user(&hash).is_none()
+        if self.senders.recall_user(&hash).is_none()
             && let Some(verdict) = self.wrong.refusal(address, quota)
         {
             enforce(request, Some(verdict))?;
@@ -138,7 +138,7 @@ impl Limits {
     /// The limit is reached.
     pub async fn count_sign_out(&self, request: &HttpRequest, address: Option<IpAddr>, token: &Token) -> Result<(), Problem> {
         let Some(quota) = self.settings.quota(Plan::Free, Class::SignOut) else { return Ok(()) };
-        let key = match (self.known.recall_user(&token.hash()), address) {
+        let key = match (self.senders.recall_user(&token.hash()), address) {
             (Some(user_id), _) => self.windows.key_of_user(user_id, Class::SignOut),
             (None, Some(address)) => self.windows.key_of_address(address, Class::SignOut),
             (None, None) => return Ok(()),
@@ -153,25 +153,25 @@ impl Limits {
     }
 
     /// Counts a request of a user. Returns `None` if no limit applies to it.
-    async fn count_user(&self, asker: Asker, class: Class, channel: Option<ChannelId>) -> Option<Verdict> {
+    async fn count_user(&self, sender: Sender, class: Class, channel: Option<ChannelId>) -> Option<Verdict> {
         let mut windows = Vec::with_capacity(2);
         let general = if class == Class::Message { Class::Write } else { class };
-        if let Some(quota) = self.settings.quota(asker.plan, general) {
-            windows.push(Window { class: general, key: self.windows.key_of_user(asker.user_id, general), quota });
+        if let Some(quota) = self.settings.quota(sender.plan, general) {
+            windows.push(Window { class: general, key: self.windows.key_of_user(sender.user_id, general), quota });
         }
-        if let (Some(channel), Some(quota)) = (channel, self.settings.quota(asker.plan, Class::Message)) {
-            windows.push(Window { class: Class::Message, key: self.windows.key_of_messages(asker.user_id, channel), quota });
+        if let (Some(channel), Some(quota)) = (channel, self.settings.quota(sender.plan, Class::Message)) {
+            windows.push(Window { class: Class::Message, key: self.windows.key_of_messages(sender.user_id, channel), quota });
         }
         if windows.is_empty() { None } else { Some(self.windows.count(&windows).await) }
     }
 
     /// Reads the plan of the token's user, and remembers both, so that the next request need not read them.
-    async fn load_asker(&self, token: &Token, user_id: UserId) -> Asker {
+    async fn load_sender(&self, token: &Token, user_id: UserId) -> Sender {
         // If the plan cannot be read now, the smallest plan applies until it is read again.
         let plans = self.read_models.plans_of(user_id).await.unwrap_or_default();
-        let asker = Asker { user_id, plan: policy::best(plans.iter().map(String::as_str)) };
-        self.known.remember(token.hash(), asker);
-        asker
+        let sender = Sender { user_id, plan: policy::best(plans.iter().map(String::as_str)) };
+        self.senders.remember(token.hash(), sender);
+        sender
     }
 }
 

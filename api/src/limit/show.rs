@@ -8,7 +8,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
-use state::limits::{Left, Verdict};
+use state::limits::{Remaining, Verdict};
 
 /// What is left: `"write";r=299;t=12`. `r` is the number of requests that are left. One more becomes available in `t`
 /// seconds.
@@ -34,15 +34,15 @@ pub async fn show_limits<B: MessageBody>(request: ServiceRequest, next: Next<B>)
     Ok(response)
 }
 
-fn as_limit(left: &[Left]) -> String {
+fn as_limit(left: &[Remaining]) -> String {
     list(left, |text, left| write!(text, ";r={};t={}", left.requests, left.next.as_millis().div_ceil(1000)))
 }
 
-fn as_policy(left: &[Left]) -> String {
+fn as_policy(left: &[Remaining]) -> String {
     list(left, |text, left| write!(text, ";q={};w={}", left.quota.requests, left.quota.window.as_secs()))
 }
 
-fn list(left: &[Left], parameters: impl Fn(&mut String, &Left) -> std::fmt::Result) -> String {
+fn list(left: &[Remaining], parameters: impl Fn(&mut String, &Remaining) -> std::fmt::Result) -> String {
     let mut text = String::with_capacity(32 * left.len());
     for left in left {
         if !text.is_empty() {
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_headers_are_lists_of_structured_fields() {
-        let left = |class, requests, millis| Left {
+        let left = |class, requests, millis| Remaining {
             class,
             quota: Quota { requests: 300, window: Duration::from_secs(60) },
             requests,

@@ -68,8 +68,8 @@ impl Figures {
         for (what, total) in [
             ("events", &store.events),
             ("batches", &store.batches),
-            ("batches moved", &store.moved),
-            ("batches done with care", &store.careful),
+            ("batches moved", &store.conflicts),
+            ("batches done with care", &store.one_by_one),
             ("batches refused because the clock is ahead", &store.ahead),
             ("cache hits", &cache.hits),
             ("cache misses", &cache.misses),

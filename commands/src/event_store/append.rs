@@ -79,9 +79,9 @@ pub struct WriterStats {
     /// Events written.
     pub events: AtomicU64,
     /// Batches that another node's write made outdated.
-    pub moved: AtomicU64,
+    pub conflicts: AtomicU64,
     /// Batches that the database refused, and whose requests were written one by one.
-    pub careful: AtomicU64,
+    pub one_by_one: AtomicU64,
     /// Batches that were refused because the clock of this process is ahead of the database's.
     pub ahead: AtomicU64,
 }
@@ -220,7 +220,7 @@ impl Writer {
                 Ok(Written::Refused(_)) => return self.write_one_by_one(batch).await,
                 Err(error) => return batch.into_iter().for_each(|job| job.answer(Err(error.clone()))),
             }
-            self.stats.moved.fetch_add(1, Ordering::Relaxed);
+            self.stats.conflicts.fetch_add(1, Ordering::Relaxed);
             if let Err(error) = self.catch_up(i64::MAX).await {
                 return self.fail_all(&error);
             }
@@ -338,7 +338,7 @@ impl Writer {
                 position += 1;
                 recorded_at = recorded_ats.next().unwrap_or(recorded_at);
                 self.memory.record_version(row.stream, row.sequence);
-                self.caches.wrote(row.stream, row.sequence, row.event);
+                self.caches.record_own_event(row.stream, row.sequence, row.event);
             }
             self.remember_key(&job.prepared, position, recorded_at);
             self.unanswered.0.push((job, position, recorded_at));
@@ -373,7 +373,7 @@ impl Writer {
                 if let (Some(aggregate), Ok(id)) = (AggregateType::named(&row.aggregate_type), row.aggregate_id.parse()) {
                     let stream = StreamId { aggregate, id };
                     self.memory.record_version(stream, row.sequence);
-                    self.caches.heard_of(stream, row.sequence);
+                    self.caches.record_other_event(stream, row.sequence);
                     if aggregate == AggregateType::User {
                         // The user may have been erased.
                         self.keys.forget(id);

@@ -1,7 +1,7 @@
 //! Aggregates in memory, each at a known version. Correctness does not depend on their being up to date: the guards of
 //! the append ensure it.
 //!
-//! The cache learns of a write ([`Caches::wrote`], [`Caches::heard_of`]) before any reader depends on it. A loader that
+//! The cache learns of a write ([`Caches::record_own_event`], [`Caches::record_other_event`]) before any reader depends on it. A loader that
 //! read the database during a write must not store an older state. So each write increments the generation of its
 //! bucket, and a loader may store its result only if the generation has not changed since it began.
 
@@ -111,7 +111,7 @@ impl<A: Aggregate + Clone> Cache<A> {
         }
     }
 
-    fn wrote(&self, id: Uuid, sequence: i64, event: A::Event) {
+    fn record_own_event(&self, id: Uuid, sequence: i64, event: A::Event) {
         let mut inner = self.lock();
         inner.generations[bucket(id)] += 1;
         if let Some(entry) = inner.entries.get_mut(&id) {
@@ -123,7 +123,7 @@ impl<A: Aggregate + Clone> Cache<A> {
         }
     }
 
-    fn heard_of(&self, id: Uuid, sequence: i64) {
+    fn record_other_event(&self, id: Uuid, sequence: i64) {
         let mut inner = self.lock();
         inner.generations[bucket(id)] += 1;
         if let Some(entry) = inner.entries.get_mut(&id) {
@@ -174,30 +174,30 @@ impl Default for Caches {
 
 impl Caches {
     /// Records that this process appended the event.
-    pub(super) fn wrote(&self, stream: StreamId, sequence: i64, event: Event) {
+    pub(super) fn record_own_event(&self, stream: StreamId, sequence: i64, event: Event) {
         match event {
-            Event::User(event) => self.users.wrote(stream.id, sequence, event),
-            Event::Workspace(event) => self.workspaces.wrote(stream.id, sequence, event),
-            Event::Channel(event) => self.channels.wrote(stream.id, sequence, event),
-            Event::Message(event) => self.messages.wrote(stream.id, sequence, event),
-            Event::Retention(event) => self.retentions.wrote(stream.id, sequence, event),
-            Event::Installation(event) => self.installations.wrote(stream.id, sequence, event),
-            Event::Session(event) => self.sessions.wrote(stream.id, sequence, event),
-            Event::Audit(event) => self.audits.wrote(stream.id, sequence, event),
+            Event::User(event) => self.users.record_own_event(stream.id, sequence, event),
+            Event::Workspace(event) => self.workspaces.record_own_event(stream.id, sequence, event),
+            Event::Channel(event) => self.channels.record_own_event(stream.id, sequence, event),
+            Event::Message(event) => self.messages.record_own_event(stream.id, sequence, event),
+            Event::Retention(event) => self.retentions.record_own_event(stream.id, sequence, event),
+            Event::Installation(event) => self.installations.record_own_event(stream.id, sequence, event),
+            Event::Session(event) => self.sessions.record_own_event(stream.id, sequence, event),
+            Event::Audit(event) => self.audits.record_own_event(stream.id, sequence, event),
         }
     }
 
     /// Records that another process appended the event with this sequence number.
-    pub(super) fn heard_of(&self, stream: StreamId, sequence: i64) {
+    pub(super) fn record_other_event(&self, stream: StreamId, sequence: i64) {
         match stream.aggregate {
-            AggregateType::User => self.users.heard_of(stream.id, sequence),
-            AggregateType::Workspace => self.workspaces.heard_of(stream.id, sequence),
-            AggregateType::Channel => self.channels.heard_of(stream.id, sequence),
-            AggregateType::Message => self.messages.heard_of(stream.id, sequence),
-            AggregateType::Retention => self.retentions.heard_of(stream.id, sequence),
-            AggregateType::Installation => self.installations.heard_of(stream.id, sequence),
-            AggregateType::Session => self.sessions.heard_of(stream.id, sequence),
-            AggregateType::Audit => self.audits.heard_of(stream.id, sequence),
+            AggregateType::User => self.users.record_other_event(stream.id, sequence),
+            AggregateType::Workspace => self.workspaces.record_other_event(stream.id, sequence),
+            AggregateType::Channel => self.channels.record_other_event(stream.id, sequence),
+            AggregateType::Message => self.messages.record_other_event(stream.id, sequence),
+            AggregateType::Retention => self.retentions.record_other_event(stream.id, sequence),
+            AggregateType::Installation => self.installations.record_other_event(stream.id, sequence),
+            AggregateType::Session => self.sessions.record_other_event(stream.id, sequence),
+            AggregateType::Audit => self.audits.record_other_event(stream.id, sequence),
         }
     }
 }

@@ -42,7 +42,7 @@ impl Writer {
 
     /// Writes the requests one by one, so that only the wrong request fails.
     pub(super) async fn write_one_by_one(&mut self, batch: Vec<Job>) {
-        self.stats.careful.fetch_add(1, Ordering::Relaxed);
+        self.stats.one_by_one.fetch_add(1, Ordering::Relaxed);
         for job in batch {
             self.write_alone(job).await;
         }
@@ -91,7 +91,7 @@ impl Writer {
         let streams = prepared.request.writes.iter().map(|w| w.stream).collect::<Vec<_>>();
         for (stream, version) in versions::versions(&self.pool, &streams).await? {
             self.memory.record_version(stream, version);
-            self.caches.heard_of(stream, version);
+            self.caches.record_other_event(stream, version);
         }
         self.check(prepared).ok_or_else(|| StoreError::from(sqlx::Error::Database(refusal)))
     }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::personal::{self, CutMetadata, Place};
+use domain::personal::{self, Place, SplitMetadata};
 use domain::text::ClientMsgId;
 use domain::{Event, MessageEvent, Metadata, StreamId};
 use keyring::{Keyring, PersonKey};
@@ -81,7 +81,7 @@ impl Seal {
             None if key.is_none() => return Ok(Arc::clone(shared)),
             None => Cow::Borrowed(metadata),
         };
-        match (key, CutMetadata::of(&own)?) {
+        match (key, SplitMetadata::of(&own)?) {
             (Some(key), Some(cut)) => Ok(key.seal_metadata(place, cut).into()),
             (None, _) | (_, None) => Ok(serde_json::to_string(&own)?.into()),
         }

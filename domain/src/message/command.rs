@@ -27,7 +27,7 @@ pub enum MessageCommand {
         emoji: Emoji,
     },
     /// Remove the actor's reaction.
-    TakeReactionBack {
+    RemoveReaction {
         /// The reaction.
         emoji: Emoji,
     },
@@ -64,7 +64,7 @@ impl MessageCommand {
             Self::Pin => "pin message",
             Self::Unpin => "unpin message",
             Self::React { .. } => "react to message",
-            Self::TakeReactionBack { .. } => "take reaction back",
+            Self::RemoveReaction { .. } => "take reaction back",
             Self::Purge { .. } => "purge message",
         }
     }

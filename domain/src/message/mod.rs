@@ -50,7 +50,7 @@ pub struct Message {
 
 /// The other aggregates that a decision about a message depends on.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct RelatedAggregates {
     /// The workspace that the channel is in.
     pub workspace: Arc<Workspace>,
     /// The channel of the message.
@@ -66,7 +66,7 @@ pub struct Surroundings {
     pub gone: Option<RetentionAction>,
 }
 
-impl Surroundings {
+impl RelatedAggregates {
     /// Checks that the actor may post to this channel, whatever the message is.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl Surroundings {
 impl Message {
     /// Whether it was posted and not deleted.
     #[must_use]
-    pub fn stands(&self) -> bool {
+    pub fn exists(&self) -> bool {
         self.posting.is_some() && !self.deleted
     }
 
@@ -87,16 +87,21 @@ impl Message {
     ///
     /// # Errors
     /// The rules refuse the command.
-    pub fn decide(&self, around: &Surroundings, context: &Context, command: MessageCommand) -> Result<Vec<MessageEvent>, MessageRefusal> {
+    pub fn decide(
+        &self,
+        related: &RelatedAggregates,
+        context: &Context,
+        command: MessageCommand,
+    ) -> Result<Vec<MessageEvent>, MessageRefusal> {
         match command {
-            MessageCommand::Post(new) => decide::post(self, around, context, *new),
-            MessageCommand::Edit { content } => decide::edit(self, around, context, content),
-            MessageCommand::Delete => decide::delete(self, around, context),
-            MessageCommand::Pin => decide::pin(self, around, context),
-            MessageCommand::Unpin => decide::unpin(self, around, context),
-            MessageCommand::React { emoji } => decide::react(self, around, context, emoji),
-            MessageCommand::TakeReactionBack { emoji } => decide::take_reaction_back(self, around, context, emoji),
-            MessageCommand::Purge { reason } => decide::purge(self, around, context, reason),
+            MessageCommand::Post(new) => decide::post(self, related, context, *new),
+            MessageCommand::Edit { content } => decide::edit(self, related, context, content),
+            MessageCommand::Delete => decide::delete(self, related, context),
+            MessageCommand::Pin => decide::pin(self, related, context),
+            MessageCommand::Unpin => decide::unpin(self, related, context),
+            MessageCommand::React { emoji } => decide::react(self, related, context, emoji),
+            MessageCommand::RemoveReaction { emoji } => decide::remove_reaction(self, related, context, emoji),
+            MessageCommand::Purge { reason } => decide::purge(self, related, context, reason),
         }
     }
 }
@@ -106,15 +111,15 @@ impl Aggregate for Message {
     type Command = (Context, MessageCommand);
     type Event = MessageEvent;
     type Error = MessageRefusal;
-    type Services = Surroundings;
+    type Services = RelatedAggregates;
 
     async fn handle(
         &mut self,
         (context, command): Self::Command,
-        around: &Surroundings,
+        related: &RelatedAggregates,
         sink: &EventSink<Self>,
     ) -> Result<(), MessageRefusal> {
-        for event in self.decide(around, &context, command)? {
+        for event in self.decide(related, &context, command)? {
             sink.write(event, self).await;
         }
         Ok(())

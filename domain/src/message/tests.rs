@@ -12,7 +12,7 @@ use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
 use super::decide::EDITS_MAX;
-use super::{Kind, Message, MessageCommand, MessageEvent, MessageRefusal, Moment, NewMessage, Posting, Surroundings};
+use super::{Kind, Message, MessageCommand, MessageEvent, MessageRefusal, Moment, NewMessage, Posting, RelatedAggregates};
 use crate::channel::{Channel, ChannelEvent, Creation, Kind as ChannelKind, MemberRole};
 use crate::context::Context;
 use crate::formatting::{FileLink, FormattedContent, Link};
@@ -62,20 +62,20 @@ fn channel(more: Vec<ChannelEvent>) -> Arc<Channel> {
     Arc::new(channel)
 }
 
-fn around() -> Surroundings {
-    Surroundings { workspace: workspace(vec![]), channel: channel(vec![]), channel_id: Some(GENERAL), ..Surroundings::default() }
+fn related() -> RelatedAggregates {
+    RelatedAggregates { workspace: workspace(vec![]), channel: channel(vec![]), channel_id: Some(GENERAL), ..RelatedAggregates::default() }
 }
 
-fn archived() -> Surroundings {
-    Surroundings { channel: channel(vec![ChannelEvent::Archived { by: ANN }]), ..around() }
+fn archived() -> RelatedAggregates {
+    RelatedAggregates { channel: channel(vec![ChannelEvent::Archived { by: ANN }]), ..related() }
 }
 
-fn with_settings(settings: WorkspaceSettings) -> Surroundings {
-    Surroundings { workspace: workspace(vec![WorkspaceEvent::SettingsChanged(settings)]), ..around() }
+fn with_settings(settings: WorkspaceSettings) -> RelatedAggregates {
+    RelatedAggregates { workspace: workspace(vec![WorkspaceEvent::SettingsChanged(settings)]), ..related() }
 }
 
-fn given(around: Surroundings, events: Vec<MessageEvent>) -> cqrs_es::test::AggregateTestExecutor<Message> {
-    TestFramework::<Message>::with(around).given(events)
+fn given(related: RelatedAggregates, events: Vec<MessageEvent>) -> cqrs_es::test::AggregateTestExecutor<Message> {
+    TestFramework::<Message>::with(related).given(events)
 }
 
 fn body(text: &str) -> MessageBody {
@@ -128,13 +128,13 @@ fn edited(text: &str) -> MessageEvent {
     MessageEvent::Edited { content: body(text), formatted: FormattedContent::of(text), by: BOB, erased: false }
 }
 
-fn refuse(around: Surroundings, events: Vec<MessageEvent>, context: Context, command: MessageCommand, refusal: MessageRefusal) {
-    given(around, events).when((context, command)).then_expect_error(refusal);
+fn refuse(related: RelatedAggregates, events: Vec<MessageEvent>, context: Context, command: MessageCommand, refusal: MessageRefusal) {
+    given(related, events).when((context, command)).then_expect_error(refusal);
 }
 
 #[test]
 fn a_member_posts() {
-    given(around(), vec![]).when((by(BOB), post(new("hello")))).then_expect_events(vec![posted()]);
+    given(related(), vec![]).when((by(BOB), post(new("hello")))).then_expect_events(vec![posted()]);
 }
 
 #[test]
@@ -143,20 +143,20 @@ fn references_in_a_text_are_kept_but_only_active_members_are_mentioned() {
     let text = format!("<@{ANN}> <@{DAN}> <@{stranger}> <@{CAT}> https://example.org");
     let link = Link { url: "https://example.org".into(), label: None };
     let formatted = FormattedContent { mentions: vec![ANN, CAT], links: vec![link], ..FormattedContent::default() };
-    given(around(), vec![])
+    given(related(), vec![])
         .when((by(BOB), post(new(&text))))
         .then_expect_events(vec![MessageEvent::Posted(Box::new(Posting { formatted, ..posting(&text) }))]);
 }
 
 #[test]
 fn a_message_is_posted_once() {
-    refuse(around(), vec![posted()], by(BOB), post(new("hello")), MessageRefusal::PostedAlready);
+    refuse(related(), vec![posted()], by(BOB), post(new("hello")), MessageRefusal::PostedAlready);
 }
 
 #[test]
 fn a_post_to_an_unknown_channel_is_refused() {
-    let without_id = Surroundings { channel_id: None, ..around() };
-    let without_channel = Surroundings { channel: Arc::default(), ..around() };
+    let without_id = RelatedAggregates { channel_id: None, ..related() };
+    let without_channel = RelatedAggregates { channel: Arc::default(), ..related() };
     for nowhere in [without_id, without_channel] {
         refuse(nowhere, vec![], by(BOB), post(new("hello")), MessageRefusal::ChannelNotFound);
     }
@@ -164,14 +164,14 @@ fn a_post_to_an_unknown_channel_is_refused() {
 
 #[test]
 fn the_author_edits() {
-    given(around(), vec![posted()]).when((by(BOB), edit("hi <!here>"))).then_expect_events(vec![edited("hi <!here>")]);
+    given(related(), vec![posted()]).when((by(BOB), edit("hi <!here>"))).then_expect_events(vec![edited("hi <!here>")]);
 }
 
 #[test]
 fn a_message_is_edited_only_so_often() {
     let often = |edits: usize| std::iter::once(posted()).chain((0..edits).map(|n| edited(&format!("text {n}")))).collect::<Vec<_>>();
-    given(around(), often(EDITS_MAX - 1)).when((by(BOB), edit("the last"))).then_expect_events(vec![edited("the last")]);
-    given(around(), often(EDITS_MAX)).when((by(BOB), edit("one more"))).then_expect_error(MessageRefusal::TooManyEdits(EDITS_MAX));
+    given(related(), often(EDITS_MAX - 1)).when((by(BOB), edit("the last"))).then_expect_events(vec![edited("the last")]);
+    given(related(), often(EDITS_MAX)).when((by(BOB), edit("one more"))).then_expect_error(MessageRefusal::TooManyEdits(EDITS_MAX));
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn an_edit_keeps_the_files_and_the_name_of_the_bot() {
     let files = vec![FileLink { name: "plan.pdf".into(), url: None, mime_type: None, size: None }];
     let formatted = FormattedContent { files, bot_name: Some("Robot".into()), ..FormattedContent::default() };
     let posted = MessageEvent::Posted(Box::new(Posting { kind: Kind::File, formatted: formatted.clone(), ..posting("see") }));
-    given(around(), vec![posted]).when((by(BOB), edit("look"))).then_expect_events(vec![MessageEvent::Edited {
+    given(related(), vec![posted]).when((by(BOB), edit("look"))).then_expect_events(vec![MessageEvent::Edited {
         content: body("look"),
         formatted,
         by: BOB,
@@ -189,17 +189,17 @@ fn an_edit_keeps_the_files_and_the_name_of_the_bot() {
 
 #[test]
 fn an_unchanged_text_makes_no_event() {
-    given(around(), vec![posted(), edited("hi")]).when((by(BOB), edit("hi"))).then_expect_events(vec![]);
+    given(related(), vec![posted(), edited("hi")]).when((by(BOB), edit("hi"))).then_expect_events(vec![]);
 }
 
 #[test]
 fn only_the_author_edits_a_message_and_the_owner_does_not() {
-    refuse(around(), vec![posted()], by(ANN), edit("hi"), MessageRefusal::NotTheAuthor);
+    refuse(related(), vec![posted()], by(ANN), edit("hi"), MessageRefusal::NotTheAuthor);
 }
 
 #[test]
 fn a_system_message_cannot_be_edited_by_the_user_it_is_about() {
-    refuse(around(), vec![system()], by(BOB), edit("hi"), MessageRefusal::SystemMessageStays);
+    refuse(related(), vec![system()], by(BOB), edit("hi"), MessageRefusal::SystemMessageStays);
 }
 
 #[test]
@@ -212,50 +212,50 @@ fn a_message_is_edited_until_the_edit_window_closes() {
 
 #[test]
 fn the_author_deletes() {
-    given(around(), vec![posted()]).when((by(BOB), MessageCommand::Delete)).then_expect_events(vec![deleted()]);
+    given(related(), vec![posted()]).when((by(BOB), MessageCommand::Delete)).then_expect_events(vec![deleted()]);
 }
 
 #[test]
 fn a_member_with_the_permission_deletes_messages_of_others_and_of_the_system() {
     for event in [posted(), system()] {
-        given(around(), vec![event]).when((by(ANN), MessageCommand::Delete)).then_expect_events(vec![MessageEvent::Deleted { by: ANN }]);
+        given(related(), vec![event]).when((by(ANN), MessageCommand::Delete)).then_expect_events(vec![MessageEvent::Deleted { by: ANN }]);
     }
 }
 
 #[test]
 fn nobody_else_deletes_a_message() {
-    refuse(around(), vec![posted()], by(CAT), MessageCommand::Delete, MessageRefusal::NotTheAuthor);
-    refuse(around(), vec![system()], by(BOB), MessageCommand::Delete, MessageRefusal::NotTheAuthor);
+    refuse(related(), vec![posted()], by(CAT), MessageCommand::Delete, MessageRefusal::NotTheAuthor);
+    refuse(related(), vec![system()], by(BOB), MessageCommand::Delete, MessageRefusal::NotTheAuthor);
 }
 
 #[test]
 fn a_message_is_pinned_and_unpinned() {
     let pinned = MessageEvent::Pinned { by: ANN };
-    given(around(), vec![posted()]).when((by(ANN), MessageCommand::Pin)).then_expect_events(vec![pinned.clone()]);
-    given(around(), vec![posted(), pinned])
+    given(related(), vec![posted()]).when((by(ANN), MessageCommand::Pin)).then_expect_events(vec![pinned.clone()]);
+    given(related(), vec![posted(), pinned])
         .when((by(BOB), MessageCommand::Unpin))
         .then_expect_events(vec![MessageEvent::Unpinned { by: BOB }]);
 }
 
 #[test]
 fn pinning_a_pinned_message_and_unpinning_another_change_nothing() {
-    given(around(), vec![posted(), MessageEvent::Pinned { by: ANN }]).when((by(BOB), MessageCommand::Pin)).then_expect_events(vec![]);
-    given(around(), vec![posted()]).when((by(BOB), MessageCommand::Unpin)).then_expect_events(vec![]);
+    given(related(), vec![posted(), MessageEvent::Pinned { by: ANN }]).when((by(BOB), MessageCommand::Pin)).then_expect_events(vec![]);
+    given(related(), vec![posted()]).when((by(BOB), MessageCommand::Unpin)).then_expect_events(vec![]);
 }
 
 #[test]
 fn deleting_a_deleted_message_changes_nothing() {
     for actor in [BOB, ANN] {
-        given(around(), vec![posted(), deleted()]).when((by(actor), MessageCommand::Delete)).then_expect_events(vec![]);
+        given(related(), vec![posted(), deleted()]).when((by(actor), MessageCommand::Delete)).then_expect_events(vec![]);
     }
-    refuse(around(), vec![posted(), deleted()], by(CAT), MessageCommand::Delete, MessageRefusal::NotTheAuthor);
+    refuse(related(), vec![posted(), deleted()], by(CAT), MessageCommand::Delete, MessageRefusal::NotTheAuthor);
 }
 
 #[test]
 fn a_deleted_message_is_not_pinned_any_more() {
     let mut message = Message::default();
     [posted(), MessageEvent::Pinned { by: ANN }, deleted()].into_iter().for_each(|event| message.apply(event));
-    assert!(!message.pinned && !message.stands());
+    assert!(!message.pinned && !message.exists());
 }
 
 /// Every command to an existing message.
@@ -267,21 +267,21 @@ fn touches() -> Vec<MessageCommand> {
         MessageCommand::Pin,
         MessageCommand::Unpin,
         MessageCommand::React { emoji: emoji.clone() },
-        MessageCommand::TakeReactionBack { emoji },
+        MessageCommand::RemoveReaction { emoji },
     ]
 }
 
 #[test]
 fn every_command_to_an_unknown_message_is_refused() {
     for command in touches() {
-        refuse(around(), vec![], by(BOB), command, MessageRefusal::NotFound);
+        refuse(related(), vec![], by(BOB), command, MessageRefusal::NotFound);
     }
 }
 
 #[test]
 fn every_command_to_a_deleted_message_except_another_deletion_is_refused() {
     for command in touches().into_iter().filter(|c| *c != MessageCommand::Delete) {
-        refuse(around(), vec![posted(), deleted()], by(BOB), command, MessageRefusal::Deleted);
+        refuse(related(), vec![posted(), deleted()], by(BOB), command, MessageRefusal::Deleted);
     }
 }
 
@@ -295,18 +295,18 @@ fn every_command_in_an_archived_channel_is_refused() {
 
 #[test]
 fn a_user_outside_the_channel_neither_posts_nor_edits_nor_pins_nor_reacts() {
-    refuse(around(), vec![], by(CAT), post(new("hello")), MessageRefusal::NotAChannelMember);
+    refuse(related(), vec![], by(CAT), post(new("hello")), MessageRefusal::NotAChannelMember);
     let by_cat = || MessageEvent::Posted(Box::new(Posting { author: CAT, ..posting("hello") }));
     for command in touches().into_iter().filter(|c| *c != MessageCommand::Delete) {
-        refuse(around(), vec![by_cat()], by(CAT), command, MessageRefusal::NotAChannelMember);
+        refuse(related(), vec![by_cat()], by(CAT), command, MessageRefusal::NotAChannelMember);
     }
 }
 
 #[test]
 fn a_deactivated_member_neither_posts_nor_edits_nor_pins_nor_reacts() {
-    refuse(around(), vec![], by(DAN), post(new("hello")), MessageRefusal::NotAWorkspaceMember);
+    refuse(related(), vec![], by(DAN), post(new("hello")), MessageRefusal::NotAWorkspaceMember);
     let by_dan = || MessageEvent::Posted(Box::new(Posting { author: DAN, ..posting("hello") }));
     for command in touches().into_iter().filter(|c| *c != MessageCommand::Delete) {
-        refuse(around(), vec![by_dan()], by(DAN), command, MessageRefusal::NotAWorkspaceMember);
+        refuse(related(), vec![by_dan()], by(DAN), command, MessageRefusal::NotAWorkspaceMember);
     }
 }

@@ -27,13 +27,13 @@ struct Circumstances<'a> {
 
 /// Metadata, with their personal fields separated from the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CutMetadata {
+pub struct SplitMetadata {
     /// The personal fields to seal, as JSON without the braces around them.
     pub personal: String,
     rest: String,
 }
 
-impl CutMetadata {
+impl SplitMetadata {
     /// Separates the personal fields. Returns `None` if the metadata have neither an address nor a client.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ impl CutMetadata {
     }
 }
 
-/// The user whose key seals the address and the client in an event's metadata: the actor. The server itself records a
+/// The user owner key seals the address and the client in an event's metadata: the actor. The server itself records a
 /// refused sign-in, so there it is the user who has the login. `None` if neither is a user: a stranger has no key.
 #[must_use]
 pub fn metadata_owner(actor: UserId, event: &Event) -> Option<Uuid> {

@@ -19,14 +19,14 @@ const KEY_DIGITS: usize = 32;
 
 /// The fields of a payload, with the personal ones separated from the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cut<'a> {
+pub struct SplitPayload<'a> {
     event_type: &'a str,
     /// The personal fields to seal, as JSON without the braces around them.
     pub personal: String,
     rest: String,
 }
 
-impl Cut<'_> {
+impl SplitPayload<'_> {
     /// The payload with the personal fields sealed under this key.
     #[must_use]
     pub fn sealed(&self, key_id: Uuid, sealed: &str) -> String {
@@ -52,7 +52,7 @@ impl Cut<'_> {
 
 /// Separates the personal fields of a payload in plain form. Returns `None` if it has none.
 #[must_use]
-pub fn cut<'a>(event_type: &'a str, payload: &str) -> Option<Cut<'a>> {
+pub fn cut<'a>(event_type: &'a str, payload: &str) -> Option<SplitPayload<'a>> {
     let personal_fields = fields(event_type);
     if personal_fields.is_empty() {
         return None;
@@ -65,7 +65,7 @@ pub fn cut<'a>(event_type: &'a str, payload: &str) -> Option<Cut<'a>> {
         }
         target.push_str(field);
     }
-    if personal.is_empty() { None } else { Some(Cut { event_type, personal, rest }) }
+    if personal.is_empty() { None } else { Some(SplitPayload { event_type, personal, rest }) }
 }
 
 /// Turns a payload of any form into the erased form. Returns `None` if it has no personal fields, or is erased already.

@@ -11,20 +11,20 @@ use crate::workspace::WorkspaceEvent;
 
 /// The owner of the personal fields of an event. The owner's key seals them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
+pub enum PartOwner {
     /// The event has no personal fields.
-    Nobodys,
+    None,
     /// The user of the stream.
-    Users,
+    User,
     /// The invitation itself, because the invited person need not be a user yet. Its key is destroyed with the key of
     /// the user who accepted it.
-    Invitations,
+    Invitation,
     /// The member whom the event is about.
-    Members,
+    Member,
     /// The author.
-    Authors,
+    Author,
     /// The user who signed in.
-    SignedIn,
+    SignedInUser,
 }
 
 /// The personal fields of one kind of event.
@@ -33,17 +33,17 @@ pub struct Part {
     /// The event's name on the wire.
     pub event_type: &'static str,
     /// The owner of the fields.
-    pub whose: Whose,
+    pub owner: PartOwner,
     /// The names of the fields in the payload.
     pub fields: &'static [&'static str],
 }
 
 const fn nothing(event_type: &'static str) -> Part {
-    Part { event_type, whose: Whose::Nobodys, fields: &[] }
+    Part { event_type, owner: PartOwner::None, fields: &[] }
 }
 
-const fn part(event_type: &'static str, whose: Whose, fields: &'static [&'static str]) -> Part {
-    Part { event_type, whose, fields }
+const fn part(event_type: &'static str, owner: PartOwner, fields: &'static [&'static str]) -> Part {
+    Part { event_type, owner, fields }
 }
 
 /// Every event. A field is personal if it identifies a person or holds a person's words. Identifiers are not personal:
@@ -51,11 +51,11 @@ const fn part(event_type: &'static str, whose: Whose, fields: &'static [&'static
 /// workspaces belong to the workspace, and so do the reasons of legal holds. A reaction's emoji reveals nothing once its
 /// user identifier leads to no person.
 pub const PARTS: &[Part] = &[
-    part("user.registered", Whose::Users, &["email", "username", "profile", "preferences"]),
-    part("user.profile_changed", Whose::Users, &["display_name", "avatar_url", "title", "phone", "bio", "pronouns"]),
-    part("user.preferences_changed", Whose::Users, &["timezone", "language", "notification_settings", "theme_preferences"]),
-    part("user.status_changed", Whose::Users, &["text", "emoji"]),
-    part("user.suspended", Whose::Users, &["reason"]),
+    part("user.registered", PartOwner::User, &["email", "username", "profile", "preferences"]),
+    part("user.profile_changed", PartOwner::User, &["display_name", "avatar_url", "title", "phone", "bio", "pronouns"]),
+    part("user.preferences_changed", PartOwner::User, &["timezone", "language", "notification_settings", "theme_preferences"]),
+    part("user.status_changed", PartOwner::User, &["text", "emoji"]),
+    part("user.suspended", PartOwner::User, &["reason"]),
     nothing("user.reactivated"),
     nothing("user.made_operator"),
     nothing("user.erasure_proposed"),
@@ -65,11 +65,11 @@ pub const PARTS: &[Part] = &[
     nothing("workspace.created"),
     nothing("workspace.details_changed"),
     nothing("workspace.settings_changed"),
-    part("workspace.member_invited", Whose::Invitations, &["email"]),
+    part("workspace.member_invited", PartOwner::Invitation, &["email"]),
     nothing("workspace.invitation_revoked"),
     nothing("workspace.member_joined"),
     nothing("workspace.member_role_changed"),
-    part("workspace.member_details_changed", Whose::Members, &["title", "department"]),
+    part("workspace.member_details_changed", PartOwner::Member, &["title", "department"]),
     nothing("workspace.member_permissions_changed"),
     nothing("workspace.member_deactivated"),
     nothing("workspace.member_reactivated"),
@@ -92,8 +92,8 @@ pub const PARTS: &[Part] = &[
     nothing("channel.notification_level_changed"),
     nothing("channel.archived"),
     nothing("channel.unarchived"),
-    part("message.posted", Whose::Authors, &["content", "formatted"]),
-    part("message.edited", Whose::Authors, &["content", "formatted"]),
+    part("message.posted", PartOwner::Author, &["content", "formatted"]),
+    part("message.edited", PartOwner::Author, &["content", "formatted"]),
     nothing("message.deleted"),
     nothing("message.pinned"),
     nothing("message.unpinned"),
@@ -101,7 +101,7 @@ pub const PARTS: &[Part] = &[
     nothing("message.reaction_removed"),
     nothing("message.purged"),
     nothing("retention.applied"),
-    part("session.started", Whose::SignedIn, &["device_type"]),
+    part("session.started", PartOwner::SignedInUser, &["device_type"]),
     nothing("session.refused"),
     nothing("session.ended"),
     nothing("audit.read"),

@@ -6,7 +6,7 @@ use super::*;
 use crate::catalogue::EVENTS;
 use crate::context::{Context, Metadata};
 use crate::ids::UserId;
-use crate::session::{Attempt, Cause};
+use crate::session::{Attempt, RefusalCause};
 use crate::{AggregateType, DecodeError, Event, MessageEvent, SessionEvent};
 
 const KEY: Uuid = Uuid::from_u128(0xbeef);
@@ -72,8 +72,8 @@ fn events_with_personal_fields_have_an_owner_and_other_events_have_none() {
     for (event, part) in EVENTS.iter().map(|event| (event, PARTS.iter().find(|part| part.event_type == event.wire_name).expect("a part"))) {
         let read = decode(event.wire_name, event.example, &NoKeys);
         let owner = owner(place(event.wire_name).stream, &read);
-        assert_eq!(owner.is_some(), part.whose != Whose::Nobodys, "{}", event.wire_name);
-        assert_eq!(part.fields.is_empty(), part.whose == Whose::Nobodys, "{}", event.wire_name);
+        assert_eq!(owner.is_some(), part.owner != PartOwner::None, "{}", event.wire_name);
+        assert_eq!(part.fields.is_empty(), part.owner == PartOwner::None, "{}", event.wire_name);
         for field in part.fields {
             assert!(!serde_json::from_str::<Value>(event.example).expect("JSON")[event.wire_name][field].is_null(), "{field}");
         }
@@ -168,7 +168,7 @@ fn metadata(address: Option<&str>, user_agent: Option<&str>) -> Metadata {
 }
 
 fn sealed_metadata(metadata: &Metadata) -> Option<String> {
-    let cut = CutMetadata::of(metadata).expect("JSON")?;
+    let cut = SplitMetadata::of(metadata).expect("JSON")?;
     let digits = cut.personal.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
     Some(cut.sealed(KEY, &digits))
 }
@@ -206,7 +206,7 @@ fn metadata_that_were_never_sealed_are_read_unchanged() {
 fn an_address_belongs_to_the_actor_or_to_the_user_of_a_refused_sign_in() {
     let actor = UserId(Uuid::from_u128(5));
     let refused = |user_id| {
-        Event::Session(SessionEvent::Refused(Attempt { user_id, login_digest: None, cause: Cause::UnknownLogin, not_recorded: 0 }))
+        Event::Session(SessionEvent::Refused(Attempt { user_id, login_digest: None, cause: RefusalCause::UnknownLogin, not_recorded: 0 }))
     };
     assert_eq!(metadata_owner(actor, &refused(None)), Some(actor.0));
     assert_eq!(metadata_owner(UserId::SYSTEM, &refused(Some(actor))), Some(actor.0));

@@ -16,7 +16,7 @@ use crate::workspace::{self, Subject, Workspace};
 
 /// The threads that a retention run wants to remove from a channel, because it found them old enough.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Cut {
+pub struct RetentionCandidates {
     /// The channel.
     pub channel_id: ChannelId,
     /// All messages were sent before this moment.
@@ -27,7 +27,7 @@ pub struct Cut {
 
 /// The other aggregates that a retention decision depends on.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct RelatedAggregates {
     /// The workspace.
     pub workspace: Arc<Workspace>,
     /// The channel.
@@ -41,12 +41,16 @@ pub struct Surroundings {
 ///
 /// # Errors
 /// The whole channel stays, because it is held or because its policy removes nothing.
-pub fn cut(around: &Surroundings, context: &Context, cut: &Cut) -> Result<BTreeMap<RetentionId, Application>, RetentionRefusal> {
-    let policy = policy_here(around, context, cut)?;
+pub fn cut(
+    related: &RelatedAggregates,
+    context: &Context,
+    cut: &RetentionCandidates,
+) -> Result<BTreeMap<RetentionId, Application>, RetentionRefusal> {
+    let policy = policy_here(related, context, cut)?;
     let mut applications = BTreeMap::new();
-    for thread in cut.threads.iter().filter(|thread| leaves(around, cut, policy, thread)) {
+    for thread in cut.threads.iter().filter(|thread| leaves(related, cut, policy, thread)) {
         for id in thread {
-            if let Some(posting) = around.messages.get(id).and_then(|message| message.posting.as_ref()) {
+            if let Some(posting) = related.messages.get(id).and_then(|message| message.posting.as_ref()) {
                 let stream = RetentionId::of(cut.channel_id, posting.sent_at);
                 applications.entry(stream).or_insert_with(|| application(cut, policy)).messages.push(*id);
             }
@@ -57,36 +61,36 @@ pub fn cut(around: &Surroundings, context: &Context, cut: &Cut) -> Result<BTreeM
 
 /// The channel's policy. Refuses if it does not remove messages before the cut-off, or if a hold covers the whole
 /// channel.
-fn policy_here(around: &Surroundings, context: &Context, cut: &Cut) -> Result<RetentionPolicy, RetentionRefusal> {
-    if !around.channel.exists() {
+fn policy_here(related: &RelatedAggregates, context: &Context, cut: &RetentionCandidates) -> Result<RetentionPolicy, RetentionRefusal> {
+    if !related.channel.exists() {
         return Err(RetentionRefusal::ChannelNotFound);
     }
-    let policy = policy_of(around.workspace.settings.retention_policy, around.channel.settings.retention_policy);
+    let policy = policy_of(related.workspace.settings.retention_policy, related.channel.settings.retention_policy);
     let allowed = policy.cut_off(context.at).ok_or(RetentionRefusal::KeptForEver)?;
     if cut.cut_off > allowed {
         return Err(RetentionRefusal::CutOffTooLate);
     }
-    match workspace::covering_channel(&around.workspace.holds, cut.channel_id).next() {
+    match workspace::covering_channel(&related.workspace.holds, cut.channel_id).next() {
         Some(hold_id) => Err(RetentionRefusal::Held(hold_id)),
         None => Ok(policy),
     }
 }
 
-fn leaves(around: &Surroundings, cut: &Cut, policy: RetentionPolicy, thread: &[MessageId]) -> bool {
+fn leaves(related: &RelatedAggregates, cut: &RetentionCandidates, policy: RetentionPolicy, thread: &[MessageId]) -> bool {
     let Some(first) = thread.first() else { return false };
     thread.iter().all(|id| {
-        let Some(message) = around.messages.get(id) else { return false };
+        let Some(message) = related.messages.get(id) else { return false };
         let Some(posting) = &message.posting else { return false };
         let subject = Subject::Message { channel_id: cut.channel_id, author: posting.author };
         posting.channel_id == cut.channel_id
             && posting.sent_at < cut.cut_off
             && (id == first || posting.thread_id == Some(*first))
             && !(policy.keep_pinned && message.pinned)
-            && around.workspace.not_held(subject).is_ok()
+            && related.workspace.not_held(subject).is_ok()
     })
 }
 
-fn application(cut: &Cut, policy: RetentionPolicy) -> Application {
+fn application(cut: &RetentionCandidates, policy: RetentionPolicy) -> Application {
     Application {
         channel_id: cut.channel_id,
         action: policy.action,

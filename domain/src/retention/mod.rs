@@ -16,7 +16,7 @@ use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
-pub use decide::{Cut, Surroundings, cut};
+pub use decide::{RelatedAggregates, RetentionCandidates, cut};
 pub use error::RetentionRefusal;
 pub use event::{Application, RetentionEvent};
 

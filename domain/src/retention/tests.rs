@@ -75,17 +75,17 @@ fn channel(policy: Option<RetentionPolicy>) -> Arc<Channel> {
 }
 
 /// The identifiers of the removed messages. The policy is 30 days unless the test says otherwise.
-fn leaving(around: &Surroundings, threads: Vec<Vec<MessageId>>) -> Result<Vec<u128>, RetentionRefusal> {
+fn leaving(related: &RelatedAggregates, threads: Vec<Vec<MessageId>>) -> Result<Vec<u128>, RetentionRefusal> {
     let cut_at = days_later(-30);
-    let left = cut(around, &by(ANN), &Cut { channel_id: GENERAL, cut_off: cut_at, threads })?;
+    let left = cut(related, &by(ANN), &RetentionCandidates { channel_id: GENERAL, cut_off: cut_at, threads })?;
     let mut ids = left.into_values().flat_map(|application| application.messages).map(|id| id.0.as_u128()).collect::<Vec<_>>();
     ids.sort_unstable();
     Ok(ids)
 }
 
-fn around(policy: RetentionPolicy, hold: Option<HoldTarget>, messages: &[Old]) -> Surroundings {
+fn related(policy: RetentionPolicy, hold: Option<HoldTarget>, messages: &[Old]) -> RelatedAggregates {
     let messages = messages.iter().map(|old| (old.id, Arc::clone(&old.message))).collect();
-    Surroundings { workspace: workspace(Some(policy), hold), channel: channel(None), messages }
+    RelatedAggregates { workspace: workspace(Some(policy), hold), channel: channel(None), messages }
 }
 
 fn alone(messages: &[Old]) -> Vec<Vec<MessageId>> {
@@ -95,8 +95,8 @@ fn alone(messages: &[Old]) -> Vec<Vec<MessageId>> {
 #[test]
 fn messages_older_than_the_policy_are_removed_and_younger_ones_stay() {
     let messages = [old(1, 31, ANN, None, vec![]), old(2, 29, ANN, None, vec![]), old(3, 30, ANN, None, vec![])];
-    let around = around(RetentionPolicy::days(30), None, &messages);
-    assert_eq!(leaving(&around, alone(&messages)), Ok(vec![1]), "at the cut-off to the microsecond is not before it");
+    let related = related(RetentionPolicy::days(30), None, &messages);
+    assert_eq!(leaving(&related, alone(&messages)), Ok(vec![1]), "at the cut-off to the microsecond is not before it");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_thread_is_removed_as_a_whole_when_its_youngest_message_is_old_enough() {
     let threads = vec![vec![root, MessageId(Uuid::from_u128(2))]];
     for (answered, left) in [(31, vec![1, 2]), (29, vec![])] {
         let messages = [old(1, 90, ANN, None, vec![]), old(2, answered, BOB, Some(root), vec![])];
-        assert_eq!(leaving(&around(RetentionPolicy::days(30), None, &messages), threads.clone()), Ok(left));
+        assert_eq!(leaving(&related(RetentionPolicy::days(30), None, &messages), threads.clone()), Ok(left));
     }
 }
 
@@ -115,14 +115,14 @@ fn pinned_messages_stay_with_their_threads_if_the_policy_keeps_them() {
     let messages = [old(1, 90, ANN, None, vec![]), old(2, 80, BOB, Some(root), vec![MessageEvent::Pinned { by: ANN }])];
     let threads = vec![vec![messages[0].id, messages[1].id]];
     let policy = |keep_pinned| RetentionPolicy { keep_pinned, ..RetentionPolicy::days(30) };
-    assert_eq!(leaving(&around(policy(true), None, &messages), threads.clone()), Ok(vec![]));
-    assert_eq!(leaving(&around(policy(false), None, &messages), threads), Ok(vec![1, 2]));
+    assert_eq!(leaving(&related(policy(true), None, &messages), threads.clone()), Ok(vec![]));
+    assert_eq!(leaving(&related(policy(false), None, &messages), threads), Ok(vec![1, 2]));
 }
 
 #[test]
 fn a_hold_on_the_channel_keeps_all_messages_and_one_on_a_user_keeps_their_threads() {
     let messages = [old(1, 90, ANN, None, vec![]), old(2, 90, BOB, None, vec![])];
-    let held = |on| leaving(&around(RetentionPolicy::days(30), Some(on), &messages), alone(&messages));
+    let held = |on| leaving(&related(RetentionPolicy::days(30), Some(on), &messages), alone(&messages));
     assert_eq!(held(HoldTarget::Workspace {}), Err(RetentionRefusal::Held(HOLD)));
     assert_eq!(held(HoldTarget::Channel { channel_id: GENERAL }), Err(RetentionRefusal::Held(HOLD)));
     assert_eq!(held(HoldTarget::Person { user_id: BOB }), Ok(vec![1]));
@@ -131,8 +131,8 @@ fn a_hold_on_the_channel_keeps_all_messages_and_one_on_a_user_keeps_their_thread
 #[test]
 fn without_a_policy_everything_is_kept_for_ever() {
     let messages = [old(1, 9_000, ANN, None, vec![])];
-    let around = around(RetentionPolicy::default(), None, &messages);
-    assert_eq!(leaving(&around, alone(&messages)), Err(RetentionRefusal::KeptForEver));
+    let related = related(RetentionPolicy::default(), None, &messages);
+    assert_eq!(leaving(&related, alone(&messages)), Err(RetentionRefusal::KeptForEver));
 }
 
 #[test]
@@ -147,16 +147,16 @@ fn the_channels_policy_wins_over_the_workspaces_in_both_directions() {
 #[test]
 fn a_cut_off_beyond_the_policy_is_refused() {
     let messages = [old(1, 31, ANN, None, vec![])];
-    let around = around(RetentionPolicy::days(60), None, &messages);
-    assert_eq!(leaving(&around, alone(&messages)), Err(RetentionRefusal::CutOffTooLate));
+    let related = related(RetentionPolicy::days(60), None, &messages);
+    assert_eq!(leaving(&related, alone(&messages)), Err(RetentionRefusal::CutOffTooLate));
 }
 
 #[test]
 fn an_unknown_message_or_one_outside_the_thread_is_not_removed() {
     let messages = [old(1, 90, ANN, None, vec![]), old(2, 90, ANN, None, vec![])];
-    let around = around(RetentionPolicy::days(30), None, &messages);
-    assert_eq!(leaving(&around, vec![vec![MessageId(Uuid::from_u128(9))], vec![]]), Ok(vec![]));
-    assert_eq!(leaving(&around, vec![vec![messages[0].id, messages[1].id]]), Ok(vec![]));
+    let related = related(RetentionPolicy::days(30), None, &messages);
+    assert_eq!(leaving(&related, vec![vec![MessageId(Uuid::from_u128(9))], vec![]]), Ok(vec![]));
+    assert_eq!(leaving(&related, vec![vec![messages[0].id, messages[1].id]]), Ok(vec![]));
 }
 
 fn application(action: RetentionAction, messages: &[u128]) -> Application {

@@ -1,6 +1,6 @@
 //! The commands of a session.
 
-use super::event::{Attempt, End, Start};
+use super::event::{Attempt, EndReason, Start};
 use crate::ids::UserId;
 
 /// The commands of a session.
@@ -15,7 +15,7 @@ pub enum SessionCommand {
         /// The user of the session. The log may not know it, because a session of an early release is not in the log.
         user_id: UserId,
         /// Why.
-        reason: End,
+        reason: EndReason,
     },
 }
 

@@ -1,6 +1,6 @@
 //! The rules of sessions: pure functions, one for each command, without async, clock or framework.
 
-use super::{Attempt, End, Session, SessionEvent, SessionRefusal, Start};
+use super::{Attempt, EndReason, Session, SessionEvent, SessionRefusal, Start};
 use crate::ids::UserId;
 
 type Decision = Result<Vec<SessionEvent>, SessionRefusal>;
@@ -18,7 +18,7 @@ pub(super) fn refuse(session: &Session, attempt: Attempt) -> Decision {
 }
 
 /// Ends the session. A session that has ended is not ended again.
-pub(super) fn end(session: &Session, user_id: UserId, reason: End) -> Decision {
+pub(super) fn end(session: &Session, user_id: UserId, reason: EndReason) -> Decision {
     if session.ended.is_some() {
         return Ok(vec![]);
     }

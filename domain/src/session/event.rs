@@ -20,7 +20,7 @@ pub enum SessionEvent {
         /// The user.
         user_id: UserId,
         /// Why.
-        reason: End,
+        reason: EndReason,
     },
 }
 
@@ -45,7 +45,7 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login_digest: Option<String>,
     /// Why.
-    pub cause: Cause,
+    pub cause: RefusalCause,
     /// How many refused sign-ins of the same account or address were not recorded before this one. The limit keeps
     /// strangers from filling the log.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -55,7 +55,7 @@ pub struct Attempt {
 /// Why a sign-in was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Cause {
+pub enum RefusalCause {
     /// No user has this login.
     UnknownLogin,
     /// The password is wrong.
@@ -67,7 +67,7 @@ pub enum Cause {
 /// Why a session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum End {
+pub enum EndReason {
     /// The user ended it, in this session or from another one; or the user was suspended or erased.
     SignedOut,
     /// The user changed the password.

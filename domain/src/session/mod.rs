@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use command::SessionCommand;
 pub use error::SessionRefusal;
-pub use event::{Attempt, Cause, End, SessionEvent, Start};
+pub use event::{Attempt, EndReason, RefusalCause, SessionEvent, Start};
 
 use crate::context::Context;
 use crate::ids::UserId;
@@ -27,9 +27,9 @@ pub struct Session {
     /// Whether it was started.
     pub started: bool,
     /// Why it ended, if it has.
-    pub ended: Option<End>,
+    pub ended: Option<EndReason>,
     /// Why it was refused, if it was.
-    pub refused: Option<Cause>,
+    pub refused: Option<RefusalCause>,
 }
 
 impl Session {

@@ -2,7 +2,7 @@
 
 use cqrs_es::test::TestFramework;
 
-use super::{Attempt, Cause, End, Session, SessionCommand, SessionEvent, SessionRefusal, Start};
+use super::{Attempt, EndReason, RefusalCause, Session, SessionCommand, SessionEvent, SessionRefusal, Start};
 use crate::test_data::{ANN, by};
 
 type Given = TestFramework<Session>;
@@ -12,10 +12,10 @@ fn start() -> Start {
 }
 
 fn attempt() -> Attempt {
-    Attempt { user_id: Some(ANN), login_digest: None, cause: Cause::WrongPassword, not_recorded: 0 }
+    Attempt { user_id: Some(ANN), login_digest: None, cause: RefusalCause::WrongPassword, not_recorded: 0 }
 }
 
-fn ended(reason: End) -> SessionEvent {
+fn ended(reason: EndReason) -> SessionEvent {
     SessionEvent::Ended { user_id: ANN, reason }
 }
 
@@ -31,11 +31,11 @@ fn a_session_is_started_and_ended_once() {
         .then_expect_error(SessionRefusal::BegunAlready);
     Given::with(())
         .given(vec![SessionEvent::Started(start())])
-        .when((by(ANN), SessionCommand::End { user_id: ANN, reason: End::SignedOut }))
-        .then_expect_events(vec![ended(End::SignedOut)]);
+        .when((by(ANN), SessionCommand::End { user_id: ANN, reason: EndReason::SignedOut }))
+        .then_expect_events(vec![ended(EndReason::SignedOut)]);
     Given::with(())
-        .given(vec![SessionEvent::Started(start()), ended(End::SignedOut)])
-        .when((by(ANN), SessionCommand::End { user_id: ANN, reason: End::Expired }))
+        .given(vec![SessionEvent::Started(start()), ended(EndReason::SignedOut)])
+        .when((by(ANN), SessionCommand::End { user_id: ANN, reason: EndReason::Expired }))
         .then_expect_events(vec![]);
 }
 
@@ -43,8 +43,8 @@ fn a_session_is_started_and_ended_once() {
 fn a_session_of_an_earlier_release_is_ended_although_the_log_does_not_know_it() {
     Given::with(())
         .given_no_previous_events()
-        .when((by(ANN), SessionCommand::End { user_id: ANN, reason: End::Expired }))
-        .then_expect_events(vec![ended(End::Expired)]);
+        .when((by(ANN), SessionCommand::End { user_id: ANN, reason: EndReason::Expired }))
+        .then_expect_events(vec![ended(EndReason::Expired)]);
 }
 
 #[test]

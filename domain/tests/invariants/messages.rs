@@ -6,7 +6,7 @@ use chrono::Timelike;
 use cqrs_es::Aggregate;
 use domain::channel::{Creation, Kind as ChannelKind, MemberRole};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
-use domain::message::{NewMessage, Surroundings};
+use domain::message::{NewMessage, RelatedAggregates};
 use domain::permission::Role;
 use domain::text::{ChannelName, Emoji, MessageBody, WorkspaceName};
 use domain::workspace::Details;
@@ -58,12 +58,12 @@ fn channel(archived: bool) -> Channel {
     channel
 }
 
-fn around(archived: bool) -> Surroundings {
-    Surroundings {
+fn related(archived: bool) -> RelatedAggregates {
+    RelatedAggregates {
         workspace: Arc::new(workspace()),
         channel: Arc::new(channel(archived)),
         channel_id: Some(CHANNEL),
-        ..Surroundings::default()
+        ..RelatedAggregates::default()
     }
 }
 
@@ -92,7 +92,7 @@ fn command() -> impl Strategy<Value = MessageCommand> {
         3 => Just(MessageCommand::Pin),
         3 => Just(MessageCommand::Unpin),
         8 => emoji().prop_map(|emoji| MessageCommand::React { emoji }),
-        4 => emoji().prop_map(|emoji| MessageCommand::TakeReactionBack { emoji }),
+        4 => emoji().prop_map(|emoji| MessageCommand::RemoveReaction { emoji }),
     ]
 }
 
@@ -122,8 +122,8 @@ fn holds(step: &Step<Message, MessageCommand>) -> Result<(), TestCaseError> {
 proptest! {
     #[test]
     fn only_the_author_changes_the_text_and_a_deleted_message_does_not_change(asked in asked(command())) {
-        let around = |context: &Context, _: &MessageCommand| around(archived_at(context));
+        let related = |context: &Context, _: &MessageCommand| related(archived_at(context));
         // A message has no snapshots: its JSON, which auditors see, does not have the number of its edits.
-        walk(asked, None, around, Message::decide, holds)?;
+        walk(asked, None, related, Message::decide, holds)?;
     }
 }

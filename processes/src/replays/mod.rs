@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use backon::Retryable;
-use commands::{Asked, CommandError, Commands};
+use commands::{CommandError, CommandRequest, Commands};
 use domain::ids::UserId;
 use domain::installation::{ReplayEnd, ReplayOutcome, ReplayStart};
 use domain::{Context, InstallationCommand};
@@ -76,7 +76,7 @@ pub struct Begun {
     lock: RebuildLock,
     start: ReplayStart,
     plan: Plan,
-    asked: Asked,
+    asked: CommandRequest,
 }
 
 impl Replays {
@@ -91,7 +91,7 @@ impl Replays {
     /// # Errors
     /// There is no such projection, a replay of it is running on any node, the caller lacks the right, or a store
     /// cannot be used.
-    pub async fn begin(&self, mut asked: Asked, projection: &str, plan: Plan) -> Result<Begun, StartError> {
+    pub async fn begin(&self, mut asked: CommandRequest, projection: &str, plan: Plan) -> Result<Begun, StartError> {
         if projection == projections::SEARCH && self.stores.elastic.is_none() && matches!(plan.scope, Scope::View(_)) {
             return Err(StartError::NoView(SEARCH_HAS_NO_VIEWS));
         }
@@ -121,7 +121,13 @@ impl Replays {
     ///
     /// # Errors
     /// As [`Replays::begin`].
-    pub async fn start(&self, asked: Asked, projection: &str, following: Vec<&'static str>, plan: Plan) -> Result<ReplayRun, StartError> {
+    pub async fn start(
+        &self,
+        asked: CommandRequest,
+        projection: &str,
+        following: Vec<&'static str>,
+        plan: Plan,
+    ) -> Result<ReplayRun, StartError> {
         let begun = match self.begin(asked.clone(), projection, plan.clone()).await {
             Err(StartError::Again) => return self.latest(projection).await,
             begun => begun?,
@@ -134,7 +140,7 @@ impl Replays {
                 if outcome.is_err() || this.shutdown.is_cancelled() {
                     return;
                 }
-                outcome = match this.begin(Asked { idempotency: None, ..asked.clone() }, projection, plan.clone()).await {
+                outcome = match this.begin(CommandRequest { idempotency: None, ..asked.clone() }, projection, plan.clone()).await {
                     Ok(begun) => this.run(begun, this.shutdown.child_token(), |_| {}).await,
                     Err(error) => return tracing::warn!(projection, %error, "a projection could not be replayed after another one"),
                 };
@@ -220,7 +226,7 @@ impl Replays {
     }
 
     /// Writes the outcome into the table and into the log.
-    async fn end(&self, asked: &Asked, start: &ReplayStart, plan: &Plan, outcome: &Result<RebuildReport, RebuildError>) {
+    async fn end(&self, asked: &CommandRequest, start: &ReplayStart, plan: &Plan, outcome: &Result<RebuildReport, RebuildError>) {
         let end = plan.end(start, outcome);
         let report = match outcome {
             Ok(report) => Some(report_json(report)),
@@ -238,11 +244,11 @@ impl Replays {
     }
 
     /// Writes an event about a replay into the log. If the log cannot be written at the moment, it is tried again.
-    async fn log(&self, actor: UserId, asked: &Asked, command: InstallationCommand) {
+    async fn log(&self, actor: UserId, asked: &CommandRequest, command: InstallationCommand) {
         let append = async || {
             // It is a command of its own: the request's idempotency key belongs to the beginning.
             let context = Context { actor, at: chrono::Utc::now(), ..asked.context.clone() };
-            self.commands.installation(&Asked { context, idempotency: None }, command.clone()).await
+            self.commands.installation(&CommandRequest { context, idempotency: None }, command.clone()).await
         };
         let may_pass = |error: &CommandError| !matches!(error, CommandError::Refused(_));
         let warn = |error: &CommandError| tracing::warn!(%error, "the end of a replay could not be recorded in the log");
@@ -319,7 +325,7 @@ impl Replays {
 
 /// The request of the server itself. A command line passes its name as `user_agent`.
 #[must_use]
-pub fn by_the_server(user_agent: Option<String>) -> Asked {
+pub fn by_the_server(user_agent: Option<String>) -> CommandRequest {
     let context = Context { user_agent, ..Context::of(UserId::SYSTEM, chrono::Utc::now(), Uuid::now_v7()) };
-    Asked { context, idempotency: None }
+    CommandRequest { context, idempotency: None }
 }

@@ -17,7 +17,9 @@ use crate::engine::park::{self, Parked};
 use crate::engine::projector::ApplyError;
 use crate::relational::audit_log::AuditRecord;
 use crate::relational::channel_members::ChannelMemberRecord;
-use crate::relational::messages::{self, ArchivedMessage, EditRecord, Effects, Mention, MessageRecord, MessageTable, Month, ReactionRecord};
+use crate::relational::messages::{
+    self, ArchivedMessage, EditRecord, Effects, Mention, MessageRecord, MessageTable, Month, ReactionRecord,
+};
 use crate::relational::{self, Arrival, CopyBuffer, Erased, EventStamp, Model, Rows};
 
 /// The most memory for the messages of one generation, in bytes.

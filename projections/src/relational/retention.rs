@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
-use domain::retention::{Cut, RetentionAction, RetentionPolicy, policy_of};
+use domain::retention::{RetentionAction, RetentionCandidates, RetentionPolicy, policy_of};
 use sqlx::types::Json;
 use sqlx::{query_file_as, query_scalar};
 use uuid::Uuid;
@@ -56,7 +56,7 @@ pub struct DueCount {
 #[derive(Clone, Debug, PartialEq)]
 pub struct DuePage {
     /// The messages to archive or purge.
-    pub cut: Cut,
+    pub cut: RetentionCandidates,
     /// The position of the read tables at that time.
     pub read_at: i64,
     /// The place where the next page begins. `None` on the last page.
@@ -159,7 +159,7 @@ impl ReadModels {
         Ok(DuePage {
             read_at: threads.iter().filter_map(|thread| thread.read_at).min().unwrap_or(0),
             next: last.filter(|_| is_full),
-            cut: Cut {
+            cut: RetentionCandidates {
                 channel_id: due.channel_id,
                 cut_off: due.cut_off,
                 threads: threads
@@ -180,7 +180,7 @@ impl ReadModels {
             HistoryPage::Latest => self.archive_before(channel_id, Cursor::end(), limit).await,
             HistoryPage::Before(cursor) => self.archive_before(channel_id, cursor, limit).await,
             HistoryPage::After(cursor) => self.archive_after(channel_id, cursor, limit).await,
-            HistoryPage::Around(message_id) => {
+            HistoryPage::ErasureCandidates(message_id) => {
                 let Some(middle) = self.archived_at(message_id).await? else { return Ok(Vec::new()) };
                 let mut page = self.archive_before(channel_id, middle, limit / 2).await?;
                 page.append(&mut self.archive_after(channel_id, middle, limit - limit / 2).await?);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
-use super::windows::{Left, Verdict, Window, micros};
+use super::windows::{Remaining, Verdict, Window, micros};
 
 /// The most windows that are kept. Above it, the least recently used one is forgotten, and its client may send a few
 /// more requests.
@@ -75,7 +75,7 @@ impl LocalWindows {
             let next = moments.front().map_or(0, |oldest| oldest + micros(window.quota.window) - now);
             let used = u32::try_from(moments.len()).unwrap_or(u32::MAX);
             let requests = window.quota.requests.saturating_sub(used);
-            Left { class: window.class, quota: window.quota, requests, next: Duration::from_micros(next) }
+            Remaining { class: window.class, quota: window.quota, requests, next: Duration::from_micros(next) }
         };
         let left = windows.iter().map(&mut count).collect();
         Verdict { granted, left }

@@ -4,9 +4,9 @@
 //! The limits are a setting ([`policy`]). The API decides which class a request belongs to.
 
 pub mod class;
-pub mod known;
 mod local;
 pub mod policy;
+pub mod senders;
 mod windows;
 pub mod wrong_tokens;
 
@@ -18,7 +18,7 @@ use keyring::Keyring;
 use stores::redis::{Redis, RedisDown};
 
 pub use class::Class;
-pub use windows::{Left, Verdict, Window, client_network};
+pub use windows::{Remaining, Verdict, Window, client_network};
 
 use local::LocalWindows;
 use windows::SharedWindows;

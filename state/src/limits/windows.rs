@@ -35,7 +35,7 @@ pub struct Window {
 
 /// The remaining requests of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Left {
+pub struct Remaining {
     /// The class of the request.
     pub class: Class,
     /// The limit.
@@ -52,13 +52,13 @@ pub struct Verdict {
     /// Whether no window was full.
     pub granted: bool,
     /// The remaining requests of each window.
-    pub left: Vec<Left>,
+    pub left: Vec<Remaining>,
 }
 
 impl Verdict {
     /// The full window that refuses the request, if there is one. If several are full, it is the one with the longest
     /// wait.
-    pub fn refusal(&self) -> Option<&Left> {
+    pub fn refusal(&self) -> Option<&Remaining> {
         if self.granted {
             return None;
         }
@@ -113,7 +113,7 @@ impl SharedWindows {
         }
         let answer: Vec<i64> = self.redis.run(&self.script, &call).await?;
         let [granted, left @ ..] = answer.as_slice() else { return Err(RedisDown) };
-        let left = windows.iter().zip(left.chunks_exact(2)).map(|(window, left)| Left {
+        let left = windows.iter().zip(left.chunks_exact(2)).map(|(window, left)| Remaining {
             class: window.class,
             quota: window.quota,
             requests: u32::try_from(left[0]).unwrap_or(0),

@@ -99,7 +99,7 @@ impl Presences {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn say(
+    pub async fn record_heartbeat(
         &self,
         (user_id, workspace_id): (UserId, WorkspaceId),
         device: SessionId,

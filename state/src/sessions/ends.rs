@@ -16,12 +16,12 @@ pub struct Ended {
     pub(super) token_hash: Vec<u8>,
     pub(super) session_id: Uuid,
     pub(super) user_id: Uuid,
-    pub(super) why: Why,
+    pub(super) why: EndedBy,
 }
 
 /// Why a session has ended, according to its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum EndedBy {
     /// The user signed out, or the account was suspended or erased.
     SignedOut,
     /// The password was changed.
@@ -30,7 +30,7 @@ pub enum Why {
     Expired,
 }
 
-impl From<String> for Why {
+impl From<String> for EndedBy {
     fn from(text: String) -> Self {
         match text.as_str() {
             "password_changed" => Self::PasswordChanged,
@@ -55,7 +55,7 @@ impl Ended {
 
     /// Why it ended.
     #[must_use]
-    pub fn why(&self) -> Why {
+    pub fn why(&self) -> EndedBy {
         self.why
     }
 }

@@ -30,7 +30,7 @@ use crate::StateError;
 use crate::token::{Token, TokenHash};
 
 use copies::{Copies, Copy};
-pub use ends::{Ended, Why};
+pub use ends::{Ended, EndedBy};
 use generations::{Generation, Generations};
 
 /// The age of `last_activity` from which a request renews it. So there is one write a minute, and not one for each

@@ -12,7 +12,7 @@ WITH asking AS (
     ON CONFLICT (user_id) DO UPDATE SET generation = g.generation + 1, revision = g.revision + 1, reason = 'password_changed'
     RETURNING generation
 ), kept AS (
-    -- Unless all sessions have ended once more in between.
+    -- Not if all sessions ended once more in the meantime.
     UPDATE secret.sessions s SET generation = raised.generation
     FROM raised
     WHERE s.session_id = $2 AND s.user_id = $1 AND s.ended_at IS NULL AND s.generation = raised.generation - 1

@@ -44,7 +44,7 @@ impl Typing {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn say(&self, channel_id: ChannelId, user_id: UserId) -> Result<(), RedisDown> {
+    pub async fn record_typing(&self, channel_id: ChannelId, user_id: UserId) -> Result<(), RedisDown> {
         self.ends.remove(channel_id, user_id);
         let mut call = self.say.on(&self.key(channel_id));
         call.arg(user_id.to_string()).arg(HOLDS_FOR.as_millis().to_string());

@@ -9,7 +9,7 @@ use chrono::Utc;
 use cqrs_es::Aggregate;
 use criterion::Criterion;
 use domain::formatting::FormattedContent;
-use domain::message::{NewMessage, Surroundings};
+use domain::message::{NewMessage, RelatedAggregates};
 use domain::personal::NoKeys;
 use domain::wire_event::Row;
 use domain::{Channel, Context, Event, Message, MessageCommand, Workspace};
@@ -51,7 +51,7 @@ pub async fn measure(report: &mut Report) {
     };
     let linking = text(4);
     let said = serde_json::to_string(&linking).expect("JSON");
-    let (around, asks, new) = (surroundings(&furnished), context(author), new_message(1));
+    let (related, asks, new) = (related_aggregates(&furnished), context(author), new_message(1));
     let parse = || drop(black_box(serde_json::from_str::<Value>(black_box(&payload)).expect("JSON")));
     let parse_both = || {
         drop(black_box(serde_json::from_str::<Value>(black_box(&metadata)).expect("JSON")));
@@ -60,7 +60,7 @@ pub async fn measure(report: &mut Report) {
     let parse_text = || drop(black_box(serde_json::from_str::<Value>(black_box(&said)).expect("JSON")));
     let write = || drop(black_box(serde_json::to_string(black_box(&value)).expect("JSON")));
     tokio::task::block_in_place(|| {
-        compare(report, "decide a post", &|| decide(&around, &asks, &new), ("Value of its event", &parse));
+        compare(report, "decide a post", &|| decide(&related, &asks, &new), ("Value of its event", &parse));
         compare(
             report,
             "decode a row of the log",
@@ -75,7 +75,7 @@ pub async fn measure(report: &mut Report) {
 }
 
 /// The channel and its workspace, folded.
-fn surroundings(furnished: &Furnished) -> Surroundings {
+fn related_aggregates(furnished: &Furnished) -> RelatedAggregates {
     let (mut workspace, mut channel) = (Workspace::default(), Channel::default());
     for event in furnished.workspace_events().into_iter().chain(furnished.channel_events()) {
         match event {
@@ -84,17 +84,17 @@ fn surroundings(furnished: &Furnished) -> Surroundings {
             Event::User(_) | Event::Message(_) | Event::Retention(_) | Event::Session(_) | Event::Audit(_) | Event::Installation(_) => {}
         }
     }
-    Surroundings {
+    RelatedAggregates {
         workspace: Arc::new(workspace),
         channel: Arc::new(channel),
         channel_id: Some(furnished.channel_id),
-        ..Surroundings::default()
+        ..RelatedAggregates::default()
     }
 }
 
-fn decide(around: &Surroundings, asks: &Context, new: &NewMessage) {
+fn decide(related: &RelatedAggregates, asks: &Context, new: &NewMessage) {
     let command = MessageCommand::Post(Box::new(new.clone()));
-    drop(black_box(Message::default().decide(black_box(around), asks, command).expect("a post")));
+    drop(black_box(Message::default().decide(black_box(related), asks, command).expect("a post")));
 }
 
 fn compare(report: &mut Report, name: &str, subject: &dyn Fn(), reference: (&str, &dyn Fn())) {

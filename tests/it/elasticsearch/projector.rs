@@ -1,6 +1,6 @@
 //! The effects of events on documents.
 
-use commands::Asked;
+use commands::CommandRequest;
 use domain::ids::MessageId;
 use domain::text::{ChannelName, DisplayName, Emoji, MessageBody};
 use domain::user::Profile;
@@ -14,7 +14,7 @@ use super::SearchHouse;
 use crate::projections::team_of_three;
 use crate::support::asked;
 
-async fn change(search: &SearchHouse, asked: &Asked, message: MessageId, command: MessageCommand) {
+async fn change(search: &SearchHouse, asked: &CommandRequest, message: MessageId, command: MessageCommand) {
     search.house.commands().message(asked, message, command).await.expect("a change");
 }
 
@@ -117,7 +117,7 @@ async fn a_refused_document_is_listed_with_its_reason_and_blocks_no_other() {
     assert!(state.rejected[0].reason.contains("reactions"), "{state:?}");
     assert_eq!(search.message(later).await["content"], json!("later"));
     // Without the reaction, the index accepts the document again.
-    change(&search, &asked(bob), message, MessageCommand::TakeReactionBack { emoji: Emoji::parse("🍏").expect("an emoji") }).await;
+    change(&search, &asked(bob), message, MessageCommand::RemoveReaction { emoji: Emoji::parse("🍏").expect("an emoji") }).await;
     eventually("the document is accepted", async || {
         let states = projections::states(&search.house.reading.pool).await.expect("states");
         states.iter().all(|state| state.rejected.is_empty())

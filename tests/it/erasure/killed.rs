@@ -1,7 +1,7 @@
 //! A server is killed while it erases a user. The next server completes the erasure, and no data of the user is found.
 
 use chrono::{TimeDelta, Utc};
-use commands::{Around, Asked};
+use commands::{CommandRequest, ErasureCandidates};
 use domain::Context;
 use domain::ids::{UserId, WorkspaceId};
 use projections::{CACHE, RELATIONAL, SEARCH};
@@ -70,8 +70,8 @@ async fn count(pool: &PgPool, statement: &str) -> i64 {
 async fn request(place: &Place, person: Uuid, workspace: Uuid) -> i64 {
     let app = place.app().await;
     let user_id = UserId(person);
-    let asked = Asked { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None };
-    let around = Around { workspaces: &[WorkspaceId(workspace)], operators: &[] };
+    let asked = CommandRequest { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None };
+    let around = ErasureCandidates { workspaces: &[WorkspaceId(workspace)], operators: &[] };
     let wanted = app.commands.request_erasure(&asked, user_id, TimeDelta::zero(), around).await;
     wanted.expect("a request").position
 }

@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 
 use chrono::{TimeDelta, Utc};
 use commands::event_store::{Append, Outcome, StreamWrite};
-use commands::{Around, Asked};
+use commands::{CommandRequest, ErasureCandidates};
 use domain::ids::{UserId, WorkspaceId};
 use domain::{Context, StreamId, UserCommand, UserEvent};
 use processes::replays::by_the_server;
@@ -129,9 +129,9 @@ async fn an_operators_request_for_erasure_is_cancelled_when_the_operator_is_susp
     let (user_id, operator) = (UserId(team.member.id), UserId(team.operator.id));
     let commands = &app.app().commands;
     commands.user(&by_the_server(None), UserId(team.stranger.id), UserCommand::MakeOperator).await.expect("another operator");
-    let asked = Asked { context: Context::of(operator, Utc::now(), Uuid::now_v7()), idempotency: None };
+    let asked = CommandRequest { context: Context::of(operator, Utc::now(), Uuid::now_v7()), idempotency: None };
     let operators = [operator, UserId(team.stranger.id)];
-    let around = Around { workspaces: &[WorkspaceId(team.id)], operators: &operators };
+    let around = ErasureCandidates { workspaces: &[WorkspaceId(team.id)], operators: &operators };
     commands.request_erasure(&asked, user_id, TimeDelta::seconds(3), around).await.expect("a request");
     commands.suspend_user(&by(team.stranger.id), operator, None, &operators).await.expect("a suspension");
     eventually("the request is cancelled", async || commands.user_state(user_id).await.expect("the user").erasure.is_none()).await;
@@ -182,8 +182,8 @@ async fn an_erased_user_is_no_member_any_more_and_their_invitations_have_ended()
         .expect_problem(404, "workspace.invitation_not_found");
 }
 
-fn by(user_id: Uuid) -> Asked {
-    Asked { context: Context::of(UserId(user_id), Utc::now(), Uuid::now_v7()), idempotency: None }
+fn by(user_id: Uuid) -> CommandRequest {
+    CommandRequest { context: Context::of(UserId(user_id), Utc::now(), Uuid::now_v7()), idempotency: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,9 +221,9 @@ async fn an_erasure_that_is_due_is_carried_out_by_itself() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let user_id = UserId(team.member.id);
-    let asked = Asked { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None };
+    let asked = CommandRequest { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None };
     let commands = &app.app().commands;
-    let around = Around { workspaces: &[WorkspaceId(team.id)], operators: &[] };
+    let around = ErasureCandidates { workspaces: &[WorkspaceId(team.id)], operators: &[] };
     commands.request_erasure(&asked, user_id, TimeDelta::zero(), around).await.expect("a request");
     eventually("the user is erased", async || commands.user_state(user_id).await.expect("the user").erased).await;
     eventually("the user's session has ended", async || team.member.get("/v1/users/me").await.status == 401).await;

@@ -284,9 +284,9 @@ async fn reactions_are_in_the_order_in_which_users_reacted() {
         house.message_is_asked(user, message, MessageCommand::React { emoji: emoji("🍐") }).await;
     }
     house.message_is_asked(ann, message, MessageCommand::React { emoji: emoji("👍") }).await;
-    house.message_is_asked(bob, message, MessageCommand::TakeReactionBack { emoji: emoji("🍐") }).await;
+    house.message_is_asked(bob, message, MessageCommand::RemoveReaction { emoji: emoji("🍐") }).await;
     assert_eq!(house.message(message).await.message.reactions, json!({"🍐": [ann, team.owner], "👍": [ann]}));
-    house.message_is_asked(ann, message, MessageCommand::TakeReactionBack { emoji: emoji("👍") }).await;
+    house.message_is_asked(ann, message, MessageCommand::RemoveReaction { emoji: emoji("👍") }).await;
     assert_eq!(house.message(message).await.message.reactions, json!({"🍐": [ann, team.owner]}));
 }
 
@@ -303,7 +303,7 @@ async fn a_message_lists_the_first_fifty_people_of_an_emoji_and_counts_all() {
     for user in &people {
         react(*user, |emoji| MessageCommand::React { emoji }).await;
     }
-    react(people[0], |emoji| MessageCommand::TakeReactionBack { emoji }).await;
+    react(people[0], |emoji| MessageCommand::RemoveReaction { emoji }).await;
     let shown = house.message(message).await.message;
     let listed = people[1..50].iter().map(|user| json!(user)).collect::<Vec<_>>();
     assert_eq!((shown.reactions, shown.reaction_counts), (json!({"🍰": listed}), json!({"🍰": 51})));

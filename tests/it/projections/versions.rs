@@ -12,7 +12,8 @@ impl House {
     async fn newer(&self) -> Reading {
         let version = self.version().await + 1;
         let reading = Reading::of(&self.writing.database).await;
-        let stores = Connections::new(reading.pool.clone(), reading.stores.keys.clone(), redis()).with_version(projections::RELATIONAL, version);
+        let stores =
+            Connections::new(reading.pool.clone(), reading.stores.keys.clone(), redis()).with_version(projections::RELATIONAL, version);
         Reading { progress: stores.progress.clone(), stores, ..reading }
     }
 

@@ -86,8 +86,7 @@ async fn as_release_0_1_0(pool: &PgPool, team: &Team) -> i64 {
         "client_msg_id": NAME, "sent_at": sent_at,
     }});
     let stream = StreamId::message(MessageId::at(sent_at, [7; 10]));
-    let event =
-        OtherEvent { stream, workspace_id: team.id, actor: team.owner.id, event_type: "message.posted", version: "1", payload };
+    let event = OtherEvent { stream, workspace_id: team.id, actor: team.owner.id, event_type: "message.posted", version: "1", payload };
     let position = append(pool, &event).await;
     let key = format!("client_msg_id:{}:{}", team.general, NAME);
     let statement = format!(
@@ -181,10 +180,8 @@ async fn nothing_but_the_identifier_can_be_removed() {
     // The database's administrator can use the form of a removal. The verification of the proof detects it.
     sqlx::raw_sql(&remove(without, "")).execute(&pool).await.expect("the form of a removal");
     assert_eq!(verified(&pool).await.findings, [Finding::Digest { position: old }]);
-    let listed = format!(
-        "INSERT INTO client_id_removals VALUES ({old}, {}); INSERT INTO client_id_removals VALUES ({hashed}, {old})",
-        old + 1
-    );
+    let listed =
+        format!("INSERT INTO client_id_removals VALUES ({old}, {}); INSERT INTO client_id_removals VALUES ({hashed}, {old})", old + 1);
     sqlx::raw_sql(&listed).execute(&pool).await.expect("a forged trace");
     assert_eq!(verified(&pool).await.findings, [Finding::Purge { position: old, purged_by: old + 1 }]);
     refused("DELETE FROM client_id_removals").await;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use commands::Around;
+use commands::ErasureCandidates;
 use domain::channel::{ChannelSettings, Kind};
 use domain::ids::{ChannelId, HoldId, MessageId, UserId};
 use domain::message::NewMessage;
@@ -173,7 +173,7 @@ impl World<'_> {
         }
         settled(self.app).await;
         let (app, user_id) = (self.app.app(), *chance.of(&self.people[1..]));
-        let around = Around { workspaces: &[self.team.workspace_id], operators: &[] };
+        let around = ErasureCandidates { workspaces: &[self.team.workspace_id], operators: &[] };
         let asked_for = app.commands.request_erasure(&asked(user_id), user_id, TimeDelta::zero(), around).await;
         asked_for.expect("an erasure that no hold prevents");
         // The server may have carried out the erasure first.

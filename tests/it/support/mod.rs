@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use commands::event_store::{Append, Outcome, StreamWrite};
-use commands::{Appended, Asked, CommandError, Commands, EventStore, Idempotency, IdempotencyKey, NewWorkspace};
+use commands::{Appended, CommandError, CommandRequest, Commands, EventStore, Idempotency, IdempotencyKey, NewWorkspace};
 use domain::channel::{Kind, NewChannel};
 use domain::ids::{ChannelId, InvitationId, MessageId, RetentionId, UserId, WorkspaceId};
-use domain::message::{Moment, NewMessage, Surroundings};
+use domain::message::{Moment, NewMessage, RelatedAggregates};
 use domain::permission::Role;
 use domain::text::{ChannelName, DisplayName, Email, MessageBody, Username, WorkspaceName};
 use domain::user::{Preferences, Profile, Registration};
@@ -73,7 +73,7 @@ pub async fn post_dated(commands: &Commands, by: UserId, channel_id: ChannelId, 
     let channel = store.load::<Channel>(channel_id.0).await.expect("a channel").state;
     let workspace_id = channel.creation.as_ref().expect("a channel").workspace_id;
     let workspace = store.load::<Workspace>(workspace_id.0).await.expect("a workspace").state;
-    let mut around = Surroundings { workspace, channel, channel_id: Some(channel_id), ..Surroundings::default() };
+    let mut around = RelatedAggregates { workspace, channel, channel_id: Some(channel_id), ..RelatedAggregates::default() };
     let mut guards = Vec::new();
     if let Some(root) = new.thread_id {
         let parent = store.load::<Message>(root.0).await.expect("a message");
@@ -149,13 +149,13 @@ impl Team {
     }
 }
 
-pub fn asked(actor: UserId) -> Asked {
-    Asked { context: Context::of(actor, Utc::now(), Uuid::now_v7()), idempotency: None }
+pub fn asked(actor: UserId) -> CommandRequest {
+    CommandRequest { context: Context::of(actor, Utc::now(), Uuid::now_v7()), idempotency: None }
 }
 
-pub fn asked_once(actor: UserId, key: &str) -> Asked {
+pub fn asked_once(actor: UserId, key: &str) -> CommandRequest {
     let key = IdempotencyKey::parse(key).expect("a key");
-    Asked { idempotency: Some(Idempotency { key, fingerprint: [7; 32], as_sent: None }), ..asked(actor) }
+    CommandRequest { idempotency: Some(Idempotency { key, fingerprint: [7; 32], as_sent: None }), ..asked(actor) }
 }
 
 fn email(name: &str) -> Email {
@@ -188,7 +188,7 @@ pub fn registration(name: &str) -> Registration {
     }
 }
 
-pub async fn post(commands: &Commands, asked: &Asked, channel_id: ChannelId, text: &str) -> Result<Appended, CommandError> {
+pub async fn post(commands: &Commands, asked: &CommandRequest, channel_id: ChannelId, text: &str) -> Result<Appended, CommandError> {
     let new = NewMessage {
         message_id: MessageId::at(asked.context.at, *Uuid::now_v7().as_bytes().last_chunk().expect("ten bytes")),
         content: MessageBody::parse(text).expect("a text"),

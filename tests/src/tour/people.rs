@@ -1,7 +1,7 @@
 //! Accounts: profiles, preferences, sessions, suspensions and erasures.
 
 use chrono::{TimeDelta, Utc};
-use commands::{Around, Asked};
+use commands::{CommandRequest, ErasureCandidates};
 use domain::ids::UserId;
 use domain::{Context, UserCommand};
 use processes::replays::by_the_server;
@@ -59,10 +59,10 @@ pub(super) async fn lock_out_and_erase(app: &TestApp, company: &Company) {
     let hesitant = company.sailor(10);
     let user_id = UserId(hesitant.id);
     let workspaces = app.app().erasures().affiliations(user_id).await.expect("their workspaces").workspaces;
-    let asked = Asked { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None };
+    let asked = CommandRequest { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None };
     app.app()
         .commands
-        .request_erasure(&asked, user_id, TimeDelta::days(30), Around { workspaces: &workspaces, operators: &[] })
+        .request_erasure(&asked, user_id, TimeDelta::days(30), ErasureCandidates { workspaces: &workspaces, operators: &[] })
         .await
         .expect("a request");
     hesitant.delete("/v1/users/me/erasure").await.expect(204);

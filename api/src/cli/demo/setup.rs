@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::Utc;
 use commands::event_store::{Claim, ClaimKind};
-use commands::{Asked, NewWorkspace};
+use commands::{CommandRequest, NewWorkspace};
 use domain::Context;
 use domain::ids::{ChannelId, UserId, WorkspaceId};
 use domain::text::{DisplayName, Email, Username, WorkspaceDomain, WorkspaceName};
@@ -119,6 +119,6 @@ async fn token(app: &App, owner_id: UserId, saved: Option<String>) -> Result<Tok
     Ok(token)
 }
 
-fn asked(actor: UserId) -> Asked {
-    Asked { context: Context::of(actor, Utc::now(), Uuid::now_v7()), idempotency: None }
+fn asked(actor: UserId) -> CommandRequest {
+    CommandRequest { context: Context::of(actor, Utc::now(), Uuid::now_v7()), idempotency: None }
 }

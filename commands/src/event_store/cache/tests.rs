@@ -107,9 +107,9 @@ impl World {
             Step::Learn(which) if !self.unknown.is_empty() => {
                 let (stream, sequence, by_this_process) = self.unknown.swap_remove(which.index(self.unknown.len()));
                 if by_this_process {
-                    self.cache.wrote(id(stream), sequence, Counted);
+                    self.cache.record_own_event(id(stream), sequence, Counted);
                 } else {
-                    self.cache.heard_of(id(stream), sequence);
+                    self.cache.record_other_event(id(stream), sequence);
                 }
                 self.known[stream] = self.known[stream].max(sequence);
             }

@@ -1,8 +1,8 @@
 //! Messages that the retention policy has removed, and messages that were purged.
 
-use super::{around, by, deleted, given, new, post, posted, refuse, workspace};
+use super::{by, deleted, given, new, post, posted, refuse, related, workspace};
 use crate::ids::HoldId;
-use crate::message::{Message, MessageCommand, MessageEvent, MessageRefusal, NewMessage, Surroundings};
+use crate::message::{Message, MessageCommand, MessageEvent, MessageRefusal, NewMessage, RelatedAggregates};
 use crate::retention::RetentionAction;
 use crate::test_data::{ANN, BOB, GENERAL};
 use crate::text::{Emoji, MessageBody, Reason};
@@ -10,8 +10,8 @@ use crate::workspace::{HoldTarget, WorkspaceEvent};
 
 const HOLD: HoldId = HoldId(uuid::Uuid::from_u128(0x500));
 
-fn gone(action: RetentionAction) -> Surroundings {
-    Surroundings { gone: Some(action), ..around() }
+fn gone(action: RetentionAction) -> RelatedAggregates {
+    RelatedAggregates { gone: Some(action), ..related() }
 }
 
 fn reason() -> Reason {
@@ -35,7 +35,7 @@ fn a_message_that_retention_removed_cannot_be_changed() {
         MessageCommand::Pin,
         MessageCommand::Unpin,
         MessageCommand::React { emoji: emoji() },
-        MessageCommand::TakeReactionBack { emoji: emoji() },
+        MessageCommand::RemoveReaction { emoji: emoji() },
     ];
     for action in [RetentionAction::Archive, RetentionAction::Purge] {
         for command in commands.clone() {
@@ -48,27 +48,27 @@ fn a_message_that_retention_removed_cannot_be_changed() {
 fn a_removed_thread_cannot_be_answered() {
     let mut root = Message::default();
     cqrs_es::Aggregate::apply(&mut root, posted());
-    let under = Surroundings { parent: Some(std::sync::Arc::new(root)), ..gone(RetentionAction::Archive) };
+    let under = RelatedAggregates { parent: Some(std::sync::Arc::new(root)), ..gone(RetentionAction::Archive) };
     let reply = post(NewMessage { thread_id: Some(super::ROOT), ..new("late") });
     refuse(under, vec![], by(BOB), reply, MessageRefusal::Archived);
 }
 
 #[test]
 fn a_message_is_purged_once_even_if_it_was_deleted_or_archived() {
-    given(around(), vec![posted()]).when((by(ANN), purge())).then_expect_events(vec![purged()]);
-    given(around(), vec![posted(), deleted()]).when((by(ANN), purge())).then_expect_events(vec![purged()]);
+    given(related(), vec![posted()]).when((by(ANN), purge())).then_expect_events(vec![purged()]);
+    given(related(), vec![posted(), deleted()]).when((by(ANN), purge())).then_expect_events(vec![purged()]);
     given(gone(RetentionAction::Archive), vec![posted()]).when((by(ANN), purge())).then_expect_events(vec![purged()]);
-    refuse(around(), vec![posted(), purged()], by(ANN), purge(), MessageRefusal::PurgedAlready);
+    refuse(related(), vec![posted(), purged()], by(ANN), purge(), MessageRefusal::PurgedAlready);
     refuse(gone(RetentionAction::Purge), vec![posted()], by(ANN), purge(), MessageRefusal::PurgedAlready);
-    refuse(around(), vec![], by(ANN), purge(), MessageRefusal::NotFound);
+    refuse(related(), vec![], by(ANN), purge(), MessageRefusal::NotFound);
 }
 
 #[test]
 fn a_held_message_is_not_purged_and_the_refusal_names_the_hold() {
     for on in [HoldTarget::Workspace {}, HoldTarget::Channel { channel_id: GENERAL }] {
         let held = workspace(vec![WorkspaceEvent::HoldPlaced { hold_id: HOLD, on, reason: reason(), placed_by: ANN }]);
-        let around = Surroundings { workspace: held, ..around() };
-        refuse(around, vec![posted()], by(ANN), purge(), MessageRefusal::Held(HOLD));
+        let related = RelatedAggregates { workspace: held, ..related() };
+        refuse(related, vec![posted()], by(ANN), purge(), MessageRefusal::Held(HOLD));
     }
 }
 
@@ -76,6 +76,6 @@ fn a_held_message_is_not_purged_and_the_refusal_names_the_hold() {
 fn a_purged_message_keeps_nothing_except_that_it_existed() {
     let mut message = Message::default();
     [posted(), purged()].into_iter().for_each(|event| cqrs_es::Aggregate::apply(&mut message, event));
-    assert!(message.purged && message.deleted && !message.stands());
+    assert!(message.purged && message.deleted && !message.exists());
     assert_eq!(message.posting.map(|posting| posting.content.to_string()), Some(String::new()));
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 
-use super::{MESSAGE, ROOT, around, channel, deleted, given, new, post, posted, posting, refuse, system};
+use super::{MESSAGE, ROOT, channel, deleted, given, new, post, posted, posting, refuse, related, system};
 use crate::channel::{ChannelEvent, ChannelSettings};
 use crate::ids::ChannelId;
-use crate::message::{Message, MessageCommand, MessageEvent, MessageRefusal, NewMessage, Posting, Surroundings};
+use crate::message::{Message, MessageCommand, MessageEvent, MessageRefusal, NewMessage, Posting, RelatedAggregates};
 use crate::test_data::{BOB, by};
 
-fn under(parent: Vec<MessageEvent>) -> Surroundings {
+fn under(parent: Vec<MessageEvent>) -> RelatedAggregates {
     let mut message = Message::default();
     parent.into_iter().for_each(|event| message.apply(event));
-    Surroundings { parent: Some(Arc::new(message)), ..around() }
+    RelatedAggregates { parent: Some(Arc::new(message)), ..related() }
 }
 
 fn reply() -> MessageCommand {
@@ -34,7 +34,7 @@ fn a_message_that_is_unknown_deleted_or_in_another_channel_cannot_be_answered() 
     for parent in parents {
         refuse(under(parent), vec![], by(BOB), reply(), MessageRefusal::ThreadNotFound);
     }
-    refuse(around(), vec![], by(BOB), reply(), MessageRefusal::ThreadNotFound);
+    refuse(related(), vec![], by(BOB), reply(), MessageRefusal::ThreadNotFound);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn the_thread_of_a_deleted_message_goes_on_if_an_answer_stands() {
     let beside = |earlier: Vec<MessageEvent>| {
         let mut message = Message::default();
         earlier.into_iter().for_each(|event| message.apply(event));
-        Surroundings { earlier_answer: Some(Arc::new(message)), ..under(vec![posted(), deleted()]) }
+        RelatedAggregates { earlier_answer: Some(Arc::new(message)), ..under(vec![posted(), deleted()]) }
     };
     given(beside(vec![answer(ROOT)]), vec![])
         .when((by(BOB), reply()))
@@ -73,6 +73,6 @@ fn a_system_message_cannot_be_answered_in_a_thread() {
 fn no_message_is_answered_in_a_thread_where_threads_are_switched_off() {
     let settings = ChannelSettings { allow_threads: false, ..ChannelSettings::default() };
     let switched_off = channel(vec![ChannelEvent::SettingsChanged(settings)]);
-    let around = Surroundings { channel: switched_off, ..under(vec![posted()]) };
-    refuse(around, vec![], by(BOB), reply(), MessageRefusal::ThreadsDisabled);
+    let related = RelatedAggregates { channel: switched_off, ..under(vec![posted()]) };
+    refuse(related, vec![], by(BOB), reply(), MessageRefusal::ThreadsDisabled);
 }

@@ -1,4 +1,4 @@
--- Of a user's own stream, and of their sessions, those that were refused among them: of no workspace.
+-- The events of the user's own stream and of the user's sessions, including refused sign-ins. They have no workspace.
 SELECT position AS "position!"
 FROM ((SELECT position
        FROM audit_log

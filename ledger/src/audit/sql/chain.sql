@@ -1,4 +1,4 @@
--- Causes up to the first, and effects down to the last, as far as they are of the workspace. UNION, so that a circle would end.
+-- All causes and all effects of an event that belong to the workspace. UNION, so that the query ends even if there is a circle.
 WITH RECURSIVE causes (event_id, causation_id, position) AS (
     SELECT event_id, causation_id, position FROM audit_log WHERE event_id = $2
     UNION

@@ -1,4 +1,4 @@
--- From each name to the next one in the index, not through every row.
+-- Goes from each name to the next one in the index, so it does not read every row.
 WITH RECURSIVE names (command) AS (
     (SELECT command FROM audit_log WHERE workspace_id = $1 ORDER BY command LIMIT 1)
     UNION ALL

@@ -1,4 +1,4 @@
--- By halving: recorded_at increases with the position, and positions have no gap.
+-- A binary search: recorded_at increases with the position, and there is no gap between positions.
 WITH RECURSIVE search (low, high) AS (
     SELECT 0::bigint, COALESCE(max(position), 0) + 1 FROM events
     UNION ALL

@@ -1,5 +1,5 @@
--- Of the workspace; and of no workspace, the sign-ins of its members while they were that, and what concerns all workspaces. By its address a
--- sign-in is found only where its session did something in the workspace (`here.rs`).
+-- The events of the workspace. Of the events without a workspace: the sign-ins of its members during their membership, and the events that
+-- concern all workspaces. A filter by address finds a sign-in only if its session did something in the workspace (`here.rs`).
 SELECT position AS "position!"
 FROM ((SELECT position
        FROM audit_log

@@ -79,9 +79,8 @@ pub(super) async fn read(connection: &mut PgConnection) -> sqlx::Result<Purges> 
            LEFT JOIN events teller ON teller.position = p.purged_by AND teller.position > p.position"#,
     );
     let rows = rows.fetch_all(&mut *connection).await?;
-    let purge = |row: Row| {
-        (row.position, Purge { purged_by: row.purged_by, is_recorded: is_recorded(&row, &listed), leaves: Columns::Emptied })
-    };
+    let purge =
+        |row: Row| (row.position, Purge { purged_by: row.purged_by, is_recorded: is_recorded(&row, &listed), leaves: Columns::Emptied });
     Ok(Purges { emptied: rows.into_iter().map(purge).collect(), client_ids: client_ids(connection).await? })
 }
 

@@ -1,6 +1,6 @@
--- What somebody has not read in some channels: $1 user, $2 workspace, $3 channels, $4 and $5 where counting begins in each, $6 the most that is
--- counted. Where more than that stands behind the place, counting begins at the newest so many. LATERAL, so that each channel looks into
--- its own messages alone.
+-- The user's unread messages in some channels: $1 user, $2 workspace, $3 channels, $4 and $5 the position in each at which counting begins,
+-- $6 the most to count. If more messages follow a position, only the newest $6 are examined. LATERAL, so that Postgres reads the messages of
+-- each channel separately.
 SELECT p.channel_id AS "channel_id!", counted.messages AS "messages!", mentions.direct + mentions.everyone AS "mentions!",
        later.created_at IS NOT NULL AS "more!"
 FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[]) AS p (channel_id, since_at, since_id)

@@ -1,4 +1,4 @@
--- Some messages as they are now. LATERAL with LIMIT, so that each identifier looks into its own month alone.
+-- The current state of some messages. LATERAL with LIMIT, so that Postgres looks for each identifier only in its own month.
 SELECT m.message_id, m.channel_id, m.workspace_id, m.user_id, COALESCE(u.username, '') AS "username!",
        COALESCE(u.display_name, '') AS "display_name!", u.avatar_url AS "avatar_url?", m.content, m.message_type,
        m.formatted_content, m.thread_id, m.reply_count, m.is_pinned, m.pinned_at, m.pinned_by, m.is_deleted, m.deleted_at,

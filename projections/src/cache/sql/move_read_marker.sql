@@ -1,4 +1,4 @@
--- Forward only, unless asked to go back. Answers with the marker as it stands then.
+-- Moves the marker forward, or backward if the caller asks for it. Returns the marker after that.
 WITH moved AS (
     INSERT INTO public.read_markers AS m (user_id, channel_id, message_id, created_at, moved_back, log_at)
     VALUES ($1, $2, $3, $4, $5, COALESCE((SELECT recorded_at FROM public.events ORDER BY position DESC LIMIT 1), now()))

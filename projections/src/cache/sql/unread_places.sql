@@ -1,5 +1,6 @@
--- Where somebody's counts begin: at their marker, or where they joined, or where an import added them: what was said until then is history.
--- A marker that is older than their coming back is void, and one that stands before that place counts only where it was put there by asking.
+-- The positions at which a user's counts begin: the read marker, the time of joining, or the time at which an import added the user, because
+-- what was said until then is history. A marker from before the user came back is void. A marker before the other two counts only if the user
+-- moved it there.
 SELECT cm.channel_id, cm.notification_level,
        CASE WHEN r.log_at >= cm.joined_at THEN r.message_id END AS "marker?",
        CASE WHEN r.log_at >= cm.joined_at AND (r.moved_back OR r.created_at > GREATEST(cm.joined_at, cm.history_until))

@@ -1,6 +1,6 @@
--- What of a channel ($1) is older than the cut-off ($2), without pinned messages where those stay ($3): how much leaves, and how much is held
--- because of people ($4); from the archive too, where it is to be purged ($5). Only what is older is read. Whether a thread goes on after
--- the cut-off is looked up in an index.
+-- Counts the messages of a channel ($1) that are older than the cut-off ($2), without pinned messages if those stay ($3): how many the policy
+-- removes, and how many stay because their authors are held ($4). With messages in the archive, if the policy purges ($5). The query reads only
+-- older messages. An index says whether a thread goes on after the cut-off.
 WITH old AS MATERIALIZED (
     SELECT message_id, thread_id, user_id, is_pinned, created_at FROM messages WHERE channel_id = $1 AND created_at < $2
     UNION ALL

@@ -1,7 +1,7 @@
--- A page of the threads of a channel ($1) that begin before the cut-off ($2), behind a place ($6, $7), oldest first, and whether each is due:
--- its youngest message is older than the cut-off, none is pinned where those stay ($3), and none is of people who are held ($4). From the
--- archive too, where they are to be purged ($5). A message without answers is a thread; an answer whose root is elsewhere too. The root
--- comes first. An index gives the first messages of the page, and then the answers of each: nothing else of the channel is read.
+-- A page of the threads of a channel ($1) that begin before the cut-off ($2), after a position ($6, $7), oldest first, and whether each is
+-- due: its newest message is older than the cut-off, none is pinned if pinned messages stay ($3), and no author is held ($4). With threads in
+-- the archive, if the policy purges ($5). A message without replies is a thread, and so is a reply whose root is elsewhere. The root comes
+-- first. An index gives the first messages of the page, and then the replies of each. The query reads nothing else of the channel.
 WITH heads AS MATERIALIZED (
     (SELECT message_id, user_id, is_pinned, created_at
      FROM messages m

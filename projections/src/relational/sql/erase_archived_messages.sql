@@ -1,4 +1,4 @@
--- As erase_messages.sql does, of what has left its channel.
+-- Does the same as erase_messages.sql, for messages in the archive.
 UPDATE messages_archive
 SET content = '', formatted_content = '{"erased": true}', edit_history = '[]'
 WHERE user_id = ANY ($1)

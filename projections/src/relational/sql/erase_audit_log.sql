@@ -1,4 +1,4 @@
--- As `domain::personal::metadata_owner` says whose an address is: the actor's, and of a sign-in that the server noted, theirs who have the login.
+-- `domain::personal::metadata_owner` decides who owns an address: the actor, or the user of the login if the server recorded a sign-in.
 UPDATE audit_log
 SET address = NULL
 WHERE address IS NOT NULL

@@ -1,4 +1,4 @@
--- A deleted message has no text left. What is there of others (reactions, answers, pins) stays.
+-- A deleted message has no text. The reactions, replies and pins of other users stay.
 UPDATE messages
 SET content = '', formatted_content = '{"erased": true}', edit_history = '[]', long_words = NULL,
     search_vector = array_to_tsvector(ARRAY(

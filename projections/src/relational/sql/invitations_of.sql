@@ -1,7 +1,7 @@
 SELECT invitation_id AS "invitation_id!" FROM (
     SELECT invitation_id FROM workspace_invitations WHERE lower(email) = lower($2::text)
     UNION
-    -- Somebody may accept what was sent to another address of theirs: which, says the log alone.
+    -- A user may accept an invitation that was sent to another address of theirs. Only the log has that address.
     SELECT (payload -> event_type ->> 'invitation_id')::uuid
     FROM public.events
     WHERE aggregate_type = 'workspace'

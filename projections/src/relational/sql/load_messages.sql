@@ -1,4 +1,4 @@
--- LATERAL with LIMIT, so that each identifier looks into its own month alone.
+-- LATERAL with LIMIT, so that Postgres looks for each identifier only in its own month.
 SELECT m.message_id, m.channel_id, m.workspace_id, m.user_id, m.content, m.message_type,
        m.formatted_content::text AS formatted_content, m.thread_id, m.reply_count, m.pinned_at, m.pinned_by, m.deleted_at,
        m.deleted_by, m.reactions AS "reactions: Json<BTreeMap<String, Vec<Uuid>>>",

@@ -1,4 +1,4 @@
--- As members.sql, but only the guest and the people in the guest's channels. Begins with these people, not with all members.
+-- Like members.sql, but only the guest and the people in the guest's channels. It starts from these people, not from all members.
 SELECT m.member_id, m.workspace_id, m.user_id, u.username, u.display_name, u.avatar_url, u.is_bot, m.role, m.title, m.department,
        m.status, m.invited_by, m.permissions, m.joined_at, m.updated_at
 FROM (SELECT c.user_id FROM channel_members c WHERE c.channel_id = ANY ($4::uuid[]) AND c.is_active AND c.user_id > $2

@@ -1,4 +1,4 @@
--- What has left its channel by a policy, but is kept, is theirs all the same.
+-- Messages that a policy moved to the archive belong to the user too.
 SELECT message_id AS "message_id!", created_at AS "created_at!", message AS "message!"
 FROM (
     (SELECT message_id, created_at, to_jsonb(m) - 'search_vector' - 'long_words' AS message

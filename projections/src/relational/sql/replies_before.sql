@@ -1,4 +1,4 @@
--- LATERAL with LIMIT: the names of a page are looked up one by one, however many pages Postgres thinks it is.
+-- LATERAL with LIMIT: Postgres looks up the names of one page one by one, even if it expects many more rows.
 SELECT m.message_id, m.channel_id, m.workspace_id, m.user_id, COALESCE(u.username, '') AS "username!",
        COALESCE(u.display_name, '') AS "display_name!", u.avatar_url AS "avatar_url?", m.content, m.message_type,
        m.formatted_content, m.thread_id, m.reply_count, m.is_pinned, m.pinned_at, m.pinned_by, m.is_deleted, m.deleted_at,

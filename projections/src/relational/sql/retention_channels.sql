@@ -1,4 +1,4 @@
--- Channels for which somebody has said how long messages are kept: $1 the workspace, or none for all.
+-- The channels that have a retention policy. $1 is the workspace, or NULL for all workspaces.
 SELECT c.channel_id, c.workspace_id, c.name, c.retention_policy AS "channel_policy: Json<RetentionPolicy>",
        w.settings -> 'retention_policy' AS "workspace_policy: Json<RetentionPolicy>"
 FROM channels c

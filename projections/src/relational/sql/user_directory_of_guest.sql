@@ -1,5 +1,5 @@
--- As user_directory.sql, but only the guest and the people in the guest's channels, and no address is searched: its answer
--- would tell the address.
+-- Like user_directory.sql, but only the guest and the people in the guest's channels. Addresses are not searched, because a hit would
+-- reveal one.
 SELECT u.user_id, u.username, u.display_name, u.email, u.avatar_url, COALESCE(m.title, u.title) AS title, m.department, u.bio,
        u.pronouns, u.phone, u.timezone, u.status_text, u.status_emoji, u.status_expires_at, u.is_bot, m.role
 FROM (SELECT c.user_id FROM channel_members c WHERE c.channel_id = ANY ($6::uuid[]) AND c.is_active

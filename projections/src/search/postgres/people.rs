@@ -55,7 +55,14 @@ fn among(query: &PeopleQuery) -> Option<Vec<Uuid>> {
 async fn beginning(pool: &PgPool, query: &PeopleQuery, sought: &str, after: Option<PersonKey>) -> Result<Vec<PersonHit>, SearchError> {
     let (mut after, mut hits) = (after.map_or(Uuid::nil(), |key| key.user_id.0), Vec::new());
     loop {
-        let file = query_file_as!(PersonNames, "src/search/sql/people_beginning.sql", query.workspace_id.0, after, NAMES_AT_ONCE, among(query) as _);
+        let file = query_file_as!(
+            PersonNames,
+            "src/search/sql/people_beginning.sql",
+            query.workspace_id.0,
+            after,
+            NAMES_AT_ONCE,
+            among(query) as _
+        );
         let found = file.fetch_all(pool).await?;
         let beginning = found.iter().filter(|named| names::begins(sought, &named.words()));
         hits.extend(beginning.map(|named| PersonHit { user_id: named.user_id.into(), distance: 0 }));

@@ -1,4 +1,4 @@
--- Of those channels, the direct conversations, each with somebody who is in it.
+-- The direct conversations among these channels, each with one of its members.
 SELECT m.user_id, m.channel_id
 FROM channel_members m
 JOIN channels c ON c.channel_id = m.channel_id

@@ -1,4 +1,4 @@
--- Days on which somebody joined, with how many members there were at their ends; those who left by then are among them.
+-- The days on which a user joined, with the number of members at the end of the day. Members who have left since are included.
 SELECT day AS "day!", joined AS "joined!", members AS "members!"
 FROM (SELECT date_trunc('day', joined_at, 'UTC') AS day, count(*) AS joined,
              (sum(count(*)) OVER (ORDER BY date_trunc('day', joined_at, 'UTC')))::bigint AS members

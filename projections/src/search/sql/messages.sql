@@ -1,4 +1,4 @@
--- LATERAL with LIMIT, so that each identifier looks into its own month alone, and names are looked up one by one.
+-- LATERAL with LIMIT, so that Postgres looks for each identifier only in its own month, and looks up the names one by one.
 SELECT m.message_id AS "message_id!", m.channel_id AS "channel_id!", m.workspace_id AS "workspace_id!", m.user_id AS "user_id!",
        COALESCE(u.username, '') AS "username!", COALESCE(u.display_name, '') AS "display_name!", u.avatar_url AS "avatar_url?",
        m.content AS "content!", m.message_type AS "message_type!", m.formatted_content, m.thread_id, m.reply_count AS "reply_count!",

@@ -1,4 +1,4 @@
--- The channels that somebody may be able to read, as far as the read model knows: those that they are in, and the public ones. `read_at`
+-- The channels that the user can read according to the read model: those that the user is a member of, and the public ones. `read_at`
 -- is the position of these rows, unless an event of the workspace is missing in them: a parked one, or one that operators skipped.
 WITH here AS (
     SELECT position AS read_at

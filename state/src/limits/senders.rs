@@ -19,7 +19,7 @@ const TOKENS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 
 /// The sender of a request, with the data that limits need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asker {
+pub struct Sender {
     /// The user.
     pub user_id: UserId,
     /// The best plan of the user's workspaces.
@@ -27,29 +27,29 @@ pub struct Asker {
 }
 
 /// The senders by token, with the time at which each was remembered.
-pub struct Known(Mutex<LruCache<TokenHash, (Asker, Instant)>>);
+pub struct SenderCache(Mutex<LruCache<TokenHash, (Sender, Instant)>>);
 
-impl Default for Known {
+impl Default for SenderCache {
     fn default() -> Self {
         Self(Mutex::new(LruCache::new(TOKENS_MAX)))
     }
 }
 
-impl Known {
+impl SenderCache {
     /// Returns the user and the plan of the token, if they were remembered a short time ago.
-    pub fn recall(&self, token: &TokenHash) -> Option<Asker> {
+    pub fn recall(&self, token: &TokenHash) -> Option<Sender> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(token).filter(|(_, since)| since.elapsed() < REMEMBERED_FOR).map(|(asker, _)| *asker)
+        known.get(token).filter(|(_, since)| since.elapsed() < REMEMBERED_FOR).map(|(sender, _)| *sender)
     }
 
     /// Returns the user of the token, whenever it was remembered.
     pub fn recall_user(&self, token: &TokenHash) -> Option<UserId> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).peek(token).map(|(asker, _)| asker.user_id)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).peek(token).map(|(sender, _)| sender.user_id)
     }
 
     /// Remembers the sender of the token.
-    pub fn remember(&self, token: TokenHash, asker: Asker) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(token, (asker, Instant::now()));
+    pub fn remember(&self, token: TokenHash, sender: Sender) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(token, (sender, Instant::now()));
     }
 
     /// Forgets the token.
