@@ -11,7 +11,7 @@ async fn announce(team: &Team, person: &Person, status: &str, device_type: &str)
 }
 
 async fn shown(team: &Team, person: &Person) -> Value {
-    team.guest.get(&team.path(&format!("/members/{}/presence", person.id))).await.expect(200)
+    team.owner.get(&team.path(&format!("/members/{}/presence", person.id))).await.expect(200)
 }
 
 async fn presence(team: &Team, person: &Person) -> String {
