@@ -24,7 +24,6 @@ use crate::telemetry::REQUEST_ID;
 const PREFLIGHT_SECONDS: usize = 3600;
 
 /// The middleware that lets pages of these origins send requests and read answers.
-#[must_use]
 pub fn allow(origins: &[Origin]) -> Cors {
     let cors = origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin.as_str()));
     cors.allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])

@@ -224,10 +224,10 @@ async fn write_messages(writer: &Writer, messages: Rows<MessageRecord>) -> bool 
         if reactions.len() >= PIECE_BYTES && !writer.write(piece_of_reactions(std::mem::take(&mut reactions))).await {
             return false;
         }
-        if rows.len() >= PIECE_BYTES {
-            if !writer.write(piece_of_messages(*message_table, std::mem::take(rows)).in_months(std::mem::take(months))).await {
-                return false;
-            }
+        if rows.len() >= PIECE_BYTES
+            && !writer.write(piece_of_messages(*message_table, std::mem::take(rows)).in_months(std::mem::take(months))).await
+        {
+            return false;
         }
     }
     for (message_table, rows, months) in messages_of {

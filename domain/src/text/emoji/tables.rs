@@ -1,19 +1,19 @@
 //! The emojis that Unicode knows, by their sequence and by their short names. The tables are those of the crate
 //! `emojis`, and the names that Slack uses differently.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use emojis::Emoji;
 
 /// Every emoji in every skin tone, by its sequence without variation selectors.
-static BY_SEQUENCE: LazyLock<HashMap<String, &'static Emoji>> = LazyLock::new(|| {
+static BY_SEQUENCE: LazyLock<BTreeMap<String, &'static Emoji>> = LazyLock::new(|| {
     let tones = |emoji: &'static Emoji| emoji.skin_tones().into_iter().flatten();
     emojis::iter().flat_map(|emoji| std::iter::once(emoji).chain(tones(emoji))).map(|emoji| (bare(emoji.as_str()), emoji)).collect()
 });
 
 /// Every emoji without a skin tone, by its name in Unicode (CLDR), written as a short name.
-static BY_NAME: LazyLock<HashMap<String, &'static Emoji>> =
+static BY_NAME: LazyLock<BTreeMap<String, &'static Emoji>> =
     LazyLock::new(|| emojis::iter().map(|emoji| (as_short_name(emoji.name()), emoji)).collect());
 
 /// Short names of Slack that are neither those of `emojis` nor names of Unicode, or that mean another emoji there.

@@ -189,11 +189,14 @@ async fn imported_as(rename: impl Fn(&str) -> String, more: &[(&str, &[u8])]) ->
     (memory, report)
 }
 
+/// How a system names a file of the export.
+type Rename = fn(&str) -> String;
+
 #[tokio::test]
 async fn archives_that_other_systems_wrote_are_read() {
     let beside: [(&str, &[u8]); 4] =
         [("__MACOSX/._users.json", b"x"), ("__MACOSX/export/users.json", b"x"), (".DS_Store", b"x"), ("Thumbs.db", b"x")];
-    let writers: [(&str, fn(&str) -> String); 7] = [
+    let writers: [(&str, Rename); 7] = [
         ("as Slack writes it", |path| path.to_owned()),
         ("backslashes", |path| path.replace('/', "\\")),
         ("a dot", |path| format!("./{path}")),
