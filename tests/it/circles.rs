@@ -15,11 +15,11 @@ type Knows = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
 fn no_two_modules_of_the_domain_depend_on_each_other() {
-    let rooms = rooms(&checkout().join("domain/src"), "lib");
-    let is_room = |name: &String| rooms.contains_key(name);
-    let knows = rooms.iter().map(|(room, code)| (room.clone(), names(code, "crate::"))).collect::<Knows>();
+    let modules = modules(&checkout().join("domain/src"), "lib");
+    let is_module = |name: &String| modules.contains_key(name);
+    let knows = modules.iter().map(|(module, code)| (module.clone(), names(code, "crate::"))).collect::<Knows>();
     // A name that the root re-exports would hide its module.
-    let elsewhere = knows.values().flatten().filter(|name| !is_room(name)).collect::<BTreeSet<_>>();
+    let elsewhere = knows.values().flatten().filter(|name| !is_module(name)).collect::<BTreeSet<_>>();
     assert!(elsewhere.is_empty(), "modules of the domain import {elsewhere:?} from the root instead of from the module");
     assert_eq!(circle(&knows), None);
 }
@@ -27,16 +27,17 @@ fn no_two_modules_of_the_domain_depend_on_each_other() {
 #[test]
 fn no_two_files_of_the_event_store_depend_on_each_other() {
     let folder = checkout().join("commands/src/event_store");
-    let rooms = rooms(&folder, "mod");
+    let modules = modules(&folder, "mod");
     let (handed_out, root) = handed_out(&code(&folder.join("mod.rs")));
     let mut knows = Knows::new();
-    for (room, code) in &rooms {
+    for (module, code) in &modules {
         let named = names(code, "super::").into_iter().chain(names(code, "crate::event_store::"));
         // A name that `mod.rs` does not re-export is defined in `mod.rs` itself.
-        let named = named.map(|name| if rooms.contains_key(&name) { name } else { handed_out.get(&name).cloned().unwrap_or("mod".into()) });
-        knows.insert(room.clone(), named.collect());
+        let named =
+            named.map(|name| if modules.contains_key(&name) { name } else { handed_out.get(&name).cloned().unwrap_or("mod".into()) });
+        knows.insert(module.clone(), named.collect());
     }
-    let known_by_root = rooms.keys().filter(|room| root.contains(&format!("{room}::"))).cloned().collect();
+    let known_by_root = modules.keys().filter(|module| root.contains(&format!("{module}::"))).cloned().collect();
     knows.insert("mod".into(), known_by_root);
     assert_eq!(circle(&knows), None);
 }
@@ -61,17 +62,17 @@ fn names_are_found_in_groups_and_in_nested_groups() {
 }
 
 /// The code of each module of a folder, without its tests. `root` is the file that declares the modules.
-fn rooms(folder: &Path, root: &str) -> BTreeMap<String, String> {
+fn modules(folder: &Path, root: &str) -> BTreeMap<String, String> {
     let root_code = fs::read_to_string(folder.join(root).with_extension("rs")).expect("the root");
-    let mut rooms = BTreeMap::new();
+    let mut modules = BTreeMap::new();
     for path in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
         let name = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
         let is_test = root_code.contains(&format!("#[cfg(test)]\nmod {name};"));
         if name != root && !is_test {
-            rooms.entry(name).or_insert_with(String::new).push_str(&code(&path));
+            modules.entry(name).or_insert_with(String::new).push_str(&code(&path));
         }
     }
-    rooms
+    modules
 }
 
 /// The code of a file, or of all files of a folder, without comments and tests.
@@ -133,10 +134,10 @@ fn handed_out(root: &str) -> (BTreeMap<String, String>, String) {
     let (mut names, mut rest) = (BTreeMap::new(), String::new());
     for line in root.lines() {
         match line.strip_prefix("pub use ").and_then(|line| line.split_once("::")) {
-            Some((room, handed)) => {
+            Some((module, handed)) => {
                 let handed = handed.trim_end_matches(';');
                 let handed = handed.strip_prefix('{').map_or_else(|| vec![handed.to_owned()], members);
-                names.extend(handed.into_iter().map(|name| (first_name(&name), room.to_owned())));
+                names.extend(handed.into_iter().map(|name| (first_name(&name), module.to_owned())));
             }
             None => rest.extend([line, "\n"]),
         }
@@ -147,20 +148,20 @@ fn handed_out(root: &str) -> (BTreeMap<String, String>, String) {
 /// A cycle, if there is one: modules that each depend on the next. The first module stands at both ends.
 fn circle(knows: &Knows) -> Option<Vec<String>> {
     let mut done = BTreeSet::new();
-    knows.keys().find_map(|room| walk(knows, room, &mut Vec::new(), &mut done))
+    knows.keys().find_map(|module| walk(knows, module, &mut Vec::new(), &mut done))
 }
 
-fn walk(knows: &Knows, room: &str, path: &mut Vec<String>, done: &mut BTreeSet<String>) -> Option<Vec<String>> {
-    if let Some(began) = path.iter().position(|passed| passed == room) {
-        return Some(path[began..].iter().cloned().chain([room.to_owned()]).collect());
+fn walk(knows: &Knows, module: &str, path: &mut Vec<String>, done: &mut BTreeSet<String>) -> Option<Vec<String>> {
+    if let Some(began) = path.iter().position(|passed| passed == module) {
+        return Some(path[began..].iter().cloned().chain([module.to_owned()]).collect());
     }
-    if done.contains(room) {
+    if done.contains(module) {
         return None;
     }
-    path.push(room.to_owned());
-    let known = knows.get(room).into_iter().flatten().filter(|known| *known != room);
+    path.push(module.to_owned());
+    let known = knows.get(module).into_iter().flatten().filter(|known| *known != module);
     let found = known.into_iter().find_map(|known| walk(knows, known, path, done));
     path.pop();
-    done.insert(room.to_owned());
+    done.insert(module.to_owned());
     found
 }

@@ -11,7 +11,7 @@ use tests::{Person, TestApp, eventually, program};
 const REFUSED: [(&str, i32, &str); 29] = [
     ("audit show 999999", 1, "there is no event at position 999999"),
     ("audit show one", 2, "invalid"),
-    ("audit log --aggregate-type house", 2, "house"),
+    ("audit log --aggregate-type fixture", 2, "fixture"),
     ("audit log --from yesterday", 2, "yesterday"),
     ("audit as-of channel 00000000-0000-7000-8000-000000000000", 1, "the log has no such aggregate"),
     ("audit diff channel 00000000-0000-7000-8000-000000000000 --from 1 --to 2", 1, "the log has no such aggregate"),

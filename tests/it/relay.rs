@@ -123,7 +123,7 @@ async fn another_team(writing: &Writing) -> Team {
         workspace_id: team.workspace_id,
         general_channel_id: team.general,
         details: domain::workspace::Details {
-            name: domain::text::WorkspaceName::parse("Press house").expect("a name"),
+            name: domain::text::WorkspaceName::parse("Press fixture").expect("a name"),
             description: None,
             avatar_url: None,
         },

@@ -14,7 +14,7 @@ const IDENTIFIER_CHARS: usize = 36;
 
 /// A search with its meaning.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct ListedSearch {
     /// The text that a user types.
     pub query: &'static str,
     meaning: Vec<Clause>,
@@ -56,8 +56,8 @@ struct Row {
 
 /// Every search of the file.
 #[must_use]
-pub fn kept() -> Vec<Kept> {
-    LIST.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(Kept::read).collect()
+pub fn listed_searches() -> Vec<ListedSearch> {
+    LIST.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(ListedSearch::read).collect()
 }
 
 /// Every message that a search can find, of all channels, newest first.
@@ -77,7 +77,7 @@ pub async fn everything_said(pool: &PgPool) -> Vec<Said> {
     rows.fetch_all(pool).await.expect("every message").into_iter().map(Said::from).collect()
 }
 
-impl Kept {
+impl ListedSearch {
     fn read(line: &'static str) -> Self {
         let (query, meaning) = line.rsplit_once(" | ").unwrap_or_else(|| panic!("this search has no meaning after the bar: {line}"));
         Self { query, meaning: meaning.split(" ; ").map(Clause::read).collect() }
@@ -181,7 +181,7 @@ fn words(text: &str) -> Vec<String> {
 
 /// Whether the search names an author or a channel that none of these messages has. A smaller archive lacks some.
 #[must_use]
-pub fn is_missing(search: &Kept, said: &[Said]) -> bool {
+pub fn is_missing(search: &ListedSearch, said: &[Said]) -> bool {
     let authors = search.authors().into_iter().any(|name| !said.iter().any(|said| said.author == name));
     authors || search.channels().into_iter().any(|name| !said.iter().any(|said| said.channel == name))
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 use tests::Place;
 use tests::place::WITH_ELASTICSEARCH;
-use tests::searches::{Kept, Said, everything_said, kept};
+use tests::searches::{ListedSearch, Said, everything_said, listed_searches};
 use tokio::time::Instant;
 
 use super::archive;
@@ -61,7 +61,7 @@ pub async fn measure(report: &mut Report) {
         archive::name(&archive),
         said.len(),
         channels(&app.pool).await,
-        kept().len()
+        listed_searches().len()
     ));
     drop(app);
     let path = format!("/v1/workspaces/{}/search/messages", furnished.workspace_id);
@@ -72,7 +72,7 @@ pub async fn measure(report: &mut Report) {
         let head = place.app().await.commands.store().catch_up().await.expect("the head");
         served.has_projected(head, token.expose(), &format!("{path}?q=warm")).await;
         answers(&served, token.expose(), &path, backend).await;
-        for search in kept() {
+        for search in listed_searches() {
             hold_to_the_scan(&served, token.expose(), &path, (backend, &search), &said).await;
         }
         for (order, goal) in ORDERS.into_iter().zip(backend.goals_ms) {
@@ -113,7 +113,7 @@ async fn channels(pool: &PgPool) -> i64 {
 }
 
 /// Checks that the total and the newest hits equal those of the scan.
-async fn hold_to_the_scan(served: &Served, token: &str, path: &str, asked: (&Backend, &Kept), said: &[Said]) {
+async fn hold_to_the_scan(served: &Served, token: &str, path: &str, asked: (&Backend, &ListedSearch), said: &[Said]) {
     let (backend, search) = asked;
     let mut client = Client::connect(served.address, Some(token)).await;
     let answer = client.get(&format!("{path}?q={}&order=newest&limit=100", escaped(search.query))).await;
@@ -135,7 +135,8 @@ async fn latencies(served: &Served, token: &str, path: &str, order: &'static str
     let mut clients = Vec::with_capacity(CLIENTS);
     for n in 0..CLIENTS {
         let mut client = Client::connect(served.address, Some(token)).await;
-        let mut paths = kept().iter().map(|s| format!("{path}?q={}&order={order}&limit={ROWS}", escaped(s.query))).collect::<Vec<_>>();
+        let mut paths =
+            listed_searches().iter().map(|s| format!("{path}?q={}&order={order}&limit={ROWS}", escaped(s.query))).collect::<Vec<_>>();
         // Each client begins at another place in the list.
         let places = paths.len();
         paths.rotate_left(n * places / CLIENTS);

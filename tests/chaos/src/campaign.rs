@@ -134,7 +134,7 @@ impl Campaign {
         let stack = self.stack.as_mut().context("no processes")?;
         let world = self.world.clone().context("no world")?;
         let prefix = format!("{}-{}", self.seed, round.number);
-        let clients = Clients::new(self.recorder.clone(), stack.doors(), self.known.clone(), prefix)?;
+        let clients = Clients::new(self.recorder.clone(), stack.servers(), self.known.clone(), prefix)?;
         let load = begin_load(&clients, &world, self.seed, round.number);
 
         tokio::time::sleep(round.before).await;
@@ -165,8 +165,8 @@ impl Campaign {
         }
         self.works.end(work, &mut self.report.violations).await?;
         self.drain(round).await;
-        let doors = self.stack.as_ref().map(Stack::doors).unwrap_or_default();
-        let wrong = counts::judge(&doors, &world, &self.pool).await;
+        let servers = self.stack.as_ref().map(Stack::servers).unwrap_or_default();
+        let wrong = counts::judge(&servers, &world, &self.pool).await;
         self.report.violations.extend(wrong.into_iter().map(|wrong| format!("round {}: {wrong}", round.number)));
         let drained = began.elapsed();
         let judged = Instant::now();
@@ -204,8 +204,8 @@ impl Campaign {
             self.stack = Some(stack);
         }
         if self.world.is_none() {
-            let doors = self.stack.as_ref().map(Stack::doors).unwrap_or_default();
-            let clients = Clients::new(self.recorder.clone(), doors, self.known.clone(), format!("{}-0", self.seed))?;
+            let servers = self.stack.as_ref().map(Stack::servers).unwrap_or_default();
+            let clients = Clients::new(self.recorder.clone(), servers, self.known.clone(), format!("{}-0", self.seed))?;
             let mut client = clients.client("founder", seed::stream(self.seed, "founder", 0));
             self.world = Some(World::found(&mut client, CLIENTS, VICTIMS).await?);
             self.works.found(&mut client, self.world.as_ref()).await?;
@@ -221,9 +221,9 @@ impl Campaign {
     /// Measures the time until every server for HTTP works again.
     async fn recover(&mut self, round: &Round, world: &World) -> Duration {
         let began = Instant::now();
-        let doors = self.stack.as_ref().map(Stack::doors).unwrap_or_default();
+        let servers = self.stack.as_ref().map(Stack::servers).unwrap_or_default();
         let http = reqwest::Client::new();
-        for door in doors.iter() {
+        for door in servers.iter() {
             let works = || works(&http, &door.url, &world.owner.token, world.general);
             if wait_until(RECOVERY_MAX, works).await.is_none() {
                 self.report.violations.push(format!("round {}: {} does not work after {RECOVERY_MAX:?}", round.number, door.url));

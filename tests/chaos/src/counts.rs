@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::check::Violation;
 use crate::load::{Person, World};
 use crate::recovery::{RECOVERY_MAX, wait_until};
-use crate::stack::Door;
+use crate::stack::HttpServer;
 
 /// The count that stands for `more`: the server counts only this number of the newest messages, of all authors.
 const MANY: i64 = 1_000;
@@ -21,11 +21,11 @@ const TOLD_MAX: usize = 5;
 type Counts = BTreeMap<String, i64>;
 
 /// The unread counts that differ from the rows, at any server, once no client writes any more.
-pub async fn judge(doors: &[Door], world: &World, pool: &PgPool) -> Vec<Violation> {
+pub async fn judge(servers: &[HttpServer], world: &World, pool: &PgPool) -> Vec<Violation> {
     let (http, mut found) = (reqwest::Client::new(), Vec::new());
     // These two users have never moved a read marker.
     for person in [&world.owner].into_iter().chain(world.members.first()) {
-        for door in doors {
+        for door in servers {
             let differences = || differences(&http, &door.url, person, world.workspace, pool);
             // The read tables have reached the end of the log. The cache may still be a moment behind.
             if wait_until(RECOVERY_MAX, || async { Ok(differences().await?.is_empty()) }).await.is_none() {

@@ -43,7 +43,7 @@ impl Shape {
 
 /// A server for HTTP, as clients see it.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct HttpServer {
     /// The address.
     pub url: String,
     /// The times when it was down.
@@ -117,9 +117,9 @@ impl Stack {
 
     /// The servers that clients may use.
     #[must_use]
-    pub fn doors(&self) -> Arc<Vec<Door>> {
+    pub fn servers(&self) -> Arc<Vec<HttpServer>> {
         let serving = self.processes.iter().filter(|process| process.role.serves_http());
-        Arc::new(serving.map(|process| Door { url: process.url.clone(), downtime: process.downtime.clone() }).collect())
+        Arc::new(serving.map(|process| HttpServer { url: process.url.clone(), downtime: process.downtime.clone() }).collect())
     }
 }
 

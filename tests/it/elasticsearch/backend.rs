@@ -55,18 +55,18 @@ struct Searching {
 impl Searching {
     async fn start(texts: &[&str]) -> Self {
         let search = SearchHouse::start().await;
-        let (team, ann, bob) = team_of_three(&search.house).await;
+        let (team, ann, bob) = team_of_three(&search.fixture).await;
         for text in texts {
-            search.house.post(ann, team.general, text).await;
+            search.fixture.post(ann, team.general, text).await;
         }
         search.settle().await;
-        let backend = ElasticSearch::new(&search.house.reading.stores).expect("a backend");
+        let backend = ElasticSearch::new(&search.fixture.reading.stores).expect("a backend");
         Self { search, backend, team, ann, bob }
     }
 
     /// Searches the messages that were posted so far.
     async fn find(&self, query: MessageQuery) -> Hits {
-        let head = self.search.house.writing.commands.store().catch_up().await.expect("the head");
+        let head = self.search.fixture.writing.commands.store().catch_up().await.expect("the head");
         self.search.settle().await;
         self.backend.messages(&MessageQuery { min_position: Some(head), ..query }).await.expect("an answer")
     }
@@ -74,7 +74,7 @@ impl Searching {
     async fn texts(&self, hits: &Hits) -> Vec<String> {
         let mut texts = Vec::new();
         for hit in &hits.hits {
-            let found = self.search.house.reading.read.message(hit.message_id).await.expect("a message").expect("a message");
+            let found = self.search.fixture.reading.read.message(hit.message_id).await.expect("a message").expect("a message");
             texts.push(found.message.content);
         }
         texts
@@ -112,9 +112,9 @@ async fn words_match_every_form_phrases_match_exactly_and_prefixes_match_longer_
 async fn filters_exclude_and_other_channels_and_workspaces_are_not_found() {
     let searching = Searching::start(&["apples https://example.org", "apples"]).await;
     let Searching { search, team, ann, bob, .. } = &searching;
-    let secret = team.channel(search.house.commands(), "secret", Kind::Private, &[*ann]).await;
-    search.house.post(*ann, secret, "apples in secret").await;
-    search.house.post(*bob, team.general, "pears").await;
+    let secret = team.channel(search.fixture.commands(), "secret", Kind::Private, &[*ann]).await;
+    search.fixture.post(*ann, secret, "apples in secret").await;
+    search.fixture.post(*bob, team.general, "pears").await;
     let apples = vec![term(Text::Words(own(&["apple"])))];
     let all = searching.find(MessageQuery { text: apples.clone(), ..query(*team, &[team.general, secret]) }).await;
     assert_eq!((all.total, all.total_is_exact, all.hits.len()), (3, true, 3));
@@ -162,9 +162,9 @@ async fn pages_follow_each_other_by_time_and_by_relevance_while_more_messages_ar
 #[tokio::test(flavor = "multi_thread")]
 async fn people_are_found_by_prefixes_and_with_typing_errors() {
     let searching = Searching::start(&[]).await;
-    let quincy = searching.team.member(searching.search.house.commands(), "quincy", domain::permission::Role::Member).await;
+    let quincy = searching.team.member(searching.search.fixture.commands(), "quincy", domain::permission::Role::Member).await;
     searching.search.settle().await;
-    let head = searching.search.house.writing.commands.store().catch_up().await.expect("the head");
+    let head = searching.search.fixture.writing.commands.store().catch_up().await.expect("the head");
     let find = async |text: &str| {
         let query = PeopleQuery {
             workspace_id: searching.team.workspace_id,
@@ -186,7 +186,7 @@ async fn people_are_found_by_prefixes_and_with_typing_errors() {
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_are_counted_by_channel_user_day_and_hour() {
     let searching = Searching::start(&["one", "two"]).await;
-    searching.search.house.post(searching.bob, searching.team.general, "three").await;
+    searching.search.fixture.post(searching.bob, searching.team.general, "three").await;
     searching.search.settle().await;
     tests::elastic::expect(reqwest::Method::POST, &format!("/{}*/_refresh", searching.search.prefix), None).await;
     let count = async |by| {
@@ -211,7 +211,7 @@ async fn messages_are_counted_by_channel_user_day_and_hour() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_or_unready_elasticsearch_leaves_the_answer_to_another_backend() {
     let searching = Searching::start(&["tea"]).await;
-    let stores = searching.search.house.reading.stores.clone();
+    let stores = searching.search.fixture.reading.stores.clone();
     let asked = query(searching.team, &[searching.team.general]);
     // Nothing listens at this address.
     let dead =
@@ -227,6 +227,6 @@ async fn an_unreachable_or_unready_elasticsearch_leaves_the_answer_to_another_ba
     let ahead = MessageQuery { min_position: Some(1_000_000), ..asked.clone() };
     assert!(matches!(searching.backend.messages(&ahead).await, Err(SearchError::Unavailable(_))));
     // There is no search model.
-    sqlx::query("DELETE FROM search_models").execute(&searching.search.house.reading.pool).await.expect("no model");
+    sqlx::query("DELETE FROM search_models").execute(&searching.search.fixture.reading.pool).await.expect("no model");
     assert!(matches!(searching.backend.messages(&asked).await, Err(SearchError::Unavailable(_))));
 }

@@ -22,14 +22,14 @@ use tests::elastic::{documents, expect};
 use tests::eventually;
 use tests::place::{Place, WITH_ELASTICSEARCH};
 
-use crate::projections::House;
+use crate::projections::Fixture;
 
 /// The longest time that the projection may be behind. Elasticsearch creates its indices first.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A test set-up with a search projection.
 pub struct SearchHouse {
-    pub house: House,
+    pub fixture: Fixture,
     /// The prefix of the indices.
     pub prefix: String,
     /// Removes the indices when it is dropped.
@@ -44,7 +44,7 @@ impl SearchHouse {
     /// Starts with changed settings.
     pub async fn start_with(change: impl FnOnce(&mut ElasticSettings)) -> Self {
         let mut this = Self::without_projector(change).await;
-        this.house.reading.start_projector(None);
+        this.fixture.reading.start_projector(None);
         this
     }
 
@@ -54,15 +54,15 @@ impl SearchHouse {
         let mut settings = settings.search.elasticsearch.resolved().expect("settings of Elasticsearch");
         change(&mut settings);
         let prefix = settings.prefix.clone();
-        let mut house = House::without_projector().await;
-        house.reading.stores = house.reading.stores.with_elastic(Some(Elastic::new(settings).expect("an address")));
-        Self { house, prefix, _place: place }
+        let mut fixture = Fixture::without_projector().await;
+        fixture.reading.stores = fixture.reading.stores.with_elastic(Some(Elastic::new(settings).expect("an address")));
+        Self { fixture, prefix, _place: place }
     }
 
     /// Waits until every event is in Elasticsearch.
     pub async fn settle(&self) {
-        let head = self.house.writing.commands.store().catch_up().await.expect("the head");
-        self.house.reading.progress.wait_for(projections::SEARCH, head, LIMIT).await.expect("the search projector keeps up");
+        let head = self.fixture.writing.commands.store().catch_up().await.expect("the head");
+        self.fixture.reading.progress.wait_for(projections::SEARCH, head, LIMIT).await.expect("the search projector keeps up");
     }
 
     /// The documents of messages, as searches see them.
@@ -85,7 +85,7 @@ impl SearchHouse {
     pub async fn rebuild(&self) -> Result<RebuildReport, RebuildError> {
         let mut outcome = Err(RebuildError::LogTooFast);
         eventually("no other rebuild runs", async || {
-            outcome = projections::rebuild(&self.house.reading.stores, projections::SEARCH, RebuildOptions::default(), |_| {}).await;
+            outcome = projections::rebuild(&self.fixture.reading.stores, projections::SEARCH, RebuildOptions::default(), |_| {}).await;
             !matches!(outcome, Err(RebuildError::UnderWay(_)))
         })
         .await;
@@ -103,7 +103,7 @@ impl SearchHouse {
         let rows = sqlx::query_as::<_, (uuid::Uuid, String, bool, bool)>(
             "SELECT message_id, content, is_deleted, is_pinned FROM messages ORDER BY message_id::text",
         );
-        let rows = rows.fetch_all(&self.house.reading.pool).await.expect("the rows");
+        let rows = rows.fetch_all(&self.fixture.reading.pool).await.expect("the rows");
         rows.into_iter()
             .map(|(id, content, is_deleted, is_pinned)| {
                 (id.to_string(), json!({"content": content, "is_deleted": is_deleted, "is_pinned": is_pinned}))

@@ -13,16 +13,16 @@ use crate::projections::team_of_three;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_workspace_moves_to_a_separate_index_while_it_is_searched() {
     let search = SearchHouse::start_with(|settings| settings.dedicated_index_members = 2).await;
-    let (team, ann, _) = team_of_three(&search.house).await;
+    let (team, ann, _) = team_of_three(&search.fixture).await;
     // The workspace has three members, more than the limit of two. The first build of the indices ran before the
     // workspace existed, so the workspace is in a shared index.
     search.settle().await;
     for round in 0..50 {
-        search.house.post(ann, team.general, &format!("message {round}")).await;
+        search.fixture.post(ann, team.general, &format!("message {round}")).await;
     }
     search.settle().await;
-    let backend = ElasticSearch::new(&search.house.reading.stores).expect("a backend");
-    let head = search.house.writing.commands.store().catch_up().await.expect("the head");
+    let backend = ElasticSearch::new(&search.fixture.reading.stores).expect("a backend");
+    let head = search.fixture.writing.commands.store().catch_up().await.expect("the head");
     let asked = projections::search::MessageQuery { min_position: Some(head), limit: 200, ..query(team, &[team.general]) };
     let searches = async {
         for _ in 0..20 {
@@ -34,10 +34,10 @@ async fn a_large_workspace_moves_to_a_separate_index_while_it_is_searched() {
     };
     let writes = async {
         for round in 0..20 {
-            search.house.post(ann, team.general, &format!("meanwhile {round}")).await;
+            search.fixture.post(ann, team.general, &format!("meanwhile {round}")).await;
         }
     };
-    let stores = &search.house.reading.stores;
+    let stores = &search.fixture.reading.stores;
     let (moved, (), ()) = futures::join!(rebalance(stores, Duration::from_secs(60)), searches, writes);
     let moved = moved.expect("a move");
     search.settle().await;
@@ -45,7 +45,7 @@ async fn a_large_workspace_moves_to_a_separate_index_while_it_is_searched() {
     assert!(own.len() >= 70, "{} {moved:?}", own.len());
     // The old index is emptied later, and nothing is written there any more.
     assert!(rebalance(stores, Duration::ZERO).await.expect("nothing to move").is_empty());
-    search.house.post(ann, team.general, "afterwards").await;
+    search.fixture.post(ann, team.general, "afterwards").await;
     search.settle().await;
     assert_eq!(search.messages().await.len(), 0);
     let own_after = documents(&format!("{}messages_workspace_{}", search.prefix, team.workspace_id)).await;
@@ -59,15 +59,15 @@ async fn a_large_workspace_moves_to_a_separate_index_while_it_is_searched() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workspace_of_high_volume_has_an_index_for_each_month() {
     let search = SearchHouse::start_with(|settings| settings.monthly_index_messages = 10).await;
-    let (team, ann, _) = team_of_three(&search.house).await;
+    let (team, ann, _) = team_of_three(&search.fixture).await;
     search.settle().await;
     for round in 0..20 {
-        search.house.post(ann, team.general, &format!("message {round}")).await;
+        search.fixture.post(ann, team.general, &format!("message {round}")).await;
     }
     search.settle().await;
-    let stores = &search.house.reading.stores;
+    let stores = &search.fixture.reading.stores;
     assert_eq!(rebalance(stores, Duration::ZERO).await.expect("a move"), [team.workspace_id.0]);
-    search.house.post(ann, team.general, "afterwards").await;
+    search.fixture.post(ann, team.general, "afterwards").await;
     search.settle().await;
     let monthly = documents(&format!("{}messages_monthly_{}", search.prefix, team.workspace_id)).await;
     assert!(monthly.len() >= 21, "{}", monthly.len());

@@ -15,15 +15,15 @@ use crate::projections::team_of_three;
 use crate::support::asked;
 
 async fn change(search: &SearchHouse, asked: &CommandRequest, message: MessageId, command: MessageCommand) {
-    search.house.commands().message(asked, message, command).await.expect("a change");
+    search.fixture.commands().message(asked, message, command).await.expect("a change");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_message_and_every_member_is_a_document() {
     let search = SearchHouse::start().await;
-    let (team, ann, bob) = team_of_three(&search.house).await;
-    let message = search.house.post(ann, team.general, "Hello 世界, see https://example.org").await;
-    let answer = search.house.reply(bob, team.general, message, "hi").await;
+    let (team, ann, bob) = team_of_three(&search.fixture).await;
+    let message = search.fixture.post(ann, team.general, "Hello 世界, see https://example.org").await;
+    let answer = search.fixture.reply(bob, team.general, message, "hi").await;
     search.settle().await;
     let document = search.message(message).await;
     assert_eq!((&document["username"], &document["channel_name"]), (&json!("ann"), &json!("general")));
@@ -39,9 +39,9 @@ async fn every_message_and_every_member_is_a_document() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_follows_its_message_and_a_deleted_message_is_not_found() {
     let search = SearchHouse::start().await;
-    let (team, ann, bob) = team_of_three(&search.house).await;
-    let message = search.house.post(ann, team.general, "first").await;
-    let answer = search.house.reply(bob, team.general, message, "an answer").await;
+    let (team, ann, bob) = team_of_three(&search.fixture).await;
+    let message = search.fixture.post(ann, team.general, "first").await;
+    let answer = search.fixture.reply(bob, team.general, message, "an answer").await;
     let edit = MessageCommand::Edit { content: MessageBody::parse("second").expect("a text") };
     change(&search, &asked(ann), message, edit).await;
     change(&search, &asked(bob), message, MessageCommand::React { emoji: Emoji::parse("🍏").expect("an emoji") }).await;
@@ -59,16 +59,16 @@ async fn a_document_follows_its_message_and_a_deleted_message_is_not_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_name_is_in_every_document_that_carries_it() {
     let search = SearchHouse::start().await;
-    let (team, ann, _) = team_of_three(&search.house).await;
-    let message = search.house.post(ann, team.general, "said before").await;
+    let (team, ann, _) = team_of_three(&search.fixture).await;
+    let message = search.fixture.post(ann, team.general, "said before").await;
     search.settle().await;
     let name = DisplayName::parse("Ann the Second").expect("a name");
     let profile = Profile { display_name: name, avatar_url: None, title: None, phone: None, bio: None, pronouns: None };
-    search.house.commands().user(&asked(ann), ann, UserCommand::ChangeProfile(Box::new(profile))).await.expect("a new name");
-    let channel = team.channel(search.house.commands(), "plans", domain::channel::Kind::Public, &[ann]).await;
-    let there = search.house.post(ann, channel, "there").await;
+    search.fixture.commands().user(&asked(ann), ann, UserCommand::ChangeProfile(Box::new(profile))).await.expect("a new name");
+    let channel = team.channel(search.fixture.commands(), "plans", domain::channel::Kind::Public, &[ann]).await;
+    let there = search.fixture.post(ann, channel, "there").await;
     let rename = ChannelCommand::Rename { name: ChannelName::parse("roadmap").expect("a name"), display_name: None };
-    search.house.commands().channel(&asked(team.owner), channel, rename).await.expect("a new name");
+    search.fixture.commands().channel(&asked(team.owner), channel, rename).await.expect("a new name");
     search.settle().await;
     assert_eq!(search.message(message).await["display_name"], json!("Ann the Second"));
     assert_eq!(search.message(there).await["channel_name"], json!("roadmap"));
@@ -79,8 +79,8 @@ async fn a_new_name_is_in_every_document_that_carries_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn repeated_and_late_writes_change_nothing() {
     let search = SearchHouse::start().await;
-    let (team, ann, _) = team_of_three(&search.house).await;
-    let message = search.house.post(ann, team.general, "old").await;
+    let (team, ann, _) = team_of_three(&search.fixture).await;
+    let message = search.fixture.post(ann, team.general, "old").await;
     search.settle().await;
     let (_, version, old) = search.messages().await.into_iter().find(|(id, ..)| *id == message.to_string()).expect("the document");
     change(&search, &asked(ann), message, MessageCommand::Delete).await;
@@ -101,17 +101,17 @@ async fn repeated_and_late_writes_change_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_document_is_listed_with_its_reason_and_blocks_no_other() {
     let search = SearchHouse::start().await;
-    let (team, ann, bob) = team_of_three(&search.house).await;
-    let message = search.house.post(ann, team.general, "before").await;
+    let (team, ann, bob) = team_of_three(&search.fixture).await;
+    let message = search.fixture.post(ann, team.general, "before").await;
     search.settle().await;
     // From now on the index accepts no document with a reaction: its mapping has a wrong field type.
     for index in search.indices().await.into_iter().filter(|index| index.contains("messages_shared")) {
         spoil(&index).await;
     }
     change(&search, &asked(bob), message, MessageCommand::React { emoji: Emoji::parse("🍏").expect("an emoji") }).await;
-    let later = search.house.post(ann, team.general, "later").await;
+    let later = search.fixture.post(ann, team.general, "later").await;
     search.settle().await;
-    let states = projections::states(&search.house.reading.pool).await.expect("states");
+    let states = projections::states(&search.fixture.reading.pool).await.expect("states");
     let state = states.iter().find(|state| state.name == projections::SEARCH).expect("the search projection");
     assert_eq!(state.rejected.iter().map(|r| r.document_id.clone()).collect::<Vec<_>>(), [message.to_string()], "{state:?}");
     assert!(state.rejected[0].reason.contains("reactions"), "{state:?}");
@@ -119,7 +119,7 @@ async fn a_refused_document_is_listed_with_its_reason_and_blocks_no_other() {
     // Without the reaction, the index accepts the document again.
     change(&search, &asked(bob), message, MessageCommand::RemoveReaction { emoji: Emoji::parse("🍏").expect("an emoji") }).await;
     eventually("the document is accepted", async || {
-        let states = projections::states(&search.house.reading.pool).await.expect("states");
+        let states = projections::states(&search.fixture.reading.pool).await.expect("states");
         states.iter().all(|state| state.rejected.is_empty())
     })
     .await;

@@ -14,12 +14,12 @@ use crate::support::asked;
 #[tokio::test(flavor = "multi_thread")]
 async fn new_indices_equal_the_rows_and_replace_the_old_ones() {
     let search = SearchHouse::start().await;
-    let (team, ann, _) = team_of_three(&search.house).await;
-    let message = search.house.post(ann, team.general, "to be deleted").await;
+    let (team, ann, _) = team_of_three(&search.fixture).await;
+    let message = search.fixture.post(ann, team.general, "to be deleted").await;
     for round in 0..20 {
-        search.house.post(ann, team.general, &format!("message {round}")).await;
+        search.fixture.post(ann, team.general, &format!("message {round}")).await;
     }
-    search.house.commands().message(&asked(ann), message, MessageCommand::Delete).await.expect("the message is deleted");
+    search.fixture.commands().message(&asked(ann), message, MessageCommand::Delete).await.expect("the message is deleted");
     search.settle().await;
     let (before, indices) = (search.messages().await, search.indices().await);
     let report = search.rebuild().await.expect("a rebuild");
@@ -29,7 +29,7 @@ async fn new_indices_equal_the_rows_and_replace_the_old_ones() {
     assert_eq!(without_versions(search.messages().await), without_versions(before));
     assert!(search.indices().await.iter().all(|index| !indices.contains(index)), "the old indices are removed");
     // The running projector continues with the new indices.
-    search.house.post(ann, team.general, "afterwards").await;
+    search.fixture.post(ann, team.general, "afterwards").await;
     search.settle().await;
     search.assert_equal().await;
 }
@@ -37,13 +37,13 @@ async fn new_indices_equal_the_rows_and_replace_the_old_ones() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_under_load_ends_with_equal_documents() {
     let search = SearchHouse::start().await;
-    let (team, ann, _) = team_of_three(&search.house).await;
+    let (team, ann, _) = team_of_three(&search.fixture).await;
     search.settle().await;
     let load = async {
         for round in 0..200 {
-            let message = search.house.post(ann, team.general, &format!("under load {round}")).await;
+            let message = search.fixture.post(ann, team.general, &format!("under load {round}")).await;
             if round % 3 == 0 {
-                search.house.commands().message(&asked(ann), message, MessageCommand::Delete).await.expect("the message is deleted");
+                search.fixture.commands().message(&asked(ann), message, MessageCommand::Delete).await.expect("the message is deleted");
             }
         }
     };
@@ -56,8 +56,8 @@ async fn a_rebuild_under_load_ends_with_equal_documents() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_switch_is_refused_if_documents_differ_from_the_rows() {
     let search = SearchHouse::start().await;
-    let (team, ann, _) = team_of_three(&search.house).await;
-    search.house.post(ann, team.general, "hello").await;
+    let (team, ann, _) = team_of_three(&search.fixture).await;
+    search.fixture.post(ann, team.general, "hello").await;
     search.settle().await;
     let indices = search.indices().await;
     // A foreign template has priority over ours. It maps `content` as a number.
@@ -80,7 +80,7 @@ async fn a_switch_is_refused_if_documents_differ_from_the_rows() {
         other => panic!("the switch was not refused: {other:?}"),
     }
     assert_eq!(search.indices().await, indices, "the refused rebuild leaves no index");
-    search.house.post(ann, team.general, "afterwards").await;
+    search.fixture.post(ann, team.general, "afterwards").await;
     search.settle().await;
     search.assert_equal().await;
 }
@@ -88,11 +88,11 @@ async fn a_switch_is_refused_if_documents_differ_from_the_rows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_and_a_cancelled_rebuild_leave_the_live_indices_and_no_others() {
     let search = SearchHouse::start().await;
-    let (team, ann, _) = team_of_three(&search.house).await;
-    search.house.post(ann, team.general, "here").await;
+    let (team, ann, _) = team_of_three(&search.fixture).await;
+    search.fixture.post(ann, team.general, "here").await;
     search.settle().await;
     search.rebuild().await.expect("a rebuild");
-    let (stores, indices) = (&search.house.reading.stores, search.indices().await);
+    let (stores, indices) = (&search.fixture.reading.stores, search.indices().await);
     let dry = RebuildOptions { dry_run: true, ..RebuildOptions::default() };
     let report = projections::rebuild(stores, projections::SEARCH, dry, |_| {}).await.expect("a dry run");
     assert!(!report.switched && report.differences.is_empty() && !report.rows.is_empty(), "{report:?}");
@@ -109,7 +109,7 @@ async fn a_dry_run_and_a_cancelled_rebuild_leave_the_live_indices_and_no_others(
         assert!(matches!(rebuilt, Err(RebuildError::Cancelled)), "{phase}: {rebuilt:?}");
         assert_eq!(search.indices().await, indices, "{phase}");
     }
-    search.house.post(ann, team.general, "afterwards").await;
+    search.fixture.post(ann, team.general, "afterwards").await;
     search.settle().await;
     search.assert_equal().await;
 }

@@ -24,9 +24,9 @@ use crate::projections::team_of_three;
 use crate::support::asked;
 
 async fn build(search: &SearchHouse, name: &str, position: i64) -> Result<RebuildReport, RebuildError> {
-    let turn = RebuildLock::acquire(&search.house.reading.pool, projections::RELATIONAL).await.expect("the rebuild lock");
+    let turn = RebuildLock::acquire(&search.fixture.reading.pool, projections::RELATIONAL).await.expect("the rebuild lock");
     let view = NewView::parse(Some(name), position).expect("a name");
-    projections::build_view(turn, &search.house.reading.stores, &view, ViewModels::Search, RebuildOptions::default(), |_| {}).await
+    projections::build_view(turn, &search.fixture.reading.stores, &view, ViewModels::Search, RebuildOptions::default(), |_| {}).await
 }
 
 async fn texts(search: &SearchHouse, view: &str) -> BTreeMap<String, String> {
@@ -39,16 +39,16 @@ async fn texts(search: &SearchHouse, view: &str) -> BTreeMap<String, String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documents_of_a_view_have_the_earlier_texts_and_the_live_ones_stay() {
     let search = SearchHouse::start().await;
-    let (team, ann, _) = team_of_three(&search.house).await;
+    let (team, ann, _) = team_of_three(&search.fixture).await;
     let [kept, edited, deleted] = ["kept", "before the edit", "before its deletion"];
-    let kept = (search.house.post(ann, team.general, kept).await, kept);
-    let edited = (search.house.post(ann, team.general, edited).await, edited);
-    let deleted = (search.house.post(ann, team.general, deleted).await, deleted);
-    let then = search.house.commands().store().catch_up().await.expect("the head");
+    let kept = (search.fixture.post(ann, team.general, kept).await, kept);
+    let edited = (search.fixture.post(ann, team.general, edited).await, edited);
+    let deleted = (search.fixture.post(ann, team.general, deleted).await, deleted);
+    let then = search.fixture.commands().store().catch_up().await.expect("the head");
     let edit = MessageCommand::Edit { content: MessageBody::parse("after the edit").expect("a text") };
-    search.house.commands().message(&asked(ann), edited.0, edit).await.expect("the message is edited");
-    search.house.commands().message(&asked(ann), deleted.0, MessageCommand::Delete).await.expect("the message is deleted");
-    search.house.post(ann, team.general, "later").await;
+    search.fixture.commands().message(&asked(ann), edited.0, edit).await.expect("the message is edited");
+    search.fixture.commands().message(&asked(ann), deleted.0, MessageCommand::Delete).await.expect("the message is deleted");
+    search.fixture.post(ann, team.general, "later").await;
     search.settle().await;
     let (live, indices) = (search.messages().await, search.indices().await);
 
@@ -56,21 +56,21 @@ async fn the_documents_of_a_view_have_the_earlier_texts_and_the_live_ones_stay()
     assert_eq!(report.position, then);
     let expected = [kept, edited, deleted].map(|(id, text)| (id.to_string(), text.to_owned())).into_iter().collect::<BTreeMap<_, _>>();
     assert_eq!(texts(&search, "then").await, expected);
-    let messages = query_scalar::<_, i64>("SELECT count(*) FROM view_then.messages").fetch_one(&search.house.reading.pool).await;
+    let messages = query_scalar::<_, i64>("SELECT count(*) FROM view_then.messages").fetch_one(&search.fixture.reading.pool).await;
     let index = format!("{}messages_view_then", search.prefix);
     assert!(report.rows.contains(&(index.clone(), messages.expect("the rows"))), "{:?}", report.rows);
-    let listed = projections::views(&search.house.reading.pool).await.expect("views").pop().expect("a view");
+    let listed = projections::views(&search.fixture.reading.pool).await.expect("views").pop().expect("a view");
     assert!(listed.indices.contains(&index) && listed.indices.len() == 2, "{listed:?}");
 
     // Later writes and rebuilds do not change the view, and the view does not change the live indices.
     assert_eq!(search.messages().await, live);
     search.rebuild().await.expect("a rebuild");
-    search.house.post(ann, team.general, "afterwards").await;
+    search.fixture.post(ann, team.general, "afterwards").await;
     search.settle().await;
     search.assert_equal().await;
     assert_eq!(texts(&search, "then").await, expected);
 
-    assert!(projections::drop_view(&search.house.reading.stores, "then").await.expect("a view"));
+    assert!(projections::drop_view(&search.fixture.reading.stores, "then").await.expect("a view"));
     let left = search.indices().await;
     assert!(!left.iter().any(|index| index.contains("view")) && left.len() == indices.len(), "{left:?}");
 }
@@ -78,11 +78,11 @@ async fn the_documents_of_a_view_have_the_earlier_texts_and_the_live_ones_stay()
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_build_of_a_view_leaves_nothing_behind() {
     let search = SearchHouse::start().await;
-    let (team, ann, _) = team_of_three(&search.house).await;
-    search.house.post(ann, team.general, "hello").await;
+    let (team, ann, _) = team_of_three(&search.fixture).await;
+    search.fixture.post(ann, team.general, "hello").await;
     search.settle().await;
-    let head = search.house.commands().store().catch_up().await.expect("the head");
-    let (stores, pool) = (&search.house.reading.stores, &search.house.reading.pool);
+    let head = search.fixture.commands().store().catch_up().await.expect("the head");
+    let (stores, pool) = (&search.fixture.reading.stores, &search.fixture.reading.pool);
     build(&search, "torn", head).await.expect("a view");
     // The same state as after a process died before it marked the view as built.
     sqlx::query("UPDATE replay_views SET is_built = FALSE").execute(pool).await.expect("the table");
@@ -105,11 +105,11 @@ async fn an_interrupted_build_of_a_view_leaves_nothing_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_is_dropped_without_elasticsearch_and_its_indices_are_removed_once_it_is_back() {
     let search = SearchHouse::start().await;
-    let (team, ann, _) = team_of_three(&search.house).await;
-    search.house.post(ann, team.general, "hello").await;
+    let (team, ann, _) = team_of_three(&search.fixture).await;
+    search.fixture.post(ann, team.general, "hello").await;
     search.settle().await;
-    let head = search.house.commands().store().catch_up().await.expect("the head");
-    let (stores, pool) = (&search.house.reading.stores, &search.house.reading.pool);
+    let head = search.fixture.commands().store().catch_up().await.expect("the head");
+    let (stores, pool) = (&search.fixture.reading.stores, &search.fixture.reading.pool);
     let without = stores.clone().with_elastic(None);
     for name in ["one", "two"] {
         build(&search, name, head).await.expect("a view");
@@ -152,11 +152,11 @@ async fn held_up(go_on: CancellationToken) -> String {
 async fn a_view_whose_name_is_just_being_dropped_waits_and_loses_no_index() {
     let mut settings = None;
     let search = SearchHouse::start_with(|all| settings = Some(all.clone())).await;
-    let (team, ann, _) = team_of_three(&search.house).await;
-    search.house.post(ann, team.general, "hello").await;
+    let (team, ann, _) = team_of_three(&search.fixture).await;
+    search.fixture.post(ann, team.general, "hello").await;
     search.settle().await;
-    let head = search.house.commands().store().catch_up().await.expect("the head");
-    let (stores, pool) = (&search.house.reading.stores, &search.house.reading.pool);
+    let head = search.fixture.commands().store().catch_up().await.expect("the head");
+    let (stores, pool) = (&search.fixture.reading.stores, &search.fixture.reading.pool);
     build(&search, "again", head).await.expect("a view");
 
     let go_on = CancellationToken::new();
@@ -189,16 +189,16 @@ async fn a_view_whose_name_is_just_being_dropped_waits_and_loses_no_index() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_view_is_refused_in_the_same_cases_as_a_view_of_the_tables() {
     let search = SearchHouse::start().await;
-    let (_, ann, _) = team_of_three(&search.house).await;
+    let (_, ann, _) = team_of_three(&search.fixture).await;
     search.settle().await;
-    let head = search.house.commands().store().catch_up().await.expect("the head");
+    let head = search.fixture.commands().store().catch_up().await.expect("the head");
     assert!(matches!(build(&search, "beyond", head + 1_000).await, Err(RebuildError::BeyondLog { .. })));
     build(&search, "taken", head).await.expect("a view");
     assert!(matches!(build(&search, "taken", head).await, Err(RebuildError::ViewExists(_))));
     assert_eq!(texts(&search, "taken").await, BTreeMap::new());
 
-    let stores = search.house.reading.stores.clone();
-    let replays = Replays::new(stores, search.house.commands().clone(), Handle::current(), "a test".into());
+    let stores = search.fixture.reading.stores.clone();
+    let replays = Replays::new(stores, search.fixture.commands().clone(), Handle::current(), "a test".into());
     let view = NewView::parse(None, head).expect("a name");
     let plan = |scope| Plan { scope, dry_run: false, accept_differences: false };
     let refused = replays.begin(by_the_server(None), projections::CACHE, plan(Scope::View(view.clone()))).await;

@@ -16,10 +16,10 @@ use projections::RebuildOptions;
 use projections::relational::messages::MessageDetail;
 use serde_json::json;
 
-use super::{House, team_of_three};
+use super::{Fixture, team_of_three};
 use crate::support::{Team, asked, post_dated, sign_up};
 
-impl House {
+impl Fixture {
     async fn user_is_asked(&self, actor: UserId, user_id: UserId, command: UserCommand) {
         self.commands().user(&asked(actor), user_id, command).await.expect("a command of a user");
     }
@@ -52,8 +52,8 @@ pub fn emoji(text: &str) -> Emoji {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_row_has_the_newest_profile() {
-    let house = House::start().await;
-    let ann = sign_up(house.commands(), "ann").await;
+    let fixture = Fixture::start().await;
+    let ann = sign_up(fixture.commands(), "ann").await;
     let profile = Profile {
         display_name: DisplayName::parse("Ann Orchard").expect("a name"),
         avatar_url: None,
@@ -62,19 +62,19 @@ async fn a_user_row_has_the_newest_profile() {
         bio: None,
         pronouns: None,
     };
-    house.user_is_asked(ann, ann, UserCommand::ChangeProfile(Box::new(profile))).await;
+    fixture.user_is_asked(ann, ann, UserCommand::ChangeProfile(Box::new(profile))).await;
     let preferences = Preferences {
         timezone: Some(Timezone::parse("Europe/Zurich").expect("a time zone")),
         language: Some(Language::parse("de-CH").expect("a language")),
         ..Preferences::default()
     };
-    house.user_is_asked(ann, ann, UserCommand::ChangePreferences(preferences)).await;
+    fixture.user_is_asked(ann, ann, UserCommand::ChangePreferences(preferences)).await;
     let text = Some(StatusText::parse("pruning").expect("a status"));
     let expires_at = Some(Utc::now() + Duration::hours(1));
-    house.user_is_asked(ann, ann, UserCommand::ChangeStatus { text, emoji: Some(emoji("🌳")), expires_at }).await;
-    house.settle().await;
+    fixture.user_is_asked(ann, ann, UserCommand::ChangeStatus { text, emoji: Some(emoji("🌳")), expires_at }).await;
+    fixture.settle().await;
 
-    let shown = house.reading.read.user(ann).await.expect("the read tables").expect("a user");
+    let shown = fixture.reading.read.user(ann).await.expect("the read tables").expect("a user");
     assert_eq!((shown.display_name.as_str(), shown.title.as_deref()), ("Ann Orchard", Some("Gardener")));
     assert_eq!((shown.timezone.as_str(), shown.language.as_str(), shown.status.as_str()), ("Europe/Zurich", "de-CH", "active"));
     assert_eq!((shown.status_text.as_deref(), shown.status_emoji.as_deref()), (Some("pruning"), Some("🌳")));
@@ -83,84 +83,84 @@ async fn a_user_row_has_the_newest_profile() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_suspended_user_is_shown_as_suspended_until_the_suspension_ends() {
-    let house = House::start().await;
+    let fixture = Fixture::start().await;
     // The first user of a server is an operator.
-    let operator = sign_up(house.commands(), "operator").await;
-    let ann = sign_up(house.commands(), "ann").await;
-    house.user_is_asked(operator, ann, UserCommand::Suspend { reason: None }).await;
-    house.settle().await;
-    assert_eq!(house.reading.read.user(ann).await.expect("the read tables").expect("a user").status, "suspended");
-    house.user_is_asked(operator, ann, UserCommand::Reactivate).await;
-    house.settle().await;
-    assert_eq!(house.reading.read.user(ann).await.expect("the read tables").expect("a user").status, "active");
+    let operator = sign_up(fixture.commands(), "operator").await;
+    let ann = sign_up(fixture.commands(), "ann").await;
+    fixture.user_is_asked(operator, ann, UserCommand::Suspend { reason: None }).await;
+    fixture.settle().await;
+    assert_eq!(fixture.reading.read.user(ann).await.expect("the read tables").expect("a user").status, "suspended");
+    fixture.user_is_asked(operator, ann, UserCommand::Reactivate).await;
+    fixture.settle().await;
+    assert_eq!(fixture.reading.read.user(ann).await.expect("the read tables").expect("a user").status, "active");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workspace_row_has_the_newest_details_and_settings() {
-    let house = House::start().await;
-    let (team, ann, _) = team_of_three(&house).await;
+    let fixture = Fixture::start().await;
+    let (team, ann, _) = team_of_three(&fixture).await;
     let details = Details {
         name: WorkspaceName::parse("Old Orchard").expect("a name"),
         description: Some(Description::parse("apples").expect("a description")),
         avatar_url: None,
     };
-    house.workspace_is_asked(team, WorkspaceCommand::ChangeDetails(details)).await;
+    fixture.workspace_is_asked(team, WorkspaceCommand::ChangeDetails(details)).await;
     let settings = WorkspaceSettings { retention_policy: Some(RetentionPolicy::days(30)), ..WorkspaceSettings::default() };
-    house.workspace_is_asked(team, WorkspaceCommand::ChangeSettings(settings)).await;
-    house.settle().await;
+    fixture.workspace_is_asked(team, WorkspaceCommand::ChangeSettings(settings)).await;
+    fixture.settle().await;
 
-    let shown = house.reading.read.workspace(team.workspace_id).await.expect("the read tables").expect("a workspace");
+    let shown = fixture.reading.read.workspace(team.workspace_id).await.expect("the read tables").expect("a workspace");
     assert_eq!((shown.name.as_str(), shown.description.as_deref()), ("Old Orchard", Some("apples")));
     assert_eq!((shown.settings, shown.general_channel_id), (json!({"retention_policy": {"days": 30}}), team.general.0));
-    let of_ann = house.reading.read.workspaces_of(ann).await.expect("the read tables");
+    let of_ann = fixture.reading.read.workspaces_of(ann).await.expect("the read tables");
     assert_eq!(of_ann.iter().map(|w| w.workspace_id).collect::<Vec<_>>(), [team.workspace_id.0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_row_has_the_role_details_permissions_and_status() {
-    let house = House::start().await;
-    let (team, ann, bob) = team_of_three(&house).await;
+    let fixture = Fixture::start().await;
+    let (team, ann, bob) = team_of_three(&fixture).await;
     let (title, department) = (Title::parse("Lead").ok(), Department::parse("Trees").ok());
-    house.workspace_is_asked(team, WorkspaceCommand::ChangeMemberDetails { user_id: ann, title, department }).await;
+    fixture.workspace_is_asked(team, WorkspaceCommand::ChangeMemberDetails { user_id: ann, title, department }).await;
     let permissions = [(Permission::MessagePin, false)].into();
-    house.workspace_is_asked(team, WorkspaceCommand::ChangeMemberPermissions { user_id: ann, permissions }).await;
-    house.workspace_is_asked(team, WorkspaceCommand::DeactivateMember { user_id: bob }).await;
-    house.workspace_is_asked(team, WorkspaceCommand::HandOver { to: ann }).await;
-    house.settle().await;
+    fixture.workspace_is_asked(team, WorkspaceCommand::ChangeMemberPermissions { user_id: ann, permissions }).await;
+    fixture.workspace_is_asked(team, WorkspaceCommand::DeactivateMember { user_id: bob }).await;
+    fixture.workspace_is_asked(team, WorkspaceCommand::HandOver { to: ann }).await;
+    fixture.settle().await;
 
-    let member = async |user| house.reading.read.member(team.workspace_id, user).await.expect("the read tables").expect("a member");
+    let member = async |user| fixture.reading.read.member(team.workspace_id, user).await.expect("the read tables").expect("a member");
     let shown = member(ann).await;
     assert_eq!((shown.role.as_str(), shown.title.as_deref(), shown.department.as_deref()), ("owner", Some("Lead"), Some("Trees")));
     assert_eq!((shown.permissions, shown.display_name.as_str()), (json!({"message.pin": false}), "ann"));
     assert_eq!(member(team.owner).await.role, "admin");
     assert_eq!(member(bob).await.status, "deactivated");
-    assert_eq!(house.reading.read.workspaces_of(bob).await.expect("the read tables").len(), 0);
+    assert_eq!(fixture.reading.read.workspaces_of(bob).await.expect("the read tables").len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invitation_is_shown_until_it_is_accepted_or_revoked() {
-    let house = House::start().await;
-    let (team, _, _) = team_of_three(&house).await;
+    let fixture = Fixture::start().await;
+    let (team, _, _) = team_of_three(&fixture).await;
     let invitation_id = InvitationId(uuid::Uuid::now_v7());
     let email = domain::text::Email::parse("eve@example.org").expect("an address");
     let expires_at = Utc::now() + Duration::days(1);
-    house.workspace_is_asked(team, WorkspaceCommand::Invite { invitation_id, email, role: Role::Guest, expires_at }).await;
-    house.settle().await;
-    let pending = house.reading.read.invitations(team.workspace_id, None, 9).await.expect("the read tables");
+    fixture.workspace_is_asked(team, WorkspaceCommand::Invite { invitation_id, email, role: Role::Guest, expires_at }).await;
+    fixture.settle().await;
+    let pending = fixture.reading.read.invitations(team.workspace_id, None, 9).await.expect("the read tables");
     assert_eq!(
         pending.iter().map(|i| (i.invitation_id, i.email.as_str(), i.role.as_str())).collect::<Vec<_>>(),
         [(invitation_id.0, "eve@example.org", "guest")]
     );
-    house.workspace_is_asked(team, WorkspaceCommand::RevokeInvitation { invitation_id }).await;
-    house.settle().await;
-    assert!(house.reading.read.invitations(team.workspace_id, None, 9).await.expect("the read tables").is_empty());
+    fixture.workspace_is_asked(team, WorkspaceCommand::RevokeInvitation { invitation_id }).await;
+    fixture.settle().await;
+    assert!(fixture.reading.read.invitations(team.workspace_id, None, 9).await.expect("the read tables").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_row_has_its_names_its_descriptions_and_whether_it_is_archived() {
-    let house = House::start().await;
-    let (team, _, _) = team_of_three(&house).await;
-    let channel = team.channel(house.commands(), "apples", Kind::Public, &[]).await;
+    let fixture = Fixture::start().await;
+    let (team, _, _) = team_of_three(&fixture).await;
+    let channel = team.channel(fixture.commands(), "apples", Kind::Public, &[]).await;
     let display_name = ChannelDisplayName::parse("All the pears").ok();
     let name = ChannelName::parse("pears").expect("a name");
     let settings = ChannelSettings { allow_threads: false, retention_policy: Some(RetentionPolicy::days(7)), ..ChannelSettings::default() };
@@ -172,11 +172,11 @@ async fn a_channel_row_has_its_names_its_descriptions_and_whether_it_is_archived
         ChannelCommand::ChangeSettings(settings),
         ChannelCommand::Archive,
     ] {
-        house.channel_is_asked(team.owner, channel, command).await;
+        fixture.channel_is_asked(team.owner, channel, command).await;
     }
-    house.settle().await;
+    fixture.settle().await;
 
-    let shown = house.reading.read.channel_by_name(team.workspace_id, name.as_str()).await.expect("the read tables").expect("a channel");
+    let shown = fixture.reading.read.channel_by_name(team.workspace_id, name.as_str()).await.expect("the read tables").expect("a channel");
     assert_eq!((shown.channel_id, shown.display_name.as_deref()), (channel.0, Some("All the pears")));
     assert_eq!(
         (shown.topic.as_deref(), shown.purpose.as_deref(), shown.description.as_deref()),
@@ -184,64 +184,64 @@ async fn a_channel_row_has_its_names_its_descriptions_and_whether_it_is_archived
     );
     assert_eq!((shown.allow_threads, shown.retention_policy), (false, Some(json!({"days": 7}))));
     assert!(shown.is_archived && shown.archived_at.is_some() && shown.archived_by == Some(team.owner.0));
-    house.channel_is_asked(team.owner, channel, ChannelCommand::Unarchive).await;
-    house.settle().await;
-    let shown = house.reading.read.channel(channel).await.expect("the read tables").expect("a channel");
+    fixture.channel_is_asked(team.owner, channel, ChannelCommand::Unarchive).await;
+    fixture.settle().await;
+    let shown = fixture.reading.read.channel(channel).await.expect("the read tables").expect("a channel");
     assert!(!shown.is_archived && shown.archived_at.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_who_leaves_a_channel_and_returns_has_one_row() {
-    let house = House::start().await;
-    let (team, ann, bob) = team_of_three(&house).await;
-    let channel = team.channel(house.commands(), "apples", Kind::Public, &[ann, bob]).await;
-    house.channel_is_asked(team.owner, channel, ChannelCommand::ChangeMemberRole { user_id: bob, role: MemberRole::Admin }).await;
-    house.channel_is_asked(ann, channel, ChannelCommand::ChangeNotificationLevel { level: NotificationLevel::Mentions }).await;
-    house.settle().await;
-    let members = house.reading.read.channel_members(channel, None, 50).await.expect("the read tables");
+    let fixture = Fixture::start().await;
+    let (team, ann, bob) = team_of_three(&fixture).await;
+    let channel = team.channel(fixture.commands(), "apples", Kind::Public, &[ann, bob]).await;
+    fixture.channel_is_asked(team.owner, channel, ChannelCommand::ChangeMemberRole { user_id: bob, role: MemberRole::Admin }).await;
+    fixture.channel_is_asked(ann, channel, ChannelCommand::ChangeNotificationLevel { level: NotificationLevel::Mentions }).await;
+    fixture.settle().await;
+    let members = fixture.reading.read.channel_members(channel, None, 50).await.expect("the read tables");
     let of = |user: UserId| members.iter().find(|m| m.user_id == user.0).expect("a member");
     assert_eq!((of(bob).role.as_str(), of(ann).notification_level.as_str(), of(ann).invited_by), ("admin", "mentions", Some(team.owner.0)));
 
-    house.channel_is_asked(ann, channel, ChannelCommand::Leave).await;
-    house.channel_is_asked(team.owner, channel, ChannelCommand::RemoveMember { user_id: bob }).await;
-    house.channel_is_asked(ann, channel, ChannelCommand::Join).await;
-    house.settle().await;
-    let members = house.reading.read.channel_members(channel, None, 50).await.expect("the read tables");
+    fixture.channel_is_asked(ann, channel, ChannelCommand::Leave).await;
+    fixture.channel_is_asked(team.owner, channel, ChannelCommand::RemoveMember { user_id: bob }).await;
+    fixture.channel_is_asked(ann, channel, ChannelCommand::Join).await;
+    fixture.settle().await;
+    let members = fixture.reading.read.channel_members(channel, None, 50).await.expect("the read tables");
     let ann_again = members.iter().find(|m| m.user_id == ann.0).expect("a member");
     assert_eq!((members.len(), ann_again.notification_level.as_str()), (2, "all"));
     let rows =
         sqlx::query_scalar::<_, i64>("SELECT count(*) FROM channel_members WHERE channel_id = $1 AND (is_active OR left_at IS NOT NULL)");
-    assert_eq!(rows.bind(channel.0).fetch_one(&house.reading.pool).await.expect("a count"), 3);
+    assert_eq!(rows.bind(channel.0).fetch_one(&fixture.reading.pool).await.expect("a count"), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_channels_may_swap_their_names_in_one_batch() {
-    let mut house = House::without_projector().await;
-    let (team, _, _) = team_of_three(&house).await;
-    let apples = team.channel(house.commands(), "apples", Kind::Public, &[]).await;
-    let pears = team.channel(house.commands(), "pears", Kind::Public, &[]).await;
+    let mut fixture = Fixture::without_projector().await;
+    let (team, _, _) = team_of_three(&fixture).await;
+    let apples = team.channel(fixture.commands(), "apples", Kind::Public, &[]).await;
+    let pears = team.channel(fixture.commands(), "pears", Kind::Public, &[]).await;
     for (channel, name) in [(apples, "spare"), (pears, "apples"), (apples, "pears")] {
         let name = ChannelName::parse(name).expect("a name");
-        house.channel_is_asked(team.owner, channel, ChannelCommand::Rename { name, display_name: None }).await;
+        fixture.channel_is_asked(team.owner, channel, ChannelCommand::Rename { name, display_name: None }).await;
     }
-    house.reading.start_projector(None);
-    house.settle().await;
-    let apples = house.reading.read.channel(apples).await.expect("the read tables").expect("a channel");
+    fixture.reading.start_projector(None);
+    fixture.settle().await;
+    let apples = fixture.reading.read.channel(apples).await.expect("the read tables").expect("a channel");
     assert_eq!(apples.name.as_deref(), Some("pears"));
-    assert!(projections::states(&house.reading.pool).await.expect("states")[0].parked.is_empty());
+    assert!(projections::states(&fixture.reading.pool).await.expect("states")[0].parked.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edited_message_keeps_its_earlier_texts_and_has_only_its_present_mentions() {
-    let house = House::start().await;
-    let (team, ann, bob) = team_of_three(&house).await;
-    let message = house.post(team.owner, team.general, &format!("hello <@{ann}>")).await;
-    house.settle().await;
-    let mentioned = async |user| house.reading.read.mentions_of(user, team.workspace_id, None, 50).await.expect("the read tables").len();
+    let fixture = Fixture::start().await;
+    let (team, ann, bob) = team_of_three(&fixture).await;
+    let message = fixture.post(team.owner, team.general, &format!("hello <@{ann}>")).await;
+    fixture.settle().await;
+    let mentioned = async |user| fixture.reading.read.mentions_of(user, team.workspace_id, None, 50).await.expect("the read tables").len();
     assert_eq!((mentioned(ann).await, mentioned(bob).await), (1, 0));
 
-    house.message_is_asked(team.owner, message, MessageCommand::Edit { content: body(&format!("hello <@{bob}>")) }).await;
-    let shown = house.message(message).await;
+    fixture.message_is_asked(team.owner, message, MessageCommand::Edit { content: body(&format!("hello <@{bob}>")) }).await;
+    let shown = fixture.message(message).await;
     assert_eq!(shown.message.content, format!("hello <@{bob}>"));
     assert_eq!(shown.message.formatted_content, Some(json!({"mentions": [bob]})));
     assert_eq!(shown.edit_history.iter().map(|e| e.content.clone()).collect::<Vec<_>>(), [format!("hello <@{ann}>")]);
@@ -251,115 +251,115 @@ async fn an_edited_message_keeps_its_earlier_texts_and_has_only_its_present_ment
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_text_of_a_deleted_message_is_left() {
-    let house = House::start().await;
-    let (team, ann, _) = team_of_three(&house).await;
-    let message = house.post(team.owner, team.general, &format!("a secret for <@{ann}>")).await;
-    house.message_is_asked(team.owner, message, MessageCommand::Edit { content: body("another secret") }).await;
-    house.message_is_asked(team.owner, message, MessageCommand::Pin).await;
-    house.message_is_asked(team.owner, message, MessageCommand::Delete).await;
-    let shown = house.message(message).await;
+    let fixture = Fixture::start().await;
+    let (team, ann, _) = team_of_three(&fixture).await;
+    let message = fixture.post(team.owner, team.general, &format!("a secret for <@{ann}>")).await;
+    fixture.message_is_asked(team.owner, message, MessageCommand::Edit { content: body("another secret") }).await;
+    fixture.message_is_asked(team.owner, message, MessageCommand::Pin).await;
+    fixture.message_is_asked(team.owner, message, MessageCommand::Delete).await;
+    let shown = fixture.message(message).await;
     assert!(shown.message.is_deleted && shown.message.deleted_at.is_some() && !shown.message.is_pinned);
     assert_eq!((shown.message.content.as_str(), shown.message.formatted_content, shown.edit_history.len()), ("", None, 0));
-    assert!(!house.reading.dump().await.iter().any(|row| row.contains("secret")));
+    assert!(!fixture.reading.dump().await.iter().any(|row| row.contains("secret")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_counted_until_they_are_deleted() {
-    let house = House::start().await;
-    let (team, ann, _) = team_of_three(&house).await;
-    let root = house.post(team.owner, team.general, "who picks?").await;
-    let first = house.reply(ann, team.general, root, "me").await;
-    house.reply(team.owner, team.general, root, "good").await;
-    assert_eq!(house.message(root).await.message.reply_count, 2);
-    house.message_is_asked(ann, first, MessageCommand::Delete).await;
-    assert_eq!(house.message(root).await.message.reply_count, 1);
+    let fixture = Fixture::start().await;
+    let (team, ann, _) = team_of_three(&fixture).await;
+    let root = fixture.post(team.owner, team.general, "who picks?").await;
+    let first = fixture.reply(ann, team.general, root, "me").await;
+    fixture.reply(team.owner, team.general, root, "good").await;
+    assert_eq!(fixture.message(root).await.message.reply_count, 2);
+    fixture.message_is_asked(ann, first, MessageCommand::Delete).await;
+    assert_eq!(fixture.message(root).await.message.reply_count, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reactions_are_in_the_order_in_which_users_reacted() {
-    let house = House::start().await;
-    let (team, ann, bob) = team_of_three(&house).await;
-    let message = house.post(team.owner, team.general, "pears are ripe").await;
+    let fixture = Fixture::start().await;
+    let (team, ann, bob) = team_of_three(&fixture).await;
+    let message = fixture.post(team.owner, team.general, "pears are ripe").await;
     for user in [bob, ann, team.owner] {
-        house.message_is_asked(user, message, MessageCommand::React { emoji: emoji("🍐") }).await;
+        fixture.message_is_asked(user, message, MessageCommand::React { emoji: emoji("🍐") }).await;
     }
-    house.message_is_asked(ann, message, MessageCommand::React { emoji: emoji("👍") }).await;
-    house.message_is_asked(bob, message, MessageCommand::RemoveReaction { emoji: emoji("🍐") }).await;
-    assert_eq!(house.message(message).await.message.reactions, json!({"🍐": [ann, team.owner], "👍": [ann]}));
-    house.message_is_asked(ann, message, MessageCommand::RemoveReaction { emoji: emoji("👍") }).await;
-    assert_eq!(house.message(message).await.message.reactions, json!({"🍐": [ann, team.owner]}));
+    fixture.message_is_asked(ann, message, MessageCommand::React { emoji: emoji("👍") }).await;
+    fixture.message_is_asked(bob, message, MessageCommand::RemoveReaction { emoji: emoji("🍐") }).await;
+    assert_eq!(fixture.message(message).await.message.reactions, json!({"🍐": [ann, team.owner], "👍": [ann]}));
+    fixture.message_is_asked(ann, message, MessageCommand::RemoveReaction { emoji: emoji("👍") }).await;
+    assert_eq!(fixture.message(message).await.message.reactions, json!({"🍐": [ann, team.owner]}));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_lists_the_first_fifty_people_of_an_emoji_and_counts_all() {
-    let house = House::start().await;
-    let (team, ann, _) = team_of_three(&house).await;
-    let message = house.post(ann, team.general, "free cake in the kitchen").await;
+    let fixture = Fixture::start().await;
+    let (team, ann, _) = team_of_three(&fixture).await;
+    let message = fixture.post(ann, team.general, "free cake in the kitchen").await;
     let mut people = Vec::new();
     for n in 0..52 {
-        people.push(team.member(house.commands(), &format!("eater-{n}"), Role::Member).await);
+        people.push(team.member(fixture.commands(), &format!("eater-{n}"), Role::Member).await);
     }
-    let react = async |user, command: fn(Emoji) -> MessageCommand| house.message_is_asked(user, message, command(emoji("🍰"))).await;
+    let react = async |user, command: fn(Emoji) -> MessageCommand| fixture.message_is_asked(user, message, command(emoji("🍰"))).await;
     for user in &people {
         react(*user, |emoji| MessageCommand::React { emoji }).await;
     }
     react(people[0], |emoji| MessageCommand::RemoveReaction { emoji }).await;
-    let shown = house.message(message).await.message;
+    let shown = fixture.message(message).await.message;
     let listed = people[1..50].iter().map(|user| json!(user)).collect::<Vec<_>>();
     assert_eq!((shown.reactions, shown.reaction_counts), (json!({"🍰": listed}), json!({"🍰": 51})));
 
-    let first = house.reading.read.reactions_of(message, "🍰", None, 30).await.expect("the read tables");
-    let rest = house.reading.read.reactions_of(message, "🍰", first.last().map(|row| row.position), 30).await.expect("the read tables");
+    let first = fixture.reading.read.reactions_of(message, "🍰", None, 30).await.expect("the read tables");
+    let rest = fixture.reading.read.reactions_of(message, "🍰", first.last().map(|row| row.position), 30).await.expect("the read tables");
     assert_eq!(first.iter().chain(&rest).map(|row| UserId(row.user_id)).collect::<Vec<_>>(), people[1..]);
 
-    let live = house.reading.dump().await;
+    let live = fixture.reading.dump().await;
     for kept_messages in [0, 40] {
-        house.rebuild(RebuildOptions { kept_messages, ..RebuildOptions::default() }).await.expect("the same tables");
-        assert_eq!(house.reading.dump().await, live, "{kept_messages} messages are kept");
+        fixture.rebuild(RebuildOptions { kept_messages, ..RebuildOptions::default() }).await.expect("the same tables");
+        assert_eq!(fixture.reading.dump().await, live, "{kept_messages} messages are kept");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pins_are_listed_newest_first_until_they_are_removed() {
-    let house = House::start().await;
-    let (team, ann, _) = team_of_three(&house).await;
-    let (first, second) = (house.post(ann, team.general, "one").await, house.post(ann, team.general, "two").await);
-    house.message_is_asked(ann, second, MessageCommand::Pin).await;
-    house.message_is_asked(ann, first, MessageCommand::Pin).await;
-    house.settle().await;
+    let fixture = Fixture::start().await;
+    let (team, ann, _) = team_of_three(&fixture).await;
+    let (first, second) = (fixture.post(ann, team.general, "one").await, fixture.post(ann, team.general, "two").await);
+    fixture.message_is_asked(ann, second, MessageCommand::Pin).await;
+    fixture.message_is_asked(ann, first, MessageCommand::Pin).await;
+    fixture.settle().await;
     let pins = async || {
-        house.reading.read.pins(team.general, None, 9).await.expect("the read tables").iter().map(|m| m.message_id).collect::<Vec<_>>()
+        fixture.reading.read.pins(team.general, None, 9).await.expect("the read tables").iter().map(|m| m.message_id).collect::<Vec<_>>()
     };
     assert_eq!(pins().await, [first.0, second.0]);
-    house.message_is_asked(ann, first, MessageCommand::Unpin).await;
-    house.settle().await;
+    fixture.message_is_asked(ann, first, MessageCommand::Unpin).await;
+    fixture.settle().await;
     assert_eq!(pins().await, [second.0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_month_gets_a_partition_with_its_first_message() {
-    let house = House::start().await;
-    let (team, _, _) = team_of_three(&house).await;
+    let fixture = Fixture::start().await;
+    let (team, _, _) = team_of_three(&fixture).await;
     let mut messages = Vec::new();
     for at in ["2015-12-31T23:59:59.999999Z", "2016-01-01T00:00:00Z", "2016-02-29T12:00:00Z"] {
         let new = super::new_message(at.parse().expect("a time"), "long ago", None);
         messages.push(new.message_id);
-        assert!(post_dated(house.commands(), team.owner, team.general, new).await, "the message is appended");
+        assert!(post_dated(fixture.commands(), team.owner, team.general, new).await, "the message is appended");
     }
-    house.settle().await;
+    fixture.settle().await;
     for message in &messages {
-        assert_eq!(house.message(*message).await.message.content, "long ago");
+        assert_eq!(fixture.message(*message).await.message.content, "long ago");
     }
     let partitions = sqlx::query_scalar::<_, String>(
         "SELECT relname::text FROM pg_class WHERE relispartition AND relkind = 'r' AND relnamespace = 'read'::regnamespace ORDER BY 1",
     );
-    let partitions = partitions.fetch_all(&house.reading.pool).await.expect("partitions");
+    let partitions = partitions.fetch_all(&fixture.reading.pool).await.expect("partitions");
     assert_eq!(partitions[..3], ["messages_2015_12", "messages_2016_01", "messages_2016_02"]);
     for message in &messages[1..] {
-        let read = months_read(&house.reading.pool, *message).await;
+        let read = months_read(&fixture.reading.pool, *message).await;
         assert!(!read.is_empty() && read.len() <= 2, "a lookup reads the months around the identifier: {read:?}");
     }
-    assert_eq!(months_read(&house.reading.pool, messages[2]).await, ["messages_2016_02".to_owned()].into());
+    assert_eq!(months_read(&fixture.reading.pool, messages[2]).await, ["messages_2016_02".to_owned()].into());
 }
 
 /// The partitions that the projector reads to find a message.

@@ -9,7 +9,7 @@ use tests::eventually;
 use tests::program::command;
 use tests::servers::address;
 
-use super::House;
+use super::Fixture;
 
 /// The step at which the process is killed. Locks of the test make the process wait there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ enum Moment {
 struct Gates(Vec<PgConnection>);
 
 impl Gates {
-    async fn close(&mut self, house: &House, statement: &str) {
-        let mut connection = PgConnection::connect(&house.writing.database.url).await.expect("the database");
+    async fn close(&mut self, fixture: &Fixture, statement: &str) {
+        let mut connection = PgConnection::connect(&fixture.writing.database.url).await.expect("the database");
         connection.execute("BEGIN").await.expect("a transaction");
         connection.execute(statement).await.expect("a lock");
         self.0.push(connection);
@@ -45,41 +45,41 @@ impl Gates {
 }
 
 /// Whether a connection of the rebuild waits for a lock in a statement like this.
-async fn waits(house: &House, like: &str) -> bool {
+async fn waits(fixture: &Fixture, like: &str) -> bool {
     let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
                    AND application_name = 'backscroll rebuild' AND wait_event_type = 'Lock' AND query LIKE $1)";
-    sqlx::query_scalar(waiting).bind(like).fetch_one(&house.reading.pool).await.expect("the activity")
+    sqlx::query_scalar(waiting).bind(like).fetch_one(&fixture.reading.pool).await.expect("the activity")
 }
 
-async fn has_table(house: &House) -> bool {
+async fn has_table(fixture: &Fixture) -> bool {
     let there = "SELECT to_regclass('read_next.users') IS NOT NULL";
-    sqlx::query_scalar(there).fetch_one(&house.reading.pool).await.expect("the catalog")
+    sqlx::query_scalar(there).fetch_one(&fixture.reading.pool).await.expect("the catalog")
 }
 
 /// Takes the locks, and returns as soon as the process waits for one of them at this step.
-async fn reach(house: &House, moment: Moment, gates: &mut Gates) {
+async fn reach(fixture: &Fixture, moment: Moment, gates: &mut Gates) {
     match moment {
-        Moment::Folding => eventually("the process creates tables", async || waits(house, "CREATE TABLE%").await).await,
+        Moment::Folding => eventually("the process creates tables", async || waits(fixture, "CREATE TABLE%").await).await,
         Moment::Indexing => {
-            eventually("the process creates tables", async || waits(house, "CREATE TABLE%").await).await;
-            assert!(has_table(house).await, "the users' table is created before that of the audit");
-            gates.close(house, "LOCK TABLE read_next.users IN ROW EXCLUSIVE MODE").await;
+            eventually("the process creates tables", async || waits(fixture, "CREATE TABLE%").await).await;
+            assert!(has_table(fixture).await, "the users' table is created before that of the audit");
+            gates.close(fixture, "LOCK TABLE read_next.users IN ROW EXCLUSIVE MODE").await;
             gates.open(0).await;
-            eventually("the process builds indexes", async || waits(house, "%read_next.users%").await).await;
+            eventually("the process builds indexes", async || waits(fixture, "%read_next.users%").await).await;
         }
         Moment::CatchingUp => {
-            eventually("the process stores its position", async || waits(house, "INSERT INTO projection_checkpoints%").await).await
+            eventually("the process stores its position", async || waits(fixture, "INSERT INTO projection_checkpoints%").await).await
         }
         Moment::Comparing => {
-            eventually("the process stores its position", async || waits(house, "INSERT INTO projection_checkpoints%").await).await;
-            gates.close(house, "LOCK TABLE read.audit_log IN ACCESS EXCLUSIVE MODE").await;
+            eventually("the process stores its position", async || waits(fixture, "INSERT INTO projection_checkpoints%").await).await;
+            gates.close(fixture, "LOCK TABLE read.audit_log IN ACCESS EXCLUSIVE MODE").await;
             gates.open(0).await;
-            eventually("the process compares the tables", async || waits(house, "SELECT count(*), COALESCE(sum(%").await).await;
+            eventually("the process compares the tables", async || waits(fixture, "SELECT count(*), COALESCE(sum(%").await).await;
         }
         Moment::Switching => {
-            eventually("the process waits for the barrier", async || waits(house, "SELECT position, epoch%FOR UPDATE%").await).await
+            eventually("the process waits for the barrier", async || waits(fixture, "SELECT position, epoch%FOR UPDATE%").await).await
         }
-        Moment::Dropping => eventually("the process drops the old tables", async || waits(house, "LOCK TABLE read_old.%").await).await,
+        Moment::Dropping => eventually("the process drops the old tables", async || waits(fixture, "LOCK TABLE read_old.%").await).await,
     }
 }
 
@@ -93,9 +93,9 @@ fn first_gate(moment: Moment) -> &'static str {
     }
 }
 
-fn environment(house: &House) -> BTreeMap<String, String> {
+fn environment(fixture: &Fixture) -> BTreeMap<String, String> {
     let needed = [
-        ("BACKSCROLL_POSTGRES_URL", house.writing.database.url.clone()),
+        ("BACKSCROLL_POSTGRES_URL", fixture.writing.database.url.clone()),
         ("BACKSCROLL_REDIS_URL", address("BACKSCROLL_REDIS_URL")),
         ("BACKSCROLL_NATS_URL", address("BACKSCROLL_NATS_URL")),
         ("BACKSCROLL_MASTER_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned()),
@@ -104,36 +104,36 @@ fn environment(house: &House) -> BTreeMap<String, String> {
 }
 
 async fn kill_at(moment: Moment) {
-    let mut house = House::start().await;
-    house.busy().await;
-    house.settle().await;
+    let mut fixture = Fixture::start().await;
+    fixture.with_every_change().await;
+    fixture.settle().await;
     // No projector runs from now on, so the tables can be compared with those before.
-    house.reading.stop_projector();
-    let before = house.reading.dump().await;
+    fixture.reading.stop_projector();
+    let before = fixture.reading.dump().await;
     let mut gates = Gates(Vec::new());
-    gates.close(&house, first_gate(moment)).await;
-    let mut process = command(&["replay", "relational"], &environment(&house)).stderr(Stdio::null()).spawn().expect("the binary runs");
-    reach(&house, moment, &mut gates).await;
+    gates.close(&fixture, first_gate(moment)).await;
+    let mut process = command(&["replay", "relational"], &environment(&fixture)).stderr(Stdio::null()).spawn().expect("the binary runs");
+    reach(&fixture, moment, &mut gates).await;
     process.kill().expect("SIGKILL");
     process.wait().expect("its end");
     drop(gates);
 
-    let replays = house.replays(&house.reading);
+    let replays = fixture.replays(&fixture.reading);
     eventually("the leftovers are removed", async || {
         replays.tidy().await.expect("the stores");
-        house.installation_log().await.iter().any(|(_, payload)| payload["outcome"] == "cut_off")
+        fixture.installation_log().await.iter().any(|(_, payload)| payload["outcome"] == "cut_off")
     })
     .await;
-    assert_eq!(house.leftovers().await, Vec::<String>::new(), "{moment:?}");
-    let state = projections::runs::latest(&house.reading.pool, None, 1).await.expect("the replays").pop().expect("a replay");
+    assert_eq!(fixture.leftovers().await, Vec::<String>::new(), "{moment:?}");
+    let state = projections::runs::latest(&fixture.reading.pool, None, 1).await.expect("the replays").pop().expect("a replay");
     assert_eq!(state.state, "cut_off", "{moment:?}");
     let same = |dump: Vec<String>| dump.into_iter().filter(|row| !row.contains("installation")).collect::<Vec<_>>();
-    assert_eq!(same(house.reading.dump().await), same(before.clone()), "{moment:?}");
-    house.reading.start_projector(None);
-    house.settle().await;
-    house.replay(processes::replays::Plan::whole()).await.expect("the next replay");
-    house.settle().await;
-    assert_eq!(same(house.reading.dump().await), same(before), "{moment:?}");
+    assert_eq!(same(fixture.reading.dump().await), same(before.clone()), "{moment:?}");
+    fixture.reading.start_projector(None);
+    fixture.settle().await;
+    fixture.replay(processes::replays::Plan::whole()).await.expect("the next replay");
+    fixture.settle().await;
+    assert_eq!(same(fixture.reading.dump().await), same(before), "{moment:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,13 +168,13 @@ async fn a_replay_killed_right_after_the_switch_leaves_the_model_intact_and_is_c
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_at_the_command_line_cancels_a_replay_and_leaves_nothing() {
-    let house = House::start().await;
-    house.busy().await;
-    house.settle().await;
+    let fixture = Fixture::start().await;
+    fixture.with_every_change().await;
+    fixture.settle().await;
     let mut gates = Gates(Vec::new());
-    gates.close(&house, first_gate(Moment::Folding)).await;
-    let mut process = command(&["replay", "relational"], &environment(&house)).stderr(Stdio::piped()).spawn().expect("the binary runs");
-    reach(&house, Moment::Folding, &mut gates).await;
+    gates.close(&fixture, first_gate(Moment::Folding)).await;
+    let mut process = command(&["replay", "relational"], &environment(&fixture)).stderr(Stdio::piped()).spawn().expect("the binary runs");
+    reach(&fixture, Moment::Folding, &mut gates).await;
     let interrupted = std::process::Command::new("kill").args(["-INT", &process.id().to_string()]).status();
     assert!(interrupted.expect("kill").success());
     let ended = tokio::task::spawn_blocking(move || (process.wait().expect("its end"), process.stderr.take())).await.expect("a process");
@@ -182,10 +182,10 @@ async fn ctrl_c_at_the_command_line_cancels_a_replay_and_leaves_nothing() {
     let said = std::io::read_to_string(ended.1.expect("a pipe")).expect("the messages");
     assert!(said.contains("the rebuild was cancelled"), "{said}");
     drop(gates);
-    assert_eq!(house.leftovers().await, Vec::<String>::new());
-    let log = house.installation_log().await;
+    assert_eq!(fixture.leftovers().await, Vec::<String>::new());
+    let log = fixture.installation_log().await;
     assert_eq!(log.last().map(|(_, ended)| ended["outcome"].clone()), Some("cancelled".into()));
     let who = "SELECT metadata ->> 'user_agent' FROM events WHERE aggregate_type = 'installation' LIMIT 1";
-    let who = sqlx::query_scalar::<_, String>(who).fetch_one(&house.reading.pool).await.expect("the log");
+    let who = sqlx::query_scalar::<_, String>(who).fetch_one(&fixture.reading.pool).await.expect("the log");
     assert!(who.contains("run by "), "{who}");
 }

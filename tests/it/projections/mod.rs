@@ -31,7 +31,7 @@ use crate::support::{Team, Writing, asked};
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A write side and a read side with one database. The projector runs until this value is dropped.
-pub struct House {
+pub struct Fixture {
     pub writing: Writing,
     pub reading: Reading,
 }
@@ -45,12 +45,12 @@ pub struct Reading {
     projector: Option<DropGuard>,
 }
 
-impl House {
+impl Fixture {
     /// Starts with a projector that polls the log.
     pub async fn start() -> Self {
-        let mut house = Self::without_projector().await;
-        house.reading.start_projector(None);
-        house
+        let mut fixture = Self::without_projector().await;
+        fixture.reading.start_projector(None);
+        fixture
     }
 
     pub async fn without_projector() -> Self {
@@ -145,9 +145,9 @@ pub fn new_message(at: chrono::DateTime<chrono::Utc>, text: &str, thread_id: Opt
 }
 
 /// A workspace with two members.
-pub async fn team_of_three(house: &House) -> (Team, UserId, UserId) {
-    let team = house.writing.workspace().await;
-    let ann = team.member(house.commands(), "ann", domain::permission::Role::Member).await;
-    let bob = team.member(house.commands(), "bob", domain::permission::Role::Member).await;
+pub async fn team_of_three(fixture: &Fixture) -> (Team, UserId, UserId) {
+    let team = fixture.writing.workspace().await;
+    let ann = team.member(fixture.commands(), "ann", domain::permission::Role::Member).await;
+    let bob = team.member(fixture.commands(), "bob", domain::permission::Role::Member).await;
     (team, ann, bob)
 }

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 use uuid::Uuid;
 
-use super::{House, team_of_three};
+use super::{Fixture, team_of_three};
 use crate::support::post_at;
 
 /// The column that the newer release adds to every read table.
@@ -179,7 +179,7 @@ async fn a_server_keeps_working_after_a_newer_release_has_migrated_the_database(
     after.is_read().await;
 }
 
-impl House {
+impl Fixture {
     async fn repair(
         &self,
         workspace_id: WorkspaceId,
@@ -207,15 +207,15 @@ fn newer_columns(outcome: Result<RebuildReport, RebuildError>) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_release_refuses_to_rebuild_tables_of_a_newer_one() {
-    let house = House::start().await;
-    let (team, ann, _) = team_of_three(&house).await;
-    house.post(ann, team.general, "hello").await;
-    house.settle().await;
-    let pool = &house.reading.pool;
+    let fixture = Fixture::start().await;
+    let (team, ann, _) = team_of_three(&fixture).await;
+    fixture.post(ann, team.general, "hello").await;
+    fixture.settle().await;
+    let pool = &fixture.reading.pool;
     migrate(pool).await;
     // A value that the newer release writes, and that this one cannot.
     sqlx::query(&format!("UPDATE read.users SET {NEWER} = 8")).execute(pool).await.expect("the read tables");
-    let before = house.reading.dump().await;
+    let before = fixture.reading.dump().await;
     let named = tables(pool).await.iter().map(|table| format!("{table}.{NEWER}")).collect::<Vec<_>>();
 
     let options = RebuildOptions::default;
@@ -225,21 +225,21 @@ async fn an_older_release_refuses_to_rebuild_tables_of_a_newer_one() {
         RebuildOptions { accept_differences: true, ..options() },
         RebuildOptions { skip_comparing: true, ..options() },
     ] {
-        assert_eq!(newer_columns(house.rebuild(options).await), named);
+        assert_eq!(newer_columns(fixture.rebuild(options).await), named);
     }
-    assert_eq!(newer_columns(house.repair(team.workspace_id, |_| {}).await), named);
-    assert_eq!(newer_columns(house.view().await), named);
-    let refusal = house.rebuild(options()).await.expect_err("a refusal").to_string();
+    assert_eq!(newer_columns(fixture.repair(team.workspace_id, |_| {}).await), named);
+    assert_eq!(newer_columns(fixture.view().await), named);
+    let refusal = fixture.rebuild(options()).await.expect_err("a refusal").to_string();
     assert!(refusal.contains("users.something_newer") && refusal.contains("newer release"), "{refusal}");
-    assert_eq!(house.reading.dump().await, before, "the live tables are unchanged");
+    assert_eq!(fixture.reading.dump().await, before, "the live tables are unchanged");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_column_that_is_added_during_a_rebuild_is_not_lost() {
-    let house = House::start().await;
-    let (team, ann, _) = team_of_three(&house).await;
-    house.settle().await;
-    let pool = &house.reading.pool;
+    let fixture = Fixture::start().await;
+    let (team, ann, _) = team_of_three(&fixture).await;
+    fixture.settle().await;
+    let pool = &fixture.reading.pool;
     // The migration runs at the last moment: the tables are built, and they were equal.
     let add = |to: &'static str| {
         move |progress: RebuildProgress| {
@@ -249,13 +249,13 @@ async fn a_column_that_is_added_during_a_rebuild_is_not_lost() {
             }
         }
     };
-    let rebuilt = projections::rebuild(&house.reading.stores, projections::RELATIONAL, RebuildOptions::default(), add("users")).await;
+    let rebuilt = projections::rebuild(&fixture.reading.stores, projections::RELATIONAL, RebuildOptions::default(), add("users")).await;
     assert_eq!(newer_columns(rebuilt), ["users.something_newer"]);
     sqlx::query(&format!("ALTER TABLE read.users DROP COLUMN {NEWER}")).execute(pool).await.expect("the column is dropped");
-    assert_eq!(newer_columns(house.repair(team.workspace_id, add("channels")).await), ["channels.something_newer"]);
+    assert_eq!(newer_columns(fixture.repair(team.workspace_id, add("channels")).await), ["channels.something_newer"]);
 
-    house.post(ann, team.general, "goes on").await;
-    house.settle().await;
+    fixture.post(ann, team.general, "goes on").await;
+    fixture.settle().await;
     assert_eq!(count(pool, "TRUE").await["users"], 3);
     let sevens = sqlx::query_scalar::<_, i64>("SELECT sum(something_newer) FROM read.channels").fetch_one(pool).await.expect("the column");
     assert_eq!(sevens, 7);

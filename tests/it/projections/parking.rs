@@ -9,12 +9,12 @@ use projections::{ProjectionState, RebuildOptions, UnparkError};
 use sqlx::Executor;
 use tests::eventually;
 
-use super::{House, team_of_three};
+use super::{Fixture, team_of_three};
 use crate::support::{Team, asked};
 
 const PROJECTION: &str = projections::RELATIONAL;
 
-impl House {
+impl Fixture {
     /// A second workspace of the same owner.
     pub async fn another_team(&self, team: Team) -> Team {
         let (workspace_id, general) = (WorkspaceId(uuid::Uuid::now_v7()), domain::ids::ChannelId(uuid::Uuid::now_v7()));
@@ -69,11 +69,11 @@ impl House {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreadable_event_parks_its_workspace_and_no_other() {
-    let mut house = House::without_projector().await;
-    let (team, other, position) = house.poisoned().await;
-    assert_eq!(house.texts(team).await, Vec::<String>::new());
-    assert_eq!(house.texts(other).await, ["elsewhere", "elsewhere, later"]);
-    let state = house.state().await;
+    let mut fixture = Fixture::without_projector().await;
+    let (team, other, position) = fixture.poisoned().await;
+    assert_eq!(fixture.texts(team).await, Vec::<String>::new());
+    assert_eq!(fixture.texts(other).await, ["elsewhere", "elsewhere, later"]);
+    let state = fixture.state().await;
     assert_eq!((state.lag, state.parked.len()), (0, 1));
     let parked = &state.parked[0];
     assert_eq!((parked.park_key.clone(), parked.first_position, parked.events), (format!("workspace:{}", team.workspace_id), position, 3));
@@ -82,66 +82,66 @@ async fn an_unreadable_event_parks_its_workspace_and_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repaired_event_and_those_behind_it_are_applied_when_the_key_is_unparked() {
-    let mut house = House::without_projector().await;
-    let (team, _, position) = house.poisoned().await;
+    let mut fixture = Fixture::without_projector().await;
+    let (team, _, position) = fixture.poisoned().await;
     let key = format!("workspace:{}", team.workspace_id);
-    let stores = house.reading.stores.clone();
+    let stores = fixture.reading.stores.clone();
     let refused = projections::unpark(&stores, PROJECTION, &key).await.expect_err("the event is still unreadable");
     assert!(matches!(refused, UnparkError::StillPoison { position: at, .. } if at == position), "{refused:?}");
-    house.tamper(position, "\"sealt\"", "\"sealed\"").await;
+    fixture.tamper(position, "\"sealt\"", "\"sealed\"").await;
     assert_eq!(projections::unpark(&stores, PROJECTION, &key).await.expect("the event is readable again").applied, 3);
-    assert_eq!(house.texts(team).await, ["poison", "behind the poison", "later"]);
-    assert!(house.state().await.parked.is_empty());
+    assert_eq!(fixture.texts(team).await, ["poison", "behind the poison", "later"]);
+    assert!(fixture.state().await.parked.is_empty());
     // The running projector has noticed it.
-    house.post(team.owner, team.general, "afterwards").await;
-    house.settle().await;
-    assert_eq!(house.texts(team).await.last().map(String::as_str), Some("afterwards"));
-    let report = house.rebuild(RebuildOptions::default()).await.expect("both models are equal");
+    fixture.post(team.owner, team.general, "afterwards").await;
+    fixture.settle().await;
+    assert_eq!(fixture.texts(team).await.last().map(String::as_str), Some("afterwards"));
+    let report = fixture.rebuild(RebuildOptions::default()).await.expect("both models are equal");
     assert!(report.compared_at.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_parks_unreadable_events_and_unparks_readable_ones() {
-    let mut house = House::without_projector().await;
-    let (team, other, position) = house.poisoned().await;
-    house.rebuild(RebuildOptions::default()).await.expect("a parked key does not prevent a switch");
-    assert_eq!((house.texts(team).await.len(), house.state().await.parked.len()), (0, 1));
-    house.tamper(position, "\"sealt\"", "\"sealed\"").await;
-    house.rebuild(RebuildOptions::default()).await.expect("parked keys are not compared");
-    assert_eq!(house.texts(team).await, ["poison", "behind the poison", "later"]);
-    assert_eq!(house.texts(other).await.len(), 2);
-    assert!(house.state().await.parked.is_empty());
-    house.post(team.owner, team.general, "afterwards").await;
-    eventually("the projector continues", async || house.texts(team).await.len() == 4).await;
+    let mut fixture = Fixture::without_projector().await;
+    let (team, other, position) = fixture.poisoned().await;
+    fixture.rebuild(RebuildOptions::default()).await.expect("a parked key does not prevent a switch");
+    assert_eq!((fixture.texts(team).await.len(), fixture.state().await.parked.len()), (0, 1));
+    fixture.tamper(position, "\"sealt\"", "\"sealed\"").await;
+    fixture.rebuild(RebuildOptions::default()).await.expect("parked keys are not compared");
+    assert_eq!(fixture.texts(team).await, ["poison", "behind the poison", "later"]);
+    assert_eq!(fixture.texts(other).await.len(), 2);
+    assert!(fixture.state().await.parked.is_empty());
+    fixture.post(team.owner, team.general, "afterwards").await;
+    eventually("the projector continues", async || fixture.texts(team).await.len() == 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_whose_row_the_database_refuses_is_parked_by_the_projector_and_by_a_rebuild() {
-    let mut house = House::without_projector().await;
-    let (team, ann, _) = team_of_three(&house).await;
-    house.post(ann, team.general, "poison").await;
+    let mut fixture = Fixture::without_projector().await;
+    let (team, ann, _) = team_of_three(&fixture).await;
+    fixture.post(ann, team.general, "poison").await;
     // Postgres stores no U+0000: the event can be read, but its row cannot be written.
-    let position = house.head().await;
-    house.tamper(position, "\"sent_at\"", "\"formatted\":{\"bot_name\":\"\\u0000\"},\"sent_at\"").await;
-    house.reading.start_projector(None);
-    house.settle().await;
-    let parked = house.state().await.parked;
+    let position = fixture.head().await;
+    fixture.tamper(position, "\"sent_at\"", "\"formatted\":{\"bot_name\":\"\\u0000\"},\"sent_at\"").await;
+    fixture.reading.start_projector(None);
+    fixture.settle().await;
+    let parked = fixture.state().await.parked;
     assert_eq!(parked.iter().map(|p| p.first_position).collect::<Vec<_>>(), [position]);
-    let before = house.reading.dump().await;
-    house.rebuild(RebuildOptions::default()).await.expect("a rebuild parks it too");
-    assert_eq!(house.state().await.parked.iter().map(|p| p.first_position).collect::<Vec<_>>(), [position]);
-    assert_eq!(house.reading.dump().await, before);
+    let before = fixture.reading.dump().await;
+    fixture.rebuild(RebuildOptions::default()).await.expect("a rebuild parks it too");
+    assert_eq!(fixture.state().await.parked.iter().map(|p| p.first_position).collect::<Vec<_>>(), [position]);
+    assert_eq!(fixture.reading.dump().await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_skipped_event_is_left_out_by_the_projector_and_by_every_rebuild() {
-    let mut house = House::without_projector().await;
-    let (team, _, position) = house.poisoned().await;
+    let mut fixture = Fixture::without_projector().await;
+    let (team, _, position) = fixture.poisoned().await;
     let key = format!("workspace:{}", team.workspace_id);
-    let (stores, commands) = (house.reading.stores.clone(), house.commands().clone());
+    let (stores, commands) = (fixture.reading.stores.clone(), fixture.commands().clone());
     let skip =
         |position| Skip { projection: PROJECTION, park_key: &key, position, reason: Reason::parse("written by nobody").expect("a reason") };
-    let listed = projections::parked_payloads(&house.reading.pool, PROJECTION).await.expect("the parked events");
+    let listed = projections::parked_payloads(&fixture.reading.pool, PROJECTION).await.expect("the parked events");
     assert_eq!(listed.iter().map(|p| p.event_type.as_str()).collect::<Vec<_>>(), ["message.posted"]);
     assert!(listed[0].payload.to_string().contains("sealt"), "{listed:?}");
 
@@ -152,16 +152,16 @@ async fn a_skipped_event_is_left_out_by_the_projector_and_by_every_rebuild() {
     assert!(refused.to_string().contains(&position.to_string()), "{refused}");
 
     parked::skip(&stores, &commands, &by_the_server(None), skip(position)).await.expect("the event is skipped");
-    assert_eq!(house.texts(team).await, ["behind the poison", "later"]);
-    assert!(house.state().await.parked.is_empty());
-    house.post(team.owner, team.general, "afterwards").await;
-    house.settle().await;
-    let live = house.reading.dump().await;
-    let report = house.rebuild(RebuildOptions::default()).await.expect("the live tables equal the rebuild");
+    assert_eq!(fixture.texts(team).await, ["behind the poison", "later"]);
+    assert!(fixture.state().await.parked.is_empty());
+    fixture.post(team.owner, team.general, "afterwards").await;
+    fixture.settle().await;
+    let live = fixture.reading.dump().await;
+    let report = fixture.rebuild(RebuildOptions::default()).await.expect("the live tables equal the rebuild");
     assert!(report.compared_at.is_some() && report.differences.is_empty());
-    assert_eq!(house.reading.dump().await, live);
+    assert_eq!(fixture.reading.dump().await, live);
     // The same holds if the rebuild applies event by event, as it does when an event cannot be copied.
-    house
+    fixture
         .replay(processes::replays::Plan {
             scope: processes::replays::Scope::Workspace(team.workspace_id),
             ..processes::replays::Plan::whole()
@@ -169,9 +169,9 @@ async fn a_skipped_event_is_left_out_by_the_projector_and_by_every_rebuild() {
         .await
         .expect("a repair skips the event, too");
     let same = |dump: Vec<String>| dump.into_iter().filter(|row| !row.contains("installation")).collect::<Vec<_>>();
-    house.settle().await;
-    assert_eq!(same(house.reading.dump().await), same(live));
-    let skipped = house
+    fixture.settle().await;
+    assert_eq!(same(fixture.reading.dump().await), same(live));
+    let skipped = fixture
         .installation_log()
         .await
         .into_iter()
@@ -182,28 +182,28 @@ async fn a_skipped_event_is_left_out_by_the_projector_and_by_every_rebuild() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_skipped_event_the_next_event_that_cannot_be_applied_is_parked() {
-    let mut house = House::without_projector().await;
-    let (team, ann, _) = team_of_three(&house).await;
-    let root = house.post(ann, team.general, "poison").await;
-    let first = house.head().await;
-    house.post(ann, team.general, "between").await;
-    house.message_is_asked(ann, root, domain::MessageCommand::Pin).await;
-    let second = house.head().await;
-    house.tamper(first, "\"sealed\"", "\"sealt\"").await;
-    house.reading.start_projector(None);
-    house.settle().await;
+    let mut fixture = Fixture::without_projector().await;
+    let (team, ann, _) = team_of_three(&fixture).await;
+    let root = fixture.post(ann, team.general, "poison").await;
+    let first = fixture.head().await;
+    fixture.post(ann, team.general, "between").await;
+    fixture.message_is_asked(ann, root, domain::MessageCommand::Pin).await;
+    let second = fixture.head().await;
+    fixture.tamper(first, "\"sealed\"", "\"sealt\"").await;
+    fixture.reading.start_projector(None);
+    fixture.settle().await;
     let key = format!("workspace:{}", team.workspace_id);
-    let (stores, commands) = (house.reading.stores.clone(), house.commands().clone());
+    let (stores, commands) = (fixture.reading.stores.clone(), fixture.commands().clone());
     let reason = || Reason::parse("written by nobody").expect("a reason");
     let skip = Skip { projection: PROJECTION, park_key: &key, position: first, reason: reason() };
     let refused = parked::skip(&stores, &commands, &by_the_server(None), skip).await.expect_err("the pin finds no message");
     assert!(refused.to_string().contains(&second.to_string()), "{refused}");
-    assert_eq!(house.texts(team).await, ["between"], "the readable event is applied");
-    assert_eq!(house.state().await.parked.iter().map(|p| (p.first_position, p.events)).collect::<Vec<_>>(), [(second, 1)]);
+    assert_eq!(fixture.texts(team).await, ["between"], "the readable event is applied");
+    assert_eq!(fixture.state().await.parked.iter().map(|p| (p.first_position, p.events)).collect::<Vec<_>>(), [(second, 1)]);
     let skip = Skip { projection: PROJECTION, park_key: &key, position: second, reason: reason() };
     parked::skip(&stores, &commands, &by_the_server(None), skip).await.expect("no other event is parked");
-    house.settle().await;
-    let live = house.reading.dump().await;
-    house.rebuild(RebuildOptions::default()).await.expect("the live tables equal the rebuild");
-    assert_eq!(house.reading.dump().await, live);
+    fixture.settle().await;
+    let live = fixture.reading.dump().await;
+    fixture.rebuild(RebuildOptions::default()).await.expect("the live tables equal the rebuild");
+    assert_eq!(fixture.reading.dump().await, live);
 }

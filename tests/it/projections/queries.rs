@@ -6,7 +6,7 @@ use ledger::audit::{AuditLog, Filter, Order, TextAccess};
 use projections::ReadModels;
 use projections::relational::messages::{HistoryPage, MessageRow};
 
-use super::{House, team_of_three};
+use super::{Fixture, team_of_three};
 use crate::support::asked;
 
 fn texts(rows: &[MessageRow]) -> Vec<&str> {
@@ -15,15 +15,15 @@ fn texts(rows: &[MessageRow]) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_history_is_paged_in_both_directions_and_around_a_message() {
-    let house = House::start().await;
-    let (team, ann, _) = team_of_three(&house).await;
-    let channel = team.channel(house.commands(), "apples", Kind::Public, &[ann]).await;
+    let fixture = Fixture::start().await;
+    let (team, ann, _) = team_of_three(&fixture).await;
+    let channel = team.channel(fixture.commands(), "apples", Kind::Public, &[ann]).await;
     let mut messages = Vec::new();
     for n in 0..9 {
-        messages.push(house.post(ann, channel, &n.to_string()).await);
+        messages.push(fixture.post(ann, channel, &n.to_string()).await);
     }
-    house.settle().await;
-    let read = &house.reading.read;
+    fixture.settle().await;
+    let read = &fixture.reading.read;
     let page = async |page, limit| read.history(channel, page, limit).await.expect("a page");
 
     let latest = page(HistoryPage::Latest, 3).await;
@@ -40,34 +40,34 @@ async fn a_history_is_paged_in_both_directions_and_around_a_message() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_history_has_no_answers_and_shows_deleted_messages_only_if_they_have_answers() {
-    let house = House::start().await;
-    let (team, ann, _) = team_of_three(&house).await;
-    let root = house.post(ann, team.general, "root").await;
-    let lonely = house.post(ann, team.general, "lonely").await;
-    let answer = house.reply(team.owner, team.general, root, "answer").await;
-    let gone = house.reply(team.owner, team.general, root, "gone").await;
+    let fixture = Fixture::start().await;
+    let (team, ann, _) = team_of_three(&fixture).await;
+    let root = fixture.post(ann, team.general, "root").await;
+    let lonely = fixture.post(ann, team.general, "lonely").await;
+    let answer = fixture.reply(team.owner, team.general, root, "answer").await;
+    let gone = fixture.reply(team.owner, team.general, root, "gone").await;
     for (author, message) in [(ann, root), (ann, lonely), (team.owner, gone)] {
-        house.message_is_asked(author, message, MessageCommand::Delete).await;
+        fixture.message_is_asked(author, message, MessageCommand::Delete).await;
     }
-    house.settle().await;
-    let history = house.reading.read.history(team.general, HistoryPage::Latest, 50).await.expect("a page");
+    fixture.settle().await;
+    let history = fixture.reading.read.history(team.general, HistoryPage::Latest, 50).await.expect("a page");
     let of_people = history.iter().filter(|m| m.message_type == "text").map(|m| (m.message_id, m.is_deleted, m.reply_count));
     assert_eq!(of_people.collect::<Vec<_>>(), [(root.0, true, 1)]);
-    let thread = house.reading.read.thread(root, HistoryPage::Latest, 50).await.expect("a thread").expect("a root");
+    let thread = fixture.reading.read.thread(root, HistoryPage::Latest, 50).await.expect("a thread").expect("a root");
     assert_eq!((thread.root.content.as_str(), thread.replies.iter().map(|m| m.message_id).collect::<Vec<_>>()), ("", vec![answer.0]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thread_is_paged_like_a_history() {
-    let house = House::start().await;
-    let (team, ann, _) = team_of_three(&house).await;
-    let root = house.post(ann, team.general, "root").await;
+    let fixture = Fixture::start().await;
+    let (team, ann, _) = team_of_three(&fixture).await;
+    let root = fixture.post(ann, team.general, "root").await;
     let mut answers = Vec::new();
     for n in 0..5 {
-        answers.push(house.reply(ann, team.general, root, &n.to_string()).await);
+        answers.push(fixture.reply(ann, team.general, root, &n.to_string()).await);
     }
-    house.settle().await;
-    let read = &house.reading.read;
+    fixture.settle().await;
+    let read = &fixture.reading.read;
     let page = async |page, limit| read.thread(root, page, limit).await.expect("a page").expect("a thread").replies;
     let latest = page(HistoryPage::Latest, 2).await;
     assert_eq!(texts(&latest), ["3", "4"]);
@@ -78,13 +78,13 @@ async fn a_thread_is_paged_like_a_history() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_are_paged_by_their_last_entry() {
-    let house = House::start().await;
-    let (team, ann, bob) = team_of_three(&house).await;
+    let fixture = Fixture::start().await;
+    let (team, ann, bob) = team_of_three(&fixture).await;
     for name in ["apples", "berries", "cherries"] {
-        team.channel(house.commands(), name, Kind::Public, &[ann]).await;
+        team.channel(fixture.commands(), name, Kind::Public, &[ann]).await;
     }
-    house.settle().await;
-    let read = &house.reading.read;
+    fixture.settle().await;
+    let read = &fixture.reading.read;
 
     let first = read.browsable_channels(team.workspace_id, None, 2).await.expect("a page");
     assert_eq!(first.iter().filter_map(|c| c.name.as_deref()).collect::<Vec<_>>(), ["apples", "berries"]);
@@ -103,11 +103,11 @@ async fn lists_are_paged_by_their_last_entry() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_directory_finds_members_by_any_part_of_their_names_without_case() {
-    let house = House::start().await;
-    let (team, ann, _) = team_of_three(&house).await;
-    house.settle().await;
+    let fixture = Fixture::start().await;
+    let (team, ann, _) = team_of_three(&fixture).await;
+    fixture.settle().await;
     let found = async |query, after| {
-        let rows = house.reading.read.user_directory(team.workspace_id, query, after, 50).await.expect("a page");
+        let rows = fixture.reading.read.user_directory(team.workspace_id, query, after, 50).await.expect("a page");
         rows.into_iter().map(|row| row.username).collect::<Vec<_>>()
     };
     assert_eq!(found(None, None).await, ["ann", "bob", "owner"]);
@@ -118,13 +118,13 @@ async fn the_directory_finds_members_by_any_part_of_their_names_without_case() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_is_found_by_actor_aggregate_type_and_time() {
-    let house = House::start().await;
-    let (team, ann, _) = team_of_three(&house).await;
-    house.post(ann, team.general, "before").await;
-    let between = house.writing.commands.store().catch_up().await.expect("the head");
-    let message = house.post(ann, team.general, "after").await;
-    house.settle().await;
-    let stores = &house.reading.stores;
+    let fixture = Fixture::start().await;
+    let (team, ann, _) = team_of_three(&fixture).await;
+    fixture.post(ann, team.general, "before").await;
+    let between = fixture.writing.commands.store().catch_up().await.expect("the head");
+    let message = fixture.post(ann, team.general, "after").await;
+    fixture.settle().await;
+    let stores = &fixture.reading.stores;
     let audit = AuditLog::new(stores.pool.clone(), stores.keys.clone());
     let filter = Filter { workspace_id: Some(team.workspace_id), limit: 50, ..Filter::default() };
     let log = async |filter: Filter| audit.find(&filter).await.expect("the log").entries(&TextAccess::everything());
@@ -146,14 +146,14 @@ async fn the_log_is_found_by_actor_aggregate_type_and_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_waits_for_a_written_event_and_not_for_one_that_does_not_exist() {
-    let mut house = House::without_projector().await;
-    let (team, ann, _) = team_of_three(&house).await;
-    let appended = house.commands().post_message(&asked(ann), team.general, super::new_message(chrono::Utc::now(), "hello", None)).await;
+    let mut fixture = Fixture::without_projector().await;
+    let (team, ann, _) = team_of_three(&fixture).await;
+    let appended = fixture.commands().post_message(&asked(ann), team.general, super::new_message(chrono::Utc::now(), "hello", None)).await;
     let position = appended.expect("a message").position;
-    let progress = house.reading.progress.clone();
+    let progress = fixture.reading.progress.clone();
     let short = std::time::Duration::from_millis(50);
     assert!(progress.wait_for(projections::RELATIONAL, position, short).await.is_err(), "no projector runs");
-    house.reading.start_projector(None);
+    fixture.reading.start_projector(None);
     let reached = progress.wait_for(projections::RELATIONAL, position, super::LIMIT).await.expect("the projector catches up");
     assert!(reached >= position);
     assert!(progress.wait_for(projections::RELATIONAL, position + 1, short).await.is_err(), "there is no such event");

@@ -5,11 +5,11 @@ use domain::channel::Kind;
 use projections::{RebuildOptions, RebuildReport};
 
 use super::events::{body, emoji};
-use super::{House, team_of_three};
+use super::{Fixture, team_of_three};
 
-impl House {
+impl Fixture {
     /// Makes every kind of change to messages, so that there is much to compare.
-    pub async fn busy(&self) -> crate::support::Team {
+    pub async fn with_every_change(&self) -> crate::support::Team {
         let (team, ann, bob) = team_of_three(self).await;
         let channel = team.channel(self.commands(), "apples", Kind::Private, &[ann, bob]).await;
         let mut messages = Vec::new();
@@ -43,49 +43,49 @@ fn rows(report: &RebuildReport, table: &str) -> Option<i64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_live_projection_equals_a_rebuild_from_zero() {
-    let house = House::start().await;
-    house.busy().await;
-    house.settle().await;
-    let live = house.reading.dump().await;
-    let report = house.rebuild(RebuildOptions::default()).await.expect("a rebuild");
-    assert_eq!(house.reading.dump().await, live);
+    let fixture = Fixture::start().await;
+    fixture.with_every_change().await;
+    fixture.settle().await;
+    let live = fixture.reading.dump().await;
+    let report = fixture.rebuild(RebuildOptions::default()).await.expect("a rebuild");
+    assert_eq!(fixture.reading.dump().await, live);
     assert_eq!(report.compared_at, Some(report.position));
     assert!(rows(&report, "messages").is_some_and(|rows| rows > 60) && rows(&report, "audit_log") == Some(report.position));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_applies_a_change_to_a_message_that_is_not_in_memory_any_more() {
-    let house = House::start().await;
-    house.busy().await;
-    house.settle().await;
-    let live = house.reading.dump().await;
+    let fixture = Fixture::start().await;
+    fixture.with_every_change().await;
+    fixture.settle().await;
+    let live = fixture.reading.dump().await;
     for kept_messages in [0, 2, 7, 40] {
-        house.rebuild(RebuildOptions { kept_messages, ..RebuildOptions::default() }).await.expect("the same tables");
-        assert_eq!(house.reading.dump().await, live, "{kept_messages} messages are kept");
+        fixture.rebuild(RebuildOptions { kept_messages, ..RebuildOptions::default() }).await.expect("the same tables");
+        assert_eq!(fixture.reading.dump().await, live, "{kept_messages} messages are kept");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_without_a_projector_equals_what_a_projector_builds() {
-    let mut house = House::without_projector().await;
-    house.busy().await;
-    let report = house.rebuild(RebuildOptions::default()).await.expect("a rebuild of empty tables");
+    let mut fixture = Fixture::without_projector().await;
+    fixture.with_every_change().await;
+    let report = fixture.rebuild(RebuildOptions::default()).await.expect("a rebuild of empty tables");
     assert_eq!(report.compared_at, None);
-    let built = house.reading.dump().await;
-    sqlx::query("UPDATE projection_checkpoints SET position = 0").execute(&house.reading.pool).await.expect("the checkpoint");
+    let built = fixture.reading.dump().await;
+    sqlx::query("UPDATE projection_checkpoints SET position = 0").execute(&fixture.reading.pool).await.expect("the checkpoint");
     let empty =
         "TRUNCATE users, workspaces, workspace_members, workspace_invitations, channels, channel_members, messages, mentions, audit_log";
-    sqlx::query(empty).execute(&house.reading.pool).await.expect("the read tables");
-    house.reading.start_projector(None);
-    house.settle().await;
-    assert_eq!(house.reading.dump().await, built);
+    sqlx::query(empty).execute(&fixture.reading.pool).await.expect("the read tables");
+    fixture.reading.start_projector(None);
+    fixture.settle().await;
+    assert_eq!(fixture.reading.dump().await, built);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn indexes_and_constraints_are_the_same_after_a_rebuild() {
-    let house = House::start().await;
-    house.busy().await;
-    house.settle().await;
+    let fixture = Fixture::start().await;
+    fixture.with_every_change().await;
+    fixture.settle().await;
     let shape = async || {
         let indexes = "SELECT pg_get_indexdef(i.indexrelid) || ' ' || i.indisvalid FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
                        WHERE t.relnamespace = 'read'::regnamespace AND NOT t.relispartition ORDER BY 1";
@@ -96,11 +96,11 @@ async fn indexes_and_constraints_are_the_same_after_a_rebuild() {
                           WHERE t.relnamespace = 'read'::regnamespace AND t.relispartition GROUP BY t.relname ORDER BY 1";
         let mut shape = Vec::new();
         for statement in [indexes, constraints, partitions] {
-            shape.extend(sqlx::query_scalar::<_, String>(statement).fetch_all(&house.reading.pool).await.expect("the catalog"));
+            shape.extend(sqlx::query_scalar::<_, String>(statement).fetch_all(&fixture.reading.pool).await.expect("the catalog"));
         }
         shape
     };
     let before = shape().await;
-    house.rebuild(RebuildOptions::default()).await.expect("a rebuild");
+    fixture.rebuild(RebuildOptions::default()).await.expect("a rebuild");
     assert_eq!(shape().await, before);
 }

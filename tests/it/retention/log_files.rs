@@ -12,33 +12,33 @@ use sha2::{Digest, Sha256};
 use sqlx::{PgPool, query, query_scalar};
 use tests::{TestApp, TestDatabase, eventually, program};
 
-use crate::projections::{House, Reading};
+use crate::projections::{Fixture, Reading};
 use crate::support::this_month;
 
-async fn exported(house: &House, folder: &Path) -> (Manifest, PathBuf) {
-    this_month(&house.writing.pool, None, folder).await
+async fn exported(fixture: &Fixture, folder: &Path) -> (Manifest, PathBuf) {
+    this_month(&fixture.writing.pool, None, folder).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_month_that_is_restored_into_an_empty_database_gives_the_same_tables() {
-    let house = House::start().await;
-    house.busy().await;
-    house.settle().await;
+    let fixture = Fixture::start().await;
+    fixture.with_every_change().await;
+    fixture.settle().await;
     let folder = tempfile::tempdir().expect("a folder");
-    let (manifest, path) = exported(&house, folder.path()).await;
+    let (manifest, path) = exported(&fixture, folder.path()).await;
     let verified = verify(&path, |_| {}).expect("a valid month");
     assert_eq!((&verified.manifest, verified.erased), (&manifest, 0));
     assert!(manifest.events > 100 && manifest.first_position == 1, "{manifest:?}");
 
     let empty = TestDatabase::create().await;
     let pool = empty.pool(4).await;
-    put_keys_back(&house.writing.pool, &pool).await;
+    put_keys_back(&fixture.writing.pool, &pool).await;
     restore(&pool, &path).await.expect("a restore");
     let mut reading = Reading::of(&empty).await;
     reading.start_projector(None);
     let limit = std::time::Duration::from_secs(20);
     reading.progress.wait_for(projections::RELATIONAL, manifest.last_position, limit).await.expect("the projector keeps up");
-    assert_eq!(reading.dump().await, house.reading.dump().await);
+    assert_eq!(reading.dump().await, fixture.reading.dump().await);
 
     match restore(&pool, &path).await {
         Err(ExportError::NotNext { head, first }) => assert_eq!((head, first), (manifest.last_position, 1)),
@@ -58,14 +58,14 @@ pub async fn put_keys_back(from: &PgPool, to: &PgPool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_month_that_is_not_over_or_has_no_events_is_not_exported() {
-    let house = House::without_projector().await;
-    house.writing.workspace().await;
+    let fixture = Fixture::without_projector().await;
+    fixture.writing.workspace().await;
     let now = Utc::now();
     let this = format!("{:04}-{:02}", now.year(), now.month()).parse::<Month>().expect("a month");
-    let refused = positions(&house.writing.pool, this, now).await;
+    let refused = positions(&fixture.writing.pool, this, now).await;
     assert!(matches!(refused, Err(ExportError::NotClosed(_))), "{refused:?}");
     let long_ago = "2001-02".parse::<Month>().expect("a month");
-    let empty = positions(&house.writing.pool, long_ago, now).await;
+    let empty = positions(&fixture.writing.pool, long_ago, now).await;
     assert!(matches!(empty, Err(ExportError::Empty(_))), "{empty:?}");
     assert!("2001-13".parse::<Month>().is_err());
 }
@@ -94,28 +94,28 @@ fn what_is_wrong(path: &Path) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_month_is_reported_at_the_first_event_that_differs() {
-    let house = House::without_projector().await;
-    house.writing.workspace().await;
+    let fixture = Fixture::without_projector().await;
+    fixture.writing.workspace().await;
     let folder = tempfile::tempdir().expect("a folder");
-    let (manifest, path) = exported(&house, folder.path()).await;
+    let (manifest, path) = exported(&fixture, folder.path()).await;
     rewritten(&manifest, &path, |lines| lines.into_iter().enumerate().map(|(n, line)| change_one(n, &line)).collect());
     assert_eq!(what_is_wrong(&path), "event 3 does not have its digest");
 
-    let (manifest, path) = exported(&house, folder.path()).await;
+    let (manifest, path) = exported(&fixture, folder.path()).await;
     rewritten(&manifest, &path, |mut lines| {
         lines.remove(1);
         lines
     });
     assert_eq!(what_is_wrong(&path), "event 2 is missing");
 
-    let (manifest, path) = exported(&house, folder.path()).await;
+    let (manifest, path) = exported(&fixture, folder.path()).await;
     rewritten(&manifest, &path, |mut lines| {
         lines.pop();
         lines
     });
     assert_eq!(what_is_wrong(&path), format!("event {} is missing", manifest.last_position));
 
-    let (manifest, path) = exported(&house, folder.path()).await;
+    let (manifest, path) = exported(&fixture, folder.path()).await;
     std::fs::write(path.with_file_name(&manifest.file), b"something else").expect("a file");
     assert_eq!(what_is_wrong(&path), "it is not the file that the manifest was written for");
 }

@@ -16,7 +16,7 @@ use tests::place::Place;
 use tests::tls::{self, Certificates};
 use tests::{program, servers};
 
-use crate::projections::House;
+use crate::projections::Fixture;
 use crate::support::this_month;
 
 /// The size of a part of an upload, in bytes.
@@ -63,10 +63,10 @@ fn with_its_digest(mut line: Value) -> String {
 
 /// A large month that is over, in the object store. Returns its manifest and the manifest's address.
 async fn old_month(folder: &ObjectFolder) -> (Manifest, String) {
-    let house = House::without_projector().await;
-    house.writing.workspace().await;
+    let fixture = Fixture::without_projector().await;
+    fixture.writing.workspace().await;
     let here = tempfile::tempdir().expect("a folder");
-    let (manifest, path) = this_month(&house.writing.pool, None, here.path()).await;
+    let (manifest, path) = this_month(&fixture.writing.pool, None, here.path()).await;
     let mut lines = String::new();
     GzDecoder::new(std::fs::File::open(path.with_file_name(&manifest.file)).expect("a file")).read_to_string(&mut lines).expect("lines");
     let mut lines = lines.lines().map(a_year_before).collect::<Vec<_>>();

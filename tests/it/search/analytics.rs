@@ -2,30 +2,30 @@
 
 use serde_json::{Value, json};
 
-use super::house::{Backend, House};
+use super::fixture::{Backend, Fixture};
 use super::over_every_backend;
 
 over_every_backend!(messages_are_counted_and_private_channels_are_not_named, only_owners_and_admins_read_the_counts);
 
-async fn counts(house: &House, by: &str) -> Vec<Value> {
-    let head = house.settle().await;
-    let path = house.team.path(&format!("/analytics/messages?by={by}"));
-    house.team.owner.get_at(head, &path).await.expect(200)["items"].as_array().expect("rows").clone()
+async fn counts(fixture: &Fixture, by: &str) -> Vec<Value> {
+    let head = fixture.settle().await;
+    let path = fixture.team.path(&format!("/analytics/messages?by={by}"));
+    fixture.team.owner.get_at(head, &path).await.expect(200)["items"].as_array().expect("rows").clone()
 }
 
 async fn messages_are_counted_and_private_channels_are_not_named(backend: Backend) {
-    let house = House::start(backend).await;
-    let team = &house.team;
+    let fixture = Fixture::start(backend).await;
+    let team = &fixture.team;
     let secret = team.channel(&team.member, "private", "secret", &[]).await;
-    let conversation = house.conversation(&team.member, &[&team.guest]).await;
+    let conversation = fixture.conversation(&team.member, &[&team.guest]).await;
     for channel in [team.general, team.general, secret, secret, secret, conversation] {
         team.message(&team.member, channel, "something").await;
     }
-    house.say("more").await;
-    let gone = house.say("less").await;
+    fixture.say("more").await;
+    let gone = fixture.say("less").await;
     team.owner.delete(&format!("/v1/messages/{gone}")).await.expect(204);
 
-    let by_channel = counts(&house, "channel").await;
+    let by_channel = counts(&fixture, "channel").await;
     let general = json!({"channel_id": team.general, "name": "general", "channel_type": "public"});
     let expected = [
         json!({"channel": general, "messages": 3, "authors": 2}),
@@ -35,14 +35,14 @@ async fn messages_are_counted_and_private_channels_are_not_named(backend: Backen
     assert!(by_channel.len() == 3 && expected.iter().all(|row| by_channel.contains(row)), "{by_channel:?}");
     assert!(!Value::from(by_channel).to_string().contains(&secret.to_string()));
 
-    let by_person = counts(&house, "person").await;
+    let by_person = counts(&fixture, "person").await;
     let told = |row: &Value| (row["person"]["username"].as_str().map(str::to_owned), row["messages"].as_u64());
     assert_eq!(
         by_person.iter().map(told).collect::<Vec<_>>(),
         [(Some(team.member.username.clone()), Some(6)), (Some(team.owner.username.clone()), Some(1))]
     );
     for by in ["day", "hour"] {
-        let counted = counts(&house, by).await;
+        let counted = counts(&fixture, by).await;
         let sum = |field: &str| counted.iter().filter_map(|row| row[field].as_u64()).sum::<u64>();
         assert!(sum("messages") == 7 && sum("authors") >= 2, "{by}: {counted:?}");
     }
@@ -54,8 +54,8 @@ async fn messages_are_counted_and_private_channels_are_not_named(backend: Backen
 }
 
 async fn only_owners_and_admins_read_the_counts(backend: Backend) {
-    let house = House::start(backend).await;
-    let team = &house.team;
+    let fixture = Fixture::start(backend).await;
+    let team = &fixture.team;
     for path in ["/analytics/messages?by=channel", "/analytics/members"] {
         team.member.get(&team.path(path)).await.expect_problem(403, "access.forbidden");
         team.guest.get(&team.path(path)).await.expect_problem(403, "access.forbidden");

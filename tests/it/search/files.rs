@@ -13,7 +13,7 @@ use uuid::Uuid;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::house::{Backend, House, escaped};
+use super::fixture::{Backend, Fixture, escaped};
 use super::over_every_backend;
 
 over_every_backend!(
@@ -22,25 +22,25 @@ over_every_backend!(
     a_mistake_in_a_search_for_files_is_refused
 );
 
-async fn bring_in(house: &House, export: &Path) {
+async fn bring_in(fixture: &Fixture, export: &Path) {
     let settings = Settings {
-        workspace_id: house.team.id.into(),
-        importer: house.team.owner.id.into(),
+        workspace_id: fixture.team.id.into(),
+        importer: fixture.team.owner.id.into(),
         at: Utc::now(),
         correlation_id: Uuid::now_v7(),
         limits: Limits::default(),
     };
-    import::slack(house.app.app().commands.store(), export, &settings, &()).await.expect("an import");
+    import::slack(fixture.app.app().commands.store(), export, &settings, &()).await.expect("an import");
 }
 
-fn path(house: &House, query: &str) -> String {
-    house.team.path(&format!("/search/files?q={}", escaped(query)))
+fn path(fixture: &Fixture, query: &str) -> String {
+    fixture.team.path(&format!("/search/files?q={}", escaped(query)))
 }
 
-async fn find(house: &House, person: &Person, query: &str) -> Vec<String> {
-    let head = house.settle().await;
-    let found = person.get_at(head, &path(house, query)).await.expect(200);
-    assert_eq!(found["backend"], house.backend_name(), "{query}");
+async fn find(fixture: &Fixture, person: &Person, query: &str) -> Vec<String> {
+    let head = fixture.settle().await;
+    let found = person.get_at(head, &path(fixture, query)).await.expect(200);
+    assert_eq!(found["backend"], fixture.backend_name(), "{query}");
     let hits = found["items"].as_array().expect("hits");
     assert_eq!((&found["total"], &found["total_is_exact"]), (&json!(hits.len()), &json!(true)), "{query}");
     hits.iter().flat_map(|hit| hit["files"].as_array().expect("files")).map(name).collect()
@@ -51,9 +51,9 @@ fn name(file: &Value) -> String {
 }
 
 async fn files_are_found_by_their_names(backend: Backend) {
-    let house = House::start(backend).await;
-    bring_in(&house, &servers::checkout().join("tests/fixtures/sample-export.zip")).await;
-    let owner = &house.team.owner;
+    let fixture = Fixture::start(backend).await;
+    bring_in(&fixture, &servers::checkout().join("tests/fixtures/sample-export.zip")).await;
+    let owner = &fixture.team.owner;
     for query in [
         "compost",
         "COMPOST-before",
@@ -64,14 +64,14 @@ async fn files_are_found_by_their_names(backend: Backend) {
         "before* during:2025-06",
         "in:#orchard-work",
     ] {
-        assert_eq!(find(&house, owner, query).await, ["compost-before-after.jpg"], "{query}");
+        assert_eq!(find(&fixture, owner, query).await, ["compost-before-after.jpg"], "{query}");
     }
     for query in ["comp", "moved", "compost pdf", "compost -jpg", "-comp* in:#orchard-work", "compost before:2025", "sketches"] {
-        assert_eq!(find(&house, owner, query).await, [""; 0], "{query}");
+        assert_eq!(find(&fixture, owner, query).await, [""; 0], "{query}");
     }
-    assert_eq!(house.find("compost-before").await, [""; 0], "the name of a file is not part of a message's text");
+    assert_eq!(fixture.find("compost-before").await, [""; 0], "the name of a file is not part of a message's text");
 
-    let found = owner.get(&path(&house, "compost")).await.expect(200);
+    let found = owner.get(&path(&fixture, "compost")).await.expect(200);
     let hit = &found["items"][0];
     assert_eq!((&hit["files"][0]["mime_type"], &hit["files"][0]["size"]), (&json!("image/jpeg"), &json!(1_843_200)));
     let pieces = json!([[{"text": "compost", "hit": true}, {"text": "-before-after.jpg", "hit": false}]]);
@@ -80,11 +80,11 @@ async fn files_are_found_by_their_names(backend: Backend) {
 
     let message = hit["message"]["message_id"].as_str().expect("a message");
     owner.delete(&format!("/v1/messages/{message}")).await.expect(204);
-    assert_eq!(find(&house, owner, "compost").await, [""; 0], "no search finds a deleted file");
+    assert_eq!(find(&fixture, owner, "compost").await, [""; 0], "no search finds a deleted file");
 }
 
 async fn no_user_finds_a_file_of_a_message_that_they_may_not_read(backend: Backend) {
-    let house = House::start(backend).await;
+    let fixture = Fixture::start(backend).await;
     let file = tempfile::NamedTempFile::new().expect("a file");
     let mut export = ZipWriter::new(file.reopen().expect("a file"));
     for (path, content) in [
@@ -99,26 +99,26 @@ async fn no_user_finds_a_file_of_a_message_that_they_may_not_read(backend: Backe
         export.write_all(content.as_bytes()).expect("an entry");
     }
     export.finish().expect("an export");
-    bring_in(&house, file.path()).await;
+    bring_in(&fixture, file.path()).await;
 
-    for outsider in [&house.team.owner, &house.team.member, &house.team.guest] {
-        assert_eq!(find(&house, outsider, "quincidence").await, [""; 0]);
+    for outsider in [&fixture.team.owner, &fixture.team.member, &fixture.team.guest] {
+        assert_eq!(find(&fixture, outsider, "quincidence").await, [""; 0]);
     }
     let members = "SELECT m.user_id FROM channel_members m JOIN channels c USING (channel_id) WHERE c.name = 'cellar' AND m.is_active";
-    let ann = sqlx::query_scalar::<_, Uuid>(members).fetch_one(&house.app.app().pool).await.expect("a member");
-    let (token, _) = house.app.app().sessions.start(ann.into(), Device::default()).await.expect("a session");
-    let ann = house.team.member.with_token(token.expose().to_owned());
-    assert_eq!(find(&house, &ann, "quincidence").await, ["quincidence.pdf"]);
+    let ann = sqlx::query_scalar::<_, Uuid>(members).fetch_one(&fixture.app.app().pool).await.expect("a member");
+    let (token, _) = fixture.app.app().sessions.start(ann.into(), Device::default()).await.expect("a session");
+    let ann = fixture.team.member.with_token(token.expose().to_owned());
+    assert_eq!(find(&fixture, &ann, "quincidence").await, ["quincidence.pdf"]);
 
-    house.team.stranger.get(&path(&house, "quincidence")).await.expect_problem(404, "workspace.not_found");
-    house.app.get(&path(&house, "quincidence")).await.expect_problem(401, "auth.token_missing");
+    fixture.team.stranger.get(&path(&fixture, "quincidence")).await.expect_problem(404, "workspace.not_found");
+    fixture.app.get(&path(&fixture, "quincidence")).await.expect_problem(401, "auth.token_missing");
 }
 
 async fn a_mistake_in_a_search_for_files_is_refused(backend: Backend) {
-    let house = House::start(backend).await;
-    let owner = &house.team.owner;
-    owner.get(&house.team.path("/search/files")).await.expect_problem(400, "search.query_invalid");
-    owner.get(&path(&house, "in:#nowhere")).await.expect_problem(400, "search.query_invalid");
-    owner.get(&format!("{}&order=newest", path(&house, "a"))).await.expect_problem(400, "request.query_invalid");
-    owner.get(&format!("{}&after=x", path(&house, "a"))).await.expect_problem(400, "request.cursor_invalid");
+    let fixture = Fixture::start(backend).await;
+    let owner = &fixture.team.owner;
+    owner.get(&fixture.team.path("/search/files")).await.expect_problem(400, "search.query_invalid");
+    owner.get(&path(&fixture, "in:#nowhere")).await.expect_problem(400, "search.query_invalid");
+    owner.get(&format!("{}&order=newest", path(&fixture, "a"))).await.expect_problem(400, "request.query_invalid");
+    owner.get(&format!("{}&after=x", path(&fixture, "a"))).await.expect_problem(400, "request.cursor_invalid");
 }

@@ -11,11 +11,11 @@ use reqwest::Client;
 use serde_json::Value;
 use slack::import::{self, Limits, Settings};
 use tests::person::send;
-use tests::searches::{everything_said, kept};
+use tests::searches::{everything_said, listed_searches};
 use tests::{TestApp, servers};
 use uuid::Uuid;
 
-use super::house::{Backend, escaped};
+use super::fixture::{Backend, escaped};
 use super::over_every_backend;
 
 /// The longest time that a projection may take to apply the archive.
@@ -41,7 +41,7 @@ async fn the_fixed_searches_find_what_a_plain_scan_finds(backend: Backend) {
 
     let said = everything_said(&app.app().pool).await;
     let mut found_some = 0;
-    for search in kept() {
+    for search in listed_searches() {
         let path = format!("/v1/workspaces/{workspace_id}/search/messages?q={}&order=newest&limit=100", escaped(search.query));
         let expected = said.iter().filter(|said| search.means(said)).map(|said| said.message_id.to_string()).collect::<Vec<_>>();
         let first = ask(path.clone()).await;

@@ -6,7 +6,7 @@ use projections::{RELATIONAL, RebuildOptions, rebuild};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::house::{Backend, House};
+use super::fixture::{Backend, Fixture};
 use super::over_every_backend;
 use crate::support::post_at;
 
@@ -20,101 +20,101 @@ over_every_backend!(
 );
 
 async fn search_follows_edits_and_deletions(backend: Backend) {
-    let house = House::start(backend).await;
-    let owner = &house.team.owner;
-    let message = house.say("before the edit").await;
-    assert_eq!(house.find("before").await, ["before the edit"]);
+    let fixture = Fixture::start(backend).await;
+    let owner = &fixture.team.owner;
+    let message = fixture.say("before the edit").await;
+    assert_eq!(fixture.find("before").await, ["before the edit"]);
     owner.patch(&format!("/v1/messages/{message}"), json!({"content": "after that"})).await.expect(204);
-    assert_eq!(house.find("before").await, [""; 0]);
-    assert_eq!(house.find("after that").await, ["after that"]);
+    assert_eq!(fixture.find("before").await, [""; 0]);
+    assert_eq!(fixture.find("after that").await, ["after that"]);
     owner.put_empty(&format!("/v1/messages/{message}/reactions/tada")).await.expect(204);
     owner.delete(&format!("/v1/messages/{message}")).await.expect(204);
     for query in ["after", "has:reaction", "from:me", "-nothing"] {
-        assert_eq!(house.find(query).await, [""; 0], "{query}");
+        assert_eq!(fixture.find(query).await, [""; 0], "{query}");
     }
 }
 
 async fn archived_and_purged_messages_are_not_found(backend: Backend) {
-    let house = House::start(backend).await;
-    let team = &house.team;
+    let fixture = Fixture::start(backend).await;
+    let team = &fixture.team;
     for days in [90, 60, 1] {
         let sent_at = Utc::now() - TimeDelta::days(days);
         let text = format!("a quince {days} days ago");
-        post_at(&house.app.app().commands, UserId(team.owner.id), ChannelId(team.general), sent_at, &text).await;
+        post_at(&fixture.app.app().commands, UserId(team.owner.id), ChannelId(team.general), sent_at, &text).await;
     }
-    assert_eq!(house.find("quince").await.len(), 3);
+    assert_eq!(fixture.find("quince").await.len(), 3);
     for (action, days) in [("archive", 75), ("purge", 30)] {
         let policy = json!({"retention_policy": {"days": days, "action": action}});
         team.owner.patch(&team.path("/settings"), policy).await.expect(204);
-        house.settle().await;
-        assert_eq!(house.app.app().retention.run(None).await.expect("a run").messages(), if action == "archive" { 1 } else { 2 });
+        fixture.settle().await;
+        assert_eq!(fixture.app.app().retention.run(None).await.expect("a run").messages(), if action == "archive" { 1 } else { 2 });
         let left = if action == "archive" { vec!["a quince 1 days ago", "a quince 60 days ago"] } else { vec!["a quince 1 days ago"] };
         for query in ["quince", "from:me", "-nothing"] {
-            assert_eq!(house.find(query).await, left, "{action}: {query}");
+            assert_eq!(fixture.find(query).await, left, "{action}: {query}");
         }
     }
-    let message = house.say("a medlar").await;
+    let message = fixture.say("a medlar").await;
     team.owner.put(&format!("/v1/messages/{message}/purge"), json!({"reason": "an order"})).await.expect(204);
-    assert_eq!(house.find("medlar").await, [""; 0]);
+    assert_eq!(fixture.find("medlar").await, [""; 0]);
 }
 
 async fn archived_channels_stay_searchable_and_renamed_ones_have_their_new_names(backend: Backend) {
-    let house = House::start(backend).await;
-    let team = &house.team;
+    let fixture = Fixture::start(backend).await;
+    let team = &fixture.team;
     let channel = team.channel(&team.owner, "public", "attic", &[]).await;
     team.message(&team.owner, channel, "an old chair").await;
     team.owner.put(&format!("/v1/channels/{channel}/name"), json!({"name": "loft"})).await.expect(204);
     team.owner.put_empty(&format!("/v1/channels/{channel}/archival")).await.expect(204);
-    assert_eq!(house.find("chair in:#loft").await, ["an old chair"]);
-    assert_eq!(house.mistake(&team.owner, "chair in:#attic").await.1, "in:#attic");
-    assert_eq!(house.search(&team.owner, "chair", "").await["items"][0]["channel"]["name"], "loft");
+    assert_eq!(fixture.find("chair in:#loft").await, ["an old chair"]);
+    assert_eq!(fixture.mistake(&team.owner, "chair in:#attic").await.1, "in:#attic");
+    assert_eq!(fixture.search(&team.owner, "chair", "").await["items"][0]["channel"]["name"], "loft");
 }
 
 async fn renamed_users_are_shown_with_their_new_names(backend: Backend) {
-    let house = House::start(backend).await;
-    house.say("mine").await;
-    house.team.owner.patch("/v1/users/me", json!({"display_name": "Queen Bee"})).await.expect(204);
-    assert_eq!(house.search(&house.team.owner, "mine", "").await["items"][0]["message"]["display_name"], "Queen Bee");
+    let fixture = Fixture::start(backend).await;
+    fixture.say("mine").await;
+    fixture.team.owner.patch("/v1/users/me", json!({"display_name": "Queen Bee"})).await.expect(204);
+    assert_eq!(fixture.search(&fixture.team.owner, "mine", "").await["items"][0]["message"]["display_name"], "Queen Bee");
 }
 
 async fn filters_follow_pins_and_reactions(backend: Backend) {
-    let house = House::start(backend).await;
-    let owner = &house.team.owner;
-    let message = house.say("marked").await;
+    let fixture = Fixture::start(backend).await;
+    let owner = &fixture.team.owner;
+    let message = fixture.say("marked").await;
     for (mark, query) in [("pin", "is:pinned"), ("reactions/tada", "has:reaction"), ("reactions/tada", "has::tada:")] {
         let mark = format!("/v1/messages/{message}/{mark}");
-        assert_eq!(house.find(query).await, [""; 0], "{query}");
+        assert_eq!(fixture.find(query).await, [""; 0], "{query}");
         owner.put_empty(&mark).await.expect(204);
-        assert_eq!(house.find(query).await, ["marked"], "{query}");
-        assert_eq!(house.find(&format!("-{query}")).await, [""; 0], "{query}");
+        assert_eq!(fixture.find(query).await, ["marked"], "{query}");
+        assert_eq!(fixture.find(&format!("-{query}")).await, [""; 0], "{query}");
         owner.delete(&mark).await.expect(204);
-        assert_eq!(house.find(query).await, [""; 0], "{query}");
+        assert_eq!(fixture.find(query).await, [""; 0], "{query}");
     }
 }
 
 async fn a_search_during_a_rebuild_misses_no_message_and_finds_none_twice(backend: Backend) {
-    let house = House::start(backend).await;
+    let fixture = Fixture::start(backend).await;
     for n in 0..50 {
-        house.say(&format!("before {n}")).await;
+        fixture.say(&format!("before {n}")).await;
     }
-    house.settle().await;
+    fixture.settle().await;
     let stop = CancellationToken::new();
     let load = async {
         let mut said = 0;
         while !stop.is_cancelled() {
-            house.say(&format!("during {said}")).await;
-            assert_eq!(house.find("before").await.len(), 50, "a search saw a part of a model");
+            fixture.say(&format!("during {said}")).await;
+            assert_eq!(fixture.find("before").await.len(), 50, "a search saw a part of a model");
             said += 1;
         }
         said
     };
     let rebuilt = async {
         for _ in 0..2 {
-            rebuild(&house.app.app().stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("an equal model");
+            rebuild(&fixture.app.app().stores, RELATIONAL, RebuildOptions::default(), |_| {}).await.expect("an equal model");
         }
         stop.cancel();
     };
     let (said, ()) = futures::join!(load, rebuilt);
-    let found = house.search(&house.team.owner, "during", "&order=newest&limit=1").await;
+    let found = fixture.search(&fixture.team.owner, "during", "&order=newest&limit=1").await;
     assert_eq!(found["total"], json!(said));
 }

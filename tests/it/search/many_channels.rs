@@ -12,18 +12,18 @@ use tests::TestApp;
 use tests::person::Person;
 use uuid::Uuid;
 
-use super::house::{Backend, House};
+use super::fixture::{Backend, Fixture};
 use crate::support::asked;
 
 /// More than one search may load.
 const CHANNELS: usize = 1_050;
 
-async fn create_channels(house: &House) {
+async fn create_channels(fixture: &Fixture) {
     // One person may create 1,000 channels.
-    let (commands, creators) = (&house.app.app().commands, [house.team.owner.id, house.team.member.id].map(UserId));
+    let (commands, creators) = (&fixture.app.app().commands, [fixture.team.owner.id, fixture.team.member.id].map(UserId));
     let created = (0..CHANNELS).map(|n| async move {
         let new = NewChannel {
-            workspace_id: WorkspaceId(house.team.id),
+            workspace_id: WorkspaceId(fixture.team.id),
             kind: Kind::Public,
             name: Some(ChannelName::parse(&format!("channel-{n}")).expect("a name")),
             display_name: None,
@@ -45,29 +45,29 @@ async fn ask(app: &TestApp, person: &Person, path: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_in_very_many_channels_loads_few_and_respects_a_removal_at_once() {
-    let mut house = House::start(Backend::Postgres).await;
-    create_channels(&house).await;
-    let secret = house.team.channel(&house.team.owner, "private", "secret", &[&house.team.member]).await;
-    house.team.message(&house.team.owner, secret, "the treasure is in the garden").await;
-    assert_eq!(house.find_as(&house.team.member, "treasure").await.len(), 1);
+    let mut fixture = Fixture::start(Backend::Postgres).await;
+    create_channels(&fixture).await;
+    let secret = fixture.team.channel(&fixture.team.owner, "private", "secret", &[&fixture.team.member]).await;
+    fixture.team.message(&fixture.team.owner, secret, "the treasure is in the garden").await;
+    assert_eq!(fixture.find_as(&fixture.team.member, "treasure").await.len(), 1);
 
     // Another node, with empty memory, and from now on nothing is projected.
     let still = Roles { http: true, relay: false, projectors: false };
-    let answers = [("BACKSCROLL_POSTGRES_URL", house.app.database.url.as_str()), ("BACKSCROLL_NATS_STREAM", house.app.stream.as_str())];
+    let answers = [("BACKSCROLL_POSTGRES_URL", fixture.app.database.url.as_str()), ("BACKSCROLL_NATS_STREAM", fixture.app.stream.as_str())];
     let other = TestApp::start_as(still, &answers).await;
-    let search = house.path("treasure", "");
-    house.app.stop().await;
+    let search = fixture.path("treasure", "");
+    fixture.app.stop().await;
     let store = other.app().commands.store();
     let before = store.loads();
-    assert_eq!(ask(&other, &house.team.member, &search).await["total"], json!(1));
+    assert_eq!(ask(&other, &fixture.team.member, &search).await["total"], json!(1));
     let loaded = store.loads() - before;
     assert!(loaded < 20, "{loaded} aggregates were loaded for {CHANNELS} channels");
 
-    let removal = format!("{}/v1/channels/{secret}/members/{}", other.url, house.team.member.id);
-    let removed = reqwest::Client::new().delete(removal).bearer_auth(&house.team.owner.token);
+    let removal = format!("{}/v1/channels/{secret}/members/{}", other.url, fixture.team.member.id);
+    let removed = reqwest::Client::new().delete(removal).bearer_auth(&fixture.team.owner.token);
     tests::person::send(removed).await.expect(204);
-    assert_eq!(ask(&other, &house.team.member, &search).await["total"], json!(0));
-    assert_eq!(ask(&other, &house.team.owner, &search).await["total"], json!(1));
+    assert_eq!(ask(&other, &fixture.team.member, &search).await["total"], json!(0));
+    assert_eq!(ask(&other, &fixture.team.owner, &search).await["total"], json!(1));
     let loaded = store.loads() - before;
     assert!(loaded < 40, "{loaded} aggregates were loaded after one of {CHANNELS} channels has changed");
 }

@@ -5,7 +5,7 @@
 
 mod analytics;
 mod files;
-mod house;
+mod fixture;
 mod kept;
 mod language;
 mod life;
@@ -21,14 +21,14 @@ macro_rules! over_every_backend {
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $name() {
-                super::$name(crate::search::house::Backend::Postgres).await;
+                super::$name(crate::search::fixture::Backend::Postgres).await;
             })*
         }
 
         mod elasticsearch {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $name() {
-                super::$name(crate::search::house::Backend::Elasticsearch).await;
+                super::$name(crate::search::fixture::Backend::Elasticsearch).await;
             })*
         }
     };

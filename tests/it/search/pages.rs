@@ -2,49 +2,49 @@
 
 use std::collections::BTreeSet;
 
-use super::house::{Backend, House, texts};
+use super::fixture::{Backend, Fixture, texts};
 use super::over_every_backend;
 
 over_every_backend!(pages_have_no_gaps_and_no_duplicates_in_either_order, a_total_is_exact_up_to_a_limit);
 
 async fn pages_have_no_gaps_and_no_duplicates_in_either_order(backend: Backend) {
-    let house = House::start(backend).await;
+    let fixture = Fixture::start(backend).await;
     for n in 0..23 {
-        house.say(&format!("number {n}{}", " number".repeat(n % 3))).await;
+        fixture.say(&format!("number {n}{}", " number".repeat(n % 3))).await;
     }
     for order in ["relevance", "newest"] {
         let (mut seen, mut after, mut pages) = (Vec::new(), String::new(), 0);
         loop {
-            let page = house.search(&house.team.owner, "number", &format!("&order={order}&limit=5{after}")).await;
+            let page = fixture.search(&fixture.team.owner, "number", &format!("&order={order}&limit=5{after}")).await;
             assert_eq!((page["total"].as_u64(), page["total_is_exact"].as_bool()), (Some(23), Some(true)), "the total of the first page");
             seen.extend(texts(&page));
             pages += 1;
             // A message that is posted between two pages does not move the others.
-            let late = house.say(&format!("{order} number number number number")).await;
+            let late = fixture.say(&format!("{order} number number number number")).await;
             let Some(next) = page["next"].as_str() else {
-                house.team.owner.delete(&format!("/v1/messages/{late}")).await.expect(204);
+                fixture.team.owner.delete(&format!("/v1/messages/{late}")).await.expect(204);
                 break;
             };
             after = format!("&after={next}");
-            house.team.owner.delete(&format!("/v1/messages/{late}")).await.expect(204);
+            fixture.team.owner.delete(&format!("/v1/messages/{late}")).await.expect(204);
         }
         assert_eq!((pages, seen.len(), seen.iter().collect::<BTreeSet<_>>().len()), (5, 23, 23), "{order}: {seen:?}");
     }
-    let page = house.search(&house.team.owner, "number", "&order=newest&limit=5").await;
+    let page = fixture.search(&fixture.team.owner, "number", "&order=newest&limit=5").await;
     let next = page["next"].as_str().expect("a page that follows").to_owned();
-    house.ask(&house.team.owner, "number", &format!("&after={next}")).await.expect_problem(400, "request.cursor_invalid");
+    fixture.ask(&fixture.team.owner, "number", &format!("&after={next}")).await.expect_problem(400, "request.cursor_invalid");
 }
 
 async fn a_total_is_exact_up_to_a_limit(backend: Backend) {
-    let house = House::start(backend).await;
+    let fixture = Fixture::start(backend).await;
     let total = usize::try_from(projections::search::TOTAL_MAX).expect("a count");
     let mut said = 0;
     for more in [total, 1] {
         for n in 0..more {
             crate::support::post(
-                &house.app.app().commands,
-                &crate::support::asked(house.team.owner.id.into()),
-                house.team.general.into(),
+                &fixture.app.app().commands,
+                &crate::support::asked(fixture.team.owner.id.into()),
+                fixture.team.general.into(),
                 &format!("often {n}"),
             )
             .await
@@ -52,7 +52,7 @@ async fn a_total_is_exact_up_to_a_limit(backend: Backend) {
         }
         said += more;
         for order in ["relevance", "newest"] {
-            let found = house.search(&house.team.owner, "often", &format!("&order={order}&limit=1")).await;
+            let found = fixture.search(&fixture.team.owner, "often", &format!("&order={order}&limit=1")).await;
             assert_eq!(found["total"].as_u64(), Some(total as u64));
             assert_eq!(found["total_is_exact"].as_bool(), Some(said == total), "{order}");
         }

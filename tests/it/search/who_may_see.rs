@@ -8,7 +8,7 @@ use tests::TestApp;
 use tests::person::Person;
 use uuid::Uuid;
 
-use super::house::{Backend, House, texts};
+use super::fixture::{Backend, Fixture, texts};
 use super::over_every_backend;
 
 over_every_backend!(
@@ -25,64 +25,65 @@ const STEPS: usize = 60;
 const WORDS: [&str; 5] = ["apple", "pear", "plum", "fig", "quince"];
 
 async fn a_private_channel_looks_like_one_that_does_not_exist(backend: Backend) {
-    let house = House::start(backend).await;
-    let team = &house.team;
+    let fixture = Fixture::start(backend).await;
+    let team = &fixture.team;
     let secret = team.channel(&team.owner, "private", "secret", &[&team.member]).await;
     team.message(&team.owner, secret, "the treasure is in the garden").await;
-    assert_eq!(house.find_as(&team.member, "treasure").await.len(), 1);
-    let found = house.search(&team.guest, "treasure", "").await;
+    assert_eq!(fixture.find_as(&team.member, "treasure").await.len(), 1);
+    let found = fixture.search(&team.guest, "treasure", "").await;
     assert_eq!((&found["total"], &found["items"]), (&json!(0), &json!([])));
     let shape = |problem: Value| {
         (problem["code"].clone(), problem["detail"].as_str().map(|detail| detail.replace("nowhere", "secret")), problem["field"].clone())
     };
-    let of = async |name: &str| shape(house.ask(&team.guest, &format!("in:#{name}"), "").await.expect_problem(400, "search.query_invalid"));
+    let of =
+        async |name: &str| shape(fixture.ask(&team.guest, &format!("in:#{name}"), "").await.expect_problem(400, "search.query_invalid"));
     assert_eq!(of("secret").await, of("nowhere").await);
-    house.ask(&team.stranger, "treasure", "").await.expect_problem(404, "workspace.not_found");
+    fixture.ask(&team.stranger, "treasure", "").await.expect_problem(404, "workspace.not_found");
 }
 
 async fn guests_find_only_messages_of_their_channels(backend: Backend) {
-    let house = House::start(backend).await;
-    let team = &house.team;
+    let fixture = Fixture::start(backend).await;
+    let team = &fixture.team;
     let open = team.channel(&team.owner, "public", "open", &[]).await;
     team.message(&team.owner, open, "for members").await;
-    house.say("for all").await;
-    assert_eq!(house.find_as(&team.member, "for").await, ["for all", "for members"]);
-    assert_eq!(house.find_as(&team.guest, "for").await, ["for all"]);
+    fixture.say("for all").await;
+    assert_eq!(fixture.find_as(&team.member, "for").await, ["for all", "for members"]);
+    assert_eq!(fixture.find_as(&team.guest, "for").await, ["for all"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_member_finds_nothing_there_however_far_the_projection_lags() {
-    let mut house = House::start(Backend::Postgres).await;
-    let secret = house.team.channel(&house.team.owner, "private", "secret", &[&house.team.member, &house.team.guest]).await;
-    house.team.message(&house.team.owner, secret, "the treasure is in the garden").await;
-    assert_eq!(house.find_as(&house.team.member, "treasure").await.len(), 1);
+    let mut fixture = Fixture::start(Backend::Postgres).await;
+    let secret = fixture.team.channel(&fixture.team.owner, "private", "secret", &[&fixture.team.member, &fixture.team.guest]).await;
+    fixture.team.message(&fixture.team.owner, secret, "the treasure is in the garden").await;
+    assert_eq!(fixture.find_as(&fixture.team.member, "treasure").await.len(), 1);
 
     // From now on nothing is projected: this server with the same database only answers requests.
     let still = Roles { http: true, relay: false, projectors: false };
-    let answers = [("BACKSCROLL_POSTGRES_URL", house.app.database.url.as_str()), ("BACKSCROLL_NATS_STREAM", house.app.stream.as_str())];
+    let answers = [("BACKSCROLL_POSTGRES_URL", fixture.app.database.url.as_str()), ("BACKSCROLL_NATS_STREAM", fixture.app.stream.as_str())];
     let lagging = TestApp::start_as(still, &answers).await;
-    house.app.stop().await;
+    fixture.app.stop().await;
     let there = async |person: &Person, path: &str| {
         let request = reqwest::Client::new().get(format!("{}{path}", lagging.url)).bearer_auth(&person.token);
         tests::person::send(request).await
     };
-    let search = house.path("treasure", "");
+    let search = fixture.path("treasure", "");
     let total = async |person: &Person| there(person, &search).await.expect(200)["total"].clone();
-    assert_eq!((total(&house.team.member).await, total(&house.team.guest).await), (json!(1), json!(1)));
-    let removal = format!("{}/v1/channels/{secret}/members/{}", lagging.url, house.team.member.id);
-    let removed = reqwest::Client::new().delete(removal).bearer_auth(&house.team.owner.token);
+    assert_eq!((total(&fixture.team.member).await, total(&fixture.team.guest).await), (json!(1), json!(1)));
+    let removal = format!("{}/v1/channels/{secret}/members/{}", lagging.url, fixture.team.member.id);
+    let removed = reqwest::Client::new().delete(removal).bearer_auth(&fixture.team.owner.token);
     tests::person::send(removed).await.expect(204);
     let left =
-        reqwest::Client::new().delete(format!("{}/v1/channels/{secret}/membership", lagging.url)).bearer_auth(&house.team.guest.token);
+        reqwest::Client::new().delete(format!("{}/v1/channels/{secret}/membership", lagging.url)).bearer_auth(&fixture.team.guest.token);
     tests::person::send(left).await.expect(204);
-    assert_eq!((total(&house.team.member).await, total(&house.team.guest).await), (json!(0), json!(0)));
-    there(&house.team.member, &house.path("in:#secret", "")).await.expect_problem(400, "search.query_invalid");
-    assert_eq!(total(&house.team.owner).await, json!(1));
+    assert_eq!((total(&fixture.team.member).await, total(&fixture.team.guest).await), (json!(0), json!(0)));
+    there(&fixture.team.member, &fixture.path("in:#secret", "")).await.expect_problem(400, "search.query_invalid");
+    assert_eq!(total(&fixture.team.owner).await, json!(1));
 }
 
 /// The expected state of a workspace. It follows from the server's answers to commands.
 struct World<'a> {
-    house: &'a House,
+    fixture: &'a Fixture,
     people: Vec<&'a Person>,
     rooms: BTreeMap<Uuid, Channel>,
     messages: Vec<Message>,
@@ -104,12 +105,12 @@ struct Message {
 
 async fn in_random_worlds_each_user_finds_what_a_plain_scan_of_their_readable_messages_finds(backend: Backend) {
     for seed in 1..=WORLDS {
-        let house = House::start(backend).await;
-        let people = vec![&house.team.owner, &house.team.member, &house.team.guest];
+        let fixture = Fixture::start(backend).await;
+        let people = vec![&fixture.team.owner, &fixture.team.member, &fixture.team.guest];
         let everybody = people.iter().map(|person| person.id).collect();
         let general = Channel { kind: "public", members: everybody, is_archived: false };
-        let rooms = BTreeMap::from([(house.team.general, general)]);
-        let mut world = World { house: &house, people, rooms, messages: Vec::new(), chance: seed };
+        let rooms = BTreeMap::from([(fixture.team.general, general)]);
+        let mut world = World { fixture: &fixture, people, rooms, messages: Vec::new(), chance: seed };
         for step in 0..STEPS {
             world.step().await;
             if step % 10 == 9 {
@@ -185,7 +186,7 @@ impl World<'_> {
             "dm" => json!({"type": kind, "members": [other.id]}),
             _ => json!({"type": kind, "name": name, "members": [other.id]}),
         };
-        let created = person.post(&self.house.team.path("/channels"), body).await;
+        let created = person.post(&self.fixture.team.path("/channels"), body).await;
         if created.status.is_success() {
             let members = BTreeSet::from([person.id, other.id]);
             let id = created.body["channel_id"].as_str().and_then(|id| id.parse().ok()).expect("a channel");
@@ -204,7 +205,7 @@ impl World<'_> {
 
     async fn post(&mut self, person: &Person, room: Uuid) {
         let text = self.text();
-        let posted = self.house.team.post(person, room, &text).await;
+        let posted = self.fixture.team.post(person, room, &text).await;
         if posted.status.is_success() {
             assert!(!self.rooms[&room].is_archived, "an archived channel accepts no message");
             let id = posted.body["message_id"].as_str().and_then(|id| id.parse().ok()).expect("a message");
@@ -234,7 +235,7 @@ impl World<'_> {
             for query in ["apple", "pear -plum", "\"fig quince\"", "from:me", "-apple"] {
                 let scanned = self.messages.iter().filter(readable).filter_map(|message| scan(query, message, person.id));
                 let mut scanned = scanned.collect::<Vec<_>>();
-                let found = self.house.search(person, query, "&order=newest&limit=100").await;
+                let found = self.fixture.search(person, query, "&order=newest&limit=100").await;
                 let mut texts = texts(&found);
                 assert_eq!(found["total"], json!(scanned.len()), "world {seed}, person {n}, {query}");
                 scanned.sort_unstable();

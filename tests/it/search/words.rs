@@ -9,7 +9,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
 
-use super::house::{Backend, House, escaped, texts};
+use super::fixture::{Backend, Fixture, escaped, texts};
 use super::over_every_backend;
 
 over_every_backend!(
@@ -21,7 +21,7 @@ over_every_backend!(
 );
 
 async fn the_very_word_that_was_written_is_found(backend: Backend) {
-    let house = House::start(backend).await;
+    let fixture = Fixture::start(backend).await;
     for (text, queries) in [
         ("Merhaba İstanbul", &["İstanbul", "istanbul", "\"İstanbul\"", "İst*"][..]),
         ("Η ΟΔΟΣ μας", &["ΟΔΟΣ", "οδος", "οδός", "οδ*"][..]),
@@ -37,16 +37,16 @@ async fn the_very_word_that_was_written_is_found(backend: Backend) {
         ("ship it 🎉 ❤\u{FE0F}", &["🎉", "❤", "❤\u{FE0F}", "\"it 🎉 ❤\""][..]),
         ("Łódź, smørrebrød", &["lodz", "smorrebrod", "Łódź", "smorre*"][..]),
     ] {
-        house.say(text).await;
+        fixture.say(text).await;
         for query in queries {
-            assert_eq!(house.find(query).await, [text], "{query}");
+            assert_eq!(fixture.find(query).await, [text], "{query}");
         }
     }
-    assert_eq!(house.find("\"cafe\"").await, [""; 0], "a quoted word matches exactly");
+    assert_eq!(fixture.find("\"cafe\"").await, [""; 0], "a quoted word matches exactly");
 }
 
 async fn words_are_found_in_long_messages(backend: Backend) {
-    let house = House::start(backend).await;
+    let fixture = Fixture::start(backend).await;
     let between = ('一'..).filter(|c| *c != '的').take(400).collect::<Vec<_>>();
     let often = between.iter().fold(String::new(), |text, c| text + &format!("的{c}")) + "苹果的味道";
     let mut lines = "log out\n".repeat(400);
@@ -54,41 +54,41 @@ async fn words_are_found_in_long_messages(backend: Backend) {
     let many = ('一'..='鿿').chain('가'..='힣').take(39_000).collect::<String>() + " hay needles 的苹果";
     let token = format!("{} end", "abcdefghi0".repeat(3_000));
     for text in [&often, &lines, &many, &token] {
-        house.say(text).await;
+        fixture.say(text).await;
     }
     let only = |text: &String| vec![text.clone()];
-    assert_eq!(house.find("苹果的味道").await, only(&often));
-    assert_eq!(house.find("\"果的味\"").await, only(&often));
-    assert_eq!(house.find("果味").await, [""; 0]);
-    assert_eq!(house.find("log_x").await, only(&lines));
-    assert_eq!(house.find("\"and logs\"").await, only(&lines));
-    assert_eq!(house.find("logs-run*").await, only(&lines));
-    assert_eq!(house.find("x_log").await, [""; 0]);
-    assert_eq!(house.find("needle").await, only(&many));
-    assert_eq!(house.find("\"hay needles\"").await, only(&many));
-    assert_eq!(house.find("hay_need*").await, only(&many));
-    assert_eq!(house.find("needles的苹").await, only(&many));
-    assert_eq!(house.find("힢힣").await.len(), usize::from(many.contains("힢힣")));
-    assert_eq!(house.find("\"needles hay\"").await, [""; 0]);
-    assert_eq!(house.find("hay -\"hay needles\"").await, [""; 0]);
-    assert_eq!(house.find("苹果 -\"needles 的\"").await, only(&often));
-    assert_eq!(house.find("abcdefghi0abc*").await, only(&token));
-    assert_eq!(house.find(&format!("{}*", "abcdefghi0".repeat(40))).await, only(&token));
-    assert_eq!(house.find(&format!("{}b*", "abcdefghi0".repeat(40))).await, [""; 0]);
+    assert_eq!(fixture.find("苹果的味道").await, only(&often));
+    assert_eq!(fixture.find("\"果的味\"").await, only(&often));
+    assert_eq!(fixture.find("果味").await, [""; 0]);
+    assert_eq!(fixture.find("log_x").await, only(&lines));
+    assert_eq!(fixture.find("\"and logs\"").await, only(&lines));
+    assert_eq!(fixture.find("logs-run*").await, only(&lines));
+    assert_eq!(fixture.find("x_log").await, [""; 0]);
+    assert_eq!(fixture.find("needle").await, only(&many));
+    assert_eq!(fixture.find("\"hay needles\"").await, only(&many));
+    assert_eq!(fixture.find("hay_need*").await, only(&many));
+    assert_eq!(fixture.find("needles的苹").await, only(&many));
+    assert_eq!(fixture.find("힢힣").await.len(), usize::from(many.contains("힢힣")));
+    assert_eq!(fixture.find("\"needles hay\"").await, [""; 0]);
+    assert_eq!(fixture.find("hay -\"hay needles\"").await, [""; 0]);
+    assert_eq!(fixture.find("苹果 -\"needles 的\"").await, only(&often));
+    assert_eq!(fixture.find("abcdefghi0abc*").await, only(&token));
+    assert_eq!(fixture.find(&format!("{}*", "abcdefghi0".repeat(40))).await, only(&token));
+    assert_eq!(fixture.find(&format!("{}b*", "abcdefghi0".repeat(40))).await, [""; 0]);
     // A mark changes nothing about the words.
-    let message = house.say(&("x1 ".repeat(300) + "the tail")).await;
-    house.team.member.put_empty(&format!("/v1/messages/{message}/pin")).await.expect(204);
-    assert_eq!(house.find("\"the tail\" is:pinned").await.len(), 1);
+    let message = fixture.say(&("x1 ".repeat(300) + "the tail")).await;
+    fixture.team.member.put_empty(&format!("/v1/messages/{message}/pin")).await.expect(204);
+    assert_eq!(fixture.find("\"the tail\" is:pinned").await.len(), 1);
     let path = format!("/v1/messages/{message}");
-    house.team.owner.patch(&path, json!({"content": "short now"})).await.expect(204);
-    assert_eq!(house.find("\"the tail\"").await, [""; 0]);
-    assert_eq!(house.find("\"short now\" is:pinned").await, ["short now"]);
+    fixture.team.owner.patch(&path, json!({"content": "short now"})).await.expect(204);
+    assert_eq!(fixture.find("\"the tail\"").await, [""; 0]);
+    assert_eq!(fixture.find("\"short now\" is:pinned").await, ["short now"]);
 }
 
 async fn the_exact_form_comes_before_a_form_without_accents(backend: Backend) {
-    let house = House::start(backend).await;
+    let fixture = Fixture::start(backend).await;
     for text in ["my resume", "my résumé", "a Müller", "a Muller"] {
-        house.say(text).await;
+        fixture.say(text).await;
     }
     for (query, first, second) in [
         ("resume", "my resume", "my résumé"),
@@ -96,26 +96,26 @@ async fn the_exact_form_comes_before_a_form_without_accents(backend: Backend) {
         ("müller", "a Müller", "a Muller"),
         ("muller", "a Muller", "a Müller"),
     ] {
-        assert_eq!(texts(&house.search(&house.team.owner, query, "").await), [first, second], "{query}");
+        assert_eq!(texts(&fixture.search(&fixture.team.owner, query, "").await), [first, second], "{query}");
     }
-    assert_eq!(house.find("\"résumé\"").await, ["my résumé"]);
+    assert_eq!(fixture.find("\"résumé\"").await, ["my résumé"]);
 }
 
 async fn names_and_emoji_are_found_in_every_unicode_form(backend: Backend) {
-    let house = House::start(backend).await;
-    let team = &house.team;
+    let fixture = Fixture::start(backend).await;
+    let team = &fixture.team;
     team.member.patch("/v1/users/me", json!({"display_name": "Zoe\u{308} Gonza\u{301}lez"})).await.expect(204);
     let channel = team.channel(&team.owner, "public", "café", &[]).await;
     team.message(&team.owner, channel, "in the café").await;
-    let hearts = house.say("hearts").await;
+    let hearts = fixture.say("hearts").await;
     team.guest.put_empty(&format!("/v1/messages/{hearts}/reactions/{}", escaped("❤\u{FE0F}"))).await.expect(204);
     for query in ["in:#café", "in:#cafe\u{301}", "in:CAFÉ"] {
-        assert_eq!(house.find(query).await, ["in the café"], "{query}");
+        assert_eq!(fixture.find(query).await, ["in the café"], "{query}");
     }
     for query in ["has:❤", "has:❤\u{FE0F}"] {
-        assert_eq!(house.find(query).await, ["hearts"], "{query}");
+        assert_eq!(fixture.find(query).await, ["hearts"], "{query}");
     }
-    let head = house.settle().await;
+    let head = fixture.settle().await;
     for name in ["Zoë", "zoe\u{308}", "zoe", "gonzález", "gonzalez", "zoë gon"] {
         let found = team.owner.get_at(head, &team.path(&format!("/search/people?q={}", escaped(name)))).await.expect(200);
         assert_eq!(found["items"].as_array().map(Vec::len), Some(1), "{name}");
@@ -151,13 +151,13 @@ fn scan(text: &str, sought: &[String], form: fn(&str) -> String, is_beginning: b
 
 async fn each_word_phrase_and_beginning_of_any_text_finds_it(backend: Backend) {
     const TEXTS: usize = 40;
-    let house = House::start(backend).await;
+    let fixture = Fixture::start(backend).await;
     let mut runner = TestRunner::deterministic();
     let mut said = Vec::new();
     while said.len() < TEXTS {
         let text = any_text().new_tree(&mut runner).expect("a text").current().trim().to_owned();
         if !words::words(&text).is_empty() && !said.contains(&text) {
-            house.say(&text).await;
+            fixture.say(&text).await;
             said.push(text);
         }
     }
@@ -170,10 +170,10 @@ async fn each_word_phrase_and_beginning_of_any_text_finds_it(backend: Backend) {
         let row = &all[from..all.len().min(from + length)];
         let sought = row.iter().map(|word| word.folded.clone()).collect::<Vec<_>>();
         let phrase = sought.join(" ");
-        let found = house.find(&format!("\"{phrase}\"")).await;
+        let found = fixture.find(&format!("\"{phrase}\"")).await;
         assert!(found.contains(text) && found == expect(&sought, str::to_owned, false), "{phrase:?} in {text:?}: {found:?}");
 
-        let found = house.find(&phrase.replace(' ', "_")).await;
+        let found = fixture.find(&phrase.replace(' ', "_")).await;
         assert!(found.contains(text) && found == expect(&sought, words::stem_of, false), "{phrase} in {text:?}: {found:?}");
 
         let last = sought.last().map_or("", String::as_str);
@@ -183,7 +183,7 @@ async fn each_word_phrase_and_beginning_of_any_text_finds_it(backend: Backend) {
             sought.pop();
             sought.push(begin);
             let beginning = sought.join("_");
-            let found = house.find(&format!("{beginning}*")).await;
+            let found = fixture.find(&format!("{beginning}*")).await;
             let plain: fn(&str) -> String = |word| words::plain(word).into_owned();
             assert!(found.contains(text) && found == expect(&sought, plain, true), "{beginning}* in {text:?}: {found:?}");
         }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::record::{Attempt, Command, Effect, Expects, Outcome, Query, Recorder};
-use crate::stack::Door;
+use crate::stack::HttpServer;
 
 /// The longest time to wait for an answer. It is longer than every timeout of the server.
 const ANSWER_MAX: Duration = Duration::from_secs(12);
@@ -27,7 +27,7 @@ pub struct Clients {
     /// The recorder of requests and answers.
     pub recorder: Arc<Recorder>,
     /// The servers that clients may use.
-    pub doors: Arc<Vec<Door>>,
+    pub servers: Arc<Vec<HttpServer>>,
     /// The highest position in any answer so far.
     pub known: Arc<AtomicI64>,
     /// Whether the clients are to end soon.
@@ -43,10 +43,10 @@ impl Clients {
     ///
     /// # Errors
     /// Fails if TLS cannot be set up, which does not happen.
-    pub fn new(recorder: Arc<Recorder>, doors: Arc<Vec<Door>>, known: Arc<AtomicI64>, prefix: String) -> anyhow::Result<Self> {
+    pub fn new(recorder: Arc<Recorder>, servers: Arc<Vec<HttpServer>>, known: Arc<AtomicI64>, prefix: String) -> anyhow::Result<Self> {
         // Each request has a separate connection, so that a broken connection concerns this request only.
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(ANSWER_MAX).build()?;
-        Ok(Self { recorder, doors, known, ending: Arc::default(), patient: Arc::default(), http, prefix })
+        Ok(Self { recorder, servers, known, ending: Arc::default(), patient: Arc::default(), http, prefix })
     }
 
     /// Creates one client.
@@ -203,9 +203,9 @@ impl Client {
     }
 
     async fn send(&mut self, token: &str, ask: &Ask, key: Option<&str>, min_position: Option<i64>) -> Outcome {
-        let index = self.chance.random_range(0..self.all.doors.len());
-        let doors = self.all.doors.clone();
-        let Some(door) = doors.get(index) else {
+        let index = self.chance.random_range(0..self.all.servers.len());
+        let servers = self.all.servers.clone();
+        let Some(door) = servers.get(index) else {
             return Outcome::Broken { error: "there is no door".to_owned(), unsent: true, excused: false };
         };
         let mut request = self.all.http.request(ask.method.clone(), format!("{}{}", door.url, ask.path));

@@ -21,7 +21,7 @@ pub enum Backend {
 const FILLED_MAX: Duration = Duration::from_secs(60);
 
 /// A server with this backend, and a team on it.
-pub struct House {
+pub struct Fixture {
     pub app: TestApp,
     pub team: Team,
     backend: Backend,
@@ -52,7 +52,7 @@ impl Backend {
     }
 }
 
-impl House {
+impl Fixture {
     pub async fn start(backend: Backend) -> Self {
         let app = TestApp::start_with(&backend.settings()).await;
         let team = Team::found(&app).await;
