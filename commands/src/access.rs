@@ -5,7 +5,10 @@
 //! projection lags. A query that waits for a projection waits first, and makes its [`ReadAccess`] afterwards. A query
 //! that reads for a long time checks its rows with a newer one.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+mod among;
+mod sight;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,8 +28,8 @@ use crate::messages::{gone, related_aggregates};
 use crate::reader::Reader;
 use crate::{CommandError, Commands, authorize};
 
-/// How many channels one question may load. Of a longer list, most are judged as they are listed.
-const LOADED_MAX: usize = 1_000;
+pub use among::ListedChannel;
+pub use sight::Sight;
 
 /// How long a [`ReadAccess`] counts as recent.
 const RECENT_MAX: Duration = Duration::from_secs(1);
@@ -80,17 +83,6 @@ impl Commands {
     }
 }
 
-/// A channel of a workspace, as the read side lists it for a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListedChannel {
-    /// The channel.
-    pub channel_id: ChannelId,
-    /// Whether it is a public channel.
-    pub is_public: bool,
-    /// Whether the user is in it.
-    pub is_member: bool,
-}
-
 /// The access of a user, as of a position of the log or later: events that this process learns of afterwards count too.
 /// It is made for one request. An answer that takes longer, such as a stream, [renews](ReadAccess::renewed) it from
 /// time to time.
@@ -101,46 +93,6 @@ pub struct ReadAccess {
     position: i64,
     /// When the end of the log was read.
     asked_at: Instant,
-}
-
-/// The people of a workspace whom a user sees: everybody, or, if the user is a guest, the people in the guest's
-/// channels. A guest sees nobody's address.
-#[derive(Clone, Debug, Default)]
-pub struct Sight {
-    guest: Option<Guest>,
-}
-
-#[derive(Clone, Debug)]
-struct Guest {
-    user_id: UserId,
-    channels: Vec<(ChannelId, Arc<Channel>)>,
-}
-
-impl Sight {
-    /// The sight of a user who is not a guest.
-    #[must_use]
-    pub fn of_everybody() -> Self {
-        Self::default()
-    }
-
-    /// Whether the user sees this person.
-    #[must_use]
-    pub fn sees(&self, person: UserId) -> bool {
-        let is_in_sight = |guest: &Guest| guest.user_id == person || guest.channels.iter().any(|(_, channel)| channel.has_member(person));
-        self.guest.as_ref().is_none_or(is_in_sight)
-    }
-
-    /// Whether the user sees this person's mail address and telephone number.
-    #[must_use]
-    pub fn sees_address(&self, person: UserId) -> bool {
-        self.guest.as_ref().is_none_or(|guest| guest.user_id == person)
-    }
-
-    /// The channels in which a guest sees people. `None` if the user is not a guest.
-    #[must_use]
-    pub fn channels(&self) -> Option<Vec<ChannelId>> {
-        self.guest.as_ref().map(|guest| guest.channels.iter().map(|(id, _)| *id).collect())
-    }
 }
 
 impl ReadAccess {
@@ -301,166 +253,6 @@ impl ReadAccess {
         let posting = posting.ok_or(AccessRefusal::MessageNotFound)?;
         let recorded_at = reader.store().first_recorded_at(StreamId::message(message_id)).await?;
         Ok((workspace_id, posting.created_at(recorded_at.ok_or(AccessRefusal::MessageNotFound)?)))
-    }
-
-    /// Returns those of the channels that the user may read.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn readable_channels(&self, channels: &[ChannelId]) -> Result<HashSet<ChannelId>, CommandError> {
-        let (mut reader, _) = self.loaded().await?;
-        let mut readable = HashSet::new();
-        for channel_id in channels {
-            if !readable.contains(channel_id) && self.sees(&mut reader, *channel_id).await?.is_some() {
-                readable.insert(*channel_id);
-            }
-        }
-        Ok(readable)
-    }
-
-    /// Returns those of a workspace's channels that the user may read. Their number is not limited: each is checked in
-    /// memory, as of the same moment.
-    ///
-    /// # Errors
-    /// The user is not a member of the workspace, or the store failed.
-    pub async fn readable_in(&self, workspace_id: WorkspaceId, channels: &[ChannelId]) -> Result<HashSet<ChannelId>, CommandError> {
-        let workspace = self.member_of(workspace_id).await?;
-        let ids = channels.iter().map(|id| id.0).collect::<Vec<_>>();
-        let is_readable = |channel: &Channel| {
-            let is_here = channel.creation.as_ref().is_some_and(|creation| creation.workspace_id == workspace_id);
-            is_here && authorize::sees_channel(&workspace, channel, self.user_id).is_ok()
-        };
-        let loaded = self.store.load_all::<Channel>(&ids).await?.into_iter();
-        Ok(loaded.filter(|(_, channel)| is_readable(&channel.state)).map(|(id, _)| id.into()).collect())
-    }
-
-    /// Returns those of a workspace's channels that the user may read, from a list of the read side. Its rows are as of
-    /// the position `read_at`, if they lack no event up to there.
-    ///
-    /// The user may be in tens of thousands of channels. Loading each would push the channels of everybody else out of
-    /// memory. So of a long list, only the channels that have changed since `read_at` are loaded. The rule is applied
-    /// to the others as they are listed: no later event says anything else about them.
-    ///
-    /// # Errors
-    /// The user is not a member of the workspace, or the store failed.
-    pub async fn readable_among(
-        &self,
-        workspace_id: WorkspaceId,
-        listed: &[ListedChannel],
-        read_at: Option<i64>,
-    ) -> Result<HashSet<ChannelId>, CommandError> {
-        let all = || listed.iter().map(|channel| channel.channel_id).collect::<Vec<_>>();
-        let Some(read_at) = read_at.filter(|_| listed.len() > LOADED_MAX) else {
-            return self.readable_in(workspace_id, &all()).await;
-        };
-        let changed = self.store.channels_changed_since(read_at).await?;
-        let (changed, unchanged) = listed.iter().partition::<Vec<&ListedChannel>, _>(|channel| changed.contains(&channel.channel_id.0));
-        let changed = changed.into_iter().map(|channel: &ListedChannel| channel.channel_id).collect::<Vec<_>>();
-        let mut readable = self.readable_in(workspace_id, &changed).await?;
-        let workspace = self.member_of(workspace_id).await?;
-        let sees = |channel: &&&ListedChannel| authorize::sees_one(&workspace, self.user_id, channel.is_public, channel.is_member);
-        readable.extend(unchanged.iter().filter(sees).map(|channel| channel.channel_id));
-        Ok(readable)
-    }
-
-    /// Returns those of the workspaces that the user is an active member of.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn workspaces_among(&self, workspaces: &[WorkspaceId]) -> Result<HashSet<WorkspaceId>, CommandError> {
-        let (mut reader, _) = self.loaded().await?;
-        let mut mine = HashSet::new();
-        for workspace_id in workspaces {
-            if reader.workspace(*workspace_id).await?.active_member(self.user_id).is_some() {
-                mine.insert(*workspace_id);
-            }
-        }
-        Ok(mine)
-    }
-
-    /// Whether the user and the other user are active members of at least one common workspace of the list, in which the
-    /// user is not a guest.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn shares_one_of(&self, workspaces: &[WorkspaceId], other: UserId) -> Result<bool, CommandError> {
-        let (mut reader, _) = self.loaded().await?;
-        for workspace_id in workspaces {
-            let workspace = reader.workspace(*workspace_id).await?;
-            let are_members = [self.user_id, other].iter().all(|user_id| workspace.active_member(*user_id).is_some());
-            if are_members && !workspace.has_guest(self.user_id) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Whether the user and the other user are both members of at least one channel of the list, and active members of
-    /// its workspace.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn shares_a_channel(&self, channels: &[ChannelId], other: UserId) -> Result<bool, CommandError> {
-        let (mut reader, _) = self.loaded().await?;
-        for channel_id in channels {
-            let channel = reader.channel(*channel_id).await?;
-            let Some(creation) = &channel.creation else { continue };
-            let workspace = reader.workspace(creation.workspace_id).await?;
-            let is_here = |user_id: &UserId| workspace.active_member(*user_id).is_some() && channel.has_member(*user_id);
-            if [self.user_id, other].iter().all(is_here) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Returns the people of the workspace whom a guest sees. `channels` are the guest's channels from the read side:
-    /// each is checked here.
-    ///
-    /// # Errors
-    /// The user is not a member of the workspace, or the store failed.
-    pub async fn people_of_guest(&self, workspace_id: WorkspaceId, channels: &[ChannelId]) -> Result<Sight, CommandError> {
-        self.member_of(workspace_id).await?;
-        let ids = channels.iter().map(|id| id.0).collect::<Vec<_>>();
-        let is_theirs = |channel: &Channel| {
-            let is_here = channel.creation.as_ref().is_some_and(|creation| creation.workspace_id == workspace_id);
-            is_here && channel.has_member(self.user_id)
-        };
-        let loaded = self.store.load_all::<Channel>(&ids).await?.into_iter();
-        let theirs = loaded.filter(|(_, channel)| is_theirs(&channel.state)).map(|(id, channel)| (id.into(), channel.state));
-        Ok(Sight { guest: Some(Guest { user_id: self.user_id, channels: theirs.collect() }) })
-    }
-
-    /// Returns those of the channels that are named and have no member in the workspace.
-    ///
-    /// # Errors
-    /// The user is not an owner of the workspace, or the store failed.
-    pub async fn channels_without_members(
-        &self,
-        workspace_id: WorkspaceId,
-        channels: &[ChannelId],
-    ) -> Result<HashSet<ChannelId>, CommandError> {
-        let workspace = self.member_of(workspace_id).await?;
-        if !workspace.has_owner(self.user_id) {
-            return Err(ChannelRefusal::AdoptedByOwners.into());
-        }
-        let ids = channels.iter().map(|id| id.0).collect::<Vec<_>>();
-        let is_found = |channel: &Channel| {
-            let is_here = channel.creation.as_ref().is_some_and(|creation| creation.workspace_id == workspace_id);
-            is_here && authorize::finds_it_without_members(&workspace, channel, self.user_id)
-        };
-        let loaded = self.store.load_all::<Channel>(&ids).await?.into_iter();
-        Ok(loaded.filter(|(_, channel)| is_found(&channel.state)).map(|(id, _)| id.into()).collect())
-    }
-
-    /// Returns those of the users who are active members of the workspace, if the user may list its members.
-    ///
-    /// # Errors
-    /// The user may not list them, or the store failed.
-    pub async fn active_members_among(&self, workspace_id: WorkspaceId, users: &[UserId]) -> Result<Vec<UserId>, CommandError> {
-        let workspace = self.member_of(workspace_id).await?;
-        authorize::may(&workspace, self.user_id, Permission::MemberList)?;
-        Ok(users.iter().copied().filter(|user_id| workspace.active_member(*user_id).is_some()).collect())
     }
 
     /// Returns a reader, and the user, who is not suspended. Neither is older than this access's position.

@@ -10,10 +10,10 @@ use tracing::instrument;
 use uuid::Uuid;
 
 use crate::authorize::AccessRefusal;
-use crate::event_store::{Claim, ClaimChange, ClaimKind};
+use crate::event_store::{Claim, ClaimChange, ClaimKind, names};
 use crate::execute::{Decision, Draft, taken};
 use crate::reader::Reader;
-use crate::{Appended, CHANNELS_EACH_MAX, CommandError, CommandRefusal, CommandRequest, Commands, authorize, names, slots};
+use crate::{Appended, CHANNELS_EACH_MAX, CommandError, CommandRefusal, CommandRequest, Commands, authorize, slots};
 
 impl Commands {
     /// Creates a channel. If the direct or group conversation exists already, its identifier is returned, even if one of
@@ -195,7 +195,7 @@ async fn claims(
         return Ok(Vec::new());
     }
     let old = old.map(|old| names::ever_of_channel(workspace_id, old)).unwrap_or_default();
-    Ok(names::exchange(reader.store(), channel_id, old, names::of_channel(workspace_id, name)).await?)
+    Ok(reader.store().exchange_claims(channel_id, old, names::of_channel(workspace_id, name)).await?)
 }
 
 /// The system messages that report events of a channel.

@@ -16,10 +16,11 @@ use domain::{Context, StreamId, User, UserCommand, UserRefusal, Workspace, Works
 use tracing::instrument;
 
 use crate::authorize::{self, AccessRefusal};
+use crate::event_store::names;
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
 use crate::users::another_operator_remains;
-use crate::{Appended, CommandError, CommandRequest, Commands, names};
+use crate::{Appended, CommandError, CommandRequest, Commands};
 
 /// The candidates from the read side that an erasure depends on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -274,7 +275,7 @@ impl Decision for Erase<'_> {
         nothing_prevents_it(reader, self.user_id, &user, self.candidates).await?;
         let events = user.decide(context, command)?;
         let held = user.registration.as_ref().map(|known| names::ever_of_user(&known.email, &known.username));
-        let claims = names::exchange(reader.store(), self.user_id, held.unwrap_or_default(), Vec::new()).await?;
+        let claims = reader.store().exchange_claims(self.user_id, held.unwrap_or_default(), Vec::new()).await?;
         let draft = Draft::of(self.user_id).write(StreamId::user(self.user_id), None, events).claim(claims);
         self.end_memberships(draft, reader).await
     }

@@ -15,7 +15,6 @@ pub mod event_store;
 mod execute;
 mod installation;
 mod messages;
-pub mod names;
 mod reader;
 mod refusal;
 pub mod relay;

@@ -6,10 +6,10 @@ use domain::user::Registration;
 use domain::{Context, StreamId, User, UserCommand, UserEvent, UserRefusal};
 use tracing::instrument;
 
-use crate::event_store::{Claim, ClaimChange, ClaimKind};
+use crate::event_store::{Claim, ClaimChange, ClaimKind, names};
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
-use crate::{Appended, CommandError, CommandRefusal, CommandRequest, Commands, Taken, authorize, names};
+use crate::{Appended, CommandError, CommandRefusal, CommandRequest, Commands, Taken, authorize};
 
 impl Commands {
     /// Registers a user. The first user of a server becomes its operator.

@@ -9,10 +9,10 @@ use domain::{ChannelCommand, Context, StreamId, Workspace, WorkspaceCommand, Wor
 use tracing::instrument;
 
 use crate::channels::announcements;
-use crate::event_store::{Claim, ClaimChange, ClaimKind};
+use crate::event_store::{Claim, ClaimChange, ClaimKind, names};
 use crate::execute::{Decision, Draft};
 use crate::reader::Reader;
-use crate::{Appended, CommandError, CommandRefusal, CommandRequest, Commands, authorize, names, slots};
+use crate::{Appended, CommandError, CommandRefusal, CommandRequest, Commands, authorize, slots};
 
 /// The name of the channel that every workspace has.
 const GENERAL: &str = "general";

@@ -1,4 +1,4 @@
-//! The personal fields of events: owner they are, and their two stored forms, sealed and erased.
+//! The personal fields of events: whose they are, and their two stored forms, sealed and erased.
 //!
 //! The personal fields of an event are sealed together, under a key of the user that they belong to. The sealed part
 //! stands in the place of the first such field: `{"message.posted":{"sealed":"<key>.<sealed>","workspace_id":…}}`. If
@@ -6,7 +6,7 @@
 //! `{"message.posted":{"erased":true,"workspace_id":…}}`. Payloads from before there were keys have their fields in
 //! plain form.
 //!
-//! Readers of the log get today's event in every case ([`reveal`]). An event that is erased, or owner key was
+//! Readers of the log get today's event in every case ([`reveal`]). An event that is erased, or whose key was
 //! destroyed, is read as a tombstone: an event like any other, without its personal fields. The address and the client
 //! in an event's metadata are sealed in the same way, under a key of the actor (`circumstances`). Not here: which key
 //! seals a part, and the cryptography (`keyring`). Nothing here holds a secret.

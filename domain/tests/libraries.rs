@@ -8,7 +8,7 @@ use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, prop_oneof, 
 use proptest::sample::select;
 use url::Url;
 
-/// Whether `email_address` accepts a bare address owner host has a dot.
+/// Whether `email_address` accepts a bare address whose host has a dot.
 fn is_address(text: &str) -> bool {
     let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
     EmailAddress::parse_with_options(text, options).is_ok()

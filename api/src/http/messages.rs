@@ -133,7 +133,7 @@ impl HistoryQuery {
             (None, None, None) => HistoryPage::Latest,
             (Some(place), None, None) => HistoryPage::Before(place),
             (None, Some(place), None) => HistoryPage::After(place),
-            (None, None, Some(message_id)) => HistoryPage::ErasureCandidates(message_id),
+            (None, None, Some(message_id)) => HistoryPage::Around(message_id),
             _ => {
                 return Err(Problem::malformed(
                     "request.query_invalid",
@@ -169,7 +169,7 @@ impl MessagePage {
         match page {
             HistoryPage::Latest | HistoryPage::Before(_) if more => drop(rows.drain(..rows.len() - limit)),
             HistoryPage::Latest | HistoryPage::Before(_) => {}
-            HistoryPage::After(_) | HistoryPage::ErasureCandidates(_) => {
+            HistoryPage::After(_) | HistoryPage::Around(_) => {
                 rows.truncate(limit);
                 older = !rows.is_empty();
             }

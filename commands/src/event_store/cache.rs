@@ -1,9 +1,9 @@
 //! Aggregates in memory, each at a known version. Correctness does not depend on their being up to date: the guards of
 //! the append ensure it.
 //!
-//! The cache learns of a write ([`Caches::record_own_event`], [`Caches::record_other_event`]) before any reader depends on it. A loader that
-//! read the database during a write must not store an older state. So each write increments the generation of its
-//! bucket, and a loader may store its result only if the generation has not changed since it began.
+//! The cache learns of a write ([`Caches::record_own_event`], [`Caches::record_other_event`]) before any reader depends
+//! on it. A loader that read the database during a write must not store an older state. So each write increments the
+//! generation of its bucket, and a loader may store its result only if the generation has not changed since it began.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

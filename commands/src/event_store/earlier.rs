@@ -12,9 +12,8 @@ use sqlx::{PgPool, query};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::StoreError;
 use super::claim::Claim;
-use crate::names;
+use super::{StoreError, names};
 
 /// How many names are looked at in one step.
 const NAMES_AT_ONCE: i64 = 1_000;

@@ -13,7 +13,7 @@
 //! | `prepared` | a request in its stored form, and the conflicts between the requests of a batch |
 //! | `batch` | the call of the database's append function |
 //! | [`claim`], [`idempotency`] | names that must be unique; keys with which a request takes effect once |
-//! | `earlier` | claims of names from earlier releases |
+//! | [`names`], `earlier` | the claims of the names of users and channels; those of earlier releases |
 //! | `load`, `cache`, `snapshot`, `stored` | folding a stream into an aggregate; the list of the aggregates |
 //! | `versions` | the versions of streams in the database |
 //! | `freshness` | how a reader catches up with the end of the log |
@@ -30,6 +30,7 @@ mod freshness;
 pub mod idempotency;
 mod load;
 mod memory;
+pub mod names;
 mod node;
 mod prepared;
 mod recover;
@@ -45,11 +46,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use domain::StreamId;
+use domain::ids::UserId;
 use keyring::Keyring;
 use sqlx::PgPool;
 use stores::clock::Clock;
 use stores::release::{Outdated, Release};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 pub use append::WriterStats;
 pub use cache::Versioned;
@@ -204,8 +207,22 @@ impl EventStore {
     ///
     /// # Errors
     /// The database cannot be reached.
-    pub async fn holders(&self, claims: &[Claim]) -> Result<HashMap<Claim, uuid::Uuid>, StoreError> {
+    pub async fn holders(&self, claims: &[Claim]) -> Result<HashMap<Claim, Uuid>, StoreError> {
         claim::holders(&self.pool, &self.keys, claims).await
+    }
+
+    /// The changes after which `holder` holds `new`, and none of `old` that is not in `new`. Claims of others stay: names
+    /// of earlier releases may look alike, and then only one of them holds the claim of the look.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn exchange_claims(&self, holder: impl Into<Uuid>, old: Vec<Claim>, new: Vec<Claim>) -> Result<Vec<ClaimChange>, StoreError> {
+        let holder = holder.into();
+        let held = self.holders(&names::distinct(old.iter().chain(&new).cloned())).await?;
+        let mine = |claim: &Claim| held.get(claim) == Some(&holder);
+        let released = old.into_iter().filter(|claim| mine(claim) && !new.contains(claim)).collect::<Vec<_>>();
+        let taken = new.into_iter().filter(|claim| !mine(claim)).map(|claim| claim.taken_by(holder));
+        Ok(released.into_iter().map(ClaimChange::Release).chain(taken).collect())
     }
 
     /// Returns the outcome of the request that `actor` made with a key, if there was one. If it was a different
@@ -213,7 +230,7 @@ impl EventStore {
     ///
     /// # Errors
     /// The database or the actor's encryption key is not available.
-    pub async fn remembered(&self, actor: domain::ids::UserId, used: &Idempotency) -> Result<Option<Outcome>, StoreError> {
+    pub async fn remembered(&self, actor: UserId, used: &Idempotency) -> Result<Option<Outcome>, StoreError> {
         let keys = self.keys.of(&[actor.0]).await?;
         let Some(key) = keys.first() else { return Ok(None) };
         let Some(remembered) = idempotency::remembered(&self.pool, actor, &used.key.stored(key)).await? else { return Ok(None) };

@@ -67,7 +67,7 @@ impl SplitMetadata {
     }
 }
 
-/// The user owner key seals the address and the client in an event's metadata: the actor. The server itself records a
+/// The user whose key seals the address and the client in an event's metadata: the actor. The server itself records a
 /// refused sign-in, so there it is the user who has the login. `None` if neither is a user: a stranger has no key.
 #[must_use]
 pub fn metadata_owner(actor: UserId, event: &Event) -> Option<Uuid> {

@@ -78,7 +78,7 @@ impl Dice {
     }
 }
 
-/// A workspace owner owner has granted and denied its members some permissions.
+/// A workspace whose owner has granted and denied its members some permissions.
 fn founded(dice: &mut Dice) -> Workspace {
     let mut workspace = Workspace::default();
     let details = Details { name: WorkspaceName::parse("Acme").expect("a name"), description: None, avatar_url: None };

@@ -181,7 +181,7 @@ fn every_field_of_a_state_has_a_value_somewhere_in_its_history() {
     }
 }
 
-/// Collects the paths of all fields, and of those that have a value. In a map owner keys are identifiers or
+/// Collects the paths of all fields, and of those that have a value. In a map whose keys are identifiers or
 /// permissions, the path has `*`.
 fn fields(path: &str, value: &Value, there: &mut BTreeSet<String>, with_value: &mut BTreeSet<String>) {
     let has_value = match value {

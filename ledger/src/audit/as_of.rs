@@ -76,7 +76,7 @@ pub struct MessagesAsOf {
 }
 
 impl AuditLog {
-    /// Returns an aggregate as it was at a moment, with the channel owner texts its state may contain. `None` if the
+    /// Returns an aggregate as it was at a moment, with the channel whose texts its state may contain. `None` if the
     /// audit of the workspace (or of the whole server) has no event of it.
     ///
     /// # Errors

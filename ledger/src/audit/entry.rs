@@ -187,7 +187,7 @@ impl FoundEvents {
         self.positions.iter().filter_map(entry).collect()
     }
 
-    /// The identifiers owner names the entries show.
+    /// The identifiers whose names the entries show.
     fn things(&self) -> Vec<Uuid> {
         let of_events = self.events.iter().flat_map(|event| [event.metadata.actor.0, event.stream.id]);
         of_events.chain(self.channels().into_iter().map(|id| id.0)).collect::<BTreeSet<_>>().into_iter().collect()

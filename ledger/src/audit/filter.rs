@@ -1,4 +1,4 @@
-//! Finds events in the read table `audit_log`, owner indexes are in the order of positions.
+//! Finds events in the read table `audit_log`, whose indexes are in the order of positions.
 
 use chrono::{DateTime, Utc};
 use domain::AggregateType;
@@ -23,7 +23,7 @@ pub struct Filter {
     pub aggregate_id: Option<Uuid>,
     /// Events with this name, such as `channel.archived`.
     pub event_type: Option<String>,
-    /// Events of commands owner names contain this text, ignoring case.
+    /// Events of commands whose names contain this text, ignoring case.
     pub command: Option<String>,
     /// Events in this session.
     pub session: Option<SessionId>,

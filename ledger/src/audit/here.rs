@@ -12,7 +12,7 @@ use super::AuditError;
 use super::AuditLog;
 
 impl AuditLog {
-    /// Removes the address and the client from events that belong to no workspace, except from sign-ins owner session
+    /// Removes the address and the client from events that belong to no workspace, except from sign-ins whose session
     /// has an event in this workspace.
     pub(super) async fn remove_unrelated_addresses(
         &self,

@@ -39,7 +39,7 @@ impl AuditLog {
         for event in events {
             streams.entry(event.stream).or_default().insert(event.sequence, event.clone());
         }
-        // A stream owner first events are all here need not be read: most messages have only one event.
+        // A stream whose first events are all here need not be read: most messages have only one event.
         let last = |stream: &BTreeMap<i64, Recorded<Event>>| stream.last_key_value().map_or(0, |(sequence, _)| *sequence);
         let is_whole = |stream: &BTreeMap<i64, Recorded<Event>>| i64::try_from(stream.len()).is_ok_and(|count| count == last(stream));
         let prefix = |(id, stream): (&StreamId, &BTreeMap<i64, Recorded<Event>>)| StreamPrefix {

@@ -46,7 +46,7 @@ pub(crate) fn left_out(aggregate: AggregateType, events: &[&Event]) -> Option<(&
     }
 }
 
-/// The people owner membership an event can change.
+/// The people whose membership an event can change.
 fn named(event: &Event) -> Vec<UserId> {
     match event {
         Event::Workspace(event) => named_in_workspace(event).0,

@@ -180,7 +180,7 @@ impl ReadModels {
             HistoryPage::Latest => self.archive_before(channel_id, Cursor::end(), limit).await,
             HistoryPage::Before(cursor) => self.archive_before(channel_id, cursor, limit).await,
             HistoryPage::After(cursor) => self.archive_after(channel_id, cursor, limit).await,
-            HistoryPage::ErasureCandidates(message_id) => {
+            HistoryPage::Around(message_id) => {
                 let Some(middle) = self.archived_at(message_id).await? else { return Ok(Vec::new()) };
                 let mut page = self.archive_before(channel_id, middle, limit / 2).await?;
                 page.append(&mut self.archive_after(channel_id, middle, limit - limit / 2).await?);

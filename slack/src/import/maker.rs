@@ -17,8 +17,8 @@ use super::outbox::{Item, LookUp, original};
 use super::people::People;
 use super::run::Run;
 use super::sink::Sink;
+use commands::event_store::names as claims;
 use commands::event_store::{Claim, ClaimChange, ClaimKind, PendingEvent, StreamWrite};
-use commands::names as claims;
 
 /// The most people in a direct conversation, and in a group conversation.
 const DIRECT_MAX: usize = 2;

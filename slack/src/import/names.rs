@@ -7,8 +7,8 @@ use domain::text::{ChannelName, Email, InvalidText, Username, nfc, one_line_of};
 
 use super::ids::Ids;
 use super::sink::Sink;
+use commands::event_store::names as claims;
 use commands::event_store::{Claim, StoreError};
-use commands::names as claims;
 
 /// The longest part of a name before the suffix that makes it unique, in characters.
 const BASE_CHARS_MAX: usize = 80;

@@ -14,8 +14,8 @@ use super::outbox::{Item, LookUp, original, user_item};
 use super::profile::{self, NewUser};
 use super::run::Run;
 use super::sink::Sink;
+use commands::event_store::names as claims;
 use commands::event_store::{StoreError, StreamWrite};
-use commands::names as claims;
 
 /// How many users are looked up and registered at once. Each has at most two events in the workspace, so they fit into
 /// a batch.

@@ -33,7 +33,7 @@ async fn a_history_is_paged_in_both_directions_and_around_a_message() {
     assert_eq!(texts(&before), ["3", "4", "5"]);
     let after = page(HistoryPage::After(before[2].cursor()), 2).await;
     assert_eq!(texts(&after), ["6", "7"]);
-    let around = page(HistoryPage::ErasureCandidates(messages[4]), 5).await;
+    let around = page(HistoryPage::Around(messages[4]), 5).await;
     assert_eq!(texts(&around), ["2", "3", "4", "5", "6"]);
     assert!(page(HistoryPage::After(latest[2].cursor()), 3).await.is_empty());
 }
@@ -73,7 +73,7 @@ async fn a_thread_is_paged_like_a_history() {
     assert_eq!(texts(&latest), ["3", "4"]);
     assert_eq!(texts(&page(HistoryPage::Before(latest[0].cursor()), 2).await), ["1", "2"]);
     assert_eq!(texts(&page(HistoryPage::After(latest[0].cursor()), 2).await), ["4"]);
-    assert_eq!(texts(&page(HistoryPage::ErasureCandidates(answers[2]), 3).await), ["1", "2", "3"]);
+    assert_eq!(texts(&page(HistoryPage::Around(answers[2]), 3).await), ["1", "2", "3"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

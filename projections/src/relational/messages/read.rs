@@ -20,7 +20,7 @@ impl ReadModels {
             HistoryPage::Latest => self.history_before(channel_id, Cursor::end(), limit).await,
             HistoryPage::Before(cursor) => self.history_before(channel_id, cursor, limit).await,
             HistoryPage::After(cursor) => self.history_after(channel_id, cursor, limit).await,
-            HistoryPage::ErasureCandidates(message_id) => self.history_around(channel_id, message_id, limit).await,
+            HistoryPage::Around(message_id) => self.history_around(channel_id, message_id, limit).await,
         }
     }
 
@@ -37,7 +37,7 @@ impl ReadModels {
             HistoryPage::Latest => self.replies_before(&root, Cursor::end(), limit).await?,
             HistoryPage::Before(cursor) => self.replies_before(&root, cursor, limit).await?,
             HistoryPage::After(cursor) => self.replies_after(&root, cursor, limit).await?,
-            HistoryPage::ErasureCandidates(message_id) => self.replies_around(&root, message_id, limit).await?,
+            HistoryPage::Around(message_id) => self.replies_around(&root, message_id, limit).await?,
         };
         Ok(Some(ThreadRows { root, replies }))
     }

@@ -125,7 +125,7 @@ pub enum HistoryPage {
     /// The messages right after a place.
     After(Cursor),
     /// The messages around a message, half of them before it. The message itself is in the middle, if it is shown.
-    ErasureCandidates(MessageId),
+    Around(MessageId),
 }
 
 impl MessageRow {

@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 
 use domain::ids::WorkspaceId;
 use domain::text::{ChannelName, Email, Username, twins_of};
-use uuid::Uuid;
 
-use crate::event_store::{Claim, ClaimChange, ClaimKind, EventStore, StoreError};
+use super::claim::{Claim, ClaimKind};
 
 /// The claims of a mail address: one, or two if its host is written in letters and in Punycode.
 #[must_use]
@@ -61,25 +60,7 @@ pub(crate) fn ever_of_channel(workspace_id: WorkspaceId, name: &ChannelName) -> 
     distinct(of_channel(workspace_id, name).into_iter().chain([earlier]))
 }
 
-fn distinct(claims: impl Iterator<Item = Claim>) -> Vec<Claim> {
+/// The claims, each once.
+pub(super) fn distinct(claims: impl Iterator<Item = Claim>) -> Vec<Claim> {
     claims.collect::<BTreeSet<_>>().into_iter().collect()
-}
-
-/// The changes after which `holder` holds `new`, and none of `old` that is not in `new`. Claims of others stay: names
-/// of earlier releases may look alike, and then only one of them holds the claim of the look.
-///
-/// # Errors
-/// The database cannot be reached.
-pub(crate) async fn exchange(
-    store: &EventStore,
-    holder: impl Into<Uuid>,
-    old: Vec<Claim>,
-    new: Vec<Claim>,
-) -> Result<Vec<ClaimChange>, StoreError> {
-    let holder = holder.into();
-    let held = store.holders(&distinct(old.iter().chain(&new).cloned())).await?;
-    let mine = |claim: &Claim| held.get(claim) == Some(&holder);
-    let released = old.into_iter().filter(|claim| mine(claim) && !new.contains(claim)).collect::<Vec<_>>();
-    let taken = new.into_iter().filter(|claim| !mine(claim)).map(|claim| claim.taken_by(holder));
-    Ok(released.into_iter().map(ClaimChange::Release).chain(taken).collect())
 }
