@@ -275,6 +275,8 @@ fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Serv
             .client_request_timeout(settings.request_head_timeout)
             .client_disconnect_timeout(CLOSE_TIMEOUT)
             .keep_alive(settings.idle_timeout)
+            // A client that has gone needs no answer. What its request has begun to read is cancelled.
+            .h1_allow_half_closed(false)
             .local_addr(address);
         let app = factory().into_factory().map_err(|error: actix_web::Error| error.error_response());
         let (acceptor, metrics) = (acceptor.clone(), acceptor.metrics.clone());

@@ -2,7 +2,7 @@
 
 use tests::{Team, TestApp};
 
-use super::raw::{ask, head, others_are_served};
+use super::raw::{ask, ask_and_end, head, others_are_served};
 
 /// Requests that never reach the routes, and the status of the refusal, if the server answers at all.
 fn invalid() -> Vec<(&'static str, Vec<u8>, Option<u16>)> {
@@ -42,7 +42,7 @@ async fn bytes_that_are_not_http_are_refused_and_other_clients_do_not_notice() {
     let team = Team::found(&app).await;
     let mut wrong = Vec::new();
     for (what, bytes, expected) in invalid() {
-        let status = ask(&app, &bytes).await.map(|reply| reply.status);
+        let status = ask_and_end(&app, &bytes).await.map(|reply| reply.status);
         let broke_off = what.contains("chunk ") && status.is_none();
         if status != expected && !broke_off {
             wrong.push((what, status, expected));
@@ -56,17 +56,17 @@ async fn bytes_that_are_not_http_are_refused_and_other_clients_do_not_notice() {
 async fn http_requests_that_make_no_sense_are_answered_with_a_problem() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
-    let json = "Content-Type: application/json\r\n";
+    let close = "Connection: close\r\n";
+    let json = format!("{close}Content-Type: application/json\r\n");
     let post = |more: &str, body: &str| head(&team.owner, "POST", &team.general("/messages"), &format!("{json}{more}")) + body;
-    let get = |path: &str| head(&team.owner, "GET", path, "");
+    let get = |path: &str| head(&team.owner, "GET", path, close);
     let cases = [
-        ("a body that ends early", post("Content-Length: 100\r\n", "{\"content\":"), 400, "request.body_unreadable"),
         ("a compressed body", post("Content-Encoding: gzip\r\nContent-Length: 2\r\n", "{}"), 415, "request.content_encoding"),
         ("an address of 60 kB", get(&format!("/v1/channels/{}", "x".repeat(60_000))), 400, "request.path_invalid"),
         ("an address that climbs", get("/v1/../../etc/passwd"), 404, "request.no_such_route"),
         ("broken percents", get("/v1/channels/%ff%fe%00"), 400, "request.path_invalid"),
         ("a query of 60 kB", get(&team.general(&format!("/messages?before={}", "x".repeat(60_000)))), 400, "request.cursor_invalid"),
-        ("an unknown method", head(&team.owner, "BREW", "/v1/users/me", ""), 405, "request.method_not_allowed"),
+        ("an unknown method", head(&team.owner, "BREW", "/v1/users/me", close), 405, "request.method_not_allowed"),
         ("the old HTTP", "GET /v1/nothing HTTP/1.0\r\n\r\n".to_owned(), 404, "request.no_such_route"),
     ];
     let mut wrong = Vec::new();
@@ -77,5 +77,7 @@ async fn http_requests_that_make_no_sense_are_answered_with_a_problem() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    let ends_early = post("Content-Length: 100\r\n", "{\"content\":");
+    assert!(ask_and_end(&app, ends_early.as_bytes()).await.is_none(), "a client that has gone gets no answer");
     others_are_served(&team).await;
 }

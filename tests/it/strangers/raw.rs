@@ -51,8 +51,16 @@ pub async fn until_closed(stream: &mut TcpStream) -> Vec<u8> {
     received
 }
 
-/// Sends a request, signals its end, and reads the answer.
+/// Sends a request that asks the server to close the connection, and reads the answer.
 pub async fn ask(app: &TestApp, request: &[u8]) -> Option<Reply> {
+    let mut stream = connect(app).await;
+    // The server may have refused before it has read everything.
+    let _ = stream.write_all(request).await;
+    Reply::parse(&until_closed(&mut stream).await)
+}
+
+/// Sends a request, closes the sending side, and reads the answer, if the server still gives one.
+pub async fn ask_and_end(app: &TestApp, request: &[u8]) -> Option<Reply> {
     let mut stream = connect(app).await;
     // The server may have refused before it has read everything.
     let _ = stream.write_all(request).await;
