@@ -48,7 +48,8 @@ impl Client {
         self.send("POST", path, 0, body).await
     }
 
-    async fn send(&mut self, method: &str, path: &str, min_position: i64, body: String) -> Answer {
+    /// Sends a request that waits until the read model has reached `min_position`.
+    pub async fn send(&mut self, method: &str, path: &str, min_position: i64, body: String) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header(HOST, &self.host);
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, token);

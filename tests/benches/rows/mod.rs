@@ -6,6 +6,7 @@ mod audit;
 mod batch;
 mod cache;
 mod command;
+mod crowded;
 mod http_history;
 mod http_post;
 mod in_process;
@@ -27,7 +28,7 @@ use crate::report::Report;
 use crate::runs::is_trial;
 
 /// The names, in the order of the table.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "append",
     "batch",
     "command",
@@ -40,6 +41,7 @@ const NAMES: [&str; 18] = [
     "http-post",
     "http-history",
     "cache",
+    "crowded",
     "search",
     "search-elastic",
     "audit",
@@ -90,6 +92,7 @@ async fn measure(name: &str, report: &mut Report) {
         "http-post" => http_post::measure(report).await,
         "http-history" => http_history::measure(report).await,
         "cache" => cache::measure(report).await,
+        "crowded" => crowded::measure(report).await,
         _ => panic!("the row {name} has no measurement"),
     }
 }

@@ -132,7 +132,8 @@ async fn a_compressed_body_is_not_decompressed() {
     }
     let bomb = bomb.finish().expect("a bomb");
     for path in [team.general("/messages"), "/v1/sessions".to_owned()] {
-        let more = format!("Connection: close\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n", bomb.len());
+        let more =
+            format!("Connection: close\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n", bomb.len());
         let request = [head(&team.member, "POST", &path, &more).as_bytes(), &bomb].concat();
         let reply = ask(&app, &request).await.expect("an answer");
         assert_eq!((reply.status, reply.code().as_deref()), (415, Some("request.content_encoding")), "{reply:?}");
