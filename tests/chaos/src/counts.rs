@@ -38,16 +38,29 @@ pub async fn judge(servers: &[HttpServer], world: &World, pool: &PgPool) -> Vec<
 
 async fn differences(http: &reqwest::Client, door: &str, person: &Person, workspace: Uuid, pool: &PgPool) -> Result<Vec<String>> {
     let expected = counted(pool, person.id, workspace).await?;
-    let answer = http.get(format!("{door}/v1/workspaces/{workspace}/unread")).bearer_auth(&person.token).send().await?;
-    ensure!(answer.status().is_success(), "unread counts: {}", answer.status());
-    let answered = told(&answer.json().await?)?;
+    let answered = all_pages(http, &format!("{door}/v1/workspaces/{workspace}/unread?limit=100"), person).await?;
     let channels = expected.keys().chain(answered.keys()).collect::<BTreeSet<_>>();
     let differs = channels.into_iter().filter(|channel| expected.get(*channel) != answered.get(*channel));
     let told = differs.map(|id| format!("{id}: answered {:?}, counted {:?}", answered.get(id), expected.get(id)));
     Ok(told.take(TOLD_MAX).collect())
 }
 
-/// Reads the unread count of each channel. If the answer says `more`, the count is [`MANY`].
+/// The unread counts of all pages at this address.
+async fn all_pages(http: &reqwest::Client, address: &str, person: &Person) -> Result<Counts> {
+    let (mut counts, mut page) = (Counts::new(), address.to_owned());
+    loop {
+        let answer = http.get(&page).bearer_auth(&person.token).send().await?;
+        ensure!(answer.status().is_success(), "unread counts: {}", answer.status());
+        let answer = answer.json().await?;
+        counts.append(&mut told(&answer)?);
+        match answer.get("next").and_then(Value::as_str) {
+            Some(next) => page = format!("{address}&after={next}"),
+            None => return Ok(counts),
+        }
+    }
+}
+
+/// Reads the unread count of each channel on a page. If the answer says `more`, the count is [`MANY`].
 fn told(answer: &Value) -> Result<Counts> {
     let channels = answer.get("channels").and_then(Value::as_array).context("no channels")?;
     let count = |channel: &Value| {
