@@ -11,6 +11,8 @@
 #   services.sh psql [ARGUMENT…]      psql; without the address of a database, in the database of this checkout
 #   services.sh redis-server [ARGUMENT…]
 #                                     start one more Redis in the foreground; tests make a cluster of them
+#   services.sh nats-server [ARGUMENT…]
+#                                     start one more NATS in the foreground; tests start one with TLS
 #   services.sh elasticsearch FOLDER  start one more Elasticsearch in the foreground, with the configuration in FOLDER;
 #                                     tests start one with users and TLS
 #   services.sh crash SERVER…         kill the servers with kill -9
@@ -58,6 +60,7 @@ main() {
         env) sed -n 's/^BACKSCROLL_/export &/p' "$RUN/services.env" ;;
         psql) open_psql "$@" ;;
         redis-server) run_another_redis "$@" ;;
+        nats-server) run_another_nats "$@" ;;
         elasticsearch) run_another_elasticsearch "$@" ;;
         crash) crash "$@" ;;
         wipe) wipe "$@" ;;
@@ -164,6 +167,14 @@ run_another_redis() {
     find_redis
     # `exec` replaces this shell, so that signals reach the server.
     with_libraries "$REDIS_LIBRARIES" exec "$REDIS_SERVER" "$@"
+}
+
+run_another_nats() {
+    mkdir -p "$RUN/log"
+    choose_service_user
+    choose_server_cache
+    find_nats
+    exec "$NATS_SERVER" "$@"
 }
 
 run_another_elasticsearch() {

@@ -11,6 +11,7 @@ mod operators;
 mod parts;
 mod peers;
 mod server;
+mod watch;
 
 use std::sync::Arc;
 
@@ -43,6 +44,7 @@ use state::presence::Presences;
 use state::sessions::SessionStore;
 use state::typing::Typing;
 use stores::clock::Clock;
+use stores::nats::Link;
 use stores::release::holder;
 use tokio::runtime::Handle;
 
@@ -51,7 +53,8 @@ use crate::limit::Limits;
 use crate::metrics::Metrics;
 
 pub use connect::{
-    StartError, check_database, elasticsearch, keyring, long_write_pool, nats_client, read_pool, redis_connection, work_pool, write_pool,
+    StartError, check_database, check_partitions, check_release, elasticsearch, keyring, long_write_pool, migration_pool, nats_client,
+    read_pool, redis_connection, work_pool, write_pool,
 };
 pub use server::{Roles, Server};
 
@@ -69,6 +72,8 @@ pub struct App {
     pub write_pool: PgPool,
     /// NATS.
     pub nats: async_nats::Client,
+    /// Why NATS cannot be used, if it cannot.
+    pub nats_link: Link,
     /// The keys that encrypt personal data.
     pub keys: Keyring,
     /// The write side.
@@ -135,9 +140,11 @@ impl App {
     pub async fn connect_at(settings: Settings, clock: Clock) -> Result<Self, StartError> {
         let pool = read_pool(&settings).await?;
         check_database(&pool).await?;
+        check_partitions(&settings, &pool).await?;
         let (work_pool, write_pool) = (work_pool(&settings).await?, write_pool(&settings).await?);
         let keys = keyring(&settings, write_pool.clone()).await?;
-        let store = commands::EventStore::start_at(write_pool.clone(), keys.clone(), clock).await?;
+        let store = commands::EventStore::start_at(write_pool.clone(), keys.clone(), clock).await;
+        let store = store.map_err(|error| StartError::of_store(&write_pool, error))?;
         let stores = Connections::new(pool.clone(), keys.clone(), redis_connection(&settings)?).with_elastic(elasticsearch(&settings)?);
         let work_stores = stores.on(work_pool.clone());
         let session_store = SessionStore::new(pool.clone(), stores.redis.clone(), &settings.master_key, settings.session_bounds());
@@ -150,8 +157,10 @@ impl App {
         let guesses = Guesses::new(Windows::new(stores.redis.clone(), keys.clone()), devices, &settings.rate_limits);
         let confirmations = Confirmations::new(credentials.clone(), passwords.clone(), guesses.clone());
         let sign_ins = SignIns::new(commands.clone(), credentials.clone(), passwords.clone(), sessions.clone(), refused, guesses);
+        let (nats, nats_link) = nats_client(&settings).await?;
         Ok(Self {
-            nats: nats_client(&settings).await?,
+            nats,
+            nats_link,
             sign_ins,
             confirmations,
             audit_log: AuditLog::new(pool.clone(), keys.clone()),

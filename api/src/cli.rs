@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use stores::diagnosis::Fault;
 
 use crate::app::StartError;
 use crate::config::{self, ConfigError, Settings};
@@ -132,12 +133,17 @@ impl From<ConfigError> for Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        let exit = match &error {
-            StartError::Outdated(_) => Exit::Refused,
-            error if error.is_unreachable() => Exit::Unreachable,
-            _ => Exit::Failed,
+        let exit = match error.fault() {
+            Some(Fault::Setting) => Exit::Wrong,
+            Some(Fault::Unreachable) => Exit::Unreachable,
+            Some(Fault::Refused) => Exit::Refused,
+            None => Exit::Failed,
         };
-        Self::new(exit, error)
+        match error {
+            // Its text has the cause already.
+            StartError::Listen { .. } => Self::new(exit, anyhow::anyhow!("{error}")),
+            error => Self::new(exit, error),
+        }
     }
 }
 

@@ -3,11 +3,14 @@
 //!
 //! [`settings`] is the list that the documentation prints.
 
+mod gather;
+mod markdown;
 pub mod object_store;
 mod origin;
 mod parse;
 mod proof;
 mod search;
+mod servers;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,10 +20,13 @@ use std::time::Duration;
 use chrono::{NaiveTime, TimeDelta};
 pub use keyring::{MasterKey, Secret};
 use ledger::proof::KeySource;
+use stores::nats::NatsSettings;
 use stores::objects::ObjectStoreSettings;
+use stores::redis::RedisSettings;
 
+pub use crate::config::markdown::as_markdown;
 pub use crate::config::origin::Origin;
-use crate::config::parse::Values;
+use crate::config::gather::{Sources, gather};
 pub use crate::config::parse::{LogFormat, Network};
 pub use crate::config::proof::ProofSettings;
 pub use crate::config::search::{ElasticsearchSettings, SearchSettings};
@@ -42,14 +48,22 @@ pub struct Setting {
     pub default: Option<&'static str>,
     /// The purpose of the setting, and its possible values.
     pub what: &'static str,
+    /// Whether the value is secret. Then `NAME_file` may name a file that has the value.
+    pub is_secret: bool,
+}
+
+impl Setting {
+    const fn secret(self) -> Self {
+        Self { is_secret: true, ..self }
+    }
 }
 
 const fn required(name: &'static str, what: &'static str) -> Setting {
-    Setting { name, default: None, what }
+    Setting { name, default: None, what, is_secret: false }
 }
 
 const fn optional(name: &'static str, default: &'static str, what: &'static str) -> Setting {
-    Setting { name, default: Some(default), what }
+    Setting { name, default: Some(default), what, is_secret: false }
 }
 
 const RATE_LIMITS: &str = "the limit of each request class, as requests/seconds: items such as `free.write=600/60` for one plan, or `write=600/60` \
@@ -58,18 +72,34 @@ const RATE_LIMITS: &str = "the limit of each request class, as requests/seconds:
 
 /// Every setting.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().chain(&search::SETTINGS).chain(&proof::SETTINGS).chain(&object_store::SETTINGS)
+    SETTINGS.iter().chain(&servers::SETTINGS).chain(&search::SETTINGS).chain(&proof::SETTINGS).chain(&object_store::SETTINGS)
 }
 
 const SETTINGS: &[Setting] = &[
-    required("postgres_url", "Postgres: `postgres://user:password@host:port/database`"),
-    required("redis_url", "Redis: `redis://[:password@]host:port[/database]`; for a cluster, some of its nodes, separated by commas"),
-    required("nats_url", "NATS with JetStream: `nats://[user:password@]host:port`"),
+    required(
+        "postgres_url",
+        "Postgres 15 or later: `postgres://user:password@host:port/database`. Special characters of the user and the password must be \
+            percent-encoded: `%40` for `@`. For TLS: `?sslmode=verify-full&sslrootcert=/path/ca.pem`",
+    )
+    .secret(),
+    required(
+        "redis_url",
+        "Redis 7 or later: `redis://[user][:password@]host:port[/database]`, or `rediss://…` with TLS; for a cluster, some of its nodes, \
+            separated by commas. Special characters of the password must be percent-encoded",
+    )
+    .secret(),
+    required(
+        "nats_url",
+        "NATS 2.9 or later with JetStream: `nats://[user:password@]host:port`, or `tls://…` to refuse a server without TLS. Special \
+            characters of the password must be percent-encoded",
+    )
+    .secret(),
     required(
         "master_key",
         "32 random bytes in base64, from which other keys are derived: `openssl rand -base64 32`. Without this key, sealed data cannot be read again",
-    ),
-    optional("master_key_previous", "", "the previous master key, until `backscroll keys rotate` has wrapped every key with the new one"),
+    )
+    .secret(),
+    optional("master_key_previous", "", "the previous master key, until `backscroll keys rotate` has wrapped every key with the new one").secret(),
     optional("listen", "127.0.0.1:8080", "the address to serve HTTP at; port 0 takes a free port"),
     optional(
         "operators_listen",
@@ -121,9 +151,14 @@ const SETTINGS: &[Setting] = &[
     optional(
         "nats_stream",
         "BACKSCROLL_EVENTS",
-        "the name of the JetStream stream, and the first part of its subjects: letters, digits, `-` and `_`",
+        "the name of the JetStream stream: letters, digits, `-` and `_`. The subjects of the default stream are `events.>`, those of \
+            another one `NAME.events.>`; notices of new events are sent to `NAME.wake`",
     ),
-    optional("partitions", "8", "the number of partitions of the subjects; fixed once the server has run: 1 to 256"),
+    optional(
+        "partitions",
+        "8",
+        "the number of partitions of the subjects: 1 to 256. Once events were published, the server refuses to start with another number",
+    ),
     optional("session_hours", "24", "hours that a session lasts after its last use: 1 to 8760"),
     optional("session_hours_max", "720", "hours that a session lasts at most, however often it is used: 1 to 87600"),
     optional("sessions_max", "100", "the most sessions of a person; a further sign-in ends the oldest session: 1 to 10000"),
@@ -139,7 +174,7 @@ const SETTINGS: &[Setting] = &[
     optional("rate_limits", policy::DEFAULT, RATE_LIMITS),
     optional(
         "log_level",
-        "info,actix_server=warn,async_nats=warn,sqlx=warn",
+        "info,actix_server=warn,async_nats=off,sqlx=warn",
         "what the server logs: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,commands=debug`",
     ),
     optional("log_format", "text", "the format of the log lines: `text` or `json`"),
@@ -150,10 +185,10 @@ const SETTINGS: &[Setting] = &[
 pub struct Settings {
     /// The address of Postgres.
     pub postgres_url: Secret,
-    /// The address of Redis.
-    pub redis_url: Secret,
-    /// The address of NATS.
-    pub nats_url: Secret,
+    /// The connection to Redis.
+    pub redis: RedisSettings,
+    /// The connection to NATS.
+    pub nats: NatsSettings,
     /// The key from which other keys are derived.
     pub master_key: MasterKey,
     /// The previous master key, as long as it encrypts some keys.
@@ -189,11 +224,7 @@ pub struct Settings {
     pub postgres_connections: u32,
     /// The longest time of a statement of a query.
     pub statement_timeout: Duration,
-    /// Whether Redis is a cluster.
-    pub redis_cluster: bool,
-    /// The prefix of every key in Redis.
-    pub redis_key_prefix: String,
-    /// The name of the JetStream stream, and the first part of its subjects.
+    /// The name of the JetStream stream.
     pub nats_stream: String,
     /// The number of partitions of the events.
     pub partitions: u16,
@@ -231,7 +262,7 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("the settings file {path} cannot be read", path = path.display())]
+    #[error("the settings file {path} (--config, or BACKSCROLL_CONFIG) cannot be read: correct the path, and let this user read it", path = path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -260,8 +291,8 @@ impl Settings {
     /// # Errors
     /// Names each invalid, unknown or missing setting, with its possible values.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let (environment, text) = sources(file)?;
-        Self::from_sources(&environment, text.as_ref().map(|(path, text)| (path.as_path(), text.as_str())))
+        let sources = Sources::read(file)?;
+        Self::from_sources(&sources.environment, sources.file())
     }
 
     /// Reads the settings from an environment and the text of a file.
@@ -269,11 +300,11 @@ impl Settings {
     /// # Errors
     /// As [`Settings::load`].
     pub fn from_sources(environment: &BTreeMap<String, String>, file: Option<(&Path, &str)>) -> Result<Self, ConfigError> {
-        let mut values = Values::gather(environment, file)?;
+        let mut values = gather(environment, file)?;
         let settings = Self {
             postgres_url: values.url("postgres_url", &["postgres://", "postgresql://"]),
-            redis_url: values.url("redis_url", &["redis://", "rediss://", "redis+unix://", "unix://"]),
-            nats_url: values.url("nats_url", &["nats://", "tls://"]),
+            redis: servers::redis(&mut values),
+            nats: servers::nats(&mut values),
             master_key: values.master_key("master_key"),
             master_key_previous: values.optional_master_key("master_key_previous"),
             listen: values.listen("listen"),
@@ -291,8 +322,6 @@ impl Settings {
             shutdown_timeout: Duration::from_secs(values.number("shutdown_seconds", 0..=3600)),
             postgres_connections: values.number("postgres_connections", 1..=1000),
             statement_timeout: Duration::from_secs(values.number("statement_seconds", 1..=3600)),
-            redis_cluster: values.flag("redis_cluster"),
-            redis_key_prefix: values.text("redis_key_prefix"),
             nats_stream: values.stream_name("nats_stream"),
             partitions: values.number("partitions", 1..=256),
             session_lifetime: hours(values.number("session_hours", 1..=8760)),
@@ -340,38 +369,6 @@ impl Settings {
 
 fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
-}
-
-/// The environment of this process, and the path and the text of the settings file. The file is `file`, or the one that
-/// `BACKSCROLL_CONFIG` names.
-#[expect(clippy::type_complexity, reason = "`from_sources` takes these types")]
-fn sources(file: Option<&Path>) -> Result<(BTreeMap<String, String>, Option<(PathBuf, String)>), ConfigError> {
-    let environment = std::env::vars().collect::<BTreeMap<_, _>>();
-    let named = environment.get("BACKSCROLL_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let text = file.map(Path::to_owned).or(named).as_deref().map(read_file).transpose()?;
-    Ok((environment, text))
-}
-
-fn read_file(path: &Path) -> Result<(PathBuf, String), ConfigError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok((path.to_owned(), text)),
-        Err(source) => Err(ConfigError::File { path: path.to_owned(), source }),
-    }
-}
-
-/// The list of settings as a Markdown table.
-#[must_use]
-pub fn as_markdown() -> String {
-    let mut table = String::from("| setting | environment | default | description |\n|---|---|---|---|\n");
-    for Setting { name, default, what } in settings() {
-        let default = match default {
-            None => "must be set".to_owned(),
-            Some("") => String::new(),
-            Some(default) => format!("`{default}`"),
-        };
-        table.push_str(&format!("| `{name}` | `{}` | {default} | {what} |\n", variable(name)));
-    }
-    table
 }
 
 fn variable(name: &str) -> String {

@@ -3,24 +3,38 @@
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long no request is sent after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Whether a store answers that Postgres can replace. Each change is logged once.
+/// Whether a store answers. Each change is logged once.
 #[derive(Debug)]
 pub struct Breaker {
     store: &'static str,
+    /// The text of the log line of an outage.
+    outage: &'static str,
     born: Instant,
     /// In milliseconds since `born`. 0 while the store answers.
     open_until_ms: AtomicU64,
+    /// Why the store did not answer.
+    reason: Mutex<Option<String>>,
 }
 
 impl Breaker {
     /// The breaker of a store, which is assumed to answer.
     pub fn of(store: &'static str) -> Self {
-        Self { store, born: Instant::now(), open_until_ms: AtomicU64::new(0) }
+        Self::new(store, "the store does not answer: postgres is used instead")
+    }
+
+    /// The breaker of a store that nothing can replace.
+    pub fn needed(store: &'static str) -> Self {
+        Self::new(store, "the store does not answer")
+    }
+
+    fn new(store: &'static str, outage: &'static str) -> Self {
+        Self { store, outage, born: Instant::now(), open_until_ms: AtomicU64::new(0), reason: Mutex::default() }
     }
 
     fn now_ms(&self) -> u64 {
@@ -37,6 +51,11 @@ impl Breaker {
         self.open_until_ms.load(Ordering::Relaxed) == 0
     }
 
+    /// Why the store did not answer the last request. `None` if it answered.
+    pub fn reason(&self) -> Option<String> {
+        if self.is_well() { None } else { self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone() }
+    }
+
     /// The store has answered.
     pub fn worked(&self) {
         if !self.is_well() && self.open_until_ms.swap(0, Ordering::Relaxed) != 0 {
@@ -46,9 +65,10 @@ impl Breaker {
 
     /// The store has not answered.
     pub fn failed(&self, reason: &dyn Display) {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_string());
         let pause_ms = u64::try_from(PAUSE.as_millis()).unwrap_or(u64::MAX);
         if self.open_until_ms.swap(self.now_ms() + pause_ms, Ordering::Relaxed) == 0 {
-            tracing::warn!(store = self.store, %reason, "the store does not answer: postgres is used instead");
+            tracing::warn!(store = self.store, %reason, "{}", self.outage);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Sends requests to Elasticsearch, parses the answers as JSON, and describes failures in our own words. Every request
 //! has a time limit.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +14,9 @@ use elasticsearch::http::transport::{SingleNodeConnectionPool, TransportBuilder}
 use elasticsearch::http::{Method, Url};
 use keyring::Secret;
 use serde_json::Value;
+
+use crate::address::hosts;
+use crate::diagnosis::{Diagnosis, Fault, Named, network_advice};
 
 /// How long a change of indices, a count or a bulk request may take. A longer one has failed, or will be repeated.
 const WORK_MAX: Duration = Duration::from_secs(60);
@@ -70,14 +72,6 @@ pub enum ElasticError {
     /// The settings do not give a usable server.
     #[error("elasticsearch cannot be used with these settings")]
     Settings(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The file with the certificate authority cannot be read.
-    #[error("{path} cannot be read (elasticsearch_ca_file)", path = path.display())]
-    AuthorityFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
     /// Elasticsearch does not answer.
     #[error("elasticsearch does not answer")]
     Unreachable(#[source] elasticsearch::Error),
@@ -118,10 +112,44 @@ impl ElasticError {
         match self {
             Self::Unreachable(_) => true,
             Self::Refused { status, .. } => is_temporary(*status),
-            Self::Settings(_) | Self::AuthorityFile { .. } | Self::NotJson(_) | Self::Unreadable(_) | Self::Lost(_) => false,
+            Self::Settings(_) | Self::NotJson(_) | Self::Unreadable(_) | Self::Lost(_) => false,
         }
     }
 }
+
+/// Why Elasticsearch cannot be used, and what to do.
+#[must_use]
+pub fn diagnose(url: &str, error: &ElasticError) -> Diagnosis {
+    let reason = reason_of(error);
+    let (setting, advice, fault) = match error {
+        ElasticError::Refused { status: 401, .. } => {
+            let advice = "correct elasticsearch_user and elasticsearch_password, or elasticsearch_api_key";
+            ("elasticsearch_user", advice.to_owned(), Fault::Setting)
+        }
+        ElasticError::Refused { status: 403, .. } => {
+            let advice = "give the user or the API key the rights that docs/SEARCH_OPERATIONS.md lists";
+            ("elasticsearch_user", advice.to_owned(), Fault::Refused)
+        }
+        ElasticError::Settings(_) => (NAMED.url, "write it as `https://host:9200`".to_owned(), Fault::Setting),
+        _ => {
+            let advice = network_advice(&reason, &NAMED);
+            let otherwise = || "check elasticsearch_url, and read the log of elasticsearch".to_owned();
+            (NAMED.url, advice.unwrap_or_else(otherwise), Fault::Unreachable)
+        }
+    };
+    Diagnosis::new(format!("elasticsearch at {}", hosts(url, 9200)), setting, &reason, advice, fault)
+}
+
+/// The innermost cause. The outer ones may contain the address with its password.
+fn reason_of(error: &ElasticError) -> String {
+    let mut root: &dyn std::error::Error = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
+}
+
+const NAMED: Named = Named { server: "elasticsearch", url: "elasticsearch_url", authority: "elasticsearch_ca_file" };
 
 /// Whether an HTTP status means that a later try may succeed: Elasticsearch is overloaded, or a node is gone.
 pub fn is_temporary(status: u16) -> bool {

@@ -1,12 +1,15 @@
 //! Connections to all stores: Postgres, Redis, NATS, Elasticsearch, object stores. Also what every other crate needs of
 //! the log: reading it by position, and the digest of an event. Also the checkpoints of projections, the pauses
-//! before a retry ([`retry`]), and which releases may run on a database ([`release`]).
+//! before a retry ([`retry`]), which releases may run on a database ([`release`]), and the wording of errors for operators
+//! ([`diagnosis`]).
 //!
 //! Not here: writing the log (`commands`), building tables from it (`projections`), and settings (`api`).
 
+pub mod address;
 pub mod breaker;
 pub mod checkpoint;
 pub mod clock;
+pub mod diagnosis;
 pub mod elasticsearch;
 pub mod error;
 pub mod log;
@@ -16,3 +19,4 @@ pub mod postgres;
 pub mod redis;
 pub mod release;
 pub mod retry;
+pub mod tls;

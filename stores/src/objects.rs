@@ -10,6 +10,10 @@ use object_store::aws::AmazonS3Builder;
 use object_store::path::Path as ObjectPath;
 use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig};
 
+use crate::address::hosts;
+use crate::diagnosis::{Diagnosis, Fault, Named, network_advice};
+use crate::tls;
+
 /// How long connecting to the object store may take.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
@@ -39,13 +43,8 @@ pub enum ObjectStoreError {
     #[error("the object store cannot be used (object_store_url)")]
     Settings(#[from] object_store::Error),
     /// The certificate authority of the object store cannot be read.
-    #[error("{path} cannot be read (object_store_ca_file)", path = path.display())]
-    Authority {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Authority(#[from] Diagnosis),
 }
 
 /// A folder of an object store.
@@ -70,11 +69,11 @@ impl std::fmt::Debug for Objects {
 /// # Errors
 /// The address or the certificate authority is not valid.
 pub fn bucket(settings: &ObjectStoreSettings, name: &str) -> Result<Arc<dyn ObjectStore>, ObjectStoreError> {
-    // The client uses the process's crypto provider. If one is already set, it is the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    // The client uses the process's crypto provider.
+    tls::use_ring();
     let mut client = ClientOptions::new().with_connect_timeout(CONNECT_MAX).with_timeout(ANSWER_MAX);
     if let Some(path) = &settings.ca_file {
-        let authority = std::fs::read(path).map_err(|source| ObjectStoreError::Authority { path: path.clone(), source })?;
+        let authority = tls::read_authority(path, "object_store_ca_file")?;
         client = Certificate::from_pem_bundle(&authority)?.into_iter().fold(client, ClientOptions::with_root_certificate);
     }
     let retry = RetryConfig { max_retries: RETRIES, retry_timeout: ANSWER_MAX, ..RetryConfig::default() };
@@ -87,6 +86,29 @@ pub fn bucket(settings: &ObjectStoreSettings, name: &str) -> Result<Arc<dyn Obje
         builder = builder.with_access_key_id(name).with_secret_access_key(key.expose());
     }
     Ok(Arc::new(builder.with_client_options(client).build()?))
+}
+
+/// Why an object, or its bucket, cannot be used. `reason` is the error with its causes.
+#[must_use]
+pub fn diagnose(settings: &ObjectStoreSettings, url: &ObjectUrl, error: Option<&object_store::Error>, reason: &str) -> Diagnosis {
+    let named = Named { server: "the object store", url: "object_store_url", authority: "object_store_ca_file" };
+    let (advice, fault) = match error {
+        Some(object_store::Error::NotFound { .. }) => {
+            let advice = format!("create the bucket {}, or correct the address {url} or object_store_url", url.bucket);
+            (advice, Fault::Refused)
+        }
+        Some(object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. }) => {
+            let advice = "correct object_store_access_key, object_store_secret_key and object_store_region, and let the key read and write the bucket";
+            (advice.to_owned(), Fault::Setting)
+        }
+        _ => {
+            let advice = network_advice(reason, &named);
+            (advice.unwrap_or_else(|| "check object_store_url, and read the log of the object store".to_owned()), Fault::Unreachable)
+        }
+    };
+    let at = settings.url.as_deref().map_or_else(|| format!("AWS in {}", settings.region), |url| hosts(url, 443));
+    let reason = format!("the object store at {at} answers: {reason}");
+    Diagnosis::new(url.to_string(), "object_store_url", &reason, advice, fault)
 }
 
 /// A folder of the object store.

@@ -1,5 +1,7 @@
 //! Postgres: the settings of connections, the pools, and whether the schema is that of this release.
 
+mod diagnosis;
+
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -7,6 +9,9 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 use tokio::time::timeout;
 use tracing::debug;
+
+use crate::diagnosis::Diagnosis;
+pub use diagnosis::{at, diagnose, explain, lacks_right};
 
 /// How long a request waits for a connection to Postgres. After that, the caller is asked to try again.
 pub const ACQUIRE_MAX: Duration = Duration::from_secs(3);
@@ -75,9 +80,11 @@ pub fn was_cancelled(error: &sqlx::Error) -> bool {
 /// The settings of a connection to this address.
 ///
 /// # Errors
-/// The address is not a Postgres address.
-pub fn options_of(url: &str) -> sqlx::Result<PgConnectOptions> {
-    Ok(PgConnectOptions::from_str(url)?.application_name("backscroll"))
+/// The address is not a Postgres address, or a file that it names cannot be used.
+pub fn options_of(url: &str) -> Result<PgConnectOptions, Diagnosis> {
+    diagnosis::check_files(url)?;
+    let options = PgConnectOptions::from_str(url).map_err(|error| diagnosis::wrong_address(&error))?;
+    Ok(options.application_name("backscroll"))
 }
 
 /// The settings of a connection that reads or writes the read tables.

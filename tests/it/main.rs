@@ -18,6 +18,7 @@ mod identity;
 mod import;
 mod laws;
 mod names;
+mod operators;
 mod projections;
 mod proof;
 mod redis;

@@ -65,6 +65,7 @@ async fn start_relay(database: &TestDatabase, stream: &TestStream) -> (Arc<Relay
         pool,
         nats: stream.nats.clone(),
         stream: stream.name.clone(),
+        link: stores::nats::Link::default(),
         partitions: PARTITIONS,
         head: commands.store().head(),
         stats: Arc::clone(&stats),

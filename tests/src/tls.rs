@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use tokio::io::copy_bidirectional;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -45,6 +46,56 @@ impl Certificates {
         let settings = settings.expect("TLS").with_no_client_auth().with_single_cert(vec![certificate], key).expect("TLS");
         TlsAcceptor::from(Arc::new(settings))
     }
+}
+
+/// The files of [`Certificates`] in a folder, which is removed with this value.
+pub struct CertificateFiles(TempDir);
+
+impl CertificateFiles {
+    /// Creates new certificates, and writes them into files.
+    ///
+    /// # Panics
+    /// Panics if that fails.
+    #[must_use]
+    pub fn write() -> Self {
+        let (certificates, folder) = (Certificates::sign().expect("certificates"), tempfile::tempdir().expect("a folder"));
+        let Certificates { authority, certificate, key } = certificates;
+        for (name, text) in [("ca.pem", authority), ("node.pem", certificate), ("node.key", key)] {
+            std::fs::write(folder.path().join(name), text).expect("a file");
+        }
+        Self(folder)
+    }
+
+    /// The path of the file with this name: `ca.pem`, `node.pem` or `node.key`.
+    ///
+    /// # Panics
+    /// Panics if the path is not UTF-8.
+    #[must_use]
+    pub fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().expect("a path").to_owned()
+    }
+}
+
+/// Offers the Postgres at an address (`host:port`) over TLS, until the test ends. Returns the port. Postgres begins TLS
+/// after a request of its own protocol (`SSLRequest`), which is answered with `S`.
+///
+/// # Panics
+/// Panics if no port is free, or if the certificates are invalid.
+pub async fn serve_postgres(certificates: &Certificates, address: String) -> u16 {
+    let (acceptor, listener) = (certificates.acceptor(), TcpListener::bind("127.0.0.1:0").await.expect("a port"));
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (acceptor, address) = (acceptor.clone(), address.clone());
+            tokio::spawn(async move {
+                client.read_exact(&mut [0; 8]).await?;
+                client.write_all(b"S").await?;
+                let mut client = acceptor.accept(client).await?;
+                copy_bidirectional(&mut client, &mut TcpStream::connect(address).await?).await
+            });
+        }
+    });
+    port
 }
 
 /// Offers the server at an address (`host:port`) over TLS too, until the test ends. Returns the address for TLS.

@@ -17,6 +17,7 @@ impl App {
         let parts: Arc<[Share]> = Arc::from([
             share(Data::from(self.settings.clone())),
             share(Data::new(self.nats.clone())),
+            share(Data::new(self.nats_link.clone())),
             share(Data::new(self.stores.clone())),
             share(Data::new(self.commands.clone())),
             share(Data::new(self.read_models.clone())),

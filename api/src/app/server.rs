@@ -21,7 +21,7 @@ use super::acceptor::Acceptor;
 use super::connect::cores;
 
 use super::peers::Peers;
-use super::{App, StartError, deadline, listener, malformed, operators};
+use super::{App, StartError, deadline, listener, malformed, operators, watch};
 use crate::http::audit::Readings;
 use crate::http::health::CachedReadiness;
 use crate::http::unknown::{Methods, answer_unknown, refuse_path};
@@ -79,6 +79,7 @@ impl Server {
             shutdown: CancellationToken::new(),
         };
         server.start_operators()?;
+        server.background.spawn(watch::run(server.app.clone(), server.shutdown.clone()));
         if roles.relay {
             server.start_relay();
         }
@@ -142,6 +143,7 @@ impl Server {
         let settings = commands::relay::Settings {
             pool: app.write_pool.clone(),
             nats: app.nats.clone(),
+            link: app.nats_link.clone(),
             stream: app.settings.nats_stream.clone(),
             partitions: app.settings.partitions,
             head: app.commands.store().head(),

@@ -1,18 +1,14 @@
 //! The connections that several commands need.
 
-use std::str::FromStr;
-
 use commands::{CommandRequest, Commands, EventStore};
 use domain::ids::WorkspaceId;
 use ledger::audit::AuditLog;
 use processes::replays::by_the_server;
 use projections::{Connections, ReadModels};
 use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use stores::postgres::ACQUIRE_MAX;
 
 use super::{Exit, Failure};
-use crate::app;
+use crate::app::{self, StartError};
 use crate::config::Settings;
 
 /// The read models' pool. The schema must be up to date.
@@ -27,7 +23,7 @@ pub(super) async fn store(settings: &Settings) -> Result<EventStore, Failure> {
     let pool = app::long_write_pool(settings).await?;
     app::check_database(&pool).await?;
     let keys = app::keyring(settings, pool.clone()).await?;
-    Ok(EventStore::start(pool, keys).await.map_err(app::StartError::from)?)
+    Ok(EventStore::start(pool.clone(), keys).await.map_err(|error| StartError::of_store(&pool, error))?)
 }
 
 /// The read models. The schema must be up to date.
@@ -67,10 +63,4 @@ pub(super) fn asked() -> CommandRequest {
     let user =
         std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| rustix::process::getuid().as_raw().to_string());
     by_the_server(Some(format!("backscroll {}, run by {user} at {}", env!("CARGO_PKG_VERSION"), stores::release::holder())))
-}
-
-/// A pool of one connection, so that migrations run in the order of their names.
-pub(super) async fn migration_pool(settings: &Settings) -> Result<PgPool, Failure> {
-    let options = PgConnectOptions::from_str(settings.postgres_url.expose())?.application_name("backscroll migrate");
-    Ok(PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_MAX).connect_with(options).await?)
 }

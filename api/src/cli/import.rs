@@ -8,7 +8,7 @@ use clap::Subcommand;
 use commands::EventStore;
 use commands::event_store::{Claim, ClaimKind};
 use domain::ids::{UserId, WorkspaceId};
-use slack::import::{ImportError, ImportReport, Observer, Progress};
+use slack::import::{ArchiveError, ImportError, ImportReport, Observer, Progress};
 use uuid::Uuid;
 
 use super::connection::store;
@@ -55,7 +55,7 @@ pub(super) async fn slack(store: &EventStore, file: &Path, workspace_id: Workspa
     let observer = MeterObserver(Meter::new("bytes"));
     let outcome = slack::import::slack(store, file, &settings, &observer).await;
     observer.0.finish();
-    outcome.map_err(failed)
+    outcome.map_err(|error| failed(file, error))
 }
 
 struct MeterObserver(Meter);
@@ -77,13 +77,19 @@ async fn find(store: &EventStore, workspace: &str) -> Result<WorkspaceId, Failur
     id.ok_or_else(|| Failure::new(Exit::Refused, anyhow!("no workspace has the identifier or the domain {workspace:?}")))
 }
 
-fn failed(error: ImportError) -> Failure {
+fn failed(file: &Path, error: ImportError) -> Failure {
     let exit = match &error {
+        ImportError::Archive(ArchiveError::Open(_)) => Exit::Wrong,
         ImportError::Archive(_) | ImportError::Json { .. } | ImportError::NotAnExport => Exit::Refused,
         ImportError::EnterpriseGrid | ImportError::SeveralExports(_) => Exit::Refused,
         ImportError::NoWorkspace(_) | ImportError::TooManyMembers { .. } => Exit::Refused,
         ImportError::Store(_) => Exit::Unreachable,
         _ => Exit::Failed,
     };
-    Failure::new(exit, error)
+    let error = anyhow::Error::from(error);
+    match exit {
+        Exit::Wrong => Failure::new(exit, error.context(format!("{}: correct the path, and let this user read the file", file.display()))),
+        Exit::Refused => Failure::new(exit, error.context(file.display().to_string())),
+        exit => Failure::new(exit, error),
+    }
 }

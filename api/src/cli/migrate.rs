@@ -1,10 +1,10 @@
 //! `backscroll migrate`
 
+use sqlx::PgPool;
 use sqlx::migrate::MigrateError;
 
-use super::connection::migration_pool;
 use super::{Exit, Failure, print};
-use crate::app::StartError;
+use crate::app::{self, StartError};
 use crate::config::Settings;
 
 pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
@@ -17,14 +17,20 @@ pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
 
 /// Applies the missing migrations, and returns their names.
 pub(super) async fn apply(settings: &Settings) -> Result<Vec<String>, Failure> {
-    let pool = migration_pool(settings).await?;
-    stores::release::check(&pool).await.map_err(StartError::from)?;
-    let missing = stores::postgres::missing_migrations(&pool).await?;
-    migrations::POSTGRES.run(&pool).await.map_err(refused)?;
+    let pool = app::migration_pool(settings).await?;
+    app::check_release(&pool).await?;
+    let missing = stores::postgres::missing_migrations(&pool).await.map_err(|error| StartError::of_postgres(&pool, &error))?;
+    migrations::POSTGRES.run(&pool).await.map_err(|error| refused(&pool, error))?;
     Ok(missing)
 }
 
-fn refused(error: MigrateError) -> Failure {
-    let exit = if matches!(error, MigrateError::Execute(_)) { Exit::Unreachable } else { Exit::Refused };
-    Failure::new(exit, error)
+fn refused(pool: &PgPool, error: MigrateError) -> Failure {
+    match error {
+        MigrateError::Execute(error) => StartError::of_postgres(pool, &error).into(),
+        MigrateError::ExecuteMigration(error, version) if stores::postgres::lacks_right(&error) => {
+            let failure = Failure::from(StartError::of_postgres(pool, &error));
+            Failure { error: failure.error.context(format!("the migration {version} was not applied")), ..failure }
+        }
+        error => Failure::new(Exit::Refused, error),
+    }
 }

@@ -48,6 +48,7 @@ impl std::fmt::Display for Place {
 
 /// A bucket of the object store.
 pub(super) struct Bucket {
+    settings: ObjectStoreSettings,
     name: String,
     store: Arc<dyn ObjectStore>,
 }
@@ -55,7 +56,7 @@ pub(super) struct Bucket {
 impl Bucket {
     pub(super) fn of(settings: &ObjectStoreSettings, url: &ObjectUrl) -> Result<Self, Failure> {
         let store = objects::bucket(settings, &url.bucket).map_err(|error| Failure::new(Exit::Wrong, error))?;
-        Ok(Self { name: url.bucket.clone(), store })
+        Ok(Self { settings: settings.clone(), name: url.bucket.clone(), store })
     }
 
     /// Uploads a file of this machine. An earlier object is replaced only when the upload is complete.
@@ -110,6 +111,7 @@ impl Bucket {
             _ => Exit::Unreachable,
         };
         let url = ObjectUrl { bucket: self.name.clone(), path: path.clone() };
-        Failure::new(exit, error.context(format!("{url} cannot be used")))
+        let cause = error.chain().find_map(<dyn std::error::Error>::downcast_ref);
+        Failure::new(exit, objects::diagnose(&self.settings, &url, cause, &format!("{error:#}")))
     }
 }

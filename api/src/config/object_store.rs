@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 
 use stores::objects::ObjectStoreSettings;
 
+use super::gather::{Sources, gather};
 use super::parse::Values;
-use super::{ConfigError, Secret, Setting, optional, sources};
+use super::{ConfigError, Secret, Setting, optional};
 
 /// Every setting of the object store.
 pub(super) const SETTINGS: [Setting; 5] = [
     optional("object_store_url", "", "an S3-compatible object store: `https://host:port`. If empty, AWS in `object_store_region` is used"),
     optional("object_store_region", "us-east-1", "the region for which requests to the object store are signed"),
-    optional("object_store_access_key", "", "the access key for the object store. If empty, the AWS instance role is used"),
-    optional("object_store_secret_key", "", "the secret of `object_store_access_key`"),
+    optional("object_store_access_key", "", "the access key for the object store. If empty, the AWS instance role is used").secret(),
+    optional("object_store_secret_key", "", "the secret of `object_store_access_key`").secret(),
     optional("object_store_ca_file", "", "the certificate authority of the object store in PEM, if the system does not know it"),
 ];
 
@@ -22,12 +23,12 @@ pub(super) const SETTINGS: [Setting; 5] = [
 /// # Errors
 /// The same as [`super::Settings::load`], which checks the other settings that are set too.
 pub fn load(file: Option<&Path>) -> Result<ObjectStoreSettings, ConfigError> {
-    let (environment, text) = sources(file)?;
-    from_sources(&environment, text.as_ref().map(|(path, text)| (path.as_path(), text.as_str())))
+    let sources = Sources::read(file)?;
+    from_sources(&sources.environment, sources.file())
 }
 
 fn from_sources(environment: &BTreeMap<String, String>, file: Option<(&Path, &str)>) -> Result<ObjectStoreSettings, ConfigError> {
-    let mut values = Values::gather(environment, file)?;
+    let mut values = gather(environment, file)?;
     let settings = read(&mut values);
     values.finish(settings)
 }

@@ -1,9 +1,8 @@
 //! Parses each setting. Mistakes are collected, so that the server reports all at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::Path;
 use std::str::FromStr;
 
 use chrono::NaiveTime;
@@ -13,7 +12,7 @@ use projections::search::BackendName;
 use state::limits::policy::RateLimits;
 use stores::objects::ObjectUrl;
 
-use super::{ConfigError, MasterKey, Origin, Secret, Setting, settings, variable};
+use super::{ConfigError, MasterKey, Origin, Secret, settings, variable};
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,47 +48,15 @@ impl FromStr for Network {
 }
 
 /// The values that are set, and the mistakes in them.
+#[derive(Default)]
 pub(super) struct Values {
-    set: BTreeMap<&'static str, String>,
-    mistakes: Vec<String>,
+    pub(super) set: BTreeMap<&'static str, String>,
+    /// The settings whose file has a mistake. They are set, but have no value.
+    pub(super) failed: BTreeSet<&'static str>,
+    pub(super) mistakes: Vec<String>,
 }
 
 impl Values {
-    pub(super) fn gather(environment: &BTreeMap<String, String>, file: Option<(&Path, &str)>) -> Result<Self, ConfigError> {
-        let mut values = Self { set: BTreeMap::new(), mistakes: Vec::new() };
-        if let Some((path, text)) = file {
-            values.read_toml(path, text)?;
-        }
-        for Setting { name, .. } in settings() {
-            // An empty variable counts as unset: compose files and scripts set variables so.
-            if let Some(value) = environment.get(&variable(name)).filter(|value| !value.is_empty()) {
-                values.set.insert(name, value.clone());
-            }
-        }
-        Ok(values)
-    }
-
-    fn read_toml(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
-        let table = text.parse::<toml::Table>().map_err(|error| ConfigError::Toml {
-            path: path.to_owned(),
-            line: error.span().map_or(1, |span| text.get(..span.start).unwrap_or(text).matches('\n').count() + 1),
-            reason: error.message().to_owned(),
-        })?;
-        for (key, value) in table {
-            let known = settings().find(|setting| setting.name == key);
-            match (known, value) {
-                (Some(setting), toml::Value::String(text)) => drop(self.set.insert(setting.name, text)),
-                (Some(setting), toml::Value::Integer(number)) => drop(self.set.insert(setting.name, number.to_string())),
-                (Some(setting), toml::Value::Boolean(flag)) => drop(self.set.insert(setting.name, flag.to_string())),
-                (Some(setting), _) => {
-                    self.mistakes.push(format!("{key} must be a text, a whole number, or true or false: {}", setting.what))
-                }
-                (None, _) => self.mistakes.push(format!("{key} in {} is not a setting: `backscroll settings` lists them", path.display())),
-            }
-        }
-        Ok(())
-    }
-
     /// Returns the settings if there are no mistakes.
     pub(super) fn finish<T>(self, settings: T) -> Result<T, ConfigError> {
         if self.mistakes.is_empty() { Ok(settings) } else { Err(ConfigError::Wrong(self.mistakes)) }
@@ -102,7 +69,7 @@ impl Values {
         if let Some(value) = self.set.get(name) {
             return value.trim().to_owned();
         }
-        if setting.default.is_none() {
+        if setting.default.is_none() && !self.failed.contains(name) {
             self.mistakes.push(format!("{name} ({}) is missing: {}", variable(name), setting.what));
         }
         setting.default.unwrap_or_default().to_owned()
@@ -112,7 +79,7 @@ impl Values {
     fn parsed<T>(&mut self, name: &'static str, stand_in: T, parse: impl FnOnce(&str) -> Option<T>) -> T {
         let mistakes = self.mistakes.len();
         let text = self.text(name);
-        if self.mistakes.len() > mistakes {
+        if self.mistakes.len() > mistakes || self.failed.contains(name) {
             return stand_in;
         }
         parse(&text).unwrap_or_else(|| {
@@ -122,8 +89,28 @@ impl Values {
         })
     }
 
+    /// Notes that a setting needs another one, which is not set.
+    pub(super) fn needs_too<T>(&mut self, name: &'static str, other: &'static str) -> Option<T> {
+        self.mistakes.push(format!("{name} ({}) needs {other} ({}), which is not set", variable(name), variable(other)));
+        None
+    }
+
+    /// An address with one of these schemes.
     pub(super) fn url(&mut self, name: &'static str, schemes: &[&str]) -> Secret {
-        self.parsed(name, String::new(), |text| schemes.iter().any(|scheme| text.starts_with(scheme)).then(|| text.to_owned())).into()
+        self.urls(name, schemes, false)
+    }
+
+    /// The same. If `several`, there may be several addresses, separated by commas.
+    pub(super) fn urls(&mut self, name: &'static str, schemes: &[&str], several: bool) -> Secret {
+        let parts = |text: &str| if several { text.split(',').map(|part| part.trim().to_owned()).collect() } else { vec![text.to_owned()] };
+        let is_url = |part: &String| schemes.iter().any(|scheme| part.starts_with(scheme));
+        let text = self.parsed(name, String::new(), |text| parts(text).iter().all(is_url).then(|| text.to_owned()));
+        // Without this, a password with a special character gives an error that names neither the setting nor the cause.
+        let wrong = parts(&text).iter().filter(|part| !part.is_empty()).find_map(|part| stores::address::check(part).err());
+        if let Some(reason) = wrong {
+            self.mistakes.push(format!("{name} ({}) is not a valid address: {reason}", variable(name)));
+        }
+        text.into()
     }
 
     pub(super) fn master_key(&mut self, name: &'static str) -> MasterKey {

@@ -32,8 +32,8 @@ pub(super) const SETTINGS: [Setting; 8] = [
         "whether everybody may read signed heads, tiles and proofs, which have only hashes: `true`, or `false` for operators only",
     ),
     optional("proof_file", "", "a file to append signed heads to, in a place where the database's administrator cannot write"),
-    optional("proof_webhook_url", "", "an address to post signed heads to, as text: `https://…`"),
-    optional("proof_webhook_token", "", "the token that the server sends to `proof_webhook_url` as `Authorization: Bearer`"),
+    optional("proof_webhook_url", "", "an address to post signed heads to, as text: `https://…`").secret(),
+    optional("proof_webhook_token", "", "the token that the server sends to `proof_webhook_url` as `Authorization: Bearer`").secret(),
     optional("proof_object_store_url", "", "a folder of the object store for signed heads, one object for each: `s3://bucket/folder`"),
     optional(
         "proof_send_seconds",

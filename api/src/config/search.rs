@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use projections::search::BackendName;
-use stores::elasticsearch::{ElasticError, ElasticSettings, Login};
+use stores::diagnosis::Diagnosis;
+use stores::elasticsearch::{ElasticSettings, Login};
+use stores::tls::read_authority;
 
 use super::parse::Values;
 use super::{Secret, Setting, optional};
@@ -16,10 +18,10 @@ pub(super) const SETTINGS: [Setting; 15] = [
         "postgres",
         "the backend that answers searches: `postgres` or `elasticsearch`. Postgres answers until Elasticsearch is filled",
     ),
-    optional("elasticsearch_url", "", "Elasticsearch 8 or 9: `https://host:9200`; required if `search` is `elasticsearch`"),
+    optional("elasticsearch_url", "", "Elasticsearch 8 or 9: `https://host:9200`; required if `search` is `elasticsearch`").secret(),
     optional("elasticsearch_user", "", "the user name for Elasticsearch"),
-    optional("elasticsearch_password", "", "the password of `elasticsearch_user`"),
-    optional("elasticsearch_api_key", "", "an encoded API key, in place of a user and a password"),
+    optional("elasticsearch_password", "", "the password of `elasticsearch_user`").secret(),
+    optional("elasticsearch_api_key", "", "an encoded API key, in place of a user and a password").secret(),
     optional("elasticsearch_ca_file", "", "the certificate authority of Elasticsearch in PEM, if the system does not know it"),
     optional(
         "elasticsearch_index_prefix",
@@ -101,12 +103,18 @@ impl SearchSettings {
 }
 
 impl ElasticsearchSettings {
+    /// The address. It may contain a password.
+    #[must_use]
+    pub fn url(&self) -> &Secret {
+        &self.url
+    }
+
     /// The settings in the form that the projections take.
     ///
     /// # Errors
     /// The file of the certificate authority cannot be read.
-    pub fn resolved(&self) -> Result<ElasticSettings, ElasticError> {
-        let read = |path: &PathBuf| std::fs::read(path).map_err(|source| ElasticError::AuthorityFile { path: path.clone(), source });
+    pub fn resolved(&self) -> Result<ElasticSettings, Diagnosis> {
+        let read = |path: &PathBuf| read_authority(path, "elasticsearch_ca_file");
         Ok(ElasticSettings {
             url: self.url.clone(),
             login: self.login(),

@@ -62,7 +62,109 @@ fn an_unknown_setting_of_the_file_is_named() {
     let file = (Path::new("backscroll.toml"), "listen = \"[::1]:9000\"\nlisten_adress = 1");
     let mistakes = mistakes_of(Settings::from_sources(&environment(&[]), Some(file)));
     assert_eq!(mistakes.len(), 1);
-    assert!(mistakes[0].contains("listen_adress"), "{mistakes:?}");
+    assert!(mistakes[0].contains("listen_adress") && mistakes[0].contains("the nearest is listen:"), "{mistakes:?}");
+}
+
+#[test]
+fn an_unknown_variable_is_named_with_the_nearest_setting_and_without_its_value() {
+    for (wrong, nearest) in [
+        ("BACKSCROLL_POSTGRESS_URL", "BACKSCROLL_POSTGRES_URL:"),
+        ("BACKSCROLL_MASTERKEY_FILE", "BACKSCROLL_MASTER_KEY_FILE:"),
+        ("BACKSCROLL_SESSION_HOUR", "BACKSCROLL_SESSION_HOURS:"),
+        ("BACKSCROLL_listen", "BACKSCROLL_LISTEN:"),
+        ("BACKSCROLL_LISTEN_FILE", "BACKSCROLL_LISTEN:"),
+    ] {
+        let mistakes = mistakes_of(Settings::from_sources(&environment(&[(wrong, "hunter2")]), None));
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+        assert!(mistakes[0].starts_with(wrong) && mistakes[0].contains(nearest) && !mistakes[0].contains("hunter2"), "{mistakes:?}");
+    }
+}
+
+#[test]
+fn variables_of_other_programs_and_empty_ones_are_no_mistakes() {
+    let others = [
+        ("BACKSCROLL_CONFIG", "backscroll.toml"),
+        ("BACKSCROLL_RUN", ".run"),
+        ("BACKSCROLL_POSTGRES_ADMIN_URL", "postgres://postgres@localhost"),
+        ("BACKSCROLL_LISTN", ""),
+        // Kubernetes, for a service `backscroll` or `backscroll-operators`.
+        ("BACKSCROLL_SERVICE_HOST", "10.0.0.1"),
+        ("BACKSCROLL_SERVICE_PORT_HTTP", "8080"),
+        ("BACKSCROLL_PORT", "tcp://10.0.0.1:8080"),
+        ("BACKSCROLL_PORT_8080_TCP_ADDR", "10.0.0.1"),
+        ("BACKSCROLL_OPERATORS_SERVICE_HOST", "10.0.0.2"),
+        ("BACKSCROLL_OPERATORS_PORT_8081_TCP", "tcp://10.0.0.2:8081"),
+    ];
+    assert!(Settings::from_sources(&environment(&others), None).is_ok());
+    assert_eq!(mistakes_of(Settings::from_sources(&environment(&[("BACKSCROLL_PORT", "8080")]), None)).len(), 1);
+}
+
+#[test]
+fn an_address_with_an_unescaped_password_is_refused_by_the_name_of_its_setting() {
+    for (name, url) in [
+        ("BACKSCROLL_POSTGRES_URL", "postgres://u:hun/ter2@h/d"),
+        ("BACKSCROLL_REDIS_URL", "redis://:hun#ter2@h"),
+        ("BACKSCROLL_NATS_URL", "nats://u:1?ter2@h"),
+    ] {
+        let mistakes = mistakes_of(Settings::from_sources(&environment(&[(name, url)]), None));
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+        assert!(mistakes[0].contains(name) && mistakes[0].contains("%23") && !mistakes[0].contains("ter2"), "{mistakes:?}");
+    }
+}
+
+#[test]
+fn a_secret_of_a_file_has_no_newline_and_the_environment_overrides_the_settings_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    };
+    let (one, other) = (path("one", "redis://one\r\n"), path("other", "redis://other\n"));
+    let file = format!("redis_url_file = {one:?}");
+    let without = || {
+        let mut environment = environment(&[]);
+        environment.remove("BACKSCROLL_REDIS_URL");
+        environment
+    };
+    let read = |environment| Settings::from_sources(&environment, Some((Path::new("backscroll.toml"), &file)));
+    let url = |environment| read(environment).expect("settings").redis.urls.expose().to_owned();
+    assert_eq!(url(without()), "redis://one");
+    assert_eq!(url(environment(&[("BACKSCROLL_REDIS_URL", "redis://another")])), "redis://another");
+    let mut overridden = without();
+    overridden.insert("BACKSCROLL_REDIS_URL_FILE".into(), other);
+    assert_eq!(url(overridden), "redis://other");
+}
+
+#[test]
+fn a_file_of_a_secret_that_cannot_be_used_is_named() {
+    let empty = tempfile::NamedTempFile::new().expect("a file");
+    let empty = empty.path().display().to_string();
+    for (path, reason) in [("/nowhere/key", "No such file"), (empty.as_str(), "it is empty"), ("/", "directory")] {
+        let changes = [("BACKSCROLL_ELASTICSEARCH_PASSWORD_FILE", path)];
+        let mistakes = mistakes_of(Settings::from_sources(&environment(&changes), None));
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+        let parts = ["elasticsearch_password", "BACKSCROLL_ELASTICSEARCH_PASSWORD_FILE", path, reason];
+        assert!(parts.iter().all(|part| mistakes[0].contains(part)), "{mistakes:?}");
+    }
+    let both = mistakes_of(Settings::from_sources(&environment(&[("BACKSCROLL_MASTER_KEY_FILE", &empty)]), None));
+    assert_eq!(both, ["BACKSCROLL_MASTER_KEY and BACKSCROLL_MASTER_KEY_FILE are both set: remove one of them"]);
+}
+
+#[test]
+fn no_setting_has_the_name_of_another_ones_file() {
+    let names = settings().map(|setting| setting.name).collect::<Vec<_>>();
+    for secret in settings().filter(|setting| setting.is_secret) {
+        assert!(!names.contains(&format!("{}_file", secret.name).as_str()), "{} would be ambiguous", secret.name);
+    }
+}
+
+#[test]
+fn a_client_certificate_needs_its_key() {
+    for name in ["BACKSCROLL_NATS_CLIENT_KEY_FILE", "BACKSCROLL_REDIS_CLIENT_CERTIFICATE_FILE"] {
+        let mistakes = mistakes_of(Settings::from_sources(&environment(&[(name, "/etc/file")]), None));
+        assert!(mistakes.len() == 1 && mistakes[0].contains(name) && mistakes[0].contains("needs"), "{mistakes:?}");
+    }
 }
 
 #[test]

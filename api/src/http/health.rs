@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, get};
 use async_nats::Client;
 use async_nats::connection::State;
 use serde::Serialize;
+use stores::nats::Link;
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
@@ -46,12 +47,12 @@ pub struct CachedReadiness(Mutex<Option<(Instant, bool)>>);
 
 impl CachedReadiness {
     /// Checks again if the last result is too old. Concurrent callers wait for the one check.
-    async fn serves(&self, stores: &Connections, nats: &Client) -> bool {
+    async fn serves(&self, stores: &Connections, nats: &Client, link: &Link) -> bool {
         let mut last = self.0.lock().await;
         match *last {
             Some((at, serves)) if at.elapsed() < CACHED_FOR => serves,
             _ => {
-                let serves = readiness(stores, nats).await.serves();
+                let serves = readiness(stores, nats, link).await.serves();
                 *last = Some((Instant::now(), serves));
                 serves
             }
@@ -64,8 +65,8 @@ impl CachedReadiness {
     (status = 200, description = "The server can serve.", body = Ready),
     (status = 503, description = "The server cannot serve now: Postgres or its schema is missing.", body = Ready)))]
 #[get("/readyz")]
-pub async fn readyz(cached: Data<CachedReadiness>, stores: Data<Connections>, nats: Data<Client>) -> HttpResponse {
-    match cached.serves(&stores, &nats).await {
+pub async fn readyz(cached: Data<CachedReadiness>, stores: Data<Connections>, nats: Data<Client>, link: Data<Link>) -> HttpResponse {
+    match cached.serves(&stores, &nats, &link).await {
         true => HttpResponse::Ok().json(Ready { status: "ready" }),
         false => HttpResponse::ServiceUnavailable().json(Ready { status: "unavailable" }),
     }
@@ -118,7 +119,7 @@ impl Readiness {
 }
 
 /// Reads the state of every store.
-pub async fn readiness(stores: &Connections, client: &Client) -> Readiness {
+pub async fn readiness(stores: &Connections, client: &Client, link: &Link) -> Readiness {
     let (postgres, redis, migrations, projector, elasticsearch) = tokio::join!(
         within(postgres(stores)),
         within(redis(stores)),
@@ -126,7 +127,7 @@ pub async fn readiness(stores: &Connections, client: &Client) -> Readiness {
         within(projector(stores)),
         elasticsearch(stores)
     );
-    let nats = Part::from(nats(client));
+    let nats = Part::from(nats(client, link));
     let searches = elasticsearch.as_ref().is_none_or(|part| part.ok);
     let status = match (postgres.ok && migrations.ok, redis.ok && nats.ok && projector.ok && searches) {
         (true, true) => "ready",
@@ -146,12 +147,17 @@ async fn postgres(stores: &Connections) -> Result<String, String> {
 }
 
 async fn redis(stores: &Connections) -> Result<String, String> {
-    stores.redis.ping().await.map(|()| "answers".to_owned()).map_err(|error| error.to_string())
+    let answer = stores.redis.ping().await;
+    answer.map(|()| "answers".to_owned()).map_err(|error| stores.redis.diagnosis().unwrap_or_else(|| error.to_string()))
 }
 
-fn nats(client: &Client) -> Result<String, String> {
+fn nats(client: &Client, link: &Link) -> Result<String, String> {
     let state = client.connection_state();
-    if state == State::Connected { Ok(state.to_string()) } else { Err(state.to_string()) }
+    match link.diagnosis() {
+        Some(diagnosis) => Err(diagnosis.to_string()),
+        None if state == State::Connected => Ok(state.to_string()),
+        None => Err(state.to_string()),
+    }
 }
 
 async fn migrations_state(stores: &Connections) -> Result<String, String> {

@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, get};
 use async_nats::Client;
 use futures::stream::{self, StreamExt};
 use projections::Connections;
+use stores::nats::Link;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::health::{healthz, readiness};
@@ -40,8 +41,8 @@ pub fn configure(config: &mut ServiceConfig) {
 
 /// Shows the state of the server and of each store that it needs.
 #[get("/readyz")]
-pub async fn readyz(stores: Data<Connections>, nats: Data<Client>) -> HttpResponse {
-    let readiness = readiness(&stores, &nats).await;
+pub async fn readyz(stores: Data<Connections>, nats: Data<Client>, link: Data<Link>) -> HttpResponse {
+    let readiness = readiness(&stores, &nats, &link).await;
     let mut response = if readiness.serves() { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(readiness)
 }

@@ -8,6 +8,8 @@ use sqlx::{Connection, PgPool, query, query_scalar};
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use super::RelayError;
+
 /// The key of the advisory lock. The appender's is 4701.
 const LOCK: i64 = 4_702;
 /// How long a process waits before it tries again to become the leader.
@@ -40,6 +42,15 @@ impl Cursor {
     }
 }
 
+/// The number of partitions that the log was published over. `None` if nothing was published yet.
+///
+/// # Errors
+/// Postgres cannot be reached.
+pub async fn partitions_in_use(pool: &PgPool) -> sqlx::Result<Option<usize>> {
+    let used = query_scalar!(r#"SELECT cardinality(partition_positions) AS "partitions!" FROM public.relay_cursor"#);
+    Ok(used.fetch_optional(pool).await?.and_then(|partitions| usize::try_from(partitions).ok()))
+}
+
 /// The leadership, which lasts until it is dropped.
 pub(super) struct Leader(PgConnection);
 
@@ -57,15 +68,18 @@ impl Leader {
     }
 
     /// Returns where to continue: after the cursor, or after the last message of the stream, whichever is later.
-    pub(super) async fn cursor(&mut self, pool: &PgPool, partitions: u16, published: i64) -> Result<Cursor, sqlx::Error> {
+    ///
+    /// # Errors
+    /// The log was published over another number of partitions, or Postgres cannot be reached.
+    pub(super) async fn cursor(&mut self, pool: &PgPool, partitions: u16, published: i64) -> Result<Cursor, RelayError> {
         let saved = query!("SELECT position, partition_positions FROM relay_cursor").fetch_optional(&mut self.0).await?;
         let mut cursor = match saved {
             Some(row) if row.partition_positions.len() == usize::from(partitions) => {
                 Cursor { position: row.position, partitions: row.partition_positions }
             }
-            // The number of partitions changed, so the last position of each partition is computed again from the first
-            // event.
-            Some(row) => skip(pool, Cursor { position: 0, partitions: vec![0; usize::from(partitions)] }, row.position).await?,
+            // The start refuses this. Here, another process has published since then.
+            Some(row) => return Err(RelayError::Partitions { used: row.partition_positions.len(), wanted: partitions }),
+            // Without a row, the last position of each partition is computed from the first event.
             None => Cursor { position: 0, partitions: vec![0; usize::from(partitions)] },
         };
         if published > cursor.position {

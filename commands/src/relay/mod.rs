@@ -18,6 +18,7 @@ use futures::StreamExt;
 use serde_json::value::RawValue;
 use sqlx::{PgPool, query};
 use stores::error::chain;
+use stores::nats::Link;
 use stores::retry::{self, Pauses};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -26,6 +27,7 @@ use tracing::{info, warn};
 
 use jetstream::Publisher;
 use leader::Leader;
+pub use leader::partitions_in_use;
 
 /// The most events that are published without an acknowledgement.
 const IN_FLIGHT_MAX: i64 = 1_000;
@@ -44,6 +46,8 @@ pub struct Settings {
     pub pool: PgPool,
     /// NATS.
     pub nats: Client,
+    /// Receives why the stream cannot be used.
+    pub link: Link,
     /// The stream's name.
     pub stream: String,
     /// The number of partitions that the workspaces are distributed over. The partition is a token of the subjects.
@@ -78,6 +82,13 @@ enum RelayError {
     },
     #[error("an event of the log is not JSON")]
     Json(#[from] serde_json::Error),
+    #[error("the log was published over {used} partitions, and this process has {wanted} (partitions)")]
+    Partitions {
+        /// The number in use.
+        used: usize,
+        /// The number of the settings.
+        wanted: u16,
+    },
 }
 
 /// Publishes until `shutdown`, while this process is the leader. After an error it starts again.
@@ -92,7 +103,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) {
         let pause = pauses.failed();
         if let Err(error) = outcome {
             settings.stats.restarts.fetch_add(1, Ordering::Relaxed);
-            warn!(error = %chain(&error), pause_ms = pause.as_millis(), "the relay restarts");
+            note(&settings.link, &error, pause);
         }
         tokio::select! {
             () = shutdown.cancelled() => break,
@@ -100,6 +111,14 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) {
         }
     }
     settings.stats.leading.store(false, Ordering::Relaxed);
+}
+
+/// Logs why publishing failed. The link logs an error of NATS, once while it lasts.
+fn note(link: &Link, error: &RelayError, pause: Duration) {
+    match error {
+        RelayError::Nats { .. } => link.stream_failed(&chain(error)),
+        error => warn!(error = %chain(error), pause_ms = pause.as_millis(), "the relay restarts"),
+    }
 }
 
 /// Notifies the other nodes, outside the stream, that the log has new events.
@@ -122,6 +141,7 @@ async fn lead(settings: &Settings, pauses: &mut Pauses) -> Result<(), RelayError
     let mut publisher = Publisher::connect(&settings.nats, &settings.stream).await?;
     let mut cursor = leader.cursor(&settings.pool, settings.partitions, publisher.last_position()).await?;
     info!(position = cursor.position, "this process is the relay's leader");
+    settings.link.stream_works();
     settings.stats.leading.store(true, Ordering::Relaxed);
     let mut woken = settings.nats.subscribe(migrations::nats::wake_subject(&settings.stream)).await.map_err(nats_error("subscribe"))?;
     let mut head = settings.head.clone();

@@ -4,6 +4,7 @@
 //! Redis may be unreachable at any time. Then no request waits for it, and the caller goes on without it.
 
 mod script;
+mod settings;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,12 +18,14 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo};
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, TlsCertificates};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::breaker::Breaker;
+use crate::diagnosis::Diagnosis;
 pub use script::Script;
+pub use settings::RedisSettings;
 
 /// How long Redis may take to answer, or to accept a connection.
 const ANSWER_MAX: Duration = Duration::from_millis(250);
@@ -49,6 +52,8 @@ pub struct Redis {
 
 struct Shared {
     server: Server,
+    /// The server with its address, without the password.
+    subject: String,
     key_prefix: String,
     breaker: Breaker,
     /// Digests of the scripts that this process has sent.
@@ -62,36 +67,29 @@ enum Server {
 }
 
 impl Redis {
+    /// Uses the server or the cluster of these settings.
+    ///
+    /// # Errors
+    /// The address or a file is not valid.
+    pub fn open(settings: &RedisSettings) -> Result<Self, Diagnosis> {
+        let certificates = settings.certificates()?;
+        let (urls, subject) = (settings.urls.expose(), settings.subject());
+        let server = if settings.is_cluster { Server::cluster(urls, certificates) } else { Server::single(urls, certificates) };
+        let server = server.map_err(|error| settings::wrong(&subject, &error))?;
+        Ok(Self::of(server, subject, &settings.key_prefix))
+    }
+
     /// Uses the server at this address.
     ///
     /// # Errors
     /// The address is not a Redis address.
     pub fn single(url: &str, key_prefix: &str) -> RedisResult<Self> {
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(ANSWER_MAX))
-            .set_response_timeout(Some(ANSWER_MAX))
-            .set_number_of_retries(1)
-            .set_max_delay(ANSWER_MAX);
-        let connection = ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, config)?;
-        Ok(Self::of(Server::Single(connection), key_prefix))
+        Ok(Self::of(Server::single(url, None)?, settings::subject_of(url), key_prefix))
     }
 
-    /// Uses a cluster. The addresses, separated by commas, are those of some of its nodes.
-    ///
-    /// # Errors
-    /// An address is not a Redis address.
-    pub fn cluster(urls: &str, key_prefix: &str) -> RedisResult<Self> {
-        let client = ClusterClient::builder(urls.split(',').map(str::trim))
-            .connection_timeout(ANSWER_MAX)
-            .response_timeout(ANSWER_MAX)
-            .retries(CLUSTER_RETRIES)
-            .build()?;
-        Ok(Self::of(Server::Cluster { client: Box::new(client), connection: OnceCell::new() }, key_prefix))
-    }
-
-    fn of(server: Server, key_prefix: &str) -> Self {
+    fn of(server: Server, subject: String, key_prefix: &str) -> Self {
         let (breaker, sent, losses) = (Breaker::of("redis"), Mutex::default(), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { server, key_prefix: key_prefix.to_owned(), breaker, sent, losses }) }
+        Self { shared: Arc::new(Shared { server, subject, key_prefix: key_prefix.to_owned(), breaker, sent, losses }) }
     }
 
     /// A key of this installation. In a cluster, keys with the same `{…}` in their names are on the same node.
@@ -104,6 +102,12 @@ impl Redis {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.shared.breaker.is_well()
+    }
+
+    /// Why Redis did not answer the last call. `None` if it answered.
+    #[must_use]
+    pub fn diagnosis(&self) -> Option<String> {
+        self.shared.breaker.reason()
     }
 
     /// How often a server had lost a script that this process had sent: it may have lost its last writes too. Data that
@@ -211,14 +215,18 @@ impl Redis {
                 Ok(answer)
             }
             Ok(Err(error)) => {
-                self.shared.breaker.failed(&error);
+                self.failed(&settings::reason_of(&error));
                 Err(RedisDown)
             }
             Err(_) => {
-                self.shared.breaker.failed(&"it took too long");
+                self.failed("the answer took too long");
                 Err(RedisDown)
             }
         }
+    }
+
+    fn failed(&self, reason: &str) {
+        self.shared.breaker.failed(&settings::diagnose(&self.shared.subject, reason));
     }
 
     async fn call<T: FromRedisValue>(&self, script: &Script, call: &Cmd) -> RedisResult<T> {
@@ -248,6 +256,29 @@ impl Redis {
 }
 
 impl Server {
+    fn single(url: &str, certificates: Option<TlsCertificates>) -> RedisResult<Self> {
+        let client = match certificates {
+            Some(certificates) => redis::Client::build_with_tls(url, certificates)?,
+            None => redis::Client::open(url)?,
+        };
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(ANSWER_MAX))
+            .set_response_timeout(Some(ANSWER_MAX))
+            .set_number_of_retries(1)
+            .set_max_delay(ANSWER_MAX);
+        Ok(Self::Single(ConnectionManager::new_lazy_with_config(client, config)?))
+    }
+
+    /// The addresses, separated by commas, are those of some nodes of the cluster.
+    fn cluster(urls: &str, certificates: Option<TlsCertificates>) -> RedisResult<Self> {
+        let builder = ClusterClient::builder(urls.split(',').map(str::trim))
+            .connection_timeout(ANSWER_MAX)
+            .response_timeout(ANSWER_MAX)
+            .retries(CLUSTER_RETRIES);
+        let client = certificates.into_iter().fold(builder, redis::cluster::ClusterClientBuilder::certs).build()?;
+        Ok(Self::Cluster { client: Box::new(client), connection: OnceCell::new() })
+    }
+
     async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
         match self {
             Self::Single(connection) => command.query_async(&mut connection.clone()).await,

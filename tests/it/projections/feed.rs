@@ -63,6 +63,7 @@ fn start_relay(fixture: &Fixture, stream: &Stream) -> DropGuard {
         pool: fixture.writing.pool.clone(),
         nats: stream.client.clone(),
         stream: stream.name.clone(),
+        link: stores::nats::Link::default(),
         partitions: 4,
         head: fixture.commands().store().head(),
         stats: Arc::new(RelayStats::default()),

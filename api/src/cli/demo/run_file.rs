@@ -62,8 +62,8 @@ fn content(server: &Server, setup: &Setup) -> serde_json::Value {
         "email": OWNER_EMAIL,
         "password": setup.password,
         "postgres_url": settings.postgres_url.expose(),
-        "redis_url": settings.redis_url.expose(),
-        "nats_url": settings.nats_url.expose(),
+        "redis_url": settings.redis.urls.expose(),
+        "nats_url": settings.nats.url.expose(),
     })
 }
 

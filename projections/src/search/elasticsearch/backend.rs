@@ -11,7 +11,6 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use stores::breaker::Breaker;
 use stores::elasticsearch::ElasticError;
-use stores::error::chain;
 
 use super::documents::Family;
 use super::indices::Model;
@@ -91,7 +90,7 @@ impl ElasticSearch {
                 Ok(answer)
             }
             Err(error) => {
-                self.breaker.failed(&chain(&error));
+                self.breaker.failed(&self.elastic.diagnose(&error));
                 Err(unavailable(error))
             }
         }

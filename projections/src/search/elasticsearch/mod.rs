@@ -27,7 +27,6 @@ mod rebuild;
 mod rows;
 mod view;
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +40,8 @@ pub(crate) use moves::run_moves;
 pub(crate) use projector::{NAME, SearchProjector, VERSION};
 pub(crate) use rebuild::{rebuild, tidy};
 
-use stores::elasticsearch::{Client, ElasticError, ElasticSettings};
+use stores::diagnosis::Diagnosis;
+use stores::elasticsearch::{self as elasticsearch_store, Client, ElasticError, ElasticSettings};
 
 /// How long a health check may take.
 const HEALTH_MAX: Duration = Duration::from_secs(1);
@@ -62,6 +62,11 @@ impl Elastic {
         Ok(Self { client: Client::new(&settings)?, settings: Arc::new(settings) })
     }
 
+    /// Why Elasticsearch cannot be used, and what to do.
+    fn diagnose(&self, error: &ElasticError) -> Diagnosis {
+        elasticsearch_store::diagnose(self.settings.url.expose(), error)
+    }
+
     /// Returns the version that answers, for a health report. The text contains nothing secret.
     ///
     /// # Errors
@@ -69,23 +74,7 @@ impl Elastic {
     pub async fn health(&self) -> Result<String, String> {
         match self.client.ask_within(HEALTH_MAX, Method::Get, "/", None).await {
             Ok(about) => Ok(format!("answers, version {}", about["version"]["number"].as_str().unwrap_or("unknown"))),
-            Err(ElasticError::Refused { status: 401, .. }) => {
-                Err("elasticsearch refuses the login (401): check elasticsearch_user and elasticsearch_password, or elasticsearch_api_key"
-                    .into())
-            }
-            Err(ElasticError::Refused { status: 403, .. }) => {
-                Err("the login lacks rights (403): docs/SEARCH_OPERATIONS.md lists the rights that it needs".into())
-            }
-            Err(error) => Err(root_of(&error)),
+            Err(error) => Err(self.diagnose(&error).to_string()),
         }
     }
-}
-
-/// The innermost cause of an error. The outer ones may contain addresses.
-fn root_of(error: &dyn Error) -> String {
-    let mut root = error;
-    while let Some(source) = root.source() {
-        root = source;
-    }
-    root.to_string()
 }
