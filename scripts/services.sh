@@ -15,6 +15,10 @@
 #                                     start one more NATS in the foreground; tests start one with TLS
 #   services.sh elasticsearch FOLDER  start one more Elasticsearch in the foreground, with the configuration in FOLDER;
 #                                     tests start one with users and TLS
+#   services.sh debian FOLDER PROGRAM [ARGUMENT…]
+#                                     run a program of Debian's packages in FOLDER, in the foreground: postgres, initdb,
+#                                     psql, pg_dump, pg_restore, nats-server, redis-server, nginx, promtool or
+#                                     systemd-analyze. If root runs it, FOLDER and the program get the service user
 #   services.sh crash SERVER…         kill the servers with kill -9
 #   services.sh wipe SERVER…          the same, and delete their data
 #   services.sh freeze SERVER…        stop the processes (SIGSTOP) until `thaw SERVER…`
@@ -39,6 +43,8 @@ source "$CHECKOUT/scripts/services/redis.sh"
 source "$CHECKOUT/scripts/services/elasticsearch.sh"
 # shellcheck source=scripts/services/object_store.sh
 source "$CHECKOUT/scripts/services/object_store.sh"
+# shellcheck source=scripts/services/debian.sh
+source "$CHECKOUT/scripts/services/debian.sh"
 
 SERVERS=(postgres nats redis elasticsearch object_store)
 ALWAYS=(postgres nats redis)
@@ -62,6 +68,7 @@ main() {
         redis-server) run_another_redis "$@" ;;
         nats-server) run_another_nats "$@" ;;
         elasticsearch) run_another_elasticsearch "$@" ;;
+        debian) run_debian "$@" ;;
         crash) crash "$@" ;;
         wipe) wipe "$@" ;;
         freeze) signal_servers STOP "$@" ;;

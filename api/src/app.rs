@@ -2,6 +2,7 @@
 //! file combines them.
 
 mod acceptor;
+mod closing;
 mod connect;
 mod connection;
 mod deadline;
@@ -25,7 +26,7 @@ use identity::sessions::Sessions;
 use identity::sign_in::SignIns;
 use keyring::Keyring;
 use ledger::audit::AuditLog;
-use ledger::proof::{self, Proofs};
+use ledger::proof::{self, Destinations, Proofs};
 use processes::erasure::Erasures;
 use processes::exports;
 use processes::replays::Replays;
@@ -56,7 +57,9 @@ pub use connect::{
     StartError, check_database, check_partitions, check_release, elasticsearch, keyring, long_write_pool, migration_pool, nats_client,
     read_pool, redis_connection, work_pool, write_pool,
 };
-pub use server::{Roles, Server};
+pub use server::Server;
+
+pub use crate::roles::Roles;
 
 /// All parts of the server. Each handler names the parts that it needs, and never takes an `App`. Clones share the
 /// state.
@@ -118,6 +121,8 @@ pub struct App {
     pub proofs: Proofs,
     /// Statistics of this process's proof consumer.
     pub proof: Arc<proof::Stats>,
+    /// The destinations of signed heads.
+    pub heads: Destinations,
     /// Statistics of this process's relay.
     pub relay: Arc<RelayStats>,
     /// The metrics for Prometheus.
@@ -179,6 +184,7 @@ impl App {
             invitations: InvitationTokens::new(pool.clone(), settings.master_key.clone()),
             proofs: Proofs::new(pool.clone()),
             proof: Arc::default(),
+            heads: destinations(&settings)?,
             relay: Arc::default(),
             metrics: Metrics::new()?,
             commands,
@@ -213,6 +219,12 @@ impl App {
         let audit_log = AuditLog::new(self.work_pool.clone(), self.keys.clone());
         exports::Sources { read_models, audit_log, sessions: self.sessions.clone() }
     }
+}
+
+/// The destinations of signed heads.
+fn destinations(settings: &Settings) -> Result<Destinations, StartError> {
+    let objects = settings.proof.object_url().map(|url| stores::objects::folder(&settings.object_store, url)).transpose()?;
+    Ok(settings.proof.destinations(objects))
 }
 
 fn retention(commands: &Commands, stores: &Connections) -> Retention {

@@ -139,6 +139,12 @@ const SETTINGS: &[Setting] = &[
         "seconds that a connection may wait for its next request, or for its client to read an answer: 1 to 3600",
     ),
     optional("body_bytes_max", "1048576", "the largest request body, in bytes: 1024 to 1073741824"),
+    optional(
+        "shutdown_delay_seconds",
+        "5",
+        "seconds between SIGTERM and the closing of the socket, in which `/readyz` answers 503 and requests are still served; at least as \
+            long as a load balancer needs to notice: 0 to 3600. Ctrl-C, or a second signal, does not wait",
+    ),
     optional("shutdown_seconds", "10", "seconds that running requests have to end when the server stops: 0 to 3600"),
     optional("postgres_connections", "16", "the most connections to Postgres for queries and commands: 1 to 1000"),
     optional(
@@ -218,6 +224,8 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// The most bytes of a request body.
     pub body_bytes_max: usize,
+    /// The time between the announcement that the server stops and the closing of its socket.
+    pub shutdown_delay: Duration,
     /// The longest time that running requests have when the server stops.
     pub shutdown_timeout: Duration,
     /// The most connections to Postgres.
@@ -319,6 +327,7 @@ impl Settings {
             request_body_timeout: Duration::from_secs(values.number("request_body_seconds", 1..=3600)),
             idle_timeout: Duration::from_secs(values.number("idle_seconds", 1..=3600)),
             body_bytes_max: values.number("body_bytes_max", 1024..=1 << 30),
+            shutdown_delay: Duration::from_secs(values.number("shutdown_delay_seconds", 0..=3600)),
             shutdown_timeout: Duration::from_secs(values.number("shutdown_seconds", 0..=3600)),
             postgres_connections: values.number("postgres_connections", 1..=1000),
             statement_timeout: Duration::from_secs(values.number("statement_seconds", 1..=3600)),

@@ -4,13 +4,15 @@
 //! an error into an answer. [`cli`] has one file per command.
 
 pub mod app;
+pub mod build;
 pub mod cli;
-
 pub mod config;
 pub mod extract;
+pub mod health;
 pub mod http;
 pub mod limit;
 pub mod metrics;
 pub mod openapi;
 pub mod problem;
+pub mod roles;
 pub mod telemetry;

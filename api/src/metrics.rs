@@ -5,15 +5,18 @@
 
 mod figures;
 mod fills;
+mod process;
 mod replays;
+mod sample;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use actix_web::http::Method;
 use projections::{Fill, ReplayRun};
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 pub use figures::Figures;
 use fills::FillMetrics;
@@ -27,10 +30,7 @@ const REQUEST_SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 pub struct Metrics {
     registry: Registry,
     requests: HistogramVec,
-    positions: IntGaugeVec,
-    lag: IntGaugeVec,
     done: IntCounterVec,
-    relay_leads: IntGauge,
     replays: ReplayMetrics,
     fills: FillMetrics,
     proof_refuses: IntGauge,
@@ -54,16 +54,11 @@ impl Metrics {
         let registry = Registry::new();
         let request_seconds = HistogramOpts::new("backscroll_http_request_seconds", "The duration of requests, by route and status.");
         let requests = HistogramVec::new(request_seconds.buckets(REQUEST_SECONDS.into()), &["method", "route", "status"])?;
-        let positions = Opts::new("backscroll_position", "The position in the log that a part of the server has reached.");
-        let lag = Opts::new("backscroll_projection_lag_events", "The number of events that a projection has not applied yet.");
         // Events divided by batches is the average size of a batch.
         let done = Opts::new("backscroll_event_store_total", "Counts of the event store and the cache of this process, by `what`.");
         let malformed = Opts::new("backscroll_malformed_requests_total", "Requests that could not be read, by the malformed part.");
         let metrics = Self {
-            positions: IntGaugeVec::new(positions, &["part"])?,
-            lag: IntGaugeVec::new(lag, &["projection"])?,
             done: IntCounterVec::new(done, &["what"])?,
-            relay_leads: IntGauge::new("backscroll_relay_leads", "1 if this process publishes the log.")?,
             replays: ReplayMetrics::new()?,
             fills: FillMetrics::new()?,
             proof_refuses: IntGauge::new(
@@ -78,25 +73,27 @@ impl Metrics {
             requests,
             registry,
         };
-        metrics.register()?;
+        metrics.collectors().into_iter().try_for_each(|collector| metrics.registry.register(collector))?;
         Ok(metrics)
     }
 
-    fn register(&self) -> Result<(), prometheus::Error> {
-        let all: [Box<dyn Collector>; 8] = [
+    fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        let own: [Box<dyn Collector>; 5] = [
             Box::new(self.requests.clone()),
-            Box::new(self.positions.clone()),
-            Box::new(self.lag.clone()),
             Box::new(self.done.clone()),
-            Box::new(self.relay_leads.clone()),
             Box::new(self.proof_refuses.clone()),
             Box::new(self.connections_refused.clone()),
             Box::new(self.malformed.clone()),
         ];
-        all.into_iter()
-            .chain(self.replays.collectors())
-            .chain(self.fills.collectors())
-            .try_for_each(|collector| self.registry.register(collector))
+        own.into_iter().chain(self.replays.collectors()).chain(self.fills.collectors()).collect()
+    }
+
+    /// The names of all metrics, whether they have a value now or not.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<String> {
+        let counted = self.collectors();
+        let counted = counted.iter().flat_map(|collector| collector.desc()).map(|description| description.fq_name.clone());
+        counted.chain(sample::DEFINITIONS.iter().map(|definition| definition.name.to_owned())).collect()
     }
 
     /// Counts an answered request.
@@ -115,25 +112,10 @@ impl Metrics {
         self.malformed.with_label_values(&[part]).inc();
     }
 
-    /// Sets the position of a part of the server.
-    pub fn set_position(&self, part: &str, position: i64) {
-        self.positions.with_label_values(&[part]).set(position);
-    }
-
-    /// Sets the number of events that a projection has not applied yet.
-    pub fn set_lag(&self, projection: &str, events: i64) {
-        self.lag.with_label_values(&[projection]).set(events);
-    }
-
     /// Sets a total since the process started. `what` is the label.
     pub fn set_done(&self, what: &str, total: u64) {
         let counter = self.done.with_label_values(&[what]);
         counter.inc_by(total.saturating_sub(counter.get()));
-    }
-
-    /// Sets whether this process publishes the log.
-    pub fn set_relay_leads(&self, leads: bool) {
-        self.relay_leads.set(i64::from(leads));
     }
 
     /// Sets the progress or the outcome of the latest replays.
@@ -151,7 +133,7 @@ impl Metrics {
         self.proof_refuses.set(i64::from(refuses));
     }
 
-    /// All metrics, as a list of families.
+    /// The metrics that are counted, and those that are kept from one scrape to the next, as a list of families.
     #[must_use]
     pub fn families(&self) -> Vec<MetricFamily> {
         self.registry.gather()

@@ -1,7 +1,7 @@
 //! The cursor of a process, and its lock: one connection at a time runs the process, over all nodes.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection, PgConnection, PgPool, query, query_scalar};
+use sqlx::{Connection, PgConnection, PgPool, query, query_as, query_scalar};
 
 /// The lock of a process. It is held until this value is dropped or the connection ends.
 pub(crate) struct ProcessLock {
@@ -61,4 +61,26 @@ pub(crate) async fn finished_at(pool: &PgPool, process: &str, first: DateTime<Ut
         .await?;
     let found = query_scalar!(r#"SELECT finished_at FROM public.process_cursors WHERE process = $1"#, process).fetch_one(pool).await?;
     Ok(found.unwrap_or(first))
+}
+
+/// The last run of a process that came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastRun {
+    /// When it began.
+    pub began_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+}
+
+/// Returns the last run of a process that came to its end, on whichever node. For a process that has not run yet, that
+/// is the moment from which it waits for its time.
+pub(crate) async fn last_run(pool: &PgPool, process: &str) -> sqlx::Result<Option<LastRun>> {
+    query_as!(
+        LastRun,
+        r#"SELECT finished_at AS "began_at!", updated_at AS ended_at FROM public.process_cursors
+           WHERE process = $1 AND finished_at IS NOT NULL"#,
+        process
+    )
+    .fetch_optional(pool)
+    .await
 }

@@ -46,7 +46,8 @@ async fn run_if_due(retention: &Retention, at: NaiveTime) -> Result<(), RunError
 }
 
 /// When the last run was due.
-fn due(now: DateTime<Utc>, at: NaiveTime) -> DateTime<Utc> {
+#[must_use]
+pub fn due(now: DateTime<Utc>, at: NaiveTime) -> DateTime<Utc> {
     let today = now.date_naive().and_time(at).and_utc();
     if today <= now { today } else { today - TimeDelta::days(1) }
 }

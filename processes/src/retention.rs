@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -21,7 +22,7 @@ use tracing::{info, warn};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::cursor::ProcessLock;
+use super::cursor::{self, LastRun, ProcessLock};
 
 /// The process's name, in `process_cursors` and in its lock.
 pub(crate) const PROCESS: &str = "retention";
@@ -46,6 +47,27 @@ pub struct Retention {
     pub(super) pool: PgPool,
     /// Not the runtime of the request threads: a run may take long.
     runtime: Handle,
+    runs: Arc<RunCounts>,
+}
+
+/// Counts of the runs of this process.
+#[derive(Debug, Default)]
+pub struct RunCounts {
+    /// Runs that came to their end.
+    pub done: AtomicU64,
+    /// Runs that broke off.
+    pub failed: AtomicU64,
+}
+
+impl RunCounts {
+    fn count<T>(&self, outcome: &Result<T, RunError>) {
+        match outcome {
+            Ok(_) => self.done.fetch_add(1, Ordering::Relaxed),
+            // Another node, or another request, runs it.
+            Err(RunError::UnderWay) => 0,
+            Err(_) => self.failed.fetch_add(1, Ordering::Relaxed),
+        };
+    }
 }
 
 /// Why retention did not run.
@@ -137,7 +159,21 @@ impl Retention {
     /// Retention with these parts.
     #[must_use]
     pub fn new(commands: Commands, read: ReadModels, progress: Progress, pool: PgPool, runtime: Handle) -> Self {
-        Self { commands, read, progress, pool, runtime }
+        Self { commands, read, progress, pool, runtime, runs: Arc::default() }
+    }
+
+    /// Counts of the runs of this process.
+    #[must_use]
+    pub fn runs(&self) -> &RunCounts {
+        &self.runs
+    }
+
+    /// Returns the last run for all workspaces that came to its end, on whichever node.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn last_run(&self) -> Result<Option<LastRun>, RunError> {
+        Ok(cursor::last_run(&self.pool, PROCESS).await?)
     }
 
     /// Returns what a run would do now, in one workspace or in all.
@@ -159,6 +195,12 @@ impl Retention {
     /// A run is in progress, the read tables are too far behind the log, or a database cannot be used. Finished steps
     /// stay.
     pub async fn run(&self, workspace_id: Option<WorkspaceId>) -> Result<RetentionReport, RunError> {
+        let outcome = self.run_now(workspace_id).await;
+        self.runs.count(&outcome);
+        outcome
+    }
+
+    async fn run_now(&self, workspace_id: Option<WorkspaceId>) -> Result<RetentionReport, RunError> {
         let lock = ProcessLock::acquire(&self.pool, PROCESS).await?.ok_or(RunError::UnderWay)?;
         self.wait_for_acknowledged(RUN_WAIT_MAX).await?;
         self.run_in(lock, workspace_id).await
@@ -173,7 +215,9 @@ impl Retention {
         self.wait_for_acknowledged(REQUEST_WAIT_MAX).await?;
         let retention = self.clone();
         drop(self.runtime.spawn(async move {
-            if let Err(error) = retention.run_in(lock, Some(workspace_id)).await {
+            let outcome = retention.run_in(lock, Some(workspace_id)).await;
+            retention.runs.count(&outcome);
+            if let Err(error) = outcome {
                 warn!(%error, workspace.id = %workspace_id, "a retention run that was asked for failed");
             }
         }));

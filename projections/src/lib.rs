@@ -28,7 +28,7 @@ pub use rebuild::{
     RebuildReport, ReplayRun, View, ViewModels, build_view, can_be_replayed, drop_view, fills, position_at, rebuild, rebuild_in,
     remove_kept_of_erased, remove_kept_of_purged, repair, replayable, runs, tidy, views,
 };
-pub use states::{ProjectionState, outdated, states};
+pub use states::{ParkedCount, ProjectionState, count_parked, count_rejected, outdated, states, without_holder};
 
 /// The name of the cache's projection.
 pub const CACHE: &str = cache::NAME;

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{PgPool, query};
+use sqlx::{PgPool, query, query_as, query_scalar};
+use stores::checkpoint;
 use utoipa::ToSchema;
 
 use crate::connections::Connections;
@@ -66,6 +67,49 @@ async fn state(pool: &PgPool, name: &str, filling: Option<Fill>) -> Result<Proje
     let parked = park::parked(pool, name).await?;
     let rejected = if name == elasticsearch::NAME { elasticsearch::rejected(pool).await? } else { Vec::new() };
     Ok(ProjectionState { name: name.into(), position, head, lag: head - position, version, holder, updated_at, filling, parked, rejected })
+}
+
+/// Counts of a projection's parked keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedCount {
+    /// The projection.
+    pub projection: String,
+    /// The parked keys.
+    pub keys: i64,
+    /// The events that wait under these keys.
+    pub events: i64,
+}
+
+/// Counts the parked keys of each projection that has any.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn count_parked(pool: &PgPool) -> Result<Vec<ParkedCount>, QueryError> {
+    let counted = query_as!(
+        ParkedCount,
+        r#"SELECT projection, count(*) AS "keys!", COALESCE(sum(events), 0)::bigint AS "events!" FROM parked_keys GROUP BY projection"#
+    );
+    Ok(counted.fetch_all(pool).await?)
+}
+
+/// Counts the documents that Elasticsearch refuses. They are missing there, and nothing waits for them.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn count_rejected(pool: &PgPool) -> Result<i64, QueryError> {
+    let counted = query_scalar!(
+        r#"SELECT count(*) AS "documents!" FROM search_rejections WHERE model_id IN (SELECT model_id FROM search_models WHERE state = 'live')"#
+    );
+    Ok(counted.fetch_one(pool).await?)
+}
+
+/// Returns those of these projections that no process holds at the moment.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn without_holder(pool: &PgPool, projections: &[&'static str]) -> Result<Vec<&'static str>, QueryError> {
+    let held = checkpoint::held(pool, projections).await?;
+    Ok(projections.iter().copied().filter(|name| !held.iter().any(|held| held == name)).collect())
 }
 
 /// Returns the projections whose live model has an older version than this release, with this release's version.

@@ -64,6 +64,21 @@ pub struct Job {
     attempt: Uuid,
 }
 
+/// Counts of the exports that have not expired.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ExportCounts {
+    /// Waiting for a node.
+    pub queued: i64,
+    /// Being made.
+    pub running: i64,
+    /// Waiting to be downloaded.
+    pub ready: i64,
+    /// Tried too often.
+    pub failed: i64,
+    /// How long the oldest export that is neither ready nor failed has waited, in seconds.
+    pub oldest_waiting_seconds: f64,
+}
+
 /// The exports. Clones share everything.
 #[derive(Clone)]
 pub struct ExportStore {
@@ -132,6 +147,22 @@ impl ExportStore {
             export_id,
         );
         Ok(found.fetch_optional(&self.pool).await?)
+    }
+
+    /// Counts the exports by their state.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn count(&self) -> Result<ExportCounts, StateError> {
+        let counted = query_as!(
+            ExportCounts,
+            r#"SELECT count(*) FILTER (WHERE state = 'queued') AS "queued!", count(*) FILTER (WHERE state = 'running') AS "running!",
+                      count(*) FILTER (WHERE state = 'ready') AS "ready!", count(*) FILTER (WHERE state = 'failed') AS "failed!",
+                      COALESCE(EXTRACT(EPOCH FROM now() - min(requested_at) FILTER (WHERE state IN ('queued', 'running'))), 0)::float8
+                          AS "oldest_waiting_seconds!"
+               FROM state.exports WHERE expires_at IS NULL OR expires_at > now()"#
+        );
+        Ok(counted.fetch_one(&self.pool).await?)
     }
 
     /// Returns a piece of a ready export. `None` after the last piece.

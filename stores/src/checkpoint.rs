@@ -1,7 +1,7 @@
 //! The checkpoint of a projection: one row, moved in the transaction that applies the events, and only by the holder of
 //! the newest epoch.
 
-use sqlx::{PgConnection, query, query_as, query_scalar};
+use sqlx::{PgConnection, PgExecutor, query, query_as, query_scalar};
 
 /// The position and the generation of a projection. Both only increase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,25 @@ impl Checkpoint {
 pub async fn try_hold(connection: &mut PgConnection, projection: &str) -> sqlx::Result<bool> {
     let key = format!("backscroll projection {projection}");
     query_scalar!(r#"SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS "held!""#, key).fetch_one(connection).await
+}
+
+/// Returns those of these projections that a process holds at the moment, whichever process it is.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn held(executor: impl PgExecutor<'_>, projections: &[&str]) -> sqlx::Result<Vec<String>> {
+    let projections = projections.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    // A lock with one key of 64 bits has its halves in `classid` and `objid`, and `objsubid` is 1.
+    query_scalar!(
+        r#"SELECT name AS "name!" FROM unnest($1::text[]) AS wanted (name)
+           WHERE EXISTS (SELECT FROM pg_locks
+                         WHERE locktype = 'advisory' AND granted AND objsubid = 1
+                           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                           AND ((classid::bigint << 32) | objid::bigint) = hashtextextended('backscroll projection ' || name, 0))"#,
+        &projections
+    )
+    .fetch_all(executor)
+    .await
 }
 
 /// Takes the lock for rebuilding the projection or moving parts of it, if no other connection has it. The connection

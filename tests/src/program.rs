@@ -63,16 +63,41 @@ impl Program {
     /// Panics if the process does not report that it serves.
     #[must_use]
     pub fn serving(command: &mut Command, log: impl Into<Stdio>) -> (Self, String) {
-        let mut child = command.stderr(log).spawn().expect("the binary runs");
-        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let mut program = Self { child, operators_url: String::new() };
-        let line = lines.next().expect("a line").expect("a line");
-        program.operators_url = line.split(", for operators at ").nth(1).unwrap_or_default().to_owned();
+        let (program, line) = Self::started(command, log);
         let url = line.strip_prefix("serving at ").and_then(|rest| rest.split(',').next());
         let url = url.unwrap_or_else(|| panic!("not serving: {line}")).to_owned();
+        (program, url)
+    }
+
+    /// Starts a process of this role, which serves no HTTP for clients.
+    ///
+    /// # Panics
+    /// Panics if the process does not report that it runs.
+    #[must_use]
+    pub fn only(role: &str, environment: &BTreeMap<String, String>) -> Self {
+        let (program, line) = Self::started(&mut command(&["serve", "--only", role], environment), Stdio::null());
+        assert!(line.starts_with("running without HTTP"), "not running: {line}");
+        program
+    }
+
+    /// Runs a command, and returns the process with the first line that it prints.
+    fn started(command: &mut Command, log: impl Into<Stdio>) -> (Self, String) {
+        let mut child = command.stderr(log).spawn().expect("the binary runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let line = lines.next().expect("a line").expect("a line");
+        let operators_url = line.split(", for operators at ").nth(1).unwrap_or_default().to_owned();
         // The rest of the output must be read, or the process could block while it writes its last lines.
         drop(std::thread::spawn(move || lines.for_each(drop)));
-        (program, url)
+        (Self { child, operators_url }, line)
+    }
+
+    /// Sends SIGTERM, as a service manager does to stop a process.
+    ///
+    /// # Panics
+    /// Panics if the process has ended.
+    pub fn terminate(&self) {
+        let sent = Command::new("kill").arg(self.child.id().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the process has ended by itself");
     }
 
     /// The exit code, if the process has ended.

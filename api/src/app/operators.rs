@@ -1,4 +1,4 @@
-//! The operators' address: `/metrics`, and `/readyz` with details. It has no authentication, so it is a separate
+//! The operators' address: `/healthz`, `/readyz` with details, and `/metrics`. It has no authentication, so it is a separate
 //! address that only operators can reach (docs/decisions/0026-operators-have-an-address-of-their-own.md).
 //!
 //! Each process serves it, in every role. It needs few resources: one thread and few connections, and each connection
@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 
 use super::connection::Connection;
 use super::{App, malformed};
+use crate::health::Health;
 use crate::http;
 use crate::http::operators::Scrapes;
 
@@ -29,8 +30,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 const CONNECTION_MAX: Duration = Duration::from_secs(30);
 
 /// Serves the operators' address on `listener`.
-pub(super) fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Server> {
-    let (parts, scrapes) = (app.parts(), Data::new(Scrapes::default()));
+pub(super) fn serve(app: &App, health: &Health, listener: TcpListener) -> std::io::Result<actix_server::Server> {
+    let (parts, scrapes) = (app.parts(health), Data::new(Scrapes::default()));
     let factory = move || {
         actix_web::App::new()
             .configure(&parts)

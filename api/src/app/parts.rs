@@ -5,7 +5,8 @@ use std::sync::Arc;
 use actix_web::web::{Data, ServiceConfig};
 use state::exports::ExportStore;
 
-use super::App;
+use super::{App, Roles};
+use crate::health::{Health, Leaving};
 use crate::metrics::Figures;
 
 /// Registers one part with the requests of a thread.
@@ -13,11 +14,10 @@ type Share = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 
 impl App {
     /// Registers all parts with the requests of a thread.
-    pub(super) fn parts(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
+    pub(super) fn parts(&self, health: &Health) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
         let parts: Arc<[Share]> = Arc::from([
             share(Data::from(self.settings.clone())),
-            share(Data::new(self.nats.clone())),
-            share(Data::new(self.nats_link.clone())),
+            share(Data::new(health.clone())),
             share(Data::new(self.stores.clone())),
             share(Data::new(self.commands.clone())),
             share(Data::new(self.read_models.clone())),
@@ -40,22 +40,31 @@ impl App {
             share(Data::new(ExportStore::new(self.pool.clone()))),
             share(Data::new(self.proofs.clone())),
             share(Data::new(self.metrics.clone())),
-            share(Data::new(self.figures())),
+            share(Data::new(self.figures(health))),
         ]);
         move |config| parts.iter().for_each(|share| share(config))
     }
 
-    fn figures(&self) -> Figures {
+    fn figures(&self, health: &Health) -> Figures {
         Figures {
             metrics: self.metrics.clone(),
+            settings: self.settings.clone(),
+            health: health.clone(),
             commands: self.commands.clone(),
-            relay: self.relay.clone(),
-            progress: self.progress.clone(),
-            stores: self.stores.clone(),
+            pools: vec![("read", self.pool.clone()), ("write", self.write_pool.clone()), ("work", self.work_pool.clone())],
+            read_models: self.read_models.clone(),
+            retention: self.retention.clone(),
+            exports: ExportStore::new(self.pool.clone()),
             proofs: self.proofs.clone(),
             proof: self.proof.clone(),
+            heads: self.heads.clone(),
             caches: self.caches.clone(),
         }
+    }
+
+    /// The health of a process with these roles.
+    pub(super) fn health(&self, roles: Roles, leaving: Leaving) -> Health {
+        Health { roles, leaving, stores: self.stores.clone(), nats: self.nats.clone(), link: self.nats_link.clone(), relay: self.relay.clone() }
     }
 }
 

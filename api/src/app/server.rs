@@ -18,12 +18,14 @@ use tokio_util::task::TaskTracker;
 use utoipa_actix_web::AppExt;
 
 use super::acceptor::Acceptor;
+use super::closing::Closing;
 use super::connect::cores;
 
 use super::peers::Peers;
-use super::{App, StartError, deadline, listener, malformed, operators, watch};
+use super::{App, Roles, StartError, deadline, listener, malformed, operators, watch};
+use crate::health::{Health, Leaving};
 use crate::http::audit::Readings;
-use crate::http::health::CachedReadiness;
+use crate::http::health::{CachedReadiness, release_connections};
 use crate::http::unknown::{Methods, answer_unknown, refuse_path};
 use crate::openapi::{self, Document};
 use crate::{extract, http, limit, telemetry};
@@ -32,22 +34,6 @@ use crate::{extract, http, limit, telemetry};
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// The longest time that a client may take to close a connection that the server has closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The roles of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Roles {
-    /// Serves HTTP.
-    pub http: bool,
-    /// Publishes the log while this process is the leader.
-    pub relay: bool,
-    /// Applies the log to the projections.
-    pub projectors: bool,
-}
-
-impl Roles {
-    /// All roles in one process.
-    pub const ALL: Roles = Roles { http: true, relay: true, projectors: true };
-}
 
 /// The handle of a served socket, and its task.
 type Serving = (ServerHandle, JoinHandle<std::io::Result<()>>);
@@ -59,6 +45,9 @@ pub struct Server {
     http: Option<Serving>,
     operators_address: Option<SocketAddr>,
     operators: Option<Serving>,
+    /// The socket for clients, to close it without loss.
+    closing: Option<Closing>,
+    health: Health,
     background: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -69,12 +58,15 @@ impl Server {
     /// # Errors
     /// The server cannot listen at an address.
     pub fn start(app: App, roles: Roles) -> Result<Self, StartError> {
+        let health = app.health(roles, Leaving::default());
         let mut server = Self {
             app,
             address: None,
             http: None,
             operators_address: None,
             operators: None,
+            closing: None,
+            health,
             background: TaskTracker::new(),
             shutdown: CancellationToken::new(),
         };
@@ -84,7 +76,7 @@ impl Server {
             server.start_relay();
         }
         if roles.projectors {
-            server.start_projectors()?;
+            server.start_projectors();
         }
         if roles.http {
             server.start_http()?;
@@ -117,8 +109,25 @@ impl Server {
         &self.app
     }
 
+    /// Announces that the server is about to stop, and waits for `shutdown_delay`, or until `hurry` completes. Both
+    /// `/readyz` answer 503 at once, and every answer ends its connection, so that a load balancer turns to other
+    /// servers. Requests are still answered. At the end the socket takes no new connections.
+    pub async fn leave(&mut self, hurry: impl Future<Output = ()>) {
+        let delay = self.app.settings.shutdown_delay;
+        self.health.leaving.begin();
+        if self.http.is_none() || delay.is_zero() {
+            return;
+        }
+        let _ = tokio::time::timeout(delay, hurry).await;
+        if let Some(closing) = self.closing.take() {
+            closing.close().await;
+        }
+    }
+
     /// Stops the server: it takes no new requests, completes the running ones, and then ends the background work.
     pub async fn stop(mut self) {
+        self.health.leaving.begin();
+        drop(self.closing.take());
         if let Some((handle, task)) = self.http.take() {
             handle.stop(true).await;
             let _ = task.await;
@@ -152,7 +161,7 @@ impl Server {
         self.background.spawn(commands::relay::run(settings, self.shutdown.clone()));
     }
 
-    fn start_projectors(&self) -> Result<(), StartError> {
+    fn start_projectors(&self) {
         let app = &self.app;
         let settings = projections::Settings {
             stores: app.work_stores.clone(),
@@ -171,18 +180,15 @@ impl Server {
         self.background.spawn(processes::purge::run(pool, stores, head, self.shutdown.clone()));
         let exports = ExportStore::new(app.work_pool.clone());
         self.background.spawn(processes::export_jobs::run(exports, app.export_sources(), self.shutdown.clone()));
-        let objects = app.settings.proof.object_url().map(|url| stores::objects::folder(&app.settings.object_store, url)).transpose()?;
-        let destinations = app.settings.proof.destinations(objects);
         let settings = ledger::proof::Settings {
             pool: app.work_pool.clone(),
             wake: Some(app.commands.store().head()),
             keys: app.settings.proof_keys(),
-            destinations,
+            destinations: app.heads.clone(),
             stats: app.proof.clone(),
         };
         self.background.spawn(ledger::proof::run(settings, self.shutdown.clone()));
         self.background.spawn(processes::proof_key::run(app.commands.clone(), app.proofs.clone(), self.shutdown.clone()));
-        Ok(())
     }
 
     fn start_http(&mut self) -> Result<(), StartError> {
@@ -192,14 +198,19 @@ impl Server {
         self.background.spawn(sweep_sessions(self.app.clone(), self.shutdown.clone()));
         self.background.spawn(self.app.erasures().run(self.shutdown.clone()));
 
-        let (address, serving) = listen("listen", settings.listen, |listener| serve(&self.app, listener))?;
+        let mut closing = None;
+        let (address, serving) = listen("listen", settings.listen, |listener| {
+            closing = Some(Closing::of(&listener)?);
+            serve(&self.app, &self.health, listener)
+        })?;
+        self.closing = closing;
         (self.address, self.http) = (Some(address), Some(serving));
         Ok(())
     }
 
     fn start_operators(&mut self) -> Result<(), StartError> {
         let Some(wanted) = self.app.settings.operators_listen else { return Ok(()) };
-        let (address, serving) = listen("operators_listen", wanted, |listener| operators::serve(&self.app, listener))?;
+        let (address, serving) = listen("operators_listen", wanted, |listener| operators::serve(&self.app, &self.health, listener))?;
         (self.operators_address, self.operators) = (Some(address), Some(serving));
         Ok(())
     }
@@ -231,12 +242,12 @@ fn listen(
     serve().map_err(|source| StartError::Listen { setting, address, source })
 }
 
-fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Server> {
+fn serve(app: &App, health: &Health, listener: TcpListener) -> std::io::Result<actix_server::Server> {
     let settings = app.settings.clone();
     let workers = if settings.http_workers == 0 { cores() } else { settings.http_workers };
     let document = Data::new(openapi::document());
     let methods = Data::new(Methods::of(&document.json));
-    let (parts, readings) = (app.parts(), Data::new(Readings::default()));
+    let (parts, readings) = (app.parts(health), Data::new(Readings::default()));
     let readiness = Data::new(CachedReadiness::default());
     let (body_bytes_max, origins) = (settings.body_bytes_max, settings.allowed_origins.clone());
     let factory = move || {
@@ -259,6 +270,7 @@ fn serve(app: &App, listener: TcpListener) -> std::io::Result<actix_server::Serv
             .wrap(Compress::default())
             .wrap(from_fn(http::head::answer_head))
             .wrap(from_fn(telemetry::observe))
+            .wrap(from_fn(release_connections))
     };
     let address = listener.local_addr()?;
     let connections_max = listener::connections_max(settings.connections_max);

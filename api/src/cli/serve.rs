@@ -1,11 +1,12 @@
 //! `backscroll serve`
 
+use std::future::pending;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use stores::release::Outdated;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::sync::watch::Receiver;
 
 use super::{Failure, print};
@@ -39,7 +40,7 @@ impl Arguments {
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
     let app = App::connect(settings).await?;
     let outdated = app.commands.store().outdated();
-    let server = Server::start(app, arguments.roles())?;
+    let mut server = Server::start(app, arguments.roles())?;
     let operators = server.operators_address().map_or_else(String::new, |address| format!(", for operators at http://{address}"));
     match server.address() {
         Some(_) => {
@@ -47,23 +48,68 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
         }
         None => print(&format!("running without HTTP{operators}"))?,
     }
-    let stopped = until_stopped(outdated).await;
+    let mut signals = Signals::install()?;
+    let stopped = signals.until_stopped(outdated).await;
+    if let Ok(Signal::Terminate) = stopped {
+        print("stopping: requests are served until the load balancer has noticed")?;
+        server.leave(signals.next()).await;
+    }
     print("stopping")?;
     server.stop().await;
-    stopped
+    stopped.map(drop)
 }
 
 /// Returns at Ctrl-C or SIGTERM. Fails if a later release has claimed the database.
-pub(super) async fn until_stopped(mut outdated: Receiver<Option<Arc<Outdated>>>) -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate()).context("the signal handler for SIGTERM cannot be installed")?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("the signal handler for Ctrl-C cannot be installed")?,
-        _ = terminate.recv() => {}
-        found = outdated.wait_for(Option::is_some) => {
-            if let Some(outdated) = found.ok().and_then(|found| found.clone()) {
-                return Err(StartError::Outdated(outdated).into());
+pub(super) async fn until_stopped(outdated: Receiver<Option<Arc<Outdated>>>) -> Result<(), Failure> {
+    Signals::install()?.until_stopped(outdated).await.map(drop)
+}
+
+/// A signal to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    /// SIGTERM, from a service manager.
+    Terminate,
+    /// Ctrl-C, from a person who waits.
+    Interrupt,
+}
+
+/// The signals to stop.
+struct Signals {
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+}
+
+impl Signals {
+    fn install() -> Result<Self, Failure> {
+        let terminate = signal(SignalKind::terminate()).context("the signal handler for SIGTERM cannot be installed")?;
+        let interrupt = signal(SignalKind::interrupt()).context("the signal handler for Ctrl-C cannot be installed")?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// Returns at the next signal. Fails if a later release has claimed the database.
+    async fn until_stopped(&mut self, mut outdated: Receiver<Option<Arc<Outdated>>>) -> Result<Signal, Failure> {
+        let outdated = async {
+            match outdated.wait_for(Option::is_some).await.map(|found| found.clone()) {
+                Ok(Some(outdated)) => outdated,
+                // The event store has stopped, so it finds nothing more.
+                _ => pending().await,
             }
+        };
+        tokio::select! {
+            signal = self.received() => Ok(signal),
+            outdated = outdated => Err(StartError::Outdated(outdated).into()),
         }
     }
-    Ok(())
+
+    /// Returns at the next signal of either kind.
+    async fn next(&mut self) {
+        self.received().await;
+    }
+
+    async fn received(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.interrupt.recv() => Signal::Interrupt,
+        }
+    }
 }

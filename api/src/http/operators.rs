@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use actix_web::web::{Bytes, Data, ServiceConfig};
 use actix_web::{HttpResponse, get};
-use async_nats::Client;
 use futures::stream::{self, StreamExt};
-use projections::Connections;
-use stores::nats::Link;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::health::{healthz, readiness};
+use super::health::healthz;
+use crate::health::Health;
 use crate::metrics::{Figures, text_of};
 use crate::problem::Problem;
 
@@ -41,8 +39,8 @@ pub fn configure(config: &mut ServiceConfig) {
 
 /// Shows the state of the server and of each store that it needs.
 #[get("/readyz")]
-pub async fn readyz(stores: Data<Connections>, nats: Data<Client>, link: Data<Link>) -> HttpResponse {
-    let readiness = readiness(&stores, &nats, &link).await;
+pub async fn readyz(health: Data<Health>) -> HttpResponse {
+    let readiness = health.readiness().await;
     let mut response = if readiness.serves() { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(readiness)
 }

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, PgPool, query, query_scalar};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::RelayError;
+use super::state::{LOCK, RelayStats};
 
-/// The key of the advisory lock. The appender's is 4701.
-const LOCK: i64 = 4_702;
 /// How long a process waits before it tries again to become the leader.
 const ASK_EVERY: Duration = Duration::from_millis(500);
+/// After this time of waiting another process leads for sure: one that fails would have given up the leadership. So an
+/// earlier failure of this process no longer matters.
+const STANDS_BY_AFTER: Duration = Duration::from_secs(8);
 /// The most events whose partitions are read in one query.
 const READ_MAX: i64 = 10_000;
 
@@ -56,12 +58,16 @@ pub(super) struct Leader(PgConnection);
 
 impl Leader {
     /// Waits until this process is the leader.
-    pub(super) async fn elected(pool: &PgPool) -> Result<Self, sqlx::Error> {
+    pub(super) async fn elected(pool: &PgPool, stats: &RelayStats) -> Result<Self, sqlx::Error> {
         // A connection of its own, outside the pool: the lock belongs to the connection, and ends with it.
         let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
         // It does no harm to lose the cursor in a crash, because the stream itself shows where to continue.
         query!("SELECT set_config('synchronous_commit', 'off', false) AS set").fetch_one(&mut connection).await?;
+        let waits_since = Instant::now();
         while !query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "locked!""#, LOCK).fetch_one(&mut connection).await? {
+            if waits_since.elapsed() > STANDS_BY_AFTER {
+                stats.works();
+            }
             sleep(ASK_EVERY).await;
         }
         Ok(Self(connection))

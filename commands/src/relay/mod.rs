@@ -7,9 +7,11 @@
 
 mod jetstream;
 mod leader;
+mod state;
+mod usage;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::{Client, Subscriber};
@@ -28,6 +30,8 @@ use tracing::{info, warn};
 use jetstream::Publisher;
 use leader::Leader;
 pub use leader::partitions_in_use;
+pub use state::{Published, RelayStats, published};
+pub use usage::{StreamUsage, usage};
 
 /// The most events that are published without an acknowledgement.
 const IN_FLIGHT_MAX: i64 = 1_000;
@@ -58,28 +62,21 @@ pub struct Settings {
     pub stats: Arc<RelayStats>,
 }
 
-/// Counts of the work of this process's relay.
-#[derive(Debug, Default)]
-pub struct RelayStats {
-    /// The last position that this process published as the leader.
-    pub position: AtomicI64,
-    /// Whether this process is the leader.
-    pub leading: AtomicBool,
-    /// How many times publishing failed and was restarted.
-    pub restarts: AtomicI64,
-}
-
-/// Why the relay had to restart.
+/// Why the relay had to restart, or why NATS does not describe the stream.
 #[derive(Debug, thiserror::Error)]
-enum RelayError {
+pub enum RelayError {
+    /// Postgres failed.
     #[error("the log cannot be read, or the leadership was lost")]
     Postgres(#[from] sqlx::Error),
+    /// NATS failed, or refused.
     #[error("NATS did not {asked}")]
     Nats {
         /// The action that NATS was asked for.
         asked: &'static str,
+        /// What NATS answered.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An event cannot be published.
     #[error("an event of the log is not JSON")]
     Json(#[from] serde_json::Error),
     #[error("the log was published over {used} partitions, and this process has {wanted} (partitions)")]
@@ -102,7 +99,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) {
         settings.stats.leading.store(false, Ordering::Relaxed);
         let pause = pauses.failed();
         if let Err(error) = outcome {
-            settings.stats.restarts.fetch_add(1, Ordering::Relaxed);
+            settings.stats.failed(chain(&error));
             note(&settings.link, &error, pause);
         }
         tokio::select! {
@@ -137,7 +134,7 @@ pub async fn announce(nats: Client, stream: String, mut head: watch::Receiver<i6
 
 /// Waits until this process is the leader, then publishes until an error occurs.
 async fn lead(settings: &Settings, pauses: &mut Pauses) -> Result<(), RelayError> {
-    let mut leader = Leader::elected(&settings.pool).await?;
+    let mut leader = Leader::elected(&settings.pool, &settings.stats).await?;
     let mut publisher = Publisher::connect(&settings.nats, &settings.stream).await?;
     let mut cursor = leader.cursor(&settings.pool, settings.partitions, publisher.last_position()).await?;
     info!(position = cursor.position, "this process is the relay's leader");
@@ -156,6 +153,7 @@ async fn lead(settings: &Settings, pauses: &mut Pauses) -> Result<(), RelayError
             pauses.worked();
             settings.stats.position.store(cursor.position, Ordering::Relaxed);
         }
+        settings.stats.works();
         if saved < cursor.position && saved_at.elapsed() >= SAVE_EVERY {
             leader.save(&cursor).await?;
             (saved, saved_at) = (cursor.position, Instant::now());

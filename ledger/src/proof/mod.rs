@@ -31,5 +31,5 @@ pub use consumer::{Settings, Stats, run};
 pub use keyring::{KeySource, PublishedKey};
 pub use prove::{ConsistencyProof, InclusionProof, Proofs, ProveError};
 pub use refused::{ForeignHead, Refused};
-pub use send::{Destinations, Webhook};
+pub use send::{Delivered, Destinations, Webhook, delivered};
 pub use store::StoredCheckpoint;

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use object_store::ObjectStoreExt;
 use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
@@ -87,6 +88,15 @@ impl Destination {
         }
     }
 
+    /// Its kind, for a metric: the settings have at most one of each.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::File(_) => "file",
+            Self::Webhook(_) => "webhook",
+            Self::Objects(_) => "objects",
+        }
+    }
+
     async fn deliver(&self, client: &reqwest::Client, size: i64, note: &str) -> Result<(), SendError> {
         match self {
             Self::File(path) => Ok(append(path, note).await?),
@@ -105,13 +115,48 @@ impl Destination {
     }
 }
 
+impl Destinations {
+    fn each(&self) -> impl Iterator<Item = Destination> {
+        let file = self.file.clone().map(Destination::File);
+        let webhook = self.webhook.clone().map(Destination::Webhook);
+        let objects = self.objects.clone().map(Destination::Objects);
+        file.into_iter().chain(webhook).chain(objects)
+    }
+}
+
+/// What a destination has received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// `file`, `webhook` or `objects`.
+    pub destination: &'static str,
+    /// The size of the last head that it accepted. 0 if it accepted none.
+    pub size: i64,
+    /// When it accepted that head.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// Returns what each destination has received.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn delivered(pool: &PgPool, destinations: &Destinations) -> sqlx::Result<Vec<Delivered>> {
+    let mut all = Vec::new();
+    for destination in destinations.each() {
+        let row = query!("SELECT size, sent_at FROM proof.deliveries WHERE destination = $1", destination.name());
+        let row = row.fetch_optional(pool).await?;
+        all.push(Delivered {
+            destination: destination.kind(),
+            size: row.as_ref().map_or(0, |row| row.size),
+            at: row.map(|row| row.sent_at),
+        });
+    }
+    Ok(all)
+}
+
 /// Sends to every destination, until the returned value is dropped.
 pub(super) fn start(pool: &PgPool, destinations: &Destinations) -> JoinSet<()> {
-    let file = destinations.file.clone().map(Destination::File);
-    let webhook = destinations.webhook.clone().map(Destination::Webhook);
-    let objects = destinations.objects.clone().map(Destination::Objects);
     let mut senders = JoinSet::new();
-    for destination in file.into_iter().chain(webhook).chain(objects) {
+    for destination in destinations.each() {
         senders.spawn(keep_sending(pool.clone(), destination, destinations.interval));
     }
     senders

@@ -1,8 +1,8 @@
 //! Read-your-writes: the position of each projection, and waiting until a projection has reached a position.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::{PgPool, query_as};
@@ -33,6 +33,8 @@ struct Tracker {
     reached: watch::Sender<StoredPosition>,
     /// Whether the projector runs in this process and reports its position.
     notified: AtomicBool,
+    /// Why the projector of this process failed when it last tried.
+    trouble: StdMutex<Option<String>>,
     /// When the checkpoint was last read. The task that holds this lock reads the checkpoint for all waiting callers.
     read_at: Mutex<Option<Instant>>,
 }
@@ -104,6 +106,32 @@ impl Progress {
         }
     }
 
+    /// Whether this process holds a projection.
+    #[must_use]
+    pub fn holds(&self, projection: &str) -> bool {
+        self.trackers.get(projection).is_some_and(|tracker| tracker.notified.load(Ordering::Relaxed))
+    }
+
+    /// Why the projector of this process failed when it last tried. `None` if it holds its projection, or stands by.
+    #[must_use]
+    pub fn trouble(&self, projection: &str) -> Option<String> {
+        self.trackers.get(projection)?.trouble().clone()
+    }
+
+    /// Says that the projector of this process has failed, and why.
+    pub(crate) fn failed(&self, projection: &str, error: String) {
+        if let Some(tracker) = self.trackers.get(projection) {
+            *tracker.trouble() = Some(error);
+        }
+    }
+
+    /// Says that the projector of this process holds its projection, or stands by.
+    pub(crate) fn works(&self, projection: &str) {
+        if let Some(tracker) = self.trackers.get(projection) {
+            *tracker.trouble() = None;
+        }
+    }
+
     /// Says that a projector no longer runs in this process. From now on its checkpoint is read instead.
     pub(crate) fn released(&self, projection: &str) {
         if let Some(tracker) = self.trackers.get(projection) {
@@ -156,7 +184,16 @@ impl Progress {
 
 impl Tracker {
     fn new() -> Self {
-        Self { reached: watch::Sender::new(StoredPosition::default()), notified: AtomicBool::new(false), read_at: Mutex::new(None) }
+        Self {
+            reached: watch::Sender::new(StoredPosition::default()),
+            notified: AtomicBool::new(false),
+            trouble: StdMutex::new(None),
+            read_at: Mutex::new(None),
+        }
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn moved_to(&self, standing: StoredPosition) {

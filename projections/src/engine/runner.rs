@@ -27,6 +27,10 @@ use crate::feed::{Feed, Sources};
 /// How often a process tries to take a projection that it does not hold.
 const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// After this time of waiting another process holds the projection for sure: one that fails would have given it up. So
+/// an earlier failure of this process no longer matters.
+const STANDS_BY_AFTER: Duration = Duration::from_secs(8);
+
 /// The least time between two small batches, so that at a steady load several events share a commit. A single event
 /// does not wait.
 const SMALL_BATCH_INTERVAL: Duration = Duration::from_millis(5);
@@ -86,9 +90,15 @@ async fn keep_running(settings: Settings, mut projector: Box<dyn Projector>, shu
         settings.stores.progress.released(name);
         match held {
             Ok(()) => return,
+            // A projector that follows another one gets no further once that one has stopped. The next holder continues.
+            Err(error) if shutdown.is_cancelled() => {
+                debug!(projection = name, error = %chain(&error), "the projector stops before its last batch");
+                return;
+            }
             Err(error) => {
-                let delay = pauses.failed();
-                warn!(projection = name, error = %chain(&error), delay_ms = delay.as_millis(), "the projector stopped; it starts again after a pause");
+                let (error, delay) = (chain(&error), pauses.failed());
+                settings.stores.progress.failed(name, error.clone());
+                warn!(projection = name, error, delay_ms = delay.as_millis(), "the projector stopped; it starts again after a pause");
                 tokio::select! { () = sleep(delay) => {}, () = shutdown.cancelled() => {} }
             }
         }
@@ -104,7 +114,11 @@ async fn hold(
 ) -> Result<(), HoldError> {
     let name = projector.name();
     let mut connection = connect(&settings.stores.pool).await?;
+    let waits_since = Instant::now();
     while !checkpoint::try_hold(&mut connection, name).await? {
+        if waits_since.elapsed() > STANDS_BY_AFTER {
+            settings.stores.progress.works(name);
+        }
         tokio::select! { () = sleep(STANDBY_INTERVAL) => {}, () = shutdown.cancelled() => return Ok(()) }
     }
     let ours = settings.stores.version(name);
@@ -119,6 +133,7 @@ async fn hold(
     let mut parked = park::keys(&mut connection, name).await?;
     info!(projection = name, position = stood.position, epoch = stood.epoch, "holding the projection");
     settings.stores.progress.reached(name, stood.standing());
+    settings.stores.progress.works(name);
     let sources = Sources {
         pool: settings.stores.pool.clone(),
         keys: settings.stores.keys.clone(),

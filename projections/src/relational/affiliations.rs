@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::ids::{InvitationId, UserId, WorkspaceId};
-use sqlx::query_file_scalar;
+use sqlx::{query_file_as, query_file_scalar};
 
 use crate::read_models::{QueryError, ReadModels};
 
@@ -16,6 +16,15 @@ pub struct Affiliations {
     pub workspaces: Vec<WorkspaceId>,
     /// The invitations that the person accepted, and those to the person's address.
     pub invitations: Vec<InvitationId>,
+}
+
+/// Counts of the erasures that are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ErasureCounts {
+    /// They can still be cancelled.
+    pub waiting: i64,
+    /// They are due and not carried out, for example because of a legal hold.
+    pub overdue: i64,
 }
 
 impl ReadModels {
@@ -48,6 +57,15 @@ impl ReadModels {
     pub async fn erasures_due(&self, now: DateTime<Utc>) -> Result<Vec<UserId>, QueryError> {
         let due = query_file_scalar!("src/relational/sql/erasures_due.sql", now, PEOPLE_MAX).fetch_all(&self.pool).await?;
         Ok(due.into_iter().map(UserId).collect())
+    }
+
+    /// Counts the users whose erasure waits for its time, and those whose erasure is due at `now`.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn count_erasures(&self, now: DateTime<Utc>) -> Result<ErasureCounts, QueryError> {
+        let counted = query_file_as!(ErasureCounts, "src/relational/sql/count_erasures.sql", now).fetch_one(&self.pool).await?;
+        Ok(counted)
     }
 
     /// Returns erased users that still have credentials or sessions.

@@ -4,6 +4,7 @@
 pub mod copy_out;
 mod delivery;
 pub mod digest;
+mod lag;
 pub mod read;
 mod whole;
 
@@ -11,6 +12,7 @@ use sqlx::query_scalar;
 
 pub use delivery::{Deliveries, Delivery};
 pub use digest::event_digest;
+pub use lag::{Lag, lag};
 pub use read::{LogError, LogStream};
 pub use whole::{LogUnreadable, read_log};
 

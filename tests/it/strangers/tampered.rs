@@ -33,7 +33,7 @@ async fn a_status_that_ends_at_a_time_outside_the_range_is_refused() {
     let last = json!({"text": "away", "expires_at": "9999-12-31T23:59:59Z"});
     let position = team.member.put("/v1/users/me/status", last).await.position();
     assert_eq!(team.member.get_at(position, "/v1/users/me").await.expect(200)["status_text"], "away");
-    assert_eq!(app.as_operator("/readyz").await.expect(200)["projector"]["ok"], true);
+    assert_eq!(app.as_operator("/readyz").await.expect(200)["parked"]["ok"], true);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,5 +72,5 @@ async fn a_message_on_the_feed_that_is_no_event_is_skipped() {
         kept.await.expect("the stream stores the message");
         others_are_served(&team).await;
     }
-    assert_eq!(app.as_operator("/readyz").await.expect(200)["projector"]["ok"], true);
+    assert_eq!(app.as_operator("/readyz").await.expect(200)["parked"]["ok"], true);
 }
