@@ -30,6 +30,10 @@ ensure_master_key() {
     set +a
 }
 
+# Without it, the program does not know its commit. A checkout without git has none.
+BACKSCROLL_COMMIT=$(git -C "$CHECKOUT" describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null || true)
+export BACKSCROLL_COMMIT
+
 backscroll() { cargo run --profile quick --quiet --bin backscroll -- "$@"; }
 
 cargo build --profile quick --bin backscroll

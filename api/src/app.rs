@@ -11,6 +11,7 @@ mod malformed;
 mod operators;
 mod parts;
 mod peers;
+mod request_log;
 mod server;
 mod watch;
 

@@ -1,6 +1,7 @@
 //! The command line: one file per command. A command parses its arguments, calls the other crates, and prints. Long
 //! work shows its progress.
 
+mod announce;
 mod audit;
 mod connection;
 mod demo;
@@ -17,14 +18,15 @@ mod retention;
 mod serve;
 mod users;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use stores::diagnosis::Fault;
 
 use crate::app::StartError;
-use crate::config::{self, ConfigError, Settings};
+use crate::config::{self, ConfigError, LogFormat, Settings};
 use crate::{openapi, telemetry};
 
 /// The exit code of a failure.
@@ -153,14 +155,36 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
-/// Runs the command that this process was started with.
+/// Runs the command that this process was started with. `commit` is the commit that the program was built from.
 #[must_use]
-pub fn run() -> ExitCode {
-    match dispatch(Arguments::parse()) {
+pub fn run(commit: Option<&'static str>) -> ExitCode {
+    stores::release::set_commit(commit);
+    let matches = Arguments::command().version(version()).get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let config = arguments.config.clone();
+    match dispatch(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("backscroll: {:#}", failure.error);
+            report(config.as_deref(), &failure);
             ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+/// The version and the commit of this program.
+fn version() -> &'static str {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    VERSION.get_or_init(stores::release::described)
+}
+
+/// Says why the command failed, in the format of the log lines.
+fn report(config: Option<&Path>, Failure { exit, error }: &Failure) {
+    match Settings::log_format(config) {
+        LogFormat::Text => eprintln!("backscroll: {error:#}"),
+        LogFormat::Json => {
+            // If the settings are wrong, nothing has started to log yet.
+            telemetry::start("info", LogFormat::Json);
+            tracing::error!(target: telemetry::PROCESS, exit_code = *exit as u8, error = format!("{error:#}"), "failed");
         }
     }
 }
@@ -168,7 +192,7 @@ pub fn run() -> ExitCode {
 fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     let settings = || -> Result<Settings, Failure> {
         let settings = Settings::load(arguments.config.as_deref())?;
-        telemetry::start(&settings);
+        telemetry::start(&settings.log_level, settings.log_format);
         Ok(settings)
     };
     match arguments.verb {
@@ -212,8 +236,6 @@ fn print(text: &str) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -27,7 +27,7 @@ use stores::redis::RedisSettings;
 pub use crate::config::markdown::as_markdown;
 pub use crate::config::origin::Origin;
 use crate::config::gather::{Sources, gather};
-pub use crate::config::parse::{LogFormat, Network};
+pub use crate::config::parse::{LogFormat, Network, RequestLog};
 pub use crate::config::proof::ProofSettings;
 pub use crate::config::search::{ElasticsearchSettings, SearchSettings};
 use state::limits::policy::{self, RateLimits};
@@ -183,7 +183,13 @@ const SETTINGS: &[Setting] = &[
         "info,actix_server=warn,async_nats=off,sqlx=warn",
         "what the server logs: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,commands=debug`",
     ),
-    optional("log_format", "text", "the format of the log lines: `text` or `json`"),
+    optional("log_format", "text", "the format of the log lines: `text`, or `json` for one JSON object a line"),
+    optional(
+        "request_log",
+        "off",
+        "a log line for each answered request: `off`, `errors` (answers of 500 and above), or `on`; it has the user's identifier and the \
+            client's address. OPERATIONS.md describes it",
+    ),
 ];
 
 /// The settings that a server starts with.
@@ -264,6 +270,8 @@ pub struct Settings {
     pub log_level: String,
     /// The format of the log lines.
     pub log_format: LogFormat,
+    /// Which requests have a log line of their own.
+    pub request_log: RequestLog,
 }
 
 /// The reason why the settings cannot be used.
@@ -347,8 +355,19 @@ impl Settings {
             rate_limits: values.rate_limits("rate_limits"),
             log_level: values.log_level("log_level"),
             log_format: values.log_format("log_format"),
+            request_log: values.request_log("request_log"),
         };
         values.finish(settings)
+    }
+
+    /// The format of the log lines, even if other settings are wrong: the server reports them in this format.
+    #[must_use]
+    pub fn log_format(file: Option<&Path>) -> LogFormat {
+        let Ok((environment, text)) = sources(file) else { return LogFormat::Text };
+        let file = text.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
+        // A file that is not TOML says nothing. The environment still does.
+        let values = Values::gather(&environment, file).or_else(|_| Values::gather(&environment, None));
+        values.map_or(LogFormat::Text, |mut values| values.log_format("log_format"))
     }
 
     /// The limits of sessions: their lifetimes, and their number for each user.

@@ -4,7 +4,6 @@
 //! an error into an answer. [`cli`] has one file per command.
 
 pub mod app;
-pub mod build;
 pub mod cli;
 pub mod config;
 pub mod extract;

@@ -9,5 +9,6 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    api::cli::run()
+    // Set at compile time by scripts/run.sh and by builds of releases. Only this small crate is compiled again for it.
+    api::cli::run(option_env!("BACKSCROLL_COMMIT"))
 }

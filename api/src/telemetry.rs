@@ -3,8 +3,10 @@
 //! A request has an identifier: the client's `X-Request-Id`, or one that the server makes. It is in the span of the
 //! request, in each event's metadata, in each problem, and in the answer.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +16,7 @@ use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
+use domain::ids::UserId;
 use tracing::field::{self, Field, Visit};
 use tracing::{Event, Instrument, Span, Subscriber};
 use tracing_subscriber::layer::{self, SubscriberExt};
@@ -21,7 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 use uuid::Uuid;
 
-use crate::config::{LogFormat, Settings};
+use crate::config::LogFormat;
 use crate::metrics::{Metrics, method_label};
 
 /// The header with the request's identifier.
@@ -69,16 +72,43 @@ pub fn current_request_id() -> Option<String> {
     CURRENT.try_with(|id| id.as_str().to_owned()).ok()
 }
 
-/// Starts to log to the standard error, as the settings say. A second call changes nothing.
-pub fn start(settings: &Settings) {
-    let filter = EnvFilter::try_new(&settings.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
-    let started = match settings.log_format {
-        LogFormat::Text => builder.with_target(false).finish().with(OwnWordsForClients).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().with(OwnWordsForClients).try_init(),
+/// The target of the lines about the process: its start, its end, and why it stops. They are logged at every
+/// `log_level`.
+pub const PROCESS: &str = "backscroll";
+
+/// Starts to log to the standard error, with this filter and in this format. A second call changes nothing.
+pub fn start(log_level: &str, format: LogFormat) {
+    let mut filter = EnvFilter::try_new(log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+    if let Ok(always) = format!("{PROCESS}=info").parse() {
+        filter = filter.add_directive(always);
+    }
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Text => {
+            let builder = builder.with_ansi(std::io::stderr().is_terminal()).with_target(false);
+            builder.finish().with(OwnWordsForClients).try_init()
+        }
+        LogFormat::Json => {
+            std::panic::set_hook(Box::new(log_panic));
+            builder.json().flatten_event(true).finish().with(OwnWordsForClients).try_init()
+        }
     };
     drop(started);
 }
+
+/// Logs a panic as one line. The hook of the standard library would print several.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let reason = panic.payload_as_str().unwrap_or("no reason is given");
+    let place = panic.location().map(ToString::to_string);
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| field::display(backtrace));
+    let current = std::thread::current();
+    tracing::error!(target: PROCESS, reason, place, thread = current.name(), backtrace, "a thread panicked");
+}
+
+/// The user that sent a request. The request's extensions have it once the token is known.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestActor(pub UserId);
 
 /// Leaves out the lines that actix-http logs as errors when a client's request cannot be read or its connection is lost.
 /// They are no errors of this server. `app/malformed.rs` counts them, and logs them in our words. All other errors of

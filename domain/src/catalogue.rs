@@ -101,7 +101,7 @@ pub const EVENTS: &[EventEntry] = &[
     event!("retention.applied", "1", "The retention policy archived or purged the messages that the payload names, and no others."),
     event!(
         "installation.replay_started",
-        "1",
+        "2",
         "A replay of a projection started: of the whole model, of one workspace's rows, or of a view."
     ),
     event!("installation.replay_ended", "1", "A replay ended. The payload has the outcome."),

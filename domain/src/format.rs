@@ -21,6 +21,7 @@ const NEW: &[(&str, &str, EventFormat)] = &[
     ("workspace.emoji_added", "1", EventFormat(2)),
     ("workspace.emoji_removed", "1", EventFormat(2)),
     ("installation.client_ids_removed", "1", EventFormat(2)),
+    ("installation.replay_started", "2", EventFormat(2)),
 ];
 
 impl EventFormat {

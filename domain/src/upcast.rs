@@ -9,11 +9,16 @@ use serde_json::{Value, json};
 type Step = (&'static str, &'static str, &'static str, fn(Value) -> Value);
 
 /// All steps.
-const STEPS: &[Step] = &[("message.posted", "1", "2", |payload| payload), ("workspace.settings_changed", "1", "2", days_become_a_policy)];
+const STEPS: &[Step] = &[
+    ("message.posted", "1", "2", |payload| payload),
+    ("workspace.settings_changed", "1", "2", days_become_a_policy),
+    ("installation.replay_started", "1", "2", |payload| payload),
+];
 
 /// Old versions whose payloads are valid in the present form as they are. They are still written where they suffice.
-/// `message.posted` of version 1 has no `moment`: the message's moment is `sent_at`.
-const VALID_AS_THEY_ARE: &[(&str, &str)] = &[("message.posted", "1")];
+/// `message.posted` of version 1 has no `moment`: the message's moment is `sent_at`. `installation.replay_started` of
+/// version 1 has none either: a view is as of its position.
+const VALID_AS_THEY_ARE: &[(&str, &str)] = &[("message.posted", "1"), ("installation.replay_started", "1")];
 
 /// Version 1 gave the number of days only, and no action. The new policy archives messages, and keeps pinned ones.
 fn days_become_a_policy(mut payload: Value) -> Value {

@@ -24,9 +24,9 @@ pub use engine::runner::{Settings, run};
 pub use engine::unpark::{Unparked, is_parked_at, unpark, unpark_behind};
 pub use read_models::{QueryError, ReadModels, rows};
 pub use rebuild::{
-    Difference, DifferingColumn, DifferingRow, Fill, MadeBy, NewView, Phase, RebuildError, RebuildLock, RebuildOptions, RebuildProgress,
-    RebuildReport, ReplayRun, View, ViewModels, build_view, can_be_replayed, drop_view, fills, position_at, rebuild, rebuild_in,
-    remove_kept_of_erased, remove_kept_of_purged, repair, replayable, runs, tidy, views,
+    Difference, DifferingColumn, DifferingRow, Fill, LeftOut, MadeBy, NewView, Phase, RebuildError, RebuildLock, RebuildOptions,
+    RebuildProgress, RebuildReport, ReplayRun, View, ViewModels, build_view, can_be_replayed, drop_view, fills, position_at, rebuild,
+    rebuild_in, remove_kept_of_erased, remove_kept_of_purged, repair, replayable, runs, tidy, views,
 };
 pub use states::{ParkedCount, ProjectionState, count_parked, count_rejected, outdated, states, without_holder};
 

@@ -2,6 +2,7 @@
 
 mod diagnosis;
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -110,16 +111,47 @@ pub async fn ping(pool: &PgPool) -> sqlx::Result<()> {
     sqlx::query_scalar!(r#"SELECT 1 AS "one!""#).fetch_one(pool).await.map(drop)
 }
 
+/// A migration of Postgres.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Migration {
+    /// Its number.
+    pub version: i64,
+    /// Its name.
+    pub description: String,
+}
+
+impl fmt::Display for Migration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.version, self.description)
+    }
+}
+
 /// Returns the migrations of this release that the database lacks.
 ///
 /// # Errors
 /// Postgres cannot be reached.
-pub async fn missing_migrations(pool: &PgPool) -> sqlx::Result<Vec<String>> {
-    let applied = sqlx::query_scalar::<_, i64>("SELECT version FROM public._sqlx_migrations WHERE success").fetch_all(pool).await;
-    let applied = match applied {
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Vec::new(),
-        applied => applied?,
-    };
-    let missing = migrations::POSTGRES.iter().filter(|migration| !applied.contains(&migration.version));
-    Ok(missing.map(|migration| format!("{} ({})", migration.version, migration.description)).collect())
+pub async fn missing_migrations(pool: &PgPool) -> sqlx::Result<Vec<Migration>> {
+    let applied = applied_migrations(pool).await?;
+    let is_applied = |version| applied.iter().any(|applied| applied.version == version);
+    let missing = migrations::POSTGRES.iter().filter(|migration| !is_applied(migration.version));
+    Ok(missing.map(|migration| Migration { version: migration.version, description: migration.description.to_string() }).collect())
+}
+
+/// Returns the migrations of the database that this release does not know, in order.
+///
+/// # Errors
+/// Postgres cannot be reached.
+pub async fn unknown_migrations(pool: &PgPool) -> sqlx::Result<Vec<Migration>> {
+    let mut unknown = applied_migrations(pool).await?;
+    unknown.retain(|applied| !migrations::POSTGRES.version_exists(applied.version));
+    Ok(unknown)
+}
+
+/// Not checked at compile time: sqlx makes this table.
+async fn applied_migrations(pool: &PgPool) -> sqlx::Result<Vec<Migration>> {
+    let applied = sqlx::query_as("SELECT version, description FROM public._sqlx_migrations WHERE success ORDER BY version");
+    match applied.fetch_all(pool).await {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Ok(Vec::new()),
+        applied => applied,
+    }
 }

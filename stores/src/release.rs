@@ -2,11 +2,33 @@
 //! process, the database's requirements, and why the process may not run.
 //!
 //! The table `release_floor` holds the smallest release that may run, and the event format that every process must be
-//! able to read. Neither is ever lowered. `commands::event_store` lists the running processes.
+//! able to read. Neither is ever lowered. The table `migration_records` says which release applied a migration, and
+//! beside which earlier releases it may stand. `commands::event_store` lists the running processes.
+
+use std::sync::OnceLock;
 
 use domain::format::EventFormat;
+use migrations::RunsBeside;
 use semver::Version;
-use sqlx::{PgConnection, PgPool, query};
+use sqlx::{PgConnection, PgPool, query, query_as, query_scalar};
+
+use crate::postgres::{Migration, unknown_migrations};
+
+/// The commit that this program was built from.
+static COMMIT: OnceLock<&'static str> = OnceLock::new();
+
+/// Sets the commit that this program was built from. The first call counts. An empty text is no commit.
+pub fn set_commit(commit: Option<&'static str>) {
+    let _ = COMMIT.set(commit.filter(|commit| !commit.is_empty()).unwrap_or(UNKNOWN));
+}
+
+/// The commit that this program was built from, or `unknown`.
+#[must_use]
+pub fn commit() -> &'static str {
+    COMMIT.get().copied().unwrap_or(UNKNOWN)
+}
+
+const UNKNOWN: &str = "unknown";
 
 /// The release of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +47,12 @@ impl Release {
         let version = Version::parse(env!("CARGO_PKG_VERSION")).unwrap_or_else(|_| Version::new(0, 0, 0));
         Self { version, reads: EventFormat::CURRENT }
     }
+}
+
+/// The version and the commit of this program, for operators: `0.2.0 (71c0b4910a2b)`.
+#[must_use]
+pub fn described() -> String {
+    format!("{} ({})", env!("CARGO_PKG_VERSION"), commit())
 }
 
 /// Why a process may not run on a database: a later release has changed it.
@@ -52,6 +80,19 @@ pub enum Outdated {
         written: EventFormat,
         /// The first release that wrote this format.
         written_by: String,
+    },
+    /// The schema has a migration that this process does not know, and that may not stand beside it.
+    #[error(
+        "this is backscroll {ours}, which does not know the migration {migration} of the database, applied by backscroll {applied_by}: \
+         install that release or a later one, and start it; to go back, restore the backup from before the upgrade"
+    )]
+    Migration {
+        /// The version and the commit of this process.
+        ours: String,
+        /// The migration.
+        migration: String,
+        /// The release that applied it.
+        applied_by: String,
     },
 }
 
@@ -98,8 +139,95 @@ impl Floor {
 /// # Errors
 /// The database requires a later release, or it cannot be reached.
 pub async fn check(pool: &PgPool) -> Result<(), ReleaseError> {
-    let there = sqlx::query_scalar::<_, bool>("SELECT to_regclass('public.release_floor') IS NOT NULL").fetch_one(pool).await?;
-    if there { Ok(read_for_share(&mut *pool.acquire().await?).await?.admits(&Release::this())?) } else { Ok(()) }
+    if is_there(pool, "public.release_floor").await? {
+        read_for_share(&mut *pool.acquire().await?).await?.admits(&Release::this())?;
+    }
+    match unknown_migrations(pool).await?.as_slice() {
+        [] => Ok(()),
+        unknown => check_unknown(pool, unknown).await,
+    }
+}
+
+/// Not checked at compile time: the database of an earlier release lacks the table.
+async fn is_there(pool: &PgPool, table: &str) -> sqlx::Result<bool> {
+    query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(pool).await
+}
+
+/// The record of an applied migration.
+struct MigrationRecord {
+    version: i64,
+    applied_by: String,
+    runs_beside: Option<String>,
+}
+
+/// Refuses a migration that this release does not know, unless its record says that it may stand beside this release.
+async fn check_unknown(pool: &PgPool, unknown: &[Migration]) -> Result<(), ReleaseError> {
+    let records = if is_there(pool, "public.migration_records").await? { records(pool).await? } else { Vec::new() };
+    let ours = Release::this().version;
+    for migration in unknown {
+        let record = records.iter().find(|record| record.version == migration.version);
+        if record.is_some_and(|record| record.admits(&ours)) {
+            continue;
+        }
+        let applied_by = record.map_or_else(|| "of a later release (it left no record)".into(), |record| record.applied_by.clone());
+        return Err(Outdated::Migration { ours: described(), migration: migration.to_string(), applied_by }.into());
+    }
+    Ok(())
+}
+
+impl MigrationRecord {
+    fn admits(&self, release: &Version) -> bool {
+        let first = self.runs_beside.as_deref().and_then(|first| Version::parse(first).ok());
+        first.is_some_and(|first| *release >= first)
+    }
+}
+
+async fn records(pool: &PgPool) -> sqlx::Result<Vec<MigrationRecord>> {
+    query_as!(MigrationRecord, "SELECT version, applied_by, runs_beside FROM public.migration_records").fetch_all(pool).await
+}
+
+/// Records that this release applied the migrations that have no record yet. If one of `new` may stand beside no earlier
+/// release, earlier releases may not run any more.
+///
+/// # Errors
+/// The database cannot be reached.
+pub async fn record_migrations(pool: &PgPool, new: &[i64]) -> sqlx::Result<()> {
+    let (mut versions, mut runs_beside, mut must_be_known) = (Vec::new(), Vec::new(), false);
+    for migration in migrations::POSTGRES.iter() {
+        let said = migrations::runs_beside(&migration.sql);
+        must_be_known |= said == RunsBeside::None && new.contains(&migration.version);
+        versions.push(migration.version);
+        runs_beside.push(match said {
+            RunsBeside::Release(release) => Some(release.to_owned()),
+            RunsBeside::None | RunsBeside::Unsaid => None,
+        });
+    }
+    let mut tx = pool.begin().await?;
+    query!(
+        "INSERT INTO public.migration_records (version, applied_by, runs_beside)
+         SELECT version, $2, runs_beside FROM UNNEST($1::bigint[], $3::text[]) AS applied (version, runs_beside) ON CONFLICT DO NOTHING",
+        &versions,
+        described(),
+        &runs_beside as &[Option<String>],
+    )
+    .execute(&mut *tx)
+    .await?;
+    if must_be_known {
+        require_release(&mut tx, &Release::this().version).await?;
+    }
+    tx.commit().await
+}
+
+/// Requires from now on at least this release. A higher one stays required.
+///
+/// # Errors
+/// The database cannot be reached.
+pub async fn require_release(transaction: &mut PgConnection, to: &Version) -> sqlx::Result<()> {
+    let floor = read_for_update(transaction).await?;
+    if Version::parse(&floor.min_release).is_ok_and(|now| now >= *to) {
+        return Ok(());
+    }
+    query!("UPDATE public.release_floor SET min_release = $1", to.to_string()).execute(transaction).await.map(drop)
 }
 
 /// Reads the requirements. They cannot be raised before the transaction ends.
@@ -160,6 +288,18 @@ mod tests {
         let refused = floor("0.1.0", 3).admits(&release("0.2.0", 2)).expect_err("format 3 is newer");
         let said = refused.to_string();
         assert!(said.contains("backscroll 0.2.0") && said.contains("format 3") && said.contains("0.3.1"), "{said}");
+    }
+
+    #[test]
+    fn an_unknown_migration_is_admitted_only_beside_the_releases_that_its_record_names() {
+        let record = |runs_beside: Option<&str>| MigrationRecord {
+            version: 1,
+            applied_by: "0.3.0".into(),
+            runs_beside: runs_beside.map(str::to_owned),
+        };
+        let ours = Version::new(0, 2, 0);
+        assert!(record(Some("0.1.0")).admits(&ours) && record(Some("0.2.0")).admits(&ours));
+        assert!(!record(Some("0.3.0")).admits(&ours) && !record(None).admits(&ours) && !record(Some("soon")).admits(&ours));
     }
 
     #[test]

@@ -280,7 +280,8 @@ pub fn elasticsearch(settings: &Settings) -> Result<Option<Elastic>, StartError>
 pub async fn check_database(pool: &PgPool) -> Result<(), StartError> {
     check_release(pool).await?;
     let missing = postgres::missing_migrations(pool).await.map_err(|error| StartError::of_postgres(pool, &error))?;
-    if missing.is_empty() { Ok(()) } else { Err(StartError::NotMigrated(missing.join(", "))) }
+    let names = || missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if missing.is_empty() { Ok(()) } else { Err(StartError::NotMigrated(names())) }
 }
 
 /// Refuses a database that a later release has claimed.

@@ -22,7 +22,8 @@ use super::closing::Closing;
 use super::connect::cores;
 
 use super::peers::Peers;
-use super::{App, Roles, StartError, deadline, listener, malformed, operators, watch};
+use super::{App, Roles, StartError, deadline, listener, malformed, operators, request_log, watch};
+use crate::config::RequestLog;
 use crate::health::{Health, Leaving};
 use crate::http::audit::Readings;
 use crate::http::health::{CachedReadiness, release_connections};
@@ -250,6 +251,7 @@ fn serve(app: &App, health: &Health, listener: TcpListener) -> std::io::Result<a
     let (parts, readings) = (app.parts(health), Data::new(Readings::default()));
     let readiness = Data::new(CachedReadiness::default());
     let (body_bytes_max, origins) = (settings.body_bytes_max, settings.allowed_origins.clone());
+    let is_logged = settings.request_log != RequestLog::Off;
     let factory = move || {
         let (generated, _) = actix_web::App::new().into_utoipa_app().configure(http::routes).split_for_parts();
         generated
@@ -271,6 +273,7 @@ fn serve(app: &App, health: &Health, listener: TcpListener) -> std::io::Result<a
             .wrap(from_fn(http::head::answer_head))
             .wrap(from_fn(telemetry::observe))
             .wrap(from_fn(release_connections))
+            .wrap(Condition::new(is_logged, from_fn(request_log::log)))
     };
     let address = listener.local_addr()?;
     let connections_max = listener::connections_max(settings.connections_max);

@@ -1,7 +1,10 @@
 //! `backscroll migrate`
 
+use std::borrow::Cow;
+
 use sqlx::PgPool;
-use sqlx::migrate::MigrateError;
+use sqlx::migrate::{MigrateError, Migrator};
+use stores::{postgres, release};
 
 use super::{Exit, Failure, print};
 use crate::app::{self, StartError};
@@ -19,9 +22,12 @@ pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
 pub(super) async fn apply(settings: &Settings) -> Result<Vec<String>, Failure> {
     let pool = app::migration_pool(settings).await?;
     app::check_release(&pool).await?;
-    let missing = stores::postgres::missing_migrations(&pool).await.map_err(|error| StartError::of_postgres(&pool, &error))?;
-    migrations::POSTGRES.run(&pool).await.map_err(|error| refused(&pool, error))?;
-    Ok(missing)
+    let missing = postgres::missing_migrations(&pool).await.map_err(|error| StartError::of_postgres(&pool, &error))?;
+    // The check has admitted the migrations of a later release that this one does not know.
+    let migrator = Migrator { migrations: Cow::Borrowed(&migrations::POSTGRES.migrations), ignore_missing: true, ..Migrator::DEFAULT };
+    migrator.run(&pool).await.map_err(|error| refused(&pool, error))?;
+    release::record_migrations(&pool, &missing.iter().map(|missing| missing.version).collect::<Vec<_>>()).await?;
+    Ok(missing.iter().map(ToString::to_string).collect())
 }
 
 fn refused(pool: &PgPool, error: MigrateError) -> Failure {

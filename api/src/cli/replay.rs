@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use domain::ids::WorkspaceId;
 use processes::replays::{Plan, Replays, Scope, StartError};
@@ -22,11 +22,11 @@ pub(super) enum Verb {
     Relational(Arguments),
     /// Rebuild the cache in Redis.
     Cache(Common),
-    /// Rebuild the search indices in Elasticsearch.
+    /// Rebuild the search indices in Elasticsearch. Only if `search_backend` is `elasticsearch`.
     Search(Search),
-    /// Rebuild all projections, one after the other.
+    /// Rebuild relational, cache and, with Elasticsearch, search: one after the other.
     All(Common),
-    /// List the views: models as of an earlier moment.
+    /// List the views: models as of a position or an earlier moment.
     Views,
     /// Drop a view.
     Drop {
@@ -37,7 +37,7 @@ pub(super) enum Verb {
 
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct Common {
-    /// Stop before the switch, and report the differences.
+    /// Stop before the switch, and report the differences. Exits with 4 if there are any.
     #[arg(long)]
     dry_run: bool,
     /// Switch even if the new model differs from the live one. The log keeps the caller.
@@ -50,7 +50,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     common: Common,
     /// Rebuild only the rows of that workspace, in place.
-    #[arg(long, value_name = "ID", conflicts_with = "until")]
+    #[arg(long, value_name = "ID", conflicts_with = "past")]
     workspace: Option<WorkspaceId>,
     #[command(flatten)]
     as_of: AsOf,
@@ -66,12 +66,17 @@ pub(super) struct Search {
 
 #[derive(Debug, Args)]
 struct AsOf {
-    /// Build a view: a model as of that position or time (RFC 3339). It gets a schema of its own, to query with psql,
-    /// and for `search` its own indices.
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// Build a view: a model as of that position, or of what had been said and done by that time (RFC 3339). Imported
+    /// messages count from when they were sent. The view gets a schema of its own, to query with psql, and for `search`
+    /// its own indices.
+    #[arg(long, value_name = "POSITION|TIME", group = "past", conflicts_with = "dry_run")]
     until: Option<Until>,
-    /// The name of the view. The default is at_POSITION.
-    #[arg(long, value_name = "NAME", requires = "until")]
+    /// Build a view as of the last event that was recorded by that time (RFC 3339). Imported messages count from when
+    /// they were imported.
+    #[arg(long, value_name = "TIME", group = "past", conflicts_with = "dry_run")]
+    until_recorded: Option<DateTime<Utc>>,
+    /// The name of the view. The default is at_POSITION or at_TIME.
+    #[arg(long, value_name = "NAME", requires = "past")]
     view: Option<String>,
 }
 
@@ -126,20 +131,25 @@ impl Common {
 }
 
 impl AsOf {
-    /// The view to build, if `--until` is given.
+    /// The view to build, if one is asked for.
     async fn scope(&self, settings: &Settings) -> Result<Option<Scope>, Failure> {
-        let position = match self.until {
-            None => return Ok(None),
-            Some(Until::Position(position)) => position,
-            Some(Until::Moment(moment)) => projections::position_at(&read_pool(settings).await?, moment).await?,
+        let name = self.view.as_deref();
+        let view = match (self.until, self.until_recorded) {
+            (None, None) => return Ok(None),
+            (Some(Until::Position(position)), _) => NewView::parse(name, position),
+            (Some(Until::Moment(moment)), _) => {
+                let head = stores::log::head(&read_pool(settings).await?).await?;
+                NewView::of_moment(name, moment, head)
+            }
+            (None, Some(recorded)) => NewView::parse(name, projections::position_at(&read_pool(settings).await?, recorded).await?),
         };
         let wrong = || anyhow::anyhow!("the name of a view must begin with a letter, and have only lowercase letters, digits and _");
-        let view = NewView::parse(self.view.as_deref(), position).ok_or_else(|| Failure::new(Exit::Wrong, wrong()))?;
-        Ok(Some(Scope::View(view)))
+        Ok(Some(Scope::View(view.ok_or_else(|| Failure::new(Exit::Wrong, wrong()))?)))
     }
 }
 
-/// Replays the projections one after the other. Stops at the first failure, or at Ctrl-C.
+/// Replays the projections one after the other. Stops at the first failure, or at Ctrl-C. A dry run goes on after
+/// differences, so that it reports those of every projection, and is refused at the end.
 async fn replay(settings: &Settings, names: Vec<&'static str>, plan: Plan) -> Result<(), Failure> {
     let commands = commands(settings).await?;
     if let Scope::Workspace(workspace_id) = plan.scope {
@@ -148,15 +158,23 @@ async fn replay(settings: &Settings, names: Vec<&'static str>, plan: Plan) -> Re
     let replays = Replays::new(stores(settings).await?, commands, Handle::current(), holder());
     let cancel = CancellationToken::new();
     let _listening = listen_for_ctrl_c(cancel.clone());
+    let mut different = Vec::new();
     for name in names {
         let begun = replays.begin(asked(), name, plan.clone()).await.map_err(not_begun)?;
         let meter = Meter::new("done");
         let observe = |progress: projections::RebuildProgress| meter.at(progress.phase.as_str(), progress.done, progress.total, "");
         let outcome = replays.run(begun, cancel.clone(), observe).await;
         meter.finish();
-        print(&summary(name, &plan, &outcome.map_err(failed)?))?;
+        let report = outcome.map_err(failed)?;
+        print(&summary(name, &plan, &report))?;
+        if plan.dry_run && !plan.accept_differences && !report.differences.is_empty() {
+            different.push(format!("{name} differs at position {}", report.position));
+        }
     }
-    Ok(())
+    if different.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Refused, anyhow::anyhow!("{}: a replay would not switch without --accept-differences", different.join(", "))))
 }
 
 /// Cancels at Ctrl-C. The task ends when the returned handle is dropped.
@@ -170,14 +188,20 @@ fn listen_for_ctrl_c(cancel: CancellationToken) -> tokio_util::task::AbortOnDrop
 }
 
 async fn views(settings: &Settings) -> Result<(), Failure> {
-    let mut text = format!("{:<32} {:>12}  {:<34} built\n", "view", "position", "schema, indices");
+    let mut text = format!("{:<32} {:>12}  {:<34} {:<27} as of\n", "view", "position", "schema, indices", "built");
     for view in projections::views(&read_pool(settings).await?).await? {
-        let _ = writeln!(text, "{:<32} {:>12}  {:<34} {}", view.name, view.position, view.schema_name, view.created_at.to_rfc3339());
+        let as_of = view.moment.map_or_else(|| "the position".to_owned(), rfc3339);
+        let (name, position, schema, built) = (view.name, view.position, view.schema_name, rfc3339(view.created_at));
+        let _ = writeln!(text, "{name:<32} {position:>12}  {schema:<34} {built:<27} {as_of}");
         for index in view.indices {
             let _ = writeln!(text, "{:<46}  {index}", "");
         }
     }
     print(&text)
+}
+
+fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 fn not_begun(error: StartError) -> Failure {
@@ -224,6 +248,19 @@ fn side_by_side(row: &DifferingRow) -> String {
     text
 }
 
+/// Which events the view has.
+fn shown_by(view: &NewView) -> String {
+    let position = view.position();
+    match view.moment() {
+        Some(moment) => format!(
+            "it has what had been said and done by {}, according to the log up to position {position}; imported messages count from \
+             when they were sent\n",
+            rfc3339(moment)
+        ),
+        None => format!("it has what had been recorded up to position {position}; imported messages count from when they were imported\n"),
+    }
+}
+
 fn summary(name: &str, plan: &Plan, report: &RebuildReport) -> String {
     let seconds = report.elapsed.as_secs_f64();
     let rate = if seconds > 0.0 { report.events as f64 / seconds } else { 0.0 };
@@ -245,12 +282,17 @@ fn summary(name: &str, plan: &Plan, report: &RebuildReport) -> String {
     let _ = match (&plan.scope, report.differences.is_empty(), report.compared_at) {
         (Scope::View(view), ..) => {
             let where_else = if name == projections::SEARCH { " and in these indices" } else { "" };
+            text.push_str(&shown_by(view));
             writeln!(text, "it is in the schema view_{}{where_else}: backscroll replay drop {} removes it", view.name(), view.name())
         }
         (_, _, None) => writeln!(text, "not compared: the old model was too far behind, or did not exist"),
         (_, true, _) => writeln!(text, "equal to {other}"),
         (_, false, _) => writeln!(text, "differs from {other}:"),
     };
+    if report.left_out.events > 0 {
+        let first = report.left_out.first.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "left out, because they change what happened later: {} events, such as {first}", report.left_out.events);
+    }
     for difference in &report.differences {
         let _ = writeln!(text, "  {difference}");
         difference.rows.iter().for_each(|row| text.push_str(&side_by_side(row)));

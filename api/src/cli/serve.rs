@@ -9,9 +9,9 @@ use stores::release::Outdated;
 use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::sync::watch::Receiver;
 
-use super::{Failure, print};
+use super::{Failure, announce, print};
 use crate::app::{App, Roles, Server, StartError};
-use crate::config::Settings;
+use crate::config::{LogFormat, Settings};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -38,23 +38,28 @@ impl Arguments {
 }
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
+    let (roles, format) = (arguments.roles(), settings.log_format);
     let app = App::connect(settings).await?;
+    announce::starts(&app.settings, roles);
     let outdated = app.commands.store().outdated();
-    let mut server = Server::start(app, arguments.roles())?;
-    let operators = server.operators_address().map_or_else(String::new, |address| format!(", for operators at http://{address}"));
-    match server.address() {
-        Some(_) => {
-            print(&format!("serving at {url}, documented at {url}/docs/{operators}", url = server.public_url()))?;
-        }
-        None => print(&format!("running without HTTP{operators}"))?,
+    let mut server = Server::start(app, roles)?;
+    match format {
+        LogFormat::Text => print(&announce::serving_text(&server))?,
+        LogFormat::Json => announce::serving(&server, roles),
     }
     let mut signals = Signals::install()?;
     let stopped = signals.until_stopped(outdated).await;
     if let Ok(Signal::Terminate) = stopped {
-        print("stopping: requests are served until the load balancer has noticed")?;
+        match format {
+            LogFormat::Text => print("stopping: requests are served until the load balancer has noticed")?,
+            LogFormat::Json => announce::leaving(),
+        }
         server.leave(signals.next()).await;
     }
-    print("stopping")?;
+    match format {
+        LogFormat::Text => print("stopping")?,
+        LogFormat::Json => announce::stopping(),
+    }
     server.stop().await;
     stopped.map(drop)
 }

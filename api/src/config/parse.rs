@@ -23,6 +23,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// The requests that have a log line of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestLog {
+    /// None.
+    Off,
+    /// Those that the server failed to answer: 500 and above.
+    Errors,
+    /// All.
+    On,
+}
+
 /// A network in CIDR notation, or a single address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network(IpNet);
@@ -232,6 +243,15 @@ impl Values {
         self.parsed(name, LogFormat::Text, |text| match text {
             "text" => Some(LogFormat::Text),
             "json" => Some(LogFormat::Json),
+            _ => None,
+        })
+    }
+
+    pub(super) fn request_log(&mut self, name: &'static str) -> RequestLog {
+        self.parsed(name, RequestLog::Off, |text| match text {
+            "off" => Some(RequestLog::Off),
+            "errors" => Some(RequestLog::Errors),
+            "on" => Some(RequestLog::On),
             _ => None,
         })
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::Utc;
 use domain::Context;
 use domain::ids::{SessionId, UserId};
@@ -20,7 +20,7 @@ use super::{client_ip, part, user_agent};
 use crate::config::Settings;
 use crate::limit::Limits;
 use crate::problem::Problem;
-use crate::telemetry::RequestId;
+use crate::telemetry::{RequestActor, RequestId};
 
 /// The token of a request to sign out, valid or not. The request counts in its own class. So a flood of sign-ins or of
 /// wrong tokens from the same address cannot stop a user from signing out.
@@ -101,6 +101,7 @@ impl FromRequest for Actor {
                 return Err(wrong_token(&request, Some(&token)));
             };
             Span::current().record("actor.id", session.user_id.to_string());
+            request.extensions_mut().insert(RequestActor(session.user_id));
             let circumstances = Circumstances::of(&request, &*part::<Settings>(&request)?);
             Ok(Self { user_id: session.user_id, session_id: session.session_id, circumstances })
         })

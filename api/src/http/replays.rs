@@ -48,37 +48,55 @@ pub struct StartReplay {
     /// Makes a view as of that position: a schema of its own and, for `search`, its own indices. Not for `cache`.
     #[schema(minimum = 0)]
     until_position: Option<i64>,
-    /// Makes a view as of that time.
+    /// Makes a view of what had been said and done by that time. Imported messages count from when they were sent.
     until_time: Option<DateTime<Utc>>,
-    /// The name of the view: lowercase letters, digits and `_`. The default is `at_<position>`.
+    /// Makes a view as of the last event that was recorded by that time. Imported messages count from when they were
+    /// imported.
+    until_recorded_time: Option<DateTime<Utc>>,
+    /// The name of the view: lowercase letters, digits and `_`. The default is `at_<position>`, or `at_<time>` with
+    /// `until_time`.
     #[schema(min_length = 1, max_length = 50, example = "before_the_move")]
     view: Option<String>,
 }
 
 impl StartReplay {
     async fn plan(&self, stores: &Connections) -> Result<Plan, Problem> {
-        let until = match (self.until_position, self.until_time) {
-            (None, None) => None,
-            (Some(position), None) => Some(position),
-            (None, Some(moment)) => Some(projections::position_at(&stores.pool, moment).await?),
-            (Some(_), Some(_)) => {
-                return Err(contradiction("until_time", "until_position and until_time exclude each other: send one of them"));
-            }
-        };
-        let scope = match (self.workspace_id, until) {
+        let view = self.new_view(stores).await?;
+        if view.is_some() && self.dry_run {
+            return Err(contradiction("dry_run", "a view is never switched to: send dry_run or until_…, not both"));
+        }
+        let scope = match (self.workspace_id, view) {
             (None, None) if self.view.is_some() => {
-                return Err(contradiction("view", "a view is as of a moment: send until_position or until_time"));
+                return Err(contradiction("view", "a view is as of a moment: send until_position, until_time or until_recorded_time"));
             }
             (None, None) => Scope::Whole,
             (Some(workspace_id), None) => Scope::Workspace(workspace_id),
-            (None, Some(position)) => Scope::View(NewView::parse(self.view.as_deref(), position).ok_or_else(|| {
-                contradiction("view", "view must begin with a letter, and have only lowercase letters, digits and _, at most 50")
-            })?),
+            (None, Some(view)) => Scope::View(view),
             (Some(_), Some(_)) => {
                 return Err(contradiction("workspace_id", "a view has all workspaces: send workspace_id or until_…, not both"));
             }
         };
         Ok(Plan { scope, dry_run: self.dry_run, accept_differences: self.accept_differences })
+    }
+
+    /// The view, if one is asked for.
+    async fn new_view(&self, stores: &Connections) -> Result<Option<NewView>, Problem> {
+        let name = self.view.as_deref();
+        let view = match (self.until_position, self.until_time, self.until_recorded_time) {
+            (None, None, None) => return Ok(None),
+            (Some(position), None, None) => NewView::parse(name, position),
+            (None, Some(moment), None) => NewView::of_moment(name, moment, stores::log::head(&stores.pool).await?),
+            (None, None, Some(recorded)) => NewView::parse(name, projections::position_at(&stores.pool, recorded).await?),
+            (_, until_time, _) => {
+                let field = if until_time.is_some() { "until_time" } else { "until_recorded_time" };
+                return Err(contradiction(
+                    field,
+                    "until_position, until_time and until_recorded_time exclude each other: send one of them",
+                ));
+            }
+        };
+        let wrong = "view must begin with a letter, and have only lowercase letters, digits and _, at most 50";
+        view.map(Some).ok_or_else(|| contradiction("view", wrong))
     }
 }
 

@@ -20,7 +20,6 @@ use tokio::time::timeout;
 
 use super::sample::Sample;
 use super::{Metrics, process};
-use crate::build;
 use crate::config::Settings;
 use crate::health::Health;
 
@@ -63,7 +62,7 @@ impl Figures {
     /// Reads the current metrics of all parts.
     pub async fn families(&self) -> Vec<MetricFamily> {
         let mut sample = Sample::default();
-        sample.set_with("backscroll_build_info", &[build::VERSION, build::COMMIT], 1.0);
+        sample.set_with("backscroll_build_info", &[env!("CARGO_PKG_VERSION"), stores::release::commit()], 1.0);
         process::read(&mut sample);
         self.read_process(&mut sample);
         let (readiness, usage, waits) = tokio::join!(self.health.readiness(), self.stream_usage(), self.waits());

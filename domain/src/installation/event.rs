@@ -1,5 +1,6 @@
 //! The events of the installation.
 
+use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -93,8 +94,12 @@ pub enum ReplayScope {
     View {
         /// The name.
         name: String,
-        /// The position of the last event that it contains.
+        /// The position of the last event that was read for it.
         position: i64,
+        /// The moment that it shows: of the events up to the position, it contains those that had happened by then.
+        /// `None` if it contains all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        moment: Option<DateTime<Utc>>,
     },
 }
 
@@ -198,6 +203,7 @@ impl InstallationEvent {
     #[must_use]
     pub fn version(&self) -> &'static str {
         match self {
+            Self::ReplayStarted(start) if matches!(start.scope, ReplayScope::View { moment: Some(_), .. }) => "2",
             Self::ReplayStarted(_)
             | Self::ReplayEnded(_)
             | Self::ReplaySwitchedWithDifferences { .. }

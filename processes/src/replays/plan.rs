@@ -27,7 +27,7 @@ pub enum Scope {
     Upgrade(i32),
     /// The rows of one workspace, in place.
     Workspace(WorkspaceId),
-    /// A model as of a position, for inspection.
+    /// A model as of a position or a moment, for inspection.
     View(NewView),
 }
 
@@ -46,7 +46,7 @@ impl Plan {
                 Scope::Whole => ReplayScope::Whole,
                 Scope::Upgrade(version) => ReplayScope::Upgrade { version: *version },
                 Scope::Workspace(workspace_id) => ReplayScope::Workspace(*workspace_id),
-                Scope::View(view) => ReplayScope::View { name: view.name().into(), position: view.position() },
+                Scope::View(view) => ReplayScope::View { name: view.name().into(), position: view.position(), moment: view.moment() },
             },
             dry_run: self.dry_run,
             accepts_differences: self.accept_differences,
@@ -92,6 +92,7 @@ pub(super) fn report_json(report: &RebuildReport) -> Value {
         "compared_at": report.compared_at,
         "rows": report.rows.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
         "differences": report.differences,
+        "left_out": {"events": report.left_out.events, "first": report.left_out.first},
         "held_up_seconds": report.held_up.as_secs_f64(),
         "phases": report.phases.iter().map(|(phase, took)| json!({"phase": phase.as_str(), "seconds": took.as_secs_f64()})).collect::<Vec<_>>(),
     })

@@ -13,7 +13,7 @@ use super::caches::Caches;
 use super::unread::Unread;
 use crate::RELATIONAL;
 use crate::connections::Connections;
-use crate::rebuild::{Difference, DifferingRow, Phase, RebuildError, RebuildLock, RebuildOptions, RebuildProgress, RebuildReport};
+use crate::rebuild::{Difference, DifferingRow, LeftOut, Phase, RebuildError, RebuildLock, RebuildOptions, RebuildProgress, RebuildReport};
 use crate::relational::messages::HistoryPage;
 
 /// The most channels, and the most people, that a replay checks.
@@ -113,6 +113,7 @@ async fn begin_and_compare(
         compared_at: Some(position),
         rows,
         differences,
+        left_out: LeftOut::default(),
         switched: !options.dry_run,
         held_up: std::time::Duration::ZERO,
         elapsed: began.elapsed(),

@@ -52,23 +52,24 @@ impl CatchUp {
         self.parked.iter().map(str::to_owned).collect()
     }
 
-    /// Applies the events that came too late for their row.
+    /// Applies the events that came too late for their row. Returns the positions of those whose rows are not there.
     pub(super) async fn apply_late(
         &self,
         shadow: &mut Shadow,
         late: &[LateEvent],
         observe: &(dyn Fn(RebuildProgress) + Send + Sync),
-    ) -> Result<(), RebuildError> {
+    ) -> Result<Vec<i64>, RebuildError> {
+        let mut missing = Vec::new();
         for (done, chunk) in late.chunks(LATE_EVENTS).enumerate() {
             let positions = chunk.iter().map(|late| late.position).collect::<Vec<_>>();
             let events = read::read_positions(&shadow.pool, &shadow.keys, &positions).await?;
             let events = events.into_iter().filter_map(|event| event.event.ok()).collect::<Vec<_>>();
             let mut tx = shadow.connection.begin().await?;
-            apply_late(&mut tx, &events, chunk).await?;
+            missing.extend(apply_late(&mut tx, &events, chunk).await?);
             tx.commit().await?;
             observe(RebuildProgress { phase: Phase::CatchingUp, done: (done * LATE_EVENTS) as u64, total: late.len() as u64 });
         }
-        Ok(())
+        Ok(missing)
     }
 
     /// Applies events up to exactly `position`.
@@ -108,7 +109,7 @@ impl CatchUp {
     }
 }
 
-async fn apply_late(tx: &mut sqlx::PgConnection, events: &[Recorded<Event>], late: &[LateEvent]) -> Result<(), RebuildError> {
+async fn apply_late(tx: &mut sqlx::PgConnection, events: &[Recorded<Event>], late: &[LateEvent]) -> Result<Vec<i64>, RebuildError> {
     let affected = events.iter().zip(late).flat_map(|(event, late)| match &event.event {
         Event::Message(happened) => [Some(event.stream.id), messages::root_of_new(happened)].into_iter().flatten().collect(),
         Event::Retention(_) => late.leaving.clone(),
@@ -117,13 +118,14 @@ async fn apply_late(tx: &mut sqlx::PgConnection, events: &[Recorded<Event>], lat
         }
     });
     let mut model = Model::load_messages(tx, affected.collect::<Vec<Uuid>>()).await?;
+    let mut missing = Vec::new();
     for (event, late) in events.iter().zip(late) {
         if !apply_one_late(&mut model, event, late)? {
-            return Err(RebuildError::Write(format!("the message of event {} is not there", event.position).into()));
+            missing.push(event.position);
         }
     }
     model.save(tx).await.map_err(ApplyError::Store)?;
-    Ok(())
+    Ok(missing)
 }
 
 /// Applies one late event. Returns whether all rows that it changes exist.

@@ -3,13 +3,16 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
+use domain::ids::InvitationId;
 use domain::retention::Application;
-use domain::{Event, Recorded, RetentionEvent};
+use domain::{Event, Recorded, RetentionEvent, UserEvent};
 use stores::error::chain;
 use stores::log::Delivery;
 use stores::log::LogStream;
 use uuid::Uuid;
 
+use super::past::{LeftOut, Past};
 use super::report::{Phase, RebuildError, RebuildProgress};
 use super::shadow::Shadow;
 use super::writer::{Piece, Writer};
@@ -44,6 +47,8 @@ pub(super) struct FoldResult {
     pub(super) parked: Parked,
     /// The erased people. Texts of theirs that were still unsealed when the log was read are removed at the end.
     pub(super) erased: Erased,
+    /// Of a view of a moment: the events that could not be applied.
+    pub(super) left_out: LeftOut,
 }
 
 /// The tables in memory.
@@ -60,18 +65,36 @@ struct Folder {
     audit_log: CopyBuffer,
     /// The events that are left out.
     skipped: BTreeSet<i64>,
+    /// Selects the events of a view of a moment. `None` if all events are applied.
+    past: Option<Past>,
     folded: FoldResult,
 }
 
-/// Folds the log up to `target`, and writes every row.
+/// Which events are folded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    /// The last position.
+    pub(super) target: i64,
+    /// Of the events up to there, only those that had happened by this moment.
+    pub(super) moment: Option<DateTime<Utc>>,
+}
+
+impl Extent {
+    /// Every event up to a position.
+    pub(super) fn to(target: i64) -> Self {
+        Self { target, moment: None }
+    }
+}
+
+/// Folds the log, and writes every row.
 pub(super) async fn fold(
     shadow: &mut Shadow,
-    target: i64,
+    extent: Extent,
     kept_messages: usize,
     observe: &(dyn Fn(RebuildProgress) + Send + Sync),
 ) -> Result<FoldResult, RebuildError> {
     let writer = Writer::start([shadow.connect().await?, shadow.connect().await?]);
-    let outcome = fold_into(shadow, target, kept_messages, &writer, observe).await;
+    let outcome = fold_into(shadow, extent, kept_messages, &writer, observe).await;
     // If the writer failed, its error is the reason why folding stopped.
     writer.finish().await?;
     outcome
@@ -79,13 +102,14 @@ pub(super) async fn fold(
 
 async fn fold_into(
     shadow: &mut Shadow,
-    target: i64,
+    Extent { target, moment }: Extent,
     kept_messages: usize,
     writer: &Writer,
     observe: &(dyn Fn(RebuildProgress) + Send + Sync),
 ) -> Result<FoldResult, RebuildError> {
     let skipped = park::skipped(&mut shadow.connection, relational::NAME).await?;
-    let mut folder = Folder { generation_rows_max: (kept_messages / 2).max(1), skipped, ..Folder::default() };
+    let past = moment.map(Past::until);
+    let mut folder = Folder { generation_rows_max: (kept_messages / 2).max(1), skipped, past, ..Folder::default() };
     let mut log = LogStream::open(shadow.pool.clone(), shadow.keys.clone(), 0, target);
     while let Some(events) = log.next().await {
         let events = events?;
@@ -112,10 +136,56 @@ impl Folder {
         }
         match &event.event {
             Err(error) => self.folded.parked.park(event, chain(error)),
+            Ok(recorded) if self.past.is_some() => self.fold_past(recorded)?,
             Ok(recorded) => match self.fold_recorded(recorded) {
                 Err(error) if error.is_poison() => self.folded.parked.park(event, error.operator_text()),
                 outcome => outcome?,
             },
+        }
+        Ok(())
+    }
+
+    /// Folds an event into a view of a moment, if it had happened by then. An event that cannot be applied blocks no
+    /// other: what it changes may have happened later.
+    fn fold_past(&mut self, event: &Recorded<Event>) -> Result<(), RebuildError> {
+        let Some(past) = &mut self.past else { return Ok(()) };
+        if !past.includes(event) {
+            if let Event::User(UserEvent::Erased { invitations }) = &event.event {
+                past.release(event.stream);
+                self.fold_erased(event, invitations);
+            } else {
+                past.hold(event);
+            }
+            return Ok(());
+        }
+        for first in past.take_referred(event) {
+            let applied = self.fold_later(&first);
+            self.leave_out_if_poison(first.position, applied)?;
+        }
+        let applied = self.fold_recorded(event);
+        self.leave_out_if_poison(event.position, applied)
+    }
+
+    /// Folds an erasure that happened after the view's moment: an erased person stays erased in every view.
+    fn fold_erased(&mut self, event: &Recorded<Event>, invitations: &[InvitationId]) {
+        if self.fold_later(event).is_err() {
+            // The view has no row of the person. It may have texts.
+            self.model.erased.users.push(event.stream.id);
+            self.model.erased.invitations.extend(invitations.iter().map(|invitation| invitation.0));
+        }
+    }
+
+    /// Folds an event that happened after the view's moment. The audit of that time does not contain it.
+    fn fold_later(&mut self, event: &Recorded<Event>) -> Result<(), ApplyError> {
+        self.model.apply_without_messages(event)?;
+        self.model.audit_log.pop();
+        Ok(())
+    }
+
+    fn leave_out_if_poison(&mut self, position: i64, applied: Result<(), ApplyError>) -> Result<(), RebuildError> {
+        match applied {
+            Err(error) if error.is_poison() => self.folded.left_out.add(position),
+            applied => applied?,
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ mod fills;
 mod fold;
 mod index;
 mod lock;
+mod past;
 mod repair;
 mod report;
 pub mod runs;
@@ -43,8 +44,9 @@ use catch_up::CatchUp;
 pub(crate) use differences::made_by;
 pub(crate) use fills::FillProgress;
 pub use fills::{Fill, fills};
-use fold::FoldResult;
+use fold::{Extent, FoldResult};
 pub use lock::RebuildLock;
+pub use past::LeftOut;
 pub use repair::repair;
 pub use report::{Difference, DifferingColumn, DifferingRow, MadeBy, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
 pub use runs::ReplayRun;
@@ -219,6 +221,7 @@ impl Rebuild<'_> {
             compared_at: compared.as_ref().map(|c| c.position),
             rows: compared.as_ref().map(|c| c.rows.clone()).unwrap_or_default(),
             differences: compared.map(|c| c.differences).unwrap_or_default(),
+            left_out: LeftOut::default(),
             switched: held_up.is_some(),
             held_up: held_up.unwrap_or_default(),
             elapsed: self.began.elapsed(),
@@ -231,13 +234,15 @@ impl Rebuild<'_> {
         self.enter(Phase::Folding);
         self.report_progress(Phase::Folding, 0, fold::count(target));
         shadow.create_tables().await?;
-        let folded = fold::fold(shadow, target, self.options.kept_messages, self.observe).await?;
+        let folded = fold::fold(shadow, Extent::to(target), self.options.kept_messages, self.observe).await?;
         self.enter(Phase::Indexing);
         index::build(shadow, self.observe).await?;
         self.enter(Phase::CatchingUp);
-        let FoldResult { late, parked, erased } = folded;
+        let FoldResult { late, parked, erased, left_out: _ } = folded;
         let next = CatchUp::begin(shadow, target, &parked, self.version).await?;
-        next.apply_late(shadow, &late, self.observe).await?;
+        if let Some(position) = next.apply_late(shadow, &late, self.observe).await?.first() {
+            return Err(RebuildError::Write(format!("the message of event {position} is not there").into()));
+        }
         erased.remove(&mut shadow.connection).await?;
         shadow.analyze().await?;
         Ok(next)

@@ -19,6 +19,7 @@ use super::differences::{self, Side};
 use super::fold::count;
 use super::index;
 use super::lock::RebuildLock;
+use super::past::LeftOut;
 use super::report::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
 use super::shadow::{LIVE, NEXT, Shadow};
 use crate::connections::Connections;
@@ -89,6 +90,7 @@ impl Repair<'_> {
             compared_at: Some(live),
             rows,
             differences,
+            left_out: LeftOut::default(),
             switched: !options.dry_run,
             held_up: began.elapsed(),
             elapsed: self.began.elapsed(),

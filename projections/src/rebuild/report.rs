@@ -9,6 +9,7 @@ use stores::log::LogError;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
+use super::past::LeftOut;
 use crate::engine::batch::BatchError;
 use crate::engine::projector::ApplyError;
 
@@ -86,6 +87,8 @@ pub struct RebuildReport {
     /// The differences between the new model and the old one. Empty unless differences were accepted, or the rebuild
     /// does not switch.
     pub differences: Vec<Difference>,
+    /// Of a view of a moment: the events that could not be applied.
+    pub left_out: LeftOut,
     /// Whether readers were switched to the new model. A dry run does not switch.
     pub switched: bool,
     /// How long the live projector waited during the switch.

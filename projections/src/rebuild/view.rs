@@ -1,5 +1,8 @@
-//! A view: the relational model as of a position, in a schema of its own, to be inspected with `psql`. A search view
-//! also has indices of its own that are made from these tables. Later events change neither.
+//! A view: the relational model as of a position or of a moment, in a schema of its own, to be inspected with `psql`. A
+//! search view also has indices of its own that are made from these tables. Later events change neither.
+//!
+//! A view of a position contains the first events of the log. A view of a moment contains the events that had happened
+//! by then, whenever they were recorded ([`super::past`]).
 
 use std::time::Instant;
 
@@ -11,9 +14,10 @@ use utoipa::ToSchema;
 
 use super::catch_up::CatchUp;
 use super::columns;
-use super::fold::{self, FoldResult};
+use super::fold::{self, Extent, FoldResult};
 use super::index;
 use super::lock::RebuildLock;
+use super::past::LeftOut;
 use super::report::{Difference, Phase, RebuildError, RebuildOptions, RebuildProgress, RebuildReport};
 use super::shadow::{self, Shadow};
 use crate::connections::Connections;
@@ -28,6 +32,7 @@ const NAME_CHARS_MAX: usize = 50;
 pub struct NewView {
     name: String,
     position: i64,
+    moment: Option<DateTime<Utc>>,
 }
 
 /// An existing view.
@@ -41,8 +46,11 @@ pub struct View {
     pub schema_name: String,
     /// The Elasticsearch indices of its messages and members. Empty if only the relational model was asked for.
     pub indices: Vec<String>,
-    /// The last event that it holds. It holds all earlier ones too.
+    /// The last event that was read for it. Without a moment, it holds this event and all earlier ones.
     pub position: i64,
+    /// The moment that it shows: it holds the events that had happened by then. Absent if it is as of its position.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moment: Option<DateTime<Utc>>,
     /// When it was built.
     pub created_at: DateTime<Utc>,
 }
@@ -61,10 +69,24 @@ impl NewView {
     /// has lower case letters, digits and `_`, and begins with a letter.
     #[must_use]
     pub fn parse(name: Option<&str>, position: i64) -> Option<Self> {
-        let name = name.map_or_else(|| format!("at_{position}"), str::to_owned);
+        Self::named(name.map_or_else(|| format!("at_{position}"), str::to_owned), position, None)
+    }
+
+    /// A view of what had happened by `moment`, according to the first events of the log, up to `position`. Its name is
+    /// the given one, or one made from the moment. `None` if the name is not valid.
+    #[must_use]
+    pub fn of_moment(name: Option<&str>, moment: DateTime<Utc>, position: i64) -> Option<Self> {
+        let own = || match moment.timestamp_subsec_micros() {
+            0 => format!("at_{}", moment.format("%Y%m%dt%H%M%Sz")),
+            micros => format!("at_{}_{micros:06}z", moment.format("%Y%m%dt%H%M%S")),
+        };
+        Self::named(name.map_or_else(own, str::to_owned), position, Some(moment))
+    }
+
+    fn named(name: String, position: i64, moment: Option<DateTime<Utc>>) -> Option<Self> {
         let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
         let goes_on = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        (begins && goes_on && name.len() <= NAME_CHARS_MAX).then_some(Self { name, position })
+        (begins && goes_on && name.len() <= NAME_CHARS_MAX).then_some(Self { name, position, moment })
     }
 
     /// Its name.
@@ -73,10 +95,16 @@ impl NewView {
         &self.name
     }
 
-    /// Its position.
+    /// The last position that is read for it.
     #[must_use]
     pub fn position(&self) -> i64 {
         self.position
+    }
+
+    /// The moment that it shows. `None` if it is as of its position.
+    #[must_use]
+    pub fn moment(&self) -> Option<DateTime<Utc>> {
+        self.moment
     }
 
     fn schema(&self) -> String {
@@ -106,7 +134,7 @@ pub async fn position_at(pool: &PgPool, moment: DateTime<Utc>) -> sqlx::Result<i
 pub async fn views(pool: &PgPool) -> sqlx::Result<Vec<View>> {
     let found = query_as!(
         View,
-        "SELECT name, schema_name, indices, position, created_at FROM replay_views WHERE is_built ORDER BY created_at DESC"
+        "SELECT name, schema_name, indices, position, moment, created_at FROM replay_views WHERE is_built ORDER BY created_at DESC"
     );
     found.fetch_all(pool).await
 }
@@ -210,10 +238,12 @@ pub async fn build_view(
         return Err(RebuildError::BeyondLog { position: view.position, head });
     }
     let begun = query_scalar!(
-        "INSERT INTO replay_views (name, schema_name, position, indices) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING created_at",
+        "INSERT INTO replay_views (name, schema_name, position, moment, indices) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT DO NOTHING RETURNING created_at",
         view.name,
         schema,
         view.position,
+        view.moment,
         &indices
     );
     let begun = begun.fetch_optional(&mut lock.connection).await?;
@@ -226,7 +256,7 @@ pub async fn build_view(
         built = build(&mut shadow, stores, view, of, &options, &observe) => built,
     };
     match built {
-        Ok((rows, differences)) => {
+        Ok(Built { rows, differences, left_out }) => {
             shadow.close().await;
             Ok(RebuildReport {
                 events: fold::count(view.position),
@@ -234,6 +264,7 @@ pub async fn build_view(
                 compared_at: None,
                 rows,
                 differences,
+                left_out,
                 switched: false,
                 held_up: std::time::Duration::ZERO,
                 elapsed: began.elapsed(),
@@ -251,6 +282,13 @@ pub async fn build_view(
     }
 }
 
+/// What a finished view has.
+struct Built {
+    rows: Vec<(String, i64)>,
+    differences: Vec<Difference>,
+    left_out: LeftOut,
+}
+
 async fn build(
     shadow: &mut Shadow,
     stores: &Connections,
@@ -258,14 +296,19 @@ async fn build(
     of: ViewModels,
     options: &RebuildOptions,
     observe: &(dyn Fn(RebuildProgress) + Send + Sync),
-) -> Result<(Vec<(String, i64)>, Vec<Difference>), RebuildError> {
+) -> Result<Built, RebuildError> {
     observe(RebuildProgress { phase: Phase::Folding, done: 0, total: fold::count(view.position) });
     let purged_by = query_scalar!("SELECT max(purged_by) FROM event_purges").fetch_one(&mut shadow.connection).await?;
     shadow.create_tables().await?;
-    let FoldResult { late, parked, erased } = fold::fold(shadow, view.position, options.kept_messages, observe).await?;
+    let extent = Extent { target: view.position, moment: view.moment };
+    let FoldResult { late, parked, erased, mut left_out } = fold::fold(shadow, extent, options.kept_messages, observe).await?;
     index::build(shadow, observe).await?;
     let next = CatchUp::begin(shadow, view.position, &parked, stores.version(relational::NAME)).await?;
-    next.apply_late(shadow, &late, observe).await?;
+    let missing = next.apply_late(shadow, &late, observe).await?;
+    match (view.moment, missing.first()) {
+        (None, Some(position)) => return Err(RebuildError::Write(format!("the message of event {position} is not there").into())),
+        _ => missing.into_iter().for_each(|position| left_out.add(position)),
+    }
     erased.remove(&mut shadow.connection).await?;
     shadow.analyze().await?;
     shadow::clear(&mut shadow.connection).await?;
@@ -290,7 +333,7 @@ async fn build(
     if built.execute(&mut shadow.connection).await?.rows_affected() == 0 {
         return Err(RebuildError::Log("events were purged from the log while the view was built: build it again".into()));
     }
-    Ok((rows, differences))
+    Ok(Built { rows, differences, left_out })
 }
 
 /// Removes what is left of views whose building was broken off, and of views that were dropped while Elasticsearch was
@@ -334,6 +377,13 @@ fn ignore_left_indices(removed: Result<(), RebuildError>, view: &str) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_view_of_a_moment_is_named_after_it() {
+        let name = |moment: &str| NewView::of_moment(None, moment.parse().expect("a time"), 7).map(|view| view.name);
+        assert_eq!(name("2016-01-01T00:00:00Z"), Some("at_20160101t000000z".into()));
+        assert_eq!(name("2016-01-01T01:00:00.000500+01:00"), Some("at_20160101t000000_000500z".into()));
+    }
 
     #[test]
     fn a_view_name_is_valid_for_a_schema() {

@@ -2,7 +2,10 @@
 //! operator uses it.
 
 mod alerts;
+mod dry_run;
 mod errors;
+mod logs;
+mod moments;
 mod outages;
 mod rights;
 mod settings;

@@ -5,6 +5,7 @@
 mod floor;
 mod gate;
 mod kept;
+mod migrations;
 mod tour;
 
 use sqlx::{Executor, PgPool};

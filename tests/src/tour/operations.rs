@@ -93,7 +93,7 @@ async fn wait_until_parked(company: &Company) {
 }
 
 /// Runs replays: a dry run, one that differs and is refused, one that differs and is accepted, a repair, one of the
-/// cache, and a view of the past that is kept.
+/// cache, and two views of the past that are kept.
 pub(super) async fn replay(app: &TestApp, company: &Company) {
     let pool = &app.app().pool;
     project(app).await;
@@ -106,6 +106,8 @@ pub(super) async fn replay(app: &TestApp, company: &Company) {
     assert_eq!(replayed(company, "cache", json!({})).await["state"], "switched");
     // The view is small, and ends before the events that are erased or purged later.
     assert_eq!(replayed(company, "relational", json!({"until_position": 40, "view": "founding"})).await["state"], "built");
+    let long_ago = json!({"until_time": "2001-01-01T00:00:00Z"});
+    assert_eq!(replayed(company, "relational", long_ago).await["state"], "built");
 }
 
 async fn replayed(company: &Company, projection: &str, plan: Value) -> Value {

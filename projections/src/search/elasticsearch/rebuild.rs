@@ -22,7 +22,7 @@ use crate::engine::park::ParkedKeys;
 use crate::engine::projector::ApplyError;
 use crate::engine::runner;
 use crate::feed::BATCH_EVENTS_MAX;
-use crate::rebuild::{Difference, FillProgress, Phase, RebuildError, RebuildLock, RebuildOptions, RebuildProgress, RebuildReport};
+use crate::rebuild::{Difference, FillProgress, LeftOut, Phase, RebuildError, RebuildLock, RebuildOptions, RebuildProgress, RebuildReport};
 
 /// How often to catch up before giving up. Each round is shorter than the one before, unless the log grows faster than
 /// that.
@@ -302,6 +302,7 @@ impl<'a> Building<'a> {
             compared_at: Some(self.stood.position),
             rows: compared.documents,
             differences: compared.differences,
+            left_out: LeftOut::default(),
             switched: held_up.is_some(),
             held_up: held_up.unwrap_or_default(),
             elapsed: self.began.elapsed(),
