@@ -183,7 +183,7 @@ impl App {
             passwords,
             credentials,
             invitations: InvitationTokens::new(pool.clone(), settings.master_key.clone()),
-            proofs: Proofs::new(pool.clone()),
+            proofs: Proofs::new(pool.clone()).named(settings.proof_keys().has_name()),
             proof: Arc::default(),
             heads: destinations(&settings)?,
             relay: Arc::default(),

@@ -99,7 +99,12 @@ const SETTINGS: &[Setting] = &[
         "32 random bytes in base64, from which other keys are derived: `openssl rand -base64 32`. Without this key, sealed data cannot be read again",
     )
     .secret(),
-    optional("master_key_previous", "", "the previous master key, until `backscroll keys rotate` has wrapped every key with the new one").secret(),
+    optional(
+        "master_key_previous",
+        "",
+        "the previous master key, on every server, until `backscroll keys rotate` has said that nothing in the database needs it",
+    )
+    .secret(),
     optional("listen", "127.0.0.1:8080", "the address to serve HTTP at; port 0 takes a free port"),
     optional(
         "operators_listen",
@@ -379,7 +384,7 @@ impl Settings {
     /// The place of the key that signs the heads of the log.
     #[must_use]
     pub fn proof_keys(&self) -> KeySource {
-        self.proof.key_source(&self.master_key, self.public_url.as_deref())
+        self.proof.key_source((&self.master_key, self.master_key_previous.as_ref()), self.public_url.as_deref())
     }
 
     /// The longest time of a request, from its head to its answer.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use async_nats::Client;
 use commands::relay::RelayStats;
 use futures::future::{BoxFuture, FutureExt, join_all, ready};
+use ledger::proof::{self, Proofs};
 use projections::Connections;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -36,6 +37,10 @@ pub struct Health {
     pub link: Link,
     /// The state of this process's relay.
     pub relay: Arc<RelayStats>,
+    /// The signed heads of the log.
+    pub proofs: Proofs,
+    /// The state of this process's proof consumer.
+    pub proof: Arc<proof::Stats>,
 }
 
 /// How much depends on the state of a part.
@@ -149,6 +154,7 @@ impl Health {
             ("relay", self.relay().boxed()),
             ("projector", self.projectors().boxed()),
             ("parked", self.parked().boxed()),
+            ("proof", self.proof().boxed()),
             ("elasticsearch", self.elasticsearch().boxed()),
         ];
         let parts = checks.into_iter().map(|(name, check)| async move { Some((name, check.await?)) });

@@ -63,7 +63,7 @@ impl Metrics {
             fills: FillMetrics::new()?,
             proof_refuses: IntGauge::new(
                 "backscroll_proof_refuses",
-                "1 if this process refuses to sign the log, because the log contradicts an earlier signed head.",
+                "1 if this process cannot or must not sign the log, until an operator acts; `/readyz` says why.",
             )?,
             connections_refused: IntCounter::new(
                 "backscroll_connections_refused_total",

@@ -112,7 +112,11 @@ pub const EVENTS: &[EventEntry] = &[
     ),
     event!("installation.event_skipped", "1", "A projection skips an event that it cannot apply, now and in every replay."),
     event!("installation.event_retried", "1", "An event that could not be applied before, and the events behind it, were applied."),
-    event!("installation.proof_key_rotated", "1", "The signing key of the log changed. The new key signs from the next head on."),
+    event!(
+        "installation.proof_key_rotated",
+        "1",
+        "A new key signs the log from the next head on: the first one, one that replaces another, or one after a loss (`change`)."
+    ),
     event!(
         "installation.client_ids_removed",
         "1",

@@ -33,8 +33,9 @@ use cache::KeyCache;
 use key::Key;
 pub use key::PersonKey;
 pub use mac::MacKey;
-pub use master::{MasterKey, MasterKeys};
+pub use master::{MasterId, MasterKey, MasterKeys};
 pub use secret::Secret;
+pub use store::wrapping_master;
 
 /// The owner of the key that seals what belongs to the installation itself.
 const INSTALLATION: Uuid = Uuid::nil();
@@ -46,7 +47,9 @@ pub enum KeyError {
     #[error("the keys cannot be read")]
     Postgres(#[from] sqlx::Error),
     /// The keys of this database were wrapped with another master key.
-    #[error("this database's keys were wrapped with another master key: start the server with that one")]
+    #[error(
+        "this database's keys were wrapped with another master key: start the server with that one, as master_key or as master_key_previous"
+    )]
     WrongMasterKey,
     /// A wrapped key was changed.
     #[error("the key {0} was changed in the database, and cannot be unwrapped: restore it from the backup of the keys")]
@@ -131,10 +134,13 @@ impl Keyring {
     /// Wraps every key again that the previous master key wrapped, some at a time. If it breaks off, another call
     /// continues. Returns the number of keys.
     ///
+    /// From the first step on, all processes wrap new keys with the current master key. A process that does not have it
+    /// makes no key any more.
+    ///
     /// # Errors
     /// Postgres does not answer, a key is damaged, or a third master key has wrapped it.
     pub async fn rotate(&self) -> Result<u64, KeyError> {
-        let mut rotated = 0;
+        let mut rotated = store::switch(&self.pool, &self.master).await?;
         loop {
             let wrapped = store::rewrap(&self.pool, &self.master).await?;
             if wrapped == 0 {
@@ -142,6 +148,14 @@ impl Keyring {
             }
             rotated += wrapped;
         }
+    }
+
+    /// Counts the keys in the database that another master key than the current one wraps.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn count_of_other_masters(&self) -> Result<u64, KeyError> {
+        store::count_others(&self.pool, &self.master).await
     }
 
     /// Removes an owner's key from memory, because it may be out of date. It is read again before its next use.

@@ -19,12 +19,21 @@ use crate::mac::{MacKey, keyed};
 const WRAPPED_BYTES: usize = NONCE_BYTES + 32 + TAG_BYTES;
 
 /// An identifier of a master key, which reveals nothing about it.
-pub(crate) type MasterId = [u8; 8];
+pub type MasterId = [u8; 8];
 
 /// A master key. Its bytes are never printed, are overwritten when it is dropped, and never leave this crate.
 pub struct MasterKey(SecretBox<[u8; 32]>);
 
 impl MasterKey {
+    /// Its identifier, which is stored beside what it wraps.
+    #[must_use]
+    pub fn id(&self) -> MasterId {
+        let hash = hashed(b"backscroll master key v1", self);
+        let mut id = MasterId::default();
+        id.copy_from_slice(&hash[..8]);
+        id
+    }
+
     /// The HMAC-SHA-256 of the label and the text under this key. Each purpose has a label of its own, and no label is
     /// the beginning of another.
     #[must_use]
@@ -89,11 +98,8 @@ struct Wrapper {
 
 impl Wrapper {
     fn new(key: &MasterKey) -> Self {
-        let hash = hashed(b"backscroll master key v1", key);
-        let mut id = MasterId::default();
-        id.copy_from_slice(&hash[..8]);
         // Wrapping has a derived key of its own, because the master key has other uses too.
-        Self { id, cipher: Cipher::new(&hashed(b"backscroll wrapping v1", key)) }
+        Self { id: key.id(), cipher: Cipher::new(&hashed(b"backscroll wrapping v1", key)) }
     }
 }
 
@@ -115,8 +121,18 @@ impl MasterKeys {
         self.current.id
     }
 
+    /// The identifier of the previous master key, if there is one.
+    pub(crate) fn previous_id(&self) -> Option<MasterId> {
+        self.previous.as_ref().map(|wrapper| wrapper.id)
+    }
+
     pub(crate) fn wrap(&self, key_id: Uuid, owner_id: Uuid, key: &[u8; 32]) -> Vec<u8> {
         self.current.cipher.seal(&bound_to(key_id, owner_id), key)
+    }
+
+    /// The key, wrapped by the previous master key. `None` if there is none.
+    pub(crate) fn wrap_with_previous(&self, key_id: Uuid, owner_id: Uuid, key: &[u8; 32]) -> Option<Vec<u8>> {
+        self.previous.as_ref().map(|wrapper| wrapper.cipher.seal(&bound_to(key_id, owner_id), key))
     }
 
     pub(crate) fn unwrap(&self, key_id: Uuid, owner_id: Uuid, master_id: &[u8], wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError> {

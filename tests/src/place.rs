@@ -73,6 +73,8 @@ impl Place {
             ("BACKSCROLL_REDIS_URL", &redis),
             ("BACKSCROLL_NATS_URL", &nats),
             ("BACKSCROLL_MASTER_KEY", MASTER_KEY),
+            // Without a name, the first head of the log would wait for one.
+            ("BACKSCROLL_PROOF_ORIGIN", "chat.example.org/v1/proof"),
             ("BACKSCROLL_LISTEN", "127.0.0.1:0"),
             ("BACKSCROLL_OPERATORS_LISTEN", "127.0.0.1:0"),
             ("BACKSCROLL_REDIS_KEY_PREFIX", &redis_prefix),

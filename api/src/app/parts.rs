@@ -39,6 +39,7 @@ impl App {
             share(Data::new(self.erasures())),
             share(Data::new(ExportStore::new(self.pool.clone()))),
             share(Data::new(self.proofs.clone())),
+            share(Data::from(self.proof.clone())),
             share(Data::new(self.metrics.clone())),
             share(Data::new(self.figures(health))),
         ]);
@@ -64,7 +65,16 @@ impl App {
 
     /// The health of a process with these roles.
     pub(super) fn health(&self, roles: Roles, leaving: Leaving) -> Health {
-        Health { roles, leaving, stores: self.stores.clone(), nats: self.nats.clone(), link: self.nats_link.clone(), relay: self.relay.clone() }
+        Health {
+            roles,
+            leaving,
+            stores: self.stores.clone(),
+            nats: self.nats.clone(),
+            link: self.nats_link.clone(),
+            relay: self.relay.clone(),
+            proofs: self.proofs.clone(),
+            proof: self.proof.clone(),
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) enum Verb {
     /// Print a proof that an event is in the log. docs/verify_proof.py checks it without Backscroll.
     Prove(prove::Arguments),
     /// Create a new key, which signs the log from the next head on.
-    RotateKey,
+    RotateKey(rotate_key::Arguments),
 }
 
 pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
@@ -53,7 +53,7 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
         Verb::VerifyExport(arguments) => verify_export::run(&arguments),
         Verb::Verify(arguments) => verify::run(settings, arguments).await,
         Verb::Prove(arguments) => prove::run(settings, arguments).await,
-        Verb::RotateKey => rotate_key::run(settings).await,
+        Verb::RotateKey(arguments) => rotate_key::run(settings, arguments).await,
     }
 }
 
@@ -62,6 +62,6 @@ pub(super) fn without_server(verb: &Verb) -> Option<Result<(), Failure>> {
     match verb {
         Verb::VerifyExport(arguments) => Some(verify_export::run(arguments)),
         Verb::Log(_) | Verb::Show(_) | Verb::Diff(_) | Verb::AsOf(_) | Verb::Export(_) | Verb::Tail(_) => None,
-        Verb::Verify(_) | Verb::Prove(_) | Verb::RotateKey => None,
+        Verb::Verify(_) | Verb::Prove(_) | Verb::RotateKey(_) => None,
     }
 }

@@ -20,6 +20,8 @@ use crate::config::Settings;
 
 /// The sample export of this repository.
 const SAMPLE: &str = "tests/fixtures/sample-export.zip";
+/// The name of the demo's log in its signed heads, if the settings name none.
+const PROOF_ORIGIN: &str = "backscroll.localhost/v1/proof";
 /// The time between two reads of the read model's position.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// The longest time that the read model may make no progress. Then the demo starts without waiting further.
@@ -38,6 +40,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(mut settings: Settings, arguments: Arguments) -> Result<(), Failure> {
     let applied = migrate::apply(&settings).await?;
     print(&format!("database: {} migrations applied now", applied.len()))?;
+    settings.proof.name_unless_named(PROOF_ORIGIN, settings.public_url.as_deref());
     settings.listen = free_address(settings.listen)?;
     settings.operators_listen = settings.operators_listen.map(free_address).transpose()?;
     let server = Server::start(App::connect(settings).await?, Roles::ALL)?;

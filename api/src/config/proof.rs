@@ -3,14 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ledger::proof::{Destinations, KeySource, Webhook};
+use ledger::proof::{Destinations, KeySource, SealingKeys, Webhook};
 use stores::objects::{ObjectUrl, Objects};
 
 use super::parse::Values;
 use super::{MasterKey, Secret, Setting, optional};
-
-/// The label that derives the key for the private keys in the database.
-const SEALING_LABEL: &str = "backscroll proof key";
 
 /// Every setting of the proof.
 pub(super) const SETTINGS: [Setting; 8] = [
@@ -18,7 +15,7 @@ pub(super) const SETTINGS: [Setting; 8] = [
         "proof_origin",
         "",
         "the name of the log in its signed heads, without spaces and `+`; fixed once the first head is signed. If empty: `public_url` \
-         without `https://`, then `/v1/proof`",
+         without `https://`, then `/v1/proof`. The first head waits until one of the two is set",
     ),
     optional(
         "proof_key_file",
@@ -71,10 +68,16 @@ impl ProofSettings {
         }
     }
 
-    /// The place of the signing key.
+    /// The place of the signing key, and the name of the log. `master` has the master key, and the previous one.
     #[must_use]
-    pub fn key_source(&self, master_key: &MasterKey, public_url: Option<&str>) -> KeySource {
-        KeySource { sealing_key: master_key.mac(SEALING_LABEL, &[]), file: self.key_file.clone(), origin: self.origin(public_url) }
+    pub fn key_source(&self, master: (&MasterKey, Option<&MasterKey>), public_url: Option<&str>) -> KeySource {
+        let sealing = SealingKeys::new(master.0, master.1);
+        KeySource { sealing, file: self.key_file.clone(), origin: self.origin(public_url) }
+    }
+
+    /// Names the log, if its settings name none.
+    pub fn name_unless_named(&mut self, name: &str, public_url: Option<&str>) {
+        self.origin = self.origin(public_url).unwrap_or_else(|| name.to_owned());
     }
 
     /// The folder of the object store for heads.
@@ -92,8 +95,8 @@ impl ProofSettings {
         Destinations { file: self.file.clone(), webhook, objects, interval: self.interval }
     }
 
-    fn origin(&self, public_url: Option<&str>) -> String {
-        let url = public_url.and_then(|url| url.split_once("://")).map_or("backscroll.invalid", |(_, rest)| rest);
-        if self.origin.is_empty() { format!("{url}/v1/proof") } else { self.origin.clone() }
+    fn origin(&self, public_url: Option<&str>) -> Option<String> {
+        let of_url = public_url.and_then(|url| url.split_once("://")).map(|(_, rest)| format!("{rest}/v1/proof"));
+        if self.origin.is_empty() { of_url } else { Some(self.origin.clone()) }
     }
 }

@@ -102,6 +102,14 @@ impl Health {
         Some(judged_within(Verdict::Degraded, parked).await)
     }
 
+    /// Whether the log is signed. A process without the consumer that signs has no such part.
+    pub(super) async fn proof(&self) -> Option<Part> {
+        Some(match ledger::proof::readiness(&self.proof, &self.proofs).await? {
+            Ok(state) => Part::works(state),
+            Err(reason) => Part::fails(Verdict::Degraded, reason),
+        })
+    }
+
     /// The verdict on a process whose relay cannot publish. Projectors and HTTP go on: they read the log.
     fn without_relay(&self) -> Verdict {
         if self.roles.relay && !self.roles.http && !self.roles.projectors { Verdict::Unavailable } else { Verdict::Degraded }

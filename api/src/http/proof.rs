@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, get};
 use commands::Commands;
 use futures::future::LocalBoxFuture;
 use ledger::proof::tiles::{self, Tile};
-use ledger::proof::{ConsistencyProof, InclusionProof, Proofs, ProveError, PublishedKey};
+use ledger::proof::{ConsistencyProof, InclusionProof, Proofs, PublishedKey};
 use serde::Deserialize;
 use state::limits::Class;
 use utoipa::IntoParams;
@@ -89,7 +89,7 @@ pub struct ConsistencyQuery {
     (status = 200, description = "The signed note.", content_type = "text/plain", body = String)))]
 #[get("/proof/checkpoint")]
 pub async fn get_checkpoint(access: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
-    let head = proofs.newest().await?.ok_or(ProveError::NoHead)?;
+    let head = proofs.head().await?;
     Ok(HttpResponse::Ok().insert_header(access.mutable()).content_type("text/plain; charset=utf-8").body(head.note))
 }
 

@@ -6,7 +6,7 @@ use domain::text::InvalidText;
 use identity::AuthError;
 use identity::guesses::TooMany;
 use ledger::audit::AuditError;
-use ledger::proof::ProveError;
+use ledger::proof::{KeyError, ProveError};
 use processes::erasure::ErasureError;
 use processes::retention::RunError;
 use projections::search::query::QueryMistake;
@@ -139,8 +139,23 @@ impl From<ProveError> for Problem {
         match error {
             ProveError::Unavailable(ref cause) => Self::database_failed(&error, cause),
             ProveError::NoHead => Self::not_found("proof.no_head", error.to_string()),
+            ProveError::NoName => Self::not_found("proof.no_name", error.to_string()),
             ProveError::OutOfRange { field, .. } => Self::not_found("proof.not_in_tree", error.to_string()).at_field(field),
             ProveError::TilesMissing => Self::internal(&error),
+        }
+    }
+}
+
+impl From<KeyError> for Problem {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Database(ref cause) => Self::database_failed(&error, cause),
+            KeyError::NoName => Self::unavailable("proof.no_name", error.to_string()),
+            // The reason may name files of the server, so only operators see it.
+            _ => {
+                tracing::error!(error = %chain(&error), "an export cannot be signed");
+                Self::unavailable("proof.cannot_sign", "the server cannot sign now: an operator must act")
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The commands of the installation.
 
-use super::event::{ReplayEnd, ReplayStart, SkippedEvent};
+use super::event::{KeyChange, ReplayEnd, ReplayStart, SkippedEvent};
 
 /// The commands of the installation.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,8 @@ pub enum InstallationCommand {
     NoteKeyRotation {
         /// The public key, as it is published.
         vkey: String,
+        /// How it follows the key before it.
+        change: KeyChange,
     },
     /// Remove the identifiers that clients had given to messages from the events so far.
     RemoveClientIds {

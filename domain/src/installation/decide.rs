@@ -1,6 +1,6 @@
 //! The rules of the installation: pure functions, one for each command, without async, clock or framework.
 
-use super::{Installation, InstallationEvent, InstallationRefusal, ReplayEnd, ReplayOutcome, ReplayStart, SkippedEvent};
+use super::{Installation, InstallationEvent, InstallationRefusal, KeyChange, ReplayEnd, ReplayOutcome, ReplayStart, SkippedEvent};
 
 /// Starts a replay. An earlier replay whose end was not recorded was cut off, and the log says so.
 pub(super) fn start_replay(installation: &Installation, start: ReplayStart) -> Vec<InstallationEvent> {
@@ -36,9 +36,9 @@ pub(super) fn skip_event(installation: &Installation, skipped: SkippedEvent) -> 
 }
 
 /// Records a key, once.
-pub(super) fn note_key_rotation(installation: &Installation, vkey: String) -> Vec<InstallationEvent> {
+pub(super) fn note_key_rotation(installation: &Installation, vkey: String, change: KeyChange) -> Vec<InstallationEvent> {
     if installation.proof_key.as_ref() == Some(&vkey) {
         return vec![];
     }
-    vec![InstallationEvent::ProofKeyRotated { vkey }]
+    vec![InstallationEvent::ProofKeyRotated { vkey, change }]
 }

@@ -50,6 +50,9 @@ pub enum InstallationEvent {
     ProofKeyRotated {
         /// The public key, as it is published.
         vkey: String,
+        /// How it follows the key before it.
+        #[serde(default, skip_serializing_if = "KeyChange::is_rotation")]
+        change: KeyChange,
     },
     /// The identifiers that clients had given to messages are removed from all earlier `message.posted`. Earlier
     /// releases kept them in clear.
@@ -58,6 +61,25 @@ pub enum InstallationEvent {
         /// How many idempotency keys that were made of them are replaced by keyed hashes.
         keys: u64,
     },
+}
+
+/// How a signing key follows the key before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyChange {
+    /// The key before it signs one more head together with it, or was in a file.
+    #[default]
+    Rotation,
+    /// It is the first key of the log.
+    First,
+    /// The key before it is lost, or the heads that it signed are. An operator has decided for the new key.
+    NewTrust,
+}
+
+impl KeyChange {
+    fn is_rotation(&self) -> bool {
+        *self == Self::Rotation
+    }
 }
 
 /// The start of a replay.

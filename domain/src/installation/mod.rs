@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 pub use command::InstallationCommand;
 pub use error::InstallationRefusal;
-pub use event::{InstallationEvent, ReplayEnd, ReplayOutcome, ReplayScope, ReplayStart, SkippedEvent};
+pub use event::{InstallationEvent, KeyChange, ReplayEnd, ReplayOutcome, ReplayScope, ReplayStart, SkippedEvent};
 
 use crate::context::Context;
 
@@ -53,7 +53,7 @@ impl Installation {
             InstallationCommand::NoteRetry { projection, park_key, position, events } => {
                 Ok(vec![InstallationEvent::EventRetried { projection, park_key, position, events }])
             }
-            InstallationCommand::NoteKeyRotation { vkey } => Ok(decide::note_key_rotation(self, vkey)),
+            InstallationCommand::NoteKeyRotation { vkey, change } => Ok(decide::note_key_rotation(self, vkey, change)),
             InstallationCommand::RemoveClientIds { keys } => Ok(vec![InstallationEvent::ClientIdsRemoved { keys }]),
         }
     }
@@ -78,7 +78,7 @@ impl Aggregate for Installation {
             InstallationEvent::ReplayStarted(start) => drop(self.running.insert(start.projection, start.replay_id)),
             InstallationEvent::ReplayEnded(end) => drop(self.running.remove(&end.projection)),
             InstallationEvent::EventSkipped(skipped) => drop(self.skipped.entry(skipped.projection).or_default().insert(skipped.position)),
-            InstallationEvent::ProofKeyRotated { vkey } => self.proof_key = Some(vkey),
+            InstallationEvent::ProofKeyRotated { vkey, .. } => self.proof_key = Some(vkey),
             InstallationEvent::ReplaySwitchedWithDifferences { .. }
             | InstallationEvent::EventRetried { .. }
             | InstallationEvent::ClientIdsRemoved { .. } => {}

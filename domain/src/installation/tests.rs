@@ -4,8 +4,8 @@ use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
 use super::{
-    Installation, InstallationCommand, InstallationEvent, InstallationRefusal, ReplayEnd, ReplayOutcome, ReplayScope, ReplayStart,
-    SkippedEvent,
+    Installation, InstallationCommand, InstallationEvent, InstallationRefusal, KeyChange, ReplayEnd, ReplayOutcome, ReplayScope,
+    ReplayStart, SkippedEvent,
 };
 use crate::test_data::{ANN, by};
 use crate::text::Reason;
@@ -113,19 +113,19 @@ fn a_retry_is_recorded() {
 }
 
 #[test]
-fn a_rotation_of_the_key_is_recorded_once() {
-    let vkey = "chat.example.org/v1/proof+1f2e3d4c+AbCd".to_owned();
+fn a_new_key_is_recorded_once() {
+    let note = |vkey: &str, change| InstallationCommand::NoteKeyRotation { vkey: vkey.into(), change };
+    let noted = |vkey: &str, change| InstallationEvent::ProofKeyRotated { vkey: vkey.into(), change };
+    let (first, second) = ("chat.example.org/v1/proof+1f2e3d4c+AbCd", "chat.example.org/v1/proof+2e3d4c5b+EfGh");
     Given::with(())
         .given_no_previous_events()
-        .when((by(ANN), InstallationCommand::NoteKeyRotation { vkey: vkey.clone() }))
-        .then_expect_events(vec![InstallationEvent::ProofKeyRotated { vkey: vkey.clone() }]);
-    let another = "chat.example.org/v1/proof+2e3d4c5b+EfGh".to_owned();
-    Given::with(())
-        .given(vec![InstallationEvent::ProofKeyRotated { vkey: vkey.clone() }])
-        .when((by(ANN), InstallationCommand::NoteKeyRotation { vkey: another.clone() }))
-        .then_expect_events(vec![InstallationEvent::ProofKeyRotated { vkey: another }]);
-    Given::with(())
-        .given(vec![InstallationEvent::ProofKeyRotated { vkey: vkey.clone() }])
-        .when((by(ANN), InstallationCommand::NoteKeyRotation { vkey }))
-        .then_expect_events(vec![]);
+        .when((by(ANN), note(first, KeyChange::First)))
+        .then_expect_events(vec![noted(first, KeyChange::First)]);
+    for change in [KeyChange::Rotation, KeyChange::NewTrust] {
+        Given::with(())
+            .given(vec![noted(first, KeyChange::First)])
+            .when((by(ANN), note(second, change)))
+            .then_expect_events(vec![noted(second, change)]);
+    }
+    Given::with(()).given(vec![noted(first, KeyChange::First)]).when((by(ANN), note(first, KeyChange::First))).then_expect_events(vec![]);
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use domain::audit::{Export, ExportFormat, Question, Reading};
 use domain::channel::{ChannelSettings, Creation, Kind, MemberRole, NotificationLevel};
 use domain::ids::{ChannelId, HoldId, InvitationId, MessageId, UserId, WorkspaceId};
-use domain::installation::{ReplayEnd, ReplayOutcome, ReplayScope, ReplayStart, SkippedEvent};
+use domain::installation::{KeyChange, ReplayEnd, ReplayOutcome, ReplayScope, ReplayStart, SkippedEvent};
 use domain::permission::{Permission, Role};
 use domain::retention::{Application, RetentionAction, RetentionPolicy};
 use domain::text::{
@@ -192,6 +192,7 @@ pub fn installation() -> Vec<InstallationEvent> {
         InstallationEvent::EventRetried { projection: projection(), park_key: "workspace:1".into(), position: 4_712, events: 12 },
         InstallationEvent::ProofKeyRotated {
             vkey: "chat.example.org/v1/proof+64d05d6a+AQzF6wv2xaJYv6cXmM2zC5Zr0lTJz0kQm8qg0uYlUe2n".into(),
+            change: KeyChange::Rotation,
         },
         InstallationEvent::ClientIdsRemoved { keys: 1204 },
     ]

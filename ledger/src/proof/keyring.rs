@@ -1,30 +1,47 @@
 //! The keys that sign heads and exports of the audit. Public keys are in `proof.keys`. The private key is sealed in
 //! schema `secret`, or in a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ::keyring::MasterKey;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Serialize;
 use sqlx::{Connection, PgConnection, PgPool, query, query_as, query_scalar};
+use tracing::info;
 use utoipa::ToSchema;
 
 use super::note::{Malformed, SigningKey, VerifyingKey};
+use super::sealing::{self, SealingKeys};
+use super::trust;
 
 /// The source of the private key.
 #[derive(Clone)]
 pub struct KeySource {
-    /// The key that seals private keys in the database.
-    pub sealing_key: [u8; 32],
+    /// The keys that seal private keys in the database.
+    pub sealing: SealingKeys,
     /// A file with the private key. If set, the key is not in the database.
     pub file: Option<PathBuf>,
-    /// The name of the log, used if it has none yet.
-    pub origin: String,
+    /// The name of the log, used if it has none yet. Without a name, no first key is made.
+    pub origin: Option<String>,
+}
+
+impl KeySource {
+    /// Keys in the database, sealed under this master key, and no name.
+    #[must_use]
+    pub fn new(master: &MasterKey, previous: Option<&MasterKey>) -> Self {
+        Self { sealing: SealingKeys::new(master, previous), file: None, origin: None }
+    }
+
+    /// Whether a log that has no name yet can get one from here.
+    #[must_use]
+    pub fn has_name(&self) -> bool {
+        self.file.is_some() || self.origin.is_some()
+    }
 }
 
 impl std::fmt::Debug for KeySource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "KeySource({:?}, {})", self.file, self.origin)
+        write!(f, "KeySource({:?}, {:?})", self.file, self.origin)
     }
 }
 
@@ -61,9 +78,30 @@ pub enum KeyError {
     /// A key is not valid.
     #[error("the signing key cannot be used: {0}")]
     Malformed(#[from] Malformed),
+    /// The log has no name, so no first key can be made.
+    #[error("the log has no name yet: set public_url or proof_origin, and start the server again")]
+    NoName,
+    /// The log was signed, and the public part of its key is gone.
+    #[error(
+        "the signing key of this log is gone: {0}. Restore the schemas proof and secret from the backup. If they are lost, sign with a \
+         new key, which the auditors must accept: `backscroll audit rotate-key --new-trust`"
+    )]
+    Gone(String),
+    /// The private key is not in the database.
+    #[error(
+        "the private key of {0} is not in the database: restore the table secret.proof_keys from the backup. If it is lost, sign with a \
+         new key, which the auditors must accept: `backscroll audit rotate-key --new-trust`"
+    )]
+    Missing(String),
     /// The private key cannot be unsealed.
-    #[error("the private key of {0} is not in the database, or is sealed under another master key (master_key)")]
+    #[error(
+        "the private key of {0} is sealed under another master key: set that one as master_key_previous, and run `backscroll keys \
+         rotate`. If it is lost, sign with a new key, which the auditors must accept: `backscroll audit rotate-key --new-trust`"
+    )]
     Sealed(String),
+    /// Another master key wraps the keys of this database, and this process does not have it.
+    #[error("another master key wraps the keys of this database: set that one as master_key, or as master_key_previous")]
+    OtherMasterKey,
     /// The key in the file belongs to another log.
     #[error("the key in the file is named {found}, and the log {origin} (proof_key_file)")]
     OtherLog {
@@ -135,7 +173,7 @@ pub async fn current(pool: &PgPool, source: &KeySource) -> Result<SigningKey, Ke
     Ok(signers(&mut *pool.acquire().await?, source).await?.current)
 }
 
-/// Returns the keys to sign with. The first call makes a key. A new key in the file is published.
+/// Returns the keys to sign with. Makes the first key of a new log. A new key in the file is published.
 pub(super) async fn signers(connection: &mut PgConnection, source: &KeySource) -> Result<Signers, KeyError> {
     let current = match &source.file {
         Some(path) => of_file(connection, path).await?,
@@ -150,17 +188,25 @@ pub(super) async fn signers(connection: &mut PgConnection, source: &KeySource) -
     );
     let previous = match before.fetch_optional(&mut *connection).await? {
         // The previous key was in a file, which has been replaced.
-        Some(vkey) => unsealed(connection, source, &vkey).await.ok(),
+        Some(vkey) => private(connection, source, &vkey).await.ok(),
         None => None,
     };
     Ok(Signers { current, previous, has_signed })
 }
 
-async fn of_file(connection: &mut PgConnection, path: &PathBuf) -> Result<SigningKey, KeyError> {
-    let text = tokio::fs::read_to_string(path).await.map_err(|source| KeyError::File { path: path.clone(), source })?;
-    let key = SigningKey::parse(&text)?;
+/// Reads the key of a file.
+pub(super) async fn read_file(path: &Path) -> Result<SigningKey, KeyError> {
+    let text = tokio::fs::read_to_string(path).await.map_err(|source| KeyError::File { path: path.to_owned(), source })?;
+    Ok(SigningKey::parse(&text)?)
+}
+
+async fn of_file(connection: &mut PgConnection, path: &Path) -> Result<SigningKey, KeyError> {
+    let key = read_file(path).await?;
     let vkey = key.verifying().to_string();
     let published = verifying(connection).await?;
+    if published.is_empty() {
+        trust::check_that_no_key_is_gone(connection).await?;
+    }
     if let Some(other) = published.iter().find(|other| other.name() != key.verifying().name()) {
         return Err(KeyError::OtherLog { found: key.verifying().name().to_owned(), origin: other.name().to_owned() });
     }
@@ -174,7 +220,7 @@ async fn of_file(connection: &mut PgConnection, path: &PathBuf) -> Result<Signin
 
 async fn of_database(connection: &mut PgConnection, source: &KeySource) -> Result<SigningKey, KeyError> {
     match newest(connection).await? {
-        Some(vkey) => unsealed(connection, source, &vkey).await,
+        Some(vkey) => private(connection, source, &vkey).await,
         None => first(connection, source).await,
     }
 }
@@ -184,48 +230,78 @@ async fn first(connection: &mut PgConnection, source: &KeySource) -> Result<Sign
     let mut transaction = connection.begin().await?;
     query!("LOCK TABLE proof.keys IN SHARE ROW EXCLUSIVE MODE").execute(&mut *transaction).await?;
     let key = match newest(&mut transaction).await? {
-        Some(vkey) => unsealed(&mut transaction, source, &vkey).await?,
-        None => make(&mut transaction, source, &source.origin).await?,
+        Some(vkey) => private(&mut transaction, source, &vkey).await?,
+        None => {
+            trust::check_that_no_key_is_gone(&mut transaction).await?;
+            let origin = source.origin.as_deref().ok_or(KeyError::NoName)?;
+            make(&mut transaction, source, origin).await?
+        }
     };
     transaction.commit().await?;
     Ok(key)
 }
 
+/// Removes keys that have signed no head and have another name than the settings say now. So the name of the log is
+/// fixed by its first head, and not before.
+pub(super) async fn remove_unused(connection: &mut PgConnection, source: &KeySource) -> Result<(), KeyError> {
+    let was_signed = query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM proof.keys WHERE first_size IS NOT NULL) OR EXISTS (SELECT FROM proof.checkpoints) AS "was!""#
+    );
+    let published = verifying(&mut *connection).await?;
+    if published.is_empty() || was_signed.fetch_one(&mut *connection).await? {
+        return Ok(());
+    }
+    let name = match &source.file {
+        Some(path) => read_file(path).await?.verifying().name().to_owned(),
+        None => source.origin.clone().ok_or(KeyError::NoName)?,
+    };
+    for key in published.iter().filter(|key| key.name() != name) {
+        let vkey = key.to_string();
+        query!("DELETE FROM secret.proof_keys WHERE vkey = $1", vkey).execute(&mut *connection).await?;
+        query!("DELETE FROM proof.keys WHERE vkey = $1", vkey).execute(&mut *connection).await?;
+        info!(key = vkey, name, "a signing key that has signed nothing is removed, because the log has another name now");
+    }
+    Ok(())
+}
+
 /// Makes a new key that signs from the next head on. The present key is then retired. Returns the new public key.
 ///
 /// # Errors
-/// The key is in a file, or the database does not answer.
+/// There is no present key, it cannot be read, or it is in a file; or the database does not answer.
 pub async fn rotate(pool: &PgPool, source: &KeySource) -> Result<String, KeyError> {
     if source.file.is_some() {
         return Err(KeyError::InFile);
     }
     let mut transaction = pool.begin().await?;
-    let published = verifying(&mut transaction).await?;
-    let origin = published.last().map_or(source.origin.as_str(), VerifyingKey::name);
-    let key = make(&mut transaction, source, origin).await?;
+    let key = match newest(&mut transaction).await? {
+        None => first(&mut transaction, source).await?,
+        Some(present) => {
+            // The present key must sign the next head too, so it must be there.
+            let present = private(&mut transaction, source, &present).await?;
+            make(&mut transaction, source, present.verifying().name()).await?
+        }
+    };
     transaction.commit().await?;
     Ok(key.verifying().to_string())
 }
 
-async fn make(connection: &mut PgConnection, source: &KeySource, origin: &str) -> Result<SigningKey, KeyError> {
+/// Makes a key with this name, and publishes it.
+pub(super) async fn make(connection: &mut PgConnection, source: &KeySource, origin: &str) -> Result<SigningKey, KeyError> {
     let mut seed = [0; 32];
     SystemRandom::new().fill(&mut seed)?;
     let key = SigningKey::from_seed(origin, &seed)?;
     let vkey = key.verifying().to_string();
-    let sealed = seal(&source.sealing_key, &vkey, &seed)?;
     publish(connection, &vkey).await?;
-    query!("INSERT INTO secret.proof_keys (vkey, sealed) VALUES ($1, $2)", vkey, sealed).execute(connection).await?;
+    sealing::store(connection, &source.sealing, &vkey, &seed).await?;
     Ok(key)
 }
 
-async fn publish(connection: &mut PgConnection, vkey: &str) -> sqlx::Result<()> {
+pub(super) async fn publish(connection: &mut PgConnection, vkey: &str) -> sqlx::Result<()> {
     query!("INSERT INTO proof.keys (vkey) VALUES ($1)", vkey).execute(connection).await.map(drop)
 }
 
-async fn unsealed(connection: &mut PgConnection, source: &KeySource, vkey: &str) -> Result<SigningKey, KeyError> {
-    let sealed = query_scalar!("SELECT sealed FROM secret.proof_keys WHERE vkey = $1", vkey).fetch_optional(connection).await?;
-    let seed = sealed.and_then(|sealed| unseal(&source.sealing_key, vkey, &sealed));
-    let seed = seed.ok_or_else(|| KeyError::Sealed(vkey.to_owned()))?;
+async fn private(connection: &mut PgConnection, source: &KeySource, vkey: &str) -> Result<SigningKey, KeyError> {
+    let seed = sealing::read(connection, &source.sealing, vkey).await?;
     let name = vkey.parse::<VerifyingKey>()?.name().to_owned();
     Ok(SigningKey::from_seed(&name, &seed)?)
 }
@@ -238,36 +314,4 @@ pub(super) async fn take_over(connection: &mut PgConnection, vkey: &str, size: i
         .execute(&mut *connection)
         .await?;
     query!("DELETE FROM secret.proof_keys WHERE vkey <> $1", vkey).execute(connection).await.map(drop)
-}
-
-fn seal(key: &[u8; 32], vkey: &str, seed: &[u8; 32]) -> Result<Vec<u8>, KeyError> {
-    let mut nonce = [0; NONCE_LEN];
-    SystemRandom::new().fill(&mut nonce)?;
-    let mut sealed = seed.to_vec();
-    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key)?);
-    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(vkey.as_bytes()), &mut sealed)?;
-    Ok([nonce.as_slice(), &sealed].concat())
-}
-
-fn unseal(key: &[u8; 32], vkey: &str, sealed: &[u8]) -> Option<[u8; 32]> {
-    let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
-    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).ok()?);
-    let mut opened = sealed.to_vec();
-    let opened = key.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(vkey.as_bytes()), &mut opened).ok()?;
-    (&*opened).try_into().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sealed_key_opens_under_its_master_key_and_its_name_only() {
-        let sealed = seal(&[1; 32], "a", &[9; 32]).expect("sealed");
-        assert_eq!(unseal(&[1; 32], "a", &sealed), Some([9; 32]));
-        assert_eq!(unseal(&[2; 32], "a", &sealed), None);
-        assert_eq!(unseal(&[1; 32], "b", &sealed), None);
-        assert_eq!(unseal(&[1; 32], "a", &sealed[..20]), None);
-        assert_eq!(unseal(&[1; 32], "a", &[]), None);
-    }
 }

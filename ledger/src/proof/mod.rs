@@ -8,8 +8,10 @@
 //! |---|---|
 //! | [`tree`], [`tiles`], [`note`] | RFC 9162, tlog-tiles, signed notes and checkpoints: no input, no output |
 //! | `digest` | computes the digest of an event |
-//! | `consumer`, `refused` | grows the tree behind the log and signs its head; why it refuses |
-//! | [`keyring`] | the keys |
+//! | `consumer`, `signer`, `refused` | grows the tree behind the log and signs its head; why it refuses |
+//! | `signing` | what this process does about it, for operators |
+//! | [`keyring`], [`sealing`] | the keys; their private parts in the database |
+//! | [`trust`] | whether the present key may sign, and the decision for a new one |
 //! | `send` | sends heads to other systems |
 //! | `prove` | answers requests for heads, tiles and proofs |
 //! | [`verify`] | computes everything again, and compares |
@@ -21,15 +23,21 @@ pub mod keyring;
 pub mod note;
 mod prove;
 mod refused;
+pub mod sealing;
 mod send;
+mod signer;
+mod signing;
 mod store;
 pub mod tiles;
 pub mod tree;
+pub mod trust;
 pub mod verify;
 
-pub use consumer::{Settings, Stats, run};
-pub use keyring::{KeySource, PublishedKey};
+pub use consumer::{Settings, run};
+pub use keyring::{KeyError, KeySource, PublishedKey};
 pub use prove::{ConsistencyProof, InclusionProof, Proofs, ProveError};
 pub use refused::{ForeignHead, Refused};
+pub use sealing::SealingKeys;
 pub use send::{Delivered, Destinations, Webhook, delivered};
+pub use signing::{Signing, Stats, Unsigned, readiness};
 pub use store::StoredCheckpoint;

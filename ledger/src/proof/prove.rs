@@ -9,6 +9,7 @@ use sqlx::{PgPool, query_scalar};
 use utoipa::ToSchema;
 
 use super::keyring::{self, PublishedKey};
+use super::signing::Unsigned;
 use super::store::{self, StoredCheckpoint, stored};
 use super::tiles::{Reader, Tile, TileId};
 use super::tree::{Error, Hash, prove_record, prove_tree, tree_hash};
@@ -20,6 +21,7 @@ const TLOG_PROOF: &str = "c2sp.org/tlog-proof@v1";
 #[derive(Clone, Debug)]
 pub struct Proofs {
     pool: PgPool,
+    has_name: bool,
 }
 
 /// Why something cannot be proved.
@@ -31,6 +33,9 @@ pub enum ProveError {
     /// No head has been signed yet.
     #[error("no head of the log is signed yet: try again once there are events")]
     NoHead,
+    /// No head is signed, because the log has no name.
+    #[error("no head of the log is signed, because the log has no name yet: set public_url or proof_origin, and start the server again")]
+    NoName,
     /// A position or a size is not in the tree.
     #[error("{field} must be {least} to {most}: a signed head has {most} events")]
     OutOfRange {
@@ -82,7 +87,13 @@ impl Proofs {
     /// The proof in this database.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+        Self { pool, has_name: true }
+    }
+
+    /// The same, for settings that name no log. Then a missing head has another reason.
+    #[must_use]
+    pub fn named(self, has_name: bool) -> Self {
+        Self { has_name, ..self }
     }
 
     /// Returns the head that was signed last, if there is one.
@@ -91,6 +102,22 @@ impl Proofs {
     /// The database does not answer.
     pub async fn newest(&self) -> Result<Option<StoredCheckpoint>, ProveError> {
         Ok(store::newest(&self.pool).await?)
+    }
+
+    /// Returns the head that was signed last.
+    ///
+    /// # Errors
+    /// No head is signed yet, or the database does not answer.
+    pub async fn head(&self) -> Result<StoredCheckpoint, ProveError> {
+        self.newest().await?.ok_or(if self.has_name { ProveError::NoHead } else { ProveError::NoName })
+    }
+
+    /// Returns the events that are in no signed head.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn unsigned(&self) -> Result<Unsigned, ProveError> {
+        Ok(store::unsigned(&self.pool).await?)
     }
 
     /// Returns the last signed head whose last event has one of these positions.
@@ -183,14 +210,14 @@ impl Proofs {
     /// # Errors
     /// The newest head does not have that position, or the database does not answer.
     pub async fn whole(&self, position: u64) -> Result<String, ProveError> {
-        let head = self.newest().await?.ok_or(ProveError::NoHead)?;
+        let head = self.head().await?;
         let proof = self.inclusion(position, Some(head.size.unsigned_abs())).await?;
         let path = proof.hashes.iter().map(|hash| format!("{hash}\n")).collect::<String>();
         Ok(format!("{TLOG_PROOF}\nextra {}\nindex {}\n{path}\n{}", proof.entry, proof.index, head.note))
     }
 
     async fn size(&self) -> Result<u64, ProveError> {
-        self.newest().await?.map(|head| head.size.unsigned_abs()).ok_or(ProveError::NoHead)
+        Ok(self.head().await?.size.unsigned_abs())
     }
 
     async fn compute<T>(&self, compute: impl Fn(&Reader<'_>) -> Result<T, Error>) -> Result<T, ProveError> {

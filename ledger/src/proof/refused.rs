@@ -10,8 +10,22 @@ pub(super) enum ProofError {
     Database(#[from] sqlx::Error),
     #[error(transparent)]
     Key(#[from] KeyError),
-    #[error("no head is signed")]
+    #[error(transparent)]
     Refused(#[from] Refused),
+}
+
+/// The codes of Postgres for a table, and for a schema, that does not exist.
+const MISSING: [&str; 2] = ["42P01", "3F000"];
+
+impl ProofError {
+    /// The same, as a refusal if the tables of the proof do not exist.
+    pub(super) fn of_missing_tables(self) -> Self {
+        let code = match &self {
+            Self::Database(sqlx::Error::Database(error)) | Self::Key(KeyError::Database(sqlx::Error::Database(error))) => error.code(),
+            _ => None,
+        };
+        if code.is_some_and(|code| MISSING.contains(&code.as_ref())) { Refused::SchemaGone.into() } else { self }
+    }
 }
 
 /// Why a stored head is not one of this log.
@@ -49,8 +63,29 @@ pub enum Refused {
     #[error("the stored tiles do not have the root of the head of size {0}")]
     TilesDiffer(i64),
     /// Tiles exist, or keys have signed, but no head is stored.
-    #[error("heads were signed, but none is stored")]
+    #[error(
+        "heads were signed, but none is stored. Restore the schema proof from the backup. If it is lost, sign with a new key, which the \
+         auditors must accept: `backscroll audit rotate-key --new-trust`"
+    )]
     HeadsGone,
+    /// The newest stored head is older than a head that was signed.
+    #[error(
+        "the newest stored head is of size {newest}, and one of size {signed} was signed. Restore the schema proof from the backup of \
+         the same moment as the log. If it is lost, sign with a new key, which the auditors must accept: `backscroll audit rotate-key \
+         --new-trust`"
+    )]
+    HeadsEndBefore {
+        /// The size of the newest stored head.
+        newest: i64,
+        /// The size of a head that was signed later.
+        signed: i64,
+    },
+    /// The tables of the proof do not exist.
+    #[error(
+        "the tables of the schema proof do not exist. Restore the schema from the backup. If it is lost, sign with a new key, which the \
+         auditors must accept: `backscroll audit rotate-key --new-trust`"
+    )]
+    SchemaGone,
     /// The last stored head is not a signed note of this log.
     #[error("the stored head of size {size} is not one of this log")]
     Foreign {

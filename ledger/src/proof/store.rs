@@ -3,8 +3,9 @@
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor, query, query_as};
+use sqlx::{PgConnection, PgExecutor, query, query_as, query_scalar};
 
+use super::signing::Unsigned;
 use super::tiles::{Reader, TileId, Tiles, tiles_of};
 use super::tree::Error;
 
@@ -32,6 +33,28 @@ pub(super) async fn newest(executor: impl PgExecutor<'_>) -> sqlx::Result<Option
     query_as!(StoredCheckpoint, "SELECT size, root, note, signed_at FROM proof.checkpoints ORDER BY size DESC LIMIT 1")
         .fetch_optional(executor)
         .await
+}
+
+/// Returns the size of the last head that is known to have been signed by the present keys, or to have been sent away.
+pub(super) async fn signed_size(executor: impl PgExecutor<'_>) -> sqlx::Result<Option<i64>> {
+    query_scalar!(
+        "SELECT greatest((SELECT max(first_size) FROM proof.keys WHERE retired_at IS NULL), (SELECT max(size) FROM proof.deliveries))"
+    )
+    .fetch_one(executor)
+    .await
+}
+
+/// Returns the events that are in no signed head.
+pub(super) async fn unsigned(executor: impl PgExecutor<'_>) -> sqlx::Result<Unsigned> {
+    query_as!(
+        Unsigned,
+        r#"WITH head AS (SELECT size, signed_at FROM proof.checkpoints ORDER BY size DESC LIMIT 1)
+           SELECT greatest((SELECT max(position) FROM events) - coalesce((SELECT size FROM head), 0), 0) AS "events!",
+                  (SELECT recorded_at FROM events WHERE position > coalesce((SELECT size FROM head), 0) ORDER BY position LIMIT 1) AS since,
+                  (SELECT signed_at FROM head) AS signed_at"#
+    )
+    .fetch_one(executor)
+    .await
 }
 
 /// Returns the requested tiles that exist.

@@ -31,7 +31,10 @@ impl Consumer {
         let settings = Settings {
             pool: pool.clone(),
             wake: Some(store.head()),
-            keys: KeySource { sealing_key: [0; 32], file: None, origin: "bench.example.org/v1/proof".into() },
+            keys: KeySource {
+                origin: Some("bench.example.org/v1/proof".into()),
+                ..KeySource::new(&keyring::MasterKey::from([0; 32]), None)
+            },
             destinations: Destinations { interval: Duration::from_secs(60), ..Destinations::default() },
             stats: stats.clone(),
         };

@@ -133,6 +133,7 @@ fn environment(servers: &Servers, postgres_port: u16, nats_port: u16) -> Result<
         (NATS, at_port(servers.address(NATS)?, nats_port)?),
         (REDIS, servers.address(REDIS)?.to_owned()),
         ("BACKSCROLL_MASTER_KEY", MASTER_KEY.to_owned()),
+        ("BACKSCROLL_PROOF_ORIGIN", "chaos.example.org/v1/proof".to_owned()),
         ("BACKSCROLL_HTTP_WORKERS", "2".to_owned()),
         // The load must break things, so the limits must not slow it down.
         ("BACKSCROLL_RATE_LIMITS", "all=1000000/1".to_owned()),

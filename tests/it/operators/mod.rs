@@ -4,6 +4,7 @@
 mod alerts;
 mod dry_run;
 mod errors;
+mod keys;
 mod logs;
 mod moments;
 mod outages;

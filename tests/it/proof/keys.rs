@@ -1,12 +1,15 @@
 //! The keys of the proof: created once, sealed, rotated, or given in a file.
 
 use domain::InstallationCommand;
-use ledger::proof::KeySource;
+use domain::installation::KeyChange;
+use keyring::MasterKey;
 use ledger::proof::keyring::{KeyError, published, rotate};
+use ledger::proof::trust::{NewTrustError, begin_new_trust};
+use ledger::proof::{KeySource, SealingKeys, Signing};
 use processes::replays::by_the_server;
 use tests::{TestApp, eventually};
 
-use super::world::World;
+use super::world::{ORIGIN, World};
 
 /// A key as Go's `note` writes it. It is public: it comes from the documentation of `note`.
 const FILE_KEY: &str = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz\n";
@@ -29,7 +32,7 @@ async fn a_key_is_created_once_and_stored_sealed_only() {
     // With another master key the signing key cannot be unsealed, and nothing is signed.
     world.stop().await;
     let size = world.size().await;
-    world.keys = KeySource { sealing_key: [8; 32], ..world.keys.clone() };
+    world.keys.sealing = SealingKeys::new(&MasterKey::from([8; 32]), None);
     world.post("unsigned").await;
     assert!(matches!(rotate(world.pool(), &KeySource { file: Some("x".into()), ..world.keys.clone() }).await, Err(KeyError::InFile)));
     world.start();
@@ -93,25 +96,151 @@ async fn a_key_in_a_file_signs_and_is_not_in_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_records_a_new_key_in_the_file_once_and_not_the_first_key() {
+async fn the_log_records_the_first_key_and_a_new_key_in_the_file_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("proof.key");
     std::fs::write(&path, FILE_KEY).expect("a file");
     let mut app = TestApp::start_with(&[("BACKSCROLL_PROOF_KEY_FILE", path.to_str().expect("a path"))]).await;
     app.sign_up("ann").await;
-    eventually("the first head is signed", async || app.app().proofs.newest().await.expect("the heads").is_some()).await;
+    let noted = "SELECT payload #>> '{installation.proof_key_rotated,vkey}' FROM events
+                 WHERE event_type = 'installation.proof_key_rotated' ORDER BY position";
+    let noted = async |app: &TestApp| sqlx::query_scalar::<_, String>(noted).fetch_all(&app.app().pool).await.expect("the log");
+    eventually("the log records the first key", async || !noted(&app).await.is_empty()).await;
     app.stop().await;
     std::fs::write(&path, OTHER_FILE_KEY).expect("a file");
     app.start_again().await;
-    let noted =
-        "SELECT payload #>> '{installation.proof_key_rotated,vkey}' FROM events WHERE event_type = 'installation.proof_key_rotated'";
-    let noted = async |app: &TestApp| sqlx::query_scalar::<_, String>(noted).fetch_all(&app.app().pool).await.expect("the log");
-    eventually("the log records the new key", async || !noted(&app).await.is_empty()).await;
+    eventually("the log records the new key", async || noted(&app).await.len() > 1).await;
     let keys = app.app().proofs.keys().await.expect("keys").into_iter().map(|key| key.vkey).collect::<Vec<_>>();
     assert_eq!(keys[0], FILE_VKEY);
-    assert_eq!(noted(&app).await, keys[1..]);
+    assert_eq!(noted(&app).await, keys);
     // A second command for the same key, or a restart, records nothing.
-    let once_more = InstallationCommand::NoteKeyRotation { vkey: keys[1].clone() };
+    let once_more = InstallationCommand::NoteKeyRotation { vkey: keys[1].clone(), change: KeyChange::Rotation };
     app.app().commands.installation(&by_the_server(None), once_more).await.expect("the key is already recorded");
-    assert_eq!(noted(&app).await, keys[1..]);
+    assert_eq!(noted(&app).await, keys);
+}
+
+/// Waits until the consumer refuses for a reason with this text, and checks that it signs nothing.
+async fn expect_a_reason(world: &World, with: &str) {
+    let signing = || world.stats.signing();
+    eventually(with, async || matches!(signing(), Signing::Refuses(reason) if reason.contains(with))).await;
+}
+
+async fn publish_nothing(world: &World) {
+    world.tamper("TRUNCATE proof.keys, proof.checkpoints, proof.tiles, proof.deliveries, secret.proof_keys").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_signed_before_gets_no_new_key_by_itself() {
+    let mut world = World::signed().await;
+    let old = published(world.pool()).await.expect("keys")[0].vkey.clone();
+    world.stop().await;
+    publish_nothing(&world).await;
+    // The log records its key.
+    let note = InstallationCommand::NoteKeyRotation { vkey: old.clone(), change: KeyChange::First };
+    world.writing.commands.installation(&by_the_server(None), note).await.expect("an event");
+    world.start();
+    expect_a_reason(&world, &format!("the log records that {old} signs it, and proof.keys is empty")).await;
+    assert_eq!((world.size().await, published(world.pool()).await.expect("keys")), (0, vec![]));
+    let begun = begin_new_trust(world.pool(), &world.keys).await.expect("a decision");
+    assert_eq!(begun.heads_removed, 0);
+    world.settle().await;
+    assert_eq!(world.findings(&[]).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_an_earlier_release_that_lost_its_key_is_not_taken_for_a_new_one() {
+    let mut world = World::unsigned().await;
+    world.tamper("UPDATE signing_keys_recorded SET since = now() + interval '2 hours'").await;
+    world.start();
+    expect_a_reason(&world, "before this database had signing keys, and proof.keys is empty").await;
+    // The clocks of the server and of Postgres may differ.
+    world.stop().await;
+    world.tamper("UPDATE signing_keys_recorded SET since = now() + interval '10 minutes'").await;
+    world.start();
+    world.settle().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_private_key_is_replaced_by_a_decision_only_and_the_heads_stay() {
+    let mut world = World::signed().await;
+    let before = world.head().await;
+    let refused = begin_new_trust(world.pool(), &world.keys).await;
+    assert!(matches!(refused, Err(NewTrustError::NotNeeded)), "{refused:?}");
+    world.stop().await;
+    world.tamper("DELETE FROM secret.proof_keys").await;
+    world.post("unsigned").await;
+    world.start();
+    expect_a_reason(&world, "is not in the database: restore the table secret.proof_keys from the backup").await;
+    assert!(matches!(rotate(world.pool(), &world.keys).await, Err(KeyError::Missing(_))));
+    let begun = begin_new_trust(world.pool(), &world.keys).await.expect("a decision");
+    assert_eq!(begun.heads_removed, 0);
+    world.settle().await;
+    let after = world.head().await;
+    after.verify(&[begun.vkey.parse().expect("a key")]).expect("the new key signs");
+    assert_eq!(world.findings(&[before, after]).await, [], "the heads of the old key still verify");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_that_end_before_what_was_signed_are_not_continued() {
+    let mut world = World::signed().await;
+    world.post("more").await;
+    world.settle().await;
+    rotate(world.pool(), &world.keys).await.expect("a new key");
+    world.post("after the rotation").await;
+    world.settle().await;
+    eventually("the old key is retired", async || published(world.pool()).await.expect("keys")[0].retired_at.is_some()).await;
+    world.stop().await;
+    // The heads of an older backup.
+    world.tamper("DELETE FROM proof.checkpoints WHERE size >= (SELECT max(first_size) FROM proof.keys)").await;
+    let size = world.size().await;
+    assert!(size > 0);
+    world.start();
+    expect_a_reason(&world, "Restore the schema proof from the backup of the same moment as the log").await;
+    assert_eq!(world.size().await, size);
+    let begun = begin_new_trust(world.pool(), &world.keys).await.expect("a decision");
+    assert!(begun.heads_removed > 0);
+    world.stop().await;
+    world.start();
+    world.settle().await;
+    assert_eq!(world.findings(&[]).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_key_does_not_hide_a_log_that_contradicts_its_heads() {
+    let mut world = World::signed().await;
+    world.stop().await;
+    world.tamper("UPDATE proof.tiles SET hashes = overlay(hashes PLACING '\\x00' FROM 40)").await;
+    let refused = begin_new_trust(world.pool(), &world.keys).await;
+    assert!(matches!(refused, Err(NewTrustError::Contradicted(_))), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_name_of_the_log_is_fixed_with_its_first_head() {
+    const INVALID: &str = "backscroll.invalid/v1/proof";
+    let mut world = World::unsigned().await;
+    let origin = world.keys.origin.take();
+    world.start();
+    eventually("the consumer waits for a name", async || world.stats.signing() == Signing::WaitsForName).await;
+    assert_eq!(published(world.pool()).await.expect("keys"), []);
+    // An earlier release made a key at its first start, and has signed nothing with it.
+    world.stop().await;
+    rotate(world.pool(), &KeySource { origin: Some(INVALID.into()), ..world.keys.clone() }).await.expect("a key");
+    world.start();
+    eventually("the consumer waits for a name", async || world.stats.signing() == Signing::WaitsForName).await;
+    world.stop().await;
+    world.keys.origin = origin;
+    world.start();
+    world.settle().await;
+    let head = world.head().await.checkpoint;
+    assert_eq!(head.origin, ORIGIN);
+    // From now on another name changes nothing, and no name is needed.
+    for other in [Some("other.example.org/v1/proof".to_owned()), None] {
+        world.stop().await;
+        world.keys.origin = other;
+        world.post("goes on").await;
+        world.start();
+        world.settle().await;
+        assert_eq!(world.head().await.checkpoint.origin, ORIGIN);
+    }
+    assert_eq!(published(world.pool()).await.expect("keys").len(), 1);
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use keyring::MasterKey;
 use ledger::proof::note::SignedCheckpoint;
 use ledger::proof::verify::{Finding, Options, Report, verify};
 use ledger::proof::{Destinations, KeySource, Proofs, Settings, Stats, run};
@@ -42,7 +43,7 @@ impl World {
     pub async fn unsigned() -> Self {
         let writing = Writing::start().await;
         let team = writing.workspace().await;
-        let keys = KeySource { sealing_key: [7; 32], file: None, origin: ORIGIN.into() };
+        let keys = KeySource { origin: Some(ORIGIN.into()), ..KeySource::new(&MasterKey::from([0; 32]), None) };
         let destinations = Destinations { interval: Duration::from_millis(20), ..Destinations::default() };
         let world = Self { writing, team, keys, destinations, stats: Arc::default(), running: Vec::new() };
         for n in 0..6 {

@@ -6,6 +6,7 @@ use std::path::Path;
 use chrono::Utc;
 use domain::InstallationCommand;
 use domain::ids::{UserId, WorkspaceId};
+use domain::installation::KeyChange;
 use serde_json::{Value, json};
 use slack::import::{Limits, Settings, slack};
 use sqlx::Executor;
@@ -123,5 +124,6 @@ pub(super) async fn rotate_the_proof_key(app: &TestApp) {
     let app = app.app();
     let vkey = ledger::proof::keyring::rotate(&app.pool, &app.settings.proof_keys()).await.expect("a new key");
     let asked = processes::replays::by_the_server(Some("backscroll audit rotate-key".into()));
-    app.commands.installation(&asked, InstallationCommand::NoteKeyRotation { vkey }).await.expect("the log records the new key");
+    let note = InstallationCommand::NoteKeyRotation { vkey, change: KeyChange::Rotation };
+    app.commands.installation(&asked, note).await.expect("the log records the new key");
 }

@@ -14,9 +14,9 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let proofs = Proofs::new(read_pool(&settings).await?);
+    let proofs = Proofs::new(read_pool(&settings).await?).named(settings.proof_keys().has_name());
     let proof = proofs.whole(arguments.position).await.map_err(|error| match error {
-        ProveError::NoHead | ProveError::OutOfRange { .. } => Failure::new(Exit::Refused, error),
+        ProveError::NoHead | ProveError::NoName | ProveError::OutOfRange { .. } => Failure::new(Exit::Refused, error),
         error => Failure::new(Exit::Failed, error),
     })?;
     print(&proof)

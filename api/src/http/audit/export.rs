@@ -79,12 +79,12 @@ pub async fn export_audit(
     let (format, query) = split(request.query_string())?;
     let (format, media_type) = format.parse();
     let filter = query.parse(1)?;
+    let key = keyring::current(&stores.pool, &settings.proof_keys()).await?;
     let (export_id, head) = (Uuid::now_v7(), audits.audit_log.head().await?);
     audits.progress.wait_for(projections::RELATIONAL, head.position, crate::extract::WAIT_MAX).await?;
     let parts = filter_parts(&filter);
     let noted = Noted { export_id, format, filter: parts.clone(), up_to: head.position };
     audits.commands.audit(reading.context(), path.workspace_id, AuditCommand::Export(noted)).await?;
-    let key = keyring::current(&stores.pool, &settings.proof_keys()).await.map_err(|error| Problem::internal(&error))?;
     let vkey = key.verifying().to_string();
     let export = Export::begin(export_id, path.workspace_id, reading.actor.0, format, (filter, parts), head);
     let name = format!("attachment; filename=\"audit-{export_id}.{}\"", if format == ExportFormat::Csv { "csv" } else { "jsonl" });
