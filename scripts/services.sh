@@ -9,6 +9,7 @@
 #   services.sh status                one line per server; fails unless all run
 #   services.sh env                   the addresses, as `export` lines for eval
 #   services.sh psql [ARGUMENT…]      psql; without the address of a database, in the database of this checkout
+#   services.sh pg_dump ARGUMENT…     pg_dump of the Postgres that `start` starts; pg_restore likewise
 #   services.sh redis-server [ARGUMENT…]
 #                                     start one more Redis in the foreground; tests make a cluster of them
 #   services.sh nats-server [ARGUMENT…]
@@ -65,6 +66,7 @@ main() {
         status) status ;;
         env) sed -n 's/^BACKSCROLL_/export &/p' "$RUN/services.env" ;;
         psql) open_psql "$@" ;;
+        pg_dump | pg_restore) run_postgres_program "$verb" "$@" ;;
         redis-server) run_another_redis "$@" ;;
         nats-server) run_another_nats "$@" ;;
         elasticsearch) run_another_elasticsearch "$@" ;;
@@ -159,12 +161,18 @@ status() {
 
 open_psql() {
     load_services_env
+    # Without the address of a database: the database of this checkout.
+    if [[ ${1:--} == -* ]]; then set -- "$BACKSCROLL_POSTGRES_URL" "$@"; fi
+    run_postgres_program psql "$@"
+}
+
+run_postgres_program() {
+    local program=$1
+    shift
     choose_service_user
     choose_server_cache
     find_postgres
-    # Without the address of a database: the database of this checkout.
-    if [[ ${1:--} == -* ]]; then set -- "$BACKSCROLL_POSTGRES_URL" "$@"; fi
-    with_postgres_libraries "$POSTGRES_BIN/psql" "$@"
+    with_postgres_libraries "$POSTGRES_BIN/$program" "$@"
 }
 
 run_another_redis() {

@@ -12,6 +12,7 @@ mod operators;
 mod parts;
 mod peers;
 mod request_log;
+mod restored;
 mod server;
 mod watch;
 
@@ -58,6 +59,7 @@ pub use connect::{
     StartError, check_database, check_partitions, check_release, elasticsearch, keyring, long_write_pool, migration_pool, nats_client,
     read_pool, redis_connection, work_pool, write_pool,
 };
+pub use restored::arrive;
 pub use server::Server;
 
 pub use crate::roles::Roles;
@@ -147,12 +149,16 @@ impl App {
         let pool = read_pool(&settings).await?;
         check_database(&pool).await?;
         check_partitions(&settings, &pool).await?;
+        let copy_id = arrive(&pool).await?;
         let (work_pool, write_pool) = (work_pool(&settings).await?, write_pool(&settings).await?);
         let keys = keyring(&settings, write_pool.clone()).await?;
         let store = commands::EventStore::start_at(write_pool.clone(), keys.clone(), clock).await;
         let store = store.map_err(|error| StartError::of_store(&write_pool, error))?;
-        let stores = Connections::new(pool.clone(), keys.clone(), redis_connection(&settings)?).with_elastic(elasticsearch(&settings)?);
+        let (redis, elastic) =
+            (redis_connection(&settings)?.of_copy(copy_id), elasticsearch(&settings)?.map(|elastic| elastic.of_copy(copy_id)));
+        let stores = Connections::new(pool.clone(), keys.clone(), redis).with_elastic(elastic);
         let work_stores = stores.on(work_pool.clone());
+        restored::build_read_tables(&work_stores).await?;
         let session_store = SessionStore::new(pool.clone(), stores.redis.clone(), &settings.master_key, settings.session_bounds());
         let read_models = ReadModels::new(pool.clone());
         let commands = Commands::new(store);

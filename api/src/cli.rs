@@ -14,6 +14,7 @@ mod place;
 mod progress;
 mod projections;
 mod replay;
+mod restore;
 mod retention;
 mod serve;
 mod users;
@@ -81,6 +82,9 @@ enum Verb {
     /// Export, check or restore closed months of the log.
     #[command(subcommand)]
     Log(log::Verb),
+    /// Check a database that was restored from a backup.
+    #[command(subcommand)]
+    Restore(restore::Verb),
     /// Archive or purge messages that are old enough.
     #[command(subcommand)]
     Retention(retention::Verb),
@@ -209,6 +213,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
             on_runtime(log::verify::run(|| Ok(config::object_store::load(arguments.config.as_deref())?), &manifests, &keys))
         }
         Verb::Log(verb) => on_runtime(log::run(settings()?, verb)),
+        Verb::Restore(verb) => on_runtime(restore::run(settings()?, verb)),
         Verb::Retention(verb) => on_runtime(retention::run(settings()?, verb)),
         Verb::Keys(verb) => on_runtime(keys::run(settings()?, verb)),
         Verb::Users(verb) => on_runtime(users::run(settings()?, verb)),

@@ -59,6 +59,15 @@ pub enum KeyError {
     NotMade(Uuid),
 }
 
+/// Opens some keys of a database, and counts those that neither the master key nor the previous one has wrapped. Makes
+/// and changes nothing. Returns how many were opened, and how many are of another master key.
+///
+/// # Errors
+/// Postgres does not answer, or a key is damaged.
+pub async fn check(pool: &PgPool, master: &MasterKeys, limit: i64) -> Result<(u64, i64), KeyError> {
+    store::check(pool, master, limit).await
+}
+
 /// The keys that this process needs. Clones share everything.
 #[derive(Clone)]
 pub struct Keyring {

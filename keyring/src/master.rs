@@ -126,6 +126,11 @@ impl MasterKeys {
         self.previous.as_ref().map(|wrapper| wrapper.id)
     }
 
+    /// The identifiers of the master key and of the previous one.
+    pub(crate) fn ids(&self) -> Vec<MasterId> {
+        std::iter::once(self.current_id()).chain(self.previous_id()).collect()
+    }
+
     pub(crate) fn wrap(&self, key_id: Uuid, owner_id: Uuid, key: &[u8; 32]) -> Vec<u8> {
         self.current.cipher.seal(&bound_to(key_id, owner_id), key)
     }

@@ -178,3 +178,24 @@ pub(crate) async fn count_others(pool: &PgPool, master: &MasterKeys) -> Result<u
     );
     Ok(others.fetch_one(pool).await?.unsigned_abs())
 }
+
+/// Opens at most `limit` keys. Returns how many were opened, and how many keys neither master key has wrapped.
+pub(crate) async fn check(pool: &PgPool, master: &MasterKeys, limit: i64) -> Result<(u64, i64), KeyError> {
+    let ids = master.ids().into_iter().map(|id| id.to_vec()).collect::<Vec<_>>();
+    let foreign = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "foreign!" FROM secret.person_keys WHERE wrapped IS NOT NULL AND master_id <> ALL ($1)"#,
+        &ids
+    );
+    let foreign = foreign.fetch_one(pool).await?;
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT key_id, owner_id, wrapped, master_id FROM secret.person_keys WHERE wrapped IS NOT NULL AND master_id = ANY ($1)
+         ORDER BY key_id LIMIT $2",
+        &ids,
+        limit
+    );
+    let rows = rows.fetch_all(pool).await?;
+    let opened = rows.len() as u64;
+    rows.into_iter().try_for_each(|row| row.open(master).map(drop))?;
+    Ok((opened, foreign))
+}

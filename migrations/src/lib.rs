@@ -4,6 +4,7 @@
 //! release that works with it, without knowing it. `-- Runs beside: none` means that every process must know it
 //! (docs/decisions/0042-a-migration-says-beside-which-releases-it-may-stand.md).
 
+pub mod derived;
 pub mod elasticsearch;
 pub mod nats;
 

@@ -6,7 +6,7 @@
 //! what earlier releases kept of clients in clear. [`proof_key`] records new
 //! signing keys in the log. [`replays`] runs replays of projections, [`parked`] releases events that projections could
 //! not apply, [`exports`] makes a zip of everything that is stored about one person, and
-//! [`export_jobs`] makes those that people ask for.
+//! [`export_jobs`] makes those that people ask for. [`restore_check`] examines a restored database.
 
 pub mod client_ids;
 pub mod cursor;
@@ -18,4 +18,5 @@ pub mod parked;
 pub mod proof_key;
 pub mod purge;
 pub mod replays;
+pub mod restore_check;
 pub mod retention;

@@ -14,6 +14,7 @@ mod feed;
 mod read_models;
 mod rebuild;
 pub mod relational;
+pub mod restored;
 pub mod search;
 mod states;
 

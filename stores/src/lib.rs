@@ -1,7 +1,7 @@
 //! Connections to all stores: Postgres, Redis, NATS, Elasticsearch, object stores. Also what every other crate needs of
 //! the log: reading it by position, and the digest of an event. Also the checkpoints of projections, the pauses
-//! before a retry ([`retry`]), which releases may run on a database ([`release`]), and the wording of errors for operators
-//! ([`diagnosis`]).
+//! before a retry ([`retry`]), which releases may run on a database ([`release`]), what a restored database lacks
+//! ([`restored`]), and the wording of errors for operators ([`diagnosis`]).
 //!
 //! Not here: writing the log (`commands`), building tables from it (`projections`), and settings (`api`).
 
@@ -18,5 +18,6 @@ pub mod objects;
 pub mod postgres;
 pub mod redis;
 pub mod release;
+pub mod restored;
 pub mod retry;
 pub mod tls;

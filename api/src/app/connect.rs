@@ -9,6 +9,7 @@ use commands::StoreError;
 use commands::relay::partitions_in_use;
 use identity::AuthError;
 use keyring::{KeyError, Keyring, MasterKeys};
+use projections::RebuildError;
 use projections::search::BackendName;
 use projections::search::elasticsearch::Elastic;
 use sqlx::PgPool;
@@ -19,6 +20,8 @@ use stores::objects::ObjectStoreError;
 use stores::postgres::{self, ACQUIRE_MAX, WORK_STATEMENT_MAX, WRITE_STATEMENT_MAX};
 use stores::redis::Redis;
 use stores::release::{self, Outdated, ReleaseError};
+use stores::restored::keys::MissingKeys;
+use stores::restored::schemas::SchemaError;
 
 use crate::config::Settings;
 
@@ -54,6 +57,15 @@ pub enum StartError {
     /// The users' keys cannot be used.
     #[error("the users' keys cannot be used (master_key)")]
     Keys(#[from] KeyError),
+    /// People have no keys, although the log has what they seal.
+    #[error("{0}")]
+    MissingKeys(MissingKeys),
+    /// The schemas that a backup left out cannot be created.
+    #[error(transparent)]
+    Schemas(#[from] SchemaError),
+    /// The read tables are missing, and cannot be built.
+    #[error("the read tables cannot be built from the log")]
+    ReadTables(#[source] RebuildError),
     /// The event store does not start.
     #[error("the event store does not start")]
     Store(#[source] StoreError),
@@ -128,7 +140,7 @@ impl StartError {
             Self::Unusable(diagnosis) => Some(diagnosis.fault),
             Self::Postgres(_) | Self::Nats(_) | Self::Store(_) | Self::Keys(KeyError::Postgres(_)) => Some(Fault::Unreachable),
             Self::Partitions { .. } | Self::ObjectStore(_) => Some(Fault::Setting),
-            Self::Outdated(_) => Some(Fault::Refused),
+            Self::Outdated(_) | Self::MissingKeys(_) | Self::Schemas(SchemaError::UnknownVersion { .. }) => Some(Fault::Refused),
             _ => None,
         }
     }
@@ -212,8 +224,13 @@ pub async fn migration_pool(settings: &Settings) -> Result<PgPool, StartError> {
 /// The keys that encrypt personal data.
 ///
 /// # Errors
-/// Postgres cannot be reached, or its keys were encrypted with another master key.
+/// Postgres cannot be reached, its keys were encrypted with another master key, or people have no keys although the log
+/// has what they seal.
 pub async fn keyring(settings: &Settings, pool: PgPool) -> Result<Keyring, StartError> {
+    // Before the keyring opens, because it makes the installation's key if there is none.
+    if let Some(missing) = stores::restored::keys::missing(&pool).await.map_err(StartError::Postgres)? {
+        return Err(StartError::MissingKeys(missing));
+    }
     let master = MasterKeys::new(&settings.master_key, settings.master_key_previous.as_ref());
     let opened = Keyring::open(pool.clone(), master).await;
     opened.map_err(|error| match error {

@@ -38,8 +38,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(mut settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let applied = migrate::apply(&settings).await?;
-    print(&format!("database: {} migrations applied now", applied.len()))?;
+    let migrated = migrate::apply(&settings).await?;
+    print(&format!("database: {} migrations applied now", migrated.applied.len()))?;
     settings.proof.name_unless_named(PROOF_ORIGIN, settings.public_url.as_deref());
     settings.listen = free_address(settings.listen)?;
     settings.operators_listen = settings.operators_listen.map(free_address).transpose()?;

@@ -37,7 +37,7 @@ pub(super) enum Verb {
         #[arg(long = "key", value_name = "VKEY")]
         keys: Vec<VerifyingKey>,
     },
-    /// Restore months, in order, into an empty database. Then `backscroll replay` builds the read tables.
+    /// Restore months, in order, into an empty database. Then `backscroll migrate` builds the read tables.
     Restore {
         /// The manifests: files, or addresses such as `s3://bucket/folder/log-2025-01.manifest.json`.
         #[arg(required = true)]

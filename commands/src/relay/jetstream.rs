@@ -7,12 +7,15 @@ use async_nats::{Client, HeaderMap, jetstream};
 use chrono::SecondsFormat;
 use domain::wire_event::WireEvent;
 use futures::future::try_join_all;
+use uuid::Uuid;
 
 use super::leader::Cursor;
 use super::{RelayError, nats_error};
 
 /// The header with the position.
 const POSITION: &str = "ce-position";
+/// The header with the event's identifier.
+const EVENT_ID: &str = "ce-id";
 /// The header with the previous position in the same partition. It is 0 for the first.
 const PREVIOUS_POSITION: &str = "ce-previousposition";
 
@@ -24,6 +27,8 @@ pub(super) struct Publisher {
     last_sequence: u64,
     /// The position of the stream's last message. It is 0 if there is none.
     last_position: i64,
+    /// The event of the stream's last message.
+    last_event_id: Option<Uuid>,
 }
 
 impl Publisher {
@@ -34,12 +39,25 @@ impl Publisher {
         let stream_handle = context.get_or_create_stream(config).await.map_err(nats_error("open the stream"))?;
         let last_sequence = stream_handle.get_info().await.map_err(nats_error("describe the stream"))?.state.last_sequence;
         let root = migrations::nats::subjects_root(stream);
-        let last_position = match stream_handle.get_last_raw_message_by_subject(&format!("{root}.>")).await {
-            Ok(message) => message.headers.get(POSITION).and_then(|value| value.as_str().parse().ok()).unwrap_or(0),
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => 0,
+        let last = match stream_handle.get_last_raw_message_by_subject(&format!("{root}.>")).await {
+            Ok(message) => Some(message.headers),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => None,
             Err(error) => return Err(nats_error("find the last message")(error)),
         };
-        Ok(Self { context, root, last_sequence, last_position })
+        let header = |name| last.as_ref().and_then(|headers| headers.get(name));
+        let last_position = header(POSITION).and_then(|value| value.as_str().parse().ok()).unwrap_or(0);
+        let last_event_id = header(EVENT_ID).and_then(|value| value.as_str().parse().ok());
+        Ok(Self { context, root, last_sequence, last_position, last_event_id })
+    }
+
+    /// The position and the event of the stream's last message, if it names both.
+    pub(super) fn last_event(&self) -> Option<(i64, Uuid)> {
+        self.last_event_id.filter(|_| self.last_position > 0).map(|event_id| (self.last_position, event_id))
+    }
+
+    /// Deletes the stream, with everything that NATS remembers of it.
+    pub(super) async fn delete(self, stream: &str) -> Result<(), RelayError> {
+        self.context.delete_stream(stream).await.map(drop).map_err(nats_error("delete the stream"))
     }
 
     /// The position of the stream's last message. It is 0 if there is none.
@@ -85,7 +103,7 @@ impl Publisher {
 fn headers(event: &WireEvent, previous: i64) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert("ce-specversion", "1.0");
-    headers.insert("ce-id", event.event_id.to_string());
+    headers.insert(EVENT_ID, event.event_id.to_string());
     headers.insert("ce-source", "/backscroll");
     headers.insert("ce-type", event.event_type.as_str());
     headers.insert("ce-subject", format!("{}/{}", event.aggregate_type, event.aggregate_id));

@@ -18,7 +18,7 @@ use async_nats::{Client, Subscriber};
 use domain::wire_event::WireEvent;
 use futures::StreamExt;
 use serde_json::value::RawValue;
-use sqlx::{PgPool, query};
+use sqlx::{PgPool, query, query_scalar};
 use stores::error::chain;
 use stores::nats::Link;
 use stores::retry::{self, Pauses};
@@ -135,7 +135,7 @@ pub async fn announce(nats: Client, stream: String, mut head: watch::Receiver<i6
 /// Waits until this process is the leader, then publishes until an error occurs.
 async fn lead(settings: &Settings, pauses: &mut Pauses) -> Result<(), RelayError> {
     let mut leader = Leader::elected(&settings.pool, &settings.stats).await?;
-    let mut publisher = Publisher::connect(&settings.nats, &settings.stream).await?;
+    let mut publisher = open_stream(settings).await?;
     let mut cursor = leader.cursor(&settings.pool, settings.partitions, publisher.last_position()).await?;
     info!(position = cursor.position, "this process is the relay's leader");
     settings.link.stream_works();
@@ -169,6 +169,20 @@ async fn lead(settings: &Settings, pauses: &mut Pauses) -> Result<(), RelayError
             sleep_until(began + PACE).await;
         }
     }
+}
+
+/// Opens the stream. If its last event is not in the log, the stream is of another history: the log was restored from a
+/// backup beside a NATS that went on. Then the stream is replaced: NATS would drop events whose positions it knows.
+async fn open_stream(settings: &Settings) -> Result<Publisher, RelayError> {
+    let publisher = Publisher::connect(&settings.nats, &settings.stream).await?;
+    let Some((position, event_id)) = publisher.last_event() else { return Ok(publisher) };
+    let ours = query_scalar!("SELECT event_id FROM events WHERE position = $1", position).fetch_optional(&settings.pool).await?;
+    if ours == Some(event_id) {
+        return Ok(publisher);
+    }
+    warn!(stream = settings.stream, position, "the stream has events that are not in the log, so it is replaced: was a backup restored?");
+    publisher.delete(&settings.stream).await?;
+    Publisher::connect(&settings.nats, &settings.stream).await
 }
 
 /// Waits until a node reports events after `position`. Notifications that arrived during the last batch are outdated.

@@ -38,7 +38,7 @@ use tracing::warn;
 use crate::connections::Connections;
 use crate::engine::{park, projector};
 use crate::search::elasticsearch;
-use crate::{cache, relational};
+use crate::{cache, relational, restored};
 
 use catch_up::CatchUp;
 pub(crate) use differences::made_by;
@@ -103,6 +103,9 @@ pub async fn rebuild_in(
     }
     if lock.projection == elasticsearch::NAME {
         return elasticsearch::rebuild(lock, stores, options, &observe).await;
+    }
+    if !options.dry_run {
+        restored::forget_wrong_checkpoint(&mut lock.connection).await?;
     }
     let shadow = Shadow::open(stores, lock, shadow::NEXT).await?;
     let mut rebuild = Rebuild { options, version: ours, observe: &observe, phases: Vec::new(), began: Instant::now() };

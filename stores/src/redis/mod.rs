@@ -24,6 +24,7 @@ use tokio::time::timeout;
 
 use crate::breaker::Breaker;
 use crate::diagnosis::Diagnosis;
+use crate::restored::identity::CopyId;
 pub use script::Script;
 pub use settings::RedisSettings;
 
@@ -48,13 +49,13 @@ pub struct RedisDown;
 #[derive(Clone)]
 pub struct Redis {
     shared: Arc<Shared>,
+    key_prefix: Arc<str>,
 }
 
 struct Shared {
     server: Server,
     /// The server with its address, without the password.
     subject: String,
-    key_prefix: String,
     breaker: Breaker,
     /// Digests of the scripts that this process has sent.
     sent: Mutex<HashSet<String>>,
@@ -89,13 +90,20 @@ impl Redis {
 
     fn of(server: Server, subject: String, key_prefix: &str) -> Self {
         let (breaker, sent, losses) = (Breaker::of("redis"), Mutex::default(), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { server, subject, key_prefix: key_prefix.to_owned(), breaker, sent, losses }) }
+        Self { shared: Arc::new(Shared { server, subject, breaker, sent, losses }), key_prefix: key_prefix.into() }
+    }
+
+    /// The same connection, for a restored copy of the database: it has keys of its own, so that it takes nothing for its
+    /// own which another history has left here.
+    #[must_use]
+    pub fn of_copy(self, copy_id: CopyId) -> Self {
+        Self { key_prefix: format!("{}{}", self.key_prefix, copy_id.prefix(':')).into(), ..self }
     }
 
     /// A key of this installation. In a cluster, keys with the same `{…}` in their names are on the same node.
     #[must_use]
     pub fn key(&self, name: &str) -> String {
-        format!("{}{name}", self.shared.key_prefix)
+        format!("{}{name}", self.key_prefix)
     }
 
     /// Whether Redis answered the last call.
@@ -301,6 +309,6 @@ impl Server {
 /// Without the address, which may contain a password.
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redis").field("key_prefix", &self.shared.key_prefix).finish_non_exhaustive()
+        f.debug_struct("Redis").field("key_prefix", &self.key_prefix).finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@ mod keys;
 mod logs;
 mod moments;
 mod outages;
+mod restoring;
 mod rights;
 mod settings;
 mod stopping;

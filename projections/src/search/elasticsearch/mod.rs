@@ -42,6 +42,7 @@ pub(crate) use rebuild::{rebuild, tidy};
 
 use stores::diagnosis::Diagnosis;
 use stores::elasticsearch::{self as elasticsearch_store, Client, ElasticError, ElasticSettings};
+use stores::restored::identity::CopyId;
 
 /// How long a health check may take.
 const HEALTH_MAX: Duration = Duration::from_secs(1);
@@ -65,6 +66,14 @@ impl Elastic {
     /// Why Elasticsearch cannot be used, and what to do.
     fn diagnose(&self, error: &ElasticError) -> Diagnosis {
         elasticsearch_store::diagnose(self.settings.url.expose(), error)
+    }
+
+    /// The same connection, for a restored copy of the database: it has indices of its own, so that it takes nothing for
+    /// its own which another history has left there.
+    #[must_use]
+    pub fn of_copy(self, copy_id: CopyId) -> Self {
+        let prefix = format!("{}{}", self.settings.prefix, copy_id.prefix('_'));
+        Self { settings: Arc::new(ElasticSettings { prefix, ..(*self.settings).clone() }), ..self }
     }
 
     /// Returns the version that answers, for a health report. The text contains nothing secret.
