@@ -24,6 +24,7 @@ use identity::confirmation::Confirmations;
 use identity::guesses::Guesses;
 use identity::password::Passwords;
 use identity::refused::RefusedSignIns;
+use identity::registration::Registrations;
 use identity::sessions::Sessions;
 use identity::sign_in::SignIns;
 use keyring::Keyring;
@@ -203,6 +204,12 @@ impl App {
             work_pool,
             write_pool,
         })
+    }
+
+    /// Registers users.
+    #[must_use]
+    pub fn registrations(&self) -> Registrations {
+        Registrations::new(self.commands.clone(), self.credentials.clone(), self.passwords.clone())
     }
 
     /// The parts that carry out erasures.

@@ -9,6 +9,7 @@ mod import;
 mod keys;
 mod log;
 mod migrate;
+mod pages;
 mod parked;
 mod place;
 mod progress;
@@ -18,12 +19,16 @@ mod restore;
 mod retention;
 mod serve;
 mod users;
+mod workspaces;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use commands::CommandError;
+use domain::text::InvalidText;
+use identity::AuthError;
 use stores::diagnosis::Fault;
 
 use crate::app::StartError;
@@ -97,6 +102,9 @@ enum Verb {
     /// Manage the users of this server.
     #[command(subcommand)]
     Users(users::Verb),
+    /// Manage the workspaces of this server.
+    #[command(subcommand)]
+    Workspaces(workspaces::Verb),
     /// Run a demo server: create its workspace if needed, import an export, and print how to use it.
     Demo(demo::Arguments),
     /// Print the OpenAPI document as JSON.
@@ -159,6 +167,35 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        let exit = match &error {
+            CommandError::Refused(_) | CommandError::KeyReused => Exit::Refused,
+            CommandError::Contended => Exit::Failed,
+            CommandError::Unavailable(_) => Exit::Unreachable,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        let exit = match error {
+            AuthError::Log(error) => return error.into(),
+            AuthError::Password(_) => Exit::Refused,
+            AuthError::State(_) => Exit::Unreachable,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<InvalidText> for Failure {
+    fn from(error: InvalidText) -> Self {
+        Self::new(Exit::Wrong, error)
+    }
+}
+
 /// Runs the command that this process was started with. `commit` is the commit that the program was built from.
 #[must_use]
 pub fn run(commit: Option<&'static str>) -> ExitCode {
@@ -217,6 +254,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Verb::Retention(verb) => on_runtime(retention::run(settings()?, verb)),
         Verb::Keys(verb) => on_runtime(keys::run(settings()?, verb)),
         Verb::Users(verb) => on_runtime(users::run(settings()?, verb)),
+        Verb::Workspaces(verb) => on_runtime(workspaces::run(settings()?, verb)),
         Verb::Audit(verb) => match audit::without_server(&verb) {
             Some(outcome) => outcome,
             None => on_runtime(audit::run(settings()?, verb)),

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{NaiveTime, TimeDelta};
+use identity::registration::RegistrationPolicy;
 pub use keyring::{MasterKey, Secret};
 use ledger::proof::KeySource;
 use stores::nats::NatsSettings;
@@ -170,6 +171,12 @@ const SETTINGS: &[Setting] = &[
         "8",
         "the number of partitions of the subjects: 1 to 256. Once events were published, the server refuses to start with another number",
     ),
+    optional(
+        "registration",
+        "open",
+        "who may register without an operator: `open` is everybody, `invited` is people with an invitation to a workspace, `closed` is nobody; \
+            `backscroll users add` always registers",
+    ),
     optional("session_hours", "24", "hours that a session lasts after its last use: 1 to 8760"),
     optional("session_hours_max", "720", "hours that a session lasts at most, however often it is used: 1 to 87600"),
     optional("sessions_max", "100", "the most sessions of a person; a further sign-in ends the oldest session: 1 to 10000"),
@@ -247,6 +254,8 @@ pub struct Settings {
     pub nats_stream: String,
     /// The number of partitions of the events.
     pub partitions: u16,
+    /// Who may register without an operator.
+    pub registration: RegistrationPolicy,
     /// The time from the last use of a session to its end.
     pub session_lifetime: Duration,
     /// The longest time from the start of a session to its end.
@@ -346,6 +355,7 @@ impl Settings {
             statement_timeout: Duration::from_secs(values.number("statement_seconds", 1..=3600)),
             nats_stream: values.stream_name("nats_stream"),
             partitions: values.number("partitions", 1..=256),
+            registration: values.registration("registration"),
             session_lifetime: hours(values.number("session_hours", 1..=8760)),
             session_age_max: hours(values.number("session_hours_max", 1..=87_600)),
             sessions_max: values.number("sessions_max", 1..=10_000),

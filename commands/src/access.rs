@@ -23,7 +23,7 @@ use domain::{Channel, Context, StreamId, User, Workspace};
 use uuid::Uuid;
 
 use crate::authorize::AccessRefusal;
-use crate::event_store::{Claim, ClaimKind, EventStore};
+use crate::event_store::{Claim, ClaimKind, EventStore, Stored};
 use crate::messages::{gone, related_aggregates};
 use crate::reader::Reader;
 use crate::{CommandError, Commands, authorize};
@@ -67,6 +67,36 @@ impl Commands {
         let claim = Claim::on_server(ClaimKind::WorkspaceDomain, domain.as_str());
         let holder = self.store.holders(std::slice::from_ref(&claim)).await?.remove(&claim);
         Ok(holder.ok_or(AccessRefusal::WorkspaceNotFound)?.into())
+    }
+
+    /// Returns a page of all users, in the order of their identifiers, with their present states.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn page_of_users(&self, after: Option<UserId>, limit: u16) -> Result<Vec<(UserId, Arc<User>)>, CommandError> {
+        let page = self.page::<User>(after.map(|id| id.0), limit).await?;
+        Ok(page.into_iter().map(|(id, user)| (id.into(), user)).collect())
+    }
+
+    /// Returns a page of all workspaces, in the order of their identifiers, with their present states.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn page_of_workspaces(
+        &self,
+        after: Option<WorkspaceId>,
+        limit: u16,
+    ) -> Result<Vec<(WorkspaceId, Arc<Workspace>)>, CommandError> {
+        let page = self.page::<Workspace>(after.map(|id| id.0), limit).await?;
+        Ok(page.into_iter().map(|(id, workspace)| (id.into(), workspace)).collect())
+    }
+
+    async fn page<A: Stored>(&self, after: Option<Uuid>, limit: u16) -> Result<Vec<(Uuid, Arc<A>)>, CommandError> {
+        self.store.catch_up().await?;
+        let ids = self.store.page_of::<A>(after, limit).await?;
+        let mut page = self.store.load_all::<A>(&ids).await?;
+        page.sort_by_key(|(id, _)| *id);
+        Ok(page.into_iter().map(|(id, loaded)| (id, loaded.state)).collect())
     }
 
     /// Returns the present state of a channel.

@@ -50,6 +50,15 @@ pub enum AccessRefusal {
     /// Only an owner of the workspace may propose an erasure to the operators.
     #[error("only an owner of the workspace may propose the erasure of a member to the operators")]
     NotAnOwner,
+    /// Only an owner of the workspace and the server's operators may change a workspace's domain.
+    #[error("only an owner of the workspace, and operators of this server, may change its domain")]
+    DomainNotYours,
+    /// Nobody may register by themselves.
+    #[error("this server does not take registrations; ask its operators for an account")]
+    RegistrationClosed,
+    /// Only people who are invited may register.
+    #[error("only people who are invited may register here: send the token of the invitation as invitation_token")]
+    RegistrationInvited,
     /// A guest shares no channel with the other person.
     #[error("a guest can start conversations only with people in the guest's channels; ask a member to add both of you to a channel")]
     NotAmongTheGuestsPeople,
@@ -71,7 +80,8 @@ impl Refusal for AccessRefusal {
             Self::NotYourself => "user.not_yourself",
             Self::NotAnOperator => "server.operators_only",
             Self::ErasureNotYours => "user.erasure_not_yours",
-            Self::NotAnOwner => "workspace.owners_only",
+            Self::NotAnOwner | Self::DomainNotYours => "workspace.owners_only",
+            Self::RegistrationClosed | Self::RegistrationInvited => "user.registration_closed",
             Self::NotAmongTheGuestsPeople => "access.guest_shares_no_channel",
             Self::NotAMemberOfTheWorkspace => "workspace.not_a_member",
         }
@@ -87,7 +97,10 @@ impl Refusal for AccessRefusal {
             | Self::NotAnOperator
             | Self::ErasureNotYours
             | Self::NotAmongTheGuestsPeople
-            | Self::NotAnOwner => RefusalKind::Forbidden,
+            | Self::NotAnOwner
+            | Self::DomainNotYours
+            | Self::RegistrationClosed
+            | Self::RegistrationInvited => RefusalKind::Forbidden,
             Self::NotAMemberOfTheWorkspace => RefusalKind::Conflict,
         }
     }
@@ -101,6 +114,11 @@ pub(crate) fn active(actor: &User) -> Result<(), AccessRefusal> {
 /// Checks that the actor is an operator of this server.
 pub(crate) fn operator(actor: &User) -> Result<(), AccessRefusal> {
     if actor.is_operator() { Ok(()) } else { Err(AccessRefusal::NotAnOperator) }
+}
+
+/// Checks that the server itself acts: the command line for its operators, or a process.
+pub(crate) fn server_itself(actor_id: UserId) -> Result<(), AccessRefusal> {
+    if actor_id == UserId::SYSTEM { Ok(()) } else { Err(AccessRefusal::NotAnOperator) }
 }
 
 /// Checks that the actor may run the command on `user`.
@@ -117,15 +135,11 @@ pub(crate) fn user_command(actor_id: UserId, actor: &User, user_id: UserId, comm
         // The user, operators, or owners of a workspace may do this. `erasures` checks it, because it knows the
         // workspaces.
         UserCommand::ProposeErasure { .. } | UserCommand::RequestErasure { .. } | UserCommand::CancelErasure => active(actor),
-        // Only the server itself may do this: the command line, and the process that carries out erasures.
-        UserCommand::MakeOperator | UserCommand::Erase { .. } => {
-            if actor_id == UserId::SYSTEM {
-                Ok(())
-            } else {
-                Err(AccessRefusal::NotAnOperator)
-            }
+        // The command line, and the process that carries out erasures.
+        UserCommand::MakeOperator | UserCommand::RemoveOperator | UserCommand::ResetPassword | UserCommand::Erase { .. } => {
+            server_itself(actor_id)
         }
-        UserCommand::Suspend { .. } | UserCommand::Reactivate => operator(actor),
+        UserCommand::Suspend { .. } | UserCommand::Reactivate => server_itself(actor_id).or_else(|_| operator(actor)),
     }
 }
 
@@ -159,6 +173,47 @@ pub(crate) fn installation_command(actor_id: UserId, actor: &User, command: &Ins
     }
 }
 
+/// Checks that the server itself may run the command on the workspace for its operators, on the command line.
+pub(crate) fn workspace_command_of_the_server(workspace: &Workspace, command: &WorkspaceCommand) -> Result<(), AccessRefusal> {
+    if !workspace.exists() {
+        return Err(AccessRefusal::WorkspaceNotFound);
+    }
+    match command {
+        WorkspaceCommand::ChangeDetails(_)
+        | WorkspaceCommand::ChangeDomain { .. }
+        | WorkspaceCommand::ChangePlan { .. }
+        | WorkspaceCommand::AddMember { .. }
+        | WorkspaceCommand::ChangeMemberRole { .. }
+        | WorkspaceCommand::DeactivateMember { .. }
+        | WorkspaceCommand::ReactivateMember { .. } => Ok(()),
+        // A member does these.
+        WorkspaceCommand::Create { .. }
+        | WorkspaceCommand::ChangeSettings(_)
+        | WorkspaceCommand::Invite { .. }
+        | WorkspaceCommand::AcceptInvitation { .. }
+        | WorkspaceCommand::RevokeInvitation { .. }
+        | WorkspaceCommand::ChangeMemberDetails { .. }
+        | WorkspaceCommand::ChangeMemberPermissions { .. }
+        | WorkspaceCommand::Leave
+        | WorkspaceCommand::HandOver { .. }
+        | WorkspaceCommand::PlaceHold { .. }
+        | WorkspaceCommand::ReleaseHold { .. }
+        | WorkspaceCommand::AddEmoji { .. }
+        | WorkspaceCommand::RemoveEmoji { .. } => Err(AccessRefusal::WorkspaceNotFound),
+    }
+}
+
+/// Checks that the actor may change the domain of the workspace. It leads people to the workspace, so an admin may not.
+/// Operators need not be members.
+pub(crate) fn change_domain(workspace: &Workspace, actor_id: UserId, actor: &User) -> Result<(), AccessRefusal> {
+    if actor_id == UserId::SYSTEM || actor.is_operator() {
+        return if workspace.exists() { Ok(()) } else { Err(AccessRefusal::WorkspaceNotFound) };
+    }
+    active(actor)?;
+    sees_workspace(workspace, actor_id)?;
+    if workspace.has_owner(actor_id) { Ok(()) } else { Err(AccessRefusal::DomainNotYours) }
+}
+
 /// Checks that the actor may run the command on the workspace.
 pub(crate) fn workspace_command(workspace: &Workspace, actor: UserId, command: &WorkspaceCommand) -> Result<(), AccessRefusal> {
     match command {
@@ -177,8 +232,10 @@ pub(crate) fn workspace_command(workspace: &Workspace, actor: UserId, command: &
             let stays = settings.retention_policy == workspace.settings.retention_policy;
             if stays { Ok(()) } else { may(workspace, actor, Permission::RetentionManage) }
         }
-        // No role in the workspace allows this. Operators may do it by another path, and need not be members.
-        WorkspaceCommand::ChangePlan { .. } => Err(AccessRefusal::NotAnOperator),
+        // No role in the workspace allows these. Operators may do them by other paths, and need not be members.
+        WorkspaceCommand::ChangePlan { .. } | WorkspaceCommand::ChangeDomain { .. } | WorkspaceCommand::AddMember { .. } => {
+            Err(AccessRefusal::NotAnOperator)
+        }
         WorkspaceCommand::Invite { .. } | WorkspaceCommand::RevokeInvitation { .. } => may(workspace, actor, Permission::MemberInvite),
         WorkspaceCommand::ChangeMemberRole { .. }
         | WorkspaceCommand::ChangeMemberDetails { .. }

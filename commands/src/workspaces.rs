@@ -1,10 +1,12 @@
-//! Commands of workspaces.
+//! Commands of workspaces. `by_operators` has those of the server's operators, who need not be members.
+
+mod by_operators;
 
 use domain::channel::{Kind, NewChannel};
 use domain::ids::{ChannelId, InvitationId, UserId, WorkspaceId};
 use domain::permission::Role;
 use domain::text::{ChannelName, WorkspaceDomain};
-use domain::workspace::{Details, HoldTarget, Plan};
+use domain::workspace::{Details, HoldTarget};
 use domain::{ChannelCommand, Context, StreamId, Workspace, WorkspaceCommand, WorkspaceEvent, WorkspaceRefusal};
 use tracing::instrument;
 
@@ -41,7 +43,7 @@ impl Commands {
     /// The command is refused, or the store failed.
     #[instrument(name = "create a workspace", skip_all, fields(workspace.id = %new.workspace_id))]
     pub async fn create_workspace(&self, asked: &CommandRequest, new: NewWorkspace) -> Result<Appended, CommandError> {
-        self.execute(asked, &new).await
+        self.execute(asked, &Create { owner: None, new: &new }).await
     }
 
     /// Runs a command on a workspace.
@@ -74,15 +76,6 @@ impl Commands {
         self.execute(asked, &Change { workspace_id, name, choose }).await
     }
 
-    /// Changes the plan of a workspace. Operators of the server may do this, and need not be members.
-    ///
-    /// # Errors
-    /// The command is refused, or the store failed.
-    #[instrument(name = "change a workspace's plan", skip_all, fields(workspace.id = %workspace_id))]
-    pub async fn change_plan(&self, asked: &CommandRequest, workspace_id: WorkspaceId, plan: Plan) -> Result<Appended, CommandError> {
-        self.execute(asked, &ChangePlan { workspace_id, plan }).await
-    }
-
     /// Ends the actor's own membership of a workspace. It has no effect if the membership has ended already.
     ///
     /// # Errors
@@ -107,30 +100,41 @@ impl Commands {
     }
 }
 
-impl Decision for NewWorkspace {
+/// The creation of a workspace by its owner, or by the server itself for `owner`.
+struct Create<'a> {
+    owner: Option<UserId>,
+    new: &'a NewWorkspace,
+}
+
+impl Decision for Create<'_> {
     fn name(&self) -> &'static str {
         "create workspace"
     }
 
     async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
-        let actor = reader.user(context.actor).await?;
-        authorize::active(&actor)?;
-        let workspace = reader.workspace(self.workspace_id).await?;
-        let channel = reader.channel(self.general_channel_id).await?;
-        let created = workspace.decide(context, self.command())?;
-        let general = channel.decide(context, ChannelCommand::Create(Box::new(self.general()?)))?;
-        let workspace_stream = StreamId::workspace(self.workspace_id);
-        let slot = match self.each_max.filter(|_| !actor.is_operator()) {
+        if self.owner.is_some() {
+            authorize::server_itself(context.actor)?;
+        }
+        let (new, owner_id) = (self.new, self.owner.unwrap_or(context.actor));
+        let owner = reader.user(owner_id).await?;
+        authorize::active(&owner)?;
+        let workspace = reader.workspace(new.workspace_id).await?;
+        let channel = reader.channel(new.general_channel_id).await?;
+        let by_owner = Context { actor: owner_id, ..context.clone() };
+        let created = workspace.decide(&by_owner, new.command())?;
+        let general = channel.decide(&by_owner, ChannelCommand::Create(Box::new(new.general()?)))?;
+        let workspace_stream = StreamId::workspace(new.workspace_id);
+        let slot = match new.each_max.filter(|_| self.owner.is_none() && !owner.is_operator()) {
             Some(max) => {
-                Some(slots::free(reader.store(), slots::of_workspaces(context.actor), max, WorkspaceRefusal::TooManyCreated(max)).await?)
+                Some(slots::free(reader.store(), slots::of_workspaces(owner_id), max, WorkspaceRefusal::TooManyCreated(max)).await?)
             }
             None => None,
         };
-        Ok(Draft::of(self.workspace_id)
-            .write(workspace_stream, Some(self.workspace_id), created)
-            .effect(workspace_stream, StreamId::channel(self.general_channel_id), Some(self.workspace_id), general)
-            .claim(self.claims()?)
-            .claim(slot.map(|slot| slot.taken_by(self.workspace_id))))
+        Ok(Draft::of(new.workspace_id)
+            .write(workspace_stream, Some(new.workspace_id), created)
+            .effect(workspace_stream, StreamId::channel(new.general_channel_id), Some(new.workspace_id), general)
+            .claim(new.claims()?)
+            .claim(slot.map(|slot| slot.taken_by(new.workspace_id))))
     }
 }
 
@@ -161,10 +165,13 @@ impl NewWorkspace {
     fn claims(&self) -> Result<Vec<ClaimChange>, CommandError> {
         let general = names::of_channel(self.workspace_id, &ChannelName::parse(GENERAL)?);
         let general = general.into_iter().map(|claim| claim.taken_by(self.general_channel_id));
-        let domain =
-            self.domain.iter().map(|domain| Claim::on_server(ClaimKind::WorkspaceDomain, domain.as_str()).taken_by(self.workspace_id));
+        let domain = self.domain.iter().map(|domain| claim_of(domain).taken_by(self.workspace_id));
         Ok(domain.chain(general).collect())
     }
+}
+
+fn claim_of(domain: &WorkspaceDomain) -> Claim {
+    Claim::on_server(ClaimKind::WorkspaceDomain, domain.as_str())
 }
 
 struct Change<F> {
@@ -179,11 +186,18 @@ impl<F: Fn(&Workspace) -> Result<WorkspaceCommand, CommandRefusal> + Sync> Decis
     }
 
     async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
-        authorize::active(reader.user(context.actor).await?.as_ref())?;
         let workspace = reader.workspace(self.workspace_id).await?;
-        authorize::sees_workspace(&workspace, context.actor)?;
-        let command = (self.choose)(&workspace)?;
-        authorize::workspace_command(&workspace, context.actor, &command)?;
+        let command = if context.actor == UserId::SYSTEM {
+            let command = (self.choose)(&workspace)?;
+            authorize::workspace_command_of_the_server(&workspace, &command)?;
+            command
+        } else {
+            authorize::active(reader.user(context.actor).await?.as_ref())?;
+            authorize::sees_workspace(&workspace, context.actor)?;
+            let command = (self.choose)(&workspace)?;
+            authorize::workspace_command(&workspace, context.actor, &command)?;
+            command
+        };
         held_channel_is_here(reader, self.workspace_id, &command).await?;
         no_member_is_invited(reader, &workspace, context, &command).await?;
         let subject = subject(self.workspace_id, &command);
@@ -260,24 +274,6 @@ fn subject(workspace_id: WorkspaceId, command: &WorkspaceCommand) -> uuid::Uuid 
     }
 }
 
-struct ChangePlan {
-    workspace_id: WorkspaceId,
-    plan: Plan,
-}
-
-impl Decision for ChangePlan {
-    fn name(&self) -> &'static str {
-        "change workspace plan"
-    }
-
-    async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
-        authorize::operator(reader.user(context.actor).await?.as_ref())?;
-        let workspace = reader.workspace(self.workspace_id).await?;
-        let changed = workspace.decide(context, WorkspaceCommand::ChangePlan { plan: self.plan })?;
-        Ok(Draft::of(self.workspace_id).write(StreamId::workspace(self.workspace_id), Some(self.workspace_id), changed))
-    }
-}
-
 struct Accept {
     workspace_id: WorkspaceId,
     invitation_id: InvitationId,
@@ -293,7 +289,7 @@ impl Decision for Accept {
         let workspace = reader.workspace(self.workspace_id).await?;
         let command = WorkspaceCommand::AcceptInvitation { invitation_id: self.invitation_id };
         authorize::workspace_command(&workspace, context.actor, &command)?;
-        self.inviter_is_active(reader, &workspace).await?;
+        inviter_is_active(reader, &workspace, self.invitation_id).await?;
         let is_guest = workspace.invitations.get(&self.invitation_id).is_some_and(|invitation| invitation.role == Role::Guest);
         let joined = workspace.decide(context, command)?;
         let draft = Draft::of(self.workspace_id).write(StreamId::workspace(self.workspace_id), Some(self.workspace_id), joined);
@@ -304,14 +300,16 @@ impl Decision for Accept {
     }
 }
 
-impl Accept {
-    /// Checks that the inviter's account is active, because an invitation ends with its inviter. The domain checks the
-    /// inviter's membership.
-    async fn inviter_is_active(&self, reader: &mut Reader<'_>, workspace: &Workspace) -> Result<(), CommandError> {
-        let Some(invitation) = workspace.invitations.get(&self.invitation_id) else { return Ok(()) };
-        let inviter = reader.user(invitation.invited_by).await?;
-        if inviter.is_active() { Ok(()) } else { Err(WorkspaceRefusal::InvitationEnded.into()) }
-    }
+/// Checks that the inviter's account is active, because an invitation ends with its inviter. The domain checks the
+/// inviter's membership.
+pub(crate) async fn inviter_is_active(
+    reader: &mut Reader<'_>,
+    workspace: &Workspace,
+    invitation_id: InvitationId,
+) -> Result<(), CommandError> {
+    let Some(invitation) = workspace.invitations.get(&invitation_id) else { return Ok(()) };
+    let inviter = reader.user(invitation.invited_by).await?;
+    if inviter.is_active() { Ok(()) } else { Err(WorkspaceRefusal::InvitationEnded.into()) }
 }
 
 /// Makes the actor a member of #general, if they are not in it.

@@ -16,6 +16,9 @@ pub struct EventFormat(pub i32);
 /// manifest of tests/fixtures/releases).
 const NEW: &[(&str, &str, EventFormat)] = &[
     ("user.made_operator", "1", EventFormat(2)),
+    ("user.operator_removed", "1", EventFormat(2)),
+    ("user.password_reset", "1", EventFormat(2)),
+    ("workspace.domain_changed", "1", EventFormat(2)),
     ("user.erasure_proposed", "1", EventFormat(2)),
     ("message.posted", "2", EventFormat(2)),
     ("workspace.emoji_added", "1", EventFormat(2)),

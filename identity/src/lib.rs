@@ -1,4 +1,5 @@
-//! Authentication: it finds out which user sends a request. Here are passwords, and the start and end of sessions. This
+//! Authentication: it finds out which user sends a request. Here are passwords, registrations, and the start and end of
+//! sessions. This
 //! crate connects commands and state.
 //!
 //! Not here: the permissions of a user (`commands/src/authorize.rs`), and the storage (`state`).
@@ -6,7 +7,9 @@
 pub mod confirmation;
 pub mod guesses;
 pub mod password;
+pub mod password_reset;
 pub mod refused;
+pub mod registration;
 pub mod sessions;
 pub mod sign_in;
 

@@ -7,6 +7,7 @@ use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use domain::text::{DECOMPOSED_MAX, is_typed, is_visible, opaque, spellings};
+use domain::user::Registration;
 use keyring::Secret;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -107,11 +108,22 @@ impl Passwords {
         })
     }
 
+    /// Parses a new password of a user. It must not be the user's address, username or display name.
+    ///
+    /// # Errors
+    /// The password is refused, or too many passwords are waiting.
+    pub async fn parse_for(&self, text: Secret, user: Option<&Registration>) -> Result<Password, AuthError> {
+        let about = user.map(|known| {
+            vec![known.email.as_str().to_owned(), known.username.as_str().to_owned(), known.profile.display_name.as_str().to_owned()]
+        });
+        self.parse(text, about.unwrap_or_default()).await
+    }
+
     /// Parses a password outside the threads that answer requests ([`Password::parse`]).
     ///
     /// # Errors
     /// The password is refused, or too many passwords are waiting.
-    pub async fn parse(&self, text: Secret, about: Vec<String>) -> Result<Password, AuthError> {
+    async fn parse(&self, text: Secret, about: Vec<String>) -> Result<Password, AuthError> {
         let _permits = self.acquire_permits().await?;
         off_thread(move || {
             let about = about.iter().map(String::as_str).collect::<Vec<_>>();

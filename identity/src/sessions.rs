@@ -173,6 +173,32 @@ impl Sessions {
         Ok(left)
     }
 
+    /// Replaces the password of a user by one that an operator chose, and ends all sessions of the user.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn replace_password(
+        &self,
+        credentials: &Credentials,
+        context: &Context,
+        user_id: UserId,
+        hash: &str,
+    ) -> Result<(), AuthError> {
+        credentials.replace(user_id, hash).await?;
+        self.finish_all(Some(context), user_id).await
+    }
+
+    /// Ends all sessions of a user at the request of an operator, and returns how many there were.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn sign_out(&self, context: &Context, user_id: UserId) -> Result<usize, AuthError> {
+        let sessions = self.store.of_user(user_id).await?.len();
+        self.store.end_all(user_id).await?;
+        self.finish_all(Some(context), user_id).await?;
+        Ok(sessions)
+    }
+
     /// Ends all sessions of a user who was erased, and removes their data.
     ///
     /// # Errors

@@ -2,19 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
 use chrono::Utc;
 use clap::Subcommand;
-use commands::EventStore;
-use commands::event_store::{Claim, ClaimKind};
+use commands::{Commands, EventStore};
 use domain::ids::{UserId, WorkspaceId};
 use slack::import::{ArchiveError, ImportError, ImportReport, Observer, Progress};
 use uuid::Uuid;
 
-use super::connection::store;
+use super::connection::{NamedWorkspace, store};
 use super::progress::Meter;
 use super::{Exit, Failure, print};
-use crate::app::StartError;
 use crate::config::Settings;
 
 #[derive(Debug, Subcommand)]
@@ -25,7 +22,7 @@ pub(super) enum Verb {
         file: PathBuf,
         /// The workspace to import into: its identifier or its domain.
         #[arg(long, value_name = "ID|DOMAIN")]
-        workspace: String,
+        workspace: NamedWorkspace,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
@@ -35,7 +32,7 @@ pub(super) enum Verb {
 pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
     let Verb::Slack { file, workspace, json } = verb;
     let store = store(&settings).await?;
-    let workspace_id = find(&store, &workspace).await?;
+    let workspace_id = workspace.find(&Commands::new(store.clone())).await?;
     let report = slack(&store, &file, workspace_id, UserId::SYSTEM).await?;
     if json {
         return print(&serde_json::to_string_pretty(&report).map_err(anyhow::Error::from)?);
@@ -65,16 +62,6 @@ impl Observer for MeterObserver {
         let detail = format!("{} messages, {} events", progress.messages_read, progress.events_appended);
         self.0.at("importing", progress.bytes_done, progress.bytes_total, &detail);
     }
-}
-
-async fn find(store: &EventStore, workspace: &str) -> Result<WorkspaceId, Failure> {
-    if let Ok(id) = workspace.parse() {
-        return Ok(id);
-    }
-    let claim = Claim::on_server(ClaimKind::WorkspaceDomain, workspace.to_lowercase());
-    let holders = store.holders(&[claim]).await.map_err(StartError::from)?;
-    let id = holders.into_values().next().map(WorkspaceId);
-    id.ok_or_else(|| Failure::new(Exit::Refused, anyhow!("no workspace has the identifier or the domain {workspace:?}")))
 }
 
 fn failed(file: &Path, error: ImportError) -> Failure {

@@ -4,13 +4,12 @@ use std::fmt::Write;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
-use domain::ids::WorkspaceId;
 use processes::replays::{Plan, Replays, Scope, StartError};
 use projections::{DifferingRow, NewView, RebuildError, RebuildReport};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{asked, commands, read_pool, require_workspace, stores};
+use super::connection::{NamedWorkspace, asked, commands, read_pool, require_workspace, stores};
 use super::progress::Meter;
 use super::{Exit, Failure, print};
 use crate::config::Settings;
@@ -50,8 +49,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     common: Common,
     /// Rebuild only the rows of that workspace, in place.
-    #[arg(long, value_name = "ID", conflicts_with = "past")]
-    workspace: Option<WorkspaceId>,
+    #[arg(long, value_name = "ID|DOMAIN", conflicts_with = "past")]
+    workspace: Option<NamedWorkspace>,
     #[command(flatten)]
     as_of: AsOf,
 }
@@ -101,7 +100,7 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
         Verb::Relational(arguments) => {
             let scope = match arguments.as_of.scope(&settings).await? {
                 Some(view) => view,
-                None => arguments.workspace.map_or(Scope::Whole, Scope::Workspace),
+                None => NamedWorkspace::id_of(arguments.workspace.as_ref(), &settings).await?.map_or(Scope::Whole, Scope::Workspace),
             };
             replay(&settings, vec![projections::RELATIONAL], arguments.common.plan(scope)).await
         }

@@ -3,12 +3,11 @@
 use std::fmt::Write;
 
 use clap::Subcommand;
-use domain::ids::WorkspaceId;
 use processes::retention::{Retention, RetentionReport, RunError};
 use projections::Progress;
 use tokio::runtime::Handle;
 
-use super::connection::{commands, read_models, read_pool, require_workspace};
+use super::connection::{NamedWorkspace, commands, read_models, read_pool};
 use super::{Exit, Failure, print};
 use crate::config::Settings;
 
@@ -18,8 +17,8 @@ pub(super) enum Verb {
     /// repeated.
     Run {
         /// Only messages of that workspace.
-        #[arg(long, value_name = "ID")]
-        workspace: Option<WorkspaceId>,
+        #[arg(long, value_name = "ID|DOMAIN")]
+        workspace: Option<NamedWorkspace>,
         /// Show the messages that a run would take, and change nothing.
         #[arg(long)]
         dry_run: bool,
@@ -33,9 +32,10 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
     let Verb::Run { workspace, dry_run, json } = verb;
     let pool = read_pool(&settings).await?;
     let commands = commands(&settings).await?;
-    if let Some(workspace_id) = workspace {
-        require_workspace(&commands, workspace_id).await?;
-    }
+    let workspace = match &workspace {
+        Some(named) => Some(named.find(&commands).await?),
+        None => None,
+    };
     let (read_models, progress) = (read_models(&settings).await?, Progress::new(pool.clone()));
     let retention = Retention::new(commands, read_models, progress, pool, Handle::current());
     let report = if dry_run { retention.preview(workspace).await } else { retention.run(workspace).await };

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use chrono::NaiveTime;
+use identity::registration::RegistrationPolicy;
 use ipnet::IpNet;
 use ledger::proof::note;
 use projections::search::BackendName;
@@ -237,6 +238,10 @@ impl Values {
     pub(super) fn log_level(&mut self, name: &'static str) -> String {
         let fine = |text: &str| tracing_subscriber::EnvFilter::try_new(text).is_ok();
         self.parsed(name, String::new(), |text| fine(text).then(|| text.to_owned()))
+    }
+
+    pub(super) fn registration(&mut self, name: &'static str) -> RegistrationPolicy {
+        self.parsed(name, RegistrationPolicy::Closed, |text| text.parse().ok())
     }
 
     pub(super) fn log_format(&mut self, name: &'static str) -> LogFormat {

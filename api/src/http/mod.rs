@@ -148,6 +148,8 @@ fn workspaces_routes(v1: &mut ServiceConfig<'_>) {
         .service(workspaces::change_workspace)
         .service(workspaces::change_workspace_settings)
         .service(workspaces::change_workspace_plan)
+        .service(workspaces::change_workspace_domain)
+        .service(workspaces::remove_workspace_domain)
         .service(workspaces::hand_over_workspace)
         .service(holds::place_hold)
         .service(holds::list_holds)

@@ -4,24 +4,25 @@
 use actix_web::web::{Data, Path};
 use actix_web::{delete, get, post, put};
 use chrono::{DateTime, Utc};
-use commands::{CommandError, CommandRequest, Commands, ReadAccess};
+use commands::{CommandRequest, Commands, ReadAccess};
 use domain::UserCommand;
 use domain::ids::UserId;
 use domain::text::{DisplayName, Email, Language, Reason, Timezone, Username};
 use domain::user::{Preferences, Profile, Registration};
 use identity::AuthError;
 use identity::password::{Password, Passwords};
+use identity::registration::Registrations;
 use projections::ReadModels;
 use projections::relational::users::UserRow;
 use serde::{Deserialize, Serialize};
-use state::credentials::Credentials;
+use state::invitations::InvitationTokens;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::UserPath;
-use crate::config::Secret;
+use crate::config::{Secret, Settings};
 use crate::extract::{Body, Circumstances, Command, Key, QueryAnswer, Reading, Visitor};
 use crate::problem::Problem;
 
@@ -48,6 +49,10 @@ pub struct RegisterUser {
     /// A language tag.
     #[schema(max_length = 10, example = "en")]
     language: Option<String>,
+    /// The token of an invitation for this email address. A server whose `registration` is `invited` needs it; others
+    /// ignore it.
+    #[schema(value_type = Option<String>, min_length = 47, max_length = 47, example = "bsi_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
+    invitation_token: Option<Secret>,
 }
 
 impl RegisterUser {
@@ -84,10 +89,7 @@ pub(super) async fn parse_password(
     text: Secret,
     registration: Option<&Registration>,
 ) -> Result<Password, Problem> {
-    let about = registration.map(|known| {
-        vec![known.email.as_str().to_owned(), known.username.as_str().to_owned(), known.profile.display_name.as_str().to_owned()]
-    });
-    passwords.parse(text, about.unwrap_or_default()).await.map_err(|error| match error {
+    passwords.parse_for(text, registration).await.map_err(|error| match error {
         AuthError::Password(refusal) => Problem::password_refused(field, refusal),
         error => error.into(),
     })
@@ -103,7 +105,9 @@ pub struct UserCreated {
 
 /// Register a user
 ///
-/// The first user of a server becomes its operator.
+/// The setting `registration` of the server says who may register: everybody (`open`), people who send the
+/// `invitation_token` of an invitation for their address (`invited`), or nobody (`closed`: 403
+/// `user.registration_closed`). The first user of a server becomes its operator.
 #[utoipa::path(tag = "users", request_body = RegisterUser, security(()), params(CommandHeaders),
     responses((status = 201, description = "The user is registered.", body = UserCreated)))]
 #[post("/users")]
@@ -112,21 +116,18 @@ pub async fn register_user(
     body: Body<RegisterUser>,
     key: Key,
     from: Circumstances,
+    settings: Data<Settings>,
+    invitations: Data<InvitationTokens>,
     passwords: Data<Passwords>,
-    credentials: Data<Credentials>,
-    commands: Data<Commands>,
+    registrations: Data<Registrations>,
 ) -> Result<Done<UserCreated>, Problem> {
+    let invitation = settings.registration.admit(&invitations, body.input.invitation_token.as_ref()).await?;
     let (registration, password) = body.input.parse()?;
     let password = parse_password(&passwords, "password", password, Some(&registration)).await?;
     let user_id = new_user_id(&key, &registration);
     let asked = CommandRequest { context: from.context_of(user_id), idempotency: key.idempotency(user_id, &open_parts(&registration)?) };
-    let hash = passwords.hash(password).await?;
-    let added = credentials.add(user_id, &hash).await?;
-    let appended = commands.register_user(&asked, user_id, registration).await;
-    if added && matches!(appended, Err(CommandError::Refused(_) | CommandError::KeyReused)) {
-        credentials.remove(user_id).await?;
-    }
-    Ok(Done::created(appended?, format!("/v1/users/{user_id}"), UserCreated { user_id }))
+    let appended = registrations.register(&asked, user_id, registration, password, invitation).await?;
+    Ok(Done::created(appended, format!("/v1/users/{user_id}"), UserCreated { user_id }))
 }
 
 /// The parts of the request that are not secret. The fingerprint of a request is stored, and a fast digest of a password

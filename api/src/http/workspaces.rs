@@ -1,7 +1,7 @@
-//! Workspaces: their details, settings, plan and owner.
+//! Workspaces: their details, domain, settings, plan and owner.
 
 use actix_web::web::{Data, Path, Query};
-use actix_web::{get, patch, post, put};
+use actix_web::{delete, get, patch, post, put};
 use commands::{AccessRefusal, CommandError, Commands, NewWorkspace};
 use domain::WorkspaceCommand;
 use domain::ids::{UserId, WorkspaceId};
@@ -255,6 +255,40 @@ pub async fn change_workspace_settings(
         Ok(WorkspaceCommand::ChangeSettings(change.of(&workspace.settings)))
     });
     Ok(Done::no_content(appended.await?))
+}
+
+/// The domain of a workspace.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeDomain {
+    /// Unique on this server.
+    #[schema(min_length = 1, max_length = 100, example = "acme.example.org")]
+    domain: String,
+}
+
+/// Change a workspace's domain
+///
+/// Owners of the workspace, and operators, even if they are not members. `GET /v1/workspaces/current` follows at once.
+#[utoipa::path(tag = "workspaces", request_body = ChangeDomain, params(WorkspacePath, CommandHeaders),
+    responses((status = 204, description = "The domain is changed.")))]
+#[put("/workspaces/{workspace_id}/domain")]
+pub async fn change_workspace_domain(
+    path: Path<WorkspacePath>,
+    command: Command<Body<ChangeDomain>>,
+    commands: Data<Commands>,
+) -> Result<Done, Problem> {
+    let domain = WorkspaceDomain::parse(&command.body.input.domain)?;
+    Ok(Done::no_content(commands.change_domain(&command.asked(), path.workspace_id, Some(domain)).await?))
+}
+
+/// Remove a workspace's domain
+///
+/// Owners of the workspace, and operators, even if they are not members. Another workspace can have the domain then.
+#[utoipa::path(tag = "workspaces", params(WorkspacePath, CommandHeaders),
+    responses((status = 204, description = "The workspace has no domain.")))]
+#[delete("/workspaces/{workspace_id}/domain")]
+pub async fn remove_workspace_domain(path: Path<WorkspacePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
+    Ok(Done::no_content(commands.change_domain(&command.asked(), path.workspace_id, None).await?))
 }
 
 /// The plan of a workspace.

@@ -67,6 +67,21 @@ impl EventStore {
         Ok(loaded)
     }
 
+    /// Returns a page of the aggregates of a type, in the order of their identifiers.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn page_of<A: Stored>(&self, after: Option<Uuid>, limit: u16) -> Result<Vec<Uuid>, StoreError> {
+        let page = query_scalar!(
+            r#"SELECT aggregate_id::uuid AS "id!" FROM events
+               WHERE aggregate_type = $1 AND sequence = 1 AND aggregate_id > $2 ORDER BY aggregate_id LIMIT $3"#,
+            A::AGGREGATE.as_str(),
+            after.map(|id| id.to_string()).unwrap_or_default(),
+            i64::from(limit),
+        );
+        Ok(page.fetch_all(&self.pool).await?)
+    }
+
     /// Returns the channels with events after a position.
     ///
     /// # Errors

@@ -58,12 +58,15 @@ pub const PARTS: &[Part] = &[
     part("user.suspended", PartOwner::User, &["reason"]),
     nothing("user.reactivated"),
     nothing("user.made_operator"),
+    nothing("user.operator_removed"),
+    nothing("user.password_reset"),
     nothing("user.erasure_proposed"),
     nothing("user.erasure_requested"),
     nothing("user.erasure_cancelled"),
     nothing("user.erased"),
     nothing("workspace.created"),
     nothing("workspace.details_changed"),
+    nothing("workspace.domain_changed"),
     nothing("workspace.settings_changed"),
     part("workspace.member_invited", PartOwner::Invitation, &["email"]),
     nothing("workspace.invitation_revoked"),
@@ -128,6 +131,8 @@ pub fn owner(stream: StreamId, event: &Event) -> Option<Uuid> {
             | UserEvent::Suspended { .. } => Some(stream.id),
             UserEvent::Reactivated {}
             | UserEvent::MadeOperator {}
+            | UserEvent::OperatorRemoved {}
+            | UserEvent::PasswordReset {}
             | UserEvent::ErasureProposed { .. }
             | UserEvent::ErasureRequested { .. }
             | UserEvent::ErasureCancelled { .. }
@@ -138,6 +143,7 @@ pub fn owner(stream: StreamId, event: &Event) -> Option<Uuid> {
             WorkspaceEvent::MemberDetailsChanged { user_id, .. } => Some(user_id.0),
             WorkspaceEvent::Created { .. }
             | WorkspaceEvent::DetailsChanged(_)
+            | WorkspaceEvent::DomainChanged { .. }
             | WorkspaceEvent::SettingsChanged(_)
             | WorkspaceEvent::InvitationRevoked { .. }
             | WorkspaceEvent::MemberJoined { .. }

@@ -33,6 +33,10 @@ pub enum UserCommand {
     Reactivate,
     /// Make the user an operator of the server.
     MakeOperator,
+    /// Make the user an ordinary user again.
+    RemoveOperator,
+    /// Record that an operator of the server sets a new password. The password itself is in no event.
+    ResetPassword,
     /// Propose to the operators that they erase the user. The actor is an owner of the workspace.
     ProposeErasure {
         /// The workspace.
@@ -64,6 +68,8 @@ impl UserCommand {
             Self::Suspend { .. } => "suspend user",
             Self::Reactivate => "reactivate user",
             Self::MakeOperator => "make operator",
+            Self::RemoveOperator => "remove operator",
+            Self::ResetPassword => "reset password",
             Self::ProposeErasure { .. } => "propose erasure",
             Self::RequestErasure { .. } => "request erasure",
             Self::CancelErasure => "cancel erasure",

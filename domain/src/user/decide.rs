@@ -80,6 +80,18 @@ pub(super) fn make_operator(user: &User) -> Decision {
     if active(user)?.is_operator { Ok(vec![]) } else { Ok(vec![UserEvent::MadeOperator {}]) }
 }
 
+/// Makes the user an ordinary user again. If they are not an operator, nothing changes. A suspended operator can lose the
+/// role too. Another rule checks that an operator remains.
+pub(super) fn remove_operator(user: &User) -> Decision {
+    if registered(user)?.is_operator { Ok(vec![UserEvent::OperatorRemoved {}]) } else { Ok(vec![]) }
+}
+
+/// Records that an operator sets a new password. A suspended user may get one too: the suspension stays.
+pub(super) fn reset_password(user: &User) -> Decision {
+    registered(user)?;
+    Ok(vec![UserEvent::PasswordReset {}])
+}
+
 /// Records that an owner of the workspace proposes the user's erasure. A second proposal of the same owner is not
 /// recorded, unless another owner proposed in between.
 pub(super) fn propose_erasure(user: &User, context: &Context, workspace_id: WorkspaceId) -> Decision {

@@ -42,6 +42,12 @@ pub enum UserEvent {
     /// The user became an operator of the server.
     #[serde(rename = "user.made_operator")]
     MadeOperator {},
+    /// The user is not an operator of the server any more.
+    #[serde(rename = "user.operator_removed")]
+    OperatorRemoved {},
+    /// An operator of the server set a new password for the user. The event does not have the password.
+    #[serde(rename = "user.password_reset")]
+    PasswordReset {},
     /// A workspace owner proposed to the operators to erase the user, who is or was in the workspace. The event has no
     /// effect by itself.
     #[serde(rename = "user.erasure_proposed")]
@@ -158,6 +164,8 @@ impl UserEvent {
             Self::Suspended { .. } => "user.suspended",
             Self::Reactivated {} => "user.reactivated",
             Self::MadeOperator {} => "user.made_operator",
+            Self::OperatorRemoved {} => "user.operator_removed",
+            Self::PasswordReset {} => "user.password_reset",
             Self::ErasureProposed { .. } => "user.erasure_proposed",
             Self::ErasureRequested { .. } => "user.erasure_requested",
             Self::ErasureCancelled { .. } => "user.erasure_cancelled",
@@ -178,6 +186,8 @@ impl UserEvent {
             | Self::ErasureRequested { .. }
             | Self::ErasureCancelled { .. }
             | Self::MadeOperator {}
+            | Self::OperatorRemoved {}
+            | Self::PasswordReset {}
             | Self::ErasureProposed { .. }
             | Self::Erased { .. } => "1",
         }

@@ -72,6 +72,8 @@ impl User {
             UserCommand::Suspend { reason } => decide::suspend(self, reason),
             UserCommand::Reactivate => decide::reactivate(self),
             UserCommand::MakeOperator => decide::make_operator(self),
+            UserCommand::RemoveOperator => decide::remove_operator(self),
+            UserCommand::ResetPassword => decide::reset_password(self),
             UserCommand::ProposeErasure { workspace_id } => decide::propose_erasure(self, context, workspace_id),
             UserCommand::RequestErasure { wait } => decide::request_erasure(self, context, wait),
             UserCommand::CancelErasure => decide::cancel_erasure(self, context),
@@ -99,10 +101,11 @@ impl Aggregate for User {
             UserEvent::Registered(registration) => self.registration = Some(*registration),
             UserEvent::ProfileChanged(profile) => self.change(|r| r.profile = *profile),
             UserEvent::PreferencesChanged(preferences) => self.change(|r| r.preferences = preferences),
-            UserEvent::StatusChanged { .. } => {}
+            UserEvent::StatusChanged { .. } | UserEvent::PasswordReset {} => {}
             UserEvent::Suspended { .. } => self.suspended = true,
             UserEvent::Reactivated {} => self.suspended = false,
             UserEvent::MadeOperator {} => self.change(|r| r.is_operator = true),
+            UserEvent::OperatorRemoved {} => self.change(|r| r.is_operator = false),
             UserEvent::ErasureProposed { proposed_by, workspace_id } => drop(self.proposals.insert(workspace_id, proposed_by)),
             UserEvent::ErasureRequested { requested_by, due_at } => self.erasure = Some(Erasure { requested_by, due_at }),
             UserEvent::ErasureCancelled { cancelled_by: _ } => self.erasure = None,

@@ -258,6 +258,32 @@ fn an_active_user_becomes_an_operator_once() {
 }
 
 #[test]
+fn an_operator_becomes_an_ordinary_user_even_while_suspended() {
+    let operator = || UserEvent::Registered(Box::new(Registration { is_operator: true, ..*registration() }));
+    let remove = || (by(UserId::SYSTEM), UserCommand::RemoveOperator);
+    let removed = || UserEvent::OperatorRemoved {};
+    Given::with(()).given(vec![operator()]).when(remove()).then_expect_events(vec![removed()]);
+    Given::with(()).given(vec![operator(), suspended()]).when(remove()).then_expect_events(vec![removed()]);
+    Given::with(()).given(vec![operator(), removed()]).when(remove()).then_expect_events(vec![]);
+    Given::with(()).given_no_previous_events().when(remove()).then_expect_error(UserRefusal::NotFound);
+    let mut user = User::default();
+    for event in [operator(), removed()] {
+        cqrs_es::Aggregate::apply(&mut user, event);
+    }
+    assert!(user.is_active() && !user.is_operator());
+}
+
+#[test]
+fn a_password_is_reset_as_often_as_needed_but_not_of_an_erased_user() {
+    let reset = || (by(UserId::SYSTEM), UserCommand::ResetPassword);
+    let done = || UserEvent::PasswordReset {};
+    Given::with(()).given(vec![registered(), done()]).when(reset()).then_expect_events(vec![done()]);
+    Given::with(()).given(vec![registered(), suspended()]).when(reset()).then_expect_events(vec![done()]);
+    Given::with(()).given(vec![registered(), asked_for(0), erased()]).when(reset()).then_expect_error(UserRefusal::Erased);
+    Given::with(()).given_no_previous_events().when(reset()).then_expect_error(UserRefusal::NotFound);
+}
+
+#[test]
 fn owners_of_several_workspaces_propose_an_erasure_and_it_has_no_effect() {
     let propose = |workspace_id| UserCommand::ProposeErasure { workspace_id };
     let proposed = |workspace_id| UserEvent::ErasureProposed { proposed_by: BOB, workspace_id };

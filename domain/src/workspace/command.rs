@@ -23,6 +23,11 @@ pub enum WorkspaceCommand {
     },
     /// Change name, description and picture. The caller passes all of them, also those that stay the same.
     ChangeDetails(Details),
+    /// Change or remove the domain.
+    ChangeDomain {
+        /// The new domain. `None` removes it.
+        domain: Option<WorkspaceDomain>,
+    },
     /// Change the settings. The caller passes all of them, also those that stay the same.
     ChangeSettings(WorkspaceSettings),
     /// Change the plan.
@@ -40,6 +45,13 @@ pub enum WorkspaceCommand {
         role: Role,
         /// When the invitation expires.
         expires_at: DateTime<Utc>,
+    },
+    /// Add a user without an invitation. The server itself does this, for its operators.
+    AddMember {
+        /// The user.
+        user_id: UserId,
+        /// The role.
+        role: Role,
     },
     /// Accept an invitation: the actor becomes a member.
     AcceptInvitation {
@@ -126,9 +138,11 @@ impl WorkspaceCommand {
         match self {
             Self::Create { .. } => "create workspace",
             Self::ChangeDetails(_) => "change workspace details",
+            Self::ChangeDomain { .. } => "change workspace domain",
             Self::ChangeSettings(_) => "change workspace settings",
             Self::ChangePlan { .. } => "change workspace plan",
             Self::Invite { .. } => "invite member",
+            Self::AddMember { .. } => "add member",
             Self::AcceptInvitation { .. } => "accept invitation",
             Self::RevokeInvitation { .. } => "revoke invitation",
             Self::ChangeMemberRole { .. } => "change member role",

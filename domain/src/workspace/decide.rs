@@ -61,6 +61,12 @@ pub(super) fn change_details(workspace: &Workspace, details: Details) -> Decisio
     Ok(vec![WorkspaceEvent::DetailsChanged(details)])
 }
 
+/// Changes or removes the domain. The claim of the name is taken and released with the event.
+pub(super) fn change_domain(workspace: &Workspace, domain: Option<WorkspaceDomain>) -> Decision {
+    existing(workspace)?;
+    if workspace.domain == domain { Ok(vec![]) } else { Ok(vec![WorkspaceEvent::DomainChanged { domain }]) }
+}
+
 /// Changes the settings.
 pub(super) fn change_settings(workspace: &Workspace, settings: WorkspaceSettings) -> Decision {
     existing(workspace)?;
@@ -109,12 +115,7 @@ pub(super) fn invite(
 
 /// Accepts an invitation: the actor becomes a member. The inviter must still be able to give this role.
 pub(super) fn accept_invitation(workspace: &Workspace, context: &Context, invitation_id: InvitationId) -> Decision {
-    let invitation = pending(workspace, invitation_id)?;
-    if invitation.expires_at <= context.at {
-        return Err(WorkspaceRefusal::InvitationExpired);
-    }
-    let inviter = workspace.active_member(invitation.invited_by).ok_or(WorkspaceRefusal::InvitationEnded)?;
-    may_invite(inviter, invitation.role).map_err(|_| WorkspaceRefusal::InvitationEnded)?;
+    let invitation = acceptable(workspace, context, invitation_id)?;
     match workspace.members.get(&context.actor) {
         Some(member) if member.active => return Err(WorkspaceRefusal::MemberAlready),
         Some(_) => return Err(WorkspaceRefusal::ReactivationNeeded),
@@ -126,6 +127,38 @@ pub(super) fn accept_invitation(workspace: &Workspace, context: &Context, invita
         invitation_id: Some(invitation_id),
         invited_by: Some(invitation.invited_by),
     }])
+}
+
+/// The invitation, if it can be accepted now: it is pending, and its inviter can still give the role.
+pub(super) fn acceptable<'a>(
+    workspace: &'a Workspace,
+    context: &Context,
+    invitation_id: InvitationId,
+) -> Result<&'a Invitation, WorkspaceRefusal> {
+    let invitation = pending(workspace, invitation_id)?;
+    if invitation.expires_at <= context.at {
+        return Err(WorkspaceRefusal::InvitationExpired);
+    }
+    let inviter = workspace.active_member(invitation.invited_by).ok_or(WorkspaceRefusal::InvitationEnded)?;
+    may_invite(inviter, invitation.role).map_err(|_| WorkspaceRefusal::InvitationEnded)?;
+    Ok(invitation)
+}
+
+/// Adds a user as a member, without an invitation.
+pub(super) fn add_member(workspace: &Workspace, context: &Context, user_id: UserId, role: Role) -> Decision {
+    existing(workspace)?;
+    if role == Role::Owner {
+        by_owner(workspace, context)?;
+    }
+    workspace.may_give(context.actor, None, &Member::new(role))?;
+    match workspace.members.get(&user_id) {
+        Some(member) if member.active => Err(WorkspaceRefusal::IsMemberAlready),
+        Some(_) => Err(WorkspaceRefusal::WasMember),
+        None => {
+            has_room(workspace)?;
+            Ok(vec![WorkspaceEvent::MemberJoined { user_id, role, invitation_id: None, invited_by: None }])
+        }
+    }
 }
 
 /// Revokes an invitation.
@@ -338,7 +371,7 @@ fn is_owner(workspace: &Workspace, user_id: UserId) -> bool {
 }
 
 fn by_owner(workspace: &Workspace, context: &Context) -> Result<(), WorkspaceRefusal> {
-    if is_owner(workspace, context.actor) { Ok(()) } else { Err(WorkspaceRefusal::OwnersOnly) }
+    if is_owner(workspace, context.actor) || context.actor == UserId::SYSTEM { Ok(()) } else { Err(WorkspaceRefusal::OwnersOnly) }
 }
 
 /// Checks that an active owner other than `user_id` remains. This also holds if `user_id` is not an owner.

@@ -35,6 +35,11 @@ refusals! {
         InvitationEnded = "workspace.invitation_ended" Conflict
             "the member who invited you can no longer give this role: ask for a new invitation",
         MemberAlready = "workspace.member_already" Conflict "you are a member of this workspace already",
+        IsMemberAlready = "workspace.is_member_already" Conflict
+            "this user is an active member of this workspace already: change their role instead, if they need another one",
+        WasMember = "workspace.was_member" Conflict "this user was a member and was deactivated, or has left: reactivate them instead",
+        InvitationOfAnother = "workspace.invitation_of_another" Forbidden
+            "this invitation is for another email address: register with the address that was invited",
         ReactivationNeeded = "workspace.reactivation_needed" Conflict
             "you were a member and were deactivated: ask an admin of the workspace to reactivate you",
         Full = "workspace.full" Conflict

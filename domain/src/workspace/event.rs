@@ -28,6 +28,12 @@ pub enum WorkspaceEvent {
     /// The name, the description or the picture changed. The payload has all three.
     #[serde(rename = "workspace.details_changed")]
     DetailsChanged(Details),
+    /// The workspace got another domain, or none.
+    #[serde(rename = "workspace.domain_changed")]
+    DomainChanged {
+        /// The domain. It is unique on this server.
+        domain: Option<WorkspaceDomain>,
+    },
     /// The settings changed. The payload has all of them.
     #[serde(rename = "workspace.settings_changed")]
     SettingsChanged(WorkspaceSettings),
@@ -238,6 +244,7 @@ impl WorkspaceEvent {
         match self {
             Self::Created { .. } => "workspace.created",
             Self::DetailsChanged(_) => "workspace.details_changed",
+            Self::DomainChanged { .. } => "workspace.domain_changed",
             Self::SettingsChanged(_) => "workspace.settings_changed",
             Self::PlanChanged { .. } => "workspace.plan_changed",
             Self::MemberInvited { .. } => "workspace.member_invited",
@@ -263,6 +270,7 @@ impl WorkspaceEvent {
             Self::SettingsChanged(_) => "2",
             Self::Created { .. }
             | Self::DetailsChanged(_)
+            | Self::DomainChanged { .. }
             | Self::PlanChanged { .. }
             | Self::MemberInvited { .. }
             | Self::InvitationRevoked { .. }

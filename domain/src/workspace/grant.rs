@@ -5,6 +5,9 @@
 //! takes effect. So an invitation is checked twice: when it is sent, and when it is accepted.
 //! `docs/decisions/0024-nobody-gives-more-than-they-have.md` gives the reasons.
 //!
+//! The server itself ([`UserId::SYSTEM`]) acts for its operators on the command line. It ranks above every member, and may
+//! give every role. No request over HTTP has this actor.
+//!
 //! Not here: whether the actor has the permission that the command itself needs (`commands/src/authorize.rs`).
 
 use std::cmp::Ordering;
@@ -33,7 +36,7 @@ impl Workspace {
     /// # Errors
     /// The member ranks above the actor, or the actor is not an active member.
     pub fn may_act_on(&self, actor: UserId, user_id: UserId) -> Result<(), WorkspaceRefusal> {
-        let Some(member) = self.members.get(&user_id).filter(|_| user_id != actor) else { return Ok(()) };
+        let Some(member) = self.members.get(&user_id).filter(|_| user_id != actor && actor != UserId::SYSTEM) else { return Ok(()) };
         if self.active_member(actor).is_some_and(|giver| giver.role >= member.role) {
             return Ok(());
         }
@@ -46,6 +49,9 @@ impl Workspace {
     /// # Errors
     /// The change gives a role or a permission that the actor lacks, or the actor is not an active member.
     pub(super) fn may_give(&self, actor: UserId, before: Option<&Member>, after: &Member) -> Result<(), WorkspaceRefusal> {
+        if actor == UserId::SYSTEM {
+            return Ok(());
+        }
         let giver = self.active_member(actor).ok_or(WorkspaceRefusal::PermissionBeyondOwn)?;
         gives_no_more_than_own(giver, before, after)
     }

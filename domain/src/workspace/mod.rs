@@ -25,13 +25,15 @@ pub use hold::{Subject, covering, covering_channel};
 use crate::context::Context;
 use crate::ids::{ChannelId, HoldId, InvitationId, UserId};
 use crate::permission::{self, Overrides, Permission, Role};
-use crate::text::{Department, Email, Emoji, EmojiName, Reason, Title};
+use crate::text::{Department, Email, Emoji, EmojiName, Reason, Title, WorkspaceDomain};
 
 /// The state that decisions about a workspace need: the fold of its events, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Workspace {
     /// The name, the description and the picture. `None` before it was created.
     pub details: Option<Details>,
+    /// The domain.
+    pub domain: Option<WorkspaceDomain>,
     /// The #general channel.
     pub general_channel_id: Option<ChannelId>,
     /// The limit of active members.
@@ -94,7 +96,7 @@ impl Workspace {
     /// The version of this state in snapshots. Raise it when the same events are folded into another state, or when the
     /// state is written as other JSON. Snapshots of other versions are not used. A test compares both with
     /// `domain/states`.
-    pub const STATE_VERSION: u32 = 1;
+    pub const STATE_VERSION: u32 = 2;
 
     /// Whether it has been created.
     #[must_use]
@@ -167,6 +169,15 @@ impl Workspace {
         self.active_member(user_id).is_some_and(|member| member.role == Role::Owner)
     }
 
+    /// Checks that a person may register with this invitation: it can be accepted now, and is for this address.
+    ///
+    /// # Errors
+    /// The invitation cannot be accepted, or it is for another address.
+    pub fn may_register(&self, context: &Context, invitation_id: InvitationId, email: &Email) -> Result<(), WorkspaceRefusal> {
+        let invitation = decide::acceptable(self, context, invitation_id)?;
+        if invitation.email.folded() == email.folded() { Ok(()) } else { Err(WorkspaceRefusal::InvitationOfAnother) }
+    }
+
     /// Decides `command`, and returns the events that follow from it.
     ///
     /// # Errors
@@ -177,11 +188,13 @@ impl Workspace {
                 decide::create(self, context, details, domain, general_channel_id, max_members)
             }
             WorkspaceCommand::ChangeDetails(details) => decide::change_details(self, details),
+            WorkspaceCommand::ChangeDomain { domain } => decide::change_domain(self, domain),
             WorkspaceCommand::ChangeSettings(settings) => decide::change_settings(self, settings),
             WorkspaceCommand::ChangePlan { plan } => decide::change_plan(self, plan),
             WorkspaceCommand::Invite { invitation_id, email, role, expires_at } => {
                 decide::invite(self, context, invitation_id, email, role, expires_at)
             }
+            WorkspaceCommand::AddMember { user_id, role } => decide::add_member(self, context, user_id, role),
             WorkspaceCommand::AcceptInvitation { invitation_id } => decide::accept_invitation(self, context, invitation_id),
             WorkspaceCommand::RevokeInvitation { invitation_id } => decide::revoke_invitation(self, invitation_id),
             WorkspaceCommand::ChangeMemberRole { user_id, role } => decide::change_member_role(self, context, user_id, role),
@@ -219,12 +232,14 @@ impl Aggregate for Workspace {
 
     fn apply(&mut self, event: WorkspaceEvent) {
         match event {
-            WorkspaceEvent::Created { details, domain: _, general_channel_id, max_members } => {
+            WorkspaceEvent::Created { details, domain, general_channel_id, max_members } => {
                 self.details = Some(details);
+                self.domain = domain;
                 self.general_channel_id = Some(general_channel_id);
                 self.max_members = max_members;
             }
             WorkspaceEvent::DetailsChanged(details) => self.details = Some(details),
+            WorkspaceEvent::DomainChanged { domain } => self.domain = domain,
             WorkspaceEvent::SettingsChanged(settings) => self.settings = settings,
             WorkspaceEvent::PlanChanged { plan } => self.plan = plan,
             WorkspaceEvent::MemberInvited { invitation_id, email, role, invited_by, expires_at } => {
@@ -285,6 +300,7 @@ impl Workspace {
             WorkspaceEvent::MemberDetailsChanged { .. } => self.apply(event),
             WorkspaceEvent::Created { .. }
             | WorkspaceEvent::DetailsChanged(_)
+            | WorkspaceEvent::DomainChanged { .. }
             | WorkspaceEvent::SettingsChanged(_)
             | WorkspaceEvent::InvitationRevoked { .. }
             | WorkspaceEvent::MemberJoined { .. }

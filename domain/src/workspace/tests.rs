@@ -1,5 +1,6 @@
 //! Each test gives past events and a command, and compares the events or the refusal that follow.
 
+mod domains;
 mod emojis;
 mod grants;
 mod holds;
@@ -99,6 +100,8 @@ fn before_it_is_created_everything_else_is_refused() {
     let commands = [
         WorkspaceCommand::ChangeDetails(details("Acme")),
         WorkspaceCommand::ChangeSettings(WorkspaceSettings::default()),
+        WorkspaceCommand::ChangeDomain { domain: None },
+        WorkspaceCommand::AddMember { user_id, role: Role::Member },
         invite("dan@example.org", Role::Member, days_later(1)),
         accept(),
         WorkspaceCommand::RevokeInvitation { invitation_id: INVITATION },

@@ -50,6 +50,8 @@ fn command() -> impl Strategy<Value = UserCommand> {
         any::<bool>().prop_map(|said| UserCommand::Suspend { reason: said.then(|| Reason::parse("spam").expect("a reason")) }),
         Just(UserCommand::Reactivate),
         Just(UserCommand::MakeOperator),
+        Just(UserCommand::RemoveOperator),
+        Just(UserCommand::ResetPassword),
         (1_u128..3).prop_map(|n| UserCommand::ProposeErasure { workspace_id: WorkspaceId(Uuid::from_u128(n)) }),
         (0_i64..30).prop_map(|minutes| UserCommand::RequestErasure { wait: TimeDelta::minutes(minutes) }),
         Just(UserCommand::CancelErasure),
@@ -69,10 +71,13 @@ fn holds(step: &Step<User, UserCommand>) -> Result<(), TestCaseError> {
         let is = after.registration.as_ref().expect("a registered user stays one");
         prop_assert_eq!((&was.email, &was.username), (&is.email, &is.username));
         let is_made = matches!(command, UserCommand::MakeOperator) && !before.suspended;
-        prop_assert_eq!(is.is_operator, was.is_operator || is_made);
+        let is_removed = matches!(command, UserCommand::RemoveOperator);
+        prop_assert_eq!(is.is_operator, (was.is_operator || is_made) && !is_removed);
     }
     let may_change = match command {
         UserCommand::Reactivate
+        | UserCommand::RemoveOperator
+        | UserCommand::ResetPassword
         | UserCommand::ProposeErasure { .. }
         | UserCommand::RequestErasure { .. }
         | UserCommand::CancelErasure

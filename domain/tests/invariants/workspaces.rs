@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use domain::ids::{ChannelId, HoldId, InvitationId};
 use domain::permission::{Permission, Role};
 use domain::retention::RetentionPolicy;
-use domain::text::{Email, EmojiName, Reason, Title, WorkspaceName};
+use domain::text::{Email, EmojiName, Reason, Title, WorkspaceDomain, WorkspaceName};
 use domain::workspace::{Details, HoldTarget, WorkspaceSettings};
 use domain::{Workspace, WorkspaceCommand};
 use proptest::prelude::*;
@@ -29,6 +29,10 @@ fn settings() -> impl Strategy<Value = WorkspaceSettings> {
         upload_max_bytes,
         edit_window_minutes: None,
     })
+}
+
+fn domain() -> impl Strategy<Value = Option<WorkspaceDomain>> {
+    prop::option::of(select(vec!["acme.example.org", "beta.example.org"])).prop_map(|text| WorkspaceDomain::parse(text?).ok())
 }
 
 fn role() -> impl Strategy<Value = Role> {
@@ -90,6 +94,8 @@ fn command() -> impl Strategy<Value = WorkspaceCommand> {
         3 => create(),
         1 => details().prop_map(WorkspaceCommand::ChangeDetails),
         1 => settings().prop_map(WorkspaceCommand::ChangeSettings),
+        1 => domain().prop_map(|domain| WorkspaceCommand::ChangeDomain { domain }),
+        2 => (person(), role()).prop_map(|(user_id, role)| WorkspaceCommand::AddMember { user_id, role }),
         6 => invite(),
         8 => invitation().prop_map(|invitation_id| WorkspaceCommand::AcceptInvitation { invitation_id }),
         1 => invitation().prop_map(|invitation_id| WorkspaceCommand::RevokeInvitation { invitation_id }),

@@ -49,6 +49,7 @@ pub fn workspace() -> Vec<WorkspaceEvent> {
     history.extend(members());
     history.extend(holds());
     history.extend(emojis());
+    history.push(WorkspaceEvent::DomainChanged { domain: WorkspaceDomain::parse("acme.example.com").ok() });
     history
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use domain::ids::{ChannelId, WorkspaceId};
+use domain::ids::{ChannelId, UserId, WorkspaceId};
 use domain::{AggregateType, Event, Recorded, StreamId};
 use json_patch::PatchOperation;
 use serde::Serialize;
@@ -16,6 +16,9 @@ use super::load::{Extent, Stream};
 use super::names::Causes;
 use super::state::{State, withhold_text};
 use super::{AuditError, Filter, TextAccess};
+
+/// The name of the actor if the server itself acted. `actor_id` tells it from a user of this name.
+const SERVER: &str = "server";
 
 /// An event of the log: the actor, the aggregate, the time, the origin, the command, the changes, the causes and the
 /// effects.
@@ -32,9 +35,13 @@ pub struct Entry {
     pub happened_at: Option<DateTime<Utc>>,
     /// The actor.
     pub actor_id: Uuid,
-    /// The actor's user name, if it is known.
+    /// The actor's user name, if it is known. `server` if the server itself acted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor_name: Option<String>,
+    /// For a command of the command line, where nobody is signed in: the user of the operating system and the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "ann at db1 (command line)")]
+    pub by: Option<String>,
     /// The event's name.
     pub event_type: String,
     /// The version of its payload.
@@ -227,7 +234,8 @@ impl FoundEvents {
             recorded_at: event.recorded_at,
             happened_at: metadata.occurred_at,
             actor_id: metadata.actor.0,
-            actor_name: name(metadata.actor.0),
+            actor_name: if metadata.actor == UserId::SYSTEM { Some(SERVER.into()) } else { name(metadata.actor.0) },
+            by: metadata.command_line().map(|called| format!("{} (command line)", called.by())),
             event_type: event.event.wire_name().into(),
             event_version: event.event.version().into(),
             workspace_id: event.workspace_id.map(|id| id.0),

@@ -26,7 +26,7 @@ use crate::proof::note::{SigningKey, VerifyingKey};
 const PIECE_ENTRIES: u16 = 200;
 /// The beginning of the last line of comma-separated values.
 const CSV_MANIFEST: &str = "#manifest";
-const CSV_COLUMNS: [&str; 20] = [
+const CSV_COLUMNS: [&str; 21] = [
     "position",
     "recorded_at",
     "happened_at",
@@ -47,6 +47,7 @@ const CSV_COLUMNS: [&str; 20] = [
     "withheld",
     "payload",
     "changes",
+    "by",
 ];
 
 /// The manifest of an export.
@@ -310,7 +311,7 @@ fn cloud_event(workspace_id: WorkspaceId, entry: &Entry) -> serde_json::Value {
     })
 }
 
-fn csv_fields(entry: &Entry) -> [String; 20] {
+fn csv_fields(entry: &Entry) -> [String; 21] {
     let maybe = |id: Option<Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
     let text = |text: &Option<String>| without_formula(text.as_deref().unwrap_or_default());
     [
@@ -334,6 +335,7 @@ fn csv_fields(entry: &Entry) -> [String; 20] {
         entry.withheld.to_string(),
         entry.payload.to_string(),
         serde_json::to_string(&entry.changes).unwrap_or_default(),
+        text(&entry.by),
     ]
 }
 
@@ -344,7 +346,7 @@ fn without_formula(text: &str) -> String {
     if line.starts_with(['=', '+', '-', '@', '\t']) { format!("'{line}") } else { line }
 }
 
-fn csv_line(fields: [String; 20]) -> Result<Vec<u8>, WriteError> {
+fn csv_line(fields: [String; 21]) -> Result<Vec<u8>, WriteError> {
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
     writer.write_record(fields)?;
     writer.into_inner().map_err(|error| csv::Error::from(error.into_error()).into())

@@ -186,6 +186,7 @@ fn part_of_workspace(state: &Workspace, event: &WorkspaceEvent) -> Workspace {
     let (people, invitations) = named_in_workspace(event);
     Workspace {
         details: state.details.clone(),
+        domain: state.domain.clone(),
         general_channel_id: state.general_channel_id,
         max_members: state.max_members,
         settings: state.settings.clone(),
@@ -203,6 +204,7 @@ fn emoji_of(event: &WorkspaceEvent) -> Option<&EmojiName> {
         WorkspaceEvent::EmojiAdded { name, .. } | WorkspaceEvent::EmojiRemoved { name, .. } => Some(name),
         WorkspaceEvent::Created { .. }
         | WorkspaceEvent::DetailsChanged(_)
+        | WorkspaceEvent::DomainChanged { .. }
         | WorkspaceEvent::SettingsChanged(_)
         | WorkspaceEvent::PlanChanged { .. }
         | WorkspaceEvent::MemberInvited { .. }
@@ -223,6 +225,7 @@ fn named_in_workspace(event: &WorkspaceEvent) -> (Vec<UserId>, Vec<InvitationId>
     match event {
         WorkspaceEvent::Created { .. }
         | WorkspaceEvent::DetailsChanged(_)
+        | WorkspaceEvent::DomainChanged { .. }
         | WorkspaceEvent::SettingsChanged(_)
         | WorkspaceEvent::PlanChanged { .. }
         | WorkspaceEvent::HoldPlaced { .. }

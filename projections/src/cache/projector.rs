@@ -111,6 +111,8 @@ impl Changes {
                 | UserEvent::Suspended { .. }
                 | UserEvent::Reactivated {}
                 | UserEvent::MadeOperator {}
+                | UserEvent::OperatorRemoved {}
+                | UserEvent::PasswordReset {}
                 | UserEvent::ErasureProposed { .. }
                 | UserEvent::ErasureRequested { .. }
                 | UserEvent::ErasureCancelled { .. },

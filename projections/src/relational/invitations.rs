@@ -44,6 +44,7 @@ pub(super) fn affected(event: &WorkspaceEvent) -> Option<Uuid> {
         WorkspaceEvent::MemberJoined { invitation_id, .. } => invitation_id.map(|id| id.0),
         WorkspaceEvent::Created { .. }
         | WorkspaceEvent::DetailsChanged(_)
+        | WorkspaceEvent::DomainChanged { .. }
         | WorkspaceEvent::SettingsChanged(_)
         | WorkspaceEvent::PlanChanged { .. }
         | WorkspaceEvent::MemberInvited { .. }

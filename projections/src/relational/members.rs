@@ -75,6 +75,7 @@ pub(super) fn affected(workspace_id: Uuid, event: &WorkspaceEvent) -> Vec<Uuid> 
     match event {
         WorkspaceEvent::Created { .. }
         | WorkspaceEvent::DetailsChanged(_)
+        | WorkspaceEvent::DomainChanged { .. }
         | WorkspaceEvent::SettingsChanged(_)
         | WorkspaceEvent::PlanChanged { .. }
         | WorkspaceEvent::MemberInvited { .. }
@@ -132,6 +133,7 @@ pub(super) fn apply(
         }
         WorkspaceEvent::Created { .. }
         | WorkspaceEvent::DetailsChanged(_)
+        | WorkspaceEvent::DomainChanged { .. }
         | WorkspaceEvent::SettingsChanged(_)
         | WorkspaceEvent::PlanChanged { .. }
         | WorkspaceEvent::MemberInvited { .. }

@@ -127,8 +127,9 @@ pub(super) fn apply(users: &mut Rows<UserRow>, id: Uuid, stamp: EventStamp, even
         UserEvent::Suspended { reason: _ } => users.change(id, stamp, |user| user.status = "suspended".into()),
         UserEvent::Reactivated {} => users.change(id, stamp, |user| user.status = "active".into()),
         UserEvent::MadeOperator {} => users.change(id, stamp, |user| user.is_operator = true),
-        // A proposal changes no column of the account, but the row has the event's stamp.
-        UserEvent::ErasureProposed { .. } => users.change(id, stamp, |_| ()),
+        UserEvent::OperatorRemoved {} => users.change(id, stamp, |user| user.is_operator = false),
+        // These change no column of the account, but the row has the event's stamp.
+        UserEvent::ErasureProposed { .. } | UserEvent::PasswordReset {} => users.change(id, stamp, |_| ()),
         UserEvent::ErasureRequested { requested_by: _, due_at } => {
             users.change(id, stamp, |user| user.erasure_due_at = Some(to_micros(*due_at)))
         }

@@ -65,6 +65,9 @@ pub(super) fn apply(workspaces: &mut Rows<WorkspaceRow>, id: Uuid, stamp: EventS
             Ok(())
         }
         WorkspaceEvent::DetailsChanged(details) => workspaces.change(id, stamp, |row| row.set_details(details)),
+        WorkspaceEvent::DomainChanged { domain } => {
+            workspaces.change(id, stamp, |row| row.domain = domain.as_ref().map(ToString::to_string))
+        }
         WorkspaceEvent::SettingsChanged(settings) => workspaces.change(id, stamp, |row| row.settings = as_json(settings)),
         WorkspaceEvent::PlanChanged { plan } => workspaces.change(id, stamp, |row| row.plan_type = plan.as_str().into()),
         WorkspaceEvent::MemberInvited { .. }

@@ -1,6 +1,7 @@
 //! Invitations.
 
 use serde_json::json;
+use tests::person::PASSWORD;
 use tests::{Team, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,6 +19,19 @@ async fn an_invitation_is_accepted_once() {
     team.post(&invited, team.general, "thank you").await.expect(201);
     for person in [&invited, &team.stranger] {
         person.post(&acceptance, json!({})).await.expect_problem(404, "workspace.invitation_not_found");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_server_registers_people_with_and_without_an_invitation() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let token = team.invite("new@example.org", "member").await;
+    // The token is for servers that need one. Here another address may register, and accept the invitation.
+    for (name, token) in [("one", token.as_str()), ("two", "nonsense")] {
+        let email = format!("{name}@example.org");
+        let body = json!({"email": email, "username": name, "display_name": name, "password": PASSWORD, "invitation_token": token});
+        app.post("/v1/users", &body).await.expect(201);
     }
 }
 

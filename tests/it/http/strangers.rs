@@ -106,6 +106,7 @@ fn body(name: &str, team: &Team) -> Value {
         "change_member_details" => json!({"title": "Engineer"}),
         "change_member_permissions" => json!({"permissions": {}}),
         "change_notification_level" => json!({"level": "all"}),
+        "change_workspace_domain" => json!({"domain": "mine.example.org"}),
         "change_workspace_plan" => json!({"plan": "pro"}),
         "change_workspace" | "rename_channel" => json!({"name": "mine"}),
         "create_channel" => json!({"type": "public", "name": "mine"}),

@@ -69,6 +69,60 @@ async fn the_current_workspace_is_the_one_with_the_host_as_its_domain() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_domain_moves_and_the_current_workspace_follows_at_once() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let (domain, acme) = (team.path("/domain"), json!({"domain": "acme.example.org"}));
+    let current = |by: &Person, position: i64| {
+        let request = by.request(Method::GET, "/v1/workspaces/current").header("Host", "acme.example.org");
+        send(request.header("Backscroll-Min-Position", position))
+    };
+    let changed = team.owner.put(&domain, acme.clone()).await;
+    let position = changed.position();
+    changed.expect(204);
+    let shown = current(&team.member, position).await.expect(200);
+    assert_eq!((id(&shown, "workspace_id"), &shown["domain"]), (team.id, &json!("acme.example.org")));
+    assert_eq!(team.owner.put(&domain, acme.clone()).await.position(), position, "the same domain is no change");
+
+    // The domain belongs to one workspace at a time.
+    let created = team.stranger.post("/v1/workspaces", json!({"name": "Other"})).await.expect(201);
+    let other = format!("/v1/workspaces/{}", id(&created, "workspace_id"));
+    let of_other = format!("{other}/domain");
+    team.stranger.put(&of_other, acme.clone()).await.expect_problem(409, "workspace.domain_taken");
+    team.owner.delete(&domain).await.expect(204);
+    let position = team.stranger.put(&of_other, acme.clone()).await.position();
+    assert_eq!(current(&team.stranger, position).await.expect(200)["name"], "Other");
+    current(&team.owner, position).await.expect_problem(404, "workspace.not_found");
+    assert_eq!(team.owner.get_at(position, &team.path("")).await.expect(200)["domain"], Value::Null);
+
+    // An operator need not be a member. A workspace without a domain stays as it is.
+    team.operator.put(&domain, json!({"domain": "acme.example.com"})).await.expect(204);
+    team.operator.delete(&domain).await.expect(204);
+    team.operator.delete(&domain).await.expect(204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_owners_and_operators_change_a_domain() {
+    let app = TestApp::start().await;
+    let team = Team::found(&app).await;
+    let (domain, acme) = (team.path("/domain"), json!({"domain": "acme.example.org"}));
+    let role = team.path(&format!("/members/{}/role", team.member.id));
+    team.owner.put(&role, json!({"role": "admin"})).await.expect(204);
+    for person in [&team.member, &team.guest] {
+        person.put(&domain, acme.clone()).await.expect_problem(403, "workspace.owners_only");
+        person.delete(&domain).await.expect_problem(403, "workspace.owners_only");
+    }
+    team.stranger.put(&domain, acme.clone()).await.expect_problem(404, "workspace.not_found");
+    let nowhere = format!("/v1/workspaces/{}/domain", uuid::Uuid::now_v7());
+    team.operator.put(&nowhere, acme.clone()).await.expect_problem(404, "workspace.not_found");
+    for invalid in ["Acme.example.org", "acme!", "", ".example.org"] {
+        team.owner.put(&domain, json!({"domain": invalid})).await.expect_problem(422, "input.invalid");
+    }
+    team.owner.put(&domain, json!({"domain": null})).await.expect_problem(400, "request.body_invalid");
+    team.owner.patch(&team.path(""), acme).await.expect_problem(400, "request.body_invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn owners_change_details_and_settings_and_members_do_not() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;

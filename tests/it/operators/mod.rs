@@ -8,6 +8,7 @@ mod keys;
 mod logs;
 mod moments;
 mod outages;
+mod people;
 mod restoring;
 mod rights;
 mod settings;

@@ -13,6 +13,7 @@ pub(super) async fn run_the_workspace(company: &Company) {
     team.owner.patch(&team.path(""), details).await.expect(204);
     team.owner.patch(&team.path("/settings"), json!({"edit_window_minutes": 600, "upload_max_bytes": 5_000_000})).await.expect(204);
     team.operator.put(&team.path("/plan"), json!({"plan": "pro"})).await.expect(204);
+    team.owner.put(&team.path("/domain"), json!({"domain": "tidewater.example.org"})).await.expect(204);
 }
 
 pub(super) async fn invite_and_manage(app: &TestApp, company: &Company) {

@@ -67,6 +67,17 @@ pub(super) async fn lock_out_and_erase(app: &TestApp, company: &Company) {
         .expect("a request");
     hesitant.delete("/v1/users/me/erasure").await.expect(204);
 
-    app.app().commands.user(&by_the_server(None), UserId(company.sailor(5).id), UserCommand::MakeOperator).await.expect("an operator");
+    appoint_and_dismiss(app, company).await;
     company.sailor(11).delete_confirmed("/v1/users/me").await.expect(204);
+}
+
+/// Makes two users operators, and one of them an ordinary user again, who gets a new password.
+async fn appoint_and_dismiss(app: &TestApp, company: &Company) {
+    let (stays, leaves) = (UserId(company.sailor(5).id), UserId(company.sailor(6).id));
+    let (commands, asked) = (&app.app().commands, by_the_server(None));
+    for user_id in [stays, leaves] {
+        commands.user(&asked, user_id, UserCommand::MakeOperator).await.expect("an operator");
+    }
+    commands.remove_operator(&asked, leaves, &[stays]).await.expect("an ordinary user");
+    commands.user(&asked, leaves, UserCommand::ResetPassword).await.expect("a record of a reset");
 }

@@ -5,18 +5,17 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use chrono::Utc;
 use clap::{Args, ValueEnum};
+use domain::AuditCommand;
 use domain::audit::{Export as Noted, ExportFormat};
-use domain::ids::{UserId, WorkspaceId};
-use domain::{AuditCommand, Context as Asking};
+use domain::ids::WorkspaceId;
 use ledger::audit::{Export, TextAccess};
 use ledger::proof::keyring;
 use uuid::Uuid;
 
 use super::filter::FilterArguments;
 use crate::cli::Failure;
-use crate::cli::connection::{audit_log, commands, read_pool, require_workspace};
+use crate::cli::connection::{NamedWorkspace, asked, audit_log, commands, read_pool, require_workspace};
 use crate::config::Settings;
 use crate::http::audit::filter_parts;
 
@@ -33,8 +32,8 @@ enum Format {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     /// The workspace. Its entries include the sign-ins of its members.
-    #[arg(long, value_name = "ID")]
-    workspace: WorkspaceId,
+    #[arg(long, value_name = "ID|DOMAIN")]
+    workspace: NamedWorkspace,
     #[command(flatten)]
     filter: FilterArguments,
     /// The format.
@@ -53,12 +52,13 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
         Format::Csv => ExportFormat::Csv,
         Format::Cloudevents => ExportFormat::Cloudevents,
     };
-    let filter = arguments.filter.filter(Some(arguments.workspace));
+    let workspace_id = arguments.workspace.id(&settings).await?;
+    let filter = arguments.filter.filter(Some(workspace_id));
     let (export_id, parts) = (Uuid::now_v7(), filter_parts(&filter));
     let head = audit_log.head().await.context("the log cannot be read")?;
     let noted = Noted { export_id, format, filter: parts.clone(), up_to: head.position };
-    record(&settings, arguments.workspace, noted).await?;
-    let mut export = Export::begin(export_id, arguments.workspace, Uuid::nil(), format, (filter, parts), head);
+    record(&settings, workspace_id, noted).await?;
+    let mut export = Export::begin(export_id, workspace_id, Uuid::nil(), format, (filter, parts), head);
     let mut out: Box<dyn Write> = match &arguments.out {
         Some(path) => Box::new(File::create(path)?),
         None => Box::new(std::io::stdout()),
@@ -82,7 +82,6 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
 async fn record(settings: &Settings, workspace_id: WorkspaceId, noted: Noted) -> Result<(), Failure> {
     let commands = commands(settings).await?;
     require_workspace(&commands, workspace_id).await?;
-    let context = Asking::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7());
-    commands.audit(context, workspace_id, AuditCommand::Export(noted)).await.context("the export was not recorded in the audit")?;
+    commands.audit(asked().context, workspace_id, AuditCommand::Export(noted)).await.context("the export was not recorded in the audit")?;
     Ok(())
 }

@@ -2,20 +2,19 @@
 
 use anyhow::Context;
 use clap::Args;
-use domain::ids::WorkspaceId;
 use ledger::audit::{Filter, Order, TextAccess};
 
 use super::filter::FilterArguments;
 use super::table::table;
-use crate::cli::connection::audit_log;
+use crate::cli::connection::{NamedWorkspace, audit_log};
 use crate::cli::{Failure, print};
 use crate::config::Settings;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     /// Only this workspace, with the sign-ins of its members. The default is the whole server.
-    #[arg(long, value_name = "ID")]
-    workspace: Option<WorkspaceId>,
+    #[arg(long, value_name = "ID|DOMAIN")]
+    workspace: Option<NamedWorkspace>,
     #[command(flatten)]
     filter: FilterArguments,
     /// Only events before that position, to continue an earlier list.
@@ -37,13 +36,9 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
     let order = if arguments.oldest_first { Order::OldestFirst } else { Order::NewestFirst };
-    let filter = Filter {
-        before: arguments.before,
-        after: arguments.after,
-        order,
-        limit: arguments.limit,
-        ..arguments.filter.filter(arguments.workspace)
-    };
+    let workspace_id = NamedWorkspace::id_of(arguments.workspace.as_ref(), &settings).await?;
+    let filter =
+        Filter { before: arguments.before, after: arguments.after, order, limit: arguments.limit, ..arguments.filter.filter(workspace_id) };
     let found = audit_log(&settings).await?.find(&filter).await.context("the audit cannot be read")?;
     // The operator can read the whole database anyway, so no text is withheld.
     let entries = found.entries(&TextAccess::everything());

@@ -41,6 +41,7 @@ fn full_text(entry: &Entry) -> Result<String, Failure> {
         ("happened", entry.happened_at.unwrap_or(entry.recorded_at).to_rfc3339()),
         ("recorded", entry.recorded_at.to_rfc3339()),
         ("actor", format!("{} {}", entry.actor_name.as_deref().unwrap_or("—"), entry.actor_id)),
+        ("by", maybe(entry.by.clone())),
         ("aggregate", format!("{} {}, event {} of the aggregate", entry.aggregate_type, entry.aggregate_id, entry.sequence)),
         ("workspace", maybe(entry.workspace_id.map(|id| id.to_string()))),
         ("command", entry.command.clone()),

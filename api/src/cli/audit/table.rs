@@ -25,11 +25,8 @@ fn row(entry: &Entry) -> [String; 6] {
 }
 
 fn actor(entry: &Entry) -> String {
-    match &entry.actor_name {
-        Some(name) => name.clone(),
-        None if entry.actor_id.is_nil() => "—".into(),
-        None => entry.actor_id.to_string(),
-    }
+    let name = entry.by.as_ref().or(entry.actor_name.as_ref());
+    name.cloned().unwrap_or_else(|| entry.actor_id.to_string())
 }
 
 fn aggregate(entry: &Entry) -> String {

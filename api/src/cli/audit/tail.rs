@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use domain::ids::WorkspaceId;
 use ledger::audit::{Filter, Order, TextAccess};
 use projections::ReadModels;
 
 use super::filter::FilterArguments;
 use super::table::line;
-use crate::cli::connection::audit_log;
+use crate::cli::connection::{NamedWorkspace, audit_log};
 use crate::cli::{Failure, print};
 use crate::config::Settings;
 
@@ -20,8 +19,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     /// Only this workspace. The default is the whole server.
-    #[arg(long, value_name = "ID")]
-    workspace: Option<WorkspaceId>,
+    #[arg(long, value_name = "ID|DOMAIN")]
+    workspace: Option<NamedWorkspace>,
     #[command(flatten)]
     filter: FilterArguments,
     /// The number of earlier events to print first.
@@ -35,7 +34,8 @@ pub(in crate::cli) struct Arguments {
 /// Prints the latest events, and then each new one, until Ctrl-C.
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
     let audit_log = audit_log(&settings).await?;
-    let filter = arguments.filter.clone().filter(arguments.workspace);
+    let workspace_id = NamedWorkspace::id_of(arguments.workspace.as_ref(), &settings).await?;
+    let filter = arguments.filter.clone().filter(workspace_id);
     let newest = Filter { limit: arguments.lines.max(1), ..filter.clone() };
     let mut last = audit_log.find(&newest).await.context("the audit cannot be read")?.entries(&TextAccess::everything());
     last.reverse();

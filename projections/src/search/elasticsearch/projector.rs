@@ -266,6 +266,8 @@ impl ChangedDocuments {
             | UserEvent::PreferencesChanged(_)
             | UserEvent::StatusChanged { .. }
             | UserEvent::MadeOperator {}
+            | UserEvent::OperatorRemoved {}
+            | UserEvent::PasswordReset {}
             | UserEvent::ErasureProposed { .. }
             | UserEvent::ErasureRequested { .. }
             | UserEvent::ErasureCancelled { .. } => {}
@@ -282,6 +284,7 @@ impl ChangedDocuments {
             WorkspaceEvent::HandedOver { from, to } => self.members.extend([(id, from.0), (id, to.0)]),
             WorkspaceEvent::Created { .. }
             | WorkspaceEvent::DetailsChanged(_)
+            | WorkspaceEvent::DomainChanged { .. }
             | WorkspaceEvent::SettingsChanged(_)
             | WorkspaceEvent::PlanChanged { .. }
             | WorkspaceEvent::MemberInvited { .. }
