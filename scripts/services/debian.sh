@@ -15,6 +15,8 @@ run_debian() {
     # Files that the program has written belong to the service user already.
     if is_root; then find "$folder" -uid 0 -exec chown -h "$SERVICE_UID:$SERVICE_GID" {} +; fi
     cd "$folder"
+    # Programs look for files of the user there, which the service user could not read.
+    export HOME=$folder
     # `exec` replaces this shell, so that signals reach the program.
     with_libraries "$DEBIAN_LIBRARIES" exec "${AS_SERVICE_USER[@]}" "$DEBIAN_PROGRAM" "$@"
 }

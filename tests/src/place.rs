@@ -16,7 +16,7 @@ use crate::TestDatabase;
 use crate::servers::{address, nats};
 
 /// 32 zeros: data that tests seal need not be secret.
-const MASTER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+pub(crate) const MASTER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /// The keys in a test's database, as one process loads them.
 ///
