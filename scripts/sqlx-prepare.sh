@@ -8,32 +8,8 @@ cd "$CHECKOUT"
 require_rust
 
 SCRATCH=backscroll_sqlx_$$
-# The last path segment of the address names the database.
-SCRATCH_URL=${BACKSCROLL_POSTGRES_URL%%\?*}
-SCRATCH_URL="${SCRATCH_URL%/*}/$SCRATCH"
-
-ask() {
-    local url=$1
-    shift
-    "$CHECKOUT/scripts/services.sh" psql "$url" --no-psqlrc --quiet --set ON_ERROR_STOP=1 "$@"
-}
-
-create_scratch_database() {
-    ask "$BACKSCROLL_POSTGRES_URL" --command "SET client_min_messages = warning" \
-        --command "CREATE DATABASE $SCRATCH"
-}
-
-drop_scratch_database() {
-    ask "$BACKSCROLL_POSTGRES_URL" --command "DROP DATABASE $SCRATCH WITH (FORCE)"
-}
-
-run_migrations() {
-    local migration
-    local LC_ALL=C # sorts by the time stamps in the names
-    for migration in migrations/postgres/*.sql; do
-        ask "$SCRATCH_URL" --single-transaction --file "$migration" || die "$migration failed"
-    done
-}
+# shellcheck source=scripts/scratch.sh
+source "$CHECKOUT/scripts/scratch.sh"
 
 compile_against_scratch_database() {
     local fresh=target/sqlx-fresh

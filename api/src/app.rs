@@ -24,7 +24,7 @@ use identity::confirmation::Confirmations;
 use identity::guesses::Guesses;
 use identity::password::Passwords;
 use identity::refused::RefusedSignIns;
-use identity::registration::Registrations;
+use identity::registration::{Admissions, Registrations};
 use identity::sessions::Sessions;
 use identity::sign_in::SignIns;
 use keyring::Keyring;
@@ -210,6 +210,12 @@ impl App {
     #[must_use]
     pub fn registrations(&self) -> Registrations {
         Registrations::new(self.commands.clone(), self.credentials.clone(), self.passwords.clone())
+    }
+
+    /// Admits people who register over HTTP.
+    #[must_use]
+    pub fn admissions(&self) -> Admissions {
+        Admissions::new(self.settings.registration, self.invitations.clone())
     }
 
     /// The parts that carry out erasures.

@@ -25,9 +25,9 @@ use stores::nats::NatsSettings;
 use stores::objects::ObjectStoreSettings;
 use stores::redis::RedisSettings;
 
+use crate::config::gather::{Sources, gather};
 pub use crate::config::markdown::as_markdown;
 pub use crate::config::origin::Origin;
-use crate::config::gather::{Sources, gather};
 pub use crate::config::parse::{LogFormat, Network, RequestLog};
 pub use crate::config::proof::ProofSettings;
 pub use crate::config::search::{ElasticsearchSettings, SearchSettings};
@@ -378,10 +378,9 @@ impl Settings {
     /// The format of the log lines, even if other settings are wrong: the server reports them in this format.
     #[must_use]
     pub fn log_format(file: Option<&Path>) -> LogFormat {
-        let Ok((environment, text)) = sources(file) else { return LogFormat::Text };
-        let file = text.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
+        let Ok(sources) = Sources::read(file) else { return LogFormat::Text };
         // A file that is not TOML says nothing. The environment still does.
-        let values = Values::gather(&environment, file).or_else(|_| Values::gather(&environment, None));
+        let values = gather(&sources.environment, sources.file()).or_else(|_| gather(&sources.environment, None));
         values.map_or(LogFormat::Text, |mut values| values.log_format("log_format"))
     }
 

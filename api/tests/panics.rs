@@ -1,7 +1,5 @@
 //! A panic of a process that logs JSON. The test starts itself again as the process that panics.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that panics has failed, and says where")]
-
 use std::process::Command;
 
 use api::config::LogFormat;

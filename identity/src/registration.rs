@@ -39,23 +39,32 @@ impl FromStr for RegistrationPolicy {
     }
 }
 
-impl RegistrationPolicy {
+/// Admits people who register over HTTP. Clones share everything.
+#[derive(Clone)]
+pub struct Admissions {
+    policy: RegistrationPolicy,
+    invitations: InvitationTokens,
+}
+
+impl Admissions {
+    /// Makes the service from these parts.
+    #[must_use]
+    pub fn new(policy: RegistrationPolicy, invitations: InvitationTokens) -> Self {
+        Self { policy, invitations }
+    }
+
     /// Admits a person who registers, and returns the invitation that the registration must match, if there must be one.
     ///
     /// # Errors
     /// The person may not register, no invitation has this token, or Postgres does not answer.
-    pub async fn admit(
-        self,
-        invitations: &InvitationTokens,
-        token: Option<&Secret>,
-    ) -> Result<Option<(WorkspaceId, InvitationId)>, AuthError> {
-        match (self, token) {
-            (Self::Open, _) => Ok(None),
-            (Self::Closed, _) => Err(CommandError::from(AccessRefusal::RegistrationClosed).into()),
-            (Self::Invited, None) => Err(CommandError::from(AccessRefusal::RegistrationInvited).into()),
-            (Self::Invited, Some(text)) => {
+    pub async fn admit(&self, token: Option<&Secret>) -> Result<Option<(WorkspaceId, InvitationId)>, AuthError> {
+        match (self.policy, token) {
+            (RegistrationPolicy::Open, _) => Ok(None),
+            (RegistrationPolicy::Closed, _) => Err(CommandError::from(AccessRefusal::RegistrationClosed).into()),
+            (RegistrationPolicy::Invited, None) => Err(CommandError::from(AccessRefusal::RegistrationInvited).into()),
+            (RegistrationPolicy::Invited, Some(text)) => {
                 let found = match Token::parse_invitation(text.expose()) {
-                    Some(token) => invitations.find(&token).await?,
+                    Some(token) => self.invitations.find(&token).await?,
                     None => None,
                 };
                 let unknown = || CommandError::from(WorkspaceRefusal::InvitationNotFound);

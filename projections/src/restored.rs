@@ -78,7 +78,7 @@ pub async fn arrive(pool: &PgPool) -> Result<Arrival, SchemaError> {
         return Ok(arrival);
     }
     let mut tx = connection.begin().await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *tx).await?;
+    query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *tx).await?;
     // Another process may have come first.
     let found = identity::read(&mut tx).await?;
     arrival.copy_id = found.copy_id;
@@ -187,6 +187,7 @@ async fn build(
     }
     let found = read_tables(&mut lock.connection).await?;
     warn!(?found, "the read tables do not have what their checkpoint says, or are empty: they are built from the log");
+    forget_checkpoint(&mut lock.connection).await?;
     let progress = FillProgress::new(&stores.pool, relational::NAME);
     let options = RebuildOptions { skip_comparing: true, ..RebuildOptions::default() };
     let note = |at| {
@@ -198,12 +199,8 @@ async fn build(
     Ok(Some(report))
 }
 
-/// Forgets the position of read tables that do not have what it says, so that nothing takes them for complete before they
-/// are built, and the new ones are not compared with them. The caller has the rebuild lock.
-pub(crate) async fn forget_wrong_checkpoint(connection: &mut PgConnection) -> sqlx::Result<()> {
-    if !matches!(read_tables(connection).await?, ReadTables::Differ { .. }) {
-        return Ok(());
-    }
+/// Forgets the position of the read tables, so that nothing takes them for complete before they are built.
+async fn forget_checkpoint(connection: &mut PgConnection) -> sqlx::Result<()> {
     let mut tx = connection.begin().await?;
     checkpoint::lock(&mut tx, relational::NAME).await?;
     query!("DELETE FROM parked_keys WHERE projection = $1", relational::NAME).execute(&mut *tx).await?;

@@ -3,16 +3,18 @@
 use url::Url;
 
 /// The characters that have a meaning in an address, and how to write them in a password.
-const ENCODE: &str = "in a user name or a password, write each of the characters `: / ? # [ ] @ %` as `%` and its two hexadecimal digits, \
+const ENCODE: &str = "in a user name or a password, write each of the characters `: / ? # [ ] @ % ,` as `%` and its two hexadecimal digits, \
      such as `%23` for `#`";
 
-/// The hosts and ports of addresses that are separated by commas. A Unix socket is its path.
+/// The hosts and ports of addresses that are separated by commas, of which no password may have one.
 #[must_use]
 pub fn hosts(urls: &str, default_port: u16) -> String {
     urls.split(',').map(|url| host(url.trim(), default_port)).collect::<Vec<_>>().join(", ")
 }
 
-fn host(url: &str, default_port: u16) -> String {
+/// The host and the port of an address. A Unix socket is its path.
+#[must_use]
+pub fn host(url: &str, default_port: u16) -> String {
     let Ok(url) = Url::parse(url) else { return "an invalid address".to_owned() };
     match url.host_str().filter(|host| !host.is_empty()) {
         Some(host) => format!("{host}:{}", url.port_or_known_default().unwrap_or(default_port)),
@@ -41,14 +43,16 @@ mod tests {
     #[test]
     fn an_address_is_shown_without_user_and_password() {
         assert_eq!(hosts("redis://:hunter2@a.example.org, rediss://ann:hunter2@b:7000/1", 6379), "a.example.org:6379, b:7000");
-        assert_eq!(hosts("https://ann:hunter2@search", 9200), "search:443");
-        assert_eq!(hosts("unix:///run/redis.sock", 6379), "/run/redis.sock");
-        assert_eq!(hosts("redis://:hunter2#@a", 6379), "an invalid address");
+        assert_eq!(host("https://ann:hunter2@search", 9200), "search:443");
+        assert_eq!(host("redis://ann:12,34@a", 6379), "a:6379");
+        assert_eq!(host("unix:///run/redis.sock", 6379), "/run/redis.sock");
+        assert_eq!(host("redis://:hunter2#@a", 6379), "an invalid address");
     }
 
     #[test]
     fn a_password_that_cuts_the_address_is_refused_and_not_shown() {
-        for url in ["postgres://u:hun/ter2@h/d", "postgres://u:12/34@h/d", "redis://:hun#ter2@h", "nats://u:12#ter2@h:1", "nats://u:1?2@h"] {
+        for url in ["postgres://u:hun/ter2@h/d", "postgres://u:12/34@h/d", "redis://:hun#ter2@h", "nats://u:12#ter2@h:1", "nats://u:1?2@h"]
+        {
             let wrong = check(url).expect_err(url);
             assert!(wrong.contains("%23") && !wrong.contains("ter2") && !wrong.contains("34"), "{wrong}");
         }

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long no request is sent after a failure.
@@ -14,13 +14,24 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Breaker {
     store: &'static str,
     /// The text of the log line of an outage.
-    outage: &'static str,
+    text: &'static str,
     born: Instant,
     /// In milliseconds since `born`. 0 while the store answers.
     open_until_ms: AtomicU64,
-    /// Why the store did not answer.
-    reason: Mutex<Option<String>>,
+    outage: Mutex<Outage>,
 }
+
+/// Why a store does not answer.
+#[derive(Debug, Default)]
+struct Outage {
+    /// The reason of the latest failure.
+    reason: String,
+    /// Whether a reason was logged that says more than [`TOO_LONG`].
+    is_explained: bool,
+}
+
+/// The reason if no answer came in time. A later failure may say more.
+pub const TOO_LONG: &str = "the answer took too long";
 
 impl Breaker {
     /// The breaker of a store, which is assumed to answer.
@@ -33,8 +44,8 @@ impl Breaker {
         Self::new(store, "the store does not answer")
     }
 
-    fn new(store: &'static str, outage: &'static str) -> Self {
-        Self { store, outage, born: Instant::now(), open_until_ms: AtomicU64::new(0), reason: Mutex::default() }
+    fn new(store: &'static str, text: &'static str) -> Self {
+        Self { store, text, born: Instant::now(), open_until_ms: AtomicU64::new(0), outage: Mutex::default() }
     }
 
     fn now_ms(&self) -> u64 {
@@ -53,7 +64,7 @@ impl Breaker {
 
     /// Why the store did not answer the last request. `None` if it answered.
     pub fn reason(&self) -> Option<String> {
-        if self.is_well() { None } else { self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone() }
+        if self.is_well() { None } else { Some(self.outage().reason.clone()) }
     }
 
     /// The store has answered.
@@ -65,10 +76,38 @@ impl Breaker {
 
     /// The store has not answered.
     pub fn failed(&self, reason: &dyn Display) {
-        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_string());
+        let reason = reason.to_string();
+        let is_explained = !reason.contains(TOO_LONG);
         let pause_ms = u64::try_from(PAUSE.as_millis()).unwrap_or(u64::MAX);
-        if self.open_until_ms.swap(self.now_ms() + pause_ms, Ordering::Relaxed) == 0 {
-            tracing::warn!(store = self.store, %reason, "{}", self.outage);
+        let begins = self.open_until_ms.swap(self.now_ms() + pause_ms, Ordering::Relaxed) == 0;
+        let mut outage = self.outage();
+        let says_more = is_explained && !outage.is_explained;
+        *outage = Outage { reason: reason.clone(), is_explained: is_explained || (outage.is_explained && !begins) };
+        drop(outage);
+        if begins || says_more {
+            tracing::warn!(store = self.store, %reason, "{}", self.text);
         }
+    }
+
+    fn outage(&self) -> MutexGuard<'_, Outage> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_reason_is_known_until_the_store_answers() {
+        let breaker = Breaker::of("redis");
+        assert_eq!(breaker.reason(), None);
+        breaker.failed(&TOO_LONG);
+        assert_eq!(breaker.reason().as_deref(), Some(TOO_LONG));
+        breaker.failed(&"refused");
+        assert_eq!(breaker.reason().as_deref(), Some("refused"));
+        assert!(breaker.is_open());
+        breaker.worked();
+        assert_eq!(breaker.reason(), None);
     }
 }

@@ -66,7 +66,8 @@ pub(crate) struct Named {
 pub(crate) fn network_advice(reason: &str, named: &Named) -> Option<String> {
     let Named { server, url, authority } = named;
     let has = |part: &str| reason.contains(part);
-    let advice = if has("UnknownIssuer") {
+    // A bad signature: another authority of the same name has signed the certificate.
+    let advice = if has("UnknownIssuer") || has("BadSignature") {
         format!("name the certificate authority of {server} in {authority}")
     } else if has("NotValidForName") || has("not valid for name") {
         format!("use a host in {url} for which the certificate was made")
@@ -80,6 +81,8 @@ pub(crate) fn network_advice(reason: &str, named: &Named) -> Option<String> {
         format!("correct the host in {url}, or the name server of this machine")
     } else if has("timed out") || has("too long") || has("unreachable") {
         format!("check the host and the port in {url}, and the firewalls on the way")
+    } else if has("roken pipe") || has("reset") || has("terminated") || has("closed") {
+        format!("look whether {server} runs, and read its log")
     } else {
         return None;
     };

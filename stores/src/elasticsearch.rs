@@ -15,7 +15,7 @@ use elasticsearch::http::{Method, Url};
 use keyring::Secret;
 use serde_json::Value;
 
-use crate::address::hosts;
+use crate::address::host;
 use crate::diagnosis::{Diagnosis, Fault, Named, network_advice};
 
 /// How long a change of indices, a count or a bulk request may take. A longer one has failed, or will be repeated.
@@ -137,7 +137,7 @@ pub fn diagnose(url: &str, error: &ElasticError) -> Diagnosis {
             (NAMED.url, advice.unwrap_or_else(otherwise), Fault::Unreachable)
         }
     };
-    Diagnosis::new(format!("elasticsearch at {}", hosts(url, 9200)), setting, &reason, advice, fault)
+    Diagnosis::new(format!("elasticsearch at {}", host(url, 9200)), setting, &reason, advice, fault)
 }
 
 /// The innermost cause. The outer ones may contain the address with its password.

@@ -2,18 +2,13 @@
 
 mod link;
 
-use std::sync::Arc;
-
 use async_nats::{Client, ConnectError, ConnectOptions, Event, ServerAddr, ServerError};
 use keyring::Secret;
 use percent_encoding::percent_decode_str;
 
-use crate::diagnosis::{Diagnosis, Fault};
+use crate::diagnosis::Diagnosis;
 use crate::tls::{NamedFile, TlsFiles, use_ring};
 pub use link::Link;
-
-/// The setting of the address.
-const SETTING: &str = "nats_url";
 
 /// The address of NATS, and the files for the connection.
 #[derive(Clone, Debug)]
@@ -102,17 +97,4 @@ fn notice(link: &Link, event: Event) {
 fn decoded(text: &str, link: &Link) -> Result<String, Diagnosis> {
     let decoded = percent_decode_str(text).decode_utf8();
     decoded.map(std::borrow::Cow::into_owned).map_err(|_| link.wrong_setting("its user or password is not UTF-8"))
-}
-
-impl Link {
-    fn wrong_setting(&self, reason: &str) -> Diagnosis {
-        Diagnosis::new(self.subject().to_owned(), SETTING, reason, "write it as `nats://user:password@host:port`", Fault::Setting)
-    }
-}
-
-/// A link that nothing reports to, for tests that connect by themselves.
-impl Default for Link {
-    fn default() -> Self {
-        Self(Arc::default())
-    }
 }

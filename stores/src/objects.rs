@@ -10,7 +10,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::path::Path as ObjectPath;
 use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig};
 
-use crate::address::hosts;
+use crate::address::host;
 use crate::diagnosis::{Diagnosis, Fault, Named, network_advice};
 use crate::tls;
 
@@ -106,7 +106,7 @@ pub fn diagnose(settings: &ObjectStoreSettings, url: &ObjectUrl, error: Option<&
             (advice.unwrap_or_else(|| "check object_store_url, and read the log of the object store".to_owned()), Fault::Unreachable)
         }
     };
-    let at = settings.url.as_deref().map_or_else(|| format!("AWS in {}", settings.region), |url| hosts(url, 443));
+    let at = settings.url.as_deref().map_or_else(|| format!("AWS in {}", settings.region), |url| host(url, 443));
     let reason = format!("the object store at {at} answers: {reason}");
     Diagnosis::new(url.to_string(), "object_store_url", &reason, advice, fault)
 }

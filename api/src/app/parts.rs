@@ -31,6 +31,7 @@ impl App {
             share(Data::new(self.passwords.clone())),
             share(Data::new(self.credentials.clone())),
             share(Data::new(self.registrations())),
+            share(Data::new(self.admissions())),
             share(Data::new(self.invitations.clone())),
             share(Data::new(self.limits.clone())),
             share(Data::new(self.presences.clone())),

@@ -18,7 +18,7 @@ use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpMessage, HttpResponse};
 use domain::ids::UserId;
-use tracing::field::display;
+use tracing::field;
 
 use crate::config::{RequestLog, Settings};
 use crate::extract::client_ip;
@@ -124,19 +124,21 @@ impl Drop for Line {
         if !self.is_wanted() {
             return;
         }
+        let what = if self.status.is_some() { "request" } else { "request, given up by its client" };
         tracing::info!(
             target: TARGET,
             parent: None,
-            request.id = self.request_id,
-            http.method = self.method,
-            http.route = self.route.as_deref().unwrap_or("none"),
-            http.status = self.status.map(|status| status.as_u16()),
-            duration_ms = u64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(u64::MAX),
-            body_bytes = self.body_bytes,
-            actor.id = self.actor_id.map(display),
-            client.address = self.client.map(display),
-            "{}",
-            if self.status.is_some() { "request" } else { "request, given up by its client" }
+            {
+                request.id = self.request_id,
+                http.method = self.method,
+                http.route = self.route.as_deref().unwrap_or("none"),
+                http.status = self.status.map(|status| status.as_u16()),
+                duration_ms = u64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(u64::MAX),
+                body_bytes = self.body_bytes,
+                actor.id = self.actor_id.map(field::display),
+                client.address = self.client.map(field::display)
+            },
+            "{what}"
         );
     }
 }

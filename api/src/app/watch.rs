@@ -33,7 +33,7 @@ pub(super) async fn run(app: App, shutdown: CancellationToken) {
 
 /// Redis logs its own changes.
 async fn look_at_redis(app: &App) {
-    drop(app.stores.redis.ping().await);
+    let _ = app.stores.redis.ping().await;
 }
 
 async fn look_at_postgres(pool: &PgPool, state: &Breaker) {

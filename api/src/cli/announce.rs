@@ -21,8 +21,8 @@ pub(super) fn starts(settings: &Settings, roles: Roles) {
         commit = stores::release::commit(),
         roles = roles.names(),
         postgres = places(settings.postgres_url.expose()),
-        nats = places(settings.nats_url.expose()),
-        redis = places(settings.redis_url.expose()),
+        nats = places(settings.nats.url.expose()),
+        redis = places(settings.redis.urls.expose()),
         search,
         request_log = ?settings.request_log,
         "backscroll starts"

@@ -32,6 +32,8 @@ pub(super) enum Verb {
 pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
     let Verb::Slack { file, workspace, json } = verb;
     let store = store(&settings).await?;
+    // A wrong path is told before a wrong workspace.
+    std::fs::File::open(&file).map_err(|error| failed(&file, ArchiveError::Open(error).into()))?;
     let workspace_id = workspace.find(&Commands::new(store.clone())).await?;
     let report = slack(&store, &file, workspace_id, UserId::SYSTEM).await?;
     if json {

@@ -83,7 +83,7 @@ fn consequence(schema: &str) -> &'static str {
 fn refused(pool: &PgPool, error: MigrateError) -> Failure {
     match error {
         MigrateError::Execute(error) => StartError::of_postgres(pool, &error).into(),
-        MigrateError::ExecuteMigration(error, version) if stores::postgres::lacks_right(&error) => {
+        MigrateError::ExecuteMigration(error, version) if postgres::lacks_right(&error) => {
             let failure = Failure::from(StartError::of_postgres(pool, &error));
             Failure { error: failure.error.context(format!("the migration {version} was not applied")), ..failure }
         }

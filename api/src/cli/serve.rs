@@ -39,7 +39,12 @@ impl Arguments {
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
     let (roles, format) = (arguments.roles(), settings.log_format);
-    let app = App::connect(settings).await?;
+    // Before anything answers, so that a signal that comes early ends the server as later ones do.
+    let mut signals = Signals::install()?;
+    let app = tokio::select! {
+        app = App::connect(settings) => app?,
+        () = signals.next() => return Ok(()),
+    };
     announce::starts(&app.settings, roles);
     let outdated = app.commands.store().outdated();
     let mut server = Server::start(app, roles)?;
@@ -47,7 +52,6 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
         LogFormat::Text => print(&announce::serving_text(&server))?,
         LogFormat::Json => announce::serving(&server, roles),
     }
-    let mut signals = Signals::install()?;
     let stopped = signals.until_stopped(outdated).await;
     if let Ok(Signal::Terminate) = stopped {
         match format {

@@ -92,7 +92,8 @@ impl Given {
     fn take_key(&mut self, key: &str, value: toml::Value, path: &Path, mistakes: &mut Vec<String>) {
         let Some(named) = Named::by(key) else {
             let nearest = nearest(key);
-            mistakes.push(format!("{key} in {} is not a setting; the nearest is {nearest}: `backscroll settings` lists them", path.display()));
+            mistakes
+                .push(format!("{key} in {} is not a setting; the nearest is {nearest}: `backscroll settings` lists them", path.display()));
             return;
         };
         match value {

@@ -3,9 +3,9 @@
 use super::{Setting, settings, variable};
 
 /// The text before the list.
-const FILES: &str = "A secret may be in a file: `BACKSCROLL_MASTER_KEY_FILE=/run/secrets/master_key`, or `master_key_file` in the settings \
-    file. The newline at its end does not count. If the value is set too, the server does not start. The environment overrides the settings \
-    file. A variable that begins with `BACKSCROLL_` and is no setting is refused.";
+const FILES: &str = "A secret may be in a file: `BACKSCROLL_MASTER_KEY_FILE=/run/secrets/master_key`, or `master_key_file` in the
+settings file. The newline at its end does not count. If the value is set too, the server does not start. The
+environment overrides the settings file. A variable that begins with `BACKSCROLL_` and is no setting is refused.";
 
 /// The list of settings as a Markdown table.
 #[must_use]

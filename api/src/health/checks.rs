@@ -27,7 +27,7 @@ impl Health {
     }
 
     pub(super) async fn migrations(&self) -> Option<Part> {
-        let missing = async { stores::postgres::missing_migrations(&self.stores.pool).await.map(schema_of) };
+        let missing = async { stores::postgres::missing_migrations(&self.stores.pool).await.map(|missing| schema_of(&missing)) };
         Some(judged_within(Verdict::Unavailable, missing).await)
     }
 
@@ -116,11 +116,14 @@ impl Health {
     }
 }
 
-fn schema_of(missing: Vec<String>) -> Part {
+fn schema_of(missing: &[stores::postgres::Migration]) -> Part {
     if missing.is_empty() {
         return Part::works("all applied");
     }
-    Part::fails(Verdict::Unavailable, format!("missing: {}; run `backscroll migrate`", missing.join(", ")))
+    Part::fails(
+        Verdict::Unavailable,
+        format!("missing: {}; run `backscroll migrate`", missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    )
 }
 
 fn held(states: &[projections::ProjectionState], idle: &[&str]) -> Part {

@@ -11,18 +11,17 @@ use domain::text::{DisplayName, Email, Language, Reason, Timezone, Username};
 use domain::user::{Preferences, Profile, Registration};
 use identity::AuthError;
 use identity::password::{Password, Passwords};
-use identity::registration::Registrations;
+use identity::registration::{Admissions, Registrations};
 use projections::ReadModels;
 use projections::relational::users::UserRow;
 use serde::{Deserialize, Serialize};
-use state::invitations::InvitationTokens;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::UserPath;
-use crate::config::{Secret, Settings};
+use crate::config::Secret;
 use crate::extract::{Body, Circumstances, Command, Key, QueryAnswer, Reading, Visitor};
 use crate::problem::Problem;
 
@@ -116,12 +115,11 @@ pub async fn register_user(
     body: Body<RegisterUser>,
     key: Key,
     from: Circumstances,
-    settings: Data<Settings>,
-    invitations: Data<InvitationTokens>,
+    admissions: Data<Admissions>,
     passwords: Data<Passwords>,
     registrations: Data<Registrations>,
 ) -> Result<Done<UserCreated>, Problem> {
-    let invitation = settings.registration.admit(&invitations, body.input.invitation_token.as_ref()).await?;
+    let invitation = admissions.admit(body.input.invitation_token.as_ref()).await?;
     let (registration, password) = body.input.parse()?;
     let password = parse_password(&passwords, "password", password, Some(&registration)).await?;
     let user_id = new_user_id(&key, &registration);

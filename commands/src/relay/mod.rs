@@ -79,6 +79,7 @@ pub enum RelayError {
     /// An event cannot be published.
     #[error("an event of the log is not JSON")]
     Json(#[from] serde_json::Error),
+    /// The log was published over another number of partitions.
     #[error("the log was published over {used} partitions, and this process has {wanted} (partitions)")]
     Partitions {
         /// The number in use.
@@ -137,6 +138,8 @@ async fn lead(settings: &Settings, pauses: &mut Pauses) -> Result<(), RelayError
     let mut leader = Leader::elected(&settings.pool, &settings.stats).await?;
     let mut publisher = open_stream(settings).await?;
     let mut cursor = leader.cursor(&settings.pool, settings.partitions, publisher.last_position()).await?;
+    // The stream may be ahead of the saved cursor. Everybody reads from the cursor how far the log is published.
+    leader.save(&cursor).await?;
     info!(position = cursor.position, "this process is the relay's leader");
     settings.link.stream_works();
     settings.stats.leading.store(true, Ordering::Relaxed);

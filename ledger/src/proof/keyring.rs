@@ -10,9 +10,10 @@ use sqlx::{Connection, PgConnection, PgPool, query, query_as, query_scalar};
 use tracing::info;
 use utoipa::ToSchema;
 
-use super::note::{Malformed, SigningKey, VerifyingKey};
+use super::evidence;
+pub use super::key_error::KeyError;
+use super::note::{SigningKey, VerifyingKey};
 use super::sealing::{self, SealingKeys};
-use super::trust;
 
 /// The source of the private key.
 #[derive(Clone)]
@@ -59,72 +60,6 @@ pub struct PublishedKey {
     pub last_size: Option<i64>,
     /// When the next key replaced it.
     pub retired_at: Option<chrono::DateTime<chrono::Utc>>,
-}
-
-/// Why there is no key to sign with.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// The database did not answer.
-    #[error("the keys cannot be read or written")]
-    Database(#[from] sqlx::Error),
-    /// The file cannot be read.
-    #[error("the file {path} with the signing key cannot be read (proof_key_file)", path = path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A key is not valid.
-    #[error("the signing key cannot be used: {0}")]
-    Malformed(#[from] Malformed),
-    /// The log has no name, so no first key can be made.
-    #[error("the log has no name yet: set public_url or proof_origin, and start the server again")]
-    NoName,
-    /// The log was signed, and the public part of its key is gone.
-    #[error(
-        "the signing key of this log is gone: {0}. Restore the schemas proof and secret from the backup. If they are lost, sign with a \
-         new key, which the auditors must accept: `backscroll audit rotate-key --new-trust`"
-    )]
-    Gone(String),
-    /// The private key is not in the database.
-    #[error(
-        "the private key of {0} is not in the database: restore the table secret.proof_keys from the backup. If it is lost, sign with a \
-         new key, which the auditors must accept: `backscroll audit rotate-key --new-trust`"
-    )]
-    Missing(String),
-    /// The private key cannot be unsealed.
-    #[error(
-        "the private key of {0} is sealed under another master key: set that one as master_key_previous, and run `backscroll keys \
-         rotate`. If it is lost, sign with a new key, which the auditors must accept: `backscroll audit rotate-key --new-trust`"
-    )]
-    Sealed(String),
-    /// Another master key wraps the keys of this database, and this process does not have it.
-    #[error("another master key wraps the keys of this database: set that one as master_key, or as master_key_previous")]
-    OtherMasterKey,
-    /// The key in the file belongs to another log.
-    #[error("the key in the file is named {found}, and the log {origin} (proof_key_file)")]
-    OtherLog {
-        /// The name of the key.
-        found: String,
-        /// The name of the log.
-        origin: String,
-    },
-    /// The key in the file was retired.
-    #[error("the key in the file was retired: {0} (proof_key_file)")]
-    Retired(String),
-    /// The key is in a file, so the server cannot replace it.
-    #[error("the signing key is in a file: put another one there, and restart the server (proof_key_file)")]
-    InFile,
-    /// No random bytes, or not enough memory.
-    #[error("a key cannot be made")]
-    Random,
-}
-
-impl From<ring::error::Unspecified> for KeyError {
-    fn from(_: ring::error::Unspecified) -> Self {
-        Self::Random
-    }
 }
 
 /// The keys that sign.
@@ -205,7 +140,7 @@ async fn of_file(connection: &mut PgConnection, path: &Path) -> Result<SigningKe
     let vkey = key.verifying().to_string();
     let published = verifying(connection).await?;
     if published.is_empty() {
-        trust::check_that_no_key_is_gone(connection).await?;
+        evidence::check_that_no_key_is_gone(connection).await?;
     }
     if let Some(other) = published.iter().find(|other| other.name() != key.verifying().name()) {
         return Err(KeyError::OtherLog { found: key.verifying().name().to_owned(), origin: other.name().to_owned() });
@@ -232,7 +167,7 @@ async fn first(connection: &mut PgConnection, source: &KeySource) -> Result<Sign
     let key = match newest(&mut transaction).await? {
         Some(vkey) => private(&mut transaction, source, &vkey).await?,
         None => {
-            trust::check_that_no_key_is_gone(&mut transaction).await?;
+            evidence::check_that_no_key_is_gone(&mut transaction).await?;
             let origin = source.origin.as_deref().ok_or(KeyError::NoName)?;
             make(&mut transaction, source, origin).await?
         }

@@ -11,7 +11,8 @@
 //! | `consumer`, `signer`, `refused` | grows the tree behind the log and signs its head; why it refuses |
 //! | `signing` | what this process does about it, for operators |
 //! | [`keyring`], [`sealing`] | the keys; their private parts in the database |
-//! | [`trust`] | whether the present key may sign, and the decision for a new one |
+//! | `evidence` | whether the log was signed before, with a key that is gone |
+//! | [`trust`] | an operator's decision for a new key |
 //! | `send` | sends heads to other systems |
 //! | `prove` | answers requests for heads, tiles and proofs |
 //! | [`verify`] | computes everything again, and compares |
@@ -19,6 +20,8 @@
 
 mod consumer;
 mod digest;
+mod evidence;
+mod key_error;
 pub mod keyring;
 pub mod note;
 mod prove;
@@ -39,5 +42,5 @@ pub use prove::{ConsistencyProof, InclusionProof, Proofs, ProveError};
 pub use refused::{ForeignHead, Refused};
 pub use sealing::SealingKeys;
 pub use send::{Delivered, Destinations, Webhook, delivered};
-pub use signing::{Signing, Stats, Unsigned, readiness};
-pub use store::StoredCheckpoint;
+pub use signing::{Signing, Stats, readiness};
+pub use store::{StoredCheckpoint, Unsigned};

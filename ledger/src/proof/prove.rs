@@ -9,8 +9,7 @@ use sqlx::{PgPool, query_scalar};
 use utoipa::ToSchema;
 
 use super::keyring::{self, PublishedKey};
-use super::signing::Unsigned;
-use super::store::{self, StoredCheckpoint, stored};
+use super::store::{self, StoredCheckpoint, Unsigned, stored};
 use super::tiles::{Reader, Tile, TileId};
 use super::tree::{Error, Hash, prove_record, prove_tree, tree_hash};
 

@@ -1,6 +1,6 @@
 //! Why no head is signed.
 
-use super::keyring::KeyError;
+use super::key_error::KeyError;
 use super::note::{Malformed, Unverified};
 
 /// Why the consumer stops.

@@ -6,7 +6,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use sqlx::{PgConnection, PgPool, query, query_scalar};
 
-use super::keyring::KeyError;
+use super::key_error::KeyError;
 
 /// The label that derives the sealing key from the master key.
 const LABEL: &str = "backscroll proof key";

@@ -5,13 +5,13 @@
 
 use sqlx::{Connection, PgConnection};
 
+use super::evidence;
 use super::keyring::{self, KeyError, KeySource, Signers};
 use super::note::{Checkpoint, Malformed, SignedCheckpoint, VerifyingKey};
 use super::refused::{ForeignHead, ProofError, Refused};
 use super::store::{self, Digest, StoredCheckpoint, stored};
 use super::tiles::Edge;
 use super::tree::{Hash, check_tree, leaf_hash, prove_tree};
-use super::trust;
 
 /// The most events of one step.
 const STEP_EVENTS: i64 = 16_384;
@@ -40,7 +40,7 @@ impl Signer {
         let mut transaction = connection.begin().await?;
         keyring::remove_unused(&mut transaction, source).await?;
         let signers = keyring::signers(&mut transaction, source).await?;
-        trust::check_recorded(&mut transaction).await?;
+        evidence::check_recorded(&mut transaction).await?;
         let signed_size = store::signed_size(&mut *transaction).await?;
         let published = keyring::verifying(&mut transaction).await?;
         let newest = store::newest(&mut *transaction).await?;

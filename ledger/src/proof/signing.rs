@@ -3,12 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::Utc;
 
 use super::prove::Proofs;
-
-/// How long an event may be in no signed head. Usually it takes less than a second.
-const UNSIGNED_MAX: TimeDelta = TimeDelta::seconds(60);
 
 /// What the consumer of this process does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,48 +85,4 @@ pub async fn readiness(stats: &Stats, proofs: &Proofs) -> Option<Result<String, 
             Err(error) => Err(stores::error::chain(&error)),
         },
     })
-}
-
-/// The events that are in no signed head yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unsigned {
-    /// How many there are.
-    pub events: i64,
-    /// When the first of them was recorded.
-    pub since: Option<DateTime<Utc>>,
-    /// When the newest head was signed.
-    pub signed_at: Option<DateTime<Utc>>,
-}
-
-impl Unsigned {
-    /// Whether they should have been signed long ago. While the consumer catches up with a long log, it signs heads.
-    #[must_use]
-    pub fn is_old(&self, now: DateTime<Utc>) -> bool {
-        let is_old = |at: DateTime<Utc>| at + UNSIGNED_MAX < now;
-        self.since.is_some_and(is_old) && self.signed_at.is_none_or(is_old)
-    }
-}
-
-impl std::fmt::Display for Unsigned {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the last {} events are in no signed head", self.events)?;
-        self.since.map_or(Ok(()), |since| write!(f, ", the first of them since {}", since.format("%F %T UTC")))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_are_old_if_no_head_was_signed_since() {
-        let now = Utc::now();
-        let ago = |seconds| Some(now - TimeDelta::seconds(seconds));
-        let unsigned = |since, signed_at| Unsigned { events: 7, since, signed_at };
-        assert!(unsigned(ago(61), ago(300)).is_old(now));
-        assert!(unsigned(ago(61), None).is_old(now));
-        assert!(!unsigned(ago(10), ago(300)).is_old(now));
-        assert!(!unsigned(None, ago(300)).is_old(now));
-        assert!(!unsigned(ago(90_000), ago(1)).is_old(now), "the consumer catches up");
-    }
 }

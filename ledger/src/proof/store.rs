@@ -2,10 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgExecutor, query, query_as, query_scalar};
 
-use super::signing::Unsigned;
 use super::tiles::{Reader, TileId, Tiles, tiles_of};
 use super::tree::Error;
 
@@ -20,6 +19,36 @@ pub struct StoredCheckpoint {
     pub note: String,
     /// When it was signed.
     pub signed_at: DateTime<Utc>,
+}
+
+/// How long an event may be in no signed head. Usually it takes less than a second.
+const UNSIGNED_MAX: TimeDelta = TimeDelta::seconds(60);
+
+/// The events that are in no signed head yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unsigned {
+    /// How many there are.
+    pub events: i64,
+    /// When the first of them was recorded.
+    pub since: Option<DateTime<Utc>>,
+    /// When the newest head was signed.
+    pub signed_at: Option<DateTime<Utc>>,
+}
+
+impl Unsigned {
+    /// Whether they should have been signed long ago. While the consumer catches up with a long log, it signs heads.
+    #[must_use]
+    pub fn is_old(&self, now: DateTime<Utc>) -> bool {
+        let is_old = |at: DateTime<Utc>| at + UNSIGNED_MAX < now;
+        self.since.is_some_and(is_old) && self.signed_at.is_none_or(is_old)
+    }
+}
+
+impl std::fmt::Display for Unsigned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the last {} events are in no signed head", self.events)?;
+        self.since.map_or(Ok(()), |since| write!(f, ", the first of them since {}", since.format("%F %T UTC")))
+    }
 }
 
 /// A position, and the digest of its event.
@@ -145,4 +174,21 @@ pub(super) async fn digests(executor: impl PgExecutor<'_>, from: i64, limit: i64
 /// A size or an index as Postgres' type.
 pub(super) fn stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_old_if_no_head_was_signed_since() {
+        let now = Utc::now();
+        let ago = |seconds| Some(now - TimeDelta::seconds(seconds));
+        let unsigned = |since, signed_at| Unsigned { events: 7, since, signed_at };
+        assert!(unsigned(ago(61), ago(300)).is_old(now));
+        assert!(unsigned(ago(61), None).is_old(now));
+        assert!(!unsigned(ago(10), ago(300)).is_old(now));
+        assert!(!unsigned(None, ago(300)).is_old(now));
+        assert!(!unsigned(ago(90_000), ago(1)).is_old(now), "the consumer catches up");
+    }
 }

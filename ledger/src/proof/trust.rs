@@ -1,72 +1,12 @@
-//! Whether the present key may sign for this log, and how an operator decides for a new one.
-//!
-//! The server makes the first key of a new log by itself. It makes no key for a log that was signed before: an auditor
-//! could not tell the new key from a forger's (docs/decisions/0037-a-new-signing-key-is-a-decision.md).
+//! An operator's decision for a new key, after the key or its heads were lost.
 
-use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection, PgPool, query};
 
+use super::evidence::known;
 use super::keyring::{self, KeyError, KeySource};
 use super::note::VerifyingKey;
 use super::refused::{ProofError, Refused};
 use super::signer::Signer;
-
-/// How much older than the database the first event of a new log may be. The clocks of the server and of Postgres
-/// differ.
-const CLOCKS_DIFFER_MAX: TimeDelta = TimeDelta::hours(1);
-
-/// The tables of the proof, as migrations make them.
-const SCHEMA: &str = include_str!("schema.sql");
-
-/// A key that the log or the database mentions, and why it is known.
-struct Known {
-    /// The key that the log recorded last, and when.
-    recorded: Option<(String, DateTime<Utc>)>,
-    /// A key that is in `secret.proof_keys`.
-    private: Option<String>,
-    /// When the first event was recorded, if it is older than the database.
-    older_event_at: Option<DateTime<Utc>>,
-}
-
-/// Refuses a log that was signed before, if no key is published.
-pub(super) async fn check_that_no_key_is_gone(connection: &mut PgConnection) -> Result<(), KeyError> {
-    let known = known(connection).await?;
-    match (known.recorded, known.private, known.older_event_at) {
-        (Some((vkey, _)), ..) => Err(KeyError::Gone(format!("the log records that {vkey} signs it, and proof.keys is empty"))),
-        (_, Some(vkey), _) => Err(KeyError::Gone(format!("secret.proof_keys has the private key of {vkey}, and proof.keys is empty"))),
-        (.., Some(at)) => Err(KeyError::Gone(format!(
-            "its first event is from {}, before this database had signing keys, and proof.keys is empty",
-            at.format("%F %T UTC")
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// Refuses if the log records a key that is not published: then the published keys come from an older backup than the
-/// log. A key that was made after that event is an operator's decision.
-pub(super) async fn check_recorded(connection: &mut PgConnection) -> Result<(), KeyError> {
-    let Some((vkey, recorded_at)) = known(&mut *connection).await?.recorded else { return Ok(()) };
-    let is_published =
-        sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM proof.keys WHERE vkey = $1 OR created_at > $2) AS "is!""#, vkey, recorded_at);
-    if is_published.fetch_one(connection).await? {
-        return Ok(());
-    }
-    Err(KeyError::Gone(format!("the log records that {vkey} signs it, and proof.keys has only older keys")))
-}
-
-async fn known(connection: &mut PgConnection) -> Result<Known, KeyError> {
-    let recorded = sqlx::query!(
-        r#"SELECT payload #>> '{installation.proof_key_rotated,vkey}' AS "vkey!", recorded_at FROM events
-           WHERE aggregate_type = 'installation' AND event_type = 'installation.proof_key_rotated' ORDER BY sequence DESC LIMIT 1"#
-    );
-    let recorded = recorded.fetch_optional(&mut *connection).await?.map(|row| (row.vkey, row.recorded_at));
-    let private = sqlx::query_scalar!("SELECT vkey FROM secret.proof_keys ORDER BY vkey LIMIT 1").fetch_optional(&mut *connection).await?;
-    let first_event_at = sqlx::query_scalar!("SELECT recorded_at FROM events ORDER BY position LIMIT 1");
-    let first_event_at = first_event_at.fetch_optional(&mut *connection).await?;
-    let since = sqlx::query_scalar!("SELECT since FROM signing_keys_recorded").fetch_optional(connection).await?;
-    let older_event_at = first_event_at.filter(|at| since.is_some_and(|since| *at + CLOCKS_DIFFER_MAX < since));
-    Ok(Known { recorded, private, older_event_at })
-}
 
 /// Why an operator's decision for a new key is not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -113,15 +53,12 @@ pub async fn begin_new_trust(pool: &PgPool, source: &KeySource) -> Result<NewTru
         Err(ProofError::Key(KeyError::Gone(_))) => !keyring::verifying(&mut connection).await?.is_empty(),
         Err(ProofError::Refused(Refused::HeadsGone | Refused::HeadsEndBefore { .. })) => false,
         Err(error) => match error.of_missing_tables() {
-            ProofError::Refused(Refused::SchemaGone) => false,
             ProofError::Refused(refused) => return Err(NewTrustError::Contradicted(refused)),
             ProofError::Key(error) => return Err(error.into()),
             ProofError::Database(error) => return Err(error.into()),
         },
     };
     let mut transaction = connection.begin().await?;
-    // The schema's statements do nothing where the tables exist.
-    sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await?;
     let heads_removed = if keeps_heads { 0 } else { remove_heads(&mut transaction).await? };
     let vkey = publish_new(&mut transaction, source).await?;
     transaction.commit().await?;

@@ -367,5 +367,3 @@ CREATE INDEX idx_workspace_members_workspace ON read.workspace_members USING btr
 
 CREATE INDEX idx_workspaces_created_at ON read.workspaces USING btree (created_at);
 
-CREATE UNIQUE INDEX idx_workspaces_domain ON read.workspaces USING btree (domain);
-

@@ -104,11 +104,9 @@ pub async fn rebuild_in(
     if lock.projection == elasticsearch::NAME {
         return elasticsearch::rebuild(lock, stores, options, &observe).await;
     }
-    if !options.dry_run {
-        restored::forget_wrong_checkpoint(&mut lock.connection).await?;
-    }
     let shadow = Shadow::open(stores, lock, shadow::NEXT).await?;
-    let mut rebuild = Rebuild { options, version: ours, observe: &observe, phases: Vec::new(), began: Instant::now() };
+    let (phases, began) = (Vec::new(), Instant::now());
+    let mut rebuild = Rebuild { options, version: ours, live_is_wrong: false, observe: &observe, phases, began };
     let report = rebuild.run(shadow).await?;
     if report.switched {
         // The cache follows the read tables, and those were replaced.
@@ -161,6 +159,8 @@ struct Rebuild<'a> {
     options: RebuildOptions,
     /// The version of the projection that is being built.
     version: i32,
+    /// Whether the live tables do not have what their checkpoint says. Then there is nothing to compare with.
+    live_is_wrong: bool,
     observe: &'a (dyn Fn(RebuildProgress) + Send + Sync),
     phases: Vec<(Phase, Duration)>,
     began: Instant,
@@ -211,7 +211,7 @@ impl Rebuild<'_> {
             }
             outcome => outcome?,
         };
-        let compared = if self.options.skip_comparing { None } else { self.compare(shadow, &mut next).await? };
+        let compared = if self.options.skip_comparing || self.live_is_wrong { None } else { self.compare(shadow, &mut next).await? };
         self.enter(Phase::CatchingUp);
         next.approach_live(shadow, self.observe).await?;
         Ok((next, compared))
@@ -237,6 +237,8 @@ impl Rebuild<'_> {
         self.enter(Phase::Folding);
         self.report_progress(Phase::Folding, 0, fold::count(target));
         shadow.create_tables().await?;
+        let live = restored::read_tables(&mut shadow.connection).await?;
+        self.live_is_wrong = matches!(live, restored::ReadTables::Differ { .. });
         let folded = fold::fold(shadow, Extent::to(target), self.options.kept_messages, self.observe).await?;
         self.enter(Phase::Indexing);
         index::build(shadow, self.observe).await?;

@@ -113,6 +113,7 @@ fn users_of_workspace(event: &WorkspaceEvent) -> impl Iterator<Item = UserId> {
         | WorkspaceEvent::DetailsChanged(_)
         | WorkspaceEvent::SettingsChanged(_)
         | WorkspaceEvent::PlanChanged { .. }
+        | WorkspaceEvent::DomainChanged { .. }
         | WorkspaceEvent::InvitationRevoked { .. }
         | WorkspaceEvent::MemberRoleChanged { .. }
         | WorkspaceEvent::MemberDetailsChanged { .. }

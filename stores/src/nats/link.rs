@@ -2,22 +2,23 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::address::hosts;
+use crate::address::host;
 use crate::diagnosis::{Diagnosis, Fault, Named, network_advice};
 
-use super::SETTING;
-
+/// The setting of the address.
+const SETTING: &str = "nats_url";
 /// The port of NATS.
 const PORT: u16 = 4222;
 
 const NAMED: Named = Named { server: "nats", url: SETTING, authority: "nats_ca_file" };
 
 /// How the connection to NATS stands. Clones share the state.
-#[derive(Clone, Debug)]
-pub struct Link(pub(super) Arc<Shared>);
+/// The default is a link that nothing reports to, for tests that connect by themselves.
+#[derive(Clone, Debug, Default)]
+pub struct Link(Arc<Shared>);
 
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+struct Shared {
     subject: String,
     state: Mutex<State>,
 }
@@ -35,13 +36,17 @@ struct State {
 impl Link {
     /// The link to the server at this address, which may contain a password.
     pub(super) fn to(url: &str) -> Self {
-        Self(Arc::new(Shared { subject: format!("nats at {}", hosts(url, PORT)), state: Mutex::default() }))
+        Self(Arc::new(Shared { subject: format!("nats at {}", host(url, PORT)), state: Mutex::default() }))
     }
 
     /// The server, with its address.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.subject
+    }
+
+    pub(super) fn wrong_setting(&self, reason: &str) -> Diagnosis {
+        Diagnosis::new(self.subject().to_owned(), SETTING, reason, "write it as `nats://user:password@host:port`", Fault::Setting)
     }
 
     /// Why NATS cannot be used at the moment, as far as it is known.
@@ -60,7 +65,9 @@ impl Link {
 
     /// The connection has ended. Why it cannot be made again is known after the next try.
     pub(super) fn disconnected(&self) {
-        tracing::debug!("{}: the connection has ended", self.subject());
+        let advice = "the server connects again as soon as it can";
+        self.state().connection = Some(self.diagnose("the connection has ended", advice.into(), Fault::Unreachable));
+        tracing::info!("{}: the connection has ended", self.subject());
     }
 
     /// A try to connect has failed.
@@ -81,8 +88,7 @@ impl Link {
         }
     }
 
-    /// The stream cannot be used. Returns whether this was logged here: it is not while there is no connection, and not
-    /// while the reason is the same.
+    /// The stream cannot be used. This is not logged while there is no connection, and not while the reason is the same.
     pub fn stream_failed(&self, reason: &str) {
         let diagnosis = self.diagnose(reason, stream_advice(reason), Fault::Refused);
         let mut state = self.state();

@@ -22,7 +22,7 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerError
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, TOO_LONG};
 use crate::diagnosis::Diagnosis;
 use crate::restored::identity::CopyId;
 pub use script::Script;
@@ -227,7 +227,7 @@ impl Redis {
                 Err(RedisDown)
             }
             Err(_) => {
-                self.failed("the answer took too long");
+                self.failed(TOO_LONG);
                 Err(RedisDown)
             }
         }

@@ -3,7 +3,7 @@
 use keyring::Secret;
 use redis::{ClientTlsConfig, RedisError, TlsCertificates};
 
-use crate::address::hosts;
+use crate::address::{host, hosts};
 use crate::diagnosis::{Diagnosis, Fault, Named, network_advice};
 use crate::error::chain;
 use crate::tls::{TlsFiles, use_ring};
@@ -30,7 +30,8 @@ pub struct RedisSettings {
 
 impl RedisSettings {
     pub(super) fn subject(&self) -> String {
-        subject_of(self.urls.expose())
+        let urls = self.urls.expose();
+        if self.is_cluster { format!("redis at {}", hosts(urls, PORT)) } else { subject_of(urls) }
     }
 
     /// The certificates for TLS. `None` if the settings name no file.
@@ -42,7 +43,13 @@ impl RedisSettings {
         }
         if self.urls.expose().split(',').any(|url| !url.trim().starts_with("rediss://")) {
             let advice = "write the address as `rediss://…`, or remove the files of TLS";
-            return Err(Diagnosis::new(self.subject(), SETTING, "files of TLS are set, and it is an address without TLS", advice, Fault::Setting));
+            return Err(Diagnosis::new(
+                self.subject(),
+                SETTING,
+                "files of TLS are set, and it is an address without TLS",
+                advice,
+                Fault::Setting,
+            ));
         }
         let client_tls = match client {
             Some((certificate, key)) => {
@@ -55,8 +62,8 @@ impl RedisSettings {
     }
 }
 
-pub(super) fn subject_of(urls: &str) -> String {
-    format!("redis at {}", hosts(urls, PORT))
+pub(super) fn subject_of(url: &str) -> String {
+    format!("redis at {}", host(url, PORT))
 }
 
 pub(super) fn wrong(subject: &str, error: &RedisError) -> Diagnosis {

@@ -39,11 +39,11 @@ pub type MissingTables = BTreeMap<String, BTreeSet<String>>;
 /// # Errors
 /// Postgres cannot be used.
 pub async fn last_migration(connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
-    let there = sqlx::query_scalar::<_, bool>("SELECT to_regclass('public._sqlx_migrations') IS NOT NULL");
+    let there = query_scalar::<_, bool>("SELECT to_regclass('public._sqlx_migrations') IS NOT NULL");
     if !there.fetch_one(&mut *connection).await? {
         return Ok(None);
     }
-    sqlx::query_scalar("SELECT max(version) FROM public._sqlx_migrations WHERE success").fetch_one(connection).await
+    query_scalar("SELECT max(version) FROM public._sqlx_migrations WHERE success").fetch_one(connection).await
 }
 
 /// Returns the tables that the applied migrations have made and that are not there. Only tables that belong to no

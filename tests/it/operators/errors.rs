@@ -88,7 +88,12 @@ fn of_redis() -> Vec<Row> {
     vec![
         of("redis://:hunter2@127.0.0.1:9", &["redis at 127.0.0.1:9", "(redis_url)", "Connection refused", "start redis"]),
         of(&format!("redis://:{SECRET}@{}", host_of(&url)), &[&at, "(redis_url)", "authentication failed", "percent-encoded"]),
-        row("serve", &ca("rediss://127.0.0.1:9"), Ends::With(2), &["/nowhere/ca.pem", "(redis_ca_file)", "No such file", "correct the path"]),
+        row(
+            "serve",
+            &ca("rediss://127.0.0.1:9"),
+            Ends::With(2),
+            &["/nowhere/ca.pem", "(redis_ca_file)", "No such file", "correct the path"],
+        ),
         row("serve", &ca("redis://127.0.0.1:9"), Ends::With(2), &["redis at 127.0.0.1:9", "without TLS", "rediss://"]),
     ]
 }
@@ -159,7 +164,12 @@ fn of_this_process(taken: &str, empty: &TestDatabase, url: &str) -> Vec<Row> {
     vec![
         row("serve", &[("BACKSCROLL_LISTEN", taken)], Ends::With(1), &["(listen)", taken, "in use", "choose another port"]),
         row("serve", &[("BACKSCROLL_OPERATORS_LISTEN", taken)], Ends::With(1), &["(operators_listen)", taken, "in use", "another port"]),
-        row("serve --config /nowhere.toml", &[], Ends::With(2), &["/nowhere.toml", "BACKSCROLL_CONFIG", "No such file", "correct the path"]),
+        row(
+            "serve --config /nowhere.toml",
+            &[],
+            Ends::With(2),
+            &["/nowhere.toml", "BACKSCROLL_CONFIG", "No such file", "correct the path"],
+        ),
         row(
             "serve",
             &[("BACKSCROLL_MASTER_KEY", ANOTHER_KEY)],
@@ -185,7 +195,8 @@ async fn wrong(row: Row, environment: BTreeMap<String, String>) -> Option<String
     };
     let missing = row.says.iter().filter(|part| !text.contains(part.as_str())).collect::<Vec<_>>();
     let is_right = ended == expected && missing.is_empty() && !text.contains(SECRET);
-    (!is_right).then(|| format!("{} {:?}\n  missing {missing:?}, exit {ended:?} in place of {expected:?}:\n  {text}", row.verb, row.changes))
+    (!is_right)
+        .then(|| format!("{} {:?}\n  missing {missing:?}, exit {ended:?} in place of {expected:?}:\n  {text}", row.verb, row.changes))
 }
 
 #[tokio::test(flavor = "multi_thread")]

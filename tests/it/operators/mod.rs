@@ -3,6 +3,7 @@
 
 mod alerts;
 mod connections;
+mod credentials;
 mod deploy;
 mod dry_run;
 mod errors;

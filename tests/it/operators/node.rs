@@ -48,6 +48,8 @@ impl Node {
             ("BACKSCROLL_OPERATORS_LISTEN", &operators),
             ("BACKSCROLL_TRUSTED_PROXIES", "127.0.0.1"),
             ("BACKSCROLL_LOG_FORMAT", "json"),
+            // nginx notices within a second.
+            ("BACKSCROLL_SHUTDOWN_DELAY_SECONDS", "1"),
             // All requests of a test come from one address.
             ("BACKSCROLL_RATE_LIMITS", "all=1000000/60"),
         ];

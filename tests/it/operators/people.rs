@@ -115,7 +115,7 @@ async fn the_first_user_and_workspace_are_made_while_no_server_runs() {
 /// Arguments, the standard input, the exit code, and a part of the message.
 const REFUSED: [(&str, &str, i32, &str); 32] = [
     ("users add --email ann@example.org --username other --password-stdin", PASSWORD, 4, "this email address is taken"),
-    ("users add --email other@example.org --username ann --password-stdin", PASSWORD, 4, "this username is taken"),
+    ("users add --email other@example.org --username ann --password-stdin", PASSWORD, 4, "is taken already; choose another"),
     ("users add --email other@example.org --username other --password-stdin", "12345678", 4, "easily guessed"),
     ("users add --email other@example.org --username other --password-stdin", "", 4, "8 to 200 characters"),
     ("users add --email other@example.org --username other --password-stdin", "one\ntwo", 2, "more than one line"),
@@ -219,10 +219,11 @@ async fn users_are_signed_out_suspended_and_appointed() {
     ann.put(&format!("/v1/users/{}/suspension", ben.id), json!({})).await.expect_problem(403, "server.operators_only");
 
     done_with(&app, &["users", "suspend", "ben@example.org", "--reason", "left the company"], "").await;
-    ben.get("/v1/users/me").await.expect_problem(403, "user.not_active");
+    ben.get("/v1/users/me").await.expect(401);
+    app.post("/v1/sessions", &json!({"login": "ben", "password": PASSWORD})).await.expect_problem(403, "user.not_active");
     assert!(done(&app, "users show ben@example.org").await.contains("suspended"));
     done(&app, "users reactivate ben@example.org").await;
-    ben.get("/v1/users/me").await.expect(200);
+    signed_in(&app, ben.id, "ben").await.get("/v1/users/me").await.expect(200);
     let (code, _, error) = run(&app, &["users", "remove-operator", "cat@example.org"], "").await;
     assert!(code == Some(4) && error.contains("the only operator"), "{error}");
 }
@@ -282,7 +283,9 @@ async fn a_server_for_the_invited_registers_the_invited_address_with_its_token()
     app.post("/v1/users", &body("ben", Some(&guess))).await.expect_problem(404, "workspace.invitation_not_found");
     app.post("/v1/users", &body("eve", Some(&token))).await.expect_problem(403, "workspace.invitation_of_another");
     let registered = app.post("/v1/users", &body("ben", Some(&token))).await.expect(201);
-    app.post("/v1/users", &body("ben", Some(&token))).await.expect_problem(409, "user.email_taken");
+    let mut again = body("ben", Some(&token));
+    again["username"] = json!("another");
+    app.post("/v1/users", &again).await.expect_problem(409, "user.email_taken");
     let ben = signed_in(&app, tests::team::id(&registered, "user_id"), "ben").await;
     ben.post(&format!("/v1/invitations/{token}/acceptance"), json!({})).await.expect(200);
     let twice = body("zoe", Some(&token));

@@ -25,7 +25,7 @@ fn redis_arguments(files: &CertificateFiles) -> Vec<String> {
     let (ca, certificate, key) = (files.path("ca.pem"), files.path("node.pem"), files.path("node.key"));
     let arguments = ["--port", "0", "--tls-port", "{port}", "--requirepass", "p@ss#1", "--tls-auth-clients", "yes"];
     // The rights that docs/OPERATIONS.md names.
-    let user = ["--user", "ann on >p@ss#1 ~test:* +@all -@admin +bgsave +bgrewriteaof"];
+    let user = ["--user", "ann", "on", ">p@ss#1", "~test:*", "+@all", "-@admin", "+bgsave", "+bgrewriteaof"];
     let files = ["--tls-ca-cert-file", &ca, "--tls-cert-file", &certificate, "--tls-key-file", &key];
     arguments.iter().chain(&user).chain(&files).map(|argument| (*argument).to_owned()).collect()
 }
@@ -42,8 +42,8 @@ async fn redis_with_tls_needs_its_certificate_authority_and_may_ask_for_a_certif
     let url = format!("rediss://ann:p%40ss%231@localhost:{}", redis.port);
     let (ca, certificate, key) = (files.path("ca.pem"), files.path("node.pem"), files.path("node.key"));
     let address = ("BACKSCROLL_REDIS_URL", url.as_str());
-    let client = [("BACKSCROLL_REDIS_CLIENT_CERTIFICATE_FILE", certificate.as_str()), ("BACKSCROLL_REDIS_CLIENT_KEY_FILE", &key)];
-    let app = TestApp::start_with(&[&[address, ("BACKSCROLL_REDIS_CA_FILE", &ca)], &client[..]].concat()).await;
+    let client = [("BACKSCROLL_REDIS_CLIENT_CERTIFICATE_FILE", certificate.as_str()), ("BACKSCROLL_REDIS_CLIENT_KEY_FILE", key.as_str())];
+    let app = TestApp::start_with(&[&[address, ("BACKSCROLL_REDIS_CA_FILE", ca.as_str())], &client[..]].concat()).await;
     becomes(&app, "redis", "answers").await;
     app.sign_up("ann").await;
 
@@ -83,8 +83,8 @@ async fn nats_with_tls_needs_its_certificate_authority_and_may_ask_for_a_certifi
     ));
     let url = format!("tls://ann:p%40ss%231@localhost:{}", nats.port);
     let address = ("BACKSCROLL_NATS_URL", url.as_str());
-    let client = [("BACKSCROLL_NATS_CLIENT_CERTIFICATE_FILE", certificate.as_str()), ("BACKSCROLL_NATS_CLIENT_KEY_FILE", &key)];
-    let app = TestApp::start_with(&[&[address, ("BACKSCROLL_NATS_CA_FILE", &ca)], &client[..]].concat()).await;
+    let client = [("BACKSCROLL_NATS_CLIENT_CERTIFICATE_FILE", certificate.as_str()), ("BACKSCROLL_NATS_CLIENT_KEY_FILE", key.as_str())];
+    let app = TestApp::start_with(&[&[address, ("BACKSCROLL_NATS_CA_FILE", ca.as_str())], &client[..]].concat()).await;
     becomes(&app, "nats", "connected").await;
     app.sign_up("ann").await;
     eventually("the relay publishes", async || app.app().relay.position.load(std::sync::atomic::Ordering::Relaxed) > 0).await;
@@ -111,6 +111,10 @@ async fn postgres_with_tls_is_verified_by_the_parameters_of_its_address() {
     environment.insert("BACKSCROLL_POSTGRES_URL".into(), wrong);
     let (code, text) = program::said(&program::output(&["projections"], &environment).await);
     assert_eq!(code, Some(3), "{text}");
-    let parts = [format!("postgres at localhost:{port}"), "UnknownIssuer".into(), "sslrootcert".into()];
+    let parts = [
+        format!("postgres at localhost:{port}"),
+        "invalid peer certificate".into(),
+        "name the certificate authority of postgres in the parameter `sslrootcert`".into(),
+    ];
     assert!(parts.iter().all(|part| text.contains(part.as_str())), "{text}");
 }

@@ -139,7 +139,12 @@ async fn a_failure_of_the_object_store_is_reported_with_the_address() {
             2,
             "object_store_url (BACKSCROLL_OBJECT_STORE_URL) is invalid".into(),
         ),
-        (with("BACKSCROLL_OBJECT_STORE_CA_FILE", "/nowhere"), url("nothing"), 2, "/nowhere cannot be read (object_store_ca_file)".into()),
+        (
+            with("BACKSCROLL_OBJECT_STORE_CA_FILE", "/nowhere"),
+            url("nothing"),
+            2,
+            "the file /nowhere cannot be used (object_store_ca_file)".into(),
+        ),
     ] {
         let (ended, said) = backscroll(&format!("log verify-export {at}"), &environment).await;
         assert!(ended == Some(code) && said.contains(&part), "{at}: {ended:?} {said}");

@@ -46,7 +46,9 @@ impl Target {
     }
 
     async fn events(&self) -> i64 {
-        sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(&self.app.app().pool).await.expect("a count")
+        // The server records the first key of the proof some seconds after its start.
+        let count = "SELECT count(*) FROM events WHERE aggregate_type <> 'installation'";
+        sqlx::query_scalar(count).fetch_one(&self.app.app().pool).await.expect("a count")
     }
 }
 

@@ -100,11 +100,11 @@ impl DebianServers {
     pub fn environment(&self) -> BTreeMap<String, String> {
         let settings = [
             ("BACKSCROLL_POSTGRES_URL", self.postgres_url("backscroll")),
-            ("BACKSCROLL_REDIS_URL", self.redis_url()),
+            ("BACKSCROLL_REDIS_URL", self.redis_tls_url()),
+            ("BACKSCROLL_REDIS_CA_FILE", self.authority().display().to_string()),
             ("BACKSCROLL_NATS_URL", self.nats_url()),
+            ("BACKSCROLL_NATS_CA_FILE", self.authority().display().to_string()),
             ("BACKSCROLL_MASTER_KEY", MASTER_KEY.to_owned()),
-            // The client of NATS trusts the authorities of the system. OpenSSL's name for their file works for it too.
-            ("SSL_CERT_FILE", self.authority().display().to_string()),
         ];
         settings.map(|(name, value)| (name.to_owned(), value)).into()
     }

@@ -7,6 +7,7 @@ use domain::installation::KeyChange;
 use ledger::proof::keyring::{self, KeyError};
 use ledger::proof::trust::{NewTrustError, begin_new_trust};
 
+use crate::app;
 use crate::cli::connection::{asked, commands, read_pool};
 use crate::cli::{Exit, Failure, print};
 use crate::config::Settings;
@@ -34,7 +35,10 @@ async fn rotation(settings: &Settings) -> Result<(String, KeyChange, String), Fa
 }
 
 async fn new_trust(settings: &Settings) -> Result<(String, KeyChange, String), Failure> {
-    let begun = begin_new_trust(&read_pool(settings).await?, &settings.proof_keys()).await.map_err(|error| match error {
+    let pool = read_pool(settings).await?;
+    // Creates the schema of the proof if it is missing.
+    app::arrive(&pool).await?;
+    let begun = begin_new_trust(&pool, &settings.proof_keys()).await.map_err(|error| match error {
         NewTrustError::NotNeeded | NewTrustError::Contradicted(_) | NewTrustError::NotNew(_) => Failure::new(Exit::Refused, error),
         NewTrustError::Key(error) => key_failure(error),
         NewTrustError::Database(_) => Failure::new(Exit::Failed, error),

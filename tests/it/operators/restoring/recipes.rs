@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 use tests::person::PASSWORD;
-use tests::{TestApp, TestDatabase, tour};
+use tests::{TestApp, TestDatabase, eventually, tour};
 
 use crate::support::this_month;
 
@@ -76,11 +76,16 @@ async fn months_of_the_log_are_restored_with_the_keys_and_the_names() {
     let folder = tempfile::tempdir().expect("a folder");
     let months = folder.path().join("months");
     std::fs::create_dir(&months).expect("a folder");
+    let recorded = "SELECT count(*) FROM events WHERE aggregate_type = 'installation'";
+    eventually("the first key of the proof is recorded, some seconds after the start", async || {
+        sqlx::query_scalar::<_, i64>(recorded).fetch_one(&office.app.app().pool).await.expect("the log") > 0
+    })
+    .await;
     // The month is not over, so the verb would refuse it.
     this_month(&office.app.app().pool, None, &months).await;
     let (restored, said) = restore(&office, "**The log and the keys apart**", "**Months of the log**", folder.path()).await;
     assert!(said.contains("are restored") && said.contains("built the read tables from"), "{said}");
     let (email, username) = (&office.team.owner.email, &office.team.owner.username);
     let twin = json!({"email": email, "username": username, "display_name": "Somebody else", "password": PASSWORD});
-    restored.post("/v1/users", &twin).await.expect_problem(409, "user.email_taken");
+    restored.post("/v1/users", &twin).await.expect_problem(409, "user.username_taken");
 }

@@ -16,7 +16,7 @@ async fn catalog(pool: &PgPool) -> Vec<String> {
          FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
                        LEFT JOIN pg_attrdef d ON d.adrelid = t.oid AND d.adnum = a.attnum
          UNION ALL SELECT pg_get_indexdef(i.indexrelid) || i.indisvalid FROM pg_index i JOIN tables t ON t.oid = i.indrelid
-         UNION ALL SELECT t.name || ' ' || k.conname || ' ' || pg_get_constraintdef(k.oid) FROM pg_constraint k JOIN tables t ON t.oid = k.conrelid
+         UNION ALL SELECT t.name || ' ' || k.conname || ' ' || translate(pg_get_constraintdef(k.oid), '()', '') FROM pg_constraint k JOIN tables t ON t.oid = k.conrelid
          ORDER BY 1",
     )
     .fetch_all(pool)
