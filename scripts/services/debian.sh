@@ -12,8 +12,11 @@ run_debian() {
     choose_service_user
     choose_server_cache
     find_debian_program "$program"
-    # Files that the program has written belong to the service user already.
-    if is_root; then find "$folder" -uid 0 -exec chown -h "$SERVICE_UID:$SERVICE_GID" {} +; fi
+    # Files that the program has written belong to the service user already. Servers that run in the folder remove files
+    # meanwhile, which is no failure.
+    if is_root; then
+        find "$folder" -ignore_readdir_race -uid 0 -exec chown -h "$SERVICE_UID:$SERVICE_GID" {} + 2>/dev/null || true
+    fi
     cd "$folder"
     # Programs look for files of the user there, which the service user could not read.
     export HOME=$folder
