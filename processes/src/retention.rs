@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use commands::{CommandError, CommandRequest, Commands};
-use domain::ids::{ChannelId, EventId, HoldId, UserId, WorkspaceId};
+use domain::ids::{ChannelId, EventId, HoldId, WorkspaceId};
 use domain::retention::RetentionCandidates;
 use domain::workspace::{HoldTarget, covering_channel};
-use domain::{Context, Refusal, StreamId, Workspace};
+use domain::{Refusal, StreamId, Workspace};
 use projections::relational::retention::{Due, DueCount, RetentionChannel};
 use projections::{Progress, QueryError, RELATIONAL, ReadModels, WaitError};
 use serde::Serialize;
@@ -20,9 +20,9 @@ use sqlx::{PgPool, query_scalar};
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::cursor::{self, LastRun, ProcessLock};
+use super::replays::by_the_server;
 
 /// The process's name, in `process_cursors` and in its lock.
 pub(crate) const PROCESS: &str = "retention";
@@ -48,6 +48,8 @@ pub struct Retention {
     /// Not the runtime of the request threads: a run may take long.
     runtime: Handle,
     runs: Arc<RunCounts>,
+    /// Who called this process, if it is a command line.
+    called_by: Option<String>,
 }
 
 /// Counts of the runs of this process.
@@ -159,7 +161,13 @@ impl Retention {
     /// Retention with these parts.
     #[must_use]
     pub fn new(commands: Commands, read: ReadModels, progress: Progress, pool: PgPool, runtime: Handle) -> Self {
-        Self { commands, read, progress, pool, runtime, runs: Arc::default() }
+        Self { commands, read, progress, pool, runtime, runs: Arc::default(), called_by: None }
+    }
+
+    /// The same, called by a command line, whose name the audit shows.
+    #[must_use]
+    pub fn called_by(self, asked: CommandRequest) -> Self {
+        Self { called_by: asked.context.user_agent, ..self }
     }
 
     /// Counts of the runs of this process.
@@ -295,8 +303,8 @@ impl Retention {
         loop {
             let page = self.read.due_threads(due, after, PAGE_THREADS).await?;
             for cut in steps(page.cut) {
-                let context = Context { causation_id, ..Context::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7()) };
-                let asked = CommandRequest { context, idempotency: None };
+                let mut asked = by_the_server(self.called_by.clone());
+                asked.context.causation_id = causation_id;
                 match self.commands.apply_retention(&asked, cut, page.read_at).await {
                     Ok(done) => left += i64::try_from(done.messages).unwrap_or(0),
                     // The policy or a legal hold has changed meanwhile: this channel is left as it is now.

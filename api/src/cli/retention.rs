@@ -7,7 +7,7 @@ use processes::retention::{Retention, RetentionReport, RunError};
 use projections::Progress;
 use tokio::runtime::Handle;
 
-use super::connection::{NamedWorkspace, commands, read_models, read_pool};
+use super::connection::{NamedWorkspace, asked, commands, read_models, read_pool};
 use super::{Exit, Failure, print};
 use crate::config::Settings;
 
@@ -37,7 +37,7 @@ pub(super) async fn run(settings: Settings, verb: Verb) -> Result<(), Failure> {
         None => None,
     };
     let (read_models, progress) = (read_models(&settings).await?, Progress::new(pool.clone()));
-    let retention = Retention::new(commands, read_models, progress, pool, Handle::current());
+    let retention = Retention::new(commands, read_models, progress, pool, Handle::current()).called_by(asked());
     let report = if dry_run { retention.preview(workspace).await } else { retention.run(workspace).await };
     let report = report.map_err(failed)?;
     if json {

@@ -85,6 +85,19 @@ async fn a_run_that_was_due_while_no_server_ran_is_caught_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_audit_names_who_called_a_run_on_the_command_line() {
+    let app = TestApp::start_with(&[("BACKSCROLL_RETENTION_AT", "off")]).await;
+    with_old_messages(&app, 3).await;
+    let run = program::output(&["retention", "run"], &app.environment).await;
+    assert_eq!(run.status.code(), Some(0), "{}", program::said(&run).1);
+    settled(&app).await;
+    let shown = program::output(&["audit", "log", "--type", "retention.applied", "--json"], &app.environment).await;
+    let entry = String::from_utf8(shown.stdout).expect("text").lines().next().map(str::to_owned).expect("an entry");
+    let entry = serde_json::from_str::<serde_json::Value>(&entry).expect("JSON");
+    assert!(entry["by"].as_str().is_some_and(|by| by.ends_with("(command line)")), "{entry}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_concurrent_runs_one_is_refused() {
     let app = TestApp::start_with(&[("BACKSCROLL_RETENTION_AT", "off")]).await;
     with_old_messages(&app, 5).await;
