@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use tests::elastic::documents;
+use tests::place::WITH_ELASTICSEARCH;
 use tests::servers::checkout;
 use tests::{Team, TestApp, program};
 use uuid::Uuid;
@@ -22,7 +24,11 @@ struct Imported {
 
 impl Imported {
     async fn start() -> Self {
-        let app = TestApp::start().await;
+        Self::start_with(&[]).await
+    }
+
+    async fn start_with(changes: &[(&str, &str)]) -> Self {
+        let app = TestApp::start_with(changes).await;
         let team = Team::found(&app).await;
         let sample = checkout().join("tests/fixtures/sample-export.zip");
         let imported = Self { pool: app.app().pool.clone(), app, team };
@@ -46,6 +52,17 @@ impl Imported {
     async fn count(&self, statement: &str) -> i64 {
         sqlx::query_scalar(statement).fetch_one(&self.pool).await.expect("a view")
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_view_of_a_time_has_a_document_of_each_message_that_was_said_until_then() {
+    let here = Imported::start_with(&[WITH_ELASTICSEARCH]).await;
+    here.run(&["replay", "search", "--until", WITHIN, "--view", "spring"]).await;
+    let said = here.ids(&format!("SELECT message_id FROM read.messages WHERE created_at <= '{WITHIN}'")).await;
+    assert!(said.len() >= 20, "{}", said.len());
+    let index = format!("{}messages_view_spring", here.app.environment["BACKSCROLL_ELASTICSEARCH_INDEX_PREFIX"]);
+    let found = documents(&index).await.into_iter().map(|(id, ..)| id.parse().expect("an identifier")).collect::<BTreeSet<Uuid>>();
+    assert_eq!(found, said);
 }
 
 #[tokio::test(flavor = "multi_thread")]
