@@ -17,10 +17,49 @@ stop_servers_of_chaos() {
     local run="$RUN/chaos/short/servers"
     [[ ! -d $run ]] || BACKSCROLL_RUN="$run" "$CHECKOUT/scripts/services.sh" stop
 }
-trap stop_servers_of_chaos EXIT
+
+# A test that never ends would hold the run until somebody loses patience, and nobody would know which test it is. If the
+# log has had no new line for this time, the run ends with the names.
+SILENCE_SECONDS_MAX=900
+end_at_silence() {
+    local tests=$1 silence
+    while sleep 15; do
+        silence=$(($(date +%s) - $(stat -c %Y "$LOG")))
+        if ((silence < SILENCE_SECONDS_MAX)); then continue; fi
+        say "no test has ended for $SILENCE_SECONDS_MAX seconds. These have not ended:"
+        comm -23 <(sed -n 's/^test \(.*\) has been running for over .*/\1/p' "$LOG" | sort -u) \
+            <(sed -n 's/^test \(.*\) \.\.\. .*/\1/p' "$LOG" | sort -u)
+        kill -TERM -- "-$tests" 2>/dev/null || true
+        return
+    done
+}
+
+watcher=""
+clean_up() {
+    [[ -z $watcher ]] || kill "$watcher" 2>/dev/null || true
+    stop_servers_of_chaos
+}
+trap clean_up EXIT
 
 status=0
-cargo test --workspace --no-fail-fast "$@" 2>&1 | tee "$LOG" || status=$?
+: >"$LOG"
+# The tests get their own process group, so that they can be ended with everything that they started.
+set -m
+(cargo test --workspace --no-fail-fast "$@" 2>&1 | tee "$LOG") &
+tests=$!
+set +m
+for signal in INT TERM HUP; do
+    # shellcheck disable=SC2064 # this signal, now
+    trap "kill -$signal -- -$tests 2>/dev/null || true" "$signal"
+done
+end_at_silence "$tests" &
+watcher=$!
+# A trapped signal ends `wait` early, while the tests may still be ending.
+while :; do
+    status=0
+    wait "$tests" || status=$?
+    kill -0 "$tests" 2>/dev/null || break
+done
 
 read -r passed failed < <(
     awk '/^test result:/ {
