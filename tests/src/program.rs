@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 /// The time between two measurements of the memory of a process that runs to its end.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// The longest time until a process has printed its first line.
+const FIRST_LINE_MAX: Duration = Duration::from_secs(180);
 
 /// A running `backscroll`. The process is killed when this value is dropped.
 pub struct Program {
@@ -82,13 +86,16 @@ impl Program {
 
     /// Runs a command, and returns the process with the first line that it prints.
     fn started(command: &mut Command, log: impl Into<Stdio>) -> (Self, String) {
-        let mut child = command.stderr(log).spawn().expect("the binary runs");
-        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let line = lines.next().expect("a line").expect("a line");
-        let operators_url = line.split(", for operators at ").nth(1).unwrap_or_default().to_owned();
+        let child = command.stderr(log).spawn().expect("the binary runs");
+        // From here on, a panic ends the process.
+        let mut program = Self { child, operators_url: String::new() };
+        let lines = BufReader::new(program.child.stdout.take().expect("its output")).lines();
+        let (sender, first) = mpsc::channel();
         // The rest of the output must be read, or the process could block while it writes its last lines.
-        drop(std::thread::spawn(move || lines.for_each(drop)));
-        (Self { child, operators_url }, line)
+        drop(std::thread::spawn(move || lines.for_each(|line| drop(sender.send(line)))));
+        let line = first.recv_timeout(FIRST_LINE_MAX).expect("a line; with log_format = json there is none").expect("a line of text");
+        program.operators_url = line.split(", for operators at ").nth(1).unwrap_or_default().to_owned();
+        (program, line)
     }
 
     /// Sends SIGTERM, as a service manager does to stop a process.

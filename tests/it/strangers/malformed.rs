@@ -55,7 +55,7 @@ fn counted(metrics: &str) -> BTreeMap<String, u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_requests_are_counted_and_are_no_errors_of_the_server() {
-    let app = TestApp::not_started(&[("BACKSCROLL_LOG_LEVEL", "info"), ("BACKSCROLL_LOG_FORMAT", "json")]).await;
+    let app = TestApp::not_started(&[("BACKSCROLL_LOG_LEVEL", "info")]).await;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("log");
     let log = File::create(&path).expect("a file");
@@ -79,6 +79,6 @@ async fn malformed_requests_are_counted_and_are_no_errors_of_the_server() {
     assert_eq!(reqwest::get(format!("{url}/healthz")).await.expect("an answer").status(), 200);
     drop(server);
     let log = std::fs::read_to_string(&path).expect("the log");
-    let loud = log.lines().filter(|line| line.contains(r#""level":"ERROR""#) || line.contains("stream error")).collect::<Vec<_>>();
+    let loud = log.lines().filter(|line| line.contains("ERROR") || line.contains("stream error")).collect::<Vec<_>>();
     assert!(loud.is_empty(), "{}", loud.join("\n"));
 }
