@@ -54,22 +54,19 @@ impl Admissions {
     }
 
     /// Admits a person who registers, and returns the invitation that the registration must match, if there must be one.
+    /// A text that cannot be a token is refused even if registration is open, so that a client notices its mistake on
+    /// every server.
     ///
     /// # Errors
     /// The person may not register, no invitation has this token, or Postgres does not answer.
     pub async fn admit(&self, token: Option<&Secret>) -> Result<Option<(WorkspaceId, InvitationId)>, AuthError> {
+        let unknown = || CommandError::from(WorkspaceRefusal::InvitationNotFound);
+        let token = token.map(|text| Token::parse_invitation(text.expose()).ok_or_else(unknown));
         match (self.policy, token) {
-            (RegistrationPolicy::Open, _) => Ok(None),
             (RegistrationPolicy::Closed, _) => Err(CommandError::from(AccessRefusal::RegistrationClosed).into()),
             (RegistrationPolicy::Invited, None) => Err(CommandError::from(AccessRefusal::RegistrationInvited).into()),
-            (RegistrationPolicy::Invited, Some(text)) => {
-                let found = match Token::parse_invitation(text.expose()) {
-                    Some(token) => self.invitations.find(&token).await?,
-                    None => None,
-                };
-                let unknown = || CommandError::from(WorkspaceRefusal::InvitationNotFound);
-                Ok(Some(found.ok_or_else(unknown)?))
-            }
+            (RegistrationPolicy::Open, token) => Ok(token.transpose().map(|_| None)?),
+            (RegistrationPolicy::Invited, Some(token)) => Ok(Some(self.invitations.find(&token?).await?.ok_or_else(unknown)?)),
         }
     }
 }

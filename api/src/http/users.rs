@@ -48,8 +48,8 @@ pub struct RegisterUser {
     /// A language tag.
     #[schema(max_length = 10, example = "en")]
     language: Option<String>,
-    /// The token of an invitation for this email address. A server whose `registration` is `invited` needs it; others
-    /// ignore it.
+    /// The token of an invitation for this email address. A server whose `registration` is `invited` needs it; others only
+    /// check that it is a token.
     #[schema(value_type = Option<String>, min_length = 47, max_length = 47, example = "bsi_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
     invitation_token: Option<Secret>,
 }

@@ -27,11 +27,19 @@ async fn an_open_server_registers_people_with_and_without_an_invitation() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let token = team.invite("new@example.org", "member").await;
-    // The token is for servers that need one. Here another address may register, and accept the invitation.
-    for (name, token) in [("one", token.as_str()), ("two", "nonsense")] {
+    let register = async |name: &str, token: Option<&str>| {
         let email = format!("{name}@example.org");
         let body = json!({"email": email, "username": name, "display_name": name, "password": PASSWORD, "invitation_token": token});
-        app.post("/v1/users", &body).await.expect(201);
+        app.post("/v1/users", &body).await
+    };
+    // The token is for servers that need one. Here another address may register, and accept the invitation.
+    let of_nobody = format!("bsi_{}", "A".repeat(43));
+    for (name, token) in [("one", Some(token.as_str())), ("two", Some(of_nobody.as_str())), ("three", None)] {
+        register(name, token).await.expect(201);
+    }
+    // What cannot be a token is a mistake of the client, as the document says.
+    for wrong in ["nonsense", &token[..46]] {
+        register("four", Some(wrong)).await.expect_problem(404, "workspace.invitation_not_found");
     }
 }
 
