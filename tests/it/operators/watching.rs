@@ -136,13 +136,14 @@ async fn a_relay_without_room_at_nats_is_unavailable_and_a_server_with_it_is_deg
     let app = TestApp::start_with(&[("BACKSCROLL_NATS_URL", &nats.url)]).await;
     let relay = Program::only("relay", &app.environment);
     for (url, status, said) in [(&relay.operators_url, 503, "unavailable"), (&app.operators_url, 200, "degraded")] {
-        // The second part is NATS' own answer. The part of NATS says what to do.
-        let readiness = until(url, status, "relay", "cannot publish the log").await;
+        // NATS' own answer. Before NATS has started, the relay says that it cannot be reached.
+        let readiness = until(url, status, "relay", "insufficient storage resources available").await;
         let state = readiness["relay"]["state"].as_str().expect("a state");
-        assert!(state.contains("insufficient storage resources available"), "{state}");
+        assert!(state.contains("cannot publish the log"), "{state}");
         assert_eq!(readiness["status"], said, "{readiness}");
-        let advice = readiness["nats"]["state"].as_str().expect("a state");
-        assert!(advice.contains("give JetStream 1 GiB of room"), "{readiness}");
+        // The part of NATS says what to do.
+        let advice = until(url, status, "nats", "give JetStream 1 GiB of room").await;
+        assert_eq!(advice["status"], said, "{advice}");
     }
     assert!(figure(&relay.operators_url, "backscroll_relay_failures_total").await.is_some_and(|failures| failures >= 1.0));
     assert_eq!(app.get("/readyz").await.expect(200), json!({"status": "ready"}));
