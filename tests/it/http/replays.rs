@@ -69,7 +69,7 @@ async fn all_projections_are_replayed_one_after_another_and_the_log_has_the_acto
     })
     .await;
     let mut database = PgConnection::connect(&app.database.url).await.expect("the database");
-    let actors = "SELECT DISTINCT metadata ->> 'actor' FROM events WHERE aggregate_type = 'installation'";
+    let actors = "SELECT DISTINCT metadata ->> 'actor' FROM events WHERE event_type LIKE 'installation.replay%'";
     let actors = sqlx::query_scalar::<_, String>(actors).fetch_all(&mut database).await.expect("the log");
     assert_eq!(actors, [team.operator.id.to_string()]);
 }
