@@ -185,7 +185,7 @@ async fn ctrl_c_at_the_command_line_cancels_a_replay_and_leaves_nothing() {
     assert_eq!(fixture.leftovers().await, Vec::<String>::new());
     let log = fixture.installation_log().await;
     assert_eq!(log.last().map(|(_, ended)| ended["outcome"].clone()), Some("cancelled".into()));
-    let who = "SELECT metadata ->> 'user_agent' FROM events WHERE aggregate_type = 'installation' LIMIT 1";
+    let who = "SELECT metadata ->> 'user_agent' FROM events WHERE event_type LIKE 'installation.replay%' LIMIT 1";
     let who = sqlx::query_scalar::<_, String>(who).fetch_one(&fixture.reading.pool).await.expect("the log");
     assert!(who.contains("run by "), "{who}");
 }
