@@ -229,7 +229,7 @@ async fn a_running_server_has_a_figure_for_everything_that_it_can_know() {
     // Before the first delivery, there is nothing to deliver either.
     eventually("the head is delivered", async || {
         at = figure(&app.operators_url, delivered_at).await;
-        at.is_some() && figure(&app.operators_url, delivered).await == Some(0.0)
+        at.is_some_and(|at| at > 0.0) && figure(&app.operators_url, delivered).await == Some(0.0)
     })
     .await;
     let at = at.expect("a time");
