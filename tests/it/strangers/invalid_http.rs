@@ -78,6 +78,9 @@ async fn http_requests_that_make_no_sense_are_answered_with_a_problem() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     let ends_early = post("Content-Length: 100\r\n", "{\"content\":");
-    assert!(ask_and_end(&app, ends_early.as_bytes()).await.is_none(), "a client that has gone gets no answer");
+    // The server closes the connection at once, or after the handler has noticed that the body ended.
+    if let Some(reply) = ask_and_end(&app, ends_early.as_bytes()).await {
+        assert_eq!((reply.status, reply.code().as_deref()), (400, Some("request.body_unreadable")), "{reply:?}");
+    }
     others_are_served(&team).await;
 }
