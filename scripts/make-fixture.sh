@@ -23,3 +23,6 @@ FIXTURE_EVENTS=${FIXTURE_EVENTS:-10000} # approximately
 export FIXTURE_COMMIT FIXTURE_EVENTS PG_DUMP
 
 cargo run --package tests --features fixture --bin make_fixture
+
+# Later releases are compared with it (tests/it/clients/contract.rs).
+cp docs/openapi.json "$FIXTURE_FOLDER/openapi.json"

@@ -6,6 +6,7 @@ mod closing;
 mod connect;
 mod connection;
 mod deadline;
+mod http2;
 mod listener;
 mod malformed;
 mod operators;
@@ -14,6 +15,7 @@ mod peers;
 mod request_log;
 mod restored;
 mod server;
+mod versions;
 mod watch;
 
 use std::sync::Arc;

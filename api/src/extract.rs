@@ -1,18 +1,21 @@
 //! Extractors: the parts of a request that handlers take. The caller ([`Actor`] or [`Visitor`]), the body ([`Body`]), a
-//! command ([`Command`]), or a query ([`Reading`]).
+//! command ([`Command`]), a query string ([`Query`]), or a query ([`Reading`]).
 //!
 //! Each parses a request into values, or returns a problem that names the invalid part of the request.
 
 mod actor;
 mod body;
 mod canonical;
+mod checks;
 mod command;
 #[cfg(test)]
 mod foreign_input;
 mod host;
 mod input;
 mod part;
+mod query;
 mod reading;
+mod shape;
 mod visitor;
 
 use std::net::IpAddr;
@@ -22,12 +25,16 @@ use actix_web::{HttpRequest, web};
 
 pub use actor::{Actor, BearerToken, Circumstances, wrong_token};
 pub use body::{Body, MERGE_PATCH, NoBody, RequestBody};
+pub use checks::Checks;
 pub use command::{Command, Key};
 pub use host::RequestedHost;
-pub use input::{Change, reject_unless_line, reject_unless_moment};
+pub use input::{Change, merge, reject_unless_line, reject_unless_moment};
 pub use part::part;
 pub(crate) use part::parts;
-pub use reading::{Cursor, Page, QueryAnswer, Reading, WAIT_MAX, catch_up, no_cursor, page_limit, read_place};
+pub use query::Query;
+pub use reading::{
+    Cursor, PAGE_ROWS_MAX, Page, QueryAnswer, Reading, WAIT_MAX, catch_up, no_cursor, page_limit, read_place, row_limit,
+};
 pub use visitor::{Visitor, count_visitor};
 
 use crate::config::Network;
@@ -80,11 +87,9 @@ fn header<'r>(request: &'r HttpRequest, name: &'static str) -> Result<Option<&'r
     Ok(Some(text))
 }
 
-/// Turns the refusals of actix's own extractors into problems.
+/// Sets the limits of actix's own extractors.
 pub fn configure(config: &mut web::ServiceConfig, body_bytes_max: usize) {
-    config.app_data(web::PayloadConfig::new(body_bytes_max)).app_data(web::QueryConfig::default().error_handler(|error, _| {
-        Problem::malformed("request.query_invalid", None, format!("the query string is invalid: {error}")).into()
-    }));
+    config.app_data(web::PayloadConfig::new(body_bytes_max));
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub mod connection;
 mod conversions;
+pub mod mistake;
 mod replays;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use stores::postgres::was_cancelled;
 use stores::redis::RedisDown;
 use utoipa::ToSchema;
 
+use self::mistake::{Mistake, Place};
 use crate::telemetry;
 
 /// The media type of a problem.
@@ -46,8 +48,8 @@ struct Parts {
     status: StatusCode,
     code: &'static str,
     detail: String,
-    field: Option<String>,
-    place: Option<Place>,
+    /// The mistakes of the input. The code and the detail are those of the first.
+    mistakes: Vec<Mistake>,
     retry_after: Option<Duration>,
     challenge: Option<&'static str>,
     allow: Option<HeaderValue>,
@@ -73,30 +75,37 @@ struct Body<'a> {
     code: &'a str,
     /// The error, and how to correct it.
     detail: &'a str,
-    /// The invalid part of the input.
+    /// The first invalid part of the input: a property, a parameter or a header.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
     /// The place of the mistake in that part.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline)]
-    place: Option<&'a Place>,
+    #[schema(value_type = Option<Place>)]
+    place: Option<Place>,
+    /// Every mistake of the input that the server found. The first one is also in `code`, `detail`, `field` and `place`.
+    #[serde(skip_serializing_if = "<[Mistake]>::is_empty")]
+    #[schema(value_type = Option<Vec<Mistake>>)]
+    errors: &'a [Mistake],
     /// The identifier of the request. The server's log has it too.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
 }
 
-/// A part of a text, in characters (Unicode scalar values).
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-struct Place {
-    /// The number of characters before the place.
-    offset: usize,
-    /// The number of characters of the place.
-    length: usize,
+/// The schemas of [`Problem`] and of its parts, for the OpenAPI document.
+pub(crate) fn schemas() -> Vec<(String, serde_json::Value)> {
+    let mut schemas = vec![("Problem".to_owned(), <Body<'static> as utoipa::PartialSchema>::schema())];
+    <Body<'static> as ToSchema>::schemas(&mut schemas);
+    schemas.into_iter().map(|(name, schema)| (name, serde_json::to_value(schema).unwrap_or_default())).collect()
 }
 
-/// The schema of [`Problem`], for the OpenAPI document.
-pub(crate) fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-    <Body<'static> as utoipa::PartialSchema>::schema()
+/// The status of a refusal of this kind.
+pub(crate) fn status_of(kind: RefusalKind) -> StatusCode {
+    match kind {
+        RefusalKind::NotFound => StatusCode::NOT_FOUND,
+        RefusalKind::Forbidden => StatusCode::FORBIDDEN,
+        RefusalKind::Conflict => StatusCode::CONFLICT,
+        RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+    }
 }
 
 impl Problem {
@@ -105,8 +114,7 @@ impl Problem {
             status,
             code,
             detail: detail.into(),
-            field: None,
-            place: None,
+            mistakes: Vec::new(),
             retry_after: None,
             challenge: None,
             allow: None,
@@ -120,8 +128,34 @@ impl Problem {
         self
     }
 
-    fn at_field(mut self, field: impl Into<String>) -> Self {
-        self.0.field = Some(field.into());
+    fn at_field(self, field: impl Into<String>) -> Self {
+        self.at(field, None)
+    }
+
+    fn at(mut self, field: impl Into<String>, place: Option<Place>) -> Self {
+        let (code, detail) = (self.0.code, self.0.detail.clone());
+        self.0.mistakes = vec![Mistake { field: field.into(), code, detail, place }];
+        self
+    }
+
+    /// The input is malformed in all these ways. The first one gives the code and the detail.
+    pub(crate) fn malformed_in(first: Mistake, others: impl IntoIterator<Item = Mistake>) -> Self {
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, first.code, first.detail.clone());
+        problem.0.mistakes = std::iter::once(first).chain(others).collect();
+        problem
+    }
+
+    /// The same problem, with another mistake of the same input.
+    #[must_use]
+    pub(crate) fn also(mut self, mistake: Mistake) -> Self {
+        self.0.mistakes.push(mistake);
+        self
+    }
+
+    /// The same problem, with the mistakes of another problem of the same input.
+    #[must_use]
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.0.mistakes.extend(other.0.mistakes);
         self
     }
 
@@ -136,6 +170,20 @@ impl Problem {
         match field {
             Some(field) => problem.at_field(field),
             None => problem,
+        }
+    }
+
+    /// Variables of the path cannot be read. `identifiers` are those that are not identifiers.
+    pub fn from_path(identifiers: &[String], error: &dyn fmt::Display) -> Self {
+        let code = "request.path_invalid";
+        let mistake = |name: &String| {
+            let detail = format!("{name} in the path must be an identifier (a UUID), such as 0199d1c6-6a6f-7c51-8d7e-0f0f6a3f9d2b");
+            Mistake { field: name.clone(), code, detail, place: None }
+        };
+        let mut mistakes = identifiers.iter().map(mistake);
+        match mistakes.next() {
+            Some(first) => Self::malformed_in(first, mistakes),
+            None => Self::malformed(code, None, format!("the path is invalid: {error}")),
         }
     }
 
@@ -249,13 +297,7 @@ impl Problem {
     }
 
     fn refused(refusal: &dyn Refusal) -> Self {
-        let status = match refusal.kind() {
-            RefusalKind::NotFound => StatusCode::NOT_FOUND,
-            RefusalKind::Forbidden => StatusCode::FORBIDDEN,
-            RefusalKind::Conflict => StatusCode::CONFLICT,
-            RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
-        };
-        let problem = Self::new(status, refusal.code(), refusal.to_string());
+        let problem = Self::new(status_of(refusal.kind()), refusal.code(), refusal.to_string());
         match refusal.field() {
             Some(field) => problem.at_field(field),
             None => problem,
@@ -304,7 +346,8 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let Parts { status, code, detail, field, place, retry_after, challenge, allow, closing } = self.0.as_ref();
+        let Parts { status, code, detail, mistakes, retry_after, challenge, allow, closing } = self.0.as_ref();
+        let first = mistakes.first();
         let request_id = telemetry::current_request_id();
         let mut response = HttpResponseBuilder::new(*status);
         if let Some(delay) = retry_after {
@@ -326,8 +369,9 @@ impl ResponseError for Problem {
             status: status.as_u16(),
             code,
             detail,
-            field: field.as_deref(),
-            place: place.as_ref(),
+            field: first.map(|mistake| mistake.field.as_str()),
+            place: first.and_then(|mistake| mistake.place),
+            errors: mistakes,
             request_id: request_id.as_deref(),
         })
     }

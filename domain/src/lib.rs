@@ -15,6 +15,7 @@ pub mod audit;
 pub mod catalogue;
 pub mod channel;
 pub mod context;
+pub mod document;
 pub mod event;
 pub mod format;
 pub mod formatting;
@@ -31,6 +32,7 @@ pub mod session;
 #[cfg(test)]
 mod test_data;
 pub mod text;
+pub mod timestamp;
 pub mod upcast;
 pub mod user;
 pub mod wire_event;

@@ -26,6 +26,18 @@ pub enum RegistrationPolicy {
     Closed,
 }
 
+impl RegistrationPolicy {
+    /// Its name in the settings and in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Invited => "invited",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 impl FromStr for RegistrationPolicy {
     type Err = ();
 

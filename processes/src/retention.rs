@@ -102,6 +102,7 @@ pub struct ChannelRetention {
     #[schema(value_type = Uuid)]
     pub workspace_id: WorkspaceId,
     /// Its name, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// How many days messages are kept.
     pub days: u32,
@@ -114,10 +115,12 @@ pub struct ChannelRetention {
     #[schema(example = "workspace")]
     pub policy_of: &'static str,
     /// Messages that were sent before this time are old enough.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub cut_off: DateTime<Utc>,
     /// The number of messages that leave the channel.
     pub messages: i64,
     /// When the oldest of them was sent.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub oldest: Option<DateTime<Utc>>,
     /// The number of messages that are old enough, but stay because of legal holds.
     pub held: i64,

@@ -28,8 +28,10 @@ pub struct ProjectionState {
     /// The version of the projection that built the live model.
     pub version: i32,
     /// The process that runs it, or ran it last.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
     /// When its checkpoint last moved.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub updated_at: Option<DateTime<Utc>>,
     /// The progress of filling it, while it is being filled.
     #[serde(skip_serializing_if = "Option::is_none")]

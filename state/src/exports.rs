@@ -24,6 +24,7 @@ const LOCK: i32 = 460_010;
 
 /// An export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = DataExport)]
 pub struct Export {
     /// The export.
     pub export_id: Uuid,
@@ -33,6 +34,7 @@ pub struct Export {
     #[serde(skip)]
     pub requested_by: Uuid,
     /// When it was asked for.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub requested_at: DateTime<Utc>,
     /// `queued`, `running`, `ready` or `failed`.
     #[schema(example = "ready")]
@@ -40,6 +42,7 @@ pub struct Export {
     /// The size of the zip so far, in bytes.
     pub bytes: i64,
     /// When it is deleted, if it is ready or has failed.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub expires_at: Option<DateTime<Utc>>,
 }
 

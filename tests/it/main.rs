@@ -6,6 +6,7 @@ mod architecture;
 mod audit;
 mod cache;
 mod circles;
+mod clients;
 mod command_line;
 mod docs;
 mod elasticsearch;

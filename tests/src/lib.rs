@@ -9,6 +9,7 @@ pub mod answer;
 pub mod app;
 pub mod cached;
 pub mod cluster;
+pub mod contract;
 pub mod database;
 pub mod debian;
 pub mod elastic;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::app::TestApp;
+use crate::contract;
 
 /// The password of every test user.
 pub const PASSWORD: &str = "correct horse battery";
@@ -128,5 +129,7 @@ pub async fn send(request: RequestBuilder) -> Answer {
         "" => Value::Null,
         text => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
     };
-    Answer { asked, status, headers, body }
+    let answer = Answer { asked, status, headers, body };
+    contract::check(&answer);
+    answer
 }

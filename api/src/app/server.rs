@@ -3,15 +3,13 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_http::HttpService;
-use actix_server::{GracefulShutdownSignal, ServerHandle};
-use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_server::ServerHandle;
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::web::{self, Data};
 use state::exports::ExportStore;
 use stores::release::holder;
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,7 +20,8 @@ use super::closing::Closing;
 use super::connect::cores;
 
 use super::peers::Peers;
-use super::{App, Roles, StartError, deadline, listener, malformed, operators, request_log, watch};
+use super::versions::Versions;
+use super::{App, Roles, StartError, deadline, http2, listener, malformed, operators, request_log, watch};
 use crate::config::RequestLog;
 use crate::health::{Health, Leaving};
 use crate::http::audit::Readings;
@@ -278,34 +277,30 @@ fn serve(app: &App, health: &Health, listener: TcpListener) -> std::io::Result<a
     let address = listener.local_addr()?;
     let connections_max = listener::connections_max(settings.connections_max);
     let peers = Peers::new(settings.connections_per_address_max, connections_max, settings.trusted_proxies.clone());
-    let acceptor = Acceptor { peers, metrics: app.metrics.clone(), unanswered_max: settings.unanswered_max() };
+    let (metrics, head_timeout) = (app.metrics.clone(), settings.request_head_timeout);
+    let rules = http2::Rules {
+        head_timeout,
+        idle_timeout: settings.idle_timeout,
+        unread_max: settings.unanswered_max(),
+        close_timeout: CLOSE_TIMEOUT,
+        peers: peers.clone(),
+        metrics: metrics.clone(),
+        leaving: health.leaving.clone(),
+    };
+    let acceptor = Acceptor { peers, metrics: metrics.clone(), head_timeout, unanswered_max: settings.unanswered_max() };
     let builder = actix_server::Server::build()
         .workers(workers)
         .max_concurrent_connections(connections_max.div_ceil(workers))
         .shutdown_timeout(settings.shutdown_timeout.as_secs())
         .disable_signals();
-    let stopping = builder.graceful_shutdown_signal();
+    let versions = Versions { acceptor, rules, stopping: builder.graceful_shutdown_signal(), address };
     let server = builder.listen("http", listener, move || {
-        let stopping = stopping.clone();
-        let service = HttpService::build()
-            .graceful_shutdown_signal(move || stopped(stopping.clone()))
-            .client_request_timeout(settings.request_head_timeout)
-            .client_disconnect_timeout(CLOSE_TIMEOUT)
-            .keep_alive(settings.idle_timeout)
-            // A client that has gone needs no answer. What its request has begun to read is cancelled.
-            .h1_allow_half_closed(false)
-            .local_addr(address);
         let app = factory().into_factory().map_err(|error: actix_web::Error| error.error_response());
-        let (acceptor, metrics) = (acceptor.clone(), acceptor.metrics.clone());
-        let accept = move |stream: TcpStream| acceptor.clone().accept(stream);
+        let metrics = metrics.clone();
         let note = move |error| malformed::note(&metrics, error);
-        fn_service(accept).and_then(service.finish(map_config(app, |()| AppConfig::default()))).map_err(note)
+        versions.clone().serve(map_config(app, |()| AppConfig::default())).map_err(note)
     })?;
     Ok(server.run())
-}
-
-async fn stopped(signal: GracefulShutdownSignal) {
-    signal.notified().await;
 }
 
 async fn sweep_sessions(app: App, shutdown: CancellationToken) {

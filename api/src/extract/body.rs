@@ -10,9 +10,12 @@ use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use super::part;
+use super::shape::Shape;
 use crate::config::Settings;
 use crate::problem::Problem;
 
@@ -37,7 +40,7 @@ pub trait RequestBody: FromRequest<Error = Problem> {
     fn bytes(&self) -> &[u8];
 }
 
-impl<T: DeserializeOwned + 'static> RequestBody for Body<T> {
+impl<T: DeserializeOwned + ToSchema + 'static> RequestBody for Body<T> {
     fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -58,7 +61,7 @@ impl FromRequest for NoBody {
     }
 }
 
-impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Body<T> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
@@ -97,8 +100,29 @@ fn unreadable(error: &actix_web::Error, bytes_max: usize) -> Problem {
     Problem::malformed("request.body_unreadable", None, "the body ended early or cannot be decoded: send it again")
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|_| describe::<T>(bytes))
+fn parse<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|_| refusal::<T>(bytes))
+}
+
+/// Compares the body with its schema, to find all mistakes.
+fn refusal<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Problem {
+    let first = describe::<T>(bytes);
+    let Ok(input) = serde_json::from_slice::<Value>(bytes) else { return first };
+    let shape = Shape::of_body::<T>();
+    let mut found = shape.mistakes(&input);
+    if !found.iter().any(|mistake| shape.is_of_the_form(mistake)) {
+        // The schema is less strict than the type, for example about a property that is sent twice.
+        return found.into_iter().fold(first, Problem::also);
+    }
+    // A mistake of the whole body has no field.
+    if found.iter().all(|mistake| mistake.field.is_empty()) {
+        return Problem::malformed("request.body_invalid", None, found.swap_remove(0).detail);
+    }
+    let mut found = found.into_iter();
+    match found.next() {
+        Some(mistake) => Problem::malformed_in(mistake, found),
+        None => first,
+    }
 }
 
 /// Parses once more, more slowly, to find the place of the mistake.
@@ -119,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, Deserialize)]
+    #[derive(Debug, Deserialize, ToSchema)]
     #[serde(deny_unknown_fields)]
     struct Example {
         #[expect(dead_code, reason = "the test needs only the struct's shape")]
@@ -127,16 +151,35 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_names_the_place_of_the_mistake() {
-        let problem = parse::<Example>(br#"{"members": [1, "x"]}"#).expect_err("a mistake");
-        assert!(format!("{problem:?}").contains(r#"field: Some("members[1]")"#), "{problem:?}");
+    fn a_problem_names_the_place_of_each_mistake() {
+        let problem = parse::<Example>(br#"{"members": [1, "x", null], "extra": 1}"#).expect_err("a mistake");
+        let text = format!("{problem:?}");
+        for field in ["members[1]", "members[2]", "extra"] {
+            assert!(text.contains(&format!(r#"field: "{field}""#)), "{text}");
+        }
         assert_eq!(problem.status_code(), 400);
     }
 
     #[test]
     fn an_unknown_field_is_refused_by_name() {
-        let problem = parse::<Example>(br#"{"members": [], "extra": 1}"#).expect_err("a mistake");
-        assert!(problem.to_string().contains("unknown field `extra`"), "{problem}");
+        let problem = parse::<Example>(br#"{"members": [], "memebrs": []}"#).expect_err("a mistake");
+        assert!(problem.to_string().contains(r#"there is no property "memebrs": did you mean members?"#), "{problem}");
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        let problem = parse::<Example>(b"{}").expect_err("a mistake");
+        assert!(format!("{problem:?}").contains(r#"field: "members""#), "{problem:?}");
+        let none = parse::<Example>(b"[]").expect_err("a mistake");
+        assert_eq!(none.to_string(), "request.body_invalid: the body must be an object, not a list");
+    }
+
+    #[test]
+    fn what_the_schema_does_not_see_is_named_by_the_parser() {
+        let twice = parse::<Example>(br#"{"members": [], "members": []}"#).expect_err("a mistake");
+        assert!(twice.to_string().contains("duplicate field `members`"), "{twice}");
+        let large = parse::<Example>(br#"{"members": [256]}"#).expect_err("a mistake");
+        assert!(format!("{large:?}").contains(r#"field: "members[0]""#), "{large:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use crate::problem::Problem;
 
@@ -36,6 +37,26 @@ impl<T> Change<T> {
     }
 }
 
+impl<T> Change<T> {
+    /// Parses the value of a field that cannot be cleared. `None` if the field stays as it is.
+    ///
+    /// # Errors
+    /// The change clears the field, or `parse` refuses the value.
+    pub fn parse_required<U, E: Into<Problem>>(
+        &self,
+        field: &'static str,
+        parse: impl FnOnce(&T) -> Result<U, E>,
+    ) -> Result<Option<U>, Problem> {
+        match self {
+            Self::Keep => Ok(None),
+            Self::Clear => {
+                Err(Problem::invalid("input.required", field, format!("{field} cannot be cleared: send a value, or leave it out")))
+            }
+            Self::Set(value) => parse(value).map(Some).map_err(Into::into),
+        }
+    }
+}
+
 impl<T: Clone> Change<T> {
     /// The new value of a field that had the value `before`.
     #[must_use]
@@ -52,6 +73,26 @@ impl<T: Clone> Change<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::<T>::deserialize(deserializer).map(|value| value.map_or(Self::Clear, Self::Set))
+    }
+}
+
+/// Applies a merge patch to an object (RFC 7396, section 2): each member replaces that of the object, `null` removes it,
+/// and objects are merged with objects.
+pub fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
+    for (name, change) in patch {
+        match change {
+            Value::Null => drop(target.remove(name)),
+            Value::Object(change) => {
+                let member = target.entry(name.as_str()).or_insert_with(|| Value::Object(Map::new()));
+                if !member.is_object() {
+                    *member = Value::Object(Map::new());
+                }
+                if let Value::Object(member) = member {
+                    merge(member, change);
+                }
+            }
+            _ => drop(target.insert(name.clone(), change.clone())),
+        }
     }
 }
 
@@ -90,6 +131,37 @@ mod tests {
 
     fn title(json: &str) -> Change<String> {
         serde_json::from_str::<Example>(json).expect("JSON").title
+    }
+
+    #[test]
+    fn a_required_field_cannot_be_cleared() {
+        let parse = |text: &String| Ok::<_, Problem>(text.len());
+        assert_eq!(title("{}").parse_required("title", parse).ok(), Some(None));
+        assert_eq!(title(r#"{"title": "abc"}"#).parse_required("title", parse).ok(), Some(Some(3)));
+        let refused = title(r#"{"title": null}"#).parse_required("title", parse).expect_err("a refusal");
+        assert!(refused.to_string().starts_with("input.required: title cannot be cleared"), "{refused}");
+    }
+
+    /// The examples of RFC 7396, appendix A, whose patch is an object.
+    #[test]
+    fn a_merge_patch_does_what_its_rfc_says() {
+        for (original, patch, result) in [
+            (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":"b"}"#, r#"{"b":"c"}"#, r#"{"a":"b","b":"c"}"#),
+            (r#"{"a":"b"}"#, r#"{"a":null}"#, "{}"),
+            (r#"{"a":"b","b":"c"}"#, r#"{"a":null}"#, r#"{"b":"c"}"#),
+            (r#"{"a":["b"]}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":"c"}"#, r#"{"a":["b"]}"#, r#"{"a":["b"]}"#),
+            (r#"{"a":{"b":"c"}}"#, r#"{"a":{"b":"d","c":null}}"#, r#"{"a":{"b":"d"}}"#),
+            (r#"{"a":[{"b":"c"}]}"#, r#"{"a":[1]}"#, r#"{"a":[1]}"#),
+            (r#"{"e":null}"#, r#"{"a":1}"#, r#"{"e":null,"a":1}"#),
+            ("{}", r#"{"a":{"bb":{"ccc":null}}}"#, r#"{"a":{"bb":{}}}"#),
+        ] {
+            let object = |text: &str| serde_json::from_str::<Map<String, Value>>(text).expect("an object");
+            let mut merged = object(original);
+            merge(&mut merged, &object(patch));
+            assert_eq!(merged, object(result), "{original} {patch}");
+        }
     }
 
     #[test]

@@ -190,11 +190,20 @@ impl<T> Page<T> {
 /// The number of rows of a page.
 ///
 /// # Errors
-/// It is 0 or too large.
+/// It is 0.
 pub fn page_limit(limit: Option<u16>) -> Result<u16, Problem> {
-    match limit.unwrap_or(PAGE_ROWS) {
-        limit @ 1..=PAGE_ROWS_MAX => Ok(limit),
-        _ => Err(Problem::malformed("request.query_invalid", Some("limit".into()), "limit must be 1 to 100")),
+    row_limit(limit, PAGE_ROWS, PAGE_ROWS_MAX)
+}
+
+/// The number of rows of an answer: `default` if the caller names none. A number above `max` is lowered to `max`, so
+/// that a client need not know it.
+///
+/// # Errors
+/// It is 0.
+pub fn row_limit(limit: Option<u16>, default: u16, max: u16) -> Result<u16, Problem> {
+    match limit.unwrap_or(default) {
+        0 => Err(Problem::malformed("request.query_invalid", Some("limit".into()), "limit must be a whole number from 1, not \"0\"")),
+        limit => Ok(limit.min(max)),
     }
 }
 

@@ -8,7 +8,7 @@ use projections::ReadModels;
 use std::collections::{BTreeMap, HashMap};
 
 use actix_web::get;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use commands::{ReadAccess, Sight};
 use domain::ids::WorkspaceId;
@@ -22,7 +22,7 @@ use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
 use super::search::{Room, readable_rooms};
 use super::sight::sight_of;
-use crate::extract::{QueryAnswer, Reading, reject_unless_moment};
+use crate::extract::{Query, QueryAnswer, Reading, reject_unless_moment, row_limit};
 use crate::problem::Problem;
 
 /// The default number of rows of an answer.
@@ -44,8 +44,8 @@ pub struct MessageCountQuery {
     from: Option<DateTime<Utc>>,
     /// Only messages that were sent before that time.
     to: Option<DateTime<Utc>>,
-    /// The number of rows. The default is 100.
-    #[param(minimum = 1, maximum = 1000)]
+    /// The number of rows, at most 1000. The default is 100.
+    #[param(minimum = 1)]
     limit: Option<u16>,
 }
 
@@ -71,7 +71,7 @@ pub struct MessageCount {
     #[serde(skip_serializing_if = "Option::is_none")]
     person: Option<Author>,
     /// The group's day, as its first moment in UTC.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     day: Option<DateTime<Utc>>,
     /// The group's hour of the day in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,7 +97,8 @@ pub struct Author {
 
 /// Count a workspace's messages by channel, person, day or hour
 ///
-/// Messages of private channels and direct conversations count too. Requires the permission `analytics.read`.
+/// Requires the permission `analytics.read`. Messages of private channels and direct conversations count too, but a
+/// channel that the caller may not read has no row of its own: there is one row for each type of such channels.
 #[utoipa::path(tag = "analytics", params(WorkspacePath, MessageCountQuery, QueryHeaders),
     responses((status = 200, description = "The counts.", body = MessageCounts)))]
 #[get("/workspaces/{workspace_id}/analytics/messages")]
@@ -109,7 +110,7 @@ pub async fn count_messages(
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<MessageCounts>, Problem> {
     reading.access.may(path.workspace_id, Permission::AnalyticsRead).await?;
-    let (during, rows) = (span(query.from, query.to)?, rows(query.limit)?);
+    let (during, rows) = (span(query.from, query.to)?, row_limit(query.limit, ROWS, ROWS_MAX)?);
     let by = query
         .by
         .ok_or_else(|| Problem::malformed("request.query_invalid", Some("by".into()), "by must be channel, person, day or hour"))?;
@@ -198,8 +199,8 @@ pub struct MemberCountQuery {
     from: Option<DateTime<Utc>>,
     /// Only days before that day.
     to: Option<DateTime<Utc>>,
-    /// The number of days. The default is 100.
-    #[param(minimum = 1, maximum = 1000)]
+    /// The number of days, at most 1000. The default is 100.
+    #[param(minimum = 1)]
     limit: Option<u16>,
 }
 
@@ -214,6 +215,7 @@ pub struct MemberCounts {
 #[derive(Serialize, ToSchema)]
 pub struct MemberCount {
     /// The day's first moment, in UTC.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     day: DateTime<Utc>,
     /// The number of members who joined on that day.
     joined: i64,
@@ -223,7 +225,7 @@ pub struct MemberCount {
 
 /// Count a workspace's members and its new members, day by day
 ///
-/// Requires the permission `analytics.read`.
+/// Requires the permission `analytics.read`. Members who are deactivated now count on the day on which they joined.
 #[utoipa::path(tag = "analytics", params(WorkspacePath, MemberCountQuery, QueryHeaders),
     responses((status = 200, description = "The counts.", body = MemberCounts)))]
 #[get("/workspaces/{workspace_id}/analytics/members")]
@@ -234,7 +236,7 @@ pub async fn count_members(
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<MemberCounts>, Problem> {
     reading.access.may(path.workspace_id, Permission::AnalyticsRead).await?;
-    let (during, limit) = (span(query.from, query.to)?, rows(query.limit)?);
+    let (during, limit) = (span(query.from, query.to)?, row_limit(query.limit, ROWS, ROWS_MAX)?);
     let growth = read_models.growth(path.workspace_id, during, limit).await?;
     let items = growth.into_iter().map(|row| MemberCount { day: row.day, joined: row.joined, members: row.members });
     Ok(reading.answer(MemberCounts { items: items.collect() }))
@@ -244,11 +246,4 @@ fn span(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> Result<Span, 
     from.map_or(Ok(()), |from| reject_unless_moment("from", from))?;
     to.map_or(Ok(()), |to| reject_unless_moment("to", to))?;
     Ok(Span { from, to })
-}
-
-fn rows(limit: Option<u16>) -> Result<u16, Problem> {
-    match limit.unwrap_or(ROWS) {
-        limit @ 1..=ROWS_MAX => Ok(limit),
-        _ => Err(Problem::malformed("request.query_invalid", Some("limit".into()), "limit must be 1 to 1000")),
-    }
 }

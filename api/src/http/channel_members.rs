@@ -1,6 +1,6 @@
 //! Members of a channel: list, add and remove them, and set roles and notification levels.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, post, put};
 use commands::Commands;
 use domain::ChannelCommand;
@@ -17,10 +17,12 @@ use super::headers::{CommandHeaders, QueryHeaders};
 use super::members::PageQuery;
 use super::path::{ChannelMemberPath, ChannelPath};
 use super::schema;
-use crate::extract::{Body, Command, Cursor, Page, Reading, page_limit};
+use crate::extract::{Body, Command, Cursor, Page, Query, Reading, page_limit};
 use crate::problem::Problem;
 
 /// List a channel's members
+///
+/// Everybody who may see the channel may ask. The order is that of the users' identifiers.
 #[utoipa::path(tag = "channel members", params(ChannelPath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The members.", body = Page<ChannelMemberRow>)))]
 #[get("/channels/{channel_id}/members")]
@@ -61,6 +63,9 @@ pub struct AddMember {
 }
 
 /// Add a workspace member to a channel
+///
+/// The person must be an active member of the workspace. The caller must be in the channel, and needs the permission
+/// `channel.add_members`. Nobody can be added to a conversation: begin another one with more people.
 #[utoipa::path(tag = "channel members", request_body = AddMember, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The member is in the channel.")))]
 #[post("/channels/{channel_id}/members")]
@@ -74,6 +79,9 @@ pub async fn add_channel_member(
 }
 
 /// Remove another member from a channel
+///
+/// The person's messages stay. Admins of the channel may do this, and members with the permission `channel.manage`, but
+/// not to a person who ranks above them. Nobody is removed from #general. To go oneself, use `leave_channel`.
 #[utoipa::path(tag = "channel members", params(ChannelMemberPath, CommandHeaders),
     responses((status = 204, description = "The member is not in the channel any more.")))]
 #[delete("/channels/{channel_id}/members/{user_id}")]
@@ -83,6 +91,9 @@ pub async fn remove_channel_member(path: Path<ChannelMemberPath>, command: Comma
 }
 
 /// Join a public channel
+///
+/// Everybody who may browse the workspace's public channels may join one. A private channel needs a member who adds the
+/// caller. Who is a member already stays one.
 #[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The caller is in the channel.")))]
 #[put("/channels/{channel_id}/membership")]
 pub async fn join_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
@@ -91,7 +102,8 @@ pub async fn join_channel(path: Path<ChannelPath>, command: Command, commands: D
 
 /// Leave a channel
 ///
-/// The last admin of a channel names another one first, unless nobody else is in it.
+/// The caller's messages stay. Nobody leaves #general or a conversation. The last admin of a channel names another one
+/// first, unless nobody else is in it.
 #[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The caller is not in the channel any more.")))]
 #[delete("/channels/{channel_id}/membership")]
@@ -109,6 +121,9 @@ pub struct ChangeChannelRole {
 }
 
 /// Change a member's role in a channel
+///
+/// Admins of the channel may do this, and members with the permission `channel.manage`. Nobody can demote a member who
+/// ranks above them, or the last admin of a channel with people in it.
 #[utoipa::path(tag = "channel members", request_body = ChangeChannelRole, params(ChannelMemberPath, CommandHeaders),
     responses((status = 204, description = "The role is changed.")))]
 #[put("/channels/{channel_id}/members/{user_id}/role")]
@@ -131,6 +146,9 @@ pub struct ChangeNotificationLevel {
 }
 
 /// Change the caller's notification level in a channel
+///
+/// The level decides what counts as unread in the totals of `get_unread`. Only members of the channel have one, and
+/// each changes only their own.
 #[utoipa::path(tag = "channel members", request_body = ChangeNotificationLevel, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The level is changed.")))]
 #[put("/channels/{channel_id}/notification-level")]

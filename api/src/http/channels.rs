@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{delete, get, post, put};
 use commands::{AccessRefusal, CommandError, CommandRefusal, Commands, ReadAccess};
 use domain::ChannelCommand;
@@ -21,7 +21,9 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{ChannelPath, WorkspacePath};
 use super::schema;
-use crate::extract::{Body, Command, Cursor, Page, QueryAnswer, Reading, catch_up, no_cursor, page_limit, reject_unless_line};
+use crate::extract::{
+    Body, Checks, Command, Cursor, Page, Query, QueryAnswer, Reading, catch_up, no_cursor, page_limit, reject_unless_line,
+};
 use crate::problem::Problem;
 
 /// A new channel or conversation.
@@ -58,20 +60,35 @@ const MEMBERS_MAX: usize = 1000;
 
 impl CreateChannel {
     fn parse(&self, workspace_id: WorkspaceId) -> Result<NewChannel, Problem> {
-        if self.members.len() > MEMBERS_MAX {
-            return Err(Problem::invalid("input.invalid", "members", "members may name at most 1000 users: add the others later"));
-        }
+        let mut checks = Checks::default();
+        checks.note(self.check_members());
+        let parsed = (
+            checks.note(self.name.as_deref().map(ChannelName::parse).transpose()),
+            checks.note(self.display_name.as_deref().map(ChannelDisplayName::parse).transpose()),
+            checks.note(self.description.as_deref().map(Description::parse).transpose()),
+            checks.note(self.topic.as_deref().map(Topic::parse).transpose()),
+            checks.note(self.purpose.as_deref().map(Purpose::parse).transpose()),
+        );
+        checks.pass()?;
+        let (name, display_name, description, topic, purpose) = parsed;
         Ok(NewChannel {
             workspace_id,
             kind: self.kind,
-            name: self.name.as_deref().map(ChannelName::parse).transpose()?,
-            display_name: self.display_name.as_deref().map(ChannelDisplayName::parse).transpose()?,
-            description: self.description.as_deref().map(Description::parse).transpose()?,
-            topic: self.topic.as_deref().map(Topic::parse).transpose()?,
-            purpose: self.purpose.as_deref().map(Purpose::parse).transpose()?,
+            name: name.flatten(),
+            display_name: display_name.flatten(),
+            description: description.flatten(),
+            topic: topic.flatten(),
+            purpose: purpose.flatten(),
             is_general: false,
             members: self.members.clone(),
         })
+    }
+
+    fn check_members(&self) -> Result<(), Problem> {
+        if self.members.len() <= MEMBERS_MAX {
+            return Ok(());
+        }
+        Err(Problem::invalid("input.invalid", "members", "members may name at most 1000 users: add the others later"))
     }
 }
 
@@ -85,8 +102,10 @@ pub struct ChannelCreated {
 
 /// Create a channel, or find or create a conversation
 ///
-/// There is one conversation for each set of people. If it exists already, the answer names it, even if one of them is no
-/// longer in the workspace. A guest can start conversations only with people in the guest's channels.
+/// The caller becomes the channel's admin. There is one conversation for each set of people: if it exists already, the
+/// answer names it, even if one of them is no longer in the workspace. The permissions `channel.create_public`,
+/// `channel.create_private` and `channel.create_direct` say who may. A guest can start conversations only with people
+/// in the guest's channels.
 #[utoipa::path(tag = "channels", request_body = CreateChannel, params(WorkspacePath, CommandHeaders),
     responses((status = 201, description = "The channel is created, or the conversation is found.", body = ChannelCreated)))]
 #[post("/workspaces/{workspace_id}/channels")]
@@ -140,12 +159,16 @@ pub struct ChannelsQuery {
     name: Option<String>,
     /// The `next` cursor of the previous page.
     after: Option<String>,
-    /// The number of rows. The default is 50.
-    #[param(minimum = 1, maximum = 100)]
+    /// The number of rows, at most 100. The default is 50.
+    #[param(minimum = 1)]
     limit: Option<u16>,
 }
 
 /// List the caller's channels, the channels that they can browse, or the channel of a given name
+///
+/// `scope` says which: the channels that the caller is in, the public ones that they can browse, or, for owners, those
+/// without members. Conversations are among the caller's channels. With `name`, the answer has at most the channel of
+/// that name.
 #[utoipa::path(tag = "channels", params(WorkspacePath, ChannelsQuery, QueryHeaders),
     responses((status = 200, description = "The channels.", body = Page<ChannelRow>)))]
 #[get("/workspaces/{workspace_id}/channels")]
@@ -219,6 +242,9 @@ async fn without_members(access: &ReadAccess, workspace_id: WorkspaceId, mut row
 }
 
 /// Get a channel that the caller may see
+///
+/// Members of the channel may ask, and everybody who may browse the workspace's public channels. A channel that the
+/// caller may not see answers as one that does not exist.
 #[utoipa::path(tag = "channels", params(ChannelPath, QueryHeaders), responses((status = 200, description = "The channel.", body = ChannelRow)))]
 #[get("/channels/{channel_id}")]
 pub async fn get_channel(
@@ -244,6 +270,9 @@ pub struct RenameChannel {
 }
 
 /// Rename a channel
+///
+/// The old name is free at once. Admins of the channel may do this, and members with the permission `channel.manage`.
+/// Conversations have no name.
 #[utoipa::path(tag = "channels", request_body = RenameChannel, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The channel is renamed.")))]
 #[put("/channels/{channel_id}/name")]
@@ -253,10 +282,11 @@ pub async fn rename_channel(
     commands: Data<Commands>,
 ) -> Result<Done, Problem> {
     let input = &command.body.input;
-    let rename = ChannelCommand::Rename {
-        name: ChannelName::parse(&input.name)?,
-        display_name: input.display_name.as_deref().map(ChannelDisplayName::parse).transpose()?,
-    };
+    let mut checks = Checks::default();
+    let name = checks.note(ChannelName::parse(&input.name));
+    let display_name = checks.note(input.display_name.as_deref().map(ChannelDisplayName::parse).transpose());
+    let (Some(name), Some(display_name)) = (name, display_name) else { return Err(checks.refusal()) };
+    let rename = ChannelCommand::Rename { name, display_name };
     Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, rename).await?))
 }
 
@@ -270,6 +300,9 @@ pub struct ChangeTopic {
 }
 
 /// Set or clear a channel's topic
+///
+/// An absent topic clears it. Members of the channel with the permission `channel.describe` may do this, and admins of
+/// the channel. Conversations have no topic.
 #[utoipa::path(tag = "channels", request_body = ChangeTopic, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The topic is changed.")))]
 #[put("/channels/{channel_id}/topic")]
@@ -288,6 +321,9 @@ pub struct ChangePurpose {
 }
 
 /// Set or clear a channel's purpose
+///
+/// An absent purpose clears it. Members of the channel with the permission `channel.describe` may do this, and admins
+/// of the channel. Conversations have no purpose.
 #[utoipa::path(tag = "channels", request_body = ChangePurpose, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The purpose is changed.")))]
 #[put("/channels/{channel_id}/purpose")]
@@ -310,6 +346,9 @@ pub struct ChangeDescription {
 }
 
 /// Set or clear a channel's description
+///
+/// An absent description clears it. Members of the channel with the permission `channel.describe` may do this, and
+/// admins of the channel. Conversations have no description.
 #[utoipa::path(tag = "channels", request_body = ChangeDescription, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The description is changed.")))]
 #[put("/channels/{channel_id}/description")]
@@ -343,6 +382,9 @@ pub struct ChangeChannelSettings {
 }
 
 /// Replace a channel's settings
+///
+/// Send all settings: an absent retention policy means that the workspace's policy applies. Admins of the channel may
+/// do this, and members with the permission `channel.manage`. A changed retention policy also needs `retention.manage`.
 #[utoipa::path(tag = "channels", request_body = ChangeChannelSettings, params(ChannelPath, CommandHeaders),
     responses((status = 204, description = "The settings are changed.")))]
 #[put("/channels/{channel_id}/settings")]
@@ -364,7 +406,8 @@ pub async fn change_channel_settings(
 /// Adopt a channel that nobody is in
 ///
 /// Owners only. The caller becomes a member of the channel and its admin. The channel may be private or archived.
-/// `scope=without_members` lists these channels. An owner may also rename and archive them without adopting them.
+/// `scope=without_members` of the list shows these channels. An owner may also rename and archive them without adopting
+/// them.
 #[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The caller is the channel's admin.")))]
 #[put("/channels/{channel_id}/adoption")]
 pub async fn adopt_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
@@ -373,7 +416,9 @@ pub async fn adopt_channel(path: Path<ChannelPath>, command: Command, commands: 
 
 /// Archive a channel
 ///
-/// The channel stays readable. Posts to it are refused.
+/// The channel stays readable, and posts to it are refused. Admins of the channel may do this, and members with the
+/// permission `channel.manage`. #general and conversations cannot be archived. If the channel is archived already,
+/// nothing changes.
 #[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The channel is archived.")))]
 #[put("/channels/{channel_id}/archival")]
 pub async fn archive_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
@@ -381,6 +426,9 @@ pub async fn archive_channel(path: Path<ChannelPath>, command: Command, commands
 }
 
 /// Reopen an archived channel
+///
+/// Members can post in the channel again. Admins of the channel may do this, and members with the permission
+/// `channel.manage`. If the channel is not archived, nothing changes.
 #[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The channel is open again.")))]
 #[delete("/channels/{channel_id}/archival")]
 pub async fn unarchive_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {

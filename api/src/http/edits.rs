@@ -1,19 +1,19 @@
 //! The earlier texts of a message.
 
 use actix_web::get;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use projections::ReadModels;
 use projections::relational::messages::EditRow;
 
 use super::headers::QueryHeaders;
 use super::members::PageQuery;
 use super::path::MessagePath;
-use crate::extract::{Cursor, Page, QueryAnswer, Reading, page_limit};
+use crate::extract::{Cursor, Page, Query, QueryAnswer, Reading, page_limit};
 use crate::problem::Problem;
 
 /// List a message's earlier texts, oldest first
 ///
-/// A deleted message has none.
+/// Everybody who may see the channel may ask. The current text is not among them. A deleted message has none.
 #[utoipa::path(tag = "messages", params(MessagePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The earlier texts.", body = Page<EditRow>)))]
 #[get("/messages/{message_id}/edits")]

@@ -1,6 +1,6 @@
 //! The emojis that a workspace has beside those of Unicode. For now each is a name; its picture comes with files.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{delete, get, put};
 use commands::Commands;
 use domain::WorkspaceCommand;
@@ -12,7 +12,7 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::members::PageQuery;
 use super::path::{EmojiPath, WorkspacePath};
-use crate::extract::{Command, Cursor, Page, QueryAnswer, Reading, page_limit};
+use crate::extract::{Command, Cursor, Page, Query, QueryAnswer, Reading, page_limit};
 use crate::problem::Problem;
 
 /// An emoji of the workspace's own.
@@ -24,6 +24,8 @@ pub struct WorkspaceEmoji {
 }
 
 /// List the emojis of the workspace's own, by name
+///
+/// Active members may ask. The emojis of Unicode are not in the list: every message can have them as reactions.
 #[utoipa::path(tag = "emojis", params(WorkspacePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The emojis.", body = Page<WorkspaceEmoji>)))]
 #[get("/workspaces/{workspace_id}/emojis")]
@@ -40,7 +42,8 @@ pub async fn list_emojis(
 
 /// Add an emoji to the workspace
 ///
-/// Members can react with its name. If the workspace has it already, nothing changes.
+/// Requires the permission `emoji.manage`. Members can react with its name. If the workspace has it already, nothing
+/// changes. A name of an emoji of Unicode cannot be taken.
 #[utoipa::path(tag = "emojis", params(EmojiPath, CommandHeaders), responses((status = 204, description = "The workspace has the emoji.")))]
 #[put("/workspaces/{workspace_id}/emojis/{emoji_name}")]
 pub async fn add_emoji(path: Path<EmojiPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
@@ -50,7 +53,7 @@ pub async fn add_emoji(path: Path<EmojiPath>, command: Command, commands: Data<C
 
 /// Remove an emoji from the workspace
 ///
-/// Reactions with it stay, and are shown by its name.
+/// Requires the permission `emoji.manage`. Reactions with it stay, and are shown by its name.
 #[utoipa::path(tag = "emojis", params(EmojiPath, CommandHeaders), responses((status = 204, description = "The emoji is removed.")))]
 #[delete("/workspaces/{workspace_id}/emojis/{emoji_name}")]
 pub async fn remove_emoji(path: Path<EmojiPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {

@@ -28,7 +28,8 @@ parts! {
 /// Erase the caller, after the server's waiting time
 ///
 /// Requires the caller's password. The caller can cancel the erasure until the waiting time is over. If the waiting
-/// time is 0, the erasure happens at once. `erasure_due_at` in `GET /v1/users/me` gives the time.
+/// time is 0, the erasure happens at once. `erasure_due_at` of `get_me` gives the time. The only owner of a workspace
+/// hands it over first.
 #[utoipa::path(tag = "erasure", request_body = ConfirmPassword, params(CommandHeaders),
     responses((status = 204, description = "The erasure is requested, or done.")))]
 #[delete("/users/me")]
@@ -38,7 +39,7 @@ pub async fn erase_me(command: Command<Body<ConfirmPassword>>, erasing: Erasing)
 
 /// Cancel the caller's erasure
 ///
-/// The caller may cancel it even if an operator requested it.
+/// The caller may cancel it even if an operator requested it. After the waiting time nobody can.
 #[utoipa::path(tag = "erasure", params(CommandHeaders),
     responses((status = 204, description = "The erasure is cancelled.")))]
 #[delete("/users/me/erasure")]
@@ -48,8 +49,8 @@ pub async fn keep_me(command: Command, commands: Data<Commands>) -> Result<Done,
 
 /// Erase a user, after the server's waiting time
 ///
-/// Operators and the user may do this. Requires the caller's password. The last operator of the server cannot be
-/// erased.
+/// Operators and the user may do this. Requires the caller's password. The user can cancel it until the waiting time is
+/// over. The last operator of the server cannot be erased, and neither can the only owner of a workspace.
 #[utoipa::path(tag = "erasure", request_body = ConfirmPassword, params(UserPath, CommandHeaders),
     responses((status = 204, description = "The erasure is requested, or done.")))]
 #[delete("/users/{user_id}")]
@@ -59,7 +60,7 @@ pub async fn erase_user(path: Path<UserPath>, command: Command<Body<ConfirmPassw
 
 /// Cancel a user's erasure
 ///
-/// Operators and the user may do this.
+/// Operators and the user may do this, until the waiting time is over.
 #[utoipa::path(tag = "erasure", params(UserPath, CommandHeaders),
     responses((status = 204, description = "The erasure is cancelled.")))]
 #[delete("/users/{user_id}/erasure")]

@@ -42,7 +42,8 @@ pub async fn export_me(reading: Reading, body: Body<ConfirmPassword>, exporting:
 
 /// Ask for an export of all of a user's data
 ///
-/// Operators only. Requires the operator's password.
+/// Operators only. Requires the operator's password. `Location` is the address of the export. Only the operator who
+/// asked may download it.
 #[utoipa::path(tag = "erasure", request_body = ConfirmPassword, params(UserPath, QueryHeaders),
     responses((status = 202, description = "The export is queued.", body = Export)))]
 #[post("/users/{user_id}/export")]
@@ -58,7 +59,7 @@ pub async fn export_user(
 
 /// Get the state of an export
 ///
-/// Only the user who asked for it.
+/// Only the user who asked for the export may ask. Ask again every few seconds until `state` is `ready` or `failed`.
 #[utoipa::path(tag = "erasure", params(ExportPath, QueryHeaders), responses((status = 200, description = "The export.", body = Export)))]
 #[get("/exports/{export_id}")]
 pub async fn get_export(path: Path<ExportPath>, reading: Reading, exports: Data<ExportStore>) -> Result<QueryAnswer<Export>, Problem> {
@@ -68,8 +69,8 @@ pub async fn get_export(path: Path<ExportPath>, reading: Reading, exports: Data<
 
 /// Download an export that is ready
 ///
-/// Only the user who asked for it. Requires the caller's password. `expires_at` in `GET /v1/exports/{id}` says until
-/// when it can be downloaded.
+/// Only the user who asked for the export may download it, with the caller's password. `expires_at` of the export says
+/// until when. The answer is a zip of JSON files, and no cache may keep it.
 #[utoipa::path(tag = "erasure", request_body = ConfirmPassword, params(ExportPath, QueryHeaders),
     responses((status = 200, description = "A zip of JSON.", body = Vec<u8>, content_type = "application/zip")))]
 #[post("/exports/{export_id}/download")]

@@ -28,6 +28,9 @@ pub struct Alive {
 }
 
 /// Check that the process is running
+///
+/// Everybody may ask, without a token. The answer says nothing about the stores: a load balancer that asks here
+/// restarts a process only if it hangs.
 #[utoipa::path(tag = "health", security(()), responses((status = 200, description = "The process is running.", body = Alive)))]
 #[get("/healthz")]
 pub async fn healthz() -> HttpResponse {
@@ -64,6 +67,9 @@ impl CachedReadiness {
 }
 
 /// Check that the server can serve; the operators' address names what is missing
+///
+/// Everybody may ask, without a token. A load balancer sends requests only to servers that answer 200. A server that is
+/// about to stop answers 503 before it refuses connections. The answer is up to a second old.
 #[utoipa::path(tag = "health", security(()), responses(
     (status = 200, description = "The server can serve.", body = Ready),
     (status = 503, description = "The server cannot serve now: Postgres or its schema is missing, or the server is about to stop.",

@@ -1,6 +1,6 @@
 //! Legal holds of a workspace. The messages that a hold covers are not archived, purged or erased.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{get, post, put};
 use commands::Commands;
 use domain::WorkspaceCommand;
@@ -16,7 +16,7 @@ use super::headers::{CommandHeaders, QueryHeaders};
 use super::members::PageQuery;
 use super::path::{HoldPath, WorkspacePath};
 use super::schema;
-use crate::extract::{Body, Command, Cursor, Page, QueryAnswer, Reading, page_limit};
+use crate::extract::{Body, Command, Cursor, Page, Query, QueryAnswer, Reading, page_limit};
 use crate::problem::Problem;
 
 /// The legal hold to place.
@@ -62,6 +62,9 @@ impl StandingHold {
 }
 
 /// Place a legal hold on the workspace, a channel or a person
+///
+/// Requires the permission `holds.manage`. Nothing that a hold covers is archived, purged or erased until the hold is
+/// released. The people who are concerned are not notified.
 #[utoipa::path(tag = "holds", request_body = PlaceHold, params(WorkspacePath, CommandHeaders),
     responses((status = 201, description = "The hold is placed, and effective.", body = HoldPlaced)))]
 #[post("/workspaces/{workspace_id}/holds")]
@@ -80,7 +83,7 @@ pub async fn place_hold(
 
 /// List the active legal holds, oldest first
 ///
-/// Released holds are in the log.
+/// Requires the permission `holds.manage`. Released holds are not in the list; the audit has them.
 #[utoipa::path(tag = "holds", params(WorkspacePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The holds.", body = Page<StandingHold>)))]
 #[get("/workspaces/{workspace_id}/holds")]
@@ -106,7 +109,7 @@ pub struct ReleaseHold {
 
 /// Release a legal hold
 ///
-/// The next retention run takes the messages that only this hold kept.
+/// Requires the permission `holds.manage`. The next retention run takes the messages that only this hold kept.
 #[utoipa::path(tag = "holds", request_body = ReleaseHold, params(HoldPath, CommandHeaders),
     responses((status = 204, description = "The hold is released.")))]
 #[put("/workspaces/{workspace_id}/holds/{hold_id}/release")]

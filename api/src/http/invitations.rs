@@ -1,6 +1,6 @@
 //! Invitations to a workspace: create, list, revoke and accept them.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{delete, get, post};
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::Commands;
@@ -22,7 +22,7 @@ use super::members::PageQuery;
 use super::path::{InvitationPath, InvitationTokenPath, WorkspacePath};
 use super::schema;
 use crate::config::Settings;
-use crate::extract::{Body, Command, Cursor, Page, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_moment};
+use crate::extract::{Body, Command, Cursor, Page, Query, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_moment};
 use crate::problem::Problem;
 
 /// The person to invite.
@@ -53,8 +53,9 @@ pub struct InvitationCreated {
 
 /// Invite a person to a workspace by email address
 ///
-/// An address of a member, or of a former one, is refused. The answer does not tell whether an address has an account in
-/// other workspaces.
+/// Requires the permission `member.invite`. The server sends no mail: the caller sends the `token` of the answer, which
+/// is shown only once, to the person. An address of a member, or of a former one, is refused. The answer does not tell
+/// whether an address has an account in other workspaces.
 #[utoipa::path(tag = "invitations", request_body = Invite, params(WorkspacePath, CommandHeaders),
     responses((status = 201, description = "The invitation is created.", body = InvitationCreated)))]
 #[post("/workspaces/{workspace_id}/invitations")]
@@ -86,7 +87,8 @@ fn parse(input: &Invite, lifetime: std::time::Duration) -> Result<WorkspaceComma
 
 /// List the open invitations: neither accepted nor revoked
 ///
-/// A guest with the permission to invite sees only invitations of their own, because guests see nobody's address.
+/// Requires the permission `member.invite`. Invitations that were accepted or revoked are not in the list. A guest with
+/// the permission sees only invitations of their own, because guests see nobody's address.
 #[utoipa::path(tag = "invitations", params(WorkspacePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The open invitations.", body = Page<InvitationRow>)))]
 #[get("/workspaces/{workspace_id}/invitations")]
@@ -108,6 +110,8 @@ pub async fn list_invitations(
 }
 
 /// Revoke an invitation
+///
+/// Requires the permission `member.invite`. The token cannot be used any more.
 #[utoipa::path(tag = "invitations", params(InvitationPath, CommandHeaders), responses((status = 204, description = "The invitation is revoked.")))]
 #[delete("/workspaces/{workspace_id}/invitations/{invitation_id}")]
 pub async fn revoke_invitation(path: Path<InvitationPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
@@ -124,6 +128,9 @@ pub struct InvitationAccepted {
 }
 
 /// Accept an invitation and become a member of its workspace
+///
+/// The caller must have registered with the address that was invited. The token is in the link that the inviter sent. A
+/// former member is not invited again: an admin reactivates them.
 #[utoipa::path(tag = "invitations", params(InvitationTokenPath, CommandHeaders),
     responses((status = 200, description = "The invitation is accepted.", body = InvitationAccepted)))]
 #[post("/invitations/{token}/acceptance")]

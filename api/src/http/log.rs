@@ -2,7 +2,7 @@
 //! each.
 
 use actix_web::get;
-use actix_web::web::{Path, Query};
+use actix_web::web::Path;
 use chrono::{DateTime, Utc};
 use domain::ids::UserId;
 use ledger::audit::{Filter, LogRow};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::audit::{self, Audits};
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
-use crate::extract::{Cursor, Page, QueryAnswer, Reading, page_limit, reject_unless_line, reject_unless_moment};
+use crate::extract::{Checks, Cursor, Page, Query, QueryAnswer, Reading, page_limit, reject_unless_line, reject_unless_moment};
 use crate::problem::Problem;
 
 /// The events to list. An absent filter excludes nothing.
@@ -39,24 +39,28 @@ pub struct LogQuery {
     to: Option<DateTime<Utc>>,
     /// The `next` cursor of the previous page.
     after: Option<String>,
-    /// The number of rows. The default is 50.
-    #[param(minimum = 1, maximum = 100)]
+    /// The number of rows, at most 100. The default is 50.
+    #[param(minimum = 1)]
     limit: Option<u16>,
 }
 
 impl LogQuery {
     fn parse(&self, limit: u16) -> Result<Filter, Problem> {
-        self.event_type.as_deref().map_or(Ok(()), |name| reject_unless_line("type", name, audit::NAME_CHARS_MAX))?;
-        self.from.map_or(Ok(()), |from| reject_unless_moment("from", from))?;
-        self.to.map_or(Ok(()), |to| reject_unless_moment("to", to))?;
+        let mut checks = Checks::default();
+        checks.note(self.event_type.as_deref().map_or(Ok(()), |name| reject_unless_line("type", name, audit::NAME_CHARS_MAX)));
+        checks.note(self.from.map_or(Ok(()), |from| reject_unless_moment("from", from)));
+        checks.note(self.to.map_or(Ok(()), |to| reject_unless_moment("to", to)));
+        let aggregate_type = checks.note(self.aggregate_type.as_deref().map(audit::aggregate_type).transpose());
+        let before = checks.note(Cursor::<i64>::read("after", self.after.as_deref()));
+        checks.pass()?;
         Ok(Filter {
             actor: self.actor,
-            aggregate_type: self.aggregate_type.as_deref().map(audit::aggregate_type).transpose()?,
+            aggregate_type: aggregate_type.flatten(),
             aggregate_id: self.aggregate_id,
             event_type: self.event_type.clone(),
             from: self.from,
             to: self.to,
-            before: Cursor::<i64>::read("after", self.after.as_deref())?,
+            before: before.flatten(),
             limit,
             ..Filter::default()
         })
@@ -65,8 +69,8 @@ impl LogQuery {
 
 /// List a workspace's events as they are stored, newest first
 ///
-/// Events of private channels are included. The texts that the caller may not read are withheld. The audit says
-/// more about each event. Requires the permission `audit.read`.
+/// Requires the permission `audit.read`. Events of private channels are included. The texts that the caller may not
+/// read are withheld. The audit says more about each event.
 #[utoipa::path(tag = "log", params(WorkspacePath, LogQuery, QueryHeaders), responses((status = 200, description = "The events.", body = Page<LogRow>)))]
 #[get("/workspaces/{workspace_id}/log")]
 pub async fn read_log(

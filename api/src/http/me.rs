@@ -22,7 +22,7 @@ use super::headers::{CommandHeaders, QueryHeaders};
 use super::sessions::SignOut;
 use super::users::{no_such_user, parse_password};
 use crate::config::Secret;
-use crate::extract::{Actor, Body, Change, Command, QueryAnswer, Reading, parts};
+use crate::extract::{Actor, Body, Change, Checks, Command, QueryAnswer, Reading, merge, parts};
 use crate::problem::Problem;
 
 /// The most bytes of a client's own settings, as JSON.
@@ -39,6 +39,8 @@ parts! {
 }
 
 /// Get the caller's account
+///
+/// The answer has more than others see: the preferences, the address, and the time of a requested erasure.
 #[utoipa::path(tag = "users", params(QueryHeaders),
     responses((status = 200, description = "The caller.", body = UserRow)))]
 #[get("/users/me")]
@@ -51,9 +53,10 @@ pub async fn get_me(reading: Reading, read_models: Data<ReadModels>) -> Result<Q
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeProfile {
-    /// The display name.
-    #[schema(min_length = 1, max_length = 200)]
-    display_name: Option<String>,
+    /// The display name. It cannot be cleared.
+    #[serde(default)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
+    display_name: Change<String>,
     /// The address of the picture.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 2000, example = "https://example.org/ann.png")]
@@ -87,15 +90,20 @@ struct ProfileChange {
 }
 
 impl ChangeProfile {
-    fn parse(&self) -> Result<ProfileChange, InvalidText> {
-        Ok(ProfileChange {
-            display_name: self.display_name.as_deref().map(DisplayName::parse).transpose()?,
-            avatar_url: self.avatar_url.parse(|text| AvatarUrl::parse(text))?,
-            title: self.title.parse(|text| Title::parse(text))?,
-            phone: self.phone.parse(|text| Phone::parse(text))?,
-            bio: self.bio.parse(|text| Bio::parse(text))?,
-            pronouns: self.pronouns.parse(|text| Pronouns::parse(text))?,
-        })
+    fn parse(&self) -> Result<ProfileChange, Problem> {
+        let mut checks = Checks::default();
+        let parsed = (
+            checks.note(self.display_name.parse_required("display_name", |text| DisplayName::parse(text))),
+            checks.note(self.avatar_url.parse(|text| AvatarUrl::parse(text))),
+            checks.note(self.title.parse(|text| Title::parse(text))),
+            checks.note(self.phone.parse(|text| Phone::parse(text))),
+            checks.note(self.bio.parse(|text| Bio::parse(text))),
+            checks.note(self.pronouns.parse(|text| Pronouns::parse(text))),
+        );
+        let (Some(display_name), Some(avatar_url), Some(title), Some(phone), Some(bio), Some(pronouns)) = parsed else {
+            return Err(checks.refusal());
+        };
+        Ok(ProfileChange { display_name, avatar_url, title, phone, bio, pronouns })
     }
 }
 
@@ -113,6 +121,9 @@ impl ProfileChange {
 }
 
 /// Change the caller's profile (JSON Merge Patch)
+///
+/// An absent member stays as it is, and `null` clears it. Everybody who shares a workspace with the caller sees the
+/// profile. It is the same in all workspaces.
 #[utoipa::path(tag = "users", request_body = ChangeProfile, params(CommandHeaders),
     responses((status = 204, description = "The profile is changed.")))]
 #[patch("/users/me")]
@@ -138,11 +149,11 @@ pub struct ChangePreferences {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 10, example = "en")]
     language: Change<String>,
-    /// The client's own settings. The server only stores them. A new value replaces the whole.
+    /// The client's own settings. The server only stores them. Their members are merged too, and `null` removes one.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     notification_settings: Change<Json>,
-    /// The client's own settings. The server only stores them. A new value replaces the whole.
+    /// The client's own settings. The server only stores them. Their members are merged too, and `null` removes one.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     theme_preferences: Change<Json>,
@@ -157,13 +168,18 @@ struct PreferencesChange {
 }
 
 impl ChangePreferences {
-    fn parse(&self) -> Result<PreferencesChange, InvalidText> {
-        Ok(PreferencesChange {
-            timezone: self.timezone.parse(|text| Timezone::parse(text))?,
-            language: self.language.parse(|text| Language::parse(text))?,
-            notification_settings: self.notification_settings.parse(|json| storable("notification_settings", json))?,
-            theme_preferences: self.theme_preferences.parse(|json| storable("theme_preferences", json))?,
-        })
+    fn parse(&self) -> Result<PreferencesChange, Problem> {
+        let mut checks = Checks::default();
+        let parsed = (
+            checks.note(self.timezone.parse(|text| Timezone::parse(text))),
+            checks.note(self.language.parse(|text| Language::parse(text))),
+            checks.note(self.notification_settings.parse(|json| storable("notification_settings", json))),
+            checks.note(self.theme_preferences.parse(|json| storable("theme_preferences", json))),
+        );
+        let (Some(timezone), Some(language), Some(notification_settings), Some(theme_preferences)) = parsed else {
+            return Err(checks.refusal());
+        };
+        Ok(PreferencesChange { timezone, language, notification_settings, theme_preferences })
     }
 }
 
@@ -193,13 +209,29 @@ impl PreferencesChange {
         Preferences {
             timezone: self.timezone.of(before.timezone.as_ref()),
             language: self.language.of(before.language.as_ref()),
-            notification_settings: self.notification_settings.of(Some(&before.notification_settings)).unwrap_or_default(),
-            theme_preferences: self.theme_preferences.of(Some(&before.theme_preferences)).unwrap_or_default(),
+            notification_settings: merged(&self.notification_settings, &before.notification_settings),
+            theme_preferences: merged(&self.theme_preferences, &before.theme_preferences),
+        }
+    }
+}
+
+/// The settings after a change of some of their members.
+fn merged(change: &Change<Json>, before: &Json) -> Json {
+    match change {
+        Change::Keep => before.clone(),
+        Change::Clear => Json::new(),
+        Change::Set(patch) => {
+            let mut settings = before.clone();
+            merge(&mut settings, patch);
+            settings
         }
     }
 }
 
 /// Change the caller's preferences (JSON Merge Patch)
+///
+/// An absent member stays as it is, and `null` clears it. The server does not read `notification_settings` and
+/// `theme_preferences`: they are the client's, and a new value replaces the whole. Nobody else sees the preferences.
 #[utoipa::path(tag = "users", request_body = ChangePreferences, params(CommandHeaders),
     responses((status = 204, description = "The preferences are changed.")))]
 #[patch("/users/me/preferences")]
@@ -228,16 +260,19 @@ pub struct ChangeStatus {
 }
 
 /// Set or clear the caller's status
+///
+/// An empty body clears the status. Everybody who shares a workspace with the caller sees it. With `expires_at` it ends
+/// by itself.
 #[utoipa::path(tag = "users", request_body = ChangeStatus, params(CommandHeaders),
     responses((status = 204, description = "The status is changed.")))]
 #[put("/users/me/status")]
 pub async fn change_status(command: Command<Body<ChangeStatus>>, commands: Data<Commands>) -> Result<Done, Problem> {
     let input = &command.body.input;
-    let change = UserCommand::ChangeStatus {
-        text: input.text.as_deref().map(StatusText::parse).transpose()?,
-        emoji: input.emoji.as_deref().map(Emoji::parse).transpose()?,
-        expires_at: input.expires_at,
-    };
+    let mut checks = Checks::default();
+    let text = checks.note(input.text.as_deref().map(StatusText::parse).transpose());
+    let emoji = checks.note(input.emoji.as_deref().map(Emoji::parse).transpose());
+    let (Some(text), Some(emoji)) = (text, emoji) else { return Err(checks.refusal()) };
+    let change = UserCommand::ChangeStatus { text, emoji, expires_at: input.expires_at };
     Ok(Done::no_content(commands.user(&command.asked(), command.actor.user_id, change).await?))
 }
 
@@ -254,6 +289,9 @@ pub struct ChangePassword {
 }
 
 /// Change the caller's password, and end their other sessions
+///
+/// Requires the current password. All other sessions of the caller end, and this one goes on. Easily guessed passwords
+/// are refused.
 #[utoipa::path(tag = "users", request_body = ChangePassword, responses((status = 204, description = "The password is changed.")))]
 #[put("/users/me/password")]
 pub async fn change_password(

@@ -1,6 +1,6 @@
 //! Members of a workspace: their list, their roles and their permissions.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{delete, get, put};
 use commands::Commands;
 use domain::WorkspaceCommand;
@@ -22,7 +22,7 @@ use super::path::{MemberPath, WorkspacePath};
 use super::schema;
 use super::sight::{seen, sight_of};
 use crate::config::Secret;
-use crate::extract::{Body, Command, Cursor, Page, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_line};
+use crate::extract::{Body, Checks, Command, Cursor, Page, Query, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_line};
 use crate::problem::Problem;
 
 /// The most characters of a directory search.
@@ -35,15 +35,15 @@ const SEARCH_CHARS_MAX: usize = 200;
 pub struct PageQuery {
     /// The `next` cursor of the previous page.
     pub after: Option<String>,
-    /// The number of rows. The default is 50.
-    #[param(minimum = 1, maximum = 100)]
+    /// The number of rows, at most 100. The default is 50.
+    #[param(minimum = 1)]
     pub limit: Option<u16>,
 }
 
 /// List a workspace's members, deactivated ones too
 ///
-/// A guest sees the people of the guest's channels. A page for a guest may have fewer rows than `limit` although there is
-/// a next page.
+/// Requires the permission `member.list`. A guest sees the people of the guest's channels. A page for a guest may have
+/// fewer rows than `limit` although there is a next page.
 #[utoipa::path(tag = "members", params(WorkspacePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The members.", body = Page<MemberRow>)))]
 #[get("/workspaces/{workspace_id}/members")]
@@ -70,7 +70,8 @@ pub async fn list_members(
 
 /// Get a workspace member
 ///
-/// A guest sees the people of the guest's channels.
+/// Requires the permission `member.list`. A guest sees the people of the guest's channels. A deactivated member is
+/// shown too.
 #[utoipa::path(tag = "members", params(MemberPath, QueryHeaders), responses((status = 200, description = "The member.", body = MemberRow)))]
 #[get("/workspaces/{workspace_id}/members/{user_id}")]
 pub async fn get_member(
@@ -97,15 +98,15 @@ pub struct DirectoryQuery {
     q: Option<String>,
     /// The `next` cursor of the previous page.
     after: Option<String>,
-    /// The number of rows. The default is 50.
-    #[param(minimum = 1, maximum = 100)]
+    /// The number of rows, at most 100. The default is 50.
+    #[param(minimum = 1)]
     limit: Option<u16>,
 }
 
 /// List active members with their profiles, by display name
 ///
-/// `q` limits the list to members whose names or profile contain a text. A guest sees the people of the guest's channels,
-/// without addresses, and `q` does not search addresses for a guest.
+/// Requires the permission `member.list`. `q` limits the list to members whose names or profile contain a text. A guest
+/// sees the people of the guest's channels, without addresses, and `q` does not search addresses for a guest.
 #[utoipa::path(tag = "members", params(WorkspacePath, DirectoryQuery, QueryHeaders),
     responses((status = 200, description = "The members that match.", body = Page<DirectoryRow>)))]
 #[get("/workspaces/{workspace_id}/directory")]
@@ -148,7 +149,8 @@ pub struct ChangeRole {
 
 /// Change a member's role in a workspace, except the last owner's
 ///
-/// Making another owner requires the caller's password.
+/// Requires the permission `member.manage`, and a rank that is not below the member's. Making another owner requires
+/// the caller's password. The last owner keeps the role: `hand_over_workspace` changes that.
 #[utoipa::path(tag = "members", request_body = ChangeRole, params(MemberPath, CommandHeaders),
     responses((status = 204, description = "The role is changed.")))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/role")]
@@ -182,6 +184,9 @@ pub struct MemberDetails {
 }
 
 /// Replace a member's title and department in a workspace
+///
+/// Requires the permission `member.manage`. An absent member of the body clears the value. The title replaces the one
+/// of the user's own profile in this workspace.
 #[utoipa::path(tag = "members", request_body = MemberDetails, params(MemberPath, CommandHeaders),
     responses((status = 204, description = "The details are changed.")))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/details")]
@@ -191,11 +196,11 @@ pub async fn change_member_details(
     commands: Data<Commands>,
 ) -> Result<Done, Problem> {
     let input = &command.body.input;
-    let change = WorkspaceCommand::ChangeMemberDetails {
-        user_id: path.user_id,
-        title: input.title.as_deref().map(Title::parse).transpose()?,
-        department: input.department.as_deref().map(Department::parse).transpose()?,
-    };
+    let mut checks = Checks::default();
+    let title = checks.note(input.title.as_deref().map(Title::parse).transpose());
+    let department = checks.note(input.department.as_deref().map(Department::parse).transpose());
+    let (Some(title), Some(department)) = (title, department) else { return Err(checks.refusal()) };
+    let change = WorkspaceCommand::ChangeMemberDetails { user_id: path.user_id, title, department };
     Ok(Done::no_content(commands.workspace(&command.asked(), path.workspace_id, change).await?))
 }
 
@@ -209,6 +214,9 @@ pub struct MemberPermissions {
 }
 
 /// Replace a member's permission overrides
+///
+/// Requires the permission `member.manage`. Send all overrides: the former ones are replaced. Nobody can give a
+/// permission that they do not have, or grant themselves one.
 #[utoipa::path(tag = "members", request_body = MemberPermissions, params(MemberPath, CommandHeaders),
     responses((status = 204, description = "The overrides are changed.")))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/permissions")]
@@ -234,6 +242,9 @@ pub async fn leave_workspace(path: Path<WorkspacePath>, command: Command, comman
 }
 
 /// Deactivate a member; their messages stay
+///
+/// Requires the permission `member.manage`, and a rank that is not below the member's. The member cannot use the
+/// workspace any more. The account on the server and the other workspaces stay.
 #[utoipa::path(tag = "members", params(MemberPath, CommandHeaders), responses((status = 204, description = "The member is deactivated.")))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/deactivation")]
 pub async fn deactivate_member(path: Path<MemberPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
@@ -242,6 +253,9 @@ pub async fn deactivate_member(path: Path<MemberPath>, command: Command, command
 }
 
 /// Reactivate a deactivated member
+///
+/// Requires the permission `member.manage`. The member is in the same channels as before. Nobody can give more
+/// permissions than they have.
 #[utoipa::path(tag = "members", params(MemberPath, CommandHeaders), responses((status = 204, description = "The member is active again.")))]
 #[delete("/workspaces/{workspace_id}/members/{user_id}/deactivation")]
 pub async fn reactivate_member(path: Path<MemberPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {

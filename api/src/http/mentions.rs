@@ -1,7 +1,7 @@
 //! Messages that mention the caller.
 
 use actix_web::get;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use commands::ReadAccess;
 use projections::ReadModels;
 use projections::relational::messages::MessageRow;
@@ -9,13 +9,13 @@ use projections::relational::messages::MessageRow;
 use super::headers::QueryHeaders;
 use super::members::PageQuery;
 use super::path::WorkspacePath;
-use crate::extract::{Page, QueryAnswer, Reading, page_limit, read_place};
+use crate::extract::{Page, Query, QueryAnswer, Reading, page_limit, read_place};
 use crate::problem::Problem;
 
 /// List the messages that mention the caller, newest first
 ///
-/// A page may have fewer rows than `limit` although there is a next page: messages of channels that the caller has left
-/// are not listed.
+/// Everybody sees only their own. A page may have fewer rows than `limit` although there is a next page: messages of
+/// channels that the caller has left are not listed.
 #[utoipa::path(tag = "messages", params(WorkspacePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The messages.", body = Page<MessageRow>)))]
 #[get("/workspaces/{workspace_id}/mentions")]

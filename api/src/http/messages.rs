@@ -1,12 +1,12 @@
 //! Messages: posting, reading, editing and deleting them. Reactions and pins are in `reactions.rs` and `pins.rs`.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, patch, post, put};
 use chrono::{DateTime, SubsecRound, Utc};
 use commands::{CommandError, CommandRefusal, Commands, IdempotencyKey};
 use domain::ids::{ChannelId, MessageId};
 use domain::message::NewMessage;
-use domain::text::{ClientMsgId, InvalidText, MessageBody, Reason};
+use domain::text::{ClientMsgId, MessageBody, Reason};
 use domain::{MessageCommand, MessageRefusal};
 use projections::cache::Caches;
 use projections::relational::messages::{Cursor as Place, HistoryPage, MessageDetail, MessageRow};
@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{ChannelPath, MessagePath};
-use crate::extract::{Body, Command, Cursor, QueryAnswer, Reading, catch_up, page_limit, read_place};
+use crate::extract::{Body, Checks, Command, Cursor, Query, QueryAnswer, Reading, catch_up, page_limit, read_place};
 use crate::problem::Problem;
 
 /// The message to post.
@@ -39,15 +39,13 @@ pub struct PostMessage {
 }
 
 impl PostMessage {
-    fn parse(&self, now: DateTime<Utc>) -> Result<NewMessage, InvalidText> {
+    fn parse(&self, now: DateTime<Utc>) -> Result<NewMessage, Problem> {
+        let mut checks = Checks::default();
+        let content = checks.note(MessageBody::parse(&self.content));
+        let client_msg_id = checks.note(self.client_msg_id.as_deref().map(ClientMsgId::parse).transpose());
+        let (Some(content), Some(client_msg_id)) = (content, client_msg_id) else { return Err(checks.refusal()) };
         let sent_at = now.trunc_subsecs(6);
-        Ok(NewMessage {
-            message_id: MessageId::at(sent_at, rand::random()),
-            content: MessageBody::parse(&self.content)?,
-            thread_id: self.thread_id,
-            client_msg_id: self.client_msg_id.as_deref().map(ClientMsgId::parse).transpose()?,
-            sent_at,
-        })
+        Ok(NewMessage { message_id: MessageId::at(sent_at, rand::random()), content, thread_id: self.thread_id, client_msg_id, sent_at })
     }
 }
 
@@ -58,6 +56,7 @@ pub struct MessagePosted {
     #[schema(value_type = Uuid)]
     message_id: MessageId,
     /// Its place in the channel. It increases in the order in which messages are posted, whichever server posts them.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     created_at: DateTime<Utc>,
     /// The client's identifier of the message, as it was sent. No later answer has it: the server keeps a keyed hash.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +64,10 @@ pub struct MessagePosted {
 }
 
 /// Post a message
+///
+/// Members of the channel with the permission `message.post` may post. Send a `client_msg_id`: if the answer is lost,
+/// the same request again posts nothing twice. A post to a thread names the message that began it. An archived channel
+/// takes no posts.
 #[utoipa::path(tag = "messages", request_body = PostMessage, params(ChannelPath, CommandHeaders),
     responses((status = 201, description = "The message is posted.", body = MessagePosted)))]
 #[post("/channels/{channel_id}/messages")]
@@ -119,16 +122,18 @@ pub struct HistoryQuery {
     /// The page around this message.
     #[param(value_type = Option<Uuid>)]
     around: Option<MessageId>,
-    /// The number of rows. The default is 50.
-    #[param(minimum = 1, maximum = 100)]
+    /// The number of rows, at most 100. The default is 50.
+    #[param(minimum = 1)]
     limit: Option<u16>,
 }
 
 impl HistoryQuery {
     pub(super) fn parse(&self) -> Result<(HistoryPage, u16), Problem> {
-        let limit = page_limit(self.limit)?;
-        let before = read_place("before", self.before.as_deref())?;
-        let after = read_place("after", self.after.as_deref())?;
+        let mut checks = Checks::default();
+        let limit = checks.note(page_limit(self.limit));
+        let before = checks.note(read_place("before", self.before.as_deref()));
+        let after = checks.note(read_place("after", self.after.as_deref()));
+        let (Some(limit), Some(before), Some(after)) = (limit, before, after) else { return Err(checks.refusal()) };
         let page = match (before, after, self.around) {
             (None, None, None) => HistoryPage::Latest,
             (Some(place), None, None) => HistoryPage::Before(place),
@@ -187,7 +192,8 @@ impl MessagePage {
 
 /// List a channel's messages, oldest first, without replies
 ///
-/// Without a cursor, the answer is the newest page. A deleted message is listed, without its text, if it has replies.
+/// Everybody who may see the channel may read it. Without a cursor, the answer is the newest page. A deleted message is
+/// listed, without its text, if it has replies. Replies are in the thread of their message (`get_thread`).
 #[utoipa::path(tag = "messages", params(ChannelPath, HistoryQuery, QueryHeaders),
     responses((status = 200, description = "The page.", body = MessagePage)))]
 #[get("/channels/{channel_id}/messages")]
@@ -232,6 +238,7 @@ fn newest_page(rows: &[(Place, String)], limit: u16) -> String {
 
 /// A thread.
 #[derive(Serialize, ToSchema)]
+#[schema(as = MessageThread)]
 pub struct Thread {
     /// The message that began the thread.
     root: MessageRow,
@@ -240,6 +247,9 @@ pub struct Thread {
 }
 
 /// Get a thread: its first message, and a page of its replies, oldest first
+///
+/// Everybody who may see the channel may read it. The identifier is that of the message that began the thread. Without
+/// a cursor, the answer has the newest page of replies.
 #[utoipa::path(tag = "messages", params(MessagePath, HistoryQuery, QueryHeaders), responses((status = 200, description = "The thread.", body = Thread)))]
 #[get("/messages/{message_id}/thread")]
 pub async fn get_thread(
@@ -255,6 +265,9 @@ pub async fn get_thread(
 }
 
 /// Get a message with its earlier texts
+///
+/// Everybody who may see the channel may read it. The answer has the latest five earlier texts; `list_edits` has all. A
+/// deleted message has no text. An archived message is in the archive only.
 #[utoipa::path(tag = "messages", params(MessagePath, QueryHeaders), responses((status = 200, description = "The message.", body = MessageDetail)))]
 #[get("/messages/{message_id}")]
 pub async fn get_message(
@@ -278,7 +291,8 @@ pub struct EditMessage {
 
 /// Edit the caller's message
 ///
-/// The earlier text stays in the message's history.
+/// Only the author may do this, and within the time that the workspace allows (`edit_window_minutes`). The earlier text
+/// stays in the message's history. The same text again changes nothing.
 #[utoipa::path(tag = "messages", request_body = EditMessage, params(MessagePath, CommandHeaders),
     responses((status = 204, description = "The message is edited.")))]
 #[patch("/messages/{message_id}")]
@@ -289,7 +303,8 @@ pub async fn edit_message(path: Path<MessagePath>, command: Command<Body<EditMes
 
 /// Delete a message
 ///
-/// If the message has replies, a message without text stays in its place.
+/// The author may do this, and members with the permission `message.delete_any`. If the message has replies, a message
+/// without text stays in its place. Deleting a deleted message changes nothing.
 #[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is deleted.")))]
 #[delete("/messages/{message_id}")]
 pub async fn delete_message(path: Path<MessagePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
@@ -307,8 +322,9 @@ pub struct PurgeMessage {
 
 /// Purge a message: remove its text for legal reasons
 ///
-/// The text leaves the tables, caches and indices at once, and the log within seconds. The record that there was a
-/// message stays.
+/// Requires the permission `message.purge`, which only owners have. The text leaves the tables, caches and indices at
+/// once, and the log within seconds. The record that there was a message stays. A legal hold prevents a purge. A purge
+/// cannot be undone.
 #[utoipa::path(tag = "messages", request_body = PurgeMessage, params(MessagePath, CommandHeaders),
     responses((status = 204, description = "The message is purged.")))]
 #[put("/messages/{message_id}/purge")]

@@ -39,6 +39,7 @@ pub mod replays;
 pub mod retention;
 pub mod schema;
 pub mod search;
+pub mod server;
 pub mod sessions;
 mod sight;
 pub mod typing;
@@ -180,9 +181,10 @@ fn workspaces_routes(v1: &mut ServiceConfig<'_>) {
         .service(invitations::accept_invitation);
 }
 
-/// The audit, the projections and their replays.
+/// The server itself, the audit, the projections and their replays.
 fn operations_routes(v1: &mut ServiceConfig<'_>) {
-    v1.service(log::read_log)
+    v1.service(server::get_server)
+        .service(log::read_log)
         .service(audit::read_audit)
         .service(audit::through_time::read_history)
         .service(audit::through_time::read_as_of)

@@ -38,6 +38,9 @@ pub fn configure(config: &mut ServiceConfig) {
 }
 
 /// Shows the state of the server and of each store that it needs.
+///
+/// Everybody may ask, without a token. A load balancer sends requests only to servers that answer 200. A server that is
+/// about to stop answers 503 before it refuses connections. The answer is up to a second old.
 #[get("/readyz")]
 pub async fn readyz(health: Data<Health>) -> HttpResponse {
     let readiness = health.readiness().await;

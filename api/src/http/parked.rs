@@ -1,6 +1,6 @@
 //! Parked events: those that a projection could not apply. Operators can retry or skip them.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
 use commands::Commands;
 use domain::text::Reason;
@@ -12,11 +12,12 @@ use utoipa::ToSchema;
 use super::headers::CommandHeaders;
 use super::members::PageQuery;
 use super::path::{ParkedPath, ProjectionPath};
-use crate::extract::{Actor, Body, Command, Cursor, Page, page_limit};
+use crate::extract::{Actor, Body, Command, Cursor, Page, Query, page_limit};
 use crate::problem::Problem;
 
 /// The events that were applied.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AppliedEvents)]
 pub struct Applied {
     /// The number of applied events.
     applied: u64,
@@ -35,7 +36,8 @@ pub struct SkipEvent {
 
 /// List the events that a projection could not apply
 ///
-/// Each comes with its stored payload, the error, and the number of events that wait behind it. Operators only.
+/// Operators only. Each event comes with its stored payload, the error, and the number of events that wait behind it.
+/// Everything else of the projection goes on.
 #[utoipa::path(tag = "projections", params(ProjectionPath, PageQuery), responses((status = 200, description = "The parked events.", body = Page<ParkedPayload>)))]
 #[get("/projections/{name}/parked")]
 pub async fn list_parked(
@@ -54,7 +56,8 @@ pub async fn list_parked(
 
 /// Retry the events that are parked under a key
 ///
-/// Operators only.
+/// Operators only. Do this after the cause is removed, for example with a newer release. If the event still cannot be
+/// applied, it stays parked, and the answer is 409.
 #[utoipa::path(tag = "projections", params(ParkedPath, CommandHeaders), responses((status = 200, description = "The events are applied.", body = Applied)))]
 #[post("/projections/{name}/parked/{park_key}/retry")]
 pub async fn retry_parked(
@@ -70,7 +73,8 @@ pub async fn retry_parked(
 
 /// Skip the event that a key is parked at, now and in every replay
 ///
-/// The events that wait behind it are applied. The log keeps the caller and the reason. Operators only.
+/// Operators only. The events that wait behind it are applied. The log keeps the caller and the reason. The position in
+/// the request guards against skipping another event than the one that was looked at.
 #[utoipa::path(tag = "projections", params(ParkedPath, CommandHeaders), request_body = SkipEvent,
     responses((status = 200, description = "The event is skipped, and the events behind it are applied.", body = Applied)))]
 #[post("/projections/{name}/parked/{park_key}/skip")]

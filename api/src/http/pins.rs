@@ -1,6 +1,6 @@
 //! Messages that are pinned to their channel.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{delete, get, put};
 use chrono::{DateTime, Utc};
 use commands::Commands;
@@ -13,10 +13,12 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::members::PageQuery;
 use super::path::{ChannelPath, MessagePath};
-use crate::extract::{Command, Cursor, Page, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_moment};
+use crate::extract::{Command, Cursor, Page, Query, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_moment};
 use crate::problem::Problem;
 
 /// Pin a message to its channel
+///
+/// Members of the channel with the permission `message.pin` may do this. If it is pinned already, nothing changes.
 #[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is pinned.")))]
 #[put("/messages/{message_id}/pin")]
 pub async fn pin_message(path: Path<MessagePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
@@ -24,6 +26,9 @@ pub async fn pin_message(path: Path<MessagePath>, command: Command, commands: Da
 }
 
 /// Unpin a message
+///
+/// Members of the channel with the permission `message.pin` may do this, whoever pinned the message. If it is not
+/// pinned, nothing changes.
 #[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is not pinned any more.")))]
 #[delete("/messages/{message_id}/pin")]
 pub async fn unpin_message(path: Path<MessagePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
@@ -31,6 +36,8 @@ pub async fn unpin_message(path: Path<MessagePath>, command: Command, commands: 
 }
 
 /// List a channel's pinned messages, most recently pinned first
+///
+/// Everybody who may see the channel may ask. The order is that of the pins, and not of the messages.
 #[utoipa::path(tag = "messages", params(ChannelPath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The pinned messages.", body = Page<MessageRow>)))]
 #[get("/channels/{channel_id}/pins")]

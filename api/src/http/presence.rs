@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, put};
 use chrono::{DateTime, Utc};
 use commands::Commands;
@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::headers::QueryHeaders;
 use super::path::{MemberPath, WorkspacePath};
 use super::sight::sight_of;
-use crate::extract::{Actor, Body, Page, QueryAnswer, Reading, reject_unless_line};
+use crate::extract::{Actor, Body, Page, Query, QueryAnswer, Reading, reject_unless_line};
 use crate::problem::Problem;
 
 /// The most characters of a device's kind.
@@ -37,7 +37,8 @@ pub struct AnnouncePresence {
 
 /// Announce that the caller is present on this session's device
 ///
-/// The announcement expires after five minutes. Clients send it every one or two minutes.
+/// The announcement expires after five minutes. Clients send it every one or two minutes. Of several devices the most
+/// present one counts. The log does not keep it.
 #[utoipa::path(tag = "presence", request_body = AnnouncePresence, params(WorkspacePath),
     responses((status = 204, description = "The presence is announced.")))]
 #[put("/workspaces/{workspace_id}/presence")]
@@ -59,7 +60,7 @@ pub async fn announce_presence(
 
 /// End the caller's presence on this session's device
 ///
-/// Signing out does the same.
+/// Signing out does the same. Other devices of the caller stay present.
 #[utoipa::path(tag = "presence", params(WorkspacePath), responses((status = 204, description = "The presence has ended.")))]
 #[delete("/workspaces/{workspace_id}/presence")]
 pub async fn end_presence(
@@ -108,14 +109,19 @@ pub struct PresenceShown {
     /// The presence. If the user has several devices, that of the most present one.
     presence: Presence,
     /// The kind of that device.
+    #[serde(skip_serializing_if = "Option::is_none")]
     device_type: Option<String>,
     /// The time at which one of their devices last sent a heartbeat. Absent if none is present.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     last_seen: Option<DateTime<Utc>>,
     /// The status text.
+    #[serde(skip_serializing_if = "Option::is_none")]
     status_text: Option<String>,
     /// The emoji of the status.
+    #[serde(skip_serializing_if = "Option::is_none")]
     status_emoji: Option<String>,
     /// The time at which the status ends.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     status_expires_at: Option<DateTime<Utc>>,
     /// The time zone.
     timezone: String,
@@ -144,23 +150,24 @@ impl PresenceShown {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PresenceQuery {
-    /// The users, separated by commas. Users who are not active members are not listed.
+    /// The users: `users=a,b` or `users=a&users=b`. Users who are not active members are not listed.
     #[param(value_type = Vec<Uuid>, style = Form, explode = false, min_items = 1, max_items = 100)]
-    users: String,
+    users: Vec<UserId>,
 }
 
 impl PresenceQuery {
-    fn parse(&self) -> Result<Vec<UserId>, Problem> {
-        let refused = |detail: String| Problem::malformed("request.query_invalid", Some("users".into()), detail);
-        let users = self.users.split(',').map(|id| {
-            id.parse::<UserId>().map_err(|_| refused(format!("{id:?} in users is not an identifier: send UUIDs, separated by commas")))
-        });
-        let users = users.collect::<Result<Vec<_>, _>>()?;
-        if users.len() > PEOPLE_MAX { Err(refused(format!("users must have at most {PEOPLE_MAX} identifiers"))) } else { Ok(users) }
+    fn users(&self) -> Result<&[UserId], Problem> {
+        if self.users.len() <= PEOPLE_MAX {
+            return Ok(&self.users);
+        }
+        Err(Problem::malformed("request.query_invalid", Some("users".into()), format!("users must have at most {PEOPLE_MAX} identifiers")))
     }
 }
 
 /// List the presence of workspace members
+///
+/// Active members may ask. The caller names the people. People without a heartbeat in the last five minutes are
+/// `offline`. If the server cannot know it now, the presence is `unknown`.
 #[utoipa::path(tag = "presence", params(WorkspacePath, PresenceQuery, QueryHeaders),
     responses((status = 200, description = "The presence of the members.", body = Page<PresenceShown>)))]
 #[get("/workspaces/{workspace_id}/presence")]
@@ -171,14 +178,16 @@ pub async fn list_presence(
     presences: Data<Presences>,
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<Page<PresenceShown>>, Problem> {
-    let users = query.parse()?;
-    let mut members = reading.access.active_members_among(path.workspace_id, &users).await?;
+    let mut members = reading.access.active_members_among(path.workspace_id, query.users()?).await?;
     let sight = sight_of(&read_models, &reading.access, path.workspace_id).await?;
     members.retain(|user_id| sight.sees(*user_id));
     Ok(reading.answer(Page::whole(presence_of(&presences, &read_models, path.workspace_id, &members).await?)))
 }
 
 /// Get a workspace member's presence
+///
+/// Active members may ask. A member without a heartbeat in the last five minutes is `offline`. If the server cannot
+/// know it now, the presence is `unknown`.
 #[utoipa::path(tag = "presence", params(MemberPath, QueryHeaders), responses((status = 200, description = "The member.", body = PresenceShown)))]
 #[get("/workspaces/{workspace_id}/members/{user_id}/presence")]
 pub async fn get_presence(

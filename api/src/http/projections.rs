@@ -10,7 +10,7 @@ use crate::problem::Problem;
 
 /// List the projections, with their positions and parked events
 ///
-/// Operators only.
+/// Operators only. A projection builds the tables that answer queries. `lag` says how many events it is behind.
 #[utoipa::path(tag = "projections", params(QueryHeaders), responses((status = 200, description = "The projections.", body = Page<ProjectionState>)))]
 #[get("/projections")]
 pub async fn list_projections(reading: Reading, stores: Data<Connections>) -> Result<QueryAnswer<Page<ProjectionState>>, Problem> {

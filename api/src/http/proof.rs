@@ -5,7 +5,7 @@
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, get};
 use commands::Commands;
 use futures::future::LocalBoxFuture;
@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 
 use super::path::{EntriesPath, TileAddress};
 use crate::config::Settings;
-use crate::extract::{Actor, Page, count_visitor, part};
+use crate::extract::{Actor, Page, Query, count_visitor, part};
 use crate::problem::Problem;
 
 /// A caller that may read the proof: any caller, or operators only.
@@ -84,7 +84,8 @@ pub struct ConsistencyQuery {
 
 /// Get the newest signed head of the log (c2sp.org/tlog-checkpoint)
 ///
-/// The head gives the number of events in the log, and the hash over all of them.
+/// The head gives the number of events in the log, and the hash over all of them. It contains no data of users.
+/// Everybody may read it, unless the server's settings limit the proof to operators.
 #[utoipa::path(tag = "proof", security((), ("token" = [])), responses(
     (status = 200, description = "The signed note.", content_type = "text/plain", body = String)))]
 #[get("/proof/checkpoint")]
@@ -94,6 +95,9 @@ pub async fn get_checkpoint(access: ProofAccess, proofs: Data<Proofs>) -> Result
 }
 
 /// List the public keys that signed heads, oldest first (c2sp.org/signed-note)
+///
+/// Keep a copy outside of this server: a verifier needs keys that it already trusts. Everybody may ask, unless the
+/// server's settings limit the proof to operators.
 #[utoipa::path(tag = "proof", security((), ("token" = [])), responses((status = 200, description = "The keys.", body = Page<PublishedKey>)))]
 #[get("/proof/keys")]
 pub async fn list_proof_keys(access: ProofAccess, proofs: Data<Proofs>) -> Result<HttpResponse, Problem> {
@@ -102,7 +106,8 @@ pub async fn list_proof_keys(access: ProofAccess, proofs: Data<Proofs>) -> Resul
 
 /// Get a bundle of up to 256 event digests (c2sp.org/tlog-tiles)
 ///
-/// Each digest comes after its length.
+/// Each digest comes after its length, as two bytes. A full bundle never changes. Everybody may ask, unless the
+/// server's settings limit the proof to operators.
 #[utoipa::path(tag = "proof", params(EntriesPath), security((), ("token" = [])), responses(
     (status = 200, description = "The entries.", content_type = "application/octet-stream", body = Vec<u8>)))]
 #[get("/proof/tile/entries/{index:.+}")]
@@ -111,6 +116,9 @@ pub async fn get_entries(path: Path<EntriesPath>, access: ProofAccess, proofs: D
 }
 
 /// Get a tile: up to 256 hashes of one level of the tree (c2sp.org/tlog-tiles)
+///
+/// The answer is bytes: 32 for each hash. A full tile never changes. Everybody may ask, unless the server's settings
+/// limit the proof to operators.
 #[utoipa::path(tag = "proof", params(TileAddress), security((), ("token" = [])), responses(
     (status = 200, description = "The hashes.", content_type = "application/octet-stream", body = Vec<u8>)))]
 #[get("/proof/tile/{level}/{index:.+}")]
@@ -121,6 +129,9 @@ pub async fn get_tile(path: Path<TileAddress>, access: ProofAccess, proofs: Data
 }
 
 /// Prove that an event is in the log of a given size (RFC 9162, 2.1.3)
+///
+/// The answer has the digest of the event, and the hashes up to the root of the tree. docs/AUDIT.md says how to check
+/// it without this server. Everybody may ask, unless the server's settings limit the proof to operators.
 #[utoipa::path(tag = "proof", params(InclusionQuery), security((), ("token" = [])), responses(
     (status = 200, description = "The proof.", body = InclusionProof)))]
 #[get("/proof/inclusion")]
@@ -129,6 +140,9 @@ pub async fn prove_inclusion(query: Query<InclusionQuery>, access: ProofAccess, 
 }
 
 /// Prove that a longer log begins with a shorter one (RFC 9162, 2.1.4)
+///
+/// Nobody changed or removed an event of the shorter log, if the proof is right. docs/AUDIT.md says how to check it
+/// without this server. Everybody may ask, unless the server's settings limit the proof to operators.
 #[utoipa::path(tag = "proof", params(ConsistencyQuery), security((), ("token" = [])), responses(
     (status = 200, description = "The proof.", body = ConsistencyProof)))]
 #[get("/proof/consistency")]

@@ -1,6 +1,6 @@
 //! Reactions to messages.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{delete, get, put};
 use commands::{CommandError, Commands};
 use domain::text::Emoji;
@@ -12,13 +12,14 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::members::PageQuery;
 use super::path::ReactionPath;
-use crate::extract::{Command, Cursor, Page, QueryAnswer, Reading, page_limit};
+use crate::extract::{Command, Cursor, Page, Query, QueryAnswer, Reading, page_limit};
 use crate::problem::Problem;
 
 /// React to a message with an emoji
 ///
-/// The emoji is kept in one form: `❤`, `❤️` and `heart` are one reaction. The name of an emoji of the workspace is a
-/// reaction too.
+/// Members of the channel with the permission `message.react` may do this. The emoji is kept in one form: `❤`, `❤️` and
+/// `heart` are one reaction. The name of an emoji of the workspace is a reaction too. The same reaction again changes
+/// nothing.
 #[utoipa::path(tag = "messages", params(ReactionPath, CommandHeaders), responses((status = 204, description = "The reaction is added.")))]
 #[put("/messages/{message_id}/reactions/{emoji}")]
 pub async fn react(path: Path<ReactionPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
@@ -28,6 +29,9 @@ pub async fn react(path: Path<ReactionPath>, command: Command, commands: Data<Co
 }
 
 /// Remove the caller's reaction from a message
+///
+/// Members of the channel with the permission `message.react` may do this, each for their own reactions. If there is
+/// none, nothing changes.
 #[utoipa::path(tag = "messages", params(ReactionPath, CommandHeaders), responses((status = 204, description = "The reaction is removed.")))]
 #[delete("/messages/{message_id}/reactions/{emoji}")]
 pub async fn take_reaction_back(path: Path<ReactionPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
@@ -36,6 +40,9 @@ pub async fn take_reaction_back(path: Path<ReactionPath>, command: Command, comm
 }
 
 /// List the users who reacted to a message with an emoji, in order of their reactions
+///
+/// Everybody who may see the channel may ask. The rows of messages have at most 50 people of each emoji; this list has
+/// all.
 #[utoipa::path(tag = "messages", params(ReactionPath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The users.", body = Page<ReactionRow>)))]
 #[get("/messages/{message_id}/reactions/{emoji}")]

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_ENCODING, LOCATION};
-use actix_web::web::{Bytes, Data, Path, Query};
+use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
 use commands::Commands;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::headers::CommandHeaders;
 use super::members::PageQuery;
 use super::path::{ProjectionPath, ViewPath};
-use crate::extract::{Actor, Body, Command, Cursor, Page, page_limit};
+use crate::extract::{Actor, Body, Command, Cursor, Page, Query, page_limit};
 use crate::problem::Problem;
 
 /// The name that means every projection.
@@ -106,8 +106,8 @@ fn contradiction(field: &'static str, detail: &'static str) -> Problem {
 
 /// Start to rebuild a projection from the log
 ///
-/// `all` rebuilds one projection after the other. Queries read the old model until the new one is compared and
-/// found equal. Operators only.
+/// Operators only. `all` rebuilds one projection after the other. Queries read the old model until the new one is
+/// compared and found equal. The answer comes at once; `get_current_replay` shows the progress.
 #[utoipa::path(tag = "projections", params(ProjectionPath, CommandHeaders), request_body = StartReplay,
     responses((status = 202, description = "The replay has begun.", body = ReplayRun)))]
 #[post("/projections/{name}/replays")]
@@ -134,7 +134,7 @@ pub async fn start_replay(
 
 /// List a projection's latest replays, newest first; `all` for every projection
 ///
-/// Operators only.
+/// Operators only. The list has the latest fifty replays, on all nodes.
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "The replays.", body = Page<ReplayRun>)))]
 #[get("/projections/{name}/replays")]
 pub async fn list_replays(
@@ -150,7 +150,7 @@ pub async fn list_replays(
 
 /// Get the progress or the outcome of a projection's latest replay, on any node
 ///
-/// Operators only.
+/// Operators only. It shows the latest replay, whether it runs or has ended.
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 200, description = "The replay.", body = ReplayRun)))]
 #[get("/projections/{name}/replays/current")]
 pub async fn get_current_replay(
@@ -165,7 +165,7 @@ pub async fn get_current_replay(
 
 /// Cancel the running replay of a projection, on any node
 ///
-/// The old model stays. The new one is removed. Operators only.
+/// Operators only. The old model stays, and the new one is removed. The replay ends some moments after the answer.
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses((status = 202, description = "The replay will end soon.", body = ReplayRun)))]
 #[delete("/projections/{name}/replays/current")]
 pub async fn cancel_replay(
@@ -182,9 +182,10 @@ pub async fn cancel_replay(
 
 /// Stream the progress of a projection's latest replay as server-sent events
 ///
-/// Events of type `progress` report the progress, and one of type `end` the outcome. Operators only.
+/// Operators only. Events of type `progress` report the progress, and one of type `end` the outcome. Then the stream
+/// ends. A browser's `EventSource` cannot send the token, so use a request that can.
 #[utoipa::path(tag = "projections", params(ProjectionPath), responses(
-    (status = 200, description = "Server-sent events; their data are the replay.", body = ReplayRun, content_type = "text/event-stream")))]
+    (status = 200, description = "Server-sent events. The data of each is a `ReplayRun` as JSON.", body = String, content_type = "text/event-stream")))]
 #[get("/projections/{name}/replays/current/progress")]
 pub async fn watch_replay(
     path: Path<ProjectionPath>,
@@ -241,7 +242,7 @@ impl ProgressStream {
 
 /// List the views: read models as of an earlier moment
 ///
-/// Each is a database schema to query with `psql`, with its search indices. Operators only.
+/// Operators only. Each view is a database schema to query with `psql`, with its search indices.
 #[utoipa::path(tag = "projections", params(PageQuery), responses((status = 200, description = "The views.", body = Page<View>)))]
 #[get("/replay-views")]
 pub async fn list_views(
@@ -264,7 +265,7 @@ fn latest_first(view: &View) -> Reverse<(DateTime<Utc>, String)> {
 
 /// Drop a view
 ///
-/// Operators only.
+/// Operators only. Its schema and its search indices are removed. The live read models are not touched.
 #[utoipa::path(tag = "projections", params(ViewPath), responses((status = 204, description = "The view is dropped.")))]
 #[delete("/replay-views/{view}")]
 pub async fn drop_view(

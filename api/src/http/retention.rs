@@ -1,7 +1,7 @@
 //! Retention: preview a run, start a run, and list archived messages. The settings of the workspace and the channel say
 //! how long messages are kept.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
 use commands::Commands;
 use domain::permission::Permission;
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::headers::QueryHeaders;
 use super::messages::{HistoryQuery, MessagePage};
 use super::path::{ChannelPath, WorkspacePath};
-use crate::extract::{Actor, QueryAnswer, Reading};
+use crate::extract::{Actor, Query, QueryAnswer, Reading};
 use crate::problem::Problem;
 
 /// The messages that a retention run would take now.
@@ -35,7 +35,8 @@ impl RetentionPreview {
 
 /// Preview a retention run: which messages would leave, and which ones legal holds keep
 ///
-/// The messages are counted by channel, with the policy that applies.
+/// Requires the permission `retention.manage`. The messages are counted by channel, with the policy that applies.
+/// Nothing changes.
 #[utoipa::path(tag = "retention", params(WorkspacePath, QueryHeaders),
     responses((status = 200, description = "The preview.", body = RetentionPreview)))]
 #[get("/workspaces/{workspace_id}/retention/preview")]
@@ -51,7 +52,8 @@ pub async fn preview_retention(
 
 /// Start a retention run in the workspace, without waiting for the daily one
 ///
-/// The preview shows its progress.
+/// Requires the permission `retention.run`, which only owners have. The answer comes at once, and the preview shows the
+/// progress. Messages under a legal hold stay.
 #[utoipa::path(tag = "retention", params(WorkspacePath), responses((status = 202, description = "The run has begun.")))]
 #[post("/workspaces/{workspace_id}/retention/runs")]
 pub async fn start_retention_run(
@@ -66,6 +68,9 @@ pub async fn start_retention_run(
 }
 
 /// List a channel's archived messages, oldest first, with replies
+///
+/// The retention policy moved these messages out of the channel. Requires the permission `archive.read`, and a channel
+/// that the caller may read. Purged messages are not here: nobody can read them.
 #[utoipa::path(tag = "retention", params(ChannelPath, HistoryQuery, QueryHeaders),
     responses((status = 200, description = "The page.", body = MessagePage)))]
 #[get("/channels/{channel_id}/archive")]

@@ -52,17 +52,9 @@ pub enum NotificationLevel {
     None,
 }
 
-/// The workspace, channel or person that a legal hold covers.
+/// The workspace, channel or person that a legal hold covers. Its schema is in `openapi/types.rs`.
 #[derive(ToSchema)]
-#[schema(example = json!({"kind": "channel", "channel_id": "019f0b6e-3a00-7c41-9d52-8f1c2b7e4a04"}))]
-pub struct HoldTarget {
-    /// `workspace`, `channel` or `person`.
-    pub kind: String,
-    /// The channel, if it is one.
-    pub channel_id: Option<uuid::Uuid>,
-    /// The person, if it is one. The hold covers everything that they wrote in the workspace.
-    pub user_id: Option<uuid::Uuid>,
-}
+pub struct HoldTarget;
 
 /// How long messages are kept.
 #[derive(ToSchema)]

@@ -2,7 +2,7 @@
 //! messages around a hit, a client reads its channel's history with `around`, or its thread if the hit is a reply.
 
 use actix_web::get;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::Utc;
 use commands::{ListedChannel, ReadAccess};
 use domain::ids::{UserId, WorkspaceId};
@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
 use super::sight::{seen, sight_of};
-use crate::extract::{Cursor, QueryAnswer, Reading, page_limit, reject_unless_line, reject_unless_moment};
+use crate::extract::{Cursor, Query, QueryAnswer, Reading, page_limit, reject_unless_line, reject_unless_moment};
 use crate::problem::Problem;
 
 /// The most characters of a search for people.
@@ -48,8 +48,8 @@ pub struct MessagesQuery {
     order: Order,
     /// The `next` cursor of the previous page of the same search.
     after: Option<String>,
-    /// The number of rows. The default is 50.
-    #[param(minimum = 1, maximum = 100)]
+    /// The number of rows, at most 100. The default is 50.
+    #[param(minimum = 1)]
     limit: Option<u16>,
 }
 
@@ -88,6 +88,7 @@ pub struct Room {
     /// The channel.
     channel_id: Uuid,
     /// The name. Conversations have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     /// `public`, `private`, `dm` or `group_dm`.
     channel_type: String,
@@ -100,6 +101,9 @@ impl From<&RoomRow> for Room {
 }
 
 /// Search messages in the channels that the caller may read now
+///
+/// Active members may ask. docs/SEARCH.md describes the query language. The answer and its total have only messages
+/// that the caller may read now. A cursor belongs to its search: send the same `q` and `order` with it.
 #[utoipa::path(tag = "search", params(WorkspacePath, MessagesQuery, QueryHeaders),
     responses((status = 200, description = "The hits.", body = MessageHits)))]
 #[get("/workspaces/{workspace_id}/search/messages")]
@@ -166,8 +170,8 @@ pub struct FilesQuery {
     q: String,
     /// The `next` cursor of the previous page of the same search.
     after: Option<String>,
-    /// The number of rows. The default is 50.
-    #[param(minimum = 1, maximum = 100)]
+    /// The number of rows, at most 100. The default is 50.
+    #[param(minimum = 1)]
     limit: Option<u16>,
 }
 
@@ -199,6 +203,9 @@ pub struct FileHit {
 }
 
 /// Search files by name, in the messages that the caller may read now
+///
+/// Active members may ask. The search finds names, and not the contents of files. The answer has only messages that the
+/// caller may read now.
 #[utoipa::path(tag = "search", params(WorkspacePath, FilesQuery, QueryHeaders),
     responses((status = 200, description = "The hits.", body = FileHits)))]
 #[get("/workspaces/{workspace_id}/search/files")]
@@ -265,8 +272,8 @@ pub struct PeopleSearchQuery {
     q: String,
     /// The `next` cursor of the previous page of the same search.
     after: Option<String>,
-    /// The number of rows. The default is 50.
-    #[param(minimum = 1, maximum = 100)]
+    /// The number of rows, at most 100. The default is 50.
+    #[param(minimum = 1)]
     limit: Option<u16>,
 }
 
@@ -284,7 +291,8 @@ pub struct PeopleHits {
 
 /// Search active members by the beginning of their names, with typing errors allowed
 ///
-/// A guest finds the people of the guest's channels, without addresses.
+/// Requires the permission `member.list`. A guest finds the people of the guest's channels, without addresses. The best
+/// match comes first.
 #[utoipa::path(tag = "search", params(WorkspacePath, PeopleSearchQuery, QueryHeaders),
     responses((status = 200, description = "The members that match.", body = PeopleHits)))]
 #[get("/workspaces/{workspace_id}/search/people")]

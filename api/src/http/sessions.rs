@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
 use domain::ids::{SessionId, UserId};
@@ -20,7 +20,9 @@ use super::answer::NO_STORE;
 use super::members::PageQuery;
 use super::path::SessionPath;
 use crate::config::Secret;
-use crate::extract::{Actor, BearerToken, Body, Circumstances, Cursor, Page, Visitor, page_limit, parts, reject_unless_line, wrong_token};
+use crate::extract::{
+    Actor, BearerToken, Body, Checks, Circumstances, Cursor, Page, Query, Visitor, page_limit, parts, reject_unless_line, wrong_token,
+};
 use crate::problem::Problem;
 
 /// The most characters of a device's kind.
@@ -56,8 +58,10 @@ pub struct StartSession {
 
 impl StartSession {
     fn check(&self) -> Result<(), Problem> {
-        reject_unless_line("login", &self.login, Email::CHARS_MAX)?;
-        self.device_type.as_deref().map_or(Ok(()), |text| reject_unless_line("device_type", text, DEVICE_TYPE_CHARS_MAX))
+        let mut checks = Checks::default();
+        checks.note(reject_unless_line("login", &self.login, Email::CHARS_MAX));
+        checks.note(self.device_type.as_deref().map_or(Ok(()), |text| reject_unless_line("device_type", text, DEVICE_TYPE_CHARS_MAX)));
+        checks.pass()
     }
 
     fn device_token(&self) -> Result<Option<Token>, Problem> {
@@ -81,6 +85,7 @@ pub struct SessionStarted {
     #[schema(value_type = Uuid)]
     user_id: UserId,
     /// The time at which the session ends if it is not used before.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     expires_at: DateTime<Utc>,
     /// Keep it on the device, and send it with the device's next sign-in. It does not authenticate any request.
     #[schema(example = "bsd_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")]
@@ -89,8 +94,9 @@ pub struct SessionStarted {
 
 /// Sign in
 ///
-/// The server limits the attempts at one account. Attempts from a device that the account knows, by its token or by its
-/// address, have a limit of their own.
+/// Everybody may try. The token in the answer is shown only once, and goes into the header `Authorization: Bearer …` of
+/// later requests. Keep the `device_token`: with it, wrong attempts of others do not delay this device. The server
+/// limits the attempts at one account.
 #[utoipa::path(tag = "sessions", request_body = StartSession, security(()),
     responses((status = 201, description = "The session is started.", body = SessionStarted)))]
 #[post("/sessions")]
@@ -125,18 +131,25 @@ pub struct SessionShown {
     /// The kind of device, as the client names it.
     device_type: String,
     /// The address from which it was started.
+    #[serde(skip_serializing_if = "Option::is_none")]
     ip_address: Option<String>,
     /// The client's `User-Agent` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
     user_agent: Option<String>,
     /// The time at which it started.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     created_at: DateTime<Utc>,
     /// The time of its last use, to the minute.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     last_activity: DateTime<Utc>,
     /// The time at which the session ends if it is not used before.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     expires_at: DateTime<Utc>,
 }
 
 /// List the caller's sessions, newest first
+///
+/// A session is a sign-in of one device. The caller sees only their own, with the address and the client of each.
 #[utoipa::path(tag = "sessions", params(PageQuery), responses((status = 200, description = "The caller's sessions.", body = Page<SessionShown>)))]
 #[get("/sessions")]
 pub async fn list_sessions(query: Query<PageQuery>, actor: Actor, sessions: Data<Sessions>) -> Result<HttpResponse, Problem> {
@@ -161,6 +174,8 @@ fn show(sessions: &Sessions, actor: &Actor, session: Session) -> SessionShown {
 }
 
 /// Sign out
+///
+/// The token of this request ends at once, on every node. The caller's other sessions go on.
 #[utoipa::path(tag = "sessions", responses((status = 204, description = "The session has ended.")))]
 #[delete("/sessions/current")]
 pub async fn end_current_session(
@@ -180,6 +195,8 @@ pub async fn end_current_session(
 }
 
 /// End one of the caller's sessions
+///
+/// The device must sign in again. The caller can end only their own sessions; `list_sessions` names them.
 #[utoipa::path(tag = "sessions", params(SessionPath), responses((status = 204, description = "The session has ended.")))]
 #[delete("/sessions/{session_id}")]
 pub async fn end_session(path: Path<SessionPath>, actor: Actor, sign_out: SignOut) -> Result<HttpResponse, Problem> {

@@ -14,8 +14,8 @@ use crate::problem::Problem;
 
 /// Announce that the caller is typing in a channel
 ///
-/// The announcement expires after ten seconds, or when the caller posts. Clients send it every few seconds. Requires
-/// that the caller may post in the channel.
+/// The announcement expires after ten seconds, or when the caller posts. Clients send it every few seconds. The caller
+/// must be allowed to post in the channel. The log does not keep it.
 #[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 204, description = "The typing is announced.")))]
 #[put("/channels/{channel_id}/typing")]
 pub async fn announce_typing(
@@ -38,6 +38,8 @@ pub struct PersonTyping {
 }
 
 /// List the people who are typing in a channel, latest first, at most 100
+///
+/// Everybody who may see the channel may ask. An announcement counts for ten seconds, or until the person posts.
 #[utoipa::path(tag = "presence", params(ChannelPath), responses((status = 200, description = "The people who are typing.", body = Page<PersonTyping>)))]
 #[get("/channels/{channel_id}/typing")]
 pub async fn list_typing(

@@ -4,6 +4,7 @@ use actix_web::dev::{Path, ResourceDef};
 use actix_web::error::PathError;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::problem::Problem;
 
@@ -57,9 +58,17 @@ pub fn refuse_path(error: PathError, request: &HttpRequest) -> actix_web::Error 
     let methods = request.app_data::<web::Data<Methods>>();
     let allowed = methods.map(|methods| methods.allowed(request.path())).unwrap_or_default();
     if allowed.is_empty() || allowed.contains(&request.method().as_str()) {
-        return Problem::malformed("request.path_invalid", None, format!("the path is invalid: {error}")).into();
+        return Problem::from_path(&wrong_identifiers(request), &error).into();
     }
     Problem::method_not_allowed(&allowed.join(", ")).into()
+}
+
+/// The variables of the path that must be identifiers, and are not. All variables that must be have names like
+/// `channel_id`.
+fn wrong_identifiers(request: &HttpRequest) -> Vec<String> {
+    let variables = request.match_info().iter();
+    let wrong = variables.filter(|(name, text)| name.ends_with("_id") && text.parse::<Uuid>().is_err());
+    wrong.map(|(name, _)| name.to_owned()).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Unread messages and read markers of the caller. Read markers are not events: they change all the time, and no audit
 //! needs them.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, put};
 use commands::Commands;
 use domain::ids::{ChannelId, MessageId};
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::headers::QueryHeaders;
 use super::members::PageQuery;
 use super::path::{ChannelPath, WorkspacePath};
-use crate::extract::{Actor, Body, Cursor, Page, QueryAnswer, Reading, page_limit};
+use crate::extract::{Actor, Body, Cursor, Page, Query, QueryAnswer, Reading, page_limit};
 use crate::problem::Problem;
 
 /// The caller's new read marker.
@@ -30,7 +30,7 @@ pub struct MoveReadMarker {
 /// Move the caller's read marker in a channel, on all their devices
 ///
 /// The marker moves back only if the request asks for it. Otherwise the furthest device counts. The answer gives the
-/// marker's place.
+/// marker's place. Only members of the channel have a marker.
 #[utoipa::path(tag = "unread", request_body = MoveReadMarker, params(ChannelPath),
     responses((status = 200, description = "The marker after the request.", body = ReadMarker)))]
 #[put("/channels/{channel_id}/read-marker")]
@@ -77,8 +77,9 @@ impl UnreadCounts {
 
 /// Count the caller's unread messages in a workspace, by channel
 ///
-/// Messages after the read marker count, or after the caller joined. The caller's own messages, deleted messages
-/// and system messages do not count. Replies in threads count only if they mention the caller or everyone.
+/// Messages after the read marker count, or after the caller joined. The caller's own messages, deleted messages and
+/// system messages do not count. Replies in threads count only if they mention the caller or everyone. Each channel
+/// counts its newest thousand messages.
 #[utoipa::path(tag = "unread", params(WorkspacePath, PageQuery, QueryHeaders),
     responses((status = 200, description = "The counts.", body = UnreadCounts)))]
 #[get("/workspaces/{workspace_id}/unread")]

@@ -22,7 +22,7 @@ use super::answer::Done;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::UserPath;
 use crate::config::Secret;
-use crate::extract::{Body, Circumstances, Command, Key, QueryAnswer, Reading, Visitor};
+use crate::extract::{Body, Checks, Circumstances, Command, Key, QueryAnswer, Reading, Visitor};
 use crate::problem::Problem;
 
 /// A new user.
@@ -55,29 +55,33 @@ pub struct RegisterUser {
 }
 
 impl RegisterUser {
-    fn parse(self) -> Result<(Registration, Secret), Problem> {
-        let profile = Profile {
-            display_name: DisplayName::parse(&self.display_name)?,
-            avatar_url: None,
-            title: None,
-            phone: None,
-            bio: None,
-            pronouns: None,
+    fn parse(&self) -> Result<Registration, Problem> {
+        let mut checks = Checks::default();
+        let parsed = (
+            checks.note(Email::parse(&self.email)),
+            checks.note(Username::parse(&self.username)),
+            checks.note(DisplayName::parse(&self.display_name)),
+            checks.note(self.timezone.as_deref().map(Timezone::parse).transpose()),
+            checks.note(self.language.as_deref().map(Language::parse).transpose()),
+        );
+        let (Some(email), Some(username), Some(display_name), Some(timezone), Some(language)) = parsed else {
+            return Err(checks.refusal());
         };
-        let preferences = Preferences {
-            timezone: self.timezone.as_deref().map(Timezone::parse).transpose()?,
-            language: self.language.as_deref().map(Language::parse).transpose()?,
-            ..Preferences::default()
-        };
-        let registration = Registration {
-            email: Email::parse(&self.email)?,
-            username: Username::parse(&self.username)?,
-            profile,
-            preferences,
-            is_bot: false,
-            is_operator: false,
-        };
-        Ok((registration, self.password))
+        let profile = Profile { display_name, avatar_url: None, title: None, phone: None, bio: None, pronouns: None };
+        let preferences = Preferences { timezone, language, ..Preferences::default() };
+        Ok(Registration { email, username, profile, preferences, is_bot: false, is_operator: false })
+    }
+}
+
+impl RegisterUser {
+    /// Parses everything, so that one answer names the mistakes of the password too.
+    async fn parse_with_password(&self, passwords: &Passwords) -> Result<(Registration, Password), Problem> {
+        let registration = self.parse();
+        let password = parse_password(passwords, "password", self.password.clone(), registration.as_ref().ok()).await;
+        let mut checks = Checks::default();
+        let (registration, password) = (checks.note(registration), checks.note(password));
+        let (Some(registration), Some(password)) = (registration, password) else { return Err(checks.refusal()) };
+        Ok((registration, password))
     }
 }
 
@@ -104,9 +108,9 @@ pub struct UserCreated {
 
 /// Register a user
 ///
-/// The setting `registration` of the server says who may register: everybody (`open`), people who send the
-/// `invitation_token` of an invitation for their address (`invited`), or nobody (`closed`: 403
-/// `user.registration_closed`). The first user of a server becomes its operator.
+/// `registration` of `get_server` says who may register: everybody (`open`), people who send the `invitation_token` of
+/// an invitation for their address (`invited`), or nobody (`closed`). The first user of a server becomes its operator.
+/// Registering does not sign in.
 #[utoipa::path(tag = "users", request_body = RegisterUser, security(()), params(CommandHeaders),
     responses((status = 201, description = "The user is registered.", body = UserCreated)))]
 #[post("/users")]
@@ -120,8 +124,7 @@ pub async fn register_user(
     registrations: Data<Registrations>,
 ) -> Result<Done<UserCreated>, Problem> {
     let invitation = admissions.admit(body.input.invitation_token.as_ref()).await?;
-    let (registration, password) = body.input.parse()?;
-    let password = parse_password(&passwords, "password", password, Some(&registration)).await?;
+    let (registration, password) = body.input.parse_with_password(&passwords).await?;
     let user_id = new_user_id(&key, &registration);
     let asked = CommandRequest { context: from.context_of(user_id), idempotency: key.idempotency(user_id, &open_parts(&registration)?) };
     let appended = registrations.register(&asked, user_id, registration, password, invitation).await?;
@@ -162,24 +165,32 @@ pub struct OtherUser {
     /// The display name.
     display_name: String,
     /// The address of the profile picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
     avatar_url: Option<String>,
     /// The job title.
+    #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
     /// The telephone number. Guests do not see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
     /// The user's text about themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
     bio: Option<String>,
     /// The pronouns.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pronouns: Option<String>,
     /// The time zone.
     timezone: String,
     /// `active` or `suspended`.
     status: String,
     /// The status text.
+    #[serde(skip_serializing_if = "Option::is_none")]
     status_text: Option<String>,
     /// The emoji of the status.
+    #[serde(skip_serializing_if = "Option::is_none")]
     status_emoji: Option<String>,
     /// The time at which the status ends.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     status_expires_at: Option<DateTime<Utc>>,
     /// Whether the user is a program.
     is_bot: bool,
@@ -209,7 +220,8 @@ impl From<UserRow> for OtherUser {
 
 /// Get a user who shares a workspace with the caller
 ///
-/// A guest sees the people of the guest's channels, without addresses.
+/// A guest sees the people of the guest's channels, without addresses. Anybody else answers as a user who does not
+/// exist.
 #[utoipa::path(tag = "users", params(UserPath, QueryHeaders),
     responses((status = 200, description = "The user.", body = OtherUser)))]
 #[get("/users/{user_id}")]
@@ -250,7 +262,8 @@ pub struct SuspendUser {
 
 /// Suspend a user on the whole server
 ///
-/// Operators only. The last operator of the server cannot be suspended.
+/// Operators only. The user's sessions end, and nobody can sign in to the account. The messages stay. The last operator
+/// of the server cannot be suspended.
 #[utoipa::path(tag = "users", request_body = SuspendUser, params(UserPath, CommandHeaders),
     responses((status = 204, description = "The user is suspended.")))]
 #[put("/users/{user_id}/suspension")]
@@ -267,7 +280,7 @@ pub async fn suspend_user(
 
 /// End a user's suspension
 ///
-/// Operators only.
+/// Operators only. The user must sign in again. If the user is not suspended, nothing changes.
 #[utoipa::path(tag = "users", params(UserPath, CommandHeaders),
     responses((status = 204, description = "The suspension has ended.")))]
 #[delete("/users/{user_id}/suspension")]

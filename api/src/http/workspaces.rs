@@ -1,12 +1,12 @@
 //! Workspaces: their details, domain, settings, plan and owner.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{delete, get, patch, post, put};
 use commands::{AccessRefusal, CommandError, Commands, NewWorkspace};
 use domain::WorkspaceCommand;
 use domain::ids::{UserId, WorkspaceId};
-use domain::retention::RetentionPolicy;
-use domain::text::{AvatarUrl, Description, InvalidText, WorkspaceDomain, WorkspaceName};
+use domain::retention::{RetentionAction, RetentionPolicy};
+use domain::text::{AvatarUrl, Description, WorkspaceDomain, WorkspaceName};
 use domain::workspace::{Details, Plan, WorkspaceSettings};
 use identity::confirmation::Confirmations;
 use projections::ReadModels;
@@ -21,7 +21,7 @@ use super::members::PageQuery;
 use super::path::WorkspacePath;
 use super::schema;
 use crate::config::{Secret, Settings};
-use crate::extract::{Body, Change, Command, Cursor, Page, QueryAnswer, Reading, RequestedHost, no_cursor, page_limit};
+use crate::extract::{Body, Change, Checks, Command, Cursor, Page, Query, QueryAnswer, Reading, RequestedHost, no_cursor, page_limit};
 use crate::problem::Problem;
 
 /// A new workspace.
@@ -48,26 +48,33 @@ pub struct CreateWorkspace {
 impl CreateWorkspace {
     fn parse(&self, members_max: u32, each_max: u32) -> Result<NewWorkspace, Problem> {
         let max_members = self.max_members.unwrap_or(members_max);
-        if !(1..=1_000_000).contains(&max_members) {
-            return Err(Problem::invalid("input.invalid", "max_members", "max_members must be 1 to 1000000"));
-        }
+        let mut checks = Checks::default();
+        let parsed = (
+            checks.note(WorkspaceName::parse(&self.name)),
+            checks.note(self.domain.as_deref().map(WorkspaceDomain::parse).transpose()),
+            checks.note(self.description.as_deref().map(Description::parse).transpose()),
+            checks.note(self.avatar_url.as_deref().map(AvatarUrl::parse).transpose()),
+            checks.note(check_members_max(max_members)),
+        );
+        let (Some(name), Some(domain), Some(description), Some(avatar_url), Some(())) = parsed else {
+            return Err(checks.refusal());
+        };
         Ok(NewWorkspace {
             workspace_id: Uuid::now_v7().into(),
             general_channel_id: Uuid::now_v7().into(),
-            details: self.details()?,
-            domain: self.domain.as_deref().map(WorkspaceDomain::parse).transpose()?,
+            details: Details { name, description, avatar_url },
+            domain,
             max_members,
             each_max: Some(each_max),
         })
     }
+}
 
-    fn details(&self) -> Result<Details, InvalidText> {
-        Ok(Details {
-            name: WorkspaceName::parse(&self.name)?,
-            description: self.description.as_deref().map(Description::parse).transpose()?,
-            avatar_url: self.avatar_url.as_deref().map(AvatarUrl::parse).transpose()?,
-        })
+fn check_members_max(max_members: u32) -> Result<(), Problem> {
+    if (1..=1_000_000).contains(&max_members) {
+        return Ok(());
     }
+    Err(Problem::invalid("input.invalid", "max_members", "max_members must be 1 to 1000000"))
 }
 
 /// A workspace that was created.
@@ -80,7 +87,8 @@ pub struct WorkspaceCreated {
 
 /// Create a workspace with its #general channel
 ///
-/// The caller becomes the workspace's owner.
+/// Every user may create workspaces, up to a limit of the server. The caller becomes the owner. The workspace comes
+/// with a #general channel that every member is in.
 #[utoipa::path(tag = "workspaces", request_body = CreateWorkspace, params(CommandHeaders),
     responses((status = 201, description = "The workspace is created.", body = WorkspaceCreated)))]
 #[post("/workspaces")]
@@ -96,6 +104,8 @@ pub async fn create_workspace(
 }
 
 /// List the caller's workspaces, by name
+///
+/// The list has the workspaces that the caller is an active member of.
 #[utoipa::path(tag = "workspaces", params(PageQuery, QueryHeaders),
     responses((status = 200, description = "The caller's workspaces.", body = Page<WorkspaceRow>)))]
 #[get("/workspaces")]
@@ -119,7 +129,8 @@ pub async fn list_workspaces(
 
 /// Get the workspace whose domain is the host of the request
 ///
-/// The host is that of the request's address; of a request from one of `trusted_proxies`, that of `X-Forwarded-Host`.
+/// A client that serves one workspace asks this, so that people need not choose. The host is that of the request's
+/// address; of a request from one of `trusted_proxies`, that of `X-Forwarded-Host`. The caller must be a member.
 #[utoipa::path(tag = "workspaces", params(QueryHeaders), responses((status = 200, description = "The workspace.", body = WorkspaceRow)))]
 #[get("/workspaces/current")]
 pub async fn get_current_workspace(
@@ -137,6 +148,8 @@ pub async fn get_current_workspace(
 }
 
 /// Get a workspace of the caller
+///
+/// Active members may ask. For anybody else the workspace does not exist.
 #[utoipa::path(tag = "workspaces", params(WorkspacePath, QueryHeaders),
     responses((status = 200, description = "The workspace.", body = WorkspaceRow)))]
 #[get("/workspaces/{workspace_id}")]
@@ -154,9 +167,10 @@ pub async fn get_workspace(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeWorkspace {
-    /// The name.
-    #[schema(min_length = 1, max_length = 200)]
-    name: Option<String>,
+    /// The name. It cannot be cleared.
+    #[serde(default)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
+    name: Change<String>,
     /// Its purpose.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 10000)]
@@ -175,12 +189,15 @@ struct DetailsChange {
 }
 
 impl ChangeWorkspace {
-    fn parse(&self) -> Result<DetailsChange, InvalidText> {
-        Ok(DetailsChange {
-            name: self.name.as_deref().map(WorkspaceName::parse).transpose()?,
-            description: self.description.parse(|text| Description::parse(text))?,
-            avatar_url: self.avatar_url.parse(|text| AvatarUrl::parse(text))?,
-        })
+    fn parse(&self) -> Result<DetailsChange, Problem> {
+        let mut checks = Checks::default();
+        let name = checks.note(self.name.parse_required("name", |text| WorkspaceName::parse(text)));
+        let description = checks.note(self.description.parse(|text| Description::parse(text)));
+        let avatar_url = checks.note(self.avatar_url.parse(|text| AvatarUrl::parse(text)));
+        let (Some(name), Some(description), Some(avatar_url)) = (name, description, avatar_url) else {
+            return Err(checks.refusal());
+        };
+        Ok(DetailsChange { name, description, avatar_url })
     }
 }
 
@@ -195,6 +212,8 @@ impl DetailsChange {
 }
 
 /// Change a workspace's name, description and picture (JSON Merge Patch)
+///
+/// An absent member stays as it is, and `null` clears it. Requires the permission `workspace.update`.
 #[utoipa::path(tag = "workspaces", request_body = ChangeWorkspace, params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The workspace is changed.")))]
 #[patch("/workspaces/{workspace_id}")]
@@ -216,10 +235,11 @@ pub async fn change_workspace(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeSettings {
-    /// How long messages are kept in channels without their own policy. If absent, for ever.
+    /// How long messages are kept in channels without their own policy. Its members are merged too. Without a policy,
+    /// messages are kept for ever.
     #[serde(default)]
     #[schema(value_type = Option<schema::RetentionPolicy>)]
-    retention_policy: Change<RetentionPolicy>,
+    retention_policy: Change<ChangePolicy>,
     /// The largest file that may be uploaded, in bytes.
     #[serde(default)]
     #[schema(value_type = Option<u64>, minimum = 1)]
@@ -230,10 +250,37 @@ pub struct ChangeSettings {
     edit_window_minutes: Change<u32>,
 }
 
+/// Changes of a retention policy. An absent member stays, and `null` gives it its default.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangePolicy {
+    #[serde(default)]
+    days: Change<u32>,
+    #[serde(default)]
+    action: Change<RetentionAction>,
+    #[serde(default)]
+    keep_pinned: Change<bool>,
+}
+
+impl ChangePolicy {
+    fn of(&self, before: RetentionPolicy) -> RetentionPolicy {
+        let default = RetentionPolicy::default();
+        RetentionPolicy {
+            days: self.days.of(before.days.as_ref()),
+            action: self.action.of(Some(&before.action)).unwrap_or(default.action),
+            keep_pinned: self.keep_pinned.of(Some(&before.keep_pinned)).unwrap_or(default.keep_pinned),
+        }
+    }
+}
+
 impl ChangeSettings {
     fn of(&self, before: &WorkspaceSettings) -> WorkspaceSettings {
         WorkspaceSettings {
-            retention_policy: self.retention_policy.of(before.retention_policy.as_ref()),
+            retention_policy: match &self.retention_policy {
+                Change::Keep => before.retention_policy,
+                Change::Clear => None,
+                Change::Set(policy) => Some(policy.of(before.retention_policy.unwrap_or_default())),
+            },
             upload_max_bytes: self.upload_max_bytes.of(before.upload_max_bytes.as_ref()),
             edit_window_minutes: self.edit_window_minutes.of(before.edit_window_minutes.as_ref()),
         }
@@ -241,6 +288,9 @@ impl ChangeSettings {
 }
 
 /// Change a workspace's settings (JSON Merge Patch)
+///
+/// An absent member stays as it is, and `null` removes the limit. Requires the permission `workspace.settings`. A
+/// changed retention policy also needs `retention.manage`.
 #[utoipa::path(tag = "workspaces", request_body = ChangeSettings, params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The settings are changed.")))]
 #[patch("/workspaces/{workspace_id}/settings")]
@@ -268,7 +318,8 @@ pub struct ChangeDomain {
 
 /// Change a workspace's domain
 ///
-/// Owners of the workspace, and operators, even if they are not members. `GET /v1/workspaces/current` follows at once.
+/// Owners of the workspace may do this, and operators, even if they are not members. `get_current_workspace` follows at
+/// once. A domain belongs to one workspace of the server.
 #[utoipa::path(tag = "workspaces", request_body = ChangeDomain, params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The domain is changed.")))]
 #[put("/workspaces/{workspace_id}/domain")]
@@ -283,7 +334,8 @@ pub async fn change_workspace_domain(
 
 /// Remove a workspace's domain
 ///
-/// Owners of the workspace, and operators, even if they are not members. Another workspace can have the domain then.
+/// Owners of the workspace may do this, and operators, even if they are not members. Another workspace can have the
+/// domain then.
 #[utoipa::path(tag = "workspaces", params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The workspace has no domain.")))]
 #[delete("/workspaces/{workspace_id}/domain")]
@@ -302,7 +354,8 @@ pub struct ChangePlan {
 
 /// Change a workspace's plan
 ///
-/// Operators only, even if they are not members.
+/// Operators only, even if they are not members. The plan decides the rate limits of the members, which follow within a
+/// minute.
 #[utoipa::path(tag = "workspaces", request_body = ChangePlan, params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The plan is changed.")))]
 #[put("/workspaces/{workspace_id}/plan")]
@@ -329,7 +382,7 @@ pub struct HandOver {
 
 /// Hand the caller's ownership of a workspace over to another member
 ///
-/// The caller becomes an admin. Requires the caller's password.
+/// Owners only. Requires the caller's password. The other member becomes an owner, and the caller an admin.
 #[utoipa::path(tag = "workspaces", request_body = HandOver, params(WorkspacePath, CommandHeaders),
     responses((status = 204, description = "The workspace is handed over.")))]
 #[put("/workspaces/{workspace_id}/owner")]

@@ -17,7 +17,8 @@ use state::limits::Class;
 use stores::error::chain;
 use stores::postgres::was_cancelled;
 
-use super::{Place, Problem, RETRY_UPGRADE};
+use super::mistake::Place;
+use super::{Problem, RETRY_UPGRADE};
 
 impl From<CommandError> for Problem {
     fn from(error: CommandError) -> Self {
@@ -87,9 +88,8 @@ impl From<AuditError> for Problem {
 
 impl From<QueryMistake> for Problem {
     fn from(QueryMistake { mistake, at }: QueryMistake) -> Self {
-        let mut problem = Self::malformed("search.query_invalid", Some("q".into()), mistake.to_string());
-        problem.0.place = Some(Place { offset: at.offset, length: at.length });
-        problem
+        let place = Place { offset: at.offset, length: at.length };
+        Self::malformed("search.query_invalid", None, mistake.to_string()).at("q", Some(place))
     }
 }
 

@@ -15,7 +15,7 @@ type Decision = Result<Vec<ChannelEvent>, ChannelRefusal>;
 /// The number of participants in a direct conversation: the creator alone, or two users.
 pub(super) const DIRECT_PEOPLE: RangeInclusive<usize> = 1..=2;
 /// The number of participants in a group conversation.
-pub(super) const GROUP_PEOPLE: RangeInclusive<usize> = 3..=9;
+pub const GROUP_PEOPLE: RangeInclusive<usize> = 3..=9;
 
 /// Creates the channel. The actor and the named users are its first members.
 pub(super) fn create(channel: &Channel, context: &Context, new: NewChannel) -> Decision {

@@ -16,6 +16,7 @@ use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
 pub use command::{ChannelCommand, NewChannel};
+pub use decide::GROUP_PEOPLE;
 pub use error::ChannelRefusal;
 pub use event::{ChannelEvent, ChannelSettings, Creation, Kind, MemberRole, NotificationLevel};
 

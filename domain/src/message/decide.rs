@@ -14,7 +14,7 @@ use crate::workspace::{self, Subject, Workspace};
 type Decision = Result<Vec<MessageEvent>, MessageRefusal>;
 
 /// How many different emojis a message can have.
-pub(super) const EMOJIS_MAX: usize = 50;
+pub const EMOJIS_MAX: usize = 50;
 /// How often a message can be edited. The limit is needed because every edit writes all earlier texts again.
 pub(super) const EDITS_MAX: usize = 200;
 

@@ -17,6 +17,7 @@ use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
 pub use command::{MessageCommand, NewMessage};
+pub use decide::EMOJIS_MAX;
 pub use error::MessageRefusal;
 pub use event::{Kind, MessageEvent, Moment, Posting};
 pub use system::system_message;

@@ -31,7 +31,7 @@ pub struct AsOf {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<i64>,
     /// When that event happened.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub happened_at: Option<DateTime<Utc>>,
     /// The state.
     pub state: Value,
@@ -47,6 +47,7 @@ pub struct MessageThen {
     /// The author.
     pub author_id: Uuid,
     /// When it was sent.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub sent_at: DateTime<Utc>,
     /// The text. Absent if the message was deleted, or the caller may not read it.
     #[serde(skip_serializing_if = "Option::is_none")]

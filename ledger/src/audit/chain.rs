@@ -18,6 +18,7 @@ const CHAIN_EVENTS_MAX: u16 = 100;
 
 /// An event with its causes and effects.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = EventChain)]
 pub struct Chain {
     /// The causes, the first one first.
     pub causes: Vec<Entry>,

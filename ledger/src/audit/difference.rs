@@ -14,6 +14,7 @@ use super::{AuditError, TextAccess};
 
 /// The difference between two moments of an aggregate.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = StateDifference)]
 pub struct Difference {
     /// How many events the aggregate had at the first moment.
     pub from_version: i64,

@@ -23,15 +23,17 @@ const SERVER: &str = "server";
 /// An event of the log: the actor, the aggregate, the time, the origin, the command, the changes, the causes and the
 /// effects.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 pub struct Entry {
     /// The position in the log.
     pub position: i64,
     /// The event's identifier.
     pub event_id: Uuid,
     /// When it was recorded.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub recorded_at: DateTime<Utc>,
     /// When it happened, if that was before it was recorded: an import keeps the original times.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub happened_at: Option<DateTime<Utc>>,
     /// The actor.
     pub actor_id: Uuid,
@@ -47,6 +49,7 @@ pub struct Entry {
     /// The version of its payload.
     pub event_version: String,
     /// The workspace. A sign-in has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace_id: Option<Uuid>,
     /// The aggregate's type.
     pub aggregate_type: String,
@@ -98,6 +101,7 @@ pub struct Entry {
 /// An operation of a JSON Patch (RFC 6902), with the former value in `was`. The RFC says that readers ignore members
 /// that they do not know.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = StateChange)]
 pub struct Change {
     /// `add`, `remove` or `replace`.
     pub op: &'static str,
@@ -220,7 +224,7 @@ impl FoundEvents {
         let mut payload = serde_json::to_value(&event.event).unwrap_or(Value::Null);
         let channel = self.streams.get(&event.stream).and_then(|stream| conversation(stream));
         let withheld = is_withheld(channel, event.stream, access) && withhold_text(&mut payload);
-        (payload, withheld)
+        (domain::document::shown(payload), withheld)
     }
 
     fn entry(&self, event: &Recorded<Event>, changes: Vec<Change>, access: &TextAccess) -> Entry {
@@ -288,7 +292,7 @@ pub(super) fn changes(mut document: Value, to: &Value) -> Vec<Change> {
     let mut changes = Vec::new();
     for operation in json_patch::diff(&document, to).0 {
         let path = operation.path().to_string();
-        let was = document.pointer(&path).cloned();
+        let was = document.pointer(&path).filter(|was| !was.is_null()).cloned();
         let (op, value, was) = match &operation {
             PatchOperation::Add(added) => ("add", Some(added.value.clone()), None),
             PatchOperation::Remove(_) => ("remove", None, was),

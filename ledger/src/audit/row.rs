@@ -19,10 +19,12 @@ pub struct LogRow {
     /// The event's identifier.
     pub event_id: Uuid,
     /// When it was recorded.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub recorded_at: DateTime<Utc>,
     /// The actor.
     pub actor_id: Uuid,
     /// The workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace_id: Option<Uuid>,
     /// The aggregate's type.
     pub aggregate_type: String,
@@ -62,7 +64,7 @@ impl FoundEvents {
                 event_type: event.event.wire_name().into(),
                 event_version: event.event.version().into(),
                 payload,
-                metadata: serde_json::to_value(&event.metadata).unwrap_or(Value::Null),
+                metadata: domain::document::shown(serde_json::to_value(&event.metadata).unwrap_or_default()),
                 withheld,
             })
         };

@@ -277,7 +277,7 @@ fn only<K: Ord + Copy, V: Clone>(map: &BTreeMap<K, V>, keys: &[K]) -> BTreeMap<K
     keys.iter().filter_map(|key| Some((*key, map.get(key)?.clone()))).collect()
 }
 
-/// Every state can be written as JSON: snapshots are written in this form too.
+/// Every state can be written as JSON.
 fn json<T: Serialize>(state: &T) -> Value {
-    serde_json::to_value(state).unwrap_or(Value::Null)
+    domain::document::shown(serde_json::to_value(state).unwrap_or_default())
 }

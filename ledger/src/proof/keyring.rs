@@ -53,12 +53,16 @@ pub struct PublishedKey {
     #[schema(example = "chat.example.org/v1/proof+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")]
     pub vkey: String,
     /// When the key was made.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub created_at: chrono::DateTime<chrono::Utc>,
     /// The size of the first head that it signed. Absent if it has not signed yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_size: Option<i64>,
     /// The size of the last head that it signed. Absent while it signs.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_size: Option<i64>,
     /// When the next key replaced it.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub retired_at: Option<chrono::DateTime<chrono::Utc>>,
 }
 

@@ -18,6 +18,7 @@ pub struct ReadMarker {
     /// The last message that the user has read.
     pub message_id: Uuid,
     /// When that message was sent.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub created_at: DateTime<Utc>,
 }
 

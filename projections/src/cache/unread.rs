@@ -46,6 +46,7 @@ pub struct ChannelUnread {
     /// `all`, `mentions` or `none`.
     pub notification_level: String,
     /// The last message that the user has read, if the user has moved the marker since joining.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_read_message_id: Option<Uuid>,
     /// Messages after the marker, or after joining. The user's own messages, deleted messages and answers in threads do
     /// not count.

@@ -25,6 +25,7 @@ pub struct ParkedEvent {
     /// Why it could not be applied.
     pub error: String,
     /// When the key was parked.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub parked_at: DateTime<Utc>,
 }
 
@@ -86,8 +87,9 @@ pub struct ParkedPayload {
     /// The version of its payload.
     pub event_version: String,
     /// When it was recorded.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub recorded_at: DateTime<Utc>,
-    /// Its payload, as it is stored.
+    /// Its payload, without empty members.
     #[schema(value_type = Object)]
     pub payload: Value,
 }
@@ -117,7 +119,7 @@ pub async fn payloads(pool: &PgPool, projection: &str) -> Result<Vec<ParkedPaylo
         event_type: row.event_type,
         event_version: row.event_version,
         recorded_at: row.recorded_at,
-        payload: row.payload,
+        payload: domain::document::shown(row.payload),
     });
     Ok(rows.collect())
 }

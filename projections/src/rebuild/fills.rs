@@ -25,6 +25,7 @@ const SILENT_MAX: Duration = Duration::from_secs(10);
 
 /// A projection that is being filled.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = ReplayFill)]
 pub struct Fill {
     /// The projection.
     #[schema(example = "search")]
@@ -41,8 +42,10 @@ pub struct Fill {
     /// How much of the phase is done per second.
     pub per_second: f64,
     /// The seconds until the end of the phase at that rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds_left: Option<f64>,
     /// When it began.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub started_at: DateTime<Utc>,
 }
 

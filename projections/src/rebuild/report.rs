@@ -133,9 +133,11 @@ pub struct DifferingColumn {
     /// Its name.
     pub column: String,
     /// The live model's value.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub live: Option<Value>,
     /// The new model's value.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub new: Option<Value>,
 }

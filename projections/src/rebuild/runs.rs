@@ -55,19 +55,24 @@ pub struct ReplayRun {
     /// How much of the phase is done per second.
     pub per_second: f64,
     /// The seconds until the end of the phase at that rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds_left: Option<f64>,
     /// When it began.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub started_at: DateTime<Utc>,
     /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub ended_at: Option<DateTime<Utc>>,
     /// How long it has been running, or ran, in seconds.
     pub seconds: f64,
     /// Whether an operator has asked to cancel it.
     pub cancel_asked: bool,
     /// Its result: the positions of comparison and switch, the rows, and the differences.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub report: Option<Value>,
     /// Why it failed. Then the old model stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 

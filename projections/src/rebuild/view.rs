@@ -37,6 +37,7 @@ pub struct NewView {
 
 /// An existing view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ReplayView)]
 pub struct View {
     /// Its name.
     #[schema(example = "at_4711")]
@@ -49,9 +50,10 @@ pub struct View {
     /// The last event that was read for it. Without a moment, it holds this event and all earlier ones.
     pub position: i64,
     /// The moment that it shows: it holds the events that had happened by then. Absent if it is as of its position.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub moment: Option<DateTime<Utc>>,
     /// When it was built.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub created_at: DateTime<Utc>,
 }
 

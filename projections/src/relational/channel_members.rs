@@ -28,6 +28,7 @@ pub struct ChannelMemberRow {
     /// The display name.
     pub display_name: String,
     /// The address of the user's picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
     /// Whether the user is a bot.
     pub is_bot: bool,
@@ -36,8 +37,10 @@ pub struct ChannelMemberRow {
     /// `all`, `mentions` or `none`.
     pub notification_level: String,
     /// When the user last joined.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub joined_at: DateTime<Utc>,
     /// The user that added the member.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub invited_by: Option<Uuid>,
 }
 

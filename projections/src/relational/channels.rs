@@ -23,10 +23,13 @@ pub struct ChannelRow {
     /// The workspace.
     pub workspace_id: Uuid,
     /// The name. Direct and group conversations have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The name as it is displayed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// A description.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// `public`, `private`, `dm` or `group_dm`.
     pub channel_type: String,
@@ -35,10 +38,13 @@ pub struct ChannelRow {
     /// Whether it is the workspace's #general.
     pub is_general: bool,
     /// The topic.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
     /// The purpose.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
     /// How long messages are kept. If empty, the workspace's policy applies.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::document::serialize_option")]
     pub retention_policy: Option<Value>,
     /// Whether messages may be answered in threads.
     pub allow_threads: bool,
@@ -49,12 +55,16 @@ pub struct ChannelRow {
     /// The user that created it.
     pub created_by: Uuid,
     /// When it was created.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub created_at: DateTime<Utc>,
     /// When the row last changed.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub updated_at: DateTime<Utc>,
     /// When it was archived.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub archived_at: Option<DateTime<Utc>>,
     /// The user that archived it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub archived_by: Option<Uuid>,
     /// The last event that was applied to the row.
     pub position: i64,

@@ -28,10 +28,13 @@ pub struct InvitationRow {
     /// The user that sent the invitation.
     pub invited_by: Uuid,
     /// When the invitation expires.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub expires_at: DateTime<Utc>,
     /// When the invitation was sent.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub created_at: DateTime<Utc>,
     /// When the row last changed.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub updated_at: DateTime<Utc>,
     /// The last event that was applied to the row.
     pub position: i64,

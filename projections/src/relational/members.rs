@@ -28,24 +28,30 @@ pub struct MemberRow {
     /// The display name.
     pub display_name: String,
     /// The address of the user's picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
     /// Whether the user is a bot.
     pub is_bot: bool,
     /// Owner, admin, member or guest.
     pub role: String,
     /// Job title in this workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Department.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub department: Option<String>,
     /// `active` or `deactivated`.
     pub status: String,
     /// The user that invited the member.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub invited_by: Option<Uuid>,
     /// Permissions that differ from those of the role.
     pub permissions: Value,
     /// When the user joined.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub joined_at: DateTime<Utc>,
     /// When the row last changed.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub updated_at: DateTime<Utc>,
 }
 

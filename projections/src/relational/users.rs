@@ -29,46 +29,60 @@ pub struct UserRow {
     /// The display name.
     pub display_name: String,
     /// The address of the user's picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
     /// The time zone in which the user's day begins.
     pub timezone: String,
     /// `active`, `suspended` or `erased`.
     pub status: String,
     /// Job title.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Telephone number.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
     /// A short text about the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bio: Option<String>,
     /// Pronouns.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pronouns: Option<String>,
     /// The client's notification settings. The server does not read them.
+    #[serde(serialize_with = "domain::document::serialize")]
     pub notification_settings: Value,
     /// The client's theme. The server does not read it.
+    #[serde(serialize_with = "domain::document::serialize")]
     pub theme_preferences: Value,
     /// The language of the user's client.
     pub language: String,
     /// Whether a second factor is required.
     pub mfa_enabled: bool,
     /// The status text.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status_text: Option<String>,
     /// The status emoji.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status_emoji: Option<String>,
     /// When the status expires.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub status_expires_at: Option<DateTime<Utc>>,
     /// Whether the user is a bot.
     pub is_bot: bool,
     /// Whether the user is an operator of this server.
     pub is_operator: bool,
     /// When the user registered.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub created_at: DateTime<Utc>,
     /// When the row last changed.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub updated_at: DateTime<Utc>,
     /// When the user last signed in.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub last_login_at: Option<DateTime<Utc>>,
     /// The last event that was applied to the row.
     pub position: i64,
     /// When the user will be erased, if an erasure was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub erasure_due_at: Option<DateTime<Utc>>,
 }
 
@@ -85,24 +99,33 @@ pub struct DirectoryRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// The address of the user's picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
     /// The job title in this workspace, or else the user's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Department in this workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub department: Option<String>,
     /// A short text about the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bio: Option<String>,
     /// Pronouns.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pronouns: Option<String>,
     /// Telephone number. Guests do not see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
     /// The time zone in which the user's day begins.
     pub timezone: String,
     /// The status text.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status_text: Option<String>,
     /// The status emoji.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status_emoji: Option<String>,
     /// When the status expires.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub status_expires_at: Option<DateTime<Utc>>,
     /// Whether the user is a bot.
     pub is_bot: bool,

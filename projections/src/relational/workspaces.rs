@@ -22,32 +22,40 @@ pub struct WorkspaceRow {
     /// Its name.
     pub name: String,
     /// Its domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
     /// The description.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The address of its picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
     /// The settings.
+    #[serde(serialize_with = "domain::document::serialize")]
     pub settings: Value,
     /// `free`, `pro` or `enterprise`.
     pub plan_type: String,
     /// The most active members that it may have.
     pub max_members: i32,
     /// The address for bills.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub billing_email: Option<String>,
     /// `active`, as long as there is no billing.
     pub subscription_status: String,
     /// Whether members sign in through an identity provider.
     pub sso_enabled: bool,
     /// The settings of the identity provider.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::document::serialize_option")]
     pub sso_config: Option<Value>,
     /// Whether every member needs a second factor.
     pub require_2fa: bool,
     /// Its #general channel.
     pub general_channel_id: Uuid,
     /// When it was created.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub created_at: DateTime<Utc>,
     /// When the row last changed.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub updated_at: DateTime<Utc>,
     /// The last event that was applied to the row.
     pub position: i64,

@@ -26,6 +26,7 @@ const DEVICES_MAX: usize = 20;
 
 /// The status that a device reports, from least to most present. If any device reports `dnd`, the user has this status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[schema(as = DevicePresence)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The device is connected, and the user is not active.

@@ -74,6 +74,17 @@ async fn an_export_withholds_the_same_texts_as_the_audit_and_is_recorded_there()
     team.stranger.get(&team.path("/audit/export")).await.expect_problem(404, "workspace.not_found");
     team.owner.get(&team.path("/audit/export?format=word")).await.expect_problem(400, "request.query_invalid");
     team.owner.get(&team.path("/audit/export?unknown=1")).await.expect_problem(400, "request.query_invalid");
+    // An export has all entries, oldest first. A limit or an order is refused, because it would have no effect.
+    for without_effect in ["limit=5", "order=newest"] {
+        let path = team.path(&format!("/audit/export?{without_effect}"));
+        team.owner.get(&path).await.expect_problem(400, "request.query_invalid");
+    }
+    for (format, media_type) in
+        [("jsonl", "application/x-ndjson"), ("csv", "text/csv; charset=utf-8"), ("cloudevents", "application/x-ndjson")]
+    {
+        let answer = team.owner.get(&team.path(&format!("/audit/export?format={format}"))).await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some(media_type)));
+    }
     let noted = audit(&app, &team, &team.owner, "&type=audit.exported").await;
     assert_eq!(each(&noted, "command"), ["export audit"; 3]);
     assert_eq!(noted[2]["payload"]["audit.exported"]["format"], "jsonl");

@@ -7,6 +7,32 @@ use tests::person::send;
 use tests::{Team, TestApp};
 
 const PAGE: &str = "https://app.example.org";
+/// The headers that a page reads.
+const EXPOSED: [&str; 9] = [
+    "backscroll-position",
+    "etag",
+    "idempotency-replayed",
+    "location",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+    "www-authenticate",
+    "x-request-id",
+];
+/// Every header of ours that an answer may have, and that no browser shows by itself.
+const OURS: [&str; 11] = [
+    "allow",
+    "backscroll-export-key",
+    "backscroll-position",
+    "etag",
+    "idempotency-replayed",
+    "location",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+    "www-authenticate",
+    "x-request-id",
+];
 const OTHERS: [&str; 4] = ["https://evil.example.org", "http://app.example.org", "https://app.example.org.evil.example", "null"];
 
 /// The request by which a browser asks whether a page may send a request.
@@ -24,7 +50,8 @@ fn list(answer: &Answer, name: &str) -> Vec<String> {
 async fn a_page_of_an_allowed_origin_sends_requests_and_reads_answers() {
     let app = TestApp::start_with(&[("BACKSCROLL_ALLOWED_ORIGINS", "http://localhost:3000, https://app.example.org")]).await;
     let team = Team::found(&app).await;
-    let headers = "authorization,content-type,idempotency-key,backscroll-min-position,x-request-id";
+    let headers =
+        "authorization,content-type,idempotency-key,backscroll-min-position,x-request-id,if-match,if-none-match,last-event-id";
     for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
         let allowed = preflight(&app, PAGE, method, headers).await;
         assert_eq!(allowed.status, 200, "{method}: {}", allowed.body);
@@ -42,12 +69,39 @@ async fn a_page_of_an_allowed_origin_sends_requests_and_reads_answers() {
         assert_eq!(answer.status, status);
         assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE));
         let exposed = list(&answer, "access-control-expose-headers");
-        for name in
-            ["backscroll-position", "idempotency-replayed", "location", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id"]
-        {
+        for name in EXPOSED {
             assert!(exposed.contains(&name.to_owned()), "{name}: {exposed:?}");
         }
         assert!(list(&answer, "vary").contains(&"origin".to_owned()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_reads_problems_and_the_headers_of_a_head_too() {
+    let settings =
+        [("BACKSCROLL_ALLOWED_ORIGINS", PAGE), ("BACKSCROLL_BODY_BYTES_MAX", "1024"), ("BACKSCROLL_RATE_LIMITS", "all=1000000/60 search=1/60")];
+    let app = TestApp::start_with(&settings).await;
+    let team = Team::found(&app).await;
+    let by = |method: Method, path: &str| team.owner.request(method, path).header("Origin", PAGE);
+    let search = team.path("/search/messages?q=x");
+    send(by(Method::GET, &search)).await.expect(200);
+    let large = by(Method::POST, &team.general("/messages")).json(&json!({"content": "x".repeat(2000)}));
+    let nobody = reqwest::Client::new().get(format!("{}/v1/users/me", app.url)).header("Origin", PAGE);
+    for (request, status) in [
+        (by(Method::GET, &search), 429),
+        (large, 413),
+        (nobody, 401),
+        (by(Method::HEAD, "/v1/users/me"), 200),
+        (by(Method::GET, &team.path("/members?limit=0")), 400),
+        (by(Method::TRACE, "/v1/users/me"), 405),
+    ] {
+        let answer = send(request).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+        assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE), "{status}");
+        let exposed = list(&answer, "access-control-expose-headers");
+        for name in answer.headers.keys().map(|name| name.as_str()).filter(|name| OURS.contains(name)) {
+            assert!(exposed.contains(&name.to_owned()), "{name} of {status} is not exposed: {exposed:?}");
+        }
     }
 }
 

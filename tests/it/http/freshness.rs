@@ -26,7 +26,7 @@ use By::{Auditor, Operator, Owner};
 /// Every query, and how often it reads the end of the log. A query without permissions never does. A query of the
 /// audit, which may take long, checks the caller's permissions again afterwards. A streamed answer checks them for each
 /// piece.
-const QUERIES: [(&str, By, u64); 56] = [
+const QUERIES: [(&str, By, u64); 57] = [
     ("/healthz", Owner, 0),
     ("/readyz", Owner, 0),
     ("/v1/channels/{channel_id}", Owner, 1),
@@ -53,6 +53,7 @@ const QUERIES: [(&str, By, u64); 56] = [
     ("/v1/proof/tile/entries/{index}", Owner, 0),
     ("/v1/proof/tile/{level}/{index}", Owner, 0),
     ("/v1/replay-views", Operator, 1),
+    ("/v1/server", Owner, 0),
     ("/v1/sessions", Owner, 0),
     ("/v1/users/me", Owner, 1),
     ("/v1/users/{user_id}", Owner, 1),

@@ -1,6 +1,7 @@
 //! The HTTP interface, tested over HTTP. Each resource has one file, with the success of each command beside its
 //! refusals.
 
+pub mod answers;
 mod caching;
 mod caps;
 mod channel_members;
@@ -9,12 +10,14 @@ mod conventions;
 mod cross_origin;
 mod emojis;
 mod erasure;
+mod errors;
 mod exports;
 mod freshness;
 mod guests;
 mod head;
 mod health;
 mod holds;
+mod http2;
 mod idempotency;
 mod invitations;
 mod log;
@@ -22,13 +25,16 @@ mod members;
 mod messages;
 mod names;
 mod pages;
+mod patches;
 mod permissions;
 mod presence;
 mod projections;
 mod proof;
+mod queries;
 mod rate_limits;
 mod replays;
 mod retention;
+mod server;
 mod sessions;
 mod slow_statements;
 mod strangers;

@@ -11,9 +11,10 @@ use tests::{Team, TestApp};
 use uuid::Uuid;
 
 /// Operations that are open to every caller.
-const PUBLIC: [&str; 10] = [
+const PUBLIC: [&str; 11] = [
     "get_checkpoint",
     "get_entries",
+    "get_server",
     "get_tile",
     "healthz",
     "list_proof_keys",

@@ -133,7 +133,7 @@ async fn a_view_of_now_has_everything_one_of_long_ago_nothing_and_one_of_the_rec
     }
     let views = operator.get("/v1/replay-views").await.expect(200);
     let moments = views["items"].as_array().expect("views").iter().map(|view| view["moment"].clone()).collect::<Vec<_>>();
-    assert_eq!(moments, [Value::Null, Value::Null, json!("2001-01-01T00:00:00Z"), json!("9999-01-01T00:00:00Z")]);
+    assert_eq!(moments, [Value::Null, Value::Null, json!("2001-01-01T00:00:00.000000Z"), json!("9999-01-01T00:00:00.000000Z")]);
     let both = json!({"until_time": WITHIN, "until_recorded_time": WITHIN});
     assert_eq!(operator.post(replays, both).await.expect_problem(422, "replay.plan_invalid")["field"], "until_time");
     let dry = json!({"until_time": WITHIN, "dry_run": true});

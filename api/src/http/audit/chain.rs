@@ -29,7 +29,8 @@ pub struct EventPath {
 
 /// Get an event's causes, its effects, and the other events of the same request
 ///
-/// Requires the permission `audit.read`.
+/// Requires the permission `audit.read`. It answers why something happened and what followed. Each reading is an entry
+/// of the audit.
 #[utoipa::path(tag = "audit", params(EventPath, QueryHeaders), responses((status = 200, description = "The chain.", body = Chain)))]
 #[get("/workspaces/{workspace_id}/audit/events/{position}/chain")]
 pub async fn read_chain(path: Path<EventPath>, reading: Reading, audits: Audits) -> Result<QueryAnswer<Chain>, Problem> {

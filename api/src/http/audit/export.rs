@@ -1,8 +1,8 @@
 //! The audit as a file of any size. It is read, written and sent chunk by chunk.
 
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use actix_web::web::{Bytes, Data, Path, Query};
-use actix_web::{HttpRequest, HttpResponse, get};
+use actix_web::web::{Bytes, Data, Path};
+use actix_web::{HttpResponse, get};
 use commands::ReadAccess;
 use domain::AuditCommand;
 use domain::audit::{Export as Noted, ExportFormat};
@@ -13,70 +13,50 @@ use ledger::audit::{AuditLog, Export};
 use ledger::proof::keyring;
 use ledger::proof::note::SigningKey;
 use projections::Connections;
-use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::query::{AuditQuery, filter_parts};
+use super::query::{ExportQuery, Format, filter_parts};
 use super::{Audits, text_access};
 use crate::config::Settings;
-use crate::extract::{Reading, reject_unless_line};
+use crate::extract::{Query, Reading};
 use crate::http::headers::QueryHeaders;
 use crate::http::path::WorkspacePath;
 use crate::problem::Problem;
 
 /// The header with the public key that verifies the manifest's signature.
-const EXPORT_KEY: &str = "Backscroll-Export-Key";
+pub(in crate::http) const EXPORT_KEY: &str = "Backscroll-Export-Key";
 
-/// The format of an export.
-#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// JSON Lines: one line for each entry.
-    #[default]
-    Jsonl,
-    /// Comma-separated values (RFC 4180).
-    Csv,
-    /// CloudEvents 1.0 in its JSON format: one line for each event.
-    Cloudevents,
-}
-
-/// The format. The other parameters are those of the audit's list.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct ExportQuery {
-    /// `jsonl`, `csv` or `cloudevents`. The default is `jsonl`.
-    #[param(inline)]
-    format: Option<Format>,
-}
+/// The media type of JSON Lines. Clients take each type that begins with `application/json` for one JSON value.
+const JSON_LINES: &str = "application/x-ndjson";
 
 impl Format {
     fn parse(self) -> (ExportFormat, &'static str) {
         match self {
-            Self::Jsonl => (ExportFormat::Jsonl, "application/jsonl"),
+            Self::Jsonl => (ExportFormat::Jsonl, JSON_LINES),
             Self::Csv => (ExportFormat::Csv, "text/csv; charset=utf-8"),
-            Self::Cloudevents => (ExportFormat::Cloudevents, "application/jsonl"),
+            Self::Cloudevents => (ExportFormat::Cloudevents, JSON_LINES),
         }
     }
 }
 
 /// Export the audit's entries as a signed file, oldest first
 ///
-/// The last line of the file is a manifest with a signature; `backscroll audit verify-export` checks it. Texts that
-/// the caller may not read are withheld, as in the audit itself. Requires the permission `audit.read`.
-#[utoipa::path(tag = "audit", params(WorkspacePath, ExportQuery, AuditQuery, QueryHeaders),
-    responses((status = 200, description = "The file.", content_type = "application/jsonl", body = String)))]
+/// Requires the permission `audit.read`. The file has all entries that match, whatever their number. Its last line is a
+/// manifest with a signature; `backscroll audit verify-export` checks it. A file without a manifest is incomplete.
+/// Texts that the caller may not read are withheld, as in the audit itself.
+#[utoipa::path(tag = "audit", params(WorkspacePath, ExportQuery, QueryHeaders),
+    responses((status = 200, description = "The file.", content((String = "application/x-ndjson"), (String = "text/csv")))))]
 #[get("/workspaces/{workspace_id}/audit/export")]
 pub async fn export_audit(
     path: Path<WorkspacePath>,
-    request: HttpRequest,
+    query: Query<ExportQuery>,
     reading: Reading,
     audits: Audits,
     stores: Data<Connections>,
     settings: Data<Settings>,
 ) -> Result<HttpResponse, Problem> {
     reading.access.may(path.workspace_id, Permission::AuditRead).await?;
-    let (format, query) = split(request.query_string())?;
+    let (format, query) = query.0.parts();
     let (format, media_type) = format.parse();
     let filter = query.parse(1)?;
     let key = keyring::current(&stores.pool, &settings.proof_keys()).await?;
@@ -94,19 +74,6 @@ pub async fn export_audit(
         .insert_header((EXPORT_KEY, vkey))
         .streaming(chunks(audits.audit_log, path.workspace_id, reading.access, export, key)))
 }
-
-/// Reads the format, and the query of the audit from the other parameters.
-fn split(query: &str) -> Result<(Format, AuditQuery), Problem> {
-    let wrong =
-        |error: &dyn std::fmt::Display| Problem::malformed("request.query_invalid", None, format!("the query string is invalid: {error}"));
-    let format = Query::<ExportQuery>::from_query(query).map_err(|error| wrong(&error))?.format.unwrap_or_default();
-    let rest = query.split('&').filter(|part| !part.starts_with("format=")).collect::<Vec<_>>().join("&");
-    reject_unless_line("query", if rest.is_empty() { "-" } else { &rest }, QUERY_CHARS_MAX)?;
-    Ok((format, Query::<AuditQuery>::from_query(&rest).map_err(|error| wrong(&error))?.into_inner()))
-}
-
-/// The most characters of the query string.
-const QUERY_CHARS_MAX: usize = 2_000;
 
 /// The part of the file that is not sent yet.
 enum Remaining {

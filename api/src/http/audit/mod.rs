@@ -11,7 +11,7 @@ mod query;
 pub mod through_time;
 
 use actix_web::get;
-use actix_web::web::{Path, Query};
+use actix_web::web::Path;
 use commands::{Commands, ReadAccess};
 use domain::audit::Question;
 use domain::ids::{ChannelId, WorkspaceId};
@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
-use crate::extract::{QueryAnswer, Reading, page_limit, parts};
+use crate::extract::{Query, QueryAnswer, Reading, page_limit, parts};
 use crate::problem::Problem;
 
 pub use noted::Readings;
@@ -78,9 +78,9 @@ async fn text_access(access: &ReadAccess, workspace_id: WorkspaceId, channels: &
 
 /// List a workspace's audit entries, with the sign-ins of its members
 ///
-/// An entry has the actor, the time, the origin, the command, the changes and the cause. The texts of conversations
-/// that the caller may not read are withheld, and their entries say so. The permission `compliance.read` shows these
-/// texts too. Each reading of the audit is an entry of the audit. Requires the permission `audit.read`.
+/// Requires the permission `audit.read`. An entry has the actor, the time, the origin, the command, the changes and the
+/// cause. The texts of conversations that the caller may not read are withheld, and their entries say so. The
+/// permission `compliance.read` shows these texts too. Each reading of the audit is an entry of the audit.
 #[utoipa::path(tag = "audit", params(WorkspacePath, AuditQuery, QueryHeaders),
     responses((status = 200, description = "The entries.", body = AuditPage)))]
 #[get("/workspaces/{workspace_id}/audit")]

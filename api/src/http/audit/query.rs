@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::noted::present;
-use crate::extract::{reject_unless_line, reject_unless_moment};
+use crate::extract::{Checks, reject_unless_line, reject_unless_moment};
 use crate::problem::Problem;
 
 /// The most characters of an event's or a command's name, and of an address.
@@ -58,8 +58,8 @@ pub struct AuditQuery {
     /// `newest` or `oldest` first. The default is `newest`.
     #[param(inline)]
     order: Option<AuditOrder>,
-    /// The number of entries. The default is 50.
-    #[param(minimum = 1, maximum = 100)]
+    /// The number of entries, at most 100. The default is 50.
+    #[param(minimum = 1)]
     pub(super) limit: Option<u16>,
 }
 
@@ -74,21 +74,103 @@ pub enum AuditOrder {
     Oldest,
 }
 
+/// The format of an export.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// JSON Lines: one line for each entry.
+    #[default]
+    Jsonl,
+    /// Comma-separated values (RFC 4180).
+    Csv,
+    /// CloudEvents 1.0 in its JSON format: one line for each event.
+    Cloudevents,
+}
+
+/// The entries to export, all of them, oldest first. An absent filter excludes nothing.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExportQuery {
+    /// `jsonl`, `csv` or `cloudevents`. The default is `jsonl`.
+    #[param(inline)]
+    format: Option<Format>,
+    /// Only events of that user, with the user's sign-ins and refused sign-ins.
+    #[param(value_type = Option<Uuid>)]
+    actor: Option<UserId>,
+    /// Only events of that aggregate type, such as `channel`.
+    #[param(example = "channel")]
+    aggregate_type: Option<String>,
+    /// Only events of that aggregate.
+    aggregate_id: Option<Uuid>,
+    /// Only events of that type.
+    #[serde(rename = "type")]
+    #[param(min_length = 1, max_length = 100, example = "channel.archived")]
+    event_type: Option<String>,
+    /// Only events of commands whose name contains that text; case does not matter.
+    #[param(min_length = 1, max_length = 100, example = "archive")]
+    command: Option<String>,
+    /// Only events of that session.
+    #[param(value_type = Option<Uuid>)]
+    session: Option<SessionId>,
+    /// Only events from that address.
+    #[param(min_length = 1, max_length = 100, example = "203.0.113.9")]
+    address: Option<String>,
+    /// Only events with that correlation identifier: all events of one request.
+    correlation_id: Option<Uuid>,
+    /// Only events that were recorded at that time or later.
+    from: Option<DateTime<Utc>>,
+    /// Only events that were recorded before that time.
+    to: Option<DateTime<Utc>>,
+    /// Only events after that position.
+    #[param(minimum = 0)]
+    after: Option<i64>,
+    /// Only events before that position.
+    #[param(minimum = 0)]
+    before: Option<i64>,
+}
+
+impl ExportQuery {
+    /// The format, and the filter.
+    pub(super) fn parts(self) -> (Format, AuditQuery) {
+        let filter = AuditQuery {
+            actor: self.actor,
+            aggregate_type: self.aggregate_type,
+            aggregate_id: self.aggregate_id,
+            event_type: self.event_type,
+            command: self.command,
+            session: self.session,
+            address: self.address,
+            correlation_id: self.correlation_id,
+            from: self.from,
+            to: self.to,
+            after: self.after,
+            before: self.before,
+            order: None,
+            limit: None,
+        };
+        (self.format.unwrap_or_default(), filter)
+    }
+}
+
 impl AuditQuery {
     pub(super) fn parse(&self, limit: u16) -> Result<Filter, Problem> {
+        let mut checks = Checks::default();
         for (field, text) in [("type", &self.event_type), ("command", &self.command), ("address", &self.address)] {
-            text.as_deref().map_or(Ok(()), |text| reject_unless_line(field, text, NAME_CHARS_MAX))?;
+            checks.note(text.as_deref().map_or(Ok(()), |text| reject_unless_line(field, text, NAME_CHARS_MAX)));
         }
         for (field, moment) in [("from", self.from), ("to", self.to)] {
-            moment.map_or(Ok(()), |moment| reject_unless_moment(field, moment))?;
+            checks.note(moment.map_or(Ok(()), |moment| reject_unless_moment(field, moment)));
         }
         for (field, position) in [("after", self.after), ("before", self.before)] {
-            position.map_or(Ok(()), |position| reject_unless_position(field, position))?;
+            checks.note(position.map_or(Ok(()), |position| reject_unless_position(field, position)));
         }
+        let aggregate_type = checks.note(self.aggregate_type.as_deref().map(aggregate_type).transpose());
+        checks.pass()?;
         Ok(Filter {
             workspace_id: None,
             actor: self.actor,
-            aggregate_type: self.aggregate_type.as_deref().map(aggregate_type).transpose()?,
+            aggregate_type: aggregate_type.flatten(),
             aggregate_id: self.aggregate_id,
             event_type: self.event_type.clone(),
             command: self.command.clone(),

@@ -1,7 +1,7 @@
 //! One aggregate through time: its history, its state at a moment, and the difference between two moments.
 
 use actix_web::get;
-use actix_web::web::{Path, Query};
+use actix_web::web::Path;
 use chrono::{DateTime, Utc};
 use domain::audit::Question;
 use domain::ids::{ChannelId, WorkspaceId};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::noted::{admit, present};
 use super::query::{aggregate_type, reject_unless_position};
 use super::{Audits, text_access};
-use crate::extract::{Cursor, QueryAnswer, Reading, page_limit, reject_unless_moment};
+use crate::extract::{Cursor, Query, QueryAnswer, Reading, page_limit, reject_unless_moment};
 use crate::http::headers::QueryHeaders;
 use crate::problem::Problem;
 
@@ -46,8 +46,8 @@ pub struct HistoryQuery {
     /// Only events after that position.
     #[param(minimum = 0)]
     after: Option<i64>,
-    /// The number of entries. The default is 50.
-    #[param(minimum = 1, maximum = 100)]
+    /// The number of entries, at most 100. The default is 50.
+    #[param(minimum = 1)]
     limit: Option<u16>,
 }
 
@@ -63,7 +63,8 @@ pub struct HistoryPage {
 
 /// List an aggregate's events, oldest first, with its state after each
 ///
-/// Requires the permission `audit.read`.
+/// Requires the permission `audit.read`. A channel or a workspace with very many people shows only those that the event
+/// names (`state_is_part`). Each reading is an entry of the audit.
 #[utoipa::path(tag = "audit", params(AggregatePath, HistoryQuery, QueryHeaders),
     responses((status = 200, description = "The history.", body = HistoryPage)))]
 #[get("/workspaces/{workspace_id}/audit/aggregates/{aggregate_type}/{aggregate_id}/history")]
@@ -112,8 +113,8 @@ pub struct AsOfQuery {
     time: Option<DateTime<Utc>>,
     /// For a channel: the cursor `next_messages` of the previous page.
     messages_after: Option<String>,
-    /// For a channel: the number of messages. The default is 50.
-    #[param(minimum = 1, maximum = 100)]
+    /// For a channel: the number of messages, at most 100. The default is 50.
+    #[param(minimum = 1)]
     limit: Option<u16>,
 }
 
@@ -133,7 +134,8 @@ pub struct AsOfAnswer {
 
 /// Get an aggregate as it was at a position or time
 ///
-/// A channel comes with its members and its messages as they were. Requires the permission `audit.read`.
+/// Requires the permission `audit.read`. A channel comes with its members and its messages as they were. Texts that the
+/// caller may not read are withheld. Each reading is an entry of the audit.
 #[utoipa::path(tag = "audit", params(AggregatePath, AsOfQuery, QueryHeaders),
     responses((status = 200, description = "The state.", body = AsOfAnswer)))]
 #[get("/workspaces/{workspace_id}/audit/aggregates/{aggregate_type}/{aggregate_id}/as-of")]
@@ -188,7 +190,8 @@ pub struct DifferenceQuery {
 
 /// Compare an aggregate at two positions or times
 ///
-/// Requires the permission `audit.read`.
+/// Requires the permission `audit.read`. The changes are a JSON Patch with the former values, and the same in words.
+/// Each reading is an entry of the audit.
 #[utoipa::path(tag = "audit", params(AggregatePath, DifferenceQuery, QueryHeaders),
     responses((status = 200, description = "The difference.", body = Difference)))]
 #[get("/workspaces/{workspace_id}/audit/aggregates/{aggregate_type}/{aggregate_id}/diff")]

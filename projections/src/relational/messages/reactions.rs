@@ -56,6 +56,7 @@ pub struct ReactionRow {
     /// The user.
     pub user_id: Uuid,
     /// When the user reacted.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub reacted_at: DateTime<Utc>,
     /// The position of the reaction in the log.
     #[serde(skip)]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::ids::MessageId;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -23,26 +23,32 @@ pub struct MessageRow {
     /// The author's display name. Empty if the author is not known here.
     pub display_name: String,
     /// The address of the author's picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
     /// The text. Empty if the message was deleted.
     pub content: String,
     /// `text`, `file`, `system` or `bot`.
     pub message_type: String,
     /// The references of the text: mentions, channels, broadcasts, links, files.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub formatted_content: Option<Value>,
     /// The message that began the thread, if this is an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<Uuid>,
     /// The number of answers in its thread.
     pub reply_count: i32,
     /// Whether it is pinned to its channel.
     pub is_pinned: bool,
     /// When it was pinned.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub pinned_at: Option<DateTime<Utc>>,
     /// The user that pinned it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pinned_by: Option<Uuid>,
     /// Whether it was deleted. A deleted message that has answers is still shown.
     pub is_deleted: bool,
     /// When it was deleted.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub deleted_at: Option<DateTime<Utc>>,
     /// The users that reacted, by emoji, in order of their reactions: `{"👍": ["…"]}`. Each list has at most 50 users;
     /// `GET …/reactions/{emoji}` has all.
@@ -50,15 +56,20 @@ pub struct MessageRow {
     /// The number of users, for each emoji with more users than its list has: `{"👍": 1200}`.
     pub reaction_counts: Value,
     /// When it was last edited.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub edited_at: Option<DateTime<Utc>>,
     /// The user that last edited it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub edited_by: Option<Uuid>,
     /// Always absent. Earlier releases showed the identifier that the sender's client gave to it; now the answer to the
     /// post has it, and the log keeps a keyed hash only.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<String>,
     /// When it was sent.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub created_at: DateTime<Utc>,
     /// When the row last changed.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -69,6 +80,7 @@ pub struct MessageDetail {
     #[serde(flatten)]
     pub message: MessageRow,
     /// The latest five of its earlier texts, oldest first. `GET …/edits` has all.
+    #[serde(serialize_with = "earlier_texts")]
     pub edit_history: Vec<EarlierText>,
 }
 
@@ -89,6 +101,7 @@ pub struct EditRow {
     /// The text.
     pub content: String,
     /// When it was replaced.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub edited_at: DateTime<Utc>,
     /// The user that replaced it.
     pub edited_by: Uuid,
@@ -126,6 +139,13 @@ pub enum HistoryPage {
     After(Cursor),
     /// The messages around a message, half of them before it. The message itself is in the middle, if it is shown.
     Around(MessageId),
+}
+
+/// Writes earlier texts as answers do. The tables keep them in another form.
+fn earlier_texts<S: Serializer>(texts: &[EarlierText], serializer: S) -> Result<S::Ok, S::Error> {
+    let shown =
+        |text: &EarlierText| EditRow { content: text.content.clone(), edited_at: text.edited_at, edited_by: text.edited_by, position: 0 };
+    serializer.collect_seq(texts.iter().map(shown))
 }
 
 impl MessageRow {

@@ -13,6 +13,7 @@ use super::indices::{Model, Place, Route, Stage};
 
 /// A document that Elasticsearch rejects for its content. It cannot be found; the rest of its workspace can.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = RejectedDocument)]
 pub struct Rejected {
     /// `messages` or `users`.
     pub family: String,
@@ -23,6 +24,7 @@ pub struct Rejected {
     /// The reason.
     pub reason: String,
     /// When it was last rejected.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
     pub rejected_at: DateTime<Utc>,
 }
 
