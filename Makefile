@@ -11,7 +11,7 @@ WITH_SERVICES := scripts/with-services.sh
 SEARCH ?= $(or $(BACKSCROLL_SEARCH),postgres)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench chaos services stop docs sqlx
+.PHONY: help run test check bench chaos clients services stop docs sqlx
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -30,6 +30,9 @@ bench: ## measure speed, as ratios to references of the same run; ROW=append run
 
 chaos: ## break servers under load, and judge the results; SEED=… repeats a run, ROUNDS=… is its length
 	@SEED="$(SEED)" ROUNDS="$(ROUNDS)" FAULTS="$(FAULTS)" scripts/chaos.sh
+
+clients: ## generate the clients for Go and Java from docs/openapi.json, and compile them (minutes; make test has Python and TypeScript)
+	@scripts/clients-nightly.sh
 
 services: ## start Postgres, NATS, Redis, Elasticsearch and an object store for this checkout, and keep them running
 	@scripts/services.sh start postgres nats redis elasticsearch object_store

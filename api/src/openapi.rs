@@ -2,6 +2,7 @@
 //! security, tags, and the headers of answers. Its own modules add the rest.
 
 mod absent;
+mod links;
 mod operations;
 mod problems;
 mod schemas;
@@ -44,6 +45,7 @@ pub fn document() -> Document {
     }
     schemas::complete(&mut json);
     absent::forbid_null(&mut json);
+    links::complete(&mut json);
     let text = serde_json::to_string_pretty(&json).unwrap_or_default();
     let bytes = Bytes::from(json.to_string());
     Document { json, text, bytes }

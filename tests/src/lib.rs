@@ -24,6 +24,7 @@ pub mod searches;
 pub mod secured;
 pub mod servers;
 pub mod spare;
+pub mod successes;
 pub mod team;
 pub mod tls;
 pub mod tour;

@@ -4,7 +4,7 @@ mod figures;
 mod files;
 mod named_tests;
 mod operations;
-mod pasted;
+pub mod pasted;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ fn read(document: &Path) -> String {
     fs::read_to_string(document).unwrap_or_else(|error| panic!("{}: {error}", document.display()))
 }
 
-fn written(document: &str) -> String {
+pub fn written(document: &str) -> String {
     read(&checkout().join(document))
 }
 
@@ -52,7 +52,7 @@ fn the_generated_documents_agree_with_the_code() {
 #[test]
 fn the_readme_names_the_two_commands_and_every_verb_is_in_the_makefile() {
     let (readme, makefile) = (written("README.md"), written("Makefile"));
-    for verb in ["run", "test", "check", "bench", "services", "stop", "docs", "sqlx"] {
+    for verb in ["run", "test", "check", "bench", "clients", "services", "stop", "docs", "sqlx"] {
         assert!(makefile.contains(&format!("\n{verb}: ## ")), "{verb}");
     }
     assert!(readme.contains("make run") && readme.contains("make test"));

@@ -28,13 +28,16 @@ struct Pasted {
     body: Option<String>,
 }
 
-/// The words of a line, split as a shell splits them: at spaces, but not between single quotes.
+/// The words of a line, split as a shell splits them: at spaces, but not between quotes.
 fn words(line: &str) -> Vec<String> {
-    let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
-    for c in line.chars() {
-        match c {
-            '\'' => quoted = !quoted,
-            ' ' if !quoted => words.push(std::mem::take(&mut word)),
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some('"'), '\\') => word.extend(chars.next()),
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), _) if open == c => quote = None,
+            (None, ' ') => words.push(std::mem::take(&mut word)),
             _ => word.push(c),
         }
     }
@@ -50,7 +53,7 @@ fn pasted(line: &str) -> Pasted {
     while let Some(word) = words.next() {
         let mut value = || words.next().expect("a value");
         match word.as_str() {
-            "-sS" => {}
+            "-s" | "-sS" | "-i" => {}
             "-X" => pasted.method = Some(value()),
             "-d" => pasted.body = Some(value()),
             "-H" => {
@@ -68,14 +71,15 @@ fn pasted(line: &str) -> Pasted {
     pasted
 }
 
-async fn status(line: &str) -> reqwest::StatusCode {
+/// Sends the request of a line, and returns the answer.
+pub async fn answer(line: &str) -> reqwest::Response {
     let Pasted { method, url, headers, body } = pasted(line);
     let method = method.unwrap_or_else(|| if body.is_some() { "POST" } else { "GET" }.into());
     let mut request = reqwest::Client::new().request(Method::from_bytes(method.as_bytes()).expect("a method"), url);
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    request.body(body.unwrap_or_default()).send().await.expect("an answer").status()
+    request.body(body.unwrap_or_default()).send().await.expect("an answer")
 }
 
 /// Starts the demo. Returns it with the lines that it prints before it waits.
@@ -100,7 +104,7 @@ async fn every_curl_line_that_make_run_prints_succeeds() {
     let curls = lines.iter().map(|line| line.trim()).filter(|line| line.starts_with("curl ")).collect::<Vec<_>>();
     assert_eq!(curls.len(), 4, "{}", lines.join("\n"));
     for line in curls {
-        let status = status(line).await;
+        let status = answer(line).await.status();
         assert!(status.is_success(), "{status}: {line}");
     }
 }
@@ -113,4 +117,5 @@ fn a_pasted_line_is_read_as_a_shell_and_curl_read_it() {
     assert_eq!(read.headers[0], ("Authorization".into(), "Bearer b c".into()));
     assert_eq!(read.headers[1].1, "application/x-www-form-urlencoded");
     assert_eq!(read.body.as_deref(), Some("{\"content\": \"x\"}"));
+    assert_eq!(pasted("curl x -H \"Authorization: Bearer \\\"it's\\\"\"").headers[0].1, "Bearer \"it's\"");
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tests::contract::Contract;
 use tests::person::{PASSWORD, Person, send};
 use tests::servers::checkout;
+use tests::successes::{Successes, successes};
 use tests::team::id;
 use tests::{Team, TestApp};
 
@@ -53,24 +54,6 @@ struct World {
     things: BTreeMap<&'static str, Vec<Value>>,
     /// How often each route succeeded during the set-up.
     made_with: Successes,
-}
-
-/// Counts by method and route.
-type Successes = BTreeMap<(String, String), u64>;
-
-/// How often each route succeeded, as the server's metrics count.
-async fn successes(app: &TestApp) -> Successes {
-    let metrics = app.as_operator("/metrics").await.expect(200);
-    let mut successes = Successes::new();
-    for line in metrics.as_str().expect("a text").lines().filter(|line| line.contains(r#"_request_seconds_count{"#)) {
-        let parts = line.split('"').collect::<Vec<_>>();
-        let [_, method, _, route, _, status, count] = parts[..] else { panic!("{line}") };
-        if status.starts_with('2') {
-            let count = count.trim_start_matches('}').trim().parse::<u64>().expect("a count");
-            *successes.entry((method.to_lowercase(), route.to_owned())).or_default() += count;
-        }
-    }
-    successes
 }
 
 impl World {
