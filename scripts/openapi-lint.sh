@@ -26,7 +26,8 @@ fetch() {
     trap - EXIT
 }
 
-has npm || install_packages nodejs npm ca-certificates
+# Without Node.js on this machine, that of the generators is used.
+has npm || exec "$CHECKOUT/scripts/clients.sh" "${BASH_SOURCE[0]}" "$DOCUMENT"
 
 mkdir -p "$CACHE/tools"
 exec 9>"$CACHE/tools/openapi-lint.lock"

@@ -33,7 +33,7 @@ pub use part::part;
 pub(crate) use part::parts;
 pub use query::Query;
 pub use reading::{
-    Cursor, PAGE_ROWS_MAX, Page, QueryAnswer, Reading, WAIT_MAX, catch_up, no_cursor, page_limit, read_place, row_limit,
+    Cursor, PAGE_ROWS_MAX, Page, QueryAnswer, Reading, ReadingNow, WAIT_MAX, catch_up, no_cursor, page_limit, read_place, row_limit,
 };
 pub use visitor::{Visitor, count_visitor};
 

@@ -56,9 +56,10 @@ fn describe(document: &mut Value) {
         "title": "Backscroll",
         "version": env!("CARGO_PKG_VERSION"),
         "description": "Self-hosted team chat in which every change is an event in one log. The answer to a command has the \
-            event's position in the log (`Backscroll-Position`). A query with that position (`Backscroll-Min-Position`) sees \
-            the event. Errors are problems of RFC 9457, each with a stable `code`. Each operation \
-            lists its own codes (`x-problem-codes`) and the groups of codes that it shares with others (`x-problem-groups`). `RateLimit-Policy` gives the limit of each \
+            row that it made or changed, and the event's position in the log (`Backscroll-Position`). The caller's next query sees \
+            the event, on every server; a query of somebody else does if it names the position (`Backscroll-Min-Position`). \
+            Errors are problems of RFC 9457, each with a stable `code`. Each operation lists its own codes (`x-problem-codes`) \
+            and the groups of codes that it shares with others (`x-problem-groups`). `RateLimit-Policy` gives the limit of each \
             request class (`x-rate-limit-class`), and `RateLimit` the requests that are left. Every address that takes GET takes \
             HEAD. A PATCH takes a merge patch (RFC 7396) too. No answer has a `null`: what is not there is left out. A \
             time has six digits of a second and `Z`. A list in a query string is `a,b` or repeated (`users=a&users=b`). \

@@ -280,9 +280,15 @@ impl Problem {
         Self::unavailable("presence.unavailable", "presence and typing are not available now: they return with the next heartbeats")
     }
 
-    /// The write side has the resource, but the read model does not yet.
+    /// The write side has the resource, but the read model does not, although it has caught up: the resource has just been
+    /// removed, or its events are parked.
     pub fn not_projected_yet() -> Self {
-        Self::unavailable("projection.behind", "the read model does not have this yet: try again, or send Backscroll-Min-Position")
+        Self::unavailable("projection.behind", "the read model does not have this: try again")
+    }
+
+    /// The read model is still behind after the wait.
+    pub(crate) fn projection_behind(detail: String, retry_after: Duration) -> Self {
+        Self::unavailable("projection.behind", detail).retry_after(retry_after)
     }
 
     /// The request contradicts the current state.

@@ -145,7 +145,7 @@ impl Commands {
             Outcome::ClaimTaken { claim, holder } => {
                 let id = decision.claim_taken(&claim, holder)?;
                 let position = self.store.catch_up().await?;
-                Ok(Attempt::Done(Appended { position, recorded_at: asked.context.at, id, replayed: true }))
+                Ok(Attempt::Done(Appended { position, recorded_at: asked.context.at, id, replayed: false }))
             }
         }
     }

@@ -32,6 +32,7 @@ pub use access::{ListedChannel, ReadAccess, Sight};
 pub use authorize::AccessRefusal;
 pub use erasures::ErasureCandidates;
 pub use event_store::{EventStore, Idempotency, IdempotencyKey, InvalidKey, StoreError};
+pub use messages::{Posted, PostedMessage};
 pub use refusal::{CommandRefusal, Taken};
 pub use retention::RemovedMessages;
 pub use slots::CHANNELS_EACH_MAX;
@@ -61,7 +62,7 @@ pub struct Appended {
     pub recorded_at: DateTime<Utc>,
     /// The identifier of the thing that was created or changed.
     pub id: Uuid,
-    /// Whether it had happened before: the same key was used again, or the conversation existed already.
+    /// Whether it had happened before: the same key was used again.
     pub replayed: bool,
 }
 

@@ -1,10 +1,12 @@
 //! Commands of messages.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{ChannelId, MessageId, RetentionId, WorkspaceId};
-use domain::message::{NewMessage, RelatedAggregates};
+use domain::message::{MessageEvent, NewMessage, Posting, RelatedAggregates};
 use domain::retention::RetentionAction;
-use domain::{Context, Message, MessageCommand, StreamId};
+use domain::{Context, Message, MessageCommand, StreamId, User};
 use tracing::instrument;
 
 use crate::authorize::AccessRefusal;
@@ -13,29 +15,34 @@ use crate::reader::Reader;
 use crate::{Appended, CommandError, CommandRefusal, CommandRequest, Commands, authorize};
 
 impl Commands {
-    /// Posts a message.
+    /// Posts a message, and returns it as it is in the log.
+    ///
+    /// `earlier` is an answer in the thread of a message that was deleted, from the read side: it is checked here. With it,
+    /// the thread goes on.
     ///
     /// # Errors
     /// The command is refused, or the store failed.
     #[instrument(name = "post a message", skip_all, fields(channel.id = %channel_id, message.id = %new.message_id))]
-    pub async fn post_message(&self, asked: &CommandRequest, channel_id: ChannelId, new: NewMessage) -> Result<Appended, CommandError> {
-        self.execute(asked, &Post { channel_id, new, earlier: None }).await
-    }
-
-    /// Posts an answer to a message that was deleted. `earlier` is an answer from the read side: it is checked here. With
-    /// it, the thread goes on.
-    ///
-    /// # Errors
-    /// The command is refused, or the store failed.
-    #[instrument(name = "post an answer", skip_all, fields(channel.id = %channel_id, message.id = %new.message_id))]
-    pub async fn post_answer(
+    pub async fn post(
         &self,
         asked: &CommandRequest,
         channel_id: ChannelId,
         new: NewMessage,
-        earlier: MessageId,
-    ) -> Result<Appended, CommandError> {
-        self.execute(asked, &Post { channel_id, new, earlier: Some(earlier) }).await
+        earlier: Option<MessageId>,
+    ) -> Result<Posted, CommandError> {
+        let post = Post { channel_id, new, earlier, drafted: Mutex::default() };
+        let appended = self.execute(asked, &post).await?;
+        // The last draft is the one that was appended. A repeated request appended nothing, whatever it drafted.
+        let drafted = post.drafted.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Posted { appended, message: drafted.filter(|_| !appended.replayed) })
+    }
+
+    /// The same, for a caller that needs no more than the position and the identifier.
+    ///
+    /// # Errors
+    /// The command is refused, or the store failed.
+    pub async fn post_message(&self, asked: &CommandRequest, channel_id: ChannelId, new: NewMessage) -> Result<Appended, CommandError> {
+        Ok(self.post(asked, channel_id, new, None).await?.appended)
     }
 
     /// Runs a command on a message.
@@ -48,10 +55,30 @@ impl Commands {
     }
 }
 
+/// A message that was posted.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    /// The result of the command.
+    pub appended: Appended,
+    /// The message. `None` if the request was made before with the same key: the message may have changed since.
+    pub message: Option<PostedMessage>,
+}
+
+/// The content of a message that was just posted, with its author.
+#[derive(Clone, Debug)]
+pub struct PostedMessage {
+    /// The event's data.
+    pub posting: Box<Posting>,
+    /// The author.
+    pub author: Arc<User>,
+}
+
 struct Post {
     channel_id: ChannelId,
     new: NewMessage,
     earlier: Option<MessageId>,
+    /// The message of the last draft.
+    drafted: Mutex<Option<PostedMessage>>,
 }
 
 impl Decision for Post {
@@ -76,6 +103,12 @@ impl Decision for Post {
         // The stream is new, so there is nothing to load. If the identifier is in use, the store refuses a second first
         // event.
         let events = Message::default().decide(&related, context, command)?;
+        let author = reader.user(context.actor).await?;
+        let posting = events.iter().find_map(|event| match event {
+            MessageEvent::Posted(posting) => Some(posting.clone()),
+            _ => None,
+        });
+        *self.drafted.lock().unwrap_or_else(PoisonError::into_inner) = posting.map(|posting| PostedMessage { posting, author });
         Ok(Draft::of(message_id).write(StreamId::message(message_id), Some(workspace_id), events))
     }
 }

@@ -59,7 +59,7 @@ impl Team {
     /// Panics if the server refuses.
     pub async fn take_in_guest(&self, guest: &Person) {
         self.take_in(guest, "member").await;
-        self.owner.put(&self.path(&format!("/members/{}/role", guest.id)), json!({"role": "guest"})).await.expect(204);
+        self.owner.put(&self.path(&format!("/members/{}/role", guest.id)), json!({"role": "guest"})).await.expect(200);
     }
 
     /// Adds a guest to #general. Other members join it by themselves.
@@ -67,7 +67,7 @@ impl Team {
     /// # Panics
     /// Panics if the server refuses.
     pub async fn add_to_general(&self, guest: &Person) {
-        self.owner.post(&self.general("/members"), json!({"user_id": guest.id})).await.expect(204);
+        self.owner.post(&self.general("/members"), json!({"user_id": guest.id})).await.expect(200);
     }
 
     /// Invites a user, who accepts the invitation.

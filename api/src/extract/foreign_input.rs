@@ -91,7 +91,7 @@ proptest! {
                 Err(problem) => prop_assert_eq!(problem.status_code(), 400),
             }
             match super::reading::min_position(&request) {
-                Ok(position) => prop_assert!(position >= 0),
+                Ok(position) => prop_assert!(position.is_some_and(|position| position >= 0)),
                 Err(problem) => prop_assert_eq!(problem.status_code(), 400),
             }
         }

@@ -1,4 +1,6 @@
-//! A query: the caller, and the position that the read model must have reached.
+//! A query: the caller, and the position that the read model must have reached. It is the position of the caller's own last
+//! write, on whichever node it was made, so people read their own writes. A client may ask for a later position, or for no
+//! wait at all.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,8 +15,8 @@ use commands::{CommandError, Commands, ReadAccess};
 use domain::Context;
 use domain::ids::UserId;
 use futures::future::LocalBoxFuture;
-use projections::Progress;
 use projections::relational::messages::Cursor as Place;
+use projections::{Progress, QueryError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -28,7 +30,8 @@ const PAGE_ROWS: u16 = 50;
 /// The most rows of a page.
 pub const PAGE_ROWS_MAX: u16 = 100;
 
-/// A request for a query, by a signed-in user who is not suspended. The read model has reached the requested position.
+/// A request for a query, by a signed-in user who is not suspended. The read model has everything that the user wrote, and
+/// has reached the requested position.
 pub struct Reading {
     /// The caller.
     pub actor: UserId,
@@ -36,7 +39,10 @@ pub struct Reading {
     pub access: ReadAccess,
     /// The position that the answer must include.
     pub min_position: i64,
+    /// The position that the client asked for.
+    requested: Option<i64>,
     caller: Actor,
+    progress: Progress,
     /// The position of the read model before the query.
     position: i64,
 }
@@ -47,9 +53,23 @@ impl Reading {
         self.caller.context()
     }
 
-    /// The position that the answer must include, if the caller sent one.
+    /// The position that the answer must include, if the client asked for one. A search index makes new documents visible at
+    /// intervals, so to wait there for every write of the caller would make searches slow.
     pub fn requested_position(&self) -> Option<i64> {
-        (self.min_position > 0).then_some(self.min_position)
+        self.requested.filter(|position| *position > 0)
+    }
+
+    /// Returns a row that the log has, according to the write side. If the read model lacks it, this waits until the read
+    /// model is where the log was when the request arrived.
+    ///
+    /// # Errors
+    /// The read model is too far behind, or cannot be read.
+    pub async fn row<T>(&self, read: impl AsyncFn() -> Result<Option<T>, QueryError>) -> Result<T, Problem> {
+        if let Some(row) = read().await? {
+            return Ok(row);
+        }
+        self.progress.wait_for(projections::RELATIONAL, self.access.position(), WAIT_MAX).await?;
+        read().await?.ok_or_else(Problem::not_projected_yet)
     }
 
     /// An answer that has its own position.
@@ -73,31 +93,56 @@ impl FromRequest for Reading {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let caller = Actor::extract(&request).await?;
-            let actor = caller.user_id;
-            let (commands, progress) = (part::<Commands>(&request)?, part::<Progress>(&request)?);
-            let reached = reach(&commands, &progress, &request).await;
-            // The access is read after the wait, so that a removal during the wait takes effect. A suspended user is
-            // refused even if the wait failed.
-            let access = commands.read_access(actor).await?;
-            let (min_position, position) = reached?;
-            Ok(Self { actor, access, min_position, caller, position })
-        })
+        Box::pin(Self::of(request.clone(), Wait::OwnWrites))
     }
 }
 
-/// Waits until the read model has reached the position that the request names. Returns that position, and the position
-/// of the read model.
-async fn reach(commands: &Commands, progress: &Progress, request: &HttpRequest) -> Result<(i64, i64), Problem> {
-    let min_position = min_position(request)?;
-    let reached = progress.wait_for(projections::RELATIONAL, 0, WAIT_MAX).await?;
-    if reached >= min_position {
-        return Ok((min_position, reached));
+/// The same for a query that waits only for the position that the client asked for: one about the projections themselves, so
+/// that operators see a projection that is behind, and a search, whose index shows new documents a moment later anyway.
+pub struct ReadingNow(pub Reading);
+
+impl FromRequest for ReadingNow {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { Reading::of(request, Wait::Requested).await.map(Self) })
     }
-    reject_unless_in_the_log(commands, min_position).await?;
-    Ok((min_position, progress.wait_for(projections::RELATIONAL, min_position, WAIT_MAX).await?))
+}
+
+/// What a query waits for, if the client does not ask for anything.
+#[derive(Clone, Copy)]
+enum Wait {
+    OwnWrites,
+    Requested,
+}
+
+impl Reading {
+    async fn of(request: HttpRequest, wait: Wait) -> Result<Self, Problem> {
+        let caller = Actor::extract(&request).await?;
+        let actor = caller.user_id;
+        let (commands, progress) = (part::<Commands>(&request)?, part::<Progress>(&request)?);
+        let mut access = commands.read_access(actor).await?;
+        let requested = min_position(&request)?;
+        let min_position = match (requested, wait) {
+            (Some(0), _) | (None, Wait::Requested) => 0,
+            (Some(position), Wait::Requested) => position,
+            // The access has read the log to its end, so this process knows what the caller wrote on any node.
+            (requested, Wait::OwnWrites) => commands.store().last_write_of(actor).max(requested.unwrap_or(0)),
+        };
+        let mut position = progress.position(projections::RELATIONAL).await?;
+        if position < min_position {
+            reject_unless_in_the_log(&access, min_position)?;
+            let reached = progress.wait_for(projections::RELATIONAL, min_position, WAIT_MAX).await;
+            // The access is read again, so that a removal during the wait takes effect. A suspended user is refused even
+            // if the wait failed.
+            access = commands.read_access(actor).await?;
+            position = reached?;
+        }
+        let progress = progress.get_ref().clone();
+        Ok(Self { actor, access, min_position, requested, caller, progress, position })
+    }
 }
 
 /// Waits until the read model has everything that the log has now. A command that needs the read model's help calls it, so
@@ -111,14 +156,9 @@ pub async fn catch_up(commands: &Commands, progress: &Progress) -> Result<(), Pr
     Ok(())
 }
 
-/// Refuses a position that is not in the log yet. Another process may have written it, so this process reads the end of
-/// the log again.
-async fn reject_unless_in_the_log(commands: &Commands, position: i64) -> Result<(), Problem> {
-    let store = commands.store();
-    if position <= *store.head().borrow() {
-        return Ok(());
-    }
-    let head = store.catch_up().await.map_err(CommandError::from)?;
+/// Refuses a position that is not in the log yet.
+fn reject_unless_in_the_log(access: &ReadAccess, position: i64) -> Result<(), Problem> {
+    let head = access.position();
     if position <= head {
         return Ok(());
     }
@@ -126,9 +166,10 @@ async fn reject_unless_in_the_log(commands: &Commands, position: i64) -> Result<
     Err(Problem::malformed("request.position_unknown", Some(MIN_POSITION.into()), detail))
 }
 
-pub(super) fn min_position(request: &HttpRequest) -> Result<i64, Problem> {
+/// The position that the client asks for. 0 means that the query does not wait.
+pub(super) fn min_position(request: &HttpRequest) -> Result<Option<i64>, Problem> {
     let Some(text) = header(request, MIN_POSITION)? else {
-        return Ok(0);
+        return Ok(None);
     };
     let refused = || {
         Problem::malformed(
@@ -137,7 +178,7 @@ pub(super) fn min_position(request: &HttpRequest) -> Result<i64, Problem> {
             format!("{MIN_POSITION} must be a position: a whole number"),
         )
     };
-    text.parse::<i64>().ok().filter(|position| *position >= 0).ok_or_else(refused)
+    text.parse::<i64>().ok().filter(|position| *position >= 0).map(Some).ok_or_else(refused)
 }
 
 /// The answer of a query, with the position at which it was read.

@@ -22,7 +22,7 @@ use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
 use super::search::{Room, readable_rooms};
 use super::sight::sight_of;
-use crate::extract::{Query, QueryAnswer, Reading, reject_unless_moment, row_limit};
+use crate::extract::{Query, QueryAnswer, Reading, ReadingNow, reject_unless_moment, row_limit};
 use crate::problem::Problem;
 
 /// The default number of rows of an answer.
@@ -105,7 +105,7 @@ pub struct Author {
 pub async fn count_messages(
     path: Path<WorkspacePath>,
     query: Query<MessageCountQuery>,
-    reading: Reading,
+    ReadingNow(reading): ReadingNow,
     search: Data<Search>,
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<MessageCounts>, Problem> {

@@ -1,4 +1,4 @@
-//! The answer to a command: its outcome, and the position that the log reached.
+//! The answer to a command: the row that it made or changed, and the position that the log reached.
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -6,11 +6,12 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use commands::Appended;
 use serde::Serialize;
+use utoipa::IntoResponses;
 
 use crate::extract::{POSITION, REPLAYED};
 
-/// The answer to a command that succeeded. A query that sends the position as `Backscroll-Min-Position` sees the
-/// command's effect.
+/// The answer to a command that succeeded. The caller's next query sees the command's effect, on every node. A query of
+/// somebody else sees it if it sends the position as `Backscroll-Min-Position`.
 pub struct Done<T = ()> {
     status: StatusCode,
     appended: Appended,
@@ -29,10 +30,20 @@ impl Done {
     }
 }
 
+/// The command is done, but the read model is more than two seconds behind, so the answer has no row. A query waits for it.
+#[derive(IntoResponses)]
+#[response(status = 202)]
+pub struct RowFollows;
+
 impl<T> Done<T> {
-    /// 201: the command created a resource. `location` is its address.
-    pub fn created(appended: Appended, location: String, body: T) -> Self {
-        Self { status: StatusCode::CREATED, appended, location: Some(location), is_secret: false, body: Some(body) }
+    /// 201: the command created a resource. `location` is its address. Without its row, the status is 202.
+    pub fn created(appended: Appended, location: String, row: impl Into<Option<T>>) -> Self {
+        Self { status: StatusCode::CREATED, appended, location: Some(location), is_secret: false, body: row.into() }
+    }
+
+    /// 200: the resource existed already. `location` is its address. Without its row, the status is 202.
+    pub fn found(appended: Appended, location: String, row: Option<T>) -> Self {
+        Self { status: StatusCode::OK, ..Self::created(appended, location, row) }
     }
 
     /// Marks an answer that contains a token: no cache may store it.
@@ -41,9 +52,17 @@ impl<T> Done<T> {
         Self { is_secret: true, ..self }
     }
 
-    /// 200: the command succeeded, and `body` is its result.
-    pub fn with(appended: Appended, body: T) -> Self {
-        Self { status: StatusCode::OK, appended, location: None, is_secret: false, body: Some(body) }
+    /// 200: the command succeeded, and `row` is what it changed. Without its row, the status is 202.
+    pub fn changed(appended: Appended, row: Option<T>) -> Self {
+        Self { status: StatusCode::OK, appended, location: None, is_secret: false, body: row }
+    }
+
+    /// The status of the answer.
+    fn status(&self) -> StatusCode {
+        match (self.status, &self.body) {
+            (StatusCode::NO_CONTENT, _) | (_, Some(_)) => self.status,
+            (_, None) => StatusCode::ACCEPTED,
+        }
     }
 }
 
@@ -51,7 +70,8 @@ impl<T: Serialize> Responder for Done<T> {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status);
+        let status = self.status();
+        let mut response = HttpResponse::build(status);
         response.insert_header((POSITION, self.appended.position));
         if self.appended.replayed {
             response.insert_header((REPLAYED, "true"));
@@ -59,7 +79,7 @@ impl<T: Serialize> Responder for Done<T> {
         if self.is_secret {
             response.insert_header(NO_STORE);
         }
-        if let Some(location) = self.location {
+        if let Some(location) = self.location.filter(|_| status != StatusCode::OK) {
             response.insert_header((LOCATION, location));
         }
         match self.body {

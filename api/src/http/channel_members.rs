@@ -9,10 +9,12 @@ use domain::ids::UserId;
 use projections::ReadModels;
 use projections::cache::Caches;
 use projections::relational::channel_members::ChannelMemberRow;
+use projections::relational::channels::ChannelRow;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answer::Done;
+use super::answer::{Done, RowFollows};
+use super::command_rows::CommandRows;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::members::PageQuery;
 use super::path::{ChannelMemberPath, ChannelPath};
@@ -67,15 +69,15 @@ pub struct AddMember {
 /// The person must be an active member of the workspace. The caller must be in the channel, and needs the permission
 /// `channel.add_members`. Nobody can be added to a conversation: begin another one with more people.
 #[utoipa::path(tag = "channel members", request_body = AddMember, params(ChannelPath, CommandHeaders),
-    responses((status = 204, description = "The member is in the channel.")))]
+    responses((status = 200, description = "The member.", body = ChannelMemberRow), RowFollows))]
 #[post("/channels/{channel_id}/members")]
 pub async fn add_channel_member(
     path: Path<ChannelPath>,
     command: Command<Body<AddMember>>,
-    commands: Data<Commands>,
-) -> Result<Done, Problem> {
+    rows: CommandRows,
+) -> Result<Done<ChannelMemberRow>, Problem> {
     let add = ChannelCommand::AddMember { user_id: command.body.input.user_id };
-    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, add).await?))
+    rows.change_channel_member(&command, (path.channel_id, command.body.input.user_id), add).await
 }
 
 /// Remove another member from a channel
@@ -94,10 +96,10 @@ pub async fn remove_channel_member(path: Path<ChannelMemberPath>, command: Comma
 ///
 /// Everybody who may browse the workspace's public channels may join one. A private channel needs a member who adds the
 /// caller. Who is a member already stays one.
-#[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The caller is in the channel.")))]
+#[utoipa::path(tag = "channel members", params(ChannelPath, CommandHeaders), responses((status = 200, description = "The channel that the caller is in.", body = ChannelRow), RowFollows))]
 #[put("/channels/{channel_id}/membership")]
-pub async fn join_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Join).await?))
+pub async fn join_channel(path: Path<ChannelPath>, command: Command, rows: CommandRows) -> Result<Done<ChannelRow>, Problem> {
+    rows.change_channel(&command, path.channel_id, ChannelCommand::Join).await
 }
 
 /// Leave a channel
@@ -125,15 +127,15 @@ pub struct ChangeChannelRole {
 /// Admins of the channel may do this, and members with the permission `channel.manage`. Nobody can demote a member who
 /// ranks above them, or the last admin of a channel with people in it.
 #[utoipa::path(tag = "channel members", request_body = ChangeChannelRole, params(ChannelMemberPath, CommandHeaders),
-    responses((status = 204, description = "The role is changed.")))]
+    responses((status = 200, description = "The member with the new role.", body = ChannelMemberRow), RowFollows))]
 #[put("/channels/{channel_id}/members/{user_id}/role")]
 pub async fn change_channel_role(
     path: Path<ChannelMemberPath>,
     command: Command<Body<ChangeChannelRole>>,
-    commands: Data<Commands>,
-) -> Result<Done, Problem> {
+    rows: CommandRows,
+) -> Result<Done<ChannelMemberRow>, Problem> {
     let change = ChannelCommand::ChangeMemberRole { user_id: path.user_id, role: command.body.input.role };
-    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, change).await?))
+    rows.change_channel_member(&command, (path.channel_id, path.user_id), change).await
 }
 
 /// The events of which the caller wants to be notified.
@@ -150,13 +152,13 @@ pub struct ChangeNotificationLevel {
 /// The level decides what counts as unread in the totals of `get_unread`. Only members of the channel have one, and
 /// each changes only their own.
 #[utoipa::path(tag = "channel members", request_body = ChangeNotificationLevel, params(ChannelPath, CommandHeaders),
-    responses((status = 204, description = "The level is changed.")))]
+    responses((status = 200, description = "The caller as a member, with the new level.", body = ChannelMemberRow), RowFollows))]
 #[put("/channels/{channel_id}/notification-level")]
 pub async fn change_notification_level(
     path: Path<ChannelPath>,
     command: Command<Body<ChangeNotificationLevel>>,
-    commands: Data<Commands>,
-) -> Result<Done, Problem> {
+    rows: CommandRows,
+) -> Result<Done<ChannelMemberRow>, Problem> {
     let change = ChannelCommand::ChangeNotificationLevel { level: command.body.input.level };
-    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, change).await?))
+    rows.change_channel_member(&command, (path.channel_id, command.actor.user_id), change).await
 }

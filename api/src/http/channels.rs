@@ -13,11 +13,12 @@ use domain::retention::RetentionPolicy;
 use domain::text::{ChannelDisplayName, ChannelName, Description, InvalidText, Purpose, Topic};
 use projections::relational::channels::ChannelRow;
 use projections::{Progress, ReadModels};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::answer::Done;
+use super::answer::{Done, RowFollows};
+use super::command_rows::{By, CommandRows};
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{ChannelPath, WorkspacePath};
 use super::schema;
@@ -92,14 +93,6 @@ impl CreateChannel {
     }
 }
 
-/// A channel that was created.
-#[derive(Serialize, ToSchema)]
-pub struct ChannelCreated {
-    /// The channel. If these people have a conversation already, that conversation.
-    #[schema(value_type = Uuid)]
-    channel_id: ChannelId,
-}
-
 /// Create a channel, or find or create a conversation
 ///
 /// The caller becomes the channel's admin. There is one conversation for each set of people: if it exists already, the
@@ -107,7 +100,8 @@ pub struct ChannelCreated {
 /// `channel.create_private` and `channel.create_direct` say who may. A guest can start conversations only with people
 /// in the guest's channels.
 #[utoipa::path(tag = "channels", request_body = CreateChannel, params(WorkspacePath, CommandHeaders),
-    responses((status = 201, description = "The channel is created, or the conversation is found.", body = ChannelCreated)))]
+    responses((status = 201, description = "The channel or conversation is created.", body = ChannelRow),
+        (status = 200, description = "These people have a conversation already.", body = ChannelRow), RowFollows))]
 #[post("/workspaces/{workspace_id}/channels")]
 pub async fn create_channel(
     path: Path<WorkspacePath>,
@@ -115,21 +109,24 @@ pub async fn create_channel(
     commands: Data<Commands>,
     read_models: Data<ReadModels>,
     progress: Data<Progress>,
-) -> Result<Done<ChannelCreated>, Problem> {
+    rows: CommandRows,
+) -> Result<Done<ChannelRow>, Problem> {
     let new = command.body.input.parse(path.workspace_id)?;
-    let (asked, channel_id) = (command.asked(), Uuid::now_v7().into());
-    let appended = match commands.create_channel(&asked, channel_id, new.clone(), &[]).await {
+    let (asked, new_id, caller) = (command.asked(), Uuid::now_v7().into(), command.actor.user_id);
+    let appended = match commands.create_channel(&asked, new_id, new.clone(), &[]).await {
         // Guests share a channel with each of the others. Nobody else needs this look into the read model.
         Err(CommandError::Refused(CommandRefusal::Access(AccessRefusal::NotAmongTheGuestsPeople))) => {
             catch_up(&commands, &progress).await?;
-            let others = new.members.iter().copied().filter(|member| *member != command.actor.user_id).collect::<Vec<_>>();
-            let shared = read_models.shared_channels(command.actor.user_id, &others).await?;
-            commands.create_channel(&asked, channel_id, new, &shared).await?
+            let others = new.members.iter().copied().filter(|member| *member != caller).collect::<Vec<_>>();
+            let shared = read_models.shared_channels(caller, &others).await?;
+            commands.create_channel(&asked, new_id, new, &shared).await?
         }
         outcome => outcome?,
     };
-    let channel_id = appended.id.into();
-    Ok(Done::created(appended, format!("/v1/channels/{channel_id}"), ChannelCreated { channel_id }))
+    let channel_id = ChannelId::from(appended.id);
+    let (location, row) = (format!("/v1/channels/{channel_id}"), rows.channel(By(caller, &appended), channel_id).await);
+    let existed = channel_id != new_id && !appended.replayed;
+    Ok(if existed { Done::found(appended, location, row) } else { Done::created(appended, location, row) })
 }
 
 /// The channels of a workspace to list.
@@ -253,8 +250,7 @@ pub async fn get_channel(
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<ChannelRow>, Problem> {
     reading.access.channel(path.channel_id).await?;
-    let channel = read_models.channel(path.channel_id).await?;
-    Ok(reading.answer(channel.ok_or_else(Problem::not_projected_yet)?))
+    Ok(reading.answer(reading.row(async || read_models.channel(path.channel_id).await).await?))
 }
 
 /// The new name of a channel.
@@ -274,20 +270,20 @@ pub struct RenameChannel {
 /// The old name is free at once. Admins of the channel may do this, and members with the permission `channel.manage`.
 /// Conversations have no name.
 #[utoipa::path(tag = "channels", request_body = RenameChannel, params(ChannelPath, CommandHeaders),
-    responses((status = 204, description = "The channel is renamed.")))]
+    responses((status = 200, description = "The channel with its new name.", body = ChannelRow), RowFollows))]
 #[put("/channels/{channel_id}/name")]
 pub async fn rename_channel(
     path: Path<ChannelPath>,
     command: Command<Body<RenameChannel>>,
-    commands: Data<Commands>,
-) -> Result<Done, Problem> {
+    rows: CommandRows,
+) -> Result<Done<ChannelRow>, Problem> {
     let input = &command.body.input;
     let mut checks = Checks::default();
     let name = checks.note(ChannelName::parse(&input.name));
     let display_name = checks.note(input.display_name.as_deref().map(ChannelDisplayName::parse).transpose());
     let (Some(name), Some(display_name)) = (name, display_name) else { return Err(checks.refusal()) };
     let rename = ChannelCommand::Rename { name, display_name };
-    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, rename).await?))
+    rows.change_channel(&command, path.channel_id, rename).await
 }
 
 /// The topic of a channel.
@@ -304,11 +300,15 @@ pub struct ChangeTopic {
 /// An absent topic clears it. Members of the channel with the permission `channel.describe` may do this, and admins of
 /// the channel. Conversations have no topic.
 #[utoipa::path(tag = "channels", request_body = ChangeTopic, params(ChannelPath, CommandHeaders),
-    responses((status = 204, description = "The topic is changed.")))]
+    responses((status = 200, description = "The channel with its new topic.", body = ChannelRow), RowFollows))]
 #[put("/channels/{channel_id}/topic")]
-pub async fn change_topic(path: Path<ChannelPath>, command: Command<Body<ChangeTopic>>, commands: Data<Commands>) -> Result<Done, Problem> {
+pub async fn change_topic(
+    path: Path<ChannelPath>,
+    command: Command<Body<ChangeTopic>>,
+    rows: CommandRows,
+) -> Result<Done<ChannelRow>, Problem> {
     let topic = parse_or_none(command.body.input.topic.as_deref(), Topic::parse)?;
-    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeTopic { topic }).await?))
+    rows.change_channel(&command, path.channel_id, ChannelCommand::ChangeTopic { topic }).await
 }
 
 /// The purpose of a channel.
@@ -325,15 +325,15 @@ pub struct ChangePurpose {
 /// An absent purpose clears it. Members of the channel with the permission `channel.describe` may do this, and admins
 /// of the channel. Conversations have no purpose.
 #[utoipa::path(tag = "channels", request_body = ChangePurpose, params(ChannelPath, CommandHeaders),
-    responses((status = 204, description = "The purpose is changed.")))]
+    responses((status = 200, description = "The channel with its new purpose.", body = ChannelRow), RowFollows))]
 #[put("/channels/{channel_id}/purpose")]
 pub async fn change_purpose(
     path: Path<ChannelPath>,
     command: Command<Body<ChangePurpose>>,
-    commands: Data<Commands>,
-) -> Result<Done, Problem> {
+    rows: CommandRows,
+) -> Result<Done<ChannelRow>, Problem> {
     let purpose = parse_or_none(command.body.input.purpose.as_deref(), Purpose::parse)?;
-    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangePurpose { purpose }).await?))
+    rows.change_channel(&command, path.channel_id, ChannelCommand::ChangePurpose { purpose }).await
 }
 
 /// The description of a channel.
@@ -350,15 +350,15 @@ pub struct ChangeDescription {
 /// An absent description clears it. Members of the channel with the permission `channel.describe` may do this, and
 /// admins of the channel. Conversations have no description.
 #[utoipa::path(tag = "channels", request_body = ChangeDescription, params(ChannelPath, CommandHeaders),
-    responses((status = 204, description = "The description is changed.")))]
+    responses((status = 200, description = "The channel with its new description.", body = ChannelRow), RowFollows))]
 #[put("/channels/{channel_id}/description")]
 pub async fn change_description(
     path: Path<ChannelPath>,
     command: Command<Body<ChangeDescription>>,
-    commands: Data<Commands>,
-) -> Result<Done, Problem> {
+    rows: CommandRows,
+) -> Result<Done<ChannelRow>, Problem> {
     let description = parse_or_none(command.body.input.description.as_deref(), Description::parse)?;
-    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeDescription { description }).await?))
+    rows.change_channel(&command, path.channel_id, ChannelCommand::ChangeDescription { description }).await
 }
 
 /// Parses a text. Clients send an empty text when their user clears the field.
@@ -386,13 +386,13 @@ pub struct ChangeChannelSettings {
 /// Send all settings: an absent retention policy means that the workspace's policy applies. Admins of the channel may
 /// do this, and members with the permission `channel.manage`. A changed retention policy also needs `retention.manage`.
 #[utoipa::path(tag = "channels", request_body = ChangeChannelSettings, params(ChannelPath, CommandHeaders),
-    responses((status = 204, description = "The settings are changed.")))]
+    responses((status = 200, description = "The channel with its new settings.", body = ChannelRow), RowFollows))]
 #[put("/channels/{channel_id}/settings")]
 pub async fn change_channel_settings(
     path: Path<ChannelPath>,
     command: Command<Body<ChangeChannelSettings>>,
-    commands: Data<Commands>,
-) -> Result<Done, Problem> {
+    rows: CommandRows,
+) -> Result<Done<ChannelRow>, Problem> {
     let input = &command.body.input;
     let settings = ChannelSettings {
         allow_threads: input.allow_threads,
@@ -400,7 +400,7 @@ pub async fn change_channel_settings(
         allow_external_sharing: input.allow_external_sharing,
         retention_policy: input.retention_policy,
     };
-    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::ChangeSettings(settings)).await?))
+    rows.change_channel(&command, path.channel_id, ChannelCommand::ChangeSettings(settings)).await
 }
 
 /// Adopt a channel that nobody is in
@@ -408,10 +408,10 @@ pub async fn change_channel_settings(
 /// Owners only. The caller becomes a member of the channel and its admin. The channel may be private or archived.
 /// `scope=without_members` of the list shows these channels. An owner may also rename and archive them without adopting
 /// them.
-#[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The caller is the channel's admin.")))]
+#[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 200, description = "The channel, whose admin the caller is.", body = ChannelRow), RowFollows))]
 #[put("/channels/{channel_id}/adoption")]
-pub async fn adopt_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Adopt).await?))
+pub async fn adopt_channel(path: Path<ChannelPath>, command: Command, rows: CommandRows) -> Result<Done<ChannelRow>, Problem> {
+    rows.change_channel(&command, path.channel_id, ChannelCommand::Adopt).await
 }
 
 /// Archive a channel
@@ -419,10 +419,10 @@ pub async fn adopt_channel(path: Path<ChannelPath>, command: Command, commands: 
 /// The channel stays readable, and posts to it are refused. Admins of the channel may do this, and members with the
 /// permission `channel.manage`. #general and conversations cannot be archived. If the channel is archived already,
 /// nothing changes.
-#[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The channel is archived.")))]
+#[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 200, description = "The channel, which is archived.", body = ChannelRow), RowFollows))]
 #[put("/channels/{channel_id}/archival")]
-pub async fn archive_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Archive).await?))
+pub async fn archive_channel(path: Path<ChannelPath>, command: Command, rows: CommandRows) -> Result<Done<ChannelRow>, Problem> {
+    rows.change_channel(&command, path.channel_id, ChannelCommand::Archive).await
 }
 
 /// Reopen an archived channel

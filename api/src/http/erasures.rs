@@ -6,8 +6,10 @@ use commands::{Commands, ErasureCandidates};
 use domain::ids::UserId;
 use identity::confirmation::Confirmations;
 use processes::erasure::Erasures;
+use projections::Progress;
 
 use super::answer::Done;
+use super::command_rows;
 use super::confirmation::ConfirmPassword;
 use super::headers::CommandHeaders;
 use super::path::{MemberPath, UserPath};
@@ -22,6 +24,7 @@ parts! {
         erasures: Erasures,
         confirmations: Confirmations,
         settings: Settings,
+        progress: Progress,
     }
 }
 
@@ -89,7 +92,12 @@ impl Erasing {
         let requested = self.commands.request_erasure(&command.asked_without_secret(&[]), user_id, wait, candidates).await?;
         if wait.is_zero() && !requested.replayed {
             return match self.erasures.carry_out(user_id).await {
-                Ok(erased) => Ok(Done::no_content(erased)),
+                Ok(erased) => {
+                    // The erasure is the server's command, and not the caller's. So the caller's next query does not wait for
+                    // it. If the read model is behind, the person is erased all the same.
+                    drop(self.progress.wait_for(projections::RELATIONAL, erased.position, command_rows::WAIT_MAX).await);
+                    Ok(Done::no_content(erased))
+                }
                 // The process that carries out due erasures was faster.
                 Err(_) if self.commands.user_state(user_id).await?.erased => Ok(Done::no_content(requested)),
                 Err(error) => Err(error.into()),

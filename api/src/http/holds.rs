@@ -31,14 +31,6 @@ pub struct PlaceHold {
     reason: String,
 }
 
-/// A legal hold that was placed.
-#[derive(Serialize, ToSchema)]
-pub struct HoldPlaced {
-    /// The hold.
-    #[schema(value_type = Uuid)]
-    hold_id: HoldId,
-}
-
 /// An active legal hold.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StandingHold {
@@ -66,19 +58,20 @@ impl StandingHold {
 /// Requires the permission `holds.manage`. Nothing that a hold covers is archived, purged or erased until the hold is
 /// released. The people who are concerned are not notified.
 #[utoipa::path(tag = "holds", request_body = PlaceHold, params(WorkspacePath, CommandHeaders),
-    responses((status = 201, description = "The hold is placed, and effective.", body = HoldPlaced)))]
+    responses((status = 201, description = "The hold is placed, and effective.", body = StandingHold)))]
 #[post("/workspaces/{workspace_id}/holds")]
 pub async fn place_hold(
     path: Path<WorkspacePath>,
     command: Command<Body<PlaceHold>>,
     commands: Data<Commands>,
-) -> Result<Done<HoldPlaced>, Problem> {
+) -> Result<Done<StandingHold>, Problem> {
     let workspace_id = path.workspace_id;
     let input = &command.body.input;
-    let place = WorkspaceCommand::PlaceHold { hold_id: Uuid::now_v7().into(), on: input.on, reason: Reason::parse(&input.reason)? };
+    let reason = Reason::parse(&input.reason)?;
+    let place = WorkspaceCommand::PlaceHold { hold_id: Uuid::now_v7().into(), on: input.on, reason: reason.clone() };
     let appended = commands.workspace(&command.asked(), workspace_id, place).await?;
-    let hold_id = appended.id.into();
-    Ok(Done::created(appended, format!("/v1/workspaces/{workspace_id}/holds"), HoldPlaced { hold_id }))
+    let hold = Hold { on: input.on, reason, placed_by: command.actor.user_id };
+    Ok(Done::created(appended, format!("/v1/workspaces/{workspace_id}/holds"), StandingHold::of((appended.id.into(), hold))))
 }
 
 /// List the active legal holds, oldest first

@@ -17,7 +17,8 @@ use serde_json::Value;
 use state::credentials::Credentials;
 use utoipa::ToSchema;
 
-use super::answer::Done;
+use super::answer::{Done, RowFollows};
+use super::command_rows::{By, CommandRows};
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::sessions::SignOut;
 use super::users::{no_such_user, parse_password};
@@ -125,16 +126,22 @@ impl ProfileChange {
 /// An absent member stays as it is, and `null` clears it. Everybody who shares a workspace with the caller sees the
 /// profile. It is the same in all workspaces.
 #[utoipa::path(tag = "users", request_body = ChangeProfile, params(CommandHeaders),
-    responses((status = 204, description = "The profile is changed.")))]
+    responses((status = 200, description = "The caller with the new profile.", body = UserRow), RowFollows))]
 #[patch("/users/me")]
-pub async fn change_profile(command: Command<Body<ChangeProfile>>, commands: Data<Commands>) -> Result<Done, Problem> {
+pub async fn change_profile(
+    command: Command<Body<ChangeProfile>>,
+    commands: Data<Commands>,
+    rows: CommandRows,
+) -> Result<Done<UserRow>, Problem> {
     let change = command.body.input.parse()?;
     let asked = command.asked();
     let appended = commands.user_with(&asked, command.actor.user_id, "change profile", |user| match &user.registration {
         Some(registration) => Ok(UserCommand::ChangeProfile(Box::new(change.of(&registration.profile)))),
         None => Err(AccessRefusal::NotActive.into()),
     });
-    Ok(Done::no_content(appended.await?))
+    let appended = appended.await?;
+    let row = rows.caller(By(command.actor.user_id, &appended)).await;
+    Ok(Done::changed(appended, row))
 }
 
 /// Changes of the preferences. An absent field stays, and `null` clears a field.
@@ -233,16 +240,22 @@ fn merged(change: &Change<Json>, before: &Json) -> Json {
 /// An absent member stays as it is, and `null` clears it. The server does not read `notification_settings` and
 /// `theme_preferences`: they are the client's, and a new value replaces the whole. Nobody else sees the preferences.
 #[utoipa::path(tag = "users", request_body = ChangePreferences, params(CommandHeaders),
-    responses((status = 204, description = "The preferences are changed.")))]
+    responses((status = 200, description = "The caller with the new preferences.", body = UserRow), RowFollows))]
 #[patch("/users/me/preferences")]
-pub async fn change_preferences(command: Command<Body<ChangePreferences>>, commands: Data<Commands>) -> Result<Done, Problem> {
+pub async fn change_preferences(
+    command: Command<Body<ChangePreferences>>,
+    commands: Data<Commands>,
+    rows: CommandRows,
+) -> Result<Done<UserRow>, Problem> {
     let change = command.body.input.parse()?;
     let asked = command.asked();
     let appended = commands.user_with(&asked, command.actor.user_id, "change preferences", |user| match &user.registration {
         Some(registration) => Ok(UserCommand::ChangePreferences(change.of(&registration.preferences))),
         None => Err(AccessRefusal::NotActive.into()),
     });
-    Ok(Done::no_content(appended.await?))
+    let appended = appended.await?;
+    let row = rows.caller(By(command.actor.user_id, &appended)).await;
+    Ok(Done::changed(appended, row))
 }
 
 /// The status. Without any field, the status is cleared.
@@ -264,16 +277,22 @@ pub struct ChangeStatus {
 /// An empty body clears the status. Everybody who shares a workspace with the caller sees it. With `expires_at` it ends
 /// by itself.
 #[utoipa::path(tag = "users", request_body = ChangeStatus, params(CommandHeaders),
-    responses((status = 204, description = "The status is changed.")))]
+    responses((status = 200, description = "The caller with the new status.", body = UserRow), RowFollows))]
 #[put("/users/me/status")]
-pub async fn change_status(command: Command<Body<ChangeStatus>>, commands: Data<Commands>) -> Result<Done, Problem> {
+pub async fn change_status(
+    command: Command<Body<ChangeStatus>>,
+    commands: Data<Commands>,
+    rows: CommandRows,
+) -> Result<Done<UserRow>, Problem> {
     let input = &command.body.input;
     let mut checks = Checks::default();
     let text = checks.note(input.text.as_deref().map(StatusText::parse).transpose());
     let emoji = checks.note(input.emoji.as_deref().map(Emoji::parse).transpose());
     let (Some(text), Some(emoji)) = (text, emoji) else { return Err(checks.refusal()) };
     let change = UserCommand::ChangeStatus { text, emoji, expires_at: input.expires_at };
-    Ok(Done::no_content(commands.user(&command.asked(), command.actor.user_id, change).await?))
+    let appended = commands.user(&command.asked(), command.actor.user_id, change).await?;
+    let row = rows.caller(By(command.actor.user_id, &appended)).await;
+    Ok(Done::changed(appended, row))
 }
 
 /// A new password, and the current one.

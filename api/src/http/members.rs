@@ -16,7 +16,8 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::answer::Done;
+use super::answer::{Done, RowFollows};
+use super::command_rows::{By, CommandRows};
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{MemberPath, WorkspacePath};
 use super::schema;
@@ -152,14 +153,15 @@ pub struct ChangeRole {
 /// Requires the permission `member.manage`, and a rank that is not below the member's. Making another owner requires
 /// the caller's password. The last owner keeps the role: `hand_over_workspace` changes that.
 #[utoipa::path(tag = "members", request_body = ChangeRole, params(MemberPath, CommandHeaders),
-    responses((status = 204, description = "The role is changed.")))]
+    responses((status = 200, description = "The member with the new role.", body = MemberRow), RowFollows))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/role")]
 pub async fn change_member_role(
     path: Path<MemberPath>,
     command: Command<Body<ChangeRole>>,
     commands: Data<Commands>,
     confirmations: Data<Confirmations>,
-) -> Result<Done, Problem> {
+    rows: CommandRows,
+) -> Result<Done<MemberRow>, Problem> {
     let ChangeRole { role, current_password } = &command.body.input;
     if *role == Role::Owner {
         let missing = || Problem::invalid("password.required", "current_password", "send your password to make a member an owner");
@@ -168,7 +170,9 @@ pub async fn change_member_role(
     }
     let change = WorkspaceCommand::ChangeMemberRole { user_id: path.user_id, role: *role };
     let asked = command.asked_without_secret(role.as_str().as_bytes());
-    Ok(Done::no_content(commands.workspace(&asked, path.workspace_id, change).await?))
+    let appended = commands.workspace(&asked, path.workspace_id, change).await?;
+    let row = rows.member(By(command.actor.user_id, &appended), path.workspace_id, path.user_id).await;
+    Ok(Done::changed(appended, row))
 }
 
 /// A member's title and department in this workspace.
@@ -188,20 +192,20 @@ pub struct MemberDetails {
 /// Requires the permission `member.manage`. An absent member of the body clears the value. The title replaces the one
 /// of the user's own profile in this workspace.
 #[utoipa::path(tag = "members", request_body = MemberDetails, params(MemberPath, CommandHeaders),
-    responses((status = 204, description = "The details are changed.")))]
+    responses((status = 200, description = "The member with the new details.", body = MemberRow), RowFollows))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/details")]
 pub async fn change_member_details(
     path: Path<MemberPath>,
     command: Command<Body<MemberDetails>>,
-    commands: Data<Commands>,
-) -> Result<Done, Problem> {
+    rows: CommandRows,
+) -> Result<Done<MemberRow>, Problem> {
     let input = &command.body.input;
     let mut checks = Checks::default();
     let title = checks.note(input.title.as_deref().map(Title::parse).transpose());
     let department = checks.note(input.department.as_deref().map(Department::parse).transpose());
     let (Some(title), Some(department)) = (title, department) else { return Err(checks.refusal()) };
     let change = WorkspaceCommand::ChangeMemberDetails { user_id: path.user_id, title, department };
-    Ok(Done::no_content(commands.workspace(&command.asked(), path.workspace_id, change).await?))
+    rows.change_member(&command, (path.workspace_id, path.user_id), change).await
 }
 
 /// Permissions that a member has in addition to their role (`true`), or lacks despite it (`false`).
@@ -218,16 +222,16 @@ pub struct MemberPermissions {
 /// Requires the permission `member.manage`. Send all overrides: the former ones are replaced. Nobody can give a
 /// permission that they do not have, or grant themselves one.
 #[utoipa::path(tag = "members", request_body = MemberPermissions, params(MemberPath, CommandHeaders),
-    responses((status = 204, description = "The overrides are changed.")))]
+    responses((status = 200, description = "The member with the new overrides.", body = MemberRow), RowFollows))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/permissions")]
 pub async fn change_member_permissions(
     path: Path<MemberPath>,
     command: Command<Body<MemberPermissions>>,
-    commands: Data<Commands>,
-) -> Result<Done, Problem> {
+    rows: CommandRows,
+) -> Result<Done<MemberRow>, Problem> {
     let permissions = command.body.input.permissions.clone();
     let change = WorkspaceCommand::ChangeMemberPermissions { user_id: path.user_id, permissions };
-    Ok(Done::no_content(commands.workspace(&command.asked(), path.workspace_id, change).await?))
+    rows.change_member(&command, (path.workspace_id, path.user_id), change).await
 }
 
 /// Leave a workspace
@@ -245,11 +249,11 @@ pub async fn leave_workspace(path: Path<WorkspacePath>, command: Command, comman
 ///
 /// Requires the permission `member.manage`, and a rank that is not below the member's. The member cannot use the
 /// workspace any more. The account on the server and the other workspaces stay.
-#[utoipa::path(tag = "members", params(MemberPath, CommandHeaders), responses((status = 204, description = "The member is deactivated.")))]
+#[utoipa::path(tag = "members", params(MemberPath, CommandHeaders), responses((status = 200, description = "The member, who is deactivated.", body = MemberRow), RowFollows))]
 #[put("/workspaces/{workspace_id}/members/{user_id}/deactivation")]
-pub async fn deactivate_member(path: Path<MemberPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
+pub async fn deactivate_member(path: Path<MemberPath>, command: Command, rows: CommandRows) -> Result<Done<MemberRow>, Problem> {
     let change = WorkspaceCommand::DeactivateMember { user_id: path.user_id };
-    Ok(Done::no_content(commands.workspace(&command.asked(), path.workspace_id, change).await?))
+    rows.change_member(&command, (path.workspace_id, path.user_id), change).await
 }
 
 /// Reactivate a deactivated member

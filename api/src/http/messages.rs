@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, patch, post, put};
 use chrono::{DateTime, SubsecRound, Utc};
-use commands::{CommandError, CommandRefusal, Commands, IdempotencyKey};
+use commands::{CommandError, CommandRefusal, Commands, IdempotencyKey, Posted};
 use domain::ids::{ChannelId, MessageId};
 use domain::message::NewMessage;
 use domain::text::{ClientMsgId, MessageBody, Reason};
@@ -16,10 +16,11 @@ use sha2::{Digest, Sha256};
 use state::typing::Typing;
 use utoipa::{IntoParams, ToSchema};
 
-use super::answer::Done;
+use super::answer::{Done, RowFollows};
+use super::command_rows::{By, CommandRows};
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::{ChannelPath, MessagePath};
-use crate::extract::{Body, Checks, Command, Cursor, Query, QueryAnswer, Reading, catch_up, page_limit, read_place};
+use crate::extract::{Body, Checks, Command, Cursor, Query, QueryAnswer, Reading, catch_up, page_limit, parts, read_place};
 use crate::problem::Problem;
 
 /// The message to post.
@@ -49,50 +50,51 @@ impl PostMessage {
     }
 }
 
-/// A message that was posted.
-#[derive(Serialize, ToSchema)]
-pub struct MessagePosted {
-    /// The message.
-    #[schema(value_type = Uuid)]
-    message_id: MessageId,
-    /// Its place in the channel. It increases in the order in which messages are posted, whichever server posts them.
-    #[serde(serialize_with = "domain::timestamp::serialize")]
-    created_at: DateTime<Utc>,
-    /// The client's identifier of the message, as it was sent. No later answer has it: the server keeps a keyed hash.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_msg_id: Option<String>,
-}
-
 /// Post a message
 ///
 /// Members of the channel with the permission `message.post` may post. Send a `client_msg_id`: if the answer is lost,
 /// the same request again posts nothing twice. A post to a thread names the message that began it. An archived channel
 /// takes no posts.
 #[utoipa::path(tag = "messages", request_body = PostMessage, params(ChannelPath, CommandHeaders),
-    responses((status = 201, description = "The message is posted.", body = MessagePosted)))]
+    responses((status = 201, description = "The message is posted.", body = MessageRow), RowFollows))]
 #[post("/channels/{channel_id}/messages")]
 pub async fn post_message(
     path: Path<ChannelPath>,
     command: Command<Body<PostMessage>>,
     commands: Data<Commands>,
-    read_models: Data<ReadModels>,
-    progress: Data<Progress>,
+    thread: ThreadParts,
+    rows: CommandRows,
     typing: Data<Typing>,
-) -> Result<Done<MessagePosted>, Problem> {
+) -> Result<Done<MessageRow>, Problem> {
     let new = command.body.input.parse(commands.store().clock().now())?;
     let asked = command.asked_once_as(new.client_msg_id.as_ref().and_then(|name| client_key(path.channel_id, name)));
     let client_msg_id = new.client_msg_id.as_ref().map(ToString::to_string);
-    let appended = match commands.post_message(&asked, path.channel_id, new.clone()).await {
+    let posted = match commands.post(&asked, path.channel_id, new.clone(), None).await {
         Err(CommandError::Refused(CommandRefusal::Message(refusal @ MessageRefusal::ThreadNotFound))) => {
-            catch_up(&commands, &progress).await?;
-            let earlier = earlier_answer(&read_models, &new).await?.ok_or(CommandError::from(refusal))?;
-            commands.post_answer(&asked, path.channel_id, new, earlier).await?
+            catch_up(&commands, &thread.progress).await?;
+            let earlier = earlier_answer(&thread.read_models, &new).await?.ok_or(CommandError::from(refusal))?;
+            commands.post(&asked, path.channel_id, new, Some(earlier)).await?
         }
         outcome => outcome?,
     };
     typing.end(path.channel_id, command.actor.user_id);
-    let (message_id, created_at) = (appended.id.into(), appended.recorded_at);
-    Ok(Done::created(appended, format!("/v1/messages/{message_id}"), MessagePosted { message_id, created_at, client_msg_id }))
+    let Posted { appended, message } = posted;
+    let message_id = appended.id.into();
+    let row = match message {
+        // The read model follows later: a post does not wait for it.
+        Some(posted) => Some(MessageRow::posted(message_id, (appended.position, appended.recorded_at), &posted.posting, &posted.author)),
+        None => rows.message(By(command.actor.user_id, &appended), message_id).await,
+    };
+    let row = row.map(|row| MessageRow { client_msg_id, ..row });
+    Ok(Done::created(appended, format!("/v1/messages/{message_id}"), row))
+}
+
+parts! {
+    /// What an answer in the thread of a deleted message needs.
+    pub struct ThreadParts {
+        read_models: ReadModels,
+        progress: Progress,
+    }
 }
 
 /// An answer in the thread of the new message. The thread of a deleted message goes on if it has one: the write side does
@@ -260,7 +262,7 @@ pub async fn get_thread(
 ) -> Result<QueryAnswer<Thread>, Problem> {
     reading.access.message(path.message_id).await?;
     let (page, limit) = query.parse()?;
-    let thread = read_models.thread(path.message_id, page, limit + 1).await?.ok_or_else(Problem::not_projected_yet)?;
+    let thread = reading.row(async || read_models.thread(path.message_id, page, limit + 1).await).await?;
     Ok(reading.answer(Thread { root: thread.root, replies: MessagePage::cut(thread.replies, page, limit) }))
 }
 
@@ -276,8 +278,7 @@ pub async fn get_message(
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<MessageDetail>, Problem> {
     reading.access.message(path.message_id).await?;
-    let message = read_models.message(path.message_id).await?;
-    Ok(reading.answer(message.ok_or_else(Problem::not_projected_yet)?))
+    Ok(reading.answer(reading.row(async || read_models.message(path.message_id).await).await?))
 }
 
 /// The new text of a message.
@@ -294,11 +295,15 @@ pub struct EditMessage {
 /// Only the author may do this, and within the time that the workspace allows (`edit_window_minutes`). The earlier text
 /// stays in the message's history. The same text again changes nothing.
 #[utoipa::path(tag = "messages", request_body = EditMessage, params(MessagePath, CommandHeaders),
-    responses((status = 204, description = "The message is edited.")))]
+    responses((status = 200, description = "The message with its new text.", body = MessageRow), RowFollows))]
 #[patch("/messages/{message_id}")]
-pub async fn edit_message(path: Path<MessagePath>, command: Command<Body<EditMessage>>, commands: Data<Commands>) -> Result<Done, Problem> {
+pub async fn edit_message(
+    path: Path<MessagePath>,
+    command: Command<Body<EditMessage>>,
+    rows: CommandRows,
+) -> Result<Done<MessageRow>, Problem> {
     let content = MessageBody::parse(&command.body.input.content)?;
-    Ok(Done::no_content(commands.message(&command.asked(), path.message_id, MessageCommand::Edit { content }).await?))
+    rows.change_message(&command, path.message_id, MessageCommand::Edit { content }).await
 }
 
 /// Delete a message

@@ -9,6 +9,7 @@ pub mod answer;
 pub mod audit;
 pub mod channel_members;
 pub mod channels;
+pub mod command_rows;
 pub mod confirmation;
 pub mod cors;
 pub mod docs;
@@ -177,6 +178,7 @@ fn workspaces_routes(v1: &mut ServiceConfig<'_>) {
         .service(erasures::propose_erasure)
         .service(invitations::invite)
         .service(invitations::list_invitations)
+        .service(invitations::get_invitation)
         .service(invitations::revoke_invitation)
         .service(invitations::accept_invitation);
 }

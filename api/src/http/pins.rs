@@ -9,7 +9,8 @@ use projections::ReadModels;
 use projections::relational::messages::MessageRow;
 use uuid::Uuid;
 
-use super::answer::Done;
+use super::answer::{Done, RowFollows};
+use super::command_rows::CommandRows;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::members::PageQuery;
 use super::path::{ChannelPath, MessagePath};
@@ -19,10 +20,11 @@ use crate::problem::Problem;
 /// Pin a message to its channel
 ///
 /// Members of the channel with the permission `message.pin` may do this. If it is pinned already, nothing changes.
-#[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is pinned.")))]
+#[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders),
+    responses((status = 200, description = "The message, which is pinned.", body = MessageRow), RowFollows))]
 #[put("/messages/{message_id}/pin")]
-pub async fn pin_message(path: Path<MessagePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
-    Ok(Done::no_content(commands.message(&command.asked(), path.message_id, MessageCommand::Pin).await?))
+pub async fn pin_message(path: Path<MessagePath>, command: Command, rows: CommandRows) -> Result<Done<MessageRow>, Problem> {
+    rows.change_message(&command, path.message_id, MessageCommand::Pin).await
 }
 
 /// Unpin a message

@@ -6,9 +6,10 @@ use commands::{CommandError, Commands};
 use domain::text::Emoji;
 use domain::{MessageCommand, MessageRefusal};
 use projections::ReadModels;
-use projections::relational::messages::ReactionRow;
+use projections::relational::messages::{MessageRow, ReactionRow};
 
-use super::answer::Done;
+use super::answer::{Done, RowFollows};
+use super::command_rows::CommandRows;
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::members::PageQuery;
 use super::path::ReactionPath;
@@ -20,12 +21,12 @@ use crate::problem::Problem;
 /// Members of the channel with the permission `message.react` may do this. The emoji is kept in one form: `❤`, `❤️` and
 /// `heart` are one reaction. The name of an emoji of the workspace is a reaction too. The same reaction again changes
 /// nothing.
-#[utoipa::path(tag = "messages", params(ReactionPath, CommandHeaders), responses((status = 204, description = "The reaction is added.")))]
+#[utoipa::path(tag = "messages", params(ReactionPath, CommandHeaders),
+    responses((status = 200, description = "The message with the reaction.", body = MessageRow), RowFollows))]
 #[put("/messages/{message_id}/reactions/{emoji}")]
-pub async fn react(path: Path<ReactionPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
+pub async fn react(path: Path<ReactionPath>, command: Command, rows: CommandRows) -> Result<Done<MessageRow>, Problem> {
     let emoji = Emoji::parse(&path.emoji).map_err(|_| CommandError::from(MessageRefusal::NotAnEmoji))?;
-    let react = MessageCommand::React { emoji };
-    Ok(Done::no_content(commands.message(&command.asked(), path.message_id, react).await?))
+    rows.change_message(&command, path.message_id, MessageCommand::React { emoji }).await
 }
 
 /// Remove the caller's reaction from a message

@@ -1,6 +1,7 @@
 //! Retention: preview a run, start a run, and list archived messages. The settings of the workspace and the channel say
 //! how long messages are kept.
 
+use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
 use commands::Commands;
@@ -64,7 +65,7 @@ pub async fn start_retention_run(
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.may(path.workspace_id, Permission::RetentionRun).await?;
     retention.start(path.workspace_id).await?;
-    Ok(HttpResponse::Accepted().finish())
+    Ok(HttpResponse::Accepted().insert_header((LOCATION, format!("/v1/workspaces/{}/retention/preview", path.workspace_id))).finish())
 }
 
 /// List a channel's archived messages, oldest first, with replies

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
 use super::sight::{seen, sight_of};
-use crate::extract::{Cursor, Query, QueryAnswer, Reading, page_limit, reject_unless_line, reject_unless_moment};
+use crate::extract::{Cursor, Query, QueryAnswer, Reading, ReadingNow, page_limit, reject_unless_line, reject_unless_moment};
 use crate::problem::Problem;
 
 /// The most characters of a search for people.
@@ -110,7 +110,7 @@ impl From<&RoomRow> for Room {
 pub async fn search_messages(
     path: Path<WorkspacePath>,
     query: Query<MessagesQuery>,
-    reading: Reading,
+    ReadingNow(reading): ReadingNow,
     search: Data<Search>,
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<MessageHits>, Problem> {
@@ -212,7 +212,7 @@ pub struct FileHit {
 pub async fn search_files(
     path: Path<WorkspacePath>,
     query: Query<FilesQuery>,
-    reading: Reading,
+    ReadingNow(reading): ReadingNow,
     search: Data<Search>,
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<FileHits>, Problem> {
@@ -299,7 +299,7 @@ pub struct PeopleHits {
 pub async fn search_people(
     path: Path<WorkspacePath>,
     query: Query<PeopleSearchQuery>,
-    reading: Reading,
+    ReadingNow(reading): ReadingNow,
     search: Data<Search>,
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<PeopleHits>, Problem> {

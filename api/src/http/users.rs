@@ -4,7 +4,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{delete, get, post, put};
 use chrono::{DateTime, Utc};
-use commands::{CommandRequest, Commands, ReadAccess};
+use commands::{Appended, CommandRequest, Commands, ReadAccess};
 use domain::UserCommand;
 use domain::ids::UserId;
 use domain::text::{DisplayName, Email, Language, Reason, Timezone, Username};
@@ -18,11 +18,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::answer::Done;
+use super::answer::{Done, RowFollows};
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::UserPath;
 use crate::config::Secret;
-use crate::extract::{Body, Checks, Circumstances, Command, Key, QueryAnswer, Reading, Visitor};
+use crate::extract::{Body, Checks, Circumstances, Command, Key, QueryAnswer, Reading, Visitor, parts};
 use crate::problem::Problem;
 
 /// A new user.
@@ -98,12 +98,14 @@ pub(super) async fn parse_password(
     })
 }
 
-/// A user who was created.
-#[derive(Serialize, ToSchema)]
-pub struct UserCreated {
-    /// The user.
-    #[schema(value_type = Uuid)]
-    user_id: UserId,
+parts! {
+    /// What a registration needs.
+    pub struct Registering {
+        commands: Commands,
+        admissions: Admissions,
+        passwords: Passwords,
+        registrations: Registrations,
+    }
 }
 
 /// Register a user
@@ -112,23 +114,32 @@ pub struct UserCreated {
 /// an invitation for their address (`invited`), or nobody (`closed`). The first user of a server becomes its operator.
 /// Registering does not sign in.
 #[utoipa::path(tag = "users", request_body = RegisterUser, security(()), params(CommandHeaders),
-    responses((status = 201, description = "The user is registered.", body = UserCreated)))]
+    responses((status = 201, description = "The user is registered.", body = UserRow), RowFollows))]
 #[post("/users")]
 pub async fn register_user(
     _: Visitor,
     body: Body<RegisterUser>,
     key: Key,
     from: Circumstances,
-    admissions: Data<Admissions>,
-    passwords: Data<Passwords>,
-    registrations: Data<Registrations>,
-) -> Result<Done<UserCreated>, Problem> {
-    let invitation = admissions.admit(body.input.invitation_token.as_ref()).await?;
-    let (registration, password) = body.input.parse_with_password(&passwords).await?;
+    registering: Registering,
+) -> Result<Done<UserRow>, Problem> {
+    let invitation = registering.admissions.admit(body.input.invitation_token.as_ref()).await?;
+    let (registration, password) = body.input.parse_with_password(&registering.passwords).await?;
     let user_id = new_user_id(&key, &registration);
     let asked = CommandRequest { context: from.context_of(user_id), idempotency: key.idempotency(user_id, &open_parts(&registration)?) };
-    let appended = registrations.register(&asked, user_id, registration, password, invitation).await?;
-    Ok(Done::created(appended, format!("/v1/users/{user_id}"), UserCreated { user_id }))
+    let appended = registering.registrations.register(&asked, user_id, registration.clone(), password, invitation).await?;
+    let row = registering.row(user_id, &appended, registration).await;
+    Ok(Done::created(appended, format!("/v1/users/{user_id}"), row))
+}
+
+impl Registering {
+    /// The user as registered. Nobody is signed in here, so a repeated request does not show what the user has changed since.
+    async fn row(&self, user_id: UserId, appended: &Appended, registration: Registration) -> Option<UserRow> {
+        // The server decides who is an operator.
+        let is_operator = self.commands.user_state(user_id).await.ok()?.registration.as_ref().is_some_and(|user| user.is_operator);
+        let registration = Registration { is_operator, ..registration };
+        Some(UserRow::just_registered(user_id, (appended.position, appended.recorded_at), &registration))
+    }
 }
 
 /// The parts of the request that are not secret. The fingerprint of a request is stored, and a fast digest of a password

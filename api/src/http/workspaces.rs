@@ -4,18 +4,20 @@ use actix_web::web::{Data, Path};
 use actix_web::{delete, get, patch, post, put};
 use commands::{AccessRefusal, CommandError, Commands, NewWorkspace};
 use domain::WorkspaceCommand;
-use domain::ids::{UserId, WorkspaceId};
+use domain::ids::UserId;
 use domain::retention::{RetentionAction, RetentionPolicy};
 use domain::text::{AvatarUrl, Description, WorkspaceDomain, WorkspaceName};
 use domain::workspace::{Details, Plan, WorkspaceSettings};
 use identity::confirmation::Confirmations;
 use projections::ReadModels;
+use projections::relational::members::MemberRow;
 use projections::relational::workspaces::WorkspaceRow;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::answer::Done;
+use super::answer::{Done, RowFollows};
+use super::command_rows::{By, CommandRows};
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::members::PageQuery;
 use super::path::WorkspacePath;
@@ -77,30 +79,24 @@ fn check_members_max(max_members: u32) -> Result<(), Problem> {
     Err(Problem::invalid("input.invalid", "max_members", "max_members must be 1 to 1000000"))
 }
 
-/// A workspace that was created.
-#[derive(Serialize, ToSchema)]
-pub struct WorkspaceCreated {
-    /// The workspace.
-    #[schema(value_type = Uuid)]
-    workspace_id: WorkspaceId,
-}
-
 /// Create a workspace with its #general channel
 ///
 /// Every user may create workspaces, up to a limit of the server. The caller becomes the owner. The workspace comes
 /// with a #general channel that every member is in.
 #[utoipa::path(tag = "workspaces", request_body = CreateWorkspace, params(CommandHeaders),
-    responses((status = 201, description = "The workspace is created.", body = WorkspaceCreated)))]
+    responses((status = 201, description = "The workspace is created.", body = WorkspaceRow), RowFollows))]
 #[post("/workspaces")]
 pub async fn create_workspace(
     command: Command<Body<CreateWorkspace>>,
     settings: Data<Settings>,
     commands: Data<Commands>,
-) -> Result<Done<WorkspaceCreated>, Problem> {
+    rows: CommandRows,
+) -> Result<Done<WorkspaceRow>, Problem> {
     let new = command.body.input.parse(settings.workspace_members_max, settings.workspaces_per_person_max)?;
     let appended = commands.create_workspace(&command.asked(), new).await?;
     let workspace_id = appended.id.into();
-    Ok(Done::created(appended, format!("/v1/workspaces/{workspace_id}"), WorkspaceCreated { workspace_id }))
+    let row = rows.workspace(By(command.actor.user_id, &appended), workspace_id).await;
+    Ok(Done::created(appended, format!("/v1/workspaces/{workspace_id}"), row))
 }
 
 /// List the caller's workspaces, by name
@@ -143,8 +139,7 @@ pub async fn get_current_workspace(
     let domain = domain.ok_or(CommandError::from(AccessRefusal::WorkspaceNotFound))?;
     let workspace_id = commands.workspace_at(&domain).await?;
     reading.access.active_member(workspace_id).await?;
-    let workspace = read_models.workspace(workspace_id).await?;
-    Ok(reading.answer(workspace.ok_or_else(Problem::not_projected_yet)?))
+    Ok(reading.answer(reading.row(async || read_models.workspace(workspace_id).await).await?))
 }
 
 /// Get a workspace of the caller
@@ -159,8 +154,7 @@ pub async fn get_workspace(
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<WorkspaceRow>, Problem> {
     reading.access.active_member(path.workspace_id).await?;
-    let workspace = read_models.workspace(path.workspace_id).await?;
-    Ok(reading.answer(workspace.ok_or_else(Problem::not_projected_yet)?))
+    Ok(reading.answer(reading.row(async || read_models.workspace(path.workspace_id).await).await?))
 }
 
 /// Changes of a workspace. An absent field stays, and `null` clears a field.
@@ -215,20 +209,23 @@ impl DetailsChange {
 ///
 /// An absent member stays as it is, and `null` clears it. Requires the permission `workspace.update`.
 #[utoipa::path(tag = "workspaces", request_body = ChangeWorkspace, params(WorkspacePath, CommandHeaders),
-    responses((status = 204, description = "The workspace is changed.")))]
+    responses((status = 200, description = "The workspace with its new details.", body = WorkspaceRow), RowFollows))]
 #[patch("/workspaces/{workspace_id}")]
 pub async fn change_workspace(
     path: Path<WorkspacePath>,
     command: Command<Body<ChangeWorkspace>>,
     commands: Data<Commands>,
-) -> Result<Done, Problem> {
+    rows: CommandRows,
+) -> Result<Done<WorkspaceRow>, Problem> {
     let change = command.body.input.parse()?;
     let asked = command.asked();
     let appended = commands.workspace_with(&asked, path.workspace_id, "change workspace details", |workspace| {
         let before = workspace.details.as_ref().ok_or(AccessRefusal::WorkspaceNotFound)?;
         Ok(WorkspaceCommand::ChangeDetails(change.of(before)))
     });
-    Ok(Done::no_content(appended.await?))
+    let appended = appended.await?;
+    let row = rows.workspace(By(command.actor.user_id, &appended), path.workspace_id).await;
+    Ok(Done::changed(appended, row))
 }
 
 /// Changes of a workspace's settings. An absent field stays, and `null` clears a field.
@@ -292,19 +289,22 @@ impl ChangeSettings {
 /// An absent member stays as it is, and `null` removes the limit. Requires the permission `workspace.settings`. A
 /// changed retention policy also needs `retention.manage`.
 #[utoipa::path(tag = "workspaces", request_body = ChangeSettings, params(WorkspacePath, CommandHeaders),
-    responses((status = 204, description = "The settings are changed.")))]
+    responses((status = 200, description = "The workspace with its new settings.", body = WorkspaceRow), RowFollows))]
 #[patch("/workspaces/{workspace_id}/settings")]
 pub async fn change_workspace_settings(
     path: Path<WorkspacePath>,
     command: Command<Body<ChangeSettings>>,
     commands: Data<Commands>,
-) -> Result<Done, Problem> {
+    rows: CommandRows,
+) -> Result<Done<WorkspaceRow>, Problem> {
     let change = &command.body.input;
     let asked = command.asked();
     let appended = commands.workspace_with(&asked, path.workspace_id, "change workspace settings", |workspace| {
         Ok(WorkspaceCommand::ChangeSettings(change.of(&workspace.settings)))
     });
-    Ok(Done::no_content(appended.await?))
+    let appended = appended.await?;
+    let row = rows.workspace(By(command.actor.user_id, &appended), path.workspace_id).await;
+    Ok(Done::changed(appended, row))
 }
 
 /// The domain of a workspace.
@@ -384,16 +384,19 @@ pub struct HandOver {
 ///
 /// Owners only. Requires the caller's password. The other member becomes an owner, and the caller an admin.
 #[utoipa::path(tag = "workspaces", request_body = HandOver, params(WorkspacePath, CommandHeaders),
-    responses((status = 204, description = "The workspace is handed over.")))]
+    responses((status = 200, description = "The member who owns the workspace now.", body = MemberRow), RowFollows))]
 #[put("/workspaces/{workspace_id}/owner")]
 pub async fn hand_over_workspace(
     path: Path<WorkspacePath>,
     command: Command<Body<HandOver>>,
     commands: Data<Commands>,
     confirmations: Data<Confirmations>,
-) -> Result<Done, Problem> {
+    rows: CommandRows,
+) -> Result<Done<MemberRow>, Problem> {
     let HandOver { to, current_password } = &command.body.input;
     confirmations.confirm(&command.actor.context(), current_password.clone()).await?;
     let asked = command.asked_without_secret(to.0.as_bytes());
-    Ok(Done::no_content(commands.workspace(&asked, path.workspace_id, WorkspaceCommand::HandOver { to: *to }).await?))
+    let appended = commands.workspace(&asked, path.workspace_id, WorkspaceCommand::HandOver { to: *to }).await?;
+    let row = rows.member(By(command.actor.user_id, &appended), path.workspace_id, *to).await;
+    Ok(Done::changed(appended, row))
 }

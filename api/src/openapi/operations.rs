@@ -29,8 +29,11 @@ pub(super) fn complete(operation: &mut Value, method: &str, path: &str) {
     if let Some(class) = class(method, path) {
         operation["x-rate-limit-class"] = json!(class.as_str());
     }
-    for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
-        add_headers(response, status, &kind);
+    let responses = &mut operation["responses"];
+    // A command that changes something answers 200, and has no address to give, nor has its 202.
+    let is_named = responses["200"].is_null() || !responses["201"].is_null();
+    for (status, response) in responses.as_object_mut().into_iter().flatten() {
+        add_headers(response, status, &kind, is_named);
         for (media_type, content) in response.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten() {
             if BINARY.contains(&media_type.as_str()) {
                 content["schema"] = json!({"type": "string", "format": "binary"});
@@ -82,7 +85,7 @@ pub(super) fn problem() -> Value {
     })
 }
 
-fn add_headers(response: &mut Value, status: &str, kind: &Kind) {
+fn add_headers(response: &mut Value, status: &str, kind: &Kind, is_named: bool) {
     response["headers"]["X-Request-Id"] = reference("RequestId");
     if !kind.is_operational {
         response["headers"]["RateLimit"] = reference("RateLimit");
@@ -94,7 +97,7 @@ fn add_headers(response: &mut Value, status: &str, kind: &Kind) {
     if kind.is_command {
         response["headers"][REPLAYED] = reference("Replayed");
     }
-    if status == "201" && kind.is_command || status == "202" {
+    if status == "201" && kind.is_command || status == "202" && is_named {
         response["headers"]["Location"] = reference("Location");
     }
 }

@@ -127,7 +127,7 @@ impl From<RunError> for Problem {
 impl From<WaitError> for Problem {
     fn from(behind: WaitError) -> Self {
         match behind {
-            WaitError::NotReached { .. } => Self::unavailable("projection.behind", behind.to_string()),
+            WaitError::NotReached { retry_after, .. } => Self::projection_behind(behind.to_string(), retry_after),
             WaitError::Unknown(_) => Self::not_found("projection.not_found", behind.to_string()),
             WaitError::Unavailable(ref cause) => Self::database_failed(&behind, cause),
         }

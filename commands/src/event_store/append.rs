@@ -26,6 +26,7 @@ use tracing::{error, warn};
 use super::batch::Columns;
 use super::cache::Caches;
 use super::idempotency::Remembered;
+use super::last_writes::LastWrites;
 use super::memory::Memory;
 use super::prepared::{BatchScope, Prepared};
 use super::request::{Append, Outcome, StreamWrite};
@@ -124,6 +125,7 @@ pub(super) struct Writer {
     unanswered: Unanswered,
     pub(super) memory: Memory,
     pub(super) caches: Arc<Caches>,
+    last_writes: Arc<LastWrites>,
     pub(super) keys: Keyring,
     head: watch::Sender<i64>,
     pub(super) stats: Arc<WriterStats>,
@@ -161,7 +163,7 @@ impl Writer {
         caches: Arc<Caches>,
         keys: Keyring,
         clock: Clock,
-    ) -> Result<(Handle, watch::Receiver<i64>), StoreError> {
+    ) -> Result<(Handle, watch::Receiver<i64>, Arc<LastWrites>), StoreError> {
         let last = query!("SELECT position, recorded_at FROM events ORDER BY position DESC LIMIT 1").fetch_optional(&pool).await?;
         let memory = last.map_or_else(|| Memory::new(0, DateTime::UNIX_EPOCH), |last| Memory::new(last.position, last.recorded_at));
         let (sender, messages) = mpsc::channel(WAITING_MAX);
@@ -169,9 +171,11 @@ impl Writer {
         let stats = Arc::new(WriterStats::default());
         let handle = Handle { messages: sender, stats: Arc::clone(&stats), keys: keys.clone() };
         let (waiting, unanswered) = (VecDeque::new(), Unanswered::default());
-        let writer = Self { pool, messages, waiting, unanswered, memory, caches, keys, head, stats, clock };
+        let last_writes = Arc::new(LastWrites::from(memory.head));
+        let writer =
+            Self { pool, messages, waiting, unanswered, memory, caches, last_writes: Arc::clone(&last_writes), keys, head, stats, clock };
         tokio::spawn(writer.run());
-        Ok((handle, heads))
+        Ok((handle, heads, last_writes))
     }
 
     async fn run(mut self) {
@@ -340,6 +344,7 @@ impl Writer {
                 self.memory.record_version(row.stream, row.sequence);
                 self.caches.record_own_event(row.stream, row.sequence, row.event);
             }
+            self.last_writes.record(job.prepared.request.metadata.actor.0, position);
             self.remember_key(&job.prepared, position, recorded_at);
             self.unanswered.0.push((job, position, recorded_at));
         }
@@ -360,7 +365,7 @@ impl Writer {
     pub(super) async fn catch_up(&mut self, to: i64) -> Result<(), StoreError> {
         while self.memory.head < to {
             let rows = query!(
-                "SELECT position, aggregate_type, aggregate_id, sequence, recorded_at FROM events
+                "SELECT position, aggregate_type, aggregate_id, sequence, recorded_at, metadata ->> 'actor' AS actor FROM events
                  WHERE position > $1 ORDER BY position LIMIT $2",
                 self.memory.head,
                 CATCH_UP_MAX,
@@ -370,6 +375,9 @@ impl Writer {
             let Some(last) = rows.last() else { break };
             let (head, recorded_at) = (last.position, last.recorded_at);
             for row in &rows {
+                if let Some(actor) = row.actor.as_deref().and_then(|actor| actor.parse().ok()) {
+                    self.last_writes.record(actor, row.position);
+                }
                 if let (Some(aggregate), Ok(id)) = (AggregateType::named(&row.aggregate_type), row.aggregate_id.parse()) {
                     let stream = StreamId { aggregate, id };
                     self.memory.record_version(stream, row.sequence);

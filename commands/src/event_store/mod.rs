@@ -14,6 +14,7 @@
 //! | `batch` | the call of the database's append function |
 //! | [`claim`], [`idempotency`] | names that must be unique; keys with which a request takes effect once |
 //! | [`names`], `earlier` | the claims of the names of users and channels; those of earlier releases |
+//! | `last_writes` | where each user last wrote, so that users read their own writes |
 //! | `load`, `cache`, `snapshot`, `stored` | folding a stream into an aggregate; the list of the aggregates |
 //! | `versions` | the versions of streams in the database |
 //! | `freshness` | how a reader catches up with the end of the log |
@@ -28,6 +29,7 @@ mod earlier;
 mod error;
 mod freshness;
 pub mod idempotency;
+mod last_writes;
 mod load;
 mod memory;
 pub mod names;
@@ -67,6 +69,7 @@ use append::Writer;
 use cache::Caches;
 use freshness::Freshness;
 use idempotency::Fingerprints;
+use last_writes::LastWrites;
 use node::Node;
 
 /// A handle of the store. Clones share everything.
@@ -78,6 +81,7 @@ pub struct EventStore {
     writer: append::Handle,
     freshness: Freshness,
     caches: Arc<Caches>,
+    last_writes: Arc<LastWrites>,
     head: watch::Receiver<i64>,
     clock: Clock,
     loads: Arc<AtomicU64>,
@@ -115,9 +119,9 @@ impl EventStore {
         earlier::claim_looks(&pool, &keys).await?;
         idempotency::hash_old(&pool, &keys).await?;
         let caches = Arc::new(Caches::default());
-        let (writer, head) = Writer::start(pool.clone(), Arc::clone(&caches), keys.clone(), clock).await?;
+        let (writer, head, last_writes) = Writer::start(pool.clone(), Arc::clone(&caches), keys.clone(), clock).await?;
         let freshness = Freshness::start(pool.clone(), writer.clone(), head.clone());
-        Ok(Self { pool, keys, node, writer, freshness, caches, head, clock, loads: Arc::default() })
+        Ok(Self { pool, keys, node, writer, freshness, caches, last_writes, head, clock, loads: Arc::default() })
     }
 
     /// Appends all events of the request or none, and returns the outcome. A dropped future does not cancel the
@@ -181,6 +185,13 @@ impl EventStore {
     /// The database cannot be reached.
     pub async fn catch_up(&self) -> Result<i64, StoreError> {
         self.freshness.catch_up().await
+    }
+
+    /// The position of the last event that the user caused, on any node, or a later position. It includes everything up
+    /// to the last [`EventStore::catch_up`] of the caller.
+    #[must_use]
+    pub fn last_write_of(&self, user_id: UserId) -> i64 {
+        self.last_writes.of(user_id.0)
     }
 
     /// How many times this process has called [`EventStore::catch_up`]. One query may have answered several calls.

@@ -27,6 +27,9 @@ pub struct Progress {
     trackers: Arc<HashMap<&'static str, Tracker>>,
 }
 
+/// The shortest and the longest time after which a caller is asked to try again.
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
 /// One projection's position, as far as this process knows it.
 #[derive(Debug)]
 struct Tracker {
@@ -51,6 +54,8 @@ pub enum WaitError {
         asked: i64,
         /// The position that the projection has reached.
         reached: i64,
+        /// When it will have reached the position, if it goes on as fast as it went during the wait.
+        retry_after: Duration,
     },
     /// There is no such projection.
     #[error("there is no projection {0:?}")]
@@ -83,18 +88,25 @@ impl Progress {
     /// The projection did not reach it within `limit`, there is no such projection, or its checkpoint cannot be read.
     pub async fn wait_for(&self, projection: &str, position: i64, limit: Duration) -> Result<i64, WaitError> {
         let tracker = self.tracker(projection)?;
-        let deadline = Instant::now() + limit;
+        // The receiver exists before the first look, so no move between a look and a pause is missed.
+        let mut moves = tracker.reached.subscribe();
+        let began = Instant::now();
+        let mut from = None;
         loop {
-            let known = tracker.reached.borrow().position;
+            let known = moves.borrow_and_update().position;
             let reached = if known >= position { known } else { self.current(projection, tracker).await? };
             if reached >= position {
                 return Ok(reached);
             }
-            if Instant::now() >= deadline {
-                return Err(WaitError::NotReached { projection: projection.into(), asked: position, reached });
+            let from = *from.get_or_insert(reached);
+            let waited = began.elapsed();
+            if waited >= limit {
+                let retry_after = retry_after(position - reached, reached - from, waited);
+                return Err(WaitError::NotReached { projection: projection.into(), asked: position, reached, retry_after });
             }
             let pause = if tracker.notified.load(Ordering::Relaxed) { NOTIFIED_INTERVAL } else { POLL_INTERVAL };
-            tracker.wait_until_moved(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
+            // The sender is in the tracker, so the channel stays open. Either the position has changed, or the pause is over.
+            drop(timeout(pause.min(limit - waited), moves.changed()).await);
         }
     }
 
@@ -204,10 +216,30 @@ impl Tracker {
             ahead
         });
     }
+}
 
-    /// Waits until the position changes, or until the limit is over.
-    async fn wait_until_moved(&self, limit: Duration) {
-        // The sender is `self`, so the channel stays open. Either the position has changed, or the limit is over.
-        drop(timeout(limit, self.reached.subscribe().changed()).await);
+/// How long the projection needs for `missing` events, if it goes on as fast as it went: `moved` events in this time. A
+/// projection that stands still gets the longest time.
+fn retry_after(missing: i64, moved: i64, time: Duration) -> Duration {
+    let (shortest, longest) = RETRY_AFTER;
+    let (missing, moved) = (u32::try_from(missing).unwrap_or(u32::MAX), u32::try_from(moved).unwrap_or(0));
+    if moved == 0 {
+        return longest;
+    }
+    let seconds = time.as_secs_f64() * f64::from(missing) / f64::from(moved);
+    Duration::try_from_secs_f64(seconds).unwrap_or(longest).clamp(shortest, longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_to_try_again_follows_from_the_speed_during_the_wait() {
+        let five = Duration::from_secs(5);
+        assert_eq!(retry_after(2_000, 1_000, five), Duration::from_secs(10));
+        assert_eq!(retry_after(1, 1_000, five), Duration::from_secs(1));
+        assert_eq!(retry_after(1_000_000, 1, five), Duration::from_secs(60));
+        assert_eq!(retry_after(1, 0, five), Duration::from_secs(60));
     }
 }

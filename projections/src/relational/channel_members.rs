@@ -178,4 +178,13 @@ impl ReadModels {
         let file = query_file_as!(ChannelMemberRow, "src/relational/sql/channel_members.sql", channel_id.0, after, rows(limit));
         Ok(file.fetch_all(&self.pool).await?)
     }
+
+    /// Returns a present member of a channel.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn channel_member(&self, channel_id: ChannelId, user_id: UserId) -> Result<Option<ChannelMemberRow>, QueryError> {
+        let file = query_file_as!(ChannelMemberRow, "src/relational/sql/channel_member.sql", channel_id.0, user_id.0);
+        Ok(file.fetch_optional(&self.pool).await?)
+    }
 }

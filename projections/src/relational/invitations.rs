@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::WorkspaceEvent;
-use domain::ids::WorkspaceId;
+use domain::ids::{InvitationId, UserId, WorkspaceId};
+use domain::permission::Role;
+use domain::text::Email;
 use serde::Serialize;
 use sqlx::{PgConnection, query_file_as};
 use utoipa::ToSchema;
@@ -72,18 +74,15 @@ pub(super) fn apply(
     event: &WorkspaceEvent,
 ) -> Result<(), Missing> {
     if let WorkspaceEvent::MemberInvited { invitation_id, email, role, invited_by, expires_at } = event {
-        invitations.insert(InvitationRow {
-            invitation_id: invitation_id.0,
-            workspace_id,
-            email: email.to_string(),
-            role: role.as_str().into(),
-            status: "pending".into(),
-            invited_by: invited_by.0,
-            expires_at: to_micros(*expires_at),
-            created_at: stamp.at,
-            updated_at: stamp.at,
-            position: stamp.position,
-        });
+        let sent = NewInvitation {
+            invitation_id: *invitation_id,
+            workspace_id: workspace_id.into(),
+            email: email.clone(),
+            role: *role,
+            invited_by: *invited_by,
+            expires_at: *expires_at,
+        };
+        invitations.insert(InvitationRow::just_sent(sent, (stamp.position, stamp.at)));
         return Ok(());
     }
     let Some(id) = affected(event) else { return Ok(()) };
@@ -101,6 +100,44 @@ row!(InvitationRow, "workspace_invitations", invitation_id, updated_at);
 json_row! {
     InvitationRow, "workspace_invitations", "invitation_id",
     "workspace_id", "email", "role", "status", "invited_by", "expires_at", "created_at", "updated_at", "position"
+}
+
+impl InvitationRow {
+    /// The row of an invitation that was just sent, with an event that was recorded at this position and time. Queries return
+    /// the same row as soon as the event is projected.
+    #[must_use]
+    pub fn just_sent(invitation: NewInvitation, (position, recorded_at): (i64, DateTime<Utc>)) -> Self {
+        let at = to_micros(recorded_at);
+        Self {
+            invitation_id: invitation.invitation_id.0,
+            workspace_id: invitation.workspace_id.0,
+            email: invitation.email.to_string(),
+            role: invitation.role.as_str().into(),
+            status: "pending".into(),
+            invited_by: invitation.invited_by.0,
+            expires_at: to_micros(invitation.expires_at),
+            created_at: at,
+            updated_at: at,
+            position,
+        }
+    }
+}
+
+/// The data of an invitation that was just sent.
+#[derive(Clone, Debug)]
+pub struct NewInvitation {
+    /// The invitation.
+    pub invitation_id: InvitationId,
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// The address of the invited person.
+    pub email: Email,
+    /// The role that the invited person gets.
+    pub role: Role,
+    /// The user that sent the invitation.
+    pub invited_by: UserId,
+    /// When the invitation expires.
+    pub expires_at: DateTime<Utc>,
 }
 
 impl ReadModels {
@@ -127,5 +164,14 @@ impl ReadModels {
             rows(limit)
         );
         Ok(file.fetch_all(&self.pool).await?)
+    }
+
+    /// Returns an invitation, open or not.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn invitation(&self, workspace_id: WorkspaceId, invitation_id: InvitationId) -> Result<Option<InvitationRow>, QueryError> {
+        let file = query_file_as!(InvitationRow, "src/relational/sql/invitation.sql", workspace_id.0, invitation_id.0);
+        Ok(file.fetch_optional(&self.pool).await?)
     }
 }

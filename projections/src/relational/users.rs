@@ -192,6 +192,14 @@ json_row! {
 }
 
 impl UserRow {
+    /// The row of a user who has just registered, with an event that was recorded at this position and time. Queries return
+    /// the same row as soon as the event is projected.
+    #[must_use]
+    pub fn just_registered(user_id: UserId, (position, recorded_at): (i64, DateTime<Utc>), registration: &Registration) -> Self {
+        let at = to_micros(recorded_at);
+        Self::registered(user_id.0, EventStamp { position, at, recorded_at: at }, registration)
+    }
+
     fn registered(user_id: Uuid, stamp: EventStamp, registration: &Registration) -> Self {
         let mut user = Self {
             user_id,

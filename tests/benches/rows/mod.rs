@@ -14,6 +14,7 @@ mod log_size;
 mod memory;
 mod proof;
 mod read_log;
+mod read_own;
 mod search;
 mod search_elastic;
 mod stranger;
@@ -28,7 +29,7 @@ use crate::report::Report;
 use crate::runs::is_trial;
 
 /// The names, in the order of the table.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "append",
     "batch",
     "command",
@@ -40,6 +41,7 @@ const NAMES: [&str; 19] = [
     "visible",
     "http-post",
     "http-history",
+    "read-own",
     "cache",
     "crowded",
     "search",
@@ -91,6 +93,7 @@ async fn measure(name: &str, report: &mut Report) {
         "visible" => visible::measure(report).await,
         "http-post" => http_post::measure(report).await,
         "http-history" => http_history::measure(report).await,
+        "read-own" => read_own::measure(report).await,
         "cache" => cache::measure(report).await,
         "crowded" => crowded::measure(report).await,
         _ => panic!("the row {name} has no measurement"),

@@ -6,6 +6,7 @@
 
 mod breaking;
 mod contract;
+mod own_writes;
 mod page;
 mod python;
 mod typescript;

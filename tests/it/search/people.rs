@@ -9,7 +9,7 @@ use super::over_every_backend;
 over_every_backend!(people_are_found_by_prefix_and_with_small_errors, people_are_paged_by_key_and_deactivated_ones_are_not_found);
 
 async fn named(fixture: &Fixture, person: &Person, name: &str) {
-    person.patch("/v1/users/me", json!({"display_name": name})).await.expect(204);
+    person.patch("/v1/users/me", json!({"display_name": name})).await.expect(200);
     fixture.settle().await;
 }
 
@@ -52,7 +52,7 @@ async fn people_are_paged_by_key_and_deactivated_ones_are_not_found(backend: Bac
         after = format!("&after={next}");
     }
     assert_eq!((seen.len(), seen.last().map(String::as_str)), (3, Some("Robyn Two")), "{seen:?}");
-    fixture.team.owner.put_empty(&fixture.team.path(&format!("/members/{}/deactivation", fixture.team.member.id))).await.expect(204);
+    fixture.team.owner.put_empty(&fixture.team.path(&format!("/members/{}/deactivation", fixture.team.member.id))).await.expect(200);
     assert_eq!(
         find(&fixture, &fixture.team.owner, "robyn", "").await["items"].as_array().map(Vec::len),
         Some(2),

@@ -9,5 +9,6 @@ mod malformed;
 mod raw;
 mod rude_clients;
 mod schemathesis;
+mod stateful;
 mod surface;
 mod tampered;

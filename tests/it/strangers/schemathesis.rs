@@ -47,9 +47,9 @@ fn setting<T: FromStr>(name: &str, default: T) -> T {
 }
 
 /// A separate team for each run, because the run may change and delete its objects.
-struct World {
+pub(super) struct World {
     app: TestApp,
-    team: Team,
+    pub(super) team: Team,
     /// Existing objects, by the names of their parameters.
     things: BTreeMap<&'static str, Vec<Value>>,
     /// How often each route succeeded during the set-up.
@@ -57,7 +57,7 @@ struct World {
 }
 
 impl World {
-    async fn make() -> Self {
+    pub(super) async fn make() -> Self {
         let app = TestApp::start().await;
         let team = Team::found(&app).await;
         let things = things(&team).await;
@@ -76,8 +76,7 @@ impl World {
 
     /// Sends requests to every operation that the flags select, with a token or without one.
     async fn ask(&self, token: Option<&str>, which: &[impl AsRef<OsStr>]) {
-        let auth = token.map_or(json!({}), |token| json!({"openapi": {"token": {"bearer": token}}}));
-        self.run(&auth, which).await;
+        self.run(&token.map_or(json!({}), bearer), which).await;
     }
 
     /// Sends requests as a user that signs in again whenever their session has ended.
@@ -90,25 +89,28 @@ impl World {
     }
 
     async fn run(&self, auth: &Value, which: &[impl AsRef<OsStr>]) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let config = folder.path().join("schemathesis.toml");
-        std::fs::write(&config, self.config(auth)).expect("a configuration");
-        // A status is right only if a code of the operation has it. So the run gets these statuses, and not `default`.
-        let document = folder.path().join("openapi.json");
-        let served = self.app.get("/openapi.json").await.expect(200);
-        std::fs::write(&document, Contract::of_this_release().spelt_out(&served).to_string()).expect("a document");
-        let (examples, seed) = (setting("EXAMPLES", EXAMPLES), setting("SEED", SEED));
-        let mut command = tokio::process::Command::new(checkout().join("scripts/schemathesis.sh"));
-        command.arg("--config-file").arg(&config).arg("run").arg(&document).args(["--url", &self.app.url]);
-        command.args(["--max-examples", &examples.to_string(), "--seed", &seed.to_string()]).args(which);
-        let output = command.current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true).output().await;
-        let output = output.expect("scripts/schemathesis.sh runs");
-        let report = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "schemathesis with the seed {seed} and {examples} examples:\n{report}");
+        let examples = setting("EXAMPLES", EXAMPLES);
+        let (succeeded, report) = self.report(&self.config(auth), examples, which).await;
+        assert!(succeeded, "{report}");
         println!("{report}");
     }
 
-    fn config(&self, auth: &Value) -> String {
+    /// Runs schemathesis with this configuration. Returns whether it found nothing, and what it printed.
+    pub(super) async fn report(&self, config: &Value, examples: u32, flags: &[impl AsRef<OsStr>]) -> (bool, String) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("schemathesis.toml");
+        std::fs::write(&file, toml::to_string(config).expect("TOML")).expect("a configuration");
+        let seed = setting("SEED", SEED);
+        let mut command = tokio::process::Command::new(checkout().join("scripts/schemathesis.sh"));
+        command.arg("--config-file").arg(&file).arg("run").arg(format!("{}/openapi.json", self.app.url));
+        command.args(["--max-examples", &examples.to_string(), "--seed", &seed.to_string()]).args(flags);
+        let output = command.current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true).output().await;
+        let output = output.expect("scripts/schemathesis.sh runs");
+        let report = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.success(), format!("schemathesis with the seed {seed} and {examples} examples:\n{report}"))
+    }
+
+    pub(super) fn config(&self, auth: &Value) -> Value {
         let dictionaries = self.things.iter().map(|(name, values)| (name.replace('.', "-"), json!({"values": values})));
         let real = |name: &str| json!({"dictionary": name.replace('.', "-"), "probability": REAL});
         let parameters = self.things.keys().map(|name| ((*name).to_owned(), real(name)));
@@ -123,8 +125,13 @@ impl World {
             "warnings": false,
         });
         config["output"] = json!({"sanitization": {"enabled": false}});
-        toml::to_string(&config).expect("TOML")
+        config
     }
+}
+
+/// Every request with this token.
+pub(super) fn bearer(token: &str) -> Value {
+    json!({"openapi": {"token": {"bearer": token}}})
 }
 
 fn checks() -> Value {
@@ -195,7 +202,7 @@ async fn things(team: &Team) -> BTreeMap<&'static str, Vec<Value>> {
     ])
 }
 
-fn without_ending() -> Vec<String> {
+pub(super) fn without_ending() -> Vec<String> {
     all_but(&ENDING.concat())
 }
 

@@ -6,6 +6,7 @@ mod edits;
 mod fold;
 mod indexed;
 mod partition;
+mod posted;
 mod reactions;
 mod read;
 mod record;

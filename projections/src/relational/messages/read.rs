@@ -47,13 +47,21 @@ impl ReadModels {
     /// # Errors
     /// The read models cannot be read.
     pub async fn message(&self, message_id: MessageId) -> Result<Option<MessageDetail>, QueryError> {
-        let (earliest, latest) = message_id.window();
-        let file = query_file_as!(MessageRow, "src/relational/sql/message.sql", message_id.0, earliest, latest);
-        let Some(message) = file.fetch_optional(&self.pool).await? else {
+        let Some(message) = self.message_row(message_id).await? else {
             return Ok(None);
         };
         let edit_history = self.edit_history(&message).await?;
         Ok(Some(MessageDetail { message, edit_history }))
+    }
+
+    /// Returns one message, without its earlier texts.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn message_row(&self, message_id: MessageId) -> Result<Option<MessageRow>, QueryError> {
+        let (earliest, latest) = message_id.window();
+        let file = query_file_as!(MessageRow, "src/relational/sql/message.sql", message_id.0, earliest, latest);
+        Ok(file.fetch_optional(&self.pool).await?)
     }
 
     /// Returns a channel's pinned messages, the last pinned first.

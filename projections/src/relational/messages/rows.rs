@@ -61,8 +61,7 @@ pub struct MessageRow {
     /// The user that last edited it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edited_by: Option<Uuid>,
-    /// Always absent. Earlier releases showed the identifier that the sender's client gave to it; now the answer to the
-    /// post has it, and the log keeps a keyed hash only.
+    /// The identifier that the sender's client gave to it. Only the answer to the post has it: the log keeps a keyed hash.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<String>,
     /// When it was sent.
