@@ -8,6 +8,7 @@ mod body;
 mod canonical;
 mod checks;
 mod command;
+mod condition;
 #[cfg(test)]
 mod foreign_input;
 mod host;
@@ -27,6 +28,7 @@ pub use actor::{Actor, BearerToken, Circumstances, wrong_token};
 pub use body::{Body, MERGE_PATCH, NoBody, RequestBody};
 pub use checks::Checks;
 pub use command::{Command, Key};
+pub use condition::{Tagged, condition_tag, is_known};
 pub use host::RequestedHost;
 pub use input::{Change, merge, reject_unless_line, reject_unless_moment};
 pub use part::part;

@@ -105,6 +105,7 @@ pub(crate) fn status_of(kind: RefusalKind) -> StatusCode {
         RefusalKind::Forbidden => StatusCode::FORBIDDEN,
         RefusalKind::Conflict => StatusCode::CONFLICT,
         RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        RefusalKind::ConditionFailed => StatusCode::PRECONDITION_FAILED,
     }
 }
 
@@ -126,6 +127,12 @@ impl Problem {
     fn closing(mut self) -> Self {
         self.0.closing = true;
         self
+    }
+
+    /// Names the part of the request that the problem is about.
+    #[must_use]
+    pub fn in_field(self, field: &'static str) -> Self {
+        self.at_field(field)
     }
 
     fn at_field(self, field: impl Into<String>) -> Self {

@@ -22,7 +22,7 @@ impl Commands {
     #[instrument(name = "record a use of the audit", skip_all, fields(workspace.id = %workspace_id, command = command.name()))]
     pub async fn audit(&self, context: Context, workspace_id: WorkspaceId, command: AuditCommand) -> Result<Appended, CommandError> {
         let command = self.without_address(command);
-        self.execute(&CommandRequest { context, idempotency: None }, &Record { workspace_id, command }).await
+        self.execute(&CommandRequest { context, idempotency: None, unchanged_since: None }, &Record { workspace_id, command }).await
     }
 
     /// Replaces the address in the filter by its digest under a key of the installation. The server does not know whose

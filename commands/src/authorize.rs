@@ -62,6 +62,12 @@ pub enum AccessRefusal {
     /// A guest shares no channel with the other person.
     #[error("a guest can start conversations only with people in the guest's channels; ask a member to add both of you to a channel")]
     NotAmongTheGuestsPeople,
+    /// The row has changed since the actor read it.
+    #[error("this has changed since you read it: read it again, and decide whether your change still holds")]
+    RowChanged,
+    /// The command does not change one row, so it takes no condition on one.
+    #[error("this operation does not change one row: send it without If-Match")]
+    NoRow,
     /// Every member of a channel must be an active member of the workspace.
     #[error("everyone in a channel must be an active member of the workspace; invite them first")]
     NotAMemberOfTheWorkspace,
@@ -84,6 +90,8 @@ impl Refusal for AccessRefusal {
             Self::RegistrationClosed | Self::RegistrationInvited => "user.registration_closed",
             Self::NotAmongTheGuestsPeople => "access.guest_shares_no_channel",
             Self::NotAMemberOfTheWorkspace => "workspace.not_a_member",
+            Self::RowChanged => "request.row_changed",
+            Self::NoRow => "request.if_match_unexpected",
         }
     }
 
@@ -102,6 +110,7 @@ impl Refusal for AccessRefusal {
             | Self::RegistrationClosed
             | Self::RegistrationInvited => RefusalKind::Forbidden,
             Self::NotAMemberOfTheWorkspace => RefusalKind::Conflict,
+            Self::RowChanged | Self::NoRow => RefusalKind::ConditionFailed,
         }
     }
 }

@@ -1,17 +1,17 @@
 //! Commands of channels.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use domain::channel::{self, NewChannel, people_key};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
 use domain::message::{Kind, MessageEvent, Moment, Posting, system_message};
-use domain::{Channel, ChannelCommand, ChannelEvent, ChannelRefusal, Context, StreamId, Workspace};
+use domain::{Channel, ChannelCommand, ChannelEvent, ChannelRefusal, Context, StreamId, UserRefusal, Workspace};
 use tracing::instrument;
 use uuid::Uuid;
 
 use crate::authorize::AccessRefusal;
 use crate::event_store::{Claim, ClaimChange, ClaimKind, names};
-use crate::execute::{Decision, Draft, taken};
+use crate::execute::{ChangedRow, Decision, Draft, taken};
 use crate::reader::Reader;
 use crate::{Appended, CHANNELS_EACH_MAX, CommandError, CommandRefusal, CommandRequest, Commands, authorize, slots};
 
@@ -79,15 +79,10 @@ impl Decision for Create<'_> {
         if workspace.has_guest(context.actor) {
             self.are_people_of_the_guest(context.actor, reader).await?;
         }
-        let is_there = |member: &UserId| workspace.active_member(*member).is_some();
-        if self.new.kind.is_direct()
-            && !self.new.members.iter().all(is_there)
-            && let Some(conversation) = reader.store().holders(&self.claims(context.actor)).await?.into_values().next()
-        {
-            return Ok(Draft::of(conversation));
-        }
-        for member in &self.new.members {
-            authorize::member_of_workspace(&workspace, *member)?;
+        if let Err(refusal) = self.are_there(&workspace, reader).await {
+            let is_direct = self.new.kind.is_direct();
+            let held = if is_direct { reader.store().holders(&self.claims(context.actor)).await? } else { HashMap::new() };
+            return held.into_values().next().map(Draft::of).ok_or(refusal);
         }
         let channel = reader.channel(self.channel_id).await?;
         let events = channel.decide(context, ChannelCommand::Create(Box::new(self.new.clone())))?;
@@ -110,6 +105,18 @@ impl Decision for Create<'_> {
 }
 
 impl Create<'_> {
+    /// Checks that all members are in the workspace, and are not erased. A conversation has few, so each of its accounts is
+    /// read.
+    async fn are_there(&self, workspace: &Workspace, reader: &mut Reader<'_>) -> Result<(), CommandError> {
+        for member in &self.new.members {
+            if self.new.kind.is_direct() || workspace.active_member(*member).is_none() {
+                is_not_erased(reader, workspace, *member).await?;
+            }
+            authorize::member_of_workspace(workspace, *member)?;
+        }
+        Ok(())
+    }
+
     /// Checks that the guest shares a channel with each of the others.
     async fn are_people_of_the_guest(&self, guest: UserId, reader: &mut Reader<'_>) -> Result<(), CommandError> {
         let mut unknown = self.new.members.iter().copied().filter(|member| *member != guest).collect::<BTreeSet<_>>();
@@ -147,13 +154,23 @@ impl<F: Fn(&Channel) -> Result<ChannelCommand, CommandRefusal> + Sync> Decision 
         self.name
     }
 
+    fn row(&self) -> Option<ChangedRow> {
+        Some(ChangedRow { stream: StreamId::channel(self.channel_id), additions: MEMBERSHIP_EVENTS })
+    }
+
     async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
         authorize::active(reader.user(context.actor).await?.as_ref())?;
         let channel = reader.channel(self.channel_id).await?;
         let workspace_id = channel.creation.as_ref().ok_or(AccessRefusal::ChannelNotFound)?.workspace_id;
         let workspace = reader.workspace(workspace_id).await?;
-        authorize::knows_channel(&workspace, &channel, context.actor)?;
+        if let Err(refusal) = authorize::knows_channel(&workspace, &channel, context.actor) {
+            let is_repeated = self.name == ChannelCommand::Leave.name() && has_left(reader, self.channel_id, &workspace, context.actor).await?;
+            return if is_repeated { Ok(Draft::of(self.channel_id)) } else { Err(refusal.into()) };
+        }
         let command = (self.choose)(&channel)?;
+        if let ChannelCommand::AddMember { user_id } = &command {
+            is_not_erased(reader, &workspace, *user_id).await?;
+        }
         authorize::channel_command(&workspace, &channel, context.actor, &command)?;
         let claims = claims(reader, workspace_id, self.channel_id, &channel, &command).await?;
         let events = match guest_of_general(&workspace, &channel, context.actor, &command) {
@@ -166,6 +183,33 @@ impl<F: Fn(&Channel) -> Result<ChannelCommand, CommandRefusal> + Sync> Decision 
         let cause = StreamId::channel(self.channel_id);
         Ok(messages.into_iter().fold(draft, |draft, (stream, event)| draft.effect(cause, stream, Some(workspace_id), vec![event])))
     }
+}
+
+/// The events of a channel that change its members, and not the channel.
+const MEMBERSHIP_EVENTS: &[&str] = &[
+    "channel.member_joined",
+    "channel.member_left",
+    "channel.member_removed",
+    "channel.member_role_changed",
+    "channel.notification_level_changed",
+];
+
+/// Whether the actor was in the channel, and left it or was removed. They know of a private channel that they do not see
+/// any more, and may repeat their request to leave it.
+async fn has_left(reader: &Reader<'_>, channel_id: ChannelId, workspace: &Workspace, actor: UserId) -> Result<bool, CommandError> {
+    if workspace.active_member(actor).is_none() {
+        return Ok(false);
+    }
+    let stream = StreamId::channel(channel_id);
+    let has = async |event_type: &'static str| reader.store().has_event(stream, event_type, "user_id", actor.0).await;
+    Ok(has("channel.member_left").await? || has("channel.member_removed").await?)
+}
+
+/// Checks that a present or former member of the workspace is not erased. Nobody can write to them any more. In old logs,
+/// their membership did not end with their account.
+async fn is_not_erased(reader: &mut Reader<'_>, workspace: &Workspace, user_id: UserId) -> Result<(), CommandError> {
+    let is_erased = workspace.members.contains_key(&user_id) && reader.user(user_id).await?.erased;
+    if is_erased { Err(UserRefusal::Erased.into()) } else { Ok(()) }
 }
 
 /// The guest whose membership of #general the command ends. A guest is in #general only if somebody added them, so they

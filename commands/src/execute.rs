@@ -13,6 +13,7 @@ use stores::retry;
 use tracing::debug;
 use uuid::Uuid;
 
+use crate::authorize::AccessRefusal;
 use crate::event_store::{Append, Claim, ClaimChange, ClaimKind, Outcome, StreamWrite};
 use crate::reader::Reader;
 use crate::{Appended, CommandError, CommandRequest, Commands, Taken};
@@ -25,11 +26,23 @@ pub(crate) trait Decision: Sync {
     /// Loads, authorises and decides.
     fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> impl Future<Output = Result<Draft, CommandError>> + Send;
 
+    /// The row that the command changes, if it changes one.
+    fn row(&self) -> Option<ChangedRow> {
+        None
+    }
+
     /// The result when a claim of this command is held already: the identifier of the existing thing, or a refusal.
     fn claim_taken(&self, claim: &Claim, holder: Uuid) -> Result<Uuid, CommandError> {
         let _ = holder;
         Err(taken(claim))
     }
+}
+
+/// A row that clients read and change, with the events of its stream that only add to it. What others add is no change
+/// that an edit could overwrite: a message can be edited although somebody has reacted to it meanwhile.
+pub(crate) struct ChangedRow {
+    pub stream: StreamId,
+    pub additions: &'static [&'static str],
 }
 
 /// The error that a name is held already. A slot that another request of the same user has just taken is not a refusal,
@@ -128,6 +141,7 @@ impl Commands {
     async fn attempt(&self, asked: &CommandRequest, decision: &impl Decision, head: Option<i64>) -> Result<Attempt, CommandError> {
         let mut reader = Reader::new(&self.store);
         let draft = decision.draft(&asked.context, &mut reader).await?;
+        self.check_condition(asked, decision.row()).await?;
         let subject = draft.subject;
         if draft.writes.is_empty() {
             return self.nothing_to_change(asked, subject, head).await;
@@ -148,6 +162,15 @@ impl Commands {
                 Ok(Attempt::Done(Appended { position, recorded_at: asked.context.at, id, replayed: false }))
             }
         }
+    }
+
+    /// Checks that the row has not changed since the actor read it. The draft has loaded the row's stream, so the append
+    /// refuses a change that is recorded after this check.
+    async fn check_condition(&self, asked: &CommandRequest, row: Option<ChangedRow>) -> Result<(), CommandError> {
+        let Some(position) = asked.unchanged_since else { return Ok(()) };
+        let row = row.ok_or(AccessRefusal::NoRow)?;
+        let has_changed = self.store.has_changed(row.stream, position, row.additions).await?;
+        if has_changed { Err(AccessRefusal::RowChanged.into()) } else { Ok(()) }
     }
 
     async fn nothing_to_change(&self, asked: &CommandRequest, subject: Uuid, head: Option<i64>) -> Result<Attempt, CommandError> {

@@ -51,6 +51,9 @@ pub struct CommandRequest {
     pub context: Context,
     /// The key under which the request takes effect once.
     pub idempotency: Option<Idempotency>,
+    /// The position at which the actor read the row that the command changes. The command is refused if the row has
+    /// changed since.
+    pub unchanged_since: Option<i64>,
 }
 
 /// The result of a command.

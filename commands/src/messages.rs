@@ -10,7 +10,7 @@ use domain::{Context, Message, MessageCommand, StreamId, User};
 use tracing::instrument;
 
 use crate::authorize::AccessRefusal;
-use crate::execute::{Decision, Draft};
+use crate::execute::{ChangedRow, Decision, Draft};
 use crate::reader::Reader;
 use crate::{Appended, CommandError, CommandRefusal, CommandRequest, Commands, authorize};
 
@@ -130,6 +130,11 @@ struct Change {
 impl Decision for Change {
     fn name(&self) -> &'static str {
         self.command.name()
+    }
+
+    fn row(&self) -> Option<ChangedRow> {
+        let additions = &["message.reacted", "message.reaction_removed"];
+        Some(ChangedRow { stream: StreamId::message(self.message_id), additions })
     }
 
     async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::ids::{SessionId, UserId};
 use domain::session::{Attempt, EndReason, Start};
-use domain::{Context, SessionCommand, StreamId};
+use domain::{Context, Session, SessionCommand, StreamId};
 use tracing::instrument;
 
 use crate::execute::{Decision, Draft};
@@ -48,8 +48,18 @@ impl Commands {
         self.run(context, session_id, SessionCommand::End { user_id, reason }).await
     }
 
+    /// Whether the session was one of the user's, and has ended.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn session_has_ended(&self, user_id: UserId, session_id: SessionId) -> Result<bool, CommandError> {
+        self.store.catch_up().await?;
+        let session = self.store.load::<Session>(session_id.0).await?.state;
+        Ok(session.started && session.user_id == Some(user_id) && session.ended.is_some())
+    }
+
     async fn run(&self, context: Context, session_id: SessionId, command: SessionCommand) -> Result<Appended, CommandError> {
-        self.execute(&CommandRequest { context, idempotency: None }, &Run { session_id, command }).await
+        self.execute(&CommandRequest { context, idempotency: None, unchanged_since: None }, &Run { session_id, command }).await
     }
 }
 

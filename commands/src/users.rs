@@ -7,7 +7,7 @@ use domain::{Context, StreamId, User, UserCommand, UserEvent, UserRefusal};
 use tracing::instrument;
 
 use crate::event_store::{Claim, ClaimChange, ClaimKind, names};
-use crate::execute::{Decision, Draft};
+use crate::execute::{ChangedRow, Decision, Draft};
 use crate::reader::Reader;
 use crate::workspaces::inviter_is_active;
 use crate::{Appended, CommandError, CommandRefusal, CommandRequest, Commands, Taken, authorize};
@@ -184,6 +184,11 @@ struct Change<F> {
 impl<F: Fn(&User) -> Result<UserCommand, CommandRefusal> + Sync> Decision for Change<F> {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn row(&self) -> Option<ChangedRow> {
+        let additions = &["user.password_reset", "user.erasure_proposed"];
+        Some(ChangedRow { stream: StreamId::user(self.user_id), additions })
     }
 
     async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {

@@ -12,7 +12,7 @@ use tracing::instrument;
 
 use crate::channels::announcements;
 use crate::event_store::{Claim, ClaimChange, ClaimKind, names};
-use crate::execute::{Decision, Draft};
+use crate::execute::{ChangedRow, Decision, Draft};
 use crate::reader::Reader;
 use crate::{Appended, CommandError, CommandRefusal, CommandRequest, Commands, authorize, slots};
 
@@ -185,6 +185,10 @@ impl<F: Fn(&Workspace) -> Result<WorkspaceCommand, CommandRefusal> + Sync> Decis
         self.name
     }
 
+    fn row(&self) -> Option<ChangedRow> {
+        Some(row_of(self.workspace_id))
+    }
+
     async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
         let workspace = reader.workspace(self.workspace_id).await?;
         let command = if context.actor == UserId::SYSTEM {
@@ -195,14 +199,20 @@ impl<F: Fn(&Workspace) -> Result<WorkspaceCommand, CommandRefusal> + Sync> Decis
             authorize::active(reader.user(context.actor).await?.as_ref())?;
             authorize::sees_workspace(&workspace, context.actor)?;
             let command = (self.choose)(&workspace)?;
-            authorize::workspace_command(&workspace, context.actor, &command)?;
+            if let Err(refusal) = authorize::workspace_command(&workspace, context.actor, &command) {
+                let is_repeated = has_handed_over(reader, self.workspace_id, &workspace, context.actor, &command).await?;
+                return if is_repeated { Ok(Draft::of(self.workspace_id)) } else { Err(refusal.into()) };
+            }
             command
         };
         held_channel_is_here(reader, self.workspace_id, &command).await?;
         no_member_is_invited(reader, &workspace, context, &command).await?;
         let subject = subject(self.workspace_id, &command);
         let promoted = promoted_guest(&workspace, &command);
-        let events: Vec<WorkspaceEvent> = workspace.decide(context, command)?;
+        let events: Vec<WorkspaceEvent> = match workspace.decide(context, command.clone()) {
+            Ok(events) => events,
+            Err(refusal) => return if is_done(reader, self.workspace_id, &command).await? { Ok(Draft::of(subject)) } else { Err(refusal.into()) },
+        };
         let draft = Draft { subject, ..Draft::of(self.workspace_id) }.write(
             StreamId::workspace(self.workspace_id),
             Some(self.workspace_id),
@@ -215,6 +225,51 @@ impl<F: Fn(&Workspace) -> Result<WorkspaceCommand, CommandRefusal> + Sync> Decis
             None => Ok(draft),
         }
     }
+}
+
+/// The row of a workspace. Its members, invitations, holds and emojis are rows of their own.
+pub(super) fn row_of(workspace_id: WorkspaceId) -> ChangedRow {
+    let additions = &[
+        "workspace.member_invited",
+        "workspace.invitation_revoked",
+        "workspace.member_joined",
+        "workspace.member_role_changed",
+        "workspace.member_details_changed",
+        "workspace.member_permissions_changed",
+        "workspace.member_deactivated",
+        "workspace.member_reactivated",
+        "workspace.handed_over",
+        "workspace.hold_placed",
+        "workspace.hold_released",
+        "workspace.emoji_added",
+        "workspace.emoji_removed",
+    ];
+    ChangedRow { stream: StreamId::workspace(workspace_id), additions }
+}
+
+/// Whether the log has what a refused command asks for: the invitation was revoked, or the hold released. The state has
+/// neither any more. So a repeated request succeeds, and one for something that never was is refused.
+async fn is_done(reader: &Reader<'_>, workspace_id: WorkspaceId, command: &WorkspaceCommand) -> Result<bool, CommandError> {
+    let stream = StreamId::workspace(workspace_id);
+    let (event_type, field, id) = match command {
+        WorkspaceCommand::RevokeInvitation { invitation_id } => ("workspace.invitation_revoked", "invitation_id", invitation_id.0),
+        WorkspaceCommand::ReleaseHold { hold_id, .. } => ("workspace.hold_released", "hold_id", hold_id.0),
+        _ => return Ok(false),
+    };
+    Ok(reader.store().has_event(stream, event_type, field, id).await?)
+}
+
+/// Whether the actor has handed the workspace over to this owner before, and so may not do it again.
+async fn has_handed_over(
+    reader: &Reader<'_>,
+    workspace_id: WorkspaceId,
+    workspace: &Workspace,
+    actor: UserId,
+    command: &WorkspaceCommand,
+) -> Result<bool, CommandError> {
+    let WorkspaceCommand::HandOver { to } = command else { return Ok(false) };
+    let stream = StreamId::workspace(workspace_id);
+    Ok(workspace.has_owner(*to) && reader.store().has_event(stream, "workspace.handed_over", "from", actor.0).await?)
 }
 
 /// Checks that an invited address belongs to nobody who is or was a member. An account that is in other workspaces only

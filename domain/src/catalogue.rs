@@ -212,6 +212,7 @@ fn kind(kind: RefusalKind) -> &'static str {
         RefusalKind::Forbidden => "forbidden",
         RefusalKind::Conflict => "conflict",
         RefusalKind::Invalid => "invalid",
+        RefusalKind::ConditionFailed => "condition failed",
     }
 }
 

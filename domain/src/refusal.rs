@@ -15,6 +15,8 @@ pub enum RefusalKind {
     Conflict,
     /// The input itself is wrong.
     Invalid,
+    /// The actor has set a condition that does not hold.
+    ConditionFailed,
 }
 
 /// A refusal with a stable code. Its `Display` says what is wrong and what to do.

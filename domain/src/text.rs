@@ -17,7 +17,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use characters::{is_visible, nfc};
-pub use emoji::{Emoji, EmojiName};
+pub use emoji::{Emoji, EmojiName, UnicodeEmoji};
 pub use lines::one_line_of;
 pub use passwords::{DECOMPOSED_MAX, is_typed, opaque, spellings};
 pub use twins::keys as twins_of;

@@ -146,6 +146,22 @@ impl Sessions {
         Ok(ended)
     }
 
+    /// Whether the session of the token ended within the last day.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn has_ended(&self, token: &Token) -> Result<bool, AuthError> {
+        Ok(self.store.has_ended(token).await?)
+    }
+
+    /// Whether the session was one of the user's, and has ended.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn has_ended_of_user(&self, user_id: UserId, session_id: SessionId) -> Result<bool, AuthError> {
+        Ok(self.commands.session_has_ended(user_id, session_id).await?)
+    }
+
     /// Changes the actor's password, whose hash was `from`, and ends all the actor's sessions except the one of this
     /// request, in one step. Returns the sessions whose data are not removed yet. The data are removed in the
     /// background.
@@ -216,6 +232,7 @@ impl Sessions {
         loop {
             let left = self.store.unremoved().await?;
             if left.is_empty() {
+                self.store.forget_ended().await?;
                 return Ok(self.store.close_generations().await?);
             }
             if !self.finish(None, &left).await? {

@@ -109,7 +109,7 @@ impl Erasures {
         let Affiliations { workspaces, invitations } = self.affiliations(user_id).await?;
         let causation_id = requested(&self.pool, user_id).await.map_err(QueryError)?;
         let context = Context { causation_id, ..Context::of(UserId::SYSTEM, Utc::now(), Uuid::now_v7()) };
-        let asked = CommandRequest { context, idempotency: None };
+        let asked = CommandRequest { context, idempotency: None, unchanged_since: None };
         let operators = self.read_models.operators().await?;
         let candidates = ErasureCandidates { workspaces: &workspaces, operators: &operators };
         let erased = match self.commands.erase(&asked, user_id, candidates, &invitations).await {

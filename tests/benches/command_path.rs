@@ -29,7 +29,7 @@ impl CommandPath {
             let (commands, channel_id) = (commands.clone(), furnished.channel_id);
             let user = furnished.users[n as usize % callers.min(furnished.users.len())];
             async move {
-                let asked = CommandRequest { context: context(user), idempotency: None };
+                let asked = CommandRequest { context: context(user), idempotency: None, unchanged_since: None };
                 commands.post_message(&asked, channel_id, new_message(n)).await.expect("a post");
             }
         })

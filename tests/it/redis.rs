@@ -81,7 +81,7 @@ async fn sessions_limits_presence_and_typing_work_on_a_cluster_of_three_nodes() 
 
     // One script reads the presence of several users of a workspace.
     for person in people {
-        person.put(&team.path("/presence"), json!({"status": "online"})).await.expect(204);
+        person.put(&team.path("/presence"), json!({"presence": "online"})).await.expect(204);
         person.put_empty(&team.general("/typing")).await.expect(204);
     }
     let list = team.path(&format!("/presence?users={}", people.map(|person| person.id.to_string()).join(",")));

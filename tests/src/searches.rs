@@ -69,7 +69,7 @@ pub async fn everything_said(pool: &PgPool) -> Vec<Said> {
         "SELECT m.message_id, m.created_at, lower(u.username) AS username, COALESCE(c.name, '') AS name, m.content,
                 m.formatted_content IS NOT NULL AND m.formatted_content ? 'links' AS has_link,
                 m.message_type = 'file' OR (m.formatted_content IS NOT NULL AND m.formatted_content ? 'files') AS has_file,
-                m.reactions <> '{}' AS has_reaction, m.is_pinned, m.thread_id IS NOT NULL OR m.reply_count > 0 AS is_thread
+                m.reactions <> '[]' AS has_reaction, m.is_pinned, m.thread_id IS NOT NULL OR m.reply_count > 0 AS is_thread
          FROM messages m JOIN users u ON u.user_id = m.user_id JOIN channels c ON c.channel_id = m.channel_id
          WHERE NOT m.is_deleted AND m.message_type <> 'system'
          ORDER BY m.created_at DESC, m.message_id DESC",

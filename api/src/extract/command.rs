@@ -9,6 +9,7 @@ use futures::future::LocalBoxFuture;
 use sha2::{Digest, Sha256};
 
 use super::canonical::canonical;
+use super::condition::unchanged_since;
 use super::{Actor, IDEMPOTENCY_KEY, NoBody, RequestBody, header};
 use crate::problem::Problem;
 
@@ -19,20 +20,22 @@ pub struct Command<B = NoBody> {
     /// The body.
     pub body: B,
     key: Key,
+    unchanged_since: Option<i64>,
 }
 
 impl<B: RequestBody> Command<B> {
     /// The request, for the write side. With an `Idempotency-Key`, the command runs only once.
     #[must_use]
     pub fn asked(&self) -> CommandRequest {
-        CommandRequest { context: self.actor.context(), idempotency: self.key.idempotency(self.actor.user_id, self.body.bytes()) }
+        self.asked_without_secret(self.body.bytes())
     }
 
     /// The same, for a body that contains a password. The fingerprint is stored, so it is made from `open_parts`: the
     /// parts of the body that are not secret.
     #[must_use]
     pub fn asked_without_secret(&self, open_parts: &[u8]) -> CommandRequest {
-        CommandRequest { context: self.actor.context(), idempotency: self.key.idempotency(self.actor.user_id, open_parts) }
+        let idempotency = self.key.idempotency(self.actor.user_id, open_parts);
+        CommandRequest { context: self.actor.context(), idempotency, unchanged_since: self.unchanged_since }
     }
 
     /// The same, with the key `own` if the client sent no key.
@@ -54,9 +57,9 @@ impl<B: RequestBody + 'static> FromRequest for Command<B> {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let actor = Actor::extract(&request).await?;
-            let key = Key::of(&request)?;
+            let (key, unchanged_since) = (Key::of(&request)?, unchanged_since(&request)?);
             let body = B::from_request(&request, &mut payload).await?;
-            Ok(Self { actor, body, key })
+            Ok(Self { actor, body, key, unchanged_since })
         })
     }
 }

@@ -20,6 +20,7 @@ use projections::{Progress, QueryError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::condition::Tagged;
 use super::{Actor, MIN_POSITION, POSITION, header, part, reject_unless_moment};
 use crate::problem::Problem;
 
@@ -80,6 +81,11 @@ impl Reading {
     /// An answer that has its own position, and is already JSON.
     pub fn answer_json_at(position: i64, json: String) -> HttpResponse {
         HttpResponse::Ok().insert_header((POSITION, position)).content_type(ContentType::json()).body(json)
+    }
+
+    /// The answer for one row, whose last change has this position. It has an `ETag`.
+    pub fn answer_row<T: Serialize>(&self, changed: i64, row: T) -> Tagged<T> {
+        Tagged { position: self.position, changed, row }
     }
 
     /// The answer, with the position of the read model.

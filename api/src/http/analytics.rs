@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use commands::{ReadAccess, Sight};
 use domain::ids::WorkspaceId;
 use domain::permission::Permission;
+use projections::relational::users::Person;
 use projections::search::{AnalyticsQuery, BackendName, Bucket, BucketKey, CountedBy, RoomRow, Search, Span};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -69,7 +70,7 @@ pub struct MessageCount {
     other_channels: Option<String>,
     /// The group's author.
     #[serde(skip_serializing_if = "Option::is_none")]
-    person: Option<Author>,
+    person: Option<Person>,
     /// The group's day, as its first moment in UTC.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     day: Option<DateTime<Utc>>,
@@ -82,17 +83,6 @@ pub struct MessageCount {
     /// The number of authors. For a day, this is the number of its active members.
     #[serde(skip_serializing_if = "Option::is_none")]
     authors: Option<u64>,
-}
-
-/// The author of messages.
-#[derive(Serialize, ToSchema)]
-pub struct Author {
-    /// The user.
-    user_id: Uuid,
-    /// The username. Others mention the user with it.
-    username: String,
-    /// The display name.
-    display_name: String,
 }
 
 /// Count a workspace's messages by channel, person, day or hour
@@ -164,8 +154,9 @@ async fn by_person(read_models: &ReadModels, sight: &Sight, buckets: &[Bucket]) 
     let mut users = read_models.users(&ids).await?.into_iter().map(|user| (user.user_id, user)).collect::<HashMap<_, _>>();
     let items = buckets.iter().filter_map(|bucket| {
         let user_id = person(bucket)?.0;
-        let (username, display_name) = users.remove(&user_id).map_or_else(Default::default, |user| (user.username, user.display_name));
-        Some(MessageCount { person: Some(Author { user_id, username, display_name }), ..counted(bucket) })
+        let unknown = || Person { user_id, username: None, display_name: None, avatar_url: None, is_erased: false };
+        let person = users.remove(&user_id).map_or_else(unknown, |user| user.person());
+        Some(MessageCount { person: Some(person), ..counted(bucket) })
     });
     Ok(items.collect())
 }

@@ -19,11 +19,11 @@ use uuid::Uuid;
 
 use super::answer::{Done, RowFollows};
 use super::command_rows::{By, CommandRows};
-use super::headers::{CommandHeaders, QueryHeaders};
+use super::headers::{CommandHeaders, IfMatchHeader, IfNoneMatchHeader, QueryHeaders};
 use super::path::{ChannelPath, WorkspacePath};
 use super::schema;
 use crate::extract::{
-    Body, Checks, Command, Cursor, Page, Query, QueryAnswer, Reading, catch_up, no_cursor, page_limit, reject_unless_line,
+    Body, Checks, Command, Cursor, Page, Query, QueryAnswer, Reading, Tagged, catch_up, no_cursor, page_limit, reject_unless_line,
 };
 use crate::problem::Problem;
 
@@ -242,15 +242,18 @@ async fn without_members(access: &ReadAccess, workspace_id: WorkspaceId, mut row
 ///
 /// Members of the channel may ask, and everybody who may browse the workspace's public channels. A channel that the
 /// caller may not see answers as one that does not exist.
-#[utoipa::path(tag = "channels", params(ChannelPath, QueryHeaders), responses((status = 200, description = "The channel.", body = ChannelRow)))]
+#[utoipa::path(tag = "channels", params(ChannelPath, QueryHeaders, IfNoneMatchHeader), responses(
+    (status = 200, description = "The channel.", body = ChannelRow, headers(("ETag", description = "For `If-Match` and `If-None-Match`."))),
+    (status = 304, description = "The row is the one that `If-None-Match` names.")))]
 #[get("/channels/{channel_id}")]
 pub async fn get_channel(
     path: Path<ChannelPath>,
     reading: Reading,
     read_models: Data<ReadModels>,
-) -> Result<QueryAnswer<ChannelRow>, Problem> {
+) -> Result<Tagged<ChannelRow>, Problem> {
     reading.access.channel(path.channel_id).await?;
-    Ok(reading.answer(reading.row(async || read_models.channel(path.channel_id).await).await?))
+    let channel = reading.row(async || read_models.channel(path.channel_id).await).await?;
+    Ok(reading.answer_row(channel.position, channel))
 }
 
 /// The new name of a channel.
@@ -269,7 +272,7 @@ pub struct RenameChannel {
 ///
 /// The old name is free at once. Admins of the channel may do this, and members with the permission `channel.manage`.
 /// Conversations have no name.
-#[utoipa::path(tag = "channels", request_body = RenameChannel, params(ChannelPath, CommandHeaders),
+#[utoipa::path(tag = "channels", request_body = RenameChannel, params(ChannelPath, CommandHeaders, IfMatchHeader),
     responses((status = 200, description = "The channel with its new name.", body = ChannelRow), RowFollows))]
 #[put("/channels/{channel_id}/name")]
 pub async fn rename_channel(
@@ -299,7 +302,7 @@ pub struct ChangeTopic {
 ///
 /// An absent topic clears it. Members of the channel with the permission `channel.describe` may do this, and admins of
 /// the channel. Conversations have no topic.
-#[utoipa::path(tag = "channels", request_body = ChangeTopic, params(ChannelPath, CommandHeaders),
+#[utoipa::path(tag = "channels", request_body = ChangeTopic, params(ChannelPath, CommandHeaders, IfMatchHeader),
     responses((status = 200, description = "The channel with its new topic.", body = ChannelRow), RowFollows))]
 #[put("/channels/{channel_id}/topic")]
 pub async fn change_topic(
@@ -324,7 +327,7 @@ pub struct ChangePurpose {
 ///
 /// An absent purpose clears it. Members of the channel with the permission `channel.describe` may do this, and admins
 /// of the channel. Conversations have no purpose.
-#[utoipa::path(tag = "channels", request_body = ChangePurpose, params(ChannelPath, CommandHeaders),
+#[utoipa::path(tag = "channels", request_body = ChangePurpose, params(ChannelPath, CommandHeaders, IfMatchHeader),
     responses((status = 200, description = "The channel with its new purpose.", body = ChannelRow), RowFollows))]
 #[put("/channels/{channel_id}/purpose")]
 pub async fn change_purpose(
@@ -349,7 +352,7 @@ pub struct ChangeDescription {
 ///
 /// An absent description clears it. Members of the channel with the permission `channel.describe` may do this, and
 /// admins of the channel. Conversations have no description.
-#[utoipa::path(tag = "channels", request_body = ChangeDescription, params(ChannelPath, CommandHeaders),
+#[utoipa::path(tag = "channels", request_body = ChangeDescription, params(ChannelPath, CommandHeaders, IfMatchHeader),
     responses((status = 200, description = "The channel with its new description.", body = ChannelRow), RowFollows))]
 #[put("/channels/{channel_id}/description")]
 pub async fn change_description(
@@ -385,7 +388,7 @@ pub struct ChangeChannelSettings {
 ///
 /// Send all settings: an absent retention policy means that the workspace's policy applies. Admins of the channel may
 /// do this, and members with the permission `channel.manage`. A changed retention policy also needs `retention.manage`.
-#[utoipa::path(tag = "channels", request_body = ChangeChannelSettings, params(ChannelPath, CommandHeaders),
+#[utoipa::path(tag = "channels", request_body = ChangeChannelSettings, params(ChannelPath, CommandHeaders, IfMatchHeader),
     responses((status = 200, description = "The channel with its new settings.", body = ChannelRow), RowFollows))]
 #[put("/channels/{channel_id}/settings")]
 pub async fn change_channel_settings(
@@ -420,7 +423,7 @@ pub async fn adopt_channel(path: Path<ChannelPath>, command: Command, rows: Comm
 /// permission `channel.manage`. #general and conversations cannot be archived. If the channel is archived already,
 /// nothing changes.
 #[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 200, description = "The channel, which is archived.", body = ChannelRow), RowFollows))]
-#[put("/channels/{channel_id}/archival")]
+#[put("/channels/{channel_id}/archived")]
 pub async fn archive_channel(path: Path<ChannelPath>, command: Command, rows: CommandRows) -> Result<Done<ChannelRow>, Problem> {
     rows.change_channel(&command, path.channel_id, ChannelCommand::Archive).await
 }
@@ -430,7 +433,7 @@ pub async fn archive_channel(path: Path<ChannelPath>, command: Command, rows: Co
 /// Members can post in the channel again. Admins of the channel may do this, and members with the permission
 /// `channel.manage`. If the channel is not archived, nothing changes.
 #[utoipa::path(tag = "channels", params(ChannelPath, CommandHeaders), responses((status = 204, description = "The channel is open again.")))]
-#[delete("/channels/{channel_id}/archival")]
+#[delete("/channels/{channel_id}/archived")]
 pub async fn unarchive_channel(path: Path<ChannelPath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     Ok(Done::no_content(commands.channel(&command.asked(), path.channel_id, ChannelCommand::Unarchive).await?))
 }

@@ -1,19 +1,75 @@
-//! The emojis that a workspace has beside those of Unicode. For now each is a name; its picture comes with files.
+//! The emojis that people react with: those of Unicode, and those that a workspace has beside them. For now each of the
+//! latter is a name; its picture comes with files.
 
+use std::sync::LazyLock;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use actix_web::web::{Data, Path};
-use actix_web::{delete, get, put};
+use actix_web::{HttpRequest, HttpResponse, delete, get, put};
 use commands::Commands;
 use domain::WorkspaceCommand;
-use domain::text::EmojiName;
+use domain::text::{Emoji, EmojiName, UnicodeEmoji};
 use serde::Serialize;
+use state::limits::Class;
 use utoipa::ToSchema;
 
 use super::answer::Done;
-use super::headers::{CommandHeaders, QueryHeaders};
+use super::headers::{CommandHeaders, IfNoneMatchHeader, QueryHeaders};
 use super::members::PageQuery;
 use super::path::{EmojiPath, WorkspacePath};
-use crate::extract::{Command, Cursor, Page, Query, QueryAnswer, Reading, page_limit};
+use crate::extract::{Command, Cursor, Page, Query, QueryAnswer, Reading, condition_tag, count_visitor, is_known, page_limit};
 use crate::problem::Problem;
+
+/// An emoji of Unicode.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KnownEmoji {
+    /// The emoji, in the form in which messages show it.
+    #[schema(example = "🎉")]
+    emoji: &'static str,
+    /// Its name in Unicode.
+    #[schema(example = "party popper")]
+    name: &'static str,
+    /// Its group in Unicode.
+    #[schema(example = "activities")]
+    group: &'static str,
+    /// Its short names, without colons. The first is the usual one. An emoji may have none.
+    short_names: Vec<&'static str>,
+    /// Whether it can have a skin tone: `:wave::skin-tone-3:`, with a number from 2 to 6.
+    has_skin_tones: bool,
+}
+
+impl From<UnicodeEmoji> for KnownEmoji {
+    fn from(known: UnicodeEmoji) -> Self {
+        let UnicodeEmoji { emoji, name, group, short_names, has_skin_tones } = known;
+        Self { emoji, name, group, short_names, has_skin_tones }
+    }
+}
+
+/// The list of all emojis as JSON, and its tag. It changes with a release only.
+static KNOWN: LazyLock<(String, String)> = LazyLock::new(|| {
+    let page = Page::<KnownEmoji>::whole(Emoji::of_unicode().map(KnownEmoji::from).collect());
+    // Texts can always be written as JSON.
+    let json = serde_json::to_string(&page).unwrap_or_default();
+    let tag = condition_tag(0, json.as_bytes());
+    (json, tag)
+});
+
+/// List the emojis of Unicode that a reaction can be, in the order of Unicode
+///
+/// The list changes with a release of the server only. Clients keep it, and ask with `If-None-Match` whether it is still
+/// the same. The emojis of a workspace have a list of their own.
+#[utoipa::path(tag = "emojis", params(IfNoneMatchHeader), security(()), responses(
+    (status = 200, description = "The emojis.", body = Page<KnownEmoji>, headers(("ETag", description = "For `If-None-Match`."))),
+    (status = 304, description = "The list is the one that `If-None-Match` names.")))]
+#[get("/emojis")]
+pub async fn list_unicode_emojis(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    count_visitor(&request, Class::Read).await?;
+    let (json, tag) = &*KNOWN;
+    let is_known = is_known(&request, tag);
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response.insert_header((CACHE_CONTROL, "public, max-age=3600")).insert_header((ETAG, tag.as_str()));
+    Ok(if is_known { response.finish() } else { response.insert_header((CONTENT_TYPE, "application/json")).body(json.as_str()) })
+}
 
 /// An emoji of the workspace's own.
 #[derive(Debug, Serialize, ToSchema)]

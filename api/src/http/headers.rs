@@ -12,6 +12,25 @@ pub struct CommandHeaders {
     pub idempotency_key: Option<String>,
 }
 
+/// The header of commands that change a row with an `ETag`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IfMatchHeader {
+    /// The `ETag` of the row as the client knows it. If the row has changed since, the command is refused (412
+    /// `request.row_changed`). Reactions, replies, members and the like are no changes of the row.
+    #[param(rename = "If-Match", example = "\"4711-0f1e2d3c4b5a697887\"")]
+    pub if_match: Option<String>,
+}
+
+/// The header of queries for a row with an `ETag`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IfNoneMatchHeader {
+    /// The `ETag` of the answer that the client has. If it is still the same, the answer is 304 without a body.
+    #[param(rename = "If-None-Match", example = "\"4711-0f1e2d3c4b5a697887\"")]
+    pub if_none_match: Option<String>,
+}
+
 /// The header of every query.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]

@@ -11,19 +11,20 @@ use identity::confirmation::Confirmations;
 use identity::password::Passwords;
 use identity::sign_in::SignIns;
 use projections::ReadModels;
-use projections::relational::users::UserRow;
-use serde::Deserialize;
+use projections::relational::users::{CustomStatus, UserRow};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use state::credentials::Credentials;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::answer::{Done, RowFollows};
 use super::command_rows::{By, CommandRows};
-use super::headers::{CommandHeaders, QueryHeaders};
+use super::headers::{CommandHeaders, IfMatchHeader, IfNoneMatchHeader, QueryHeaders};
 use super::sessions::SignOut;
 use super::users::{no_such_user, parse_password};
 use crate::config::Secret;
-use crate::extract::{Actor, Body, Change, Checks, Command, QueryAnswer, Reading, merge, parts};
+use crate::extract::{Actor, Body, Change, Checks, Command, QueryAnswer, Reading, Tagged, merge, parts};
 use crate::problem::Problem;
 
 /// The most bytes of a client's own settings, as JSON.
@@ -39,15 +40,102 @@ parts! {
     }
 }
 
+/// The caller's own account.
+#[derive(Serialize, ToSchema)]
+pub struct Account {
+    /// The user.
+    user_id: Uuid,
+    /// The mail address.
+    email: String,
+    /// The name that others mention.
+    username: String,
+    /// The display name.
+    display_name: String,
+    /// The address of the picture.
+    avatar_url: Option<String>,
+    /// Whether the user was erased.
+    is_erased: bool,
+    /// `active`, `suspended` or `erased`.
+    account_state: String,
+    /// The job title.
+    title: Option<String>,
+    /// The telephone number.
+    phone: Option<String>,
+    /// A text about the user.
+    bio: Option<String>,
+    /// The pronouns.
+    pronouns: Option<String>,
+    /// What the user says about themselves for now. Absent if it has ended, or there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_status: Option<CustomStatus>,
+    /// The time zone in which the user's day begins.
+    timezone: String,
+    /// The language of the user's client.
+    language: String,
+    /// The client's notification settings. The server does not read them.
+    notification_settings: Value,
+    /// The client's theme. The server does not read it.
+    theme_preferences: Value,
+    /// Whether a second factor is required.
+    mfa_enabled: bool,
+    /// Whether the user is a bot.
+    is_bot: bool,
+    /// Whether the user is an operator of this server.
+    is_operator: bool,
+    /// When the user registered.
+    created_at: DateTime<Utc>,
+    /// When the account last changed.
+    updated_at: DateTime<Utc>,
+    /// When the user last signed in.
+    last_login_at: Option<DateTime<Utc>>,
+    /// When the user will be erased, if an erasure was asked for.
+    erasure_due_at: Option<DateTime<Utc>>,
+    /// The position of the account's last change in the log.
+    position: i64,
+}
+
+impl From<UserRow> for Account {
+    fn from(row: UserRow) -> Self {
+        let (custom_status, is_erased) = (row.custom_status(), row.is_erased());
+        Self {
+            user_id: row.user_id,
+            email: row.email,
+            username: row.username,
+            display_name: row.display_name,
+            avatar_url: row.avatar_url,
+            is_erased,
+            account_state: row.status,
+            title: row.title,
+            phone: row.phone,
+            bio: row.bio,
+            pronouns: row.pronouns,
+            custom_status,
+            timezone: row.timezone,
+            language: row.language,
+            notification_settings: row.notification_settings,
+            theme_preferences: row.theme_preferences,
+            mfa_enabled: row.mfa_enabled,
+            is_bot: row.is_bot,
+            is_operator: row.is_operator,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            last_login_at: row.last_login_at,
+            erasure_due_at: row.erasure_due_at,
+            position: row.position,
+        }
+    }
+}
+
 /// Get the caller's account
 ///
 /// The answer has more than others see: the preferences, the address, and the time of a requested erasure.
-#[utoipa::path(tag = "users", params(QueryHeaders),
-    responses((status = 200, description = "The caller.", body = UserRow)))]
+#[utoipa::path(tag = "users", params(QueryHeaders, IfNoneMatchHeader), responses(
+    (status = 200, description = "The caller.", body = Account, headers(("ETag", description = "For `If-Match` and `If-None-Match`."))),
+    (status = 304, description = "The row is the one that `If-None-Match` names.")))]
 #[get("/users/me")]
-pub async fn get_me(reading: Reading, read_models: Data<ReadModels>) -> Result<QueryAnswer<UserRow>, Problem> {
+pub async fn get_me(reading: Reading, read_models: Data<ReadModels>) -> Result<Tagged<Account>, Problem> {
     let user = read_models.user(reading.actor).await?.ok_or_else(no_such_user)?;
-    Ok(reading.answer(user))
+    Ok(reading.answer_row(user.position, user.into()))
 }
 
 /// Changes of the profile. An absent field stays, and `null` clears a field.
@@ -125,7 +213,7 @@ impl ProfileChange {
 ///
 /// An absent member stays as it is, and `null` clears it. Everybody who shares a workspace with the caller sees the
 /// profile. It is the same in all workspaces.
-#[utoipa::path(tag = "users", request_body = ChangeProfile, params(CommandHeaders),
+#[utoipa::path(tag = "users", request_body = ChangeProfile, params(CommandHeaders, IfMatchHeader),
     responses((status = 200, description = "The caller with the new profile.", body = UserRow), RowFollows))]
 #[patch("/users/me")]
 pub async fn change_profile(
@@ -239,7 +327,7 @@ fn merged(change: &Change<Json>, before: &Json) -> Json {
 ///
 /// An absent member stays as it is, and `null` clears it. The server does not read `notification_settings` and
 /// `theme_preferences`: they are the client's, and a new value replaces the whole. Nobody else sees the preferences.
-#[utoipa::path(tag = "users", request_body = ChangePreferences, params(CommandHeaders),
+#[utoipa::path(tag = "users", request_body = ChangePreferences, params(CommandHeaders, IfMatchHeader),
     responses((status = 200, description = "The caller with the new preferences.", body = UserRow), RowFollows))]
 #[patch("/users/me/preferences")]
 pub async fn change_preferences(
@@ -258,29 +346,29 @@ pub async fn change_preferences(
     Ok(Done::changed(appended, row))
 }
 
-/// The status. Without any field, the status is cleared.
+/// The custom status. Without any field, it is cleared.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ChangeStatus {
-    /// The status text.
+pub struct ChangeCustomStatus {
+    /// The text.
     #[schema(max_length = 200, example = "In a meeting")]
     text: Option<String>,
-    /// The emoji of the status.
+    /// The emoji.
     #[schema(max_length = 100, example = "📅")]
     emoji: Option<String>,
-    /// The time at which the status ends.
+    /// The time at which it ends.
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// Set or clear the caller's status
+/// Set or clear the caller's custom status
 ///
-/// An empty body clears the status. Everybody who shares a workspace with the caller sees it. With `expires_at` it ends
+/// An empty body clears it. Everybody who shares a workspace with the caller sees it. With `expires_at` it ends
 /// by itself.
-#[utoipa::path(tag = "users", request_body = ChangeStatus, params(CommandHeaders),
-    responses((status = 200, description = "The caller with the new status.", body = UserRow), RowFollows))]
-#[put("/users/me/status")]
-pub async fn change_status(
-    command: Command<Body<ChangeStatus>>,
+#[utoipa::path(tag = "users", request_body = ChangeCustomStatus, params(CommandHeaders, IfMatchHeader),
+    responses((status = 200, description = "The caller with the new custom status.", body = UserRow), RowFollows))]
+#[put("/users/me/custom-status")]
+pub async fn change_custom_status(
+    command: Command<Body<ChangeCustomStatus>>,
     commands: Data<Commands>,
     rows: CommandRows,
 ) -> Result<Done<UserRow>, Problem> {

@@ -18,9 +18,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Done, RowFollows};
 use super::command_rows::{By, CommandRows};
-use super::headers::{CommandHeaders, QueryHeaders};
+use super::headers::{CommandHeaders, IfMatchHeader, IfNoneMatchHeader, QueryHeaders};
 use super::path::{ChannelPath, MessagePath};
-use crate::extract::{Body, Checks, Command, Cursor, Query, QueryAnswer, Reading, catch_up, page_limit, parts, read_place};
+use crate::extract::{Body, Checks, Command, Cursor, Query, QueryAnswer, Reading, Tagged, catch_up, page_limit, parts, read_place};
 use crate::problem::Problem;
 
 /// The message to post.
@@ -121,7 +121,7 @@ pub struct HistoryQuery {
     before: Option<String>,
     /// The next page: the `next` cursor of an answer.
     after: Option<String>,
-    /// The page around this message.
+    /// The page around this message, which must be in the list.
     #[param(value_type = Option<Uuid>)]
     around: Option<MessageId>,
     /// The number of rows, at most 100. The default is 50.
@@ -150,6 +150,17 @@ impl HistoryQuery {
             }
         };
         Ok((page, limit))
+    }
+}
+
+/// Refuses a page around a message that is not in the list, or not there at all: it is empty.
+pub(super) fn reject_unless_in_list(page: HistoryPage, rows: &[MessageRow]) -> Result<(), Problem> {
+    match page {
+        HistoryPage::Around(_) if rows.is_empty() => {
+            let detail = "there is no such message in this list: around must be one of its messages";
+            Err(Problem::not_found("message.not_found", detail).in_field("around"))
+        }
+        HistoryPage::Around(_) | HistoryPage::Latest | HistoryPage::Before(_) | HistoryPage::After(_) => Ok(()),
     }
 }
 
@@ -216,6 +227,7 @@ pub async fn list_messages(
         }
     }
     let rows = read_models.history(path.channel_id, page, limit + 1).await?;
+    reject_unless_in_list(page, &rows)?;
     Ok(reading.answer(MessagePage::cut(rows, page, limit)).respond_to(&request))
 }
 
@@ -263,6 +275,9 @@ pub async fn get_thread(
     reading.access.message(path.message_id).await?;
     let (page, limit) = query.parse()?;
     let thread = reading.row(async || read_models.thread(path.message_id, page, limit + 1).await).await?;
+    if page != HistoryPage::Around(path.message_id) {
+        reject_unless_in_list(page, &thread.replies)?;
+    }
     Ok(reading.answer(Thread { root: thread.root, replies: MessagePage::cut(thread.replies, page, limit) }))
 }
 
@@ -270,15 +285,18 @@ pub async fn get_thread(
 ///
 /// Everybody who may see the channel may read it. The answer has the latest five earlier texts; `list_edits` has all. A
 /// deleted message has no text. An archived message is in the archive only.
-#[utoipa::path(tag = "messages", params(MessagePath, QueryHeaders), responses((status = 200, description = "The message.", body = MessageDetail)))]
+#[utoipa::path(tag = "messages", params(MessagePath, QueryHeaders, IfNoneMatchHeader), responses(
+    (status = 200, description = "The message.", body = MessageDetail, headers(("ETag", description = "For `If-Match` and `If-None-Match`."))),
+    (status = 304, description = "The row is the one that `If-None-Match` names.")))]
 #[get("/messages/{message_id}")]
 pub async fn get_message(
     path: Path<MessagePath>,
     reading: Reading,
     read_models: Data<ReadModels>,
-) -> Result<QueryAnswer<MessageDetail>, Problem> {
+) -> Result<Tagged<MessageDetail>, Problem> {
     reading.access.message(path.message_id).await?;
-    Ok(reading.answer(reading.row(async || read_models.message(path.message_id).await).await?))
+    let message = reading.row(async || read_models.message(path.message_id).await).await?;
+    Ok(reading.answer_row(message.position, message))
 }
 
 /// The new text of a message.
@@ -294,7 +312,7 @@ pub struct EditMessage {
 ///
 /// Only the author may do this, and within the time that the workspace allows (`edit_window_minutes`). The earlier text
 /// stays in the message's history. The same text again changes nothing.
-#[utoipa::path(tag = "messages", request_body = EditMessage, params(MessagePath, CommandHeaders),
+#[utoipa::path(tag = "messages", request_body = EditMessage, params(MessagePath, CommandHeaders, IfMatchHeader),
     responses((status = 200, description = "The message with its new text.", body = MessageRow), RowFollows))]
 #[patch("/messages/{message_id}")]
 pub async fn edit_message(
@@ -310,7 +328,8 @@ pub async fn edit_message(
 ///
 /// The author may do this, and members with the permission `message.delete_any`. If the message has replies, a message
 /// without text stays in its place. Deleting a deleted message changes nothing.
-#[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders), responses((status = 204, description = "The message is deleted.")))]
+#[utoipa::path(tag = "messages", params(MessagePath, CommandHeaders, IfMatchHeader),
+    responses((status = 204, description = "The message is deleted.")))]
 #[delete("/messages/{message_id}")]
 pub async fn delete_message(path: Path<MessagePath>, command: Command, commands: Data<Commands>) -> Result<Done, Problem> {
     Ok(Done::no_content(commands.message(&command.asked(), path.message_id, MessageCommand::Delete).await?))

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use commands::Commands;
 use domain::ids::{UserId, WorkspaceId};
 use projections::ReadModels;
-use projections::relational::users::UserRow;
+use projections::relational::users::{CustomStatus, UserRow};
 use serde::{Deserialize, Serialize};
 use state::presence::{Device, PEOPLE_MAX, Presences, Status, most_present};
 use stores::redis::RedisDown;
@@ -29,7 +29,7 @@ const DEVICE_TYPE_CHARS_MAX: usize = 50;
 #[serde(deny_unknown_fields)]
 pub struct AnnouncePresence {
     /// The presence of the person at the device.
-    status: Status,
+    presence: Status,
     /// The kind of device, as the client names it.
     #[schema(min_length = 1, max_length = 50, example = "desktop")]
     device_type: Option<String>,
@@ -49,11 +49,11 @@ pub async fn announce_presence(
     commands: Data<Commands>,
     presences: Data<Presences>,
 ) -> Result<HttpResponse, Problem> {
-    let AnnouncePresence { status, device_type } = body.input;
+    let AnnouncePresence { presence, device_type } = body.input;
     let device_type = device_type.as_deref().unwrap_or("unknown");
     reject_unless_line("device_type", device_type, DEVICE_TYPE_CHARS_MAX)?;
     commands.read_access(actor.user_id).await?.active_member(path.workspace_id).await?;
-    let announced = presences.record_heartbeat((actor.user_id, path.workspace_id), actor.session_id, status, device_type).await;
+    let announced = presences.record_heartbeat((actor.user_id, path.workspace_id), actor.session_id, presence, device_type).await;
     announced.map_err(Problem::presence_unavailable)?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -114,15 +114,9 @@ pub struct PresenceShown {
     /// The time at which one of their devices last sent a heartbeat. Absent if none is present.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     last_seen: Option<DateTime<Utc>>,
-    /// The status text.
+    /// What the user says about themselves for now. Absent if it has ended, or there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    status_text: Option<String>,
-    /// The emoji of the status.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status_emoji: Option<String>,
-    /// The time at which the status ends.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
-    status_expires_at: Option<DateTime<Utc>>,
+    custom_status: Option<CustomStatus>,
     /// The time zone.
     timezone: String,
 }
@@ -137,9 +131,7 @@ impl PresenceShown {
             presence: first.map_or(absent, |(device, _)| device.status.into()),
             device_type: first.map(|(device, _)| device.device_type.clone()),
             last_seen: first.map(|(_, last_seen)| last_seen),
-            status_text: user.status_text,
-            status_emoji: user.status_emoji,
-            status_expires_at: user.status_expires_at,
+            custom_status: user.custom_status(),
             timezone: user.timezone,
         }
     }

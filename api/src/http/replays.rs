@@ -176,7 +176,11 @@ pub async fn cancel_replay(
 ) -> Result<HttpResponse, Problem> {
     commands.read_access(actor.user_id).await?.operator().await?;
     let none = || Problem::conflict("replay.not_running", "no replay of this projection is running");
-    let asked = runs::ask_to_cancel(&stores.pool, &path.name).await?.ok_or_else(none)?;
+    let asked = match runs::ask_to_cancel(&stores.pool, &path.name).await? {
+        Some(asked) => asked,
+        // Cancelled before: a repeated request gets the same answer.
+        None => runs::latest(&stores.pool, Some(&path.name), 1).await?.pop().filter(|run| run.state == "cancelled").ok_or_else(none)?,
+    };
     Ok(HttpResponse::Accepted().json(asked))
 }
 

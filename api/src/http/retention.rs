@@ -1,4 +1,4 @@
-//! Retention: preview a run, start a run, and list archived messages. The settings of the workspace and the channel say
+//! Retention: preview a run, start a run, and list retained messages. The settings of the workspace and the channel say
 //! how long messages are kept.
 
 use actix_web::http::header::LOCATION;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::headers::QueryHeaders;
-use super::messages::{HistoryQuery, MessagePage};
+use super::messages::{HistoryQuery, MessagePage, reject_unless_in_list};
 use super::path::{ChannelPath, WorkspacePath};
 use crate::extract::{Actor, Query, QueryAnswer, Reading};
 use crate::problem::Problem;
@@ -74,8 +74,8 @@ pub async fn start_retention_run(
 /// that the caller may read. Purged messages are not here: nobody can read them.
 #[utoipa::path(tag = "retention", params(ChannelPath, HistoryQuery, QueryHeaders),
     responses((status = 200, description = "The page.", body = MessagePage)))]
-#[get("/channels/{channel_id}/archive")]
-pub async fn list_archive(
+#[get("/channels/{channel_id}/retained-messages")]
+pub async fn list_retained_messages(
     path: Path<ChannelPath>,
     query: Query<HistoryQuery>,
     reading: Reading,
@@ -84,5 +84,6 @@ pub async fn list_archive(
     reading.access.archive(path.channel_id).await?;
     let (page, limit) = query.parse()?;
     let rows = read_models.archive(path.channel_id, page, limit + 1).await?;
+    reject_unless_in_list(page, &rows)?;
     Ok(reading.answer(MessagePage::cut(rows, page, limit)))
 }

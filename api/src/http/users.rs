@@ -3,7 +3,6 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{delete, get, post, put};
-use chrono::{DateTime, Utc};
 use commands::{Appended, CommandRequest, Commands, ReadAccess};
 use domain::UserCommand;
 use domain::ids::UserId;
@@ -13,7 +12,7 @@ use identity::AuthError;
 use identity::password::{Password, Passwords};
 use identity::registration::{Admissions, Registrations};
 use projections::ReadModels;
-use projections::relational::users::UserRow;
+use projections::relational::users::{CustomStatus, Person, UserRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -126,7 +125,7 @@ pub async fn register_user(
     let invitation = registering.admissions.admit(body.input.invitation_token.as_ref()).await?;
     let (registration, password) = body.input.parse_with_password(&registering.passwords).await?;
     let user_id = new_user_id(&key, &registration);
-    let asked = CommandRequest { context: from.context_of(user_id), idempotency: key.idempotency(user_id, &open_parts(&registration)?) };
+    let asked = CommandRequest { context: from.context_of(user_id), idempotency: key.idempotency(user_id, &open_parts(&registration)?), unchanged_since: None };
     let appended = registering.registrations.register(&asked, user_id, registration.clone(), password, invitation).await?;
     let row = registering.row(user_id, &appended, registration).await;
     Ok(Done::created(appended, format!("/v1/users/{user_id}"), row))
@@ -171,10 +170,12 @@ pub struct OtherUser {
     /// The email address. Guests do not see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
-    /// The username. Others mention the user with it.
-    username: String,
-    /// The display name.
-    display_name: String,
+    /// The username. Others mention the user with it. Absent if the user was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    /// The display name. Absent if the user was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display_name: Option<String>,
     /// The address of the profile picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     avatar_url: Option<String>,
@@ -192,38 +193,35 @@ pub struct OtherUser {
     pronouns: Option<String>,
     /// The time zone.
     timezone: String,
-    /// `active` or `suspended`.
-    status: String,
-    /// The status text.
+    /// `active`, `suspended` or `erased`.
+    account_state: String,
+    /// What the user says about themselves for now. Absent if it has ended, or there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    status_text: Option<String>,
-    /// The emoji of the status.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status_emoji: Option<String>,
-    /// The time at which the status ends.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
-    status_expires_at: Option<DateTime<Utc>>,
+    custom_status: Option<CustomStatus>,
+    /// Whether the user was erased. Then nothing else is known about them.
+    is_erased: bool,
     /// Whether the user is a program.
     is_bot: bool,
 }
 
 impl From<UserRow> for OtherUser {
     fn from(row: UserRow) -> Self {
+        let Person { user_id, username, display_name, avatar_url, is_erased } = row.person();
+        let custom_status = row.custom_status();
         Self {
-            user_id: row.user_id,
-            email: Some(row.email),
-            username: row.username,
-            display_name: row.display_name,
-            avatar_url: row.avatar_url,
+            user_id,
+            email: Some(row.email).filter(|_| !is_erased),
+            username,
+            display_name,
+            avatar_url,
             title: row.title,
             phone: row.phone,
             bio: row.bio,
             pronouns: row.pronouns,
             timezone: row.timezone,
-            status: row.status,
-            status_text: row.status_text,
-            status_emoji: row.status_emoji,
-            status_expires_at: row.status_expires_at,
+            account_state: row.status,
+            custom_status,
+            is_erased,
             is_bot: row.is_bot,
         }
     }

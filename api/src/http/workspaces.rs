@@ -18,12 +18,12 @@ use uuid::Uuid;
 
 use super::answer::{Done, RowFollows};
 use super::command_rows::{By, CommandRows};
-use super::headers::{CommandHeaders, QueryHeaders};
+use super::headers::{CommandHeaders, IfMatchHeader, IfNoneMatchHeader, QueryHeaders};
 use super::members::PageQuery;
 use super::path::WorkspacePath;
 use super::schema;
 use crate::config::{Secret, Settings};
-use crate::extract::{Body, Change, Checks, Command, Cursor, Page, Query, QueryAnswer, Reading, RequestedHost, no_cursor, page_limit};
+use crate::extract::{Body, Change, Checks, Command, Cursor, Page, Query, QueryAnswer, Reading, RequestedHost, Tagged, no_cursor, page_limit};
 use crate::problem::Problem;
 
 /// A new workspace.
@@ -145,16 +145,18 @@ pub async fn get_current_workspace(
 /// Get a workspace of the caller
 ///
 /// Active members may ask. For anybody else the workspace does not exist.
-#[utoipa::path(tag = "workspaces", params(WorkspacePath, QueryHeaders),
-    responses((status = 200, description = "The workspace.", body = WorkspaceRow)))]
+#[utoipa::path(tag = "workspaces", params(WorkspacePath, QueryHeaders, IfNoneMatchHeader), responses(
+    (status = 200, description = "The workspace.", body = WorkspaceRow, headers(("ETag", description = "For `If-Match` and `If-None-Match`."))),
+    (status = 304, description = "The row is the one that `If-None-Match` names.")))]
 #[get("/workspaces/{workspace_id}")]
 pub async fn get_workspace(
     path: Path<WorkspacePath>,
     reading: Reading,
     read_models: Data<ReadModels>,
-) -> Result<QueryAnswer<WorkspaceRow>, Problem> {
+) -> Result<Tagged<WorkspaceRow>, Problem> {
     reading.access.active_member(path.workspace_id).await?;
-    Ok(reading.answer(reading.row(async || read_models.workspace(path.workspace_id).await).await?))
+    let workspace = reading.row(async || read_models.workspace(path.workspace_id).await).await?;
+    Ok(reading.answer_row(workspace.position, workspace))
 }
 
 /// Changes of a workspace. An absent field stays, and `null` clears a field.
@@ -208,7 +210,7 @@ impl DetailsChange {
 /// Change a workspace's name, description and picture (JSON Merge Patch)
 ///
 /// An absent member stays as it is, and `null` clears it. Requires the permission `workspace.update`.
-#[utoipa::path(tag = "workspaces", request_body = ChangeWorkspace, params(WorkspacePath, CommandHeaders),
+#[utoipa::path(tag = "workspaces", request_body = ChangeWorkspace, params(WorkspacePath, CommandHeaders, IfMatchHeader),
     responses((status = 200, description = "The workspace with its new details.", body = WorkspaceRow), RowFollows))]
 #[patch("/workspaces/{workspace_id}")]
 pub async fn change_workspace(
@@ -288,7 +290,7 @@ impl ChangeSettings {
 ///
 /// An absent member stays as it is, and `null` removes the limit. Requires the permission `workspace.settings`. A
 /// changed retention policy also needs `retention.manage`.
-#[utoipa::path(tag = "workspaces", request_body = ChangeSettings, params(WorkspacePath, CommandHeaders),
+#[utoipa::path(tag = "workspaces", request_body = ChangeSettings, params(WorkspacePath, CommandHeaders, IfMatchHeader),
     responses((status = 200, description = "The workspace with its new settings.", body = WorkspaceRow), RowFollows))]
 #[patch("/workspaces/{workspace_id}/settings")]
 pub async fn change_workspace_settings(
@@ -320,7 +322,7 @@ pub struct ChangeDomain {
 ///
 /// Owners of the workspace may do this, and operators, even if they are not members. `get_current_workspace` follows at
 /// once. A domain belongs to one workspace of the server.
-#[utoipa::path(tag = "workspaces", request_body = ChangeDomain, params(WorkspacePath, CommandHeaders),
+#[utoipa::path(tag = "workspaces", request_body = ChangeDomain, params(WorkspacePath, CommandHeaders, IfMatchHeader),
     responses((status = 204, description = "The domain is changed.")))]
 #[put("/workspaces/{workspace_id}/domain")]
 pub async fn change_workspace_domain(
@@ -356,7 +358,7 @@ pub struct ChangePlan {
 ///
 /// Operators only, even if they are not members. The plan decides the rate limits of the members, which follow within a
 /// minute.
-#[utoipa::path(tag = "workspaces", request_body = ChangePlan, params(WorkspacePath, CommandHeaders),
+#[utoipa::path(tag = "workspaces", request_body = ChangePlan, params(WorkspacePath, CommandHeaders, IfMatchHeader),
     responses((status = 204, description = "The plan is changed.")))]
 #[put("/workspaces/{workspace_id}/plan")]
 pub async fn change_workspace_plan(

@@ -40,6 +40,7 @@ pub mod request;
 mod seal;
 mod snapshot;
 mod stored;
+mod streams;
 mod versions;
 
 use std::collections::HashMap;

@@ -8,9 +8,9 @@ use domain::workspace::Plan;
 use domain::{Context, StreamId, WorkspaceCommand};
 use tracing::instrument;
 
-use super::{Create, NewWorkspace, claim_of, join_general};
+use super::{Create, NewWorkspace, claim_of, join_general, row_of};
 use crate::event_store::ClaimChange;
-use crate::execute::{Decision, Draft};
+use crate::execute::{ChangedRow, Decision, Draft};
 use crate::reader::Reader;
 use crate::{Appended, CommandError, CommandRequest, Commands, authorize};
 
@@ -76,6 +76,10 @@ impl Decision for ChangePlan {
         "change workspace plan"
     }
 
+    fn row(&self) -> Option<ChangedRow> {
+        Some(row_of(self.workspace_id))
+    }
+
     async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {
         let actor = reader.user(context.actor).await?;
         authorize::server_itself(context.actor).or_else(|_| authorize::operator(&actor))?;
@@ -93,6 +97,10 @@ struct ChangeDomain {
 impl Decision for ChangeDomain {
     fn name(&self) -> &'static str {
         "change workspace domain"
+    }
+
+    fn row(&self) -> Option<ChangedRow> {
+        Some(row_of(self.workspace_id))
     }
 
     async fn draft(&self, context: &Context, reader: &mut Reader<'_>) -> Result<Draft, CommandError> {

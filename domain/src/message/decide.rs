@@ -122,11 +122,11 @@ pub(super) fn remove_reaction(message: &Message, related: &RelatedAggregates, co
 }
 
 /// Purges the message for legal reasons. It may be deleted, archived, or in an archived channel. Only a legal hold
-/// prevents it.
+/// prevents it. Purging a purged message changes nothing, and the first reason stays.
 pub(super) fn purge(message: &Message, related: &RelatedAggregates, context: &Context, reason: Reason) -> Decision {
     let posting = message.posting.as_ref().ok_or(MessageRefusal::NotFound)?;
     if message.purged || related.gone == Some(RetentionAction::Purge) {
-        return Err(MessageRefusal::PurgedAlready);
+        return Ok(vec![]);
     }
     let subject = Subject::Message { channel_id: posting.channel_id, author: posting.author };
     if let Some(hold_id) = workspace::covering(&related.workspace.holds, subject).next() {

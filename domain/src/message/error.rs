@@ -30,9 +30,8 @@ refusals! {
             "a reaction is an emoji, its short name such as :tada:, or the name of an emoji of the workspace: the text is none of these",
         TooManyReactions = "message.too_many_reactions" Conflict
             "this message has 50 different emojis, which is the most: choose one that is there",
-        Archived = "message.archived" NotFound
-            "the retention policy has removed this message from its channel, so it cannot be changed: if it was archived, read it in the archive",
-        PurgedAlready = "message.purged_already" Conflict "this message was purged already",
+        Archived = "message.retained" NotFound
+            "the retention policy has removed this message from its channel, so it cannot be changed: if it was kept, the retained messages of the channel have it",
         Held(hold: HoldId) = "workspace.held" Conflict
             "the legal hold {0} covers this: nothing of it is archived, purged or erased until the hold is released",
     }

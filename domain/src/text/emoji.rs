@@ -66,6 +66,17 @@ impl Emoji {
         tables::of_unicode(&self.0).is_none()
     }
 
+    /// The emojis of Unicode, in its order, without skin tones.
+    pub fn of_unicode() -> impl Iterator<Item = UnicodeEmoji> {
+        emojis::iter().map(|emoji| UnicodeEmoji {
+            emoji: emoji.as_str(),
+            name: emoji.name(),
+            group: tables::group(emoji),
+            short_names: tables::short_names(emoji),
+            has_skin_tones: emoji.skin_tones().is_some(),
+        })
+    }
+
     /// The emojis that a search for this one finds: itself, and if it has no skin tone, the same with each skin tone.
     #[must_use]
     pub fn with_skin_tones(&self) -> Vec<String> {
@@ -75,6 +86,21 @@ impl Emoji {
             None => vec![self.0.clone()],
         }
     }
+}
+
+/// An emoji that Unicode knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnicodeEmoji {
+    /// The emoji in its normal form.
+    pub emoji: &'static str,
+    /// Its name in Unicode (CLDR).
+    pub name: &'static str,
+    /// The group of Unicode that it belongs to, such as `animals_and_nature`.
+    pub group: &'static str,
+    /// Its short names, without colons. The first is the usual one. An emoji may have none.
+    pub short_names: Vec<&'static str>,
+    /// Whether it can have a skin tone.
+    pub has_skin_tones: bool,
 }
 
 /// Stored texts of every earlier release have a normal form, too. The events stay as they are.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
-use super::{Preferences, Profile, Registration, User, UserEvent, UserRefusal};
+use super::{CustomStatus, Preferences, Profile, Registration, User, UserEvent, UserRefusal};
 use crate::context::Context;
 use crate::ids::{InvitationId, WorkspaceId};
 use crate::text::{Emoji, Reason, StatusText};
@@ -42,7 +42,7 @@ pub(super) fn change_preferences(user: &User, preferences: Preferences) -> Decis
     Ok(vec![UserEvent::PreferencesChanged(preferences)])
 }
 
-/// Sets or clears the user's status.
+/// Sets or clears the user's custom status.
 pub(super) fn change_status(
     user: &User,
     context: &Context,
@@ -54,6 +54,11 @@ pub(super) fn change_status(
     if expires_at.is_some_and(|end| end <= context.at || end.year() > YEAR_MAX) {
         return Err(UserRefusal::StatusOver);
     }
+    let status = CustomStatus { text, emoji, expires_at };
+    if user.custom_status == status {
+        return Ok(vec![]);
+    }
+    let CustomStatus { text, emoji, expires_at } = status;
     Ok(vec![UserEvent::StatusChanged { text, emoji, expires_at }])
 }
 
@@ -102,20 +107,26 @@ pub(super) fn propose_erasure(user: &User, context: &Context, workspace_id: Work
     Ok(vec![UserEvent::ErasureProposed { proposed_by: context.actor, workspace_id }])
 }
 
-/// Requests the user's erasure, which is due after the waiting time.
+/// Requests the user's erasure, which is due after the waiting time. A second request of the same actor changes nothing,
+/// and neither does a request for a user who is erased. Somebody else's request stands beside none: it would not end
+/// when the first actor loses the right to ask.
 pub(super) fn request_erasure(user: &User, context: &Context, wait: TimeDelta) -> Decision {
-    registered(user)?;
+    user.registration.as_ref().ok_or(UserRefusal::NotFound)?;
+    let is_asked = user.erasure.is_some_and(|erasure| erasure.requested_by == context.actor);
+    if user.erased || is_asked {
+        return Ok(vec![]);
+    }
     if user.erasure.is_some() {
         return Err(UserRefusal::ErasureRequestedAlready);
     }
     Ok(vec![UserEvent::ErasureRequested { requested_by: context.actor, due_at: context.at + wait }])
 }
 
-/// Cancels the requested erasure.
+/// Cancels the requested erasure. If none is requested, nothing changes.
 pub(super) fn cancel_erasure(user: &User, context: &Context) -> Decision {
     registered(user)?;
     if user.erasure.is_none() {
-        return Err(UserRefusal::ErasureNotRequested);
+        return Ok(vec![]);
     }
     Ok(vec![UserEvent::ErasureCancelled { cancelled_by: context.actor }])
 }

@@ -20,7 +20,7 @@ refusals! {
             "this user is the only operator of this server: run `backscroll users make-operator` for another user first",
         PreferencesTooLarge(max: usize) = "user.preferences_too_large" Invalid("preferences")
             "preferences may have at most {0} bytes of JSON: keep larger data elsewhere",
-        StatusOver = "user.status_over" Invalid("expires_at")
-            "a status must end in the future, and before the year 10000: leave expires_at out for a status without an end",
+        StatusOver = "user.custom_status_over" Invalid("expires_at")
+            "a custom status must end in the future, and before the year 10000: leave expires_at out for one without an end",
     }
 }

@@ -21,12 +21,16 @@ pub use event::{Json, Preferences, Profile, Registration, UserEvent};
 
 use crate::context::Context;
 use crate::ids::{UserId, WorkspaceId};
+use crate::text::{Emoji, StatusText};
 
 /// The state that decisions about a user need: the fold of the user's events, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct User {
     /// The data that the user registered with, kept up to date. `None` before the registration.
     pub registration: Option<Registration>,
+    /// What the user says about themselves. It stays here when it has ended.
+    #[serde(default, skip_serializing_if = "CustomStatus::is_empty")]
+    pub custom_status: CustomStatus,
     /// Whether the user is suspended.
     pub suspended: bool,
     /// The requested erasure, if there is one.
@@ -35,6 +39,23 @@ pub struct User {
     pub proposals: BTreeMap<WorkspaceId, UserId>,
     /// Whether the user was erased, which is for ever.
     pub erased: bool,
+}
+
+/// What a user says about themselves for now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomStatus {
+    /// The text.
+    pub text: Option<StatusText>,
+    /// An emoji for it.
+    pub emoji: Option<Emoji>,
+    /// When it ends.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl CustomStatus {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A requested erasure.
@@ -101,7 +122,8 @@ impl Aggregate for User {
             UserEvent::Registered(registration) => self.registration = Some(*registration),
             UserEvent::ProfileChanged(profile) => self.change(|r| r.profile = *profile),
             UserEvent::PreferencesChanged(preferences) => self.change(|r| r.preferences = preferences),
-            UserEvent::StatusChanged { .. } | UserEvent::PasswordReset {} => {}
+            UserEvent::StatusChanged { text, emoji, expires_at } => self.custom_status = CustomStatus { text, emoji, expires_at },
+            UserEvent::PasswordReset {} => {}
             UserEvent::Suspended { .. } => self.suspended = true,
             UserEvent::Reactivated {} => self.suspended = false,
             UserEvent::MadeOperator {} => self.change(|r| r.is_operator = true),
@@ -111,6 +133,7 @@ impl Aggregate for User {
             UserEvent::ErasureCancelled { cancelled_by: _ } => self.erasure = None,
             UserEvent::Erased { invitations: _ } => {
                 (self.erasure, self.erased) = (None, true);
+                self.custom_status = CustomStatus::default();
                 self.proposals.clear();
                 self.change(Registration::erase);
             }

@@ -314,11 +314,12 @@ pub(super) fn add_emoji(workspace: &Workspace, context: &Context, name: EmojiNam
     Ok(vec![WorkspaceEvent::EmojiAdded { name, added_by: context.actor }])
 }
 
-/// Removes an emoji. Reactions with it stay, and are shown by its name.
+/// Removes an emoji. Reactions with it stay, and are shown by its name. If the workspace has no such emoji, nothing
+/// changes.
 pub(super) fn remove_emoji(workspace: &Workspace, context: &Context, name: EmojiName) -> Decision {
     existing(workspace)?;
     if !workspace.emojis.contains(&name) {
-        return Err(WorkspaceRefusal::EmojiNotFound);
+        return Ok(vec![]);
     }
     Ok(vec![WorkspaceEvent::EmojiRemoved { name, removed_by: context.actor }])
 }

@@ -68,6 +68,5 @@ refusals! {
             "the legal hold {0} covers this: nothing of it is archived, purged or erased until the hold is released",
         TooManyEmojis(max: usize) = "workspace.too_many_emojis" Conflict
             "the workspace has {0} emojis of its own, which is the most: remove one first",
-        EmojiNotFound = "workspace.emoji_not_found" NotFound "the workspace has no emoji of this name",
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, WorkspaceId};
-use domain::{AggregateType, Event, Message, Recorded, StreamId};
+use domain::{AggregateType, Event, MessageEvent, Recorded, StreamId};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::query_file;
@@ -16,6 +16,7 @@ use super::entry::{conversation, is_withheld};
 use super::moment::{Moment, StateAt};
 use super::state::{State, withhold_text};
 use super::{AuditError, TextAccess};
+use projections::relational::messages::{Reaction, add_reaction, remove_reaction};
 use projections::rows;
 
 /// An aggregate as it was at a moment.
@@ -61,8 +62,8 @@ pub struct MessageThen {
     pub is_deleted: bool,
     /// Whether it was pinned.
     pub is_pinned: bool,
-    /// The users that had reacted, by emoji.
-    pub reactions: Value,
+    /// The reactions that it had, in the order of the first of each emoji.
+    pub reactions: Vec<Reaction>,
     /// Whether a text is left out that the caller may not read.
     pub withheld: bool,
 }
@@ -191,13 +192,27 @@ fn message_then(stream: StreamId, events: &[Recorded<Event>], moment: Moment, re
         is_edited: is_edited || posting.edited_at.is_some(),
         is_deleted: message.deleted,
         is_pinned: message.pinned,
-        reactions: reactions(message),
+        reactions: reactions(events, moment),
         withheld: has_text && !reads,
     })
 }
 
-fn reactions(message: &Message) -> Value {
-    serde_json::to_value(&message.reactions).unwrap_or(Value::Null)
+/// The reactions that a message had. The aggregate's state has no order of the emojis, and the events have.
+fn reactions(events: &[Recorded<Event>], moment: Moment) -> Vec<Reaction> {
+    let mut reactions = Vec::new();
+    for event in events.iter().filter(|event| moment.includes(event)) {
+        match &event.event {
+            Event::Message(MessageEvent::Reacted { user_id, emoji }) => {
+                add_reaction(&mut reactions, emoji.as_str(), user_id.0);
+            }
+            Event::Message(MessageEvent::ReactionRemoved { user_id, emoji }) => {
+                remove_reaction(&mut reactions, emoji.as_str(), user_id.0);
+            }
+            Event::Message(MessageEvent::Purged { .. }) => reactions.clear(),
+            _ => {}
+        }
+    }
+    reactions
 }
 
 /// Limits a time to Postgres' calendar, which ends before chrono's.

@@ -248,7 +248,7 @@ impl Replays {
         let append = async || {
             // It is a command of its own: the request's idempotency key belongs to the beginning.
             let context = Context { actor, at: chrono::Utc::now(), ..asked.context.clone() };
-            self.commands.installation(&CommandRequest { context, idempotency: None }, command.clone()).await
+            self.commands.installation(&CommandRequest { context, idempotency: None, unchanged_since: None }, command.clone()).await
         };
         let may_pass = |error: &CommandError| !matches!(error, CommandError::Refused(_));
         let warn = |error: &CommandError| tracing::warn!(%error, "the end of a replay could not be recorded in the log");
@@ -327,5 +327,5 @@ impl Replays {
 #[must_use]
 pub fn by_the_server(user_agent: Option<String>) -> CommandRequest {
     let context = Context { user_agent, ..Context::of(UserId::SYSTEM, chrono::Utc::now(), Uuid::now_v7()) };
-    CommandRequest { context, idempotency: None }
+    CommandRequest { context, idempotency: None, unchanged_since: None }
 }

@@ -141,7 +141,7 @@ pub async fn views(pool: &PgPool) -> sqlx::Result<Vec<View>> {
     found.fetch_all(pool).await
 }
 
-/// Drops a view. Returns `false` if there is none of that name. Its tables are dropped first, so they do not wait for
+/// Drops a view. If it was dropped before, nothing happens. Returns `false` if there never was one of that name. Its tables are dropped first, so they do not wait for
 /// Elasticsearch.
 ///
 /// # Errors
@@ -149,7 +149,14 @@ pub async fn views(pool: &PgPool) -> sqlx::Result<Vec<View>> {
 pub async fn drop_view(stores: &Connections, name: &str) -> Result<bool, RebuildError> {
     let mut tx = stores.pool.begin().await?;
     let dropped = query!("UPDATE replay_views SET is_built = FALSE WHERE name = $1 AND is_built RETURNING schema_name, created_at", name);
-    let Some(view) = dropped.fetch_optional(&mut *tx).await? else { return Ok(false) };
+    let Some(view) = dropped.fetch_optional(&mut *tx).await? else {
+        // Dropped before, or never built.
+        let known = query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM replays WHERE asked -> 'scope' -> 'view' ->> 'name' = $1 AND state = 'built') AS "known!""#,
+            name
+        );
+        return Ok(known.fetch_one(&mut *tx).await?);
+    };
     tx.execute(format!("DROP SCHEMA IF EXISTS {} CASCADE", view.schema_name).as_str()).await?;
     tx.commit().await?;
     remove_view(stores, &mut *stores.pool.acquire().await?, name, view.created_at).await?;

@@ -23,13 +23,17 @@ pub struct ChannelMemberRow {
     pub channel_id: Uuid,
     /// The user.
     pub user_id: Uuid,
-    /// The name that others mention.
-    pub username: String,
-    /// The display name.
-    pub display_name: String,
+    /// The name that others mention. Absent if the user was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The display name. Absent if the user was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
     /// The address of the user's picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
+    /// Whether the user was erased. Then nothing else is known about them.
+    pub is_erased: bool,
     /// Whether the user is a bot.
     pub is_bot: bool,
     /// `admin` or `member`.
@@ -163,8 +167,8 @@ json_row! {
 }
 
 impl ReadModels {
-    /// Returns the present members of a channel, in order of their identifiers. `after` is the last user of the page
-    /// before.
+    /// Returns the present members of a channel, in order of their identifiers, without people who were erased. `after`
+    /// is the last user of the page before.
     ///
     /// # Errors
     /// The read models cannot be read.

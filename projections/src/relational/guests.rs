@@ -6,7 +6,7 @@ use sqlx::{query_file, query_file_as};
 use uuid::Uuid;
 
 use super::members::MemberRow;
-use super::users::{DirectoryRow, contains, hide_expired_status};
+use super::users::{DirectoryRow, contains};
 use crate::read_models::{QueryError, ReadModels, rows};
 
 /// A guest, and the channels in which the guest sees people.
@@ -93,8 +93,6 @@ impl ReadModels {
             &channels,
             guest.user_id.0
         );
-        let mut found = file.fetch_all(&self.pool).await?;
-        found.iter_mut().for_each(hide_expired_status);
-        Ok(found)
+        Ok(file.fetch_all(&self.pool).await?)
     }
 }

@@ -23,13 +23,17 @@ pub struct MemberRow {
     pub workspace_id: Uuid,
     /// The user.
     pub user_id: Uuid,
-    /// The name that others mention.
-    pub username: String,
-    /// The display name.
-    pub display_name: String,
+    /// The name that others mention. Absent if the user was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The display name. Absent if the user was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
     /// The address of the user's picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
+    /// Whether the user was erased. Then nothing else is known about them.
+    pub is_erased: bool,
     /// Whether the user is a bot.
     pub is_bot: bool,
     /// Owner, admin, member or guest.
@@ -41,7 +45,7 @@ pub struct MemberRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub department: Option<String>,
     /// `active` or `deactivated`.
-    pub status: String,
+    pub membership: String,
     /// The user that invited the member.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invited_by: Option<Uuid>,
@@ -191,8 +195,8 @@ impl MemberRecord {
 }
 
 impl ReadModels {
-    /// Returns a workspace's members, in order of their identifiers, with deactivated ones. `after` is the last user of
-    /// the page before.
+    /// Returns a workspace's members, in order of their identifiers, with deactivated ones, and without people who were
+    /// erased. `after` is the last user of the page before.
     ///
     /// # Errors
     /// The read models cannot be read.

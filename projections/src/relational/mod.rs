@@ -49,7 +49,7 @@ pub(crate) const NAME: &str = "relational";
 
 /// The projection's version. Raise it when the same events make other rows than before. The live tables are then
 /// rebuilt.
-pub(crate) const VERSION: i32 = 2;
+pub(crate) const VERSION: i32 = 3;
 
 /// The name under which a rebuild keeps its checkpoint and its parked keys.
 pub(crate) const NEXT_NAME: &str = "relational.next";

@@ -181,7 +181,7 @@ impl ReadModels {
             HistoryPage::Before(cursor) => self.archive_before(channel_id, cursor, limit).await,
             HistoryPage::After(cursor) => self.archive_after(channel_id, cursor, limit).await,
             HistoryPage::Around(message_id) => {
-                let Some(middle) = self.archived_at(message_id).await? else { return Ok(Vec::new()) };
+                let Some(middle) = self.archived_at(channel_id, message_id).await? else { return Ok(Vec::new()) };
                 let mut page = self.archive_before(channel_id, middle, limit / 2).await?;
                 page.append(&mut self.archive_after(channel_id, middle, limit - limit / 2).await?);
                 Ok(page)
@@ -189,14 +189,15 @@ impl ReadModels {
         }
     }
 
-    /// The place right before an archived message.
-    async fn archived_at(&self, message_id: MessageId) -> Result<Option<Cursor>, QueryError> {
+    /// The place right before an archived message of the channel.
+    async fn archived_at(&self, channel_id: ChannelId, message_id: MessageId) -> Result<Option<Cursor>, QueryError> {
         let (earliest, latest) = message_id.window();
         let created_at = query_scalar!(
-            "SELECT created_at FROM messages_archive WHERE message_id = $1 AND created_at BETWEEN $2 AND $3",
+            "SELECT created_at FROM messages_archive WHERE message_id = $1 AND created_at BETWEEN $2 AND $3 AND channel_id = $4",
             message_id.0,
             earliest,
             latest,
+            channel_id.0,
         );
         let created_at = created_at.fetch_optional(&self.pool).await?;
         Ok(created_at.map(|created_at| Cursor { created_at, message_id: message_id.0 }.just_before()))

@@ -7,8 +7,9 @@ use domain::UserEvent;
 use domain::ids::{UserId, WorkspaceId};
 use domain::personal;
 use domain::user::{Preferences, Profile, Registration};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{PgConnection, query, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -17,8 +18,43 @@ use super::rows::{Missing, Rows, json_row, row};
 use super::stamp::{EventStamp, to_micros};
 use crate::read_models::{QueryError, ReadModels, rows};
 
-/// A user, as of now.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+/// The status of the account of a user who was erased.
+const ERASED: &str = "erased";
+
+/// A person, as every row shows them that is about a person: each has these fields, and more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Person {
+    /// The user.
+    pub user_id: Uuid,
+    /// The name that others mention. Absent if the user was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The display name. Absent if the user was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The address of the user's picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+    /// Whether the user was erased. Then nothing else is known about them.
+    pub is_erased: bool,
+}
+
+/// What a user says about themselves for now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CustomStatus {
+    /// The text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The emoji.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub emoji: Option<String>,
+    /// When it ends. Absent if it has no end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A row of the table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct UserRow {
     /// The user.
     pub user_id: Uuid,
@@ -118,15 +154,12 @@ pub struct DirectoryRow {
     pub phone: Option<String>,
     /// The time zone in which the user's day begins.
     pub timezone: String,
-    /// The status text.
+    /// What the user says about themselves for now. Absent if it has ended, or there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status_text: Option<String>,
-    /// The status emoji.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status_emoji: Option<String>,
-    /// When the status expires.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
-    pub status_expires_at: Option<DateTime<Utc>>,
+    #[schema(value_type = Option<CustomStatus>)]
+    pub custom_status: Option<Json<CustomStatus>>,
+    /// Whether the user was erased: never, because the directory lists people to write to.
+    pub is_erased: bool,
     /// Whether the user is a bot.
     pub is_bot: bool,
     /// Owner, admin, member or guest.
@@ -240,7 +273,7 @@ impl UserRow {
         (self.avatar_url, self.title, self.phone, self.bio, self.pronouns) = (None, None, None, None, None);
         (self.status_text, self.status_emoji, self.status_expires_at) = (None, None, None);
         self.set_preferences(&Preferences::default());
-        (self.status, self.erasure_due_at) = ("erased".into(), None);
+        (self.status, self.erasure_due_at) = (ERASED.into(), None);
     }
 
     fn set_profile(&mut self, profile: &Profile) {
@@ -260,10 +293,33 @@ impl UserRow {
     }
 }
 
-/// Hides a status that has expired. The table keeps it until the user sets another.
-fn hide_if_expired(expires_at: &mut Option<DateTime<Utc>>, text: &mut Option<String>, emoji: &mut Option<String>) {
-    if expires_at.is_some_and(|expires_at| expires_at <= Utc::now()) {
-        (*expires_at, *text, *emoji) = (None, None, None);
+impl UserRow {
+    /// Whether the user was erased.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        self.status == ERASED
+    }
+
+    /// The user, as rows about a person show them.
+    #[must_use]
+    pub fn person(&self) -> Person {
+        let name = |name: &String| Some(name.clone()).filter(|_| !self.is_erased());
+        Person {
+            user_id: self.user_id,
+            username: name(&self.username),
+            display_name: name(&self.display_name),
+            avatar_url: self.avatar_url.clone(),
+            is_erased: self.is_erased(),
+        }
+    }
+
+    /// What the user says about themselves for now, unless it has ended. The table keeps it until the user sets another.
+    #[must_use]
+    pub fn custom_status(&self) -> Option<CustomStatus> {
+        let has_ended = self.status_expires_at.is_some_and(|expires_at| expires_at <= Utc::now());
+        let is_set = self.status_text.is_some() || self.status_emoji.is_some();
+        let status = || CustomStatus { text: self.status_text.clone(), emoji: self.status_emoji.clone(), expires_at: self.status_expires_at };
+        (is_set && !has_ended).then(status)
     }
 }
 
@@ -282,11 +338,7 @@ impl ReadModels {
     /// The read models cannot be read.
     pub async fn users(&self, user_ids: &[UserId]) -> Result<Vec<UserRow>, QueryError> {
         let ids = user_ids.iter().map(|id| id.0).collect::<Vec<_>>();
-        let mut users = query_file_as!(UserRow, "src/relational/sql/users.sql", &ids).fetch_all(&self.pool).await?;
-        for user in &mut users {
-            hide_if_expired(&mut user.status_expires_at, &mut user.status_text, &mut user.status_emoji);
-        }
-        Ok(users)
+        Ok(query_file_as!(UserRow, "src/relational/sql/users.sql", &ids).fetch_all(&self.pool).await?)
     }
 
     /// Returns active members of a workspace with their profiles, by name. `query` is searched in the names, the
@@ -305,15 +357,8 @@ impl ReadModels {
         let (pattern, (name, user_id)) = (query.map(contains), after.unzip());
         let file =
             query_file_as!(DirectoryRow, "src/relational/sql/user_directory.sql", workspace_id.0, pattern, name, user_id, rows(limit));
-        let mut found = file.fetch_all(&self.pool).await?;
-        found.iter_mut().for_each(hide_expired_status);
-        Ok(found)
+        Ok(file.fetch_all(&self.pool).await?)
     }
-}
-
-/// Hides the status of a directory row, if it has expired.
-pub(super) fn hide_expired_status(row: &mut DirectoryRow) {
-    hide_if_expired(&mut row.status_expires_at, &mut row.status_text, &mut row.status_emoji);
 }
 
 /// The `ILIKE` pattern for a text that contains `needle`. No character of the needle is a wildcard.

@@ -26,10 +26,10 @@ impl MessageRow {
             Property::Link => self.refers_to("links"),
             Property::File => self.message_type == FILE || self.refers_to("files"),
             Property::FileNamed { words, is_beginning } => self.has_file_named(words, *is_beginning),
-            Property::Reaction => self.reactions.as_object().is_some_and(|reactions| !reactions.is_empty()),
+            Property::Reaction => !self.reactions.is_empty(),
             Property::Emoji(emoji) => {
                 let sought = emoji.with_skin_tones().iter().map(|form| words::emoji(form)).collect::<Vec<_>>();
-                let names = self.reactions.as_object().into_iter().flatten().flat_map(|(name, _)| words::emoji_names(name));
+                let names = self.reactions.iter().flat_map(|reaction| words::emoji_names(&reaction.emoji));
                 names.into_iter().any(|name| sought.contains(&name))
             }
             Property::Pinned => self.is_pinned,
@@ -47,7 +47,7 @@ impl MessageRow {
     /// The emoji of its reactions.
     #[must_use]
     pub fn emoji(&self) -> Vec<&str> {
-        self.reactions.as_object().into_iter().flat_map(|reactions| reactions.keys().map(String::as_str)).collect()
+        self.reactions.iter().map(|reaction| reaction.emoji.as_str()).collect()
     }
 
     /// Whether the text has references of this kind. An empty list of references is not stored.

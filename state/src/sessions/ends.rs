@@ -165,6 +165,27 @@ impl SessionStore {
         Ok(true)
     }
 
+    /// Whether the session of the token ended by itself within the last day, and its data are removed.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn has_ended(&self, token: &Token) -> Result<bool, StateError> {
+        let found = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM secret.ended_tokens WHERE token_hash = $1) AS "has_ended!""#,
+            &token.hash().0[..]
+        );
+        Ok(found.fetch_one(&self.pool).await?)
+    }
+
+    /// Forgets the tokens of sessions that ended more than a day ago.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn forget_ended(&self) -> Result<(), StateError> {
+        sqlx::query!("DELETE FROM secret.ended_tokens WHERE ended_at < now() - INTERVAL '1 day'").execute(&self.pool).await?;
+        Ok(())
+    }
+
     /// Marks users whose sessions ended together, and whose session data are all removed now.
     ///
     /// # Errors
@@ -223,10 +244,15 @@ async fn delete(pool: &PgPool, hashes: &[Vec<u8>]) -> Result<(), StateError> {
     .fetch_all(&mut *tx)
     .await?;
     sqlx::query!(
-        "DELETE FROM secret.sessions s
-         WHERE token_hash = ANY($1)
-           AND (ended_at IS NOT NULL OR expires_at < now()
-                OR s.generation < (SELECT g.generation FROM secret.session_generations g WHERE g.user_id = s.user_id))",
+        "WITH removed AS (
+             DELETE FROM secret.sessions s
+             WHERE token_hash = ANY($1)
+               AND (ended_at IS NOT NULL OR expires_at < now()
+                    OR s.generation < (SELECT g.generation FROM secret.session_generations g WHERE g.user_id = s.user_id))
+             RETURNING token_hash, ended_at)
+         INSERT INTO secret.ended_tokens (token_hash, ended_at)
+         SELECT token_hash, ended_at FROM removed WHERE ended_at IS NOT NULL
+         ON CONFLICT DO NOTHING",
         hashes
     )
     .execute(&mut *tx)

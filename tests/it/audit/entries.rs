@@ -35,7 +35,7 @@ async fn every_field_of_a_filter_finds_its_entries() {
     let team = Team::found(&app).await;
     let channel = team.channel(&team.member, "public", "apples", &[&team.guest]).await;
     team.message(&team.member, channel, "hello").await;
-    team.owner.put_empty(&format!("/v1/channels/{channel}/archival")).await.expect(200);
+    team.owner.put_empty(&format!("/v1/channels/{channel}/archived")).await.expect(200);
     let all = audit(&app, &team, &team.owner, "").await;
     let archived = audit(&app, &team, &team.owner, "&command=ARCHIVE&aggregate_type=channel").await;
     assert_eq!(each(&archived, "event_type"), ["channel.archived"]);
@@ -60,14 +60,14 @@ async fn the_audit_is_paged_in_both_orders_without_gaps_or_repetitions() {
     team.message(&team.owner, team.general, "hello").await;
     let all = audit(&app, &team, &team.owner, "&type=workspace.member_joined").await;
     let all = all.iter().map(|entry| entry["position"].as_i64().expect("a position")).collect::<Vec<_>>();
-    for (order, cursor) in [("newest", "before"), ("oldest", "after")] {
+    for order in ["newest", "oldest"] {
         let (mut seen, mut place) = (Vec::new(), String::new());
         loop {
             let page =
                 team.owner.get(&team.path(&format!("/audit?type=workspace.member_joined&limit=1&order={order}{place}"))).await.expect(200);
             seen.extend(page["items"].as_array().expect("entries").iter().map(|entry| entry["position"].as_i64().expect("a position")));
-            match page["next"].as_i64() {
-                Some(next) => place = format!("&{cursor}={next}"),
+            match page["next"].as_str() {
+                Some(next) => place = format!("&after={next}"),
                 None => break,
             }
         }

@@ -73,7 +73,7 @@ async fn a_history_shows_the_state_after_each_event_and_pages() {
         topics.extend(
             page["items"].as_array().expect("entries").iter().map(|item| item["state"]["creation"]["topic"].as_str().map(str::to_owned)),
         );
-        match page["next"].as_i64() {
+        match page["next"].as_str() {
             Some(next) => place = format!("&after={next}"),
             None => break,
         }

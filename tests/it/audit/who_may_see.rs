@@ -178,7 +178,7 @@ impl World {
         let mut entries = audit(&self.app, team, &team.owner, "").await;
         while entries.len().is_multiple_of(100) && !entries.is_empty() {
             let last = entries.last().expect("an entry")["position"].as_i64().expect("a position");
-            let more = audit(&self.app, team, &team.owner, &format!("&before={last}")).await;
+            let more = audit(&self.app, team, &team.owner, &format!("&before_position={last}")).await;
             if more.is_empty() {
                 break;
             }

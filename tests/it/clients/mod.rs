@@ -6,10 +6,14 @@
 
 mod breaking;
 mod contract;
+mod erased;
 mod own_writes;
 mod page;
 mod python;
+mod reactions;
+mod repeats;
 mod typescript;
+mod versions;
 
 use std::collections::BTreeSet;
 use std::path::Path;

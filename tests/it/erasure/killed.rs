@@ -70,7 +70,7 @@ async fn count(pool: &PgPool, statement: &str) -> i64 {
 async fn request(place: &Place, person: Uuid, workspace: Uuid) -> i64 {
     let app = place.app().await;
     let user_id = UserId(person);
-    let asked = CommandRequest { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None };
+    let asked = CommandRequest { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None, unchanged_since: None };
     let around = ErasureCandidates { workspaces: &[WorkspaceId(workspace)], operators: &[] };
     let wanted = app.commands.request_erasure(&asked, user_id, TimeDelta::zero(), around).await;
     wanted.expect("a request").position
@@ -131,7 +131,7 @@ async fn kill_at(moment: Moment) {
     eventually("no data of the user is found", async || found(&app, &pool).await.is_empty()).await;
     person.at_url(&url).get("/v1/users/me").await.expect_problem(401, "auth.token_invalid");
     let thread = team.owner.at_url(&url).get(&team.general("/messages")).await.expect(200);
-    assert!(thread.to_string().contains("erased-"), "{thread}");
+    assert!(thread.to_string().contains("\"is_erased\":true"), "{thread}");
     assert_eq!(count(&pool, is_erased).await, 1, "{moment:?}");
     assert_eq!(found(&app, &pool).await, Vec::<String>::new(), "{moment:?}");
 }

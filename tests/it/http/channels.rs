@@ -102,7 +102,7 @@ async fn a_member_without_the_permission_may_not_archive_a_channel() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let channel = team.channel(&team.owner, "public", "random", &[&team.member]).await;
-    let archival = below(channel, "/archival");
+    let archival = below(channel, "/archived");
     team.member.put_empty(&archival).await.expect_problem(403, "channel.admins_only");
     team.owner.put_empty(&archival).await.expect(200);
     team.owner.put_empty(&archival).await.expect(200);
@@ -111,7 +111,7 @@ async fn a_member_without_the_permission_may_not_archive_a_channel() {
     team.owner.delete(&archival).await.expect(204);
     team.owner.delete(&archival).await.expect(204);
     team.post(&team.owner, channel, "hello").await.expect(201);
-    team.owner.put_empty(&team.general("/archival")).await.expect_problem(409, "channel.general_stays");
+    team.owner.put_empty(&team.general("/archived")).await.expect_problem(409, "channel.general_stays");
 }
 
 #[tokio::test(flavor = "multi_thread")]

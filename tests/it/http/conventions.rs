@@ -89,7 +89,7 @@ async fn the_client_address_is_that_of_the_peer_unless_a_proxy_is_trusted() {
         let app = TestApp::start_with(&[("BACKSCROLL_TRUSTED_PROXIES", trusted)]).await;
         let ann = app.sign_up("ann").await;
         let request =
-            ann.request(Method::PUT, "/v1/users/me/status").header("X-Forwarded-For", "198.51.100.7").json(&json!({"text": "here"}));
+            ann.request(Method::PUT, "/v1/users/me/custom-status").header("X-Forwarded-For", "198.51.100.7").json(&json!({"text": "here"}));
         send(request).await.expect(200);
         assert_eq!(metadata_of(&app, "user.status_changed").await.address.as_deref(), Some(expected));
     }

@@ -19,7 +19,8 @@ async fn every_form_of_an_emoji_is_one_reaction_which_a_search_finds() {
     team.guest.put_empty(&reaction(":heart:")).await.expect(200);
     let position = team.owner.put_empty(&reaction("+1::skin-tone-3")).await.position();
     let shown = team.owner.get_at(position, &message).await.expect(200)["reactions"].clone();
-    assert_eq!(shown, json!({"❤️": [team.owner.id, team.member.id, team.guest.id], "👍🏼": [team.owner.id]}));
+    let of = |emoji: &str, users: &[uuid::Uuid]| json!({"emoji": emoji, "count": users.len(), "users": users});
+    assert_eq!(shown, json!([of("❤️", &[team.owner.id, team.member.id, team.guest.id]), of("👍🏼", &[team.owner.id])]));
     for query in ["has::+1:", "has:👍", "has:👍🏼", "has::+1::skin-tone-3:", "has:❤", "has:❤️", "has::heart:"] {
         let found = team.owner.get_at(position, &team.path(&format!("/search/messages?q={}", encoded(query)))).await.expect(200);
         assert_eq!(found["total"], 1, "{query}: {found}");
@@ -30,7 +31,7 @@ async fn every_form_of_an_emoji_is_one_reaction_which_a_search_finds() {
     }
     let position = team.guest.delete(&reaction(HEART)).await.position();
     let shown = team.owner.get_at(position, &message).await.expect(200)["reactions"].clone();
-    assert_eq!(shown["❤️"], json!([team.owner.id, team.member.id]));
+    assert_eq!(shown[0], of("❤️", &[team.owner.id, team.member.id]));
 }
 
 fn encoded(text: &str) -> String {
@@ -50,7 +51,7 @@ async fn a_reaction_is_an_emoji_and_not_any_text() {
         team.member.delete(&format!("{message}/reactions/{text}")).await.expect(204);
     }
     let status = json!({"text": "Away", "emoji": "Hans Muster"});
-    team.member.put("/v1/users/me/status", status).await.expect_problem(422, "input.invalid");
+    team.member.put("/v1/users/me/custom-status", status).await.expect_problem(422, "input.invalid");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,10 +77,10 @@ async fn admins_add_emojis_that_members_react_with_and_a_removed_one_stays_where
 
     team.member.delete(&parrot).await.expect_problem(403, "access.forbidden");
     team.owner.delete(&parrot).await.expect(204);
-    team.owner.delete(&parrot).await.expect_problem(404, "workspace.emoji_not_found");
+    team.owner.delete(&parrot).await.expect(204);
     let position = team.guest.put_empty(&reaction).await.position();
     let shown = team.owner.get_at(position, &message).await.expect(200)["reactions"].clone();
-    assert_eq!(shown, json!({"party_parrot": [team.member.id, team.guest.id]}), "a reaction that is there can be joined");
+    assert_eq!(shown, json!([{"emoji": "party_parrot", "count": 2, "users": [team.member.id, team.guest.id]}]), "a reaction that is there can be joined");
     let other = team.message(&team.owner, team.general, "another").await;
     team.member.put_empty(&format!("/v1/messages/{other}/reactions/party_parrot")).await.expect_problem(422, "message.not_an_emoji");
 }

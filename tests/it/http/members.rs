@@ -108,7 +108,7 @@ async fn a_member_leaves_the_workspace_by_themselves_except_the_last_owner() {
         assert!(again.position() >= position);
         again.expect(204);
         let shown = team.owner.get_at(position, &below(&team, person, "")).await.expect(200);
-        assert_eq!(shown["status"], "deactivated");
+        assert_eq!(shown["membership"], "deactivated");
         let query = format!("/audit?limit=100&type=workspace.member_deactivated&actor={}", person.id);
         let audit = team.owner.get_at(position, &team.path(&query)).await.expect(200);
         assert_eq!(audit["items"].as_array().map(Vec::len), Some(1), "one departure: {audit}");

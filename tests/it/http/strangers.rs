@@ -18,6 +18,7 @@ const PUBLIC: [&str; 11] = [
     "get_tile",
     "healthz",
     "list_proof_keys",
+    "list_unicode_emojis",
     "prove_consistency",
     "prove_inclusion",
     "readyz",
@@ -27,10 +28,10 @@ const PUBLIC: [&str; 11] = [
 
 /// Operations that are open to every signed-in user: they concern only the caller.
 const ONES_OWN: [&str; 12] = [
+    "change_custom_status",
     "change_password",
     "change_preferences",
     "change_profile",
-    "change_status",
     "create_workspace",
     "end_current_session",
     "erase_me",
@@ -100,7 +101,7 @@ fn body(name: &str, team: &Team) -> Value {
     let user_id = team.guest.id;
     match name {
         "add_channel_member" => json!({"user_id": user_id}),
-        "announce_presence" => json!({"status": "online"}),
+        "announce_presence" => json!({"presence": "online"}),
         "change_channel_role" | "change_member_role" => json!({"role": "admin"}),
         "change_channel_settings" => json!({"allow_threads": true, "allow_file_upload": true, "allow_external_sharing": true}),
         "change_description" | "change_purpose" | "change_topic" | "change_workspace_settings" | "suspend_user" => json!({}),

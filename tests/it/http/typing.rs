@@ -85,7 +85,7 @@ async fn only_users_who_may_post_can_type_and_only_readers_see_it() {
     let path = format!("/v1/channels/{open}/typing");
     team.member.put_empty(&path).await.expect_problem(403, "channel.not_a_member");
     team.member.get(&path).await.expect(200);
-    team.owner.put_empty(&format!("/v1/channels/{open}/archival")).await.expect(200);
+    team.owner.put_empty(&format!("/v1/channels/{open}/archived")).await.expect(200);
     team.owner.put_empty(&path).await.expect_problem(409, "channel.archived");
 }
 

@@ -84,16 +84,16 @@ async fn preferences_and_the_status_are_changed_and_cleared() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     ann.patch("/v1/users/me/preferences", json!({"language": "de", "theme_preferences": {"dark": true}})).await.expect(200);
-    ann.put("/v1/users/me/status", json!({"text": "Away", "emoji": "palm_tree"})).await.expect(200);
+    ann.put("/v1/users/me/custom-status", json!({"text": "Away", "emoji": "palm_tree"})).await.expect(200);
     let me =
         ann.get_at(ann.patch("/v1/users/me/preferences", json!({"timezone": "UTC"})).await.position(), "/v1/users/me").await.expect(200);
-    assert_eq!((&me["language"], &me["theme_preferences"], &me["status_text"]), (&json!("de"), &json!({"dark": true}), &json!("Away")));
+    assert_eq!((&me["language"], &me["theme_preferences"], &me["custom_status"]["text"]), (&json!("de"), &json!({"dark": true}), &json!("Away")));
 
-    let cleared = ann.put("/v1/users/me/status", json!({})).await.position();
-    assert_eq!(ann.get_at(cleared, "/v1/users/me").await.expect(200)["status_text"], Value::Null);
-    ann.put("/v1/users/me/status", json!({"text": "Away", "expires_at": "2001-01-01T00:00:00Z"}))
+    let cleared = ann.put("/v1/users/me/custom-status", json!({})).await.position();
+    assert_eq!(ann.get_at(cleared, "/v1/users/me").await.expect(200)["custom_status"], Value::Null);
+    ann.put("/v1/users/me/custom-status", json!({"text": "Away", "expires_at": "2001-01-01T00:00:00Z"}))
         .await
-        .expect_problem(422, "user.status_over");
+        .expect_problem(422, "user.custom_status_over");
 }
 
 #[tokio::test(flavor = "multi_thread")]

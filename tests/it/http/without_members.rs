@@ -48,17 +48,17 @@ async fn an_owner_renames_and_archives_a_channel_whose_members_have_left_the_wor
     let channel = team.channel(&team.member, "private", "plans", &[]).await;
     let conversation = team.member.post(&team.path("/channels"), json!({"type": "dm", "members": []})).await;
     conversation.expect(201);
-    for path in ["/name", "/archival"] {
+    for path in ["/name", "/archived"] {
         team.owner.put(&below(channel, path), json!({"name": "old-plans"})).await.expect_problem(404, "channel.not_found");
     }
     let position = team.member.delete(&team.path("/members/me")).await.position();
     let listed = team.owner.get_at(position, &team.path("/channels?scope=without_members")).await.expect(200);
     assert_eq!(names(&listed), ["plans"], "conversations are never listed");
     team.owner.put(&below(channel, "/name"), json!({"name": "old-plans"})).await.expect(200);
-    team.owner.put_empty(&below(channel, "/archival")).await.expect(200);
+    team.owner.put_empty(&below(channel, "/archived")).await.expect(200);
     team.channel(&team.owner, "public", "plans", &[]).await;
     team.owner.put_empty(&below(channel, "/adoption")).await.expect(200);
-    team.owner.delete(&below(channel, "/archival")).await.expect(204);
+    team.owner.delete(&below(channel, "/archived")).await.expect(204);
 
     // The member comes back, and is in the channel as before.
     team.owner.delete(&team.path(&format!("/members/{}/deactivation", team.member.id))).await.expect(204);

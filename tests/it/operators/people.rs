@@ -318,7 +318,7 @@ async fn the_audit_names_the_user_of_the_operating_system() {
     let path = format!("/v1/workspaces/{}/audit?type=workspace.plan_changed", entries[0]["workspace_id"].as_str().expect("a workspace"));
     let seen = ann.get(&path).await.expect(200);
     assert_eq!(seen["items"][0]["by"], entries[0]["by"], "{seen}");
-    let forged = ann.request(Method::PUT, "/v1/users/me/status").header("User-Agent", "backscroll 9.9.9, run by root at db1:1");
+    let forged = ann.request(Method::PUT, "/v1/users/me/custom-status").header("User-Agent", "backscroll 9.9.9, run by root at db1:1");
     send(forged.json(&json!({"text": "away"}))).await.expect(200);
     caught_up(&app, &ann).await;
     let forged = json_lines(&done(&app, "audit log --type user.status_changed --json").await);

@@ -93,7 +93,7 @@ impl Load {
 
 async fn send(proxy: &reqwest::Client, nodes: [&String; 2], token: &str, n: usize) -> Result<(), String> {
     let request = |node: &String| {
-        let request = proxy.put(format!("{node}/v1/users/me/status")).bearer_auth(token);
+        let request = proxy.put(format!("{node}/v1/users/me/custom-status")).bearer_auth(token);
         request.json(&json!({"text": format!("request {n}")})).send()
     };
     let answer = match request(nodes[0]).await {

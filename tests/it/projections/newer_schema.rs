@@ -88,7 +88,7 @@ impl Day {
 
     async fn change_everything_to(&self, word: &str) {
         let team = &self.team;
-        team.member.put("/v1/users/me/status", json!({"text": word})).await.expect(200);
+        team.member.put("/v1/users/me/custom-status", json!({"text": word})).await.expect(200);
         team.owner.patch(&team.path(""), json!({"name": word})).await.expect(200);
         team.owner.put(&team.path(&format!("/members/{}/details", team.member.id)), json!({"title": word})).await.expect(200);
         team.member.put(&format!("/v1/channels/{}/topic", self.channel), json!({"topic": word})).await.expect(200);
@@ -101,7 +101,7 @@ impl Day {
         team.owner.patch(&team.path("/settings"), json!({"retention_policy": {"days": 30}})).await.expect(200);
         crate::cache::settled(app).await;
         eventually("a run may begin", async || team.owner.post(&team.path("/retention/runs"), json!({})).await.status == 202).await;
-        eventually("the story is archived", async || team.owner.get(&team.general("/archive")).await.expect(200)["items"] != json!([]))
+        eventually("the story is archived", async || team.owner.get(&team.general("/retained-messages")).await.expect(200)["items"] != json!([]))
             .await;
     }
 
@@ -133,7 +133,7 @@ impl Day {
             format!("/v1/channels/{channel}/messages"),
             format!("/v1/channels/{channel}/pins"),
             format!("/v1/channels/{channel}/members"),
-            team.general("/archive"),
+            team.general("/retained-messages"),
         ];
         let mut refused = Vec::new();
         for path in of_workspace.iter().map(|below| team.path(below)).chain(others) {

@@ -64,7 +64,7 @@ async fn archived_channels_stay_searchable_and_renamed_ones_have_their_new_names
     let channel = team.channel(&team.owner, "public", "attic", &[]).await;
     team.message(&team.owner, channel, "an old chair").await;
     team.owner.put(&format!("/v1/channels/{channel}/name"), json!({"name": "loft"})).await.expect(200);
-    team.owner.put_empty(&format!("/v1/channels/{channel}/archival")).await.expect(200);
+    team.owner.put_empty(&format!("/v1/channels/{channel}/archived")).await.expect(200);
     assert_eq!(fixture.find("chair in:#loft").await, ["an old chair"]);
     assert_eq!(fixture.mistake(&team.owner, "chair in:#attic").await.1, "in:#attic");
     assert_eq!(fixture.search(&team.owner, "chair", "").await["items"][0]["channel"]["name"], "loft");

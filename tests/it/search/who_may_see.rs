@@ -167,7 +167,7 @@ impl World<'_> {
                 self.moved(removed.status.is_success(), room, other.id, false);
             }
             6 => {
-                let archived = person.put_empty(&format!("/v1/channels/{room}/archival")).await;
+                let archived = person.put_empty(&format!("/v1/channels/{room}/archived")).await;
                 if archived.status.is_success() {
                     self.rooms.get_mut(&room).expect("a channel").is_archived = true;
                 }

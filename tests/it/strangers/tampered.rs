@@ -29,10 +29,10 @@ async fn a_status_that_ends_at_a_time_outside_the_range_is_refused() {
     let app = TestApp::start().await;
     let team = Team::found(&app).await;
     let status = json!({"text": "away", "expires_at": "+262142-12-31T23:59:59Z"});
-    team.member.put("/v1/users/me/status", status).await.expect_problem(422, "user.status_over");
+    team.member.put("/v1/users/me/custom-status", status).await.expect_problem(422, "user.custom_status_over");
     let last = json!({"text": "away", "expires_at": "9999-12-31T23:59:59Z"});
-    let position = team.member.put("/v1/users/me/status", last).await.position();
-    assert_eq!(team.member.get_at(position, "/v1/users/me").await.expect(200)["status_text"], "away");
+    let position = team.member.put("/v1/users/me/custom-status", last).await.position();
+    assert_eq!(team.member.get_at(position, "/v1/users/me").await.expect(200)["custom_status"]["text"], "away");
     assert_eq!(app.as_operator("/readyz").await.expect(200)["parked"]["ok"], true);
 }
 

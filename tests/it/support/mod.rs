@@ -150,7 +150,7 @@ impl Team {
 }
 
 pub fn asked(actor: UserId) -> CommandRequest {
-    CommandRequest { context: Context::of(actor, Utc::now(), Uuid::now_v7()), idempotency: None }
+    CommandRequest { context: Context::of(actor, Utc::now(), Uuid::now_v7()), idempotency: None, unchanged_since: None }
 }
 
 pub fn asked_once(actor: UserId, key: &str) -> CommandRequest {

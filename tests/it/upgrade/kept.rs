@@ -90,7 +90,7 @@ async fn expect_a_log_that_fits(app: &TestApp, manifest: &Manifest) {
 async fn expect_people_to_go_on(app: &TestApp, manifest: &Manifest) {
     let [reader, operator] = [sign_in(app, manifest, &manifest.reader).await, sign_in(app, manifest, &manifest.operator).await];
     let head = tour::settle(app).await;
-    let expected = manifest.history.clone().with_normal_emojis();
+    let expected = manifest.history.clone().as_shown_now();
     assert_eq!(release::history(&reader, manifest.history.channel_id, head).await, expected);
     let messages = format!("/v1/channels/{}/messages", manifest.history.channel_id);
     let posted = reader.post(&messages, json!({"content": "Still afloat."})).await;

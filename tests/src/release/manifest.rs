@@ -83,7 +83,8 @@ pub struct Message {
     pub message_id: Uuid,
     /// The author of the message.
     pub user_id: Uuid,
-    /// The author's username.
+    /// The author's username. Absent if the author was erased.
+    #[serde(default)]
     pub username: String,
     /// The text of the message.
     pub content: String,
@@ -95,20 +96,24 @@ pub struct Message {
     pub reply_count: i64,
     /// Whether it is pinned.
     pub is_pinned: bool,
-    /// The users that reacted, by emoji.
+    /// The users that reacted, by emoji. Later releases show a list.
     pub reactions: Value,
     /// The people, channels and links that the text refers to.
     pub formatted_content: Option<Value>,
 }
 
 impl History {
-    /// The same messages, with each emoji in its normal form. Release 0.1.0 showed every text as it was sent.
+    /// The same messages as this release shows them. Release 0.1.0 showed every reaction as it was sent, and a name for
+    /// people who were erased.
     ///
     /// # Panics
     /// Panics if a reaction of the page is not a list of users.
     #[must_use]
-    pub fn with_normal_emojis(mut self) -> Self {
+    pub fn as_shown_now(mut self) -> Self {
         for message in &mut self.messages {
+            if message.username.starts_with("erased-") {
+                message.username.clear();
+            }
             let reactions = message.reactions.as_object_mut().map(std::mem::take).unwrap_or_default();
             let normal = reactions.into_iter().map(|(emoji, users)| (String::from(Emoji::from(emoji)), users));
             message.reactions = Value::Object(normal.collect());
@@ -123,7 +128,13 @@ impl History {
 /// Panics if the user may not read the channel, or if the answer is not a page.
 pub async fn history(reader: &Person, channel_id: Uuid, position: i64) -> History {
     let page = reader.get_at(position, &format!("/v1/channels/{channel_id}/messages?limit={PAGE}")).await.expect(200);
-    let messages = serde_json::from_value(page["items"].clone()).expect("messages");
+    let mut messages = serde_json::from_value::<Vec<Message>>(page["items"].clone()).expect("messages");
+    // Release 0.1.0 showed an object, which has no order.
+    for message in &mut messages {
+        let reactions = message.reactions.as_array_mut().map(std::mem::take).unwrap_or_default();
+        let by_emoji = |mut reaction: Value| (reaction["emoji"].as_str().unwrap_or_default().to_owned(), reaction["users"].take());
+        message.reactions = Value::Object(reactions.into_iter().map(by_emoji).collect());
+    }
     History { channel_id, messages }
 }
 

@@ -30,9 +30,9 @@ pub(super) async fn run_channels(company: &Company) {
     company.sailor(1).put(&path("/notification-level"), json!({"level": "mentions"})).await.expect(200);
     company.sailor(2).put(&path("/notification-level"), json!({"level": "none"})).await.expect(200);
     for archival in 0..2 {
-        owner.put_empty(&path("/archival")).await.expect(200);
+        owner.put_empty(&path("/archived")).await.expect(200);
         if archival == 0 {
-            owner.delete(&path("/archival")).await.expect(204);
+            owner.delete(&path("/archived")).await.expect(204);
         }
     }
 }

@@ -23,8 +23,8 @@ pub(super) async fn change_profiles(app: &TestApp, company: &Company) {
     let preferences = json!({"language": "da", "timezone": "Europe/Copenhagen", "notification_settings": {"sounds": false}});
     owner.patch("/v1/users/me/preferences", preferences).await.expect(200);
     let expires_at = Utc::now() + TimeDelta::days(1);
-    owner.put("/v1/users/me/status", json!({"text": "on the bridge", "emoji": "ferry", "expires_at": expires_at})).await.expect(200);
-    company.team.guest.put("/v1/users/me/status", json!({"text": "seasick"})).await.expect(200);
+    owner.put("/v1/users/me/custom-status", json!({"text": "on the bridge", "emoji": "ferry", "expires_at": expires_at})).await.expect(200);
+    company.team.guest.put("/v1/users/me/custom-status", json!({"text": "seasick"})).await.expect(200);
     let nobody_said = app.get("/v1/users/me").await;
     nobody_said.expect(401);
 }
@@ -59,7 +59,7 @@ pub(super) async fn lock_out_and_erase(app: &TestApp, company: &Company) {
     let hesitant = company.sailor(10);
     let user_id = UserId(hesitant.id);
     let workspaces = app.app().erasures().affiliations(user_id).await.expect("their workspaces").workspaces;
-    let asked = CommandRequest { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None };
+    let asked = CommandRequest { context: Context::of(user_id, Utc::now(), Uuid::now_v7()), idempotency: None, unchanged_since: None };
     app.app()
         .commands
         .request_erasure(&asked, user_id, TimeDelta::days(30), ErasureCandidates { workspaces: &workspaces, operators: &[] })

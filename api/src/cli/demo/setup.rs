@@ -120,5 +120,5 @@ async fn token(app: &App, owner_id: UserId, saved: Option<String>) -> Result<Tok
 }
 
 fn asked(actor: UserId) -> CommandRequest {
-    CommandRequest { context: Context::of(actor, Utc::now(), Uuid::now_v7()), idempotency: None }
+    CommandRequest { context: Context::of(actor, Utc::now(), Uuid::now_v7()), idempotency: None, unchanged_since: None }
 }

@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 
 use super::headers::QueryHeaders;
 use super::path::WorkspacePath;
-use crate::extract::{Query, QueryAnswer, Reading, page_limit, parts};
+use crate::extract::{Page, Query, QueryAnswer, Reading, page_limit, parts};
 use crate::problem::Problem;
 
 pub use noted::Readings;
@@ -46,10 +46,9 @@ parts! {
 pub struct AuditPage {
     /// The entries.
     items: Vec<Entry>,
-    /// The position of the next page. Send it as `before` if the order is `newest`, and as `after` if it is `oldest`.
-    /// Absent on the last page.
+    /// The cursor of the next page (`after`). Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<i64>,
+    next: Option<String>,
 }
 
 /// Finds the events that match `filter`, and the texts of them that the caller may read. Refuses a caller who may not
@@ -92,9 +91,6 @@ pub async fn read_audit(
 ) -> Result<QueryAnswer<AuditPage>, Problem> {
     let limit = page_limit(query.limit)?;
     let (found, text_access) = find(&audits, &reading, path.workspace_id, query.parse(limit + 1)?).await?;
-    let mut items = found.entries(&text_access);
-    let is_more = items.len() > usize::from(limit);
-    items.truncate(usize::from(limit));
-    let next = items.last().filter(|_| is_more).map(|entry| entry.position);
+    let Page { items, next } = Page::cut(found.entries(&text_access), limit, |entry| entry.position);
     Ok(reading.answer(AuditPage { items, next }))
 }

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::noted::present;
-use crate::extract::{Checks, reject_unless_line, reject_unless_moment};
+use crate::extract::{Checks, Cursor, reject_unless_line, reject_unless_moment};
 use crate::problem::Problem;
 
 /// The most characters of an event's or a command's name, and of an address.
@@ -51,10 +51,12 @@ pub struct AuditQuery {
     to: Option<DateTime<Utc>>,
     /// Only events after that position.
     #[param(minimum = 0)]
-    after: Option<i64>,
+    after_position: Option<i64>,
     /// Only events before that position.
     #[param(minimum = 0)]
-    before: Option<i64>,
+    before_position: Option<i64>,
+    /// The `next` cursor of the previous page, which had the same order.
+    after: Option<String>,
     /// `newest` or `oldest` first. The default is `newest`.
     #[param(inline)]
     order: Option<AuditOrder>,
@@ -124,10 +126,10 @@ pub struct ExportQuery {
     to: Option<DateTime<Utc>>,
     /// Only events after that position.
     #[param(minimum = 0)]
-    after: Option<i64>,
+    after_position: Option<i64>,
     /// Only events before that position.
     #[param(minimum = 0)]
-    before: Option<i64>,
+    before_position: Option<i64>,
 }
 
 impl ExportQuery {
@@ -144,8 +146,9 @@ impl ExportQuery {
             correlation_id: self.correlation_id,
             from: self.from,
             to: self.to,
-            after: self.after,
-            before: self.before,
+            after_position: self.after_position,
+            before_position: self.before_position,
+            after: None,
             order: None,
             limit: None,
         };
@@ -162,11 +165,17 @@ impl AuditQuery {
         for (field, moment) in [("from", self.from), ("to", self.to)] {
             checks.note(moment.map_or(Ok(()), |moment| reject_unless_moment(field, moment)));
         }
-        for (field, position) in [("after", self.after), ("before", self.before)] {
+        for (field, position) in [("after_position", self.after_position), ("before_position", self.before_position)] {
             checks.note(position.map_or(Ok(()), |position| reject_unless_position(field, position)));
         }
         let aggregate_type = checks.note(self.aggregate_type.as_deref().map(aggregate_type).transpose());
+        let cursor = checks.note(Cursor::<i64>::read("after", self.after.as_deref()));
         checks.pass()?;
+        let order = match self.order.unwrap_or_default() {
+            AuditOrder::Newest => Order::NewestFirst,
+            AuditOrder::Oldest => Order::OldestFirst,
+        };
+        let (after, before) = page(order, cursor.flatten(), self.after_position, self.before_position);
         Ok(Filter {
             workspace_id: None,
             actor: self.actor,
@@ -179,14 +188,20 @@ impl AuditQuery {
             correlation_id: self.correlation_id,
             from: self.from,
             to: self.to,
-            after: self.after,
-            before: self.before,
-            order: match self.order.unwrap_or_default() {
-                AuditOrder::Newest => Order::NewestFirst,
-                AuditOrder::Oldest => Order::OldestFirst,
-            },
+            after,
+            before,
+            order,
             limit,
         })
+    }
+}
+
+/// The positions between which the page lies: those that the caller named, and behind the end of the previous page.
+fn page(order: Order, place: Option<i64>, after: Option<i64>, before: Option<i64>) -> (Option<i64>, Option<i64>) {
+    match (order, place) {
+        (_, None) => (after, before),
+        (Order::NewestFirst, Some(place)) => (after, Some(before.map_or(place, |before| before.min(place)))),
+        (Order::OldestFirst, Some(place)) => (Some(after.map_or(place, |after| after.max(place))), before),
     }
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::noted::{admit, present};
 use super::query::{aggregate_type, reject_unless_position};
 use super::{Audits, text_access};
-use crate::extract::{Cursor, Query, QueryAnswer, Reading, page_limit, reject_unless_moment};
+use crate::extract::{Cursor, Page, Query, QueryAnswer, Reading, page_limit, reject_unless_moment};
 use crate::http::headers::QueryHeaders;
 use crate::problem::Problem;
 
@@ -43,9 +43,8 @@ impl AggregatePath {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct HistoryQuery {
-    /// Only events after that position.
-    #[param(minimum = 0)]
-    after: Option<i64>,
+    /// The `next` cursor of the previous page.
+    after: Option<String>,
     /// The number of entries, at most 100. The default is 50.
     #[param(minimum = 1)]
     limit: Option<u16>,
@@ -56,9 +55,9 @@ pub struct HistoryQuery {
 pub struct HistoryPage {
     /// The events, oldest first, each with the state after it.
     items: Vec<HistoryEntry>,
-    /// The position for the next page, as `after`. Absent on the last page.
+    /// The cursor of the next page (`after`). Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<i64>,
+    next: Option<String>,
 }
 
 /// List an aggregate's events, oldest first, with its state after each
@@ -75,7 +74,7 @@ pub async fn read_history(
     audits: Audits,
 ) -> Result<QueryAnswer<HistoryPage>, Problem> {
     let (stream, limit) = (path.stream()?, page_limit(query.limit)?);
-    query.after.map_or(Ok(()), |position| reject_unless_position("after", position))?;
+    let after = Cursor::<i64>::read("after", query.after.as_deref())?;
     admit(&audits, &reading, path.workspace_id, Question::History, of_stream(stream)).await?;
     if stream.aggregate == AggregateType::Installation {
         return Err(no_such_aggregate());
@@ -84,20 +83,17 @@ pub async fn read_history(
         workspace_id: Some(path.workspace_id),
         aggregate_type: Some(stream.aggregate),
         aggregate_id: Some(stream.id),
-        after: query.after,
+        after,
         order: Order::OldestFirst,
         limit: limit + 1,
         ..Filter::default()
     };
     let found = audits.audit_log.history(&filter).await?;
-    if found.is_empty() && query.after.is_none() {
+    if found.is_empty() && after.is_none() {
         return Err(no_such_aggregate());
     }
     let text_access = text_access(&reading.access.renewed().await?, path.workspace_id, &found.channels()).await?;
-    let mut items = found.history(&text_access);
-    let is_more = items.len() > usize::from(limit);
-    items.truncate(usize::from(limit));
-    let next = items.last().filter(|_| is_more).map(|item| item.entry.position);
+    let Page { items, next } = Page::cut(found.history(&text_access), limit, |item| item.entry.position);
     Ok(reading.answer(HistoryPage { items, next }))
 }
 
@@ -161,7 +157,7 @@ pub async fn read_as_of(
     Ok(reading.answer(AsOfAnswer { aggregate: found.shown(&text_access), messages, next_messages: next }))
 }
 
-type Page = (Option<Vec<MessageThen>>, Option<String>);
+type ThenPage = (Option<Vec<MessageThen>>, Option<String>);
 
 async fn messages(
     audit_log: &AuditLog,
@@ -170,7 +166,7 @@ async fn messages(
     after: Option<(DateTime<Utc>, i64)>,
     limit: u16,
     text_access: &TextAccess,
-) -> Result<Page, Problem> {
+) -> Result<ThenPage, Problem> {
     let page = audit_log.messages_as_of(ChannelId(stream.id), moment, after, limit, text_access).await?;
     Ok((Some(page.items), page.next.map(|place| Cursor(place).to_string())))
 }

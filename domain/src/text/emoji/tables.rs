@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use emojis::Emoji;
+use emojis::{Emoji, Group};
 
 /// Every emoji in every skin tone, by its sequence without variation selectors.
 static BY_SEQUENCE: LazyLock<BTreeMap<String, &'static Emoji>> = LazyLock::new(|| {
@@ -76,6 +76,26 @@ const OF_SLACK: &[(&str, &str)] = &[
     ("waving_white_flag", "🏳️"),
     ("white_frowning_face", "☹️"),
 ];
+
+/// The short names that mean this emoji. Slack gives some of them to another one.
+pub(super) fn short_names(emoji: &'static Emoji) -> Vec<&'static str> {
+    emoji.shortcodes().filter(|name| of_short_name(name) == Some(emoji)).collect()
+}
+
+/// The name of the emoji's group in Unicode.
+pub(super) fn group(emoji: &Emoji) -> &'static str {
+    match emoji.group() {
+        Group::SmileysAndEmotion => "smileys_and_emotion",
+        Group::PeopleAndBody => "people_and_body",
+        Group::AnimalsAndNature => "animals_and_nature",
+        Group::FoodAndDrink => "food_and_drink",
+        Group::TravelAndPlaces => "travel_and_places",
+        Group::Activities => "activities",
+        Group::Objects => "objects",
+        Group::Symbols => "symbols",
+        Group::Flags => "flags",
+    }
+}
 
 /// The emoji of a sequence, with or without its variation selectors.
 pub(super) fn of_unicode(text: &str) -> Option<&'static Emoji> {

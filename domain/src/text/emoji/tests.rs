@@ -130,3 +130,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_emoji_of_the_list_can_be_a_reaction_by_itself_and_by_its_short_names() {
+    let mut seen = std::collections::BTreeSet::new();
+    for known in Emoji::of_unicode() {
+        assert_eq!(Emoji::parse(known.emoji).expect("an emoji").as_str(), known.emoji);
+        assert!(seen.insert(known.emoji), "{} is listed twice", known.emoji);
+        for name in &known.short_names {
+            assert_eq!(Emoji::parse(name).expect("a short name").as_str(), known.emoji, "{name}");
+        }
+        let toned = Emoji::parse(known.emoji).expect("an emoji").with_skin_tones().len() > 1;
+        assert_eq!(toned, known.has_skin_tones, "{}", known.emoji);
+    }
+    assert!(seen.len() > 1_500 && seen.contains("🎉"), "{}", seen.len());
+}

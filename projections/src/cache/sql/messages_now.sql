@@ -1,8 +1,8 @@
 -- The current state of some messages. LATERAL with LIMIT, so that Postgres looks for each identifier only in its own month.
-SELECT m.message_id, m.channel_id, m.workspace_id, m.user_id, COALESCE(u.username, '') AS "username!",
-       COALESCE(u.display_name, '') AS "display_name!", u.avatar_url AS "avatar_url?", m.content, m.message_type,
+SELECT m.message_id, m.channel_id, m.workspace_id, m.user_id, u.username AS "username?", u.display_name AS "display_name?",
+       u.avatar_url AS "avatar_url?", COALESCE(u.is_erased, FALSE) AS "is_erased!", m.content, m.message_type,
        m.formatted_content, m.thread_id, m.reply_count, m.is_pinned, m.pinned_at, m.pinned_by, m.is_deleted, m.deleted_at,
-       m.reactions, m.reaction_counts, m.edited_at, m.edited_by, m.client_msg_id, m.created_at, m.updated_at
+       m.reactions AS "reactions: _", m.edited_at, m.edited_by, m.client_msg_id, m.created_at, m.updated_at
 FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS wanted (message_id, earliest, latest)
 CROSS JOIN LATERAL (
     SELECT *
@@ -10,4 +10,6 @@ CROSS JOIN LATERAL (
     WHERE message_id = wanted.message_id
       AND created_at BETWEEN wanted.earliest AND wanted.latest
     LIMIT 1) m
-LEFT JOIN LATERAL (SELECT username, display_name, avatar_url FROM users WHERE user_id = m.user_id LIMIT 1) u ON TRUE
+LEFT JOIN LATERAL (SELECT CASE WHEN status <> 'erased' THEN username END AS username,
+                          CASE WHEN status <> 'erased' THEN display_name END AS display_name, avatar_url, status = 'erased' AS is_erased
+                   FROM users WHERE user_id = m.user_id LIMIT 1) u ON TRUE

@@ -45,14 +45,14 @@ impl MessageRecord {
         for (mark, is_set) in [
             ("#link", !formatted.links.is_empty()),
             ("#file", has_file),
-            ("#reaction", !self.reactions.people.is_empty()),
+            ("#reaction", !self.reactions.shown.is_empty()),
             ("#pinned", self.pinned.is_some()),
             ("#thread", self.thread_id.is_some() || self.reply_count > 0),
         ] {
             marks.extend(is_set.then(|| mark.to_owned()));
         }
         marks.extend(formatted.mentions.iter().map(|user| format!("@{user}")));
-        marks.extend(self.reactions.people.keys().flat_map(|emoji| words::emoji_names(emoji)).map(|emoji| format!(":{emoji}")));
+        marks.extend(self.reactions.shown.iter().flat_map(|reaction| words::emoji_names(&reaction.emoji)).map(|emoji| format!(":{emoji}")));
         let mut bytes = 0;
         for word in formatted.files.iter().flat_map(|file| words_of_name(&file.name)) {
             bytes += word.len();

@@ -1,6 +1,5 @@
 //! `message_reactions`: who reacted to a message with what, one row each. `messages.reactions` has the first people of
-//! each emoji, and `messages.reaction_counts` has their number where there are more. So a reaction costs the same,
-//! however many people have reacted.
+//! each emoji, and their number. So a reaction costs the same, however many people have reacted.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +10,11 @@ use sqlx::{PgConnection, query, query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::reaction::{Reaction, add_reaction, remove_reaction};
 use super::record::MessageRecord;
 use crate::read_models::{QueryError, ReadModels, rows};
 use crate::relational::copy::{CopyRow, Tuple};
 use crate::relational::stamp::EventStamp;
-
-/// How many people of each emoji `messages.reactions` has.
-pub(super) const KEPT_IN_MESSAGE: usize = 50;
 
 /// The most reactions that one statement writes.
 const SAVED_ROWS_MAX: usize = 5_000;
@@ -39,11 +36,8 @@ pub(crate) struct ReactionRecord {
 /// The reactions of one message, as its row has them, and what has changed in `message_reactions` since it was loaded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Reactions {
-    /// The first people of each emoji, in order of their reactions. People who took their reaction back leave a gap that
-    /// later people fill. An emoji has an entry as long as anybody has reacted with it.
-    pub(super) people: BTreeMap<String, Vec<Uuid>>,
-    /// The number of people of each emoji, where it is not the number of those in `people`.
-    pub(super) counts: BTreeMap<String, i64>,
+    /// The reactions, in the order of the first of each emoji.
+    pub(super) shown: Vec<Reaction>,
     /// Whether the stored rows must be deleted first.
     pub(super) deleted: bool,
     /// For each emoji and user that has changed: the event of the reaction, or `None` if it was taken back.
@@ -65,57 +59,31 @@ pub struct ReactionRow {
 
 impl Reactions {
     /// The stored reactions of a message.
-    pub(super) fn stored(people: BTreeMap<String, Vec<Uuid>>, counts: BTreeMap<String, i64>) -> Self {
-        Self { people, counts, ..Self::default() }
+    pub(super) fn stored(shown: Vec<Reaction>) -> Self {
+        Self { shown, ..Self::default() }
     }
 
     pub(super) fn add(&mut self, user_id: Uuid, emoji: &str, stamp: EventStamp) {
-        let people = self.people.entry(emoji.to_owned()).or_default();
-        // A log that was imported may repeat a reaction.
-        if people.contains(&user_id) {
-            return;
+        if add_reaction(&mut self.shown, emoji, user_id) {
+            self.changed.insert((emoji.to_owned(), user_id), Some(stamp));
         }
-        let count = self.counts.get(emoji).copied().unwrap_or_else(|| number(people)) + 1;
-        if people.len() < KEPT_IN_MESSAGE {
-            people.push(user_id);
-        }
-        self.set_count(emoji, count);
-        self.changed.insert((emoji.to_owned(), user_id), Some(stamp));
     }
 
     pub(super) fn remove(&mut self, user_id: Uuid, emoji: &str) {
-        let Some(people) = self.people.get_mut(emoji) else { return };
-        let count = self.counts.get(emoji).copied().unwrap_or_else(|| number(people)) - 1;
-        people.retain(|user| *user != user_id);
-        self.set_count(emoji, count);
-        self.changed.insert((emoji.to_owned(), user_id), None);
-    }
-
-    fn set_count(&mut self, emoji: &str, count: i64) {
-        let listed = self.people.get(emoji).map_or(0, |people| number(people));
-        if count <= 0 {
-            self.people.remove(emoji);
-        }
-        if count == listed || count <= 0 {
-            self.counts.remove(emoji);
-        } else {
-            self.counts.insert(emoji.to_owned(), count);
+        if remove_reaction(&mut self.shown, emoji, user_id) {
+            self.changed.insert((emoji.to_owned(), user_id), None);
         }
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self { deleted: self.deleted || !self.people.is_empty(), ..Self::default() };
+        *self = Self { deleted: self.deleted || !self.shown.is_empty(), ..Self::default() };
     }
 
     /// The approximate size in memory, in bytes.
     pub(super) fn size(&self) -> usize {
-        let people = self.people.values().map(|people| people.len() * size_of::<Uuid>()).sum::<usize>();
-        people + self.changed.len() * CHANGE_BYTES
+        let users = self.shown.iter().map(|reaction| reaction.users.len() * size_of::<Uuid>()).sum::<usize>();
+        users + self.changed.len() * CHANGE_BYTES
     }
-}
-
-fn number(people: &[Uuid]) -> i64 {
-    i64::try_from(people.len()).unwrap_or(i64::MAX)
 }
 
 impl MessageRecord {
@@ -221,51 +189,22 @@ impl ReadModels {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reaction::USERS_MAX;
     use super::*;
-
-    fn person(number: u128) -> Uuid {
-        Uuid::from_u128(number)
-    }
-
-    fn stamp(position: i64) -> EventStamp {
-        EventStamp { position, at: DateTime::UNIX_EPOCH, recorded_at: DateTime::UNIX_EPOCH }
-    }
-
-    /// The reactions as they are read back from the row.
-    fn read_back(reactions: &Reactions) -> Reactions {
-        Reactions::stored(reactions.people.clone(), reactions.counts.clone())
-    }
 
     #[test]
     fn the_ten_thousandth_reaction_writes_no_more_than_the_fifty_first() {
+        let stamp = |position| EventStamp { position, at: DateTime::UNIX_EPOCH, recorded_at: DateTime::UNIX_EPOCH };
         let mut reactions = Reactions::default();
         let mut written = Vec::new();
         for n in 1..=10_000 {
-            reactions = read_back(&reactions);
-            reactions.add(person(n), "tada", stamp(i64::try_from(n).expect("a position")));
+            // As they are read back from the row.
+            reactions = Reactions::stored(reactions.shown.clone());
+            reactions.add(Uuid::from_u128(n), "tada", stamp(i64::try_from(n).expect("a position")));
             assert_eq!(reactions.changed.len(), 1);
-            written.push(serde_json::to_string(&(&reactions.people, &reactions.counts)).expect("JSON").len());
+            written.push(serde_json::to_string(&reactions.shown).expect("JSON").len());
         }
-        assert_eq!((reactions.people["tada"].len(), reactions.counts["tada"]), (KEPT_IN_MESSAGE, 10_000));
+        assert_eq!((reactions.shown[0].users.len(), reactions.shown[0].count), (USERS_MAX, 10_000));
         assert!(written[9_999] <= written[50] + 8, "{} bytes for the last, {} for the 51st", written[9_999], written[50]);
-    }
-
-    #[test]
-    fn an_emoji_stays_as_long_as_anybody_reacts_with_it() {
-        let mut reactions = Reactions::default();
-        let all = 1..=u128::try_from(KEPT_IN_MESSAGE + 2).expect("a number");
-        for n in all.clone() {
-            reactions.add(person(n), "tada", stamp(1));
-        }
-        for n in all.clone().take(KEPT_IN_MESSAGE) {
-            reactions.remove(person(n), "tada");
-        }
-        assert_eq!((reactions.people["tada"].len(), reactions.counts["tada"]), (0, 2));
-        reactions.add(person(1), "tada", stamp(2));
-        assert_eq!((&reactions.people["tada"], reactions.counts["tada"]), (&vec![person(1)], 3));
-        for n in all {
-            reactions.remove(person(n), "tada");
-        }
-        assert!(reactions.people.is_empty() && reactions.counts.is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
-use sqlx::query_file_as;
+use sqlx::{query_file, query_file_as};
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use crate::read_models::{QueryError, ReadModels, rows};
 
 impl ReadModels {
     /// Returns a page of a channel's history, oldest first, without the answers in threads. A deleted message that has
-    /// answers is included without its text.
+    /// answers is included without its text. A page around a message that is not in the channel is empty.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -25,7 +25,7 @@ impl ReadModels {
     }
 
     /// Returns a thread: its root, and a page of its answers, oldest first. `None` if the message does not exist. A
-    /// page around a message of the thread is possible too.
+    /// page around a message that is not in the thread is empty.
     ///
     /// # Errors
     /// The read models cannot be read.
@@ -47,11 +47,12 @@ impl ReadModels {
     /// # Errors
     /// The read models cannot be read.
     pub async fn message(&self, message_id: MessageId) -> Result<Option<MessageDetail>, QueryError> {
-        let Some(message) = self.message_row(message_id).await? else {
-            return Ok(None);
-        };
-        let edit_history = self.edit_history(&message).await?;
-        Ok(Some(MessageDetail { message, edit_history }))
+        let (earliest, latest) = message_id.window();
+        // Before the message: a change between the two statements makes its position older than the message, never newer.
+        let stored = query_file!("src/relational/sql/edit_history.sql", message_id.0, earliest, latest).fetch_optional(&self.pool).await?;
+        let Some(stored) = stored else { return Ok(None) };
+        let message = self.message_row(message_id).await?;
+        Ok(message.map(|message| MessageDetail { message, edit_history: stored.edit_history.0, position: stored.position }))
     }
 
     /// Returns one message, without its earlier texts.
@@ -106,10 +107,10 @@ impl ReadModels {
         Ok(file.fetch_all(&self.pool).await?)
     }
 
-    async fn edit_history(&self, message: &MessageRow) -> Result<Vec<EarlierText>, QueryError> {
-        let file = sqlx::query_file_scalar!("src/relational/sql/edit_history.sql", message.message_id, message.created_at);
-        let stored = file.fetch_optional(&self.pool).await?;
-        Ok(stored.map(|history| history.0).unwrap_or_default())
+    async fn message_row(&self, message_id: MessageId) -> Result<Option<MessageRow>, QueryError> {
+        let (earliest, latest) = message_id.window();
+        let file = query_file_as!(MessageRow, "src/relational/sql/message.sql", message_id.0, earliest, latest);
+        Ok(file.fetch_optional(&self.pool).await?)
     }
 
     async fn history_before(&self, channel_id: ChannelId, end: Cursor, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
@@ -131,9 +132,8 @@ impl ReadModels {
     }
 
     async fn history_around(&self, channel_id: ChannelId, message_id: MessageId, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
-        let Some(middle) = self.message(message_id).await?.map(|found| found.message.cursor()) else {
-            return Ok(Vec::new());
-        };
+        let found = self.message_row(message_id).await?.filter(|row| row.channel_id == channel_id.0);
+        let Some(middle) = found.map(|row| row.cursor()) else { return Ok(Vec::new()) };
         let (older, newer) = halves(limit);
         let mut page = self.history_before(channel_id, middle, older).await?;
         page.append(&mut self.history_after(channel_id, middle.just_before(), newer).await?);
@@ -167,10 +167,9 @@ impl ReadModels {
     }
 
     async fn replies_around(&self, root: &MessageRow, message_id: MessageId, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
-        let middle = match self.message(message_id).await? {
-            Some(found) => found.message.cursor(),
-            None => Cursor::FIRST,
-        };
+        let is_in_thread = |row: &MessageRow| row.message_id == root.message_id || row.thread_id == Some(root.message_id);
+        let found = self.message_row(message_id).await?.filter(is_in_thread);
+        let Some(middle) = found.map(|row| row.cursor()) else { return Ok(Vec::new()) };
         let (older, newer) = halves(limit);
         let mut page = self.replies_before(root, middle, older).await?;
         page.append(&mut self.replies_after(root, middle.just_before(), newer).await?);

@@ -244,11 +244,7 @@ impl MessageRecord {
     }
 
     pub(super) fn reactions_json(&self) -> String {
-        as_json(&self.reactions.people, self.reactions.people.is_empty(), "{}")
-    }
-
-    pub(super) fn reaction_counts_json(&self) -> String {
-        as_json(&self.reactions.counts, self.reactions.counts.is_empty(), "{}")
+        as_json(&self.reactions.shown, self.reactions.shown.is_empty(), "[]")
     }
 
     pub(super) fn edit_history_json(&self) -> String {
@@ -300,7 +296,6 @@ impl CopyRow for MessageRecord {
         "updated_at",
         "position",
         "purged_at",
-        "reaction_counts",
         "search_vector",
         "long_words",
     ];
@@ -349,7 +344,6 @@ impl MessageRecord {
         tuple.time(self.updated_at);
         tuple.int8(self.position);
         tuple.maybe(self.purged_at, Tuple::time);
-        tuple.jsonb(&self.reaction_counts_json());
     }
 }
 

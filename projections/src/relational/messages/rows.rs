@@ -4,8 +4,11 @@ use chrono::{DateTime, Utc};
 use domain::ids::MessageId;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
+use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use super::reaction::Reaction;
 
 /// A message, with its author's names.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -18,13 +21,17 @@ pub struct MessageRow {
     pub workspace_id: Uuid,
     /// The author. For a system message, the user that it is about.
     pub user_id: Uuid,
-    /// The author's user name. Empty if the author is not known here.
-    pub username: String,
-    /// The author's display name. Empty if the author is not known here.
-    pub display_name: String,
+    /// The author's user name. Absent if the author was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The author's display name. Absent if the author was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
     /// The address of the author's picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
+    /// Whether the author was erased. Then nothing else is known about them.
+    pub is_erased: bool,
     /// The text. Empty if the message was deleted.
     pub content: String,
     /// `text`, `file`, `system` or `bot`.
@@ -50,11 +57,9 @@ pub struct MessageRow {
     /// When it was deleted.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub deleted_at: Option<DateTime<Utc>>,
-    /// The users that reacted, by emoji, in order of their reactions: `{"👍": ["…"]}`. Each list has at most 50 users;
-    /// `GET …/reactions/{emoji}` has all.
-    pub reactions: Value,
-    /// The number of users, for each emoji with more users than its list has: `{"👍": 1200}`.
-    pub reaction_counts: Value,
+    /// The reactions, in the order of the first of each emoji.
+    #[schema(value_type = Vec<Reaction>)]
+    pub reactions: Json<Vec<Reaction>>,
     /// When it was last edited.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub edited_at: Option<DateTime<Utc>>,
@@ -81,6 +86,9 @@ pub struct MessageDetail {
     /// The latest five of its earlier texts, oldest first. `GET …/edits` has all.
     #[serde(serialize_with = "earlier_texts")]
     pub edit_history: Vec<EarlierText>,
+    /// The last event that was applied to the row before it was read.
+    #[serde(skip)]
+    pub position: i64,
 }
 
 /// An earlier text of a message.
@@ -136,7 +144,8 @@ pub enum HistoryPage {
     Before(Cursor),
     /// The messages right after a place.
     After(Cursor),
-    /// The messages around a message, half of them before it. The message itself is in the middle, if it is shown.
+    /// The messages around a message of the list, half of them before it. The message itself is in the middle, if it is
+    /// shown.
     Around(MessageId),
 }
 
@@ -156,9 +165,6 @@ impl MessageRow {
 }
 
 impl Cursor {
-    /// The place before all messages.
-    pub(super) const FIRST: Self = Self { created_at: DateTime::<Utc>::UNIX_EPOCH, message_id: Uuid::nil() };
-
     /// The place right before this one, so that a page after it begins with the message itself.
     pub(in crate::relational) fn just_before(self) -> Self {
         Self { message_id: Uuid::from_u128(self.message_id.as_u128().saturating_sub(1)), ..self }

@@ -1,6 +1,6 @@
 //! Reads and writes messages and mentions for the projector.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use domain::formatting::FormattedContent;
@@ -9,6 +9,7 @@ use sqlx::{PgConnection, query, query_file, query_file_as};
 use uuid::Uuid;
 
 use super::edits::{self, EditChanges};
+use super::reaction::Reaction;
 use super::reactions::{self, Reactions};
 use super::record::{Mention, MessageRecord, MessageTable, mentions};
 use super::rows::EarlierText;
@@ -29,8 +30,7 @@ struct Stored {
     pinned_by: Option<Uuid>,
     deleted_at: Option<DateTime<Utc>>,
     deleted_by: Option<Uuid>,
-    reactions: Json<BTreeMap<String, Vec<Uuid>>>,
-    reaction_counts: Json<BTreeMap<String, i64>>,
+    reactions: Json<Vec<Reaction>>,
     edited_at: Option<DateTime<Utc>>,
     edited_by: Option<Uuid>,
     edit_history: Json<Vec<EarlierText>>,
@@ -68,7 +68,6 @@ macro_rules! save_rows {
             &column($messages, |m| m.updated_at),
             &column($messages, |m| m.position),
             &column($messages, |m| m.purged_at) as _,
-            &column($messages, |m| m.reaction_counts_json()),
             $($more as _,)*
         )
         .execute($connection)
@@ -185,7 +184,7 @@ impl Stored {
             reply_count: row.reply_count,
             pinned: row.pinned_at.zip(row.pinned_by),
             deleted: row.deleted_at.zip(row.deleted_by),
-            reactions: Reactions::stored(row.reactions.0, row.reaction_counts.0),
+            reactions: Reactions::stored(row.reactions.0),
             edited_at: row.edited_at,
             edited_by: row.edited_by,
             edit_history: row.edit_history.0,

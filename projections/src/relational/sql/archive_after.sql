@@ -1,13 +1,15 @@
 -- LATERAL with LIMIT: Postgres looks up the names of one page one by one, even if it expects many more rows.
-SELECT m.message_id, m.channel_id, m.workspace_id, m.user_id, COALESCE(u.username, '') AS "username!",
-       COALESCE(u.display_name, '') AS "display_name!", u.avatar_url AS "avatar_url?", m.content, m.message_type,
+SELECT m.message_id, m.channel_id, m.workspace_id, m.user_id, u.username AS "username?", u.display_name AS "display_name?",
+       u.avatar_url AS "avatar_url?", COALESCE(u.is_erased, FALSE) AS "is_erased!", m.content, m.message_type,
        m.formatted_content, m.thread_id, m.reply_count, m.is_pinned, m.pinned_at, m.pinned_by, m.is_deleted, m.deleted_at,
-       m.reactions, m.reaction_counts, m.edited_at, m.edited_by, m.client_msg_id, m.created_at, m.updated_at
+       m.reactions AS "reactions: _", m.edited_at, m.edited_by, m.client_msg_id, m.created_at, m.updated_at
 FROM (SELECT *
       FROM messages_archive
       WHERE channel_id = $1 AND (NOT is_deleted OR reply_count > 0)
         AND created_at >= $2 AND (created_at, message_id) > ($2, $3)
       ORDER BY created_at, message_id
       LIMIT $4) m
-LEFT JOIN LATERAL (SELECT username, display_name, avatar_url FROM users WHERE user_id = m.user_id LIMIT 1) u ON TRUE
+LEFT JOIN LATERAL (SELECT CASE WHEN status <> 'erased' THEN username END AS username,
+                          CASE WHEN status <> 'erased' THEN display_name END AS display_name, avatar_url, status = 'erased' AS is_erased
+                   FROM users WHERE user_id = m.user_id LIMIT 1) u ON TRUE
 ORDER BY m.created_at, m.message_id

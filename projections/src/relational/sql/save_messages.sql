@@ -1,27 +1,27 @@
 INSERT INTO messages
     (message_id, channel_id, workspace_id, user_id, content, message_type, formatted_content, thread_id, reply_count,
      is_pinned, pinned_at, pinned_by, is_deleted, deleted_at, deleted_by, reactions, edited_at, edited_by, edit_history,
-     client_msg_id, created_at, updated_at, position, purged_at, reaction_counts, search_vector, long_words)
+     client_msg_id, created_at, updated_at, position, purged_at, search_vector, long_words)
 SELECT message_id, channel_id, workspace_id, user_id, content, message_type, formatted_content::jsonb, thread_id, reply_count,
        pinned_at IS NOT NULL, pinned_at, pinned_by, deleted_at IS NOT NULL, deleted_at, deleted_by, reactions::jsonb,
-       edited_at, edited_by, edit_history::jsonb, client_msg_id, created_at, updated_at, position, purged_at, reaction_counts::jsonb,
+       edited_at, edited_by, edit_history::jsonb, client_msg_id, created_at, updated_at, position, purged_at,
        search_vector, long_words
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::int[],
             $10::timestamptz[], $11::uuid[], $12::timestamptz[], $13::uuid[], $14::text[], $15::timestamptz[], $16::uuid[],
-            $17::text[], $18::text[], $19::timestamptz[], $20::timestamptz[], $21::bigint[], $22::timestamptz[], $23::text[],
-            $24::tsvector[], $25::text[])
+            $17::text[], $18::text[], $19::timestamptz[], $20::timestamptz[], $21::bigint[], $22::timestamptz[],
+            $23::tsvector[], $24::text[])
      AS batch (message_id, channel_id, workspace_id, user_id, content, message_type, formatted_content, thread_id, reply_count,
                pinned_at, pinned_by, deleted_at, deleted_by, reactions, edited_at, edited_by, edit_history, client_msg_id,
-               created_at, updated_at, position, purged_at, reaction_counts, search_vector, long_words)
+               created_at, updated_at, position, purged_at, search_vector, long_words)
 ON CONFLICT (message_id, created_at) DO UPDATE
 SET (channel_id, workspace_id, user_id, content, message_type, formatted_content, thread_id, reply_count, is_pinned, pinned_at,
      pinned_by, is_deleted, deleted_at, deleted_by, reactions, edited_at, edited_by, edit_history, client_msg_id, updated_at,
-     position, purged_at, reaction_counts, search_vector, long_words)
+     position, purged_at, search_vector, long_words)
   = (EXCLUDED.channel_id, EXCLUDED.workspace_id, EXCLUDED.user_id, EXCLUDED.content, EXCLUDED.message_type,
      EXCLUDED.formatted_content, EXCLUDED.thread_id, EXCLUDED.reply_count, EXCLUDED.is_pinned, EXCLUDED.pinned_at,
      EXCLUDED.pinned_by, EXCLUDED.is_deleted, EXCLUDED.deleted_at, EXCLUDED.deleted_by, EXCLUDED.reactions, EXCLUDED.edited_at,
      EXCLUDED.edited_by, EXCLUDED.edit_history, EXCLUDED.client_msg_id, EXCLUDED.updated_at, EXCLUDED.position,
-     EXCLUDED.purged_at, EXCLUDED.reaction_counts, COALESCE(EXCLUDED.search_vector, messages.search_vector),
+     EXCLUDED.purged_at, COALESCE(EXCLUDED.search_vector, messages.search_vector),
      CASE WHEN EXCLUDED.search_vector IS NULL THEN messages.long_words ELSE EXCLUDED.long_words END)
 WHERE messages.position < EXCLUDED.position
 -- A row without a vector keeps the stored one: neither its words nor its marks have changed.

@@ -1,7 +1,7 @@
 //! A document is made from a row of the read tables, and from nothing else. Its version is the position at which the
 //! row was read. So an older document never replaces a newer one, however often and by whichever process it is written.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Timelike, Utc};
 use domain::formatting::FormattedContent;
@@ -9,6 +9,7 @@ use domain::message::Kind;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::relational::messages::Reaction;
 use crate::search::{files, names, words};
 
 /// The kind of indices that a document belongs to.
@@ -63,7 +64,6 @@ pub(super) struct MessageRow {
     pub(super) thread_id: Option<Uuid>,
     pub(super) formatted_content: Option<String>,
     pub(super) reactions: String,
-    pub(super) reaction_counts: String,
     pub(super) reply_count: i32,
     pub(super) is_pinned: bool,
     pub(super) is_deleted: bool,
@@ -121,7 +121,7 @@ struct MessageSource<'a> {
     has_files: bool,
     /// The words of the files' names.
     file_words: Vec<String>,
-    reaction_count: usize,
+    reaction_count: i64,
     has_links: bool,
     is_pinned: bool,
     is_deleted: bool,
@@ -160,9 +160,9 @@ impl MessageRow {
     pub(super) fn document(&self) -> Document {
         let formatted = self.formatted_content.as_deref().and_then(|json| serde_json::from_str::<FormattedContent>(json).ok());
         let formatted = formatted.unwrap_or_default();
-        let reactions = serde_json::from_str::<BTreeMap<String, Vec<Uuid>>>(&self.reactions).unwrap_or_default();
-        let counts = serde_json::from_str::<BTreeMap<String, usize>>(&self.reaction_counts).unwrap_or_default();
-        let count = |(emoji, people): (&String, &Vec<Uuid>)| counts.get(emoji).copied().unwrap_or(people.len());
+        let reactions = serde_json::from_str::<Vec<Reaction>>(&self.reactions).unwrap_or_default();
+        // In order of the emoji and not of the reactions, so that documents are those of earlier releases.
+        let emojis = reactions.iter().map(|reaction| reaction.emoji.as_str()).collect::<BTreeSet<_>>();
         let words = words::folded(&self.content);
         let plain = words.iter().map(|word| words::plain(word)).collect::<Vec<_>>();
         let has_accents = words.iter().zip(&plain).any(|(folded, plain)| folded != plain);
@@ -185,12 +185,12 @@ impl MessageRow {
             channel_name: self.channel_name.as_deref(),
             has_files: !formatted.files.is_empty() || self.message_type == Kind::File.as_str(),
             file_words: formatted.files.iter().flat_map(|file| files::words_of_name(&file.name)).collect(),
-            reaction_count: reactions.iter().map(count).sum(),
+            reaction_count: reactions.iter().map(|reaction| reaction.count).sum(),
             has_links: !formatted.links.is_empty(),
             is_pinned: self.is_pinned,
             is_deleted: self.is_deleted,
             reply_count: self.reply_count,
-            reactions: reactions.keys().flat_map(|emoji| words::emoji_names(emoji)).collect(),
+            reactions: emojis.into_iter().flat_map(words::emoji_names).collect(),
             sent_hour: self.created_at.hour(),
             sent_micros: self.created_at.timestamp_micros(),
             position: self.position,

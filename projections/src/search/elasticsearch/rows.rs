@@ -22,15 +22,15 @@ macro_rules! message_rows {
                    m.message_id AS "message_id!", m.workspace_id AS "workspace_id!", m.channel_id AS "channel_id!", m.user_id AS "user_id!",
                    COALESCE(u.username, '') AS "username!", COALESCE(u.display_name, '') AS "display_name!", m.content AS "content!",
                    m.message_type AS "message_type!", m.thread_id, m.formatted_content::text AS formatted_content,
-                   m.reactions::text AS "reactions!", m.reaction_counts::text AS "reaction_counts!", m.reply_count AS "reply_count!", m.is_pinned AS "is_pinned!",
+                   m.reactions::text AS "reactions!", m.reply_count AS "reply_count!", m.is_pinned AS "is_pinned!",
                    m.is_deleted AS "is_deleted!", m.created_at AS "created_at!", m.updated_at AS "updated_at!", m.position AS "position!",
                    c.name AS "channel_name?"
             "# + $before + r#"
-                (SELECT message_id, workspace_id, channel_id, user_id, content, message_type, thread_id, formatted_content, reactions, reaction_counts,
+                (SELECT message_id, workspace_id, channel_id, user_id, content, message_type, thread_id, formatted_content, reactions,
                         reply_count, is_pinned, is_deleted, created_at, updated_at, position
                  FROM messages
                  UNION ALL
-                 SELECT message_id, workspace_id, channel_id, user_id, '', message_type, thread_id, NULL, '{}', '{}',
+                 SELECT message_id, workspace_id, channel_id, user_id, '', message_type, thread_id, NULL, '[]',
                         reply_count, FALSE, TRUE, created_at, updated_at, position
                  FROM messages_archive) messages
             "# + $after + r#"

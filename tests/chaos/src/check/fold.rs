@@ -176,7 +176,7 @@ impl Fold {
                 let fields = json!({"channel_id": payload.get("channel_id"), "user_id": payload.get("author"), "message_type": kind,
                                     "content": payload.get("content"), "thread_id": payload.get("thread_id"), "reply_count": 0,
                                     "client_msg_id": null, "is_pinned": false, "is_deleted": false,
-                                    "reactions": {}, "earlier": [], "mentions": mentions});
+                                    "reactions": [], "earlier": [], "mentions": mentions});
                 self.insert(row, fields);
                 self.count_reply(event.id("thread_id"), 1)?;
             }
@@ -204,14 +204,20 @@ impl Fold {
     fn react(&mut self, row: RowName, event: &Event) -> Option<()> {
         let (emoji, user) = (event.text("emoji")?.to_owned(), event.payload.get("user_id")?.clone());
         self.touch(row);
-        let reactions = self.rows.get_mut(&row)?.get_mut("reactions")?.as_object_mut()?;
-        let users = reactions.entry(emoji.clone()).or_insert(json!([])).as_array_mut()?;
+        let reactions = self.rows.get_mut(&row)?.get_mut("reactions")?.as_array_mut()?;
+        let at = reactions.iter().position(|reaction| reaction["emoji"] == *emoji).unwrap_or_else(|| {
+            reactions.push(json!({"emoji": emoji, "count": 0, "users": []}));
+            reactions.len() - 1
+        });
+        let users = reactions[at]["users"].as_array_mut()?;
         users.retain(|other| *other != user);
         if event.event_type == "message.reacted" {
             users.push(user);
         }
-        if users.is_empty() {
-            reactions.remove(&emoji);
+        let count = users.len();
+        reactions[at]["count"] = json!(count);
+        if count == 0 {
+            reactions.remove(at);
         }
         Some(())
     }

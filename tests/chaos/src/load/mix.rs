@@ -178,7 +178,7 @@ async fn archive(client: &mut Client, world: &World) {
     let (method, event_type) =
         if client.chance_of(50) { (Method::PUT, "channel.archived") } else { (Method::DELETE, "channel.unarchived") };
     let owner = world.owner.clone();
-    let ask = on_channel(method, channel.id, "/archival", None, event_type, json!({"by": owner.id}));
+    let ask = on_channel(method, channel.id, "/archived", None, event_type, json!({"by": owner.id}));
     client.command(owner.id, &owner.token, ask).await;
 }
 

@@ -1,0 +1,44 @@
+//! Questions about the events of one stream that no aggregate's state answers.
+
+use domain::StreamId;
+use sqlx::query_scalar;
+use uuid::Uuid;
+
+use super::{EventStore, StoreError};
+
+impl EventStore {
+    /// Whether the stream has events after a position, except those of some types.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub(crate) async fn has_changed(&self, stream: StreamId, position: i64, except: &[&str]) -> Result<bool, StoreError> {
+        let changed = query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM events
+                              WHERE aggregate_type = $1 AND aggregate_id = $2 AND position > $3
+                                AND event_type <> ALL ($4::text[])) AS "has_changed!""#,
+            stream.aggregate.as_str(),
+            stream.id.to_string(),
+            position,
+            except as &[&str],
+        );
+        Ok(changed.fetch_one(&self.pool).await?)
+    }
+
+    /// Whether the stream has an event of this type with this identifier in this field.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub(crate) async fn has_event(&self, stream: StreamId, event_type: &str, field: &str, id: Uuid) -> Result<bool, StoreError> {
+        let found = query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM events
+                              WHERE aggregate_type = $1 AND aggregate_id = $2 AND event_type = $3
+                                AND payload -> event_type ->> $4 = $5) AS "found!""#,
+            stream.aggregate.as_str(),
+            stream.id.to_string(),
+            event_type,
+            field,
+            id.to_string(),
+        );
+        Ok(found.fetch_one(&self.pool).await?)
+    }
+}
