@@ -209,6 +209,17 @@ impl ReadAccess {
         Ok(self.member_of(workspace_id).await?.emojis.clone())
     }
 
+    /// Returns the user's role in the workspace, and all permissions that the user has in it, in the order of their table.
+    ///
+    /// # Errors
+    /// The workspace does not exist, or the user is not a member of it; or the store failed.
+    pub async fn rights(&self, workspace_id: WorkspaceId) -> Result<(Role, Vec<Permission>), CommandError> {
+        let workspace = self.member_of(workspace_id).await?;
+        let member = workspace.active_member(self.user_id).ok_or(AccessRefusal::WorkspaceNotFound)?;
+        let permissions = Permission::ALL.iter().copied().filter(|permission| workspace.allows(self.user_id, *permission));
+        Ok((member.role, permissions.collect()))
+    }
+
     /// Whether the user, who must be a member, has the permission in the workspace.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod rebuild;
 pub mod relational;
 pub mod restored;
 pub mod search;
+pub mod start;
 mod states;
 
 pub use connections::Connections;

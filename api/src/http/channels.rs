@@ -11,7 +11,7 @@ use domain::ids::{ChannelId, UserId, WorkspaceId};
 use domain::permission::Permission;
 use domain::retention::RetentionPolicy;
 use domain::text::{ChannelDisplayName, ChannelName, Description, InvalidText, Purpose, Topic};
-use projections::relational::channels::ChannelRow;
+use projections::relational::channels::{ChannelFilter, ChannelRow};
 use projections::{Progress, ReadModels};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -154,6 +154,8 @@ pub struct ChannelsQuery {
     /// Only the channel of this name, for every scope.
     #[param(min_length = 1, max_length = 100, example = "general")]
     name: Option<String>,
+    /// Only archived channels (`true`), or only those that are not (`false`). By default the list has both.
+    archived: Option<bool>,
     /// The `next` cursor of the previous page.
     after: Option<String>,
     /// The number of rows, at most 100. The default is 50.
@@ -177,12 +179,12 @@ pub async fn list_channels(
 ) -> Result<QueryAnswer<Page<ChannelRow>>, Problem> {
     reading.access.active_member(path.workspace_id).await?;
     let (after, limit) = (query.after.as_deref(), page_limit(query.limit)?);
+    let (caller, of) = (reading.actor, ChannelFilter { workspace_id: path.workspace_id, archived: query.archived });
     let mut page = match (&query.name, query.scope) {
-        (Some(name), _) => Page::cut(named(&read_models, path.workspace_id, name).await?, limit, |row| row.channel_id),
+        (Some(name), _) => Page::cut(named(&read_models, caller, of, name).await?, limit, |row| row.channel_id),
         (None, Scope::Mine) => {
             let after = Cursor::<ChannelId>::read("after", after)?;
-            let rows = read_models.channels_of(reading.actor, path.workspace_id, after, limit + 1).await?;
-            Page::cut(rows, limit, |row| row.channel_id)
+            Page::cut(read_models.channels_of(caller, of, after, limit + 1).await?, limit, |row| row.channel_id)
         }
         (None, Scope::Browse) => {
             reading.access.may(path.workspace_id, Permission::ChannelBrowse).await?;
@@ -191,13 +193,13 @@ pub async fn list_channels(
                 .as_deref()
                 .map_or(Ok(()), |name| reject_unless_line("after", name, ChannelName::CHARS_MAX))
                 .map_err(|_| no_cursor("after"))?;
-            let rows = read_models.browsable_channels(path.workspace_id, after.as_deref(), limit + 1).await?;
+            let rows = read_models.browsable_channels(caller, of, after.as_deref(), limit + 1).await?;
             Page::cut(rows, limit, |row| row.name.clone())
         }
         (None, Scope::WithoutMembers) => {
             reading.access.channels_without_members(path.workspace_id, &[]).await?;
             let after = Cursor::<ChannelId>::read("after", after)?;
-            let rows = read_models.channels_without_members(path.workspace_id, after, limit + 1).await?;
+            let rows = read_models.channels_without_members(caller, of, after, limit + 1).await?;
             Page::cut(rows, limit, |row| row.channel_id)
         }
     };
@@ -209,17 +211,18 @@ pub async fn list_channels(
     Ok(reading.answer(page))
 }
 
-async fn named(read_models: &ReadModels, workspace_id: WorkspaceId, name: &str) -> Result<Vec<ChannelRow>, Problem> {
+async fn named(read_models: &ReadModels, caller: UserId, of: ChannelFilter, name: &str) -> Result<Vec<ChannelRow>, Problem> {
     // A channel of an earlier release may have a name that no new channel may have.
     let earlier = name.trim();
     let found = match earlier.contains(char::is_control) {
         true => None,
-        false => read_models.channel_by_name(workspace_id, earlier).await?,
+        false => read_models.channel_by_name(of.workspace_id, earlier, caller).await?,
     };
-    match (found, ChannelName::parse(name)) {
-        (Some(channel), _) => Ok(vec![channel]),
-        (None, name) => Ok(read_models.channel_by_name(workspace_id, name?.as_str()).await?.into_iter().collect()),
-    }
+    let found = match (found, ChannelName::parse(name)) {
+        (Some(channel), _) => Some(channel),
+        (None, name) => read_models.channel_by_name(of.workspace_id, name?.as_str(), caller).await?,
+    };
+    Ok(found.into_iter().filter(|row| of.archived.is_none_or(|archived| row.is_archived == archived)).collect())
 }
 
 /// Removes the channels that the caller may not read. The read model may be behind, so the write side decides.
@@ -230,11 +233,12 @@ async fn readable(access: &ReadAccess, mut rows: Vec<ChannelRow>) -> Result<Vec<
     Ok(rows)
 }
 
-/// Removes the channels that somebody has joined meanwhile.
+/// Removes the channels that somebody has joined meanwhile, and what only members may know of the others.
 async fn without_members(access: &ReadAccess, workspace_id: WorkspaceId, mut rows: Vec<ChannelRow>) -> Result<Vec<ChannelRow>, Problem> {
     let ids = rows.iter().map(|row| row.channel_id.into()).collect::<Vec<_>>();
     let found = access.channels_without_members(workspace_id, &ids).await?;
     rows.retain(|row| found.contains(&row.channel_id.into()));
+    rows.iter_mut().for_each(|row| row.last_message_at = None);
     Ok(rows)
 }
 
@@ -252,7 +256,7 @@ pub async fn get_channel(
     read_models: Data<ReadModels>,
 ) -> Result<Tagged<ChannelRow>, Problem> {
     reading.access.channel(path.channel_id).await?;
-    let channel = reading.row(async || read_models.channel(path.channel_id).await).await?;
+    let channel = reading.row(async || read_models.channel(path.channel_id, reading.actor).await).await?;
     Ok(reading.answer_row(channel.position, channel))
 }
 

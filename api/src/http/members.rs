@@ -23,7 +23,9 @@ use super::path::{MemberPath, WorkspacePath};
 use super::schema;
 use super::sight::{seen, sight_of};
 use crate::config::Secret;
-use crate::extract::{Body, Checks, Command, Cursor, Page, Query, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_line};
+use crate::extract::{
+    Body, Checks, Command, Cursor, List, Page, Query, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_line,
+};
 use crate::problem::Problem;
 
 /// The most characters of a directory search.
@@ -41,22 +43,45 @@ pub struct PageQuery {
     pub limit: Option<u16>,
 }
 
-/// List a workspace's members, deactivated ones too
+/// The most members that a request may name.
+const IDS_MAX: usize = 100;
+
+/// A page of members, or the members with these identifiers.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MembersQuery {
+    /// Only these users, on one page. Those who are not members are not listed.
+    #[param(value_type = Option<Vec<Uuid>>, style = Form, explode = false, required = false, max_items = 100)]
+    ids: Option<List<UserId>>,
+    /// The `next` cursor of the previous page.
+    after: Option<String>,
+    /// The number of rows. The default is 50.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u16>,
+}
+
+/// List a workspace's members, deactivated ones too, or those with the given identifiers
 ///
 /// Requires the permission `member.list`. A guest sees the people of the guest's channels. A page for a guest may have
 /// fewer rows than `limit` although there is a next page.
-#[utoipa::path(tag = "members", params(WorkspacePath, PageQuery, QueryHeaders),
+#[utoipa::path(tag = "members", params(WorkspacePath, MembersQuery, QueryHeaders),
     responses((status = 200, description = "The members.", body = Page<MemberRow>)))]
 #[get("/workspaces/{workspace_id}/members")]
 pub async fn list_members(
     path: Path<WorkspacePath>,
-    query: Query<PageQuery>,
+    query: Query<MembersQuery>,
     reading: Reading,
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<Page<MemberRow>>, Problem> {
     reading.access.may(path.workspace_id, Permission::MemberList).await?;
     let (after, limit) = (Cursor::<UserId>::read("after", query.after.as_deref())?, page_limit(query.limit)?);
     let sight = sight_of(&read_models, &reading.access, path.workspace_id).await?;
+    if let Some(ids) = &query.ids {
+        let mut rows = read_models.members_among(path.workspace_id, ids.at_most("ids", IDS_MAX)?).await?;
+        rows.retain(|row| sight.sees(row.user_id.into()));
+        return Ok(reading.answer(Page::whole(rows)));
+    }
     let rows = match sight.channels() {
         Some(channels) => {
             let guest = GuestSight { user_id: reading.actor, channels: &channels };

@@ -7,8 +7,8 @@ use projections::ReadModels;
 use projections::relational::messages::MessageRow;
 
 use super::headers::QueryHeaders;
-use super::members::PageQuery;
 use super::path::WorkspacePath;
+use super::with::MessageListQuery;
 use crate::extract::{Page, Query, QueryAnswer, Reading, page_limit, read_place};
 use crate::problem::Problem;
 
@@ -16,12 +16,12 @@ use crate::problem::Problem;
 ///
 /// Everybody sees only their own. A page may have fewer rows than `limit` although there is a next page: messages of
 /// channels that the caller has left are not listed.
-#[utoipa::path(tag = "messages", params(WorkspacePath, PageQuery, QueryHeaders),
+#[utoipa::path(tag = "messages", params(WorkspacePath, MessageListQuery, QueryHeaders),
     responses((status = 200, description = "The messages.", body = Page<MessageRow>)))]
 #[get("/workspaces/{workspace_id}/mentions")]
 pub async fn list_mentions(
     path: Path<WorkspacePath>,
-    query: Query<PageQuery>,
+    query: Query<MessageListQuery>,
     reading: Reading,
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<Page<MessageRow>>, Problem> {
@@ -29,7 +29,7 @@ pub async fn list_mentions(
     let (after, limit) = (read_place("after", query.after.as_deref())?, page_limit(query.limit)?);
     let rows = read_models.mentions_of(reading.actor, path.workspace_id, after, limit + 1).await?;
     let mut page = Page::cut(rows, limit, MessageRow::cursor);
-    page.items = readable(&reading.access.recent().await?, page.items).await?;
+    page.items = query.shown().of_messages(readable(&reading.access.recent().await?, page.items).await?);
     Ok(reading.answer(page))
 }
 

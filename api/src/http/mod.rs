@@ -43,10 +43,12 @@ pub mod search;
 pub mod server;
 pub mod sessions;
 mod sight;
+pub mod start;
 pub mod typing;
 pub mod unknown;
 pub mod unread;
 pub mod users;
+pub mod with;
 pub mod workspaces;
 
 use utoipa_actix_web::scope;
@@ -87,6 +89,7 @@ fn messages_routes(v1: &mut ServiceConfig<'_>) {
         .service(mentions::list_mentions)
         .service(unread::move_read_marker)
         .service(unread::get_unread)
+        .service(unread::mark_everything_read)
         .service(typing::announce_typing)
         .service(typing::list_typing)
         .service(search::search_messages)
@@ -143,7 +146,8 @@ fn users_routes(v1: &mut ServiceConfig<'_>) {
 
 /// Workspaces, their members, and how long they keep messages.
 fn workspaces_routes(v1: &mut ServiceConfig<'_>) {
-    v1.service(workspaces::create_workspace)
+    v1.service(start::get_start)
+        .service(workspaces::create_workspace)
         .service(workspaces::list_workspaces)
         .service(workspaces::get_current_workspace)
         .service(workspaces::get_workspace)

@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::answer::{Done, RowFollows};
 use super::command_rows::CommandRows;
 use super::headers::{CommandHeaders, QueryHeaders};
-use super::members::PageQuery;
 use super::path::{ChannelPath, MessagePath};
+use super::with::MessageListQuery;
 use crate::extract::{Command, Cursor, Page, Query, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_moment};
 use crate::problem::Problem;
 
@@ -40,19 +40,21 @@ pub async fn unpin_message(path: Path<MessagePath>, command: Command, commands: 
 /// List a channel's pinned messages, most recently pinned first
 ///
 /// Everybody who may see the channel may ask. The order is that of the pins, and not of the messages.
-#[utoipa::path(tag = "messages", params(ChannelPath, PageQuery, QueryHeaders),
+#[utoipa::path(tag = "messages", params(ChannelPath, MessageListQuery, QueryHeaders),
     responses((status = 200, description = "The pinned messages.", body = Page<MessageRow>)))]
 #[get("/channels/{channel_id}/pins")]
 pub async fn list_pins(
     path: Path<ChannelPath>,
-    query: Query<PageQuery>,
+    query: Query<MessageListQuery>,
     reading: Reading,
     read_models: Data<ReadModels>,
 ) -> Result<QueryAnswer<Page<MessageRow>>, Problem> {
     reading.access.channel(path.channel_id).await?;
     let (after, limit) = (read_pin_key("after", query.after.as_deref())?, page_limit(query.limit)?);
     let rows = read_models.pins(path.channel_id, after, limit + 1).await?;
-    Ok(reading.answer(Page::cut(rows, limit, pin_key)))
+    let mut page = Page::cut(rows, limit, pin_key);
+    page.items = query.shown().of_messages(page.items);
+    Ok(reading.answer(page))
 }
 
 /// The time when a message was pinned, and the message's identifier.

@@ -100,6 +100,14 @@ impl From<Status> for Presence {
     }
 }
 
+impl Presence {
+    /// The presence of a person at these devices. `None` if it cannot be read.
+    pub(super) fn at(devices: Option<&[Device]>) -> Self {
+        let absent = if devices.is_some() { Self::Offline } else { Self::Unknown };
+        devices.and_then(most_present).map_or(absent, |(device, _)| device.status.into())
+    }
+}
+
 /// A workspace member's presence, with the status that the member has set.
 #[derive(Serialize, ToSchema)]
 pub struct PresenceShown {
@@ -125,10 +133,9 @@ impl PresenceShown {
     /// `devices` is `None` if the presence cannot be read.
     fn of(user: UserRow, devices: Option<&[Device]>) -> Self {
         let first = devices.and_then(most_present);
-        let absent = if devices.is_some() { Presence::Offline } else { Presence::Unknown };
         Self {
             user_id: user.user_id.into(),
-            presence: first.map_or(absent, |(device, _)| device.status.into()),
+            presence: Presence::at(devices),
             device_type: first.map(|(device, _)| device.device_type.clone()),
             last_seen: first.map(|(_, last_seen)| last_seen),
             custom_status: user.custom_status(),

@@ -85,5 +85,5 @@ pub async fn list_retained_messages(
     let (page, limit) = query.parse()?;
     let rows = read_models.archive(path.channel_id, page, limit + 1).await?;
     reject_unless_in_list(page, &rows)?;
-    Ok(reading.answer(MessagePage::cut(rows, page, limit)))
+    Ok(reading.answer(MessagePage::cut(rows, page, limit).showing(query.shown())))
 }

@@ -5,6 +5,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, put};
 use commands::Commands;
 use domain::ids::{ChannelId, MessageId};
+use projections::Progress;
 use projections::cache::{Caches, ChannelUnread, MarkerMove, ReadMarker};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,7 +13,7 @@ use utoipa::ToSchema;
 use super::headers::QueryHeaders;
 use super::members::PageQuery;
 use super::path::{ChannelPath, WorkspacePath};
-use crate::extract::{Actor, Body, Cursor, Page, Query, QueryAnswer, Reading, page_limit};
+use crate::extract::{Actor, Body, Cursor, Page, Query, QueryAnswer, Reading, catch_up, page_limit};
 use crate::problem::Problem;
 
 /// The caller's new read marker.
@@ -45,6 +46,26 @@ pub async fn move_read_marker(
     let (workspace_id, created_at) = commands.read_access(actor.user_id).await?.message_of_member(path.channel_id, message_id).await?;
     let to = MarkerMove { workspace_id, channel_id: path.channel_id, message_id, created_at, back: move_back };
     Ok(HttpResponse::Ok().json(caches.move_read_marker(actor.user_id, to).await?))
+}
+
+/// Mark everything as read in all of the caller's channels of a workspace
+///
+/// The markers move to the newest messages, in threads too. Markers in archived channels stay. What is posted while the
+/// request runs may remain unread.
+#[utoipa::path(tag = "unread", params(WorkspacePath), responses((status = 204, description = "Everything is marked as read.")))]
+#[put("/workspaces/{workspace_id}/read-marker")]
+pub async fn mark_everything_read(
+    path: Path<WorkspacePath>,
+    actor: Actor,
+    commands: Data<Commands>,
+    progress: Data<Progress>,
+    caches: Data<Caches>,
+) -> Result<HttpResponse, Problem> {
+    commands.read_access(actor.user_id).await?.active_member(path.workspace_id).await?;
+    // The read tables say which message is the newest, so they must have what the caller has seen.
+    catch_up(&commands, &progress).await?;
+    caches.mark_everything_read(actor.user_id, path.workspace_id).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// The caller's unread messages in a workspace.

@@ -26,9 +26,10 @@ pub use unread::{ChannelUnread, UNREAD_MAX, Unread};
 
 pub(crate) use generation::begin as begin_generation;
 pub(crate) use replay::replay;
+pub(crate) use unread::count_unread;
 
 /// The projection's name.
 pub(crate) const NAME: &str = "cache";
 
 /// The projection's version. Raise it when the form of the cached data changes: older data is then no longer read.
-pub(crate) const VERSION: i32 = 1;
+pub(crate) const VERSION: i32 = 2;

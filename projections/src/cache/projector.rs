@@ -23,7 +23,7 @@ use super::{NAME, forget};
 use crate::RELATIONAL;
 use crate::connections::Connections;
 use crate::engine::projector::{ApplyError, Projector};
-use crate::relational::messages::{MessageRow, Windows, root_of_new};
+use crate::relational::messages::{MessageRow, Windows, add_threads, root_of_new};
 
 /// How long the projector waits for the read tables before it tries the batch again.
 const FOLLOW_MAX: Duration = Duration::from_secs(2);
@@ -266,7 +266,10 @@ async fn rows_now(tx: &mut PgConnection, ids: impl Iterator<Item = Uuid>) -> sql
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    query_file_as!(MessageRow, "src/cache/sql/messages_now.sql", &ids, &earliest, &latest).fetch_all(tx).await
+    let rows = query_file_as!(MessageRow, "src/cache/sql/messages_now.sql", &ids, &earliest, &latest);
+    let mut rows = rows.fetch_all(&mut *tx).await?;
+    add_threads(tx, &mut rows).await?;
+    Ok(rows)
 }
 
 impl From<RedisDown> for ApplyError {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
 use serde::Serialize;
-use sqlx::query_file_as;
+use sqlx::{query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -50,6 +50,19 @@ impl ReadModels {
         );
         Ok(file.fetch_one(&self.pool).await?)
     }
+
+    async fn move_all_markers(&self, user_id: UserId, workspace_id: WorkspaceId) -> Result<(), QueryError> {
+        query_file!("src/cache/sql/move_all_read_markers.sql", user_id.0, workspace_id.0).execute(&self.pool).await?;
+        Ok(())
+    }
+}
+
+/// A change of markers that the cache was notified of before Postgres is written.
+struct Marking<'a> {
+    of: WorkspaceCache<'a>,
+    generation: i64,
+    /// The token of the beginning. `None` if the cache was not reached.
+    token: Option<String>,
 }
 
 impl Caches {
@@ -61,31 +74,51 @@ impl Caches {
     /// # Errors
     /// The marker cannot be written.
     pub async fn move_read_marker(&self, user_id: UserId, to: MarkerMove) -> Result<ReadMarker, QueryError> {
+        let marking = self.begin_marking(user_id, to.workspace_id).await;
+        let marker = self.read.move_marker(user_id, to).await?;
+        let places = self.read.unread_places(user_id, to.workspace_id, Some(to.channel_id)).await?;
+        let value = places.first().map(super::unread::CountStart::value).unwrap_or_default();
+        self.end_marking(marking, user_id, (&to.channel_id.0.simple().to_string(), &value)).await?;
+        Ok(marker)
+    }
+
+    /// Moves a user's markers to the newest messages of all their channels of a workspace that are not archived, answers in
+    /// threads included. No marker moves back.
+    ///
+    /// # Errors
+    /// The markers cannot be written.
+    pub async fn mark_everything_read(&self, user_id: UserId, workspace_id: WorkspaceId) -> Result<(), QueryError> {
+        let marking = self.begin_marking(user_id, workspace_id).await;
+        self.read.move_all_markers(user_id, workspace_id).await?;
+        self.end_marking(marking, user_id, ("", "")).await
+    }
+
+    async fn begin_marking(&self, user_id: UserId, workspace_id: WorkspaceId) -> Marking<'_> {
         self.generations.read_again().await;
         let generation = self.stores.progress.standing(super::NAME).generation;
-        let of = WorkspaceCache::workspace(&self.stores.redis, generation, to.workspace_id);
+        let of = WorkspaceCache::workspace(&self.stores.redis, generation, workspace_id);
         let mut begin = of.call(&SCRIPTS.begin_marking);
         begin.arg(user_id.0.simple().to_string());
-        let begun = self.stores.redis.run::<String>(&SCRIPTS.begin_marking, &begin).await;
-        let marker = self.read.move_marker(user_id, to).await?;
-        let notified = match &begun {
-            Ok(token) => self.end_marking(&of, user_id, to, token).await?,
-            Err(_) => false,
+        let token = self.stores.redis.run::<String>(&SCRIPTS.begin_marking, &begin).await.ok();
+        Marking { of, generation, token }
+    }
+
+    /// Notifies the cache that the markers have changed: that of a channel to a value, or, if no channel is named, all.
+    async fn end_marking(&self, marking: Marking<'_>, user_id: UserId, (channel, value): (&str, &str)) -> Result<(), QueryError> {
+        let notified = match &marking.token {
+            Some(token) => {
+                let mut end = marking.of.call(&SCRIPTS.end_marking);
+                end.arg(user_id.0.simple().to_string()).arg(token).arg(PLACES_TTL_SECONDS).arg(channel).arg(value);
+                self.stores.redis.run::<i64>(&SCRIPTS.end_marking, &end).await.is_ok()
+            }
+            None => false,
         };
         self.generations.read_again().await;
-        if !notified || self.stores.progress.standing(super::NAME).generation != generation {
+        if !notified || self.stores.progress.standing(super::NAME).generation != marking.generation {
             // The cache was not notified and may answer again at any moment, or the notified generation is no longer
             // valid.
             self.generations.invalidate_all().await?;
         }
-        Ok(marker)
-    }
-
-    async fn end_marking(&self, of: &WorkspaceCache<'_>, user_id: UserId, to: MarkerMove, token: &str) -> Result<bool, QueryError> {
-        let places = self.read.unread_places(user_id, to.workspace_id, Some(to.channel_id)).await?;
-        let value = places.first().map(super::unread::CountStart::value).unwrap_or_default();
-        let mut end = of.call(&SCRIPTS.end_marking);
-        end.arg(user_id.0.simple().to_string()).arg(token).arg(PLACES_TTL_SECONDS).arg(to.channel_id.0.simple().to_string()).arg(value);
-        Ok(self.stores.redis.run::<i64>(&SCRIPTS.end_marking, &end).await.is_ok())
+        Ok(())
     }
 }

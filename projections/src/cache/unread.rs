@@ -13,7 +13,7 @@ use domain::message::Kind;
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::{query_file, query_file_as};
+use sqlx::{PgConnection, PgExecutor, query_file, query_file_as};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -91,25 +91,7 @@ impl ReadModels {
     /// # Errors
     /// The read models cannot be read.
     pub async fn unread(&self, user_id: UserId, workspace_id: WorkspaceId) -> Result<Vec<ChannelUnread>, QueryError> {
-        let places = self.unread_places(user_id, workspace_id, None).await?;
-        let channels = places.iter().map(|place| place.channel_id).collect::<Vec<_>>();
-        let since_at = places.iter().map(|place| place.since_at).collect::<Vec<_>>();
-        let since_id = places.iter().map(|place| place.since_id).collect::<Vec<_>>();
-        let file = query_file!("src/cache/sql/count_unread.sql", user_id.0, workspace_id.0, &channels, &since_at, &since_id, UNREAD_MAX);
-        let counted =
-            file.fetch_all(&self.pool).await?.into_iter().map(|row| (row.channel_id, row)).collect::<std::collections::HashMap<_, _>>();
-        let unread = places.into_iter().filter_map(|place| {
-            let row = counted.get(&place.channel_id)?;
-            Some(ChannelUnread {
-                channel_id: place.channel_id,
-                notification_level: place.notification_level,
-                last_read_message_id: place.marker,
-                unread: row.messages,
-                mentions: row.mentions,
-                more: row.more,
-            })
-        });
-        Ok(in_order(unread.collect()))
+        Ok(count_unread(&mut *self.pool.acquire().await?, user_id, workspace_id, None).await?)
     }
 
     /// Reads where counting begins for a user, in all their channels of a workspace or in one.
@@ -119,15 +101,48 @@ impl ReadModels {
         workspace_id: WorkspaceId,
         channel_id: Option<ChannelId>,
     ) -> Result<Vec<CountStart>, QueryError> {
-        let file = query_file_as!(
-            CountStart,
-            "src/cache/sql/unread_places.sql",
-            user_id.0,
-            workspace_id.0,
-            channel_id.map(|id| id.0) as Option<Uuid>
-        );
-        Ok(file.fetch_all(&self.pool).await?)
+        let channel = channel_id.map(|id| [id.0]);
+        Ok(places(&self.pool, user_id, workspace_id, channel.as_ref().map(<[Uuid; 1]>::as_slice)).await?)
     }
+}
+
+async fn places(
+    executor: impl PgExecutor<'_>,
+    user_id: UserId,
+    workspace_id: WorkspaceId,
+    channels: Option<&[Uuid]>,
+) -> sqlx::Result<Vec<CountStart>> {
+    let file = query_file_as!(CountStart, "src/cache/sql/unread_places.sql", user_id.0, workspace_id.0, channels as Option<&[Uuid]>);
+    file.fetch_all(executor).await
+}
+
+/// Counts the unread messages of a user in the transaction of the connection: in some channels, or in all that are not
+/// archived.
+pub(crate) async fn count_unread(
+    connection: &mut PgConnection,
+    user_id: UserId,
+    workspace_id: WorkspaceId,
+    channels: Option<&[Uuid]>,
+) -> sqlx::Result<Vec<ChannelUnread>> {
+    let places = places(&mut *connection, user_id, workspace_id, channels).await?;
+    let channels = places.iter().map(|place| place.channel_id).collect::<Vec<_>>();
+    let since_at = places.iter().map(|place| place.since_at).collect::<Vec<_>>();
+    let since_id = places.iter().map(|place| place.since_id).collect::<Vec<_>>();
+    let file = query_file!("src/cache/sql/count_unread.sql", user_id.0, workspace_id.0, &channels, &since_at, &since_id, UNREAD_MAX);
+    let counted = file.fetch_all(connection).await?.into_iter().map(|row| (row.channel_id, row));
+    let counted = counted.collect::<std::collections::HashMap<_, _>>();
+    let unread = places.into_iter().filter_map(|place| {
+        let row = counted.get(&place.channel_id)?;
+        Some(ChannelUnread {
+            channel_id: place.channel_id,
+            notification_level: place.notification_level,
+            last_read_message_id: place.marker,
+            unread: row.messages,
+            mentions: row.mentions,
+            more: row.more,
+        })
+    });
+    Ok(in_order(unread.collect()))
 }
 
 impl Caches {

@@ -7,15 +7,20 @@ use domain::ids::{ChannelId, UserId, WorkspaceId};
 use domain::retention::RetentionPolicy;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::{PgConnection, query_file_as};
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor, query_file_as, query_file_scalar, query_scalar};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::users::Person;
 use super::rows::{Missing, Rows, json_row, row};
 use super::stamp::EventStamp;
 use crate::read_models::{QueryError, ReadModels, rows};
 
-/// A channel, as of now.
+/// The most people that are shown of a conversation: as many as it can have.
+const CONVERSATION_MEMBERS_MAX: i64 = 9;
+
+/// A channel, as of now, and what it is to the caller. What there is nothing of is absent.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ChannelRow {
     /// The channel.
@@ -68,13 +73,53 @@ pub struct ChannelRow {
     pub archived_by: Option<Uuid>,
     /// The last event that was applied to the row.
     pub position: i64,
+    /// Whether the caller is in it.
+    pub is_member: bool,
+    /// The caller's role in it: `admin` or `member`. Absent if the caller is not in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The caller's notification level in it: `all`, `mentions` or `none`. Absent if the caller is not in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notification_level: Option<String>,
+    /// The people of a direct or group conversation, the caller too. Absent for channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Person>>, max_items = 9)]
+    pub members: Option<Json<Vec<Person>>>,
+    /// When the latest message was sent, answers in threads aside. Absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
+    pub last_message_at: Option<DateTime<Utc>>,
+}
+
+/// A row of the table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct ChannelRecord {
+    channel_id: Uuid,
+    workspace_id: Uuid,
+    name: Option<String>,
+    display_name: Option<String>,
+    description: Option<String>,
+    channel_type: String,
+    is_archived: bool,
+    is_general: bool,
+    topic: Option<String>,
+    purpose: Option<String>,
+    retention_policy: Option<Value>,
+    allow_threads: bool,
+    allow_file_upload: bool,
+    allow_external_sharing: bool,
+    created_by: Uuid,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    archived_at: Option<DateTime<Utc>>,
+    archived_by: Option<Uuid>,
+    position: i64,
 }
 
 /// Applies an event to a channel's own row. Its members are in `channel_members`.
-pub(super) fn apply(channels: &mut Rows<ChannelRow>, id: Uuid, stamp: EventStamp, event: &ChannelEvent) -> Result<(), Missing> {
+pub(super) fn apply(channels: &mut Rows<ChannelRecord>, id: Uuid, stamp: EventStamp, event: &ChannelEvent) -> Result<(), Missing> {
     match event {
         ChannelEvent::Created(creation) => {
-            channels.insert(ChannelRow::created(id, stamp, creation));
+            channels.insert(ChannelRecord::created(id, stamp, creation));
             Ok(())
         }
         ChannelEvent::Renamed { name, display_name } => channels.change(id, stamp, |row| {
@@ -108,24 +153,24 @@ pub(super) fn apply(channels: &mut Rows<ChannelRow>, id: Uuid, stamp: EventStamp
 }
 
 /// Reads channels.
-pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<ChannelRow>> {
-    query_file_as!(ChannelRow, "src/relational/sql/channels.sql", ids).fetch_all(connection).await
+pub(super) async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<ChannelRecord>> {
+    query_file_as!(ChannelRecord, "src/relational/sql/load_channels.sql", ids).fetch_all(connection).await
 }
 
 fn as_json(policy: RetentionPolicy) -> Value {
     json!(policy)
 }
 
-row!(ChannelRow, "channels", channel_id, updated_at);
+row!(ChannelRecord, "channels", channel_id, updated_at);
 
 json_row! {
-    ChannelRow, "channels", "channel_id",
+    ChannelRecord, "channels", "channel_id",
     "workspace_id", "name", "display_name", "description", "channel_type", "is_archived", "is_general", "topic",
     "purpose", "retention_policy", "allow_threads", "allow_file_upload", "allow_external_sharing", "created_by",
     "created_at", "updated_at", "archived_at", "archived_by", "position"
 }
 
-impl ChannelRow {
+impl ChannelRecord {
     fn created(channel_id: Uuid, stamp: EventStamp, creation: &Creation) -> Self {
         let mut row = Self {
             channel_id,
@@ -161,70 +206,108 @@ impl ChannelRow {
     }
 }
 
+/// The channels that a list has.
+#[derive(Clone, Copy, Debug)]
+pub struct ChannelFilter {
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// Only archived ones, or only those that are not. `None` for both.
+    pub archived: Option<bool>,
+}
+
+/// Reads the rows of channels in the order of `ids`, as `caller` sees them.
+pub(crate) async fn rows_of(connection: &mut PgConnection, ids: &[Uuid], caller: UserId) -> sqlx::Result<Vec<ChannelRow>> {
+    query_file_as!(ChannelRow, "src/relational/sql/channels.sql", ids, caller.0, CONVERSATION_MEMBERS_MAX).fetch_all(connection).await
+}
+
+/// Reads which channels and conversations a user is in, in order of their identifiers.
+pub(crate) async fn ids_of(
+    executor: impl PgExecutor<'_>,
+    user_id: UserId,
+    of: ChannelFilter,
+    after: Option<ChannelId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Uuid>> {
+    let after = after.map_or(Uuid::nil(), |id| id.0);
+    let file = query_file_scalar!("src/relational/sql/channels_of.sql", user_id.0, of.workspace_id.0, after, limit, of.archived);
+    file.fetch_all(executor).await
+}
+
 impl ReadModels {
-    /// Returns a channel. The write side decides whether the caller may see it.
+    /// Returns a channel, as `caller` sees it. The write side decides whether the caller may see it.
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn channel(&self, channel_id: ChannelId) -> Result<Option<ChannelRow>, QueryError> {
-        let ids = [channel_id.0];
-        Ok(query_file_as!(ChannelRow, "src/relational/sql/channels.sql", &ids).fetch_optional(&self.pool).await?)
+    pub async fn channel(&self, channel_id: ChannelId, caller: UserId) -> Result<Option<ChannelRow>, QueryError> {
+        Ok(self.channel_rows(&[channel_id.0], caller).await?.pop())
     }
 
-    /// Returns the channel with this name.
+    /// Returns the channel with this name, as `caller` sees it.
     ///
     /// # Errors
     /// The read models cannot be read.
-    pub async fn channel_by_name(&self, workspace_id: WorkspaceId, name: &str) -> Result<Option<ChannelRow>, QueryError> {
-        let file = query_file_as!(ChannelRow, "src/relational/sql/channel_by_name.sql", workspace_id.0, name);
-        Ok(file.fetch_optional(&self.pool).await?)
+    pub async fn channel_by_name(&self, workspace_id: WorkspaceId, name: &str, caller: UserId) -> Result<Option<ChannelRow>, QueryError> {
+        let named = query_scalar!("SELECT channel_id FROM channels WHERE workspace_id = $1 AND name = $2", workspace_id.0, name);
+        let ids = named.fetch_all(&self.pool).await?;
+        Ok(self.channel_rows(&ids, caller).await?.pop())
     }
 
-    /// Returns the channels and conversations of a user, in order of their identifiers, with archived ones. `after` is
-    /// the last channel of the page before.
+    /// Returns the channels and conversations of a user, in order of their identifiers. `after` is the last channel of the
+    /// page before.
     ///
     /// # Errors
     /// The read models cannot be read.
     pub async fn channels_of(
         &self,
         user_id: UserId,
-        workspace_id: WorkspaceId,
+        of: ChannelFilter,
         after: Option<ChannelId>,
         limit: u16,
     ) -> Result<Vec<ChannelRow>, QueryError> {
-        let after = after.map_or(Uuid::nil(), |id| id.0);
-        let file = query_file_as!(ChannelRow, "src/relational/sql/channels_of.sql", user_id.0, workspace_id.0, after, rows(limit));
-        Ok(file.fetch_all(&self.pool).await?)
+        let ids = ids_of(&self.pool, user_id, of, after, rows(limit)).await?;
+        self.channel_rows(&ids, user_id).await
     }
 
-    /// Returns the named channels in which nobody is an active member of the workspace, in order of their identifiers, with
-    /// archived ones. `after` is the last channel of the page before.
+    /// Returns the named channels in which nobody is an active member of the workspace, in order of their identifiers.
+    /// `after` is the last channel of the page before.
     ///
     /// # Errors
     /// The read models cannot be read.
     pub async fn channels_without_members(
         &self,
-        workspace_id: WorkspaceId,
+        caller: UserId,
+        of: ChannelFilter,
         after: Option<ChannelId>,
         limit: u16,
     ) -> Result<Vec<ChannelRow>, QueryError> {
         let after = after.map_or(Uuid::nil(), |id| id.0);
-        let file = query_file_as!(ChannelRow, "src/relational/sql/channels_without_members.sql", workspace_id.0, after, rows(limit));
-        Ok(file.fetch_all(&self.pool).await?)
+        let file =
+            query_file_scalar!("src/relational/sql/channels_without_members.sql", of.workspace_id.0, after, rows(limit), of.archived);
+        let ids = file.fetch_all(&self.pool).await?;
+        self.channel_rows(&ids, caller).await
     }
 
-    /// Returns the public channels of a workspace, by name, with archived ones. `after` is the name of the last channel of
-    /// the page before, as it was then: no channel is left out when that one gets another name.
+    /// Returns the public channels of a workspace, by name. `after` is the name of the last channel of the page before, as
+    /// it was then: no channel is left out when that one gets another name.
     ///
     /// # Errors
     /// The read models cannot be read.
     pub async fn browsable_channels(
         &self,
-        workspace_id: WorkspaceId,
+        caller: UserId,
+        of: ChannelFilter,
         after: Option<&str>,
         limit: u16,
     ) -> Result<Vec<ChannelRow>, QueryError> {
-        let file = query_file_as!(ChannelRow, "src/relational/sql/browsable_channels.sql", workspace_id.0, after, rows(limit));
-        Ok(file.fetch_all(&self.pool).await?)
+        let file = query_file_scalar!("src/relational/sql/browsable_channels.sql", of.workspace_id.0, after, rows(limit), of.archived);
+        let ids = file.fetch_all(&self.pool).await?;
+        self.channel_rows(&ids, caller).await
+    }
+
+    async fn channel_rows(&self, ids: &[Uuid], caller: UserId) -> Result<Vec<ChannelRow>, QueryError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(rows_of(&mut *self.pool.acquire().await?, ids, caller).await?)
     }
 }

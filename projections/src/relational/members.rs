@@ -211,7 +211,16 @@ impl ReadModels {
     /// # Errors
     /// The read models cannot be read.
     pub async fn member(&self, workspace_id: WorkspaceId, user_id: UserId) -> Result<Option<MemberRow>, QueryError> {
-        let file = query_file_as!(MemberRow, "src/relational/sql/member.sql", workspace_id.0, user_id.0);
-        Ok(file.fetch_optional(&self.pool).await?)
+        Ok(self.members_among(workspace_id, &[user_id]).await?.pop())
+    }
+
+    /// Returns those of the users who are members, deactivated or not, in order of their identifiers.
+    ///
+    /// # Errors
+    /// The read models cannot be read.
+    pub async fn members_among(&self, workspace_id: WorkspaceId, user_ids: &[UserId]) -> Result<Vec<MemberRow>, QueryError> {
+        let ids = user_ids.iter().map(|id| id.0).collect::<Vec<_>>();
+        let file = query_file_as!(MemberRow, "src/relational/sql/member.sql", workspace_id.0, &ids);
+        Ok(file.fetch_all(&self.pool).await?)
     }
 }

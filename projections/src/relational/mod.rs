@@ -15,6 +15,7 @@ pub mod invitations;
 pub mod members;
 pub mod messages;
 mod model;
+pub mod people;
 pub mod personal;
 pub mod retention;
 mod rows;
@@ -36,7 +37,7 @@ pub(crate) use stamp::EventStamp;
 use crate::engine::projector::{ApplyError, Projector};
 use audit_log::AuditRecord;
 use channel_members::ChannelMemberRecord;
-use channels::ChannelRow;
+use channels::ChannelRecord;
 use invitations::InvitationRow;
 use members::MemberRecord;
 use messages::{ArchivedMessage, EditRecord, Mention, MessageRecord, ReactionRecord};
@@ -101,7 +102,7 @@ pub(crate) fn columns_of(table: &str) -> &'static [&'static str] {
         "workspaces" => WorkspaceRow::COLUMNS,
         "workspace_members" => MemberRecord::COLUMNS,
         "workspace_invitations" => InvitationRow::COLUMNS,
-        "channels" => ChannelRow::COLUMNS,
+        "channels" => ChannelRecord::COLUMNS,
         "channel_members" => <ChannelMemberRecord as JsonRow>::COLUMNS,
         "messages" => MessageRecord::COLUMNS,
         "messages_archive" => ArchivedMessage::COLUMNS,

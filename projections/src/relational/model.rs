@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::audit_log::{self, AuditRecord};
 use super::channel_members::{self, ChannelMemberRecord};
-use super::channels::{self, ChannelRow};
+use super::channels::{self, ChannelRecord};
 use super::erase::Erased;
 use super::invitations::{self, InvitationRow};
 use super::members::{self, MemberRecord};
@@ -31,7 +31,7 @@ pub(crate) struct Model {
     pub(crate) workspaces: Rows<WorkspaceRow>,
     pub(crate) members: Rows<MemberRecord>,
     pub(crate) invitations: Rows<InvitationRow>,
-    pub(crate) channels: Rows<ChannelRow>,
+    pub(crate) channels: Rows<ChannelRecord>,
     pub(crate) channel_members: Rows<ChannelMemberRecord>,
     pub(crate) messages: Rows<MessageRecord>,
     pub(crate) audit_log: Vec<AuditRecord>,
@@ -152,7 +152,7 @@ impl Model {
             }
             Event::Channel(happened) => {
                 let workspace_id = event.workspace_id.ok_or(ApplyError::NoWorkspace { position: event.position })?.0;
-                channels::apply(&mut self.channels, id, stamp, happened).or_missing::<ChannelRow>(event)?;
+                channels::apply(&mut self.channels, id, stamp, happened).or_missing::<ChannelRecord>(event)?;
                 channel_members::apply(&mut self.channel_members, (workspace_id, id), stamp, happened)
                     .or_missing::<ChannelMemberRecord>(event)?;
             }

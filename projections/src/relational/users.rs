@@ -22,11 +22,11 @@ use crate::read_models::{QueryError, ReadModels, rows};
 const ERASED: &str = "erased";
 
 /// A person, as every row shows them that is about a person: each has these fields, and more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Person {
     /// The user.
     pub user_id: Uuid,
-    /// The name that others mention. Absent if the user was erased.
+    /// The name that others mention. Absent if the user was erased, or if names were left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// The display name. Absent if the user was erased.
@@ -36,6 +36,7 @@ pub struct Person {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
     /// Whether the user was erased. Then nothing else is known about them.
+    #[serde(default)]
     pub is_erased: bool,
 }
 
@@ -49,8 +50,24 @@ pub struct CustomStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub emoji: Option<String>,
     /// When it ends. Absent if it has no end.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "domain::timestamp::serialize_option")]
     pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl Person {
+    /// Leaves out everything but who it is.
+    pub fn leave_out_names(&mut self) {
+        (self.username, self.display_name, self.avatar_url) = (None, None, None);
+    }
+}
+
+impl CustomStatus {
+    /// The status, unless it has ended or there is none.
+    pub(super) fn now(text: &Option<String>, emoji: &Option<String>, expires_at: Option<DateTime<Utc>>) -> Option<Self> {
+        let has_ended = expires_at.is_some_and(|expires_at| expires_at <= Utc::now());
+        let is_set = text.is_some() || emoji.is_some();
+        (is_set && !has_ended).then(|| Self { text: text.clone(), emoji: emoji.clone(), expires_at })
+    }
 }
 
 /// A row of the table.
@@ -316,10 +333,7 @@ impl UserRow {
     /// What the user says about themselves for now, unless it has ended. The table keeps it until the user sets another.
     #[must_use]
     pub fn custom_status(&self) -> Option<CustomStatus> {
-        let has_ended = self.status_expires_at.is_some_and(|expires_at| expires_at <= Utc::now());
-        let is_set = self.status_text.is_some() || self.status_emoji.is_some();
-        let status = || CustomStatus { text: self.status_text.clone(), emoji: self.status_emoji.clone(), expires_at: self.status_expires_at };
-        (is_set && !has_ended).then(status)
+        CustomStatus::now(&self.status_text, &self.status_emoji, self.status_expires_at)
     }
 }
 

@@ -180,6 +180,7 @@ impl ReadModels {
         let ids = hits.iter().map(|hit| hit.message_id.0).collect::<Vec<_>>();
         let moments = hits.iter().map(|hit| hit.created_at).collect::<Vec<_>>();
         let rows = query_file_as!(MessageRow, "src/search/sql/messages.sql", &ids, &moments).fetch_all(&self.pool).await?;
+        let rows = self.with_threads(rows).await.map_err(|error| error.0)?;
         Ok(rows.into_iter().map(|row| (row.message_id, row)).collect())
     }
 }

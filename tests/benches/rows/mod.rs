@@ -17,6 +17,7 @@ mod read_log;
 mod read_own;
 mod search;
 mod search_elastic;
+mod start;
 mod stranger;
 mod verify;
 mod visible;
@@ -44,6 +45,7 @@ const NAMES: [&str; 20] = [
     "read-own",
     "cache",
     "crowded",
+    "start",
     "search",
     "search-elastic",
     "audit",
@@ -96,6 +98,7 @@ async fn measure(name: &str, report: &mut Report) {
         "read-own" => read_own::measure(report).await,
         "cache" => cache::measure(report).await,
         "crowded" => crowded::measure(report).await,
+        "start" => start::measure(report).await,
         _ => panic!("the row {name} has no measurement"),
     }
 }

@@ -12,6 +12,7 @@ mod page;
 mod python;
 mod reactions;
 mod repeats;
+mod start;
 mod typescript;
 mod versions;
 

@@ -86,6 +86,7 @@ const QUERIES: [(&str, By, u64); 57] = [
     ("/v1/workspaces/{workspace_id}/search/files?q=hello", Owner, 1),
     ("/v1/workspaces/{workspace_id}/search/messages?q=hello", Owner, 1),
     ("/v1/workspaces/{workspace_id}/search/people?q=member", Owner, 1),
+    ("/v1/workspaces/{workspace_id}/start", Owner, 1),
     ("/v1/workspaces/{workspace_id}/unread", Owner, 1),
 ];
 

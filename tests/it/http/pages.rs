@@ -8,6 +8,7 @@ const NEVER_LONG: [(&str, &str); 14] = [
     ("count_members", "the counts of a period, the greatest first: a shorter period shows the others, and `limit` is at most 100"),
     ("count_messages", "as count_members"),
     ("get_message", "the latest five earlier texts of one message"),
+    ("get_start", "500 channels at most, and a cursor for the list of channels; messages of 40 channels at most, 50 of each"),
     ("list_presence", "as many people as the caller names, who are counted"),
     ("list_projections", "the projections of the release: there are four"),
     ("list_proof_keys", "a key for each rotation by an operator"),

@@ -186,7 +186,7 @@ async fn a_channel_row_has_its_names_its_descriptions_and_whether_it_is_archived
     assert!(shown.is_archived && shown.archived_at.is_some() && shown.archived_by == Some(team.owner.0));
     fixture.channel_is_asked(team.owner, channel, ChannelCommand::Unarchive).await;
     fixture.settle().await;
-    let shown = fixture.reading.read.channel(channel).await.expect("the read tables").expect("a channel");
+    let shown = fixture.reading.read.channel(channel, team.owner).await.expect("the read tables").expect("a channel");
     assert!(!shown.is_archived && shown.archived_at.is_none());
 }
 
@@ -226,7 +226,7 @@ async fn two_channels_may_swap_their_names_in_one_batch() {
     }
     fixture.reading.start_projector(None);
     fixture.settle().await;
-    let apples = fixture.reading.read.channel(apples).await.expect("the read tables").expect("a channel");
+    let apples = fixture.reading.read.channel(apples, team.owner).await.expect("the read tables").expect("a channel");
     assert_eq!(apples.name.as_deref(), Some("pears"));
     assert!(projections::states(&fixture.reading.pool).await.expect("states")[0].parked.is_empty());
 }

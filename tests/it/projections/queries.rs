@@ -4,6 +4,7 @@ use domain::MessageCommand;
 use domain::channel::Kind;
 use ledger::audit::{AuditLog, Filter, Order, TextAccess};
 use projections::ReadModels;
+use projections::relational::channels::ChannelFilter;
 use projections::relational::messages::{HistoryPage, MessageRow};
 
 use super::{Fixture, team_of_three};
@@ -28,7 +29,7 @@ async fn a_history_is_paged_in_both_directions_and_around_a_message() {
 
     let latest = page(HistoryPage::Latest, 3).await;
     assert_eq!(texts(&latest), ["6", "7", "8"]);
-    assert_eq!((latest[0].display_name.as_str(), latest[0].username.as_str()), ("ann", "ann"));
+    assert_eq!((latest[0].display_name.as_deref(), latest[0].username.as_deref()), (Some("ann"), Some("ann")));
     let before = page(HistoryPage::Before(latest[0].cursor()), 3).await;
     assert_eq!(texts(&before), ["3", "4", "5"]);
     let after = page(HistoryPage::After(before[2].cursor()), 2).await;
@@ -86,19 +87,20 @@ async fn lists_are_paged_by_their_last_entry() {
     fixture.settle().await;
     let read = &fixture.reading.read;
 
-    let first = read.browsable_channels(team.workspace_id, None, 2).await.expect("a page");
+    let all = ChannelFilter { workspace_id: team.workspace_id, archived: None };
+    let first = read.browsable_channels(ann, all, None, 2).await.expect("a page");
     assert_eq!(first.iter().filter_map(|c| c.name.as_deref()).collect::<Vec<_>>(), ["apples", "berries"]);
-    let rest = read.browsable_channels(team.workspace_id, first[1].name.as_deref(), 50).await.expect("a page");
+    let rest = read.browsable_channels(ann, all, first[1].name.as_deref(), 50).await.expect("a page");
     assert_eq!(rest.iter().filter_map(|c| c.name.as_deref()).collect::<Vec<_>>(), ["cherries", "general"]);
 
     let members = read.members(team.workspace_id, None, ReadModels::PAGE_ROWS_MAX).await.expect("a page");
     let behind_the_first = read.members(team.workspace_id, Some(members[0].user_id.into()), 50).await.expect("a page");
     assert_eq!((members.len(), behind_the_first.len()), (3, 2));
 
-    let of_ann = read.channels_of(ann, team.workspace_id, None, 50).await.expect("a page");
-    let behind = read.channels_of(ann, team.workspace_id, Some(of_ann[1].channel_id.into()), 50).await.expect("a page");
+    let of_ann = read.channels_of(ann, all, None, 50).await.expect("a page");
+    let behind = read.channels_of(ann, all, Some(of_ann[1].channel_id.into()), 50).await.expect("a page");
     assert_eq!((of_ann.len(), behind.len()), (4, 2));
-    assert_eq!(read.channels_of(bob, team.workspace_id, None, 50).await.expect("a page").len(), 1);
+    assert_eq!(read.channels_of(bob, all, None, 50).await.expect("a page").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,4 +10,4 @@ SELECT cm.channel_id, cm.notification_level,
 FROM channel_members cm
 JOIN channels c ON c.channel_id = cm.channel_id AND NOT c.is_archived
 LEFT JOIN public.read_markers r ON r.user_id = cm.user_id AND r.channel_id = cm.channel_id
-WHERE cm.user_id = $1 AND cm.workspace_id = $2 AND cm.is_active AND ($3::uuid IS NULL OR cm.channel_id = $3)
+WHERE cm.user_id = $1 AND cm.workspace_id = $2 AND cm.is_active AND ($3::uuid[] IS NULL OR cm.channel_id = ANY ($3))

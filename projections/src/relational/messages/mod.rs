@@ -13,6 +13,7 @@ mod read;
 mod record;
 mod rows;
 mod store;
+mod threads;
 mod window;
 
 pub(crate) use edits::EditRecord;
@@ -22,7 +23,9 @@ pub(crate) use partition::{Month, ensure as ensure_months};
 pub use reaction::{Reaction, add_reaction, remove_reaction};
 pub(crate) use reactions::ReactionRecord;
 pub use reactions::ReactionRow;
+pub(crate) use read::newest;
 pub(crate) use record::{ArchivedMessage, Mention, MessageRecord, MessageTable};
-pub use rows::{Cursor, EarlierText, EditRow, HistoryPage, MessageDetail, MessageRow, ThreadRows};
+pub use rows::{Cursor, EarlierText, EditRow, HistoryPage, MessageDetail, MessageRow, ThreadRows, ThreadSummary};
 pub(crate) use store::{load, save};
+pub(crate) use threads::add_threads;
 pub(crate) use window::Windows;

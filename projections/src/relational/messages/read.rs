@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
-use sqlx::{query_file, query_file_as};
 use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor, query_file_as};
 use uuid::Uuid;
 
 use super::rows::{Cursor, EarlierText, HistoryPage, MessageDetail, MessageRow, ThreadRows};
+use super::threads::add_threads;
 use crate::read_models::{QueryError, ReadModels, rows};
 
 impl ReadModels {
@@ -16,12 +17,13 @@ impl ReadModels {
     /// # Errors
     /// The read models cannot be read.
     pub async fn history(&self, channel_id: ChannelId, page: HistoryPage, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
-        match page {
-            HistoryPage::Latest => self.history_before(channel_id, Cursor::end(), limit).await,
-            HistoryPage::Before(cursor) => self.history_before(channel_id, cursor, limit).await,
-            HistoryPage::After(cursor) => self.history_after(channel_id, cursor, limit).await,
-            HistoryPage::Around(message_id) => self.history_around(channel_id, message_id, limit).await,
-        }
+        let page = match page {
+            HistoryPage::Latest => self.history_before(channel_id, Cursor::end(), limit).await?,
+            HistoryPage::Before(cursor) => self.history_before(channel_id, cursor, limit).await?,
+            HistoryPage::After(cursor) => self.history_after(channel_id, cursor, limit).await?,
+            HistoryPage::Around(message_id) => self.history_around(channel_id, message_id, limit).await?,
+        };
+        self.with_threads(page).await
     }
 
     /// Returns a thread: its root, and a page of its answers, oldest first. `None` if the message does not exist. A
@@ -62,7 +64,8 @@ impl ReadModels {
     pub async fn message_row(&self, message_id: MessageId) -> Result<Option<MessageRow>, QueryError> {
         let (earliest, latest) = message_id.window();
         let file = query_file_as!(MessageRow, "src/relational/sql/message.sql", message_id.0, earliest, latest);
-        Ok(file.fetch_optional(&self.pool).await?)
+        let found = file.fetch_optional(&self.pool).await?;
+        Ok(self.with_threads(found.into_iter().collect()).await?.pop())
     }
 
     /// Returns a channel's pinned messages, the last pinned first.
@@ -79,7 +82,7 @@ impl ReadModels {
     ) -> Result<Vec<MessageRow>, QueryError> {
         let (pinned_at, message_id) = before.unzip();
         let file = query_file_as!(MessageRow, "src/relational/sql/pins.sql", channel_id.0, pinned_at, message_id, rows(limit));
-        Ok(file.fetch_all(&self.pool).await?)
+        self.with_threads(file.fetch_all(&self.pool).await?).await
     }
 
     /// Returns the messages of a workspace that mention a user, newest first, from all channels. The caller leaves out
@@ -104,7 +107,7 @@ impl ReadModels {
             before.message_id,
             rows(limit)
         );
-        Ok(file.fetch_all(&self.pool).await?)
+        self.with_threads(file.fetch_all(&self.pool).await?).await
     }
 
     async fn message_row(&self, message_id: MessageId) -> Result<Option<MessageRow>, QueryError> {
@@ -114,9 +117,7 @@ impl ReadModels {
     }
 
     async fn history_before(&self, channel_id: ChannelId, end: Cursor, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
-        let file =
-            query_file_as!(MessageRow, "src/relational/sql/history_before.sql", channel_id.0, end.created_at, end.message_id, rows(limit));
-        Ok(oldest_first(file.fetch_all(&self.pool).await?))
+        Ok(read_before(&self.pool, channel_id, end, limit).await?)
     }
 
     async fn history_after(&self, channel_id: ChannelId, start: Cursor, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
@@ -175,6 +176,19 @@ impl ReadModels {
         page.append(&mut self.replies_after(root, middle.just_before(), newer).await?);
         Ok(page)
     }
+}
+
+/// Reads the newest page of a channel's history, oldest first, in the transaction of the connection.
+pub(crate) async fn newest(connection: &mut PgConnection, channel_id: ChannelId, limit: u16) -> sqlx::Result<Vec<MessageRow>> {
+    let mut page = read_before(&mut *connection, channel_id, Cursor::end(), limit).await?;
+    add_threads(connection, &mut page).await?;
+    Ok(page)
+}
+
+async fn read_before(executor: impl PgExecutor<'_>, channel_id: ChannelId, end: Cursor, limit: u16) -> sqlx::Result<Vec<MessageRow>> {
+    let file =
+        query_file_as!(MessageRow, "src/relational/sql/history_before.sql", channel_id.0, end.created_at, end.message_id, rows(limit));
+    Ok(oldest_first(file.fetch_all(executor).await?))
 }
 
 fn oldest_first(mut newest_first: Vec<MessageRow>) -> Vec<MessageRow> {

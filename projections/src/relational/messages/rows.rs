@@ -9,22 +9,25 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::reaction::Reaction;
+use crate::relational::users::Person;
 
-/// A message, with its author's names.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+/// A message, with its author's names. What there is nothing of is absent. A list of messages can leave out what its
+/// client knows already (`with`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MessageRow {
     /// The message.
     pub message_id: Uuid,
     /// The channel.
     pub channel_id: Uuid,
-    /// The workspace.
-    pub workspace_id: Uuid,
+    /// The workspace. It can be left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace_id: Option<Uuid>,
     /// The author. For a system message, the user that it is about.
     pub user_id: Uuid,
-    /// The author's user name. Absent if the author was erased.
+    /// The author's user name. Absent if the author was erased, or if it was left out with the other names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// The author's display name. Absent if the author was erased.
+    /// The author's display name. Absent as the other name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// The address of the author's picture.
@@ -44,6 +47,10 @@ pub struct MessageRow {
     pub thread_id: Option<Uuid>,
     /// The number of answers in its thread.
     pub reply_count: i32,
+    /// The latest answer of its thread, and who answered. Absent if nobody did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ThreadSummary>)]
+    pub thread: Option<Json<ThreadSummary>>,
     /// Whether it is pinned to its channel.
     pub is_pinned: bool,
     /// When it was pinned.
@@ -75,6 +82,19 @@ pub struct MessageRow {
     /// When the row last changed.
     #[serde(serialize_with = "domain::timestamp::serialize")]
     pub updated_at: DateTime<Utc>,
+}
+
+/// The answers of a thread in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ThreadSummary {
+    /// When the latest answer was sent.
+    #[serde(serialize_with = "domain::timestamp::serialize")]
+    pub last_reply_at: DateTime<Utc>,
+    /// The first people who answered, in the order of their first answers: five at most.
+    pub participants: Vec<Person>,
+    /// The number of people who answered. Of a thread with more than 500 answers, the first 500 count.
+    #[schema(minimum = 1)]
+    pub participant_count: i64,
 }
 
 /// One message, with its earlier texts.

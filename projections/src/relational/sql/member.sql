@@ -3,4 +3,5 @@ SELECT m.member_id, m.workspace_id, m.user_id, CASE WHEN u.status <> 'erased' TH
        u.is_bot, m.role, m.title, m.department, m.status AS membership, m.invited_by, m.permissions, m.joined_at, m.updated_at
 FROM workspace_members m
 JOIN users u ON u.user_id = m.user_id
-WHERE m.workspace_id = $1 AND m.user_id = $2
+WHERE m.workspace_id = $1 AND m.user_id = ANY ($2::uuid[])
+ORDER BY m.user_id

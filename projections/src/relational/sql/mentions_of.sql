@@ -1,5 +1,5 @@
 -- LATERAL with LIMIT: Postgres looks up the names of one page one by one, even if it expects many more rows.
-SELECT m.message_id, m.channel_id, m.workspace_id, m.user_id, u.username AS "username?", u.display_name AS "display_name?",
+SELECT NULL::jsonb AS "thread?: _", m.message_id, m.channel_id, m.workspace_id, m.user_id, u.username AS "username?", u.display_name AS "display_name?",
        u.avatar_url AS "avatar_url?", COALESCE(u.is_erased, FALSE) AS "is_erased!", m.content, m.message_type,
        m.formatted_content, m.thread_id, m.reply_count, m.is_pinned, m.pinned_at, m.pinned_by, m.is_deleted, m.deleted_at,
        m.reactions AS "reactions: _", m.edited_at, m.edited_by, m.client_msg_id, m.created_at, m.updated_at

@@ -1,5 +1,5 @@
 -- LATERAL with LIMIT, so that Postgres looks for each identifier only in its own month, and looks up the names one by one.
-SELECT m.message_id AS "message_id!", m.channel_id AS "channel_id!", m.workspace_id AS "workspace_id!", m.user_id AS "user_id!",
+SELECT NULL::jsonb AS "thread?: _", m.message_id AS "message_id!", m.channel_id AS "channel_id!", m.workspace_id AS "workspace_id!", m.user_id AS "user_id!",
        u.username AS "username?", u.display_name AS "display_name?",
        u.avatar_url AS "avatar_url?", COALESCE(u.is_erased, FALSE) AS "is_erased!",
        m.content AS "content!", m.message_type AS "message_type!", m.formatted_content, m.thread_id, m.reply_count AS "reply_count!",
