@@ -32,6 +32,7 @@ use identity::sign_in::SignIns;
 use keyring::Keyring;
 use ledger::audit::AuditLog;
 use ledger::proof::{self, Destinations, Proofs};
+use live::Changes;
 use processes::erasure::Erasures;
 use processes::exports;
 use processes::replays::Replays;
@@ -91,6 +92,8 @@ pub struct App {
     pub read_models: ReadModels,
     /// The audit.
     pub audit_log: AuditLog,
+    /// What changed, for clients.
+    pub changes: Changes,
     /// The connections of the read side, for requests.
     pub stores: Connections,
     /// The connections of the read side, for background work.
@@ -152,7 +155,8 @@ impl App {
         let pool = read_pool(&settings).await?;
         check_database(&pool).await?;
         check_partitions(&settings, &pool).await?;
-        let copy_id = arrive(&pool).await?;
+        let arrival = arrive(&pool).await?;
+        let copy_id = arrival.copy_id;
         let (work_pool, write_pool) = (work_pool(&settings).await?, write_pool(&settings).await?);
         let keys = keyring(&settings, write_pool.clone()).await?;
         let store = commands::EventStore::start_at(write_pool.clone(), keys.clone(), clock).await;
@@ -179,6 +183,7 @@ impl App {
             sign_ins,
             confirmations,
             audit_log: AuditLog::new(pool.clone(), keys.clone()),
+            changes: Changes::new(pool.clone(), keys.clone(), arrival.log_id, settings.changes_behind_max),
             replays: Replays::new(work_stores.clone(), commands.clone(), Handle::current(), holder()),
             retention: retention(&commands, &work_stores),
             limits: Limits::new(settings.rate_limits.clone(), stores.redis.clone(), keys.clone(), read_models.clone()),

@@ -111,6 +111,8 @@ enum Verb {
     Openapi,
     /// Print the list of events as Markdown.
     Events,
+    /// Print the tables of frames in docs/LIVE.md.
+    Frames,
     /// Print the list of settings as Markdown.
     Settings,
 }
@@ -239,6 +241,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     match arguments.verb {
         Verb::Openapi => print(&openapi::document().text),
         Verb::Events => print(&domain::catalogue::events_markdown()),
+        Verb::Frames => print(&live::catalogue::frames_markdown()),
         Verb::Settings => print(&config::as_markdown()),
         Verb::Serve(arguments) => on_runtime(serve::run(settings()?, arguments)),
         Verb::Migrate => on_runtime(migrate::run(settings()?)),

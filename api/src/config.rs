@@ -185,6 +185,12 @@ const SETTINGS: &[Setting] = &[
     optional("workspaces_per_person_max", "50", "the most workspaces that a person who is not an operator may create: 1 to 1000000"),
     optional("workspace_members_max", "10000", "the most active members of a new workspace, unless it says otherwise: 1 to 1000000"),
     optional(
+        "changes_behind_max",
+        "10000",
+        "the most events of a workspace that a client may have missed to get them from `GET …/changes`; a client that missed more is told to \
+            read the state again: 1 to 1000000",
+    ),
+    optional(
         "retention_at",
         "02:00",
         "the time of the daily retention run, in UTC, on one of the nodes that run projectors: `HH:MM`, or `off` for never",
@@ -270,6 +276,8 @@ pub struct Settings {
     pub workspaces_per_person_max: u32,
     /// The most active members of a new workspace.
     pub workspace_members_max: u32,
+    /// The most events of a workspace that a client may have missed to get them.
+    pub changes_behind_max: u32,
     /// The time of the daily retention run, in UTC. `None` disables it.
     pub retention_at: Option<NaiveTime>,
     /// The settings of search.
@@ -359,6 +367,7 @@ impl Settings {
             session_lifetime: hours(values.number("session_hours", 1..=8760)),
             session_age_max: hours(values.number("session_hours_max", 1..=87_600)),
             sessions_max: values.number("sessions_max", 1..=10_000),
+            changes_behind_max: values.number("changes_behind_max", 1..=1_000_000),
             retention_at: values.time_of_day("retention_at"),
             invitation_lifetime: hours(values.number("invitation_hours", 1..=8760)),
             erasure_wait: TimeDelta::hours(values.number("erasure_hours", 0..=8760)),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use async_nats::Client;
 use commands::relay::RelayStats;
+use domain::ids::LogId;
 use futures::future::{BoxFuture, FutureExt, join_all, ready};
 use ledger::proof::{self, Proofs};
 use projections::Connections;
@@ -35,6 +36,8 @@ pub struct Health {
     pub nats: Client,
     /// Why NATS cannot be used at the moment.
     pub link: Link,
+    /// The life of the log.
+    pub log_id: LogId,
     /// The state of this process's relay.
     pub relay: Arc<RelayStats>,
     /// The signed heads of the log.
@@ -149,6 +152,7 @@ impl Health {
             ("process", ready(Some(self.process())).boxed()),
             ("postgres", self.postgres().boxed()),
             ("migrations", self.migrations().boxed()),
+            ("log", self.log().boxed()),
             ("redis", self.redis().boxed()),
             ("nats", ready(Some(self.nats())).boxed()),
             ("relay", self.relay().boxed()),

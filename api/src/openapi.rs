@@ -85,6 +85,7 @@ fn describe(document: &mut Value) {
         {"name": "unread", "description": "Unread counts and read markers."},
         {"name": "presence", "description": "Presence and typing."},
         {"name": "search", "description": "Search messages, files and people. docs/SEARCH.md describes the query language."},
+        {"name": "changes", "description": "What changed: the events that a client shows. docs/LIVE.md describes the protocol."},
         {"name": "analytics", "description": "Counts of messages and members."},
         {"name": "log", "description": "The events of a workspace as they are stored."},
         {"name": "audit", "description": "The audit: each action with its actor, time, origin and effect."},

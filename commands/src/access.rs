@@ -6,6 +6,8 @@
 //! that reads for a long time checks its rows with a newer one.
 
 mod among;
+mod past;
+mod shown;
 mod sight;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +31,7 @@ use crate::reader::Reader;
 use crate::{CommandError, Commands, authorize};
 
 pub use among::ListedChannel;
+pub use past::{Audience, Past, People};
 pub use sight::Sight;
 
 /// How long a [`ReadAccess`] counts as recent.

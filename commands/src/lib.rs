@@ -28,7 +28,7 @@ use chrono::{DateTime, Utc};
 use domain::Context;
 use uuid::Uuid;
 
-pub use access::{ListedChannel, ReadAccess, Sight};
+pub use access::{Audience, ListedChannel, Past, People, ReadAccess, Sight};
 pub use authorize::AccessRefusal;
 pub use erasures::ErasureCandidates;
 pub use event_store::{EventStore, Idempotency, IdempotencyKey, InvalidKey, StoreError};

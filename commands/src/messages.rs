@@ -14,6 +14,9 @@ use crate::execute::{ChangedRow, Decision, Draft};
 use crate::reader::Reader;
 use crate::{Appended, CommandError, CommandRefusal, CommandRequest, Commands, authorize};
 
+/// Retention removes no message that is less than a day old. It is half a day here, so that clocks may differ.
+pub(crate) const REMOVED_AFTER_HOURS: i64 = 12;
+
 impl Commands {
     /// Posts a message, and returns it as it is in the log.
     ///
@@ -172,8 +175,7 @@ pub(crate) async fn gone(
     message: &Message,
 ) -> Result<Option<RetentionAction>, CommandError> {
     let Some(posting) = &message.posting else { return Ok(None) };
-    // Half a day, so that clocks may differ.
-    if at - posting.sent_at < TimeDelta::hours(12) {
+    if at - posting.sent_at < TimeDelta::hours(REMOVED_AFTER_HOURS) {
         return Ok(None);
     }
     let retention = reader.retention(RetentionId::of(posting.channel_id, posting.sent_at)).await?;

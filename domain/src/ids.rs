@@ -89,6 +89,11 @@ id!(
     /// The messages of one month of a channel that the retention policy has removed.
     RetentionId
 );
+id!(
+    /// The life of a log. A position is true within one life only: a recovery to an earlier moment begins another one, in
+    /// which the same positions are given to other events.
+    LogId
+);
 
 impl UserId {
     /// The actor of commands that no user runs: those of the command line, of an import, or of a process.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use domain::ids::LogId;
 use sqlx::{Connection, PgConnection, PgPool, query};
 use stores::checkpoint;
 use stores::restored::identity::{self, CopyId};
@@ -33,6 +34,8 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 pub struct Arrival {
     /// The identifier of this copy.
     pub copy_id: CopyId,
+    /// The life of the log.
+    pub log_id: LogId,
     /// Whether the database is a copy that no process had used before.
     pub is_new_copy: bool,
     /// Schemas that were missing, and were created without rows.
@@ -70,28 +73,30 @@ pub enum ReadTables {
 pub async fn arrive(pool: &PgPool) -> Result<Arrival, SchemaError> {
     let mut connection = pool.acquire().await?;
     let made = make_schemas(&mut connection).await?;
-    let mut arrival = Arrival { copy_id: CopyId(None), is_new_copy: false, made, destroyed_keys: 0 };
     let found = identity::read(&mut connection).await?;
-    arrival.copy_id = found.copy_id;
-    let is_known = found.release.as_deref() == Some(env!("CARGO_PKG_VERSION"));
-    if is_known && !found.is_new_copy {
-        return Ok(arrival);
+    let is_known = found.has_timeline && found.release.as_deref() == Some(env!("CARGO_PKG_VERSION"));
+    if let Some(log_id) = found.log_id.filter(|_| is_known && !found.is_new_copy) {
+        return Ok(Arrival { copy_id: found.copy_id, log_id, is_new_copy: false, made, destroyed_keys: 0 });
     }
     let mut tx = connection.begin().await?;
     query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *tx).await?;
     // Another process may have come first.
     let found = identity::read(&mut tx).await?;
-    arrival.copy_id = found.copy_id;
-    let mut restored_at = found.restored_at;
-    if found.is_new_copy && stores::log::head(&mut *tx).await? > 0 {
-        (arrival.is_new_copy, arrival.copy_id) = (true, CopyId(Some(Uuid::now_v7())));
+    let (mut copy_id, mut restored_at, mut destroyed_keys) = (found.copy_id, found.restored_at, 0);
+    let is_new_copy = found.is_new_copy && stores::log::head(&mut *tx).await? > 0;
+    // Of an empty log, nobody knows a position, but a template of databases must not give its identifier to all.
+    let new_life = found.is_new_copy.then(|| LogId(Uuid::now_v7()));
+    if is_new_copy {
+        copy_id = CopyId(new_life.map(|id| id.0));
         restored_at = Some(chrono::Utc::now());
-        arrival.destroyed_keys = leave_the_other_history(&mut tx).await?;
+        destroyed_keys = leave_the_other_history(&mut tx).await?;
     }
-    identity::bind(&mut tx, arrival.copy_id, restored_at).await?;
+    let log_id = identity::bind(&mut tx, copy_id, new_life, restored_at).await?;
     tx.commit().await?;
+    let arrival = Arrival { copy_id, log_id, is_new_copy, made, destroyed_keys };
     if arrival.is_new_copy {
-        warn!(copy = arrival.copy_id.prefix(' ').trim_end(), "this database is a restored copy: redis and elasticsearch are filled anew");
+        let (copy, log) = (arrival.copy_id.prefix(' '), arrival.log_id);
+        warn!(copy = copy.trim_end(), log.id = %log, "this database is a restored copy: redis and elasticsearch are filled anew");
     }
     if arrival.destroyed_keys > 0 {
         warn!(keys = arrival.destroyed_keys, "the backup of the keys had keys of erased people: they were destroyed again");

@@ -94,6 +94,12 @@ pub enum Outdated {
         /// The release that applied it.
         applied_by: String,
     },
+    /// The log is another one than when this process started.
+    #[error(
+        "the log of the database is another one than when this process started: Postgres was recovered, or a replica took its place; \
+         start the process again, so that it forgets what the other log had"
+    )]
+    AnotherLog,
 }
 
 /// Why a process does not run on a database.

@@ -18,6 +18,7 @@ mod http;
 mod identity;
 mod import;
 mod laws;
+mod live;
 mod names;
 mod operators;
 mod projections;

@@ -2,22 +2,21 @@
 //! left out exist, and the read tables have what their checkpoint says.
 
 use projections::Connections;
-use projections::restored::{self, APPLIED_LIVE_MAX};
+use projections::restored::{self, APPLIED_LIVE_MAX, Arrival};
 use sqlx::PgPool;
-use stores::restored::identity::CopyId;
 
 use super::StartError;
 
-/// Creates missing schemas, and returns the identifier of the database if it is a restored copy.
+/// Creates missing schemas, and notices a restored copy.
 ///
 /// # Errors
 /// Postgres cannot be used, or refuses.
-pub async fn arrive(pool: &PgPool) -> Result<CopyId, StartError> {
+pub async fn arrive(pool: &PgPool) -> Result<Arrival, StartError> {
     let arrival = restored::arrive(pool).await?;
-    for schema in arrival.made {
+    for schema in &arrival.made {
         tracing::warn!(schema, "the schema was missing and was created: the backup did not have it");
     }
-    Ok(arrival.copy_id)
+    Ok(arrival)
 }
 
 /// Builds the read tables if they are missing. This may take minutes, and the log shows the progress.

@@ -51,7 +51,7 @@ pub(super) async fn audit_log(settings: &Settings) -> Result<AuditLog, Failure> 
 /// The read models' stores. The schema must be up to date.
 pub(super) async fn stores(settings: &Settings) -> Result<Connections, Failure> {
     let pool = read_pool(settings).await?;
-    let copy_id = app::arrive(&pool).await?;
+    let copy_id = app::arrive(&pool).await?.copy_id;
     let keys = app::keyring(settings, pool.clone()).await?;
     let stores = Connections::new(pool, keys, app::redis_connection(settings)?.of_copy(copy_id));
     Ok(stores.with_elastic(app::elasticsearch(settings)?.map(|elastic| elastic.of_copy(copy_id))))

@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::http::header::ContentType;
+use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -15,6 +16,7 @@ use commands::{CommandError, Commands, ReadAccess};
 use domain::Context;
 use domain::ids::UserId;
 use futures::future::LocalBoxFuture;
+use live::Changes;
 use projections::relational::messages::Cursor as Place;
 use projections::{Progress, QueryError};
 use serde::{Deserialize, Serialize};
@@ -181,10 +183,23 @@ pub(super) fn min_position(request: &HttpRequest) -> Result<Option<i64>, Problem
         Problem::malformed(
             "request.header_invalid",
             Some(MIN_POSITION.into()),
-            format!("{MIN_POSITION} must be a position: a whole number"),
+            format!("{MIN_POSITION} must be a position: a whole number, alone or behind a log_id and a colon"),
         )
     };
+    if let Some((log_id, _)) = text.split_once(':') {
+        let cursor = text.parse::<live::Cursor>().map_err(|_| refused())?;
+        let is_ours = request.app_data::<Data<Changes>>().is_some_and(|changes| changes.log_id() == cursor.log_id);
+        return if is_ours { Ok(Some(cursor.position)) } else { Err(of_another_log(log_id)) };
+    }
     text.parse::<i64>().ok().filter(|position| *position >= 0).map(Some).ok_or_else(refused)
+}
+
+/// A position of another log says nothing about this one.
+fn of_another_log(log_id: &str) -> Problem {
+    let detail = format!(
+        "the position is of the log {log_id}, and this server has another one: its database was restored; read the state again, and forget the position"
+    );
+    Problem::malformed("request.position_of_another_log", Some(MIN_POSITION.into()), detail)
 }
 
 /// The answer of a query, with the position at which it was read.

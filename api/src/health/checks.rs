@@ -31,6 +31,13 @@ impl Health {
         Some(judged_within(Verdict::Unavailable, missing).await)
     }
 
+    /// Which life of the log this process serves, and where it ends.
+    pub(super) async fn log(&self) -> Option<Part> {
+        let log_id = self.log_id;
+        let end = async { stores::log::head(&self.stores.pool).await.map(|head| format!("{log_id} ends at {head}")) };
+        Some(within(Verdict::Unavailable, end).await)
+    }
+
     pub(super) async fn redis(&self) -> Option<Part> {
         let redis = &self.stores.redis;
         let answer = async {

@@ -7,6 +7,7 @@
 pub mod analytics;
 pub mod answer;
 pub mod audit;
+pub mod changes;
 pub mod channel_members;
 pub mod channels;
 pub mod command_rows;
@@ -146,7 +147,8 @@ fn users_routes(v1: &mut ServiceConfig<'_>) {
 
 /// Workspaces, their members, and how long they keep messages.
 fn workspaces_routes(v1: &mut ServiceConfig<'_>) {
-    v1.service(start::get_start)
+    v1.service(changes::list_changes)
+        .service(start::get_start)
         .service(workspaces::create_workspace)
         .service(workspaces::list_workspaces)
         .service(workspaces::get_current_workspace)

@@ -7,6 +7,7 @@ use identity::AuthError;
 use identity::guesses::TooMany;
 use ledger::audit::AuditError;
 use ledger::proof::{KeyError, ProveError};
+use live::ChangesError;
 use processes::erasure::ErasureError;
 use processes::retention::RunError;
 use projections::search::query::QueryMistake;
@@ -82,6 +83,16 @@ impl From<AuditError> for Problem {
         match error {
             AuditError::Store(ref cause) => Self::database_failed(&error, cause),
             AuditError::Log(_) | AuditError::Unreadable { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ChangesError> for Problem {
+    fn from(error: ChangesError) -> Self {
+        match error {
+            ChangesError::Commands(error) => error.into(),
+            ChangesError::Store(ref cause) => Self::database_failed(&error, cause),
+            ChangesError::Log(_) => Self::internal(&error),
         }
     }
 }

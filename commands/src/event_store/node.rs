@@ -9,9 +9,11 @@
 //! The transaction that registers a process also reads the requirements of the database (table `release_floor`), under
 //! a lock that excludes the process that raises the floor. So an older process either registers before the floor is
 //! raised, and is counted, or it registers afterwards, and is refused.
+//!
+//! Each renewal also checks that the log is still the one that the process came to.
 
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use domain::format::EventFormat;
@@ -23,6 +25,7 @@ use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 use stores::release::{self, Outdated, Release, holder};
+use stores::restored::identity::{self, Standing};
 
 use super::StoreError;
 
@@ -69,6 +72,8 @@ struct Inner {
     /// The newest format that every process reads, as far as this process knows. It never decreases.
     min_format: AtomicI32,
     refused: Mutex<Option<Refused>>,
+    /// The log that this process came to.
+    standing: OnceLock<Standing>,
     outdated: watch::Sender<Option<Arc<Outdated>>>,
 }
 
@@ -102,6 +107,7 @@ impl Node {
             left: Mutex::default(),
             min_format: AtomicI32::new(i32::MIN),
             refused: Mutex::default(),
+            standing: OnceLock::new(),
             outdated: watch::Sender::new(None),
         }));
         node.0.renew().await?;
@@ -122,7 +128,7 @@ impl Node {
         if format.0 <= self.0.min_format.load(Ordering::Acquire) { Ok(()) } else { self.0.raise(format).await }
     }
 
-    /// Holds the reason why this process must stop, once a later release has claimed the database.
+    /// Holds the reason why this process must stop: a later release has claimed the database, or its log is another one.
     pub(super) fn outdated(&self) -> watch::Receiver<Option<Arc<Outdated>>> {
         self.0.outdated.subscribe()
     }
@@ -181,6 +187,7 @@ impl Inner {
         let mut tx = self.pool.begin().await?;
         let floor = release::read_for_share(&mut tx).await?;
         floor.admits(&self.release)?;
+        self.check_log(identity::standing(&mut tx).await?)?;
         query!(
             "INSERT INTO public.nodes (node_id, holder, release, event_format) VALUES ($1, $2, $3, $4)
              ON CONFLICT (node_id) DO UPDATE SET seen_at = clock_timestamp()",
@@ -193,6 +200,14 @@ impl Inner {
         .await?;
         tx.commit().await?;
         Ok(floor.min_format)
+    }
+
+    /// Checks that the log is still the one that this process came to. After a recovery, or when a replica has taken the
+    /// place of Postgres, what this process remembers may never have happened.
+    fn check_log(&self, now: Standing) -> Result<(), Outdated> {
+        let is_same = self.standing.get().is_none_or(|before| before.goes_on_as(&now));
+        let _ = self.standing.set(now);
+        if is_same { Ok(()) } else { Err(Outdated::AnotherLog) }
     }
 
     /// Raises the format that every process must read, if all listed processes can read it.

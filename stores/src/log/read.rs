@@ -4,7 +4,7 @@
 //! The log is read by `COPY … TO STDOUT` in the binary format, which costs half as much as a cursor or a query with
 //! rows. The received bytes are decoded directly, without a tree of JSON values.
 
-use domain::ids::UserId;
+use domain::ids::{UserId, WorkspaceId};
 use domain::{DecodeError, StreamId};
 use futures::StreamExt;
 use keyring::{KeyError, Keyring};
@@ -85,6 +85,35 @@ pub async fn read_positions(pool: &PgPool, keys: &Keyring, positions: &[i64]) ->
 pub async fn read_of(pool: &PgPool, keys: &Keyring, condition: &str, after: i64, to: i64, limit: usize) -> Result<Vec<Delivery>, LogError> {
     let rows = format!("position > {after} AND position <= {to} AND {condition}");
     collect(pool, keys, &limited(&rows, &format!(" LIMIT {limit}"))).await
+}
+
+/// Reads the events that fulfil a condition, in order of position. The condition must name few events.
+///
+/// # Errors
+/// The log cannot be read.
+pub async fn read_where(pool: &PgPool, keys: &Keyring, condition: &str) -> Result<Vec<Delivery>, LogError> {
+    collect(pool, keys, &select(condition)).await
+}
+
+/// Reads at most `limit` events of a workspace, and of users, who belong to no workspace: behind `after` and up to `to`.
+/// Each part is read from an index of its own, so that events of other workspaces cost nothing.
+///
+/// # Errors
+/// The log cannot be read.
+pub async fn read_of_workspace(
+    pool: &PgPool,
+    keys: &Keyring,
+    workspace_id: WorkspaceId,
+    after: i64,
+    to: i64,
+    limit: usize,
+) -> Result<Vec<Delivery>, LogError> {
+    let part = |condition: &str| {
+        format!("(SELECT * FROM events WHERE {condition} AND position > {after} AND position <= {to} ORDER BY position LIMIT {limit})")
+    };
+    let (here, people) = (part(&format!("workspace_id = '{workspace_id}'")), part("aggregate_type = 'user'"));
+    let both = format!("({here} UNION ALL {people}) AS both_parts");
+    collect(pool, keys, &from(&both, "TRUE", &format!(" LIMIT {limit}"))).await
 }
 
 /// The first part of a stream.
@@ -247,8 +276,12 @@ fn select(condition: &str) -> String {
 }
 
 fn limited(condition: &str, limit: &str) -> String {
+    from("events", condition, limit)
+}
+
+fn from(source: &str, condition: &str, limit: &str) -> String {
     format!(
         "COPY (SELECT position, event_id, aggregate_type, aggregate_id, sequence, workspace_id, recorded_at, event_type, event_version, \
-         payload, metadata FROM events WHERE {condition} ORDER BY position{limit}) TO STDOUT (FORMAT binary)"
+         payload, metadata FROM {source} WHERE {condition} ORDER BY position{limit}) TO STDOUT (FORMAT binary)"
     )
 }

@@ -5,6 +5,7 @@
 //! `make clients` does the same for Go and Java, whose compilers are too large to fetch for `make test`.
 
 mod breaking;
+mod changes;
 mod contract;
 mod erased;
 mod own_writes;

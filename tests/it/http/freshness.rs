@@ -70,6 +70,7 @@ const QUERIES: [(&str, By, u64); 57] = [
     ("/v1/workspaces/{workspace_id}/audit/aggregates/{aggregate_type}/{aggregate_id}/history", Auditor, 2),
     ("/v1/workspaces/{workspace_id}/audit/events/{position}/chain", Auditor, 2),
     ("/v1/workspaces/{workspace_id}/audit/export", Auditor, 3),
+    ("/v1/workspaces/{workspace_id}/changes", Owner, 1),
     ("/v1/workspaces/{workspace_id}/channels?scope=browse", Owner, 1),
     ("/v1/workspaces/{workspace_id}/directory", Owner, 1),
     ("/v1/workspaces/{workspace_id}/emojis", Owner, 1),

@@ -1,0 +1,42 @@
+//! What is shown of events: people, and messages that are still there.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::User;
+use domain::ids::{ChannelId, MessageId, RetentionId, UserId};
+
+use super::ReadAccess;
+use crate::CommandError;
+use crate::messages::REMOVED_AFTER_HOURS;
+use crate::reader::Reader;
+
+impl ReadAccess {
+    /// Returns the present states of users. The caller decides what of them the user may see.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn users(&self, ids: &BTreeSet<UserId>) -> Result<HashMap<UserId, Arc<User>>, CommandError> {
+        let ids = ids.iter().map(|id| id.0).collect::<Vec<_>>();
+        let loaded = self.store.load_all::<User>(&ids).await?.into_iter();
+        Ok(loaded.map(|(id, user)| (id.into(), user.state)).collect())
+    }
+
+    /// Returns those of the messages that retention has archived or purged. Each comes with its channel, and when it was
+    /// sent.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn gone_among(&self, messages: &[(MessageId, ChannelId, DateTime<Utc>)]) -> Result<HashSet<MessageId>, CommandError> {
+        let (mut reader, now) = (Reader::new(&self.store), Utc::now());
+        let mut gone = HashSet::new();
+        for (message_id, channel_id, sent_at) in messages {
+            if now - *sent_at >= TimeDelta::hours(REMOVED_AFTER_HOURS) {
+                let removed = reader.retention(RetentionId::of(*channel_id, *sent_at)).await?;
+                gone.extend(removed.gone.contains_key(message_id).then_some(*message_id));
+            }
+        }
+        Ok(gone)
+    }
+}

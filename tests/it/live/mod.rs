@@ -1,0 +1,3 @@
+//! What changed, sent to those who may see it.
+
+mod law;
