@@ -164,7 +164,8 @@ impl<F: Fn(&Channel) -> Result<ChannelCommand, CommandRefusal> + Sync> Decision 
         let workspace_id = channel.creation.as_ref().ok_or(AccessRefusal::ChannelNotFound)?.workspace_id;
         let workspace = reader.workspace(workspace_id).await?;
         if let Err(refusal) = authorize::knows_channel(&workspace, &channel, context.actor) {
-            let is_repeated = self.name == ChannelCommand::Leave.name() && has_left(reader, self.channel_id, &workspace, context.actor).await?;
+            let is_repeated =
+                self.name == ChannelCommand::Leave.name() && has_left(reader, self.channel_id, &workspace, context.actor).await?;
             return if is_repeated { Ok(Draft::of(self.channel_id)) } else { Err(refusal.into()) };
         }
         let command = (self.choose)(&channel)?;

@@ -211,7 +211,9 @@ impl<F: Fn(&Workspace) -> Result<WorkspaceCommand, CommandRefusal> + Sync> Decis
         let promoted = promoted_guest(&workspace, &command);
         let events: Vec<WorkspaceEvent> = match workspace.decide(context, command.clone()) {
             Ok(events) => events,
-            Err(refusal) => return if is_done(reader, self.workspace_id, &command).await? { Ok(Draft::of(subject)) } else { Err(refusal.into()) },
+            Err(refusal) => {
+                return if is_done(reader, self.workspace_id, &command).await? { Ok(Draft::of(subject)) } else { Err(refusal.into()) };
+            }
         };
         let draft = Draft { subject, ..Draft::of(self.workspace_id) }.write(
             StreamId::workspace(self.workspace_id),

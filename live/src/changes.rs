@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use commands::{Audience, CommandError, Past, ReadAccess};
-use domain::ids::{ChannelId, LogId, MessageId, UserId, WorkspaceId};
+use domain::ids::{LogId, MessageId, UserId, WorkspaceId};
 use domain::{AggregateType, Event, Recorded, StreamId, User, UserEvent};
 use keyring::Keyring;
 use serde::Serialize;

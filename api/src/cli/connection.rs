@@ -82,7 +82,7 @@ pub(super) async fn known_devices(settings: &Settings) -> Result<KnownDevices, F
 /// The sessions of this server.
 pub(super) async fn sessions(settings: &Settings, commands: &Commands) -> Result<Sessions, Failure> {
     let pool = read_pool(settings).await?;
-    let redis = app::redis_connection(settings)?.of_copy(app::arrive(&pool).await?);
+    let redis = app::redis_connection(settings)?.of_copy(app::arrive(&pool).await?.copy_id);
     let store = SessionStore::new(pool, redis, &settings.master_key, settings.session_bounds());
     Ok(Sessions::new(store, commands.clone()))
 }

@@ -250,11 +250,7 @@ async fn without_members(access: &ReadAccess, workspace_id: WorkspaceId, mut row
     (status = 200, description = "The channel.", body = ChannelRow, headers(("ETag", description = "For `If-Match` and `If-None-Match`."))),
     (status = 304, description = "The row is the one that `If-None-Match` names.")))]
 #[get("/channels/{channel_id}")]
-pub async fn get_channel(
-    path: Path<ChannelPath>,
-    reading: Reading,
-    read_models: Data<ReadModels>,
-) -> Result<Tagged<ChannelRow>, Problem> {
+pub async fn get_channel(path: Path<ChannelPath>, reading: Reading, read_models: Data<ReadModels>) -> Result<Tagged<ChannelRow>, Problem> {
     reading.access.channel(path.channel_id).await?;
     let channel = reading.row(async || read_models.channel(path.channel_id, reading.actor).await).await?;
     Ok(reading.answer_row(channel.position, channel))

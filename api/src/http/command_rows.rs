@@ -15,10 +15,10 @@ use projections::relational::channels::ChannelRow;
 use projections::relational::invitations::InvitationRow;
 use projections::relational::members::MemberRow;
 use projections::relational::messages::MessageRow;
-use projections::relational::users::UserRow;
 use projections::relational::workspaces::WorkspaceRow;
 use projections::{Progress, QueryError, ReadModels};
 
+use super::account::Account;
 use super::answer::Done;
 use crate::extract::{Command, RequestBody, parts};
 use crate::problem::Problem;
@@ -109,7 +109,7 @@ impl CommandRows {
     /// The channel or conversation.
     pub async fn channel(&self, by: By<'_>, channel_id: ChannelId) -> Option<ChannelRow> {
         let sees = async |access: ReadAccess| access.channel(channel_id).await.map(drop);
-        self.row(by, sees, self.read_models.channel(channel_id)).await
+        self.row(by, sees, self.read_models.channel(channel_id, by.0)).await
     }
 
     /// The member of the channel.
@@ -137,8 +137,8 @@ impl CommandRows {
     }
 
     /// The user who ran the command.
-    pub async fn caller(&self, by: By<'_>) -> Option<UserRow> {
-        self.row(by, async |_| Ok(()), self.read_models.user(by.0)).await
+    pub async fn caller(&self, by: By<'_>) -> Option<Account> {
+        self.row(by, async |_| Ok(()), self.read_models.user(by.0)).await.map(Account::from)
     }
 
     /// Waits for the command's position, and reads the row. A request that is repeated with its key may come long after the

@@ -11,20 +11,20 @@ use identity::confirmation::Confirmations;
 use identity::password::Passwords;
 use identity::sign_in::SignIns;
 use projections::ReadModels;
-use projections::relational::users::{CustomStatus, UserRow};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use state::credentials::Credentials;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::account::Account;
 use super::answer::{Done, RowFollows};
 use super::command_rows::{By, CommandRows};
 use super::headers::{CommandHeaders, IfMatchHeader, IfNoneMatchHeader, QueryHeaders};
 use super::sessions::SignOut;
 use super::users::{no_such_user, parse_password};
 use crate::config::Secret;
-use crate::extract::{Actor, Body, Change, Checks, Command, QueryAnswer, Reading, Tagged, merge, parts};
+use crate::extract::{Actor, Body, Change, Checks, Command, Reading, Tagged, merge, parts};
 use crate::problem::Problem;
 
 /// The most bytes of a client's own settings, as JSON.
@@ -37,92 +37,6 @@ parts! {
         passwords: Passwords,
         confirmations: Confirmations,
         sign_ins: SignIns,
-    }
-}
-
-/// The caller's own account.
-#[derive(Serialize, ToSchema)]
-pub struct Account {
-    /// The user.
-    user_id: Uuid,
-    /// The mail address.
-    email: String,
-    /// The name that others mention.
-    username: String,
-    /// The display name.
-    display_name: String,
-    /// The address of the picture.
-    avatar_url: Option<String>,
-    /// Whether the user was erased.
-    is_erased: bool,
-    /// `active`, `suspended` or `erased`.
-    account_state: String,
-    /// The job title.
-    title: Option<String>,
-    /// The telephone number.
-    phone: Option<String>,
-    /// A text about the user.
-    bio: Option<String>,
-    /// The pronouns.
-    pronouns: Option<String>,
-    /// What the user says about themselves for now. Absent if it has ended, or there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    custom_status: Option<CustomStatus>,
-    /// The time zone in which the user's day begins.
-    timezone: String,
-    /// The language of the user's client.
-    language: String,
-    /// The client's notification settings. The server does not read them.
-    notification_settings: Value,
-    /// The client's theme. The server does not read it.
-    theme_preferences: Value,
-    /// Whether a second factor is required.
-    mfa_enabled: bool,
-    /// Whether the user is a bot.
-    is_bot: bool,
-    /// Whether the user is an operator of this server.
-    is_operator: bool,
-    /// When the user registered.
-    created_at: DateTime<Utc>,
-    /// When the account last changed.
-    updated_at: DateTime<Utc>,
-    /// When the user last signed in.
-    last_login_at: Option<DateTime<Utc>>,
-    /// When the user will be erased, if an erasure was asked for.
-    erasure_due_at: Option<DateTime<Utc>>,
-    /// The position of the account's last change in the log.
-    position: i64,
-}
-
-impl From<UserRow> for Account {
-    fn from(row: UserRow) -> Self {
-        let (custom_status, is_erased) = (row.custom_status(), row.is_erased());
-        Self {
-            user_id: row.user_id,
-            email: row.email,
-            username: row.username,
-            display_name: row.display_name,
-            avatar_url: row.avatar_url,
-            is_erased,
-            account_state: row.status,
-            title: row.title,
-            phone: row.phone,
-            bio: row.bio,
-            pronouns: row.pronouns,
-            custom_status,
-            timezone: row.timezone,
-            language: row.language,
-            notification_settings: row.notification_settings,
-            theme_preferences: row.theme_preferences,
-            mfa_enabled: row.mfa_enabled,
-            is_bot: row.is_bot,
-            is_operator: row.is_operator,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            last_login_at: row.last_login_at,
-            erasure_due_at: row.erasure_due_at,
-            position: row.position,
-        }
     }
 }
 
@@ -214,13 +128,13 @@ impl ProfileChange {
 /// An absent member stays as it is, and `null` clears it. Everybody who shares a workspace with the caller sees the
 /// profile. It is the same in all workspaces.
 #[utoipa::path(tag = "users", request_body = ChangeProfile, params(CommandHeaders, IfMatchHeader),
-    responses((status = 200, description = "The caller with the new profile.", body = UserRow), RowFollows))]
+    responses((status = 200, description = "The caller with the new profile.", body = Account), RowFollows))]
 #[patch("/users/me")]
 pub async fn change_profile(
     command: Command<Body<ChangeProfile>>,
     commands: Data<Commands>,
     rows: CommandRows,
-) -> Result<Done<UserRow>, Problem> {
+) -> Result<Done<Account>, Problem> {
     let change = command.body.input.parse()?;
     let asked = command.asked();
     let appended = commands.user_with(&asked, command.actor.user_id, "change profile", |user| match &user.registration {
@@ -328,13 +242,13 @@ fn merged(change: &Change<Json>, before: &Json) -> Json {
 /// An absent member stays as it is, and `null` clears it. The server does not read `notification_settings` and
 /// `theme_preferences`: they are the client's, and a new value replaces the whole. Nobody else sees the preferences.
 #[utoipa::path(tag = "users", request_body = ChangePreferences, params(CommandHeaders, IfMatchHeader),
-    responses((status = 200, description = "The caller with the new preferences.", body = UserRow), RowFollows))]
+    responses((status = 200, description = "The caller with the new preferences.", body = Account), RowFollows))]
 #[patch("/users/me/preferences")]
 pub async fn change_preferences(
     command: Command<Body<ChangePreferences>>,
     commands: Data<Commands>,
     rows: CommandRows,
-) -> Result<Done<UserRow>, Problem> {
+) -> Result<Done<Account>, Problem> {
     let change = command.body.input.parse()?;
     let asked = command.asked();
     let appended = commands.user_with(&asked, command.actor.user_id, "change preferences", |user| match &user.registration {
@@ -365,13 +279,13 @@ pub struct ChangeCustomStatus {
 /// An empty body clears it. Everybody who shares a workspace with the caller sees it. With `expires_at` it ends
 /// by itself.
 #[utoipa::path(tag = "users", request_body = ChangeCustomStatus, params(CommandHeaders, IfMatchHeader),
-    responses((status = 200, description = "The caller with the new custom status.", body = UserRow), RowFollows))]
+    responses((status = 200, description = "The caller with the new custom status.", body = Account), RowFollows))]
 #[put("/users/me/custom-status")]
 pub async fn change_custom_status(
     command: Command<Body<ChangeCustomStatus>>,
     commands: Data<Commands>,
     rows: CommandRows,
-) -> Result<Done<UserRow>, Problem> {
+) -> Result<Done<Account>, Problem> {
     let input = &command.body.input;
     let mut checks = Checks::default();
     let text = checks.note(input.text.as_deref().map(StatusText::parse).transpose());

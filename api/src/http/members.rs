@@ -23,9 +23,7 @@ use super::path::{MemberPath, WorkspacePath};
 use super::schema;
 use super::sight::{seen, sight_of};
 use crate::config::Secret;
-use crate::extract::{
-    Body, Checks, Command, Cursor, List, Page, Query, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_line,
-};
+use crate::extract::{Body, Checks, Command, Cursor, List, Page, Query, QueryAnswer, Reading, no_cursor, page_limit, reject_unless_line};
 use crate::problem::Problem;
 
 /// The most characters of a directory search.

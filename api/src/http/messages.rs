@@ -21,9 +21,7 @@ use super::command_rows::{By, CommandRows};
 use super::headers::{CommandHeaders, IfMatchHeader, IfNoneMatchHeader, QueryHeaders};
 use super::path::{ChannelPath, MessagePath};
 use super::with::{MessagePart, Shown};
-use crate::extract::{
-    Body, Checks, Command, Cursor, List, Query, QueryAnswer, Reading, Tagged, catch_up, page_limit, parts, read_place,
-};
+use crate::extract::{Body, Checks, Command, Cursor, List, Query, QueryAnswer, Reading, Tagged, catch_up, page_limit, parts, read_place};
 use crate::problem::Problem;
 
 /// The message to post.

@@ -4,7 +4,8 @@
 
 #![expect(unused_qualifications, reason = "utoipa's macros repeat our type names with their full paths")]
 
-pub mod analytics;
+pub mod account;
+mod analytics;
 pub mod answer;
 pub mod audit;
 pub mod changes;

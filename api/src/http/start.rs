@@ -15,6 +15,7 @@ use projections::cache::ChannelUnread;
 use projections::relational::channels::ChannelRow;
 use projections::relational::messages::HistoryPage;
 use projections::relational::people::PersonRow;
+use projections::relational::users::CustomStatus;
 use projections::start::{StartQuery, StartRows};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::account::Account;
 use super::answer::{Done, RowFollows};
 use super::headers::{CommandHeaders, QueryHeaders};
 use super::path::UserPath;
@@ -113,7 +114,7 @@ parts! {
 /// an invitation for their address (`invited`), or nobody (`closed`). The first user of a server becomes its operator.
 /// Registering does not sign in.
 #[utoipa::path(tag = "users", request_body = RegisterUser, security(()), params(CommandHeaders),
-    responses((status = 201, description = "The user is registered.", body = UserRow), RowFollows))]
+    responses((status = 201, description = "The user is registered.", body = Account), RowFollows))]
 #[post("/users")]
 pub async fn register_user(
     _: Visitor,
@@ -121,11 +122,15 @@ pub async fn register_user(
     key: Key,
     from: Circumstances,
     registering: Registering,
-) -> Result<Done<UserRow>, Problem> {
+) -> Result<Done<Account>, Problem> {
     let invitation = registering.admissions.admit(body.input.invitation_token.as_ref()).await?;
     let (registration, password) = body.input.parse_with_password(&registering.passwords).await?;
     let user_id = new_user_id(&key, &registration);
-    let asked = CommandRequest { context: from.context_of(user_id), idempotency: key.idempotency(user_id, &open_parts(&registration)?), unchanged_since: None };
+    let asked = CommandRequest {
+        context: from.context_of(user_id),
+        idempotency: key.idempotency(user_id, &open_parts(&registration)?),
+        unchanged_since: None,
+    };
     let appended = registering.registrations.register(&asked, user_id, registration.clone(), password, invitation).await?;
     let row = registering.row(user_id, &appended, registration).await;
     Ok(Done::created(appended, format!("/v1/users/{user_id}"), row))
@@ -133,11 +138,11 @@ pub async fn register_user(
 
 impl Registering {
     /// The user as registered. Nobody is signed in here, so a repeated request does not show what the user has changed since.
-    async fn row(&self, user_id: UserId, appended: &Appended, registration: Registration) -> Option<UserRow> {
+    async fn row(&self, user_id: UserId, appended: &Appended, registration: Registration) -> Option<Account> {
         // The server decides who is an operator.
         let is_operator = self.commands.user_state(user_id).await.ok()?.registration.as_ref().is_some_and(|user| user.is_operator);
         let registration = Registration { is_operator, ..registration };
-        Some(UserRow::just_registered(user_id, (appended.position, appended.recorded_at), &registration))
+        Some(UserRow::just_registered(user_id, (appended.position, appended.recorded_at), &registration).into())
     }
 }
 

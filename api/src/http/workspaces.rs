@@ -23,7 +23,9 @@ use super::members::PageQuery;
 use super::path::WorkspacePath;
 use super::schema;
 use crate::config::{Secret, Settings};
-use crate::extract::{Body, Change, Checks, Command, Cursor, Page, Query, QueryAnswer, Reading, RequestedHost, Tagged, no_cursor, page_limit};
+use crate::extract::{
+    Body, Change, Checks, Command, Cursor, Page, Query, QueryAnswer, Reading, RequestedHost, Tagged, no_cursor, page_limit,
+};
 use crate::problem::Problem;
 
 /// A new workspace.

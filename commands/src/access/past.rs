@@ -6,7 +6,7 @@
 //! from the beginning, because there are few such events. Memberships of channels, which may be many, are followed from
 //! the present backwards, to the first position that is asked for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cqrs_es::Aggregate;

@@ -12,9 +12,9 @@ use sqlx::{PgConnection, PgExecutor, query_file_as, query_file_scalar, query_sca
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::users::Person;
 use super::rows::{Missing, Rows, json_row, row};
 use super::stamp::EventStamp;
+use super::users::Person;
 use crate::read_models::{QueryError, ReadModels, rows};
 
 /// The most people that are shown of a conversation: as many as it can have.

@@ -30,7 +30,7 @@ use crate::report::Report;
 use crate::runs::is_trial;
 
 /// The names, in the order of the table.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "append",
     "batch",
     "command",

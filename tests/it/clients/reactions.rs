@@ -69,9 +69,12 @@ async fn the_emojis_of_unicode_are_listed_for_everybody_and_kept_by_clients() {
     let listed = answer.expect(200);
     let items = listed["items"].as_array().expect("emojis");
     let tada = items.iter().find(|row| row["emoji"] == "🎉").expect("🎉");
-    assert_eq!(*tada, json!({
-        "emoji": "🎉", "name": "party popper", "group": "activities", "short_names": ["tada"], "has_skin_tones": false,
-    }));
+    assert_eq!(
+        *tada,
+        json!({
+            "emoji": "🎉", "name": "party popper", "group": "activities", "short_names": ["tada"], "has_skin_tones": false,
+        })
+    );
 
     let again = send(team.owner.request(Method::GET, "/v1/emojis").header("If-None-Match", &tag)).await;
     assert_eq!((again.status.as_u16(), again.header("etag"), &again.body), (304, Some(tag.as_str()), &Value::Null));

@@ -50,8 +50,7 @@ fn list(answer: &Answer, name: &str) -> Vec<String> {
 async fn a_page_of_an_allowed_origin_sends_requests_and_reads_answers() {
     let app = TestApp::start_with(&[("BACKSCROLL_ALLOWED_ORIGINS", "http://localhost:3000, https://app.example.org")]).await;
     let team = Team::found(&app).await;
-    let headers =
-        "authorization,content-type,idempotency-key,backscroll-min-position,x-request-id,if-match,if-none-match,last-event-id";
+    let headers = "authorization,content-type,idempotency-key,backscroll-min-position,x-request-id,if-match,if-none-match,last-event-id";
     for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
         let allowed = preflight(&app, PAGE, method, headers).await;
         assert_eq!(allowed.status, 200, "{method}: {}", allowed.body);
@@ -78,8 +77,11 @@ async fn a_page_of_an_allowed_origin_sends_requests_and_reads_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_reads_problems_and_the_headers_of_a_head_too() {
-    let settings =
-        [("BACKSCROLL_ALLOWED_ORIGINS", PAGE), ("BACKSCROLL_BODY_BYTES_MAX", "1024"), ("BACKSCROLL_RATE_LIMITS", "all=1000000/60 search=1/60")];
+    let settings = [
+        ("BACKSCROLL_ALLOWED_ORIGINS", PAGE),
+        ("BACKSCROLL_BODY_BYTES_MAX", "1024"),
+        ("BACKSCROLL_RATE_LIMITS", "all=1000000/60 search=1/60"),
+    ];
     let app = TestApp::start_with(&settings).await;
     let team = Team::found(&app).await;
     let by = |method: Method, path: &str| team.owner.request(method, path).header("Origin", PAGE);

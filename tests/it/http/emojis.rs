@@ -80,7 +80,11 @@ async fn admins_add_emojis_that_members_react_with_and_a_removed_one_stays_where
     team.owner.delete(&parrot).await.expect(204);
     let position = team.guest.put_empty(&reaction).await.position();
     let shown = team.owner.get_at(position, &message).await.expect(200)["reactions"].clone();
-    assert_eq!(shown, json!([{"emoji": "party_parrot", "count": 2, "users": [team.member.id, team.guest.id]}]), "a reaction that is there can be joined");
+    assert_eq!(
+        shown,
+        json!([{"emoji": "party_parrot", "count": 2, "users": [team.member.id, team.guest.id]}]),
+        "a reaction that is there can be joined"
+    );
     let other = team.message(&team.owner, team.general, "another").await;
     team.member.put_empty(&format!("/v1/messages/{other}/reactions/party_parrot")).await.expect_problem(422, "message.not_an_emoji");
 }

@@ -154,7 +154,10 @@ async fn a_user_reacts_once_with_an_emoji_and_removes_the_reaction() {
     let again = team.guest.put_empty(&reaction).await;
     assert!(again.position() >= position);
     assert_eq!(again.expect(200)["reactions"], json!([{"emoji": "🎂", "count": 1, "users": [team.guest.id]}]));
-    assert_eq!(team.owner.get_at(position, &message).await.expect(200)["reactions"], json!([{"emoji": "🎂", "count": 1, "users": [team.guest.id]}]));
+    assert_eq!(
+        team.owner.get_at(position, &message).await.expect(200)["reactions"],
+        json!([{"emoji": "🎂", "count": 1, "users": [team.guest.id]}])
+    );
     team.owner.delete(&reaction).await.expect(204);
     let people = team.owner.get(&reaction).await.expect(200);
     assert_eq!((&people["items"][0]["user_id"], people["items"].as_array().map(Vec::len)), (&json!(team.guest.id), Some(1)));

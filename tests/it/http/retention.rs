@@ -127,7 +127,10 @@ async fn a_run_applies_the_policy_that_was_acknowledged_before_it() {
         blocking.commit().await.expect("the row is free again");
     });
     started.expect(202);
-    eventually("the old message has left", async || texts(&team.owner.get(&team.general("/retained-messages")).await.expect(200)) == ["old"]).await;
+    eventually("the old message has left", async || {
+        texts(&team.owner.get(&team.general("/retained-messages")).await.expect(200)) == ["old"]
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

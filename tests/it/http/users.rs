@@ -87,7 +87,10 @@ async fn preferences_and_the_status_are_changed_and_cleared() {
     ann.put("/v1/users/me/custom-status", json!({"text": "Away", "emoji": "palm_tree"})).await.expect(200);
     let me =
         ann.get_at(ann.patch("/v1/users/me/preferences", json!({"timezone": "UTC"})).await.position(), "/v1/users/me").await.expect(200);
-    assert_eq!((&me["language"], &me["theme_preferences"], &me["custom_status"]["text"]), (&json!("de"), &json!({"dark": true}), &json!("Away")));
+    assert_eq!(
+        (&me["language"], &me["theme_preferences"], &me["custom_status"]["text"]),
+        (&json!("de"), &json!({"dark": true}), &json!("Away"))
+    );
 
     let cleared = ann.put("/v1/users/me/custom-status", json!({})).await.position();
     assert_eq!(ann.get_at(cleared, "/v1/users/me").await.expect(200)["custom_status"], Value::Null);

@@ -128,7 +128,9 @@ impl World {
     async fn create_room(&self, person: &Person, other: &Person, chance: &mut Chance) {
         let body = match chance.below(3) {
             0 => json!({"type": "dm", "members": [other.id]}),
-            n => json!({"type": ["public", "private"][n - 1], "name": format!("room-{}", Uuid::now_v7().simple()), "members": [other.id]}),
+            n => {
+                json!({"type": (["public", "private"][n - 1]), "name": format!("room-{}", Uuid::now_v7().simple()), "members": [other.id]})
+            }
         };
         let created = person.post(&self.team.path("/channels"), body).await;
         if let Some(room) = created.body["channel_id"].as_str().and_then(|id| id.parse().ok()) {

@@ -101,8 +101,10 @@ impl Day {
         team.owner.patch(&team.path("/settings"), json!({"retention_policy": {"days": 30}})).await.expect(200);
         crate::cache::settled(app).await;
         eventually("a run may begin", async || team.owner.post(&team.path("/retention/runs"), json!({})).await.status == 202).await;
-        eventually("the story is archived", async || team.owner.get(&team.general("/retained-messages")).await.expect(200)["items"] != json!([]))
-            .await;
+        eventually("the story is archived", async || {
+            team.owner.get(&team.general("/retained-messages")).await.expect(200)["items"] != json!([])
+        })
+        .await;
     }
 
     /// Checks that every query of the read tables succeeds.

@@ -6,6 +6,7 @@ use domain::User;
 use domain::ids::MessageId;
 use domain::message::Posting;
 use domain::user::Registration;
+use sqlx::types::Json;
 
 use super::record::MessageRecord;
 use super::rows::MessageRow;
@@ -18,27 +19,28 @@ impl MessageRow {
         let at = to_micros(recorded_at);
         let record = MessageRecord::posted(message_id.0, EventStamp { position, at, recorded_at: at }, posting);
         let author = author.registration.as_ref();
-        let name = |name: fn(&Registration) -> String| author.map(name).unwrap_or_default();
+        let name = |name: fn(&Registration) -> String| author.map(name);
         Self {
             message_id: record.message_id,
             channel_id: record.channel_id,
-            workspace_id: record.workspace_id,
+            workspace_id: Some(record.workspace_id),
             user_id: record.user_id,
             username: name(|author| author.username.to_string()),
             display_name: name(|author| author.profile.display_name.to_string()),
             avatar_url: author.and_then(|author| author.profile.avatar_url.as_ref()).map(ToString::to_string),
+            is_erased: false,
             formatted_content: record.formatted_content.as_deref().and_then(|json| serde_json::from_str(json).ok()),
             content: record.content,
             message_type: record.message_type,
             thread_id: record.thread_id,
             reply_count: record.reply_count,
+            thread: None,
             is_pinned: false,
             pinned_at: None,
             pinned_by: None,
             is_deleted: false,
             deleted_at: None,
-            reactions: serde_json::json!({}),
-            reaction_counts: serde_json::json!({}),
+            reactions: Json(Vec::new()),
             edited_at: record.edited_at,
             edited_by: record.edited_by,
             client_msg_id: None,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::ids::{ChannelId, MessageId, UserId, WorkspaceId};
 use sqlx::types::Json;
-use sqlx::{PgConnection, PgExecutor, query_file_as};
+use sqlx::{PgConnection, PgExecutor, query_file, query_file_as};
 use uuid::Uuid;
 
 use super::rows::{Cursor, EarlierText, HistoryPage, MessageDetail, MessageRow, ThreadRows};
@@ -108,12 +108,6 @@ impl ReadModels {
             rows(limit)
         );
         self.with_threads(file.fetch_all(&self.pool).await?).await
-    }
-
-    async fn message_row(&self, message_id: MessageId) -> Result<Option<MessageRow>, QueryError> {
-        let (earliest, latest) = message_id.window();
-        let file = query_file_as!(MessageRow, "src/relational/sql/message.sql", message_id.0, earliest, latest);
-        Ok(file.fetch_optional(&self.pool).await?)
     }
 
     async fn history_before(&self, channel_id: ChannelId, end: Cursor, limit: u16) -> Result<Vec<MessageRow>, QueryError> {
